@@ -1,0 +1,99 @@
+# Every step by name. The work is done by setup.py, rpmbuild and the scripts of tools/.
+
+SHELL := /bin/bash
+
+NAME    := ovirt-node-plugin
+SPEC    := $(NAME).spec
+PYTHON  ?= /usr/bin/python3
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' ovirt_node_plugin/__init__.py)
+
+# Where "make install" puts things; the spec passes its own macros. The default
+# for the two Python folders is where this machine's dnf lies and looks.
+DESTDIR     ?=
+SYSCONFDIR  ?= /etc
+DATADIR     ?= /usr/share
+MANDIR      ?= $(DATADIR)/man
+SITELIB     ?= $(shell $(PYTHON) -c 'import dnf; from pathlib import Path; print(Path(dnf.__file__).parent.parent)')
+PLUGINDIR   ?= $(shell $(PYTHON) -c 'import dnf.const; print(dnf.const.PLUGINPATH)')
+INSTALL     ?= install -p
+
+BUILD    := $(CURDIR)/build
+TARBALL  := $(BUILD)/$(NAME)-$(VERSION).tar.gz
+# all of rpmbuild's folders are below build/, so nothing is left in the home folder
+RPMBUILD := rpmbuild --define '_topdir $(BUILD)/rpmbuild' --define '_sourcedir $(BUILD)' \
+            --define '_rpmdir $(BUILD)/rpms' --define '_srcrpmdir $(BUILD)/rpms' \
+            --define '_dbpath $(BUILD)/rpmdb' --define '_buildhost localhost'
+# Debian's own packages are not in an rpm database, so what the spec needs to build
+# is there but rpmbuild cannot see it
+RPMBUILD_FLAGS ?= $(if $(wildcard /etc/debian_version),--nodeps)
+MOCK_CONFIGS   ?= mock/$(NAME)-el9.cfg mock/$(NAME)-el10.cfg
+
+# the date of the last commit goes into tarball and packages: the same tree, the same bytes
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1)
+
+.PHONY: help check quick demo matrix dist rpm srpm mock build install clean
+
+help:
+	@echo "make check | quick | demo | matrix | dist | srpm | rpm | mock | install DESTDIR=... | clean"
+
+check:
+	./tools/check
+
+quick:
+	./tools/check --quick
+
+demo:
+	./tools/demo
+
+matrix:
+	./tools/matrix
+
+dist:
+	@mkdir -p $(BUILD)
+	set -o pipefail; ./tools/sources | tar --create --null --no-recursion --files-from=- \
+	    --transform='s,^,$(NAME)-$(VERSION)/,S' --owner=0 --group=0 --numeric-owner \
+	    --mode=u+rw,go+r-w --mtime=@$(SOURCE_DATE_EPOCH) --format=gnu | gzip -n >$(TARBALL).new
+	mv $(TARBALL).new $(TARBALL)
+
+srpm: dist
+	$(RPMBUILD) $(RPMBUILD_FLAGS) -bs $(SPEC)
+
+rpm: dist
+	$(RPMBUILD) $(RPMBUILD_FLAGS) -bb $(SPEC)
+	@echo; ls -1 $(BUILD)/rpms/noarch/$(NAME)-$(VERSION)-*.rpm \
+	    $(BUILD)/rpms/noarch/python3-*-$(VERSION)-*.rpm
+
+mock:
+	@command -v mock >/dev/null || { \
+	    echo "make mock: mock is not installed here; on Fedora or EL: dnf install mock" >&2; exit 1; }
+	$(MAKE) srpm
+	set -e; for config in $(MOCK_CONFIGS); do \
+	    mock -r ./$$config --resultdir=$(BUILD)/mock/$$(basename $$config .cfg) \
+	        $(BUILD)/rpms/$(NAME)-$(VERSION)-*.src.rpm; \
+	done
+
+build:
+	$(PYTHON) setup.py --quiet build --build-base=$(BUILD)/python
+
+install: build
+	$(PYTHON) setup.py --quiet build --build-base=$(BUILD)/python \
+	    egg_info --egg-base=$(BUILD)/python \
+	    install --skip-build --no-compile --root=$(or $(DESTDIR),/) --prefix=/usr \
+	    --install-lib=$(SITELIB)
+	$(INSTALL) -D -m 0644 dnf-plugins/node_plugin.py $(DESTDIR)$(PLUGINDIR)/node_plugin.py
+	$(PYTHON) -m compileall -q -o 0 -o 1 --hardlink-dupes $(and $(DESTDIR),-s $(DESTDIR)) \
+	    $(DESTDIR)$(SITELIB)/ovirt_node_plugin $(DESTDIR)$(PLUGINDIR)/node_plugin.py
+	$(INSTALL) -D -m 0644 etc/dnf/plugins/node-plugin.conf \
+	    $(DESTDIR)$(SYSCONFDIR)/dnf/plugins/node-plugin.conf
+	$(INSTALL) -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/$(NAME)/core.d \
+	    $(DESTDIR)$(SYSCONFDIR)/$(NAME)/plugins.d $(DESTDIR)$(DATADIR)/$(NAME)/plugins.d \
+	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 0644 etc/$(NAME)/core.d/*.conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/core.d/
+	$(INSTALL) -m 0644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
+	$(INSTALL) -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	$(INSTALL) -D -m 0644 completion/$(NAME).bash \
+	    $(DESTDIR)$(SYSCONFDIR)/bash_completion.d/$(NAME)
+
+clean:
+	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
