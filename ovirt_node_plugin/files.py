@@ -1,0 +1,186 @@
+"""Atomic writes, the state of one directory entry, and the lock of a root."""
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, Optional, Tuple
+
+from .errors import Locked
+from .paths import resolve_inside
+
+Xattrs = Tuple[Tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One directory entry as it is or was: a file, a link or a folder.
+
+    ``kind`` is ``file``, ``link``, ``dir`` or ``other`` (device, fifo, socket);
+    ``mode`` the permission bits; ``digest`` the SHA-256, in hex, of a file's
+    content or a link's target, empty for the rest; ``content`` that content
+    itself, None where only the digest was kept. ``xattrs`` is sorted by name.
+    """
+
+    kind: str
+    mode: int
+    uid: int
+    gid: int
+    digest: str = ""
+    content: Optional[bytes] = None
+    xattrs: Xattrs = ()
+
+    def same(self, other: Optional[Entry]) -> bool:
+        """Say if both describe the same entry; kept content does not matter."""
+        return other is not None and self.without_content() == other.without_content()
+
+    def without_content(self) -> Entry:
+        """Return this entry with its digest only."""
+        return Entry(self.kind, self.mode, self.uid, self.gid, self.digest, None, self.xattrs)
+
+
+def same_entry(one: Optional[Entry], other: Optional[Entry]) -> bool:
+    """Say if both are absent, or both describe the same entry."""
+    return other is None if one is None else one.same(other)
+
+
+def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry]:
+    """Return the entry at ``path``, relative to ``root``, or None if there is none.
+
+    Parents are resolved inside the root, the last component is not followed.
+    """
+    where = resolve_inside(root, path, follow_last=False)
+    try:
+        info = os.lstat(where)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    data: Optional[bytes] = None
+    if stat.S_ISREG(info.st_mode):
+        kind, data = "file", where.read_bytes()
+    elif stat.S_ISLNK(info.st_mode):
+        kind, data = "link", os.fsencode(os.readlink(where))
+    else:
+        kind = "dir" if stat.S_ISDIR(info.st_mode) else "other"
+    return Entry(
+        kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid,
+        hashlib.sha256(data).hexdigest() if data is not None else "",
+        data if content else None, _xattrs(where))
+
+
+def write_entry(root: Path, path: str, entry: Optional[Entry]) -> None:
+    """Make the entry at ``path``, relative to ``root``, what ``entry`` says.
+
+    None removes it; a folder is removed only when it is empty. Missing parents
+    are not made. Files and links are replaced atomically.
+
+    Raises OSError as the system gives it, and ValueError for an entry whose
+    content was not kept.
+    """
+    where = resolve_inside(root, path, follow_last=False)
+    if entry is None:
+        if where.is_dir() and not where.is_symlink():
+            where.rmdir()
+        else:
+            where.unlink(missing_ok=True)
+        sync_dir(where.parent)
+    elif entry.kind == "dir":
+        where.mkdir(exist_ok=True)
+        _dress(where, entry)
+    elif entry.content is None:
+        raise ValueError(f"the content of {path} was not kept")
+    elif entry.kind == "link":
+        _replace_link(where, entry)
+    else:
+        write_atomic(where, entry.content, mode=entry.mode, owner=(entry.uid, entry.gid),
+                     xattrs=entry.xattrs)
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644,
+                 owner: Optional[Tuple[int, int]] = None, xattrs: Xattrs = ()) -> None:
+    """Write ``data`` to the host path ``path`` so that it appears whole or not at all.
+
+    ``mode`` is the permission bits, ``owner`` a pair of uid and gid (None: those of
+    this process). File and folder are on disk when it returns.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with open(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            if owner is not None:
+                os.fchown(stream.fileno(), *owner)
+            os.fchmod(stream.fileno(), mode)
+            for key, value in xattrs:
+                os.setxattr(stream.fileno(), key, value)
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_dir(path.parent)
+
+
+def sync_dir(path: Path) -> None:
+    """Bring a folder's own entries to disk."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Hold the lock of ``root``, an existing folder, for one writer at a time.
+
+    It is a flock(2) on the folder itself: nothing is left in the root, and a
+    process that dies gives it back.
+
+    Raises Locked if another process holds it.
+    """
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise Locked(f"another process is changing plugins in {root}",
+                         hint="Wait until it has finished, then try again.") from exc
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace_link(where: Path, entry: Entry) -> None:
+    temporary = where.with_name(f".{where.name}.{os.getpid()}.new")
+    temporary.unlink(missing_ok=True)
+    os.symlink(os.fsdecode(entry.content or b""), temporary)
+    os.lchown(temporary, entry.uid, entry.gid)
+    os.replace(temporary, where)
+    sync_dir(where.parent)
+
+
+def _dress(where: Path, entry: Entry) -> None:
+    os.chown(where, entry.uid, entry.gid)
+    os.chmod(where, entry.mode)
+    for key, value in entry.xattrs:
+        os.setxattr(where, key, value)
+
+
+def _xattrs(where: Path) -> Xattrs:
+    """Return the attributes that belong to the entry, not to a kernel's own view."""
+    try:
+        names = os.listxattr(where, follow_symlinks=False)
+    except OSError:
+        return ()
+    found: Dict[str, bytes] = {}
+    for name in names:
+        if name.startswith(("security.", "user.", "trusted.")):
+            with contextlib.suppress(OSError):
+                found[name] = os.getxattr(where, name, follow_symlinks=False)
+    return tuple(sorted(found.items()))

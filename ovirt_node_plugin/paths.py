@@ -1,0 +1,70 @@
+"""Names inside a root: resolved by hand, never out of it."""
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import List
+
+from .errors import OutsideRoot
+
+_MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
+
+
+def resolve_inside(root: Path, name: str, *, follow_last: bool = True) -> Path:
+    """Return where ``name`` is inside ``root``, as an absolute host path.
+
+    ``name`` is a path as seen from inside the root, with or without a leading
+    slash. Links are followed as a process chrooted into ``root`` would follow
+    them, so an absolute target starts again at the root; components that do not
+    exist are kept. With ``follow_last`` false a link in the last place is
+    returned itself. ``..`` in a name or a link stays inside by the same rule
+    as in a chroot, except that a *name* with ``..`` is refused.
+
+    Raises OutsideRoot for a name with ``..`` or a NUL, or a loop of links.
+    """
+    if "\0" in name or ".." in name.split("/"):
+        raise OutsideRoot(f"the path {name!r} leads out of its root")
+    base = Path(root)
+    todo: List[str] = [part for part in name.split("/") if part not in ("", ".")][::-1]
+    done: List[str] = []
+    links = 0
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            done = done[:-1]
+            continue
+        here = base.joinpath(*done, part)
+        if (todo or follow_last) and _is_link(here):
+            links += 1
+            if links > _MAX_LINKS:
+                raise OutsideRoot(f"the path {name!r} is a loop of symbolic links")
+            target = os.readlink(here)
+            if target.startswith("/"):
+                done = []
+            todo.extend([p for p in target.split("/") if p not in ("", ".")][::-1])
+            continue
+        done.append(part)
+    return base.joinpath(*done)
+
+
+def relative_inside(root: Path, name: str) -> str:
+    """Return ``name`` as a path relative to ``root`` with all its parents resolved.
+
+    The last component stays itself, so it may name a link. Two names of one
+    entry, such as ``/lib/x`` and ``usr/lib/x`` where ``/lib`` is a link to
+    ``usr/lib``, give the same answer.
+    """
+    return resolve_inside(root, name, follow_last=False).relative_to(root).as_posix()
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Say if ``path`` is ``folder`` or below it; both relative, whole components."""
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return stat.S_ISLNK(os.lstat(path).st_mode)
+    except OSError:
+        return False
