@@ -1,0 +1,260 @@
+"""A bundle's tar unpacked: every member checked by hand, nothing outside, no bombs."""
+from __future__ import annotations
+
+import contextlib
+import gzip
+import lzma
+import os
+import shutil
+import tarfile
+import tempfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO, Callable, Dict, Iterator, Tuple, cast
+
+from .errors import BadBundle, CommandError, NodePluginError
+from .run import Runner
+
+MAX_BYTES = 8 << 30
+"""What a bundle may take unpacked; the largest ones bring firmware and drivers."""
+MAX_MEMBERS = 100_000
+_MAX_HEADER_BYTES = 1 << 20  # one member's: long names and pax records are read whole
+_BLOCK = 1 << 20
+_FORMS = ".tar, .tar.gz, .tar.xz or .tar.zst"
+_MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
+_DAMAGE = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile,
+           ValueError, OverflowError, RecursionError)
+
+Parts = Tuple[str, ...]
+
+
+def unpack(archive: Path, into: Path, *, run: Runner, limit_bytes: int = MAX_BYTES) -> Path:
+    """Unpack the tar ``archive`` into the empty folder ``into``; return the bundle's folder.
+
+    That is ``into`` itself, or the only folder in it where the archive has all below
+    one. Files come out as 0644 or 0755 and belong to this process's user. The
+    compression is known by the content, not by the name.
+
+    Raises BadBundle, naming archive and member, for what is no such tar, and for
+    members that are neither file, folder nor a link that stays inside; CommandError
+    where zstd is missing.
+    """
+    with _opened(archive, into, run=run, limit_bytes=limit_bytes) as stream:
+        meter = _Meter(stream, f"{archive}: ", limit_bytes)
+        _Unpacking(archive, into, meter, limit_bytes).unpack()
+    found = sorted(into.iterdir())
+    if len(found) == 1 and found[0].is_dir() and not found[0].is_symlink():
+        return found[0]
+    return into
+
+
+@contextlib.contextmanager
+def _opened(archive: Path, into: Path, *, run: Runner,
+            limit_bytes: int) -> Iterator[BinaryIO]:
+    """Yield the tar itself, decompressed as it is read."""
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(open(archive, "rb"))
+        magic = raw.read(6)
+        raw.seek(0)
+        form = next((form for start, form in _MAGIC.items() if magic.startswith(start)), "tar")
+        if form == "gz":
+            yield cast(BinaryIO, stack.enter_context(gzip.open(raw, "rb")))
+        elif form == "xz":
+            yield cast(BinaryIO, stack.enter_context(lzma.open(raw, "rb")))
+        elif form == "zst":
+            work = stack.enter_context(tempfile.TemporaryDirectory(
+                prefix=f".{into.name}.", dir=into.parent))
+            plain = Path(work) / "bundle.tar"
+            _decompress_zst(archive, plain, run=run, limit_bytes=limit_bytes)
+            yield stack.enter_context(open(plain, "rb"))
+        else:
+            yield raw
+
+
+def _decompress_zst(archive: Path, plain: Path, *, run: Runner, limit_bytes: int) -> None:
+    """Decompress with zstd(1), whose output the kernel cuts at the limit (prlimit(1)).
+
+    A frame's own statement of its size can lie, so it is not asked for.
+    """
+    if shutil.which("zstd") is None:
+        raise CommandError(f"{archive} is compressed with zstd, and the program zstd is "
+                           "missing", argv=("zstd",), returncode=None,
+                           hint="Install the package zstd, then try again.")
+    most = limit_bytes + _MAX_HEADER_BYTES
+    try:
+        run(["prlimit", f"--fsize={most}", "--core=0", "zstd", "-d", "-q", "--no-progress",
+             "--no-sparse", "-o", plain, "--", archive])
+    except CommandError as exc:
+        if exc.returncode is None:
+            raise
+        if plain.exists() and plain.stat().st_size >= most:
+            raise _too_big(f"{archive}: ", limit_bytes) from exc
+        raise BadBundle(f"{archive} cannot be decompressed: {exc.output or 'zstd failed'}",
+                        hint=f"A bundle is a folder or a {_FORMS} of one.") from exc
+
+
+def _too_big(where: str, limit_bytes: int) -> BadBundle:
+    return BadBundle(f"{where}unpacked it is larger than {limit_bytes} bytes",
+                     hint="Ask the vendor for a sound archive.")
+
+
+class _Meter:
+    """A stream that says stop: at the whole's limit, and at each step's.
+
+    tarfile reads a member's long name or pax header whole into memory, whatever
+    size it claims; the step's limit keeps that small.
+    """
+
+    def __init__(self, stream: BinaryIO, where: str, limit_bytes: int) -> None:
+        self._stream = stream
+        self._where = where
+        self._limit_bytes = limit_bytes
+        self._left = limit_bytes + _MAX_HEADER_BYTES
+        self._step_left = 0
+
+    def allow(self, size_bytes: int) -> None:
+        """Allow the next step so many bytes."""
+        self._step_left = size_bytes
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to ``size`` bytes, never more than one block at a time."""
+        data = self._stream.read(min(size, _BLOCK) if size >= 0 else _BLOCK)
+        self._left -= len(data)
+        self._step_left -= len(data)
+        if self._left < 0:
+            raise _too_big(self._where, self._limit_bytes)
+        if self._step_left < 0:
+            raise BadBundle(f"{self._where}a member's header is larger than "
+                            f"{_MAX_HEADER_BYTES} bytes")
+        return data
+
+
+class _Unpacking:
+    """One run over an archive's members."""
+
+    def __init__(self, archive: Path, into: Path, meter: _Meter, limit_bytes: int) -> None:
+        self._archive = archive
+        self._into = into
+        self._meter = meter
+        self._limit_bytes = limit_bytes
+        self._kinds: Dict[Parts, str] = {(): "dir"}
+        self._size_bytes = 0
+
+    def unpack(self) -> None:
+        members = 0
+        try:
+            self._meter.allow(_MAX_HEADER_BYTES)
+            with tarfile.open(fileobj=cast(IO[bytes], self._meter), mode="r|",
+                              bufsize=_MAX_HEADER_BYTES // 4) as tar:
+                member = tar.next()
+                while member is not None:
+                    members += 1
+                    if members > MAX_MEMBERS:
+                        raise BadBundle(f"{self._archive} has more than {MAX_MEMBERS} members")
+                    self._one(tar, member)
+                    tar.members = []  # type: ignore[attr-defined]  # else all stay in memory
+                    self._meter.allow(_MAX_HEADER_BYTES)
+                    member = tar.next()
+        except _DAMAGE as exc:
+            raise BadBundle(f"{self._archive} is no sound archive: {exc}",
+                            hint=f"A bundle is a folder or a {_FORMS} of one.") from exc
+        if not members:
+            raise BadBundle(f"{self._archive} is an empty archive")
+
+    def _one(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        parts = self._parts(member)
+        if not parts and member.isdir():
+            return
+        steps: Dict[str, Callable[[], None]] = {
+            "dir": lambda: self._dir(parts),
+            "file": lambda: self._file(tar, member, parts),
+            "link": lambda: self._link(member, parts),
+            "hardlink": lambda: self._hardlink(member, parts),
+        }
+        kind = _kind(member)
+        if kind not in steps or not parts:
+            raise self._bad(member, f"is a {kind}; a bundle holds files, folders and links")
+        self._place(member, parts, kind)
+        try:
+            steps[kind]()
+        except OSError as exc:
+            if isinstance(exc, _DAMAGE):
+                raise
+            raise NodePluginError(
+                f"{self._archive} cannot be unpacked: {member.name!r}: {exc.strerror}",
+                hint="TMPDIR can name a folder with more room.") from exc
+
+    def _bad(self, member: tarfile.TarInfo, why: str) -> BadBundle:
+        return BadBundle(f"{self._archive}: the member {member.name[:200]!r} {why}",
+                         hint="Nothing was unpacked into the system.")
+
+    def _parts(self, member: tarfile.TarInfo) -> Parts:
+        name = member.name
+        if name.startswith("/"):
+            raise self._bad(member, "has an absolute name")
+        parts = tuple(part for part in name.split("/") if part not in ("", "."))
+        if ".." in parts:
+            raise self._bad(member, "has '..' in its name")
+        if "\0" in name or len(name) > 4000 or any(len(os.fsencode(p)) > 255 for p in parts):
+            raise self._bad(member, "has a name that no file can have")
+        return parts
+
+    def _place(self, member: tarfile.TarInfo, parts: Parts, kind: str) -> None:
+        """Check that the place is free and below true folders; make those that lack."""
+        for depth in range(1, len(parts)):
+            parent = parts[:depth]
+            there = self._kinds.get(parent)
+            if there is None:
+                self._dir(parent)
+                self._kinds[parent] = "dir"
+            elif there != "dir":
+                raise self._bad(member, f"lies below {'/'.join(parent)!r}, which is a {there}")
+        there = self._kinds.get(parts)
+        if there is not None and not (there == kind == "dir"):
+            raise self._bad(member, "is in it twice")
+        self._kinds[parts] = kind
+
+    def _dir(self, parts: Parts) -> None:
+        where = self._into.joinpath(*parts)
+        where.mkdir(exist_ok=True)
+        where.chmod(0o755)
+
+    def _file(self, tar: tarfile.TarFile, member: tarfile.TarInfo, parts: Parts) -> None:
+        self._size_bytes += member.size
+        if member.size < 0 or self._size_bytes > self._limit_bytes:
+            raise _too_big(f"{self._archive}: ", self._limit_bytes)
+        self._meter.allow(member.size + _MAX_HEADER_BYTES)
+        source = tar.extractfile(member)
+        assert source is not None
+        mode = 0o755 if member.mode & 0o111 else 0o644
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(self._into.joinpath(*parts), flags, mode), "wb") as target:
+            shutil.copyfileobj(source, target, _BLOCK)
+            os.fchmod(target.fileno(), mode)
+
+    def _link(self, member: tarfile.TarInfo, parts: Parts) -> None:
+        # '..' only in front: then each step leads into a true folder, and no other
+        # link on the way can turn it elsewhere.
+        steps = [part for part in member.linkname.split("/") if part not in ("", ".")]
+        up = next((i for i, part in enumerate(steps) if part != ".."), len(steps))
+        if (member.linkname.startswith("/") or ".." in steps[up:] or up > len(parts) - 1
+                or not member.linkname or len(member.linkname) > 4000):
+            raise self._bad(member, f"is a link to {member.linkname[:200]!r}, which may lead "
+                                    "out of the bundle")
+        os.symlink(member.linkname, self._into.joinpath(*parts))
+
+    def _hardlink(self, member: tarfile.TarInfo, parts: Parts) -> None:
+        target = tuple(p for p in PurePosixPath(member.linkname).parts if p != ".")
+        if self._kinds.get(target) not in ("file", "hardlink"):
+            raise self._bad(member, f"is a hard link to {member.linkname[:200]!r}, which is no "
+                                    "file of the bundle")
+        os.link(self._into.joinpath(*target), self._into.joinpath(*parts),
+                follow_symlinks=False)
+
+
+def _kind(member: tarfile.TarInfo) -> str:
+    if member.issparse():
+        return "sparse file"
+    known = (("file", member.isreg()), ("dir", member.isdir()), ("link", member.issym()),
+             ("hardlink", member.islnk()), ("fifo", member.isfifo()), ("device", member.isdev()))
+    return next((name for name, is_it in known if is_it), "thing unknown to tar")

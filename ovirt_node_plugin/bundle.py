@@ -1,0 +1,217 @@
+"""One plugin on disk: the folder or the archive of it, read and checked."""
+from __future__ import annotations
+
+import configparser
+import contextlib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from . import run as programs
+from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
+from .errors import BadBundle, UsageError
+from .run import Runner
+
+_MAX_SMALL_BYTES = 1 << 20  # a .repo file, a key
+_LAYOUT = (f"A bundle is a folder with {DESCRIPTOR_NAME} and .repo files, optionally repo/ and "
+           "keys/, or a tar of one.")
+_KEY_START = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One plugin as it is delivered.
+
+    ``directory`` is its folder, absolute, None for a descriptor found in a
+    repository's metadata; ``source`` what the user would call it: a path, or
+    ``repo ID``. ``repo_files`` and ``keys`` are sorted; ``repository`` is its
+    ``repo/`` with repodata, None if it brings none.
+    """
+
+    descriptor: Descriptor
+    directory: Optional[Path]
+    source: str
+    repo_files: Tuple[Path, ...]
+    repository: Optional[Path]
+    keys: Tuple[Path, ...]
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
+    """Yield the bundle at ``path``: a folder in place, a tar unpacked for as long.
+
+    The temporary folder lies in TMPDIR, or in /var/tmp, as bundles can be large.
+
+    Raises UsageError if nothing is there, BadBundle if it is no bundle.
+    """
+    where = path.absolute()
+    try:
+        mode = os.stat(where).st_mode
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be opened: {exc.strerror}") from exc
+    if stat.S_ISDIR(mode):
+        yield read_bundle(where, source=str(path))
+        return
+    if not stat.S_ISREG(mode):
+        raise BadBundle(f"{path} is neither a folder nor a file", hint=_LAYOUT)
+    from . import archive  # here, because dnf runs that have no tar import this module too
+
+    with tempfile.TemporaryDirectory(prefix="node-plugin-",
+                                     dir=os.environ.get("TMPDIR") or "/var/tmp") as work:
+        into = Path(work) / "bundle"
+        into.mkdir()
+        yield read_bundle(archive.unpack(where, into, run=run), source=str(path))
+
+
+def read_bundle(directory: Path, *, source: str) -> Bundle:
+    """Return the bundle in the folder ``directory``; ``source`` is what to call it.
+
+    Raises BadBundle for a folder that is none, for links that lead out of it, a
+    ``repo/`` without repodata, keys that are none, and ``.repo`` files whose ids
+    are not those of the descriptor.
+    """
+    directory = directory.absolute()
+    descriptor_path = directory / DESCRIPTOR_NAME
+    if not os.path.lexists(descriptor_path):
+        raise BadBundle(f"{source} is no bundle: it has no {DESCRIPTOR_NAME}", hint=_LAYOUT)
+    _check_tree(directory, source)
+    descriptor = read_descriptor(descriptor_path)
+    check_tool(descriptor)
+    repo_files = repo_files_in(directory)
+    _check_ids(descriptor, _ids_of(repo_files), source)
+    return Bundle(descriptor, directory, source, repo_files,
+                  _repository(directory, source), _keys(directory))
+
+
+def bundle_of_repo(metadata: bytes, *, repo_id: str) -> Bundle:
+    """Return the plugin whose descriptor is the ``metadata`` of the repository ``repo_id``.
+
+    Raises BadBundle if it cannot be used.
+    """
+    descriptor = parse_descriptor(metadata, origin=f"{DESCRIPTOR_NAME} of repo {repo_id}")
+    check_tool(descriptor)
+    return Bundle(descriptor, None, f"repo {repo_id}", (), None, ())
+
+
+def repo_files_in(directory: Path) -> Tuple[Path, ...]:
+    """Return the ``*.repo`` files directly in a bundle's folder, sorted.
+
+    It only lists, for it is called in every dnf run.
+    """
+    with os.scandir(directory) as found:
+        return tuple(sorted(
+            directory / entry.name for entry in found
+            if entry.name.endswith(".repo") and not entry.name.startswith(".")
+            and entry.is_file() and (not entry.is_symlink() or _stays(directory, entry.path))))
+
+
+def _stays(directory: Path, path: str) -> bool:
+    """Say if a link leads to something in ``directory``."""
+    inside = os.path.realpath(directory)
+    target = os.path.realpath(path)
+    return os.path.commonpath((inside, target)) == inside
+
+
+def _check_tree(directory: Path, source: str) -> None:
+    """Refuse links that lead out, and what is neither file, folder nor link."""
+    for parent, folders, files in os.walk(directory):
+        for name in (*folders, *files):
+            path = os.path.join(parent, name)
+            mode = os.lstat(path).st_mode
+            shown = os.path.relpath(path, directory)
+            if stat.S_ISLNK(mode) and not _stays(directory, path):
+                raise BadBundle(
+                    f"{source}: {shown!r} is a link that leads out of the bundle, to "
+                    f"{os.readlink(path)!r}", hint="Put a copy in its place.")
+            if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise BadBundle(f"{source}: {shown!r} is neither file, folder nor link")
+
+
+def _repository(directory: Path, source: str) -> Optional[Path]:
+    folder = directory / "repo"
+    if not os.path.lexists(folder):
+        return None
+    if not (folder / "repodata" / "repomd.xml").is_file():
+        raise BadBundle(f"{source}: repo/ is no repository: repo/repodata/repomd.xml is missing",
+                        hint="Run createrepo_c on the bundle's repo/ folder.")
+    return folder
+
+
+def _keys(directory: Path) -> Tuple[Path, ...]:
+    folder = directory / "keys"
+    if not folder.is_dir():
+        return ()
+    keys = tuple(sorted(p for p in folder.iterdir() if not p.name.startswith(".")))
+    for key in keys:
+        if not key.is_file() or _KEY_START not in _small(key):
+            raise BadBundle(f"{key} is no armored GPG public key",
+                            hint="Write it with gpg --armor --export.")
+    return keys
+
+
+def _small(path: Path) -> bytes:
+    with open(path, "rb") as stream:
+        data = stream.read(_MAX_SMALL_BYTES + 1)
+    if len(data) > _MAX_SMALL_BYTES:
+        raise BadBundle(f"{path} is larger than {_MAX_SMALL_BYTES} bytes")
+    return data
+
+
+def _ids_of(repo_files: Sequence[Path]) -> Tuple[str, ...]:
+    """Return the ids of the repos in all files, sorted."""
+    where: Dict[str, Path] = {}
+    for path in repo_files:
+        for repo_id in _sections(path):
+            if repo_id == "main":
+                raise BadBundle(f"{path} has a section [main], which is dnf's own",
+                                hint="A .repo file of a bundle holds repos only.")
+            if repo_id in where:
+                raise BadBundle(f"{path} has the repo {repo_id}, and so has "
+                                f"{where[repo_id].name}")
+            where[repo_id] = path
+    return tuple(sorted(where))
+
+
+def _sections(path: Path) -> List[str]:
+    # as dnf's own parser: no interpolation, only '=', no section of defaults
+    parser = configparser.RawConfigParser(strict=True, delimiters=("=",), default_section="")
+    try:
+        parser.read_string(_small(path).decode("utf-8"), source=str(path))
+    except UnicodeDecodeError as exc:
+        raise BadBundle(f"{path} is no UTF-8 text: byte {exc.start}") from exc
+    except configparser.Error as exc:
+        raise BadBundle(f"{path}:{_line_of(exc)}: {_reason(exc)}",
+                        hint="dnf.conf(5) describes the form of a .repo file.") from exc
+    return parser.sections()
+
+
+def _line_of(exc: configparser.Error) -> int:
+    errors = getattr(exc, "errors", None)  # ParsingError's own, but not its subclasses'
+    return int(errors[0][0] if errors else getattr(exc, "lineno", None) or 1)
+
+
+def _reason(exc: configparser.Error) -> str:
+    if isinstance(exc, configparser.MissingSectionHeaderError):
+        return "expected a section such as [ID], found something else"
+    if isinstance(exc, configparser.DuplicateSectionError):
+        return f"expected one section [{exc.section}], found a second"
+    if isinstance(exc, configparser.DuplicateOptionError):
+        return f"expected one {exc.option} in [{exc.section}], found a second"
+    return "expected a line KEY=VALUE, found something else"
+
+
+def _check_ids(descriptor: Descriptor, found: Sequence[str], source: str) -> None:
+    wanted = sorted(descriptor.repo_ids)
+    if list(found) == wanted:
+        return
+    missing = [i for i in wanted if i not in found]
+    extra = [i for i in found if i not in wanted]
+    parts = ([f"no .repo file has {', '.join(missing)}"] if missing else []) + (
+        [f"{DESCRIPTOR_NAME} does not name {', '.join(map(repr, extra))}"] if extra else [])
+    raise BadBundle(
+        f"{source}: the repos of {DESCRIPTOR_NAME} ({', '.join(wanted) or 'none'}) are not those "
+        f"of its .repo files ({', '.join(found) or 'none'}): {'; '.join(parts)}",
+        hint=f"Name each repo in <repos> of {DESCRIPTOR_NAME}, and no other.")

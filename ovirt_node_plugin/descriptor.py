@@ -1,0 +1,233 @@
+"""A plugin's metadata, ``node-plugin.xml``, as frozen dataclasses."""
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, List, Optional, Tuple, Union
+
+from . import __version__
+from .errors import BadBundle, DescriptorError
+
+if TYPE_CHECKING:  # what reads XML is imported only where XML is read
+    from .xmlread import Node
+
+DESCRIPTOR_NAME = "node-plugin.xml"
+METADATA_TYPE = "node-plugin"
+"""The type of a repository's metadata that is a descriptor (``modifyrepo_c --mdtype``)."""
+SCHEMA_VERSION = 1
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+\-]{0,63}")  # as plugin-name in the schema
+_MAX_BYTES = 1 << 20
+_SEE = "node-plugin.xml(5) describes every element."
+
+
+@dataclass(frozen=True)
+class Service:
+    """A systemd unit that is to be ``enabled``, ``disabled`` or ``masked``."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True)
+class KernelModule:
+    """A kernel module: loaded at boot, given options (empty: none), blacklisted."""
+
+    name: str
+    load: bool
+    options: str
+    blacklist: bool
+
+
+@dataclass(frozen=True)
+class VdsmHook:
+    """A hook at a point of VDSM; ``source`` is absolute, among the plugin's files."""
+
+    point: str
+    order: int
+    name: str
+    source: str
+
+
+Setting = Union[Service, KernelModule, VdsmHook]
+
+
+@dataclass(frozen=True)
+class PackageNeed:
+    """A package that has to be there; bounds are inclusive, empty for none."""
+
+    name: str
+    min: str
+    max: str
+
+
+@dataclass(frozen=True)
+class Install:
+    """A package to install; ``version`` is version or version-release, empty for any."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """One plugin's metadata; texts that are optional are empty where absent."""
+
+    schema_version: int
+    name: str
+    version: str
+    vendor: str
+    summary: str
+    description: str
+    url: str
+    license: str
+    node_min: str
+    node_max: str
+    tool_min: str
+    needs: Tuple[PackageNeed, ...]
+    repo_ids: Tuple[str, ...]
+    installs: Tuple[Install, ...]
+    excludes: Tuple[str, ...]
+    settings: Tuple[Setting, ...]
+    source_xml: bytes
+
+
+def is_plugin_name(text: str) -> bool:
+    """Say if ``text`` can be a plugin's name, and so is safe as a file name."""
+    return _NAME.fullmatch(text) is not None
+
+
+def read_descriptor(path: Path) -> Descriptor:
+    """Return the descriptor in the file at the host path ``path``.
+
+    Raises DescriptorError for what parse_descriptor refuses, and for anything
+    that is no regular file or cannot be read.
+    """
+    try:
+        # O_NONBLOCK: a fifo in a bundle must not hang the one who looks at it
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise DescriptorError(f"{path} is no regular file")
+            data = stream.read(_MAX_BYTES + 1)
+    except OSError as exc:
+        raise DescriptorError(f"{path} cannot be read: {exc.strerror}") from exc
+    return parse_descriptor(data, origin=str(path))
+
+
+def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
+    """Return the descriptor in ``data``; ``origin`` is what messages call it.
+
+    Raises DescriptorError with one line for each error, ``ORIGIN:LINE:COLUMN:
+    expected …, found …``, at most ten. That it is written for a newer schema, or
+    asks for a newer tool, wins over everything in it that this schema does not know.
+    """
+    from . import descriptor_rules, relaxng, xmlread
+
+    document = xmlread.parse_xml(data, origin=origin, error=DescriptorError,
+                                 max_bytes=_MAX_BYTES)
+    _check_schema_version(document.root, origin)
+    problems = (*relaxng.schema_problems(document, "node-plugin.rng"),
+                *descriptor_rules.problems(document.root))
+    if problems:
+        _check_tool_of_root(document.root, origin)
+    relaxng.raise_problems(problems, origin=origin, error=DescriptorError, hint=_SEE)
+    return _descriptor(document.root, data)
+
+
+def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:
+    """Refuse a descriptor that needs a newer tool than ``version``, this one's.
+
+    Raises BadBundle.
+    """
+    if descriptor.tool_min:
+        from .versions import compare
+
+        if compare(version, descriptor.tool_min) < 0:
+            raise BadBundle(_newer_tool(f"plugin {descriptor.name} {descriptor.version}",
+                                        descriptor.tool_min, version), hint=_UPDATE)
+
+
+_UPDATE = "Update ovirt-node-plugin, then try again."
+
+
+def _newer_tool(what: str, needed: str, version: str) -> str:
+    return f"{what} needs ovirt-node-plugin {needed} or newer; this is {version}"
+
+
+def _check_schema_version(root: Node, origin: str) -> None:
+    if root.tag != "node-plugin":
+        return
+    where = f"{origin}:{root.line}:{root.column}"
+    text = root.get("schema-version")
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        found = repr(text[:40]) if "schema-version" in root.attributes else "none"
+        raise DescriptorError(
+            f"{where}: expected a schema version from 1 to {SCHEMA_VERSION} in "
+            f'<node-plugin schema-version="…">, found {found}', hint=_SEE)
+    if int(text) > SCHEMA_VERSION:
+        raise DescriptorError(
+            f"{where}: the descriptor is written for schema version {text}; "
+            f"this tool knows {SCHEMA_VERSION}", hint=_UPDATE)
+
+
+def _check_tool_of_root(root: Node, origin: str) -> None:
+    """Refuse a newer tool's descriptor by what can be read of it without its schema."""
+    from .versions import compare
+
+    for requires in root.all("requires"):
+        for tool in requires.all("tool"):
+            needed = tool.get("min")
+            if (re.fullmatch(r"[0-9][A-Za-z0-9._+~^]{0,60}", needed)
+                    and compare(__version__, needed) < 0):
+                raise DescriptorError(
+                    _newer_tool(f"{origin}:{tool.line}:{tool.column}: the plugin", needed,
+                                __version__), hint=_UPDATE)
+
+
+def _descriptor(root: Node, data: bytes) -> Descriptor:
+    requires, repos = root.first("requires"), root.first("repos")
+    packages, settings = root.first("packages"), root.first("settings")
+    node = requires.first("node") if requires else None
+    tool = requires.first("tool") if requires else None
+    return Descriptor(
+        schema_version=int(root.get("schema-version")),
+        name=root.child_text("name"), version=root.child_text("version"),
+        vendor=root.child_text("vendor"), summary=root.child_text("summary"),
+        description=_paragraphs(root.first("description")),
+        url=root.child_text("url"), license=root.child_text("license"),
+        node_min=node.get("min") if node else "", node_max=node.get("max") if node else "",
+        tool_min=tool.get("min") if tool else "",
+        needs=tuple(PackageNeed(need.get("name"), need.get("min"), need.get("max"))
+                    for need in _children(requires, "package")),
+        repo_ids=tuple(repo.get("id") for repo in _children(repos, "repo")),
+        installs=tuple(Install(item.get("name"), item.get("version"))
+                       for item in _children(packages, "install")),
+        excludes=tuple(item.get("name") for item in _children(packages, "exclude")),
+        settings=tuple(_setting(node) for node in settings.children) if settings else (),
+        source_xml=data)
+
+
+def _children(parent: Optional[Node], tag: str) -> Tuple[Node, ...]:
+    return parent.all(tag) if parent is not None else ()
+
+
+def _setting(node: Node) -> Setting:
+    if node.tag == "service":
+        return Service(node.get("name"), node.get("state"))
+    if node.tag == "kernel-module":
+        return KernelModule(node.get("name"), load=node.get("load") == "yes",
+                            options=node.get("options"),
+                            blacklist=node.get("blacklist") == "yes")
+    return VdsmHook(node.get("point"), int(node.get("order")), node.get("name"),
+                    node.get("source"))
+
+
+def _paragraphs(node: Optional[Node]) -> str:
+    """Return a text whose paragraphs are one line each, a blank line between two."""
+    if node is None:
+        return ""
+    paragraphs: List[str] = re.split(r"\n[ \t]*\n", node.text.strip())
+    return "\n\n".join(" ".join(p.split()) for p in paragraphs if p.strip())

@@ -1,0 +1,235 @@
+"""The library: folders of bundles that ``dnf node-plugin`` finds by name."""
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from .bundle import Bundle, read_bundle, repo_files_in
+from .descriptor import DESCRIPTOR_NAME, Descriptor, is_plugin_name
+from .errors import BadBundle, NodePluginError, Refused, UnknownPlugin, UsageError
+from .files import locked, sync_dir
+from .versions import compare
+
+FOLDERS: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/plugins.d"),
+                             Path("/usr/share/ovirt-node-plugin/plugins.d"))
+"""Where ``add`` puts bundles, and where vendors' RPMs put theirs."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One bundle of the library: ``problem`` says why it cannot be used, or is empty.
+
+    ``path`` is its folder, absolute; ``descriptor`` is None where there is a problem.
+    """
+
+    name: str
+    path: Path
+    descriptor: Optional[Descriptor]
+    problem: str
+
+
+@dataclass(frozen=True)
+class Library:
+    """Bundles found by name in ``folders``, absolute host paths.
+
+    Where two folders have one name, the first counts. Only the first folder is
+    ever written to: the others belong to packages.
+    """
+
+    folders: Tuple[Path, ...] = FOLDERS
+
+    def names(self) -> Tuple[str, ...]:
+        """Return the names of all bundles, sorted; it only lists folders."""
+        return tuple(name for name, _ in _places(self.folders))
+
+    def find(self, name: str) -> Optional[Path]:
+        """Return the folder of the bundle ``name``, or None.
+
+        Raises UsageError for a name that no plugin can have.
+        """
+        check_name(name)
+        return next((f / name for f in self.folders if (f / name).is_dir()), None)
+
+    def versions(self, name: str) -> Tuple[Entry, ...]:
+        """Return every bundle of that name, in the order of the folders.
+
+        Raises UsageError for a name that no plugin can have.
+        """
+        check_name(name)
+        return tuple(_entry(name, f / name) for f in self.folders if (f / name).is_dir())
+
+    def entries(self) -> Tuple[Entry, ...]:
+        """Return all bundles that count, sorted by name; a damaged one hides no other."""
+        return tuple(_entry(name, path) for name, path in _places(self.folders))
+
+    def add(self, bundle: Bundle) -> Path:
+        """Copy a bundle into the first folder and return where it is now.
+
+        It appears whole or not at all, in the place of one of the same or an
+        older version.
+
+        Raises Refused if a newer one is there, UsageError for a bundle that is
+        neither folder nor tar.
+        """
+        name, version = bundle.descriptor.name, bundle.descriptor.version
+        if bundle.directory is None:
+            raise UsageError(f"plugin {name} comes from {bundle.source}: that is no bundle to add",
+                             hint="It can be installed by its name as it is.")
+        place = self.folders[0] / name
+        with _changing(place.parent) as work:
+            there = _entry(name, place).descriptor if place.is_dir() else None
+            if there is not None and compare(there.version, version) > 0:
+                raise Refused(f"{place} has plugin {name} {there.version}, which is newer than "
+                              f"{version}", hint=f"Drop it first: dnf node-plugin drop {name}")
+            _copy(bundle.directory, work / "new")
+            copied = read_bundle(work / "new", source=bundle.source).descriptor
+            if copied != bundle.descriptor:
+                raise BadBundle(f"{bundle.source} changed while it was copied")
+            _swap(work, place)
+        return place
+
+    def drop(self, name: str) -> Path:
+        """Take the bundle ``name`` out of the first folder; return where it was.
+
+        An installed plugin stays installed.
+
+        Raises UsageError for a name that no plugin can have, UnknownPlugin for one
+        that is not there, Refused for one that a package put into another folder.
+        """
+        check_name(name)
+        place = self.folders[0] / name
+        if not os.path.lexists(place):
+            raise self._not_ours(name)
+        with _changing(place.parent) as work:
+            os.rename(place, work / "old")
+            sync_dir(place.parent)
+        return place
+
+    def _not_ours(self, name: str) -> NodePluginError:
+        other = self.find(name)
+        if other is None:
+            return UnknownPlugin(f"the library has no plugin {name}",
+                                 hint="dnf node-plugin list --available shows those it has.")
+        return Refused(f"plugin {name} is in the library as {other}, put there by a package",
+                       hint=f"Remove that package: dnf remove {other / DESCRIPTOR_NAME}")
+
+
+def repo_files(folders: Sequence[Path] = FOLDERS) -> Tuple[Tuple[str, Path], ...]:
+    """Return pairs of plugin name and ``.repo`` file of all bundles that count, sorted.
+
+    It reads no file: it is called in every dnf run.
+    """
+    found: List[Tuple[str, Path]] = []
+    for name, path in _places(folders):
+        with contextlib.suppress(OSError):  # Library.entries reports a folder like that
+            found.extend((name, file) for file in repo_files_in(path))
+    return tuple(found)
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it can be a plugin's.
+
+    Raises UsageError for one that cannot: with a slash, ``..``, a dot in front.
+    """
+    if not is_plugin_name(name):
+        raise UsageError(
+            f"{name!r} cannot be a plugin's name",
+            hint="A name has a-z, 0-9 and . _ + - and begins with a letter or digit; a path to "
+                 "a bundle has a slash in it.")
+    return name
+
+
+def _places(folders: Sequence[Path]) -> Tuple[Tuple[str, Path], ...]:
+    found: Dict[str, Path] = {}
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError), os.scandir(folder) as listing:
+            found.update({entry.name: folder / entry.name for entry in listing
+                          if is_plugin_name(entry.name) and entry.is_dir()})
+    return tuple(sorted(found.items()))
+
+
+def _entry(name: str, path: Path) -> Entry:
+    try:
+        descriptor = read_bundle(path, source=str(path)).descriptor
+    except NodePluginError as exc:
+        return Entry(name, path, None, exc.message)
+    except OSError as exc:
+        return Entry(name, path, None, f"{exc.filename or path} cannot be read: {exc.strerror}")
+    if descriptor.name != name:
+        return Entry(name, path, None, f"{path} holds plugin {descriptor.name}, not {name}")
+    return Entry(name, path, descriptor, "")
+
+
+@contextlib.contextmanager
+def _changing(folder: Path) -> Iterator[Path]:
+    """Yield a hidden work folder in ``folder``, held for one writer at a time."""
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with locked(folder):
+            _tidy(folder)
+            with tempfile.TemporaryDirectory(prefix=".work-", dir=folder) as work:
+                yield Path(work)
+    except OSError as exc:
+        raise NodePluginError(
+            f"the library {folder} cannot be changed: {exc.filename}: {exc.strerror}",
+            hint="Nothing in it was changed.") from exc
+
+
+def _tidy(folder: Path) -> None:
+    """Put back or take away what a killed process left."""
+    for work in folder.glob(".work-*"):
+        with contextlib.suppress(FileNotFoundError):
+            place = folder / (work / "name").read_text(encoding="utf-8")
+            if not os.path.lexists(place):
+                os.rename(work / "old", place)
+        shutil.rmtree(work)
+
+
+def _swap(work: Path, place: Path) -> None:
+    """Put ``work``/new where ``place`` is; a failure puts back what was there."""
+    if not os.path.lexists(place):
+        os.rename(work / "new", place)
+    else:
+        (work / "name").write_text(place.name, encoding="utf-8")
+        os.rename(place, work / "old")
+        try:
+            os.rename(work / "new", place)
+        except BaseException:
+            os.rename(work / "old", place)
+            raise
+    sync_dir(place.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy files, folders and links; files as 0644 or 0755, nothing followed."""
+    target.mkdir()
+    target.chmod(0o755)
+    with os.scandir(source) as listing:
+        found = sorted(listing, key=lambda entry: entry.name)
+    for entry in found:
+        new = target / entry.name
+        if entry.is_symlink():
+            os.symlink(os.readlink(entry.path), new)
+        elif entry.is_dir(follow_symlinks=False):
+            _copy(Path(entry.path), new)
+        else:
+            _copy_file(entry.path, new)
+    sync_dir(target)
+
+
+def _copy_file(source: str, new: Path) -> None:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(os.open(source, flags), "rb") as reader, open(new, "xb") as writer:
+        info = os.fstat(reader.fileno())
+        if not stat.S_ISREG(info.st_mode):
+            raise BadBundle(f"{source} is no regular file")
+        shutil.copyfileobj(reader, writer, 1 << 20)
+        writer.flush()
+        os.fchmod(writer.fileno(), 0o755 if info.st_mode & 0o111 else 0o644)
+        os.fsync(writer.fileno())

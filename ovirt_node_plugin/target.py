@@ -1,0 +1,114 @@
+"""What a root is: a node or a host, of which version, live or not, and its database."""
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional
+
+from .errors import BadRoot
+from .paths import resolve_inside
+
+NODE = "node"
+HOST = "host"
+
+# Where a system keeps its rpm database, newest convention first; Node has
+# usr/share/rpm behind a link in var/lib (imgbased's own layout).
+_RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
+# The files by which rpm 4.14 to 4.20 know a database: sqlite, ndb, bdb.
+_RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A root and what it is.
+
+    ``kind`` is NODE or HOST; ``name`` is for people, such as ``oVirt Node 4.5.5``;
+    ``version`` that of Node, or the VERSION_ID of a host; ``rpmdb`` the folder of
+    the root's own rpm database, relative to the root, links resolved.
+    """
+
+    root: Path
+    kind: str
+    name: str
+    version: str
+    rpmdb: str
+
+    @property
+    def live(self) -> bool:
+        """Say if the root is the running system."""
+        return self.root == Path("/")
+
+    @property
+    def is_node(self) -> bool:
+        """Say if the root is an oVirt Node image."""
+        return self.kind == NODE
+
+
+def read_target(root: Path) -> Target:
+    """Return what ``root``, an absolute path, is.
+
+    Raises BadRoot if it is not there, is empty, or is no RPM based system.
+    """
+    if not root.is_dir():
+        raise BadRoot(f"the installroot {root} is not there",
+                      hint="Give the folder in which the image is unpacked.")
+    if not any(root.iterdir()):
+        raise BadRoot(f"the installroot {root} is empty",
+                      hint="Unpack or mount the image there first.")
+    rpmdb = find_rpmdb(root)
+    if rpmdb is None:
+        raise BadRoot(
+            f"the installroot {root} has no rpm database",
+            hint="Looked in " + ", ".join(f"/{name}" for name in _RPMDB_FOLDERS)
+            + " inside it. Give the folder that holds the image's usr, etc and var.")
+    return identify(root, rpmdb=rpmdb)
+
+
+def identify(root: Path, *, rpmdb: str = "") -> Target:
+    """Return what the os-release of ``root`` says it is; a host if it says nothing.
+
+    VARIANT_ID and VARIANT are set by ovirt-release (ovirt-release-host-node's
+    os-release): ``VARIANT_ID="ovirt-node"``, ``VARIANT="oVirt Node 4.5.5"``.
+    """
+    release = read_os_release(root)
+    pretty = release.get("PRETTY_NAME") or release.get("NAME") or "this system"
+    if release.get("VARIANT_ID") != "ovirt-node":
+        return Target(root, HOST, pretty, release.get("VERSION_ID", ""), rpmdb)
+    found = re.search(r"(\d[0-9A-Za-z.]*)\s*$", release.get("VARIANT", ""))
+    version = found.group(1) if found else release.get("VERSION_ID", "")
+    return Target(root, NODE, f"oVirt Node {version}".strip(), version, rpmdb)
+
+
+def read_os_release(root: Path) -> Dict[str, str]:
+    """Return the variables of the root's os-release(5), links resolved inside it."""
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        try:
+            text = resolve_inside(root, name).read_text(errors="replace")
+        except OSError:
+            continue
+        return dict(_variables(text))
+    return {}
+
+
+def find_rpmdb(root: Path) -> Optional[str]:
+    """Return the folder of the root's own rpm database, relative to it, or None."""
+    for name in _RPMDB_FOLDERS:
+        folder = resolve_inside(root, name)
+        if any((folder / file).is_file() for file in _RPMDB_FILES):
+            return folder.relative_to(root).as_posix()
+    return None
+
+
+def _variables(text: str) -> Dict[str, str]:
+    found: Dict[str, str] = {}
+    for line in text.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if not equals or name.startswith("#"):
+            continue
+        try:
+            found[name] = "".join(shlex.split(value))
+        except ValueError:
+            found[name] = value.strip("\"'")
+    return found

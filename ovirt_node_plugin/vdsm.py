@@ -1,0 +1,30 @@
+"""The hook points of VDSM, and the nearest one to a wrong name."""
+from __future__ import annotations
+
+import difflib
+from typing import Tuple
+
+_BOTH = (
+    "device_create", "device_destroy", "device_migrate_destination",
+    "device_migrate_source", "disk_hotplug", "disk_hotunplug", "get_all_vm_stats",
+    "get_caps", "get_stats", "get_vm_stats", "memory_hotplug", "network_setup",
+    "nic_hotplug", "nic_hotunplug", "set_num_of_cpus", "update_device", "vm_cont",
+    "vm_dehibernate", "vm_destroy", "vm_hibernate", "vm_migrate_destination",
+    "vm_migrate_source", "vm_pause", "vm_set_ticket", "vm_start",
+)
+_FAILING = ("network_setup", "nic_hotplug", "nic_hotunplug", "update_device")
+_ALONE = ("after_disk_prepare", "after_hostdev_list_by_caps", "after_vdsm_stop",
+          "before_vdsm_start")
+
+HOOKS_FOLDER = "usr/libexec/vdsm/hooks"
+"""Where VDSM looks, relative to the root: a folder for each point."""
+
+HOOK_POINTS: Tuple[str, ...] = tuple(sorted(
+    [f"{when}_{what}" for when in ("before", "after") for what in _BOTH]
+    + [f"after_{what}_fail" for what in _FAILING] + list(_ALONE)))
+"""Every point, sorted; from ``vdsm_hooks/Makefile.am`` and ``hooks.py`` of oVirt/vdsm."""
+
+
+def nearest_point(name: str) -> str:
+    """Return the hook point whose name is most like ``name``, which may be anything."""
+    return difflib.get_close_matches(name, HOOK_POINTS, n=1, cutoff=0.0)[0]

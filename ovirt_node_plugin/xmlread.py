@@ -1,0 +1,170 @@
+"""XML from strangers: read without entities, DTDs or network, with positions."""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
+from xml.parsers import expat
+
+from .errors import NodePluginError
+
+MAX_BYTES = 1 << 20
+_MAX_DEPTH = 32
+_SPACE = re.compile("[ \t\r\n]+")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One element: its name, attributes, own text and children.
+
+    ``tag`` is ``{namespace}name`` for an element that is in a namespace; ``text``
+    is the text directly in it, as written; ``line`` and ``column`` count from 1
+    and are those of its ``<``.
+    """
+
+    tag: str
+    attributes: Mapping[str, str]
+    text: str
+    children: Tuple[Node, ...]
+    line: int
+    column: int
+
+    def get(self, name: str, default: str = "") -> str:
+        """Return an attribute with runs of white space made one blank."""
+        return collapse(self.attributes.get(name, default))
+
+    def first(self, tag: str) -> Optional[Node]:
+        """Return the first child of that name, or None."""
+        return next((child for child in self.children if child.tag == tag), None)
+
+    def all(self, tag: str) -> Tuple[Node, ...]:
+        """Return the children of that name, in order."""
+        return tuple(child for child in self.children if child.tag == tag)
+
+    def child_text(self, tag: str) -> str:
+        """Return the text of the first child of that name, collapsed; empty if none."""
+        child = self.first(tag)
+        return collapse(child.text) if child is not None else ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A well-formed document: ``origin`` is what messages call it.
+
+    ``tree`` is lxml's element tree of the same bytes, for validation only.
+    """
+
+    origin: str
+    root: Node
+    tree: Any = field(repr=False)
+
+
+def collapse(text: str) -> str:
+    """Return ``text`` without outer white space and with inner runs made one blank."""
+    return _SPACE.sub(" ", text).strip(" ")
+
+
+def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
+              max_bytes: int = MAX_BYTES) -> Document:
+    """Return the document in ``data``, UTF-8 text of at most ``max_bytes`` bytes.
+
+    Raises ``error``, naming ``origin``, line and column, for anything that is not
+    plain XML: not well-formed, another encoding, a DOCTYPE, an entity, a
+    processing instruction, too deep, too big.
+    """
+    places = _Scan(origin, error).scan(data, max_bytes)
+    from lxml import etree  # here, because only those who read XML pay for it
+
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False,
+                             dtd_validation=False, huge_tree=True, recover=False,
+                             remove_comments=True, remove_pis=True)
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as exc:
+        line, column = exc.position
+        raise error(f"{origin}:{line}:{column}: expected well-formed XML, "
+                    f"found: {exc.msg}") from exc
+    places.reverse()
+    return Document(origin, _node(root, places), root.getroottree())
+
+
+def _node(element: Any, places: List[Tuple[int, int]]) -> Node:
+    """Convert lxml's element; ``places`` is used up from its end, in document order."""
+    line, column = places.pop()
+    texts = [element.text or ""]
+    children = []
+    for child in element:
+        children.append(_node(child, places))
+        texts.append(child.tail or "")
+    attributes: Dict[str, str] = {str(k): str(v) for k, v in element.attrib.items()}
+    return Node(str(element.tag), attributes, "".join(texts), tuple(children), line, column)
+
+
+class _Scan:
+    """One expat pass that refuses what is dangerous and notes every element's place.
+
+    lxml tells lines only, stops counting them at 65535, and reads a DOCTYPE
+    before it can be refused: hence this pass before it.
+    """
+
+    def __init__(self, origin: str, error: Type[NodePluginError]) -> None:
+        self._origin = origin
+        self._error = error
+        self._depth = 0
+        self._places: List[Tuple[int, int]] = []
+        self._parser = expat.ParserCreate(namespace_separator=" ")
+        self._parser.buffer_text = True
+        self._parser.XmlDeclHandler = self._declaration
+        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._parser.EntityDeclHandler = self._entity
+        self._parser.ProcessingInstructionHandler = self._instruction
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+
+    def scan(self, data: bytes, max_bytes: int) -> List[Tuple[int, int]]:
+        if len(data) > max_bytes:
+            raise self._error(f"{self._origin}:1:1: expected at most {max_bytes} bytes, "
+                              f"found {len(data)}")
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as exc:
+            line = data.count(b"\n", 0, exc.start) + 1
+            column = exc.start - (data.rfind(b"\n", 0, exc.start) + 1) + 1
+            raise self._error(f"{self._origin}:{line}:{column}: expected UTF-8, "
+                              f"found the byte 0x{data[exc.start]:02x}") from exc
+        try:
+            self._parser.Parse(data, True)
+        except expat.ExpatError as exc:
+            raise self._error(f"{self._origin}:{exc.lineno}:{exc.offset + 1}: expected "
+                              f"well-formed XML, found: {expat.ErrorString(exc.code)}") from exc
+        return self._places
+
+    def _refuse(self, expected: str, found: str) -> NodePluginError:
+        line, column = self._here()
+        return self._error(f"{self._origin}:{line}:{column}: expected {expected}, found {found}")
+
+    def _here(self) -> Tuple[int, int]:
+        return self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1
+
+    def _declaration(self, version: str, encoding: Optional[str], standalone: int) -> None:
+        if encoding is not None and encoding.upper() != "UTF-8":
+            raise self._refuse("the encoding UTF-8", encoding)
+
+    def _doctype(self, name: str, system: Optional[str], public: Optional[str],
+                 internal: int) -> None:
+        raise self._refuse("no DOCTYPE", f"<!DOCTYPE {name}>")
+
+    def _entity(self, name: str, *rest: object) -> None:
+        raise self._refuse("no entity declaration", f"<!ENTITY {name}>")
+
+    def _instruction(self, target: str, data: str) -> None:
+        raise self._refuse("no processing instruction", f"<?{target}?>")
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise self._refuse(f"at most {_MAX_DEPTH} levels of elements", "one more")
+        self._places.append(self._here())
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1

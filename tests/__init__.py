@@ -1,0 +1,1 @@
+"""Tests, and the real things that they work on."""

@@ -1,0 +1,63 @@
+"""The gateway for programs."""
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError, Status
+from ovirt_node_plugin.run import run
+
+pytestmark = pytest.mark.unit
+
+
+def python(code: str) -> "list[str]":
+    """Return the argument list of a small Python program."""
+    return [sys.executable, "-c", code]
+
+
+def test_the_output_is_returned_as_text() -> None:
+    assert run(python("print('höhe')")) == "höhe\n"
+
+
+def test_input_is_passed_on() -> None:
+    assert run(python("import sys; print(sys.stdin.read()[::-1])"), stdin=b"abc") == "cba\n"
+
+
+def test_nothing_in_an_argument_is_taken_by_a_shell(tmp_path: Path) -> None:
+    word = f"$(touch {tmp_path}/x); `id` > {tmp_path}/y * \n '\""
+    assert run([*python("import sys; sys.stdout.write(sys.argv[1])"), word]) == word
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_messages_are_in_the_c_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert run(python("import os; print(os.environ['LC_ALL'])")) == "C.UTF-8\n"
+
+
+def test_a_status_that_is_not_accepted_is_an_error_with_what_was_said() -> None:
+    argv = python("import sys; sys.stderr.write('no disk\\n'); sys.exit(3)")
+    with pytest.raises(CommandError, match="failed with status 3: no disk") as caught:
+        run(argv)
+    assert caught.value.argv == tuple(argv)
+    assert (caught.value.returncode, caught.value.output) == (3, "no disk")
+    assert caught.value.status == Status.ROLLED_BACK
+    assert run(argv, ok=(0, 3)) == ""
+
+
+def test_a_program_that_a_signal_ends_is_an_error() -> None:
+    with pytest.raises(CommandError) as caught:
+        run(python("import os; os.kill(os.getpid(), 9)"))
+    assert caught.value.returncode == -9
+
+
+def test_a_missing_program_is_named_with_the_next_step() -> None:
+    with pytest.raises(CommandError, match="no-such-program cannot be started") as caught:
+        run(["no-such-program", "-x"])
+    assert caught.value.returncode is None
+    assert "Install the program no-such-program" in caught.value.hint
+
+
+def test_output_that_is_no_text_does_not_end_in_a_crash() -> None:
+    assert "\ufffd" in run(python("import os; os.write(1, b'\\xff')"))
