@@ -1,0 +1,46 @@
+"""What the registry says of one installed plugin."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Tuple
+
+from .changes import Applied
+
+
+@dataclass(frozen=True)
+class InstalledPackage:
+    """A package that a plugin brought or shares.
+
+    ``nevra`` is ``name-[epoch:]version-release.arch``, an epoch of 0 left out;
+    ``checksum`` is ``sha256:HEX`` of the RPM file, empty where it is not known;
+    ``reason`` is ``requested`` or ``dependency``.
+    """
+
+    nevra: str
+    checksum: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One plugin as installed in a root.
+
+    ``installed_at`` is ISO 8601 in UTC, such as ``2026-11-22T16:40:11Z``; ``tool``
+    a name and version; ``mode`` is ``offline`` or ``online``; ``source`` says where
+    the bundle came from; ``target_kind`` is ``node`` or ``host``; ``repos`` are repo
+    ids. ``settings`` have no changes here: those are in the manifest.
+    """
+
+    name: str
+    version: str
+    vendor: str
+    summary: str
+    installed_at: str
+    tool: str
+    mode: str
+    source: str
+    target_kind: str
+    target_version: str
+    repos: Tuple[str, ...]
+    packages: Tuple[InstalledPackage, ...]
+    settings: Tuple[Applied, ...]

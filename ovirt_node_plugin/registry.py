@@ -1,0 +1,247 @@
+"""The registry of a root: one record a plugin, its manifest beside it.
+
+Listing needs no XML, so that a DNF run on a machine without plugins pays for none.
+"""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Sequence, Tuple
+
+from .descriptor import is_plugin_name
+from .errors import NodePluginError, RecordError
+from .files import sync_dir, write_atomic
+from .manifest import Manifest
+from .paths import resolve_inside
+from .record import InstalledPackage, Record
+
+REGISTRY = "etc/ovirt.plugins.d"
+MANIFESTS = "etc/ovirt.plugins-manifests.d"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """All records of a root, by plugin name, sorted.
+
+    ``damaged`` has the reason for each one that cannot be read.
+    """
+
+    records: Mapping[str, Record]
+    damaged: Mapping[str, str]
+
+
+def names(root: Path) -> Tuple[str, ...]:
+    """Return the names of the plugins that have a record in ``root``, sorted.
+
+    Names that no plugin can have, such as those of temporary files, are passed over.
+    """
+    try:
+        found = os.listdir(resolve_inside(root, REGISTRY))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(sorted(name for name in found if is_plugin_name(name)))
+
+
+def read_registry(root: Path) -> Registry:
+    """Return every record of ``root``; one that is damaged is told, never raised."""
+    records: Dict[str, Record] = {}
+    damaged: Dict[str, str] = {}
+    for name in names(root):
+        try:
+            records[name] = read_record(root, name)
+        except NodePluginError as exc:
+            damaged[name] = exc.message
+    return Registry(records, damaged)
+
+
+def read_record(root: Path, name: str) -> Record:
+    """Return the record of the plugin ``name``.
+
+    Raises RecordError if it is missing, damaged, or is another plugin's.
+    """
+    from . import registry_xml
+
+    path = f"{REGISTRY}/{_safe(name)}"
+    record = registry_xml.load_record(_read(root, path, registry_xml.MAX_RECORD_BYTES),
+                                      origin=f"/{path}")
+    _same_name(name, record.name, path)
+    return record
+
+
+def read_manifest(root: Path, name: str) -> Manifest:
+    """Return the manifest of the plugin ``name``; raises as ``read_record``."""
+    from . import registry_xml
+
+    path = f"{MANIFESTS}/{_safe(name)}.xml"
+    manifest = registry_xml.load_manifest(_read(root, path, registry_xml.MAX_MANIFEST_BYTES),
+                                          origin=f"/{path}")
+    _same_name(name, manifest.name, path)
+    return manifest
+
+
+def claims(root: Path) -> FrozenSet[str]:
+    """Return the NEVRA of every package that a readable record claims."""
+    return frozenset(package.nevra for record in read_registry(root).records.values()
+                     for package in record.packages)
+
+
+def repo_owners(root: Path) -> Dict[str, str]:
+    """Return the repo ids that readable records name, each with its plugin."""
+    owners: Dict[str, str] = {}
+    for name, record in read_registry(root).records.items():
+        for repo_id in record.repos:
+            owners.setdefault(repo_id, name)
+    return owners
+
+
+def save(root: Path, record: Record, manifest: Manifest) -> None:
+    """Write a plugin's manifest, then its record, each atomically.
+
+    Both are 0644, but for a manifest that keeps the content of a file
+    that not everybody may read (such as ``/etc/shadow``), which is 0600. Folders
+    that are missing are made, and noted in the manifest.
+    """
+    from . import registry_xml
+
+    made = _make_folders(root)
+    kept = _known_folders(root, record.name)
+    manifest = dataclasses.replace(
+        manifest, folders=tuple(sorted({*manifest.folders, *made, *kept})))
+    record = dataclasses.replace(
+        record, settings=tuple(map(registry_xml.without_changes, record.settings)))
+    _write_manifest(root, manifest)
+    write_atomic(resolve_inside(root, f"{REGISTRY}/{_safe(record.name)}", follow_last=False),
+                 registry_xml.dump_record(record))
+
+
+def forget(root: Path, name: str) -> None:
+    """Remove a plugin's record, then its manifest.
+
+    The registry's folders go when they were made for a plugin and nothing is
+    left in them; as long as there is another plugin, it inherits their making.
+    May be called again.
+    """
+    folders = _known_folders(root, name)
+    _unlink(root, f"{REGISTRY}/{_safe(name)}")
+    inherited = bool(folders) and _inherit(root, name, folders)
+    _unlink(root, f"{MANIFESTS}/{name}.xml")
+    if not inherited:
+        _remove_folders(root, folders)
+
+
+def installed_now() -> str:
+    """Return the time as a record has it; SOURCE_DATE_EPOCH, if set, is the time.
+
+    See reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970.
+    """
+    given = os.environ.get("SOURCE_DATE_EPOCH", "")
+    zone = datetime.timezone.utc
+    if given.isascii() and given.isdigit() and len(given) <= 11:
+        now = datetime.datetime.fromtimestamp(int(given), zone)
+    else:
+        now = datetime.datetime.now(zone)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _safe(name: str) -> str:
+    if not is_plugin_name(name):
+        raise RecordError(f"{name!r} is no plugin name", hint="")
+    return name
+
+
+def _same_name(name: str, found: str, path: str) -> None:
+    if found != name:
+        raise RecordError(f"/{path} says that it is of the plugin {found}",
+                          hint="Somebody copied or renamed it. Move it away.")
+
+
+def _read(root: Path, path: str, max_bytes: int) -> bytes:
+    where = resolve_inside(root, path, follow_last=False)
+    try:
+        # neither a link out of the root nor a fifo that never ends
+        handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise RecordError(f"/{path} is no regular file", hint="Move it away.")
+            return stream.read(max_bytes + 1)
+    except OSError as exc:
+        raise RecordError(f"/{path} cannot be read: {exc.strerror}",
+                          hint=_reason_hint(exc)) from exc
+
+
+def _reason_hint(exc: OSError) -> str:
+    if isinstance(exc, PermissionError):
+        return "Only root may read it: it keeps what other files of the system hide."
+    return ""
+
+
+def _make_folders(root: Path) -> List[str]:
+    """Make the folders of the registry; return what was missing, relative to the root."""
+    made: List[str] = []
+    for name in (MANIFESTS, REGISTRY):
+        folder = resolve_inside(root, name)
+        for part in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
+            if not (root / part).is_dir():
+                (root / part).mkdir(mode=0o755)
+                os.chmod(root / part, 0o755)  # whatever the umask
+                sync_dir((root / part).parent)
+                made.append(part.as_posix())
+    return made
+
+
+def _known_folders(root: Path, name: str) -> Tuple[str, ...]:
+    try:
+        return read_manifest(root, name).folders
+    except NodePluginError:
+        return ()
+
+
+def _write_manifest(root: Path, manifest: Manifest) -> None:
+    from . import registry_xml
+
+    path = resolve_inside(root, f"{MANIFESTS}/{_safe(manifest.name)}.xml", follow_last=False)
+    write_atomic(path, registry_xml.dump_manifest(manifest),
+                 mode=0o600 if manifest.private else 0o644)
+
+
+def _inherit(root: Path, name: str, folders: Sequence[str]) -> bool:
+    """Note the making of ``folders`` in another plugin's manifest; say if there is one."""
+    for other in _readable_manifests(root, but=name):
+        _write_manifest(root, dataclasses.replace(
+            other, folders=tuple(sorted({*other.folders, *folders}))))
+        return True
+    return False
+
+
+def _readable_manifests(root: Path, *, but: str) -> Iterator[Manifest]:
+    for other in names(root):
+        if other != but:
+            with contextlib.suppress(NodePluginError):
+                yield read_manifest(root, other)
+
+
+def _unlink(root: Path, path: str) -> None:
+    where = resolve_inside(root, path, follow_last=False)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        where.unlink()
+        sync_dir(where.parent)
+
+
+def _remove_folders(root: Path, folders: Sequence[str]) -> None:
+    for folder in sorted(folders, reverse=True):
+        where = resolve_inside(root, folder, follow_last=False)
+        with contextlib.suppress(OSError):  # not empty: somebody else's now
+            where.rmdir()
+            sync_dir(where.parent)
+
+
+__all__ = [
+    "MANIFESTS", "REGISTRY", "InstalledPackage", "Manifest", "Record", "Registry", "claims",
+    "forget", "installed_now", "names", "read_manifest", "read_record", "read_registry",
+    "repo_owners", "save",
+]

@@ -1,0 +1,228 @@
+"""The XML of records and manifests; schema/record.rng and schema/manifest.rng describe it."""
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import os
+import re
+import urllib.parse
+import zlib
+from typing import Any, Dict, Optional, Tuple
+
+from lxml import etree
+
+from .changes import Applied, Change
+from .errors import RecordError
+from .files import Entry
+from .manifest import Manifest
+from .record import InstalledPackage, Record
+from .relaxng import raise_problems, schema_problems
+from .xmlread import Node, parse_xml
+
+MAX_RECORD_BYTES = 4 << 20
+MAX_MANIFEST_BYTES = 256 << 20
+_MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged manifest must not fill memory
+_MAX_ID = (1 << 32) - 2  # chown(2) takes the last one for "leave it"
+_FORMAT = "1"
+_HINT = "It is damaged, or was written by another version of this tool."
+# What XML 1.0 cannot hold, and lone surrogates.
+_UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def dump_record(record: Record) -> bytes:
+    """Return a record as a document; repos and packages are sorted."""
+    root = etree.Element("plugin-record", format=_FORMAT)
+    for name in ("name", "version", "vendor", "summary"):
+        etree.SubElement(root, name).text = _fit(getattr(record, name))
+    _element(root, "installed", at=record.installed_at, tool=record.tool, mode=record.mode,
+             source=record.source)
+    _element(root, "target", kind=record.target_kind, version=record.target_version)
+    repos = etree.SubElement(root, "repos")
+    for repo_id in sorted(set(record.repos)):
+        _element(repos, "repo", id=repo_id)
+    packages = etree.SubElement(root, "packages")
+    for package in sorted(record.packages, key=lambda p: p.nevra):
+        _element(packages, "package", nevra=package.nevra, checksum=package.checksum,
+                 reason=package.reason)
+    settings = etree.SubElement(root, "settings")
+    for applied in record.settings:
+        _setting(settings, applied)
+    return _document(root)
+
+
+def load_record(data: bytes, *, origin: str) -> Record:
+    """Return the record in ``data``; ``origin`` is what messages call it.
+
+    Raises RecordError for anything that is not a record.
+    """
+    root = _valid(data, origin, "record.rng", MAX_RECORD_BYTES)
+    installed, target = root.all("installed")[0], root.all("target")[0]
+    return Record(
+        **{name: root.all(name)[0].text for name in ("name", "version", "vendor", "summary")},
+        installed_at=_get(installed, "at"), tool=_get(installed, "tool"),
+        mode=_get(installed, "mode"), source=_get(installed, "source"),
+        target_kind=_get(target, "kind"), target_version=_get(target, "version"),
+        repos=tuple(_get(node, "id") for node in _inside(root, "repos")),
+        packages=tuple(
+            InstalledPackage(_get(node, "nevra"), _get(node, "checksum"), _get(node, "reason"))
+            for node in _inside(root, "packages")),
+        settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")))
+
+
+def dump_manifest(manifest: Manifest) -> bytes:
+    """Return a manifest as a document; file contents are zlib in base64."""
+    root = etree.Element("plugin-manifest", format=_FORMAT, name=manifest.name)
+    etree.SubElement(root, "descriptor").text = _pack(manifest.descriptor)
+    folders = etree.SubElement(root, "folders")
+    for path in sorted(set(manifest.folders)):
+        _element(folders, "folder", path=_quote(path))
+    settings = etree.SubElement(root, "settings")
+    for applied in manifest.settings:
+        node = _setting(settings, applied)
+        for change in applied.changes:
+            _dump_change(node, change)
+    effects = etree.SubElement(root, "effects")
+    for change in manifest.effects:
+        _dump_change(effects, change)
+    return _document(root)
+
+
+def load_manifest(data: bytes, *, origin: str) -> Manifest:
+    """Return the manifest in ``data``; ``origin`` is what messages call it.
+
+    Raises RecordError for anything that is not a manifest, or whose contents do
+    not match their digests.
+    """
+    root = _valid(data, origin, "manifest.rng", MAX_MANIFEST_BYTES)
+    return Manifest(
+        _get(root, "name"), _unpack(root.all("descriptor")[0], origin),
+        tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
+        tuple(_load_change(node, origin) for node in _inside(root, "effects")),
+        tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")))
+
+
+def _setting(parent: Any, applied: Applied) -> Any:
+    return _element(parent, "setting", kind=applied.kind, key=applied.key, value=applied.value,
+                    before=applied.before)
+
+
+def _load_setting(node: Node, origin: str) -> Applied:
+    return Applied(_get(node, "kind"), _get(node, "key"), _get(node, "value"),
+                   _get(node, "before"),
+                   tuple(_load_change(child, origin) for child in node.children))
+
+
+def _dump_change(parent: Any, change: Change) -> None:
+    node = _element(parent, "change", path=_quote(change.path))
+    for name, entry in (("before", change.before), ("after", change.after)):
+        if entry is not None:
+            _dump_entry(node, name, entry)
+
+
+def _dump_entry(parent: Any, name: str, entry: Entry) -> None:
+    attributes: Dict[str, str] = {"kind": entry.kind, "mode": f"{entry.mode:04o}",
+                                  "uid": str(entry.uid), "gid": str(entry.gid)}
+    if entry.digest:
+        attributes["digest"] = entry.digest
+    node = _element(parent, name, **attributes)
+    for key, value in entry.xattrs:
+        _element(node, "xattr", name=key).text = base64.b64encode(value).decode()
+    if entry.content is not None:
+        etree.SubElement(node, "content").text = _pack(entry.content)
+
+
+def _load_change(node: Node, origin: str) -> Change:
+    before, after = node.first("before"), node.first("after")
+    return Change(_unquote(_get(node, "path")),
+                  _load_entry(before, origin) if before else None,
+                  _load_entry(after, origin) if after else None)
+
+
+def _load_entry(node: Node, origin: str) -> Entry:
+    packed = node.first("content")
+    content = _unpack(packed, origin) if packed is not None else None
+    digest = _get(node, "digest")
+    if content is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise RecordError(f"{origin}:{node.line}:{node.column}: the content kept there does"
+                          " not match its digest", hint=_HINT)
+    owner = int(_get(node, "uid")), int(_get(node, "gid"))
+    if max(owner) > _MAX_ID:
+        raise RecordError(f"{origin}:{node.line}:{node.column}: expected a uid and gid of at"
+                          f" most {_MAX_ID}, found {owner[0]} and {owner[1]}", hint=_HINT)
+    return Entry(_get(node, "kind"), int(_get(node, "mode"), 8), *owner, digest, content,
+                 tuple((_get(child, "name"), _base64(child, origin))
+                       for child in node.all("xattr")))
+
+
+def _valid(data: bytes, origin: str, schema: str, max_bytes: int) -> Node:
+    document = parse_xml(data, origin=origin, error=RecordError, max_bytes=max_bytes)
+    raise_problems(schema_problems(document, schema), origin=origin, error=RecordError,
+                   hint=_HINT)
+    return document.root
+
+
+def _document(root: Any) -> bytes:
+    text: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
+    return text
+
+
+def _element(parent: Any, tag: str, /, **attributes: str) -> Any:
+    return etree.SubElement(parent, tag, {key: _fit(text) for key, text in attributes.items()})
+
+
+def _inside(root: Node, name: str) -> Tuple[Node, ...]:
+    return tuple(child for node in root.all(name) for child in node.children)
+
+
+def _get(node: Node, name: str) -> str:
+    """Return an attribute as it is; ``Node.get`` would collapse its blanks."""
+    return node.attributes.get(name, "")
+
+
+def _fit(text: str) -> str:
+    """Return ``text`` with what XML cannot hold written as ``\\xNN``; for people to read."""
+    return _UNFIT.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+def _quote(path: str) -> str:
+    """Return a path, whose bytes may be anything, in the way of a URL."""
+    return urllib.parse.quote_from_bytes(os.fsencode(path), safe="/!$&'()*+,;=:@~[]{} ")
+
+
+def _unquote(text: str) -> str:
+    return os.fsdecode(urllib.parse.unquote_to_bytes(text))
+
+
+def _pack(data: bytes) -> str:
+    return base64.b64encode(zlib.compress(data, 9)).decode()
+
+
+def _unpack(node: Node, origin: str) -> bytes:
+    packed = _base64(node, origin)
+    machine = zlib.decompressobj()
+    reason: Optional[str] = None
+    try:
+        data = machine.decompress(packed, _MAX_CONTENT_BYTES)
+    except zlib.error as exc:
+        data, reason = b"", str(exc)
+    if reason is None and not machine.eof:
+        reason = "it is cut off or too large"
+    if reason is not None:
+        raise RecordError(f"{origin}:{node.line}:{node.column}: the content kept there cannot"
+                          f" be unpacked: {reason}", hint=_HINT)
+    return data
+
+
+def _base64(node: Node, origin: str) -> bytes:
+    try:
+        return base64.b64decode(node.text.strip(), validate=True)
+    except (binascii.Error, ValueError) as exc:
+        raise RecordError(f"{origin}:{node.line}:{node.column}: no base64: {exc}",
+                          hint=_HINT) from exc
+
+
+def without_changes(applied: Applied) -> Applied:
+    """Return a setting as the record keeps it."""
+    return dataclasses.replace(applied, changes=())

@@ -1,0 +1,1 @@
+"""The logical settings of a plugin: planned, switched on, checked, and undone."""

@@ -1,0 +1,46 @@
+"""Refusals before anything is written: what a kind cannot do, and contradictions."""
+from __future__ import annotations
+
+from typing import Sequence, Tuple
+
+from ..changes import Applied
+from ..errors import Refused
+from .kinds import KINDS
+from .ledger import Others
+from .model import Context, Wanted
+
+
+def planned(items: Sequence[Wanted]) -> Tuple[Applied, ...]:
+    """Return settings as if applied, to check other plugins of the same run against."""
+    return tuple(Applied(item.kind, item.key, item.value, "", ()) for item in items)
+
+
+def check(items: Sequence[Wanted], ctx: Context, *, others: Others,
+          mine: Sequence[Applied] = ()) -> None:
+    """Raise if ``items`` cannot be applied; only reads.
+
+    ``others`` are the settings of other plugins, installed or planned; ``mine``
+    those that this plugin has already, for an upgrade.
+
+    Raises Refused for what a kind refuses and for a contradiction with another
+    plugin, which it names; CommandError if a program is missing.
+    """
+    owned = {(applied.kind, applied.key) for applied in mine}
+    for item in items:
+        for other, its in others.items():
+            for applied in its:
+                if applied.kind == item.kind and KINDS[item.kind].clash(item, applied):
+                    raise _conflict(item, ctx.plugin, applied, other)
+        KINDS[item.kind].check(item, ctx, mine=(item.kind, item.key) in owned)
+
+
+def text_of(applied: Applied) -> str:
+    """Return an applied setting as one line for people."""
+    shown = f" ({applied.value})" if applied.value not in ("yes", "current") else ""
+    return f"{applied.kind} {applied.key}{shown}"
+
+
+def _conflict(item: Wanted, plugin: str, applied: Applied, other: str) -> Refused:
+    return Refused(
+        f"plugin {plugin} wants to {item.text}, but plugin {other} has {text_of(applied)}",
+        hint=f"The two do not go together. Remove plugin {other} first, or ask their vendors.")

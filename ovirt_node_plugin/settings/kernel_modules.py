@@ -1,0 +1,104 @@
+"""Kernel modules: loaded at boot, given options, or kept from loading by an alias.
+
+By files of modules-load.d(5) and modprobe.d(5), one for each plugin, module and
+effect, so that undoing one touches no other.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Sequence, Tuple
+
+from ..changes import Applied, Watch
+from ..descriptor import KernelModule, Setting
+from ..files import read_entry
+from .model import Context, Wanted, changed_since
+from .placing import place_file
+
+_LOAD, _OPTIONS, _BLACKLIST = "load", "options", "blacklist"
+
+
+@dataclass(frozen=True)
+class KernelModules:
+    """The kind ``kernel-module``: key ``MODULE:EFFECT``, value ``yes`` or the options.
+
+    EFFECT is ``load``, ``options`` or ``blacklist``; MODULE has ``_`` for ``-``, which
+    to the kernel are the same (modprobe(8)).
+    """
+
+    name: str = "kernel-module"
+    shared: bool = False
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, KernelModule):
+            return ()
+        module = item.name.replace("-", "_")
+        found: List[Wanted] = []
+        if item.load:
+            found.append(Wanted(self.name, f"{module}:{_LOAD}", "yes",
+                                f"load kernel module {item.name} at boot", item))
+        if item.options:
+            found.append(Wanted(self.name, f"{module}:{_OPTIONS}", item.options,
+                                f"set options of kernel module {item.name}: {item.options}",
+                                item))
+        if item.blacklist:
+            found.append(Wanted(self.name, f"{module}:{_BLACKLIST}", "yes",
+                                f"blacklist kernel module {item.name}", item))
+        return found
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Nothing can be wrong: the files have names of their own, folders are made."""
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        module, effect = _split(wanted.key)
+        its_module, its_effect = _split(other.key)
+        if module != its_module:
+            return False
+        if effect == its_effect:
+            return wanted.value != other.value
+        return {effect, its_effect} == {_LOAD, _BLACKLIST}
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        folder, name = _place(wanted.key, ctx)
+        there = read_entry(ctx.root, f"{folder}/{name}", content=False)
+        return "absent" if there is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(*_place(wanted.key, ctx)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        place_file(ctx.root, *_place(wanted.key, ctx), _content(wanted, ctx.plugin), mode=0o644)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return changed_since(applied, ctx)
+
+
+KIND = KernelModules()
+
+
+def _split(key: str) -> Tuple[str, str]:
+    module, _, effect = key.partition(":")
+    return module, effect
+
+
+def _place(key: str, ctx: Context) -> Tuple[str, str]:
+    """Return folder and file name.
+
+    Two plugins never share one: a module has neither ``-`` nor ``.`` here, so the
+    last ``-`` of the name is where it begins.
+    """
+    module, effect = _split(key)
+    stem = f"node-plugin-{ctx.plugin}-{module}"
+    if effect == _LOAD:
+        return "etc/modules-load.d", f"{stem}.conf"
+    if effect == _OPTIONS:
+        return "etc/modprobe.d", f"{stem}.conf"
+    return "etc/modprobe.d", f"{stem}.{_BLACKLIST}.conf"
+
+
+def _content(wanted: Wanted, plugin: str) -> bytes:
+    module, effect = _split(wanted.key)
+    line = {_LOAD: module, _OPTIONS: f"options {module} {wanted.value}",
+            _BLACKLIST: f"blacklist {module}"}[effect]
+    text = f"# Of the Node plugin {plugin}; dnf node-plugin remove takes it away.\n{line}\n"
+    return text.encode()

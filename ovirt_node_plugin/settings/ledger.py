@@ -1,0 +1,82 @@
+"""What other plugins' manifests hold, as it becomes while one plugin's part is taken out."""
+from __future__ import annotations
+
+import dataclasses
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+
+from ..changes import Applied, Change
+from ..files import Entry, same_entry
+from .trail import Step
+
+Others = Mapping[str, Sequence[Applied]]
+
+
+class Ledger:
+    """The settings, and effects, of other plugins; changed in memory only."""
+
+    def __init__(self, others: Others) -> None:
+        self._applied: Dict[str, List[Applied]] = {
+            owner: list(applied) for owner, applied in others.items()}
+        self._touched: Set[str] = set()
+
+    def each(self) -> Iterator[Tuple[str, int, Applied]]:
+        """Yield every plugin's settings: plugin, number, setting."""
+        for owner, applied in self._applied.items():
+            for number, one in enumerate(applied):
+                yield owner, number, one
+
+    def steps(self, path: str) -> List[Step]:
+        """Return every change of ``path``."""
+        return [Step(owner, (number, count), change)
+                for owner, number, applied in self.each()
+                for count, change in enumerate(applied.changes) if change.path == path]
+
+    def below(self, folder: str) -> Optional[Tuple[str, int]]:
+        """Return whose setting put something into ``folder``, None if nobody's did."""
+        return next(((owner, number) for owner, number, applied in self.each()
+                     for change in applied.changes
+                     if change.after is not None and change.path.startswith(folder + "/")), None)
+
+    def find(self, kind: str, key: str, value: str) -> Optional[Tuple[str, int]]:
+        """Return who has that setting, None if nobody has."""
+        return next(((owner, number) for owner, number, applied in self.each()
+                     if (applied.kind, applied.key, applied.value) == (kind, key, value)), None)
+
+    def rewrite(self, step: Step, before: Optional[Entry]) -> None:
+        """Let another plugin's change begin earlier."""
+        number, count = step.place
+        applied = self._applied[step.owner][number]
+        changes = list(applied.changes)
+        changes[count] = dataclasses.replace(step.change, before=before)
+        self.replace(step.owner, number, dataclasses.replace(applied, changes=tuple(changes)))
+
+    def give(self, owner: str, number: int, change: Change) -> None:
+        """Let another plugin's setting answer for one more change."""
+        applied = self._applied[owner][number]
+        self.replace(owner, number, dataclasses.replace(
+            applied, changes=(change, *applied.changes)))
+
+    def replace(self, owner: str, number: int, applied: Applied) -> None:
+        """Put another state of a setting into its place."""
+        self._applied[owner][number] = applied
+        self._touched.add(owner)
+
+    def at(self, owner: str, number: int) -> Applied:
+        """Return one setting."""
+        return self._applied[owner][number]
+
+    def add(self, owner: str, applied: Applied) -> None:
+        """Give a plugin one more setting."""
+        self._applied[owner].append(applied)
+        self._touched.add(owner)
+
+    def handed(self) -> Dict[str, Tuple[Applied, ...]]:
+        """Return the complete new settings of each plugin for which they changed."""
+        return {owner: tuple(map(_without_idle, self._applied[owner]))
+                for owner in sorted(self._touched)}
+
+
+def _without_idle(applied: Applied) -> Applied:
+    """Drop changes that have become none."""
+    return dataclasses.replace(applied, changes=tuple(
+        change for change in applied.changes if not same_entry(change.before, change.after)))

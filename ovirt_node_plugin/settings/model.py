@@ -1,0 +1,125 @@
+"""What every kind of setting has in common: the words, and the form of a kind."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping, Optional, Protocol, Sequence, Tuple
+
+from ..changes import Applied, Watch, alike
+from ..descriptor import Setting
+from ..files import read_entry
+from ..paths import relative_inside, resolve_inside
+from ..run import Runner
+from ..vdsm import HOOKS_FOLDER
+
+HOOKS = HOOKS_FOLDER
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a kind may look at and use for one plugin.
+
+    ``files`` are all the files that the plugin's packages bring, as absolute
+    paths inside the root with their ``st_mode`` of the RPM header, 0 where it is
+    not known.
+    """
+
+    root: Path
+    plugin: str
+    files: Mapping[str, int]
+    run: Runner
+
+    def brings(self, path: str) -> Optional[int]:
+        """Return the ``st_mode`` of a file among ``files``, None if it is not there.
+
+        ``path`` is absolute or relative to the root; two names of one place, such as
+        ``/lib/x`` and ``/usr/lib/x`` in a root where one is a link to the other, are
+        the same.
+        """
+        plain = "/" + path.lstrip("/")
+        if plain in self.files:
+            return self.files[plain]
+        name = plain.rpartition("/")[2]
+        wanted = relative_inside(self.root, plain)
+        return next((mode for file, mode in self.files.items() if file.endswith("/" + name)
+                     and relative_inside(self.root, file) == wanted), None)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One setting as it is to be.
+
+    ``key`` says what it is about, within its kind: a unit, ``isv_foo:options``,
+    ``before_vm_start/50_storage``, a kernel version. ``value`` is what that is to
+    be, ``text`` the whole in one line for a plan. ``item`` is the descriptor's, None
+    for what the plugin's files imply.
+    """
+
+    kind: str
+    key: str
+    value: str
+    text: str
+    item: Optional[Setting]
+
+
+class Kind(Protocol):
+    """One kind of setting.
+
+    ``shared``: what two plugins want alike is one state of the system, and stays
+    as long as one of them is there. ``derived``: it follows from the files in the
+    root and is made again rather than put back.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def shared(self) -> bool: ...
+    @property
+    def derived(self) -> bool: ...
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        """Return what ``item`` asks of this kind; nothing if it is another kind's."""
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Raise if it could not be applied; only reads. ``mine``: this plugin has it already."""
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        """Say if both cannot be true at once; ``other`` is of this kind, another plugin's."""
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        """Return the present state in one word."""
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        """Return where ``apply`` may change something."""
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        """Make it so; a second time changes nothing."""
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        """Return what is not, or no longer, as it was applied, each in one line."""
+
+
+def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:
+    """Return a line for each path that is not as ``applied`` left it."""
+    found = []
+    for change in {one.path: one for one in applied.changes}.values():  # the last of each
+        now = read_entry(ctx.root, change.path, content=False)
+        if change.after is not None and change.after.kind == "dir":
+            same = now is not None and now.kind == "dir"
+        else:
+            same = alike(now, change.after)
+        if not same:
+            found.append(f"/{change.path} is missing" if now is None
+                         else f"/{change.path} was changed")
+    return tuple(found)
+
+
+def leads_inside(root: Path, path: str) -> bool:
+    """Say if a program of this machine that opens ``path`` in ``root`` stays in it.
+
+    ``path`` is relative. False where a link in it is absolute, or climbs: a program
+    that is not chrooted would follow it to this machine's own files. A path that is
+    not there is judged by the part of it that is.
+    """
+    real_root = root.resolve()
+    return (root / path).resolve() == real_root / resolve_inside(root, path).relative_to(root)

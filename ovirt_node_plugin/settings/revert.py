@@ -1,0 +1,241 @@
+"""Undoing settings and scriptlet effects of one plugin while others stay.
+
+The order of an operation: ``plan_revert`` (reads only), ``do_revert``, then the
+packages, then ``plan_effects`` and ``do_revert`` of that, then ``finish_revert``.
+"""
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Mapping, Optional, Sequence, Set, Tuple
+
+from ..changes import EFFECTS, Applied, Change, put_back
+from ..errors import Drifted
+from ..files import Entry, read_entry
+from ..paths import resolve_inside
+from . import services
+from .kinds import is_derived, is_shared
+from .ledger import Ledger, Others
+from .model import Context
+from .remake import Remake, base_of, remake
+from .trail import Step, lift
+
+
+@dataclass(frozen=True)
+class Revert:
+    """How to undo one plugin's part.
+
+    ``restore`` are the changes to put back; ``handed`` the complete new settings
+    of each other plugin that answers for some of it from now on; ``notes`` lines
+    for people; ``keep`` the paths left as somebody changed them since. ``remake``
+    and ``folders`` are for ``finish_revert``: what is made again, and folders to be
+    removed that had something in them when this was planned.
+    """
+
+    restore: Tuple[Change, ...]
+    handed: Mapping[str, Tuple[Applied, ...]]
+    notes: Tuple[str, ...] = ()
+    keep: Tuple[str, ...] = ()
+    remake: Tuple[Remake, ...] = ()
+    folders: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What ``finish_revert`` did: new settings of other plugins, and lines for people."""
+
+    handed: Mapping[str, Tuple[Applied, ...]]
+    notes: Tuple[str, ...]
+
+
+def plan_revert(mine: Sequence[Applied], others: Others, root: Path, *,
+                keep_modified: bool = False) -> Revert:
+    """Return how to undo the settings ``mine``; only reads.
+
+    ``others`` are the settings, and effects, that stay: of other plugins, and of this
+    one too, under its name, where only some of its settings go.
+
+    Raises Drifted for paths that are not as they were left, unless
+    ``keep_modified``: then they stay as they are and are named in ``keep``.
+    """
+    ledger = Ledger(others)
+    plain = [applied for applied in mine if not is_derived(applied.kind)]
+    derived = [applied for applied in mine if is_derived(applied.kind)]
+    loose = _hand_over(plain, ledger)
+    remakes, put = _split_derived(derived, ledger, root)
+    lifted = _lift_all(loose, ledger, root)
+    if lifted.drifted and not keep_modified:
+        raise _drifted(root, lifted.drifted)
+    restore, folders = _decide_folders([*lifted.restore, *put], ledger, root)
+    notes = [f"/{path} is left as it is: it was changed since" for path in lifted.drifted]
+    return Revert(restore, ledger.handed(), tuple(notes), lifted.drifted, remakes, folders)
+
+
+def plan_effects(mine: Sequence[Change], others: Others, root: Path, *,
+                 keepers: Sequence[str] = ()) -> Revert:
+    """Return how to undo what a plugin's scriptlets changed; only reads, refuses nothing.
+
+    Each path that is as they left it is put back, unless another plugin built on
+    it; what is as before already needs nothing; the rest is left, with a note.
+    ``keepers`` are plugins that keep a package of this one: its scriptlets' work is
+    still needed, so the first of them takes all of it over.
+    """
+    ledger = Ledger(others)
+    if keepers and mine:
+        _give_effects(mine, keepers[0], ledger)
+        return Revert((), ledger.handed())
+    effects = [Applied(EFFECTS, "", "", "", tuple(mine))]
+    lifted = _lift_all(_hand_over(effects, ledger), ledger, root)
+    lost = [change for change in lifted.restore if not _can_restore(change)]
+    restore, folders = _decide_folders(
+        [change for change in lifted.restore if change not in lost], ledger, root)
+    notes = [f"/{path} is left as it is: it was changed since" for path in lifted.drifted]
+    notes += [f"/{change.path} is left as it is: what it was before was not kept"
+              for change in lost]
+    notes += [f"/{path} is left: it is not empty" for path in folders]
+    return Revert(restore, ledger.handed(), tuple(notes),
+                  tuple(sorted({*lifted.drifted, *(change.path for change in lost)})))
+
+
+def do_revert(revert: Revert, ctx: Context) -> None:
+    """Put back what a plan says; a second time changes nothing."""
+    put_back(ctx.root, revert.restore)
+
+
+def finish_revert(revert: Revert, others: Others, ctx: Context) -> Finished:
+    """Do what has to wait until the packages are gone.
+
+    ``others`` are the settings of the plugins that stay, with those of ``handed``.
+    """
+    ledger = Ledger(others)
+    for one in revert.remake:
+        remake(one, ledger, ctx)
+    left = put_back(ctx.root, [Change(path, None, None) for path in revert.folders
+                               if _is_folder(ctx.root, path)])
+    return Finished(ledger.handed(), tuple(f"/{path} is left: it is not empty" for path in left))
+
+
+@dataclass(frozen=True)
+class _LiftedPaths:
+    restore: Tuple[Change, ...]
+    drifted: Tuple[str, ...]
+
+
+def _hand_over(mine: Sequence[Applied], ledger: Ledger) -> List[Change]:
+    """Give other plugins what they want alike; return the changes that remain."""
+    loose: List[Change] = []
+    for applied in mine:
+        heir = None
+        if is_shared(applied.kind):
+            heir = ledger.find(applied.kind, applied.key, applied.value)
+        if heir is not None:
+            its = ledger.at(*heir)
+            ledger.replace(*heir, dataclasses.replace(its, before=applied.before))
+        for change in applied.changes:
+            holder = heir or next(((owner, number) for owner, number, other in ledger.each()
+                                   if services.upholds(other, change)), None)
+            if holder is not None:
+                ledger.give(*holder, change)
+            else:
+                loose.append(change)
+    return loose
+
+
+def _lift_all(loose: Sequence[Change], ledger: Ledger, root: Path) -> _LiftedPaths:
+    restore: List[Change] = []
+    drifted: List[str] = []
+    for path in sorted({change.path for change in loose}):
+        now = read_entry(root, path, content=False)
+        mine = [Step("", (0, count), change) for count, change in enumerate(loose)
+                if change.path == path]
+        lifted = lift([*ledger.steps(path), *mine], now)
+        for step, before in lifted.rewritten:
+            ledger.rewrite(step, before)
+        restore.extend(lifted.restore)
+        for change in lifted.drifted:
+            if change.before is None and _is_dir(now) and _is_dir(change.after):
+                restore.append(change)  # a folder that goes may have got another mode
+            else:
+                drifted.append(path)
+    return _LiftedPaths(tuple(restore), tuple(sorted(set(drifted))))
+
+
+def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
+                   ) -> Tuple[Tuple[Remake, ...], List[Change]]:
+    """Return what has to be made again, and what can simply be put back.
+
+    The latter only where nobody else needs it and nothing changed it since. It is
+    put back before the packages go, for rpm removes only folders that are empty.
+    """
+    remakes: List[Remake] = []
+    put: List[Change] = []
+    for applied in derived:
+        bases = base_of(applied, ledger, root)
+        if ledger.find(applied.kind, applied.key, applied.value) is None:
+            lifted = _lift_all(applied.changes, ledger, root)
+            if not lifted.drifted:
+                put.extend(lifted.restore)
+                continue
+        remakes.append(Remake(applied.kind, applied.key, bases))
+    return tuple(remakes), put
+
+
+def _decide_folders(restore: Sequence[Change], ledger: Ledger, root: Path,
+                    ) -> Tuple[Tuple[Change, ...], Tuple[str, ...]]:
+    """Return what is put back, and the folders that cannot go yet.
+
+    A folder in which another plugin's setting put something becomes that one's.
+    """
+    chosen: List[Change] = []
+    full: List[str] = []
+    gone: Set[str] = {change.path for change in restore if change.before is None}
+    for change in sorted(restore, key=lambda one: one.path.count("/"), reverse=True):
+        if change.before is not None or not _is_folder(root, change.path):
+            chosen.append(change)
+            continue
+        inside = {f"{change.path}/{name}"
+                  for name in os.listdir(resolve_inside(root, change.path))}
+        if inside <= gone:
+            chosen.append(change)
+            continue
+        gone.discard(change.path)
+        heir = ledger.below(change.path)
+        if heir is not None:
+            ledger.give(*heir, change)
+        else:
+            full.append(change.path)
+    return tuple(sorted(chosen, key=lambda one: one.path)), tuple(sorted(full, reverse=True))
+
+
+def _give_effects(mine: Sequence[Change], keeper: str, ledger: Ledger) -> None:
+    for owner, number, applied in ledger.each():
+        if owner == keeper and applied.kind == EFFECTS:
+            ledger.replace(owner, number, dataclasses.replace(
+                applied, changes=(*mine, *applied.changes)))
+            return
+    ledger.add(keeper, Applied(EFFECTS, "", "", "", tuple(mine)))
+
+
+def _can_restore(change: Change) -> bool:
+    before = change.before
+    return before is None or before.kind == "dir" or (
+        before.kind != "other" and before.content is not None)
+
+
+def _is_folder(root: Path, path: str) -> bool:
+    return _is_dir(read_entry(root, path, content=False))
+
+
+def _is_dir(entry: Optional[Entry]) -> bool:
+    return entry is not None and entry.kind == "dir"
+
+
+def _drifted(root: Path, paths: Sequence[str]) -> Drifted:
+    listed = "\n".join(f"  /{path}" for path in paths)
+    return Drifted(
+        f"these files of {root} were changed after the plugin was installed, and putting back"
+        f" what was there before would lose that:\n{listed}",
+        hint="Put them back as the plugin left them (dnf node-plugin verify says what differs),"
+             " or have them left as they are with --keep-modified.", paths=paths)

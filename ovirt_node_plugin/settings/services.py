@@ -1,0 +1,152 @@
+"""Services: units enabled, disabled or masked by systemctl(1) without a running system."""
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping, Optional, Sequence, Tuple
+
+from ..changes import Applied, Change, Watch
+from ..descriptor import Service, Setting
+from ..errors import Refused
+from ..files import Entry, read_entry
+from ..paths import resolve_inside
+from .model import Context, Wanted, leads_inside
+
+_UNITS = "etc/systemd/system"
+# systemd.unit(5), "System Unit Search Path", as far as it is in an image
+_SEARCH = (_UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+_VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
+# What systemctl(1) is-enabled may say of a unit that is as it was asked to be. A unit
+# without an [Install] section is static: there is nothing to switch.
+_ACCEPTED: Mapping[str, Tuple[str, ...]] = {
+    "enabled": ("enabled", "static", "indirect", "alias", "generated", "linked"),
+    "disabled": ("disabled", "static", "indirect", "masked"),
+    "masked": ("masked",),
+}
+
+
+@dataclass(frozen=True)
+class Services:
+    """The kind ``service``: key is the unit, value ``enabled``, ``disabled`` or ``masked``."""
+
+    name: str = "service"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, Service):
+            return ()
+        text = f"{_VERBS[item.state]} service {item.name}"
+        return (Wanted(self.name, item.name, item.state, text, item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a unit that is nowhere, or whose links would not stay in the root."""
+        _refuse_links(ctx.root)
+        unit = wanted.key
+        if _find(unit, ctx) is None:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but there is no such unit in the"
+                " root or in the plugin's packages",
+                hint="Its vendor has to correct the name, or add the package that brings it.")
+        there = read_entry(ctx.root, f"{_UNITS}/{unit}", content=True)
+        if wanted.value == "enabled" and _is_mask(there):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but it is masked in the root",
+                hint=f"Unmask it first: systemctl --root={ctx.root} unmask {unit}")
+        own = ctx.brings(f"{_UNITS}/{unit}") is not None
+        if wanted.value == "masked" and (own or not (there is None or _is_mask(there))):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but /{_UNITS}/{unit} is there,"
+                " where the mask would have to be",
+                hint="Only units in /usr/lib/systemd/system can be masked.")
+        self.state(wanted, ctx)  # and so see that systemctl is there and reads the root
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key and wanted.value != other.value
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return _state(wanted.key, ctx)
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(_UNITS, "*", deep=True),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        _refuse_links(ctx.root)  # the plugin's packages may have brought one
+        ctx.run(["systemctl", f"--root={ctx.root}", _VERBS[wanted.value], "--", wanted.key])
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        state = _state(applied.key, ctx)
+        if state in _ACCEPTED.get(applied.value, ()):
+            return ()
+        return (f"service {applied.key} is {state}, not {applied.value}",)
+
+
+KIND = Services()
+
+
+def upholds(applied: Applied, change: Change) -> bool:
+    """Say if undoing ``change``, another plugin's, would undo what ``applied`` asks for.
+
+    That is so for the links of its unit, which also another unit's ``Also=`` makes
+    or takes away (systemd.unit(5)).
+    """
+    if applied.kind != KIND.name or not change.path.startswith(_UNITS + "/"):
+        return False
+    if applied.key not in (_name(change.path), _target(change.before), _target(change.after)):
+        return False
+    return (change.after is None) == (applied.value == "disabled")
+
+
+def _state(unit: str, ctx: Context) -> str:
+    # systemctl(1): it fails for all but the states that count as enabled; newer ones
+    # print not-found, older ones nothing, for a unit that is not there
+    said = ctx.run(["systemctl", f"--root={ctx.root}", "is-enabled", "--", unit],
+                   ok=(0, 1, 3, 4))
+    return said.strip() or "not-found"
+
+
+def _find(unit: str, ctx: Context) -> Optional[str]:
+    """Return where the unit, or the template that it is an instance of, is or will be."""
+    stem, at, rest = unit.partition("@")
+    names = [unit, f"{stem}@.{rest.rpartition('.')[2]}"] if at else [unit]
+    for folder in _SEARCH:
+        for name in names:
+            path = f"{folder}/{name}"
+            if read_entry(ctx.root, path, content=False) or ctx.brings(path) is not None:
+                return path
+    return None
+
+
+def _refuse_links(root: Path) -> None:
+    """Refuse folders that systemctl would follow out of the root: it is not chrooted."""
+    folders = [_UNITS]
+    where = resolve_inside(root, _UNITS)
+    if where.is_dir():
+        folders += [f"{_UNITS}/{name}" for name in sorted(os.listdir(where))
+                    if stat.S_ISLNK(os.lstat(where / name).st_mode)
+                    and name.endswith((".wants", ".requires", ".upholds", ".d"))]
+    for folder in folders:
+        if where == root or not leads_inside(root, folder):
+            raise Refused(
+                f"/{folder} in {root} leads elsewhere by a symbolic link; systemctl would"
+                " write outside the root", hint="Replace that link by a real folder.")
+
+
+def _is_mask(entry: Optional[Entry]) -> bool:
+    return _target_path(entry) == "/dev/null"
+
+
+def _target(entry: Optional[Entry]) -> str:
+    return _name(_target_path(entry))
+
+
+def _target_path(entry: Optional[Entry]) -> str:
+    if entry is None or entry.kind != "link" or entry.content is None:
+        return ""
+    return os.fsdecode(entry.content)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

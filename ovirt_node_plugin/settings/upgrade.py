@@ -1,0 +1,78 @@
+"""Settings of a plugin's next version: what stays, what goes, what is new."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Optional, Sequence, Tuple
+
+from ..changes import EFFECTS, Applied
+from .apply import Done, apply_all, refresh
+from .checking import check
+from .kinds import KINDS, is_derived
+from .ledger import Others
+from .model import Context, Wanted
+
+# What of a package's content a setting copies or sums up, so that a new package
+# may mean a new content under the same name.
+_FOLLOWS_CONTENT = ("vdsm-hook", "module-index")
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """How one version's settings become the next one's.
+
+    ``kept`` are those that stay as they are or are refreshed; ``refreshed`` which of
+    them are applied again, for what they are made of may have changed; ``gone`` are
+    to be reverted; ``fresh`` to be applied; ``order`` is all of the new version.
+    """
+
+    kept: Tuple[Applied, ...]
+    refreshed: Tuple[Wanted, ...]
+    gone: Tuple[Applied, ...]
+    fresh: Tuple[Wanted, ...]
+    order: Tuple[Wanted, ...]
+    notes: Tuple[str, ...]
+
+
+def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
+                 ctx: Context) -> Upgrade:
+    """Return what an upgrade does to the settings; only reads.
+
+    A setting that stays but was changed by hand since is left as it is, with a
+    note. ``ctx.files`` are those of the new version's packages.
+
+    Raises as ``check`` for what is new or refreshed.
+    """
+    wanted = {(item.kind, item.key, item.value): item for item in new}
+    kept = tuple(one for one in old if (one.kind, one.key, one.value) in wanted)
+    known = {(one.kind, one.key, one.value) for one in kept}
+    fresh = tuple(item for key, item in wanted.items() if key not in known)
+    notes, refreshed = [], []
+    for one in kept:
+        problems = () if is_derived(one.kind) else KINDS[one.kind].verify(one, ctx)
+        if problems:
+            notes.append(f"left as it was changed by hand: {'; '.join(problems)}")
+        elif one.kind in _FOLLOWS_CONTENT:
+            refreshed.append(wanted[one.kind, one.key, one.value])
+    check([*fresh, *refreshed], ctx, others=others, mine=old)
+    return Upgrade(kept, tuple(refreshed),
+                   tuple(one for one in old if one not in kept and one.kind != EFFECTS),
+                   fresh, tuple(new), tuple(notes))
+
+
+def apply_upgrade(upgrade: Upgrade, ctx: Context, *, kept: Optional[Sequence[Applied]] = None,
+                  done: Done = lambda applied: None) -> Tuple[Applied, ...]:
+    """Refresh and apply; return the settings of the new version, in its order.
+
+    ``kept`` is ``upgrade.kept`` as it became when the gone ones were reverted; effects
+    among them come last. To be called when ``gone`` is reverted and the packages are there.
+    """
+    there = upgrade.kept if kept is None else kept
+    now: Dict[Tuple[str, str], Applied] = {
+        (one.kind, one.key): one for one in there if one.kind != EFFECTS}
+    for item in upgrade.order:
+        if item in upgrade.refreshed:
+            now[item.kind, item.key] = refresh(now[item.kind, item.key], item, ctx, done)
+        elif item in upgrade.fresh:
+            now[item.kind, item.key] = apply_all([item], ctx, done)[0]
+    return (*(now[item.kind, item.key] for item in upgrade.order),
+            *(one for one in there if one.kind == EFFECTS))

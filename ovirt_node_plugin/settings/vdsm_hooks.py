@@ -1,0 +1,91 @@
+"""VDSM hooks: files of a plugin, copied to where VDSM runs them."""
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from typing import Sequence, Tuple
+
+from ..changes import Applied, Watch
+from ..descriptor import Setting, VdsmHook
+from ..errors import Refused
+from ..files import read_entry
+from ..paths import resolve_inside
+from .model import HOOKS, Context, Wanted, changed_since
+from .placing import place_file
+
+_MODE = 0o755
+
+
+@dataclass(frozen=True)
+class VdsmHooks:
+    """The kind ``vdsm-hook``: key ``POINT/NN_NAME``, value the source's absolute path."""
+
+    name: str = "vdsm-hook"
+    shared: bool = False
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, VdsmHook):
+            return ()
+        key = f"{item.point}/{item.order:02d}_{item.name}"
+        return (Wanted(self.name, key, item.source,
+                       f"install VDSM hook {key} from {item.source}", item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse where VDSM is not, a source that the packages lack, a hook that is there."""
+        here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+        if not resolve_inside(ctx.root, HOOKS).is_dir() and not _brings_hooks(ctx):
+            raise Refused(f"{here} the root has no VDSM: /{HOOKS} is not there",
+                          hint="This plugin is for oVirt Nodes and hosts; install vdsm first.")
+        mode = ctx.brings(wanted.value)
+        if mode is None:
+            raise Refused(f"{here} none of the plugin's packages brings that file",
+                          hint="Its vendor has to correct the source, or add the package.")
+        if mode and not stat.S_ISREG(mode):
+            raise Refused(f"{here} that is no regular file in the plugin's packages",
+                          hint="Its vendor has to name the script itself as the source.")
+        if ctx.brings(f"{HOOKS}/{wanted.key}") is not None:
+            raise Refused(f"{here} the plugin's own packages bring /{HOOKS}/{wanted.key}",
+                          hint="Its vendor has to do one of the two, not both.")
+        if not mine and read_entry(ctx.root, f"{HOOKS}/{wanted.key}", content=False):
+            raise Refused(f"{here} /{HOOKS}/{wanted.key} is there already and not a plugin's",
+                          hint="Move that file away if it is not needed.")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        there = read_entry(ctx.root, f"{HOOKS}/{wanted.key}", content=False)
+        return "absent" if there is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(*_place(wanted.key)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        place_file(ctx.root, *_place(wanted.key), _source(wanted, ctx), mode=_MODE)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return changed_since(applied, ctx)
+
+
+KIND = VdsmHooks()
+
+
+def _place(key: str) -> Tuple[str, str]:
+    point, _, name = key.partition("/")
+    return f"{HOOKS}/{point}", name
+
+
+def _source(wanted: Wanted, ctx: Context) -> bytes:
+    """Return the source's content; a link would show what it points to, so it is refused."""
+    entry = read_entry(ctx.root, wanted.value)
+    if entry is None or entry.kind != "file" or entry.content is None:
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were installed"
+            " that is no regular file",
+            hint="Its vendor has to name the script itself as the source.")
+    return entry.content
+
+
+def _brings_hooks(ctx: Context) -> bool:
+    return any(path.startswith(f"/{HOOKS}/") for path in ctx.files)

@@ -1,0 +1,108 @@
+"""A small root made by hand, and what the tests of settings do with it."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ovirt_node_plugin.changes import Applied
+from ovirt_node_plugin.files import Entry, read_entry
+from ovirt_node_plugin.run import Runner, StrPath, run
+from ovirt_node_plugin.settings.model import HOOKS, Context
+from tests.support.kmod import module_bytes
+
+UNITS = "usr/lib/systemd/system"
+KERNEL = "5.14.0-427.el9.x86_64"
+MODULES = f"usr/lib/modules/{KERNEL}"
+
+
+def make_root(root: Path) -> Path:
+    """Fill ``root`` with a usr-merged tree: units, VDSM's hooks, a kernel with one module."""
+    for folder in ("etc/systemd/system/multi-user.target.wants", UNITS, HOOKS,
+                   f"{MODULES}/kernel", "etc/modprobe.d", "usr/share"):
+        (root / folder).mkdir(parents=True)
+    (root / "lib").symlink_to("usr/lib")
+    (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    for target in ("multi-user.target", "sockets.target"):
+        (root / UNITS / target).write_text(f"[Unit]\nDescription={target}\n")
+    write_unit(root, "sshd.service")
+    (root / "etc/systemd/system/multi-user.target.wants/sshd.service").symlink_to(
+        "/usr/lib/systemd/system/sshd.service")
+    write_module(root, "core")
+    for name in ("order", "builtin", "builtin.modinfo"):
+        (root / MODULES / f"modules.{name}").write_text("")
+    run(["depmod", "-b", root, KERNEL])
+    return root
+
+
+def write_unit(root: Path, name: str, *, also: str = "", install: bool = True) -> str:
+    """Write a unit that multi-user.target or sockets.target wants; return its path."""
+    kind = name.rpartition(".")[2]
+    target = "sockets.target" if kind == "socket" else "multi-user.target"
+    text = ("[Socket]\nListenStream=1\n" if kind == "socket"
+            else "[Service]\nExecStart=/bin/true\n")
+    if install:
+        text += f"[Install]\nWantedBy={target}\n" + (f"Also={also}\n" if also else "")
+    (root / UNITS / name).write_text(text)
+    return f"/{UNITS}/{name}"
+
+
+def write_module(root: Path, name: str, *, folder: str = "kernel") -> str:
+    """Write a kernel module; return its path in the root."""
+    path = root / MODULES / folder / f"{name}.ko"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(module_bytes(name, kernel=KERNEL, fields=[f"alias=test:{name}"]))
+    return f"/{MODULES}/{folder}/{name}.ko"
+
+
+def write_file(root: Path, path: str, text: str) -> str:
+    """Write a file of a plugin's package; return its path in the root."""
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text)
+    return f"/{path}"
+
+
+@dataclass
+class Recorder:
+    """A runner that notes what it is asked to start.
+
+    It starts it too if ``real``, else gives back ``output``.
+    """
+
+    real: Optional[Runner] = None
+    output: str = ""
+    argvs: List[Tuple[str, ...]] = field(default_factory=list)
+
+    def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                 stdin: bytes = b"") -> str:
+        self.argvs.append(tuple(os.fspath(word) for word in argv))
+        return self.real(argv, ok=ok, stdin=stdin) if self.real else self.output
+
+
+def context(root: Path, plugin: str = "foo", *, files: Sequence[str] = (),
+            runner: Runner = run) -> Context:
+    """Return a context whose plugin brings ``files``, regular ones."""
+    return Context(root, plugin, {path: 0o100644 for path in files}, runner)
+
+
+def tree(root: Path) -> Mapping[str, Entry]:
+    """Return every entry of a tree, with content, mode, owner and attributes."""
+    found: Dict[str, Entry] = {}
+    for folder, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            entry = read_entry(root, path)
+            assert entry is not None
+            found[path] = entry
+    return found
+
+
+def differences(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> List[str]:
+    """Return the paths in which two trees differ."""
+    return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
+
+
+def paths(applied: Sequence[Applied]) -> List[str]:
+    """Return every path that settings changed."""
+    return sorted(change.path for one in applied for change in one.changes)
