@@ -1,0 +1,15 @@
+"""Real things to work on: a Node image, a host, plugins, and what tests make up.
+
+``fixtures()`` is the way in. Everything is built by rpmbuild and createrepo_c
+from the spec files beside this file.
+"""
+from __future__ import annotations
+
+from .adhoc import RpmRepo, descriptor_xml, quick_rpm, write_bundle
+from .fixtures import Fixtures, copy_tree, fixtures
+from .keys import SigningKey, make_key
+from .rpms import FixtureError, Job, build_spec, make_repo, repo_file
+
+__all__ = ["FixtureError", "Fixtures", "Job", "RpmRepo", "SigningKey", "build_spec", "copy_tree",
+           "descriptor_xml", "fixtures", "make_key", "make_repo", "quick_rpm", "repo_file",
+           "write_bundle"]

@@ -1,0 +1,237 @@
+"""The fixtures are what they say: roots that run, signed packages, three forms."""
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import tarfile
+import time
+from pathlib import Path
+from typing import Container, Dict, Sequence, Set
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError
+from ovirt_node_plugin.paths import resolve_inside
+from ovirt_node_plugin.run import StrPath, run
+from tests.support import (
+    FixtureError,
+    Fixtures,
+    Job,
+    RpmRepo,
+    build_spec,
+    descriptor_xml,
+    fixtures,
+    keys,
+    make_key,
+    plugins,
+    quick_rpm,
+    write_bundle,
+)
+from tests.support.cache import cache_root, cached
+
+LABELS = [source.label for source in plugins.sources()]
+
+
+@pytest.fixture(scope="module")
+def made() -> Fixtures:
+    return fixtures()
+
+
+@pytest.fixture
+def node(made: Fixtures, tmp_path: Path) -> Path:
+    return made.node_root(tmp_path / "node")
+
+
+def os_release(root: Path) -> Dict[str, str]:
+    lines = resolve_inside(root, "/etc/os-release").read_text().splitlines()
+    return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
+
+
+def installed(root: Path, database: str) -> Dict[str, str]:
+    """Return the version of each package of a root."""
+    lines = run(["rpm", "--root", root, "--dbpath", database, "--query", "--all",
+                 "--queryformat", "%{NAME} %{VERSION}\n"]).splitlines()
+    return dict(line.split() for line in lines)
+
+
+def test_a_node_root_is_named_behind_links_that_stay_inside_it(node: Path) -> None:
+    assert (node / "etc/os-release").is_symlink() and (node / "usr/lib/os-release").is_symlink()
+    where = resolve_inside(node, "/etc/os-release")
+    assert where.relative_to(node).as_posix() == "usr/lib/os.release.d/ovirt-release-host-node"
+    assert os_release(node)["VARIANT_ID"] == "ovirt-node"
+    assert os_release(node)["VARIANT"] == "oVirt Node 4.5.5"
+    assert "4.5.5" in (node / "usr/share/imgbase/build/meta/nvr").read_text()
+
+
+def test_a_shell_runs_in_a_node_root(node: Path) -> None:
+    assert run(["chroot", node, "/bin/sh", "-c", "echo ok"]) == "ok\n"
+
+
+def test_scriptlets_of_the_image_made_its_users(node: Path) -> None:
+    assert "uid=36(vdsm) gid=36(kvm)" in run(["chroot", node, "/usr/bin/id", "vdsm"])
+
+
+def test_the_database_of_a_node_is_behind_a_relative_link(node: Path) -> None:
+    assert os.readlink(node / "var/lib/rpm") == "../../usr/share/rpm"
+    packages = installed(node, "/usr/share/rpm")
+    assert packages == installed(node, "/var/lib/rpm")
+    assert {"ovirt-release-host-node", "vdsm", "libvirt", "kernel-core", "glibc"} <= set(packages)
+    assert packages["libvirt"] == "9.0.0"
+
+
+def test_nothing_in_a_pristine_root_differs_from_its_packages(node: Path) -> None:
+    assert run(["rpm", "--root", node, "--dbpath", "/usr/share/rpm", "--verify", "--all"]) == ""
+
+
+def test_the_next_image_has_newer_core_packages(made: Fixtures, tmp_path: Path) -> None:
+    newer = installed(made.node_root(tmp_path / "newer", "4.5.6"), "/usr/share/rpm")
+    assert newer["libvirt"] == "10.0.0" and newer["ovirt-release-host-node"] == "4.5.6"
+
+
+def test_a_host_is_no_node_and_has_its_own_repository(made: Fixtures, tmp_path: Path) -> None:
+    host = made.host_root(tmp_path / "host")
+    assert "VARIANT_ID" not in os_release(host)
+    assert installed(host, "/var/lib/rpm")["libvirt"] == "9.0.0"
+    assert not (host / "var/lib/rpm").is_symlink()
+    assert f"baseurl=file://{made.host_repo}\n" in (host / "etc/yum.repos.d/base.repo").read_text()
+    offered = {rpm.name.rsplit(".", 2)[0] for rpm in made.host_repo.glob("*.rpm")}
+    assert {"libvirt-10.0.0-1", "net-snmp-libs-5.9.1-11.el9"} <= offered
+
+
+def test_depmod_finds_the_dependencies_of_modules_in_a_root(node: Path) -> None:
+    (modules,) = (node / "lib/modules").iterdir()
+    (modules / "modules.dep").unlink()
+    run(["depmod", "--basedir", node, modules.name])
+    assert ("kernel/drivers/md/dm-multipath.ko.xz: kernel/drivers/md/dm-mod.ko.xz\n"
+            in (modules / "modules.dep").read_text())
+
+
+def test_systemctl_enables_a_unit_of_a_root(node: Path) -> None:
+    assert run(["systemctl", f"--root={node}", "is-enabled", "vdsmd.service"]) == "enabled\n"
+    run(["systemctl", f"--root={node}", "enable", "sanlock.service"])
+    assert (node / "etc/systemd/system/multi-user.target.wants/sanlock.service").is_symlink()
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_plugin_exists_in_all_three_forms(made: Fixtures, label: str) -> None:
+    name, _, version = label.rpartition("-")
+    folder = made.bundle(name, version)
+    wanted = {"node-plugin.xml", f"{name}.repo", "repo/repodata/repomd.xml", "keys"}
+    assert all((folder / one).exists() for one in wanted)
+    for form in ("tar", "tar.gz", "tar.xz"):
+        with tarfile.open(made.bundle(name, version, form)) as archive:
+            top = "" if form == "tar" else f"{label}/"
+            assert {top + one for one in wanted} <= set(archive.getnames())
+    run(["zstd", "--quiet", "--test", made.bundle(name, version, "tar.zst")])
+    repo = made.repo(name, version)
+    assert 'type="node-plugin"' in (repo / "repodata/repomd.xml").read_text()
+    assert f"baseurl=file://{repo}\n" in (repo / f"{name}.repo").read_text()
+
+
+def test_packages_of_plugins_are_signed_but_for_those_that_are_to_lack_it(
+        made: Fixtures, tmp_path: Path) -> None:
+    database = tmp_path / "db"
+    run(["rpmkeys", "--dbpath", database, "--import", made.key.path])
+    for label in LABELS:
+        name, _, version = label.rpartition("-")
+        for rpm in (made.bundle(name, version) / "repo").glob("*.rpm"):
+            said = run(["rpmkeys", "--dbpath", database, "--checksig", rpm])
+            wanted = "digests OK" if name == "unsigned" else "digests signatures OK"
+            assert said.endswith(f": {wanted}\n")
+
+
+def test_a_package_that_two_plugins_bring_is_one_file(made: Fixtures) -> None:
+    one, other = (next((made.bundle(name) / "repo").glob("libshare-*.rpm")).read_bytes()
+                  for name in ("share-a", "share-b"))
+    assert one == other
+
+
+def test_a_second_repository_of_a_plugin_has_its_own_packages(made: Fixtures) -> None:
+    (own,) = made.repo("tworepos").glob("*.rpm")
+    (extra,) = made.repo("tworepos", repo_id="tworepos-extra").glob("*.rpm")
+    assert own.name == "tworepos-agent-1.0-1.noarch.rpm"
+    assert extra.name == "tworepos-runtime-3.2-1.noarch.rpm"
+    assert sorted(path.name for path in made.bundle("tworepos").glob("*.repo")) == [
+        "tworepos-extra.repo", "tworepos.repo"]
+
+
+def test_an_unknown_plugin_is_named(made: Fixtures) -> None:
+    with pytest.raises(FixtureError, match="no fixture plugin nonesuch"):
+        made.bundle("nonesuch")
+
+
+def test_a_package_made_up_by_a_test_says_what_it_was_told() -> None:
+    rpm = quick_rpm("made-up", "1.0", "3", epoch=2, requires=["core >= 2.0", "other"],
+                    obsoletes="old < 1", scriptlets={"post": "echo 100%"},
+                    files={"/opt/made-up/": "", "/opt/made-up/rate": "100 %\n"})
+    query = ["rpm", "--nosignature", "--query", "--package", str(rpm), "--queryformat"]
+    assert run([*query, "%{NEVRA}"]) == "made-up-2:1.0-3.noarch"
+    assert run([*query, "[%{REQUIRENEVRS}\n]"]).splitlines()[:2] == ["/bin/sh", "core >= 2.0"]
+    assert run([*query, "%{OBSOLETENEVRS} %{POSTIN}"]) == "old < 1 echo 100%"
+    assert run([*query, "[%{FILENAMES} %{FILESIZES}|]"]).endswith("|/opt/made-up/rate 6|")
+
+
+def test_a_repository_made_up_by_a_test_holds_what_was_added(
+        made: Fixtures, tmp_path: Path) -> None:
+    repo = RpmRepo(tmp_path / "repo", "made-up", key=made.key)
+    repo.add("agent", "1.0", requires="core >= 2.0")
+    bundle = write_bundle(tmp_path / "bundle", descriptor_xml("made-up", install=["agent"]),
+                          repo=repo, key=made.key)
+    assert repo.url == f"file://{repo.folder}"
+    assert (bundle / "repo/agent-1.0-1.noarch.rpm").exists()
+    assert "gpgcheck=1" in (bundle / "made-up.repo").read_text()
+    assert "fixtures" in (bundle / "keys/RPM-GPG-KEY-fixtures").name
+
+
+def test_a_key_leaves_no_agent_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    homes: Set[str] = set()
+
+    def recorded(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"") -> str:
+        words = [os.fspath(word) for word in argv]
+        homes.update(words[words.index("--homedir") + 1] for _ in words if "--homedir" in words)
+        return run(argv, ok=ok, stdin=stdin)
+
+    monkeypatch.setattr(keys, "run", recorded)
+    key = make_key(tmp_path / ("longer than the address of a socket " * 4))
+    key.sign([Path(shutil.copy2(quick_rpm("lone", "1"), tmp_path))])
+    assert len(homes) == 2 and not any(Path(home).exists() for home in homes)
+    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [line for line in running for home in homes if home.encode() in line]
+
+
+def test_a_spec_that_fails_gives_the_words_of_rpmbuild(tmp_path: Path) -> None:
+    (tmp_path / "bad.spec").write_text("Name: bad\n")
+    with pytest.raises(CommandError, match="rpmbuild"):
+        build_spec(Job(tmp_path / "bad.spec"), tmp_path / "out")
+
+
+def test_two_processes_build_a_folder_of_the_cache_once(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    fork = multiprocessing.get_context("fork")
+    both = [fork.Process(target=cached, args=("slow", _build_slowly)) for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert [process.exitcode for process in both] == [0, 0]
+    assert len(list((cache_root() / "slow").iterdir())) == 1
+
+
+def _build_slowly(folder: Path, final: Path) -> None:
+    time.sleep(0.2)
+    (folder / f"built by {os.getpid()}").touch()
+
+
+def test_a_build_that_fails_leaves_nothing_in_the_cache(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def fail(folder: Path, final: Path) -> None:
+        (folder / "half").touch()
+        raise FixtureError("no room")
+
+    with pytest.raises(FixtureError):
+        cached("broken", fail)
+    assert [path.name for path in cache_root().iterdir()] == ["broken.lock"]
