@@ -1,0 +1,84 @@
+"""The registry of a root while an operation changes it: in memory until it is saved."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, Iterable, Mapping, Sequence, Tuple
+
+from .. import registry
+from ..changes import EFFECTS, Applied, Change
+from ..errors import UnknownPlugin
+from ..library import check_name
+from ..record import Record
+from ..registry import Registry
+
+Settings = Mapping[str, Sequence[Applied]]
+
+
+class Books:
+    """All records of ``root``, and what each plugin's manifest says is applied."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.registry: Registry = registry.read_registry(root)
+        self._applied: Dict[str, Tuple[Applied, ...]] = {}
+        self._touched: Dict[str, None] = {}
+
+    @property
+    def records(self) -> Mapping[str, Record]:
+        """The readable records by plugin name."""
+        return self.registry.records
+
+    @property
+    def claims(self) -> Dict[str, str]:
+        """The checksum of every package that a record claims, by NEVRA."""
+        return {package.nevra: package.checksum for record in self.records.values()
+                for package in record.packages}
+
+    def record(self, name: str) -> Record:
+        """Return one record. Raises UnknownPlugin if there is none."""
+        check_name(name)
+        if name not in self.records:
+            raise UnknownPlugin(f"plugin {name} is not installed in {self._root}",
+                                hint="dnf node-plugin list shows those that are.")
+        return self.records[name]
+
+    def applied(self, name: str) -> Tuple[Applied, ...]:
+        """Return the settings of one plugin, and its scriptlets' effects as one more.
+
+        Raises RecordError if its manifest cannot be read.
+        """
+        if name not in self._applied:
+            known = name in self.records
+            self._applied[name] = (
+                registry.read_manifest(self._root, name).applied if known else ())
+        return self._applied[name]
+
+    def others(self, without: Iterable[str]) -> Dict[str, Tuple[Applied, ...]]:
+        """Return what is applied for every plugin but those of ``without``."""
+        hidden = set(without)
+        return {name: self.applied(name) for name in {**self.records, **self._applied}
+                if name not in hidden}
+
+    def take(self, handed: Settings) -> None:
+        """Note that the settings of plugins have become others."""
+        for name, applied in handed.items():
+            self._applied[name] = tuple(applied)
+            self._touched[name] = None
+
+    def save_touched(self, without: Iterable[str]) -> None:
+        """Write the manifests of installed plugins whose settings have become others."""
+        for name in self._touched:
+            if name in self.records and name not in set(without):
+                manifest = registry.read_manifest(self._root, name)
+                registry.save(self._root, self.records[name],
+                              manifest.with_applied(self._applied[name]))
+
+
+def effects_of(applied: Iterable[Applied]) -> Tuple[Change, ...]:
+    """Return what scriptlets changed, out of a plugin's settings."""
+    return tuple(change for one in applied if one.kind == EFFECTS for change in one.changes)
+
+
+def settings_of(applied: Iterable[Applied]) -> Tuple[Applied, ...]:
+    """Return the settings without what scriptlets changed."""
+    return tuple(one for one in applied if one.kind != EFFECTS)

@@ -1,0 +1,190 @@
+"""Look without changing: list, info, verify."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+from .. import registry
+from ..bundle import Bundle
+from ..descriptor import Descriptor, parse_descriptor
+from ..errors import NodePluginError, RecordError, UnknownPlugin
+from ..library import Library, check_name
+from ..manifest import Manifest
+from ..packages import rpmdb
+from ..packages.session import Session
+from ..record import Record
+from ..registry import Registry
+from ..run import Runner
+from ..settings import engine
+from ..settings.model import Context
+from . import find
+from .results import Check, PluginInfo, PluginState
+
+
+@dataclass(frozen=True)
+class Wants:
+    """Which plugins a list shows."""
+
+    installed: bool
+    available: bool
+
+    @classmethod
+    def of(cls, *, installed: bool, available: bool, everything: bool) -> Wants:
+        """Return what the options mean; without any, what is installed."""
+        return cls(installed or everything or not available, available or everything)
+
+
+def list_plugins(session: Session, wants: Wants, *,
+                 names: Sequence[str]) -> Tuple[PluginState, ...]:
+    """Return the plugins of the session's root, the library and the enabled repositories.
+
+    ``names`` limits the list; installed ones come first, each part by name.
+    """
+    known = registry.read_registry(session.target.root)
+    present = session.installed()
+    found: List[PluginState] = []
+    if wants.installed:
+        found += [_installed(record, present) for record in known.records.values()]
+        found += [PluginState(name, "", "", "", "broken", "", (reason,))
+                  for name, reason in known.damaged.items()]
+    if wants.available:
+        found += _available(session, known, hide_installed=wants.installed)
+    shown = [state for state in found if not names or state.name in names]
+    missing = sorted(set(names) - {state.name for state in shown})
+    if missing:
+        raise UnknownPlugin(f"no plugin {', '.join(missing)} to list",
+                            hint="dnf node-plugin list --all shows the names that there are.")
+    return tuple(shown)
+
+
+def info(session: Session, bundles: Sequence[Bundle], rest: Sequence[str], *,
+         run: Runner) -> Tuple[PluginInfo, ...]:
+    """Return what is known of ``bundles``, and of the names ``rest``.
+
+    A plugin that is installed is told as its record has it, and what is offered
+    besides if that is another version.
+    """
+    known = registry.read_registry(session.target.root)
+    unknown = [name for name in rest if name not in known.records]
+    for name in unknown:
+        if name in known.damaged:
+            raise RecordError(f"the record of plugin {name} is damaged: {known.damaged[name]}",
+                              hint="dnf node-plugin verify says more.")
+    offered = [*bundles, *find.find_in_metadata(unknown, session)]
+    installed = [name for name in (*(one.descriptor.name for one in bundles), *rest)
+                 if name in known.records]
+    found = [_recorded(known.records[name], session) for name in dict.fromkeys(installed)]
+    found += [_offered(bundle, session, run) for bundle in offered
+              if bundle.descriptor.name not in known.records
+              or known.records[bundle.descriptor.name].version != bundle.descriptor.version]
+    return tuple(found)
+
+
+def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Check, ...]:
+    """Compare records, packages, settings and files of the plugins ``names``, or of all.
+
+    Raises UnknownPlugin for a name without a record.
+    """
+    known = registry.read_registry(session.target.root)
+    for name in names:
+        check_name(name)
+        if name not in known.records and name not in known.damaged:
+            raise UnknownPlugin(f"plugin {name} is not installed in {session.target.root}",
+                                hint="dnf node-plugin list shows those that are.")
+    present = session.installed()
+    found = [_check(known.records[name], present, session, run) for name in known.records
+             if not names or name in names]
+    found += [Check(name, "", (f"its record is damaged: {reason}",))
+              for name, reason in known.damaged.items() if not names or name in names]
+    return tuple(sorted(found, key=lambda check: check.name))
+
+
+def package_problems(record: Record, present: Mapping[str, str]) -> Tuple[str, ...]:
+    """Return a line for each package of ``record`` that is not installed as recorded.
+
+    ``present`` maps the NEVRAs that are installed to names.
+    """
+    versions: Dict[str, List[str]] = {}
+    for nevra, name in present.items():
+        versions.setdefault(name, []).append(nevra)
+    lines = []
+    for package in record.packages:
+        if package.nevra in present:
+            continue
+        other = sorted(versions.get(package.nevra.rsplit("-", 2)[0], ()))
+        lines.append(f"package {package.nevra} is "
+                     + (f"there as {', '.join(other)}" if other else "not installed"))
+    if lines:
+        lines.append("the image may have been replaced since; install the plugin again")
+    return tuple(lines)
+
+
+def _installed(record: Record, present: Mapping[str, str]) -> PluginState:
+    problems = package_problems(record, present)
+    return PluginState(record.name, record.version, record.vendor, record.summary,
+                       "broken" if problems else "installed", record.source, problems)
+
+
+def _available(session: Session, known: Registry, *, hide_installed: bool) -> List[PluginState]:
+    found: Dict[str, PluginState] = {}
+    for entry in Library(session.policy.config.library).entries():
+        if entry.descriptor is None:
+            found[entry.name] = PluginState(entry.name, "", "", "", "available",
+                                            str(entry.path), (entry.problem,))
+        else:
+            found[entry.name] = _available_state(entry.descriptor, str(entry.path))
+    for name, bundle in find.newest(session.metadata_bundles()[0]).items():
+        found.setdefault(name, _available_state(bundle.descriptor, bundle.source))
+    return [state for name, state in sorted(found.items())
+            if not hide_installed or name not in known.records
+            or known.records[name].version != state.version]
+
+
+def _available_state(descriptor: Descriptor, source: str) -> PluginState:
+    return PluginState(descriptor.name, descriptor.version, descriptor.vendor,
+                       descriptor.summary, "available", source)
+
+
+def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
+    descriptor = bundle.descriptor
+    context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run)
+    return _info(_available_state(descriptor, bundle.source), descriptor, "",
+                 tuple(f"{one.name} {one.version}".rstrip() for one in descriptor.installs),
+                 tuple(one.text for one in engine.wanted(descriptor, context)))
+
+
+def _recorded(record: Record, session: Session) -> PluginInfo:
+    manifest = registry.read_manifest(session.target.root, record.name)
+    descriptor = parse_descriptor(manifest.descriptor, origin=f"the manifest of {record.name}")
+    return _info(_installed(record, session.installed()), descriptor, record.installed_at,
+                 tuple(package.nevra for package in record.packages),
+                 tuple(f"{one.kind} {one.key} {one.value} (before: {one.before})".strip()
+                       for one in record.settings))
+
+
+def _info(state: PluginState, descriptor: Descriptor, installed_at: str,
+          packages: Tuple[str, ...], settings: Tuple[str, ...]) -> PluginInfo:
+    bounds = [("oVirt Node", descriptor.node_min, descriptor.node_max),
+              ("ovirt-node-plugin", descriptor.tool_min, "")]
+    bounds += [(need.name, need.min, need.max) for need in descriptor.needs]
+    requires = tuple(
+        f"{name} " + " and ".join([f">= {low}"] * bool(low) + [f"<= {high}"] * bool(high))
+        for name, low, high in bounds if low or high)
+    return PluginInfo(state, descriptor.description, descriptor.url, descriptor.license,
+                      installed_at, descriptor.repo_ids, packages, settings, requires)
+
+
+def _check(record: Record, present: Mapping[str, str], session: Session, run: Runner) -> Check:
+    problems = list(package_problems(record, present))
+    target = session.target
+    there = [one.nevra for one in record.packages if one.nevra in present]
+    problems += [f"file {line}" for line in rpmdb.verify_files(
+        target.root, target.rpmdb, there, runner=run)]
+    try:
+        manifest: Manifest = registry.read_manifest(target.root, record.name)
+    except NodePluginError as exc:
+        return Check(record.name, record.version, (*problems, exc.message))
+    files = {path: 0 for nevra in there for path in session.files(nevra)}
+    context = Context(root=target.root, plugin=record.name, files=files, run=run)
+    problems += engine.verify(manifest.settings, context)
+    return Check(record.name, record.version, tuple(problems))

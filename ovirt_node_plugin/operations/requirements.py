@@ -1,0 +1,66 @@
+"""What a descriptor requires of the root: version of Node, versions of packages."""
+from __future__ import annotations
+
+from typing import List, Sequence
+
+from ..bundle import Bundle
+from ..descriptor import PackageNeed, check_tool
+from ..errors import NeedsNewerImage, NodePluginError, UnmetDependency
+from ..packages.session import PackageChange, Session
+from ..target import Target
+from ..versions import compare
+
+
+def check_before(bundles: Sequence[Bundle], target: Target) -> None:
+    """Check versions of this tool and of Node, before anything is solved.
+
+    The bounds of Node bind on a node only. Raises BadBundle, NeedsNewerImage or
+    UnmetDependency.
+    """
+    for bundle in bundles:
+        descriptor = bundle.descriptor
+        check_tool(descriptor)
+        title = f"plugin {descriptor.name} {descriptor.version}"
+        if not target.is_node or not target.version:
+            continue
+        if descriptor.node_min and compare(target.version, descriptor.node_min) < 0:
+            raise NeedsNewerImage(
+                f"{title} cannot go into {target.name}: it needs oVirt Node"
+                f" {descriptor.node_min} or newer.", hint="You need a newer Node ISO.")
+        if descriptor.node_max and compare(target.version, descriptor.node_max) > 0:
+            raise UnmetDependency(
+                f"{title} cannot go into {target.name}: it is made for oVirt Node up to"
+                f" {descriptor.node_max}.", hint="Ask its vendor for a version for this Node.")
+
+
+def check_after(bundles: Sequence[Bundle], session: Session,
+                packages: Sequence[PackageChange]) -> None:
+    """Check the packages that descriptors need, as they will be after the transaction.
+
+    Raises NeedsNewerImage for a core package that is too old, else UnmetDependency.
+    """
+    for bundle in bundles:
+        for need in bundle.descriptor.needs:
+            versions = session.versions_after(need.name, packages)
+            if not any(_meets(version, need) for version in versions):
+                raise _unmet(bundle, need, versions, session)
+
+
+def _meets(version: str, need: PackageNeed) -> bool:
+    return ((not need.min or compare(version, need.min) >= 0)
+            and (not need.max or compare(version, need.max) <= 0))
+
+
+def _unmet(bundle: Bundle, need: PackageNeed, versions: List[str],
+           session: Session) -> NodePluginError:
+    descriptor, target = bundle.descriptor, session.target
+    bounds = " and ".join([f">= {need.min}"] * bool(need.min) + [f"<= {need.max}"] * bool(need.max))
+    has = f"has {need.name}-{versions[0]}" if versions else f"has no {need.name}"
+    text = (f"plugin {descriptor.name} {descriptor.version} cannot go into {target.name}: its"
+            f" descriptor needs {need.name} {bounds}".rstrip() + f"; the root {has}.")
+    too_old = versions and need.min and compare(versions[0], need.min) < 0
+    if too_old and (target.is_node or session.policy.rules.named(need.name)):
+        hint = ("You need a newer Node ISO." if target.is_node
+                else f"Update {need.name} first: dnf upgrade {need.name}")
+        return NeedsNewerImage(text, hint=hint, packages=[f"{need.name}-{need.min}"])
+    return UnmetDependency(text, hint=f"Make {need.name} available, or ask the plugin's vendor.")

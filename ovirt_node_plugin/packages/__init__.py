@@ -1,0 +1,1 @@
+"""All that talks to DNF: databases, repositories, core packages, transactions."""

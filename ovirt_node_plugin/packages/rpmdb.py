@@ -1,0 +1,147 @@
+"""The rpm database that counts: the target root's own, wherever it lies."""
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any, Iterator, List, Optional
+
+import dnf.rpm
+import dnf.rpm.transaction
+import rpm
+
+from ..errors import BadRoot, CommandError
+from ..paths import resolve_inside
+from ..run import Runner, StrPath, run
+from ..target import find_rpmdb, read_target
+
+
+def point_rpm_at(root: Path) -> None:
+    """Make rpm, and so DNF, use the database that lies in ``root``.
+
+    rpm's default differs between the machine that runs and the root: Debian's
+    is in the home folder, EL9's in /var/lib/rpm, and an absolute link in the
+    root would lead rpm back to the running machine. Does nothing for a root
+    without a database, which DNF is about to make.
+    """
+    own = find_rpmdb(root)
+    default = rpm.expandMacro("%{?_dbpath}")
+    if own is not None and default != f"/{own}":
+        rpm.addMacro("_dbpath", f"/{own}")
+    if "/.rpmdb" in default and default != f"/{own}":
+        _drop_stray(root, default.lstrip("/"))
+
+
+@contextlib.contextmanager
+def programs_pointed_at(rpmdb: str) -> Iterator[None]:
+    """Make rpm programs that DNF starts use the database folder ``rpmdb`` of their root.
+
+    DNF has rpmkeys check signatures, without a way to pass the folder: it is told
+    by the file of macros that rpm reads from HOME (rpm(8), "FILES").
+    """
+    home = os.environ.get("HOME", "/root")
+    with tempfile.TemporaryDirectory(prefix="node-plugin-home-") as folder:
+        own = Path(home, ".rpmmacros")
+        text = own.read_text(errors="surrogateescape") + "\n" if own.is_file() else ""
+        Path(folder, ".rpmmacros").write_text(f"{text}%_dbpath /{rpmdb}\n",
+                                              errors="surrogateescape")
+        os.environ["HOME"] = folder
+        try:
+            yield
+        finally:
+            os.environ["HOME"] = home
+
+
+def find_releasever(base: Any) -> None:
+    """Set ``$releasever`` where DNF, which looked at its default path, found none."""
+    if base.conf.releasever is None:
+        found = dnf.rpm.detect_releasever(base.conf.installroot)
+        if found is not None:
+            base.conf.releasever = found
+
+
+def require_system(root: Path, *, runner: Runner = run) -> None:
+    """Raise BadRoot if ``root``, an absolute path, holds no RPM based system.
+
+    DNF, before it loads any plugin, makes a folder that is not there and puts its
+    logs and an empty database into it: those go again.
+    """
+    entries = _entries(root)
+    if entries is not None and all(_DNF_MADE.fullmatch(name) for name in entries):
+        was_there = not _born_in_this_run(root, runner)
+        for name in entries:
+            (root / name).unlink()
+        for folder in sorted((p for p in root.rglob("*")), reverse=True):
+            folder.rmdir()
+        if was_there:
+            raise BadRoot(f"the installroot {root} is empty",
+                          hint="Unpack or mount the image there first.")
+        root.rmdir()
+        raise BadRoot(f"the installroot {root} is not there",
+                      hint="Give the folder in which the image is unpacked.")
+    read_target(root)
+    if not any(True for _ in dnf.rpm.transaction.initReadOnlyTransaction(str(root)).dbMatch()):
+        raise BadRoot(f"the rpm database in the installroot {root} is empty",
+                      hint="Give the folder that holds the image's usr, etc and var.")
+
+
+def verify_files(root: Path, rpmdb: str, nevras: List[str], *, runner: Runner = run) -> List[str]:
+    """Return what ``rpm -V`` says of the packages ``nevras`` in ``root``, a line each.
+
+    The lines have the form of rpm(8), "VERIFY OPTIONS": ``S.5....T.  c /etc/x``.
+    """
+    if not nevras:
+        return []
+    argv: List[StrPath] = ["rpm", "--root", root, "--dbpath", f"/{rpmdb}", "--verify",
+                           "--nodeps", "--noscripts", "--", *nevras]
+    try:
+        output = runner(argv, ok=(0,))
+    except CommandError as exc:
+        if exc.returncode is None:
+            raise
+        output = runner(argv, ok=range(256))
+    return [line.strip() for line in output.splitlines() if line.strip()]
+
+
+# What a run of DNF leaves in an empty folder before its plugins are loaded.
+_DNF_MADE = re.compile(
+    r"var/log/(dnf|hawkey)[a-z.]*\.log|var/cache/dnf/.*|(.*/)?(rpmdb\.sqlite(-shm|-wal)?|\.rpm\.lock)")
+
+
+def _entries(root: Path) -> Optional[List[str]]:
+    """Return what lies in ``root`` but for folders; None if that is too much for a new one."""
+    found: List[str] = []
+    for path in root.rglob("*"):
+        if path.is_symlink() or not path.is_dir():
+            found.append(path.relative_to(root).as_posix())
+            if len(found) > 50:
+                return None
+    return found
+
+
+def _born_in_this_run(path: Path, runner: Runner) -> bool:
+    birth = runner(["stat", "--format=%W", "--", path]).strip()
+    return birth.isdigit() and int(birth) >= int(os.stat("/proc/self").st_ctime)
+
+
+def _drop_stray(root: Path, name: str) -> None:
+    """Take away the empty database that DNF's start made at rpm's default path.
+
+    DNF asks the database for the release version before any plugin is loaded,
+    and rpm makes a database where there is none. Only one without a package goes.
+    """
+    folder = resolve_inside(root, name)
+    database = folder / "rpmdb.sqlite"
+    if not database.is_file():
+        return
+    with contextlib.suppress(sqlite3.Error):
+        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
+            empty = opened.execute("select count(*) from Packages").fetchone() == (0,)
+        if empty:
+            shutil.rmtree(folder)
+            if not any(folder.parent.iterdir()) and _born_in_this_run(folder.parent, run):
+                folder.parent.rmdir()

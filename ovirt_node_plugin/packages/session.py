@@ -1,0 +1,400 @@
+"""One DNF transaction for plugins: mark, solve, download, check, run."""
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, Sequence, Set, Tuple
+
+import dnf
+import dnf.callback
+import dnf.exceptions
+import dnf.transaction
+import hawkey
+
+from ..bundle import Bundle, bundle_of_repo
+from ..descriptor import Install
+from ..errors import BadBundle, NodePluginError, Refused, RolledBack, UnmetDependency
+from . import core, explain, repos, rpmdb
+from .policy import Policy
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a transaction is to do.
+
+    ``installs`` are packages to have, ``upgrades`` names to bring to the newest
+    version offered, ``erases`` NEVRAs to remove, ``excludes`` globs of names that
+    must not be pulled in; ``subject`` names it all for messages.
+    """
+
+    subject: str
+    installs: Tuple[Install, ...] = ()
+    upgrades: Tuple[str, ...] = ()
+    erases: Tuple[str, ...] = ()
+    excludes: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PackageChange:
+    """One package that a transaction installs or removes.
+
+    ``action`` is ``install``, ``upgrade``, ``downgrade`` or ``remove``; ``files``
+    are absolute paths; ``checksum`` is ``TYPE:HEX`` of the RPM file, sizes are in
+    bytes; ``signed`` says if its repository has signatures checked.
+    """
+
+    action: str
+    name: str
+    nevra: str
+    repo: str
+    size_bytes: int
+    download_bytes: int
+    checksum: str
+    signed: bool
+    files: Tuple[str, ...] = field(repr=False, default=())
+
+
+class _Failures(dnf.callback.TransactionProgress):
+    """Collects what rpm reports as errors while a transaction runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: List[str] = []
+
+    def error(self, message: str) -> None:
+        self.messages.append(message)
+
+    def progress(self, *_args: Any) -> None:
+        pass
+
+
+class Session:
+    """The DNF side of one ``dnf node-plugin`` run on ``policy.base``."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.base = policy.base
+        self.target = policy.target
+
+    def fill(self, *, repos: bool = True) -> None:
+        """Read the root's rpm database and, with ``repos``, the enabled repositories.
+
+        Raises NodePluginError for a repository that cannot be read.
+        """
+        try:
+            self.base.fill_sack(load_system_repo="auto", load_available_repos=repos)
+        except dnf.exceptions.RepoError as exc:
+            raise NodePluginError(str(exc), hint="Check the repository named above.") from exc
+
+    def metadata_bundles(self) -> Tuple[List[Bundle], List[str]]:
+        """Return the plugins that enabled repositories carry, and what is wrong with others."""
+        found: List[Bundle] = []
+        problems: List[str] = []
+        for repo_id, path in repos.metadata_descriptors(self.base):
+            try:
+                found.append(bundle_of_repo(_read_metadata(path), repo_id=repo_id))
+            except (NodePluginError, OSError) as exc:
+                problems.append(str(exc))
+        return found, problems
+
+    def installed(self) -> Dict[str, str]:
+        """Return name and NEVRA of every package installed in the root, by NEVRA."""
+        return {str(package): package.name for package in self.base.sack.query().installed()}
+
+    def files(self, nevra: str) -> Tuple[str, ...]:
+        """Return the absolute paths of all files of an installed package."""
+        found = self.base.sack.query().installed().filter(nevra_strict=nevra)
+        return tuple(path for package in found for path in package.files)
+
+    def names_of(self, nevras: Sequence[str]) -> Dict[str, str]:
+        """Return the name of each package, installed or offered, that ``nevras`` name."""
+        found = self.base.sack.query(hawkey.IGNORE_EXCLUDES).filter(nevra_strict=list(nevras))
+        return {str(package): package.name for package in found}
+
+    def versions_after(self, name: str, packages: Sequence[PackageChange]) -> List[str]:
+        """Return the EVRs of the package ``name`` as they are after ``packages`` change."""
+        gone = {change.nevra for change in packages if change.action == "remove"}
+        come = {change.nevra for change in packages if change.action != "remove"}
+        query = self.base.sack.query(hawkey.IGNORE_EXCLUDES).filter(name=name)
+        return [package.evr for package in query
+                if str(package) in come or (package.reponame == "@System"
+                                            and str(package) not in gone)]
+
+    def solve(self, request: Request) -> Tuple[PackageChange, ...]:
+        """Find the transaction that ``request`` asks for, and return its packages.
+
+        A core package is neither a candidate nor may it go.
+
+        Raises NeedsNewerImage if a core package is in the way, UnmetDependency
+        with DNF's own text for any other reason.
+        """
+        base, rules = self.base, self.policy.rules
+        base.reset(goal=True)
+        core.exclude(base, rules)
+        core.protect(base, rules)
+        try:
+            self._resolve(request)
+        except dnf.exceptions.Error as exc:
+            self.policy.explaining = True
+            try:
+                raise explain.refusal(
+                    base, target=self.target, subject=request.subject, rules=rules,
+                    mark=lambda: self._mark(request), problem=str(exc)) from exc
+            finally:
+                self.policy.explaining = False
+        return self.packages()
+
+    def removable(self, nevras: Iterable[str]) -> Tuple[Tuple[str, ...], Dict[str, str]]:
+        """Return which of the installed ``nevras`` can go, and who needs each of the others.
+
+        Nothing but those packages would go: one that some other package needs stays.
+        """
+        installed = self.base.sack.query().installed()
+        wanted = {str(p): p for p in installed if str(p) in set(nevras)}
+        kept: Dict[str, str] = {}
+        while wanted:
+            extra = self._also_removed(wanted)
+            needed = {nevra: str(other) for other in extra for nevra in _providers(
+                installed, wanted, other)}
+            if not needed:
+                break
+            kept.update(needed)
+            for nevra in needed:
+                del wanted[nevra]
+        return tuple(sorted(wanted)), kept
+
+    def packages(self) -> Tuple[PackageChange, ...]:
+        """Return what the solved transaction installs and removes, sorted by name."""
+        changes = [_change(self.base, item) for item in self.base.transaction or ()
+                   if item.action in _ACTIONS]
+        return tuple(sorted(changes, key=lambda change: (change.name, change.action)))
+
+    def attribute(self, wanted: Mapping[str, Sequence[str]], claimed: Collection[str]
+                  ) -> Dict[str, Set[str]]:
+        """Say which packages each plugin brings or shares, after a solve.
+
+        ``wanted`` maps a plugin to the names it asks for, ``claimed`` are NEVRAs
+        that records claim already. The answer maps each plugin to NEVRAs: those
+        of its names, and of what they require, as far as they arrive or are
+        claimed. What arrives for another reason, a weak dependency, goes to all.
+        """
+        arriving = [item.pkg for item in self.base.transaction or ()
+                    if item.action in dnf.transaction.FORWARD_ACTIONS]
+        leaving = {str(item.pkg) for item in self.base.transaction or ()
+                   if item.action in dnf.transaction.BACKWARD_ACTIONS}
+        pool = {str(p): p for p in self.base.sack.query().installed()
+                if str(p) in claimed and str(p) not in leaving}
+        pool.update({str(package): package for package in arriving})
+        query = self.base.sack.query(hawkey.IGNORE_EXCLUDES).filter(pkg=list(pool.values()))
+        shares = {plugin: _closure(query, names) for plugin, names in wanted.items()}
+        reached = set().union(*shares.values()) if shares else set()
+        loose = {str(package) for package in arriving} - reached
+        return {plugin: nevras | loose for plugin, nevras in shares.items()}
+
+    def table(self) -> str:
+        """Return the solved transaction as dnf prints it."""
+        output = self.base.output
+        if output is None or not self.base.transaction:
+            return ""
+        return str(output.list_transaction(self.base.transaction))
+
+    def download(self, *, trust_keys: bool, bundle_repos: Collection[str]) -> None:
+        """Fetch the packages and check their signatures as their repositories say.
+
+        ``bundle_repos`` are repo ids that a bundle brings; their keys count only
+        with ``trust_keys``, or when the administrator says so at the prompt.
+
+        Raises Refused for a signature that does not hold.
+        """
+        coming = [item.pkg for item in self.base.transaction or ()
+                  if item.action in dnf.transaction.FORWARD_ACTIONS]
+        if not coming:
+            return
+        output = self.base.output
+        try:
+            self.base.download_packages(coming, output.progress,
+                                        output.download_callback_total_cb)
+        except dnf.exceptions.DownloadError as exc:
+            raise NodePluginError(f"downloading packages failed:\n{exc}",
+                                  hint="Nothing was changed. Check the repository.") from exc
+        with rpmdb.programs_pointed_at(self.target.rpmdb):
+            self._check_signatures(coming, trust_keys, bundle_repos)
+
+    def run(self, displays: Sequence[Any]) -> None:
+        """Run the solved transaction. Raises RolledBack, for the caller to make true."""
+        failures = _Failures()
+        try:
+            dnf.Base.do_transaction(self.base, [*displays, failures])
+        except dnf.exceptions.Error as exc:
+            raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
+        if failures.messages:
+            raise RolledBack("\n".join(dict.fromkeys(failures.messages)))
+
+    def close(self) -> None:
+        """Let go of every handle on the root's databases."""
+        self.base.close()
+
+    def _resolve(self, request: Request) -> None:
+        with _kept(self.base.conf, "clean_requirements_on_remove", False):
+            self._mark(request)
+            self.base.resolve(allow_erasing=False)
+
+    def _mark(self, request: Request) -> None:
+        base = self.base
+        if request.excludes:
+            unwanted = base.sack.query().available().filter(name__glob=list(request.excludes))
+            base.sack.add_excludes(unwanted)
+        for install in request.installs:
+            found = base.sack.query().filter(name=install.name)
+            if install.version:
+                key = "evr" if "-" in install.version else "version"
+                found = found.filter(**{key: install.version})
+            if install.name in request.upgrades:
+                found = found.latest()
+            if not found:
+                raise dnf.exceptions.MarkingError(
+                    f"no package {install.name} {install.version}".rstrip() + " is offered")
+            selector = dnf.selector.Selector(base.sack)
+            selector.set(pkg=found)
+            base.goal.install(select=selector, optional=False)
+        for name in request.upgrades:
+            newer = base.sack.query().filter(name=name).upgrades()
+            if newer:
+                selector = dnf.selector.Selector(base.sack)
+                selector.set(pkg=newer)
+                base.goal.upgrade(select=selector)
+        for package in base.sack.query().installed():
+            if str(package) in request.erases:
+                base.goal.erase(package, clean_deps=False)
+
+    def _also_removed(self, wanted: Dict[str, Any]) -> List[Any]:
+        """Return the packages that would go with ``wanted``, which are not in it."""
+        goal = hawkey.Goal(self.base.sack)
+        for package in wanted.values():
+            goal.erase(package, clean_deps=False)
+        if not goal.run(allow_uninstall=True):
+            raise UnmetDependency("\n".join(map(str, goal.problems)))
+        return [package for package in goal.list_erasures() if str(package) not in wanted]
+
+    def _check_signatures(self, coming: Sequence[Any], trust_keys: bool,
+                          bundle_repos: Collection[str]) -> None:
+        wrong: List[str] = []
+        for package in coming:
+            result, message = self.base.package_signature_check(package)
+            if result == 0:
+                continue
+            try:
+                if result != 1:
+                    raise dnf.exceptions.Error(message)
+                self._import_key(package, message, trust_keys, bundle_repos)
+            except (dnf.exceptions.Error, ValueError) as exc:
+                wrong.append(" ".join(str(exc).split()))
+        if wrong:
+            raise Refused("\n  ".join(["signatures of packages do not hold:", *wrong]),
+                          hint="Nothing was changed. Get the packages from their vendor again,"
+                               " or import the right key with rpmkeys --root="
+                               f"{self.target.root} --import FILE.")
+
+    def _import_key(self, package: Any, message: str, trust_keys: bool,
+                    bundle_repos: Collection[str]) -> None:
+        """Import the keys of a package's repository, if they may be trusted."""
+        conf = self.base.conf
+        if package.reponame in bundle_repos:
+            if trust_keys:
+                self.base.package_import_key(package, fullaskcb=lambda *_: True)
+                return
+            if conf.assumeyes:
+                keys = ", ".join(self.base.repos[package.reponame].gpgkey)
+                raise Refused(
+                    f"{message}: its key comes with the plugin, and -y does not trust such"
+                    " keys.",
+                    hint="Compare the key's fingerprint with what the vendor publishes"
+                         f" ({keys}), then add --trust-keys; or leave -y out and answer the"
+                         " question.")
+        if not conf.assumeyes and not sys.stdin.isatty():
+            raise Refused(f"{message}, and there is nobody to ask if its key can be trusted.",
+                          hint="Import it with rpmkeys --import, or add --trust-keys.")
+        self.base.package_import_key(
+            package, fullaskcb=lambda *_: self.base.output.userconfirm())
+
+
+_ACTIONS = {
+    dnf.transaction.PKG_INSTALL: "install", dnf.transaction.PKG_UPGRADE: "upgrade",
+    dnf.transaction.PKG_DOWNGRADE: "downgrade", dnf.transaction.PKG_REINSTALL: "install",
+    dnf.transaction.PKG_REMOVE: "remove", dnf.transaction.PKG_UPGRADED: "remove",
+    dnf.transaction.PKG_DOWNGRADED: "remove", dnf.transaction.PKG_OBSOLETED: "remove",
+    dnf.transaction.PKG_REINSTALLED: "remove",
+}
+
+
+def _change(base: Any, item: Any) -> PackageChange:
+    package = item.pkg
+    arriving = item.action in dnf.transaction.FORWARD_ACTIONS
+    repo = base.repos.get(package.reponame)
+    checksum = package.chksum if arriving else None
+    return PackageChange(
+        action=_ACTIONS[item.action], name=package.name, nevra=str(package),
+        repo=package.reponame, size_bytes=package.installsize,
+        download_bytes=package.downloadsize if arriving else 0,
+        checksum=f"{hawkey.chksum_name(checksum[0])}:{checksum[1].hex()}" if checksum else "",
+        signed=bool(repo is not None and repo.gpgcheck), files=tuple(package.files))
+
+
+def _providers(installed: Any, wanted: Dict[str, Any], other: Any) -> List[str]:
+    """Return which of ``wanted`` the package ``other`` requires."""
+    mine = installed.filter(pkg=list(wanted.values()))
+    found = mine.filter(provides=other.requires) if other.requires else []
+    named = [str(package) for package in found]
+    for need in map(str, other.requires):
+        if need.startswith("/"):
+            named.extend(str(package) for package in mine.filter(file=need))
+    return named
+
+
+def _closure(query: Any, names: Sequence[str]) -> Set[str]:
+    """Return the NEVRAs in ``query`` that ``names`` and their requirements reach."""
+    todo = list(query.filter(name=list(names))) if names else []
+    found = {str(package): package for package in todo}
+    while todo:
+        requires = todo.pop().requires
+        reached = list(query.filter(provides=requires)) if requires else []
+        for need in map(str, requires):
+            if need.startswith("/"):
+                reached.extend(query.filter(file=need))
+        for package in reached:
+            if str(package) not in found:
+                found[str(package)] = package
+                todo.append(package)
+    return set(found)
+
+
+def _read_metadata(path: Path) -> bytes:
+    """Return a metadata file's content, decompressed by its suffix, at most 1 MiB."""
+    import bz2
+    import gzip
+    import lzma
+    opener: Any = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}.get(path.suffix, open)
+    with opener(path, "rb") as stream:
+        data: bytes = stream.read(_METADATA_LIMIT + 1)
+    if len(data) > _METADATA_LIMIT:
+        raise BadBundle(f"the descriptor in {path} is larger than 1 MiB")
+    return data
+
+
+_METADATA_LIMIT = 1024 * 1024
+
+
+@contextlib.contextmanager
+def _kept(conf: Any, name: str, value: Any) -> Iterator[None]:
+    """Set an option of DNF's configuration for the time of a ``with``."""
+    before = getattr(conf, name)
+    setattr(conf, name, value)
+    try:
+        yield
+    finally:
+        setattr(conf, name, before)
+
+
+__all__ = ["PackageChange", "Request", "Session"]

@@ -1,0 +1,76 @@
+"""Results as plain data, the forms of ``--json``; described in dnf-node-plugin(8).
+
+Every document is one object with ``format`` (1). Within a format names are only
+added. Sizes are in bytes, times ISO 8601 in UTC, packages NEVRAs.
+"""
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Dict, Sequence
+
+from ..errors import Drifted, NeedsNewerImage, NodePluginError
+from ..operations.results import Check, Plan, PluginInfo, PluginState
+from ..packages.repos import RepoState
+from ..packages.session import PackageChange
+from ..target import Target
+
+Data = Dict[str, Any]
+
+
+def plan(result: Plan) -> Data:
+    """Return a plan: ``operation``, ``target``, ``plugins``, ``packages``, ``notes``."""
+    return {
+        "operation": result.operation,
+        "target": _target(result.target),
+        "changes": result.changes,
+        "plugins": [dataclasses.asdict(plugin) for plugin in result.plugins],
+        "packages": [_package(change) for change in result.packages],
+        "notes": list(result.notes),
+    }
+
+
+def listing(states: Sequence[PluginState]) -> Data:
+    """Return ``plugins``: what ``list`` found."""
+    return {"plugins": [dataclasses.asdict(state) for state in states]}
+
+
+def infos(found: Sequence[PluginInfo]) -> Data:
+    """Return ``plugins``: what ``info`` found, the state's fields on the first level."""
+    plugins = []
+    for one in found:
+        data = dataclasses.asdict(one)
+        plugins.append({**data.pop("state"), **data})
+    return {"plugins": plugins}
+
+
+def checks(found: Sequence[Check]) -> Data:
+    """Return ``plugins`` and whether ``all`` is well."""
+    return {"ok": not any(check.problems for check in found),
+            "plugins": [dataclasses.asdict(check) for check in found]}
+
+
+def repos(states: Sequence[RepoState]) -> Data:
+    """Return ``repos``: every repository in play."""
+    return {"repos": [dataclasses.asdict(state) for state in states]}
+
+
+def error(exc: NodePluginError) -> Data:
+    """Return ``error``: its ``status``, ``kind``, ``message``, ``hint``, and what it names."""
+    found: Data = {"status": int(exc.status), "kind": type(exc).__name__,
+                   "message": exc.message, "hint": exc.hint}
+    if isinstance(exc, NeedsNewerImage):
+        found["packages"] = list(exc.packages)
+    if isinstance(exc, Drifted):
+        found["paths"] = list(exc.paths)
+    return {"error": found}
+
+
+def _target(target: Target) -> Data:
+    return {"root": str(target.root), "kind": target.kind, "name": target.name,
+            "version": target.version, "live": target.live}
+
+
+def _package(change: PackageChange) -> Data:
+    data = {field.name: getattr(change, field.name) for field in dataclasses.fields(change)}
+    data["files"] = len(change.files)
+    return data

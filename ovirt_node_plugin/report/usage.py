@@ -1,0 +1,64 @@
+"""The command line of ``dnf node-plugin``: its arguments and their help."""
+from __future__ import annotations
+
+from typing import Any, Dict, Tuple
+
+from ..errors import UsageError
+
+# subcommand: (least number of names, help)
+SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
+    "install": (1, "install plugins, or upgrade them, by name or path of a bundle"),
+    "remove": (1, "remove plugins; packages that others need stay"),
+    "upgrade": (0, "upgrade plugins, all of them by default, to the newest version found"),
+    "list": (0, "list plugins: --installed (default), --available or --all"),
+    "info": (1, "show all that is known of plugins, by name or path of a bundle"),
+    "verify": (0, "compare records with packages, settings and files"),
+    "add": (1, "copy bundles into the library, to be found by name"),
+    "drop": (1, "take plugins out of the library"),
+    "repos": (0, "list every repository: whose it is, on or off in this run, and why"),
+}
+_NO_NAMES = ("repos",)
+
+
+def add_arguments(parser: Any) -> None:
+    """Add the arguments to DNF's ``parser``, which knows no subparsers."""
+    parser.add_argument(
+        "subcommand", metavar="SUBCOMMAND",
+        help="one of:\n" + "\n".join(f"  {name:<9} {text}"
+                                     for name, (_, text) in SUBCOMMANDS.items()))
+    parser.add_argument("names", metavar="NAME|PATH", nargs="*",
+                        help="a plugin's name, or the path of a bundle (folder or tar)")
+    parser.add_argument("--json", action="store_true",
+                        help="print the answer as JSON, for programs")
+    parser.add_argument("--dry-run", action="store_true", dest="dry_run",
+                        help="print the whole plan and change nothing")
+    parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
+                        help="import the GPG keys that the bundles bring; -y alone does not")
+    parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
+                        help="remove: leave files that were changed since the install")
+    parser.add_argument("--installed", action="store_true", help="list: installed plugins")
+    parser.add_argument("--available", action="store_true",
+                       help="list: plugins in the library and in enabled repositories")
+    parser.add_argument("--all", action="store_true", help="list: both")
+
+
+def check_arguments(options: Any) -> None:
+    """Raise UsageError for an unknown subcommand, or names too few or too many."""
+    name = options.subcommand
+    if name not in SUBCOMMANDS:
+        raise UsageError(f"there is no subcommand {name}",
+                         hint="The subcommands are: " + ", ".join(SUBCOMMANDS) + ".")
+    least, _ = SUBCOMMANDS[name]
+    if len(options.names) < least:
+        raise UsageError(f"{name} needs the name of a plugin",
+                         hint=f"For example: dnf node-plugin {name} NAME")
+    if options.names and name in _NO_NAMES:
+        raise UsageError(f"{name} takes no names, and got {' '.join(options.names)}",
+                         hint=f"Run: dnf node-plugin {name}")
+    if name in ("install", "remove", "upgrade") and options.json and not (
+            options.dry_run or options.assumeyes or options.assumeno):
+        raise UsageError(f"{name} --json cannot ask whether the plan is right",
+                         hint="Add --dry-run to see the plan, or -y to carry it out.")
+    if options.installed + options.available + options.all > 1:
+        raise UsageError("--installed, --available and --all exclude each other",
+                         hint="Give one of them.")

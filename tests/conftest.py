@@ -1,0 +1,33 @@
+"""Fixtures of all tests: the built images and plugins, roots to change, dnf to change them."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import support
+from tests.driver import Dnf
+
+
+@pytest.fixture(scope="session")
+def built() -> support.Fixtures:
+    """Everything that tests/support builds; never written to."""
+    return support.fixtures()
+
+
+@pytest.fixture
+def node(built: support.Fixtures, tmp_path: Path) -> Path:
+    """A Node 4.5.5 image, unpacked, to be changed."""
+    return built.node_root(tmp_path / "node")
+
+
+@pytest.fixture
+def host(built: support.Fixtures, tmp_path: Path) -> Path:
+    """A host, to be changed."""
+    return built.host_root(tmp_path / "host")
+
+
+@pytest.fixture
+def dnf(tmp_path: Path) -> Dnf:
+    """The real dnf with this checkout's plugin."""
+    return Dnf(tmp_path / "dnf")

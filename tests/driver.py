@@ -1,0 +1,100 @@
+"""The real dnf with this checkout's plugin, on a temporary root."""
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, List, Sequence, Tuple
+
+TOP = Path(__file__).resolve().parent.parent
+# Debian's dnf, whose rpm looks into the home folder, says so in each run.
+_NOISE = "Unable to detect release version"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one run of dnf did: exit status and what it printed."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        """Standard output and error, one after the other."""
+        return self.out + self.err
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which must be one JSON document."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Dnf:
+    """Runs dnf; ``folder`` holds its configuration and a library of its own."""
+
+    folder: Path
+    options: Dict[str, str] = field(default_factory=dict)
+    prefix: Tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        (self.folder / "pluginconf").mkdir(parents=True, exist_ok=True)
+        self.own_library.mkdir(parents=True, exist_ok=True)
+        self.shipped_library.mkdir(parents=True, exist_ok=True)
+        self.configure()
+
+    @property
+    def own_library(self) -> Path:
+        """Where ``add`` puts bundles."""
+        return self.folder / "library/own"
+
+    @property
+    def shipped_library(self) -> Path:
+        """Where vendors' packages would put bundles."""
+        return self.folder / "library/shipped"
+
+    def configure(self, **options: str) -> None:
+        """Write node-plugin.conf anew, with ``options`` besides the places."""
+        self.options = options
+        values = {"library": f"{self.own_library} {self.shipped_library}",
+                  "core_lists": str(TOP / "etc/ovirt-node-plugin/core.d"), **options}
+        text = "[main]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
+        (self.folder / "pluginconf/node-plugin.conf").write_text(text)
+
+    def argv(self, root: Path, *words: object) -> List[str]:
+        """Return the argument list of one run on ``root``."""
+        return [*self.prefix, "dnf", f"--installroot={root}",
+                f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
+                f"--setopt=pluginconfpath={self.folder / 'pluginconf'}",
+                *map(str, words)]
+
+    def __call__(self, root: Path, *words: object, stdin: str = "") -> Answer:
+        """Run dnf on ``root`` with ``words``."""
+        return self.run(self.argv(root, *words), stdin=stdin)
+
+    def plugin(self, root: Path, *words: object, stdin: str = "") -> Answer:
+        """Run ``dnf node-plugin`` on ``root`` with ``words``."""
+        return self(root, "node-plugin", *words, stdin=stdin)
+
+    def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer:
+        """Run an argument list in this checkout's environment."""
+        done = subprocess.run(argv, input=stdin, capture_output=True, text=True,
+                              env=environment(), check=False)
+        errors = "".join(line for line in done.stderr.splitlines(keepends=True)
+                         if _NOISE not in line)
+        return Answer(done.returncode, done.stdout, errors)
+
+
+def environment() -> Dict[str, str]:
+    """Return the environment in which dnf finds this checkout's library."""
+    return {**os.environ, "PYTHONPATH": str(TOP), "LC_ALL": "C.UTF-8", "COLUMNS": "100",
+            "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
+
+
+def library_of(dnf: Dnf, bundle: Path, name: str) -> Path:
+    """Put a copy of a folder bundle into the shipped library under ``name``."""
+    return Path(shutil.copytree(bundle, dnf.shipped_library / name, symlinks=True))
