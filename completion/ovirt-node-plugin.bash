@@ -1,0 +1,213 @@
+# bash completion for "dnf node-plugin".                        -*- shell-script -*-
+#
+# dnf has a completion of its own, loaded when it is first used. This file stands in
+# front of it: a command line of node-plugin is completed here, from what lies in
+# folders and without starting dnf; every other one is dnf's own business.
+
+# the library: first where "add" puts bundles and "drop" finds them, then vendors' own
+_ovirt_node_plugin_folders=(/etc/ovirt-node-plugin/plugins.d
+                            /usr/share/ovirt-node-plugin/plugins.d)
+
+# the function that completes dnf's other commands; empty until it is known
+_ovirt_node_plugin_next=''
+
+# _ovirt_node_plugin_remember: note who completes dnf now, unless it is this file
+_ovirt_node_plugin_remember() {
+    local spec
+    spec=$(complete -p dnf 2>/dev/null) || return 1
+    [[ $spec =~ \ -F\ ([^ ]+) ]] || return 1
+    [[ ${BASH_REMATCH[1]} != _ovirt_node_plugin_dnf ]] || return 1
+    _ovirt_node_plugin_next=${BASH_REMATCH[1]}
+}
+
+# _ovirt_node_plugin_delegate WORD...: let dnf's own completion answer
+_ovirt_node_plugin_delegate() {
+    if [[ ! $_ovirt_node_plugin_next ]]; then
+        # dnf's file replaces this one's entry for dnf: note its own, then stand in
+        # front again. The loader has a name of its own in every generation.
+        complete -r dnf 2>/dev/null
+        local loader
+        for loader in _comp_load __load_completion _completion_loader; do
+            if declare -F "$loader" >/dev/null; then "$loader" dnf; break; fi
+        done >/dev/null 2>&1
+        _ovirt_node_plugin_remember
+        complete -F _ovirt_node_plugin_dnf dnf
+    fi
+    if [[ $_ovirt_node_plugin_next ]]; then
+        "$_ovirt_node_plugin_next" "$@"
+    else
+        compopt -o default 2>/dev/null
+    fi
+}
+
+# _ovirt_node_plugin_words: set the caller's array "words" to the command line up to
+# the cursor, in which --option=value is one word whatever COMP_WORDBREAKS says, and
+# "root" to the installroot, which may also be named behind the cursor
+_ovirt_node_plugin_words() {
+    local i word glue='' all=()
+    for (( i = 0; i < ${#COMP_WORDS[@]}; i++ )); do
+        word=${COMP_WORDS[i]}
+        if [[ $glue ]]; then
+            all[-1]+=$word
+            glue=''
+        elif [[ $word == = && ${#all[@]} -gt 0 && ${all[-1]} == --* ]]; then
+            all[-1]+="="
+            glue=yes
+        else
+            all+=("$word")
+        fi
+        if (( i == COMP_CWORD )); then words=("${all[@]}"); fi
+    done
+    for (( i = 0; i < ${#all[@]}; i++ )); do
+        case ${all[i]} in
+        --installroot=*) root=${all[i]#*=} ;;
+        --installroot)   root=${all[i + 1]-} ;;
+        esac
+    done
+    root=${root%/}
+    # a leading ~ is the shell's to expand, and it has not done so yet
+    [[ $root != "~"* ]] || root=$HOME${root#"~"}
+}
+
+# _ovirt_node_plugin_takes_value OPTION: is the word after it its value?
+_ovirt_node_plugin_takes_value() {
+    case $1 in
+    -c | -d | -e | -R | -x | --config | --debuglevel | --errorlevel | --rpmverbosity | \
+    --randomwait | --exclude | --excludepkgs | --installroot | --releasever | --setopt | \
+    --repo | --repoid | --enablerepo | --disablerepo | --repofrompath | --enableplugin | \
+    --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
+    --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
+    --cve | --cves | --secseverity | --sec-severity)
+        return 0 ;;
+    esac
+    return 1
+}
+
+# _ovirt_node_plugin_entries FOLDER TEST: print the names in it that a plugin can have
+# and for which "[ TEST name ]" is true
+_ovirt_node_plugin_entries() {
+    local path name
+    for path in "$1"/*; do
+        name=${path##*/}
+        if [[ $name =~ ^[a-z0-9][a-z0-9._+-]*$ ]] && test "$2" "$path"; then
+            printf '%s\n' "$name"
+        fi
+    done
+}
+
+_ovirt_node_plugin_installed() {
+    _ovirt_node_plugin_entries "$root/etc/ovirt.plugins.d" -f
+}
+
+# the library is the running machine's, whatever the installroot
+_ovirt_node_plugin_library() {
+    local folder
+    for folder in "${_ovirt_node_plugin_folders[@]}"; do
+        _ovirt_node_plugin_entries "$folder" -d
+    done
+}
+
+# _ovirt_node_plugin_paths [-d]: bundles are folders and tars
+_ovirt_node_plugin_paths() {
+    compopt -o filenames 2>/dev/null
+    local IFS=$'\n'
+    # shellcheck disable=SC2207  # one name a line, by IFS
+    if [[ ${1-} == -d ]]; then
+        COMPREPLY+=($(compgen -d -- "$cur"))
+    else
+        COMPREPLY+=($(compgen -d -- "$cur")
+                    $(compgen -f -X '!*.@(tar|tar.gz|tar.xz|tar.zst)' -- "$cur"))
+    fi
+}
+
+# _ovirt_node_plugin_offer WORD...: those that begin with what is typed
+_ovirt_node_plugin_offer() {
+    local IFS=$'\n'
+    # shellcheck disable=SC2207  # one word a line, by IFS
+    COMPREPLY+=($(compgen -W "$*" -- "$cur"))
+}
+
+_ovirt_node_plugin_options() {
+    local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
+                   --repo --setopt --quiet --verbose --help)
+    case $1 in
+    install | upgrade) options+=(--dry-run --trust-keys) ;;
+    remove)            options+=(--dry-run --keep-modified) ;;
+    list)              options+=(--installed --available --all) ;;
+    esac
+    _ovirt_node_plugin_offer "${options[@]}"
+    return 0
+}
+
+_ovirt_node_plugin_names() {
+    local names='' added=${_ovirt_node_plugin_folders[0]}
+    if [[ $cur == */* || $cur == .* || $cur == "~"* ]]; then
+        case $1 in install | info | add) _ovirt_node_plugin_paths ;; esac
+        return 0
+    fi
+    case $1 in
+    remove | verify | upgrade) names=$(_ovirt_node_plugin_installed) ;;
+    install)                   names=$(_ovirt_node_plugin_library) ;;
+    info)                      names=$(_ovirt_node_plugin_installed; _ovirt_node_plugin_library) ;;
+    drop)                      names=$(_ovirt_node_plugin_entries "$added" -d) ;;
+    esac
+    _ovirt_node_plugin_offer "$names"
+    if [[ ${#COMPREPLY[@]} -eq 0 ]]; then
+        case $1 in install | info | add) _ovirt_node_plugin_paths ;; esac
+    fi
+    return 0
+}
+
+# _ovirt_node_plugin_dnf COMMAND WORD PREVIOUS: what bash calls to complete dnf
+_ovirt_node_plugin_dnf() {
+    local words=() root='' i word sub='' seen='' previous='' cur
+    _ovirt_node_plugin_words
+    cur=${words[-1]}
+    # the first two words that are neither options nor their values
+    for (( i = 1; i < ${#words[@]} - 1; i++ )); do
+        word=${words[i]}
+        if [[ $word == -* ]]; then
+            if _ovirt_node_plugin_takes_value "$word"; then
+                if (( i == ${#words[@]} - 2 )); then previous=$word; fi
+                i=$((i + 1))
+            fi
+        elif [[ ! $seen ]]; then
+            seen=$word
+        elif [[ ! $sub ]]; then
+            sub=$word
+        fi
+    done
+
+    COMPREPLY=()
+    if [[ $seen != node-plugin ]]; then
+        _ovirt_node_plugin_delegate "$@"
+        # dnf's own list has the command only where dnf could be started
+        if [[ ! $seen && ! $previous && $cur != -* && " ${COMPREPLY[*]} " != *" node-plugin "* ]]
+        then
+            _ovirt_node_plugin_offer node-plugin
+        fi
+        return 0
+    fi
+    if [[ $previous == --installroot || $cur == --installroot=* ]]; then
+        local option=''
+        if [[ ! $previous ]]; then option=${cur%%=*}= cur=${cur#*=}; fi
+        _ovirt_node_plugin_paths -d
+        # what is replaced is the word as bash sees it: with or without the option
+        if [[ $option && $COMP_WORDBREAKS != *=* ]]; then
+            COMPREPLY=("${COMPREPLY[@]/#/$option}")
+        fi
+    elif [[ $previous || $cur == --*=* ]]; then
+        _ovirt_node_plugin_delegate "$@"
+    elif [[ $cur == -* ]]; then
+        _ovirt_node_plugin_options "$sub"
+    elif [[ ! $sub ]]; then
+        _ovirt_node_plugin_offer install remove upgrade list info verify add drop repos
+    else
+        _ovirt_node_plugin_names "$sub"
+    fi
+    return 0
+}
+
+# a completion of dnf that was loaded before stays behind this one
+_ovirt_node_plugin_remember
+complete -F _ovirt_node_plugin_dnf dnf

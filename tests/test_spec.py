@@ -1,0 +1,255 @@
+"""The project's own RPMs: built by rpmbuild, installed by dnf, looked at where they lie."""
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence
+
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"
+MAIN, LIBRARY, PLUGIN = (
+    "ovirt-node-plugin", "python3-ovirt-node-plugin", "python3-dnf-plugin-node-plugin")
+MANUALS = ("man5/node-plugin.xml.5", "man5/ovirt.plugins.d.5", "man8/dnf-node-plugin.8")
+
+STUB_SPEC = """\
+Name: stub
+Version: 1
+Release: 1
+Summary: Stands for all that the distribution has
+License: GPL-2.0-or-later
+BuildArch: noarch
+{provides}
+%description
+Provides names and holds no file.
+%files
+"""
+
+
+def call(argv: Sequence[str], *, cwd: Path = TOP, ok: Sequence[int] = (0,),
+         env: Optional[Mapping[str, str]] = None) -> str:
+    """Run a program and return what it printed, to standard error too."""
+    done = subprocess.run(argv, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          encoding="utf-8", env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
+    assert done.returncode in ok, f"{' '.join(argv)}: {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+def ask_python(expression: str) -> str:
+    """Evaluate an expression in the system's Python, where dnf is; return it as text."""
+    return call([PYTHON, "-c", f"import dnf, dnf.const, os; print({expression})"]).strip()
+
+
+def version() -> str:
+    text = (TOP / "ovirt_node_plugin" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.fixture(scope="module")
+def site() -> Path:
+    """Where the library has to be for this machine's dnf to import it."""
+    return Path(ask_python("os.path.dirname(os.path.dirname(dnf.__file__))"))
+
+
+@pytest.fixture(scope="module")
+def plugin_dir() -> Path:
+    return Path(ask_python("dnf.const.PLUGINPATH"))
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    """Build the RPMs, unit tests included; return name to file."""
+    build = tmp_path_factory.mktemp("build")
+    said = call(["make", "--no-print-directory", "rpm", f"BUILD={build}"])
+    assert re.search(r"^=+ .*\d+ passed.* =+$", said, re.MULTILINE), "%check ran no test"
+    return {call(["rpm", "-qp", "--qf", "%{name}", str(path)]): path
+            for path in (build / "rpms").rglob("*.noarch.rpm")}
+
+
+def query(package: Path, *what: str) -> List[str]:
+    return sorted(set(call(["rpm", "-qp", *what, str(package)]).splitlines()))
+
+
+def requires(package: Path) -> List[str]:
+    """Return what a package requires, but for rpm's own features."""
+    return [r for r in query(package, "--requires") if not r.startswith(("rpmlib(", "config("))]
+
+
+def build_stub(names: Sequence[str], work: Path) -> None:
+    """Build into ``work`` one RPM that provides all of ``names``."""
+    spec = work / "stub.spec"
+    spec.write_text(STUB_SPEC.format(provides="\n".join(f"Provides: {n}" for n in names)),
+                    encoding="utf-8")
+    call(["rpmbuild", "--define", f"_topdir {work}/top", "--define", f"_rpmdir {work}",
+          "--define", f"_dbpath {work}/db", "-bb", str(spec)])
+
+
+def provide(requirement: str) -> str:
+    """Return a Provides that meets a requirement: the lowest version it asks for."""
+    name, _, bound = requirement.partition(" ")
+    return f"{name} = {bound.split()[-1]}" if bound else name
+
+
+@pytest.fixture(scope="module")
+def root(packages: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh root into which dnf installed the main package from a repository."""
+    work = tmp_path_factory.mktemp("repo")
+    wanted = {r for path in packages.values() for r in requires(path)
+              if r.partition(" ")[0] not in packages}
+    build_stub([provide(r) for r in sorted(wanted)], work)
+    for path in packages.values():
+        (work / path.name).write_bytes(path.read_bytes())
+    call(["createrepo_c", "--quiet", str(work)])
+    top = tmp_path_factory.mktemp("root")
+    call(["dnf", "-y", "--noplugins", f"--installroot={top}", "--releasever=9",
+          "--setopt=reposdir=/dev/null", f"--setopt=cachedir={work}/cache", "--nogpgcheck",
+          f"--repofrompath=own,{work.as_uri()}", "--repo=own", "install", MAIN])
+    return top
+
+
+def inside(root: Path, path: Path) -> Path:
+    return root / path.relative_to("/")
+
+
+def test_one_version_everywhere(packages: Dict[str, Path]) -> None:
+    assert set(packages) == {MAIN, LIBRARY, PLUGIN}
+    for path in packages.values():
+        assert query(path, "--qf", "%{version}") == [version()]
+
+
+def test_the_packages_ask_for_what_they_use(packages: Dict[str, Path]) -> None:
+    asked = {name: {r.partition(" ")[0] for r in requires(path)}
+             for name, path in packages.items()}
+    # EL's rpm adds by itself what belongs to a folder of one Python: python(abi)
+    for names in asked.values():
+        names.discard("python(abi)")
+    assert asked == {
+        MAIN: {LIBRARY, PLUGIN},
+        LIBRARY: {"dnf", "kmod", "python3", "python3-dnf", "python3-lxml", "python3-rpm",
+                  "systemd"},
+        PLUGIN: {"dnf", "python3-dnf", LIBRARY},
+    }
+
+
+def test_the_packages_of_one_build_go_together(packages: Dict[str, Path]) -> None:
+    release = query(packages[MAIN], "--qf", "%{version}-%{release}")[0]
+    assert f"{LIBRARY} = {release}" in requires(packages[PLUGIN])
+    assert {f"{LIBRARY} = {release}", f"{PLUGIN} = {release}"} == set(requires(packages[MAIN]))
+
+
+def test_configuration_is_kept_when_it_was_changed(packages: Dict[str, Path]) -> None:
+    kept = [line for path in packages.values() for line in query(path, "--configfiles") if line]
+    core = [f"/etc/ovirt-node-plugin/core.d/{path.name}"
+            for path in (TOP / "etc/ovirt-node-plugin/core.d").glob("*.conf")]
+    assert sorted(kept) == sorted(["/etc/dnf/plugins/node-plugin.conf", *core])
+
+
+def test_rpmlint_finds_no_error(packages: Dict[str, Path]) -> None:
+    said = call(["rpmlint", "-r", f"{MAIN}.rpmlintrc", f"{MAIN}.spec",
+                 *(str(path) for path in packages.values())], ok=range(256))
+    assert re.search(r"\b3 packages and 1 specfiles checked\b", said), said
+    # which of the filters are needed depends on the distribution's rpmlint
+    assert [line for line in said.splitlines()
+            if ": E: " in line and "unused-rpmlintrc-filter" not in line] == []
+
+
+def test_the_same_tree_makes_the_same_tarball(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        call(["make", "dist", f"BUILD={tmp_path}/{name}", "SOURCE_DATE_EPOCH=1700000000"])
+        made.append((tmp_path / name / f"{MAIN}-{version()}.tar.gz").read_bytes())
+    assert made[0] == made[1]
+
+
+def test_a_source_package_can_be_built(tmp_path: Path) -> None:
+    call(["make", "srpm", f"BUILD={tmp_path}"])
+    assert [path.name for path in tmp_path.rglob("*.src.rpm")] == [f"{MAIN}-{version()}-1.src.rpm"]
+
+
+def test_make_mock_says_so_where_mock_is_not_installed(tmp_path: Path) -> None:
+    for name in ("make", "bash", "sed", "git"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    said = call(["make", "mock"], ok=[2], env={"PATH": str(tmp_path)})
+    assert "mock is not installed" in said
+
+
+def test_the_library_is_where_dnf_imports_it(root: Path, site: Path) -> None:
+    source = TOP / "ovirt_node_plugin"
+    wanted = {path.relative_to(source) for path in source.rglob("*")
+              if path.suffix in (".py", ".rng")}
+    there = inside(root, site) / "ovirt_node_plugin"
+    assert {path.relative_to(there) for path in there.rglob("*")
+            if path.suffix in (".py", ".rng")} == wanted
+    for name in wanted:
+        assert (there / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_the_installed_library_is_whole(root: Path, site: Path) -> None:
+    """Every module imports from the root alone, not from this checkout."""
+    script = ("import sys, pkgutil, importlib; sys.path.insert(0, sys.argv[1])\n"
+              "import ovirt_node_plugin as p\n"
+              "for m in pkgutil.walk_packages(p.__path__, 'ovirt_node_plugin.'):\n"
+              "    importlib.import_module(m.name)\n"
+              "print(p.__file__, p.__version__)\n")
+    there = inside(root, site)
+    said = call([PYTHON, "-I", "-c", script, str(there)], cwd=root)
+    assert said.split()[-2:] == [str(there / "ovirt_node_plugin/__init__.py"), version()]
+
+
+def test_dnf_finds_the_command(root: Path, site: Path, plugin_dir: Path) -> None:
+    said = call(["dnf", f"--setopt=pluginpath={inside(root, plugin_dir)}",
+                 f"--setopt=pluginconfpath={root}/etc/dnf/plugins", "node-plugin", "--help"],
+                cwd=root, env={"PYTHONPATH": str(inside(root, site))})
+    assert re.search(r"^usage: dnf node-plugin ", said, re.MULTILINE), said
+
+
+def test_bytecode_is_owned_and_names_no_build_folder(
+        root: Path, packages: Dict[str, Path], plugin_dir: Path) -> None:
+    compiled = [name for name in query(packages[PLUGIN], "-l") if name.endswith(".pyc")]
+    assert compiled and all(name.startswith(str(plugin_dir)) for name in compiled)
+    listed = query(packages[LIBRARY], "-l")
+    for name in compiled + [name for name in listed if name.endswith(".pyc")]:
+        assert b"BUILDROOT" not in inside(root, Path(name)).read_bytes()
+    assert sum(name.endswith(".py") for name in listed) <= sum(
+        name.endswith(".pyc") for name in listed)
+
+
+def test_configuration_and_folders_are_in_place(root: Path) -> None:
+    assert (root / "etc/dnf/plugins/node-plugin.conf").read_bytes() == (
+        TOP / "etc/dnf/plugins/node-plugin.conf").read_bytes()
+    assert any((root / "etc/ovirt-node-plugin/core.d").glob("*.conf"))
+    for folder in ("etc/ovirt-node-plugin/plugins.d", "usr/share/ovirt-node-plugin/plugins.d"):
+        assert (root / folder).is_dir() and list((root / folder).iterdir()) == []
+    for made_on_demand in ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d"):
+        assert not (root / made_on_demand).exists()
+
+
+@pytest.mark.parametrize("manual", MANUALS)
+def test_manuals_are_where_man_looks(root: Path, manual: str) -> None:
+    found = list((root / "usr/share/man").glob(manual + "*"))
+    assert len(found) == 1
+    data = found[0].read_bytes()
+    text = gzip.decompress(data) if found[0].suffix == ".gz" else data
+    assert text == (TOP / "man" / Path(manual).name).read_bytes()
+
+
+def test_the_completion_is_loaded_by_every_new_bash(root: Path) -> None:
+    file = root / "etc/bash_completion.d" / MAIN
+    said = call(["bash", "--norc", "-c", f"source {file} && complete -p dnf"])
+    assert "_ovirt_node_plugin_dnf" in said
+
+
+def test_everything_is_roots_and_readable_by_all(root: Path, packages: Dict[str, Path]) -> None:
+    for package in packages.values():
+        for name in query(package, "-l"):
+            info = inside(root, Path(name)).lstat()
+            assert (info.st_uid, info.st_gid) == (0, 0), name
+            want = 0o755 if stat.S_ISDIR(info.st_mode) else 0o644
+            assert stat.S_IMODE(info.st_mode) == want, name
