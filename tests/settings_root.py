@@ -83,7 +83,7 @@ class Recorder:
 def context(root: Path, plugin: str = "foo", *, files: Sequence[str] = (),
             runner: Runner = run) -> Context:
     """Return a context whose plugin brings ``files``, regular ones."""
-    return Context(root, plugin, {path: 0o100644 for path in files}, runner)
+    return Context(root, plugin, dict.fromkeys(files, 0o100644), runner)
 
 
 def tree(root: Path) -> Mapping[str, Entry]:

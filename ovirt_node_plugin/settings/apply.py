@@ -1,39 +1,67 @@
 """One setting switched on, with its state before and after."""
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Callable, List, Sequence, Tuple
 
 from ..changes import Applied, Change, alike, capture, difference
+from ..errors import Refused
 from ..files import same_entry
+from . import services
 from .kinds import KINDS
+from .ledger import Others
 from .model import Context, Wanted
 
 Done = Callable[[Applied], None]
 
 
-def apply_all(items: Sequence[Wanted], ctx: Context, done: Done = lambda applied: None,
-              ) -> Tuple[Applied, ...]:
+def apply_all(items: Sequence[Wanted], ctx: Context, done: Done = lambda applied: None, *,
+              others: Others = MappingProxyType({})) -> Tuple[Applied, ...]:
     """Switch settings on, in order; return what that changed, and tell it to ``done``.
 
     The state before is read before each one. It undoes nothing when one fails:
     the caller's journal does.
+
+    Raises Refused when a setting turns out to undo one of ``others``, the settings
+    of other plugins, or an earlier one of these: what ``Also=`` in a unit switches
+    is not known before its package is there.
     """
-    found = []
+    found: List[Applied] = []
     for item in items:
         applied = Applied(item.kind, item.key, item.value, KINDS[item.kind].state(item, ctx),
                           _apply(item, ctx))
-        found.append(applied)
         done(applied)
+        _refuse_undoing(item, applied, {**others, ctx.plugin: (
+            *others.get(ctx.plugin, ()), *found)}, ctx)
+        found.append(applied)
     return tuple(found)
 
 
-def refresh(old: Applied, item: Wanted, ctx: Context, done: Done = lambda applied: None,
-            ) -> Applied:
-    """Apply a setting again after its source changed; its state before stays the first one."""
-    changes = chained(old.changes, _apply(item, ctx))
-    applied = Applied(old.kind, old.key, item.value, old.before, changes)
+def refresh(old: Applied, item: Wanted, ctx: Context, done: Done = lambda applied: None, *,
+            repair: bool = False) -> Applied:
+    """Apply a setting again after its source changed; its state before stays the first one.
+
+    With ``repair`` the state before is the present one, where that is not as it was left.
+    """
+    then = _apply(item, ctx)
+    first = old.changes
+    if repair:
+        again = {change.path for change in then}
+        first = tuple(change for change in first if change.path not in again)
+    applied = Applied(old.kind, old.key, item.value, old.before, chained(first, then))
     done(applied)
     return applied
+
+
+def _refuse_undoing(item: Wanted, applied: Applied, others: Others, ctx: Context) -> None:
+    for name, its in others.items():
+        for other in its:
+            if any(services.undoes(change, other) for change in applied.changes):
+                raise Refused(
+                    f"plugin {ctx.plugin} wants to {item.text}, but that switches"
+                    f" {other.key} along with it, which plugin {name} has {other.value}",
+                    hint=f"It is named by Also= in the unit {item.key}. Its vendor has to"
+                         " decide which of the two is meant.")
 
 
 def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ...]:

@@ -32,10 +32,10 @@ class Ledger:
                 for count, change in enumerate(applied.changes) if change.path == path]
 
     def below(self, folder: str) -> Optional[Tuple[str, int]]:
-        """Return whose setting put something into ``folder``, None if nobody's did."""
+        """Return whose setting changed something in ``folder``, None if nobody's did."""
         return next(((owner, number) for owner, number, applied in self.each()
                      for change in applied.changes
-                     if change.after is not None and change.path.startswith(folder + "/")), None)
+                     if change.path.startswith(folder + "/")), None)
 
     def find(self, kind: str, key: str, value: str) -> Optional[Tuple[str, int]]:
         """Return who has that setting, None if nobody has."""

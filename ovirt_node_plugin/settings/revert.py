@@ -186,7 +186,8 @@ def _decide_folders(restore: Sequence[Change], ledger: Ledger, root: Path,
                     ) -> Tuple[Tuple[Change, ...], Tuple[str, ...]]:
     """Return what is put back, and the folders that cannot go yet.
 
-    A folder in which another plugin's setting put something becomes that one's.
+    A folder in which another plugin's setting changed something becomes that one's,
+    even if it is empty now: undoing that may need it.
     """
     chosen: List[Change] = []
     full: List[str] = []
@@ -195,13 +196,13 @@ def _decide_folders(restore: Sequence[Change], ledger: Ledger, root: Path,
         if change.before is not None or not _is_folder(root, change.path):
             chosen.append(change)
             continue
+        heir = ledger.below(change.path)
         inside = {f"{change.path}/{name}"
                   for name in os.listdir(resolve_inside(root, change.path))}
-        if inside <= gone:
+        if heir is None and inside <= gone:
             chosen.append(change)
             continue
         gone.discard(change.path)
-        heir = ledger.below(change.path)
         if heir is not None:
             ledger.give(*heir, change)
         else:

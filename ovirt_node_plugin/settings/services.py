@@ -87,16 +87,23 @@ KIND = Services()
 
 
 def upholds(applied: Applied, change: Change) -> bool:
-    """Say if undoing ``change``, another plugin's, would undo what ``applied`` asks for.
+    """Say if ``change``, another plugin's, is what ``applied`` asks for as well.
 
-    That is so for the links of its unit, which also another unit's ``Also=`` makes
-    or takes away (systemd.unit(5)).
+    That may be so for the links of its unit, which also another unit's ``Also=``
+    makes or takes away (systemd.unit(5)).
     """
-    if applied.kind != KIND.name or not change.path.startswith(_UNITS + "/"):
-        return False
-    if applied.key not in (_name(change.path), _target(change.before), _target(change.after)):
-        return False
-    return (change.after is None) == (applied.value == "disabled")
+    return _concerns(applied, change) and (change.after is None) == (applied.value == "disabled")
+
+
+def undoes(change: Change, applied: Applied) -> bool:
+    """Say if ``change`` made untrue what ``applied``, another setting, asked for."""
+    return _concerns(applied, change) and (change.after is None) != (applied.value == "disabled")
+
+
+def _concerns(applied: Applied, change: Change) -> bool:
+    return (applied.kind == KIND.name and change.path.startswith(_UNITS + "/")
+            and applied.key in (_name(change.path), _target(change.before),
+                                _target(change.after)))
 
 
 def _state(unit: str, ctx: Context) -> str:

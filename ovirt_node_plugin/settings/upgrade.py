@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Dict, Optional, Sequence, Tuple
 
 from ..changes import EFFECTS, Applied
@@ -22,7 +23,8 @@ class Upgrade:
 
     ``kept`` are those that stay as they are or are refreshed; ``refreshed`` which of
     them are applied again, for what they are made of may have changed; ``gone`` are
-    to be reverted; ``fresh`` to be applied; ``order`` is all of the new version.
+    to be reverted; ``fresh`` to be applied; ``order`` is all of the new version;
+    ``repair`` as it was asked for.
     """
 
     kept: Tuple[Applied, ...]
@@ -31,14 +33,17 @@ class Upgrade:
     fresh: Tuple[Wanted, ...]
     order: Tuple[Wanted, ...]
     notes: Tuple[str, ...]
+    repair: bool = False
 
 
 def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
-                 ctx: Context) -> Upgrade:
+                 ctx: Context, *, repair: bool = False) -> Upgrade:
     """Return what an upgrade does to the settings; only reads.
 
     A setting that stays but was changed by hand since is left as it is, with a
-    note. ``ctx.files`` are those of the new version's packages.
+    note. With ``repair`` it is applied again, and what is there before that counts as
+    the state before: the image was replaced and the record outlived it.
+    ``ctx.files`` are those of the new version's packages.
 
     Raises as ``check`` for what is new or refreshed.
     """
@@ -49,30 +54,34 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
     notes, refreshed = [], []
     for one in kept:
         problems = () if is_derived(one.kind) else KINDS[one.kind].verify(one, ctx)
-        if problems:
+        if problems and not repair:
             notes.append(f"left as it was changed by hand: {'; '.join(problems)}")
-        elif one.kind in _FOLLOWS_CONTENT:
+        elif problems or one.kind in _FOLLOWS_CONTENT:
             refreshed.append(wanted[one.kind, one.key, one.value])
     check([*fresh, *refreshed], ctx, others=others, mine=old)
     return Upgrade(kept, tuple(refreshed),
                    tuple(one for one in old if one not in kept and one.kind != EFFECTS),
-                   fresh, tuple(new), tuple(notes))
+                   fresh, tuple(new), tuple(notes), repair)
 
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, *, kept: Optional[Sequence[Applied]] = None,
-                  done: Done = lambda applied: None) -> Tuple[Applied, ...]:
+                  done: Done = lambda applied: None,
+                  others: Others = MappingProxyType({})) -> Tuple[Applied, ...]:
     """Refresh and apply; return the settings of the new version, in its order.
 
     ``kept`` is ``upgrade.kept`` as it became when the gone ones were reverted; effects
-    among them come last. To be called when ``gone`` is reverted and the packages are there.
+    among them come last. To be called when ``gone`` is reverted and the packages are there;
+    raises as ``apply_all``.
     """
     there = upgrade.kept if kept is None else kept
     now: Dict[Tuple[str, str], Applied] = {
         (one.kind, one.key): one for one in there if one.kind != EFFECTS}
     for item in upgrade.order:
+        key = (item.kind, item.key)
         if item in upgrade.refreshed:
-            now[item.kind, item.key] = refresh(now[item.kind, item.key], item, ctx, done)
+            now[key] = refresh(now[key], item, ctx, done, repair=upgrade.repair)
         elif item in upgrade.fresh:
-            now[item.kind, item.key] = apply_all([item], ctx, done)[0]
+            now[key] = apply_all([item], ctx, done, others={
+                **others, ctx.plugin: tuple(now.values())})[0]
     return (*(now[item.kind, item.key] for item in upgrade.order),
             *(one for one in there if one.kind == EFFECTS))

@@ -1,0 +1,113 @@
+"""Manifests: what an install changed, written and read back."""
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.changes import EFFECTS, Applied, Change
+from ovirt_node_plugin.errors import RecordError
+from ovirt_node_plugin.files import Entry
+from ovirt_node_plugin.manifest import Manifest
+from ovirt_node_plugin.registry import MANIFESTS, read_manifest
+from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
+
+pytestmark = pytest.mark.unit
+
+
+def entry(data: bytes, *, kind: str = "file", mode: int = 0o644, kept: bool = True) -> Entry:
+    return Entry(kind, mode, 0, 7, hashlib.sha256(data).hexdigest(), data if kept else None,
+                 (("user.a", b"\x00\xff"),))
+
+
+def manifest(*changes: Change, effects: tuple[Change, ...] = ()) -> Manifest:
+    return Manifest("foo", b"<node-plugin>\xc3\xa4</node-plugin>",
+                    (Applied("service", "a.service", "enabled", "disabled", changes),), effects,
+                    ("etc/ovirt.plugins.d",))
+
+
+FOLDER = Entry("dir", 0o755, 0, 0)
+FULL = manifest(
+    Change("etc/a", None, entry(b"x", kept=False)),
+    Change("etc/b \u00e4%\udcff<\">\n", entry(b"\x00old\r\n"), None),
+    Change("etc/link", entry(b"/dev/null", kind="link", mode=0o777), FOLDER),
+    effects=(Change("etc/c", entry(b""), entry(b"y", kept=False)),))
+
+
+def test_a_manifest_is_read_back_as_it_was_written() -> None:
+    assert load_manifest(dump_manifest(FULL), origin="x") == FULL
+
+
+def test_a_manifest_is_written_the_same_each_time() -> None:
+    assert dump_manifest(FULL) == dump_manifest(load_manifest(dump_manifest(FULL), origin="x"))
+
+
+def test_settings_and_effects_travel_as_one_list() -> None:
+    assert [one.kind for one in FULL.applied] == ["service", EFFECTS]
+    assert FULL.with_applied(FULL.applied) == FULL
+    assert FULL.with_applied(()).effects == ()
+    assert [one.kind for one in manifest().applied] == ["service"]
+
+
+def test_a_manifest_that_keeps_a_hidden_files_content_is_private() -> None:
+    secret = Change("etc/shadow", entry(b"root:$y$", mode=0o000), entry(b"x", kept=False))
+    assert manifest(effects=(secret,)).private
+    assert manifest(secret).private
+    assert not FULL.private
+    assert not manifest(Change("etc/shadow", None, entry(b"x", mode=0, kept=False))).private
+
+
+@pytest.mark.parametrize(("old", "new", "reason"), [
+    ('format="1"', 'format="2"', "expected '1' as format"),
+    ('mode="0644"', 'mode="9"', "permission bits"),
+    ('path="etc/a"', 'path="/etc/a"', "a path relative to the root"),
+    ('gid="7"', 'gid="4294967295"', "a uid and gid of at most"),
+    ('kind="link"', 'kind="fifo"', "expected 'file'"),
+    ("<settings>", "<settings><x/>", "<x>"),
+    ("<effects>", "", "well-formed"),
+    ("<?xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><?xml", "expected"),
+])
+def test_a_damaged_manifest_is_refused_with_the_place(old: str, new: str, reason: str) -> None:
+    text = dump_manifest(FULL).decode()
+    assert old in text
+    with pytest.raises(RecordError, match=reason) as caught:
+        load_manifest(text.replace(old, new).encode(), origin="/etc/x")
+    assert caught.value.message.startswith("/etc/x:")
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"<a/>", b"<plugin-manifest/>" * 2])
+def test_what_is_no_manifest_is_refused(data: bytes) -> None:
+    with pytest.raises(RecordError):
+        load_manifest(data, origin="x")
+
+
+def test_an_entity_or_a_doctype_is_refused() -> None:
+    text = dump_manifest(FULL).replace(
+        b"<plugin-manifest", b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
+        b"<plugin-manifest", 1)
+    with pytest.raises(RecordError, match="no DOCTYPE"):
+        load_manifest(text, origin="x")
+
+
+@pytest.mark.parametrize(("content", "reason"), [
+    (b"other", "does not match its digest"),
+    (None, "no base64"),
+    (b"", "cannot be unpacked"),
+])
+def test_a_content_that_is_not_what_was_kept_is_refused(
+        content: bytes | None, reason: str) -> None:
+    good = base64.b64encode(zlib.compress(b"\x00old\r\n", 9))
+    if content is None:
+        bad = b"&lt;"
+    else:
+        bad = base64.b64encode(zlib.compress(content, 9) if content else b"\x00\x01")
+    with pytest.raises(RecordError, match=reason):
+        load_manifest(dump_manifest(FULL).replace(good, bad), origin="x")
+
+
+def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=f"/{MANIFESTS}/foo.xml cannot be read"):
+        read_manifest(tmp_path, "foo")
