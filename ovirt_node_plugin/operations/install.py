@@ -90,14 +90,14 @@ def carry_out(ready: Installation, session: Session, *, displays: Sequence[Any],
                         changes=[one for job in ready.jobs for one in job.revert.restore])
     owned = change.package_paths(root, packages)
     with change.journaled(session, intent, what, run=run) as opened:
-        for job in ready.jobs:
-            engine.do_revert(job.revert, job.context)
+        reverts = [_switch_off(job, books) for job in ready.jobs]
         if packages:
             session.run(displays)
-        effects = opened.effects(owned)
+        effects = opened.effects(owned.union(
+            *({change.path for change in revert.restore} for revert in reverts)))
         moment = registry.installed_now()
-        for job in ready.jobs:
-            applied = _switch_on(job, books, effects)
+        for job, revert in zip(ready.jobs, reverts):
+            applied = _switch_on(job, revert, books, effects)
             effects = ()
             _save(job, ready, session, applied, moment)
         books.save_touched(without=intent.plugins)
@@ -176,7 +176,7 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
           session: Session, packages: Sequence[PackageChange], run: Runner) -> Tuple[Job, ...]:
     shares = session.attribute(_asked(active), books.claims)
     files = {one.nevra: one.files for one in packages if one.action != "remove"}
-    others: Dict[str, Sequence[Applied]] = {
+    planned: Dict[str, Sequence[Applied]] = {
         **books.others(without=[bundle.descriptor.name for bundle in active])}
     jobs: List[Job] = []
     for bundle in active:
@@ -185,23 +185,38 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
                  for path in files.get(nevra) or session.files(nevra)}
         context = Context(root=session.target.root, plugin=name, files=paths, run=run)
         wanted = engine.wanted(bundle.descriptor, context)
-        applied = books.applied(name)
-        upgrade = engine.plan_upgrade(settings_of(applied), wanted, others, context)
-        stays = (*upgrade.kept, *(one for one in applied if one.kind == EFFECTS))
-        revert = engine.plan_revert(upgrade.gone, {**others, name: stays}, context.root)
+        upgrade = engine.plan_upgrade(settings_of(books.applied(name)), wanted, planned, context,
+                                      repair=actions[name] == REPAIR)
         jobs.append(Job(bundle, actions[name], books.records.get(name),
-                        tuple(sorted(shares[name])), upgrade, revert, context))
-        others[name] = engine.planned(wanted)
+                        tuple(sorted(shares[name])), upgrade,
+                        _plan_revert(upgrade, name, books, context), context))
+        planned[name] = engine.planned(wanted)
     return tuple(jobs)
 
 
-def _switch_on(job: Job, books: Books, effects: Tuple[Change, ...]) -> Tuple[Applied, ...]:
+def _plan_revert(upgrade: engine.Upgrade, name: str, books: Books,
+                 context: Context) -> engine.Revert:
+    effects = tuple(one for one in books.applied(name) if one.kind == EFFECTS)
+    return engine.plan_revert(
+        upgrade.gone, {**books.others([name]), name: (*upgrade.kept, *effects)}, context.root)
+
+
+def _switch_off(job: Job, books: Books) -> engine.Revert:
+    """Put back the settings that go; planned anew, as earlier jobs may have handed some over."""
+    revert = _plan_revert(job.upgrade, job.name, books, job.context)
+    engine.do_revert(revert, job.context)
+    effects = tuple(one for one in books.applied(job.name) if one.kind == EFFECTS)
+    books.take({job.name: (*job.upgrade.kept, *effects)})
+    books.take(revert.handed)
+    return revert
+
+
+def _switch_on(job: Job, revert: engine.Revert, books: Books,
+               effects: Tuple[Change, ...]) -> Tuple[Applied, ...]:
     """Bring a plugin's settings to those of its new version; return them, and its effects."""
-    old_effects = tuple(one for one in books.applied(job.name) if one.kind == EFFECTS)
-    books.take({job.name: (*job.upgrade.kept, *old_effects)})
-    books.take(job.revert.handed)
-    books.take(engine.finish_revert(job.revert, books.others(()), job.context).handed)
-    applied = engine.apply_upgrade(job.upgrade, job.context, kept=books.applied(job.name))
+    books.take(engine.finish_revert(revert, books.others(()), job.context).handed)
+    applied = engine.apply_upgrade(job.upgrade, job.context, kept=books.applied(job.name),
+                                   others=books.others([job.name]))
     left = chained(effects_of(applied), effects)
     applied = settings_of(applied)
     if left:

@@ -7,6 +7,7 @@ import re
 import shutil
 import sqlite3
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
@@ -112,6 +113,11 @@ _DNF_MADE = re.compile(
     r"var/log/(dnf|hawkey)[a-z.]*\.log|var/cache/dnf/.*|(.*/)?(rpmdb\.sqlite(-shm|-wal)?|\.rpm\.lock)")
 
 
+# DNF takes longer than this to start, and whoever made a folder just before started it
+# within that time: a clock of ticks cannot tell such a folder from DNF's own.
+_START_S = 0.05
+
+
 def _entries(root: Path) -> Optional[List[str]]:
     """Return what lies in ``root`` but for folders; None if that is too much for a new one."""
     found: List[str] = []
@@ -124,8 +130,11 @@ def _entries(root: Path) -> Optional[List[str]]:
 
 
 def _born_in_this_run(path: Path, runner: Runner) -> bool:
-    birth = runner(["stat", "--format=%W", "--", path]).strip()
-    return birth.isdigit() and int(birth) >= int(os.stat("/proc/self").st_ctime)
+    """Say if ``path`` was made since this process started; proc(5), ``/proc/PID/stat`` (22)."""
+    birth_s = float(runner(["stat", "--format=%.3W", "--", path]))
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return birth_s > time.time() - age_s + _START_S
 
 
 def _drop_stray(root: Path, name: str) -> None:

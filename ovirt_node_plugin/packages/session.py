@@ -83,6 +83,9 @@ class Session:
 
         Raises NodePluginError for a repository that cannot be read.
         """
+        conf = self.base.conf
+        if hasattr(conf, "optional_metadata_types"):  # since 4.19 DNF leaves file lists out
+            conf.optional_metadata_types = [*conf.optional_metadata_types, "filelists"]
         try:
             self.base.fill_sack(load_system_repo="auto", load_available_repos=repos)
         except dnf.exceptions.RepoError as exc:
