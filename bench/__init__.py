@@ -1,0 +1,1 @@
+"""What the project costs beside plain dnf."""

@@ -1,0 +1,55 @@
+"""bench/overhead runs and prints its ratios; nothing here says how fast anything is."""
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.bulk import build_bulk, bulk, write_metadata
+
+TOP = Path(__file__).resolve().parent.parent
+OVERHEAD = str(TOP / "bench" / "overhead")
+
+
+def call(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([OVERHEAD, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          encoding="utf-8", check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.root
+def test_overhead_prints_the_ratios_with_their_goals() -> None:
+    done = call("--packages", "60", "--offered", "50", "--runs", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    *table, last = done.stdout.splitlines()
+    ratios = json.loads(last)["ratios"]
+    goals = {"install": 1.10, "repolist": 1.05, "repolist_installed": 1.05,
+             "install_memory": 1.10, "repolist_memory": 1.10, "install_cpu": None}
+    assert {key: ratios[key]["goal"] for key in goals} == goals
+    assert all(ratio["ratio"] == ratio["plugin"] / ratio["plain"] > 0
+               for ratio in ratios.values())
+    assert any(line.startswith("install ") and "<= 1.10" in line for line in table)
+    assert any(line.startswith("repolist ") and "<= 1.05" in line for line in table)
+
+
+def test_overhead_refuses_what_it_cannot_measure() -> None:
+    done = call("--only", "upgrade")
+    assert done.returncode == 2 and "upgrade" in done.stderr and done.stdout == ""
+
+
+def test_bulk_packages_are_built_and_need_one_another(tmp_path: Path) -> None:
+    rpms = build_bulk([bulk(index) for index in range(3)], tmp_path)
+    query = ["rpm", "--query", "--nosignature", "--requires", "--package", str(rpms[1])]
+    needs = subprocess.run(query, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
+    assert len(rpms) == 3 and ".so.1()(64bit)" in needs
+
+
+def test_metadata_without_packages_is_what_dnf_reads(tmp_path: Path) -> None:
+    repo = write_metadata(tmp_path / "repo", [bulk(index) for index in range(20)])
+    done = subprocess.run(
+        ["dnf", "--noplugins", f"--installroot={tmp_path / 'root'}", "--releasever=9",
+         f"--repofrompath=bulk,{repo}", "--repo=bulk", "--quiet", "repoquery", "--list",
+         bulk(4).name], stdout=subprocess.PIPE, encoding="utf-8", check=True)
+    assert done.stdout.split() == sorted(path.rstrip("/") for path in bulk(4).files)
