@@ -1,25 +1,36 @@
-"""The command ``dnf node-plugin``, and the hooks that keep its rules in every dnf run."""
+"""The command ``dnf node-plugin``, and the hooks that keep its rules in every dnf run.
+
+Every dnf command reads this file, so what only ``dnf node-plugin`` needs is imported
+where it is used.
+"""
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import sys
-from typing import Any, Dict, Iterator, List, Optional, Sequence
 
 import dnf
 import dnf.cli
-import dnf.cli.output
 import dnf.exceptions
 
-from ovirt_node_plugin import config
-from ovirt_node_plugin.errors import NodePluginError, Status, UsageError
-from ovirt_node_plugin.packages.policy import Policy
-from ovirt_node_plugin.run import run as run_program
+from ovirt_node_plugin.packages.gate import Gate
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing's own constant would cost the import of typing
+    from typing import Any, ContextManager, Dict, Iterator, List, Optional, Sequence
+
+    from ovirt_node_plugin.errors import NodePluginError, Status
+    from ovirt_node_plugin.packages.policy import Policy
 
 logger = logging.getLogger("dnf")
 
 _SILENT = logging.CRITICAL + 1
+
+if {"node-plugin", "--json"}.issubset(sys.argv):
+    # DNF with -v writes to standard output before a command can say what it is for
+    for _handler in logger.handlers:
+        if isinstance(_handler, logging.StreamHandler) and _handler.stream is sys.stdout:
+            _handler.setStream(sys.stderr)
 
 
 class NodePlugin(dnf.Plugin):
@@ -30,37 +41,58 @@ class NodePlugin(dnf.Plugin):
 
     def __init__(self, base: Any, cli: Any) -> None:
         super().__init__(base, cli)
-        self._policy: Optional[Policy] = None
+        self._gate: Optional[Gate] = None
         if cli is not None:
             cli.register_command(NodePluginCommand)
 
     def pre_config(self) -> None:
-        with _fail_closed():
-            running = getattr(self.cli, "command", None)
-            command = running if isinstance(running, NodePluginCommand) else None
-            self._policy = Policy(self.base, _read_config(self), options=getattr(
-                running, "opts", None), plugin_run=command is not None)
-            self._policy.before_repos()
+        with self._reported():
+            gate = self._opened()
+            gate.before_repos()
+            command = self._command()
             if command is not None:
-                command.prepare(self._policy)
+                command.prepare(gate.policy)
 
     def config(self) -> None:
-        with _fail_closed():
-            if self._policy is not None:
-                self._policy.after_repos()
+        with self._reported():
+            self._opened().after_repos()
+            self._tell_notes()
 
     def sack(self) -> None:
         with _fail_closed():
-            if self._policy is not None:
-                self._policy.after_sack(
-                    transaction=self.cli is None or bool(self.cli.demands.resolving))
-                for note in self._policy.take_notes():
-                    logger.warning("%s", note)
+            self._opened().after_sack(
+                transaction=self.cli is None or bool(self.cli.demands.resolving))
+            self._tell_notes()
 
     def resolved(self) -> None:
         with _fail_closed():
-            if self._policy is not None:
-                self._policy.after_solve()
+            self._opened().after_solve()
+
+    def pre_transaction(self) -> None:
+        with _fail_closed():
+            self._opened().before_transaction()
+
+    def _opened(self) -> Gate:
+        """Return the rules of this run; a program may leave out the first hooks."""
+        if self._gate is None:
+            self._gate = Gate(
+                self.base, lambda: _read_options(self),
+                options=getattr(getattr(self.cli, "command", None), "opts", None),
+                plugin_run=self._command() is not None)
+        return self._gate
+
+    def _command(self) -> Optional[NodePluginCommand]:
+        command = getattr(self.cli, "command", None)
+        return command if isinstance(command, NodePluginCommand) else None
+
+    def _reported(self) -> ContextManager[None]:
+        """Let errors end the run: our own command has statuses for them, dnf's others one."""
+        command = self._command()
+        return command.reported() if command is not None else _fail_closed()
+
+    def _tell_notes(self) -> None:
+        for note in self._gate.take_notes() if self._gate is not None else ():
+            logger.warning("%s", note)
 
 
 class NodePluginCommand(dnf.cli.Command):
@@ -75,6 +107,10 @@ class NodePluginCommand(dnf.cli.Command):
         self._policy: Any = None
         self._bundles: List[Any] = []
         self._rest: List[str] = []
+        self._document: Optional[_Document] = None
+        words = getattr(self.base, "args", None) or ()
+        if "--json" in words and not {"-h", "--help"}.intersection(words):
+            self._document = _Document()
 
     @staticmethod
     def set_argparser(parser: Any) -> None:
@@ -83,7 +119,7 @@ class NodePluginCommand(dnf.cli.Command):
 
     def pre_configure(self) -> None:
         """Keep standard output for the answer where that is for a program."""
-        if self.opts.json:
+        if self._document is not None and not self.opts.verbose:
             self.cli.redirect_logger(stdout=_SILENT, stderr=_SILENT)
 
     def prepare(self, policy: Policy) -> None:
@@ -91,16 +127,18 @@ class NodePluginCommand(dnf.cli.Command):
         from ovirt_node_plugin.operations import find
         from ovirt_node_plugin.packages import rpmdb
         from ovirt_node_plugin.report.usage import check_arguments
+        from ovirt_node_plugin.run import run
         self._policy = policy
-        with self._reported():
-            check_arguments(self.opts)
-            if self.opts.subcommand not in ("add", "drop"):
-                rpmdb.require_system(policy.target.root)
-            if self.opts.subcommand in ("install", "info", "add"):
-                self._bundles, self._rest = find.open_named(
-                    self.opts.names, self._library(), self._stack, run=run_program)
-                for bundle in self._bundles:
-                    policy.add_bundle(bundle)
+        check_arguments(self.opts)
+        if self.opts.subcommand not in ("add", "drop"):
+            rpmdb.require_system(policy.target.root)
+        if self.opts.subcommand == "add":
+            self._bundles = find.open_paths(self.opts.names, self._stack, run=run)
+        elif self.opts.subcommand in ("install", "info"):
+            self._bundles, self._rest = find.open_named(
+                self.opts.names, self._library(), self._stack, run=run)
+        for bundle in self._bundles:
+            policy.add_bundle(bundle)
 
     def configure(self) -> None:
         """Tell DNF what the run needs; this command fills the sack and solves itself."""
@@ -109,18 +147,18 @@ class NodePluginCommand(dnf.cli.Command):
         self.cli.demands.available_repos = True
         self.cli.demands.root_user = self.opts.subcommand in (
             "install", "remove", "upgrade", "add", "drop")
-        with self._reported():
+        with self.reported():
             if self.opts.subcommand in ("install", "upgrade"):
                 for bundle in self._bundles:
                     add_bundle_repo(self.base, bundle, options=self.opts)
 
     def run(self) -> None:
         """Run the subcommand and set the exit status."""
-        with self._reported(), self._stack:
+        with self.reported(), self._stack:
             handler = getattr(self, f"run_{self.opts.subcommand}")
             with self._recovered():
                 status = handler()
-            if status != Status.DONE:
+            if status:
                 self.cli.demands.success_exit_status = int(status)
 
     def run_install(self) -> Status:
@@ -129,7 +167,7 @@ class NodePluginCommand(dnf.cli.Command):
         change.refuse_unwritable(session.target, live_allowed=self._policy.config.live)
         self._fill(session)
         bundles = self._bundles + find.find_in_metadata(self._rest, session)
-        return self._install(install.plan(bundles, session, run=run_program), session)
+        return self._install(install.plan(bundles, session, run=_program_runner()), session)
 
     def run_upgrade(self) -> Status:
         from ovirt_node_plugin.operations import change, find, install
@@ -137,21 +175,22 @@ class NodePluginCommand(dnf.cli.Command):
         session = self._session()
         change.refuse_unwritable(session.target, live_allowed=self._policy.config.live)
         for bundle in find.library_upgrades(self.opts.names, session, self._stack,
-                                            run=run_program):
+                                            run=_program_runner()):
             add_bundle_repo(self.base, bundle, options=self.opts)
             self._bundles.append(bundle)
         self._fill(session)
         bundles = find.newer(self.opts.names, self._bundles, session)
-        return self._install(install.plan(bundles, session, run=run_program), session)
+        return self._install(install.plan(bundles, session, run=_program_runner()), session)
 
     def run_remove(self) -> Status:
+        from ovirt_node_plugin.errors import Status
         from ovirt_node_plugin.operations import change, remove
         session = self._session()
         change.refuse_unwritable(session.target, live_allowed=self._policy.config.live)
         self._fill(session, repos=False)
         ready = remove.plan(self.opts.names, session, keep_modified=self.opts.keep_modified)
         if self._agreed(ready.plan):
-            remove.carry_out(ready, session, displays=self._displays(), run=run_program)
+            remove.carry_out(ready, session, displays=self._displays(), run=_program_runner())
             self._done(ready.plan)
         return Status.DONE
 
@@ -170,15 +209,16 @@ class NodePluginCommand(dnf.cli.Command):
         from ovirt_node_plugin.report import data, text
         session = self._session()
         self._fill(session)
-        found = query.info(session, self._bundles, self._rest, run=run_program)
+        found = query.info(session, self._bundles, self._rest, run=_program_runner())
         return self._answer(data.infos(found), text.infos(found))
 
     def run_verify(self) -> Status:
+        from ovirt_node_plugin.errors import Status
         from ovirt_node_plugin.operations import query
         from ovirt_node_plugin.report import data, text
         session = self._session()
         self._fill(session, repos=False)
-        checks = query.verify(session, self.opts.names, run=run_program)
+        checks = query.verify(session, self.opts.names, run=_program_runner())
         self._answer(data.checks(checks), text.checks(checks))
         return Status.BROKEN if any(check.problems for check in checks) else Status.DONE
 
@@ -204,55 +244,64 @@ class NodePluginCommand(dnf.cli.Command):
         return Session(self._policy)
 
     def _fill(self, session: Any, *, repos: bool = True) -> None:
-        if self.opts.json:
+        if self._document is not None:
             self.cli.redirect_repo_progress(sys.stderr)
         session.fill(repos=repos)
 
     def _install(self, ready: Any, session: Any) -> Status:
+        from ovirt_node_plugin.errors import Status
         from ovirt_node_plugin.operations import install
         if self._agreed(ready.plan):
             session.download(trust_keys=self.opts.trust_keys,
                              bundle_repos=self._policy.bundle_repos())
-            install.carry_out(ready, session, displays=self._displays(), run=run_program)
+            install.carry_out(ready, session, displays=self._displays())
             self._done(ready.plan)
         return Status.DONE
 
     def _agreed(self, plan: Any) -> bool:
         """Show the plan; say if it is to be carried out.
 
-        Raises dnf's own CliError where the user says no.
+        Raises NodePluginError where the user says no.
         """
+        from ovirt_node_plugin.errors import NodePluginError
         from ovirt_node_plugin.report import data, text
+        conf = self.base.conf
         dry = self.opts.dry_run or not plan.changes
-        if not self.opts.json:
+        if self._document is not None:
+            if dry or conf.assumeno:
+                self._document.print({**data.plan(plan), "done": False})
+        else:
+            # -q hides what is logged, but not what there is to decide on
+            hidden = self.opts.quiet and (dry or not conf.assumeyes)
             for line in text.plan(plan):
+                if hidden:
+                    print(line)
                 logger.info("%s", line)
-        elif dry or self.base.conf.assumeno:
-            self._print({**data.plan(plan), "done": False})
         if dry:
             return False
-        if self.base.conf.assumeno or not (self.base.conf.assumeyes
-                                           or self.base.output.userconfirm()):
+        if conf.assumeno or not (conf.assumeyes or self.base.output.userconfirm()):
             raise NodePluginError("Operation aborted.")
         return True
 
     def _done(self, plan: Any) -> None:
         from ovirt_node_plugin.report import data, text
-        self._answer({**data.plan(plan), "done": True}, text.done(plan))
+        if self._document is not None:
+            self._document.print({**data.plan(plan), "done": True})
+        for line in text.done(plan):
+            logger.info("%s", line)
 
     def _displays(self) -> Sequence[Any]:
-        return [] if self.opts.json else [dnf.cli.output.CliTransactionDisplay()]
+        from dnf.cli.output import CliTransactionDisplay
+        return [] if self._document is not None else [CliTransactionDisplay()]
 
     def _answer(self, data: Dict[str, Any], lines: Sequence[str]) -> Status:
-        if self.opts.json:
-            self._print(data)
+        from ovirt_node_plugin.errors import Status
+        if self._document is not None:
+            self._document.print(data)
         else:
             for line in lines:
-                logger.info("%s", line)
+                print(line)
         return Status.DONE
-
-    def _print(self, data: Dict[str, Any]) -> None:
-        print(json.dumps({"format": 1, **data}, indent=2, sort_keys=True))
 
     @contextlib.contextmanager
     def _recovered(self) -> Iterator[None]:
@@ -261,21 +310,25 @@ class NodePluginCommand(dnf.cli.Command):
         if self.opts.subcommand in ("add", "drop"):
             yield
             return
-        with change.guarded(self._policy.target, run=run_program,
+        with change.guarded(self._policy.target,
                             writes=self.cli.demands.root_user) as notice:
             if notice:
                 logger.warning("%s", notice)
             yield
 
     @contextlib.contextmanager
-    def _reported(self) -> Iterator[None]:
+    def reported(self) -> Iterator[None]:
         """Turn every error into one paragraph and an exit status; no traceback."""
+        from ovirt_node_plugin.errors import Locked, NodePluginError
         try:
             yield
         except NodePluginError as exc:
             self._fail(exc)
+        except dnf.exceptions.LockError as exc:
+            self._fail(Locked(str(exc), hint="Wait until the other process is done."))
         except (dnf.exceptions.Error, OSError) as exc:
-            self._fail(NodePluginError(str(exc)))
+            cause = exc.__cause__
+            self._fail(cause if isinstance(cause, NodePluginError) else NodePluginError(str(exc)))
         except Exception as exc:  # a fault of ours: the traceback is for -v
             logger.debug("", exc_info=True)
             self._fail(NodePluginError(
@@ -283,12 +336,53 @@ class NodePluginCommand(dnf.cli.Command):
                 hint="Run the command again with -v and report what it prints."))
 
     def _fail(self, error: NodePluginError) -> None:
-        if self.opts.json:
+        self._stack.close()
+        if self._document is not None:
             from ovirt_node_plugin.report import data
-            self._print(data.error(error))
+            self._document.print(data.error(error))
         else:
             logger.critical("Error: %s", error)
         sys.exit(int(error.status))
+
+
+class _Document(logging.Handler):
+    """Standard output as one JSON document, also where DNF itself ends the run with an error."""
+
+    def __init__(self) -> None:
+        import atexit
+        super().__init__(logging.CRITICAL)
+        self._printed = False
+        self._messages: List[str] = []
+        logger.addHandler(self)
+        atexit.register(self._print_failure)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append(record.getMessage())
+
+    def print(self, data: Dict[str, Any]) -> None:
+        """Print the document; any after the first is passed over."""
+        import json
+        if not self._printed:
+            self._printed = True
+            print(json.dumps({"format": 1, **data}, indent=2, sort_keys=True), flush=True)
+
+    def _print_failure(self) -> None:
+        if self._printed:
+            return
+        from ovirt_node_plugin.errors import NodePluginError, UsageError
+        from ovirt_node_plugin.report import data
+        text = "\n".join(self._messages)
+        if text:
+            self.print(data.error(NodePluginError(
+                text[len("Error: "):] if text.startswith("Error: ") else text)))
+        else:
+            self.print(data.error(UsageError(
+                "the command line makes no sense", hint="Standard error says why.")))
+
+
+def _program_runner() -> Any:
+    from ovirt_node_plugin.run import run
+    return run
 
 
 @contextlib.contextmanager
@@ -298,20 +392,20 @@ def _fail_closed() -> Iterator[None]:
         yield
     except (dnf.exceptions.Error, SystemExit):
         raise
-    except NodePluginError as exc:
-        raise dnf.exceptions.Error(str(exc)) from exc
     except Exception as exc:  # DNF would log any other type and go on
+        from ovirt_node_plugin.errors import NodePluginError
+        if isinstance(exc, NodePluginError):
+            raise dnf.exceptions.Error(str(exc)) from exc
         logger.debug("", exc_info=True)
         raise dnf.exceptions.Error(f"node-plugin policy: {type(exc).__name__}: {exc}") from exc
 
 
-def _read_config(plugin: NodePlugin) -> config.Config:
-    """Return the configuration, from the folders where DNF looks for it."""
+def _read_options(plugin: NodePlugin) -> Dict[str, str]:
+    """Return the options of node-plugin.conf, from the folders where DNF looks for it."""
     parser = plugin.read_config(plugin.base.conf)
     if not parser.has_section("main"):
-        return config.Config()
-    options = {name: parser.get("main", name) for name in parser.options("main")}
-    return config.read_config(options)
+        return {}
+    return {name: parser.get("main", name) for name in parser.options("main")}
 
 
-__all__ = ["NodePlugin", "NodePluginCommand", "UsageError"]
+__all__ = ["NodePlugin", "NodePluginCommand"]

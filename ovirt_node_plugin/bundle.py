@@ -53,7 +53,7 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
     except OSError as exc:
         raise UsageError(f"{path} cannot be opened: {exc.strerror}") from exc
     if stat.S_ISDIR(mode):
-        yield read_bundle(where, source=str(path))
+        yield read_bundle(where, source=str(where))
         return
     if not stat.S_ISREG(mode):
         raise BadBundle(f"{path} is neither a folder nor a file", hint=_LAYOUT)
@@ -63,7 +63,8 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
                                      dir=os.environ.get("TMPDIR") or "/var/tmp") as work:
         into = Path(work) / "bundle"
         into.mkdir()
-        yield read_bundle(archive.unpack(where, into, run=run), source=str(path))
+        # zstd takes no links; a name that leads to the archive is as good as its own
+        yield read_bundle(archive.unpack(where.resolve(), into, run=run), source=str(where))
 
 
 def read_bundle(directory: Path, *, source: str) -> Bundle:

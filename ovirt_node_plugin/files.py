@@ -9,12 +9,14 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Dict, Iterator, Optional, Tuple, Union
 
 from .errors import Locked
 from .paths import resolve_inside
 
 Xattrs = Tuple[Tuple[str, bytes], ...]
+# Others, such as system.nfs4_acl or btrfs.*, are a filesystem's view of itself.
+_XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 
 
 @dataclass(frozen=True)
@@ -60,16 +62,21 @@ def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry
     except (FileNotFoundError, NotADirectoryError):
         return None
     data: Optional[bytes] = None
+    digest = ""
     if stat.S_ISREG(info.st_mode):
-        kind, data = "file", where.read_bytes()
+        kind = "file"
+        if content:
+            data = where.read_bytes()
+        else:
+            digest = _digest(where)
     elif stat.S_ISLNK(info.st_mode):
         kind, data = "link", os.fsencode(os.readlink(where))
     else:
         kind = "dir" if stat.S_ISDIR(info.st_mode) else "other"
-    return Entry(
-        kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid,
-        hashlib.sha256(data).hexdigest() if data is not None else "",
-        data if content else None, _xattrs(where))
+    if data is not None:
+        digest = hashlib.sha256(data).hexdigest()
+    return Entry(kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, digest,
+                 data if content else None, read_xattrs(where))
 
 
 def write_entry(root: Path, path: str, entry: Optional[Entry]) -> None:
@@ -172,7 +179,7 @@ def _dress(where: Path, entry: Entry) -> None:
         os.setxattr(where, key, value)
 
 
-def _xattrs(where: Path) -> Xattrs:
+def read_xattrs(where: Union[str, Path]) -> Xattrs:
     """Return the attributes that belong to the entry, not to a kernel's own view."""
     try:
         names = os.listxattr(where, follow_symlinks=False)
@@ -180,7 +187,16 @@ def _xattrs(where: Path) -> Xattrs:
         return ()
     found: Dict[str, bytes] = {}
     for name in names:
-        if name.startswith(("security.", "user.", "trusted.")):
+        if name.startswith(_XATTRS):
             with contextlib.suppress(OSError):
                 found[name] = os.getxattr(where, name, follow_symlinks=False)
     return tuple(sorted(found.items()))
+
+
+def _digest(where: Path) -> str:
+    """Return the SHA-256 of a file, in hex, whatever its size."""
+    found = hashlib.sha256()
+    with open(where, "rb") as stream:
+        for data in iter(lambda: stream.read(1 << 20), b""):
+            found.update(data)
+    return found.hexdigest()

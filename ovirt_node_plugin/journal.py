@@ -1,285 +1,346 @@
 """The undo journal of a root: from before the first change until after the last.
 
-It holds a tar of everything that the change may touch and a list of what was
-not there, so that undoing needs neither the packages nor their scriptlets. It
-lies in the root itself, where the next command finds it after a crash.
+It keeps everything that the change may touch, and the names of what was there, so
+that undoing needs neither the packages nor their scriptlets. It lies in the root
+itself, where the next command finds it after a crash.
 """
 from __future__ import annotations
 
-import hashlib
-import json
+import dataclasses
 import os
-import tarfile
-from dataclasses import dataclass
+import shutil
+import stat
+import sys
 from pathlib import Path
-from typing import Any, Collection, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
 
-from .changes import Change
+from .changes import Change, compact
 from .errors import RecordError
-from .files import Entry, read_entry, sync_dir, write_atomic
-from .paths import is_inside, relative_inside, resolve_inside
-from .run import Runner, StrPath
-from .trees import Index, Stat, index_tree, stat_of, remove_new
+from .files import read_entry, sync_dir, write_atomic
+from .paths import is_inside, resolve_inside
+from .journal_state import Intent, Scope, State, dump, load
+from .snapshot import CONTENT, Keeper, entry_of, restore
+from .trees import Relative, mounts_below, names_below, names_in, remove_new, stat_of
 
 FOLDER = "var/lib/ovirt-node-plugin/journal"
-_OPEN, _DONE, _TAR = "journal.json", "done.json", "before.tar"
-_FORMAT = 1
-# A larger file in a watched tree is not kept: its change cannot be undone, and
-# copying, say, udev's 10 MB hwdb.bin for each install is not worth it.
-_KEEP_BYTES = 1024 * 1024
-_TAR_FORM = ("--numeric-owner", "--xattrs", "--xattrs-include=*", "--no-recursion", "--null")
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a change may touch; every name is relative to the root.
-
-    ``paths`` are single entries, as from package file lists; ``trees`` folders
-    that scriptlets and settings write to, kept with content; ``bare`` folders of
-    which only the names are kept, so that what is new in them can go again;
-    ``whole`` folders, such as the rpm database, of which every file is kept.
-    """
-
-    paths: Tuple[str, ...]
-    trees: Tuple[str, ...]
-    bare: Tuple[str, ...]
-    whole: Tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Intent:
-    """What was being done when a journal was written, for messages."""
-
-    operation: str
-    plugins: Tuple[str, ...]
-    tool: str
+_OPEN, _RESERVE = "journal.json", "reserve"
+# Names can be asked for by everybody, contents by root. A folder above that has this
+# mode was made here and goes again; one that a package brings has another.
+_MODE = 0o711
+# Larger files are not copied but linked (see snapshot.py): of packages, which rpm
+# replaces and never writes into; and of trees, where copying them takes too long.
+_COPIED_PATH, _COPIED_TREE = 256 * 1024, 16 * 1024 * 1024
+# Room that undoing needs for small files on a disk that is full.
+_RESERVE_BYTES = 1024 * 1024
+# After a crash of a running system, what changed so much later is somebody else's.
+_SLACK_NS = 60 * 1_000_000_000
+# What rpm makes beside a file of a package: lib/fsm.c, and rpm(8), "CONFIGURATION FILES".
+_RPM_MAKES = (".rpmnew", ".rpmsave", ".rpmorig")
 
 
 class Journal:
     """An open journal; made by ``begin``, ended by ``finish`` or ``undo``."""
 
-    def __init__(self, root: Path, index: Index, bare: Index, scope: Scope) -> None:
+    def __init__(self, root: Path, state: State) -> None:
         self._root = root
-        self._index = index
-        self._bare = bare
-        self._scope = scope
+        self._state = state
 
-    def effects(self, owned: Collection[str]) -> Tuple[Change, ...]:
-        """Return what changed in the watched trees since, but for the ``owned`` paths.
+    def effects(self, *, owned: Collection[str], replaced: Collection[str] = (),
+                ours: Collection[str] = ()) -> Tuple[Change, ...]:
+        """Return what scriptlets, and rpm beside its packages' files, changed since.
 
-        That is what scriptlets left; ``owned`` are the paths of package files,
-        relative to the root.
+        All paths are relative to the root: ``owned`` are those of the packages that
+        came or went, ``replaced`` those of the ones that went, ``ours`` what this
+        tool changed itself. Where a package's file took the place of something
+        that no package owned, there are two changes: one to the package's, and one
+        to nothing, which is what is left when the package goes.
         """
+        known = _known(self._state)
+        new = _found(self._root, self._state, known) - known
+        start = f"{self._root}/"  # pathlib is slow for so many
+        old = {path for path, kept in self._state.index.items()
+               if kept is not None and stat_of(start + path) != kept.stat}
         found: List[Change] = []
-        before = {**self._index, **self._bare}
-        now: Dict[str, Stat] = {}
-        for tree in self._scope.trees + self._scope.bare:
-            now.update(index_tree(self._root, tree))
-        inside = [path for path in before
-                  if any(is_inside(path, tree) for tree in self._scope.trees + self._scope.bare)]
-        for path in sorted({*now, *inside} - set(owned)):
-            if before.get(path) != now.get(path):
-                found.extend(self._change(path, path in before))
+        for path in sorted((new - set(owned)) | (old - set(replaced))):
+            if path not in ours and not _is_whole(self._state.scope, path):
+                found.extend(self._changes(path, path in owned))
         return tuple(found)
 
-    def _change(self, path: str, existed: bool) -> List[Change]:
-        old = self._kept(path) if existed else None
-        if existed and old is None:
-            return []  # too large to keep, or of a bare tree
-        new = read_entry(self._root, path)
-        if (old is None and new is None) or (old is not None and old.same(new)):
+    def _changes(self, path: str, owned: bool) -> List[Change]:
+        kept = self._state.index.get(path)
+        before = None if kept is None else entry_of(
+            self._root, path, kept, _folder(self._root))
+        if kept is not None and before is None:
             return []
-        return [Change(path, old, new.without_content() if new else None)]
+        where = self._root / path
+        after = compact(read_entry(self._root, path, content=os.path.islink(where)))
+        if before is None and after is None or before is not None and before.same(after):
+            return []
+        found = [Change(path, before, after)]
+        if owned and after is not None:
+            found.append(Change(path, after, None))
+        return found
 
-    def _kept(self, path: str) -> Optional[Entry]:
-        with tarfile.open(self._root / FOLDER / _TAR) as tar:
-            try:
-                member = tar.getmember(path)
-            except KeyError:
-                return None
-            return _entry(tar, member)
 
-
-def begin(root: Path, intent: Intent, scope: Scope, *, run: Runner) -> Journal:
+def begin(root: Path, intent: Intent, scope: Scope) -> Journal:
     """Write the journal of a change of ``root`` that is about to start.
 
-    Raises OSError or CommandError, with nothing left behind, if it cannot be
+    Raises OSError or NodePluginError, with nothing left behind, if it cannot be
     written, for example for want of room.
     """
-    made = _make_folder(root)
+    folder = _make_folder(root)
     try:
-        index, bare = _survey(root, scope)
-        listed = sorted(path for path, state in index.items() if state is not None)
-        _write_tar(root, listed, run)
-        state = {"format": _FORMAT, "operation": intent.operation,
-                 "plugins": list(intent.plugins), "tool": intent.tool, "made": made,
-                 "scope": [list(scope.paths), list(scope.trees), list(scope.bare),
-                           list(scope.whole)],
-                 "index": index, "bare": sorted(bare)}
-        write_atomic(root / FOLDER / _OPEN, json.dumps(state).encode(), mode=0o600)
+        _reserve(folder)
+        state = _survey(root, intent, scope, folder)
+        write_atomic(folder / _OPEN, dump(state), mode=0o600)
     except BaseException:
-        _sweep(root, made)
+        _sweep(root)
         raise
-    return Journal(root, {path: state for path, state in index.items() if state is not None},
-                   bare, scope)
+    return Journal(root, state)
 
 
 def pending(root: Path) -> bool:
-    """Say if a change of ``root`` was interrupted and waits to be undone."""
-    return (root / FOLDER / _OPEN).is_file()
+    """Say if a change of ``root`` was interrupted, or is going on."""
+    return _is_real(root) and (_folder(root) / _OPEN).is_file()
+
+
+def left_over(root: Path) -> bool:
+    """Say if there is anything of a journal, if only what a killed process did not sweep."""
+    return _is_real(root) and (_folder(root).is_dir() or _is_ours(_folder(root).parent))
 
 
 def intent(root: Path) -> Intent:
     """Return what the interrupted change of ``root`` was."""
-    state = _read(root, _OPEN)
-    return Intent(state["operation"], tuple(state["plugins"]), state["tool"])
+    return _read(root).intent
 
 
 def finish(root: Path) -> None:
     """End the journal of ``root``: the change stands. May be called again."""
-    folder = root / FOLDER
-    if (folder / _OPEN).is_file():
-        os.replace(folder / _OPEN, folder / _DONE)
-        sync_dir(folder)
-    if (folder / _DONE).is_file():
-        _sweep(root, _read(root, _DONE)["made"])
-    elif folder.is_dir():  # killed before the change began
-        _sweep(root, [FOLDER])
+    if pending(root):
+        (_folder(root) / _OPEN).unlink()
+        sync_dir(_folder(root))
+    if left_over(root):
+        _sweep(root)
 
 
-def undo(root: Path, *, run: Runner) -> None:
+def undo(root: Path) -> None:
     """Put ``root`` back as it was when its journal was begun, and end the journal.
 
     May be called again after an interruption.
     """
-    state = _read(root, _OPEN)
-    scope = Scope(*(tuple(part) for part in state["scope"]))
-    index: Dict[str, Optional[Stat]] = {
-        path: tuple(old) if old is not None else None for path, old in state["index"].items()}
-    remove_new(root, [path for path, old in index.items() if old is None])
-    known = {path for path, old in index.items() if old is not None}
-    known_names = known | set(state["bare"])
-    for tree in scope.trees + scope.whole + scope.bare:
-        remove_new(root, sorted(set(index_tree(root, tree)) - known_names))
-    _remove_rpm_leftovers(root, index)
-    changed = sorted(path for path in known if stat_of(root / path) != index[path])
-    if changed:
-        run(["tar", "--extract", "--file", root / FOLDER / _TAR, "--directory", root,
-             "--preserve-permissions", "--same-owner", *_TAR_FORM, "--files-from=-"],
-            stdin=_names(changed))
-    os.sync()
+    state = _read(root)
+    (_folder(root) / _RESERVE).unlink(missing_ok=True)
+    ours = _judge(root, state)
+    parents: Set[str] = set()
+
+    def remove(paths: Collection[str]) -> None:
+        mine = [path for path in paths if stat_of(root / path) is not None and ours(path)]
+        remove_new(root, mine)
+        parents.update(map(os.path.dirname, mine))
+
+    remove([path for path, kept in state.index.items() if kept is None])
+    known = _known(state)
+    remove(_found(root, state, known) - known)
+    for path, kept in sorted(state.index.items()):
+        if kept is not None and stat_of(root / path) != kept.stat and ours(path):
+            restore(root, path, kept, _folder(root))
+            parents.add(os.path.dirname(path))
+    _settle(root, parents, state)
     finish(root)
 
 
-def _survey(root: Path, scope: Scope) -> Tuple[Dict[str, Optional[Stat]], Index]:
-    """Return the state of everything in ``scope`` (None: absent), and of the bare trees."""
-    index: Dict[str, Optional[Stat]] = {}
+def _reserve(folder: Path) -> None:
+    with open(folder / _RESERVE, "wb") as stream:
+        os.posix_fallocate(stream.fileno(), 0, _RESERVE_BYTES)
+
+
+def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
+    """Keep everything in ``scope`` and return what is there."""
+    scope = _without_links(root, scope)
+    copied: Dict[str, int] = {}
+    near = set(scope.near)
+    relative = Relative(root)
     for path in scope.paths:
-        name = relative_inside(root, path)
-        while name not in (".", "") and name not in index:
-            index[name] = stat_of(root / name)
+        name = relative(path)
+        while name not in (".", "") and name not in copied:
+            copied[name] = _COPIED_PATH
             name = os.path.dirname(name)
-    bare: Index = {}
+            near.add(name)
+    mounts = mounts_below(root)
     for tree in scope.trees:
-        for path, state in index_tree(root, tree).items():
-            (bare if _too_large(state) else index)[path] = state
-    for tree in scope.whole:
-        index.update(index_tree(root, tree))
-    for tree in scope.bare:
-        bare.update(index_tree(root, tree))
-    return index, bare
-
-
-def _too_large(state: Stat) -> bool:
-    return len(state) > 3 and state[3] > _KEEP_BYTES
-
-
-def _write_tar(root: Path, listed: Sequence[str], run: Runner) -> None:
-    tar = root / FOLDER / _TAR
-    argv: List[StrPath] = ["tar", "--create", "--file", tar, "--directory", root,
-                           "--format=posix", *_TAR_FORM, "--files-from=-"]
-    run(argv, stdin=_names(listed))
-    with open(tar, "rb") as stream:
-        os.fsync(stream.fileno())
-
-
-def _names(paths: Sequence[str]) -> bytes:
-    return b"".join(os.fsencode(path) + b"\0" for path in paths)
-
-
-def _make_folder(root: Path) -> List[str]:
-    """Make the journal's folder; return what was made, deepest first."""
-    finish(root)
-    folder = resolve_inside(root, FOLDER)
-    if folder != root / FOLDER:
-        raise RecordError(f"{root / FOLDER} leads elsewhere by a symbolic link",
-                          hint="Make /var/lib/ovirt-node-plugin in the root a real folder.")
-    made: List[str] = []
-    while not folder.is_dir():
-        made.append(folder.relative_to(root).as_posix())
-        folder = folder.parent
-    for name in reversed(made):
-        (root / name).mkdir(mode=0o755)
-    return made
-
-
-def _sweep(root: Path, made: Sequence[str]) -> None:
-    folder = root / FOLDER
-    for name in (_TAR, _OPEN, _DONE):
-        (folder / name).unlink(missing_ok=True)
-    for name in made:
-        if is_inside(FOLDER, name) and (root / name).is_dir() and not any((root / name).iterdir()):
-            (root / name).rmdir()
-
-
-def _remove_rpm_leftovers(root: Path, index: Dict[str, Optional[Stat]]) -> None:
-    """Remove the temporary files of a killed rpm: ``NAME;HEX`` beside its target.
-
-    rpm unpacks to such a name and renames (rpm's lib/fsm.c).
-    """
-    by_folder: Dict[str, Set[str]] = {}
-    for path in index:
-        by_folder.setdefault(os.path.dirname(path), set()).add(os.path.basename(path))
-    for folder, names in by_folder.items():
-        try:
-            present = os.listdir(root / folder)
-        except OSError:
-            continue
-        for entry in present:
-            name, semicolon, tail = entry.rpartition(";")
-            if semicolon and name in names and all(c in "0123456789abcdef" for c in tail):
-                remove_new(root, [os.path.join(folder, entry)])
-
-
-def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
-    """Return the state that a member of the journal's tar keeps."""
-    prefix = "SCHILY.xattr."
-    xattrs = tuple(sorted(
-        (key[len(prefix):], value.encode("utf-8", "surrogateescape"))
-        for key, value in member.pax_headers.items() if key.startswith(prefix)))
-    data: Optional[bytes] = None
-    kind = "dir" if member.isdir() else "other"
-    if member.issym():
-        kind, data = "link", os.fsencode(member.linkname)
-    elif member.isreg() or member.islnk():
-        stream = tar.extractfile(member)
-        kind, data = "file", stream.read() if stream else b""
-    return Entry(kind, 0o777 if kind == "link" else member.mode & 0o7777, member.uid, member.gid,
-                 hashlib.sha256(data).hexdigest() if data is not None else "", data, xattrs)
-
-
-def _read(root: Path, name: str) -> Any:
-    path = root / FOLDER / name
+        for path in (*_parents(tree), tree, *names_below(root, tree, mounts)):
+            if not _is_spared(scope, path):
+                copied[path] = _COPIED_TREE
+    for name in scope.whole:
+        for path in (name, *names_below(root, name, mounts)):
+            copied[path] = sys.maxsize
+    keeper = Keeper(root, folder)
     try:
-        state = json.loads(path.read_bytes())
-        if state["format"] != _FORMAT:
-            raise ValueError(f"format {state['format']}")
-        return state
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+        index = {path: keeper.keep(path, copy_bytes=copied[path]) for path in sorted(copied)}
+    finally:
+        keeper.close()
+    names: Set[str] = set()
+    for tree in scope.bare:
+        names |= names_below(root, tree, mounts)
+    for place in near:
+        names |= names_in(root, place)
+    names |= _scripts(root)
+    return State(intent, scope, index, frozenset(near), frozenset(names - set(index)))
+
+
+def _without_links(root: Path, scope: Scope) -> Scope:
+    """Return ``scope`` with its folders as they are reached without a link.
+
+    So it stays the same places that are meant, whatever the change makes of links.
+    """
+    def real(names: Sequence[str]) -> Tuple[str, ...]:
+        places = [resolve_inside(root, name).relative_to(root).as_posix() for name in names]
+        return tuple(dict.fromkeys(place for place in places if place != "."))
+    return dataclasses.replace(scope, trees=real(scope.trees), bare=real(scope.bare),
+                               near=real(scope.near), whole=real(scope.whole))
+
+
+def _known(state: State) -> Set[str]:
+    return {path for path, kept in state.index.items() if kept is not None} | state.names
+
+
+def _found(root: Path, state: State, known: Set[str]) -> Set[str]:
+    """Return what is there now, where the journal knows the names of what was there."""
+    scope, mounts = state.scope, mounts_below(root)
+    found = _scripts(root)
+    for tree in (*scope.trees, *scope.bare, *scope.whole):
+        found |= names_below(root, tree, mounts)
+    beside: Set[str] = set()
+    for folder in state.near:
+        beside |= names_in(root, folder)
+    beside -= found | known
+    if scope.live:
+        beside = {path for path in beside if _is_rpms(path, state.index)}
+    found |= beside
+    for path in beside:
+        found |= names_below(root, path, mounts)
+    if scope.spared:
+        found = {path for path in found if not _is_spared(scope, path)}
+    return found
+
+
+def _scripts(root: Path) -> Set[str]:
+    """Return the scriptlets that rpm wrote to be run, which a killed one leaves.
+
+    From rpm's lib/rpmscript.c; the folder is its macro ``_tmppath``.
+    """
+    folder = resolve_inside(root, "var/tmp")
+    start = folder.relative_to(root).as_posix()
+    if start == "." or not folder.is_dir():
+        return set()
+    return {f"{start}/{name}" for name in os.listdir(folder) if name.startswith("rpm-tmp.")}
+
+
+def _is_rpms(path: str, index: Collection[str]) -> bool:
+    """Say if rpm made ``path`` on behalf of a file in ``index`` that is beside it.
+
+    It unpacks to ``NAME;HEX`` and renames.
+    """
+    stem, semicolon, tail = path.rpartition(";")
+    if semicolon and stem in index and all(c in "0123456789abcdef" for c in tail):
+        return True
+    return any(path.endswith(end) and path[:-len(end)] in index for end in _RPM_MAKES)
+
+
+def _is_spared(scope: Scope, path: str) -> bool:
+    return any(is_inside(path, spared) for spared in scope.spared)
+
+
+def _is_whole(scope: Scope, path: str) -> bool:
+    return any(is_inside(path, name) for name in scope.whole)
+
+
+def _judge(root: Path, state: State) -> Callable[[str], bool]:
+    """Return what says if a path was changed by the change that is undone.
+
+    In a root that nobody uses it was. A system that runs may have been changed by
+    others, long after it crashed: there, only what changed until shortly after the
+    last thing that is certainly ours.
+    """
+    if not state.scope.live:
+        return lambda path: True
+    certain = {Relative(root)(path) for path in state.scope.paths}
+    certain.update(path for path in state.index if _is_whole(state.scope, path))
+    times = [now[3] for now in (stat_of(root / path) for path in certain)
+             if now is not None and not stat.S_ISDIR(now[0])]
+    until = max([*times, os.lstat(_folder(root) / CONTENT).st_ctime_ns]) + _SLACK_NS
+
+    def ours(path: str) -> bool:
+        now = stat_of(root / path)
+        return path in certain or now is None or now[3] <= until
+    return ours
+
+
+def _settle(root: Path, parents: Collection[str], state: State) -> None:
+    """Give folders back the times they had, and bring them to disk."""
+    for path in sorted(parents, key=lambda name: -name.count("/")):
+        kept = state.index.get(path)
+        if resolve_inside(root, path) == root / path and (root / path).is_dir():
+            if kept is not None:
+                os.utime(root / path, ns=(kept.mtime_ns, kept.mtime_ns))
+            sync_dir(root / path)
+
+
+def _parents(path: str) -> List[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _folder(root: Path) -> Path:
+    return root / FOLDER
+
+
+def _is_real(root: Path) -> bool:
+    """Say if the journal's place is no way out of the root."""
+    return resolve_inside(root, FOLDER) == _folder(root)
+
+
+def _make_folder(root: Path) -> Path:
+    """Make the journal's folder."""
+    folder = _folder(root)
+    if not _is_real(root):
+        raise RecordError(f"{folder} leads elsewhere by a symbolic link",
+                          hint="Make /var/lib/ovirt-node-plugin in the root a real folder.")
+    if pending(root):
+        raise RecordError(f"a change of {root} was interrupted and waits",
+                          hint="Run dnf node-plugin verify: it undoes that change.")
+    finish(root)
+    folder.parent.parent.mkdir(parents=True, exist_ok=True)
+    for place in (folder.parent, folder):
+        if not place.is_dir():
+            place.mkdir(mode=_MODE)
+            os.chmod(place, _MODE)  # whatever the umask
+    return folder
+
+
+def _sweep(root: Path) -> None:
+    folder = _folder(root)
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    if _is_ours(folder.parent) and not os.listdir(folder.parent):
+        folder.parent.rmdir()
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and stat.S_IMODE(folder.stat().st_mode) == _MODE
+
+
+def _read(root: Path) -> State:
+    path = _folder(root) / _OPEN
+    try:
+        return load(path.read_bytes())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise RecordError(
             f"the journal {path} cannot be read: {exc}",
-            hint="It was written by another version of this tool, or is damaged; with the"
-                 " version that wrote it, run dnf node-plugin verify.") from exc
+            hint="It was written by another version of this tool, or is damaged. With the"
+                 " version that wrote it, run dnf node-plugin verify; else unpack the root"
+                 " anew, or remove that file if the root is as it should be.") from exc
 
 
-__all__ = ["FOLDER", "Intent", "Journal", "Scope", "begin", "finish", "intent", "pending", "undo"]
+__all__ = ["FOLDER", "Intent", "Journal", "Scope", "begin", "finish", "intent", "left_over",
+           "pending", "undo"]

@@ -13,12 +13,14 @@ class InstalledPackage:
 
     ``nevra`` is ``name-[epoch:]version-release.arch``, an epoch of 0 left out;
     ``checksum`` is ``sha256:HEX`` of the RPM file, empty where it is not known;
-    ``reason`` is ``requested`` or ``dependency``.
+    ``reason`` is ``requested`` or ``dependency``; ``repo`` the id of the repository
+    that it came from, empty where it is not known.
     """
 
     nevra: str
     checksum: str
     reason: str
+    repo: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,10 @@ class Record:
 
     ``installed_at`` is ISO 8601 in UTC, such as ``2026-11-22T16:40:11Z``; ``tool``
     a name and version; ``mode`` is ``offline`` or ``online``; ``source`` says where
-    the bundle came from; ``target_kind`` is ``node`` or ``host``; ``repos`` are repo
-    ids. ``settings`` have no changes here: those are in the manifest.
+    the bundle came from; ``target_kind`` is ``node`` or ``host``; ``repos`` are the
+    ids of the plugin's own repos. ``settings`` have no changes here: those are in
+    the manifest. ``together`` are the plugins of the same transaction: what
+    scriptlets changed in it is kept with one of them, and may be any one's.
     """
 
     name: str
@@ -44,3 +48,4 @@ class Record:
     repos: Tuple[str, ...]
     packages: Tuple[InstalledPackage, ...]
     settings: Tuple[Applied, ...]
+    together: Tuple[str, ...] = ()

@@ -45,7 +45,11 @@ def dump_record(record: Record) -> bytes:
     packages = etree.SubElement(root, "packages")
     for package in sorted(record.packages, key=lambda p: p.nevra):
         _element(packages, "package", nevra=package.nevra, checksum=package.checksum,
-                 reason=package.reason)
+                 reason=package.reason, repo=package.repo)
+    if record.together:
+        together = etree.SubElement(root, "together")
+        for name in sorted(set(record.together)):
+            _element(together, "plugin", name=name)
     settings = etree.SubElement(root, "settings")
     for applied in record.settings:
         _setting(settings, applied)
@@ -66,9 +70,11 @@ def load_record(data: bytes, *, origin: str) -> Record:
         target_kind=_get(target, "kind"), target_version=_get(target, "version"),
         repos=tuple(_get(node, "id") for node in _inside(root, "repos")),
         packages=tuple(
-            InstalledPackage(_get(node, "nevra"), _get(node, "checksum"), _get(node, "reason"))
+            InstalledPackage(_get(node, "nevra"), _get(node, "checksum"), _get(node, "reason"),
+                             _get(node, "repo"))
             for node in _inside(root, "packages")),
-        settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")))
+        settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
+        together=tuple(_get(node, "name") for node in _inside(root, "together")))
 
 
 def dump_manifest(manifest: Manifest) -> bytes:

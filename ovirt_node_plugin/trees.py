@@ -1,93 +1,177 @@
-"""Folders of a root as lists of what is in them, to see later what changed."""
+"""Folders of a root: what is in them, and what is new in them removed again."""
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
+import re
 import stat
 from pathlib import Path
-from typing import Dict, Iterable, Optional, Tuple
+from typing import Collection, Dict, FrozenSet, Iterable, Optional, Set, Tuple
 
 from .errors import OutsideRoot
-from .paths import resolve_inside
+from .paths import is_inside, relative_inside, resolve_inside
+from .run import StrPath
 
-# mode, uid, gid, size, mtime in ns, ctime in ns, inode
+# mode, uid, gid, ctime in ns; of all but folders also size, mtime in ns, inode
 Stat = Tuple[int, ...]
-Index = Dict[str, Stat]
 
 # What grows by itself or belongs to others: never surveyed, never undone.
-_LEFT_ALONE = (
+_LEFT_ALONE = frozenset((
     "etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
     "var/cache", "var/log", "var/tmp", "var/run", "var/spool", "var/crash", "var/imgbased",
     "var/lib/rpm", "var/lib/dnf", "var/lib/ovirt-node-plugin", "var/lib/containers",
     "var/lib/docker", "var/lib/libvirt", "var/lib/machines", "var/lib/mock",
-)
+    "dev", "proc", "run", "sys", "tmp",
+))
+_MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-def stat_of(path: Path) -> Optional[Stat]:
+def stat_of(path: StrPath) -> Optional[Stat]:
     """Return what tells a changed entry from an unchanged one, None if it is absent.
 
-    A folder's size and times are left out: they change with what is in it.
+    A folder's size and time of change of content are left out: they change with
+    what is in it.
     """
     try:
         info = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return _stat(info)
+    return state_of(info)
 
 
-def index_tree(root: Path, tree: str) -> Index:
-    """Return every entry below ``tree``, a folder relative to ``root``, and itself.
+def names_below(root: Path, tree: str, mounts: Collection[str] = ()) -> Set[str]:
+    """Return every entry below ``tree`` and itself, as paths relative to ``root``.
 
-    It stays on one filesystem and follows no link; folders that belong to
-    others, such as ``var/cache``, are left out.
+    ``tree`` is relative with no link in it: nothing is returned for one that is no
+    folder, or is reached by a link. What belongs to others, such as ``var/cache``,
+    is left out unless it is ``tree`` itself, and so is what lies in one of ``mounts``.
     """
-    found: Index = {}
-    top = resolve_inside(root, tree)
-    try:
-        device = os.lstat(top).st_dev
-    except FileNotFoundError:
+    found: Set[str] = set()
+    if not _is_folder(root, tree):
         return found
-    todo = [top.relative_to(root).as_posix()]
-    found[todo[0]] = _stat(os.lstat(top))
+    todo = [tree]
+    start = f"{root}/"
     while todo:
         folder = todo.pop()
-        with os.scandir(root / folder) as entries:
-            for entry in entries:
-                name = f"{folder}/{entry.name}"
-                if name in _LEFT_ALONE:
-                    continue
-                info = entry.stat(follow_symlinks=False)
-                found[name] = _stat(info)
-                if stat.S_ISDIR(info.st_mode) and info.st_dev == device:
-                    todo.append(name)
+        found.add(folder)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
+            with os.scandir(start + folder) as entries:
+                for entry in entries:
+                    path = f"{folder}/{entry.name}"
+                    if path in _LEFT_ALONE:
+                        continue
+                    found.add(path)
+                    if entry.is_dir(follow_symlinks=False) and path not in mounts:
+                        todo.append(path)
     return found
+
+
+def names_in(root: Path, folder: str) -> Set[str]:
+    """Return what is directly in ``folder``, as ``names_below`` does; the root is ``""``."""
+    if folder and (is_left_alone(folder) or not _is_folder(root, folder)):
+        return set()
+    start = f"{folder}/" if folder else ""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return {start + name for name in os.listdir(root / folder)} - _LEFT_ALONE
+    return set()
+
+
+def is_left_alone(path: str) -> bool:
+    """Say if ``path``, relative to its root, is or lies in what is never surveyed."""
+    return any(is_inside(path, folder) for folder in _LEFT_ALONE)
 
 
 def remove_new(root: Path, paths: Iterable[str]) -> None:
     """Remove the entries ``paths`` with all that is below, deepest first.
 
-    They are relative to ``root`` and known not to have been there before. One
-    on another filesystem is a mount and is refused.
+    They are relative to ``root`` and known not to have been there before.
+
+    Raises OutsideRoot for a folder that is a mount or has one below.
     """
-    device = os.lstat(root).st_dev
+    mounts = mounts_below(root)
     for path in sorted(paths, key=lambda name: -name.count("/")):
-        where = root / path
-        if resolve_inside(root, path, follow_last=False) != where:
+        if resolve_inside(root, path, follow_last=False) != root / path:
             continue  # a parent became a link: what it leads to is not ours
         try:
-            info = os.lstat(where)
+            info = os.lstat(root / path)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        if not stat.S_ISDIR(info.st_mode):
-            where.unlink()
-        elif info.st_dev != device or os.path.ismount(where):
-            raise OutsideRoot(f"{where} is a mount; it is not removed")
+        mounted = sorted(mount for mount in mounts if is_inside(mount, path))
+        if mounted:
+            raise OutsideRoot(f"{root / mounted[0]} is a mount; it is not removed",
+                              hint=f"Unmount it: umount {root / mounted[0]}")
+        if stat.S_ISDIR(info.st_mode):
+            _remove_folder(root / path, info.st_dev)
         else:
-            shutil.rmtree(where)
+            os.unlink(root / path)
 
 
-def _stat(info: os.stat_result) -> Stat:
+def mounts_below(root: Path) -> FrozenSet[str]:
+    """Return what is mounted inside ``root``, relative to it; bind mounts too.
+
+    From /proc/self/mountinfo, proc(5), where blanks in a path are octal.
+    """
+    try:
+        lines = _MOUNTINFO.read_bytes().splitlines()
+    except OSError:
+        return frozenset()
+    top = os.fsencode(root.resolve()).rstrip(b"/") + b"/"
+    places = (re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code.group(1), 8)]),
+                     line.split(b" ")[4]) for line in lines)
+    return frozenset(os.fsdecode(place[len(top):]) for place in places
+                     if place.startswith(top) and place != top)
+
+
+class Relative:
+    """Names inside one root, made relative; each folder is resolved only once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._folders: Dict[str, str] = {}
+
+    def __call__(self, path: str) -> str:
+        """Return what ``paths.relative_inside`` returns; raises as that."""
+        folder, _, name = path.rstrip("/").rpartition("/")
+        if not folder or name in ("", ".", ".."):
+            return relative_inside(self._root, path)
+        if folder not in self._folders:
+            where = resolve_inside(self._root, folder)
+            self._folders[folder] = where.relative_to(self._root).as_posix()
+        there = self._folders[folder]
+        return name if there == "." else f"{there}/{name}"
+
+
+def _is_folder(root: Path, path: str) -> bool:
+    where = root / path
+    try:
+        return (stat.S_ISDIR(os.lstat(where).st_mode)
+                and resolve_inside(root, path, follow_last=False) == where)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _remove_folder(top: Path, device: int) -> None:
+    """Remove a folder and all below, as long as that lies on ``device``."""
+    folders, others = [os.fspath(top)], []
+    for folder in folders:  # grows while it is walked
+        with os.scandir(folder) as listed:
+            for entry in listed:
+                if not entry.is_dir(follow_symlinks=False):
+                    others.append(entry.path)
+                elif entry.stat(follow_symlinks=False).st_dev == device:
+                    folders.append(entry.path)
+                else:
+                    raise OutsideRoot(f"{entry.path} is a mount; it is not removed",
+                                      hint=f"Unmount it: umount {entry.path}")
+    for path in others:
+        os.unlink(path)
+    for folder in reversed(folders):
+        os.rmdir(folder)
+
+
+def state_of(info: os.stat_result) -> Stat:
+    """Return what ``stat_of`` returns, of what lstat(2) said."""
     if stat.S_ISDIR(info.st_mode):
-        return (info.st_mode, info.st_uid, info.st_gid)
-    return (info.st_mode, info.st_uid, info.st_gid, info.st_size, info.st_mtime_ns,
-            info.st_ctime_ns, info.st_ino)
+        return (info.st_mode, info.st_uid, info.st_gid, info.st_ctime_ns)
+    return (info.st_mode, info.st_uid, info.st_gid, info.st_ctime_ns, info.st_size,
+            info.st_mtime_ns, info.st_ino)

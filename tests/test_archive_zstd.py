@@ -8,8 +8,10 @@ from typing import Container, List, Sequence
 import pytest
 
 from ovirt_node_plugin.archive import unpack
+from ovirt_node_plugin.bundle import opened
 from ovirt_node_plugin.errors import BadBundle, CommandError
 from ovirt_node_plugin.run import StrPath, run
+from tests.support import Fixtures
 
 
 @pytest.fixture(name="into")
@@ -72,3 +74,10 @@ def test_a_missing_zstd_is_named(tmp_path: Path, into: Path,
     with pytest.raises(CommandError, match="the program zstd is missing") as caught:
         unpack(path, into, run=run)
     assert caught.value.hint == "Install the package zstd, then try again."
+
+
+def test_an_archive_is_found_through_a_link(built: Fixtures, tmp_path: Path) -> None:
+    link = tmp_path / "l.tar.zst"
+    link.symlink_to(built.bundle("cim", form="tar.zst"))
+    with opened(link) as bundle:
+        assert (bundle.descriptor.name, bundle.source) == ("cim", str(link))

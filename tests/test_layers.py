@@ -17,6 +17,8 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("errors", "vdsm"),
     ("run", "paths", "versions"),
     ("files", "trees"),
+    ("snapshot",),
+    ("journal_state",),
     ("changes", "xmlread"),
     ("relaxng",),
     ("descriptor_rules",),

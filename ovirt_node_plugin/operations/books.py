@@ -1,6 +1,7 @@
 """The registry of a root while an operation changes it: in memory until it is saved."""
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
@@ -8,7 +9,7 @@ from .. import registry
 from ..changes import EFFECTS, Applied, Change
 from ..errors import UnknownPlugin
 from ..library import check_name
-from ..record import Record
+from ..record import InstalledPackage, Record
 from ..registry import Registry
 
 Settings = Mapping[str, Sequence[Applied]]
@@ -20,18 +21,19 @@ class Books:
     def __init__(self, root: Path) -> None:
         self._root = root
         self.registry: Registry = registry.read_registry(root)
+        self._records: Dict[str, Record] = dict(self.registry.records)
         self._applied: Dict[str, Tuple[Applied, ...]] = {}
         self._touched: Dict[str, None] = {}
 
     @property
     def records(self) -> Mapping[str, Record]:
         """The readable records by plugin name."""
-        return self.registry.records
+        return self._records
 
     @property
-    def claims(self) -> Dict[str, str]:
-        """The checksum of every package that a record claims, by NEVRA."""
-        return {package.nevra: package.checksum for record in self.records.values()
+    def packages(self) -> Dict[str, InstalledPackage]:
+        """Every package that a record claims, by NEVRA."""
+        return {package.nevra: package for record in self.records.values()
                 for package in record.packages}
 
     def record(self, name: str) -> Record:
@@ -65,13 +67,21 @@ class Books:
             self._applied[name] = tuple(applied)
             self._touched[name] = None
 
+    def part(self, gone: Sequence[str]) -> None:
+        """Note that plugins which came together with those in ``gone`` no longer are."""
+        for name, record in self._records.items():
+            together = tuple(one for one in record.together if one not in gone)
+            if together != record.together and name not in gone:
+                self._records[name] = dataclasses.replace(record, together=together)
+                self._touched[name] = None
+
     def save_touched(self, without: Iterable[str]) -> None:
-        """Write the manifests of installed plugins whose settings have become others."""
+        """Write the records of installed plugins that, or whose settings, have become others."""
         for name in self._touched:
             if name in self.records and name not in set(without):
                 manifest = registry.read_manifest(self._root, name)
                 registry.save(self._root, self.records[name],
-                              manifest.with_applied(self._applied[name]))
+                              manifest.with_applied(self.applied(name)))
 
 
 def effects_of(applied: Iterable[Applied]) -> Tuple[Change, ...]:

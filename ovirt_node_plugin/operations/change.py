@@ -3,25 +3,39 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, Sequence, Set
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Set
 
 from .. import __version__, journal
 from ..changes import Change
-from ..errors import NodePluginError, RecordError, Refused, RolledBack
+from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ..files import locked
 from ..packages.policy import live_refusal
 from ..packages.session import PackageChange, Session
-from ..paths import relative_inside
+from ..paths import is_inside, resolve_inside
 from ..registry import MANIFESTS, REGISTRY
-from ..run import Runner
 from ..vdsm import HOOKS_FOLDER
 from ..target import Target
+from ..trees import Relative
 
 TOOL = f"ovirt-node-plugin {__version__}"
 # Folders that scriptlets and settings write to; what is new in the bare ones can go again.
-_TREES = ("etc", HOOKS_FOLDER)
-_BARE = ("var",)
+_TREES = ("etc", HOOKS_FOLDER, "var/lib/alternatives")
+_BARE = ("boot", "home", "opt", "root", "srv", "usr/lib/firmware", "usr/lib/systemd",
+         "usr/lib/udev", "usr/local", "var")
+# The rest of /usr is too much to look through: only what is directly in such folders.
+_NEAR = ("usr/bin", "usr/lib", "usr/lib/dracut", "usr/lib/modprobe.d", "usr/lib/modules-load.d",
+         "usr/lib/sysctl.d", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib64",
+         "usr/libexec", "usr/sbin", "usr/share", "usr/src")
+# DNF keeps there which modules are enabled (dnf.modularity(7)).
+_MODULES = "etc/dnf/modules.d"
+# DNF's own memory of transactions: an undone one did not happen.
+_HISTORY = tuple(f"var/lib/dnf/history.sqlite{end}" for end in ("", "-journal", "-shm", "-wal"))
+# What a running system changes in /etc by itself.
+_SPARED = ("etc/.updated", "etc/NetworkManager", "etc/adjtime", "etc/cni", "etc/hostname",
+           "etc/iscsi", "etc/libvirt", "etc/lvm", "etc/machine-id", "etc/mtab", "etc/multipath",
+           "etc/resolv.conf", "etc/vdsm")
 # The files that depmod(8) writes, over the kmod versions of EL8 to EL10.
 _INDEX_NAMES = tuple(f"modules.{name}" for name in (
     "alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
@@ -50,28 +64,35 @@ def refuse_full(target: Target, packages: Sequence[PackageChange]) -> None:
 
 
 @contextlib.contextmanager
-def guarded(target: Target, *, writes: bool, run: Runner) -> Iterator[Optional[str]]:
+def guarded(target: Target, *, writes: bool) -> Iterator[Optional[str]]:
     """Hold the root's lock where that is needed, and undo what a killed process left.
 
     Yields a line that says what was undone, or None. ``writes`` says that the
-    command changes the root; another one takes the lock only to undo, and where
-    the caller may not, says that a change waits.
+    command changes the root; another one takes the lock only to undo, and where it
+    cannot, says that a change waits or goes on.
     """
-    if not writes and not journal.pending(target.root):
+    root = target.root
+    if writes:
+        with locked(root):
+            yield recover(root)
+    elif not journal.left_over(root):
         yield None
-    elif not writes and os.geteuid() != 0:
-        yield (f"A change of plugins in {target.root} was interrupted; the next command of"
-               " the superuser undoes it.")
+    elif os.geteuid() != 0:
+        yield (f"A change of plugins in {root} was interrupted, or goes on; if it was, the next"
+               " command of the superuser undoes it.") if journal.pending(root) else None
     else:
-        with locked(target.root):
-            notice = recover(target.root, run=run)
-            if writes:
-                yield notice
-        if not writes:
-            yield notice
+        yield _recover_now(root)
 
 
-def recover(root: Path, *, run: Runner) -> Optional[str]:
+def _recover_now(root: Path) -> Optional[str]:
+    try:
+        with locked(root):
+            return recover(root)
+    except Locked:
+        return f"A change of plugins in {root} goes on; what follows may not be true for long."
+
+
+def recover(root: Path) -> Optional[str]:
     """Undo the change that a killed process left half done; say which, None if there is none.
 
     To be called with the root's lock held.
@@ -80,18 +101,54 @@ def recover(root: Path, *, run: Runner) -> Optional[str]:
         journal.finish(root)
         return None
     intent = journal.intent(root)
-    journal.undo(root, run=run)
+    wait_for_scriptlets(root)
+    journal.undo(root)
     return (f"An interrupted {intent.operation} of {', '.join(intent.plugins)} was undone;"
             f" {root} is as it was before it.")
 
 
+def wait_for_scriptlets(root: Path, *, timeout_s: float = 10) -> None:
+    """Wait until no process runs that is chrooted into ``root``.
+
+    A scriptlet outlives the dnf that was killed, and goes on changing the root.
+
+    Raises Refused, naming them, if one is still there after ``timeout_s``.
+    """
+    if root == Path("/"):
+        return
+    until = time.monotonic() + timeout_s
+    while True:
+        found = _chrooted(root)
+        if not found:
+            return
+        if time.monotonic() >= until:
+            raise Refused(
+                f"an interrupted change of {root} is to be undone, but processes still run in"
+                f" that root: {', '.join(found)}", hint="End them, then try again.")
+        time.sleep(0.1)
+
+
+def _chrooted(root: Path) -> List[str]:
+    found = []
+    top = os.stat(root)
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (os.path.samestat(os.stat(folder / "root"), top)
+                        and "Z" not in (folder / "stat").read_text().rpartition(")")[2].split()[0]):
+                    name = (folder / "comm").read_text(errors="replace").strip()
+                    found.append(f"{folder.name} ({name})")
+    return found
+
+
 def scope(target: Target, packages: Sequence[PackageChange], *, records: Iterable[str],
-          kernels: Iterable[str], changes: Iterable[Change] = ()) -> journal.Scope:
+          kernels: Iterable[str], changes: Iterable[Change] = (),
+          folders: Iterable[str] = ()) -> journal.Scope:
     """Return what a change of ``packages`` may touch in the root.
 
     ``records`` are the plugin names whose records may be written, ``kernels``
     the kernel versions whose module index may be made again, ``changes`` those
-    that may be put back.
+    that may be put back, ``folders`` those that settings write to.
     """
     paths: Set[str] = {path for change in packages for path in change.files}
     paths.update(change.path for change in changes)
@@ -99,12 +156,18 @@ def scope(target: Target, packages: Sequence[PackageChange], *, records: Iterabl
         paths.update((f"{REGISTRY}/{name}", f"{MANIFESTS}/{name}.xml"))
     for kernel in kernels:
         paths.update(f"lib/modules/{kernel}/{name}" for name in _INDEX_NAMES)
-    return journal.Scope(tuple(sorted(paths)), _TREES, _BARE, (target.rpmdb,))
+    places = {resolve_inside(target.root, folder).relative_to(target.root).as_posix()
+              for folder in folders}
+    more = sorted(place for place in places if not any(is_inside(place, tree) for tree in _TREES))
+    return journal.Scope(
+        tuple(sorted(paths)), (*_TREES, *more),
+        () if target.live else _BARE, _NEAR, (target.rpmdb, REGISTRY, MANIFESTS, *_HISTORY),
+        target.live, _SPARED if target.live else ())
 
 
 @contextlib.contextmanager
-def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
-              run: Runner) -> Iterator[journal.Journal]:
+def journaled(session: Session, intent: journal.Intent, what: journal.Scope,
+              ) -> Iterator[journal.Journal]:
     """Run a change with its journal; whatever fails in it is undone.
 
     Raises RolledBack for a failure that was undone, and RecordError for one that
@@ -112,16 +175,20 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
     """
     root = session.target.root
     try:
-        opened = journal.begin(root, intent, what, run=run)
-    except (OSError, NodePluginError) as exc:
-        raise RolledBack(f"the journal of the change cannot be written: {exc}."
+        opened = journal.begin(root, intent, what)
+    except NodePluginError:
+        raise
+    except OSError as exc:
+        raise RolledBack(f"the journal of the change cannot be written: {_reason(exc)}."
                          " Nothing was changed.",
                          hint="Make room on the root's disk, then try again.") from exc
     try:
         yield opened
     except BaseException as exc:
-        session.close()
-        _undo(root, exc, run)
+        try:
+            session.close()
+        finally:
+            _undo(root, exc)
         if not isinstance(exc, Exception):
             raise
         raise RolledBack(
@@ -130,14 +197,25 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
     journal.finish(root)
 
 
+def run_packages(session: Session, displays: Sequence[Any]) -> None:
+    """Run the session's transaction, and take away the empty folder that DNF makes for it."""
+    folder = session.target.root / _MODULES
+    was_there = os.path.lexists(folder)
+    session.run(displays)
+    if not was_there:
+        with contextlib.suppress(OSError):  # not there, or something is in it
+            resolve_inside(session.target.root, _MODULES).rmdir()
+
+
 def package_paths(root: Path, packages: Iterable[PackageChange]) -> Set[str]:
     """Return the paths of all files of ``packages``, relative to ``root``, links resolved."""
-    return {relative_inside(root, path) for change in packages for path in change.files}
+    relative = Relative(root)
+    return {relative(path) for change in packages for path in change.files}
 
 
-def _undo(root: Path, cause: BaseException, run: Runner) -> None:
+def _undo(root: Path, cause: BaseException) -> None:
     try:
-        journal.undo(root, run=run)
+        journal.undo(root)
     except (OSError, NodePluginError) as exc:
         raise RecordError(
             f"the change failed ({_reason(cause)}) and could not be undone: {exc}",
@@ -148,6 +226,10 @@ def _undo(root: Path, cause: BaseException, run: Runner) -> None:
 def _reason(exc: BaseException) -> str:
     if isinstance(exc, NodePluginError):
         return exc.message
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror + (f": {exc.filename}" if exc.filename else "")
+    if isinstance(exc, KeyboardInterrupt):
+        return "interrupted"
     return str(exc) or type(exc).__name__
 
 

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from .. import registry
 from ..bundle import Bundle, opened
-from ..descriptor import DESCRIPTOR_NAME
+from ..descriptor import DESCRIPTOR_NAME, parse_descriptor
 from ..errors import BadBundle, UnknownPlugin, UsageError
 from ..library import Library, check_name
 from ..packages.session import Session
@@ -42,18 +42,33 @@ def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitSta
     return found, rest
 
 
+def open_paths(words: Sequence[str], stack: contextlib.ExitStack, *,
+               run: Runner) -> List[Bundle]:
+    """Open the bundles at the paths ``words``; they live as long as ``stack``."""
+    found = [stack.enter_context(opened(Path(word), run=run)) for word in dict.fromkeys(words)]
+    _refuse_twice(found)
+    return found
+
+
 def find_in_metadata(names: Iterable[str], session: Session) -> List[Bundle]:
     """Return the plugins ``names`` from the metadata of the enabled repositories.
 
-    Raises UnknownPlugin for a name that none of them carries.
+    One that none of them carries, but that is installed, is what its manifest has.
+
+    Raises UnknownPlugin for any other name.
     """
     offered, problems = session.metadata_bundles()
     by_name = newest(offered)
+    known = registry.names(session.target.root)
     found: List[Bundle] = []
     for name in names:
-        if name not in by_name:
+        if name in by_name:
+            session.policy.wanted.add(name)
+            found.append(by_name[name])
+        elif name in known:
+            found.append(_installed(name, session))
+        else:
             raise _unknown(name, session, problems)
-        found.append(by_name[name])
     return found
 
 
@@ -81,6 +96,14 @@ def newer(names: Sequence[str], opened_bundles: Sequence[Bundle],
     candidates = newest([*opened_bundles, *session.metadata_bundles()[0]])
     return [candidates[name] for name in chosen if name in candidates
             and compare(candidates[name].descriptor.version, records[name].version) > 0]
+
+
+def _installed(name: str, session: Session) -> Bundle:
+    root = session.target.root
+    record = registry.read_record(root, name)
+    descriptor = parse_descriptor(registry.read_manifest(root, name).descriptor,
+                                  origin=f"the manifest of {name}")
+    return Bundle(descriptor, None, record.source, (), None, ())
 
 
 def _chosen(names: Sequence[str], records: Mapping[str, Record],

@@ -15,6 +15,7 @@ from ..record import InstalledPackage, Record
 from ..run import Runner
 from ..settings import engine, module_index
 from ..settings.apply import chained
+from ..settings.kinds import KINDS, is_derived
 from ..settings.model import Context
 from ..versions import compare
 from . import change, requirements
@@ -65,6 +66,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner) -> Install
     requirements.check_before(active, target)
     packages = _solve(active, books, session)
     requirements.check_after(active, session, packages)
+    requirements.check_files(packages, target)
     jobs = _jobs(active, actions, books, session, packages, run)
     change.refuse_full(target, packages)
     kept = [_kept(bundle, books) for bundle in bundles if bundle not in active]
@@ -74,8 +76,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner) -> Install
         jobs, books)
 
 
-def carry_out(ready: Installation, session: Session, *, displays: Sequence[Any],
-              run: Runner) -> None:
+def carry_out(ready: Installation, session: Session, *, displays: Sequence[Any]) -> None:
     """Do what ``ready`` says: packages, settings, records, with a journal around it all.
 
     The packages must have been downloaded and checked. Raises RolledBack for
@@ -85,16 +86,20 @@ def carry_out(ready: Installation, session: Session, *, displays: Sequence[Any],
     packages = ready.plan.packages
     intent = journal.Intent(_operation(ready.jobs), tuple(job.name for job in ready.jobs),
                             change.TOOL)
-    what = change.scope(session.target, packages, records=[*books.records, *intent.plugins],
-                        kernels=_kernels(packages, ready.jobs),
-                        changes=[one for job in ready.jobs for one in job.revert.restore])
-    owned = change.package_paths(root, packages)
-    with change.journaled(session, intent, what, run=run) as opened:
+    undone = [one for job in ready.jobs for one in job.revert.restore]
+    what = change.scope(
+        session.target, packages, records=[*books.records, *intent.plugins],
+        kernels=_kernels(packages, ready.jobs), changes=undone,
+        folders=[folder for job in ready.jobs for folder in _folders(job)])
+    with change.journaled(session, intent, what) as opened:
         reverts = [_switch_off(job, books) for job in ready.jobs]
         if packages:
-            session.run(displays)
-        effects = opened.effects(owned.union(
-            *({change.path for change in revert.restore} for revert in reverts)))
+            change.run_packages(session, displays)
+        effects = opened.effects(
+            owned=change.package_paths(root, packages),
+            replaced=change.package_paths(root, [one for one in packages
+                                                 if one.action == "remove"]),
+            ours={one.path for revert in reverts for one in revert.restore})
         moment = registry.installed_now()
         for job, revert in zip(ready.jobs, reverts):
             applied = _switch_on(job, revert, books, effects)
@@ -156,7 +161,7 @@ def _old_names(bundle: Bundle, books: Books, session: Session) -> List[str]:
 
 def _orphans(active: Sequence[Bundle], books: Books, session: Session) -> Tuple[str, ...]:
     """Return the packages of old versions that nothing asks for any more."""
-    shares = session.attribute(_asked(active), books.claims)
+    shares = session.attribute(_asked(active), books.packages)
     gone: Set[str] = set()
     claimed: Set[str] = set()
     for name, record in books.records.items():
@@ -174,7 +179,7 @@ def _orphans(active: Sequence[Bundle], books: Books, session: Session) -> Tuple[
 
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
           session: Session, packages: Sequence[PackageChange], run: Runner) -> Tuple[Job, ...]:
-    shares = session.attribute(_asked(active), books.claims)
+    shares = session.attribute(_asked(active), books.packages)
     files = {one.nevra: one.files for one in packages if one.action != "remove"}
     planned: Dict[str, Sequence[Applied]] = {
         **books.others(without=[bundle.descriptor.name for bundle in active])}
@@ -228,30 +233,42 @@ def _switch_on(job: Job, revert: engine.Revert, books: Books,
 def _save(job: Job, ready: Installation, session: Session, applied: Tuple[Applied, ...],
           moment: str) -> None:
     descriptor, target = job.bundle.descriptor, session.target
-    checksums = {**ready.books.claims,
-                 **{one.nevra: one.checksum for one in ready.plan.packages if one.checksum}}
-    asked = {install.name for install in descriptor.installs}
-    names = session.names_of(job.packages)
     record = Record(
         name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
         summary=descriptor.summary, installed_at=moment, tool=change.TOOL,
         mode="online" if target.live else "offline", source=job.bundle.source,
         target_kind=target.kind, target_version=target.version,
         repos=_own_repos(job, session),
-        packages=tuple(InstalledPackage(
-            nevra, checksums.get(nevra, ""),
-            "requested" if names.get(nevra) in asked else "dependency")
-            for nevra in job.packages),
-        settings=settings_of(applied))
+        packages=_recorded(job, ready, session), settings=settings_of(applied),
+        together=_together(job, ready.jobs))
     registry.save(target.root, record, Manifest(
         name=descriptor.name, descriptor=descriptor.source_xml, settings=settings_of(applied),
         effects=effects_of(applied)))
 
 
+def _recorded(job: Job, ready: Installation, session: Session) -> Tuple[InstalledPackage, ...]:
+    """Return the plugin's packages as its record has them; shared ones as the other's has."""
+    known = {nevra: (one.checksum, one.repo) for nevra, one in ready.books.packages.items()}
+    known.update((one.nevra, (one.checksum, one.repo)) for one in ready.plan.packages
+                 if one.action != "remove")
+    asked = {install.name for install in job.bundle.descriptor.installs}
+    names = session.names_of(job.packages)
+    return tuple(InstalledPackage(
+        nevra, known.get(nevra, ("", ""))[0],
+        "requested" if names.get(nevra) in asked else "dependency",
+        known.get(nevra, ("", ""))[1]) for nevra in job.packages)
+
+
+def _together(job: Job, jobs: Sequence[Job]) -> Tuple[str, ...]:
+    """Return the plugins with which this one came in one transaction, now or before."""
+    before = job.old.together if job.old else ()
+    return tuple(sorted({*before, *(one.name for one in jobs)} - {job.name}))
+
+
 def _own_repos(job: Job, session: Session) -> Tuple[str, ...]:
     """Return the repositories that are the plugin's: its bundle's, or the one that carries it."""
     own = set(job.bundle.descriptor.repo_ids) | set(job.old.repos if job.old else ())
-    if job.bundle.directory is None:
+    if job.bundle.source.startswith("repo "):
         own.add(job.bundle.source[len("repo "):])
     return tuple(sorted(own))
 
@@ -261,7 +278,8 @@ def _told(job: Job) -> PluginAction:
     return PluginAction(
         job.action, descriptor.name, descriptor.version, job.old.version if job.old else "",
         descriptor.vendor, descriptor.summary, job.bundle.source, job.packages,
-        on=tuple(one.text for one in (*job.upgrade.fresh, *job.upgrade.refreshed)),
+        on=(*(one.text for one in job.upgrade.fresh),
+            *(f"again: {one.text}" for one in job.upgrade.refreshed)),
         off=tuple(f"undo {engine.text_of(one)}" for one in job.upgrade.gone),
         notes=(*job.upgrade.notes, *job.revert.notes))
 
@@ -289,6 +307,12 @@ def _kernels(packages: Sequence[PackageChange], jobs: Sequence[Job]) -> Set[str]
         found.update(one.key for one in job.upgrade.order if one.kind == module_index.KIND.name)
         found.update(one.key for one in job.upgrade.gone if one.kind == module_index.KIND.name)
     return found
+
+
+def _folders(job: Job) -> Set[str]:
+    """Return the folders to which the plugin's settings write."""
+    return {watch.folder for item in job.upgrade.order if not is_derived(item.kind)
+            for watch in KINDS[item.kind].watched(item, job.context)}
 
 
 def _subject(active: Sequence[Bundle]) -> str:

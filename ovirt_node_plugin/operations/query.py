@@ -1,6 +1,7 @@
 """Look without changing: list, info, verify."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
 
@@ -178,7 +179,7 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
     problems = list(package_problems(record, present))
     target = session.target
     there = [one.nevra for one in record.packages if one.nevra in present]
-    problems += [f"file {line}" for line in rpmdb.verify_files(
+    problems += [_altered(line) for line in rpmdb.verify_files(
         target.root, target.rpmdb, there, runner=run)]
     try:
         manifest: Manifest = registry.read_manifest(target.root, record.name)
@@ -188,3 +189,21 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
     context = Context(root=target.root, plugin=record.name, files=files, run=run)
     problems += engine.verify(manifest.settings, context)
     return Check(record.name, record.version, tuple(problems))
+
+
+# rpm(8), "VERIFY OPTIONS": the letters of a line, each at its own place.
+_LETTERS = {"S": "size", "M": "mode", "5": "content", "D": "device number", "L": "link target",
+            "U": "owner", "G": "group", "T": "time", "P": "capabilities"}
+
+
+def _altered(line: str) -> str:
+    """Return a line of ``rpm -V`` in words; one of another form as it is."""
+    found = re.fullmatch(r"(\S+) +(?:([a-z]) )?(/.*)", line)
+    if found is None:
+        return line
+    marks, kind, path = found.groups()
+    what = "configuration file" if kind == "c" else "file"
+    if marks == "missing":
+        return f"{what} {path} is missing"
+    changed = [word for letter, word in _LETTERS.items() if letter in marks]
+    return f"{what} {path} was changed ({', '.join(changed)})" if changed else line

@@ -10,7 +10,7 @@ from ..record import Record
 from ..run import Runner
 from ..settings import engine, module_index
 from ..settings.model import Context
-from . import change
+from . import change, effects
 from .books import Books, effects_of, settings_of
 from .results import REMOVE, Plan, PluginAction
 
@@ -55,30 +55,39 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool) -> Remo
 
 
 def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
-              run: Runner) -> None:
-    """Do what ``ready`` says, with a journal around it. Raises RolledBack if it fails."""
+              run: Runner) -> Tuple[str, ...]:
+    """Do what ``ready`` says, with a journal around it; return lines for people.
+
+    Raises RolledBack if it fails.
+    """
     root, books, packages = session.target.root, ready.books, ready.plan.packages
     names = tuple(record.name for record in ready.records)
     mine = [one for name in names for one in books.applied(name)]
-    effects = effects_of(mine)
+    left = effects_of(mine)
     kernels = {one.key for one in mine if one.kind == module_index.KIND.name}
     what = change.scope(session.target, packages, records=books.records,
                         kernels=kernels | set(change.kernels_of(packages)),
                         changes=[one for applied in mine for one in applied.changes])
     context = Context(root=root, plugin=names[0], files={}, run=run)
-    with change.journaled(session, journal.Intent("remove", names, change.TOOL), what, run=run):
+    with change.journaled(session, journal.Intent("remove", names, change.TOOL), what):
         engine.do_revert(ready.revert, context)
         books.take(ready.revert.handed)
+        before = effects.states(left, root)
         if packages:
-            session.run(displays)
-        left = engine.plan_effects(effects, books.others(names), root, keepers=ready.keepers)
-        engine.do_revert(left, context)
-        books.take(left.handed)
-        for revert in (ready.revert, left):
-            books.take(engine.finish_revert(revert, books.others(names), context).handed)
+            change.run_packages(session, displays)
+        undone = effects.undo(left, before, books, names, context, keepers=ready.keepers)
+        books.take(undone.handed)
+        finished = [engine.finish_revert(ready.revert, books.others(names), context)]
+        books.take(finished[0].handed)
+        finished.append(engine.finish_revert(undone, books.others(names), context))
+        books.take(finished[1].handed)
+        if not ready.keepers:
+            effects.inherit_folders(left, books, session, names)
+        books.part(names)
         books.save_touched(without=names)
         for name in names:
             registry.forget(root, name)
+    return (*undone.notes, *(note for one in finished for note in one.notes))
 
 
 def _packages(records: Sequence[Record], books: Books,
@@ -97,9 +106,8 @@ def _packages(records: Sequence[Record], books: Books,
 def _keepers(records: Sequence[Record], books: Books) -> Tuple[str, ...]:
     gone = {record.name for record in records}
     mine = {package.nevra for record in records for package in record.packages}
-    moments = {record.installed_at for record in records}
     return tuple(name for name, record in books.records.items() if name not in gone
-                 and (record.installed_at in moments
+                 and (gone & set(record.together)
                       or any(package.nevra in mine for package in record.packages)))
 
 

@@ -1,13 +1,17 @@
-"""What a descriptor requires of the root: version of Node, versions of packages."""
+"""What must be true before a plugin goes in: versions, and where packages put files."""
 from __future__ import annotations
 
 from typing import List, Sequence
 
+from .. import journal
 from ..bundle import Bundle
 from ..descriptor import PackageNeed, check_tool
-from ..errors import NeedsNewerImage, NodePluginError, UnmetDependency
+from ..errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ..packages.session import PackageChange, Session
+from ..paths import is_inside
+from ..registry import MANIFESTS, REGISTRY
 from ..target import Target
+from ..trees import Relative
 from ..versions import compare
 
 
@@ -44,6 +48,22 @@ def check_after(bundles: Sequence[Bundle], session: Session,
             versions = session.versions_after(need.name, packages)
             if not any(_meets(version, need) for version in versions):
                 raise _unmet(bundle, need, versions, session)
+
+
+def check_files(packages: Sequence[PackageChange], target: Target) -> None:
+    """Raise Refused if a package brings a file to where this tool and rpm keep their books.
+
+    The folders themselves may be a package's.
+    """
+    own = (REGISTRY, MANIFESTS, journal.FOLDER, target.rpmdb)
+    relative = Relative(target.root)
+    for change in packages:
+        for path in change.files if change.action != "remove" else ():
+            where = relative(path)
+            if any(is_inside(where, folder) and where != folder for folder in own):
+                raise Refused(
+                    f"package {change.nevra} brings {path}, which is not a package's to bring.",
+                    hint="Do not install it; ask its vendor.")
 
 
 def _meets(version: str, need: PackageNeed) -> bool:

@@ -2,12 +2,16 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Dict, FrozenSet, Iterable, List, Optional, Set, Tuple
+from typing import (
+    Any, Collection, Dict, FrozenSet, Iterable, List, Optional, Pattern, Sequence, Set, Tuple,
+)
 
 import dnf.transaction
+import hawkey
 
 from ..errors import UsageError
 
@@ -18,24 +22,28 @@ class CoreRules:
 
     ``patterns`` are globs of package names; ``claims`` the NEVRAs that registry
     records claim; ``everything`` says that every other installed package is core
-    as well, as it is on a node.
+    as well, as it is on a node; ``free`` are globs of names that never are, and
+    that may replace what is.
     """
 
     patterns: Tuple[str, ...]
     claims: FrozenSet[str] = frozenset()
     everything: bool = False
+    free: Tuple[str, ...] = ()
 
     def named(self, name: str) -> bool:
         """Say if the lists name the package ``name``."""
-        return re.fullmatch(self._expression, name) is not None
+        return _matches(name, self.patterns) and not self.is_free(name)
+
+    def is_free(self, name: str) -> bool:
+        """Say if the package ``name`` may always change."""
+        return _matches(name, self.free)
 
     def is_core(self, package: Any) -> bool:
         """Say if the installed ``package`` of DNF's sack is core."""
+        if self.is_free(package.name):
+            return False
         return self.named(package.name) or (self.everything and str(package) not in self.claims)
-
-    @property
-    def _expression(self) -> str:
-        return "|".join(fnmatch.translate(pattern) for pattern in self.patterns) or r"(?!)"
 
 
 @dataclass(frozen=True)
@@ -66,80 +74,106 @@ class CoreChange:
         return f"{self.action} {self.has} to {self.offers}{source}"
 
 
-def read_patterns(folders: Iterable[Path]) -> Tuple[str, ...]:
+def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str, ...]:
     """Return the globs in all ``*.conf`` files of ``folders``, sorted.
 
-    Raises UsageError for a file that cannot be read: without its lists, core
-    packages would be open to change.
+    Raises UsageError for a file that cannot be read, or if there is none where
+    one is ``needed``: without its lists, core packages would be open to change.
     """
     found: Set[str] = set()
-    for folder in folders:
-        for path in sorted(folder.glob("*.conf")):
-            try:
-                lines = path.read_text().splitlines()
-            except (OSError, UnicodeDecodeError) as exc:
-                raise UsageError(f"the core package list {path} cannot be read: {exc}",
-                                 hint="Make it a readable text file, or take it away.") from exc
-            found.update(line.partition("#")[0].strip() for line in lines)
+    places = list(folders)
+    files = [path for folder in places for path in sorted(folder.glob("*.conf"))]
+    if needed and not files:
+        raise UsageError("there is no list of core packages in "
+                         + ", ".join(map(str, places)),
+                         hint="Install ovirt-node-plugin again, or put a *.conf file there;"
+                              " it may be empty.")
+    for path in files:
+        try:
+            lines = path.read_text().splitlines()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise UsageError(f"the core package list {path} cannot be read: {exc}",
+                             hint="Make it a readable text file, or take it away.") from exc
+        found.update(line.partition("#")[0].strip() for line in lines)
     return tuple(sorted(found - {""}))
 
 
-def exclude(base: Any, rules: CoreRules, *, repos: Optional[Collection[str]] = None) -> int:
-    """Keep packages that would change core ones out of the solve; return how many.
+def exclude(base: Any, rules: CoreRules, *,
+            repos: Optional[Collection[str]] = None) -> List[CoreChange]:
+    """Keep packages that would change core ones out of the solve.
 
-    ``repos`` limits this to packages that those repository ids offer.
+    ``repos`` limits this to packages that those repository ids offer. Returns
+    what is left out: what each package would do, sorted by name and version.
     """
+    if repos is not None and not repos:
+        return []
     query = base.sack.query()
     offered = query.available()
     if repos is not None:
-        if not repos:
-            return 0
         offered = offered.filter(reponame=list(repos))
-    installed = [package for package in query.installed() if rules.is_core(package)]
-    unwanted = offered.filter(name=sorted({package.name for package in installed}))
-    if repos is not None:  # a host: what is installed and not in the lists is free
-        unwanted = unwanted.filter(name__glob=list(rules.patterns))
-    unwanted = unwanted.union(offered.filter(name__glob=list(rules.patterns)))
+    if rules.free:
+        offered = offered.difference(offered.filter(name__glob=list(rules.free)))
+    newest: Dict[str, Any] = {}
+    installed = _installed_core(base, rules)
+    for package in installed:
+        newest[package.name] = max(package, newest.get(package.name, package))
+    unwanted = offered.filter(name=sorted(newest))
+    if rules.patterns:
+        unwanted = unwanted.union(offered.filter(name__glob=list(rules.patterns)))
     if installed:
-        core = query.installed().filter(pkg=installed)
-        unwanted = unwanted.union(offered.filter(obsoletes=core))
+        unwanted = unwanted.union(offered.filter(obsoletes=query.filter(pkg=installed)))
     if unwanted:
         base.sack.add_excludes(unwanted)
-    return len(unwanted)
+    return [_left_out(package, newest.get(package.name)) for package in sorted(unwanted)]
 
 
 def protect(base: Any, rules: CoreRules) -> None:
     """Tell the goal of ``base`` that no core package may go, whatever may be erased."""
-    installed = [package for package in base.sack.query().installed() if rules.is_core(package)]
-    if installed:
-        base.goal.add_protected(base.sack.query().filter(pkg=installed))
+    core = _installed_core(base, rules)
+    if not core:
+        return
+    query = base.sack.query()
+    kept = query.filter(pkg=core)
+    for package in query.available().filter(name__glob=list(rules.free)) if rules.free else ():
+        if package.obsoletes:
+            kept = kept.difference(kept.filter(provides=package.obsoletes))
+    base.goal.add_protected(kept)
 
 
 def changes(base: Any, rules: CoreRules, *,
             repos: Optional[Collection[str]] = None) -> List[CoreChange]:
     """Return what the solved transaction of ``base`` would do to core packages.
 
-    ``repos`` limits this to what packages from those repository ids do.
+    ``repos`` limits this to what packages from those repository ids do, or need.
     """
-    arriving: Dict[str, Any] = {}
-    leaving: List[Any] = []
-    for item in base.transaction or ():
-        if item.action in dnf.transaction.FORWARD_ACTIONS:
-            if repos is None or item.pkg.reponame in repos or item.pkg.reponame == "@commandline":
-                arriving[item.pkg.name] = item
-        elif item.action in dnf.transaction.BACKWARD_ACTIONS:
-            leaving.append(item)
-    found = [_left(item, arriving) for item in leaving if rules.is_core(item.pkg)
-             and (repos is None or _caused(base, item, arriving))]
+    arriving = [item for item in base.transaction or ()
+                if item.action in dnf.transaction.FORWARD_ACTIONS]
+    leaving = [item for item in base.transaction or ()
+               if item.action in dnf.transaction.BACKWARD_ACTIONS]
+    bound = [item.pkg for item in arriving if repos is None or item.pkg.reponame in repos]
+    by_name = {item.pkg.name: item for item in arriving}
+    found = [_left(item, by_name) for item in leaving if rules.is_core(item.pkg)
+             and not _replaced_by_free(base, item, by_name, rules)
+             and (repos is None or _caused(base, item, by_name, bound))]
+    names = {package.name for package in _installed_core(base, rules)} if bound else set()
     seen = {change.name for change in found}
-    found.extend(_came(item) for name, item in arriving.items()
-                 if rules.named(name) and name not in seen)
+    found.extend(_came(package) for package in bound if package.name not in seen
+                 and (rules.named(package.name) or package.name in names))
     return sorted(found, key=lambda change: (change.name, change.nevra))
 
 
 def evr_name(package: Any) -> str:
     """Return ``name-[epoch:]version-release`` of a package of DNF's sack."""
     return f"{package.name}-{package.evr}"
+
+
+def _left_out(package: Any, installed: Any) -> CoreChange:
+    if installed is None:
+        return _came(package)
+    order = package.evr_cmp(installed)
+    action = "upgrade" if order > 0 else "downgrade" if order < 0 else "reinstall"
+    return CoreChange(action, package.name, evr_name(installed), evr_name(package),
+                      str(package), package.reponame)
 
 
 def _left(item: Any, arriving: Dict[str, Any]) -> CoreChange:
@@ -155,15 +189,53 @@ def _left(item: Any, arriving: Dict[str, Any]) -> CoreChange:
                       str(new.pkg), new.pkg.reponame)
 
 
-def _came(item: Any) -> CoreChange:
-    package = item.pkg
+def _came(package: Any) -> CoreChange:
     return CoreChange("install", package.name, "", evr_name(package), str(package),
                       package.reponame)
 
 
-def _caused(base: Any, item: Any, arriving: Dict[str, Any]) -> bool:
-    """Say if one of the ``arriving`` packages replaces or obsoletes the leaving one."""
-    if item.pkg.name in arriving:
-        return True
-    return any(str(item.pkg) == str(gone) for new in arriving.values()
-               for gone in base.goal.obsoleted_by_package(new.pkg))
+def _caused(base: Any, item: Any, arriving: Dict[str, Any], bound: Sequence[Any]) -> bool:
+    """Say if one of the ``bound`` packages is why the package of ``item`` leaves.
+
+    It is the new version itself, obsoletes it, or needs what only the new version
+    has. A core package that is simply removed has its cause among those packages
+    too, whether by a conflict or further away.
+    """
+    if not bound:
+        return False
+    new = arriving.get(item.pkg.name)
+    if new is None:
+        obsoleters = [other for other in arriving.values() if item.pkg in _obsoleted(base, other)]
+        return not obsoleters or any(other.pkg in bound for other in obsoleters)
+    return new.pkg in bound or any(needs(base, package, str(new.pkg)) for package in bound)
+
+
+def needs(base: Any, package: Any, nevra: str) -> List[Any]:
+    """Return what ``package`` requires that the offered ``nevra`` has and no installed one."""
+    query = base.sack.query(hawkey.IGNORE_EXCLUDES)
+    offered, installed = query.available().filter(nevra_strict=nevra), query.installed()
+    return [need for need in package.requires
+            if offered.filter(provides=need) and not installed.filter(provides=need)]
+
+
+def _replaced_by_free(base: Any, item: Any, arriving: Dict[str, Any], rules: CoreRules) -> bool:
+    return any(rules.is_free(name) and item.pkg in _obsoleted(base, other)
+               for name, other in arriving.items())
+
+
+def _obsoleted(base: Any, item: Any) -> Sequence[Any]:
+    found: Sequence[Any] = base.goal.obsoleted_by_package(item.pkg)
+    return found
+
+
+def _installed_core(base: Any, rules: CoreRules) -> List[Any]:
+    return [package for package in base.sack.query().installed() if rules.is_core(package)]
+
+
+def _matches(name: str, patterns: Tuple[str, ...]) -> bool:
+    return _expression(patterns).fullmatch(name) is not None
+
+
+@functools.lru_cache(maxsize=8)
+def _expression(patterns: Tuple[str, ...]) -> Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")

@@ -1,20 +1,23 @@
 """The rules that bind every DNF run, as the hooks of the DNF plugin apply them."""
 from __future__ import annotations
 
-import fnmatch
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-import dnf.transaction
-
-from .. import journal, registry
+from .. import registry
 from ..bundle import Bundle
 from ..config import Config
 from ..descriptor import METADATA_TYPE
-from ..errors import NodePluginError, Refused
+from ..errors import NodePluginError
 from ..library import repo_files
+from ..paths import resolve_inside
 from ..target import Target, find_rpmdb, identify
-from . import core, explain, repos, rpmdb
+from . import core, refuse, repos, rpmdb, start
+
+live_refusal = refuse.live_refusal
+
+_OFF = "plugin repo, not named in this run"
+_OFF_NODE = "not named in this run"
 
 
 class Policy:
@@ -24,7 +27,8 @@ class Policy:
     pre_config), ``after_repos`` (config), ``after_sack`` (sack), ``after_solve``
     (resolved). ``options`` are the parsed arguments, None where DNF runs as a
     library. ``plugin_run`` says that the command is ``dnf node-plugin``, which
-    does the solve's part itself.
+    does the solve's part itself. ``owners`` are the plugins' repo ids and whose they
+    are, ``wanted`` the plugins that this run is about.
     """
 
     def __init__(self, base: Any, config: Config, *, options: Any, plugin_run: bool) -> None:
@@ -33,13 +37,16 @@ class Policy:
         self.plugin_run = plugin_run
         self.explaining = False
         self.owners: Dict[str, str] = {}
+        self.wanted: Set[str] = set()
+        self.left_out: List[core.CoreChange] = []
         self._options = options
         self._reasons: Dict[str, str] = {}
         self._notes: List[str] = []
         self._rules: Optional[core.CoreRules] = None
         self._target: Optional[Target] = None
-        self._system_ids: Dict[str, str] = {}
-        self._bundle_ids: Set[str] = set()
+        self._system_ids: Optional[Dict[str, str]] = None
+        self._folders: Dict[str, Path] = {}
+        self._bundle_ids: Dict[str, Set[str]] = {}
 
     @property
     def target(self) -> Target:
@@ -54,11 +61,13 @@ class Policy:
         """What is core in this root."""
         if self._rules is None:
             root = self.target.root
-            folders = [*self.config.core_lists]
+            patterns = core.read_patterns(self.config.core_lists)
             if not self.target.live:
-                folders += [root / str(folder).lstrip("/") for folder in self.config.core_lists]
-            self._rules = core.CoreRules(
-                core.read_patterns(folders), registry.claims(root), self.target.is_node)
+                patterns += core.read_patterns(
+                    [resolve_inside(root, str(folder)) for folder in self.config.core_lists],
+                    needed=False)
+            self._rules = core.CoreRules(patterns, registry.claims(root), self.target.is_node,
+                                         self.config.live_allow if self.target.is_node else ())
         return self._rules
 
     @property
@@ -66,40 +75,50 @@ class Policy:
         """The repository patterns that this run names."""
         return repos.named_by(self._options)
 
+    @property
+    def binds_all(self) -> bool:
+        """Say if every package is bound by the core policy, not only what plugins offer."""
+        return self.target.is_node and self.config.bind_all
+
     def before_repos(self) -> None:
         """Let the ``.repo`` files of the library take part, and find the right database."""
         rpmdb.point_rpm_at(self.target.root)
-        rpmdb.find_releasever(self.base)
-        self._system_ids = repos.configured_ids(self.base.conf.reposdir)
+        start.find_releasever(self.base)
+        files: Dict[str, List[Path]] = {}
         for plugin, path in repo_files(self.config.library):
+            files.setdefault(plugin, []).append(path)
+        for plugin, paths in files.items():
             try:
-                self._add_repo_folder(plugin, path.parent, [path])
+                self._add_repo_files(plugin, paths[0].parent, paths)
             except NodePluginError as exc:
-                self._notes.append(str(exc))
+                self._notes.append(f"{exc.message}. The repositories of that plugin in"
+                                   f" {paths[0].parent} are left out.")
 
     def add_bundle(self, bundle: Bundle) -> None:
         """Let the ``.repo`` files of ``bundle`` take part in this run.
 
-        To be called before DNF reads its repositories. Raises BadBundle for a
-        repo id that exists elsewhere.
+        They take the place of those that the library has of the same plugin. To be
+        called before DNF reads its repositories. Raises BadBundle for a repo id
+        that exists elsewhere.
         """
         if bundle.directory is not None:
-            self._add_repo_folder(bundle.descriptor.name, bundle.directory, bundle.repo_files)
+            plugin = bundle.descriptor.name
+            self.wanted.add(plugin)
+            self._forget(plugin)
+            self._add_repo_files(plugin, bundle.directory, bundle.repo_files)
 
     def after_repos(self) -> None:
         """Switch plugin repositories off, but for those that this run names."""
-        base = self.base
         self._claim_owners()
-        off = repos.switch_off(base, self.owners, self.named, from_program=self._options is None)
-        for repo_id in off:
-            self._reasons[repo_id] = "plugin repo, not named in this run"
-        if self.plugin_run and self.target.is_node:
-            for repo in base.repos.iter_enabled():
-                if not repos.is_named(repo.id, self.named):
-                    repo.disable()
-                    self._reasons[repo.id] = "not named in this run; a node takes no other"
-        for repo in base.repos.iter_enabled():
-            repo.add_metadata_type_to_download(METADATA_TYPE)
+        for repo in list(self.base.repos.iter_enabled()):
+            if self._stays_off(repo):
+                self._disable(repo, _OFF)
+            elif self.plugin_run and self.target.is_node and not self._is_named(repo):
+                self._disable(repo, _OFF_NODE)
+            else:
+                repo.add_metadata_type_to_download(METADATA_TYPE)
+                if repo.id in self.owners and not self.base.conf.cacheonly:
+                    repos.forget_stale(repo)
 
     def after_sack(self, *, transaction: bool) -> None:
         """Take out of the solve what a policy forbids.
@@ -107,14 +126,23 @@ class Policy:
         ``transaction`` says that this run may change packages; a query shows
         everything that is there.
         """
-        self._drop_unmasked()
+        self._claim_owners()
+        late = [repo for repo in self.base.repos.iter_enabled() if self._stays_off(repo)]
+        if late:
+            self._load_without(late)  # which calls this hook again
+            return
         if self.plugin_run or not transaction:
             return
+        for repo in self.base.repos.iter_enabled():
+            self._distrust(repo)
         scope = self._scope()
         if scope is not None and not scope:
             return
-        core.exclude(self.base, self.rules, repos=scope)
-        if scope is None:
+        self.left_out = core.exclude(self.base, self.rules, repos=scope)
+        note = refuse.left_out_note(self, self._options)
+        if note:
+            self._notes.append(note)
+        if scope is None and not refuse.takes_away(self._options):
             core.protect(self.base, self.rules)
 
     def after_solve(self) -> None:
@@ -123,15 +151,8 @@ class Policy:
         Raises Refused on a booted node or while an interrupted change waits, and
         NeedsNewerImage for a change of a core package.
         """
-        if self.explaining or not self.base.transaction:
-            return
-        self._refuse_pending()
-        self._refuse_live()
-        scope = self._scope()
-        found = core.changes(self.base, self.rules, repos=scope)
-        if found:
-            raise explain.needs_newer("This transaction", self.target, found,
-                                      [change.text() for change in found])
+        if not self.explaining:
+            refuse.check(self, options=self._options, scope=self._scope())
 
     def take_notes(self) -> List[str]:
         """Return lines for people that have come up, each once."""
@@ -140,94 +161,98 @@ class Policy:
 
     def bundle_repos(self) -> Tuple[str, ...]:
         """Return the ids of the repositories that bundles define, whose keys need trust."""
-        return tuple(sorted(self._bundle_ids))
+        return tuple(sorted(set().union(*self._bundle_ids.values())))
+
+    def own_repos_off(self) -> Tuple[str, ...]:
+        """Return the ids of the repositories of ``wanted`` plugins that are off in this run."""
+        return tuple(sorted(repo.id for repo in self.base.repos.values()
+                            if self.owners.get(repo.id) in self.wanted and not repo.enabled))
 
     def states(self) -> List[repos.RepoState]:
         """Return every repository in play, sorted by id, with the reason for its state."""
-        found = []
-        for repo in sorted(self.base.repos.values(), key=lambda item: str(item.id)):
-            if repo.id in self._reasons:
-                reason = self._reasons[repo.id]
-            elif repos.is_named(repo.id, self.named):
-                reason = "named in this run"
-            elif repo.id in self._bundle_ids:
-                reason = "inside the bundle"
-            else:
-                reason = "as configured"
-            found.append(repos.RepoState(repo.id, repo.name, self.owners.get(repo.id, ""),
-                                         bool(repo.enabled), reason))
-        return found
+        return [repos.RepoState(repo.id, repo.name, self.owners.get(repo.id, ""),
+                                bool(repo.enabled), self._reason(repo))
+                for repo in sorted(self.base.repos.values(), key=lambda item: str(item.id))]
+
+    def _reason(self, repo: Any) -> str:
+        if repo.id in self._reasons:
+            return self._reasons[repo.id]
+        if repos.is_inside_bundle(repo):
+            return "inside the bundle"
+        if self._is_named(repo):
+            return "named in this run" if repo.enabled else "disabled in this run"
+        return "as configured"
 
     def _scope(self) -> Optional[List[str]]:
         """Return the repo ids whose packages the core policy binds; None: all that there is."""
-        if self.plugin_run:
-            return None
-        if self.target.is_node and self.config.bind_all:
-            return None
-        return sorted(self.owners)
+        return None if self.plugin_run or self.binds_all else sorted(self.owners)
 
-    def _add_repo_folder(self, plugin: str, folder: Path, files: Sequence[Path]) -> None:
-        ids = repos.ids_in(files)
-        known = {**self._system_ids,
-                 **{key: f"plugin {owner}" for key, owner in self.owners.items()
-                    if owner != plugin}}
-        repos.refuse_redefinition(plugin, ids, known)
-        self._bundle_ids.update([*ids, repos.bundle_repo_id(plugin)])
-        for key in ids:
-            self.owners[key] = plugin
-        if ids and str(folder) not in self.base.conf.reposdir:
-            self.base.conf.reposdir = [*self.base.conf.reposdir, str(folder)]
+    def _add_repo_files(self, plugin: str, folder: Path, files: Sequence[Path]) -> None:
+        conf = self.base.conf
+        if self._system_ids is None:
+            self._system_ids = repos.configured_ids(conf)
+        ids = repos.ids_in(files, conf)
+        repos.refuse_redefinition(plugin, ids, {
+            **self._system_ids, **{key: f"plugin {owner}" for key, owner in self.owners.items()}})
+        self._bundle_ids[plugin] = {*ids, repos.bundle_repo_id(plugin)}
+        self._folders[plugin] = folder
+        self.owners.update(dict.fromkeys(ids, plugin))
+        if ids:
+            conf.reposdir = [*conf.reposdir, str(folder)]
+
+    def _forget(self, plugin: str) -> None:
+        """Leave out the library's ``.repo`` files of ``plugin`` again."""
+        for repo_id in self._bundle_ids.pop(plugin, ()):
+            self.owners.pop(repo_id, None)
+        folder = str(self._folders.pop(plugin, ""))
+        self.base.conf.reposdir = [one for one in self.base.conf.reposdir if one != folder]
 
     def _claim_owners(self) -> None:
-        """Find out which of the repositories read belong to a plugin."""
+        """Find out which of the repositories belong to a plugin."""
         for repo_id, plugin in registry.repo_owners(self.target.root).items():
             self.owners.setdefault(repo_id, plugin)
-        for repo in self.base.repos.iter_enabled():
-            if repo.id not in self.owners and repos.carries_descriptor(repo):
-                self.owners[repo.id] = ""
+        folders = {str(folder): plugin for plugin, folder in self._folders.items()}
+        for repo in list(self.base.repos.values()):
+            plugin = folders.get(str(Path(repo.repofile or "/").parent), "")
+            if plugin:
+                self.owners.setdefault(repo.id, plugin)
+            if not self.owners.get(repo.id) and (
+                    repo.get_metadata_path(METADATA_TYPE) or start.carries_descriptor(repo)):
+                self._claim_by_descriptor(repo)
 
-    def _drop_unmasked(self) -> None:
-        """Take out a repository that only its metadata, loaded just now, shows to be a plugin's."""
-        for repo_id, _ in repos.metadata_descriptors(self.base):
-            if repo_id in self.owners:
-                continue
-            self.owners[repo_id] = ""
-            repo = self.base.repos[repo_id]
-            if repos.is_named(repo_id, self.named) or (
-                    self._options is None and repos.enabled_by_program(repo)):
-                continue
-            self.base.sack.add_excludes(self.base.sack.query().filter(reponame=repo_id))
-            repo.disable()
-            self._reasons[repo_id] = "plugin repo, not named in this run"
+    def _claim_by_descriptor(self, repo: Any) -> None:
+        """Note whose ``repo`` is, and that the others its descriptor names are too."""
+        bundle = repos.bundle_in(repo)
+        self.owners[repo.id] = bundle.descriptor.name if bundle else ""
+        for repo_id in repos.brought_by(repo, bundle, self.base.repos) if bundle else ():
+            self.owners.setdefault(repo_id, self.owners[repo.id])
 
-    def _refuse_pending(self) -> None:
-        if journal.pending(self.target.root) and not self.plugin_run:
-            raise Refused(
-                f"a change of plugins in {self.target.root} was interrupted and waits",
-                hint="Run: dnf node-plugin verify" + self._where() + ". It finishes or undoes"
-                     " that change first.")
+    def _is_named(self, repo: Any) -> bool:
+        if repos.is_named(repo.id, self.named):
+            return True
+        program = self._options is None or getattr(self._options, "command", "") == "shell"
+        return program and repos.enabled_by_program(repo)
 
-    def _refuse_live(self) -> None:
-        if not (self.target.live and self.target.is_node) or self.config.live:
-            return
-        names = {item.pkg.name for item in self.base.transaction
-                 if item.action in dnf.transaction.FORWARD_ACTIONS}
-        gone = {item.pkg.name for item in self.base.transaction
-                if item.action in dnf.transaction.BACKWARD_ACTIONS}
-        if all(any(fnmatch.fnmatchcase(name, glob) for glob in self.config.live_allow)
-               for name in names | gone):
-            return
-        raise live_refusal(self.target)
+    def _stays_off(self, repo: Any) -> bool:
+        return (repo.id in self.owners and not repos.is_inside_bundle(repo)
+                and not self._is_named(repo))
 
-    def _where(self) -> str:
-        return "" if self.target.live else f" --installroot={self.target.root}"
+    def _disable(self, repo: Any, reason: str) -> None:
+        repo.disable()
+        self._reasons[repo.id] = reason
 
+    def _distrust(self, repo: Any) -> None:
+        """Keep ``-y`` from importing keys that a bundle of the library brings."""
+        if repo.id in self.bundle_repos() and repo.gpgkey and self.base.conf.assumeyes:
+            self._notes.append(
+                f"-y does not import keys of plugins: {', '.join(repo.gpgkey)} of repo {repo.id}"
+                " is left out. If packages need it, import it with rpmkeys --import, or leave"
+                " -y out.")
+            repo.gpgkey = []
 
-def live_refusal(target: Target) -> Refused:
-    """Return the refusal to change a booted node, with the way to do it offline."""
-    return Refused(
-        f"this is a booted {target.name}; its packages are not changed while it runs,"
-        " since the next image upgrade would lose them.",
-        hint="Put the plugin into the image: unpack it, for example in /mnt/node, run"
-             " dnf node-plugin install NAME --installroot=/mnt/node, and deploy that image."
-             " Or set live = yes in /etc/dnf/plugins/node-plugin.conf.")
+    def _load_without(self, late: Sequence[Any]) -> None:
+        """Fill the sack again without ``late``, which their metadata shows to be plugins'."""
+        for repo in late:
+            self._disable(repo, _OFF)
+        system = bool(self.base.sack.query().installed())
+        self.base.fill_sack(load_system_repo="auto" if system else False)

@@ -1,17 +1,24 @@
-"""Plugin repositories: which they are, and that they are off unless named."""
+"""Plugin repositories: which they are, whose, and which of them a run names."""
 from __future__ import annotations
 
 import configparser
+import contextlib
 import fnmatch
+import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from urllib.parse import unquote
 
 import dnf.conf
+import dnf.repo
+import libdnf.conf
 
-from ..bundle import Bundle
+from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import METADATA_TYPE
-from ..errors import BadBundle
+from ..errors import BadBundle, NodePluginError
+from .metadata import read_metadata
 
 _BUNDLE_PREFIX = "bundle:"
 
@@ -35,30 +42,34 @@ def bundle_repo_id(plugin: str) -> str:
     return _BUNDLE_PREFIX + plugin
 
 
-def configured_ids(reposdirs: Iterable[str]) -> Dict[str, str]:
-    """Return every repo id that the ``.repo`` files of ``reposdirs`` define, with its file."""
-    found: Dict[str, str] = {}
-    for folder in reposdirs:
+def configured_ids(conf: Any) -> Dict[str, str]:
+    """Return every repo id that DNF's configuration ``conf`` defines, with its file."""
+    found = dict.fromkeys(ids_in([conf.config_file_path], conf), conf.config_file_path)
+    for folder in conf.reposdir:
         for path in sorted(Path(folder).glob("*.repo")):
-            for repo_id in ids_in([path]):
+            for repo_id in ids_in([path], conf):
                 found.setdefault(repo_id, str(path))
     return found
 
 
-def ids_in(files: Iterable[Path]) -> List[str]:
-    """Return the repo ids that ``.repo`` files define; none for one that cannot be read."""
+def ids_in(files: Iterable[os.PathLike[str] | str], conf: Any) -> List[str]:
+    """Return the repo ids that ``.repo`` files define; none for one that cannot be read.
+
+    Variables in them are replaced as DNF does it.
+    """
     found: List[str] = []
     for path in files:
-        parser = configparser.RawConfigParser(strict=False)
+        parser = configparser.RawConfigParser(strict=False, default_section="")
         try:
-            parser.read_string(path.read_text(errors="replace"), source=str(path))
+            parser.read_string(Path(path).read_text(errors="replace"), source=str(path))
         except (configparser.Error, OSError):
-            continue  # DNF warns of it, and does not read it either
-        found.extend(section for section in parser.sections() if section != "main")
+            continue  # DNF warns of it, and whose it is it says by the file's name
+        found.extend(libdnf.conf.ConfigParser.substitute(section, conf.substitutions)
+                     for section in parser.sections() if section != "main")
     return found
 
 
-def refuse_redefinition(plugin: str, ids: Iterable[str], existing: Dict[str, str]) -> None:
+def refuse_redefinition(plugin: str, ids: Iterable[str], existing: Mapping[str, str]) -> None:
     """Raise BadBundle if one of a bundle's repo ``ids`` is in ``existing`` already."""
     for repo_id in ids:
         if repo_id in existing:
@@ -78,7 +89,7 @@ def named_by(options: Any) -> Tuple[str, ...]:
 
 def is_named(repo_id: str, patterns: Iterable[str]) -> bool:
     """Say if one of ``patterns`` names ``repo_id``; globs as dnf(8) takes them."""
-    return any(fnmatch.fnmatch(repo_id, pattern) for pattern in patterns)
+    return any(fnmatch.fnmatchcase(repo_id, pattern) for pattern in patterns)
 
 
 def enabled_by_program(repo: Any) -> bool:
@@ -90,43 +101,68 @@ def enabled_by_program(repo: Any) -> bool:
     return bool(repo.enabled) and repo._get_priority("enabled") == dnf.conf.PRIO_RUNTIME
 
 
-def carries_descriptor(repo: Any) -> bool:
-    """Say if the metadata of ``repo``, as far as this machine has it, is a plugin's.
+def bundle_in(repo: Any) -> Optional[Bundle]:
+    """Return the plugin whose descriptor the metadata of ``repo`` carries, as this machine has it.
 
-    Looks at a local repository itself, and at DNF's cache of any other; never
-    at the network.
+    None if there is none at hand, or if it cannot be used.
     """
-    places = [Path(repo._repo.getCachedir()) / "repodata/repomd.xml"]
-    places += [Path(url[len("file://"):]) / "repodata/repomd.xml"
-               for url in repo.baseurl if url.startswith("file://")]
-    marker = f'type="{METADATA_TYPE}"'.encode()
-    for place in places:
-        try:
-            if marker in place.read_bytes():
-                return True
-        except OSError:
-            continue
-    return False
+    with contextlib.suppress(NodePluginError, OSError):
+        path = repo.get_metadata_path(METADATA_TYPE) or _descriptor_file(repo)
+        if path:
+            return bundle_of_repo(read_metadata(Path(path)), repo_id=repo.id)
+    return None
+
+
+def brought_by(repo: Any, bundle: Bundle, known: Mapping[str, Any]) -> Tuple[str, ...]:
+    """Return which of the repo ids in the descriptor that ``repo`` carries are the plugin's.
+
+    The descriptor alone cannot say: it would switch off the system's own
+    repositories. So one that is ``known`` must lie in the same ``.repo`` file, or
+    begin with the plugin's name.
+    """
+    name = bundle.descriptor.name
+    return tuple(repo_id for repo_id in bundle.descriptor.repo_ids
+                 if re.match(rf"{re.escape(name)}([-_.:]|$)", repo_id)
+                 or (repo_id in known and known[repo_id].repofile
+                     and known[repo_id].repofile == repo.repofile))
+
+
+def is_inside_bundle(repo: Any) -> bool:
+    """Say if ``repo`` is one that ``add_bundle_repo`` added, which no file defines."""
+    return str(repo.id).startswith(_BUNDLE_PREFIX) and not repo.repofile
+
+
+def forget_stale(repo: Any) -> None:
+    """Have the metadata of ``repo`` loaded anew if it was loaded without its descriptor.
+
+    So it was by a DNF without this plugin, which takes the types that it knows.
+    """
+    cached = Path(repo._repo.getCachedir(), "repodata")
+    location = _location(cached / "repomd.xml")
+    if location and not (cached / os.path.basename(location)).is_file():
+        with contextlib.suppress(OSError):
+            (cached / "repomd.xml").unlink()
 
 
 def add_bundle_repo(base: Any, bundle: Bundle, *, options: Any) -> Optional[str]:
     """Add the repository inside ``bundle`` to ``base``, enabled; return its id.
 
     None if the bundle has none. Signatures are checked where dnf.conf says
-    ``gpgcheck`` or the bundle brings keys. Its cache is the bundle's own folder's
-    neighbour, so nothing of it stays in the root.
+    ``gpgcheck`` or the bundle brings keys.
     """
     if bundle.repository is None:
         return None
     plugin = bundle.descriptor.name
     repo_id = bundle_repo_id(plugin)
     refuse_redefinition(plugin, [repo_id], dict.fromkeys(base.repos, "this run"))
-    repo = base.repos.add_new_repo(
-        repo_id, base.conf, baseurl=[bundle.repository.as_uri()],
-        gpgkey=[key.as_uri() for key in bundle.keys],
-        name=f"Packages of the plugin {plugin}", metadata_expire=0)
-    if bundle.keys:
+    repo = dnf.repo.Repo(repo_id, base.conf)
+    repo.name = f"Packages of the plugin {plugin}"
+    repo.baseurl = [bundle.repository.as_uri()]
+    repo.gpgkey = [key.as_uri() for key in bundle.keys]
+    repo._repo.expire()  # whatever the cache has of the bundle that was there a moment ago
+    if bundle.keys and getattr(options, "gpgcheck", None) is None:  # --nogpgcheck: False
         repo.gpgcheck = True
+    base.repos.add(repo)
     if options is not None:
         repo._configure_from_options(options)
     repo.enable()
@@ -143,20 +179,29 @@ def metadata_descriptors(base: Any) -> List[Tuple[str, Path]]:
     return found
 
 
-def switch_off(base: Any, owners: Collection[str], patterns: Sequence[str],
-               *, from_program: bool) -> Set[str]:
-    """Disable every plugin repository that this run does not name; return their ids.
+def _descriptor_file(repo: Any) -> Optional[Path]:
+    """Return the descriptor's file in DNF's cache of ``repo``, or in a local ``repo`` itself."""
+    cached = Path(repo._repo.getCachedir(), "repodata")
+    location = _location(cached / "repomd.xml")
+    if location and (cached / os.path.basename(location)).is_file():
+        return cached / os.path.basename(location)
+    for url in repo.baseurl:
+        if url.startswith("file://"):
+            top = Path(unquote(url[len("file://"):]))
+            location = _location(top / "repodata/repomd.xml")
+            if location and ".." not in location.split("/"):
+                return top / location.lstrip("/")
+    return None
 
-    ``from_program`` says that DNF runs as a library, where a repository counts
-    as named when the program itself enabled it.
+
+def _location(repomd: Path) -> Optional[str]:
+    """Return where the index ``repomd`` says that the descriptor lies, relative to the repo.
+
+    A search by text: a repository that hides it from this is found when it is loaded.
     """
-    off: Set[str] = set()
-    for repo_id in owners:
-        repo = base.repos.get(repo_id)
-        if repo is None or is_named(repo_id, patterns):
-            continue
-        if from_program and enabled_by_program(repo):
-            continue
-        repo.disable()
-        off.add(repo_id)
-    return off
+    try:
+        text = repomd.read_text(errors="replace")
+    except OSError:
+        return None
+    found = re.search(rf'<data type="{METADATA_TYPE}">.*?<location href="([^"]+)"', text, re.DOTALL)
+    return found.group(1) if found else None

@@ -9,9 +9,8 @@ import sqlite3
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
-import dnf.rpm
 import dnf.rpm.transaction
 import rpm
 
@@ -19,6 +18,7 @@ from ..errors import BadRoot, CommandError
 from ..paths import resolve_inside
 from ..run import Runner, StrPath, run
 from ..target import find_rpmdb, read_target
+from . import start
 
 
 def point_rpm_at(root: Path) -> None:
@@ -31,8 +31,8 @@ def point_rpm_at(root: Path) -> None:
     """
     own = find_rpmdb(root)
     default = rpm.expandMacro("%{?_dbpath}")
-    if own is not None and default != f"/{own}":
-        rpm.addMacro("_dbpath", f"/{own}")
+    if own is not None:
+        start.use_database(own)
     if "/.rpmdb" in default and default != f"/{own}":
         _drop_stray(root, default.lstrip("/"))
 
@@ -57,14 +57,6 @@ def programs_pointed_at(rpmdb: str) -> Iterator[None]:
             os.environ["HOME"] = home
 
 
-def find_releasever(base: Any) -> None:
-    """Set ``$releasever`` where DNF, which looked at its default path, found none."""
-    if base.conf.releasever is None:
-        found = dnf.rpm.detect_releasever(base.conf.installroot)
-        if found is not None:
-            base.conf.releasever = found
-
-
 def require_system(root: Path, *, runner: Runner = run) -> None:
     """Raise BadRoot if ``root``, an absolute path, holds no RPM based system.
 
@@ -84,8 +76,14 @@ def require_system(root: Path, *, runner: Runner = run) -> None:
         root.rmdir()
         raise BadRoot(f"the installroot {root} is not there",
                       hint="Give the folder in which the image is unpacked.")
-    read_target(root)
+    try:
+        read_target(root)
+    except BadRoot:
+        _take_back(root, runner)
+        raise
     if not any(True for _ in dnf.rpm.transaction.initReadOnlyTransaction(str(root)).dbMatch()):
+        _take_back(root, runner)
+        read_target(root)  # which says that there is none, if that one was DNF's own
         raise BadRoot(f"the rpm database in the installroot {root} is empty",
                       hint="Give the folder that holds the image's usr, etc and var.")
 
@@ -127,6 +125,20 @@ def _entries(root: Path) -> Optional[List[str]]:
             if len(found) > 50:
                 return None
     return found
+
+
+def _take_back(root: Path, runner: Runner) -> None:
+    """Take away what DNF's start put into a ``root`` that turns out to be no system."""
+    places = ("var/log", "var/cache/dnf", rpm.expandMacro("%{?_dbpath}").lstrip("/"))
+    found = [path for place in places for path in sorted((root / place).rglob("*"), reverse=True)]
+    folders = {parent for path in found for parent in path.parents if root in parent.parents}
+    for path in [*found, *sorted(folders, reverse=True)]:
+        name = path.relative_to(root).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()) and _born_in_this_run(path, runner):
+                path.rmdir()
+        elif _DNF_MADE.fullmatch(name) and _born_in_this_run(path, runner):
+            path.unlink()
 
 
 def _born_in_this_run(path: Path, runner: Runner) -> bool:

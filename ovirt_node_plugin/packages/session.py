@@ -3,8 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, Sequence, Set, Tuple
 
 import dnf
@@ -15,8 +14,9 @@ import hawkey
 
 from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import Install
-from ..errors import BadBundle, NodePluginError, Refused, RolledBack, UnmetDependency
+from ..errors import NodePluginError, Refused, RolledBack, UnmetDependency
 from . import core, explain, repos, rpmdb
+from .metadata import read_metadata
 from .policy import Policy
 
 
@@ -97,7 +97,10 @@ class Session:
         problems: List[str] = []
         for repo_id, path in repos.metadata_descriptors(self.base):
             try:
-                found.append(bundle_of_repo(_read_metadata(path), repo_id=repo_id))
+                bundle = bundle_of_repo(read_metadata(path), repo_id=repo_id)
+                own = repos.brought_by(self.base.repos[repo_id], bundle, self.base.repos)
+                found.append(replace(bundle, descriptor=replace(
+                    bundle.descriptor, repo_ids=own)))
             except (NodePluginError, OSError) as exc:
                 problems.append(str(exc))
         return found, problems
@@ -144,7 +147,9 @@ class Session:
             try:
                 raise explain.refusal(
                     base, target=self.target, subject=request.subject, rules=rules,
-                    mark=lambda: self._mark(request), problem=str(exc)) from exc
+                    mark=lambda: self._mark(request), problem=str(exc),
+                    names=[one.name for one in request.installs],
+                    repos_off=self.policy.own_repos_off()) from exc
             finally:
                 self.policy.explaining = False
         return self.packages()
@@ -371,22 +376,6 @@ def _closure(query: Any, names: Sequence[str]) -> Set[str]:
                 found[str(package)] = package
                 todo.append(package)
     return set(found)
-
-
-def _read_metadata(path: Path) -> bytes:
-    """Return a metadata file's content, decompressed by its suffix, at most 1 MiB."""
-    import bz2
-    import gzip
-    import lzma
-    opener: Any = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}.get(path.suffix, open)
-    with opener(path, "rb") as stream:
-        data: bytes = stream.read(_METADATA_LIMIT + 1)
-    if len(data) > _METADATA_LIMIT:
-        raise BadBundle(f"the descriptor in {path} is larger than 1 MiB")
-    return data
-
-
-_METADATA_LIMIT = 1024 * 1024
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from ..packages.repos import RepoState
 _GROUPS = (("Installed Plugins", ("installed", "broken")), ("Available Plugins", ("available",)))
 _PLANNED = {INSTALL: "Installing", UPGRADE: "Upgrading", REPAIR: "Repairing",
             REMOVE: "Removing", KEEP: "Keeping"}
+_NARROWEST = 8  # columns that a cell always gets
 _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: "Removed"}
 
 
@@ -42,7 +43,7 @@ def listing(states: Sequence[PluginState]) -> List[str]:
         rows = [(state.name, state.version, _where(state)) for state in states
                 if state.state in kinds]
         if rows:
-            lines += [title, *_table(rows)]
+            lines += [title, *_table(rows, paths=True)]
     for state in states:
         lines += [f"{state.name} is broken: {problem}" for problem in state.problems]
     return lines or ["No plugins."]
@@ -57,14 +58,15 @@ def infos(found: Sequence[PluginInfo]) -> List[str]:
                   ("State", state.state), ("Source", state.source),
                   ("Installed", one.installed_at), ("Summary", state.summary), ("URL", one.url),
                   ("License", one.license)]
-        lines += [_field(name, value) for name, value in fields if value]
+        for name, value in fields:
+            lines += _field(name, value) if value else []
         for name, values in (("Needs", one.requires), ("Repos", one.repos),
                              ("Packages", one.packages), ("Settings", one.settings),
                              ("Problems", state.problems)):
-            lines += [_field(name if position == 0 else "", value)
-                      for position, value in enumerate(values)]
+            for position, value in enumerate(values):
+                lines += _field(name if position == 0 else "", value)
         if one.description:
-            lines += _description(one.description)
+            lines += _field("Description", one.description)
         lines.append("")
     return lines[:-1]
 
@@ -108,26 +110,34 @@ def _where(state: PluginState) -> str:
     return "broken" if state.state == "broken" else state.source
 
 
-def _table(rows: Sequence[Sequence[str]]) -> List[str]:
-    """Return rows as aligned columns that fit the terminal; the last one is cut to fit."""
+def _table(rows: Sequence[Sequence[str]], *, paths: bool = False) -> List[str]:
+    """Return rows as aligned columns that fit the terminal; what is too long is cut.
+
+    ``paths`` says that the last column holds some, whose end tells more than their start.
+    """
     width = shutil.get_terminal_size().columns
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
     lines = []
     for row in rows:
-        start = "  ".join(cell.ljust(size) for cell, size in zip(row, widths))
-        room = max(width - len(start) - 2, 10)
-        last = row[-1] if len(row[-1]) <= room else "..." + row[-1][3 - room:]
-        lines.append(f"{start}  {last}".rstrip())
+        cells = [_cut(cell, size) for cell, size in zip(row, widths)]
+        if paths:
+            cells[-1] = _cut(row[-1][::-1], widths[-1])[::-1]
+        lines.append("  ".join(
+            cell.ljust(size) for cell, size in zip(cells, widths)).rstrip())
     return lines
 
 
-def _field(name: str, value: str) -> str:
-    return f"{name:<12} : {value}" if name else f"{'':<12} : {value}"
+def _cut(cell: str, size: int) -> str:
+    return cell if len(cell) <= size else cell[:size - 3] + "..."
 
 
-def _description(text: str) -> List[str]:
+def _field(name: str, value: str) -> List[str]:
+    """Return a field of a plugin, over as many lines as the terminal's width asks for."""
     width = max(shutil.get_terminal_size().columns - 15, 30)
-    wrapped = [line for paragraph in text.split("\n")
-               for line in (textwrap.wrap(paragraph, width) or [""])]
-    return [_field("Description" if position == 0 else "", line)
+    wrapped = [line for paragraph in value.split("\n")
+               for line in textwrap.wrap(paragraph, width, break_long_words=False,
+                                         break_on_hyphens=False) or [""]]
+    return [f"{name if position == 0 else '':<12} : {line}".rstrip()
             for position, line in enumerate(wrapped)]

@@ -1,0 +1,106 @@
+"""What a plugin's scriptlets changed, undone while its packages go."""
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+
+from ..changes import EFFECTS, Applied, Change, alike, compact
+from ..files import Entry, read_entry
+from ..packages.session import Session
+from ..record import Record
+from ..settings import engine
+from ..settings.model import Context
+from ..trees import Relative
+from .books import Books, effects_of
+
+States = Mapping[str, Optional[Entry]]
+
+
+def states(effects: Iterable[Change], root: Path) -> States:
+    """Return what is at the paths of ``effects``, before their packages go."""
+    return {path: read_entry(root, path, content=False)
+            for path in {change.path for change in effects}}
+
+
+def undo(effects: Sequence[Change], before: States, books: Books, names: Sequence[str],
+         context: Context, *, keepers: Sequence[str]) -> engine.Revert:
+    """Put back what scriptlets changed, when the packages are gone; return what was done.
+
+    ``before`` is what was there when the removal began: what scriptlets changed
+    since is the plugin's doing as well, and nobody's hand. ``names`` are the plugins
+    that go, ``keepers`` those that take the effects over as they are.
+    """
+    root = context.root
+    since = {path: now for path, now in states(effects, root).items()
+             if now is not None and before[path] is not None and not alike(now, before[path])}
+    followed = _follow(effects, before, since, root)
+    for name in books.records:
+        if since and name not in names:
+            _follow_other(name, before, since, books, root)
+    revert = engine.plan_effects(followed, books.others(names), root, keepers=keepers)
+    engine.do_revert(revert, context)
+    return revert
+
+
+def inherit_folders(effects: Iterable[Change], books: Books, session: Session,
+                    gone: Sequence[str]) -> None:
+    """Give folders that could not go to the plugin whose packages have files in them."""
+    root = session.target.root
+    left = [change for change in effects if change.before is None and change.after is not None
+            and change.after.kind == "dir" and (root / change.path).is_dir()]
+    if not left:
+        return
+    others = {name: _folders(record, session) for name, record in books.records.items()
+              if name not in gone}
+    heirs: Dict[str, List[Change]] = {}
+    for change in left:
+        heir = next((name for name, inside in others.items() if change.path in inside), None)
+        if heir is not None:
+            heirs.setdefault(heir, []).append(change)
+    for heir, changes in heirs.items():
+        books.take({heir: _with_effects(books.applied(heir), changes)})
+
+
+def _follow(changes: Sequence[Change], before: States, since: States,
+            root: Path) -> Tuple[Change, ...]:
+    """Return ``changes`` with those that ended in the state before ended in what is now."""
+    found: List[Change] = []
+    for change in changes:
+        if (change.path in since and change.after is not None
+                and alike(change.after, before[change.path])):
+            where = root / change.path
+            now = read_entry(root, change.path, content=os.path.islink(where))
+            change = replace(change, after=compact(now))
+        found.append(change)
+    return tuple(change for change in found if not alike(change.before, change.after))
+
+
+def _follow_other(name: str, before: States, since: States, books: Books, root: Path) -> None:
+    old = effects_of(books.applied(name))
+    new = _follow(old, before, since, root)
+    if new != old:
+        rest = tuple(one for one in books.applied(name) if one.kind != EFFECTS)
+        books.take({name: (*rest, Applied(EFFECTS, "", "", "", new)) if new else rest})
+
+
+def _with_effects(applied: Sequence[Applied], more: Sequence[Change]) -> Tuple[Applied, ...]:
+    rest = tuple(one for one in applied if one.kind != EFFECTS)
+    known = {(change.path, change.before) for change in effects_of(applied)}
+    changes = (*(one for one in more if (one.path, one.before) not in known),
+               *effects_of(applied))
+    return (*rest, Applied(EFFECTS, "", "", "", changes))
+
+
+def _folders(record: Record, session: Session) -> FrozenSet[str]:
+    """Return every folder in which a package of the plugin has a file."""
+    relative = Relative(session.target.root)
+    found = set()
+    for package in record.packages:
+        for path in session.files(package.nevra):
+            name = os.path.dirname(relative(path))
+            while name and name not in found:
+                found.add(name)
+                name = os.path.dirname(name)
+    return frozenset(found)

@@ -1,0 +1,95 @@
+"""The hooks of a DNF run: is there anything here for a policy to keep?
+
+This module is read by every dnf command, most of which have nothing to do with
+plugins. So it imports only what DNF has imported already, not even typing, and it
+brings in the policy when there is something for it to do.
+"""
+from __future__ import annotations
+
+import contextlib
+
+import rpm
+
+from . import start
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing's own constant would cost the import of typing
+    from typing import Any, Callable, Dict, Iterable, Optional
+
+    from .policy import Policy
+
+
+class Gate:
+    """The hooks of one DNF run on ``base``, passed on to its Policy once it needs one.
+
+    ``read_options`` returns the options of node-plugin.conf; ``options`` are the
+    parsed arguments, None where DNF runs as a library; ``plugin_run`` says that
+    the command is ``dnf node-plugin``.
+    """
+
+    def __init__(self, base: Any, read_options: Callable[[], Dict[str, str]], *,
+                 options: Any, plugin_run: bool) -> None:
+        self._base = base
+        self._read_options = read_options
+        self._options = options
+        self._plugin_run = plugin_run
+        self._policy: Optional[Policy] = None
+        self._began = False
+        self._default = rpm.expandMacro("%{?_dbpath}")
+        self._programs = contextlib.ExitStack()
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of this run, made now if there is none yet."""
+        if self._policy is None:
+            from ..config import read_config
+            from .policy import Policy
+            self._policy = Policy(self._base, read_config(self._read_options()),
+                                  options=self._options, plugin_run=self._plugin_run)
+        return self._policy
+
+    def take_notes(self) -> Iterable[str]:
+        """Return lines for people that have come up, each once."""
+        return self._policy.take_notes() if self._policy is not None else ()
+
+    def before_repos(self) -> None:
+        """Hook pre_config: before DNF reads its repositories."""
+        self._began = True
+        root = self._base.conf.installroot
+        folders = self._read_options().get("library", "").replace(",", " ").split() or start.LIBRARY
+        if (self._plugin_run or start.has_entries(folders) or start.has_records(root)
+                or not start.point_rpm_at(root)):
+            self.policy.before_repos()
+        else:
+            start.find_releasever(self._base)
+
+    def after_repos(self) -> None:
+        """Hook config: DNF knows its repositories, and which are on."""
+        if not self._began:  # a program that leaves a hook out
+            self.before_repos()
+        enabled = list(self._base.repos.iter_enabled())
+        if self._policy is None and not any(start.carries_descriptor(repo) for repo in enabled):
+            for repo in enabled:
+                repo.add_metadata_type_to_download(start.METADATA_TYPE)
+        else:
+            self.policy.after_repos()
+
+    def after_sack(self, *, transaction: bool) -> None:
+        """Hook sack: metadata is loaded; ``transaction`` says that packages may change."""
+        if (transaction or self._policy is not None
+                or any(repo.get_metadata_path(start.METADATA_TYPE)
+                       for repo in self._base.repos.iter_enabled())):
+            self.policy.after_sack(transaction=transaction)
+
+    def after_solve(self) -> None:
+        """Hook resolved: the transaction is known, and signatures are checked next."""
+        self.policy.after_solve()
+        database = rpm.expandMacro("%{?_dbpath}")
+        if not self._plugin_run and self._base.transaction and database != self._default:
+            from .rpmdb import programs_pointed_at
+            self._programs.close()
+            self._programs.enter_context(programs_pointed_at(database.lstrip("/")))
+
+    def before_transaction(self) -> None:
+        """Hook pre_transaction: scriptlets get the environment that there was."""
+        self._programs.close()

@@ -1,0 +1,90 @@
+"""What every DNF run needs to know at its start.
+
+All of them read this, so it imports only what DNF has imported already, not even typing.
+"""
+from __future__ import annotations
+
+import os
+
+import dnf.rpm
+import rpm
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing's own constant would cost the import of typing
+    from typing import Any, Iterable
+
+# The same as in library, registry, descriptor and target, which are dear to import;
+# a test compares them.
+METADATA_TYPE = "node-plugin"
+LIBRARY = ("/etc/ovirt-node-plugin/plugins.d", "/usr/share/ovirt-node-plugin/plugins.d")
+REGISTRY = "etc/ovirt.plugins.d"
+RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
+RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
+
+_MARK = f'type="{METADATA_TYPE}"'.encode()
+
+
+def has_entries(folders: Iterable[str]) -> bool:
+    """Say if one of ``folders`` is there and holds more than hidden files."""
+    for folder in folders:
+        try:
+            if any(not name.startswith(".") for name in os.listdir(folder)):
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def has_records(root: str) -> bool:
+    """Say if ``root`` holds records of plugins, or has a link where they would be."""
+    folder = os.path.join(os.path.realpath(root), REGISTRY)
+    return os.path.realpath(folder) != folder or has_entries([folder])
+
+
+def carries_descriptor(repo: Any) -> bool:
+    """Say if the metadata of ``repo``, as far as this machine has it, is a plugin's.
+
+    Looks at DNF's cache, and at a local repository itself; never at the network.
+    """
+    places = [repo._repo.getCachedir()]
+    places += [url[len("file://"):] for url in repo.baseurl if url.startswith("file://")]
+    for place in places:
+        try:
+            with open(os.path.join(place, "repodata/repomd.xml"), "rb") as stream:
+                if _MARK in stream.read():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def point_rpm_at(root: str) -> bool:
+    """Make rpm, and so DNF, use the database that lies in ``root``; say if that was done.
+
+    rpm's default differs between the machine that runs and the root. False, with
+    nothing done, where a link is on the way to the database: rpm would follow it
+    out of the root.
+    """
+    top = os.path.realpath(root)
+    for name in RPMDB_FOLDERS:
+        folder = os.path.join(top, name)
+        if os.path.realpath(folder) != folder:
+            return False
+        if any(os.path.isfile(os.path.join(folder, file)) for file in RPMDB_FILES):
+            use_database(name)
+            return True
+    return True  # none yet: DNF makes one at its default
+
+
+def use_database(name: str) -> None:
+    """Set rpm's database folder, ``name`` being relative to whatever root it works on."""
+    if rpm.expandMacro("%{?_dbpath}") != f"/{name}":
+        rpm.addMacro("_dbpath", f"/{name}")
+
+
+def find_releasever(base: Any) -> None:
+    """Set ``$releasever`` where DNF, which looked at its default path, found none."""
+    if base.conf.releasever is None:
+        found = dnf.rpm.detect_releasever(base.conf.installroot)
+        if found is not None:
+            base.conf.releasever = found

@@ -1,0 +1,327 @@
+"""Entries of a root kept in a folder with all that belongs to them, to be put back."""
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
+
+from .errors import RecordError
+from .files import Entry, Xattrs, read_xattrs, sync_dir
+from .paths import resolve_inside
+from .run import StrPath
+from .trees import Stat, remove_new, stat_of, state_of
+
+CONTENT = "content"
+# Small files lie one after the other in one file, for it is many that are slow.
+_SMALL_BYTES = 256 * 1024
+_CHUNK_BYTES = 1024 * 1024
+# What is read into memory, and so into a manifest, at most.
+_ENTRY_BYTES = 64 * 1024 * 1024
+_REQUIRED = ("stat", "kind", "mtime_ns")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One entry as it was.
+
+    ``kind`` is as in ``files.Entry``; ``target`` a link's, ``device`` the number of
+    a device. A file's content is in CONTENT at ``offset``, or in the file
+    ``number`` if that is not 0, which with ``linked`` is the file itself by another
+    name; ``twin`` is another path, kept before this one, that was a name of the
+    same file.
+    """
+
+    stat: Stat
+    kind: str
+    mtime_ns: int
+    xattrs: Xattrs = ()
+    target: str = ""
+    device: int = 0
+    offset: int = 0
+    size_bytes: int = 0
+    number: int = 0
+    linked: bool = False
+    twin: str = ""
+
+    @property
+    def mode(self) -> int:
+        """The permission bits."""
+        return stat.S_IMODE(self.stat[0])
+
+    @property
+    def owner(self) -> Tuple[int, int]:
+        """The uid and the gid."""
+        return self.stat[1], self.stat[2]
+
+    def dump(self) -> Dict[str, Any]:
+        """Return this as data for JSON."""
+        data = {name: value for name, value in vars(self).items() if value or name in _REQUIRED}
+        if self.xattrs:
+            data["xattrs"] = [[name, base64.b64encode(value).decode()]
+                              for name, value in self.xattrs]
+        return data
+
+    @classmethod
+    def load(cls, data: Mapping[str, Any]) -> Kept:
+        """Return what ``dump`` made ``data`` of; raises ValueError, TypeError or KeyError."""
+        xattrs = tuple((str(name), base64.b64decode(value)) for name, value in
+                       data.get("xattrs", ()))
+        kept = cls(**{**data, "stat": tuple(map(int, data["stat"])), "xattrs": xattrs})
+        numbers = (kept.device, kept.offset, kept.size_bytes, kept.number)
+        if (not all(isinstance(number, int) and number >= 0 for number in numbers)
+                or not isinstance(kept.mtime_ns, int)
+                or not all(isinstance(text, str) for text in (kept.kind, kept.target, kept.twin))
+                or len(kept.stat) < 4):
+            raise ValueError("it describes a file in a way that cannot be")
+        return kept
+
+
+class Keeper:
+    """Keeps entries of ``root`` in ``folder``; to be closed, so that all is on disk."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root = os.fspath(root)
+        self._folder = folder
+        self._content = _new_file(folder / CONTENT)
+        self._copies: List[BinaryIO] = []
+        self._end = 0
+        self._count = 0
+        self._first: Dict[Tuple[int, int], str] = {}
+
+    def keep(self, path: str, *, copy_bytes: int) -> Optional[Kept]:
+        """Keep the entry ``path``, relative to the root; None if there is none (any more).
+
+        A file larger than ``copy_bytes`` is kept by one more name of it, which costs
+        nothing, but holds only as long as nobody writes into the file: rpm and
+        careful programs replace it.
+        """
+        where = f"{self._root}/{path}"
+        try:
+            info = os.lstat(where)
+            xattrs = read_xattrs(where)
+            if not stat.S_ISDIR(info.st_mode):
+                return self._keep(path, where, info, xattrs, copy_bytes)
+            return Kept(state_of(info), "dir", info.st_mtime_ns, xattrs)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def close(self) -> None:
+        """Bring all that is kept to disk."""
+        with contextlib.ExitStack() as stack:
+            for stream in (self._content, *self._copies):
+                stack.enter_context(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+        sync_dir(self._folder)
+
+    def _keep(self, path: str, where: str, info: os.stat_result, xattrs: Xattrs,
+              copy_bytes: int) -> Kept:
+        twin = self._twin(path, info)
+        if stat.S_ISLNK(info.st_mode):
+            return Kept(state_of(info), "link", info.st_mtime_ns, xattrs, os.readlink(where),
+                        twin=twin)
+        if not stat.S_ISREG(info.st_mode):
+            return Kept(state_of(info), "other", info.st_mtime_ns, xattrs, device=info.st_rdev,
+                        twin=twin)
+        offset, size_bytes, number, linked = 0, info.st_size, 0, False
+        if not twin and size_bytes <= _SMALL_BYTES:
+            offset, size_bytes = self._append(where)
+        elif not twin:
+            self._count += 1
+            number = self._count
+            linked = size_bytes > copy_bytes and self._link(where, number)
+            if linked:
+                info = os.lstat(where)  # its time of change is another now
+            else:
+                size_bytes = self._copy(where, number)
+        return Kept(state_of(info), "file", info.st_mtime_ns, xattrs, "", 0, offset, size_bytes,
+                    number, linked, twin)
+
+    def _twin(self, path: str, info: os.stat_result) -> str:
+        if info.st_nlink < 2:
+            return ""
+        first = self._first.setdefault((info.st_dev, info.st_ino), path)
+        return "" if first == path else first
+
+    def _append(self, where: str) -> Tuple[int, int]:
+        with _opened(where) as source:
+            data = os.read(source, _SMALL_BYTES)
+        self._content.write(data)
+        self._end += len(data)
+        return self._end - len(data), len(data)
+
+    def _link(self, where: str, number: int) -> bool:
+        try:
+            os.link(where, self._folder / str(number), follow_symlinks=False)
+        except OSError:  # another filesystem, or one without links
+            return False
+        return True
+
+    def _copy(self, where: str, number: int) -> int:
+        self._copies.append(_new_file(self._folder / str(number)))
+        with _opened(where) as source:
+            return _pump(source, self._copies[-1].fileno(), os.fstat(source).st_size)
+
+
+def restore(root: Path, path: str, kept: Kept, folder: Path) -> None:
+    """Make the entry ``path`` of ``root`` what it was when it was kept in ``folder``.
+
+    Its parents must be as they were. May be called again.
+
+    Raises OSError as the system gives it, and OutsideRoot where a folder that is in
+    the way holds a mount.
+    """
+    where = root / path
+    if resolve_inside(root, path, follow_last=False) != where:
+        raise RecordError(f"{where} cannot be put back: a folder above it became a symbolic link",
+                          hint="Put that folder back.")
+    now = stat_of(where)
+    is_dir = now is not None and stat.S_ISDIR(now[0])
+    if kept.kind == "dir":
+        if not is_dir:
+            where.unlink(missing_ok=True)
+            where.mkdir(mode=0o700)
+        _dress(where, kept)
+        return
+    if is_dir:
+        remove_new(root, [path])
+    if kept.kind == "other" and not (kept.device or stat.S_ISFIFO(kept.stat[0])):
+        return  # a socket: whoever listens makes it
+    temporary = where.with_name(f".{where.name[:200]}.{os.getpid()}.back")
+    temporary.unlink(missing_ok=True)
+    try:
+        if _make(root, temporary, kept, folder):
+            _dress(temporary, kept)
+        if os.path.lexists(where) and os.path.samestat(os.lstat(where), os.lstat(temporary)):
+            return
+        os.replace(temporary, where)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def entry_of(root: Path, path: str, kept: Kept, folder: Path) -> Optional[Entry]:
+    """Return a kept entry as ``files`` has it; None if its content is lost or too much."""
+    data: Optional[bytes] = None
+    if kept.kind == "link":
+        data = os.fsencode(kept.target)
+    elif kept.kind == "file":
+        if kept.size_bytes > _ENTRY_BYTES or (kept.linked and _is_there(root / path, kept)):
+            return None
+        with _content(kept, folder) as source:
+            data = b"".join(_chunks(source, kept.size_bytes))
+        if len(data) != kept.size_bytes:
+            raise _cut_off()
+    digest = hashlib.sha256(data).hexdigest() if data is not None else ""
+    return Entry(kept.kind, kept.mode, *kept.owner, digest, data, kept.xattrs)
+
+
+def _is_there(where: Path, kept: Kept) -> bool:
+    """Say if the very file that was kept is still there: somebody may have written into it."""
+    now = stat_of(where)
+    return now is not None and now[-1] == kept.stat[-1]
+
+
+def _make(root: Path, temporary: Path, kept: Kept, folder: Path) -> bool:
+    """Make an entry beside its place; say if its mode and so on are still to be set."""
+    if kept.twin:
+        if resolve_inside(root, kept.twin, follow_last=False) != root / kept.twin:
+            raise RecordError(f"{root / kept.twin} is reached by a symbolic link now",
+                              hint="Put the folder back that was there before.")
+        os.link(root / kept.twin, temporary, follow_symlinks=False)
+        return False
+    if kept.kind == "link":
+        os.symlink(kept.target, temporary)
+        return True
+    if kept.kind == "other":
+        os.mknod(temporary, kept.stat[0], kept.device)
+        return True
+    if kept.number:
+        # By a link that needs no room on a disk that may be full.
+        own = folder / str(kept.number)
+        with contextlib.suppress(OSError):
+            if stat.S_ISREG(os.lstat(own).st_mode):
+                os.link(own, temporary, follow_symlinks=False)
+                return True
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with _content(kept, folder) as source:
+            if _pump(source, handle, kept.size_bytes) != kept.size_bytes:
+                raise _cut_off()
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    return True
+
+
+def _dress(where: Path, kept: Kept) -> None:
+    os.chown(where, *kept.owner, follow_symlinks=False)
+    if kept.kind != "link":
+        os.chmod(where, kept.mode)
+    for name in {name for name, _ in read_xattrs(where)} - {name for name, _ in kept.xattrs}:
+        os.removexattr(where, name, follow_symlinks=False)
+    for name, value in kept.xattrs:
+        os.setxattr(where, name, value, follow_symlinks=False)
+    os.utime(where, ns=(kept.mtime_ns, kept.mtime_ns), follow_symlinks=False)
+
+
+def _new_file(path: Path) -> BinaryIO:
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    return open(handle, "wb", buffering=_CHUNK_BYTES)
+
+
+@contextlib.contextmanager
+def _opened(where: StrPath) -> Iterator[int]:
+    handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _content(kept: Kept, folder: Path) -> Iterator[int]:
+    with _opened(folder / (str(kept.number) if kept.number else CONTENT)) as source:
+        os.lseek(source, kept.offset, os.SEEK_SET)
+        yield source
+
+
+def _chunks(source: int, size_bytes: int) -> Iterator[bytes]:
+    while size_bytes > 0:
+        data = os.read(source, min(size_bytes, _CHUNK_BYTES))
+        if not data:
+            return
+        size_bytes -= len(data)
+        yield data
+
+
+def _pump(source: int, handle: int, size_bytes: int) -> int:
+    """Copy so many bytes, fewer if there are no more; return how many.
+
+    By the kernel where it can, for that shares blocks where the filesystem can.
+    """
+    left = size_bytes
+    with contextlib.suppress(OSError):  # ENOSYS, EXDEV, EINVAL: by hand, from where it stopped
+        while left > 0:
+            done = os.copy_file_range(source, handle, min(left, 1 << 30))
+            if not done:
+                break
+            left -= done
+    for data in _chunks(source, left):
+        _write(handle, data)
+        left -= len(data)
+    return size_bytes - left
+
+
+def _write(handle: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(handle, data):]
+
+
+def _cut_off() -> RecordError:
+    return RecordError("the journal is cut off: content that it kept is not there",
+                       hint="Unpack the root anew.")

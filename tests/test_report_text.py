@@ -1,0 +1,97 @@
+"""Answers as lines for a terminal."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.operations.results import (
+    INSTALL, KEEP, REMOVE, UPGRADE, Check, Plan, PluginAction, PluginInfo, PluginState,
+)
+from ovirt_node_plugin.packages.repos import RepoState
+from ovirt_node_plugin.report import text
+from ovirt_node_plugin.target import NODE, Target
+
+NODE_ROOT = Target(Path("/mnt/node"), NODE, "oVirt Node 4.5.5", "4.5.5", "usr/share/rpm")
+
+
+def action(kind: str, **values: object) -> PluginAction:
+    fields = {"version": "1.0", "old_version": "", "vendor": "Vendor", "summary": "",
+              "source": "", **values}
+    return PluginAction(kind, "foo", **fields)  # type: ignore[arg-type]
+
+
+def plan(*plugins: PluginAction, table: str = "") -> Plan:
+    return Plan("install", NODE_ROOT, plugins, (), table)
+
+
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 40 columns."""
+    monkeypatch.setenv("COLUMNS", "40")
+
+
+def test_a_plan_shows_packages_then_what_is_switched_on() -> None:
+    lines = text.plan(plan(action(INSTALL, on=("enable service x.service",),
+                                  notes=("mind the gap",)), table="TABLE\n"))
+    assert lines == ["TABLE", "", "Plugins for oVirt Node 4.5.5 in /mnt/node:",
+                     " Installing foo 1.0 (Vendor)", "   enable service x.service",
+                     "   no package changes", "   note: mind the gap"]
+
+
+def test_a_plan_of_an_upgrade_shows_both_versions_and_what_goes_back() -> None:
+    lines = text.plan(plan(action(UPGRADE, version="2.0", old_version="1.0",
+                                  off=("undo enable service x.service",))))
+    assert " Upgrading foo 1.0 -> 2.0 (Vendor)" in lines
+    assert "   undo enable service x.service" in lines
+
+
+def test_a_plan_without_changes_says_so() -> None:
+    assert text.plan(plan(action(KEEP))) == [
+        "Plugin foo 1.0 is already installed.", "Nothing to do."]
+
+
+def test_what_was_done_is_a_line_a_plugin() -> None:
+    done = text.done(plan(action(INSTALL), action(KEEP),
+                          action(REMOVE, version="", old_version="0.9")))
+    assert done == ["Installed plugin foo 1.0.", "Removed plugin foo 0.9."]
+
+
+def test_a_list_has_columns_that_fit_and_keeps_the_end_of_a_path() -> None:
+    states = [PluginState("a", "1.0", "", "", "installed", "/a/very/long/path/to/the/bundle-1.0"),
+              PluginState("plugin", "10.0", "", "", "installed", "/b")]
+    assert text.listing(states) == [
+        "Installed Plugins",
+        "a       1.0   .../path/to/the/bundle-1.0",
+        "plugin  10.0  /b"]
+
+
+def test_long_names_are_cut_where_nothing_else_helps() -> None:
+    lines = text.repos([RepoState("a" * 60, "", "b" * 60, True, "named in this run"),
+                        RepoState("base", "", "", False, "as configured")])
+    assert max(map(len, lines)) <= 40
+    assert lines[0].split() == ["repo", "id", "state", "plugin", "reason"]
+    assert lines[1].startswith("aaa") and "..." in lines[1]
+
+
+def test_broken_plugins_are_followed_by_the_reasons() -> None:
+    state = PluginState("foo", "1.0", "", "", "broken", "/x", ("package x is gone",))
+    assert text.listing([state])[-1] == "foo is broken: package x is gone"
+
+
+def test_info_wraps_text_and_leaves_out_what_is_empty() -> None:
+    state = PluginState("foo", "1.0", "Vendor", "A summary", "available", "/x")
+    description = "Some words that need more space than one line.\n\nEnd."
+    lines = text.infos([PluginInfo(state, description, "", "", "", (), ("one", "two"), (), ())])
+    assert lines == [
+        "Name         : foo", "Version      : 1.0", "Vendor       : Vendor",
+        "State        : available", "Source       : /x", "Summary      : A summary",
+        "Packages     : one", "             : two",
+        "Description  : Some words that need more", "             : space than one line.",
+        "             :", "             : End."]
+
+
+def test_checks_are_a_line_a_problem() -> None:
+    assert text.checks([Check("a", "1", ()), Check("b", "2", ("x", "y"))]) == [
+        "a 1: ok", "b 2: x", "b 2: y"]
+    assert text.checks([]) == ["No plugins are installed."]

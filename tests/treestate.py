@@ -1,0 +1,63 @@
+"""Whole trees as data: what two of them differ in, path by path."""
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+# Logs, caches, dnf's own history and the rpm database, wherever it lies: they change
+# with each run and tell nothing of what was left behind.
+EXCLUDED = ("var/log", "var/cache", "var/lib/dnf", "usr/share/rpm", "usr/lib/sysimage/rpm",
+            "var/lib/rpm")
+
+State = Dict[str, Tuple[object, ...]]
+
+
+def tree_state(root: Path, *, excluded: Sequence[str] = EXCLUDED) -> State:
+    """Return every entry of ``root`` by its relative path, without what is ``excluded``.
+
+    Of each: type and mode, owner, content's digest or link's target, device
+    number, extended attributes, the number of names of a file that has several.
+    """
+    found: State = {".": _entry(root)}
+    todo = [""]
+    while todo:
+        folder = todo.pop()
+        for name in os.listdir(root / folder):
+            path = f"{folder}/{name}".lstrip("/")
+            if path in excluded and not (root / path).is_symlink():
+                continue
+            found[path] = _entry(root / path)
+            if stat.S_ISDIR(os.lstat(root / path).st_mode) and not os.path.ismount(root / path):
+                todo.append(path)
+    return found
+
+
+def changed(before: State, after: State) -> List[str]:
+    """Return a line for each path in which two states differ, sorted."""
+    lines = []
+    for path in sorted({*before, *after}):
+        if path not in after:
+            lines.append(f"gone: {path}")
+        elif path not in before:
+            lines.append(f"new: {path}")
+        elif before[path] != after[path]:
+            lines.append(f"changed: {path}: {before[path]} -> {after[path]}")
+    return lines
+
+
+def _entry(path: Path) -> Tuple[object, ...]:
+    info = os.lstat(path)
+    content: object = ""
+    if stat.S_ISREG(info.st_mode):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    elif stat.S_ISLNK(info.st_mode):
+        content = os.readlink(path)
+    elif stat.S_ISCHR(info.st_mode) or stat.S_ISBLK(info.st_mode):
+        content = info.st_rdev
+    xattrs = tuple((name, os.getxattr(path, name, follow_symlinks=False))
+                   for name in sorted(os.listxattr(path, follow_symlinks=False)))
+    names = 0 if stat.S_ISDIR(info.st_mode) else info.st_nlink
+    return (stat.filemode(info.st_mode), info.st_uid, info.st_gid, content, xattrs, names)

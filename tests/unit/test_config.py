@@ -1,0 +1,57 @@
+"""The options of node-plugin.conf."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict
+
+import pytest
+
+from ovirt_node_plugin.config import Config, read_config
+from ovirt_node_plugin.errors import Status, UsageError
+
+pytestmark = pytest.mark.unit
+
+SHIPPED = Path(__file__).resolve().parents[2] / "etc/dnf/plugins/node-plugin.conf"
+
+
+def test_without_options_the_defaults_hold() -> None:
+    config = read_config({})
+    assert config == Config()
+    assert config.bind_all and not config.live
+    assert config.live_allow == ("ovirt-node-ng-image-update",)
+
+
+def test_every_option_has_its_effect() -> None:
+    config = read_config({
+        "enabled": "1", "node_policy": " Plugins ", "live": "Yes", "live_allow": "a*, b  c",
+        "library": "/one /two", "core_lists": "/lists"})
+    assert config == Config(
+        bind_all=False, live=True, live_allow=("a*", "b", "c"),
+        library=(Path("/one"), Path("/two")), core_lists=(Path("/lists"),))
+
+
+def test_an_empty_list_lets_nothing_through() -> None:
+    assert read_config({"live_allow": ""}).live_allow == ()
+
+
+@pytest.mark.parametrize("options, said", [
+    ({"live": "maybe"}, "live = 'maybe', expected yes or no"),
+    ({"node_policy": "none"}, "node_policy = 'none', expected all or plugins"),
+    ({"library": "plugins.d"}, "library = 'plugins.d', expected absolute folders"),
+    ({"core_lists": "/a b"}, "core_lists = 'b', expected absolute folders")])
+def test_a_wrong_value_is_an_error_that_names_it(options: Dict[str, str], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_config(options)
+    assert said in caught.value.message
+    assert caught.value.status == Status.USAGE
+    assert "/etc/dnf/plugins/node-plugin.conf" in caught.value.hint
+
+
+def test_the_shipped_file_shows_each_option_with_its_default() -> None:
+    shown: Dict[str, str] = {}
+    for line in SHIPPED.read_text().splitlines():
+        name, equals, value = line.lstrip("#").partition(" = ")
+        if equals and " " not in name:
+            shown[name] = value
+    assert set(shown) == {"enabled", "node_policy", "live", "live_allow", "library", "core_lists"}
+    assert read_config(shown) == Config()

@@ -1,0 +1,107 @@
+"""Folders of a root: what is in them, and what is removed from them."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin import trees
+from ovirt_node_plugin.errors import OutsideRoot
+from ovirt_node_plugin.paths import relative_inside
+from ovirt_node_plugin.trees import Relative, names_below, names_in, remove_new, stat_of
+
+pytestmark = [pytest.mark.unit]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for folder in ("etc/a/deep", "var/cache/x", "var/lib/mine", "usr/lib/modules", "outside"):
+        (root / folder).mkdir(parents=True)
+    (root / "etc/a/file").write_text("x")
+    os.symlink("usr/lib", root / "lib")
+    os.symlink("../var", root / "etc/link")
+    return root
+
+
+def test_names_follow_no_link_and_leave_out_what_belongs_to_others(root: Path) -> None:
+    assert names_below(root, "etc") == {"etc", "etc/a", "etc/a/deep", "etc/a/file", "etc/link"}
+    assert names_below(root, "var") == {"var", "var/lib", "var/lib/mine"}
+    assert names_below(root, "var/cache") == {"var/cache", "var/cache/x"}
+    assert names_in(root, "var/cache") == set()
+
+
+@pytest.mark.parametrize("tree", ["lib", "etc/link", "etc/link/lib", "missing", "etc/a/file"])
+def test_names_of_what_is_no_folder_of_the_root_itself_are_none(root: Path, tree: str) -> None:
+    assert names_below(root, tree) == set()
+    assert names_in(root, tree) == set()
+
+
+def test_names_stop_at_mounts(root: Path) -> None:
+    assert names_below(root, "etc", {"etc/a"}) == {"etc", "etc/a", "etc/link"}
+
+
+def test_names_in_a_folder_are_not_those_below_it(root: Path) -> None:
+    assert names_in(root, "etc") == {"etc/a", "etc/link"}
+    assert names_in(root, "") == {"etc", "var", "usr", "lib", "outside"}
+
+
+def test_what_is_new_goes_with_all_below(root: Path) -> None:
+    remove_new(root, ["etc/a", "etc/a/file", "etc/link", "missing/x"])
+    assert names_below(root, "etc") == {"etc"}
+    assert (root / "var").is_dir()
+
+
+def test_what_a_parent_that_became_a_link_leads_to_stays(root: Path) -> None:
+    remove_new(root, ["etc/link/lib"])
+    assert (root / "var/lib").is_dir()
+
+
+def test_deep_folders_are_removed_without_an_end_of_the_stack(root: Path) -> None:
+    here = os.open(root, os.O_RDONLY)
+    try:
+        for _ in range(400):
+            os.mkdir("deep", dir_fd=here)
+            below = os.open("deep", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+    finally:
+        os.close(here)
+    remove_new(root, ["deep"])
+    assert not (root / "deep").exists()
+
+
+def test_a_mount_is_not_removed(root: Path, monkeypatch: pytest.MonkeyPatch,
+                                tmp_path: Path) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(
+        "25 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
+        f"26 25 8:1 /x {root}/etc/a/de\\040ep rw - ext4 x rw\n")
+    monkeypatch.setattr(trees, "_MOUNTINFO", table)
+    assert trees.mounts_below(root) == {"etc/a/de ep"}
+    with pytest.raises(OutsideRoot) as caught:
+        remove_new(root, ["etc/a"])
+    assert f"{root}/etc/a/de ep is a mount" in str(caught.value)
+    assert (root / "etc/a/file").exists()
+
+
+def test_a_folders_state_does_not_change_with_its_size(root: Path) -> None:
+    state = stat_of(root / "etc")
+    assert state is not None and len(state) == 4
+    assert stat_of(root / "missing") is None
+    assert stat_of(root / "etc/a/file/below") is None
+
+
+@pytest.mark.parametrize("name", ["/lib/modules/x", "lib", "/etc/link/lib/y", "/", "etc/a/",
+                                  "/new/folder/z", "//etc//a/./file"])
+def test_names_are_made_relative_as_one_by_one(root: Path, name: str) -> None:
+    relative = Relative(root)
+    assert relative(name) == relative_inside(root, name)
+    assert relative(name) == relative_inside(root, name)
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/../x", "/etc/..", "a/../../b"])
+def test_names_that_climb_are_refused(root: Path, name: str) -> None:
+    with pytest.raises(OutsideRoot):
+        Relative(root)(name)
