@@ -12,7 +12,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 TOP = Path(__file__).resolve().parent.parent
 # What Debian's dnf and rpm say of themselves in each run: 12's looks into the home
 # folder, 11's has another kind of database as its default, 13's wants a mount namespace.
-_NOISE = ("Unable to detect release version", "Found sqlite rpmdb.sqlite database while",
+NOISE = ("Unable to detect release version", "Found sqlite rpmdb.sqlite database while",
           "private mounts in chroot not implemented")
 
 
@@ -87,7 +87,7 @@ class Dnf:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True,
                               env=environment(), check=False)
         errors = "".join(line for line in done.stderr.splitlines(keepends=True)
-                         if not any(noise in line for noise in _NOISE))
+                         if not any(noise in line for noise in NOISE))
         return Answer(done.returncode, done.stdout, errors)
 
 

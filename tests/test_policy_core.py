@@ -239,6 +239,19 @@ def test_a_plugins_package_goes_with_its_plugin_only(built: support.Fixtures, no
     assert "remove net-snmp-utils-1:5.9.1-11.el9" in answer.err
 
 
+def test_a_plugins_package_is_upgraded_with_its_plugin_only(
+        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+    agent = built.bundle("agent", "1.0")
+    assert dnf.plugin(node, "install", agent, "-y", "--trust-keys").status == 0
+    define_repo(node, "agent", f"file://{built.repo('agent', '1.1')}")
+    answer = dnf(node, "upgrade", "-y", "--enablerepo=agent")
+    assert answer.status == 1
+    assert f"(or dnf node-plugin upgrade agent --installroot={node})" in answer.err
+    answer = dnf.plugin(node, "upgrade", "agent", "-y", "--enablerepo=agent")
+    assert answer.status == 0, answer.text
+    assert "acme-agent-1.1-1.noarch" in installed(node)
+
+
 def test_the_image_update_is_never_core(node: Path, tmp_path: Path, dnf: Dnf) -> None:
     placeholder = "ovirt-node-ng-image-update-placeholder"
     dnf.configure(node_policy="plugins")

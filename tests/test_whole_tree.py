@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.root]
 
 PLUGINS = ("agent", "cim", "isv-module-foo", "share-a", "snmp", "storage", "tworepos",
            "vdsm-hook-nested")
+OUTSIDE = "../../../../../../../../../outside"
 
 
 def done(answer: Answer) -> Answer:
@@ -213,10 +214,11 @@ def test_settings_written_through_links_are_inside_the_journal_too(
     same(before, node)
 
 
-@pytest.mark.parametrize("link", ["/", "../../../../../../../../../outside"])
-@pytest.mark.parametrize("place", [
-    "etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d", "var/lib/ovirt-node-plugin",
-    "etc/modules-load.d", "usr/libexec/vdsm/hooks/before_vm_start"])
+@pytest.mark.parametrize(("place", "link"), [
+    ("etc/ovirt.plugins.d", "/"), ("etc/ovirt.plugins-manifests.d", OUTSIDE),
+    ("var/lib/ovirt-node-plugin", "/"), ("var/lib/ovirt-node-plugin", OUTSIDE),
+    ("etc/modules-load.d", "/"), ("etc/modules-load.d", OUTSIDE),
+    ("usr/libexec/vdsm/hooks/before_vm_start", OUTSIDE)])
 def test_a_root_whose_folders_are_links_reaches_nothing_outside(
         dnf: Dnf, node: Path, built: support.Fixtures, place: str, link: str) -> None:
     outside = Path("/outside")
@@ -256,7 +258,7 @@ def test_every_order_of_removal_of_three_ends_where_it_began(
                     "postun": "echo gone >> /etc/common.list; true"},
         settings=[f'<vdsm-hook point="after_vm_start" order="50" name="{name}"'
                   f' source="/opt/{name}/hook"/>']) for name in ("one", "two", "three")]
-    orders: Sequence[Tuple[str, ...]] = list(itertools.permutations(("one", "two", "three")))[1::2]
+    orders: Sequence[Tuple[str, ...]] = list(itertools.permutations(("one", "two", "three")))[1::3]
     before = look(node)
     for order in orders:
         for bundle in bundles:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from tests.driver import _NOISE as NOISE
-from tests.driver import Dnf, environment
+from tests.driver import NOISE, Dnf, environment
 
 ELLIPSIS = "..."
 """In an example: any lines, where it stands alone; any text, inside of one."""
@@ -106,7 +105,7 @@ class Sandbox:
             env=self._environment(), check=False)
         self._status = done.returncode
         printed = "".join(line for line in done.stdout.splitlines(keepends=True)
-                          if NOISE not in line)
+                          if not any(noise in line for noise in NOISE))
         for said, meant in sorted(self.places.items(), key=lambda pair: -len(pair[1])):
             printed = printed.replace(meant, said)
         return printed

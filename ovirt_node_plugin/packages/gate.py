@@ -57,7 +57,7 @@ class Gate:
         self._began = True
         root = self._base.conf.installroot
         folders = self._read_options().get("library", "").replace(",", " ").split() or start.LIBRARY
-        if (self._plugin_run or start.has_entries(folders) or start.has_records(root)
+        if (self._plugin_run or start.has_entries(folders)
                 or not start.point_rpm_at(root)):
             self.policy.before_repos()
         else:
@@ -68,7 +68,10 @@ class Gate:
         if not self._began:  # a program that leaves a hook out
             self.before_repos()
         enabled = list(self._base.repos.iter_enabled())
-        if self._policy is None and not any(start.carries_descriptor(repo) for repo in enabled):
+        if (self._policy is None
+                and not any(start.carries_descriptor(repo) for repo in enabled)
+                and not start.records_name(self._base.conf.installroot,
+                                           [repo.id for repo in enabled])):
             for repo in enabled:
                 repo.add_metadata_type_to_download(start.METADATA_TYPE)
         else:

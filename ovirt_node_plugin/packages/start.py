@@ -5,6 +5,7 @@ All of them read this, so it imports only what DNF has imported already, not eve
 from __future__ import annotations
 
 import os
+import re
 
 import dnf.rpm
 import rpm
@@ -35,10 +36,30 @@ def has_entries(folders: Iterable[str]) -> bool:
     return False
 
 
-def has_records(root: str) -> bool:
-    """Say if ``root`` holds records of plugins, or has a link where they would be."""
+def records_name(root: str, repo_ids: Iterable[str]) -> bool:
+    """Say if a record of a plugin in ``root`` may name one of ``repo_ids``.
+
+    A look at the text only: a record has an element for each of its repositories.
+    A link on the way to the records, or text that hides something, may be anything.
+    """
     folder = os.path.join(os.path.realpath(root), REGISTRY)
-    return os.path.realpath(folder) != folder or has_entries([folder])
+    if os.path.realpath(folder) != folder:
+        return True
+    ids = "|".join(map(re.escape, repo_ids))
+    element = re.compile(rf"<repo\b[^>]*[\"'](?:{ids})[\"']".encode())
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    for name in names:
+        try:
+            with open(os.path.join(folder, name), "rb") as stream:
+                text = stream.read()
+        except OSError:
+            continue
+        if b"&#" in text or element.search(text):
+            return True
+    return False
 
 
 def carries_descriptor(repo: Any) -> bool:

@@ -140,7 +140,7 @@ def test_a_hostile_member_is_refused_by_name(into: Path, members: List[Member],
     b"PK\x03\x04" + b"x" * 1000, b"BZh9" + b"x" * 1000,
     tar(member("a", b"x" * 5000))[:2000], gzip.compress(tar(member("a", b"x" * 50000)))[:-60],
     lzma.compress(os.urandom(30000))[:-100],
-])
+], ids=["empty", "text", "gzip", "xz", "zip", "bzip2", "cut tar", "cut gzip", "cut xz"])
 def test_what_is_no_sound_tar_is_refused_with_the_forms(into: Path, data: bytes) -> None:
     with pytest.raises(BadBundle, match="is no sound archive") as caught:
         unpacked(data, into)
