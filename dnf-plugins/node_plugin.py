@@ -183,6 +183,8 @@ class NodePluginCommand(dnf.cli.Command):
         return self._install(install.plan(bundles, session, run=_program_runner()), session)
 
     def run_remove(self) -> Status:
+        import dataclasses
+
         from ovirt_node_plugin.errors import Status
         from ovirt_node_plugin.operations import change, remove
         session = self._session()
@@ -190,8 +192,11 @@ class NodePluginCommand(dnf.cli.Command):
         self._fill(session, repos=False)
         ready = remove.plan(self.opts.names, session, keep_modified=self.opts.keep_modified)
         if self._agreed(ready.plan):
-            remove.carry_out(ready, session, displays=self._displays(), run=_program_runner())
-            self._done(ready.plan)
+            notes = remove.carry_out(ready, session, displays=self._displays(),
+                                     run=_program_runner())
+            self._done(dataclasses.replace(ready.plan, notes=(*ready.plan.notes, *notes)))
+            for note in notes:
+                logger.warning("Note: %s", note)
         return Status.DONE
 
     def run_list(self) -> Status:

@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shutil
-import sqlite3
 import tempfile
 import time
 from pathlib import Path
@@ -156,13 +155,16 @@ def _drop_stray(root: Path, name: str) -> None:
     and rpm makes a database where there is none. Only one without a package goes.
     """
     folder = resolve_inside(root, name)
-    database = folder / "rpmdb.sqlite"
-    if not database.is_file():
+    if not any((folder / file).is_file() for file in ("rpmdb.sqlite", "Packages", "Packages.db")):
         return
-    with contextlib.suppress(sqlite3.Error):
-        with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as opened:
-            empty = opened.execute("select count(*) from Packages").fetchone() == (0,)
-        if empty:
-            shutil.rmtree(folder)
-            if not any(folder.parent.iterdir()) and _born_in_this_run(folder.parent, run):
-                folder.parent.rmdir()
+    rpm.addMacro("_dbpath", f"/{name}")
+    try:
+        empty = not any(True for _ in rpm.TransactionSet(str(root)).dbMatch())
+    except rpm.error:
+        empty = False
+    finally:
+        rpm.delMacro("_dbpath")
+    if empty:
+        shutil.rmtree(folder)
+        if not any(folder.parent.iterdir()) and _born_in_this_run(folder.parent, run):
+            folder.parent.rmdir()
