@@ -248,7 +248,7 @@ def test_an_installroot_that_is_missing_stays_missing(built: support.Fixtures, t
 
 
 @pytest.mark.parametrize("inside, text", [
-    ([], "is empty"), (["usr/bin/tool"], "has no rpm database"),
+    ([], "has no rpm database"), (["usr/bin/tool"], "has no rpm database"),
     (["usr/bin/tool", "var/log/messages"], "has no rpm database")])
 def test_an_installroot_that_is_no_system_stays_as_it_is(
         inside: List[str], text: str, built: support.Fixtures, tmp_path: Path,
@@ -258,10 +258,20 @@ def test_an_installroot_that_is_no_system_stays_as_it_is(
     for name in inside:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("x")
+    (root / "mnt").mkdir()
     before = tree_state(root, excluded=())
     for words in (["install", built.bundle("snmp"), "-y"], ["list"]):
         told(dnf.plugin(root, *words), 2, text)
         assert changed(before, tree_state(root, excluded=())) == []
+
+
+def test_an_installroot_that_is_empty_stays_empty(built: support.Fixtures, tmp_path: Path,
+                                                  dnf: Dnf) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    for words in (["install", built.bundle("snmp"), "-y"], ["list"]):
+        told(dnf.plugin(root, *words), 2, f"the installroot {root} is empty")
+        assert list(root.iterdir()) == []
 
 
 def test_an_rpm_database_without_packages_is_no_system(node: Path, built: support.Fixtures,

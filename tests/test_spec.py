@@ -132,8 +132,8 @@ def test_the_packages_ask_for_what_they_use(packages: Dict[str, Path]) -> None:
         names.discard("python(abi)")
     assert asked == {
         MAIN: {LIBRARY, PLUGIN},
-        LIBRARY: {"dnf", "kmod", "python3", "python3-dnf", "python3-lxml", "python3-rpm",
-                  "systemd"},
+        LIBRARY: {"coreutils", "dnf", "kmod", "python3", "python3-dnf", "python3-lxml",
+                  "python3-rpm", "rpm", "systemd", "util-linux", "zstd"},
         PLUGIN: {"dnf", "python3-dnf", LIBRARY},
     }
 

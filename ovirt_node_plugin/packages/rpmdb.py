@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -62,29 +61,26 @@ def require_system(root: Path, *, runner: Runner = run) -> None:
     DNF, before it loads any plugin, makes a folder that is not there and puts its
     logs and an empty database into it: those go again.
     """
-    entries = _entries(root)
-    if entries is not None and all(_DNF_MADE.fullmatch(name) for name in entries):
-        was_there = not _born_in_this_run(root, runner)
-        for name in entries:
-            (root / name).unlink()
-        for folder in sorted((p for p in root.rglob("*")), reverse=True):
-            folder.rmdir()
-        if was_there:
-            raise BadRoot(f"the installroot {root} is empty",
-                          hint="Unpack or mount the image there first.")
-        root.rmdir()
-        raise BadRoot(f"the installroot {root} is not there",
-                      hint="Give the folder in which the image is unpacked.")
+    problem = _problem(root)
+    if problem is None:
+        return
+    if root.is_dir():
+        made = _born_in_this_run(root, runner)
+        _take_back(root, runner)
+        if made and not any(root.iterdir()):
+            root.rmdir()
+    raise _problem(root) or problem
+
+
+def _problem(root: Path) -> Optional[BadRoot]:
     try:
         read_target(root)
-    except BadRoot:
-        _take_back(root, runner)
-        raise
-    if not any(True for _ in dnf.rpm.transaction.initReadOnlyTransaction(str(root)).dbMatch()):
-        _take_back(root, runner)
-        read_target(root)  # which says that there is none, if that one was DNF's own
-        raise BadRoot(f"the rpm database in the installroot {root} is empty",
-                      hint="Give the folder that holds the image's usr, etc and var.")
+    except BadRoot as exc:
+        return exc
+    if any(True for _ in dnf.rpm.transaction.initReadOnlyTransaction(str(root)).dbMatch()):
+        return None
+    return BadRoot(f"the rpm database in the installroot {root} is empty",
+                   hint="Give the folder that holds the image's usr, etc and var.")
 
 
 def verify_files(root: Path, rpmdb: str, nevras: List[str], *, runner: Runner = run) -> List[str]:
@@ -105,25 +101,9 @@ def verify_files(root: Path, rpmdb: str, nevras: List[str], *, runner: Runner = 
     return [line.strip() for line in output.splitlines() if line.strip()]
 
 
-# What a run of DNF leaves in an empty folder before its plugins are loaded.
-_DNF_MADE = re.compile(
-    r"var/log/(dnf|hawkey)[a-z.]*\.log|var/cache/dnf/.*|(.*/)?(rpmdb\.sqlite(-shm|-wal)?|\.rpm\.lock)")
-
-
 # DNF takes longer than this to start, and whoever made a folder just before started it
 # within that time: a clock of ticks cannot tell such a folder from DNF's own.
-_START_S = 0.05
-
-
-def _entries(root: Path) -> Optional[List[str]]:
-    """Return what lies in ``root`` but for folders; None if that is too much for a new one."""
-    found: List[str] = []
-    for path in root.rglob("*"):
-        if path.is_symlink() or not path.is_dir():
-            found.append(path.relative_to(root).as_posix())
-            if len(found) > 50:
-                return None
-    return found
+_START_S = 0.02
 
 
 def _take_back(root: Path, runner: Runner) -> None:
@@ -132,11 +112,10 @@ def _take_back(root: Path, runner: Runner) -> None:
     found = [path for place in places for path in sorted((root / place).rglob("*"), reverse=True)]
     folders = {parent for path in found for parent in path.parents if root in parent.parents}
     for path in [*found, *sorted(folders, reverse=True)]:
-        name = path.relative_to(root).as_posix()
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()) and _born_in_this_run(path, runner):
                 path.rmdir()
-        elif _DNF_MADE.fullmatch(name) and _born_in_this_run(path, runner):
+        elif _born_in_this_run(path, runner):
             path.unlink()
 
 
