@@ -206,7 +206,8 @@ class NodePluginCommand(dnf.cli.Command):
         wants = query.Wants.of(installed=self.opts.installed, available=self.opts.available,
                                everything=self.opts.all)
         self._fill(session, repos=wants.available)
-        listing = query.list_plugins(session, wants, names=self.opts.names)
+        listing = query.list_plugins(session, wants, names=self.opts.names,
+                                     run=_program_runner())
         return self._answer(data.listing(listing), text.listing(listing))
 
     def run_info(self) -> Status:
@@ -398,8 +399,7 @@ def _fail_closed() -> Iterator[None]:
     except (dnf.exceptions.Error, SystemExit):
         raise
     except Exception as exc:  # DNF would log any other type and go on
-        from ovirt_node_plugin.errors import NodePluginError
-        if isinstance(exc, NodePluginError):
+        if hasattr(exc, "hint"):  # a NodePluginError; its module may be what is missing
             raise dnf.exceptions.Error(str(exc)) from exc
         logger.debug("", exc_info=True)
         raise dnf.exceptions.Error(f"node-plugin policy: {type(exc).__name__}: {exc}") from exc

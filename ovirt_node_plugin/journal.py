@@ -34,6 +34,9 @@ _COPIED_PATH, _COPIED_TREE = 256 * 1024, 16 * 1024 * 1024
 _RESERVE_BYTES = 1024 * 1024
 # After a crash of a running system, what changed so much later is somebody else's.
 _SLACK_NS = 60 * 1_000_000_000
+# So long a transaction may go on after its last file was unpacked: scriptlets, dracut.
+_LATE_NS = 30 * 60 * 10**9
+_DATABASES = ("rpmdb.sqlite", "Packages", "Packages.db")
 # What rpm makes beside a file of a package: lib/fsm.c, and rpm(8), "CONFIGURATION FILES".
 _RPM_MAKES = (".rpmnew", ".rpmsave", ".rpmorig")
 
@@ -269,11 +272,31 @@ def _judge(root: Path, state: State) -> Callable[[str], bool]:
     times = [now[3] for now in (stat_of(root / path) for path in certain)
              if now is not None and not stat.S_ISDIR(now[0])]
     until = max([*times, os.lstat(_folder(root) / CONTENT).st_ctime_ns]) + _SLACK_NS
+    _refuse_late(root, state)
 
     def ours(path: str) -> bool:
         now = stat_of(root / path)
         return path in certain or now is None or now[3] <= until
     return ours
+
+
+def _refuse_late(root: Path, state: State) -> None:
+    """Refuse to undo where packages were changed long after this change stopped.
+
+    A system that runs may have had other packages installed since, by rpm itself;
+    putting the old database back would lose them.
+    """
+    own = [root / path for path in state.scope.paths] + [_folder(root) / CONTENT]
+    last = max(found[3] for found in map(stat_of, own)
+               if found is not None and not stat.S_ISDIR(found[0]))
+    for path in state.index:
+        now = stat_of(root / path)
+        if (_is_whole(state.scope, path) and os.path.basename(path) in _DATABASES
+                and now is not None and now[3] > last + _LATE_NS):
+            raise RecordError(
+                f"packages were changed in {root} after a change of plugins was interrupted",
+                hint="Undoing it would lose them. To keep the system as it is, move"
+                     f" {_folder(root)} away, then run dnf node-plugin verify.")
 
 
 def _settle(root: Path, parents: Collection[str], state: State) -> None:

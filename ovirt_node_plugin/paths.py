@@ -1,6 +1,7 @@
 """Names inside a root: resolved by hand, never out of it."""
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -56,6 +57,22 @@ def relative_inside(root: Path, name: str) -> str:
     ``usr/lib``, give the same answer.
     """
     return resolve_inside(root, name, follow_last=False).relative_to(root).as_posix()
+
+
+def read_small(path: Path, *, max_bytes: int = 1 << 20) -> bytes:
+    """Return the content of the regular file at the host path ``path``.
+
+    What a hostile root puts there, a fifo, a device or an endless file, neither
+    blocks nor fills the memory. Raises OSError for it, and as the system does.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no regular file", str(path))
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {max_bytes} bytes", str(path))
+    return data
 
 
 def is_inside(path: str, folder: str) -> bool:

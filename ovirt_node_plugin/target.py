@@ -1,6 +1,7 @@
 """What a root is: a node or a host, of which version, live or not, and its database."""
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from .errors import BadRoot
-from .paths import resolve_inside
+from .paths import read_small, resolve_inside
 
 NODE = "node"
 HOST = "host"
@@ -37,13 +38,21 @@ class Target:
 
     @property
     def live(self) -> bool:
-        """Say if the root is the running system."""
-        return self.root == Path("/")
+        """Say if the root is the running system, under whatever name."""
+        return is_running_system(self.root)
 
     @property
     def is_node(self) -> bool:
         """Say if the root is an oVirt Node image."""
         return self.kind == NODE
+
+
+def is_running_system(root: Path) -> bool:
+    """Say if ``root`` is ``/``, also as ``//``, by a bind mount or through /proc."""
+    try:
+        return os.path.samestat(os.stat(root), os.stat("/"))
+    except OSError:
+        return False
 
 
 def read_target(root: Path) -> Target:
@@ -85,7 +94,7 @@ def read_os_release(root: Path) -> Dict[str, str]:
     """Return the variables of the root's os-release(5), links resolved inside it."""
     for name in ("etc/os-release", "usr/lib/os-release"):
         try:
-            text = resolve_inside(root, name).read_text(errors="replace")
+            text = read_small(resolve_inside(root, name)).decode(errors="replace")
         except OSError:
             continue
         return dict(_variables(text))

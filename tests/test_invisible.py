@@ -23,7 +23,7 @@ COMMANDS = [["repolist", "--all"], ["search", "net-snmp"], ["list", "--available
             ["check"], ["module", "list"], ["makecache"]]
 
 # What differs between two runs of one command: times, speeds and the root's own name.
-VOLATILE = re.compile(r"\d+\.?\d* +[kM]?B/s.*|\d\d\d\d-\d\d-\d\d.*|[A-Z][a-z]{2} [A-Z][a-z]{2} "
+VOLATILE = re.compile(r" *\d+\.?\d* +[kM]?B/s.*|\d\d\d\d-\d\d-\d\d.*|[A-Z][a-z]{2} [A-Z][a-z]{2} "
                       r"[ \d]\d .*|Last metadata expiration check.*\n|using metadata from.*"
                       r"|warning: Found sqlite.*\n|Unable to detect.*\n")
 

@@ -16,7 +16,7 @@ from ..packages.session import PackageChange, Session
 from ..paths import is_inside, resolve_inside
 from ..registry import MANIFESTS, REGISTRY
 from ..vdsm import HOOKS_FOLDER
-from ..target import Target
+from ..target import Target, is_running_system
 from ..trees import Relative
 
 TOOL = f"ovirt-node-plugin {__version__}"
@@ -114,7 +114,7 @@ def wait_for_scriptlets(root: Path, *, timeout_s: float = 10) -> None:
 
     Raises Refused, naming them, if one is still there after ``timeout_s``.
     """
-    if root == Path("/"):
+    if is_running_system(root):
         return
     until = time.monotonic() + timeout_s
     while True:
@@ -173,7 +173,12 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope,
     Raises RolledBack for a failure that was undone, and RecordError for one that
     could not be: then the journal stays for the next command.
     """
-    root = session.target.root
+    with session.exclusive():
+        yield from _journaled(session.target.root, session, intent, what)
+
+
+def _journaled(root: Path, session: Session, intent: journal.Intent, what: journal.Scope,
+               ) -> Iterator[journal.Journal]:
     try:
         opened = journal.begin(root, intent, what)
     except NodePluginError:

@@ -100,6 +100,7 @@ def carry_out(ready: Installation, session: Session, *, displays: Sequence[Any])
             replaced=change.package_paths(root, [one for one in packages
                                                  if one.action == "remove"]),
             ours={one.path for revert in reverts for one in revert.restore})
+        requirements.check_effects(effects)
         moment = registry.installed_now()
         for job, revert in zip(ready.jobs, reverts):
             applied = _switch_on(job, revert, books, effects)

@@ -1,6 +1,7 @@
 """Look without changing: list, info, verify."""
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Sequence, Tuple
@@ -35,8 +36,8 @@ class Wants:
         return cls(installed or everything or not available, available or everything)
 
 
-def list_plugins(session: Session, wants: Wants, *,
-                 names: Sequence[str]) -> Tuple[PluginState, ...]:
+def list_plugins(session: Session, wants: Wants, *, names: Sequence[str],
+                 run: Runner) -> Tuple[PluginState, ...]:
     """Return the plugins of the session's root, the library and the enabled repositories.
 
     ``names`` limits the list; installed ones come first, each part by name.
@@ -45,7 +46,8 @@ def list_plugins(session: Session, wants: Wants, *,
     present = session.installed()
     found: List[PluginState] = []
     if wants.installed:
-        found += [_installed(record, present) for record in known.records.values()]
+        found += [_installed(record, _check(record, present, session, run).problems)
+                  for record in known.records.values() if not names or record.name in names]
         found += [PluginState(name, "", "", "", "broken", "", (reason,))
                   for name, reason in known.damaged.items()]
     if wants.available:
@@ -74,7 +76,10 @@ def info(session: Session, bundles: Sequence[Bundle], rest: Sequence[str], *,
     offered = [*bundles, *find.find_in_metadata(unknown, session)]
     installed = [name for name in (*(one.descriptor.name for one in bundles), *rest)
                  if name in known.records]
-    found = [_recorded(known.records[name], session) for name in dict.fromkeys(installed)]
+    present = session.installed()
+    found = [_recorded(known.records[name], session,
+                       _check(known.records[name], present, session, run).problems)
+             for name in dict.fromkeys(installed)]
     found += [_offered(bundle, session, run) for bundle in offered
               if bundle.descriptor.name not in known.records
               or known.records[bundle.descriptor.name].version != bundle.descriptor.version]
@@ -120,8 +125,7 @@ def package_problems(record: Record, present: Mapping[str, str]) -> Tuple[str, .
     return tuple(lines)
 
 
-def _installed(record: Record, present: Mapping[str, str]) -> PluginState:
-    problems = package_problems(record, present)
+def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
     return PluginState(record.name, record.version, record.vendor, record.summary,
                        "broken" if problems else "installed", record.source, problems)
 
@@ -154,10 +158,10 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
                  tuple(one.text for one in engine.wanted(descriptor, context)))
 
 
-def _recorded(record: Record, session: Session) -> PluginInfo:
+def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:
     manifest = registry.read_manifest(session.target.root, record.name)
     descriptor = parse_descriptor(manifest.descriptor, origin=f"the manifest of {record.name}")
-    return _info(_installed(record, session.installed()), descriptor, record.installed_at,
+    return _info(_installed(record, problems), descriptor, record.installed_at,
                  tuple(package.nevra for package in record.packages),
                  tuple(f"{one.kind} {one.key} {one.value} (before: {one.before})".strip()
                        for one in record.settings))
@@ -179,8 +183,9 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
     problems = list(package_problems(record, present))
     target = session.target
     there = [one.nevra for one in record.packages if one.nevra in present]
-    problems += [_altered(line) for line in rpmdb.verify_files(
-        target.root, target.rpmdb, there, runner=run)]
+    if os.geteuid() == 0:  # rpm changes its root to look
+        problems += [_altered(line) for line in rpmdb.verify_files(
+            target.root, target.rpmdb, there, runner=run)]
     try:
         manifest: Manifest = registry.read_manifest(target.root, record.name)
     except NodePluginError as exc:

@@ -5,6 +5,7 @@ from typing import List, Sequence
 
 from .. import journal
 from ..bundle import Bundle
+from ..changes import Change
 from ..descriptor import PackageNeed, check_tool
 from ..errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ..packages.session import PackageChange, Session
@@ -50,12 +51,18 @@ def check_after(bundles: Sequence[Bundle], session: Session,
                 raise _unmet(bundle, need, versions, session)
 
 
-def check_files(packages: Sequence[PackageChange], target: Target) -> None:
-    """Raise Refused if a package brings a file to where this tool and rpm keep their books.
+# Where DNF reads repositories and its configuration (dnf.conf(5), "reposdir"): a plugin's
+# repositories are in its bundle, where they are known as its own and stay off.
+DNF_FOLDERS = ("etc/yum.repos.d", "etc/yum/repos.d", "etc/distro.repos.d", "etc/dnf")
 
-    The folders themselves may be a package's.
+
+def check_files(packages: Sequence[PackageChange], target: Target) -> None:
+    """Raise Refused if a package brings a file to where others keep their books.
+
+    That is this tool's registry and journal, rpm's database, and DNF's repositories
+    and configuration. The folders themselves may be a package's.
     """
-    own = (REGISTRY, MANIFESTS, journal.FOLDER, target.rpmdb)
+    own = (REGISTRY, MANIFESTS, journal.FOLDER, target.rpmdb, *DNF_FOLDERS)
     relative = Relative(target.root)
     for change in packages:
         for path in change.files if change.action != "remove" else ():
@@ -64,6 +71,16 @@ def check_files(packages: Sequence[PackageChange], target: Target) -> None:
                 raise Refused(
                     f"package {change.nevra} brings {path}, which is not a package's to bring.",
                     hint="Do not install it; ask its vendor.")
+
+
+def check_effects(effects: Sequence[Change]) -> None:
+    """Raise Refused if a scriptlet wrote into DNF's folders, but for its module states."""
+    for change in effects:
+        if any(is_inside(change.path, folder) for folder in DNF_FOLDERS) and not is_inside(
+                change.path, "etc/dnf/modules.d"):
+            raise Refused(f"a scriptlet of a package changed /{change.path}, where DNF keeps"
+                          " repositories and its configuration",
+                          hint="Do not install it; ask its vendor.")
 
 
 def _meets(version: str, need: PackageNeed) -> bool:

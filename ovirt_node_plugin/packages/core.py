@@ -14,6 +14,7 @@ import dnf.transaction
 import hawkey
 
 from ..errors import UsageError
+from ..paths import read_small
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str,
                               " it may be empty.")
     for path in files:
         try:
-            lines = path.read_text().splitlines()
+            lines = read_small(path).decode().splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise UsageError(f"the core package list {path} cannot be read: {exc}",
                              hint="Make it a readable text file, or take it away.") from exc

@@ -67,8 +67,14 @@ class Policy:
                     [resolve_inside(root, str(folder)) for folder in self.config.core_lists],
                     needed=False)
             self._rules = core.CoreRules(patterns, registry.claims(root), self.target.is_node,
-                                         self.config.live_allow if self.target.is_node else ())
+                                         self._free())
         return self._rules
+
+    def _free(self) -> Tuple[str, ...]:
+        """Return the names that may replace core packages: never where a plugin takes part."""
+        plugins = self.plugin_run or any(repo.id in self.owners
+                                         for repo in self.base.repos.iter_enabled())
+        return self.config.live_allow if self.target.is_node and not plugins else ()
 
     @property
     def named(self) -> Tuple[str, ...]:
@@ -161,7 +167,8 @@ class Policy:
 
     def bundle_repos(self) -> Tuple[str, ...]:
         """Return the ids of the repositories that bundles define, whose keys need trust."""
-        return tuple(sorted(set().union(*self._bundle_ids.values())))
+        inside = {repo.id for repo in self.base.repos.values() if repos.is_inside_bundle(repo)}
+        return tuple(sorted(inside.union(*self._bundle_ids.values())))
 
     def own_repos_off(self) -> Tuple[str, ...]:
         """Return the ids of the repositories of ``wanted`` plugins that are off in this run."""

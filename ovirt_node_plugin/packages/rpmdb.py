@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import tempfile
@@ -15,7 +16,7 @@ import rpm
 from ..errors import BadRoot, CommandError
 from ..paths import resolve_inside
 from ..run import Runner, StrPath, run
-from ..target import find_rpmdb, read_target
+from ..target import find_rpmdb, is_running_system, read_target
 from . import start
 
 
@@ -109,7 +110,10 @@ _START_S = 0.02
 def _take_back(root: Path, runner: Runner) -> None:
     """Take away what DNF's start put into a ``root`` that turns out to be no system."""
     places = ("var/log", "var/cache/dnf", rpm.expandMacro("%{?_dbpath}").lstrip("/"))
-    found = [path for place in places for path in sorted((root / place).rglob("*"), reverse=True)]
+    if is_running_system(root):
+        return
+    found = [path for place in places if resolve_inside(root, place) == root / place
+             for path in sorted((root / place).rglob("*"), reverse=True)]
     folders = {parent for path in found for parent in path.parents if root in parent.parents}
     for path in [*found, *sorted(folders, reverse=True)]:
         if path.is_dir() and not path.is_symlink():
@@ -117,6 +121,15 @@ def _take_back(root: Path, runner: Runner) -> None:
                 path.rmdir()
         elif _born_in_this_run(path, runner):
             path.unlink()
+    _stop_logs(root)
+
+
+def _stop_logs(root: Path) -> None:
+    """Have DNF write no more into log files below ``root``: it would make them again."""
+    for logger in logging.Logger.manager.loggerDict.values():
+        for handler in list(getattr(logger, "handlers", ())):
+            if root in Path(getattr(handler, "baseFilename", "/")).parents:
+                logger.removeHandler(handler)  # type: ignore[union-attr]
 
 
 def _born_in_this_run(path: Path, runner: Runner) -> bool:

@@ -9,12 +9,13 @@ from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, Seq
 import dnf
 import dnf.callback
 import dnf.exceptions
+import dnf.lock
 import dnf.transaction
 import hawkey
 
 from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import Install
-from ..errors import NodePluginError, Refused, RolledBack, UnmetDependency
+from ..errors import Locked, NodePluginError, Refused, RolledBack, UnmetDependency
 from . import core, explain, repos, rpmdb
 from .metadata import read_metadata
 from .policy import Policy
@@ -239,6 +240,24 @@ class Session:
             raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
         if failures.messages:
             raise RolledBack("\n".join(dict.fromkeys(failures.messages)))
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other DNF processes off the root's rpm database, as its transactions do.
+
+        Raises Locked where DNF is told not to wait for another process.
+        """
+        lock = dnf.lock.build_rpmdb_lock(self.base.conf.persistdir, self.base.conf.exit_on_lock)
+        try:
+            lock.__enter__()
+        except dnf.exceptions.LockError as exc:
+            raise Locked(str(exc), hint="Wait until the other process is done.") from exc
+        try:
+            yield
+        finally:
+            # DNF's own transaction, in between, took the same lock and its file away
+            with contextlib.suppress(FileNotFoundError):
+                lock.__exit__()
 
     def close(self) -> None:
         """Let go of every handle on the root's databases."""

@@ -249,3 +249,20 @@ def test_extended_attributes_and_links_of_files_come_back(root: Path) -> None:
     journal.undo(root)
     assert changed(before, tree_state(root)) == []
     assert (root / "etc/file").samefile(root / "etc/twin")
+
+
+def test_packages_changed_long_after_a_crash_of_a_running_system_are_kept(
+        root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = root / "var/lib/rpm/rpmdb.sqlite"
+    database.parent.mkdir(parents=True, exist_ok=True)
+    database.write_bytes(b"old")
+    journal.begin(root, Intent("install", ("foo",), "test"),
+                  Scope(paths=(), trees=("etc",), whole=("var/lib/rpm",), live=True))
+    database.write_bytes(b"new")
+    monkeypatch.setattr(journal, "_LATE_NS", -10**12)
+    with pytest.raises(RecordError, match="packages were changed") as caught:
+        journal.undo(root)
+    assert "move" in caught.value.hint and database.read_bytes() == b"new"
+    monkeypatch.setattr(journal, "_LATE_NS", 10**12)
+    journal.undo(root)
+    assert database.read_bytes() == b"old"
