@@ -36,7 +36,8 @@ class Applied:
     """One setting that was switched on, and how to undo it.
 
     ``kind``, ``key`` and ``value`` are those of the setting; ``before`` is the
-    state before in one word, such as ``disabled`` or ``absent``.
+    state before in one word, such as ``disabled`` or ``absent``. ``outcome`` is what
+    only the system could say, in words such as ``uid=998``; empty for most kinds.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Applied:
     value: str
     before: str
     changes: Tuple[Change, ...]
+    outcome: str = ""
 
 
 @dataclass(frozen=True)

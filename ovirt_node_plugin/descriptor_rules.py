@@ -1,11 +1,14 @@
 """What a descriptor must keep to and its RELAX NG schema cannot say."""
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import posixpath
+import re
 from typing import Callable, Dict, Hashable, Iterator, Sequence, Tuple
 
 from .relaxng import Problem, problem_at, quoted
+from .sysctl_names import dotted
 from .vdsm import HOOK_POINTS, nearest_point
 from .versions import compare
 from .xmlread import Node
@@ -60,16 +63,20 @@ def _packages(root: Node) -> Iterator[Problem]:
 
 
 def _services(root: Node) -> Iterator[Problem]:
-    for settings in root.all("settings"):
+    for settings in _together(root):
         yield from _once(settings.all("service"), lambda node: node.get("name"),
                          lambda node: f"<service> named {node.get('name')}")
 
 
 def _kernel_modules(root: Node) -> Iterator[Problem]:
     """Check that each has an effect, once, and not the opposite one too."""
+    for settings in _together(root):
+        yield from _module_effects(settings.all("kernel-module"))
+
+
+def _module_effects(modules: Sequence[Node]) -> Iterator[Problem]:
     effects: Dict[Tuple[str, str], Node] = {}
     opposite = {"load": "blacklist", "blacklist": "load"}
-    modules = [m for settings in root.all("settings") for m in settings.all("kernel-module")]
     for module in modules:
         name = module.get("name").replace("-", "_")  # modprobe(8): the same to it
         mine = [e for e in ("load", "blacklist") if module.get(e) == "yes"]
@@ -88,21 +95,169 @@ def _kernel_modules(root: Node) -> Iterator[Problem]:
 
 
 def _vdsm_hooks(root: Node) -> Iterator[Problem]:
-    for settings in root.all("settings"):
+    for settings in _together(root):
         hooks = settings.all("vdsm-hook")
         for hook in hooks:
-            point, source = hook.get("point"), hook.attributes.get("source", "")
+            point = hook.get("point")
             if point and point not in HOOK_POINTS:
                 yield problem_at(hook, f"expected a VDSM hook point, found {quoted(point)}: "
                                        f"{point[:64]} is no VDSM hook point; the nearest is "
                                        f"{nearest_point(point[:64])}")
-            if source.startswith("/") and not _is_plain(source):
-                yield problem_at(hook, "expected an absolute path without '..', '.' or empty "
-                                       f"parts as source of <vdsm-hook>, found {quoted(source)}")
         yield from _once(hooks, lambda node: (node.get("point"), node.get("order"),
                                               node.get("name")),
                          lambda node: f"<vdsm-hook> {node.get('order')}_{node.get('name')} at "
                                       f"{node.get('point')}")
+
+
+def _paths(root: Node) -> Iterator[Problem]:
+    """Check every path of a setting, whatever its kind."""
+    for settings in _together(root):
+        for node in settings.children:
+            for name in ("source", "path", "home", "shell"):
+                path = node.attributes.get(name, "")
+                if path.startswith("/") and not _is_plain(path):
+                    yield problem_at(
+                        node, "expected an absolute path without '..', '.' or empty parts as "
+                              f"{name} of <{node.tag}>, found {quoted(path)}")
+
+
+def _placed_files(root: Node) -> Iterator[Problem]:
+    for settings in _together(root):
+        for tag in ("udev-rules", "multipath-config", "tmpfiles", "logrotate",
+                    "ca-certificate"):
+            yield from _once(settings.all(tag), lambda node: node.get("name"),
+                             lambda node: f"<{node.tag}> named {node.get('name')}")
+        yield from _once(settings.all("unit-drop-in"),
+                         lambda node: (node.get("unit"), node.get("name")),
+                         lambda node: f"<unit-drop-in> {node.get('name')} of {node.get('unit')}")
+        yield from _once(settings.all("persistent-path"), lambda node: node.get("path"),
+                         lambda node: f"<persistent-path> {node.get('path')}")
+
+
+# What the boot loader, the initramfs and imgbased find their image by.
+_OWN_ARGUMENTS = ("root", "rootflags", "rootfstype", "ro", "rw", "init", "rdinit", "initrd",
+                  "boot", "BOOT_IMAGE", "img.bootid", "ostree")
+
+
+def _kernel_arguments(root: Node) -> Iterator[Problem]:
+    """Check that none is the image's own, and that no two of one name contradict."""
+    for settings in _together(root):
+        by_name: Dict[str, Node] = {}
+        arguments = settings.all("kernel-argument")
+        for node in arguments:
+            name = node.get("name").replace("-", "_")  # the same to the kernel
+            if node.get("name") in _OWN_ARGUMENTS:
+                yield problem_at(node, "expected an argument that is not the image's own, "
+                                       f"found {node.get('name')}")
+            if node.get("repeat") == "yes" and (
+                    node.get("state") == "absent" or not node.get("value")):
+                yield problem_at(node, "expected a value, and no state=\"absent\", beside "
+                                       "repeat=\"yes\"")
+            first = by_name.setdefault(name, node)
+            many = all(node.get("value") and (one.get("repeat") == "yes"
+                       or one.get("state") == "absent") for one in (first, node))
+            if first is not node and not many:
+                yield problem_at(node, f"expected one <kernel-argument> named "
+                                       f"{node.get('name')}, found a second")
+        yield from _once(arguments, lambda node: (node.get("name").replace("-", "_"),
+                                                  node.get("value")),
+                         lambda node: f"<kernel-argument> {node.get('name')}"
+                                      f"={node.get('value')}")
+
+
+# Not /usr and /boot: they are the image, and what it replaces.
+_OWN_TOPS = ("etc", "home", "opt", "root", "srv", "var")
+
+
+def _persistent_paths(root: Node) -> Iterator[Problem]:
+    """Check that none would keep a part of the old image alive in the new one."""
+    for settings in _together(root):
+        for node in settings.all("persistent-path"):
+            parts = node.get("path").split("/")[1:]
+            if parts and (parts[0] not in _OWN_TOPS or len(parts) < 2):
+                yield problem_at(
+                    node, "expected a path of the plugin's own, such as /var/lib/NAME, "
+                          f"/etc/NAME or /opt/NAME, found {quoted(node.get('path'))}")
+
+
+def _sysctls(root: Node) -> Iterator[Problem]:
+    for settings in _together(root):
+        yield from _once(settings.all("sysctl"), lambda node: dotted(node.get("name")),
+                         lambda node: f"<sysctl> named {dotted(node.get('name'))}")
+
+
+_NO_IDS = ("65534", "65535", "4294967295")  # nobody's, and "none" (systemd: Users, Groups)
+
+
+def _accounts(root: Node) -> Iterator[Problem]:
+    for settings in _together(root):
+        for tag, number in (("user", "uid"), ("group", "gid")):
+            nodes = settings.all(tag)
+            yield from _once(nodes, lambda node: node.get("name"),
+                             lambda node: f"<{node.tag}> named {node.get('name')}")
+            for node in nodes:
+                if node.get(number) in _NO_IDS or int(_digits(node.get(number))) > 2**32 - 2:
+                    yield problem_at(node, f"expected a {number} that an account may have, "
+                                           f"found {node.get(number)}")
+
+
+def _firewall(root: Node) -> Iterator[Problem]:
+    for settings in _together(root):
+        ports, services = settings.all("firewall-port"), settings.all("firewall-service")
+        defined = [node for node in services if node.all("port")]
+        for node in (*ports, *(port for service in defined for port in service.all("port"))):
+            low, _, high = node.get("port").partition("-")
+            if int(_digits(high)) > 65535 or int(_digits(low)) > 65535 or (
+                    high and int(_digits(low)) >= int(_digits(high))):
+                yield problem_at(node, "expected a port from 1 to 65535, or two of them, the "
+                                       f"lower one first, found {node.get('port')}")
+        yield from _once(ports, lambda node: (node.get("zone"), *_port(node)),
+                         lambda node: f"<firewall-port> {'/'.join(_port(node))}")
+        yield from _once(services, lambda node: (node.get("zone"), node.get("name")),
+                         lambda node: f"<firewall-service> named {node.get('name')}")
+        yield from _once(defined, lambda node: node.get("name"),
+                         lambda node: f"definition of {node.get('name')}")
+        for service in defined:
+            yield from _once(service.all("port"), _port,
+                             lambda node: f"<port> {'/'.join(_port(node))}")
+
+
+def _port(node: Node) -> Tuple[str, str]:
+    return node.get("port"), node.get("protocol")
+
+
+def _digits(text: str) -> str:
+    return text if re.fullmatch("[0-9]{1,10}", text) else "0"
+
+
+def _conditions(root: Node) -> Iterator[Problem]:
+    for settings in root.all("settings"):
+        for when in settings.all("when"):
+            if not when.attributes:
+                yield problem_at(when, "expected a condition in <when>, found none")
+            if when.get("target") == "host" and (when.get("node-min") or when.get("node-max")):
+                yield problem_at(when, "expected no bound of the Node beside target=\"host\"")
+            for what in ("node", "package"):
+                least, most = when.get(f"{what}-min"), when.get(f"{what}-max")
+                if least and most and compare(least, most) > 0:
+                    yield problem_at(when, f"expected a {what}-min that is not above "
+                                           f"{what}-max {most}, found {least}")
+            if not when.get("package") and (when.get("package-min") or when.get("package-max")):
+                yield problem_at(when, "expected the attribute package beside its bounds, "
+                                       "found none")
+
+
+def _together(root: Node) -> Iterator[Node]:
+    """Yield each set of settings that may hold at once, as one <settings>.
+
+    That is what has no condition, with what is under each one: two conditions may
+    exclude one another, so what is under them is compared when they are known.
+    """
+    for settings in root.all("settings"):
+        plain = tuple(node for node in settings.children if node.tag != "when")
+        whens = settings.all("when")
+        for children in [when.children for when in whens] or [()]:
+            yield dataclasses.replace(settings, children=(*plain, *children))
 
 
 def _is_plain(path: str) -> bool:
@@ -118,4 +273,6 @@ def _once(nodes: Sequence[Node], key: Callable[[Node], Hashable],
         seen.add(key(node))
 
 
-_RULES = (_bounds, _needs, _repo_ids, _packages, _services, _kernel_modules, _vdsm_hooks)
+_RULES = (_bounds, _needs, _repo_ids, _packages, _services, _kernel_modules, _vdsm_hooks,
+          _paths, _placed_files, _kernel_arguments, _persistent_paths, _sysctls, _accounts,
+          _firewall, _conditions)

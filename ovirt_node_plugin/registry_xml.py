@@ -110,14 +110,18 @@ def load_manifest(data: bytes, *, origin: str) -> Manifest:
 
 
 def _setting(parent: Any, applied: Applied) -> Any:
-    return _element(parent, "setting", kind=applied.kind, key=applied.key, value=applied.value,
+    node = _element(parent, "setting", kind=applied.kind, key=applied.key, value=applied.value,
                     before=applied.before)
+    if applied.outcome:
+        node.set("outcome", _fit(applied.outcome))
+    return node
 
 
 def _load_setting(node: Node, origin: str) -> Applied:
     return Applied(_get(node, "kind"), _get(node, "key"), _get(node, "value"),
                    _get(node, "before"),
-                   tuple(_load_change(child, origin) for child in node.children))
+                   tuple(_load_change(child, origin) for child in node.children),
+                   _get(node, "outcome"))
 
 
 def _dump_change(parent: Any, change: Change) -> None:

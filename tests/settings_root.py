@@ -4,11 +4,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ovirt_node_plugin.changes import Applied
+from ovirt_node_plugin.descriptor import Descriptor, Setting, When
 from ovirt_node_plugin.files import Entry, read_entry
 from ovirt_node_plugin.run import Runner, StrPath, run
+from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context
 from tests.support.kmod import module_bytes
 
@@ -36,6 +38,22 @@ def make_root(root: Path) -> Path:
     return root
 
 
+def make_firewall(root: Path) -> None:
+    """Give a root firewalld's configuration, as its package brings it, with few zones."""
+    for folder in ("etc/firewalld", "usr/lib/firewalld"):
+        for name in ("helpers", "icmptypes", "ipsets", "policies", "services", "zones"):
+            (root / folder / name).mkdir(parents=True)
+    (root / "etc/firewalld/firewalld.conf").write_text("# Default\nDefaultZone=public\n")
+    for zone in ("block", "drop", "internal", "public", "trusted"):
+        target = ' target="ACCEPT"' if zone == "trusted" else ""
+        (root / f"usr/lib/firewalld/zones/{zone}.xml").write_text(
+            f'<?xml version="1.0" encoding="utf-8"?>\n<zone{target}>\n  <short>{zone}</short>\n'
+            '  <service name="ssh"/>\n  <forward/>\n</zone>\n')
+    (root / "usr/lib/firewalld/services/ssh.xml").write_text(
+        '<?xml version="1.0" encoding="utf-8"?>\n<service>\n  <short>SSH</short>\n'
+        '  <port protocol="tcp" port="22"/>\n</service>\n')
+
+
 def write_unit(root: Path, name: str, *, also: str = "", install: bool = True) -> str:
     """Write a unit that multi-user.target or sockets.target wants; return its path."""
     kind = name.rpartition(".")[2]
@@ -58,6 +76,7 @@ def write_module(root: Path, name: str, *, folder: str = "kernel") -> str:
 
 def write_file(root: Path, path: str, text: str) -> str:
     """Write a file of a plugin's package; return its path in the root."""
+    path = path.lstrip("/")
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
     return f"/{path}"
@@ -84,6 +103,21 @@ def context(root: Path, plugin: str = "foo", *, files: Sequence[str] = (),
             runner: Runner = run) -> Context:
     """Return a context whose plugin brings ``files``, regular ones."""
     return Context(root, plugin, dict.fromkeys(files, 0o100644), runner)
+
+
+def descriptor(*settings: Union[Setting, When]) -> Descriptor:
+    """Return a descriptor with these settings and nothing else of interest."""
+    return Descriptor(1, "foo", "1.0", "V", "S", "", "", "", "", "", "", (), (), (), (),
+                      tuple(settings), b"")
+
+
+def remove(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> engine.Revert:
+    """Take one plugin's settings out, as an operation does without packages."""
+    plan = engine.plan_revert(held.pop(name), held, root)
+    engine.do_revert(plan, context(root))
+    held.update(plan.handed)
+    held.update(engine.finish_revert(plan, held, context(root)).handed)
+    return plan
 
 
 def tree(root: Path) -> Mapping[str, Entry]:

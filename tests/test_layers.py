@@ -14,7 +14,7 @@ DNF_PLUGIN = TOP / "dnf-plugins"
 # From the ground up. A module, or every module of a package, imports only from the
 # lines above its own; what stands on one line does not import one another.
 LAYERS: Tuple[Tuple[str, ...], ...] = (
-    ("errors", "vdsm"),
+    ("errors", "vdsm", "sysctl_names"),
     ("run", "paths", "versions"),
     ("files", "trees"),
     ("snapshot",),

@@ -265,7 +265,7 @@ def keyring(built: support.Fixtures, sandbox: Sandbox) -> Iterator[Path]:
 @pytest.mark.usefixtures("keyring")
 def test_examples_of_the_descriptor_are_what_happens(
         sandbox: Sandbox, built: support.Fixtures) -> None:
-    whole, least = manpages.of_kind(DESCRIPTOR, "xml")
+    whole, least, *_ = manpages.of_kind(DESCRIPTOR, "xml")
     (repo_file,) = manpages.of_kind(DESCRIPTOR, "repo")
     (sandbox.cwd / "node-plugin.xml").write_text(whole.text)
     (sandbox.cwd / "storage.repo").write_text(repo_file.text)

@@ -9,7 +9,10 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.changes import Applied, Change, Watch, capture, difference, put_back
-from ovirt_node_plugin.descriptor import Descriptor, KernelModule, Service, Setting, VdsmHook
+from ovirt_node_plugin.descriptor import (
+    FirewallPort, FirewallService, Group, KernelArgument, KernelModule, PersistentPath, PlacedFile,
+    Service, Setting, Sysctl, User, VdsmHook,
+)
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.run import run
@@ -21,9 +24,12 @@ from tests.settings_root import (
     UNITS,
     Recorder,
     context,
+    descriptor,
     differences,
+    make_firewall,
     make_root,
     paths,
+    remove,
     tree,
     write_file,
     write_module,
@@ -39,12 +45,6 @@ def root(tmp_path: Path) -> Path:
     return make_root(tmp_path / "root")
 
 
-def descriptor(*settings: Setting) -> Descriptor:
-    """Return a descriptor with these settings and nothing else of interest."""
-    return Descriptor(1, "foo", "1.0", "V", "S", "", "", "", "", "", "", (), (), (), (),
-                      tuple(settings), b"")
-
-
 def items(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
     return engine.wanted(descriptor(*settings), ctx)
 
@@ -52,15 +52,6 @@ def items(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
 def applied_by(root: Path, plugin: str, *settings: Setting) -> Tuple[Applied, ...]:
     ctx = context(root, plugin)
     return engine.apply_all(items(ctx, *settings), ctx)
-
-
-def remove(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> engine.Revert:
-    """Take one plugin's settings out, as an operation does without packages."""
-    plan = engine.plan_revert(held.pop(name), held, root)
-    engine.do_revert(plan, context(root))
-    held.update(plan.handed)
-    held.update(engine.finish_revert(plan, held, context(root)).handed)
-    return plan
 
 
 def test_settings_are_wanted_in_the_descriptors_order_and_told_in_a_line(root: Path) -> None:
@@ -394,10 +385,10 @@ def test_a_setting_that_switches_what_another_plugin_has_is_refused(root: Path) 
 
 def test_a_setting_of_an_unknown_kind_is_told_and_still_undone(root: Path) -> None:
     before = tree(root)
-    strange = Applied("firewall-port", "1/tcp", "open", "closed",
+    strange = Applied("time-machine", "1/tcp", "open", "closed",
                       (edit(root, "etc/firewall", "1/tcp\n"),))
     assert engine.verify([strange], context(root)) == (
-        "the setting firewall-port 1/tcp is of a kind that this version of the tool does not"
+        "the setting time-machine 1/tcp is of a kind that this version of the tool does not"
         " know",)
     engine.do_revert(engine.plan_revert([strange], {}, root), context(root))
     assert differences(before, tree(root)) == []
@@ -478,7 +469,9 @@ class World:
             if self.random.random() < 0.3:
                 watch = [Watch(path.rpartition("/")[0], "*")]
                 before = capture(self.root, watch)
-                edit(self.root, path, f"{name}\n")
+                edit(self.root, path, {"passwd": f"{name}:x:{ord(name[-1])}:0::/:/bin/sh\n",
+                                       "group": f"{name}:x:{ord(name[-1])}:\n"}.get(
+                                           path.rpartition("/")[2], f"{name}\n"))
                 found.extend(difference(before, capture(self.root, watch)))
         if self.random.random() < 0.3:
             watch = [Watch("etc/systemd/system", "*", deep=True)]
@@ -496,8 +489,24 @@ class World:
             KernelModule(module, load=True, options="x=1", blacklist=False),
             KernelModule("isv_c", load=False, options="", blacklist=True),
             VdsmHook("before_vm_start", self.random.randrange(100), name, files[2]),
-            VdsmHook("after_vm_destroy", 50, name, files[2])]
-        return self.random.sample(possible, self.random.randrange(1, 5))
+            VdsmHook("after_vm_destroy", 50, name, files[2]),
+            PlacedFile("udev-rules", files[2], f"{self.random.choice([name, 'shared'])}.rules"),
+            PlacedFile("tmpfiles", files[2], f"{name}.conf"),
+            PlacedFile("unit-drop-in", files[2], f"{name}.conf", "sshd.service"),
+            KernelArgument("intel_iommu", "on", present=True, repeat=False),
+            KernelArgument("quiet", "", present=False, repeat=False),
+            KernelArgument("console", self.random.choice(["ttyS1", "ttyS2"]), present=True,
+                           repeat=True),
+            KernelArgument(name, "", present=True, repeat=False),
+            PersistentPath("/usr/share"),
+            Sysctl("kernel.panic", self.random.choice(["10", "20"])),
+            Group("common", self.random.choice(["", "470"])),
+            User(f"u-{name}", "", "/opt", "", "", ("kvm",), ""),
+            User("shared", "", "", "", "", ("kvm",)[:self.random.randrange(2)], ""),
+            FirewallPort(self.random.choice(["5989", "5900-6000", "5950-6050"]), "tcp", ""),
+            FirewallService("cim", self.random.choice(["", "internal"]),
+                            (("5989", "tcp"),)[:self.random.randrange(2)])]
+        return self.random.sample(possible, self.random.randrange(1, 8))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -505,6 +514,10 @@ def test_any_plugins_that_come_and_go_in_any_order_leave_the_tree_as_it_was(
         root: Path, seed: int) -> None:
     write_unit(root, "shared.service", also="shared.socket")
     write_unit(root, "shared.socket")
+    write_file(root, "etc/kernel/cmdline", "root=/dev/sda1 quiet console=tty0\n")
+    write_file(root, "boot/loader/entries/a.conf", "title a\noptions intel_iommu=off  quiet\n")
+    make_firewall(root)
+    write_file(root, "etc/group", "root:x:0:\nkvm:x:36:\n")
     before = tree(root)
     world = World(root, seed)
     names = [f"p{number}" for number in range(5)]

@@ -21,7 +21,7 @@ from ..trees import Relative
 
 TOOL = f"ovirt-node-plugin {__version__}"
 # Folders that scriptlets and settings write to; what is new in the bare ones can go again.
-_TREES = ("etc", HOOKS_FOLDER, "var/lib/alternatives")
+_TREES = ("etc", HOOKS_FOLDER, "boot/loader/entries", "var/lib/alternatives")
 _BARE = ("boot", "home", "opt", "root", "srv", "usr/lib/firmware", "usr/lib/systemd",
          "usr/lib/udev", "usr/local", "var")
 # The rest of /usr is too much to look through: only what is directly in such folders.

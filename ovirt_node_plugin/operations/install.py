@@ -20,6 +20,7 @@ from ..settings.model import Context
 from ..versions import compare
 from . import change, requirements
 from .books import Books, effects_of, settings_of
+from .facts import facts_of
 from .results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, PluginAction
 
 
@@ -189,7 +190,8 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
         name = bundle.descriptor.name
         paths = {path: 0 for nevra in shares[name]
                  for path in files.get(nevra) or session.files(nevra)}
-        context = Context(root=session.target.root, plugin=name, files=paths, run=run)
+        context = Context(root=session.target.root, plugin=name, files=paths, run=run,
+                          facts=facts_of(session, packages))
         wanted = engine.wanted(bundle.descriptor, context)
         upgrade = engine.plan_upgrade(settings_of(books.applied(name)), wanted, planned, context,
                                       repair=actions[name] == REPAIR)
@@ -282,7 +284,8 @@ def _told(job: Job) -> PluginAction:
         on=(*(one.text for one in job.upgrade.fresh),
             *(f"again: {one.text}" for one in job.upgrade.refreshed)),
         off=tuple(f"undo {engine.text_of(one)}" for one in job.upgrade.gone),
-        notes=(*job.upgrade.notes, *job.revert.notes))
+        notes=(*engine.left_out(descriptor, job.context), *job.upgrade.notes,
+               *job.revert.notes))
 
 
 def _kept(bundle: Bundle, books: Books) -> PluginAction:

@@ -20,6 +20,7 @@ from ..run import Runner
 from ..settings import engine
 from ..settings.model import Context
 from . import find
+from .facts import facts_of
 from .results import Check, PluginInfo, PluginState
 
 
@@ -152,10 +153,12 @@ def _available_state(descriptor: Descriptor, source: str) -> PluginState:
 
 def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
     descriptor = bundle.descriptor
-    context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run)
+    context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
+                      facts=facts_of(session, ()))
     return _info(_available_state(descriptor, bundle.source), descriptor, "",
                  tuple(f"{one.name} {one.version}".rstrip() for one in descriptor.installs),
-                 tuple(one.text for one in engine.wanted(descriptor, context)))
+                 (*(one.text for one in engine.wanted(descriptor, context)),
+                  *engine.left_out(descriptor, context)))
 
 
 def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:

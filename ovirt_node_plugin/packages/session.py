@@ -110,6 +110,11 @@ class Session:
         """Return name and NEVRA of every package installed in the root, by NEVRA."""
         return {str(package): package.name for package in self.base.sack.query().installed()}
 
+    @property
+    def arch(self) -> str:
+        """The root's base architecture, DNF's $basearch; empty if DNF knows none."""
+        return str(self.base.conf.substitutions.get("basearch", ""))
+
     def files(self, nevra: str) -> Tuple[str, ...]:
         """Return the absolute paths of all files of an installed package."""
         found = self.base.sack.query().installed().filter(nevra_strict=nevra)

@@ -6,11 +6,12 @@ from typing import Callable, List, Sequence, Tuple
 
 from ..changes import Applied, Change, alike, capture, difference
 from ..errors import Refused
-from ..files import same_entry
+from ..files import read_entry, same_entry
 from . import services
 from .kinds import KINDS
 from .ledger import Others
-from .model import Context, Wanted
+from .model import Context, Wanted, Woven
+from .weave import merged
 
 Done = Callable[[Applied], None]
 
@@ -28,8 +29,9 @@ def apply_all(items: Sequence[Wanted], ctx: Context, done: Done = lambda applied
     """
     found: List[Applied] = []
     for item in items:
-        applied = Applied(item.kind, item.key, item.value, KINDS[item.kind].state(item, ctx),
-                          _apply(item, ctx))
+        before, changes = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
+        applied = Applied(item.kind, item.key, item.value, before, changes,
+                          _outcome(item, changes, ctx))
         done(applied)
         _refuse_undoing(item, applied, {**others, ctx.plugin: (
             *others.get(ctx.plugin, ()), *found)}, ctx)
@@ -43,12 +45,16 @@ def refresh(old: Applied, item: Wanted, ctx: Context, done: Done = lambda applie
 
     With ``repair`` the state before is the present one, where that is not as it was left.
     """
-    then = _apply(item, ctx)
+    before, then = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
     first = old.changes
     if repair:
         again = {change.path for change in then}
-        first = tuple(change for change in first if change.path not in again)
-    applied = Applied(old.kind, old.key, item.value, old.before, chained(first, then))
+        # of the image that was replaced, unless it is still so
+        first = tuple(change for change in first if change.path not in again and not alike(
+            read_entry(ctx.root, change.path, content=False), change.before))
+    outcome = merged(old.outcome, _outcome(item, then, ctx)) if then else old.outcome
+    applied = Applied(old.kind, old.key, item.value, before if repair and then else old.before,
+                      chained(first, then), outcome)
     done(applied)
     return applied
 
@@ -78,6 +84,11 @@ def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ..
         else:
             found[found.index(old)] = Change(change.path, old.before, change.after)
     return tuple(change for change in found if not same_entry(change.before, change.after))
+
+
+def _outcome(item: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+    kind = KINDS[item.kind]
+    return kind.outcome(item, changes, ctx) if isinstance(kind, Woven) else ""
 
 
 def _apply(item: Wanted, ctx: Context) -> Tuple[Change, ...]:

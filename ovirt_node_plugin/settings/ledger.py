@@ -5,8 +5,8 @@ import dataclasses
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..changes import Applied, Change
-from ..files import Entry, same_entry
-from .trail import Step
+from ..files import same_entry
+from .trail import Rewrite, Step
 
 Others = Mapping[str, Sequence[Applied]]
 
@@ -37,18 +37,27 @@ class Ledger:
                      for change in applied.changes
                      if change.path.startswith(folder + "/")), None)
 
-    def find(self, kind: str, key: str, value: str) -> Optional[Tuple[str, int]]:
-        """Return who has that setting, None if nobody has."""
-        return next(((owner, number) for owner, number, applied in self.each()
-                     if (applied.kind, applied.key, applied.value) == (kind, key, value)), None)
+    def find(self, kind: str, key: str) -> Optional[Tuple[str, int]]:
+        """Return who has that setting, None if nobody has.
 
-    def rewrite(self, step: Step, before: Optional[Entry]) -> None:
-        """Let another plugin's change begin earlier."""
-        number, count = step.place
-        applied = self._applied[step.owner][number]
+        Of a shared one the values agree, though one plugin may say more than another.
+        """
+        return next(((owner, number) for owner, number, applied in self.each()
+                     if (applied.kind, applied.key) == (kind, key)), None)
+
+    def values(self, kind: str, key: str) -> Tuple[str, ...]:
+        """Return the values that plugins have of one setting."""
+        return tuple(applied.value for _, _, applied in self.each()
+                     if (applied.kind, applied.key) == (kind, key))
+
+    def rewrite(self, new: Rewrite) -> None:
+        """Let another plugin's change lead from another state, or to another one."""
+        number, count = new.step.place
+        applied = self._applied[new.step.owner][number]
         changes = list(applied.changes)
-        changes[count] = dataclasses.replace(step.change, before=before)
-        self.replace(step.owner, number, dataclasses.replace(applied, changes=tuple(changes)))
+        changes[count] = Change(new.step.change.path, new.before, new.after)
+        self.replace(new.step.owner, number, dataclasses.replace(
+            applied, changes=tuple(changes)))
 
     def give(self, owner: str, number: int, change: Change) -> None:
         """Let another plugin's setting answer for one more change."""

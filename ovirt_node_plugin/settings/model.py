@@ -3,16 +3,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
-from ..changes import Applied, Watch, alike
+from ..changes import Applied, Change, Watch, alike
 from ..descriptor import Setting
-from ..files import read_entry
+from ..files import Entry, read_entry
 from ..paths import relative_inside, resolve_inside
 from ..run import Runner
 from ..vdsm import HOOKS_FOLDER
 
 HOOKS = HOOKS_FOLDER
+
+Taker = Callable[[bytes], Optional[bytes]]
+"""Returns a content without one setting's part; None if that part was changed since."""
+
+
+def _no_versions(name: str) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What conditions ask about the root.
+
+    ``kind`` is ``node`` or ``host``, ``version`` that of the Node or the host, ``arch``
+    the base architecture; empty where it is not known. ``versions`` returns the EVRs in
+    which a package is there when the transaction is done.
+    """
+
+    kind: str = ""
+    version: str = ""
+    arch: str = ""
+    versions: Callable[[str], Sequence[str]] = _no_versions
+
+
+NO_FACTS = Facts()
 
 
 @dataclass(frozen=True)
@@ -28,6 +53,7 @@ class Context:
     plugin: str
     files: Mapping[str, int]
     run: Runner
+    facts: Facts = NO_FACTS
 
     def brings(self, path: str) -> Optional[int]:
         """Return the ``st_mode`` of a file among ``files``, None if it is not there.
@@ -52,7 +78,10 @@ class Wanted:
     ``key`` says what it is about, within its kind: a unit, ``isv_foo:options``,
     ``before_vm_start/50_storage``, a kernel version. ``value`` is what that is to
     be, ``text`` the whole in one line for a plan. ``item`` is the descriptor's, None
-    for what the plugin's files imply.
+    for what the plugin's files or other settings imply; ``parts`` are then names of
+    what it is made of. ``need`` says that it only has to be there: what another
+    setting of the plugin says of the same key goes first. ``wish`` is what the system
+    may choose if it can, in the words of an outcome; ``notes`` are lines for a plan.
     """
 
     kind: str
@@ -60,6 +89,10 @@ class Wanted:
     value: str
     text: str
     item: Optional[Setting]
+    parts: Tuple[str, ...] = ()
+    need: bool = False
+    wish: str = ""
+    notes: Tuple[str, ...] = ()
 
 
 class Kind(Protocol):
@@ -97,6 +130,61 @@ class Kind(Protocol):
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         """Return what is not, or no longer, as it was applied, each in one line."""
+
+
+class Derived(Kind, Protocol):
+    """A kind that follows from what several plugins want, in files that they share.
+
+    ``merged``: the value says what this plugin wants of it, so it is never simply put
+    back, as others may have written to the same files.
+    """
+
+    @property
+    def merged(self) -> bool: ...
+
+    def remake(self, last: Remnant, ctx: Context) -> None:
+        """Make it again when a plugin's part of it goes."""
+
+
+@runtime_checkable
+class Woven(Protocol):
+    """A kind that writes lines into files which hold those of others as well."""
+
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+        """Return in words what came of it, for ``taker`` and for the next image."""
+
+    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+        """Return what takes its lines out of the file ``path``; None if that is its own."""
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A kind of which the system chooses a part, which has to stay the same."""
+
+    def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
+        """Return ``wanted`` as it is to be where ``applied`` is what it was so far."""
+
+
+@runtime_checkable
+class Leaning(Protocol):
+    """A kind of which one setting may have done nothing, as another had done it."""
+
+    def leans(self, applied: Applied, gone: Applied) -> bool:
+        """Say if ``applied`` has to be looked at, and made so again, when ``gone`` goes."""
+
+
+@dataclass(frozen=True)
+class Remnant:
+    """What is left of a derived setting when plugins go.
+
+    ``gone`` are their values, ``kept`` those of the plugins that stay; ``bases`` is
+    each path that any of them changed, as it was before the first.
+    """
+
+    key: str
+    gone: Tuple[str, ...]
+    kept: Tuple[str, ...]
+    bases: Mapping[str, Optional[Entry]]
 
 
 def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:

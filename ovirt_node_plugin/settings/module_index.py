@@ -14,7 +14,7 @@ from ..descriptor import Setting
 from ..errors import Refused
 from ..paths import resolve_inside
 from ..run import StrPath
-from .model import Context, Wanted, leads_inside
+from .model import Context, Remnant, Wanted, leads_inside
 
 # depmod(8) takes its argument for a version only if it begins with two numbers.
 _MODULE = re.compile(
@@ -30,6 +30,7 @@ class ModuleIndex:
     name: str = "module-index"
     shared: bool = True
     derived: bool = True
+    merged: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         return ()
@@ -51,6 +52,9 @@ class ModuleIndex:
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         rebuild(wanted.key, ctx)
+
+    def remake(self, last: Remnant, ctx: Context) -> None:
+        rebuild(last.key, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         """Say which modules the index names that are not there."""

@@ -1,11 +1,14 @@
-"""Small files of settings, put into a root so that a second time changes nothing."""
+"""Files of settings, put into a root so that a second time changes nothing."""
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
+from ..errors import Refused
 from ..files import read_entry, write_atomic
 from ..paths import resolve_inside
+from .model import Context, Wanted
 
 
 def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) -> None:
@@ -20,6 +23,40 @@ def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) ->
     where = resolve_inside(root, folder)
     _make_folders(root, where)
     write_atomic(where / name, data, mode=mode, owner=(0, 0))
+
+
+def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
+    """Raise Refused unless a package of the plugin brings the regular file ``source``."""
+    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    mode = ctx.brings(source)
+    if mode is None:
+        raise Refused(f"{here} none of the plugin's packages brings that file",
+                      hint="Its vendor has to correct the source, or add the package.")
+    if mode and not stat.S_ISREG(mode):
+        raise Refused(f"{here} that is no regular file in the plugin's packages",
+                      hint="Its vendor has to name the file itself as the source.")
+
+
+def check_place(wanted: Wanted, place: str, ctx: Context, *, mine: bool) -> None:
+    """Raise Refused if ``place``, relative to the root, is somebody else's already."""
+    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    if ctx.brings(place) is not None:
+        raise Refused(f"{here} the plugin's own packages bring /{place}",
+                      hint="Its vendor has to do one of the two, not both.")
+    if not mine and read_entry(ctx.root, place, content=False):
+        raise Refused(f"{here} /{place} is there already and not a plugin's",
+                      hint="Move that file away if it is not needed.")
+
+
+def read_source(wanted: Wanted, source: str, ctx: Context) -> bytes:
+    """Return the source's content; a link would show what it points to, so it is refused."""
+    entry = read_entry(ctx.root, source)
+    if entry is None or entry.kind != "file" or entry.content is None:
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were installed"
+            " that is no regular file",
+            hint="Its vendor has to name the file itself as the source.")
+    return entry.content
 
 
 def _make_folders(root: Path, folder: Path) -> None:

@@ -4,33 +4,39 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
 from ..changes import Applied, Change, capture, compact
 from ..files import Entry, read_entry, same_entry
 from ..paths import resolve_inside
-from .kinds import KINDS
+from .kinds import DERIVED
 from .ledger import Ledger
-from .model import Context, Wanted
+from .model import Context, Remnant, Wanted
 from .trail import Step, walked
 
 
 @dataclass(frozen=True)
 class Remake:
-    """One derived setting; ``bases`` is each path as it was before the first plugin."""
+    """One derived setting of which the values ``gone`` go.
+
+    ``bases`` is each path as it was before the first plugin.
+    """
 
     kind: str
     key: str
+    gone: Tuple[str, ...]
     bases: Mapping[str, Optional[Entry]]
 
 
-def base_of(mine: Applied, ledger: Ledger, root: Path) -> Mapping[str, Optional[Entry]]:
+def base_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger,
+            root: Path) -> Mapping[str, Optional[Entry]]:
     """Return every path that ``mine`` or its like changed, as it was before the first."""
-    like = [mine, *(applied for _, _, applied in ledger.each()
-                    if (applied.kind, applied.key) == (mine.kind, mine.key))]
+    paths = {change.path for change in mine}
+    paths.update(change.path for _, _, applied in ledger.each()
+                 if (applied.kind, applied.key) == (kind, key) for change in applied.changes)
     bases = {}
-    for path in sorted({change.path for applied in like for change in applied.changes}):
-        own = [Step("", (0, count), change) for count, change in enumerate(mine.changes)
+    for path in sorted(paths):
+        own = [Step("", (0, count), change) for count, change in enumerate(mine)
                if change.path == path]
         steps = [*ledger.steps(path), *own]
         walk = walked(steps, read_entry(root, path, content=False)) or _longest(steps)
@@ -40,18 +46,19 @@ def base_of(mine: Applied, ledger: Ledger, root: Path) -> Mapping[str, Optional[
 
 def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:
     """Make it again for those who still need it; the first of them answers for all of it."""
-    kind = KINDS[one.kind]
+    kind = DERIVED[one.kind]
     wanted = Wanted(one.kind, one.key, "", "", None)
     watches = kind.watched(wanted, ctx)
     if not any(resolve_inside(ctx.root, watch.folder).is_dir() for watch in watches):
         return
     before = capture(ctx.root, watches)
-    kind.apply(wanted, ctx)
+    kind.remake(Remnant(one.key, one.gone, ledger.values(one.kind, one.key), one.bases), ctx)
     after = capture(ctx.root, watches, content=False)
-    first = {**before, **one.bases}
+    # In a file that no plugin changed so far, what a merged one takes out is gone for good
+    first = {**one.bases} if kind.merged else {**before, **one.bases}
     changes = tuple(
         Change(path, first.get(path), compact(after.get(path)))
-        for path in sorted({*first, *after})
+        for path in sorted(first if kind.merged else {*first, *after})
         if not same_entry(first.get(path), after.get(path)))
     heirs: List[Tuple[str, int, Applied]] = [
         found for found in ledger.each()

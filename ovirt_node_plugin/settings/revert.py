@@ -9,18 +9,21 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence, Set, Tuple
+from typing import FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..changes import EFFECTS, Applied, Change, put_back
 from ..errors import Drifted
 from ..files import Entry, read_entry
 from ..paths import resolve_inside
 from . import services
-from .kinds import is_derived, is_shared
+from .apply import refresh
+from .checking import text_of
+from .kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger, Others
-from .model import Context
+from .model import Context, Leaning, Taker, Wanted, Woven
 from .remake import Remake, base_of, remake
-from .trail import Step, lift
+from .trail import Step
+from .weave import merged, unweave
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,10 @@ class Revert:
 
     ``restore`` are the changes to put back; ``handed`` the complete new settings
     of each other plugin that answers for some of it from now on; ``notes`` lines
-    for people; ``keep`` the paths left as somebody changed them since. ``remake``
-    and ``folders`` are for ``finish_revert``: what is made again, and folders to be
-    removed that had something in them when this was planned.
+    for people; ``keep`` the paths left as somebody changed them since. ``remake``,
+    ``again`` and ``folders`` are for ``finish_revert``: what is made again, kind and
+    key of what is applied again if it is no longer so, and folders to be removed that
+    had something in them when this was planned.
     """
 
     restore: Tuple[Change, ...]
@@ -40,6 +44,7 @@ class Revert:
     keep: Tuple[str, ...] = ()
     remake: Tuple[Remake, ...] = ()
     folders: Tuple[str, ...] = ()
+    again: FrozenSet[Tuple[str, str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -64,13 +69,15 @@ def plan_revert(mine: Sequence[Applied], others: Others, root: Path, *,
     plain = [applied for applied in mine if not is_derived(applied.kind)]
     derived = [applied for applied in mine if is_derived(applied.kind)]
     loose = _hand_over(plain, ledger)
+    again = frozenset(_leaning(plain, ledger))
     remakes, put = _split_derived(derived, ledger, root)
     lifted = _lift_all(loose, ledger, root)
     if lifted.drifted and not keep_modified:
         raise _drifted(root, lifted.drifted)
     restore, folders = _decide_folders([*lifted.restore, *put], ledger, root)
     notes = [f"/{path} is left as it is: it was changed since" for path in lifted.drifted]
-    return Revert(restore, ledger.handed(), tuple(notes), lifted.drifted, remakes, folders)
+    return Revert(restore, ledger.handed(), tuple(notes), lifted.drifted, remakes, folders,
+                  again)
 
 
 def plan_effects(mine: Sequence[Change], others: Others, root: Path, *,
@@ -112,6 +119,7 @@ def finish_revert(revert: Revert, others: Others, ctx: Context) -> Finished:
     ledger = Ledger(others)
     for one in revert.remake:
         remake(one, ledger, ctx)
+    _apply_again(revert.again, ledger, ctx)
     left = put_back(ctx.root, [Change(path, None, None) for path in revert.folders
                                if _is_folder(ctx.root, path)])
     return Finished(ledger.handed(), tuple(f"/{path} is left: it is not empty" for path in left))
@@ -123,36 +131,58 @@ class _LiftedPaths:
     drifted: Tuple[str, ...]
 
 
-def _hand_over(mine: Sequence[Applied], ledger: Ledger) -> List[Change]:
+_Loose = Tuple[Applied, Change]
+
+
+def _leaning(mine: Sequence[Applied], ledger: Ledger) -> Iterator[Tuple[str, str]]:
+    """Yield kind and key of what may have to be applied again when ``mine`` are gone."""
+    for gone in mine:
+        kind = KINDS.get(gone.kind)
+        for _, _, applied in ledger.each():
+            if isinstance(kind, Leaning) and applied.kind == gone.kind \
+                    and kind.leans(applied, gone):
+                yield applied.kind, applied.key
+
+
+def _apply_again(again: FrozenSet[Tuple[str, str]], ledger: Ledger, ctx: Context) -> None:
+    for owner, number, one in tuple(ledger.each()):
+        if (one.kind, one.key) in again and KINDS[one.kind].verify(one, ctx):
+            wanted = Wanted(one.kind, one.key, one.value, text_of(one), None)
+            ledger.replace(owner, number, refresh(one, wanted, ctx))
+
+
+def _hand_over(mine: Sequence[Applied], ledger: Ledger) -> List[_Loose]:
     """Give other plugins what they want alike; return the changes that remain."""
-    loose: List[Change] = []
+    loose: List[_Loose] = []
     for applied in mine:
         heir = None
         if is_shared(applied.kind):
-            heir = ledger.find(applied.kind, applied.key, applied.value)
-        if heir is not None:
+            heir = ledger.find(applied.kind, applied.key)
+        if heir is not None and applied.changes:
             its = ledger.at(*heir)
-            ledger.replace(*heir, dataclasses.replace(its, before=applied.before))
+            ledger.replace(*heir, dataclasses.replace(
+                its, before=applied.before, outcome=merged(its.outcome, applied.outcome)))
         for change in applied.changes:
             holder = heir or next(((owner, number) for owner, number, other in ledger.each()
                                    if services.upholds(other, change)), None)
             if holder is not None:
                 ledger.give(*holder, change)
             else:
-                loose.append(change)
+                loose.append((applied, change))
     return loose
 
 
-def _lift_all(loose: Sequence[Change], ledger: Ledger, root: Path) -> _LiftedPaths:
+def _lift_all(loose: Sequence[_Loose], ledger: Ledger, root: Path) -> _LiftedPaths:
     restore: List[Change] = []
     drifted: List[str] = []
-    for path in sorted({change.path for change in loose}):
-        now = read_entry(root, path, content=False)
-        mine = [Step("", (0, count), change) for count, change in enumerate(loose)
-                if change.path == path]
-        lifted = lift([*ledger.steps(path), *mine], now)
-        for step, before in lifted.rewritten:
-            ledger.rewrite(step, before)
+    for path in sorted({change.path for _, change in loose}):
+        mine = {(0, count): one for count, one in enumerate(loose) if one[1].path == path}
+        takers = {place: _taker(applied, path) for place, (applied, _) in mine.items()}
+        now = read_entry(root, path, content=any(takers.values()))
+        steps = [Step("", place, change) for place, (_, change) in mine.items()]
+        lifted = unweave([*ledger.steps(path), *steps], now, takers)
+        for new in lifted.rewritten:
+            ledger.rewrite(new)
         restore.extend(lifted.restore)
         for change in lifted.drifted:
             if change.before is None and _is_dir(now) and _is_dir(change.after):
@@ -160,6 +190,11 @@ def _lift_all(loose: Sequence[Change], ledger: Ledger, root: Path) -> _LiftedPat
             else:
                 drifted.append(path)
     return _LiftedPaths(tuple(restore), tuple(sorted(set(drifted))))
+
+
+def _taker(applied: Applied, path: str) -> Optional[Taker]:
+    kind = KINDS.get(applied.kind)
+    return kind.taker(applied, path) if isinstance(kind, Woven) else None
 
 
 def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
@@ -171,14 +206,16 @@ def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
     """
     remakes: List[Remake] = []
     put: List[Change] = []
-    for applied in derived:
-        bases = base_of(applied, ledger, root)
-        if ledger.find(applied.kind, applied.key, applied.value) is None:
-            lifted = _lift_all(applied.changes, ledger, root)
+    for kind, key in dict.fromkeys((applied.kind, applied.key) for applied in derived):
+        mine = [applied for applied in derived if (applied.kind, applied.key) == (kind, key)]
+        loose = [(applied, change) for applied in mine for change in applied.changes]
+        bases = base_of(kind, key, [change for _, change in loose], ledger, root)
+        if not DERIVED[kind].merged and not ledger.values(kind, key):
+            lifted = _lift_all(loose, ledger, root)
             if not lifted.drifted:
                 put.extend(lifted.restore)
                 continue
-        remakes.append(Remake(applied.kind, applied.key, bases))
+        remakes.append(Remake(kind, key, tuple(applied.value for applied in mine), bases))
     return tuple(remakes), put
 
 

@@ -45,7 +45,7 @@ class Services:
         """Refuse a unit that is nowhere, or whose links would not stay in the root."""
         _refuse_links(ctx.root)
         unit = wanted.key
-        if _find(unit, ctx) is None:
+        if find_unit(unit, ctx) is None:
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but there is no such unit in the"
                 " root or in the plugin's packages",
@@ -114,7 +114,7 @@ def _state(unit: str, ctx: Context) -> str:
     return said.strip() or "not-found"
 
 
-def _find(unit: str, ctx: Context) -> Optional[str]:
+def find_unit(unit: str, ctx: Context) -> Optional[str]:
     """Return where the unit, or the template that it is an instance of, is or will be."""
     stem, at, rest = unit.partition("@")
     names = [unit, f"{stem}@.{rest.rpartition('.')[2]}"] if at else [unit]

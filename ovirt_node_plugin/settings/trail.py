@@ -27,15 +27,24 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Rewrite:
+    """Another plugin's step, and the states between which it leads from now on."""
+
+    step: Step
+    before: Optional[Entry]
+    after: Optional[Entry]
+
+
+@dataclass(frozen=True)
 class Lifted:
     """What is left of a path's steps when those of the plugin at hand are taken out.
 
-    ``rewritten`` has other plugins' steps with the ``before`` that they get;
+    ``rewritten`` has other plugins' steps with the states that they get;
     ``restore`` the changes by which the path itself is put back (at most one);
     ``drifted`` those that cannot be, because the path is not as they left it.
     """
 
-    rewritten: Tuple[Tuple[Step, Optional[Entry]], ...]
+    rewritten: Tuple[Rewrite, ...]
     restore: Tuple[Change, ...]
     drifted: Tuple[Change, ...]
 
@@ -47,13 +56,13 @@ def lift(steps: Sequence[Step], now: Optional[Entry]) -> Lifted:
     step with nothing on top is put back.
     """
     walk = walked(steps, now)
-    rewritten: List[Tuple[Step, Optional[Entry]]] = []
+    rewritten: List[Rewrite] = []
     under: List[Change] = []
     for step in walk:
         if not step.owner:
             under.append(step.change)
         elif under:
-            rewritten.append((step, under[0].before))
+            rewritten.append(Rewrite(step, under[0].before, step.change.after))
             under = []
     restore = [Change(under[0].path, under[0].before, under[-1].after)] if under else []
     rest = [step for step in steps if step not in walk]
@@ -64,7 +73,7 @@ def lift(steps: Sequence[Step], now: Optional[Entry]) -> Lifted:
         above = next((other for other in rest if other.owner and comparable(other.change.before)
                       == comparable(step.change.after)), None)
         if above is not None:
-            rewritten.append((above, step.change.before))
+            rewritten.append(Rewrite(above, step.change.before, above.change.after))
         elif comparable(now) != comparable(step.change.before):
             drifted.append(step.change)
     return Lifted(tuple(rewritten), tuple(restore), tuple(drifted))

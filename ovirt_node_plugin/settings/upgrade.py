@@ -8,13 +8,9 @@ from typing import Dict, Optional, Sequence, Tuple
 from ..changes import EFFECTS, Applied
 from .apply import Done, apply_all, refresh
 from .checking import check
-from .kinds import KINDS, is_derived
+from .kinds import FOLLOWS_CONTENT, KINDS, is_derived
 from .ledger import Others
-from .model import Context, Wanted
-
-# What of a package's content a setting copies or sums up, so that a new package
-# may mean a new content under the same name.
-_FOLLOWS_CONTENT = ("vdsm-hook", "module-index")
+from .model import Context, Remembering, Wanted
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
 
     Raises as ``check`` for what is new or refreshed.
     """
+    new = [_again(item, old, ctx) for item in new]
     wanted = {(item.kind, item.key, item.value): item for item in new}
     kept = tuple(one for one in old if (one.kind, one.key, one.value) in wanted)
     known = {(one.kind, one.key, one.value) for one in kept}
@@ -56,12 +53,22 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
         problems = () if is_derived(one.kind) else KINDS[one.kind].verify(one, ctx)
         if problems and not repair:
             notes.append(f"left as it was changed by hand: {'; '.join(problems)}")
-        elif problems or one.kind in _FOLLOWS_CONTENT:
+        elif problems or one.kind in FOLLOWS_CONTENT:
             refreshed.append(wanted[one.kind, one.key, one.value])
     check([*fresh, *refreshed], ctx, others=others, mine=old)
+    notes.extend(note for item in (*fresh, *refreshed) for note in item.notes)
     return Upgrade(kept, tuple(refreshed),
                    tuple(one for one in old if one not in kept and one.kind != EFFECTS),
                    fresh, tuple(new), tuple(notes), repair)
+
+
+def _again(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:
+    kind = KINDS[item.kind]
+    if isinstance(kind, Remembering):
+        for one in old:
+            if (one.kind, one.key) == (item.kind, item.key):
+                return kind.again(item, one, ctx)
+    return item
 
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, *, kept: Optional[Sequence[Applied]] = None,

@@ -1,7 +1,6 @@
 """VDSM hooks: files of a plugin, copied to where VDSM runs them."""
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
@@ -11,7 +10,7 @@ from ..errors import Refused
 from ..files import read_entry
 from ..paths import resolve_inside
 from .model import HOOKS, Context, Wanted, changed_since
-from .placing import place_file
+from .placing import check_place, check_source, place_file, read_source
 
 _MODE = 0o755
 
@@ -33,23 +32,12 @@ class VdsmHooks:
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse where VDSM is not, a source that the packages lack, a hook that is there."""
-        here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
         if not resolve_inside(ctx.root, HOOKS).is_dir() and not _brings_hooks(ctx):
-            raise Refused(f"{here} the root has no VDSM: /{HOOKS} is not there",
+            raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
+                          f" VDSM: /{HOOKS} is not there",
                           hint="This plugin is for oVirt Nodes and hosts; install vdsm first.")
-        mode = ctx.brings(wanted.value)
-        if mode is None:
-            raise Refused(f"{here} none of the plugin's packages brings that file",
-                          hint="Its vendor has to correct the source, or add the package.")
-        if mode and not stat.S_ISREG(mode):
-            raise Refused(f"{here} that is no regular file in the plugin's packages",
-                          hint="Its vendor has to name the script itself as the source.")
-        if ctx.brings(f"{HOOKS}/{wanted.key}") is not None:
-            raise Refused(f"{here} the plugin's own packages bring /{HOOKS}/{wanted.key}",
-                          hint="Its vendor has to do one of the two, not both.")
-        if not mine and read_entry(ctx.root, f"{HOOKS}/{wanted.key}", content=False):
-            raise Refused(f"{here} /{HOOKS}/{wanted.key} is there already and not a plugin's",
-                          hint="Move that file away if it is not needed.")
+        check_source(wanted, wanted.value, ctx)
+        check_place(wanted, f"{HOOKS}/{wanted.key}", ctx, mine=mine)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key
@@ -62,7 +50,8 @@ class VdsmHooks:
         return (Watch(*_place(wanted.key)),)
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        place_file(ctx.root, *_place(wanted.key), _source(wanted, ctx), mode=_MODE)
+        place_file(ctx.root, *_place(wanted.key), read_source(wanted, wanted.value, ctx),
+                   mode=_MODE)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         return changed_since(applied, ctx)
@@ -74,17 +63,6 @@ KIND = VdsmHooks()
 def _place(key: str) -> Tuple[str, str]:
     point, _, name = key.partition("/")
     return f"{HOOKS}/{point}", name
-
-
-def _source(wanted: Wanted, ctx: Context) -> bytes:
-    """Return the source's content; a link would show what it points to, so it is refused."""
-    entry = read_entry(ctx.root, wanted.value)
-    if entry is None or entry.kind != "file" or entry.content is None:
-        raise Refused(
-            f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were installed"
-            " that is no regular file",
-            hint="Its vendor has to name the script itself as the source.")
-    return entry.content
 
 
 def _brings_hooks(ctx: Context) -> bool:

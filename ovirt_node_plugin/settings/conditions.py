@@ -1,0 +1,52 @@
+"""Conditions: settings that are wanted only in some roots."""
+from __future__ import annotations
+
+from typing import Iterator, List, Sequence, Tuple
+
+from ..descriptor import Descriptor, Setting, When
+from ..versions import compare
+from .model import Facts
+
+
+def split(descriptor: Descriptor, facts: Facts,
+          ) -> Tuple[Tuple[Setting, ...], Tuple[Tuple[Setting, str], ...]]:
+    """Return the settings whose conditions are met, and the others, each with the reason.
+
+    Both are in the document's order. A reason reads ``only on a host``.
+    """
+    met: List[Setting] = []
+    left: List[Tuple[Setting, str]] = []
+    for item in descriptor.settings:
+        if not isinstance(item, When):
+            met.append(item)
+            continue
+        reasons = list(_unmet(item, facts))
+        if reasons:
+            left.extend((setting, "only " + " and ".join(reasons)) for setting in item.settings)
+        else:
+            met.extend(item.settings)
+    return tuple(met), tuple(left)
+
+
+def _unmet(when: When, facts: Facts) -> Iterator[str]:
+    """Yield each part of a condition that is not so, as what it asks for."""
+    if when.target and when.target != facts.kind:
+        yield f"on a {when.target}"
+    if when.archs and facts.arch not in when.archs:
+        yield f"on {' or '.join(when.archs)}"
+    # the version of a host is not that of a Node
+    version = [facts.version] if facts.kind == "node" and facts.version else []
+    if (when.node_min or when.node_max) and not _meets(version, when.node_min, when.node_max):
+        yield "on oVirt Node " + _bounds(when.node_min, when.node_max)
+    if when.package and not _meets(facts.versions(when.package), when.package_min,
+                                   when.package_max):
+        yield f"with {when.package} {_bounds(when.package_min, when.package_max)}".rstrip()
+
+
+def _meets(versions: Sequence[str], least: str, most: str) -> bool:
+    return any((not least or compare(version, least) >= 0)
+               and (not most or compare(version, most) <= 0) for version in versions)
+
+
+def _bounds(least: str, most: str) -> str:
+    return " and ".join([f">= {least}"] * bool(least) + [f"<= {most}"] * bool(most))

@@ -1,0 +1,95 @@
+"""Kernel parameters, set at boot by one file of sysctl.d(5) for each of them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence, Tuple
+
+from ..changes import Applied, Watch
+from ..descriptor import Setting, Sysctl
+from ..errors import Refused
+from ..files import read_entry
+from ..sysctl_names import dotted
+from .model import Context, Wanted
+from .placing import place_file
+from .sysctl_files import LAST, Assignment, assignments, file_name
+
+_FOLDER = "etc/sysctl.d"
+
+
+@dataclass(frozen=True)
+class Sysctls:
+    """The kind ``sysctl``: key the parameter with dots, value what it is to be."""
+
+    name: str = "sysctl"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, Sysctl):
+            return ()
+        key, value = dotted(item.name), " ".join(item.value.split())
+        text = f"set sysctl {key} to {value}"
+        earlier, later = _around(key, ctx)
+        if earlier:
+            text += f" (now {earlier[-1].value} by /{earlier[-1].path})"
+        notes = tuple(f"sysctl {key} will not be {value}: {_says(one)}"
+                      for one in later[-1:] if one.value != value)
+        return (Wanted(self.name, key, value, text, item, notes=notes),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a file of that name which says something else and is not a plugin's."""
+        path = f"{_FOLDER}/{file_name(wanted.key)}"
+        there = read_entry(ctx.root, path)
+        if there is not None and not mine and there.content != _content(wanted):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but /{path} is there already and"
+                " not a plugin's", hint="Move that file away if it is not needed.")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key and wanted.value != other.value
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        earlier, later = _around(wanted.key, ctx)
+        found = [*earlier, *later]
+        return found[-1].value if found else "unset"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(_FOLDER, file_name(wanted.key)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        place_file(ctx.root, _FOLDER, file_name(wanted.key), _content(wanted), mode=0o644)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        path = f"{_FOLDER}/{file_name(applied.key)}"
+        there = read_entry(ctx.root, path)
+        if there is None:
+            return (f"/{path} is missing",)
+        if there.content != _content(Wanted(self.name, applied.key, applied.value, "", None)):
+            return (f"/{path} was changed",)
+        _, later = _around(applied.key, ctx)
+        return tuple(f"sysctl {applied.key} is not {applied.value}: {_says(one)}"
+                     for one in later[-1:] if one.value != applied.value)
+
+
+KIND = Sysctls()
+
+
+def _around(key: str, ctx: Context) -> Tuple[Sequence[Assignment], Sequence[Assignment]]:
+    """Return what other files say of ``key``: those that are read before ours, and after.
+
+    A pattern never overrides a name in full, wherever it stands (sysctl.d(5)).
+    """
+    mine = file_name(key)
+    found = [one for one in assignments(ctx.root, key) if one.name != mine]
+    return ([one for one in found if one.pattern or not one.comes_after(mine)],
+            [one for one in found if not one.pattern and one.comes_after(mine)])
+
+
+def _says(one: Assignment) -> str:
+    when = "last by sysctl --system" if one.path == LAST else "later"
+    return f"/{one.path} is read {when} and sets it to {one.value}"
+
+
+def _content(wanted: Wanted) -> bytes:
+    return ("# Of a Node plugin; dnf node-plugin remove takes it away.\n"
+            f"{wanted.key} = {wanted.value}\n").encode()

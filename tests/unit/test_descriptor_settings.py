@@ -1,0 +1,129 @@
+"""Settings that place files, arguments, certificates and paths, and their conditions."""
+from __future__ import annotations
+
+from typing import Tuple, Union
+
+import pytest
+
+from ovirt_node_plugin.descriptor import (
+    CaCertificate, KernelArgument, PersistentPath, PlacedFile, Service, Setting, When,
+    parse_descriptor,
+)
+from ovirt_node_plugin.errors import DescriptorError
+
+pytestmark = pytest.mark.unit
+
+HEAD = ('<node-plugin schema-version="1"><name>x</name><version>1</version><vendor>V</vendor>'
+        '<summary>S</summary><packages><install name="x"/></packages><settings>\n')
+
+
+def settings(text: str) -> Tuple[Union[Setting, When], ...]:
+    """Return what a descriptor with these settings holds."""
+    return parse_descriptor(f"{HEAD}{text}\n</settings></node-plugin>".encode(),
+                            origin="x.xml").settings
+
+
+@pytest.mark.parametrize(("text", "read"), [
+    ('<udev-rules source="/opt/a" name="60-a.rules"/>',
+     PlacedFile("udev-rules", "/opt/a", "60-a.rules")),
+    ('<multipath-config source="/opt/a" name="a.conf"/>',
+     PlacedFile("multipath-config", "/opt/a", "a.conf")),
+    ('<tmpfiles source="/opt/a" name="a.conf"/>', PlacedFile("tmpfiles", "/opt/a", "a.conf")),
+    ('<logrotate source="/opt/a" name="a"/>', PlacedFile("logrotate", "/opt/a", "a")),
+    ('<unit-drop-in unit="a@b.service" source="/opt/a" name="10-a.conf"/>',
+     PlacedFile("unit-drop-in", "/opt/a", "10-a.conf", "a@b.service")),
+    ('<ca-certificate source="/opt/a.pem" name="a.pem"/>', CaCertificate("/opt/a.pem", "a.pem")),
+    ('<persistent-path path="/var/lib/a"/>', PersistentPath("/var/lib/a")),
+    ('<kernel-argument name="intel_iommu" value="on"/>',
+     KernelArgument("intel_iommu", "on", present=True, repeat=False)),
+    ('<kernel-argument name="nosmt" state="present"/>',
+     KernelArgument("nosmt", "", present=True, repeat=False)),
+    ('<kernel-argument name="quiet" state="absent"/>',
+     KernelArgument("quiet", "", present=False, repeat=False)),
+    ('<kernel-argument name="console" value="ttyS0,115200n8" repeat="yes"/>',
+     KernelArgument("console", "ttyS0,115200n8", present=True, repeat=True)),
+    ('<when target="node" arch="x86_64 aarch64" node-min="4.5" node-max="4.6" package="libvirt"'
+     ' package-min="9" package-max="10"><service name="a.timer" state="enabled"/></when>',
+     When("node", ("x86_64", "aarch64"), "4.5", "4.6", "libvirt", "9", "10",
+          (Service("a.timer", "enabled"),))),
+    ('<when target="host"/>', When("host", (), "", "", "", "", "", ())),
+])
+def test_a_setting_is_read(text: str, read: Union[Setting, When]) -> None:
+    assert settings(text) == (read,)
+
+
+def test_conditions_keep_their_place_among_settings() -> None:
+    found = settings('<service name="z.service" state="enabled"/>'
+                     '<when target="node"><persistent-path path="/var/a"/></when>'
+                     '<service name="a.service" state="enabled"/>')
+    assert [type(item) for item in found] == [Service, When, Service]
+
+
+@pytest.mark.parametrize("text", [
+    '<kernel-argument name="console" value="tty0" repeat="yes"/>'
+    '<kernel-argument name="console" value="ttyS0" repeat="yes"/>',
+    '<when target="node"><service name="a.service" state="enabled"/></when>'
+    '<when target="host"><service name="a.service" state="masked"/></when>',
+    '<tmpfiles source="/opt/a" name="a.conf"/><multipath-config source="/opt/b" name="a.conf"/>',
+    '<unit-drop-in unit="a.service" source="/opt/a" name="1.conf"/>'
+    '<unit-drop-in unit="b.service" source="/opt/a" name="1.conf"/>',
+])
+def test_what_does_not_contradict_is_accepted(text: str) -> None:
+    assert len(settings(text)) == 2
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ('<udev-rules source="/opt/a" name="60-a"/>', "a file name that ends in .rules"),
+    ('<udev-rules source="/opt/a" name="../a.rules"/>', "a file name that ends in .rules"),
+    ('<udev-rules source="/opt/a" name=".rules"/>', "a file name that ends in .rules"),
+    ('<multipath-config source="/opt/a" name="a"/>', "a file name that ends in .conf"),
+    ('<logrotate source="/opt/a" name="a.rpmsave"/>', "a file name (letters, digits, _ and -"),
+    ('<unit-drop-in source="/opt/a" name="a.conf"/>', "expected the attribute unit"),
+    ('<unit-drop-in unit="a/../b.service" source="/opt/a" name="a.conf"/>', "a unit's name"),
+    ('<ca-certificate source="/opt/a" name="a.key"/>', "ends in .pem or .crt"),
+    ('<tmpfiles source="opt/a" name="a.conf"/>', "an absolute path as source"),
+    ('<tmpfiles source="/opt/../etc/shadow" name="a.conf"/>',
+     "x.xml:2:1: expected an absolute path without '..', '.' or empty parts as source"),
+    ('<tmpfiles source="/a" name="a.conf"/><tmpfiles source="/b" name="a.conf"/>',
+     "expected one <tmpfiles> named a.conf, found a second"),
+    ('<tmpfiles source="/a" name="a.conf"/><when target="node">'
+     '<tmpfiles source="/b" name="a.conf"/></when>', "one <tmpfiles> named a.conf"),
+    ('<persistent-path path="/var/a b"/>', "expected an absolute path (letters"),
+    ('<persistent-path path="/var/*"/>', "expected an absolute path (letters"),
+    ('<persistent-path path="/var/../usr"/>', "without '..'"),
+    ('<persistent-path path="/usr/lib/acme"/>', "expected a path of the plugin's own"),
+    ('<persistent-path path="/var"/>', "expected a path of the plugin's own"),
+    ('<kernel-argument name="a=b"/>', "a kernel argument's name"),
+    ('<kernel-argument name="a" value="b c"/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value="b&quot;"/>', "a kernel argument's value"),
+    ('<kernel-argument name="a" value="$b"/>', "a kernel argument's value"),
+    ('<kernel-argument name="root" value="/dev/sda"/>', "not the image's own, found root"),
+    ('<kernel-argument name="a" value="1"/><kernel-argument name="a" value="2"/>',
+     "expected one <kernel-argument> named a, found a second"),
+    ('<kernel-argument name="a-b" value="1"/><kernel-argument name="a_b" state="absent"/>',
+     "expected one <kernel-argument> named a_b, found a second"),
+    ('<kernel-argument name="a" value="1" repeat="yes"/>'
+     '<kernel-argument name="a" value="1" state="absent"/>', "<kernel-argument> a=1"),
+    ('<kernel-argument name="a" repeat="yes"/>', "expected a value"),
+    ("<when/>", "x.xml:2:1: expected a condition in <when>, found none"),
+    ('<when target="vm"/>', "expected 'node' or 'host' as target of <when>"),
+    ('<when arch="x86_64,aarch64"/>', "names of architectures"),
+    ('<when target="host" node-min="4.5"/>', 'no bound of the Node beside target="host"'),
+    ('<when node-min="4.6" node-max="4.5"/>', "a node-min that is not above node-max 4.5"),
+    ('<when package="a" package-min="2" package-max="1"/>', "package-max 1, found 2"),
+    ('<when target="node" package-min="2"/>', "the attribute package beside its bounds"),
+    ('<when target="node"><when target="host"/></when>', "found <when>"),
+])
+def test_a_mistake_is_told_with_its_place(text: str, said: str) -> None:
+    with pytest.raises(DescriptorError) as caught:
+        settings(text)
+    assert said in caught.value.message
+    assert all(line.startswith("x.xml:2:") for line in caught.value.message.splitlines())
+
+
+@pytest.mark.parametrize("element", [
+    "udev-rules", "multipath-config", "tmpfiles", "logrotate", "unit-drop-in", "ca-certificate",
+    "persistent-path", "kernel-argument", "when"])
+def test_an_element_without_its_attributes_is_an_error_like_any_other(element: str) -> None:
+    with pytest.raises(DescriptorError, match=f"in <{element}>"):
+        settings(f"<{element}/>")
