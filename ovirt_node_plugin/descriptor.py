@@ -6,9 +6,10 @@ import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, Dict, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, List, Optional, Tuple, Union
 
 from . import __version__
+from .descriptor_settings import Setting, read_setting
 from .errors import BadBundle, DescriptorError
 
 if TYPE_CHECKING:  # what reads XML is imported only where XML is read
@@ -21,129 +22,6 @@ SCHEMA_VERSION = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+\-]{0,63}")  # as plugin-name in the schema
 _MAX_BYTES = 1 << 20
 _SEE = "node-plugin.xml(5) describes every element."
-
-
-@dataclass(frozen=True)
-class Service:
-    """A systemd unit that is to be ``enabled``, ``disabled`` or ``masked``."""
-
-    name: str
-    state: str
-
-
-@dataclass(frozen=True)
-class KernelModule:
-    """A kernel module: loaded at boot, given options (empty: none), blacklisted."""
-
-    name: str
-    load: bool
-    options: str
-    blacklist: bool
-
-
-@dataclass(frozen=True)
-class VdsmHook:
-    """A hook at a point of VDSM; ``source`` is absolute, among the plugin's files."""
-
-    point: str
-    order: int
-    name: str
-    source: str
-
-
-@dataclass(frozen=True)
-class PlacedFile:
-    """A file of the plugin that is copied to a drop-in folder.
-
-    ``element`` says which, and is the setting's kind: ``udev-rules``,
-    ``multipath-config``, ``tmpfiles``, ``logrotate`` or ``unit-drop-in``; ``source`` is
-    absolute, among the plugin's files; ``unit`` is empty for all but a drop-in.
-    """
-
-    element: str
-    source: str
-    name: str
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class KernelArgument:
-    """An argument of the kernel's command line; an empty ``value`` is a flag's, or any.
-
-    ``present`` false: it must not be there. ``repeat``: it stands beside others of its
-    name, instead of in their place.
-    """
-
-    name: str
-    value: str
-    present: bool
-    repeat: bool
-
-
-@dataclass(frozen=True)
-class CaCertificate:
-    """Certificates in PEM that the system is to trust; ``source`` as in PlacedFile."""
-
-    source: str
-    name: str
-
-
-@dataclass(frozen=True)
-class PersistentPath:
-    """A path, absolute, whose content is to outlive a replacement of the image."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class Sysctl:
-    """A kernel parameter; its parts are separated as in sysctl.d(5)."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Group:
-    """A group of accounts; an empty ``gid`` leaves the number to the system."""
-
-    name: str
-    gid: str
-
-
-@dataclass(frozen=True)
-class User:
-    """An account; what is empty is left to the system, ``group`` is one of its own then."""
-
-    name: str
-    uid: str
-    home: str
-    shell: str
-    group: str
-    groups: Tuple[str, ...]
-    gecos: str
-
-
-@dataclass(frozen=True)
-class FirewallPort:
-    """A port, or a range like ``100-200``, that is open; an empty zone is the default one."""
-
-    port: str
-    protocol: str
-    zone: str
-
-
-@dataclass(frozen=True)
-class FirewallService:
-    """A service that is open; with ``ports``, pairs of port and protocol, it is defined too."""
-
-    name: str
-    zone: str
-    ports: Tuple[Tuple[str, str], ...]
-
-
-Setting = Union[Sysctl, Group, User, FirewallPort, FirewallService, Service, KernelModule, VdsmHook,
-                PlacedFile, KernelArgument, CaCertificate, PersistentPath]
 
 
 @dataclass(frozen=True)
@@ -330,66 +208,10 @@ def _children(parent: Optional[Node], tag: str) -> Tuple[Node, ...]:
 
 def _setting_or_when(node: Node) -> Union[Setting, When]:
     if node.tag != "when":
-        return _setting(node)
+        return read_setting(node)
     return When(node.get("target"), tuple(node.get("arch").split()), node.get("node-min"),
                 node.get("node-max"), node.get("package"), node.get("package-min"),
-                node.get("package-max"), tuple(_setting(child) for child in node.children))
-
-
-def _setting(node: Node) -> Setting:
-    return _READERS[node.tag](node)
-
-
-def _kernel_module(node: Node) -> KernelModule:
-    return KernelModule(node.get("name"), load=node.get("load") == "yes",
-                        options=node.get("options"), blacklist=node.get("blacklist") == "yes")
-
-
-def _vdsm_hook(node: Node) -> VdsmHook:
-    return VdsmHook(node.get("point"), int(node.get("order")), node.get("name"),
-                    node.get("source"))
-
-
-def _placed_file(node: Node) -> PlacedFile:
-    return PlacedFile(node.tag, node.get("source"), node.get("name"), node.get("unit"))
-
-
-def _kernel_argument(node: Node) -> KernelArgument:
-    return KernelArgument(node.get("name"), node.get("value"),
-                          present=node.get("state") != "absent",
-                          repeat=node.get("repeat") == "yes")
-
-
-def _user(node: Node) -> User:
-    groups = tuple(name for name in node.get("groups").split(",") if name)
-    return User(node.get("name"), node.get("uid"), node.get("home"), node.get("shell"),
-                node.get("group"), groups, node.get("gecos"))
-
-
-def _firewall_service(node: Node) -> FirewallService:
-    return FirewallService(node.get("name"), node.get("zone"), tuple(
-        (port.get("port"), port.get("protocol")) for port in node.all("port")))
-
-
-_READERS: Dict[str, Callable[[Node], Setting]] = {
-    "sysctl": lambda node: Sysctl(node.get("name"), node.get("value")),
-    "group": lambda node: Group(node.get("name"), node.get("gid")),
-    "user": _user,
-    "firewall-port": lambda node: FirewallPort(node.get("port"), node.get("protocol"),
-                                               node.get("zone")),
-    "firewall-service": _firewall_service,
-    "service": lambda node: Service(node.get("name"), node.get("state")),
-    "kernel-module": _kernel_module,
-    "vdsm-hook": _vdsm_hook,
-    "udev-rules": _placed_file,
-    "multipath-config": _placed_file,
-    "tmpfiles": _placed_file,
-    "logrotate": _placed_file,
-    "unit-drop-in": _placed_file,
-    "kernel-argument": _kernel_argument,
-    "ca-certificate": lambda node: CaCertificate(node.get("source"), node.get("name")),
-    "persistent-path": lambda node: PersistentPath(node.get("path")),
-}
+                node.get("package-max"), tuple(read_setting(child) for child in node.children))
 
 
 def _paragraphs(node: Optional[Node]) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ovirt_node_plugin.changes import Applied
-from ovirt_node_plugin.descriptor import Descriptor, Setting, When
+from ovirt_node_plugin.descriptor import Descriptor, When
+from ovirt_node_plugin.descriptor_settings import Setting
 from ovirt_node_plugin.files import Entry, read_entry
 from ovirt_node_plugin.run import Runner, StrPath, run
 from ovirt_node_plugin.settings import engine

@@ -21,7 +21,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("journal_state",),
     ("changes", "xmlread"),
     ("relaxng",),
-    ("descriptor_rules",),
+    ("descriptor_rules", "descriptor_settings"),
     ("descriptor",),
     ("archive",),
     ("bundle",),

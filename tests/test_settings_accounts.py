@@ -9,7 +9,8 @@ from typing import Dict, List, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.changes import Applied
-from ovirt_node_plugin.descriptor import Group, Setting, User, parse_descriptor
+from ovirt_node_plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.descriptor_settings import Group, Setting, User
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest

@@ -9,9 +9,9 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.changes import Applied, Change, Watch, capture, difference, put_back
-from ovirt_node_plugin.descriptor import (
-    FirewallPort, FirewallService, Group, KernelArgument, KernelModule, PersistentPath, PlacedFile,
-    Service, Setting, Sysctl, User, VdsmHook,
+from ovirt_node_plugin.descriptor_settings import (
+    FirewallPort, FirewallService, Group, KernelArgument, KernelModule, PersistentPath,
+    PlacedFile, Service, Setting, Sysctl, User, VdsmHook,
 )
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.manifest import Manifest

@@ -10,7 +10,8 @@ from typing import Dict, List, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.changes import Applied
-from ovirt_node_plugin.descriptor import FirewallPort, FirewallService, Setting, parse_descriptor
+from ovirt_node_plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.descriptor_settings import FirewallPort, FirewallService, Setting
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine

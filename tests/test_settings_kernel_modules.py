@@ -6,7 +6,7 @@ from typing import List, Sequence
 
 import pytest
 
-from ovirt_node_plugin.descriptor import KernelModule
+from ovirt_node_plugin.descriptor_settings import KernelModule
 from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine

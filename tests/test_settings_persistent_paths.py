@@ -8,7 +8,7 @@ from typing import Dict, Tuple
 import pytest
 
 from ovirt_node_plugin.changes import Applied
-from ovirt_node_plugin.descriptor import PersistentPath
+from ovirt_node_plugin.descriptor_settings import PersistentPath
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine

@@ -8,7 +8,7 @@ from typing import Container, List, Mapping, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.changes import Applied
-from ovirt_node_plugin.descriptor import PlacedFile, Service
+from ovirt_node_plugin.descriptor_settings import PlacedFile, Service
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.run import StrPath, run
 from ovirt_node_plugin.settings import engine

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.descriptor import Service
+from ovirt_node_plugin.descriptor_settings import Service
 from ovirt_node_plugin.errors import CommandError, Refused
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine

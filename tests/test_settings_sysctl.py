@@ -7,7 +7,8 @@ from typing import Dict, Tuple
 import pytest
 
 from ovirt_node_plugin.changes import Applied
-from ovirt_node_plugin.descriptor import Sysctl, parse_descriptor
+from ovirt_node_plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.descriptor_settings import Sysctl
 from ovirt_node_plugin.errors import DescriptorError, Drifted, Refused
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Context, Wanted

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.changes import Applied
-from ovirt_node_plugin.descriptor import VdsmHook
+from ovirt_node_plugin.descriptor_settings import VdsmHook
 from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import List, Optional, Sequence
 
 from ..changes import Applied, Change, Watch
-from ..descriptor import Group, Setting, User
+from ..descriptor_settings import Group, Setting, User
 from ..errors import Refused
 from . import account_files, sysusers
 from .account_files import GroupEntry, UserEntry, find_group, find_user

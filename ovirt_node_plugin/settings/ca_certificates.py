@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Sequence
 
 from ..changes import Applied, Watch
-from ..descriptor import CaCertificate, Setting
+from ..descriptor_settings import CaCertificate, Setting
 from ..errors import Refused
 from ..files import read_entry
 from . import ca_trust, pem

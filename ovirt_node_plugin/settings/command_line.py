@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
-from ..descriptor import Setting
+from ..descriptor_settings import Setting
 from ..files import Entry, read_entry, write_entry
 from ..paths import resolve_inside
 from .argument_text import Argument, decode, edited, restored

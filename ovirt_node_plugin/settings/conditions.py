@@ -3,7 +3,8 @@ from __future__ import annotations
 
 from typing import Iterator, List, Sequence, Tuple
 
-from ..descriptor import Descriptor, Setting, When
+from ..descriptor import Descriptor, When
+from ..descriptor_settings import Setting
 from ..versions import compare
 from .model import Facts
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from ..changes import EFFECTS, Applied
-from ..descriptor import Descriptor, Setting
+from ..descriptor import Descriptor
+from ..descriptor_settings import Setting
 from ..errors import Refused
 from . import ca_trust, command_line, conditions, module_index
 from .apply import apply_all, chained

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ..changes import Applied, Change, Watch, capture, difference, put_back
-from ..descriptor import FirewallPort, FirewallService, Setting
+from ..descriptor_settings import FirewallPort, FirewallService, Setting
 from ..errors import CommandError, NodePluginError, Refused
 from ..files import read_entry
 from ..paths import relative_inside, resolve_inside

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import List, Sequence
 
 from ..changes import Applied, Watch
-from ..descriptor import KernelArgument, Setting
+from ..descriptor_settings import KernelArgument, Setting
 from . import command_line
 from .argument_text import ADD, DROP, SET, Argument, decode, plain_name, problems
 from .model import Context, Wanted

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import List, Sequence, Tuple
 
 from ..changes import Applied, Watch
-from ..descriptor import KernelModule, Setting
+from ..descriptor_settings import KernelModule, Setting
 from ..files import read_entry
 from .model import Context, Wanted, changed_since
 from .placing import place_file

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
 from ..changes import Applied, Change, Watch, alike
-from ..descriptor import Setting
+from ..descriptor_settings import Setting
 from ..files import Entry, read_entry
 from ..paths import relative_inside, resolve_inside
 from ..run import Runner

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import List, Sequence, Tuple
 
 from ..changes import Applied, Watch
-from ..descriptor import Setting
+from ..descriptor_settings import Setting
 from ..errors import Refused
 from ..paths import resolve_inside
 from ..run import StrPath

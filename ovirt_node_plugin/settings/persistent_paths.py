@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 from ..changes import Applied, Watch
-from ..descriptor import PersistentPath, Setting
+from ..descriptor_settings import PersistentPath, Setting
 from ..errors import Refused
 from ..files import read_entry
 from ..paths import resolve_inside

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
-from ..descriptor import PlacedFile, Setting
+from ..descriptor_settings import PlacedFile, Setting
 from ..errors import CommandError, Refused
 from ..files import read_entry
 from ..paths import resolve_inside

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Mapping, Optional, Sequence, Tuple
 
 from ..changes import Applied, Change, Watch
-from ..descriptor import Service, Setting
+from ..descriptor_settings import Service, Setting
 from ..errors import Refused
 from ..files import Entry, read_entry
 from ..paths import resolve_inside

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 from ..changes import Applied, Watch
-from ..descriptor import Setting, Sysctl
+from ..descriptor_settings import Setting, Sysctl
 from ..errors import Refused
 from ..files import read_entry
 from ..sysctl_names import dotted

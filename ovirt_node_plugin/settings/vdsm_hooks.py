@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 from ..changes import Applied, Watch
-from ..descriptor import Setting, VdsmHook
+from ..descriptor_settings import Setting, VdsmHook
 from ..errors import Refused
 from ..files import read_entry
 from ..paths import resolve_inside

@@ -5,9 +5,9 @@ from typing import Tuple, Union
 
 import pytest
 
-from ovirt_node_plugin.descriptor import (
-    CaCertificate, KernelArgument, PersistentPath, PlacedFile, Service, Setting, When,
-    parse_descriptor,
+from ovirt_node_plugin.descriptor import When, parse_descriptor
+from ovirt_node_plugin.descriptor_settings import (
+    CaCertificate, KernelArgument, PersistentPath, PlacedFile, Service, Setting,
 )
 from ovirt_node_plugin.errors import DescriptorError
 
