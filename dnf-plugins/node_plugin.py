@@ -258,8 +258,8 @@ class NodePluginCommand(dnf.cli.Command):
         from ovirt_node_plugin.errors import Status
         from ovirt_node_plugin.operations import install
         if self._agreed(ready.plan):
-            session.download(trust_keys=self.opts.trust_keys,
-                             bundle_repos=self._policy.bundle_repos())
+            session.check_signatures(trust_keys=self.opts.trust_keys,
+                                     bundle_repos=self._policy.bundle_repos())
             install.carry_out(ready, session, displays=self._displays())
             self._done(ready.plan)
         return Status.DONE

@@ -67,6 +67,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner) -> Install
     requirements.check_before(active, target)
     packages = _solve(active, books, session)
     requirements.check_after(active, session, packages)
+    packages = session.fetch(packages)
     requirements.check_files(packages, target)
     jobs = _jobs(active, actions, books, session, packages, run)
     change.refuse_full(target, packages)
@@ -80,7 +81,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner) -> Install
 def carry_out(ready: Installation, session: Session, *, displays: Sequence[Any]) -> None:
     """Do what ``ready`` says: packages, settings, records, with a journal around it all.
 
-    The packages must have been downloaded and checked. Raises RolledBack for
+    The packages' signatures must have been checked. Raises RolledBack for
     whatever fails; the root is then as it was.
     """
     root, books = session.target.root, ready.books

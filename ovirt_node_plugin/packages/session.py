@@ -2,9 +2,11 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass, field, replace
-from typing import Any, Collection, Dict, Iterable, Iterator, List, Mapping, Sequence, Set, Tuple
+from pathlib import Path
+from typing import (
+    Any, Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple,
+)
 
 import dnf
 import dnf.callback
@@ -15,8 +17,9 @@ import hawkey
 
 from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import Install
-from ..errors import Locked, NodePluginError, Refused, RolledBack, UnmetDependency
-from . import core, explain, repos, rpmdb
+from ..errors import Locked, NodePluginError, RolledBack, UnmetDependency
+from . import core, explain, fetching, repos
+from .headers import Header, installed_headers, read_header
 from .metadata import read_metadata
 from .policy import Policy
 
@@ -43,7 +46,8 @@ class PackageChange:
 
     ``action`` is ``install``, ``upgrade``, ``downgrade`` or ``remove``; ``files``
     are absolute paths; ``checksum`` is ``TYPE:HEX`` of the RPM file, sizes are in
-    bytes; ``signed`` says if its repository has signatures checked.
+    bytes; ``signed`` says if its repository has signatures checked; ``signer`` is the
+    signing key's id and ``header`` the RPM's own, both only once that is fetched.
     """
 
     action: str
@@ -55,6 +59,8 @@ class PackageChange:
     checksum: str
     signed: bool
     files: Tuple[str, ...] = field(repr=False, default=())
+    signer: str = ""
+    header: Optional[Header] = field(repr=False, default=None)
 
 
 class _Failures(dnf.callback.TransactionProgress):
@@ -214,27 +220,39 @@ class Session:
             return ""
         return str(output.list_transaction(self.base.transaction))
 
-    def download(self, *, trust_keys: bool, bundle_repos: Collection[str]) -> None:
-        """Fetch the packages and check their signatures as their repositories say.
+    def fetch(self, packages: Sequence[PackageChange]) -> Tuple[PackageChange, ...]:
+        """Download what the solved transaction installs; return ``packages`` as their RPMs are.
+
+        What a repository says of a package is not what rpm will do: the answer has each
+        one's header, and files and signer of that. Checks no signature.
+
+        Raises NodePluginError if a download fails, or what comes is another package.
+        """
+        coming = {str(package): package for package in self._coming()}
+        fetching.download(self.base, list(coming.values()))
+        headers = {nevra: read_header(Path(package.localPkg()))
+                   for nevra, package in coming.items()}
+        return tuple(change if change.nevra not in headers or change.action == "remove"
+                     else _as_packed(change, headers[change.nevra]) for change in packages)
+
+    def check_signatures(self, *, trust_keys: bool, bundle_repos: Collection[str]) -> None:
+        """Check the signatures of what was fetched as their repositories say.
 
         ``bundle_repos`` are repo ids that a bundle brings; their keys count only
         with ``trust_keys``, or when the administrator says so at the prompt.
 
         Raises Refused for a signature that does not hold.
         """
-        coming = [item.pkg for item in self.base.transaction or ()
-                  if item.action in dnf.transaction.FORWARD_ACTIONS]
-        if not coming:
-            return
-        output = self.base.output
-        try:
-            self.base.download_packages(coming, output.progress,
-                                        output.download_callback_total_cb)
-        except dnf.exceptions.DownloadError as exc:
-            raise NodePluginError(f"downloading packages failed:\n{exc}",
-                                  hint="Nothing was changed. Check the repository.") from exc
-        with rpmdb.programs_pointed_at(self.target.rpmdb):
-            self._check_signatures(coming, trust_keys, bundle_repos)
+        fetching.check_signatures(self.base, self.target, self._coming(),
+                                  trust_keys=trust_keys, bundle_repos=bundle_repos)
+
+    def installed_headers(self, nevras: Iterable[str]) -> Dict[str, Header]:
+        """Return the headers of those of ``nevras`` that are installed in the root."""
+        return installed_headers(self.target.root, nevras)
+
+    def _coming(self) -> List[Any]:
+        return [item.pkg for item in self.base.transaction or ()
+                if item.action in dnf.transaction.FORWARD_ACTIONS]
 
     def run(self, displays: Sequence[Any]) -> None:
         """Run the solved transaction. Raises RolledBack, for the caller to make true."""
@@ -310,47 +328,6 @@ class Session:
             raise UnmetDependency("\n".join(map(str, goal.problems)))
         return [package for package in goal.list_erasures() if str(package) not in wanted]
 
-    def _check_signatures(self, coming: Sequence[Any], trust_keys: bool,
-                          bundle_repos: Collection[str]) -> None:
-        wrong: List[str] = []
-        for package in coming:
-            result, message = self.base.package_signature_check(package)
-            if result == 0:
-                continue
-            try:
-                if result != 1:
-                    raise dnf.exceptions.Error(message)
-                self._import_key(package, message, trust_keys, bundle_repos)
-            except (dnf.exceptions.Error, ValueError) as exc:
-                wrong.append(" ".join(str(exc).split()))
-        if wrong:
-            raise Refused("\n  ".join(["signatures of packages do not hold:", *wrong]),
-                          hint="Nothing was changed. Get the packages from their vendor again,"
-                               " or import the right key with rpmkeys --root="
-                               f"{self.target.root} --import FILE.")
-
-    def _import_key(self, package: Any, message: str, trust_keys: bool,
-                    bundle_repos: Collection[str]) -> None:
-        """Import the keys of a package's repository, if they may be trusted."""
-        conf = self.base.conf
-        if package.reponame in bundle_repos:
-            if trust_keys:
-                self.base.package_import_key(package, fullaskcb=lambda *_: True)
-                return
-            if conf.assumeyes:
-                keys = ", ".join(self.base.repos[package.reponame].gpgkey)
-                raise Refused(
-                    f"{message}: its key comes with the plugin, and -y does not trust such"
-                    " keys.",
-                    hint="Compare the key's fingerprint with what the vendor publishes"
-                         f" ({keys}), then add --trust-keys; or leave -y out and answer the"
-                         " question.")
-        if not conf.assumeyes and not sys.stdin.isatty():
-            raise Refused(f"{message}, and there is nobody to ask if its key can be trusted.",
-                          hint="Import it with rpmkeys --import, or add --trust-keys.")
-        self.base.package_import_key(
-            package, fullaskcb=lambda *_: self.base.output.userconfirm())
-
 
 _ACTIONS = {
     dnf.transaction.PKG_INSTALL: "install", dnf.transaction.PKG_UPGRADE: "upgrade",
@@ -372,6 +349,15 @@ def _change(base: Any, item: Any) -> PackageChange:
         download_bytes=package.downloadsize if arriving else 0,
         checksum=f"{hawkey.chksum_name(checksum[0])}:{checksum[1].hex()}" if checksum else "",
         signed=bool(repo is not None and repo.gpgcheck), files=tuple(package.files))
+
+
+def _as_packed(change: PackageChange, header: Header) -> PackageChange:
+    if header.nevra != change.nevra:
+        raise NodePluginError(
+            f"the repository {change.repo} says {change.nevra}, and brings {header.nevra}",
+            hint="Do not install it; ask its vendor.")
+    return replace(change, header=header, signer=header.signer,
+                   files=tuple(file.path for file in header.files))
 
 
 def _providers(installed: Any, wanted: Dict[str, Any], other: Any) -> List[str]:

@@ -71,6 +71,7 @@ def _target(target: Target) -> Data:
 
 
 def _package(change: PackageChange) -> Data:
-    data = {field.name: getattr(change, field.name) for field in dataclasses.fields(change)}
+    data = {field.name: getattr(change, field.name) for field in dataclasses.fields(change)
+            if field.name != "header"}
     data["files"] = len(change.files)
     return data

@@ -1,0 +1,84 @@
+"""Packages downloaded, and their signatures checked, as their repositories say."""
+from __future__ import annotations
+
+import sys
+from typing import Any, Collection, List, Sequence
+
+import dnf.exceptions
+
+from ..errors import NodePluginError, Refused
+from ..target import Target
+from . import rpmdb
+
+
+def download(base: Any, coming: Sequence[Any]) -> None:
+    """Download packages, with DNF's own progress; those of a local repository stay there.
+
+    Raises NodePluginError if one cannot be had.
+    """
+    if not coming:
+        return
+    output = base.output
+    try:
+        base.download_packages(list(coming), output.progress,
+                               output.download_callback_total_cb)
+    except dnf.exceptions.DownloadError as exc:
+        raise NodePluginError(f"downloading packages failed:\n{exc}",
+                              hint="Nothing was changed. Check the repository.") from exc
+
+
+def check_signatures(base: Any, target: Target, coming: Sequence[Any], *, trust_keys: bool,
+                     bundle_repos: Collection[str]) -> None:
+    """Check the signatures of fetched packages as their repositories say.
+
+    ``bundle_repos`` are repo ids that a bundle brings; their keys count only with
+    ``trust_keys``, or when the administrator says so at the prompt.
+
+    Raises Refused for a signature that does not hold.
+    """
+    with rpmdb.programs_pointed_at(target.rpmdb):
+        wrong = _wrong(base, coming, trust_keys, bundle_repos)
+    if wrong:
+        raise Refused("\n  ".join(["signatures of packages do not hold:", *wrong]),
+                      hint="Nothing was changed. Get the packages from their vendor again,"
+                           " or import the right key with rpmkeys --root="
+                           f"{target.root} --import FILE.")
+
+
+def _wrong(base: Any, coming: Sequence[Any], trust_keys: bool,
+           bundle_repos: Collection[str]) -> List[str]:
+    wrong: List[str] = []
+    for package in coming:
+        result, message = base.package_signature_check(package)
+        if result == 0:
+            continue
+        try:
+            if result != 1:
+                raise dnf.exceptions.Error(message)
+            _import_key(base, package, message, trust_keys, bundle_repos)
+        except (dnf.exceptions.Error, ValueError) as exc:
+            wrong.append(" ".join(str(exc).split()))
+    return wrong
+
+
+def _import_key(base: Any, package: Any, message: str, trust_keys: bool,
+                bundle_repos: Collection[str]) -> None:
+    """Import the keys of a package's repository, if they may be trusted."""
+    conf = base.conf
+    if package.reponame in bundle_repos:
+        if trust_keys:
+            base.package_import_key(package, fullaskcb=lambda *_: True)
+            return
+        if conf.assumeyes:
+            keys = ", ".join(base.repos[package.reponame].gpgkey)
+            raise Refused(
+                f"{message}: its key comes with the plugin, and -y does not trust such"
+                " keys.",
+                hint="Compare the key's fingerprint with what the vendor publishes"
+                     f" ({keys}), then add --trust-keys; or leave -y out and answer the"
+                     " question.")
+    if not conf.assumeyes and not sys.stdin.isatty():
+        raise Refused(f"{message}, and there is nobody to ask if its key can be trusted.",
+                      hint="Import it with rpmkeys --import, or add --trust-keys.")
+    base.package_import_key(
+        package, fullaskcb=lambda *_: base.output.userconfirm())

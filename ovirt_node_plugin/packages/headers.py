@@ -1,0 +1,188 @@
+"""RPM headers as plain data: the files of a package, its scriptlets, who signed it."""
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+
+import dnf.rpm.transaction
+import rpm
+
+from ..errors import NodePluginError
+
+# rpm(8) and rpm's rpmtag.h: a scriptlet is there if its interpreter is.
+_SCRIPTLETS = ("pretrans", "prein", "postin", "preun", "postun", "posttrans", "preuntrans",
+               "postuntrans", "verifyscript")
+_TRIGGERS = ("trigger", "filetrigger", "transfiletrigger")
+_SIGNATURES = ("OPENPGP", "RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG")
+# "RSA/SHA256, Mon 01 Jan 2024 …, Key ID 0123456789abcdef"; newer ones give a fingerprint
+_KEY = re.compile(r"[Kk]ey (?:ID|[Ff]ingerprint):? ([0-9a-f]{16,64})")
+# RPMVSF_MASK_NOSIGNATURES and _NODIGESTS, and no need for a header, of rpmts.h
+_UNCHECKED = -1
+_ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
+
+
+@dataclass(frozen=True)
+class PackedFile:
+    """One file of a package, as its header has it.
+
+    ``path`` is absolute, ``mode`` the whole ``st_mode``; ``digest`` is ``TYPE:HEX`` of a
+    regular file's content, ``link`` where a symbolic link leads, both empty for others;
+    ``capabilities`` are as cap_to_text(3) writes them. ``ghost``: only the name is the
+    package's, ``config``: meant to be changed.
+    """
+
+    path: str
+    mode: int
+    owner: str
+    group: str
+    size_bytes: int
+    digest: str = ""
+    link: str = ""
+    capabilities: str = ""
+    ghost: bool = False
+    config: bool = False
+
+    @property
+    def is_regular(self) -> bool:
+        """Say if it is a regular file."""
+        return stat.S_ISREG(self.mode)
+
+    @property
+    def is_folder(self) -> bool:
+        """Say if it is a folder, which packages share."""
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def sets_id(self) -> bool:
+        """Say if whoever runs it gets its owner's or its group's rights."""
+        return self.is_regular and bool(self.mode & (stat.S_ISUID | stat.S_ISGID))
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an RPM says of itself.
+
+    ``digest`` is that of the header itself, in hexadecimal, equal for two that are the
+    same; ``signer`` the id of the signing key, 16 hexadecimal digits, empty without a
+    signature (which is not checked here); ``scriptlets`` names such as ``post``.
+    """
+
+    nevra: str
+    digest: str
+    signer: str
+    scriptlets: Tuple[str, ...]
+    files: Tuple[PackedFile, ...] = field(repr=False, default=())
+
+
+def read_header(path: Path) -> Header:
+    """Return the header of the RPM file at the host path ``path``; checks no signature.
+
+    Raises NodePluginError if it is no RPM file, or cannot be read.
+    """
+    transaction = rpm.TransactionSet()
+    transaction.setVSFlags(_UNCHECKED)
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as exc:
+        raise NodePluginError(f"{path} cannot be read: {exc.strerror}") from exc
+    try:
+        return _header(transaction.hdrFromFdno(handle))
+    except rpm.error as exc:
+        raise NodePluginError(f"{path} is no RPM package: {exc}") from exc
+    finally:
+        os.close(handle)
+
+
+def installed_headers(root: Path, nevras: Iterable[str]) -> Dict[str, Header]:
+    """Return the headers of those of ``nevras`` that the root's rpm database has."""
+    transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
+    found: Dict[str, Header] = {}
+    for nevra in nevras:
+        for raw in transaction.dbMatch("name", nevra.rsplit("-", 2)[0]):
+            if _nevra(raw) == nevra:
+                found[nevra] = _header(raw)
+    return found
+
+
+def signers(root: Path) -> Dict[str, str]:
+    """Return who the keys in the root's rpm database are, by key id (16 digits).
+
+    The words are those of the key's owner, such as ``ACME <rpm@example.com>``.
+    """
+    transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
+    found = {}
+    for raw in transaction.dbMatch("name", "gpg-pubkey"):
+        words = re.sub(r"^gpg\((.*)\)$", r"\1", str(raw["summary"]))
+        for key in _key_ids(raw):
+            found[key] = words
+    return found
+
+
+def _key_ids(raw: Any) -> List[str]:
+    """Return the ids of a key and of what it provides: ``gpg(0123456789abcdef)``."""
+    provided = [str(name) for name in raw["providename"]]
+    return [match.group(1) for match in
+            (re.fullmatch(r"gpg\(([0-9a-f]{16})\)", name) for name in provided) if match]
+
+
+def _nevra(raw: Any) -> str:
+    """Return a header's NEVRA as DNF writes it: without an epoch of 0."""
+    epoch = f"{raw['epoch']}:" if raw["epoch"] else ""
+    return f"{raw['name']}-{epoch}{raw['version']}-{raw['release']}.{raw['arch']}"
+
+
+def _header(raw: Any) -> Header:
+    return Header(_nevra(raw), str(raw["sha256header"] or raw["sha1header"] or ""),
+                  _signer(raw), tuple(_scriptlets(raw)), _files(raw))
+
+
+def _signer(raw: Any) -> str:
+    for tag in _SIGNATURES:
+        try:
+            text = raw.sprintf(f"%|{tag}?{{%{{{tag}:pgpsig}}}}|")
+        except rpm.error:  # this rpm does not know the tag
+            continue
+        match = _KEY.search(text)
+        if match:
+            return match.group(1)[-16:]
+    return ""
+
+
+def _scriptlets(raw: Any) -> Iterable[str]:
+    for name in _SCRIPTLETS:
+        if _tag(raw, name if name == "verifyscript" else f"{name}prog") or _tag(raw, name):
+            yield name[:-2] if name in ("prein", "postin") else name
+    for name in _TRIGGERS:
+        if _tag(raw, f"{name}scripts") or _tag(raw, f"{name}scriptprog"):
+            yield name
+
+
+def _tag(raw: Any, name: str) -> Any:
+    try:
+        return raw[name]
+    except (KeyError, ValueError, rpm.error):  # this rpm does not know it
+        return None
+
+
+def _files(raw: Any) -> Tuple[PackedFile, ...]:
+    names: Sequence[str] = raw["filenames"] or ()
+    sizes = raw["longfilesizes"] or raw["filesizes"]
+    algorithm = _ALGORITHMS.get(raw["filedigestalgo"] or 1, "unknown")
+    capabilities = raw["filecaps"] or [""] * len(names)
+    columns = zip(names, raw["filemodes"], raw["fileusername"], raw["filegroupname"], sizes,
+                  raw["filedigests"], raw["filelinktos"], capabilities, raw["fileflags"])
+    return tuple(
+        PackedFile(str(path), mode & 0xFFFF, str(owner), str(group), int(size),
+                   f"{algorithm}:{digest}" if digest else "", str(link),
+                   str(caps).lstrip("= ").strip(), bool(flags & rpm.RPMFILE_GHOST),
+                   bool(flags & rpm.RPMFILE_CONFIG))
+        for path, mode, owner, group, size, digest, link, caps, flags in columns)
+
+
+def by_path(headers: Iterable[Header]) -> Mapping[str, PackedFile]:
+    """Return every file of ``headers`` by its path."""
+    return {one.path: one for header in headers for one in header.files}
