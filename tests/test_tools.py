@@ -11,8 +11,8 @@ from typing import List, Mapping, Optional, Sequence
 import pytest
 
 TOP = Path(__file__).resolve().parent.parent
-TOOLS = ("check", "matrix", "setup")
-GROUPS = ("run", "test", "check", "matrix")
+TOOLS = ("check", "chroot", "matrix", "setup")
+GROUPS = ("run", "test", "check", "chroot")
 
 
 def call(*argv: str, cwd: Path = TOP, env: Optional[Mapping[str, str]] = None
@@ -78,7 +78,7 @@ def test_setup_lists_the_packages_of_a_group(family: str, group: str) -> None:
 def test_setup_refuses_an_unknown_group() -> None:
     done = call("tools/setup", "--list=debian", "everything")
     assert done.returncode != 0
-    assert "no group is called everything: run, test, check or matrix" in done.stderr
+    assert "no group is called everything: run, test, check or chroot" in done.stderr
 
 
 def test_setup_says_which_systems_it_knows(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_setup_touches_no_package_manager_when_all_is_there(tmp_path: Path) -> N
         (tmp_path / name).write_text(f"#!/bin/sh\necho {name} was started >&2; exit 1\n",
                                      encoding="utf-8")
         (tmp_path / name).chmod(0o755)
-    done = call("tools/setup", "run", "test", "matrix",
+    done = call("tools/setup", "run", "test", "chroot",
                 env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
