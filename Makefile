@@ -15,6 +15,7 @@ DATADIR     ?= /usr/share
 MANDIR      ?= $(DATADIR)/man
 SITELIB     ?= $(shell $(PYTHON) -c 'import dnf; from pathlib import Path; print(Path(dnf.__file__).parent.parent)')
 PLUGINDIR   ?= $(shell $(PYTHON) -c 'import dnf.const; print(dnf.const.PLUGINPATH)')
+HOOKDIR     ?= /usr/libexec/vdsm/hooks
 INSTALL     ?= install -p
 
 BUILD    := $(CURDIR)/build
@@ -86,11 +87,13 @@ install: build
 	$(INSTALL) -D -m 0644 etc/dnf/plugins/node-plugin.conf \
 	    $(DESTDIR)$(SYSCONFDIR)/dnf/plugins/node-plugin.conf
 	$(INSTALL) -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/$(NAME)/core.d \
-	    $(DESTDIR)$(SYSCONFDIR)/$(NAME)/plugins.d $(DESTDIR)$(DATADIR)/$(NAME)/plugins.d \
+	    $(DESTDIR)$(SYSCONFDIR)/$(NAME)/paths.d $(DESTDIR)$(SYSCONFDIR)/$(NAME)/plugins.d $(DESTDIR)$(DATADIR)/$(NAME)/plugins.d \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 0644 etc/$(NAME)/core.d/*.conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/core.d/
 	$(INSTALL) -m 0644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
+	$(INSTALL) -D -m 0755 vdsm-hooks/after_get_caps/50_node_plugins \
+	    $(DESTDIR)$(HOOKDIR)/after_get_caps/50_node_plugins
 	$(INSTALL) -D -m 0644 completion/$(NAME).bash \
 	    $(DESTDIR)$(SYSCONFDIR)/bash_completion.d/$(NAME)
 

@@ -74,10 +74,14 @@ class Ratio:
 
 
 class Dnf:
-    """Starts dnf with the plugin or without it, all else equal; files go to ``folder``."""
+    """Starts dnf with the plugin or without it, all else equal; files go to ``folder``.
 
-    def __init__(self, folder: Path) -> None:
+    ``program`` is what is started in the place of dnf.
+    """
+
+    def __init__(self, folder: Path, *, program: Sequence[str] = ("dnf",)) -> None:
         self._folder = folder
+        self._program = program
         for name in ("home", "none", "conf", "library"):
             (folder / name).mkdir()
         # Both sides are told where the root's rpm database is, as on EL, where rpm looks
@@ -90,7 +94,7 @@ class Dnf:
     def argv(self, side: str, root: Path, words: Sequence[str]) -> List[str]:
         """Return the argument list of a run on ``root``."""
         plugins = TOP / "dnf-plugins" if side == PLUGIN else self._folder / "none"
-        return ["dnf", f"--installroot={root}", f"--setopt=pluginpath={plugins}",
+        return [*self._program, f"--installroot={root}", f"--setopt=pluginpath={plugins}",
                 f"--setopt=pluginconfpath={self._folder / 'conf'}", *words]
 
     def run(self, side: str, root: Path, words: Sequence[str]) -> Sample:

@@ -87,10 +87,10 @@ def _build(built: Fixtures, out: Path, final: Path, packages: int, offered: int)
     if rpms:
         # /usr/share is two thirds of the files, and nothing here looks at them but by the
         # database, which has them all: a copy of the root is made three times as fast.
-        run([*_rpm(root), "--define", "_flush_io 0", "--nosignature", "--noplugins",
+        run([*rpm_of(root), "--define", "_flush_io 0", "--nosignature", "--noplugins",
              "--excludepath=/usr/share", "--install", *rpms])
     shutil.rmtree(out / "rpms", ignore_errors=True)
-    run(["rpmkeys", *_rpm(root)[1:], "--import", built.key.path])
+    run(["rpmkeys", *rpm_of(root)[1:], "--import", built.key.path])
     write_metadata(out / OFFERED_REPO, [_offered(index, missing) for index in range(offered)])
     _write_plugin_repo(out, built.key)
     # Metadata never expires: a root that was cached for days costs no reading anew.
@@ -99,12 +99,13 @@ def _build(built: Fixtures, out: Path, final: Path, packages: int, offered: int)
         (root / f"etc/yum.repos.d/{name}.repo").write_text(f"{text}metadata_expire=never\n")
 
 
-def _rpm(root: Path) -> List[str]:
+def rpm_of(root: StrPath) -> List[str]:
+    """Return the start of the argument list of an rpm that works on ``root``."""
     return ["rpm", "--root", str(root), "--dbpath", NODE_DATABASE]
 
 
 def _count(root: Path) -> int:
-    return len(run([*_rpm(root), "--query", "--all"]).splitlines())
+    return len(run([*rpm_of(root), "--query", "--all"]).splitlines())
 
 
 def _offered(index: int, installed: int) -> Bulk:

@@ -134,6 +134,7 @@ _ovirt_node_plugin_options() {
     install | upgrade) options+=(--dry-run --trust-keys) ;;
     remove)            options+=(--dry-run --keep-modified) ;;
     list)              options+=(--installed --available --all) ;;
+    manifest)          options+=(--packages --files --settings --delta) ;;
     esac
     _ovirt_node_plugin_offer "${options[@]}"
     return 0
@@ -146,7 +147,7 @@ _ovirt_node_plugin_names() {
         return 0
     fi
     case $1 in
-    remove | verify | upgrade) names=$(_ovirt_node_plugin_installed) ;;
+    remove | verify | upgrade | manifest) names=$(_ovirt_node_plugin_installed) ;;
     install)                   names=$(_ovirt_node_plugin_library) ;;
     info)                      names=$(_ovirt_node_plugin_installed; _ovirt_node_plugin_library) ;;
     drop)                      names=$(_ovirt_node_plugin_entries "$added" -d) ;;
@@ -201,7 +202,7 @@ _ovirt_node_plugin_dnf() {
     elif [[ $cur == -* ]]; then
         _ovirt_node_plugin_options "$sub"
     elif [[ ! $sub ]]; then
-        _ovirt_node_plugin_offer install remove upgrade list info verify add drop repos
+        _ovirt_node_plugin_offer install remove upgrade list info manifest verify add drop repos
     else
         _ovirt_node_plugin_names "$sub"
     fi

@@ -148,9 +148,11 @@ class NodePluginCommand(dnf.cli.Command):
         self.cli.demands.root_user = self.opts.subcommand in (
             "install", "remove", "upgrade", "add", "drop")
         with self.reported():
-            if self.opts.subcommand in ("install", "upgrade"):
+            if self.opts.subcommand in ("install", "upgrade", "info"):
                 for bundle in self._bundles:
-                    add_bundle_repo(self.base, bundle, options=self.opts)
+                    repo_id = add_bundle_repo(self.base, bundle, options=self.opts)
+                    if repo_id is not None and self.opts.subcommand == "info":
+                        self.base.repos[repo_id].skip_if_unavailable = True
 
     def run(self) -> None:
         """Run the subcommand and set the exit status."""
@@ -183,20 +185,17 @@ class NodePluginCommand(dnf.cli.Command):
         return self._install(install.plan(bundles, session, run=_program_runner()), session)
 
     def run_remove(self) -> Status:
-        import dataclasses
-
         from ovirt_node_plugin.errors import Status
         from ovirt_node_plugin.operations import change, remove
         session = self._session()
         change.refuse_unwritable(session.target, live_allowed=self._policy.config.live)
         self._fill(session, repos=False)
-        ready = remove.plan(self.opts.names, session, keep_modified=self.opts.keep_modified)
+        ready = remove.plan(self.opts.names, session, keep_modified=self.opts.keep_modified,
+                            run=_program_runner())
         if self._agreed(ready.plan):
-            notes = remove.carry_out(ready, session, displays=self._displays(),
-                                     run=_program_runner())
-            self._done(dataclasses.replace(ready.plan, notes=(*ready.plan.notes, *notes)))
-            for note in notes:
-                logger.warning("Note: %s", note)
+            done = remove.carry_out(ready, session, displays=self._displays(),
+                                    run=_program_runner())
+            self._done_with(ready.plan, done.notes, deltas=done.deltas)
         return Status.DONE
 
     def run_list(self) -> Status:
@@ -217,6 +216,15 @@ class NodePluginCommand(dnf.cli.Command):
         self._fill(session)
         found = query.info(session, self._bundles, self._rest, run=_program_runner())
         return self._answer(data.infos(found), text.infos(found))
+
+    def run_manifest(self) -> Status:
+        from ovirt_node_plugin.operations import manifests
+        from ovirt_node_plugin.report import manifest_data, manifest_text
+        shows = manifests.Shows(packages=self.opts.packages, files=self.opts.files,
+                                settings=self.opts.settings, delta=self.opts.delta)
+        found = manifests.manifests(self._policy.target.root, self.opts.names, shows)
+        return self._answer(manifest_data.manifests(found, shows),
+                            manifest_text.manifests(found, shows))
 
     def run_verify(self) -> Status:
         from ovirt_node_plugin.errors import Status
@@ -260,8 +268,8 @@ class NodePluginCommand(dnf.cli.Command):
         if self._agreed(ready.plan):
             session.check_signatures(trust_keys=self.opts.trust_keys,
                                      bundle_repos=self._policy.bundle_repos())
-            install.carry_out(ready, session, displays=self._displays())
-            self._done(ready.plan)
+            notes = install.carry_out(ready, session, displays=self._displays())
+            self._done_with(ready.plan, notes)
         return Status.DONE
 
     def _agreed(self, plan: Any) -> bool:
@@ -289,12 +297,18 @@ class NodePluginCommand(dnf.cli.Command):
             raise NodePluginError("Operation aborted.")
         return True
 
-    def _done(self, plan: Any) -> None:
-        from ovirt_node_plugin.report import data, text
+    def _done_with(self, plan: Any, notes: Sequence[str], *, deltas: Sequence[Any] = ()) -> None:
+        import dataclasses
+
+        from ovirt_node_plugin.report import data, manifest_data, manifest_text, text
+        plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
         if self._document is not None:
-            self._document.print({**data.plan(plan), "done": True})
-        for line in text.done(plan):
+            more = {"deltas": list(map(manifest_data.delta, deltas))} if deltas else {}
+            self._document.print({**data.plan(plan), "done": True, **more})
+        for line in (*map(manifest_text.removed, deltas), *text.done(plan)):
             logger.info("%s", line)
+        for note in notes:
+            logger.warning("Note: %s", note)
 
     def _displays(self) -> Sequence[Any]:
         from dnf.cli.output import CliTransactionDisplay
@@ -317,7 +331,8 @@ class NodePluginCommand(dnf.cli.Command):
             yield
             return
         with change.guarded(self._policy.target,
-                            writes=self.cli.demands.root_user) as notice:
+                            writes=self.cli.demands.root_user,
+                            run=_program_runner()) as notice:
             if notice:
                 logger.warning("%s", notice)
             yield

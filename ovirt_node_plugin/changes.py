@@ -54,12 +54,14 @@ class Watch:
 
     ``folder`` is relative to the root and need not be there; ``names`` is a glob
     of names directly in it; with ``deep`` everything below them counts too. The
-    folder itself and its parents always count.
+    folder itself and its parents always count. Without ``content`` only digests are
+    kept of files, which then cannot be put back from that.
     """
 
     folder: str
     names: str
     deep: bool = False
+    content: bool = True
 
 
 def capture(root: Path, watches: Sequence[Watch], *, content: bool = True) -> Dict[str, Entry]:
@@ -74,7 +76,8 @@ def capture(root: Path, watches: Sequence[Watch], *, content: bool = True) -> Di
             raise OutsideRoot(f"/{watch.folder} in {root} leads to the root itself",
                               hint="Replace that symbolic link by a real folder.")
         for path in (*_with_parents(folder), *_listed(root, folder, watch)):
-            entry = None if path in found else read_entry(root, path, content=content)
+            entry = None if path in found else read_entry(
+                root, path, content=content and watch.content)
             if entry is not None:
                 found[path] = entry
     return found
@@ -159,7 +162,8 @@ def _listed(root: Path, folder: str, watch: Watch) -> Iterator[str]:
             path = f"{folder}/{name}"
             yield path
             if watch.deep and _is_folder(root / path):
-                yield from _listed(root, path, Watch(path, "*", deep=True))
+                yield from _listed(root, path, Watch(path, "*", deep=True,
+                                                     content=watch.content))
 
 
 def _is_folder(path: Path) -> bool:

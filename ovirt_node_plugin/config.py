@@ -21,6 +21,9 @@ class Config:
     ``live_allow``: package name globs that a booted node lets through.
     ``library``: folders of bundles, the first one is written to.
     ``core_lists``: folders of core package lists.
+    ``allowed_paths``: what becomes of files outside the allowed paths: ``enforce``,
+    ``warn``, ``off``, or ``auto``: enforce on a node, warn on a host. ``path_lists``:
+    folders of the administrator's own rules for them.
     """
 
     bind_all: bool = True
@@ -28,6 +31,8 @@ class Config:
     live_allow: Tuple[str, ...] = ("ovirt-node-ng-image-update",)
     library: Tuple[Path, ...] = FOLDERS
     core_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/core.d"),)
+    allowed_paths: str = "auto"
+    path_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/paths.d"),)
 
 
 def read_config(options: Mapping[str, str]) -> Config:
@@ -39,12 +44,17 @@ def read_config(options: Mapping[str, str]) -> Config:
     bind = options.get("node_policy", "all").strip().lower()
     if bind not in ("all", "plugins"):
         raise _bad("node_policy", bind, "all or plugins")
+    paths = options.get("allowed_paths", default.allowed_paths).strip().lower()
+    if paths not in ("auto", "enforce", "warn", "off"):
+        raise _bad("allowed_paths", paths, "auto, enforce, warn or off")
     return Config(
         bind_all=bind == "all",
         live=_flag(options, "live", default.live),
         live_allow=_words(options, "live_allow", default.live_allow),
         library=_folders(options, "library", default.library),
-        core_lists=_folders(options, "core_lists", default.core_lists))
+        core_lists=_folders(options, "core_lists", default.core_lists),
+        allowed_paths=paths,
+        path_lists=_folders(options, "path_lists", default.path_lists))
 
 
 def _flag(options: Mapping[str, str], name: str, default: bool) -> bool:

@@ -19,7 +19,6 @@ DESCRIPTOR_NAME = "node-plugin.xml"
 METADATA_TYPE = "node-plugin"
 """The type of a repository's metadata that is a descriptor (``modifyrepo_c --mdtype``)."""
 SCHEMA_VERSION = 1
-_NAME = re.compile(r"[a-z0-9][a-z0-9._+\-]{0,63}")  # as plugin-name in the schema
 _MAX_BYTES = 1 << 20
 _SEE = "node-plugin.xml(5) describes every element."
 
@@ -84,11 +83,6 @@ class Descriptor:
     excludes: Tuple[str, ...]
     settings: Tuple[Union[Setting, When], ...]
     source_xml: bytes
-
-
-def is_plugin_name(text: str) -> bool:
-    """Say if ``text`` can be a plugin's name, and so is safe as a file name."""
-    return _NAME.fullmatch(text) is not None
 
 
 def read_descriptor(path: Path) -> Descriptor:

@@ -94,6 +94,18 @@ def _module_effects(modules: Sequence[Node]) -> Iterator[Problem]:
                                          f"{module.get('name')}, found both")
 
 
+def _initramfs(root: Node) -> Iterator[Problem]:
+    for settings in _together(root):
+        for tag in ("initramfs-driver", "dracut-module"):
+            yield from _once(settings.all(tag), _initramfs_name,
+                             lambda node: f"<{node.tag}> named {node.get('name')}")
+
+
+def _initramfs_name(node: Node) -> str:
+    name = node.get("name")
+    return name.replace("-", "_") if node.tag == "initramfs-driver" else name
+
+
 def _vdsm_hooks(root: Node) -> Iterator[Problem]:
     for settings in _together(root):
         hooks = settings.all("vdsm-hook")
@@ -180,6 +192,23 @@ def _persistent_paths(root: Node) -> Iterator[Problem]:
                           f"/etc/NAME or /opt/NAME, found {quoted(node.get('path'))}")
 
 
+def _leave_outs(root: Node) -> Iterator[Problem]:
+    """Check that each names a folder of its own, and ``**`` stands for whole components."""
+    for settings in _together(root):
+        leave_outs = settings.all("leave-out")
+        for node in leave_outs:
+            glob = node.get("files")
+            parts = glob.split("/")[1:]
+            if not _is_plain(glob) or any("**" in part and part != "**" for part in parts):
+                yield problem_at(node, "expected ** as a whole component, and no '..', '.' or "
+                                       f"empty parts, found {quoted(glob)}")
+            elif len(parts) < 3 or any(set("*?") & set(part) for part in parts[:2]):
+                yield problem_at(node, "expected a glob that begins with two folders, such as "
+                                       f"/usr/share/doc/NAME/**, found {quoted(glob)}")
+        yield from _once(leave_outs, lambda node: node.get("files"),
+                         lambda node: f"<leave-out> of {node.get('files')}")
+
+
 def _sysctls(root: Node) -> Iterator[Problem]:
     for settings in _together(root):
         yield from _once(settings.all("sysctl"), lambda node: dotted(node.get("name")),
@@ -205,12 +234,8 @@ def _firewall(root: Node) -> Iterator[Problem]:
     for settings in _together(root):
         ports, services = settings.all("firewall-port"), settings.all("firewall-service")
         defined = [node for node in services if node.all("port")]
-        for node in (*ports, *(port for service in defined for port in service.all("port"))):
-            low, _, high = node.get("port").partition("-")
-            if int(_digits(high)) > 65535 or int(_digits(low)) > 65535 or (
-                    high and int(_digits(low)) >= int(_digits(high))):
-                yield problem_at(node, "expected a port from 1 to 65535, or two of them, the "
-                                       f"lower one first, found {node.get('port')}")
+        yield from _port_numbers((*ports, *(port for service in defined
+                                            for port in service.all("port"))))
         yield from _once(ports, lambda node: (node.get("zone"), *_port(node)),
                          lambda node: f"<firewall-port> {'/'.join(_port(node))}")
         yield from _once(services, lambda node: (node.get("zone"), node.get("name")),
@@ -220,6 +245,64 @@ def _firewall(root: Node) -> Iterator[Problem]:
         for service in defined:
             yield from _once(service.all("port"), _port,
                              lambda node: f"<port> {'/'.join(_port(node))}")
+
+
+def _selinux(root: Node) -> Iterator[Problem]:
+    for settings in _together(root):
+        for tag in ("selinux-boolean", "selinux-module"):
+            yield from _once(settings.all(tag), lambda node: node.get("name"),
+                             lambda node: f"<{node.tag}> named {node.get('name')}")
+        ports, contexts = settings.all("selinux-port"), settings.all("selinux-file-context")
+        yield from _port_numbers(ports)
+        yield from _once(ports, _port, lambda node: f"<selinux-port> {'/'.join(_port(node))}")
+        for count, node in enumerate(ports):
+            for other in ports[:count]:
+                if _port(node) != _port(other) and _overlap(node, other):
+                    yield problem_at(node, f"expected ports that are not those of "
+                                           f"{'/'.join(_port(other))}, found "
+                                           f"{'/'.join(_port(node))}")
+        yield from _once(contexts, lambda node: (node.get("path"), node.get("file-type")),
+                         lambda node: f"<selinux-file-context> {node.get('path')}")
+        for node in contexts:
+            if not _is_expression(node.get("path")):
+                yield problem_at(node, "expected a regular expression, without | but in "
+                                       f"parentheses, found {quoted(node.get('path'))}")
+        for node in settings.all("selinux-module"):
+            # semodule takes the name of such a file for the module's
+            if node.get("source").endswith(".cil") and posixpath.basename(
+                    node.get("source")) != f"{node.get('name')}.cil":
+                yield problem_at(node, "expected the name of the file without .cil as the "
+                                       f"module's name, found {node.get('name')}")
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError):
+        return False
+    plain = re.sub(r"\\.|\[[^]]*\]", "", text)
+    while re.search(r"\([^()]*\)", plain):
+        plain = re.sub(r"\([^()]*\)", "", plain)
+    return "|" not in plain
+
+
+def _overlap(one: Node, other: Node) -> bool:
+    """Say if two elements share a port; of the protocol, and in its range, both valid."""
+    ranges = []
+    for node in (one, other):
+        low, _, high = node.get("port").partition("-")
+        ranges.append((int(_digits(low)), int(_digits(high or low))))
+    return (one.get("protocol") == other.get("protocol")
+            and ranges[0][0] <= ranges[1][1] and ranges[1][0] <= ranges[0][1])
+
+
+def _port_numbers(ports: Sequence[Node]) -> Iterator[Problem]:
+    for node in ports:
+        low, _, high = node.get("port").partition("-")
+        if int(_digits(high)) > 65535 or int(_digits(low)) > 65535 or (
+                high and int(_digits(low)) >= int(_digits(high))):
+            yield problem_at(node, "expected a port from 1 to 65535, or two of them, the "
+                                   f"lower one first, found {node.get('port')}")
 
 
 def _port(node: Node) -> Tuple[str, str]:
@@ -273,6 +356,6 @@ def _once(nodes: Sequence[Node], key: Callable[[Node], Hashable],
         seen.add(key(node))
 
 
-_RULES = (_bounds, _needs, _repo_ids, _packages, _services, _kernel_modules, _vdsm_hooks,
-          _paths, _placed_files, _kernel_arguments, _persistent_paths, _sysctls, _accounts,
-          _firewall, _conditions)
+_RULES = (_bounds, _needs, _repo_ids, _packages, _services, _kernel_modules, _initramfs,
+          _vdsm_hooks, _paths, _placed_files, _kernel_arguments, _persistent_paths, _leave_outs,
+          _sysctls, _accounts, _firewall, _selinux, _conditions)

@@ -127,8 +127,69 @@ class FirewallService:
     ports: Tuple[Tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class InitramfsDriver:
+    """A kernel module that the initramfs has to have; ``load``: it loads it too."""
+
+    name: str
+    load: bool
+
+
+@dataclass(frozen=True)
+class DracutModule:
+    """A module of dracut that the initramfs has to be made with."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class LeaveOut:
+    """Files of the plugin's own packages, by a glob of absolute paths, that are not to stay."""
+
+    files: str
+
+
+@dataclass(frozen=True)
+class SelinuxBoolean:
+    """A boolean of the SELinux policy that is to be ``on`` or ``off``."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class SelinuxPort:
+    """A port, or a range like ``100-200``, that is to have a SELinux type."""
+
+    type: str
+    port: str
+    protocol: str
+
+
+@dataclass(frozen=True)
+class SelinuxFileContext:
+    """Files, by a regular expression of absolute paths, that are to have a SELinux type.
+
+    ``file_type`` limits it to directories and so on; empty is any.
+    """
+
+    type: str
+    path: str
+    file_type: str
+
+
+@dataclass(frozen=True)
+class SelinuxModule:
+    """A policy module, .pp, .pp.bz2 or .cil; ``source`` as in PlacedFile."""
+
+    source: str
+    name: str
+
+
 Setting = Union[Sysctl, Group, User, FirewallPort, FirewallService, Service, KernelModule, VdsmHook,
-                PlacedFile, KernelArgument, CaCertificate, PersistentPath]
+                PlacedFile, KernelArgument, CaCertificate, PersistentPath, LeaveOut,
+                InitramfsDriver, DracutModule,
+                SelinuxBoolean, SelinuxPort, SelinuxFileContext, SelinuxModule]
 
 
 def read_setting(node: Node) -> Setting:
@@ -185,4 +246,14 @@ _READERS: Dict[str, Callable[[Node], Setting]] = {
     "kernel-argument": _kernel_argument,
     "ca-certificate": lambda node: CaCertificate(node.get("source"), node.get("name")),
     "persistent-path": lambda node: PersistentPath(node.get("path")),
+    "selinux-boolean": lambda node: SelinuxBoolean(node.get("name"), node.get("value")),
+    "selinux-port": lambda node: SelinuxPort(node.get("type"), node.get("port"),
+                                             node.get("protocol")),
+    "selinux-file-context": lambda node: SelinuxFileContext(
+        node.get("type"), node.get("path"), node.get("file-type")),
+    "selinux-module": lambda node: SelinuxModule(node.get("source"), node.get("name")),
+    "initramfs-driver": lambda node: InitramfsDriver(node.get("name"),
+                                                     load=node.get("load") == "yes"),
+    "dracut-module": lambda node: DracutModule(node.get("name")),
+    "leave-out": lambda node: LeaveOut(node.get("files")),
 }

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import dataclass
 from typing import Sequence, Tuple
 
 
@@ -107,6 +108,29 @@ class Drifted(Refused):
                  paths: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
         self.paths: Tuple[str, ...] = tuple(paths)
+
+
+@dataclass(frozen=True)
+class DisputedFile:
+    """A file of a package that has no place where it is to go.
+
+    ``plugin`` is who brings the package, several names with commas; ``path`` is
+    absolute, ``reason`` what is wrong with it.
+    """
+
+    plugin: str
+    package: str
+    path: str
+    reason: str
+
+
+class PathsRefused(Refused):
+    """Packages of plugins bring files to where they may not, or where another has its own."""
+
+    def __init__(self, message: str, *, hint: str = "",
+                 files: Sequence[DisputedFile] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.files: Tuple[DisputedFile, ...] = tuple(files)
 
 
 class RolledBack(NodePluginError):

@@ -20,7 +20,9 @@ from .files import read_entry, sync_dir, write_atomic
 from .paths import is_inside, resolve_inside
 from .journal_state import Intent, Scope, State, dump, load
 from .snapshot import CONTENT, Keeper, entry_of, restore
-from .trees import Relative, mounts_below, names_below, names_in, remove_new, stat_of
+from .trees import (
+    Relative, folders_above, mounts_below, names_below, names_in, remove_new, stat_of,
+)
 
 FOLDER = "var/lib/ovirt-node-plugin/journal"
 _OPEN, _RESERVE = "journal.json", "reserve"
@@ -126,14 +128,21 @@ def finish(root: Path) -> None:
         _sweep(root)
 
 
-def undo(root: Path) -> None:
+def _nothing() -> None:
+    pass
+
+
+def undo(root: Path, *, first: Callable[[], None] = _nothing,
+         last: Callable[[], None] = _nothing) -> None:
     """Put ``root`` back as it was when its journal was begun, and end the journal.
 
-    May be called again after an interruption.
+    May be called again after an interruption. ``first`` is called before anything is
+    put back, ``last`` when all of it is and the journal is still there.
     """
     state = _read(root)
     (_folder(root) / _RESERVE).unlink(missing_ok=True)
     ours = _judge(root, state)
+    first()
     parents: Set[str] = set()
 
     def remove(paths: Collection[str]) -> None:
@@ -149,6 +158,7 @@ def undo(root: Path) -> None:
             restore(root, path, kept, _folder(root))
             parents.add(os.path.dirname(path))
     _settle(root, parents, state)
+    last()
     finish(root)
 
 
@@ -171,7 +181,7 @@ def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
             near.add(name)
     mounts = mounts_below(root)
     for tree in scope.trees:
-        for path in (*_parents(tree), tree, *names_below(root, tree, mounts)):
+        for path in (*reversed([*folders_above(tree)]), tree, *names_below(root, tree, mounts)):
             if not _is_spared(scope, path):
                 copied[path] = _COPIED_TREE
     for name in scope.whole:
@@ -307,11 +317,6 @@ def _settle(root: Path, parents: Collection[str], state: State) -> None:
             if kept is not None:
                 os.utime(root / path, ns=(kept.mtime_ns, kept.mtime_ns))
             sync_dir(root / path)
-
-
-def _parents(path: str) -> List[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _folder(root: Path) -> Path:

@@ -14,7 +14,8 @@ class Manifest:
 
     ``descriptor`` is the document as installed; ``effects`` are what scriptlets
     changed; ``folders`` are those of the registry itself that were made for this
-    plugin, relative to the root (``registry.save`` fills them in).
+    plugin, relative to the root (``registry.save`` fills them in). ``inventory`` says
+    that there is one beside it, which the first versions of this tool did not write.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Manifest:
     settings: Tuple[Applied, ...]
     effects: Tuple[Change, ...]
     folders: Tuple[str, ...] = ()
+    inventory: bool = False
 
     @property
     def applied(self) -> Tuple[Applied, ...]:

@@ -5,14 +5,17 @@ import errno
 import os
 import stat
 from pathlib import Path
-from typing import List
+from types import MappingProxyType
+from typing import List, Mapping, Optional
 
 from .errors import OutsideRoot
 
 _MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def resolve_inside(root: Path, name: str, *, follow_last: bool = True) -> Path:
+def resolve_inside(root: Path, name: str, *, follow_last: bool = True,
+                   links: Mapping[str, str] = _NONE) -> Path:
     """Return where ``name`` is inside ``root``, as an absolute host path.
 
     ``name`` is a path as seen from inside the root, with or without a leading
@@ -22,6 +25,9 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True) -> Path:
     returned itself. ``..`` in a name or a link stays inside by the same rule
     as in a chroot, except that a *name* with ``..`` is refused.
 
+    ``links`` are symbolic links that will be there, whatever is there now: where each
+    leads, by its path relative to ``root`` with all its parents resolved.
+
     Raises OutsideRoot for a name with ``..`` or a NUL, or a loop of links.
     """
     if "\0" in name or ".." in name.split("/"):
@@ -29,18 +35,21 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True) -> Path:
     base = Path(root)
     todo: List[str] = [part for part in name.split("/") if part not in ("", ".")][::-1]
     done: List[str] = []
-    links = 0
+    followed = 0
     while todo:
         part = todo.pop()
         if part == "..":
             done = done[:-1]
             continue
         here = base.joinpath(*done, part)
-        if (todo or follow_last) and _is_link(here):
-            links += 1
-            if links > _MAX_LINKS:
+        target = None
+        if todo or follow_last:
+            target = links.get("/".join((*done, part))) if links else None
+            target = _target(here) if target is None else target
+        if target is not None:
+            followed += 1
+            if followed > _MAX_LINKS:
                 raise OutsideRoot(f"the path {name!r} is a loop of symbolic links")
-            target = os.readlink(here)
             if target.startswith("/"):
                 done = []
             todo.extend([p for p in target.split("/") if p not in ("", ".")][::-1])
@@ -49,14 +58,15 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True) -> Path:
     return base.joinpath(*done)
 
 
-def relative_inside(root: Path, name: str) -> str:
+def relative_inside(root: Path, name: str, *, links: Mapping[str, str] = _NONE) -> str:
     """Return ``name`` as a path relative to ``root`` with all its parents resolved.
 
     The last component stays itself, so it may name a link. Two names of one
     entry, such as ``/lib/x`` and ``usr/lib/x`` where ``/lib`` is a link to
-    ``usr/lib``, give the same answer.
+    ``usr/lib``, give the same answer. ``links`` as in ``resolve_inside``.
     """
-    return resolve_inside(root, name, follow_last=False).relative_to(root).as_posix()
+    where = resolve_inside(root, name, follow_last=False, links=links)
+    return where.relative_to(root).as_posix()
 
 
 def read_small(path: Path, *, max_bytes: int = 1 << 20) -> bytes:
@@ -80,8 +90,9 @@ def is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
-def _is_link(path: Path) -> bool:
+def _target(path: Path) -> Optional[str]:
+    """Return where the link at ``path`` leads, None if it is no link."""
     try:
-        return stat.S_ISLNK(os.lstat(path).st_mode)
+        return os.readlink(path) if stat.S_ISLNK(os.lstat(path).st_mode) else None
     except OSError:
-        return False
+        return None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Tuple
 
 from .changes import Applied
+from .registry_rules import trust_of
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,17 @@ class InstalledPackage:
     ``nevra`` is ``name-[epoch:]version-release.arch``, an epoch of 0 left out;
     ``checksum`` is ``sha256:HEX`` of the RPM file, empty where it is not known;
     ``reason`` is ``requested`` or ``dependency``; ``repo`` the id of the repository
-    that it came from, empty where it is not known.
+    that it came from, empty where it is not known. ``signer`` is the id of the key
+    that signed it, 16 hexadecimal digits, empty without a signature; ``checked`` says
+    that the signature was checked, with a key that was trusted then.
     """
 
     nevra: str
     checksum: str
     reason: str
     repo: str = ""
+    signer: str = ""
+    checked: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,8 @@ class Record:
     packages: Tuple[InstalledPackage, ...]
     settings: Tuple[Applied, ...]
     together: Tuple[str, ...] = ()
+
+    @property
+    def trust(self) -> str:
+        """How far its packages can be trusted: a word of ``registry_rules``."""
+        return trust_of([(one.signer, one.checked) for one in self.packages])

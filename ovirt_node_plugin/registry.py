@@ -11,17 +11,15 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .descriptor import is_plugin_name
 from .errors import NodePluginError, RecordError
 from .files import sync_dir, write_atomic
+from .inventory import Inventory
 from .manifest import Manifest
 from .paths import resolve_inside
 from .record import InstalledPackage, Record
-
-REGISTRY = "etc/ovirt.plugins.d"
-MANIFESTS = "etc/ovirt.plugins-manifests.d"
+from .registry_rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def read_record(root: Path, name: str) -> Record:
     from . import registry_xml
 
     path = f"{REGISTRY}/{_safe(name)}"
-    record = registry_xml.load_record(_read(root, path, registry_xml.MAX_RECORD_BYTES),
+    record = registry_xml.load_record(_read(root, path, MAX_RECORD_BYTES),
                                       origin=f"/{path}")
     _same_name(name, record.name, path)
     return record
@@ -82,6 +80,27 @@ def read_manifest(root: Path, name: str) -> Manifest:
                                           origin=f"/{path}")
     _same_name(name, manifest.name, path)
     return manifest
+
+
+def read_inventory(root: Path, name: str) -> Optional[Inventory]:
+    """Return the inventory of the plugin ``name``, None if it has none; raises as ``read_record``.
+
+    Plugins that were installed by the first versions of this tool have none.
+    """
+    from . import inventory_json
+
+    path = inventory_path(_safe(name))
+    if not os.path.lexists(resolve_inside(root, path, follow_last=False)):
+        return None
+    inventory = inventory_json.load(_read(root, path, inventory_json.MAX_PACKED_BYTES),
+                                    origin=f"/{path}")
+    _same_name(name, inventory.name, path)
+    return inventory
+
+
+def inventory_path(name: str) -> str:
+    """Return where a plugin's inventory is, relative to the root."""
+    return f"{MANIFESTS}/{name}.json.gz"
 
 
 def claims(root: Path) -> FrozenSet[str]:
@@ -99,12 +118,14 @@ def repo_owners(root: Path) -> Dict[str, str]:
     return owners
 
 
-def save(root: Path, record: Record, manifest: Manifest) -> None:
-    """Write a plugin's manifest, then its record, each atomically.
+def save(root: Path, record: Record, manifest: Manifest,
+         inventory: Optional[Inventory] = None) -> None:
+    """Write a plugin's inventory, its manifest, then its record, each atomically.
 
-    Both are 0644, but for a manifest that keeps the content of a file
+    They are 0644, but for a manifest that keeps the content of a file
     that not everybody may read (such as ``/etc/shadow``), which is 0600. Folders
-    that are missing are made, and noted in the manifest.
+    that are missing are made, and noted in the manifest. Without ``inventory``
+    what is there of one stays.
     """
     from . import registry_xml
 
@@ -112,6 +133,9 @@ def save(root: Path, record: Record, manifest: Manifest) -> None:
     kept = _known_folders(root, record.name)
     manifest = dataclasses.replace(
         manifest, folders=tuple(sorted({*manifest.folders, *made, *kept})))
+    if inventory is not None:
+        save_inventory(root, inventory)
+        manifest = dataclasses.replace(manifest, inventory=True)
     record = dataclasses.replace(
         record, settings=tuple(map(registry_xml.without_changes, record.settings)))
     _write_manifest(root, manifest)
@@ -119,8 +143,16 @@ def save(root: Path, record: Record, manifest: Manifest) -> None:
                  registry_xml.dump_record(record))
 
 
+def save_inventory(root: Path, inventory: Inventory) -> None:
+    """Write the inventory of a plugin that has a record, atomically."""
+    from . import inventory_json
+
+    write_atomic(resolve_inside(root, inventory_path(_safe(inventory.name)), follow_last=False),
+                 inventory_json.dump(inventory))
+
+
 def forget(root: Path, name: str) -> None:
-    """Remove a plugin's record, then its manifest.
+    """Remove a plugin's record, then its manifest and its inventory.
 
     The registry's folders go when they were made for a plugin and nothing is
     left in them; as long as there is another plugin, it inherits their making.
@@ -130,6 +162,7 @@ def forget(root: Path, name: str) -> None:
     _unlink(root, f"{REGISTRY}/{_safe(name)}")
     inherited = bool(folders) and _inherit(root, name, folders)
     _unlink(root, f"{MANIFESTS}/{name}.xml")
+    _unlink(root, inventory_path(name))
     if not inherited:
         _remove_folders(root, folders)
 
@@ -241,7 +274,7 @@ def _remove_folders(root: Path, folders: Sequence[str]) -> None:
 
 
 __all__ = [
-    "MANIFESTS", "REGISTRY", "InstalledPackage", "Manifest", "Record", "Registry", "claims",
-    "forget", "installed_now", "names", "read_manifest", "read_record", "read_registry",
-    "repo_owners", "save",
+    "MANIFESTS", "REGISTRY", "InstalledPackage", "Inventory", "Manifest", "Record", "Registry",
+    "claims", "forget", "installed_now", "inventory_path", "names", "read_inventory",
+    "read_manifest", "read_record", "read_registry", "repo_owners", "save", "save_inventory",
 ]

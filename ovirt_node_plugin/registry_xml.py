@@ -18,10 +18,10 @@ from .errors import RecordError
 from .files import Entry
 from .manifest import Manifest
 from .record import InstalledPackage, Record
+from .registry_rules import MAX_RECORD_BYTES
 from .relaxng import raise_problems, schema_problems
 from .xmlread import Node, parse_xml
 
-MAX_RECORD_BYTES = 4 << 20
 MAX_MANIFEST_BYTES = 256 << 20
 _MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged manifest must not fill memory
 _MAX_ID = (1 << 32) - 2  # chown(2) takes the last one for "leave it"
@@ -44,8 +44,10 @@ def dump_record(record: Record) -> bytes:
         _element(repos, "repo", id=repo_id)
     packages = etree.SubElement(root, "packages")
     for package in sorted(record.packages, key=lambda p: p.nevra):
+        signed = {"signer": package.signer} if package.signer else {}
+        checked = {"checked": "yes"} if package.checked else {}
         _element(packages, "package", nevra=package.nevra, checksum=package.checksum,
-                 reason=package.reason, repo=package.repo)
+                 reason=package.reason, repo=package.repo, **signed, **checked)
     if record.together:
         together = etree.SubElement(root, "together")
         for name in sorted(set(record.together)):
@@ -71,7 +73,8 @@ def load_record(data: bytes, *, origin: str) -> Record:
         repos=tuple(_get(node, "id") for node in _inside(root, "repos")),
         packages=tuple(
             InstalledPackage(_get(node, "nevra"), _get(node, "checksum"), _get(node, "reason"),
-                             _get(node, "repo"))
+                             _get(node, "repo"), _get(node, "signer"),
+                             _get(node, "checked") == "yes")
             for node in _inside(root, "packages")),
         settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
         together=tuple(_get(node, "name") for node in _inside(root, "together")))
@@ -80,6 +83,8 @@ def load_record(data: bytes, *, origin: str) -> Record:
 def dump_manifest(manifest: Manifest) -> bytes:
     """Return a manifest as a document; file contents are zlib in base64."""
     root = etree.Element("plugin-manifest", format=_FORMAT, name=manifest.name)
+    if manifest.inventory:
+        root.set("inventory", "yes")
     etree.SubElement(root, "descriptor").text = _pack(manifest.descriptor)
     folders = etree.SubElement(root, "folders")
     for path in sorted(set(manifest.folders)):
@@ -106,7 +111,8 @@ def load_manifest(data: bytes, *, origin: str) -> Manifest:
         _get(root, "name"), _unpack(root.all("descriptor")[0], origin),
         tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
         tuple(_load_change(node, origin) for node in _inside(root, "effects")),
-        tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")))
+        tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")),
+        _get(root, "inventory") == "yes")
 
 
 def _setting(parent: Any, applied: Applied) -> Any:

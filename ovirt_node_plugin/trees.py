@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Collection, Dict, FrozenSet, Iterable, Optional, Set, Tuple
+from typing import Collection, Dict, FrozenSet, Iterable, Iterator, Mapping, Optional, Set, Tuple
 
 from .errors import OutsideRoot
 from .paths import is_inside, relative_inside, resolve_inside
@@ -123,19 +123,23 @@ def mounts_below(root: Path) -> FrozenSet[str]:
 
 
 class Relative:
-    """Names inside one root, made relative; each folder is resolved only once."""
+    """Names inside one root, made relative; each folder is resolved only once.
 
-    def __init__(self, root: Path) -> None:
+    ``links`` are symbolic links to come, as in ``paths.resolve_inside``.
+    """
+
+    def __init__(self, root: Path, *, links: Optional[Mapping[str, str]] = None) -> None:
         self._root = root
+        self._links = links or {}
         self._folders: Dict[str, str] = {}
 
     def __call__(self, path: str) -> str:
         """Return what ``paths.relative_inside`` returns; raises as that."""
         folder, _, name = path.rstrip("/").rpartition("/")
         if not folder or name in ("", ".", ".."):
-            return relative_inside(self._root, path)
+            return relative_inside(self._root, path, links=self._links)
         if folder not in self._folders:
-            where = resolve_inside(self._root, folder)
+            where = resolve_inside(self._root, folder, links=self._links)
             self._folders[folder] = where.relative_to(self._root).as_posix()
         there = self._folders[folder]
         return name if there == "." else f"{there}/{name}"
@@ -175,3 +179,10 @@ def state_of(info: os.stat_result) -> Stat:
         return (info.st_mode, info.st_uid, info.st_gid, info.st_ctime_ns)
     return (info.st_mode, info.st_uid, info.st_gid, info.st_ctime_ns, info.st_size,
             info.st_mtime_ns, info.st_ino)
+
+
+def folders_above(path: str) -> Iterator[str]:
+    """Yield the folders that ``path`` lies in, the nearest first, without the root itself."""
+    while path.rpartition("/")[0]:
+        path = path.rpartition("/")[0]
+        yield path

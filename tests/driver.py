@@ -45,6 +45,7 @@ class Dnf:
 
     def __post_init__(self) -> None:
         (self.folder / "pluginconf").mkdir(parents=True, exist_ok=True)
+        self.path_rules.mkdir(parents=True, exist_ok=True)
         self.own_library.mkdir(parents=True, exist_ok=True)
         self.shipped_library.mkdir(parents=True, exist_ok=True)
         self.configure()
@@ -59,11 +60,17 @@ class Dnf:
         """Where vendors' packages would put bundles."""
         return self.folder / "library/shipped"
 
+    @property
+    def path_rules(self) -> Path:
+        """Where the administrator's rules for paths are."""
+        return self.folder / "paths.d"
+
     def configure(self, **options: str) -> None:
         """Write node-plugin.conf anew, with ``options`` besides the places."""
         self.options = options
         values = {"library": f"{self.own_library} {self.shipped_library}",
-                  "core_lists": str(TOP / "etc/ovirt-node-plugin/core.d"), **options}
+                  "core_lists": str(TOP / "etc/ovirt-node-plugin/core.d"),
+                  "path_lists": str(self.path_rules), **options}
         text = "[main]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
         (self.folder / "pluginconf/node-plugin.conf").write_text(text)
 

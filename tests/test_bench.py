@@ -1,4 +1,4 @@
-"""bench/overhead runs and prints its ratios; nothing here says how fast anything is."""
+"""bench/ runs and prints its ratios; nothing here says how fast anything is."""
 from __future__ import annotations
 
 import json
@@ -11,10 +11,11 @@ from tests.support.bulk import build_bulk, bulk, write_metadata
 
 TOP = Path(__file__).resolve().parent.parent
 OVERHEAD = str(TOP / "bench" / "overhead")
+MANIFEST = str(TOP / "bench" / "manifest")
 
 
-def call(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([OVERHEAD, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+def call(*words: str, program: str = OVERHEAD) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           encoding="utf-8", check=False)
 
 
@@ -39,6 +40,19 @@ def test_overhead_refuses_what_it_cannot_measure() -> None:
     assert done.returncode == 2 and "upgrade" in done.stderr and done.stdout == ""
 
 
+@pytest.mark.slow
+@pytest.mark.root
+def test_manifest_prints_its_part_of_the_transaction() -> None:
+    done = call("--packages", "60", "--runs", "1", "--json", program=MANIFEST)
+    assert done.returncode == 0, done.stderr
+    *table, last = done.stdout.splitlines()
+    found = json.loads(last)
+    (one,) = found["runs"]
+    assert found["goal"] == 0.10 and found["brought"] > 400
+    assert found["ratio"] == one["manifest_s"] / one["transaction_s"] > 0
+    assert any("<= 0.10" in line for line in table)
+
+
 def test_bulk_packages_are_built_and_need_one_another(tmp_path: Path) -> None:
     rpms = build_bulk([bulk(index) for index in range(3)], tmp_path)
     query = ["rpm", "--query", "--nosignature", "--requires", "--package", str(rpms[1])]
@@ -53,3 +67,18 @@ def test_metadata_without_packages_is_what_dnf_reads(tmp_path: Path) -> None:
          f"--repofrompath=bulk,{repo}", "--repo=bulk", "--quiet", "repoquery", "--list",
          bulk(4).name], stdout=subprocess.PIPE, encoding="utf-8", check=True)
     assert done.stdout.split() == sorted(path.rstrip("/") for path in bulk(4).files)
+
+
+@pytest.mark.slow
+@pytest.mark.root
+def test_caps_prints_the_ratio_with_its_goals() -> None:
+    done = subprocess.run(
+        [str(TOP / "bench" / "caps"), "--plugins", "3", "--packages", "2", "--installed", "60",
+         "--offered", "50", "--runs", "1", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    *table, last = done.stdout.splitlines()
+    answer = json.loads(last)
+    assert (answer["goal"], answer["goal_s"]) == (10, 0.1)
+    assert answer["ratio"] == pytest.approx(answer["hook_s"] / answer["plain_s"])
+    assert table[-1].endswith("met" if answer["met"] else "MISSED")

@@ -13,7 +13,8 @@ import pytest
 TOP = Path(__file__).resolve().parent.parent
 SCRIPT = TOP / "completion" / "ovirt-node-plugin.bash"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
-SUBCOMMANDS = ["add", "drop", "info", "install", "list", "remove", "repos", "upgrade", "verify"]
+SUBCOMMANDS = ["add", "drop", "info", "install", "list", "manifest", "remove", "repos", "upgrade",
+               "verify"]
 
 # Splits a line as readline does: "=" and ":" are words of their own unless taken out of
 # COMP_WORDBREAKS. The line is completed at its end.

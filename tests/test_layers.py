@@ -14,7 +14,7 @@ DNF_PLUGIN = TOP / "dnf-plugins"
 # From the ground up. A module, or every module of a package, imports only from the
 # lines above its own; what stands on one line does not import one another.
 LAYERS: Tuple[Tuple[str, ...], ...] = (
-    ("errors", "vdsm", "sysctl_names"),
+    ("errors", "inside", "vdsm", "sysctl_names", "registry_rules"),
     ("run", "paths", "versions"),
     ("files", "trees"),
     ("snapshot",),
@@ -28,11 +28,12 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("library",),
     ("target", "config"),
     ("record",),
-    ("manifest",),
-    ("registry_xml",),
+    ("manifest", "inventory"),
+    ("registry_xml", "inventory_json", "record_scan"),
     ("registry",),
     ("journal",),
     ("packages", "settings", "images"),
+    ("capabilities",),
     ("operations",),
     ("authoring",),
     ("report",),

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import gzip
+import json
 import os
 import re
 import shutil
@@ -12,14 +14,18 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ovirt_node_plugin import archive, config, errors, journal, registry_xml
+from ovirt_node_plugin import (
+    archive, config, errors, inventory, inventory_json, journal, registry_xml,
+)
+from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.library import FOLDERS
 from ovirt_node_plugin.operations import results
+from ovirt_node_plugin.operations.noteworthy import Notable
 from ovirt_node_plugin.packages.repos import RepoState
 from ovirt_node_plugin.packages.session import PackageChange
-from ovirt_node_plugin.report import data, usage
+from ovirt_node_plugin.report import data, manifest_data, usage
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.target import Target
 from ovirt_node_plugin.vdsm import HOOK_POINTS
@@ -112,15 +118,39 @@ def made_up(form: Any) -> Any:
 
 def test_names_in_json_are_explained() -> None:
     plan = dataclasses.replace(
-        made_up(results.Plan), plugins=(made_up(results.PluginAction),),
-        packages=(made_up(PackageChange),), target=Target(Path("/"), "", "", "", ""))
-    info = dataclasses.replace(made_up(results.PluginInfo), state=made_up(results.PluginState))
-    documents = [data.plan(plan), data.listing([info.state]), data.infos([info]),
+        made_up(results.Plan), plugins=(dataclasses.replace(
+            made_up(results.PluginAction), settings=(made_up(results.PlannedSetting),),
+            files=(made_up(results.FolderCount),), shares=(made_up(results.Share),)),),
+        packages=(made_up(PackageChange),), target=Target(Path("/"), "", "", "", ""),
+        signatures=(made_up(results.Signature),), space=made_up(results.Space),
+        noteworthy=(made_up(Notable),), disputed_files=(made_up(errors.DisputedFile),))
+    info = dataclasses.replace(made_up(results.PluginInfo), state=made_up(results.PluginState),
+                               plan=None)
+    documents = [*manifest_documents(), data.plan(plan), data.listing([info.state]),
+                 data.infos([info]),
                  data.checks([made_up(results.Check)]), data.repos([made_up(RepoState)]),
                  data.error(errors.NeedsNewerImage("")), data.error(errors.Drifted("")),
-                 {"format": 1, "done": True, "added": [], "dropped": []}]
-    words = set(re.findall(r"\w+", manpages.prose(manpages.section(COMMAND, "JSON"))))
+                 data.error(errors.PathsRefused("", files=[made_up(errors.DisputedFile)])),
+                 {"format": 1, "done": True, "added": [], "dropped": [],
+                  "deltas": []}]
+    pages = ((COMMAND, "JSON"), (REGISTRY, "THE INVENTORY"))
+    words = {word for page, title in pages
+             for word in re.findall(r"\w+", manpages.prose(manpages.section(page, title)))}
     assert set(names_in(documents)) - words == set()
+
+
+def manifest_documents() -> List[Any]:
+    """Return each part of a manifest, with everything in it."""
+    account = made_up(inventory.Account)
+    file = inventory.File("/x", "file", 1, "x", "x", 1, "x", "x", "x", (("by", "x"),), ("x",),
+                          ("x",), 1, "x", "x")
+    operation = dataclasses.replace(
+        made_up(inventory.Operation), settings_on=(made_up(Applied),), accounts_added=(account,))
+    whole = inventory.Inventory("x", (operation,), (
+        inventory.Package("x", "x", 1, (file,)),), (file,), (file,))
+    return [json.loads(gzip.decompress(inventory_json.dump(whole))),
+            manifest_data.files(whole), manifest_data.packages(whole),
+            manifest_data.delta(whole.delta())]
 
 
 def declared(schema: str) -> Dict[str, Set[str]]:
@@ -190,7 +220,7 @@ def test_limits_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize("page", manpages.PAGES)
 def test_every_example_says_how_it_is_tested(page: str) -> None:
-    kinds = {"xml", "shell", "repo", "python", "none"}
+    kinds = {"xml", "shell", "repo", "python", "json", "none"}
     assert [example.text for example in manpages.examples(page) if example.kind not in kinds] == []
 
 
@@ -279,9 +309,26 @@ def test_examples_of_the_descriptor_are_what_happens(
 
 
 @pytest.mark.slow
+def test_the_examples_of_the_inventory_are_what_happens(
+        sandbox: Sandbox, built: support.Fixtures, node: Path) -> None:
+    run(["cp", "-a", built.bundle("agent", "1.0"), sandbox.places["/media/usb"]])
+    sandbox.play("# dnf -y node-plugin install /media/usb/agent-1.0 --trust-keys"
+                 " --installroot=/mnt/node\n")
+    sandbox.places["/etc/ovirt.plugins-manifests.d"] = f"{node}/etc/ovirt.plugins-manifests.d"
+    for example in manpages.of_kind(REGISTRY, "shell"):
+        sandbox.play(example.text)
+    (reader,) = [one for one in manpages.of_kind(REGISTRY, "python") if one.words == "inventory"]
+    script = sandbox.cwd / "reader"
+    script.write_text(reader.text.replace("/etc/ovirt", f"{node}/etc/ovirt"))
+    script.chmod(0o755)
+    sandbox.play("# ./reader\nacme-agent-1.0-1.noarch 6\nadded /etc/modprobe.d/node-plugin-agent"
+                 "-loop.conf by kernel-module loop:options\n...\n")
+
+
+@pytest.mark.slow
 def test_the_reader_of_the_registry_finds_packages_that_are_gone(
         sandbox: Sandbox, node: Path) -> None:
-    (reader,) = manpages.of_kind(REGISTRY, "python")
+    (reader,) = [one for one in manpages.of_kind(REGISTRY, "python") if one.words == "reader"]
     script = sandbox.cwd / "reader"
     script.write_text(reader.text.replace("/etc/ovirt.plugins.d", f"{node}/etc/ovirt.plugins.d"))
     script.chmod(0o755)

@@ -84,8 +84,8 @@ def test_info_tells_a_bundle_before_it_is_installed(built: support.Fixtures, nod
     for line in ("Name         : snmp", "Version      : 1.0", "State        : available",
                  "Needs        : oVirt Node >= 4.5.5", "Repos        : snmp",
                  "Packages     : net-snmp", "             : net-snmp-utils",
-                 "Settings     : enable service snmpd.service",
-                 "URL          : https://example.com/snmp"):
+                 "URL          : https://example.com/snmp",
+                 "Installing it here would do this:", "   enable service snmpd.service"):
         assert line in out.splitlines()
     assert installed(node) == before
 

@@ -84,7 +84,8 @@ def test_a_record_is_the_same_in_every_run_and_everybody_may_read_it(
         assert record.stat().st_mode & 0o7777 == 0o644
         assert (root / registry.REGISTRY).stat().st_mode & 0o7777 == 0o755
     assert found[0] == found[1]
-    assert {path.name for path in found[0]} == {"cim", "agent", "cim.xml", "agent.xml"}
+    assert {path.name for path in found[0]} == {
+        "cim", "agent", "cim.xml", "agent.xml", "cim.json.gz", "agent.json.gz"}
 
 
 def test_somebody_without_rights_can_list_and_read(

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.operations.results import (
-    INSTALL, KEEP, REMOVE, UPGRADE, Check, Plan, PluginAction, PluginInfo, PluginState,
+    INSTALL, KEEP, OFF, ON, REMOVE, UPGRADE, Check, FolderCount, Plan, PlannedSetting,
+    PluginAction, PluginInfo, PluginState, Share, Signature, Space,
 )
 from ovirt_node_plugin.packages.repos import RepoState
+from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.report import text
 from ovirt_node_plugin.target import NODE, Target
 
@@ -19,6 +21,10 @@ def action(kind: str, **values: object) -> PluginAction:
     fields = {"version": "1.0", "old_version": "", "vendor": "Vendor", "summary": "",
               "source": "", **values}
     return PluginAction(kind, "foo", **fields)  # type: ignore[arg-type]
+
+
+def setting(what: str, line: str = "enable service x.service") -> PlannedSetting:
+    return PlannedSetting(what, "service", "x.service", "enabled", line)
 
 
 def plan(*plugins: PluginAction, table: str = "") -> Plan:
@@ -32,7 +38,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_plan_shows_packages_then_what_is_switched_on() -> None:
-    lines = text.plan(plan(action(INSTALL, on=("enable service x.service",),
+    lines = text.plan(plan(action(INSTALL, settings=(setting(ON),),
                                   notes=("mind the gap",)), table="TABLE\n"))
     assert lines == ["TABLE", "", "Plugins for oVirt Node 4.5.5 in /mnt/node:",
                      " Installing foo 1.0 (Vendor)", "   enable service x.service",
@@ -41,9 +47,32 @@ def test_a_plan_shows_packages_then_what_is_switched_on() -> None:
 
 def test_a_plan_of_an_upgrade_shows_both_versions_and_what_goes_back() -> None:
     lines = text.plan(plan(action(UPGRADE, version="2.0", old_version="1.0",
-                                  off=("undo enable service x.service",))))
-    assert " Upgrading foo 1.0 -> 2.0 (Vendor)" in lines
-    assert "   undo enable service x.service" in lines
+                                  settings=(setting(ON, "enable y"), setting(OFF, "undo x")))))
+    assert lines[2:5] == [" Upgrading foo 1.0 -> 2.0 (Vendor)", "   undo x", "   enable y"]
+
+
+def test_a_plan_counts_files_by_folder_and_says_who_shares_what() -> None:
+    counts = tuple(FolderCount(f"/usr/{name}", 8 - number) for number, name in
+                   enumerate("abcdefgh"))
+    lines = text.plan(plan(action(INSTALL, files=counts, shares=(
+        Share("package", "lib-1-1.noarch", ("bar", "baz")),))))
+    assert ("   36 files: 8 in /usr/a, 7 in /usr/b, 6 in /usr/c, 5 in /usr/d, 4 in /usr/e,"
+            " 3 in /usr/f, 3 elsewhere") in lines
+    assert "   shares package lib-1-1.noarch with bar, baz" in lines
+
+
+def test_a_plan_names_signers_and_the_room_on_the_disk() -> None:
+    change = PackageChange("install", "x", "x-1-1.noarch", "r", 1, 1, "", True)
+    shown = text.plan(Plan(
+        "install", NODE_ROOT, (action(INSTALL),), (change,), "", (), (
+            Signature("", "", ("y-1-1.noarch",), checked=False),
+            Signature("0123456789abcdef", "ACME <a@example.com>", ("x-1-1.noarch",),
+                      checked=False)),
+        Space(3 << 20, 1 << 20, 5 << 30)))
+    assert shown[-3:] == [
+        "Not signed: y-1-1.noarch",
+        "Signed by ACME <a@example.com> (0123456789abcdef), but not checked: x-1-1.noarch",
+        "Disk space in /mnt/node: 2.0 MiB needed, 5.0 GiB free."]
 
 
 def test_a_plan_without_changes_says_so() -> None:

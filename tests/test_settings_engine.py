@@ -10,8 +10,8 @@ import pytest
 
 from ovirt_node_plugin.changes import Applied, Change, Watch, capture, difference, put_back
 from ovirt_node_plugin.descriptor_settings import (
-    FirewallPort, FirewallService, Group, KernelArgument, KernelModule, PersistentPath,
-    PlacedFile, Service, Setting, Sysctl, User, VdsmHook,
+    FirewallPort, FirewallService, Group, InitramfsDriver, KernelArgument, KernelModule,
+    LeaveOut, PersistentPath, PlacedFile, Service, Setting, Sysctl, User, VdsmHook,
 )
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.manifest import Manifest
@@ -499,6 +499,7 @@ class World:
                            repeat=True),
             KernelArgument(name, "", present=True, repeat=False),
             PersistentPath("/usr/share"),
+            InitramfsDriver("core", load=self.random.random() < 0.5), LeaveOut("/usr/share/**"),
             Sysctl("kernel.panic", self.random.choice(["10", "20"])),
             Group("common", self.random.choice(["", "470"])),
             User(f"u-{name}", "", "/opt", "", "", ("kvm",), ""),
@@ -517,6 +518,7 @@ def test_any_plugins_that_come_and_go_in_any_order_leave_the_tree_as_it_was(
     write_file(root, "etc/kernel/cmdline", "root=/dev/sda1 quiet console=tty0\n")
     write_file(root, "boot/loader/entries/a.conf", "title a\noptions intel_iommu=off  quiet\n")
     make_firewall(root)
+    write_file(root, "usr/bin/dracut", "#!/bin/sh\n")
     write_file(root, "etc/group", "root:x:0:\nkvm:x:36:\n")
     before = tree(root)
     world = World(root, seed)

@@ -13,8 +13,10 @@ import pytest
 
 TOP = Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
-MAIN, LIBRARY, PLUGIN = (
-    "ovirt-node-plugin", "python3-ovirt-node-plugin", "python3-dnf-plugin-node-plugin")
+MAIN, LIBRARY, PLUGIN, HOOK = (
+    "ovirt-node-plugin", "python3-ovirt-node-plugin", "python3-dnf-plugin-node-plugin",
+    "vdsm-hook-node-plugins")
+HOOK_FILE = "/usr/libexec/vdsm/hooks/after_get_caps/50_node_plugins"
 MANUALS = ("man5/node-plugin.xml.5", "man5/ovirt.plugins.d.5", "man8/dnf-node-plugin.8")
 
 STUB_SPEC = """\
@@ -99,7 +101,7 @@ def provide(requirement: str) -> str:
 
 @pytest.fixture(scope="module")
 def root(packages: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh root into which dnf installed the main package from a repository."""
+    """A fresh root, VDSM in it, into which dnf installed the main package from a repository."""
     work = tmp_path_factory.mktemp("repo")
     wanted = {r for path in packages.values() for r in requires(path)
               if r.partition(" ")[0] not in packages}
@@ -119,7 +121,7 @@ def inside(root: Path, path: Path) -> Path:
 
 
 def test_one_version_everywhere(packages: Dict[str, Path]) -> None:
-    assert set(packages) == {MAIN, LIBRARY, PLUGIN}
+    assert set(packages) == {MAIN, LIBRARY, PLUGIN, HOOK}
     for path in packages.values():
         assert query(path, "--qf", "%{version}") == [version()]
 
@@ -132,15 +134,17 @@ def test_the_packages_ask_for_what_they_use(packages: Dict[str, Path]) -> None:
         names.discard("python(abi)")
     assert asked == {
         MAIN: {LIBRARY, PLUGIN},
-        LIBRARY: {"coreutils", "dnf", "kmod", "python3", "python3-dnf", "python3-lxml",
-                  "python3-rpm", "rpm", "systemd", "util-linux", "zstd"},
+        LIBRARY: {"coreutils", "dnf", "kmod", "procps-ng", "python3", "python3-dnf",
+                  "python3-lxml", "python3-rpm", "rpm", "systemd", "util-linux", "zstd"},
         PLUGIN: {"dnf", "python3-dnf", LIBRARY},
+        HOOK: {"/usr/bin/python3", "vdsm", LIBRARY},
     }
 
 
 def test_the_packages_of_one_build_go_together(packages: Dict[str, Path]) -> None:
     release = query(packages[MAIN], "--qf", "%{version}-%{release}")[0]
-    assert f"{LIBRARY} = {release}" in requires(packages[PLUGIN])
+    for name in (PLUGIN, HOOK):
+        assert f"{LIBRARY} = {release}" in requires(packages[name])
     assert {f"{LIBRARY} = {release}", f"{PLUGIN} = {release}"} == set(requires(packages[MAIN]))
 
 
@@ -154,7 +158,7 @@ def test_configuration_is_kept_when_it_was_changed(packages: Dict[str, Path]) ->
 def test_rpmlint_finds_no_error(packages: Dict[str, Path]) -> None:
     said = call(["rpmlint", "-r", f"{MAIN}.rpmlintrc", f"{MAIN}.spec",
                  *(str(path) for path in packages.values())], ok=range(256))
-    assert re.search(r"\b3 packages and 1 specfiles checked\b", said), said
+    assert re.search(r"\b4 packages and 1 specfiles checked\b", said), said
     # which of the filters are needed depends on the distribution's rpmlint
     assert [line for line in said.splitlines()
             if ": E: " in line and "unused-rpmlintrc-filter" not in line] == []
@@ -225,10 +229,18 @@ def test_configuration_and_folders_are_in_place(root: Path) -> None:
     assert (root / "etc/dnf/plugins/node-plugin.conf").read_bytes() == (
         TOP / "etc/dnf/plugins/node-plugin.conf").read_bytes()
     assert any((root / "etc/ovirt-node-plugin/core.d").glob("*.conf"))
-    for folder in ("etc/ovirt-node-plugin/plugins.d", "usr/share/ovirt-node-plugin/plugins.d"):
+    for folder in ("etc/ovirt-node-plugin/paths.d", "etc/ovirt-node-plugin/plugins.d",
+                   "usr/share/ovirt-node-plugin/plugins.d"):
         assert (root / folder).is_dir() and list((root / folder).iterdir()) == []
     for made_on_demand in ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d"):
         assert not (root / made_on_demand).exists()
+
+
+def test_the_hook_comes_where_vdsm_is(root: Path, packages: Dict[str, Path]) -> None:
+    assert (root / HOOK_FILE.lstrip("/")).read_bytes() == (
+        TOP / "vdsm-hooks/after_get_caps/50_node_plugins").read_bytes()
+    assert any(line.startswith(f"({HOOK} = ") and line.endswith(" if vdsm)")
+               for line in query(packages[MAIN], "--recommends"))
 
 
 @pytest.mark.parametrize("manual", MANUALS)
@@ -251,5 +263,5 @@ def test_everything_is_roots_and_readable_by_all(root: Path, packages: Dict[str,
         for name in query(package, "-l"):
             info = inside(root, Path(name)).lstat()
             assert (info.st_uid, info.st_gid) == (0, 0), name
-            want = 0o755 if stat.S_ISDIR(info.st_mode) else 0o644
+            want = 0o755 if stat.S_ISDIR(info.st_mode) or name == HOOK_FILE else 0o644
             assert stat.S_IMODE(info.st_mode) == want, name

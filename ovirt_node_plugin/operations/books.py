@@ -11,6 +11,7 @@ from ..errors import UnknownPlugin
 from ..library import check_name
 from ..record import InstalledPackage, Record
 from ..registry import Registry
+from . import unowned
 
 Settings = Mapping[str, Sequence[Applied]]
 
@@ -82,6 +83,7 @@ class Books:
                 manifest = registry.read_manifest(self._root, name)
                 registry.save(self._root, self.records[name],
                               manifest.with_applied(self.applied(name)))
+                unowned.follow(self._root, name, self.applied(name))
 
 
 def effects_of(applied: Iterable[Applied]) -> Tuple[Change, ...]:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, Set
+from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence, Set
 
 from .. import __version__, journal
 from ..changes import Change
@@ -14,10 +14,13 @@ from ..files import locked
 from ..packages.policy import live_refusal
 from ..packages.session import PackageChange, Session
 from ..paths import is_inside, resolve_inside
-from ..registry import MANIFESTS, REGISTRY
+from ..registry import MANIFESTS, REGISTRY, inventory_path
+from ..run import Runner
+from ..settings import live
 from ..vdsm import HOOKS_FOLDER
 from ..target import Target, is_running_system
 from ..trees import Relative
+from .results import Space
 
 TOOL = f"ovirt-node-plugin {__version__}"
 # Folders that scriptlets and settings write to; what is new in the bare ones can go again.
@@ -51,20 +54,17 @@ def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
                       hint=f"Mount it for writing, for example: mount -o remount,rw {target.root}")
 
 
-def refuse_full(target: Target, packages: Sequence[PackageChange]) -> None:
+def refuse_full(target: Target, space: Space) -> None:
     """Raise RolledBack, with nothing begun, if the packages do not fit on the root's disk."""
-    needed = sum(change.size_bytes for change in packages if change.action != "remove")
-    state = os.statvfs(target.root)
-    free = state.f_bavail * state.f_frsize
-    if needed > free:
+    if space.needed_bytes > space.free_bytes:
         raise RolledBack(
-            f"the packages need {_mib(needed)} on the disk of {target.root}, which has"
-            f" {_mib(free)} free. Nothing was changed.",
+            f"the packages need {_mib(space.needed_bytes)} on the disk of {target.root}, which"
+            f" has {_mib(space.free_bytes)} free. Nothing was changed.",
             hint="Make room or enlarge the filesystem, then try again.")
 
 
 @contextlib.contextmanager
-def guarded(target: Target, *, writes: bool) -> Iterator[Optional[str]]:
+def guarded(target: Target, *, writes: bool, run: Runner) -> Iterator[Optional[str]]:
     """Hold the root's lock where that is needed, and undo what a killed process left.
 
     Yields a line that says what was undone, or None. ``writes`` says that the
@@ -74,25 +74,25 @@ def guarded(target: Target, *, writes: bool) -> Iterator[Optional[str]]:
     root = target.root
     if writes:
         with locked(root):
-            yield recover(root)
+            yield recover(root, run)
     elif not journal.left_over(root):
         yield None
     elif os.geteuid() != 0:
         yield (f"A change of plugins in {root} was interrupted, or goes on; if it was, the next"
                " command of the superuser undoes it.") if journal.pending(root) else None
     else:
-        yield _recover_now(root)
+        yield _recover_now(root, run)
 
 
-def _recover_now(root: Path) -> Optional[str]:
+def _recover_now(root: Path, run: Runner) -> Optional[str]:
     try:
         with locked(root):
-            return recover(root)
+            return recover(root, run)
     except Locked:
         return f"A change of plugins in {root} goes on; what follows may not be true for long."
 
 
-def recover(root: Path) -> Optional[str]:
+def recover(root: Path, run: Runner) -> Optional[str]:
     """Undo the change that a killed process left half done; say which, None if there is none.
 
     To be called with the root's lock held.
@@ -102,9 +102,9 @@ def recover(root: Path) -> Optional[str]:
         return None
     intent = journal.intent(root)
     wait_for_scriptlets(root)
-    journal.undo(root)
-    return (f"An interrupted {intent.operation} of {', '.join(intent.plugins)} was undone;"
-            f" {root} is as it was before it.")
+    notes = _put_back(root, run)
+    return "\n".join([f"An interrupted {intent.operation} of {', '.join(intent.plugins)} was"
+                      f" undone; {root} is as it was before it.", *notes])
 
 
 def wait_for_scriptlets(root: Path, *, timeout_s: float = 10) -> None:
@@ -143,42 +143,45 @@ def _chrooted(root: Path) -> List[str]:
 
 def scope(target: Target, packages: Sequence[PackageChange], *, records: Iterable[str],
           kernels: Iterable[str], changes: Iterable[Change] = (),
-          folders: Iterable[str] = ()) -> journal.Scope:
+          folders: Iterable[str] = (), paths: Iterable[str] = (),
+          whole: Iterable[str] = ()) -> journal.Scope:
     """Return what a change of ``packages`` may touch in the root.
 
     ``records`` are the plugin names whose records may be written, ``kernels``
     the kernel versions whose module index may be made again, ``changes`` those
-    that may be put back, ``folders`` those that settings write to.
+    that may be put back, ``folders`` those that settings write to, ``paths`` files that
+    they replace or take away, ``whole`` folders that a setting's program replaces.
     """
-    paths: Set[str] = {path for change in packages for path in change.files}
-    paths.update(change.path for change in changes)
+    single: Set[str] = {*paths, *(path for change in packages for path in change.files)}
+    single.update(change.path for change in changes)
     for name in records:
-        paths.update((f"{REGISTRY}/{name}", f"{MANIFESTS}/{name}.xml"))
+        single.update((f"{REGISTRY}/{name}", f"{MANIFESTS}/{name}.xml", inventory_path(name)))
     for kernel in kernels:
-        paths.update(f"lib/modules/{kernel}/{name}" for name in _INDEX_NAMES)
+        single.update(f"lib/modules/{kernel}/{name}" for name in _INDEX_NAMES)
     places = {resolve_inside(target.root, folder).relative_to(target.root).as_posix()
               for folder in folders}
     more = sorted(place for place in places if not any(is_inside(place, tree) for tree in _TREES))
     return journal.Scope(
-        tuple(sorted(paths)), (*_TREES, *more),
-        () if target.live else _BARE, _NEAR, (target.rpmdb, REGISTRY, MANIFESTS, *_HISTORY),
-        target.live, _SPARED if target.live else ())
+        tuple(sorted(single)), (*_TREES, *more),
+        () if target.live else _BARE, _NEAR,
+        (target.rpmdb, REGISTRY, MANIFESTS, *_HISTORY, *sorted(set(whole))), target.live,
+        _SPARED if target.live else ())
 
 
 @contextlib.contextmanager
-def journaled(session: Session, intent: journal.Intent, what: journal.Scope,
-              ) -> Iterator[journal.Journal]:
+def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
+              run: Runner) -> Iterator[journal.Journal]:
     """Run a change with its journal; whatever fails in it is undone.
 
     Raises RolledBack for a failure that was undone, and RecordError for one that
     could not be: then the journal stays for the next command.
     """
     with session.exclusive():
-        yield from _journaled(session.target.root, session, intent, what)
+        yield from _journaled(session.target.root, session, intent, what, run)
 
 
 def _journaled(root: Path, session: Session, intent: journal.Intent, what: journal.Scope,
-               ) -> Iterator[journal.Journal]:
+               run: Runner) -> Iterator[journal.Journal]:
     try:
         opened = journal.begin(root, intent, what)
     except NodePluginError:
@@ -193,20 +196,25 @@ def _journaled(root: Path, session: Session, intent: journal.Intent, what: journ
         try:
             session.close()
         finally:
-            _undo(root, exc)
+            notes = _undo(root, exc, run)
         if not isinstance(exc, Exception):
             raise
         raise RolledBack(
             f"{intent.operation} of {', '.join(intent.plugins)} failed and was rolled back:"
-            f" {_reason(exc)}", hint=f"The root {root} is as it was before.") from exc
+            f" {_reason(exc)}",
+            hint="\n".join([f"The root {root} is as it was before.", *notes])) from exc
     journal.finish(root)
 
 
-def run_packages(session: Session, displays: Sequence[Any]) -> None:
-    """Run the session's transaction, and take away the empty folder that DNF makes for it."""
+def run_packages(session: Session, displays: Sequence[Any], *,
+                 leave_out: Collection[str] = ()) -> None:
+    """Run the session's transaction, and take away the empty folder that DNF makes for it.
+
+    ``leave_out`` are absolute paths of files that rpm is not to unpack.
+    """
     folder = session.target.root / _MODULES
     was_there = os.path.lexists(folder)
-    session.run(displays)
+    session.run(displays, leave_out=leave_out)
     if not was_there:
         with contextlib.suppress(OSError):  # not there, or something is in it
             resolve_inside(session.target.root, _MODULES).rmdir()
@@ -218,9 +226,18 @@ def package_paths(root: Path, packages: Iterable[PackageChange]) -> Set[str]:
     return {relative(path) for change in packages for path in change.files}
 
 
-def _undo(root: Path, cause: BaseException) -> None:
+def _put_back(root: Path, run: Runner) -> Sequence[str]:
+    """Undo what the journal holds, files and running system; return lines on what is not."""
+    notes: List[str] = []
+    back = live.backwards(root, run)
+    journal.undo(root, first=lambda: notes.extend(back.before()),
+                 last=lambda: notes.extend(back.after()))
+    return notes
+
+
+def _undo(root: Path, cause: BaseException, run: Runner) -> Sequence[str]:
     try:
-        journal.undo(root)
+        return _put_back(root, run)
     except (OSError, NodePluginError) as exc:
         raise RecordError(
             f"the change failed ({_reason(cause)}) and could not be undone: {exc}",

@@ -2,48 +2,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, List, Mapping, Sequence, Set, Tuple
 
 from .. import journal, registry
 from ..bundle import Bundle
 from ..changes import EFFECTS, Applied, Change
-from ..descriptor import Install
-from ..errors import UnmetDependency, UsageError
-from ..manifest import Manifest
-from ..packages.session import PackageChange, Request, Session
-from ..record import InstalledPackage, Record
+from ..errors import UsageError
+from ..packages.session import PackageChange, Session
 from ..run import Runner
-from ..settings import engine, module_index
+from ..settings import engine, live, module_index
 from ..settings.apply import chained
-from ..settings.kinds import KINDS, is_derived
+from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
 from ..settings.model import Context
 from ..versions import compare
-from . import change, requirements
+from . import (
+    allowed_paths, change, conflicts, leaving_out, noteworthy, outlook, recording, requirements,
+    solving, taking_effect,
+)
 from .books import Books, effects_of, settings_of
 from .facts import facts_of
-from .results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, PluginAction
-
-
-@dataclass(frozen=True)
-class Job:
-    """One plugin of an installation: its bundle, what is there, what is to be.
-
-    ``old`` is the record of the version that is installed, if one is; ``packages``
-    the NEVRAs it brings or shares; ``revert`` undoes the settings that go.
-    """
-
-    bundle: Bundle
-    action: str
-    old: Optional[Record]
-    packages: Tuple[str, ...]
-    upgrade: engine.Upgrade
-    revert: engine.Revert
-    context: Context
-
-    @property
-    def name(self) -> str:
-        """The plugin's name."""
-        return self.bundle.descriptor.name
+from .inventories import Inventories
+from .jobs import Job
+from .leaving_out import LeavingOut
+from .results import INSTALL, KEEP, REPAIR, UPGRADE, Plan
 
 
 @dataclass(frozen=True)
@@ -55,8 +36,12 @@ class Installation:
     books: Books
 
 
-def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner) -> Installation:
+def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
+         download: bool = True) -> Installation:
     """Return what installing ``bundles`` would do to the session's root; change nothing.
+
+    Without ``download``, of packages that are not on this machine only what their
+    repository says is known.
 
     Raises NodePluginError of the kind that says why they cannot go in.
     """
@@ -65,50 +50,82 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner) -> Install
     actions = {bundle.descriptor.name: _action(bundle, books, session) for bundle in bundles}
     active = [bundle for bundle in bundles if actions[bundle.descriptor.name] != KEEP]
     requirements.check_before(active, target)
-    packages = _solve(active, books, session)
+    packages = solving.solve(active, books, session)
     requirements.check_after(active, session, packages)
-    packages = session.fetch(packages)
-    requirements.check_files(packages, target)
+    packages = session.fetch(packages, download=download)
+    allowed_paths.check_books(packages, target)
     jobs = _jobs(active, actions, books, session, packages, run)
-    change.refuse_full(target, packages)
-    kept = [_kept(bundle, books) for bundle in bundles if bundle not in active]
+    disputed = allowed_paths.check(jobs, packages, target, session.policy.config)
+    conflicts.check(jobs, packages, books, session)
+    space = outlook.space(target, packages)
+    change.refuse_full(target, space)
+    kept = [outlook.kept(bundle.descriptor.name, books, source=bundle.source)
+            for bundle in bundles if bundle not in active]
+    told = [outlook.action(job, jobs, packages, books) for job in jobs]
     return Installation(
-        Plan("install", target, tuple([_told(job) for job in jobs] + kept), packages,
-             session.table(), _notes(packages)),
+        Plan("install", target, (*told, *kept), packages, session.table(),
+             (*_notes(packages), *allowed_paths.notes(disputed), *taking_effect.notes(target)),
+             outlook.signatures(packages, session.signers()), space,
+             noteworthy.noteworthy(packages), disputed),
         jobs, books)
 
 
-def carry_out(ready: Installation, session: Session, *, displays: Sequence[Any]) -> None:
+def carry_out(ready: Installation, session: Session, *,
+              displays: Sequence[Any]) -> Tuple[str, ...]:
     """Do what ``ready`` says: packages, settings, records, with a journal around it all.
 
-    The packages' signatures must have been checked. Raises RolledBack for
-    whatever fails; the root is then as it was.
+    The packages' signatures must have been checked. Returns lines for people. Raises
+    RolledBack for whatever fails; the root is then as it was.
     """
     root, books = session.target.root, ready.books
     packages = ready.plan.packages
     intent = journal.Intent(_operation(ready.jobs), tuple(job.name for job in ready.jobs),
                             change.TOOL)
-    undone = [one for job in ready.jobs for one in job.revert.restore]
-    what = change.scope(
-        session.target, packages, records=[*books.records, *intent.plugins],
-        kernels=_kernels(packages, ready.jobs), changes=undone,
-        folders=[folder for job in ready.jobs for folder in _folders(job)])
-    with change.journaled(session, intent, what) as opened:
-        reverts = [_switch_off(job, books) for job in ready.jobs]
+    leave_out = leaving_out.left_out(ready.jobs)
+    run = ready.jobs[0].context.run
+    notes: List[str] = []
+    with change.journaled(session, intent, _scope(ready, leave_out), run=run) as opened:
+        taken = Inventories(ready.jobs, packages, session, left_out=leave_out)
+        reverts = [_switch_off(job, books, notes) for job in ready.jobs]
+        taking_effect.stop_units(packages, ready.jobs[0].context)
+        taking_effect.expect(packages, ready.jobs[0].context)
         if packages:
-            change.run_packages(session, displays)
+            change.run_packages(session, displays, leave_out=leave_out)
+        owned = change.package_paths(root, packages)
         effects = opened.effects(
-            owned=change.package_paths(root, packages),
+            owned=owned,
             replaced=change.package_paths(root, [one for one in packages
                                                  if one.action == "remove"]),
             ours={one.path for revert in reverts for one in revert.restore})
         requirements.check_effects(effects)
+        notes += noteworthy.left_by_scriptlets(effects, owned)
+        taken.packages_done(effects)
         moment = registry.installed_now()
         for job, revert in zip(ready.jobs, reverts):
-            applied = _switch_on(job, revert, books, effects)
+            _switch_on(job, revert, books, effects)
             effects = ()
-            _save(job, ready, session, applied, moment)
+        _make_again(ready.jobs, reverts, books)
+        notes += taking_effect.switch_on(ready.jobs, reverts, packages, books)
+        for job in ready.jobs:
+            applied = books.applied(job.name)
+            recording.save(job, ready.jobs, packages, books, session,
+                           taken.of(job, applied, moment))
         books.save_touched(without=intent.plugins)
+    return tuple(notes)
+
+
+def _scope(ready: Installation, leave_out: Collection[str]) -> journal.Scope:
+    """Return what the installation may touch; of ``leave_out`` rpm unpacks nothing."""
+    target, packages, jobs = ready.plan.target, ready.plan.packages, ready.jobs
+    kinds = {*(one.kind for job in jobs for one in job.upgrade.order),
+             *(one.kind for job in jobs for one in job.upgrade.gone)}
+    return change.scope(
+        target, packages, records=[*ready.books.records, *(job.name for job in jobs)],
+        kernels=_kernels(packages, jobs),
+        changes=[one for job in jobs for one in job.revert.restore],
+        paths=[*leave_out, *replaced_files(kinds, target.root)],
+        folders=[folder for job in jobs for folder in _folders(job)],
+        whole=kept_whole(kinds))
 
 
 def _action(bundle: Bundle, books: Books, session: Session) -> str:
@@ -131,68 +148,24 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
     return KEEP if all(package.nevra in present for package in record.packages) else REPAIR
 
 
-def _solve(active: Sequence[Bundle], books: Books,
-           session: Session) -> Tuple[PackageChange, ...]:
-    if not active:
-        return ()
-    _refuse_two_versions(active)
-    upgrades = [name for bundle in active for name in _old_names(bundle, books, session)]
-    request = Request(
-        subject=_subject(active),
-        installs=tuple(install for bundle in active for install in bundle.descriptor.installs),
-        upgrades=tuple(dict.fromkeys(upgrades)),
-        excludes=tuple(glob for bundle in active for glob in bundle.descriptor.excludes))
-    packages = session.solve(request)
-    orphans = _orphans(active, books, session)
-    if orphans:
-        packages = session.solve(replace(request, erases=orphans))
-    return packages
-
-
-def _asked(active: Sequence[Bundle]) -> Dict[str, List[str]]:
-    return {bundle.descriptor.name: [one.name for one in bundle.descriptor.installs]
-            for bundle in active}
-
-
-def _old_names(bundle: Bundle, books: Books, session: Session) -> List[str]:
-    record = books.records.get(bundle.descriptor.name)
-    if record is None:
-        return []
-    present = session.installed()
-    return [present[package.nevra] for package in record.packages if package.nevra in present]
-
-
-def _orphans(active: Sequence[Bundle], books: Books, session: Session) -> Tuple[str, ...]:
-    """Return the packages of old versions that nothing asks for any more."""
-    shares = session.attribute(_asked(active), books.packages)
-    gone: Set[str] = set()
-    claimed: Set[str] = set()
-    for name, record in books.records.items():
-        mine = {package.nevra for package in record.packages}
-        if name in shares:
-            gone |= mine - shares[name]
-        else:
-            claimed |= mine
-    touched = {one.name for one in session.packages()}
-    present = session.installed()
-    left = [nevra for nevra in gone - claimed - set().union(*shares.values())
-            if nevra in present and present[nevra] not in touched]
-    return session.removable(left)[0] if left else ()
-
-
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
           session: Session, packages: Sequence[PackageChange], run: Runner) -> Tuple[Job, ...]:
-    shares = session.attribute(_asked(active), books.packages)
+    shares = session.attribute(solving.asked(active), books.packages)
     files = {one.nevra: one.files for one in packages if one.action != "remove"}
     planned: Dict[str, Sequence[Applied]] = {
         **books.others(without=[bundle.descriptor.name for bundle in active])}
+    facts = facts_of(session, packages, books)
+    leaving = LeavingOut(active, shares, packages, books, session, facts)
     jobs: List[Job] = []
     for bundle in active:
         name = bundle.descriptor.name
+        leavable = leaving.leavable(name)
         paths = {path: 0 for nevra in shares[name]
-                 for path in files.get(nevra) or session.files(nevra)}
+                 for path in files.get(nevra) or session.files(nevra)
+                 if path not in leavable.sizes}
         context = Context(root=session.target.root, plugin=name, files=paths, run=run,
-                          facts=facts_of(session, packages))
+                          facts=facts, leavable=leavable,
+                          live=live.is_live(session.target.root))
         wanted = engine.wanted(bundle.descriptor, context)
         upgrade = engine.plan_upgrade(settings_of(books.applied(name)), wanted, planned, context,
                                       repair=actions[name] == REPAIR)
@@ -210,9 +183,10 @@ def _plan_revert(upgrade: engine.Upgrade, name: str, books: Books,
         upgrade.gone, {**books.others([name]), name: (*upgrade.kept, *effects)}, context.root)
 
 
-def _switch_off(job: Job, books: Books) -> engine.Revert:
+def _switch_off(job: Job, books: Books, notes: List[str]) -> engine.Revert:
     """Put back the settings that go; planned anew, as earlier jobs may have handed some over."""
     revert = _plan_revert(job.upgrade, job.name, books, job.context)
+    notes.extend(taking_effect.switch_off(revert, job.context))
     engine.do_revert(revert, job.context)
     effects = tuple(one for one in books.applied(job.name) if one.kind == EFFECTS)
     books.take({job.name: (*job.upgrade.kept, *effects)})
@@ -221,79 +195,31 @@ def _switch_off(job: Job, books: Books) -> engine.Revert:
 
 
 def _switch_on(job: Job, revert: engine.Revert, books: Books,
-               effects: Tuple[Change, ...]) -> Tuple[Applied, ...]:
-    """Bring a plugin's settings to those of its new version; return them, and its effects."""
-    books.take(engine.finish_revert(revert, books.others(()), job.context).handed)
+               effects: Tuple[Change, ...]) -> None:
+    """Bring a plugin's settings in the books, and its effects, to those of its new version.
+
+    All but what is derived from those of several plugins.
+    """
+    books.take(engine.finish_revert(replace(revert, remake=()), books.others(()),
+                                    job.context).handed)
     applied = engine.apply_upgrade(job.upgrade, job.context, kept=books.applied(job.name),
-                                   others=books.others([job.name]))
+                                   others=books.others([job.name]), derived=False)
     left = chained(effects_of(applied), effects)
     applied = settings_of(applied)
     if left:
         applied = (*applied, Applied(EFFECTS, "", "", "", left))
     books.take({job.name: applied})
-    return applied
 
 
-def _save(job: Job, ready: Installation, session: Session, applied: Tuple[Applied, ...],
-          moment: str) -> None:
-    descriptor, target = job.bundle.descriptor, session.target
-    record = Record(
-        name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
-        summary=descriptor.summary, installed_at=moment, tool=change.TOOL,
-        mode="online" if target.live else "offline", source=job.bundle.source,
-        target_kind=target.kind, target_version=target.version,
-        repos=_own_repos(job, session),
-        packages=_recorded(job, ready, session), settings=settings_of(applied),
-        together=_together(job, ready.jobs))
-    registry.save(target.root, record, Manifest(
-        name=descriptor.name, descriptor=descriptor.source_xml, settings=settings_of(applied),
-        effects=effects_of(applied)))
-
-
-def _recorded(job: Job, ready: Installation, session: Session) -> Tuple[InstalledPackage, ...]:
-    """Return the plugin's packages as its record has them; shared ones as the other's has."""
-    known = {nevra: (one.checksum, one.repo) for nevra, one in ready.books.packages.items()}
-    known.update((one.nevra, (one.checksum, one.repo)) for one in ready.plan.packages
-                 if one.action != "remove")
-    asked = {install.name for install in job.bundle.descriptor.installs}
-    names = session.names_of(job.packages)
-    return tuple(InstalledPackage(
-        nevra, known.get(nevra, ("", ""))[0],
-        "requested" if names.get(nevra) in asked else "dependency",
-        known.get(nevra, ("", ""))[1]) for nevra in job.packages)
-
-
-def _together(job: Job, jobs: Sequence[Job]) -> Tuple[str, ...]:
-    """Return the plugins with which this one came in one transaction, now or before."""
-    before = job.old.together if job.old else ()
-    return tuple(sorted({*before, *(one.name for one in jobs)} - {job.name}))
-
-
-def _own_repos(job: Job, session: Session) -> Tuple[str, ...]:
-    """Return the repositories that are the plugin's: its bundle's, or the one that carries it."""
-    own = set(job.bundle.descriptor.repo_ids) | set(job.old.repos if job.old else ())
-    if job.bundle.source.startswith("repo "):
-        own.add(job.bundle.source[len("repo "):])
-    return tuple(sorted(own))
-
-
-def _told(job: Job) -> PluginAction:
-    descriptor = job.bundle.descriptor
-    return PluginAction(
-        job.action, descriptor.name, descriptor.version, job.old.version if job.old else "",
-        descriptor.vendor, descriptor.summary, job.bundle.source, job.packages,
-        on=(*(one.text for one in job.upgrade.fresh),
-            *(f"again: {one.text}" for one in job.upgrade.refreshed)),
-        off=tuple(f"undo {engine.text_of(one)}" for one in job.upgrade.gone),
-        notes=(*engine.left_out(descriptor, job.context), *job.upgrade.notes,
-               *job.revert.notes))
-
-
-def _kept(bundle: Bundle, books: Books) -> PluginAction:
-    descriptor = bundle.descriptor
-    return PluginAction(KEEP, descriptor.name, descriptor.version, descriptor.version,
-                        descriptor.vendor, descriptor.summary, bundle.source,
-                        tuple(one.nevra for one in books.records[descriptor.name].packages))
+def _make_again(jobs: Sequence[Job], reverts: Sequence[engine.Revert], books: Books) -> None:
+    """Bring what is derived, when all else of all plugins is on: so it is made but once."""
+    for job, revert in zip(jobs, reverts):
+        rest = engine.Revert((), {}, remake=revert.remake)
+        books.take(engine.finish_revert(rest, books.others(()), job.context).handed)
+    for job in jobs:
+        books.take({job.name: engine.apply_upgrade(
+            job.upgrade, job.context, kept=books.applied(job.name),
+            others=books.others([job.name]), derived=True)})
 
 
 def _notes(packages: Sequence[PackageChange]) -> Tuple[str, ...]:
@@ -318,21 +244,3 @@ def _folders(job: Job) -> Set[str]:
     """Return the folders to which the plugin's settings write."""
     return {watch.folder for item in job.upgrade.order if not is_derived(item.kind)
             for watch in KINDS[item.kind].watched(item, job.context)}
-
-
-def _subject(active: Sequence[Bundle]) -> str:
-    names = [f"{bundle.descriptor.name} {bundle.descriptor.version}" for bundle in active]
-    return f"plugin {names[0]}" if len(names) == 1 else "plugins " + ", ".join(names)
-
-
-def _refuse_two_versions(active: Sequence[Bundle]) -> None:
-    wanted: Dict[str, Tuple[str, Install]] = {}
-    for bundle in active:
-        for install in bundle.descriptor.installs:
-            other, before = wanted.setdefault(install.name, (bundle.descriptor.name, install))
-            if before.version and install.version and before.version != install.version:
-                raise UnmetDependency(
-                    f"plugin {other} needs {install.name} {before.version} and plugin"
-                    f" {bundle.descriptor.name} needs {install.name} {install.version}:"
-                    " both cannot be installed",
-                    hint="Install one of them, or ask their vendors for versions that agree.")

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from .. import registry
@@ -17,9 +17,9 @@ from ..packages.session import Session
 from ..record import Record
 from ..registry import Registry
 from ..run import Runner
-from ..settings import engine
+from ..settings import engine, live
 from ..settings.model import Context
-from . import find
+from . import drift, find, install, leaving_out
 from .facts import facts_of
 from .results import Check, PluginInfo, PluginState
 
@@ -154,11 +154,17 @@ def _available_state(descriptor: Descriptor, source: str) -> PluginState:
 def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
     descriptor = bundle.descriptor
     context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
-                      facts=facts_of(session, ()))
-    return _info(_available_state(descriptor, bundle.source), descriptor, "",
-                 tuple(f"{one.name} {one.version}".rstrip() for one in descriptor.installs),
-                 (*(one.text for one in engine.wanted(descriptor, context)),
-                  *engine.left_out(descriptor, context)))
+                      facts=facts_of(session, ()), live=live.is_live(session.target.root))
+    known = _info(_available_state(descriptor, bundle.source), descriptor, "",
+                  tuple(f"{one.name} {one.version}".rstrip() for one in descriptor.installs),
+                  (*(one.text for one in engine.wanted(descriptor, context)),
+                   *engine.left_out(descriptor, context)))
+    if os.geteuid() != 0:  # what other plugins changed is not for everybody to read
+        return known
+    try:
+        return replace(known, plan=install.plan([bundle], session, run=run, download=False).plan)
+    except NodePluginError as exc:
+        return replace(known, refused=exc.message)
 
 
 def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:
@@ -188,17 +194,29 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
     there = [one.nevra for one in record.packages if one.nevra in present]
     if os.geteuid() == 0:  # rpm changes its root to look
         problems += [_altered(line) for line in rpmdb.verify_files(
-            target.root, target.rpmdb, there, runner=run)]
+            target.root, target.rpmdb, there, runner=run)
+            if not _is_left_out(line, record)]
     try:
         manifest: Manifest = registry.read_manifest(target.root, record.name)
     except NodePluginError as exc:
         return Check(record.name, record.version, (*problems, exc.message))
     files = {path: 0 for nevra in there for path in session.files(nevra)}
-    context = Context(root=target.root, plugin=record.name, files=files, run=run)
+    context = Context(root=target.root, plugin=record.name, files=files, run=run,
+                      leavable=leaving_out.recorded(record.settings, files, session),
+                      live=live.is_live(target.root))
     problems += engine.verify(manifest.settings, context)
+    problems += drift.effect_problems(manifest.effects, target.root)
+    problems += drift.inventory_problems(record, manifest, target.root, look=os.geteuid() != 0)
     return Check(record.name, record.version, tuple(problems))
 
 
+def _is_left_out(line: str, record: Record) -> bool:
+    """Say if a line of ``rpm -V`` misses a file that is to be missing."""
+    found = _MISSING.fullmatch(line)
+    return found is not None and leaving_out.is_left_out(found.group(1), record.settings)
+
+
+_MISSING = re.compile(r"missing +(?:[a-z] )?(/.*)")
 # rpm(8), "VERIFY OPTIONS": the letters of a line, each at its own place.
 _LETTERS = {"S": "size", "M": "mode", "5": "content", "D": "device number", "L": "link target",
             "U": "owner", "G": "group", "T": "time", "P": "capabilities"}

@@ -2,16 +2,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Dict, Sequence, Set, Tuple
 
 from .. import journal, registry
+from ..inventory import Delta
 from ..packages.session import PackageChange, Request, Session
 from ..record import Record
 from ..run import Runner
-from ..settings import engine, module_index
+from ..settings import engine, live, module_index
+from ..settings.kinds import kept_whole, replaced_files
 from ..settings.model import Context
-from . import change, effects
+from . import change, effects, outlook, taking_effect
 from .books import Books, effects_of, settings_of
+from .leavings import Leavings
 from .results import REMOVE, Plan, PluginAction
 
 
@@ -30,7 +34,16 @@ class Removal:
     keepers: Tuple[str, ...]
 
 
-def plan(names: Sequence[str], session: Session, *, keep_modified: bool) -> Removal:
+@dataclass(frozen=True)
+class Removed:
+    """What a removal did: lines for people, and a delta of each plugin that went."""
+
+    notes: Tuple[str, ...]
+    deltas: Tuple[Delta, ...]
+
+
+def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
+         run: Runner) -> Removal:
     """Return what removing the plugins ``names`` would do; change nothing.
 
     Raises UnknownPlugin for one that is not installed, and Drifted where
@@ -49,14 +62,19 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool) -> Remo
         packages = session.solve(Request(subject="removing " + ", ".join(sorted(gone)),
                                          erases=going))
     notes = [f"{nevra} stays: {other} needs it." for nevra, other in sorted(needed.items())]
-    shown = Plan("remove", target, tuple(_told(record, going) for record in records), packages,
-                 session.table(), (*notes, *revert.notes))
+    context = _context(target.root, records, run)
+    told = [_told(record, going, packages,
+                  taking_effect.planned_off(record, revert, books, packages, context))
+            for record in records]
+    shown = Plan("remove", target, tuple(told), packages, session.table(),
+                 (*notes, *revert.notes, *taking_effect.notes(target)),
+                 space=outlook.space(target, packages))
     return Removal(shown, records, books, revert, _keepers(records, books))
 
 
 def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
-              run: Runner) -> Tuple[str, ...]:
-    """Do what ``ready`` says, with a journal around it; return lines for people.
+              run: Runner) -> Removed:
+    """Do what ``ready`` says, with a journal around it; return what was done.
 
     Raises RolledBack if it fails.
     """
@@ -67,9 +85,14 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
     kernels = {one.key for one in mine if one.kind == module_index.KIND.name}
     what = change.scope(session.target, packages, records=books.records,
                         kernels=kernels | set(change.kernels_of(packages)),
-                        changes=[one for applied in mine for one in applied.changes])
-    context = Context(root=root, plugin=names[0], files={}, run=run)
-    with change.journaled(session, journal.Intent("remove", names, change.TOOL), what):
+                        changes=[one for applied in mine for one in applied.changes],
+                        paths=replaced_files({one.kind for one in mine}, root),
+                        whole=kept_whole(one.kind for one in mine))
+    context = _context(root, ready.records, run)
+    leavings = Leavings(ready.records, packages, session)
+    with change.journaled(session, journal.Intent("remove", names, change.TOOL), what, run=run):
+        notes = [*taking_effect.switch_off(ready.revert, context)]
+        taking_effect.stop_units(packages, context)
         engine.do_revert(ready.revert, context)
         books.take(ready.revert.handed)
         before = effects.states(left, root)
@@ -83,11 +106,18 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
         books.take(finished[1].handed)
         if not ready.keepers:
             effects.inherit_folders(left, books, session, names)
+        notes += taking_effect.read_again(mine, packages, ready.revert, context)
         books.part(names)
         books.save_touched(without=names)
         for name in names:
             registry.forget(root, name)
-    return (*undone.notes, *(note for one in finished for note in one.notes))
+        deltas = leavings.deltas()
+    return Removed((*notes, *undone.notes, *(note for one in finished for note in one.notes)),
+                   deltas)
+
+
+def _context(root: Path, records: Sequence[Record], run: Runner) -> Context:
+    return Context(root=root, plugin=records[0].name, files={}, run=run, live=live.is_live(root))
 
 
 def _packages(records: Sequence[Record], books: Books,
@@ -111,8 +141,11 @@ def _keepers(records: Sequence[Record], books: Books) -> Tuple[str, ...]:
                       or any(package.nevra in mine for package in record.packages)))
 
 
-def _told(record: Record, going: Sequence[str]) -> PluginAction:
+def _told(record: Record, going: Sequence[str],
+          packages: Sequence[PackageChange], now: Tuple[str, ...]) -> PluginAction:
+    mine = {one.nevra for one in record.packages}
     return PluginAction(
         REMOVE, record.name, "", record.version, record.vendor, record.summary, record.source,
         tuple(one.nevra for one in record.packages if one.nevra in going),
-        off=tuple(f"undo {engine.text_of(one)}" for one in record.settings))
+        settings=outlook.undone(record.settings), now=now,
+        files=outlook.folder_counts(one for one in packages if one.nevra in mine))

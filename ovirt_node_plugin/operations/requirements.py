@@ -1,19 +1,17 @@
-"""What must be true before a plugin goes in: versions, and where packages put files."""
+"""What must be true before a plugin goes in, such as versions."""
 from __future__ import annotations
 
 from typing import List, Sequence
 
-from .. import journal
 from ..bundle import Bundle
 from ..changes import Change
 from ..descriptor import PackageNeed, check_tool
 from ..errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ..packages.session import PackageChange, Session
 from ..paths import is_inside
-from ..registry import MANIFESTS, REGISTRY
 from ..target import Target
-from ..trees import Relative
 from ..versions import compare
+from .allowed_paths import CONFIGURATION, DNF_FOLDERS
 
 
 def check_before(bundles: Sequence[Bundle], target: Target) -> None:
@@ -51,35 +49,17 @@ def check_after(bundles: Sequence[Bundle], session: Session,
                 raise _unmet(bundle, need, versions, session)
 
 
-# Where DNF reads repositories and its configuration (dnf.conf(5), "reposdir"): a plugin's
-# repositories are in its bundle, where they are known as its own and stay off.
-DNF_FOLDERS = ("etc/yum.repos.d", "etc/yum/repos.d", "etc/distro.repos.d", "etc/dnf")
-
-
-def check_files(packages: Sequence[PackageChange], target: Target) -> None:
-    """Raise Refused if a package brings a file to where others keep their books.
-
-    That is this tool's registry and journal, rpm's database, and DNF's repositories
-    and configuration. The folders themselves may be a package's.
-    """
-    own = (REGISTRY, MANIFESTS, journal.FOLDER, target.rpmdb, *DNF_FOLDERS)
-    relative = Relative(target.root)
-    for change in packages:
-        for path in change.files if change.action != "remove" else ():
-            where = relative(path)
-            if any(is_inside(where, folder) and where != folder for folder in own):
-                raise Refused(
-                    f"package {change.nevra} brings {path}, which is not a package's to bring.",
-                    hint="Do not install it; ask its vendor.")
-
-
 def check_effects(effects: Sequence[Change]) -> None:
-    """Raise Refused if a scriptlet wrote into DNF's folders, but for its module states."""
+    """Raise Refused if a scriptlet changed the configuration of DNF or of this tool.
+
+    DNF's own states of modules may change.
+    """
+    own = (*DNF_FOLDERS, CONFIGURATION)
     for change in effects:
-        if any(is_inside(change.path, folder) for folder in DNF_FOLDERS) and not is_inside(
-                change.path, "etc/dnf/modules.d"):
-            raise Refused(f"a scriptlet of a package changed /{change.path}, where DNF keeps"
-                          " repositories and its configuration",
+        states = is_inside(change.path, "etc/dnf/modules.d")
+        if not states and any(is_inside(change.path, folder) for folder in own):
+            raise Refused(f"a scriptlet of a package changed /{change.path}, which is the"
+                          " configuration of DNF or of this tool",
                           hint="Do not install it; ask its vendor.")
 
 

@@ -2,12 +2,72 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Optional, Tuple
 
+from ..errors import DisputedFile
 from ..packages.session import PackageChange
 from ..target import Target
+from .noteworthy import Notable
 
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
+ON, AGAIN, OFF = "on", "again", "off"
+
+
+@dataclass(frozen=True)
+class PlannedSetting:
+    """One setting and what happens to it: it comes ON, is applied AGAIN or goes OFF.
+
+    ``kind``, ``key`` and ``value`` are as in the record, ``text`` is a line for people.
+    """
+
+    action: str
+    kind: str
+    key: str
+    value: str
+    text: str
+
+
+@dataclass(frozen=True)
+class FolderCount:
+    """How many files of a plugin lie in a folder, which is absolute, and below it."""
+
+    folder: str
+    files: int
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a plugin has together with others, and stays until the last of them goes.
+
+    ``kind`` is ``package`` or a setting's, ``name`` the NEVRA or the setting's key.
+    """
+
+    kind: str
+    name: str
+    plugins: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A key, by its id, and the packages that it signed; no id for those without a signature.
+
+    ``owner`` is empty where the root does not have the key yet. ``checked`` says that
+    their repositories have signatures checked.
+    """
+
+    key: str
+    owner: str
+    packages: Tuple[str, ...]
+    checked: bool
+
+
+@dataclass(frozen=True)
+class Space:
+    """Room on the root's filesystem, in bytes: for what comes, by what goes, and free."""
+
+    needed_bytes: int
+    freed_bytes: int
+    free_bytes: int
 
 
 @dataclass(frozen=True)
@@ -16,8 +76,8 @@ class PluginAction:
 
     ``action`` is INSTALL, UPGRADE, REPAIR (its record outlived its packages),
     KEEP (nothing to do) or REMOVE; ``old_version`` is empty for an install;
-    ``packages`` are the NEVRAs that it brings or shares; ``on`` and ``off`` are
-    lines for the settings that come on and go back.
+    ``packages`` are the NEVRAs that it brings or shares, ``files`` what is in those
+    that come or go; ``now`` are lines on what is done to the running system.
     """
 
     action: str
@@ -28,8 +88,10 @@ class PluginAction:
     summary: str
     source: str
     packages: Tuple[str, ...] = ()
-    on: Tuple[str, ...] = ()
-    off: Tuple[str, ...] = ()
+    settings: Tuple[PlannedSetting, ...] = ()
+    now: Tuple[str, ...] = ()
+    files: Tuple[FolderCount, ...] = ()
+    shares: Tuple[Share, ...] = ()
     notes: Tuple[str, ...] = ()
 
 
@@ -37,7 +99,9 @@ class PluginAction:
 class Plan:
     """Everything that an operation would do, before it does it.
 
-    ``table`` is the transaction as dnf prints it, empty without packages.
+    ``table`` is the transaction as dnf prints it, empty without packages;
+    ``signatures`` are of the packages that come, ``noteworthy`` what of them deserves a
+    look, ``disputed_files`` those outside the allowed paths that are let through.
     """
 
     operation: str
@@ -46,6 +110,10 @@ class Plan:
     packages: Tuple[PackageChange, ...]
     table: str = ""
     notes: Tuple[str, ...] = ()
+    signatures: Tuple[Signature, ...] = ()
+    space: Optional[Space] = None
+    noteworthy: Tuple[Notable, ...] = ()
+    disputed_files: Tuple[DisputedFile, ...] = ()
 
     @property
     def changes(self) -> bool:
@@ -72,7 +140,11 @@ class PluginState:
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """All that is known of one plugin; lines of settings as in a plan."""
+    """All that is known of one plugin; lines of settings as in a plan.
+
+    ``plan`` is what installing it here would do, ``refused`` why it cannot be; neither
+    is there for one that is installed.
+    """
 
     state: PluginState
     description: str
@@ -83,6 +155,8 @@ class PluginInfo:
     packages: Tuple[str, ...]
     settings: Tuple[str, ...]
     requires: Tuple[str, ...]
+    plan: Optional[Plan] = None
+    refused: str = ""
 
 
 @dataclass(frozen=True)

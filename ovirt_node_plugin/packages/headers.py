@@ -103,7 +103,7 @@ def installed_headers(root: Path, nevras: Iterable[str]) -> Dict[str, Header]:
     found: Dict[str, Header] = {}
     for nevra in nevras:
         for raw in transaction.dbMatch("name", nevra.rsplit("-", 2)[0]):
-            if _nevra(raw) == nevra:
+            if nevra_of(raw) == nevra:
                 found[nevra] = _header(raw)
     return found
 
@@ -116,7 +116,7 @@ def signers(root: Path) -> Dict[str, str]:
     transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
     found = {}
     for raw in transaction.dbMatch("name", "gpg-pubkey"):
-        words = re.sub(r"^gpg\((.*)\)$", r"\1", str(raw["summary"]))
+        words = re.sub(r"^gpg\((.*)\)$|^(.*) public key$", r"\1\2", str(raw["summary"]))
         for key in _key_ids(raw):
             found[key] = words
     return found
@@ -129,15 +129,20 @@ def _key_ids(raw: Any) -> List[str]:
             (re.fullmatch(r"gpg\(([0-9a-f]{16})\)", name) for name in provided) if match]
 
 
-def _nevra(raw: Any) -> str:
+def nevra_of(raw: Any) -> str:
     """Return a header's NEVRA as DNF writes it: without an epoch of 0."""
     epoch = f"{raw['epoch']}:" if raw["epoch"] else ""
     return f"{raw['name']}-{epoch}{raw['version']}-{raw['release']}.{raw['arch']}"
 
 
 def _header(raw: Any) -> Header:
-    return Header(_nevra(raw), str(raw["sha256header"] or raw["sha1header"] or ""),
-                  _signer(raw), tuple(_scriptlets(raw)), _files(raw))
+    return Header(nevra_of(raw), digest_of(raw), _signer(raw), tuple(_scriptlets(raw)),
+                  _files(raw))
+
+
+def digest_of(raw: Any) -> str:
+    """Return the digest of a header, as ``Header`` has it; empty if it has none."""
+    return str(raw["sha256header"] or raw["sha1header"] or "")
 
 
 def _signer(raw: Any) -> str:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import (
@@ -18,8 +19,9 @@ import hawkey
 from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import Install
 from ..errors import Locked, NodePluginError, RolledBack, UnmetDependency
-from . import core, explain, fetching, repos
-from .headers import Header, installed_headers, read_header
+from ..paths import resolve_inside
+from . import core, explain, fetching, repos, unpacking
+from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
 from .policy import Policy
 
@@ -220,18 +222,22 @@ class Session:
             return ""
         return str(output.list_transaction(self.base.transaction))
 
-    def fetch(self, packages: Sequence[PackageChange]) -> Tuple[PackageChange, ...]:
+    def fetch(self, packages: Sequence[PackageChange], *,
+              download: bool = True) -> Tuple[PackageChange, ...]:
         """Download what the solved transaction installs; return ``packages`` as their RPMs are.
 
         What a repository says of a package is not what rpm will do: the answer has each
-        one's header, and files and signer of that. Checks no signature.
+        one's header, and files and signer of that; without ``download`` only of those
+        that are on this machine already. Checks no signature.
 
         Raises NodePluginError if a download fails, or what comes is another package.
         """
         coming = {str(package): package for package in self._coming()}
-        fetching.download(self.base, list(coming.values()))
-        headers = {nevra: read_header(Path(package.localPkg()))
-                   for nevra, package in coming.items()}
+        if download:
+            fetching.download(self.base, list(coming.values()))
+        files = {nevra: Path(package.localPkg()) for nevra, package in coming.items()}
+        headers = {nevra: read_header(path) for nevra, path in files.items()
+                   if download or path.is_file()}
         return tuple(change if change.nevra not in headers or change.action == "remove"
                      else _as_packed(change, headers[change.nevra]) for change in packages)
 
@@ -250,15 +256,37 @@ class Session:
         """Return the headers of those of ``nevras`` that are installed in the root."""
         return installed_headers(self.target.root, nevras)
 
+    def signers(self) -> Dict[str, str]:
+        """Return who the keys are that the root's rpm database has, by key id."""
+        return signers(self.target.root)
+
     def _coming(self) -> List[Any]:
         return [item.pkg for item in self.base.transaction or ()
                 if item.action in dnf.transaction.FORWARD_ACTIONS]
 
-    def run(self, displays: Sequence[Any]) -> None:
-        """Run the solved transaction. Raises RolledBack, for the caller to make true."""
+    def owners(self, path: str) -> List[str]:
+        """Return the NEVRAs of the installed packages that have the absolute ``path``."""
+        return [str(package) for package in self.base.sack.query().installed().filter(file=path)]
+
+    def file_lists(self) -> Iterator[Tuple[str, Sequence[str]]]:
+        """Yield the NEVRA of each installed package, with the absolute paths of its files."""
+        for package in self.base.sack.query().installed():
+            yield str(package), package.files
+
+    def files_of(self, name: str) -> Tuple[str, ...]:
+        """Return the absolute paths of all files of the installed packages called ``name``."""
+        return tuple(path for package in self.base.sack.query().installed().filter(name=name)
+                     for path in package.files)
+
+    def run(self, displays: Sequence[Any], *, leave_out: Collection[str] = ()) -> None:
+        """Run the solved transaction. Raises RolledBack, for the caller to make true.
+
+        ``leave_out`` are absolute paths of files that rpm is not to unpack.
+        """
         failures = _Failures()
         try:
-            dnf.Base.do_transaction(self.base, [*displays, failures])
+            with unpacking.not_unpacked(self.base, self._shared(leave_out)):
+                dnf.Base.do_transaction(self.base, [*displays, failures])
         except dnf.exceptions.Error as exc:
             raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
         if failures.messages:
@@ -281,6 +309,15 @@ class Session:
             # DNF's own transaction, in between, took the same lock and its file away
             with contextlib.suppress(FileNotFoundError):
                 lock.__exit__()
+
+    def _shared(self, leave_out: Collection[str]) -> List[str]:
+        if not leave_out:
+            return []
+        root = self.target.root
+        every = {path for change in self.packages() for path in change.files
+                 if change.action != "remove"
+                 or os.path.lexists(resolve_inside(root, path, follow_last=False))}
+        return unpacking.shared_paths(leave_out, every)
 
     def close(self) -> None:
         """Let go of every handle on the root's databases."""

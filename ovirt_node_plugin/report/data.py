@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, Sequence
 
-from ..errors import Drifted, NeedsNewerImage, NodePluginError
+from ..errors import Drifted, NeedsNewerImage, NodePluginError, PathsRefused
 from ..operations.results import Check, Plan, PluginInfo, PluginState
 from ..packages.repos import RepoState
 from ..packages.session import PackageChange
@@ -18,13 +18,17 @@ Data = Dict[str, Any]
 
 
 def plan(result: Plan) -> Data:
-    """Return a plan: ``operation``, ``target``, ``plugins``, ``packages``, ``notes``."""
+    """Return a plan: everything that would change, and on what."""
     return {
         "operation": result.operation,
         "target": _target(result.target),
         "changes": result.changes,
         "plugins": [dataclasses.asdict(plugin) for plugin in result.plugins],
         "packages": [_package(change) for change in result.packages],
+        "signatures": [dataclasses.asdict(one) for one in result.signatures],
+        "space": dataclasses.asdict(result.space) if result.space is not None else None,
+        "noteworthy": [dataclasses.asdict(one) for one in result.noteworthy],
+        "disputed_files": [dataclasses.asdict(one) for one in result.disputed_files],
         "notes": list(result.notes),
     }
 
@@ -38,7 +42,8 @@ def infos(found: Sequence[PluginInfo]) -> Data:
     """Return ``plugins``: what ``info`` found, the state's fields on the first level."""
     plugins = []
     for one in found:
-        data = dataclasses.asdict(one)
+        data = dataclasses.asdict(dataclasses.replace(one, plan=None))
+        data["plan"] = plan(one.plan) if one.plan is not None else None
         plugins.append({**data.pop("state"), **data})
     return {"plugins": plugins}
 
@@ -62,6 +67,8 @@ def error(exc: NodePluginError) -> Data:
         found["packages"] = list(exc.packages)
     if isinstance(exc, Drifted):
         found["paths"] = list(exc.paths)
+    if isinstance(exc, PathsRefused):
+        found["disputed_files"] = [dataclasses.asdict(one) for one in exc.files]
     return {"error": found}
 
 

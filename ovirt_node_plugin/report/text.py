@@ -5,15 +5,20 @@ import shutil
 import textwrap
 from typing import List, Sequence
 
+from ..operations.noteworthy import SCRIPTLETS, Notable
 from ..operations.results import (
-    INSTALL, KEEP, REMOVE, REPAIR, UPGRADE, Check, Plan, PluginAction, PluginInfo, PluginState,
+    INSTALL, KEEP, OFF, REMOVE, REPAIR, UPGRADE, Check, Plan, PlannedSetting, PluginAction,
+    PluginInfo, PluginState, Signature, Space,
 )
 from ..packages.repos import RepoState
+from .layout import field as _field
+from .layout import size
+from .layout import table as _table
 
 _GROUPS = (("Installed Plugins", ("installed", "broken")), ("Available Plugins", ("available",)))
 _PLANNED = {INSTALL: "Installing", UPGRADE: "Upgrading", REPAIR: "Repairing",
             REMOVE: "Removing", KEEP: "Keeping"}
-_NARROWEST = 8  # columns that a cell always gets
+_MOST_FOLDERS = 6  # that a plan names
 _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: "Removed"}
 
 
@@ -24,6 +29,10 @@ def plan(result: Plan) -> List[str]:
         lines += ["", f"Plugins for {result.target.name} in {result.target.root}:"]
     for plugin in result.plugins:
         lines += _planned(plugin, with_packages=bool(result.packages))
+    lines += _signed(result.signatures)
+    if result.space is not None and result.packages:
+        lines.append(_room(result.space, str(result.target.root)))
+    lines += _looked_at(result.noteworthy)
     lines += [f"Note: {note}" for note in result.notes]
     if not result.changes:
         lines.append("Nothing to do.")
@@ -61,12 +70,19 @@ def infos(found: Sequence[PluginInfo]) -> List[str]:
         for name, value in fields:
             lines += _field(name, value) if value else []
         for name, values in (("Needs", one.requires), ("Repos", one.repos),
-                             ("Packages", one.packages), ("Settings", one.settings),
+                             ("Packages", one.packages),
+                             ("Settings", () if one.plan else one.settings),
                              ("Problems", state.problems)):
             for position, value in enumerate(values):
                 lines += _field(name if position == 0 else "", value)
         if one.description:
             lines += _field("Description", one.description)
+        if one.refused:
+            lines += _field("Refused here", one.refused)
+        if one.plan is not None and one.plan.changes:
+            lines += ["", "Installing it here would do this:"]
+            lines += [part for line in "\n".join(plan(one.plan)).splitlines()
+                      for part in _wrapped(line)]
         lines.append("")
     return lines[:-1]
 
@@ -98,46 +114,69 @@ def _planned(plugin: PluginAction, *, with_packages: bool) -> List[str]:
                else plugin.version or plugin.old_version)
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""
     lines = [f" {_PLANNED[plugin.action]} {plugin.name} {version}{vendor}"]
-    lines += [f"   {line}" for line in (*plugin.off, *plugin.on)]
-    if not (plugin.on or plugin.off):
+    lines += [f"   {line}" for line in _counted(plugin)]
+    lines += [f"   {one.text}" for one in sorted(plugin.settings, key=_undone_first)]
+    if not plugin.settings:
         lines.append("   no setting changes")
     if not with_packages and plugin.action != REMOVE:
         lines.append("   no package changes")
+    lines += [f"   {line}" for line in plugin.now]
+    lines += [f"   shares {one.kind} {one.name} with {', '.join(one.plugins)}"
+              for one in plugin.shares]
     return lines + [f"   note: {note}" for note in plugin.notes]
+
+
+def _undone_first(setting: PlannedSetting) -> bool:
+    return setting.action != OFF
+
+
+def _counted(plugin: PluginAction) -> List[str]:
+    """Return how many files come or go, and where most of them are."""
+    total = sum(one.files for one in plugin.files)
+    if not total:
+        return []
+    shown = plugin.files[:_MOST_FOLDERS]
+    words = [f"{one.files} in {one.folder}" for one in shown]
+    rest = total - sum(one.files for one in shown)
+    if rest:
+        words.append(f"{rest} elsewhere")
+    return [f"{total} file{'s' if total > 1 else ''}: {', '.join(words)}"]
+
+
+def _signed(signatures: Sequence[Signature]) -> List[str]:
+    lines = []
+    for one in signatures:
+        who = (f"Signed by {one.owner or 'a key that the root does not have yet'} ({one.key})"
+               if one.key else "Not signed")
+        checked = "" if one.checked or not one.key else ", but not checked"
+        lines.append(f"{who}{checked}: {', '.join(one.packages)}")
+    return lines
+
+
+def _room(space: Space, root: str) -> str:
+    net = space.needed_bytes - space.freed_bytes
+    need = (f"{size(net)} needed" if net >= 0 else f"{size(-net)} freed")
+    return f"Disk space in {root}: {need}, {size(space.free_bytes)} free."
+
+
+def _looked_at(found: Sequence[Notable]) -> List[str]:
+    """Return what deserves a look, by package."""
+    lines: List[str] = []
+    for package in dict.fromkeys(one.package for one in found):
+        lines += [f"Look at {package}:", *(f"   {one.text}" for one in found
+                                           if one.package == package)]
+    if any(one.kind == SCRIPTLETS for one in found):
+        lines.append("What scriptlets leave outside their packages is known when they have run,"
+                     " and told then.")
+    return lines
 
 
 def _where(state: PluginState) -> str:
     return "broken" if state.state == "broken" else state.source
 
 
-def _table(rows: Sequence[Sequence[str]], *, paths: bool = False) -> List[str]:
-    """Return rows as aligned columns that fit the terminal; what is too long is cut.
-
-    ``paths`` says that the last column holds some, whose end tells more than their start.
-    """
-    width = shutil.get_terminal_size().columns
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
-    lines = []
-    for row in rows:
-        cells = [_cut(cell, size) for cell, size in zip(row, widths)]
-        if paths:
-            cells[-1] = _cut(row[-1][::-1], widths[-1])[::-1]
-        lines.append("  ".join(
-            cell.ljust(size) for cell, size in zip(cells, widths)).rstrip())
-    return lines
-
-
-def _cut(cell: str, size: int) -> str:
-    return cell if len(cell) <= size else cell[:size - 3] + "..."
-
-
-def _field(name: str, value: str) -> List[str]:
-    """Return a field of a plugin, over as many lines as the terminal's width asks for."""
-    width = max(shutil.get_terminal_size().columns - 15, 30)
-    wrapped = [line for paragraph in value.split("\n")
-               for line in textwrap.wrap(paragraph, width, break_long_words=False,
-                                         break_on_hyphens=False) or [""]]
-    return [f"{name if position == 0 else '':<12} : {line}".rstrip()
-            for position, line in enumerate(wrapped)]
+def _wrapped(line: str) -> List[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, shutil.get_terminal_size().columns, subsequent_indent=indent,
+                         break_long_words=False, break_on_hyphens=False,
+                         replace_whitespace=False) or [line]

@@ -12,6 +12,7 @@ SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
     "upgrade": (0, "upgrade plugins, all of them by default, to the newest version found"),
     "list": (0, "list plugins: --installed (default), --available or --all"),
     "info": (1, "show all that is known of plugins, by name or path of a bundle"),
+    "manifest": (1, "show what plugins brought: packages, files, settings, accounts"),
     "verify": (0, "compare records with packages, settings and files"),
     "add": (1, "copy bundles into the library, to be found by name"),
     "drop": (1, "take plugins out of the library"),
@@ -40,6 +41,13 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")
     parser.add_argument("--all", action="store_true", help="list: both")
+    parser.add_argument("--packages", action="store_true",
+                        help="manifest: each package, its files counted")
+    parser.add_argument("--files", action="store_true",
+                        help="manifest: each file, also those that no package owns")
+    parser.add_argument("--settings", action="store_true", help="manifest: each setting")
+    parser.add_argument("--delta", action="store_true",
+                        help="manifest: what the last install or upgrade changed")
 
 
 def check_arguments(options: Any) -> None:

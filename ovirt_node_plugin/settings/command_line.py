@@ -3,7 +3,8 @@
 In /etc/kernel/cmdline, from which kernel-install(8) makes the entries of kernels to come,
 and in the entries that are there (Boot Loader Specification, ``options``). Files are
 edited and never made: a root without any, such as an image that boots by its ISO's own
-configuration, has the arguments in the record only.
+configuration, has the arguments in the record only. On a running host grubby(8), where
+there is one, is told too: it knows where else its boot loader has them.
 """
 from __future__ import annotations
 
@@ -11,18 +12,19 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Sequence, Tuple
+from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..files import Entry, read_entry, write_entry
 from ..paths import resolve_inside
-from .argument_text import Argument, decode, edited, restored
+from .argument_text import DROP, SET, Argument, decode, edited, restored
 from .model import Context, Remnant, Wanted
 
 _KERNEL, _CMDLINE = "etc/kernel", "cmdline"
 _ENTRIES, _ENTRY = "boot/loader/entries", ".conf"
 _KEY = "boot"
+_GRUBBY = ("usr/sbin/grubby", "usr/bin/grubby")
 _ENCODING = "latin-1"  # whatever the bytes are, they come out again
 
 
@@ -48,19 +50,26 @@ class CommandLine:
         return "present" if configurations(ctx.root) else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        return (Watch(_KERNEL, _CMDLINE), Watch(_ENTRIES, f"*{_ENTRY}"))
+        return (Watch(_KERNEL, _CMDLINE), Watch(_ENTRIES, f"*{_ENTRY}"),
+                *([Watch("etc/default", "grub")] if ctx.live else []))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         arguments = _arguments([wanted.value])
-        for path, text in configurations(ctx.root).items():
-            _write(ctx.root, path, text, edited(text, arguments, entry=is_entry(path)))
+        texts = configurations(ctx.root)
+        new = {path: edited(text, arguments, entry=is_entry(path))
+               for path, text in texts.items()}
+        if new != texts:
+            _by_grubby(ctx, add=[one.token for one in arguments if one.how == SET],
+                       drop=[one.token for one in arguments if one.how == DROP])
+        _write_all(ctx.root, new)
 
     def remake(self, last: Remnant, ctx: Context) -> None:
         kept = _arguments(last.kept)
         gone = [argument for argument in _arguments(last.gone) if argument not in kept]
-        for path, text in configurations(ctx.root).items():
-            base = _text(last.bases.get(path))
-            _write(ctx.root, path, text, restored(text, base, gone, kept, entry=is_entry(path)))
+        new = {path: restored(text, _text(last.bases.get(path)), gone, kept, entry=is_entry(path))
+               for path, text in configurations(ctx.root).items()}
+        _by_grubby(ctx, drop=[one.token for one in gone if one.how != DROP])
+        _write_all(ctx.root, new)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         return ()  # the kind kernel-argument looks for each of them
@@ -97,6 +106,20 @@ def is_entry(path: str) -> bool:
     return path.endswith(_ENTRY)
 
 
+def _by_grubby(ctx: Context, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
+    """Let grubby(8) change what it knows; what it does to our own files is written over.
+
+    On a running host only, as it knows no other root. It sets an argument in the place of
+    all of its name.
+    """
+    if not ctx.live or not any((ctx.root / path).exists() for path in _GRUBBY):
+        return
+    words = [*([f"--args={' '.join(add)}"] if add else []),
+             *([f"--remove-args={' '.join(drop)}"] if drop else [])]
+    if words:
+        ctx.run(["grubby", "--update-kernel=ALL", *words])
+
+
 def _entries(root: Path) -> Iterator[str]:
     folder = resolve_inside(root, _ENTRIES)
     if folder.is_dir():
@@ -114,10 +137,9 @@ def _text(entry: Optional[Entry]) -> Optional[str]:
     return entry.content.decode(_ENCODING)
 
 
-def _write(root: Path, path: str, old: str, new: str) -> None:
-    entry = read_entry(root, path)
-    if new == old or entry is None:
-        return
-    data = new.encode(_ENCODING)
-    write_entry(root, path, dataclasses.replace(
-        entry, content=data, digest=hashlib.sha256(data).hexdigest()))
+def _write_all(root: Path, new: Mapping[str, str]) -> None:
+    for path, text in new.items():
+        entry, data = read_entry(root, path), text.encode(_ENCODING)
+        if entry is not None and entry.content != data:
+            write_entry(root, path, dataclasses.replace(
+                entry, content=data, digest=hashlib.sha256(data).hexdigest()))

@@ -7,7 +7,7 @@ from ..changes import EFFECTS, Applied
 from ..descriptor import Descriptor
 from ..descriptor_settings import Setting
 from ..errors import Refused
-from . import ca_trust, command_line, conditions, module_index
+from . import ca_trust, command_line, conditions, initramfs, module_index, selinux_policy
 from .apply import apply_all, chained
 from .checking import check, planned, text_of
 from .kinds import KINDS
@@ -35,7 +35,8 @@ def wanted(descriptor: Descriptor, ctx: Context) -> Tuple[Wanted, ...]:
                 " are met", hint="Its vendor has to make one <when> exclude the other.")
     every = tuple(found.values())
     return (*every, *command_line.implied(every, ctx), *ca_trust.implied(every),
-            *module_index.implied(ctx))
+            *selinux_policy.implied(every), *module_index.implied(ctx),
+            *initramfs.implied(every, ctx))
 
 
 def left_out(descriptor: Descriptor, ctx: Context) -> Tuple[str, ...]:

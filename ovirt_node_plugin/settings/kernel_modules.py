@@ -6,15 +6,18 @@ effect, so that undoing one touches no other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import KernelModule, Setting
+from ..errors import CommandError
 from ..files import read_entry
+from . import live_log
 from .model import Context, Wanted, changed_since
 from .placing import place_file
 
 _LOAD, _OPTIONS, _BLACKLIST = "load", "options", "blacklist"
+_LOADED, _ABSENT = "loaded", "absent"
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,31 @@ class KernelModules:
         place_file(ctx.root, *_place(wanted.key, ctx), _content(wanted, ctx.plugin), mode=0o644)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        return changed_since(applied, ctx)
+        problems = changed_since(applied, ctx)
+        loaded = live_log.states(applied.outcome).get(live_log.LEFT) == _LOADED
+        if ctx.live and loaded and self.running(applied.key, ctx) == _ABSENT:
+            problems += (f"kernel module {_split(applied.key)[0]} is not loaded",)
+        return problems
+
+    def goal(self, key: str, value: str) -> str:
+        return _LOADED if _split(key)[1] == _LOAD else ""
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        return _LOADED if (ctx.root / "sys/module" / _split(key)[0]).is_dir() else _ABSENT
+
+    def doing(self, key: str, state: str) -> str:
+        return f"{'load' if state == _LOADED else 'unload'} kernel module {_split(key)[0]}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        ctx.run(["modprobe", *(["--remove"] if state == _ABSENT else []), "--", _split(key)[0]])
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        """Unload it; a module that is in use stays until the next boot."""
+        try:
+            self.bring(key, was, ctx)
+        except CommandError as exc:
+            return (f"kernel module {_split(key)[0]} stays until the next boot: {exc.message}",)
+        return ()
 
 
 KIND = KernelModules()

@@ -1,7 +1,7 @@
 """What every kind of setting has in common: the words, and the form of a kind."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
@@ -22,22 +22,52 @@ def _no_versions(name: str) -> Sequence[str]:
     return ()
 
 
+def _nobody(path: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Facts:
     """What conditions ask about the root.
 
     ``kind`` is ``node`` or ``host``, ``version`` that of the Node or the host, ``arch``
     the base architecture; empty where it is not known. ``versions`` returns the EVRs in
-    which a package is there when the transaction is done.
+    which a package is there when the transaction is done, ``owner`` whose an installed file
+    is, by its path relative to the root: in words, empty if it is no package's.
     """
 
     kind: str = ""
     version: str = ""
     arch: str = ""
     versions: Callable[[str], Sequence[str]] = _no_versions
+    owner: Callable[[str], str] = _nobody
 
 
 NO_FACTS = Facts()
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """Why a file is not left out, in words for people, and the package's name that has it."""
+
+    reason: str
+    package: str
+
+
+@dataclass(frozen=True)
+class Leavable:
+    """Which of the files that a plugin wants left out may be, by absolute path.
+
+    ``sizes``, in bytes, are of those that may; ``kept`` says of the others why not.
+    Neither has any where they are not ``known``.
+    """
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    kept: Mapping[str, Keeper] = field(default_factory=dict)
+    known: bool = False
+
+
+NO_FILES = Leavable()
 
 
 @dataclass(frozen=True)
@@ -46,7 +76,9 @@ class Context:
 
     ``files`` are all the files that the plugin's packages bring, as absolute
     paths inside the root with their ``st_mode`` of the RPM header, 0 where it is
-    not known.
+    not known, without those that are left out; ``leavable`` are the files that may be.
+    ``live`` says that the root is the system that runs, and so that settings take
+    effect at once.
     """
 
     root: Path
@@ -54,6 +86,8 @@ class Context:
     files: Mapping[str, int]
     run: Runner
     facts: Facts = NO_FACTS
+    leavable: Leavable = NO_FILES
+    live: bool = False
 
     def brings(self, path: str) -> Optional[int]:
         """Return the ``st_mode`` of a file among ``files``, None if it is not there.
@@ -173,18 +207,46 @@ class Leaning(Protocol):
         """Say if ``applied`` has to be looked at, and made so again, when ``gone`` goes."""
 
 
+@runtime_checkable
+class Live(Protocol):
+    """A kind of which a setting takes effect at once where the root is the running system.
+
+    States are words, or texts without a line break, of the kind's own.
+    """
+
+    def goal(self, key: str, value: str) -> str:
+        """Return the state that the running system is to be in; empty: it does not matter."""
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        """Return the state that the running system is in, None if it knows no such thing."""
+
+    def doing(self, key: str, state: str) -> str:
+        """Return what ``bring`` does, in words for a plan."""
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        """Bring the running system into a state; raise if it cannot be."""
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        """Bring it back into the state before; return lines for people where it is not.
+
+        ``left`` is the state in which it was left, empty if that is not known.
+        """
+
+
 @dataclass(frozen=True)
 class Remnant:
     """What is left of a derived setting when plugins go.
 
     ``gone`` are their values, ``kept`` those of the plugins that stay; ``bases`` is
-    each path that any of them changed, as it was before the first.
+    each path that any of them changed, as it was before the first; ``drifted`` are
+    those of them that something else changed since.
     """
 
     key: str
     gone: Tuple[str, ...]
     kept: Tuple[str, ...]
     bases: Mapping[str, Optional[Entry]]
+    drifted: Tuple[str, ...] = ()
 
 
 def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:

@@ -20,6 +20,7 @@ from ..descriptor_settings import PlacedFile, Setting
 from ..errors import CommandError, Refused
 from ..files import read_entry
 from ..paths import resolve_inside
+from . import tmpfiles
 from .model import Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source
 from .services import find_unit
@@ -108,6 +109,22 @@ class PlacedFiles:
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         return changed_since(applied, ctx)
+
+    def goal(self, key: str, value: str) -> str:
+        return tmpfiles.CREATED if self.name == tmpfiles.KIND else ""
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        return tmpfiles.state("/".join(self._place(key)), ctx)
+
+    def doing(self, key: str, state: str) -> str:
+        verb = "create" if state == tmpfiles.CREATED else "remove"
+        return f"{verb} what tmpfiles configuration {key} describes"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        tmpfiles.create("/".join(self._place(key)), ctx)
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        return tmpfiles.remove(was, ctx)
 
     def _place(self, key: str) -> Tuple[str, str]:
         unit, slash, name = key.rpartition("/")

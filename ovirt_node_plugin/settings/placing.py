@@ -44,6 +44,10 @@ def check_place(wanted: Wanted, place: str, ctx: Context, *, mine: bool) -> None
         raise Refused(f"{here} the plugin's own packages bring /{place}",
                       hint="Its vendor has to do one of the two, not both.")
     if not mine and read_entry(ctx.root, place, content=False):
+        owner = ctx.facts.owner(place)
+        if owner:
+            raise Refused(f"{here} {owner} has /{place}",
+                          hint="The two do not go together; ask their vendors.")
         raise Refused(f"{here} /{place} is there already and not a plugin's",
                       hint="Move that file away if it is not needed.")
 

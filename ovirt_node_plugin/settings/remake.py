@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..changes import Applied, Change, capture, compact
 from ..files import Entry, read_entry, same_entry
@@ -19,29 +19,49 @@ from .trail import Step, walked
 class Remake:
     """One derived setting of which the values ``gone`` go.
 
-    ``bases`` is each path as it was before the first plugin.
+    ``bases`` is each path as it was before the first plugin, ``drifted`` which of them
+    are not as a plugin left them.
     """
 
     kind: str
     key: str
     gone: Tuple[str, ...]
     bases: Mapping[str, Optional[Entry]]
+    drifted: Tuple[str, ...] = ()
 
 
-def base_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger,
-            root: Path) -> Mapping[str, Optional[Entry]]:
-    """Return every path that ``mine`` or its like changed, as it was before the first."""
+def planned_remake(kind: str, key: str, mine: Sequence[Applied], ledger: Ledger,
+                   root: Path) -> Remake:
+    """Return how the settings ``mine`` of one derived kind and key go."""
+    changes = [change for applied in mine for change in applied.changes]
+    bases, drifted = _bases_of(kind, key, changes, ledger, root)
+    return Remake(kind, key, tuple(applied.value for applied in mine), bases, drifted)
+
+
+def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root: Path,
+              ) -> Tuple[Mapping[str, Optional[Entry]], Tuple[str, ...]]:
+    """Return every path that ``mine`` or its like changed, as it was before the first.
+
+    And which of them are not as one of these changes left them.
+    """
     paths = {change.path for change in mine}
     paths.update(change.path for _, _, applied in ledger.each()
                  if (applied.kind, applied.key) == (kind, key) for change in applied.changes)
-    bases = {}
+    bases: Dict[str, Optional[Entry]] = {}
+    drifted: List[str] = []
     for path in sorted(paths):
         own = [Step("", (0, count), change) for count, change in enumerate(mine)
                if change.path == path]
         steps = [*ledger.steps(path), *own]
-        walk = walked(steps, read_entry(root, path, content=False)) or _longest(steps)
+        walk = walked(steps, read_entry(root, path, content=False))
+        if not walk:
+            drifted.append(path)
+            walk = _longest(steps)
+        earlier = [step for step in steps if step not in walk]
+        if earlier and DERIVED[kind].merged:
+            walk = _longest(earlier)  # somebody else's change came between these and those
         bases[path] = walk[0].change.before
-    return bases
+    return bases, tuple(drifted)
 
 
 def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:
@@ -52,7 +72,8 @@ def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:
     if not any(resolve_inside(ctx.root, watch.folder).is_dir() for watch in watches):
         return
     before = capture(ctx.root, watches)
-    kind.remake(Remnant(one.key, one.gone, ledger.values(one.kind, one.key), one.bases), ctx)
+    kind.remake(Remnant(one.key, one.gone, ledger.values(one.kind, one.key), one.bases,
+                        one.drifted), ctx)
     after = capture(ctx.root, watches, content=False)
     # In a file that no plugin changed so far, what a merged one takes out is gone for good
     first = {**one.bases} if kind.merged else {**before, **one.bases}

@@ -15,13 +15,13 @@ from ..changes import EFFECTS, Applied, Change, put_back
 from ..errors import Drifted
 from ..files import Entry, read_entry
 from ..paths import resolve_inside
-from . import services
+from . import live_log, services
 from .apply import refresh
 from .checking import text_of
 from .kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger, Others
 from .model import Context, Leaning, Taker, Wanted, Woven
-from .remake import Remake, base_of, remake
+from .remake import Remake, planned_remake, remake
 from .trail import Step
 from .weave import merged, unweave
 
@@ -35,7 +35,8 @@ class Revert:
     for people; ``keep`` the paths left as somebody changed them since. ``remake``,
     ``again`` and ``folders`` are for ``finish_revert``: what is made again, kind and
     key of what is applied again if it is no longer so, and folders to be removed that
-    had something in them when this was planned.
+    had something in them when this was planned. ``live`` are the settings of which no
+    other plugin needs what they did to the running system.
     """
 
     restore: Tuple[Change, ...]
@@ -45,6 +46,7 @@ class Revert:
     remake: Tuple[Remake, ...] = ()
     folders: Tuple[str, ...] = ()
     again: FrozenSet[Tuple[str, str]] = frozenset()
+    live: Tuple[Applied, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def plan_revert(mine: Sequence[Applied], others: Others, root: Path, *,
     ``keep_modified``: then they stay as they are and are named in ``keep``.
     """
     ledger = Ledger(others)
+    live = tuple(_last_of(mine, ledger))
     plain = [applied for applied in mine if not is_derived(applied.kind)]
     derived = [applied for applied in mine if is_derived(applied.kind)]
     loose = _hand_over(plain, ledger)
@@ -77,7 +80,7 @@ def plan_revert(mine: Sequence[Applied], others: Others, root: Path, *,
     restore, folders = _decide_folders([*lifted.restore, *put], ledger, root)
     notes = [f"/{path} is left as it is: it was changed since" for path in lifted.drifted]
     return Revert(restore, ledger.handed(), tuple(notes), lifted.drifted, remakes, folders,
-                  again)
+                  again, live)
 
 
 def plan_effects(mine: Sequence[Change], others: Others, root: Path, *,
@@ -151,6 +154,24 @@ def _apply_again(again: FrozenSet[Tuple[str, str]], ledger: Ledger, ctx: Context
             ledger.replace(owner, number, refresh(one, wanted, ctx))
 
 
+def _last_of(mine: Sequence[Applied], ledger: Ledger) -> Iterator[Applied]:
+    """Yield those of ``mine`` that no other plugin has too; another one gets the state before.
+
+    That is the running system's, which is one for all, whatever files each plugin has.
+    """
+    for applied in mine:
+        heir = ledger.find(applied.kind, applied.key)
+        if heir is None:
+            yield applied
+            continue
+        states = live_log.states(applied.outcome)
+        was = states.get(live_log.WAS)
+        if was is not None and was != states.get(live_log.LEFT):
+            its = ledger.at(*heir)
+            ledger.replace(*heir, dataclasses.replace(
+                its, outcome=merged(its.outcome, live_log.words(was=was))))
+
+
 def _hand_over(mine: Sequence[Applied], ledger: Ledger) -> List[_Loose]:
     """Give other plugins what they want alike; return the changes that remain."""
     loose: List[_Loose] = []
@@ -161,7 +182,8 @@ def _hand_over(mine: Sequence[Applied], ledger: Ledger) -> List[_Loose]:
         if heir is not None and applied.changes:
             its = ledger.at(*heir)
             ledger.replace(*heir, dataclasses.replace(
-                its, before=applied.before, outcome=merged(its.outcome, applied.outcome)))
+                its, before=applied.before,
+                outcome=merged(its.outcome, live_log.without(applied.outcome))))
         for change in applied.changes:
             holder = heir or next(((owner, number) for owner, number, other in ledger.each()
                                    if services.upholds(other, change)), None)
@@ -206,16 +228,18 @@ def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
     """
     remakes: List[Remake] = []
     put: List[Change] = []
-    for kind, key in dict.fromkeys((applied.kind, applied.key) for applied in derived):
+    order = list(DERIVED)  # what is made of others comes after them
+    for kind, key in sorted({(applied.kind, applied.key) for applied in derived},
+                            key=lambda pair: (order.index(pair[0]), pair[1])):
         mine = [applied for applied in derived if (applied.kind, applied.key) == (kind, key)]
         loose = [(applied, change) for applied in mine for change in applied.changes]
-        bases = base_of(kind, key, [change for _, change in loose], ledger, root)
+        again = planned_remake(kind, key, mine, ledger, root)
         if not DERIVED[kind].merged and not ledger.values(kind, key):
             lifted = _lift_all(loose, ledger, root)
             if not lifted.drifted:
                 put.extend(lifted.restore)
                 continue
-        remakes.append(Remake(kind, key, tuple(applied.value for applied in mine), bases))
+        remakes.append(again)
     return tuple(remakes), put
 
 

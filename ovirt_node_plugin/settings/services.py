@@ -12,6 +12,7 @@ from ..descriptor_settings import Service, Setting
 from ..errors import Refused
 from ..files import Entry, read_entry
 from ..paths import resolve_inside
+from . import running_units
 from .model import Context, Wanted, leads_inside
 
 _UNITS = "etc/systemd/system"
@@ -78,9 +79,26 @@ class Services:
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         state = _state(applied.key, ctx)
-        if state in _ACCEPTED.get(applied.value, ()):
-            return ()
-        return (f"service {applied.key} is {state}, not {applied.value}",)
+        if state not in _ACCEPTED.get(applied.value, ()):
+            return (f"service {applied.key} is {state}, not {applied.value}",)
+        return running_units.problems(applied, ctx) if ctx.live else ()
+
+    def goal(self, key: str, value: str) -> str:
+        if "@." in key:  # a template itself cannot run
+            return ""
+        return running_units.ACTIVE if value == "enabled" else running_units.INACTIVE
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        return running_units.state(key, ctx)
+
+    def doing(self, key: str, state: str) -> str:
+        return f"{'start' if state == running_units.ACTIVE else 'stop'} service {key}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        running_units.bring(key, state, ctx)
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        return running_units.leave(key, was, ctx)
 
 
 KIND = Services()

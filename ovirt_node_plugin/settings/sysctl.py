@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting, Sysctl
 from ..errors import Refused
 from ..files import read_entry
 from ..sysctl_names import dotted
+from . import live_log
 from .model import Context, Wanted
 from .placing import place_file
 from .sysctl_files import LAST, Assignment, assignments, file_name
@@ -67,8 +68,37 @@ class Sysctls:
         if there.content != _content(Wanted(self.name, applied.key, applied.value, "", None)):
             return (f"/{path} was changed",)
         _, later = _around(applied.key, ctx)
-        return tuple(f"sysctl {applied.key} is not {applied.value}: {_says(one)}"
-                     for one in later[-1:] if one.value != applied.value)
+        problems = [f"sysctl {applied.key} is not {applied.value}: {_says(one)}"
+                    for one in later[-1:] if one.value != applied.value]
+        left = live_log.states(applied.outcome).get(live_log.LEFT)
+        if ctx.live and left is not None:
+            now = self.running(applied.key, ctx)
+            if now not in (left, None):  # None: only root may read some of them
+                problems.append(f"sysctl {applied.key} is {now or 'empty'} now, not {left}")
+        return tuple(problems)
+
+    def goal(self, key: str, value: str) -> str:
+        return value
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        # sysctl(8): --ignore is for parameters of modules that are not loaded; some can
+        # only be written
+        said = ctx.run(["sysctl", "--values", "--ignore", "--", key], ok=(0, 1, 255))
+        return " ".join(said.split()) if said else None
+
+    def doing(self, key: str, state: str) -> str:
+        return f"set sysctl {key} to {state}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        ctx.run(["sysctl", "--quiet", "--write", "--", f"{key}={state}"])
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        """Set it back, unless somebody set it to something else since."""
+        now = self.running(key, ctx)
+        if left and now != left:
+            return (f"sysctl {key} is left as it is, {now or 'empty'}: it was changed since",)
+        self.bring(key, was, ctx)
+        return ()
 
 
 KIND = Sysctls()

@@ -73,22 +73,27 @@ def _again(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, *, kept: Optional[Sequence[Applied]] = None,
                   done: Done = lambda applied: None,
-                  others: Others = MappingProxyType({})) -> Tuple[Applied, ...]:
+                  others: Others = MappingProxyType({}),
+                  derived: Optional[bool] = None) -> Tuple[Applied, ...]:
     """Refresh and apply; return the settings of the new version, in its order.
 
     ``kept`` is ``upgrade.kept`` as it became when the gone ones were reverted; effects
     among them come last. To be called when ``gone`` is reverted and the packages are there;
-    raises as ``apply_all``.
+    with ``derived``, only for the kinds that are, or are not: what was there when it was
+    called the first time is to be ``kept`` then. Raises as ``apply_all``.
     """
     there = upgrade.kept if kept is None else kept
     now: Dict[Tuple[str, str], Applied] = {
         (one.kind, one.key): one for one in there if one.kind != EFFECTS}
     for item in upgrade.order:
         key = (item.kind, item.key)
+        if derived not in (None, is_derived(item.kind)):
+            continue
         if item in upgrade.refreshed:
             now[key] = refresh(now[key], item, ctx, done, repair=upgrade.repair)
         elif item in upgrade.fresh:
             now[key] = apply_all([item], ctx, done, others={
                 **others, ctx.plugin: tuple(now.values())})[0]
-    return (*(now[item.kind, item.key] for item in upgrade.order),
+    return (*(now[item.kind, item.key] for item in upgrade.order
+              if (item.kind, item.key) in now),
             *(one for one in there if one.kind == EFFECTS))

@@ -17,12 +17,16 @@ Names = Union[str, Sequence[str]]  # one relation such as "core >= 2.0", or seve
 def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = (),
               provides: Names = (), obsoletes: Names = (), conflicts: Names = (),
               files: Optional[Mapping[str, str]] = None,
+              links: Optional[Mapping[str, str]] = None,
+              attributes: Optional[Mapping[str, str]] = None,
               scriptlets: Optional[Mapping[str, str]] = None,
               arch: str = "noarch", epoch: Optional[int] = None) -> Path:
     """Return an RPM file made to measure; one that was made before is reused.
 
     ``files`` maps absolute paths to their text; a path that ends in a slash is a
-    folder that the package owns. ``scriptlets`` maps the names of spec sections
+    folder that the package owns. ``links`` maps paths to where symbolic links there
+    lead, ``attributes`` paths to what the spec says before them, such as ``%ghost`` or
+    ``%attr(4755,root,root)``. ``scriptlets`` maps the names of spec sections
     (``pre``, ``post``, ``preun``, ``postun``, ``posttrans``) to shell. The file
     belongs to the cache: copy it before changing it.
     """
@@ -36,10 +40,14 @@ def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = 
     lines += ["%description", f"The package {name}.", "%install"]
     for path, text in (files or {}).items():
         lines += _install_lines(path, text)
+    for path, target in (links or {}).items():
+        lines += [f"install -d '%{{buildroot}}{path.rpartition('/')[0]}'",
+                  f"ln -s '{target}' '%{{buildroot}}{path}'"]
     for section, shell in (scriptlets or {}).items():
         lines += [f"%{section}", shell.replace("%", "%%")]
-    lines += ["%files", *(f'%dir "{path}"' if path.endswith("/") else f'"{path}"'
-                          for path in files or {})]
+    lines += ["%files", *(f'{(attributes or {}).get(path, "")} '
+                          f'{"%dir " * path.endswith("/")}"{path}"'.strip()
+                          for path in (*(files or {}), *(links or {})))]
     return _built_once("\n".join(lines) + "\n", target="" if arch == "noarch" else arch)
 
 
@@ -86,12 +94,15 @@ class RpmRepo:
     def add(self, name: str, version: str, release: str = "1", *, requires: Names = (),
             provides: Names = (), obsoletes: Names = (), conflicts: Names = (),
             files: Optional[Mapping[str, str]] = None,
+            links: Optional[Mapping[str, str]] = None,
+            attributes: Optional[Mapping[str, str]] = None,
             scriptlets: Optional[Mapping[str, str]] = None,
             arch: str = "noarch", epoch: Optional[int] = None) -> Path:
         """Add a package as ``quick_rpm`` makes it and return its path in the repository."""
         return self.add_file(quick_rpm(
             name, version, release, requires=requires, provides=provides, obsoletes=obsoletes,
-            conflicts=conflicts, files=files, scriptlets=scriptlets, arch=arch, epoch=epoch))
+            conflicts=conflicts, files=files, links=links, attributes=attributes,
+            scriptlets=scriptlets, arch=arch, epoch=epoch))
 
     def add_file(self, rpm: Path) -> Path:
         """Add a copy of an RPM file and return its path in the repository."""

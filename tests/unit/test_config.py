@@ -24,10 +24,12 @@ def test_without_options_the_defaults_hold() -> None:
 def test_every_option_has_its_effect() -> None:
     config = read_config({
         "enabled": "1", "node_policy": " Plugins ", "live": "Yes", "live_allow": "a*, b  c",
-        "library": "/one /two", "core_lists": "/lists"})
+        "library": "/one /two", "core_lists": "/lists", "allowed_paths": "Warn",
+        "path_lists": "/paths"})
     assert config == Config(
         bind_all=False, live=True, live_allow=("a*", "b", "c"),
-        library=(Path("/one"), Path("/two")), core_lists=(Path("/lists"),))
+        library=(Path("/one"), Path("/two")), core_lists=(Path("/lists"),),
+        allowed_paths="warn", path_lists=(Path("/paths"),))
 
 
 def test_an_empty_list_lets_nothing_through() -> None:
@@ -36,6 +38,7 @@ def test_an_empty_list_lets_nothing_through() -> None:
 
 @pytest.mark.parametrize("options, said", [
     ({"live": "maybe"}, "live = 'maybe', expected yes or no"),
+    ({"allowed_paths": "no"}, "allowed_paths = 'no', expected auto, enforce, warn or off"),
     ({"node_policy": "none"}, "node_policy = 'none', expected all or plugins"),
     ({"library": "plugins.d"}, "library = 'plugins.d', expected absolute folders"),
     ({"core_lists": "/a b"}, "core_lists = 'b', expected absolute folders")])
@@ -53,5 +56,6 @@ def test_the_shipped_file_shows_each_option_with_its_default() -> None:
         name, equals, value = line.lstrip("#").partition(" = ")
         if equals and " " not in name:
             shown[name] = value
-    assert set(shown) == {"enabled", "node_policy", "live", "live_allow", "library", "core_lists"}
+    assert set(shown) == {"enabled", "node_policy", "live", "live_allow", "library", "core_lists",
+                          "allowed_paths", "path_lists"}
     assert read_config(shown) == Config()

@@ -11,10 +11,11 @@ import pytest
 
 from ovirt_node_plugin import __version__
 from ovirt_node_plugin.descriptor import (
-    Install, PackageNeed, check_tool, is_plugin_name, parse_descriptor, read_descriptor,
+    Install, PackageNeed, check_tool, parse_descriptor, read_descriptor,
 )
 from ovirt_node_plugin.descriptor_settings import KernelModule, Service, VdsmHook
 from ovirt_node_plugin.errors import BadBundle, DescriptorError, Status
+from ovirt_node_plugin.registry_rules import is_plugin_name
 from ovirt_node_plugin.vdsm import HOOK_POINTS
 
 from .samples import DESCRIPTOR, changed

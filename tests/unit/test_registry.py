@@ -37,7 +37,8 @@ def record(name: str = "cim", **other: Tuple[str, ...]) -> Record:
         installed_at="2026-11-22T16:40:11Z", tool="ovirt-node-plugin 0.1.0", mode="offline",
         source="/srv/x y", target_kind="node", target_version="4.5.5", repos=("b", "a"),
         packages=(InstalledPackage("z-1-1.noarch", "sha256:00", "dependency"),
-                  InstalledPackage("a-1:2-1.x86_64", "", "requested")),
+                  InstalledPackage("a-1:2-1.x86_64", "", "requested", "r",
+                                   "0123456789abcdef", True)),
         settings=(Applied("service", "a.service", "enabled", "disabled", ()),))
     return dataclasses.replace(made, repos=other.get("repos", made.repos))
 
@@ -57,6 +58,27 @@ def test_a_saved_plugin_is_read_back(root: Path) -> None:
         record(), repos=("a", "b"), packages=tuple(reversed(record().packages)))
     assert registry.read_manifest(root, "cim").descriptor == b"<d/>"
     assert registry.read_registry(root) == registry.Registry({"cim": found}, {})
+
+
+def test_a_record_from_before_signatures_were_noted_is_read(root: Path) -> None:
+    registry.save(root, record(), manifest())
+    path = root / REGISTRY / "cim"
+    path.write_bytes(path.read_bytes().replace(
+        b' signer="0123456789abcdef" checked="yes"', b""))
+    found = registry.read_record(root, "cim")
+    assert [(one.signer, one.checked) for one in found.packages] == [("", False)] * 2
+    assert found.trust == "unsigned"
+
+
+@pytest.mark.parametrize("attribute", ['signer="me"', 'signer="0123456789ABCDEF"',
+                                       'checked="perhaps"'])
+def test_a_signature_that_is_none_is_damage(root: Path, attribute: str) -> None:
+    registry.save(root, record(), manifest())
+    path = root / REGISTRY / "cim"
+    path.write_text(path.read_text().replace('reason="dependency"',
+                                             f'reason="dependency" {attribute}'))
+    with pytest.raises(RecordError, match=attribute.partition("=")[0]):
+        registry.read_record(root, "cim")
 
 
 def test_everybody_can_read_it_whatever_the_umask(root: Path) -> None:

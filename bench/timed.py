@@ -1,0 +1,53 @@
+"""dnf, with a clock on the parts of an install: ``python3 -m bench.timed FILE dnf's words``.
+
+FILE gets, as JSON, the seconds that went into the transaction of packages, and into
+taking down the manifest of what it brought.
+"""
+from __future__ import annotations
+
+import functools
+import json
+import sys
+import time
+from typing import Any, Callable, Dict, List, Tuple
+
+from ovirt_node_plugin import registry
+from ovirt_node_plugin.operations import unowned
+from ovirt_node_plugin.operations.inventories import Inventories
+from ovirt_node_plugin.packages.session import Session
+
+TRANSACTION, MANIFEST = "transaction_s", "manifest_s"
+_PARTS: List[Tuple[Any, str, str]] = [
+    (Session, "run", TRANSACTION), (Inventories, "__init__", MANIFEST),
+    (Inventories, "packages_done", MANIFEST), (Inventories, "of", MANIFEST),
+    (registry, "save_inventory", MANIFEST), (unowned, "follow", MANIFEST)]
+
+
+def main() -> None:
+    """Run dnf and end as it does."""
+    from dnf.cli.main import user_main
+
+    spent: Dict[str, float] = {TRANSACTION: 0.0, MANIFEST: 0.0}
+    for owner, name, part in _PARTS:
+        setattr(owner, name, _clocked(getattr(owner, name), part, spent))
+    try:
+        user_main(sys.argv[2:], exit_code=True)
+    finally:
+        with open(sys.argv[1], "w", encoding="utf-8") as stream:
+            json.dump(spent, stream)
+
+
+def _clocked(function: Callable[..., Any], part: str,
+             spent: Dict[str, float]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def run(*words: Any, **named: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return function(*words, **named)
+        finally:
+            spent[part] += time.perf_counter() - started
+    return run
+
+
+if __name__ == "__main__":
+    main()

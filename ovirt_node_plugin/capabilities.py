@@ -1,0 +1,150 @@
+"""What VDSM's capabilities tell of the plugins of this machine.
+
+Run by a hook that VDSM waits for: it imports next to nothing (no lxml, no typing, no
+dataclasses), and every piece of work has a limit. ovirt.plugins.d(5) describes the form.
+"""
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import stat
+import time
+
+from .packages.presence import missing_packages
+from .record_scan import Damaged, Scanned, read_regular, scan_record
+from .registry_rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
+
+KEY = "nodePlugins"
+FORMAT = 1
+MAX_PLUGINS = 1000
+MAX_TEXT = 256
+"""Characters of a text that are told."""
+_MAX_ENTRIES = 20_000  # of the registry's folder, plugins or not
+_MAX_CAPABILITIES_BYTES = 64 << 20
+_READING_S = 2.0
+_COMPARING_S = 2.0
+
+
+def add_to(path: str) -> None:
+    """Add the plugins of this machine to the capabilities, a JSON object, in a file.
+
+    The file is replaced at once, or stays as it is. Raises OSError, ValueError or
+    Damaged if it cannot be read or written, or holds anything else.
+    """
+    data = read_regular(path, _MAX_CAPABILITIES_BYTES, flags=os.O_RDWR)
+    capabilities = json.loads(data.decode("utf-8"))
+    if not isinstance(capabilities, dict):
+        raise ValueError("the capabilities are no JSON object")
+    capabilities[KEY] = plugins_told()
+    _replace(path, json.dumps(capabilities).encode())
+
+
+def plugins_told(root: str = "/") -> dict[str, object]:
+    """Return what is told of the plugins in the registry of ``root``.
+
+    Their packages are looked for in the running system's rpm database.
+
+    Never raises for what is in the registry.
+    """
+    told: list[dict[str, object]] = []
+    records: list[tuple[dict[str, object], Scanned]] = []
+    deadline = time.monotonic() + _READING_S
+    names, truncated, problem = _names(os.path.join(root, REGISTRY))
+    for name in names:
+        if time.monotonic() > deadline:
+            truncated = True
+            break
+        plugin, scanned = _plugin(root, name)
+        told.append(plugin)
+        if scanned is not None:
+            records.append((plugin, scanned))
+    return {"format": FORMAT, "plugins": told, "truncated": truncated, "problem": problem,
+            "packagesCompared": _compare(records)}
+
+
+def _names(folder: str) -> tuple[list[str], bool, str]:
+    """Return a folder's first plugins, whether there are more, and what hinders to look."""
+    try:
+        return (*_first_names(folder), "")
+    except (FileNotFoundError, NotADirectoryError):
+        return [], False, ""  # the folder comes with the first plugin
+    except OSError as exc:
+        return [], False, f"{folder} cannot be read: {exc.strerror}"
+
+
+def _first_names(folder: str) -> tuple[list[str], bool]:
+    with os.scandir(folder) as entries:
+        seen = [entry.name for entry in itertools.islice(entries, _MAX_ENTRIES + 1)]
+    names = sorted(filter(is_plugin_name, seen))
+    return names[:MAX_PLUGINS], len(names) > MAX_PLUGINS or len(seen) > _MAX_ENTRIES
+
+
+def _plugin(root: str, name: str) -> tuple[dict[str, object], Scanned | None]:
+    """Return what is told of one plugin, and its record, None if that is damaged."""
+    try:
+        record = scan_record(os.path.join(root, REGISTRY), name)
+    except Damaged as exc:
+        return _told(name, problem=f"its record is damaged: {exc}"), None
+    trust = trust_of([(signer, checked) for _, signer, checked in record.packages])
+    plugin = _told(name, version=record.texts["version"], vendor=record.texts["vendor"],
+                   date=record.installed_at, trust=trust)
+    if not _has_manifest(root, name):
+        _break(plugin, "its manifest is missing")
+    return plugin, record
+
+
+def _told(name: str, *, version: str = "", vendor: str = "", date: str = "",
+          trust: str = UNKNOWN, problem: str = "") -> dict[str, object]:
+    plugin: dict[str, object] = {
+        "name": name, "version": _cut(version), "vendor": _cut(vendor), "state": "installed",
+        "installDate": date, "trust": trust, "problem": ""}
+    if problem:
+        _break(plugin, problem)
+    return plugin
+
+
+def _break(plugin: dict[str, object], problem: str) -> None:
+    plugin.update(state="broken", problem=_cut(problem))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT - 1]}\u2026"
+
+
+def _has_manifest(root: str, name: str) -> bool:
+    """Say if there is a manifest, or nobody but root can know; some are root's alone."""
+    try:
+        info = os.lstat(os.path.join(root, MANIFESTS, f"{name}.xml"))
+    except OSError as exc:
+        return not isinstance(exc, (FileNotFoundError, NotADirectoryError))
+    return stat.S_ISREG(info.st_mode)
+
+
+def _compare(records: list[tuple[dict[str, object], Scanned]]) -> bool:
+    """Break each plugin that lacks a package; say if that could be found out."""
+    wanted = {nevra: None for _, record in records for nevra, _, _ in record.packages}
+    if not wanted:
+        return True
+    missing = missing_packages(list(wanted), timeout_s=_COMPARING_S)
+    for plugin, record in records if missing else ():
+        lacking = [nevra for nevra, _, _ in record.packages if nevra in (missing or ())]
+        if lacking and plugin["state"] != "broken":
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            _break(plugin, f"not installed: {lacking[0][:MAX_TEXT // 2]}{more}")
+    return missing is not None
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Replace a file of this process's own; its folder has room for one more, as VDSM's has."""
+    mode = stat.S_IMODE(os.stat(path).st_mode)
+    temporary = f"{path}.{os.urandom(8).hex()}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with open(handle, "wb") as stream:
+            os.fchmod(handle, mode)
+            stream.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

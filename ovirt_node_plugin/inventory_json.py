@@ -1,0 +1,200 @@
+"""The document of an inventory: JSON, compressed by gzip; ovirt.plugins.d(5) describes it.
+
+One package, file or operation stands on each line, so that zgrep(1) finds them, and what
+is empty, 0 or false is left out, which keeps thousands of files small.
+"""
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import zlib
+from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+
+from .changes import Applied
+from .errors import RecordError
+from .inventory import Account, File, Inventory, Operation, Package
+
+FORMAT = 1
+MAX_PACKED_BYTES = 64 << 20
+_MAX_BYTES = 512 << 20  # unpacked: a damaged inventory must not fill the memory
+_HINT = "It is damaged, or was written by another version of this tool."
+_MODE = re.compile("[0-7]{4}")
+_GZIP = 16 + zlib.MAX_WBITS  # zlib(3), inflateInit2: the form of gzip(1) only
+
+Data = Dict[str, Any]
+
+
+def dump(inventory: Inventory) -> bytes:
+    """Return an inventory as a document; the same one is always the same bytes."""
+    parts = [("operations", [json.dumps(operation(one)) for one in inventory.operations]),
+             ("packages", [_package(one) for one in inventory.packages]),
+             ("others", [_line(file(one)) for one in inventory.others]),
+             ("before", [_line(file(one)) for one in inventory.before])]
+    head = f'{{"format":{FORMAT},"name":{json.dumps(inventory.name)}'
+    text = ",\n".join([head, *(f'"{name}":{_listed(lines)}' for name, lines in parts)])
+    return _packed(f"{text}}}\n".encode("ascii"))
+
+
+def load(data: bytes, *, origin: str) -> Inventory:
+    """Return the inventory in ``data``; ``origin`` is what messages call it.
+
+    Raises RecordError for anything that is not one.
+    """
+    try:
+        whole = json.loads(_unpacked(data))
+        if not isinstance(whole, dict) or whole.get("format") != FORMAT:
+            raise ValueError(f"it is not of format {FORMAT}")
+        found = Inventory(
+            _text(whole, "name"),
+            tuple(map(_load_operation, _list(whole, "operations"))),
+            tuple(map(_load_package, _list(whole, "packages"))),
+            tuple(map(_load_file, _list(whole, "others"))),
+            tuple(map(_load_file, _list(whole, "before"))))
+        if not found.operations:
+            raise ValueError("it names no operation")
+        return found
+    except (ValueError, KeyError, TypeError, RecursionError, zlib.error) as exc:
+        raise RecordError(f"{origin} cannot be read: {exc}", hint=_HINT) from exc
+
+
+def file(one: File) -> Data:
+    """Return a file as data; what is empty is left out but ``path``, ``kind`` and ``since``."""
+    found: Data = {"path": one.path}
+    if one.kind:
+        found.update(kind=one.kind, mode=f"{one.mode:04o}", owner=one.owner, group=one.group)
+    for name in ("size_bytes", "digest", "link", "capabilities", "by", "change"):
+        if getattr(one, name):
+            found[name] = getattr(one, name)
+    for name in ("marks", "unchecked"):
+        if getattr(one, name):
+            found[name] = list(getattr(one, name))
+    if one.xattrs:
+        found["xattrs"] = dict(one.xattrs)
+    found["since"] = one.since
+    return found
+
+
+def operation(one: Operation) -> Data:
+    """Return an operation as data, all names there."""
+    found: Data = {}
+    for field in dataclasses.fields(one):
+        value = getattr(one, field.name)
+        if field.name.startswith("packages_"):
+            value = list(value)
+        elif field.name.startswith("settings_"):
+            value = [setting(item) for item in value]
+        elif field.name.startswith("accounts_"):
+            value = [dataclasses.asdict(item) for item in value]
+        found[field.name] = value
+    return found
+
+
+def setting(one: Applied) -> Dict[str, str]:
+    """Return a setting as data, without the changes that it made."""
+    return {name: getattr(one, name) for name in ("kind", "key", "value", "before", "outcome")}
+
+
+def _line(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"))
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "[\n" + ",\n".join(lines) + "]" if lines else "[]"
+
+
+def _package(one: Package) -> str:
+    head = _line({"nevra": one.nevra, "header": one.header, "since": one.since})
+    return f'{head[:-1]},"files":{_listed([_line(file(each)) for each in one.files])}}}'
+
+
+def _packed(data: bytes) -> bytes:
+    """Return ``data`` as gzip(1) would, without a time, so that it is always the same.
+
+    By zlib's strategy for data that looks random, as digests do: a tenth is saved.
+    """
+    machine = zlib.compressobj(9, zlib.DEFLATED, _GZIP, 9, zlib.Z_FILTERED)
+    return machine.compress(data) + machine.flush()
+
+
+def _unpacked(data: bytes) -> bytes:
+    machine = zlib.decompressobj(_GZIP)
+    found = machine.decompress(data, _MAX_BYTES)
+    if not machine.eof:
+        raise ValueError("it is cut off or too large")
+    return found
+
+
+def _load_operation(data: Any) -> Operation:
+    found: Data = {}
+    for field in dataclasses.fields(Operation):
+        name = field.name
+        if name.startswith("packages_"):
+            found[name] = _texts(data, name)
+        elif name.startswith("settings_"):
+            found[name] = tuple(map(_load_setting, _list(data, name)))
+        elif name.startswith("accounts_"):
+            found[name] = tuple(map(_load_account, _list(data, name)))
+        else:
+            found[name] = (_number(data, name) if name.startswith("files_")
+                           else _text(data, name))
+    return Operation(**found)
+
+
+def _load_setting(data: Any) -> Applied:
+    return Applied(_text(data, "kind"), _text(data, "key"), _text(data, "value"),
+                   _text(data, "before"), (), _text(data, "outcome"))
+
+
+def _load_account(data: Any) -> Account:
+    number = None if data.get("number") is None else _number(data, "number")
+    return Account(_text(data, "kind"), _text(data, "name"), number, _text(data, "by"))
+
+
+def _load_package(data: Any) -> Package:
+    return Package(_text(data, "nevra"), _text(data, "header"), _number(data, "since"),
+                   tuple(map(_load_file, _list(data, "files"))))
+
+
+def _load_file(data: Any) -> File:
+    path, mode = _text(data, "path"), _text(data, "mode", "0000")
+    if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
+        raise ValueError(f"{path!r} is no path of a file")
+    if not _MODE.fullmatch(mode):
+        raise ValueError(f"{mode!r} is no mode of a file")
+    xattrs = data.get("xattrs", {})
+    return File(
+        path, _text(data, "kind", ""), int(mode, 8), _text(data, "owner", ""),
+        _text(data, "group", ""), _number(data, "size_bytes", 0), _text(data, "digest", ""),
+        _text(data, "link", ""), _text(data, "capabilities", ""),
+        tuple((name, _text(xattrs, name)) for name in xattrs), _texts(data, "marks", ()),
+        _texts(data, "unchecked", ()), _number(data, "since", 0), _text(data, "by", ""),
+        _text(data, "change", ""))
+
+
+def _text(data: Any, name: str, *default: str) -> str:
+    value = data.get(name, *default) if default else data[name]
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is no text")
+    return value
+
+
+def _number(data: Any, name: str, *default: int) -> int:
+    value = data.get(name, *default) if default else data[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        raise ValueError(f"{name} is no number of something")
+    return value
+
+
+def _list(data: Any, name: str) -> List[Any]:
+    value = data[name]
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ValueError(f"{name} is no list of objects")
+    return value
+
+
+def _texts(data: Any, name: str, *default: Iterable[str]) -> Tuple[str, ...]:
+    value = data.get(name, *default) if default else data[name]
+    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
+        raise ValueError(f"{name} is no list of texts")
+    return tuple(value)

@@ -1,0 +1,59 @@
+"""Users and groups that came with a plugin, by its settings or by scriptlets."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+from ..changes import Applied, Change
+from ..inventory import SCRIPTLETS, Account
+from ..settings import account_files
+
+_MEMBER = "group-member"
+_NUMBERS = {"user": "uid", "group": "gid"}
+_FILES = {"etc/passwd": "user", "etc/group": "group"}
+
+
+class Present:
+    """Says which accounts a root has, as it is when this is made."""
+
+    def __init__(self, root: Path) -> None:
+        self._users = {one.name for one in account_files.users(root)}
+        self._groups = {one.name: one.members for one in account_files.groups(root)}
+
+    def __call__(self, account: Account) -> bool:
+        """Say if ``account`` is there."""
+        if account.kind == _MEMBER:
+            group, _, user = account.name.partition(":")
+            return user in self._groups.get(group, ())
+        return account.name in (self._users if account.kind == "user" else self._groups)
+
+
+def by_settings(settings: Iterable[Applied]) -> Iterator[Account]:
+    """Yield the accounts that settings made, without those that the image had before."""
+    for one in settings:
+        words = dict(word.split("=", 1) for word in one.outcome.split() if "=" in word)
+        if one.kind in (*_NUMBERS, _MEMBER) and words.get("new") != "no":
+            number = words.get(_NUMBERS.get(one.kind, ""), "")
+            yield Account(one.kind, one.key, int(number) if number.isdigit() else None,
+                          f"{one.kind} {one.key}")
+
+
+def by_scriptlets(effects: Sequence[Change], root: Path) -> Tuple[Account, ...]:
+    """Return the users and groups that ``effects`` added to passwd(5) and group(5) of ``root``."""
+    found: List[Account] = []
+    for change in effects:
+        kind = _FILES.get(change.path)
+        if kind is not None and change.after is not None:
+            before = _numbers(change.before.content if change.before is not None else b"")
+            now: Dict[str, Optional[int]] = (
+                {one.name: one.uid for one in account_files.users(root)} if kind == "user"
+                else {one.name: one.gid for one in account_files.groups(root)})
+            found.extend(Account(kind, name, number, SCRIPTLETS)
+                         for name, number in sorted(now.items()) if name not in before)
+    return tuple(found)
+
+
+def _numbers(content: Optional[bytes]) -> Dict[str, str]:
+    lines = (line.split(":") for line in os.fsdecode(content or b"").split("\n"))
+    return {line[0]: line[2] for line in lines if len(line) > 3}

@@ -1,0 +1,167 @@
+"""What is not, or no longer, as inventory and manifest have it, without rpm's own look."""
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+
+from .. import registry
+from ..changes import Change, alike
+from ..errors import NodePluginError
+from ..files import Entry, read_entry
+from ..inventory import ABSENT, CONFIG, File, Inventory
+from ..manifest import Manifest
+from ..packages.installed import read_installed
+from ..paths import is_inside
+from ..record import Record
+from ..settings import account_files
+from ..trees import Relative
+
+_KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
+# What is kept there is state, and changes as the programs of a plugin run.
+_STATE = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
+# Only there a file that a scriptlet wrote is to stay as it wrote it.
+_WRITTEN = ("etc", "usr")
+# Made again by the system whenever it sees fit.
+_CACHES = ("etc/.updated", "etc/ld.so.cache", "etc/mtab", "etc/resolv.conf", "etc/udev/hwdb.bin",
+           "usr/lib/udev/hwdb.bin")
+
+
+def inventory_problems(record: Record, manifest: Manifest, root: Path, *,
+                       look: bool) -> Tuple[str, ...]:
+    """Return what differs from the inventory of a plugin, a line each.
+
+    Packages are compared by their headers. With ``look``, for want of ``rpm -V``, so are
+    their files, by lstat(2) alone: no content is read.
+    """
+    path = f"/{registry.inventory_path(record.name)}"
+    try:
+        inventory = registry.read_inventory(root, record.name)
+    except NodePluginError as exc:
+        return (exc.message,)
+    if inventory is None:
+        return (f"its inventory {path} is missing; its next upgrade writes one",) * (
+            manifest.inventory)
+    last = inventory.operations[-1]
+    if (last.version_to, last.at) != (record.version, record.installed_at):
+        return (f"its inventory {path} is of version {last.version_to}, installed at {last.at}",)
+    return tuple(_package_problems(inventory, root, look))
+
+
+def effect_problems(effects: Sequence[Change], root: Path) -> Tuple[str, ...]:
+    """Return which files that scriptlets made are gone or changed, a line each.
+
+    Nothing is told of what lies in folders for state, and of a file that was there before
+    only that it is gone. What a setting or another plugin made of it later is no drift.
+    """
+    found: List[str] = []
+    last = {change.path: change for change in effects}
+    first = {change.path: change for change in reversed(effects)}
+    for path, change in sorted(last.items()):
+        if change.after is None or any(is_inside(path, place) for place in (*_STATE, *_CACHES)):
+            continue
+        made = first[path].before is None
+        try:
+            problem = _effect_problem(root, path, change.after, made)
+        except PermissionError:
+            continue
+        if problem and not (problem.endswith("changed") and _is_recorded(path, root)):
+            found.append(f"/{path}, which a scriptlet {'made' if made else 'changed'},"
+                         f" {problem}")
+    return tuple(found)
+
+
+def _effect_problem(root: Path, path: str, after: Entry, made: bool) -> str:
+    now = read_entry(root, path, content=False) if made else _stat(root, path)
+    if now is None:
+        return "is missing"
+    written = made and any(is_inside(path, place) for place in _WRITTEN)
+    if now.kind != after.kind or (written and after.kind != "dir" and not alike(now, after)):
+        return "was changed"
+    return ""
+
+
+def _stat(root: Path, path: str) -> Optional[Entry]:
+    try:
+        info = os.lstat(root / path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return Entry(_KINDS.get(stat.S_IFMT(info.st_mode), "other"), 0, 0, 0)
+
+
+def _is_recorded(path: str, root: Path) -> bool:
+    """Say if what is at ``path`` now is as a plugin left it."""
+    now = read_entry(root, path, content=False)
+    for name in registry.names(root):
+        try:
+            applied = registry.read_manifest(root, name).applied
+        except NodePluginError:
+            continue
+        if any(change.path == path and alike(change.after, now)
+               for one in applied for change in one.changes):
+            return True
+    return False
+
+
+def _package_problems(inventory: Inventory, root: Path, look: bool) -> Iterator[str]:
+    there = read_installed(root, [one.nevra for one in inventory.packages])
+    names = _Names(root)
+    relative = Relative(root)
+    folders: Set[str] = set()  # those that several packages have are told once
+    for package in inventory.packages:
+        if package.nevra not in there:
+            continue  # the record says so already
+        if package.header and there[package.nevra].digest != package.header:
+            yield (f"package {package.nevra} is another build than the one that was installed,"
+                   " of the same name and version")
+            continue
+        for one in package.files if look else ():
+            if ABSENT.intersection(one.marks) or one.path in folders:
+                continue
+            if one.kind == "dir":
+                folders.add(one.path)
+            problem = _file_problem(one, root / relative(one.path), names)
+            if problem:
+                yield problem
+
+
+class _Names:
+    """The numbers of names of owners in a root; rpm gives what it does not know to root."""
+
+    def __init__(self, root: Path) -> None:
+        self.users: Dict[str, int] = {one.name: one.uid
+                                      for one in reversed(account_files.users(root))}
+        self.groups: Dict[str, int] = {one.name: one.gid
+                                       for one in reversed(account_files.groups(root))}
+
+
+def _file_problem(one: File, where: Path, names: _Names) -> str:
+    what = "configuration file" if CONFIG in one.marks else "file"
+    try:
+        info = os.lstat(where)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"{what} {one.path} is missing"
+    except PermissionError:
+        return ""
+    changed = [word for word, differs in _CHECKS.items()
+               if word not in one.unchecked and differs(one, info, where, names)]
+    return f"{what} {one.path} was changed ({', '.join(changed)})" if changed else ""
+
+
+def _kind(info: os.stat_result) -> str:
+    return _KINDS.get(stat.S_IFMT(info.st_mode), "other")
+
+
+_Check = Callable[[File, os.stat_result, Path, _Names], bool]
+_CHECKS: Mapping[str, _Check] = {
+    "kind": lambda one, info, where, names: _kind(info) != one.kind,
+    "size": lambda one, info, where, names: (
+        one.kind == _kind(info) == "file" and info.st_size != one.size_bytes),
+    "mode": lambda one, info, where, names: (
+        one.kind != "link" and stat.S_IMODE(info.st_mode) != one.mode),
+    "link": lambda one, info, where, names: (
+        one.kind == _kind(info) == "link" and os.readlink(where) != one.link),
+    "owner": lambda one, info, where, names: info.st_uid != names.users.get(one.owner, 0),
+    "group": lambda one, info, where, names: info.st_gid != names.groups.get(one.group, 0),
+}

@@ -1,0 +1,208 @@
+"""What plugins bring, taken down while they are installed: begun before, ended after."""
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from .. import registry
+from ..changes import Applied, Change
+from ..errors import NodePluginError, Refused
+from ..inventory import (
+    ADDED, CONFIG, GHOST, LEFT_OUT, NOT_INSTALLED, REPLACED, Account, File, Inventory,
+    Operation, Package, counted,
+)
+from ..packages.headers import Header, PackedFile
+from ..packages.installed import Installed, read_installed
+from ..packages.session import PackageChange, Session
+from ..record import Record
+from . import accounts
+from .books import settings_of
+from .change import TOOL
+from .jobs import Job
+from .results import REPAIR
+from .unowned import numbered, owned_paths, unowned
+
+_KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
+_NOTHING = Installed("")
+
+
+class Inventories:
+    """The inventories of the plugins of one installation.
+
+    To be made before its transaction ``packages`` runs. ``left_out`` are the absolute
+    paths of files of packages that are not to be in the root.
+    """
+
+    def __init__(self, jobs: Sequence[Job], packages: Sequence[PackageChange],
+                 session: Session, *, left_out: Collection[str] = ()) -> None:
+        self._session = session
+        self._root = session.target.root
+        self._left_out = left_out
+        self._coming = {one.nevra: one.header for one in packages
+                        if one.action != "remove" and one.header is not None}
+        self._going = {one.nevra for one in packages if one.action == "remove"}
+        self._old = {job.name: self._before(job, job.old) for job in jobs if job.old is not None}
+        self._nevras = sorted({nevra for job in jobs for nevra in job.packages})
+        self._there: Dict[str, Installed] = {}
+        self._headers: Dict[str, Header] = {}
+        self._accounts: Tuple[Account, ...] = ()
+
+    def packages_done(self, effects: Sequence[Change]) -> None:
+        """Look at what the transaction installed; ``effects`` are what scriptlets changed.
+
+        Raises Refused if it installed another package than the one that was planned.
+        """
+        self._there = read_installed(self._root, self._nevras)
+        for nevra, header in self._coming.items():
+            found = self._there.get(nevra)
+            if found is not None and found.digest and header.digest not in ("", found.digest):
+                raise Refused(
+                    f"the package that was installed as {nevra} is not the one that was planned:"
+                    " somebody put another one in its place in between",
+                    hint="Find out who can write to the repository, or to dnf's cache.")
+        self._headers = self._session.installed_headers(
+            nevra for nevra in self._nevras if nevra not in self._coming)
+        self._accounts = accounts.by_scriptlets(effects, self._root)
+
+    def of(self, job: Job, applied: Sequence[Applied], moment: str) -> Inventory:
+        """Return the inventory of a plugin, of which ``applied`` is all that is switched on.
+
+        What scriptlets did in the transaction is told of the first that is asked for.
+        """
+        old = self._old.get(job.name)
+        earlier = old.operations if old is not None else ()
+        number = len(earlier) + 1
+        known = old.files() if old is not None else {}
+        packages = tuple(self._package(nevra, old, known, number) for nevra in job.packages)
+        others, was = self._others(packages, applied, known, number)
+        new = Inventory(job.name, (), packages, others)
+        before = self._changed(old, new, was, number)
+        operation = self._operation(job, packages, applied, old, moment)
+        return counted(replace(new, operations=(*earlier, operation), before=before))
+
+    def _before(self, job: Job, record: Record) -> Inventory:
+        """Return what was there of a plugin; of an image that was replaced, what is left."""
+        found = recorded(record, self._session)
+        if job.action != REPAIR:
+            return found
+        present = self._session.installed()
+        return replace(found, others=(), packages=tuple(
+            one for one in found.packages if one.nevra in present))
+
+    def _package(self, nevra: str, old: Optional[Inventory], known: Mapping[str, File],
+                 number: int) -> Package:
+        header = self._coming.get(nevra) or self._headers.get(nevra)
+        there = self._there.get(nevra, _NOTHING)
+        fresh = number if nevra in self._coming else 0
+        before = {one.nevra: one for one in old.packages} if old is not None else {}
+        since = before[nevra].since if nevra in before else fresh
+        if header is None:
+            return Package(nevra, there.digest, since)
+        files = tuple(_packed(one, there, self._left_out) for one in header.files)
+        return Package(nevra, header.digest or there.digest, since, tuple(
+            replace(one, since=known[one.path].since if one.same(known.get(one.path))
+                    else number if one.path in known else fresh) if known or fresh else one
+            for one in files))
+
+    def _others(self, packages: Sequence[Package], applied: Sequence[Applied],
+                known: Mapping[str, File], number: int,
+                ) -> Tuple[Tuple[File, ...], Mapping[str, File]]:
+        found, was = unowned(self._root, applied, owned_paths(self._root, packages))
+        return numbered(found, known, number), was
+
+    def _changed(self, old: Optional[Inventory], new: Inventory, was: Mapping[str, File],
+                 number: int) -> Tuple[File, ...]:
+        """Return what this operation changed or removed, as it was before."""
+        now = new.files()
+        found: Dict[str, File] = {}
+        for package in old.packages if old is not None else ():
+            if package.nevra in self._going or any(
+                    package.nevra == one.nevra for one in new.packages):
+                found.update((one.path, one) for one in package.files
+                             if one.path not in now or now[one.path].since == number)
+        for one in old.others if old is not None else ():
+            if one.change == ADDED and one.path not in now or (
+                    one.path in now and now[one.path].since == number):
+                found.setdefault(one.path, one)
+        for path, one in was.items():
+            if path in now and now[path].since == number:
+                found.setdefault(path, one)
+        return tuple(one.remembered() for _, one in sorted(found.items()))
+
+    def _operation(self, job: Job, packages: Sequence[Package], applied: Sequence[Applied],
+                   old: Optional[Inventory], moment: str) -> Operation:
+        mine = {one.nevra for one in packages}
+        had = {one.nevra for one in old.packages} if old is not None else set()
+        settings = {(one.kind, one.key): replace(one, changes=()) for one in settings_of(applied)}
+        brought, gone = self._account_changes(tuple(settings.values()), old)
+        return Operation(
+            job.action, moment, TOOL, job.old.version if job.old is not None else "",
+            job.bundle.descriptor.version,
+            packages_added=tuple(sorted(mine & set(self._coming))),
+            packages_removed=tuple(sorted(had & self._going)),
+            packages_shared=tuple(sorted(mine - had - set(self._coming))),
+            settings_on=tuple(settings[one.kind, one.key] for one in job.upgrade.fresh
+                              if (one.kind, one.key) in settings),
+            settings_again=tuple(settings[one.kind, one.key] for one in job.upgrade.refreshed
+                                 if (one.kind, one.key) in settings),
+            settings_off=tuple(replace(one, changes=()) for one in job.upgrade.gone),
+            accounts_added=brought, accounts_removed=gone)
+
+    def _account_changes(self, settings: Sequence[Applied], old: Optional[Inventory],
+                         ) -> Tuple[Tuple[Account, ...], Tuple[Account, ...]]:
+        known = old.accounts if old is not None else ()
+        names = {(one.kind, one.name) for one in known}
+        present = accounts.Present(self._root)
+        brought = {(one.kind, one.name): one
+                   for one in (*self._accounts, *accounts.by_settings(settings))}
+        self._accounts = ()
+        return (tuple(one for key, one in sorted(brought.items())
+                      if key not in names and present(one)),
+                tuple(one for one in known if not present(one)))
+
+
+def recorded(record: Record, session: Session) -> Inventory:
+    """Return the inventory of an installed plugin.
+
+    Where there is none, it is made of the rpm database: the plugin was installed by a
+    version of this tool that wrote none, or somebody took it away.
+    """
+    root = session.target.root
+    try:
+        found = registry.read_inventory(root, record.name)
+    except NodePluginError:
+        found = None
+    if found is not None:
+        return found
+    nevras = [one.nevra for one in record.packages]
+    there = read_installed(root, nevras)
+    headers = session.installed_headers(nevras)
+    packages = tuple(Package(nevra, header.digest, 1, tuple(
+        replace(_packed(one, there.get(nevra, _NOTHING), ()), since=1)
+        for one in header.files)) for nevra, header in sorted(headers.items()))
+    try:
+        applied = registry.read_manifest(root, record.name).applied
+    except NodePluginError:
+        applied = ()
+    others, _ = unowned(root, applied, owned_paths(root, packages))
+    operation = Operation("install", record.installed_at, record.tool, "", record.version)
+    return Inventory(record.name, (operation,), packages, numbered(others, {}, 1))
+
+
+def _packed(one: PackedFile, there: Installed, left_out: Collection[str]) -> File:
+    marks: List[str] = []
+    if one.config:
+        marks.append(CONFIG)
+    if one.ghost:
+        marks.append(GHOST)
+    if one.path in left_out:
+        marks.append(LEFT_OUT)
+    elif one.path in there.not_unpacked:
+        marks.append(NOT_INSTALLED)
+    elif one.path in there.replaced:
+        marks.append(REPLACED)
+    return File(
+        one.path, _KINDS.get(stat.S_IFMT(one.mode), "other"), stat.S_IMODE(one.mode), one.owner,
+        one.group, one.size_bytes if one.is_regular else 0, one.digest, one.link,
+        one.capabilities, (), tuple(marks), there.unchecked.get(one.path, ()))

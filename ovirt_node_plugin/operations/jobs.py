@@ -1,0 +1,32 @@
+"""One plugin's part of an installation, as it is planned."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+from ..bundle import Bundle
+from ..record import Record
+from ..settings import engine
+from ..settings.model import Context
+
+
+@dataclass(frozen=True)
+class Job:
+    """One plugin of an installation: its bundle, what is there, what is to be.
+
+    ``old`` is the record of the version that is installed, if one is; ``packages``
+    the NEVRAs it brings or shares; ``revert`` undoes the settings that go.
+    """
+
+    bundle: Bundle
+    action: str
+    old: Optional[Record]
+    packages: Tuple[str, ...]
+    upgrade: engine.Upgrade
+    revert: engine.Revert
+    context: Context
+
+    @property
+    def name(self) -> str:
+        """The plugin's name."""
+        return self.bundle.descriptor.name

@@ -1,0 +1,142 @@
+"""Which files of its packages a plugin may leave out, and which it did."""
+from __future__ import annotations
+
+import os
+from typing import Dict, Iterable, List, Mapping, Sequence, Set
+
+from ..bundle import Bundle
+from ..changes import Applied
+from ..descriptor_settings import LeaveOut
+from ..packages.headers import PackedFile
+from ..packages.session import PackageChange, Session
+from ..paths import resolve_inside
+from ..settings import conditions, leave_out
+from ..settings.model import Facts, Keeper, Leavable
+from .books import Books
+from .jobs import Job
+
+Shares = Mapping[str, Set[str]]
+
+
+class LeavingOut:
+    """What the plugins of one installation may leave out.
+
+    ``shares`` are the NEVRAs of each plugin of the run, ``packages`` its transaction.
+    """
+
+    def __init__(self, active: Sequence[Bundle], shares: Shares,
+                 packages: Sequence[PackageChange], books: Books, session: Session,
+                 facts: Facts) -> None:
+        self._shares = shares
+        self._packages = packages
+        self._books = books
+        self._session = session
+        self._globs: Dict[str, List[str]] = {
+            name: [one.key for one in books.applied(name) if one.kind == leave_out.NAME]
+            for name in books.records}
+        for bundle in active:
+            met, _ = conditions.split(bundle.descriptor, facts)
+            self._globs[bundle.descriptor.name] = [
+                item.files for item in met if isinstance(item, LeaveOut)]
+        known = {_name(nevra) for nevra in books.packages}
+        # What a host had before, and a plugin only upgrades, is not the plugin's own.
+        self._upgraded = {one.nevra for one in packages
+                          if one.action in ("upgrade", "downgrade") and one.name not in known}
+
+    def leavable(self, name: str) -> Leavable:
+        """Return what the plugin ``name`` may leave out of the files that it wants left out."""
+        if not self._globs[name]:
+            return Leavable()
+        sizes: Dict[str, int] = {}
+        kept: Dict[str, Keeper] = {}
+        for nevra, files in self._files(name).items():
+            users = self._users(name, nevra)
+            for path in self._matched(name, files):
+                user = next((one for one in users if path not in self._matched(one, [path])), "")
+                if nevra in self._upgraded:
+                    kept[path] = Keeper(f"package {_name(nevra)} was there before", _name(nevra))
+                elif user:
+                    kept[path] = Keeper(f"plugin {user} has them too", _name(nevra))
+                else:
+                    sizes[path] = files[path].size_bytes
+        for path, keeper in self._owned_by_others(name, sizes).items():
+            del sizes[path]
+            kept[path] = keeper
+        return Leavable(sizes, kept, known=self._are_fetched(name))
+
+    def _are_fetched(self, name: str) -> bool:
+        return all(one.header is not None for one in self._packages
+                   if one.nevra in self._shares[name] and one.action != "remove")
+
+    def _matched(self, name: str, paths: Iterable[str]) -> Set[str]:
+        return {path for glob in self._globs[name] for path in leave_out.matching(glob, paths)}
+
+    def _files(self, name: str) -> Dict[str, Dict[str, PackedFile]]:
+        """Return the files that can be left out, of each package of the plugin."""
+        mine = self._shares[name]
+        headers = {one.nevra: one.header for one in self._packages
+                   if one.nevra in mine and one.action != "remove" and one.header is not None}
+        coming = {one.nevra for one in self._packages if one.action != "remove"}
+        there = self._session.installed_headers(mine - coming)
+        return {nevra: {file.path: file for file in header.files
+                        if not file.is_folder and not file.ghost}
+                for nevra, header in {**headers, **there}.items()}
+
+    def _users(self, name: str, nevra: str) -> List[str]:
+        """Return the other plugins that have a package, and whose it was before all of them."""
+        return [other for other in self._globs if other != name and nevra in (
+            self._shares[other] if other in self._shares else
+            {one.nevra for one in self._books.records[other].packages})]
+
+    def _owned_by_others(self, name: str, paths: Iterable[str]) -> Dict[str, Keeper]:
+        """Return those of ``paths`` that are not only of the plugin's own packages."""
+        others: Dict[str, str] = {}
+        for change in self._packages:
+            if change.action != "remove" and change.nevra not in self._shares[name]:
+                others.update(dict.fromkeys(change.files, change.name))
+        found = {path: _held_by(others[path]) for path in paths if path in others}
+        root, claimed = self._session.target.root, set(self._books.packages)
+        for path in paths:
+            if path in found or not os.path.lexists(
+                    resolve_inside(root, path, follow_last=False)):
+                continue
+            owners = self._session.owners(path)
+            foreign = [nevra for nevra in owners if nevra not in claimed]
+            if foreign:
+                found[path] = _held_by(_name(foreign[0]))
+            elif not owners:
+                found[path] = Keeper("they were there before, and no package's", _NOBODY)
+        return found
+
+
+_NOBODY = "-"  # among names of packages
+
+
+def _held_by(package: str) -> Keeper:
+    return Keeper(f"package {package} has them too", package)
+
+
+def left_out(jobs: Iterable[Job]) -> Set[str]:
+    """Return the absolute paths of all files that the plugins of a run leave out."""
+    return {path for job in jobs for item in job.upgrade.order if item.kind == leave_out.NAME
+            for path in leave_out.matching(item.key, job.context.leavable.sizes)}
+
+
+def recorded(settings: Sequence[Applied], files: Iterable[str], session: Session) -> Leavable:
+    """Return which of ``files``, those of an installed plugin's packages, it may have left out."""
+    mine = [one for one in settings if one.kind == leave_out.NAME]
+    kept = {name for one in mine for name in leave_out.kept_packages(one)}
+    if not mine or _NOBODY in kept:
+        return Leavable()
+    theirs = {path for name in kept for path in session.files_of(name)}
+    return Leavable({path: 0 for path in files if path not in theirs})
+
+
+def is_left_out(path: str, settings: Sequence[Applied]) -> bool:
+    """Say if a path is one that settings say is left out."""
+    return any(leave_out.matching(one.key, [path]) for one in settings
+               if one.kind == leave_out.NAME)
+
+
+def _name(nevra: str) -> str:
+    return nevra.rsplit("-", 2)[0]

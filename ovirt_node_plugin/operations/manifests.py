@@ -1,0 +1,63 @@
+"""What ``manifest`` shows: a plugin's record and inventory."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence, Tuple
+
+from .. import registry
+from ..errors import RecordError, UnknownPlugin
+from ..inventory import Inventory
+from ..library import check_name
+from ..record import Record
+
+
+@dataclass(frozen=True)
+class Shows:
+    """Which parts of manifests are asked for; none of them: an overview."""
+
+    packages: bool = False
+    files: bool = False
+    settings: bool = False
+    delta: bool = False
+
+    @property
+    def overview(self) -> bool:
+        """Say if no part is asked for."""
+        return not (self.packages or self.files or self.settings or self.delta)
+
+    @property
+    def record_only(self) -> bool:
+        """Say if the record alone has it all."""
+        return self.settings and not (self.packages or self.files or self.delta)
+
+
+@dataclass(frozen=True)
+class PluginManifest:
+    """One installed plugin; without ``inventory`` only its settings are known."""
+
+    record: Record
+    inventory: Optional[Inventory]
+
+
+def manifests(root: Path, names: Sequence[str], shows: Shows) -> Tuple[PluginManifest, ...]:
+    """Return the manifests of the plugins ``names``; only reads.
+
+    Raises UnknownPlugin for a name without a record, and RecordError for a record or an
+    inventory that is damaged, or missing though it is asked for.
+    """
+    found = []
+    for name in dict.fromkeys(names):
+        check_name(name)
+        if name not in registry.names(root):
+            raise UnknownPlugin(f"plugin {name} is not installed in {root}",
+                                hint="dnf node-plugin list shows those that are.")
+        record = registry.read_record(root, name)
+        inventory = None if shows.record_only else registry.read_inventory(root, name)
+        if inventory is None and not shows.record_only:
+            raise RecordError(
+                f"plugin {name} has no inventory /{registry.inventory_path(name)}",
+                hint="An older version of this tool installed it, or somebody removed that"
+                     " file. Its next upgrade writes one; --settings shows what the record has.")
+        found.append(PluginManifest(record, inventory))
+    return tuple(found)

@@ -1,0 +1,119 @@
+"""What of a package deserves a look: rights, devices, drop-ins, scriptlets and their effects."""
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from typing import Collection, Dict, Iterator, List, Sequence, Tuple
+
+from ..changes import Change
+from ..packages.headers import PackedFile
+from ..packages.session import PackageChange
+from ..trees import folders_above
+from .path_rules import Policy, Rule
+
+# What kinds there are, in the order in which they are told.
+SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DROP_IN, SCRIPTLETS = (
+    "setuid", "setgid", "capabilities", "device", "world-writable", "drop-in", "scriptlets")
+
+_MOST_PATHS = 8  # that a line names
+
+# Files there take effect by themselves, without a setting; ``*`` as in the allowed paths.
+DROP_INS = (
+    "etc/NetworkManager/conf.d", "etc/NetworkManager/dispatcher.d", "etc/audit/rules.d",
+    "etc/binfmt.d", "etc/cron.*", "etc/crontab", "etc/dbus-1", "etc/init.d",
+    "etc/ld.so.conf.d", "etc/libvirt/hooks", "etc/logrotate.d", "etc/lvm", "etc/modprobe.d",
+    "etc/modules-load.d", "etc/multipath/conf.d", "etc/pam.d", "etc/polkit-1", "etc/profile.d",
+    "etc/rc.d", "etc/rsyslog.d", "etc/security", "etc/sudoers.d", "etc/sysctl.d",
+    "etc/sysusers.d", "etc/tmpfiles.d", "etc/udev", "etc/vdsm", "etc/xinetd.d",
+    "usr/lib*/python*/site-packages/*.pth", "usr/lib/NetworkManager/conf.d",
+    "usr/lib/NetworkManager/dispatcher.d", "usr/lib/binfmt.d", "usr/lib/dracut/modules.d",
+    "usr/lib/modprobe.d", "usr/lib/modules-load.d", "usr/lib/sysctl.d",
+    "usr/lib/systemd/system/*.d", "usr/lib/systemd/system-shutdown",
+    "usr/lib/systemd/system-sleep", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d",
+    "usr/lib/udev", "usr/libexec/vdsm/hooks", "usr/share/dbus-1", "usr/share/polkit-1",
+)
+_TAKES_EFFECT = Policy([Rule(path, True) for path in DROP_INS])
+
+
+@dataclass(frozen=True)
+class Notable:
+    """One thing about a package that is good to know before it goes in.
+
+    ``kind`` is one of the above; ``path`` absolute, empty for scriptlets; ``detail`` the
+    mode and owner of a file, its capabilities as cap_to_text(3) writes them, or names of
+    scriptlets such as ``post``.
+    """
+
+    package: str
+    kind: str
+    path: str
+    detail: str
+
+    @property
+    def text(self) -> str:
+        """It as a line for people."""
+        if self.kind == SCRIPTLETS:
+            return f"scriptlets that run: {self.detail}"
+        what = {CAPABILITIES: "file with capabilities", DROP_IN: "takes effect by itself",
+                DEVICE: "device node", WRITABLE: "world-writable"}.get(self.kind, self.kind)
+        return f"{what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
+
+
+def noteworthy(packages: Sequence[PackageChange]) -> Tuple[Notable, ...]:
+    """Return what deserves a look of the packages that arrive and are fetched.
+
+    Sorted by package, then by kind and path; the scriptlets of a package come last.
+    """
+    return tuple(one for change in packages if change.action != "remove"
+                 for one in _of(change))
+
+
+def left_by_scriptlets(effects: Sequence[Change], owned: Collection[str]) -> List[str]:
+    """Return a line that names what scriptlets made or changed outside the packages.
+
+    ``effects`` are what comparing the root before and after the transaction found;
+    ``owned`` the paths, relative to the root, of the packages' files: rpm makes the
+    folders that these lie in.
+    """
+    made = {folder for path in owned for folder in folders_above(path)}
+    words = {(False, True): "made", (True, True): "changed", (True, False): "removed"}
+    found: Dict[str, List[str]] = {}
+    for change in sorted(effects, key=lambda one: one.path):
+        word = words.get((change.before is not None, change.after is not None), "")
+        if word and not (word == "made" and change.path in made):
+            found.setdefault(word, []).append(f"/{change.path}")
+    return [f"Scriptlets {word} {_some(paths)}."
+            for word, paths in found.items()]
+
+
+def _some(paths: Sequence[str]) -> str:
+    rest = len(paths) - _MOST_PATHS
+    return ", ".join(paths[:_MOST_PATHS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _of(change: PackageChange) -> Iterator[Notable]:
+    if change.header is None:
+        return
+    order = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DROP_IN)
+    found = [one for file in change.header.files for one in _file(change.nevra, file)]
+    yield from sorted(found, key=lambda one: (order.index(one.kind), one.path))
+    if change.header.scriptlets:
+        yield Notable(change.nevra, SCRIPTLETS, "", ", ".join(change.header.scriptlets))
+
+
+def _file(nevra: str, file: PackedFile) -> Iterator[Notable]:
+    owner = f"mode {stat.S_IMODE(file.mode):04o}, {file.owner}:{file.group}"
+    if file.is_regular and file.mode & stat.S_ISUID:
+        yield Notable(nevra, SETUID, file.path, owner)
+    if file.is_regular and file.mode & stat.S_ISGID:
+        yield Notable(nevra, SETGID, file.path, owner)
+    if file.capabilities:
+        yield Notable(nevra, CAPABILITIES, file.path, file.capabilities)
+    if stat.S_ISCHR(file.mode) or stat.S_ISBLK(file.mode):
+        yield Notable(nevra, DEVICE, file.path, owner)
+    sticky_folder = file.is_folder and file.mode & stat.S_ISVTX
+    if file.mode & stat.S_IWOTH and not stat.S_ISLNK(file.mode) and not sticky_folder:
+        yield Notable(nevra, WRITABLE, file.path, owner)
+    if not file.is_folder and not file.ghost and not _TAKES_EFFECT.objection(
+            "/".join(part for part in file.path.split("/") if part)):
+        yield Notable(nevra, DROP_IN, file.path, "")

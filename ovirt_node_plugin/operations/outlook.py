@@ -1,0 +1,127 @@
+"""What a plan tells of an installation: settings, files, who shares what, signers, room."""
+from __future__ import annotations
+
+import os
+import typing
+from collections import Counter
+from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
+
+from ..changes import Applied
+from ..packages.session import PackageChange
+from ..settings import engine
+from ..settings.kinds import is_derived, is_shared
+from ..settings.upgrade import Upgrade
+from ..target import Target
+from . import taking_effect
+from .books import Books
+from .jobs import Job
+from .results import (
+    AGAIN, KEEP, OFF, ON, FolderCount, PlannedSetting, PluginAction, Share, Signature, Space,
+)
+
+_FOLDER_PARTS = 2  # /usr/share, /opt/acme
+
+
+def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange],
+           books: Books) -> PluginAction:
+    """Return what happens to the plugin of ``job``, one of ``jobs``."""
+    descriptor = job.bundle.descriptor
+    mine = [one for one in packages if one.nevra in job.packages and one.action != "remove"]
+    return PluginAction(
+        job.action, descriptor.name, descriptor.version, job.old.version if job.old else "",
+        descriptor.vendor, descriptor.summary, job.bundle.source, job.packages,
+        settings=settings(job.upgrade), now=taking_effect.planned(job), files=folder_counts(mine),
+        shares=_shares(job, jobs, books),
+        notes=(*engine.left_out(descriptor, job.context), *job.upgrade.notes,
+               *job.revert.notes))
+
+
+def kept(job_name: str, books: Books, *, source: str) -> PluginAction:
+    """Return that nothing happens to an installed plugin."""
+    record = books.records[job_name]
+    return PluginAction(KEEP, record.name, record.version, record.version, record.vendor,
+                        record.summary, source, tuple(one.nevra for one in record.packages))
+
+
+def settings(upgrade: Upgrade) -> Tuple[PlannedSetting, ...]:
+    """Return the settings that come on, are applied again, or go, in that order."""
+    return (*(PlannedSetting(ON, one.kind, one.key, one.value, one.text)
+              for one in upgrade.fresh),
+            *(PlannedSetting(AGAIN, one.kind, one.key, one.value, f"again: {one.text}")
+              for one in upgrade.refreshed),
+            *undone(upgrade.gone))
+
+
+def undone(gone: Iterable[Applied]) -> Tuple[PlannedSetting, ...]:
+    """Return the settings ``gone`` as ones that are undone."""
+    return tuple(PlannedSetting(OFF, one.kind, one.key, one.value,
+                                f"undo {engine.text_of(one)}") for one in gone)
+
+
+def folder_counts(packages: Iterable[PackageChange]) -> Tuple[FolderCount, ...]:
+    """Return how many files lie where, folders themselves not counted, most first."""
+    found: typing.Counter[str] = Counter()
+    for change in packages:
+        files = ([one.path for one in change.header.files if not one.is_folder]
+                 if change.header is not None else change.files)
+        found.update("/".join(os.path.dirname(path).split("/")[:_FOLDER_PARTS + 1])
+                     for path in files)
+    return tuple(FolderCount(folder or "/", count) for folder, count in
+                 sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def signatures(packages: Sequence[PackageChange],
+               owners: Mapping[str, str]) -> Tuple[Signature, ...]:
+    """Return by which keys the arriving packages are signed; an empty key is none.
+
+    ``owners`` are the keys of the root's rpm database, by id.
+    """
+    keys: Dict[str, List[PackageChange]] = {}
+    for change in packages:
+        if change.header is not None:
+            keys.setdefault(change.signer, []).append(change)
+    return tuple(Signature(key, owners.get(key, ""), tuple(one.nevra for one in changes),
+                           checked=all(one.signed for one in changes))
+                 for key, changes in sorted(keys.items()))
+
+
+def space(target: Target, packages: Sequence[PackageChange]) -> Space:
+    """Return the room that the packages need, and what the root's filesystem has."""
+    state = os.statvfs(target.root)
+    return Space(sum(one.size_bytes for one in packages if one.action != "remove"),
+                 sum(one.size_bytes for one in packages if one.action == "remove"),
+                 state.f_bavail * state.f_frsize)
+
+
+def _shares(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[Share, ...]:
+    packages: Dict[str, List[str]] = {}
+    for name, nevras in _claims(job, jobs, books).items():
+        for nevra in sorted(set(nevras) & set(job.packages)):
+            packages.setdefault(nevra, []).append(name)
+    found = [Share("package", nevra, tuple(sorted(names))) for nevra, names in packages.items()]
+    for item in job.upgrade.order:
+        if not is_shared(item.kind) or is_derived(item.kind):
+            continue
+        names = [name for name, keys in _shared_keys(job, jobs, books).items()
+                 if (item.kind, item.key) in keys]
+        if names:
+            found.append(Share(item.kind, item.key, tuple(sorted(names))))
+    return tuple(found)
+
+
+def _claims(job: Job, jobs: Sequence[Job], books: Books) -> Dict[str, Sequence[str]]:
+    others = {one.name: one.packages for one in jobs if one is not job}
+    installed = {name: tuple(one.nevra for one in record.packages)
+                 for name, record in books.records.items()
+                 if name != job.name and name not in others}
+    return {**installed, **others}
+
+
+def _shared_keys(job: Job, jobs: Sequence[Job],
+                 books: Books) -> Dict[str, Sequence[Tuple[str, str]]]:
+    others: Dict[str, Sequence[Tuple[str, str]]] = {
+        one.name: [(item.kind, item.key) for item in one.upgrade.order]
+        for one in jobs if one is not job}
+    installed = {name: [(one.kind, one.key) for one in applied]
+                 for name, applied in books.others([job.name, *others]).items()}
+    return {**installed, **others}

@@ -1,0 +1,217 @@
+"""The allowed paths: where packages of plugins may have files, as rules.
+
+A rule allows or denies a path and all that is below it; ``*`` in it stands for
+characters within one component. Of the rules that fit a path the longest one decides,
+of equally long ones the administrator's; where none fits, the path is not allowed.
+
+They are no wall against a vendor who means ill: a scriptlet can write anywhere. They
+hold what a plugin is: files of its own, which take effect by settings.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, List, Optional, Pattern, Sequence, Tuple
+
+from ..errors import UsageError
+from ..paths import is_inside, read_small
+
+# Where the packages of any plugin may have files.
+ALLOWED = (
+    "etc", "opt",
+    "usr/bin", "usr/include", "usr/lib", "usr/lib64", "usr/libexec", "usr/sbin", "usr/share",
+    "usr/src",
+    "var/cache", "var/lib", "var/log", "var/opt", "var/spool",
+)
+
+# Besides, of a plugin that brings kernel modules or has settings of some.
+KERNEL_MODULE = (
+    "etc/depmod.d", "usr/lib/depmod.d", "usr/lib/firmware",
+    "usr/lib/modules/*/extra", "usr/lib/modules/*/kernel", "usr/lib/modules/*/updates",
+    "usr/lib/modules/*/weak-updates",
+)
+
+_BY_SETTING = "what is switched on is for the descriptor's settings to say"
+_ACCOUNTS = "accounts are for the descriptor's settings to say"
+_BOOT = "it changes how the system boots; the descriptor has settings for that"
+_FOR_MODULES = "only plugins with kernel modules have files there"
+_IDENTITY = "it says what the system is"
+_NETWORK = "VDSM sets up the network"
+_OWN = "it belongs to this tool"
+_PROGRAM = "it takes effect in every run of other programs"
+_SECRETS = "who gets in is for the administrator to say"
+_STATE = "it is another program's own state"
+
+# What of the allowed paths is not, and why. Files of core packages need no rule: two
+# packages cannot have one file. Drop-in folders that the system reads by itself, such
+# as sysctl.d or sudoers.d, are open, as ordinary packages have files there; a plan names
+# those (operations/noteworthy.py).
+DENIED: Tuple[Tuple[str, str], ...] = (
+    ("etc/crypttab", _BOOT),
+    ("etc/default/grub", _BOOT),
+    ("etc/default/grub.d", _BOOT),
+    ("etc/depmod.d", _FOR_MODULES),
+    ("etc/dracut.conf.d", _BOOT),
+    ("etc/firewalld", _BY_SETTING),
+    ("etc/fstab", _BOOT),
+    ("etc/group", _ACCOUNTS),
+    ("etc/grub.d", _BOOT),
+    ("etc/gshadow", _ACCOUNTS),
+    ("etc/hostname", _IDENTITY),
+    ("etc/kernel", _BOOT),
+    ("etc/ld.so.preload", _PROGRAM),
+    ("etc/machine-id", _IDENTITY),
+    ("etc/NetworkManager/system-connections", _NETWORK),
+    ("etc/os-release", _IDENTITY),
+    ("etc/passwd", _ACCOUNTS),
+    ("etc/pki/ca-trust", _BY_SETTING),
+    ("etc/rpm", _PROGRAM),
+    ("etc/selinux", _BY_SETTING),
+    ("etc/shadow", _ACCOUNTS),
+    ("etc/ssh", _SECRETS),
+    ("etc/subgid", _ACCOUNTS),
+    ("etc/subuid", _ACCOUNTS),
+    ("etc/sudoers", _SECRETS),
+    ("etc/sysconfig/network-scripts", _NETWORK),
+    ("etc/systemd/*-generators", _BOOT),
+    ("etc/systemd/*-preset", _BY_SETTING),
+    ("etc/systemd/network", _NETWORK),
+    ("etc/systemd/system", _BY_SETTING),
+    ("etc/vdsm", _STATE),
+    ("usr/lib/bootupd", _BOOT),
+    ("usr/lib/depmod.d", _FOR_MODULES),
+    ("usr/lib/dracut/dracut.conf.d", _BOOT),
+    ("usr/lib/firmware", _FOR_MODULES),
+    ("usr/lib/kernel", _BOOT),
+    ("usr/lib/modules", _FOR_MODULES),
+    ("usr/lib/os-release", _IDENTITY),
+    ("usr/lib/os.release.d", _IDENTITY),
+    ("usr/lib/ostree-boot", _BOOT),
+    ("usr/lib/python*/site-packages/dnf-plugins", _PROGRAM),
+    ("usr/lib/rpm", _PROGRAM),
+    ("usr/lib/sysimage", _STATE),
+    ("usr/lib/systemd/*-generators", _BOOT),
+    ("usr/lib/systemd/*-preset", _BY_SETTING),
+    ("usr/lib/systemd/system/*.requires", _BY_SETTING),
+    ("usr/lib/systemd/system/*.upholds", _BY_SETTING),
+    ("usr/lib/systemd/system/*.wants", _BY_SETTING),
+    ("usr/share/factory", _STATE),  # imgbased's pristine etc and var
+    ("usr/share/imgbase", _STATE),
+    ("usr/share/ovirt-node-plugin", _OWN),
+    ("usr/share/pki/ca-trust-source", _BY_SETTING),
+    ("usr/share/rpm", _STATE),  # where Node has its rpm database
+    ("var/lib/dnf", _STATE),
+    ("var/lib/rpm", _STATE),
+    ("var/lib/systemd", _STATE),
+    ("var/lib/vdsm", _STATE),
+    ("var/spool/at", _BY_SETTING),
+    ("var/spool/cron", _BY_SETTING),
+)
+
+# A tmpfs of the running system: folders and names that packages only claim do nothing.
+_NAMES_ONLY = ("run", "var/run", "var/lock")
+_NOT_ALLOWED = "it is outside the allowed paths"
+# In every system since EL7 these are links into usr.
+_MERGED = ("bin", "lib", "lib64", "sbin")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: ``path`` is relative to the root; ``reason`` says why it is denied."""
+
+    path: str
+    allow: bool
+    reason: str = ""
+
+    @property
+    def parts(self) -> Tuple[str, ...]:
+        """The components."""
+        return tuple(self.path.split("/"))
+
+
+def built_in(*, kernel_module: bool) -> List[Rule]:
+    """Return the rules that hold for an ordinary plugin, or one with kernel modules."""
+    return [*(Rule(path, True) for path in ALLOWED),
+            *(Rule(path, False, reason) for path, reason in DENIED),
+            *(Rule(path, True) for path in (KERNEL_MODULE if kernel_module else ()))]
+
+
+class Policy:
+    """Says of paths if a plugin may have them; of equally long ``rules`` the last decides."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._ranks = {id(rule): (len(rule.parts), number) for number, rule in enumerate(rules)}
+        self._plain = {rule.parts: rule for rule in rules if "*" not in rule.path}
+        self._globs = [(_pattern(rule.path), rule) for rule in rules if "*" in rule.path]
+        self._allowed = [[_pattern(part) for part in rule.parts] for rule in rules if rule.allow]
+
+    def objection(self, path: str, *, folder: bool = False, claimed: bool = False) -> str:
+        """Return why ``path`` is not for a plugin's package; empty if it is.
+
+        ``path`` is relative to the root, links resolved. ``folder``: it is one, or may be;
+        those on the way to what is allowed are as well. ``claimed``: only the name is the
+        package's, such as that of a log.
+        """
+        if path.partition("/")[0] in _MERGED:
+            path = f"usr/{path}"
+        if (folder or claimed) and any(is_inside(path, one) for one in _NAMES_ONLY):
+            return ""
+        rule = self._deciding(path)
+        if rule is not None and rule.allow:
+            return ""
+        if folder and self._leads_on(path):
+            return ""
+        return rule.reason if rule is not None else _NOT_ALLOWED
+
+    def _deciding(self, path: str) -> Optional[Rule]:
+        parts = tuple(path.split("/"))
+        prefixes = (parts[:count] for count in range(len(parts), 0, -1))
+        found = [rule for pattern, rule in self._globs if pattern.match(path)]
+        found += [self._plain[prefix] for prefix in prefixes if prefix in self._plain]
+        return max(found, key=lambda rule: self._ranks[id(rule)], default=None)
+
+    def _leads_on(self, path: str) -> bool:
+        """Say if ``path`` is on the way to something that is allowed."""
+        parts = path.split("/") if path != "." else []
+        return any(len(allowed) > len(parts) and all(
+            pattern.match(part) for pattern, part in zip(allowed, parts))
+            for allowed in self._allowed)
+
+
+def read_rules(folders: Iterable[Path]) -> List[Rule]:
+    """Return the administrator's rules, of all ``*.conf`` files in ``folders``.
+
+    A line is ``allow PATH`` or ``deny PATH``, ``#`` starts a comment.
+
+    Raises UsageError for a file that cannot be read and a line that is no rule.
+    """
+    found: List[Rule] = []
+    for path in [path for folder in folders for path in sorted(folder.glob("*.conf"))]:
+        try:
+            lines = read_small(path).decode().splitlines()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise UsageError(f"the rules for paths {path} cannot be read: {exc}",
+                             hint="Make it a readable text file, or take it away.") from exc
+        for number, line in enumerate(lines, start=1):
+            text = line.partition("#")[0].strip()
+            if text:
+                found.append(_rule(text, f"{path}:{number}"))
+    return found
+
+
+def _rule(text: str, where: str) -> Rule:
+    word, _, path = text.partition(" ")
+    path = path.strip()
+    parts = path.strip("/").split("/")
+    if word not in ("allow", "deny") or not path.startswith("/") or {"", ".", ".."} & set(parts):
+        raise UsageError(f"{where}: {text!r} is no rule for paths",
+                         hint="Write allow or deny and an absolute path, such as allow /srv/acme.")
+    if parts[0] in _MERGED:
+        parts.insert(0, "usr")
+    return Rule("/".join(parts), word == "allow", f"{where} denies it")
+
+
+def _pattern(glob: str) -> Pattern[str]:
+    """Return what matches a path that ``glob`` names or that is below it."""
+    return re.compile("[^/]*".join(map(re.escape, glob.split("*"))) + r"(?:/|\Z)", re.DOTALL)

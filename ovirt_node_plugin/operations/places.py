@@ -1,0 +1,72 @@
+"""Where the files of arriving packages will be in a root, links followed."""
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, Optional, Sequence, Tuple
+
+from ..errors import OutsideRoot
+from ..packages.headers import PackedFile
+from ..packages.session import PackageChange
+from ..paths import relative_inside
+from ..trees import Relative
+
+_ROUNDS = 8  # a link to a link to a link
+
+
+@dataclass(frozen=True)
+class Arriving:
+    """One entry of a package that arrives.
+
+    ``path`` is as the package has it, ``places`` where that is, relative to the root:
+    two where links that arrive lead elsewhere than what is there now, none if the path
+    is not one inside a root. ``file`` is None before the package is fetched.
+    """
+
+    change: PackageChange
+    path: str
+    places: Tuple[str, ...]
+    file: Optional[PackedFile]
+
+    @property
+    def may_be_folder(self) -> bool:
+        """Say if it is a folder, as far as that is known."""
+        return self.file is None or self.file.is_folder
+
+    @property
+    def is_ghost(self) -> bool:
+        """Say if only the name is the package's."""
+        return self.file is not None and self.file.ghost
+
+
+def arriving(packages: Sequence[PackageChange], root: Path) -> Iterator[Arriving]:
+    """Yield every file and folder of the packages that arrive."""
+    coming = [change for change in packages if change.action != "remove"]
+    now, links = Relative(root), _links(coming, root)
+    then = Relative(root, links=links)
+    for change in coming:
+        packed = {file.path: file for file in change.header.files} if change.header else {}
+        for path in change.files:
+            try:
+                places = [now(path), then(path)] if links else [now(path)]
+            except OutsideRoot:
+                places = []
+            yield Arriving(change, path, tuple(dict.fromkeys(places)), packed.get(path))
+
+
+def _links(coming: Sequence[PackageChange], root: Path) -> Dict[str, str]:
+    """Return where the links that arrive lead, by the places where they will be."""
+    every = [file for change in coming if change.header is not None
+             for file in change.header.files if stat.S_ISLNK(file.mode) and not file.ghost]
+    found: Dict[str, str] = {}
+    for _ in range(_ROUNDS):
+        before = dict(found)
+        for file in every:
+            try:
+                found[relative_inside(root, file.path, links=found)] = file.link
+            except OutsideRoot:
+                continue  # told when the file itself is looked at
+        if found == before:
+            break
+    return found

@@ -1,0 +1,63 @@
+"""What an installation leaves in the registry of each plugin: record, manifest, inventory."""
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Dict, Sequence, Tuple
+
+from .. import registry
+from ..inventory import Inventory
+from ..manifest import Manifest
+from ..packages.session import PackageChange, Session
+from ..record import InstalledPackage, Record
+from .books import Books, effects_of, settings_of
+from .change import TOOL
+from .jobs import Job
+
+
+def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books,
+         session: Session, inventory: Inventory) -> None:
+    """Write all that is kept of the plugin of ``job``, one of ``jobs``, as it is now.
+
+    ``packages`` is the transaction that ran, ``books`` has the settings that are on.
+    """
+    descriptor, target = job.bundle.descriptor, session.target
+    applied = books.applied(job.name)
+    record = Record(
+        name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
+        summary=descriptor.summary, installed_at=inventory.operations[-1].at, tool=TOOL,
+        mode="online" if target.live else "offline", source=job.bundle.source,
+        target_kind=target.kind, target_version=target.version,
+        repos=_own_repos(job), packages=_packages(job, packages, books, session),
+        settings=settings_of(applied), together=_together(job, jobs))
+    registry.save(target.root, record, Manifest(
+        name=descriptor.name, descriptor=descriptor.source_xml, settings=settings_of(applied),
+        effects=effects_of(applied)), inventory)
+
+
+def _packages(job: Job, packages: Sequence[PackageChange], books: Books,
+              session: Session) -> Tuple[InstalledPackage, ...]:
+    """Return the plugin's packages as its record has them; shared ones as the other's has."""
+    known: Dict[str, InstalledPackage] = {**books.packages, **{
+        one.nevra: InstalledPackage(one.nevra, one.checksum, "", one.repo, one.signer,
+                                    checked=one.signed and bool(one.signer))
+        for one in packages if one.action != "remove"}}
+    asked = {install.name for install in job.bundle.descriptor.installs}
+    names = session.names_of(job.packages)
+    return tuple(replace(
+        known.get(nevra, InstalledPackage(nevra, "", "")),
+        reason="requested" if names.get(nevra) in asked else "dependency")
+        for nevra in job.packages)
+
+
+def _together(job: Job, jobs: Sequence[Job]) -> Tuple[str, ...]:
+    """Return the plugins with which this one came in one transaction, now or before."""
+    before = job.old.together if job.old else ()
+    return tuple(sorted({*before, *(one.name for one in jobs)} - {job.name}))
+
+
+def _own_repos(job: Job) -> Tuple[str, ...]:
+    """Return the repositories that are the plugin's: its bundle's, or the one that carries it."""
+    own = set(job.bundle.descriptor.repo_ids) | set(job.old.repos if job.old else ())
+    if job.bundle.source.startswith("repo "):
+        own.add(job.bundle.source[len("repo "):])
+    return tuple(sorted(own))

@@ -1,0 +1,103 @@
+"""What a change does to the running system besides its files, where that is the root."""
+from __future__ import annotations
+
+from typing import Iterable, List, Sequence, Tuple
+
+from ..changes import Applied
+from ..packages.session import PackageChange
+from ..record import Record
+from ..settings import engine, live, rereading
+from ..settings.model import Context
+from ..target import Target
+from .books import Books
+from .jobs import Job
+
+
+def notes(target: Target) -> Tuple[str, ...]:
+    """Return a line if the root runs, but nothing can take effect in it now."""
+    return (live.NOT_BOOTED,) if target.live and not live.is_live(target.root) else ()
+
+
+def planned(job: Job) -> Tuple[str, ...]:
+    """Return what installing one plugin does to the running system, in order."""
+    return (*live.plan_off(job.revert.live, job.context),
+            *live.plan_on([*job.upgrade.fresh, *job.upgrade.refreshed], job.context))
+
+
+def planned_off(record: Record, revert: engine.Revert, books: Books,
+                packages: Sequence[PackageChange], context: Context) -> Tuple[str, ...]:
+    """Return what removing one plugin does to the running system, in order."""
+    mine = books.applied(record.name)
+    lines = live.plan_off([one for one in revert.live if one in mine], context)
+    nevras = {one.nevra for one in record.packages}
+    units = live.running_of(_gone([one for one in packages if one.nevra in nevras]), context)
+    return tuple(dict.fromkeys((*lines, *(f"stop service {unit} now" for unit in units))))
+
+
+def switch_on(jobs: Sequence[Job], reverts: Sequence[engine.Revert],
+              packages: Sequence[PackageChange], books: Books) -> Tuple[str, ...]:
+    """Let what was written take effect, all plugins at once, and keep what was before.
+
+    Returns lines for people.
+
+    Raises CommandError or Refused where the running system cannot be brought to that.
+    """
+    ctx = jobs[0].context
+    if not ctx.live:
+        return ()
+    applied = {job.name: books.applied(job.name) for job in jobs}
+    changed = [one for job in jobs for one in applied[job.name] if _is_new(one, job)]
+    restored = [change.path for revert in reverts for change in revert.restore]
+    restored += [path for revert in reverts for one in revert.remake for path in one.bases]
+    _read_again(changed, [*restored], packages, ctx)
+    told = [note for revert in reverts for note in live.switch_off(revert.live, ctx, late=True)]
+    found = dict(zip(map(id, changed), live.switch_on(changed, ctx)))
+    books.take({name: tuple(found.get(id(one), one) for one in its)
+                for name, its in applied.items()})
+    return tuple(told)
+
+
+def expect(packages: Sequence[PackageChange], ctx: Context) -> None:
+    """Keep that units which ``packages`` are about to bring do not run yet.
+
+    Their scriptlets may start them. To be called within the root's journal.
+    """
+    live.expect_units((path for one in packages if one.action != "remove"
+                       for path in one.files), ctx)
+
+
+def switch_off(revert: engine.Revert, ctx: Context) -> Tuple[str, ...]:
+    """Undo, before the files go, what settings did to the running system; return lines."""
+    return live.switch_off(revert.live, ctx)
+
+
+def stop_units(packages: Sequence[PackageChange], ctx: Context) -> None:
+    """Stop what still runs of ``packages`` that are about to go."""
+    live.stop_units(live.running_of(_gone(packages), ctx), ctx)
+
+
+def read_again(gone: Sequence[Applied], packages: Sequence[PackageChange],
+               revert: engine.Revert, ctx: Context) -> Tuple[str, ...]:
+    """Bring the running system to what is there when ``gone`` and ``packages`` are not."""
+    _read_again(gone, [], packages, ctx)
+    return live.switch_off(revert.live, ctx, late=True)
+
+
+def _gone(packages: Sequence[PackageChange]) -> List[str]:
+    """Return the paths of what goes and does not come with another package."""
+    there = {path for one in packages if one.action != "remove" for path in one.files}
+    return [path for one in packages if one.action == "remove" for path in one.files
+            if path not in there]
+
+
+def _read_again(applied: Iterable[Applied], paths: List[str],
+                packages: Sequence[PackageChange], ctx: Context) -> None:
+    paths += [change.path for one in applied for change in one.changes]
+    paths += [path for one in packages for path in one.files]
+    rereading.read_again(rereading.to_read_again(paths), ctx)
+
+
+def _is_new(one: Applied, job: Job) -> bool:
+    key = one.kind, one.key
+    return any((item.kind, item.key) == key
+               for item in (*job.upgrade.fresh, *job.upgrade.refreshed))

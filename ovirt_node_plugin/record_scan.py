@@ -1,0 +1,158 @@
+"""A record read fast: what VDSM is told of it, and whether it is whole.
+
+For a program that is waited for. ``registry`` reads the same files with lxml and the
+schema, which takes several times as long; what one of them calls damaged, the other
+does too, but for details that are not told here. A test holds them together.
+"""
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from xml.parsers import expat
+
+from .registry_rules import MAX_RECORD_BYTES
+
+_MAX_DEPTH = 32
+_PARTS = frozenset(("name", "version", "vendor", "summary", "installed", "target", "repos",
+                    "packages", "settings"))
+_TEXTS = frozenset(("name", "version", "vendor"))
+_TIME = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_KEY = re.compile("[0-9a-f]{16}")
+
+
+class Damaged(Exception):
+    """A file is not what it should be; the text says what is wrong with it."""
+
+
+class Scanned:
+    """The parts of a record that are told.
+
+    ``texts`` has name, version and vendor; ``installed_at`` is as in the record;
+    ``packages`` has NEVRA, signer and whether the signature was checked.
+    """
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.installed_at = ""
+        self.packages: list[tuple[str, str, bool]] = []
+
+
+def scan_record(folder: str, name: str) -> Scanned:
+    """Return what is told of the record ``name`` in a folder.
+
+    Raises Damaged for whatever is no record of a plugin of that name, or not readable.
+    """
+    data = read_regular(os.path.join(folder, name), MAX_RECORD_BYTES)
+    try:
+        data.decode("utf-8")
+        found = _Reader().read(data)
+    except UnicodeDecodeError as exc:
+        raise Damaged(f"it is not UTF-8 at byte {exc.start}") from exc
+    except expat.ExpatError as exc:
+        raise Damaged(f"it is not well-formed XML: {exc}") from exc
+    if found.texts["name"] != name:
+        raise Damaged(f"it says that it is of the plugin {found.texts['name'][:64]}")
+    return found
+
+
+def read_regular(path: str, max_bytes: int, *, flags: int = os.O_RDONLY) -> bytes:
+    """Return what a regular file holds.
+
+    Raises Damaged for anything else: a link, a fifo, a file that is too large.
+    """
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb") as stream:
+            info = os.fstat(handle)
+            if not stat.S_ISREG(info.st_mode):
+                raise Damaged("it is no regular file")
+            if info.st_size > max_bytes:
+                raise Damaged(f"it is larger than {max_bytes} bytes")
+            return stream.read(info.st_size)
+    except OSError as exc:
+        raise Damaged(f"it cannot be read: {exc.strerror}") from exc
+
+
+class _Reader:
+    """One pass of expat; stops at the first thing that a record cannot have."""
+
+    def __init__(self) -> None:
+        self._found = Scanned()
+        self._path: list[str] = []
+        self._seen: set[str] = set()
+        self._texts: list[str] = []
+        self._parser = parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.XmlDeclHandler = self._declaration
+        # before any entity can be declared
+        parser.StartDoctypeDeclHandler = self._refuse("a DOCTYPE")
+        parser.ProcessingInstructionHandler = self._refuse("a processing instruction")
+
+    def read(self, data: bytes) -> Scanned:
+        self._parser.Parse(data, True)
+        missing = sorted(_PARTS - self._seen)
+        if missing:
+            raise Damaged(f"it has no <{missing[0]}>")
+        return self._found
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        path = self._path
+        path.append(tag)
+        if len(path) == 1:
+            self._root(tag, attributes)
+        elif len(path) == 2:
+            self._part(tag, attributes)
+        elif len(path) == 3 and tag == "package" and path[1] == "packages":
+            self._package(attributes)
+        elif len(path) > _MAX_DEPTH:
+            raise Damaged(f"it has more than {_MAX_DEPTH} levels of elements")
+
+    def _root(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag != "plugin-record":
+            raise Damaged(f"it is no record, but <{tag[:64]}>")
+        if attributes.get("format") != "1":
+            raise Damaged("it is of a format that is not known here")
+
+    def _part(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag in self._seen:
+            raise Damaged(f"it has a second <{tag[:64]}>")
+        self._seen.add(tag)
+        if tag in _TEXTS:
+            self._texts = []
+        elif tag == "installed":
+            self._found.installed_at = attributes.get("at", "")
+            if not _TIME.fullmatch(self._found.installed_at):
+                raise Damaged("it does not say when it was installed")
+
+    def _package(self, attributes: dict[str, str]) -> None:
+        nevra = attributes.get("nevra", "")
+        if not nevra:
+            raise Damaged("it has a package without a name")
+        signer = attributes.get("signer", "")
+        if signer and not _KEY.fullmatch(signer):
+            raise Damaged("it has a package signed by what is no key id")
+        self._found.packages.append((nevra, signer, attributes.get("checked") == "yes"))
+
+    def _text(self, text: str) -> None:
+        if len(self._path) == 2 and self._path[1] in _TEXTS:
+            self._texts.append(text)
+
+    def _end(self, tag: str) -> None:
+        if len(self._path) == 2 and tag in _TEXTS:
+            self._found.texts[tag] = "".join(self._texts)
+        self._path.pop()
+
+    def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
+        if encoding is not None and encoding.upper() != "UTF-8":
+            raise Damaged("it is in another encoding than UTF-8")
+
+    @staticmethod
+    def _refuse(what: str) -> Callable[..., None]:
+        def handler(*_: object) -> None:
+            raise Damaged(f"it has {what}")
+        return handler

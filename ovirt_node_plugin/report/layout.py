@@ -1,0 +1,51 @@
+"""How results are laid out for a terminal: tables, fields, sizes."""
+from __future__ import annotations
+
+import shutil
+import textwrap
+from typing import List, Sequence
+
+_NARROWEST = 8  # columns that a cell always gets
+
+
+def size(size_bytes: int) -> str:
+    """Return a size in words, such as ``3.1 MiB``."""
+    amount, unit = float(size_bytes), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def table(rows: Sequence[Sequence[str]], *, paths: bool = False) -> List[str]:
+    """Return rows as aligned columns that fit the terminal; what is too long is cut.
+
+    ``paths`` says that the last column holds some, whose end tells more than their start.
+    """
+    width = shutil.get_terminal_size().columns
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
+        widths[widths.index(max(widths))] -= 1
+    lines = []
+    for row in rows:
+        cells = [_cut(cell, size) for cell, size in zip(row, widths)]
+        if paths:
+            cells[-1] = _cut(row[-1][::-1], widths[-1])[::-1]
+        lines.append("  ".join(
+            cell.ljust(size) for cell, size in zip(cells, widths)).rstrip())
+    return lines
+
+
+def _cut(cell: str, size: int) -> str:
+    return cell if len(cell) <= size else cell[:size - 3] + "..."
+
+
+def field(name: str, value: str) -> List[str]:
+    """Return a field of a plugin, over as many lines as the terminal's width asks for."""
+    width = max(shutil.get_terminal_size().columns - 15, 30)
+    wrapped = [line for paragraph in value.split("\n")
+               for line in textwrap.wrap(paragraph, width, break_long_words=False,
+                                         break_on_hyphens=False) or [""]]
+    return [f"{name if position == 0 else '':<12} : {line}".rstrip()
+            for position, line in enumerate(wrapped)]

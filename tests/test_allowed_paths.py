@@ -1,0 +1,399 @@
+"""Where packages of plugins may have files: the rules, and what the real dnf makes of them."""
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+from xml.etree import ElementTree
+
+import pytest
+
+from ovirt_node_plugin.changes import Change
+from ovirt_node_plugin.errors import Status, UsageError
+from ovirt_node_plugin.files import Entry
+from ovirt_node_plugin.operations import noteworthy
+from ovirt_node_plugin.operations.path_rules import (
+    ALLOWED, DENIED, KERNEL_MODULE, Policy, built_in, read_rules,
+)
+from ovirt_node_plugin.operations.places import arriving
+from ovirt_node_plugin.packages.headers import Header, PackedFile
+from ovirt_node_plugin.packages.session import PackageChange
+from tests import manpages, support
+from tests.driver import Answer, Dnf
+from tests.made import UNSIGNED, made_plugin
+from tests.treestate import changed, tree_state
+
+ORDINARY = Policy(built_in(kernel_module=False))
+MODULES = Policy(built_in(kernel_module=True))
+
+
+# -- the rules
+
+@pytest.mark.parametrize("path", [
+    "etc/snmp/snmpd.conf", "etc/sfcb/sfcb.cfg", "etc/pam.d/sfcb", "etc/logrotate.d/acme",
+    "etc/sysconfig/snmpd", "etc/multipath/conf.d/acme.conf", "etc/sudoers.d/50_vdsm_hook_acme",
+    "etc/modprobe.d/acme.conf", "opt/acme/agent/bin/agent", "usr/bin/snmpget",
+    "usr/lib/.build-id/ab/cdef", "usr/lib/systemd/system/acme.service",
+    "usr/lib/sysusers.d/acme.conf", "usr/lib/tmpfiles.d/acme.conf",
+    "usr/lib/firewalld/services/acme.xml", "usr/lib/udev/rules.d/60-acme.rules",
+    "usr/lib/python3.9/site-packages/acme/__init__.py", "usr/lib64/cmpi/libacme.so",
+    "usr/libexec/vdsm/hooks/before_vm_start/50_acme", "usr/sbin/snmpd", "lib64/libacme.so",
+    "usr/share/acme/data", "usr/share/doc/acme/README", "usr/share/man/man8/acme.8.gz",
+    "usr/share/selinux/packages/acme.pp", "var/lib/acme/state", "var/log/acme/log",
+    "usr/lib/dracut/modules.d/90acme/module-setup.sh"])
+def test_what_ordinary_packages_of_vendors_bring_is_allowed(path: str) -> None:
+    assert ORDINARY.objection(path) == "" and MODULES.objection(path) == ""
+
+
+@pytest.mark.parametrize("path", [
+    "boot/vmlinuz", "dev/x", "home/a/.bashrc", "media/x", "mnt/x", "proc/x", "root/.ssh/x",
+    "run/systemd/system/x.service", "srv/x", "sys/x", "tmp/x", "x", "usr/local/bin/multipath",
+    "usr/x", "usrx/bin/x", "optx", "etc/passwd", "etc/shadow", "etc/sudoers", "etc/fstab",
+    "etc/ld.so.preload", "etc/systemd/system/sshd.service", "etc/ssh/sshd_config.d/00.conf",
+    "etc/systemd/system/multi-user.target.wants/acme.service", "etc/vdsm/vdsm.conf",
+    "usr/lib/systemd/system/multi-user.target.wants/acme.service",
+    "usr/lib/systemd/system-generators/acme", "usr/lib/systemd/user-preset/00.preset",
+    "usr/lib/kernel/install.d/00.install", "etc/kernel/cmdline", "usr/lib/os-release",
+    "etc/dracut.conf.d/x.conf", "usr/lib/python3.9/site-packages/dnf-plugins/x.py",
+    "usr/share/ovirt-node-plugin/plugins.d/x/node-plugin.xml", "var/spool/cron/root",
+    "var/tmp/x", "var/imgbased/x", "etc/pki/ca-trust/source/anchors/x.pem"])
+def test_what_changes_the_system_behind_the_settings_is_not(path: str) -> None:
+    assert ORDINARY.objection(path) and MODULES.objection(path)
+
+
+@pytest.mark.parametrize("path", [
+    "usr/lib/modules/5.14.0-70.el9.x86_64/extra/foo/foo.ko.xz", "lib/modules/5.14/updates/a.ko",
+    "usr/lib/modules/5.14/weak-updates/a.ko", "usr/lib/firmware/foo.bin",
+    "etc/depmod.d/foo.conf", "usr/lib/depmod.d/foo.conf"])
+def test_places_of_kernel_modules_are_for_plugins_with_kernel_modules(path: str) -> None:
+    assert MODULES.objection(path) == ""
+    assert ORDINARY.objection(path) == "only plugins with kernel modules have files there"
+
+
+@pytest.mark.parametrize("path", [
+    "usr/lib/modules/5.14/modules.dep", "usr/lib/modules/5.14/vmlinuz",
+    "usr/lib/modules/extra/x", "usr/lib/modules/5.14/x/extra/y", "usr/lib/modules/5.14/extrax/y"])
+def test_the_rest_of_a_kernel_is_nobodys(path: str) -> None:
+    assert MODULES.objection(path)
+
+
+def test_folders_on_the_way_are_allowed_as_folders_only() -> None:
+    for path in (".", "usr", "var", "usr/lib/modules", "usr/lib/modules/5.14"):
+        assert MODULES.objection(path, folder=True) == ""
+        assert MODULES.objection(path)
+    for path in ("boot", "home", "usr/local", "etc/systemd/system"):
+        assert MODULES.objection(path, folder=True)
+    assert ORDINARY.objection("usr/lib/modules/5.14", folder=True)
+
+
+def test_names_and_folders_of_a_running_system_do_nothing() -> None:
+    assert ORDINARY.objection("run/acme", folder=True) == ""
+    assert ORDINARY.objection("run/acme/acme.pid", claimed=True) == ""
+    assert ORDINARY.objection("etc/passwd", claimed=True) and ORDINARY.objection("run/acme.pid")
+
+
+def test_every_rule_for_a_denied_path_is_needed_and_says_why() -> None:
+    for path, reason in DENIED:
+        name = path.replace("*", "x")
+        assert ORDINARY.objection(name) == ORDINARY.objection(f"{name}/y") == reason
+        assert any(name.startswith(f"{allowed}/") for allowed in ALLOWED)
+
+
+def test_the_administrators_rules_decide_among_equals(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text(
+        "# ours\nallow /srv/acme\nallow /lib/systemd/system/multi-user.target.wants # so\n"
+        "deny /opt\n\nallow /opt/acme/\nallow /home/*/acme\nallow /etc/systemd/system\n")
+    policy = Policy([*built_in(kernel_module=False), *read_rules([tmp_path, tmp_path / "none"])])
+    for path in ("srv/acme", "srv/acme/x", "opt/acme/x", "home/bob/acme/x", "etc/systemd/system/x",
+                 "usr/lib/systemd/system/multi-user.target.wants/x"):
+        assert policy.objection(path) == "", path
+    for path in ("srv/acmex", "srv", "home/bob/x", "home/acme", "etc/systemd/x-preset/y"):
+        assert policy.objection(path), path
+    assert policy.objection("opt/other") == f"{tmp_path / 'a.conf'}:4 denies it"
+
+
+@pytest.mark.parametrize("line", ["allow", "allow opt", "permit /opt", "allow /opt/../etc",
+                                  "allow /", "deny /opt//x", "/opt"])
+def test_a_line_that_is_no_rule_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.conf").write_text(f"\n{line}\n")
+    with pytest.raises(UsageError, match=re.escape(f"a.conf:2: '{line}' is no rule")):
+        read_rules([tmp_path])
+
+
+def test_rules_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_bytes(b"\xff\n")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_rules([tmp_path])
+
+
+def test_the_manual_lists_the_rules() -> None:
+    text = manpages.prose(manpages.section(manpages.PAGES[0], "ALLOWED PATHS"))
+    paths = set(re.findall(r"/[\w./*-]*[\w*]", text))
+    assert {f"/{path}" for path in (*ALLOWED, *KERNEL_MODULE, *(path for path, _ in DENIED))
+            } - paths == set()
+    assert {f"/{path}" for path in noteworthy.DROP_INS} - paths == set()
+
+
+# -- where files will be
+
+def file(path: str, mode: int = 0o100644, **more: Any) -> PackedFile:
+    return PackedFile(path, mode, "root", "root", 1, **more)
+
+
+def coming(nevra: str, *files: PackedFile, scriptlets: Sequence[str] = ()) -> PackageChange:
+    return PackageChange(
+        "install", nevra, nevra, "r", 1, 1, "", False, tuple(one.path for one in files),
+        header=Header(nevra, "", "", tuple(scriptlets), tuple(files)))
+
+
+def places(root: Path, *packages: PackageChange) -> Dict[str, Sequence[str]]:
+    return {entry.path: entry.places for entry in arriving(packages, root)}
+
+
+def test_links_of_the_root_and_of_packages_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "usr/lib").mkdir(parents=True)
+    (tmp_path / "lib").symlink_to("usr/lib")
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/old").symlink_to("/boot")
+    found = places(
+        tmp_path, coming("b", file("/opt/a/link/grub.cfg"), file("/opt/a/two/x")),
+        coming("a", file("/opt/a/link", 0o120777, link="/boot"), file("/lib/x"),
+               file("/opt/a/two", 0o120777, link="link/deep"), file("/opt/old/x"),
+               file("/opt//a///y"), file("/opt/../etc/x"), file("/opt/a/loop/x"),
+               file("/opt/a/loop", 0o120777, link="loop")))
+    assert found == {
+        "/lib/x": ("usr/lib/x",), "/opt/old/x": ("boot/x",), "/opt//a///y": ("opt/a/y",),
+        "/opt/../etc/x": (), "/opt/a/link": ("opt/a/link",), "/opt/a/two": ("opt/a/two",),
+        "/opt/a/link/grub.cfg": ("opt/a/link/grub.cfg", "boot/grub.cfg"),
+        "/opt/a/two/x": ("opt/a/two/x", "boot/deep/x"), "/opt/a/loop": ("opt/a/loop",),
+        "/opt/a/loop/x": ()}
+
+
+def test_thousands_of_files_take_no_time(tmp_path: Path) -> None:
+    package = coming("a", *(file(f"/opt/a/{number % 90}/{number}") for number in range(5000)),
+                     file("/opt/a/x", 0o120777, link="y"))
+    begin = time.process_time()
+    assert not any(ORDINARY.objection(place) for entry in arriving([package], tmp_path)
+                   for place in entry.places)
+    assert time.process_time() - begin < 0.5
+
+
+# -- what deserves a look
+
+def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy() -> None:
+    found = noteworthy.noteworthy([coming(
+        "a", file("/usr/bin/a", 0o104755), file("/usr/bin/b", 0o102711), file("/usr/bin/c"),
+        file("/usr/bin/d", capabilities="cap_net_admin=ep"), file("/opt/a/null", 0o020666),
+        file("/opt/a/open", 0o100666), file("/opt/a/tmp", 0o041777), file("/opt/a/all", 0o040777),
+        file("/opt/a/l", 0o120777, link="x"), file("/etc/sysctl.d/a.conf"),
+        file("/lib/udev/rules.d/a.rules"), file("/etc/cron.daily/a"), file("/etc/a/a.conf"),
+        file("/usr/libexec/vdsm/hooks/before_vm_start/50_a"), file("/etc/udev", 0o040755),
+        scriptlets=("post", "preun"))])
+    assert [(one.kind, one.path, one.detail) for one in found] == [
+        ("setuid", "/usr/bin/a", "mode 4755, root:root"),
+        ("setgid", "/usr/bin/b", "mode 2711, root:root"),
+        ("capabilities", "/usr/bin/d", "cap_net_admin=ep"),
+        ("device", "/opt/a/null", "mode 0666, root:root"),
+        ("world-writable", "/opt/a/all", "mode 0777, root:root"),
+        ("world-writable", "/opt/a/null", "mode 0666, root:root"),
+        ("world-writable", "/opt/a/open", "mode 0666, root:root"),
+        ("drop-in", "/etc/cron.daily/a", ""), ("drop-in", "/etc/sysctl.d/a.conf", ""),
+        ("drop-in", "/lib/udev/rules.d/a.rules", ""),
+        ("drop-in", "/usr/libexec/vdsm/hooks/before_vm_start/50_a", ""),
+        ("scriptlets", "", "post, preun")]
+
+
+def test_what_scriptlets_left_is_told_by_path() -> None:
+    entry = Entry("file", 0o644, 0, 0, "sha256:00", None, ())
+    assert noteworthy.left_by_scriptlets([
+        Change("var/lib/a", None, entry), Change("etc/b", entry, None),
+        Change("etc/a", entry, entry), Change("opt/acme", None, entry)], ["opt/acme/x/file"]) == [
+            "Scriptlets changed /etc/a.",
+            "Scriptlets removed /etc/b.",
+            "Scriptlets made /var/lib/a."]
+
+
+# -- by the real dnf
+
+def install(dnf: Dnf, root: Path, bundle: Path, *words: str) -> Answer:
+    return dnf.plugin(root, "install", bundle, "-y", UNSIGNED, *words)
+
+
+def many(folder: Path) -> Path:
+    """Return a plugin of which twelve files are not allowed."""
+    return made_plugin(folder, "wild", files={
+        "/opt/wild/fine": "x", **{f"/boot/wild/{number:02d}": "x" for number in range(11)},
+        "/etc/systemd/system/wild.service": "[Service]\nExecStart=/bin/true\n"})
+
+
+def test_a_node_refuses_them_all_before_anything_is_done(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(node)
+    answer = install(dnf, node, many(tmp_path), "--json")
+    assert answer.status == Status.REFUSED
+    error = answer.json["error"]
+    assert error["kind"] == "PathsRefused" and "ALLOWED PATHS" in error["hint"]
+    assert error["message"].startswith("plugin wild brings files outside the allowed paths:")
+    assert error["message"].count("/boot/wild/") == 10 and "and 2 more" in error["message"]
+    assert [one["path"] for one in error["disputed_files"]] == [
+        *(f"/boot/wild/{number:02d}" for number in range(11)), "/etc/systemd/system/wild.service"]
+    assert error["disputed_files"][0] == {
+        "plugin": "wild", "package": "wild-1.0-1.noarch", "path": "/boot/wild/00",
+        "reason": "it is outside the allowed paths"}
+    assert "settings" in error["disputed_files"][-1]["reason"]
+    assert changed(before, tree_state(node)) == []
+
+
+def test_a_host_warns_and_goes_on(host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = many(tmp_path)
+    shown = dnf.plugin(host, "install", bundle, "--dry-run")
+    assert "outside the allowed paths: /boot/wild/00 in package wild-1.0-1.noarch" in shown.out
+    assert "and 2 more, which --json names" in shown.out
+    answer = install(dnf, host, bundle, "--json")
+    assert answer.status == 0 and len(answer.json["disputed_files"]) == 12
+    assert (host / "boot/wild/00").exists()
+
+
+def test_the_configuration_decides_what_becomes_of_them(
+        node: Path, host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = many(tmp_path)
+    dnf.configure(allowed_paths="enforce")
+    assert dnf.plugin(host, "install", bundle, "--dry-run").status == Status.REFUSED
+    dnf.configure(allowed_paths="warn")
+    assert "outside the allowed paths" in dnf.plugin(node, "install", bundle, "--dry-run").out
+    dnf.configure(allowed_paths="off")
+    shown = dnf.plugin(node, "install", bundle, "--dry-run", "--json")
+    assert shown.status == 0 and shown.json["disputed_files"] == shown.json["notes"][1:] == []
+    dnf.configure()
+    (dnf.path_rules / "ours.conf").write_text("allow /boot/wild\nallow /etc/systemd/system\n")
+    assert dnf.plugin(node, "install", bundle, "--dry-run").status == 0
+    (dnf.path_rules / "ours.conf").write_text("allow everything\n")
+    assert dnf.plugin(node, "install", bundle, "--dry-run").status == Status.USAGE
+
+
+def test_books_of_others_are_never_a_packages_whatever_is_allowed(
+        host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    dnf.configure(allowed_paths="off")
+    answer = install(dnf, host, made_plugin(tmp_path, "sly", files={
+        "/etc/ovirt-node-plugin/paths.d/sly.conf": "allow /boot\n",
+        "/etc/yum.repos.d/sly.repo": "", "/opt/sly/x": ""}), "--json")
+    assert answer.status == Status.REFUSED
+    assert [one["path"] for one in answer.json["error"]["disputed_files"]] == [
+        "/etc/ovirt-node-plugin/paths.d/sly.conf", "/etc/yum.repos.d/sly.repo"]
+
+
+def test_a_scriptlet_that_allows_itself_more_is_rolled_back(
+        host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(host)
+    answer = install(dnf, host, made_plugin(tmp_path, "sly", requires="busybox", scriptlets={
+        "post": "mkdir -p /etc/ovirt-node-plugin/paths.d;"
+                " echo 'allow /boot' > /etc/ovirt-node-plugin/paths.d/sly.conf"}))
+    assert answer.status == Status.ROLLED_BACK and "/etc/ovirt-node-plugin" in answer.err
+    assert changed(before, tree_state(host)) == []
+
+
+def test_a_kernel_module_makes_a_plugin_one_with_kernel_modules(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    kernel = next((node / "usr/lib/modules").iterdir()).name
+    firmware = {"/usr/lib/firmware/acme.bin": "x"}
+    answer = install(dnf, node, made_plugin(tmp_path, "firmware", files=firmware))
+    assert answer.status == Status.REFUSED and "only plugins with kernel modules" in answer.err
+    driver = made_plugin(tmp_path, "driver", files={
+        **firmware, f"/lib/modules/{kernel}/extra/acme.ko": "no real one"})
+    assert dnf.plugin(node, "install", driver, UNSIGNED, "--dry-run").status == 0
+    by_setting = made_plugin(tmp_path, "loader", files=firmware, settings=[
+        '<kernel-module name="dm_multipath" load="yes"/>'])
+    shown = dnf.plugin(node, "install", by_setting, UNSIGNED, "--dry-run")
+    assert shown.status == 0, shown.text
+
+
+@pytest.mark.parametrize("name", ["agent", "cim", "isv-module-foo", "snmp", "storage",
+                                  "tworepos", "vdsm-hook-nested", "unsigned"])
+def test_every_ordinary_plugin_passes(built: support.Fixtures, node: Path, dnf: Dnf,
+                                      name: str) -> None:
+    shown = dnf.plugin(node, "install", built.bundle(name), "--dry-run",
+                       *(["--enablerepo=tworepos*"] if name == "tworepos" else []))
+    assert shown.status == 0, shown.text
+
+
+def test_links_lead_to_what_they_lead_to(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    (node / "opt/legacy").symlink_to("/boot")
+    answer = install(dnf, node, made_plugin(tmp_path, "one", files={"/opt/legacy/x": "x"}))
+    assert answer.status == Status.REFUSED
+    assert "/opt/legacy/x in package one-1.0-1.noarch of plugin one: that is /boot/x;" in answer.err
+    repo = support.RpmRepo(tmp_path / "two.repo", "two")
+    repo.add("two", "1.0", links={"/opt/two/lib": "/etc/ssh"}, requires="two-files")
+    repo.add("two-files", "1.0", files={"/opt/two/lib/sshd_config.d/x.conf": "x"})
+    bundle = support.write_bundle(tmp_path / "two", support.descriptor_xml(
+        "two", repos=["two"]), repo=repo)
+    answer = install(dnf, node, bundle)
+    assert answer.status == Status.REFUSED and "that is /etc/ssh/sshd_config.d/x.conf" in answer.err
+
+
+def test_a_path_that_climbs_in_a_header_is_refused(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    repo = support.RpmRepo(tmp_path / "rpms", "climber")
+    rpm = repo.add("climber", "1.0", files={"/opt/abcdefgh/evil.conf": "x"})
+    rpm.write_bytes(rpm.read_bytes().replace(b"/opt/abcdefgh/", b"/opt/../rooot/"))
+    bundle = support.write_bundle(tmp_path / "climber", support.descriptor_xml(
+        "climber", repos=["climber"]), repo=repo)
+    before = tree_state(node)
+    answer = install(dnf, node, bundle)
+    assert answer.status == Status.REFUSED
+    assert "/opt/../rooot/evil.conf in package climber-1.0-1.noarch: it leads out of" in answer.err
+    assert changed(before, tree_state(node)) == []
+
+
+def test_metadata_that_lies_about_files_does_not_count(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "liar", files={"/boot/liar/evil": "x"})
+    rewrite_metadata(bundle / "repo", b"/boot/liar", b"/opt/xliar")
+    answer = install(dnf, node, bundle)
+    assert answer.status == Status.REFUSED and "/boot/liar/evil" in answer.err, answer.text
+
+
+def test_the_plan_shows_what_deserves_a_look(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = made_plugin(
+        tmp_path, "bold", files={"/opt/bold/su": "x", "/opt/bold/net": "x", "/opt/bold/fine": "x",
+                                 "/etc/sysctl.d/bold.conf": "# none"},
+        attributes={"/opt/bold/su": "%attr(4755,root,root)",
+                    "/opt/bold/net": "%caps(cap_net_raw=ep)"},
+        requires="busybox", scriptlets={"post": "echo x > /opt/bold/made"})
+    shown = dnf.plugin(node, "install", bundle, "--dry-run")
+    for line in ("Look at bold-1.0-1.noarch:", "setuid: /opt/bold/su (mode 4755, root:root)",
+                 "file with capabilities: /opt/bold/net (cap_net_raw=ep)",
+                 "takes effect by itself: /etc/sysctl.d/bold.conf", "scriptlets that run: post",
+                 "What scriptlets leave outside their packages"):
+        assert line in shown.out, shown.text
+    told = dnf.plugin(node, "install", bundle, "--dry-run", "--json").json["noteworthy"]
+    assert {"package": "bold-1.0-1.noarch", "kind": "setuid", "path": "/opt/bold/su",
+            "detail": "mode 4755, root:root"} in told
+    assert [one["kind"] for one in told] == ["setuid", "capabilities", "drop-in", "scriptlets"]
+
+
+def rewrite_metadata(repo: Path, old: bytes, new: bytes) -> None:
+    """Replace text of a repository's lists of packages and files, checksums made right."""
+    index = repo / "repodata/repomd.xml"
+    ns = "{http://linux.duke.edu/metadata/repo}"
+    ElementTree.register_namespace("", ns[1:-1])
+    tree = ElementTree.parse(index)
+    data: List[ElementTree.Element] = tree.getroot().findall(f"{ns}data")
+    for one in data:
+        location = one.find(f"{ns}location")
+        assert location is not None
+        path = repo / str(location.get("href"))
+        if one.get("type") not in ("primary", "filelists"):
+            tree.getroot().remove(one)
+            continue
+        text = gzip.decompress(path.read_bytes()).replace(old, new)
+        packed = gzip.compress(text, mtime=0)
+        path.write_bytes(packed)
+        for name, value in (("checksum", hashlib.sha256(packed).hexdigest()),
+                            ("open-checksum", hashlib.sha256(text).hexdigest()),
+                            ("size", str(len(packed))), ("open-size", str(len(text)))):
+            element = one.find(f"{ns}{name}")
+            assert element is not None
+            element.text = value
+    tree.write(index)

@@ -1,0 +1,225 @@
+"""Inventories as data and as documents: deltas, sizes, and what is refused."""
+from __future__ import annotations
+
+import dataclasses
+import gzip
+import json
+import random
+from pathlib import Path
+from typing import Any, Callable, Dict, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin import inventory_json, registry
+from ovirt_node_plugin.changes import Applied, Change
+from ovirt_node_plugin.errors import RecordError
+from ovirt_node_plugin.files import Entry
+from ovirt_node_plugin.inventory import (
+    ADDED, CHANGED, REMOVED, Account, File, Inventory, Operation, Package, counted,
+)
+from ovirt_node_plugin.operations.unowned import unowned
+
+MOMENT = "2026-11-22T16:40:11Z"
+INSTALL = Operation("install", MOMENT, "tool 1", "", "1.0", packages_added=("a-1-1.noarch",))
+UPGRADE = Operation("upgrade", MOMENT, "tool 1", "1.0", "1.1")
+
+
+def file(path: str, *, digest: str = "ab" * 32, since: int = 1, **more: Any) -> File:
+    return File(path, "file", 0o644, "root", "root", 3, f"sha256:{digest}", since=since, **more)
+
+
+def sample() -> Inventory:
+    files = (file("/opt/a"), File("/opt/l", "link", 0o777, "root", "root", link="a", since=1),
+             file("/opt/b", marks=("config",), unchecked=("size",), capabilities="cap_chown=ep"))
+    others = (File("/etc/x", "file", 0o600, "root", "22", xattrs=(("user.a", "YQ=="),),
+                   by="scriptlets", change=ADDED, since=1),
+              File("/etc/gone", by="scriptlets", change=REMOVED, since=1))
+    setting = Applied("service", "a.service", "enabled", "disabled", ())
+    operation = dataclasses.replace(
+        INSTALL, settings_on=(setting,), accounts_added=(Account("user", "a", 7, "scriptlets"),))
+    return Inventory("a", (operation,), (Package("a-1-1.noarch", "cd" * 32, 1, files),), others,
+                     (File("/etc/gone", "file", 0o644, "root", "root", 5),))
+
+
+def test_an_inventory_is_read_as_it_was_written() -> None:
+    assert inventory_json.load(inventory_json.dump(sample()), origin="x") == sample()
+
+
+def test_the_same_inventory_is_the_same_bytes() -> None:
+    assert inventory_json.dump(sample()) == inventory_json.dump(sample())
+
+
+def test_names_of_any_bytes_survive() -> None:
+    odd = File("/opt/\udcff\n\\\"ä", "file", 0o644, "root", "root", since=1)
+    one = Inventory("a", (INSTALL,), (Package("a", "", 1, (odd,)),))
+    assert inventory_json.load(inventory_json.dump(one), origin="x") == one
+
+
+def test_standard_tools_find_a_file_on_a_line_of_its_own() -> None:
+    text = gzip.decompress(inventory_json.dump(sample())).decode("ascii")
+    (line,) = [line for line in text.splitlines() if '"/opt/a"' in line]
+    assert json.loads(line.rstrip(",]}"  "\n") + "}")["size_bytes"] == 3
+    assert json.loads(text)["format"] == 1
+
+
+def test_an_install_added_all_of_its_files() -> None:
+    delta = counted(sample()).delta()
+    assert [one.path for one in delta.files_added] == ["/etc/x", "/opt/a", "/opt/b", "/opt/l"]
+    assert [one.path for one in delta.files_removed] == ["/etc/gone"]
+    assert delta.files_removed[0].size_bytes == 5
+    assert (delta.operation.files_added, delta.operation.files_removed) == (4, 1)
+
+
+def test_an_upgrade_knows_both_sides_of_what_it_changed() -> None:
+    new = Inventory(
+        "a", (INSTALL, UPGRADE),
+        (Package("a-2-1.noarch", "", 2, (file("/opt/a"), file("/opt/b", since=2),
+                                         file("/opt/c", since=2))),),
+        (dataclasses.replace(file("/etc/group", since=2), by="scriptlets", change=CHANGED),),
+        tuple(one.remembered() for one in (file("/opt/b", digest="ef" * 32), file("/opt/d"))))
+    delta = counted(new).delta()
+    assert [one.path for one in delta.files_added] == ["/opt/c"]
+    assert [(old.digest, now.path) for old, now in delta.files_changed] == [
+        ("", "/etc/group"), ("sha256:" + "ef" * 8, "/opt/b")]
+    assert [one.path for one in delta.files_removed] == ["/opt/d"]
+
+
+def test_what_was_there_before_is_nothing_that_was_added() -> None:
+    shared = Inventory("a", (INSTALL,), (Package("lib-1-1.noarch", "", 0, (
+        file("/usr/lib/x", since=0),)),))
+    assert shared.delta().files_added == ()
+
+
+def test_accounts_are_those_that_came_and_did_not_go() -> None:
+    one, two = Account("user", "a", 7, "scriptlets"), Account("group", "a", None, "group a")
+    first = dataclasses.replace(INSTALL, accounts_added=(one, two))
+    second = dataclasses.replace(UPGRADE, accounts_removed=(one,))
+    assert Inventory("a", (first, second), ()).accounts == (two,)
+
+
+def random_files(count: int, seed: int) -> Tuple[File, ...]:
+    pick = random.Random(seed)
+    return tuple(dataclasses.replace(
+        file(f"/opt/vendor/{pick.choice(('lib', 'share', 'bin'))}/module{pick.randrange(60)}"
+             f"/{pick.getrandbits(32):08x}.py", digest=f"{pick.getrandbits(256):064x}"),
+        size_bytes=pick.randrange(200_000)) for _ in range(count))
+
+
+def test_five_thousand_files_take_less_than_300_kib() -> None:
+    files = random_files(5000, 1)
+    one = Inventory("a", (INSTALL,), (Package("a-1-1.noarch", "ab" * 32, 1, files),))
+    assert len(inventory_json.dump(one)) < 300 * 1024
+
+
+def test_an_upgrade_of_half_of_five_thousand_files_takes_less_than_300_kib() -> None:
+    files = random_files(5000, 1)
+    changed = tuple(dataclasses.replace(one, since=2) for one in files[:2500])
+    before = tuple(one.remembered() for one in changed)
+    one = Inventory("a", (INSTALL, UPGRADE), (
+        Package("a-2-1.noarch", "ab" * 32, 2, (*changed, *files[2500:])),), (), before)
+    assert len(counted(one).delta().files_changed) == 2500
+    assert len(inventory_json.dump(one)) < 300 * 1024
+
+
+def document(**changes: Any) -> bytes:
+    whole: Dict[str, Any] = json.loads(gzip.decompress(inventory_json.dump(sample())))
+    return gzip.compress(json.dumps({**whole, **changes}).encode())
+
+
+@pytest.mark.parametrize(("data", "reason"), [
+    (b"", "cut off"), (b"{}", "incorrect header"), (gzip.compress(b"{}"), "format"),
+    (gzip.compress(b"[]"), "format"), (gzip.compress(b"[" * 100_000), "recursion|format"),
+    (inventory_json.dump(sample())[:-12], "cut off"),
+    (document(format=2), "format"), (document(name=1), "name is no text"),
+    (document(operations=[]), "no operation"), (document(operations=[1]), "operations"),
+    (document(packages={}), "packages"), (document(others=[{"path": "etc/x"}]), "no path"),
+    (document(others=[{"path": "/../x"}]), "no path"),
+    (document(others=[{"path": "/x", "mode": "0999"}]), "no mode"),
+    (document(others=[{"path": "/x", "size_bytes": -1}]), "size_bytes"),
+    (document(others=[{"path": "/x", "since": True}]), "since"),
+    (document(others=[{"path": "/x", "marks": "config"}]), "marks"),
+    (document(others=[{"path": "/x", "xattrs": []}]), ""),
+])
+def test_what_is_no_inventory_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+    if reason == "":
+        inventory_json.load(data, origin="/x")  # an empty list is as good as none
+        return
+    with pytest.raises(RecordError, match=f"(?i)/x cannot be read: .*({reason})"):
+        inventory_json.load(data, origin="/x")
+
+
+def test_names_that_are_not_known_are_passed_over() -> None:
+    assert inventory_json.load(document(more=[1]), origin="x") == sample()
+
+
+def saved(root: Path, data: bytes, name: str = "a") -> None:
+    path = root / registry.inventory_path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def test_an_inventory_of_another_plugin_is_refused(tmp_path: Path) -> None:
+    saved(tmp_path, inventory_json.dump(sample()), name="b")
+    with pytest.raises(RecordError, match="of the plugin a"):
+        registry.read_inventory(tmp_path, "b")
+
+
+def test_a_plugin_without_an_inventory_has_none(tmp_path: Path) -> None:
+    assert registry.read_inventory(tmp_path, "a") is None
+
+
+def test_an_inventory_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    saved(tmp_path, inventory_json.dump(sample()))
+    (tmp_path / registry.inventory_path("a")).rename(tmp_path / "real")
+    (tmp_path / registry.inventory_path("a")).symlink_to(tmp_path / "real")
+    with pytest.raises(RecordError):
+        registry.read_inventory(tmp_path, "a")
+
+
+def entry(text: bytes, mode: int = 0o644) -> Entry:
+    import hashlib
+    return Entry("file", mode, 0, 0, hashlib.sha256(text).hexdigest(), text)
+
+
+def effects(*changes: Change) -> Sequence[Applied]:
+    return [Applied("effects", "", "", "", changes)]
+
+
+def written(root: Path) -> Callable[[str, bytes, int], Entry]:
+    def write(path: str, text: bytes, mode: int = 0o644) -> Entry:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(text)
+        (root / path).chmod(mode)
+        return entry(text, mode).without_content()
+    return write
+
+
+def test_files_that_no_package_owns_say_what_made_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    write = written(tmp_path)
+    made = Change("etc/made", None, write("etc/made", b"xy", 0o644))
+    changed = Change("etc/changed", entry(b"old"), write("etc/changed", b"new!", 0o644))
+    gone = Change("etc/gone", entry(b"old"), None)
+    setting = Applied("service", "a.service", "enabled", "", (
+        Change("etc/want", None, write("etc/want", b"", 0o644)),))
+    found, before = unowned(tmp_path, [setting, *effects(made, changed, gone)], ())
+    assert [(one.path, one.change, one.by, one.size_bytes) for one in found] == [
+        ("/etc/changed", CHANGED, "scriptlets", 4), ("/etc/gone", REMOVED, "scriptlets", 0),
+        ("/etc/made", ADDED, "scriptlets", 2), ("/etc/want", ADDED, "service a.service", 0)]
+    assert sorted(before) == ["/etc/changed", "/etc/gone"]
+
+
+def test_what_took_the_place_of_a_file_is_told_with_its_package(tmp_path: Path) -> None:
+    new = written(tmp_path)("etc/mine", b"new", 0o644)
+    found, before = unowned(tmp_path, effects(
+        Change("etc/mine", entry(b"old"), new), Change("etc/mine", new, None)), {"etc/mine"})
+    assert found == () and list(before) == ["/etc/mine"]
+
+
+@pytest.mark.parametrize(("mode", "folder_mode"), [(0o640, 0o755), (0o644, 0o700)])
+def test_an_inventory_tells_no_digest_of_what_not_everybody_can_read(
+        tmp_path: Path, mode: int, folder_mode: int) -> None:
+    after = written(tmp_path)("etc/secret/pin", b"1234", mode)
+    (tmp_path / "etc/secret").chmod(folder_mode)
+    (one,), _ = unowned(tmp_path, effects(Change("etc/secret/pin", None, after)), ())
+    assert (one.digest, one.size_bytes) == ("", 4)
