@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -31,3 +32,10 @@ def host(built: support.Fixtures, tmp_path: Path) -> Path:
 def dnf(tmp_path: Path) -> Dnf:
     """The real dnf with this checkout's plugin."""
     return Dnf(tmp_path / "dnf")
+
+
+def pytest_make_parametrize_id(val: object) -> Optional[str]:
+    """Keep whole documents out of the names of tests."""
+    if isinstance(val, (str, bytes)) and len(val) > 80:
+        return f"{len(val)} {'bytes' if isinstance(val, bytes) else 'characters'}"
+    return None

@@ -203,7 +203,8 @@ def test_a_name_that_is_not_installed_is_a_mistake(
     assert answer.status == 2 and "Error: " in answer.err and "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize("data", [None, b"", b"not gzip", gzip.compress(b"{}")])
+@pytest.mark.parametrize("data", [None, b"", b"not gzip", gzip.compress(b"{}")],
+                         ids=["gone", "empty", "no gzip", "no inventory"])
 def test_an_inventory_that_is_gone_or_damaged_is_told_and_written_anew(
         dnf: Dnf, node: Path, built: support.Fixtures, data: Any) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))

@@ -18,7 +18,8 @@ from ovirt_node_plugin.descriptor_settings import KernelArgument, KernelModule
 from ovirt_node_plugin.errors import CommandError, RecordError, Refused
 from ovirt_node_plugin.files import Entry
 from ovirt_node_plugin.run import StrPath
-from ovirt_node_plugin.settings import command_line, engine, live, live_log, rereading
+from ovirt_node_plugin.settings import command_line, engine, live_log, rereading
+from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.kinds import KINDS
 from ovirt_node_plugin.settings.model import Context
 from tests.settings_root import context, write_file

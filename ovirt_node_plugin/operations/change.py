@@ -16,7 +16,7 @@ from ..packages.session import PackageChange, Session
 from ..paths import is_inside, resolve_inside
 from ..registry import MANIFESTS, REGISTRY, inventory_path
 from ..run import Runner
-from ..settings import live
+from ..settings.engine import live
 from ..vdsm import HOOKS_FOLDER
 from ..target import Target, is_running_system
 from ..trees import Relative

@@ -14,7 +14,7 @@ from ..changes import EFFECTS
 from ..errors import DisputedFile, PathsRefused
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
-from ..settings.checking import text_of
+from ..settings.engine.checking import text_of
 from ..settings.kinds import KINDS, is_derived
 from ..trees import Relative
 from .allowed_paths import plugins_of, told

@@ -10,8 +10,9 @@ from ..changes import EFFECTS, Applied, Change
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
 from ..run import Runner
-from ..settings import engine, live, module_index
-from ..settings.apply import chained
+from ..settings import engine, module_index
+from ..settings.engine import live
+from ..settings.engine.apply import chained
 from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
 from ..settings.model import Context
 from ..versions import compare

@@ -10,7 +10,8 @@ from ..descriptor_settings import LeaveOut
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
 from ..paths import resolve_inside
-from ..settings import conditions, leave_out
+from ..settings import leave_out
+from ..settings.engine import conditions
 from ..settings.model import Facts, Keeper, Leavable
 from .books import Books
 from .jobs import Job

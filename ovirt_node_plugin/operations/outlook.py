@@ -10,7 +10,7 @@ from ..changes import Applied
 from ..packages.session import PackageChange
 from ..settings import engine
 from ..settings.kinds import is_derived, is_shared
-from ..settings.upgrade import Upgrade
+from ..settings.engine.upgrade import Upgrade
 from ..target import Target
 from . import taking_effect
 from .books import Books

@@ -17,7 +17,8 @@ from ..packages.session import Session
 from ..record import Record
 from ..registry import Registry
 from ..run import Runner
-from ..settings import engine, live
+from ..settings import engine
+from ..settings.engine import live
 from ..settings.model import Context
 from . import drift, find, install, leaving_out
 from .facts import facts_of

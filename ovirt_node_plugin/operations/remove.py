@@ -10,7 +10,8 @@ from ..inventory import Delta
 from ..packages.session import PackageChange, Request, Session
 from ..record import Record
 from ..run import Runner
-from ..settings import engine, live, module_index
+from ..settings import engine, module_index
+from ..settings.engine import live
 from ..settings.kinds import kept_whole, replaced_files
 from ..settings.model import Context
 from . import change, effects, outlook, taking_effect

@@ -6,7 +6,8 @@ from typing import Iterable, List, Sequence, Tuple
 from ..changes import Applied
 from ..packages.session import PackageChange
 from ..record import Record
-from ..settings import engine, live, rereading
+from ..settings import engine, rereading
+from ..settings.engine import live
 from ..settings.model import Context
 from ..target import Target
 from .books import Books

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import itertools
 import json
 import random
 from pathlib import Path
@@ -139,7 +140,7 @@ def document(**changes: Any) -> bytes:
     (document(others=[{"path": "/x", "since": True}]), "since"),
     (document(others=[{"path": "/x", "marks": "config"}]), "marks"),
     (document(others=[{"path": "/x", "xattrs": []}]), ""),
-])
+], ids=map(str, itertools.count()))
 def test_what_is_no_inventory_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     if reason == "":
         inventory_json.load(data, origin="/x")  # an empty list is as good as none

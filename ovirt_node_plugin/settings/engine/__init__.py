@@ -3,15 +3,16 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from ..changes import EFFECTS, Applied
-from ..descriptor import Descriptor
-from ..descriptor_settings import Setting
-from ..errors import Refused
-from . import ca_trust, command_line, conditions, initramfs, module_index, selinux_policy
+from ...changes import EFFECTS, Applied
+from ...descriptor import Descriptor
+from ...descriptor_settings import Setting
+from ...errors import Refused
+from .. import ca_trust, command_line, initramfs, module_index, selinux_policy
+from . import conditions
 from .apply import apply_all, chained
 from .checking import check, planned, text_of
-from .kinds import KINDS
-from .model import Context, Wanted
+from ..kinds import KINDS
+from ..model import Context, Wanted
 from .revert import Finished, Revert, do_revert, finish_revert, plan_effects, plan_revert
 from .upgrade import Upgrade, apply_upgrade, plan_upgrade
 

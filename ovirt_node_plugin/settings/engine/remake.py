@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..changes import Applied, Change, capture, compact
-from ..files import Entry, read_entry, same_entry
-from ..paths import resolve_inside
-from .kinds import DERIVED
+from ...changes import Applied, Change, capture, compact
+from ...files import Entry, read_entry, same_entry
+from ...paths import resolve_inside
+from ..kinds import DERIVED
 from .ledger import Ledger
-from .model import Context, Remnant, Wanted
+from ..model import Context, Remnant, Wanted
 from .trail import Step, walked
 
 

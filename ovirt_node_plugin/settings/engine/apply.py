@@ -4,13 +4,13 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Callable, List, Sequence, Tuple
 
-from ..changes import Applied, Change, alike, capture, difference
-from ..errors import Refused
-from ..files import read_entry, same_entry
-from . import services
-from .kinds import KINDS
+from ...changes import Applied, Change, alike, capture, difference
+from ...errors import Refused
+from ...files import read_entry, same_entry
+from .. import services
+from ..kinds import KINDS
 from .ledger import Others
-from .model import Context, Wanted, Woven
+from ..model import Context, Wanted, Woven
 from .weave import merged
 
 Done = Callable[[Applied], None]

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from typing import Sequence, Tuple
 
-from ..changes import Applied
-from ..errors import Refused
-from .kinds import KINDS
+from ...changes import Applied
+from ...errors import Refused
+from ..kinds import KINDS
 from .ledger import Others
-from .model import Context, Wanted
+from ..model import Context, Wanted
 
 
 def planned(items: Sequence[Wanted]) -> Tuple[Applied, ...]:

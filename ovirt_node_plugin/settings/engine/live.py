@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
-from ..changes import Applied
-from ..errors import NodePluginError
-from ..run import Runner
-from ..target import is_running_system
-from . import (
+from ...changes import Applied
+from ...errors import NodePluginError
+from ...run import Runner
+from ...target import is_running_system
+from .. import (
     kernel_modules, live_log, rereading, running_units, selinux, services, sysctl, tmpfiles,
 )
-from .kinds import KINDS
-from .live_log import LEFT, WAS, Deed
-from .model import Context, Live, Wanted
+from ..kinds import KINDS
+from ..live_log import LEFT, WAS, Deed
+from ..model import Context, Live, Wanted
 from .weave import merged
 
 _One = TypeVar("_One", Applied, Wanted)

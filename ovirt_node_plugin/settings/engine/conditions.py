@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from typing import Iterator, List, Sequence, Tuple
 
-from ..descriptor import Descriptor, When
-from ..descriptor_settings import Setting
-from ..versions import compare
-from .model import Facts
+from ...descriptor import Descriptor, When
+from ...descriptor_settings import Setting
+from ...versions import compare
+from ..model import Facts
 
 
 def split(descriptor: Descriptor, facts: Facts,

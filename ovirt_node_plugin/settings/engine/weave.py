@@ -10,9 +10,9 @@ import dataclasses
 import hashlib
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..changes import compact, comparable
-from ..files import Entry
-from .model import Taker
+from ...changes import compact, comparable
+from ...files import Entry
+from ..model import Taker
 from .trail import Lifted, Rewrite, Step, lift, walked
 
 Takers = Mapping[Tuple[int, int], Optional[Taker]]

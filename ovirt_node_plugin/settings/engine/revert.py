@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ..changes import EFFECTS, Applied, Change, put_back
-from ..errors import Drifted
-from ..files import Entry, read_entry
-from ..paths import resolve_inside
-from . import live_log, services
+from ...changes import EFFECTS, Applied, Change, put_back
+from ...errors import Drifted
+from ...files import Entry, read_entry
+from ...paths import resolve_inside
+from .. import live_log, services
 from .apply import refresh
 from .checking import text_of
-from .kinds import DERIVED, KINDS, is_derived, is_shared
+from ..kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger, Others
-from .model import Context, Leaning, Taker, Wanted, Woven
+from ..model import Context, Leaning, Taker, Wanted, Woven
 from .remake import Remake, planned_remake, remake
 from .trail import Step
 from .weave import merged, unweave
