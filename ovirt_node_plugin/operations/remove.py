@@ -62,6 +62,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     if going:
         packages = session.solve(Request(subject="removing " + ", ".join(sorted(gone)),
                                          erases=going))
+        packages = session.as_installed(packages)
     notes = [f"{nevra} stays: {other} needs it." for nevra, other in sorted(needed.items())]
     context = _context(target.root, records, run)
     told = [_told(record, going, packages,

@@ -252,6 +252,12 @@ class Session:
         fetching.check_signatures(self.base, self.target, self._coming(),
                                   trust_keys=trust_keys, bundle_repos=bundle_repos)
 
+    def as_installed(self, packages: Sequence[PackageChange]) -> Tuple[PackageChange, ...]:
+        """Return ``packages`` with the headers of those that go, from the rpm database."""
+        headers = self.installed_headers(one.nevra for one in packages if one.action == "remove")
+        return tuple(_as_packed(change, headers[change.nevra])
+                     if change.nevra in headers else change for change in packages)
+
     def installed_headers(self, nevras: Iterable[str]) -> Dict[str, Header]:
         """Return the headers of those of ``nevras`` that are installed in the root."""
         return installed_headers(self.target.root, nevras)

@@ -53,7 +53,8 @@ class KernelArguments:
         return SET in (one.how, two.how) and one.code != two.code
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        return "absent" if self._missing(wanted.value, ctx) else "present"
+        known = command_line.configurations(ctx.root)
+        return "present" if known and not self._missing(wanted.value, ctx) else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return ()
