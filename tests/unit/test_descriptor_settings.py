@@ -1,6 +1,7 @@
 """Settings that place files, arguments, certificates and paths, and their conditions."""
 from __future__ import annotations
 
+import random
 from typing import Tuple, Union
 
 import pytest
@@ -127,3 +128,13 @@ def test_a_mistake_is_told_with_its_place(text: str, said: str) -> None:
 def test_an_element_without_its_attributes_is_an_error_like_any_other(element: str) -> None:
     with pytest.raises(DescriptorError, match=f"in <{element}>"):
         settings(f"<{element}/>")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_settings_and_conditions_stand_in_any_order(seed: int) -> None:
+    parts = ['<sysctl name="a.b" value="1"/>', '<group name="a"/>',
+             '<sysctl name="a.c" value="1"/>', '<when target="node"><group name="b"/><sysctl name="d.e" value="1"/></when>',
+             '<when target="host"><sysctl name="d.e" value="2"/></when>',
+             '<service name="a.service" state="enabled"/>', '<group name="c"/>']
+    random.Random(seed).shuffle(parts)
+    assert len(settings("".join(parts))) == len(parts)
