@@ -84,11 +84,14 @@ def test_a_service_switched_off_by_hand_is_told(root: Path) -> None:
     assert engine.verify(applied, ctx) == ("service sshd.service is not-found, not enabled",)
 
 
-def test_a_unit_that_cannot_be_enabled_counts_as_it_is(root: Path) -> None:
+def test_a_unit_that_nothing_can_enable_is_refused(root: Path) -> None:
     write_unit(root, "static.service", install=False)
     ctx = context(root)
-    applied = engine.apply_all([service("static.service", "enabled", ctx)], ctx)
-    assert engine.verify(applied, ctx) == ()
+    item = service("static.service", "enabled", ctx)
+    with pytest.raises(Refused, match="no \\[Install\\] section"):
+        engine.check([item], ctx, others={})
+    with pytest.raises(Refused, match="no \\[Install\\] section"):
+        engine.apply_all([item], ctx)
 
 
 @pytest.mark.parametrize(("state", "verb"), [
@@ -97,9 +100,10 @@ def test_systemctl_gets_the_root_the_verb_and_the_unit(root: Path, state: str, v
     runner = Recorder(output="disabled\n")
     ctx = context(root, runner=runner)
     engine.apply_all([service("sshd.service", state, ctx)], ctx)
+    asked = ("systemctl", f"--root={root}", "is-enabled", "--", "sshd.service")
     assert runner.argvs == [
-        ("systemctl", f"--root={root}", "is-enabled", "--", "sshd.service"),
-        ("systemctl", f"--root={root}", verb, "--", "sshd.service")]
+        asked, ("systemctl", f"--root={root}", verb, "--", "sshd.service"),
+        *([asked] if state == "enabled" else [])]
 
 
 def test_a_unit_that_the_packages_will_bring_is_accepted(root: Path) -> None:

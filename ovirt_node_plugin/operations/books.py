@@ -7,7 +7,7 @@ from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
 from .. import registry
 from ..changes import EFFECTS, Applied, Change
-from ..errors import UnknownPlugin
+from ..errors import RecordError, UnknownPlugin
 from ..library import check_name
 from ..record import InstalledPackage, Record
 from ..registry import Registry
@@ -38,8 +38,13 @@ class Books:
                 for package in record.packages}
 
     def record(self, name: str) -> Record:
-        """Return one record. Raises UnknownPlugin if there is none."""
+        """Return one record. Raises UnknownPlugin if there is none, RecordError for damage."""
         check_name(name)
+        if name in self.registry.damaged:
+            raise RecordError(
+                f"the record of plugin {name} is damaged: {self.registry.damaged[name]}",
+                hint=f"Restore /etc/ovirt.plugins.d/{name}, or remove the file if the plugin is"
+                     " gone.")
         if name not in self.records:
             raise UnknownPlugin(f"plugin {name} is not installed in {self._root}",
                                 hint="dnf node-plugin list shows those that are.")

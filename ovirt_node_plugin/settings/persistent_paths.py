@@ -36,7 +36,13 @@ class PersistentPaths:
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, PersistentPath):
             return ()
-        return (Wanted(self.name, item.path, "yes", f"keep {item.path} over new images", item),)
+        path = item.path
+        known = _is_there(path, ctx) or ctx.brings(path) is not None or any(
+            file.startswith(f"{path}/") for file in ctx.files)
+        notes = () if known else (
+            f"{path} has to be made by a scriptlet: neither the packages nor the root have it",)
+        return (Wanted(self.name, path, "yes", f"keep {path} over new images", item,
+                       notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Nothing can be wrong yet: packages and scriptlets may make the path."""

@@ -19,11 +19,12 @@ _UNITS = "etc/systemd/system"
 # systemd.unit(5), "System Unit Search Path", as far as it is in an image
 _SEARCH = (_UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
-# What systemctl(1) is-enabled may say of a unit that is as it was asked to be. A unit
-# without an [Install] section is static: there is nothing to switch.
+# A unit without an [Install] section: there is nothing by which it could be enabled
+_STATIC = "static"
+# What systemctl(1) is-enabled may say of a unit that is as it was asked to be.
 _ACCEPTED: Mapping[str, Tuple[str, ...]] = {
-    "enabled": ("enabled", "static", "indirect", "alias", "generated", "linked"),
-    "disabled": ("disabled", "static", "indirect", "masked"),
+    "enabled": ("enabled", "indirect", "alias", "generated", "linked"),
+    "disabled": ("disabled", _STATIC, "indirect", "masked"),
     "masked": ("masked",),
 }
 
@@ -62,7 +63,7 @@ class Services:
                 f"plugin {ctx.plugin} wants to {wanted.text}, but /{_UNITS}/{unit} is there,"
                 " where the mask would have to be",
                 hint="Only units in /usr/lib/systemd/system can be masked.")
-        self.state(wanted, ctx)  # and so see that systemctl is there and reads the root
+        _refuse_static(wanted, self.state(wanted, ctx), ctx)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key and wanted.value != other.value
@@ -76,6 +77,8 @@ class Services:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         _refuse_links(ctx.root)  # the plugin's packages may have brought one
         ctx.run(["systemctl", f"--root={ctx.root}", _VERBS[wanted.value], "--", wanted.key])
+        if wanted.value == "enabled":
+            _refuse_static(wanted, _state(wanted.key, ctx), ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         state = _state(applied.key, ctx)
@@ -116,6 +119,16 @@ def upholds(applied: Applied, change: Change) -> bool:
 def undoes(change: Change, applied: Applied) -> bool:
     """Say if ``change`` made untrue what ``applied``, another setting, asked for."""
     return _concerns(applied, change) and (change.after is None) != (applied.value == "disabled")
+
+
+def _refuse_static(wanted: Wanted, state: str, ctx: Context) -> None:
+    """Refuse to enable what systemctl passes over in silence; it is known once it is there."""
+    if state == _STATIC and wanted.value == "enabled":
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but it has no [Install] section, so"
+            " that nothing would start it at boot",
+            hint="Its vendor has to add one, or to leave the setting out if another unit"
+                 " starts it.")
 
 
 def _concerns(applied: Applied, change: Change) -> bool:
