@@ -15,6 +15,7 @@ from ovirt_node_plugin import registry
 from tests import support
 from tests.driver import Answer, Dnf, environment
 from tests.made import UNSIGNED, made_plugin
+from tests.treestate import tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -373,3 +374,31 @@ def test_five_thousand_files_of_a_real_plugin_take_less_than_300_kib(
     files = manifest(dnf, node, "large", "--files")["files"]
     assert len([one for one in files if one["package"]]) == 5000
     assert sum(path.stat().st_size for path in folder.iterdir()) < 300 * 1024
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_each_of_plugins_that_came_together_is_told_with_what_it_brought(
+        dnf: Dnf, node: Path, tmp_path: Path, reverse: bool) -> None:
+    bundles = [made_plugin(tmp_path, "x", files={"/opt/x/file": "x"}),
+               made_plugin(tmp_path, "y", requires="busybox", files={"/opt/y/file": "y"},
+                           scriptlets={"post": "echo y > /etc/y-left"})]
+    names = ["y", "x"] if reverse else ["x", "y"]
+    before = tree_state(node)
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, *(bundles[::-1] if reverse else bundles)))
+    told = {name: {one["path"] for one in manifest(dnf, node, name, "--files")["files"]}
+            for name in "xy"}
+    assert {"/opt/x", "/opt/x/file"} <= told["x"] and not any("y" in one for one in told["x"])
+    assert {"/opt/y", "/opt/y/file", "/etc/y-left"} <= told["y"] and "/opt/x" not in told["y"]
+    answer = done(dnf.plugin(node, "remove", "-y", names[0]))
+    assert f"stay until plugin {names[1]} goes too." in " ".join(answer.text.split())
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", names[1]))
+    assert tree_state(node) == before
+
+
+def test_a_folder_that_rpm_made_is_not_told_as_a_scriptlets_when_it_is_gone(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    done(dnf.plugin(node, "install", "-y", UNSIGNED,
+                    made_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))
+    shutil.rmtree(node / "opt/x")
+    assert "/opt/x, which came with its packages, is missing" in dnf.plugin(node, "verify").text

@@ -178,3 +178,59 @@ def test_info_of_a_bundle_has_the_plan_or_the_reason_why_there_is_none(
     plan = planned(dnf, node, built.bundle("snmp"))
     assert fits["plan"]["plugins"] == plan["plugins"] and fits["refused"] == ""
     assert not_here["plan"] is None and "needs newer core packages" in not_here["refused"]
+
+
+WANTED = '<sysctl name="net.core.somaxconn" value="4096"/>', '<group name="acme"/>'
+STAYING = [("group", "acme"), ("sysctl", "net.core.somaxconn")]
+
+
+def keys_of(plugin: Dict[str, Any], action: str) -> List[Tuple[str, str]]:
+    return sorted((one["kind"], one["key"]) for one in plugin["settings"]
+                  if one["action"] == action)
+
+
+def sharing_plugins(dnf: Dnf, root: Path, folder: Path) -> None:
+    """Install x, with a setting of its own, and y, which share WANTED."""
+    own = '<sysctl name="net.core.somaxconn6" value="1"/>'
+    for bundle in (made_plugin(folder, "x", settings=[*WANTED, own], files={"/opt/x/file": "x"}),
+                   made_plugin(folder, "y", settings=WANTED, files={"/opt/y/file": "y"})):
+        answer = dnf.plugin(root, "install", bundle, "-y", UNSIGNED)
+        assert answer.status == 0, answer.text
+
+
+def test_a_removal_takes_away_what_its_plan_said_and_shared_settings_stay(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    sharing_plugins(dnf, node, tmp_path)
+    answer = dnf.plugin(node, "remove", "x", "--dry-run", "--json")
+    (plugin,) = answer.json["plugins"]
+    assert keys_of(plugin, "stays") == STAYING
+    assert "sysctl net.core.somaxconn (4096) stays: plugin y has it too" in [
+        one["text"] for one in plugin["settings"]]
+    assert keys_of(plugin, "off") == [("sysctl", "net.core.somaxconn6")]
+    done = dnf.plugin(node, "remove", "x", "-y", "--json")
+    assert done.status == 0 and done.json["plugins"] == answer.json["plugins"]
+    (delta,) = done.json["deltas"]
+    assert settings_in(delta["settings"]["off"]) == settings_in(
+        [one for one in plugin["settings"] if one["action"] == "off"])
+    answer = dnf.plugin(node, "remove", "y", "--dry-run", "--json")
+    assert keys_of(answer.json["plugins"][0], "off") == STAYING
+    assert "acme" in (node / "etc/group").read_text()
+
+
+def test_an_upgrade_that_drops_shared_settings_leaves_them_as_its_plan_said(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    sharing_plugins(dnf, node, tmp_path)
+    bundle = made_plugin(tmp_path, "x", "1.1", files={"/opt/x/file": "x"})
+    before = tree_state(node)
+    plan = planned(dnf, node, bundle, UNSIGNED)
+    (plugin,) = plan["plugins"]
+    assert keys_of(plugin, "stays") == STAYING
+    assert keys_of(plugin, "off") == [("sysctl", "net.core.somaxconn6")]
+    assert dnf.plugin(node, "install", bundle, "-y", UNSIGNED).status == 0
+    agree(plan, manifest(dnf, node, "x"))
+    gone = {one["path"] for one in manifest(dnf, node, "x", "--delta")["delta"]["files"][
+        "removed"]}
+    after = tree_state(node)
+    assert {path for path in gone if path[1:] in after} == set()
+    assert {f"/{path}" for path in before if path not in after} <= gone
+    assert dnf.plugin(node, "verify").status == 0

@@ -8,6 +8,7 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 import pytest
 
+from ovirt_node_plugin.bundle import Bundle
 from ovirt_node_plugin.changes import Applied, Change, Watch, capture, difference, put_back
 from ovirt_node_plugin.descriptor_settings import (
     FirewallPort, FirewallService, Group, InitramfsDriver, KernelArgument, KernelModule,
@@ -15,6 +16,9 @@ from ovirt_node_plugin.descriptor_settings import (
 )
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.manifest import Manifest
+from ovirt_node_plugin.operations import switching
+from ovirt_node_plugin.operations.books import Books, settings_of
+from ovirt_node_plugin.operations.jobs import Job
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
@@ -425,6 +429,44 @@ class World:
         self.files[name] = files
         self.held[name] = Manifest(name, b"", applied, tuple(effects))
 
+    def upgrade(self, names: Sequence[str]) -> None:
+        """Bring plugins to settings made up anew, all in one run; their files stay."""
+        start = tree(self.root)
+        books = Books(self.root)
+        books.take(self._others())
+        try:
+            jobs = self._jobs(names, books)
+            assert differences(start, tree(self.root)) == []
+            notes: List[str] = []
+            reverts = [switching.switch_off(job, books, notes) for job in jobs]
+            for job, revert in zip(jobs, reverts):
+                switching.finish_off(job, revert, books)
+            for job in jobs:
+                switching.switch_on(job, books, ())
+            switching.make_again(jobs, reverts, books)
+        except Refused:
+            put_back(self.root, difference(start, tree(self.root)))
+            return
+        assert notes == []
+        self._take({name: books.applied(name) for name in self.held})
+
+    def _jobs(self, names: Sequence[str], books: Books) -> List[Job]:
+        contexts = {name: context(self.root, name, files=self.files[name]) for name in names}
+        wanted = {name: items(ctx, *self._settings(name, self.files[name]))
+                  for name, ctx in contexts.items()}
+        planned = {**books.others(names)}
+        files = engine.held(books.others(()), wanted)
+        jobs = []
+        for name in names:
+            ctx = dataclasses.replace(contexts[name], held=files)
+            upgrade = engine.plan_upgrade(
+                settings_of(books.applied(name)), wanted[name], planned, ctx)
+            bundle = Bundle(dataclasses.replace(descriptor(), name=name), None, "", (), None, ())
+            jobs.append(Job(bundle, "upgrade", None, (), upgrade,
+                            switching.plan_revert(upgrade, name, books, ctx), ctx))
+            planned[name] = engine.planned(wanted[name])
+        return jobs
+
     def remove(self, name: str) -> None:
         mine = self.held.pop(name)
         ctx = context(self.root, name)
@@ -511,7 +553,7 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_plugins_that_come_and_go_in_any_order_leave_the_tree_as_it_was(
+def test_any_plugins_that_come_change_and_go_in_any_order_leave_the_tree_as_it_was(
         root: Path, seed: int) -> None:
     write_unit(root, "shared.service", also="shared.socket")
     write_unit(root, "shared.socket")
@@ -527,6 +569,9 @@ def test_any_plugins_that_come_and_go_in_any_order_leave_the_tree_as_it_was(
         gone = [name for name in names if name not in world.held]
         if gone and (not world.held or world.random.random() < 0.6):
             world.install(world.random.choice(gone))
+        elif world.random.random() < 0.5:
+            world.upgrade(world.random.sample(
+                sorted(world.held), world.random.randint(1, len(world.held))))
         else:
             world.remove(world.random.choice(sorted(world.held)))
         world.verify()

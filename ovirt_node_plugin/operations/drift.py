@@ -4,7 +4,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import (
+    Callable, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple,
+)
 
 from .. import registry
 from ..changes import Change, alike
@@ -16,7 +18,7 @@ from ..packages.installed import read_installed
 from ..paths import is_inside
 from ..record import Record
 from ..settings import account_files
-from ..trees import Relative
+from ..trees import Relative, folders_above
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
 # What is kept there is state, and changes as the programs of a plugin run.
@@ -49,11 +51,13 @@ def inventory_problems(record: Record, manifest: Manifest, root: Path, *,
     return tuple(_package_problems(inventory, root, look))
 
 
-def effect_problems(effects: Sequence[Change], root: Path) -> Tuple[str, ...]:
+def effect_problems(effects: Sequence[Change], root: Path, *,
+                    files: Collection[str] = ()) -> Tuple[str, ...]:
     """Return which files that scriptlets made are gone or changed, a line each.
 
     Nothing is told of what lies in folders for state, and of a file that was there before
     only that it is gone. What a setting or another plugin made of it later is no drift.
+    rpm made the folders that ``files``, the packages' paths, lie in.
     """
     found: List[str] = []
     last = {change.path: change for change in effects}
@@ -67,9 +71,15 @@ def effect_problems(effects: Sequence[Change], root: Path) -> Tuple[str, ...]:
         except PermissionError:
             continue
         if problem and not (problem.endswith("changed") and _is_recorded(path, root)):
-            found.append(f"/{path}, which a scriptlet {'made' if made else 'changed'},"
-                         f" {problem}")
+            who = ("came with its packages" if made and _is_above(path, files, root) else
+                   f"a scriptlet {'made' if made else 'changed'}")
+            found.append(f"/{path}, which {who}, {problem}")
     return tuple(found)
+
+
+def _is_above(folder: str, files: Collection[str], root: Path) -> bool:
+    relative = Relative(root)
+    return any(folder in folders_above(relative(path)) for path in files)
 
 
 def _effect_problem(root: Path, path: str, after: Entry, made: bool) -> str:

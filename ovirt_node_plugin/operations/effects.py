@@ -8,14 +8,39 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence,
 
 from ..changes import EFFECTS, Applied, Change, alike, compact
 from ..files import Entry, read_entry
-from ..packages.session import Session
+from ..packages.session import PackageChange, Session
 from ..record import Record
 from ..settings import engine
 from ..settings.model import Context
-from ..trees import Relative
+from ..trees import Relative, folders_above
 from .books import Books, effects_of
+from .change import package_paths
+from .jobs import Job
 
 States = Mapping[str, Optional[Entry]]
+
+
+def split(effects: Sequence[Change], jobs: Sequence[Job], packages: Sequence[PackageChange],
+          root: Path) -> Dict[str, Tuple[Change, ...]]:
+    """Return which plugin has to answer for which change that a transaction brought.
+
+    A new folder in which packages of one plugin alone have files is that plugin's: rpm
+    made it. Nothing says which scriptlet did the rest: it is of the only plugin whose
+    packages have any, else of the first.
+    """
+    coming = {job.name: [one for one in packages if one.action != "remove"
+                         and one.nevra in job.packages] for job in jobs}
+    makers = [name for name, mine in coming.items()
+              if any(one.header is not None and one.header.scriptlets for one in mine)]
+    rest = makers[0] if len(makers) == 1 else jobs[0].name
+    folders = {name: {folder for path in package_paths(root, mine)
+                      for folder in folders_above(path)} for name, mine in coming.items()}
+    found: Dict[str, List[Change]] = {job.name: [] for job in jobs}
+    for change in effects:
+        is_new = change.before is None and change.after is not None and change.after.kind == "dir"
+        above = [name for name, inside in folders.items() if is_new and change.path in inside]
+        found[above[0] if len(above) == 1 else rest].append(change)
+    return {name: tuple(changes) for name, changes in found.items()}
 
 
 def states(effects: Iterable[Change], root: Path) -> States:

@@ -2,25 +2,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Collection, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Any, Collection, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from .. import journal, registry
 from ..bundle import Bundle
-from ..changes import EFFECTS, Applied, Change
+from ..changes import Applied, Change
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
 from ..run import Runner
 from ..settings import engine, module_index
 from ..settings.engine import live
-from ..settings.engine.apply import chained
 from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
 from ..settings.model import Context
 from ..versions import compare
 from . import (
-    allowed_paths, change, conflicts, leaving_out, noteworthy, outlook, recording, requirements,
-    solving, taking_effect,
+    allowed_paths, change, conflicts, effects, leaving_out, noteworthy, outlook, recording,
+    requirements, solving, switching, taking_effect,
 )
-from .books import Books, effects_of, settings_of
+from .books import Books, settings_of
 from .facts import facts_of
 from .inventories import Inventories
 from .jobs import Job
@@ -82,30 +81,33 @@ def carry_out(ready: Installation, session: Session, *,
     packages = ready.plan.packages
     intent = journal.Intent(_operation(ready.jobs), tuple(job.name for job in ready.jobs),
                             change.TOOL)
+    session.check_unchanged(packages)
     leave_out = leaving_out.left_out(ready.jobs)
     run = ready.jobs[0].context.run
     notes: List[str] = []
     with change.journaled(session, intent, _scope(ready, leave_out), run=run) as opened:
-        taken = Inventories(ready.jobs, packages, session, left_out=leave_out)
-        reverts = [_switch_off(job, books, notes) for job in ready.jobs]
+        taken = Inventories(ready.jobs, packages, session, books, left_out=leave_out)
+        reverts = [switching.switch_off(job, books, notes) for job in ready.jobs]
         taking_effect.stop_units(packages, ready.jobs[0].context)
         taking_effect.expect(packages, ready.jobs[0].context)
         if packages:
             change.run_packages(session, displays, leave_out=leave_out)
         owned = change.package_paths(root, packages)
-        effects = opened.effects(
+        left = opened.effects(
             owned=owned,
             replaced=change.package_paths(root, [one for one in packages
                                                  if one.action == "remove"]),
             ours={one.path for revert in reverts for one in revert.restore})
-        requirements.check_effects(effects)
-        notes += noteworthy.left_by_scriptlets(effects, owned)
-        taken.packages_done(effects)
+        requirements.check_effects(left)
+        notes += noteworthy.left_by_scriptlets(left, owned)
+        parts = effects.split(left, ready.jobs, packages, root)
+        taken.packages_done(parts)
         moment = registry.installed_now()
         for job, revert in zip(ready.jobs, reverts):
-            _switch_on(job, revert, books, effects)
-            effects = ()
-        _make_again(ready.jobs, reverts, books)
+            switching.finish_off(job, revert, books)
+        for job in ready.jobs:
+            switching.switch_on(job, books, parts[job.name])
+        switching.make_again(ready.jobs, reverts, books)
         notes += taking_effect.switch_on(ready.jobs, reverts, packages, books)
         for job in ready.jobs:
             applied = books.applied(job.name)
@@ -123,7 +125,7 @@ def _scope(ready: Installation, leave_out: Collection[str]) -> journal.Scope:
     return change.scope(
         target, packages, records=[*ready.books.records, *(job.name for job in jobs)],
         kernels=_kernels(packages, jobs),
-        changes=[one for job in jobs for one in job.revert.restore],
+        changes=_put_back(jobs),
         paths=[*leave_out, *replaced_files(kinds, target.root)],
         folders=[folder for job in jobs for folder in _folders(job)],
         whole=kept_whole(kinds))
@@ -152,75 +154,39 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
           session: Session, packages: Sequence[PackageChange], run: Runner) -> Tuple[Job, ...]:
     shares = session.attribute(solving.asked(active), books.packages)
-    files = {one.nevra: one.files for one in packages if one.action != "remove"}
     planned: Dict[str, Sequence[Applied]] = {
         **books.others(without=[bundle.descriptor.name for bundle in active])}
+    contexts = _contexts(active, shares, books, session, packages, run)
+    wanted = {bundle.descriptor.name: engine.wanted(bundle.descriptor, context)
+              for bundle, context in zip(active, contexts)}
+    held = engine.held(books.others(()), wanted)
+    jobs: List[Job] = []
+    for bundle, found in zip(active, contexts):
+        name, context = bundle.descriptor.name, replace(found, held=held)
+        upgrade = engine.plan_upgrade(settings_of(books.applied(name)), wanted[name], planned,
+                                      context, repair=actions[name] == REPAIR)
+        jobs.append(Job(bundle, actions[name], books.records.get(name),
+                        tuple(sorted(shares[name])), upgrade,
+                        switching.plan_revert(upgrade, name, books, context), context))
+        planned[name] = engine.planned(wanted[name])
+    return tuple(jobs)
+
+
+def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: Books,
+              session: Session, packages: Sequence[PackageChange], run: Runner) -> List[Context]:
+    files = {one.nevra: one.files for one in packages if one.action != "remove"}
     facts = facts_of(session, packages, books)
     leaving = LeavingOut(active, shares, packages, books, session, facts)
-    jobs: List[Job] = []
-    for bundle in active:
-        name = bundle.descriptor.name
+    found = []
+    for name in (bundle.descriptor.name for bundle in active):
         leavable = leaving.leavable(name)
         paths = {path: 0 for nevra in shares[name]
                  for path in files.get(nevra) or session.files(nevra)
                  if path not in leavable.sizes}
-        context = Context(root=session.target.root, plugin=name, files=paths, run=run,
-                          facts=facts, leavable=leavable,
-                          live=live.is_live(session.target.root))
-        wanted = engine.wanted(bundle.descriptor, context)
-        upgrade = engine.plan_upgrade(settings_of(books.applied(name)), wanted, planned, context,
-                                      repair=actions[name] == REPAIR)
-        jobs.append(Job(bundle, actions[name], books.records.get(name),
-                        tuple(sorted(shares[name])), upgrade,
-                        _plan_revert(upgrade, name, books, context), context))
-        planned[name] = engine.planned(wanted)
-    return tuple(jobs)
-
-
-def _plan_revert(upgrade: engine.Upgrade, name: str, books: Books,
-                 context: Context) -> engine.Revert:
-    effects = tuple(one for one in books.applied(name) if one.kind == EFFECTS)
-    return engine.plan_revert(
-        upgrade.gone, {**books.others([name]), name: (*upgrade.kept, *effects)}, context.root)
-
-
-def _switch_off(job: Job, books: Books, notes: List[str]) -> engine.Revert:
-    """Put back the settings that go; planned anew, as earlier jobs may have handed some over."""
-    revert = _plan_revert(job.upgrade, job.name, books, job.context)
-    notes.extend(taking_effect.switch_off(revert, job.context))
-    engine.do_revert(revert, job.context)
-    effects = tuple(one for one in books.applied(job.name) if one.kind == EFFECTS)
-    books.take({job.name: (*job.upgrade.kept, *effects)})
-    books.take(revert.handed)
-    return revert
-
-
-def _switch_on(job: Job, revert: engine.Revert, books: Books,
-               effects: Tuple[Change, ...]) -> None:
-    """Bring a plugin's settings in the books, and its effects, to those of its new version.
-
-    All but what is derived from those of several plugins.
-    """
-    books.take(engine.finish_revert(replace(revert, remake=()), books.others(()),
-                                    job.context).handed)
-    applied = engine.apply_upgrade(job.upgrade, job.context, kept=books.applied(job.name),
-                                   others=books.others([job.name]), derived=False)
-    left = chained(effects_of(applied), effects)
-    applied = settings_of(applied)
-    if left:
-        applied = (*applied, Applied(EFFECTS, "", "", "", left))
-    books.take({job.name: applied})
-
-
-def _make_again(jobs: Sequence[Job], reverts: Sequence[engine.Revert], books: Books) -> None:
-    """Bring what is derived, when all else of all plugins is on: so it is made but once."""
-    for job, revert in zip(jobs, reverts):
-        rest = engine.Revert((), {}, remake=revert.remake)
-        books.take(engine.finish_revert(rest, books.others(()), job.context).handed)
-    for job in jobs:
-        books.take({job.name: engine.apply_upgrade(
-            job.upgrade, job.context, kept=books.applied(job.name),
-            others=books.others([job.name]), derived=True)})
+        found.append(Context(root=session.target.root, plugin=name, files=paths, run=run,
+                             facts=facts, leavable=leavable,
+                             live=live.is_live(session.target.root)))
+    return found
 
 
 def _notes(packages: Sequence[PackageChange]) -> Tuple[str, ...]:
@@ -239,6 +205,18 @@ def _kernels(packages: Sequence[PackageChange], jobs: Sequence[Job]) -> Set[str]
         found.update(one.key for one in job.upgrade.order if one.kind == module_index.KIND.name)
         found.update(one.key for one in job.upgrade.gone if one.kind == module_index.KIND.name)
     return found
+
+
+def _put_back(jobs: Sequence[Job]) -> Iterator[Change]:
+    """Yield what switching off may put back.
+
+    That is more than each plan says by itself: a shared setting's changes go from one
+    plugin to the next, and are put back where the last one gives it up.
+    """
+    for job in jobs:
+        yield from job.revert.restore
+        for one in job.upgrade.gone:
+            yield from one.changes
 
 
 def _folders(job: Job) -> Set[str]:

@@ -1,6 +1,7 @@
 """What plugins bring, taken down while they are installed: begun before, ended after."""
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import replace
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -16,8 +17,9 @@ from ..packages.headers import Header, PackedFile
 from ..packages.installed import Installed, read_installed
 from ..packages.session import PackageChange, Session
 from ..record import Record
-from . import accounts
-from .books import settings_of
+from ..trees import Relative
+from . import accounts, sharing
+from .books import Books, settings_of
 from .change import TOOL
 from .jobs import Job
 from .results import REPAIR
@@ -35,7 +37,9 @@ class Inventories:
     """
 
     def __init__(self, jobs: Sequence[Job], packages: Sequence[PackageChange],
-                 session: Session, *, left_out: Collection[str] = ()) -> None:
+                 session: Session, books: Books, *, left_out: Collection[str] = ()) -> None:
+        self._jobs = jobs
+        self._books = books
         self._session = session
         self._root = session.target.root
         self._left_out = left_out
@@ -46,30 +50,30 @@ class Inventories:
         self._nevras = sorted({nevra for job in jobs for nevra in job.packages})
         self._there: Dict[str, Installed] = {}
         self._headers: Dict[str, Header] = {}
-        self._accounts: Tuple[Account, ...] = ()
+        self._accounts: Dict[str, Tuple[Account, ...]] = {}
 
-    def packages_done(self, effects: Sequence[Change]) -> None:
-        """Look at what the transaction installed; ``effects`` are what scriptlets changed.
+    def packages_done(self, effects: Mapping[str, Sequence[Change]]) -> None:
+        """Look at what the transaction installed.
+
+        ``effects`` are what scriptlets changed, by the plugin that has to answer for it.
 
         Raises Refused if it installed another package than the one that was planned.
         """
         self._there = read_installed(self._root, self._nevras)
         for nevra, header in self._coming.items():
             found = self._there.get(nevra)
-            if found is not None and found.digest and header.digest not in ("", found.digest):
+            if found is None or header.digest != found.digest:
                 raise Refused(
                     f"the package that was installed as {nevra} is not the one that was planned:"
                     " somebody put another one in its place in between",
                     hint="Find out who can write to the repository, or to dnf's cache.")
         self._headers = self._session.installed_headers(
             nevra for nevra in self._nevras if nevra not in self._coming)
-        self._accounts = accounts.by_scriptlets(effects, self._root)
+        self._accounts = {name: accounts.by_scriptlets(mine, self._root)
+                          for name, mine in effects.items()}
 
     def of(self, job: Job, applied: Sequence[Applied], moment: str) -> Inventory:
-        """Return the inventory of a plugin, of which ``applied`` is all that is switched on.
-
-        What scriptlets did in the transaction is told of the first that is asked for.
-        """
+        """Return the inventory of a plugin, of which ``applied`` is all that is switched on."""
         old = self._old.get(job.name)
         earlier = old.operations if old is not None else ()
         number = len(earlier) + 1
@@ -128,14 +132,17 @@ class Inventories:
         for path, one in was.items():
             if path in now and now[path].since == number:
                 found.setdefault(path, one)
-        return tuple(one.remembered() for _, one in sorted(found.items()))
+        relative = Relative(self._root)  # what the plugin no longer has may still be another's
+        return tuple(one.remembered() for path, one in sorted(found.items())
+                     if path in now or not os.path.lexists(self._root / relative(path)))
 
     def _operation(self, job: Job, packages: Sequence[Package], applied: Sequence[Applied],
                    old: Optional[Inventory], moment: str) -> Operation:
         mine = {one.nevra for one in packages}
         had = {one.nevra for one in old.packages} if old is not None else set()
         settings = {(one.kind, one.key): replace(one, changes=()) for one in settings_of(applied)}
-        brought, gone = self._account_changes(tuple(settings.values()), old)
+        staying = sharing.staying_of_job(job, self._jobs, self._books)
+        brought, gone = self._account_changes(job.name, tuple(settings.values()), old)
         return Operation(
             job.action, moment, TOOL, job.old.version if job.old is not None else "",
             job.bundle.descriptor.version,
@@ -146,17 +153,19 @@ class Inventories:
                               if (one.kind, one.key) in settings),
             settings_again=tuple(settings[one.kind, one.key] for one in job.upgrade.refreshed
                                  if (one.kind, one.key) in settings),
-            settings_off=tuple(replace(one, changes=()) for one in job.upgrade.gone),
+            settings_off=tuple(replace(one, changes=()) for one in job.upgrade.gone
+                               if (one.kind, one.key) not in staying),
             accounts_added=brought, accounts_removed=gone)
 
-    def _account_changes(self, settings: Sequence[Applied], old: Optional[Inventory],
+    def _account_changes(self, plugin: str, settings: Sequence[Applied],
+                         old: Optional[Inventory],
                          ) -> Tuple[Tuple[Account, ...], Tuple[Account, ...]]:
         known = old.accounts if old is not None else ()
         names = {(one.kind, one.name) for one in known}
         present = accounts.Present(self._root)
         brought = {(one.kind, one.name): one
-                   for one in (*self._accounts, *accounts.by_settings(settings))}
-        self._accounts = ()
+                   for one in (*self._accounts.get(plugin, ()),
+                               *accounts.by_settings(settings))}
         return (tuple(one for key, one in sorted(brought.items())
                       if key not in names and present(one)),
                 tuple(one for one in known if not present(one)))

@@ -14,16 +14,21 @@ from . import accounts
 from .change import TOOL
 from .inventories import recorded
 from .results import REMOVE
+from .sharing import Key
 from .unowned import Describer
 
 
 class Leavings:
-    """The files, packages and accounts of plugins that go; to be made before they do."""
+    """The files, packages and accounts of plugins that go; to be made before they do.
+
+    ``staying`` are kind and key of those of their settings that other plugins keep.
+    """
 
     def __init__(self, records: Sequence[Record], packages: Iterable[PackageChange],
-                 session: Session) -> None:
+                 session: Session, *, staying: Collection[Key] = ()) -> None:
         self._root = session.target.root
         self._records = records
+        self._staying = staying
         self._going = {one.nevra for one in packages if one.action == "remove"}
         self._old = {record.name: recorded(record, session) for record in records}
         self._relative = Relative(self._root)
@@ -43,7 +48,8 @@ class Leavings:
             REMOVE, moment, TOOL, record.version, "",
             packages_removed=tuple(one.nevra for one in old.packages
                                    if one.nevra in self._going),
-            settings_off=tuple(replace(one, changes=()) for one in record.settings),
+            settings_off=tuple(replace(one, changes=()) for one in record.settings
+                               if (one.kind, one.key) not in self._staying),
             accounts_removed=tuple(one for one in old.accounts if not present(one)))
         gone: List[File] = [one for one in _of(old, self._going)
                             if not self._is_there(self._paths[one.path])]

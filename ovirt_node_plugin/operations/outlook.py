@@ -9,14 +9,13 @@ from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 from ..changes import Applied
 from ..packages.session import PackageChange
 from ..settings import engine
-from ..settings.kinds import is_derived, is_shared
-from ..settings.engine.upgrade import Upgrade
 from ..target import Target
-from . import taking_effect
+from . import sharing, taking_effect
 from .books import Books
 from .jobs import Job
 from .results import (
-    AGAIN, KEEP, OFF, ON, FolderCount, PlannedSetting, PluginAction, Share, Signature, Space,
+    AGAIN, KEEP, OFF, ON, STAYS, FolderCount, PlannedSetting, PluginAction, Share, Signature,
+    Space,
 )
 
 _FOLDER_PARTS = 2  # /usr/share, /opt/acme
@@ -30,7 +29,8 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange],
     return PluginAction(
         job.action, descriptor.name, descriptor.version, job.old.version if job.old else "",
         descriptor.vendor, descriptor.summary, job.bundle.source, job.packages,
-        settings=settings(job.upgrade), now=taking_effect.planned(job), files=folder_counts(mine),
+        settings=_settings(job, jobs, books), now=taking_effect.planned(job),
+        files=folder_counts(mine),
         shares=_shares(job, jobs, books),
         notes=(*engine.left_out(descriptor, job.context), *job.upgrade.notes,
                *job.revert.notes))
@@ -43,19 +43,20 @@ def kept(job_name: str, books: Books, *, source: str) -> PluginAction:
                         record.summary, source, tuple(one.nevra for one in record.packages))
 
 
-def settings(upgrade: Upgrade) -> Tuple[PlannedSetting, ...]:
-    """Return the settings that come on, are applied again, or go, in that order."""
-    return (*(PlannedSetting(ON, one.kind, one.key, one.value, one.text)
-              for one in upgrade.fresh),
-            *(PlannedSetting(AGAIN, one.kind, one.key, one.value, f"again: {one.text}")
-              for one in upgrade.refreshed),
-            *undone(upgrade.gone))
+def dropped(gone: Iterable[Applied],
+            staying: Mapping[sharing.Key, Sequence[str]]) -> Tuple[PlannedSetting, ...]:
+    """Return the settings ``gone`` as ones that are undone, or stay for other plugins.
 
-
-def undone(gone: Iterable[Applied]) -> Tuple[PlannedSetting, ...]:
-    """Return the settings ``gone`` as ones that are undone."""
-    return tuple(PlannedSetting(OFF, one.kind, one.key, one.value,
-                                f"undo {engine.text_of(one)}") for one in gone)
+    ``staying`` has the names of these, by kind and key.
+    """
+    found = []
+    for one in gone:
+        names = staying.get((one.kind, one.key), ())
+        text = engine.text_of(one)
+        found.append(PlannedSetting(
+            STAYS if names else OFF, one.kind, one.key, one.value,
+            f"{text} stays: {_have(names)} it too" if names else f"undo {text}"))
+    return tuple(found)
 
 
 def folder_counts(packages: Iterable[PackageChange]) -> Tuple[FolderCount, ...]:
@@ -93,19 +94,31 @@ def space(target: Target, packages: Sequence[PackageChange]) -> Space:
                  state.f_bavail * state.f_frsize)
 
 
+def _settings(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[PlannedSetting, ...]:
+    """Return the settings that come on, are applied again, or are dropped, in that order."""
+    upgrade = job.upgrade
+    return (*(PlannedSetting(ON, one.kind, one.key, one.value, one.text)
+              for one in upgrade.fresh),
+            *(PlannedSetting(AGAIN, one.kind, one.key, one.value, f"again: {one.text}")
+              for one in upgrade.refreshed),
+            *dropped(upgrade.gone, sharing.staying_of_job(job, jobs, books)))
+
+
+def _have(names: Sequence[str]) -> str:
+    return f"plugin {names[0]} has" if len(names) == 1 else f"plugins {', '.join(names)} have"
+
+
 def _shares(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[Share, ...]:
     packages: Dict[str, List[str]] = {}
     for name, nevras in _claims(job, jobs, books).items():
         for nevra in sorted(set(nevras) & set(job.packages)):
             packages.setdefault(nevra, []).append(name)
     found = [Share("package", nevra, tuple(sorted(names))) for nevra, names in packages.items()]
+    others = sharing.in_run(job, jobs, books)
     for item in job.upgrade.order:
-        if not is_shared(item.kind) or is_derived(item.kind):
-            continue
-        names = [name for name, keys in _shared_keys(job, jobs, books).items()
-                 if (item.kind, item.key) in keys]
+        names = sharing.holders((item.kind, item.key), others)
         if names:
-            found.append(Share(item.kind, item.key, tuple(sorted(names))))
+            found.append(Share(item.kind, item.key, names))
     return tuple(found)
 
 
@@ -114,14 +127,4 @@ def _claims(job: Job, jobs: Sequence[Job], books: Books) -> Dict[str, Sequence[s
     installed = {name: tuple(one.nevra for one in record.packages)
                  for name, record in books.records.items()
                  if name != job.name and name not in others}
-    return {**installed, **others}
-
-
-def _shared_keys(job: Job, jobs: Sequence[Job],
-                 books: Books) -> Dict[str, Sequence[Tuple[str, str]]]:
-    others: Dict[str, Sequence[Tuple[str, str]]] = {
-        one.name: [(item.kind, item.key) for item in one.upgrade.order]
-        for one in jobs if one is not job}
-    installed = {name: [(one.kind, one.key) for one in applied]
-                 for name, applied in books.others([job.name, *others]).items()}
     return {**installed, **others}

@@ -206,7 +206,7 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
                       leavable=leaving_out.recorded(record.settings, files, session),
                       live=live.is_live(target.root))
     problems += engine.verify(manifest.settings, context)
-    problems += drift.effect_problems(manifest.effects, target.root)
+    problems += drift.effect_problems(manifest.effects, target.root, files=files)
     problems += drift.inventory_problems(record, manifest, target.root, look=os.geteuid() != 0)
     return Check(record.name, record.version, tuple(problems))
 

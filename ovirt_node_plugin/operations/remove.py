@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, Sequence, Set, Tuple
 
 from .. import journal, registry
 from ..inventory import Delta
@@ -14,10 +14,10 @@ from ..settings import engine, module_index
 from ..settings.engine import live
 from ..settings.kinds import kept_whole, replaced_files
 from ..settings.model import Context
-from . import change, effects, outlook, taking_effect
+from . import change, effects, outlook, sharing, taking_effect
 from .books import Books, effects_of, settings_of
 from .leavings import Leavings
-from .results import REMOVE, Plan, PluginAction
+from .results import REMOVE, Plan, PlannedSetting, PluginAction
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,16 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
         packages = session.as_installed(packages)
     notes = [f"{nevra} stays: {other} needs it." for nevra, other in sorted(needed.items())]
     context = _context(target.root, records, run)
-    told = [_told(record, going, packages,
+    staying = sharing.staying_without(gone, books)
+    told = [_told(record, going, packages, outlook.dropped(record.settings, staying),
                   taking_effect.planned_off(record, revert, books, packages, context))
             for record in records]
+    keepers = _keepers(records, books)
     shown = Plan("remove", target, tuple(told), packages, session.table(),
-                 (*notes, *revert.notes, *taking_effect.notes(target)),
+                 (*notes, *_effects_stay(gone, keepers, books), *revert.notes,
+                  *taking_effect.notes(target)),
                  space=outlook.space(target, packages))
-    return Removal(shown, records, books, revert, _keepers(records, books))
+    return Removal(shown, records, books, revert, keepers)
 
 
 def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
@@ -91,7 +94,8 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
                         paths=replaced_files({one.kind for one in mine}, root),
                         whole=kept_whole(one.kind for one in mine))
     context = _context(root, ready.records, run)
-    leavings = Leavings(ready.records, packages, session)
+    leavings = Leavings(ready.records, packages, session,
+                        staying=sharing.staying_without(names, books))
     with change.journaled(session, journal.Intent("remove", names, change.TOOL), what, run=run):
         notes = [*taking_effect.switch_off(ready.revert, context)]
         taking_effect.stop_units(packages, context)
@@ -143,11 +147,22 @@ def _keepers(records: Sequence[Record], books: Books) -> Tuple[str, ...]:
                       or any(package.nevra in mine for package in record.packages)))
 
 
+def _effects_stay(gone: Iterable[str], keepers: Sequence[str], books: Books) -> Tuple[str, ...]:
+    """Return a line on whom what scriptlets did is handed to, if they did anything."""
+    if not keepers or not any(effects_of(books.applied(name)) for name in gone):
+        return ()
+    who = (f"plugin {keepers[0]} goes" if len(keepers) == 1 else
+           f"plugins {', '.join(keepers)} go")
+    return ("What scriptlets did, and folders that came with packages, stay until"
+            f" {who} too.",)
+
+
 def _told(record: Record, going: Sequence[str],
-          packages: Sequence[PackageChange], now: Tuple[str, ...]) -> PluginAction:
+          packages: Sequence[PackageChange], settings: Tuple[PlannedSetting, ...],
+          now: Tuple[str, ...]) -> PluginAction:
     mine = {one.nevra for one in record.packages}
     return PluginAction(
         REMOVE, record.name, "", record.version, record.vendor, record.summary, record.source,
         tuple(one.nevra for one in record.packages if one.nevra in going),
-        settings=outlook.undone(record.settings), now=now,
+        settings=settings, now=now,
         files=outlook.folder_counts(one for one in packages if one.nevra in mine))

@@ -10,13 +10,14 @@ from ..target import Target
 from .noteworthy import Notable
 
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
-ON, AGAIN, OFF = "on", "again", "off"
+ON, AGAIN, OFF, STAYS = "on", "again", "off", "stays"
 
 
 @dataclass(frozen=True)
 class PlannedSetting:
-    """One setting and what happens to it: it comes ON, is applied AGAIN or goes OFF.
+    """One setting and what happens to it: it comes ON, is applied AGAIN, goes OFF or STAYS.
 
+    It stays where its plugin drops it and another one has it too.
     ``kind``, ``key`` and ``value`` are as in the record, ``text`` is a line for people.
     """
 

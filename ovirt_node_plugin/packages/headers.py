@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 import dnf.rpm.transaction
 import rpm
 
-from ..errors import NodePluginError
+from ..errors import NodePluginError, Refused
 
 # rpm(8) and rpm's rpmtag.h: a scriptlet is there if its interpreter is.
 _SCRIPTLETS = ("pretrans", "prein", "postin", "preun", "postun", "posttrans", "preuntrans",
@@ -22,6 +22,9 @@ _SIGNATURES = ("OPENPGP", "RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG")
 _KEY = re.compile(r"[Kk]ey (?:ID|[Ff]ingerprint):? ([0-9a-f]{16,64})")
 # RPMVSF_MASK_NOSIGNATURES and _NODIGESTS, and no need for a header, of rpmts.h
 _UNCHECKED = -1
+# Control characters of C0 and C1, and those that turn the direction of text
+_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_MOST_FILES = 500_000
 _ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 
 
@@ -81,7 +84,8 @@ class Header:
 def read_header(path: Path) -> Header:
     """Return the header of the RPM file at the host path ``path``; checks no signature.
 
-    Raises NodePluginError if it is no RPM file, or cannot be read.
+    Raises NodePluginError if it is no RPM file, or cannot be read, and Refused for a
+    header that leaves something out which the checks of a plugin need.
     """
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(_UNCHECKED)
@@ -90,7 +94,10 @@ def read_header(path: Path) -> Header:
     except OSError as exc:
         raise NodePluginError(f"{path} cannot be read: {exc.strerror}") from exc
     try:
-        return _header(transaction.hdrFromFdno(handle))
+        raw = transaction.hdrFromFdno(handle)
+        header = _header(raw)
+        _refuse_odd(raw, header)
+        return header
     except rpm.error as exc:
         raise NodePluginError(f"{path} is no RPM package: {exc}") from exc
     finally:
@@ -118,7 +125,7 @@ def signers(root: Path) -> Dict[str, str]:
     for raw in transaction.dbMatch("name", "gpg-pubkey"):
         words = re.sub(r"^gpg\((.*)\)$|^(.*) public key$", r"\1\2", str(raw["summary"]))
         for key in _key_ids(raw):
-            found[key] = words
+            found[key] = printable(words)
     return found
 
 
@@ -175,17 +182,53 @@ def _tag(raw: Any, name: str) -> Any:
 
 def _files(raw: Any) -> Tuple[PackedFile, ...]:
     names: Sequence[str] = raw["filenames"] or ()
-    sizes = raw["longfilesizes"] or raw["filesizes"]
     algorithm = _ALGORITHMS.get(raw["filedigestalgo"] or 1, "unknown")
-    capabilities = raw["filecaps"] or [""] * len(names)
-    columns = zip(names, raw["filemodes"], raw["fileusername"], raw["filegroupname"], sizes,
-                  raw["filedigests"], raw["filelinktos"], capabilities, raw["fileflags"])
+    columns = [_padded(column, default, len(names)) for column, default in _columns(raw)]
     return tuple(
         PackedFile(str(path), mode & 0xFFFF, str(owner), str(group), int(size),
                    f"{algorithm}:{digest}" if digest else "", str(link),
                    str(caps).lstrip("= ").strip(), bool(flags & rpm.RPMFILE_GHOST),
                    bool(flags & rpm.RPMFILE_CONFIG))
-        for path, mode, owner, group, size, digest, link, caps, flags in columns)
+        for path, mode, owner, group, size, digest, link, flags, caps in zip(names, *columns))
+
+
+def _columns(raw: Any) -> List[Tuple[Sequence[Any], Any]]:
+    """Return what a header says of its files, tag by tag, with what a lacking one means."""
+    return [(raw["filemodes"], 0), (raw["fileusername"], ""), (raw["filegroupname"], ""),
+            (raw["longfilesizes"] or raw["filesizes"], 0), (raw["filedigests"], ""),
+            (raw["filelinktos"], ""), (raw["fileflags"], 0), (raw["filecaps"], "")]
+
+
+def _padded(column: Sequence[Any], default: Any, count: int) -> Sequence[Any]:
+    return [*column[:count], *[default] * (count - len(column))]
+
+
+def _refuse_odd(raw: Any, header: Header) -> None:
+    """Raise Refused for a header that rpm would install and of which not all can be told.
+
+    Only capabilities may be left out: rpmbuild leaves them out where there are none.
+    """
+    names = raw["filenames"] or ()
+    lengths = {len(column) for column, _ in _columns(raw)[:-1]} | {len(raw["basenames"] or ())}
+    shown = [text for file in header.files
+             for text in (file.path, file.owner, file.group, file.link, file.capabilities)]
+    if lengths - {len(names)} or len(raw["filecaps"] or ()) not in (0, len(names)):
+        problem = "does not say of every file what it is"
+    elif len(names) > _MOST_FILES:
+        problem = f"has more than {_MOST_FILES} files"
+    elif any(map(_UNSHOWN.search, (header.nevra, *shown))):
+        problem = "has control characters in names"
+    elif not header.digest:
+        problem = "has no digest of itself"
+    else:
+        return
+    raise Refused(f"the header of {printable(header.nevra)} {problem}.",
+                  hint="Do not install it; ask its vendor.")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with characters that a terminal would obey, or hide, as escapes."""
+    return _UNSHOWN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
 def by_path(headers: Iterable[Header]) -> Mapping[str, PackedFile]:

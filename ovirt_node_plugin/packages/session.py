@@ -18,7 +18,7 @@ import hawkey
 
 from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import Install
-from ..errors import Locked, NodePluginError, RolledBack, UnmetDependency
+from ..errors import Locked, NodePluginError, Refused, RolledBack, UnmetDependency
 from ..paths import resolve_inside
 from . import core, explain, fetching, repos, unpacking
 from .headers import Header, installed_headers, read_header, signers
@@ -251,6 +251,19 @@ class Session:
         """
         fetching.check_signatures(self.base, self.target, self._coming(),
                                   trust_keys=trust_keys, bundle_repos=bundle_repos)
+
+    def check_unchanged(self, packages: Sequence[PackageChange]) -> None:
+        """Raise Refused if an RPM is another one than when ``packages`` were fetched.
+
+        One in a local repository is not copied, and somebody may have been at it while
+        the plan was looked at.
+        """
+        planned = {change.nevra: change.header for change in packages}
+        for package in self._coming():
+            if read_header(Path(package.localPkg())) != planned.get(str(package)):
+                raise Refused(
+                    f"the RPM of {package} is not the one that was planned any more",
+                    hint="Nothing was changed. Find out who can write to the repository.")
 
     def as_installed(self, packages: Sequence[PackageChange]) -> Tuple[PackageChange, ...]:
         """Return ``packages`` with the headers of those that go, from the rpm database."""

@@ -7,7 +7,7 @@ from typing import List, Sequence
 
 from ..operations.noteworthy import SCRIPTLETS, Notable
 from ..operations.results import (
-    INSTALL, KEEP, OFF, REMOVE, REPAIR, UPGRADE, Check, Plan, PlannedSetting, PluginAction,
+    INSTALL, KEEP, OFF, REMOVE, REPAIR, STAYS, UPGRADE, Check, Plan, PlannedSetting, PluginAction,
     PluginInfo, PluginState, Signature, Space,
 )
 from ..packages.repos import RepoState
@@ -115,7 +115,7 @@ def _planned(plugin: PluginAction, *, with_packages: bool) -> List[str]:
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""
     lines = [f" {_PLANNED[plugin.action]} {plugin.name} {version}{vendor}"]
     lines += [f"   {line}" for line in _counted(plugin)]
-    lines += [f"   {one.text}" for one in sorted(plugin.settings, key=_undone_first)]
+    lines += [f"   {one.text}" for one in sorted(plugin.settings, key=_dropped_first)]
     if not plugin.settings:
         lines.append("   no setting changes")
     if not with_packages and plugin.action != REMOVE:
@@ -126,8 +126,8 @@ def _planned(plugin: PluginAction, *, with_packages: bool) -> List[str]:
     return lines + [f"   note: {note}" for note in plugin.notes]
 
 
-def _undone_first(setting: PlannedSetting) -> bool:
-    return setting.action != OFF
+def _dropped_first(setting: PlannedSetting) -> int:
+    return {OFF: 0, STAYS: 1}.get(setting.action, 2)
 
 
 def _counted(plugin: PluginAction) -> List[str]:

@@ -77,8 +77,10 @@ class Context:
     ``files`` are all the files that the plugin's packages bring, as absolute
     paths inside the root with their ``st_mode`` of the RPM header, 0 where it is
     not known, without those that are left out; ``leavable`` are the files that may be.
-    ``live`` says that the root is the system that runs, and so that settings take
-    effect at once.
+    ``held`` are the files that installed plugins' settings put there, by path relative to
+    the root: which plugin keeps it, empty if those that have it give it up before this
+    plugin's settings come on. ``live`` says that the root is the system that runs, and so
+    that settings take effect at once.
     """
 
     root: Path
@@ -87,6 +89,7 @@ class Context:
     run: Runner
     facts: Facts = NO_FACTS
     leavable: Leavable = NO_FILES
+    held: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
 
     def brings(self, path: str) -> Optional[int]:

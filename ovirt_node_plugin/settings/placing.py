@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import Refused
 from ..files import read_entry, write_atomic
-from ..paths import resolve_inside
+from ..paths import relative_inside, resolve_inside
 from .model import Context, Wanted
 
 
@@ -44,12 +44,24 @@ def check_place(wanted: Wanted, place: str, ctx: Context, *, mine: bool) -> None
         raise Refused(f"{here} the plugin's own packages bring /{place}",
                       hint="Its vendor has to do one of the two, not both.")
     if not mine and read_entry(ctx.root, place, content=False):
-        owner = ctx.facts.owner(place)
-        if owner:
-            raise Refused(f"{here} {owner} has /{place}",
-                          hint="The two do not go together; ask their vendors.")
-        raise Refused(f"{here} /{place} is there already and not a plugin's",
-                      hint="Move that file away if it is not needed.")
+        refuse_others(wanted, place, ctx)
+
+
+def refuse_others(wanted: Wanted, place: str, ctx: Context) -> None:
+    """Raise Refused for the file ``place`` unless plugins have it that give it up now."""
+    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    holder = ctx.held.get(relative_inside(ctx.root, place))
+    if holder == "":
+        return
+    if holder:
+        raise Refused(f"{here} plugin {holder} has /{place}",
+                      hint="The two do not go together; ask their vendors.")
+    owner = ctx.facts.owner(place)
+    if owner:
+        raise Refused(f"{here} {owner} has /{place}",
+                      hint="The two do not go together; ask their vendors.")
+    raise Refused(f"{here} /{place} is there already and not a plugin's",
+                  hint="Move that file away if it is not needed.")
 
 
 def read_source(wanted: Wanted, source: str, ctx: Context) -> bytes:

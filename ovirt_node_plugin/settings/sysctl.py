@@ -6,12 +6,11 @@ from typing import Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting, Sysctl
-from ..errors import Refused
 from ..files import read_entry
 from ..sysctl_names import dotted
 from . import live_log
 from .model import Context, Wanted
-from .placing import place_file
+from .placing import place_file, refuse_others
 from .sysctl_files import LAST, Assignment, assignments, file_name
 
 _FOLDER = "etc/sysctl.d"
@@ -38,13 +37,11 @@ class Sysctls:
         return (Wanted(self.name, key, value, text, item, notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a file of that name which says something else and is not a plugin's."""
+        """Refuse a file of that name which says something else and stays."""
         path = f"{_FOLDER}/{file_name(wanted.key)}"
         there = read_entry(ctx.root, path)
         if there is not None and not mine and there.content != _content(wanted):
-            raise Refused(
-                f"plugin {ctx.plugin} wants to {wanted.text}, but /{path} is there already and"
-                " not a plugin's", hint="Move that file away if it is not needed.")
+            refuse_others(wanted, path, ctx)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key and wanted.value != other.value

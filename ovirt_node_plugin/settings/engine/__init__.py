@@ -10,7 +10,7 @@ from ...errors import Refused
 from .. import ca_trust, command_line, initramfs, module_index, selinux_policy
 from . import conditions
 from .apply import apply_all, chained
-from .checking import check, planned, text_of
+from .checking import check, held, planned, text_of
 from ..kinds import KINDS
 from ..model import Context, Wanted
 from .revert import Finished, Revert, do_revert, finish_revert, plan_effects, plan_revert
@@ -67,6 +67,6 @@ def _of_kinds(settings: Sequence[Setting], ctx: Context) -> Iterator[Wanted]:
 
 __all__ = [
     "Finished", "Revert", "Upgrade", "apply_all", "apply_upgrade", "chained", "check",
-    "do_revert", "finish_revert", "left_out", "plan_effects", "plan_revert", "plan_upgrade",
+    "do_revert", "finish_revert", "held", "left_out", "plan_effects", "plan_revert", "plan_upgrade",
     "planned", "text_of", "verify", "wanted",
 ]

@@ -1,9 +1,9 @@
 """Refusals before anything is written: what a kind cannot do, and contradictions."""
 from __future__ import annotations
 
-from typing import Sequence, Tuple
+from typing import Dict, Mapping, Sequence, Set, Tuple
 
-from ...changes import Applied
+from ...changes import EFFECTS, Applied
 from ...errors import Refused
 from ..kinds import KINDS
 from .ledger import Others
@@ -32,6 +32,27 @@ def check(items: Sequence[Wanted], ctx: Context, *, others: Others,
                 if applied.kind == item.kind and KINDS[item.kind].clash(item, applied):
                     raise _conflict(item, ctx.plugin, applied, other)
         KINDS[item.kind].check(item, ctx, mine=(item.kind, item.key) in owned)
+
+
+def held(installed: Others, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, str]:
+    """Return the files that settings of installed plugins put there, for ``Context.held``.
+
+    ``wanted`` are the settings of the versions that some of the plugins are about to
+    have: what is not among them goes before any of these comes.
+    """
+    makers: Dict[str, Set[Tuple[str, str]]] = {}
+    stay: Dict[Tuple[str, str], str] = {}
+    for name, its in installed.items():
+        new = {(item.kind, item.key, item.value) for item in wanted.get(name, ())}
+        for one in its:
+            what = (one.kind, name if one.kind == EFFECTS else one.key)
+            if name not in wanted or one.kind == EFFECTS or (*what, one.value) in new:
+                stay.setdefault(what, name)
+            for change in one.changes:
+                if change.before is None and change.after and change.after.kind != "dir":
+                    makers.setdefault(change.path, set()).add(what)
+    return {path: next((stay[key] for key in sorted(keys) if key in stay), "")
+            for path, keys in makers.items()}
 
 
 def text_of(applied: Applied) -> str:
