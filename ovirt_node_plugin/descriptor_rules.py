@@ -149,6 +149,9 @@ def _placed_files(root: Node) -> Iterator[Problem]:
 # What the boot loader, the initramfs and imgbased find their image by.
 _OWN_ARGUMENTS = ("root", "rootflags", "rootfstype", "ro", "rw", "init", "rdinit", "initrd",
                   "boot", "BOOT_IMAGE", "img.bootid", "ostree")
+# By these, with rd. before them in the initramfs, the system starts something else, or a
+# shell for whoever is there (systemd(1), systemd-run-generator(8), dracut.cmdline(7)).
+_STARTING = re.compile(r"(?:rd\.)?(?:systemd\.(?:run(?:_.*)?|unit|wants|debug_shell)|break)")
 
 
 def _kernel_arguments(root: Node) -> Iterator[Problem]:
@@ -158,7 +161,7 @@ def _kernel_arguments(root: Node) -> Iterator[Problem]:
         arguments = settings.all("kernel-argument")
         for node in arguments:
             name = node.get("name").replace("-", "_")  # the same to the kernel
-            if node.get("name") in _OWN_ARGUMENTS:
+            if name in _OWN_ARGUMENTS or _STARTING.fullmatch(name):
                 yield problem_at(node, "expected an argument that is not the image's own, "
                                        f"found {node.get('name')}")
             if node.get("repeat") == "yes" and (

@@ -43,7 +43,10 @@ MODULES = Policy(built_in(kernel_module=True))
     "usr/libexec/vdsm/hooks/before_vm_start/50_acme", "usr/sbin/snmpd", "lib64/libacme.so",
     "usr/share/acme/data", "usr/share/doc/acme/README", "usr/share/man/man8/acme.8.gz",
     "usr/share/selinux/packages/acme.pp", "var/lib/acme/state", "var/log/acme/log",
-    "usr/lib/dracut/modules.d/90acme/module-setup.sh"])
+    "usr/lib/dracut/modules.d/90acme/module-setup.sh", "usr/lib64/python3.9/site-packages/acme.so",
+    "usr/lib/python3.9/site-packages/acme/rpm.py", "etc/pki/acme/key.pem", "usr/lib64/libacme.so.1",
+    "etc/systemd/journald.conf.d/acme.conf", "usr/lib64/security/pam_acme.so",
+    "usr/lib/python3.9/site-packages/acme-1.0.dist-info/METADATA"])
 def test_what_ordinary_packages_of_vendors_bring_is_allowed(path: str) -> None:
     assert ORDINARY.objection(path) == "" and MODULES.objection(path) == ""
 
@@ -59,6 +62,13 @@ def test_what_ordinary_packages_of_vendors_bring_is_allowed(path: str) -> None:
     "usr/lib/kernel/install.d/00.install", "etc/kernel/cmdline", "usr/lib/os-release",
     "etc/dracut.conf.d/x.conf", "usr/lib/python3.9/site-packages/dnf-plugins/x.py",
     "usr/share/ovirt-node-plugin/plugins.d/x/node-plugin.xml", "var/spool/cron/root",
+    "etc/systemd/system.control/sshd.service.d/x.conf", "etc/systemd/system.attached/x.service",
+    "etc/systemd/system.conf.d/x.conf", "usr/lib64/libdnf/plugins/x.so", "usr/lib64/rpm-plugins/x",
+    "usr/lib64/libdnf5/plugins/x.so", "usr/lib/rpm/macros.d/macros.x", "etc/pki/vdsm/keys/x.pem",
+    "usr/lib64/python3.9/site-packages/dnf/x.py", "usr/lib64/python3.9/site-packages/rpm.py",
+    "usr/lib/python3.9/site-packages/sitecustomize.py", "usr/lib64/python3.9/sitecustomize.so",
+    "usr/lib/python3.9/site-packages/usercustomize/__init__.py", "usr/lib64/python3.9/dnf.py",
+    "usr/lib/python3.9/site-packages/ovirt_node_plugin/x.py", "usr/lib64/python39.zip",
     "var/tmp/x", "var/imgbased/x", "etc/pki/ca-trust/source/anchors/x.pem"])
 def test_what_changes_the_system_behind_the_settings_is_not(path: str) -> None:
     assert ORDINARY.objection(path) and MODULES.objection(path)
@@ -97,7 +107,7 @@ def test_names_and_folders_of_a_running_system_do_nothing() -> None:
 
 def test_every_rule_for_a_denied_path_is_needed_and_says_why() -> None:
     for path, reason in DENIED:
-        name = path.replace("*", "x")
+        name = path.replace("lib*", "lib64").replace("*", "x")
         assert ORDINARY.objection(name) == ORDINARY.objection(f"{name}/y") == reason
         assert any(name.startswith(f"{allowed}/") for allowed in ALLOWED)
 
@@ -183,7 +193,7 @@ def test_thousands_of_files_take_no_time(tmp_path: Path) -> None:
 
 # -- what deserves a look
 
-def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy() -> None:
+def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: Path) -> None:
     found = noteworthy.noteworthy([coming(
         "a", file("/usr/bin/a", 0o104755), file("/usr/bin/b", 0o102711), file("/usr/bin/c"),
         file("/usr/bin/d", capabilities="cap_net_admin=ep"), file("/opt/a/null", 0o020666),
@@ -191,7 +201,7 @@ def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy() -> None:
         file("/opt/a/l", 0o120777, link="x"), file("/etc/sysctl.d/a.conf"),
         file("/lib/udev/rules.d/a.rules"), file("/etc/cron.daily/a"), file("/etc/a/a.conf"),
         file("/usr/libexec/vdsm/hooks/before_vm_start/50_a"), file("/etc/udev", 0o040755),
-        scriptlets=("post", "preun"))])
+        scriptlets=("post", "preun"))], tmp_path)
     assert [(one.kind, one.path, one.detail) for one in found] == [
         ("setuid", "/usr/bin/a", "mode 4755, root:root"),
         ("setgid", "/usr/bin/b", "mode 2711, root:root"),
@@ -204,6 +214,60 @@ def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy() -> None:
         ("drop-in", "/lib/udev/rules.d/a.rules", ""),
         ("drop-in", "/usr/libexec/vdsm/hooks/before_vm_start/50_a", ""),
         ("scriptlets", "", "post, preun")]
+
+
+def test_links_between_packages_hide_no_file_that_takes_effect(tmp_path: Path) -> None:
+    (tmp_path / "etc/udev").mkdir(parents=True)
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/old").symlink_to("/etc/udev")
+    found = noteworthy.noteworthy([
+        coming("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
+        coming("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
+    assert [one.text for one in found] == [
+        "takes effect by itself: /opt/evil/s/evil (that is /etc/sudoers.d/evil)",
+        "takes effect by itself: /opt/old/rules.d/x (that is /etc/udev/rules.d/x)"]
+
+
+@pytest.mark.parametrize("path", [
+    "/etc/environment", "/etc/anacrontab", "/etc/kdump/pre.d/x", "/usr/share/vdsm/x.py",
+    "/usr/lib64/security/pam_x.so", "/usr/lib64/python3.9/site-packages/x.pth",
+    "/usr/lib/systemd/system.conf.d/x.conf", "/etc/systemd/logind.conf.d/x.conf"])
+def test_what_takes_effect_by_itself_and_is_allowed_is_noteworthy(path: str) -> None:
+    assert ORDINARY.objection(path[1:]) == ""
+    found = noteworthy.noteworthy([coming("a", file(path))], Path("/nowhere"))
+    assert [one.kind for one in found] == ["drop-in"]
+
+
+def test_programs_and_python_modules_named_like_others_are_noteworthy(tmp_path: Path) -> None:
+    (tmp_path / "usr/lib/python3.9/site-packages/yaml").mkdir(parents=True)
+    (tmp_path / "usr/sbin").mkdir()
+    (tmp_path / "usr/local").mkdir()
+    (tmp_path / "usr/local/bin").symlink_to("../bin")
+    for name in ("sbin/ip", "lib/python3.9/site-packages/yaml/__init__.py", "lib/python3.9/os.py"):
+        (tmp_path / "usr" / name).write_text("")
+    found = noteworthy.noteworthy([coming(
+        "a", file("/usr/bin/ip"), file("/usr/bin/acme"), file("/usr/sbin/ip"),
+        file("/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"),
+        file("/usr/lib64/python3.9/site-packages/acme/os.py"))], tmp_path)
+    assert [one.text for one in found] == [
+        "named like another: /usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"
+        " (/usr/lib/python3.9/site-packages/yaml/__init__.py)"]
+    found = noteworthy.noteworthy([coming("a", file("/usr/bin/ip"))], tmp_path)
+    assert [one.text for one in found] == ["named like another: /usr/bin/ip (/usr/sbin/ip)"]
+
+
+def test_kernel_modules_named_like_the_kernels_own_are_noteworthy(tmp_path: Path) -> None:
+    kernel = tmp_path / "usr/lib/modules/5.14"
+    kernel.mkdir(parents=True)
+    (kernel / "modules.order").write_text("kernel/fs/xfs/xfs.ko\nkernel/md/dm-mod.ko\n")
+    (kernel / "modules.dep").write_text("extra/acme.ko.xz: kernel/md/dm-mod.ko.xz\n")
+    found = noteworthy.noteworthy([coming("a", *(
+        file(f"/lib/modules/5.14/{name}") for name in (
+            "extra/xfs.ko.xz", "updates/dm_mod.ko", "extra/acme.ko.xz", "extra/xfs.txt")))],
+        tmp_path)
+    assert [one.text for one in found] == [
+        "replaces kernel module xfs: /lib/modules/5.14/extra/xfs.ko.xz",
+        "replaces kernel module dm_mod: /lib/modules/5.14/updates/dm_mod.ko"]
 
 
 def test_what_scriptlets_left_is_told_by_path() -> None:
@@ -308,6 +372,22 @@ def test_a_kernel_module_makes_a_plugin_one_with_kernel_modules(
         '<kernel-module name="dm_multipath" load="yes"/>'])
     shown = dnf.plugin(node, "install", by_setting, UNSIGNED, "--dry-run")
     assert shown.status == 0, shown.text
+
+
+def test_what_only_looks_like_a_kernel_module_makes_no_plugin_one_with_them(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    kernel = next((node / "usr/lib/modules").iterdir()).name
+    firmware = {"/usr/lib/firmware/acme.bin": "x"}
+    link = made_plugin(tmp_path, "link", files=firmware, links={
+        f"/lib/modules/{kernel}/extra/acme.ko": "/usr/lib/firmware/acme.bin"})
+    odd = made_plugin(tmp_path, "odd", files={
+        **firmware, f"/lib/modules/{kernel}/extra/acme.ko.txt": "x"})
+    blacklist = made_plugin(tmp_path, "blacklist", files=firmware, settings=[
+        '<kernel-module name="nothing" blacklist="yes"/>'])
+    for bundle in (link, odd, blacklist):
+        shown = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
+        assert shown.status == Status.REFUSED, shown.text
+        assert "only plugins with kernel modules" in shown.err
 
 
 @pytest.mark.parametrize("name", ["agent", "cim", "isv-module-foo", "snmp", "storage",

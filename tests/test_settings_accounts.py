@@ -24,6 +24,7 @@ from tests.unit.samples import changed
 
 CIM = User("cim", "", "/var/lib/cim", "/sbin/nologin", "sfcb", ("kvm", "qemu"), "CIM 100%")
 SFCB = Group("sfcb", "")
+KVM = "group kvm gives its members rights over the system"
 FILES = ("passwd", "group", "shadow", "gshadow")
 
 
@@ -199,6 +200,19 @@ def test_what_the_root_has_already_is_used_and_left(root: Path) -> None:
     assert differences(before, tree(root)) == []
 
 
+def test_the_plan_tells_accounts_of_the_root_and_groups_with_rights(root: Path) -> None:
+    ctx = context(root)
+    notes = [note for item in wanted(ctx, User("qemu", "", "", "", "", ("kvm",), ""))
+             for note in item.notes]
+    assert notes == [
+        "user qemu is the root's own account: what it is given here is given to all that runs"
+        " as that user", KVM]
+    assert [item.notes for item in wanted(ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, User("cim", "", "", "", "", (), ""))
+    assert [item.notes for item in wanted(ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
+
+
 def test_ids_that_are_wished_are_given(root: Path) -> None:
     ctx = context(root)
     applied = engine.apply_all(wanted(ctx, User("u", "450", "", "", "", (), ""),
@@ -271,7 +285,7 @@ def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -
     (root / "etc/group").write_text((root / "etc/group").read_text().replace(
         f"other:x:{taken.split(':')[3]}", "other:x:300"))
     plan = engine.plan_upgrade(old, wanted(ctx, CIM, SFCB), {}, ctx, repair=True)
-    assert plan.notes == ()
+    assert plan.notes == (KVM,)
     now = engine.apply_upgrade(plan, ctx)
     assert lines(root, "passwd")[-1].split(":")[2:4] == ids
     assert engine.verify(now, ctx) == ()
@@ -292,7 +306,7 @@ def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
         f"group sfcb has gid 77 in this image, it had {gid}: files that it owned have to be"
         " given to it again",
         f"user cim had uid {uid}, which is ann's in this image: it gets another one, and files"
-        " that it owned have to be given to it again")
+        " that it owned have to be given to it again", KVM)
     now = engine.apply_upgrade(plan, ctx)
     assert engine.verify(now, ctx) == ()
     assert lines(root, "passwd")[-1].split(":")[3] == "77"
@@ -365,6 +379,8 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     ('<group name="cim" gid="9999999999"/>', "expected a gid that an account may have"),
     ('<user name="cim" home="var"/>', "expected an absolute path"),
     ('<user name="cim" shell="/a/../b"/>', "as shell of <user>"),
+    ('<user name="cim" shell="/a:b"/>', "expected an absolute path"),
+    ('<user name="cim" home="/a:b"/>', "expected an absolute path"),
     ('<user name="cim" gecos="a:b"/>', "expected the words for a user"),
     ("<user name=\"cim\" gecos='a\"b'/>", "expected the words for a user"),
     ('<user name="cim" groups="kvm qemu"/>', "expected names of groups, a comma between two"),

@@ -245,3 +245,11 @@ def test_a_module_folder_that_leads_out_of_the_root_is_refused(
         with pytest.raises(Refused, match="outside the root"):
             step()
     assert list(outside.iterdir()) == []
+
+
+def test_a_module_that_is_nowhere_is_told(root: Path) -> None:
+    ctx = context(root, files=[f"/{MODULES}/extra/isv-new.ko.xz"])
+    for name, known in (("core", True), ("isv_new", True), ("nosuchmod", False)):
+        (wanted,) = module(name, ctx, load=True)
+        assert (wanted.notes == ()) == known
+    assert "have a module nosuchmod" in wanted.notes[0]

@@ -11,8 +11,9 @@ import pytest
 from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import LeaveOut
-from ovirt_node_plugin.errors import DescriptorError
+from ovirt_node_plugin.errors import DescriptorError, Refused
 from ovirt_node_plugin.packages.unpacking import shared_paths
+from ovirt_node_plugin.paths import relative_inside
 from ovirt_node_plugin.settings import engine, leave_out
 from ovirt_node_plugin.settings.model import Context, Keeper, Leavable
 from tests.driver import NOISE, Dnf
@@ -170,6 +171,44 @@ def test_files_of_the_image_stay(node: Path, vendor: Vendor, dnf: Dnf) -> None:
 
 
 @pytest.mark.root
+def test_what_a_link_of_another_package_leads_to_stays(
+        node: Path, vendor: Vendor, dnf: Dnf, tmp_path: Path) -> None:
+    """The file would be by the link, and not where it is judged before that is there."""
+    write_file(node, "/opt/acme/data/own", "somebody's\n")
+    repo = RpmRepo(tmp_path / "repo", "acme", key=vendor.built.key)
+    repo.add("acme", "1.0", requires="acme-b", links={"/opt/acme/l": "/opt/acme/data"})
+    repo.add("acme-b", "1.0", files={"/opt/acme/l/own": "x"})
+    bundle = write_bundle(tmp_path / "acme", descriptor_xml(
+        "acme", "1.0", settings=['<leave-out files="/opt/acme/l/*"/>'], repos=["acme"],
+        install=["acme"]), repo=repo, key=vendor.built.key)
+    before = tree_state(node)
+    done = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
+    assert (node / "opt/acme/data/own").read_text() == "somebody's\n", done.text
+    assert "such as /opt/acme/l/own, will be there: links that come lead elsewhere" in done.text
+    assert changed(before, tree_state(node)) == []  # rpm fails: the link would be a folder
+
+
+@pytest.mark.root
+def test_what_a_link_of_a_scriptlet_leads_to_stays_and_all_is_rolled_back(
+        node: Path, vendor: Vendor, dnf: Dnf, tmp_path: Path) -> None:
+    core = next(path for path in rpm(node, "-qal").splitlines()
+                if path.startswith("/usr/share/") and (node / path.lstrip("/")).is_file()
+                and not (node / path.lstrip("/")).is_symlink())
+    folder, _, name = core.rpartition("/")
+    repo = RpmRepo(tmp_path / "repo", "acme", key=vendor.built.key)
+    repo.add("acme", "1.0", files={f"/opt/acme/l/{name}": "x", "/opt/acme/agent": "y"},
+             scriptlets={"post": f"rmdir /opt/acme/l; ln -s {folder} /opt/acme/l"})
+    bundle = write_bundle(tmp_path / "acme", descriptor_xml(
+        "acme", "1.0", settings=['<leave-out files="/opt/acme/l/*"/>'], repos=["acme"],
+        install=["acme"]), repo=repo, key=vendor.built.key)
+    before = tree_state(node)
+    done = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
+    assert done.status != 0 and "rolled back" in done.text
+    assert f"/opt/acme/l/{name} is {core}, which may be somebody else's file" in done.text
+    assert changed(before, tree_state(node)) == []
+
+
+@pytest.mark.root
 def test_files_of_what_a_host_had_before_stay(host: Path, vendor: Vendor, dnf: Dnf) -> None:
     for version in ("1.0", "2.0"):
         RpmRepo(vendor.folder / f"own-{version}").add("own", version, files={
@@ -237,7 +276,7 @@ def leaving(root: Path, paths: Sequence[str], kept: Sequence[str] = ()) -> Conte
     base = context(root, runner=Recorder())
     return Context(root, "foo", {}, base.run, leavable=Leavable(
         dict.fromkeys(paths, 1024), dict.fromkeys(kept, Keeper("core has them too", "core")),
-        known=True))
+        known=True, places={path: relative_inside(root, path) for path in paths}))
 
 
 def test_no_program_is_started_and_nothing_but_the_files_goes(root: Path) -> None:
@@ -266,6 +305,15 @@ def test_a_link_does_not_lead_out_of_the_root(root: Path, tmp_path: Path) -> Non
     ctx = leaving(root, ["/opt/acme/a", "/opt/other/a"])
     engine.apply_all(engine.wanted(descriptor(LeaveOut("/opt/*/a")), ctx), ctx)
     assert (outside / "a").read_text() == "a"
+
+
+def test_a_file_that_is_no_longer_where_it_was_judged_is_not_taken_away(root: Path) -> None:
+    ctx = leaving(root, ["/opt/acme/l/passwd"])
+    (root / "opt/acme").mkdir(parents=True)
+    (root / "opt/acme/l").symlink_to("/etc")
+    with pytest.raises(Refused, match="is /etc/passwd, which may be somebody else's file"):
+        engine.apply_all(engine.wanted(descriptor(LeaveOut("/opt/acme/l/*")), ctx), ctx)
+    assert (root / "etc/passwd").is_file()
 
 
 def test_packages_whose_files_stay_are_recorded(root: Path) -> None:

@@ -1,6 +1,7 @@
 """Paths to be kept over new images, in a root made by hand."""
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Dict, Tuple
@@ -12,6 +13,7 @@ from ovirt_node_plugin.descriptor_settings import PersistentPath
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.model import Facts
 from tests.settings_root import (
     Recorder, context, descriptor, differences, make_root, paths, tree,
 )
@@ -76,3 +78,24 @@ def test_two_plugins_may_keep_one_path(root: Path) -> None:
         engine.check(items, ctx, others=held)
         held[name] = engine.apply_all(items, ctx, others=held)
     assert len(list((root / FOLDER).iterdir())) == 2
+
+
+@pytest.mark.parametrize(("path", "said"), [
+    ("/etc/passwd", "package setup-2.13-1.noarch has /etc/passwd"),
+    ("/var/lib", "the system has /var/lib"),
+    ("/etc/ovirt.plugins.d/acme", "the system has /etc/ovirt.plugins.d/acme"),
+    ("/opt/acme/link", "package setup-2.13-1.noarch has /etc/passwd"),
+    ("/opt/acme/folder/b", "the system has /etc/ovirt-node-plugin/b"),
+])
+def test_a_path_that_is_not_the_plugins_is_refused(root: Path, path: str, said: str) -> None:
+    (root / "opt/acme").mkdir(parents=True)
+    (root / "opt/acme/link").symlink_to("/etc/passwd")
+    (root / "opt/acme/folder").symlink_to("../../etc/ovirt-node-plugin")
+    owners = {"etc/passwd": "package setup-2.13-1.noarch", "var/lib/acme": "package acme-1-1"}
+    ctx = dataclasses.replace(context(root, files=["/var/lib/acme"]), facts=Facts(
+        owner=lambda name: owners.get(name, "")))
+    items = engine.wanted(descriptor(PersistentPath(path)), ctx)
+    with pytest.raises(Refused, match=said):
+        engine.check(items, ctx, others={})
+    own = engine.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
+    engine.check(own, ctx, others={})

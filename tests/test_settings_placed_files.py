@@ -1,6 +1,7 @@
 """Files in drop-in folders, copied from a plugin's files in a root made by hand."""
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 from typing import Container, List, Mapping, Sequence, Tuple
@@ -84,14 +85,16 @@ def test_only_the_checkers_are_started(
     item = placed(ctx, element, name, unit)
     engine.check([item], ctx, others={})
     engine.apply_all([item], ctx)
+    empty = next((word for argv in runner.argvs for word in argv if word.startswith("--root=")), "")
     expected: Mapping[str, List[Tuple[str, ...]]] = {
         "udev-rules": [("udevadm", "--version"),
                        ("udevadm", "verify", "--resolve-names=never", "--no-summary",
                         "--no-style", str(root / place))],
         "tmpfiles": [("systemd-tmpfiles", "--version"),
-                     ("systemd-tmpfiles", f"--root={root}", "--create",
-                      "--prefix=/.no-such-folder", "-")]}
+                     ("systemd-tmpfiles", empty, "--create",
+                      f"--prefix=/{empty.rpartition('/')[2]}", "-")]}
     assert runner.argvs == expected.get(element, [])
+    assert not Path(empty.partition("=")[2] or "/nowhere").exists()
 
 
 @EVERY
@@ -162,6 +165,26 @@ def test_checking_tmpfiles_makes_none_of_them(root: Path) -> None:
     engine.apply_all([item], ctx)
     assert not (root / "var/lib/acme").exists() and not (root / "etc/motd").exists()
     assert (root / "etc/passwd").exists()
+
+
+def test_checking_tmpfiles_acts_on_no_prefix_and_not_in_the_root(root: Path) -> None:
+    """Each prefix that the checker is told might be guessed: it has a root of its own."""
+    ctx, item = tmpfiles(root, "L /.no-such-folder - - - - /etc\n"
+                               "w+ /.no-such-folder/passwd - - - - toor::0:0::/root:/bin/sh\n")
+    before = tree(root)
+    engine.apply_all([item], ctx)
+    assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
+
+    def guessed(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"") -> str:
+        words = [word for word in map(str, argv) if not word.startswith("--prefix=")]
+        return run([*words[:-1], "--prefix=/.no-such-folder", "-"] if "-" in words else words,
+                   ok=ok, stdin=stdin)
+
+    (root / "etc/tmpfiles.d/acme.conf").unlink()
+    ctx = context(root, files=[SOURCE], runner=guessed)
+    with contextlib.suppress(Refused):  # there is no passwd in the empty root
+        engine.apply_all([placed(ctx, "tmpfiles", "acme.conf")], ctx)
+    assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
 
 
 def test_a_missing_checker_is_named_before_anything_is_written(

@@ -12,7 +12,9 @@ from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.services import KIND
-from tests.settings_root import Recorder, context, differences, make_root, paths, tree, write_unit
+from tests.settings_root import (
+    UNITS, Recorder, context, differences, make_root, paths, tree, write_unit,
+)
 
 WANTS = "etc/systemd/system/multi-user.target.wants"
 
@@ -62,6 +64,68 @@ def test_what_the_image_has_enabled_is_switched_off_and_on_again(root: Path, sta
     assert run(["systemctl", f"--root={root}", "is-enabled", "sshd.service"],
                ok=(1,)).strip() == state
     assert applied[0].before == "enabled"
+    undo(engine.plan_revert(applied, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def write_hostile(root: Path, name: str, install: str) -> str:
+    (root / UNITS / name).write_text(f"[Service]\nExecStart=/bin/true\n[Install]\n{install}\n")
+    return f"/{UNITS}/{name}"
+
+
+@pytest.mark.parametrize(("install", "said"), [
+    ("Alias=core.service", r"gives evil\.service the name core\.service, in the place of"),
+    ("WantedBy=multi-user.target\nAlias=new.service core.service", r"the name core\.service"),
+    ("Also=core.service", r"switches core\.service along with it"),
+    ("Also=mine.service", r"gives mine\.service the name core\.service"),
+])
+def test_a_unit_of_the_plugin_switches_no_other_ones_unseen(
+        root: Path, install: str, said: str) -> None:
+    write_unit(root, "core.service")
+    files = [write_hostile(root, "evil.service", install),
+             write_hostile(root, "mine.service", "Alias=core.service")]
+    ctx = context(root, files=files)
+    with pytest.raises(Refused, match=said):
+        engine.apply_all([service("evil.service", "enabled", ctx)], ctx)
+
+
+def test_a_unit_of_the_plugin_switches_no_other_ones_off_unseen(root: Path) -> None:
+    ctx = context(root, files=[write_hostile(root, "evil.service", "Also=sshd.service")])
+    with pytest.raises(Refused, match=r"switches sshd\.service along with it"):
+        engine.apply_all([service("evil.service", "disabled", ctx)], ctx)
+
+
+def test_a_drop_in_that_names_a_unit_of_the_image_is_no_words_of_the_image(root: Path) -> None:
+    write_unit(root, "core.service")
+    write_unit(root, "other.service")
+    folder = root / UNITS / "core.service.d"
+    folder.mkdir()
+    (folder / "evil.conf").write_text("[Install]\nAlso=other.service\n")
+    ctx = context(root, files=[f"/{UNITS}/core.service.d/evil.conf"])
+    with pytest.raises(Refused, match=r"switches other\.service along with it"):
+        engine.apply_all([service("core.service", "enabled", ctx)], ctx)
+
+
+def test_a_link_of_the_plugin_is_no_name_of_the_unit_that_it_leads_to(root: Path) -> None:
+    write_unit(root, "core.service")
+    (root / UNITS / "evil.service").symlink_to("core.service")
+    ctx = context(root, files=[f"/{UNITS}/evil.service"])
+    with pytest.raises(Refused, match=r"switches core\.service along with it"):
+        engine.apply_all([service("evil.service", "enabled", ctx)], ctx)
+
+
+def test_names_and_units_of_the_plugins_own_are_followed(root: Path) -> None:
+    write_unit(root, "image.service", also="image.socket")
+    write_unit(root, "image.socket")
+    files = [write_hostile(root, "a.service", "Alias=new.service b.service\nAlso=c@.service"),
+             write_hostile(root, "b.service", "WantedBy=multi-user.target"),
+             write_hostile(root, "c@.service", "WantedBy=multi-user.target\nDefaultInstance=x")]
+    ctx = context(root, files=files)
+    before = tree(root)
+    applied = engine.apply_all([service("a.service", "enabled", ctx),
+                                service("image.service", "enabled", ctx)], ctx)
+    assert {f"{WANTS}/c@x.service", "etc/systemd/system/new.service",
+            "etc/systemd/system/b.service"} < set(paths(applied))
     undo(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 

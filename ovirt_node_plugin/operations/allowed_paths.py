@@ -1,18 +1,21 @@
 """What packages of plugins may bring: files in the allowed paths, and in nobody's books."""
 from __future__ import annotations
 
-import re
-from typing import Dict, List, Sequence, Set, Tuple
+import os
+import stat
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
 
 from .. import journal
 from ..config import Config
-from ..errors import DisputedFile, PathsRefused
+from ..errors import DisputedFile, OutsideRoot, PathsRefused
 from ..packages.session import PackageChange
-from ..paths import is_inside
+from ..paths import is_inside, resolve_inside
 from ..registry import MANIFESTS, REGISTRY
 from ..settings import kernel_modules
 from ..target import Target
 from .jobs import Job
+from .overrides import driver
 from .path_rules import Policy, built_in, read_rules
 from .places import Arriving, arriving
 
@@ -21,7 +24,6 @@ from .places import Arriving, arriving
 DNF_FOLDERS = ("etc/yum.repos.d", "etc/yum/repos.d", "etc/distro.repos.d", "etc/dnf")
 # What the administrator tells this tool.
 CONFIGURATION = "etc/ovirt-node-plugin"
-_MODULE = re.compile(r"/(?:usr/)?lib/modules/[^/]+/.*\.ko(?:\.[a-z0-9]+)?", re.DOTALL)
 _MOST_NAMED = 10
 
 
@@ -84,10 +86,33 @@ def told(found: Sequence[DisputedFile], most: int = _MOST_NAMED) -> List[str]:
     return [*lines, f"and {rest} more, which --json names"] if rest > 0 else lines
 
 
-def brings_modules(job: Job) -> bool:
-    """Say if a plugin is one with kernel modules: it brings some, or has settings of them."""
-    return (any(item.kind == kernel_modules.KIND.name for item in job.upgrade.order)
-            or any(_MODULE.fullmatch(path) for path in job.context.files))
+def brings_modules(job: Job, entries: Sequence[Arriving], root: Path) -> bool:
+    """Say if a plugin is one with kernel modules: it brings or has some, or sets some up.
+
+    Keeping one from loading is no reason to have files for it.
+    """
+    if any(item.kind == kernel_modules.KIND.name and not item.key.endswith(":blacklist")
+           for item in job.upgrade.order):
+        return True
+    mine = set(job.packages)
+    coming = {entry.path for entry in entries}
+    return (any(entry.change.nevra in mine and _has_driver(entry) for entry in entries)
+            or any(driver(path.strip("/")) and path not in coming and _is_file(root, path)
+                   for path in job.context.files))
+
+
+def _is_file(root: Path, path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.lstat(resolve_inside(root, path, follow_last=False)).st_mode)
+    except (OSError, OutsideRoot):
+        return False
+
+
+def _has_driver(entry: Arriving) -> bool:
+    """Say if it is a kernel module, not only what has the name of one."""
+    real = entry.file is None or (
+        entry.file.is_regular and not entry.is_ghost and entry.file.size_bytes > 0)
+    return real and any(driver(place) for place in entry.places)
 
 
 def _outside(jobs: Sequence[Job], packages: Sequence[PackageChange], target: Target,
@@ -96,11 +121,13 @@ def _outside(jobs: Sequence[Job], packages: Sequence[PackageChange], target: Tar
     ordinary = Policy([*built_in(kernel_module=False), *own])
     with_modules = Policy([*built_in(kernel_module=True), *own])
     whose = plugins_of(jobs)
-    drivers: Set[str] = {nevra for job in jobs if brings_modules(job) for nevra in job.packages}
+    entries = list(arriving(packages, target.root))
+    theirs = {nevra for job in jobs if brings_modules(job, entries, target.root)
+              for nevra in job.packages}
     found = []
-    for entry in arriving(packages, target.root):
+    for entry in entries:
         nevra = entry.change.nevra
-        objection = _objection(entry, with_modules if nevra in drivers else ordinary)
+        objection = _objection(entry, with_modules if nevra in theirs else ordinary)
         if objection:
             found.append(DisputedFile(", ".join(whose.get(nevra, ())), nevra, entry.path,
                                       objection))

@@ -66,7 +66,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
         Plan("install", target, (*told, *kept), packages, session.table(),
              (*_notes(packages), *allowed_paths.notes(disputed), *taking_effect.notes(target)),
              outlook.signatures(packages, session.signers()), space,
-             noteworthy.noteworthy(packages), disputed),
+             noteworthy.noteworthy(packages, target.root), disputed),
         jobs, books)
 
 

@@ -9,12 +9,12 @@ from ..changes import Applied
 from ..descriptor_settings import LeaveOut
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
-from ..paths import resolve_inside
 from ..settings import leave_out
 from ..settings.engine import conditions
 from ..settings.model import Facts, Keeper, Leavable
 from .books import Books
 from .jobs import Job
+from .places import Places
 
 Shares = Mapping[str, Set[str]]
 
@@ -50,6 +50,7 @@ class LeavingOut:
             return Leavable()
         sizes: Dict[str, int] = {}
         kept: Dict[str, Keeper] = {}
+        where = Places(self._packages, self._session.target.root)
         for nevra, files in self._files(name).items():
             users = self._users(name, nevra)
             for path in self._matched(name, files):
@@ -58,12 +59,15 @@ class LeavingOut:
                     kept[path] = Keeper(f"package {_name(nevra)} was there before", _name(nevra))
                 elif user:
                     kept[path] = Keeper(f"plugin {user} has them too", _name(nevra))
+                elif len(where(path)) != 1:
+                    kept[path] = Keeper("links that come lead elsewhere than now", _name(nevra))
                 else:
                     sizes[path] = files[path].size_bytes
-        for path, keeper in self._owned_by_others(name, sizes).items():
+        for path, keeper in self._owned_by_others(name, sizes, where).items():
             del sizes[path]
             kept[path] = keeper
-        return Leavable(sizes, kept, known=self._are_fetched(name))
+        return Leavable(sizes, kept, known=self._are_fetched(name),
+                        places={path: where(path)[0] for path in sizes})
 
     def _are_fetched(self, name: str) -> bool:
         return all(one.header is not None for one in self._packages
@@ -89,20 +93,27 @@ class LeavingOut:
             self._shares[other] if other in self._shares else
             {one.nevra for one in self._books.records[other].packages})]
 
-    def _owned_by_others(self, name: str, paths: Iterable[str]) -> Dict[str, Keeper]:
-        """Return those of ``paths`` that are not only of the plugin's own packages."""
+    def _owned_by_others(self, name: str, paths: Iterable[str],
+                         where: Places) -> Dict[str, Keeper]:
+        """Return those of ``paths``, of one place each, that are not only the plugin's own.
+
+        What is there is judged by its place: a link may lead to anybody's.
+        """
         others: Dict[str, str] = {}
         for change in self._packages:
             if change.action != "remove" and change.nevra not in self._shares[name]:
-                others.update(dict.fromkeys(change.files, change.name))
-        found = {path: _held_by(others[path]) for path in paths if path in others}
+                for path in change.files:
+                    others.update(dict.fromkeys(where(path), change.name))
+        found = {path: _held_by(others[where(path)[0]]) for path in paths
+                 if where(path)[0] in others}
         root, claimed = self._session.target.root, set(self._books.packages)
         for path in paths:
-            if path in found or not os.path.lexists(
-                    resolve_inside(root, path, follow_last=False)):
+            place = where(path)[0]
+            if path in found or not os.path.lexists(root / place):
                 continue
-            owners = self._session.owners(path)
-            foreign = [nevra for nevra in owners if nevra not in claimed]
+            owners = self._session.owners(f"/{place}")
+            foreign = [nevra for nevra in dict.fromkeys([*owners, *self._session.owners(path)])
+                       if nevra not in claimed]
             if foreign:
                 found[path] = _held_by(_name(foreign[0]))
             elif not owners:

@@ -2,35 +2,43 @@
 from __future__ import annotations
 
 import stat
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import Collection, Dict, Iterator, List, Sequence, Tuple
+from pathlib import Path
+from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Sequence, Tuple
 
 from ..changes import Change
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange
 from ..trees import folders_above
+from .overrides import driver, kernel_drivers, namesakes
 from .path_rules import Policy, Rule
+from .places import Arriving, arriving
 
 # What kinds there are, in the order in which they are told.
-SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DROP_IN, SCRIPTLETS = (
-    "setuid", "setgid", "capabilities", "device", "world-writable", "drop-in", "scriptlets")
+SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, SCRIPTLETS = (
+    "setuid", "setgid", "capabilities", "device", "world-writable", "kernel-module", "same-name",
+    "drop-in", "scriptlets")
 
 _MOST_PATHS = 8  # that a line names
 
 # Files there take effect by themselves, without a setting; ``*`` as in the allowed paths.
 DROP_INS = (
-    "etc/NetworkManager/conf.d", "etc/NetworkManager/dispatcher.d", "etc/audit/rules.d",
-    "etc/binfmt.d", "etc/cron.*", "etc/crontab", "etc/dbus-1", "etc/init.d",
+    "etc/NetworkManager/conf.d", "etc/NetworkManager/dispatcher.d", "etc/anacrontab",
+    "etc/audit/rules.d", "etc/binfmt.d", "etc/cron.*", "etc/crontab", "etc/dbus-1",
+    "etc/environment", "etc/environment.d", "etc/init.d", "etc/kdump", "etc/kdump.conf",
     "etc/ld.so.conf.d", "etc/libvirt/hooks", "etc/logrotate.d", "etc/lvm", "etc/modprobe.d",
     "etc/modules-load.d", "etc/multipath/conf.d", "etc/pam.d", "etc/polkit-1", "etc/profile.d",
     "etc/rc.d", "etc/rsyslog.d", "etc/security", "etc/sudoers.d", "etc/sysctl.d",
-    "etc/sysusers.d", "etc/tmpfiles.d", "etc/udev", "etc/vdsm", "etc/xinetd.d",
-    "usr/lib*/python*/site-packages/*.pth", "usr/lib/NetworkManager/conf.d",
+    "etc/systemd/*.conf.d", "etc/systemd/user", "etc/sysusers.d", "etc/tmpfiles.d", "etc/udev",
+    "etc/vdsm", "etc/xinetd.d", "usr/lib*/glibc-hwcaps", "usr/lib*/python*/site-packages/*.pth",
+    "usr/lib*/python*/site-packages/vdsm", "usr/lib*/security", "usr/lib/NetworkManager/conf.d",
     "usr/lib/NetworkManager/dispatcher.d", "usr/lib/binfmt.d", "usr/lib/dracut/modules.d",
-    "usr/lib/modprobe.d", "usr/lib/modules-load.d", "usr/lib/sysctl.d",
-    "usr/lib/systemd/system/*.d", "usr/lib/systemd/system-shutdown",
-    "usr/lib/systemd/system-sleep", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d",
-    "usr/lib/udev", "usr/libexec/vdsm/hooks", "usr/share/dbus-1", "usr/share/polkit-1",
+    "usr/lib/environment.d", "usr/lib/modprobe.d", "usr/lib/modules-load.d", "usr/lib/sysctl.d",
+    "usr/lib/systemd/*.conf.d", "usr/lib/systemd/network", "usr/lib/systemd/system-shutdown",
+    "usr/lib/systemd/system-sleep", "usr/lib/systemd/system/*.d", "usr/lib/systemd/user",
+    "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib/udev", "usr/libexec/vdsm/hooks",
+    "usr/share/dbus-1", "usr/share/polkit-1", "usr/share/vdsm",
 )
 _TAKES_EFFECT = Policy([Rule(path, True) for path in DROP_INS])
 
@@ -40,8 +48,9 @@ class Notable:
     """One thing about a package that is good to know before it goes in.
 
     ``kind`` is one of the above; ``path`` absolute, empty for scriptlets; ``detail`` the
-    mode and owner of a file, its capabilities as cap_to_text(3) writes them, or names of
-    scriptlets such as ``post``.
+    mode and owner of a file, its capabilities as cap_to_text(3) writes them, the name of a
+    kernel's own module, the other file of that name, where a drop-in is if links lead
+    there, or names of scriptlets such as ``post``.
     """
 
     package: str
@@ -54,18 +63,28 @@ class Notable:
         """It as a line for people."""
         if self.kind == SCRIPTLETS:
             return f"scriptlets that run: {self.detail}"
+        if self.kind == DRIVER:
+            return f"replaces kernel module {self.detail}: {self.path}"
         what = {CAPABILITIES: "file with capabilities", DROP_IN: "takes effect by itself",
-                DEVICE: "device node", WRITABLE: "world-writable"}.get(self.kind, self.kind)
+                DEVICE: "device node", NAMESAKE: "named like another"}.get(self.kind, self.kind)
         return f"{what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
 
 
-def noteworthy(packages: Sequence[PackageChange]) -> Tuple[Notable, ...]:
+def noteworthy(packages: Sequence[PackageChange],
+               root: Path) -> Tuple[Notable, ...]:
     """Return what deserves a look of the packages that arrive and are fetched.
 
-    Sorted by package, then by kind and path; the scriptlets of a package come last.
+    Where a file will be counts, by the links of ``root`` and of the packages. Sorted by
+    package, then by kind and path; the scriptlets of a package come last.
     """
+    entries = [entry for entry in arriving(packages, root) if entry.file is not None]
+    system = _System(root, kernel_drivers(root), frozenset(
+        place for entry in entries for place in entry.places))
+    found: DefaultDict[str, List[Notable]] = defaultdict(list)
+    for entry in entries:
+        found[entry.change.nevra] += _entry(entry, system)
     return tuple(one for change in packages if change.action != "remove"
-                 for one in _of(change))
+                 for one in _of(change, found[change.nevra]))
 
 
 def left_by_scriptlets(effects: Sequence[Change], owned: Collection[str]) -> List[str]:
@@ -91,17 +110,45 @@ def _some(paths: Sequence[str]) -> str:
     return ", ".join(paths[:_MOST_PATHS]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _of(change: PackageChange) -> Iterator[Notable]:
-    if change.header is None:
-        return
-    order = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DROP_IN)
-    found = [one for file in change.header.files for one in _file(change.nevra, file)]
+@dataclass(frozen=True)
+class _System:
+    """A root, the modules of its kernels, and every place to which files come."""
+
+    root: Path
+    drivers: FrozenSet[str]
+    coming: FrozenSet[str]
+
+
+def _of(change: PackageChange, found: Sequence[Notable]) -> Iterator[Notable]:
+    order = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN)
     yield from sorted(found, key=lambda one: (order.index(one.kind), one.path))
-    if change.header.scriptlets:
+    if change.header is not None and change.header.scriptlets:
         yield Notable(change.nevra, SCRIPTLETS, "", ", ".join(change.header.scriptlets))
 
 
-def _file(nevra: str, file: PackedFile) -> Iterator[Notable]:
+def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
+    file, nevra = entry.file, entry.change.nevra
+    if file is None:
+        return
+    yield from _rights(nevra, file)
+    if file.is_folder or file.ghost:
+        return
+    effective = [place for place in entry.places if not _TAKES_EFFECT.objection(place)]
+    if effective:
+        place = f"/{effective[-1]}"
+        yield Notable(nevra, DROP_IN, file.path,
+                      "" if place in (file.path, f"/usr{file.path}") else f"that is {place}")
+    names = dict.fromkeys(driver(place) for place in entry.places)
+    yield from (Notable(nevra, DRIVER, file.path, name) for name in names
+                if name in system.drivers)
+    others = dict.fromkeys(other for place in entry.places
+                           for other in namesakes(place, system.root)
+                           if other not in system.coming)
+    if others:
+        yield Notable(nevra, NAMESAKE, file.path, ", ".join(f"/{other}" for other in others))
+
+
+def _rights(nevra: str, file: PackedFile) -> Iterator[Notable]:
     owner = f"mode {stat.S_IMODE(file.mode):04o}, {file.owner}:{file.group}"
     if file.is_regular and file.mode & stat.S_ISUID:
         yield Notable(nevra, SETUID, file.path, owner)
@@ -114,6 +161,3 @@ def _file(nevra: str, file: PackedFile) -> Iterator[Notable]:
     sticky_folder = file.is_folder and file.mode & stat.S_ISVTX
     if file.mode & stat.S_IWOTH and not stat.S_ISLNK(file.mode) and not sticky_folder:
         yield Notable(nevra, WRITABLE, file.path, owner)
-    if not file.is_folder and not file.ghost and not _TAKES_EFFECT.objection(
-            "/".join(part for part in file.path.split("/") if part)):
-        yield Notable(nevra, DROP_IN, file.path, "")

@@ -40,19 +40,32 @@ class Arriving:
         return self.file is not None and self.file.ghost
 
 
+class Places:
+    """Where names are in a root, and will be once ``packages`` and their links are there."""
+
+    def __init__(self, packages: Sequence[PackageChange], root: Path) -> None:
+        coming = [change for change in packages if change.action != "remove"]
+        links = _links(coming, root)
+        self._now = Relative(root)
+        self._then = Relative(root, links=links) if links else self._now
+
+    def __call__(self, path: str) -> Tuple[str, ...]:
+        """Return the places of the absolute ``path``, as ``Arriving`` has them."""
+        try:
+            return tuple(dict.fromkeys((self._now(path), self._then(path))))
+        except OutsideRoot:
+            return ()
+
+
 def arriving(packages: Sequence[PackageChange], root: Path) -> Iterator[Arriving]:
     """Yield every file and folder of the packages that arrive."""
-    coming = [change for change in packages if change.action != "remove"]
-    now, links = Relative(root), _links(coming, root)
-    then = Relative(root, links=links)
-    for change in coming:
+    places = Places(packages, root)
+    for change in packages:
+        if change.action == "remove":
+            continue
         packed = {file.path: file for file in change.header.files} if change.header else {}
         for path in change.files:
-            try:
-                places = [now(path), then(path)] if links else [now(path)]
-            except OutsideRoot:
-                places = []
-            yield Arriving(change, path, tuple(dict.fromkeys(places)), packed.get(path))
+            yield Arriving(change, path, places(path), packed.get(path))
 
 
 def _links(coming: Sequence[PackageChange], root: Path) -> Dict[str, str]:

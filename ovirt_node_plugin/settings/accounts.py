@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Tuple
 
 from ..changes import Applied, Change, Watch
 from ..descriptor_settings import Group, Setting, User
 from ..errors import Refused
+from ..files import read_entry
 from . import account_files, sysusers
 from .account_files import GroupEntry, UserEntry, find_group, find_user
 from .account_ids import id_in, id_problems, ids_clash, not_so, refuse_id, remembered
@@ -20,6 +21,9 @@ from .model import Context, Taker, Wanted
 from .sysusers import words
 
 _ANY = "any"  # the value where the system chooses
+# Whose members may do what else only the superuser may, or read what is not for all.
+_POWERFUL = frozenset(("root", "wheel", "sudo", "disk", "kvm", "adm", "shadow", "sys", "kmem",
+                       "docker", "libvirt", "systemd-journal"))
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,8 @@ class Users:
         value = " ".join(f"{what}={text or _ANY}" for what, text in asked.items())
         shown = ", ".join(f"{what} {text}" for what, text in asked.items() if text)
         verb = "create" if find_user(ctx.root, item.name) is None else "use"
-        return (Wanted(self.name, item.name, value, f"{verb} user {item.name} ({shown})", item),)
+        return (Wanted(self.name, item.name, value, f"{verb} user {item.name} ({shown})", item,
+                       notes=_of_the_root(item.name, ctx)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse an id that is another user's, a user that is there and not so."""
@@ -228,7 +233,7 @@ class Members:
         if not isinstance(item, User):
             return ()
         return [Wanted(self.name, f"{group}:{item.name}", "yes",
-                       f"add user {item.name} to group {group}", item)
+                       f"add user {item.name} to group {group}", item, notes=_rights(group))
                 for group in dict.fromkeys(item.groups)]
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
@@ -275,6 +280,20 @@ class Members:
 
 
 KINDS = (Groups(), Users(), Members())
+
+
+def _of_the_root(user: str, ctx: Context) -> Tuple[str, ...]:
+    """Tell an account that is there and that no plugin made or uses."""
+    line = f"{sysusers.FOLDER}/{sysusers.file_of('user', user)}"
+    if find_user(ctx.root, user) is None or read_entry(ctx.root, line, content=False):
+        return ()
+    return (f"user {user} is the root's own account: what it is given here is given to all"
+            " that runs as that user",)
+
+
+def _rights(group: str) -> Tuple[str, ...]:
+    return (f"group {group} gives its members rights over the system",) \
+        if group in _POWERFUL else ()
 
 
 def _novelty(file: str, changes: Sequence[Change]) -> str:

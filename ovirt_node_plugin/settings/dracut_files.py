@@ -9,15 +9,16 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, List, Sequence, Set, Tuple
+from typing import FrozenSet, List, Sequence, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import DracutModule, InitramfsDriver, Setting
 from ..errors import Refused
 from ..files import read_entry
-from ..paths import read_small, resolve_inside
+from ..paths import resolve_inside
 from .initramfs_images import images
 from .model import Context, Wanted, changed_since
+from .module_index import FILE as _FILE, module_names
 from .placing import place_file
 
 FOLDER = "etc/dracut.conf.d"
@@ -29,9 +30,7 @@ _MODE = 0o644
 _EARLY, _YES = "load", "yes"
 # Each variable is a list of names with blanks around each (dracut.conf(5)).
 _LINE = re.compile(r'(add_drivers|force_drivers|add_dracutmodules)\+=" (\S+) "')
-_FILE = re.compile(r"/([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 _DRACUT_FILE = re.compile(r"/usr/lib/dracut/modules\.d/[0-9]{2}([^/]+)/.+")
-_INDEX_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def needs_of(plugin: str, root: Path) -> List[str]:
 
 def loadable(version: str, root: Path) -> FrozenSet[str]:
     """Return the modules of a kernel by depmod's index, with ``_`` for ``-``."""
-    return frozenset(_names(version, root, ("modules.dep",)))
+    return frozenset(module_names(version, root, builtin=False))
 
 
 def modules_there(root: Path) -> FrozenSet[str]:
@@ -144,7 +143,7 @@ def _is_known(wanted: Wanted, ctx: Context) -> bool:
     versions = os.listdir(modules) if modules.is_dir() else ()
     return any(serves(path, path.partition("/lib/modules/")[2].partition("/")[0],
                       [f"{DRIVER}:{wanted.key}"]) for path in ctx.files) or any(
-        wanted.key in _names(version, ctx.root, ("modules.dep", "modules.builtin"))
+        wanted.key in module_names(version, ctx.root)
         for version in versions)
 
 
@@ -157,22 +156,9 @@ def _notes(name: str, kind: str, ctx: Context) -> Tuple[str, ...]:
     if kind == MODULE:
         return ()
     lacking = [version for version in versions
-               if name not in _names(version, ctx.root, ("modules.dep", "modules.builtin"))
+               if name not in module_names(version, ctx.root)
                and not any(serves(path, version, [f"{DRIVER}:{name}"]) for path in ctx.files)]
     return tuple(f"kernel {version} has no module {name}" for version in lacking)
-
-
-def _names(version: str, root: Path, files: Sequence[str]) -> Set[str]:
-    found = set()
-    for name in files:
-        path = resolve_inside(root, f"lib/modules/{version}/{name}")
-        if path.is_file():
-            text = read_small(path, max_bytes=_INDEX_BYTES).decode(errors="replace")
-            for line in text.splitlines():
-                match = _FILE.search("/" + line.partition(":")[0])
-                if match:
-                    found.add(match.group(1).replace("-", "_"))
-    return found
 
 
 def _place(wanted: Wanted, plugin: str) -> Tuple[str, str]:

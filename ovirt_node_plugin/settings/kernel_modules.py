@@ -5,6 +5,7 @@ effect, so that undoing one touches no other.
 """
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
@@ -12,8 +13,10 @@ from ..changes import Applied, Watch
 from ..descriptor_settings import KernelModule, Setting
 from ..errors import CommandError
 from ..files import read_entry
+from ..paths import resolve_inside
 from . import live_log
 from .model import Context, Wanted, changed_since
+from .module_index import FILE, module_names
 from .placing import place_file
 
 _LOAD, _OPTIONS, _BLACKLIST = "load", "options", "blacklist"
@@ -39,7 +42,8 @@ class KernelModules:
         found: List[Wanted] = []
         if item.load:
             found.append(Wanted(self.name, f"{module}:{_LOAD}", "yes",
-                                f"load kernel module {item.name} at boot", item))
+                                f"load kernel module {item.name} at boot", item,
+                                notes=_notes(module, ctx)))
         if item.options:
             found.append(Wanted(self.name, f"{module}:{_OPTIONS}", item.options,
                                 f"set options of kernel module {item.name}: {item.options}",
@@ -101,6 +105,18 @@ class KernelModules:
 
 
 KIND = KernelModules()
+
+
+def _notes(module: str, ctx: Context) -> Tuple[str, ...]:
+    """Tell a module that is nowhere; modules-load.d(5) takes aliases as well."""
+    folder = resolve_inside(ctx.root, "lib/modules")
+    versions = os.listdir(folder) if folder.is_dir() else ()
+    brought = (FILE.search(path) for path in ctx.files)
+    if any(match and match.group(1).replace("-", "_") == module for match in brought) or any(
+            module in module_names(version, ctx.root) for version in versions):
+        return ()
+    return (f"neither the packages nor a kernel of the root have a module {module}: nothing is"
+            " loaded unless it is an alias, or a scriptlet makes it",)
 
 
 def _split(key: str) -> Tuple[str, str]:

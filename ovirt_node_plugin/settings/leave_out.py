@@ -15,7 +15,8 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ..changes import Applied, Change, Watch
 from ..descriptor_settings import LeaveOut, Setting
-from ..paths import resolve_inside
+from ..errors import Refused
+from ..paths import relative_inside, resolve_inside
 from .model import Context, Keeper, Taker, Wanted
 
 NAME = "leave-out"
@@ -64,6 +65,7 @@ class LeaveOuts:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         for path in matching(wanted.key, ctx.leavable.sizes):
             if _is_there(path, ctx):
+                _refuse_moved(wanted, path, ctx)
                 resolve_inside(ctx.root, path, follow_last=False).unlink()
 
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
@@ -157,6 +159,16 @@ def _is_there(path: str, ctx: Context) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
+
+
+def _refuse_moved(wanted: Wanted, path: str, ctx: Context) -> None:
+    """Refuse a file that is not where it was judged: a scriptlet made a link, say."""
+    place = relative_inside(ctx.root, path)
+    if ctx.leavable.places.get(path) != place:
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but by a link that its packages made"
+            f" {path} is /{place}, which may be somebody else's file",
+            hint="Its vendor has to correct the packages, or the glob.")
 
 
 def _count(paths: Sequence[str]) -> str:

@@ -58,13 +58,15 @@ class Keeper:
 class Leavable:
     """Which of the files that a plugin wants left out may be, by absolute path.
 
-    ``sizes``, in bytes, are of those that may; ``kept`` says of the others why not.
-    Neither has any where they are not ``known``.
+    ``sizes``, in bytes, are of those that may, ``places`` where they are, relative to the
+    root with links followed; ``kept`` says of the others why not. None has any where they
+    are not ``known``.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     kept: Mapping[str, Keeper] = field(default_factory=dict)
     known: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_FILES = Leavable()

@@ -7,18 +7,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Sequence, Set, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..errors import Refused
-from ..paths import resolve_inside
+from ..paths import read_small, resolve_inside
 from ..run import StrPath
 from .model import Context, Remnant, Wanted, leads_inside
 
 # depmod(8) takes its argument for a version only if it begins with two numbers.
 _MODULE = re.compile(
     r"/(?:usr/)?lib/modules/([0-9]+\.[0-9]+[A-Za-z0-9._+~-]*)/.+\.ko(?:\.(?:gz|xz|zst))?")
+# The file of a module at the end of a path; a plain search finds its name.
+FILE = re.compile(r"/([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
+_INDEX_BYTES = 16 << 20
 # depmod.d(5). Named by hand, for depmod -b reads those of this machine. Earlier ones win.
 _CONFIGURATION = ("etc/depmod.d", "usr/local/lib/depmod.d", "lib/depmod.d")
 
@@ -80,6 +83,23 @@ def implied(ctx: Context) -> Tuple[Wanted, ...]:
         Wanted(KIND.name, version, "current", f"rebuild the module index of kernel {version}",
                None)
         for version in sorted({match.group(1) for match in found if match}))
+
+
+def module_names(version: str, root: Path, *, builtin: bool = True) -> Set[str]:
+    """Return the modules of a kernel by depmod's index, with ``_`` for ``-``.
+
+    With ``builtin`` those too that are a part of it.
+    """
+    found = set()
+    for name in ("modules.dep", "modules.builtin") if builtin else ("modules.dep",):
+        path = resolve_inside(root, f"lib/modules/{version}/{name}")
+        if path.is_file():
+            text = read_small(path, max_bytes=_INDEX_BYTES).decode(errors="replace")
+            for line in text.splitlines():
+                match = FILE.search("/" + line.partition(":")[0])
+                if match:
+                    found.add(match.group(1).replace("-", "_"))
+    return found
 
 
 def rebuild(version: str, ctx: Context) -> None:

@@ -17,12 +17,20 @@ from ..changes import Applied, Watch
 from ..descriptor_settings import PersistentPath, Setting
 from ..errors import Refused
 from ..files import read_entry
-from ..paths import resolve_inside
+from ..paths import is_inside, resolve_inside
 from .model import Context, Wanted, changed_since
 from .placing import place_file
 
 _FOLDER = "etc/statetab.d"
 _MODE = 0o644
+# Of the whole system: others than the plugin keep theirs there.
+_TOPS = frozenset((
+    "etc", "home", "opt", "root", "srv", "usr", "var", "boot", "etc/systemd", "etc/systemd/system",
+    "etc/pki", "etc/selinux", "etc/sysconfig", "var/cache", "var/crash", "var/lib", "var/lock",
+    "var/log", "var/opt", "var/run", "var/spool", "var/tmp", "var/home", "var/roothome",
+    "var/srv"))
+# This tool's own: what it knows of all plugins, and whom it trusts.
+_TOOL = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d", "etc/ovirt-node-plugin")
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,8 @@ class PersistentPaths:
                        notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing can be wrong yet: packages and scriptlets may make the path."""
+        """Refuse what is not the plugin's; packages and scriptlets may make the path yet."""
+        _refuse_others(wanted, ctx)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False  # both may keep it: each has a file of its own
@@ -58,12 +67,13 @@ class PersistentPaths:
         return (Watch(*_place(wanted.key, ctx)),)
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Write the file. Raises Refused if nothing made the path."""
+        """Write the file. Raises Refused if nothing made the path, or a link elsewhere."""
         if not _is_there(wanted.key, ctx):
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were"
                 " installed there is no such file or folder",
                 hint="Its vendor has to have a package make it, or correct the path.")
+        _refuse_others(wanted, ctx)
         text = (f"# Of the Node plugin {ctx.plugin}; dnf node-plugin remove takes it away.\n"
                 f"{wanted.key}\n")
         place_file(ctx.root, *_place(wanted.key, ctx), text.encode(), mode=_MODE)
@@ -78,6 +88,20 @@ KIND = PersistentPaths()
 
 def _is_there(path: str, ctx: Context) -> bool:
     return resolve_inside(ctx.root, path).exists()
+
+
+def _refuse_others(wanted: Wanted, ctx: Context) -> None:
+    """Raise Refused for a path, or where a link in it leads, that is not the plugin's own."""
+    real = resolve_inside(ctx.root, wanted.key).relative_to(ctx.root).as_posix()
+    for path in dict.fromkeys((wanted.key.strip("/"), real)):
+        owner = ctx.facts.owner(path) if ctx.brings(path) is None else ""
+        if path in _TOPS or any(is_inside(path, folder) for folder in _TOOL):
+            owner = "the system"
+        if owner:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but {owner} has /{path}",
+                hint="Its vendor has to name a path of the plugin's own, such as"
+                     " /var/lib/NAME.")
 
 
 def _place(path: str, ctx: Context) -> Tuple[str, str]:

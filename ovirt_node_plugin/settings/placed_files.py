@@ -4,7 +4,7 @@ One way for udev rules, multipath sections, tmpfiles, logrotate and drop-ins of 
 ``PLACEMENTS`` says where each goes, and which checker reads the copy.
 
 Checkers: udevadm(8) verify, of systemd 255 and later, and systemd-tmpfiles(8), which is
-told to act on nothing, read one file and touch neither it nor the root. Others would
+given an empty root of its own to read the file in, and told to act on nothing. Others would
 refuse what is right: ``logrotate --debug`` wants the users and logs of the machine that
 runs, ``multipath -t`` prints that machine's own configuration, ``systemd-analyze verify``
 loads a unit with all that it depends on and misses their programs.
@@ -12,7 +12,9 @@ loads a unit with all that it depends on and misses their programs.
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
@@ -23,7 +25,7 @@ from ..paths import resolve_inside
 from . import tmpfiles
 from .model import Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source
-from .services import find_unit
+from .unit_links import find_unit
 
 Checker = Callable[[Context, str, bytes], None]
 
@@ -31,7 +33,6 @@ _MODE = 0o644
 # udevadm verify came with 254; by 255 it can be told to pass over style, which is no
 # reason to refuse what works.
 _UDEV_VERIFIES = 255
-_NOTHING = "/.no-such-folder"
 
 
 @dataclass(frozen=True)
@@ -151,13 +152,15 @@ def _udev_version(ctx: Context) -> int:
 
 
 def _check_tmpfiles(ctx: Context, path: str, data: bytes) -> None:
-    """Have every line read, and none done: no path is below the prefix.
+    """Have every line read, and none done.
 
-    The content goes in by standard input: with ``--root`` versions differ in where
-    they look for a file that is named.
+    No path is below the prefix, a name of chance that its author cannot know; what were
+    done all the same would be in a folder that goes. The content goes in by standard
+    input: with ``--root`` versions differ in where they look for a file that is named.
     """
-    ctx.run(["systemd-tmpfiles", f"--root={ctx.root}", "--create", f"--prefix={_NOTHING}", "-"],
-            stdin=data)
+    with tempfile.TemporaryDirectory(prefix="node-plugin-") as empty:
+        ctx.run(["systemd-tmpfiles", f"--root={empty}", "--create",
+                 f"--prefix=/{Path(empty).name}", "-"], stdin=data)
 
 
 PLACEMENTS = (

@@ -12,12 +12,10 @@ from ..descriptor_settings import Service, Setting
 from ..errors import Refused
 from ..files import Entry, read_entry
 from ..paths import resolve_inside
-from . import running_units
+from . import running_units, unit_links
 from .model import Context, Wanted, leads_inside
+from .unit_links import UNITS as _UNITS, find_unit
 
-_UNITS = "etc/systemd/system"
-# systemd.unit(5), "System Unit Search Path", as far as it is in an image
-_SEARCH = (_UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 _VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
 # A unit without an [Install] section: there is nothing by which it could be enabled
 _STATIC = "static"
@@ -76,7 +74,9 @@ class Services:
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         _refuse_links(ctx.root)  # the plugin's packages may have brought one
+        before = unit_links.links(ctx.root)
         ctx.run(["systemctl", f"--root={ctx.root}", _VERBS[wanted.value], "--", wanted.key])
+        unit_links.refuse_others(wanted, before, ctx)
         if wanted.value == "enabled":
             _refuse_static(wanted, _state(wanted.key, ctx), ctx)
 
@@ -143,18 +143,6 @@ def _state(unit: str, ctx: Context) -> str:
     said = ctx.run(["systemctl", f"--root={ctx.root}", "is-enabled", "--", unit],
                    ok=(0, 1, 3, 4))
     return said.strip() or "not-found"
-
-
-def find_unit(unit: str, ctx: Context) -> Optional[str]:
-    """Return where the unit, or the template that it is an instance of, is or will be."""
-    stem, at, rest = unit.partition("@")
-    names = [unit, f"{stem}@.{rest.rpartition('.')[2]}"] if at else [unit]
-    for folder in _SEARCH:
-        for name in names:
-            path = f"{folder}/{name}"
-            if read_entry(ctx.root, path, content=False) or ctx.brings(path) is not None:
-                return path
-    return None
 
 
 def _refuse_links(root: Path) -> None:

@@ -99,6 +99,9 @@ def test_what_does_not_contradict_is_accepted(text: str) -> None:
     ('<kernel-argument name="a" value="b&quot;"/>', "a kernel argument's value"),
     ('<kernel-argument name="a" value="$b"/>', "a kernel argument's value"),
     ('<kernel-argument name="root" value="/dev/sda"/>', "not the image's own, found root"),
+    ('<kernel-argument name="BOOT-IMAGE" value="/a"/>', "not the image's own, found BOOT-IMAGE"),
+    ('<kernel-argument name="systemd.run-success-action" value="a"/>', "not the image's own"),
+    ('<kernel-argument name="rd.systemd.unit" value="a.target"/>', "not the image's own"),
     ('<kernel-argument name="a" value="1"/><kernel-argument name="a" value="2"/>',
      "expected one <kernel-argument> named a, found a second"),
     ('<kernel-argument name="a-b" value="1"/><kernel-argument name="a_b" state="absent"/>',
@@ -133,8 +136,14 @@ def test_an_element_without_its_attributes_is_an_error_like_any_other(element: s
 @pytest.mark.parametrize("seed", range(20))
 def test_settings_and_conditions_stand_in_any_order(seed: int) -> None:
     parts = ['<sysctl name="a.b" value="1"/>', '<group name="a"/>',
-             '<sysctl name="a.c" value="1"/>', '<when target="node"><group name="b"/><sysctl name="d.e" value="1"/></when>',
+             '<sysctl name="a.c" value="1"/>',
+             '<when target="node"><group name="b"/><sysctl name="d.e" value="1"/></when>',
              '<when target="host"><sysctl name="d.e" value="2"/></when>',
              '<service name="a.service" state="enabled"/>', '<group name="c"/>']
     random.Random(seed).shuffle(parts)
     assert len(settings("".join(parts))) == len(parts)
+
+
+def test_a_path_that_turns_the_direction_of_text_is_refused() -> None:
+    with pytest.raises(DescriptorError, match="an absolute path"):
+        settings('<udev-rules source="/opt/\u202ea" name="a.rules"/>')
