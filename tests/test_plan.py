@@ -92,7 +92,6 @@ def in_the_tree(before: Dict[str, Any], after: Dict[str, Any]) -> Set[str]:
                              and str(after[path][0]).startswith("d"))}
 
 
-@pytest.mark.main_job
 @pytest.mark.parametrize("name", PLUGINS)
 def test_what_is_done_is_what_the_plan_said(name: str, built: support.Fixtures, node: Path,
                                             dnf: Dnf) -> None:
