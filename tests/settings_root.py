@@ -12,7 +12,7 @@ from ovirt_node_plugin.descriptor_settings import Setting
 from ovirt_node_plugin.files import Entry, read_entry
 from ovirt_node_plugin.run import Runner, StrPath, run
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import HOOKS, Context
+from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
 from tests.support.kmod import module_bytes
 
 UNITS = "usr/lib/systemd/system"
@@ -110,6 +110,20 @@ def descriptor(*settings: Union[Setting, When]) -> Descriptor:
     """Return a descriptor with these settings and nothing else of interest."""
     return Descriptor(1, "foo", "1.0", "V", "S", "", "", "", "", "", "", (), (), (), (),
                       tuple(settings), b"")
+
+
+def wanted(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
+    """Return what a descriptor with these settings asks for."""
+    return engine.wanted(descriptor(*settings), ctx)
+
+
+def install(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
+            *settings: Setting) -> None:
+    """Check and apply one plugin's settings beside those that are held."""
+    ctx = context(root, name)
+    asked = wanted(ctx, *settings)
+    engine.check(asked, ctx, others=held)
+    held[name] = engine.apply_all(asked, ctx, others=held)
 
 
 def remove(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> engine.Revert:

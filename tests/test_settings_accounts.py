@@ -16,9 +16,8 @@ from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import Context, Wanted
 from tests.settings_root import (
-    Recorder, context, descriptor, differences, make_root, remove, tree,
+    Recorder, context, differences, install, make_root, remove, tree, wanted,
 )
 from tests.unit.samples import changed
 
@@ -40,18 +39,6 @@ def root(tmp_path: Path) -> Path:
         (made / "etc" / name).write_text(text)
         (made / "etc" / name).chmod(0o644 if name in ("passwd", "group") else 0o600)
     return made
-
-
-def wanted(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
-    return engine.wanted(descriptor(*settings), ctx)
-
-
-def install(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
-            *settings: Setting) -> None:
-    ctx = context(root, name)
-    asked = wanted(ctx, *settings)
-    engine.check(asked, ctx, others=held)
-    held[name] = engine.apply_all(asked, ctx, others=held)
 
 
 def lines(root: Path, file: str) -> List[str]:

@@ -15,9 +15,9 @@ from ovirt_node_plugin.descriptor_settings import FirewallPort, FirewallService,
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import Context, Wanted
 from tests.settings_root import (
-    Recorder, context, descriptor, differences, make_firewall, make_root, remove, tree,
+    Recorder, context, differences, install, make_firewall, make_root, remove, tree,
+    wanted,
 )
 from tests.unit.samples import changed
 
@@ -46,18 +46,6 @@ def defined(root: Path) -> str:
     """Return the ports of the service cim, as firewalld says."""
     line = offline(root, "--info-service=cim").splitlines()[1]
     return line.partition("ports:")[2].strip()
-
-
-def wanted(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
-    return engine.wanted(descriptor(*settings), ctx)
-
-
-def install(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
-            *settings: Setting) -> None:
-    ctx = context(root, name)
-    asked = wanted(ctx, *settings)
-    engine.check(asked, ctx, others=held)
-    held[name] = engine.apply_all(asked, ctx, others=held)
 
 
 def test_a_port_is_open_and_closed_again(root: Path) -> None:

@@ -265,3 +265,12 @@ def test_everything_is_roots_and_readable_by_all(root: Path, packages: Dict[str,
             assert (info.st_uid, info.st_gid) == (0, 0), name
             want = 0o755 if stat.S_ISDIR(info.st_mode) or name == HOOK_FILE else 0o644
             assert stat.S_IMODE(info.st_mode) == want, name
+
+
+def test_what_the_readme_installs_is_all_but_the_hook(packages: Dict[str, Path]) -> None:
+    (names,) = re.findall(r"^dnf install build/rpms/(\S+)$",
+                          (TOP / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    build = packages[MAIN].parent.parent
+    found = call(["bash", "-c", f"printf '%s\\n' {names}"], cwd=build).splitlines()
+    assert sorted(found) == sorted(
+        str(path.relative_to(build)) for name, path in packages.items() if name != HOOK)

@@ -6,7 +6,7 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 import dnf.rpm.transaction
 import rpm
@@ -106,13 +106,16 @@ def read_header(path: Path) -> Header:
 
 def installed_headers(root: Path, nevras: Iterable[str]) -> Dict[str, Header]:
     """Return the headers of those of ``nevras`` that the root's rpm database has."""
+    return {nevra: _header(raw) for nevra, raw in raw_headers(root, nevras)}
+
+
+def raw_headers(root: Path, nevras: Iterable[str]) -> Iterator[Tuple[str, Any]]:
+    """Yield those of ``nevras`` that the root's rpm database has, each with rpm's own header."""
     transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
-    found: Dict[str, Header] = {}
     for nevra in nevras:
         for raw in transaction.dbMatch("name", nevra.rsplit("-", 2)[0]):
             if nevra_of(raw) == nevra:
-                found[nevra] = _header(raw)
-    return found
+                yield nevra, raw
 
 
 def signers(root: Path) -> Dict[str, str]:
@@ -229,8 +232,3 @@ def _refuse_odd(raw: Any, header: Header) -> None:
 def printable(text: str) -> str:
     """Return ``text`` with characters that a terminal would obey, or hide, as escapes."""
     return _UNSHOWN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
-
-
-def by_path(headers: Iterable[Header]) -> Mapping[str, PackedFile]:
-    """Return every file of ``headers`` by its path."""
-    return {one.path: one for header in headers for one in header.files}

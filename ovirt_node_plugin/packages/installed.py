@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterable, Mapping, Tuple
 
-import dnf.rpm.transaction
-
-from .headers import digest_of, nevra_of
+from .headers import digest_of, raw_headers
 
 # The states of rpm's rpmfiles.h in which a file is not what its package has: another
 # package's took its place, or it was not unpacked (excluded, shared, of another color).
@@ -34,13 +32,7 @@ class Installed:
 
 def read_installed(root: Path, nevras: Iterable[str]) -> Dict[str, Installed]:
     """Return what is known of those of ``nevras`` that the root's rpm database has."""
-    transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
-    found: Dict[str, Installed] = {}
-    for nevra in nevras:
-        for raw in transaction.dbMatch("name", nevra.rsplit("-", 2)[0]):
-            if nevra_of(raw) == nevra:
-                found[nevra] = _installed(raw)
-    return found
+    return {nevra: _installed(raw) for nevra, raw in raw_headers(root, nevras)}
 
 
 def _installed(raw: Any) -> Installed:
