@@ -69,7 +69,10 @@ def plugin_dir() -> Path:
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
     """Build the RPMs, unit tests included; return name to file."""
     build = tmp_path_factory.mktemp("build")
-    said = call(["make", "--no-print-directory", "rpm", f"BUILD={build}"])
+    # pytest of %check closes its folder of temporary files, which is that of these tests
+    # too, to others; tests beside this one run programs as somebody else in there
+    said = call(["make", "--no-print-directory", "rpm", f"BUILD={build}"],
+                env={"TMPDIR": str(build)})
     assert re.search(r"^=+ .*\d+ passed.* =+$", said, re.MULTILINE), "%check ran no test"
     return {call(["rpm", "-qp", "--qf", "%{name}", str(path)]): path
             for path in (build / "rpms").rglob("*.noarch.rpm")}
