@@ -133,8 +133,13 @@ def _stop_logs(root: Path) -> None:
 
 
 def _born_in_this_run(path: Path, runner: Runner) -> bool:
-    """Say if ``path`` was made since this process started; proc(5), ``/proc/PID/stat`` (22)."""
-    birth_s = float(runner(["stat", "--format=%.3W", "--", path]))
+    """Say if ``path`` was made since this process started; proc(5), ``/proc/PID/stat`` (22).
+
+    On an overlay, a folder of the lower tree is born when something is put into it. Its
+    time of access is still the old one, unless it was listed.
+    """
+    times = runner(["stat", "--format=%.3W %.3X", "--", path]).split()
+    birth_s = min(map(float, times))
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     return birth_s > time.time() - age_s + _START_S
@@ -158,5 +163,6 @@ def _drop_stray(root: Path, name: str) -> None:
         rpm.delMacro("_dbpath")
     if empty:
         shutil.rmtree(folder)
-        if not any(folder.parent.iterdir()) and _born_in_this_run(folder.parent, run):
+        # asked first, as listing is an access
+        if _born_in_this_run(folder.parent, run) and not any(folder.parent.iterdir()):
             folder.parent.rmdir()
