@@ -95,7 +95,7 @@ def test_a_root_without_a_boot_configuration_has_them_in_the_record(tmp_path: Pa
         ("kernel-argument", "intel_iommu=on"), ("command-line", "intel_iommu=on")]
     items = engine.wanted(descriptor(argument("a")), context(root))
     assert items[-1].text == (
-        "write the kernel arguments to the record only: no boot configuration")
+        "write the kernel arguments to the record only: no boot configuration in the root")
     assert engine.verify(held["one"], context(root, "one")) == ()
     remove(root, "one", held)
     assert differences(before, tree(root)) == []

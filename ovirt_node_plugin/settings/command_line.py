@@ -84,7 +84,8 @@ def implied(wanted: Sequence[Wanted], ctx: Context) -> Tuple[Wanted, ...]:
     if not codes:
         return ()
     found = configurations(ctx.root)
-    where = ", ".join(f"/{path}" for path in found) or "the record only: no boot configuration"
+    where = (", ".join(f"/{path}" for path in found)
+             or "the record only: no boot configuration in the root")
     return (Wanted(KIND.name, _KEY, " ".join(codes),
                    f"write the kernel arguments to {where}", None),)
 

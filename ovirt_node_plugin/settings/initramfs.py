@@ -24,7 +24,7 @@ from ..descriptor_settings import Setting
 from ..errors import Refused
 from ..files import read_entry, sync_dir
 from ..paths import resolve_inside
-from ..run import StrPath
+from ..run import Runner, StrPath
 from . import dracut_files
 from .initramfs_images import KEPT, Content, images, is_file, parse
 from .model import Context, Remnant, Wanted
@@ -114,9 +114,21 @@ def implied(wanted: Sequence[Wanted], ctx: Context) -> Tuple[Wanted, ...]:
         for version in images(ctx.root))
 
 
+def made_like(version: str, like: Path, work: Path, *, root: Path, run: Runner) -> Path:
+    """Make an initramfs of a kernel of ``root`` that does what the one at ``like`` does.
+
+    It has the modules of dracut that ``like`` has, as far as the root has them, and what
+    the root's configuration says. ``like`` and ``work``, a folder for the result, which is
+    returned, are host paths. Raises Refused where dracut makes none.
+    """
+    shutil.copyfile(like, work / "like.img")
+    listing = run(_inside(root, work, "lsinitrd", "/tmp/like.img"))
+    return _dracut(version, parse(listing), work, root=root, hostonly=False, run=run)
+
+
 def _content(path: str, ctx: Context) -> Content:
     with _workplace() as work:
-        return parse(ctx.run(_inside(ctx, work, "lsinitrd", f"/{path}")))
+        return parse(ctx.run(_inside(ctx.root, work, "lsinitrd", f"/{path}")))
 
 
 def _lacking(version: str, needs: Sequence[str], ctx: Context) -> List[str]:
@@ -173,19 +185,28 @@ def _make(version: str, ctx: Context) -> None:
     if not places:
         return
     first = places[0] + KEPT if is_file(ctx.root / (places[0] + KEPT)) else places[0]
+    before = _content(first, ctx)
     with _workplace() as work:
-        before = _content(first, ctx).modules & dracut_files.modules_there(ctx.root)
-        argv: List[str] = ["dracut", "--force", "--reproducible"]
-        if not ctx.live:  # it is for machines that nobody knows here
-            argv.append("--no-hostonly")
-        if before:
-            argv += ["--add", " ".join(sorted(before))]
-        ctx.run(_inside(ctx, work, *argv, "--kver", version, f"/tmp/{_NEW}"))
-        if not is_file(work / _NEW):
-            raise Refused(f"dracut made no initramfs of kernel {version}",
-                          hint="Run it in the root by hand to see why.")
+        # of a machine that nobody knows here, nothing is left out
+        made = _dracut(version, before, work, root=ctx.root, hostonly=ctx.live, run=ctx.run)
         for place in places:
-            _put(work / _NEW, ctx.root / place)
+            _put(made, ctx.root / place)
+
+
+def _dracut(version: str, before: Content, work: Path, *, root: Path, hostonly: bool,
+            run: Runner) -> Path:
+    """Make an initramfs in ``work`` with the modules of dracut that there were ``before``."""
+    argv: List[str] = ["dracut", "--force", "--reproducible"]
+    if not hostonly:
+        argv.append("--no-hostonly")
+    modules = before.modules & dracut_files.modules_there(root)
+    if modules:
+        argv += ["--add", " ".join(sorted(modules))]
+    run(_inside(root, work, *argv, "--kver", version, f"/tmp/{_NEW}"))
+    if not is_file(work / _NEW):
+        raise Refused(f"dracut made no initramfs of kernel {version}",
+                      hint="Run it in the root by hand to see why.")
+    return work / _NEW
 
 
 def _put(new: Path, place: Path) -> None:
@@ -211,8 +232,8 @@ def _put(new: Path, place: Path) -> None:
     sync_dir(place.parent)
 
 
-def _inside(ctx: Context, work: Path, *argv: str) -> List[StrPath]:
-    return [sys.executable, "-I", inside.__file__, ctx.root, work, *argv]
+def _inside(root: Path, work: Path, *argv: str) -> List[StrPath]:
+    return [sys.executable, "-I", inside.__file__, root, work, *argv]
 
 
 @contextlib.contextmanager
