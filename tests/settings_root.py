@@ -10,7 +10,7 @@ from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.descriptor_settings import Setting
 from ovirt_node_plugin.files import Entry, read_entry
-from ovirt_node_plugin.run import Runner, StrPath, run
+from ovirt_node_plugin.run import Polled, Runner, StrPath, run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
 from tests.support.kmod import module_bytes
@@ -95,7 +95,7 @@ class Recorder:
     argvs: List[Tuple[str, ...]] = field(default_factory=list)
 
     def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,),
-                 stdin: bytes = b"") -> str:
+                 stdin: bytes = b"", polled: Polled = None) -> str:
         self.argvs.append(tuple(os.fspath(word) for word in argv))
         return self.real(argv, ok=ok, stdin=stdin) if self.real else self.output
 

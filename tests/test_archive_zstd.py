@@ -10,7 +10,7 @@ import pytest
 from ovirt_node_plugin.archive import unpack
 from ovirt_node_plugin.bundle import opened
 from ovirt_node_plugin.errors import BadBundle, CommandError
-from ovirt_node_plugin.run import StrPath, run
+from ovirt_node_plugin.run import Polled, StrPath, run
 from tests.support import Fixtures
 
 
@@ -55,7 +55,8 @@ def test_damaged_zstd_is_refused_with_what_zstd_says(tmp_path: Path, into: Path)
 def test_zstd_is_started_with_exactly_these_arguments(tmp_path: Path, into: Path) -> None:
     seen: List[List[str]] = []
 
-    def record(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"") -> str:
+    def record(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+               stdin: bytes = b"", polled: Polled = None) -> str:
         seen.append([str(word) for word in argv])
         return run(argv, ok=ok, stdin=stdin)
 

@@ -15,7 +15,7 @@ DNF_PLUGIN = TOP / "dnf-plugins"
 # lines above its own; what stands on one line does not import one another.
 LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("errors", "inside", "vdsm", "sysctl_names", "registry_rules"),
-    ("run", "paths", "versions"),
+    ("run", "paths", "versions", "progress"),
     ("files", "trees"),
     ("snapshot",),
     ("journal_state",),
@@ -35,6 +35,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("packages", "settings", "images"),
     ("capabilities",),
     ("operations",),
+    ("imaging",),
     ("authoring",),
     ("report",),
     ("cli",),

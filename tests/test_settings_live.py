@@ -17,7 +17,7 @@ from ovirt_node_plugin.changes import Applied, Change
 from ovirt_node_plugin.descriptor_settings import KernelArgument, KernelModule
 from ovirt_node_plugin.errors import CommandError, RecordError, Refused
 from ovirt_node_plugin.files import Entry
-from ovirt_node_plugin.run import StrPath
+from ovirt_node_plugin.run import Polled, StrPath
 from ovirt_node_plugin.settings import command_line, engine, live_log, rereading
 from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.kinds import KINDS
@@ -42,7 +42,7 @@ class System:
     done: List[str] = field(default_factory=list)
 
     def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,),
-                 stdin: bytes = b"") -> str:
+                 stdin: bytes = b"", polled: Polled = None) -> str:
         words = list(map(str, argv))
         line, last = " ".join(words), words[-1]
         if words[:2] == ["systemctl", "is-active"]:
@@ -231,7 +231,8 @@ def test_a_firewall_that_does_not_run_is_not_reloaded(system: System) -> None:
 ])
 def test_a_service_that_fails_right_after_its_start_is_refused(
         system: System, state: str, said: str) -> None:
-    def runner(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"") -> str:
+    def runner(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+               stdin: bytes = b"", polled: Polled = None) -> str:
         return state if "show" in argv else system(argv, ok=ok, stdin=stdin)
     ctx = dataclasses.replace(running(system), run=runner)
     with pytest.raises(Refused, match=f"foo.service was started and failed at once .{said}"):

@@ -11,7 +11,7 @@ import pytest
 from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import PlacedFile, Service
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
-from ovirt_node_plugin.run import StrPath, run
+from ovirt_node_plugin.run import Polled, StrPath, run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kinds import KINDS
 from ovirt_node_plugin.settings.model import Context, Wanted
@@ -175,7 +175,8 @@ def test_checking_tmpfiles_acts_on_no_prefix_and_not_in_the_root(root: Path) -> 
     engine.apply_all([item], ctx)
     assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
 
-    def guessed(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"") -> str:
+    def guessed(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                stdin: bytes = b"", polled: Polled = None) -> str:
         words = [word for word in map(str, argv) if not word.startswith("--prefix=")]
         return run([*words[:-1], "--prefix=/.no-such-folder", "-"] if "-" in words else words,
                    ok=ok, stdin=stdin)
@@ -204,7 +205,8 @@ def test_udev_rules_are_checked_where_udevadm_can(root: Path) -> None:
         engine.apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
         assert runner.argvs == [("udevadm", "--version")]
 
-    def absent(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"") -> str:
+    def absent(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+               stdin: bytes = b"", polled: Polled = None) -> str:
         return run(["/nowhere/udevadm"])
 
     ctx = context(root, files=[SOURCE], runner=absent)

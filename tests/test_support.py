@@ -13,7 +13,7 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.paths import resolve_inside
-from ovirt_node_plugin.run import StrPath, run
+from ovirt_node_plugin.run import Polled, StrPath, run
 from tests.support import (
     FixtureError,
     Fixtures,
@@ -187,7 +187,8 @@ def test_a_repository_made_up_by_a_test_holds_what_was_added(
 def test_a_key_leaves_no_agent_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     homes: Set[str] = set()
 
-    def recorded(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"") -> str:
+    def recorded(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                 stdin: bytes = b"", polled: Polled = None) -> str:
         words = [os.fspath(word) for word in argv]
         homes.update(words[words.index("--homedir") + 1] for _ in words if "--homedir" in words)
         return run(argv, ok=ok, stdin=stdin)

@@ -18,6 +18,11 @@ def size(size_bytes: int) -> str:
     return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def harmless(text: str) -> str:
+    """Return ``text`` with what a terminal would take for a command written out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def table(rows: Sequence[Sequence[str]], *, paths: bool = False) -> List[str]:
     """Return rows as aligned columns that fit the terminal; what is too long is cut.
 

@@ -11,7 +11,7 @@ from ..inventory import (
 )
 from ..operations.manifests import PluginManifest, Shows
 from ..record import Record
-from .layout import field, size, table
+from .layout import field, harmless, size, table
 
 _SIGNS = {ADDED: "+", REMOVED: "-"}
 _TYPES = {"file": stat.S_IFREG, "link": stat.S_IFLNK, "dir": stat.S_IFDIR}
@@ -65,7 +65,7 @@ def _overview(record: Record, inventory: Inventory) -> List[str]:
             ("Accounts", [_account(one) for one in inventory.accounts]),
             ("Operations", [_operation(one) for one in inventory.operations])):
         for position, value in enumerate(values):
-            lines += field(name if position == 0 else "", _plain(value))
+            lines += field(name if position == 0 else "", harmless(value))
     return lines
 
 
@@ -93,8 +93,8 @@ def _files(inventory: Inventory) -> List[str]:
             marks += [f"{one.change} by {one.by}"] if one.by else []
             rows.append((_mode(one), one.owner or "-", one.group or "-", str(one.size_bytes),
                          source))
-            last.append(_plain(one.path) + (f" -> {_plain(one.link)}" if one.link else "")
-                        + (f"  ({_plain(', '.join(marks))})" if marks else ""))
+            last.append(harmless(one.path) + (f" -> {harmless(one.link)}" if one.link else "")
+                        + (f"  ({harmless(', '.join(marks))})" if marks else ""))
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join((mode, owner.ljust(widths[1]), group.ljust(widths[2]),
                        number.rjust(widths[3]), source.ljust(widths[4]), path))
@@ -102,7 +102,7 @@ def _files(inventory: Inventory) -> List[str]:
 
 
 def _settings(record: Record) -> List[str]:
-    return [_plain(_setting(one)) for one in record.settings] or ["no settings"]
+    return [harmless(_setting(one)) for one in record.settings] or ["no settings"]
 
 
 def _delta(delta: Delta) -> List[str]:
@@ -119,11 +119,11 @@ def _delta(delta: Delta) -> List[str]:
     files = [(one.path, "+", "") for one in delta.files_added]
     files += [(one.path, "-", "") for one in delta.files_removed]
     files += [(new.path, "~", _difference(old, new)) for old, new in delta.files_changed]
-    return lines + [f"{sign} {_plain(path)}{more}" for path, sign, more in sorted(files)]
+    return lines + [f"{sign} {harmless(path)}{more}" for path, sign, more in sorted(files)]
 
 
 def _signed(sign: str, what: str, names: Iterable[str]) -> List[str]:
-    return [f"{sign} {what} {_plain(name)}" for name in names]
+    return [f"{sign} {what} {harmless(name)}" for name in names]
 
 
 def _difference(old: File, new: File) -> str:
@@ -175,8 +175,3 @@ def _mode(one: File) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _plain(text: str) -> str:
-    """Return ``text`` with what a terminal would not print as a character written out."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

@@ -14,7 +14,7 @@ from ovirt_node_plugin.descriptor_settings import (
 )
 from ovirt_node_plugin.errors import CommandError, DescriptorError
 from ovirt_node_plugin.journal import FOLDER
-from ovirt_node_plugin.run import StrPath
+from ovirt_node_plugin.run import Polled, StrPath
 from ovirt_node_plugin.settings import engine, live_log, rereading, selinux_labels, selinux_store
 from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.live_log import Deed
@@ -121,7 +121,7 @@ class Running:
         self.calls: List[Tuple[str, ...]] = []
 
     def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,),
-                 stdin: bytes = b"") -> str:
+                 stdin: bytes = b"", polled: Polled = None) -> str:
         words = tuple(map(str, argv))
         self.calls.append(words)
         if words[0] == "getsebool" and words[1] in self.booleans:

@@ -1,0 +1,142 @@
+"""Progress on a terminal, and as lines of JSON."""
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO
+
+from ..progress import BYTES, Advance, Progress, Silent
+from .layout import harmless, size
+
+_REDRAW_S, _LINE_S = 0.1, 1.0
+_BAR = 20  # columns
+FORMAT = 1
+
+
+def for_people(stream: TextIO) -> Progress:
+    """Return progress for a terminal; silence where ``stream`` is none."""
+    return Bars(stream) if stream.isatty() else Silent()
+
+
+class _Pace:
+    """How far a step is, how fast it goes, and how long it may take yet."""
+
+    def __init__(self, total: int, clock: Callable[[], float]) -> None:
+        self.total = total
+        self.done = 0
+        self._clock = clock
+        self._started = clock()
+
+    @property
+    def elapsed_s(self) -> float:
+        return self._clock() - self._started
+
+    @property
+    def rate(self) -> float:
+        """Units a second."""
+        return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def part(self) -> float:
+        """From 0 to 1; a total is an estimate, and may be passed."""
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+    @property
+    def left_s(self) -> Optional[float]:
+        """Seconds to go at that rate, None where nobody knows."""
+        if not self.total or not self.done:
+            return None
+        return max(self.total - self.done, 0) / self.rate
+
+
+class Bars:
+    """A line a step on a terminal, with a bar, the rate and the time left."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+
+    @contextlib.contextmanager
+    def step(self, name: str, text: str, *, total: Callable[[], int] = lambda: 0,
+             unit: str = BYTES) -> Iterator[Advance]:
+        """See ``Progress``."""
+        self._draw(text)
+        pace = _Pace(total(), self._clock)
+        drawn_s = -_REDRAW_S
+
+        def advance(done: int) -> None:
+            nonlocal drawn_s
+            pace.done = done
+            if pace.elapsed_s - drawn_s >= _REDRAW_S:
+                drawn_s = pace.elapsed_s
+                self._draw(text, _shown(pace, unit))
+
+        try:
+            yield advance
+        except BaseException:
+            self._draw(f"{text}: not done", end="\n")
+            raise
+        self._draw(f"{text}: done in {_seconds(pace.elapsed_s)}", end="\n")
+
+    def _draw(self, text: str, numbers: str = "", *, end: str = "") -> None:
+        """Draw a line anew; where it is too long, the text gives way to the numbers."""
+        width = shutil.get_terminal_size().columns - 1
+        text = harmless(text)
+        self._stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4]
+                           + end)
+        self._stream.flush()
+
+
+class JsonLines:
+    """An object a line: ``event`` is ``step``, ``progress`` or ``step-done``."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+
+    @contextlib.contextmanager
+    def step(self, name: str, text: str, *, total: Callable[[], int] = lambda: 0,
+             unit: str = BYTES) -> Iterator[Advance]:
+        """See ``Progress``."""
+        pace = _Pace(total(), self._clock)
+        told_s = 0.0
+        self._print("step", step=name, text=text, total=pace.total, unit=unit)
+
+        def advance(done: int) -> None:
+            nonlocal told_s
+            pace.done = done
+            if pace.elapsed_s - told_s >= _LINE_S:
+                told_s = pace.elapsed_s
+                left_s = pace.left_s
+                self._print("progress", step=name, done=done, total=pace.total, unit=unit,
+                            rate=round(pace.rate),
+                            left_s=None if left_s is None else round(left_s, 1))
+
+        yield advance
+        self._print("step-done", step=name, elapsed_s=round(pace.elapsed_s, 3))
+
+    def _print(self, event: str, **data: Any) -> None:
+        document: Dict[str, Any] = {"format": FORMAT, "event": event, **data}
+        self._stream.write(json.dumps(document, sort_keys=True) + "\n")
+        self._stream.flush()
+
+
+def _shown(pace: _Pace, unit: str) -> str:
+    words: List[str] = [""]
+    if pace.total:
+        full = int(pace.part * _BAR)
+        words.append(f"[{'#' * full}{' ' * (_BAR - full)}] {pace.part:4.0%}")
+    if pace.done:
+        words.append(f"{size(int(pace.rate))}/s" if unit == BYTES
+                     else f"{pace.rate:.0f} {unit}/s")
+    if pace.left_s is not None:
+        words.append(f"{_seconds(pace.left_s)} left")
+    return "  ".join(words)
+
+
+def _seconds(seconds: float) -> str:
+    """Return a time as ``9 s``, or as minutes and seconds."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60}:{whole % 60:02d} min"

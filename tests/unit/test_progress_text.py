@@ -1,0 +1,120 @@
+"""Progress as bars and as lines of JSON, with a clock that the test moves."""
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import Any, Dict, List
+
+import pytest
+
+from ovirt_node_plugin.progress import ENTRIES, READ, Silent, transferred
+from ovirt_node_plugin.report.progress_text import Bars, JsonLines, for_people
+from ovirt_node_plugin.run import run
+
+pytestmark = pytest.mark.unit
+
+
+class Clock:
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def drawn(stream: io.StringIO) -> List[str]:
+    """Return what was drawn, one after the other."""
+    return [part for part in stream.getvalue().replace("\n", "").split("\r\x1b[K") if part]
+
+
+def test_a_bar_has_part_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    stream, clock = io.StringIO(), Clock()
+    with Bars(stream, clock).step("pack", "Packing", total=lambda: 100 << 20) as advance:
+        clock.now_s = 10.0
+        advance(25 << 20)
+        clock.now_s = 40.0
+    assert drawn(stream) == [
+        "Packing", "Packing  [#####               ]  25%  2.5 MiB/s  30 s left",
+        "Packing: done in 40 s"]
+
+
+def test_a_step_of_unknown_length_has_no_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    stream, clock = io.StringIO(), Clock()
+    with Bars(stream, clock).step("x", "Looking", unit=ENTRIES) as advance:
+        clock.now_s = 2.0
+        advance(500)
+        clock.now_s = 130.0
+    assert drawn(stream)[1:] == ["Looking  250 entries/s", "Looking: done in 2:10 min"]
+
+
+def test_on_a_narrow_terminal_the_numbers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    stream, clock = io.StringIO(), Clock()
+    with Bars(stream, clock).step("x", "Packing " + "x" * 80, total=lambda: 1 << 20) as advance:
+        clock.now_s = 1.0
+        advance(1 << 19)
+    line = drawn(stream)[1]
+    assert len(line) == 59 and line.endswith("50%  512.0 KiB/s  1 s left")
+    assert line.startswith("Packing")
+
+
+def test_more_than_was_thought_is_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    stream, clock = io.StringIO(), Clock()
+    with Bars(stream, clock).step("x", "Packing", total=lambda: 10) as advance:
+        clock.now_s = 1.0
+        advance(25)
+    assert "100%" in drawn(stream)[1] and "0 s left" in drawn(stream)[1]
+
+
+def test_a_step_that_fails_is_not_said_to_be_done() -> None:
+    stream = io.StringIO()
+    with pytest.raises(ValueError), Bars(stream, Clock()).step("x", "Packing"):
+        raise ValueError
+    assert drawn(stream)[-1] == "Packing: not done"
+
+
+def test_what_is_no_terminal_gets_nothing() -> None:
+    stream = io.StringIO()
+    progress = for_people(stream)
+    with progress.step("x", "Packing") as advance:
+        advance(5)
+    assert isinstance(progress, Silent) and stream.getvalue() == ""
+
+
+def test_lines_of_json_are_an_object_each() -> None:
+    stream, clock = io.StringIO(), Clock()
+    with JsonLines(stream, clock).step("pack", "Packing", total=lambda: 100) as advance:
+        clock.now_s = 0.5
+        advance(1)
+        clock.now_s = 2.0
+        advance(50)
+        clock.now_s = 4.0
+    lines: List[Dict[str, Any]] = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert lines == [
+        {"format": 1, "event": "step", "step": "pack", "text": "Packing", "total": 100,
+         "unit": "bytes"},
+        {"format": 1, "event": "progress", "step": "pack", "done": 50, "total": 100,
+         "unit": "bytes", "rate": 25, "left_s": 2.0},
+        {"format": 1, "event": "step-done", "step": "pack", "elapsed_s": 4.0}]
+
+
+def test_what_a_program_reads_is_told_while_it_runs(tmp_path: object) -> None:
+    told: List[int] = []
+    code = "import time; data = open('/dev/zero', 'rb').read(5 << 20); time.sleep(1)"
+    run([sys.executable, "-c", code], polled=transferred(told.append, READ))
+    assert told and told == sorted(told) and told[-1] >= 5 << 20
+
+
+def test_a_process_that_has_ended_is_no_error() -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    told: List[int] = []
+    transferred(told.append, READ)(process.pid)
+    assert told == []
+    transferred(told.append, READ)(os.getpid())
+    assert len(told) == 1
