@@ -22,6 +22,7 @@ class Status(enum.IntEnum):
     BAD_BUNDLE = 7
     ROLLED_BACK = 8
     BROKEN = 9
+    BAD_IMAGE = 10
     LOCKED = 200
 
 
@@ -61,6 +62,12 @@ class BadBundle(NodePluginError):
     """A bundle, an archive or what lies in it cannot be used."""
 
     status = Status.BAD_BUNDLE
+
+
+class BadImage(NodePluginError):
+    """An image file cannot be read, is of no known form, or is damaged."""
+
+    status = Status.BAD_IMAGE
 
 
 class DescriptorError(BadBundle):

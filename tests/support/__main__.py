@@ -7,13 +7,14 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from ovirt_node_plugin.errors import NodePluginError
 
 from . import plugins
 from .fixtures import Fixtures, copy_tree, fixtures
 from .image import VERSIONS
+from .isos import FORMS
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -40,15 +41,23 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _names() -> List[str]:
-    """Return all that ``--only`` takes: roots, then plugins."""
-    return [*(f"node-{version}" for version in VERSIONS), "host",
+    """Return all that ``--only`` takes: roots, ISOs, then plugins."""
+    return [*(f"node-{version}" for version in VERSIONS), "host", *_isos(),
             *(source.label for source in plugins.sources())]
+
+
+def _isos() -> Dict[str, Tuple[str, str]]:
+    """Return the form and the version of each ISO by its name."""
+    return {f"{form}-{version}.iso": (form, version) for form in FORMS for version in VERSIONS}
 
 
 def _materialize(made: Fixtures, out: Path, wanted: Sequence[str]) -> None:
     """Copy each wanted thing to its place below ``out``; what is there already is replaced."""
     for name in wanted:
-        if name == "host" or name.startswith("node-"):
+        if name in _isos():
+            form, version = _isos()[name]
+            shutil.copy2(made.iso(form, version=version), out / name)
+        elif name == "host" or name.startswith("node-"):
             shutil.rmtree(out / name, ignore_errors=True)
             copy_tree(made.folder / "roots" / name, out / name)
     for source in plugins.sources():

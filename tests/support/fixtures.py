@@ -14,7 +14,7 @@ from typing import List, Optional
 
 from ovirt_node_plugin.run import run
 
-from . import image, plugins
+from . import image, isos, plugins
 from .cache import cache_root, cached
 from .keys import SigningKey, load_key, make_key
 from .rpms import HERE, SPECS, FixtureError, build_all, busybox, make_repo
@@ -54,6 +54,20 @@ class Fixtures:
         """
         source = self._source(name, version)
         return self.folder / "repos" / source.repo_name(repo_id or source.repo_ids[0])
+
+    def iso(self, form: str, compressor: str = "zstd", version: str = "4.5.5") -> Path:
+        """Return a bootable ISO of a version of the image, made now if it never was.
+
+        ``form`` and ``compressor`` are of those that ``isos.make_iso`` knows.
+        """
+        name = f"{form}-{compressor}-{version}"
+        root = self.folder / "roots" / f"node-{version}"
+
+        def build(out: Path, final: Path) -> None:
+            isos.make_iso(form, root, out / f"{name}.iso", compressor=compressor)
+
+        made = cached(f"iso-{name}-{isos.fingerprint(self.folder.name)}", build)
+        return made / f"{name}.iso"
 
     @property
     def key(self) -> SigningKey:

@@ -1,0 +1,342 @@
+"""Two trees compared, entry by entry: types, owners, modes, attributes, links and content."""
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Container, Dict, Iterator, List, Optional, Tuple
+
+from ..progress import Advance
+
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+
+_TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link",
+          stat.S_IFCHR: "character device", stat.S_IFBLK: "block device",
+          stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
+# Attributes of other names, such as system.nfs4_acl, are a filesystem's view of itself.
+_XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_CHUNK_BYTES = 1 << 20
+_SHOWN_BYTES = 64  # of an attribute's value
+_PATH_CHARACTERS = 1000  # of at most four bytes each, PATH_MAX is 4096
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One entry in which two trees differ.
+
+    ``path`` is relative to the root, which is ``.`` itself; bytes that are no UTF-8 are
+    in it as by ``os.fsdecode``. ``kind`` is ADDED, REMOVED or CHANGED. ``details`` say,
+    for CHANGED only, what changed and how: the words ``type``, ``mode``, ``owner``,
+    ``size``, ``mtime``, ``target``, ``device``, ``links`` and ``xattr NAME``, each with
+    the old value, ``->`` and the new one, and ``content`` by itself, where the size stayed.
+    """
+
+    path: str
+    kind: str
+    details: Tuple[str, ...] = ()
+
+
+def differences(old: Path, new: Path, *, content_limit_bytes: Optional[int],
+                times: bool = False, trusted: Container[str] = (),
+                advance: Advance = lambda _: None) -> Iterator[Difference]:
+    """Yield what differs between the trees ``old`` and ``new``, which nobody changes meanwhile.
+
+    A folder comes before what is in it, and the names of a folder in the order of their
+    bytes. Links are not followed. Times count only with ``times``, and then to the second
+    and of regular files only.
+
+    Content is read of regular files of the same size that have at most
+    ``content_limit_bytes``, None for all of them and 0 for none; of the paths that are
+    ``trusted`` only where the times differ too. ``advance`` is told the number of entries
+    looked at.
+
+    Raises OSError, with the path, for what cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        trees = [stack.enter_context(_opened(root)) for root in (old, new)]
+        rules = _Rules(content_limit_bytes, times, trusted)
+        yield from _Walk(trees[0], trees[1], rules, advance).differences()
+
+
+@dataclass(frozen=True)
+class _Rules:
+    content_limit_bytes: Optional[int]
+    times: bool
+    trusted: Container[str]
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """An open root: its path and the handle of it."""
+
+    root: str
+    handle: int
+
+    def folder(self, path: str) -> int:
+        """Return a handle of the folder ``path``, whatever its length."""
+        here, rest = self.handle, path
+        while True:
+            cut = len(rest) if len(rest) <= _PATH_CHARACTERS else rest.rfind(
+                "/", 0, _PATH_CHARACTERS)
+            try:
+                below = os.open(rest[:cut], _FOLDER, dir_fd=here)
+            finally:
+                if here != self.handle:
+                    os.close(here)
+            here, rest = below, rest[cut + 1:]
+            if not rest:
+                return here
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One entry of an open folder: what lstat(2) says, and how it is reached."""
+
+    info: os.stat_result
+    handle: int
+    name: str
+
+    @property
+    def is_folder(self) -> bool:
+        return stat.S_ISDIR(self.info.st_mode)
+
+    def xattrs(self) -> Dict[str, bytes]:
+        # by way of the open folder, as no call takes it, and a path may be too long
+        place = f"/proc/self/fd/{self.handle}/{self.name}"
+        try:
+            names = os.listxattr(place, follow_symlinks=False)
+        except OSError as exc:
+            if exc.errno == errno.ENOTSUP:
+                return {}
+            raise
+        return {name: os.getxattr(place, name, follow_symlinks=False)
+                for name in names if name.startswith(_XATTRS)}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What was found at one path, and on which sides there is more below it."""
+
+    path: str
+    difference: Optional[Difference]
+    in_old: bool
+    in_new: bool
+
+
+class _Walk:
+    """One walk through both trees; only the folder that is looked at is open."""
+
+    def __init__(self, old: _Tree, new: _Tree, rules: _Rules, advance: Advance) -> None:
+        self._old, self._new = old, new
+        self._rules = rules
+        self._advance = advance
+        self._seen = 0
+        self._links = _Links()
+
+    def differences(self) -> Iterator[Difference]:
+        todo = [iter([self._top()])]
+        while todo:
+            step = next(todo[-1], None)
+            if step is None:
+                todo.pop()
+                continue
+            if step.difference is not None:
+                yield step.difference
+            if step.in_old or step.in_new:
+                todo.append(iter(self._below(step)))
+
+    def _top(self) -> _Step:
+        old, new = (_Entry(os.fstat(tree.handle), tree.handle, ".")
+                    for tree in (self._old, self._new))
+        return _Step(".", self._compared(".", old, new), True, True)
+
+    def _below(self, step: _Step) -> List[_Step]:
+        """Return what is to be told of a folder, or walked into, in order."""
+        with contextlib.ExitStack() as stack:
+            old, new = (
+                stack.enter_context(_listed(tree, step.path)) if there else {}
+                for tree, there in ((self._old, step.in_old), (self._new, step.in_new)))
+            names = sorted({*old, *new}, key=os.fsencode)
+            start = "" if step.path == "." else f"{step.path}/"
+            found = [self._step(start + name, old.get(name), new.get(name)) for name in names]
+        self._seen += len(names)
+        self._advance(self._seen)
+        return [one for one in found if one.difference is not None or one.in_old or one.in_new]
+
+    def _step(self, path: str, old: Optional[_Entry], new: Optional[_Entry]) -> _Step:
+        if old is not None and new is not None:
+            difference = self._compared(path, old, new)
+        else:
+            difference = Difference(path, ADDED if old is None else REMOVED)
+        return _Step(path, difference, old is not None and old.is_folder,
+                     new is not None and new.is_folder)
+
+    def _compared(self, path: str, old: _Entry, new: _Entry) -> Optional[Difference]:
+        with _naming(f"{self._old.root}/{path}"):
+            details = (*_attributes(old, new), *self._by_type(path, old, new))
+        return Difference(path, CHANGED, details) if details else None
+
+    def _by_type(self, path: str, old: _Entry, new: _Entry) -> Iterator[str]:
+        kind = stat.S_IFMT(old.info.st_mode)
+        if kind != stat.S_IFMT(new.info.st_mode):
+            return
+        if kind == stat.S_IFREG:
+            yield from self._file(path, old, new)
+        elif kind == stat.S_IFLNK:
+            yield from _changed("target", *(os.readlink(one.name, dir_fd=one.handle)
+                                            for one in (old, new)))
+        elif kind in (stat.S_IFCHR, stat.S_IFBLK):
+            yield from _changed("device", *(
+                f"{os.major(one.info.st_rdev)}:{os.minor(one.info.st_rdev)}"
+                for one in (old, new)))
+
+    def _file(self, path: str, old: _Entry, new: _Entry) -> Iterator[str]:
+        rules = self._rules
+        times = [one.info.st_mtime_ns // 10**9 for one in (old, new)]
+        size = old.info.st_size
+        if size != new.info.st_size:
+            yield from _changed("size", str(size), str(new.info.st_size))
+        elif ((rules.content_limit_bytes is None or size <= rules.content_limit_bytes)
+              and not (times[0] == times[1] and path in rules.trusted)
+              and not self._links.same(old, new, _same_content)):
+            yield "content"
+        if rules.times:
+            yield from _changed("mtime", str(times[0]), str(times[1]))
+        yield from self._links.details(path, old, new)
+
+
+class _Links:
+    """Files with several names: read once, and the same names together on both sides."""
+
+    def __init__(self) -> None:
+        self._read: Dict[Tuple[int, ...], bool] = {}
+        self._first: Tuple[Dict[Tuple[int, int], str], ...] = ({}, {})
+
+    def same(self, old: _Entry, new: _Entry, compare: Callable[[_Entry, _Entry], bool]) -> bool:
+        """Return what ``compare`` says, asked once for the same two files."""
+        if old.info.st_nlink == 1 or new.info.st_nlink == 1:
+            return compare(old, new)
+        key = (*_identity(old), *_identity(new))
+        if key not in self._read:
+            self._read[key] = compare(old, new)
+        return self._read[key]
+
+    def details(self, path: str, old: _Entry, new: _Entry) -> Iterator[str]:
+        """Yield the numbers of names; where they are the same, the first name that is not."""
+        counts = [one.info.st_nlink for one in (old, new)]
+        if counts == [1, 1]:
+            return
+        # only of names that both sides have, so that the first ones can be compared
+        first = [names.setdefault(_identity(one), path)
+                 for names, one in zip(self._first, (old, new))]
+        if counts[0] != counts[1]:
+            yield from _changed("links", str(counts[0]), str(counts[1]))
+        else:
+            yield from _changed("links", first[0], first[1])
+
+
+@contextlib.contextmanager
+def _opened(root: Path) -> Iterator[_Tree]:
+    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield _Tree(os.fspath(root), handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _listed(tree: _Tree, path: str) -> Iterator[Dict[str, _Entry]]:
+    """Yield the entries of a folder by name, as long as it is open."""
+    with _naming(f"{tree.root}/{path}"):
+        handle = tree.folder(path)
+        try:
+            with os.scandir(handle) as entries:
+                found = {one.name: _Entry(one.stat(follow_symlinks=False), handle, one.name)
+                         for one in entries}
+        except BaseException:
+            os.close(handle)
+            raise
+    try:
+        yield found
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Have an OSError name ``path`` and not what it was reached by."""
+    try:
+        yield
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, path) from exc
+
+
+def _attributes(old: _Entry, new: _Entry) -> Iterator[str]:
+    """Yield the differences in what entries of every type have."""
+    one, other = old.info, new.info
+    if one.st_mode != other.st_mode:
+        yield from _changed("type", *(_type(info) for info in (one, other)))
+        yield from _changed("mode", *(f"{stat.S_IMODE(info.st_mode):04o}"
+                                      for info in (one, other)))
+    if (one.st_uid, one.st_gid) != (other.st_uid, other.st_gid):
+        yield from _changed("owner", *(f"{info.st_uid}:{info.st_gid}" for info in (one, other)))
+    left, right = old.xattrs(), new.xattrs()
+    if left != right:
+        for name in sorted({*left, *right}):
+            if left.get(name) != right.get(name):
+                yield f"xattr {name} {_values(left.get(name), right.get(name))}"
+
+
+def _changed(what: str, old: str, new: str) -> Iterator[str]:
+    if old != new:
+        yield f"{what} {old} -> {new}"
+
+
+def _type(info: os.stat_result) -> str:
+    return _TYPES.get(stat.S_IFMT(info.st_mode), "unknown")
+
+
+def _identity(entry: _Entry) -> Tuple[int, int]:
+    return entry.info.st_dev, entry.info.st_ino
+
+
+def _values(old: Optional[bytes], new: Optional[bytes]) -> str:
+    """Return two values of an attribute as text in which they differ."""
+    texts = [_text(value) for value in (old, new)]
+    if texts[0] == texts[1]:
+        texts = [_coded(value or b"") for value in (old, new)]
+    return f"{texts[0]} -> {texts[1]}"
+
+
+def _text(value: Optional[bytes]) -> str:
+    if value is None:
+        return "none"
+    bare = value[:-1] if value.endswith(b"\0") else value  # as SELinux labels do
+    text = bare.decode("ascii", errors="replace")
+    return text if text.isprintable() and bare and len(bare) <= _SHOWN_BYTES and (
+        text.isascii()) else _coded(value)
+
+
+def _coded(value: bytes) -> str:
+    if len(value) <= _SHOWN_BYTES:
+        return f"0x{value.hex()}"
+    return f"{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()[:16]}"
+
+
+def _same_content(old: _Entry, new: _Entry) -> bool:
+    with contextlib.ExitStack() as stack:
+        one, other = (stack.enter_context(open(
+            os.open(entry.name, _FILE, dir_fd=entry.handle), "rb"))
+            for entry in (old, new))
+        while True:
+            left, right = one.read(_CHUNK_BYTES), other.read(_CHUNK_BYTES)
+            if left != right:
+                return False
+            if not left:
+                return True

@@ -1,0 +1,92 @@
+"""The filesystem image in a squashfs: what it is, checked, enlarged, made sparse again."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List
+
+from ..errors import BadImage, CommandError, UsageError
+from ..run import Runner, StrPath
+
+_EXT = ("ext2", "ext3", "ext4")
+XFS = "xfs"
+
+
+@dataclass(frozen=True)
+class Filesystem:
+    """A filesystem in a file. ``kind`` is mount(8)'s name of its type; sizes in bytes."""
+
+    kind: str
+    label: str
+    uuid: str
+    block_size: int
+    size_bytes: int
+
+
+def read_filesystem(path: Path, *, run: Runner) -> Filesystem:
+    """Return what the filesystem in the file ``path`` is, as blkid(8) sees it.
+
+    Raises BadImage if it is none of ext2 to ext4 and xfs.
+    """
+    try:
+        text = run(["blkid", "--probe", "--output", "export", "--", path])
+    except CommandError as exc:
+        if exc.returncode is None:
+            raise
+        raise BadImage(f"{path.name} holds no filesystem that is known",
+                       hint="ext4 and xfs are.") from exc
+    words: Dict[str, str] = dict(line.partition("=")[::2] for line in text.splitlines())
+    kind = words.get("TYPE", "")
+    if kind not in (*_EXT, XFS):
+        raise BadImage(f"{path.name} holds a filesystem of type {kind or 'unknown'}",
+                       hint="ext4 and xfs are known.")
+    return Filesystem(kind, words.get("LABEL", ""), words.get("UUID", ""),
+                      int(words.get("BLOCK_SIZE", "0")), path.stat().st_size)
+
+
+def mount_options(filesystem: Filesystem, *, writable: bool) -> List[str]:
+    """Return the options of mount(8) with which little changes that need not."""
+    if filesystem.kind == XFS:
+        return ["nouuid", "noatime", *([] if writable else ["norecovery"])]
+    return ["noatime", *(["noinit_itable"] if filesystem.kind == "ext4" and writable else []),
+            *([] if writable or filesystem.kind == "ext2" else ["noload"])]
+
+
+def grow(path: Path, filesystem: Filesystem, size_bytes: int, *, run: Runner) -> None:
+    """Enlarge the file ``path`` to ``size_bytes``, and an ext filesystem in it too.
+
+    xfs grows while it is mounted, see ``grow_mounted``. Raises UsageError for a size that
+    is not larger.
+    """
+    if size_bytes < filesystem.size_bytes:
+        raise UsageError(f"{size_bytes} bytes are less than the filesystem has",
+                         hint="It can only grow.")
+    os.truncate(path, size_bytes)
+    if filesystem.kind in _EXT:
+        run(["e2fsck", "-f", "-p", path], ok=(0, 1))  # e2fsck(8): 1 is mended
+        run(["resize2fs", path])
+
+
+def grow_mounted(root: Path, filesystem: Filesystem, *, run: Runner) -> None:
+    """Have a mounted xfs take the room that its file has; ext has it already."""
+    if filesystem.kind == XFS:
+        run(["xfs_growfs", root])
+
+
+def check(path: Path, filesystem: Filesystem, *, run: Runner) -> None:
+    """Raise BadImage if the unmounted filesystem in ``path`` is not clean; nothing is mended."""
+    argv: List[StrPath] = (["xfs_repair", "-n", "-f", path] if filesystem.kind == XFS
+                           else ["e2fsck", "-f", "-n", path])
+    try:
+        run(argv)
+    except CommandError as exc:
+        if exc.returncode is None:
+            raise
+        raise BadImage(f"the filesystem {path.name} is damaged: {exc.output or exc.message}",
+                       hint=f"{argv[0]} says more.") from exc
+
+
+def trim(root: Path, *, run: Runner) -> None:
+    """Make the file below the mounted ``root`` sparse again where nothing is in use."""
+    run(["fstrim", "--quiet-unsupported", "--", root])

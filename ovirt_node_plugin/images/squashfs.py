@@ -1,0 +1,117 @@
+"""A squashfs: what its superblock says, packed the same way, unpacked on all processors."""
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, List, Optional
+
+from ..errors import BadImage, Refused
+from ..run import Polled, Runner, StrPath
+from .compression import Compression, decode_options
+
+# squashfs 4.0: the kernel's Documentation/filesystems/squashfs.rst; little endian
+_HEAD = struct.Struct("<5I6H8Q")
+_MAGIC = 0x73717368
+_FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
+          (0x20, "-always-use-fragments"), (0x100, "-noX"), (0x200, "-no-xattrs"), (0x800, "-noId"))
+_DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
+# mksquashfs takes a quarter of the machine's memory by default
+_MEMORY = "768M"
+# Their unsquashfs can write holes to the wrong places.
+_BROKEN = ((4, 7, 0), (4, 7, 5))
+
+
+@dataclass(frozen=True)
+class Superblock:
+    """What a squashfs says of itself. Sizes in bytes, ``mtime`` in seconds since 1970."""
+
+    compression: Compression
+    block_size: int
+    flags: int
+    inodes: int
+    bytes_used: int
+    mtime: int
+
+
+def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
+    """Return the superblock of the squashfs that begins at the byte ``offset`` of ``path``.
+
+    Raises BadImage if there is none, or one that cannot be.
+    """
+    with open(path, "rb") as stream:
+        stream.seek(offset)
+        raw = stream.read(_HEAD.size)
+        if len(raw) < _HEAD.size:
+            raise _bad(path, "is too short")
+        head = _HEAD.unpack(raw)
+        if head[0] != _MAGIC:
+            raise _bad(path, "has no superblock")
+        flags, major, block_size, log = head[7], head[9], head[3], head[6]
+        if major != 4 or not 12 <= log <= 20 or block_size != 1 << log:
+            raise _bad(path, "has a superblock that cannot be")
+        stream.seek(0, 2)
+        if head[12] > stream.tell() - offset:
+            raise _bad(path, f"is cut off: {head[12]} bytes are said to be there,"
+                             f" {stream.tell() - offset} are")
+        stream.seek(offset + _HEAD.size)
+        options = _options(stream) if flags & _OPTIONS else b""
+    return Superblock(decode_options(head[5], options), block_size, flags, head[1], head[12],
+                      head[2])
+
+
+def pack_options(superblock: Superblock, *,
+                 recompress: Optional[Compression] = None) -> List[str]:
+    """Return the options with which mksquashfs(1) makes a squashfs of the same form."""
+    compression = recompress or superblock.compression
+    words = ["-comp", compression.name, *compression.options, "-b", str(superblock.block_size)]
+    words += [option for bit, option in _FLAGS if superblock.flags & bit]
+    if not superblock.flags & _DEDUPLICATED:
+        words.append("-no-duplicates")
+    if not superblock.flags & _EXPORT:
+        words.append("-no-exports")
+    return words
+
+
+def pack(folder: Path, output: Path, superblock: Superblock, *,
+         recompress: Optional[Compression] = None, run: Runner, polled: Polled = None) -> None:
+    """Write the tree ``folder`` to the new file ``output``, in the form of ``superblock``.
+
+    On all processors; ``polled`` as in ``run``. Raises CommandError where mksquashfs fails.
+    """
+    run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
+         "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
+
+
+def unpack(image: Path, to: Path, *, offset: int = 0, run: Runner,
+           polled: Polled = None) -> None:
+    """Unpack the squashfs that begins at the byte ``offset`` of ``image`` into the new ``to``.
+
+    Raises Refused for a version of unsquashfs that is known to damage files.
+    """
+    _require_sound(run)
+    argv: List[StrPath] = ["unsquashfs", "-no-progress", "-quiet", "-dest", to]
+    if offset:
+        argv += ["-offset", str(offset)]
+    run([*argv, image], polled=polled)
+
+
+def _require_sound(run: Runner) -> None:
+    text = run(["unsquashfs", "-version"], ok=(0, 1))
+    found = re.search(r"version (\d+)\.(\d+)(?:\.(\d+))?", text)
+    if found is not None:
+        version = tuple(int(part or 0) for part in found.groups())
+        if _BROKEN[0] <= version < _BROKEN[1]:
+            raise Refused(f"unsquashfs {'.'.join(map(str, version))} can damage sparse files",
+                          hint="Install squashfs-tools 4.7.5 or later, or 4.6.")
+
+
+def _options(stream: BinaryIO) -> bytes:
+    (size,) = struct.unpack("<H", stream.read(2).ljust(2, b"\0"))
+    return stream.read(size & 0x7FFF)
+
+
+def _bad(path: Path, what: str) -> BadImage:
+    return BadImage(f"the squashfs in {path} {what}",
+                    hint="Get the image anew; its checksum says whether it is whole.")

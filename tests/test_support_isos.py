@@ -1,0 +1,272 @@
+"""The ISO fixtures are what they say, as other programs than the project's own see them."""
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError
+from ovirt_node_plugin.run import run
+from tests.support import COMPRESSORS, FORMS, BootFiles, FixtureError, Fixtures, isos, make_iso
+
+NESTED = ("installer", "old-live")
+PAYLOADS = {"installer": "/ovirt-node-ng-image.squashfs.img",
+            "old-live": "/LiveOS/squashfs.img", "tree-live": "/LiveOS/squashfs.img"}
+VOLUMES = {"installer": "CentOS-Stream-9-BaseOS-x86_64", "old-live": "ovirt-node-iso-3.6",
+           "tree-live": "oVirt-Node-Live-4-5"}
+EFI_IMAGES = {"installer": "/images/efiboot.img", "old-live": "/isolinux/efiboot.img"}
+MENUS = {
+    "installer": ("/EFI/BOOT/grub.cfg", "/isolinux/isolinux.cfg", "/isolinux/grub.conf"),
+    "old-live": ("/EFI/BOOT/grub.cfg", "/isolinux/isolinux.cfg", "/isolinux/grub.conf"),
+    "tree-live": ("/EFI/BOOT/grub.cfg", "/boot/grub2/grub.cfg")}
+BOOTS_LINUX = re.compile(r"^\s*(?:append initrd=|linux(?:efi)? /|kernel /)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def root(built: Fixtures) -> Path:
+    """The root that the ISOs are made of, for reading."""
+    return built.folder / "roots/node-4.5.5"
+
+
+def report(iso: Path, what: str) -> Dict[str, List[str]]:
+    """Return the lines of one of xorriso's reports, by what stands before the colon."""
+    text = run(["xorriso", "-no_rc", "-indev", f"stdio:{iso}", f"-report_{what}", "plain"])
+    found: Dict[str, List[str]] = {}
+    for name, _, value in (line.partition(":") for line in text.splitlines()):
+        found.setdefault(name.strip(), []).append(" ".join(value.split()))
+    return found
+
+
+def names(iso: Path) -> List[str]:
+    """Return the paths of all files of an ISO."""
+    lines = run(["xorriso", "-no_rc", "-indev", f"stdio:{iso}", "-find", "/", "-type", "f"])
+    return [line.strip("'") for line in lines.splitlines()]
+
+
+def extracted(iso: Path, place: str, folder: Path) -> Path:
+    """Return a copy of a file of an ISO, in ``folder``."""
+    to = folder / place.replace("/", "-").strip("-")
+    run(["xorriso", "-no_rc", "-osirrox", "on", "-indev", f"stdio:{iso}", "-extract", place, to])
+    return to
+
+
+def efi_image(iso: Path, folder: Path) -> Path:
+    """Return a copy of the FAT image that the boot record for UEFI points to, in ``folder``."""
+    (line,) = [line for line in report(iso, "el_torito")["El Torito boot img"] if "UEFI" in line]
+    sectors, block = (int(word) for word in line.split()[-2:])
+    to = folder / "efi.img"
+    with open(iso, "rb") as stream:
+        stream.seek(block * 2048)
+        to.write_bytes(stream.read(sectors * 512))
+    return to
+
+
+def inner(iso: Path, form: str, folder: Path) -> Path:
+    """Return the image of a filesystem that is in the payload, unpacked into ``folder``."""
+    payload = extracted(iso, PAYLOADS[form], folder)
+    run(["unsquashfs", "-no-progress", "-dest", folder / "payload", payload])
+    (image,) = (folder / "payload").glob("*/*")
+    return image
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_iso_boots_by_bios_and_by_uefi_from_a_cd_and_from_a_disk(
+        built: Fixtures, form: str) -> None:
+    iso = built.iso(form)
+    record, area = report(iso, "el_torito"), report(iso, "system_area")
+    bios, uefi = record["El Torito boot img"]
+    assert bios.startswith("1 BIOS y none") and uefi.startswith("2 UEFI y none")
+    assert "boot-info-table" in record["El Torito img opts"][0]
+    (summary,) = area["System area summary"]
+    paths = [line.split()[-1] for line in record["El Torito img path"]]
+    if form == "tree-live":
+        assert paths == ["/images/eltorito.img"] and "grub2-boot-info" in str(record)
+        assert "grub2-mbr" in summary and area["Partition offset"] == ["16"]
+        assert "2 28732ac11ff8d211ba4b00a0c93ec93b" in area["GPT type GUID"]
+        assert not [name for name in names(iso) if "efiboot" in name]
+    else:
+        assert paths == ["/isolinux/isolinux.bin", EFI_IMAGES[form]]
+        assert "MBR isohybrid" in summary and "GPT" in summary
+        assert area["GPT partition path"] == [f"2 {EFI_IMAGES[form]}"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_second_header_of_the_partition_table_is_the_last_sector(
+        built: Fixtures, form: str) -> None:
+    iso = built.iso(form)
+    content = iso.read_bytes()
+    last = len(content) // 512 - 1
+    # UEFI specification, 5.3.2: where this header is, and where the other one
+    assert content[-512:-504] == b"EFI PART"
+    assert struct.unpack_from("<2Q", content, len(content) - 512 + 24) == (last, 1)
+    assert struct.unpack_from("<2Q", content, 512 + 24) == (1, last)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_an_iso_is_named_as_its_menus_say(built: Fixtures, form: str, tmp_path: Path) -> None:
+    iso = built.iso(form)
+    probed = run(["blkid", "-p", "-s", "LABEL", "-o", "value", iso]).strip()
+    assert probed == VOLUMES[form]
+    for place in MENUS[form]:
+        text = extracted(iso, place, tmp_path).read_text()
+        assert f"LABEL={VOLUMES[form]}" in text
+        if "grub.cfg" in place:
+            assert f"search --no-floppy --set=root -l '{VOLUMES[form]}'" in text
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_uefi_finds_grub_and_the_same_menu_in_its_fat_image(
+        built: Fixtures, form: str, tmp_path: Path) -> None:
+    iso = built.iso(form)
+    image = efi_image(iso, tmp_path)
+    assert run(["mdir", "-/", "-b", "-i", image, "::"]).splitlines() == [
+        "::/EFI/", "::/EFI/BOOT/", "::/EFI/BOOT/BOOTX64.EFI", "::/EFI/BOOT/grub.cfg"]
+    for name in ("BOOTX64.EFI", "grub.cfg"):
+        run(["mcopy", "-i", image, f"::/EFI/BOOT/{name}", tmp_path / name])
+        on_iso = extracted(iso, f"/EFI/BOOT/{name}", tmp_path)
+        assert (tmp_path / name).read_bytes() == on_iso.read_bytes()
+    assert (tmp_path / "BOOTX64.EFI").read_bytes()[:2] == b"MZ"
+
+
+def test_only_the_installer_says_that_its_medium_is_supported(built: Fixtures) -> None:
+    for form in NESTED:
+        run(["checkisomd5", built.iso(form)])
+        descriptor = built.iso(form).read_bytes()[16 * 2048:17 * 2048]
+        assert (b"RHLISOSTATUS=1" in descriptor) == (form == "installer")
+
+
+def test_the_newer_live_iso_has_no_checksum(built: Fixtures) -> None:
+    with pytest.raises(CommandError) as caught:
+        run(["checkisomd5", built.iso("tree-live")])
+    assert caught.value.returncode == 1
+    assert b"ISO MD5SUM" not in built.iso("tree-live").read_bytes()[16 * 2048:17 * 2048]
+
+
+@pytest.mark.parametrize("compressor", COMPRESSORS)
+@pytest.mark.parametrize("form", ["installer", "tree-live"])
+def test_the_payload_is_compressed_as_told(
+        built: Fixtures, form: str, compressor: str, tmp_path: Path) -> None:
+    payload = extracted(built.iso(form, compressor), PAYLOADS[form], tmp_path)
+    said = run(["unsquashfs", "-s", payload])
+    assert f"Compression {compressor}\n" in said and "Block size 131072\n" in said
+    assert ("Filters selected: x86" in said) == (compressor == "xz")
+
+
+@pytest.mark.parametrize(("form", "name", "label"), [
+    ("installer", "rootfs.img", "LiveOS"), ("old-live", "ext3fs.img", "ovirt-node")])
+def test_the_payload_holds_one_image_of_a_filesystem(
+        built: Fixtures, form: str, name: str, label: str, tmp_path: Path) -> None:
+    image = inner(built.iso(form), form, tmp_path)
+    assert image.relative_to(tmp_path / "payload").as_posix() == f"LiveOS/{name}"
+    probed = run(["blkid", "-p", "-o", "export", image]).splitlines()
+    assert {f"LABEL={label}", "TYPE=ext4", "BLOCK_SIZE=4096"} <= set(probed)
+    assert image.stat().st_blocks * 512 < image.stat().st_size // 4
+    run(["e2fsck", "-f", "-n", image])
+    assert 'VARIANT="oVirt Node 4.5.5"' in run(
+        ["debugfs", "-R", "cat /usr/lib/os.release.d/ovirt-release-host-node", image])
+
+
+@pytest.mark.root
+def test_the_image_of_a_filesystem_is_xfs_where_that_is_asked_for(
+        root: Path, tmp_path: Path) -> None:
+    iso = make_iso("old-live", root, tmp_path / "iso", filesystem="xfs")
+    image = inner(iso, "old-live", tmp_path)
+    probed = run(["blkid", "-p", "-o", "export", image]).splitlines()
+    assert {"LABEL=ovirt-node", "TYPE=xfs"} <= set(probed)
+    run(["xfs_repair", "-n", image])
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
+def test_the_newer_live_iso_holds_the_root_itself(
+        built: Fixtures, root: Path, tmp_path: Path) -> None:
+    payload = extracted(built.iso("tree-live"), PAYLOADS["tree-live"], tmp_path)
+    run(["unsquashfs", "-no-progress", "-dest", tmp_path / "tree", payload])
+    assert run(["diff", "--recursive", "--brief", "--no-dereference", root,
+                tmp_path / "tree"]) == ""
+    assert run(["rpm", "--root", tmp_path / "tree", "--dbpath", "/usr/share/rpm", "--verify",
+                "--all"]) == ""
+
+
+def test_the_installer_has_what_anaconda_reads(built: Fixtures, tmp_path: Path) -> None:
+    iso = built.iso("installer")
+    kickstart = extracted(iso, "/interactive-defaults.ks", tmp_path).read_text()
+    assert "liveimg --url=file:///run/install/repo/ovirt-node-ng-image.squashfs.img" in kickstart
+    assert "%post --erroronfail\nimgbase layout --init\n%end" in kickstart
+    assert "variant = ovirt-node" in extracted(iso, "/.treeinfo", tmp_path).read_text()
+    product = extracted(iso, "/images/product.img", tmp_path)
+    plain = run(["gzip", "--decompress", "--stdout"], stdin=product.read_bytes())
+    assert "Product=oVirt Node Next" in run(
+        ["cpio", "--quiet", "--extract", "--to-stdout", ".buildstamp"], stdin=plain.encode())
+    stage2 = run(["unsquashfs", "-l", extracted(iso, "/images/install.img", tmp_path)])
+    assert "usr/share/anaconda" in stage2 and "os-release" not in stage2
+
+
+def test_what_an_iso_is_to_boot_is_on_it_with_the_arguments(root: Path, tmp_path: Path) -> None:
+    boot = BootFiles(tmp_path / "kernel", tmp_path / "initramfs")
+    boot.kernel.write_bytes(b"a kernel")
+    boot.initramfs.write_bytes(b"an initramfs")
+    places = {
+        "old-live": (["/isolinux/vmlinuz0"], ["/isolinux/initrd0.img"]),
+        "tree-live": (["/images/pxeboot/vmlinuz"], ["/images/pxeboot/initrd.img"]),
+        "installer": (["/images/pxeboot/vmlinuz", "/isolinux/vmlinuz"],
+                      ["/images/pxeboot/initrd.img", "/isolinux/initrd.img"])}
+    for form in FORMS:
+        iso = make_iso(form, root, tmp_path / form, boot=boot, arguments="console=ttyS0 last",
+                       compressor="gzip")
+        folder = tmp_path / f"{form}.files"
+        folder.mkdir()
+        for source, found in zip((boot.kernel, boot.initramfs), places[form]):
+            for place in found:
+                assert extracted(iso, place, folder).read_bytes() == source.read_bytes()
+        for place in MENUS[form]:
+            text = extracted(iso, place, folder).read_text()
+            lines = [line for line in text.splitlines() if BOOTS_LINUX.match(line)]
+            assert len(lines) == 3
+            assert all(line.endswith(" console=ttyS0 last") for line in lines)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_menus_have_a_rescue_entry_and_one_that_boots_no_linux(
+        built: Fixtures, form: str, tmp_path: Path) -> None:
+    for place in MENUS[form]:
+        text = extracted(built.iso(form), place, tmp_path).read_text()
+        titles = re.findall(r"(?:menuentry '|menu label |title )([^'\n]*)", text)
+        assert [title for title in titles if "Rescue a oVirt Node 4.5.5 system" in title]
+        assert "timeout" in text
+        if not place.endswith("grub.conf"):
+            assert len(titles) > len(BOOTS_LINUX.findall(text)) == 3
+
+
+@pytest.mark.parametrize("form", ["old-live", "tree-live"])
+def test_an_iso_made_again_is_the_same(
+        built: Fixtures, root: Path, tmp_path: Path, form: str) -> None:
+    again = make_iso(form, root, tmp_path / "iso")
+    assert again.read_bytes() == built.iso(form).read_bytes()
+
+
+def test_an_iso_is_made_once(built: Fixtures) -> None:
+    assert built.iso("tree-live") == built.iso("tree-live")
+    assert built.iso("tree-live") != built.iso("tree-live", "xz")
+
+
+@pytest.mark.parametrize("wrong", [
+    {"form": "floppy"}, {"compressor": "lz4"}, {"filesystem": "btrfs"},
+    {"form": "tree-live", "filesystem": "xfs"}])
+def test_an_iso_that_there_is_not_is_refused(
+        root: Path, tmp_path: Path, wrong: Dict[str, str]) -> None:
+    wanted = {"form": "installer", **wrong}
+    with pytest.raises(FixtureError, match="ISO"):
+        make_iso(wanted.pop("form"), root, tmp_path / "iso", **wanted)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_boot_loader_is_named_and_leaves_nothing(
+        root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isos, "_GRUB", (str(tmp_path),))
+    with pytest.raises(FixtureError, match="normal.mod") as caught:
+        make_iso("tree-live", root, tmp_path / "iso")
+    assert "tools/setup" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,169 @@
+"""Boot configurations as text: which lines boot Linux, and what is changed in them."""
+from __future__ import annotations
+
+import pytest
+
+from ovirt_node_plugin.images.boot_text import edit_arguments, entries, renamed
+
+pytestmark = pytest.mark.unit
+
+ISOLINUX = """\
+default vesamenu.c32
+timeout 600
+
+label linux
+  menu label ^Install Node
+  kernel vmlinuz
+  append initrd=initrd.img inst.stage2=hd:LABEL=Node quiet\x20
+
+label two
+  linux /images/vmlinuz
+  initrd /images/a.img,/images/b.img
+  append ro rhgb
+
+label bare
+  kernel vmlinuz
+
+label memtest
+  kernel memtest
+  append -
+
+label menu
+  kernel chain.c32
+  append hd0
+
+label local
+  localboot 0xffff
+"""
+GRUB = """\
+set default="1"
+search --no-floppy --set=root -l 'Node'
+
+menuentry 'Install Node' --class fedora {
+\tlinuxefi /images/pxeboot/vmlinuz inst.stage2=hd:LABEL=Node quiet
+\tinitrdefi /images/pxeboot/initrd.img
+}
+submenu "Troubleshooting" {
+  menuentry "Rescue" {
+    linux ($root)/vmlinuz rescue
+    initrd /initrd.img /more.img
+  }
+  menuentry "Memory" {
+    linux16 /memtest86+.bin
+  }
+}
+menuentry 'Local' {
+  exit 1
+}
+"""
+LEGACY = """\
+default=0
+splashimage=/EFI/BOOT/splash.xpm.gz
+title Install Node
+  kernel /images/pxeboot/vmlinuz inst.stage2=hd:LABEL=Node
+  initrd /images/pxeboot/initrd.img
+"""
+
+
+def test_entries_of_isolinux_are_those_that_boot_linux() -> None:
+    found = entries(ISOLINUX)
+    assert [(one.title, one.kernel, one.initrds, one.arguments) for one in found] == [
+        ("linux", "vmlinuz", ("initrd.img",), "inst.stage2=hd:LABEL=Node quiet"),
+        ("two", "/images/vmlinuz", ("/images/a.img", "/images/b.img"), "ro rhgb"),
+        ("bare", "vmlinuz", (), "")]
+
+
+def test_entries_of_grub_are_those_that_boot_linux() -> None:
+    found = entries(GRUB)
+    assert [(one.title, one.kernel, one.initrds, one.arguments) for one in found] == [
+        ("Install Node", "/images/pxeboot/vmlinuz", ("/images/pxeboot/initrd.img",),
+         "inst.stage2=hd:LABEL=Node quiet"),
+        ("Rescue", "($root)/vmlinuz", ("/initrd.img", "/more.img"), "rescue")]
+
+
+def test_entries_of_the_old_grub_have_their_title() -> None:
+    (one,) = entries(LEGACY)
+    assert (one.title, one.kernel, one.arguments) == (
+        "Install Node", "/images/pxeboot/vmlinuz", "inst.stage2=hd:LABEL=Node")
+
+
+@pytest.mark.parametrize("text", [ISOLINUX, GRUB, LEGACY, ISOLINUX.replace("\n", "\r\n")])
+def test_what_changes_nothing_leaves_every_byte(text: str) -> None:
+    assert edit_arguments(text, lambda line: line) == text
+
+
+@pytest.mark.parametrize("text", [ISOLINUX, GRUB, LEGACY])
+def test_only_arguments_are_changed_and_all_of_them(text: str) -> None:
+    edited = edit_arguments(text, lambda line: f"{line} isv.mode=fast".strip())
+    assert all("isv.mode=fast" in one.arguments for one in entries(edited))
+    assert len(entries(edited)) == len(entries(text))
+    lines = [line for line in edited.splitlines() if "isv.mode" not in line]
+    assert [line for line in text.splitlines() if line in lines] == lines
+
+
+def test_an_entry_of_isolinux_without_arguments_gets_a_line_for_them() -> None:
+    edited = edit_arguments(ISOLINUX, lambda line: f"{line} a=b".strip())
+    assert "label bare\n  kernel vmlinuz\n  append a=b\n" in edited
+    assert "append -\n" in edited and "append hd0\n" in edited
+
+
+def test_a_last_line_without_an_end_can_be_changed() -> None:
+    assert edit_arguments("title x\nkernel /v a", lambda _: "b") == "title x\nkernel /v b"
+
+
+def test_a_text_that_boots_nothing_has_no_entries() -> None:
+    assert entries("") == () and entries("set timeout=1\nconfigfile /x\n") == ()
+
+
+def test_the_volume_id_is_renamed_where_it_is_one() -> None:
+    text = ("linux /v LABEL=Node inst.ks=hd:LABEL=Node:/ks.cfg other=Node LABEL=Nodes\n"
+            "search --label Node\nsearch -l 'Node'\nmenuentry 'Node' {\n}\n")
+    assert renamed(text, "Node", "Site") == (
+        "linux /v LABEL=Site inst.ks=hd:LABEL=Site:/ks.cfg other=Node LABEL=Nodes\n"
+        "search --label Site\nsearch -l 'Site'\nmenuentry 'Node' {\n}\n")
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("label x\nappend root=live:CDLABEL=A\\x20B ro",
+     "label x\nappend root=live:CDLABEL=C\\x20D ro"),
+    ("menuentry x {\nlinux /v root=live:CDLABEL=A\\\\x20B\nsearch -l A\n",
+     "menuentry x {\nlinux /v root=live:CDLABEL=C\\\\x20D\nsearch -l A\n"),
+    ("menuentry x {\nsearch -l \"A B\"\n", "menuentry x {\nsearch -l \"C D\"\n"),
+])
+def test_blanks_in_a_volume_id_are_written_as_each_place_wants(text: str, expected: str) -> None:
+    assert renamed(text, "A B", "C D") == expected
+
+
+def test_a_new_blank_in_a_volume_id_is_escaped_or_quoted() -> None:
+    assert renamed("label x\nappend hd:LABEL=A", "A", "B C") == "label x\nappend hd:LABEL=B\\x20C"
+    assert renamed("menuentry x {\nsearch -l A\nlinux /v hd:LABEL=A\n", "A", "B C") == (
+        "menuentry x {\nsearch -l 'B C'\nlinux /v hd:LABEL=B\\\\x20C\n")
+
+
+def test_a_volume_id_that_looks_like_a_pattern_is_none() -> None:
+    assert renamed("label x\nappend LABEL=AxB", "A.B", "C") == "label x\nappend LABEL=AxB"
+
+
+def test_arguments_for_all_entries_are_those_of_one_without_its_own() -> None:
+    text = "append ro quiet\nlabel a\n  kernel v\nlabel b\n  kernel v\n  append rw\n"
+    assert [one.arguments for one in entries(text)] == ["ro quiet", "rw"]
+    assert edit_arguments(text, lambda line: f"{line} a=b") == (
+        "append ro quiet\nlabel a\n  kernel v\n  append ro quiet a=b\n"
+        "label b\n  kernel v\n  append rw a=b\n")
+    assert edit_arguments(text, lambda line: line) == text
+
+
+@pytest.mark.parametrize("line", [
+    "linux /v root=x \\\n  quiet\n", "linux /v root=x # a comment\n", "linux /v root=x; boot\n"])
+def test_a_line_that_has_more_in_it_is_left_alone_or_refused(line: str) -> None:
+    text = f"menuentry 'x' {{\n{line}}}\n"
+    assert edit_arguments(text, lambda arguments: arguments) == text
+    with pytest.raises(ValueError, match="root=x"):
+        edit_arguments(text, lambda arguments: f"{arguments} a=b")
+
+
+def test_an_entry_in_one_line_is_refused_and_not_passed_over() -> None:
+    text = "menuentry 'x' { linux /v root=x ; initrd /i }\n"
+    assert edit_arguments(text, lambda arguments: arguments) == text
+    with pytest.raises(ValueError, match="menuentry"):
+        edit_arguments(text, lambda arguments: f"{arguments} a=b")
