@@ -12,6 +12,7 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' ovirt_node_plugin/_
 DESTDIR     ?=
 SYSCONFDIR  ?= /etc
 DATADIR     ?= /usr/share
+BINDIR      ?= /usr/bin
 MANDIR      ?= $(DATADIR)/man
 SITELIB     ?= $(shell $(PYTHON) -c 'import dnf; from pathlib import Path; print(Path(dnf.__file__).parent.parent)')
 PLUGINDIR   ?= $(shell $(PYTHON) -c 'import dnf.const; print(dnf.const.PLUGINPATH)')
@@ -90,6 +91,7 @@ install: build
 	    $(DESTDIR)$(SYSCONFDIR)/$(NAME)/paths.d $(DESTDIR)$(SYSCONFDIR)/$(NAME)/plugins.d $(DESTDIR)$(DATADIR)/$(NAME)/plugins.d \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 0644 etc/$(NAME)/core.d/*.conf $(DESTDIR)$(SYSCONFDIR)/$(NAME)/core.d/
+	$(INSTALL) -D -m 0755 bin/$(NAME) $(DESTDIR)$(BINDIR)/$(NAME)
 	$(INSTALL) -m 0644 man/*.5 $(DESTDIR)$(MANDIR)/man5/
 	$(INSTALL) -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -D -m 0755 vdsm-hooks/after_get_caps/50_node_plugins \

@@ -1,4 +1,4 @@
-# bash completion for "dnf node-plugin".                        -*- shell-script -*-
+# bash completion for "dnf node-plugin" and "ovirt-node-plugin".                       -*- shell-script -*-
 #
 # dnf has a completion of its own, loaded when it is first used. This file stands in
 # front of it: a command line of node-plugin is completed here, from what lies in
@@ -209,6 +209,38 @@ _ovirt_node_plugin_dnf() {
     return 0
 }
 
+# _ovirt_node_plugin_program COMMAND WORD PREVIOUS: complete the program's command line
+_ovirt_node_plugin_program() {
+    local words=() root='' cur sub
+    _ovirt_node_plugin_words
+    cur=${words[-1]}
+    sub=${words[1]-}
+    COMPREPLY=()
+    if (( ${#words[@]} <= 2 )); then
+        _ovirt_node_plugin_offer merge inspect diff manifest extract shell clean --help --version
+    elif [[ $cur == -* ]]; then
+        local options=(--work-dir --help)
+        case $sub in
+        merge)    options+=(--output --remove --dry-run --assumeyes --trust-keys --nogpgcheck
+                            --enablerepo --setopt --recompress --size --volid --plugins-from
+                            --keep-bundles --check --no-check --force --image --json) ;;
+        inspect)  options+=(--image --setopt --nogpgcheck --enablerepo --json) ;;
+        diff)     options+=(--image --plugins --content --json) ;;
+        manifest) options+=(--image --packages --files --settings --delta --json) ;;
+        extract)  options+=(--image --output) ;;
+        shell)    options+=(--image --output --force) ;;
+        esac
+        _ovirt_node_plugin_offer "${options[@]}"
+    else
+        if [[ $sub == merge && ${#words[@]} -gt 3 ]]; then
+            _ovirt_node_plugin_offer "$(_ovirt_node_plugin_library)"
+        fi
+        compopt -o default 2>/dev/null
+    fi
+    return 0
+}
+
 # a completion of dnf that was loaded before stays behind this one
 _ovirt_node_plugin_remember
 complete -F _ovirt_node_plugin_dnf dnf
+complete -F _ovirt_node_plugin_program ovirt-node-plugin

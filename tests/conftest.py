@@ -8,6 +8,7 @@ import pytest
 
 from tests import support
 from tests.driver import Dnf
+from tests.program import Program
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,14 @@ def host(built: support.Fixtures, tmp_path: Path) -> Path:
 def dnf(tmp_path: Path) -> Dnf:
     """The real dnf with this checkout's plugin."""
     return Dnf(tmp_path / "dnf")
+
+
+@pytest.fixture
+def program(tmp_path: Path, dnf: Dnf) -> Program:
+    """The program of this checkout, with a work folder of its own."""
+    work = tmp_path / "work"
+    work.mkdir()
+    return Program(work, dnf)
 
 
 def pytest_make_parametrize_id(val: object) -> Optional[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 MAN = Path(__file__).resolve().parent.parent / "man"
-PAGES = ("dnf-node-plugin.8", "node-plugin.xml.5", "ovirt.plugins.d.5")
+PAGES = ("dnf-node-plugin.8", "node-plugin.xml.5", "ovirt.plugins.d.5", "ovirt-node-plugin.8")
 
 _ESCAPES = {r"\-": "-", r"\e": "\\", r"\&": "", r"\(aq": "'", r"\(dq": '"', r"\(ga": "`",
             r"\(ha": "^", r"\(ti": "~"}

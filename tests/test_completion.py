@@ -38,8 +38,9 @@ ask() {
     [[ $line != *" " ]] || COMP_WORDS+=("")
     COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE=$line COMP_POINT=${#line} COMPREPLY=()
     local current=${COMP_WORDS[COMP_CWORD]}
-    [[ $(complete -p dnf) =~ \ -F\ ([^ ]+) ]] || { echo "dnf is not completed" >&2; exit 1; }
-    "${BASH_REMATCH[1]}" dnf "$current" "${COMP_WORDS[COMP_CWORD-1]}" 2>/dev/null
+    local command=${COMP_WORDS[0]}
+    [[ $(complete -p "$command") =~ \ -F\ ([^ ]+) ]] || { echo "$command: none" >&2; exit 1; }
+    "${BASH_REMATCH[1]}" "$command" "$current" "${COMP_WORDS[COMP_CWORD-1]}" 2>/dev/null
     printf '%s\n' "${COMPREPLY[@]}"
 }
 """
@@ -193,6 +194,20 @@ def test_it_works_without_bash_completion(shell: Shell) -> None:
     shell.loaded = []
     assert shell.complete("dnf node-plugin ver") == ["verify"]
     assert shell.complete("dnf clean ") == []
+
+
+def test_commands_and_options_of_the_program_are_offered(shell: Shell) -> None:
+    usage: Any = pytest.importorskip("ovirt_node_plugin.report.image_usage")
+    parsers = usage._parsers()[1]
+    assert shell.complete("ovirt-node-plugin ") == sorted([*parsers, "--help", "--version"])
+    for name, parser in parsers.items():
+        known = {word for action in parser._actions for word in action.option_strings
+                 if word.startswith("--")}
+        assert shell.complete(f"ovirt-node-plugin {name} --") == sorted(known)
+
+
+def test_a_merge_is_offered_the_library(shell: Shell) -> None:
+    assert shell.complete("ovirt-node-plugin merge node.iso th") == ["theirs"]
 
 
 def test_an_interactive_bash_completes_the_line(shell: Shell, root: Path) -> None:

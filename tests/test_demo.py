@@ -47,7 +47,8 @@ def test_the_demo_shows_the_main_job_from_a_bare_clone(clone: Path, tmp_path: Pa
     assert done.returncode == 0, done.stdout + done.stderr
     for line in ("Installed plugin cim 1.0.", "Installed plugin storage 1.0.",
                  "Installed plugin snmp 1.0.", "60_acme_storage", "You need a newer Node ISO.",
-                 "storage 1.0: ok", "Removed plugin cim 1.0.", "No plugins."):
+                 "storage 1.0: ok", "Nesting      : iso > squashfs",
+                 "Removed plugin cim 1.0.", "No plugins."):
         assert line in done.stdout, line
     assert "needs libvirt >= 10; the image has libvirt-9.0.0-1" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("No difference in ")

@@ -33,7 +33,7 @@ from tests import manpages, support
 from tests.driver import TOP, Dnf
 from tests.transcripts import Sandbox, agrees, steps
 
-COMMAND, DESCRIPTOR, REGISTRY = manpages.PAGES
+COMMAND, DESCRIPTOR, REGISTRY, _ = manpages.PAGES
 SCHEMAS = TOP / "ovirt_node_plugin/schema"
 RNG = "{http://relaxng.org/ns/structure/1.0}"
 
@@ -220,7 +220,7 @@ def test_limits_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize("page", manpages.PAGES)
 def test_every_example_says_how_it_is_tested(page: str) -> None:
-    kinds = {"xml", "shell", "repo", "python", "json", "none"}
+    kinds = {"xml", "shell", "program", "repo", "python", "json", "none"}
     assert [example.text for example in manpages.examples(page) if example.kind not in kinds] == []
 
 

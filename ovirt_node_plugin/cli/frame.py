@@ -1,0 +1,125 @@
+"""What all commands of the program have: where they work, how dnf is run, what they print."""
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence
+
+from ..errors import NodePluginError, UsageError
+from ..imaging.dnf_program import Dnf, DnfFailed
+from ..images import work
+from ..progress import Progress
+from ..report import data, image_usage
+from ..report.layout import harmless
+from ..report.progress_text import FORMAT, JsonLines, for_people
+from ..run import attached, run
+
+
+
+class Frame:
+    """One run of the program, with the ``options`` of its command line.
+
+    ``folder`` is one of its own to work in, ``destination`` where its output is written,
+    None where it writes none; both from ``make_places`` on.
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.json = bool(getattr(options, "json", False))
+        # what takes long is told of while it goes on: then each object is a line
+        self._lines = self.json and options.command == "merge"
+        self.progress: Progress = (JsonLines(sys.stdout) if self._lines
+                                   else for_people(sys.stderr))
+        self.folder = Path()
+        self.destination: Optional[work.Destination] = None
+
+    def make_places(self, stack: contextlib.ExitStack) -> None:
+        """Make the folders of this run, which go at the end of ``stack``.
+
+        Raises UsageError where the output that is asked for cannot be.
+        """
+        output: Optional[Path] = getattr(self.options, "output", None)
+        if not getattr(self.options, "dry_run", False):
+            self._check_output(output)
+            if output is not None:
+                self._refuse_inside(output.absolute().parent)
+                self.destination = stack.enter_context(work.destination(
+                    output, replace=getattr(self.options, "force", False)))
+        self._refuse_inside(self.place)
+        self.folder = stack.enter_context(work.work_folder(self.place))
+
+    @property
+    def place(self) -> Path:
+        """The folder for large temporary files, absolute. Raises UsageError without it."""
+        found: Path = self.options.work_dir or work.default_place()
+        if not found.is_dir():
+            raise UsageError(f"there is no folder {found} to work in",
+                             hint="Give one with --work-dir, with room for the unpacked image.")
+        return found.resolve()
+
+    @property
+    def dnf(self) -> Dnf:
+        """How dnf is to be run."""
+        return Dnf(tuple(image_usage.dnf_options(self.options)), run, attached)
+
+    def answer(self, document: Dict[str, Any], lines: Sequence[str]) -> None:
+        """Print an answer as JSON, or as lines for people."""
+        if self.json:
+            self._print("result", document)
+        else:
+            for line in lines:
+                print(harmless(line), flush=True)
+
+    def failed(self, error: NodePluginError) -> int:
+        """Print an error; return its exit status."""
+        if not self.json:
+            for line in f"Error: {error}".split("\n"):
+                print(harmless(line), file=sys.stderr)
+        elif isinstance(error, DnfFailed) and error.answer:
+            self._print("error", error.answer)  # with all that dnf's answer names
+        else:
+            self._print("error", data.error(error))
+        return int(error.status)
+
+    def _refuse_inside(self, place: Path) -> None:
+        """Refuse to write into an image that is a folder."""
+        image: Optional[Path] = getattr(self.options, "image", None)
+        if image is not None and image.is_dir() and (
+                image.resolve() in (place.resolve(), *place.resolve().parents)):
+            raise UsageError(f"{place} is in the image {image}, which is never written to",
+                             hint="Name another place.")
+
+    def _check_output(self, output: Optional[Path]) -> None:
+        if output is None:
+            if self.options.command == "merge":
+                raise UsageError("merge needs the name of the image to write",
+                                 hint="Give -o OUTPUT, or --dry-run to see the plan only.")
+            return
+        if not output.absolute().parent.is_dir():
+            raise UsageError(f"there is no folder {output.absolute().parent} to write to",
+                             hint="Make it, or give another name with -o.")
+        if not os.path.lexists(output):
+            return
+        image: Path = self.options.image
+        if image.exists() and output.exists() and os.path.samefile(image, output):
+            raise UsageError(f"{output} is the input, which is never written to",
+                             hint="Give another name with -o.")
+        if not getattr(self.options, "force", False):
+            forced = ", or --force to write over it" if hasattr(self.options, "force") else ""
+            raise UsageError(f"{output} is there already",
+                             hint=f"Give another name with -o{forced}.")
+        if not output.is_file() or output.is_symlink():
+            raise UsageError(f"{output} is no regular file: it is not written over",
+                             hint="Give another name with -o.")
+
+    def _print(self, event: str, document: Dict[str, Any]) -> None:
+        if self._lines:
+            print(json.dumps({"format": FORMAT, "event": event, **document}, sort_keys=True),
+                  flush=True)
+        else:
+            print(json.dumps({"format": FORMAT, **document}, indent=2, sort_keys=True),
+                  flush=True)

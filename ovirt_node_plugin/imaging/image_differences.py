@@ -1,0 +1,291 @@
+"""In what two images differ: plugins, settings, packages, how they boot, files, and form."""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import (
+    Container, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple,
+    Union,
+)
+
+from .. import registry
+from ..errors import OutsideRoot
+from ..images.boot import BootConfiguration, boot_configurations
+from ..images.comparison import ADDED, CHANGED, REMOVED, Difference, differences
+from ..images.image import FOLDER, SQUASHFS, Image, Layout
+from ..images.iso import Iso
+from ..images.iso_comparison import iso_differences
+from ..progress import BYTES, ENTRIES, Progress
+from ..record import Record
+from ..run import Runner
+from ..target import read_target
+from ..trees import Relative
+from .boot_differences import BootDifference, boot_differences, surplus
+from .dnf_program import trial_root
+from .package_differences import (
+    PackageDifference, RootPackage, package_differences, read_files, read_packages,
+)
+
+FormValue = Union[str, int, bool, None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two images, open, and a folder to work in."""
+
+    image: Image
+    work: Path
+
+
+@dataclass(frozen=True)
+class FormDifference:
+    """One thing that an image is; None where it has nothing of that sort."""
+
+    name: str
+    old: FormValue
+    new: FormValue
+
+
+@dataclass(frozen=True)
+class PluginDifference:
+    """A plugin that differs, with its versions; None is absent.
+
+    ``details`` say what else changed, each with the old value, ``->`` and the new one.
+    """
+
+    name: str
+    kind: str
+    old: Optional[str]
+    new: Optional[str]
+    details: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SettingDifference:
+    """A setting of a plugin that differs; ``setting`` is its kind.
+
+    ``old`` and ``new`` are its values, None where it is absent.
+    """
+
+    plugin: str
+    kind: str
+    setting: str
+    key: str
+    old: Optional[str]
+    new: Optional[str]
+
+
+@dataclass(frozen=True)
+class ImageDifferences:
+    """All in which two images differ.
+
+    ``files`` are those of the root, ``around`` those around it: on the ISO by their paths
+    there, in the squashfs as ``IMAGE:PATH``. These and ``form`` are None where they were not
+    looked at. ``notes`` say what could not be compared.
+    """
+
+    old: Path
+    new: Path
+    plugins: Tuple[PluginDifference, ...]
+    settings: Tuple[SettingDifference, ...]
+    packages: Tuple[PackageDifference, ...]
+    boot: Tuple[BootDifference, ...]
+    form: Optional[Tuple[FormDifference, ...]]
+    files: Optional[Tuple[Difference, ...]]
+    around: Optional[Tuple[Difference, ...]]
+    notes: Tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Say if nothing was found."""
+        return not any((self.plugins, self.settings, self.packages, self.boot, self.form,
+                        self.files, self.around, self.notes))
+
+
+def compare(old: Side, new: Side, *, plugins_only: bool = False, content: bool = False,
+            run: Runner, progress: Progress) -> ImageDifferences:
+    """Return in what two images differ.
+
+    With ``plugins_only`` only plugins, their settings and packages, and the kernel
+    arguments. Files of the same size and time that one and the same build of a package
+    brought to both are not read, unless ``content`` asks for it.
+
+    Raises BadRoot for a root without an rpm database, BadImage for one of no use, and
+    OSError for a file that cannot be read.
+    """
+    registries = [registry.read_registry(side.image.root) for side in (old, new)]
+    notes = [f"{side.image.layout.path}: {message}" for side, found in zip((old, new), registries)
+             for _, message in sorted(found.damaged.items())]
+    left, right = (dict(found.records) for found in registries)
+    whole = not plugins_only
+    with progress.step("packages", "Comparing packages"):
+        before = _installed(old, run, files=whole and not content)
+        after = _installed(new, run, files=False)
+        packages = package_differences(before.packages, after.packages, _claims(left, right))
+    booted = tuple(boot_differences(*(_configurations(side, run) for side in (old, new))))
+    return ImageDifferences(
+        old.image.layout.path, new.image.layout.path, tuple(_plugins(left, right)),
+        tuple(_settings(left, right)),
+        tuple(one for one in packages if whole or one.plugins), booted,
+        tuple(_form(old, new)) if whole else None,
+        _files(old, new, progress, _trusted(old, before, after)) if whole else None,
+        tuple(_around(old, new, progress)) if whole else None, tuple(notes))
+
+
+def _claims(left: Mapping[str, Record], right: Mapping[str, Record]) -> Dict[str, List[str]]:
+    """Return the plugins that brought a package, by its NEVRA."""
+    claims: Dict[str, List[str]] = {}
+    for record in (*left.values(), *right.values()):
+        for package in record.packages:
+            claims.setdefault(package.nevra, []).append(record.name)
+    return claims
+
+
+class _Installed(NamedTuple):
+    """The packages of a root, and their files after the digest of the package."""
+
+    packages: Tuple[RootPackage, ...]
+    files: Tuple[Tuple[str, str], ...]
+
+
+def _installed(side: Side, run: Runner, *, files: bool) -> _Installed:
+    target = read_target(side.image.root)
+    # rpm wants to lock even what it only reads
+    with trial_root(side.image, side.work, run=run) as root:
+        return _Installed(read_packages(root, target, run=run),
+                          tuple(read_files(root, target, run=run)) if files else ())
+
+
+def _trusted(old: Side, before: _Installed, after: _Installed) -> Set[str]:
+    """Return the paths that the same build of a package brought to both."""
+    same = {one.digest for one in before.packages} & {one.digest for one in after.packages}
+    relative = Relative(old.image.root)
+    found: Set[str] = set()
+    for digest, path in before.files:
+        if digest and digest in same:
+            with contextlib.suppress(OutsideRoot):  # then it is read
+                found.add(relative(path))
+    return found
+
+
+def _plugins(left: Mapping[str, Record], right: Mapping[str, Record]
+             ) -> Iterator[PluginDifference]:
+    for name in sorted({*left, *right}):
+        old, new = left.get(name), right.get(name)
+        if old is None or new is None:
+            yield PluginDifference(name, ADDED if old is None else REMOVED,
+                                   old.version if old else None, new.version if new else None)
+            continue
+        details = tuple(f"{word} {before} -> {after}" for word, before, after in (
+            ("vendor", old.vendor, new.vendor), ("trust", old.trust, new.trust))
+            if before != after)
+        if old.version != new.version or details:
+            yield PluginDifference(name, CHANGED, old.version, new.version, details)
+
+
+_Key = Tuple[str, str, str]
+
+
+def _settings(left: Mapping[str, Record], right: Mapping[str, Record]
+              ) -> Iterator[SettingDifference]:
+    old, new = _values(left), _values(right)
+    for key in sorted({*old, *new}):
+        before, after = old.get(key, []), new.get(key, [])
+        gone, come = surplus(before, after), surplus(after, before)
+        if len(gone) == len(come) == 1:
+            yield SettingDifference(key[0], CHANGED, key[1], key[2], gone[0], come[0])
+        else:
+            yield from (SettingDifference(key[0], REMOVED, key[1], key[2], value, None)
+                        for value in gone)
+            yield from (SettingDifference(key[0], ADDED, key[1], key[2], None, value)
+                        for value in come)
+
+
+def _values(records: Mapping[str, Record]) -> Dict[_Key, List[str]]:
+    """Return the values of settings by plugin, kind and key; of some keys there are several."""
+    found: Dict[_Key, List[str]] = {}
+    for record in records.values():
+        for one in record.settings:
+            found.setdefault((record.name, one.kind, one.key), []).append(one.value)
+    return found
+
+
+def _configurations(side: Side, run: Runner) -> Sequence[BootConfiguration]:
+    layout = side.image.layout
+    if layout.iso is None:
+        return ()
+    return boot_configurations(layout.path, layout.iso, side.work, run=run)
+
+
+def _form(old: Side, new: Side) -> Iterator[FormDifference]:
+    before, after = (dict(_form_of(side.image)) for side in (old, new))
+    for name in before:
+        if before[name] != after[name]:
+            yield FormDifference(name, before[name], after[name])
+
+
+def _form_of(image: Image) -> Iterator[Tuple[str, FormValue]]:
+    """Yield the name and value of all that an image is, the same names for any."""
+    layout = image.layout
+    iso, payload, squashfs = layout.iso, layout.payload, layout.squashfs
+    filesystem = layout.filesystem
+    yield "system", read_target(image.root).name
+    yield "nesting", " > ".join(layout.nesting)
+    yield "size_bytes", layout.path.stat().st_size if layout.kind != FOLDER else None
+    yield "volume_id", iso.volume_id if iso else None
+    yield "boot_records", "\n".join(iso.boot_records) if iso else None
+    yield "implanted_checksum", iso.checksum.implanted if iso else None
+    yield "payload", payload.path if payload else None
+    yield "payload_size_bytes", payload.size_bytes if payload else None
+    yield "compression", str(squashfs.compression) if squashfs else None
+    yield "block_size_bytes", squashfs.block_size if squashfs else None
+    yield "inner", layout.inner or None
+    yield "filesystem", filesystem.kind if filesystem else None
+    yield "filesystem_size_bytes", filesystem.size_bytes if filesystem else None
+    yield "filesystem_label", filesystem.label if filesystem else None
+    yield "filesystem_uuid", filesystem.uuid if filesystem else None
+
+
+def _files(old: Side, new: Side, progress: Progress,
+           trusted: Container[str]) -> Tuple[Difference, ...]:
+    with progress.step("files", "Comparing files", unit=ENTRIES,
+                       total=lambda: max(map(_entries, (old, new)))) as advance:
+        return tuple(differences(
+            old.image.root, new.image.root, content_limit_bytes=None, trusted=trusted,
+            advance=advance))
+
+
+def _entries(side: Side) -> int:
+    """Return how many entries the root has, 0 for a folder, which shares its filesystem."""
+    if side.image.layout.kind == FOLDER:
+        return 0
+    info = os.statvfs(side.image.root)
+    return info.f_files - info.f_ffree
+
+
+def _around(old: Side, new: Side, progress: Progress) -> Iterator[Difference]:
+    """Yield what differs around the root, where both images have something there."""
+    left, right = old.image.layout, new.image.layout
+    if left.iso is not None and right.iso is not None:
+        yield from _on_iso(left, left.iso, right, right.iso, progress)
+    if left.filesystem is not None and right.filesystem is not None:
+        image = right.payload.path if right.payload is not None else SQUASHFS
+        # the filesystem images themselves are not read: what is in them is
+        limit = min(left.filesystem.size_bytes, right.filesystem.size_bytes) - 1
+        for one in differences(old.image.outer, new.image.outer, content_limit_bytes=limit):
+            if one.path not in (left.inner, right.inner):
+                path = "" if one.path == "." else one.path
+                yield dataclasses.replace(one, path=f"{image}:/{path}")
+
+
+def _on_iso(left: Layout, old: Iso, right: Layout, new: Iso,
+            progress: Progress) -> Iterator[Difference]:
+    payloads = [one.payload.path for one in (left, right) if one.payload is not None]
+    total = sum(file.size_bytes for file in old.files if file.path not in payloads)
+    with progress.step("iso", "Comparing the files on the ISO", unit=BYTES,
+                       total=lambda: total) as advance:
+        yield from iso_differences((left.path, old), (right.path, new), besides=payloads,
+                                   advance=advance)

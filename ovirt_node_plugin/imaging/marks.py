@@ -1,0 +1,144 @@
+"""What an image says of itself after a merge: what was merged, from what, when, by what.
+
+The same document lies in the root and on the ISO. In the root it is below /usr, which an
+upgrade of the node replaces whole, as it is true of that image only.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from .. import __version__
+from ..errors import BadImage
+from ..files import write_atomic
+from ..paths import read_small, resolve_inside
+from ..progress import Progress
+from ..registry import installed_now
+
+ON_ISO = "/ovirt-node-plugins.json"
+IN_ROOT = "usr/share/ovirt-node-plugin/image.json"
+FORMAT = 1
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that is in the image; ``source`` is the bundle's file name, or ``repo ID``."""
+
+    name: str
+    version: str
+    vendor: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What the merge did to a plugin: ``action`` is ``install``, ``upgrade``, ``repair`` or
+    ``remove``, ``version`` the new one, or that which went.
+    """
+
+    action: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One merge.
+
+    ``merged_at`` is ISO 8601 in UTC; ``tool`` a name and version; ``source`` the file name
+    of the input and ``source_sha256`` its digest in hex, empty for a folder; ``plugins``
+    all that are in the image now, ``changes`` what this merge did; ``boot`` the boot
+    configurations as they were before any plugin, by their places on the ISO.
+    """
+
+    merged_at: str
+    tool: str
+    source: str
+    source_sha256: str
+    plugins: Tuple[Plugin, ...]
+    changes: Tuple[Changed, ...] = ()
+    boot: Mapping[str, str] = field(default_factory=dict)
+
+
+def new_mark(source: Path, digest: str, plugins: Tuple[Plugin, ...],
+             changes: Tuple[Changed, ...], boot: Mapping[str, str]) -> Mark:
+    """Return the mark of a merge that ends now."""
+    return Mark(installed_now(), f"ovirt-node-plugin {__version__}", source.resolve().name,
+                digest, plugins, changes, boot)
+
+
+def digest_of(path: Path, progress: Progress) -> str:
+    """Return the SHA-256 of an image file in hex, empty for a folder."""
+    if path.is_dir():
+        return ""
+    found = hashlib.sha256()
+    with open(path, "rb") as stream, progress.step(
+            "digest", f"Reading {path.name}", total=lambda: path.stat().st_size) as advance:
+        for chunk in iter(lambda: stream.read(_CHUNK), b""):
+            found.update(chunk)
+            advance(stream.tell())
+    return found.hexdigest()
+
+
+def text(mark: Mark) -> str:
+    """Return the mark as JSON."""
+    return json.dumps({"format": FORMAT, **asdict(mark)}, indent=2, sort_keys=True) + "\n"
+
+
+def read(text_: str, *, where: str) -> Mark:
+    """Return the mark that ``text_``, of a place called ``where``, is.
+
+    Raises BadImage for anything else; a name that this version does not know is passed
+    over.
+    """
+    try:
+        data: Dict[str, Any] = json.loads(text_)
+        plugins = tuple(Plugin(*(_word(one, name.name) for name in fields(Plugin)))
+                        for one in data["plugins"])
+        changes = tuple(Changed(*(_word(one, name.name) for name in fields(Changed)))
+                        for one in data.get("changes", ()))
+        words = [_word(data, name) for name in ("merged_at", "tool", "source", "source_sha256")]
+        boot = {str(place): str(text) for place, text in data.get("boot", {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+        raise BadImage(f"{where} is damaged: {type(exc).__name__}: {exc}",
+                       hint="It is written by ovirt-node-plugin merge; do that again.") from exc
+    return Mark(words[0], words[1], words[2], words[3], plugins, changes, boot)
+
+
+def read_from_root(root: Path) -> Optional[Mark]:
+    """Return the mark in ``root``, None if there is none."""
+    path = resolve_inside(root, IN_ROOT)
+    if not path.is_file():
+        return None
+    return read(read_small(path).decode(errors="replace"), where=f"/{IN_ROOT}")
+
+
+def usable(root: Path) -> Optional[Mark]:
+    """Return the mark in ``root``, None if there is none or it is damaged."""
+    try:
+        return read_from_root(root)
+    except (BadImage, OSError):
+        return None
+
+
+def write_to_root(root: Path, mark: Mark) -> None:
+    """Write the mark into ``root``; without plugins, take it away instead."""
+    path = resolve_inside(root, IN_ROOT)
+    if mark.plugins:
+        path.parent.mkdir(exist_ok=True)
+        write_atomic(path, text(mark).encode())
+    elif path.is_file():
+        path.unlink()
+        if not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+def _word(data: Mapping[str, Any], name: str) -> str:
+    found = data[name]
+    if not isinstance(found, str):
+        raise TypeError(f"{name} is no text")
+    return found

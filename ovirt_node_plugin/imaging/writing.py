@@ -1,0 +1,44 @@
+"""A changed root written as an image of the form that it came from."""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from ..images.compression import Compression
+from ..images.draft import Draft
+from ..images.image import Image
+from ..images.iso import IsoChanges, write_iso
+from ..progress import WRITTEN, Progress, transferred
+from ..run import Runner
+from .iso_boot import IsoBoot
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes the ``draft`` of ``image``; ``work`` is a folder for what is temporary."""
+
+    image: Image
+    draft: Draft
+    work: Path
+    run: Runner
+    progress: Progress
+    recompress: Optional[Compression] = None
+
+    def write(self, output: Path, changes: IsoChanges, boot: IsoBoot) -> IsoChanges:
+        """Write ``output``, which is not there; return all that was changed on the ISO."""
+        layout = self.image.layout
+        if layout.iso is None or layout.payload is None:
+            self.draft.pack(output, recompress=self.recompress)
+            return IsoChanges()
+        payload = self.work / "payload"
+        self.draft.pack(payload, recompress=self.recompress)
+        files, partitions = boot.written(self.work, run=self.run)
+        changes = dataclasses.replace(changes, partitions=partitions, files={
+            **changes.files, **files, layout.payload.path: payload})
+        size = layout.path.stat().st_size - layout.payload.size_bytes + payload.stat().st_size
+        with self.progress.step("iso", "Writing the ISO", total=lambda: size) as advance:
+            write_iso(layout.path, layout.iso, output, changes, run=self.run,
+                      polled=transferred(advance, WRITTEN))
+        return changes

@@ -1,0 +1,166 @@
+"""What ``ovirt-node-plugin diff`` found, as lines: first how much, then what.
+
+Names in images are a stranger's, and made harmless.
+"""
+from __future__ import annotations
+
+import collections
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from ..images.comparison import ADDED, CHANGED, REMOVED, Difference
+from ..imaging.boot_differences import BootDifference
+from ..imaging.image_differences import (
+    FormDifference, FormValue, ImageDifferences, PluginDifference, SettingDifference,
+)
+from ..imaging.package_differences import PackageDifference
+from .layout import field, harmless, size
+from .path_groups import PathGroup, grouped
+
+_SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
+_MOST_FILES = 40  # lines for each kind of difference
+
+
+class _Section(NamedTuple):
+    """What differs of one sort: how much in short, and the lines that tell it."""
+
+    name: str
+    title: str
+    counts: str
+    lines: List[str]
+
+
+def differences(found: ImageDifferences) -> List[str]:
+    """Return the counts, then the differences: files in groups, all else one by one."""
+    sections = [one for one in _sections(found) if one.lines]
+    lines = [*field("Old", harmless(str(found.old))), *field("New", harmless(str(found.new)))]
+    for one in sections:
+        lines += field(one.name, one.counts)
+    if found.same:
+        lines += field("Differences", "none")
+    for one in sections:
+        lines += ["", f"{one.title}:", *one.lines]
+    return [*lines, *(harmless(f"Note: {note}") for note in found.notes)]
+
+
+def _sections(found: ImageDifferences) -> Iterator[_Section]:
+    form, files, around = found.form or (), found.files or (), found.around or ()
+    yield _Section("Form", "Form", f"{len(form)} changed", list(map(_form, form)))
+    yield _Section("Plugins", "Plugins", _counts([one.kind for one in found.plugins]),
+                   list(map(_plugin, found.plugins)))
+    yield _Section("Settings", "Settings of plugins",
+                   _counts([one.kind for one in found.settings]),
+                   list(map(_setting, found.settings)))
+    yield _Section("Packages", "Packages", _counts([one.kind for one in found.packages]),
+                   list(map(_package, found.packages)))
+    yield _Section("Boot", "Kernel arguments of boot entries",
+                   _counts([one.kind for one in found.boot]), list(_boot(found.boot)))
+    yield _files("Files", "Files of the root", files, start="/")
+    yield _files("Around", "Files around the root", around)
+
+
+def _counts(kinds: Sequence[str]) -> str:
+    numbers = collections.Counter(kinds)
+    return ", ".join(f"{numbers[kind]} {kind}" for kind in (ADDED, REMOVED, CHANGED)
+                     if numbers[kind])
+
+
+def _line(kind: str, text: str) -> str:
+    return f"  {_SIGNS[kind]} {harmless(text)}"
+
+
+def _form(one: FormDifference) -> str:
+    name = one.name.replace("_bytes", "").replace("_", " ")
+    if "\n" in f"{one.old}{one.new}":
+        return _line(CHANGED, name)
+    old, new = _value(one, one.old), _value(one, one.new)
+    if old == new:  # sizes, rounded
+        old, new = f"{one.old} B", f"{one.new} B"
+    return _line(CHANGED, f"{name} {old} -> {new}")
+
+
+def _value(one: FormDifference, value: FormValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and one.name.endswith("_bytes"):
+        return size(value)
+    return "none" if value in (None, "") else str(value)
+
+
+def _plugin(one: PluginDifference) -> str:
+    return _line(one.kind, ", ".join([f"{one.name} {_arrow(one.old, one.new)}", *one.details]))
+
+
+def _setting(one: SettingDifference) -> str:
+    words = [f"{one.plugin}:", one.setting, one.key, _arrow(one.old, one.new)]
+    return _line(one.kind, " ".join(filter(None, words)))
+
+
+def _arrow(old: Optional[str], new: Optional[str]) -> str:
+    if old is None or new is None or old == new:
+        return (old if new is None else new) or ""
+    return f"{old} -> {new}"
+
+
+def _package(one: PackageDifference) -> str:
+    old, new = one.old, one.new
+    if old is None or new is None:
+        text = "".join(side.nevra for side in (old, new) if side is not None)
+    elif old.nevra == new.nevra:
+        text = f"{new.nevra}, built anew"
+    elif old.arch == new.arch:
+        text = f"{'.'.join(filter(None, (new.name, new.arch)))} {old.evr} -> {new.evr}"
+    else:
+        text = f"{old.nevra} -> {new.nevra}"
+    return _line(one.kind, text + (f" ({', '.join(one.plugins)})" if one.plugins else ""))
+
+
+def _boot(found: Sequence[BootDifference]) -> Iterator[str]:
+    """Yield each change, and below it the entries that have it: often that is all of them."""
+    entries: Dict[Tuple[str, str], Dict[str, List[str]]] = {}
+    for one in found:
+        words = [*(f"+{word}" for word in one.added), *(f"-{word}" for word in one.removed)]
+        if one.kind != CHANGED:
+            words = [*one.added, *one.removed]
+        change = (one.kind, " ".join(words) or "the same arguments, in another order")
+        entries.setdefault(change, {}).setdefault(one.place, []).append(one.title or "no title")
+    for (kind, text), places in entries.items():
+        yield _line(kind, text)
+        for place, titles in places.items():
+            yield f"      {harmless(place)}: {harmless(', '.join(titles))}"
+
+
+def _changes(files: Sequence[Difference]) -> str:
+    """Return in brackets what changed of how many files, the most first."""
+    words = collections.Counter(
+        word for one in files for word in {_word(text) for text in one.details})
+    told = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
+    return f" ({', '.join(f'{word} {number}' for word, number in told)})" if told else ""
+
+
+def _word(detail: str) -> str:
+    """Return what a detail is about; another size is other content too."""
+    word, _, rest = detail.partition(" ")
+    if word == "xattr":
+        return harmless(rest.partition(" ")[0])
+    return "content" if word == "size" else word
+
+
+def _files(name: str, title: str, files: Sequence[Difference], *, start: str = "") -> _Section:
+    """Return a section of files; ``start`` is what their paths lack to be absolute."""
+    groups = [(kind, grouped([one for one in files if one.kind == kind], _MOST_FILES))
+              for kind in _SIGNS]
+    if any(group.below for _, found in groups for group in found):
+        title += ", some told by their folders (--json has each)"
+    return _Section(name, title, _counts([one.kind for one in files]) + _changes(files),
+                    [_line(kind, _group(group, start)) for kind, found in groups
+                     for group in found])
+
+
+def _group(group: PathGroup, start: str) -> str:
+    path = "/" if group.path == "." else start + group.path
+    if group.below:
+        what = f"{group.below} {'entry' if group.below == 1 else 'entries'}"
+        path = f"{path.rstrip('/')}/" + (f": {what}" if group.entry is None else f" and {what}")
+    if group.entry is None or not group.entry.details:
+        return path
+    return f"{path}: {', '.join(group.entry.details)}"

@@ -1,0 +1,190 @@
+"""The command line of the program ``ovirt-node-plugin``: its arguments and their help."""
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import List, Mapping, Optional, Sequence, Tuple
+
+from .. import __version__
+from ..errors import UsageError
+
+_MAX_SIZE = 16 << 40  # of a file on ext4 with blocks of 4096 bytes
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return what the command line says; ``command`` is the subcommand's name.
+
+    Options and names may come in any order; what follows ``--`` is a command of ``shell``.
+    """
+    top, commands = _parsers()
+    name, rest = (argv[0], list(argv[1:])) if argv else ("", [])
+    if name not in commands:
+        return top.parse_args(argv)
+    command: List[str] = []
+    if name == "shell" and "--" in rest:
+        cut = rest.index("--")
+        rest, command = rest[:cut], rest[cut + 1:]
+    options = commands[name].parse_intermixed_args(rest)
+    options.command, options.argv = name, command
+    return options
+
+
+def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Return the parser, and those of the subcommands by name."""
+    top = argparse.ArgumentParser(
+        prog="ovirt-node-plugin", allow_abbrev=False,
+        description="Put plugins into images of oVirt Node, and look at images.",
+        epilog="ovirt-node-plugin(8) tells the rest. Plugins in a root: dnf node-plugin.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str, usage: Optional[str] = None) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.",
+                                   allow_abbrev=False, usage=usage)
+
+    _merge(command("merge", "merge plugins into an image, and write a new one"))
+    inspect = command("inspect", "show what an image is made of, and the plugins in it")
+    _image(inspect)
+    _dnf(inspect)
+    _json(inspect)
+    _diff(command("diff", "show in what two images differ"))
+    manifest = command("manifest", "show what plugins in an image brought")
+    _image(manifest)
+    manifest.add_argument("names", metavar="NAME", nargs="*",
+                          help="a plugin's name; all of them without it")
+    for name, text in (("packages", "each package, its files counted"),
+                       ("files", "each file, also those that no package owns"),
+                       ("settings", "each setting"),
+                       ("delta", "what the last install or upgrade changed")):
+        manifest.add_argument(f"--{name}", action="store_true", help=text)
+    _json(manifest)
+    extract = command("extract", "copy a file or folder out of the root in an image")
+    _image(extract)
+    extract.add_argument("path", metavar="PATH", help="its path in the root")
+    extract.add_argument("-o", "--output", type=Path, default=None,
+                         help="where to; a file goes to standard output without it")
+    shell = command("shell", "run a shell, or a command, in the root of an image",
+                    usage="%(prog)s [options] IMAGE [-- COMMAND [ARGUMENT...]]")
+    _image(shell)
+    shell.add_argument("-o", "--output", type=Path, default=None,
+                       help="write an image with what was changed, if the status is 0")
+    _force(shell)
+    clean = command("clean", "remove what a killed run left behind")
+    clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
+                       help="folders to look in besides the work folder, such as where an"
+                            " output was to be written")
+    _work(clean)
+    return top, commands.choices
+
+
+def size(text: str) -> int:
+    """Return the bytes of a size such as ``6G``, in powers of 1024.
+
+    Raises UsageError for what is none.
+    """
+    found = re.fullmatch(r"(\d{1,15})([KMGT]?)", text, re.IGNORECASE)
+    bytes_ = int(found.group(1)) * _UNITS[found.group(2).upper()] if found is not None else 0
+    if not 0 < bytes_ <= _MAX_SIZE:
+        raise UsageError(f"{text} is no size", hint="A size is a number with K, M, G or T: 6G.")
+    return bytes_
+
+
+def dnf_options(options: argparse.Namespace) -> Sequence[str]:
+    """Return the options for dnf that the command line gave."""
+    words = [f"--{name}={value}" for name in ("enablerepo", "setopt")
+             for value in getattr(options, name, ())]
+    if getattr(options, "nogpgcheck", False):
+        words.append("--nogpgcheck")
+    return words
+
+
+def volume_id(text: str) -> str:
+    """Return ``text`` if it can be the volume id of an ISO: ECMA-119, 8.4.7.
+
+    Raises UsageError for more than 32 characters, or others than are printable ASCII.
+    """
+    if not re.fullmatch(r"[!-~](?:[ -~]{0,30}[!-~])?|", text):
+        raise UsageError(f"{text!r} is no volume id",
+                         hint="It has at most 32 characters, printable ASCII.")
+    return text
+
+
+def _merge(parser_: argparse.ArgumentParser) -> None:
+    _image(parser_)
+    parser_.add_argument("plugins", metavar="NAME|PATH", nargs="*",
+                         help="a plugin's name, or the path of a bundle (folder or tar)")
+    parser_.add_argument("-o", "--output", type=Path, default=None, help="the image to write")
+    parser_.add_argument("--remove", metavar="NAME", action="append", default=[],
+                         help="take a plugin out of the image; may be repeated")
+    parser_.add_argument("-y", "--assumeyes", action="store_true",
+                         help="do not ask whether the plan is right")
+    parser_.add_argument("--dry-run", action="store_true", dest="dry_run",
+                         help="print the whole plan and write nothing")
+    parser_.add_argument("--trust-keys", action="store_true", dest="trust_keys",
+                         help="import the GPG keys that the bundles bring; -y alone does not")
+    parser_.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
+                         help="compress otherwise than the input is, such as zstd:3")
+    parser_.add_argument("--size", metavar="SIZE", default="",
+                         help="the least size of the filesystem in the image, such as 6G")
+    parser_.add_argument("--volid", metavar="ID", default="", help="the ISO's new volume id")
+    parser_.add_argument("--plugins-from", metavar="IMAGE", dest="plugins_from", type=Path,
+                         default=None, help="merge the plugins that another image has")
+    parser_.add_argument("--keep-bundles", action="store_true", dest="keep_bundles",
+                         help="put the bundles on the ISO, in /node-plugins/")
+    parser_.add_argument("--check", action=argparse.BooleanOptionalAction, default=True,
+                         help="check the image that was written; done unless told otherwise")
+    _force(parser_)
+    _dnf(parser_)
+    _json(parser_)
+
+
+def _force(parser_: argparse.ArgumentParser) -> None:
+    parser_.add_argument("--force", action="store_true",
+                         help="write over an output that is there already")
+
+
+def _diff(parser_: argparse.ArgumentParser) -> None:
+    parser_.add_argument("old", metavar="OLD", type=Path,
+                         help="an ISO, a squashfs image, or the folder of an unpacked one")
+    parser_.add_argument("new", metavar="NEW", type=Path, help="the image to hold against it")
+    parser_.add_argument("--plugins", action="store_true",
+                         help="compare only plugins, their packages and settings, and kernel"
+                              " arguments")
+    parser_.add_argument("--content", action="store_true",
+                         help="read every file, also where size and time are the same")
+    _payload(parser_)
+    _work(parser_)
+    _json(parser_)
+
+
+def _image(parser_: argparse.ArgumentParser) -> None:
+    parser_.add_argument("image", metavar="IMAGE", type=Path,
+                         help="an ISO, a squashfs image, or the folder of an unpacked one")
+    _payload(parser_)
+    _work(parser_)
+
+
+def _payload(parser_: argparse.ArgumentParser) -> None:
+    parser_.add_argument("--image", metavar="PATH", dest="payload", default="",
+                         help="the squashfs in the ISO, where there are several")
+
+
+def _work(parser_: argparse.ArgumentParser) -> None:
+    parser_.add_argument("--work-dir", metavar="DIR", dest="work_dir", type=Path, default=None,
+                         help="where to unpack; $TMPDIR or /var/tmp by default")
+
+
+def _dnf(parser_: argparse.ArgumentParser) -> None:
+    parser_.add_argument("--enablerepo", metavar="REPO", action="append", default=[],
+                         help="use this repository too; may be repeated, globs as in dnf")
+    parser_.add_argument("--setopt", metavar="OPTION=VALUE", action="append", default=[],
+                         help="set an option of dnf.conf, as in dnf; may be repeated")
+    parser_.add_argument("--nogpgcheck", action="store_true",
+                         help="do not check the signatures of packages")
+
+
+def _json(parser_: argparse.ArgumentParser) -> None:
+    parser_.add_argument("--json", action="store_true",
+                         help="print the answer as JSON, for programs")

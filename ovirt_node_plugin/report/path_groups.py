@@ -1,0 +1,98 @@
+"""Many paths in few lines: those of a folder together, where they would be too many."""
+from __future__ import annotations
+
+import heapq
+import os
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Optional, Sequence
+
+from ..images.comparison import CHANGED, Difference
+
+
+@dataclass(frozen=True)
+class PathGroup:
+    """One line: an entry, a folder that holds others, or both.
+
+    ``path`` is relative to the root, which is ``.``. ``entry`` is the difference of the
+    path itself, None if it only holds others. ``below`` counts those that are told with it.
+    """
+
+    path: str
+    entry: Optional[Difference]
+    below: int
+
+
+_MOST_APART = 10  # of the entries in a folder that came or went
+
+
+class _Node:
+    """A path, with the nodes below it by name; ``count`` are the differences in all of it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.entry: Optional[Difference] = None
+        self.count = 0
+        self.nodes: Dict[str, _Node] = {}
+
+    @property
+    def is_whole(self) -> bool:
+        """Say if one line can tell it all: a single entry, or a folder that came or went."""
+        return self.entry is not None and (not self.nodes or self.entry.kind != CHANGED)
+
+    def group(self) -> PathGroup:
+        return PathGroup(self.path, self.entry, self.count - (self.entry is not None))
+
+    def entries(self) -> Iterator[PathGroup]:
+        """Yield every entry by itself."""
+        todo = [self]
+        while todo:
+            node = todo.pop()
+            todo += node.nodes.values()
+            if node.entry is not None:
+                yield PathGroup(node.path, node.entry, 0)
+
+
+def grouped(found: Sequence[Difference], most: int) -> List[PathGroup]:
+    """Return at most ``most`` lines for differences of one kind, sorted by path.
+
+    As long as there is room, the folders with the most in them are told apart first, and
+    then what is in folders that came or went, if it is little, the smallest first.
+    """
+    lines: List[PathGroup] = []
+    whole: List[_Node] = []
+    top = _tree(found)
+    todo = [(-top.count, top.path, top)] if found else []
+    while todo:
+        _, _, node = heapq.heappop(todo)
+        apart = len(node.nodes) + (node.entry is not None)
+        if node.is_whole:
+            whole.append(node)
+        elif len(lines) + len(whole) + len(todo) + apart > most:
+            lines.append(node.group())
+        else:
+            if node.entry is not None:
+                lines.append(PathGroup(node.path, node.entry, 0))
+            for part in node.nodes.values():
+                heapq.heappush(todo, (-part.count, part.path, part))
+    room = most - len(lines) - len(whole)
+    for node in sorted(whole, key=lambda node: (node.count, node.path)):
+        fits = node.count - 1 <= min(room, _MOST_APART)
+        lines += node.entries() if fits else [node.group()]
+        room -= node.count - 1 if fits else 0
+    return sorted(lines, key=lambda line: os.fsencode(line.path))
+
+
+def _tree(found: Sequence[Difference]) -> _Node:
+    top = _Node(".")
+    for one in found:
+        top.count += 1
+        node = top
+        for name in one.path.split("/") if one.path != "." else ():
+            below = node.nodes.get(name)
+            if below is None:
+                below = _Node(name if node is top else f"{node.path}/{name}")
+                node.nodes[name] = below
+            below.count += 1
+            node = below
+        node.entry = one
+    return top

@@ -1,0 +1,168 @@
+"""Images that somebody else made: looking at one, or merging into it, does nothing here."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable, Dict
+
+import pytest
+
+from ovirt_node_plugin.images.boot_text import entries
+from ovirt_node_plugin.run import run
+from tests import support
+from tests.driver import Answer
+from tests.iso_reading import taken, xorriso
+from tests.made import UNSIGNED, made_plugin
+from tests.program import Program
+
+pytestmark = [pytest.mark.root]
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A folder of this machine that nothing has to do with."""
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "file").write_text("precious\n")
+    return folder
+
+
+def link(name: str) -> Callable[[Path, Path], None]:
+    def make(root: Path, victim: Path) -> None:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            run(["rm", "-rf", path])
+        path.unlink(missing_ok=True)
+        path.symlink_to(victim if "." not in path.name else victim / "file")
+    return make
+
+
+def device(root: Path, victim: Path) -> None:
+    (root / "var/lib/dnf").mkdir(parents=True, exist_ok=True)
+    os.mknod(root / "var/lib/dnf/history.sqlite", 0o600 | 0o020000, os.makedev(1, 5))
+
+
+@pytest.mark.parametrize("make", [
+    link("var/log"), link("var/lib/dnf"), link("var/cache"), link("var/cache/dnf"),
+    link("etc/yum.repos.d"), link("etc/yum.repos.d/x.repo"), link("usr/share/rpm/rpmdb.sqlite"),
+    link("var/lib/dnf/history.sqlite"), link("etc/dnf"), device],
+    ids=["var-log", "var-lib-dnf", "var-cache", "cache", "repos", "repo", "rpmdb", "history",
+         "etc-dnf", "device"])
+def test_what_dnf_would_follow_out_of_the_image_is_not_followed(
+        make: Callable[[Path, Path], None], node: Path, victim: Path, program: Program,
+        tmp_path: Path) -> None:
+    make(node, victim)
+    before = {path.name: path.read_bytes() for path in victim.iterdir()}
+    program("inspect", node)
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED)
+    assert {path.name: path.read_bytes() for path in victim.iterdir()} == before
+
+
+def test_a_cache_that_leads_out_is_named(node: Path, victim: Path, program: Program) -> None:
+    link("var/cache/dnf")(node, victim)
+    answer = program("inspect", node)
+    assert answer.status == 6 and "/var/cache/dnf in the image is a link" in answer.err
+
+
+def test_programs_of_the_image_are_not_run_by_looking_at_it(
+        node: Path, victim: Path, program: Program) -> None:
+    (node / "opt/evil").mkdir(parents=True)
+    (node / "opt/evil/evil.py").write_text(f"open({str(victim / 'was-here')!r}, 'w')\n")
+    own = program.dnf.folder
+    conf = node / "etc/dnf/dnf.conf"
+    conf.parent.mkdir(exist_ok=True)
+    conf.write_text(f"[main]\npluginpath={node}/opt/evil,/var/tmp/*/tri*/*/opt/evil\n"
+                    f"pluginconfpath={own}\nlogdir=/../../../..{victim}\n")
+    argv = [word for word in program.argv("inspect", node) if "pluginpath" not in word]
+    Program(program.work, program.dnf)
+    program.dnf.run(argv)
+    assert [path.name for path in victim.iterdir()] == ["file"]
+
+
+def test_a_scriptlet_cannot_turn_the_cache_into_a_way_out(
+        built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "swap", files={"/opt/swap/x": ""}, scriptlets={
+        "post": f"rm -rf /var/cache/dnf /var/log; ln -s {victim} /var/cache/dnf;"
+                f" ln -s {victim} /var/log; true"})
+    program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
+    assert {path.name: path.read_text() for path in victim.iterdir()} == {"file": "precious\n"}
+
+
+def test_a_bundle_that_is_kept_is_the_one_that_was_named(
+        built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
+    late = (f"(sleep 1; while sleep 0.05; do sed -i 's,source=\"[^\"]*\",source=\"{victim}/file\",;"
+            f"s,<source>[^<]*<,<source>{victim}/file<,' /etc/ovirt.plugins.d/leak; done)"
+            " >/dev/null 2>&1 </dev/null &")
+    plugin = made_plugin(tmp_path, "leak", files={"/opt/leak/x": ""}, scriptlets={"post": late})
+    program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED,
+            "--keep-bundles", "--no-check")
+    if (tmp_path / "out.iso").exists():
+        tree = taken(tmp_path / "out.iso", tmp_path / "taken")
+        assert b"precious" not in (tree / "node-plugins/leak-1.0.tar").read_bytes()
+
+
+def test_a_boot_configuration_without_end_is_read_in_no_time() -> None:
+    for text in ("\n" * 1_000_000, "linux /k" + " " * 900_000 + "x", "label" + "\t" * 900_000):
+        entries(text)
+
+
+def test_a_name_with_a_colon_is_no_place_in_an_image(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
+    config = taken(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg"
+    xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map", str(config),
+            "/boot/grub2/a:b.cfg", "-commit")
+    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[
+        '<kernel-argument name="isv.mode" value="fast"/>'])
+    done(program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
+
+
+def test_names_with_line_breaks_are_told(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
+    (tmp_path / "x").touch()
+    xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map",
+            str(tmp_path / "x"), "/a\nb", "-commit")
+    answer = program("inspect", odd)
+    assert answer.status in (0, 10) and "Traceback" not in answer.text
+
+
+def test_a_device_is_not_taken_out_of_an_image(
+        node: Path, program: Program, tmp_path: Path) -> None:
+    os.mknod(node / "etc/blk", 0o666 | 0o060000, os.makedev(254, 0))
+    answer = done(program("extract", node, "/etc", "-o", tmp_path / "taken"))
+    assert not os.path.lexists(tmp_path / "taken/blk") and "blk is a device" in answer.err
+    assert (tmp_path / "taken/passwd").exists()
+    assert program("extract", node, "/etc/blk", "-o", tmp_path / "one").status == 2
+
+
+def test_an_image_that_is_a_folder_is_not_written_into(
+        node: Path, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    before = sorted(os.listdir(node / "var"))
+    answer = program("merge", node, plugin, "-o", node / "var/out", "-y", UNSIGNED)
+    assert answer.status == 2 and "is in the image" in answer.err
+    assert sorted(os.listdir(node / "var")) == before
+
+
+def test_an_output_that_came_meanwhile_stays(
+        built: support.Fixtures, program: Program, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    iso = built.iso("tree-live")
+    (tmp_path / "bin").mkdir()
+    shim: Dict[str, str] = {"mksquashfs": f"touch {tmp_path}/out.iso"}
+    for name, text in shim.items():
+        (tmp_path / "bin" / name).write_text(f'#!/bin/sh\n{text}; exec /usr/bin/{name} "$@"\n')
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    answer = program("merge", iso, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
+    assert answer.status == 1 and "has come to be there meanwhile" in answer.err
+    assert (tmp_path / "out.iso").read_bytes() == b""
