@@ -1,0 +1,197 @@
+"""ISO images booted in QEMU by software emulation, with a kernel of Debian's.
+
+What boots is an initramfs made here: it puts the ISO's root together as a live system
+does, and answers questions from within it on the serial console (see ``live_init``).
+"""
+from __future__ import annotations
+
+import functools
+import gzip
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterable, List, Mapping, Sequence
+
+from ovirt_node_plugin.run import run
+
+from .rpms import HERE, FixtureError, busybox
+
+_TOP = HERE.parent.parent
+_SUITE = "bookworm"
+# The flavour without drivers of real machines: half as large as the full one.
+_KERNEL = "linux-image-cloud-amd64"
+_MODULES = ("virtio_pci", "virtio_scsi", "sr_mod", "isofs", "loop", "squashfs", "ext4", "overlay")
+
+_QEMU = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm")  # Debian's, EL's
+_FIRMWARE = (("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
+             ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+             ("/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"),
+             ("/usr/share/edk2/ovmf/OVMF_CODE.cc.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"))
+_HINT = "Run tools/setup chroot: it installs what boots images."
+_MEMORY_MIB = 512
+_END_CHARS = 2000
+
+_ANSWER = re.compile(r"-----BEGIN (\S+)-----\n(.*?)-----END \1 (\d+)-----$",
+                     re.DOTALL | re.MULTILINE)
+_DONE = "\n-----DONE-----\n"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a question's shell printed, both outputs, and its exit status."""
+
+    text: str
+    status: int
+
+
+@functools.lru_cache(maxsize=None)
+def kernel_tree() -> Path:
+    """Return a tree with one kernel and its modules; nobody may write to it.
+
+    Making it takes half a minute, root, and a Debian mirror (tools/chroot says which),
+    once on a machine. The kernel's package asks for an initramfs, which nothing here
+    needs and which takes a quarter of that time: INITRD is for Debian's kernel hooks.
+    """
+    return Path(run(["env", "INITRD=No", _TOP / "tools" / "chroot", "kernel", _SUITE,
+                     _KERNEL]).strip())
+
+
+def kernel_file() -> Path:
+    """Return the kernel to boot."""
+    (kernel,) = kernel_tree().glob("boot/vmlinuz-*")
+    return kernel
+
+
+def make_initramfs(questions: Mapping[str, str], output: Path) -> Path:
+    """Make the initramfs that asks ``questions`` of a live ISO's root; return ``output``.
+
+    They map names, words that sort in the order to be asked, to what the root's
+    ``/bin/sh`` runs; the ISO is at ``/run/initramfs/live`` there. Needs root.
+    """
+    with tempfile.TemporaryDirectory(prefix="initramfs") as name:
+        tree = Path(name, "tree")
+        for folder in ("bin", "modules", "questions"):
+            (tree / folder).mkdir(parents=True)
+        shutil.copy(HERE / "live_init", tree / "init")
+        shutil.copy(busybox(), tree / "bin/busybox")
+        (tree / "bin/sh").symlink_to("busybox")
+        (modules,) = kernel_tree().glob("lib/modules/*")
+        files = module_files(modules, _MODULES)
+        for file in files:
+            shutil.copy(file, tree / "modules")
+        (tree / "modules/order").write_text("".join(f"{file.name}\n" for file in files))
+        for question, shell in questions.items():
+            (tree / "questions" / question).write_text(shell)
+        _archive(tree, output)
+    return output
+
+
+def module_files(modules: Path, names: Iterable[str]) -> List[Path]:
+    """Return the files of kernel modules and of those they need, each after what it needs.
+
+    ``modules`` is the kernel's folder; a module that is built in has none. Raises
+    FixtureError for one that the kernel does not have.
+    """
+    needs: Dict[str, List[str]] = {}
+    for line in (modules / "modules.dep").read_text().splitlines():
+        path, _, others = line.partition(":")
+        needs[path] = others.split()
+    built_in = (modules / "modules.builtin").read_text().split()
+    found: List[str] = []
+    for name in names:
+        (path,) = [one for one in (*needs, *built_in) if _module_name(one) == name] or [""]
+        if not path:
+            raise FixtureError(f"the kernel of {modules} has no module {name}")
+        # modules.dep lists what is needed before the rest last
+        found += [*reversed(needs[path]), path] if path in needs else []
+    return [modules / path for path in dict.fromkeys(found)]
+
+
+def _module_name(path: str) -> str:
+    return Path(path).name.partition(".")[0].replace("-", "_")
+
+
+def _archive(tree: Path, output: Path) -> None:
+    """Pack a tree in the form that the kernel unpacks (its initramfs-buffer-format.rst)."""
+    names = "\n".join(sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*")))
+    plain = tree.with_name("plain")
+    run(["cpio", "--quiet", "--create", "--format=newc", "--owner=0:0", f"--directory={tree}",
+         f"--file={plain}"], stdin=names.encode())
+    output.write_bytes(gzip.compress(plain.read_bytes(), 6))
+
+
+def boot_iso(iso: Path, *, firmware: str = "bios", timeout_s: float = 120) -> str:
+    """Boot an ISO from a CD drive; return what the serial console printed until power-off.
+
+    ``firmware`` is ``bios`` or ``uefi``. It boots what the ISO's boot records name: what
+    that is to print has to be sent to ttyS0. Raises FixtureError, with the end of the
+    console, if it is not off after ``timeout_s``; if QEMU or the firmware is missing; and
+    with QEMU's words if that fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="qemu") as name:
+        argv = _qemu(iso, firmware, Path(name))
+        try:
+            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired as exc:
+            raise FixtureError(f"{iso} has not switched off after {timeout_s:g} s by {firmware}"
+                               f"; its console ends: {_text(exc.stdout or b'')[-_END_CHARS:]}",
+                               hint="Give it more time if it was still at work.") from exc
+    if done.returncode != 0:
+        raise FixtureError(f"{argv[0]} failed with status {done.returncode}: "
+                           f"{_text(done.stderr).strip()}")
+    return _text(done.stdout)
+
+
+def _qemu(iso: Path, firmware: str, work: Path) -> List[str]:
+    """Return QEMU's argument list. The drive is one that EL's QEMU has, too, and a fast one."""
+    file = str(iso).replace(",", ",,")  # qemu(1): as a comma ends a value
+    argv = [_program(), "-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", str(_MEMORY_MIB),
+            "-display", "none", "-nic", "none", "-no-reboot", "-monitor", "none",
+            "-serial", "stdio", "-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=iso",
+            "-drive", f"if=none,id=iso,media=cdrom,readonly=on,format=raw,file={file}"]
+    if firmware == "uefi":
+        code, variables = _firmware()
+        shutil.copy(variables, work / "variables")
+        argv += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
+                 "-drive", f"if=pflash,format=raw,unit=1,file={work / 'variables'}"]
+    elif firmware != "bios":
+        raise FixtureError(f"there is no firmware {firmware}", hint="Take bios or uefi.")
+    return argv
+
+
+def _program() -> str:
+    for name in _QEMU:
+        found = shutil.which(name)
+        if found:
+            return found
+    raise FixtureError(f"this machine has no {' or '.join(_QEMU)}", hint=_HINT)
+
+
+def _firmware() -> Sequence[str]:
+    """Return the files of UEFI's firmware: its code, and its variables as they begin."""
+    for pair in _FIRMWARE:
+        if all(os.path.exists(file) for file in pair):
+            return pair
+    raise FixtureError(f"this machine has no {' or '.join(code for code, _ in _FIRMWARE)}",
+                       hint=_HINT)
+
+
+def _text(output: bytes) -> str:
+    """Return a console's output, whose lines end as on a terminal."""
+    return output.decode(errors="replace").replace("\r\n", "\n")
+
+
+def answers(console: str) -> Dict[str, Said]:
+    """Return what ``make_initramfs``'s questions got as answers, by their names.
+
+    Raises FixtureError, with the end of the console, if not all could be asked.
+    """
+    if _DONE not in console:
+        raise FixtureError(f"the ISO has not booted to its end: {console[-_END_CHARS:]}",
+                           hint="Look for a line FAILED, or for the kernel's last words.")
+    return {name: Said(text, int(status)) for name, text, status in _ANSWER.findall(console)}
