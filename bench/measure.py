@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Callable, Dict, List, Sequence
+from typing import Callable, List, Sequence
 
 from ovirt_node_plugin.errors import NodePluginError
 from tests.driver import TOP, environment
@@ -99,22 +99,29 @@ class Dnf:
 
     def run(self, side: str, root: Path, words: Sequence[str]) -> Sample:
         """Run dnf and return what it took. Raises BenchError if it fails."""
-        env: Dict[str, str] = {**environment(), "HOME": str(self._folder / "home")}
-        os.sync()  # what was copied before is not to be written out in this run's time
-        with tempfile.TemporaryFile() as output:
-            started = time.monotonic()
-            process = subprocess.Popen(self.argv(side, root, words), env=env, stdout=output,
-                                       stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            wall_s = time.monotonic() - started
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode != 0:
-                output.seek(0)
-                raise BenchError(
-                    f"dnf {' '.join(words)} ended with status {process.returncode}:\n"
-                    + output.read().decode(errors="replace"), hint="Run the tests first.")
-        # getrusage(2): ru_maxrss is in KiB on Linux.
-        return Sample(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+        return measured(self.argv(side, root, words), HOME=str(self._folder / "home"))
+
+
+def measured(argv: Sequence[str], **variables: str) -> Sample:
+    """Run a program, with more ``variables`` in its environment; return what it took.
+
+    Raises BenchError if it fails.
+    """
+    os.sync()  # what was copied before is not to be written out in this run's time
+    with tempfile.TemporaryFile() as output:
+        started = time.monotonic()
+        process = subprocess.Popen(argv, env={**environment(), **variables}, stdout=output,
+                                   stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            output.seek(0)
+            raise BenchError(
+                f"{' '.join(argv)} ended with status {process.returncode}:\n"
+                + output.read().decode(errors="replace"), hint="Run the tests first.")
+    # getrusage(2): ru_maxrss is in KiB on Linux.
+    return Sample(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def in_turn(runs: int, one: Callable[[str], Sample]) -> Pairs:

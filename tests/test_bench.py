@@ -12,6 +12,7 @@ from tests.support.bulk import build_bulk, bulk, write_metadata
 TOP = Path(__file__).resolve().parent.parent
 OVERHEAD = str(TOP / "bench" / "overhead")
 MANIFEST = str(TOP / "bench" / "manifest")
+MERGE = str(TOP / "bench" / "merge")
 
 
 def call(*words: str, program: str = OVERHEAD) -> "subprocess.CompletedProcess[str]":
@@ -51,6 +52,30 @@ def test_manifest_prints_its_part_of_the_transaction() -> None:
     assert found["goal"] == 0.10 and found["brought"] > 400
     assert found["ratio"] == one["manifest_s"] / one["transaction_s"] > 0
     assert any("<= 0.10" in line for line in table)
+
+
+@pytest.mark.slow
+@pytest.mark.root
+def test_merge_prints_the_ratios_with_their_goals() -> None:
+    done = call("--size-mb", "2", "--only", "tree-zstd", "--only", "nested-zstd", "--json",
+                program=MERGE)
+    assert done.returncode == 0, done.stderr
+    *table, last = done.stdout.splitlines()
+    found = json.loads(last)
+    assert (found["goal"], found["peak_goal_bytes"]) == (1.15, 1 << 30)
+    assert sorted(found["images"]) == ["nested-zstd", "tree-zstd"]
+    for image in found["images"].values():
+        assert image["ratio"] == image["merge_s"] / image["plain_s"] > 0
+        assert image["ratio_to_copy"] == image["merge_s"] / image["copy_s"] > 0
+        assert image["ratio_without_check"] > 0 and image["cpu_ratio"] > 0
+        # the programs and their memory were seen
+        assert image["peak_bytes"] > 10 << 20 and image["largest_bytes"] > 10 << 20
+    assert sum("<= 1.15" in line for line in table) == 2
+
+
+def test_merge_refuses_an_image_that_it_does_not_make() -> None:
+    done = call("--only", "tree-gzip", program=MERGE)
+    assert done.returncode == 2 and "tree-gzip" in done.stderr and done.stdout == ""
 
 
 def test_bulk_packages_are_built_and_need_one_another(tmp_path: Path) -> None:
