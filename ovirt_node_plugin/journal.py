@@ -17,12 +17,10 @@ from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
 from .changes import Change, compact
 from .errors import RecordError
 from .files import read_entry, sync_dir, write_atomic
-from .paths import is_inside, resolve_inside
+from .paths import is_inside_any, real_places, resolve_inside
 from .journal_state import Intent, Scope, State, dump, load
 from .snapshot import CONTENT, Keeper, entry_of, restore
-from .trees import (
-    Relative, folders_above, mounts_below, names_below, names_in, remove_new, stat_of,
-)
+from .trees import Listing, Relative, folders_above, remove_new, stat_of
 
 FOLDER = "var/lib/ovirt-node-plugin/journal"
 _OPEN, _RESERVE = "journal.json", "reserve"
@@ -179,13 +177,13 @@ def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
             copied[name] = _COPIED_PATH
             name = os.path.dirname(name)
             near.add(name)
-    mounts = mounts_below(root)
+    listing = Listing(root)
     for tree in scope.trees:
-        for path in (*reversed([*folders_above(tree)]), tree, *names_below(root, tree, mounts)):
+        for path in (*reversed([*folders_above(tree)]), tree, *listing.below(tree)):
             if not _is_spared(scope, path):
                 copied[path] = _COPIED_TREE
     for name in scope.whole:
-        for path in (name, *names_below(root, name, mounts)):
+        for path in (name, *listing.below(name)):
             copied[path] = sys.maxsize
     keeper = Keeper(root, folder)
     try:
@@ -194,9 +192,9 @@ def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
         keeper.close()
     names: Set[str] = set()
     for tree in scope.bare:
-        names |= names_below(root, tree, mounts)
+        names |= listing.below(tree)
     for place in near:
-        names |= names_in(root, place)
+        names |= listing.inside(place)
     names |= _scripts(root)
     return State(intent, scope, index, frozenset(near), frozenset(names - set(index)))
 
@@ -210,7 +208,8 @@ def _without_links(root: Path, scope: Scope) -> Scope:
         places = [resolve_inside(root, name).relative_to(root).as_posix() for name in names]
         return tuple(dict.fromkeys(place for place in places if place != "."))
     return dataclasses.replace(scope, trees=real(scope.trees), bare=real(scope.bare),
-                               near=real(scope.near), whole=real(scope.whole))
+                               near=real(scope.near), whole=real(scope.whole),
+                               spared=real_places(root, scope.spared))
 
 
 def _known(state: State) -> Set[str]:
@@ -219,19 +218,19 @@ def _known(state: State) -> Set[str]:
 
 def _found(root: Path, state: State, known: Set[str]) -> Set[str]:
     """Return what is there now, where the journal knows the names of what was there."""
-    scope, mounts = state.scope, mounts_below(root)
+    scope, listing = state.scope, Listing(root)
     found = _scripts(root)
     for tree in (*scope.trees, *scope.bare, *scope.whole):
-        found |= names_below(root, tree, mounts)
+        found |= listing.below(tree)
     beside: Set[str] = set()
     for folder in state.near:
-        beside |= names_in(root, folder)
+        beside |= listing.inside(folder)
     beside -= found | known
     if scope.live:
         beside = {path for path in beside if _is_rpms(path, state.index)}
     found |= beside
     for path in beside:
-        found |= names_below(root, path, mounts)
+        found |= listing.below(path)
     if scope.spared:
         found = {path for path in found if not _is_spared(scope, path)}
     return found
@@ -261,11 +260,11 @@ def _is_rpms(path: str, index: Collection[str]) -> bool:
 
 
 def _is_spared(scope: Scope, path: str) -> bool:
-    return any(is_inside(path, spared) for spared in scope.spared)
+    return is_inside_any(path, scope.spared)
 
 
 def _is_whole(scope: Scope, path: str) -> bool:
-    return any(is_inside(path, name) for name in scope.whole)
+    return is_inside_any(path, scope.whole)
 
 
 def _judge(root: Path, state: State) -> Callable[[str], bool]:
@@ -320,11 +319,13 @@ def _settle(root: Path, parents: Collection[str], state: State) -> None:
 
 
 def _folder(root: Path) -> Path:
-    return root / FOLDER
+    """Return the journal's folder: the root may have ``/var`` or ``/var/lib`` behind a link."""
+    above, *own = FOLDER.rsplit("/", 2)
+    return resolve_inside(root, above).joinpath(*own)
 
 
 def _is_real(root: Path) -> bool:
-    """Say if the journal's place is no way out of the root."""
+    """Return whether the journal's own two folders are no links."""
     return resolve_inside(root, FOLDER) == _folder(root)
 
 

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 from types import MappingProxyType
-from typing import List, Mapping, Optional
+from typing import Iterable, List, Mapping, Optional, Tuple
 
 from .errors import OutsideRoot
 
@@ -69,6 +69,43 @@ def relative_inside(root: Path, name: str, *, links: Mapping[str, str] = _NONE) 
     return where.relative_to(root).as_posix()
 
 
+def real_places(root: Path, names: Iterable[str]) -> Tuple[str, ...]:
+    """Return ``names`` and the place of each in ``root``, without duplicates.
+
+    All are relative to ``root``. A place is where a name leads when every link in it is
+    followed, the last one too, so that a rule about ``var/lib/dnf`` holds as well for
+    ``usr/share/dnf`` where the first is a link to the second. A name that leads to the
+    root itself, or in a circle, has no other place.
+    """
+    found: List[str] = []
+    for name in names:
+        found.append(name)
+        try:
+            place = resolve_inside(root, name).relative_to(root).as_posix()
+        except OutsideRoot:
+            continue
+        if place != ".":
+            found.append(place)
+    return tuple(dict.fromkeys(found))
+
+
+def way_out(root: Path, name: str) -> str:
+    """Return where this machine's kernel would take ``root/name``, if that is elsewhere.
+
+    ``name`` is relative to ``root``; the answer is an absolute path of this machine, or
+    empty where the kernel arrives at the place that a process chrooted into ``root`` would
+    arrive at. An absolute link, and one with more ``..`` than there are folders above it,
+    are fine in a chroot, and lead out of the root for a program outside of it.
+    """
+    top = os.path.realpath(root)
+    there = os.path.realpath(os.path.join(top, name))
+    try:
+        inside = os.fspath(resolve_inside(Path(top), name))
+    except OutsideRoot:
+        return there
+    return "" if there == inside else there
+
+
 def read_small(path: Path, *, max_bytes: int = 1 << 20) -> bytes:
     """Return the content of the regular file at the host path ``path``.
 
@@ -88,6 +125,11 @@ def read_small(path: Path, *, max_bytes: int = 1 << 20) -> bytes:
 def is_inside(path: str, folder: str) -> bool:
     """Say if ``path`` is ``folder`` or below it; both relative, whole components."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def is_inside_any(path: str, folders: Iterable[str]) -> bool:
+    """Return whether ``path`` is one of ``folders`` or below one; as ``is_inside``."""
+    return any(is_inside(path, folder) for folder in folders)
 
 
 def _target(path: Path) -> Optional[str]:

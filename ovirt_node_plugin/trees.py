@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Collection, Dict, FrozenSet, Iterable, Iterator, Mapping, Optional, Set, Tuple
 
 from .errors import OutsideRoot
-from .paths import is_inside, relative_inside, resolve_inside
+from .paths import is_inside, is_inside_any, real_places, relative_inside, resolve_inside
 from .run import StrPath
 
 # mode, uid, gid, ctime in ns; of all but folders also size, mtime in ns, inode
 Stat = Tuple[int, ...]
 
 # What grows by itself or belongs to others: never surveyed, never undone.
-_LEFT_ALONE = frozenset((
+LEFT_ALONE = frozenset((
     "etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
-    "var/cache", "var/log", "var/tmp", "var/run", "var/spool", "var/crash", "var/imgbased",
-    "var/lib/rpm", "var/lib/dnf", "var/lib/ovirt-node-plugin", "var/lib/containers",
+    "var/cache", "var/cache/dnf", "var/log", "var/tmp", "var/run", "var/spool", "var/crash",
+    "var/imgbased", "var/lib/rpm", "var/lib/dnf", "var/lib/ovirt-node-plugin", "var/lib/containers",
     "var/lib/docker", "var/lib/libvirt", "var/lib/machines", "var/lib/mock",
     "dev", "proc", "run", "sys", "tmp",
 ))
@@ -39,46 +39,56 @@ def stat_of(path: StrPath) -> Optional[Stat]:
     return state_of(info)
 
 
-def names_below(root: Path, tree: str, mounts: Collection[str] = ()) -> Set[str]:
-    """Return every entry below ``tree`` and itself, as paths relative to ``root``.
+class Listing:
+    """The names of entries in a root, without those that are left alone.
 
-    ``tree`` is relative with no link in it: nothing is returned for one that is no
-    folder, or is reached by a link. What belongs to others, such as ``var/cache``,
-    is left out unless it is ``tree`` itself, and so is what lies in one of ``mounts``.
+    Left alone is what grows by itself or belongs to others, such as ``var/cache``, also
+    where a link leads to it. All paths are relative to the root. ``mounts``, by default
+    what is mounted in the root now, are not looked into.
     """
-    found: Set[str] = set()
-    if not _is_folder(root, tree):
+
+    def __init__(self, root: Path, *, mounts: Optional[Collection[str]] = None) -> None:
+        self._root = root
+        self._mounts = mounts_below(root) if mounts is None else mounts
+        self._left_alone = frozenset(real_places(root, LEFT_ALONE))
+
+    def below(self, tree: str) -> Set[str]:
+        """Return every entry below the folder ``tree``, and itself.
+
+        Nothing is returned for one that is no folder, or is reached by a link. What is
+        left alone is returned if it is ``tree`` itself.
+        """
+        found: Set[str] = set()
+        if not _is_folder(self._root, tree):
+            return found
+        todo = [tree]
+        start = f"{self._root}/"
+        while todo:
+            folder = todo.pop()
+            found.add(folder)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
+                with os.scandir(start + folder) as entries:
+                    for entry in entries:
+                        path = f"{folder}/{entry.name}"
+                        if path in self._left_alone:
+                            continue
+                        found.add(path)
+                        if entry.is_dir(follow_symlinks=False) and path not in self._mounts:
+                            todo.append(path)
         return found
-    todo = [tree]
-    start = f"{root}/"
-    while todo:
-        folder = todo.pop()
-        found.add(folder)
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
-            with os.scandir(start + folder) as entries:
-                for entry in entries:
-                    path = f"{folder}/{entry.name}"
-                    if path in _LEFT_ALONE:
-                        continue
-                    found.add(path)
-                    if entry.is_dir(follow_symlinks=False) and path not in mounts:
-                        todo.append(path)
-    return found
 
+    def inside(self, folder: str) -> Set[str]:
+        """Return what is directly in ``folder``, as ``below`` does; the root is ``""``.
 
-def names_in(root: Path, folder: str) -> Set[str]:
-    """Return what is directly in ``folder``, as ``names_below`` does; the root is ``""``."""
-    if folder and (is_left_alone(folder) or not _is_folder(root, folder)):
+        Nothing is returned for what is left alone.
+        """
+        if folder and (is_inside_any(folder, self._left_alone)
+                       or not _is_folder(self._root, folder)):
+            return set()
+        start = f"{folder}/" if folder else ""
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return {start + name for name in os.listdir(self._root / folder)} - self._left_alone
         return set()
-    start = f"{folder}/" if folder else ""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        return {start + name for name in os.listdir(root / folder)} - _LEFT_ALONE
-    return set()
-
-
-def is_left_alone(path: str) -> bool:
-    """Say if ``path``, relative to its root, is or lies in what is never surveyed."""
-    return any(is_inside(path, folder) for folder in _LEFT_ALONE)
 
 
 def remove_new(root: Path, paths: Iterable[str]) -> None:

@@ -112,6 +112,33 @@ def test_every_rule_for_a_denied_path_is_needed_and_says_why() -> None:
         assert any(name.startswith(f"{allowed}/") for allowed in ALLOWED)
 
 
+@pytest.mark.parametrize("path", [path for path, _ in DENIED])
+def test_a_denied_folder_is_denied_where_a_link_of_the_root_leads_from_it(
+        path: str, tmp_path: Path) -> None:
+    plain = path.partition("*")[0].rpartition("/")[0] if "*" in path else path
+    link = tmp_path / plain
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("/opt/place")
+    below = path[len(plain):].replace("lib*", "lib64").replace("*", "x")
+    policy = Policy(built_in(kernel_module=False), root=tmp_path)
+    assert policy.objection(f"opt/place{below}/file") == ORDINARY.objection(
+        plain + below + "/file")
+    assert policy.objection(f"opt/place{below}/file")
+
+
+def test_an_allowed_folder_is_allowed_where_a_link_of_the_root_leads_from_it(
+        tmp_path: Path) -> None:
+    (tmp_path / "srv/big").mkdir(parents=True)
+    (tmp_path / "opt").symlink_to("srv/big")
+    (tmp_path / "usr").mkdir()
+    (tmp_path / "usr/src").symlink_to("../etc/ssh")
+    policy = Policy(built_in(kernel_module=False), root=tmp_path)
+    assert policy.objection("srv/big/acme/x") == policy.objection("srv/big", folder=True) == ""
+    assert policy.objection("srv/x") and ORDINARY.objection("srv/big/acme/x")
+    # a link does not open what another rule of the same length denies
+    assert policy.objection("etc/ssh/sshd_config")
+
+
 def test_the_administrators_rules_decide_among_equals(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text(
         "# ours\nallow /srv/acme\nallow /lib/systemd/system/multi-user.target.wants # so\n"

@@ -3,17 +3,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable, Dict
+from typing import Callable, Dict, Tuple
 
 import pytest
 
 from ovirt_node_plugin.images.boot_text import entries
 from ovirt_node_plugin.run import run
 from tests import support
-from tests.driver import Answer
+from tests.driver import Answer, Dnf
 from tests.iso_reading import taken, xorriso
 from tests.made import UNSIGNED, made_plugin
 from tests.program import Program
+from tests.treestate import changed, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -68,7 +69,85 @@ def test_what_dnf_would_follow_out_of_the_image_is_not_followed(
 def test_a_cache_that_leads_out_is_named(node: Path, victim: Path, program: Program) -> None:
     link("var/cache/dnf")(node, victim)
     answer = program("inspect", node)
-    assert answer.status == 6 and "/var/cache/dnf in the image is a link" in answer.err
+    assert answer.status == 6
+    assert f"/var/cache/dnf in the image leads, by a symbolic link, to {victim} of" in answer.err
+
+
+# Folders that can be links at the same time.
+FOLLOWED = {
+    "deep": ("etc/dnf/vars", "etc/yum.repos.d", "usr/share/rpm", "var/cache/dnf", "var/lib/dnf",
+             "var/log", "etc/modprobe.d", "opt"),
+    "high": ("etc/dnf", "usr/share", "var/cache", "var/lib"),
+    "var": ("var",)}
+
+
+def moved(root: Path, name: str, text: str = "") -> str:
+    """Move the folder ``name`` of ``root`` to /srv/moved/NAME, with a link in its place.
+
+    Returns the link's text, by default a relative one.
+    """
+    there = root / "srv/moved" / name.replace("/", "-")
+    there.parent.mkdir(exist_ok=True)
+    text = text.format(there.name) or "../" * name.count("/") + f"srv/moved/{there.name}"
+    if (root / name).is_dir() and not (root / name).is_symlink():
+        run(["mv", root / name, there])
+    else:
+        (root / name).unlink(missing_ok=True)
+        there.mkdir()
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).symlink_to(text)
+    if there.name in ("var", "var-lib"):  # links in it have more folders above them
+        for path in (there / "lib/dnf", there / "lib/rpm", there / "dnf", there / "rpm"):
+            if path.is_symlink():
+                leads = os.readlink(path)
+                path.unlink()
+                path.symlink_to("../" * (2 if there.name == "var" else 1) + leads)
+    return text
+
+
+@pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
+def test_folders_may_be_links_that_stay_in_the_image(
+        names: Tuple[str, ...], node: Path, program: Program, tmp_path: Path) -> None:
+    texts = {name: moved(node, name) for name in names}
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    answer = done(program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED))
+    assert "triggers" not in answer.text, answer.text
+    assert {name: os.readlink(tmp_path / "out" / name) for name in names} == texts
+    done(program("inspect", tmp_path / "out"))
+
+
+@pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
+def test_a_root_with_links_on_the_way_is_as_before_after_install_and_remove(
+        names: Tuple[str, ...], node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    for name in names:
+        moved(node, name)
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"}, scriptlets={
+        "post": "echo x > /etc/modprobe.d/made; echo y > /var/lib/made; echo z > /opt/made"})
+    before = tree_state(node)
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
+    assert (node / "opt/made").exists() and (node / "var/lib/made").exists()
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", "agent"))
+    assert changed(before, tree_state(node)) == []
+
+
+def test_a_link_to_a_folder_that_is_not_there_is_named(node: Path, program: Program) -> None:
+    (node / "usr/share/dnf").rmdir()
+    answer = program("inspect", node)
+    assert answer.status == 6
+    assert "/var/lib/dnf in the image is a symbolic link to a folder that is not" in answer.err
+
+
+@pytest.mark.parametrize("text", ["/srv/moved/{}", "../" * 30 + "srv/moved/{}"],
+                         ids=["absolute", "dots"])
+@pytest.mark.parametrize("name", ["etc/dnf", "etc/yum.repos.d", "var", "var/cache/dnf",
+                                  "var/lib", "var/lib/dnf", "usr/share"])
+def test_a_link_that_leads_out_of_the_image_only_from_outside_is_refused(
+        name: str, text: str, node: Path, program: Program) -> None:
+    moved(node, name, text)
+    answer = program("inspect", node)
+    assert answer.status == 6
+    assert "in the image leads, by a symbolic link, to /srv/moved" in answer.err
 
 
 def test_programs_of_the_image_are_not_run_by_looking_at_it(

@@ -208,9 +208,10 @@ def test_a_last_line_that_is_cut_off_is_passed_over_and_damage_is_not(system: Sy
 
 def test_what_to_read_again_follows_from_the_paths(system: System) -> None:
     assert rereading.to_read_again(["/usr/lib/systemd/system/x.service", "etc/udev/rules.d/1.rules",
-                               "/opt/x"]) == {"units", "udev"}
-    assert rereading.to_read_again(["etc/firewalld/zones/public.xml",
-                               "etc/multipath/conf.d/x.conf"]) == {"firewall", "multipath"}
+                                     "/opt/x"], system.root) == {"units", "udev"}
+    assert rereading.to_read_again(
+        ["etc/firewalld/zones/public.xml", "etc/multipath/conf.d/x.conf"],
+        system.root) == {"firewall", "multipath"}
     system.active.append("multipathd.service")
     write_file(system.root, "run/udev/control", "")
     rereading.read_again(["multipath", "udev", "firewall", "units"], running(system))

@@ -7,10 +7,12 @@ import stat
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-# Logs, caches, dnf's own history and the rpm database, wherever it lies: they change
-# with each run and tell nothing of what was left behind.
-EXCLUDED = ("var/log", "var/cache", "var/lib/dnf", "usr/share/rpm", "usr/lib/sysimage/rpm",
-            "var/lib/rpm")
+from ovirt_node_plugin.paths import real_places
+
+# Logs, caches, dnf's own history and the rpm database: they change with each run and
+# tell nothing of what was left behind. Where a link leads from there is left out as well.
+EXCLUDED = ("var/log", "var/cache", "var/cache/dnf", "var/lib/dnf", "usr/share/rpm",
+            "usr/lib/sysimage/rpm", "var/lib/rpm")
 
 State = Dict[str, Tuple[object, ...]]
 
@@ -22,6 +24,7 @@ def tree_state(root: Path, *, excluded: Sequence[str] = EXCLUDED) -> State:
     number, extended attributes, the number of names of a file that has several.
     """
     found: State = {".": _entry(root)}
+    excluded = real_places(root, excluded)
     todo = [""]
     while todo:
         folder = todo.pop()

@@ -20,7 +20,7 @@ from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.iso_comparison import iso_differences
 from ..images.squashfs import pack_options
-from ..paths import is_inside
+from ..paths import is_inside_any, real_places
 from ..progress import ENTRIES, READ, Progress, transferred
 from ..run import Runner
 from ..target import read_target
@@ -34,6 +34,7 @@ from .package_differences import package_differences, read_packages
 _CONTENT_LIMIT_BYTES = 16 << 10
 # What every transaction changes, with plugins or without: dnf.conf(5), persistdir
 _STATE = (registry.REGISTRY, registry.MANIFESTS, "var/lib/dnf", marks.IN_ROOT)
+_MARK_FOLDERS = (os.path.dirname(marks.IN_ROOT),)
 # Where only what is made by itself is: removing it is nobody's loss.
 _CACHES = ("var/cache", "var/tmp", "tmp")
 _MOST = 10  # problems that are named
@@ -175,7 +176,7 @@ def _root(expected: Expected, new: Image, progress: Progress) -> Iterator[str]:
     left = {path for path in expected.root if not _is_state(path, new.root)}
     yield from (f"/{path} was removed, and no plugin has to do with it"
                 for path in sorted(left - touched) if expected.root[path].kind == REMOVED
-                and not any(is_inside(path, part) for part in _CACHES))
+                and not is_inside_any(path, _real(old.root, _CACHES)))
     with progress.step("compare", "Comparing with the input", unit=ENTRIES,
                        total=lambda: info.f_files - info.f_ffree) as advance:
         for one in differences(old.root, new.root, content_limit_bytes=_CONTENT_LIMIT_BYTES,
@@ -190,13 +191,18 @@ def _root(expected: Expected, new: Image, progress: Progress) -> Iterator[str]:
 
 
 @functools.lru_cache(maxsize=None)
+def _real(root: Path, names: Tuple[str, ...]) -> Tuple[str, ...]:
+    return real_places(root, names)
+
+
+@functools.lru_cache(maxsize=None)
 def _database(root: Path) -> str:
     return read_target(root).rpmdb
 
 
 def _is_state(path: str, root: Path) -> bool:
-    return path == os.path.dirname(marks.IN_ROOT) or any(
-        is_inside(path, part) for part in (*_STATE, _database(root)))
+    return path in _real(root, _MARK_FOLDERS) or is_inside_any(
+        path, (*_real(root, _STATE), _database(root)))
 
 
 def _touched(root: Path) -> Set[str]:

@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 from ..errors import CommandError, NodePluginError, Refused, Status
 from ..images.image import Image
 from ..images.mounts import mounted, overlaid
+from ..paths import resolve_inside, way_out
 from ..run import Runner, StrPath
 from ..target import read_target
 
@@ -26,9 +27,12 @@ _CONFIG = "/etc/dnf/dnf.conf"
 # What dnf writes for itself has a folder over it that goes again; dnf.conf(5), below the
 # installroot all of it.
 _CACHE = "var/cache/dnf"
-# Folders whose names dnf and rpm follow as paths of this machine, and what they open there.
-_FOLLOWED = ("etc", "etc/dnf", "etc/dnf/vars", "etc/dnf/modules.d", "etc/yum.repos.d", "var",
-             "var/cache", _CACHE, "var/lib", "var/lib/dnf", "usr", "usr/share")
+# Folders that dnf and rpm open by their paths on this machine, and files of which they open
+# there: dnf.conf(5), "reposdir", "varsdir", "persistdir" and others.
+_FOLDERS = ("etc", "etc/dnf", "etc/yum", "var", "var/cache", _CACHE, "var/lib", "usr", "usr/share")
+_WITH_FILES = ("etc/dnf/modules.d", "etc/dnf/modules.defaults.d", "etc/dnf/protected.d",
+               "etc/dnf/vars", "etc/distro.repos.d", "etc/yum.repos.d", "etc/yum/repos.d",
+               "etc/yum/vars", "var/lib/dnf")
 
 
 @dataclass(frozen=True)
@@ -120,16 +124,17 @@ def trial_root(image: Image, work: Path, *, run: Runner) -> Iterator[Path]:
 def for_dnf(root: Path, work: Path, *, run: Runner) -> Iterator[None]:
     """Have DNF's caches and logs in the new folder ``work``, and not in ``root``, meanwhile.
 
-    Raises Refused where something that DNF or rpm open by its path in the root is a link or
-    a device: they would follow it to this machine.
+    Raises Refused where something that DNF or rpm open by its path in the root is a device,
+    or a link that leads elsewhere when it is followed from outside the root, as they do.
     """
     _refuse_ways_out(root)
-    made = [path for path in (root / "var/cache", root / _CACHE) if not path.exists()]
+    cache = resolve_inside(root, _CACHE)
+    made = [path for path in (*reversed(cache.parents), cache) if not path.exists()]
     work.mkdir()
     for path in made:
         path.mkdir()
     try:
-        with mounted(work, root / _CACHE, options=["bind"], run=run):
+        with mounted(work, cache, options=["bind"], run=run):
             yield
     finally:
         for path in reversed(made):
@@ -138,22 +143,31 @@ def for_dnf(root: Path, work: Path, *, run: Runner) -> Iterator[None]:
 
 
 def _refuse_ways_out(root: Path) -> None:
-    folders = [*_FOLLOWED, read_target(root).rpmdb]
-    for name in folders:
-        for part in (*reversed(Path(name).parents), Path(name)):
-            _refuse_unless(root, str(part), stat.S_ISDIR)
-    for name in ("etc/dnf/vars", "etc/yum.repos.d", "var/lib/dnf", folders[-1]):
-        path = root / name
-        for entry in sorted(os.listdir(path)) if path.is_dir() else ():
+    with_files = (*_WITH_FILES, read_target(root).rpmdb)
+    for name in (*_FOLDERS, *with_files):
+        _refuse_unless(root, name, stat.S_ISDIR, "folder")
+    for name in with_files:
+        folder = resolve_inside(root, name)
+        for entry in sorted(os.listdir(folder)) if folder.is_dir() else ():
             _refuse_unless(root, f"{name}/{entry}",
-                           lambda mode: stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+                           lambda mode: stat.S_ISREG(mode) or stat.S_ISDIR(mode), "file")
 
 
-def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool]) -> None:
+def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool], what: str) -> None:
+    """Raise Refused if ``name`` leads out of ``root``, or is there and no ``what``."""
+    elsewhere = way_out(root, name)
+    if elsewhere:
+        raise Refused(
+            f"/{name} in the image leads, by a symbolic link, to {elsewhere} of this machine when"
+            " it is followed from outside the image, as dnf and rpm follow it",
+            hint="Make it a relative link that stays in the image, then try again.")
     try:
-        mode = os.lstat(root / name).st_mode
-    except FileNotFoundError:
+        mode = os.lstat(resolve_inside(root, name)).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        if what == "folder" and os.path.islink(root / name) and name not in ("var/cache", _CACHE):
+            raise Refused(f"/{name} in the image is a symbolic link to a folder that is not"
+                          " there", hint="Make that folder in the image, then try again.") from None
         return
     if not allowed(mode):
-        raise Refused(f"/{name} in the image is a link or a device, which dnf would follow to this"
-                      " machine", hint="No Node is like that: find out who made the image.")
+        raise Refused(f"/{name} in the image is no {what}; dnf or rpm would open it",
+                      hint="Find out who made the image.")

@@ -10,7 +10,7 @@ from .. import journal
 from ..config import Config
 from ..errors import DisputedFile, OutsideRoot, PathsRefused
 from ..packages.session import PackageChange
-from ..paths import is_inside, resolve_inside
+from ..paths import is_inside, real_places, resolve_inside
 from ..registry import MANIFESTS, REGISTRY
 from ..settings import kernel_modules
 from ..target import Target
@@ -34,7 +34,8 @@ def check_books(packages: Sequence[PackageChange], target: Target) -> None:
     repositories and configuration, whatever paths are allowed. The folders themselves
     may be a package's.
     """
-    own = (REGISTRY, MANIFESTS, journal.FOLDER, CONFIGURATION, target.rpmdb, *DNF_FOLDERS)
+    own = real_places(target.root, (REGISTRY, MANIFESTS, journal.FOLDER, CONFIGURATION,
+                                    target.rpmdb, *DNF_FOLDERS))
     found = []
     for entry in arriving(packages, target.root):
         inside = any(is_inside(place, folder) and place != folder
@@ -118,8 +119,8 @@ def _has_driver(entry: Arriving) -> bool:
 def _outside(jobs: Sequence[Job], packages: Sequence[PackageChange], target: Target,
              config: Config) -> Tuple[DisputedFile, ...]:
     own = read_rules(config.path_lists)
-    ordinary = Policy([*built_in(kernel_module=False), *own])
-    with_modules = Policy([*built_in(kernel_module=True), *own])
+    ordinary = Policy([*built_in(kernel_module=False), *own], root=target.root)
+    with_modules = Policy([*built_in(kernel_module=True), *own], root=target.root)
     whose = plugins_of(jobs)
     entries = list(arriving(packages, target.root))
     theirs = {nevra for job in jobs if brings_modules(job, entries, target.root)

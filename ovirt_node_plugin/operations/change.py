@@ -13,7 +13,7 @@ from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ..files import locked
 from ..packages.policy import live_refusal
 from ..packages.session import PackageChange, Session
-from ..paths import is_inside, resolve_inside
+from ..paths import is_inside_any, real_places, resolve_inside
 from ..registry import MANIFESTS, REGISTRY, inventory_path
 from ..run import Runner
 from ..settings.engine import live
@@ -160,7 +160,8 @@ def scope(target: Target, packages: Sequence[PackageChange], *, records: Iterabl
         single.update(f"lib/modules/{kernel}/{name}" for name in _INDEX_NAMES)
     places = {resolve_inside(target.root, folder).relative_to(target.root).as_posix()
               for folder in folders}
-    more = sorted(place for place in places if not any(is_inside(place, tree) for tree in _TREES))
+    trees = real_places(target.root, _TREES)
+    more = sorted(place for place in places if not is_inside_any(place, trees))
     return journal.Scope(
         tuple(sorted(single)), (*_TREES, *more),
         () if target.live else _BARE, _NEAR,

@@ -15,7 +15,7 @@ from ..files import Entry, read_entry
 from ..inventory import ABSENT, CONFIG, File, Inventory
 from ..manifest import Manifest
 from ..packages.installed import read_installed
-from ..paths import is_inside
+from ..paths import is_inside_any, real_places
 from ..record import Record
 from ..settings import account_files
 from ..trees import Relative, folders_above
@@ -62,8 +62,9 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
     found: List[str] = []
     last = {change.path: change for change in effects}
     first = {change.path: change for change in reversed(effects)}
+    passed_over = real_places(root, (*_STATE, *_CACHES)) if effects else ()
     for path, change in sorted(last.items()):
-        if change.after is None or any(is_inside(path, place) for place in (*_STATE, *_CACHES)):
+        if change.after is None or is_inside_any(path, passed_over):
             continue
         made = first[path].before is None
         try:
@@ -86,7 +87,7 @@ def _effect_problem(root: Path, path: str, after: Entry, made: bool) -> str:
     now = read_entry(root, path, content=False) if made else _stat(root, path)
     if now is None:
         return "is missing"
-    written = made and any(is_inside(path, place) for place in _WRITTEN)
+    written = made and is_inside_any(path, real_places(root, _WRITTEN))
     if now.kind != after.kind or (written and after.kind != "dir" and not alike(now, after)):
         return "was changed"
     return ""

@@ -98,7 +98,7 @@ def carry_out(ready: Installation, session: Session, *,
             replaced=change.package_paths(root, [one for one in packages
                                                  if one.action == "remove"]),
             ours={one.path for revert in reverts for one in revert.restore})
-        requirements.check_effects(left)
+        requirements.check_effects(left, root)
         notes += noteworthy.left_by_scriptlets(left, owned)
         parts = effects.split(left, ready.jobs, packages, root)
         taken.packages_done(parts)

@@ -40,7 +40,6 @@ DROP_INS = (
     "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib/udev", "usr/libexec/vdsm/hooks",
     "usr/share/dbus-1", "usr/share/polkit-1", "usr/share/vdsm",
 )
-_TAKES_EFFECT = Policy([Rule(path, True) for path in DROP_INS])
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,8 @@ def noteworthy(packages: Sequence[PackageChange],
     """
     entries = [entry for entry in arriving(packages, root) if entry.file is not None]
     system = _System(root, kernel_drivers(root), frozenset(
-        place for entry in entries for place in entry.places))
+        place for entry in entries for place in entry.places),
+        Policy([Rule(path, True) for path in DROP_INS], root=root))
     found: DefaultDict[str, List[Notable]] = defaultdict(list)
     for entry in entries:
         found[entry.change.nevra] += _entry(entry, system)
@@ -112,11 +112,12 @@ def _some(paths: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _System:
-    """A root, the modules of its kernels, and every place to which files come."""
+    """A root, the modules of its kernels, every place to which files come, and DROP_INS."""
 
     root: Path
     drivers: FrozenSet[str]
     coming: FrozenSet[str]
+    takes_effect: Policy
 
 
 def _of(change: PackageChange, found: Sequence[Notable]) -> Iterator[Notable]:
@@ -133,7 +134,7 @@ def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
     yield from _rights(nevra, file)
     if file.is_folder or file.ghost:
         return
-    effective = [place for place in entry.places if not _TAKES_EFFECT.objection(place)]
+    effective = [place for place in entry.places if not system.takes_effect.objection(place)]
     if effective:
         place = f"/{effective[-1]}"
         yield Notable(nevra, DROP_IN, file.path,

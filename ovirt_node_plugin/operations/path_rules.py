@@ -12,10 +12,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List, Optional, Pattern, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Pattern, Sequence, Tuple
 
 from ..errors import UsageError
-from ..paths import is_inside, read_small
+from ..paths import is_inside_any, read_small, real_places
 
 # Where the packages of any plugin may have files.
 ALLOWED = (
@@ -163,13 +163,27 @@ def built_in(*, kernel_module: bool) -> List[Rule]:
 
 
 class Policy:
-    """Says of paths if a plugin may have them; of equally long ``rules`` the last decides."""
+    """Says of paths if a plugin may have them; of equally long ``rules`` the last decides.
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    Where a link of ``root`` leads from a rule's path, the rule holds as well, as long as it
+    is written: what is said of ``var/lib/dnf`` holds for ``usr/share/dnf`` in an image that
+    has it there.
+    """
+
+    def __init__(self, rules: Sequence[Rule], *, root: Optional[Path] = None) -> None:
         self._ranks = {id(rule): (len(rule.parts), number) for number, rule in enumerate(rules)}
-        self._plain = {rule.parts: rule for rule in rules if "*" not in rule.path}
-        self._globs = [(_pattern(rule.path), rule) for rule in rules if "*" in rule.path]
-        self._allowed = [[_pattern(part) for part in rule.parts] for rule in rules if rule.allow]
+        self._plain: Dict[Tuple[str, ...], List[Rule]] = {}
+        self._globs: List[Tuple[Pattern[str], Rule]] = []
+        self._allowed: List[List[Pattern[str]]] = []
+        for rule in rules:
+            for path in [rule.path] if root is None else _real_globs(root, rule.path):
+                parts = path.split("/")
+                if "*" in path:
+                    self._globs.append((_pattern(path), rule))
+                else:
+                    self._plain.setdefault(tuple(parts), []).append(rule)
+                if rule.allow:
+                    self._allowed.append([_pattern(part) for part in parts])
 
     def objection(self, path: str, *, folder: bool = False, claimed: bool = False) -> str:
         """Return why ``path`` is not for a plugin's package; empty if it is.
@@ -180,7 +194,7 @@ class Policy:
         """
         if path.partition("/")[0] in _MERGED:
             path = f"usr/{path}"
-        if (folder or claimed) and any(is_inside(path, one) for one in _NAMES_ONLY):
+        if (folder or claimed) and is_inside_any(path, _NAMES_ONLY):
             return ""
         rule = self._deciding(path)
         if rule is not None and rule.allow:
@@ -193,7 +207,7 @@ class Policy:
         parts = tuple(path.split("/"))
         prefixes = (parts[:count] for count in range(len(parts), 0, -1))
         found = [rule for pattern, rule in self._globs if pattern.match(path)]
-        found += [self._plain[prefix] for prefix in prefixes if prefix in self._plain]
+        found += [rule for prefix in prefixes for rule in self._plain.get(prefix, ())]
         return max(found, key=lambda rule: self._ranks[id(rule)], default=None)
 
     def _leads_on(self, path: str) -> bool:
@@ -235,6 +249,13 @@ def _rule(text: str, where: str) -> Rule:
     if parts[0] in _MERGED:
         parts.insert(0, "usr")
     return Rule("/".join(parts), word == "allow", f"{where} denies it")
+
+
+def _real_globs(root: Path, glob: str) -> List[str]:
+    """Return ``glob`` and, if other, the place to which links in its plain part lead."""
+    plain, star, rest = glob.partition("*")
+    folder, slash, start = plain.rpartition("/") if star else (plain, "", "")
+    return [f"{place}{slash}{start}{star}{rest}" for place in real_places(root, [folder])]
 
 
 def _pattern(glob: str) -> Pattern[str]:

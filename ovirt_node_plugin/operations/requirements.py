@@ -1,6 +1,7 @@
 """What must be true before a plugin goes in, such as versions."""
 from __future__ import annotations
 
+from pathlib import Path
 from typing import List, Sequence
 
 from ..bundle import Bundle
@@ -8,7 +9,7 @@ from ..changes import Change
 from ..descriptor import PackageNeed, check_tool
 from ..errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ..packages.session import PackageChange, Session
-from ..paths import is_inside
+from ..paths import is_inside_any, real_places
 from ..target import Target
 from ..versions import compare
 from .allowed_paths import CONFIGURATION, DNF_FOLDERS
@@ -24,8 +25,14 @@ def check_before(bundles: Sequence[Bundle], target: Target) -> None:
         descriptor = bundle.descriptor
         check_tool(descriptor)
         title = f"plugin {descriptor.name} {descriptor.version}"
-        if not target.is_node or not target.version:
+        if not target.is_node or not (descriptor.node_min or descriptor.node_max):
             continue
+        if not target.version:
+            raise UnmetDependency(
+                f"{title} cannot go into {target.name}: it is made for certain versions of"
+                " oVirt Node.", hint="The image tells its version neither by VARIANT or"
+                " PRETTY_NAME in its os-release nor in /usr/share/imgbase/build/meta/nvr: find"
+                " out who made it.")
         if descriptor.node_min and compare(target.version, descriptor.node_min) < 0:
             raise NeedsNewerImage(
                 f"{title} cannot go into {target.name}: it needs oVirt Node"
@@ -49,15 +56,15 @@ def check_after(bundles: Sequence[Bundle], session: Session,
                 raise _unmet(bundle, need, versions, session)
 
 
-def check_effects(effects: Sequence[Change]) -> None:
-    """Raise Refused if a scriptlet changed the configuration of DNF or of this tool.
+def check_effects(effects: Sequence[Change], root: Path) -> None:
+    """Raise Refused if a scriptlet changed the configuration of DNF or of this tool in ``root``.
 
     DNF's own states of modules may change.
     """
-    own = (*DNF_FOLDERS, CONFIGURATION)
+    own = real_places(root, (*DNF_FOLDERS, CONFIGURATION))
+    states = real_places(root, ("etc/dnf/modules.d",))
     for change in effects:
-        states = is_inside(change.path, "etc/dnf/modules.d")
-        if not states and any(is_inside(change.path, folder) for folder in own):
+        if is_inside_any(change.path, own) and not is_inside_any(change.path, states):
             raise Refused(f"a scriptlet of a package changed /{change.path}, which is the"
                           " configuration of DNF or of this tool",
                           hint="Do not install it; ask its vendor.")

@@ -95,7 +95,7 @@ def _read_again(applied: Iterable[Applied], paths: List[str],
                 packages: Sequence[PackageChange], ctx: Context) -> None:
     paths += [change.path for one in applied for change in one.changes]
     paths += [path for one in packages for path in one.files]
-    rereading.read_again(rereading.to_read_again(paths), ctx)
+    rereading.read_again(rereading.to_read_again(paths, ctx.root), ctx)
 
 
 def _is_new(one: Applied, job: Job) -> bool:

@@ -17,7 +17,7 @@ from ..changes import Applied, Watch
 from ..descriptor_settings import PersistentPath, Setting
 from ..errors import Refused
 from ..files import read_entry
-from ..paths import is_inside, resolve_inside
+from ..paths import is_inside_any, real_places, resolve_inside
 from .model import Context, Wanted, changed_since
 from .placing import place_file
 
@@ -92,10 +92,10 @@ def _is_there(path: str, ctx: Context) -> bool:
 
 def _refuse_others(wanted: Wanted, ctx: Context) -> None:
     """Raise Refused for a path, or where a link in it leads, that is not the plugin's own."""
-    real = resolve_inside(ctx.root, wanted.key).relative_to(ctx.root).as_posix()
-    for path in dict.fromkeys((wanted.key.strip("/"), real)):
+    tops, tool = real_places(ctx.root, _TOPS), real_places(ctx.root, _TOOL)
+    for path in real_places(ctx.root, [wanted.key.strip("/")]):
         owner = ctx.facts.owner(path) if ctx.brings(path) is None else ""
-        if path in _TOPS or any(is_inside(path, folder) for folder in _TOOL):
+        if path in tops or is_inside_any(path, tool):
             owner = "the system"
         if owner:
             raise Refused(

@@ -1,10 +1,11 @@
 """What a running system has read once, and has to read again when it changes."""
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Callable, FrozenSet, Iterable, List, Mapping, Sequence
 
 from ..errors import CommandError
-from ..paths import is_inside
+from ..paths import is_inside_any, real_places
 from . import live_log, running_units, selinux_store
 from .model import Context
 
@@ -23,14 +24,15 @@ DOING = {UNITS: "reload systemd's units", _UDEV: "reload udev's rules",
           _POLICY: "load the SELinux policy"}
 
 
-def to_read_again(paths: Iterable[str]) -> FrozenSet[str]:
+def to_read_again(paths: Iterable[str], root: Path) -> FrozenSet[str]:
     """Return the names of what has to be read again when ``paths`` change.
 
-    They are absolute, or relative to the root.
+    They are absolute, or relative to ``root``, with or without links in them.
     """
     plain = {path.lstrip("/") for path in paths}
-    return frozenset(name for name, folders in FOLDERS.items() for folder in folders
-                     if any(is_inside(path, folder) for path in plain))
+    return frozenset(name for name, folders in FOLDERS.items()
+                     for places in [real_places(root, folders)]
+                     if any(is_inside_any(path, places) for path in plain))
 
 
 def read_again(names: Iterable[str], ctx: Context) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import OutsideRoot
-from ovirt_node_plugin.paths import is_inside, relative_inside, resolve_inside
+from ovirt_node_plugin.paths import (
+    is_inside, real_places, relative_inside, resolve_inside, way_out,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -42,6 +44,45 @@ def test_dots_within_a_name_are_just_dots(root: Path) -> None:
 def test_a_link_is_followed_as_in_a_chroot(root: Path, target: str, found: str) -> None:
     (root / "etc" / "link").symlink_to(target)
     assert resolve_inside(root, "etc/link") == root / found
+
+
+@pytest.mark.parametrize("target", [
+    "../usr/state", "..//usr/state", "/usr/state", "../../../usr/state", "../lib/../state"])
+def test_a_place_is_where_a_name_leads_however_the_link_is_written(
+        root: Path, target: str) -> None:
+    (root / "var").mkdir()
+    (root / "var/state").symlink_to(target)
+    assert real_places(root, ["var/state", "etc"]) == ("var/state", "usr/state", "etc")
+    assert real_places(root, ["var/state/x"]) == ("var/state/x", "usr/state/x")
+
+
+def test_a_name_that_leads_to_the_root_or_in_a_circle_is_its_only_place(root: Path) -> None:
+    (root / "top").symlink_to("/")
+    (root / "a").symlink_to("b")
+    (root / "b").symlink_to("a")
+    assert real_places(root, ["top", "a", "missing"]) == ("top", "a", "missing")
+
+
+# where a link at etc/link leads: for a process in the root, and for one outside of it
+@pytest.mark.parametrize(("target", "outside"), [
+    ("../usr", ""), ("..//usr/lib", ""), ("../lib", ""), ("missing", ""), (".", ""),
+    ("/usr", "/usr"), ("/", "/"), ("../../..", ".."), ("../../root/usr", ""),
+    ("../../other", "../other"), ("../../etc", "../etc")])
+def test_a_link_leads_out_where_the_kernel_and_a_chroot_differ(
+        root: Path, target: str, outside: str) -> None:
+    (root / "etc/link").symlink_to(target)
+    found = way_out(root, "etc/link")
+    # from within, ../../root/usr is /root/usr, which is not the /usr that the kernel finds
+    if target == "../../root/usr":
+        assert found == f"{root}/usr"
+    else:
+        assert bool(found) == bool(outside)
+    assert way_out(root, "etc/passwd") == "" and way_out(root, "lib/x") == ""
+
+
+def test_a_circle_of_links_leads_out(root: Path) -> None:
+    (root / "a").symlink_to("a")
+    assert way_out(root, "a/x")
 
 
 def test_a_link_in_the_middle_does_not_lead_out(root: Path) -> None:

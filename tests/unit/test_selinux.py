@@ -162,14 +162,16 @@ def test_where_selinux_does_not_run_no_boolean_is_switched(tmp_path: Path) -> No
     applied = live.switch_on(engine.apply_all([item], ctx), ctx)
     assert "setsebool" not in {call[0] for call in system.calls}
     live.switch_off(applied, ctx)
-    rereading.read_again(rereading.to_read_again(["var/lib/selinux/x/active/commit_num"]), ctx)
+    rereading.read_again(rereading.to_read_again(["var/lib/selinux/x/active/commit_num"],
+                                                   tmp_path), ctx)
     assert "setsebool" not in {call[0] for call in system.calls}
     assert ("load_policy",) not in system.calls
 
 
 def test_a_changed_store_is_loaded_where_selinux_runs(tmp_path: Path) -> None:
     system = Running(use_nfs="on")
-    rereading.read_again(rereading.to_read_again(["var/lib/selinux/x/active/commit_num"]),
+    rereading.read_again(rereading.to_read_again(["var/lib/selinux/x/active/commit_num"],
+                                                   tmp_path),
                          context(tmp_path, system))
     assert system.calls == [("selinuxenabled",), ("load_policy",)]
 

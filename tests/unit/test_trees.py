@@ -9,7 +9,7 @@ import pytest
 from ovirt_node_plugin import trees
 from ovirt_node_plugin.errors import OutsideRoot
 from ovirt_node_plugin.paths import relative_inside
-from ovirt_node_plugin.trees import Relative, names_below, names_in, remove_new, stat_of
+from ovirt_node_plugin.trees import Listing, Relative, remove_new, stat_of
 
 pytestmark = [pytest.mark.unit]
 
@@ -26,30 +26,39 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_names_follow_no_link_and_leave_out_what_belongs_to_others(root: Path) -> None:
-    assert names_below(root, "etc") == {"etc", "etc/a", "etc/a/deep", "etc/a/file", "etc/link"}
-    assert names_below(root, "var") == {"var", "var/lib", "var/lib/mine"}
-    assert names_below(root, "var/cache") == {"var/cache", "var/cache/x"}
-    assert names_in(root, "var/cache") == set()
+    assert Listing(root).below("etc") == {"etc", "etc/a", "etc/a/deep", "etc/a/file", "etc/link"}
+    assert Listing(root).below("var") == {"var", "var/lib", "var/lib/mine"}
+    assert Listing(root).below("var/cache") == {"var/cache", "var/cache/x"}
+    assert Listing(root).inside("var/cache") == set()
 
 
 @pytest.mark.parametrize("tree", ["lib", "etc/link", "etc/link/lib", "missing", "etc/a/file"])
 def test_names_of_what_is_no_folder_of_the_root_itself_are_none(root: Path, tree: str) -> None:
-    assert names_below(root, tree) == set()
-    assert names_in(root, tree) == set()
+    assert Listing(root).below(tree) == set()
+    assert Listing(root).inside(tree) == set()
+
+
+@pytest.mark.parametrize("link", ["../../usr/state", "/usr/state", "../..//usr/state"])
+def test_what_is_left_alone_is_so_where_a_link_leads_to_it(root: Path, link: str) -> None:
+    (root / "usr/state/deep").mkdir(parents=True)
+    os.symlink(link, root / "var/lib/dnf")
+    assert Listing(root).below("usr") == {"usr", "usr/lib", "usr/lib/modules"}
+    assert Listing(root).inside("usr/state") == Listing(root).inside("usr/state/deep") == set()
+    assert "usr/state" not in Listing(root).inside("usr")
 
 
 def test_names_stop_at_mounts(root: Path) -> None:
-    assert names_below(root, "etc", {"etc/a"}) == {"etc", "etc/a", "etc/link"}
+    assert Listing(root, mounts={"etc/a"}).below("etc") == {"etc", "etc/a", "etc/link"}
 
 
 def test_names_in_a_folder_are_not_those_below_it(root: Path) -> None:
-    assert names_in(root, "etc") == {"etc/a", "etc/link"}
-    assert names_in(root, "") == {"etc", "var", "usr", "lib", "outside"}
+    assert Listing(root).inside("etc") == {"etc/a", "etc/link"}
+    assert Listing(root).inside("") == {"etc", "var", "usr", "lib", "outside"}
 
 
 def test_what_is_new_goes_with_all_below(root: Path) -> None:
     remove_new(root, ["etc/a", "etc/a/file", "etc/link", "missing/x"])
-    assert names_below(root, "etc") == {"etc"}
+    assert Listing(root).below("etc") == {"etc"}
     assert (root / "var").is_dir()
 
 
