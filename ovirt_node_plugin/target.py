@@ -6,9 +6,9 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, Mapping, Optional
 
-from .errors import BadRoot
+from .errors import BadRoot, OutsideRoot
 from .paths import read_small, resolve_inside
 
 NODE = "node"
@@ -17,6 +17,10 @@ HOST = "host"
 # Where a system keeps its rpm database, newest convention first; Node has
 # usr/share/rpm behind a link in var/lib (imgbased's own layout).
 _RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
+# The name, version and release of the image, which imgbased keeps (its utils.BuildMetadata).
+_NVR = "usr/share/imgbase/build/meta/nvr"
+# A version at the end of a text, such as 4.5.5 or 4.5.6_master.
+_VERSION = re.compile(r"(?:^|\s)(\d[0-9A-Za-z._~^+]*)\s*$")
 # The files by which rpm 4.14 to 4.20 know a database: sqlite, ndb, bdb.
 _RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 
@@ -26,8 +30,9 @@ class Target:
     """A root and what it is.
 
     ``kind`` is NODE or HOST; ``name`` is for people, such as ``oVirt Node 4.5.5``;
-    ``version`` that of Node, or the VERSION_ID of a host; ``rpmdb`` the folder of
-    the root's own rpm database, relative to the root, links resolved.
+    ``version`` that of Node, as ``4.5.5`` or ``4.5.6_master``, empty if it is unknown,
+    or the VERSION_ID of a host; ``rpmdb`` the folder of the root's own rpm database,
+    relative to the root, links resolved.
     """
 
     root: Path
@@ -78,16 +83,30 @@ def read_target(root: Path) -> Target:
 def identify(root: Path, *, rpmdb: str = "") -> Target:
     """Return what the os-release of ``root`` says it is; a host if it says nothing.
 
-    VARIANT_ID and VARIANT are set by ovirt-release (ovirt-release-host-node's
-    os-release): ``VARIANT_ID="ovirt-node"``, ``VARIANT="oVirt Node 4.5.5"``.
+    The os-release of ovirt-release-host-node has ``VARIANT_ID="ovirt-node"``,
+    ``VARIANT="oVirt Node 4.5.6_master"`` and ``PRETTY_NAME="oVirt Node 4.5.6"``. Its
+    VERSION_ID is that of the distribution, never that of Node.
     """
     release = read_os_release(root)
     pretty = release.get("PRETTY_NAME") or release.get("NAME") or "this system"
     if release.get("VARIANT_ID") != "ovirt-node":
         return Target(root, HOST, pretty, release.get("VERSION_ID", ""), rpmdb)
-    found = re.search(r"(\d[0-9A-Za-z.]*)\s*$", release.get("VARIANT", ""))
-    version = found.group(1) if found else release.get("VERSION_ID", "")
-    return Target(root, NODE, f"oVirt Node {version}".strip(), version, rpmdb)
+    version = _node_version(root, release)
+    return Target(root, NODE, f"oVirt Node {version or 'of unknown version'}", version, rpmdb)
+
+
+def _node_version(root: Path, release: Mapping[str, str]) -> str:
+    """Return the version of a Node by its os-release, else by the image's name, else empty."""
+    for name in ("VARIANT", "PRETTY_NAME"):
+        found = _VERSION.search(release.get(name, ""))
+        if found:
+            return found.group(1)
+    try:
+        nvr = read_small(resolve_inside(root, _NVR)).decode(errors="replace").strip()
+    except (OSError, OutsideRoot):
+        return ""
+    version = (nvr.rsplit("-", 2) + [""])[1]
+    return version if _VERSION.fullmatch(version) else ""
 
 
 def read_os_release(root: Path) -> Dict[str, str]:

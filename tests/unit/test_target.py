@@ -1,0 +1,71 @@
+"""What a root is, by its os-release and the image's name."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from ovirt_node_plugin.target import HOST, NODE, identify
+
+pytestmark = pytest.mark.unit
+
+
+def node(root: Path, *lines: str, nvr: Optional[str] = None) -> Path:
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/os-release").write_text("\n".join(
+        ['ID="centos"', 'VERSION_ID="9.1.2206.0"', 'VARIANT_ID="ovirt-node"', *lines, ""]))
+    if nvr is not None:
+        folder = root / "usr/share/imgbase/build/meta"
+        folder.mkdir(parents=True)
+        (folder / "nvr").write_text(nvr)
+    return root
+
+
+@pytest.mark.parametrize("version", [
+    "4.5.5", "4.5.6_master", "4.5.6_rc1", "4.5.6_rc", "4.6", "5", "4.5.6~beta2", "4.5.0.1",
+    "4.4.10_pre", "4.5.7^20260101"])
+def test_the_version_of_a_node_is_that_of_its_variant(tmp_path: Path, version: str) -> None:
+    short = version.split("_")[0]
+    found = identify(node(tmp_path / "root", f'VARIANT="oVirt Node {version}"',
+                          f'PRETTY_NAME="oVirt Node {short}"', nvr="ovirt-node-ng-1.0-1.0"))
+    assert (found.kind, found.version, found.name) == (NODE, version, f"oVirt Node {version}")
+
+
+@pytest.mark.parametrize("variant", [
+    "", "oVirt Node", "oVirt Node @PACKAGE_VERSION@", "oVirt Node v", "oVirt Node 4.5.5 (x)"])
+def test_without_it_the_pretty_name_tells_the_version(tmp_path: Path, variant: str) -> None:
+    lines = [f'VARIANT="{variant}"'] if variant else []
+    found = identify(node(tmp_path / "root", *lines, 'PRETTY_NAME="oVirt Node 4.5.6"',
+                          nvr="ovirt-node-ng-1.0-1.0"))
+    assert found.version == "4.5.6"
+
+
+@pytest.mark.parametrize(("nvr", "version"), [
+    ("ovirt-node-ng-4.5.5-0.20231130.0", "4.5.5"),
+    ("ovirt-node-ng-4.5.6_master-0.20240515.0\n", "4.5.6_master"),
+    ("ovirt-node-ng-4.5.5-0.20231130.0+1", "4.5.5"), ("ovirt-node-ng-image-4.5.5-1.el9", "4.5.5"),
+    ("", ""), ("4.5.5", ""), ("ovirt-node-ng", ""), ("a-\x1b[31m4-5", "")])
+def test_without_both_the_name_of_the_image_does(tmp_path: Path, nvr: str, version: str) -> None:
+    found = identify(node(tmp_path / "root", 'PRETTY_NAME="oVirt Node"', nvr=nvr))
+    assert found.version == version
+    assert found.name == f"oVirt Node {version or 'of unknown version'}"
+
+
+def test_the_version_of_the_distribution_is_never_that_of_the_node(tmp_path: Path) -> None:
+    assert identify(node(tmp_path / "root")).version == ""
+
+
+def test_a_name_of_the_image_that_leads_in_a_circle_tells_no_version(tmp_path: Path) -> None:
+    root = node(tmp_path / "root", nvr="")
+    path = root / "usr/share/imgbase/build/meta/nvr"
+    path.unlink()
+    path.symlink_to("nvr")
+    assert identify(root).version == ""
+
+
+def test_a_host_has_the_version_of_its_distribution(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/os-release").write_text('PRETTY_NAME="Example 9.2"\nVERSION_ID="9.2"\n')
+    found = identify(tmp_path)
+    assert (found.kind, found.version, found.name) == (HOST, "9.2", "Example 9.2")
