@@ -12,7 +12,7 @@ from typing import Callable, List, Sequence
 
 from ovirt_node_plugin.errors import NodePluginError
 from tests.driver import TOP, environment
-from tests.support.image import NODE_DATABASE
+from tests.support.node_build import NODE_DATABASE
 
 PLAIN, PLUGIN = "plain", "plugin"
 

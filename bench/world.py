@@ -16,7 +16,7 @@ from tests.support import bulk as bulk_source
 from tests.support import repo_file
 from tests.support.bulk import Bulk, build_bulk, bulk, write_metadata
 from tests.support.cache import cached
-from tests.support.image import NODE_DATABASE
+from tests.support.node_build import NODE_DATABASE
 
 PLUGIN = "bench"
 OFFERED_REPO = "offered"

@@ -28,6 +28,7 @@ from tests.support import (
     quick_rpm,
     write_bundle,
 )
+from tests.support import node_build
 from tests.support.cache import cache_root, cached
 
 LABELS = [source.label for source in plugins.sources()]
@@ -72,6 +73,42 @@ def test_scriptlets_of_the_image_made_its_users(node: Path) -> None:
     assert "uid=36(vdsm) gid=36(kvm)" in run(["chroot", node, "/usr/bin/id", "vdsm"])
 
 
+def test_every_step_names_the_part_of_the_real_build_that_it_stands_for() -> None:
+    names = node_build.steps()
+    assert len(set(names)) == len(names)
+    assert [name.partition(": ")[2] for name in names if name.startswith("imgbased, ")] == [
+        "factorize_paths", "empty_machineid", "relocate_rpm_and_yum_dbs",
+        "disable_and_clean_yum_repos", "check_etc_symlinks", "clean_ifcfgs_and_nmcons",
+        "clean_network_configs", "remove_iscsi_initiator_iqn", "handle_bls_system",
+        "post_argparse, --set-nvr"]
+
+
+def test_a_node_is_left_as_the_real_build_leaves_it(node: Path) -> None:
+    assert os.readlink(node / "var/lib/dnf") == "../..//usr/share/dnf"
+    assert (node / "usr/share/dnf").is_dir() and not any((node / "usr/share/dnf").iterdir())
+    pristine = node / "usr/share/factory"
+    assert (pristine / "var/lib/rpm/rpmdb.sqlite").is_file()
+    assert (pristine / "var/lib/dnf").is_dir() and not (pristine / "var/lib/dnf").is_symlink()
+    assert (pristine / "etc/machine-id").read_text() and (node / "etc/machine-id").read_text() == ""
+    for name in ("etc/hostname", "etc/resolv.conf", "etc/iscsi/initiatorname.iscsi"):
+        assert (pristine / name).is_file() and not (node / name).exists()
+    for folder in ("boot/loader/entries", "etc/NetworkManager/system-connections"):
+        assert not any((node / folder).iterdir())
+    assert (node / "usr/share/imgbase/build/meta/nvr").read_text() == (
+        "ovirt-node-ng-4.5.5-0.20231130.0")
+    assert os.getxattr(node / "etc/shadow", "security.selinux") == (
+        b"system_u:object_r:shadow_t:s0\0")
+    assert not [path for path in (node / "usr/share/doc").rglob("*") if path.is_file()]
+
+
+def test_repositories_of_a_node_are_off_but_those_of_ovirt(node: Path) -> None:
+    text = {path.name: path.read_text() for path in (node / "etc/yum.repos.d").iterdir()}
+    assert text["ovirt-4.5.repo"].startswith("# imgbased: set-enabled\n[")
+    assert "enabled = 1" in text["ovirt-4.5.repo"] and "includepkgs = ovirt-" in (
+        text["ovirt-4.5.repo"])
+    assert "enabled = 0" in text["centos.repo"] and "enabled = 1" not in text["centos.repo"]
+
+
 def test_the_database_of_a_node_is_behind_a_relative_link(node: Path) -> None:
     assert os.readlink(node / "var/lib/rpm") == "../../usr/share/rpm"
     packages = installed(node, "/usr/share/rpm")
@@ -80,8 +117,15 @@ def test_the_database_of_a_node_is_behind_a_relative_link(node: Path) -> None:
     assert packages["libvirt"] == "9.0.0"
 
 
-def test_nothing_in_a_pristine_root_differs_from_its_packages(node: Path) -> None:
-    assert run(["rpm", "--root", node, "--dbpath", "/usr/share/rpm", "--verify", "--all"]) == ""
+def test_only_what_the_build_of_a_node_changes_differs_from_its_packages(
+        made: Fixtures, node: Path, tmp_path: Path) -> None:
+    lines = run(["rpm", "--root", node, "--dbpath", "/usr/share/rpm", "--verify", "--all"],
+                ok=(0, 1)).splitlines()
+    assert {line.split()[-1] for line in lines} == {
+        "/etc/machine-id", "/usr/lib/os-release",
+        *(f"/etc/yum.repos.d/{path.name}" for path in (node / "etc/yum.repos.d").iterdir())}
+    host = made.host_root(tmp_path / "host")
+    assert run(["rpm", "--root", host, "--dbpath", "/var/lib/rpm", "--verify", "--all"]) == ""
 
 
 def test_the_next_image_has_newer_core_packages(made: Fixtures, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_package_that_somebody_else_needs_stays_and_is_told(
     dnf.configure(bind_all="no")
     install(dnf, node, built.bundle("share-a"))
     user = support.quick_rpm("user", "1", requires="libshare.so.1()(64bit)")
-    done(dnf(node, "install", "-y", UNSIGNED, user))
+    done(dnf(node, "install", "-y", UNSIGNED, "--disablerepo=*", user))
     answer = remove(dnf, node, "share-a")
     assert "libshare-1.0-1.noarch stays: user-1-1.noarch needs it." in answer.text
     assert "libshare-1.0-1" in " ".join(packages(node))

@@ -20,7 +20,8 @@ from .keys import SigningKey, load_key, make_key
 from .rpms import HERE, SPECS, FixtureError, build_all, busybox, make_repo
 
 _LOG = logging.getLogger(__name__)
-_BUILDERS = ("fixtures.py", "image.py", "keys.py", "kmod.py", "plugins.py", "rpms.py")
+_BUILDERS = ("dnf_plugins/imgbased-persist.py", "dnf_plugins/versionlock.py", "fixtures.py",
+             "image.py", "keys.py", "kmod.py", "node_build.py", "plugins.py", "rpms.py")
 _TOOLS = ("rpmbuild", "createrepo_c", "depmod", "systemctl", "gpg")
 
 
@@ -152,6 +153,6 @@ def _write_images(work: Path, out: Path) -> None:
         for version in image.VERSIONS:
             name, rpms = f"node-{version}", image.node_packages(images, version)
             tasks += [pool.submit(make_repo, out / "image-repos" / name, rpms),
-                      pool.submit(image.make_node, out / "roots" / name, rpms)]
+                      pool.submit(image.make_node, out / "roots" / name, rpms, version)]
         for task in tasks:
             task.result()

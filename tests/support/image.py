@@ -7,11 +7,12 @@ from typing import List, Sequence, Tuple
 
 from ovirt_node_plugin.run import run
 
+from . import node_build
 from .rpms import SPECS, FixtureError, Job
 
 VERSIONS = ("4.5.5", "4.5.6")
-NODE_DATABASE = "/usr/share/rpm"
-HOST_DATABASE = "/var/lib/rpm"
+# When each was built, as the release of the image's name says.
+_RELEASES = {"4.5.5": "0.20231130.0", "4.5.6": "0.20240515.0"}
 
 # What a Node has and a host that somebody installed has not.
 _NOT_ON_HOST = ("vdsm-hook-",)
@@ -52,35 +53,33 @@ def newer_libvirt(built: Path) -> List[Path]:
     return sorted((built / VERSIONS[-1]).glob("libvirt-*.rpm"))
 
 
-def make_node(root: Path, rpms: Sequence[Path]) -> Path:
-    """Install a Node image into ``root`` and finish it as the image's own build does; return it.
+def make_node(root: Path, rpms: Sequence[Path], version: str) -> Path:
+    """Install a Node image into ``root``, finish it as the real build does, and return it.
 
-    The rpm database moves behind a link, and /usr/share/factory keeps the
-    pristine /etc and /var.
+    Its packages have no documentation, as those of the real one (the kickstart's
+    ``%packages --excludedocs``).
     """
-    _install(root, rpms, database=NODE_DATABASE)
-    factory = root / "usr/share/factory"
-    factory.mkdir()
-    run(["cp", "-a", root / "etc", root / "var", factory])
-    os.symlink(os.path.relpath(NODE_DATABASE, "/var/lib"), root / "var/lib/rpm")
+    _install(root, rpms, "--excludedocs")
+    node_build.finish(root, f"ovirt-node-ng-{version}-{_RELEASES[version]}")
     return root
 
 
 def make_host(root: Path, rpms: Sequence[Path]) -> Path:
     """Install a host into ``root``, its rpm database where EL9 has it; return the root."""
-    _install(root, rpms, database=HOST_DATABASE)
+    _install(root, rpms)
     return root
 
 
-def _install(root: Path, rpms: Sequence[Path], *, database: str) -> None:
+def _install(root: Path, rpms: Sequence[Path], *options: str) -> None:
     """Install with scriptlets, then do what a kernel's and systemd's own scripts do."""
     if os.geteuid() != 0:
         raise FixtureError("roots are installed by root only: scriptlets run in a chroot",
                            hint="Run this as root.")
     root.mkdir(parents=True)
     # The file's checksums are our own build's; plugins of rpm would talk to the machine.
-    run(["rpm", "--root", root, "--dbpath", database, "--define", "_db_backend sqlite",
-         "--define", "_flush_io 0", "--nosignature", "--noplugins", "--upgrade", *rpms])
+    run(["rpm", "--root", root, "--dbpath", node_build.EL_DATABASE, "--define",
+         "_db_backend sqlite", "--define", "_flush_io 0", "--nosignature", "--noplugins", *options,
+         "--upgrade", *rpms])
     for modules in sorted((root / "usr/lib/modules").iterdir()):
         run(["depmod", "--basedir", root, modules.name])
     run(["systemctl", f"--root={root}", "preset-all", "--preset-mode=enable-only"])
