@@ -124,6 +124,7 @@ class NodePluginCommand(dnf.cli.Command):
 
     def prepare(self, policy: Policy) -> None:
         """Open what the command line names, before DNF reads its repositories."""
+        from ovirt_node_plugin.opened_paths import refuse_ways_out
         from ovirt_node_plugin.operations import find
         from ovirt_node_plugin.packages import rpmdb
         from ovirt_node_plugin.report.usage import check_arguments
@@ -132,6 +133,8 @@ class NodePluginCommand(dnf.cli.Command):
         check_arguments(self.opts)
         if self.opts.subcommand not in ("add", "drop"):
             rpmdb.require_system(policy.target.root)
+            if not policy.target.live:
+                refuse_ways_out(policy.target.root, str(policy.target.root))
         if self.opts.subcommand == "add":
             self._bundles = find.open_paths(self.opts.names, self._stack, run=run)
         elif self.opts.subcommand in ("install", "info"):

@@ -27,6 +27,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("bundle",),
     ("library",),
     ("target", "config"),
+    ("opened_paths",),
     ("record",),
     ("manifest", "inventory"),
     ("registry_xml", "inventory_json", "record_scan"),

@@ -10,29 +10,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
-from ..errors import CommandError, NodePluginError, Refused, Status
+from ..errors import CommandError, NodePluginError, Status
 from ..images.image import Image
 from ..images.mounts import mounted, overlaid
-from ..paths import resolve_inside, way_out
+from ..opened_paths import CACHE, refuse_ways_out
+from ..paths import resolve_inside
 from ..run import Runner, StrPath
-from ..target import read_target
 
 # The configuration is this machine's: one in the image could name programs of its own.
 _CONFIG = "/etc/dnf/dnf.conf"
-# What dnf writes for itself has a folder over it that goes again; dnf.conf(5), below the
-# installroot all of it.
-_CACHE = "var/cache/dnf"
-# Folders that dnf and rpm open by their paths on this machine, and files of which they open
-# there: dnf.conf(5), "reposdir", "varsdir", "persistdir" and others.
-_FOLDERS = ("etc", "etc/dnf", "etc/yum", "var", "var/cache", _CACHE, "var/lib", "usr", "usr/share")
-_WITH_FILES = ("etc/dnf/modules.d", "etc/dnf/modules.defaults.d", "etc/dnf/protected.d",
-               "etc/dnf/vars", "etc/distro.repos.d", "etc/yum.repos.d", "etc/yum/repos.d",
-               "etc/yum/vars", "var/lib/dnf")
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ class Dnf:
     def _argv(self, root: Path, subcommand: str, names: Sequence[str],
               *more: str) -> List[StrPath]:
         return ["dnf", f"--config={_CONFIG if os.path.exists(_CONFIG) else os.devnull}",
-                f"--installroot={root}", f"--setopt=logdir=/{_CACHE}", *self.options,
+                f"--installroot={root}", f"--setopt=logdir=/{CACHE}", *self.options,
                 "node-plugin", *more, subcommand, "--", *names]
 
 
@@ -124,11 +114,13 @@ def trial_root(image: Image, work: Path, *, run: Runner) -> Iterator[Path]:
 def for_dnf(root: Path, work: Path, *, run: Runner) -> Iterator[None]:
     """Have DNF's caches and logs in the new folder ``work``, and not in ``root``, meanwhile.
 
+    All that DNF writes for itself is below the installroot, dnf.conf(5).
+
     Raises Refused where something that DNF or rpm open by its path in the root is a device,
     or a link that leads elsewhere when it is followed from outside the root, as they do.
     """
-    _refuse_ways_out(root)
-    cache = resolve_inside(root, _CACHE)
+    refuse_ways_out(root, "the image")
+    cache = resolve_inside(root, CACHE)
     made = [path for path in (*reversed(cache.parents), cache) if not path.exists()]
     work.mkdir()
     for path in made:
@@ -140,34 +132,3 @@ def for_dnf(root: Path, work: Path, *, run: Runner) -> Iterator[None]:
         for path in reversed(made):
             with contextlib.suppress(OSError):  # somebody put something there
                 path.rmdir()
-
-
-def _refuse_ways_out(root: Path) -> None:
-    with_files = (*_WITH_FILES, read_target(root).rpmdb)
-    for name in (*_FOLDERS, *with_files):
-        _refuse_unless(root, name, stat.S_ISDIR, "folder")
-    for name in with_files:
-        folder = resolve_inside(root, name)
-        for entry in sorted(os.listdir(folder)) if folder.is_dir() else ():
-            _refuse_unless(root, f"{name}/{entry}",
-                           lambda mode: stat.S_ISREG(mode) or stat.S_ISDIR(mode), "file")
-
-
-def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool], what: str) -> None:
-    """Raise Refused if ``name`` leads out of ``root``, or is there and no ``what``."""
-    elsewhere = way_out(root, name)
-    if elsewhere:
-        raise Refused(
-            f"/{name} in the image leads, by a symbolic link, to {elsewhere} of this machine when"
-            " it is followed from outside the image, as dnf and rpm follow it",
-            hint="Make it a relative link that stays in the image, then try again.")
-    try:
-        mode = os.lstat(resolve_inside(root, name)).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        if what == "folder" and os.path.islink(root / name) and name not in ("var/cache", _CACHE):
-            raise Refused(f"/{name} in the image is a symbolic link to a folder that is not"
-                          " there", hint="Make that folder in the image, then try again.") from None
-        return
-    if not allowed(mode):
-        raise Refused(f"/{name} in the image is no {what}; dnf or rpm would open it",
-                      hint="Find out who made the image.")
