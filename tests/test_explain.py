@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from typing import Optional, Sequence
 
 import pytest
 
@@ -142,6 +142,30 @@ def test_the_plugins_own_repos_that_are_off_are_named(built: support.Fixtures, n
 def test_what_the_descriptor_needs_is_checked(need: str, status: int, text: str, node: Path,
                                               tmp_path: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, bundle(tmp_path, "picky", needs=[need]))
+    assert answer.status == status, answer.text
+    assert text in answer.err
+
+
+@pytest.mark.parametrize("variant, need, status, text", [
+    ("oVirt Node 4.5.6_master", '<node min="4.5.6"/>', 0, ""),
+    ("oVirt Node 4.5.6_master", '<node max="4.5.6_master"/>', 0, ""),
+    ("oVirt Node 4.5.6_master", '<node min="9"/>', 5, "into oVirt Node 4.5.6_master: it needs"),
+    ("oVirt Node 4.5.6_rc1", '<node max="4.5.6"/>', 4, "it is made for oVirt Node up to 4.5.6."),
+    ("", '<node min="4.5.7"/>', 5, "into oVirt Node 4.5.5: it needs oVirt Node 4.5.7 or newer."),
+    (None, '<node min="4"/>', 4, "cannot go into oVirt Node of unknown version: it is made for"),
+    (None, '<node max="99"/>', 4, "neither by VARIANT or PRETTY_NAME in its os-release nor in"),
+    (None, "", 0, ""),
+])
+def test_the_version_of_a_node_is_the_one_that_ovirt_release_wrote(
+        variant: Optional[str], need: str, status: int, text: str, node: Path, tmp_path: Path,
+        dnf: Dnf) -> None:
+    path = node / "usr/lib/os.release.d/ovirt-release-host-node"
+    lines = [line for line in path.read_text().splitlines()
+             if not line.startswith(("VARIANT=", "PRETTY_NAME="))]
+    path.write_text("\n".join([*lines, f'VARIANT="{variant or ""}"', ""]))
+    if variant is None:
+        (node / "usr/share/imgbase/build/meta/nvr").unlink()
+    answer = install(dnf, node, bundle(tmp_path, "picky", needs=[need] if need else []))
     assert answer.status == status, answer.text
     assert text in answer.err
 
