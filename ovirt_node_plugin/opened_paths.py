@@ -51,7 +51,7 @@ def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool], what: 
             " is followed from outside of it, as dnf and rpm follow it",
             hint="Make it a relative link that stays inside, then try again.")
     try:
-        mode = os.lstat(resolve_inside(root, name)).st_mode
+        mode = os.stat(root / name).st_mode  # the kernel stays inside, as was just seen
     except (FileNotFoundError, NotADirectoryError):
         if what == "folder" and os.path.islink(root / name) and name not in _MADE:
             raise Refused(f"/{name} in {title} is a symbolic link to a folder that is not there",

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 from types import MappingProxyType
-from typing import Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from .errors import OutsideRoot
 
@@ -78,8 +78,11 @@ def real_places(root: Path, names: Iterable[str]) -> Tuple[str, ...]:
     root itself, or in a circle, has no other place.
     """
     found: List[str] = []
+    known: Dict[str, bool] = {}
     for name in names:
         found.append(name)
+        if not _has_link(root, name, known):
+            continue
         try:
             place = resolve_inside(root, name).relative_to(root).as_posix()
         except OutsideRoot:
@@ -97,8 +100,10 @@ def way_out(root: Path, name: str) -> str:
     arrive at. An absolute link, and one with more ``..`` than there are folders above it,
     are fine in a chroot, and lead out of the root for a program outside of it.
     """
+    if not _has_link(root, name, {}):
+        return ""
     top = os.path.realpath(root)
-    there = os.path.realpath(os.path.join(top, name))
+    there = os.path.realpath(f"{top}/{name}")
     try:
         inside = os.fspath(resolve_inside(Path(top), name))
     except OutsideRoot:
@@ -130,6 +135,18 @@ def is_inside(path: str, folder: str) -> bool:
 def is_inside_any(path: str, folders: Iterable[str]) -> bool:
     """Return whether ``path`` is one of ``folders`` or below one; as ``is_inside``."""
     return any(is_inside(path, folder) for folder in folders)
+
+
+def _has_link(root: Path, name: str, known: Dict[str, bool]) -> bool:
+    """Return whether a component of ``name`` is a link; ``known`` keeps what was looked at."""
+    path = os.fspath(root)
+    for part in name.split("/"):
+        path = f"{path}/{part}"
+        if path not in known:
+            known[path] = os.path.islink(path)
+        if known[path]:
+            return True
+    return False
 
 
 def _target(path: Path) -> Optional[str]:
