@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, Callable, Dict, Iterator, Tuple, cast
+from typing import IO, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
 from .errors import BadBundle, CommandError, NodePluginError
 from .run import Runner
@@ -146,7 +146,7 @@ class _Unpacking:
             self._meter.allow(_MAX_HEADER_BYTES)
             with tarfile.open(fileobj=cast(IO[bytes], self._meter), mode="r|",
                               bufsize=_MAX_HEADER_BYTES // 4) as tar:
-                member = tar.next()
+                member = _first(tar)
                 while member is not None:
                     members += 1
                     if members > MAX_MEMBERS:
@@ -250,6 +250,17 @@ class _Unpacking:
                                     "file of the bundle")
         os.link(self._into.joinpath(*target), self._into.joinpath(*parts),
                 follow_symlinks=False)
+
+
+def _first(tar: tarfile.TarFile) -> Optional[tarfile.TarInfo]:
+    """Return the first member; None for an empty archive.
+
+    There Python 3.9 and 3.10 seek in front of the stream instead.
+    """
+    try:
+        return tar.next()
+    except tarfile.StreamError:
+        return None
 
 
 def _kind(member: tarfile.TarInfo) -> str:
