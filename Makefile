@@ -24,16 +24,17 @@ TARBALL  := $(BUILD)/$(NAME)-$(VERSION).tar.gz
 # all of rpmbuild's folders are below build/, so nothing is left in the home folder
 RPMBUILD := rpmbuild --define '_topdir $(BUILD)/rpmbuild' --define '_sourcedir $(BUILD)' \
             --define '_rpmdir $(BUILD)/rpms' --define '_srcrpmdir $(BUILD)/rpms' \
-            --define '_dbpath $(BUILD)/rpmdb' --define '_buildhost localhost'
-# Debian's own packages are not in an rpm database, so what the spec needs to build
-# is there but rpmbuild cannot see it
-RPMBUILD_FLAGS ?= $(if $(wildcard /etc/debian_version),--nodeps)
+            --define '_buildhost localhost'
+# Debian's own packages are in no rpm database: there rpmbuild gets an empty one and does
+# not look for the BuildRequires. Elsewhere it reads the system's and looks.
+RPMBUILD_FLAGS ?= $(if $(wildcard /etc/debian_version),--nodeps --define '_dbpath $(BUILD)/rpmdb')
 MOCK_CONFIGS   ?= mock/$(NAME)-el9.cfg mock/$(NAME)-el10.cfg
 
-# the date of the last commit goes into tarball and packages: the same tree, the same bytes
-export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1)
+# The date of the last commit goes into tarball and packages: the same tree, the same bytes.
+# Without git it is 1980-01-02, as a wheel can hold nothing older.
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),315619200)
 
-.PHONY: help check quick demo matrix dist rpm srpm mock build install clean
+.PHONY: help check quick demo matrix dist rpm srpm mock build install library files clean
 
 help:
 	@echo "make check | quick | demo | matrix | dist | srpm | rpm | mock | install DESTDIR=... | clean"
@@ -57,8 +58,9 @@ dist:
 	    --mode=u+rw,go+r-w --mtime=@$(SOURCE_DATE_EPOCH) --format=gnu | gzip -n >$(TARBALL).new
 	mv $(TARBALL).new $(TARBALL)
 
+# a source package needs none of the BuildRequires, but old versions of rpmbuild ask for them
 srpm: dist
-	$(RPMBUILD) $(RPMBUILD_FLAGS) -bs $(SPEC)
+	$(RPMBUILD) $(RPMBUILD_FLAGS) --nodeps -bs $(SPEC)
 
 rpm: dist
 	$(RPMBUILD) $(RPMBUILD_FLAGS) -bb $(SPEC)
@@ -67,24 +69,36 @@ rpm: dist
 
 mock:
 	@command -v mock >/dev/null || { \
-	    echo "make mock: mock is not installed here; on Fedora or EL: dnf install mock" >&2; exit 1; }
+	    echo "make mock: mock is not installed here: dnf install mock (on EL it is in EPEL)" >&2; \
+	    exit 1; }
 	$(MAKE) srpm
 	set -e; for config in $(MOCK_CONFIGS); do \
 	    mock -r ./$$config --resultdir=$(BUILD)/mock/$$(basename $$config .cfg) \
 	        $(BUILD)/rpms/$(NAME)-$(VERSION)-*.src.rpm; \
 	done
 
+# a wheel of the library; pip is given no index, so that it can fetch nothing
 build:
-	$(PYTHON) setup.py --quiet build --build-base=$(BUILD)/python
+	rm -rf build/lib build/bdist.* && mkdir -p $(BUILD)/wheel
+	$(PYTHON) -m pip --quiet --disable-pip-version-check wheel --no-deps --no-index \
+	    --no-build-isolation --no-cache-dir --wheel-dir=$(BUILD)/wheel .
 
-install: build
-	$(PYTHON) setup.py --quiet build --build-base=$(BUILD)/python \
-	    egg_info --egg-base=$(BUILD)/python \
-	    install --skip-build --no-compile --root=$(or $(DESTDIR),/) --prefix=/usr \
-	    --install-lib=$(SITELIB)
-	$(INSTALL) -D -m 0644 dnf-plugins/node_plugin.py $(DESTDIR)$(PLUGINDIR)/node_plugin.py
+install: build files library
+
+# The library from its wheel, and bytecode of all that is Python. The spec runs this on
+# Debian only: elsewhere its macros do it.
+library:
+	PIP_ROOT_USER_ACTION=ignore $(PYTHON) -m pip --quiet --disable-pip-version-check install \
+	    --no-deps --no-index --no-compile --no-cache-dir --upgrade \
+	    --find-links=$(BUILD)/wheel --target=$(DESTDIR)$(SITELIB) $(NAME)==$(VERSION)
+	find $(DESTDIR)$(SITELIB)/ovirt_node_plugin $(DESTDIR)$(SITELIB)/ovirt_node_plugin-*.dist-info \
+	    -exec touch -d @$(SOURCE_DATE_EPOCH) {} +
 	$(PYTHON) -m compileall -q -o 0 -o 1 --hardlink-dupes $(and $(DESTDIR),-s $(DESTDIR)) \
 	    $(DESTDIR)$(SITELIB)/ovirt_node_plugin $(DESTDIR)$(PLUGINDIR)/node_plugin.py
+
+# everything but the library
+files:
+	$(INSTALL) -D -m 0644 dnf-plugins/node_plugin.py $(DESTDIR)$(PLUGINDIR)/node_plugin.py
 	$(INSTALL) -D -m 0644 etc/dnf/plugins/node-plugin.conf \
 	    $(DESTDIR)$(SYSCONFDIR)/dnf/plugins/node-plugin.conf
 	$(INSTALL) -d -m 0755 $(DESTDIR)$(SYSCONFDIR)/$(NAME)/core.d \
