@@ -5,13 +5,17 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
 import pytest
 
+from tests import needs
+
 TOP = Path(__file__).resolve().parent.parent
 TOOLS = ("check", "chroot", "matrix", "setup")
+SYSTEMS = ("debian", "el9", "el10", "fedora")
 GROUPS = ("run", "test", "check", "chroot")
 
 
@@ -67,9 +71,9 @@ def test_help_is_the_head_of_the_script(tool: str) -> None:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-@pytest.mark.parametrize("family", ["debian", "el"])
-def test_setup_lists_the_packages_of_a_group(family: str, group: str) -> None:
-    done = call("tools/setup", f"--list={family}", group)
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_setup_lists_the_packages_of_a_group(system: str, group: str) -> None:
+    done = call("tools/setup", f"--list={system}", group)
     names = done.stdout.split()
     assert done.returncode == 0 and names
     assert all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_-]*", name) for name in names)
@@ -81,14 +85,162 @@ def test_setup_refuses_an_unknown_group() -> None:
     assert "no group is called everything: run, test, check or chroot" in done.stderr
 
 
+def test_setup_refuses_an_unknown_system() -> None:
+    done = call("tools/setup", "--list=plan9", "run")
+    assert done.returncode != 0
+    assert "no system is called plan9: debian, el9, el10 or fedora" in done.stderr
+
+
+# Stand-ins for the package managers of EL and Fedora. STATE holds the names of installed
+# packages, ABSENT those that no repo has; dnf writes down how it was started, and installs
+# nothing at all when a name is absent, unless it is told to skip such names.
+STAND_INS = {
+    "rpm": """\
+for name; do :; done
+exec grep -qx -- "$name" "$STATE"
+""",
+    "dnf": """\
+echo "dnf $*" >>"$LOG"
+case $1 in
+--version) echo "$DNF_VERSION"; exit ;;
+install)   shift ;;
+*)         exit 0 ;;
+esac
+skip=no status=0
+for word; do
+    case $word in --setopt=strict=0 | --skip-unavailable) skip=$word ;; esac
+done
+case "$skip $DNF_VERSION" in
+--setopt*dnf5* | --skip-unavailable*4.*) echo "unknown option $skip" >&2; exit 2 ;;
+esac
+for word; do
+    case $word in -*) continue ;; esac
+    if grep -qx -- "$word" "$ABSENT"; then status=1; else echo "$word" >>"$STATE.new"; fi
+done
+if [ $status = 0 ] || [ "$skip" != no ]; then cat "$STATE.new" >>"$STATE"; fi
+rm -f "$STATE.new"
+[ "$skip" != no ] || exit $status
+""",
+    "subscription-manager": """\
+echo "subscription-manager $*" >>"$LOG"
+""",
+}
+
+
+class Other:
+    """A checkout's tools/setup on another system, with stand-ins for what it calls."""
+
+    def __init__(self, top: Path, release: str, dnf_version: str, absent: str) -> None:
+        self.top = top
+        (top / "bin").mkdir()
+        for name, text in STAND_INS.items():
+            (top / "bin" / name).write_text(f"#!/bin/bash\n{text}", encoding="utf-8")
+            (top / "bin" / name).chmod(0o755)
+        (top / "tools").mkdir()
+        shutil.copy(TOP / "tools" / "setup", top / "tools")
+        self.log, self.state = top / "log", top / "state"
+        (top / "os-release").write_text(release, encoding="utf-8")
+        (top / "absent").write_text("".join(f"{name}\n" for name in absent.split()),
+                                    encoding="utf-8")
+        self.log.touch()
+        self.state.touch()
+        self.env = {"PATH": f"{top}/bin:{os.environ['PATH']}", "LOG": str(self.log),
+                    "STATE": str(self.state), "ABSENT": str(top / "absent"),
+                    "DNF_VERSION": dnf_version}
+
+    def setup(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run it in a mount namespace where os-release is the other system's."""
+        return call("unshare", "--mount", "sh", "-c",
+                    'mount --bind "$1" "$(readlink -f /etc/os-release)" && shift && exec "$@"',
+                    "sh", str(self.top / "os-release"), str(self.top / "tools/setup"), *words,
+                    env=self.env)
+
+    @property
+    def installed(self) -> List[str]:
+        return self.state.read_text(encoding="utf-8").split()
+
+
+EL9 = 'ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\n'
+EL10 = 'ID="almalinux"\nID_LIKE="rhel centos fedora"\nVERSION_ID="10.1"\n'
+RHEL10 = 'ID="rhel"\nID_LIKE="centos fedora"\nVERSION_ID="10.1"\n'
+FEDORA = 'ID=fedora\nVERSION_ID=44\n'
+
+
+@pytest.mark.parametrize(("release", "version", "system"), [
+    (EL9, "4.14.0", "el9"), (EL10, "4.20.0", "el10"), (FEDORA, "dnf5 version 5.3.0", "fedora")])
+def test_setup_installs_all_that_a_system_has(tmp_path: Path, release: str, version: str,
+                                              system: str) -> None:
+    other = Other(tmp_path, release, version, absent="")
+    assert other.setup("run", "test", "chroot").returncode == 0
+    listed = call("tools/setup", f"--list={system}", "run", "test", "chroot").stdout.split()
+    assert set(listed) <= set(other.installed)
+    log = other.log.read_text(encoding="utf-8")
+    assert ("config-manager --set-enabled crb" in log) == (system != "fedora")
+    assert ("epel-release" in other.installed) == (system != "fedora")
+    other.log.write_text("", encoding="utf-8")
+    assert other.setup("run", "test", "chroot").returncode == 0
+    assert other.log.read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.parametrize(("release", "version"), [
+    (EL10, "4.20.0"), (FEDORA, "dnf5 version 5.3.0")])
+def test_setup_names_what_goes_without_a_package_that_is_nowhere(
+        tmp_path: Path, release: str, version: str) -> None:
+    other = Other(tmp_path, release, version, absent="busybox mandoc debootstrap debian-keyring "
+                                                     "epel-release")
+    done = other.setup("run", "test", "chroot")
+    assert done.returncode == 0, done.stderr
+    assert "busybox cannot be had here; without it go the tests that build images" in done.stderr
+    assert {"python3-pytest", "qemu-kvm", "xorriso"} <= set(other.installed)
+    assert other.setup("--left-out", "run", "test", "check", "chroot").stdout.split() == [
+        "busybox", "git", "mandoc", "bash-completion", "enchant2", "file-libs", "debootstrap",
+        "debian-keyring"]
+    # and asks no repo for it again
+    other.log.write_text("", encoding="utf-8")
+    assert other.setup("run", "test", "chroot").returncode == 0
+    assert other.log.read_text(encoding="utf-8") == ""
+
+
+def test_setup_installs_the_rest_when_a_needed_package_is_nowhere(tmp_path: Path) -> None:
+    other = Other(tmp_path, EL10, "4.20.0", absent="python3-pytest python3-wheel")
+    done = other.setup("run", "test")
+    assert done.returncode != 0
+    assert "all else is installed: python3-pytest python3-wheel" in done.stderr
+    assert "syslinux" in other.installed
+
+
+def test_setup_enables_crb_of_rhel_by_its_own_program(tmp_path: Path) -> None:
+    other = Other(tmp_path, RHEL10, "4.20.0", absent="")
+    assert other.setup("test").returncode == 0
+    (line,) = [line for line in other.log.read_text(encoding="utf-8").splitlines()
+               if line.startswith("subscription-manager ")]
+    assert re.fullmatch(r"subscription-manager repos --enable codeready-builder-for-rhel-10-"
+                        r"\w+-rpms", line)
+
+
 def test_setup_says_which_systems_it_knows(tmp_path: Path) -> None:
-    """Seen in a mount namespace where os-release is another system's."""
-    other = tmp_path / "os-release"
-    other.write_text("ID=plan9\n", encoding="utf-8")
-    done = call("unshare", "--mount", "sh", "-c",
-                'mount --bind "$1" "$(readlink -f /etc/os-release)" && tools/setup run',
-                "sh", str(other))
-    assert done.returncode != 0 and "this is plan9; Debian and EL are known" in done.stderr
+    other = Other(tmp_path, "ID=plan9\n", "", absent="")
+    done = other.setup("run")
+    assert done.returncode != 0 and "this is plan9; Debian, EL and Fedora are known" in done.stderr
+
+
+def test_tests_of_a_package_that_is_nowhere_are_left_out_by_name(tmp_path: Path) -> None:
+    done = call(sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "-k",
+                "test_the_system_boots or test_a_plugin_made_as_the_readme or test_links_of",
+                "tests/test_documents.py", "tests/test_system.py", "tests/test_readme.py",
+                env={"TESTS_WITHOUT": "busybox debootstrap", "PYTEST_ADDOPTS": ""})
+    assert "busybox is not to be had here" in done.stdout, done.stdout + done.stderr
+    assert re.search(r"\d+ passed, \d+ skipped", done.stdout)
+
+
+@pytest.mark.parametrize(("text", "package"), [
+    ("from tests import support\n", "busybox"),
+    ("from tests.support.system import system_root\n", "debootstrap"),
+    ("from tests.support import isos, qemu\n", "debootstrap")])
+def test_what_a_test_module_needs_is_read_from_it(text: str, package: str) -> None:
+    assert package in needs.used(text, ())
+    assert needs.used("import os\n", ["tmp_path"]) == frozenset()
+    assert needs.used("import os\n", ["node", "built"]) == {"busybox"}
 
 
 def test_setup_touches_no_package_manager_when_all_is_there(tmp_path: Path) -> None:
