@@ -64,6 +64,15 @@ def test_steps_of_the_makefile_that_are_named_are_there() -> None:
         assert re.search(rf"^{step}:", makefile, re.MULTILINE), step
 
 
+def test_the_workflow_builds_and_installs_as_the_readme_says() -> None:
+    flow = (TOP / ".github/workflows/build.yml").read_text(encoding="utf-8")
+    ran = re.findall(r"^ +(?:- )?run: (.*)$", flow, re.MULTILINE)
+    commands = [line.split("#")[0].strip() for line in blocks(README, "sh")[1].splitlines()]
+    for command in filter(None, commands):
+        assert command in ran
+        assert command.replace("dnf-plugins-core", "dnf5-plugins") in ran
+
+
 def test_every_manual_page_is_linked() -> None:
     assert all(f"](man/{page})" in README for page in manpages.PAGES)
 

@@ -322,7 +322,7 @@ def test_the_program_starts_where_it_is_installed(root: Path) -> None:
 
 
 def test_what_the_readme_installs_is_all_but_the_hook(packages: Dict[str, Path]) -> None:
-    (names,) = re.findall(r"^dnf install build/rpms/(\S+)$",
+    (names,) = re.findall(r"^dnf -y install build/rpms/(\S+)$",
                           (TOP / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     build = packages[MAIN].parent.parent
     found = call(["bash", "-c", f"printf '%s\\n' {names}"], cwd=build).splitlines()

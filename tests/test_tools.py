@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import List, Mapping, Optional, Sequence
 
 import pytest
+import yaml
 
 from tests import needs
 
@@ -256,7 +258,7 @@ def test_setup_touches_no_package_manager_when_all_is_there(tmp_path: Path) -> N
 def test_matrix_refuses_an_unknown_suite() -> None:
     done = call("tools/matrix", "--suite", "potato")
     assert done.returncode != 0
-    assert "no suite is called potato: bullseye bookworm trixie" in done.stderr
+    assert "no suite is called potato: bullseye bookworm trixie sid" in done.stderr
 
 
 def test_tools_that_make_mounts_ask_for_root(tmp_path: Path) -> None:
@@ -295,3 +297,27 @@ def test_mock_configurations_are_python_and_have_roots_of_their_own(config: str)
     exec(text, {"include": included.append, "config_opts": options})  # what mock does
     assert options == {"root": f"ovirt-node-plugin-{config}"}
     assert included == [f"/etc/mock/centos-stream-{config[2:]}-x86_64.cfg"]
+
+
+def test_packit_gets_the_version_and_the_tarball_by_its_actions() -> None:
+    config = yaml.safe_load((TOP / ".packit.yaml").read_text(encoding="utf-8"))
+    assert (TOP / config["specfile_path"]).exists()
+    said = {name: [call(*shlex.split(command)) for command in commands]
+            for name, commands in config["actions"].items()}
+    assert all(done.returncode == 0 for dones in said.values() for done in dones)
+    version = said["get-current-version"][-1].stdout.strip()
+    assert re.fullmatch(r"\d+(\.\d+)+", version)
+    # the last line that an action prints is the path of the archive
+    archive = said["create-archive"][-1].stdout.splitlines()[-1]
+    assert archive == f"build/ovirt-node-plugin-{version}.tar.gz" and (TOP / archive).exists()
+
+
+def test_packit_and_the_workflow_build_for_the_same_systems() -> None:
+    packit = yaml.safe_load((TOP / ".packit.yaml").read_text(encoding="utf-8"))
+    flow = yaml.safe_load((TOP / ".github/workflows/build.yml").read_text(encoding="utf-8"))
+    images = flow["jobs"]["rpm"]["strategy"]["matrix"]["image"]
+    assert {re.sub(r"^almalinux:", "el", re.sub(r":latest$", "", image)) for image in images} == {
+        "el9", "el10", "fedora"}
+    for job in packit["jobs"]:
+        assert {re.sub(r"^centos-stream-(\d+)-.*|^(fedora)-.*", r"el\1\2", target).replace(
+            "elfedora", "fedora") for target in job["targets"]} == {"el9", "el10", "fedora"}
