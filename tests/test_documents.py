@@ -54,6 +54,59 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     assert broken_links(document) == ["#three", "b.md"]
 
 
+def rows(document: Path) -> List[List[str]]:
+    """Return the cells of each row of the tables of claims in a document."""
+    found: List[List[str]] = []
+    inside = False
+    for line in document.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| claim |"):
+            inside = True
+        elif not line.startswith("|"):
+            inside = False
+        elif inside and not re.fullmatch(r"[|-]+", line):
+            found.append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+STATES = ("test", "tried", "read", "not tried")
+
+
+def faults(claims: List[List[str]]) -> List[str]:
+    """Return the claims that lack a state or what backs it.
+
+    What is said to be tested names the test, a file of this tree or a script of tools/.
+    """
+    bad = []
+    for claim in claims:
+        named = len(claim) == 3 and all(claim) and claim[1] in STATES
+        if not named or (claim[1] == "test" and not re.search(
+                r"\]\(\.\./tests/\w+\.py\)|`tools/(?:check|matrix)`", claim[2])):
+            bad.append(" | ".join(claim))
+    return bad
+
+
+def test_every_claim_about_a_platform_says_what_backs_it() -> None:
+    claims = rows(TOP / "docs/platforms.md")
+    assert len(claims) > 10 and faults(claims) == []
+    assert len({claim[0] for claim in claims}) == len(claims)
+
+
+@pytest.mark.parametrize("claim", [
+    "it works | test | I saw it", "it works | surely | tests", "it works | read |", "it works"])
+def test_a_claim_that_nothing_backs_is_found(claim: str) -> None:
+    assert faults([[cell.strip() for cell in claim.split("|")]])
+
+
+def test_claims_about_platforms_are_made_in_one_place() -> None:
+    """Other documents link to it; what was not tried is said there only."""
+    for name in own_files("*.md") + own_files("man/*.[1-9]"):
+        if name != "docs/platforms.md":
+            text = (TOP / name).read_text(encoding="utf-8")
+            assert re.search(r"(?i)\b(?:not tried|untested|never tried) on\b", text) is None, name
+    for name in ("README.md", "docs/architecture.md"):
+        assert "platforms.md)" in (TOP / name).read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("schema", sorted(path.name for path in SCHEMAS.glob("*.rng")))
 def test_schemas_are_valid_relax_ng(schema: str) -> None:
     etree.RelaxNG(etree.parse(str(SCHEMAS / schema)))
