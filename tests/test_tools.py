@@ -261,6 +261,13 @@ def test_matrix_refuses_an_unknown_suite() -> None:
     assert "no suite is called potato: bullseye bookworm trixie sid" in done.stderr
 
 
+def test_every_unit_test_is_marked_as_one_for_the_matrix() -> None:
+    modules = sorted((TOP / "tests/unit").glob("test_*.py"))
+    assert [path.name for path in modules if not re.search(
+        r"^pytestmark = .*pytest\.mark\.unit\b", path.read_text(encoding="utf-8"),
+        re.MULTILINE)] == []
+
+
 def test_tools_that_make_mounts_ask_for_root(tmp_path: Path) -> None:
     """Run as nobody from a copy, since the checkout may be root's alone."""
     copy = tmp_path / "copy"

@@ -20,6 +20,8 @@ from ovirt_node_plugin.inventory import (
 )
 from ovirt_node_plugin.operations.unowned import unowned
 
+pytestmark = pytest.mark.unit
+
 MOMENT = "2026-11-22T16:40:11Z"
 INSTALL = Operation("install", MOMENT, "tool 1", "", "1.0", packages_added=("a-1-1.noarch",))
 UPGRADE = Operation("upgrade", MOMENT, "tool 1", "1.0", "1.1")
@@ -129,7 +131,8 @@ def document(**changes: Any) -> bytes:
 
 @pytest.mark.parametrize(("data", "reason"), [
     (b"", "cut off"), (b"{}", "incorrect header"), (gzip.compress(b"{}"), "format"),
-    (gzip.compress(b"[]"), "format"), (gzip.compress(b"[" * 100_000), "recursion|format"),
+    (gzip.compress(b"[]"), "format"),
+    (gzip.compress(b"[" * 100_000), "recursion|stack overflow|format"),
     (inventory_json.dump(sample())[:-12], "cut off"),
     (document(format=2), "format"), (document(name=1), "name is no text"),
     (document(operations=[]), "no operation"), (document(operations=[1]), "operations"),
