@@ -168,6 +168,8 @@ def _replace_link(where: Path, entry: Entry) -> None:
     temporary.unlink(missing_ok=True)
     os.symlink(os.fsdecode(entry.content or b""), temporary)
     os.lchown(temporary, entry.uid, entry.gid)
+    for key, value in entry.xattrs:
+        os.setxattr(temporary, key, value, follow_symlinks=False)
     os.replace(temporary, where)
     sync_dir(where.parent)
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.root
 ARGUMENT = '<kernel-argument name="isv.mode" value="fast"/>'
 SYSCTL = '<sysctl name="vm.swappiness" value="{}"/>'
 # whatever a plugin brings, these change with any transaction
-ALWAYS = ("etc/ovirt.plugins", "usr/share/ovirt-node-plugin", "usr/share/rpm", "var/lib/dnf")
+ALWAYS = ("etc/ovirt.plugins", "usr/share/ovirt-node-plugin", "usr/share/rpm", "usr/share/dnf")
 
 
 @dataclass(frozen=True)

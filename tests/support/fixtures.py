@@ -129,8 +129,7 @@ def _build(out: Path, final: Path) -> None:
     work = out / "work"
     key = make_key(out / "keys")
     say("key made")
-    base_url = f"file://{final}/image-repos/host"
-    build_all([*image.image_jobs(work / "images", base_url=base_url),
+    build_all([*image.image_jobs(work / "images", repos_url=f"file://{final}/image-repos"),
                *plugins.plugin_jobs(work / "plugins")])
     say("packages built")
     plugins.share(image.newer_libvirt(work / "images"), work / "plugins", "libvirt")
@@ -149,6 +148,7 @@ def _write_images(work: Path, out: Path) -> None:
     base = image.base_packages(images) + plugins.built(work / "plugins", "snmp", "net-snmp-libs")
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         tasks: List[Future[Path]] = [pool.submit(make_repo, out / "image-repos/host", base),
+                 pool.submit(make_repo, out / "image-repos/ovirt"),
                  pool.submit(image.make_host, out / "roots/host", image.host_packages(images))]
         for version in image.VERSIONS:
             name, rpms = f"node-{version}", image.node_packages(images, version)

@@ -18,17 +18,20 @@ _RELEASES = {"4.5.5": "0.20231130.0", "4.5.6": "0.20240515.0"}
 _NOT_ON_HOST = ("vdsm-hook-",)
 
 
-def image_jobs(into: Path, *, base_url: str) -> List[Tuple[Job, Path]]:
+def image_jobs(into: Path, *, repos_url: str) -> List[Tuple[Job, Path]]:
     """Return what to build, and where: ``image``, a folder a version, and ``host``.
 
-    ``base_url`` is where the host's base repository will be.
+    ``repos_url`` is where the host's base repository, ``host``, and that of oVirt, ``ovirt``,
+    will be.
     """
     jobs = [(Job(spec), into / "image") for spec in _specs("image")]
-    jobs += [(Job(spec, defines={"base_url": base_url}), into / "host") for spec in _specs("host")]
+    jobs += [(Job(spec, defines={"base_url": f"{repos_url}/host"}), into / "host")
+             for spec in _specs("host")]
     for version in VERSIONS:
         macros = [SPECS / "versioned" / f"node-{version}.macros"]
         jobs += [(Job(spec, macros), into / version) for spec in _specs("versioned")]
-        jobs += [(Job(spec, macros), into / f"node-{version}") for spec in _specs("node")]
+        jobs += [(Job(spec, macros, defines={"ovirt_url": f"{repos_url}/ovirt"}),
+                  into / f"node-{version}") for spec in _specs("node")]
     return jobs
 
 
