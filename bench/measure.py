@@ -76,10 +76,10 @@ class Ratio:
 class Dnf:
     """Starts dnf with the plugin or without it, all else equal; files go to ``folder``.
 
-    ``program`` is what is started in the place of dnf.
+    ``program`` is what is started in the place of dnf-3.
     """
 
-    def __init__(self, folder: Path, *, program: Sequence[str] = ("dnf",)) -> None:
+    def __init__(self, folder: Path, *, program: Sequence[str] = ("dnf-3",)) -> None:
         self._folder = folder
         self._program = program
         for name in ("home", "none", "conf", "library"):

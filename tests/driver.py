@@ -76,7 +76,7 @@ class Dnf:
 
     def argv(self, root: Path, *words: object) -> List[str]:
         """Return the argument list of one run on ``root``."""
-        return [*self.prefix, "dnf", f"--installroot={root}",
+        return [*self.prefix, "dnf-3", f"--installroot={root}",
                 f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
                 f"--setopt=pluginconfpath={self.folder / 'pluginconf'}",
                 *map(str, words)]

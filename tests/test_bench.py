@@ -88,7 +88,7 @@ def test_bulk_packages_are_built_and_need_one_another(tmp_path: Path) -> None:
 def test_metadata_without_packages_is_what_dnf_reads(tmp_path: Path) -> None:
     repo = write_metadata(tmp_path / "repo", [bulk(index) for index in range(20)])
     done = subprocess.run(
-        ["dnf", "--noplugins", f"--installroot={tmp_path / 'root'}", "--releasever=9",
+        ["dnf-3", "--noplugins", f"--installroot={tmp_path / 'root'}", "--releasever=9",
          f"--repofrompath=bulk,{repo}", "--repo=bulk", "--quiet", "repoquery", "--list",
          bulk(4).name], stdout=subprocess.PIPE, encoding="utf-8", check=True)
     assert done.stdout.split() == sorted(path.rstrip("/") for path in bulk(4).files)

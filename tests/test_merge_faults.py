@@ -23,12 +23,12 @@ from tests.program import Program
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 # What a merge into a nested ISO starts, in the order in which it does first.
-STEPS = ("xorriso", "mount", "blkid", "dnf", "umount", "mdir", "mcopy", "unsquashfs", "sync",
+STEPS = ("xorriso", "mount", "blkid", "dnf-3", "umount", "mdir", "mcopy", "unsquashfs", "sync",
          "fstrim", "mksquashfs", "implantisomd5", "e2fsck", "checkisomd5")
 # Of one kind of failure, the programs where something else is at stake.
-SOME = ("dnf", "unsquashfs", "mksquashfs", "xorriso", "e2fsck")
+SOME = ("dnf-3", "unsquashfs", "mksquashfs", "xorriso", "e2fsck")
 # What tells the run of a program that writes from those before, which only look.
-WRITES = {"unsquashfs": "-dest", "dnf": " -y", "mksquashfs": "-comp", "xorriso": "-commit"}
+WRITES = {"unsquashfs": "-dest", "dnf-3": " -y", "mksquashfs": "-comp", "xorriso": "-commit"}
 FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 

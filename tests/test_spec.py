@@ -118,7 +118,7 @@ def root(packages: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
         (work / path.name).write_bytes(path.read_bytes())
     call(["createrepo_c", "--quiet", str(work)])
     top = tmp_path_factory.mktemp("root")
-    call(["dnf", "-y", "--noplugins", f"--installroot={top}", "--releasever=9",
+    call(["dnf-3", "-y", "--noplugins", f"--installroot={top}", "--releasever=9",
           "--setopt=reposdir=/dev/null", f"--setopt=cachedir={work}/cache", "--nogpgcheck",
           f"--repofrompath=own,{work.as_uri()}", "--repo=own", "install", MAIN])
     return top
@@ -143,9 +143,9 @@ def test_the_packages_ask_for_what_they_use(packages: Dict[str, Path]) -> None:
     assert asked == {
         MAIN: {"/usr/bin/python3", LIBRARY, PLUGIN, "e2fsprogs", "isomd5sum", "mtools",
                "squashfs-tools", "tar", "util-linux", "xfsprogs", "xorriso"},
-        LIBRARY: {"coreutils", "dnf", "kmod", "procps-ng", "python3", "python3-dnf",
+        LIBRARY: {"coreutils", "kmod", "procps-ng", "python3", "python3-dnf",
                   "python3-lxml", "python3-rpm", "rpm", "systemd", "util-linux", "zstd"},
-        PLUGIN: {"dnf", "python3-dnf", LIBRARY},
+        PLUGIN: {"python3-dnf", LIBRARY},
         HOOK: {"/usr/bin/python3", "vdsm", LIBRARY},
     }
 
@@ -238,7 +238,7 @@ def test_the_installed_library_is_whole(root: Path, site: Path) -> None:
 
 
 def test_dnf_finds_the_command(root: Path, site: Path, plugin_dir: Path) -> None:
-    said = call(["dnf", f"--setopt=pluginpath={inside(root, plugin_dir)}",
+    said = call(["dnf-3", f"--setopt=pluginpath={inside(root, plugin_dir)}",
                  f"--setopt=pluginconfpath={root}/etc/dnf/plugins", "node-plugin", "--help"],
                 cwd=root, env={"PYTHONPATH": str(inside(root, site))})
     assert re.search(r"^usage: dnf node-plugin ", said, re.MULTILINE), said

@@ -29,7 +29,7 @@ MAINS = ("images", "imaging", "cli")
 # The package of a program on EL9, EL10 and Fedora; those of one line are one package.
 PACKAGES: Mapping[str, str] = {
     program: package for package, programs in {
-        "coreutils": "chroot cp stat sync", "dnf": "dnf", "e2fsprogs": "e2fsck resize2fs",
+        "coreutils": "chroot cp stat sync", "e2fsprogs": "e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
         "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
         "libselinux-utils": "getsebool selinuxenabled", "mtools": "mcopy mdir",

@@ -86,7 +86,7 @@ class Sandbox:
         self.program("dnf", 'case " $* " in\n'
                      '*" --installroot"*) ;;\n'
                      f'*) set -- --installroot={shlex.quote(str(self.default_root))} "$@" ;;\n'
-                     f'esac\nexec {rest.replace("dnf ", _real("dnf") + " ", 1)} "$@"\n')
+                     f'esac\nexec {rest.replace("dnf-3 ", _real("dnf-3") + " ", 1)} "$@"\n')
 
     def program(self, name: str, script: str) -> None:
         """Put a shell script in front of a program of the machine."""

@@ -20,6 +20,7 @@ from ..images.mounts import mounted, overlaid
 from ..opened_paths import CACHE, refuse_ways_out
 from ..paths import resolve_inside
 from ..run import Runner, StrPath
+from . import dnf_missing
 
 # The configuration is this machine's: one in the image could name programs of its own.
 _CONFIG = "/etc/dnf/dnf.conf"
@@ -43,27 +44,32 @@ class Dnf:
         Raises DnfFailed for an error, with the same message, hint and exit status.
         """
         argv = self._argv(root, subcommand, names, "--json", *more)
-        text = self.run(argv, ok=range(256))
+        try:
+            text = self.run(argv, ok=range(256))
+        except CommandError as exc:
+            raise dnf_missing.no_program() from exc
         try:
             answer: Dict[str, Any] = json.loads(text)
         except ValueError:
-            raise DnfFailed(
-                f"dnf node-plugin {subcommand} gave no answer{self._why(argv)}",
-                status=Status.DNF, hint="Is dnf's own configuration in order, here and in the"
-                " image, and its plugin node-plugin enabled?") from None
+            raise self._unanswered(argv, subcommand) from None
         error = answer.get("error")
         if error:
             raise DnfFailed(error["message"], hint=error["hint"], status=error["status"],
                             answer=answer)
         return answer
 
-    def _why(self, argv: Sequence[StrPath]) -> str:
-        """Return what dnf says to standard error, by a run that is expected to fail again."""
+    def _unanswered(self, argv: Sequence[StrPath], subcommand: str) -> NodePluginError:
+        """Return why dnf printed no JSON, by a second run that is expected to fail again."""
+        said = ""
         try:
             self.run(argv, ok=())
         except CommandError as exc:
-            return f": {exc.output}" if exc.output else ""
-        return ""
+            said = exc.output
+        if dnf_missing.is_no_command(said):
+            return dnf_missing.no_command(said)
+        return DnfFailed(
+            f"dnf node-plugin {subcommand} printed no JSON" + (f": {said}" if said else ""),
+            status=Status.DNF, hint="Check dnf's configuration on this machine and in the image.")
 
     def shown(self, root: Path, subcommand: str, names: Sequence[str], *more: str) -> None:
         """Run a subcommand on the terminal; raises Reported for a status other than 0."""
@@ -73,7 +79,10 @@ class Dnf:
 
     def _argv(self, root: Path, subcommand: str, names: Sequence[str],
               *more: str) -> List[StrPath]:
-        return ["dnf", f"--config={_CONFIG if os.path.exists(_CONFIG) else os.devnull}",
+        # DNF 4 by its own name: on Fedora 41 and later dnf is DNF 5, which loads none of its
+        # plugins
+        return ["dnf-3",
+                f"--config={_CONFIG if os.path.exists(_CONFIG) else os.devnull}",
                 f"--installroot={root}", f"--setopt=logdir=/{CACHE}", *self.options,
                 "node-plugin", *more, subcommand, "--", *names]
 
