@@ -38,18 +38,35 @@ class NodePlugin(dnf.Plugin):
 
     name = "node-plugin"
     config_name = "node-plugin"
+    _made = False
 
     def __init__(self, base: Any, cli: Any) -> None:
         super().__init__(base, cli)
+        NodePlugin._made = True
         self._gate: Optional[Gate] = None
         if cli is not None:
             cli.register_command(NodePluginCommand)
 
+    @classmethod
+    def read_config(cls, conf: Any) -> Any:
+        """Return node-plugin.conf, parsed.
+
+        DNF calls this to see what is enabled, before it makes the first plugin of any class:
+        the last moment to keep out those that act when they are made.
+        """
+        parser = super().read_config(conf)
+        if not cls._made and "node-plugin" in sys.argv:
+            with _fail_closed():
+                _keep_others_out(cls, conf, parser)
+        return parser
+
     def pre_config(self) -> None:
         with self._reported():
             gate = self._opened()
-            gate.before_repos()
             command = self._command()
+            if command is not None:
+                command.keep_out_late(type(self), gate.policy)
+            gate.before_repos()
             if command is not None:
                 command.prepare(gate.policy)
 
@@ -121,6 +138,23 @@ class NodePluginCommand(dnf.cli.Command):
         """Keep standard output for the answer where that is for a program."""
         if self._document is not None and not self.opts.verbose:
             self.cli.redirect_logger(stdout=_SILENT, stderr=_SILENT)
+
+    def keep_out_late(self, own: type, policy: Policy) -> None:
+        """Stop other plugins that DNF has made already, which may have acted.
+
+        So it is where --enableplugin or an alias hides from ``read_config`` what this run is.
+        Raises Refused where the root would be changed.
+        """
+        from ovirt_node_plugin.packages import others
+        if policy.target.live:
+            return
+        started = {type(plugin) for plugin in self.base._plugins.plugins}
+        names = others.keep_out(own, policy.config.others_off, among=started)
+        if names:
+            error = others.late(names, str(policy.target.root))
+            if self.opts.subcommand in ("install", "remove", "upgrade"):
+                raise error
+            logger.warning("%s.\n%s", error.message, error.hint)
 
     def prepare(self, policy: Policy) -> None:
         """Open what the command line names, before DNF reads its repositories."""
@@ -425,10 +459,26 @@ def _fail_closed() -> Iterator[None]:
 
 def _read_options(plugin: NodePlugin) -> Dict[str, str]:
     """Return the options of node-plugin.conf, from the folders where DNF looks for it."""
-    parser = plugin.read_config(plugin.base.conf)
+    return _main_options(plugin.read_config(plugin.base.conf))
+
+
+def _main_options(parser: Any) -> Dict[str, str]:
     if not parser.has_section("main"):
         return {}
     return {name: parser.get("main", name) for name in parser.options("main")}
+
+
+def _keep_others_out(own: type, conf: Any, parser: Any) -> None:
+    """Keep other plugins out of a run of our command on a root that is not this system."""
+    from pathlib import Path
+
+    from ovirt_node_plugin.config import read_others_off
+    from ovirt_node_plugin.packages import others
+    from ovirt_node_plugin.target import is_running_system
+    if is_running_system(Path(conf.installroot)) or not others.is_asked(sys.argv[1:]):
+        return
+    names = others.keep_out(own, read_others_off(_main_options(parser)))
+    logger.debug("node-plugin: other plugins kept out: %s", ", ".join(names))
 
 
 __all__ = ["NodePlugin", "NodePluginCommand"]

@@ -8,6 +8,15 @@ from typing import Mapping, Tuple
 from .errors import UsageError
 from .library import FOLDERS
 
+# Plugins of dnf that act on the machine on which dnf runs, whatever root it works on, as
+# their sources show: they copy packages, run programs, change boot files, take snapshots or
+# report packages there, or write the machine's own repositories and locks into the root.
+OTHERS_OFF = (
+    "enabled-repos-upload", "etckeeper", "expired-pgp-keys", "generate-completion-cache",
+    "imgbased-persist", "kpatch", "local", "package-upload", "post-transaction-actions",
+    "pre-transaction-actions", "product-id", "rebuildinitrd", "rpmconf", "snapper",
+    "subscription-manager", "tracer", "tracer-upload", "versionlock")
+
 _YES = {"1", "yes", "true", "on"}
 _NO = {"0", "no", "false", "off"}
 
@@ -23,7 +32,9 @@ class Config:
     ``core_lists``: folders of core package lists.
     ``allowed_paths``: what becomes of files outside the allowed paths: ``enforce``,
     ``warn``, ``off``, or ``auto``: enforce on a node, warn on a host. ``path_lists``:
-    folders of the administrator's own rules for them.
+    folders of the administrator's own rules for them. ``others_off``: name globs of other
+    dnf plugins that take no part while ``dnf node-plugin`` works on a root other than the
+    running system.
     """
 
     bind_all: bool = True
@@ -33,6 +44,7 @@ class Config:
     core_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/core.d"),)
     allowed_paths: str = "auto"
     path_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/paths.d"),)
+    others_off: Tuple[str, ...] = OTHERS_OFF
 
 
 def read_config(options: Mapping[str, str]) -> Config:
@@ -54,7 +66,13 @@ def read_config(options: Mapping[str, str]) -> Config:
         library=_folders(options, "library", default.library),
         core_lists=_folders(options, "core_lists", default.core_lists),
         allowed_paths=paths,
-        path_lists=_folders(options, "path_lists", default.path_lists))
+        path_lists=_folders(options, "path_lists", default.path_lists),
+        others_off=read_others_off(options))
+
+
+def read_others_off(options: Mapping[str, str]) -> Tuple[str, ...]:
+    """Return the globs of ``others_off`` alone, which no value of another option spoils."""
+    return _words(options, "others_off", OTHERS_OFF)
 
 
 def _flag(options: Mapping[str, str], name: str, default: bool) -> bool:

@@ -16,7 +16,7 @@ from tests.program import Program
 pytestmark = pytest.mark.root
 
 
-def test_dnf_3_is_run() -> None:
+def test_dnf_3_is_run_with_no_plugin_but_ours() -> None:
     started: List[List[str]] = []
 
     def recorder(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
@@ -28,7 +28,8 @@ def test_dnf_3_is_run() -> None:
     (argv,) = started
     assert argv[0] == "dnf-3" and argv[1] in ("--config=/etc/dnf/dnf.conf", "--config=/dev/null")
     assert argv[2:] == [
-        "--installroot=/r", "--setopt=logdir=/var/cache/dnf", "--enablerepo=x", "node-plugin", "--json", "list", "--", "a"]
+        "--installroot=/r", "--setopt=logdir=/var/cache/dnf", "--disableplugin=*",
+        "--enableplugin=node_plugin", "--enablerepo=x", "node-plugin", "--json", "list", "--", "a"]
 
 
 def refused(program: Program, root: Path, *words: str, status: int = 1) -> str:

@@ -1,7 +1,8 @@
 """``dnf node-plugin`` run as a program in an image's root.
 
 So a merge goes by the same code, configuration and hooks as the command does, in a
-process whose memory and locks end with it. DNF takes a root for its own: it reads its
+process whose memory and locks end with it. Every plugin of DNF but ours is off: others act
+on this machine, whatever the root is. DNF takes a root for its own: it reads its
 configuration there, and follows its links. So it gets this machine's configuration, and no
 root in which something leads out.
 """
@@ -80,10 +81,12 @@ class Dnf:
     def _argv(self, root: Path, subcommand: str, names: Sequence[str],
               *more: str) -> List[StrPath]:
         # DNF 4 by its own name: on Fedora 41 and later dnf is DNF 5, which loads none of its
-        # plugins
+        # plugins. A plugin that is enabled by the name of its file is off all the
+        # same where its configuration says enabled=0.
         return ["dnf-3",
                 f"--config={_CONFIG if os.path.exists(_CONFIG) else os.devnull}",
-                f"--installroot={root}", f"--setopt=logdir=/{CACHE}", *self.options,
+                f"--installroot={root}", f"--setopt=logdir=/{CACHE}", "--disableplugin=*",
+                "--enableplugin=node_plugin", *self.options,
                 "node-plugin", *more, subcommand, "--", *names]
 
 

@@ -25,11 +25,12 @@ def test_every_option_has_its_effect() -> None:
     config = read_config({
         "enabled": "1", "node_policy": " Plugins ", "live": "Yes", "live_allow": "a*, b  c",
         "library": "/one /two", "core_lists": "/lists", "allowed_paths": "Warn",
-        "path_lists": "/paths"})
+        "path_lists": "/paths", "others_off": "snapper, *-upload"})
     assert config == Config(
         bind_all=False, live=True, live_allow=("a*", "b", "c"),
         library=(Path("/one"), Path("/two")), core_lists=(Path("/lists"),),
-        allowed_paths="warn", path_lists=(Path("/paths"),))
+        allowed_paths="warn", path_lists=(Path("/paths"),),
+        others_off=("snapper", "*-upload"))
 
 
 def test_an_empty_list_lets_nothing_through() -> None:
@@ -57,5 +58,5 @@ def test_the_shipped_file_shows_each_option_with_its_default() -> None:
         if equals and " " not in name:
             shown[name] = value
     assert set(shown) == {"enabled", "node_policy", "live", "live_allow", "library", "core_lists",
-                          "allowed_paths", "path_lists"}
+                          "allowed_paths", "path_lists", "others_off"}
     assert read_config(shown) == Config()

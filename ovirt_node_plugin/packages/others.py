@@ -1,0 +1,78 @@
+"""Other dnf plugins, kept from acting while ``dnf node-plugin`` works on another root.
+
+DNF loads every plugin that the machine has. Some act on that machine whatever the
+installroot is, and RHEL's subscription-manager writes into the installroot as soon as it
+is made. DNF has no documented way to unload a plugin. So the hooks of its class, which are
+documented, are replaced by those of dnf.Plugin, which do nothing. That works before a
+plugin is made and after it.
+"""
+from __future__ import annotations
+
+import fnmatch
+from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence
+
+import dnf
+import dnf.cli.option_parser
+
+from ..errors import Refused
+
+COMMAND = "node-plugin"
+# dnf.Plugin's methods that DNF calls; "Plugin Interface" in DNF's API reference.
+_HOOKS = ("__init__", "pre_config", "config", "sack", "resolved", "pre_transaction",
+          "transaction")
+
+
+def is_asked(argv: Sequence[str]) -> bool:
+    """Return whether the arguments of dnf, as its own parser reads them, name the command."""
+    try:
+        found, _ = _Parser().parse_known_args(list(argv))
+    except ValueError:
+        return False
+    return getattr(found, "command", None) == COMMAND
+
+
+def keep_out(own: type, globs: Iterable[str], *,
+             among: Optional[Collection[type]] = None) -> List[str]:
+    """Replace the hooks of plugin classes whose names match one of ``globs``; return the names.
+
+    ``own`` is left alone, as is what was replaced before, and what is not ``among`` those
+    classes, None for all.
+    """
+    found = [cls for cls in _plugins() if cls is not own and _matches(cls, globs)
+             and "kept_out" not in vars(cls) and (among is None or cls in among)]
+    for cls in found:
+        for hook in _HOOKS:
+            setattr(cls, hook, getattr(dnf.Plugin, hook))
+        cls.kept_out = True
+    return sorted(str(cls.name) for cls in found)
+
+
+def late(names: Sequence[str], root: str) -> Refused:
+    """Return the error for plugins that were started before they could be kept out."""
+    one = len(names) == 1
+    return Refused(
+        f"dnf started the plugin{'' if one else 's'} {', '.join(names)} before node-plugin could"
+        f" stop {'it' if one else 'them'}; {'it' if one else 'they'} may have changed files of"
+        f" this machine and in {root}",
+        hint="Run the command again with " + " ".join(
+            f"--disableplugin={name}" for name in names) + ".")
+
+
+def _plugins() -> Iterator[Any]:
+    """Yield the plugin classes that DNF loads: the direct subclasses of dnf.Plugin."""
+    yield from dnf.Plugin.__subclasses__()
+
+
+def _matches(cls: Any, globs: Iterable[str]) -> bool:
+    """Return whether a plugin's name, or its file's, matches; - and _ are the same."""
+    names = {str(cls.name).replace("_", "-"),
+             cls.__module__.rpartition(".")[2].replace("_", "-")}
+    return any(fnmatch.fnmatchcase(name, glob.replace("_", "-"))
+               for name in names for glob in globs)
+
+
+class _Parser(dnf.cli.option_parser.OptionParser):
+    """DNF's parser of a command line, which raises ValueError instead of ending the program."""
+
+    def error(self, msg: str) -> Any:
+        raise ValueError(msg)

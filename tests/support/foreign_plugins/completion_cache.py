@@ -1,0 +1,24 @@
+"""As generate_completion_cache of dnf-plugins-core: plugins/generate_completion_cache.py.
+
+When metadata is loaded it writes the names of all packages into a cache of the machine.
+"""
+from __future__ import annotations
+
+from typing import Any
+
+import dnf
+
+from tests.support.foreign_plugins import note
+
+
+class BashCompletionCache(dnf.Plugin):
+    """Lists what the root is offered as what the machine is."""
+
+    name = "generate_completion_cache"
+
+    def __init__(self, base: Any, cli: Any) -> None:
+        super().__init__(base, cli)
+        self.base = base
+
+    def sack(self) -> None:
+        note("packages.db", f"{len(self.base.sack.query().available())} packages")
