@@ -11,9 +11,9 @@ from .. import __version__, journal
 from ..changes import Change
 from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ..files import locked
-from ..packages.policy import live_refusal
 from ..packages.session import PackageChange, Session
 from ..paths import is_inside_any, real_places, resolve_inside
+from ..refusals import live_refusal
 from ..registry import MANIFESTS, REGISTRY, inventory_path
 from ..run import Runner
 from ..settings.engine import live

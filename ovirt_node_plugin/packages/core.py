@@ -1,102 +1,12 @@
-"""Core packages: which they are, kept out of the solve, checked after it."""
+"""Core packages of DNF's sack: kept out of the solve, checked after it."""
 from __future__ import annotations
 
-import fnmatch
-import functools
-import re
-from dataclasses import dataclass
-from pathlib import Path
-from typing import (
-    Any, Collection, Dict, FrozenSet, Iterable, List, Optional, Pattern, Sequence, Set, Tuple,
-)
+from typing import Any, Collection, Dict, List, Optional, Sequence
 
 import dnf.transaction
 import hawkey
 
-from ..errors import UsageError
-from ..paths import read_small
-
-
-@dataclass(frozen=True)
-class CoreRules:
-    """What is core in one root.
-
-    ``patterns`` are globs of package names; ``claims`` the NEVRAs that registry
-    records claim; ``everything`` says that every other installed package is core
-    as well, as it is on a node; ``free`` are globs of names that never are, and
-    that may replace what is.
-    """
-
-    patterns: Tuple[str, ...]
-    claims: FrozenSet[str] = frozenset()
-    everything: bool = False
-    free: Tuple[str, ...] = ()
-
-    def named(self, name: str) -> bool:
-        """Say if the lists name the package ``name``."""
-        return _matches(name, self.patterns) and not self.is_free(name)
-
-    def is_free(self, name: str) -> bool:
-        """Say if the package ``name`` may always change."""
-        return _matches(name, self.free)
-
-    def is_core(self, package: Any) -> bool:
-        """Say if the installed ``package`` of DNF's sack is core."""
-        if self.is_free(package.name):
-            return False
-        return self.named(package.name) or (self.everything and str(package) not in self.claims)
-
-
-@dataclass(frozen=True)
-class CoreChange:
-    """One change of a core package in a solved transaction.
-
-    ``action`` is ``upgrade``, ``downgrade``, ``reinstall``, ``remove``,
-    ``obsolete`` or ``install``; ``has`` and ``offers`` are ``name-version-release``
-    with the epoch where there is one, empty if there is none; ``nevra`` is the
-    package that would arrive or, without one, that would leave; ``repo`` the id
-    of the repository that offers it.
-    """
-
-    action: str
-    name: str
-    has: str
-    offers: str
-    nevra: str
-    repo: str
-
-    def text(self) -> str:
-        """Return the change as a line for people."""
-        if self.action in ("remove", "obsolete"):
-            return f"{self.action} {self.has}"
-        source = f" from {self.repo}" if self.repo else ""
-        if not self.has:
-            return f"install {self.offers}{source}"
-        return f"{self.action} {self.has} to {self.offers}{source}"
-
-
-def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str, ...]:
-    """Return the globs in all ``*.conf`` files of ``folders``, sorted.
-
-    Raises UsageError for a file that cannot be read, or if there is none where
-    one is ``needed``: without its lists, core packages would be open to change.
-    """
-    found: Set[str] = set()
-    places = list(folders)
-    files = [path for folder in places for path in sorted(folder.glob("*.conf"))]
-    if needed and not files:
-        raise UsageError("there is no list of core packages in "
-                         + ", ".join(map(str, places)),
-                         hint="Install ovirt-node-plugin again, or put a *.conf file there;"
-                              " it may be empty.")
-    for path in files:
-        try:
-            lines = read_small(path).decode().splitlines()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise UsageError(f"the core package list {path} cannot be read: {exc}",
-                             hint="Make it a readable text file, or take it away.") from exc
-        found.update(line.partition("#")[0].strip() for line in lines)
-    return tuple(sorted(found - {""}))
+from ..core_rules import CoreChange, CoreRules
 
 
 def exclude(base: Any, rules: CoreRules, *,
@@ -231,12 +141,3 @@ def _obsoleted(base: Any, item: Any) -> Sequence[Any]:
 
 def _installed_core(base: Any, rules: CoreRules) -> List[Any]:
     return [package for package in base.sack.query().installed() if rules.is_core(package)]
-
-
-def _matches(name: str, patterns: Tuple[str, ...]) -> bool:
-    return _expression(patterns).fullmatch(name) is not None
-
-
-@functools.lru_cache(maxsize=8)
-def _expression(patterns: Tuple[str, ...]) -> Pattern[str]:
-    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")

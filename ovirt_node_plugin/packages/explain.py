@@ -7,15 +7,16 @@ import dnf.exceptions
 import dnf.transaction
 import hawkey
 
-from ..errors import NeedsNewerImage, NodePluginError, UnmetDependency
+from ..core_rules import CoreChange, CoreRules
+from ..errors import NodePluginError, UnmetDependency
+from ..refusals import needs_newer
 from ..target import Target
 from . import core
 
-TAKES_AWAY = ("remove", "obsolete", "replace", "reinstall", "downgrade")
 _MOST_PACKAGES = 500
 
 
-def refusal(base: Any, *, target: Target, subject: str, rules: core.CoreRules,
+def refusal(base: Any, *, target: Target, subject: str, rules: CoreRules,
             mark: Callable[[], None], problem: str, names: Sequence[str] = (),
             repos_off: Sequence[str] = ()) -> NodePluginError:
     """Return the error that says why the first solve failed.
@@ -43,38 +44,7 @@ def refusal(base: Any, *, target: Target, subject: str, rules: core.CoreRules,
                        first=_wanted_by_others(base, found))
 
 
-def needs_newer(subject: str, target: Target, found: Sequence[core.CoreChange],
-                lines: Sequence[str], *, first: Sequence[str] = (),
-                hint: str = "") -> NeedsNewerImage:
-    """Return the refusal that names the core packages ``found``, with ``lines`` of reasons.
-
-    ``first`` are the names of those that ask for the rest; ``hint`` takes the place
-    of the usual next step.
-    """
-    what = "image" if target.is_node else "system"
-    kind = "other" if any(change.action in TAKES_AWAY for change in found) else "newer"
-    text = (f"{subject} cannot go into {target.name}: it needs {kind} core packages than this"
-            f" {what} has.")
-    body = "".join(f"\n  {line}" for line in dict.fromkeys(lines))
-    return NeedsNewerImage(text + body, hint=hint or next_step(target, found, first=first),
-                           packages=[change.nevra for change in found])
-
-
-def next_step(target: Target, found: Sequence[core.CoreChange], *,
-              first: Sequence[str] = ()) -> str:
-    """Return what the administrator does about core packages, on this target."""
-    newer = [change.name for change in found if change.action not in TAKES_AWAY]
-    if target.is_node:
-        if len(newer) == len(found):
-            return "You need a newer Node ISO."
-        return "You need a newer Node ISO, or a version of the plugin that leaves these alone."
-    names = " ".join(dict.fromkeys(name for name in newer if not first or name in first))
-    if names:
-        return f"Update {names} first: dnf upgrade {names}"
-    return "Ask the plugin's vendor for a version that leaves these packages alone."
-
-
-def _reasons(base: Any, found: Sequence[core.CoreChange], target: Target) -> List[str]:
+def _reasons(base: Any, found: Sequence[CoreChange], target: Target) -> List[str]:
     """Return a line for each core package: who asks for it, what is there, what is offered.
 
     What arriving packages that are not core ask for comes first.
@@ -96,7 +66,7 @@ def _reasons(base: Any, found: Sequence[core.CoreChange], target: Target) -> Lis
     return lines[False] + lines[True]
 
 
-def _wanted_by_others(base: Any, found: Sequence[core.CoreChange]) -> List[str]:
+def _wanted_by_others(base: Any, found: Sequence[CoreChange]) -> List[str]:
     """Return the names of those core packages that packages ask for which are none."""
     names = {change.name for change in found}
     others = [item.pkg for item in base.transaction
@@ -105,7 +75,7 @@ def _wanted_by_others(base: Any, found: Sequence[core.CoreChange]) -> List[str]:
 
 
 def _askers(base: Any, arriving: Sequence[Any],
-            change: core.CoreChange) -> List[Tuple[Any, str, str]]:
+            change: CoreChange) -> List[Tuple[Any, str, str]]:
     """Return which of the ``arriving`` packages ask for ``change``, the verb, and for what."""
     found: List[Tuple[Any, str, str]] = []
     gone = base.sack.query().installed().filter(name=change.name)

@@ -7,14 +7,12 @@ from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 from .. import registry
 from ..bundle import Bundle
 from ..config import Config
+from ..core_rules import CoreChange, CoreRules, read_rules
 from ..descriptor import METADATA_TYPE
 from ..errors import NodePluginError
 from ..library import repo_files
-from ..paths import resolve_inside
 from ..target import Target, find_rpmdb, identify
 from . import core, refuse, repos, rpmdb, start
-
-live_refusal = refuse.live_refusal
 
 _OFF = "plugin repo, not named in this run"
 _OFF_NODE = "not named in this run"
@@ -38,11 +36,11 @@ class Policy:
         self.explaining = False
         self.owners: Dict[str, str] = {}
         self.wanted: Set[str] = set()
-        self.left_out: List[core.CoreChange] = []
+        self.left_out: List[CoreChange] = []
         self._options = options
         self._reasons: Dict[str, str] = {}
         self._notes: List[str] = []
-        self._rules: Optional[core.CoreRules] = None
+        self._rules: Optional[CoreRules] = None
         self._target: Optional[Target] = None
         self._system_ids: Optional[Dict[str, str]] = None
         self._folders: Dict[str, Path] = {}
@@ -57,17 +55,10 @@ class Policy:
         return self._target
 
     @property
-    def rules(self) -> core.CoreRules:
+    def rules(self) -> CoreRules:
         """What is core in this root."""
         if self._rules is None:
-            root = self.target.root
-            patterns = core.read_patterns(self.config.core_lists)
-            if not self.target.live:
-                patterns += core.read_patterns(
-                    [resolve_inside(root, str(folder)) for folder in self.config.core_lists],
-                    needed=False)
-            self._rules = core.CoreRules(patterns, registry.claims(root), self.target.is_node,
-                                         self._free())
+            self._rules = read_rules(self.target, self.config.core_lists, free=self._free())
         return self._rules
 
     def _free(self) -> Tuple[str, ...]:

@@ -2,22 +2,20 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Any, Dict, List, Optional, Protocol, Sequence
+from typing import Any, List, Optional, Protocol, Sequence
 
 import dnf.transaction
 
-from .. import journal, registry
+from .. import refusals
 from ..config import Config
+from ..core_rules import CoreChange, CoreRules
 from ..errors import Refused
 from ..target import Target
-from . import core, explain, modules
+from . import core, modules
 
 _UPGRADES = ("upgrade", "update", "up", "distro-sync", "distrosync", "dsync", "downgrade")
 _REMOVALS = ("remove", "erase", "rm", "autoremove", "autoerase", "swap", "history", "hist")
 _SHOWN = 3
-
-_BUILDERS = ("If you build images with dnf, set node_policy = plugins in"
-             " /etc/dnf/plugins/node-plugin.conf.")
 
 
 class Policy(Protocol):
@@ -26,13 +24,13 @@ class Policy(Protocol):
     base: Any
     config: Config
     plugin_run: bool
-    left_out: List[core.CoreChange]
+    left_out: List[CoreChange]
 
     @property
     def target(self) -> Target: ...
 
     @property
-    def rules(self) -> core.CoreRules: ...
+    def rules(self) -> CoreRules: ...
 
     @property
     def binds_all(self) -> bool: ...
@@ -52,26 +50,16 @@ def check(policy: Policy, *, options: Any, scope: Optional[Sequence[str]]) -> No
             _refuse_asked(policy, options)
         return
     if plain:
-        _refuse_pending(policy.target)
+        refusals.refuse_pending(policy.target)
     _refuse_live(policy)
     if plain and scope is None:
         _refuse_claimed(policy)
     if scope is None or scope:
         found = core.changes(base, policy.rules, repos=scope)
         if found:
-            raise explain.needs_newer("This transaction", policy.target, found,
+            raise refusals.needs_newer("This transaction", policy.target, found,
                                       [change.text() for change in found],
                                       hint=_hint(policy, found) if plain else "")
-
-
-def live_refusal(target: Target) -> Refused:
-    """Return the refusal to change a booted node, with the way to do it offline."""
-    return Refused(
-        f"this is a booted {target.name}; its packages are not changed while it runs,"
-        " since the next image upgrade would lose them.",
-        hint="Put the plugin into the image: unpack it, for example in /mnt/node, run"
-             " dnf node-plugin install NAME --installroot=/mnt/node, and deploy that image."
-             " Or set live = yes in /etc/dnf/plugins/node-plugin.conf.")
 
 
 def takes_away(options: Any) -> bool:
@@ -104,10 +92,10 @@ def left_out_note(policy: Policy, options: Any) -> str:
         what += f". Left out of repo {repos}: {', '.join(names[:_SHOWN])}{more}"
     elif not getattr(options, "allowerasing", False) or not policy.binds_all:
         return ""
-    return f"{what}. {_hint(policy, shown) or explain.next_step(policy.target, shown)}"
+    return f"{what}. {_hint(policy, shown) or refusals.next_step(policy.target, shown)}"
 
 
-def is_asked(change: core.CoreChange, words: Sequence[str]) -> bool:
+def is_asked(change: CoreChange, words: Sequence[str]) -> bool:
     """Say if one of ``words`` is a name, a glob of names, or a NEVRA of ``change``'s package."""
     arch = change.nevra.rpartition(".")[2]
     forms = (change.name, f"{change.name}.{arch}", change.offers, change.nevra,
@@ -115,11 +103,8 @@ def is_asked(change: core.CoreChange, words: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(form, word) for word in words for form in forms)
 
 
-def _hint(policy: Policy, found: Sequence[core.CoreChange]) -> str:
-    """Return what to do on a node where a newer ISO is not the answer, else nothing."""
-    if policy.binds_all and not any(change.action in ("upgrade", "install") for change in found):
-        return f"An image keeps every package that it is made of. {_BUILDERS}"
-    return ""
+def _hint(policy: Policy, found: Sequence[CoreChange]) -> str:
+    return refusals.builders_hint(found) if policy.binds_all else ""
 
 
 def _refuse_asked(policy: Policy, options: Any) -> None:
@@ -130,7 +115,7 @@ def _refuse_asked(policy: Policy, options: Any) -> None:
     asked = [change for change in policy.left_out
              if change.action == "upgrade" and is_asked(change, words)]
     if asked:
-        raise explain.needs_newer("This transaction", policy.target, asked,
+        raise refusals.needs_newer("This transaction", policy.target, asked,
                                   [change.text() for change in asked],
                                   hint=_hint(policy, asked))
 
@@ -141,15 +126,7 @@ def _refuse_modules(policy: Policy) -> None:
         raise Refused(
             "\n  ".join([f"core packages of {policy.target.name} come from a module, whose state"
                          " stays as it is:", *found]),
-            hint=f"You need a newer Node ISO for another stream. {_BUILDERS}")
-
-
-def _refuse_pending(target: Target) -> None:
-    if journal.pending(target.root):
-        where = "" if target.live else f" --installroot={target.root}"
-        raise Refused(
-            f"a change of plugins in {target.root} was interrupted and waits",
-            hint=f"Run: dnf node-plugin verify{where}. It undoes that change first.")
+            hint=f"You need a newer Node ISO for another stream. {refusals.BUILDERS}")
 
 
 def _refuse_live(policy: Policy) -> None:
@@ -163,7 +140,7 @@ def _refuse_live(policy: Policy) -> None:
                 and str(item.pkg) not in replaced]
     if not all(any(fnmatch.fnmatchcase(name, glob) for glob in policy.config.live_allow)
                for name in changed):
-        raise live_refusal(policy.target)
+        raise refusals.live_refusal(policy.target)
 
 
 def _replaced(base: Any, globs: Sequence[str]) -> List[str]:
@@ -176,20 +153,6 @@ def _replaced(base: Any, globs: Sequence[str]) -> List[str]:
 
 def _refuse_claimed(policy: Policy) -> None:
     """Refuse what changes a plugin's packages behind its record's back."""
-    gone = {str(item.pkg) for item in policy.base.transaction
-            if item.action in dnf.transaction.BACKWARD_ACTIONS} & policy.rules.claims
-    if not gone:
-        return
-    owners: Dict[str, List[str]] = {}
-    for name, record in registry.read_registry(policy.target.root).records.items():
-        mine = [package.nevra for package in record.packages if package.nevra in gone]
-        if mine:
-            owners[name] = mine
-    where = "" if policy.target.live else f" --installroot={policy.target.root}"
-    names = " ".join(owners)
-    raise Refused(
-        "\n  ".join(["packages of plugins change with their plugins only:",
-                     *(f"{nevra} belongs to plugin {name}"
-                       for name, nevras in owners.items() for nevra in nevras)]),
-        hint=f"Run: dnf node-plugin remove {names}{where}"
-             f" (or dnf node-plugin upgrade {names}{where}).")
+    refusals.refuse_claimed(policy.target, policy.rules.claims.intersection(
+        str(item.pkg) for item in policy.base.transaction
+        if item.action in dnf.transaction.BACKWARD_ACTIONS))

@@ -1,0 +1,121 @@
+"""Core packages: which they are in a root. What asks this may be any dnf, or none."""
+from __future__ import annotations
+
+import fnmatch
+import functools
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, FrozenSet, Iterable, Pattern, Sequence, Set, Tuple
+
+from . import registry
+from .errors import UsageError
+from .paths import read_small, resolve_inside
+from .target import Target
+
+
+@dataclass(frozen=True)
+class CoreRules:
+    """What is core in one root.
+
+    ``patterns`` are globs of package names; ``claims`` the NEVRAs that registry
+    records claim; ``everything`` says that every other installed package is core
+    as well, as it is on a node; ``free`` are globs of names that never are, and
+    that may replace what is.
+    """
+
+    patterns: Tuple[str, ...]
+    claims: FrozenSet[str] = frozenset()
+    everything: bool = False
+    free: Tuple[str, ...] = ()
+
+    def named(self, name: str) -> bool:
+        """Return whether the lists name the package ``name``."""
+        return _matches(name, self.patterns) and not self.is_free(name)
+
+    def is_free(self, name: str) -> bool:
+        """Return whether the package ``name`` may always change."""
+        return _matches(name, self.free)
+
+    def is_core(self, package: Any) -> bool:
+        """Return whether an installed package is core; ``str(package)`` is its NEVRA.
+
+        The NEVRA is as DNF writes it, without an epoch of 0.
+        """
+        if self.is_free(package.name):
+            return False
+        return self.named(package.name) or (self.everything and str(package) not in self.claims)
+
+
+@dataclass(frozen=True)
+class CoreChange:
+    """One change of a core package in a solved transaction.
+
+    ``action`` is ``upgrade``, ``downgrade``, ``reinstall``, ``remove``,
+    ``obsolete`` or ``install``; ``has`` and ``offers`` are ``name-version-release``
+    with the epoch where there is one, empty if there is none; ``nevra`` is the
+    package that would arrive or, without one, that would leave; ``repo`` the id
+    of the repository that offers it.
+    """
+
+    action: str
+    name: str
+    has: str
+    offers: str
+    nevra: str
+    repo: str
+
+    def text(self) -> str:
+        """Return the change as a line for people."""
+        if self.action in ("remove", "obsolete"):
+            return f"{self.action} {self.has}"
+        source = f" from {self.repo}" if self.repo else ""
+        if not self.has:
+            return f"install {self.offers}{source}"
+        return f"{self.action} {self.has} to {self.offers}{source}"
+
+
+def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str, ...]:
+    """Return the globs in all ``*.conf`` files of ``folders``, sorted.
+
+    Raises UsageError for a file that cannot be read, or if there is none where
+    one is ``needed``: without its lists, core packages would be open to change.
+    """
+    found: Set[str] = set()
+    places = list(folders)
+    files = [path for folder in places for path in sorted(folder.glob("*.conf"))]
+    if needed and not files:
+        raise UsageError("there is no list of core packages in "
+                         + ", ".join(map(str, places)),
+                         hint="Install ovirt-node-plugin again, or put a *.conf file there;"
+                              " it may be empty.")
+    for path in files:
+        try:
+            lines = read_small(path).decode().splitlines()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise UsageError(f"the core package list {path} cannot be read: {exc}",
+                             hint="Make it a readable text file, or take it away.") from exc
+        found.update(line.partition("#")[0].strip() for line in lines)
+    return tuple(sorted(found - {""}))
+
+
+def read_rules(target: Target, lists: Sequence[Path], *, free: Tuple[str, ...] = ()) -> CoreRules:
+    """Return what is core in the root of ``target``.
+
+    ``lists`` are the folders of core package lists, read on this machine and in the root;
+    ``free`` are globs of names that are never core. Raises as ``read_patterns``.
+    """
+    patterns = read_patterns(lists)
+    if not target.live:
+        patterns += read_patterns(
+            [resolve_inside(target.root, str(folder)) for folder in lists], needed=False)
+    return CoreRules(patterns, registry.claims(target.root), target.is_node, free)
+
+
+def _matches(name: str, patterns: Tuple[str, ...]) -> bool:
+    return _expression(patterns).fullmatch(name) is not None
+
+
+@functools.lru_cache(maxsize=8)
+def _expression(patterns: Tuple[str, ...]) -> Pattern[str]:
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns) or r"(?!)")

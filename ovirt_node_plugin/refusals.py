@@ -1,0 +1,89 @@
+"""What transactions are refused for, in words; which dnf asks makes no difference."""
+from __future__ import annotations
+
+from typing import Collection, Dict, List, Sequence
+
+from . import journal, registry
+from .core_rules import CoreChange
+from .errors import NeedsNewerImage, Refused
+from .target import Target
+
+TAKES_AWAY = ("remove", "obsolete", "replace", "reinstall", "downgrade")
+BUILDERS = ("If you build images with dnf, set node_policy = plugins in"
+            " /etc/dnf/plugins/node-plugin.conf.")
+
+
+def live_refusal(target: Target) -> Refused:
+    """Return the refusal to change a booted node, with the way to do it offline."""
+    return Refused(
+        f"this is a booted {target.name}; its packages are not changed while it runs,"
+        " since the next image upgrade would lose them.",
+        hint="Put the plugin into the image: unpack it, for example in /mnt/node, run"
+             " dnf node-plugin install NAME --installroot=/mnt/node, and deploy that image."
+             " Or set live = yes in /etc/dnf/plugins/node-plugin.conf.")
+
+
+def needs_newer(subject: str, target: Target, found: Sequence[CoreChange],
+                lines: Sequence[str], *, first: Sequence[str] = (),
+                hint: str = "") -> NeedsNewerImage:
+    """Return the refusal that names the core packages ``found``, with ``lines`` of reasons.
+
+    ``first`` are the names of those that ask for the rest; ``hint`` takes the place
+    of the usual next step.
+    """
+    what = "image" if target.is_node else "system"
+    kind = "other" if any(change.action in TAKES_AWAY for change in found) else "newer"
+    text = (f"{subject} cannot go into {target.name}: it needs {kind} core packages than this"
+            f" {what} has.")
+    body = "".join(f"\n  {line}" for line in dict.fromkeys(lines))
+    return NeedsNewerImage(text + body, hint=hint or next_step(target, found, first=first),
+                           packages=[change.nevra for change in found])
+
+
+def next_step(target: Target, found: Sequence[CoreChange], *,
+              first: Sequence[str] = ()) -> str:
+    """Return what the administrator does about core packages, on this target."""
+    newer = [change.name for change in found if change.action not in TAKES_AWAY]
+    if target.is_node:
+        if len(newer) == len(found):
+            return "You need a newer Node ISO."
+        return "You need a newer Node ISO, or a version of the plugin that leaves these alone."
+    names = " ".join(dict.fromkeys(name for name in newer if not first or name in first))
+    if names:
+        return f"Update {names} first: dnf upgrade {names}"
+    return "Ask the plugin's vendor for a version that leaves these packages alone."
+
+
+def builders_hint(found: Sequence[CoreChange]) -> str:
+    """Return what to do on a node where a newer ISO is not the answer, else nothing."""
+    if not any(change.action in ("upgrade", "install") for change in found):
+        return f"An image keeps every package that it is made of. {BUILDERS}"
+    return ""
+
+
+def refuse_pending(target: Target) -> None:
+    """Raise Refused while an interrupted change of plugins waits in the root."""
+    if journal.pending(target.root):
+        where = "" if target.live else f" --installroot={target.root}"
+        raise Refused(
+            f"a change of plugins in {target.root} was interrupted and waits",
+            hint=f"Run: dnf node-plugin verify{where}. It undoes that change first.")
+
+
+def refuse_claimed(target: Target, gone: Collection[str]) -> None:
+    """Raise Refused if there are NEVRAs in ``gone``: packages of plugins that would leave."""
+    if not gone:
+        return
+    owners: Dict[str, List[str]] = {}
+    for name, record in registry.read_registry(target.root).records.items():
+        mine = [package.nevra for package in record.packages if package.nevra in gone]
+        if mine:
+            owners[name] = mine
+    where = "" if target.live else f" --installroot={target.root}"
+    names = " ".join(owners)
+    raise Refused(
+        "\n  ".join(["packages of plugins change with their plugins only:",
+                     *(f"{nevra} belongs to plugin {name}"
+                       for name, nevras in owners.items() for nevra in nevras)]),
+        hint=f"Run: dnf node-plugin remove {names}{where}"
+             f" (or dnf node-plugin upgrade {names}{where}).")
