@@ -16,7 +16,8 @@ BINDIR      ?= /usr/bin
 MANDIR      ?= $(DATADIR)/man
 SITELIB     ?= $(shell $(PYTHON) -c 'import dnf; from pathlib import Path; print(Path(dnf.__file__).parent.parent)')
 PLUGINDIR   ?= $(shell $(PYTHON) -c 'import dnf.const; print(dnf.const.PLUGINPATH)')
-HOOKDIR     ?= /usr/libexec/vdsm/hooks
+LIBEXECDIR  ?= /usr/libexec
+HOOKDIR     ?= $(LIBEXECDIR)/vdsm/hooks
 INSTALL     ?= install -p
 
 BUILD    := $(CURDIR)/build
@@ -110,6 +111,11 @@ files:
 	$(INSTALL) -m 0644 man/*.8 $(DESTDIR)$(MANDIR)/man8/
 	$(INSTALL) -D -m 0755 vdsm-hooks/after_get_caps/50_node_plugins \
 	    $(DESTDIR)$(HOOKDIR)/after_get_caps/50_node_plugins
+	$(INSTALL) -D -m 0755 libexec/dnf5-policy $(DESTDIR)$(LIBEXECDIR)/$(NAME)/dnf5-policy
+	$(INSTALL) -D -m 0644 etc/dnf/libdnf5-plugins/actions.d/node-plugin.actions \
+	    $(DESTDIR)$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/node-plugin.actions
+	sed -i 's,:/usr/libexec/,:$(LIBEXECDIR)/,' \
+	    $(DESTDIR)$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/node-plugin.actions
 	$(INSTALL) -D -m 0644 completion/$(NAME).bash \
 	    $(DESTDIR)$(SYSCONFDIR)/bash_completion.d/$(NAME)
 

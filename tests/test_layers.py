@@ -34,7 +34,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("registry",),
     ("journal", "core_rules"),
     ("refusals",),
-    ("packages", "settings", "images"),
+    ("packages", "dnf5", "settings", "images"),
     ("capabilities",),
     ("operations",),
     ("imaging",),

@@ -16,11 +16,13 @@ import pytest
 
 TOP = Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
-MAIN, LIBRARY, PLUGIN, HOOK = (
+MAIN, LIBRARY, PLUGIN, DNF5, HOOK = (
     "ovirt-node-plugin", "python3-ovirt-node-plugin", "python3-dnf-plugin-node-plugin",
-    "vdsm-hook-node-plugins")
+    "dnf5-actions-node-plugin", "vdsm-hook-node-plugins")
 HOOK_FILE = "/usr/libexec/vdsm/hooks/after_get_caps/50_node_plugins"
 PROGRAM_FILE = "/usr/bin/ovirt-node-plugin"
+DNF5_FILE = "/usr/libexec/ovirt-node-plugin/dnf5-policy"
+ACTIONS = "/etc/dnf/libdnf5-plugins/actions.d/node-plugin.actions"
 MANUALS = ("man5/node-plugin.xml.5", "man5/ovirt.plugins.d.5", "man8/dnf-node-plugin.8",
            "man8/ovirt-node-plugin.8")
 
@@ -120,7 +122,7 @@ def root(packages: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     top = tmp_path_factory.mktemp("root")
     call(["dnf-3", "-y", "--noplugins", f"--installroot={top}", "--releasever=9",
           "--setopt=reposdir=/dev/null", f"--setopt=cachedir={work}/cache", "--nogpgcheck",
-          f"--repofrompath=own,{work.as_uri()}", "--repo=own", "install", MAIN])
+          f"--repofrompath=own,{work.as_uri()}", "--repo=own", "install", MAIN, DNF5])
     return top
 
 
@@ -129,7 +131,7 @@ def inside(root: Path, path: Path) -> Path:
 
 
 def test_one_version_everywhere(packages: Dict[str, Path]) -> None:
-    assert set(packages) == {MAIN, LIBRARY, PLUGIN, HOOK}
+    assert set(packages) == {MAIN, LIBRARY, PLUGIN, DNF5, HOOK}
     for path in packages.values():
         assert query(path, "--qf", "%{version}") == [version()]
 
@@ -146,13 +148,14 @@ def test_the_packages_ask_for_what_they_use(packages: Dict[str, Path]) -> None:
         LIBRARY: {"coreutils", "kmod", "procps-ng", "python3", "python3-dnf",
                   "python3-lxml", "python3-rpm", "rpm", "systemd", "util-linux", "zstd"},
         PLUGIN: {"python3-dnf", LIBRARY},
+        DNF5: {"/usr/bin/python3", "libdnf5-plugin-actions", LIBRARY},
         HOOK: {"/usr/bin/python3", "vdsm", LIBRARY},
     }
 
 
 def test_the_packages_of_one_build_go_together(packages: Dict[str, Path]) -> None:
     release = query(packages[MAIN], "--qf", "%{version}-%{release}")[0]
-    for name in (PLUGIN, HOOK):
+    for name in (PLUGIN, DNF5, HOOK):
         assert f"{LIBRARY} = {release}" in requires(packages[name])
     assert {f"{LIBRARY} = {release}", f"{PLUGIN} = {release}"} <= set(requires(packages[MAIN]))
 
@@ -161,14 +164,14 @@ def test_configuration_is_kept_when_it_was_changed(packages: Dict[str, Path]) ->
     kept = [line for path in packages.values() for line in query(path, "--configfiles") if line]
     core = [f"/etc/ovirt-node-plugin/core.d/{path.name}"
             for path in (TOP / "etc/ovirt-node-plugin/core.d").glob("*.conf")]
-    assert sorted(kept) == sorted(["/etc/dnf/plugins/node-plugin.conf", *core])
+    assert sorted(kept) == sorted([ACTIONS, "/etc/dnf/plugins/node-plugin.conf", *core])
 
 
 def test_rpmlint_finds_no_error(packages: Dict[str, Path]) -> None:
     # of the version in tools/requirements.txt, which tools/setup puts beside this Python
     said = call([str(Path(sys.executable).with_name("rpmlint")), "-r", f"{MAIN}.rpmlintrc",
                  f"{MAIN}.spec", *(str(path) for path in packages.values())], ok=range(256))
-    assert re.search(r"\b4 packages and 1 specfiles checked;", said), said
+    assert re.search(r"\b5 packages and 1 specfiles checked;", said), said
     # The first depends on the distribution that built the packages, the second is said of a
     # machine that lacks the locale en_US.UTF-8, which rpmlint sets.
     apart = ("unused-rpmlintrc-filter", "Failed to set locale")
@@ -289,6 +292,15 @@ def test_the_hook_comes_where_vdsm_is(root: Path, packages: Dict[str, Path]) -> 
                for line in query(packages[MAIN], "--recommends"))
 
 
+def test_the_policies_come_where_dnf5_is(root: Path, packages: Dict[str, Path]) -> None:
+    assert any(line.startswith(f"({DNF5} = ") and line.endswith(" if dnf5)")
+               for line in query(packages[MAIN], "--recommends"))
+    lines = [line for line in (root / ACTIONS.lstrip("/")).read_text().splitlines()
+             if line and not line.startswith("#")]
+    started = {line.rsplit(":", 1)[1].split()[0] for line in lines}
+    assert started == {DNF5_FILE} and all(" raise_error=1:" in line for line in lines)
+
+
 @pytest.mark.parametrize("manual", MANUALS)
 def test_manuals_are_where_man_looks(root: Path, manual: str) -> None:
     found = list((root / "usr/share/man").glob(manual + "*"))
@@ -309,7 +321,7 @@ def test_everything_is_roots_and_readable_by_all(root: Path, packages: Dict[str,
         for name in query(package, "-l"):
             info = inside(root, Path(name)).lstat()
             assert (info.st_uid, info.st_gid) == (0, 0), name
-            runs = stat.S_ISDIR(info.st_mode) or name in (HOOK_FILE, PROGRAM_FILE)
+            runs = stat.S_ISDIR(info.st_mode) or name in (HOOK_FILE, PROGRAM_FILE, DNF5_FILE)
             want = 0o755 if runs else 0o644
             assert stat.S_IMODE(info.st_mode) == want, name
 
@@ -321,10 +333,12 @@ def test_the_program_starts_where_it_is_installed(root: Path) -> None:
     assert re.fullmatch(r"ovirt-node-plugin [\d.]+\n", said)
 
 
-def test_what_the_readme_installs_is_all_but_the_hook(packages: Dict[str, Path]) -> None:
+def test_what_the_readme_installs_needs_neither_vdsm_nor_dnf5(
+        packages: Dict[str, Path]) -> None:
     (names,) = re.findall(r"^dnf -y install build/rpms/(\S+)$",
                           (TOP / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     build = packages[MAIN].parent.parent
     found = call(["bash", "-c", f"printf '%s\\n' {names}"], cwd=build).splitlines()
     assert sorted(found) == sorted(
-        str(path.relative_to(build)) for name, path in packages.items() if name != HOOK)
+        str(path.relative_to(build)) for name, path in packages.items()
+        if name not in (HOOK, DNF5))

@@ -1,0 +1,145 @@
+"""What DNF 5's actions plugin is asked and told, and that every failure stops DNF."""
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin.core_rules import CoreRules
+from ovirt_node_plugin.dnf5 import policy, program
+from ovirt_node_plugin.dnf5.conversation import Conversation, Item, Package
+
+pytestmark = pytest.mark.unit
+
+
+def reply(**found: Any) -> str:
+    return json.dumps({"op": "reply", "status": "OK", "return": found}) + "\n"
+
+
+def started(hook: str, replies: str) -> Tuple[int, List[Dict[str, Any]]]:
+    """Run the program with what the actions plugin would reply; return what it asked."""
+    requests = io.StringIO()
+    status = program.main([hook], requests=requests, replies=io.StringIO(replies))
+    return status, [json.loads(line) for line in requests.getvalue().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration of its own, with an empty library and an empty list of core packages."""
+    (tmp_path / "core.conf").write_text("kernel*\n")
+    path = tmp_path / "node-plugin.conf"
+    path.write_text(f"[main]\nlibrary = {tmp_path / 'none'}\ncore_lists = {tmp_path}\n")
+    read = policy.read_options
+    monkeypatch.setattr(policy, "read_options", lambda: read(path))
+    return path
+
+
+def test_exactly_this_is_asked_and_told_of_repositories(tmp_path: Path) -> None:
+    plugins = tmp_path / "repo"
+    (plugins / "repodata").mkdir(parents=True)
+    (plugins / "repodata/repomd.xml").write_text('<data type="node-plugin">')
+    cached = tmp_path / "cache/cached-1234/repodata"
+    cached.mkdir(parents=True)
+    (cached / "repomd.xml").write_text('<data type="node-plugin">')
+
+    def pairs(**values: str) -> str:
+        return reply(keys_val=[{"key": key.replace("__", "."), "value": value}
+                               for key, value in values.items()])
+
+    status, asked = started("repos", "".join([
+        pairs(installroot=str(tmp_path)),
+        pairs(os__enabled="1", mine__enabled="1", cached__enabled="true", off__enabled="0"),
+        pairs(cachedir=str(tmp_path / "cache")),
+        pairs(os__baseurl="https://example.com/os", mine__baseurl=f"file://{plugins}"),
+        pairs(), pairs(), reply(actions_vars=[])]))
+    assert status == 0
+    assert [(one["op"], one["domain"], one["args"]) for one in asked] == [
+        ("get", "conf", {"key": "installroot"}), ("get", "conf", {"key": "*.enabled"}),
+        ("get", "conf", {"key": "cachedir"}), ("get", "conf", {"key": "*.baseurl"}),
+        ("set", "conf", {"key": "cached.enabled", "value": "0"}),
+        ("set", "conf", {"key": "mine.enabled", "value": "0"}),
+        ("set", "actions_vars", {"name": "node_plugin_repos", "value": "cached,mine"})]
+
+
+@pytest.mark.parametrize("hook", ["repos", "transaction"])
+@pytest.mark.parametrize("replies", [
+    "", "nonsense\n", "{}\n", reply(), json.dumps({"status": "ERROR", "message": "no"}) + "\n"])
+def test_whatever_is_replied_wrongly_stops_dnf(hook: str, replies: str) -> None:
+    status, asked = started(hook, replies)
+    assert status == 1
+    assert [one["op"] for one in asked] == ["get", "stop"] and asked[-1]["args"]["message"]
+
+
+def test_an_unknown_hook_and_a_wrong_option_stop_dnf(configuration: Path) -> None:
+    assert started("other", "")[1][-1]["op"] == "stop"
+    configuration.write_text("[main]\nlive = maybe\n")
+    status, asked = started("repos", "")
+    assert status == 1 and "live = 'maybe'" in asked[-1]["args"]["message"]
+    configuration.write_text("[main]\nenabled = 0\n")
+    assert started("repos", "") == (0, [])
+
+
+def item(name: str, action: str, repo: str = "os", evr: str = "2-1") -> Item:
+    return Item(Package(name, evr, f"{name}-{evr}.noarch", repo), action)
+
+
+CORE = CoreRules(("kernel*",), frozenset(["claimed-1-1.noarch"]), everything=True,
+                 free=("image*",))
+ROOT = [Package(name, "1-1", f"{name}-1-1.noarch", "@System")
+        for name in ("base", "claimed", "kernel", "image")]
+
+
+def changed(items: Sequence[Item], repos: Optional[Sequence[str]] = None) -> List[str]:
+    found = policy.changes(items, CORE, installed=lambda: ROOT,
+                           repos=None if repos is None else set(repos))
+    return [change.text() for change in found]
+
+
+@pytest.mark.parametrize("name, action", itertools.product(
+    ("base", "claimed", "kernel", "image", "new", "kernel-rt"), ("I", "U", "D", "R", "E", "O")))
+def test_each_change_of_a_core_package_is_found(name: str, action: str) -> None:
+    if action in ("U", "D", "R"):
+        items = [item(name, action), item(name, "O", evr="1-1")]
+    else:
+        items = [item(name, action, evr="1-1" if action in ("E", "O") else "2-1")]
+    # what is installed and no record claims is core, whatever its name
+    core = name in ("base", "kernel", "kernel-rt") or (name == "new" and action != "I")
+    words = {"U": "upgrade", "D": "downgrade", "R": "reinstall", "E": "remove",
+             "O": "obsolete", "I": "install"}
+    found = changed(items)
+    assert bool(found) == core, found
+    assert all(line.startswith(f"{words[action]} {name}-") for line in found)
+
+
+def test_what_a_free_package_obsoletes_may_go_and_nothing_else() -> None:
+    image = item("image", "I")
+    assert changed([image, item("base", "O", evr="1-1")]) == []
+    assert changed([image, item("base", "E", evr="1-1")]) == ["remove base-1-1"]
+    assert changed([item("new", "I"), item("base", "O", evr="1-1")]) == ["obsolete base-1-1"]
+
+
+def test_on_a_host_only_transactions_with_packages_of_plugins_are_bound() -> None:
+    upgrade = [item("kernel", "U"), item("kernel", "O", evr="1-1")]
+    assert changed(upgrade, repos=["vendor"]) == []
+    assert changed([*upgrade, item("agent", "I", "vendor")], repos=["vendor"]) == [
+        "upgrade kernel-1-1 to kernel-2-1 from os"]
+    assert changed([item("kernel-rt", "I", "vendor")], repos=["vendor"]) == [
+        "install kernel-rt-2-1 from vendor"]
+
+
+def test_packages_are_asked_for_with_what_the_rules_need() -> None:
+    requests = io.StringIO()
+    row = {"name": "a", "evr": "1:2-3", "nevra": "a-1:2-3.noarch", "repo_id": "os"}
+    talk = Conversation(requests, io.StringIO(
+        reply(packages=[row]) + reply(trans_packages=[{**row, "action": "I"}])))
+    (package,) = talk.installed()
+    (arriving,) = talk.transaction()
+    assert str(package) == "a-1:2-3.noarch" and arriving == Item(package, "I")
+    assert [json.loads(line)["args"] for line in requests.getvalue().splitlines()] == [
+        {"output": ["name", "evr", "nevra", "repo_id"], "filters": [{"key": "installed"}],
+         "params": [{"key": "IGNORE_EXCLUDES"}]},
+        {"output": ["name", "evr", "nevra", "repo_id", "action"]}]
