@@ -120,6 +120,20 @@ def read_os_release(root: Path) -> Dict[str, str]:
     return {}
 
 
+def el_major(root: Path) -> Optional[int]:
+    """Return which major version of EL, such as 9, the root is made of; None if it is no EL.
+
+    By PLATFORM_ID, ``platform:el9`` in os-release, else by VERSION_ID of a system that
+    calls itself like RHEL. A Node has the VERSION_ID of its distribution, ``9.1.2206.0``.
+    """
+    release = read_os_release(root)
+    found = re.fullmatch(r"platform:el(\d+)", release.get("PLATFORM_ID", ""))
+    if found is None and {"rhel", "centos"}.intersection(
+            [release.get("ID", ""), *release.get("ID_LIKE", "").split()]):
+        found = re.match(r"(\d+)(?:\.|$)", release.get("VERSION_ID", ""))
+    return int(found.group(1)) if found else None
+
+
 def find_rpmdb(root: Path) -> Optional[str]:
     """Return the folder of the root's own rpm database, relative to it, or None."""
     for name in _RPMDB_FOLDERS:

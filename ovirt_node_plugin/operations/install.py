@@ -16,8 +16,8 @@ from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
 from ..settings.model import Context
 from ..versions import compare
 from . import (
-    allowed_paths, change, conflicts, effects, leaving_out, noteworthy, outlook, recording,
-    requirements, solving, switching, taking_effect,
+    allowed_paths, change, conflicts, effects, leaving_out, majors, noteworthy, outlook,
+    recording, requirements, solving, switching, taking_effect,
 )
 from .books import Books, settings_of
 from .facts import facts_of
@@ -50,6 +50,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     actions = {bundle.descriptor.name: _action(bundle, books, session) for bundle in bundles}
     active = [bundle for bundle in bundles if actions[bundle.descriptor.name] != KEEP]
     requirements.check_before(active, target)
+    other_major = majors.check(target)
     packages = solving.solve(active, books, session)
     requirements.check_after(active, session, packages)
     packages = session.fetch(packages, download=download)
@@ -61,10 +62,12 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     change.refuse_full(target, space)
     kept = [outlook.kept(bundle.descriptor.name, books, source=bundle.source)
             for bundle in bundles if bundle not in active]
+    made = majors.account_notes(packages, jobs[0].context) if jobs else ()
     told = [outlook.action(job, jobs, packages, books) for job in jobs]
     return Installation(
         Plan("install", target, (*told, *kept), packages, session.table(),
-             (*_notes(packages), *allowed_paths.notes(disputed), *taking_effect.notes(target)),
+             (*other_major, *_notes(packages), *allowed_paths.notes(disputed), *made,
+              *taking_effect.notes(target)),
              outlook.signatures(packages, session.signers()), space,
              noteworthy.noteworthy(packages, target.root), disputed),
         jobs, books)
@@ -91,6 +94,7 @@ def carry_out(ready: Installation, session: Session, *,
         taking_effect.stop_units(packages, ready.jobs[0].context)
         taking_effect.expect(packages, ready.jobs[0].context)
         if packages:
+            majors.make_accounts(packages, ready.jobs[0].context)
             change.run_packages(session, displays, leave_out=leave_out)
         owned = change.package_paths(root, packages)
         left = opened.effects(

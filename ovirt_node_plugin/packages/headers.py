@@ -1,6 +1,8 @@
 """RPM headers as plain data: the files of a package, its scriptlets, who signed it."""
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import re
 import stat
@@ -24,6 +26,7 @@ _KEY = re.compile(r"[Kk]ey (?:ID|[Ff]ingerprint):? ([0-9a-f]{16,64})")
 _UNCHECKED = -1
 # Control characters of C0 and C1, and those that turn the direction of text
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_ACCOUNT = re.compile(r"(?:user|group|groupmember)\(.+\)")
 _MOST_FILES = 500_000
 _ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 
@@ -71,7 +74,9 @@ class Header:
 
     ``digest`` is that of the header itself, in hexadecimal, equal for two that are the
     same; ``signer`` the id of the signing key, 16 hexadecimal digits, empty without a
-    signature (which is not checked here); ``scriptlets`` names such as ``post``.
+    signature (which is not checked here); ``scriptlets`` names such as ``post``;
+    ``accounts`` the lines of sysusers.d(5) by which rpm 4.19 and later creates users and
+    groups before it unpacks the package.
     """
 
     nevra: str
@@ -79,6 +84,7 @@ class Header:
     signer: str
     scriptlets: Tuple[str, ...]
     files: Tuple[PackedFile, ...] = field(repr=False, default=())
+    accounts: Tuple[str, ...] = ()
 
 
 def read_header(path: Path) -> Header:
@@ -147,7 +153,7 @@ def nevra_of(raw: Any) -> str:
 
 def _header(raw: Any) -> Header:
     return Header(nevra_of(raw), digest_of(raw), _signer(raw), tuple(_scriptlets(raw)),
-                  _files(raw))
+                  _files(raw), tuple(_accounts(raw)))
 
 
 def digest_of(raw: Any) -> str:
@@ -165,6 +171,19 @@ def _signer(raw: Any) -> str:
         if match:
             return match.group(1)[-16:]
     return ""
+
+
+def _accounts(raw: Any) -> Iterable[str]:
+    """Yield the accounts in what a package provides: ``user(NAME) = LINE IN BASE64``.
+
+    See rpm-sysusers(7), "TECHNICAL DETAILS". The line is padded with NUL.
+    """
+    for name, version in zip(raw["providename"] or (), raw["provideversion"] or ()):
+        if _ACCOUNT.fullmatch(str(name)) and version:
+            with contextlib.suppress(ValueError):  # a version that is none of these
+                line = base64.b64decode(str(version), validate=True).decode().rstrip("\0")
+                if not _UNSHOWN.search(line):
+                    yield line
 
 
 def _scriptlets(raw: Any) -> Iterable[str]:

@@ -17,6 +17,7 @@ from ..errors import BadRoot, CommandError
 from ..paths import resolve_inside
 from ..run import Runner, StrPath, run
 from ..target import find_rpmdb, is_running_system, read_target
+from ..versions import compare
 from . import start
 
 
@@ -166,3 +167,17 @@ def _drop_stray(root: Path, name: str) -> None:
         # asked first, as listing is an access
         if _born_in_this_run(folder.parent, run) and not any(folder.parent.iterdir()):
             folder.parent.rmdir()
+
+
+def rpm_version() -> str:
+    """Return the version of this machine's rpm."""
+    return str(rpm.__version__)
+
+
+def creates_accounts() -> bool:
+    """Return whether this machine's rpm creates the accounts that packages declare.
+
+    It does since 4.19, by the program that the macro names; distributions can unset it.
+    """
+    return (compare(rpm_version(), "4.19") >= 0
+            and bool(rpm.expandMacro("%{?__systemd_sysusers}")))

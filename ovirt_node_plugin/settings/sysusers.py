@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Dict, Tuple
+from typing import Dict, Sequence, Tuple
 
 from ..changes import Watch
 from ..errors import Refused
@@ -44,8 +44,8 @@ def lines_of(ctx: Context, file: str) -> Tuple[str, ...]:
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 
-def run_sysusers(ctx: Context, file: str) -> None:
-    """Have the accounts of ``file`` made.
+def run_sysusers(ctx: Context, file: str, *, lines: Sequence[str] = ()) -> None:
+    """Create the accounts of ``file``, ``-`` for those of ``lines``.
 
     The copies that it makes of the account files are put back to what they were:
     they would keep what is undone.
@@ -54,7 +54,8 @@ def run_sysusers(ctx: Context, file: str) -> None:
     """
     refuse_links(ctx)
     copies = {f"etc/{name}-": read_entry(ctx.root, f"etc/{name}-") for name in _ACCOUNTS}
-    ctx.run(["systemd-sysusers", f"--root={ctx.root}", "--", file])
+    ctx.run(["systemd-sysusers", f"--root={ctx.root}", "--", file],
+            stdin="".join(f"{line}\n" for line in lines).encode())
     for path, entry in copies.items():
         write_entry(ctx.root, path, entry)
 
