@@ -1,4 +1,4 @@
-"""Each program that the library starts is required or recommended by the package that starts it.
+"""What the library starts and imports is required or recommended by the package that does so.
 
 The programs are read from the source: the first word of every argument list that is
 handed to a runner, in whichever form it is written there. A form that this does not
@@ -7,13 +7,15 @@ understand fails the test, so that no program is missed.
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
+import sysconfig
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
 
 import pytest
 
-from tests.test_layers import LIBRARY, Function, Module, functions, read_modules
+from tests.test_layers import LIBRARY, Function, Module, functions, imported, read_modules
 from tests.test_spec import LIBRARY as LIBRARY_PACKAGE
 from tests.test_spec import MAIN, TOP
 
@@ -196,6 +198,30 @@ def test_nothing_is_required_for_a_program_that_nobody_starts() -> None:
              for names in dependencies()[package].values() for name in names}
     # python3-dnf is a module too
     assert sorted(set(PACKAGES.values()) & named - used - {"python3-dnf"}) == []
+
+
+# The package of a module that is not Python's own; libdnf and hawkey are required by dnf's.
+MODULES: Mapping[str, str] = {"dnf": "python3-dnf", "hawkey": "python3-dnf",
+                              "libdnf": "python3-dnf", "lxml": "python3-lxml",
+                              "rpm": "python3-rpm"}
+
+
+def is_pythons_own(name: str) -> bool:
+    """Return whether a module is part of Python itself."""
+    found = importlib.util.find_spec(name)
+    if found is None or found.origin in ("built-in", "frozen"):
+        return found is not None
+    origin = Path(found.origin or "")
+    return (Path(sysconfig.get_path("stdlib")) in origin.parents
+            and not {"site-packages", "dist-packages"} & set(origin.parts))
+
+
+def test_every_module_that_the_library_imports_is_required() -> None:
+    names = {name.partition(".")[0] for module in read_modules(LIBRARY)
+             for _, name in imported(module, LIBRARY.name)} - {LIBRARY.name}
+    others = {name for name in names if name in MODULES or not is_pythons_own(name)}
+    assert others == set(MODULES)
+    assert {MODULES[name] for name in others} <= dependencies()[LIBRARY_PACKAGE]["Requires"]
 
 
 def test_programs_are_found_in_every_form() -> None:
