@@ -14,16 +14,16 @@ import os
 import signal
 import stat
 import sys
-from typing import List, NoReturn, Optional
+from typing import List, NoReturn, Optional, Tuple
 
 # <sched.h>; <linux/mount.h>
 CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
-MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
+MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 4096, 16384, 1 << 18, 1 << 19
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 # Documentation/admin-guide/devices.txt of the kernel
-_DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9),
-            ("tty", 5, 0))
+_DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9))
+_TTY = ("tty", 5, 0)
 _LINKS = (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"),
           ("stderr", "/proc/self/fd/2"))
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C",
@@ -67,6 +67,12 @@ def _enter(libc: ctypes.CDLL, root: str, work: str) -> None:
     os.close(folder)
 
 
+def make_devices(folder: str, *more: Tuple[str, int, int]) -> None:
+    """Make the devices without hardware that programs expect in /dev, and ``more``."""
+    for name, major, minor in (*_DEVICES, *more):
+        os.mknod(f"{folder}/{name}", stat.S_IFCHR | 0o666, os.makedev(major, minor))
+
+
 def _fill_dev(libc: ctypes.CDLL) -> None:
     os.umask(0)
     os.mkdir("/dev/pts")
@@ -74,8 +80,7 @@ def _fill_dev(libc: ctypes.CDLL) -> None:
           "newinstance,ptmxmode=0666,mode=620")
     os.symlink("pts/ptmx", "/dev/ptmx")
     os.mkdir("/dev/shm", 0o1777)
-    for name, major, minor in _DEVICES:
-        os.mknod(f"/dev/{name}", stat.S_IFCHR | 0o666, os.makedev(major, minor))
+    make_devices("/dev", _TTY)
     for name, target in _LINKS:
         os.symlink(target, f"/dev/{name}")
     os.umask(0o022)

@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import (
-    Any, Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple,
+    Any, Collection, ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence,
+    Set, Tuple,
 )
 
 import dnf
@@ -20,7 +21,7 @@ from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import Install
 from ..errors import Locked, NodePluginError, Refused, RolledBack, UnmetDependency
 from ..paths import resolve_inside
-from . import core, explain, fetching, repos, unpacking
+from . import core, devices, explain, fetching, repos, unpacking
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
 from .policy import Policy
@@ -304,12 +305,18 @@ class Session:
         """
         failures = _Failures()
         try:
-            with unpacking.not_unpacked(self.base, self._shared(leave_out)):
+            with unpacking.not_unpacked(self.base, self._shared(leave_out)), self._devices():
                 dnf.Base.do_transaction(self.base, [*displays, failures])
         except dnf.exceptions.Error as exc:
             raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
         if failures.messages:
             raise RolledBack("\n".join(dict.fromkeys(failures.messages)))
+
+    def _devices(self) -> ContextManager[None]:
+        if self.target.live:
+            return contextlib.nullcontext()
+        return devices.scriptlet_devices(self.target.root, {
+            path for change in self.packages() for path in change.files})
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
