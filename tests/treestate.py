@@ -13,6 +13,9 @@ from ovirt_node_plugin.paths import real_places
 # tell nothing of what was left behind. Where a link leads from there is left out as well.
 EXCLUDED = ("var/log", "var/cache", "var/cache/dnf", "var/lib/dnf", "usr/share/rpm",
             "usr/lib/sysimage/rpm", "var/lib/rpm")
+# How overlayfs marks a folder that hides or moves what is below it in the lower tree;
+# Documentation/filesystems/overlayfs.rst of the kernel.
+_WHOLE = ("trusted.overlay.opaque", "trusted.overlay.redirect")
 
 State = Dict[str, Tuple[object, ...]]
 
@@ -49,6 +52,27 @@ def changed(before: State, after: State) -> List[str]:
         elif before[path] != after[path]:
             lines.append(f"changed: {path}: {before[path]} -> {after[path]}")
     return lines
+
+
+def changed_in_overlay(root: Path, *, lower: Path, upper: Path,
+                       excluded: Sequence[str] = EXCLUDED) -> List[str]:
+    """Return what ``changed`` does for the ``lower`` tree and the overlay ``root`` of it.
+
+    Only what the ``upper`` tree has is looked at, so that a large tree takes no time.
+    """
+    paths = {"."}
+    for folder, folders, files in os.walk(upper):
+        at = os.path.relpath(folder, upper)
+        paths.update(os.path.normpath(f"{at}/{name}") for name in (*folders, *files))
+        if set(_WHOLE) & set(os.listxattr(folder)):
+            paths.update(os.path.normpath(f"{at}/{below}") for tree in (root, lower)
+                         for below in (tree_state(tree / at) if (tree / at).is_dir() else ()))
+    excluded = real_places(root, excluded)
+    skipped = tuple(f"{path}/" for path in excluded)
+    kept = [path for path in paths if path not in excluded and not path.startswith(skipped)]
+    before, after = ({path: _entry(tree / path) for path in kept if os.path.lexists(tree / path)}
+                     for tree in (lower, root))
+    return changed(before, after)
 
 
 def _entry(path: Path) -> Tuple[object, ...]:

@@ -63,8 +63,13 @@ def make_node(root: Path, rpms: Sequence[Path], version: str) -> Path:
     ``%packages --excludedocs``).
     """
     _install(root, rpms, "--excludedocs")
-    node_build.finish(root, f"ovirt-node-ng-{version}-{_RELEASES[version]}")
+    node_build.finish(root, nvr(version))
     return root
+
+
+def nvr(version: str) -> str:
+    """Return the name of a version of the image."""
+    return f"ovirt-node-ng-{version}-{_RELEASES[version]}"
 
 
 def make_host(root: Path, rpms: Sequence[Path]) -> Path:

@@ -30,12 +30,14 @@ class Job:
 
     ``macro_files`` are read after those that every spec gets; ``defines`` are
     names and values; ``target`` is an architecture other than the machine's.
+    ``buildroot`` is a tree whose files are packed, in place of what the spec installs.
     """
 
     spec: Path
     macro_files: Sequence[Path] = ()
     defines: Mapping[str, str] = field(default_factory=dict)
     target: str = ""
+    buildroot: Optional[Path] = None
 
 
 def build_spec(job: Job, into: Path) -> List[Path]:
@@ -69,6 +71,7 @@ def _rpmbuild(top: Path, job: Job) -> List[str]:
         **job.defines}
     argv = ["rpmbuild", "-bb", "--nodeps", "--noclean"]
     argv += [f"--target={job.target}"] if job.target else []
+    argv += [f"--buildroot={job.buildroot}"] if job.buildroot else []
     for key, value in defines.items():
         argv += ["--define", f"{key} {value}"]
     return argv
