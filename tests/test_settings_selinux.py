@@ -111,8 +111,20 @@ def test_each_program_is_called_once_for_all_settings(root: Path) -> None:
     assert recorder.argvs == []
     plan = engine.plan_revert(applied, {}, root)
     engine.finish_revert(plan, {}, ctx)
+    assert recorder.argvs == [(*chroot, "semodule", "-n", "-X", "300", "-r", "acme")]
+
+
+def test_values_are_taken_out_one_by_one_where_an_administrator_has_some_too(root: Path) -> None:
+    recorder = Recorder(run)
+    ctx = context(root, runner=recorder)
+    applied = engine.apply_all(engine.wanted(descriptor(SelinuxBoolean("use_net", "on")), ctx), ctx)
+    semanage(root, "boolean -m -0 use_nfs")
+    recorder.argvs.clear()
+    engine.finish_revert(engine.plan_revert(applied, {}, root), {}, ctx)
+    chroot = ("chroot", str(root))
     assert recorder.argvs == [(*chroot, "semanage", "import", "-N"),
-                              (*chroot, "semodule", "-n", "-X", "300", "-r", "acme")]
+                              (*chroot, "semodule", "-n", "-B")]
+    assert local(root, "boolean") == {"use_nfs": "off"}
 
 
 def test_an_administrators_values_come_back_and_stay(root: Path) -> None:

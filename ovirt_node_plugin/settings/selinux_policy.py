@@ -10,6 +10,7 @@ whole store, which gives the same bytes as before.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..changes import Applied, Change, Watch, put_back
@@ -83,11 +84,11 @@ class SelinuxPolicy:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         store, rules = _store(wanted, ctx), decode(wanted.value)
         missing = [rule for rule in rules if rule.what == MODULE and not _is_in(rule, store)]
-        if missing:
-            _semodule(ctx, *(word for rule in missing for word in ("-i", rule.value)),
-                      priority=True)
-        lines = _adding(rules, store, ctx)
-        _semanage(ctx, lines)
+        with selinux_labels.kept(_written(store)):
+            if missing:
+                _semodule(ctx, *(word for rule in missing for word in ("-i", rule.value)),
+                          priority=True)
+            _semanage(ctx, _adding(rules, store, ctx))
         left = [rule.key for rule in rules if not _is_in(rule, store)]
         if left:
             raise Refused(
@@ -101,18 +102,12 @@ class SelinuxPolicy:
         known = {rule.about for rule in kept}
         gone = {rule.about: rule for codes in last.gone for rule in decode(codes)
                 if rule.about not in known}
-        lines = _removing(tuple(gone.values()), last.bases, store)
-        _semanage(ctx, lines)
-        modules = [rule.key for rule in gone.values()
-                   if rule.what == MODULE and store.module(rule.key) is not None]
-        if modules:
-            _semodule(ctx, *(word for name in modules for word in ("-r", name)),
-                      priority=True)
-        elif lines and not kept:
-            _semodule(ctx, "-B")
-        if not kept:
-            _restore(last.bases, store, ctx)
-        if ctx.live and (lines or modules):
+        rules = tuple(gone.values())
+        with selinux_labels.kept(_written(store)):
+            changed = _take_out(rules, last.bases, store, ctx, all_gone=not kept)
+            if not kept:
+                _restore(last.bases, store, ctx)
+        if ctx.live and changed:
             selinux_labels.restore([rule.key for rule in gone.values()
                                     if rule.what == CONTEXT], ctx)
 
@@ -232,6 +227,54 @@ def _removing(gone: Sequence[Rule], bases: Bases, store: Store) -> List[str]:
         lines += [_line("-m", Rule(what, rule.key, before[rule.key])) if rule.key in before
                   else _line("-d", rule) for rule in mine]
     return lines
+
+
+def _take_out(gone: Sequence[Rule], bases: Bases, store: Store, ctx: Context, *,
+              all_gone: bool) -> bool:
+    """Take rules out of the store, and return whether any was in it.
+
+    With ``all_gone`` no plugin has one any more, and the policy is made from the whole
+    store, which takes several seconds: local values that are all as before then are put
+    back first as files, where semanage would make the policy once more.
+    """
+    lines = _removing(gone, bases, store)
+    if all_gone and _leads_back(gone, bases, store):
+        put_back(ctx.root, _local_files(bases, store))
+    else:
+        _semanage(ctx, lines)
+    modules = [rule.key for rule in gone
+               if rule.what == MODULE and store.module(rule.key) is not None]
+    if modules:
+        _semodule(ctx, *(word for name in modules for word in ("-r", name)), priority=True)
+    elif lines and all_gone:
+        _semodule(ctx, "-B")
+    return bool(lines or modules)
+
+
+def _written(store: Store) -> List[Path]:
+    """Return the folders that the programs write to."""
+    return [resolve_inside(store.root, folder)
+            for folder in (f"{selinux_store.STORES}/{store.policy}", store.made)]
+
+
+def _leads_back(gone: Sequence[Rule], bases: Bases, store: Store) -> bool:
+    """Return whether all local values are as they were before, once ``gone`` are out."""
+    for what in LOCAL:
+        now, before = dict(store.local(what)), _before(what, bases, store)
+        for rule in gone:
+            if rule.what == what and now.get(rule.key) == _real(rule, store):
+                del now[rule.key]
+                now.update({rule.key: before[rule.key]} if rule.key in before else {})
+        if now != before:
+            return False
+    return True
+
+
+def _local_files(bases: Bases, store: Store) -> List[Change]:
+    """Return the store's files of local values as they were before."""
+    folder = resolve_inside(store.root, store.active).relative_to(store.root).as_posix()
+    return [Change(path, bases[path], None)
+            for path in (f"{folder}/{name}" for name in LOCAL.values()) if path in bases]
 
 
 def _before(what: str, bases: Bases, store: Store) -> Mapping[str, str]:
