@@ -2,10 +2,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 from tests import support
 from tests.support.full_node import full_node
+from tests.treestate import changed_in_overlay
 
 _SERVICE = '<service name="{}.service" state="enabled"/>'
 # The packages, which of them are asked for, and the settings.
@@ -29,3 +30,8 @@ def agent_plugin(folder: Path, name: str) -> Path:
         repo.add_file(rpm)
     return support.write_bundle(folder / name, support.descriptor_xml(
         name, repos=[name], install=packages[:1], settings=settings), repo=repo)
+
+
+def changes(node: Path) -> List[str]:
+    """Return in what an overlay of the full Node differs from the image as it was built."""
+    return changed_in_overlay(node, lower=full_node().tree, upper=node.with_name("upper"))

@@ -3,17 +3,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator
 
 import pytest
 
 from ovirt_node_plugin.run import run
 from tests import support
 from tests.driver import Answer, Dnf
-from tests.full_node_plugins import AGENTS, UNITS, agent_plugin
+from tests.full_node_plugins import AGENTS, UNITS, agent_plugin, changes
 from tests.made import UNSIGNED
 from tests.support.full_node import full_node
-from tests.treestate import changed_in_overlay
 
 pytestmark = [pytest.mark.root]
 
@@ -41,11 +40,6 @@ def node(tmp_path: Path) -> Iterator[Path]:
     """The full Node, to be changed."""
     with full_node().root(tmp_path / "full") as root:
         yield root
-
-
-def changes(node: Path) -> List[str]:
-    """Return what differs from the image as it was built."""
-    return changed_in_overlay(node, lower=full_node().tree, upper=node.with_name("upper"))
 
 
 def done(answer: Answer) -> Answer:

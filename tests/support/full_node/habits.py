@@ -221,6 +221,12 @@ def _units(tree: EditedTree) -> None:
         tree.write(package, f"usr/lib/systemd/system/{new}.service", text)
 
 
+def _initramfs(tree: EditedTree) -> None:
+    """Configure dracut for speed: by itself it takes gzip -9, four times the rest's time."""
+    tree.write("dracut", "usr/lib/dracut/dracut.conf.d/01-dist.conf",
+               'compress="zstd -3 -q -T0"\nhostonly="no"\n')
+
+
 def _vendors(tree: EditedTree) -> None:
     tree.write("monit", "usr/lib/systemd/system/monit.service", _MONIT)
     # The user comes with a setting of the plugin, after the packages.
@@ -237,4 +243,5 @@ def _python(tree: EditedTree) -> None:
 
 
 _STEPS: Tuple[Callable[[EditedTree], None], ...] = (
-    _accounts, _base, _kernel, _policy, _trust, _units, _vendors, _python)
+    _accounts, _base, _kernel, _policy, _trust, _units, _initramfs, _vendors,
+    _python)

@@ -14,8 +14,6 @@ from .. import image, node_build
 
 # A shell mounts in a namespace that ends with rpm, and becomes rpm.
 _WITH_DEVICES = ('mount --bind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec "$@"')
-# Small, and quick to make and to unpack by emulation.
-_DRACUT = ("--no-hostonly", "--force", "--quiet", "--compress", "zstd -3 -q -T0")
 
 
 def install(root: Path, rpms: Sequence[Path]) -> None:
@@ -37,7 +35,8 @@ def finish(root: Path) -> None:
     in_root(root, "systemd-hwdb", "update")
     in_root(root, "semodule", "--noreload", "--build")
     run(["systemctl", f"--root={root}", "preset-all", "--preset-mode=enable-only"])
-    in_root(root, "dracut", *_DRACUT, f"/boot/initramfs-{modules.name}.img", modules.name)
+    in_root(root, "dracut", "--force", "--quiet", f"/boot/initramfs-{modules.name}.img",
+            modules.name)
     node_build.finish(root, image.nvr(image.VERSIONS[0]))
 
 
