@@ -11,8 +11,9 @@ import pytest
 # tools/setup.
 USES: Mapping[str, Pattern[str]] = {
     "busybox": re.compile(r"\bsupport\b"),
-    "debootstrap": re.compile(r"\bsupport\.(?:machine|qemu|system)\b|\bvdsm_machine\b"
-                              r"|from tests\.support import .*\b(?:machine|qemu|system)\b"),
+    "debootstrap": re.compile(
+        r"\b(?:full_node_plugins|vdsm_machine|support\.(?:full_node|machine|qemu|system))\b"
+        r"|from tests\.support import .*\b(?:full_node|machine|qemu|system)\b"),
 }
 
 

@@ -258,13 +258,13 @@ def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
 
 def test_a_service_of_the_system_that_is_to_be_off_runs_again_after_the_removal(
         world: World) -> None:
-    assert world.machine.state("cron.service") == "active"
+    assert world.machine.state("crond.service") == "active"
     off = world.bundle("bad-cron", {"/usr/share/bad-cron": "x"},
-                       ['<service name="cron.service" state="masked"/>'])
+                       ['<service name="crond.service" state="masked"/>'])
     world.plugin("install", "-y", off)
-    assert world.machine.state("cron.service") == "inactive"
+    assert world.machine.state("crond.service") == "inactive"
     world.plugin("remove", "-y", "bad-cron")
-    assert world.machine.state("cron.service") == "active"
+    assert world.machine.state("crond.service") == "active"
 
 
 def test_a_removal_that_fails_leaves_everything_running(world: World) -> None:

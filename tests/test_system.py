@@ -11,9 +11,10 @@ import pytest
 from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.run import run
 from tests.driver import TOP
+from tests.support.full_node import full_node
 from tests.support.machine import booted
 from tests.support.rpms import FixtureError
-from tests.support.system import system_root, system_tree
+from tests.support.system import system_root
 
 pytestmark = [pytest.mark.root]
 
@@ -71,12 +72,12 @@ def mounts_below(folder: Path) -> int:
 
 def test_what_is_written_to_a_system_is_not_in_the_next_one(tmp_path: Path) -> None:
     with system_root(tmp_path / "one") as root:
-        (root / "etc/os-release").unlink()
-        (root / "etc/os-release").write_text("ID=rhel\n")
-        assert run(["chroot", root, "rpm", "-qa"]) == ""
-    with system_root(tmp_path / "two") as root:
-        assert "debian" in (root / "etc/os-release").read_text()
-    assert "debian" in (system_tree() / "etc/os-release").read_text()
+        (root / "usr/share/written").write_text("")
+        (root / "etc/passwd").unlink()
+        assert "systemd\n" in run(["chroot", root, "rpm", "-qa", "--queryformat", "%{NAME}\\n"])
+    with system_root(tmp_path / "two") as other:
+        for root in (other, full_node().tree):
+            assert (root / "etc/passwd").exists() and not (root / "usr/share/written").exists()
     assert mounts_below(tmp_path) == 0
 
 
