@@ -5,7 +5,6 @@ does, and answers questions from within it on the serial console (see ``live_ini
 """
 from __future__ import annotations
 
-import functools
 import gzip
 import os
 import re
@@ -18,12 +17,9 @@ from typing import Dict, Iterable, List, Mapping, Sequence
 
 from ovirt_node_plugin.run import run
 
+from .full_node.debian import debian_tree
 from .rpms import HERE, FixtureError, busybox
 
-_TOP = HERE.parent.parent
-_SUITE = "bookworm"
-# The flavour without drivers of real machines: half as large as the full one.
-_KERNEL = "linux-image-cloud-amd64"
 _MODULES = ("virtio_pci", "virtio_scsi", "sr_mod", "isofs", "loop", "squashfs", "ext4", "overlay")
 
 _QEMU = ("qemu-system-x86_64", "/usr/libexec/qemu-kvm")  # Debian's, EL's
@@ -33,6 +29,7 @@ _FIRMWARE = (("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.f
              ("/usr/share/edk2/ovmf/OVMF_CODE.cc.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd"))
 _HINT = "Run tools/setup chroot: it installs what boots images."
 _MEMORY_MIB = 512
+_SYSTEM_MEMORY_MIB = 1024
 _END_CHARS = 2000
 
 _ANSWER = re.compile(r"-----BEGIN (\S+)-----\n(.*?)-----END \1 (\d+)-----$",
@@ -48,21 +45,9 @@ class Said:
     status: int
 
 
-@functools.lru_cache(maxsize=None)
-def kernel_tree() -> Path:
-    """Return a tree with one kernel and its modules; nobody may write to it.
-
-    Making it takes half a minute, root, and a Debian mirror (tools/chroot says which),
-    once on a machine. The kernel's package asks for an initramfs, which nothing here
-    needs and which takes a quarter of that time: INITRD is for Debian's kernel hooks.
-    """
-    return Path(run(["env", "INITRD=No", _TOP / "tools" / "chroot", "kernel", _SUITE,
-                     _KERNEL]).strip())
-
-
 def kernel_file() -> Path:
     """Return the kernel to boot."""
-    (kernel,) = kernel_tree().glob("boot/vmlinuz-*")
+    (kernel,) = debian_tree().glob("boot/vmlinuz-*")
     return kernel
 
 
@@ -79,7 +64,7 @@ def make_initramfs(questions: Mapping[str, str], output: Path) -> Path:
         shutil.copy(HERE / "live_init", tree / "init")
         shutil.copy(busybox(), tree / "bin/busybox")
         (tree / "bin/sh").symlink_to("busybox")
-        (modules,) = kernel_tree().glob("lib/modules/*")
+        (modules,) = debian_tree().glob("lib/modules/*")
         files = module_files(modules, _MODULES)
         for file in files:
             shutil.copy(file, tree / "modules")
@@ -133,35 +118,60 @@ def boot_iso(iso: Path, *, firmware: str = "bios", timeout_s: float = 120) -> st
     with QEMU's words if that fails.
     """
     with tempfile.TemporaryDirectory(prefix="qemu") as name:
-        argv = _qemu(iso, firmware, Path(name))
-        try:
-            done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=timeout_s, check=False)
-        except subprocess.TimeoutExpired as exc:
-            raise FixtureError(f"{iso} has not switched off after {timeout_s:g} s by {firmware}"
-                               f"; its console ends: {_text(exc.stdout or b'')[-_END_CHARS:]}",
-                               hint="Give it more time if it was still at work.") from exc
+        return _console(iso, [
+            *_machine(_MEMORY_MIB), *_firmware_drives(firmware, Path(name)),
+            "-device", "scsi-cd,drive=iso",
+            "-drive", f"if=none,id=iso,media=cdrom,readonly=on,format=raw,file={_escaped(iso)}"],
+            timeout_s)
+
+
+def boot_disk(disk: Path, kernel: Path, initramfs: Path, arguments: str, *,
+              timeout_s: float = 900) -> str:
+    """Boot a kernel and an initramfs with a disk, /dev/sda; return what the console printed.
+
+    ``arguments`` are the kernel's; the console is ttyS0. Raises FixtureError as boot_iso
+    does.
+    """
+    return _console(disk, [
+        *_machine(_SYSTEM_MEMORY_MIB), "-device", "scsi-hd,drive=disk",
+        "-drive", f"if=none,id=disk,format=raw,file={_escaped(disk)}",
+        "-kernel", str(kernel), "-initrd", str(initramfs), "-append", arguments], timeout_s)
+
+
+def _console(drive: Path, argv: List[str], timeout_s: float) -> str:
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired as exc:
+        raise FixtureError(f"{drive} has not switched off after {timeout_s:g} s"
+                           f"; its console ends: {_text(exc.stdout or b'')[-_END_CHARS:]}",
+                           hint="Give it more time if it was still at work.") from exc
     if done.returncode != 0:
         raise FixtureError(f"{argv[0]} failed with status {done.returncode}: "
                            f"{_text(done.stderr).strip()}")
     return _text(done.stdout)
 
 
-def _qemu(iso: Path, firmware: str, work: Path) -> List[str]:
-    """Return QEMU's argument list. The drive is one that EL's QEMU has, too, and a fast one."""
-    file = str(iso).replace(",", ",,")  # qemu(1): as a comma ends a value
-    argv = [_program(), "-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", str(_MEMORY_MIB),
+def _machine(memory_mib: int) -> List[str]:
+    """Return QEMU's arguments but for drives. The bus is one that EL's QEMU has, and fast."""
+    return [_program(), "-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", str(memory_mib),
             "-display", "none", "-nic", "none", "-no-reboot", "-monitor", "none",
-            "-serial", "stdio", "-device", "virtio-scsi-pci", "-device", "scsi-cd,drive=iso",
-            "-drive", f"if=none,id=iso,media=cdrom,readonly=on,format=raw,file={file}"]
-    if firmware == "uefi":
-        code, variables = _firmware()
-        shutil.copy(variables, work / "variables")
-        argv += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
-                 "-drive", f"if=pflash,format=raw,unit=1,file={work / 'variables'}"]
-    elif firmware != "bios":
+            "-serial", "stdio", "-device", "virtio-scsi-pci"]
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace(",", ",,")  # qemu(1): as a comma ends a value
+
+
+def _firmware_drives(firmware: str, work: Path) -> List[str]:
+    if firmware == "bios":
+        return []
+    if firmware != "uefi":
         raise FixtureError(f"there is no firmware {firmware}", hint="Take bios or uefi.")
-    return argv
+    code, variables = _firmware()
+    shutil.copy(variables, work / "variables")
+    return ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
+            "-drive", f"if=pflash,format=raw,unit=1,file={work / 'variables'}"]
 
 
 def _program() -> str:

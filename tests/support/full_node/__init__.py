@@ -18,7 +18,7 @@ from typing import Iterator, List
 
 from ..cache import cached
 from ..fixtures import fixtures
-from ..rpms import HERE, make_repo
+from ..rpms import HERE
 from . import installing, names
 from .debian import debian_tree, read_packages, writable
 from .edited import EditedTree
@@ -26,7 +26,7 @@ from .habits import make_like_el
 from .owners import owned_paths
 from .specs import build, el_packages, read_source
 
-__all__ = ["FullNode", "full_node", "in_root"]
+__all__ = ["FullNode", "full_node", "in_root", "writable"]
 _LOG = logging.getLogger(__name__)
 # Packages of the small image whose files are in another package here.
 _PARTED = ("device-mapper-multipath-libs", "kernel-modules", "kernel-modules-core")
@@ -35,7 +35,7 @@ in_root = installing.in_root
 
 @dataclass(frozen=True)
 class FullNode:
-    """The image's root and packages, below one folder of the cache; never write there."""
+    """The image's root and vendors' packages, below one folder of the cache; never write there."""
 
     folder: Path
 
@@ -43,11 +43,6 @@ class FullNode:
     def tree(self) -> Path:
         """The root as its build left it."""
         return self.folder / "root"
-
-    @property
-    def packages(self) -> Path:
-        """The repository that the image was made of."""
-        return self.folder / "packages"
 
     def vendor(self, *package: str) -> List[Path]:
         """Return vendors' RPMs by their names."""
@@ -83,6 +78,9 @@ def _build(out: Path, final: Path) -> None:
     def say(what: str) -> None:
         _LOG.info("%5.1f s  %s", time.monotonic() - started, what)
 
+    for old in final.parent.glob("full-node-*"):  # each takes half a gigabyte
+        if old not in (out, final) and old.is_dir():
+            shutil.rmtree(old)
     debian = debian_tree()
     packages = read_packages(debian)
     with writable(debian, out / "work") as root:
@@ -105,7 +103,6 @@ def _build(out: Path, final: Path) -> None:
     say("packages installed")
     installing.finish(out / "root")
     say("caches and the initramfs made")
-    make_repo(out / "packages", rpms)
     shutil.rmtree(out / "work")
     say("finished")
 
