@@ -8,8 +8,9 @@ from typing import Container, List, Optional, Sequence
 import pytest
 
 import tests.program
+from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.imaging.dnf_program import Dnf
-from ovirt_node_plugin.run import Polled, StrPath
+from ovirt_node_plugin.run import Polled, StrPath, run
 from tests.driver import TOP
 from tests.program import Program
 
@@ -30,6 +31,17 @@ def test_dnf_3_is_run_with_no_plugin_but_ours() -> None:
     assert argv[2:] == [
         "--installroot=/r", "--setopt=logdir=/var/cache/dnf", "--disableplugin=*",
         "--enableplugin=node_plugin", "--enablerepo=x", "node-plugin", "--json", "list", "--", "a"]
+
+
+def test_a_dnf_that_a_signal_ends_is_not_called_missing(tmp_path: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dnf-3").write_text("#!/bin/sh\nkill -KILL $$\n")
+    (tmp_path / "dnf-3").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(CommandError) as caught:
+        Dnf((), run, lambda argv: 0).asked(Path("/r"), "list", [])
+    assert "failed with status -9" in caught.value.message
+    assert caught.value.hint == ""
 
 
 def refused(program: Program, root: Path, *words: str, status: int = 1) -> str:

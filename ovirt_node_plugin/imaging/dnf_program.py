@@ -42,12 +42,15 @@ class Dnf:
               *more: str) -> Dict[str, Any]:
         """Run a subcommand with ``--json`` in ``root`` and return its answer.
 
-        Raises DnfFailed for an error, with the same message, hint and exit status.
+        Raises DnfFailed for an error, with the same message, hint and exit status, and
+        CommandError where dnf-3 is missing or a signal ends it.
         """
         argv = self._argv(root, subcommand, names, "--json", *more)
         try:
             text = self.run(argv, ok=range(256))
         except CommandError as exc:
+            if exc.returncode is not None:  # a signal ended it
+                raise
             raise dnf_missing.no_program() from exc
         try:
             answer: Dict[str, Any] = json.loads(text)
