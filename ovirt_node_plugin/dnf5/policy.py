@@ -202,7 +202,8 @@ def _with_descriptor(talk: Conversation, repos: Sequence[str]) -> Set[str]:
 
 def _places(repo: str, cache: str, urls: Mapping[str, str]) -> List[str]:
     """Return the folders that may hold a repository's metadata."""
-    found = glob.glob(os.path.join(glob.escape(cache), f"{glob.escape(repo)}-*"))
+    # as libdnf5 names them: the id and 16 digits of a checksum
+    found = glob.glob(os.path.join(glob.escape(cache), glob.escape(repo) + "-" + "[0-9a-f]" * 16))
     local = urls.get(f"{repo}.baseurl", "").replace(",", " ").split()
     return found + [url[len("file://"):] for url in local if url.startswith("file://")]
 

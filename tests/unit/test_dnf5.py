@@ -42,9 +42,11 @@ def test_exactly_this_is_asked_and_told_of_repositories(tmp_path: Path) -> None:
     plugins = tmp_path / "repo"
     (plugins / "repodata").mkdir(parents=True)
     (plugins / "repodata/repomd.xml").write_text('<data type="node-plugin">')
-    cached = tmp_path / "cache/cached-1234/repodata"
-    cached.mkdir(parents=True)
-    (cached / "repomd.xml").write_text('<data type="node-plugin">')
+    # the second is the cache of a repo os-extra, which is not enabled, and not that of os
+    for name in ("cached-0123456789abcdef", "os-extra-0123456789abcdef"):
+        cached = tmp_path / "cache" / name / "repodata"
+        cached.mkdir(parents=True)
+        (cached / "repomd.xml").write_text('<data type="node-plugin">')
 
     def pairs(**values: str) -> str:
         return reply(keys_val=[{"key": key.replace("__", "."), "value": value}
