@@ -1,6 +1,7 @@
 """The library: folders of bundles that ``dnf node-plugin`` finds by name."""
 from __future__ import annotations
 
+import configparser
 import contextlib
 import os
 import shutil
@@ -131,6 +132,18 @@ def repo_files(folders: Sequence[Path] = FOLDERS) -> Tuple[Tuple[str, Path], ...
         with contextlib.suppress(OSError):  # Library.entries reports a folder like that
             found.extend((name, file) for file in repo_files_in(path))
     return tuple(found)
+
+
+def repo_ids_in(path: Path) -> List[str]:
+    """Return the repo ids that a ``.repo`` file defines; none for one that cannot be read.
+
+    Variables in them stay as they are.
+    """
+    parser = configparser.RawConfigParser(strict=False, default_section="")
+    with contextlib.suppress(configparser.Error, OSError):  # DNF warns of such a file
+        parser.read_string(path.read_text(errors="replace"), source=str(path))
+        return [section for section in parser.sections() if section != "main"]
+    return []
 
 
 def check_name(name: str) -> str:

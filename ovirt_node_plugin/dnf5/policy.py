@@ -20,13 +20,15 @@ from ..config import Config, read_config
 from ..core_rules import CoreChange, CoreRules, read_rules
 from ..descriptor import METADATA_TYPE
 from ..errors import Refused
-from ..library import repo_files
+from ..library import repo_files, repo_ids_in
+from ..paths import read_small
 from ..target import Target, identify
 from .conversation import Conversation, Item, Package
 
 CONFIG = Path("/etc/dnf/plugins/node-plugin.conf")
 # The plugins' repositories of this run, from the first hook to the later ones.
 _OWNED = "node_plugin_repos"
+_METADATA_BYTES = 16 << 20  # more than any repomd.xml has
 _ACTIONS = {"U": "upgrade", "D": "downgrade", "R": "reinstall"}
 
 
@@ -210,16 +212,10 @@ def _places(repo: str, cache: str, urls: Mapping[str, str]) -> List[str]:
 
 def _content(path: Path) -> bytes:
     with contextlib.suppress(OSError):
-        return path.read_bytes()
+        return read_small(path, max_bytes=_METADATA_BYTES)
     return b""
 
 
 def _library_ids(config: Config) -> Set[str]:
     """Return the repo ids that the ``.repo`` files of the library's bundles define."""
-    found: Set[str] = set()
-    for _, path in repo_files(config.library):
-        parser = configparser.RawConfigParser(strict=False, default_section="")
-        with contextlib.suppress(configparser.Error, OSError):
-            parser.read_string(path.read_text(errors="replace"))
-            found.update(parser.sections())
-    return found - {"main"}
+    return {repo_id for _, path in repo_files(config.library) for repo_id in repo_ids_in(path)}

@@ -1,7 +1,6 @@
 """Plugin repositories: which they are, whose, and which of them a run names."""
 from __future__ import annotations
 
-import configparser
 import contextlib
 import fnmatch
 import os
@@ -18,6 +17,7 @@ import libdnf.conf
 from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import METADATA_TYPE
 from ..errors import BadBundle, NodePluginError
+from ..library import repo_ids_in
 from .metadata import read_metadata
 
 _BUNDLE_PREFIX = "bundle:"
@@ -57,16 +57,8 @@ def ids_in(files: Iterable[os.PathLike[str] | str], conf: Any) -> List[str]:
 
     Variables in them are replaced as DNF does it.
     """
-    found: List[str] = []
-    for path in files:
-        parser = configparser.RawConfigParser(strict=False, default_section="")
-        try:
-            parser.read_string(Path(path).read_text(errors="replace"), source=str(path))
-        except (configparser.Error, OSError):
-            continue  # DNF warns of it, and whose it is it says by the file's name
-        found.extend(libdnf.conf.ConfigParser.substitute(section, conf.substitutions)
-                     for section in parser.sections() if section != "main")
-    return found
+    return [libdnf.conf.ConfigParser.substitute(repo_id, conf.substitutions)
+            for path in files for repo_id in repo_ids_in(Path(path))]
 
 
 def refuse_redefinition(plugin: str, ids: Iterable[str], existing: Mapping[str, str]) -> None:
