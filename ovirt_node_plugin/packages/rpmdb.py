@@ -34,7 +34,7 @@ def point_rpm_at(root: Path) -> None:
     if own is not None:
         start.use_database(own)
     if "/.rpmdb" in default and default != f"/{own}":
-        _drop_stray(root, default.lstrip("/"))
+        _drop_stray(root, default.lstrip("/"), own=own)
 
 
 @contextlib.contextmanager
@@ -146,11 +146,12 @@ def _born_in_this_run(path: Path, runner: Runner) -> bool:
     return birth_s > time.time() - age_s + _START_S
 
 
-def _drop_stray(root: Path, name: str) -> None:
+def _drop_stray(root: Path, name: str, *, own: Optional[str]) -> None:
     """Take away the empty database that DNF's start made at rpm's default path.
 
     DNF asks the database for the release version before any plugin is loaded,
-    and rpm makes a database where there is none. Only one without a package goes.
+    and rpm makes a database where there is none. Only one without a package goes. ``own``
+    is the folder of the root's own database, if it has one.
     """
     folder = resolve_inside(root, name)
     if not any((folder / file).is_file() for file in ("rpmdb.sqlite", "Packages", "Packages.db")):
@@ -165,8 +166,19 @@ def _drop_stray(root: Path, name: str) -> None:
     if empty:
         shutil.rmtree(folder)
         # asked first, as listing is an access
-        if _born_in_this_run(folder.parent, run) and not any(folder.parent.iterdir()):
+        if (_born_in_this_run(folder.parent, run) and not any(folder.parent.iterdir())
+                and not (own and _is_owned(root, folder.parent))):
             folder.parent.rmdir()
+
+
+def _is_owned(root: Path, folder: Path) -> bool:
+    """Return whether a package in the root's own database has ``folder``, as one has /root.
+
+    When such a folder was made cannot be told on an overlay: see ``_born_in_this_run``.
+    """
+    where = f"/{folder.relative_to(root).as_posix()}"
+    read_only = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
+    return any(True for _ in read_only.dbMatch("basenames", where))
 
 
 def rpm_version() -> str:
