@@ -158,7 +158,7 @@ class NodePluginCommand(dnf.cli.Command):
 
     def prepare(self, policy: Policy) -> None:
         """Open what the command line names, before DNF reads its repositories."""
-        from ovirt_node_plugin.opened_paths import refuse_ways_out
+        from ovirt_node_plugin.opened_paths import refuse_ways_out, refuse_written
         from ovirt_node_plugin.operations import find
         from ovirt_node_plugin.packages import rpmdb
         from ovirt_node_plugin.report.usage import check_arguments
@@ -168,7 +168,9 @@ class NodePluginCommand(dnf.cli.Command):
         if self.opts.subcommand not in ("add", "drop"):
             rpmdb.require_system(policy.target.root)
             if not policy.target.live:
-                refuse_ways_out(policy.target.root, str(policy.target.root))
+                root, conf = policy.target.root, self.base.conf
+                refuse_ways_out(root, str(root))
+                refuse_written(root, str(root), cache=conf.cachedir, logs=conf.logdir)
         if self.opts.subcommand == "add":
             self._bundles = find.open_paths(self.opts.names, self._stack, run=run)
         elif self.opts.subcommand in ("install", "info"):

@@ -6,13 +6,14 @@ this machine's own files.
 """
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Iterator, List, Set
 
 from .errors import Refused
-from .paths import resolve_inside, way_out
+from .paths import is_inside, read_small, resolve_inside, way_out
 from .target import read_target
 
 CACHE = "var/cache/dnf"
@@ -21,6 +22,11 @@ _FOLDERS = ("etc", "etc/dnf", "etc/yum", "var", "var/cache", CACHE, "var/lib", "
 _WITH_FILES = ("etc/dnf/modules.d", "etc/dnf/modules.defaults.d", "etc/dnf/protected.d",
                "etc/dnf/vars", "etc/distro.repos.d", "etc/yum.repos.d", "etc/yum/repos.d",
                "etc/yum/vars", "var/lib/dnf")
+# Files of dnf's folder of logs; dnf's logging.py and libdnf's
+_LOGS = ("dnf.log", "dnf.librepo.log", "dnf.rpm.log", "hawkey.log")
+# In dnf's cache: the files that dnf removes after a transaction; dnf's persistor.py
+_REMOVALS = "tempfiles.json"
+_REMOVALS_BYTES = 16 << 20
 # dnf makes these where they are missing, also where a link leads to
 _MADE = ("var/cache", CACHE)
 
@@ -36,10 +42,66 @@ def refuse_ways_out(root: Path, title: str) -> None:
     for name in (*_FOLDERS, *with_files):
         _refuse_unless(root, name, stat.S_ISDIR, "folder", title)
     for name in with_files:
-        folder = resolve_inside(root, name)
-        for entry in sorted(os.listdir(folder)) if folder.is_dir() else ():
-            _refuse_unless(root, f"{name}/{entry}",
-                           lambda mode: stat.S_ISREG(mode) or stat.S_ISDIR(mode), "file", title)
+        _refuse_below(root, name, title)
+
+
+def refuse_written(root: Path, title: str, *, cache: str, logs: str) -> None:
+    """Raise Refused where dnf would write to or remove files outside of ``root``.
+
+    ``cache`` and ``logs`` are dnf's folders as absolute paths of this machine, dnf.conf(5):
+    "cachedir", "logdir". dnf opens its logs before it loads any plugin: this comes too late
+    for a line or two. ``title`` as in ``refuse_ways_out``.
+    """
+    for name in _relative(root, logs):
+        _refuse_unless(root, name, stat.S_ISDIR, "folder", title)
+        for log in _LOGS:
+            _refuse_unless(root, f"{name}/{log}", stat.S_ISREG, "file", title)
+    for name in _relative(root, cache):
+        _refuse_below(root, name, title)
+        _refuse_removals(resolve_inside(root, f"{name}/{_REMOVALS}"), os.path.normpath(cache))
+
+
+def _relative(root: Path, path: str) -> List[str]:
+    """Return ``path`` relative to ``root``; nothing if it is elsewhere, as for other users."""
+    name = os.path.relpath(path, root)
+    return [] if name.split("/")[0] in ("..", ".") else [name]
+
+
+def _refuse_removals(path: Path, cache: str) -> None:
+    """Raise Refused if the list at ``path`` names files that are not in the folder ``cache``."""
+    try:
+        found = json.loads(read_small(path, max_bytes=_REMOVALS_BYTES).decode())
+    except FileNotFoundError:
+        return
+    except ValueError:  # dnf takes it for an empty list
+        return
+    names = map(str, found) if isinstance(found, list) else [str(found)]
+    for name in names:
+        if ".." in name.split("/") or not is_inside(os.path.normpath(name), cache):
+            raise Refused(f"{path} names {name!r}, which dnf would remove from this machine after"
+                          " the transaction", hint=f"Remove that list: rm {path}")
+
+
+def _refuse_below(root: Path, name: str, title: str) -> None:
+    """Raise Refused for what is below the folder ``name``, links to other folders followed."""
+    for path in _below(root, name):
+        _refuse_unless(root, path, lambda mode: stat.S_ISREG(mode) or stat.S_ISDIR(mode), "file",
+                       title)
+
+
+def _below(root: Path, name: str) -> Iterator[str]:
+    """Yield what is below a folder; looks behind a link only after it was yielded."""
+    todo: List[str] = [name]
+    seen: Set[Path] = set()
+    while todo:
+        folder = todo.pop()
+        where = resolve_inside(root, folder)
+        if where in seen or not where.is_dir():
+            continue
+        seen.add(where)
+        for entry in sorted(os.listdir(where)):
+            yield f"{folder}/{entry}"
+            todo.append(f"{folder}/{entry}")
 
 
 def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool], what: str,

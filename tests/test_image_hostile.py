@@ -150,6 +150,56 @@ def test_a_link_that_leads_out_of_the_image_only_from_outside_is_refused(
     assert "in the image leads, by a symbolic link, to /srv/moved" in answer.err
 
 
+@pytest.mark.parametrize("name", ["var/log/dnf.log", "var/log/dnf.rpm.log", "var/log",
+                                  "var/cache/dnf/repo-0123456789abcdef", "var/cache/dnf/x.solv",
+                                  "var/lib/dnf/modulefailsafe/a.yaml"])
+def test_the_command_refuses_what_dnf_would_write_outside_of_the_root(
+        name: str, node: Path, victim: Path, dnf: Dnf) -> None:
+    link(name)(node, victim)
+    answer = dnf.plugin(node, "verify")
+    assert answer.status == 6, answer.text
+    assert f"/{name} in {node} leads, by a symbolic link, to {victim}" in answer.err
+
+
+def test_a_way_out_behind_a_link_that_stays_inside_is_found(
+        node: Path, victim: Path, dnf: Dnf) -> None:
+    moved(node, "var/lib/dnf/modulefailsafe")
+    (node / "srv/moved/var-lib-dnf-modulefailsafe/circle").symlink_to(".")
+    assert dnf.plugin(node, "list").status == 0
+    link("srv/moved/var-lib-dnf-modulefailsafe/a.yaml")(node, victim)
+    answer = dnf.plugin(node, "list")
+    assert answer.status == 6, answer.text
+    assert f"/var/lib/dnf/modulefailsafe/a.yaml in {node} leads" in answer.err
+
+
+@pytest.mark.parametrize("listed", [
+    '["{victim}/file"]', '["{cache}/../../../..{victim}/file"]', '"{victim}/file"', '["file"]',
+    '{{"{victim}/file": 1}}', '["{cache}x/file"]'])
+def test_a_root_cannot_have_dnf_remove_files_of_this_machine(
+        listed: str, node: Path, victim: Path, dnf: Dnf, tmp_path: Path) -> None:
+    """dnf removes what its cache lists, after a transaction; it may be of another machine."""
+    cache = node / "var/cache/dnf"
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "tempfiles.json").write_text(listed.format(victim=victim, cache=cache))
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    answer = dnf.plugin(node, "install", "-y", UNSIGNED, plugin)
+    assert (victim / "file").exists()
+    assert answer.status == 6, answer.text
+    assert "which dnf would remove from this machine" in answer.err
+    assert f"rm {cache}/tempfiles.json" in answer.err
+
+
+def test_what_dnf_keeps_in_the_root_until_the_next_transaction_is_removed(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    kept = node / "var/cache/dnf/repo-0123456789abcdef/packages/old.rpm"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    (node / "var/cache/dnf/tempfiles.json").write_text(f'["{kept}"]')
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
+    assert not kept.exists()
+
+
 def test_programs_of_the_image_are_not_run_by_looking_at_it(
         node: Path, victim: Path, program: Program) -> None:
     (node / "opt/evil").mkdir(parents=True)
