@@ -12,8 +12,8 @@ import pytest
 USES: Mapping[str, Pattern[str]] = {
     "busybox": re.compile(r"\bsupport\b"),
     "debootstrap": re.compile(
-        r"\b(?:full_node_plugins|vdsm_machine|support\.(?:full_node|machine|qemu|system))\b"
-        r"|from tests\.support import .*\b(?:full_node|machine|qemu|system)\b"),
+        r"\b(?:full_node_plugins|vdsm_machine|support\.(?:dnf5|full_node|machine|qemu|system))\b"
+        r"|from tests\.support import .*\b(?:dnf5|full_node|machine|qemu|system)\b"),
 }
 
 

@@ -239,6 +239,7 @@ def test_tests_of_a_package_that_is_nowhere_are_left_out_by_name(tmp_path: Path)
     ("from tests.support.full_node import full_node\n", "debootstrap"),
     ("from tests.full_node_plugins import changes\n", "debootstrap"),
     ("from tests.support.system import system_root\n", "debootstrap"),
+    ("from tests.support.dnf5 import machine\n", "debootstrap"),
     ("from tests.support import isos, qemu\n", "debootstrap")])
 def test_what_a_test_module_needs_is_read_from_it(text: str, package: str) -> None:
     assert package in needs.used(text, ())
