@@ -56,7 +56,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, node: Path, dnf: Dnf,
     return made
 
 
-ALL = {"uploaded-profile", "persisted-rpms/agent-1.0-1.noarch.rpm", "packages.db",
+ALL = {"uploaded-profile", "var/imgbased/persisted-rpms/agent-1.0-1.noarch.rpm", "packages.db",
        "local/agent-1.0-1.noarch.rpm", "repo-headers", REPO}
 
 
@@ -133,6 +133,27 @@ def test_a_merge_has_no_plugin_but_ours(
     listed = program("inspect", tmp_path / "merged.squashfs", "--json", world.path)
     assert [plugin["name"] for plugin in listed.json["plugins"]] == ["agent"]
     assert world.acted() == {}
+
+
+def test_those_that_a_node_image_has_act_by_its_configuration(
+        node: Path, dnf: Dnf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(MACHINE, str(tmp_path / "machine"))
+    (plugin,) = node.rglob("imgbased-persist.py")
+    bundle = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    (package,) = bundle.rglob("agent-*.rpm")
+    (tmp_path / "conf").mkdir()
+    for path in (node / "etc/dnf/plugins").glob("*.conf"):
+        text = path.read_text().replace("=/etc/", f"={tmp_path}/machine/etc/")
+        (tmp_path / "conf" / path.name).write_text(text)
+    words = (f"--setopt=pluginpath={plugin.parent}", f"--setopt=pluginconfpath={tmp_path}/conf",
+             "--disablerepo=*", "--nogpgcheck", "-y", "install", package)
+    answer = dnf(node, *words)
+    assert answer.status == 0, answer.text
+    kept = tmp_path / "machine/var/imgbased/persisted-rpms" / package.name
+    assert kept.exists()
+    answer = dnf(node, *words[:-2], "remove", "agent")
+    assert answer.status == 0, answer.text
+    assert not kept.exists()
 
 
 @pytest.mark.parametrize("words, asked", [

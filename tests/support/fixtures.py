@@ -20,8 +20,9 @@ from .keys import SigningKey, load_key, make_key
 from .rpms import HERE, SPECS, FixtureError, build_all, busybox, make_repo
 
 _LOG = logging.getLogger(__name__)
-_BUILDERS = ("dnf_plugins/imgbased-persist.py", "dnf_plugins/versionlock.py", "fixtures.py",
-             "image.py", "keys.py", "kmod.py", "node_build.py", "plugins.py", "rpms.py")
+_BUILDERS = ("fixtures.py", "foreign_plugins/imgbased-persist.py",
+             "foreign_plugins/versionlock.py", "image.py", "keys.py", "kmod.py", "node_build.py",
+             "plugins.py", "rpms.py")
 _FAR_NS = 2145830400 * 10**9  # 2037-12-31
 _TOOLS = ("rpmbuild", "createrepo_c", "depmod", "systemctl", "gpg")
 

@@ -67,7 +67,7 @@ def _rpmbuild(top: Path, job: Job) -> List[str]:
         # A folder without rules, so that no file is searched for dependencies.
         "_fileattrsdir": str(SPECS / "fileattrs"),
         "busybox": str(busybox()), "make_module": f"{sys.executable} {HERE / 'kmod.py'}",
-        "dnf_plugins": str(HERE / "dnf_plugins"),
+        "foreign_plugins": str(HERE / "foreign_plugins"),
         **job.defines}
     argv = ["rpmbuild", "-bb", "--nodeps", "--noclean"]
     argv += [f"--target={job.target}"] if job.target else []

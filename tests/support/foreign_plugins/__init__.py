@@ -1,31 +1,23 @@
 """Stand-ins for other projects' dnf plugins: each acts as the real one does, at the same moment.
 
 What the real ones write into the machine that runs dnf, these write into the folder that
-FOREIGN_MACHINE names.
+FOREIGN_MACHINE names. The files have the names of the real ones. Those that a Node image has
+import nothing from here, and without that variable the machine is the machine itself.
 """
 from __future__ import annotations
 
 import os
 import shutil
 from pathlib import Path
-from typing import Dict, Sequence
 
 MACHINE = "FOREIGN_MACHINE"
-# The names of the real files; those on node-plugin.conf's default list come first.
-FILES: Dict[str, str] = {
-    "subscription_manager.py": "subscription_manager.py",
-    "imgbased_persist.py": "imgbased-persist.py",
-    "local_repo.py": "local.py",
-    "completion_cache.py": "generate_completion_cache.py",
-    "repo_headers.py": "repo_headers.py",
-}
 
 
-def place(folder: Path, names: Sequence[str] = tuple(FILES)) -> Path:
-    """Put the stand-ins ``names`` into a new ``folder`` for dnf to load; return it."""
+def place(folder: Path) -> Path:
+    """Put the stand-ins into a new ``folder`` for dnf to load; return it."""
     folder.mkdir()
-    for name in names:
-        shutil.copy(Path(__file__).parent / name, folder / FILES[name])
+    for path in Path(__file__).parent.glob("[!_]*.py"):
+        shutil.copy(path, folder)
     return folder
 
 

@@ -12,7 +12,7 @@ import dnf
 import dnf.subject
 
 
-class Versionlock(dnf.Plugin):  # type: ignore[misc]  # dnf is untyped
+class Versionlock(dnf.Plugin):
     """Keeps packages at the versions of its list."""
 
     name = "versionlock"
@@ -26,7 +26,7 @@ class Versionlock(dnf.Plugin):  # type: ignore[misc]  # dnf is untyped
         """Read where the list is."""
         options = self.read_config(self.base.conf)
         if options.has_section("main"):
-            self.list = options.get("main", "locklist", fallback="")
+            self.list = options.get("main", "locklist")
 
     def sack(self) -> None:
         """Exclude every other version of what is locked."""
