@@ -90,7 +90,7 @@ def _refuse_below(root: Path, name: str, title: str) -> None:
 
 
 def _below(root: Path, name: str) -> Iterator[str]:
-    """Yield what is below a folder; looks behind a link only after it was yielded."""
+    """Yield what is below a folder; follow a link only after it was yielded."""
     todo: List[str] = [name]
     seen: Set[Path] = set()
     while todo:

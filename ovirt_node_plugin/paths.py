@@ -128,7 +128,7 @@ def read_small(path: Path, *, max_bytes: int = 1 << 20) -> bytes:
 
 
 def is_inside(path: str, folder: str) -> bool:
-    """Say if ``path`` is ``folder`` or below it; both relative, whole components."""
+    """Return whether ``path`` is ``folder`` or below it; both relative, whole components."""
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 

@@ -1,4 +1,4 @@
-"""What is asked of DNF 5's actions plugin, and told to it, over a pair of pipes.
+"""Requests to DNF 5's actions plugin and its replies, over a pair of pipes.
 
 libdnf5-actions(8), "Messages in "json" communication mode": a request is a line of JSON on
 standard output, its reply one on standard input.

@@ -165,9 +165,9 @@ def built_in(*, kernel_module: bool) -> List[Rule]:
 class Policy:
     """Says of paths if a plugin may have them; of equally long ``rules`` the last decides.
 
-    Where a link of ``root`` leads from a rule's path, the rule holds as well, as long as it
-    is written: what is said of ``var/lib/dnf`` holds for ``usr/share/dnf`` in an image that
-    has it there.
+    A rule also holds for the place to which links of ``root`` lead from its path, with the
+    length of the path as it is written: a rule for ``var/lib/dnf`` holds for
+    ``usr/share/dnf`` where the first is a link to the second.
     """
 
     def __init__(self, rules: Sequence[Rule], *, root: Optional[Path] = None) -> None:
