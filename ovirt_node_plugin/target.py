@@ -19,8 +19,10 @@ HOST = "host"
 _RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
 # The name, version and release of the image, which imgbased keeps (its utils.BuildMetadata).
 _NVR = "usr/share/imgbase/build/meta/nvr"
-# A version at the end of a text, such as 4.5.5 or 4.5.6_master.
-_VERSION = re.compile(r"(?:^|\s)(\d[0-9A-Za-z._~^+]*)\s*$")
+# A version of Node, such as 4.5.5 or 4.5.6_master, and the text that ovirt-release puts it in.
+# Any other text may end in the version of the distribution: CentOS Stream 9.
+_VERSION = re.compile(r"[0-9][0-9A-Za-z._~^+]{0,63}")
+_NAMED = re.compile(rf"\s*oVirt Node\s+({_VERSION.pattern})\s*")
 # The files by which rpm 4.14 to 4.20 know a database: sqlite, ndb, bdb.
 _RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 
@@ -98,7 +100,7 @@ def identify(root: Path, *, rpmdb: str = "") -> Target:
 def _node_version(root: Path, release: Mapping[str, str]) -> str:
     """Return the version of a Node by its os-release, else by the image's name, else empty."""
     for name in ("VARIANT", "PRETTY_NAME"):
-        found = _VERSION.search(release.get(name, ""))
+        found = _NAMED.fullmatch(release.get(name, ""))
         if found:
             return found.group(1)
     try:
@@ -114,7 +116,7 @@ def read_os_release(root: Path) -> Dict[str, str]:
     for name in ("etc/os-release", "usr/lib/os-release"):
         try:
             text = read_small(resolve_inside(root, name)).decode(errors="replace")
-        except OSError:
+        except (OSError, OutsideRoot):  # the kernel, too, does not open a link to itself
             continue
         return dict(_variables(text))
     return {}
@@ -145,7 +147,7 @@ def find_rpmdb(root: Path) -> Optional[str]:
 
 def _variables(text: str) -> Dict[str, str]:
     found: Dict[str, str] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):
         name, equals, value = line.strip().partition("=")
         if not equals or name.startswith("#"):
             continue

@@ -33,7 +33,9 @@ def test_the_version_of_a_node_is_that_of_its_variant(tmp_path: Path, version: s
 
 
 @pytest.mark.parametrize("variant", [
-    "", "oVirt Node", "oVirt Node @PACKAGE_VERSION@", "oVirt Node v", "oVirt Node 4.5.5 (x)"])
+    "", "oVirt Node", "oVirt Node @PACKAGE_VERSION@", "oVirt Node v", "oVirt Node 4.5.5 (x)",
+    "oVirt Node 4.5.5 on CentOS Stream 9", "oVirt Node \u0664.5.5", "Other 9", "9",
+    "oVirt Node " + "9" * 65])
 def test_without_it_the_pretty_name_tells_the_version(tmp_path: Path, variant: str) -> None:
     lines = [f'VARIANT="{variant}"'] if variant else []
     found = identify(node(tmp_path / "root", *lines, 'PRETTY_NAME="oVirt Node 4.5.6"',
@@ -45,15 +47,33 @@ def test_without_it_the_pretty_name_tells_the_version(tmp_path: Path, variant: s
     ("ovirt-node-ng-4.5.5-0.20231130.0", "4.5.5"),
     ("ovirt-node-ng-4.5.6_master-0.20240515.0\n", "4.5.6_master"),
     ("ovirt-node-ng-4.5.5-0.20231130.0+1", "4.5.5"), ("ovirt-node-ng-image-4.5.5-1.el9", "4.5.5"),
-    ("", ""), ("4.5.5", ""), ("ovirt-node-ng", ""), ("a-\x1b[31m4-5", "")])
+    ("", ""), ("4.5.5", ""), ("ovirt-node-ng", ""), ("a-\x1b[31m4-5", ""), ("a-4.5.5 -1", ""),
+    ("a-\u0664.5-1", "")])
 def test_without_both_the_name_of_the_image_does(tmp_path: Path, nvr: str, version: str) -> None:
     found = identify(node(tmp_path / "root", 'PRETTY_NAME="oVirt Node"', nvr=nvr))
     assert found.version == version
     assert found.name == f"oVirt Node {version or 'of unknown version'}"
 
 
-def test_the_version_of_the_distribution_is_never_that_of_the_node(tmp_path: Path) -> None:
-    assert identify(node(tmp_path / "root")).version == ""
+@pytest.mark.parametrize("pretty", ["", "CentOS Stream 9", "AlmaLinux 9.4", "9.1.2206.0"])
+def test_the_version_of_the_distribution_is_never_that_of_the_node(
+        tmp_path: Path, pretty: str) -> None:
+    root = node(tmp_path / "root", f'PRETTY_NAME="{pretty}"', f'VARIANT="{pretty}"')
+    assert identify(root).version == ""
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_only_a_newline_ends_a_line_of_os_release(tmp_path: Path, character: str) -> None:
+    root = node(tmp_path / "root", f'NAME="x{character}VARIANT_ID=rhel"')
+    assert identify(root).kind == NODE
+
+
+def test_an_os_release_that_leads_in_a_circle_is_read_from_usr_lib(tmp_path: Path) -> None:
+    root = node(tmp_path / "root", 'VARIANT="oVirt Node 4.5.5"')
+    (root / "usr/lib").mkdir(parents=True)
+    (root / "etc/os-release").rename(root / "usr/lib/os-release")
+    (root / "etc/os-release").symlink_to("os-release")
+    assert identify(root).version == "4.5.5"
 
 
 def test_a_name_of_the_image_that_leads_in_a_circle_tells_no_version(tmp_path: Path) -> None:
