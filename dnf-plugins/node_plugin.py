@@ -151,7 +151,7 @@ class NodePluginCommand(dnf.cli.Command):
         started = {type(plugin) for plugin in self.base._plugins.plugins}
         names = others.keep_out(own, policy.config.others_off, among=started)
         if names:
-            error = others.late(names, str(policy.target.root))
+            error = others.late(names, str(policy.target.root), enabled=self.opts.enableplugin)
             if self.opts.subcommand in ("install", "remove", "upgrade"):
                 raise error
             logger.warning("%s.\n%s", error.message, error.hint)

@@ -113,6 +113,18 @@ def test_one_that_was_started_before_is_told_and_the_root_is_not_changed_further
     assert set(world.acted()) == {"repo-headers"}
 
 
+def test_the_advice_leaves_out_what_dnf_puts_before_disableplugin(world: World) -> None:
+    answer = world.install("--enableplugin=*,node-plugin,sub*")
+    assert answer.status == 6, answer.text
+    assert "Run the command again without --enableplugin=*,sub*, and with --disab" in answer.err
+    advice = [word.rstrip(".") for word in answer.err.split()
+              if word.startswith("--disableplugin=")]
+    (world.root / REPO).unlink(missing_ok=True)
+    again = world.install("--enableplugin=node-plugin", *advice)
+    assert again.status == 0, again.text
+    assert set(world.acted()) == {"repo-headers"}
+
+
 def test_one_that_was_started_before_is_told_where_nothing_is_changed(world: World) -> None:
     answer = world("--enableplugin=node-plugin", "node-plugin", "list")
     assert answer.status == 0, answer.text

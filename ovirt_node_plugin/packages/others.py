@@ -47,15 +47,22 @@ def keep_out(own: type, globs: Iterable[str], *,
     return sorted(str(cls.name) for cls in found)
 
 
-def late(names: Sequence[str], root: str) -> Refused:
-    """Return the error for plugins that were started before they could be kept out."""
+def late(names: Sequence[str], root: str, *, enabled: Iterable[str] = ()) -> Refused:
+    """Return the error for plugins that were started before they could be kept out.
+
+    ``enabled`` are the globs of --enableplugin, which DNF puts before --disableplugin.
+    """
     one = len(names) == 1
+    causes = [glob for glob in dict.fromkeys(enabled)
+              if any(fnmatch.fnmatchcase(name.replace("_", "-"), glob.replace("_", "-"))
+                     for name in names)]
     return Refused(
         f"dnf started the plugin{'' if one else 's'} {', '.join(names)} before node-plugin could"
         f" stop {'it' if one else 'them'}; {'it' if one else 'they'} may have changed files of"
         f" this machine and in {root}",
-        hint="Run the command again with " + " ".join(
-            f"--disableplugin={name}" for name in names) + ".")
+        hint="Run the command again " + (
+            f"without --enableplugin={','.join(causes)}, and " if causes else "")
+        + "with " + " ".join(f"--disableplugin={name}" for name in names) + ".")
 
 
 def _plugins() -> Iterator[Any]:
