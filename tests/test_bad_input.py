@@ -75,7 +75,9 @@ def test_an_unknown_plugin_says_where_it_was_looked_for(
     (["bogus"], "there is no subcommand bogus"), (["install"], "install needs the name"),
     (["repos", "x"], "repos takes no names"), (["list", "--all", "--installed"], "exclude each"),
     (["list", "nosuch"], "no plugin nosuch to list"),
-    (["install", "snmp", "--json"], "cannot ask")])
+    (["install", "snmp", "--json"], "cannot ask"),
+    (["install", "snmp", "-y", "--downloadonly"], "cannot be limited to the download"),
+    (["remove", "snmp", "-y", "--json", "--downloadonly"], "cannot be limited to the download")])
 def test_a_command_line_that_makes_no_sense(words: List[str], text: str, node: Path,
                                             dnf: Dnf) -> None:
     answer = dnf.plugin(node, *words)

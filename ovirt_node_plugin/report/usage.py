@@ -67,6 +67,9 @@ def check_arguments(options: Any) -> None:
             options.dry_run or options.assumeyes or options.assumeno):
         raise UsageError(f"{name} --json cannot ask whether the plan is right",
                          hint="Add --dry-run to see the plan, or -y to carry it out.")
+    if name in ("install", "remove", "upgrade") and options.downloadonly:
+        raise UsageError(f"{name} cannot be limited to the download by --downloadonly",
+                         hint="Add --dry-run to see the plan and change nothing.")
     if options.installed + options.available + options.all > 1:
         raise UsageError("--installed, --available and --all exclude each other",
                          hint="Give one of them.")
