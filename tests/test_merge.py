@@ -143,6 +143,9 @@ def test_a_folder_becomes_a_folder(
     done(program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED))
     assert (tmp_path / "out/opt/agent/text").read_text() == "hello\n"
     assert not (node / "opt/agent").exists()
+    # dnf's start has put something into it, and its time of access tells nothing
+    assert (node / "root").stat().st_atime > (node / "root").stat().st_mtime
+    assert (tmp_path / "out/root").is_dir()
     mark = json.loads((tmp_path / "out/usr/share/ovirt-node-plugin/image.json").read_text())
     assert [plugin["name"] for plugin in mark["plugins"]] == ["agent"]
 
