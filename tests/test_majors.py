@@ -133,6 +133,12 @@ def declared(*lines: str) -> List[str]:
     return found
 
 
+def lines(*texts: str) -> List[str]:
+    """Return what a package provides that hands any text to systemd-sysusers."""
+    return [f"user(x{number}) = {base64.b64encode(text.encode() + bytes(-len(text) % 3)).decode()}"
+            for number, text in enumerate(texts)]
+
+
 LINES = ("g agents -", "u agent - 'An agent' /opt/agent -", "m agent agents")
 
 
@@ -154,7 +160,8 @@ def test_accounts_of_a_package_are_read_from_its_header(bundle: Path) -> None:
     (package,) = bundle.rglob("agent-*.rpm")
     assert sorted(read_header(package).accounts) == sorted(LINES)
     odd = support.quick_rpm("odd", "1", provides=["user(odd) = 1.0", "user(plain)", "user() = Zw",
-                                                  "other(x) = ZyB4IC0A"])
+                                                  "other(x) = ZyB4IC0A",
+                                                  *lines("# u x -", "r - 1-60000", "z x -", "  ")])
     assert read_header(odd).accounts == ()
 
 
@@ -182,8 +189,20 @@ def test_rpm_before_4_19_is_helped_with_accounts(node: Path, dnf: Dnf, bundle: P
 def test_the_plan_names_the_accounts_and_makes_none(node: Path, dnf: Dnf, bundle: Path) -> None:
     answer = dnf.plugin(node, "install", bundle, "--dry-run")
     assert answer.status == 0, answer.text
-    assert ("agents, agent" in answer.text) is not rpmdb.creates_accounts()
+    assert ("agents, agent in agents, agent" in answer.text) is not rpmdb.creates_accounts()
     assert "agent" not in fields(node, "passwd")
+
+
+def test_users_that_are_fully_locked_are_created_as_locked(node: Path, dnf: Dnf,
+                                                           tmp_path: Path) -> None:
+    """Packages for EL10 write u!, which systemd of EL9 refuses."""
+    release(node, el(10) + 'VARIANT_ID="ovirt-node"\nVARIANT="oVirt Node 4.5.5"\n')
+    locked = made_plugin(tmp_path, "locked", provides=lines("u! lockeduser -"),
+                         files={"/opt/locked": "x"})
+    answer = dnf.plugin(node, "install", locked, "-y", UNSIGNED)
+    assert answer.status == 0, answer.text
+    assert "lockeduser" in fields(node, "passwd")
+    assert fields(node, "shadow")["lockeduser"][0].startswith("!")
 
 
 def test_a_transaction_that_fails_takes_the_accounts_back(node: Path, dnf: Dnf,

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
@@ -42,8 +43,10 @@ def accounts(packages: Sequence[PackageChange]) -> Tuple[str, ...]:
     """Return lines of sysusers.d(5) that arriving packages declare and rpm here passes over."""
     if rpmdb.creates_accounts():
         return ()
+    # systemd before 257 does not know "u!", which expires an account besides locking it
     return tuple(dict.fromkeys(
-        line for change in packages if change.action != "remove" and change.header is not None
+        re.sub("^u!", "u", line) for change in packages
+        if change.action != "remove" and change.header is not None
         for line in change.header.accounts))
 
 
@@ -56,7 +59,7 @@ def account_notes(packages: Sequence[PackageChange], ctx: Context) -> List[str]:
     if not lines:
         return []
     sysusers.check_root(ctx)
-    names = ", ".join(dict.fromkeys(word for line in lines for word in line.split()[1:2]))
+    names = ", ".join(dict.fromkeys(map(_account, lines)))
     return ["Users and groups that packages declare are created by systemd-sysusers, since rpm"
             f" {rpmdb.rpm_version()} does not do that: {names}"]
 
@@ -70,6 +73,12 @@ def make_accounts(packages: Sequence[PackageChange], ctx: Context) -> None:
     lines = accounts(packages)
     if lines:
         sysusers.run_sysusers(ctx, "-", lines=lines)
+
+
+def _account(line: str) -> str:
+    """Return what a line of sysusers.d(5) makes: a user, a group, or a user's being in one."""
+    kind, *words = line.split()
+    return " in ".join(words[:2] if kind == "m" else words[:1])
 
 
 def _enforces(machine: Path) -> bool:

@@ -26,6 +26,7 @@ _KEY = re.compile(r"[Kk]ey (?:ID|[Ff]ingerprint):? ([0-9a-f]{16,64})")
 _UNCHECKED = -1
 # Control characters of C0 and C1, and those that turn the direction of text
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_ACCOUNT_LINE = re.compile(r"(?:u!?|g|m)\s")  # not comments, not ranges of ids for all accounts
 _ACCOUNT = re.compile(r"(?:user|group|groupmember)\(.+\)")
 _MOST_FILES = 500_000
 _ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
@@ -182,7 +183,7 @@ def _accounts(raw: Any) -> Iterable[str]:
         if _ACCOUNT.fullmatch(str(name)) and version:
             with contextlib.suppress(ValueError):  # a version that is none of these
                 line = base64.b64decode(str(version), validate=True).decode().rstrip("\0")
-                if not _UNSHOWN.search(line):
+                if _ACCOUNT_LINE.match(line) and not _UNSHOWN.search(line):
                     yield line
 
 
