@@ -329,12 +329,17 @@ def _is_real(root: Path) -> bool:
     return resolve_inside(root, FOLDER) == _folder(root)
 
 
+def check_folder(root: Path) -> None:
+    """Raise RecordError if a change of ``root`` could have no journal, for its folder is a link."""
+    if not _is_real(root):
+        raise RecordError(f"{_folder(root)} leads elsewhere by a symbolic link",
+                          hint="Make /var/lib/ovirt-node-plugin in the root a real folder.")
+
+
 def _make_folder(root: Path) -> Path:
     """Make the journal's folder."""
+    check_folder(root)
     folder = _folder(root)
-    if not _is_real(root):
-        raise RecordError(f"{folder} leads elsewhere by a symbolic link",
-                          hint="Make /var/lib/ovirt-node-plugin in the root a real folder.")
     if pending(root):
         raise RecordError(f"a change of {root} was interrupted and waits",
                           hint="Run dnf node-plugin verify: it undoes that change.")

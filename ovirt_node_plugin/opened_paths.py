@@ -36,7 +36,8 @@ def refuse_ways_out(root: Path, title: str) -> None:
 
     That is a link which leads elsewhere when it is followed from outside of the root, a
     device, or a link to a folder that is missing. ``title`` names the root in messages,
-    as ``the image``. Raises BadRoot if ``root`` is no RPM based system.
+    as ``the image``. Raises BadRoot if ``root`` is no RPM based system, and OutsideRoot, which
+    is Refused too, for a loop of links.
     """
     with_files = (*_WITH_FILES, read_target(root).rpmdb)
     for name in (*_FOLDERS, *with_files):

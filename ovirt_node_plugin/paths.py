@@ -49,7 +49,9 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True,
         if target is not None:
             followed += 1
             if followed > _MAX_LINKS:
-                raise OutsideRoot(f"the path {name!r} is a loop of symbolic links")
+                raise OutsideRoot(
+                    f"the path {name!r} in {root} leads back to itself by symbolic links",
+                    hint="Replace the link that does so by the file or folder it stands for.")
             if target.startswith("/"):
                 done = []
             todo.extend([p for p in target.split("/") if p not in ("", ".")][::-1])
@@ -99,15 +101,14 @@ def way_out(root: Path, name: str) -> str:
     empty where the kernel arrives at the place that a process chrooted into ``root`` would
     arrive at. An absolute link, and one with more ``..`` than there are folders above it,
     are fine in a chroot, and lead out of the root for a program outside of it.
+
+    Raises OutsideRoot for a loop of links, which leads nowhere for either.
     """
     if not _has_link(root, name, {}):
         return ""
     top = os.path.realpath(root)
     there = os.path.realpath(f"{top}/{name}")
-    try:
-        inside = os.fspath(resolve_inside(Path(top), name))
-    except OutsideRoot:
-        return there
+    inside = os.fspath(resolve_inside(Path(top), name))
     return "" if there == inside else there
 
 

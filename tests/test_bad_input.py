@@ -295,6 +295,22 @@ def test_a_link_that_leads_dnf_to_this_machine_is_refused(
          f"/{name} in {node} leads, by a symbolic link, to {outside} of this machine")
 
 
+def test_a_folder_of_the_journal_that_is_a_link_is_refused_before_the_download(
+        node: Path, built: support.Fixtures, dnf: Dnf, refused: Callable[..., None]) -> None:
+    (node / "var/lib/ovirt-node-plugin").symlink_to("../opt")
+    refused(["install", built.bundle("snmp"), "-y", "--trust-keys"], 9,
+            "Make /var/lib/ovirt-node-plugin in the root a real folder.")
+    assert run(["rpm", "--root", node, "--dbpath", "/usr/share/rpm", "-qa", "gpg-pubkey"]) == ""
+
+
+def test_links_that_lead_back_to_themselves_are_named(
+        node: Path, built: support.Fixtures, dnf: Dnf) -> None:
+    shutil.rmtree(node / "etc/yum.repos.d")
+    (node / "etc/yum.repos.d").symlink_to("yum.repos.d")
+    told(dnf.plugin(node, "install", built.bundle("snmp"), "-y", "--trust-keys"), 6,
+         f"the path 'etc/yum.repos.d' in {node} leads back to itself by symbolic links")
+
+
 def test_an_rpm_database_without_packages_is_no_system(node: Path, built: support.Fixtures,
                                                        dnf: Dnf) -> None:
     shutil.rmtree(node / "usr/share/rpm")

@@ -197,12 +197,15 @@ def test_masking_a_unit_of_etc_is_refused(root: Path) -> None:
         engine.check([service("own.service", "masked", ctx)], ctx, others={})
 
 
-@pytest.mark.parametrize("link", ["etc/systemd/system", "etc/systemd", WANTS])
+@pytest.mark.parametrize("link", ["etc/systemd/system", "etc/systemd", WANTS,
+                                  "usr/lib/systemd/system", "usr/lib/systemd", "usr/lib"])
 @pytest.mark.parametrize("target", ["absolute", "climbing", "root"])
 def test_a_link_out_of_the_root_lets_nothing_be_written_there(
         root: Path, tmp_path: Path, link: str, target: str) -> None:
     outside = tmp_path / "outside"
     (outside / "system").mkdir(parents=True)
+    (outside / "systemd/system").mkdir(parents=True)
+    before = sorted(outside.rglob("*"))
     run(["rm", "-rf", root / link])
     (root / link).symlink_to({"absolute": str(outside), "root": "/",
                               "climbing": "../" * 20 + str(outside).lstrip("/")}[target])
@@ -212,7 +215,20 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
         engine.check([item], ctx, others={})
     with pytest.raises(Refused, match="symbolic link"):
         engine.apply_all([item], ctx)
-    assert list(outside.rglob("*")) == [outside / "system"]
+    assert sorted(outside.rglob("*")) == before
+
+
+def test_a_folder_of_units_that_is_none_is_seen_before_anything_is_written(root: Path) -> None:
+    ctx = context(root)
+    item = service("sshd.service", "enabled", ctx)
+    engine.check([item], ctx, others={})
+    run(["rm", "-rf", root / "etc/systemd/system"])
+    for target in ("missing", "../fstab"):
+        (root / "etc/systemd/system").symlink_to(target)
+        (root / "etc/fstab").touch()
+        with pytest.raises(Refused, match="/etc/systemd/system in .* is no folder"):
+            engine.check([item], ctx, others={})
+        (root / "etc/systemd/system").unlink()
 
 
 def test_a_missing_systemctl_is_seen_before_anything_is_written(

@@ -46,12 +46,13 @@ _INDEX_NAMES = tuple(f"modules.{name}" for name in (
 
 
 def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
-    """Raise Refused if the root may not or cannot be written to."""
+    """Raise Refused if the root may not or cannot be written to, RecordError without a journal."""
     if target.live and target.is_node and not live_allowed:
         raise live_refusal(target)
     if os.statvfs(target.root).f_flag & os.ST_RDONLY or not os.access(target.root, os.W_OK):
         raise Refused(f"the root {target.root} is mounted read-only",
                       hint=f"Mount it for writing, for example: mount -o remount,rw {target.root}")
+    journal.check_folder(target.root)
 
 
 def refuse_full(target: Target, space: Space) -> None:

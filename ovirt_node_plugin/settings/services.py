@@ -14,7 +14,7 @@ from ..files import Entry, read_entry
 from ..paths import resolve_inside
 from . import running_units, unit_links
 from .model import Context, Wanted, leads_inside
-from .unit_links import UNITS as _UNITS, find_unit
+from .unit_links import SEARCH, UNITS as _UNITS, find_unit
 
 _VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
 # A unit without an [Install] section: there is nothing by which it could be enabled
@@ -147,7 +147,7 @@ def _state(unit: str, ctx: Context) -> str:
 
 def _refuse_links(root: Path) -> None:
     """Refuse folders that systemctl would follow out of the root: it is not chrooted."""
-    folders = [_UNITS]
+    folders = list(SEARCH)
     where = resolve_inside(root, _UNITS)
     if where.is_dir():
         folders += [f"{_UNITS}/{name}" for name in sorted(os.listdir(where))
@@ -157,7 +157,10 @@ def _refuse_links(root: Path) -> None:
         if where == root or not leads_inside(root, folder):
             raise Refused(
                 f"/{folder} in {root} leads elsewhere by a symbolic link; systemctl would"
-                " write outside the root", hint="Replace that link by a real folder.")
+                " follow it out of the root", hint="Replace that link by a real folder.")
+    if not where.is_dir() and os.path.lexists(resolve_inside(root, _UNITS, follow_last=False)):
+        raise Refused(f"/{_UNITS} in {root} is no folder; systemctl would have to write there",
+                      hint="Replace it by a folder.")
 
 
 def _is_mask(entry: Optional[Entry]) -> bool:

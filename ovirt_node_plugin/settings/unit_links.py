@@ -16,10 +16,10 @@ from .model import Context, Wanted
 
 UNITS = "etc/systemd/system"
 # systemd.unit(5), "System Unit Search Path", as far as it is in an image
-_SEARCH = (UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+SEARCH = (UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 
 
-def find_unit(unit: str, ctx: Context, folders: Sequence[str] = _SEARCH) -> Optional[str]:
+def find_unit(unit: str, ctx: Context, folders: Sequence[str] = SEARCH) -> Optional[str]:
     """Return where the unit, or the template that it is an instance of, is or will be."""
     names = list(dict.fromkeys([unit, _template(unit)]))
     for folder in folders:
@@ -66,7 +66,7 @@ def refuse_others(wanted: Wanted, before: Mapping[str, str], ctx: Context) -> No
 
 
 def _refuse_alias(wanted: Wanted, name: str, unit: str, ctx: Context) -> None:
-    there = find_unit(name, ctx, _SEARCH[1:])
+    there = find_unit(name, ctx, SEARCH[1:])
     if there is None or ctx.brings(there) is not None or (
             _link_name(there, ctx) == unit or _says(unit, "Alias", name, ctx)):
         return
@@ -84,7 +84,7 @@ def _own(unit: str, ctx: Context) -> Set[str]:
 
 
 def _is_mine(unit: str, ctx: Context) -> bool:
-    path = find_unit(unit, ctx, _SEARCH[1:])
+    path = find_unit(unit, ctx, SEARCH[1:])
     return path is not None and ctx.brings(path) is not None
 
 
