@@ -76,6 +76,7 @@ root, pluginpath, pluginconf, installs = sys.argv[1], sys.argv[2], sys.argv[3], 
 base = dnf.Base()
 base.conf.installroot = root
 base.conf.cachedir = root + "/var/cache/dnf"
+base.conf.persistdir = root + "/var/lib/dnf"
 base.conf.reposdir = [root + "/etc/yum.repos.d"]
 base.conf.pluginpath = [pluginpath]
 base.conf.pluginconfpath = [pluginconf]
