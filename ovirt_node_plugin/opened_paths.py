@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 from typing import Callable, Iterator, List, Set
 
-from .errors import Refused
+from .errors import OutsideRoot, Refused
 from .paths import is_inside, read_small, resolve_inside, way_out
 from .target import read_target
 
@@ -34,10 +34,9 @@ _MADE = ("var/cache", CACHE)
 def refuse_ways_out(root: Path, title: str) -> None:
     """Raise Refused where dnf or rpm would leave ``root``, or open what is no file there.
 
-    That is a link which leads elsewhere when it is followed from outside of the root, a
-    device, or a link to a folder that is missing. ``title`` names the root in messages,
-    as ``the image``. Raises BadRoot if ``root`` is no RPM based system, and OutsideRoot, which
-    is Refused too, for a loop of links.
+    That is a link which leads elsewhere when it is followed from outside of the root, or in
+    a circle, a device, or a link to a folder that is missing. ``title`` names the root in
+    messages, as ``the image``. Raises BadRoot if ``root`` is no RPM based system.
     """
     with_files = (*_WITH_FILES, read_target(root).rpmdb)
     for name in (*_FOLDERS, *with_files):
@@ -107,7 +106,11 @@ def _below(root: Path, name: str) -> Iterator[str]:
 
 def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool], what: str,
                    title: str) -> None:
-    elsewhere = way_out(root, name)
+    try:
+        elsewhere = way_out(root, name)
+    except OutsideRoot as exc:
+        raise Refused(f"/{name} in {title} leads back to itself by symbolic links",
+                      hint=exc.hint) from exc
     if elsewhere:
         raise Refused(
             f"/{name} in {title} leads, by a symbolic link, to {elsewhere} of this machine when it"

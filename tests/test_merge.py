@@ -150,6 +150,21 @@ def test_a_folder_becomes_a_folder(
     assert [plugin["name"] for plugin in mark["plugins"]] == ["agent"]
 
 
+def test_messages_name_paths_as_they_are_in_the_image(
+        program: Program, node: Path, agent: Path, tmp_path: Path) -> None:
+    (node / "var/lib/ovirt-node-plugin").symlink_to("../opt")
+    answer = program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED)
+    assert answer.status == 9, answer.text
+    assert answer.err.startswith("Error: /var/lib/ovirt-node-plugin/journal leads elsewhere")
+    (node / "var/lib/ovirt-node-plugin").unlink()
+    run(["rm", "-r", node / "etc/yum.repos.d"])
+    (node / "etc/yum.repos.d").symlink_to("yum.repos.d")
+    answer = program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED)
+    assert answer.status == 6, answer.text
+    assert "Error: /etc/yum.repos.d in the image leads back to itself" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_is_no_image_is_named(program: Program, tmp_path: Path) -> None:
     (tmp_path / "junk.iso").write_bytes(b"x" * 5000)
     answer = program("inspect", tmp_path / "junk.iso")

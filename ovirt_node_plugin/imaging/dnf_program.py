@@ -58,8 +58,8 @@ class Dnf:
             raise self._unanswered(argv, subcommand) from None
         error = answer.get("error")
         if error:
-            raise DnfFailed(error["message"], hint=error["hint"], status=error["status"],
-                            answer=answer)
+            raise DnfFailed(_of_image(error["message"], root), hint=_of_image(error["hint"], root),
+                            status=error["status"], answer=answer)
         return answer
 
     def _unanswered(self, argv: Sequence[StrPath], subcommand: str) -> NodePluginError:
@@ -91,6 +91,11 @@ class Dnf:
                 f"--installroot={root}", f"--setopt=logdir=/{CACHE}", "--disableplugin=*",
                 "--enableplugin=node_plugin", *self.options,
                 "node-plugin", *more, subcommand, "--", *names]
+
+
+def _of_image(text: str, root: Path) -> str:
+    """Return a message with the paths as in the image: ``root`` is where it is opened."""
+    return text.replace(f"{root}/", "/").replace(f" in {root} ", " in the image ")
 
 
 class DnfFailed(NodePluginError):
