@@ -141,13 +141,15 @@ def make_bundle(folder: Path, case: str, built: support.Fixtures) -> Tuple[objec
     "folder", "repository", "text", "device", "ids", "xml", "entity", "newer schema",
     "hook point", "link", "key", "repodata", "cut off"])
 def test_a_bundle_that_is_none(case: str, built: support.Fixtures, tmp_path: Path,
-                               dnf: Dnf, refused: Callable[..., None]) -> None:
-    work = tmp_path / "work"
+                               dnf: Dnf, refused: Callable[..., None],
+                               monkeypatch: pytest.MonkeyPatch) -> None:
+    work, temporary = tmp_path / "work", tmp_path / "temporary"
     work.mkdir()
+    temporary.mkdir()
     path, text = make_bundle(work, case, built)
+    monkeypatch.setenv("TMPDIR", str(temporary))
     refused(["install", "-y", path], 7, text)
-    assert [one for one in Path("/var/tmp").glob("node-plugin-*") if one.stat().st_mtime
-            > work.stat().st_mtime] == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_descriptor_of_another_name_than_asked(built: support.Fixtures, dnf: Dnf,

@@ -1,13 +1,14 @@
 """The fixtures are what they say: roots that run, signed packages, three forms."""
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
 import tarfile
 import time
 from pathlib import Path
-from typing import Container, Dict, Sequence, Set
+from typing import Container, Dict, Iterator, Sequence, Set
 
 import pytest
 
@@ -241,8 +242,17 @@ def test_a_key_leaves_no_agent_behind(tmp_path: Path, monkeypatch: pytest.Monkey
     key = make_key(tmp_path / ("longer than the address of a socket " * 4))
     key.sign([Path(shutil.copy2(quick_rpm("lone", "1"), tmp_path))])
     assert len(homes) == 2 and not any(Path(home).exists() for home in homes)
-    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not [line for line in running for home in homes if home.encode() in line]
+    until = time.monotonic() + 60  # an agent is told to end, and ends soon after
+    while any(home.encode() in line for line in command_lines() for home in homes):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def command_lines() -> Iterator[bytes]:
+    """Yield the command line of every process."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            yield path.read_bytes()
 
 
 def test_a_spec_that_fails_gives_the_words_of_rpmbuild(tmp_path: Path) -> None:

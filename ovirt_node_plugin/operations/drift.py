@@ -63,12 +63,14 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
     last = {change.path: change for change in effects}
     first = {change.path: change for change in reversed(effects)}
     passed_over = real_places(root, (*_STATE, *_CACHES)) if effects else ()
+    kept = real_places(root, _WRITTEN) if effects else ()
     for path, change in sorted(last.items()):
         if change.after is None or is_inside_any(path, passed_over):
             continue
         made = first[path].before is None
         try:
-            problem = _effect_problem(root, path, change.after, made)
+            problem = _effect_problem(root, path, change.after, made=made,
+                                      written=made and is_inside_any(path, kept))
         except PermissionError:
             continue
         if problem and not (problem.endswith("changed") and _is_recorded(path, root)):
@@ -83,11 +85,10 @@ def _is_above(folder: str, files: Collection[str], root: Path) -> bool:
     return any(folder in folders_above(relative(path)) for path in files)
 
 
-def _effect_problem(root: Path, path: str, after: Entry, made: bool) -> str:
+def _effect_problem(root: Path, path: str, after: Entry, *, made: bool, written: bool) -> str:
     now = read_entry(root, path, content=False) if made else _stat(root, path)
     if now is None:
         return "is missing"
-    written = made and is_inside_any(path, real_places(root, _WRITTEN))
     if now.kind != after.kind or (written and after.kind != "dir" and not alike(now, after)):
         return "was changed"
     return ""

@@ -92,6 +92,7 @@ def _is_there(path: str, ctx: Context) -> bool:
 
 def _refuse_others(wanted: Wanted, ctx: Context) -> None:
     """Raise Refused for a path, or where a link in it leads, that is not the plugin's own."""
+    resolve_inside(ctx.root, wanted.key)  # refuses a circle of links
     tops, tool = real_places(ctx.root, _TOPS), real_places(ctx.root, _TOOL)
     for path in real_places(ctx.root, [wanted.key.strip("/")]):
         owner = ctx.facts.owner(path) if ctx.brings(path) is None else ""
