@@ -7,7 +7,7 @@ from typing import Callable, Dict, Tuple
 
 import pytest
 
-from ovirt_node_plugin.images.boot_text import entries
+from ovirt_node_plugin.images.boot_text import BootEntry, entries
 from ovirt_node_plugin.run import run
 from tests import support
 from tests.driver import Answer, Dnf
@@ -237,9 +237,14 @@ def test_a_bundle_that_is_kept_is_the_one_that_was_named(
         assert b"precious" not in (tree / "node-plugins/leak-1.0.tar").read_bytes()
 
 
-def test_a_boot_configuration_without_end_is_read_in_no_time() -> None:
-    for text in ("\n" * 1_000_000, "linux /k" + " " * 900_000 + "x", "label" + "\t" * 900_000):
-        entries(text)
+@pytest.mark.parametrize(("text", "found"), [
+    ("\n" * 1_000_000, ()),
+    ("linux /k" + " " * 900_000 + "x", (BootEntry("", "/k", (), "x"),)),
+    ("label" + "\t" * 900_000, ()),
+])
+def test_a_boot_configuration_of_a_million_characters_is_read(
+        text: str, found: Tuple[BootEntry, ...]) -> None:
+    assert entries(text) == found
 
 
 def test_a_name_with_a_colon_is_no_place_in_an_image(

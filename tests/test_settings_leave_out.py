@@ -352,7 +352,7 @@ def test_globs_match_components(glob: str, matched: List[str]) -> None:
     assert leave_out.matching(glob, paths) == matched
 
 
-def test_no_glob_of_a_stranger_takes_endless_time() -> None:
+def test_a_glob_of_many_stars_matches_nothing_in_a_long_name() -> None:
     name = "/".join(["", "opt", "acme", *["a" * 250] * 15])
     assert leave_out.matching("/opt/acme" + "/**/" + "*a" * 40 + "*b", [name] * 50) == []
     assert leave_out.matching("/opt/acme" + "/**/*" * 40, [name] * 50) == []

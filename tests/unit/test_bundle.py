@@ -140,10 +140,11 @@ def test_a_repo_twice_in_two_files_is_refused(folder: Path) -> None:
     assert refusal(folder) == f"{folder}/cim.repo has the repo cim, and so has b.repo"
 
 
-def test_variables_in_a_repo_file_are_not_interpolated(folder: Path) -> None:
+def test_a_repo_file_with_percent_signs_and_variables_is_accepted(folder: Path) -> None:
     (folder / "cim.repo").write_text(
         "[cim]\nbaseurl=https://example.com/%(x)s/$releasever/%20\n", encoding="utf-8")
-    read_bundle(folder, source="x")
+    bundle = read_bundle(folder, source="x")
+    assert (bundle.repo_files, bundle.descriptor.repo_ids) == ((folder / "cim.repo",), ("cim",))
 
 
 def test_a_repository_without_repodata_is_refused(folder: Path) -> None:

@@ -99,6 +99,7 @@ def test_removing_a_link_leaves_what_it_names(tmp_path: Path) -> None:
 
 def test_removing_what_is_absent_is_no_error(tmp_path: Path) -> None:
     write_entry(tmp_path, "none", None)
+    assert names(tmp_path) == []
 
 
 def test_content_that_was_not_kept_cannot_be_written(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import List
 import pytest
 
 from ovirt_node_plugin.errors import DescriptorError
-from ovirt_node_plugin.relaxng import SCHEMAS, raise_problems, schema_problems
+from ovirt_node_plugin.relaxng import SCHEMAS, Problem, raise_problems, schema_problems
 from ovirt_node_plugin.xmlread import parse_xml
 
 from .samples import DESCRIPTOR
@@ -58,5 +58,7 @@ def test_every_pattern_is_read_alike_by_libxml2_and_by_python() -> None:
         assert not re.search(r"\\[^.\-^*\\\[\]]", pattern), pattern  # read differently
 
 
-def test_no_problem_raises_nothing() -> None:
+def test_only_a_problem_is_raised() -> None:
     raise_problems((), origin="x", error=DescriptorError)
+    with pytest.raises(DescriptorError, match="^x:1:2: expected a, found b$"):
+        raise_problems([Problem(1, 2, "expected a, found b")], origin="x", error=DescriptorError)
