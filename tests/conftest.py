@@ -44,6 +44,12 @@ def program(tmp_path: Path, dnf: Dnf) -> Program:
     return Program(work, dnf)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop before the first test if Python here does not have a library that tests need."""
+    for name in needs.libraries(config.args):
+        needs.library(name)
+
+
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
     """Leave out the tests that need a package which this system does not have.
 

@@ -1,11 +1,15 @@
-"""Which tests need a package that not every distribution has."""
+"""What tests need: packages that not every distribution has, and libraries of Python."""
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from pathlib import Path
-from typing import FrozenSet, Mapping, Pattern
+from typing import Any, FrozenSet, Iterable, List, Mapping, Pattern
 
 import pytest
+
+UNIT = Path(__file__).resolve().parent / "unit"
 
 # A package, and what a test module that needs it imports or calls. The names are those of
 # tools/setup.
@@ -28,3 +32,27 @@ def used(text: str, fixtures: object) -> FrozenSet[str]:
     if isinstance(fixtures, (list, tuple)) and "built" in fixtures:
         found.add("busybox")  # every image is built with it
     return frozenset(found)
+
+
+def libraries(arguments: Iterable[str]) -> List[str]:
+    """Return the libraries that tests need; ``arguments`` are the paths that pytest was given.
+
+    Unit tests need no dnf: they are run when the RPM is built, where it is not installed.
+    """
+    paths = [Path(one.partition("::")[0]).resolve() for one in arguments]
+    unit = all(UNIT in (path, *path.parents) for path in paths)
+    return ["lxml", "rpm", *([] if unit else ["dnf"])]
+
+
+def library(name: str) -> Any:
+    """Return an imported library.
+
+    Raises pytest.UsageError, with the command that installs it, if it cannot be imported.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError as exc:
+        raise pytest.UsageError(
+            f"{sys.executable} cannot import {name}: {exc}\n"
+            "Install it, as root, with: ./tools/setup run test check\n"
+            "Then run the tests with: ./tools/check --tests [PATH...]") from exc

@@ -235,6 +235,36 @@ def test_tests_of_a_package_that_is_nowhere_are_left_out_by_name(tmp_path: Path)
     assert re.search(r"\d+ passed, \d+ skipped", done.stdout)
 
 
+UNIT, OTHER = "tests/unit/test_versions.py", "tests/test_layers.py"
+
+
+@pytest.mark.parametrize(("library", "words", "stops"), [
+    ("lxml", UNIT, True), ("rpm", f"{UNIT}::test_x", True), ("dnf", UNIT, False),
+    ("dnf", OTHER, True), ("dnf", f"{UNIT} {OTHER}", True), ("dnf", "", True),
+    ("dnf", f"--numprocesses=2 {OTHER}", True), ("yaml", OTHER, False)])
+def test_a_missing_library_is_named_with_the_command_that_installs_it(
+        tmp_path: Path, library: str, words: str, stops: bool) -> None:
+    (tmp_path / "hiding.py").write_text(f"import sys\nsys.modules['{library}'] = None\n",
+                                        encoding="utf-8")
+    done = call(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "hiding",
+                *words.split(), env={"PYTHONPATH": str(tmp_path), "PYTEST_ADDOPTS": ""})
+    if stops:
+        assert done.returncode == pytest.ExitCode.USAGE_ERROR
+        first, *rest = done.stderr.strip().splitlines()
+        assert first.startswith(f"ERROR: {sys.executable} cannot import {library}: ")
+        assert rest == ["Install it, as root, with: ./tools/setup run test check",
+                        "Then run the tests with: ./tools/check --tests [PATH...]"]
+    else:
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_library_that_one_test_needs_is_named_in_its_failure(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(vars(sys)["modules"], "yaml", None)
+    with pytest.raises(pytest.UsageError, match="cannot import yaml.*\nInstall it, as root"):
+        read_yaml(".packit.yaml")
+
+
 @pytest.mark.parametrize(("text", "package"), [
     ("from tests import support\n", "busybox"),
     ("from tests.support.full_node import full_node\n", "debootstrap"),
@@ -256,6 +286,68 @@ def test_setup_touches_no_package_manager_when_all_is_there(tmp_path: Path) -> N
     done = call("tools/setup", "run", "test", "chroot",
                 env={"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+class Checkout:
+    """A copy of tools/check; what it starts writes down how, and does nothing."""
+
+    def __init__(self, top: Path) -> None:
+        self.top, self.log = top, top / "log"
+        (top / "tools").mkdir()
+        (top / ".venv/bin").mkdir(parents=True)
+        (top / "tests/unit").mkdir(parents=True)
+        (top / "tests/unit/test_a.py").touch()
+        shutil.copy(TOP / "tools/check", top / "tools")
+        for name in ("tools/setup", "tools/sources", *(f".venv/bin/{one}" for one in (
+                "python", "ruff", "mypy", "vermin", "shellcheck", "yamllint",
+                "check-jsonschema", "mandoc"))):
+            (top / name).write_text(f"#!/bin/sh\necho {Path(name).name} \"$@\" >>{self.log}\n",
+                                    encoding="utf-8")
+            (top / name).chmod(0o755)
+
+    def check(self, *words: str) -> List[str]:
+        """Run it and return the programs that it started after tools/setup, in order."""
+        done = call(str(self.top / "tools/check"), *words,
+                    env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}"})
+        assert done.returncode == 0, done.stderr
+        return [line for line in self.log.read_text(encoding="utf-8").splitlines()
+                if not line.startswith(("setup ", "sources"))]
+
+
+PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0))}"
+          " --dist=loadfile")
+
+
+@pytest.mark.parametrize(("words", "arguments"), [
+    ("", ""), ("tests/unit/test_a.py", " tests/unit/test_a.py"),
+    ("--quick tests/unit/test_a.py::test_x -- -k repo",
+     " -m not slow tests/unit/test_a.py::test_x -k repo"),
+    ("tests/unit tests/unit/test_a.py -- --lf", " tests/unit tests/unit/test_a.py --lf"),
+    ("-- --co", " --co")])
+def test_check_runs_only_tests_and_only_some_of_them(tmp_path: Path, words: str,
+                                                     arguments: str) -> None:
+    assert Checkout(tmp_path).check("--tests", *words.split()) == [PYTEST + arguments]
+
+
+def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
+    started = Checkout(tmp_path).check("tests/unit")
+    assert [line.split()[0] for line in started] == [
+        "ruff", "mypy", "vermin", "shellcheck", "yamllint", "check-jsonschema",
+        "mandoc", "python"]
+    assert started[-1] == f"{PYTEST} tests/unit"
+
+
+def test_check_refuses_a_path_that_is_not_there() -> None:
+    done = call("tools/check", "--tests", "tests/test_none.py::test_x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "tools/check: there is no file or folder tests/test_none.py\n"
+
+
+def test_check_of_one_file_ends_with_the_summary_of_its_tests() -> None:
+    done = call("tools/check", "--tests", "tests/unit/test_versions.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "lint" not in done.stdout
+    assert re.fullmatch(r"\d+ passed in .*", done.stdout.splitlines()[-1])
 
 
 def test_matrix_refuses_an_unknown_suite() -> None:
@@ -310,9 +402,8 @@ def test_mock_configurations_are_python_and_have_roots_of_their_own(config: str)
 
 
 def read_yaml(name: str) -> Any:
-    import yaml  # here: in .venv/ with the linters, and not in the chroots of tools/matrix
-
-    return yaml.safe_load((TOP / name).read_text(encoding="utf-8"))
+    # here: it is in .venv/ with the linters, and not in the chroots of tools/matrix
+    return needs.library("yaml").safe_load((TOP / name).read_text(encoding="utf-8"))
 
 
 def test_packit_gets_the_version_and_the_tarball_by_its_actions() -> None:
