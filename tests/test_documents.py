@@ -1,13 +1,22 @@
 """What is written down fits what is there: links, schemas, descriptors, manual pages."""
 from __future__ import annotations
 
+import argparse
+import configparser
+import fnmatch
 import re
+import shlex
 import subprocess
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 import pytest
 from lxml import etree
+
+from ovirt_node_plugin import __version__
+from ovirt_node_plugin.errors import UsageError
+from ovirt_node_plugin.report import image_usage, usage
+from tests import needs
 
 TOP = Path(__file__).resolve().parent.parent
 SCHEMAS = TOP / "ovirt_node_plugin" / "schema"
@@ -125,3 +134,120 @@ def test_manuals_have_a_title_that_fits_their_file(manual: str) -> None:
     title = re.search(r'^\.TH "?(\S+?)"? "?(\d)"?', text, re.MULTILINE)
     assert title is not None
     assert (title.group(1).replace("\\", "").lower(), title.group(2)) == (name.lower(), section)
+
+
+FORMS = own_files(".github/ISSUE_TEMPLATE/*.yml")
+PROSE = ("SECURITY.md", "NEWS.md")
+
+
+@pytest.mark.parametrize("document", PROSE)
+def test_documents_about_the_project_are_linked_from_the_readme(document: str) -> None:
+    assert f"]({document})" in (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def commands(text: str) -> List[str]:
+    """Return the commands of this project that stand between backticks in a text."""
+    return re.findall(r"`((?:dnf(?:-3)? node-plugin|ovirt-node-plugin) [^`]+)`", text)
+
+
+def check_command(command: str) -> None:
+    """Raise SystemExit or UsageError if a program of this project refuses a command line."""
+    words = shlex.split(command)
+    if words[0] == "ovirt-node-plugin":
+        image_usage.parse(words[1:])
+        return
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(assumeyes=False, assumeno=False, downloadonly=False)  # dnf's own
+    usage.add_arguments(parser)
+    usage.check_arguments(parser.parse_args(words[2:]))
+
+
+@pytest.mark.parametrize("document", [*PROSE, *FORMS])
+def test_commands_in_documents_and_issue_forms_are_accepted(document: str) -> None:
+    found = commands((TOP / document).read_text(encoding="utf-8"))
+    assert found or document == "NEWS.md" or document.endswith("config.yml")
+    for command in found:
+        if command != "ovirt-node-plugin --version":  # prints it and ends
+            check_command(command)
+
+
+@pytest.mark.parametrize("command", [
+    "dnf node-plugin look x", "dnf node-plugin verify --jsonn", "ovirt-node-plugin merge --json",
+    "ovirt-node-plugin mix a b"])
+def test_a_wrong_command_is_found(command: str) -> None:
+    assert commands(f"Try `{command}`.") == [command]
+    with pytest.raises((SystemExit, UsageError)):
+        check_command(command)
+
+
+def test_issue_forms_ask_for_version_plan_and_verify() -> None:
+    forms = [name for name in FORMS if not name.endswith("config.yml")]
+    assert forms
+    for name in forms:
+        form = needs.library("yaml").safe_load((TOP / name).read_text(encoding="utf-8"))
+        asked = {part["id"]: part["attributes"].get("description", "") for part in form["body"]}
+        assert "ovirt-node-plugin --version" in asked["version"]
+        assert "--dry-run --json" in asked["plan"]
+        assert "dnf node-plugin verify --json" in asked["verify"]
+
+
+def test_the_version_is_the_same_in_every_place() -> None:
+    spec = (TOP / "ovirt-node-plugin.spec").read_text(encoding="utf-8")
+    assert re.findall(r"^Version: +(\S+)$", spec, re.MULTILINE) == [__version__]
+    changelog = spec.partition("%changelog\n")[2].splitlines()[0]
+    assert changelog.rpartition("-")[0].endswith(f"> - {__version__}")
+    for page in own_files("man/*.[1-9]"):
+        title = (TOP / page).read_text(encoding="utf-8").splitlines()[0]
+        assert f'"ovirt-node-plugin {__version__}"' in title, page
+    assert __version__ in versions_in_news()
+
+
+def versions_in_news() -> List[str]:
+    """Return the titles of the sections of NEWS.md, each without its date."""
+    text = (TOP / "NEWS.md").read_text(encoding="utf-8")
+    return [title.partition(", ")[0] for title in re.findall(r"^## (.*)$", text, re.MULTILINE)]
+
+
+def test_news_are_in_order_with_the_newest_first() -> None:
+    versions = [name for name in versions_in_news() if name != "Unreleased"]
+    numbers = [tuple(map(int, name.split("."))) for name in versions]
+    assert numbers == sorted(set(numbers), reverse=True)
+    assert versions_in_news() in (versions, ["Unreleased", *versions])
+
+
+def test_sections_of_the_manual_that_security_names_are_there() -> None:
+    text = (TOP / "SECURITY.md").read_text(encoding="utf-8")
+    manual, other = ((TOP / "man" / page).read_text(encoding="utf-8").replace("\\-", "-")
+                     for page in ("dnf-node-plugin.8", "ovirt-node-plugin.8"))
+    named = re.findall(r"\b[A-Z]{4,}(?: [A-Z]{4,})*\b(?!\.md)", text)
+    assert named and all(re.search(rf"^\.SH {title}$", manual, re.MULTILINE) for title in named)
+    for option in re.findall(r"`(--[a-z-]+)", text):
+        assert re.search(rf"{option}\b", manual + other), option
+
+
+def editor_rules(name: str) -> Dict[str, str]:
+    """Return what .editorconfig says of a file; of two sections the later one counts."""
+    parser = configparser.RawConfigParser()
+    text = (TOP / ".editorconfig").read_text(encoding="utf-8")
+    parser.read_string(text[text.index("[*]"):])
+    rules: Dict[str, str] = {}
+    for section in parser.sections():
+        head, _, rest = section.partition("{")
+        inner, _, tail = rest.partition("}")
+        if any(fnmatch.fnmatch(Path(name).name, head + one + tail) for one in inner.split(",")):
+            rules.update(parser[section])
+    return rules
+
+
+def test_files_are_as_the_editor_configuration_says() -> None:
+    assert editor_rules("a/b.yml")["indent_size"] == "2"
+    assert editor_rules("a/b.py")["indent_size"] == "4"
+    for name in own_files("*"):
+        path, rules = TOP / name, editor_rules(name)
+        if path.is_symlink() or not path.is_file():
+            continue
+        text = path.read_bytes().decode(rules["charset"])
+        assert "\r" not in text and not re.search(r"[ \t]+$", text, re.MULTILINE), name
+        assert text == "" or text.endswith("\n"), name
+        if rules["indent_style"] == "space":
+            assert not re.search(r"^ *\t", text, re.MULTILINE), name

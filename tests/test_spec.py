@@ -333,6 +333,12 @@ def test_the_program_starts_where_it_is_installed(root: Path) -> None:
     assert re.fullmatch(r"ovirt-node-plugin [\d.]+\n", said)
 
 
+def test_the_main_package_has_what_changed_in_it(packages: Dict[str, Path]) -> None:
+    manuals = {f"{Path(page).name}.gz" for page in MANUALS} | {Path(page).name for page in MANUALS}
+    documents = {Path(name).name for name in query(packages[MAIN], "--docfiles")}
+    assert documents - manuals == {"README.md", "NEWS.md"}
+
+
 def test_what_the_readme_installs_needs_neither_vdsm_nor_dnf5(
         packages: Dict[str, Path]) -> None:
     (names,) = re.findall(r"^dnf -y install build/rpms/(\S+)$",
