@@ -4,8 +4,10 @@ from __future__ import annotations
 import argparse
 import configparser
 import fnmatch
+import os
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Dict, List
@@ -137,7 +139,7 @@ def test_manuals_have_a_title_that_fits_their_file(manual: str) -> None:
 
 
 FORMS = own_files(".github/ISSUE_TEMPLATE/*.yml")
-PROSE = ("SECURITY.md", "NEWS.md")
+PROSE = ("CONTRIBUTING.md", "SECURITY.md", "NEWS.md")
 
 
 @pytest.mark.parametrize("document", PROSE)
@@ -165,7 +167,7 @@ def check_command(command: str) -> None:
 @pytest.mark.parametrize("document", [*PROSE, *FORMS])
 def test_commands_in_documents_and_issue_forms_are_accepted(document: str) -> None:
     found = commands((TOP / document).read_text(encoding="utf-8"))
-    assert found or document == "NEWS.md" or document.endswith("config.yml")
+    assert found or document in ("CONTRIBUTING.md", "NEWS.md") or document.endswith("config.yml")
     for command in found:
         if command != "ovirt-node-plugin --version":  # prints it and ends
             check_command(command)
@@ -251,3 +253,72 @@ def test_files_are_as_the_editor_configuration_says() -> None:
         assert text == "" or text.endswith("\n"), name
         if rules["indent_style"] == "space":
             assert not re.search(r"^ *\t", text, re.MULTILINE), name
+
+
+CONTRIBUTING = (TOP / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def fenced(language: str) -> List[str]:
+    """Return the blocks of a language in CONTRIBUTING.md."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", CONTRIBUTING, re.MULTILINE | re.DOTALL)
+
+
+def test_what_contributing_names_is_there() -> None:
+    """The files of the example, a kind of setting called motd, are to be written."""
+    quoted = set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", CONTRIBUTING,
+                                                  flags=re.MULTILINE | re.DOTALL)))
+    paths = {one for one in quoted if re.fullmatch(r"[\w./-]+/[\w./-]*|[\w-]+\.spec", one)
+             and not one.startswith(("~", "build/")) and "motd" not in one}
+    assert len(paths) > 20
+    assert [one for one in sorted(paths) if not any(
+        (TOP / up / one).exists() for up in ("", "ovirt_node_plugin"))] == []
+    code = "".join((TOP / name).read_text(encoding="utf-8") for name in own_files("*.py"))
+    names = {one for one in quoted if re.fullmatch(r"_?[A-Z][A-Z_]+|_[a-z_]+", one)}
+    assert len(names) > 5
+    assert [one for one in sorted(names) if not re.search(rf"\b{one}\b", code)] == []
+
+
+def test_examples_in_contributing_are_code_of_the_project() -> None:
+    code = " ".join(" ".join((TOP / name).read_text(encoding="utf-8").split())
+                    for name in own_files("*.py"))
+    examples = fenced("python")
+    assert len(examples) >= 4
+    assert [one for one in examples if " ".join(one.split()) not in code] == []
+
+
+def test_commands_in_contributing_are_those_of_the_tools() -> None:
+    known = subprocess.run([str(TOP / "tools/check"), "--help"], stdout=subprocess.PIPE,
+                           encoding="utf-8", check=True).stdout
+    lines = [line.partition("#")[0].strip() for line in "".join(fenced("sh")).splitlines()]
+    ours = [shlex.split(line) for line in lines if line.startswith("./tools/")]
+    assert {line[0] for line in ours} == {"./tools/check", "./tools/matrix"}
+    for program, *words in ours:
+        assert (TOP / program).exists()
+        for word in words[:words.index("--")] if "--" in words else words:
+            assert word in known if word.startswith("-") else (TOP / word).exists(), word
+    makefile = (TOP / "Makefile").read_text(encoding="utf-8")
+    for step in re.findall(r"`make (\w+)`", CONTRIBUTING):
+        assert re.search(rf"^{step}:", makefile, re.MULTILINE), step
+
+
+def test_the_first_test_of_contributing_needs_what_it_installs(tmp_path: Path) -> None:
+    """It is run as nobody, from a copy, since the checkout may be root's alone."""
+    (line,) = [line for line in fenced("sh")[0].splitlines() if "-m pytest" in line]
+    libraries = re.findall(r"python3-(\w+)", fenced("sh")[0])
+    assert sorted(libraries) == sorted(["pytest", *needs.libraries([shlex.split(line)[-1]])])
+    copy = tmp_path / "copy"
+    for name in own_files("*"):
+        if name.startswith(("ovirt_node_plugin/", "tests/")) or name == "pyproject.toml":
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(TOP / name, copy / name)
+    for folder in (copy, *copy.parents):
+        if Path("/tmp") in folder.parents:
+            folder.chmod(0o755)
+    own = tmp_path / "own"
+    own.mkdir()
+    os.chown(own, 65534, 65534)
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *shlex.split(line),
+         "-p", "no:cacheprovider", f"--basetemp={own}/work"], cwd=copy, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, encoding="utf-8")
+    assert re.fullmatch(r"=+ \d+ passed in .* =+", done.stdout.splitlines()[-1]), done.stdout
