@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
+from tests import schemas
+
 TOP = Path(__file__).resolve().parent.parent
 # What Debian's dnf and rpm say of themselves in each run: 12's looks into the home
 # folder, 11's has another kind of database as its default, 13's wants a mount namespace.
@@ -18,11 +20,15 @@ NOISE = ("Unable to detect release version", "Found sqlite rpmdb.sqlite database
 
 @dataclass(frozen=True)
 class Answer:
-    """What one run of dnf did: exit status and what it printed."""
+    """What one run did: exit status and what it printed.
+
+    ``schema`` is that of its answers in JSON, empty where every answer is an error.
+    """
 
     status: int
     out: str
     err: str
+    schema: str = ""
 
     @property
     def text(self) -> str:
@@ -31,8 +37,14 @@ class Answer:
 
     @property
     def json(self) -> Any:
-        """Standard output, which must be one JSON document."""
-        return json.loads(self.out)
+        """Standard output, which must be one JSON document that is valid by its schema."""
+        return schemas.valid_answer(json.loads(self.out), self.schema)
+
+    @property
+    def lines(self) -> List[Any]:
+        """Standard output, each line of which must be a document that is valid by its schema."""
+        return [schemas.valid_answer(json.loads(line), self.schema)
+                for line in self.out.splitlines()]
 
 
 @dataclass
@@ -95,7 +107,7 @@ class Dnf:
                               env=environment(), check=False)
         errors = "".join(line for line in done.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
-        return Answer(done.returncode, done.stdout, errors)
+        return Answer(done.returncode, done.stdout, errors, schemas.of_dnf(argv))
 
 
 def environment() -> Dict[str, str]:

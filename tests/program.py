@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List
 
+from tests import schemas
 from tests.driver import NOISE, TOP, Answer, Dnf, environment
 
 PROGRAM = TOP / "bin/ovirt-node-plugin"
@@ -32,4 +33,5 @@ class Program:
                               text=True, env=environment(), check=False)
         errors = "".join(line for line in done.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
-        return Answer(done.returncode, done.stdout, errors)
+        return Answer(done.returncode, done.stdout, errors,
+                      schemas.OF_PROGRAM.get(command, ""))

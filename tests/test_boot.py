@@ -7,7 +7,7 @@ from typing import Dict
 
 import pytest
 
-from tests import support
+from tests import schemas, support
 from tests.driver import Dnf
 from tests.made import UNSIGNED, made_plugin
 from tests.program import Program
@@ -85,7 +85,8 @@ def test_what_plugins_brought_is_there_when_the_iso_is_booted(
     assert {name: one.text for name, one in said.items() if one.status} == {}
     assert sorted(said) == sorted(QUESTIONS)
     assert said["argument"].text == "printk.time=0\nN\n"
-    plugins = [plugin["name"] for plugin in json.loads(said["merge"].text)["plugins"]]
+    plugins = [plugin["name"] for plugin in schemas.valid(
+        json.loads(said["merge"].text), schemas.IMAGE)["plugins"]]
     assert plugins == said["registry"].text.splitlines() == ["isv-module-foo", "site", "storage"]
     assert said["file"].text.startswith("-rw-r--r--    1 0        0 ")
     assert said["file"].text.endswith("\nhello\n")

@@ -1,7 +1,6 @@
 """``ovirt-node-plugin diff``: in what two real images differ, told by the program."""
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass
@@ -284,7 +283,7 @@ def test_what_is_no_image_is_named(images: Images, tmp_path: Path, name: str, st
     pair = [tmp_path / name, images["4.5.5"]]
     answer = images.diff(*(pair if first else reversed(pair)), *filter(None, [form]))
     assert answer.status == status
-    said = json.loads(answer.out)["error"]["message"] if form else answer.err
+    said = answer.json["error"]["message"] if form else answer.err
     assert told in said
     assert form or answer.out == ""
 

@@ -1,7 +1,6 @@
 """The commands that look into an image: inspect, manifest, extract, shell, and clean."""
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -143,7 +142,7 @@ def test_a_merge_tells_its_steps_in_lines_of_json(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     answer = done(program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
                           tmp_path / "out.iso", "-y", "--trust-keys", "--json"))
-    lines = [json.loads(line) for line in answer.out.splitlines()]
+    lines = answer.lines
     assert [line["step"] for line in lines if line["event"] == "step"] == [
         "plan", "digest", "unpack", "install", "pack", "iso", "verify", "compare",
         "compare-iso", "checksum"]
@@ -164,7 +163,7 @@ def test_keys_that_nobody_trusts_are_told_before_anything_is_unpacked(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     answer = program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
                      tmp_path / "out.iso", "-y", "--json")
-    lines = [json.loads(line) for line in answer.out.splitlines()]
+    lines = answer.lines
     assert answer.status == 6
     assert "signed by keys that the image does not trust" in lines[-1]["error"]["message"]
     assert "--trust-keys" in lines[-1]["error"]["hint"]

@@ -12,7 +12,7 @@ from typing import Any, Dict, List
 import pytest
 
 from ovirt_node_plugin import registry
-from tests import support
+from tests import schemas, support
 from tests.driver import Answer, Dnf, environment
 from tests.made import UNSIGNED, made_plugin
 from tests.treestate import tree_state
@@ -87,7 +87,7 @@ def test_the_document_is_one_that_standard_tools_read(
     path = node / "etc/ovirt.plugins-manifests.d/cim.json.gz"
     assert os.stat(path).st_mode & 0o777 == 0o644
     with gzip.open(path) as stream:
-        whole = json.load(stream)
+        whole = schemas.valid(json.load(stream), schemas.INVENTORY)
     assert whole["format"] == 1 and whole["name"] == "cim"
     found = subprocess.run(["zgrep", "-c", '"path":"/usr/sbin/sfcbd"', path], check=True,
                            capture_output=True, text=True)

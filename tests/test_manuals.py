@@ -3,8 +3,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import gzip
-import json
 import os
 import re
 import shutil
@@ -14,20 +12,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ovirt_node_plugin import (
-    archive, config, errors, inventory, inventory_json, journal, registry_xml,
-)
-from ovirt_node_plugin.changes import Applied
+from ovirt_node_plugin import archive, config, errors, journal, registry_xml
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.library import FOLDERS
-from ovirt_node_plugin.operations import results
-from ovirt_node_plugin.operations.noteworthy import Notable
-from ovirt_node_plugin.packages.repos import RepoState
-from ovirt_node_plugin.packages.session import PackageChange
-from ovirt_node_plugin.report import data, manifest_data, usage
+from ovirt_node_plugin.report import usage
 from ovirt_node_plugin.run import run
-from ovirt_node_plugin.target import Target
 from ovirt_node_plugin.vdsm import HOOK_POINTS
 from tests import manpages, support
 from tests.driver import TOP, Dnf
@@ -98,59 +88,6 @@ def test_the_defaults_that_are_written_down_are_those_of_the_code() -> None:
                          (TOP / "etc/dnf/plugins/node-plugin.conf").read_text(), re.MULTILINE)
     assert config.read_config(dict(written)) == config.Config()
     assert dict(written)["library"].split() == list(map(str, FOLDERS))
-
-
-def names_in(value: Any) -> Iterator[str]:
-    """Return every name of a JSON object, at any depth."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield name
-            yield from names_in(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from names_in(inner)
-
-
-def made_up(form: Any) -> Any:
-    """Return an instance of a dataclass with its fields empty."""
-    return form(**{field.name: () for field in dataclasses.fields(form)})
-
-
-def test_names_in_json_are_explained() -> None:
-    plan = dataclasses.replace(
-        made_up(results.Plan), plugins=(dataclasses.replace(
-            made_up(results.PluginAction), settings=(made_up(results.PlannedSetting),),
-            files=(made_up(results.FolderCount),), shares=(made_up(results.Share),)),),
-        packages=(made_up(PackageChange),), target=Target(Path("/"), "", "", "", ""),
-        signatures=(made_up(results.Signature),), space=made_up(results.Space),
-        noteworthy=(made_up(Notable),), disputed_files=(made_up(errors.DisputedFile),))
-    info = dataclasses.replace(made_up(results.PluginInfo), state=made_up(results.PluginState),
-                               plan=None)
-    documents = [*manifest_documents(), data.plan(plan), data.listing([info.state]),
-                 data.infos([info]),
-                 data.checks([made_up(results.Check)]), data.repos([made_up(RepoState)]),
-                 data.error(errors.NeedsNewerImage("")), data.error(errors.Drifted("")),
-                 data.error(errors.PathsRefused("", files=[made_up(errors.DisputedFile)])),
-                 {"format": 1, "done": True, "added": [], "dropped": [],
-                  "deltas": []}]
-    pages = ((COMMAND, "JSON"), (REGISTRY, "THE INVENTORY"))
-    words = {word for page, title in pages
-             for word in re.findall(r"\w+", manpages.prose(manpages.section(page, title)))}
-    assert set(names_in(documents)) - words == set()
-
-
-def manifest_documents() -> List[Any]:
-    """Return each part of a manifest, with everything in it."""
-    account = made_up(inventory.Account)
-    file = inventory.File("/x", "file", 1, "x", "x", 1, "x", "x", "x", (("by", "x"),), ("x",),
-                          ("x",), 1, "x", "x")
-    operation = dataclasses.replace(
-        made_up(inventory.Operation), settings_on=(made_up(Applied),), accounts_added=(account,))
-    whole = inventory.Inventory("x", (operation,), (
-        inventory.Package("x", "x", 1, (file,)),), (file,), (file,))
-    return [json.loads(gzip.decompress(inventory_json.dump(whole))),
-            manifest_data.files(whole), manifest_data.packages(whole),
-            manifest_data.delta(whole.delta())]
 
 
 def declared(schema: str) -> Dict[str, Set[str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.run import run
-from tests import support
+from tests import schemas, support
 from tests.driver import Answer
 from tests.iso_reading import boots, digests, fat_text, superblock, taken, volume_id, xorriso
 from tests.made import UNSIGNED, made_plugin
@@ -132,7 +132,8 @@ def test_the_iso_says_what_was_merged(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
     done(program("merge", iso, built.bundle("cim"), "-o", merged, "-y", "--trust-keys"))
-    mark = json.loads((taken(merged, tmp_path / "new") / "ovirt-node-plugins.json").read_text())
+    mark = schemas.valid(json.loads(
+        (taken(merged, tmp_path / "new") / "ovirt-node-plugins.json").read_text()), schemas.IMAGE)
     assert mark["source"] == iso.name
     assert mark["source_sha256"] == run(["sha256sum", iso]).split()[0]
     assert mark["tool"].startswith("ovirt-node-plugin ")

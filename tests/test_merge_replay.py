@@ -1,7 +1,6 @@
 """The plugins of one image merged into the next: found again, or what does not fit is told."""
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Dict, List, Tuple
 
@@ -118,7 +117,7 @@ def test_the_reasons_are_in_the_json_too(
     done(program("merge", old, built.bundle("isv-module-foo"), "-o", site, "-y", "--trust-keys",
                  "--keep-bundles"))
     answer = program("merge", new, "--plugins-from", site, "--dry-run", "--json")
-    lines = [json.loads(line) for line in answer.out.splitlines()]
+    lines = answer.lines
     error: Dict[str, object] = lines[-1]["error"]
     assert lines[-1]["event"] == "error" and error["kind"] == "DoNotFit"
     assert "isv-module-foo" in str(error["message"])
@@ -162,7 +161,7 @@ def test_a_plugin_that_needs_another_is_not_blamed_for_a_third(
     done(program("merge", old, first, second, third, "-o", site, "-y", UNSIGNED))
     answer = program("merge", new, "--plugins-from", site, first, second, "--dry-run", "--json",
                      UNSIGNED)
-    message = json.loads(answer.out.splitlines()[-1])["error"]["message"]
+    message = answer.lines[-1]["error"]["message"]
     assert "third: " in message and "second: " not in message and "first: " not in message
 
 

@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping, Set
+from typing import Iterator, Mapping, Set
 
 import pytest
 
@@ -92,33 +91,6 @@ def test_every_example_works(place: Path, dnf: Dnf) -> None:
         names.add(words[1])
     assert names == set(parsers())
     assert (place / "node-4.5.6-less.iso").exists()
-
-
-def test_names_in_json_are_explained(place: Path, dnf: Dnf) -> None:
-    program = Program(place, dnf)
-    merged = program("merge", place / "node-4.5.5.iso", place / "cim.tar.zst", "--trust-keys",
-                     "-o", place / "site.iso", "-y", "--json")
-    assert merged.status == 0, merged.text
-    documents = [json.loads(line) for line in merged.out.splitlines()]
-    documents += [program("inspect", place / "site.iso", "--json").json,
-                  program("diff", place / "node-4.5.5.iso", place / "site.iso", "--json").json]
-    words = {word for page in (PAGE, COMMAND)
-             for word in re.findall(r"\w+", manpages.prose(manpages.section(page, "JSON")))}
-    missing = {name for document in documents for name in keys(document)} - words
-    assert missing == set()
-
-
-def keys(value: Any) -> Iterator[str]:
-    """Yield the names in a document; the plans in it are explained in dnf-node-plugin(8)."""
-    if isinstance(value, list):
-        for one in value:
-            yield from keys(one)
-    elif isinstance(value, dict):
-        found: Dict[str, Any] = value
-        for name, one in found.items():
-            yield name
-            if name != "plans":
-                yield from keys(one)
 
 
 def test_the_program_starts_from_any_folder_by_its_own_name(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What list, info, verify, repos, add and drop print, as text and as JSON."""
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import List
 
@@ -175,7 +174,7 @@ def test_tables_fit_a_terminal_of_80_columns(words: List[str], built: support.Fi
 def test_json_is_one_document_on_standard_output(command: List[str], with_snmp: Path,
                                                  dnf: Dnf) -> None:
     answer = dnf.plugin(with_snmp, *command, "--json")
-    document = json.loads(answer.out)
+    document = answer.json
     assert document["format"] == 1
     failed = "error" in document
     assert failed == (answer.status != 0 and "--assumeno" not in command)

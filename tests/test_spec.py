@@ -220,10 +220,10 @@ def test_make_mock_builds_the_source_package_for_each_el(tmp_path: Path) -> None
 def test_the_library_is_where_dnf_imports_it(root: Path, site: Path) -> None:
     source = TOP / "ovirt_node_plugin"
     wanted = {path.relative_to(source) for path in source.rglob("*")
-              if path.suffix in (".py", ".rng")}
+              if path.suffix in (".py", ".rng", ".json")}
     there = inside(root, site) / "ovirt_node_plugin"
     assert {path.relative_to(there) for path in there.rglob("*")
-            if path.suffix in (".py", ".rng")} == wanted
+            if path.suffix in (".py", ".rng", ".json")} == wanted
     for name in wanted:
         assert (there / name).read_bytes() == (source / name).read_bytes()
 

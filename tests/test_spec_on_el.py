@@ -39,7 +39,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "python3-rpm": ("rpm",),
     "python3-setuptools": ("setuptools", "pkg_resources"),
     "python3-wheel": ("wheel",),
-    "": ("createrepo_c", "dnf", "gpg", "hawkey", "libcomps", "libdnf"),
+    "": ("createrepo_c", "dnf", "gpg", "hawkey", "jsonschema", "libcomps", "libdnf"),
 }
 
 BUILD_ROOT_SPEC = """\

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
+from tests import schemas
 from tests.driver import TOP
 
 HOOK = "usr/libexec/vdsm/hooks/after_get_caps/50_node_plugins"
@@ -77,7 +78,8 @@ class Told:
     def report(self) -> Dict[str, Any]:
         """What the hook added, from a run in which all went well."""
         assert (self.status, self.out, self.err, self.left) == (0, "", "", [])
-        report: Dict[str, Any] = self.capabilities["nodePlugins"]
+        found = schemas.valid(self.capabilities, schemas.CAPABILITIES)
+        report: Dict[str, Any] = found["nodePlugins"]
         return report
 
     @property
