@@ -211,6 +211,10 @@ def _mounted(image: Path, at: Path) -> Iterator[Path]:
     run(["mount", "-t", "xfs", "-o", "loop,nouuid", image, at])
     try:
         yield at
+        # A mount namespace that another process made meanwhile keeps the filesystem mounted
+        # and its changes in memory: write them out, as umount then does not.
+        run(["fsfreeze", "--freeze", at])
+        run(["fsfreeze", "--unfreeze", at])
     finally:
         run(["umount", at])
 
