@@ -161,10 +161,11 @@ class NodePluginCommand(dnf.cli.Command):
         from ovirt_node_plugin.opened_paths import refuse_ways_out, refuse_written
         from ovirt_node_plugin.operations import find
         from ovirt_node_plugin.packages import rpmdb
-        from ovirt_node_plugin.report.usage import check_arguments
+        from ovirt_node_plugin.report.usage import check_arguments, check_flags
         from ovirt_node_plugin.run import run
         self._policy = policy
         check_arguments(self.opts)
+        check_flags(self.opts.subcommand, self.base.conf.tsflags)
         if self.opts.subcommand not in ("add", "drop"):
             rpmdb.require_system(policy.target.root)
             if not policy.target.live:

@@ -77,7 +77,11 @@ def test_an_unknown_plugin_says_where_it_was_looked_for(
     (["list", "nosuch"], "no plugin nosuch to list"),
     (["install", "snmp", "--json"], "cannot ask"),
     (["install", "snmp", "-y", "--downloadonly"], "cannot be limited to the download"),
-    (["remove", "snmp", "-y", "--json", "--downloadonly"], "cannot be limited to the download")])
+    (["remove", "snmp", "-y", "--json", "--downloadonly"], "cannot be limited to the download"),
+    (["install", "snmp", "-y", "--setopt=tsflags=test"],
+     "with tsflags=test, which changes no file"),
+    (["install", "snmp", "-y", "--setopt=tsflags=nodocs,justdb"], "cannot be done with tsflags=ju"),
+    (["remove", "snmp", "-y", "--setopt=tsflags=justdb,test"], "with tsflags=justdb,test, which")])
 def test_a_command_line_that_makes_no_sense(words: List[str], text: str, node: Path,
                                             dnf: Dnf) -> None:
     answer = dnf.plugin(node, *words)

@@ -1,7 +1,7 @@
 """The command line of ``dnf node-plugin``: its arguments and their help."""
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Iterable, Tuple
 
 from ..errors import UsageError
 
@@ -48,6 +48,20 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--settings", action="store_true", help="manifest: each setting")
     parser.add_argument("--delta", action="store_true",
                         help="manifest: what the last install or upgrade changed")
+
+
+# Flags of rpm's transaction, dnf.conf(5) "tsflags", with which it changes no file.
+_CHANGE_NOTHING = frozenset(("test", "justdb"))
+
+
+def check_flags(subcommand: str, tsflags: Iterable[str]) -> None:
+    """Raise UsageError if the root would be changed with flags of rpm that install no file."""
+    found = sorted(_CHANGE_NOTHING.intersection(tsflags))
+    if found and subcommand in ("install", "remove", "upgrade"):
+        raise UsageError(
+            f"{subcommand} cannot be done with tsflags={','.join(found)}, which changes no file",
+            hint="Take that out of dnf.conf and the command line. --dry-run shows the plan and"
+                 " changes nothing.")
 
 
 def check_arguments(options: Any) -> None:
