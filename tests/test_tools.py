@@ -335,7 +335,7 @@ def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
     started = Checkout(tmp_path).check("tests/unit")
     assert [line.split()[0] for line in started] == [
         "ruff", "mypy", "vermin", "shellcheck", "yamllint",
-        *["check-jsonschema"] * 3, "mandoc", "python"]
+        *["check-jsonschema"] * 4, "mandoc", "python"]
     assert started[-1] == f"{PYTEST} tests/unit"
 
 
