@@ -11,9 +11,16 @@ from pathlib import Path
 from typing import Dict, List
 
 from ovirt_node_plugin.run import StrPath, run
-from tests.support import Fixtures, SigningKey, copy_tree, descriptor_xml, fixtures, make_repo
+from tests.support import (
+    Fixtures,
+    SigningKey,
+    copy_tree,
+    descriptor_xml,
+    fixtures,
+    make_repo,
+    repo_file,
+)
 from tests.support import bulk as bulk_source
-from tests.support import repo_file
 from tests.support.bulk import Bulk, build_bulk, bulk, write_metadata
 from tests.support.cache import cached
 from tests.support.node_build import NODE_DATABASE

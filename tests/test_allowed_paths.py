@@ -16,7 +16,12 @@ from ovirt_node_plugin.errors import Status, UsageError
 from ovirt_node_plugin.files import Entry
 from ovirt_node_plugin.operations import noteworthy
 from ovirt_node_plugin.operations.path_rules import (
-    ALLOWED, DENIED, KERNEL_MODULE, Policy, built_in, read_rules,
+    ALLOWED,
+    DENIED,
+    KERNEL_MODULE,
+    Policy,
+    built_in,
+    read_rules,
 )
 from ovirt_node_plugin.operations.places import arriving
 from ovirt_node_plugin.packages.headers import Header, PackedFile

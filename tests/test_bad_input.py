@@ -5,7 +5,7 @@ import hashlib
 import re
 import shutil
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, Dict, List, Tuple
 
 import pytest
 
@@ -91,10 +91,27 @@ def test_a_command_line_that_makes_no_sense(words: List[str], text: str, node: P
         assert answer.json["error"]["kind"] == "UsageError"
 
 
+def bad_descriptors() -> Dict[str, Tuple[str, str]]:
+    """Return by case the text of a descriptor that is refused, and what is said of it."""
+    descriptor = support.descriptor_xml("tool", repos=["tool"])
+    hook = ("<settings><vdsm-hook point='before_vm_strat' order='50' name='x' source='/x'/>"
+            "</settings></node-plugin>")
+    return {
+        "ids": (support.descriptor_xml("tool"), "does not name 'tool'"),
+        "xml": (descriptor[:-20], "node-plugin.xml:"),
+        "entity": (descriptor.replace("?>", '?><!DOCTYPE x [<!ENTITY e "boo">]>', 1),
+                   "node-plugin.xml"),
+        "newer schema": (descriptor.replace('schema-version="1"', 'schema-version="9"'), "9"),
+        "hook point": (descriptor.replace("</node-plugin>", hook), "before_vm_start"),
+    }
+
+
 def make_bundle(folder: Path, case: str, built: support.Fixtures) -> Tuple[object, str]:
     """Return a path that is no good bundle, and what is said of it."""
-    descriptor = support.descriptor_xml("tool", repos=["tool"])
     repo_file = {"tool.repo": support.repo_file("tool", "file:///nowhere", gpgcheck=False)}
+    if case in bad_descriptors():
+        text, said = bad_descriptors()[case]
+        return support.write_bundle(folder / "b", text, repo_files=repo_file), said
     if case == "folder":
         (folder / "empty").mkdir(parents=True)
         return folder / "empty", "is no bundle: it has no node-plugin.xml"
@@ -105,40 +122,24 @@ def make_bundle(folder: Path, case: str, built: support.Fixtures) -> Tuple[objec
         return folder / "x.tar", "x.tar"
     if case == "device":
         return "/dev/null", "neither a folder nor a file"
-    if case == "ids":
-        return support.write_bundle(folder / "b", support.descriptor_xml("tool"),
-                                    repo_files=repo_file), "does not name 'tool'"
-    if case == "xml":
-        return support.write_bundle(folder / "b", descriptor[:-20],
-                                    repo_files=repo_file), "node-plugin.xml:"
-    if case == "entity":
-        text = descriptor.replace("?>", '?><!DOCTYPE x [<!ENTITY e "boo">]>', 1)
-        return support.write_bundle(folder / "b", text, repo_files=repo_file), "node-plugin.xml"
-    if case == "newer schema":
-        text = descriptor.replace('schema-version="1"', 'schema-version="9"')
-        return support.write_bundle(folder / "b", text, repo_files=repo_file), "9"
-    if case == "hook point":
-        text = descriptor.replace("</node-plugin>", "<settings><vdsm-hook point='before_vm_strat'"
-                                  " order='50' name='x' source='/x'/></settings></node-plugin>")
-        return support.write_bundle(folder / "b", text, repo_files=repo_file), "before_vm_start"
+    if case == "cut off":
+        (folder / "zeros").write_bytes(bytes(1 << 20))
+        run(["tar", "-C", folder, "-czf", folder / "bomb.tar.gz", "zeros"])
+        data = (folder / "bomb.tar.gz").read_bytes()
+        (folder / "bomb.tar.gz").write_bytes(data[:len(data) // 2])
+        return folder / "bomb.tar.gz", "bomb.tar.gz"
+    place = support.write_bundle(folder / "b", support.descriptor_xml("tool", repos=["tool"]),
+                                 repo_files=repo_file)
     if case == "link":
-        place = support.write_bundle(folder / "b", descriptor, repo_files=repo_file)
         (place / "keys").symlink_to("/etc")
         return place, "leads out of the bundle"
     if case == "key":
-        place = support.write_bundle(folder / "b", descriptor, repo_files=repo_file)
         (place / "keys").mkdir()
         (place / "keys/KEY").write_text("no key")
         return place, "is no armored GPG public key"
-    if case == "repodata":
-        place = support.write_bundle(folder / "b", descriptor, repo_files=repo_file)
-        (place / "repo").mkdir()
-        return place, "repo/ is no repository"
-    (folder / "zeros").write_bytes(bytes(1 << 20))
-    run(["tar", "-C", folder, "-czf", folder / "bomb.tar.gz", "zeros"])
-    data = (folder / "bomb.tar.gz").read_bytes()
-    (folder / "bomb.tar.gz").write_bytes(data[:len(data) // 2])
-    return folder / "bomb.tar.gz", "bomb.tar.gz"
+    assert case == "repodata"
+    (place / "repo").mkdir()
+    return place, "repo/ is no repository"
 
 
 @pytest.mark.parametrize("case", [

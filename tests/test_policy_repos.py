@@ -9,7 +9,11 @@ import pytest
 from tests import support
 from tests.driver import Dnf, library_of
 from tests.policy_world import (
-    define_repo, installed, repos_on, run_program, web_server,
+    define_repo,
+    installed,
+    repos_on,
+    run_program,
+    web_server,
 )
 
 pytestmark = pytest.mark.root

@@ -6,8 +6,22 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.operations.results import (
-    INSTALL, KEEP, OFF, ON, REMOVE, UPGRADE, Check, FolderCount, Plan, PlannedSetting,
-    PluginAction, PluginInfo, PluginState, Share, Signature, Space,
+    INSTALL,
+    KEEP,
+    OFF,
+    ON,
+    REMOVE,
+    UPGRADE,
+    Check,
+    FolderCount,
+    Plan,
+    PlannedSetting,
+    PluginAction,
+    PluginInfo,
+    PluginState,
+    Share,
+    Signature,
+    Space,
 )
 from ovirt_node_plugin.packages.repos import RepoState
 from ovirt_node_plugin.packages.session import PackageChange

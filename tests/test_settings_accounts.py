@@ -17,7 +17,14 @@ from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from tests.settings_root import (
-    Recorder, context, differences, install, make_root, remove, tree, wanted,
+    Recorder,
+    context,
+    differences,
+    install,
+    make_root,
+    remove,
+    tree,
+    wanted,
 )
 from tests.unit.samples import changed
 

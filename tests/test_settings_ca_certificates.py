@@ -13,7 +13,15 @@ from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.settings import engine, pem
 from ovirt_node_plugin.settings.model import Context
 from tests.settings_root import (
-    Recorder, context, descriptor, differences, make_root, paths, remove, tree, write_file,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    paths,
+    remove,
+    tree,
+    write_file,
 )
 from tests.trust_root import ACME, ANCHORS, BUNDLE, LEAF, OTHER, add_trust
 

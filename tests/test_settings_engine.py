@@ -11,8 +11,20 @@ import pytest
 from ovirt_node_plugin.bundle import Bundle
 from ovirt_node_plugin.changes import Applied, Change, Watch, capture, difference, put_back
 from ovirt_node_plugin.descriptor_settings import (
-    FirewallPort, FirewallService, Group, InitramfsDriver, KernelArgument, KernelModule,
-    LeaveOut, PersistentPath, PlacedFile, Service, Setting, Sysctl, User, VdsmHook,
+    FirewallPort,
+    FirewallService,
+    Group,
+    InitramfsDriver,
+    KernelArgument,
+    KernelModule,
+    LeaveOut,
+    PersistentPath,
+    PlacedFile,
+    Service,
+    Setting,
+    Sysctl,
+    User,
+    VdsmHook,
 )
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.manifest import Manifest

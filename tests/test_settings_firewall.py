@@ -16,7 +16,14 @@ from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Ref
 from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from tests.settings_root import (
-    Recorder, context, differences, install, make_firewall, make_root, remove, tree,
+    Recorder,
+    context,
+    differences,
+    install,
+    make_firewall,
+    make_root,
+    remove,
+    tree,
     wanted,
 )
 from tests.unit.samples import changed

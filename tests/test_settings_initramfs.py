@@ -20,8 +20,17 @@ from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.initramfs_images import KEPT, images, parse
 from ovirt_node_plugin.settings.model import Context
 from tests.settings_root import (
-    KERNEL, MODULES, Recorder, context, descriptor, differences, make_root, remove, tree,
-    write_file, write_module,
+    KERNEL,
+    MODULES,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    remove,
+    tree,
+    write_file,
+    write_module,
 )
 from tests.support.adhoc import descriptor_xml
 from tests.support.system import system_root

@@ -16,8 +16,8 @@ from tests.settings_root import KERNEL, MODULES, tree
 from tests.support import Fixtures
 from tests.support.adhoc import RpmRepo, descriptor_xml, quick_rpm, write_bundle
 from tests.support.kmod import module_bytes
-from tests.test_settings_initramfs import CONFIGURATION, IMAGE, build, drivers
 from tests.support.system import system_root
+from tests.test_settings_initramfs import CONFIGURATION, IMAGE, build, drivers
 
 pytestmark = pytest.mark.root
 

@@ -13,7 +13,15 @@ from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.argument_text import decode, edited, restored
 from tests.settings_root import (
-    Recorder, context, descriptor, differences, make_root, paths, remove, tree, write_file,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    paths,
+    remove,
+    tree,
+    write_file,
 )
 
 CMDLINE = "etc/kernel/cmdline"

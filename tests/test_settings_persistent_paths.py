@@ -15,7 +15,13 @@ from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Facts
 from tests.settings_root import (
-    Recorder, context, descriptor, differences, make_root, paths, tree,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    paths,
+    tree,
 )
 
 FOLDER = "etc/statetab.d"

@@ -17,7 +17,15 @@ from ovirt_node_plugin.settings.kinds import KINDS
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.placed_files import PLACEMENTS
 from tests.settings_root import (
-    UNITS, Recorder, context, descriptor, differences, make_root, paths, tree, write_file,
+    UNITS,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    paths,
+    tree,
+    write_file,
     write_unit,
 )
 

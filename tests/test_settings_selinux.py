@@ -9,7 +9,11 @@ import pytest
 
 from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import (
-    SelinuxBoolean, SelinuxFileContext, SelinuxModule, SelinuxPort, Setting,
+    SelinuxBoolean,
+    SelinuxFileContext,
+    SelinuxModule,
+    SelinuxPort,
+    Setting,
 )
 from ovirt_node_plugin.errors import CommandError, OutsideRoot, Refused
 from ovirt_node_plugin.files import Entry
@@ -19,7 +23,13 @@ from tests.driver import Dnf
 from tests.made import UNSIGNED, made_plugin
 from tests.selinux_root import MADE, MODULE, POLICY, STORE, add_policy
 from tests.settings_root import (
-    Recorder, context, descriptor, differences, remove, tree, write_file,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    remove,
+    tree,
+    write_file,
 )
 from tests.support import quick_rpm
 from tests.support.system import system_root

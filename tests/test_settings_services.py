@@ -13,7 +13,14 @@ from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.services import KIND
 from tests.settings_root import (
-    UNITS, Recorder, context, differences, make_root, paths, tree, write_unit,
+    UNITS,
+    Recorder,
+    context,
+    differences,
+    make_root,
+    paths,
+    tree,
+    write_unit,
 )
 
 WANTS = "etc/systemd/system/multi-user.target.wants"

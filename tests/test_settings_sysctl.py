@@ -15,7 +15,14 @@ from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.sysctl import KIND
 from ovirt_node_plugin.sysctl_names import dotted
 from tests.settings_root import (
-    Recorder, context, differences, make_root, paths, remove, tree, write_file,
+    Recorder,
+    context,
+    differences,
+    make_root,
+    paths,
+    remove,
+    tree,
+    write_file,
 )
 from tests.unit.samples import changed
 

@@ -25,11 +25,11 @@ from tests.support import (
     fixtures,
     keys,
     make_key,
+    node_build,
     plugins,
     quick_rpm,
     write_bundle,
 )
-from tests.support import node_build
 from tests.support.cache import cache_root, cached
 
 LABELS = [source.label for source in plugins.sources()]

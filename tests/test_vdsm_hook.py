@@ -20,7 +20,13 @@ from ovirt_node_plugin.run import run
 from tests import manpages, support
 from tests.driver import TOP, Dnf
 from tests.vdsm_machine import (
-    HOOK, MANIFESTS, REGISTRY, RPMDB, Machine, empty_database, installed,
+    HOOK,
+    MANIFESTS,
+    REGISTRY,
+    RPMDB,
+    Machine,
+    empty_database,
+    installed,
 )
 
 pytestmark = pytest.mark.root

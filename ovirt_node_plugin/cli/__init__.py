@@ -7,9 +7,9 @@ import sys
 from typing import Callable, Mapping, Sequence
 
 from ..errors import NodePluginError, Refused, Status
-from ..imaging.dnf_program import Reported
 from ..images import work
 from ..images.apart import run_apart
+from ..imaging.dnf_program import Reported
 from ..report import image_usage
 from . import looking, merging
 from .frame import Frame

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
 from ..errors import NodePluginError, UsageError
-from ..imaging.dnf_program import Dnf, DnfFailed
 from ..images import work
+from ..imaging.dnf_program import Dnf, DnfFailed
 from ..progress import Progress
 from ..report import data, image_usage
 from ..report.layout import harmless
 from ..report.progress_text import FORMAT, JsonLines, for_people
 from ..run import attached, run
-
 
 
 class Frame:

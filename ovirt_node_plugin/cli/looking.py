@@ -12,13 +12,17 @@ from typing import ContextManager, Iterator
 
 from .. import registry
 from ..errors import Status, UsageError
-from ..imaging import image_differences, inspection
 from ..images.image import Image, opened
 from ..images.iso import is_iso
+from ..imaging import image_differences, inspection
 from ..operations import manifests
 from ..paths import resolve_inside
 from ..report import (
-    image_data, image_difference_data, image_difference_text, image_text, manifest_data,
+    image_data,
+    image_difference_data,
+    image_difference_text,
+    image_text,
+    manifest_data,
     manifest_text,
 )
 from ..report.layout import harmless

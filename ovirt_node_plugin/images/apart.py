@@ -11,8 +11,15 @@ from typing import Callable, NamedTuple, NoReturn, Optional, Sequence
 
 from ..errors import Refused
 from ..inside import (
-    CLONE_NEWNS, CLONE_NEWPID, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_REC,
-    end_with_parent, mount,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_REC,
+    end_with_parent,
+    mount,
 )
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

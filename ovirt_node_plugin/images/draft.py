@@ -17,7 +17,13 @@ from ..progress import READ, Progress, transferred
 from ..run import Runner
 from .compression import Compression
 from .filesystem import (
-    XFS, Filesystem, grow, grow_mounted, mount_options, read_filesystem, trim,
+    XFS,
+    Filesystem,
+    grow,
+    grow_mounted,
+    mount_options,
+    read_filesystem,
+    trim,
 )
 from .image import FOLDER, Image
 from .mounts import loop_mounted, overlaid

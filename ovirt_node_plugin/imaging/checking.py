@@ -14,8 +14,8 @@ from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
 from .. import registry
 from ..errors import CommandError, NodePluginError, RolledBack
 from ..images import boot, checksum, filesystem
-from ..images.compression import Compression
 from ..images.comparison import REMOVED, Difference, differences
+from ..images.compression import Compression
 from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.iso_comparison import iso_differences

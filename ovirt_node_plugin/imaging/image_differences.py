@@ -7,7 +7,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import (
-    Container, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple,
+    Container,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
     Union,
 )
 
@@ -26,7 +35,11 @@ from ..trees import Relative
 from .boot_differences import BootDifference, boot_differences, surplus
 from .dnf_program import trial_root
 from .package_differences import (
-    PackageDifference, RootPackage, package_differences, read_files, read_packages,
+    PackageDifference,
+    RootPackage,
+    package_differences,
+    read_files,
+    read_packages,
 )
 
 FormValue = Union[str, int, bool, None]

@@ -21,7 +21,6 @@ from . import bundles, checking, iso_boot, iso_initramfs, marks, room
 from .dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from .writing import Writer
 
-
 _MOST = 5  # files that a note names
 
 

@@ -17,9 +17,9 @@ from ..refusals import live_refusal
 from ..registry import MANIFESTS, REGISTRY, inventory_path
 from ..run import Runner
 from ..settings.engine import live
-from ..vdsm import HOOKS_FOLDER
 from ..target import Target, is_running_system
 from ..trees import Relative
+from ..vdsm import HOOKS_FOLDER
 from .results import Space
 
 TOOL = f"ovirt-node-plugin {__version__}"

@@ -5,7 +5,16 @@ import os
 import stat
 from pathlib import Path
 from typing import (
-    Callable, Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple,
+    Callable,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
 )
 
 from .. import registry

@@ -16,8 +16,19 @@ from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
 from ..settings.model import Context
 from ..versions import compare
 from . import (
-    allowed_paths, change, conflicts, effects, leaving_out, majors, noteworthy, outlook,
-    recording, requirements, solving, switching, taking_effect,
+    allowed_paths,
+    change,
+    conflicts,
+    effects,
+    leaving_out,
+    majors,
+    noteworthy,
+    outlook,
+    recording,
+    requirements,
+    solving,
+    switching,
+    taking_effect,
 )
 from .books import Books, settings_of
 from .facts import facts_of

@@ -10,8 +10,18 @@ from .. import registry
 from ..changes import Applied, Change
 from ..errors import NodePluginError, Refused
 from ..inventory import (
-    ADDED, CONFIG, GHOST, LEFT_OUT, NOT_INSTALLED, REPLACED, Account, File, Inventory,
-    Operation, Package, counted,
+    ADDED,
+    CONFIG,
+    GHOST,
+    LEFT_OUT,
+    NOT_INSTALLED,
+    REPLACED,
+    Account,
+    File,
+    Inventory,
+    Operation,
+    Package,
+    counted,
 )
 from ..packages.headers import Header, PackedFile
 from ..packages.installed import Installed, read_installed

@@ -14,7 +14,16 @@ from . import sharing, taking_effect
 from .books import Books
 from .jobs import Job
 from .results import (
-    AGAIN, KEEP, OFF, ON, STAYS, FolderCount, PlannedSetting, PluginAction, Share, Signature,
+    AGAIN,
+    KEEP,
+    OFF,
+    ON,
+    STAYS,
+    FolderCount,
+    PlannedSetting,
+    PluginAction,
+    Share,
+    Signature,
     Space,
 )
 

@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Collection, Iterator
 
 from ..inside import (
-    CLONE_NEWNS, MS_NOEXEC, MS_NOSUID, MS_REC, MS_SLAVE, make_devices, mount,
+    CLONE_NEWNS,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_REC,
+    MS_SLAVE,
+    make_devices,
+    mount,
 )
 from ..paths import resolve_inside
 

@@ -6,8 +6,18 @@ import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import (
-    Any, Collection, ContextManager, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence,
-    Set, Tuple,
+    Any,
+    Collection,
+    ContextManager,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
 )
 
 import dnf

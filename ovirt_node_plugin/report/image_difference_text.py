@@ -10,7 +10,11 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from ..images.comparison import ADDED, CHANGED, REMOVED, Difference
 from ..imaging.boot_differences import BootDifference
 from ..imaging.image_differences import (
-    FormDifference, FormValue, ImageDifferences, PluginDifference, SettingDifference,
+    FormDifference,
+    FormValue,
+    ImageDifferences,
+    PluginDifference,
+    SettingDifference,
 )
 from ..imaging.package_differences import PackageDifference
 from .layout import field, harmless, size

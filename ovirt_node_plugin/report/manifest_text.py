@@ -6,7 +6,16 @@ from typing import Iterable, List, Sequence, Tuple
 
 from ..changes import Applied
 from ..inventory import (
-    ADDED, CONFIG, LEFT_OUT, NOT_INSTALLED, REMOVED, REPLACED, Account, Delta, File, Inventory,
+    ADDED,
+    CONFIG,
+    LEFT_OUT,
+    NOT_INSTALLED,
+    REMOVED,
+    REPLACED,
+    Account,
+    Delta,
+    File,
+    Inventory,
     Operation,
 )
 from ..operations.manifests import PluginManifest, Shows

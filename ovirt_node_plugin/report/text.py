@@ -7,8 +7,21 @@ from typing import List, Sequence
 
 from ..operations.noteworthy import SCRIPTLETS, Notable
 from ..operations.results import (
-    INSTALL, KEEP, OFF, REMOVE, REPAIR, STAYS, UPGRADE, Check, Plan, PlannedSetting, PluginAction,
-    PluginInfo, PluginState, Signature, Space,
+    INSTALL,
+    KEEP,
+    OFF,
+    REMOVE,
+    REPAIR,
+    STAYS,
+    UPGRADE,
+    Check,
+    Plan,
+    PlannedSetting,
+    PluginAction,
+    PluginInfo,
+    PluginState,
+    Signature,
+    Space,
 )
 from ..packages.repos import RepoState
 from .layout import field as _field

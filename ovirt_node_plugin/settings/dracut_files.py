@@ -18,7 +18,8 @@ from ..files import read_entry
 from ..paths import resolve_inside
 from .initramfs_images import images
 from .model import Context, Wanted, changed_since
-from .module_index import FILE as _FILE, module_names
+from .module_index import FILE as _FILE
+from .module_index import module_names
 from .placing import place_file
 
 FOLDER = "etc/dracut.conf.d"

@@ -5,9 +5,25 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, Mapping, Tuple
 
 from . import (
-    accounts, ca_certificates, ca_trust, command_line, dracut_files, firewall, initramfs,
-    initramfs_images, kernel_arguments, kernel_modules, leave_out, module_index,
-    persistent_paths, placed_files, selinux, selinux_policy, selinux_store, services, sysctl,
+    accounts,
+    ca_certificates,
+    ca_trust,
+    command_line,
+    dracut_files,
+    firewall,
+    initramfs,
+    initramfs_images,
+    kernel_arguments,
+    kernel_modules,
+    leave_out,
+    module_index,
+    persistent_paths,
+    placed_files,
+    selinux,
+    selinux_policy,
+    selinux_store,
+    services,
+    sysctl,
     vdsm_hooks,
 )
 from .model import Derived, Kind

@@ -10,7 +10,11 @@ from typing import Optional, Sequence
 
 from ..changes import Applied, Change, Watch
 from ..descriptor_settings import (
-    SelinuxBoolean, SelinuxFileContext, SelinuxModule, SelinuxPort, Setting,
+    SelinuxBoolean,
+    SelinuxFileContext,
+    SelinuxModule,
+    SelinuxPort,
+    Setting,
 )
 from ..errors import Refused
 from . import live_log, selinux_labels, selinux_store

@@ -21,7 +21,16 @@ from ..paths import resolve_inside
 from . import selinux_labels, selinux_store
 from .model import Context, Remnant, Wanted
 from .selinux_store import (
-    BOOLEAN, CONTEXT, LOCAL, MODULE, PORT, PRIORITY, Rule, Store, decode, overlap,
+    BOOLEAN,
+    CONTEXT,
+    LOCAL,
+    MODULE,
+    PORT,
+    PRIORITY,
+    Rule,
+    Store,
+    decode,
+    overlap,
 )
 
 _KEY = "store"

@@ -14,7 +14,8 @@ from ..files import Entry, read_entry
 from ..paths import resolve_inside
 from . import running_units, unit_links
 from .model import Context, Wanted, leads_inside
-from .unit_links import SEARCH, UNITS as _UNITS, find_unit
+from .unit_links import SEARCH, find_unit
+from .unit_links import UNITS as _UNITS
 
 _VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
 # A unit without an [Install] section: there is nothing by which it could be enabled

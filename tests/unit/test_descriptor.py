@@ -11,7 +11,11 @@ import pytest
 
 from ovirt_node_plugin import __version__
 from ovirt_node_plugin.descriptor import (
-    Install, PackageNeed, check_tool, parse_descriptor, read_descriptor,
+    Install,
+    PackageNeed,
+    check_tool,
+    parse_descriptor,
+    read_descriptor,
 )
 from ovirt_node_plugin.descriptor_settings import KernelModule, Service, VdsmHook
 from ovirt_node_plugin.errors import BadBundle, DescriptorError, Status

@@ -8,7 +8,12 @@ import pytest
 
 from ovirt_node_plugin.descriptor import When, parse_descriptor
 from ovirt_node_plugin.descriptor_settings import (
-    CaCertificate, KernelArgument, PersistentPath, PlacedFile, Service, Setting,
+    CaCertificate,
+    KernelArgument,
+    PersistentPath,
+    PlacedFile,
+    Service,
+    Setting,
 )
 from ovirt_node_plugin.errors import DescriptorError
 

@@ -10,7 +10,10 @@ import pytest
 from ovirt_node_plugin.images.comparison import Difference
 from ovirt_node_plugin.imaging.boot_differences import BootDifference
 from ovirt_node_plugin.imaging.image_differences import (
-    FormDifference, ImageDifferences, PluginDifference, SettingDifference,
+    FormDifference,
+    ImageDifferences,
+    PluginDifference,
+    SettingDifference,
 )
 from ovirt_node_plugin.imaging.package_differences import PackageDifference, RootPackage
 from ovirt_node_plugin.report import image_difference_data, image_difference_text

@@ -16,7 +16,15 @@ from ovirt_node_plugin.changes import Applied, Change
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.files import Entry
 from ovirt_node_plugin.inventory import (
-    ADDED, CHANGED, REMOVED, Account, File, Inventory, Operation, Package, counted,
+    ADDED,
+    CHANGED,
+    REMOVED,
+    Account,
+    File,
+    Inventory,
+    Operation,
+    Package,
+    counted,
 )
 from ovirt_node_plugin.operations.unowned import unowned
 

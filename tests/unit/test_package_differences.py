@@ -8,7 +8,10 @@ import pytest
 
 from ovirt_node_plugin.errors import BadImage
 from ovirt_node_plugin.imaging.package_differences import (
-    RootPackage, package_differences, read_files, read_packages,
+    RootPackage,
+    package_differences,
+    read_files,
+    read_packages,
 )
 from ovirt_node_plugin.run import StrPath
 from ovirt_node_plugin.target import Target

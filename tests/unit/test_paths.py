@@ -7,7 +7,11 @@ import pytest
 
 from ovirt_node_plugin.errors import OutsideRoot
 from ovirt_node_plugin.paths import (
-    is_inside, real_places, relative_inside, resolve_inside, way_out,
+    is_inside,
+    real_places,
+    relative_inside,
+    resolve_inside,
+    way_out,
 )
 
 pytestmark = pytest.mark.unit

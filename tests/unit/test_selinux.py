@@ -10,15 +10,19 @@ import pytest
 from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import (
-    SelinuxBoolean, SelinuxFileContext, SelinuxModule, SelinuxPort, Setting,
+    SelinuxBoolean,
+    SelinuxFileContext,
+    SelinuxModule,
+    SelinuxPort,
+    Setting,
 )
 from ovirt_node_plugin.errors import CommandError, DescriptorError
 from ovirt_node_plugin.journal import FOLDER
 from ovirt_node_plugin.run import Polled, StrPath
 from ovirt_node_plugin.settings import engine, live_log, rereading, selinux_labels, selinux_store
 from ovirt_node_plugin.settings.engine import live
-from ovirt_node_plugin.settings.live_log import Deed
 from ovirt_node_plugin.settings.kinds import KINDS
+from ovirt_node_plugin.settings.live_log import Deed
 from ovirt_node_plugin.settings.model import Context, Wanted
 
 pytestmark = pytest.mark.unit

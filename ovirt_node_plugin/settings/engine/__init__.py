@@ -8,11 +8,11 @@ from ...descriptor import Descriptor
 from ...descriptor_settings import Setting
 from ...errors import Refused
 from .. import ca_trust, command_line, initramfs, module_index, selinux_policy
+from ..kinds import KINDS
+from ..model import Context, Wanted
 from . import conditions
 from .apply import apply_all, chained
 from .checking import check, held, planned, text_of
-from ..kinds import KINDS
-from ..model import Context, Wanted
 from .revert import Finished, Revert, do_revert, finish_revert, plan_effects, plan_revert
 from .upgrade import Upgrade, apply_upgrade, plan_upgrade
 

@@ -9,8 +9,8 @@ from ...errors import Refused
 from ...files import read_entry, same_entry
 from .. import services
 from ..kinds import KINDS
-from .ledger import Others
 from ..model import Context, Wanted, Woven
+from .ledger import Others
 from .weave import merged
 
 Done = Callable[[Applied], None]

@@ -6,8 +6,8 @@ from typing import Dict, Mapping, Sequence, Set, Tuple
 from ...changes import EFFECTS, Applied
 from ...errors import Refused
 from ..kinds import KINDS
-from .ledger import Others
 from ..model import Context, Wanted
+from .ledger import Others
 
 
 def planned(items: Sequence[Wanted]) -> Tuple[Applied, ...]:

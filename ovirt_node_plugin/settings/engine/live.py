@@ -18,7 +18,14 @@ from ...errors import NodePluginError
 from ...run import Runner
 from ...target import is_running_system
 from .. import (
-    kernel_modules, live_log, rereading, running_units, selinux, services, sysctl, tmpfiles,
+    kernel_modules,
+    live_log,
+    rereading,
+    running_units,
+    selinux,
+    services,
+    sysctl,
+    tmpfiles,
 )
 from ..kinds import KINDS
 from ..live_log import LEFT, WAS, Deed

@@ -10,8 +10,8 @@ from ...changes import Applied, Change, capture, compact
 from ...files import Entry, read_entry, same_entry
 from ...paths import resolve_inside
 from ..kinds import DERIVED
-from .ledger import Ledger
 from ..model import Context, Remnant, Wanted
+from .ledger import Ledger
 from .trail import Step, walked
 
 

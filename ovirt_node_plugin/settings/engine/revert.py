@@ -16,11 +16,11 @@ from ...errors import Drifted
 from ...files import Entry, read_entry
 from ...paths import resolve_inside
 from .. import live_log, services
+from ..kinds import DERIVED, KINDS, is_derived, is_shared
+from ..model import Context, Leaning, Taker, Wanted, Woven
 from .apply import refresh
 from .checking import text_of
-from ..kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger, Others
-from ..model import Context, Leaning, Taker, Wanted, Woven
 from .remake import Remake, planned_remake, remake
 from .trail import Step
 from .weave import merged, unweave

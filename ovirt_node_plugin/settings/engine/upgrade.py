@@ -6,11 +6,11 @@ from types import MappingProxyType
 from typing import Dict, Optional, Sequence, Tuple
 
 from ...changes import EFFECTS, Applied
+from ..kinds import FOLLOWS_CONTENT, KINDS, is_derived
+from ..model import Context, Remembering, Wanted
 from .apply import Done, apply_all, refresh
 from .checking import check
-from ..kinds import FOLLOWS_CONTENT, KINDS, is_derived
 from .ledger import Others
-from ..model import Context, Remembering, Wanted
 
 
 @dataclass(frozen=True)
