@@ -43,7 +43,11 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("cli",),
 )
 
-# An outside module, and the only ones that may import it.
+# The same within the rooms that are made of rooms. What is not named stands on the last line.
+INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
+}
+
+# An outside module, and the only ones that may import it: a room, or a module of one.
 ONLY: Mapping[str, Tuple[str, ...]] = {
     "subprocess": ("run",),
     "lxml": ("xmlread", "relaxng", "descriptor", "registry_xml"),
@@ -101,8 +105,29 @@ def imported(module: Module, library: str) -> Iterator[Tuple[int, str]]:
                 yield node.lineno, ".".join([*base, alias.name])
 
 
-def layer_of(package: str) -> Optional[int]:
-    return next((i for i, names in enumerate(LAYERS) if package in names), None)
+def layer_of(package: str, layers: Sequence[Sequence[str]] = LAYERS) -> Optional[int]:
+    return next((i for i, names in enumerate(layers) if package in names), None)
+
+
+def inner_imports(modules: Sequence[Module], library: str) -> List[str]:
+    """Return one line for each import within a room that does not lead down its own table."""
+    bad = []
+    for module in modules:
+        layers = INNER.get(module.package, ())
+        parts = module.name.split(".")
+        if not layers or len(parts) < 2:
+            continue
+        mine = layer_of(parts[1], layers)
+        for line, name in imported(module, library):
+            theirs = name.split(".")[1:]
+            if theirs[:1] != parts[:1] or theirs[1:2] in ([], [parts[1]]):
+                continue
+            layer = layer_of(theirs[1], layers)
+            if layer is None:
+                layer = len(layers)
+            if layer >= (len(layers) + 1 if mine is None else mine):
+                bad.append(f"{module.path}:{line}: {module.name} imports {'.'.join(theirs)}")
+    return bad
 
 
 def upward_imports(modules: Sequence[Module], library: str) -> List[str]:
@@ -147,6 +172,11 @@ def import_cycles(modules: Sequence[Module], library: str) -> List[str]:
     return cycles
 
 
+def may_import(module: Module, outside: str) -> bool:
+    """Return whether a module is one of those that may import ``outside``."""
+    return any(f"{module.name}.".startswith(f"{name}.") for name in ONLY[outside])
+
+
 def functions(module: Module) -> Iterator[Function]:
     for node in ast.walk(module.tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -176,6 +206,10 @@ def test_imports_lead_down_the_layers_only(library: List[Module]) -> None:
     assert upward_imports(library, LIBRARY.name) == []
 
 
+def test_imports_within_a_room_lead_down_its_own_layers_only(library: List[Module]) -> None:
+    assert inner_imports(library, LIBRARY.name) == []
+
+
 def test_imports_make_no_cycle(library: List[Module]) -> None:
     assert import_cycles(library, LIBRARY.name) == []
 
@@ -184,7 +218,7 @@ def test_imports_make_no_cycle(library: List[Module]) -> None:
 def test_outside_modules_are_imported_at_their_border_only(
         outside: str, library: List[Module]) -> None:
     bad = [f"{module.path}:{line}: imports {name}"
-           for module in library if module.package not in ONLY[outside]
+           for module in library if not may_import(module, outside)
            for line, name in imported(module, LIBRARY.name)
            if name.split(".")[0] == outside]
     assert bad == []
@@ -227,8 +261,8 @@ def house(tmp_path: Path) -> Path:
     top = tmp_path / "lib"
     (top / "settings").mkdir(parents=True)
     for name, text in {
-            "__init__": "", "errors": "from .files import x\n",
-            "files": "from .errors import y\n", "settings/__init__": "",
+            "__init__": "", "errors": "from .target import x\n",
+            "target": "from .errors import y\n", "settings/__init__": "",
             "settings/one": "def f() -> None:\n    from ..packages import core\n",
             "stranger": "def g(a, *, b: int = 0):\n    pass\n"}.items():
         (top / f"{name}.py").write_text(text, encoding="utf-8")
@@ -237,13 +271,13 @@ def house(tmp_path: Path) -> Path:
 
 def test_a_wrong_import_is_found(house: Path) -> None:
     found = [line.split(": ", 1)[1] for line in upward_imports(read_modules(house), "lib")]
-    assert found == ["errors imports files", "settings imports packages",
+    assert found == ["errors imports target", "settings imports packages",
                      "stranger has no place in the table of layers"]
 
 
 def test_a_cycle_is_found(house: Path) -> None:
     assert import_cycles(read_modules(house), "lib") == [
-        "lib.errors -> lib.files -> lib.errors"]
+        "lib.errors -> lib.target -> lib.errors"]
 
 
 def test_a_missing_annotation_is_found(house: Path) -> None:
