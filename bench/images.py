@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Dict, Iterator, Tuple
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.support import Fixtures
 from tests.support.cache import cached
 

@@ -12,7 +12,7 @@ from typing import List, Optional, Sequence
 
 from ovirt_node_plugin import registry
 from ovirt_node_plugin.errors import NodePluginError
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from .measure import PLUGIN as PLUGIN_SIDE
 from .measure import Dnf

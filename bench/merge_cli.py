@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from ovirt_node_plugin.errors import NodePluginError
 from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.support import Fixtures, fixtures
 
 from .images import COMPRESSORS, KINDS, images

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Dict, List
 
-from ovirt_node_plugin.run import StrPath, run
+from ovirt_node_plugin.system.run import StrPath, run
 from tests.support import (
     Fixtures,
     SigningKey,

@@ -162,7 +162,7 @@ class NodePluginCommand(dnf.cli.Command):
         from ovirt_node_plugin.operations import find
         from ovirt_node_plugin.packages import rpmdb
         from ovirt_node_plugin.report.usage import check_arguments, check_flags
-        from ovirt_node_plugin.run import run
+        from ovirt_node_plugin.system.run import run
         self._policy = policy
         check_arguments(self.opts)
         check_flags(self.opts.subcommand, self.base.conf.tsflags)
@@ -442,7 +442,7 @@ class _Document(logging.Handler):
 
 
 def _program_runner() -> Any:
-    from ovirt_node_plugin.run import run
+    from ovirt_node_plugin.system.run import run
     return run
 
 

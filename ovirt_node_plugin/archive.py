@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
 from .errors import BadBundle, CommandError, NodePluginError
-from .run import Runner
+from .system.run import Runner
 
 MAX_BYTES = 8 << 30
 """What a bundle may take unpacked; the largest ones bring firmware and drivers."""

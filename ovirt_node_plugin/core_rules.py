@@ -10,7 +10,7 @@ from typing import Any, FrozenSet, Iterable, Pattern, Sequence, Set, Tuple
 
 from . import registry
 from .errors import UsageError
-from .paths import read_small, resolve_inside
+from .system.paths import read_small, resolve_inside
 from .target import Target
 
 

@@ -13,7 +13,7 @@ from .descriptor_settings import Setting, read_setting
 from .errors import BadBundle, DescriptorError
 
 if TYPE_CHECKING:  # what reads XML is imported only where XML is read
-    from .xmlread import Node
+    from .system.xml import Node
 
 DESCRIPTOR_NAME = "node-plugin.xml"
 METADATA_TYPE = "node-plugin"
@@ -110,9 +110,10 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
     expected …, found …``, at most ten. That it is written for a newer schema, or
     asks for a newer tool, wins over everything in it that this schema does not know.
     """
-    from . import descriptor_rules, relaxng, xmlread
+    from . import descriptor_rules
+    from .system import relaxng, xml
 
-    document = xmlread.parse_xml(data, origin=origin, error=DescriptorError,
+    document = xml.parse_xml(data, origin=origin, error=DescriptorError,
                                  max_bytes=_MAX_BYTES)
     _check_schema_version(document.root, origin)
     problems = (*relaxng.schema_problems(document, "node-plugin.rng"),
@@ -129,7 +130,7 @@ def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:
     Raises BadBundle.
     """
     if descriptor.tool_min:
-        from .versions import compare
+        from .system.rpm_version import compare
 
         if compare(version, descriptor.tool_min) < 0:
             raise BadBundle(_newer_tool(f"plugin {descriptor.name} {descriptor.version}",
@@ -161,7 +162,7 @@ def _check_schema_version(root: Node, origin: str) -> None:
 
 def _check_tool_of_root(root: Node, origin: str) -> None:
     """Refuse a newer tool's descriptor by what can be read of it without its schema."""
-    from .versions import compare
+    from .system.rpm_version import compare
 
     for requires in root.all("requires"):
         for tool in requires.all("tool"):

@@ -16,11 +16,11 @@ from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
 
 from .changes import Change, compact
 from .errors import RecordError
-from .files import read_entry, sync_dir, write_atomic
 from .journal_state import Intent, Scope, State, dump, load
-from .paths import is_inside_any, real_places, resolve_inside
 from .snapshot import CONTENT, Keeper, entry_of, restore
-from .trees import Listing, Relative, folders_above, remove_new, stat_of
+from .system.entries import read_entry, sync_dir, write_atomic
+from .system.paths import is_inside_any, real_places, resolve_inside
+from .system.trees import Listing, Relative, folders_above, remove_new, stat_of
 
 FOLDER = "var/lib/ovirt-node-plugin/journal"
 _OPEN, _RESERVE = "journal.json", "reserve"

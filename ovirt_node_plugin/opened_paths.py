@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Set
 
 from .errors import OutsideRoot, Refused
-from .paths import is_inside, read_small, resolve_inside, way_out
+from .system.paths import is_inside, read_small, resolve_inside, way_out
 from .target import read_target
 
 CACHE = "var/cache/dnf"

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .errors import NodePluginError, RecordError
-from .files import sync_dir, write_atomic
 from .inventory import Inventory
 from .manifest import Manifest
-from .paths import resolve_inside
 from .record import InstalledPackage, Record
 from .registry_rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
+from .system.entries import sync_dir, write_atomic
+from .system.paths import resolve_inside
 
 
 @dataclass(frozen=True)

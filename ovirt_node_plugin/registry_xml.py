@@ -15,12 +15,12 @@ from lxml import etree
 
 from .changes import Applied, Change
 from .errors import RecordError
-from .files import Entry
 from .manifest import Manifest
 from .record import InstalledPackage, Record
 from .registry_rules import MAX_RECORD_BYTES
-from .relaxng import raise_problems, schema_problems
-from .xmlread import Node, parse_xml
+from .system.entries import Entry
+from .system.relaxng import raise_problems, schema_problems
+from .system.xml import Node, parse_xml
 
 MAX_MANIFEST_BYTES = 256 << 20
 _MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged manifest must not fill memory

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional
 
 from .errors import BadRoot, OutsideRoot
-from .paths import read_small, resolve_inside
+from .system.paths import read_small, resolve_inside
 
 NODE = "node"
 HOST = "host"

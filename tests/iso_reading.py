@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Dict, List
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 
 def xorriso(iso: Path, *words: str) -> str:

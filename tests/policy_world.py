@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Iterator, List, Optional, Tuple
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.target import find_rpmdb
 from tests import support
 from tests.driver import Answer, Dnf

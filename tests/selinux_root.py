@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 POLICY = "small"
 

@@ -9,10 +9,10 @@ from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Un
 from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.descriptor_settings import Setting
-from ovirt_node_plugin.files import Entry, read_entry
-from ovirt_node_plugin.run import Polled, Runner, StrPath, run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.system.entries import Entry, read_entry
+from ovirt_node_plugin.system.run import Polled, Runner, StrPath, run
 from tests.support.kmod import module_bytes
 
 UNITS = "usr/lib/systemd/system"

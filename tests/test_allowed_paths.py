@@ -13,7 +13,6 @@ import pytest
 
 from ovirt_node_plugin.changes import Change
 from ovirt_node_plugin.errors import Status, UsageError
-from ovirt_node_plugin.files import Entry
 from ovirt_node_plugin.operations import noteworthy
 from ovirt_node_plugin.operations.path_rules import (
     ALLOWED,
@@ -26,6 +25,7 @@ from ovirt_node_plugin.operations.path_rules import (
 from ovirt_node_plugin.operations.places import arriving
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
+from ovirt_node_plugin.system.entries import Entry
 from tests import manpages, support
 from tests.driver import Answer, Dnf
 from tests.made import UNSIGNED, made_plugin

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Answer, Dnf, library_of
 from tests.policy_world import define_repo, installed

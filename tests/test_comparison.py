@@ -14,7 +14,7 @@ from ovirt_node_plugin.images.comparison import Difference, differences
 from ovirt_node_plugin.images.iso import read_iso
 from ovirt_node_plugin.images.iso_comparison import iso_differences
 from ovirt_node_plugin.images.mounts import loop_mounted
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 pytestmark = pytest.mark.root
 

@@ -12,7 +12,7 @@ from ovirt_node_plugin.operations.conflicts import owners_of
 from ovirt_node_plugin.operations.places import arriving
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Answer, Dnf
 from tests.made import UNSIGNED, made_plugin

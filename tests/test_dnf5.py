@@ -7,7 +7,7 @@ from typing import Any, Iterator, List, Optional
 
 import pytest
 
-from ovirt_node_plugin.paths import resolve_inside
+from ovirt_node_plugin.system.paths import resolve_inside
 from tests import support
 from tests.driver import Dnf
 from tests.made import UNSIGNED, made_plugin

@@ -7,7 +7,7 @@ from typing import Iterator
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Answer, Dnf
 from tests.full_node_plugins import AGENTS, UNITS, agent_plugin, changes

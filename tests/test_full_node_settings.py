@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterator, Mapping, Tuple
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.driver import Answer, Dnf
 from tests.full_node_plugins import changes
 from tests.made import UNSIGNED, made_plugin

@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import manpages, support
 from tests.driver import Answer, Dnf
 from tests.made import UNSIGNED, made_plugin

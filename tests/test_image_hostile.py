@@ -8,7 +8,7 @@ from typing import Callable, Dict, Tuple
 import pytest
 
 from ovirt_node_plugin.images.boot_text import BootEntry, entries
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Answer, Dnf
 from tests.iso_reading import taken, xorriso

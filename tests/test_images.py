@@ -16,8 +16,8 @@ from ovirt_node_plugin.images.image import opened
 from ovirt_node_plugin.images.iso import Iso, IsoChanges, Partition, read_iso, write_iso
 from ovirt_node_plugin.images.mounts import mounted, overlaid
 from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
-from ovirt_node_plugin.progress import Silent
-from ovirt_node_plugin.run import Polled, StrPath, run
+from ovirt_node_plugin.system.progress import Silent
+from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.iso_reading import superblock
 from tests.support import Job, build_spec
 

@@ -14,13 +14,11 @@ DNF_PLUGIN = TOP / "dnf-plugins"
 # From the ground up. A module, or every module of a package, imports only from the
 # lines above its own; what stands on one line does not import one another.
 LAYERS: Tuple[Tuple[str, ...], ...] = (
-    ("errors", "inside", "vdsm", "sysctl_names", "registry_rules"),
-    ("run", "paths", "versions", "progress"),
-    ("files", "trees"),
+    ("errors", "vdsm", "sysctl_names", "registry_rules"),
+    ("system",),
     ("snapshot",),
     ("journal_state",),
-    ("changes", "xmlread"),
-    ("relaxng",),
+    ("changes",),
     ("descriptor_rules", "descriptor_settings"),
     ("descriptor",),
     ("archive",),
@@ -49,8 +47,8 @@ INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
 
 # An outside module, and the only ones that may import it: a room, or a module of one.
 ONLY: Mapping[str, Tuple[str, ...]] = {
-    "subprocess": ("run",),
-    "lxml": ("xmlread", "relaxng", "descriptor", "registry_xml"),
+    "subprocess": ("system.run",),
+    "lxml": ("system.xml", "system.relaxng", "descriptor", "registry_xml"),
     "dnf": ("packages",),
     "libdnf": ("packages",),
     "hawkey": ("packages",),

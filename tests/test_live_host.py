@@ -11,7 +11,7 @@ from typing import Callable, Iterator, Mapping, Optional, Sequence
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.driver import TOP, Answer, Dnf, environment
 from tests.made import UNSIGNED, made_plugin
 from tests.support import quick_rpm

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.driver import TOP
 from tests.selinux_root import MODULE, POLICY, STORE, add_policy
 from tests.settings_root import differences, tree

@@ -12,7 +12,7 @@ from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.operations import majors
 from ovirt_node_plugin.packages import rpmdb
 from ovirt_node_plugin.packages.headers import read_header
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.target import el_major, identify
 from tests import support
 from tests.driver import Dnf

@@ -9,7 +9,7 @@ from typing import Dict
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Answer
 from tests.iso_reading import superblock

@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Answer, Dnf, environment
 from tests.made import UNSIGNED, made_plugin

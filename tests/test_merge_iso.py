@@ -9,7 +9,7 @@ from typing import Dict, List
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import schemas, support
 from tests.driver import Answer
 from tests.iso_reading import boots, digests, fat_text, superblock, taken, volume_id, xorriso

@@ -7,7 +7,7 @@ from typing import Dict, List
 import pytest
 
 from ovirt_node_plugin.packages import others
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.driver import TOP, Answer, Dnf
 from tests.made import UNSIGNED, made_plugin
 from tests.program import Program

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Set, Tuple
 
 import pytest
 
-from ovirt_node_plugin.trees import Relative
+from ovirt_node_plugin.system.trees import Relative
 from tests import support
 from tests.driver import Dnf
 from tests.made import UNSIGNED, made_plugin

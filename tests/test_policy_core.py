@@ -6,7 +6,7 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Dnf
 from tests.policy_world import define_repo, installed

@@ -7,8 +7,8 @@ from typing import Iterator
 
 import pytest
 
-from ovirt_node_plugin.paths import resolve_inside
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.paths import resolve_inside
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import TOP, Dnf
 from tests.policy_world import define_repo

@@ -10,7 +10,7 @@ from typing import List
 import pytest
 
 from ovirt_node_plugin.descriptor import parse_descriptor
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import manpages, support
 from tests.driver import TOP, Dnf
 from tests.test_layers import LIBRARY, imported, read_modules

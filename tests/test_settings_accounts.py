@@ -14,8 +14,8 @@ from ovirt_node_plugin.descriptor_settings import Group, Setting, User
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
-from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.system.run import run
 from tests.settings_root import (
     Recorder,
     context,

@@ -31,9 +31,9 @@ from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.operations import switching
 from ovirt_node_plugin.operations.books import Books, settings_of
 from ovirt_node_plugin.operations.jobs import Job
-from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.system.run import run
 from tests.settings_root import (
     KERNEL,
     MODULES,

@@ -10,15 +10,15 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin import inside
 from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import DracutModule, InitramfsDriver, Setting
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Refused
-from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.initramfs_images import KEPT, images, parse
 from ovirt_node_plugin.settings.model import Context
+from ovirt_node_plugin.system import chroot
+from ovirt_node_plugin.system.run import run
 from tests.settings_root import (
     KERNEL,
     MODULES,
@@ -78,7 +78,7 @@ def build(root: Path) -> None:
 
 
 def within(root: Path, work: Path, *argv: str) -> str:
-    return run([sys.executable, "-I", inside.__file__, root, work, *argv])
+    return run([sys.executable, "-I", chroot.__file__, root, work, *argv])
 
 
 def drivers(root: Path, tmp_path: Path) -> List[str]:
@@ -256,7 +256,7 @@ def test_the_roots_own_dracut_is_run_in_it(root: Path) -> None:
     items = engine.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)
     engine.check([item for item in items if item.kind != "module-index"], ctx, others={})
     engine.apply_all([item for item in items if item.kind != "module-index"], ctx)
-    start = (sys.executable, "-I", inside.__file__, str(root))
+    start = (sys.executable, "-I", chroot.__file__, str(root))
     assert [argv[:4] for argv in runner.argvs] == [start] * 4
     assert [argv[5:] for argv in runner.argvs] == [
         ("lsinitrd", f"/{IMAGE}"), ("lsinitrd", f"/{IMAGE}"),

@@ -9,8 +9,8 @@ from typing import Dict, Iterator, List
 
 import pytest
 
-from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings.initramfs_images import KEPT
+from ovirt_node_plugin.system.run import run
 from tests.driver import Dnf, environment
 from tests.settings_root import KERNEL, MODULES, tree
 from tests.support import Fixtures

@@ -8,11 +8,11 @@ import pytest
 
 from ovirt_node_plugin.descriptor_settings import KernelModule
 from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
-from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kernel_modules import KIND
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.module_index import implied
+from ovirt_node_plugin.system.run import run
 from tests.settings_root import (
     KERNEL,
     MODULES,

@@ -13,9 +13,9 @@ from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import LeaveOut
 from ovirt_node_plugin.errors import DescriptorError, Refused
 from ovirt_node_plugin.packages.unpacking import shared_paths
-from ovirt_node_plugin.paths import relative_inside
 from ovirt_node_plugin.settings import engine, leave_out
 from ovirt_node_plugin.settings.model import Context, Keeper, Leavable
+from ovirt_node_plugin.system.paths import relative_inside
 from tests.driver import NOISE, Dnf
 from tests.settings_root import Recorder, context, descriptor, make_root, tree, write_file
 from tests.support import Fixtures

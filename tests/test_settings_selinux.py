@@ -16,9 +16,9 @@ from ovirt_node_plugin.descriptor_settings import (
     Setting,
 )
 from ovirt_node_plugin.errors import CommandError, OutsideRoot, Refused
-from ovirt_node_plugin.files import Entry
-from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine, selinux_store
+from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.system.run import run
 from tests.driver import Dnf
 from tests.made import UNSIGNED, made_plugin
 from tests.selinux_root import MADE, MODULE, POLICY, STORE, add_policy

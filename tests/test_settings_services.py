@@ -8,10 +8,10 @@ import pytest
 
 from ovirt_node_plugin.descriptor_settings import Service
 from ovirt_node_plugin.errors import CommandError, Refused
-from ovirt_node_plugin.run import run
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.services import KIND
+from ovirt_node_plugin.system.run import run
 from tests.settings_root import (
     UNITS,
     Recorder,

@@ -13,8 +13,8 @@ from typing import Container, Dict, Iterator, Sequence, Set
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.paths import resolve_inside
-from ovirt_node_plugin.run import Polled, StrPath, run
+from ovirt_node_plugin.system.paths import resolve_inside
+from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.support import (
     FixtureError,
     Fixtures,

@@ -9,7 +9,7 @@ from typing import Dict, List
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.support import COMPRESSORS, FORMS, BootFiles, FixtureError, Fixtures, isos, make_iso
 
 NESTED = ("installer", "old-live")

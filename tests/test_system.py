@@ -9,7 +9,7 @@ from typing import Mapping
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests.driver import TOP
 from tests.support.full_node import full_node
 from tests.support.machine import booted

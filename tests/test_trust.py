@@ -11,7 +11,7 @@ from typing import Optional
 
 import pytest
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.driver import Answer, Dnf, environment, library_of
 from tests.policy_world import define_repo, installed

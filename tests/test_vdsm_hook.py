@@ -16,7 +16,7 @@ from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.record import InstalledPackage, Record
 from ovirt_node_plugin.record_scan import Damaged, scan_record
 from ovirt_node_plugin.registry_rules import SIGNED, UNCHECKED, UNKNOWN, UNSIGNED
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 from tests import manpages, support
 from tests.driver import TOP, Dnf
 from tests.vdsm_machine import (

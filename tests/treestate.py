@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from ovirt_node_plugin.paths import real_places
+from ovirt_node_plugin.system.paths import real_places
 
 # Logs, caches, dnf's own history and the rpm database: they change with each run and
 # tell nothing of what was left behind. Where a link leads from there is left out as well.

@@ -8,9 +8,9 @@ from typing import Callable, Mapping, Sequence
 
 from ..errors import NodePluginError, Refused, Status
 from ..images import work
-from ..images.apart import run_apart
 from ..imaging.dnf_program import Reported
 from ..report import image_usage
+from ..system.namespaces import run_apart
 from . import looking, merging
 from .frame import Frame
 

@@ -12,11 +12,11 @@ from typing import Any, Dict, Optional, Sequence
 from ..errors import NodePluginError, UsageError
 from ..images import work
 from ..imaging.dnf_program import Dnf, DnfFailed
-from ..progress import Progress
 from ..report import data, image_usage
 from ..report.layout import harmless
 from ..report.progress_text import FORMAT, JsonLines, for_people
-from ..run import attached, run
+from ..system.progress import Progress
+from ..system.run import attached, run
 
 
 class Frame:

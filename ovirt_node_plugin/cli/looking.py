@@ -16,7 +16,6 @@ from ..images.image import Image, opened
 from ..images.iso import is_iso
 from ..imaging import image_differences, inspection
 from ..operations import manifests
-from ..paths import resolve_inside
 from ..report import (
     image_data,
     image_difference_data,
@@ -26,7 +25,8 @@ from ..report import (
     manifest_text,
 )
 from ..report.layout import harmless
-from ..run import run
+from ..system.paths import resolve_inside
+from ..system.run import run
 from .frame import Frame
 
 

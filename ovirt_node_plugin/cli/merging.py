@@ -16,7 +16,7 @@ from ..imaging import merge as merging
 from ..imaging import shell as shells
 from ..imaging.dnf_program import DnfFailed
 from ..report import image_data, image_text, image_usage
-from ..run import attached, run
+from ..system.run import attached, run
 from .frame import Frame
 
 

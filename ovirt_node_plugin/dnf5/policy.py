@@ -21,7 +21,7 @@ from ..core_rules import CoreChange, CoreRules, read_rules
 from ..descriptor import METADATA_TYPE
 from ..errors import Refused
 from ..library import repo_files, repo_ids_in
-from ..paths import read_small
+from ..system.paths import read_small
 from ..target import Target, identify
 from .conversation import Conversation, Item, Package
 

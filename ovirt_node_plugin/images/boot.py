@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Tuple
 
 from ..errors import CommandError, Refused
-from ..run import Runner
+from ..system.run import Runner
 from .boot_text import BootEntry, entries
 from .iso import Iso, Span, copy_span, read_span
 

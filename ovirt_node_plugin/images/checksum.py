@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadImage, CommandError
-from ..run import Polled, Runner
+from ..system.run import Polled, Runner
 
 _FIELD_AT, _FIELD_BYTES = 16 * 2048 + 883, 512
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Container, Dict, Iterator, List, Optional, Tuple
 
-from ..progress import Advance
+from ..system.progress import Advance
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 

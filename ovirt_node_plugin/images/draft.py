@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import ContextManager, Iterator, Optional, Protocol
 
 from ..errors import UsageError
-from ..progress import READ, Progress, transferred
-from ..run import Runner
+from ..system.progress import READ, Progress, transferred
+from ..system.run import Runner
 from .compression import Compression
 from .filesystem import (
     XFS,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from ..errors import BadImage, CommandError, UsageError
-from ..run import Runner, StrPath
+from ..system.run import Runner, StrPath
 
 _EXT = ("ext2", "ext3", "ext4")
 XFS = "xfs"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import BadImage, UsageError
-from ..paths import resolve_inside
-from ..run import Runner
+from ..system.paths import resolve_inside
+from ..system.run import Runner
 from .filesystem import Filesystem, mount_options, read_filesystem
 from .iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bound, loop_mounted

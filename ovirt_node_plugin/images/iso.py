@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Protocol, Tuple
 
 from ..errors import BadImage, CommandError
-from ..run import Polled, Runner, StrPath
+from ..system.run import Polled, Runner, StrPath
 from . import checksum
 
 _BLOCK = 2048

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Container, Dict, Iterator, Tuple
 
-from ..progress import Advance
+from ..system.progress import Advance
 from .comparison import ADDED, CHANGED, REMOVED, Difference
 from .iso import Iso, Span, span_chunks
 

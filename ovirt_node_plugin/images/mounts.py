@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Iterator, List, Sequence
 
 from ..errors import CommandError
-from ..files import read_xattrs
-from ..run import Runner, StrPath
-from .apart import end_others
+from ..system.entries import read_xattrs
+from ..system.namespaces import end_others
+from ..system.run import Runner, StrPath
 
 _BUSY_S, _PAUSE_S = 30, 0.1
 _ESCAPED = r"\\\g<0>"

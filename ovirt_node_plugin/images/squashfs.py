@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, List, Optional
 
 from ..errors import BadImage, Refused
-from ..run import Polled, Runner, StrPath
+from ..system.run import Polled, Runner, StrPath
 from .compression import Compression, decode_options
 
 # squashfs 4.0: the kernel's Documentation/filesystems/squashfs.rst; little endian

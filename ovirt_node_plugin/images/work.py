@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError
-from ..files import sync_dir
+from ..system.entries import sync_dir
 
 _PREFIX = "ovirt-node-plugin-"
 _LOCK = "lock"

@@ -11,7 +11,7 @@ from .. import registry
 from ..images.image import Image
 from ..images.iso import IsoFile, copy_span
 from ..record import Record
-from ..run import Runner
+from ..system.run import Runner
 
 FOLDER = "/node-plugins"
 _NAME = re.compile(rf"{FOLDER}/([A-Za-z0-9][A-Za-z0-9._+~^-]*\.tar(?:\.(?:gz|xz|zst))?)")

@@ -20,11 +20,11 @@ from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.iso_comparison import iso_differences
 from ..images.squashfs import pack_options
-from ..paths import is_inside_any, real_places
-from ..progress import ENTRIES, READ, Progress, transferred
-from ..run import Runner
+from ..system.paths import is_inside_any, real_places
+from ..system.progress import ENTRIES, READ, Progress, transferred
+from ..system.run import Runner
+from ..system.trees import Relative
 from ..target import read_target
-from ..trees import Relative
 from . import marks
 from .dnf_program import Dnf, trial_root
 from .package_differences import package_differences, read_packages

@@ -19,8 +19,8 @@ from ..errors import CommandError, NodePluginError, Status
 from ..images.image import Image
 from ..images.mounts import mounted, overlaid
 from ..opened_paths import CACHE, refuse_ways_out
-from ..paths import resolve_inside
-from ..run import Runner, StrPath
+from ..system.paths import resolve_inside
+from ..system.run import Runner, StrPath
 from . import dnf_missing
 
 # The configuration is this machine's: one in the image could name programs of its own.

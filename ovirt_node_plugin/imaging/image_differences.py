@@ -27,11 +27,11 @@ from ..images.comparison import ADDED, CHANGED, REMOVED, Difference, differences
 from ..images.image import FOLDER, SQUASHFS, Image, Layout
 from ..images.iso import Iso
 from ..images.iso_comparison import iso_differences
-from ..progress import BYTES, ENTRIES, Progress
 from ..record import Record
-from ..run import Runner
+from ..system.progress import BYTES, ENTRIES, Progress
+from ..system.run import Runner
+from ..system.trees import Relative
 from ..target import read_target
-from ..trees import Relative
 from .boot_differences import BootDifference, boot_differences, surplus
 from .dnf_program import trial_root
 from .package_differences import (

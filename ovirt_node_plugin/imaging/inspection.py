@@ -10,8 +10,8 @@ from ..errors import BadImage
 from ..images import boot
 from ..images.image import Image, Layout
 from ..images.iso import read_span
-from ..paths import resolve_inside
-from ..run import Runner
+from ..system.paths import resolve_inside
+from ..system.run import Runner
 from ..target import Target, read_target
 from . import marks
 from .dnf_program import Dnf, trial_root

@@ -20,12 +20,12 @@ from ..images.boot import BootConfiguration
 from ..images.boot_text import BootEntry
 from ..images.image import Image
 from ..images.iso import Iso, IsoFile, copy_span, span_chunks
-from ..paths import resolve_inside
-from ..progress import Progress
-from ..run import Runner
 from ..settings.dracut_files import KIND_NAMES
 from ..settings.initramfs import made_like
 from ..settings.initramfs_images import KEPT, images
+from ..system.paths import resolve_inside
+from ..system.progress import Progress
+from ..system.run import Runner
 from .iso_boot import IsoBoot
 
 # dracut.cmdline(7), "Booting live images"; the last is livecd-tools' own

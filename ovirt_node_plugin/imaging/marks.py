@@ -13,10 +13,10 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from .. import __version__
 from ..errors import BadImage
-from ..files import write_atomic
-from ..paths import read_small, resolve_inside
-from ..progress import Progress
 from ..registry import installed_now
+from ..system.entries import write_atomic
+from ..system.paths import read_small, resolve_inside
+from ..system.progress import Progress
 
 ON_ISO = "/ovirt-node-plugins.json"
 IN_ROOT = "usr/share/ovirt-node-plugin/image.json"

@@ -9,14 +9,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import registry
 from ..errors import Refused, UsageError
-from ..images.apart import end_others
 from ..images.compression import Compression
 from ..images.draft import draft, filesystem_size
 from ..images.image import FOLDER, ISO, RPM, Image, opened
 from ..images.iso import IsoChanges
 from ..images.work import Destination
-from ..progress import Progress, Silent
-from ..run import Runner
+from ..system.namespaces import end_others
+from ..system.progress import Progress, Silent
+from ..system.run import Runner
 from . import bundles, checking, iso_boot, iso_initramfs, marks, room
 from .dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from .writing import Writer

@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadImage
 from ..images.comparison import ADDED, CHANGED, REMOVED
-from ..run import Runner
+from ..system.run import Runner
 from ..target import Target
 
 # rpm(8), "--queryformat"; the digest is that of the header, which covers the whole package

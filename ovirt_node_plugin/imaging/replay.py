@@ -10,7 +10,7 @@ from .. import bundle, registry
 from ..errors import NodePluginError, Refused, Status
 from ..images.image import Image
 from ..record import Record
-from ..run import Runner
+from ..system.run import Runner
 from . import bundles
 from .dnf_program import DnfFailed
 

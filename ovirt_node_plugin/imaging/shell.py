@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterator, List, Sequence
 
-from .. import inside
 from ..errors import UsageError
 from ..images.draft import draft
 from ..images.image import RPM, Image
 from ..images.iso import IsoChanges
 from ..images.mounts import bound, mounted
 from ..images.work import Destination
-from ..paths import resolve_inside
-from ..progress import Progress
-from ..run import Runner, StrPath
+from ..system import chroot
+from ..system.paths import resolve_inside
+from ..system.progress import Progress
+from ..system.run import Runner, StrPath
 from . import iso_boot
 from .dnf_program import trial_root
 from .writing import Writer
@@ -82,7 +82,7 @@ def _inside(visit: Visit, root: Path) -> int:
     try:
         with _mounts(root, visit.run):
             return visit.attached(
-                [sys.executable, "-I", inside.__file__, root, temporary, *command])
+                [sys.executable, "-I", chroot.__file__, root, temporary, *command])
     finally:
         _take_terminal()
 

@@ -10,8 +10,8 @@ from ..images.compression import Compression
 from ..images.draft import Draft
 from ..images.image import Image
 from ..images.iso import IsoChanges, write_iso
-from ..progress import WRITTEN, Progress, transferred
-from ..run import Runner
+from ..system.progress import WRITTEN, Progress, transferred
+from ..system.run import Runner
 from .iso_boot import IsoBoot
 
 

@@ -10,9 +10,9 @@ from .. import journal
 from ..config import Config
 from ..errors import DisputedFile, OutsideRoot, PathsRefused
 from ..packages.session import PackageChange
-from ..paths import is_inside, real_places, resolve_inside
 from ..registry import MANIFESTS, REGISTRY
 from ..settings import kernel_modules
+from ..system.paths import is_inside, real_places, resolve_inside
 from ..target import Target
 from .jobs import Job
 from .overrides import driver

@@ -10,15 +10,15 @@ from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence
 from .. import __version__, journal
 from ..changes import Change
 from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
-from ..files import locked
 from ..packages.session import PackageChange, Session
-from ..paths import is_inside_any, real_places, resolve_inside
 from ..refusals import live_refusal
 from ..registry import MANIFESTS, REGISTRY, inventory_path
-from ..run import Runner
 from ..settings.engine import live
+from ..system.entries import locked
+from ..system.paths import is_inside_any, real_places, resolve_inside
+from ..system.run import Runner
+from ..system.trees import Relative
 from ..target import Target, is_running_system
-from ..trees import Relative
 from ..vdsm import HOOKS_FOLDER
 from .results import Space
 

@@ -16,7 +16,7 @@ from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
 from ..settings.engine.checking import text_of
 from ..settings.kinds import KINDS, is_derived
-from ..trees import Relative
+from ..system.trees import Relative
 from .allowed_paths import plugins_of, told
 from .books import Books
 from .jobs import Job

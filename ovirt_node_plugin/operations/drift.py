@@ -20,14 +20,14 @@ from typing import (
 from .. import registry
 from ..changes import Change, alike
 from ..errors import NodePluginError
-from ..files import Entry, read_entry
 from ..inventory import ABSENT, CONFIG, File, Inventory
 from ..manifest import Manifest
 from ..packages.installed import read_installed
-from ..paths import is_inside_any, real_places
 from ..record import Record
 from ..settings import account_files
-from ..trees import Relative, folders_above
+from ..system.entries import Entry, read_entry
+from ..system.paths import is_inside_any, real_places
+from ..system.trees import Relative, folders_above
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
 # What is kept there is state, and changes as the programs of a plugin run.

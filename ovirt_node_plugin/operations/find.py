@@ -13,8 +13,8 @@ from ..errors import BadBundle, UnknownPlugin, UsageError
 from ..library import Library, check_name
 from ..packages.session import Session
 from ..record import Record
-from ..run import Runner
-from ..versions import compare
+from ..system.rpm_version import compare
+from ..system.run import Runner
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst")
 

@@ -9,12 +9,12 @@ from ..bundle import Bundle
 from ..changes import Applied, Change
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
-from ..run import Runner
 from ..settings import engine, module_index
 from ..settings.engine import live
 from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
 from ..settings.model import Context
-from ..versions import compare
+from ..system.rpm_version import compare
+from ..system.run import Runner
 from . import (
     allowed_paths,
     change,

@@ -27,7 +27,7 @@ from ..packages.headers import Header, PackedFile
 from ..packages.installed import Installed, read_installed
 from ..packages.session import PackageChange, Session
 from ..record import Record
-from ..trees import Relative
+from ..system.trees import Relative
 from . import accounts, sharing
 from .books import Books, settings_of
 from .change import TOOL

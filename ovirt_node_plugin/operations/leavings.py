@@ -9,7 +9,7 @@ from .. import registry
 from ..inventory import ADDED, REMOVED, Delta, File, Inventory, Operation, counted_delta
 from ..packages.session import PackageChange, Session
 from ..record import Record
-from ..trees import Relative
+from ..system.trees import Relative
 from . import accounts
 from .change import TOOL
 from .inventories import recorded

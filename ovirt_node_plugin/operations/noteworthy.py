@@ -10,7 +10,7 @@ from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Seq
 from ..changes import Change
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange
-from ..trees import folders_above
+from ..system.trees import folders_above
 from .overrides import driver, kernel_drivers, namesakes
 from .path_rules import Policy, Rule
 from .places import Arriving, arriving

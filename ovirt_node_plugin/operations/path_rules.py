@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Pattern, Sequence, Tuple
 
 from ..errors import UsageError
-from ..paths import is_inside_any, read_small, real_places
+from ..system.paths import is_inside_any, read_small, real_places
 
 # Where the packages of any plugin may have files.
 ALLOWED = (

@@ -9,8 +9,8 @@ from typing import Dict, Iterator, Optional, Sequence, Tuple
 from ..errors import OutsideRoot
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange
-from ..paths import relative_inside
-from ..trees import Relative
+from ..system.paths import relative_inside
+from ..system.trees import Relative
 
 _ROUNDS = 8  # a link to a link to a link
 

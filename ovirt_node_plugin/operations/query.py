@@ -16,10 +16,10 @@ from ..packages import rpmdb
 from ..packages.session import Session
 from ..record import Record
 from ..registry import Registry
-from ..run import Runner
 from ..settings import engine
 from ..settings.engine import live
 from ..settings.model import Context
+from ..system.run import Runner
 from . import drift, find, install, leaving_out
 from .facts import facts_of
 from .results import Check, PluginInfo, PluginState

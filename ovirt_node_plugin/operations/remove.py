@@ -9,11 +9,11 @@ from .. import journal, registry
 from ..inventory import Delta
 from ..packages.session import PackageChange, Request, Session
 from ..record import Record
-from ..run import Runner
 from ..settings import engine, module_index
 from ..settings.engine import live
 from ..settings.kinds import kept_whole, replaced_files
 from ..settings.model import Context
+from ..system.run import Runner
 from . import change, effects, outlook, sharing, taking_effect
 from .books import Books, effects_of, settings_of
 from .leavings import Leavings

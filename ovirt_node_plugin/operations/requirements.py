@@ -9,9 +9,9 @@ from ..changes import Change
 from ..descriptor import PackageNeed, check_tool
 from ..errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ..packages.session import PackageChange, Session
-from ..paths import is_inside_any, real_places
+from ..system.paths import is_inside_any, real_places
+from ..system.rpm_version import compare
 from ..target import Target
-from ..versions import compare
 from .allowed_paths import CONFIGURATION, DNF_FOLDERS
 
 

@@ -11,10 +11,10 @@ from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence
 from .. import registry
 from ..changes import EFFECTS, Applied, Change
 from ..errors import NodePluginError
-from ..files import Entry, read_entry
 from ..inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
 from ..settings import account_files
-from ..trees import Relative, folders_above
+from ..system.entries import Entry, read_entry
+from ..system.trees import Relative, folders_above
 
 # A relabelling by the system is nobody's change.
 _LABEL = "security.selinux"

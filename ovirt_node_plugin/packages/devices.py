@@ -13,16 +13,8 @@ import shutil
 from pathlib import Path
 from typing import Collection, Iterator
 
-from ..inside import (
-    CLONE_NEWNS,
-    MS_NOEXEC,
-    MS_NOSUID,
-    MS_REC,
-    MS_SLAVE,
-    make_devices,
-    mount,
-)
-from ..paths import resolve_inside
+from ..system.chroot import CLONE_NEWNS, MS_NOEXEC, MS_NOSUID, MS_REC, MS_SLAVE, make_devices, mount
+from ..system.paths import resolve_inside
 
 
 @contextlib.contextmanager

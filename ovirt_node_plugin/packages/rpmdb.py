@@ -14,10 +14,10 @@ import dnf.rpm.transaction
 import rpm
 
 from ..errors import BadRoot, CommandError
-from ..paths import resolve_inside
-from ..run import Runner, StrPath, run
+from ..system.paths import resolve_inside
+from ..system.rpm_version import compare
+from ..system.run import Runner, StrPath, run
 from ..target import find_rpmdb, is_running_system, read_target
-from ..versions import compare
 from . import start
 
 

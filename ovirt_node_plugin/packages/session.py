@@ -30,7 +30,7 @@ import hawkey
 from ..bundle import Bundle, bundle_of_repo
 from ..descriptor import Install
 from ..errors import Locked, NodePluginError, Refused, RolledBack, UnmetDependency
-from ..paths import resolve_inside
+from ..system.paths import resolve_inside
 from . import core, devices, explain, fetching, repos, unpacking
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata

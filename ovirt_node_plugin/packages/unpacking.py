@@ -11,7 +11,7 @@ from typing import Any, Collection, Iterator, List, Sequence, Set
 
 import rpm
 
-from ..trees import folders_above
+from ..system.trees import folders_above
 
 _MACRO = "_netsharedpath"
 

@@ -7,7 +7,7 @@ import shutil
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO
 
-from ..progress import BYTES, Advance, Progress, Silent
+from ..system.progress import BYTES, Advance, Progress, Silent
 from .layout import harmless, size
 
 _REDRAW_S, _LINE_S = 0.1, 1.0

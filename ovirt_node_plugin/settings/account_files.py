@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
-from ..files import read_entry
+from ..system.entries import read_entry
 
 Line = List[str]
 

@@ -13,7 +13,7 @@ from typing import List, Optional, Sequence, Tuple
 from ..changes import Applied, Change, Watch
 from ..descriptor_settings import Group, Setting, User
 from ..errors import Refused
-from ..files import read_entry
+from ..system.entries import read_entry
 from . import account_files, sysusers
 from .account_files import GroupEntry, UserEntry, find_group, find_user
 from .account_ids import id_in, id_problems, ids_clash, not_so, refuse_id, remembered

@@ -11,7 +11,7 @@ from typing import Sequence
 from ..changes import Applied, Watch
 from ..descriptor_settings import CaCertificate, Setting
 from ..errors import Refused
-from ..files import read_entry
+from ..system.entries import read_entry
 from . import ca_trust, pem
 from .model import Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source

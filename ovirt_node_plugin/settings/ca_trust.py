@@ -14,8 +14,8 @@ from typing import List, Sequence, Tuple
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..errors import Refused
-from ..files import read_entry
-from ..paths import resolve_inside
+from ..system.entries import read_entry
+from ..system.paths import resolve_inside
 from . import pem
 from .model import Context, Remnant, Wanted
 

@@ -16,8 +16,8 @@ from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
-from ..files import Entry, read_entry, write_entry
-from ..paths import resolve_inside
+from ..system.entries import Entry, read_entry, write_entry
+from ..system.paths import resolve_inside
 from .argument_text import DROP, SET, Argument, decode, edited, restored
 from .model import Context, Remnant, Wanted
 

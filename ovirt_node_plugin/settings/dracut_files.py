@@ -14,8 +14,8 @@ from typing import FrozenSet, List, Sequence, Tuple
 from ..changes import Applied, Watch
 from ..descriptor_settings import DracutModule, InitramfsDriver, Setting
 from ..errors import Refused
-from ..files import read_entry
-from ..paths import resolve_inside
+from ..system.entries import read_entry
+from ..system.paths import resolve_inside
 from .initramfs_images import images
 from .model import Context, Wanted, changed_since
 from .module_index import FILE as _FILE

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from ..files import read_entry
+from ..system.entries import read_entry
 
 SYSTEM, DEFAULT = "etc/firewalld", "usr/lib/firewalld"
 _FALLBACK_ZONE = "public"  # firewalld's own where DefaultZone is not set, firewalld.conf(5)

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
-from .. import inside
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..errors import Refused
-from ..files import read_entry, sync_dir
-from ..paths import resolve_inside
-from ..run import Runner, StrPath
+from ..system import chroot
+from ..system.entries import read_entry, sync_dir
+from ..system.paths import resolve_inside
+from ..system.run import Runner, StrPath
 from . import dracut_files
 from .initramfs_images import KEPT, Content, images, is_file, parse
 from .model import Context, Remnant, Wanted
@@ -233,7 +233,7 @@ def _put(new: Path, place: Path) -> None:
 
 
 def _inside(root: Path, work: Path, *argv: str) -> List[StrPath]:
-    return [sys.executable, "-I", inside.__file__, root, work, *argv]
+    return [sys.executable, "-I", chroot.__file__, root, work, *argv]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, FrozenSet, List, Tuple
 
-from ..paths import relative_inside, resolve_inside
+from ..system.paths import relative_inside, resolve_inside
 
 KEPT = ".before-node-plugins"
 """How the name ends by which an initramfs is kept as it was before the first plugin."""

@@ -12,8 +12,8 @@ from typing import List, Optional, Sequence, Tuple
 from ..changes import Applied, Watch
 from ..descriptor_settings import KernelModule, Setting
 from ..errors import CommandError
-from ..files import read_entry
-from ..paths import resolve_inside
+from ..system.entries import read_entry
+from ..system.paths import resolve_inside
 from . import live_log
 from .model import Context, Wanted, changed_since
 from .module_index import FILE, module_names

@@ -16,7 +16,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from ..changes import Applied, Change, Watch
 from ..descriptor_settings import LeaveOut, Setting
 from ..errors import Refused
-from ..paths import relative_inside, resolve_inside
+from ..system.paths import relative_inside, resolve_inside
 from .model import Context, Keeper, Taker, Wanted
 
 NAME = "leave-out"

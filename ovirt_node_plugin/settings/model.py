@@ -7,9 +7,9 @@ from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runti
 
 from ..changes import Applied, Change, Watch, alike
 from ..descriptor_settings import Setting
-from ..files import Entry, read_entry
-from ..paths import relative_inside, resolve_inside
-from ..run import Runner
+from ..system.entries import Entry, read_entry
+from ..system.paths import relative_inside, resolve_inside
+from ..system.run import Runner
 from ..vdsm import HOOKS_FOLDER
 
 HOOKS = HOOKS_FOLDER

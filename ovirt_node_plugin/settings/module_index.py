@@ -12,8 +12,8 @@ from typing import List, Sequence, Set, Tuple
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..errors import Refused
-from ..paths import read_small, resolve_inside
-from ..run import StrPath
+from ..system.paths import read_small, resolve_inside
+from ..system.run import StrPath
 from .model import Context, Remnant, Wanted, leads_inside
 
 # depmod(8) takes its argument for a version only if it begins with two numbers.

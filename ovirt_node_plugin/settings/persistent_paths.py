@@ -16,8 +16,8 @@ from typing import Sequence, Tuple
 from ..changes import Applied, Watch
 from ..descriptor_settings import PersistentPath, Setting
 from ..errors import Refused
-from ..files import read_entry
-from ..paths import is_inside_any, real_places, resolve_inside
+from ..system.entries import read_entry
+from ..system.paths import is_inside_any, real_places, resolve_inside
 from .model import Context, Wanted, changed_since
 from .placing import place_file
 

@@ -20,8 +20,8 @@ from typing import Callable, Optional, Sequence, Tuple
 from ..changes import Applied, Watch
 from ..descriptor_settings import PlacedFile, Setting
 from ..errors import CommandError, Refused
-from ..files import read_entry
-from ..paths import resolve_inside
+from ..system.entries import read_entry
+from ..system.paths import resolve_inside
 from . import tmpfiles
 from .model import Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source

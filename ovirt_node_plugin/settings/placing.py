@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 
 from ..errors import Refused
-from ..files import read_entry, write_atomic
-from ..paths import relative_inside, resolve_inside
+from ..system.entries import read_entry, write_atomic
+from ..system.paths import relative_inside, resolve_inside
 from .model import Context, Wanted
 
 

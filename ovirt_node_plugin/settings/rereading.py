@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Callable, FrozenSet, Iterable, List, Mapping, Sequence
 
 from ..errors import CommandError
-from ..paths import is_inside_any, real_places
+from ..system.paths import is_inside_any, real_places
 from . import live_log, running_units, selinux_store
 from .model import Context
 

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
-from ..paths import resolve_inside
+from ..system.paths import resolve_inside
 from . import selinux_store
 from .model import Context
 

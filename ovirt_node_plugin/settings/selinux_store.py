@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
-from ..paths import read_small, resolve_inside
+from ..system.paths import read_small, resolve_inside
 
 STORES, _CONFIG = "var/lib/selinux", "etc/selinux/config"
 BOOLEAN, PORT, CONTEXT, MODULE = "boolean", "port", "file-context", "module"

@@ -6,8 +6,8 @@ from typing import Optional, Sequence, Tuple
 
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting, Sysctl
-from ..files import read_entry
 from ..sysctl_names import dotted
+from ..system.entries import read_entry
 from . import live_log
 from .model import Context, Wanted
 from .placing import place_file, refuse_others

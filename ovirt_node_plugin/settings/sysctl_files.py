@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from ..files import read_entry
-from ..paths import resolve_inside
 from ..sysctl_names import as_path
+from ..system.entries import read_entry
+from ..system.paths import resolve_inside
 
 # sysctl.d(5): a file in an earlier folder hides one of the same name in a later one.
 _FOLDERS = ("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d",

@@ -11,8 +11,8 @@ from typing import Dict, Sequence, Tuple
 
 from ..changes import Watch
 from ..errors import Refused
-from ..files import read_entry, write_entry
-from ..paths import resolve_inside
+from ..system.entries import read_entry, write_entry
+from ..system.paths import resolve_inside
 from .model import Context, leads_inside
 from .placing import place_file
 

@@ -7,7 +7,7 @@ import stat
 import urllib.parse
 from typing import Iterator, List, Optional, Sequence
 
-from ..files import read_entry
+from ..system.entries import read_entry
 from .model import Context
 
 KIND = "tmpfiles"

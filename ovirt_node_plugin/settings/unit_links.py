@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence, Set
 
 from ..errors import Refused
-from ..files import read_entry
-from ..paths import read_small, resolve_inside
+from ..system.entries import read_entry
+from ..system.paths import read_small, resolve_inside
 from .model import Context, Wanted
 
 UNITS = "etc/systemd/system"

@@ -7,8 +7,8 @@ from typing import Sequence, Tuple
 from ..changes import Applied, Watch
 from ..descriptor_settings import Setting, VdsmHook
 from ..errors import Refused
-from ..files import read_entry
-from ..paths import resolve_inside
+from ..system.entries import read_entry
+from ..system.paths import resolve_inside
 from .model import HOOKS, Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source
 

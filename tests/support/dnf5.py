@@ -11,7 +11,7 @@ from typing import Iterator
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 TOP = Path(__file__).resolve().parent.parent.parent
 _PACKAGES = ("dnf5", "rpm", "python3", "python3-rpm", "python3-lxml")

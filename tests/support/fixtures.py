@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from . import image, isos, plugins
 from .cache import cache_root, cached

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from . import node_build
 from .rpms import SPECS, FixtureError, Job

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ovirt_node_plugin.paths import resolve_inside
-from ovirt_node_plugin.run import StrPath, run
+from ovirt_node_plugin.system.paths import resolve_inside
+from ovirt_node_plugin.system.run import StrPath, run
 
 from .rpms import FixtureError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 _EVERY_STATUS = range(256)
 

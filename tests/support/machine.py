@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
-from ovirt_node_plugin.run import StrPath, run
+from ovirt_node_plugin.system.run import StrPath, run
 
 from .rpms import FixtureError
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Tuple
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 # Where EL9 keeps its rpm database, and where imgbased moves it to.
 EL_DATABASE = "/var/lib/rpm"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 from xml.etree import ElementTree
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from .keys import SigningKey
 from .rpms import SPECS, Job, make_repo, repo_file

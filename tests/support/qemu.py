@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from .full_node.debian import debian_tree
 from .rpms import HERE, FixtureError, busybox

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ovirt_node_plugin.errors import NodePluginError
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from .keys import SigningKey
 

@@ -15,7 +15,7 @@ import pytest
 from ovirt_node_plugin import archive
 from ovirt_node_plugin.archive import unpack
 from ovirt_node_plugin.errors import BadBundle
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 pytestmark = pytest.mark.unit
 

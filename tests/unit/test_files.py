@@ -13,7 +13,7 @@ from typing import List
 import pytest
 
 from ovirt_node_plugin.errors import Locked, OutsideRoot, Status
-from ovirt_node_plugin.files import (
+from ovirt_node_plugin.system.entries import (
     Entry,
     locked,
     read_entry,
@@ -171,7 +171,7 @@ def test_an_error_inside_gives_the_lock_back(tmp_path: Path) -> None:
 
 
 def test_a_killed_process_leaves_no_lock(tmp_path: Path) -> None:
-    code = ("import pathlib, sys, time\nfrom ovirt_node_plugin.files import locked\n"
+    code = ("import pathlib, sys, time\nfrom ovirt_node_plugin.system.entries import locked\n"
             "with locked(pathlib.Path(sys.argv[1])):\n print('held', flush=True)\n"
             " time.sleep(60)")
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)],

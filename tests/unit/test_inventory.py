@@ -14,7 +14,6 @@ import pytest
 from ovirt_node_plugin import inventory_json, registry
 from ovirt_node_plugin.changes import Applied, Change
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.files import Entry
 from ovirt_node_plugin.inventory import (
     ADDED,
     CHANGED,
@@ -27,6 +26,7 @@ from ovirt_node_plugin.inventory import (
     counted,
 )
 from ovirt_node_plugin.operations.unowned import unowned
+from ovirt_node_plugin.system.entries import Entry
 
 pytestmark = pytest.mark.unit
 

@@ -18,8 +18,8 @@ from ovirt_node_plugin.errors import (
     UnknownPlugin,
     UsageError,
 )
-from ovirt_node_plugin.files import locked
 from ovirt_node_plugin.library import Library, repo_files
+from ovirt_node_plugin.system.entries import locked
 
 from .samples import DESCRIPTOR, changed, make_bundle
 

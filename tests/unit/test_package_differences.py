@@ -13,7 +13,7 @@ from ovirt_node_plugin.imaging.package_differences import (
     read_files,
     read_packages,
 )
-from ovirt_node_plugin.run import StrPath
+from ovirt_node_plugin.system.run import StrPath
 from ovirt_node_plugin.target import Target
 
 pytestmark = pytest.mark.unit

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import OutsideRoot
-from ovirt_node_plugin.paths import (
+from ovirt_node_plugin.system.paths import (
     is_inside,
     real_places,
     relative_inside,

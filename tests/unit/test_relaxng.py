@@ -8,8 +8,8 @@ from typing import List
 import pytest
 
 from ovirt_node_plugin.errors import DescriptorError
-from ovirt_node_plugin.relaxng import SCHEMAS, Problem, raise_problems, schema_problems
-from ovirt_node_plugin.xmlread import parse_xml
+from ovirt_node_plugin.system.relaxng import SCHEMAS, Problem, raise_problems, schema_problems
+from ovirt_node_plugin.system.xml import parse_xml
 
 from .samples import DESCRIPTOR
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, Status
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 pytestmark = pytest.mark.unit
 

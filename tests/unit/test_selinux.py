@@ -18,12 +18,12 @@ from ovirt_node_plugin.descriptor_settings import (
 )
 from ovirt_node_plugin.errors import CommandError, DescriptorError
 from ovirt_node_plugin.journal import FOLDER
-from ovirt_node_plugin.run import Polled, StrPath
 from ovirt_node_plugin.settings import engine, live_log, rereading, selinux_labels, selinux_store
 from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.kinds import KINDS
 from ovirt_node_plugin.settings.live_log import Deed
 from ovirt_node_plugin.settings.model import Context, Wanted
+from ovirt_node_plugin.system.run import Polled, StrPath
 
 pytestmark = pytest.mark.unit
 

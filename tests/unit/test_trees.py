@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin import trees
 from ovirt_node_plugin.errors import OutsideRoot
-from ovirt_node_plugin.paths import relative_inside
-from ovirt_node_plugin.trees import Listing, Relative, remove_new, stat_of
+from ovirt_node_plugin.system import trees
+from ovirt_node_plugin.system.paths import relative_inside
+from ovirt_node_plugin.system.trees import Listing, Relative, remove_new, stat_of
 
 pytestmark = [pytest.mark.unit]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ovirt_node_plugin.versions import compare
+from ovirt_node_plugin.system.rpm_version import compare
 
 pytestmark = pytest.mark.unit
 

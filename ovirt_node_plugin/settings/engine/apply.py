@@ -6,7 +6,7 @@ from typing import Callable, List, Sequence, Tuple
 
 from ...changes import Applied, Change, alike, capture, difference
 from ...errors import Refused
-from ...files import read_entry, same_entry
+from ...system.entries import read_entry, same_entry
 from .. import services
 from ..kinds import KINDS
 from ..model import Context, Wanted, Woven

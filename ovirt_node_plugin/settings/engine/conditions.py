@@ -5,7 +5,7 @@ from typing import Iterator, List, Sequence, Tuple
 
 from ...descriptor import Descriptor, When
 from ...descriptor_settings import Setting
-from ...versions import compare
+from ...system.rpm_version import compare
 from ..model import Facts
 
 

@@ -5,7 +5,7 @@ import dataclasses
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ...changes import Applied, Change
-from ...files import same_entry
+from ...system.entries import same_entry
 from .trail import Rewrite, Step
 
 Others = Mapping[str, Sequence[Applied]]

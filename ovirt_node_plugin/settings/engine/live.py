@@ -15,7 +15,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Ty
 
 from ...changes import Applied
 from ...errors import NodePluginError
-from ...run import Runner
+from ...system.run import Runner
 from ...target import is_running_system
 from .. import (
     kernel_modules,

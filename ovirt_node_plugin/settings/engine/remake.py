@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...changes import Applied, Change, capture, compact
-from ...files import Entry, read_entry, same_entry
-from ...paths import resolve_inside
+from ...system.entries import Entry, read_entry, same_entry
+from ...system.paths import resolve_inside
 from ..kinds import DERIVED
 from ..model import Context, Remnant, Wanted
 from .ledger import Ledger

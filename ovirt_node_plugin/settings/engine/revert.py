@@ -13,8 +13,8 @@ from typing import FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 from ...changes import EFFECTS, Applied, Change, put_back
 from ...errors import Drifted
-from ...files import Entry, read_entry
-from ...paths import resolve_inside
+from ...system.entries import Entry, read_entry
+from ...system.paths import resolve_inside
 from .. import live_log, services
 from ..kinds import DERIVED, KINDS, is_derived, is_shared
 from ..model import Context, Leaning, Taker, Wanted, Woven

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from ...changes import Change, comparable
-from ...files import Entry
+from ...system.entries import Entry
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import hashlib
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...changes import compact, comparable
-from ...files import Entry
+from ...system.entries import Entry
 from ..model import Taker
 from .trail import Lifted, Rewrite, Step, lift, walked
 

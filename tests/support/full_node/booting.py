@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, Mapping
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from .. import qemu
 from .installing import in_root

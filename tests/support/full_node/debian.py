@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from ..rpms import HERE
 

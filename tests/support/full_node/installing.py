@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from ovirt_node_plugin import inside
-from ovirt_node_plugin.run import StrPath, run
+from ovirt_node_plugin.system import chroot
+from ovirt_node_plugin.system.run import StrPath, run
 
 from .. import image, node_build
 
@@ -43,4 +43,4 @@ def finish(root: Path) -> None:
 def in_root(root: Path, *argv: StrPath) -> str:
     """Run a program in the root, with /dev, /proc and /tmp; return what it prints."""
     with tempfile.TemporaryDirectory(prefix="full-node") as work:
-        return run([sys.executable, "-I", os.fspath(inside.__file__), root, work, *argv])
+        return run([sys.executable, "-I", os.fspath(chroot.__file__), root, work, *argv])

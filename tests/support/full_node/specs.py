@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
-from ovirt_node_plugin.run import run
+from ovirt_node_plugin.system.run import run
 
 from ..rpms import Job, build_all
 from .debian import DebianPackage

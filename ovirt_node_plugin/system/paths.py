@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
-from .errors import OutsideRoot
+from ..errors import OutsideRoot
 
 _MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 _NONE: Mapping[str, str] = MappingProxyType({})

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Callable, NamedTuple, NoReturn, Optional, Sequence
 
 from ..errors import Refused
-from ..inside import (
+from .chroot import (
     CLONE_NEWNS,
     CLONE_NEWPID,
     MS_NODEV,

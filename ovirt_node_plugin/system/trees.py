@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from typing import Collection, Dict, FrozenSet, Iterable, Iterator, Mapping, Optional, Set, Tuple
 
-from .errors import OutsideRoot
+from ..errors import OutsideRoot
 from .paths import is_inside, is_inside_any, real_places, relative_inside, resolve_inside
 from .run import StrPath
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 from typing import Callable, Container, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
-from .errors import CommandError
+from ..errors import CommandError
 
 StrPath = Union[str, "os.PathLike[str]"]
 Polled = Optional[Callable[[int], None]]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple, Union
 
-from .errors import Locked
+from ..errors import Locked
 from .paths import resolve_inside
 
 Xattrs = Tuple[Tuple[str, bytes], ...]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
 from xml.parsers import expat
 
-from .errors import NodePluginError
+from ..errors import NodePluginError
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 32

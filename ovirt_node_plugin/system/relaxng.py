@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
 
-from .errors import NodePluginError
-from .xmlread import Document, Node, collapse, parse_xml
+from ..errors import NodePluginError
+from .xml import Document, Node, collapse, parse_xml
 
-SCHEMAS = Path(__file__).parent / "schema"
+SCHEMAS = Path(__file__).parent.parent / "schema"
 _RNG = "{http://relaxng.org/ns/structure/1.0}"
 _DOCUMENTATION = "{http://relaxng.org/ns/compatibility/annotations/1.0}documentation"
 _MAX_REPORTED = 10

@@ -1,0 +1,1 @@
+"""This machine and names inside a root: programs, paths, files, XML."""
