@@ -13,7 +13,6 @@ from typing import Any, Dict, Optional, Tuple
 
 from lxml import etree
 
-from .changes import Applied, Change
 from .errors import RecordError
 from .manifest import Manifest
 from .record import InstalledPackage, Record
@@ -21,6 +20,7 @@ from .registry_rules import MAX_RECORD_BYTES
 from .system.entries import Entry
 from .system.relaxng import raise_problems, schema_problems
 from .system.xml import Node, parse_xml
+from .undo.changes import Applied, Change
 
 MAX_MANIFEST_BYTES = 256 << 20
 _MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged manifest must not fill memory

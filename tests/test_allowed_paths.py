@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ovirt_node_plugin.changes import Change
 from ovirt_node_plugin.errors import Status, UsageError
 from ovirt_node_plugin.operations import noteworthy
 from ovirt_node_plugin.operations.path_rules import (
@@ -26,6 +25,7 @@ from ovirt_node_plugin.operations.places import arriving
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.undo.changes import Change
 from tests import manpages, support
 from tests.driver import Answer, Dnf
 from tests.made import UNSIGNED, made_plugin

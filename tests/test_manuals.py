@@ -12,12 +12,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ovirt_node_plugin import archive, config, errors, journal, registry_xml
+from ovirt_node_plugin import archive, config, errors, registry_xml
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.library import FOLDERS
 from ovirt_node_plugin.report import usage
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo import journal
 from ovirt_node_plugin.vdsm import HOOK_POINTS
 from tests import manpages, support
 from tests.driver import TOP, Dnf

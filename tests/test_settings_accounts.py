@@ -8,7 +8,6 @@ from typing import Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import Group, Setting, User
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
@@ -16,6 +15,7 @@ from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,
     context,

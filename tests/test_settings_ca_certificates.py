@@ -7,11 +7,11 @@ from typing import Dict, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import CaCertificate
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.settings import engine, pem
 from ovirt_node_plugin.settings.model import Context
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,
     context,

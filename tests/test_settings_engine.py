@@ -9,7 +9,6 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.bundle import Bundle
-from ovirt_node_plugin.changes import Applied, Change, Watch, capture, difference, put_back
 from ovirt_node_plugin.descriptor_settings import (
     FirewallPort,
     FirewallService,
@@ -34,6 +33,7 @@ from ovirt_node_plugin.operations.jobs import Job
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied, Change, Watch, capture, difference, put_back
 from tests.settings_root import (
     KERNEL,
     MODULES,

@@ -9,12 +9,12 @@ from typing import Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import FirewallPort, FirewallService, Setting
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,
     context,

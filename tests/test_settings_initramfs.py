@@ -10,7 +10,6 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import DracutModule, InitramfsDriver, Setting
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Refused
@@ -19,6 +18,7 @@ from ovirt_node_plugin.settings.initramfs_images import KEPT, images, parse
 from ovirt_node_plugin.settings.model import Context
 from ovirt_node_plugin.system import chroot
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     KERNEL,
     MODULES,

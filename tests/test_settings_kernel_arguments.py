@@ -7,11 +7,11 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import KernelArgument
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.argument_text import decode, edited, restored
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,
     context,

@@ -8,7 +8,6 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import LeaveOut
 from ovirt_node_plugin.errors import DescriptorError, Refused
@@ -16,6 +15,7 @@ from ovirt_node_plugin.packages.unpacking import shared_paths
 from ovirt_node_plugin.settings import engine, leave_out
 from ovirt_node_plugin.settings.model import Context, Keeper, Leavable
 from ovirt_node_plugin.system.paths import relative_inside
+from ovirt_node_plugin.undo.changes import Applied
 from tests.driver import NOISE, Dnf
 from tests.settings_root import Recorder, context, descriptor, make_root, tree, write_file
 from tests.support import Fixtures

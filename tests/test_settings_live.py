@@ -12,16 +12,16 @@ from typing import Container, Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin import journal
-from ovirt_node_plugin.changes import Applied, Change
 from ovirt_node_plugin.descriptor_settings import KernelArgument, KernelModule
 from ovirt_node_plugin.errors import CommandError, RecordError, Refused
-from ovirt_node_plugin.settings import command_line, engine, live_log, rereading
+from ovirt_node_plugin.settings import command_line, engine, rereading
 from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.kinds import KINDS
 from ovirt_node_plugin.settings.model import Context
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import Polled, StrPath
+from ovirt_node_plugin.undo import journal, live_log
+from ovirt_node_plugin.undo.changes import Applied, Change
 from tests.settings_root import context, write_file
 
 SERVICE = Applied("service", "foo.service", "enabled", "disabled", ())

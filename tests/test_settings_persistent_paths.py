@@ -8,12 +8,12 @@ from typing import Dict, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import PersistentPath
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Facts
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,
     context,

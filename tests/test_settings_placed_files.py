@@ -8,7 +8,6 @@ from typing import Container, List, Mapping, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import PlacedFile, Service
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.settings import engine
@@ -16,6 +15,7 @@ from ovirt_node_plugin.settings.kinds import KINDS
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.placed_files import PLACEMENTS
 from ovirt_node_plugin.system.run import Polled, StrPath, run
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     UNITS,
     Recorder,

@@ -7,7 +7,6 @@ from typing import Dict, Iterator, Mapping, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import (
     SelinuxBoolean,
     SelinuxFileContext,
@@ -19,6 +18,7 @@ from ovirt_node_plugin.errors import CommandError, OutsideRoot, Refused
 from ovirt_node_plugin.settings import engine, selinux_store
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied
 from tests.driver import Dnf
 from tests.made import UNSIGNED, made_plugin
 from tests.selinux_root import MADE, MODULE, POLICY, STORE, add_policy

@@ -6,7 +6,6 @@ from typing import Dict, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import Sysctl
 from ovirt_node_plugin.errors import DescriptorError, Drifted, Refused
@@ -14,6 +13,7 @@ from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.sysctl import KIND
 from ovirt_node_plugin.sysctl_names import dotted
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,
     context,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor_settings import VdsmHook
 from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.settings.vdsm_hooks import KIND
+from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,
     context,

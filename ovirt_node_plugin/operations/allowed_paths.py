@@ -6,7 +6,6 @@ import stat
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from .. import journal
 from ..config import Config
 from ..errors import DisputedFile, OutsideRoot, PathsRefused
 from ..packages.session import PackageChange
@@ -14,6 +13,7 @@ from ..registry import MANIFESTS, REGISTRY
 from ..settings import kernel_modules
 from ..system.paths import is_inside, real_places, resolve_inside
 from ..target import Target
+from ..undo import journal
 from .jobs import Job
 from .overrides import driver
 from .path_rules import Policy, built_in, read_rules

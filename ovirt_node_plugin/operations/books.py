@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
 from .. import registry
-from ..changes import EFFECTS, Applied, Change
 from ..errors import RecordError, UnknownPlugin
 from ..library import check_name
 from ..record import InstalledPackage, Record
 from ..registry import Registry
+from ..undo.changes import EFFECTS, Applied, Change
 from . import unowned
 
 Settings = Mapping[str, Sequence[Applied]]

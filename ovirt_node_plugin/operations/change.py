@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence, Set
 
-from .. import __version__, journal
-from ..changes import Change
+from .. import __version__
 from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ..packages.session import PackageChange, Session
 from ..refusals import live_refusal
@@ -19,6 +18,8 @@ from ..system.paths import is_inside_any, real_places, resolve_inside
 from ..system.run import Runner
 from ..system.trees import Relative
 from ..target import Target, is_running_system
+from ..undo import journal
+from ..undo.changes import Change
 from ..vdsm import HOOKS_FOLDER
 from .results import Space
 

@@ -10,13 +10,13 @@ import stat
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
-from ..changes import EFFECTS
 from ..errors import DisputedFile, PathsRefused
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
 from ..settings.engine.checking import text_of
 from ..settings.kinds import KINDS, is_derived
 from ..system.trees import Relative
+from ..undo.changes import EFFECTS
 from .allowed_paths import plugins_of, told
 from .books import Books
 from .jobs import Job

@@ -18,7 +18,6 @@ from typing import (
 )
 
 from .. import registry
-from ..changes import Change, alike
 from ..errors import NodePluginError
 from ..inventory import ABSENT, CONFIG, File, Inventory
 from ..manifest import Manifest
@@ -28,6 +27,7 @@ from ..settings import account_files
 from ..system.entries import Entry, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above
+from ..undo.changes import Change, alike
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
 # What is kept there is state, and changes as the programs of a plugin run.

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ..changes import EFFECTS, Applied, Change, alike, compact
 from ..packages.session import PackageChange, Session
 from ..record import Record
 from ..settings import engine
 from ..settings.model import Context
 from ..system.entries import Entry, read_entry
 from ..system.trees import Relative, folders_above
+from ..undo.changes import EFFECTS, Applied, Change, alike, compact
 from .books import Books, effects_of
 from .change import package_paths
 from .jobs import Job

@@ -4,9 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Collection, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
-from .. import journal, registry
+from .. import registry
 from ..bundle import Bundle
-from ..changes import Applied, Change
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
 from ..settings import engine, module_index
@@ -15,6 +14,8 @@ from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
 from ..settings.model import Context
 from ..system.rpm_version import compare
 from ..system.run import Runner
+from ..undo import journal
+from ..undo.changes import Applied, Change
 from . import (
     allowed_paths,
     change,

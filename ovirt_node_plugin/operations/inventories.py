@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import registry
-from ..changes import Applied, Change
 from ..errors import NodePluginError, Refused
 from ..inventory import (
     ADDED,
@@ -28,6 +27,7 @@ from ..packages.installed import Installed, read_installed
 from ..packages.session import PackageChange, Session
 from ..record import Record
 from ..system.trees import Relative
+from ..undo.changes import Applied, Change
 from . import accounts, sharing
 from .books import Books, settings_of
 from .change import TOOL

@@ -5,13 +5,13 @@ import os
 from typing import Dict, Iterable, List, Mapping, Sequence, Set
 
 from ..bundle import Bundle
-from ..changes import Applied
 from ..descriptor_settings import LeaveOut
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
 from ..settings import leave_out
 from ..settings.engine import conditions
 from ..settings.model import Facts, Keeper, Leavable
+from ..undo.changes import Applied
 from .books import Books
 from .jobs import Job
 from .places import Places

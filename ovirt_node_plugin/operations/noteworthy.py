@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Sequence, Tuple
 
-from ..changes import Change
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange
 from ..system.trees import folders_above
+from ..undo.changes import Change
 from .overrides import driver, kernel_drivers, namesakes
 from .path_rules import Policy, Rule
 from .places import Arriving, arriving

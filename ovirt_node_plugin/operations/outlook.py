@@ -6,10 +6,10 @@ import typing
 from collections import Counter
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ..changes import Applied
 from ..packages.session import PackageChange
 from ..settings import engine
 from ..target import Target
+from ..undo.changes import Applied
 from . import sharing, taking_effect
 from .books import Books
 from .jobs import Job

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Sequence, Set, Tuple
 
-from .. import journal, registry
+from .. import registry
 from ..inventory import Delta
 from ..packages.session import PackageChange, Request, Session
 from ..record import Record
@@ -14,6 +14,7 @@ from ..settings.engine import live
 from ..settings.kinds import kept_whole, replaced_files
 from ..settings.model import Context
 from ..system.run import Runner
+from ..undo import journal
 from . import change, effects, outlook, sharing, taking_effect
 from .books import Books, effects_of, settings_of
 from .leavings import Leavings

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import List, Sequence
 
 from ..bundle import Bundle
-from ..changes import Change
 from ..descriptor import PackageNeed, check_tool
 from ..errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ..packages.session import PackageChange, Session
 from ..system.paths import is_inside_any, real_places
 from ..system.rpm_version import compare
 from ..target import Target
+from ..undo.changes import Change
 from .allowed_paths import CONFIGURATION, DNF_FOLDERS
 
 

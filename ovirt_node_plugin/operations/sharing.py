@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Collection, Dict, Iterable, Mapping, Sequence, Tuple
 
-from ..changes import Applied
 from ..settings.kinds import is_derived, is_shared
+from ..undo.changes import Applied
 from .books import Books
 from .jobs import Job
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Sequence, Tuple
 
-from ..changes import EFFECTS, Applied, Change
 from ..settings import engine
 from ..settings.engine.apply import chained
 from ..settings.engine.remake import Remake
 from ..settings.kinds import DERIVED
 from ..settings.model import Context
+from ..undo.changes import EFFECTS, Applied, Change
 from . import taking_effect
 from .books import Books, effects_of, settings_of
 from .jobs import Job

@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from typing import Iterable, List, Sequence, Tuple
 
-from ..changes import Applied
 from ..packages.session import PackageChange
 from ..record import Record
 from ..settings import engine, rereading
 from ..settings.engine import live
 from ..settings.model import Context
 from ..target import Target
+from ..undo.changes import Applied
 from .books import Books
 from .jobs import Job
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import registry
-from ..changes import EFFECTS, Applied, Change
 from ..errors import NodePluginError
 from ..inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
 from ..settings import account_files
 from ..system.entries import Entry, read_entry
 from ..system.trees import Relative, folders_above
+from ..undo.changes import EFFECTS, Applied, Change
 
 # A relabelling by the system is nobody's change.
 _LABEL = "security.selinux"

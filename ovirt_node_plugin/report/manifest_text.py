@@ -4,7 +4,6 @@ from __future__ import annotations
 import stat
 from typing import Iterable, List, Sequence, Tuple
 
-from ..changes import Applied
 from ..inventory import (
     ADDED,
     CONFIG,
@@ -20,6 +19,7 @@ from ..inventory import (
 )
 from ..operations.manifests import PluginManifest, Shows
 from ..record import Record
+from ..undo.changes import Applied
 from .layout import field, harmless, size, table
 
 _SIGNS = {ADDED: "+", REMOVED: "-"}

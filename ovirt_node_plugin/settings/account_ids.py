@@ -4,8 +4,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Optional, Sequence, Tuple
 
-from ..changes import Applied
 from ..errors import Refused
+from ..undo.changes import Applied
 from .model import Context, Wanted
 from .sysusers import words
 

@@ -10,10 +10,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from ..changes import Applied, Change, Watch
 from ..descriptor_settings import Group, Setting, User
 from ..errors import Refused
 from ..system.entries import read_entry
+from ..undo.changes import Applied, Change, Watch
 from . import account_files, sysusers
 from .account_files import GroupEntry, UserEntry, find_group, find_user
 from .account_ids import id_in, id_problems, ids_clash, not_so, refuse_id, remembered

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import CaCertificate, Setting
 from ..errors import Refused
 from ..system.entries import read_entry
+from ..undo.changes import Applied, Watch
 from . import ca_trust, pem
 from .model import Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..errors import Refused
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Applied, Watch
 from . import pem
 from .model import Context, Remnant, Wanted
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..system.entries import Entry, read_entry, write_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Applied, Watch
 from .argument_text import DROP, SET, Argument, decode, edited, restored
 from .model import Context, Remnant, Wanted
 

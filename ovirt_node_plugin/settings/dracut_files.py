@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import FrozenSet, List, Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import DracutModule, InitramfsDriver, Setting
 from ..errors import Refused
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Applied, Watch
 from .initramfs_images import images
 from .model import Context, Wanted, changed_since
 from .module_index import FILE as _FILE

@@ -10,11 +10,11 @@ import stat
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from ..changes import Applied, Change, Watch, capture, difference, put_back
 from ..descriptor_settings import FirewallPort, FirewallService, Setting
 from ..errors import CommandError, NodePluginError, Refused
 from ..system.entries import read_entry
 from ..system.paths import relative_inside, resolve_inside
+from ..undo.changes import Applied, Change, Watch, capture, difference, put_back
 from . import firewall_files
 from .firewall_files import DEFAULT, SYSTEM, Range, missing, overlap, parse_ranges
 from .model import Context, Taker, Wanted, leads_inside

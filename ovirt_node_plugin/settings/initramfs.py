@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..errors import Refused
 from ..system import chroot
 from ..system.entries import read_entry, sync_dir
 from ..system.paths import resolve_inside
 from ..system.run import Runner, StrPath
+from ..undo.changes import Applied, Watch
 from . import dracut_files
 from .initramfs_images import KEPT, Content, images, is_file, parse
 from .model import Context, Remnant, Wanted

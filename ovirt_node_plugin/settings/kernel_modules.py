@@ -9,12 +9,12 @@ import os
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import KernelModule, Setting
 from ..errors import CommandError
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
-from . import live_log
+from ..undo import live_log
+from ..undo.changes import Applied, Watch
 from .model import Context, Wanted, changed_since
 from .module_index import FILE, module_names
 from .placing import place_file

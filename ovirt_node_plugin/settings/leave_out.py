@@ -13,10 +13,10 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ..changes import Applied, Change, Watch
 from ..descriptor_settings import LeaveOut, Setting
 from ..errors import Refused
 from ..system.paths import relative_inside, resolve_inside
+from ..undo.changes import Applied, Change, Watch
 from .model import Context, Keeper, Taker, Wanted
 
 NAME = "leave-out"

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
-from ..changes import Applied, Change, Watch, alike
 from ..descriptor_settings import Setting
 from ..system.entries import Entry, read_entry
 from ..system.paths import relative_inside, resolve_inside
 from ..system.run import Runner
+from ..undo.changes import Applied, Change, Watch, alike
 from ..vdsm import HOOKS_FOLDER
 
 HOOKS = HOOKS_FOLDER

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence, Set, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import Setting
 from ..errors import Refused
 from ..system.paths import read_small, resolve_inside
 from ..system.run import StrPath
+from ..undo.changes import Applied, Watch
 from .model import Context, Remnant, Wanted, leads_inside
 
 # depmod(8) takes its argument for a version only if it begins with two numbers.

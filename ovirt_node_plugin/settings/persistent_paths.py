@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import PersistentPath, Setting
 from ..errors import Refused
 from ..system.entries import read_entry
 from ..system.paths import is_inside_any, real_places, resolve_inside
+from ..undo.changes import Applied, Watch
 from .model import Context, Wanted, changed_since
 from .placing import place_file
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import PlacedFile, Setting
 from ..errors import CommandError, Refused
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Applied, Watch
 from . import tmpfiles
 from .model import Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source

@@ -6,7 +6,8 @@ from typing import Callable, FrozenSet, Iterable, List, Mapping, Sequence
 
 from ..errors import CommandError
 from ..system.paths import is_inside_any, real_places
-from . import live_log, running_units, selinux_store
+from ..undo import live_log
+from . import running_units, selinux_store
 from .model import Context
 
 UNITS, _UDEV, _FIREWALL, _MULTIPATH = "units", "udev", "firewall", "multipath"

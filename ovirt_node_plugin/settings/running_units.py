@@ -4,9 +4,9 @@ from __future__ import annotations
 import time
 from typing import Dict, Mapping, Sequence, Tuple
 
-from ..changes import Applied
 from ..errors import Refused
-from .live_log import LEFT
+from ..undo.changes import Applied
+from ..undo.live_log import LEFT
 from .model import Context
 
 ACTIVE, INACTIVE = "active", "inactive"

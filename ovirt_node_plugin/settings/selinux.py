@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from ..changes import Applied, Change, Watch
 from ..descriptor_settings import (
     SelinuxBoolean,
     SelinuxFileContext,
@@ -17,7 +16,9 @@ from ..descriptor_settings import (
     Setting,
 )
 from ..errors import Refused
-from . import live_log, selinux_labels, selinux_store
+from ..undo import live_log
+from ..undo.changes import Applied, Change, Watch
+from . import selinux_labels, selinux_store
 from .model import Context, Taker, Wanted
 from .placing import check_source
 from .selinux_store import BOOLEAN, CONTEXT, MODULE, PORT, Store

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..changes import Applied, Change, Watch, put_back
 from ..descriptor_settings import Setting
 from ..errors import Refused
 from ..system.entries import Entry, read_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Applied, Change, Watch, put_back
 from . import selinux_labels, selinux_store
 from .model import Context, Remnant, Wanted
 from .selinux_store import (

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Optional, Sequence, Tuple
 
-from ..changes import Applied, Change, Watch
 from ..descriptor_settings import Service, Setting
 from ..errors import Refused
 from ..system.entries import Entry, read_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Applied, Change, Watch
 from . import running_units, unit_links
 from .model import Context, Wanted, leads_inside
 from .unit_links import SEARCH, find_unit

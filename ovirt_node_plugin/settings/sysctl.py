@@ -4,11 +4,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import Setting, Sysctl
 from ..sysctl_names import dotted
 from ..system.entries import read_entry
-from . import live_log
+from ..undo import live_log
+from ..undo.changes import Applied, Watch
 from .model import Context, Wanted
 from .placing import place_file, refuse_others
 from .sysctl_files import LAST, Assignment, assignments, file_name

@@ -9,10 +9,10 @@ import os
 import stat
 from typing import Dict, Sequence, Tuple
 
-from ..changes import Watch
 from ..errors import Refused
 from ..system.entries import read_entry, write_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Watch
 from .model import Context, leads_inside
 from .placing import place_file
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
-from ..changes import Applied, Watch
 from ..descriptor_settings import Setting, VdsmHook
 from ..errors import Refused
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
+from ..undo.changes import Applied, Watch
 from .model import HOOKS, Context, Wanted, changed_since
 from .placing import check_place, check_source, place_file, read_source
 

@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin import inventory_json, registry
-from ovirt_node_plugin.changes import Applied, Change
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.inventory import (
     ADDED,
@@ -27,6 +26,7 @@ from ovirt_node_plugin.inventory import (
 )
 from ovirt_node_plugin.operations.unowned import unowned
 from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.undo.changes import Applied, Change
 
 pytestmark = pytest.mark.unit
 

@@ -9,10 +9,10 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin import journal
-from ovirt_node_plugin.changes import Change
 from ovirt_node_plugin.errors import OutsideRoot, RecordError
-from ovirt_node_plugin.journal import FOLDER, Intent, Scope
+from ovirt_node_plugin.undo import journal
+from ovirt_node_plugin.undo.changes import Change
+from ovirt_node_plugin.undo.journal import FOLDER, Intent, Scope
 from tests.treestate import changed, tree_state
 
 pytestmark = [pytest.mark.unit]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.changes import EFFECTS, Applied, Change
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.registry import MANIFESTS, read_manifest
 from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
 from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.undo.changes import EFFECTS, Applied, Change
 
 pytestmark = pytest.mark.unit
 

@@ -13,12 +13,12 @@ from typing import Tuple
 import pytest
 
 from ovirt_node_plugin import registry
-from ovirt_node_plugin.changes import Applied, Change
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.record import InstalledPackage, Record
 from ovirt_node_plugin.registry import MANIFESTS, REGISTRY
 from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.undo.changes import Applied, Change
 
 pytestmark = pytest.mark.unit
 

@@ -7,7 +7,6 @@ from typing import Container, Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.changes import Applied
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import (
     SelinuxBoolean,
@@ -17,13 +16,15 @@ from ovirt_node_plugin.descriptor_settings import (
     Setting,
 )
 from ovirt_node_plugin.errors import CommandError, DescriptorError
-from ovirt_node_plugin.journal import FOLDER
-from ovirt_node_plugin.settings import engine, live_log, rereading, selinux_labels, selinux_store
+from ovirt_node_plugin.settings import engine, rereading, selinux_labels, selinux_store
 from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.kinds import KINDS
-from ovirt_node_plugin.settings.live_log import Deed
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.system.run import Polled, StrPath
+from ovirt_node_plugin.undo import live_log
+from ovirt_node_plugin.undo.changes import Applied
+from ovirt_node_plugin.undo.journal import FOLDER
+from ovirt_node_plugin.undo.live_log import Deed
 
 pytestmark = pytest.mark.unit
 

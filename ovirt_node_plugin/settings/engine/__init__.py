@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from ...changes import EFFECTS, Applied
 from ...descriptor import Descriptor
 from ...descriptor_settings import Setting
 from ...errors import Refused
+from ...undo.changes import EFFECTS, Applied
 from .. import ca_trust, command_line, initramfs, module_index, selinux_policy
 from ..kinds import KINDS
 from ..model import Context, Wanted

@@ -4,9 +4,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Callable, List, Sequence, Tuple
 
-from ...changes import Applied, Change, alike, capture, difference
 from ...errors import Refused
 from ...system.entries import read_entry, same_entry
+from ...undo.changes import Applied, Change, alike, capture, difference
 from .. import services
 from ..kinds import KINDS
 from ..model import Context, Wanted, Woven

@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Dict, Mapping, Sequence, Set, Tuple
 
-from ...changes import EFFECTS, Applied
 from ...errors import Refused
+from ...undo.changes import EFFECTS, Applied
 from ..kinds import KINDS
 from ..model import Context, Wanted
 from .ledger import Others

@@ -4,8 +4,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ...changes import Applied, Change
 from ...system.entries import same_entry
+from ...undo.changes import Applied, Change
 from .trail import Rewrite, Step
 
 Others = Mapping[str, Sequence[Applied]]

@@ -13,22 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, TypeVar, Union
 
-from ...changes import Applied
 from ...errors import NodePluginError
 from ...system.run import Runner
 from ...target import is_running_system
-from .. import (
-    kernel_modules,
-    live_log,
-    rereading,
-    running_units,
-    selinux,
-    services,
-    sysctl,
-    tmpfiles,
-)
+from ...undo import live_log
+from ...undo.changes import Applied
+from ...undo.live_log import LEFT, WAS, Deed
+from .. import kernel_modules, rereading, running_units, selinux, services, sysctl, tmpfiles
 from ..kinds import KINDS
-from ..live_log import LEFT, WAS, Deed
 from ..model import Context, Live, Wanted
 from .weave import merged
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ...changes import Applied, Change, capture, compact
 from ...system.entries import Entry, read_entry, same_entry
 from ...system.paths import resolve_inside
+from ...undo.changes import Applied, Change, capture, compact
 from ..kinds import DERIVED
 from ..model import Context, Remnant, Wanted
 from .ledger import Ledger

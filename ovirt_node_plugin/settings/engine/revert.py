@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ...changes import EFFECTS, Applied, Change, put_back
 from ...errors import Drifted
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
-from .. import live_log, services
+from ...undo import live_log
+from ...undo.changes import EFFECTS, Applied, Change, put_back
+from .. import services
 from ..kinds import DERIVED, KINDS, is_derived, is_shared
 from ..model import Context, Leaning, Taker, Wanted, Woven
 from .apply import refresh

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from ...changes import Change, comparable
 from ...system.entries import Entry
+from ...undo.changes import Change, comparable
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Dict, Optional, Sequence, Tuple
 
-from ...changes import EFFECTS, Applied
+from ...undo.changes import EFFECTS, Applied
 from ..kinds import FOLLOWS_CONTENT, KINDS, is_derived
 from ..model import Context, Remembering, Wanted
 from .apply import Done, apply_all, refresh

@@ -10,8 +10,8 @@ import dataclasses
 import hashlib
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ...changes import compact, comparable
 from ...system.entries import Entry
+from ...undo.changes import compact, comparable
 from ..model import Taker
 from .trail import Lifted, Rewrite, Step, lift, walked
 

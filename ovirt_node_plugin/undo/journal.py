@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
 
+from ..errors import RecordError
+from ..system.entries import read_entry, sync_dir, write_atomic
+from ..system.paths import is_inside_any, real_places, resolve_inside
+from ..system.trees import Listing, Relative, folders_above, remove_new, stat_of
 from .changes import Change, compact
-from .errors import RecordError
-from .journal_state import Intent, Scope, State, dump, load
+from .journal_file import Intent, Scope, State, dump, load
 from .snapshot import CONTENT, Keeper, entry_of, restore
-from .system.entries import read_entry, sync_dir, write_atomic
-from .system.paths import is_inside_any, real_places, resolve_inside
-from .system.trees import Listing, Relative, folders_above, remove_new, stat_of
 
 FOLDER = "var/lib/ovirt-node-plugin/journal"
 _OPEN, _RESERVE = "journal.json", "reserve"

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from .errors import RecordError
-from .system.entries import Entry, Xattrs, read_xattrs, sync_dir
-from .system.paths import resolve_inside
-from .system.run import StrPath
-from .system.trees import Stat, remove_new, stat_of, state_of
+from ..errors import RecordError
+from ..system.entries import Entry, Xattrs, read_xattrs, sync_dir
+from ..system.paths import resolve_inside
+from ..system.run import StrPath
+from ..system.trees import Stat, remove_new, stat_of, state_of
 
 CONTENT = "content"
 # Small files lie one after the other in one file, for it is many that are slow.

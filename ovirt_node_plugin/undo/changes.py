@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .errors import OutsideRoot
-from .system.entries import Entry, read_entry, same_entry, write_entry
-from .system.paths import resolve_inside
+from ..errors import OutsideRoot
+from ..system.entries import Entry, read_entry, same_entry, write_entry
+from ..system.paths import resolve_inside
 
 EFFECTS = "effects"
 """The kind of the one ``Applied`` that stands for what a plugin's scriptlets changed."""

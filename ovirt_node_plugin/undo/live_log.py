@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from ..errors import RecordError
-from ..journal import FOLDER
+from .journal import FOLDER
 
 WAS, LEFT = "was", "left"
 """Words of an outcome: the running system's state before, and that in which it was left."""
