@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from ovirt_node_plugin import registry
 from ovirt_node_plugin.errors import NodePluginError
+from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.system.run import run
 
 from .measure import PLUGIN as PLUGIN_SIDE
@@ -85,7 +85,7 @@ def _measure(place: World, work: Path, runs: int) -> "tuple[List[Cost], int]":
                                     f"--enablerepo={PLUGIN}"])
         spent = json.loads(clocks.read_text())
         costs.append(Cost(spent[TRANSACTION], spent[MANIFEST]))
-        inventory = registry.read_inventory(root, PLUGIN)
+        inventory = store.read_inventory(root, PLUGIN)
         brought = len(inventory.files()) if inventory is not None else 0
     return costs, brought
 

@@ -13,7 +13,7 @@ import time
 
 from .packages.presence import missing_packages
 from .record_scan import Damaged, Scanned, read_regular, scan_record
-from .registry_rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
+from .registry.rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
 
 KEY = "nodePlugins"
 FORMAT = 1

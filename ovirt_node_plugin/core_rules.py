@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, FrozenSet, Iterable, Pattern, Sequence, Set, Tuple
 
-from . import registry
 from .errors import UsageError
+from .registry import store
 from .system.paths import read_small, resolve_inside
 from .target import Target
 
@@ -109,7 +109,7 @@ def read_rules(target: Target, lists: Sequence[Path], *, free: Tuple[str, ...] =
     if not target.live:
         patterns += read_patterns(
             [resolve_inside(target.root, str(folder)) for folder in lists], needed=False)
-    return CoreRules(patterns, registry.claims(target.root), target.is_node, free)
+    return CoreRules(patterns, store.claims(target.root), target.is_node, free)
 
 
 def _matches(name: str, patterns: Tuple[str, ...]) -> bool:

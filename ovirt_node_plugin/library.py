@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from .bundle import Bundle, read_bundle, repo_files_in
 from .descriptor import DESCRIPTOR_NAME, Descriptor
 from .errors import BadBundle, NodePluginError, Refused, UnknownPlugin, UsageError
-from .registry_rules import is_plugin_name
+from .registry.rules import is_plugin_name
 from .system.entries import locked, sync_dir
 from .system.rpm_version import compare
 

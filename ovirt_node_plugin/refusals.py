@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Collection, Dict, List, Sequence
 
-from . import registry
 from .core_rules import CoreChange
 from .errors import NeedsNewerImage, Refused
+from .registry import store
 from .target import Target
 from .undo import journal
 
@@ -76,7 +76,7 @@ def refuse_claimed(target: Target, gone: Collection[str]) -> None:
     if not gone:
         return
     owners: Dict[str, List[str]] = {}
-    for name, record in registry.read_registry(target.root).records.items():
+    for name, record in store.read_registry(target.root).records.items():
         mine = [package.nevra for package in record.packages if package.nevra in gone]
         if mine:
             owners[name] = mine

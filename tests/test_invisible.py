@@ -8,8 +8,9 @@ from typing import List, Tuple
 
 import pytest
 
-from ovirt_node_plugin import descriptor, library, registry, target
+from ovirt_node_plugin import descriptor, library, target
 from ovirt_node_plugin.packages import start
+from ovirt_node_plugin.registry import store
 from tests import support
 from tests.driver import TOP, Dnf, environment
 from tests.policy_world import define_repo, installed, run_program
@@ -91,7 +92,7 @@ def test_a_run_without_plugins_reads_few_modules_of_this_project(host: Path, dnf
 def test_what_the_gate_knows_is_what_the_library_knows() -> None:
     assert start.METADATA_TYPE == descriptor.METADATA_TYPE
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
-    assert start.REGISTRY == registry.REGISTRY
+    assert start.REGISTRY == store.REGISTRY
     assert start.RPMDB_FOLDERS == target._RPMDB_FOLDERS
     assert start.RPMDB_FILES == target._RPMDB_FILES
 

@@ -14,9 +14,10 @@ DNF_PLUGIN = TOP / "dnf-plugins"
 # From the ground up. A module, or every module of a package, imports only from the
 # lines above its own; what stands on one line does not import one another.
 LAYERS: Tuple[Tuple[str, ...], ...] = (
-    ("errors", "vdsm", "sysctl_names", "registry_rules"),
+    ("errors", "vdsm", "sysctl_names"),
     ("system",),
     ("undo",),
+    ("registry",),
     ("descriptor_rules", "descriptor_settings"),
     ("descriptor",),
     ("archive",),
@@ -24,10 +25,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("library",),
     ("target", "config"),
     ("opened_paths",),
-    ("record",),
-    ("manifest", "inventory"),
-    ("registry_xml", "inventory_json", "record_scan"),
-    ("registry",),
+    ("record_scan",),
     ("core_rules",),
     ("refusals",),
     ("packages", "dnf5", "settings", "images"),
@@ -46,7 +44,7 @@ INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
 # An outside module, and the only ones that may import it: a room, or a module of one.
 ONLY: Mapping[str, Tuple[str, ...]] = {
     "subprocess": ("system.run",),
-    "lxml": ("system.xml", "system.relaxng", "descriptor", "registry_xml"),
+    "lxml": ("system.xml", "system.relaxng", "descriptor", "registry.xml"),
     "dnf": ("packages",),
     "libdnf": ("packages",),
     "hawkey": ("packages",),

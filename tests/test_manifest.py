@@ -11,7 +11,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ovirt_node_plugin import registry
+from ovirt_node_plugin.registry import store
 from tests import schemas, support
 from tests.driver import Answer, Dnf, environment
 from tests.made import UNSIGNED, made_plugin
@@ -209,7 +209,7 @@ def test_a_name_that_is_not_installed_is_a_mistake(
 def test_an_inventory_that_is_gone_or_damaged_is_told_and_written_anew(
         dnf: Dnf, node: Path, built: support.Fixtures, data: Any) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    path = node / registry.inventory_path("agent")
+    path = node / store.inventory_path("agent")
     path.unlink() if data is None else path.write_bytes(data)
     answer = dnf.plugin(node, "manifest", "agent", "--files")
     assert answer.status == 9 and "/etc/ovirt.plugins-manifests.d/agent.json.gz" in answer.text
@@ -225,7 +225,7 @@ def test_an_inventory_that_is_gone_or_damaged_is_told_and_written_anew(
 def test_a_plugin_of_an_older_version_of_the_tool_needs_no_inventory(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    (node / registry.inventory_path("agent")).unlink()
+    (node / store.inventory_path("agent")).unlink()
     written = node / "etc/ovirt.plugins-manifests.d/agent.xml"
     written.write_text(written.read_text().replace(' inventory="yes"', ""))
     done(dnf.plugin(node, "verify"))
@@ -241,7 +241,7 @@ def test_a_plugin_of_an_older_version_of_the_tool_needs_no_inventory(
 def test_a_removal_without_an_inventory_says_what_it_took_away(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    (node / registry.inventory_path("agent")).unlink()
+    (node / store.inventory_path("agent")).unlink()
     (delta,) = done(dnf.plugin(node, "remove", "-y", "agent", "--json")).json["deltas"]
     assert "/opt/acme/agent/bin/agent" in paths(delta["files"]["removed"])
 

@@ -12,10 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ovirt_node_plugin import archive, config, errors, registry_xml
+from ovirt_node_plugin import archive, config, errors
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.library import FOLDERS
+from ovirt_node_plugin.registry import xml
 from ovirt_node_plugin.report import usage
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal
@@ -169,10 +170,10 @@ def test_examples_in_xml_are_valid(page: str) -> None:
         if example.words == "node-plugin":
             parse_descriptor(text, origin=page)
         elif example.words == "record":
-            registry_xml.load_record(text, origin=page)
+            xml.load_record(text, origin=page)
         else:
             assert example.words == "manifest"
-            registry_xml.load_manifest(text, origin=page)
+            xml.load_manifest(text, origin=page)
 
 
 def test_a_transcript_that_differs_is_noticed() -> None:
@@ -283,9 +284,9 @@ def test_the_reader_of_the_registry_finds_packages_that_are_gone(
 def test_the_record_in_the_manual_is_what_an_install_writes(
         sandbox: Sandbox, node: Path) -> None:
     (example,) = [one for one in manpages.of_kind(REGISTRY, "xml") if one.words == "record"]
-    shown = registry_xml.load_record(example.text.encode(), origin="manual")
+    shown = xml.load_record(example.text.encode(), origin="manual")
     sandbox.run(f"dnf -y node-plugin install {shown.source} --trust-keys --installroot=/mnt/node")
-    written = registry_xml.load_record(
+    written = xml.load_record(
         (node / "etc/ovirt.plugins.d/storage").read_bytes(), origin="root")
 
     def comparable(record: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ovirt_node_plugin import registry
+from ovirt_node_plugin.registry import store
 from tests import support
 from tests.driver import Answer, Dnf
 from tests.made import UNSIGNED, made_plugin
@@ -47,7 +47,7 @@ def test_a_record_says_what_was_installed_when_from_where_and_what_was_before(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     dnf.prefix = ("env", f"SOURCE_DATE_EPOCH={EPOCH}")
     install(dnf, node, built.bundle("snmp"), built.bundle("storage"))
-    record = registry.read_record(node, "snmp")
+    record = store.read_record(node, "snmp")
     assert (record.name, record.version, record.vendor, record.summary) == (
         "snmp", "1.0", "Example Management Inc.", "SNMP monitoring for oVirt Node")
     assert record.installed_at == "2023-11-14T22:13:20Z"
@@ -79,10 +79,10 @@ def test_a_record_is_the_same_in_every_run_and_everybody_may_read_it(
         root = built.node_root(tmp_path / f"node{number}")
         install(dnf, root, built.bundle("cim"), built.bundle("agent"))
         found.append({path.relative_to(root): path.read_bytes() for folder in (
-            registry.REGISTRY, registry.MANIFESTS) for path in (root / folder).iterdir()})
-        record = root / registry.REGISTRY / "cim"
+            store.REGISTRY, store.MANIFESTS) for path in (root / folder).iterdir()})
+        record = root / store.REGISTRY / "cim"
         assert record.stat().st_mode & 0o7777 == 0o644
-        assert (root / registry.REGISTRY).stat().st_mode & 0o7777 == 0o755
+        assert (root / store.REGISTRY).stat().st_mode & 0o7777 == 0o755
     assert found[0] == found[1]
     assert {path.name for path in found[0]} == {
         "cim", "agent", "cim.xml", "agent.xml", "cim.json.gz", "agent.json.gz"}
@@ -96,8 +96,8 @@ def test_somebody_without_rights_can_list_and_read(
             path.chmod(0o755)
     done_cat = subprocess.run(
         ["setpriv", "--reuid=65534", "--clear-groups", "cat",
-         str(node / registry.REGISTRY / "storage"),
-         str(node / registry.MANIFESTS / "storage.xml")],
+         str(node / store.REGISTRY / "storage"),
+         str(node / store.MANIFESTS / "storage.xml")],
         check=False, capture_output=True)
     assert done_cat.returncode == 0, done_cat.stderr
 
@@ -106,7 +106,7 @@ def test_a_shared_package_has_the_same_checksum_and_repo_in_both_records(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"))
     install(dnf, node, built.bundle("share-b"))
-    both = [{one.nevra: one for one in registry.read_record(node, name).packages}
+    both = [{one.nevra: one for one in store.read_record(node, name).packages}
             for name in ("share-a", "share-b")]
     assert both[0]["libshare-1.0-1.noarch"] == both[1]["libshare-1.0-1.noarch"]
 
@@ -115,7 +115,7 @@ def test_a_record_forgets_who_came_along_when_that_one_goes(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
     done(dnf.plugin(node, "remove", "-y", "share-a"))
-    assert registry.read_record(node, "storage").together == ()
+    assert store.read_record(node, "storage").together == ()
 
 
 @pytest.mark.main_job
@@ -147,14 +147,14 @@ def test_a_record_that_outlived_its_image_is_broken_and_can_be_repaired(
     install(dnf, node, built.bundle("storage"))
     newer = built.node_root(tmp_path / "newer", "4.5.6")
     before = tree_state(newer)
-    for folder in (registry.REGISTRY, registry.MANIFESTS):
+    for folder in (store.REGISTRY, store.MANIFESTS):
         shutil.copytree(node / folder, newer / folder)
     assert any("the image may have been replaced since" in line for line in problems(dnf, newer))
     assert dnf.plugin(newer, "list", "--json").json["plugins"][0]["state"] == "broken"
     answer = install(dnf, newer, built.bundle("storage"))
     assert "Repairing storage 1.0" in answer.text
     done(dnf.plugin(newer, "verify"))
-    assert registry.read_record(newer, "storage").target_version == "4.5.6"
+    assert store.read_record(newer, "storage").target_version == "4.5.6"
     done(dnf.plugin(newer, "remove", "-y", "storage"))
     assert changed(before, tree_state(newer)) == []
 
@@ -164,7 +164,7 @@ def test_a_broken_plugin_can_be_removed(
     install(dnf, node, built.bundle("storage"))
     newer = built.node_root(tmp_path / "newer", "4.5.6")
     before = tree_state(newer)
-    for folder in (registry.REGISTRY, registry.MANIFESTS):
+    for folder in (store.REGISTRY, store.MANIFESTS):
         shutil.copytree(node / folder, newer / folder)
     done(dnf.plugin(newer, "remove", "-y", "storage"))
     assert changed(before, tree_state(newer)) == []
@@ -190,7 +190,7 @@ def test_a_setting_or_a_file_changed_by_hand_is_found(
 def test_a_damaged_record_is_told_and_does_not_hide_the_others(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
-    (node / registry.REGISTRY / "share-a").write_text("<plugin-record")
+    (node / store.REGISTRY / "share-a").write_text("<plugin-record")
     assert any("its record is damaged" in line for line in problems(dnf, node))
     states = {plugin["name"]: plugin["state"]
               for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}

@@ -19,10 +19,11 @@ from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
 import pytest
 
 import ovirt_node_plugin
-from ovirt_node_plugin import errors, inventory_json
+from ovirt_node_plugin import errors
 from ovirt_node_plugin.errors import NodePluginError, Status
 from ovirt_node_plugin.imaging import dnf_program
-from ovirt_node_plugin.inventory import File
+from ovirt_node_plugin.registry import inventory_json
+from ovirt_node_plugin.registry.inventory import File
 from ovirt_node_plugin.report import data, image_usage, usage
 from tests import manpages, schemas
 from tests.driver import Answer, environment

@@ -11,8 +11,8 @@ import pytest
 from ovirt_node_plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.descriptor_settings import Group, Setting, User
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
-from ovirt_node_plugin.manifest import Manifest
-from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
+from ovirt_node_plugin.registry.undo_data import Manifest
+from ovirt_node_plugin.registry.xml import dump_manifest, load_manifest
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied

@@ -26,10 +26,10 @@ from ovirt_node_plugin.descriptor_settings import (
     VdsmHook,
 )
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
-from ovirt_node_plugin.manifest import Manifest
 from ovirt_node_plugin.operations import switching
 from ovirt_node_plugin.operations.books import Books, settings_of
 from ovirt_node_plugin.operations.jobs import Job
+from ovirt_node_plugin.registry.undo_data import Manifest
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.system.run import run

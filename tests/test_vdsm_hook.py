@@ -11,11 +11,12 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from ovirt_node_plugin import capabilities, registry, registry_xml
+from ovirt_node_plugin import capabilities
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.record import InstalledPackage, Record
 from ovirt_node_plugin.record_scan import Damaged, scan_record
-from ovirt_node_plugin.registry_rules import SIGNED, UNCHECKED, UNKNOWN, UNSIGNED
+from ovirt_node_plugin.registry import store, xml
+from ovirt_node_plugin.registry.record import InstalledPackage, Record
+from ovirt_node_plugin.registry.rules import SIGNED, UNCHECKED, UNKNOWN, UNSIGNED
 from ovirt_node_plugin.system.run import run
 from tests import manpages, support
 from tests.driver import TOP, Dnf
@@ -41,7 +42,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def record(name: str = "cim", *packages: InstalledPackage, **texts: str) -> bytes:
-    return registry_xml.dump_record(Record(
+    return xml.dump_record(Record(
         name=name, version=texts.get("version", "1.0"), vendor=texts.get("vendor", "ACME"),
         summary="", installed_at="2026-11-22T16:40:11Z", tool="ovirt-node-plugin 0.1.0",
         mode="offline", source="/srv/x", target_kind="node", target_version="4.5.5",
@@ -73,7 +74,7 @@ def test_an_installed_plugin_is_told_as_its_record_has_it(
     assert told.plugins == {"storage": {
         "name": "storage", "version": "1.0", "vendor": "ACME Storage Inc.", "state": "installed",
         "installDate": "2023-11-14T22:13:20Z", "problem": "",
-        "trust": registry.read_record(node, "storage").trust}}
+        "trust": store.read_record(node, "storage").trust}}
 
 
 def test_a_record_that_outlived_its_packages_is_broken(
@@ -141,7 +142,7 @@ def test_trust_is_what_holds_for_every_package(
         machine: Machine, packages: List[InstalledPackage], trust: str) -> None:
     machine.put("cim", record("cim", *packages))
     assert machine.run().plugins["cim"]["trust"] == trust
-    assert registry.read_record(machine.layer, "cim").trust == trust
+    assert store.read_record(machine.layer, "cim").trust == trust
 
 
 def test_a_plugin_without_its_manifest_is_broken(machine: Machine) -> None:
@@ -198,7 +199,7 @@ def test_both_readers_call_the_same_record_damaged(tmp_path: Path, kind: str) ->
     with pytest.raises(Damaged):
         scan_record(str(tmp_path / REGISTRY), "bad")
     with pytest.raises(RecordError):
-        registry.read_record(tmp_path, "bad")
+        store.read_record(tmp_path, "bad")
 
 
 def test_both_readers_read_the_record_of_the_manual(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_both_readers_read_the_record_of_the_manual(tmp_path: Path) -> None:
     (tmp_path / REGISTRY).mkdir(parents=True)
     (tmp_path / REGISTRY / "storage").write_text(example.text, encoding="utf-8")
     scanned = scan_record(str(tmp_path / REGISTRY), "storage")
-    read = registry.read_record(tmp_path, "storage")
+    read = store.read_record(tmp_path, "storage")
     assert scanned.texts == {"name": read.name, "version": read.version, "vendor": read.vendor}
     assert scanned.installed_at == read.installed_at
     assert scanned.packages == [(one.nevra, one.signer, one.checked) for one in read.packages]

@@ -10,12 +10,12 @@ import sys
 from pathlib import Path
 from typing import ContextManager, Iterator
 
-from .. import registry
 from ..errors import Status, UsageError
 from ..images.image import Image, opened
 from ..images.iso import is_iso
 from ..imaging import image_differences, inspection
 from ..operations import manifests
+from ..registry import store
 from ..report import (
     image_data,
     image_difference_data,
@@ -69,7 +69,7 @@ def manifest(frame: Frame) -> int:
     shows = manifests.Shows(packages=options.packages, files=options.files,
                             settings=options.settings, delta=options.delta)
     with _opened(frame) as image:
-        names = options.names or registry.names(image.root)
+        names = options.names or store.names(image.root)
         found = manifests.manifests(image.root, names, shows)
     frame.answer(manifest_data.manifests(found, shows), manifest_text.manifests(found, shows))
     return Status.DONE

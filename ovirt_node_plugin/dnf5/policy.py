@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .. import refusals, registry
+from .. import refusals
 from ..config import Config, read_config
 from ..core_rules import CoreChange, CoreRules, read_rules
 from ..descriptor import METADATA_TYPE
 from ..errors import Refused
 from ..library import repo_files, repo_ids_in
+from ..registry import store
 from ..system.paths import read_small
 from ..target import Target, identify
 from .conversation import Conversation, Item, Package
@@ -52,7 +53,7 @@ def switch_off(talk: Conversation, config: Config) -> None:
     """
     root = _root(talk)
     enabled = _on(talk)
-    owned = {*registry.repo_owners(root), *_library_ids(config)}
+    owned = {*store.repo_owners(root), *_library_ids(config)}
     owned |= _with_descriptor(talk, [repo for repo in enabled if repo not in owned])
     for repo in sorted(owned.intersection(enabled)):
         talk.set_option(f"{repo}.enabled", "0")

@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .. import registry
+from ..registry import store
 from ..settings.argument_text import Argument, decode, restored
 
 _KIND = "kernel-argument"
@@ -14,7 +14,7 @@ EditLines = Callable[[str, Callable[[str], str]], str]
 
 def wanted(root: Path) -> Tuple[Argument, ...]:
     """Return the kernel arguments that the plugins installed in ``root`` want, sorted."""
-    codes = {setting.value for record in registry.read_registry(root).records.values()
+    codes = {setting.value for record in store.read_registry(root).records.values()
              for setting in record.settings if setting.kind == _KIND}
     return tuple(decode(code) for code in sorted(codes))
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .. import registry
 from ..images.image import Image
 from ..images.iso import IsoFile, copy_span
-from ..record import Record
+from ..registry import store
+from ..registry.record import Record
 from ..system.run import Runner
 
 FOLDER = "/node-plugins"
@@ -52,7 +52,7 @@ def kept(image: Image, root: Path, work: Path, *, fresh: Optional[Mapping[str, s
     folder as a tar of it; None if no more are wanted. What the records in the root name on
     this machine is not read: they are the image's word only, and a scriptlet's.
     """
-    records = registry.read_registry(root).records.values()
+    records = store.read_registry(root).records.values()
     there = {file.path for file in on_iso(image)}
     wanted = {path for record in records for path in _paths(record)}
     files: Dict[str, Path] = {}

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
-from .. import registry
 from ..errors import CommandError, NodePluginError, RolledBack
 from ..images import boot, checksum, filesystem
 from ..images.comparison import REMOVED, Difference, differences
@@ -20,6 +19,7 @@ from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.iso_comparison import iso_differences
 from ..images.squashfs import pack_options
+from ..registry import store
 from ..system.paths import is_inside_any, real_places
 from ..system.progress import ENTRIES, READ, Progress, transferred
 from ..system.run import Runner
@@ -33,7 +33,7 @@ from .package_differences import package_differences, read_packages
 # blocks, many come at once.
 _CONTENT_LIMIT_BYTES = 16 << 10
 # What every transaction changes, with plugins or without: dnf.conf(5), persistdir
-_STATE = (registry.REGISTRY, registry.MANIFESTS, "var/lib/dnf", marks.IN_ROOT)
+_STATE = (store.REGISTRY, store.MANIFESTS, "var/lib/dnf", marks.IN_ROOT)
 _MARK_FOLDERS = (os.path.dirname(marks.IN_ROOT),)
 # Where only what is made by itself is: removing it is nobody's loss.
 _CACHES = ("var/cache", "var/tmp", "tmp")
@@ -140,7 +140,7 @@ def _form(expected: Expected, new: Layout) -> Iterator[str]:
 def _verified(image: Image, work: Path, dnf: Dnf, run: Runner,
               progress: Progress) -> Iterator[str]:
     """Tell what ``dnf node-plugin verify`` finds."""
-    if not registry.names(image.root):
+    if not store.names(image.root):
         return
     with progress.step("verify", "Verifying the plugins"), trial_root(
             image, work, run=run) as root:
@@ -159,7 +159,7 @@ def _packages(old: Image, new: Image, work: Path, run: Runner) -> Iterator[str]:
             found.append(read_packages(root, read_target(image.root), run=run))
     claims: Dict[str, List[str]] = {}
     for image in (old, new):
-        for name, record in registry.read_registry(image.root).records.items():
+        for name, record in store.read_registry(image.root).records.items():
             for package in record.packages:
                 claims.setdefault(package.nevra, []).append(name)
     for one in package_differences(found[0], found[1], claims):
@@ -209,10 +209,10 @@ def _touched(root: Path) -> Set[str]:
     """Return the paths, relative to ``root``, with which its plugins have to do."""
     relative = Relative(root)
     found: Set[str] = set()
-    for name in registry.names(root):
-        manifest = registry.read_manifest(root, name)
+    for name in store.names(root):
+        manifest = store.read_manifest(root, name)
         found.update(change.path for one in manifest.applied for change in one.changes)
-        inventory = registry.read_inventory(root, name)
+        inventory = store.read_inventory(root, name)
         found.update(map(relative, inventory.files() if inventory is not None else ()))
     return found
 

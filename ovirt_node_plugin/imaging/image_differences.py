@@ -20,14 +20,14 @@ from typing import (
     Union,
 )
 
-from .. import registry
 from ..errors import OutsideRoot
 from ..images.boot import BootConfiguration, boot_configurations
 from ..images.comparison import ADDED, CHANGED, REMOVED, Difference, differences
 from ..images.image import FOLDER, SQUASHFS, Image, Layout
 from ..images.iso import Iso
 from ..images.iso_comparison import iso_differences
-from ..record import Record
+from ..registry import store
+from ..registry.record import Record
 from ..system.progress import BYTES, ENTRIES, Progress
 from ..system.run import Runner
 from ..system.trees import Relative
@@ -129,7 +129,7 @@ def compare(old: Side, new: Side, *, plugins_only: bool = False, content: bool =
     Raises BadRoot for a root without an rpm database, BadImage for one of no use, and
     OSError for a file that cannot be read.
     """
-    registries = [registry.read_registry(side.image.root) for side in (old, new)]
+    registries = [store.read_registry(side.image.root) for side in (old, new)]
     notes = [f"{side.image.layout.path}: {message}" for side, found in zip((old, new), registries)
              for _, message in sorted(found.damaged.items())]
     left, right = (dict(found.records) for found in registries)

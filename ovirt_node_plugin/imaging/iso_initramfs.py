@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
-from .. import registry
 from ..images.boot import BootConfiguration
 from ..images.boot_text import BootEntry
 from ..images.image import Image
 from ..images.iso import Iso, IsoFile, copy_span, span_chunks
+from ..registry import store
 from ..settings.dracut_files import KIND_NAMES
 from ..settings.initramfs import made_like
 from ..settings.initramfs_images import KEPT, images
@@ -140,7 +140,7 @@ class _Maker:
 def _needs(root: Path) -> FrozenSet[str]:
     """Return what plugins in ``root`` want to have in an initramfs, with their versions."""
     return frozenset(f"{record.name} {record.version} {one.kind}:{one.key}={one.value}"
-                     for record in registry.read_registry(root).records.values()
+                     for record in store.read_registry(root).records.values()
                      for one in record.settings if one.kind in KIND_NAMES)
 
 

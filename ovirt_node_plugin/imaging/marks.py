@@ -13,7 +13,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from .. import __version__
 from ..errors import BadImage
-from ..registry import installed_now
+from ..registry.store import installed_now
 from ..system.entries import write_atomic
 from ..system.paths import read_small, resolve_inside
 from ..system.progress import Progress

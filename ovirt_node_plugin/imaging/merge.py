@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .. import registry
 from ..errors import Refused, UsageError
 from ..images.compression import Compression
 from ..images.draft import draft, filesystem_size
 from ..images.image import FOLDER, ISO, RPM, Image, opened
 from ..images.iso import IsoChanges
 from ..images.work import Destination
+from ..registry import store
 from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
@@ -123,7 +123,7 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
     mounts.mkdir()
     with opened(order.image, mounts, payload=order.payload, run=run) as image:
         _check_fits(order, image)
-        there = registry.names(image.root)
+        there = store.names(image.root)
         order = dataclasses.replace(order, remove=tuple(
             name for name in order.remove if name in there or name not in order.replayed))
         yield Merge(order, image, work, dnf, run, progress)
@@ -248,10 +248,10 @@ def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]]) -> None:
 
 def _call_sources(root: Path, called: Mapping[str, str]) -> None:
     """Have records name a source that outlives the merge."""
-    for record in registry.read_registry(root).records.values():
+    for record in store.read_registry(root).records.values():
         if record.source in called:
-            registry.save(root, dataclasses.replace(record, source=called[record.source]),
-                          registry.read_manifest(root, record.name))
+            store.save(root, dataclasses.replace(record, source=called[record.source]),
+                          store.read_manifest(root, record.name))
 
 
 def _told(others: Sequence[str]) -> Tuple[str, ...]:
@@ -264,7 +264,7 @@ def _told(others: Sequence[str]) -> Tuple[str, ...]:
 
 
 def _plugins(root: Path) -> Tuple[marks.Plugin, ...]:
-    found = registry.read_registry(root)
+    found = store.read_registry(root)
     if found.damaged:
         raise Refused(f"the root's registry is damaged: {', '.join(sorted(found.damaged))}",
                       hint="Mend it in the image first: dnf node-plugin verify says what is"

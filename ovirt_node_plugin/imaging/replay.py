@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from .. import bundle, registry
+from .. import bundle
 from ..errors import NodePluginError, Refused, Status
 from ..images.image import Image
-from ..record import Record
+from ..registry import store
+from ..registry.record import Record
 from ..system.run import Runner
 from . import bundles
 from .dnf_program import DnfFailed
@@ -54,7 +55,7 @@ def replay(other: Image, given: Sequence[str], work: Path, *, run: Runner) -> Re
 
     Raises Refused where a record of the image is damaged.
     """
-    found = registry.read_registry(other.root)
+    found = store.read_registry(other.root)
     if found.damaged:
         raise Refused(f"the registry of {other.layout.path} is damaged:"
                       f" {', '.join(sorted(found.damaged))}",

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ..inventory import SCRIPTLETS, Account
+from ..registry.inventory import SCRIPTLETS, Account
 from ..settings import account_files
 from ..undo.changes import Applied, Change
 

@@ -9,7 +9,7 @@ from typing import Dict, List, Sequence, Tuple
 from ..config import Config
 from ..errors import DisputedFile, OutsideRoot, PathsRefused
 from ..packages.session import PackageChange
-from ..registry import MANIFESTS, REGISTRY
+from ..registry.store import MANIFESTS, REGISTRY
 from ..settings import kernel_modules
 from ..system.paths import is_inside, real_places, resolve_inside
 from ..target import Target

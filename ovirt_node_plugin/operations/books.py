@@ -5,11 +5,11 @@ import dataclasses
 from pathlib import Path
 from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
-from .. import registry
 from ..errors import RecordError, UnknownPlugin
 from ..library import check_name
-from ..record import InstalledPackage, Record
-from ..registry import Registry
+from ..registry import store
+from ..registry.record import InstalledPackage, Record
+from ..registry.store import Registry
 from ..undo.changes import EFFECTS, Applied, Change
 from . import unowned
 
@@ -21,7 +21,7 @@ class Books:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.registry: Registry = registry.read_registry(root)
+        self.registry: Registry = store.read_registry(root)
         self._records: Dict[str, Record] = dict(self.registry.records)
         self._applied: Dict[str, Tuple[Applied, ...]] = {}
         self._touched: Dict[str, None] = {}
@@ -58,7 +58,7 @@ class Books:
         if name not in self._applied:
             known = name in self.records
             self._applied[name] = (
-                registry.read_manifest(self._root, name).applied if known else ())
+                store.read_manifest(self._root, name).applied if known else ())
         return self._applied[name]
 
     def others(self, without: Iterable[str]) -> Dict[str, Tuple[Applied, ...]]:
@@ -85,8 +85,8 @@ class Books:
         """Write the records of installed plugins that, or whose settings, have become others."""
         for name in self._touched:
             if name in self.records and name not in set(without):
-                manifest = registry.read_manifest(self._root, name)
-                registry.save(self._root, self.records[name],
+                manifest = store.read_manifest(self._root, name)
+                store.save(self._root, self.records[name],
                               manifest.with_applied(self.applied(name)))
                 unowned.follow(self._root, name, self.applied(name))
 

@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ..packages.session import PackageChange, Session
 from ..refusals import live_refusal
-from ..registry import MANIFESTS, REGISTRY, inventory_path
+from ..registry.store import MANIFESTS, REGISTRY, inventory_path
 from ..settings.engine import live
 from ..system.entries import locked
 from ..system.paths import is_inside_any, real_places, resolve_inside

@@ -17,12 +17,12 @@ from typing import (
     Tuple,
 )
 
-from .. import registry
 from ..errors import NodePluginError
-from ..inventory import ABSENT, CONFIG, File, Inventory
-from ..manifest import Manifest
 from ..packages.installed import read_installed
-from ..record import Record
+from ..registry import store
+from ..registry.inventory import ABSENT, CONFIG, File, Inventory
+from ..registry.record import Record
+from ..registry.undo_data import Manifest
 from ..settings import account_files
 from ..system.entries import Entry, read_entry
 from ..system.paths import is_inside_any, real_places
@@ -46,9 +46,9 @@ def inventory_problems(record: Record, manifest: Manifest, root: Path, *,
     Packages are compared by their headers. With ``look``, for want of ``rpm -V``, so are
     their files, by lstat(2) alone: no content is read.
     """
-    path = f"/{registry.inventory_path(record.name)}"
+    path = f"/{store.inventory_path(record.name)}"
     try:
-        inventory = registry.read_inventory(root, record.name)
+        inventory = store.read_inventory(root, record.name)
     except NodePluginError as exc:
         return (exc.message,)
     if inventory is None:
@@ -114,9 +114,9 @@ def _stat(root: Path, path: str) -> Optional[Entry]:
 def _is_recorded(path: str, root: Path) -> bool:
     """Say if what is at ``path`` now is as a plugin left it."""
     now = read_entry(root, path, content=False)
-    for name in registry.names(root):
+    for name in store.names(root):
         try:
-            applied = registry.read_manifest(root, name).applied
+            applied = store.read_manifest(root, name).applied
         except NodePluginError:
             continue
         if any(change.path == path and alike(change.after, now)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ..packages.session import PackageChange, Session
-from ..record import Record
+from ..registry.record import Record
 from ..settings import engine
 from ..settings.model import Context
 from ..system.entries import Entry, read_entry

@@ -6,13 +6,13 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from .. import registry
 from ..bundle import Bundle, opened
 from ..descriptor import DESCRIPTOR_NAME, parse_descriptor
 from ..errors import BadBundle, UnknownPlugin, UsageError
 from ..library import Library, check_name
 from ..packages.session import Session
-from ..record import Record
+from ..registry import store
+from ..registry.record import Record
 from ..system.rpm_version import compare
 from ..system.run import Runner
 
@@ -59,7 +59,7 @@ def find_in_metadata(names: Iterable[str], session: Session) -> List[Bundle]:
     """
     offered, problems = session.metadata_bundles()
     by_name = newest(offered)
-    known = registry.names(session.target.root)
+    known = store.names(session.target.root)
     found: List[Bundle] = []
     for name in names:
         if name in by_name:
@@ -78,7 +78,7 @@ def library_upgrades(names: Sequence[str], session: Session, stack: contextlib.E
 
     ``names`` are the plugins to look at, all that are installed if there are none.
     """
-    records = registry.read_registry(session.target.root).records
+    records = store.read_registry(session.target.root).records
     library = Library(session.policy.config.library)
     found: List[Bundle] = []
     for name in _chosen(names, records, session):
@@ -91,7 +91,7 @@ def library_upgrades(names: Sequence[str], session: Session, stack: contextlib.E
 def newer(names: Sequence[str], opened_bundles: Sequence[Bundle],
           session: Session) -> List[Bundle]:
     """Return, for each plugin to upgrade, the newest bundle found that is newer."""
-    records = registry.read_registry(session.target.root).records
+    records = store.read_registry(session.target.root).records
     chosen = _chosen(names, records, session)
     candidates = newest([*opened_bundles, *session.metadata_bundles()[0]])
     return [candidates[name] for name in chosen if name in candidates
@@ -100,8 +100,8 @@ def newer(names: Sequence[str], opened_bundles: Sequence[Bundle],
 
 def _installed(name: str, session: Session) -> Bundle:
     root = session.target.root
-    record = registry.read_record(root, name)
-    descriptor = parse_descriptor(registry.read_manifest(root, name).descriptor,
+    record = store.read_record(root, name)
+    descriptor = parse_descriptor(store.read_manifest(root, name).descriptor,
                                   origin=f"the manifest of {name}")
     return Bundle(descriptor, None, record.source, (), None, ())
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Collection, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
-from .. import registry
 from ..bundle import Bundle
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
+from ..registry import store
 from ..settings import engine, module_index
 from ..settings.engine import live
 from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
@@ -118,7 +118,7 @@ def carry_out(ready: Installation, session: Session, *,
         notes += noteworthy.left_by_scriptlets(left, owned)
         parts = effects.split(left, ready.jobs, packages, root)
         taken.packages_done(parts)
-        moment = registry.installed_now()
+        moment = store.installed_now()
         for job, revert in zip(ready.jobs, reverts):
             switching.finish_off(job, revert, books)
         for job in ready.jobs:

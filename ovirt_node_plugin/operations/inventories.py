@@ -6,9 +6,12 @@ import stat
 from dataclasses import replace
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .. import registry
 from ..errors import NodePluginError, Refused
-from ..inventory import (
+from ..packages.headers import Header, PackedFile
+from ..packages.installed import Installed, read_installed
+from ..packages.session import PackageChange, Session
+from ..registry import store
+from ..registry.inventory import (
     ADDED,
     CONFIG,
     GHOST,
@@ -22,10 +25,7 @@ from ..inventory import (
     Package,
     counted,
 )
-from ..packages.headers import Header, PackedFile
-from ..packages.installed import Installed, read_installed
-from ..packages.session import PackageChange, Session
-from ..record import Record
+from ..registry.record import Record
 from ..system.trees import Relative
 from ..undo.changes import Applied, Change
 from . import accounts, sharing
@@ -189,7 +189,7 @@ def recorded(record: Record, session: Session) -> Inventory:
     """
     root = session.target.root
     try:
-        found = registry.read_inventory(root, record.name)
+        found = store.read_inventory(root, record.name)
     except NodePluginError:
         found = None
     if found is not None:
@@ -201,7 +201,7 @@ def recorded(record: Record, session: Session) -> Inventory:
         replace(_packed(one, there.get(nevra, _NOTHING), ()), since=1)
         for one in header.files)) for nevra, header in sorted(headers.items()))
     try:
-        applied = registry.read_manifest(root, record.name).applied
+        applied = store.read_manifest(root, record.name).applied
     except NodePluginError:
         applied = ()
     others, _ = unowned(root, applied, owned_paths(root, packages))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Optional, Tuple
 
 from ..bundle import Bundle
-from ..record import Record
+from ..registry.record import Record
 from ..settings import engine
 from ..settings.model import Context
 

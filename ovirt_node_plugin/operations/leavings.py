@@ -5,10 +5,10 @@ import os
 from dataclasses import replace
 from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from .. import registry
-from ..inventory import ADDED, REMOVED, Delta, File, Inventory, Operation, counted_delta
 from ..packages.session import PackageChange, Session
-from ..record import Record
+from ..registry import store
+from ..registry.inventory import ADDED, REMOVED, Delta, File, Inventory, Operation, counted_delta
+from ..registry.record import Record
 from ..system.trees import Relative
 from . import accounts
 from .change import TOOL
@@ -38,7 +38,7 @@ class Leavings:
 
     def deltas(self) -> Tuple[Delta, ...]:
         """Return what each removal changed; to be called when all is gone."""
-        moment = registry.installed_now()
+        moment = store.installed_now()
         return tuple(self._delta(record, moment) for record in self._records)
 
     def _delta(self, record: Record, moment: str) -> Delta:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
-from .. import registry
 from ..errors import RecordError, UnknownPlugin
-from ..inventory import Inventory
 from ..library import check_name
-from ..record import Record
+from ..registry import store
+from ..registry.inventory import Inventory
+from ..registry.record import Record
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,14 @@ def manifests(root: Path, names: Sequence[str], shows: Shows) -> Tuple[PluginMan
     found = []
     for name in dict.fromkeys(names):
         check_name(name)
-        if name not in registry.names(root):
+        if name not in store.names(root):
             raise UnknownPlugin(f"plugin {name} is not installed in {root}",
                                 hint="dnf node-plugin list shows those that are.")
-        record = registry.read_record(root, name)
-        inventory = None if shows.record_only else registry.read_inventory(root, name)
+        record = store.read_record(root, name)
+        inventory = None if shows.record_only else store.read_inventory(root, name)
         if inventory is None and not shows.record_only:
             raise RecordError(
-                f"plugin {name} has no inventory /{registry.inventory_path(name)}",
+                f"plugin {name} has no inventory /{store.inventory_path(name)}",
                 hint="An older version of this tool installed it, or somebody removed that"
                      " file. Its next upgrade writes one; --settings shows what the record has.")
         found.append(PluginManifest(record, inventory))

@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from .. import registry
 from ..bundle import Bundle
 from ..descriptor import Descriptor, parse_descriptor
 from ..errors import NodePluginError, RecordError, UnknownPlugin
 from ..library import Library, check_name
-from ..manifest import Manifest
 from ..packages import rpmdb
 from ..packages.session import Session
-from ..record import Record
-from ..registry import Registry
+from ..registry import store
+from ..registry.record import Record
+from ..registry.store import Registry
+from ..registry.undo_data import Manifest
 from ..settings import engine
 from ..settings.engine import live
 from ..settings.model import Context
@@ -44,7 +44,7 @@ def list_plugins(session: Session, wants: Wants, *, names: Sequence[str],
 
     ``names`` limits the list; installed ones come first, each part by name.
     """
-    known = registry.read_registry(session.target.root)
+    known = store.read_registry(session.target.root)
     present = session.installed()
     found: List[PluginState] = []
     if wants.installed:
@@ -69,7 +69,7 @@ def info(session: Session, bundles: Sequence[Bundle], rest: Sequence[str], *,
     A plugin that is installed is told as its record has it, and what is offered
     besides if that is another version.
     """
-    known = registry.read_registry(session.target.root)
+    known = store.read_registry(session.target.root)
     unknown = [name for name in rest if name not in known.records]
     for name in unknown:
         if name in known.damaged:
@@ -93,7 +93,7 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
 
     Raises UnknownPlugin for a name without a record.
     """
-    known = registry.read_registry(session.target.root)
+    known = store.read_registry(session.target.root)
     for name in names:
         check_name(name)
         if name not in known.records and name not in known.damaged:
@@ -169,7 +169,7 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
 
 
 def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:
-    manifest = registry.read_manifest(session.target.root, record.name)
+    manifest = store.read_manifest(session.target.root, record.name)
     descriptor = parse_descriptor(manifest.descriptor, origin=f"the manifest of {record.name}")
     return _info(_installed(record, problems), descriptor, record.installed_at,
                  tuple(package.nevra for package in record.packages),
@@ -198,7 +198,7 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
             target.root, target.rpmdb, there, runner=run)
             if not _is_left_out(line, record)]
     try:
-        manifest: Manifest = registry.read_manifest(target.root, record.name)
+        manifest: Manifest = store.read_manifest(target.root, record.name)
     except NodePluginError as exc:
         return Check(record.name, record.version, (*problems, exc.message))
     files = {path: 0 for nevra in there for path in session.files(nevra)}

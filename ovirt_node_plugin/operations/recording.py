@@ -4,11 +4,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, Sequence, Tuple
 
-from .. import registry
-from ..inventory import Inventory
-from ..manifest import Manifest
 from ..packages.session import PackageChange, Session
-from ..record import InstalledPackage, Record
+from ..registry import store
+from ..registry.inventory import Inventory
+from ..registry.record import InstalledPackage, Record
+from ..registry.undo_data import Manifest
 from .books import Books, effects_of, settings_of
 from .change import TOOL
 from .jobs import Job
@@ -29,7 +29,7 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
         target_kind=target.kind, target_version=target.version,
         repos=_own_repos(job), packages=_packages(job, packages, books, session),
         settings=settings_of(applied), together=_together(job, jobs))
-    registry.save(target.root, record, Manifest(
+    store.save(target.root, record, Manifest(
         name=descriptor.name, descriptor=descriptor.source_xml, settings=settings_of(applied),
         effects=effects_of(applied)), inventory)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Sequence, Set, Tuple
 
-from .. import registry
-from ..inventory import Delta
 from ..packages.session import PackageChange, Request, Session
-from ..record import Record
+from ..registry import store
+from ..registry.inventory import Delta
+from ..registry.record import Record
 from ..settings import engine, module_index
 from ..settings.engine import live
 from ..settings.kinds import kept_whole, replaced_files
@@ -117,7 +117,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
         books.part(names)
         books.save_touched(without=names)
         for name in names:
-            registry.forget(root, name)
+            store.forget(root, name)
         deltas = leavings.deltas()
     return Removed((*notes, *undone.notes, *(note for one in finished for note in one.notes)),
                    deltas)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Iterable, List, Sequence, Tuple
 
 from ..packages.session import PackageChange
-from ..record import Record
+from ..registry.record import Record
 from ..settings import engine, rereading
 from ..settings.engine import live
 from ..settings.model import Context

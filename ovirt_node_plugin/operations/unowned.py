@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .. import registry
 from ..errors import NodePluginError
-from ..inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
+from ..registry import store
+from ..registry.inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
 from ..settings import account_files
 from ..system.entries import Entry, read_entry
 from ..system.trees import Relative, folders_above
@@ -115,7 +115,7 @@ def follow(root: Path, name: str, applied: Sequence[Applied]) -> None:
     One that is missing or damaged stays so.
     """
     try:
-        old = registry.read_inventory(root, name)
+        old = store.read_inventory(root, name)
     except NodePluginError:
         old = None
     if old is None:
@@ -123,7 +123,7 @@ def follow(root: Path, name: str, applied: Sequence[Applied]) -> None:
     others = numbered(unowned(root, applied, owned_paths(root, old.packages))[0],
                       {one.path: one for one in old.others}, 0)
     if others != old.others:
-        registry.save_inventory(root, replace(old, others=others))
+        store.save_inventory(root, replace(old, others=others))
 
 
 def _by_path(applied: Iterable[Applied]) -> Dict[str, List[Tuple[str, Change]]]:

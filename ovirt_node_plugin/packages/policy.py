@@ -4,13 +4,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from .. import registry
 from ..bundle import Bundle
 from ..config import Config
 from ..core_rules import CoreChange, CoreRules, read_rules
 from ..descriptor import METADATA_TYPE
 from ..errors import NodePluginError
 from ..library import repo_files
+from ..registry import store
 from ..target import Target, find_rpmdb, identify
 from . import core, refuse, repos, rpmdb, start
 
@@ -207,7 +207,7 @@ class Policy:
 
     def _claim_owners(self) -> None:
         """Find out which of the repositories belong to a plugin."""
-        for repo_id, plugin in registry.repo_owners(self.target.root).items():
+        for repo_id, plugin in store.repo_owners(self.target.root).items():
             self.owners.setdefault(repo_id, plugin)
         folders = {str(folder): plugin for plugin, folder in self._folders.items()}
         for repo in list(self.base.repos.values()):

@@ -4,10 +4,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Sequence
 
-from .. import inventory_json
-from ..inventory import Delta, File, Inventory
 from ..operations.manifests import PluginManifest, Shows
-from ..record import Record
+from ..registry import inventory_json
+from ..registry.inventory import Delta, File, Inventory
+from ..registry.record import Record
 
 Data = Dict[str, Any]
 

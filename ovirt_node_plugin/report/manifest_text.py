@@ -4,7 +4,8 @@ from __future__ import annotations
 import stat
 from typing import Iterable, List, Sequence, Tuple
 
-from ..inventory import (
+from ..operations.manifests import PluginManifest, Shows
+from ..registry.inventory import (
     ADDED,
     CONFIG,
     LEFT_OUT,
@@ -17,8 +18,7 @@ from ..inventory import (
     Inventory,
     Operation,
 )
-from ..operations.manifests import PluginManifest, Shows
-from ..record import Record
+from ..registry.record import Record
 from ..undo.changes import Applied
 from .layout import field, harmless, size, table
 

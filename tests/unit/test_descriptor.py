@@ -19,7 +19,7 @@ from ovirt_node_plugin.descriptor import (
 )
 from ovirt_node_plugin.descriptor_settings import KernelModule, Service, VdsmHook
 from ovirt_node_plugin.errors import BadBundle, DescriptorError, Status
-from ovirt_node_plugin.registry_rules import is_plugin_name
+from ovirt_node_plugin.registry.rules import is_plugin_name
 from ovirt_node_plugin.vdsm import HOOK_POINTS
 
 from .samples import DESCRIPTOR, changed

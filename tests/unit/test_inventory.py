@@ -11,9 +11,10 @@ from typing import Any, Callable, Dict, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin import inventory_json, registry
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.inventory import (
+from ovirt_node_plugin.operations.unowned import unowned
+from ovirt_node_plugin.registry import inventory_json, store
+from ovirt_node_plugin.registry.inventory import (
     ADDED,
     CHANGED,
     REMOVED,
@@ -24,7 +25,6 @@ from ovirt_node_plugin.inventory import (
     Package,
     counted,
 )
-from ovirt_node_plugin.operations.unowned import unowned
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Applied, Change
 
@@ -165,7 +165,7 @@ def test_names_that_are_not_known_are_passed_over() -> None:
 
 
 def saved(root: Path, data: bytes, name: str = "a") -> None:
-    path = root / registry.inventory_path(name)
+    path = root / store.inventory_path(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
 
@@ -173,19 +173,19 @@ def saved(root: Path, data: bytes, name: str = "a") -> None:
 def test_an_inventory_of_another_plugin_is_refused(tmp_path: Path) -> None:
     saved(tmp_path, inventory_json.dump(sample()), name="b")
     with pytest.raises(RecordError, match="of the plugin a"):
-        registry.read_inventory(tmp_path, "b")
+        store.read_inventory(tmp_path, "b")
 
 
 def test_a_plugin_without_an_inventory_has_none(tmp_path: Path) -> None:
-    assert registry.read_inventory(tmp_path, "a") is None
+    assert store.read_inventory(tmp_path, "a") is None
 
 
 def test_an_inventory_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     saved(tmp_path, inventory_json.dump(sample()))
-    (tmp_path / registry.inventory_path("a")).rename(tmp_path / "real")
-    (tmp_path / registry.inventory_path("a")).symlink_to(tmp_path / "real")
+    (tmp_path / store.inventory_path("a")).rename(tmp_path / "real")
+    (tmp_path / store.inventory_path("a")).symlink_to(tmp_path / "real")
     with pytest.raises(RecordError):
-        registry.read_inventory(tmp_path, "a")
+        store.read_inventory(tmp_path, "a")
 
 
 def entry(text: bytes, mode: int = 0o644) -> Entry:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.manifest import Manifest
-from ovirt_node_plugin.registry import MANIFESTS, read_manifest
-from ovirt_node_plugin.registry_xml import dump_manifest, load_manifest
+from ovirt_node_plugin.registry.store import MANIFESTS, read_manifest
+from ovirt_node_plugin.registry.undo_data import Manifest
+from ovirt_node_plugin.registry.xml import dump_manifest, load_manifest
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import EFFECTS, Applied, Change
 

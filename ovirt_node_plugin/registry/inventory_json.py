@@ -11,9 +11,9 @@ import re
 import zlib
 from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from .errors import RecordError
+from ..errors import RecordError
+from ..undo.changes import Applied
 from .inventory import Account, File, Inventory, Operation, Package
-from .undo.changes import Applied
 
 FORMAT = 1
 MAX_PACKED_BYTES = 64 << 20

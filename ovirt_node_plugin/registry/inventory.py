@@ -5,7 +5,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Dict, Iterator, Optional, Tuple
 
-from .undo.changes import Applied
+from ..undo.changes import Applied
 
 ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 SCRIPTLETS, PACKAGES = "scriptlets", "packages"

@@ -4,8 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Tuple
 
-from .registry_rules import trust_of
-from .undo.changes import Applied
+from ..undo.changes import Applied
+from .rules import trust_of
 
 
 @dataclass(frozen=True)

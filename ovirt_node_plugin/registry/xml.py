@@ -13,14 +13,14 @@ from typing import Any, Dict, Optional, Tuple
 
 from lxml import etree
 
-from .errors import RecordError
-from .manifest import Manifest
+from ..errors import RecordError
+from ..system.entries import Entry
+from ..system.relaxng import raise_problems, schema_problems
+from ..system.xml import Node, parse_xml
+from ..undo.changes import Applied, Change
 from .record import InstalledPackage, Record
-from .registry_rules import MAX_RECORD_BYTES
-from .system.entries import Entry
-from .system.relaxng import raise_problems, schema_problems
-from .system.xml import Node, parse_xml
-from .undo.changes import Applied, Change
+from .rules import MAX_RECORD_BYTES
+from .undo_data import Manifest
 
 MAX_MANIFEST_BYTES = 256 << 20
 _MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged manifest must not fill memory

@@ -5,7 +5,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
-from .undo.changes import EFFECTS, Applied, Change
+from ..undo.changes import EFFECTS, Applied, Change
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .errors import NodePluginError, RecordError
+from ..errors import NodePluginError, RecordError
+from ..system.entries import sync_dir, write_atomic
+from ..system.paths import resolve_inside
 from .inventory import Inventory
-from .manifest import Manifest
 from .record import InstalledPackage, Record
-from .registry_rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
-from .system.entries import sync_dir, write_atomic
-from .system.paths import resolve_inside
+from .rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
+from .undo_data import Manifest
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def read_record(root: Path, name: str) -> Record:
 
     Raises RecordError if it is missing, damaged, or is another plugin's.
     """
-    from . import registry_xml
+    from . import xml
 
     path = f"{REGISTRY}/{_safe(name)}"
-    record = registry_xml.load_record(_read(root, path, MAX_RECORD_BYTES),
+    record = xml.load_record(_read(root, path, MAX_RECORD_BYTES),
                                       origin=f"/{path}")
     _same_name(name, record.name, path)
     return record
@@ -73,10 +73,10 @@ def read_record(root: Path, name: str) -> Record:
 
 def read_manifest(root: Path, name: str) -> Manifest:
     """Return the manifest of the plugin ``name``; raises as ``read_record``."""
-    from . import registry_xml
+    from . import xml
 
     path = f"{MANIFESTS}/{_safe(name)}.xml"
-    manifest = registry_xml.load_manifest(_read(root, path, registry_xml.MAX_MANIFEST_BYTES),
+    manifest = xml.load_manifest(_read(root, path, xml.MAX_MANIFEST_BYTES),
                                           origin=f"/{path}")
     _same_name(name, manifest.name, path)
     return manifest
@@ -127,7 +127,7 @@ def save(root: Path, record: Record, manifest: Manifest,
     that are missing are made, and noted in the manifest. Without ``inventory``
     what is there of one stays.
     """
-    from . import registry_xml
+    from . import xml
 
     made = _make_folders(root)
     kept = _known_folders(root, record.name)
@@ -137,10 +137,10 @@ def save(root: Path, record: Record, manifest: Manifest,
         save_inventory(root, inventory)
         manifest = dataclasses.replace(manifest, inventory=True)
     record = dataclasses.replace(
-        record, settings=tuple(map(registry_xml.without_changes, record.settings)))
+        record, settings=tuple(map(xml.without_changes, record.settings)))
     _write_manifest(root, manifest)
     write_atomic(resolve_inside(root, f"{REGISTRY}/{_safe(record.name)}", follow_last=False),
-                 registry_xml.dump_record(record))
+                 xml.dump_record(record))
 
 
 def save_inventory(root: Path, inventory: Inventory) -> None:
@@ -235,10 +235,10 @@ def _known_folders(root: Path, name: str) -> Tuple[str, ...]:
 
 
 def _write_manifest(root: Path, manifest: Manifest) -> None:
-    from . import registry_xml
+    from . import xml
 
     path = resolve_inside(root, f"{MANIFESTS}/{_safe(manifest.name)}.xml", follow_last=False)
-    write_atomic(path, registry_xml.dump_manifest(manifest),
+    write_atomic(path, xml.dump_manifest(manifest),
                  mode=0o600 if manifest.private else 0o644)
 
 
