@@ -290,7 +290,7 @@ class NodePluginCommand(dnf.cli.Command):
         return self._answer({"dropped": places}, [f"Dropped {place}." for place in places])
 
     def _library(self) -> Any:
-        from ovirt_node_plugin.library import Library
+        from ovirt_node_plugin.plugin.library import Library
         return Library(self._policy.config.library)
 
     def _session(self) -> Any:

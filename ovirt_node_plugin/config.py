@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Mapping, Tuple
 
 from .errors import UsageError
-from .library import FOLDERS
+from .plugin.library import FOLDERS
 
 # Plugins of dnf that act on the machine on which dnf runs, whatever root it works on, as
 # their sources show: they copy packages, run programs, change boot files, take snapshots or

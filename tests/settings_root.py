@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
-from ovirt_node_plugin.descriptor import Descriptor, When
-from ovirt_node_plugin.descriptor_settings import Setting
+from ovirt_node_plugin.plugin.descriptor import Descriptor, When
+from ovirt_node_plugin.plugin.settings import Setting
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.system.entries import Entry, read_entry

@@ -7,9 +7,9 @@ from typing import Container, List, Sequence
 
 import pytest
 
-from ovirt_node_plugin.archive import unpack
-from ovirt_node_plugin.bundle import opened
 from ovirt_node_plugin.errors import BadBundle, CommandError
+from ovirt_node_plugin.plugin.archive import unpack
+from ovirt_node_plugin.plugin.bundle import opened
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.support import Fixtures
 

@@ -8,8 +8,9 @@ from typing import List, Tuple
 
 import pytest
 
-from ovirt_node_plugin import descriptor, library, target
+from ovirt_node_plugin import target
 from ovirt_node_plugin.packages import start
+from ovirt_node_plugin.plugin import descriptor, library
 from ovirt_node_plugin.registry import store
 from tests import support
 from tests.driver import TOP, Dnf, environment

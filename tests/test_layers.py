@@ -14,15 +14,11 @@ DNF_PLUGIN = TOP / "dnf-plugins"
 # From the ground up. A module, or every module of a package, imports only from the
 # lines above its own; what stands on one line does not import one another.
 LAYERS: Tuple[Tuple[str, ...], ...] = (
-    ("errors", "vdsm", "sysctl_names"),
+    ("errors",),
     ("system",),
     ("undo",),
     ("registry",),
-    ("descriptor_rules", "descriptor_settings"),
-    ("descriptor",),
-    ("archive",),
-    ("bundle",),
-    ("library",),
+    ("plugin",),
     ("target", "config"),
     ("opened_paths",),
     ("record_scan",),
@@ -44,7 +40,7 @@ INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
 # An outside module, and the only ones that may import it: a room, or a module of one.
 ONLY: Mapping[str, Tuple[str, ...]] = {
     "subprocess": ("system.run",),
-    "lxml": ("system.xml", "system.relaxng", "descriptor", "registry.xml"),
+    "lxml": ("system.xml", "system.relaxng", "plugin.descriptor", "registry.xml"),
     "dnf": ("packages",),
     "libdnf": ("packages",),
     "hawkey": ("packages",),

@@ -12,15 +12,16 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ovirt_node_plugin import archive, config, errors
-from ovirt_node_plugin.descriptor import parse_descriptor
+from ovirt_node_plugin import config, errors
 from ovirt_node_plugin.errors import Status
-from ovirt_node_plugin.library import FOLDERS
+from ovirt_node_plugin.plugin import archive
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.library import FOLDERS
+from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry import xml
 from ovirt_node_plugin.report import usage
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal
-from ovirt_node_plugin.vdsm import HOOK_POINTS
 from tests import manpages, support
 from tests.driver import TOP, Dnf
 from tests.transcripts import Sandbox, agrees, steps

@@ -9,7 +9,7 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.system.run import run
 from tests import manpages, support
 from tests.driver import TOP, Dnf

@@ -8,9 +8,9 @@ from typing import Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor import parse_descriptor
-from ovirt_node_plugin.descriptor_settings import Group, Setting, User
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import Group, Setting, User
 from ovirt_node_plugin.registry.undo_data import Manifest
 from ovirt_node_plugin.registry.xml import dump_manifest, load_manifest
 from ovirt_node_plugin.settings import engine

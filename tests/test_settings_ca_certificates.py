@@ -7,8 +7,8 @@ from typing import Dict, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import CaCertificate
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
+from ovirt_node_plugin.plugin.settings import CaCertificate
 from ovirt_node_plugin.settings import engine, pem
 from ovirt_node_plugin.settings.model import Context
 from ovirt_node_plugin.undo.changes import Applied

@@ -7,9 +7,9 @@ from typing import Dict, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor import When
-from ovirt_node_plugin.descriptor_settings import Service
 from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.plugin.descriptor import When
+from ovirt_node_plugin.plugin.settings import Service
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Context, Facts
 from tests.settings_root import context, descriptor

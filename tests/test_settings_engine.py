@@ -8,8 +8,12 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.bundle import Bundle
-from ovirt_node_plugin.descriptor_settings import (
+from ovirt_node_plugin.errors import CommandError, Drifted, Refused
+from ovirt_node_plugin.operations import switching
+from ovirt_node_plugin.operations.books import Books, settings_of
+from ovirt_node_plugin.operations.jobs import Job
+from ovirt_node_plugin.plugin.bundle import Bundle
+from ovirt_node_plugin.plugin.settings import (
     FirewallPort,
     FirewallService,
     Group,
@@ -25,10 +29,6 @@ from ovirt_node_plugin.descriptor_settings import (
     User,
     VdsmHook,
 )
-from ovirt_node_plugin.errors import CommandError, Drifted, Refused
-from ovirt_node_plugin.operations import switching
-from ovirt_node_plugin.operations.books import Books, settings_of
-from ovirt_node_plugin.operations.jobs import Job
 from ovirt_node_plugin.registry.undo_data import Manifest
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted

@@ -9,9 +9,9 @@ from typing import Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor import parse_descriptor
-from ovirt_node_plugin.descriptor_settings import FirewallPort, FirewallService, Setting
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import FirewallPort, FirewallService, Setting
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied

@@ -10,9 +10,9 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor import parse_descriptor
-from ovirt_node_plugin.descriptor_settings import DracutModule, InitramfsDriver, Setting
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Refused
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import DracutModule, InitramfsDriver, Setting
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.initramfs_images import KEPT, images, parse
 from ovirt_node_plugin.settings.model import Context

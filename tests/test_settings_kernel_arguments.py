@@ -7,8 +7,8 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import KernelArgument
 from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.plugin.settings import KernelArgument
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.argument_text import decode, edited, restored
 from ovirt_node_plugin.undo.changes import Applied

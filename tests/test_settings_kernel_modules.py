@@ -6,8 +6,8 @@ from typing import List, Sequence
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import KernelModule
 from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
+from ovirt_node_plugin.plugin.settings import KernelModule
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kernel_modules import KIND
 from ovirt_node_plugin.settings.model import Context, Wanted

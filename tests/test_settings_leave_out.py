@@ -8,10 +8,10 @@ from typing import Dict, List, Mapping, Optional, Sequence
 
 import pytest
 
-from ovirt_node_plugin.descriptor import parse_descriptor
-from ovirt_node_plugin.descriptor_settings import LeaveOut
 from ovirt_node_plugin.errors import DescriptorError, Refused
 from ovirt_node_plugin.packages.unpacking import shared_paths
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import LeaveOut
 from ovirt_node_plugin.settings import engine, leave_out
 from ovirt_node_plugin.settings.model import Context, Keeper, Leavable
 from ovirt_node_plugin.system.paths import relative_inside

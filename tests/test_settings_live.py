@@ -12,8 +12,8 @@ from typing import Container, Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import KernelArgument, KernelModule
 from ovirt_node_plugin.errors import CommandError, RecordError, Refused
+from ovirt_node_plugin.plugin.settings import KernelArgument, KernelModule
 from ovirt_node_plugin.settings import command_line, engine, rereading
 from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.kinds import KINDS

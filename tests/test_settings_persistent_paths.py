@@ -8,8 +8,8 @@ from typing import Dict, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import PersistentPath
 from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.plugin.settings import PersistentPath
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Facts
 from ovirt_node_plugin.system.run import run

@@ -8,8 +8,8 @@ from typing import Container, List, Mapping, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import PlacedFile, Service
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
+from ovirt_node_plugin.plugin.settings import PlacedFile, Service
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kinds import KINDS
 from ovirt_node_plugin.settings.model import Context, Wanted

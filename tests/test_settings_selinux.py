@@ -7,14 +7,14 @@ from typing import Dict, Iterator, Mapping, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import (
+from ovirt_node_plugin.errors import CommandError, OutsideRoot, Refused
+from ovirt_node_plugin.plugin.settings import (
     SelinuxBoolean,
     SelinuxFileContext,
     SelinuxModule,
     SelinuxPort,
     Setting,
 )
-from ovirt_node_plugin.errors import CommandError, OutsideRoot, Refused
 from ovirt_node_plugin.settings import engine, selinux_store
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run

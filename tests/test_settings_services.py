@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import Service
 from ovirt_node_plugin.errors import CommandError, Refused
+from ovirt_node_plugin.plugin.settings import Service
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import Context, Wanted
 from ovirt_node_plugin.settings.services import KIND

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.descriptor_settings import VdsmHook
 from ovirt_node_plugin.errors import Drifted, Refused
+from ovirt_node_plugin.plugin.settings import VdsmHook
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.settings.vdsm_hooks import KIND

@@ -18,9 +18,9 @@ from typing import Callable, Iterable, List, Mapping, Optional, Sequence, Set, T
 from .. import refusals
 from ..config import Config, read_config
 from ..core_rules import CoreChange, CoreRules, read_rules
-from ..descriptor import METADATA_TYPE
 from ..errors import Refused
-from ..library import repo_files, repo_ids_in
+from ..plugin.descriptor import METADATA_TYPE
+from ..plugin.library import repo_files, repo_ids_in
 from ..registry import store
 from ..system.paths import read_small
 from ..target import Target, identify

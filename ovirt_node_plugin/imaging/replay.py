@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from .. import bundle
 from ..errors import NodePluginError, Refused, Status
 from ..images.image import Image
+from ..plugin import bundle
 from ..registry import store
 from ..registry.record import Record
 from ..system.run import Runner

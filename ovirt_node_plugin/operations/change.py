@@ -10,6 +10,7 @@ from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence
 from .. import __version__
 from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ..packages.session import PackageChange, Session
+from ..plugin.vdsm_points import HOOKS_FOLDER
 from ..refusals import live_refusal
 from ..registry.store import MANIFESTS, REGISTRY, inventory_path
 from ..settings.engine import live
@@ -20,7 +21,6 @@ from ..system.trees import Relative
 from ..target import Target, is_running_system
 from ..undo import journal
 from ..undo.changes import Change
-from ..vdsm import HOOKS_FOLDER
 from .results import Space
 
 TOOL = f"ovirt-node-plugin {__version__}"

@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ..bundle import Bundle, opened
-from ..descriptor import DESCRIPTOR_NAME, parse_descriptor
 from ..errors import BadBundle, UnknownPlugin, UsageError
-from ..library import Library, check_name
 from ..packages.session import Session
+from ..plugin.bundle import Bundle, opened
+from ..plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
+from ..plugin.library import Library, check_name
 from ..registry import store
 from ..registry.record import Record
 from ..system.rpm_version import compare

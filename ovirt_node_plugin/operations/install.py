@@ -4,9 +4,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Collection, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
-from ..bundle import Bundle
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
+from ..plugin.bundle import Bundle
 from ..registry import store
 from ..settings import engine, module_index
 from ..settings.engine import live

@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..bundle import Bundle
+from ..plugin.bundle import Bundle
 from ..registry.record import Record
 from ..settings import engine
 from ..settings.model import Context

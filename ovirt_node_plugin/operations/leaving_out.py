@@ -4,10 +4,10 @@ from __future__ import annotations
 import os
 from typing import Dict, Iterable, List, Mapping, Sequence, Set
 
-from ..bundle import Bundle
-from ..descriptor_settings import LeaveOut
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
+from ..plugin.bundle import Bundle
+from ..plugin.settings import LeaveOut
 from ..settings import leave_out
 from ..settings.engine import conditions
 from ..settings.model import Facts, Keeper, Leavable

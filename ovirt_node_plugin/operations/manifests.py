@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
 from ..errors import RecordError, UnknownPlugin
-from ..library import check_name
+from ..plugin.library import check_name
 from ..registry import store
 from ..registry.inventory import Inventory
 from ..registry.record import Record

@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from ..bundle import Bundle
-from ..descriptor import Descriptor, parse_descriptor
 from ..errors import NodePluginError, RecordError, UnknownPlugin
-from ..library import Library, check_name
 from ..packages import rpmdb
 from ..packages.session import Session
+from ..plugin.bundle import Bundle
+from ..plugin.descriptor import Descriptor, parse_descriptor
+from ..plugin.library import Library, check_name
 from ..registry import store
 from ..registry.record import Record
 from ..registry.store import Registry

@@ -4,10 +4,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Sequence, Set, Tuple
 
-from ..bundle import Bundle
-from ..descriptor import Install
 from ..errors import UnmetDependency
 from ..packages.session import PackageChange, Request, Session
+from ..plugin.bundle import Bundle
+from ..plugin.descriptor import Install
 from .books import Books
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
-from ..bundle import Bundle
 from ..config import Config
 from ..core_rules import CoreChange, CoreRules, read_rules
-from ..descriptor import METADATA_TYPE
 from ..errors import NodePluginError
-from ..library import repo_files
+from ..plugin.bundle import Bundle
+from ..plugin.descriptor import METADATA_TYPE
+from ..plugin.library import repo_files
 from ..registry import store
 from ..target import Target, find_rpmdb, identify
 from . import core, refuse, repos, rpmdb, start

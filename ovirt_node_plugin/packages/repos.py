@@ -14,10 +14,10 @@ import dnf.conf
 import dnf.repo
 import libdnf.conf
 
-from ..bundle import Bundle, bundle_of_repo
-from ..descriptor import METADATA_TYPE
 from ..errors import BadBundle, NodePluginError
-from ..library import repo_ids_in
+from ..plugin.bundle import Bundle, bundle_of_repo
+from ..plugin.descriptor import METADATA_TYPE
+from ..plugin.library import repo_ids_in
 from .metadata import read_metadata
 
 _BUNDLE_PREFIX = "bundle:"

@@ -27,9 +27,9 @@ import dnf.lock
 import dnf.transaction
 import hawkey
 
-from ..bundle import Bundle, bundle_of_repo
-from ..descriptor import Install
 from ..errors import Locked, NodePluginError, Refused, RolledBack, UnmetDependency
+from ..plugin.bundle import Bundle, bundle_of_repo
+from ..plugin.descriptor import Install
 from ..system.paths import resolve_inside
 from . import core, devices, explain, fetching, repos, unpacking
 from .headers import Header, installed_headers, read_header, signers

@@ -10,8 +10,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from ..descriptor_settings import Group, Setting, User
 from ..errors import Refused
+from ..plugin.settings import Group, Setting, User
 from ..system.entries import read_entry
 from ..undo.changes import Applied, Change, Watch
 from . import account_files, sysusers

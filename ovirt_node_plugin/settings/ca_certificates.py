@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence
 
-from ..descriptor_settings import CaCertificate, Setting
 from ..errors import Refused
+from ..plugin.settings import CaCertificate, Setting
 from ..system.entries import read_entry
 from ..undo.changes import Applied, Watch
 from . import ca_trust, pem

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
-from ..descriptor_settings import Setting
+from ..plugin.settings import Setting
 from ..system.entries import Entry, read_entry, write_entry
 from ..system.paths import resolve_inside
 from ..undo.changes import Applied, Watch

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import FrozenSet, List, Sequence, Tuple
 
-from ..descriptor_settings import DracutModule, InitramfsDriver, Setting
 from ..errors import Refused
+from ..plugin.settings import DracutModule, InitramfsDriver, Setting
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
 from ..undo.changes import Applied, Watch

@@ -10,8 +10,8 @@ import stat
 from dataclasses import dataclass
 from typing import Iterator, List, Optional, Sequence, Tuple
 
-from ..descriptor_settings import FirewallPort, FirewallService, Setting
 from ..errors import CommandError, NodePluginError, Refused
+from ..plugin.settings import FirewallPort, FirewallService, Setting
 from ..system.entries import read_entry
 from ..system.paths import relative_inside, resolve_inside
 from ..undo.changes import Applied, Change, Watch, capture, difference, put_back

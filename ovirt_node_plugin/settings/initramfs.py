@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
-from ..descriptor_settings import Setting
 from ..errors import Refused
+from ..plugin.settings import Setting
 from ..system import chroot
 from ..system.entries import read_entry, sync_dir
 from ..system.paths import resolve_inside

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import List, Sequence
 
-from ..descriptor_settings import KernelArgument, Setting
+from ..plugin.settings import KernelArgument, Setting
 from ..undo.changes import Applied, Watch
 from . import command_line
 from .argument_text import ADD, DROP, SET, Argument, decode, plain_name, problems

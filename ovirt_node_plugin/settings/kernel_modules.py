@@ -9,8 +9,8 @@ import os
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from ..descriptor_settings import KernelModule, Setting
 from ..errors import CommandError
+from ..plugin.settings import KernelModule, Setting
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
 from ..undo import live_log

@@ -13,8 +13,8 @@ import stat
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ..descriptor_settings import LeaveOut, Setting
 from ..errors import Refused
+from ..plugin.settings import LeaveOut, Setting
 from ..system.paths import relative_inside, resolve_inside
 from ..undo.changes import Applied, Change, Watch
 from .model import Context, Keeper, Taker, Wanted

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
-from ..descriptor_settings import Setting
+from ..plugin.settings import Setting
+from ..plugin.vdsm_points import HOOKS_FOLDER
 from ..system.entries import Entry, read_entry
 from ..system.paths import relative_inside, resolve_inside
 from ..system.run import Runner
 from ..undo.changes import Applied, Change, Watch, alike
-from ..vdsm import HOOKS_FOLDER
 
 HOOKS = HOOKS_FOLDER
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Sequence, Set, Tuple
 
-from ..descriptor_settings import Setting
 from ..errors import Refused
+from ..plugin.settings import Setting
 from ..system.paths import read_small, resolve_inside
 from ..system.run import StrPath
 from ..undo.changes import Applied, Watch

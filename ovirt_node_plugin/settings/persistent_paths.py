@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
-from ..descriptor_settings import PersistentPath, Setting
 from ..errors import Refused
+from ..plugin.settings import PersistentPath, Setting
 from ..system.entries import read_entry
 from ..system.paths import is_inside_any, real_places, resolve_inside
 from ..undo.changes import Applied, Watch

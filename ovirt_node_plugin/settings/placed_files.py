@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional, Sequence, Tuple
 
-from ..descriptor_settings import PlacedFile, Setting
 from ..errors import CommandError, Refused
+from ..plugin.settings import PlacedFile, Setting
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
 from ..undo.changes import Applied, Watch

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence
 
-from ..descriptor_settings import (
+from ..errors import Refused
+from ..plugin.settings import (
     SelinuxBoolean,
     SelinuxFileContext,
     SelinuxModule,
     SelinuxPort,
     Setting,
 )
-from ..errors import Refused
 from ..undo import live_log
 from ..undo.changes import Applied, Change, Watch
 from . import selinux_labels, selinux_store

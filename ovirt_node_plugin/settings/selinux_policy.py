@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..descriptor_settings import Setting
 from ..errors import Refused
+from ..plugin.settings import Setting
 from ..system.entries import Entry, read_entry
 from ..system.paths import resolve_inside
 from ..undo.changes import Applied, Change, Watch, put_back

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping, Optional, Sequence, Tuple
 
-from ..descriptor_settings import Service, Setting
 from ..errors import Refused
+from ..plugin.settings import Service, Setting
 from ..system.entries import Entry, read_entry
 from ..system.paths import resolve_inside
 from ..undo.changes import Applied, Change, Watch

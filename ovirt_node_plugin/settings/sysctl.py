@@ -4,8 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Sequence, Tuple
 
-from ..descriptor_settings import Setting, Sysctl
-from ..sysctl_names import dotted
+from ..plugin.settings import Setting, Sysctl
+from ..plugin.sysctl_names import dotted
 from ..system.entries import read_entry
 from ..undo import live_log
 from ..undo.changes import Applied, Watch

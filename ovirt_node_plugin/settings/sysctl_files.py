@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
 
-from ..sysctl_names import as_path
+from ..plugin.sysctl_names import as_path
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence, Tuple
 
-from ..descriptor_settings import Setting, VdsmHook
 from ..errors import Refused
+from ..plugin.settings import Setting, VdsmHook
 from ..system.entries import read_entry
 from ..system.paths import resolve_inside
 from ..undo.changes import Applied, Watch

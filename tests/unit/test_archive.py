@@ -12,9 +12,9 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import pytest
 
-from ovirt_node_plugin import archive
-from ovirt_node_plugin.archive import unpack
 from ovirt_node_plugin.errors import BadBundle
+from ovirt_node_plugin.plugin import archive
+from ovirt_node_plugin.plugin.archive import unpack
 from ovirt_node_plugin.system.run import run
 
 pytestmark = pytest.mark.unit

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.bundle import bundle_of_repo, opened, read_bundle, repo_files_in
 from ovirt_node_plugin.errors import BadBundle, DescriptorError, UsageError
+from ovirt_node_plugin.plugin.bundle import bundle_of_repo, opened, read_bundle, repo_files_in
 
 from .samples import DESCRIPTOR, REPO, changed, make_bundle
 

@@ -10,17 +10,17 @@ from typing import List
 import pytest
 
 from ovirt_node_plugin import __version__
-from ovirt_node_plugin.descriptor import (
+from ovirt_node_plugin.errors import BadBundle, DescriptorError, Status
+from ovirt_node_plugin.plugin.descriptor import (
     Install,
     PackageNeed,
     check_tool,
     parse_descriptor,
     read_descriptor,
 )
-from ovirt_node_plugin.descriptor_settings import KernelModule, Service, VdsmHook
-from ovirt_node_plugin.errors import BadBundle, DescriptorError, Status
+from ovirt_node_plugin.plugin.settings import KernelModule, Service, VdsmHook
+from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry.rules import is_plugin_name
-from ovirt_node_plugin.vdsm import HOOK_POINTS
 
 from .samples import DESCRIPTOR, changed
 
@@ -264,7 +264,7 @@ def test_names_that_are_not_safe_as_file_names_are_no_plugin_names(name: str) ->
 
 
 def test_importing_the_dataclasses_costs_no_xml_library() -> None:
-    code = ("import sys; import ovirt_node_plugin.library; "
+    code = ("import sys; import ovirt_node_plugin.plugin.library; "
             "print({'lxml', 'rpm', 'tarfile', 'dnf'} & {m.split('.')[0] for m in sys.modules})")
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

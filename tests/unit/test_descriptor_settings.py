@@ -6,8 +6,9 @@ from typing import Tuple, Union
 
 import pytest
 
-from ovirt_node_plugin.descriptor import When, parse_descriptor
-from ovirt_node_plugin.descriptor_settings import (
+from ovirt_node_plugin.errors import DescriptorError
+from ovirt_node_plugin.plugin.descriptor import When, parse_descriptor
+from ovirt_node_plugin.plugin.settings import (
     CaCertificate,
     KernelArgument,
     PersistentPath,
@@ -15,7 +16,6 @@ from ovirt_node_plugin.descriptor_settings import (
     Service,
     Setting,
 )
-from ovirt_node_plugin.errors import DescriptorError
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,6 @@ from typing import Any, List
 
 import pytest
 
-from ovirt_node_plugin import library as module
-from ovirt_node_plugin.bundle import bundle_of_repo, opened
 from ovirt_node_plugin.errors import (
     Locked,
     NodePluginError,
@@ -18,7 +16,9 @@ from ovirt_node_plugin.errors import (
     UnknownPlugin,
     UsageError,
 )
-from ovirt_node_plugin.library import Library, repo_files
+from ovirt_node_plugin.plugin import library as module
+from ovirt_node_plugin.plugin.bundle import bundle_of_repo, opened
+from ovirt_node_plugin.plugin.library import Library, repo_files
 from ovirt_node_plugin.system.entries import locked
 
 from .samples import DESCRIPTOR, changed, make_bundle

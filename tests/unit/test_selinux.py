@@ -7,15 +7,15 @@ from typing import Container, Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.descriptor import parse_descriptor
-from ovirt_node_plugin.descriptor_settings import (
+from ovirt_node_plugin.errors import CommandError, DescriptorError
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import (
     SelinuxBoolean,
     SelinuxFileContext,
     SelinuxModule,
     SelinuxPort,
     Setting,
 )
-from ovirt_node_plugin.errors import CommandError, DescriptorError
 from ovirt_node_plugin.settings import engine, rereading, selinux_labels, selinux_store
 from ovirt_node_plugin.settings.engine import live
 from ovirt_node_plugin.settings.kinds import KINDS

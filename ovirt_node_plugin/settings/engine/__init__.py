@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from ...descriptor import Descriptor
-from ...descriptor_settings import Setting
 from ...errors import Refused
+from ...plugin.descriptor import Descriptor
+from ...plugin.settings import Setting
 from ...undo.changes import EFFECTS, Applied
 from .. import ca_trust, command_line, initramfs, module_index, selinux_policy
 from ..kinds import KINDS

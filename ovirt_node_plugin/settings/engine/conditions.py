@@ -3,8 +3,8 @@ from __future__ import annotations
 
 from typing import Iterator, List, Sequence, Tuple
 
-from ...descriptor import Descriptor, When
-from ...descriptor_settings import Setting
+from ...plugin.descriptor import Descriptor, When
+from ...plugin.settings import Setting
 from ...system.rpm_version import compare
 from ..model import Facts
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Dict, Tuple, Union
 
 if TYPE_CHECKING:  # what reads XML is imported only where XML is read
-    from .system.xml import Node
+    from ..system.xml import Node
 
 
 @dataclass(frozen=True)

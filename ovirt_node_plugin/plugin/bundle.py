@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..errors import BadBundle, UsageError
+from ..system import run as programs
+from ..system.run import Runner
 from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
-from .errors import BadBundle, UsageError
-from .system import run as programs
-from .system.run import Runner
 
 _MAX_SMALL_BYTES = 1 << 20  # a .repo file, a key
 _LAYOUT = (f"A bundle is a folder with {DESCRIPTOR_NAME} and .repo files, optionally repo/ and "

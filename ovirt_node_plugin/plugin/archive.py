@@ -12,8 +12,8 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
-from .errors import BadBundle, CommandError, NodePluginError
-from .system.run import Runner
+from ..errors import BadBundle, CommandError, NodePluginError
+from ..system.run import Runner
 
 MAX_BYTES = 8 << 30
 """What a bundle may take unpacked; the largest ones bring firmware and drivers."""

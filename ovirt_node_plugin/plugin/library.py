@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..errors import BadBundle, NodePluginError, Refused, UnknownPlugin, UsageError
+from ..registry.rules import is_plugin_name
+from ..system.entries import locked, sync_dir
+from ..system.rpm_version import compare
 from .bundle import Bundle, read_bundle, repo_files_in
 from .descriptor import DESCRIPTOR_NAME, Descriptor
-from .errors import BadBundle, NodePluginError, Refused, UnknownPlugin, UsageError
-from .registry.rules import is_plugin_name
-from .system.entries import locked, sync_dir
-from .system.rpm_version import compare
 
 FOLDERS: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/plugins.d"),
                              Path("/usr/share/ovirt-node-plugin/plugins.d"))

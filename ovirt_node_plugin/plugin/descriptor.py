@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional, Tuple, Union
 
-from . import __version__
-from .descriptor_settings import Setting, read_setting
-from .errors import BadBundle, DescriptorError
+from .. import __version__
+from ..errors import BadBundle, DescriptorError
+from .settings import Setting, read_setting
 
 if TYPE_CHECKING:  # what reads XML is imported only where XML is read
-    from .system.xml import Node
+    from ..system.xml import Node
 
 DESCRIPTOR_NAME = "node-plugin.xml"
 METADATA_TYPE = "node-plugin"
@@ -110,8 +110,8 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
     expected …, found …``, at most ten. That it is written for a newer schema, or
     asks for a newer tool, wins over everything in it that this schema does not know.
     """
+    from ..system import relaxng, xml
     from . import descriptor_rules
-    from .system import relaxng, xml
 
     document = xml.parse_xml(data, origin=origin, error=DescriptorError,
                                  max_bytes=_MAX_BYTES)
@@ -130,7 +130,7 @@ def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:
     Raises BadBundle.
     """
     if descriptor.tool_min:
-        from .system.rpm_version import compare
+        from ..system.rpm_version import compare
 
         if compare(version, descriptor.tool_min) < 0:
             raise BadBundle(_newer_tool(f"plugin {descriptor.name} {descriptor.version}",
@@ -162,7 +162,7 @@ def _check_schema_version(root: Node, origin: str) -> None:
 
 def _check_tool_of_root(root: Node, origin: str) -> None:
     """Refuse a newer tool's descriptor by what can be read of it without its schema."""
-    from .system.rpm_version import compare
+    from ..system.rpm_version import compare
 
     for requires in root.all("requires"):
         for tool in requires.all("tool"):

@@ -7,11 +7,11 @@ import posixpath
 import re
 from typing import Callable, Dict, Hashable, Iterator, Sequence, Tuple
 
+from ..system.relaxng import Problem, problem_at, quoted
+from ..system.rpm_version import compare
+from ..system.xml import Node
 from .sysctl_names import dotted
-from .system.relaxng import Problem, problem_at, quoted
-from .system.rpm_version import compare
-from .system.xml import Node
-from .vdsm import HOOK_POINTS, nearest_point
+from .vdsm_points import HOOK_POINTS, nearest_point
 
 
 def problems(root: Node) -> Tuple[Problem, ...]:

@@ -1,0 +1,1 @@
+"""A plugin on disk: descriptor, bundle, archive, library."""
