@@ -158,9 +158,9 @@ class NodePluginCommand(dnf.cli.Command):
 
     def prepare(self, policy: Policy) -> None:
         """Open what the command line names, before DNF reads its repositories."""
-        from ovirt_node_plugin.opened_paths import refuse_ways_out, refuse_written
         from ovirt_node_plugin.operations import find
         from ovirt_node_plugin.packages import rpmdb
+        from ovirt_node_plugin.policy.opened_paths import refuse_ways_out, refuse_written
         from ovirt_node_plugin.report.usage import check_arguments, check_flags
         from ovirt_node_plugin.system.run import run
         self._policy = policy

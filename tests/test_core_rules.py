@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.core_rules import CoreRules, read_patterns
 from ovirt_node_plugin.errors import UsageError
+from ovirt_node_plugin.policy.core_rules import CoreRules, read_patterns
 from tests.driver import TOP
 
 SHIPPED = TOP / "etc/ovirt-node-plugin/core.d"

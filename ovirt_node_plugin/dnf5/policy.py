@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .. import refusals
 from ..config import Config, read_config
-from ..core_rules import CoreChange, CoreRules, read_rules
 from ..errors import Refused
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_files, repo_ids_in
+from ..policy import refusals
+from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
 from ..system.paths import read_small
 from ..target import Target, identify

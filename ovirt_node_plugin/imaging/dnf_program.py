@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 from ..errors import CommandError, NodePluginError, Status
 from ..images.image import Image
 from ..images.mounts import mounted, overlaid
-from ..opened_paths import CACHE, refuse_ways_out
+from ..policy.opened_paths import CACHE, refuse_ways_out
 from ..system.paths import resolve_inside
 from ..system.run import Runner, StrPath
 from . import dnf_missing

@@ -11,7 +11,7 @@ from .. import __version__
 from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ..packages.session import PackageChange, Session
 from ..plugin.vdsm_points import HOOKS_FOLDER
-from ..refusals import live_refusal
+from ..policy.refusals import live_refusal
 from ..registry.store import MANIFESTS, REGISTRY, inventory_path
 from ..settings.engine import live
 from ..system.entries import locked

@@ -6,7 +6,7 @@ from typing import Any, Collection, Dict, List, Optional, Sequence
 import dnf.transaction
 import hawkey
 
-from ..core_rules import CoreChange, CoreRules
+from ..policy.core_rules import CoreChange, CoreRules
 
 
 def exclude(base: Any, rules: CoreRules, *,

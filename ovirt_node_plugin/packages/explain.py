@@ -7,9 +7,9 @@ import dnf.exceptions
 import dnf.transaction
 import hawkey
 
-from ..core_rules import CoreChange, CoreRules
 from ..errors import NodePluginError, UnmetDependency
-from ..refusals import needs_newer
+from ..policy.core_rules import CoreChange, CoreRules
+from ..policy.refusals import needs_newer
 from ..target import Target
 from . import core
 

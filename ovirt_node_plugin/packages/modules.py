@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Set, Tuple
 import dnf.base
 import hawkey
 
-from ..core_rules import CoreRules
+from ..policy.core_rules import CoreRules
 
 
 def changes(base: Any, rules: CoreRules) -> List[str]:

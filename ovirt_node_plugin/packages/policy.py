@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..config import Config
-from ..core_rules import CoreChange, CoreRules, read_rules
 from ..errors import NodePluginError
 from ..plugin.bundle import Bundle
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_files
+from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
 from ..target import Target, find_rpmdb, identify
 from . import core, refuse, repos, rpmdb, start

@@ -6,10 +6,10 @@ from typing import Any, List, Optional, Protocol, Sequence
 
 import dnf.transaction
 
-from .. import refusals
 from ..config import Config
-from ..core_rules import CoreChange, CoreRules
 from ..errors import Refused
+from ..policy import refusals
+from ..policy.core_rules import CoreChange, CoreRules
 from ..target import Target
 from . import core, modules
 

@@ -9,9 +9,9 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.core_rules import CoreRules
 from ovirt_node_plugin.dnf5 import policy, program
 from ovirt_node_plugin.dnf5.conversation import Conversation, Item, Package
+from ovirt_node_plugin.policy.core_rules import CoreRules
 
 pytestmark = pytest.mark.unit
 

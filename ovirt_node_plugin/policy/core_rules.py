@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, FrozenSet, Iterable, Pattern, Sequence, Set, Tuple
 
-from .errors import UsageError
-from .registry import store
-from .system.paths import read_small, resolve_inside
-from .target import Target
+from ..errors import UsageError
+from ..registry import store
+from ..system.paths import read_small, resolve_inside
+from ..target import Target
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import stat
 from pathlib import Path
 from typing import Callable, Iterator, List, Set
 
-from .errors import OutsideRoot, Refused
-from .system.paths import is_inside, read_small, resolve_inside, way_out
-from .target import read_target
+from ..errors import OutsideRoot, Refused
+from ..system.paths import is_inside, read_small, resolve_inside, way_out
+from ..target import read_target
 
 CACHE = "var/cache/dnf"
 # dnf.conf(5): "cachedir", "persistdir", "reposdir", "varsdir" and others

@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from typing import Collection, Dict, List, Sequence
 
+from ..errors import NeedsNewerImage, Refused
+from ..registry import store
+from ..target import Target
+from ..undo import journal
 from .core_rules import CoreChange
-from .errors import NeedsNewerImage, Refused
-from .registry import store
-from .target import Target
-from .undo import journal
 
 TAKES_AWAY = ("remove", "obsolete", "replace", "reinstall", "downgrade")
 BUILDERS = ("If you build images with dnf, set node_policy = plugins in"

@@ -1,0 +1,1 @@
+"""What is core, and what is refused, whatever program asks."""
