@@ -11,13 +11,13 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 
-from ovirt_node_plugin import capabilities
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.record_scan import Damaged, scan_record
 from ovirt_node_plugin.registry import store, xml
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.rules import SIGNED, UNCHECKED, UNKNOWN, UNSIGNED
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.vdsm import capabilities
+from ovirt_node_plugin.vdsm.record_scan import Damaged, scan_record
 from tests import manpages, support
 from tests.driver import TOP, Dnf
 from tests.vdsm_machine import (

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable
 from xml.parsers import expat
 
-from .registry.rules import MAX_RECORD_BYTES
+from ..registry.rules import MAX_RECORD_BYTES
 
 _MAX_DEPTH = 32
 _PARTS = frozenset(("name", "version", "vendor", "summary", "installed", "target", "repos",

@@ -11,9 +11,9 @@ import os
 import stat
 import time
 
-from .packages.presence import missing_packages
+from ..registry.rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
+from .presence import missing_packages
 from .record_scan import Damaged, Scanned, read_regular, scan_record
-from .registry.rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
 
 KEY = "nodePlugins"
 FORMAT = 1

@@ -1,0 +1,1 @@
+"""What VDSM and the Engine are told of plugins; imports next to nothing."""
