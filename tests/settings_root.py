@@ -9,7 +9,7 @@ from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Un
 from ovirt_node_plugin.plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.plugin.settings import Setting
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.system.entries import Entry, read_entry
 from ovirt_node_plugin.system.run import Polled, Runner, StrPath, run
 from ovirt_node_plugin.undo.changes import Applied

@@ -16,7 +16,7 @@ from ovirt_node_plugin.images.mounts import overlaid
 from ovirt_node_plugin.imaging import iso_initramfs
 from ovirt_node_plugin.imaging.iso_boot import IsoBoot
 from ovirt_node_plugin.imaging.iso_initramfs import Early
-from ovirt_node_plugin.settings.initramfs_images import KEPT, parse
+from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
 from tests.driver import Dnf

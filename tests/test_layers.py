@@ -32,6 +32,12 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
 
 # The same within the rooms that are made of rooms. What is not named stands on the last line.
 INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
+    "settings": (
+        ("kit",),
+        ("accounts", "certificates", "firewall", "modules", "selinux", "services", "sysctl"),
+        ("boot", "placed"),
+        ("engine",),
+    ),
 }
 
 # An outside module, and the only ones that may import it: a room, or a module of one.

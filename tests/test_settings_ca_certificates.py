@@ -9,8 +9,9 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.plugin.settings import CaCertificate
-from ovirt_node_plugin.settings import engine, pem
-from ovirt_node_plugin.settings.model import Context
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.certificates import pem
+from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,

@@ -11,7 +11,7 @@ from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.descriptor import When
 from ovirt_node_plugin.plugin.settings import Service
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import Context, Facts
+from ovirt_node_plugin.settings.kit.model import Context, Facts
 from tests.settings_root import context, descriptor
 
 INSTALLED: Dict[str, Sequence[str]] = {

@@ -31,7 +31,7 @@ from ovirt_node_plugin.plugin.settings import (
 )
 from ovirt_node_plugin.registry.undo_data import Manifest
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied, Change, Watch, capture, difference, put_back
 from tests.settings_root import (

@@ -14,8 +14,8 @@ from ovirt_node_plugin.errors import CommandError, DescriptorError, Refused
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import DracutModule, InitramfsDriver, Setting
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.initramfs_images import KEPT, images, parse
-from ovirt_node_plugin.settings.model import Context
+from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, images, parse
+from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.system import chroot
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied

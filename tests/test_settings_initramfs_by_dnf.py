@@ -9,7 +9,7 @@ from typing import Dict, Iterator, List
 
 import pytest
 
-from ovirt_node_plugin.settings.initramfs_images import KEPT
+from ovirt_node_plugin.settings.boot.initramfs_images import KEPT
 from ovirt_node_plugin.system.run import run
 from tests.driver import Dnf, environment
 from tests.settings_root import KERNEL, MODULES, tree

@@ -10,7 +10,7 @@ import pytest
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import KernelArgument
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.argument_text import decode, edited, restored
+from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
 from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,

@@ -9,9 +9,9 @@ import pytest
 from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
 from ovirt_node_plugin.plugin.settings import KernelModule
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.kernel_modules import KIND
-from ovirt_node_plugin.settings.model import Context, Wanted
-from ovirt_node_plugin.settings.module_index import implied
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.modules.kernel_modules import KIND
+from ovirt_node_plugin.settings.modules.module_index import implied
 from ovirt_node_plugin.system.run import run
 from tests.settings_root import (
     KERNEL,

@@ -12,8 +12,9 @@ from ovirt_node_plugin.errors import DescriptorError, Refused
 from ovirt_node_plugin.packages.unpacking import shared_paths
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import LeaveOut
-from ovirt_node_plugin.settings import engine, leave_out
-from ovirt_node_plugin.settings.model import Context, Keeper, Leavable
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.kit.model import Context, Keeper, Leavable
+from ovirt_node_plugin.settings.placed import leave_out
 from ovirt_node_plugin.system.paths import relative_inside
 from ovirt_node_plugin.undo.changes import Applied
 from tests.driver import NOISE, Dnf

@@ -14,10 +14,11 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, RecordError, Refused
 from ovirt_node_plugin.plugin.settings import KernelArgument, KernelModule
-from ovirt_node_plugin.settings import command_line, engine, rereading
-from ovirt_node_plugin.settings.engine import live
-from ovirt_node_plugin.settings.kinds import KINDS
-from ovirt_node_plugin.settings.model import Context
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.boot import command_line
+from ovirt_node_plugin.settings.engine import live, rereading
+from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import journal, live_log

@@ -11,7 +11,7 @@ import pytest
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import PersistentPath
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import Facts
+from ovirt_node_plugin.settings.kit.model import Facts
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (

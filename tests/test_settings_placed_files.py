@@ -11,9 +11,9 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.plugin.settings import PlacedFile, Service
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.kinds import KINDS
-from ovirt_node_plugin.settings.model import Context, Wanted
-from ovirt_node_plugin.settings.placed_files import PLACEMENTS
+from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.placed.placed_files import PLACEMENTS
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (

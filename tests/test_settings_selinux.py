@@ -15,7 +15,8 @@ from ovirt_node_plugin.plugin.settings import (
     SelinuxPort,
     Setting,
 )
-from ovirt_node_plugin.settings import engine, selinux_store
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied

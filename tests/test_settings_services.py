@@ -9,8 +9,8 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, Refused
 from ovirt_node_plugin.plugin.settings import Service
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import Context, Wanted
-from ovirt_node_plugin.settings.services import KIND
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.services.services import KIND
 from ovirt_node_plugin.system.run import run
 from tests.settings_root import (
     UNITS,

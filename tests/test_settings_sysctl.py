@@ -11,8 +11,8 @@ from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import Sysctl
 from ovirt_node_plugin.plugin.sysctl_names import dotted
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import Context, Wanted
-from ovirt_node_plugin.settings.sysctl import KIND
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.sysctl.sysctl import KIND
 from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,

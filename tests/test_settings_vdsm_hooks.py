@@ -9,8 +9,8 @@ import pytest
 from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.plugin.settings import VdsmHook
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.model import HOOKS, Context, Wanted
-from ovirt_node_plugin.settings.vdsm_hooks import KIND
+from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.settings.placed.vdsm_hooks import KIND
 from ovirt_node_plugin.undo.changes import Applied
 from tests.settings_root import (
     Recorder,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..registry import store
-from ..settings.argument_text import Argument, decode, restored
+from ..settings.boot.argument_text import Argument, decode, restored
 
 _KIND = "kernel-argument"
 # Applies a function to the arguments of each Linux boot line of a text.

@@ -7,7 +7,7 @@ from typing import Counter, Dict, Iterator, List, Sequence, Tuple
 
 from ..images.boot import BootConfiguration
 from ..images.comparison import ADDED, CHANGED, REMOVED
-from ..settings.argument_text import tokens
+from ..settings.boot.argument_text import tokens
 
 
 @dataclass(frozen=True)

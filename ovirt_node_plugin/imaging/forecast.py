@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Tuple
 
 from ..images import boot
-from ..settings.argument_text import decode
-from ..settings.dracut_files import KIND_NAMES
+from ..settings.boot.argument_text import decode
+from ..settings.boot.dracut_files import KIND_NAMES
 from .merge import Merge, Rehearsal, wanted_size
 
 _ARGUMENT = "kernel-argument"

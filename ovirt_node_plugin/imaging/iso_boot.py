@@ -10,7 +10,7 @@ from ..errors import Refused
 from ..images import boot
 from ..images.boot_text import edit_arguments, renamed
 from ..images.image import Image
-from ..settings.argument_text import Argument
+from ..settings.boot.argument_text import Argument
 from ..system.run import Runner
 from . import boot_arguments, marks
 

@@ -20,9 +20,9 @@ from ..images.boot_text import BootEntry
 from ..images.image import Image
 from ..images.iso import Iso, IsoFile, copy_span, span_chunks
 from ..registry import store
-from ..settings.dracut_files import KIND_NAMES
-from ..settings.initramfs import made_like
-from ..settings.initramfs_images import KEPT, images
+from ..settings.boot.dracut_files import KIND_NAMES
+from ..settings.boot.initramfs import made_like
+from ..settings.boot.initramfs_images import KEPT, images
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from ..registry.inventory import SCRIPTLETS, Account
-from ..settings import account_files
+from ..settings.accounts import account_files
 from ..undo.changes import Applied, Change
 
 _MEMBER = "group-member"

@@ -10,7 +10,7 @@ from ..config import Config
 from ..errors import DisputedFile, OutsideRoot, PathsRefused
 from ..packages.session import PackageChange
 from ..registry.store import MANIFESTS, REGISTRY
-from ..settings import kernel_modules
+from ..settings.modules import kernel_modules
 from ..system.paths import is_inside, real_places, resolve_inside
 from ..target import Target
 from ..undo import journal

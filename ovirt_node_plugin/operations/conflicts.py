@@ -14,7 +14,7 @@ from ..errors import DisputedFile, PathsRefused
 from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
 from ..settings.engine.checking import text_of
-from ..settings.kinds import KINDS, is_derived
+from ..settings.engine.kinds import KINDS, is_derived
 from ..system.trees import Relative
 from ..undo.changes import EFFECTS
 from .allowed_paths import plugins_of, told

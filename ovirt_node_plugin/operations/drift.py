@@ -23,7 +23,7 @@ from ..registry import store
 from ..registry.inventory import ABSENT, CONFIG, File, Inventory
 from ..registry.record import Record
 from ..registry.undo_data import Manifest
-from ..settings import account_files
+from ..settings.accounts import account_files
 from ..system.entries import Entry, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above

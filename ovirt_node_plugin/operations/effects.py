@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence,
 from ..packages.session import PackageChange, Session
 from ..registry.record import Record
 from ..settings import engine
-from ..settings.model import Context
+from ..settings.kit.model import Context
 from ..system.entries import Entry, read_entry
 from ..system.trees import Relative, folders_above
 from ..undo.changes import EFFECTS, Applied, Change, alike, compact

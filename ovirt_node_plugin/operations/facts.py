@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import Optional, Sequence
 
 from ..packages.session import PackageChange, Session
-from ..settings.model import Facts
+from ..settings.kit.model import Facts
 from .books import Books
 
 

@@ -8,10 +8,11 @@ from ..errors import UsageError
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
-from ..settings import engine, module_index
+from ..settings import engine
 from ..settings.engine import live
-from ..settings.kinds import KINDS, is_derived, kept_whole, replaced_files
-from ..settings.model import Context
+from ..settings.engine.kinds import KINDS, is_derived, kept_whole, replaced_files
+from ..settings.kit.model import Context
+from ..settings.modules import module_index
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal

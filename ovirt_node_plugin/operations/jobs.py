@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 from ..plugin.bundle import Bundle
 from ..registry.record import Record
 from ..settings import engine
-from ..settings.model import Context
+from ..settings.kit.model import Context
 
 
 @dataclass(frozen=True)

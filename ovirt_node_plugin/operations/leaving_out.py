@@ -8,9 +8,9 @@ from ..packages.headers import PackedFile
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..plugin.settings import LeaveOut
-from ..settings import leave_out
 from ..settings.engine import conditions
-from ..settings.model import Facts, Keeper, Leavable
+from ..settings.kit.model import Facts, Keeper, Leavable
+from ..settings.placed import leave_out
 from ..undo.changes import Applied
 from .books import Books
 from .jobs import Job

@@ -9,8 +9,8 @@ from typing import List, Sequence, Tuple
 from ..errors import Refused
 from ..packages import rpmdb
 from ..packages.session import PackageChange
-from ..settings import sysusers
-from ..settings.model import Context
+from ..settings.accounts import sysusers
+from ..settings.kit.model import Context
 from ..target import Target, el_major
 
 _ENFORCES = "sys/fs/selinux/enforce"

@@ -18,7 +18,7 @@ from ..registry.store import Registry
 from ..registry.undo_data import Manifest
 from ..settings import engine
 from ..settings.engine import live
-from ..settings.model import Context
+from ..settings.kit.model import Context
 from ..system.run import Runner
 from . import drift, find, install, leaving_out
 from .facts import facts_of

@@ -9,10 +9,11 @@ from ..packages.session import PackageChange, Request, Session
 from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
-from ..settings import engine, module_index
+from ..settings import engine
 from ..settings.engine import live
-from ..settings.kinds import kept_whole, replaced_files
-from ..settings.model import Context
+from ..settings.engine.kinds import kept_whole, replaced_files
+from ..settings.kit.model import Context
+from ..settings.modules import module_index
 from ..system.run import Runner
 from ..undo import journal
 from . import change, effects, outlook, sharing, taking_effect

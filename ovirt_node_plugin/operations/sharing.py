@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Collection, Dict, Iterable, Mapping, Sequence, Tuple
 
-from ..settings.kinds import is_derived, is_shared
+from ..settings.engine.kinds import is_derived, is_shared
 from ..undo.changes import Applied
 from .books import Books
 from .jobs import Job

@@ -10,9 +10,9 @@ from typing import Dict, List, Sequence, Tuple
 
 from ..settings import engine
 from ..settings.engine.apply import chained
+from ..settings.engine.kinds import DERIVED
 from ..settings.engine.remake import Remake
-from ..settings.kinds import DERIVED
-from ..settings.model import Context
+from ..settings.kit.model import Context
 from ..undo.changes import EFFECTS, Applied, Change
 from . import taking_effect
 from .books import Books, effects_of, settings_of

@@ -5,9 +5,9 @@ from typing import Iterable, List, Sequence, Tuple
 
 from ..packages.session import PackageChange
 from ..registry.record import Record
-from ..settings import engine, rereading
-from ..settings.engine import live
-from ..settings.model import Context
+from ..settings import engine
+from ..settings.engine import live, rereading
+from ..settings.kit.model import Context
 from ..target import Target
 from ..undo.changes import Applied
 from .books import Books

@@ -11,7 +11,7 @@ from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence
 from ..errors import NodePluginError
 from ..registry import store
 from ..registry.inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
-from ..settings import account_files
+from ..settings.accounts import account_files
 from ..system.entries import Entry, read_entry
 from ..system.trees import Relative, folders_above
 from ..undo.changes import EFFECTS, Applied, Change

@@ -16,10 +16,11 @@ from ovirt_node_plugin.plugin.settings import (
     SelinuxPort,
     Setting,
 )
-from ovirt_node_plugin.settings import engine, rereading, selinux_labels, selinux_store
-from ovirt_node_plugin.settings.engine import live
-from ovirt_node_plugin.settings.kinds import KINDS
-from ovirt_node_plugin.settings.model import Context, Wanted
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import live, rereading
+from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.selinux import selinux_labels, selinux_store
 from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied

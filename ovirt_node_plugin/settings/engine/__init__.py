@@ -7,12 +7,15 @@ from ...errors import Refused
 from ...plugin.descriptor import Descriptor
 from ...plugin.settings import Setting
 from ...undo.changes import EFFECTS, Applied
-from .. import ca_trust, command_line, initramfs, module_index, selinux_policy
-from ..kinds import KINDS
-from ..model import Context, Wanted
+from ..boot import command_line, initramfs
+from ..certificates import ca_trust
+from ..kit.model import Context, Wanted
+from ..modules import module_index
+from ..selinux import selinux_policy
 from . import conditions
 from .apply import apply_all, chained
 from .checking import check, held, planned, text_of
+from .kinds import KINDS
 from .revert import Finished, Revert, do_revert, finish_revert, plan_effects, plan_revert
 from .upgrade import Upgrade, apply_upgrade, plan_upgrade
 

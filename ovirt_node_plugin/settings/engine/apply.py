@@ -7,11 +7,11 @@ from typing import Callable, List, Sequence, Tuple
 from ...errors import Refused
 from ...system.entries import read_entry, same_entry
 from ...undo.changes import Applied, Change, alike, capture, difference
-from .. import services
-from ..kinds import KINDS
-from ..model import Context, Wanted, Woven
+from ..kit.model import Context, Wanted, Woven
+from ..services import services
+from .kinds import KINDS
 from .ledger import Others
-from .weave import merged
+from .shared_files import merged
 
 Done = Callable[[Applied], None]
 

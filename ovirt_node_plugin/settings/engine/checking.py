@@ -5,8 +5,8 @@ from typing import Dict, Mapping, Sequence, Set, Tuple
 
 from ...errors import Refused
 from ...undo.changes import EFFECTS, Applied
-from ..kinds import KINDS
-from ..model import Context, Wanted
+from ..kit.model import Context, Wanted
+from .kinds import KINDS
 from .ledger import Others
 
 

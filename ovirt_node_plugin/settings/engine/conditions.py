@@ -6,7 +6,7 @@ from typing import Iterator, List, Sequence, Tuple
 from ...plugin.descriptor import Descriptor, When
 from ...plugin.settings import Setting
 from ...system.rpm_version import compare
-from ..model import Facts
+from ..kit.model import Facts
 
 
 def split(descriptor: Descriptor, facts: Facts,

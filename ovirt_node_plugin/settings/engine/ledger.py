@@ -6,7 +6,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ...system.entries import same_entry
 from ...undo.changes import Applied, Change
-from .trail import Rewrite, Step
+from .path_history import Rewrite, Step
 
 Others = Mapping[str, Sequence[Applied]]
 

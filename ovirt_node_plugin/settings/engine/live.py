@@ -19,10 +19,15 @@ from ...target import is_running_system
 from ...undo import live_log
 from ...undo.changes import Applied
 from ...undo.live_log import LEFT, WAS, Deed
-from .. import kernel_modules, rereading, running_units, selinux, services, sysctl, tmpfiles
-from ..kinds import KINDS
-from ..model import Context, Live, Wanted
-from .weave import merged
+from ..kit.model import Context, Live, Wanted
+from ..modules import kernel_modules
+from ..placed import tmpfiles
+from ..selinux import selinux
+from ..services import running_units, services
+from ..sysctl import sysctl
+from . import rereading
+from .kinds import KINDS
+from .shared_files import merged
 
 _One = TypeVar("_One", Applied, Wanted)
 

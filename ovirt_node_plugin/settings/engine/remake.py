@@ -9,10 +9,10 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from ...system.entries import Entry, read_entry, same_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Change, capture, compact
-from ..kinds import DERIVED
-from ..model import Context, Remnant, Wanted
+from ..kit.model import Context, Remnant, Wanted
+from .kinds import DERIVED
 from .ledger import Ledger
-from .trail import Step, walked
+from .path_history import Step, walked
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,15 @@ from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo import live_log
 from ...undo.changes import EFFECTS, Applied, Change, put_back
-from .. import services
-from ..kinds import DERIVED, KINDS, is_derived, is_shared
-from ..model import Context, Leaning, Taker, Wanted, Woven
+from ..kit.model import Context, Leaning, Taker, Wanted, Woven
+from ..services import services
 from .apply import refresh
 from .checking import text_of
+from .kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger, Others
+from .path_history import Step
 from .remake import Remake, planned_remake, remake
-from .trail import Step
-from .weave import merged, unweave
+from .shared_files import merged, unweave
 
 
 @dataclass(frozen=True)

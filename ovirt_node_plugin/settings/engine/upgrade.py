@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import Dict, Optional, Sequence, Tuple
 
 from ...undo.changes import EFFECTS, Applied
-from ..kinds import FOLLOWS_CONTENT, KINDS, is_derived
-from ..model import Context, Remembering, Wanted
+from ..kit.model import Context, Remembering, Wanted
 from .apply import Done, apply_all, refresh
 from .checking import check
+from .kinds import FOLLOWS_CONTENT, KINDS, is_derived
 from .ledger import Others
 
 

@@ -1,0 +1,114 @@
+"""The account files of a root, line by line: passwd(5), group(5), shadow(5), gshadow(5)."""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+
+from ...system.entries import read_entry
+
+Line = List[str]
+
+_LOCKED = ("!", "*")  # shadow(5): a password that begins with one of them fits nothing
+_FIELDS: Mapping[str, int] = {"passwd": 7, "group": 4, "shadow": 9, "gshadow": 4}
+
+
+@dataclass(frozen=True)
+class UserEntry:
+    """A line of passwd(5)."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+@dataclass(frozen=True)
+class GroupEntry:
+    """A line of group(5)."""
+
+    name: str
+    gid: int
+    members: Tuple[str, ...]
+
+
+def users(root: Path) -> Tuple[UserEntry, ...]:
+    """Return the users of ``root``; lines that are none are passed over."""
+    return tuple(UserEntry(line[0], int(line[2]), int(line[3]), line[5], line[6])
+                 for line in _lines(root, "passwd") if line[2].isdigit() and line[3].isdigit())
+
+
+def groups(root: Path) -> Tuple[GroupEntry, ...]:
+    """Return the groups of ``root``; lines that are none are passed over."""
+    return tuple(GroupEntry(line[0], int(line[2]), _members(line[3]))
+                 for line in _lines(root, "group") if line[2].isdigit())
+
+
+def find_user(root: Path, name: str) -> Optional[UserEntry]:
+    """Return one user of ``root``, None if there is none of that name."""
+    return next((one for one in users(root) if one.name == name), None)
+
+
+def find_group(root: Path, name: str) -> Optional[GroupEntry]:
+    """Return one group of ``root``, None if there is none of that name."""
+    return next((one for one in groups(root) if one.name == name), None)
+
+
+def without_user(content: bytes, file: str, entry: UserEntry) -> Optional[bytes]:
+    """Return passwd or shadow without a user; None if somebody changed its line.
+
+    So does who gives it a password.
+    """
+    def untouched(line: Line) -> bool:
+        if file == "shadow":
+            return line[1].startswith(_LOCKED)
+        return line[2:4] == [str(entry.uid), str(entry.gid)] and line[5:] == [entry.home,
+                                                                           entry.shell]
+
+    return _edited(content, file, entry.name, lambda line: [] if untouched(line) else None)
+
+
+def without_group(content: bytes, file: str, entry: GroupEntry) -> Optional[bytes]:
+    """Return group or gshadow without a group; None if it has another gid or members."""
+    def untouched(line: Line) -> bool:
+        own = line[1].startswith(_LOCKED) if file == "gshadow" else line[2] == str(entry.gid)
+        return own and not line[3]
+
+    return _edited(content, file, entry.name, lambda line: [] if untouched(line) else None)
+
+
+def without_member(content: bytes, file: str, group: str, user: str) -> Optional[bytes]:
+    """Return group or gshadow without ``user`` among the members of ``group``."""
+    return _edited(content, file, group, lambda line: [
+        *line[:3], ",".join(name for name in _members(line[3]) if name != user)])
+
+
+def _edited(content: bytes, file: str, name: str,
+            change: Callable[[Line], Optional[Line]]) -> Optional[bytes]:
+    """Return a content with the lines of ``name`` changed; an empty one goes, None fails."""
+    found: List[str] = []
+    for text in content.decode(errors="surrogateescape").split("\n"):
+        line = text.split(":")
+        if line[0] != name or len(line) != _FIELDS[file]:
+            found.append(text)
+            continue
+        new = change(line)
+        if new is None:
+            return None
+        if new:
+            found.append(":".join(new))
+    return "\n".join(found).encode(errors="surrogateescape")
+
+
+def _members(text: str) -> Tuple[str, ...]:
+    return tuple(name for name in text.split(",") if name)
+
+
+def _lines(root: Path, file: str) -> Sequence[Line]:
+    entry = read_entry(root, f"etc/{file}")
+    if entry is None or entry.content is None or entry.kind != "file":
+        return ()
+    lines = (line.split(":") for line in os.fsdecode(entry.content).split("\n"))
+    return tuple(line for line in lines if len(line) == _FIELDS[file])

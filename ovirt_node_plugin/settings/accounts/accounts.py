@@ -1,0 +1,315 @@
+"""Users, groups and members of groups, made by systemd-sysusers(8).
+
+A user comes as several settings, each undone by itself: its group, the groups that it
+is to be a member of, the user, and each membership. Two plugins that want one of
+them share it, and it goes with the last of them.
+"""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from ...errors import Refused
+from ...plugin.settings import Group, Setting, User
+from ...system.entries import read_entry
+from ...undo.changes import Applied, Change, Watch
+from ..kit.model import Context, Taker, Wanted
+from . import account_files, sysusers
+from .account_files import GroupEntry, UserEntry, find_group, find_user
+from .account_ids import id_in, id_problems, ids_clash, not_so, refuse_id, remembered
+from .sysusers import words
+
+_ANY = "any"  # the value where the system chooses
+# Whose members may do what else only the superuser may, or read what is not for all.
+_POWERFUL = frozenset(("root", "wheel", "sudo", "disk", "kvm", "adm", "shadow", "sys", "kmem",
+                       "docker", "libvirt", "systemd-journal"))
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The kind ``group``: key the name, value ``gid=NUMBER`` or ``gid=any``."""
+
+    name: str = "group"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if isinstance(item, Group):
+            return (self._wanted(item.name, item.gid, item, ctx),)
+        if not isinstance(item, User):
+            return ()
+        found = [dataclasses.replace(self._wanted(name, "", item, ctx), need=True)
+                 for name in dict.fromkeys([item.group or item.name, *item.groups])]
+        if not item.group and item.uid:
+            found[0] = dataclasses.replace(found[0], wish=f"gid={item.uid}")
+        return found
+
+    def _wanted(self, name: str, gid: str, item: Setting, ctx: Context) -> Wanted:
+        there = find_group(ctx.root, name) is not None
+        text = f"use group {name}" if there else f"create group {name}"
+        return Wanted(self.name, name, f"gid={gid or _ANY}",
+                      text + (f" (gid {gid})" if gid else ""), item)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse an id that is another group's, or not this one's; a group never declared."""
+        sysusers.check_root(ctx)
+        there = find_group(ctx.root, wanted.key)
+        user = wanted.item if isinstance(wanted.item, User) else None
+        if there is None and wanted.need and user and (user.group or user.name != wanted.key):
+            raise Refused(
+                f"plugin {ctx.plugin} wants user {user.name} to be of group {wanted.key}, which"
+                " is neither in the root nor in the descriptor",
+                hint=f'Its vendor has to correct the name, or add <group name="{wanted.key}"/>.')
+        gid = id_in(wanted.value, "gid")
+        if gid is not None and not (there and mine):
+            refuse_id(wanted, "gid", gid, there.gid if there else None, ctx, [
+                one.name for one in account_files.groups(ctx.root) if one.gid == gid])
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return ids_clash(wanted, other, "gid")
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        there = find_group(ctx.root, wanted.key)
+        return "absent" if there is None else f"gid={there.gid}"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return sysusers.watches(sysusers.file_of(self.name, wanted.key))
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        file = sysusers.file_of(self.name, wanted.key)
+        there = find_group(ctx.root, wanted.key)
+        if there is None:
+            gid = id_in(wanted.value, "gid") or id_in(wanted.wish, "gid") or "-"
+            sysusers.place(ctx, file, f"g {wanted.key} {gid}")
+            sysusers.run_sysusers(ctx, file)
+            there = find_group(ctx.root, wanted.key)
+        if there is None or id_in(wanted.value, "gid") not in (None, there.gid):
+            raise not_so(wanted, "gid", there.gid if there else None, ctx)
+        sysusers.place(ctx, file, f"g {wanted.key} {there.gid}")
+
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+        there = find_group(ctx.root, wanted.key)
+        return f"gid={there.gid} {_novelty('group', changes)}" if there else ""
+
+    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+        file, gid = _file(path), id_in(applied.outcome, "gid")
+        if file not in ("group", "gshadow") or gid is None:
+            return None
+        entry = GroupEntry(applied.key, gid, ())
+        return _if_new(applied, lambda text: account_files.without_group(text, file, entry))
+
+    def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
+        there = find_group(ctx.root, wanted.key)
+        return remembered(wanted, applied, "gid", there.gid if there else None, [
+            (one.name, one.gid) for one in account_files.groups(ctx.root)])
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        there = find_group(ctx.root, applied.key)
+        if there is None:
+            return (f"group {applied.key} is missing",)
+        return id_problems(applied, "gid", there.gid)
+
+
+@dataclass(frozen=True)
+class Users:
+    """The kind ``user``: key the name, value ``uid=… group=… home=… shell=…``."""
+
+    name: str = "user"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, User):
+            return ()
+        asked = {"uid": item.uid, "group": item.group or item.name, "home": item.home,
+                 "shell": item.shell}
+        value = " ".join(f"{what}={text or _ANY}" for what, text in asked.items())
+        shown = ", ".join(f"{what} {text}" for what, text in asked.items() if text)
+        verb = "create" if find_user(ctx.root, item.name) is None else "use"
+        return (Wanted(self.name, item.name, value, f"{verb} user {item.name} ({shown})", item,
+                       notes=_of_the_root(item.name, ctx)),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse an id that is another user's, a user that is there and not so."""
+        sysusers.check_root(ctx)
+        there = find_user(ctx.root, wanted.key)
+        uid = id_in(wanted.value, "uid")
+        if mine and there is not None:
+            return
+        if uid is not None:
+            refuse_id(wanted, "uid", uid, there.uid if there else None, ctx, [
+                one.name for one in account_files.users(ctx.root) if one.uid == uid])
+        if there is not None:
+            self._refuse_other(wanted, there, ctx)
+
+    def _refuse_other(self, wanted: Wanted, there: UserEntry, ctx: Context) -> None:
+        asked, group = words(wanted.value), find_group(ctx.root, words(wanted.value)["group"])
+        found = {"home": there.home, "shell": there.shell}
+        wrong = [f"{what} {text}" for what, text in found.items()
+                 if asked[what] not in (_ANY, text)]
+        if group is None or group.gid != there.gid:
+            wrong.append(f"gid {there.gid}")
+        if wrong:
+            raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but that user is in the"
+                          f" root, with {' and '.join(wrong)}",
+                          hint="Its vendor has to take another name, or what is there.")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        mine, its = words(wanted.value), words(other.value)
+        return ids_clash(wanted, other, "uid") or wanted.key == other.key and any(
+            mine[what] != its.get(what, _ANY) and _ANY not in (mine[what], its.get(what, _ANY))
+            for what in ("group", "home", "shell"))
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        there = find_user(ctx.root, wanted.key)
+        return "absent" if there is None else f"uid={there.uid}"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return sysusers.watches(sysusers.file_of(self.name, wanted.key))
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        there = find_user(ctx.root, wanted.key)
+        if there is None:
+            uid = id_in(wanted.value, "uid") or id_in(wanted.wish, "uid")
+            self._place(wanted, str(uid or "-"), ctx)
+            sysusers.run_sysusers(ctx, sysusers.file_of(self.name, wanted.key))
+            there = find_user(ctx.root, wanted.key)
+        elif not wanted.wish and wanted.item is not None:
+            self._refuse_other(wanted, there, ctx)
+        if there is None or id_in(wanted.value, "uid") not in (None, there.uid):
+            raise not_so(wanted, "uid", there.uid if there else None, ctx)
+        self._place(wanted, str(there.uid), ctx)
+
+    def _place(self, wanted: Wanted, uid: str, ctx: Context) -> None:
+        asked = words(wanted.value)
+        gecos = wanted.item.gecos.replace("%", "%%") if isinstance(wanted.item, User) else ""
+        home, shell = ("-" if asked[what] == _ANY else asked[what] for what in ("home", "shell"))
+        about = f'"{gecos}"' if gecos else "-"
+        sysusers.place(ctx, sysusers.file_of(self.name, wanted.key),
+                       f"u {wanted.key} {uid}:{asked['group']} {about} {home} {shell}")
+
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+        there = find_user(ctx.root, wanted.key)
+        if there is None:
+            return ""
+        return (f"uid={there.uid} gid={there.gid} home={there.home} shell={there.shell}"
+                f" {_novelty('passwd', changes)}")
+
+    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+        file, made = _file(path), words(applied.outcome)
+        uid, gid = id_in(applied.outcome, "uid"), id_in(applied.outcome, "gid")
+        if file not in ("passwd", "shadow") or uid is None or gid is None:
+            return None
+        entry = UserEntry(applied.key, uid, gid, made.get("home", ""), made.get("shell", ""))
+        return _if_new(applied, lambda text: account_files.without_user(text, file, entry))
+
+    def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
+        there = find_user(ctx.root, wanted.key)
+        return remembered(wanted, applied, "uid", there.uid if there else None, [
+            (one.name, one.uid) for one in account_files.users(ctx.root)])
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        there = find_user(ctx.root, applied.key)
+        if there is None:
+            return (f"user {applied.key} is missing",)
+        asked = words(applied.value)
+        found: List[str] = [*id_problems(applied, "uid", there.uid)]
+        for what, text in (("home", there.home), ("shell", there.shell)):
+            if asked.get(what, _ANY) not in (_ANY, text):
+                found.append(f"user {applied.key} has {what} {text}, not {asked[what]}")
+        return found
+
+
+@dataclass(frozen=True)
+class Members:
+    """The kind ``group-member``: key ``GROUP:USER``, value ``yes``."""
+
+    name: str = "group-member"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, User):
+            return ()
+        return [Wanted(self.name, f"{group}:{item.name}", "yes",
+                       f"add user {item.name} to group {group}", item, notes=_rights(group))
+                for group in dict.fromkeys(item.groups)]
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse links out of the root; group and user are checked as what they are."""
+        sysusers.check_root(ctx)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return False
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return "present" if _is_member(wanted.key, ctx) else "absent"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return sysusers.watches(self._file_of(wanted.key))
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        group, _, user = wanted.key.partition(":")
+        # with the user's own line: else a group of the user's name would be made too
+        about = sysusers.lines_of(ctx, sysusers.file_of("user", user))
+        sysusers.place(ctx, self._file_of(wanted.key), *about, f"m {user} {group}")
+        if not _is_member(wanted.key, ctx):
+            sysusers.run_sysusers(ctx, self._file_of(wanted.key))
+        if not _is_member(wanted.key, ctx):
+            raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but systemd-sysusers"
+                          " did not do it", hint="Look at /etc/group in the root.")
+
+    def _file_of(self, key: str) -> str:
+        return sysusers.file_of("member", key.replace(":", "@"))
+
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+        return _novelty("group", changes)
+
+    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+        file, (group, _, user) = _file(path), applied.key.partition(":")
+        if file not in ("group", "gshadow"):
+            return None
+        return _if_new(applied, lambda text: account_files.without_member(
+            text, file, group, user))
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        group, _, user = applied.key.partition(":")
+        return () if _is_member(applied.key, ctx) else (
+            f"user {user} is not in group {group}",)
+
+
+KINDS = (Groups(), Users(), Members())
+
+
+def _of_the_root(user: str, ctx: Context) -> Tuple[str, ...]:
+    """Tell an account that is there and that no plugin made or uses."""
+    line = f"{sysusers.FOLDER}/{sysusers.file_of('user', user)}"
+    if find_user(ctx.root, user) is None or read_entry(ctx.root, line, content=False):
+        return ()
+    return (f"user {user} is the root's own account: what it is given here is given to all"
+            " that runs as that user",)
+
+
+def _rights(group: str) -> Tuple[str, ...]:
+    return (f"group {group} gives its members rights over the system",) \
+        if group in _POWERFUL else ()
+
+
+def _novelty(file: str, changes: Sequence[Change]) -> str:
+    return "new=yes" if any(_file(change.path) == file for change in changes) else "new=no"
+
+
+def _if_new(applied: Applied, taker: Taker) -> Taker:
+    """Return what takes nothing where the account is the image's own, not the plugin's."""
+    return taker if words(applied.outcome).get("new") == "yes" else lambda content: content
+
+
+def _file(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _is_member(key: str, ctx: Context) -> bool:
+    group, _, user = key.partition(":")
+    there = find_group(ctx.root, group)
+    return there is not None and user in there.members

@@ -1,0 +1,86 @@
+"""Running systemd-sysusers(8) on a root, for one file of sysusers.d(5).
+
+The files stay in ``/etc/sysusers.d``, which is the administrator's: with them the
+system makes the same accounts, of the same ids, if it finds them missing.
+"""
+from __future__ import annotations
+
+import os
+import stat
+from typing import Dict, Sequence, Tuple
+
+from ...errors import Refused
+from ...system.entries import read_entry, write_entry
+from ...system.paths import resolve_inside
+from ...undo.changes import Watch
+from ..kit.model import Context, leads_inside
+from ..kit.placing import place_file
+
+FOLDER = "etc/sysusers.d"
+_ACCOUNTS = ("passwd", "group", "shadow", "gshadow")
+_LOCK = ".pwd.lock"
+
+
+def file_of(kind: str, name: str) -> str:
+    """Return the name of the file for one setting."""
+    return f"node-plugin-{kind}-{name}.conf"
+
+
+def watches(file: str) -> Tuple[Watch, ...]:
+    """Return where making an account by ``file`` changes something."""
+    return (Watch(FOLDER, file), *(Watch("etc", name) for name in (*_ACCOUNTS, _LOCK)))
+
+
+def place(ctx: Context, file: str, *lines: str) -> None:
+    """Write ``file`` with lines of sysusers.d(5)."""
+    text = "\n".join(["# Of a Node plugin; dnf node-plugin remove takes it away.", *lines, ""])
+    place_file(ctx.root, FOLDER, file, text.encode(), mode=0o644)
+
+
+def lines_of(ctx: Context, file: str) -> Tuple[str, ...]:
+    """Return the lines that ``place`` wrote, none if the file is not there."""
+    entry = read_entry(ctx.root, f"{FOLDER}/{file}")
+    text = (entry.content or b"").decode(errors="replace") if entry else ""
+    return tuple(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def run_sysusers(ctx: Context, file: str, *, lines: Sequence[str] = ()) -> None:
+    """Create the accounts of ``file``, ``-`` for those of ``lines``.
+
+    The copies that it makes of the account files are put back to what they were:
+    they would keep what is undone.
+
+    Raises Refused if it would follow a link out of the root: it is not chrooted.
+    """
+    refuse_links(ctx)
+    copies = {f"etc/{name}-": read_entry(ctx.root, f"etc/{name}-") for name in _ACCOUNTS}
+    ctx.run(["systemd-sysusers", f"--root={ctx.root}", "--", file],
+            stdin="".join(f"{line}\n" for line in lines).encode())
+    for path, entry in copies.items():
+        write_entry(ctx.root, path, entry)
+
+
+def check_root(ctx: Context) -> None:
+    """Raise as ``run_sysusers`` would, and CommandError if the program is missing."""
+    refuse_links(ctx)
+    ctx.run(["systemd-sysusers", "--version"])
+
+
+def refuse_links(ctx: Context) -> None:
+    """Raise Refused if an account file, or the folder, is not itself in the root."""
+    for path in ("etc", FOLDER, *(f"etc/{name}" for name in (*_ACCOUNTS, _LOCK))):
+        if not leads_inside(ctx.root, path) or resolve_inside(ctx.root, path) == ctx.root:
+            raise Refused(
+                f"/{path} in {ctx.root} leads elsewhere by a symbolic link; systemd-sysusers"
+                " would write outside the root", hint="Replace that link by the real thing.")
+    for name in _ACCOUNTS:
+        where = resolve_inside(ctx.root, f"etc/{name}", follow_last=False)
+        if os.path.lexists(where) and not stat.S_ISREG(os.lstat(where).st_mode):
+            raise Refused(f"/etc/{name} in {ctx.root} is no regular file",
+                          hint="Replace it by the file that it stands for.")
+
+
+def words(outcome: str) -> Dict[str, str]:
+    """Return the words ``NAME=VALUE`` of an outcome, or of the value of an account."""
+    return {name: value for name, _, value in (word.partition("=") for word in outcome.split())}
+

@@ -1,0 +1,1 @@
+"""Kernel arguments and the initramfs."""

@@ -1,0 +1,146 @@
+"""The kernel's command line in a root's boot configuration, with what all plugins want.
+
+In /etc/kernel/cmdline, from which kernel-install(8) makes the entries of kernels to come,
+and in the entries that are there (Boot Loader Specification, ``options``). Files are
+edited and never made: a root without any, such as an image that boots by its ISO's own
+configuration, has the arguments in the record only. On a running host grubby(8), where
+there is one, is told too: it knows where else its boot loader has them.
+"""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
+
+from ...plugin.settings import Setting
+from ...system.entries import Entry, read_entry, write_entry
+from ...system.paths import resolve_inside
+from ...undo.changes import Applied, Watch
+from ..kit.model import Context, Remnant, Wanted
+from .argument_text import DROP, SET, Argument, decode, edited, restored
+
+_KERNEL, _CMDLINE = "etc/kernel", "cmdline"
+_ENTRIES, _ENTRY = "boot/loader/entries", ".conf"
+_KEY = "boot"
+_GRUBBY = ("usr/sbin/grubby", "usr/bin/grubby")
+_ENCODING = "latin-1"  # whatever the bytes are, they come out again
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """The kind ``command-line``: key ``boot``, value the plugin's arguments as codes."""
+
+    name: str = "command-line"
+    shared: bool = True
+    derived: bool = True
+    merged: bool = True
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        return ()
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Nothing can be wrong: what is no regular file is passed over."""
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return False
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return "present" if configurations(ctx.root) else "absent"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(_KERNEL, _CMDLINE), Watch(_ENTRIES, f"*{_ENTRY}"),
+                *([Watch("etc/default", "grub")] if ctx.live else []))
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        arguments = _arguments([wanted.value])
+        texts = configurations(ctx.root)
+        new = {path: edited(text, arguments, entry=is_entry(path))
+               for path, text in texts.items()}
+        if new != texts:
+            _by_grubby(ctx, add=[one.token for one in arguments if one.how == SET],
+                       drop=[one.token for one in arguments if one.how == DROP])
+        _write_all(ctx.root, new)
+
+    def remake(self, last: Remnant, ctx: Context) -> None:
+        kept = _arguments(last.kept)
+        gone = [argument for argument in _arguments(last.gone) if argument not in kept]
+        new = {path: restored(text, _text(last.bases.get(path)), gone, kept, entry=is_entry(path))
+               for path, text in configurations(ctx.root).items()}
+        _by_grubby(ctx, drop=[one.token for one in gone if one.how != DROP])
+        _write_all(ctx.root, new)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return ()  # the kind kernel-argument looks for each of them
+
+
+KIND = CommandLine()
+
+
+def implied(wanted: Sequence[Wanted], ctx: Context) -> Tuple[Wanted, ...]:
+    """Return the command line that kernel arguments among ``wanted`` make necessary."""
+    codes = [one.value for one in wanted if one.kind == "kernel-argument"]
+    if not codes:
+        return ()
+    found = configurations(ctx.root)
+    where = (", ".join(f"/{path}" for path in found)
+             or "the record only: no boot configuration in the root")
+    return (Wanted(KIND.name, _KEY, " ".join(codes),
+                   f"write the kernel arguments to {where}", None),)
+
+
+def configurations(root: Path) -> Dict[str, str]:
+    """Return the text of each boot configuration by its path, relative, parents resolved."""
+    found = {}
+    for folder, names in ((_KERNEL, [_CMDLINE]), (_ENTRIES, sorted(_entries(root)))):
+        resolved = resolve_inside(root, folder).relative_to(root).as_posix()
+        for name in names:
+            text = _text(read_entry(root, f"{resolved}/{name}"))
+            if text is not None:
+                found[f"{resolved}/{name}"] = text
+    return found
+
+
+def is_entry(path: str) -> bool:
+    """Say if a boot configuration is an entry of the boot loader."""
+    return path.endswith(_ENTRY)
+
+
+def _by_grubby(ctx: Context, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
+    """Let grubby(8) change what it knows; what it does to our own files is written over.
+
+    On a running host only, as it knows no other root. It sets an argument in the place of
+    all of its name.
+    """
+    if not ctx.live or not any((ctx.root / path).exists() for path in _GRUBBY):
+        return
+    words = [*([f"--args={' '.join(add)}"] if add else []),
+             *([f"--remove-args={' '.join(drop)}"] if drop else [])]
+    if words:
+        ctx.run(["grubby", "--update-kernel=ALL", *words])
+
+
+def _entries(root: Path) -> Iterator[str]:
+    folder = resolve_inside(root, _ENTRIES)
+    if folder.is_dir():
+        yield from (path.name for path in folder.iterdir() if path.name.endswith(_ENTRY))
+
+
+def _arguments(values: Sequence[str]) -> Tuple[Argument, ...]:
+    return tuple(decode(code) for value in values for code in value.split())
+
+
+def _text(entry: Optional[Entry]) -> Optional[str]:
+    """Return a regular file's text, None for anything else."""
+    if entry is None or entry.kind != "file" or entry.content is None:
+        return None
+    return entry.content.decode(_ENCODING)
+
+
+def _write_all(root: Path, new: Mapping[str, str]) -> None:
+    for path, text in new.items():
+        entry, data = read_entry(root, path), text.encode(_ENCODING)
+        if entry is not None and entry.content != data:
+            write_entry(root, path, dataclasses.replace(
+                entry, content=data, digest=hashlib.sha256(data).hexdigest()))

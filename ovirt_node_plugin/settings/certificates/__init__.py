@@ -1,0 +1,1 @@
+"""CA certificates, and the trust store made from them."""

@@ -1,0 +1,66 @@
+"""Certificates of authorities that a plugin has the system trust.
+
+A copy in the anchors' folder of update-ca-trust(8); the trust store itself is made
+again by the kind ``ca-trust``.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+from ...errors import Refused
+from ...plugin.settings import CaCertificate, Setting
+from ...system.entries import read_entry
+from ...undo.changes import Applied, Watch
+from ..kit.model import Context, Wanted, changed_since
+from ..kit.placing import check_place, check_source, place_file, read_source
+from . import ca_trust, pem
+
+_MODE = 0o644
+_HINT = "Its vendor has to give certificates only, in PEM."
+
+
+@dataclass(frozen=True)
+class CaCertificates:
+    """The kind ``ca-certificate``: key the file's name, value the source's absolute path."""
+
+    name: str = "ca-certificate"
+    shared: bool = False
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, CaCertificate):
+            return ()
+        return (Wanted(self.name, item.name, item.source,
+                       f"trust the certificates of {item.source} as {item.name}", item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a source that the packages lack, and a file that is there."""
+        check_source(wanted, wanted.value, ctx)
+        check_place(wanted, f"{ca_trust.ANCHORS}/{wanted.key}", ctx, mine=mine)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        there = read_entry(ctx.root, f"{ca_trust.ANCHORS}/{wanted.key}", content=False)
+        return "absent" if there is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(ca_trust.ANCHORS, wanted.key),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        data = read_source(wanted, wanted.value, ctx)
+        problem = pem.problem(data)
+        if problem:
+            raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but {problem}",
+                          hint=_HINT)
+        place_file(ctx.root, ca_trust.ANCHORS, wanted.key, data, mode=_MODE)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return (*changed_since(applied, ctx), *(
+            f"{applied.key} is not in the trust store"
+            for name in ca_trust.untrusted([applied.key], ctx.root)))
+
+
+KIND = CaCertificates()

@@ -1,0 +1,103 @@
+"""The system's trust store, made again by the root's own update-ca-trust(8).
+
+No descriptor asks for it: certificates of plugins do. The program runs in the root,
+whose p11-kit knows the formats that its libraries read. What it wrote before is kept
+whole in the manifest (about 1 MB of a full store, half of it compressed), for Java's key
+store has dates in it: made again it would not be what it was.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List, Sequence, Tuple
+
+from ...errors import Refused
+from ...plugin.settings import Setting
+from ...system.entries import read_entry
+from ...system.paths import resolve_inside
+from ...undo.changes import Applied, Watch
+from ..kit.model import Context, Remnant, Wanted
+from . import pem
+
+ANCHORS = "etc/pki/ca-trust/source/anchors"
+_EXTRACTED = "etc/pki/ca-trust/extracted"
+_BUNDLE = f"{_EXTRACTED}/pem/tls-ca-bundle.pem"
+_PROGRAMS = ("usr/bin/update-ca-trust", "bin/update-ca-trust", "usr/sbin/update-ca-trust")
+_KEY = "extracted"
+
+
+@dataclass(frozen=True)
+class CaTrust:
+    """The kind ``ca-trust``: key ``extracted``, value ``current``; parts name anchors."""
+
+    name: str = "ca-trust"
+    shared: bool = True
+    derived: bool = True
+    merged: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        return ()
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a root without update-ca-trust, or chroot(1) missing here."""
+        if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
+                   for name in _PROGRAMS):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
+                " update-ca-trust", hint="Its package ca-certificates has to be there first.")
+        ctx.run(["chroot", "--version"])
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return False
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return "present" if resolve_inside(ctx.root, _BUNDLE).is_file() else "absent"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(_EXTRACTED, "*", deep=True),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        """Make the store, and refuse certificates that it does not take in."""
+        _extract(ctx)
+        left = untrusted(wanted.parts, ctx.root)
+        if left:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but update-ca-trust passed over"
+                f" {', '.join(left)}",
+                hint="Each must be the certificate of an authority (basicConstraints CA:TRUE).")
+
+    def remake(self, last: Remnant, ctx: Context) -> None:
+        _extract(ctx)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return ()  # the kind ca-certificate looks for each of them
+
+
+KIND = CaTrust()
+
+
+def implied(wanted: Sequence[Wanted]) -> Tuple[Wanted, ...]:
+    """Return the trust store that certificates among ``wanted`` make necessary."""
+    names = tuple(one.key for one in wanted if one.kind == "ca-certificate")
+    if not names:
+        return ()
+    return (Wanted(KIND.name, _KEY, "current", "make the trust store again, with"
+                   f" {', '.join(names)}", None, names),)
+
+
+def untrusted(names: Sequence[str], root: Path) -> List[str]:
+    """Return those of the anchors ``names`` of which the store lacks a certificate."""
+    if not names:
+        return []
+    bundle = read_entry(root, _BUNDLE)
+    known = set(pem.blocks(bundle.content or b"")) if bundle is not None else set()
+    found = []
+    for name in names:
+        anchor = read_entry(root, f"{ANCHORS}/{name}")
+        if anchor is None or not set(pem.blocks(anchor.content or b"")) <= known:
+            found.append(name)
+    return found
+
+
+def _extract(ctx: Context) -> None:
+    ctx.run(["chroot", ctx.root, "update-ca-trust", "extract"])

@@ -1,0 +1,1 @@
+"""Ports and services of firewalld."""

@@ -1,0 +1,326 @@
+"""The permanent configuration of firewalld, changed by firewall-offline-cmd(1).
+
+Ports are opened as far as they are not open, so that no two plugins have one element
+of a zone in common and each one's can be taken out by itself.
+"""
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+from ...errors import CommandError, NodePluginError, Refused
+from ...plugin.settings import FirewallPort, FirewallService, Setting
+from ...system.entries import read_entry
+from ...system.paths import relative_inside, resolve_inside
+from ...undo.changes import Applied, Change, Watch, capture, difference, put_back
+from ..kit.model import Context, Taker, Wanted, leads_inside
+from . import firewall_files
+from .firewall_files import DEFAULT, SYSTEM, Range, missing, overlap, parse_ranges
+
+_FAILED = "Look at firewalld's configuration in the root, or ask the plugin's vendor."
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The kind ``firewall-port``: key ``ZONE:PORT/PROTOCOL``, value ``open``."""
+
+    name: str = "firewall-port"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, FirewallPort):
+            return ()
+        zone = item.zone or firewall_files.default_zone(ctx.root)
+        ports = f"{item.port}/{item.protocol}"
+        return (Wanted(self.name, f"{zone}:{ports}", "open",
+                       f"open firewall port {ports} in zone {zone}", item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a root without firewalld, and what firewalld refuses."""
+        _refuse_root(wanted, ctx)
+        zone, ports = _split(wanted.key)
+        _ask(wanted, ctx, f"--zone={zone}", f"--query-port={ports}")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return False
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return "closed" if _closed(wanted.key, ctx) else "open"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return _watches("zones", _split(wanted.key)[0])
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        zone, _ = _split(wanted.key)
+        closed = _closed(wanted.key, ctx)
+        if closed:
+            _change(wanted, ctx, "zones", zone, f"--zone={zone}",
+                    *(f"--add-port={one}" for one in closed))
+
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+        """Return the parts of the range that were not open before."""
+        zone, ports = _split(wanted.key)
+        path = f"{SYSTEM}/zones/{zone}.xml"
+        change = next((one for one in changes if one.path.endswith(f"/{zone}.xml")), None)
+        if change is None:
+            return ""
+        before = change.before.content if change.before is not None else None
+        if before is None:  # it was the default configuration's
+            entry = read_entry(ctx.root, path.replace(SYSTEM, DEFAULT))
+            before = (entry.content if entry else None) or b""
+        there = firewall_files.ports(before.decode(errors="replace"))
+        return " ".join(map(str, missing(parse_ranges(ports), there)))
+
+    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+        if not path.endswith(f"/{_split(applied.key)[0]}.xml"):
+            return None
+        ranges = parse_ranges(applied.outcome)
+        return lambda content: firewall_files.without_ports(content, ranges)
+
+    def leans(self, applied: Applied, gone: Applied) -> bool:
+        (zone, ports), (other, those) = _split(applied.key), _split(gone.key)
+        return zone == other and any(overlap(one, two) for one in parse_ranges(ports)
+                                     for two in parse_ranges(those))
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        zone, _ = _split(applied.key)
+        return tuple(f"firewall port {one} is not open in zone {zone}"
+                     for one in _closed(applied.key, ctx))
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """The kind ``firewall-definition``: key the service, value its ports in order.
+
+    The value ``any`` stands for a service that has to be there, whoever brings it.
+    """
+
+    name: str = "firewall-definition"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, FirewallService):
+            return ()
+        if not item.ports:
+            return (Wanted(self.name, item.name, "any", f"use firewall service {item.name}",
+                           item, need=True),)
+        value = _value(item)
+        return (Wanted(self.name, item.name, value,
+                       f"define firewall service {item.name} ({value.replace(' ', ', ')})",
+                       item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse an unknown service, and a definition of one that is there."""
+        _refuse_root(wanted, ctx)
+        if wanted.need:
+            if all(ctx.brings(f"{base}/services/{wanted.key}.xml") is None
+                   for base in (SYSTEM, DEFAULT)):
+                _ask(wanted, ctx, f"--info-service={wanted.key}")
+            return
+        zone = firewall_files.default_zone(ctx.root)
+        for ports in wanted.value.split():
+            _ask(wanted, ctx, f"--zone={zone}", f"--query-port={ports}")
+        there = _defined(wanted.key, ctx)
+        if there is not None and not mine and there != _ranges(wanted):
+            raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has a service"
+                          " of that name already",
+                          hint="Its vendor has to take another name, or the service as it is.")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return (wanted.key == other.key and wanted.value != other.value
+                and "any" not in (wanted.value, other.value))
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return "absent" if _defined(wanted.key, ctx) is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return _watches("services", wanted.key)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        if wanted.value == "any":
+            return
+        there, asked = _defined(wanted.key, ctx), _ranges(wanted)
+        if there is None:
+            _change(wanted, ctx, "services", wanted.key, f"--new-service={wanted.key}")
+        extra = [one for one in there or () if one not in asked]
+        fresh = [one for one in asked if one not in (there or ())]
+        for verb, ranges in (("remove", extra), ("add", fresh)):
+            if ranges:
+                _change(wanted, ctx, "services", wanted.key, f"--service={wanted.key}",
+                        *(f"--{verb}-port={one}" for one in ranges))
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        there = _defined(applied.key, ctx)
+        if there is None:
+            return (f"firewall service {applied.key} is not defined",)
+        asked = "" if applied.value == "any" else applied.value
+        if asked and sorted(map(str, there)) != sorted(asked.split()):
+            return (f"firewall service {applied.key} has other ports than {asked}",)
+        return ()
+
+
+@dataclass(frozen=True)
+class Services:
+    """The kind ``firewall-service``: key ``ZONE:SERVICE``, value its ports or ``open``."""
+
+    name: str = "firewall-service"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, FirewallService):
+            return ()
+        zone = item.zone or firewall_files.default_zone(ctx.root)
+        # with the ports: where they become others, it is opened again, for firewalld
+        # reads no zone that names a service which is not defined
+        return (Wanted(self.name, f"{zone}:{item.name}", _value(item) or "open",
+                       f"open firewall service {item.name} in zone {zone}", item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a root without firewalld, and an unknown zone."""
+        _refuse_root(wanted, ctx)
+        zone, service = _split(wanted.key)
+        _ask(wanted, ctx, f"--zone={zone}", f"--query-service={service}")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return False  # the definitions clash
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return "open" if _lets_in(wanted.key, ctx) else "closed"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return _watches("zones", _split(wanted.key)[0])
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        zone, service = _split(wanted.key)
+        if not _lets_in(wanted.key, ctx):
+            _change(wanted, ctx, "zones", zone, f"--zone={zone}", f"--add-service={service}")
+
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+        return ""
+
+    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+        zone, service = _split(applied.key)
+        if not path.endswith(f"/{zone}.xml"):
+            return None
+        return lambda content: firewall_files.without_service(content, service)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        zone, service = _split(applied.key)
+        return () if _lets_in(applied.key, ctx) else (
+            f"firewall service {service} is not open in zone {zone}",)
+
+
+KINDS = (Ports(), Definitions(), Services())
+
+
+def _value(item: FirewallService) -> str:
+    return " ".join(f"{port}/{protocol}" for port, protocol in item.ports)
+
+
+def _ranges(wanted: Wanted) -> Tuple[Range, ...]:
+    return parse_ranges(wanted.value)
+
+
+def _split(key: str) -> Tuple[str, str]:
+    zone, _, what = key.partition(":")
+    return zone, what
+
+
+def _closed(key: str, ctx: Context) -> Tuple[Range, ...]:
+    zone, ports = _split(key)
+    text = firewall_files.read_config(ctx.root, "zones", zone) or ""
+    return missing(parse_ranges(ports), firewall_files.ports(text))
+
+
+def _lets_in(key: str, ctx: Context) -> bool:
+    zone, service = _split(key)
+    text = firewall_files.read_config(ctx.root, "zones", zone) or ""
+    return service in firewall_files.services(text)
+
+
+def _defined(service: str, ctx: Context) -> Optional[Tuple[Range, ...]]:
+    text = firewall_files.read_config(ctx.root, "services", service)
+    return None if text is None else firewall_files.ports(text)
+
+
+def _watches(folder: str, name: str) -> Tuple[Watch, ...]:
+    return (Watch(f"{SYSTEM}/{folder}", f"{name}.xml"),)
+
+
+def _program(ctx: Context) -> List[str]:
+    return ["firewall-offline-cmd", f"--system-config={ctx.root / SYSTEM}",
+            f"--default-config={ctx.root / DEFAULT}"]
+
+
+def _ask(wanted: Wanted, ctx: Context, *options: str) -> None:
+    """Run a query; raise Refused, in firewalld's own words, if it cannot be answered."""
+    try:
+        ctx.run([*_program(ctx), *options], ok=(0, 1))
+    except CommandError as exc:
+        raise _refusal(wanted, ctx, exc) from exc
+
+
+def _change(wanted: Wanted, ctx: Context, folder: str, name: str, *options: str) -> None:
+    """Run a change of one file, and put back whatever else that changes.
+
+    firewalld copies the file first, which would keep what is undone. And it writes the
+    default zone to ``/etc`` for what has nothing to do with zones, so that an update of
+    its package no longer reached it.
+    """
+    _refuse_root(wanted, ctx)
+    path = relative_inside(ctx.root, f"{SYSTEM}/{folder}/{name}.xml")
+    watches = [Watch(SYSTEM, "*", deep=True)]
+    before = capture(ctx.root, watches)
+    try:
+        ctx.run([*_program(ctx), *options])
+    except CommandError as exc:
+        raise _refusal(wanted, ctx, exc) from exc
+    changes = difference(before, capture(ctx.root, watches, content=False))
+    put_back(ctx.root, [change for change in changes if change.path != path])
+    if path not in before and (ctx.root / path).is_file():
+        os.chmod(ctx.root / path, 0o644)  # whatever the umask
+
+
+def _refusal(wanted: Wanted, ctx: Context, exc: CommandError) -> NodePluginError:
+    if exc.returncode is None:  # it is missing
+        return exc
+    said = exc.output.strip().splitlines() or [f"status {exc.returncode}"]
+    return Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but firewalld refuses it:"
+                   f" {said[-1].replace('Error: ', '', 1)}", hint=_FAILED)
+
+
+def _refuse_root(wanted: Wanted, ctx: Context) -> None:
+    """Refuse a root without firewalld, or whose files lead out of it."""
+    for folder in (SYSTEM, DEFAULT):
+        where = resolve_inside(ctx.root, folder)
+        if where == ctx.root or not leads_inside(ctx.root, folder):
+            raise _leads_out(folder, ctx)
+        if not where.is_dir():
+            raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
+                          f" firewalld: /{folder} is not there",
+                          hint="Install firewalld in it first, or limit the setting by <when>.")
+        for path in _strange(ctx, folder):
+            raise _leads_out(path, ctx)
+
+
+def _strange(ctx: Context, folder: str) -> Iterator[str]:
+    """Yield what firewalld should not open: links out of the root, and what is no file."""
+    for parent, folders, files in os.walk(resolve_inside(ctx.root, folder)):
+        for name in (*folders, *files):
+            where = os.path.join(parent, name)
+            path = os.path.relpath(where, ctx.root)
+            mode = os.lstat(where).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+                    and leads_inside(ctx.root, path)):
+                yield path
+
+
+def _leads_out(path: str, ctx: Context) -> Refused:
+    return Refused(f"/{path} in {ctx.root} leads elsewhere, or is no regular file;"
+                   " firewall-offline-cmd is not confined to the root",
+                   hint="Replace it by the real thing.")

@@ -1,0 +1,1 @@
+"""What every kind of setting is made of."""

@@ -1,0 +1,85 @@
+"""Files of settings, put into a root so that a second time changes nothing."""
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from ...errors import Refused
+from ...system.entries import read_entry, write_atomic
+from ...system.paths import relative_inside, resolve_inside
+from .model import Context, Wanted
+
+
+def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) -> None:
+    """Write ``data`` to ``name`` in ``folder``, relative to ``root``, as root's own file.
+
+    Missing folders are made, 0755. A file that is right already is not touched.
+    """
+    there = read_entry(root, f"{folder}/{name}")
+    if there is not None and (there.kind, there.mode, there.uid, there.gid, there.content) == (
+            "file", mode, 0, 0, data):
+        return
+    where = resolve_inside(root, folder)
+    _make_folders(root, where)
+    write_atomic(where / name, data, mode=mode, owner=(0, 0))
+
+
+def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
+    """Raise Refused unless a package of the plugin brings the regular file ``source``."""
+    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    mode = ctx.brings(source)
+    if mode is None:
+        raise Refused(f"{here} none of the plugin's packages brings that file",
+                      hint="Its vendor has to correct the source, or add the package.")
+    if mode and not stat.S_ISREG(mode):
+        raise Refused(f"{here} that is no regular file in the plugin's packages",
+                      hint="Its vendor has to name the file itself as the source.")
+
+
+def check_place(wanted: Wanted, place: str, ctx: Context, *, mine: bool) -> None:
+    """Raise Refused if ``place``, relative to the root, is somebody else's already."""
+    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    if ctx.brings(place) is not None:
+        raise Refused(f"{here} the plugin's own packages bring /{place}",
+                      hint="Its vendor has to do one of the two, not both.")
+    if not mine and read_entry(ctx.root, place, content=False):
+        refuse_others(wanted, place, ctx)
+
+
+def refuse_others(wanted: Wanted, place: str, ctx: Context) -> None:
+    """Raise Refused for the file ``place`` unless plugins have it that give it up now."""
+    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    holder = ctx.held.get(relative_inside(ctx.root, place))
+    if holder == "":
+        return
+    if holder:
+        raise Refused(f"{here} plugin {holder} has /{place}",
+                      hint="The two do not go together; ask their vendors.")
+    owner = ctx.facts.owner(place)
+    if owner:
+        raise Refused(f"{here} {owner} has /{place}",
+                      hint="The two do not go together; ask their vendors.")
+    raise Refused(f"{here} /{place} is there already and not a plugin's",
+                  hint="Move that file away if it is not needed.")
+
+
+def read_source(wanted: Wanted, source: str, ctx: Context) -> bytes:
+    """Return the source's content; a link would show what it points to, so it is refused."""
+    entry = read_entry(ctx.root, source)
+    if entry is None or entry.kind != "file" or entry.content is None:
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were installed"
+            " that is no regular file",
+            hint="Its vendor has to name the file itself as the source.")
+    return entry.content
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    missing = []
+    while folder != root and not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir()
+        os.chmod(path, 0o755)  # whatever the umask

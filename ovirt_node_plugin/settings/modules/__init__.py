@@ -1,0 +1,1 @@
+"""Kernel modules that are loaded at boot, and their index."""

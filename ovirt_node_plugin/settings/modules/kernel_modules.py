@@ -1,0 +1,147 @@
+"""Kernel modules: loaded at boot, given options, or kept from loading by an alias.
+
+By files of modules-load.d(5) and modprobe.d(5), one for each plugin, module and
+effect, so that undoing one touches no other.
+"""
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
+
+from ...errors import CommandError
+from ...plugin.settings import KernelModule, Setting
+from ...system.entries import read_entry
+from ...system.paths import resolve_inside
+from ...undo import live_log
+from ...undo.changes import Applied, Watch
+from ..kit.model import Context, Wanted, changed_since
+from ..kit.placing import place_file
+from .module_index import FILE, module_names
+
+_LOAD, _OPTIONS, _BLACKLIST = "load", "options", "blacklist"
+_LOADED, _ABSENT = "loaded", "absent"
+
+
+@dataclass(frozen=True)
+class KernelModules:
+    """The kind ``kernel-module``: key ``MODULE:EFFECT``, value ``yes`` or the options.
+
+    EFFECT is ``load``, ``options`` or ``blacklist``; MODULE has ``_`` for ``-``, which
+    to the kernel are the same (modprobe(8)).
+    """
+
+    name: str = "kernel-module"
+    shared: bool = False
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, KernelModule):
+            return ()
+        module = item.name.replace("-", "_")
+        found: List[Wanted] = []
+        if item.load:
+            found.append(Wanted(self.name, f"{module}:{_LOAD}", "yes",
+                                f"load kernel module {item.name} at boot", item,
+                                notes=_notes(module, ctx)))
+        if item.options:
+            found.append(Wanted(self.name, f"{module}:{_OPTIONS}", item.options,
+                                f"set options of kernel module {item.name}: {item.options}",
+                                item))
+        if item.blacklist:
+            found.append(Wanted(self.name, f"{module}:{_BLACKLIST}", "yes",
+                                f"blacklist kernel module {item.name}", item))
+        return found
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Nothing can be wrong: the files have names of their own, folders are made."""
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        module, effect = _split(wanted.key)
+        its_module, its_effect = _split(other.key)
+        if module != its_module:
+            return False
+        if effect == its_effect:
+            return wanted.value != other.value
+        return {effect, its_effect} == {_LOAD, _BLACKLIST}
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        folder, name = _place(wanted.key, ctx)
+        there = read_entry(ctx.root, f"{folder}/{name}", content=False)
+        return "absent" if there is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(*_place(wanted.key, ctx)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        place_file(ctx.root, *_place(wanted.key, ctx), _content(wanted, ctx.plugin), mode=0o644)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        problems = changed_since(applied, ctx)
+        loaded = live_log.states(applied.outcome).get(live_log.LEFT) == _LOADED
+        if ctx.live and loaded and self.running(applied.key, ctx) == _ABSENT:
+            problems += (f"kernel module {_split(applied.key)[0]} is not loaded",)
+        return problems
+
+    def goal(self, key: str, value: str) -> str:
+        return _LOADED if _split(key)[1] == _LOAD else ""
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        return _LOADED if (ctx.root / "sys/module" / _split(key)[0]).is_dir() else _ABSENT
+
+    def doing(self, key: str, state: str) -> str:
+        return f"{'load' if state == _LOADED else 'unload'} kernel module {_split(key)[0]}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        ctx.run(["modprobe", *(["--remove"] if state == _ABSENT else []), "--", _split(key)[0]])
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        """Unload it; a module that is in use stays until the next boot."""
+        try:
+            self.bring(key, was, ctx)
+        except CommandError as exc:
+            return (f"kernel module {_split(key)[0]} stays until the next boot: {exc.message}",)
+        return ()
+
+
+KIND = KernelModules()
+
+
+def _notes(module: str, ctx: Context) -> Tuple[str, ...]:
+    """Tell a module that is nowhere; modules-load.d(5) takes aliases as well."""
+    folder = resolve_inside(ctx.root, "lib/modules")
+    versions = os.listdir(folder) if folder.is_dir() else ()
+    brought = (FILE.search(path) for path in ctx.files)
+    if any(match and match.group(1).replace("-", "_") == module for match in brought) or any(
+            module in module_names(version, ctx.root) for version in versions):
+        return ()
+    return (f"neither the packages nor a kernel of the root have a module {module}: nothing is"
+            " loaded unless it is an alias, or a scriptlet makes it",)
+
+
+def _split(key: str) -> Tuple[str, str]:
+    module, _, effect = key.partition(":")
+    return module, effect
+
+
+def _place(key: str, ctx: Context) -> Tuple[str, str]:
+    """Return folder and file name.
+
+    Two plugins never share one: a module has neither ``-`` nor ``.`` here, so the
+    last ``-`` of the name is where it begins.
+    """
+    module, effect = _split(key)
+    stem = f"node-plugin-{ctx.plugin}-{module}"
+    if effect == _LOAD:
+        return "etc/modules-load.d", f"{stem}.conf"
+    if effect == _OPTIONS:
+        return "etc/modprobe.d", f"{stem}.conf"
+    return "etc/modprobe.d", f"{stem}.{_BLACKLIST}.conf"
+
+
+def _content(wanted: Wanted, plugin: str) -> bytes:
+    module, effect = _split(wanted.key)
+    line = {_LOAD: module, _OPTIONS: f"options {module} {wanted.value}",
+            _BLACKLIST: f"blacklist {module}"}[effect]
+    text = f"# Of the Node plugin {plugin}; dnf node-plugin remove takes it away.\n{line}\n"
+    return text.encode()

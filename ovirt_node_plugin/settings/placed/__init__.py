@@ -1,0 +1,1 @@
+"""Files that are put in a place, persistent paths and files left out."""

@@ -1,0 +1,115 @@
+"""Paths of a plugin whose content is to outlive a replacement of the image.
+
+Each is a line in a file of its own in /etc/statetab.d, the way of RHEL and Fedora: with
+a read-only or temporary root, the boot script of readonly-root (of initscripts, or the
+package of that name) copies every path named there to the state partition once and
+mounts it from there ever after; lines that begin with # it passes over. rwtab.d, its
+neighbour, is for what is to be writable and lost. On any other system nothing reads the
+folder, so whoever else persists may go by it, or by the record: imgbased keeps /etc and
+/var by itself, and has to be told of the rest.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence, Tuple
+
+from ...errors import Refused
+from ...plugin.settings import PersistentPath, Setting
+from ...system.entries import read_entry
+from ...system.paths import is_inside_any, real_places, resolve_inside
+from ...undo.changes import Applied, Watch
+from ..kit.model import Context, Wanted, changed_since
+from ..kit.placing import place_file
+
+_FOLDER = "etc/statetab.d"
+_MODE = 0o644
+# Of the whole system: others than the plugin keep theirs there.
+_TOPS = frozenset((
+    "etc", "home", "opt", "root", "srv", "usr", "var", "boot", "etc/systemd", "etc/systemd/system",
+    "etc/pki", "etc/selinux", "etc/sysconfig", "var/cache", "var/crash", "var/lib", "var/lock",
+    "var/log", "var/opt", "var/run", "var/spool", "var/tmp", "var/home", "var/roothome",
+    "var/srv"))
+# This tool's own: what it knows of all plugins, and whom it trusts.
+_TOOL = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d", "etc/ovirt-node-plugin")
+
+
+@dataclass(frozen=True)
+class PersistentPaths:
+    """The kind ``persistent-path``: key the absolute path, value ``yes``."""
+
+    name: str = "persistent-path"
+    shared: bool = False
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, PersistentPath):
+            return ()
+        path = item.path
+        known = _is_there(path, ctx) or ctx.brings(path) is not None or any(
+            file.startswith(f"{path}/") for file in ctx.files)
+        notes = () if known else (
+            f"{path} has to be made by a scriptlet: neither the packages nor the root have it",)
+        return (Wanted(self.name, path, "yes", f"keep {path} over new images", item,
+                       notes=notes),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse what is not the plugin's; packages and scriptlets may make the path yet."""
+        _refuse_others(wanted, ctx)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return False  # both may keep it: each has a file of its own
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        there = read_entry(ctx.root, "/".join(_place(wanted.key, ctx)), content=False)
+        return "absent" if there is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(*_place(wanted.key, ctx)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        """Write the file. Raises Refused if nothing made the path, or a link elsewhere."""
+        if not _is_there(wanted.key, ctx):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were"
+                " installed there is no such file or folder",
+                hint="Its vendor has to have a package make it, or correct the path.")
+        _refuse_others(wanted, ctx)
+        text = (f"# Of the Node plugin {ctx.plugin}; dnf node-plugin remove takes it away.\n"
+                f"{wanted.key}\n")
+        place_file(ctx.root, *_place(wanted.key, ctx), text.encode(), mode=_MODE)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        gone = () if _is_there(applied.key, ctx) else (f"{applied.key}, to be kept, is missing",)
+        return (*changed_since(applied, ctx), *gone)
+
+
+KIND = PersistentPaths()
+
+
+def _is_there(path: str, ctx: Context) -> bool:
+    return resolve_inside(ctx.root, path).exists()
+
+
+def _refuse_others(wanted: Wanted, ctx: Context) -> None:
+    """Raise Refused for a path, or where a link in it leads, that is not the plugin's own."""
+    resolve_inside(ctx.root, wanted.key)  # refuses a circle of links
+    tops, tool = real_places(ctx.root, _TOPS), real_places(ctx.root, _TOOL)
+    for path in real_places(ctx.root, [wanted.key.strip("/")]):
+        owner = ctx.facts.owner(path) if ctx.brings(path) is None else ""
+        if path in tops or is_inside_any(path, tool):
+            owner = "the system"
+        if owner:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but {owner} has /{path}",
+                hint="Its vendor has to name a path of the plugin's own, such as"
+                     " /var/lib/NAME.")
+
+
+def _place(path: str, ctx: Context) -> Tuple[str, str]:
+    """Return folder and file name, one for each plugin and path.
+
+    No plugin's name has ``=`` and no path of the schema ``,``; with the suffix no name ends
+    like those of copies, such as .bak and .old, which readonly-root passes over.
+    """
+    stem = path.strip("/").replace("/", ",")
+    return _FOLDER, f"node-plugin-{ctx.plugin}={stem}.state"

@@ -1,0 +1,174 @@
+"""Files that a plugin brings, switched on by a copy in a drop-in folder of the system.
+
+One way for udev rules, multipath sections, tmpfiles, logrotate and drop-ins of units:
+``PLACEMENTS`` says where each goes, and which checker reads the copy.
+
+Checkers: udevadm(8) verify, of systemd 255 and later, and systemd-tmpfiles(8), which is
+given an empty root of its own to read the file in, and told to act on nothing. Others would
+refuse what is right: ``logrotate --debug`` wants the users and logs of the machine that
+runs, ``multipath -t`` prints that machine's own configuration, ``systemd-analyze verify``
+loads a unit with all that it depends on and misses their programs.
+"""
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional, Sequence, Tuple
+
+from ...errors import CommandError, Refused
+from ...plugin.settings import PlacedFile, Setting
+from ...system.entries import read_entry
+from ...system.paths import resolve_inside
+from ...undo.changes import Applied, Watch
+from ..kit.model import Context, Wanted, changed_since
+from ..kit.placing import check_place, check_source, place_file, read_source
+from ..services.unit_links import find_unit
+from . import tmpfiles
+
+Checker = Callable[[Context, str, bytes], None]
+
+_MODE = 0o644
+# udevadm verify came with 254; by 255 it can be told to pass over style, which is no
+# reason to refuse what works.
+_UDEV_VERIFIES = 255
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where files of one kind go.
+
+    ``folder`` is relative to the root, with ``{unit}`` for a drop-in's; ``what`` is for
+    people; ``checker`` gets the copy's path and its content, and raises CommandError if it
+    is wrong; ``program`` is what it cannot do without.
+    """
+
+    kind: str
+    folder: str
+    what: str
+    checker: Optional[Checker] = None
+    program: str = ""
+
+
+@dataclass(frozen=True)
+class PlacedFiles:
+    """A kind named as its element: key ``NAME`` or ``UNIT/NAME``, value the source's path."""
+
+    placement: Placement
+    shared: bool = False
+    derived: bool = False
+
+    @property
+    def name(self) -> str:
+        """The kind's name."""
+        return self.placement.kind
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, PlacedFile) or item.element != self.name:
+            return ()
+        key = f"{item.unit}/{item.name}" if item.unit else item.name
+        return (Wanted(self.name, key, item.source,
+                       f"install {self.placement.what} {key} from {item.source}", item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a source that the packages lack, a file that is there, an unknown unit."""
+        unit = wanted.key.partition("/")[0] if "/" in wanted.key else ""
+        if unit and find_unit(unit, ctx) is None:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but there is no unit {unit} in"
+                " the root or in the plugin's packages",
+                hint="Its vendor has to correct the name, or limit the setting by <when>.")
+        check_source(wanted, wanted.value, ctx)
+        if self.placement.program:
+            ctx.run([self.placement.program, "--version"])
+        check_place(wanted, "/".join(self._place(wanted.key)), ctx, mine=mine)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        there = read_entry(ctx.root, "/".join(self._place(wanted.key)), content=False)
+        return "absent" if there is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(*self._place(wanted.key)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        data = read_source(wanted, wanted.value, ctx)
+        folder, name = self._place(wanted.key)
+        place_file(ctx.root, folder, name, data, mode=_MODE)
+        if self.placement.checker is not None:
+            try:
+                self.placement.checker(ctx, f"{folder}/{name}", data)
+            except CommandError as exc:
+                if exc.returncode is None:  # it is missing
+                    raise
+                raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the system's own"
+                              f" checker refuses that file: {exc.message}",
+                              hint="Its vendor has to correct it.") from exc
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return changed_since(applied, ctx)
+
+    def goal(self, key: str, value: str) -> str:
+        return tmpfiles.CREATED if self.name == tmpfiles.KIND else ""
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        return tmpfiles.state("/".join(self._place(key)), ctx)
+
+    def doing(self, key: str, state: str) -> str:
+        verb = "create" if state == tmpfiles.CREATED else "remove"
+        return f"{verb} what tmpfiles configuration {key} describes"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        tmpfiles.create("/".join(self._place(key)), ctx)
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        return tmpfiles.remove(was, ctx)
+
+    def _place(self, key: str) -> Tuple[str, str]:
+        unit, slash, name = key.rpartition("/")
+        return self.placement.folder.format(unit=unit), name if slash else key
+
+
+def _check_udev_rules(ctx: Context, path: str, data: bytes) -> None:
+    if _udev_version(ctx) >= _UDEV_VERIFIES:
+        # names of users: those of the root are not this machine's
+        ctx.run(["udevadm", "verify", "--resolve-names=never", "--no-summary", "--no-style",
+                 resolve_inside(ctx.root, path)])
+
+
+def _udev_version(ctx: Context) -> int:
+    """Return the version of this machine's udevadm, 0 if it has none."""
+    try:
+        said = ctx.run(["udevadm", "--version"])
+    except CommandError as exc:
+        if exc.returncode is not None:
+            raise
+        return 0
+    found = re.match(r"\s*(\d+)", said)
+    return int(found.group(1)) if found else 0
+
+
+def _check_tmpfiles(ctx: Context, path: str, data: bytes) -> None:
+    """Have every line read, and none done.
+
+    No path is below the prefix, a name of chance that its author cannot know; what were
+    done all the same would be in a folder that goes. The content goes in by standard
+    input: with ``--root`` versions differ in where they look for a file that is named.
+    """
+    with tempfile.TemporaryDirectory(prefix="node-plugin-") as empty:
+        ctx.run(["systemd-tmpfiles", f"--root={empty}", "--create",
+                 f"--prefix=/{Path(empty).name}", "-"], stdin=data)
+
+
+PLACEMENTS = (
+    Placement("udev-rules", "etc/udev/rules.d", "udev rules", _check_udev_rules),
+    Placement("multipath-config", "etc/multipath/conf.d", "multipath configuration"),
+    Placement("tmpfiles", "etc/tmpfiles.d", "tmpfiles configuration", _check_tmpfiles,
+              "systemd-tmpfiles"),
+    Placement("logrotate", "etc/logrotate.d", "logrotate configuration"),
+    Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in"),
+)
+KINDS: Tuple[PlacedFiles, ...] = tuple(PlacedFiles(placement) for placement in PLACEMENTS)

@@ -1,0 +1,73 @@
+"""Files and folders that tmpfiles.d(5) describes, made now and taken away again."""
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import urllib.parse
+from typing import Iterator, List, Optional, Sequence
+
+from ...system.entries import read_entry
+from ..kit.model import Context
+
+KIND = "tmpfiles"
+CREATED = "created"
+# The types that make their path; one with "!" does so at boot only.
+_MAKING = frozenset("fFdDvqQpLcbC")
+
+
+def state(place: str, ctx: Context) -> Optional[str]:
+    """Return ``created``, or the paths that a configuration would make and are not there.
+
+    ``place`` is the configuration, relative to the root; None if there is none. The
+    paths are quoted, with a comma between any two; those with specifiers are passed over.
+    """
+    entry = read_entry(ctx.root, place)
+    if entry is None:
+        return None
+    missing: List[str] = []
+    for path in _paths((entry.content or b"").decode(errors="replace")):
+        parts = path.strip("/").split("/")
+        for count in range(1, len(parts) + 1):
+            name = "/" + "/".join(parts[:count])
+            if not os.path.lexists(ctx.root / name[1:]) and name not in missing:
+                missing.append(name)
+    return ",".join(urllib.parse.quote(name) for name in missing) or CREATED
+
+
+def create(place: str, ctx: Context) -> None:
+    """Make what a configuration describes."""
+    ctx.run(["systemd-tmpfiles", "--create", f"/{place}"])
+
+
+def remove(was: str, ctx: Context) -> Sequence[str]:
+    """Take away the paths ``was``, as ``state`` gave them; return lines on what stays.
+
+    Files and folders with something in them stay: that is somebody's data.
+    """
+    notes: List[str] = []
+    for name in reversed(was.split(",") if was != CREATED else []):
+        path = ctx.root / urllib.parse.unquote(name)[1:]
+        with contextlib.suppress(FileNotFoundError):
+            found = os.lstat(path)
+            try:
+                if stat.S_ISDIR(found.st_mode):
+                    os.rmdir(path)
+                elif stat.S_ISREG(found.st_mode) and found.st_size:
+                    notes.append(f"{path} is left: it is not empty")
+                else:
+                    os.unlink(path)
+            except OSError as exc:
+                notes.append(f"{path} is left: {exc.strerror}")
+    return notes
+
+
+def _paths(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        words = line.split(None, 2)
+        if len(words) < 2 or words[0].startswith("#"):
+            continue
+        kind, path = words[0], words[1].strip("\"'")
+        if kind[0] in _MAKING and "!" not in kind and path.startswith("/") and "%" not in path \
+                and ".." not in path.split("/"):
+            yield path

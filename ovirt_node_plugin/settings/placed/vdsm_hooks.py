@@ -1,0 +1,69 @@
+"""VDSM hooks: files of a plugin, copied to where VDSM runs them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence, Tuple
+
+from ...errors import Refused
+from ...plugin.settings import Setting, VdsmHook
+from ...system.entries import read_entry
+from ...system.paths import resolve_inside
+from ...undo.changes import Applied, Watch
+from ..kit.model import HOOKS, Context, Wanted, changed_since
+from ..kit.placing import check_place, check_source, place_file, read_source
+
+_MODE = 0o755
+
+
+@dataclass(frozen=True)
+class VdsmHooks:
+    """The kind ``vdsm-hook``: key ``POINT/NN_NAME``, value the source's absolute path."""
+
+    name: str = "vdsm-hook"
+    shared: bool = False
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, VdsmHook):
+            return ()
+        key = f"{item.point}/{item.order:02d}_{item.name}"
+        return (Wanted(self.name, key, item.source,
+                       f"install VDSM hook {key} from {item.source}", item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse where VDSM is not, a source that the packages lack, a hook that is there."""
+        if not resolve_inside(ctx.root, HOOKS).is_dir() and not _brings_hooks(ctx):
+            raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
+                          f" VDSM: /{HOOKS} is not there",
+                          hint="This plugin is for oVirt Nodes and hosts; install vdsm first.")
+        check_source(wanted, wanted.value, ctx)
+        check_place(wanted, f"{HOOKS}/{wanted.key}", ctx, mine=mine)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        there = read_entry(ctx.root, f"{HOOKS}/{wanted.key}", content=False)
+        return "absent" if there is None else "present"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(*_place(wanted.key)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        place_file(ctx.root, *_place(wanted.key), read_source(wanted, wanted.value, ctx),
+                   mode=_MODE)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return changed_since(applied, ctx)
+
+
+KIND = VdsmHooks()
+
+
+def _place(key: str) -> Tuple[str, str]:
+    point, _, name = key.partition("/")
+    return f"{HOOKS}/{point}", name
+
+
+def _brings_hooks(ctx: Context) -> bool:
+    return any(path.startswith(f"/{HOOKS}/") for path in ctx.files)

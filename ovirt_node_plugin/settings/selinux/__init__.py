@@ -1,0 +1,1 @@
+"""SELinux booleans, file contexts, ports and policy modules."""

@@ -1,0 +1,212 @@
+"""What plugins want of the SELinux policy: booleans, types of ports and files, modules.
+
+These kinds change no file: what all plugins want together is put into the policy's store
+by the kind ``selinux-policy``. Two plugins that want the same of one thing share it.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Sequence
+
+from ...errors import Refused
+from ...plugin.settings import (
+    SelinuxBoolean,
+    SelinuxFileContext,
+    SelinuxModule,
+    SelinuxPort,
+    Setting,
+)
+from ...undo import live_log
+from ...undo.changes import Applied, Change, Watch
+from ..kit.model import Context, Taker, Wanted
+from ..kit.placing import check_source
+from . import selinux_labels, selinux_store
+from .selinux_store import BOOLEAN, CONTEXT, MODULE, PORT, Store
+
+_OFF_NOTE = ("SELinux is switched off by /etc/selinux/config in this root: its settings take"
+             " effect when it is switched on")
+
+
+@dataclass(frozen=True)
+class SelinuxKind:
+    """What the four kinds have in common."""
+
+    name: str
+    what: str
+    shared: bool = True
+    derived: bool = False
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Nothing here: the kind ``selinux-policy`` checks all of them together."""
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key and wanted.value != other.value
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return self._local(wanted.key, ctx) or "absent"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return ()
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        """Nothing to do here: see the kind ``selinux-policy``."""
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        there = self._local(applied.key, ctx)
+        if there is None:
+            return (f"SELinux {self.what} {applied.key} is no longer set",)
+        if there != applied.value and there != _real(applied.value, ctx):
+            return (f"SELinux {self.what} {applied.key} is {there}, not {applied.value}",)
+        return ()
+
+    def _local(self, key: str, ctx: Context) -> Optional[str]:
+        return selinux_store.find(ctx.root).local(self.what).get(key)
+
+    def _wanted(self, key: str, value: str, text: str, item: Setting, ctx: Context) -> Wanted:
+        there = self._local(key, ctx)
+        if there is not None and there != value:
+            text += f" (now {there})"
+        notes = (_OFF_NOTE,) if selinux_store.is_disabled(ctx.root) else ()
+        return Wanted(self.name, key, value, text, item, notes=notes)
+
+
+class Booleans(SelinuxKind):
+    """The kind ``selinux-boolean``: key its name, value ``on`` or ``off``."""
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, SelinuxBoolean):
+            return ()
+        return (self._wanted(item.name, item.value, f"switch SELinux boolean {item.name}"
+                             f" {item.value}", item, ctx),)
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        """Return what the policy makes of it, with or without a local value."""
+        policy = _store(ctx).compiled()
+        return policy.boolean(wanted.key) if policy is not None else ""
+
+    def goal(self, key: str, value: str) -> str:
+        return value
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        # getsebool(8): "NAME --> on"; it fails where SELinux does not run
+        said = ctx.run(["getsebool", key], ok=range(256)).split()
+        return said[2] if len(said) > 2 and said[2] in ("on", "off") else None
+
+    def doing(self, key: str, state: str) -> str:
+        return f"switch SELinux boolean {key} {state}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        ctx.run(["setsebool", key, state])
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        if self.running(key, ctx) is not None:  # it may have gone with its module
+            self.bring(key, was, ctx)
+        return ()
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        """Note how the system runs: semanage switches it too when it writes the store."""
+        was = self.running(wanted.key, ctx) if ctx.live else None
+        if was not in (None, wanted.value):
+            live_log.write_deed(ctx.root, live_log.Deed(self.name, wanted.key, was or ""))
+
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+        was = self.running(wanted.key, ctx) if ctx.live else None
+        return live_log.words(was=was) if was is not None else ""
+
+    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+        return None
+
+
+class Ports(SelinuxKind):
+    """The kind ``selinux-port``: key ``tcp/80`` or ``tcp/80-90``, value the type."""
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, SelinuxPort):
+            return ()
+        low, _, high = item.port.partition("-")
+        key = selinux_store.port_key(item.protocol, low, high)
+        value = _real(item.type, ctx)
+        return (self._wanted(key, value, f"give port {key} the SELinux type {value}", item,
+                             ctx),)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        """Say if they share a port: semanage takes none twice, but in the very same range."""
+        return (wanted.key, wanted.value) != (other.key, other.value) and selinux_store.overlap(
+            wanted.key, other.key)
+
+
+class FileContexts(SelinuxKind):
+    """The kind ``selinux-file-context``: key ``REGEX`` or ``REGEX#FILE-TYPE``, value the type."""
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, SelinuxFileContext):
+            return ()
+        key = selinux_store.context_key(item.path, item.file_type)
+        value = _real(item.type, ctx)
+        which = f" ({item.file_type})" if item.file_type else ""
+        return (self._wanted(key, value, f"give files {item.path}{which} the SELinux type"
+                             f" {value}", item, ctx),)
+
+    def goal(self, key: str, value: str) -> str:
+        return "labelled"
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        return "otherwise" if selinux_labels.wrong([key], ctx) else "labelled"
+
+    def doing(self, key: str, state: str) -> str:
+        return f"label the files {selinux_store.context_of(key)[0]}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        selinux_labels.restore([key], ctx)
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        self.bring(key, was, ctx)  # as the policy says by then
+        return ()
+
+
+class Modules(SelinuxKind):
+    """The kind ``selinux-module``: key its name, value its file's absolute path."""
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, SelinuxModule):
+            return ()
+        return (Wanted(self.name, item.name, item.source,
+                       f"put SELinux module {item.name} of {item.source} into the policy", item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a file that the packages lack, and a module of that name that is there."""
+        check_source(wanted, wanted.value, ctx)
+        there = _store(ctx).priorities(wanted.key)
+        if there and not mine:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but the policy has a module of"
+                f" that name, at priority {' and '.join(there)}",
+                hint="Its vendor has to give it a name of its own.")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return "absent" if _store(ctx).module(wanted.key) is None else "present"
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        store = _store(ctx)
+        if store.module(applied.key) is None:
+            return (f"SELinux module {applied.key} is no longer in the policy",)
+        if store.is_off(applied.key):
+            return (f"SELinux module {applied.key} is switched off",)
+        return ()
+
+
+KINDS = (Modules("selinux-module", MODULE, shared=False), Booleans("selinux-boolean", BOOLEAN),
+         Ports("selinux-port", PORT), FileContexts("selinux-file-context", CONTEXT))
+
+
+def _store(ctx: Context) -> Store:
+    return selinux_store.find(ctx.root)
+
+
+def _real(name: str, ctx: Context) -> str:
+    """Return the name that a type has in the root's policy, which may know it as an alias."""
+    policy = _store(ctx).compiled()
+    return policy.type(name) or name if policy is not None else name

@@ -1,0 +1,84 @@
+"""Labels of files where SELinux runs, after what the policy says of them changed.
+
+An image's files are labelled when the image is made, or when it first boots.
+"""
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence
+
+from ...system.paths import resolve_inside
+from ..kit.model import Context
+from . import selinux_store
+
+_PLAIN = re.compile(r"(?:[A-Za-z0-9/_@%,~=:-]|\\[.+^$*?()|{}\[\]\\-])*")
+
+
+_LABEL = "security.selinux"
+
+
+def wrong(keys: Sequence[str], ctx: Context) -> bool:
+    """Say if a file of these contexts is labelled otherwise than the policy says."""
+    places = _places(keys, ctx.root)
+    return bool(places) and bool(ctx.run(["restorecon", "-n", "-v", "-R", "--", *places]).strip())
+
+
+def restore(keys: Sequence[str], ctx: Context) -> None:
+    """Label all files of these contexts as the policy says."""
+    places = _places(keys, ctx.root)
+    if places:
+        ctx.run(["restorecon", "-R", "--", *places])
+
+
+@contextlib.contextmanager
+def kept(folders: Sequence[Path]) -> Iterator[None]:
+    """Keep the labels in ``folders``, whose files programs write anew meanwhile.
+
+    A kernel without SELinux gives new files no label. One that has none at the end gets the
+    label that its path had before; a new path gets that of its folder.
+    """
+    before = {path: _label(path) for folder in folders for path in _tree(folder)}
+    yield
+    if not any(before.values()):
+        return
+    labels: Dict[Path, Optional[bytes]] = {}
+    for path in (one for folder in folders for one in _tree(folder)):
+        label = _label(path)
+        if label is None:
+            label = before.get(path) or labels.get(path.parent)
+            if label is not None:
+                os.setxattr(path, _LABEL, label, follow_symlinks=False)
+        labels[path] = label
+
+
+def _tree(folder: Path) -> Iterator[Path]:
+    """Yield a folder and all that is in it, each folder before what is in it."""
+    yield folder
+    for above, folders, files in os.walk(folder):
+        yield from (Path(above, name) for name in (*folders, *files))
+
+
+def _label(path: Path) -> Optional[bytes]:
+    try:
+        return os.getxattr(path, _LABEL, follow_symlinks=False)
+    except OSError:  # it has none, or its filesystem has no labels
+        return None
+
+
+def _places(keys: Sequence[str], root: Path) -> List[Path]:
+    """Return what is there of regular expressions, as far as they begin with plain names."""
+    found: List[Path] = []
+    for key in keys:
+        regex = selinux_store.context_of(key)[0]
+        match = _PLAIN.match(regex)
+        end = match.end() if match else 0
+        folder, _, name = re.sub(r"\\(.)", r"\1", regex[:end]).rpartition("/")
+        where = resolve_inside(root, folder)
+        whole = end == len(regex) or regex[end] == "("
+        if where.is_dir():
+            found += [where / one.name for one in sorted(where.iterdir())
+                      if (one.name == name if whole else one.name.startswith(name))]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,332 @@
+"""The SELinux policy, made again by the root's own semanage(8) and semodule(8).
+
+No descriptor asks for it: booleans, port types, file contexts and modules of plugins do,
+and all of one plugin are put in by one call of either program, for each makes the policy
+again. They run in the root and load nothing; a running system reads the policy again when
+all of it is there. What the store held before is not kept, but for the small files of
+local values: what a plugin put in is taken out again, and then the policy made from the
+whole store, which gives the same bytes as before.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+
+from ...errors import Refused
+from ...plugin.settings import Setting
+from ...system.entries import Entry, read_entry
+from ...system.paths import resolve_inside
+from ...undo.changes import Applied, Change, Watch, put_back
+from ..kit.model import Context, Remnant, Wanted
+from . import selinux_labels, selinux_store
+from .selinux_store import (
+    BOOLEAN,
+    CONTEXT,
+    LOCAL,
+    MODULE,
+    PORT,
+    PRIORITY,
+    Rule,
+    Store,
+    decode,
+    overlap,
+)
+
+_KEY = "store"
+_PROGRAMS = {"semanage": "policycoreutils-python-utils", "semodule": "policycoreutils"}
+_FOLDERS = ("usr/sbin", "sbin", "usr/bin", "bin")
+_KINDS = {f"selinux-{what}": what for what in (BOOLEAN, PORT, CONTEXT, MODULE)}
+# semanage-fcontext(8), -f
+_LETTERS = {"": "a", "regular": "f", "directory": "d", "character-device": "c",
+            "block-device": "b", "socket": "s", "symlink": "l", "pipe": "p"}
+Bases = Mapping[str, Optional[Entry]]
+_LOCAL_CONTEXTS = ("file_contexts.local", "file_contexts.local.bin")
+
+
+@dataclass(frozen=True)
+class SelinuxPolicy:
+    """The kind ``selinux-policy``: key ``store``, value the plugin's rules as codes."""
+
+    name: str = "selinux-policy"
+    shared: bool = True
+    derived: bool = True
+    merged: bool = True
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        return ()
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a root without a store or its programs, and what the policy does not know."""
+        store = _store(wanted, ctx)
+        rules = decode(wanted.value)
+        if not any(rule.what == MODULE for rule in rules):
+            _refuse_unknown(wanted, rules, store, ctx)
+        if not mine:
+            _refuse_overlaps(rules, store, ctx)
+        for rule in rules:
+            regex = selinux_store.context_of(rule.key)[0]
+            same = store.equivalent(regex) if rule.what == CONTEXT else None
+            if same:
+                raise Refused(
+                    f"plugin {ctx.plugin} wants a SELinux file context for {regex}, but the"
+                    f" root's policy knows {same[0]} as {same[1]} only",
+                    hint=f"Its vendor has to write {same[1]}{regex[len(same[0]):]}.")
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return False
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        store = selinux_store.find(ctx.root)
+        return store.policy if _is_there(store) else "absent"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        """Return the small files: they say what was there, the large ones follow from them."""
+        store = selinux_store.find(ctx.root)
+        if not _is_there(store):
+            return ()
+        return (*(Watch(store.active, name) for name in (*LOCAL.values(), "commit_num")),
+                Watch(f"{store.active}/modules", PRIORITY),
+                Watch(f"{selinux_store.STORES}/{store.policy}", "semanage.*.LOCK"),
+                *(Watch(f"{store.made}/contexts/files", name) for name in _LOCAL_CONTEXTS))
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        store, rules = _store(wanted, ctx), decode(wanted.value)
+        missing = [rule for rule in rules if rule.what == MODULE and not _is_in(rule, store)]
+        with selinux_labels.kept(_written(store)):
+            if missing:
+                _semodule(ctx, *(word for rule in missing for word in ("-i", rule.value)),
+                          priority=True)
+            _semanage(ctx, _adding(rules, store, ctx))
+        left = [rule.key for rule in rules if not _is_in(rule, store)]
+        if left:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but the store did not take in"
+                f" {', '.join(left)}", hint="A module's name has to be the one in its file.")
+
+    def remake(self, last: Remnant, ctx: Context) -> None:
+        """Take out what nobody wants any more; put back what was there before."""
+        store = selinux_store.find(ctx.root)
+        kept = [rule for codes in last.kept for rule in decode(codes)]
+        known = {rule.about for rule in kept}
+        gone = {rule.about: rule for codes in last.gone for rule in decode(codes)
+                if rule.about not in known}
+        rules = tuple(gone.values())
+        with selinux_labels.kept(_written(store)):
+            changed = _take_out(rules, last.bases, store, ctx, all_gone=not kept)
+            if not kept:
+                _restore(last.bases, store, ctx)
+        if ctx.live and changed:
+            selinux_labels.restore([rule.key for rule in gone.values()
+                                    if rule.what == CONTEXT], ctx)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        return ()  # each kind of rule looks for its own
+
+
+KIND = SelinuxPolicy()
+
+
+def implied(wanted: Sequence[Wanted]) -> Tuple[Wanted, ...]:
+    """Return the policy that SELinux settings among ``wanted`` make necessary."""
+    rules = [Rule(_KINDS[one.kind], one.key, one.value) for one in wanted if one.kind in _KINDS]
+    if not rules:
+        return ()
+    return (Wanted(KIND.name, _KEY, " ".join(rule.code for rule in rules),
+                   "make the SELinux policy again", None),)
+
+
+def _store(wanted: Wanted, ctx: Context) -> Store:
+    """Return the root's store. Raises Refused, naming what is missing."""
+    store = selinux_store.find(ctx.root)
+    here = f"plugin {ctx.plugin} has SELinux settings, but the root {ctx.root}"
+    if not _is_there(store):
+        what = f"no policy store /{store.active}" if store.policy else (
+            "no SELINUXTYPE in /etc/selinux/config")
+        raise Refused(f"{here} has {what}", hint="Its package of a policy, such as"
+                      " selinux-policy-targeted, has to be there first.")
+    for program, package in _PROGRAMS.items():
+        if not any(resolve_inside(ctx.root, f"{folder}/{program}").is_file()
+                   for folder in _FOLDERS):
+            raise Refused(f"{here} has no {program}",
+                          hint=f"Its package {package} has to be there first.")
+    if store.compiled() is None:
+        raise Refused(f"{here} has no compiled policy in /{store.made}/policy",
+                      hint="Have the root's own semodule -B make it.")
+    return store
+
+
+def _is_there(store: Store) -> bool:
+    return bool(store.policy) and resolve_inside(store.root, store.active).is_dir()
+
+
+def _refuse_unknown(wanted: Wanted, rules: Sequence[Rule], store: Store, ctx: Context) -> None:
+    """Refuse names that the policy lacks; a module of the plugin's might bring them."""
+    policy = store.compiled()
+    for rule in rules:
+        name = rule.key if rule.what == BOOLEAN else rule.value
+        if policy is None or (policy.boolean(name) if rule.what == BOOLEAN
+                              else policy.type(name)):
+            continue
+        what = "boolean" if rule.what == BOOLEAN else "type"
+        raise Refused(
+            f"plugin {ctx.plugin} wants the SELinux {rule.what} {rule.key} to be {rule.value},"
+            f" but the root's policy has no {what} {name}",
+            hint="Its vendor has to correct the name, or bring it in a <selinux-module>.")
+
+
+def _refuse_overlaps(rules: Sequence[Rule], store: Store, ctx: Context) -> None:
+    """Refuse ports that share some with an administrator's: semanage refuses these too."""
+    for rule in rules:
+        for key in store.local(PORT) if rule.what == PORT else ():
+            if key != rule.key and overlap(key, rule.key):
+                raise Refused(
+                    f"plugin {ctx.plugin} wants the SELinux port {rule.key} to be {rule.value},"
+                    f" but {key} has a type of its own in the root already",
+                    hint="Local port types of SELinux must not overlap. semanage port -l -C"
+                         " lists them.")
+
+
+def _is_in(rule: Rule, store: Store) -> bool:
+    """Say if the store holds a rule as it is wanted."""
+    if rule.what != MODULE:
+        there = store.local(rule.what).get(rule.key)
+        return there is not None and there in (rule.value, _real(rule, store))
+    module, source = store.module(rule.key), read_entry(store.root, rule.value)
+    return (module is not None and source is not None and source.content is not None
+            and module == selinux_store.unpacked(source.content))
+
+
+def _real(rule: Rule, store: Store) -> str:
+    """Return the value as semanage writes it: with a type's own name, not an alias."""
+    policy = store.compiled() if rule.what in (PORT, CONTEXT) else None
+    return policy.type(rule.value) or rule.value if policy is not None else rule.value
+
+
+def _adding(rules: Sequence[Rule], store: Store, ctx: Context) -> List[str]:
+    """Return what semanage is told, to have ``rules`` in the store that are not in it."""
+    missing = [rule for rule in rules if rule.what != MODULE and not _is_in(rule, store)]
+    known: Dict[str, Mapping[str, str]] = {BOOLEAN: {}}
+    if any(rule.what == PORT for rule in missing):
+        known[PORT] = _ports(ctx)
+    if any(rule.what == CONTEXT for rule in missing):
+        known[CONTEXT] = store.contexts()
+    return [_line("-m" if rule.what == BOOLEAN or rule.key in known[rule.what] else "-a", rule)
+            for rule in missing]
+
+
+def _removing(gone: Sequence[Rule], bases: Bases, store: Store) -> List[str]:
+    """Return what semanage is told, to have local values as they were before.
+
+    What somebody changed since is left as it is.
+    """
+    lines: List[str] = []
+    for what in (PORT, CONTEXT, BOOLEAN):
+        now, before = dict(store.local(what)), _before(what, bases, store)
+        mine = [rule for rule in gone if rule.what == what
+                and now.get(rule.key) == _real(rule, store)
+                and before.get(rule.key) != now[rule.key]]
+        if what == BOOLEAN and any(rule.key not in before for rule in mine):
+            # semanage knows no other way to take one out than to take all of them out
+            for rule in mine:
+                now.pop(rule.key)
+            now.update((rule.key, before[rule.key]) for rule in mine if rule.key in before)
+            lines += ["boolean -D", *(_line("-m", Rule(what, *one)) for one in now.items())]
+            continue
+        lines += [_line("-m", Rule(what, rule.key, before[rule.key])) if rule.key in before
+                  else _line("-d", rule) for rule in mine]
+    return lines
+
+
+def _take_out(gone: Sequence[Rule], bases: Bases, store: Store, ctx: Context, *,
+              all_gone: bool) -> bool:
+    """Take rules out of the store, and return whether any was in it.
+
+    With ``all_gone`` no plugin has one any more, and the policy is made from the whole
+    store, which takes several seconds: local values that are all as before then are put
+    back first as files, where semanage would make the policy once more.
+    """
+    lines = _removing(gone, bases, store)
+    if all_gone and _leads_back(gone, bases, store):
+        put_back(ctx.root, _local_files(bases, store))
+    else:
+        _semanage(ctx, lines)
+    modules = [rule.key for rule in gone
+               if rule.what == MODULE and store.module(rule.key) is not None]
+    if modules:
+        _semodule(ctx, *(word for name in modules for word in ("-r", name)), priority=True)
+    elif lines and all_gone:
+        _semodule(ctx, "-B")
+    return bool(lines or modules)
+
+
+def _written(store: Store) -> List[Path]:
+    """Return the folders that the programs write to."""
+    return [resolve_inside(store.root, folder)
+            for folder in (f"{selinux_store.STORES}/{store.policy}", store.made)]
+
+
+def _leads_back(gone: Sequence[Rule], bases: Bases, store: Store) -> bool:
+    """Return whether all local values are as they were before, once ``gone`` are out."""
+    for what in LOCAL:
+        now, before = dict(store.local(what)), _before(what, bases, store)
+        for rule in gone:
+            if rule.what == what and now.get(rule.key) == _real(rule, store):
+                del now[rule.key]
+                now.update({rule.key: before[rule.key]} if rule.key in before else {})
+        if now != before:
+            return False
+    return True
+
+
+def _local_files(bases: Bases, store: Store) -> List[Change]:
+    """Return the store's files of local values as they were before."""
+    folder = resolve_inside(store.root, store.active).relative_to(store.root).as_posix()
+    return [Change(path, bases[path], None)
+            for path in (f"{folder}/{name}" for name in LOCAL.values()) if path in bases]
+
+
+def _before(what: str, bases: Bases, store: Store) -> Mapping[str, str]:
+    path = resolve_inside(store.root, store.active).relative_to(store.root).as_posix()
+    base = bases.get(f"{path}/{LOCAL[what]}")
+    if base is None or base.content is None:
+        return store.local(what) if f"{path}/{LOCAL[what]}" not in bases else {}
+    return selinux_store.parse(what, base.content.decode(errors="replace"))
+
+
+def _line(how: str, rule: Rule) -> str:
+    """Return one line for ``semanage import``."""
+    if rule.what == BOOLEAN:
+        return f"boolean {how} {'-1' if rule.value == 'on' else '-0'} {rule.key}"
+    of_type = "" if how == "-d" else f" -t {rule.value}"
+    if rule.what == PORT:
+        protocol, _, port = rule.key.partition("/")
+        return f"port {how}{of_type} -p {protocol} {port}"
+    regex, file_type = selinux_store.context_of(rule.key)
+    return f"fcontext {how} -f {_LETTERS[file_type]}{of_type} '{regex}'"
+
+
+def _ports(ctx: Context) -> Mapping[str, str]:
+    """Return the types of all ports by key: semanage asks for -a or -m accordingly."""
+    found: Dict[str, str] = {}
+    for line in ctx.run(["chroot", ctx.root, "semanage", "port", "-l", "-n"]).splitlines():
+        words = line.replace(",", " ").split()
+        found.update((f"{words[1]}/{port}", words[0]) for port in words[2:])
+    return found
+
+
+def _semanage(ctx: Context, lines: Sequence[str]) -> None:
+    """Carry out all lines as one transaction, after which the policy is made once."""
+    if lines:
+        ctx.run(["chroot", ctx.root, "semanage", "import", "-N"],
+                stdin="".join(f"{line}\n" for line in lines).encode())
+
+
+def _semodule(ctx: Context, *words: str, priority: bool = False) -> None:
+    ctx.run(["chroot", ctx.root, "semodule", "-n", *(["-X", PRIORITY] * priority), *words])
+
+
+def _restore(bases: Bases, store: Store, ctx: Context) -> None:
+    """Put the bytes of small files back where they say the same as before anyway."""
+    if all(store.local(what) == _before(what, bases, store) for what in LOCAL):
+        put_back(ctx.root, [Change(path, entry, None) for path, entry in bases.items()])

@@ -1,0 +1,1 @@
+"""Units of systemd, enabled and running."""

@@ -1,0 +1,182 @@
+"""Services: units enabled, disabled or masked by systemctl(1) without a running system."""
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Mapping, Optional, Sequence, Tuple
+
+from ...errors import Refused
+from ...plugin.settings import Service, Setting
+from ...system.entries import Entry, read_entry
+from ...system.paths import resolve_inside
+from ...undo.changes import Applied, Change, Watch
+from ..kit.model import Context, Wanted, leads_inside
+from . import running_units, unit_links
+from .unit_links import SEARCH, find_unit
+from .unit_links import UNITS as _UNITS
+
+_VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
+# A unit without an [Install] section: there is nothing by which it could be enabled
+_STATIC = "static"
+# What systemctl(1) is-enabled may say of a unit that is as it was asked to be.
+_ACCEPTED: Mapping[str, Tuple[str, ...]] = {
+    "enabled": ("enabled", "indirect", "alias", "generated", "linked"),
+    "disabled": ("disabled", _STATIC, "indirect", "masked"),
+    "masked": ("masked",),
+}
+
+
+@dataclass(frozen=True)
+class Services:
+    """The kind ``service``: key is the unit, value ``enabled``, ``disabled`` or ``masked``."""
+
+    name: str = "service"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, Service):
+            return ()
+        text = f"{_VERBS[item.state]} service {item.name}"
+        return (Wanted(self.name, item.name, item.state, text, item),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a unit that is nowhere, or whose links would not stay in the root."""
+        _refuse_links(ctx.root)
+        unit = wanted.key
+        if find_unit(unit, ctx) is None:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but there is no such unit in the"
+                " root or in the plugin's packages",
+                hint="Its vendor has to correct the name, or add the package that brings it.")
+        there = read_entry(ctx.root, f"{_UNITS}/{unit}", content=True)
+        if wanted.value == "enabled" and _is_mask(there):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but it is masked in the root",
+                hint=f"Unmask it first: systemctl --root={ctx.root} unmask {unit}")
+        own = ctx.brings(f"{_UNITS}/{unit}") is not None
+        if wanted.value == "masked" and (own or not (there is None or _is_mask(there))):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but /{_UNITS}/{unit} is there,"
+                " where the mask would have to be",
+                hint="Only units in /usr/lib/systemd/system can be masked.")
+        _refuse_static(wanted, self.state(wanted, ctx), ctx)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key and wanted.value != other.value
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        return _state(wanted.key, ctx)
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(_UNITS, "*", deep=True),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        _refuse_links(ctx.root)  # the plugin's packages may have brought one
+        before = unit_links.links(ctx.root)
+        ctx.run(["systemctl", f"--root={ctx.root}", _VERBS[wanted.value], "--", wanted.key])
+        unit_links.refuse_others(wanted, before, ctx)
+        if wanted.value == "enabled":
+            _refuse_static(wanted, _state(wanted.key, ctx), ctx)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        state = _state(applied.key, ctx)
+        if state not in _ACCEPTED.get(applied.value, ()):
+            return (f"service {applied.key} is {state}, not {applied.value}",)
+        return running_units.problems(applied, ctx) if ctx.live else ()
+
+    def goal(self, key: str, value: str) -> str:
+        if "@." in key:  # a template itself cannot run
+            return ""
+        return running_units.ACTIVE if value == "enabled" else running_units.INACTIVE
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        return running_units.state(key, ctx)
+
+    def doing(self, key: str, state: str) -> str:
+        return f"{'start' if state == running_units.ACTIVE else 'stop'} service {key}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        running_units.bring(key, state, ctx)
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        return running_units.leave(key, was, ctx)
+
+
+KIND = Services()
+
+
+def upholds(applied: Applied, change: Change) -> bool:
+    """Say if ``change``, another plugin's, is what ``applied`` asks for as well.
+
+    That may be so for the links of its unit, which also another unit's ``Also=``
+    makes or takes away (systemd.unit(5)).
+    """
+    return _concerns(applied, change) and (change.after is None) == (applied.value == "disabled")
+
+
+def undoes(change: Change, applied: Applied) -> bool:
+    """Say if ``change`` made untrue what ``applied``, another setting, asked for."""
+    return _concerns(applied, change) and (change.after is None) != (applied.value == "disabled")
+
+
+def _refuse_static(wanted: Wanted, state: str, ctx: Context) -> None:
+    """Refuse to enable what systemctl passes over in silence; it is known once it is there."""
+    if state == _STATIC and wanted.value == "enabled":
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but it has no [Install] section, so"
+            " that nothing would start it at boot",
+            hint="Its vendor has to add one, or to leave the setting out if another unit"
+                 " starts it.")
+
+
+def _concerns(applied: Applied, change: Change) -> bool:
+    return (applied.kind == KIND.name and change.path.startswith(_UNITS + "/")
+            and applied.key in (_name(change.path), _target(change.before),
+                                _target(change.after)))
+
+
+def _state(unit: str, ctx: Context) -> str:
+    # systemctl(1): it fails for all but the states that count as enabled; newer ones
+    # print not-found, older ones nothing, for a unit that is not there
+    said = ctx.run(["systemctl", f"--root={ctx.root}", "is-enabled", "--", unit],
+                   ok=(0, 1, 3, 4))
+    return said.strip() or "not-found"
+
+
+def _refuse_links(root: Path) -> None:
+    """Refuse folders that systemctl would follow out of the root: it is not chrooted."""
+    folders = list(SEARCH)
+    where = resolve_inside(root, _UNITS)
+    if where.is_dir():
+        folders += [f"{_UNITS}/{name}" for name in sorted(os.listdir(where))
+                    if stat.S_ISLNK(os.lstat(where / name).st_mode)
+                    and name.endswith((".wants", ".requires", ".upholds", ".d"))]
+    for folder in folders:
+        if where == root or not leads_inside(root, folder):
+            raise Refused(
+                f"/{folder} in {root} leads elsewhere by a symbolic link; systemctl would"
+                " follow it out of the root", hint="Replace that link by a real folder.")
+    if not where.is_dir() and os.path.lexists(resolve_inside(root, _UNITS, follow_last=False)):
+        raise Refused(f"/{_UNITS} in {root} is no folder; systemctl would have to write there",
+                      hint="Replace it by a folder.")
+
+
+def _is_mask(entry: Optional[Entry]) -> bool:
+    return _target_path(entry) == "/dev/null"
+
+
+def _target(entry: Optional[Entry]) -> str:
+    return _name(_target_path(entry))
+
+
+def _target_path(entry: Optional[Entry]) -> str:
+    if entry is None or entry.kind != "link" or entry.content is None:
+        return ""
+    return os.fsdecode(entry.content)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]

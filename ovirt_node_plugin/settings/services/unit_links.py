@@ -1,0 +1,112 @@
+"""Links of /etc/systemd/system that a unit's section [Install] makes for other units.
+
+By ``Alias=`` a unit takes the name of another, and by ``Also=`` others are switched along
+with it (systemd.unit(5)); what lies in /etc goes before the unit of the image.
+"""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, Mapping, Optional, Sequence, Set
+
+from ...errors import Refused
+from ...system.entries import read_entry
+from ...system.paths import read_small, resolve_inside
+from ..kit.model import Context, Wanted
+
+UNITS = "etc/systemd/system"
+# systemd.unit(5), "System Unit Search Path", as far as it is in an image
+SEARCH = (UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
+
+
+def find_unit(unit: str, ctx: Context, folders: Sequence[str] = SEARCH) -> Optional[str]:
+    """Return where the unit, or the template that it is an instance of, is or will be."""
+    names = list(dict.fromkeys([unit, _template(unit)]))
+    for folder in folders:
+        for name in names:
+            path = f"{folder}/{name}"
+            if read_entry(ctx.root, path, content=False) or ctx.brings(path) is not None:
+                return path
+    return None
+
+
+def links(root: Path) -> Dict[str, str]:
+    """Return where each link to a unit leads, by its path relative to ``UNITS``."""
+    top = resolve_inside(root, UNITS)
+    found: Dict[str, str] = {}
+    for folder, _, _ in os.walk(top) if top.is_dir() else ():
+        with os.scandir(folder) as entries:
+            found.update((os.path.relpath(one.path, top), os.readlink(one.path))
+                         for one in entries if one.is_symlink())
+    return found
+
+
+def refuse_others(wanted: Wanted, before: Mapping[str, str], ctx: Context) -> None:
+    """Raise Refused if switching a unit changed links of units that are not the plugin's.
+
+    ``before`` is what ``links`` gave before. What a unit of the image says by itself is
+    the image's own decision; a drop-in of the plugin may say more.
+    """
+    after, own = links(ctx.root), _own(wanted.key, ctx)
+    for path in sorted({*before, *after}):
+        name = unit = os.path.basename(path)
+        if before.get(path) == after.get(path) or name in own:
+            continue
+        if os.sep not in path:  # an alias: the link's name is not the unit's
+            unit = os.path.basename(after.get(path) or before.get(path) or name)
+        if not ({unit, _template(unit)} & own or _is_mine(unit, ctx)
+                or _says(wanted.key, "Also", unit, ctx)):
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but that switches {unit} along"
+                " with it, which none of the plugin's packages brings",
+                hint=f"It is named by Also= in the unit {wanted.key}. Its vendor has to ask for"
+                     f" {unit} by a <service> of its own, before that one.")
+        if name != unit and os.sep not in path:
+            _refuse_alias(wanted, name, unit, ctx)
+
+
+def _refuse_alias(wanted: Wanted, name: str, unit: str, ctx: Context) -> None:
+    there = find_unit(name, ctx, SEARCH[1:])
+    if there is None or ctx.brings(there) is not None or (
+            _link_name(there, ctx) == unit or _says(unit, "Alias", name, ctx)):
+        return
+    raise Refused(
+        f"plugin {ctx.plugin} wants to {wanted.text}, but that gives {unit} the name {name}, in"
+        f" the place of /{there}, which none of the plugin's packages brings",
+        hint=f"It is named by Alias= in the unit {unit}. Its vendor has to take it out.")
+
+
+def _own(unit: str, ctx: Context) -> Set[str]:
+    """Return the names by which links are the unit's own: with what the image calls so."""
+    path = find_unit(unit, ctx)
+    link = _link_name(path, ctx) if path and ctx.brings(path) is None else ""
+    return {name for one in (unit, link) if one for name in (one, _template(one))}
+
+
+def _is_mine(unit: str, ctx: Context) -> bool:
+    path = find_unit(unit, ctx, SEARCH[1:])
+    return path is not None and ctx.brings(path) is not None
+
+
+def _says(unit: str, key: str, name: str, ctx: Context) -> bool:
+    """Say if the file of a unit, which is the image's, names another by ``key``."""
+    path = find_unit(unit, ctx)
+    where = resolve_inside(ctx.root, path) if path and ctx.brings(path) is None else None
+    if where is None or not where.is_file():
+        return False
+    lines = read_small(where).decode(errors="replace").splitlines()
+    pairs = [line.partition("=") for line in lines]
+    return any(said.strip() == key and name in words.split() for said, _, words in pairs)
+
+
+def _link_name(path: str, ctx: Context) -> str:
+    entry = read_entry(ctx.root, path)
+    if entry is None or entry.kind != "link" or entry.content is None:
+        return ""
+    return os.path.basename(os.fsdecode(entry.content))
+
+
+def _template(unit: str) -> str:
+    """Return the template that a unit is an instance of, or the unit itself."""
+    stem, at, rest = unit.partition("@")
+    return f"{stem}@.{rest.rpartition('.')[2]}" if at else unit

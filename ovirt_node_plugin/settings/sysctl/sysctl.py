@@ -1,0 +1,122 @@
+"""Kernel parameters, set at boot by one file of sysctl.d(5) for each of them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Sequence, Tuple
+
+from ...plugin.settings import Setting, Sysctl
+from ...plugin.sysctl_names import dotted
+from ...system.entries import read_entry
+from ...undo import live_log
+from ...undo.changes import Applied, Watch
+from ..kit.model import Context, Wanted
+from ..kit.placing import place_file, refuse_others
+from .sysctl_files import LAST, Assignment, assignments, file_name
+
+_FOLDER = "etc/sysctl.d"
+
+
+@dataclass(frozen=True)
+class Sysctls:
+    """The kind ``sysctl``: key the parameter with dots, value what it is to be."""
+
+    name: str = "sysctl"
+    shared: bool = True
+    derived: bool = False
+
+    def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
+        if not isinstance(item, Sysctl):
+            return ()
+        key, value = dotted(item.name), " ".join(item.value.split())
+        text = f"set sysctl {key} to {value}"
+        earlier, later = _around(key, ctx)
+        if earlier:
+            text += f" (now {earlier[-1].value} by /{earlier[-1].path})"
+        notes = tuple(f"sysctl {key} will not be {value}: {_says(one)}"
+                      for one in later[-1:] if one.value != value)
+        return (Wanted(self.name, key, value, text, item, notes=notes),)
+
+    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+        """Refuse a file of that name which says something else and stays."""
+        path = f"{_FOLDER}/{file_name(wanted.key)}"
+        there = read_entry(ctx.root, path)
+        if there is not None and not mine and there.content != _content(wanted):
+            refuse_others(wanted, path, ctx)
+
+    def clash(self, wanted: Wanted, other: Applied) -> bool:
+        return wanted.key == other.key and wanted.value != other.value
+
+    def state(self, wanted: Wanted, ctx: Context) -> str:
+        earlier, later = _around(wanted.key, ctx)
+        found = [*earlier, *later]
+        return found[-1].value if found else "unset"
+
+    def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        return (Watch(_FOLDER, file_name(wanted.key)),)
+
+    def apply(self, wanted: Wanted, ctx: Context) -> None:
+        place_file(ctx.root, _FOLDER, file_name(wanted.key), _content(wanted), mode=0o644)
+
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        path = f"{_FOLDER}/{file_name(applied.key)}"
+        there = read_entry(ctx.root, path)
+        if there is None:
+            return (f"/{path} is missing",)
+        if there.content != _content(Wanted(self.name, applied.key, applied.value, "", None)):
+            return (f"/{path} was changed",)
+        _, later = _around(applied.key, ctx)
+        problems = [f"sysctl {applied.key} is not {applied.value}: {_says(one)}"
+                    for one in later[-1:] if one.value != applied.value]
+        left = live_log.states(applied.outcome).get(live_log.LEFT)
+        if ctx.live and left is not None:
+            now = self.running(applied.key, ctx)
+            if now not in (left, None):  # None: only root may read some of them
+                problems.append(f"sysctl {applied.key} is {now or 'empty'} now, not {left}")
+        return tuple(problems)
+
+    def goal(self, key: str, value: str) -> str:
+        return value
+
+    def running(self, key: str, ctx: Context) -> Optional[str]:
+        # sysctl(8): --ignore is for parameters of modules that are not loaded; some can
+        # only be written
+        said = ctx.run(["sysctl", "--values", "--ignore", "--", key], ok=(0, 1, 255))
+        return " ".join(said.split()) if said else None
+
+    def doing(self, key: str, state: str) -> str:
+        return f"set sysctl {key} to {state}"
+
+    def bring(self, key: str, state: str, ctx: Context) -> None:
+        ctx.run(["sysctl", "--quiet", "--write", "--", f"{key}={state}"])
+
+    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+        """Set it back, unless somebody set it to something else since."""
+        now = self.running(key, ctx)
+        if left and now != left:
+            return (f"sysctl {key} is left as it is, {now or 'empty'}: it was changed since",)
+        self.bring(key, was, ctx)
+        return ()
+
+
+KIND = Sysctls()
+
+
+def _around(key: str, ctx: Context) -> Tuple[Sequence[Assignment], Sequence[Assignment]]:
+    """Return what other files say of ``key``: those that are read before ours, and after.
+
+    A pattern never overrides a name in full, wherever it stands (sysctl.d(5)).
+    """
+    mine = file_name(key)
+    found = [one for one in assignments(ctx.root, key) if one.name != mine]
+    return ([one for one in found if one.pattern or not one.comes_after(mine)],
+            [one for one in found if not one.pattern and one.comes_after(mine)])
+
+
+def _says(one: Assignment) -> str:
+    when = "last by sysctl --system" if one.path == LAST else "later"
+    return f"/{one.path} is read {when} and sets it to {one.value}"
+
+
+def _content(wanted: Wanted) -> bytes:
+    return ("# Of a Node plugin; dnf node-plugin remove takes it away.\n"
+            f"{wanted.key} = {wanted.value}\n").encode()

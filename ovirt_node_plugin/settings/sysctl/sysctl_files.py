@@ -1,0 +1,80 @@
+"""The sysctl.d(5) files of a root: which there are, in which order, what they say."""
+from __future__ import annotations
+
+import fnmatch
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from ...plugin.sysctl_names import as_path
+from ...system.entries import read_entry
+from ...system.paths import resolve_inside
+
+# sysctl.d(5): a file in an earlier folder hides one of the same name in a later one.
+_FOLDERS = ("etc/sysctl.d", "run/sysctl.d", "usr/local/lib/sysctl.d", "usr/lib/sysctl.d",
+            "lib/sysctl.d")
+LAST = "etc/sysctl.conf"
+"""The file that sysctl(8) --system reads after all others."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """One line of a file: ``path`` is relative to the root, ``name`` the last part of it.
+
+    ``pattern``: it names parameters by a glob.
+    """
+
+    path: str
+    name: str
+    value: str
+    pattern: bool
+
+    def comes_after(self, name: str) -> bool:
+        """Say if its file is read after one of that name in a sysctl.d folder."""
+        return self.path == LAST or self.name > name
+
+
+def file_name(key: str) -> str:
+    """Return the name of our file for ``key``, with dots.
+
+    It sorts after those that begin with digits, as all do that follow sysctl.d(5).
+    """
+    return f"node-plugin-{key.replace('/', ',')}.conf"
+
+
+def assignments(root: Path, key: str) -> Tuple[Assignment, ...]:
+    """Return every line of the root's files that sets ``key``, in the order of reading."""
+    found: List[Assignment] = []
+    for path in _files(root):
+        entry = read_entry(root, resolve_inside(root, path).relative_to(root).as_posix())
+        if entry is None or entry.kind != "file" or entry.content is None:
+            continue
+        name = path.rpartition("/")[2]
+        for line in entry.content.decode(errors="replace").splitlines():
+            parameter, equals, value = line.strip().partition("=")
+            parameter = parameter.strip().lstrip("-").strip()
+            if not equals or not parameter or parameter[0] in "#;":
+                continue
+            pattern = any(letter in parameter for letter in "*?[")
+            if _names(as_path(parameter), as_path(key), pattern=pattern):
+                found.append(Assignment(path, name, " ".join(value.split()), pattern))
+    return tuple(found)
+
+
+def _names(parameter: str, wanted: str, *, pattern: bool) -> bool:
+    if not pattern:
+        return parameter == wanted
+    parts, those = parameter.split("/"), wanted.split("/")  # glob(7): * stops at a slash
+    return len(parts) == len(those) and all(map(fnmatch.fnmatchcase, those, parts))
+
+
+def _files(root: Path) -> List[str]:
+    chosen: Dict[str, str] = {}
+    for folder in _FOLDERS:
+        where = resolve_inside(root, folder)
+        if where.is_dir():
+            for name in os.listdir(where):
+                if name.endswith(".conf"):
+                    chosen.setdefault(name, f"{folder}/{name}")
+    return [*(chosen[name] for name in sorted(chosen)), LAST]
