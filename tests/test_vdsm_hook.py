@@ -385,7 +385,7 @@ def test_a_full_disk_leaves_the_file_as_it_is(
 def test_the_hook_imports_nothing_that_is_dear() -> None:
     """What takes long to import, and what may start programs."""
     code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
-            "from ovirt_node_plugin import capabilities; print(*sys.modules)")
+            "from ovirt_node_plugin.vdsm import capabilities; print(*sys.modules)")
     loaded = set(run(["/usr/bin/python3", "-I", "-c", code, TOP]).split())
     dear = {"lxml", "dataclasses", "typing", "pathlib", "subprocess", "tempfile", "dnf", "rpm",
             "argparse", "inspect", "logging", "xml.etree"}
