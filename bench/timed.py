@@ -11,8 +11,8 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Tuple
 
-from ovirt_node_plugin.operations import unowned
-from ovirt_node_plugin.operations.inventories import Inventories
+from ovirt_node_plugin.operations.apply import unowned_files
+from ovirt_node_plugin.operations.apply.inventories import Inventories
 from ovirt_node_plugin.packages.session import Session
 from ovirt_node_plugin.registry import store
 
@@ -20,7 +20,7 @@ TRANSACTION, MANIFEST = "transaction_s", "manifest_s"
 _PARTS: List[Tuple[Any, str, str]] = [
     (Session, "run", TRANSACTION), (Inventories, "__init__", MANIFEST),
     (Inventories, "packages_done", MANIFEST), (Inventories, "of", MANIFEST),
-    (store, "save_inventory", MANIFEST), (unowned, "follow", MANIFEST)]
+    (store, "save_inventory", MANIFEST), (unowned_files, "follow", MANIFEST)]
 
 
 def main() -> None:

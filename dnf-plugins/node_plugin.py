@@ -204,7 +204,8 @@ class NodePluginCommand(dnf.cli.Command):
                 self.cli.demands.success_exit_status = int(status)
 
     def run_install(self) -> Status:
-        from ovirt_node_plugin.operations import change, find, install
+        from ovirt_node_plugin.operations import find, install
+        from ovirt_node_plugin.operations.apply import change
         session = self._session()
         change.refuse_unwritable(session.target, live_allowed=self._policy.config.live)
         self._fill(session)
@@ -212,7 +213,8 @@ class NodePluginCommand(dnf.cli.Command):
         return self._install(install.plan(bundles, session, run=_program_runner()), session)
 
     def run_upgrade(self) -> Status:
-        from ovirt_node_plugin.operations import change, find, install
+        from ovirt_node_plugin.operations import find, install
+        from ovirt_node_plugin.operations.apply import change
         from ovirt_node_plugin.packages.repos import add_bundle_repo
         session = self._session()
         change.refuse_unwritable(session.target, live_allowed=self._policy.config.live)
@@ -226,7 +228,8 @@ class NodePluginCommand(dnf.cli.Command):
 
     def run_remove(self) -> Status:
         from ovirt_node_plugin.errors import Status
-        from ovirt_node_plugin.operations import change, remove
+        from ovirt_node_plugin.operations import remove
+        from ovirt_node_plugin.operations.apply import change
         session = self._session()
         change.refuse_unwritable(session.target, live_allowed=self._policy.config.live)
         self._fill(session, repos=False)
@@ -258,11 +261,11 @@ class NodePluginCommand(dnf.cli.Command):
         return self._answer(data.infos(found), text.infos(found))
 
     def run_manifest(self) -> Status:
-        from ovirt_node_plugin.operations import manifests
+        from ovirt_node_plugin.operations import manifest
         from ovirt_node_plugin.report import manifest_data, manifest_text
-        shows = manifests.Shows(packages=self.opts.packages, files=self.opts.files,
+        shows = manifest.Shows(packages=self.opts.packages, files=self.opts.files,
                                 settings=self.opts.settings, delta=self.opts.delta)
-        found = manifests.manifests(self._policy.target.root, self.opts.names, shows)
+        found = manifest.manifests(self._policy.target.root, self.opts.names, shows)
         return self._answer(manifest_data.manifests(found, shows),
                             manifest_text.manifests(found, shows))
 
@@ -366,7 +369,7 @@ class NodePluginCommand(dnf.cli.Command):
     @contextlib.contextmanager
     def _recovered(self) -> Iterator[None]:
         """Hold the root's lock for what writes, and undo what a killed process left."""
-        from ovirt_node_plugin.operations import change
+        from ovirt_node_plugin.operations.apply import change
         if self.opts.subcommand in ("add", "drop"):
             yield
             return

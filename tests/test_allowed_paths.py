@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from ovirt_node_plugin.errors import Status, UsageError
-from ovirt_node_plugin.operations import noteworthy
-from ovirt_node_plugin.operations.path_rules import (
+from ovirt_node_plugin.operations.plan import noteworthy
+from ovirt_node_plugin.operations.plan.arriving import arriving
+from ovirt_node_plugin.operations.plan.path_rules import (
     ALLOWED,
     DENIED,
     KERNEL_MODULE,
@@ -21,7 +22,6 @@ from ovirt_node_plugin.operations.path_rules import (
     built_in,
     read_rules,
 )
-from ovirt_node_plugin.operations.places import arriving
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.system.entries import Entry

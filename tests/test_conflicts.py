@@ -8,8 +8,8 @@ from typing import Any, Dict, Iterator, List, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.errors import Status
-from ovirt_node_plugin.operations.conflicts import owners_of
-from ovirt_node_plugin.operations.places import arriving
+from ovirt_node_plugin.operations.plan.arriving import arriving
+from ovirt_node_plugin.operations.plan.conflicts import owners_of
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.system.run import run

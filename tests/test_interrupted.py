@@ -12,7 +12,7 @@ from typing import Callable, List, Tuple
 import pytest
 
 from ovirt_node_plugin.errors import Refused
-from ovirt_node_plugin.operations import change
+from ovirt_node_plugin.operations.apply import change
 from tests import support
 from tests.driver import Dnf, environment
 from tests.killing import Killing, spread

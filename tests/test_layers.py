@@ -32,6 +32,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
 
 # The same within the rooms that are made of rooms. What is not named stands on the last line.
 INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
+    "operations": (("model",), ("plan", "apply")),
     "settings": (
         ("kit",),
         ("accounts", "certificates", "firewall", "modules", "selinux", "services", "sysctl"),

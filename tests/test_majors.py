@@ -9,7 +9,7 @@ import pytest
 import rpm
 
 from ovirt_node_plugin.errors import Refused
-from ovirt_node_plugin.operations import majors
+from ovirt_node_plugin.operations.plan import majors
 from ovirt_node_plugin.packages import rpmdb
 from ovirt_node_plugin.packages.headers import read_header
 from ovirt_node_plugin.system.run import run

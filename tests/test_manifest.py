@@ -347,7 +347,7 @@ import shutil
 import importlib.abc, sys
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "ovirt_node_plugin.operations.inventories":
+        if name == "ovirt_node_plugin.operations.apply.inventories":
             sys.meta_path.remove(self)
             from ovirt_node_plugin.packages.session import Session
             run = Session.run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.operations.results import (
+from ovirt_node_plugin.operations.model.results import (
     INSTALL,
     KEEP,
     OFF,

@@ -9,9 +9,9 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
-from ovirt_node_plugin.operations import switching
-from ovirt_node_plugin.operations.books import Books, settings_of
-from ovirt_node_plugin.operations.jobs import Job
+from ovirt_node_plugin.operations.apply import settings_switch
+from ovirt_node_plugin.operations.model.books import Books, settings_of
+from ovirt_node_plugin.operations.model.job import Job
 from ovirt_node_plugin.plugin.bundle import Bundle
 from ovirt_node_plugin.plugin.settings import (
     FirewallPort,
@@ -450,12 +450,12 @@ class World:
             jobs = self._jobs(names, books)
             assert differences(start, tree(self.root)) == []
             notes: List[str] = []
-            reverts = [switching.switch_off(job, books, notes) for job in jobs]
+            reverts = [settings_switch.switch_off(job, books, notes) for job in jobs]
             for job, revert in zip(jobs, reverts):
-                switching.finish_off(job, revert, books)
+                settings_switch.finish_off(job, revert, books)
             for job in jobs:
-                switching.switch_on(job, books, ())
-            switching.make_again(jobs, reverts, books)
+                settings_switch.switch_on(job, books, ())
+            settings_switch.make_again(jobs, reverts, books)
         except Refused:
             put_back(self.root, difference(start, tree(self.root)))
             return
@@ -475,7 +475,7 @@ class World:
                 settings_of(books.applied(name)), wanted[name], planned, ctx)
             bundle = Bundle(dataclasses.replace(descriptor(), name=name), None, "", (), None, ())
             jobs.append(Job(bundle, "upgrade", None, (), upgrade,
-                            switching.plan_revert(upgrade, name, books, ctx), ctx))
+                            settings_switch.plan_revert(upgrade, name, books, ctx), ctx))
             planned[name] = engine.planned(wanted[name])
         return jobs
 

@@ -14,7 +14,7 @@ from ..errors import Status, UsageError
 from ..images.image import Image, opened
 from ..images.iso import is_iso
 from ..imaging import image_differences, inspection
-from ..operations import manifests
+from ..operations import manifest as manifests
 from ..registry import store
 from ..report import (
     image_data,

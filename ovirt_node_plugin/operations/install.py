@@ -9,35 +9,32 @@ from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
 from ..settings import engine
-from ..settings.engine import live
 from ..settings.engine.kinds import KINDS, is_derived, kept_whole, replaced_files
+from ..settings.engine.live import is_live
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Applied, Change
-from . import (
+from .apply import change, live, records, scriptlets, settings_switch
+from .apply.inventories import Inventories
+from .model.books import Books, settings_of
+from .model.job import Job
+from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan
+from .plan import (
     allowed_paths,
-    change,
     conflicts,
-    effects,
     leaving_out,
+    live_steps,
     majors,
     noteworthy,
-    outlook,
-    recording,
+    preview,
     requirements,
     solving,
-    switching,
-    taking_effect,
 )
-from .books import Books, settings_of
-from .facts import facts_of
-from .inventories import Inventories
-from .jobs import Job
-from .leaving_out import LeavingOut
-from .results import INSTALL, KEEP, REPAIR, UPGRADE, Plan
+from .plan.leaving_out import LeavingOut
+from .plan.root_facts import facts_of
 
 
 @dataclass(frozen=True)
@@ -71,17 +68,17 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     jobs = _jobs(active, actions, books, session, packages, run)
     disputed = allowed_paths.check(jobs, packages, target, session.policy.config)
     conflicts.check(jobs, packages, books, session)
-    space = outlook.space(target, packages)
+    space = preview.space(target, packages)
     change.refuse_full(target, space)
-    kept = [outlook.kept(bundle.descriptor.name, books, source=bundle.source)
+    kept = [preview.kept(bundle.descriptor.name, books, source=bundle.source)
             for bundle in bundles if bundle not in active]
     made = majors.account_notes(packages, jobs[0].context) if jobs else ()
-    told = [outlook.action(job, jobs, packages, books) for job in jobs]
+    told = [preview.action(job, jobs, packages, books) for job in jobs]
     return Installation(
         Plan("install", target, (*told, *kept), packages, session.table(),
              (*other_major, *_notes(packages), *allowed_paths.notes(disputed), *made,
-              *taking_effect.notes(target)),
-             outlook.signatures(packages, session.signers()), space,
+              *live_steps.notes(target)),
+             preview.signatures(packages, session.signers()), space,
              noteworthy.noteworthy(packages, target.root), disputed),
         jobs, books)
 
@@ -103,9 +100,9 @@ def carry_out(ready: Installation, session: Session, *,
     notes: List[str] = []
     with change.journaled(session, intent, _scope(ready, leave_out), run=run) as opened:
         taken = Inventories(ready.jobs, packages, session, books, left_out=leave_out)
-        reverts = [switching.switch_off(job, books, notes) for job in ready.jobs]
-        taking_effect.stop_units(packages, ready.jobs[0].context)
-        taking_effect.expect(packages, ready.jobs[0].context)
+        reverts = [settings_switch.switch_off(job, books, notes) for job in ready.jobs]
+        live.stop_units(packages, ready.jobs[0].context)
+        live.expect(packages, ready.jobs[0].context)
         if packages:
             majors.make_accounts(packages, ready.jobs[0].context)
             change.run_packages(session, displays, leave_out=leave_out)
@@ -117,20 +114,20 @@ def carry_out(ready: Installation, session: Session, *,
             ours={one.path for revert in reverts for one in revert.restore})
         requirements.check_effects(left, root)
         notes += noteworthy.left_by_scriptlets(left, owned)
-        parts = effects.split(left, ready.jobs, packages, root)
+        parts = scriptlets.split(left, ready.jobs, packages, root)
         taken.packages_done(parts)
         moment = store.installed_now()
         for job, revert in zip(ready.jobs, reverts):
-            switching.finish_off(job, revert, books)
+            settings_switch.finish_off(job, revert, books)
         for job in ready.jobs:
-            switching.switch_on(job, books, parts[job.name])
-        switching.make_again(ready.jobs, reverts, books)
-        notes += taking_effect.switch_on(ready.jobs, reverts, packages, books)
+            settings_switch.switch_on(job, books, parts[job.name])
+        settings_switch.make_again(ready.jobs, reverts, books)
+        notes += live.switch_on(ready.jobs, reverts, packages, books)
         for job in ready.jobs:
             applied = books.applied(job.name)
-            recording.save(job, ready.jobs, packages, books, session,
+            records.save(job, ready.jobs, packages, books, session,
                            taken.of(job, applied, moment))
-        books.save_touched(without=intent.plugins)
+        records.save_touched(session.target.root, books, without=intent.plugins)
     return tuple(notes)
 
 
@@ -184,7 +181,7 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
                                       context, repair=actions[name] == REPAIR)
         jobs.append(Job(bundle, actions[name], books.records.get(name),
                         tuple(sorted(shares[name])), upgrade,
-                        switching.plan_revert(upgrade, name, books, context), context))
+                        settings_switch.plan_revert(upgrade, name, books, context), context))
         planned[name] = engine.planned(wanted[name])
     return tuple(jobs)
 
@@ -202,7 +199,7 @@ def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: B
                  if path not in leavable.sizes}
         found.append(Context(root=session.target.root, plugin=name, files=paths, run=run,
                              facts=facts, leavable=leavable,
-                             live=live.is_live(session.target.root)))
+                             live=is_live(session.target.root)))
     return found
 
 

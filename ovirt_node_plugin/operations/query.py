@@ -20,9 +20,10 @@ from ..settings import engine
 from ..settings.engine import live
 from ..settings.kit.model import Context
 from ..system.run import Runner
-from . import drift, find, install, leaving_out
-from .facts import facts_of
-from .results import Check, PluginInfo, PluginState
+from . import drift, find, install
+from .model.results import Check, PluginInfo, PluginState
+from .plan import leaving_out
+from .plan.root_facts import facts_of
 
 
 @dataclass(frozen=True)

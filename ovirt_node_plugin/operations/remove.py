@@ -10,16 +10,19 @@ from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
 from ..settings import engine
-from ..settings.engine import live
 from ..settings.engine.kinds import kept_whole, replaced_files
+from ..settings.engine.live import is_live
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
 from ..system.run import Runner
 from ..undo import journal
-from . import change, effects, outlook, sharing, taking_effect
-from .books import Books, effects_of, settings_of
-from .leavings import Leavings
-from .results import REMOVE, Plan, PlannedSetting, PluginAction
+from .apply import change, live, scriptlets
+from .apply.records import save_touched
+from .apply.removal_deltas import Leavings
+from .model import shared_settings
+from .model.books import Books, effects_of, settings_of
+from .model.results import REMOVE, Plan, PlannedSetting, PluginAction
+from .plan import live_steps, preview
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,15 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
         packages = session.as_installed(packages)
     notes = [f"{nevra} stays: {other} needs it." for nevra, other in sorted(needed.items())]
     context = _context(target.root, records, run)
-    staying = sharing.staying_without(gone, books)
-    told = [_told(record, going, packages, outlook.dropped(record.settings, staying),
-                  taking_effect.planned_off(record, revert, books, packages, context))
+    staying = shared_settings.staying_without(gone, books)
+    told = [_told(record, going, packages, preview.dropped(record.settings, staying),
+                  live_steps.planned_off(record, revert, books, packages, context))
             for record in records]
     keepers = _keepers(records, books)
     shown = Plan("remove", target, tuple(told), packages, session.table(),
                  (*notes, *_effects_stay(gone, keepers, books), *revert.notes,
-                  *taking_effect.notes(target)),
-                 space=outlook.space(target, packages))
+                  *live_steps.notes(target)),
+                 space=preview.space(target, packages))
     return Removal(shown, records, books, revert, keepers)
 
 
@@ -97,26 +100,26 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
                         whole=kept_whole(one.kind for one in mine))
     context = _context(root, ready.records, run)
     leavings = Leavings(ready.records, packages, session,
-                        staying=sharing.staying_without(names, books))
+                        staying=shared_settings.staying_without(names, books))
     with change.journaled(session, journal.Intent("remove", names, change.TOOL), what, run=run):
-        notes = [*taking_effect.switch_off(ready.revert, context)]
-        taking_effect.stop_units(packages, context)
+        notes = [*live.switch_off(ready.revert, context)]
+        live.stop_units(packages, context)
         engine.do_revert(ready.revert, context)
         books.take(ready.revert.handed)
-        before = effects.states(left, root)
+        before = scriptlets.states(left, root)
         if packages:
             change.run_packages(session, displays)
-        undone = effects.undo(left, before, books, names, context, keepers=ready.keepers)
+        undone = scriptlets.undo(left, before, books, names, context, keepers=ready.keepers)
         books.take(undone.handed)
         finished = [engine.finish_revert(ready.revert, books.others(names), context)]
         books.take(finished[0].handed)
         finished.append(engine.finish_revert(undone, books.others(names), context))
         books.take(finished[1].handed)
         if not ready.keepers:
-            effects.inherit_folders(left, books, session, names)
-        notes += taking_effect.read_again(mine, packages, ready.revert, context)
+            scriptlets.inherit_folders(left, books, session, names)
+        notes += live.read_again(mine, packages, ready.revert, context)
         books.part(names)
-        books.save_touched(without=names)
+        save_touched(session.target.root, books, without=names)
         for name in names:
             store.forget(root, name)
         deltas = leavings.deltas()
@@ -125,7 +128,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
 
 
 def _context(root: Path, records: Sequence[Record], run: Runner) -> Context:
-    return Context(root=root, plugin=records[0].name, files={}, run=run, live=live.is_live(root))
+    return Context(root=root, plugin=records[0].name, files={}, run=run, live=is_live(root))
 
 
 def _packages(records: Sequence[Record], books: Books,
@@ -167,4 +170,4 @@ def _told(record: Record, going: Sequence[str],
         REMOVE, record.name, "", record.version, record.vendor, record.summary, record.source,
         tuple(one.nevra for one in record.packages if one.nevra in going),
         settings=settings, now=now,
-        files=outlook.folder_counts(one for one in packages if one.nevra in mine))
+        files=preview.folder_counts(one for one in packages if one.nevra in mine))

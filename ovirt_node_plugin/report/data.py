@@ -9,7 +9,7 @@ import dataclasses
 from typing import Any, Dict, Sequence
 
 from ..errors import Drifted, NeedsNewerImage, NodePluginError, PathsRefused
-from ..operations.results import Check, Plan, PluginInfo, PluginState
+from ..operations.model.results import Check, Plan, PluginInfo, PluginState
 from ..packages.repos import RepoState
 from ..packages.session import PackageChange
 from ..target import Target

@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Dict, List, Sequence
 
-from ..operations.manifests import PluginManifest, Shows
+from ..operations.manifest import PluginManifest, Shows
 from ..registry import inventory_json
 from ..registry.inventory import Delta, File, Inventory
 from ..registry.record import Record

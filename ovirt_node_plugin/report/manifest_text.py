@@ -4,7 +4,7 @@ from __future__ import annotations
 import stat
 from typing import Iterable, List, Sequence, Tuple
 
-from ..operations.manifests import PluginManifest, Shows
+from ..operations.manifest import PluginManifest, Shows
 from ..registry.inventory import (
     ADDED,
     CONFIG,

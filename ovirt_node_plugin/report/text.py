@@ -5,16 +5,17 @@ import shutil
 import textwrap
 from typing import List, Sequence
 
-from ..operations.noteworthy import SCRIPTLETS, Notable
-from ..operations.results import (
+from ..operations.model.results import (
     INSTALL,
     KEEP,
     OFF,
     REMOVE,
     REPAIR,
+    SCRIPTLETS,
     STAYS,
     UPGRADE,
     Check,
+    Notable,
     Plan,
     PlannedSetting,
     PluginAction,

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.operations.unowned import unowned
+from ovirt_node_plugin.operations.apply.unowned_files import unowned
 from ovirt_node_plugin.registry import inventory_json, store
 from ovirt_node_plugin.registry.inventory import (
     ADDED,

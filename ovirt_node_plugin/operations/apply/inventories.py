@@ -6,12 +6,12 @@ import stat
 from dataclasses import replace
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import NodePluginError, Refused
-from ..packages.headers import Header, PackedFile
-from ..packages.installed import Installed, read_installed
-from ..packages.session import PackageChange, Session
-from ..registry import store
-from ..registry.inventory import (
+from ...errors import NodePluginError, Refused
+from ...packages.headers import Header, PackedFile
+from ...packages.installed import Installed, read_installed
+from ...packages.session import PackageChange, Session
+from ...registry import store
+from ...registry.inventory import (
     ADDED,
     CONFIG,
     GHOST,
@@ -25,15 +25,16 @@ from ..registry.inventory import (
     Package,
     counted,
 )
-from ..registry.record import Record
-from ..system.trees import Relative
-from ..undo.changes import Applied, Change
-from . import accounts, sharing
-from .books import Books, settings_of
+from ...registry.record import Record
+from ...system.trees import Relative
+from ...undo.changes import Applied, Change
+from ..model import shared_settings
+from ..model.books import Books, settings_of
+from ..model.job import Job
+from ..model.results import REPAIR
+from . import brought_accounts
 from .change import TOOL
-from .jobs import Job
-from .results import REPAIR
-from .unowned import numbered, owned_paths, unowned
+from .unowned_files import numbered, owned_paths, unowned
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
 _NOTHING = Installed("")
@@ -79,7 +80,7 @@ class Inventories:
                     hint="Find out who can write to the repository, or to dnf's cache.")
         self._headers = self._session.installed_headers(
             nevra for nevra in self._nevras if nevra not in self._coming)
-        self._accounts = {name: accounts.by_scriptlets(mine, self._root)
+        self._accounts = {name: brought_accounts.by_scriptlets(mine, self._root)
                           for name, mine in effects.items()}
 
     def of(self, job: Job, applied: Sequence[Applied], moment: str) -> Inventory:
@@ -151,7 +152,7 @@ class Inventories:
         mine = {one.nevra for one in packages}
         had = {one.nevra for one in old.packages} if old is not None else set()
         settings = {(one.kind, one.key): replace(one, changes=()) for one in settings_of(applied)}
-        staying = sharing.staying_of_job(job, self._jobs, self._books)
+        staying = shared_settings.staying_of_job(job, self._jobs, self._books)
         brought, gone = self._account_changes(job.name, tuple(settings.values()), old)
         return Operation(
             job.action, moment, TOOL, job.old.version if job.old is not None else "",
@@ -172,10 +173,10 @@ class Inventories:
                          ) -> Tuple[Tuple[Account, ...], Tuple[Account, ...]]:
         known = old.accounts if old is not None else ()
         names = {(one.kind, one.name) for one in known}
-        present = accounts.Present(self._root)
+        present = brought_accounts.Present(self._root)
         brought = {(one.kind, one.name): one
                    for one in (*self._accounts.get(plugin, ()),
-                               *accounts.by_settings(settings))}
+                               *brought_accounts.by_settings(settings))}
         return (tuple(one for key, one in sorted(brought.items())
                       if key not in names and present(one)),
                 tuple(one for one in known if not present(one)))

@@ -4,10 +4,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..errors import DisputedFile
-from ..packages.session import PackageChange
-from ..target import Target
-from .noteworthy import Notable
+from ...errors import DisputedFile
+from ...packages.session import PackageChange
+from ...target import Target
+
+# What is noteworthy of a package, in the order in which it is told.
+SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, SCRIPTLETS = (
+    "setuid", "setgid", "capabilities", "device", "world-writable", "kernel-module", "same-name",
+    "drop-in", "scriptlets")
 
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
 ON, AGAIN, OFF, STAYS = "on", "again", "off", "stays"
@@ -69,6 +73,33 @@ class Space:
     needed_bytes: int
     freed_bytes: int
     free_bytes: int
+
+
+@dataclass(frozen=True)
+class Notable:
+    """One thing about a package that is good to know before it goes in.
+
+    ``kind`` is one of the above; ``path`` absolute, empty for scriptlets; ``detail`` the
+    mode and owner of a file, its capabilities as cap_to_text(3) writes them, the name of a
+    kernel's own module, the other file of that name, where a drop-in is if links lead
+    there, or names of scriptlets such as ``post``.
+    """
+
+    package: str
+    kind: str
+    path: str
+    detail: str
+
+    @property
+    def text(self) -> str:
+        """It as a line for people."""
+        if self.kind == SCRIPTLETS:
+            return f"scriptlets that run: {self.detail}"
+        if self.kind == DRIVER:
+            return f"replaces kernel module {self.detail}: {self.path}"
+        what = {CAPABILITIES: "file with capabilities", DROP_IN: "takes effect by itself",
+                DEVICE: "device node", NAMESAKE: "named like another"}.get(self.kind, self.kind)
+        return f"{what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
 
 
 @dataclass(frozen=True)

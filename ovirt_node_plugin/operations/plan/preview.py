@@ -6,14 +6,14 @@ import typing
 from collections import Counter
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ..packages.session import PackageChange
-from ..settings import engine
-from ..target import Target
-from ..undo.changes import Applied
-from . import sharing, taking_effect
-from .books import Books
-from .jobs import Job
-from .results import (
+from ...packages.session import PackageChange
+from ...settings import engine
+from ...target import Target
+from ...undo.changes import Applied
+from ..model import shared_settings
+from ..model.books import Books
+from ..model.job import Job
+from ..model.results import (
     AGAIN,
     KEEP,
     OFF,
@@ -26,6 +26,7 @@ from .results import (
     Signature,
     Space,
 )
+from . import live_steps
 
 _FOLDER_PARTS = 2  # /usr/share, /opt/acme
 
@@ -38,7 +39,7 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange],
     return PluginAction(
         job.action, descriptor.name, descriptor.version, job.old.version if job.old else "",
         descriptor.vendor, descriptor.summary, job.bundle.source, job.packages,
-        settings=_settings(job, jobs, books), now=taking_effect.planned(job),
+        settings=_settings(job, jobs, books), now=live_steps.planned(job),
         files=folder_counts(mine),
         shares=_shares(job, jobs, books),
         notes=(*engine.left_out(descriptor, job.context), *job.upgrade.notes,
@@ -53,7 +54,7 @@ def kept(job_name: str, books: Books, *, source: str) -> PluginAction:
 
 
 def dropped(gone: Iterable[Applied],
-            staying: Mapping[sharing.Key, Sequence[str]]) -> Tuple[PlannedSetting, ...]:
+            staying: Mapping[shared_settings.Key, Sequence[str]]) -> Tuple[PlannedSetting, ...]:
     """Return the settings ``gone`` as ones that are undone, or stay for other plugins.
 
     ``staying`` has the names of these, by kind and key.
@@ -110,7 +111,7 @@ def _settings(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[PlannedSetti
               for one in upgrade.fresh),
             *(PlannedSetting(AGAIN, one.kind, one.key, one.value, f"again: {one.text}")
               for one in upgrade.refreshed),
-            *dropped(upgrade.gone, sharing.staying_of_job(job, jobs, books)))
+            *dropped(upgrade.gone, shared_settings.staying_of_job(job, jobs, books)))
 
 
 def _have(names: Sequence[str]) -> str:
@@ -123,9 +124,9 @@ def _shares(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[Share, ...]:
         for nevra in sorted(set(nevras) & set(job.packages)):
             packages.setdefault(nevra, []).append(name)
     found = [Share("package", nevra, tuple(sorted(names))) for nevra, names in packages.items()]
-    others = sharing.in_run(job, jobs, books)
+    others = shared_settings.in_run(job, jobs, books)
     for item in job.upgrade.order:
-        names = sharing.holders((item.kind, item.key), others)
+        names = shared_settings.holders((item.kind, item.key), others)
         if names:
             found.append(Share(item.kind, item.key, names))
     return tuple(found)

@@ -2,16 +2,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Dict, Sequence, Tuple
+from pathlib import Path
+from typing import Container, Dict, Sequence, Tuple
 
-from ..packages.session import PackageChange, Session
-from ..registry import store
-from ..registry.inventory import Inventory
-from ..registry.record import InstalledPackage, Record
-from ..registry.undo_data import Manifest
-from .books import Books, effects_of, settings_of
+from ...packages.session import PackageChange, Session
+from ...registry import store
+from ...registry.inventory import Inventory
+from ...registry.record import InstalledPackage, Record
+from ...registry.undo_data import Manifest
+from ..model.books import Books, effects_of, settings_of
+from ..model.job import Job
+from . import unowned_files
 from .change import TOOL
-from .jobs import Job
 
 
 def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books,
@@ -32,6 +34,15 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
     store.save(target.root, record, Manifest(
         name=descriptor.name, descriptor=descriptor.source_xml, settings=settings_of(applied),
         effects=effects_of(applied)), inventory)
+
+
+def save_touched(root: Path, books: Books, *, without: Container[str]) -> None:
+    """Write the records of installed plugins whose record or settings changed in ``books``."""
+    for name in books.touched:
+        if name in books.records and name not in without:
+            manifest = store.read_manifest(root, name)
+            store.save(root, books.records[name], manifest.with_applied(books.applied(name)))
+            unowned_files.follow(root, name, books.applied(name))
 
 
 def _packages(job: Job, packages: Sequence[PackageChange], books: Books,

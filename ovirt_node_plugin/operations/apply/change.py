@@ -7,21 +7,21 @@ import time
 from pathlib import Path
 from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence, Set
 
-from .. import __version__
-from ..errors import Locked, NodePluginError, RecordError, Refused, RolledBack
-from ..packages.session import PackageChange, Session
-from ..plugin.vdsm_points import HOOKS_FOLDER
-from ..policy.refusals import live_refusal
-from ..registry.store import MANIFESTS, REGISTRY, inventory_path
-from ..settings.engine import live
-from ..system.entries import locked
-from ..system.paths import is_inside_any, real_places, resolve_inside
-from ..system.run import Runner
-from ..system.trees import Relative
-from ..target import Target, is_running_system
-from ..undo import journal
-from ..undo.changes import Change
-from .results import Space
+from ... import __version__
+from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
+from ...packages.session import PackageChange, Session
+from ...plugin.vdsm_points import HOOKS_FOLDER
+from ...policy.refusals import live_refusal
+from ...registry.store import MANIFESTS, REGISTRY, inventory_path
+from ...settings.engine import live
+from ...system.entries import locked
+from ...system.paths import is_inside_any, real_places, resolve_inside
+from ...system.run import Runner
+from ...system.trees import Relative
+from ...target import Target, is_running_system
+from ...undo import journal
+from ...undo.changes import Change
+from ..model.results import Space
 
 TOOL = f"ovirt-node-plugin {__version__}"
 # Folders that scriptlets and settings write to; what is new in the bare ones can go again.

@@ -3,36 +3,14 @@ from __future__ import annotations
 
 from typing import Iterable, List, Sequence, Tuple
 
-from ..packages.session import PackageChange
-from ..registry.record import Record
-from ..settings import engine
-from ..settings.engine import live, rereading
-from ..settings.kit.model import Context
-from ..target import Target
-from ..undo.changes import Applied
-from .books import Books
-from .jobs import Job
-
-
-def notes(target: Target) -> Tuple[str, ...]:
-    """Return a line if the root runs, but nothing can take effect in it now."""
-    return (live.NOT_BOOTED,) if target.live and not live.is_live(target.root) else ()
-
-
-def planned(job: Job) -> Tuple[str, ...]:
-    """Return what installing one plugin does to the running system, in order."""
-    return (*live.plan_off(job.revert.live, job.context),
-            *live.plan_on([*job.upgrade.fresh, *job.upgrade.refreshed], job.context))
-
-
-def planned_off(record: Record, revert: engine.Revert, books: Books,
-                packages: Sequence[PackageChange], context: Context) -> Tuple[str, ...]:
-    """Return what removing one plugin does to the running system, in order."""
-    mine = books.applied(record.name)
-    lines = live.plan_off([one for one in revert.live if one in mine], context)
-    nevras = {one.nevra for one in record.packages}
-    units = live.running_of(_gone([one for one in packages if one.nevra in nevras]), context)
-    return tuple(dict.fromkeys((*lines, *(f"stop service {unit} now" for unit in units))))
+from ...packages.session import PackageChange
+from ...settings import engine
+from ...settings.engine import live, rereading
+from ...settings.kit.model import Context
+from ...undo.changes import Applied
+from ..model.books import Books
+from ..model.job import Job
+from ..model.paths_gone import paths_gone
 
 
 def switch_on(jobs: Sequence[Job], reverts: Sequence[engine.Revert],
@@ -74,7 +52,7 @@ def switch_off(revert: engine.Revert, ctx: Context) -> Tuple[str, ...]:
 
 def stop_units(packages: Sequence[PackageChange], ctx: Context) -> None:
     """Stop what still runs of ``packages`` that are about to go."""
-    live.stop_units(live.running_of(_gone(packages), ctx), ctx)
+    live.stop_units(live.running_of(paths_gone(packages), ctx), ctx)
 
 
 def read_again(gone: Sequence[Applied], packages: Sequence[PackageChange],
@@ -82,13 +60,6 @@ def read_again(gone: Sequence[Applied], packages: Sequence[PackageChange],
     """Bring the running system to what is there when ``gone`` and ``packages`` are not."""
     _read_again(gone, [], packages, ctx)
     return live.switch_off(revert.live, ctx, late=True)
-
-
-def _gone(packages: Sequence[PackageChange]) -> List[str]:
-    """Return the paths of what goes and does not come with another package."""
-    there = {path for one in packages if one.action != "remove" for path in one.files}
-    return [path for one in packages if one.action == "remove" for path in one.files
-            if path not in there]
 
 
 def _read_again(applied: Iterable[Applied], paths: List[str],

@@ -4,14 +4,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Sequence
 
-from ..errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
-from ..packages.session import PackageChange, Session
-from ..plugin.bundle import Bundle
-from ..plugin.descriptor import PackageNeed, check_tool
-from ..system.paths import is_inside_any, real_places
-from ..system.rpm_version import compare
-from ..target import Target
-from ..undo.changes import Change
+from ...errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
+from ...packages.session import PackageChange, Session
+from ...plugin.bundle import Bundle
+from ...plugin.descriptor import PackageNeed, check_tool
+from ...system.paths import is_inside_any, real_places
+from ...system.rpm_version import compare
+from ...target import Target
+from ...undo.changes import Change
 from .allowed_paths import CONFIGURATION, DNF_FOLDERS
 
 

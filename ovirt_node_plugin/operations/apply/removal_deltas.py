@@ -5,17 +5,17 @@ import os
 from dataclasses import replace
 from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
-from ..packages.session import PackageChange, Session
-from ..registry import store
-from ..registry.inventory import ADDED, REMOVED, Delta, File, Inventory, Operation, counted_delta
-from ..registry.record import Record
-from ..system.trees import Relative
-from . import accounts
+from ...packages.session import PackageChange, Session
+from ...registry import store
+from ...registry.inventory import ADDED, REMOVED, Delta, File, Inventory, Operation, counted_delta
+from ...registry.record import Record
+from ...system.trees import Relative
+from ..model.results import REMOVE
+from ..model.shared_settings import Key
+from . import brought_accounts
 from .change import TOOL
 from .inventories import recorded
-from .results import REMOVE
-from .sharing import Key
-from .unowned import Describer
+from .unowned_files import Describer
 
 
 class Leavings:
@@ -43,7 +43,7 @@ class Leavings:
 
     def _delta(self, record: Record, moment: str) -> Delta:
         old = self._old[record.name]
-        present = accounts.Present(self._root)
+        present = brought_accounts.Present(self._root)
         operation = Operation(
             REMOVE, moment, TOOL, record.version, "",
             packages_removed=tuple(one.nevra for one in old.packages

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Sequence, Tuple
 
-from ..errors import OutsideRoot
-from ..packages.headers import PackedFile
-from ..packages.session import PackageChange
-from ..system.paths import relative_inside
-from ..system.trees import Relative
+from ...errors import OutsideRoot
+from ...packages.headers import PackedFile
+from ...packages.session import PackageChange
+from ...system.paths import relative_inside
+from ...system.trees import Relative
 
 _ROUNDS = 8  # a link to a link to a link
 

@@ -10,17 +10,17 @@ import stat
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
-from ..errors import DisputedFile, PathsRefused
-from ..packages.headers import PackedFile
-from ..packages.session import PackageChange, Session
-from ..settings.engine.checking import text_of
-from ..settings.engine.kinds import KINDS, is_derived
-from ..system.trees import Relative
-from ..undo.changes import EFFECTS
+from ...errors import DisputedFile, PathsRefused
+from ...packages.headers import PackedFile
+from ...packages.session import PackageChange, Session
+from ...settings.engine.checking import text_of
+from ...settings.engine.kinds import KINDS, is_derived
+from ...system.trees import Relative
+from ...undo.changes import EFFECTS
+from ..model.books import Books
+from ..model.job import Job
 from .allowed_paths import plugins_of, told
-from .books import Books
-from .jobs import Job
-from .places import Arriving, arriving
+from .arriving import Arriving, arriving
 
 Plugins = Mapping[str, Sequence[str]]
 """The plugins that bring or share a package, by NEVRA."""

@@ -3,9 +3,9 @@ from __future__ import annotations
 
 from typing import Optional, Sequence
 
-from ..packages.session import PackageChange, Session
-from ..settings.kit.model import Facts
-from .books import Books
+from ...packages.session import PackageChange, Session
+from ...settings.kit.model import Facts
+from ..model.books import Books
 
 
 def facts_of(session: Session, packages: Sequence[PackageChange],

@@ -3,10 +3,10 @@ from __future__ import annotations
 
 from typing import Collection, Dict, Iterable, Mapping, Sequence, Tuple
 
-from ..settings.engine.kinds import is_derived, is_shared
-from ..undo.changes import Applied
+from ...settings.engine.kinds import is_derived, is_shared
+from ...undo.changes import Applied
 from .books import Books
-from .jobs import Job
+from .job import Job
 
 Key = Tuple[str, str]  # kind and key of a setting
 Keys = Mapping[str, Collection[Key]]

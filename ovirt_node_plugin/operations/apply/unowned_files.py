@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ..errors import NodePluginError
-from ..registry import store
-from ..registry.inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
-from ..settings.accounts import account_files
-from ..system.entries import Entry, read_entry
-from ..system.trees import Relative, folders_above
-from ..undo.changes import EFFECTS, Applied, Change
+from ...errors import NodePluginError
+from ...registry import store
+from ...registry.inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
+from ...settings.accounts import account_files
+from ...system.entries import Entry, read_entry
+from ...system.trees import Relative, folders_above
+from ...undo.changes import EFFECTS, Applied, Change
 
 # A relabelling by the system is nobody's change.
 _LABEL = "security.selinux"

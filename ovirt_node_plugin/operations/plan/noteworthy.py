@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Sequence, Tuple
 
-from ..packages.headers import PackedFile
-from ..packages.session import PackageChange
-from ..system.trees import folders_above
-from ..undo.changes import Change
-from .overrides import driver, kernel_drivers, namesakes
+from ...packages.headers import PackedFile
+from ...packages.session import PackageChange
+from ...system.trees import folders_above
+from ...undo.changes import Change
+from ..model.results import (
+    CAPABILITIES,
+    DEVICE,
+    DRIVER,
+    DROP_IN,
+    NAMESAKE,
+    SCRIPTLETS,
+    SETGID,
+    SETUID,
+    WRITABLE,
+    Notable,
+)
+from .arriving import Arriving, arriving
+from .namesakes import driver, kernel_drivers, namesakes
 from .path_rules import Policy, Rule
-from .places import Arriving, arriving
-
-# What kinds there are, in the order in which they are told.
-SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, SCRIPTLETS = (
-    "setuid", "setgid", "capabilities", "device", "world-writable", "kernel-module", "same-name",
-    "drop-in", "scriptlets")
 
 _MOST_PATHS = 8  # that a line names
 
@@ -40,33 +47,6 @@ DROP_INS = (
     "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib/udev", "usr/libexec/vdsm/hooks",
     "usr/share/dbus-1", "usr/share/polkit-1", "usr/share/vdsm",
 )
-
-
-@dataclass(frozen=True)
-class Notable:
-    """One thing about a package that is good to know before it goes in.
-
-    ``kind`` is one of the above; ``path`` absolute, empty for scriptlets; ``detail`` the
-    mode and owner of a file, its capabilities as cap_to_text(3) writes them, the name of a
-    kernel's own module, the other file of that name, where a drop-in is if links lead
-    there, or names of scriptlets such as ``post``.
-    """
-
-    package: str
-    kind: str
-    path: str
-    detail: str
-
-    @property
-    def text(self) -> str:
-        """It as a line for people."""
-        if self.kind == SCRIPTLETS:
-            return f"scriptlets that run: {self.detail}"
-        if self.kind == DRIVER:
-            return f"replaces kernel module {self.detail}: {self.path}"
-        what = {CAPABILITIES: "file with capabilities", DROP_IN: "takes effect by itself",
-                DEVICE: "device node", NAMESAKE: "named like another"}.get(self.kind, self.kind)
-        return f"{what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
 
 
 def noteworthy(packages: Sequence[PackageChange],

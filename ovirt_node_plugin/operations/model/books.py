@@ -5,13 +5,12 @@ import dataclasses
 from pathlib import Path
 from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
-from ..errors import RecordError, UnknownPlugin
-from ..plugin.library import check_name
-from ..registry import store
-from ..registry.record import InstalledPackage, Record
-from ..registry.store import Registry
-from ..undo.changes import EFFECTS, Applied, Change
-from . import unowned
+from ...errors import RecordError, UnknownPlugin
+from ...plugin.library import check_name
+from ...registry import store
+from ...registry.record import InstalledPackage, Record
+from ...registry.store import Registry
+from ...undo.changes import EFFECTS, Applied, Change
 
 Settings = Mapping[str, Sequence[Applied]]
 
@@ -73,6 +72,11 @@ class Books:
             self._applied[name] = tuple(applied)
             self._touched[name] = None
 
+    @property
+    def touched(self) -> Tuple[str, ...]:
+        """The plugins whose record or settings changed, in the order in which they did."""
+        return tuple(self._touched)
+
     def part(self, gone: Sequence[str]) -> None:
         """Note that plugins which came together with those in ``gone`` no longer are."""
         for name, record in self._records.items():
@@ -80,15 +84,6 @@ class Books:
             if together != record.together and name not in gone:
                 self._records[name] = dataclasses.replace(record, together=together)
                 self._touched[name] = None
-
-    def save_touched(self, without: Iterable[str]) -> None:
-        """Write the records of installed plugins that, or whose settings, have become others."""
-        for name in self._touched:
-            if name in self.records and name not in set(without):
-                manifest = store.read_manifest(self._root, name)
-                store.save(self._root, self.records[name],
-                              manifest.with_applied(self.applied(name)))
-                unowned.follow(self._root, name, self.applied(name))
 
 
 def effects_of(applied: Iterable[Applied]) -> Tuple[Change, ...]:

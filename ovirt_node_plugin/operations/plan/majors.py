@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
-from ..errors import Refused
-from ..packages import rpmdb
-from ..packages.session import PackageChange
-from ..settings.accounts import sysusers
-from ..settings.kit.model import Context
-from ..target import Target, el_major
+from ...errors import Refused
+from ...packages import rpmdb
+from ...packages.session import PackageChange
+from ...settings.accounts import sysusers
+from ...settings.kit.model import Context
+from ...target import Target, el_major
 
 _ENFORCES = "sys/fs/selinux/enforce"
 

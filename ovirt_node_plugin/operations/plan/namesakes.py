@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 from typing import FrozenSet, List, Sequence, Set, Tuple
 
-from ..errors import OutsideRoot
-from ..system.paths import read_small, resolve_inside
-from ..system.trees import stat_of
+from ...errors import OutsideRoot
+from ...system.paths import read_small, resolve_inside
+from ...system.trees import stat_of
 
 # Where a shell looks for programs; which is first differs between users and services.
 _PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")

@@ -6,18 +6,18 @@ import stat
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from ..config import Config
-from ..errors import DisputedFile, OutsideRoot, PathsRefused
-from ..packages.session import PackageChange
-from ..registry.store import MANIFESTS, REGISTRY
-from ..settings.modules import kernel_modules
-from ..system.paths import is_inside, real_places, resolve_inside
-from ..target import Target
-from ..undo import journal
-from .jobs import Job
-from .overrides import driver
+from ...config import Config
+from ...errors import DisputedFile, OutsideRoot, PathsRefused
+from ...packages.session import PackageChange
+from ...registry.store import MANIFESTS, REGISTRY
+from ...settings.modules import kernel_modules
+from ...system.paths import is_inside, real_places, resolve_inside
+from ...target import Target
+from ...undo import journal
+from ..model.job import Job
+from .arriving import Arriving, arriving
+from .namesakes import driver
 from .path_rules import Policy, built_in, read_rules
-from .places import Arriving, arriving
 
 # Where DNF reads repositories and its configuration (dnf.conf(5), "reposdir"): a plugin's
 # repositories are in its bundle, where they are known as its own and stay off.

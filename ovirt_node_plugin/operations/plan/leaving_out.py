@@ -4,17 +4,17 @@ from __future__ import annotations
 import os
 from typing import Dict, Iterable, List, Mapping, Sequence, Set
 
-from ..packages.headers import PackedFile
-from ..packages.session import PackageChange, Session
-from ..plugin.bundle import Bundle
-from ..plugin.settings import LeaveOut
-from ..settings.engine import conditions
-from ..settings.kit.model import Facts, Keeper, Leavable
-from ..settings.placed import leave_out
-from ..undo.changes import Applied
-from .books import Books
-from .jobs import Job
-from .places import Places
+from ...packages.headers import PackedFile
+from ...packages.session import PackageChange, Session
+from ...plugin.bundle import Bundle
+from ...plugin.settings import LeaveOut
+from ...settings.engine import conditions
+from ...settings.kit.model import Facts, Keeper, Leavable
+from ...settings.placed import leave_out
+from ...undo.changes import Applied
+from ..model.books import Books
+from ..model.job import Job
+from .arriving import Places
 
 Shares = Mapping[str, Set[str]]
 

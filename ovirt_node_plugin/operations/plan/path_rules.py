@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Pattern, Sequence, Tuple
 
-from ..errors import UsageError
-from ..system.paths import is_inside_any, read_small, real_places
+from ...errors import UsageError
+from ...system.paths import is_inside_any, read_small, real_places
 
 # Where the packages of any plugin may have files.
 ALLOWED = (

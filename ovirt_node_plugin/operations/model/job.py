@@ -4,10 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from ..plugin.bundle import Bundle
-from ..registry.record import Record
-from ..settings import engine
-from ..settings.kit.model import Context
+from ...plugin.bundle import Bundle
+from ...registry.record import Record
+from ...settings import engine
+from ...settings.kit.model import Context
 
 
 @dataclass(frozen=True)

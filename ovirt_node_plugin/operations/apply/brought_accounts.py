@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from ..registry.inventory import SCRIPTLETS, Account
-from ..settings.accounts import account_files
-from ..undo.changes import Applied, Change
+from ...registry.inventory import SCRIPTLETS, Account
+from ...settings.accounts import account_files
+from ...undo.changes import Applied, Change
 
 _MEMBER = "group-member"
 _NUMBERS = {"user": "uid", "group": "gid"}

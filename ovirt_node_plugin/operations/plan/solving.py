@@ -4,11 +4,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Sequence, Set, Tuple
 
-from ..errors import UnmetDependency
-from ..packages.session import PackageChange, Request, Session
-from ..plugin.bundle import Bundle
-from ..plugin.descriptor import Install
-from .books import Books
+from ...errors import UnmetDependency
+from ...packages.session import PackageChange, Request, Session
+from ...plugin.bundle import Bundle
+from ...plugin.descriptor import Install
+from ..model.books import Books
 
 
 def solve(active: Sequence[Bundle], books: Books,

@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Sequence, Tuple
 
-from ..settings import engine
-from ..settings.engine.apply import chained
-from ..settings.engine.kinds import DERIVED
-from ..settings.engine.remake import Remake
-from ..settings.kit.model import Context
-from ..undo.changes import EFFECTS, Applied, Change
-from . import taking_effect
-from .books import Books, effects_of, settings_of
-from .jobs import Job
+from ...settings import engine
+from ...settings.engine.apply import chained
+from ...settings.engine.kinds import DERIVED
+from ...settings.engine.remake import Remake
+from ...settings.kit.model import Context
+from ...undo.changes import EFFECTS, Applied, Change
+from ..model.books import Books, effects_of, settings_of
+from ..model.job import Job
+from . import live
 
 
 def plan_revert(upgrade: engine.Upgrade, name: str, books: Books,
@@ -38,7 +38,7 @@ def switch_off(job: Job, books: Books, notes: List[str]) -> engine.Revert:
     kept = tuple(one for one in held if (one.kind, one.key, one.value) in stay)
     gone = tuple(one for one in held if (one.kind, one.key, one.value) not in stay)
     revert = plan_revert(replace(job.upgrade, kept=kept, gone=gone), job.name, books, job.context)
-    notes.extend(taking_effect.switch_off(revert, job.context))
+    notes.extend(live.switch_off(revert, job.context))
     engine.do_revert(revert, job.context)
     effects = tuple(one for one in books.applied(job.name) if one.kind == EFFECTS)
     books.take({job.name: (*kept, *effects)})

@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from ..packages.session import PackageChange, Session
-from ..registry.record import Record
-from ..settings import engine
-from ..settings.kit.model import Context
-from ..system.entries import Entry, read_entry
-from ..system.trees import Relative, folders_above
-from ..undo.changes import EFFECTS, Applied, Change, alike, compact
-from .books import Books, effects_of
+from ...packages.session import PackageChange, Session
+from ...registry.record import Record
+from ...settings import engine
+from ...settings.kit.model import Context
+from ...system.entries import Entry, read_entry
+from ...system.trees import Relative, folders_above
+from ...undo.changes import EFFECTS, Applied, Change, alike, compact
+from ..model.books import Books, effects_of
+from ..model.job import Job
 from .change import package_paths
-from .jobs import Job
 
 States = Mapping[str, Optional[Entry]]
 
