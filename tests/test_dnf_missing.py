@@ -9,7 +9,7 @@ import pytest
 
 import tests.program
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.imaging.dnf_program import Dnf
+from ovirt_node_plugin.images.dnf_program import Dnf
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.driver import TOP
 from tests.program import Program

@@ -10,7 +10,7 @@ from typing import Callable, Container, List, Optional, Sequence
 import pytest
 
 from ovirt_node_plugin.errors import BadImage, CommandError, Refused, UsageError
-from ovirt_node_plugin.images import checksum, filesystem, squashfs, work
+from ovirt_node_plugin.images import checksum, filesystem, squashfs, workspace
 from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
 from ovirt_node_plugin.images.image import opened
 from ovirt_node_plugin.images.iso import Iso, IsoChanges, Partition, read_iso, write_iso
@@ -339,7 +339,7 @@ def test_names_on_an_iso_may_have_blanks_and_quotes(tmp_path: Path) -> None:
 
 
 def test_a_work_folder_goes_at_the_end_whatever_happens(tmp_path: Path) -> None:
-    with pytest.raises(ValueError), work.work_folder(tmp_path) as folder:
+    with pytest.raises(ValueError), workspace.work_folder(tmp_path) as folder:
         (folder / "deep/er").mkdir(parents=True)
         raise ValueError
     assert list(tmp_path.iterdir()) == []
@@ -348,22 +348,22 @@ def test_a_work_folder_goes_at_the_end_whatever_happens(tmp_path: Path) -> None:
 def test_a_work_folder_with_a_mount_in_it_is_not_deleted(root: Path, tmp_path: Path) -> None:
     place = _folder(tmp_path / "place")
     with pytest.raises(Exception, match="is still mounted"):
-        with work.work_folder(place) as folder:
+        with workspace.work_folder(place) as folder:
             _folder(folder / "at")
             run(["mount", "--bind", root, folder / "at"])
     assert (root / "file").exists()
     run(["umount", next(place.iterdir()) / "at"])
-    assert [path.parent for path in work.clean([place])] == [place]
+    assert [path.parent for path in workspace.clean([place])] == [place]
     assert list(place.iterdir()) == [] and (root / "file").exists()
 
 
 def test_an_output_is_whole_or_not_there(tmp_path: Path) -> None:
     output = tmp_path / "out"
-    with pytest.raises(ValueError), work.destination(output) as place:
+    with pytest.raises(ValueError), workspace.destination(output) as place:
         place.target.write_text("half")
         raise ValueError
     assert list(tmp_path.iterdir()) == []
-    with work.destination(output) as place:
+    with workspace.destination(output) as place:
         place.target.write_text("whole")
         assert not output.exists() and not place.appeared
         place.place()
@@ -376,20 +376,20 @@ def test_what_a_killed_run_left_before_its_lock_is_cleaned_later(tmp_path: Path)
     for folder in (young, old):
         folder.mkdir()
     os.utime(old, (0, 0))
-    assert work.clean([tmp_path]) == [old]
+    assert workspace.clean([tmp_path]) == [old]
 
 
 def test_only_what_is_left_over_is_cleaned(tmp_path: Path) -> None:
     (tmp_path / "ovirt-node-plugin-other").mkdir()
     (tmp_path / "ovirt-node-plugin-abcdefgh/in").mkdir(parents=True)  # without our lock
     os.symlink("/etc", tmp_path / "ovirt-node-plugin-12345678")
-    with work.work_folder(tmp_path):
-        assert work.clean([tmp_path]) == []
+    with workspace.work_folder(tmp_path):
+        assert workspace.clean([tmp_path]) == []
     left = tmp_path / ".x.iso.ovirt-node-plugin-abcd1234"
     left.mkdir()
     (left / "lock").touch()
     (left / "x.iso").write_text("half")
-    assert work.clean([tmp_path]) == [left]
+    assert workspace.clean([tmp_path]) == [left]
     assert len(list(tmp_path.iterdir())) == 3
 
 

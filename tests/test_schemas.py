@@ -21,7 +21,7 @@ import pytest
 import ovirt_node_plugin
 from ovirt_node_plugin import errors
 from ovirt_node_plugin.errors import NodePluginError, Status
-from ovirt_node_plugin.imaging import dnf_program
+from ovirt_node_plugin.images import dnf_program
 from ovirt_node_plugin.registry import inventory_json
 from ovirt_node_plugin.registry.inventory import File
 from ovirt_node_plugin.report import data, image_usage, usage

@@ -7,8 +7,8 @@ import sys
 from typing import Callable, Mapping, Sequence
 
 from ..errors import NodePluginError, Refused, Status
-from ..images import work
-from ..imaging.dnf_program import Reported
+from ..images import workspace
+from ..images.dnf_program import Reported
 from ..report import image_usage
 from ..system.namespaces import run_apart
 from . import looking, merging
@@ -71,6 +71,6 @@ def _reported(frame: Frame, handler: _Handler) -> int:
 
 
 def _clean(frame: Frame) -> int:
-    for path in work.clean([frame.place, *frame.options.places]):
+    for path in workspace.clean([frame.place, *frame.options.places]):
         print(f"Removed {path}.")
     return Status.DONE

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
 from ..errors import NodePluginError, UsageError
-from ..images import work
-from ..imaging.dnf_program import Dnf, DnfFailed
+from ..images import workspace
+from ..images.dnf_program import Dnf, DnfFailed
 from ..report import data, image_usage
 from ..report.layout import harmless
 from ..report.progress_text import FORMAT, JsonLines, for_people
@@ -34,7 +34,7 @@ class Frame:
         self.progress: Progress = (JsonLines(sys.stdout) if self._lines
                                    else for_people(sys.stderr))
         self.folder = Path()
-        self.destination: Optional[work.Destination] = None
+        self.destination: Optional[workspace.Destination] = None
 
     def make_places(self, stack: contextlib.ExitStack) -> None:
         """Make the folders of this run, which go at the end of ``stack``.
@@ -46,15 +46,15 @@ class Frame:
             self._check_output(output)
             if output is not None:
                 self._refuse_inside(output.absolute().parent)
-                self.destination = stack.enter_context(work.destination(
+                self.destination = stack.enter_context(workspace.destination(
                     output, replace=getattr(self.options, "force", False)))
         self._refuse_inside(self.place)
-        self.folder = stack.enter_context(work.work_folder(self.place))
+        self.folder = stack.enter_context(workspace.work_folder(self.place))
 
     @property
     def place(self) -> Path:
         """The folder for large temporary files, absolute. Raises UsageError without it."""
-        found: Path = self.options.work_dir or work.default_place()
+        found: Path = self.options.work_dir or workspace.default_place()
         if not found.is_dir():
             raise UsageError(f"there is no folder {found} to work in",
                              hint="Give one with --work-dir, with room for the unpacked image.")

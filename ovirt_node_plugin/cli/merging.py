@@ -10,11 +10,11 @@ from typing import Iterator, Sequence, Tuple
 
 from ..errors import NodePluginError, Status, UsageError
 from ..images.compression import parse_compression
+from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
 from ..imaging import forecast, replay
 from ..imaging import merge as merging
 from ..imaging import shell as shells
-from ..imaging.dnf_program import DnfFailed
 from ..report import image_data, image_text, image_usage
 from ..system.run import attached, run
 from .frame import Frame

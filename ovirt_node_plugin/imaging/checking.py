@@ -15,6 +15,7 @@ from ..errors import CommandError, NodePluginError, RolledBack
 from ..images import boot, checksum, filesystem
 from ..images.comparison import REMOVED, Difference, differences
 from ..images.compression import Compression
+from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.iso_comparison import iso_differences
@@ -26,7 +27,6 @@ from ..system.run import Runner
 from ..system.trees import Relative
 from ..target import read_target
 from . import marks
-from .dnf_program import Dnf, trial_root
 from .package_differences import package_differences, read_packages
 
 # Reading a file of a squashfs costs the block around it: of small ones, which share their

@@ -23,6 +23,7 @@ from typing import (
 from ..errors import OutsideRoot
 from ..images.boot import BootConfiguration, boot_configurations
 from ..images.comparison import ADDED, CHANGED, REMOVED, Difference, differences
+from ..images.dnf_program import trial_root
 from ..images.image import FOLDER, SQUASHFS, Image, Layout
 from ..images.iso import Iso
 from ..images.iso_comparison import iso_differences
@@ -33,7 +34,6 @@ from ..system.run import Runner
 from ..system.trees import Relative
 from ..target import read_target
 from .boot_differences import BootDifference, boot_differences, surplus
-from .dnf_program import trial_root
 from .package_differences import (
     PackageDifference,
     RootPackage,

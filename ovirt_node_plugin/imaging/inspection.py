@@ -8,13 +8,13 @@ from typing import Any, Mapping, Optional, Tuple
 
 from ..errors import BadImage
 from ..images import boot
+from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout
 from ..images.iso import read_span
 from ..system.paths import resolve_inside
 from ..system.run import Runner
 from ..target import Target, read_target
 from . import marks
-from .dnf_program import Dnf, trial_root
 from .package_differences import read_packages
 
 _MAX_MARK_BYTES = 1 << 20

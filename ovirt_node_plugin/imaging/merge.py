@@ -9,16 +9,16 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import Refused, UsageError
 from ..images.compression import Compression
+from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from ..images.draft import draft, filesystem_size
 from ..images.image import FOLDER, ISO, RPM, Image, opened
 from ..images.iso import IsoChanges
-from ..images.work import Destination
+from ..images.workspace import Destination
 from ..registry import store
 from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
 from . import bundles, checking, iso_boot, iso_initramfs, marks, room
-from .dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from .writing import Writer
 
 _MOST = 5  # files that a note names

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from ..errors import NodePluginError, Refused, Status
+from ..images.dnf_program import DnfFailed
 from ..images.image import Image
 from ..plugin import bundle
 from ..registry import store
 from ..registry.record import Record
 from ..system.run import Runner
 from . import bundles
-from .dnf_program import DnfFailed
 
 
 @dataclass(frozen=True)

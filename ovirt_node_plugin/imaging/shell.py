@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Sequence
 
 from ..errors import UsageError
+from ..images.dnf_program import trial_root
 from ..images.draft import draft
 from ..images.image import RPM, Image
 from ..images.iso import IsoChanges
 from ..images.mounts import bound, mounted
-from ..images.work import Destination
+from ..images.workspace import Destination
 from ..system import chroot
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner, StrPath
 from . import iso_boot
-from .dnf_program import trial_root
 from .writing import Writer
 
 _SHELLS = ("bin/bash", "usr/bin/bash", "bin/sh", "usr/bin/sh")

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 from ..errors import CommandError, NodePluginError, Status
-from ..images.image import Image
-from ..images.mounts import mounted, overlaid
 from ..policy.opened_paths import CACHE, refuse_ways_out
 from ..system.paths import resolve_inside
 from ..system.run import Runner, StrPath
 from . import dnf_missing
+from .image import Image
+from .mounts import mounted, overlaid
 
 # The configuration is this machine's: one in the image could name programs of its own.
 _CONFIG = "/etc/dnf/dnf.conf"
