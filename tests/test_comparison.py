@@ -10,9 +10,9 @@ from typing import Callable, List, Sequence
 
 import pytest
 
-from ovirt_node_plugin.images.comparison import Difference, differences
+from ovirt_node_plugin.compare.isos import iso_differences
+from ovirt_node_plugin.compare.trees import Difference, differences
 from ovirt_node_plugin.images.iso import read_iso
-from ovirt_node_plugin.images.iso_comparison import iso_differences
 from ovirt_node_plugin.images.mounts import loop_mounted
 from ovirt_node_plugin.system.run import run
 

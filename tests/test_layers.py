@@ -23,7 +23,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("target", "config"),
     ("policy",),
     ("packages", "dnf5", "settings", "images"),
-    ("operations",),
+    ("operations", "compare"),
     ("imaging",),
     ("authoring",),
     ("report",),

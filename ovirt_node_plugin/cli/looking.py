@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 from typing import ContextManager, Iterator
 
+from ..compare import images
 from ..errors import Status, UsageError
 from ..images.image import Image, opened
 from ..images.iso import is_iso
-from ..imaging import image_differences, inspection
+from ..imaging import inspection
 from ..operations import manifest as manifests
 from ..registry import store
 from ..report import (
@@ -48,8 +49,8 @@ def diff(frame: Frame) -> int:
             place.mkdir()
             image = stack.enter_context(opened(
                 path, place, payload=_payload_of(path, options), run=run))
-            sides.append(image_differences.Side(image, place))
-        found = image_differences.compare(
+            sides.append(images.Side(image, place))
+        found = images.compare(
             *sides, plugins_only=options.plugins, content=options.content, run=run,
             progress=frame.progress)
     frame.answer(image_difference_data.differences(found),

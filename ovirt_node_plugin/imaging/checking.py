@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
+from ..compare.isos import iso_differences
+from ..compare.packages import package_differences, read_packages
+from ..compare.trees import REMOVED, Difference, differences
 from ..errors import CommandError, NodePluginError, RolledBack
 from ..images import boot, checksum, filesystem
-from ..images.comparison import REMOVED, Difference, differences
 from ..images.compression import Compression
 from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
-from ..images.iso_comparison import iso_differences
 from ..images.squashfs import pack_options
 from ..registry import store
 from ..system.paths import is_inside_any, real_places
@@ -27,7 +28,6 @@ from ..system.run import Runner
 from ..system.trees import Relative
 from ..target import read_target
 from . import marks
-from .package_differences import package_differences, read_packages
 
 # Reading a file of a squashfs costs the block around it: of small ones, which share their
 # blocks, many come at once.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Tuple
 
+from ..compare.packages import read_packages
 from ..errors import BadImage
 from ..images import boot
 from ..images.dnf_program import Dnf, trial_root
@@ -15,7 +16,6 @@ from ..system.paths import resolve_inside
 from ..system.run import Runner
 from ..target import Target, read_target
 from . import marks
-from .package_differences import read_packages
 
 _MAX_MARK_BYTES = 1 << 20
 

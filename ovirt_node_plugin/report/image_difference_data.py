@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, Dict, List, Optional, Sequence
 
-from ..images.comparison import Difference
-from ..imaging.image_differences import ImageDifferences
-from ..imaging.package_differences import PackageDifference
+from ..compare.images import ImageDifferences
+from ..compare.packages import PackageDifference
+from ..compare.trees import Difference
 
 Data = Dict[str, Any]
 

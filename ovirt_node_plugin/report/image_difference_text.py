@@ -7,16 +7,16 @@ from __future__ import annotations
 import collections
 from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
-from ..images.comparison import ADDED, CHANGED, REMOVED, Difference
-from ..imaging.boot_differences import BootDifference
-from ..imaging.image_differences import (
+from ..compare.boot import BootDifference
+from ..compare.images import (
     FormDifference,
     FormValue,
     ImageDifferences,
     PluginDifference,
     SettingDifference,
 )
-from ..imaging.package_differences import PackageDifference
+from ..compare.packages import PackageDifference
+from ..compare.trees import ADDED, CHANGED, REMOVED, Difference
 from .layout import field, harmless, size
 from .path_groups import PathGroup, grouped
 

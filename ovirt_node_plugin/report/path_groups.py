@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Sequence
 
-from ..images.comparison import CHANGED, Difference
+from ..compare.trees import CHANGED, Difference
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from typing import List
 
 import pytest
 
+from ovirt_node_plugin.compare.boot import BootDifference, boot_differences
 from ovirt_node_plugin.images.boot import BootConfiguration
-from ovirt_node_plugin.imaging.boot_differences import BootDifference, boot_differences
 
 pytestmark = pytest.mark.unit
 

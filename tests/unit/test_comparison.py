@@ -9,8 +9,8 @@ from typing import Callable, Iterator, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.images import comparison
-from ovirt_node_plugin.images.comparison import Difference, differences
+from ovirt_node_plugin.compare import trees as comparison
+from ovirt_node_plugin.compare.trees import Difference, differences
 
 pytestmark = pytest.mark.unit
 

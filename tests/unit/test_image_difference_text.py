@@ -7,15 +7,15 @@ from typing import Any, List
 
 import pytest
 
-from ovirt_node_plugin.images.comparison import Difference
-from ovirt_node_plugin.imaging.boot_differences import BootDifference
-from ovirt_node_plugin.imaging.image_differences import (
+from ovirt_node_plugin.compare.boot import BootDifference
+from ovirt_node_plugin.compare.images import (
     FormDifference,
     ImageDifferences,
     PluginDifference,
     SettingDifference,
 )
-from ovirt_node_plugin.imaging.package_differences import PackageDifference, RootPackage
+from ovirt_node_plugin.compare.packages import PackageDifference, RootPackage
+from ovirt_node_plugin.compare.trees import Difference
 from ovirt_node_plugin.report import image_difference_data, image_difference_text
 
 pytestmark = pytest.mark.unit

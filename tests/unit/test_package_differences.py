@@ -6,13 +6,13 @@ from typing import Any, List, Optional, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.errors import BadImage
-from ovirt_node_plugin.imaging.package_differences import (
+from ovirt_node_plugin.compare.packages import (
     RootPackage,
     package_differences,
     read_files,
     read_packages,
 )
+from ovirt_node_plugin.errors import BadImage
 from ovirt_node_plugin.system.run import StrPath
 from ovirt_node_plugin.target import Target
 

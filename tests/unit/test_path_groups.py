@@ -5,7 +5,7 @@ from typing import Iterable, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.images.comparison import Difference
+from ovirt_node_plugin.compare.trees import Difference
 from ovirt_node_plugin.report.path_groups import grouped
 
 pytestmark = pytest.mark.unit

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Container, Dict, Iterator, Tuple
 
+from ..images.iso import Iso, Span, span_chunks
 from ..system.progress import Advance
-from .comparison import ADDED, CHANGED, REMOVED, Difference
-from .iso import Iso, Span, span_chunks
+from .trees import ADDED, CHANGED, REMOVED, Difference
 
 # Where xorriso(1) and mkisofs(8) write to boot images where on the ISO they lie, from byte
 # to byte: "-boot-info-table", and the block address at 2548 of GRUB 2

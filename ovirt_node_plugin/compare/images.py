@@ -22,25 +22,19 @@ from typing import (
 
 from ..errors import OutsideRoot
 from ..images.boot import BootConfiguration, boot_configurations
-from ..images.comparison import ADDED, CHANGED, REMOVED, Difference, differences
 from ..images.dnf_program import trial_root
 from ..images.image import FOLDER, SQUASHFS, Image, Layout
 from ..images.iso import Iso
-from ..images.iso_comparison import iso_differences
 from ..registry import store
 from ..registry.record import Record
 from ..system.progress import BYTES, ENTRIES, Progress
 from ..system.run import Runner
 from ..system.trees import Relative
 from ..target import read_target
-from .boot_differences import BootDifference, boot_differences, surplus
-from .package_differences import (
-    PackageDifference,
-    RootPackage,
-    package_differences,
-    read_files,
-    read_packages,
-)
+from .boot import BootDifference, boot_differences, surplus
+from .isos import iso_differences
+from .packages import PackageDifference, RootPackage, package_differences, read_files, read_packages
+from .trees import ADDED, CHANGED, REMOVED, Difference, differences
 
 FormValue = Union[str, int, bool, None]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadImage
-from ..images.comparison import ADDED, CHANGED, REMOVED
 from ..system.run import Runner
 from ..target import Target
+from .trees import ADDED, CHANGED, REMOVED
 
 # rpm(8), "--queryformat"; the digest is that of the header, which covers the whole package
 _FORMAT = r"%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{SHA256HEADER}\n"

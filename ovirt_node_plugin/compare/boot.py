@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Counter, Dict, Iterator, List, Sequence, Tuple
 
 from ..images.boot import BootConfiguration
-from ..images.comparison import ADDED, CHANGED, REMOVED
 from ..settings.boot.argument_text import tokens
+from .trees import ADDED, CHANGED, REMOVED
 
 
 @dataclass(frozen=True)
