@@ -13,9 +13,9 @@ from ovirt_node_plugin.images import boot
 from ovirt_node_plugin.images.image import ISO, Image, Layout
 from ovirt_node_plugin.images.iso import IsoChanges, copy_span, read_iso, write_iso
 from ovirt_node_plugin.images.mounts import overlaid
-from ovirt_node_plugin.imaging import iso_initramfs
-from ovirt_node_plugin.imaging.iso_boot import IsoBoot
-from ovirt_node_plugin.imaging.iso_initramfs import Early
+from ovirt_node_plugin.merge import iso_initramfs
+from ovirt_node_plugin.merge.iso_boot import IsoBoot
+from ovirt_node_plugin.merge.iso_initramfs import Early
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run

@@ -24,7 +24,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("policy",),
     ("packages", "dnf5", "settings", "images"),
     ("operations", "compare"),
-    ("imaging",),
+    ("merge",),
     ("authoring",),
     ("report",),
     ("cli",),

@@ -56,9 +56,9 @@ def test_statuses_besides_those_of_dnf_are_explained() -> None:
 
 
 def test_the_limit_of_what_is_compared_is_that_of_the_code() -> None:
-    from ovirt_node_plugin.imaging import checking
+    from ovirt_node_plugin.merge import verify
     text = manpages.prose(manpages.section(PAGE, "COMMANDS"))
-    assert f"by content up to {checking._CONTENT_LIMIT_BYTES >> 10} KiB" in text
+    assert f"by content up to {verify._CONTENT_LIMIT_BYTES >> 10} KiB" in text
 
 
 @pytest.fixture

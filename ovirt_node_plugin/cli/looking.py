@@ -14,7 +14,7 @@ from ..compare import images
 from ..errors import Status, UsageError
 from ..images.image import Image, opened
 from ..images.iso import is_iso
-from ..imaging import inspection
+from ..merge import inspection
 from ..operations import manifest as manifests
 from ..registry import store
 from ..report import (

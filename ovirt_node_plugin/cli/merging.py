@@ -12,9 +12,9 @@ from ..errors import NodePluginError, Status, UsageError
 from ..images.compression import parse_compression
 from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
-from ..imaging import forecast, replay
-from ..imaging import merge as merging
-from ..imaging import shell as shells
+from ..merge import forecast, replay
+from ..merge import merge as merging
+from ..merge import shell as shells
 from ..report import image_data, image_text, image_usage
 from ..system.run import attached, run
 from .frame import Frame

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence
 
-from ..imaging.inspection import Inspection
-from ..imaging.marks import Mark
-from ..imaging.merge import Outcome, Rehearsal
+from ..merge.inspection import Inspection
+from ..merge.marks import Mark
+from ..merge.merge import Outcome, Rehearsal
 
 Data = Dict[str, Any]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Optional
 
-from ..imaging.inspection import Inspection
-from ..imaging.merge import Outcome, Rehearsal
+from ..merge.inspection import Inspection
+from ..merge.merge import Outcome, Rehearsal
 from .layout import field, harmless, size, table
 
 

@@ -18,7 +18,7 @@ from ..registry import store
 from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
-from . import bundles, checking, iso_boot, iso_initramfs, marks, room
+from . import bundles, iso_boot, iso_initramfs, marks, room, verify
 from .writing import Writer
 
 _MOST = 5  # files that a note names
@@ -176,10 +176,10 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
         _call_sources(root, order.called)
         mark = marks.new_mark(order.image, digest, _plugins(root), changed, ready.bases)
         marks.write_to_root(root, mark)
-        expected = checking.Expected(
-            merge.image, checking.changed(merge.image, root) if order.check else {},
+        expected = verify.Expected(
+            merge.image, verify.changed(merge.image, root) if order.check else {},
             IsoChanges(), order.recompress, ready.texts)
-        others = checking.unclaimed(expected, root)
+        others = verify.unclaimed(expected, root)
     note = merge.work / "mark.json"
     note.write_text(marks.text(mark), encoding="utf-8")
     changes = IsoChanges({**early.files, **kept.files, marks.ON_ISO: note},
@@ -188,7 +188,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
                     order.recompress)
     changes = writer.write(destination.target, changes, ready)
     if order.check:
-        checking.check(dataclasses.replace(expected, changes=changes), destination.target,
+        verify.check(dataclasses.replace(expected, changes=changes), destination.target,
                        merge.folder("check"), dnf=merge.dnf, run=merge.run,
                        progress=merge.progress)
     destination.place()

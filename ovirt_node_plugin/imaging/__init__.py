@@ -1,1 +1,0 @@
-"""Plugins into images and out of them, and what is in an image: what the program does."""

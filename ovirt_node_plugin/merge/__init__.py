@@ -1,0 +1,1 @@
+"""Plugins into an image."""
