@@ -243,7 +243,8 @@ class NodePluginCommand(dnf.cli.Command):
 
     def run_list(self) -> Status:
         from ovirt_node_plugin.operations import query
-        from ovirt_node_plugin.report import data, text
+        from ovirt_node_plugin.report import plan_data as data
+        from ovirt_node_plugin.report import plan_text as text
         session = self._session()
         wants = query.Wants.of(installed=self.opts.installed, available=self.opts.available,
                                everything=self.opts.all)
@@ -254,7 +255,8 @@ class NodePluginCommand(dnf.cli.Command):
 
     def run_info(self) -> Status:
         from ovirt_node_plugin.operations import query
-        from ovirt_node_plugin.report import data, text
+        from ovirt_node_plugin.report import plan_data as data
+        from ovirt_node_plugin.report import plan_text as text
         session = self._session()
         self._fill(session)
         found = query.info(session, self._bundles, self._rest, run=_program_runner())
@@ -272,7 +274,8 @@ class NodePluginCommand(dnf.cli.Command):
     def run_verify(self) -> Status:
         from ovirt_node_plugin.errors import Status
         from ovirt_node_plugin.operations import query
-        from ovirt_node_plugin.report import data, text
+        from ovirt_node_plugin.report import plan_data as data
+        from ovirt_node_plugin.report import plan_text as text
         session = self._session()
         self._fill(session, repos=False)
         checks = query.verify(session, self.opts.names, run=_program_runner())
@@ -280,7 +283,8 @@ class NodePluginCommand(dnf.cli.Command):
         return Status.BROKEN if any(check.problems for check in checks) else Status.DONE
 
     def run_repos(self) -> Status:
-        from ovirt_node_plugin.report import data, text
+        from ovirt_node_plugin.report import plan_data as data
+        from ovirt_node_plugin.report import plan_text as text
         states = self._policy.states()
         return self._answer(data.repos(states), text.repos(states))
 
@@ -321,7 +325,8 @@ class NodePluginCommand(dnf.cli.Command):
         Raises NodePluginError where the user says no.
         """
         from ovirt_node_plugin.errors import NodePluginError
-        from ovirt_node_plugin.report import data, text
+        from ovirt_node_plugin.report import plan_data as data
+        from ovirt_node_plugin.report import plan_text as text
         conf = self.base.conf
         dry = self.opts.dry_run or not plan.changes
         if self._document is not None:
@@ -343,7 +348,9 @@ class NodePluginCommand(dnf.cli.Command):
     def _done_with(self, plan: Any, notes: Sequence[str], *, deltas: Sequence[Any] = ()) -> None:
         import dataclasses
 
-        from ovirt_node_plugin.report import data, manifest_data, manifest_text, text
+        from ovirt_node_plugin.report import manifest_data, manifest_text
+        from ovirt_node_plugin.report import plan_data as data
+        from ovirt_node_plugin.report import plan_text as text
         plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
         if self._document is not None:
             more = {"deltas": list(map(manifest_data.delta, deltas))} if deltas else {}
@@ -402,7 +409,7 @@ class NodePluginCommand(dnf.cli.Command):
     def _fail(self, error: NodePluginError) -> None:
         self._stack.close()
         if self._document is not None:
-            from ovirt_node_plugin.report import data
+            from ovirt_node_plugin.report import plan_data as data
             self._document.print(data.error(error))
         else:
             logger.critical("Error: %s", error)
@@ -434,7 +441,7 @@ class _Document(logging.Handler):
         if self._printed:
             return
         from ovirt_node_plugin.errors import NodePluginError, UsageError
-        from ovirt_node_plugin.report import data
+        from ovirt_node_plugin.report import plan_data as data
         text = "\n".join(self._messages)
         if text:
             self.print(data.error(NodePluginError(

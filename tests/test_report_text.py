@@ -25,7 +25,7 @@ from ovirt_node_plugin.operations.model.results import (
 )
 from ovirt_node_plugin.packages.repos import RepoState
 from ovirt_node_plugin.packages.session import PackageChange
-from ovirt_node_plugin.report import text
+from ovirt_node_plugin.report import plan_text
 from ovirt_node_plugin.target import NODE, Target
 
 NODE_ROOT = Target(Path("/mnt/node"), NODE, "oVirt Node 4.5.5", "4.5.5", "usr/share/rpm")
@@ -52,7 +52,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_plan_shows_packages_then_what_is_switched_on() -> None:
-    lines = text.plan(plan(action(INSTALL, settings=(setting(ON),),
+    lines = plan_text.plan(plan(action(INSTALL, settings=(setting(ON),),
                                   notes=("mind the gap",)), table="TABLE\n"))
     assert lines == ["TABLE", "", "Plugins for oVirt Node 4.5.5 in /mnt/node:",
                      " Installing foo 1.0 (Vendor)", "   enable service x.service",
@@ -60,7 +60,7 @@ def test_a_plan_shows_packages_then_what_is_switched_on() -> None:
 
 
 def test_a_plan_of_an_upgrade_shows_both_versions_and_what_goes_back() -> None:
-    lines = text.plan(plan(action(UPGRADE, version="2.0", old_version="1.0",
+    lines = plan_text.plan(plan(action(UPGRADE, version="2.0", old_version="1.0",
                                   settings=(setting(ON, "enable y"), setting(OFF, "undo x")))))
     assert lines[2:5] == [" Upgrading foo 1.0 -> 2.0 (Vendor)", "   undo x", "   enable y"]
 
@@ -68,7 +68,7 @@ def test_a_plan_of_an_upgrade_shows_both_versions_and_what_goes_back() -> None:
 def test_a_plan_counts_files_by_folder_and_says_who_shares_what() -> None:
     counts = tuple(FolderCount(f"/usr/{name}", 8 - number) for number, name in
                    enumerate("abcdefgh"))
-    lines = text.plan(plan(action(INSTALL, files=counts, shares=(
+    lines = plan_text.plan(plan(action(INSTALL, files=counts, shares=(
         Share("package", "lib-1-1.noarch", ("bar", "baz")),))))
     assert ("   36 files: 8 in /usr/a, 7 in /usr/b, 6 in /usr/c, 5 in /usr/d, 4 in /usr/e,"
             " 3 in /usr/f, 3 elsewhere") in lines
@@ -77,7 +77,7 @@ def test_a_plan_counts_files_by_folder_and_says_who_shares_what() -> None:
 
 def test_a_plan_names_signers_and_the_room_on_the_disk() -> None:
     change = PackageChange("install", "x", "x-1-1.noarch", "r", 1, 1, "", True)
-    shown = text.plan(Plan(
+    shown = plan_text.plan(Plan(
         "install", NODE_ROOT, (action(INSTALL),), (change,), "", (), (
             Signature("", "", ("y-1-1.noarch",), checked=False),
             Signature("0123456789abcdef", "ACME <a@example.com>", ("x-1-1.noarch",),
@@ -90,12 +90,12 @@ def test_a_plan_names_signers_and_the_room_on_the_disk() -> None:
 
 
 def test_a_plan_without_changes_says_so() -> None:
-    assert text.plan(plan(action(KEEP))) == [
+    assert plan_text.plan(plan(action(KEEP))) == [
         "Plugin foo 1.0 is already installed.", "Nothing to do."]
 
 
 def test_what_was_done_is_a_line_a_plugin() -> None:
-    done = text.done(plan(action(INSTALL), action(KEEP),
+    done = plan_text.done(plan(action(INSTALL), action(KEEP),
                           action(REMOVE, version="", old_version="0.9")))
     assert done == ["Installed plugin foo 1.0.", "Removed plugin foo 0.9."]
 
@@ -103,14 +103,14 @@ def test_what_was_done_is_a_line_a_plugin() -> None:
 def test_a_list_has_columns_that_fit_and_keeps_the_end_of_a_path() -> None:
     states = [PluginState("a", "1.0", "", "", "installed", "/a/very/long/path/to/the/bundle-1.0"),
               PluginState("plugin", "10.0", "", "", "installed", "/b")]
-    assert text.listing(states) == [
+    assert plan_text.listing(states) == [
         "Installed Plugins",
         "a       1.0   .../path/to/the/bundle-1.0",
         "plugin  10.0  /b"]
 
 
 def test_long_names_are_cut_where_nothing_else_helps() -> None:
-    lines = text.repos([RepoState("a" * 60, "", "b" * 60, True, "named in this run"),
+    lines = plan_text.repos([RepoState("a" * 60, "", "b" * 60, True, "named in this run"),
                         RepoState("base", "", "", False, "as configured")])
     assert max(map(len, lines)) <= 40
     assert lines[0].split() == ["repo", "id", "state", "plugin", "reason"]
@@ -119,13 +119,14 @@ def test_long_names_are_cut_where_nothing_else_helps() -> None:
 
 def test_broken_plugins_are_followed_by_the_reasons() -> None:
     state = PluginState("foo", "1.0", "", "", "broken", "/x", ("package x is gone",))
-    assert text.listing([state])[-1] == "foo is broken: package x is gone"
+    assert plan_text.listing([state])[-1] == "foo is broken: package x is gone"
 
 
 def test_info_wraps_text_and_leaves_out_what_is_empty() -> None:
     state = PluginState("foo", "1.0", "Vendor", "A summary", "available", "/x")
     description = "Some words that need more space than one line.\n\nEnd."
-    lines = text.infos([PluginInfo(state, description, "", "", "", (), ("one", "two"), (), ())])
+    info = PluginInfo(state, description, "", "", "", (), ("one", "two"), (), ())
+    lines = plan_text.infos([info])
     assert lines == [
         "Name         : foo", "Version      : 1.0", "Vendor       : Vendor",
         "State        : available", "Source       : /x", "Summary      : A summary",
@@ -135,6 +136,6 @@ def test_info_wraps_text_and_leaves_out_what_is_empty() -> None:
 
 
 def test_checks_are_a_line_a_problem() -> None:
-    assert text.checks([Check("a", "1", ()), Check("b", "2", ("x", "y"))]) == [
+    assert plan_text.checks([Check("a", "1", ()), Check("b", "2", ("x", "y"))]) == [
         "a 1: ok", "b 2: x", "b 2: y"]
-    assert text.checks([]) == ["No plugins are installed."]
+    assert plan_text.checks([]) == ["No plugins are installed."]

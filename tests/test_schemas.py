@@ -24,7 +24,7 @@ from ovirt_node_plugin.errors import NodePluginError, Status
 from ovirt_node_plugin.images import dnf_program
 from ovirt_node_plugin.registry import inventory_json
 from ovirt_node_plugin.registry.inventory import File
-from ovirt_node_plugin.report import data, image_usage, usage
+from ovirt_node_plugin.report import image_usage, plan_data, usage
 from tests import manpages, schemas
 from tests.driver import Answer, environment
 
@@ -181,7 +181,7 @@ def test_what_the_driver_reads_is_held_against_its_schema() -> None:
         return Answer(0, json.dumps(document), "", schema)
     listed = {"format": 1, "plugins": []}
     assert answer(listed, "answer-list.json").json == listed
-    failed = data.error(NodePluginError("text"))
+    failed = plan_data.error(NodePluginError("text"))
     assert answer({"format": 1, **failed}, "answer-list.json").json
     for document, schema in ((listed, "answer-verify.json"), (listed, ""),
                              ({**listed, "more": 1}, "answer-list.json"),
@@ -225,7 +225,7 @@ def test_kinds_and_statuses_of_errors_are_those_of_the_code() -> None:
     errors.NeedsNewerImage("text", packages=["a"]), errors.Drifted("text", paths=["etc/a"]),
     errors.PathsRefused("text", files=[errors.DisputedFile("a", "a-1-1.noarch", "/a", "text")])])
 def test_an_error_has_what_its_kind_names_and_no_other(error: NodePluginError) -> None:
-    document = schemas.valid({"format": 1, **data.error(error)}, schemas.ERROR)
+    document = schemas.valid({"format": 1, **plan_data.error(error)}, schemas.ERROR)
     for kind in ("Refused", "NeedsNewerImage", "Drifted", "PathsRefused"):
         other = copy.deepcopy(document)
         other["error"]["kind"] = kind

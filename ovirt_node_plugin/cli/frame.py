@@ -12,9 +12,9 @@ from typing import Any, Dict, Optional, Sequence
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
-from ..report import data, image_usage
+from ..report import image_usage, plan_data
 from ..report.layout import harmless
-from ..report.progress_text import FORMAT, JsonLines, for_people
+from ..report.progress import FORMAT, JsonLines, for_people
 from ..system.progress import Progress
 from ..system.run import attached, run
 
@@ -81,7 +81,7 @@ class Frame:
         elif isinstance(error, DnfFailed) and error.answer:
             self._print("error", error.answer)  # with all that dnf's answer names
         else:
-            self._print("error", data.error(error))
+            self._print("error", plan_data.error(error))
         return int(error.status)
 
     def _refuse_inside(self, place: Path) -> None:

@@ -18,9 +18,9 @@ from ..merge import inspection
 from ..operations import manifest as manifests
 from ..registry import store
 from ..report import (
+    difference_data,
+    difference_text,
     image_data,
-    image_difference_data,
-    image_difference_text,
     image_text,
     manifest_data,
     manifest_text,
@@ -53,8 +53,8 @@ def diff(frame: Frame) -> int:
         found = images.compare(
             *sides, plugins_only=options.plugins, content=options.content, run=run,
             progress=frame.progress)
-    frame.answer(image_difference_data.differences(found),
-                 image_difference_text.differences(found))
+    frame.answer(difference_data.differences(found),
+                 difference_text.differences(found))
     return Status.DONE
 
 

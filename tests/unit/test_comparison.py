@@ -9,7 +9,7 @@ from typing import Callable, Iterator, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.compare import trees as comparison
+from ovirt_node_plugin.compare import trees
 from ovirt_node_plugin.compare.trees import Difference, differences
 
 pytestmark = pytest.mark.unit
@@ -21,7 +21,7 @@ DEEP = "deep-below"
 @pytest.fixture
 def pair(tmp_path: Path) -> Pair:
     """Two trees that are the same: files, links of both kinds, a fifo, folders in folders."""
-    trees = []
+    roots = []
     for name in ("old", "new"):
         root = tmp_path / name
         (root / "etc/deep/deeper").mkdir(parents=True)
@@ -31,8 +31,8 @@ def pair(tmp_path: Path) -> Pair:
         os.link(root / "etc/twin", root / "etc/deep/twin")
         os.symlink("file", root / "etc/link")
         os.mkfifo(root / "etc/fifo")
-        trees.append(root)
-    return trees[0], trees[1]
+        roots.append(root)
+    return roots[0], roots[1]
 
 
 def found(pair: Pair, *, times: bool = False, trusted: Sequence[str] = ()) -> List[Difference]:
@@ -205,13 +205,13 @@ def test_a_file_of_several_names_is_read_once(
     for name in ("etc/twin", "etc/deep/twin"):
         assert (pair[1] / name).stat().st_nlink == 2
     (pair[1] / "etc/twin").write_text("TWIN")
-    read, compare = [], comparison._same_content
+    read, compare = [], trees._same_content
 
-    def counted(old: comparison._Entry, new: comparison._Entry) -> bool:
+    def counted(old: trees._Entry, new: trees._Entry) -> bool:
         read.append(old.name)
         return compare(old, new)
 
-    monkeypatch.setattr(comparison, "_same_content", counted)
+    monkeypatch.setattr(trees, "_same_content", counted)
     assert found(pair) == [changed("etc/deep/twin", "content"), changed("etc/twin", "content")]
     assert sorted(read) == ["file", "file", "twin"]
 

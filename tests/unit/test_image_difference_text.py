@@ -16,7 +16,7 @@ from ovirt_node_plugin.compare.images import (
 )
 from ovirt_node_plugin.compare.packages import PackageDifference, RootPackage
 from ovirt_node_plugin.compare.trees import Difference
-from ovirt_node_plugin.report import image_difference_data, image_difference_text
+from ovirt_node_plugin.report import difference_data, difference_text
 
 pytestmark = pytest.mark.unit
 
@@ -26,7 +26,7 @@ HEAD = ["Old          : /old", "New          : /new"]
 
 def told(**found: Any) -> List[str]:
     """Return the lines for what was found, without the first two."""
-    lines = image_difference_text.differences(dataclasses.replace(NOTHING, **found))
+    lines = difference_text.differences(dataclasses.replace(NOTHING, **found))
     assert lines[:2] == HEAD
     return lines[2:]
 
@@ -110,7 +110,7 @@ def test_notes_are_told_last_and_count_as_differences() -> None:
 
 
 def test_data_has_absolute_paths() -> None:
-    found = image_difference_data.differences(dataclasses.replace(
+    found = difference_data.differences(dataclasses.replace(
         NOTHING, files=(Difference(".", "changed", ("mode 0755 -> 0700",)),
                         Difference("etc/\udcff", "added")), around=None))
     assert found["files"] == [

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ovirt_node_plugin.report.progress_text import Bars, JsonLines, for_people
+from ovirt_node_plugin.report.progress import Bars, JsonLines, for_people
 from ovirt_node_plugin.system.progress import ENTRIES, READ, Silent, transferred
 from ovirt_node_plugin.system.run import run
 
