@@ -96,7 +96,7 @@ def test_subcommands_are_offered(shell: Shell) -> None:
 
 
 def test_subcommands_are_those_of_the_command() -> None:
-    usage: Any = pytest.importorskip("ovirt_node_plugin.report.usage")
+    usage: Any = pytest.importorskip("ovirt_node_plugin.cli.dnf_arguments")
     assert sorted(usage.SUBCOMMANDS) == SUBCOMMANDS
 
 
@@ -197,7 +197,7 @@ def test_it_works_without_bash_completion(shell: Shell) -> None:
 
 
 def test_commands_and_options_of_the_program_are_offered(shell: Shell) -> None:
-    usage: Any = pytest.importorskip("ovirt_node_plugin.report.image_usage")
+    usage: Any = pytest.importorskip("ovirt_node_plugin.cli.arguments")
     parsers = usage._parsers()[1]
     assert shell.complete("ovirt-node-plugin ") == sorted([*parsers, "--help", "--version"])
     for name, parser in parsers.items():

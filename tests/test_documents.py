@@ -16,8 +16,8 @@ import pytest
 from lxml import etree
 
 from ovirt_node_plugin import __version__
+from ovirt_node_plugin.cli import arguments, dnf_arguments
 from ovirt_node_plugin.errors import UsageError
-from ovirt_node_plugin.report import image_usage, usage
 from tests import needs
 
 TOP = Path(__file__).resolve().parent.parent
@@ -156,12 +156,12 @@ def check_command(command: str) -> None:
     """Raise SystemExit or UsageError if a program of this project refuses a command line."""
     words = shlex.split(command)
     if words[0] == "ovirt-node-plugin":
-        image_usage.parse(words[1:])
+        arguments.parse(words[1:])
         return
     parser = argparse.ArgumentParser()
     parser.set_defaults(assumeyes=False, assumeno=False, downloadonly=False)  # dnf's own
-    usage.add_arguments(parser)
-    usage.check_arguments(parser.parse_args(words[2:]))
+    dnf_arguments.add_arguments(parser)
+    dnf_arguments.check_arguments(parser.parse_args(words[2:]))
 
 
 @pytest.mark.parametrize("document", [*PROSE, *FORMS])

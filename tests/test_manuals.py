@@ -13,13 +13,13 @@ from xml.etree import ElementTree
 import pytest
 
 from ovirt_node_plugin import config, errors
+from ovirt_node_plugin.cli import dnf_arguments
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.plugin import archive
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.library import FOLDERS
 from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry import xml
-from ovirt_node_plugin.report import usage
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal
 from tests import manpages, support
@@ -34,14 +34,14 @@ RNG = "{http://relaxng.org/ns/structure/1.0}"
 def test_subcommands_are_those_of_the_command() -> None:
     lines = manpages.section(COMMAND, "SUBCOMMANDS")
     named = [term for term in manpages.explained(lines) if not term.startswith("-")]
-    assert named == list(usage.SUBCOMMANDS)
+    assert named == list(dnf_arguments.SUBCOMMANDS)
     synopsis = manpages.prose(manpages.section(COMMAND, "SYNOPSIS"))
-    assert re.findall(r"node-plugin (\w+)", synopsis) == list(usage.SUBCOMMANDS)
+    assert re.findall(r"node-plugin (\w+)", synopsis) == list(dnf_arguments.SUBCOMMANDS)
 
 
 def test_options_are_those_of_the_command() -> None:
     parser = argparse.ArgumentParser(add_help=False)
-    usage.add_arguments(parser)
+    dnf_arguments.add_arguments(parser)
     known = {name for action in parser._actions for name in action.option_strings}
     terms = manpages.terms(manpages.section(COMMAND, "SUBCOMMANDS"))
     assert {word for term in terms if term.startswith("-")
@@ -186,10 +186,10 @@ def test_a_transcript_that_differs_is_noticed() -> None:
 def test_the_help_of_the_command_names_every_subcommand_and_option(dnf: Dnf, node: Path) -> None:
     answer = dnf.plugin(node, "--help")
     parser = argparse.ArgumentParser(add_help=False)
-    usage.add_arguments(parser)
+    dnf_arguments.add_arguments(parser)
     words = set(re.findall(r"(?<![\w-])-{0,2}[\w-]+", answer.out))
     assert answer.status == 0
-    assert set(usage.SUBCOMMANDS) <= words
+    assert set(dnf_arguments.SUBCOMMANDS) <= words
     assert {name for action in parser._actions for name in action.option_strings} <= words
 
 

@@ -12,8 +12,8 @@ from typing import Iterator, Mapping, Set
 
 import pytest
 
+from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.errors import Status
-from ovirt_node_plugin.report import image_usage
 from tests import manpages, support
 from tests.driver import TOP, Dnf, environment
 from tests.program import PROGRAM, Program
@@ -22,7 +22,7 @@ PAGE, COMMAND = "ovirt-node-plugin.8", "dnf-node-plugin.8"
 
 
 def parsers() -> Mapping[str, argparse.ArgumentParser]:
-    return image_usage._parsers()[1]
+    return arguments._parsers()[1]
 
 
 def options(parser: argparse.ArgumentParser) -> Set[str]:

@@ -20,11 +20,12 @@ import pytest
 
 import ovirt_node_plugin
 from ovirt_node_plugin import errors
+from ovirt_node_plugin.cli import arguments, dnf_arguments
 from ovirt_node_plugin.errors import NodePluginError, Status
 from ovirt_node_plugin.images import dnf_program
 from ovirt_node_plugin.registry import inventory_json
 from ovirt_node_plugin.registry.inventory import File
-from ovirt_node_plugin.report import image_usage, plan_data, usage
+from ovirt_node_plugin.report import plan_data
 from tests import manpages, schemas
 from tests.driver import Answer, environment
 
@@ -39,10 +40,10 @@ OPEN = {"capabilities.json: /"}  # other keys are VDSM's
 
 def test_every_command_with_json_has_a_schema() -> None:
     parser = argparse.ArgumentParser(add_help=False)
-    usage.add_arguments(parser)
+    dnf_arguments.add_arguments(parser)
     assert "--json" in parser._option_string_actions
-    assert set(schemas.OF_DNF) == set(usage.SUBCOMMANDS)
-    with_json = {name for name, one in image_usage._parsers()[1].items()
+    assert set(schemas.OF_DNF) == set(dnf_arguments.SUBCOMMANDS)
+    with_json = {name for name, one in arguments._parsers()[1].items()
                  if "--json" in one._option_string_actions}
     assert set(schemas.OF_PROGRAM) == with_json
 

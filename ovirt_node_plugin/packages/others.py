@@ -9,7 +9,7 @@ plugin is made and after it.
 from __future__ import annotations
 
 import fnmatch
-from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence, Set
 
 import dnf
 import dnf.cli.option_parser
@@ -45,6 +45,11 @@ def keep_out(own: type, globs: Iterable[str], *,
             setattr(cls, hook, getattr(dnf.Plugin, hook))
         cls.kept_out = True
     return sorted(str(cls.name) for cls in found)
+
+
+def started(base: Any) -> Set[type]:
+    """Return the classes of the plugins that DNF has made in this run."""
+    return {type(plugin) for plugin in base._plugins.plugins}
 
 
 def late(names: Sequence[str], root: str, *, enabled: Iterable[str] = ()) -> Refused:

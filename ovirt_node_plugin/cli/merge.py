@@ -15,9 +15,10 @@ from ..images.image import Image, opened
 from ..merge import forecast, replay
 from ..merge import merge as merging
 from ..merge import shell as shells
-from ..report import image_data, image_text, image_usage
+from ..report import image_data, image_text
 from ..system.run import attached, run
-from .frame import Frame
+from . import arguments
+from .program import Frame
 
 
 def merge(frame: Frame) -> int:
@@ -85,8 +86,8 @@ def _order(frame: Frame, again: replay.Replay) -> merging.Order:
     return merging.Order(
         options.image, again.words, tuple(options.remove), payload=options.payload,
         recompress=parse_compression(options.recompress) if options.recompress else None,
-        size_bytes=image_usage.size(options.size) if options.size else 0,
-        volume_id=image_usage.volume_id(options.volid), keep_bundles=options.keep_bundles,
+        size_bytes=arguments.size(options.size) if options.size else 0,
+        volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
         check=options.check, trust_keys=options.trust_keys, called=again.called,
         replayed=tuple(again.wanted.values()))
 

@@ -28,7 +28,7 @@ from ..report import (
 from ..report.layout import harmless
 from ..system.paths import resolve_inside
 from ..system.run import run
-from .frame import Frame
+from .program import Frame
 
 
 def inspect(frame: Frame) -> int:

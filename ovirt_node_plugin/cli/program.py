@@ -12,11 +12,12 @@ from typing import Any, Dict, Optional, Sequence
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
-from ..report import image_usage, plan_data
+from ..report import plan_data
 from ..report.layout import harmless
 from ..report.progress import FORMAT, JsonLines, for_people
 from ..system.progress import Progress
 from ..system.run import attached, run
+from . import arguments
 
 
 class Frame:
@@ -63,7 +64,7 @@ class Frame:
     @property
     def dnf(self) -> Dnf:
         """How dnf is to be run."""
-        return Dnf(tuple(image_usage.dnf_options(self.options)), run, attached)
+        return Dnf(tuple(arguments.dnf_options(self.options)), run, attached)
 
     def answer(self, document: Dict[str, Any], lines: Sequence[str]) -> None:
         """Print an answer as JSON, or as lines for people."""

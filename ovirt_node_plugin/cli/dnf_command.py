@@ -1,0 +1,297 @@
+"""The command ``dnf node-plugin``: parse, call, print.
+
+The hooks in dnf-plugins/ import this module when the command is the one that was asked for.
+"""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import sys
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+
+from ..errors import NodePluginError, Status
+from ..operations import find, install, manifest, query, remove
+from ..operations.apply import change
+from ..operations.model.results import Plan
+from ..packages import console, others, rpmdb
+from ..packages.policy import Policy
+from ..packages.repos import add_bundle_repo
+from ..packages.session import Session
+from ..plugin.bundle import Bundle
+from ..plugin.library import Library
+from ..policy.opened_paths import refuse_ways_out, refuse_written
+from ..registry.inventory import Delta
+from ..report import manifest_data, manifest_text, plan_data, plan_text
+from ..system.run import run
+from .dnf_arguments import check_arguments, check_flags
+from .json_document import JsonDocument
+
+logger = logging.getLogger("dnf")
+
+_SILENT = logging.CRITICAL + 1
+# Subcommands that change the root, those that change the library of this machine, and those
+# that name plugins which are to be found.
+_CHANGING = ("install", "remove", "upgrade")
+_OF_LIBRARY = ("add", "drop")
+_FINDING = ("install", "upgrade", "info")
+
+
+class DnfCommand:
+    """One run of ``dnf node-plugin``.
+
+    ``command`` is the object that DNF made for it: it has ``base``, ``cli`` and, once the
+    command line is parsed, ``opts``.
+    """
+
+    def __init__(self, command: Any) -> None:
+        self._command = command
+        self._stack = contextlib.ExitStack()
+        self._found_policy: Optional[Policy] = None
+        self._bundles: List[Bundle] = []
+        self._rest: List[str] = []
+        self._document: Optional[JsonDocument] = None
+        words = getattr(command.base, "args", None) or ()
+        if "--json" in words and not {"-h", "--help"}.intersection(words):
+            self._document = JsonDocument(logger)
+        self._subcommands: Mapping[str, Callable[[], Status]] = {
+            "install": self._install, "upgrade": self._upgrade, "remove": self._remove,
+            "list": self._list, "info": self._info, "manifest": self._manifest,
+            "verify": self._verify, "repos": self._repos, "add": self._add, "drop": self._drop}
+
+    @property
+    def _opts(self) -> Any:
+        return self._command.opts
+
+    @property
+    def _policy(self) -> Policy:
+        """The rules of this run, which ``prepare`` gets from the hooks."""
+        assert self._found_policy is not None
+        return self._found_policy
+
+    def pre_configure(self) -> None:
+        """Keep standard output for the answer where that is for a program."""
+        if self._document is not None and not self._opts.verbose:
+            self._command.cli.redirect_logger(stdout=_SILENT, stderr=_SILENT)
+
+    def keep_out_late(self, own: type, policy: Policy) -> None:
+        """Stop other plugins that DNF has made already, which may have acted.
+
+        So it is where --enableplugin or an alias hides from the hooks what this run is.
+        Raises Refused where the root would be changed.
+        """
+        if policy.target.live:
+            return
+        names = others.keep_out(own, policy.config.others_off,
+                                among=others.started(self._command.base))
+        if names:
+            error = others.late(names, str(policy.target.root), enabled=self._opts.enableplugin)
+            if self._opts.subcommand in _CHANGING:
+                raise error
+            logger.warning("%s.\n%s", error.message, error.hint)
+
+    def prepare(self, policy: Policy) -> None:
+        """Open what the command line names, before DNF reads its repositories."""
+        self._found_policy = policy
+        conf, subcommand = self._command.base.conf, self._opts.subcommand
+        check_arguments(self._opts)
+        check_flags(subcommand, conf.tsflags)
+        if subcommand not in _OF_LIBRARY:
+            root = policy.target.root
+            rpmdb.require_system(root)
+            if not policy.target.live:
+                refuse_ways_out(root, str(root))
+                refuse_written(root, str(root), cache=conf.cachedir, logs=conf.logdir)
+        if subcommand == "add":
+            self._bundles = find.open_paths(self._opts.names, self._stack, run=run)
+        elif subcommand in ("install", "info"):
+            self._bundles, self._rest = find.open_named(
+                self._opts.names, self._library, self._stack, run=run)
+        for bundle in self._bundles:
+            policy.add_bundle(bundle)
+
+    def configure(self) -> None:
+        """Tell DNF what the run needs; this command fills the sack and solves itself."""
+        demands, subcommand = self._command.cli.demands, self._opts.subcommand
+        demands.sack_activation = False
+        demands.available_repos = True
+        demands.root_user = subcommand in (*_CHANGING, *_OF_LIBRARY)
+        with self.reported():
+            for bundle in self._bundles if subcommand in _FINDING else ():
+                repo_id = add_bundle_repo(self._command.base, bundle, options=self._opts)
+                if repo_id is not None and subcommand == "info":
+                    self._command.base.repos[repo_id].skip_if_unavailable = True
+
+    def run(self) -> None:
+        """Run the subcommand and set the exit status."""
+        with self.reported(), self._stack:
+            with self._recovered():
+                status = self._subcommands[self._opts.subcommand]()
+            if status:
+                self._command.cli.demands.success_exit_status = int(status)
+
+    @contextlib.contextmanager
+    def reported(self) -> Iterator[None]:
+        """Turn every error into one paragraph and an exit status; no traceback."""
+        try:
+            with console.translated():
+                yield
+        except NodePluginError as exc:
+            self._fail(exc)
+        except Exception as exc:  # a fault of ours: the traceback is for -v
+            logger.debug("", exc_info=True)
+            self._fail(NodePluginError(
+                f"internal error: {type(exc).__name__}: {exc}",
+                hint="Run the command again with -v and report what it prints."))
+
+    def _install(self) -> Status:
+        session = self._session_to_change()
+        self._fill(session)
+        bundles = self._bundles + find.find_in_metadata(self._rest, session)
+        return self._carry_out(install.plan(bundles, session, run=run), session)
+
+    def _upgrade(self) -> Status:
+        session = self._session_to_change()
+        for bundle in find.library_upgrades(self._opts.names, session, self._stack, run=run):
+            add_bundle_repo(self._command.base, bundle, options=self._opts)
+            self._bundles.append(bundle)
+        self._fill(session)
+        bundles = find.newer(self._opts.names, self._bundles, session)
+        return self._carry_out(install.plan(bundles, session, run=run), session)
+
+    def _remove(self) -> Status:
+        session = self._session_to_change()
+        self._fill(session, repos=False)
+        ready = remove.plan(self._opts.names, session, keep_modified=self._opts.keep_modified,
+                            run=run)
+        if self._agreed(ready.plan):
+            done = remove.carry_out(ready, session, displays=self._displays(), run=run)
+            self._done_with(ready.plan, done.notes, deltas=done.deltas)
+        return Status.DONE
+
+    def _list(self) -> Status:
+        session = Session(self._policy)
+        wants = query.Wants.of(installed=self._opts.installed, available=self._opts.available,
+                               everything=self._opts.all)
+        self._fill(session, repos=wants.available)
+        listing = query.list_plugins(session, wants, names=self._opts.names, run=run)
+        return self._answer(plan_data.listing(listing), plan_text.listing(listing))
+
+    def _info(self) -> Status:
+        session = Session(self._policy)
+        self._fill(session)
+        found = query.info(session, self._bundles, self._rest, run=run)
+        return self._answer(plan_data.infos(found), plan_text.infos(found))
+
+    def _manifest(self) -> Status:
+        shows = manifest.Shows(packages=self._opts.packages, files=self._opts.files,
+                               settings=self._opts.settings, delta=self._opts.delta)
+        found = manifest.manifests(self._policy.target.root, self._opts.names, shows)
+        return self._answer(manifest_data.manifests(found, shows),
+                            manifest_text.manifests(found, shows))
+
+    def _verify(self) -> Status:
+        session = Session(self._policy)
+        self._fill(session, repos=False)
+        checks = query.verify(session, self._opts.names, run=run)
+        self._answer(plan_data.checks(checks), plan_text.checks(checks))
+        return Status.BROKEN if any(check.problems for check in checks) else Status.DONE
+
+    def _repos(self) -> Status:
+        states = self._policy.states()
+        return self._answer(plan_data.repos(states), plan_text.repos(states))
+
+    def _add(self) -> Status:
+        places = [str(self._library.add(bundle)) for bundle in self._bundles]
+        return self._answer({"added": places}, [f"Added {place}." for place in places])
+
+    def _drop(self) -> Status:
+        places = [str(self._library.drop(name)) for name in self._opts.names]
+        return self._answer({"dropped": places}, [f"Dropped {place}." for place in places])
+
+    @property
+    def _library(self) -> Library:
+        return Library(self._policy.config.library)
+
+    def _session_to_change(self) -> Session:
+        """Return the session of a run that changes the root. Raises Refused where it may not."""
+        change.refuse_unwritable(self._policy.target, live_allowed=self._policy.config.live)
+        return Session(self._policy)
+
+    def _fill(self, session: Session, *, repos: bool = True) -> None:
+        if self._document is not None:
+            self._command.cli.redirect_repo_progress(sys.stderr)
+        session.fill(repos=repos)
+
+    def _carry_out(self, ready: install.Installation, session: Session) -> Status:
+        if self._agreed(ready.plan):
+            session.check_signatures(trust_keys=self._opts.trust_keys,
+                                     bundle_repos=self._policy.bundle_repos())
+            notes = install.carry_out(ready, session, displays=self._displays())
+            self._done_with(ready.plan, notes)
+        return Status.DONE
+
+    def _agreed(self, plan: Plan) -> bool:
+        """Show the plan; return whether it is to be carried out.
+
+        Raises NodePluginError where the user says no.
+        """
+        conf = self._command.base.conf
+        dry = self._opts.dry_run or not plan.changes
+        if self._document is not None:
+            if dry or conf.assumeno:
+                self._document.print({**plan_data.plan(plan), "done": False})
+        else:
+            # -q hides what is logged, but not what there is to decide on
+            hidden = self._opts.quiet and (dry or not conf.assumeyes)
+            for line in plan_text.plan(plan):
+                if hidden:
+                    print(line)
+                logger.info("%s", line)
+        if dry:
+            return False
+        if conf.assumeno or not (conf.assumeyes or self._command.base.output.userconfirm()):
+            raise NodePluginError("Operation aborted.")
+        return True
+
+    def _done_with(self, plan: Plan, notes: Sequence[str], *,
+                   deltas: Sequence[Delta] = ()) -> None:
+        plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
+        if self._document is not None:
+            more = {"deltas": list(map(manifest_data.delta, deltas))} if deltas else {}
+            self._document.print({**plan_data.plan(plan), "done": True, **more})
+        for line in (*map(manifest_text.removed, deltas), *plan_text.done(plan)):
+            logger.info("%s", line)
+        for note in notes:
+            logger.warning("Note: %s", note)
+
+    def _displays(self) -> Sequence[Any]:
+        return () if self._document is not None else console.transaction_displays()
+
+    def _answer(self, data: Dict[str, Any], lines: Sequence[str]) -> Status:
+        if self._document is not None:
+            self._document.print(data)
+        else:
+            for line in lines:
+                print(line)
+        return Status.DONE
+
+    @contextlib.contextmanager
+    def _recovered(self) -> Iterator[None]:
+        """Hold the root's lock for what writes, and undo what a killed process left."""
+        if self._opts.subcommand in _OF_LIBRARY:
+            yield
+            return
+        with change.guarded(self._policy.target, writes=self._command.cli.demands.root_user,
+                            run=run) as notice:
+            if notice:
+                logger.warning("%s", notice)
+            yield
+
+    def _fail(self, error: NodePluginError) -> None:
+        self._stack.close()
+        if self._document is not None:
+            self._document.print(plan_data.error(error))
+        else:
+            logger.critical("Error: %s", error)
+        sys.exit(int(error.status))

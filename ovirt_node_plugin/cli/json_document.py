@@ -1,0 +1,45 @@
+"""Standard output as one JSON document."""
+from __future__ import annotations
+
+import atexit
+import json
+import logging
+from typing import Any, Dict, List
+
+from ..errors import NodePluginError, UsageError
+from ..report import plan_data
+
+
+class JsonDocument(logging.Handler):
+    """Standard output as one JSON document, also where DNF itself ends the run with an error.
+
+    ``logger`` is DNF's; what it says of an error that ends the run goes into the document.
+    """
+
+    def __init__(self, logger: logging.Logger) -> None:
+        super().__init__(logging.CRITICAL)
+        self._printed = False
+        self._messages: List[str] = []
+        logger.addHandler(self)
+        atexit.register(self._print_failure)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message of an error."""
+        self._messages.append(record.getMessage())
+
+    def print(self, data: Dict[str, Any]) -> None:
+        """Print the document; any after the first is passed over."""
+        if not self._printed:
+            self._printed = True
+            print(json.dumps({"format": 1, **data}, indent=2, sort_keys=True), flush=True)
+
+    def _print_failure(self) -> None:
+        if self._printed:
+            return
+        text = "\n".join(self._messages)
+        if text:
+            self.print(plan_data.error(NodePluginError(
+                text[len("Error: "):] if text.startswith("Error: ") else text)))
+        else:
+            self.print(plan_data.error(UsageError(
+                "the command line makes no sense", hint="Standard error says why.")))
