@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from ovirt_node_plugin.errors import NodePluginError
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.xml import dump_record
-from tests.vdsm_machine import HOOK, RPMDB, Machine, installed
+from tests.support.vdsm_machine import HOOK, RPMDB, Machine, installed
 
 from .measure import BenchError
 from .world import world

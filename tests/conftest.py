@@ -7,9 +7,10 @@ from typing import List, Optional
 
 import pytest
 
-from tests import needs, support
-from tests.driver import Dnf
-from tests.program import Program
+from tests import support
+from tests.support import needs
+from tests.support.driver import Dnf
+from tests.support.program import Program
 
 
 @pytest.fixture(scope="session")

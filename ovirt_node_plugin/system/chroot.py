@@ -1,6 +1,6 @@
 """Run a program in a root, with a /dev, /proc and /tmp that nobody else sees.
 
-Started as a program of its own: ``python3 -I inside.py ROOT TMP PROGRAM
+Started as a program of its own: ``python3 -I chroot.py ROOT TMP PROGRAM
 ARGUMENT…``. What it mounts is in a mount namespace, and what the program starts in a process
 namespace: both end with it, and it with the one who waits for it, however that ends. So
 nothing stays mounted in the root, or goes on in it, and the root itself is not written to.

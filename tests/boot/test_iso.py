@@ -1,0 +1,141 @@
+"""Merged ISOs that boot: by their boot records, to a kernel that sees what plugins brought."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Dict
+
+import pytest
+
+from tests import support
+from tests.support import qemu, schemas
+from tests.support.driver import Dnf
+from tests.support.isos import BootFiles, make_iso
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.program import Program
+
+pytestmark = [pytest.mark.root, pytest.mark.slow]
+
+# GRUB, GRUB in an appended partition, isolinux, GRUB in efiboot.img. The installer has the last
+# two again: once shows that its payload, which Anaconda unpacks, is one that can be mounted.
+BOOTS = (("tree-live", "bios"), ("tree-live", "uefi"), ("old-live", "bios"), ("old-live", "uefi"),
+         ("installer", "bios"))
+MODULES = "/usr/lib/modules/5.14.0-284.11.1.el9_2.x86_64"
+SITE_HOOK = "/usr/libexec/vdsm/hooks/before_vm_start/40_site"
+# What is asked in the root that was booted; each fails where its plugin is not.
+QUESTIONS = {
+    "argument": "grep -wo printk.time=0 /proc/cmdline && cat /sys/module/printk/parameters/time",
+    "merge": "cat /run/initramfs/live/ovirt-node-plugins.json",
+    "registry": "ls -1 /etc/ovirt.plugins.d | grep .",
+    "file": "ls -ln /opt/site/text && cat /opt/site/text",
+    "module": "cat /etc/modules-load.d/node-plugin-isv-module-foo-isv_foo.conf"
+              " /etc/modprobe.d/node-plugin-isv-module-foo-isv_foo.conf"
+              f" && grep isv_foo.ko: {MODULES}/modules.dep && ls -ln {MODULES}/extra/isv_foo.ko",
+    "service": "cd /etc/systemd/system/multi-user.target.wants && ls -ln acme-storaged.service"
+               " && cat acme-storaged.service && ls -ln /opt/acme/storage/bin/acme-storaged",
+    "hooks": f"ls -lnL /usr/libexec/vdsm/hooks/before_vm_start/60_acme_storage && {SITE_HOOK}",
+}
+
+
+@pytest.fixture(scope="module")
+def isos(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    """An ISO of each form, with a kernel and an initramfs that asks QUESTIONS."""
+    folder = tmp_path_factory.mktemp("isos")
+    root = built.node_root(folder / "root")
+    boot = BootFiles(qemu.kernel_file(), qemu.make_initramfs(QUESTIONS, folder / "initramfs"))
+    return {form: make_iso(form, root, folder / f"{form}.iso", boot=boot,
+                           arguments="console=ttyS0 quiet panic=-1")
+            for form in dict(BOOTS)}
+
+
+@pytest.fixture(scope="module")
+def merged(isos: Dict[str, Path], built: support.Fixtures,
+           tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
+    """These ISOs with three plugins in them."""
+    folder = tmp_path_factory.mktemp("merged")
+    (folder / "work").mkdir()
+    program = Program(folder / "work", Dnf(folder / "dnf"))
+    bundles = [site_plugin(folder), built.bundle("storage"), built.bundle("isv-module-foo")]
+    found = {}
+    for form, iso in isos.items():
+        found[form] = folder / f"{form}.iso"
+        answer = program("merge", iso, *bundles, "-o", found[form], "-y", UNSIGNED)
+        assert answer.status == 0, answer.text
+    return found
+
+
+def site_plugin(folder: Path) -> Path:
+    """A plugin of a file, a hook that runs in any root, and an argument that a kernel shows."""
+    hook = "/usr/share/site/hook"
+    return made_plugin(
+        folder, "site", files={"/opt/site/text": "hello", hook: "#!/bin/sh\necho I am $0"},
+        attributes={hook: "%attr(0755,root,root)"},
+        settings=[f'<vdsm-hook point="before_vm_start" order="40" name="site" source="{hook}"/>',
+                  '<kernel-argument name="printk.time" value="0"/>'])
+
+
+def asked(iso: Path, firmware: str) -> Dict[str, qemu.Said]:
+    return qemu.answers(qemu.boot_iso(iso, firmware=firmware))
+
+
+@pytest.mark.parametrize(("form", "firmware"), BOOTS)
+def test_what_plugins_brought_is_there_when_the_iso_is_booted(
+        form: str, firmware: str, merged: Dict[str, Path]) -> None:
+    said = asked(merged[form], firmware)
+    assert {name: one.text for name, one in said.items() if one.status} == {}
+    assert sorted(said) == sorted(QUESTIONS)
+    assert said["argument"].text == "printk.time=0\nN\n"
+    plugins = [plugin["name"] for plugin in schemas.valid(
+        json.loads(said["merge"].text), schemas.IMAGE)["plugins"]]
+    assert plugins == said["registry"].text.splitlines() == ["isv-module-foo", "site", "storage"]
+    assert said["file"].text.startswith("-rw-r--r--    1 0        0 ")
+    assert said["file"].text.endswith("\nhello\n")
+    assert "\nisv_foo\n" in said["module"].text
+    assert "\noptions isv_foo debug=1 mode=fast\n" in said["module"].text
+    assert "\nextra/isv_foo.ko: " in said["module"].text
+    assert said["service"].text.startswith("lrwxrwxrwx ")
+    assert "\nExecStart=/opt/acme/storage/bin/acme-storaged\n" in said["service"].text
+    assert "\n-rwxr-xr-x " in said["service"].text
+    assert said["hooks"].text.startswith("-rwxr-xr-x ")
+    assert said["hooks"].text.endswith(f"\nI am {SITE_HOOK}\n")
+
+
+def test_none_of_it_is_there_before_the_merge(isos: Dict[str, Path]) -> None:
+    said = asked(isos["old-live"], "bios")
+    assert sorted(said) == sorted(QUESTIONS)
+    assert [name for name, one in said.items() if not one.status] == []
+
+
+def test_what_does_not_switch_off_is_stopped_in_time(tmp_path: Path) -> None:
+    (tmp_path / "empty.iso").write_bytes(bytes(1 << 20))
+    with pytest.raises(support.FixtureError, match="empty.iso has not switched off after 2 s"):
+        qemu.boot_iso(tmp_path / "empty.iso", timeout_s=2)
+
+
+def test_what_was_not_asked_to_the_end_is_told_with_the_end_of_the_console() -> None:
+    console = "-----BEGIN one-----\nhello\n-----END one 0-----\n-----FAILED mounting it-----\n"
+    with pytest.raises(support.FixtureError, match="FAILED mounting it"):
+        qemu.answers(console)
+    assert qemu.answers(console + "-----DONE-----\n") == {"one": qemu.Said("hello\n", 0)}
+
+
+def test_a_machine_without_qemu_or_its_firmware_is_told_what_to_install(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qemu, "_FIRMWARE", [("/none/code.fd", "/none/variables.fd")])
+    with pytest.raises(support.FixtureError, match="/none/code.fd") as caught:
+        qemu.boot_iso(tmp_path / "an.iso", firmware="uefi")
+    assert "tools/setup chroot" in caught.value.hint
+    monkeypatch.setattr(qemu, "_QEMU", ["no-qemu"])
+    with pytest.raises(support.FixtureError, match="no-qemu") as caught:
+        qemu.boot_iso(tmp_path / "an.iso")
+    assert "tools/setup chroot" in caught.value.hint
+
+
+def test_modules_are_loaded_after_those_they_need(tmp_path: Path) -> None:
+    (tmp_path / "modules.dep").write_text("fs/a.ko: fs/b-c.ko lib/d.ko\nfs/b-c.ko: lib/d.ko\n"
+                                          "lib/d.ko:\n")
+    (tmp_path / "modules.builtin").write_text("fs/e.ko\n")
+    found = qemu.module_files(tmp_path, ["e", "b_c", "a"])
+    assert [path.name for path in found] == ["d.ko", "b-c.ko", "a.ko"]
+    with pytest.raises(support.FixtureError, match="no module f"):
+        qemu.module_files(tmp_path, ["f"])

@@ -1,0 +1,340 @@
+"""Plugins on a system that runs: what they switch on answers, and is gone when they are."""
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Iterator, Mapping, Optional, Sequence
+
+import pytest
+
+from ovirt_node_plugin.system.run import run
+from tests.support import quick_rpm
+from tests.support.driver import TOP, Answer, Dnf, environment
+from tests.support.machine import Machine, booted
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.system import system_root
+
+pytestmark = [pytest.mark.root]
+
+HOST = 'ID="rhel"\nID_LIKE="fedora"\nNAME="Red Hat Enterprise Linux"\nVERSION_ID="9.4"\n'
+NODE = ('ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\nVARIANT_ID="ovirt-node"\n'
+        'VARIANT="oVirt Node 4.5.5"\nPRETTY_NAME="oVirt Node 4.5.5"\n')
+LIVE = Path("/")
+PARAMETER = "net.ipv4.ip_local_reserved_ports"
+SERVER = '''
+import os, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    client, _ = server.accept()
+    client.sendall(f"{sys.argv[2]} {os.getuid()} {os.getcwd()}".encode())
+    client.close()
+'''
+ASK = '''
+import socket, sys
+try:
+    print(socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5).recv(99).decode())
+except ConnectionRefusedError:
+    print("nobody")
+'''
+
+
+def server_unit(port: int, *more: str) -> str:
+    return "\n".join(["[Service]", f"ExecStart=/usr/bin/python3 /usr/libexec/serve-{port} {port}"
+                      f" answer-{port}", *more, "[Install]", "WantedBy=multi-user.target", ""])
+
+
+def unit(*lines: str) -> str:
+    return "\n".join(["[Service]", *lines, "[Install]", "WantedBy=multi-user.target", ""])
+
+
+class World:
+    """A booted system, dnf in it, and bundles for it."""
+
+    def __init__(self, machine: Machine, work: Path) -> None:
+        self.machine = machine
+        self.work = work
+        self.dnf = Dnf(work / "dnf", prefix=machine.prefix)
+        self.before: Sequence[str] = ()
+
+    def become(self, release: str) -> None:
+        """Let the system be another one; it is a link into /usr otherwise."""
+        path = self.machine.root / "etc/os-release"
+        path.unlink()
+        path.write_text(release)
+
+    def bundle(self, name: str, files: Mapping[str, str], settings: Sequence[str],
+               version: str = "1.0", scriptlets: Optional[Mapping[str, str]] = None) -> Path:
+        """Make a plugin of one package, both of that name."""
+        folder = self.work / f"{name}-{version}"
+        return folder if folder.exists() else made_plugin(
+            self.work, name, version, settings=settings, files=files, scriptlets=scriptlets)
+
+    def plugin(self, *words: object, status: int = 0) -> Answer:
+        """Run ``dnf node-plugin`` in the system, which must end with ``status``."""
+        answer = self.dnf.plugin(LIVE, *words, UNSIGNED)
+        assert answer.status == status, answer.text
+        return answer
+
+    def killed(self, *words: object, when: Callable[[], bool]) -> None:
+        """Run ``dnf node-plugin`` and kill it as soon as something is so."""
+        process = subprocess.Popen(
+            self.dnf.argv(LIVE, "node-plugin", *words, "-y", UNSIGNED), env=environment(),
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while not when() and time.monotonic() < until:
+            time.sleep(0.05)
+        # nsenter's own child is dnf, as this machine numbers it
+        (inner,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(inner), signal.SIGKILL)
+        process.wait(timeout=10)
+
+    def answer(self, port: int, *, expected: str) -> None:
+        """See what the system's own port says; a program needs a moment to listen."""
+        until = time.monotonic() + 10
+        said = ""
+        while time.monotonic() < until and not said.startswith(expected):
+            said = self.machine("python3", "-c", ASK, str(port))
+            time.sleep(0.05)
+        assert said.startswith(expected), said
+
+    def parameter(self) -> str:
+        """Return a kernel parameter, which is the container's own."""
+        return self.machine("sysctl", "-n", PARAMETER)
+
+    def snapshot(self) -> Sequence[str]:
+        """Return everything of the running system that a plugin of these tests touches."""
+        ask = self.machine
+        said = [ask("systemctl", "list-units", "--plain", "--no-legend", "--all",
+                    "--type=service,timer", "echo*", "good*", "bad*", "hang*"),
+                ask("systemctl", "list-unit-files", "--no-legend"),
+                self.parameter(), ask("firewall-cmd", "--list-all"), ask("rpm", "-qa"),
+                ask("cat", "/etc/passwd", "/etc/group"), ask("ls", "-A", "/run"),
+                ask("find", "/etc", "/usr/lib/systemd", "/usr/libexec", "-not", "-type", "d",
+                    "-printf", "%p %M %u %g %s %l\\n"), ask("ls", "-A", "/var/lib")]
+        return "\n".join(said).splitlines()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One boot for all tests: each leaves the system as it was."""
+    work = tmp_path_factory.mktemp("live")
+    (work / "shared").mkdir()
+    release = quick_rpm("redhat-release", "9.4", provides=["system-release = 9.4", "/bin/sh"])
+    with system_root(work / "system") as root:
+        run(["rpm", f"--root={root}", "--define=_dbpath /var/lib/rpm", "--install", release])
+        (root / "etc/os-release").unlink()
+        (root / "etc/os-release").write_text(HOST)
+        with booted(root, shared=[TOP, work / "shared"]) as machine:
+            yield World(machine, work / "shared")
+
+
+@pytest.fixture
+def world(running: World) -> Iterator[World]:
+    """The host, which must be at the end as it was at the first test's start."""
+    if not running.before:
+        running.before = running.snapshot()
+    yield running
+    running.become(HOST)
+    running.dnf.configure()
+    assert running.snapshot() == running.before
+
+
+def echo(world: World, version: str = "1.0", *, reserved: str = "7070") -> Path:
+    return world.bundle("echo", {
+        "/usr/libexec/serve-7070": SERVER,
+        "/usr/lib/systemd/system/echo.service":
+            server_unit(7070, "User=echo", "WorkingDirectory=/run/echo/inner"),
+        "/usr/lib/systemd/system/echo-tick.service": "[Service]\nExecStart=/bin/true\n",
+        "/usr/lib/systemd/system/echo-tick.timer":
+            "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n",
+        "/usr/share/echo/tmpfiles.conf": "d /run/echo/inner 0750 echo echo -\n",
+    }, ['<service name="echo.service" state="enabled"/>',
+        '<service name="echo-tick.timer" state="enabled"/>',
+        f'<sysctl name="{PARAMETER}" value="{reserved}"/>', '<user name="echo"/>',
+        '<firewall-port port="7070" protocol="tcp"/>',
+        '<tmpfiles source="/usr/share/echo/tmpfiles.conf" name="echo.conf"/>'], version)
+
+
+def test_a_plugin_takes_effect_at_once_and_stops_when_it_is_removed(world: World) -> None:
+    ask = world.machine
+    plan = world.plugin("install", "--dry-run", echo(world)).text
+    assert world.parameter() == ""
+    for line in (f"set sysctl {PARAMETER} to 7070 now", "start service echo.service now",
+                 "start service echo-tick.timer now",
+                 "create what tmpfiles configuration echo.conf describes now"):
+        assert line in plan
+    world.plugin("install", "-y", echo(world))
+    uid = ask("id", "-u", "echo")
+    world.answer(7070, expected=f"answer-7070 {uid} /run/echo/inner")
+    assert ask.state("echo-tick.timer") == "active"
+    assert world.parameter() == "7070"
+    assert ask("firewall-cmd", "--query-port=7070/tcp") == "yes"
+    assert "echo 1.0: ok" in world.plugin("verify").text
+    assert "stop service echo.service now" in world.plugin("remove", "--dry-run", "echo").text
+    world.plugin("remove", "-y", "echo")
+    world.answer(7070, expected="nobody")
+    assert ask("firewall-cmd", "--query-port=7070/tcp", ok=(1,)) == "no"
+    assert world.parameter() == ""
+    assert not (ask.root / "proc/1/root/run/echo").exists()
+
+
+def test_verify_says_that_a_service_was_stopped_or_a_parameter_set_by_hand(world: World) -> None:
+    world.plugin("install", "-y", echo(world))
+    world.machine("systemctl", "stop", "echo.service")
+    world.machine("sysctl", "-qw", f"{PARAMETER}=9")
+    text = world.plugin("verify", status=9).text
+    assert "service echo.service is not running" in text
+    assert f"sysctl {PARAMETER} is 9 now, not 7070" in text
+    text = world.plugin("remove", "-y", "echo").text
+    assert f"sysctl {PARAMETER} is left as it is, 9: it was changed since" in text
+    assert world.parameter() == "9"
+    world.machine("sysctl", "-qw", f"{PARAMETER}=")
+
+
+def test_what_was_so_before_stays_when_the_plugin_is_removed(world: World) -> None:
+    ask = world.machine
+    ask("sysctl", "-qw", f"{PARAMETER}=7070")
+    world.plugin("install", "-y", echo(world))
+    world.plugin("remove", "-y", "echo")
+    assert world.parameter() == "7070"
+    ask("sysctl", "-qw", f"{PARAMETER}=")
+
+
+def test_an_upgrade_brings_what_is_new_into_the_running_system(world: World) -> None:
+    world.plugin("install", "-y", echo(world))
+    world.plugin("install", "-y", echo(world, "2.0", reserved="7070-7071"))
+    assert world.parameter() == "7070-7071"
+    world.answer(7070, expected="answer-7070")
+    world.plugin("remove", "-y", "echo")
+
+
+def test_a_service_that_does_not_start_takes_the_whole_install_back(world: World) -> None:
+    bad = world.bundle("bad", {
+        "/usr/libexec/serve-7071": SERVER,
+        "/usr/lib/systemd/system/good.service": server_unit(7071),
+        "/usr/lib/systemd/system/bad.service": unit("Type=oneshot", "ExecStart=/bin/false"),
+        "/usr/lib/systemd/system/good-too.service": unit("ExecStart=/bin/sleep infinity"),
+    }, ['<service name="good.service" state="enabled"/>',
+        '<service name="bad.service" state="enabled"/>', '<user name="good"/>',
+        f'<sysctl name="{PARAMETER}" value="7071"/>',
+        '<firewall-port port="7071" protocol="tcp"/>'],
+        scriptlets={"post": "systemctl daemon-reload; systemctl start good-too.service"})
+    text = world.plugin("install", "-y", bad, status=8).text
+    assert "install of bad failed and was rolled back: systemctl start -- bad.service" in text
+    world.answer(7071, expected="nobody")
+    assert world.plugin("list").text.strip().endswith("No plugins.")
+
+
+def test_a_service_that_ends_right_after_its_start_is_seen(world: World) -> None:
+    bad = world.bundle("bad-later", {
+        "/usr/lib/systemd/system/bad-later.service":
+            unit("ExecStart=/bin/sh -c 'sleep 0.3; exit 3'")},
+        ['<service name="bad-later.service" state="enabled"/>'])
+    text = world.plugin("install", "-y", bad, status=8).text
+    assert "service bad-later.service was started and failed at once (exit-code)" in text
+
+
+def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
+        world: World) -> None:
+    hang = world.bundle("hang", {
+        "/usr/libexec/serve-7072": SERVER,
+        "/usr/lib/systemd/system/hang-first.service": server_unit(7072),
+        "/usr/lib/systemd/system/hang.service":
+            unit("Type=oneshot", "ExecStart=/bin/sleep infinity"),
+    }, ['<service name="hang-first.service" state="enabled"/>',
+        '<service name="hang.service" state="enabled"/>',
+        f'<sysctl name="{PARAMETER}" value="7072"/>',
+        '<firewall-port port="7072" protocol="tcp"/>'])
+    world.killed("install", hang, when=lambda: world.machine.state("hang.service") == "activating")
+    world.answer(7072, expected="answer-7072")
+    assert world.parameter() == "7072"
+    assert "An interrupted install of hang was undone" in world.plugin("verify").text
+    world.answer(7072, expected="nobody")
+
+
+def test_a_service_of_the_system_that_is_to_be_off_runs_again_after_the_removal(
+        world: World) -> None:
+    assert world.machine.state("crond.service") == "active"
+    off = world.bundle("bad-cron", {"/usr/share/bad-cron": "x"},
+                       ['<service name="crond.service" state="masked"/>'])
+    world.plugin("install", "-y", off)
+    assert world.machine.state("crond.service") == "inactive"
+    world.plugin("remove", "-y", "bad-cron")
+    assert world.machine.state("crond.service") == "active"
+
+
+def test_a_removal_that_fails_leaves_everything_running(world: World) -> None:
+    stuck = world.bundle("good-stuck", {
+        "/usr/libexec/serve-7073": SERVER,
+        "/usr/lib/systemd/system/good-stuck.service": server_unit(7073),
+        "/usr/lib/systemd/system/good-more@.service": unit("ExecStart=/bin/sleep infinity")},
+        ['<service name="good-stuck.service" state="enabled"/>',
+         f'<sysctl name="{PARAMETER}" value="7073"/>'],
+        scriptlets={"preun": "test -e /run/may-go || exit 1"})
+    world.plugin("install", "-y", stuck)
+    world.machine("systemctl", "start", "good-more@one.service")
+    assert "stop service good-more@one.service now" in world.plugin(
+        "remove", "--dry-run", "good-stuck").text
+    world.plugin("remove", "-y", "good-stuck", status=8)
+    world.answer(7073, expected="answer-7073")
+    assert world.machine.state("good-more@one.service") == "active"
+    assert world.parameter() == "7073"
+    assert "good-stuck 1.0: ok" in world.plugin("verify").text
+    world.killed("remove", "good-stuck", when=lambda: world.machine.state(
+        "good-stuck.service") == "inactive")
+    assert "An interrupted remove of good-stuck was undone" in world.plugin("verify").text
+    world.answer(7073, expected="answer-7073")
+    assert world.parameter() == "7073"
+    world.machine("touch", "/run/may-go")
+    world.plugin("remove", "-y", "good-stuck")
+    world.machine("rm", "/run/may-go")
+
+
+def test_two_plugins_that_want_one_service_share_it_until_the_last_goes(world: World) -> None:
+    files = {"/usr/libexec/serve-7070": SERVER,
+             "/usr/lib/systemd/system/good.service": server_unit(7070)}
+    setting = ['<service name="good.service" state="enabled"/>',
+               f'<sysctl name="{PARAMETER}" value="7070"/>']
+    one = world.bundle("good-one", files, setting)
+    two = world.bundle("good-two", {"/usr/share/good-two": "x"}, setting)
+    world.plugin("install", "-y", one)
+    world.plugin("install", "-y", two)
+    world.plugin("remove", "-y", "good-two")
+    world.answer(7070, expected="answer-7070")
+    world.plugin("install", "-y", two)
+    world.plugin("remove", "-y", "good-two", "good-one")
+    world.answer(7070, expected="nobody")
+
+
+def test_a_booted_node_is_changed_only_if_its_configuration_says_so(world: World) -> None:
+    world.become(NODE)
+    text = world.plugin("install", "-y", echo(world), status=6).text
+    assert "live" in text
+    world.answer(7070, expected="nobody")
+    world.dnf.configure(live="yes")
+    world.plugin("install", "-y", echo(world))
+    world.answer(7070, expected="answer-7070")
+    world.plugin("remove", "-y", "echo")
+
+
+def test_in_a_chroot_of_the_system_only_files_are_written(world: World) -> None:
+    inner = dataclasses.replace(world.dnf, prefix=(
+        *world.machine.prefix, "unshare", "--mount", "sh", "-c",
+        "umount -R /run/systemd 2>/dev/null; mount -t tmpfs tmpfs /run && exec \"$@\"", "sh"))
+    answer = inner.plugin(LIVE, "install", "-y", echo(world), UNSIGNED)
+    assert answer.status == 0, answer.text
+    assert "Nothing of it takes effect now" in answer.text
+    world.answer(7070, expected="nobody")
+    assert world.parameter() == ""
+    # as after a boot: what the files say is so, and was not switched on by the tool
+    world.machine("systemctl", "daemon-reload")
+    world.machine("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/echo.conf")
+    world.machine("systemctl", "start", "echo.service", "echo-tick.timer")
+    world.machine("firewall-cmd", "--reload")
+    world.plugin("remove", "-y", "echo")
+    world.answer(7070, expected="nobody")
+    world.machine("rmdir", "/run/echo/inner", "/run/echo", ok=(0, 1))

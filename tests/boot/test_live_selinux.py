@@ -1,0 +1,43 @@
+"""SELinux settings on a system that runs, in whose kernel SELinux may not be switched on."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.system.run import run
+from tests.boot.test_live_host import HOST, World
+from tests.support import quick_rpm
+from tests.support.driver import TOP
+from tests.support.machine import booted
+from tests.support.selinux_root import MODULE, POLICY, STORE, add_policy
+from tests.support.settings_root import differences, tree
+from tests.support.system import system_root
+
+pytestmark = [pytest.mark.root]
+
+SOURCE = "/usr/share/acme/acme.cil"
+
+
+def test_the_policy_of_a_running_system_is_changed_and_comes_back(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    release = quick_rpm("redhat-release", "9.4", provides=["system-release = 9.4", "/bin/sh"])
+    with system_root(tmp_path / "system") as root:
+        run(["rpm", f"--root={root}", "--define=_dbpath /var/lib/rpm", "--install", release])
+        (root / "etc/os-release").unlink()
+        (root / "etc/os-release").write_text(HOST)
+        add_policy(root)
+        before = tree(root / f"etc/selinux/{POLICY}"), tree(root / STORE)
+        with booted(root, shared=[TOP, shared]) as machine:
+            world = World(machine, shared)
+            bundle = world.bundle("acme", {SOURCE: MODULE}, [
+                f'<selinux-module source="{SOURCE}" name="acme"/>',
+                '<selinux-boolean name="use_nfs" value="off"/>',
+                '<selinux-file-context type="acme_t" path="/usr/share/acme(/.*)?"/>'])
+            world.plugin("install", bundle, "-y")
+            assert "acme_t" in machine("matchpathcon", "-n", SOURCE)
+            assert world.plugin("verify").out.strip() == "acme 1.0: ok"
+            world.plugin("remove", "acme", "-y")
+        after = tree(root / f"etc/selinux/{POLICY}"), tree(root / STORE)
+        assert [differences(*pair) for pair in zip(before, after)] == [[], []]

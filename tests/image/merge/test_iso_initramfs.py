@@ -1,0 +1,172 @@
+"""The initramfs on a live ISO, made again by the real dracut of the root when plugins need it."""
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ContextManager, Iterator, List
+
+import pytest
+
+from ovirt_node_plugin.images import boot
+from ovirt_node_plugin.images.image import ISO, Image, Layout
+from ovirt_node_plugin.images.iso import IsoChanges, copy_span, read_iso, write_iso
+from ovirt_node_plugin.images.mounts import overlaid
+from ovirt_node_plugin.merge import iso_initramfs
+from ovirt_node_plugin.merge.iso_boot import IsoBoot
+from ovirt_node_plugin.merge.iso_initramfs import Early
+from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
+from ovirt_node_plugin.system.progress import Silent
+from ovirt_node_plugin.system.run import run
+from tests.root.settings.boot.test_initramfs import (
+    CONFIGURATION,
+    IMAGE,
+    build,
+    within,
+    write_kernel_module,
+)
+from tests.support.adhoc import RpmRepo, descriptor_xml, quick_rpm, write_bundle
+from tests.support.driver import Dnf
+from tests.support.made import UNSIGNED
+from tests.support.settings_root import KERNEL
+from tests.support.system import system_root
+
+pytestmark = [pytest.mark.root]
+
+INITRD = "/isolinux/initrd0.img"
+LIVE = "root=live:CDLABEL=node rd.live.image quiet"
+INSTALLER = "inst.stage2=hd:LABEL=node quiet"
+
+
+@dataclass(frozen=True)
+class World:
+    """A system's root as an image has it, a place to change it, and a driver's plugin."""
+
+    root: Path
+    work: Path
+    bundle: Path
+    dnf: Dnf
+
+    def image(self, arguments: str, initrd: bytes, kernel: bytes) -> Image:
+        """Return the open image of an ISO that boots ``kernel`` with ``initrd``."""
+        tree = self.work / "iso/isolinux"
+        tree.mkdir(parents=True)
+        (tree / "initrd0.img").write_bytes(initrd)
+        (tree / "vmlinuz0").write_bytes(kernel)
+        (tree / "isolinux.cfg").write_text(
+            f"label node\n  kernel vmlinuz0\n  append initrd=initrd0.img {arguments}\n")
+        iso = self.work / "node.iso"
+        run(["xorriso", "-outdev", iso, "-volid", "node", "-map", tree.parent, "/", "-commit"])
+        return self.opened(iso)
+
+    def opened(self, iso: Path) -> Image:
+        """Return an image of that ISO, whose root is this one's."""
+        return Image(Layout(iso, ISO, read_iso(iso, run=run)), self.root, self.root)
+
+    def replaced(self, image: Image, root: Path) -> Early:
+        """Return what becomes of the initramfs with the plugins in ``root``."""
+        work = self.work / f"made-{len(os.listdir(self.work))}"
+        work.mkdir()
+        iso = image.layout.iso
+        assert iso is not None
+        configurations = boot.boot_configurations(image.layout.path, iso, work, run=run)
+        return iso_initramfs.replaced(image, root, IsoBoot(image, configurations), work,
+                                      run=run, progress=Silent())
+
+
+@pytest.fixture
+def world(tmp_path: Path, dnf: Dnf) -> Iterator[World]:
+    with system_root(tmp_path / "system") as root:
+        for name in ("core", "other"):
+            write_kernel_module(root, name)
+        for name in ("order", "builtin", "builtin.modinfo"):
+            (root / f"lib/modules/{KERNEL}/modules.{name}").write_text("")
+        run(["depmod", "-b", root, KERNEL])
+        (root / "boot" / f"vmlinuz-{KERNEL}").write_bytes(b"kernel")
+        (root / "etc/dracut.conf.d").mkdir(exist_ok=True)
+        configuration = root / "etc/dracut.conf.d/image.conf"
+        configuration.write_text(CONFIGURATION.replace("core other", "core"))
+        core = quick_rpm("core", "1.0", files={"/usr/share/core": "core"})
+        run(["rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--nosignature", "--noplugins",
+             "-i", core])
+        build(root)
+        repo = RpmRepo(tmp_path / "isv.repo", "isv")
+        repo.add("isv", "1.0", files={"/opt/isv": ""})
+        bundle = write_bundle(tmp_path / "isv", descriptor_xml("isv", repos=["isv"], settings=[
+            '<initramfs-driver name="other"/>']), repo=repo)
+        work = tmp_path / "work"
+        work.mkdir()
+        yield World(root, work, bundle, dnf)
+
+
+def overlay(world: World, name: str) -> ContextManager[Path]:
+    folder = world.work / name
+    (folder / "at").mkdir(parents=True)
+    return overlaid(world.root, folder, folder / "at", run=run)
+
+
+def drivers(path: Path, root: Path, tmp_path: Path) -> List[str]:
+    shutil.copyfile(path, tmp_path / "listed.img")
+    return sorted(parse(within(root, tmp_path, "lsinitrd", "/tmp/listed.img")).drivers)
+
+
+def installed(world: World, root: Path) -> None:
+    answer = world.dnf.plugin(root, "install", "-y", UNSIGNED, world.bundle)
+    assert answer.status == 0, answer.text
+
+
+def test_the_one_that_the_root_has_too_stays_that_one(world: World) -> None:
+    image = world.image(LIVE, (world.root / IMAGE).read_bytes(), b"kernel")
+    with overlay(world, "changed") as root:
+        assert world.replaced(image, root) == Early()
+        installed(world, root)
+        early = world.replaced(image, root)
+        assert early.files[INITRD].read_bytes() == (root / IMAGE).read_bytes()
+        assert early.files[INITRD].read_bytes() != (world.root / IMAGE).read_bytes()
+        assert list(early.files) == [INITRD] and not early.gone and not early.notes
+
+
+def test_one_of_its_own_is_made_again_and_comes_back(world: World, tmp_path: Path) -> None:
+    own = (world.root / IMAGE).read_bytes() + b"\0" * 512
+    image = world.image(LIVE, own, b"kernel")
+    with overlay(world, "changed") as root:
+        installed(world, root)
+        early = world.replaced(image, root)
+        assert sorted(early.files) == [INITRD, INITRD + KEPT]
+        assert drivers(early.files[INITRD], root, tmp_path) == ["core", "other"]
+        assert early.files[INITRD + KEPT].read_bytes() == own
+        assert image.layout.iso is not None
+        merged = world.work / "merged.iso"
+        write_iso(image.layout.path, image.layout.iso, merged, IsoChanges(early.files), run=run)
+        after = Image(world.opened(merged).layout, root, root)
+        with overlay(world, "restored") as bare:
+            back = world.replaced(after, bare)
+            assert list(back.files) == [INITRD] and back.gone == (INITRD + KEPT,)
+            assert back.files[INITRD].read_bytes() == own
+
+
+def test_an_installers_own_is_left_alone_and_that_is_told(world: World) -> None:
+    image = world.image(INSTALLER, b"anaconda", b"kernel")
+    with overlay(world, "changed") as root:
+        installed(world, root)
+        early = world.replaced(image, root)
+        assert not early.files
+        assert [note for note in early.notes if "installer's own initramfs" in note]
+
+
+def test_one_for_a_strange_kernel_is_left_alone_and_that_is_told(world: World) -> None:
+    image = world.image(LIVE, b"other initramfs", b"another kernel")
+    with overlay(world, "changed") as root:
+        installed(world, root)
+        early = world.replaced(image, root)
+        assert not early.files
+        assert [note for note in early.notes if "none of the image's" in note]
+
+
+def test_the_copy_on_the_iso_is_the_file(world: World, tmp_path: Path) -> None:
+    image = world.image(LIVE, b"content of it", b"kernel")
+    assert image.layout.iso is not None
+    (file,) = [one for one in image.layout.iso.files if one.path == INITRD]
+    copy_span(image.layout.path, file, tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"content of it"

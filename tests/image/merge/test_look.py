@@ -1,0 +1,210 @@
+"""The commands that look into an image: inspect, manifest, extract, shell, and clean."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import support
+from tests.support.driver import Answer, Dnf
+from tests.support.isos import FORMS
+from tests.support.program import Program
+
+pytestmark = [pytest.mark.root]
+
+
+@pytest.fixture(scope="module")
+def site(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ISO with two plugins."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "work").mkdir()
+    program = Program(folder / "work", Dnf(folder / "dnf"))
+    done(program("merge", built.iso("tree-live"), built.bundle("cim"),
+                 built.bundle("isv-module-foo"), "-o", folder / "site.iso", "-y", "--trust-keys"))
+    return folder / "site.iso"
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_inspect_tells_what_an_iso_is_made_of(
+        form: str, built: support.Fixtures, program: Program) -> None:
+    iso = built.iso(form, "xz")
+    found = done(program("inspect", "--json", iso)).json
+    assert found["nesting"] == {"installer": ["iso", "squashfs", "ext4"],
+                                "old-live": ["iso", "squashfs", "ext4"],
+                                "tree-live": ["iso", "squashfs"]}[form]
+    assert found["squashfs"]["compression"].startswith("xz")
+    assert found["size_bytes"] == iso.stat().st_size
+    assert found["target"] == {"kind": "node", "name": "oVirt Node 4.5.5", "version": "4.5.5",
+                               "rpmdb": "/usr/share/rpm"}
+    assert found["kernels"] == ["5.14.0-284.11.1.el9_2.x86_64"]
+    assert found["packages"] > 40 and found["plugins"] == [] and found["merge"] is None
+    places = {one["place"] for one in found["boot"]}
+    assert {"/EFI/BOOT/grub.cfg"} < places and [place for place in places if ":" in place]
+    assert all(entry["kernel"] and entry["initrds"] for one in found["boot"]
+               for entry in one["entries"])
+
+
+def test_inspect_in_words(site: Path, program: Program) -> None:
+    lines = done(program("inspect", site)).out.splitlines()
+    assert "Nesting      : iso > squashfs" in lines
+    assert "System       : oVirt Node 4.5.5 (node)" in lines
+    assert any(line.split() == ["cim", "1.0", "installed"] for line in lines)
+    assert [line for line in lines if line.startswith("Merged       : ")]
+    assert "Boot configuration /EFI/BOOT/grub.cfg" in lines
+
+
+def test_a_plugin_whose_packages_are_gone_is_told_as_broken(
+        site: Path, program: Program, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.iso"
+    done(program("shell", site, "-o", broken, "--", "/bin/sh", "-c",
+                 "rm /etc/ovirt.plugins.d/cim; echo damaged > /etc/ovirt.plugins.d/cim"))
+    states = {one["name"]: one["state"] for one in
+              done(program("inspect", broken, "--json")).json["plugins"]}
+    assert states == {"cim": "broken", "isv-module-foo": "installed"}
+
+
+def test_what_a_terminal_would_obey_is_written_out(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    from tests.support.iso_reading import taken, xorriso
+    iso, hostile = built.iso("tree-live"), tmp_path / "hostile.iso"
+    text = (taken(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
+    (tmp_path / "grub.cfg").write_text(text.replace("menuentry '", "menuentry '\x1b]0;owned\x07"))
+    xorriso(iso, "-outdev", f"stdio:{hostile}", "-boot_image", "any", "replay", "-map",
+            str(tmp_path / "grub.cfg"), "/EFI/BOOT/grub.cfg", "-commit")
+    out = done(program("inspect", hostile)).out
+    assert "\x1b" not in out and "\x07" not in out and r"\x1b]0;owned\x07" in out
+
+
+def test_manifest_is_that_of_the_plugin_in_the_root(
+        site: Path, program: Program, dnf: Dnf, tmp_path: Path) -> None:
+    whole = done(program("manifest", site, "cim", "--files")).out
+    assert "/usr/sbin/sfcbd" in whole
+    found = done(program("manifest", site, "cim", "isv-module-foo", "--json")).json
+    assert [one["name"] for one in found["plugins"]] == ["cim", "isv-module-foo"]
+    every = done(program("manifest", site, "--json")).json
+    assert every == found
+    answer = program("manifest", site, "nobody")
+    assert answer.status == 2 and "plugin nobody is not installed" in answer.err
+
+
+def test_a_file_goes_to_standard_output_and_a_folder_to_a_new_place(
+        site: Path, program: Program, tmp_path: Path) -> None:
+    assert "VARIANT_ID=" in done(program("extract", site, "/etc/os-release")).out
+    done(program("extract", site, "etc/modprobe.d", "-o", tmp_path / "taken"))
+    assert [path for path in (tmp_path / "taken").iterdir() if "isv" in path.name]
+    answer = program("extract", site, "/etc/modprobe.d", "-o", tmp_path / "taken")
+    assert answer.status == 2 and "is there already" in answer.err
+    answer = program("extract", site, "/etc/modprobe.d")
+    assert answer.status == 2 and "is no file" in answer.err
+    answer = program("extract", site, "/no/such")
+    assert answer.status == 2 and "has no /no/such" in answer.err
+
+
+def test_a_link_out_of_the_root_stays_in_it(
+        site: Path, program: Program, tmp_path: Path) -> None:
+    linked = tmp_path / "linked.iso"
+    done(program("shell", site, "-o", linked, "--", "/bin/sh", "-c",
+                 "ln -s /../../../etc/hostname /leak; ln -s /etc/os-release /fine"))
+    assert "VARIANT_ID=" in done(program("extract", linked, "/fine")).out
+    answer = program("extract", linked, "/leak")
+    assert answer.status == 2, answer.text
+
+
+def test_a_shell_sees_a_system_and_changes_nothing(
+        site: Path, program: Program, tmp_path: Path) -> None:
+    answer = program("shell", site, "--", "/bin/sh", "-c",
+                     "test -d /proc/self && test -c /dev/null && test -d /sys/kernel && touch"
+                     " /etc/new /tmp/new /run/new && echo as $(id -u) >/dev/stdout; exit 3")
+    assert (answer.status, answer.out) == (3, "as 0\n"), answer.text
+    assert program("extract", site, "/etc/new").status == 2
+
+
+def test_what_a_shell_changed_is_written_if_it_ends_well(
+        site: Path, program: Program, tmp_path: Path) -> None:
+    output = tmp_path / "output.iso"
+    argv = ("shell", site, "-o", output, "--", "/bin/sh", "-c")
+    answer = program(*argv, "echo new > /etc/new; exit 1")
+    assert answer.status == 1 and not output.exists()
+    done(program(*argv, "echo new > /etc/new; echo x > /tmp/x; echo x > /run/x"))
+    assert done(program("extract", output, "/etc/new")).out == "new\n"
+    for path in ("/tmp/x", "/run/x", "/dev/tty"):
+        assert program("extract", output, path).status == 2
+    assert {one["name"] for one in done(program("inspect", output, "--json")).json["plugins"]} == {
+        "cim", "isv-module-foo"}
+
+
+def test_a_merge_tells_its_steps_in_lines_of_json(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    answer = done(program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
+                          tmp_path / "out.iso", "-y", "--trust-keys", "--json"))
+    lines = answer.lines
+    assert [line["step"] for line in lines if line["event"] == "step"] == [
+        "plan", "digest", "unpack", "install", "pack", "iso", "verify", "compare",
+        "compare-iso", "checksum"]
+    assert all(line["format"] == 1 for line in lines)
+    assert lines[-1]["event"] == "result" and lines[-1]["done"] is True
+    assert lines[-1]["output"] == str(tmp_path / "out.iso")
+    assert [one["name"] for one in lines[-1]["plans"][0]["plugins"]] == ["cim"]
+
+
+def test_a_merge_is_quiet_where_nobody_looks(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    answer = done(program("merge", built.iso("tree-live"), built.bundle("cim"), "-o",
+                          tmp_path / "out.iso", "-y", "--trust-keys"))
+    assert "Packing" not in answer.text and "\r" not in answer.err
+
+
+def test_keys_that_nobody_trusts_are_told_before_anything_is_unpacked(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    answer = program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
+                     tmp_path / "out.iso", "-y", "--json")
+    lines = answer.lines
+    assert answer.status == 6
+    assert "signed by keys that the image does not trust" in lines[-1]["error"]["message"]
+    assert "--trust-keys" in lines[-1]["error"]["hint"]
+    assert "unpack" not in [line.get("step") for line in lines]
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (("merge", "{iso}", "x"), "-o OUTPUT"), (("merge", "{iso}", "-o", "{out}"), "nothing to merge"),
+    (("merge", "{iso}", "x", "--remove", "x", "-o", "{out}", "-y"), "both removed and installed"),
+    (("merge", "{iso}", "x", "-o", "/no/such/out", "-y"), "there is no folder /no/such"),
+    (("merge", "{iso}", "x", "-o", "{out}", "--json"), "cannot ask"),
+    (("merge", "{iso}", "x", "-o", "{out}", "-y", "--size", "lots"), "is no size"),
+    (("merge", "{iso}", "x", "-o", "{out}", "-y", "--recompress", "rar"), "no compressor rar"),
+    (("merge", "{iso}", "nobody", "-o", "{out}", "-y"), "there is no plugin nobody"),
+    (("merge", "{iso}", "--remove", "nobody", "-o", "{out}", "-y"), "nobody is not installed"),
+    (("inspect", "/no/such.iso"), "there is no image"),
+    (("inspect", "{iso}", "--work-dir", "/no/such"), "no folder /no/such"),
+    (("frob",), "invalid choice"),
+])
+def test_a_command_line_that_makes_no_sense_is_a_mistake(
+        words: "tuple[str, ...]", told: str, built: support.Fixtures, program: Program,
+        tmp_path: Path) -> None:
+    places = {"iso": str(built.iso("tree-live")), "out": str(tmp_path / "out.iso")}
+    answer = program(*(word.format(**places) for word in words))
+    assert answer.status == 2, answer.text
+    assert told in answer.text and "Traceback" not in answer.text
+    assert not (tmp_path / "out.iso").exists() and list(program.work.iterdir()) == []
+
+
+def test_images_are_the_superusers_alone(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    import os
+    import subprocess
+
+    from tests.support.driver import environment
+    argv = program.argv("inspect", built.iso("tree-live"))
+    reached = subprocess.run(
+        ["setpriv", "--reuid=nobody", "--clear-groups", "--", "true"], check=False)
+    assert reached.returncode == 0
+    done_as = subprocess.run(["setpriv", "--reuid=nobody", "--clear-groups", "--",
+                              "/usr/bin/python3", *argv], capture_output=True, text=True,
+                             env={**environment(), "HOME": "/"}, check=False, cwd=os.sep)
+    assert done_as.returncode == 6, done_as.stderr
+    assert "Run it as the superuser." in done_as.stderr

@@ -1,0 +1,144 @@
+"""The check of a written image: what is other than it should be is found, and nothing is left."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict
+
+import pytest
+
+from tests import support
+from tests.support.driver import Answer
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.program import Program
+
+pytestmark = [pytest.mark.root]
+
+# What a program that fails without saying so might do to a tree that it packs: the folder is
+# in $1, or what mksquashfs is to write in $2.
+DAMAGES = {
+    "/usr/lib/modules was changed (mode 0755 -> 0700": 'chmod 0700 "$1/usr/lib/modules"',
+    "/etc/hosts.site was added": 'touch "$1/etc/hosts.site"',
+    "/etc/vdsm/vdsm.conf was removed": 'rm "$1/etc/vdsm/vdsm.conf"',
+    "/etc/passwd was changed (content": 'printf X | dd of="$1/etc/passwd" conv=notrunc',
+    "/usr/bin/rpm was changed": 'chown 5 "$1/usr/bin/rpm"',
+    "/usr/bin/busybox was changed (mtime": 'printf X | dd of="$1/usr/bin/busybox" conv=notrunc',
+    "(xattr user.mark": '/usr/bin/python3 -c "import os, sys;'
+                        ' os.setxattr(sys.argv[1], \'user.mark\', b\'x\')" "$1/usr/bin"',
+    "plugin agent: ": 'rm "$1/opt/agent/text"',
+}
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Path:
+    return made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+
+
+@pytest.fixture
+def instead(built: support.Fixtures, tmp_path: Path,
+            monkeypatch: pytest.MonkeyPatch) -> Dict[str, str]:
+    """Shell scripts, by name of the programs whose place they take; ``real`` is that program."""
+    for form in support.FORMS:
+        built.iso(form)  # by the real programs
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    (tmp_path / "bin").mkdir()
+    return Scripts(tmp_path / "bin")
+
+
+class Scripts(Dict[str, str]):
+    """Writes what is put into it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def __setitem__(self, name: str, text: str) -> None:
+        path = self._folder / name
+        path.write_text(f"#!/bin/bash\nreal=/usr/bin/{name}\n{text}\n")
+        path.chmod(0o755)
+
+
+def merged(program: Program, image: Path, agent: Path, *more: str) -> Answer:
+    return program("merge", image, agent, "-o", program.work.parent / "merged.iso", "-y", UNSIGNED,
+                   *more)
+
+
+@pytest.mark.parametrize("told", DAMAGES)
+def test_a_damaged_tree_is_told_and_not_kept(
+        told: str, built: support.Fixtures, program: Program, agent: Path,
+        instead: Dict[str, str], tmp_path: Path) -> None:
+    instead["mksquashfs"] = f'({DAMAGES[told]}) >/dev/null 2>&1; exec "$real" "$@"'
+    answer = merged(program, built.iso("tree-live"), agent)
+    assert answer.status == 8, answer.text
+    assert "the image that was written is not as it should be:" in answer.err
+    assert told in answer.err
+    assert not (tmp_path / "merged.iso").exists()
+    assert list(program.work.iterdir()) == []
+
+
+def test_another_compressor_is_told(
+        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
+    instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
+    answer = merged(program, built.iso("tree-live"), agent)
+    assert answer.status == 8 and "it is packed by -comp gzip" in answer.err
+
+
+def test_another_compressor_than_was_asked_for_is_told(
+        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
+    instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
+    answer = merged(program, built.iso("tree-live"), agent, "--recompress", "zstd:3")
+    assert answer.status == 8 and "it is packed by gzip" in answer.err
+
+
+def test_a_package_that_no_plugin_brought_is_told(
+        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
+    instead["mksquashfs"] = ('rpm --root "$1" --dbpath /usr/share/rpm --erase --nodeps --noscripts'
+                             ' --justdb chrony >/dev/null 2>&1; exec "$real" "$@"')
+    answer = merged(program, built.iso("tree-live"), agent)
+    assert answer.status == 8 and "package chrony-" in answer.err and "was removed" in answer.err
+
+
+def test_a_damaged_filesystem_is_told(
+        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
+    # a block in the middle of the first inode table
+    instead["mksquashfs"] = ('dd if=/dev/urandom of="$1/LiveOS/ext3fs.img" bs=4096 seek=40'
+                             ' count=40 conv=notrunc 2>/dev/null; exec "$real" "$@"')
+    answer = merged(program, built.iso("old-live"), agent)
+    assert answer.status == 8, answer.text
+    assert "the image that was written is not as it should be:" in answer.err
+
+
+@pytest.mark.parametrize(("told", "words"), [
+    ("its boot records are other ones", '-boot_image any discard'),
+    ("on the ISO, /EFI/BOOT/grub.cfg was changed", "-map /etc/passwd /EFI/BOOT/grub.cfg"),
+    ("on the ISO, /images/pxeboot/vmlinuz was removed", "-rm /images/pxeboot/vmlinuz --"),
+    ("on the ISO, /stranger was added", "-map /etc/passwd /stranger"),
+    ("its volume id is OTHER", "-volid OTHER"),
+])
+def test_a_damaged_iso_is_told(
+        told: str, words: str, built: support.Fixtures, program: Program, agent: Path,
+        instead: Dict[str, str]) -> None:
+    instead["xorriso"] = ('words=("$@"); if [ "${words[-1]}" = -commit ]; then unset "words[-1]";'
+                          f' exec "$real" "${{words[@]}}" {words} -commit; fi; exec "$real" "$@"')
+    answer = merged(program, built.iso("installer"), agent)
+    assert answer.status == 8, answer.text
+    assert told in answer.err
+
+
+def test_a_wrong_checksum_is_told(
+        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
+    # a digit of the sum itself, behind its title: ECMA-119, 8.4.32
+    instead["implantisomd5"] = ('"$real" "$@" >/dev/null; printf z | dd of="${@: -1}" bs=1'
+                                f' seek={16 * 2048 + 883 + 20} conv=notrunc 2>/dev/null')
+    answer = merged(program, built.iso("old-live"), agent)
+    assert answer.status == 8, answer.text
+    assert "is not what its checksum says" in answer.err
+
+
+def test_the_check_can_be_left_out(
+        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str],
+        tmp_path: Path) -> None:
+    instead["mksquashfs"] = 'touch "$1/etc/hosts.site"; exec "$real" "$@"'
+    answer = merged(program, built.iso("tree-live"), agent, "--no-check")
+    assert answer.status == 0, answer.text
+    assert (tmp_path / "merged.iso").exists()

@@ -1,0 +1,315 @@
+"""Plugins merged into ISOs of every form: what has to stay the same does, and it still boots."""
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Dict, List
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError
+from ovirt_node_plugin.system.run import run
+from tests import support
+from tests.support import schemas
+from tests.support.driver import Answer
+from tests.support.iso_reading import (
+    boots,
+    digests,
+    fat_text,
+    superblock,
+    taken,
+    volume_id,
+    xorriso,
+)
+from tests.support.isos import COMPRESSORS, FORMS, make_iso
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.program import Program
+
+pytestmark = [pytest.mark.root]
+
+PAYLOAD = {"installer": "ovirt-node-ng-image.squashfs.img", "old-live": "LiveOS/squashfs.img",
+           "tree-live": "LiveOS/squashfs.img"}
+INNER = {"installer": "LiveOS/rootfs.img", "old-live": "LiveOS/ext3fs.img"}
+ARGUMENTS = ('<kernel-argument name="isv.mode" value="fast"/>',
+             '<kernel-argument name="quiet" state="absent"/>')
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+def configurations(folder: Path, iso: Path, work: Path) -> Dict[str, str]:
+    """Return the texts of all boot configurations, by file, read by other programs."""
+    found = {path.relative_to(folder).as_posix(): path.read_text()
+             for path in folder.rglob("*") if re.search(r"(grub|isolinux)\.(cfg|conf)$", path.name)}
+    efi = next(folder.rglob("efiboot.img"), work / "efi.img")
+    if folder not in efi.parents:
+        said = xorriso(iso, "-report_system_area", "plain")
+        number = re.search(r"GPT partname local :\s+(\d+)\s+Appended", said)
+        assert number is not None
+        span = re.search(rf"GPT start and size :\s+{number.group(1)}\s+(\d+)\s+(\d+)", said)
+        assert span is not None
+        with open(iso, "rb") as stream:
+            stream.seek(int(span.group(1)) * 512)
+            efi.write_bytes(stream.read(int(span.group(2)) * 512))
+    found["in FAT"] = fat_text(efi, "/EFI/BOOT/grub.cfg")
+    return found
+
+
+def boot_lines(text: str) -> List[str]:
+    """Return the lines of a configuration that boot Linux."""
+    return [line for line in text.splitlines()
+            if re.match(r"\s*(append|linux\w*|kernel) .*(LABEL|root=)", line)]
+
+
+# each form, each compressor, and each compressor with the form that is quick to write
+@pytest.mark.parametrize(("form", "compressor"), [
+    ("installer", "xz"), ("old-live", "gzip"), *(("tree-live", one) for one in COMPRESSORS)])
+def test_all_but_the_plugin_stays_what_it_was(
+        form: str, compressor: str, built: support.Fixtures, program: Program,
+        tmp_path: Path) -> None:
+    iso, merged = built.iso(form, compressor), tmp_path / "merged.iso"
+    done(program("merge", iso, built.bundle("storage"), "-o", merged, "-y", "--trust-keys"))
+    old, new = taken(iso, tmp_path / "old"), taken(merged, tmp_path / "new")
+    assert boots(merged) == boots(iso) and len(boots(iso)) >= 3
+    assert volume_id(merged) == volume_id(iso)
+    assert superblock(new / PAYLOAD[form]) == superblock(old / PAYLOAD[form])
+    before, after = digests(old), digests(new)
+    differ = {path for path in {*before, *after} if before.get(path) != after.get(path)}
+    # the boot catalog and images have a table of blocks, which the program of the ISO writes
+    assert differ - {"boot.catalog", "isolinux/boot.cat", "isolinux/isolinux.bin",
+                     "images/eltorito.img"} == {PAYLOAD[form], "ovirt-node-plugins.json"}
+    if form in INNER:
+        for folder in (old, new):
+            run(["unsquashfs", "-no-progress", "-d", folder / "outer", folder / PAYLOAD[form]])
+        was, now = (run(["blkid", "-p", "-o", "export", folder / "outer" / INNER[form]])
+                    for folder in (old, new))
+        for name in ("LABEL", "UUID", "TYPE", "BLOCK_SIZE"):
+            assert re.findall(f"^{name}=.*", now, re.M) == re.findall(f"^{name}=.*", was, re.M)
+        run(["e2fsck", "-f", "-n", new / "outer" / INNER[form]])
+        image = (new / "outer" / INNER[form]).stat()
+        assert image.st_size == (old / "outer" / INNER[form]).stat().st_size
+        assert image.st_blocks * 512 < image.st_size / 4, "it is sparse again"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_checksum_is_implanted_where_there_was_one(
+        form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, merged = built.iso(form), tmp_path / "merged.iso"
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    status = {path: re.findall(rb"RHLISOSTATUS=(\d)", path.read_bytes()[32768:34816])
+              for path in (iso, merged)}
+    assert status[merged] == status[iso]
+    if status[iso]:
+        run(["checkisomd5", merged])
+        with open(merged, "r+b") as stream:
+            stream.seek(merged.stat().st_size // 2)
+            stream.write(b"damaged")
+        with pytest.raises(CommandError):
+            run(["checkisomd5", merged])
+    else:
+        assert form == "tree-live"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_kernel_arguments_are_in_every_boot_configuration_and_go_again(
+        form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, merged, bare = built.iso(form), tmp_path / "merged.iso", tmp_path / "bare.iso"
+    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    done(program("merge", merged, "--remove", "isv", "-o", bare, "-y"))
+    was, now, again = (configurations(taken(one, tmp_path / one.stem), one, tmp_path)
+                       for one in (iso, merged, bare))
+    assert len(was) >= 3
+    for place, text in now.items():
+        lines = boot_lines(text)
+        assert lines and len(lines) == len(boot_lines(was[place])), place
+        assert all("isv.mode=fast" in line.split() for line in lines), place
+        assert not [line for line in lines if "quiet" in line.split()], place
+        others = [line for line in text.splitlines() if line not in lines]
+        assert [line for line in was[place].splitlines()
+                if line not in boot_lines(was[place])] == others, place
+    assert "quiet" in " ".join(was.values())
+    assert again == was
+
+
+@pytest.mark.main_job
+def test_the_iso_says_what_was_merged(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, merged = built.iso("installer"), tmp_path / "merged.iso"
+    done(program("merge", iso, built.bundle("cim"), "-o", merged, "-y", "--trust-keys"))
+    mark = schemas.valid(json.loads(
+        (taken(merged, tmp_path / "new") / "ovirt-node-plugins.json").read_text()), schemas.IMAGE)
+    assert mark["source"] == iso.name
+    assert mark["source_sha256"] == run(["sha256sum", iso]).split()[0]
+    assert mark["tool"].startswith("ovirt-node-plugin ")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", mark["merged_at"])
+    assert [(one["name"], one["version"]) for one in mark["plugins"]] == [("cim", "1.0")]
+    assert mark["changes"] == [{"action": "install", "name": "cim", "version": "1.0"}]
+    extracted = done(program("extract", merged, "/usr/share/ovirt-node-plugin/image.json")).out
+    assert json.loads(extracted) == mark
+
+
+def test_a_new_volume_id_is_named_wherever_the_iso_boots_from_it(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, merged = built.iso("installer"), tmp_path / "merged.iso"
+    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--volid", "SITE 4.5.5"))
+    assert volume_id(merged) == "SITE 4.5.5"
+    old = volume_id(iso)
+    was, now = (configurations(taken(one, tmp_path / one.stem), one, tmp_path)
+                for one in (iso, merged))
+    for place, text in now.items():
+        assert old in was[place] and old not in text and "SITE" in text, place
+    assert r"hd:LABEL=SITE\x204.5.5" in now["isolinux/isolinux.cfg"]
+    assert r"hd:LABEL=SITE\\x204.5.5" in now["EFI/BOOT/grub.cfg"]
+    assert "-l 'SITE 4.5.5'" in now["EFI/BOOT/grub.cfg"]
+
+
+def test_a_volume_id_that_no_iso_can_have_is_refused(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    answer = program("merge", built.iso("tree-live"), "x", "-o", tmp_path / "out", "-y",
+                     "--volid", "x" * 33)
+    assert answer.status == 2 and "at most 32 characters" in answer.err
+
+
+def test_a_squashfs_can_be_compressed_otherwise(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, merged = built.iso("tree-live", "gzip"), tmp_path / "merged.iso"
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--recompress", "zstd:3"))
+    lines = superblock(taken(merged, tmp_path / "new") / PAYLOAD["tree-live"])
+    assert "Compression zstd" in lines and "compression-level 3" in lines
+
+
+def test_a_root_on_xfs_keeps_its_identity_and_can_grow(
+        built: support.Fixtures, program: Program, node: Path, tmp_path: Path) -> None:
+    iso, merged = tmp_path / "xfs.iso", tmp_path / "merged.iso"
+    make_iso("old-live", node, iso, filesystem="xfs")
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    before = done(program("inspect", iso, "--json")).json["filesystem"]
+    size = before["size_bytes"] + (64 << 20)
+    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, f"--size={size}"))
+    after = done(program("inspect", merged, "--json")).json["filesystem"]
+    assert after == {**before, "size_bytes": size} and after["kind"] == "xfs"
+
+
+def test_a_size_that_is_smaller_is_refused(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    answer = program("merge", built.iso("installer"), plugin, "-o", tmp_path / "out", "-y",
+                     UNSIGNED, "--size", "100M")
+    assert answer.status == 2 and "It can only grow." in answer.err
+
+
+def test_several_payloads_have_to_be_chosen_from(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, two = built.iso("tree-live"), tmp_path / "two.iso"
+    payload = taken(iso, tmp_path / "old") / PAYLOAD["tree-live"]
+    xorriso(iso, "-outdev", f"stdio:{two}", "-boot_image", "any", "replay", "-map", str(payload),
+            "/other.img", "-commit")
+    answer = program("inspect", two)
+    assert answer.status == 2
+    assert "/LiveOS/squashfs.img, /other.img" in answer.err and "--image" in answer.err
+    assert "/other.img" in done(program("inspect", two, "--image", "/other.img")).out
+    answer = program("inspect", two, "--image", "/no.img")
+    assert answer.status == 2 and "/other.img" in answer.err
+
+
+def test_an_iso_that_is_cut_off_is_named(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso = built.iso("installer")
+    short = tmp_path / "short.iso"
+    short.write_bytes(iso.read_bytes()[:iso.stat().st_size // 3])
+    answer = program("inspect", short)
+    assert answer.status == 10 and "short.iso" in answer.err
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("has_joliet", [True, False])
+def test_joliet_names_stay(has_joliet: bool, built: support.Fixtures, program: Program,
+                           tmp_path: Path) -> None:
+    iso, merged = built.iso("tree-live"), tmp_path / "merged.iso"
+    if not has_joliet:
+        plain = tmp_path / "plain.iso"  # xorriso makes such names only when it is told to
+        xorriso(iso, "-outdev", f"stdio:{plain}", "-boot_image", "any", "replay", "-map",
+                __file__, "/file", "-commit")
+        iso = plain
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    for path in (iso, merged):
+        descriptors = path.read_bytes()[16 * 2048:20 * 2048]  # ECMA-119, 8.5
+        assert (b"\2CD001" in descriptors and b"%/E" in descriptors) is has_joliet
+
+
+def test_a_dry_run_tells_what_becomes_of_the_iso(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    answer = done(program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
+                          "--volid", "SITE", "--size", "3G"))
+    assert "Kernel arguments (quiet, isv.mode=fast) are changed in /EFI/BOOT/grub.cfg," in (
+        answer.out)
+    assert "/images/efiboot.img:/EFI/BOOT/grub.cfg" in answer.out
+    assert "The volume id becomes SITE" in answer.out
+    assert "LiveOS/rootfs.img grows from 640 MiB to 3072 MiB." in answer.out
+    refused = program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
+                      "--size", "1M")
+    assert refused.status == 2 and "It can only grow." in refused.err
+    told = done(program("merge", built.iso("installer"), built.bundle("cim"), "--dry-run"))
+    assert "signed by keys that the image does not trust" in told.out
+
+
+def test_a_boot_line_that_cannot_be_changed_is_refused_and_named(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
+    text = (taken(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
+    (tmp_path / "grub.cfg").write_text(text.replace("rd.live.image\n", "rd.live.image # live\n"))
+    xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map",
+            str(tmp_path / "grub.cfg"), "/EFI/BOOT/grub.cfg", "-commit")
+    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    answer = program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
+    assert answer.status == 6 and "/EFI/BOOT/grub.cfg has a line" in answer.err
+    plain = made_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    done(program("merge", odd, plain, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
+
+
+def test_the_umask_of_whoever_merges_is_not_the_images(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    import os
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    old = os.umask(0o077)
+    try:
+        done(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
+                     UNSIGNED))
+    finally:
+        os.umask(old)
+    done(program("extract", tmp_path / "out.iso", "/usr/share/ovirt-node-plugin", "-o",
+                 tmp_path / "taken"))
+    assert (tmp_path / "taken").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_process_that_a_scriptlet_leaves_does_not_keep_the_image(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "daemon", files={"/opt/daemon/text": ""},
+                         scriptlets={"post": "sleep 300 >/dev/null 2>&1 </dev/null &"})
+    done(program("merge", built.iso("old-live"), plugin, "-o", tmp_path / "out.iso", "-y",
+                 UNSIGNED))
+    assert list(program.work.iterdir()) == []
+
+
+def test_a_note_that_is_damaged_is_passed_over(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    done(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
+                 UNSIGNED))
+    done(program("shell", tmp_path / "out.iso", "-o", tmp_path / "odd.iso", "--", "/bin/sh", "-c",
+                 "echo '{' > /usr/share/ovirt-node-plugin/image.json"))
+    assert done(program("inspect", tmp_path / "odd.iso")).status == 0
+    done(program("merge", tmp_path / "odd.iso", "--remove", "agent", "-o", tmp_path / "bare.iso",
+                 "-y"))
+    found = done(program("inspect", tmp_path / "bare.iso", "--json")).json
+    assert found["plugins"] == [] and found["merge"]["changes"] == [
+        {"action": "remove", "name": "agent", "version": "1.0"}]

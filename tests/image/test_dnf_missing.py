@@ -1,0 +1,94 @@
+"""dnf as the program runs it, and what is said where that cannot be."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Container, List, Optional, Sequence
+
+import pytest
+
+import tests.support.program
+from ovirt_node_plugin.errors import CommandError
+from ovirt_node_plugin.images.dnf_program import Dnf
+from ovirt_node_plugin.system.run import Polled, StrPath, run
+from tests.support.driver import TOP
+from tests.support.program import Program
+
+pytestmark = pytest.mark.root
+
+
+def test_dnf_3_is_run_with_no_plugin_but_ours() -> None:
+    started: List[List[str]] = []
+
+    def recorder(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
+                 polled: Polled = None) -> str:
+        started.append([os.fspath(word) for word in argv])
+        return "{}"
+
+    Dnf(("--enablerepo=x",), recorder, lambda argv: 0).asked(Path("/r"), "list", ["a"])
+    (argv,) = started
+    assert argv[0] == "dnf-3" and argv[1] in ("--config=/etc/dnf/dnf.conf", "--config=/dev/null")
+    assert argv[2:] == [
+        "--installroot=/r", "--setopt=logdir=/var/cache/dnf", "--disableplugin=*",
+        "--enableplugin=node_plugin", "--enablerepo=x", "node-plugin", "--json", "list", "--", "a"]
+
+
+def test_a_dnf_that_a_signal_ends_is_not_called_missing(tmp_path: Path,
+                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dnf-3").write_text("#!/bin/sh\nkill -KILL $$\n")
+    (tmp_path / "dnf-3").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(CommandError) as caught:
+        Dnf((), run, lambda argv: 0).asked(Path("/r"), "list", [])
+    assert "failed with status -9" in caught.value.message
+    assert caught.value.hint == ""
+
+
+def refused(program: Program, root: Path, *words: str, status: int = 1) -> str:
+    """Return what ``inspect`` says where ``dnf node-plugin`` cannot be run."""
+    answer = program("inspect", root, *words)
+    assert answer.status == status and answer.out == "", answer.text
+    assert len(answer.err.splitlines()) == 2, answer.err
+    return answer.err
+
+
+def test_a_plugin_that_is_not_there_for_dnf_is_told_with_the_reason(
+        node: Path, program: Program, tmp_path: Path) -> None:
+    program.dnf.configure(enabled="0")
+    said = refused(program, node)
+    assert "its plugin is disabled" in said and "enabled = 1" in said
+    program.dnf.configure()
+    said = refused(program, node, "--setopt=plugins=0")
+    assert "plugins=0 in dnf.conf" in said
+    (tmp_path / "empty").mkdir()
+    said = refused(program, node, f"--setopt=pluginpath={tmp_path / 'empty'}")
+    assert "its plugin is not installed" in said and "python3-dnf-plugin-node-plugin" in said
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "node_plugin.py").write_text("import ovirt_node_plugin.absent\n")
+    said = refused(program, node, f"--setopt=pluginpath={broken}")
+    assert "No module named 'ovirt_node_plugin.absent'" in said
+
+
+@pytest.mark.parametrize("name, said", [
+    (None, "dnf-3 cannot be started: it is not installed\n"),
+    ("dnf5", "dnf on this machine is DNF 5"),
+    ("dnf4", "dnf-3 cannot be started: it is not installed\n")])
+def test_a_machine_without_dnf_4_is_told(node: Path, program: Program, tmp_path: Path,
+                                         monkeypatch: pytest.MonkeyPatch,
+                                         name: Optional[str], said: str) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for folder in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"):
+        for path in Path(folder).iterdir():
+            if not path.name.startswith(("dnf", "yum")) and not (programs / path.name).exists():
+                (programs / path.name).symlink_to(path)
+    if name is not None:
+        (programs / name).write_text("#!/bin/sh\n")
+        (programs / name).chmod(0o755)
+        (programs / "dnf").symlink_to(name)
+    monkeypatch.setenv("PATH", str(programs))
+    monkeypatch.setattr(tests.support.program, "environment",
+                        lambda: {**os.environ, "PYTHONPATH": str(TOP), "LC_ALL": "C.UTF-8"})
+    text = refused(program, node, status=8)
+    assert said in text and "Install python3-dnf" in text

@@ -1,0 +1,302 @@
+"""Images that somebody else made: looking at one, or merging into it, does nothing here."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable, Dict, Tuple
+
+import pytest
+
+from ovirt_node_plugin.images.boot_text import BootEntry, entries
+from ovirt_node_plugin.system.run import run
+from tests import support
+from tests.support.driver import Answer, Dnf
+from tests.support.iso_reading import taken, xorriso
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.program import Program
+from tests.support.treestate import changed, tree_state
+
+pytestmark = [pytest.mark.root]
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A folder of this machine that nothing has to do with."""
+    folder = tmp_path / "victim"
+    folder.mkdir()
+    (folder / "file").write_text("precious\n")
+    return folder
+
+
+def link(name: str) -> Callable[[Path, Path], None]:
+    def make(root: Path, victim: Path) -> None:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            run(["rm", "-rf", path])
+        path.unlink(missing_ok=True)
+        path.symlink_to(victim if "." not in path.name else victim / "file")
+    return make
+
+
+def device(root: Path, victim: Path) -> None:
+    (root / "var/lib/dnf").mkdir(parents=True, exist_ok=True)
+    os.mknod(root / "var/lib/dnf/history.sqlite", 0o600 | 0o020000, os.makedev(1, 5))
+
+
+@pytest.mark.parametrize("make", [
+    link("var/log"), link("var/lib/dnf"), link("var/cache"), link("var/cache/dnf"),
+    link("etc/yum.repos.d"), link("etc/yum.repos.d/x.repo"), link("usr/share/rpm/rpmdb.sqlite"),
+    link("var/lib/dnf/history.sqlite"), link("etc/dnf"), device],
+    ids=["var-log", "var-lib-dnf", "var-cache", "cache", "repos", "repo", "rpmdb", "history",
+         "etc-dnf", "device"])
+def test_what_dnf_would_follow_out_of_the_image_is_not_followed(
+        make: Callable[[Path, Path], None], node: Path, victim: Path, program: Program,
+        tmp_path: Path) -> None:
+    make(node, victim)
+    before = {path.name: path.read_bytes() for path in victim.iterdir()}
+    program("inspect", node)
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED)
+    assert {path.name: path.read_bytes() for path in victim.iterdir()} == before
+
+
+def test_a_cache_that_leads_out_is_named(node: Path, victim: Path, program: Program) -> None:
+    link("var/cache/dnf")(node, victim)
+    answer = program("inspect", node)
+    assert answer.status == 6
+    assert f"/var/cache/dnf in the image leads, by a symbolic link, to {victim} of" in answer.err
+
+
+# Folders that can be links at the same time.
+FOLLOWED = {
+    "deep": ("etc/dnf/vars", "etc/yum.repos.d", "usr/share/rpm", "var/cache/dnf", "var/lib/dnf",
+             "var/log", "etc/modprobe.d", "opt"),
+    "high": ("etc/dnf", "usr/share", "var/cache", "var/lib"),
+    "var": ("var",)}
+
+
+def moved(root: Path, name: str, text: str = "") -> str:
+    """Move the folder ``name`` of ``root`` to /srv/moved/NAME, with a link in its place.
+
+    Returns the link's text, by default a relative one.
+    """
+    there = root / "srv/moved" / name.replace("/", "-")
+    there.parent.mkdir(exist_ok=True)
+    text = text.format(there.name) or "../" * name.count("/") + f"srv/moved/{there.name}"
+    if (root / name).is_dir() and not (root / name).is_symlink():
+        run(["mv", root / name, there])
+    else:
+        (root / name).unlink(missing_ok=True)
+        there.mkdir()
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).symlink_to(text)
+    if there.name in ("var", "var-lib"):  # links in it have more folders above them
+        for path in (there / "lib/dnf", there / "lib/rpm", there / "dnf", there / "rpm"):
+            if path.is_symlink():
+                leads = os.readlink(path)
+                path.unlink()
+                path.symlink_to("../" * (2 if there.name == "var" else 1) + leads)
+    return text
+
+
+@pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
+def test_folders_may_be_links_that_stay_in_the_image(
+        names: Tuple[str, ...], node: Path, program: Program, tmp_path: Path) -> None:
+    texts = {name: moved(node, name) for name in names}
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    answer = done(program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED))
+    assert "triggers" not in answer.text, answer.text
+    assert {name: os.readlink(tmp_path / "out" / name) for name in names} == texts
+    done(program("inspect", tmp_path / "out"))
+
+
+@pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
+def test_a_root_with_links_on_the_way_is_as_before_after_install_and_remove(
+        names: Tuple[str, ...], node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    for name in names:
+        moved(node, name)
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"}, scriptlets={
+        "post": "echo x > /etc/modprobe.d/made; echo y > /var/lib/made; echo z > /opt/made"})
+    before = tree_state(node)
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
+    assert (node / "opt/made").exists() and (node / "var/lib/made").exists()
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", "agent"))
+    assert changed(before, tree_state(node)) == []
+
+
+def test_a_link_to_a_folder_that_is_not_there_is_named(node: Path, program: Program) -> None:
+    (node / "usr/share/dnf").rmdir()
+    answer = program("inspect", node)
+    assert answer.status == 6
+    assert "/var/lib/dnf in the image is a symbolic link to a folder that is not" in answer.err
+
+
+@pytest.mark.parametrize("text", ["/srv/moved/{}", "../" * 30 + "srv/moved/{}"],
+                         ids=["absolute", "dots"])
+@pytest.mark.parametrize("name", ["etc/dnf", "etc/yum.repos.d", "var", "var/cache/dnf",
+                                  "var/lib", "var/lib/dnf", "usr/share"])
+def test_a_link_that_leads_out_of_the_image_only_from_outside_is_refused(
+        name: str, text: str, node: Path, program: Program) -> None:
+    moved(node, name, text)
+    answer = program("inspect", node)
+    assert answer.status == 6
+    assert "in the image leads, by a symbolic link, to /srv/moved" in answer.err
+
+
+@pytest.mark.parametrize("name", ["var/log/dnf.log", "var/log/dnf.rpm.log", "var/log",
+                                  "var/cache/dnf/repo-0123456789abcdef", "var/cache/dnf/x.solv",
+                                  "var/lib/dnf/modulefailsafe/a.yaml"])
+def test_the_command_refuses_what_dnf_would_write_outside_of_the_root(
+        name: str, node: Path, victim: Path, dnf: Dnf) -> None:
+    link(name)(node, victim)
+    answer = dnf.plugin(node, "verify")
+    assert answer.status == 6, answer.text
+    assert f"/{name} in {node} leads, by a symbolic link, to {victim}" in answer.err
+
+
+def test_a_way_out_behind_a_link_that_stays_inside_is_found(
+        node: Path, victim: Path, dnf: Dnf) -> None:
+    moved(node, "var/lib/dnf/modulefailsafe")
+    (node / "srv/moved/var-lib-dnf-modulefailsafe/circle").symlink_to(".")
+    assert dnf.plugin(node, "list").status == 0
+    link("srv/moved/var-lib-dnf-modulefailsafe/a.yaml")(node, victim)
+    answer = dnf.plugin(node, "list")
+    assert answer.status == 6, answer.text
+    assert f"/var/lib/dnf/modulefailsafe/a.yaml in {node} leads" in answer.err
+
+
+@pytest.mark.parametrize("listed", [
+    '["{victim}/file"]', '["{cache}/../../../..{victim}/file"]', '"{victim}/file"', '["file"]',
+    '{{"{victim}/file": 1}}', '["{cache}x/file"]'])
+def test_a_root_cannot_have_dnf_remove_files_of_this_machine(
+        listed: str, node: Path, victim: Path, dnf: Dnf, tmp_path: Path) -> None:
+    """dnf removes what its cache lists, after a transaction; it may be of another machine."""
+    cache = node / "var/cache/dnf"
+    cache.mkdir(parents=True, exist_ok=True)
+    (cache / "tempfiles.json").write_text(listed.format(victim=victim, cache=cache))
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    answer = dnf.plugin(node, "install", "-y", UNSIGNED, plugin)
+    assert (victim / "file").exists()
+    assert answer.status == 6, answer.text
+    assert "which dnf would remove from this machine" in answer.err
+    assert f"rm {cache}/tempfiles.json" in answer.err
+
+
+def test_what_dnf_keeps_in_the_root_until_the_next_transaction_is_removed(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    kept = node / "var/cache/dnf/repo-0123456789abcdef/packages/old.rpm"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("")
+    (node / "var/cache/dnf/tempfiles.json").write_text(f'["{kept}"]')
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
+    assert not kept.exists()
+
+
+def test_programs_of_the_image_are_not_run_by_looking_at_it(
+        node: Path, victim: Path, program: Program) -> None:
+    (node / "opt/evil").mkdir(parents=True)
+    (node / "opt/evil/evil.py").write_text(f"open({str(victim / 'was-here')!r}, 'w')\n")
+    own = program.dnf.folder
+    conf = node / "etc/dnf/dnf.conf"
+    conf.parent.mkdir(exist_ok=True)
+    conf.write_text(f"[main]\npluginpath={node}/opt/evil,/var/tmp/*/tri*/*/opt/evil\n"
+                    f"pluginconfpath={own}\nlogdir=/../../../..{victim}\n")
+    argv = [word for word in program.argv("inspect", node) if "pluginpath" not in word]
+    Program(program.work, program.dnf)
+    program.dnf.run(argv)
+    assert [path.name for path in victim.iterdir()] == ["file"]
+
+
+def test_a_scriptlet_cannot_turn_the_cache_into_a_way_out(
+        built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "swap", files={"/opt/swap/x": ""}, scriptlets={
+        "post": f"rm -rf /var/cache/dnf /var/log; ln -s {victim} /var/cache/dnf;"
+                f" ln -s {victim} /var/log; true"})
+    program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
+    assert {path.name: path.read_text() for path in victim.iterdir()} == {"file": "precious\n"}
+
+
+def test_a_bundle_that_is_kept_is_the_one_that_was_named(
+        built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
+    late = (f"(sleep 1; while sleep 0.05; do sed -i 's,source=\"[^\"]*\",source=\"{victim}/file\",;"
+            f"s,<source>[^<]*<,<source>{victim}/file<,' /etc/ovirt.plugins.d/leak; done)"
+            " >/dev/null 2>&1 </dev/null &")
+    plugin = made_plugin(tmp_path, "leak", files={"/opt/leak/x": ""}, scriptlets={"post": late})
+    program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED,
+            "--keep-bundles", "--no-check")
+    if (tmp_path / "out.iso").exists():
+        tree = taken(tmp_path / "out.iso", tmp_path / "taken")
+        assert b"precious" not in (tree / "node-plugins/leak-1.0.tar").read_bytes()
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ("\n" * 1_000_000, ()),
+    ("linux /k" + " " * 900_000 + "x", (BootEntry("", "/k", (), "x"),)),
+    ("label" + "\t" * 900_000, ()),
+])
+def test_a_boot_configuration_of_a_million_characters_is_read(
+        text: str, found: Tuple[BootEntry, ...]) -> None:
+    assert entries(text) == found
+
+
+def test_a_name_with_a_colon_is_no_place_in_an_image(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
+    config = taken(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg"
+    xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map", str(config),
+            "/boot/grub2/a:b.cfg", "-commit")
+    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[
+        '<kernel-argument name="isv.mode" value="fast"/>'])
+    done(program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
+
+
+def test_names_with_line_breaks_are_told(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
+    (tmp_path / "x").touch()
+    xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map",
+            str(tmp_path / "x"), "/a\nb", "-commit")
+    answer = program("inspect", odd)
+    assert answer.status in (0, 10) and "Traceback" not in answer.text
+
+
+def test_a_device_is_not_taken_out_of_an_image(
+        node: Path, program: Program, tmp_path: Path) -> None:
+    os.mknod(node / "etc/blk", 0o666 | 0o060000, os.makedev(254, 0))
+    answer = done(program("extract", node, "/etc", "-o", tmp_path / "taken"))
+    assert not os.path.lexists(tmp_path / "taken/blk") and "blk is a device" in answer.err
+    assert (tmp_path / "taken/passwd").exists()
+    assert program("extract", node, "/etc/blk", "-o", tmp_path / "one").status == 2
+
+
+def test_an_image_that_is_a_folder_is_not_written_into(
+        node: Path, program: Program, tmp_path: Path) -> None:
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    before = sorted(os.listdir(node / "var"))
+    answer = program("merge", node, plugin, "-o", node / "var/out", "-y", UNSIGNED)
+    assert answer.status == 2 and "is in the image" in answer.err
+    assert sorted(os.listdir(node / "var")) == before
+
+
+def test_an_output_that_came_meanwhile_stays(
+        built: support.Fixtures, program: Program, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    iso = built.iso("tree-live")
+    (tmp_path / "bin").mkdir()
+    shim: Dict[str, str] = {"mksquashfs": f"touch {tmp_path}/out.iso"}
+    for name, text in shim.items():
+        (tmp_path / "bin" / name).write_text(f'#!/bin/sh\n{text}; exec /usr/bin/{name} "$@"\n')
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    answer = program("merge", iso, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
+    assert answer.status == 1 and "has come to be there meanwhile" in answer.err
+    assert (tmp_path / "out.iso").read_bytes() == b""

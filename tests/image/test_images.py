@@ -1,0 +1,426 @@
+"""Images by themselves: opened, packed, grown and checked by the real programs."""
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Callable, Container, List, Optional, Sequence
+
+import pytest
+
+from ovirt_node_plugin.errors import BadImage, CommandError, Refused, UsageError
+from ovirt_node_plugin.images import checksum, filesystem, squashfs, workspace
+from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
+from ovirt_node_plugin.images.image import opened
+from ovirt_node_plugin.images.iso import Iso, IsoChanges, Partition, read_iso, write_iso
+from ovirt_node_plugin.images.mounts import mounted, overlaid
+from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
+from ovirt_node_plugin.system.progress import Silent
+from ovirt_node_plugin.system.run import Polled, StrPath, run
+from tests.support import Job, build_spec
+from tests.support.iso_reading import superblock
+
+pytestmark = [pytest.mark.root]
+
+
+class Recorder:
+    """Runs programs, or only writes down what would be run; ``fails`` says which fail."""
+
+    def __init__(self, *, real: bool = False, fails: Optional[Callable[[List[str]], bool]] = None,
+                 answer: str = "") -> None:
+        self.argvs: List[List[str]] = []
+        self._real, self._fails, self._answer = real, fails, answer
+
+    def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                 stdin: bytes = b"", polled: Polled = None) -> str:
+        words = [os.fspath(word) for word in argv]
+        self.argvs.append(words)
+        if self._fails is not None and self._fails(words):
+            raise CommandError("it fails", argv=words, returncode=9, output="it fails")
+        return run(argv, ok=ok, stdin=stdin, polled=polled) if self._real else self._answer
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A tree that is a root as far as images care."""
+    tree = tmp_path / "root"
+    (tree / "usr/lib").mkdir(parents=True)
+    (tree / "usr/lib/os-release").write_text("ID=x\n")
+    (tree / "file").write_bytes(b"content" * 1000)
+    os.link(tree / "file", tree / "link")
+    return tree
+
+
+def packed(root: Path, *options: str) -> Path:
+    output = root.with_name("image.squashfs")
+    run(["mksquashfs", root, output, "-no-progress", *options])
+    return output
+
+
+# --- squashfs
+
+
+@pytest.mark.parametrize("options", [
+    "-comp gzip", "-comp gzip -Xcompression-level 3 -Xwindow-size 9 -Xstrategy default,fixed",
+    "-comp xz", "-comp xz -Xbcj x86 -Xdict-size 50%", "-comp lzo -Xalgorithm lzo1x_1",
+    "-comp lz4 -Xhc", "-comp zstd", "-comp zstd -Xcompression-level 7 -b 64K",
+    "-comp zstd -no-fragments -no-exports -no-duplicates", "-comp gzip -noI -noD -noF -noX",
+    "-comp gzip -no-xattrs -always-use-fragments"])
+def test_an_image_packed_by_its_superblock_has_the_same_form(
+        options: str, root: Path, tmp_path: Path) -> None:
+    first = packed(root, *options.split())
+    second = tmp_path / "second"
+    squashfs.pack(root, second, read_superblock(first), run=run)
+    assert superblock(second) == superblock(first)
+    assert pack_options(read_superblock(second)) == pack_options(read_superblock(first))
+
+
+def test_the_words_for_mksquashfs_and_unsquashfs(root: Path, tmp_path: Path) -> None:
+    found = read_superblock(packed(root, "-comp", "xz", "-b", "64K"))
+    recorder = Recorder(answer="unsquashfs version 4.6.1 (2023/03/25)")
+    squashfs.pack(root, tmp_path / "out", found, run=recorder)
+    squashfs.unpack(tmp_path / "in", tmp_path / "to", offset=4096, run=recorder)
+    assert recorder.argvs == [
+        ["mksquashfs", str(root), str(tmp_path / "out"), "-comp", "xz", "-b", "65536",
+         "-noappend", "-no-progress", "-no-recovery", "-mem", "768M"],
+        ["unsquashfs", "-version"],
+        ["unsquashfs", "-no-progress", "-quiet", "-dest", str(tmp_path / "to"), "-offset", "4096",
+         str(tmp_path / "in")]]
+
+
+@pytest.mark.parametrize(("version", "sound"), [("4.5.1", True), ("4.7", False), ("4.7.4", False),
+                                                ("4.7.5", True), ("4.8", True)])
+def test_an_unsquashfs_that_damages_files_is_not_used(
+        version: str, sound: bool, tmp_path: Path) -> None:
+    recorder = Recorder(answer=f"unsquashfs version {version} (2025/06/03)")
+    if sound:
+        squashfs.unpack(tmp_path, tmp_path, run=recorder)
+    else:
+        with pytest.raises(Refused, match=f"unsquashfs {version}"):
+            squashfs.unpack(tmp_path, tmp_path, run=recorder)
+    assert len(recorder.argvs) == 1 + sound
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (lambda data: data[:50], "is too short"), (lambda data: b"xxxx" + data[4:], "no superblock"),
+    (lambda data: data[:12] + b"\7\0\0\0" + data[16:], "that cannot be"),
+    (lambda data: data[:4096], "is cut off")])
+def test_a_bad_superblock_is_told(
+        change: Callable[[bytes], bytes], told: str, root: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    (root / "large").write_bytes(os.urandom(10_000))
+    bad.write_bytes(change(packed(root).read_bytes()))
+    with pytest.raises(BadImage, match=told):
+        read_superblock(bad)
+
+
+# --- filesystems
+
+
+@pytest.fixture(params=["ext4", "xfs"])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    image = tmp_path / "rootfs.img"
+    with open(image, "wb") as stream:
+        stream.truncate(320 << 20)
+    run([f"mkfs.{request.param}", "-q", "-L", "LiveOS", image])
+    return image
+
+
+def test_a_filesystem_grows_and_keeps_its_identity(disk: Path, tmp_path: Path) -> None:
+    before = filesystem.read_filesystem(disk, run=run)
+    filesystem.grow(disk, before, 400 << 20, run=run)
+    at = tmp_path / "at"
+    at.mkdir()
+    with mounted(disk, at, options=["loop"], run=run):
+        filesystem.grow_mounted(at, before, run=run)
+        info = os.statvfs(at)
+        assert info.f_blocks * info.f_frsize > 320 << 20
+        (at / "large").write_bytes(bytes(40 << 20))
+        os.sync()
+        full = disk.stat().st_blocks
+        (at / "large").unlink()
+        os.sync()
+        filesystem.trim(at, run=run)
+        # xfs frees what was deleted in its own time
+        assert before.kind == "xfs" or disk.stat().st_blocks < full - (30 << 20) // 512
+    after = filesystem.read_filesystem(disk, run=run)
+    assert (after.label, after.uuid, after.kind, after.block_size) == (
+        before.label, before.uuid, before.kind, before.block_size)
+    assert (before.label, after.size_bytes) == ("LiveOS", 400 << 20)
+    filesystem.check(disk, after, run=run)
+
+
+def test_a_damaged_filesystem_is_told_and_not_mended(disk: Path) -> None:
+    found = filesystem.read_filesystem(disk, run=run)
+    with open(disk, "r+b") as stream:
+        stream.seek(4096)
+        stream.write(os.urandom(1 << 16))
+    damaged = disk.read_bytes()
+    with pytest.raises(BadImage, match="is damaged"):
+        filesystem.check(disk, found, run=run)
+    assert disk.read_bytes() == damaged
+
+
+def test_what_is_no_filesystem_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.img").write_bytes(bytes(1 << 20))
+    with pytest.raises(BadImage, match="holds no filesystem"):
+        filesystem.read_filesystem(tmp_path / "x.img", run=run)
+    run(["mkfs.vfat", "-C", tmp_path / "fat.img", "1024"])
+    with pytest.raises(BadImage, match="of type vfat"):
+        filesystem.read_filesystem(tmp_path / "fat.img", run=run)
+
+
+def test_a_filesystem_does_not_shrink(disk: Path) -> None:
+    found = filesystem.read_filesystem(disk, run=run)
+    with pytest.raises(UsageError):
+        filesystem.grow(disk, found, 100 << 20, run=run)
+    assert disk.stat().st_size == found.size_bytes
+
+
+# --- images, opened
+
+
+@pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
+def test_the_root_in_an_image_is_found_and_read_only(
+        form: str, root: Path, tmp_path: Path) -> None:
+    image = _made(form, root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as found:
+        assert (found.root / "file").read_bytes() == b"content" * 1000
+        assert found.layout.nesting == {
+            "folder": ("folder",), "squashfs": ("squashfs",), "nested": ("squashfs", "ext4")}[form]
+        with pytest.raises(OSError, match="Read-only"):
+            (found.root / "new").touch()
+    assert str(tmp_path / "work") not in Path("/proc/self/mounts").read_text()
+
+
+def test_an_outer_mount_is_released_when_the_inner_one_fails(root: Path, tmp_path: Path) -> None:
+    image = _made("nested", root, tmp_path)
+    recorder = Recorder(real=True, fails=lambda words: words[0] == "mount" and "ext4" in words)
+    with pytest.raises(CommandError), opened(image, _folder(tmp_path / "work"), run=recorder):
+        pass
+    assert [words[0] for words in recorder.argvs] == ["mount", "blkid", "mount", "umount"]
+    assert str(tmp_path / "work") not in Path("/proc/self/mounts").read_text()
+
+
+def test_an_image_that_somebody_has_mounted_can_be_opened(root: Path, tmp_path: Path) -> None:
+    image, at = _made("nested", root, tmp_path), _folder(tmp_path / "at")
+    before = run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]).count(str(image))
+    with mounted(image, at, options=["loop", "ro", "offset=0", "sizelimit=4096000"], run=run) \
+            if image.stat().st_size > 4_096_000 else mounted(image, at, options=["loop"], run=run):
+        with opened(image, _folder(tmp_path / "work"), run=run) as found:
+            assert (found.root / "file").exists()
+        assert (at / "LiveOS/rootfs.img").exists()
+    until = time.monotonic() + 10
+    while time.monotonic() < until and run(
+            ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]).count(str(image)):
+        time.sleep(0.1)
+    assert run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]).count(
+        str(image)) == before == 0
+
+
+@pytest.mark.parametrize(("payload", "told"), [("w.ufdio", ""), ("w9.gzdio", "has no squashfs")])
+def test_a_squashfs_in_an_rpm_is_read_where_it_lies(
+        payload: str, told: str, root: Path, tmp_path: Path) -> None:
+    image = _made("nested", root, tmp_path)
+    spec = tmp_path / "update.spec"
+    spec.write_text(
+        f"Name: update\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n"
+        f"%define _binary_payload {payload}\n%description\nx\n%install\n"
+        f"install -D {image} %{{buildroot}}/usr/share/image/node.squashfs.img\n"
+        "%files\n/usr/share/image/node.squashfs.img\n")
+    (rpm,) = build_spec(Job(spec), tmp_path / "rpms")
+    if told:
+        with pytest.raises(BadImage, match=told), opened(
+                rpm, _folder(tmp_path / "work"), run=run):
+            pass
+        return
+    with opened(rpm, _folder(tmp_path / "work"), run=run) as found:
+        assert (found.root / "file").read_bytes() == b"content" * 1000
+        assert found.layout.nesting == ("rpm", "squashfs", "ext4")
+
+
+def test_a_link_in_an_image_does_not_lead_to_this_machine(root: Path, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    (outer / "LiveOS").mkdir(parents=True)
+    os.symlink("/etc/hostname", outer / "LiveOS/rootfs.img")
+    run(["mksquashfs", outer, tmp_path / "bad", "-no-progress"])
+    with pytest.raises(BadImage, match="is no root"), opened(
+            tmp_path / "bad", _folder(tmp_path / "work"), run=run):
+        pass
+
+
+def test_what_holds_no_root_is_told(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "empty")
+    with pytest.raises(BadImage, match="has no os-release"), opened(
+            folder, _folder(tmp_path / "work"), run=run):
+        pass
+    with pytest.raises(UsageError, match="there is no image"), opened(
+            tmp_path / "missing", _folder(tmp_path / "work2"), run=run):
+        pass
+
+
+@pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
+def test_a_draft_takes_changes_and_the_image_stays(form: str, root: Path, tmp_path: Path) -> None:
+    image = _made(form, root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as found:
+        made = draft(found, _folder(tmp_path / "draft"), run=run, progress=Silent())
+        with made.changing() as changed:
+            (changed / "file").write_text("new")
+            (changed / "usr/lib/more").mkdir()
+        made.pack(tmp_path / "output")
+        assert (found.root / "file").read_bytes() == b"content" * 1000
+    with opened(tmp_path / "output", _folder(tmp_path / "again"), run=run) as found:
+        assert (found.root / "file").read_text() == (found.root / "link").read_text() == "new"
+        assert os.path.samefile(found.root / "file", found.root / "link")
+        assert (found.root / "usr/lib/more").is_dir()
+
+
+@pytest.mark.parametrize(("needed_bytes", "needed_files"), [(200 << 20, 10), (1 << 20, 40_000)])
+def test_a_full_filesystem_grows_for_what_is_to_come(
+        needed_bytes: int, needed_files: int, root: Path, tmp_path: Path) -> None:
+    image = _made("nested", root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as found:
+        before = os.statvfs(found.root)
+        size = filesystem_size(found, needed_bytes=needed_bytes, needed_files=needed_files)
+        made = draft(found, _folder(tmp_path / "draft"), size_bytes=size, run=run,
+                     progress=Silent())
+        with made.changing() as changed:
+            info = os.statvfs(changed)
+        assert info.f_bavail * info.f_frsize > needed_bytes and info.f_favail > needed_files
+        assert before.f_bavail * before.f_frsize < needed_bytes or before.f_favail < needed_files
+
+
+def test_a_filesystem_with_room_stays_as_large_as_it_is(root: Path, tmp_path: Path) -> None:
+    image = _made("nested", root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as found:
+        assert filesystem_size(found, needed_bytes=1 << 20, needed_files=20) == 0
+
+
+def test_the_size_of_a_tree_counts_hard_links_once(root: Path) -> None:
+    assert content_bytes(root) == 7000 + len("ID=x\n")
+
+
+# --- ISOs
+
+
+def test_the_words_for_xorriso(tmp_path: Path) -> None:
+    iso = Iso("NODE", (), (), (), (Partition(2, "0xef", 0, 0),), joliet=True,
+              checksum=checksum.Checksum(implanted=True, supported=True))
+    output = tmp_path / "out.iso"
+    output.touch()
+    recorder = Recorder()
+    write_iso(Path("/in.iso"), iso, output, IsoChanges(
+        {"/b": Path("/tmp/b"), "/a": Path("/tmp/a")}, ("/gone",), "NEW", {2: Path("/tmp/efi")}),
+        run=recorder)
+    quiet = ["-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE"]
+    mapped = [word for name in "ab" for word in (
+        "-map", f"/tmp/{name}", f"/{name}", "-chown", "0", f"/{name}", "--", "-chgrp", "0",
+        f"/{name}", "--", "-chmod", "0444", f"/{name}", "--")]
+    assert recorder.argvs == [
+        ["xorriso", *quiet, "-indev", "stdio:/in.iso", "-outdev", f"stdio:{output}",
+         "-boot_image", "any", "replay", "-padding", "0", "-joliet", "on", "-compliance",
+         "joliet_long_names:joliet_long_paths", "-volid", "NEW", "-append_partition", "2", "0xef",
+         "/tmp/efi", "-rm", "/gone", "--", *mapped, "-commit"],
+        ["xorriso", *quiet, "-indev", f"stdio:{output}", "-report_system_area", "plain"],
+        ["implantisomd5", "--force", "--supported-iso", str(output)]]
+
+
+def test_names_on_an_iso_may_have_blanks_and_quotes(tmp_path: Path) -> None:
+    for name in ("a b", "it's", 'q"q', "ü"):
+        (tmp_path / name).write_text(name)
+    iso = tmp_path.parent / f"{tmp_path.name}.iso"
+    run(["xorriso", "-outdev", iso, "-volid", "NAMES", "-map", tmp_path, "/", "-commit"])
+    assert [file.path for file in read_iso(iso, run=run).files] == sorted(
+        ["/a b", "/it's", '/q"q', "/ü"])
+
+
+# --- places to work in
+
+
+def test_a_work_folder_goes_at_the_end_whatever_happens(tmp_path: Path) -> None:
+    with pytest.raises(ValueError), workspace.work_folder(tmp_path) as folder:
+        (folder / "deep/er").mkdir(parents=True)
+        raise ValueError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_work_folder_with_a_mount_in_it_is_not_deleted(root: Path, tmp_path: Path) -> None:
+    place = _folder(tmp_path / "place")
+    with pytest.raises(Exception, match="is still mounted"):
+        with workspace.work_folder(place) as folder:
+            _folder(folder / "at")
+            run(["mount", "--bind", root, folder / "at"])
+    assert (root / "file").exists()
+    run(["umount", next(place.iterdir()) / "at"])
+    assert [path.parent for path in workspace.clean([place])] == [place]
+    assert list(place.iterdir()) == [] and (root / "file").exists()
+
+
+def test_an_output_is_whole_or_not_there(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    with pytest.raises(ValueError), workspace.destination(output) as place:
+        place.target.write_text("half")
+        raise ValueError
+    assert list(tmp_path.iterdir()) == []
+    with workspace.destination(output) as place:
+        place.target.write_text("whole")
+        assert not output.exists() and not place.appeared
+        place.place()
+        assert place.appeared
+    assert output.read_text() == "whole" and list(tmp_path.iterdir()) == [output]
+
+
+def test_what_a_killed_run_left_before_its_lock_is_cleaned_later(tmp_path: Path) -> None:
+    young, old = (tmp_path / f"ovirt-node-plugin-{name}" for name in ("aaaaaaaa", "bbbbbbbb"))
+    for folder in (young, old):
+        folder.mkdir()
+    os.utime(old, (0, 0))
+    assert workspace.clean([tmp_path]) == [old]
+
+
+def test_only_what_is_left_over_is_cleaned(tmp_path: Path) -> None:
+    (tmp_path / "ovirt-node-plugin-other").mkdir()
+    (tmp_path / "ovirt-node-plugin-abcdefgh/in").mkdir(parents=True)  # without our lock
+    os.symlink("/etc", tmp_path / "ovirt-node-plugin-12345678")
+    with workspace.work_folder(tmp_path):
+        assert workspace.clean([tmp_path]) == []
+    left = tmp_path / ".x.iso.ovirt-node-plugin-abcd1234"
+    left.mkdir()
+    (left / "lock").touch()
+    (left / "x.iso").write_text("half")
+    assert workspace.clean([tmp_path]) == [left]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_overlay_of_a_folder_with_a_comma_and_a_colon(tmp_path: Path) -> None:
+    tmp_path = _folder(tmp_path / "x:y\\z")
+    lower = _folder(tmp_path / "a,b")
+    (lower / "file").write_text("old")
+    changes, at = _folder(tmp_path / "work"), _folder(tmp_path / "at")
+    with overlaid(lower, changes, at, run=run) as root:
+        (root / "file").write_text("new")
+    assert (lower / "file").read_text() == "old"
+    with overlaid(lower, changes, at, run=run) as root:
+        assert (root / "file").read_text() == "new"
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def _made(form: str, root: Path, tmp_path: Path) -> Path:
+    """Return an image of that form with ``root`` in it."""
+    if form == "folder":
+        return root
+    if form == "squashfs":
+        return packed(root)
+    outer = tmp_path / "outer"
+    (outer / "LiveOS").mkdir(parents=True)
+    with open(outer / "LiveOS/rootfs.img", "wb") as stream:
+        stream.truncate(64 << 20)
+    run(["mkfs.ext4", "-q", "-L", "LiveOS", "-d", root, outer / "LiveOS/rootfs.img"])
+    run(["mksquashfs", outer, tmp_path / "nested", "-no-progress"])
+    shutil.rmtree(outer)
+    return tmp_path / "nested"

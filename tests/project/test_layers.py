@@ -1,0 +1,279 @@
+"""The shape of the library: who may import whom, and how large things get."""
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+LIBRARY = TOP / "ovirt_node_plugin"
+DNF_PLUGIN = TOP / "dnf-plugins"
+
+# From the ground up. A module, or every module of a package, imports only from the
+# lines above its own; what stands on one line does not import one another.
+LAYERS: Tuple[Tuple[str, ...], ...] = (
+    ("errors",),
+    ("system",),
+    ("undo",),
+    ("registry",),
+    ("vdsm",),
+    ("plugin",),
+    ("target", "config"),
+    ("policy",),
+    ("packages", "dnf5", "settings", "images"),
+    ("operations", "compare"),
+    ("merge",),
+    ("authoring",),
+    ("report",),
+    ("cli",),
+)
+
+# The same within the rooms that are made of rooms. What is not named stands on the last line.
+INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
+    "operations": (("model",), ("plan", "apply")),
+    "settings": (
+        ("kit",),
+        ("accounts", "certificates", "firewall", "modules", "selinux", "services", "sysctl"),
+        ("boot", "placed"),
+        ("engine",),
+    ),
+}
+
+# An outside module, and the only ones that may import it: a room, or a module of one.
+ONLY: Mapping[str, Tuple[str, ...]] = {
+    "subprocess": ("system.run",),
+    "lxml": ("system.xml", "system.relaxng", "plugin.descriptor", "registry.xml"),
+    "dnf": ("packages",),
+    "libdnf": ("packages",),
+    "hawkey": ("packages",),
+}
+
+MODULE_LINES = 500
+FUNCTION_LINES = 50
+
+Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
+
+
+class Module(NamedTuple):
+    """One file: its dotted name below the library, and its parsed text."""
+
+    name: str
+    path: Path
+    lines: int
+    tree: ast.Module
+
+    @property
+    def package(self) -> str:
+        """The first part of the name, which is what the table of layers lists."""
+        return self.name.partition(".")[0]
+
+
+def read_modules(library: Path) -> List[Module]:
+    """Return every module of a package's folder but its own ``__init__``, sorted."""
+    found = []
+    for path in sorted(library.rglob("*.py")):
+        parts = path.relative_to(library).with_suffix("").parts
+        if parts != ("__init__",):
+            found.append(read_module(path, ".".join(parts)))
+    return found
+
+
+def read_module(path: Path, name: str) -> Module:
+    text = path.read_text(encoding="utf-8")
+    return Module(name, path, len(text.splitlines()), ast.parse(text, str(path)))
+
+
+def imported(module: Module, library: str) -> Iterator[Tuple[int, str]]:
+    """Yield line and absolute dotted name of all that a module imports, anywhere in it."""
+    here = [library, *module.name.split(".")]
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = here[:len(here) - node.level] if node.level else []
+            base = base + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                yield node.lineno, ".".join([*base, alias.name])
+
+
+def layer_of(package: str, layers: Sequence[Sequence[str]] = LAYERS) -> Optional[int]:
+    return next((i for i, names in enumerate(layers) if package in names), None)
+
+
+def inner_imports(modules: Sequence[Module], library: str) -> List[str]:
+    """Return one line for each import within a room that does not lead down its own table."""
+    bad = []
+    for module in modules:
+        layers = INNER.get(module.package, ())
+        parts = module.name.split(".")
+        if not layers or len(parts) < 2:
+            continue
+        mine = layer_of(parts[1], layers)
+        for line, name in imported(module, library):
+            theirs = name.split(".")[1:]
+            if theirs[:1] != parts[:1] or theirs[1:2] in ([], [parts[1]]):
+                continue
+            layer = layer_of(theirs[1], layers)
+            if layer is None:
+                layer = len(layers)
+            if layer >= (len(layers) + 1 if mine is None else mine):
+                bad.append(f"{module.path}:{line}: {module.name} imports {'.'.join(theirs)}")
+    return bad
+
+
+def upward_imports(modules: Sequence[Module], library: str) -> List[str]:
+    """Return one line for each import that does not lead down the table."""
+    bad = []
+    for module in modules:
+        mine = layer_of(module.package)
+        if mine is None:
+            bad.append(f"{module.path}: {module.package} has no place in the table of layers")
+            continue
+        for line, name in imported(module, library):
+            parts = name.split(".")
+            if parts[0] != library or parts[1:2] in ([], ["__version__"], [module.package]):
+                continue
+            theirs = layer_of(parts[1])
+            if theirs is None or theirs >= mine:
+                bad.append(f"{module.path}:{line}: {module.package} imports {parts[1]}")
+    return bad
+
+
+def import_cycles(modules: Sequence[Module], library: str) -> List[str]:
+    """Return the names on each way round that the imports of these modules make."""
+    names = {f"{library}.{m.name}".replace(".__init__", ""): m for m in modules}
+    graph: Dict[str, Set[str]] = {}
+    for name, module in names.items():
+        targets = {t for _, t in imported(module, library)}
+        targets |= {t.rpartition(".")[0] for t in targets}
+        graph[name] = {t for t in targets if t in names and t != name}
+    cycles: List[str] = []
+    done: Set[str] = set()
+
+    def visit(name: str, way: List[str]) -> None:
+        if name in way:
+            cycles.append(" -> ".join([*way[way.index(name):], name]))
+        elif name not in done:
+            for target in sorted(graph[name]):
+                visit(target, [*way, name])
+            done.add(name)
+
+    for name in sorted(graph):
+        visit(name, [])
+    return cycles
+
+
+def may_import(module: Module, outside: str) -> bool:
+    """Return whether a module is one of those that may import ``outside``."""
+    return any(f"{module.name}.".startswith(f"{name}.") for name in ONLY[outside])
+
+
+def functions(module: Module) -> Iterator[Function]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+def bare_arguments(function: Function) -> List[str]:
+    """Return the names without annotation in a function's head, ``return`` included."""
+    args = function.args
+    every = [*args.posonlyargs, *args.args, *args.kwonlyargs]
+    every += [arg for arg in (args.vararg, args.kwarg) if arg is not None]
+    bare = [arg.arg for arg in every if arg.annotation is None and arg.arg not in ("self", "cls")]
+    return bare + ([] if function.returns is not None else ["return"])
+
+
+@pytest.fixture(scope="module")
+def library() -> List[Module]:
+    return read_modules(LIBRARY)
+
+
+@pytest.fixture(scope="module")
+def everything(library: List[Module]) -> List[Module]:
+    return library + [read_module(p, p.stem) for p in sorted(DNF_PLUGIN.glob("*.py"))]
+
+
+def test_imports_lead_down_the_layers_only(library: List[Module]) -> None:
+    assert upward_imports(library, LIBRARY.name) == []
+
+
+def test_imports_within_a_room_lead_down_its_own_layers_only(library: List[Module]) -> None:
+    assert inner_imports(library, LIBRARY.name) == []
+
+
+def test_imports_make_no_cycle(library: List[Module]) -> None:
+    assert import_cycles(library, LIBRARY.name) == []
+
+
+@pytest.mark.parametrize("outside", sorted(ONLY))
+def test_outside_modules_are_imported_at_their_border_only(
+        outside: str, library: List[Module]) -> None:
+    bad = [f"{module.path}:{line}: imports {name}"
+           for module in library if not may_import(module, outside)
+           for line, name in imported(module, LIBRARY.name)
+           if name.split(".")[0] == outside]
+    assert bad == []
+
+
+def test_nothing_imports_the_dnf_plugin(library: List[Module]) -> None:
+    plugins = {path.stem for path in DNF_PLUGIN.glob("*.py")}
+    bad = [f"{module.path}:{line}" for module in library
+           for line, name in imported(module, LIBRARY.name) if name.split(".")[0] in plugins]
+    assert bad == []
+
+
+def test_modules_are_small(everything: List[Module]) -> None:
+    assert [f"{m.path}: {m.lines} lines" for m in everything if m.lines > MODULE_LINES] == []
+
+
+def test_functions_are_short(everything: List[Module]) -> None:
+    assert [f"{module.path}:{node.lineno}: {node.name}"
+            for module in everything for node in functions(module)
+            if (node.end_lineno or node.lineno) - node.lineno + 1 > FUNCTION_LINES] == []
+
+
+def test_every_function_is_annotated(everything: List[Module]) -> None:
+    assert [f"{module.path}:{node.lineno}: {node.name}: {', '.join(bare_arguments(node))}"
+            for module in everything for node in functions(module) if bare_arguments(node)] == []
+
+
+def test_every_module_says_what_it_is_for(everything: List[Module]) -> None:
+    assert [str(m.path) for m in everything if not ast.get_docstring(m.tree)] == []
+
+
+def test_every_package_folder_is_one_that_setup_finds() -> None:
+    folders = {path.parent for path in LIBRARY.rglob("*.py")}
+    assert [str(f) for f in sorted(folders) if not (f / "__init__.py").exists()] == []
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A small library with one import upwards, one sideways and a cycle."""
+    top = tmp_path / "lib"
+    (top / "settings").mkdir(parents=True)
+    for name, text in {
+            "__init__": "", "errors": "from .target import x\n",
+            "target": "from .errors import y\n", "settings/__init__": "",
+            "settings/one": "def f() -> None:\n    from ..packages import core\n",
+            "stranger": "def g(a, *, b: int = 0):\n    pass\n"}.items():
+        (top / f"{name}.py").write_text(text, encoding="utf-8")
+    return top
+
+
+def test_a_wrong_import_is_found(house: Path) -> None:
+    found = [line.split(": ", 1)[1] for line in upward_imports(read_modules(house), "lib")]
+    assert found == ["errors imports target", "settings imports packages",
+                     "stranger has no place in the table of layers"]
+
+
+def test_a_cycle_is_found(house: Path) -> None:
+    assert import_cycles(read_modules(house), "lib") == [
+        "lib.errors -> lib.target -> lib.errors"]
+
+
+def test_a_missing_annotation_is_found(house: Path) -> None:
+    module = read_module(house / "stranger.py", "stranger")
+    assert [bare_arguments(node) for node in functions(module)] == [["a", "return"]]

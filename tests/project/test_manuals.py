@@ -1,0 +1,307 @@
+"""The manual pages say what the program does: names, statuses, defaults, every example."""
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Set
+from xml.etree import ElementTree
+
+import pytest
+
+from ovirt_node_plugin import config, errors
+from ovirt_node_plugin.cli import dnf_arguments
+from ovirt_node_plugin.errors import Status
+from ovirt_node_plugin.plugin import archive
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.library import FOLDERS
+from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
+from ovirt_node_plugin.registry import xml
+from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo import journal
+from tests import support
+from tests.support import manpages
+from tests.support.driver import TOP, Dnf
+from tests.support.transcripts import Sandbox, agrees, steps
+
+COMMAND, DESCRIPTOR, REGISTRY, _ = manpages.PAGES
+SCHEMAS = TOP / "ovirt_node_plugin/schema"
+RNG = "{http://relaxng.org/ns/structure/1.0}"
+
+
+def test_subcommands_are_those_of_the_command() -> None:
+    lines = manpages.section(COMMAND, "SUBCOMMANDS")
+    named = [term for term in manpages.explained(lines) if not term.startswith("-")]
+    assert named == list(dnf_arguments.SUBCOMMANDS)
+    synopsis = manpages.prose(manpages.section(COMMAND, "SYNOPSIS"))
+    assert re.findall(r"node-plugin (\w+)", synopsis) == list(dnf_arguments.SUBCOMMANDS)
+
+
+def test_options_are_those_of_the_command() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    dnf_arguments.add_arguments(parser)
+    known = {name for action in parser._actions for name in action.option_strings}
+    terms = manpages.terms(manpages.section(COMMAND, "SUBCOMMANDS"))
+    assert {word for term in terms if term.startswith("-")
+            for word in re.findall(r"--[\w-]+", term)} == known
+
+
+def test_exit_statuses_are_those_of_the_code() -> None:
+    terms = manpages.terms(manpages.section(COMMAND, "EXIT STATUS"))
+    assert terms == [str(int(status)) for status in Status]
+
+
+def test_kinds_of_errors_are_those_of_the_code() -> None:
+    known = {name for name, value in vars(errors).items() if isinstance(value, type)
+             and issubclass(value, errors.NodePluginError)}
+    text = manpages.prose(manpages.section(COMMAND, "JSON"))
+    assert set(re.findall(r"\b[A-Z]\w*[a-z][A-Z]\w*|Refused|Drifted|Locked", text)) == known
+
+
+class _Asked(Dict[str, str]):
+    """Options that note which of them are asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: Set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self.names.add(name)
+        return default
+
+    def __contains__(self, name: object) -> bool:
+        self.names.add(str(name))
+        return False
+
+
+def test_configuration_options_are_those_of_the_code() -> None:
+    asked = _Asked()
+    config.read_config(asked)
+    in_page = manpages.explained(manpages.section(COMMAND, "CONFIGURATION"))
+    in_file = re.findall(r"^#?(\w+) = (.*)$",
+                         (TOP / "etc/dnf/plugins/node-plugin.conf").read_text(), re.MULTILINE)
+    assert set(in_page) == asked.names | {"enabled"}  # that one is read by dnf itself
+    assert list(in_page.values()) == [f"{name} ({default})" for name, default in in_file]
+
+
+def test_the_defaults_that_are_written_down_are_those_of_the_code() -> None:
+    written = re.findall(r"^#?(\w+) = (.*)$",
+                         (TOP / "etc/dnf/plugins/node-plugin.conf").read_text(), re.MULTILINE)
+    assert config.read_config(dict(written)) == config.Config()
+    assert dict(written)["library"].split() == list(map(str, FOLDERS))
+
+
+def declared(schema: str) -> Dict[str, Set[str]]:
+    """Return the elements that a schema declares, each with all attributes it may have."""
+    tree = ElementTree.parse(SCHEMAS / schema)
+    defined = {node.get("name", ""): node for node in tree.iter(f"{RNG}define")}
+    found: Dict[str, Set[str]] = {}
+    for element in tree.iter(f"{RNG}element"):
+        found.setdefault(element.get("name", ""), set()).update(_attributes(element, defined))
+    return found
+
+
+def _attributes(node: ElementTree.Element, defined: Dict[str, ElementTree.Element]
+                ) -> Iterator[str]:
+    for child in node:
+        if child.tag == f"{RNG}attribute":
+            yield child.get("name", "")
+        elif child.tag == f"{RNG}ref":
+            yield from _attributes(defined[child.get("name", "")], defined)
+        elif child.tag != f"{RNG}element":
+            yield from _attributes(child, defined)
+
+
+def explained_elements(page: str, *titles: str) -> Dict[str, Set[str]]:
+    """Return the elements that sections explain, each with its attributes."""
+    found: Dict[str, Set[str]] = {}
+    for title in titles:
+        for term in manpages.terms(manpages.section(page, title)):
+            names = re.findall(r"<([\w-]+)>", term)
+            for name in names:
+                found.setdefault(name, set()).update(term.replace(",", " ").split()[len(names):])
+    return found
+
+
+def test_every_element_of_a_descriptor_is_explained() -> None:
+    assert explained_elements(DESCRIPTOR, "ELEMENTS") == declared("node-plugin.rng")
+
+
+@pytest.mark.parametrize("schema, title", [("record.rng", "THE RECORD"),
+                                           ("manifest.rng", "THE MANIFEST")])
+def test_every_element_of_the_registry_is_explained(schema: str, title: str) -> None:
+    """But for those that only hold a list of the others."""
+    found, known = explained_elements(REGISTRY, title), declared(schema)
+    text = manpages.prose(manpages.section(REGISTRY, title))
+    assert set(known) - set(found) <= {"repos", "packages", "settings", "folders", "together"}
+    assert set(found) <= set(known)
+    for name, attributes in known.items():
+        named = {attribute for attribute in attributes if re.search(rf"\b{attribute}\b", text)}
+        assert (found.get(name, set()) | named) == attributes, name
+
+
+def test_every_hook_point_is_listed() -> None:
+    text = manpages.prose(manpages.section(DESCRIPTOR, "ELEMENTS"))
+    both, failing, alone = re.findall(
+        r"of: ([^.]*)\. after_X_fail for each X of: ([^.]*)\. And these: ([^.]*)\.", text)[0]
+    listed = [f"{when}_{name}" for when in ("before", "after") for name in both.split(", ")]
+    listed += [f"after_{name}_fail" for name in failing.split(", ")] + alone.split(", ")
+    assert sorted(listed) == sorted(HOOK_POINTS)
+
+
+def test_limits_are_those_of_the_code() -> None:
+    said = manpages.prose(manpages.section(COMMAND, "LIMITS"))
+    assert f"more than {journal._COPIED_TREE >> 20} MiB" in said
+    said = manpages.prose(manpages.section(DESCRIPTOR, "A BUNDLE ON DISK"))
+    assert f"{archive.MAX_MEMBERS} members" in said and f"{archive.MAX_BYTES >> 30} GiB" in said
+
+
+@pytest.mark.parametrize("page", manpages.PAGES)
+def test_every_example_says_how_it_is_tested(page: str) -> None:
+    kinds = {"xml", "shell", "program", "repo", "python", "json", "none"}
+    assert [example.text for example in manpages.examples(page) if example.kind not in kinds] == []
+
+
+@pytest.mark.parametrize("page", manpages.PAGES)
+def test_examples_in_xml_are_valid(page: str) -> None:
+    for example in manpages.of_kind(page, "xml"):
+        text = example.text.encode()
+        if example.words == "node-plugin":
+            parse_descriptor(text, origin=page)
+        elif example.words == "record":
+            xml.load_record(text, origin=page)
+        else:
+            assert example.words == "manifest"
+            xml.load_manifest(text, origin=page)
+
+
+def test_a_transcript_that_differs_is_noticed() -> None:
+    assert steps("# a \\\n  b\none\n# c\n")[0].command == "a b"
+    assert agrees(["one", "...", "x ... z"], "one\ntwo\nx   y z\n")
+    assert not agrees(["one", "three"], "one\ntwo\nthree\n")
+
+
+def test_the_help_of_the_command_names_every_subcommand_and_option(dnf: Dnf, node: Path) -> None:
+    answer = dnf.plugin(node, "--help")
+    parser = argparse.ArgumentParser(add_help=False)
+    dnf_arguments.add_arguments(parser)
+    words = set(re.findall(r"(?<![\w-])-{0,2}[\w-]+", answer.out))
+    assert answer.status == 0
+    assert set(dnf_arguments.SUBCOMMANDS) <= words
+    assert {name for action in parser._actions for name in action.option_strings} <= words
+
+
+@pytest.fixture
+def sandbox(built: support.Fixtures, node: Path, host: Path, dnf: Dnf, tmp_path: Path) -> Sandbox:
+    """A node at /mnt/node, a host, and plugins on a stick."""
+    stick = tmp_path / "usb"
+    stick.mkdir()
+    for name, form in (("cim", "tar.zst"), ("storage", "tar.zst"), ("snmp", "folder"),
+                       ("needs-libvirt", "folder")):
+        run(["cp", "-a", built.bundle(name, form=form), stick])
+    return Sandbox(dnf, cwd=tmp_path / "home/work", default_root=host, places={
+        "/mnt/node": str(node), "/media/usb": str(stick), "/root": str(tmp_path / "home/work"),
+        "/etc/ovirt-node-plugin/plugins.d": str(dnf.own_library)})
+
+
+@pytest.mark.slow
+def test_examples_of_the_command_are_what_happens(
+        sandbox: Sandbox, built: support.Fixtures) -> None:
+    shutil.copy2(built.repo("storage") / "storage.repo", sandbox.cwd)
+    for example in manpages.of_kind(COMMAND, "shell"):
+        sandbox.play(example.text)
+
+
+@pytest.fixture
+def keyring(built: support.Fixtures, sandbox: Sandbox) -> Iterator[Path]:
+    """A GNUPGHOME with a secret key in it, and the rpmsign that uses it.
+
+    Its path is short, for unix(7) gives a socket's name 108 bytes.
+    """
+    home = Path(os.path.realpath(sandbox.cwd.parent)) / "gpg"
+    shutil.copytree(built.key.home, home, ignore=shutil.ignore_patterns("S.*", "*.lock"))
+    home.chmod(0o700)
+    sandbox.variables["GNUPGHOME"] = str(home)
+    sandbox.places["packager@example.com"] = "fixtures@example.com"
+    sandbox.program("rpmsign", f'exec {shutil.which("rpmsign")} '
+                               f'--define "__gpg {shutil.which("gpg")}" "$@"\n')
+    yield home
+    sandbox.run("gpgconf --kill all")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("keyring")
+def test_examples_of_the_descriptor_are_what_happens(
+        sandbox: Sandbox, built: support.Fixtures) -> None:
+    whole, least, *_ = manpages.of_kind(DESCRIPTOR, "xml")
+    (repo_file,) = manpages.of_kind(DESCRIPTOR, "repo")
+    (sandbox.cwd / "node-plugin.xml").write_text(whole.text)
+    (sandbox.cwd / "storage.repo").write_text(repo_file.text)
+    (sandbox.cwd / "broken").mkdir()
+    (sandbox.cwd / "broken/node-plugin.xml").write_text(
+        re.sub(r" *<install .*\n", "", least.text))
+    for rpm in (built.bundle("storage") / "repo").glob("*.rpm"):
+        shutil.copy2(rpm, sandbox.cwd)
+    for example in manpages.of_kind(DESCRIPTOR, "shell"):
+        sandbox.play(example.text)
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_inventory_are_what_happens(
+        sandbox: Sandbox, built: support.Fixtures, node: Path) -> None:
+    run(["cp", "-a", built.bundle("agent", "1.0"), sandbox.places["/media/usb"]])
+    sandbox.play("# dnf -y node-plugin install /media/usb/agent-1.0 --trust-keys"
+                 " --installroot=/mnt/node\n")
+    sandbox.places["/etc/ovirt.plugins-manifests.d"] = f"{node}/etc/ovirt.plugins-manifests.d"
+    for example in manpages.of_kind(REGISTRY, "shell"):
+        sandbox.play(example.text)
+    (reader,) = [one for one in manpages.of_kind(REGISTRY, "python") if one.words == "inventory"]
+    script = sandbox.cwd / "reader"
+    script.write_text(reader.text.replace("/etc/ovirt", f"{node}/etc/ovirt"))
+    script.chmod(0o755)
+    sandbox.play("# ./reader\nacme-agent-1.0-1.noarch 6\nadded /etc/modprobe.d/node-plugin-agent"
+                 "-loop.conf by kernel-module loop:options\n...\n")
+
+
+@pytest.mark.slow
+def test_the_reader_of_the_registry_finds_packages_that_are_gone(
+        sandbox: Sandbox, node: Path) -> None:
+    (reader,) = [one for one in manpages.of_kind(REGISTRY, "python") if one.words == "reader"]
+    script = sandbox.cwd / "reader"
+    script.write_text(reader.text.replace("/etc/ovirt.plugins.d", f"{node}/etc/ovirt.plugins.d"))
+    script.chmod(0o755)
+    sandbox.program("rpm", f'exec {shutil.which("rpm")} --root {node} --dbpath /usr/share/rpm'
+                           ' "$@"\n')
+    sandbox.play("# dnf -y node-plugin install /media/usb/snmp-1.0 --trust-keys"
+                 " --installroot=/mnt/node\n...\nInstalled plugin snmp 1.0.\n"
+                 "# ./reader\nsnmp 1.0 lacks: []\n"
+                 "# rpm --erase --nodeps --noscripts net-snmp-utils\n"
+                 "# ./reader\nsnmp 1.0 lacks: ['net-snmp-utils-1:...']\n")
+
+
+@pytest.mark.slow
+def test_the_record_in_the_manual_is_what_an_install_writes(
+        sandbox: Sandbox, node: Path) -> None:
+    (example,) = [one for one in manpages.of_kind(REGISTRY, "xml") if one.words == "record"]
+    shown = xml.load_record(example.text.encode(), origin="manual")
+    sandbox.run(f"dnf -y node-plugin install {shown.source} --trust-keys --installroot=/mnt/node")
+    written = xml.load_record(
+        (node / "etc/ovirt.plugins.d/storage").read_bytes(), origin="root")
+
+    def comparable(record: Any) -> Any:
+        return dataclasses.replace(
+            record, installed_at="", source="",
+            packages=tuple((one.nevra, one.reason) for one in record.packages))
+    assert comparable(written) == comparable(shown)
+
+
+def unexplained(pages: List[str]) -> List[str]:
+    """Return the manual pages of the folder that ``pages`` does not name."""
+    return sorted(path.name for path in manpages.MAN.iterdir() if path.name not in pages)
+
+
+def test_no_page_is_left_out_here() -> None:
+    assert unexplained(list(manpages.PAGES)) == []

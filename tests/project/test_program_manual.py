@@ -1,0 +1,100 @@
+"""ovirt-node-plugin(8) says what the program does: commands, options, JSON, every example."""
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Iterator, Mapping, Set
+
+import pytest
+
+from ovirt_node_plugin.cli import arguments
+from ovirt_node_plugin.errors import Status
+from tests import support
+from tests.support import manpages
+from tests.support.driver import TOP, Dnf, environment
+from tests.support.program import PROGRAM, Program
+
+PAGE, COMMAND = "ovirt-node-plugin.8", "dnf-node-plugin.8"
+
+
+def parsers() -> Mapping[str, argparse.ArgumentParser]:
+    return arguments._parsers()[1]
+
+
+def options(parser: argparse.ArgumentParser) -> Set[str]:
+    return {name for action in parser._actions for name in action.option_strings
+            if name.startswith("--")}
+
+
+def test_commands_are_those_of_the_program() -> None:
+    explained = manpages.terms(manpages.section(PAGE, "COMMANDS"))
+    assert [term.split()[0] for term in explained] == list(parsers())
+    synopsis = manpages.prose(manpages.section(PAGE, "SYNOPSIS"))
+    assert re.findall(r"ovirt-node-plugin (\w+)", synopsis) == list(parsers())
+
+
+def test_options_are_those_of_the_program() -> None:
+    known = {"--version"}.union(*(options(parser) for parser in parsers().values()))
+    terms = manpages.terms(manpages.section(PAGE, "OPTIONS"))
+    assert {word for term in terms for word in re.findall(r"--[\w-]+", term)} == known
+
+
+def test_the_help_of_each_command_names_its_options() -> None:
+    for name, parser in parsers().items():
+        done = subprocess.run([PROGRAM, name, "--help"], capture_output=True, text=True,
+                              env=environment(), check=True)
+        assert options(parser) <= set(re.findall(r"--[\w-]+", done.stdout))
+
+
+def test_statuses_besides_those_of_dnf_are_explained() -> None:
+    text = manpages.prose(manpages.section(PAGE, "EXIT STATUS"))
+    assert str(int(Status.BAD_IMAGE)) in text.split()
+
+
+def test_the_limit_of_what_is_compared_is_that_of_the_code() -> None:
+    from ovirt_node_plugin.merge import verify
+    text = manpages.prose(manpages.section(PAGE, "COMMANDS"))
+    assert f"by content up to {verify._CONTENT_LIMIT_BYTES >> 10} KiB" in text
+
+
+@pytest.fixture
+def place(built: support.Fixtures, tmp_path: Path) -> Path:
+    """A folder with what the examples name."""
+    for version in ("4.5.5", "4.5.6"):
+        shutil.copyfile(built.iso("tree-live", version=version), tmp_path / f"node-{version}.iso")
+    for name in ("cim", "storage"):
+        shutil.copyfile(built.bundle(name, form="tar.zst"), tmp_path / f"{name}.tar.zst")
+    return tmp_path
+
+
+def commands() -> Iterator[str]:
+    for example in manpages.of_kind(PAGE, "program"):
+        yield from example.text.replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_every_example_works(place: Path, dnf: Dnf) -> None:
+    program = Program(place, dnf)
+    names: Set[str] = set()
+    for line in commands():
+        words = shlex.split(line)
+        assert words[0] == "ovirt-node-plugin"
+        argv = program.argv(words[1], *words[2:])
+        done = subprocess.run(argv, input="y\n", capture_output=True, text=True, check=False,
+                              env=environment(), cwd=place)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+        names.add(words[1])
+    assert names == set(parsers())
+    assert (place / "node-4.5.6-less.iso").exists()
+
+
+def test_the_program_starts_from_any_folder_by_its_own_name(tmp_path: Path) -> None:
+    done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True,
+                          env={**os.environ, "PYTHONPATH": str(TOP)}, cwd=tmp_path)
+    assert re.fullmatch(r"ovirt-node-plugin \d+\.\d+\.\d+\n", done.stdout)

@@ -1,0 +1,326 @@
+"""The JSON Schemas: which answers have one, what they refuse, and what the manual says.
+
+That real answers are valid is checked in every test by tests.support.driver and
+tests.support.program.
+"""
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import importlib
+import json
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
+
+import pytest
+
+import ovirt_node_plugin
+from ovirt_node_plugin import errors
+from ovirt_node_plugin.cli import arguments, dnf_arguments
+from ovirt_node_plugin.errors import NodePluginError, Status
+from ovirt_node_plugin.images import dnf_program
+from ovirt_node_plugin.registry import inventory_json
+from ovirt_node_plugin.registry.inventory import File
+from ovirt_node_plugin.report import plan_data
+from tests.support import manpages, schemas
+from tests.support.driver import Answer, environment
+
+COMMAND, PROGRAM, REGISTRY = "dnf-node-plugin.8", "ovirt-node-plugin.8", "ovirt.plugins.d.5"
+ANSWERS = sorted({*schemas.OF_DNF.values(), *schemas.OF_PROGRAM.values(), schemas.ERROR})
+DOCUMENTS = (*ANSWERS, *schemas.FILES)
+# texts that are tried where a schema has a pattern
+TEXTS = ("text", "/path", "2026-11-22T16:40:11Z", "0644", "sha256:0123abcd", "0123456789abcdef",
+         "0123456789abcdef" * 4)
+OPEN = {"capabilities.json: /"}  # other keys are VDSM's
+
+
+def test_every_command_with_json_has_a_schema() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    dnf_arguments.add_arguments(parser)
+    assert "--json" in parser._option_string_actions
+    assert set(schemas.OF_DNF) == set(dnf_arguments.SUBCOMMANDS)
+    with_json = {name for name, one in arguments._parsers()[1].items()
+                 if "--json" in one._option_string_actions}
+    assert set(schemas.OF_PROGRAM) == with_json
+
+
+def test_every_schema_is_of_a_document() -> None:
+    assert schemas.names() == sorted([*DOCUMENTS, schemas.COMMON])
+
+
+@pytest.mark.parametrize("name", schemas.names())
+def test_schemas_are_valid_and_say_what_they_describe(name: str) -> None:
+    schema = schemas.read(name)
+    schemas.validator(name).check_schema(schema)
+    assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
+    assert schema["title"] and schema["description"]
+    lacking = [where for where, one in described(schema) if not told(one)]
+    assert lacking == []
+
+
+def described(schema: Any, where: str = "") -> Iterator[Tuple[str, Any]]:
+    """Yield every property in a schema and its place, and every object that has some."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("properties"), dict) and "type" in schema:
+            yield where, schema
+            for name, one in schema["properties"].items():
+                yield f"{where}/{name}", one
+        for key, one in schema.items():
+            yield from described(one, f"{where}/{key}")
+    elif isinstance(schema, list):
+        for number, one in enumerate(schema):
+            yield from described(one, f"{where}/{number}")
+
+
+def told(one: Dict[str, Any]) -> bool:
+    """Return whether there is a description, here or where a reference leads."""
+    return "$ref" in one or str(one.get("description", "")).endswith(".")
+
+
+def resolved(schema: Dict[str, Any], name: str) -> Tuple[Dict[str, Any], str]:
+    """Return a schema of the file ``name``, or what it refers to, and the file of that."""
+    while "$ref" in schema:
+        file, _, pointer = schema["$ref"].partition("#")
+        name = file or name
+        schema = schemas.read(name)
+        for step in pointer.split("/")[1:]:
+            schema = schema[step]
+    return schema, name
+
+
+def sample(schema: Dict[str, Any], name: str, *, whole: bool) -> Any:
+    """Return a document that is valid by a schema, with all names if ``whole``."""
+    schema, name = resolved(schema, name)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return schema["enum"][-1]
+    if "anyOf" in schema:
+        return sample(schema["anyOf"][-1], name, whole=whole)
+    kind = schema["type"] if isinstance(schema["type"], str) else schema["type"][0]
+    if kind == "object":
+        if "properties" not in schema:
+            return {"name": "text"}
+        wanted = schema["properties"] if whole and "allOf" not in schema else schema["required"]
+        return {one: sample(schema["properties"][one], name, whole=whole) for one in wanted}
+    if kind == "array":
+        return [sample(schema["items"], name, whole=whole)]
+    if kind == "string":
+        return next(text for text in TEXTS if re.search(schema.get("pattern", ""), text))
+    return {"boolean": True, "integer": 1, "number": 1.5}[kind]
+
+
+def samples(name: str) -> List[Any]:
+    """Return valid documents of a schema: of each form, with all names and with few."""
+    schema = schemas.read(name)
+    return [sample(form, name, whole=whole)
+            for form in schema.get("oneOf", [schema]) for whole in (True, False)]
+
+
+def faulty(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
+    """Yield each document that a single fault makes of a valid one, and the fault."""
+    wrong = 1.5 if isinstance(value, (dict, list)) else {"wrong": 1}
+    yield f"{where} of another type", wrong
+    if isinstance(value, dict):
+        yield f"{where} with another name", {**value, "surprise": 1.5}
+        for name, one in value.items():
+            for fault, inner in faulty(one, f"{where}{name}/"):
+                yield fault, {**value, name: inner}
+    elif isinstance(value, list):
+        for fault, inner in faulty(value[0], f"{where}0/"):
+            yield fault, [inner]
+
+
+def test_wrong_documents_are_made_of_every_part() -> None:
+    made = dict(faulty({"a": [{"b": "x"}]}))
+    assert made["/a/0/b/ of another type"] == {"a": [{"b": {"wrong": 1}}]}
+    assert made["/a/0/ with another name"] == {"a": [{"b": "x", "surprise": 1.5}]}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_schema_refuses_other_types_and_names_anywhere(name: str) -> None:
+    for document in samples(name):
+        schemas.valid(document, name)
+        for fault, wrong in faulty(document):
+            if f"{name}: {fault}" not in {f"{one} with another name" for one in OPEN}:
+                assert list(schemas.problems(wrong, name)), (name, fault)
+
+
+def without(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
+    """Yield each document that lacks one name of a valid one, and which."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield f"{where}{name}", {key: each for key, each in value.items() if key != name}
+            for lacking, inner in without(one, f"{where}{name}/"):
+                yield lacking, {**value, name: inner}
+    elif isinstance(value, list) and value:
+        for lacking, inner in without(value[0], f"{where}0/"):
+            yield lacking, [inner]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_schema_refuses_a_document_that_lacks_a_name(name: str) -> None:
+    """What a form with few names has is what is always there, but names that are any text."""
+    for document in samples(name)[1::2]:
+        for lacking, wrong in without(document):
+            if not lacking.endswith(("/xattrs/name", "/boot/name")):
+                assert list(schemas.problems(wrong, name)), (name, lacking)
+
+
+@pytest.mark.parametrize("name", [*ANSWERS, schemas.INVENTORY, schemas.IMAGE])
+def test_a_schema_refuses_another_format(name: str) -> None:
+    for document in samples(name):
+        assert list(schemas.problems({**document, "format": 2}, name))
+
+
+def test_what_the_driver_reads_is_held_against_its_schema() -> None:
+    def answer(document: Any, schema: str) -> Answer:
+        return Answer(0, json.dumps(document), "", schema)
+    listed = {"format": 1, "plugins": []}
+    assert answer(listed, "answer-list.json").json == listed
+    failed = plan_data.error(NodePluginError("text"))
+    assert answer({"format": 1, **failed}, "answer-list.json").json
+    for document, schema in ((listed, "answer-verify.json"), (listed, ""),
+                             ({**listed, "more": 1}, "answer-list.json"),
+                             (failed, "answer-list.json")):
+        with pytest.raises(AssertionError):
+            assert answer(document, schema).json
+    with pytest.raises(AssertionError):
+        assert answer({"format": 1, **failed}, "answer-merge.json").lines
+    assert answer({"format": 1, "event": "error", **failed}, "answer-merge.json").lines
+
+
+@pytest.mark.parametrize(("words", "schema"), [
+    (("node-plugin", "list", "--json"), "answer-list.json"),
+    (("node-plugin", "--json", "remove", "list"), "answer-plan.json"),
+    (("node-plugin", "bogus"), ""), (("install", "list"), "")])
+def test_the_schema_of_a_run_is_that_of_its_subcommand(words: Sequence[str], schema: str) -> None:
+    assert schemas.of_dnf(["dnf-3", *words]) == schema
+
+
+def every_error() -> Set[type]:
+    """Return the classes of all errors in the library."""
+    for one in pkgutil.walk_packages(ovirt_node_plugin.__path__, "ovirt_node_plugin."):
+        importlib.import_module(one.name)
+    found, todo = {NodePluginError}, [NodePluginError]
+    while todo:
+        more = set(todo.pop().__subclasses__()) - found
+        found |= more
+        todo += more
+    return {one for one in found if one.__module__.startswith("ovirt_node_plugin.")}
+
+
+def test_kinds_and_statuses_of_errors_are_those_of_the_code() -> None:
+    """But for two: of one dnf's own answer is printed, of the other nothing."""
+    error = schemas.read(schemas.COMMON)["definitions"]["error"]["properties"]
+    known = every_error() - {dnf_program.DnfFailed, dnf_program.Reported}
+    assert set(error["kind"]["enum"]) == {one.__name__ for one in known}
+    assert set(error["status"]["enum"]) == set(map(int, Status)) - {int(Status.DONE)}
+
+
+@pytest.mark.parametrize("error", [
+    errors.NeedsNewerImage("text", packages=["a"]), errors.Drifted("text", paths=["etc/a"]),
+    errors.PathsRefused("text", files=[errors.DisputedFile("a", "a-1-1.noarch", "/a", "text")])])
+def test_an_error_has_what_its_kind_names_and_no_other(error: NodePluginError) -> None:
+    document = schemas.valid({"format": 1, **plan_data.error(error)}, schemas.ERROR)
+    for kind in ("Refused", "NeedsNewerImage", "Drifted", "PathsRefused"):
+        other = copy.deepcopy(document)
+        other["error"]["kind"] = kind
+        assert bool(list(schemas.problems(other, schemas.ERROR))) == (
+            kind != document["error"]["kind"])
+
+
+def test_a_file_may_have_all_names_that_its_schema_has_and_no_other() -> None:
+    file = File("/x", "file", 0o644, "root", "root", 1, "sha256:ab", "x", "cap_chown=ep",
+                (("user.a", "YQ=="),), ("config",), ("size",), 1, "scriptlets", "added")
+    assert all(getattr(file, field.name) for field in dataclasses.fields(file))
+    found = inventory_json.file(file)
+    schema = schemas.read(schemas.COMMON)["definitions"]["file"]["properties"]
+    assert set(found) == set(schema)
+    whole = sample(schemas.read(schemas.INVENTORY), schemas.INVENTORY, whole=True)
+    schemas.valid({**whole, "others": [found]}, schemas.INVENTORY)
+
+
+def names_and_values(schema: Any, name: str) -> Iterator[str]:
+    """Yield the names of properties in a schema of the file ``name``, and fixed texts."""
+    schema, name = resolved(schema, name) if isinstance(schema, dict) else (schema, name)
+    if isinstance(schema, list):
+        for one in schema:
+            yield from names_and_values(one, name)
+    elif isinstance(schema, dict):
+        yield from (one for one in [schema.get("const"), *schema.get("enum", [])]
+                    if isinstance(one, str))
+        for key in ("properties", "items", "anyOf", "oneOf"):
+            if key == "properties":
+                yield from schema.get(key, {})
+                yield from names_and_values(list(schema.get(key, {}).values()), name)
+            elif key in schema:
+                yield from names_and_values(schema[key], name)
+
+
+@pytest.mark.parametrize(("document", "status"), [('{"format": 1, "plugins": []}', 0),
+                                                  ('{"format": 1, "plugins": 1}', 1)])
+def test_the_program_of_the_manual_checks_an_answer(
+        document: str, status: int, tmp_path: Path) -> None:
+    (example,) = [one for one in manpages.of_kind(COMMAND, "python") if one.words == "schema"]
+    script = tmp_path / "check"
+    script.write_text(example.text, encoding="utf-8")
+    done = subprocess.run([sys.executable, script, "answer-list.json"], input=document,
+                          capture_output=True, text=True, env=environment(), check=False)
+    assert (done.returncode, "1 is not of type 'array'" in done.stderr) == (status, bool(status))
+
+
+SECTIONS = {COMMAND: ("JSON",), PROGRAM: ("JSON",),
+            REGISTRY: ("IN VDSM'S CAPABILITIES", "THE INVENTORY")}
+OF_PAGE = {COMMAND: {*schemas.OF_DNF.values(), schemas.ERROR},
+           PROGRAM: {*schemas.OF_PROGRAM.values(), schemas.IMAGE},
+           REGISTRY: {schemas.INVENTORY, schemas.CAPABILITIES}}
+
+
+def lines_of(page: str) -> List[str]:
+    return [line for title in SECTIONS[page] for line in manpages.section(page, title)]
+
+
+def test_each_schema_is_named_where_its_document_is_explained() -> None:
+    for page, wanted in OF_PAGE.items():
+        assert set(re.findall(r"[\w-]+\.json\b", manpages.prose(lines_of(page)))) & {
+            *DOCUMENTS, schemas.COMMON} == wanted, page
+    assert set().union(*OF_PAGE.values()) == set(DOCUMENTS)
+
+
+def test_the_example_of_capabilities_is_valid() -> None:
+    (example,) = manpages.of_kind(REGISTRY, "json")
+    schemas.valid(json.loads(example.text), schemas.CAPABILITIES)
+
+
+@pytest.mark.parametrize("page", SECTIONS)
+def test_names_and_values_in_a_schema_are_explained(page: str) -> None:
+    """Of a plan, a file and so on in the page that has them."""
+    text = " ".join(manpages.prose(lines_of(one)) for one in SECTIONS)
+    words = set(re.findall(r"[\w-]+", text))
+    found = {one for name in OF_PAGE[page]
+             for one in names_and_values(schemas.read(name), name)}
+    assert found - words == set()
+
+
+@pytest.mark.parametrize("page", [COMMAND, PROGRAM])
+def test_every_name_in_the_manual_is_in_a_schema(page: str) -> None:
+    known = {one for name in DOCUMENTS for one in names_and_values(schemas.read(name), name)}
+    bold = {word for line in lines_of(page) for word in bold_words(line)}
+    others = {*schemas.OF_DNF, *schemas.OF_PROGRAM, "dnf", "node-plugin", "package"}
+    assert {word for word in bold if not word.startswith("-")} - known - others == set()
+
+
+def bold_words(line: str) -> List[str]:
+    """Return the words that a line of a page prints in bold; none of other pages' names."""
+    macro, _, rest = line.partition(" ")
+    parts = re.findall(r'"[^"]*"|\S+', manpages.plain(rest))
+    chosen = {".B": parts, ".BR": parts[::2], ".RB": parts[1::2]}.get(macro, [])
+    if macro == ".BR" and re.match(r"\(\d\)", parts[-1]):
+        return []
+    return [word for part in chosen for word in re.findall(r"[\w-]*\w", part)]

@@ -1,0 +1,512 @@
+"""Where packages of plugins may have files: the rules, and what the real dnf makes of them."""
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import time
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+from xml.etree import ElementTree
+
+import pytest
+
+from ovirt_node_plugin.errors import Status, UsageError
+from ovirt_node_plugin.operations.plan import noteworthy
+from ovirt_node_plugin.operations.plan.arriving import arriving
+from ovirt_node_plugin.operations.plan.path_rules import (
+    ALLOWED,
+    DENIED,
+    KERNEL_MODULE,
+    Policy,
+    built_in,
+    read_rules,
+)
+from ovirt_node_plugin.packages.headers import Header, PackedFile
+from ovirt_node_plugin.packages.session import PackageChange
+from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.undo.changes import Change
+from tests import support
+from tests.support import manpages
+from tests.support.driver import Answer, Dnf
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.treestate import changed, tree_state
+
+ORDINARY = Policy(built_in(kernel_module=False))
+MODULES = Policy(built_in(kernel_module=True))
+
+
+# -- the rules
+
+@pytest.mark.parametrize("path", [
+    "etc/snmp/snmpd.conf", "etc/sfcb/sfcb.cfg", "etc/pam.d/sfcb", "etc/logrotate.d/acme",
+    "etc/sysconfig/snmpd", "etc/multipath/conf.d/acme.conf", "etc/sudoers.d/50_vdsm_hook_acme",
+    "etc/modprobe.d/acme.conf", "opt/acme/agent/bin/agent", "usr/bin/snmpget",
+    "usr/lib/.build-id/ab/cdef", "usr/lib/systemd/system/acme.service",
+    "usr/lib/sysusers.d/acme.conf", "usr/lib/tmpfiles.d/acme.conf",
+    "usr/lib/firewalld/services/acme.xml", "usr/lib/udev/rules.d/60-acme.rules",
+    "usr/lib/python3.9/site-packages/acme/__init__.py", "usr/lib64/cmpi/libacme.so",
+    "usr/libexec/vdsm/hooks/before_vm_start/50_acme", "usr/sbin/snmpd", "lib64/libacme.so",
+    "usr/share/acme/data", "usr/share/doc/acme/README", "usr/share/man/man8/acme.8.gz",
+    "usr/share/selinux/packages/acme.pp", "var/lib/acme/state", "var/log/acme/log",
+    "usr/lib/dracut/modules.d/90acme/module-setup.sh", "usr/lib64/python3.9/site-packages/acme.so",
+    "usr/lib/python3.9/site-packages/acme/rpm.py", "etc/pki/acme/key.pem", "usr/lib64/libacme.so.1",
+    "etc/systemd/journald.conf.d/acme.conf", "usr/lib64/security/pam_acme.so",
+    "usr/lib/python3.9/site-packages/acme-1.0.dist-info/METADATA"])
+def test_what_ordinary_packages_of_vendors_bring_is_allowed(path: str) -> None:
+    assert ORDINARY.objection(path) == "" and MODULES.objection(path) == ""
+
+
+@pytest.mark.parametrize("path", [
+    "boot/vmlinuz", "dev/x", "home/a/.bashrc", "media/x", "mnt/x", "proc/x", "root/.ssh/x",
+    "run/systemd/system/x.service", "srv/x", "sys/x", "tmp/x", "x", "usr/local/bin/multipath",
+    "usr/x", "usrx/bin/x", "optx", "etc/passwd", "etc/shadow", "etc/sudoers", "etc/fstab",
+    "etc/ld.so.preload", "etc/systemd/system/sshd.service", "etc/ssh/sshd_config.d/00.conf",
+    "etc/systemd/system/multi-user.target.wants/acme.service", "etc/vdsm/vdsm.conf",
+    "usr/lib/systemd/system/multi-user.target.wants/acme.service",
+    "usr/lib/systemd/system-generators/acme", "usr/lib/systemd/user-preset/00.preset",
+    "usr/lib/kernel/install.d/00.install", "etc/kernel/cmdline", "usr/lib/os-release",
+    "etc/dracut.conf.d/x.conf", "usr/lib/python3.9/site-packages/dnf-plugins/x.py",
+    "usr/share/ovirt-node-plugin/plugins.d/x/node-plugin.xml", "var/spool/cron/root",
+    "etc/systemd/system.control/sshd.service.d/x.conf", "etc/systemd/system.attached/x.service",
+    "etc/systemd/system.conf.d/x.conf", "usr/lib64/libdnf/plugins/x.so", "usr/lib64/rpm-plugins/x",
+    "usr/lib64/libdnf5/plugins/x.so", "usr/lib/rpm/macros.d/macros.x", "etc/pki/vdsm/keys/x.pem",
+    "usr/lib64/python3.9/site-packages/dnf/x.py", "usr/lib64/python3.9/site-packages/rpm.py",
+    "usr/lib/python3.9/site-packages/sitecustomize.py", "usr/lib64/python3.9/sitecustomize.so",
+    "usr/lib/python3.9/site-packages/usercustomize/__init__.py", "usr/lib64/python3.9/dnf.py",
+    "usr/lib/python3.9/site-packages/ovirt_node_plugin/x.py", "usr/lib64/python39.zip",
+    "var/tmp/x", "var/imgbased/x", "etc/pki/ca-trust/source/anchors/x.pem"])
+def test_what_changes_the_system_behind_the_settings_is_not(path: str) -> None:
+    assert ORDINARY.objection(path) and MODULES.objection(path)
+
+
+@pytest.mark.parametrize("path", [
+    "usr/lib/modules/5.14.0-70.el9.x86_64/extra/foo/foo.ko.xz", "lib/modules/5.14/updates/a.ko",
+    "usr/lib/modules/5.14/weak-updates/a.ko", "usr/lib/firmware/foo.bin",
+    "etc/depmod.d/foo.conf", "usr/lib/depmod.d/foo.conf"])
+def test_places_of_kernel_modules_are_for_plugins_with_kernel_modules(path: str) -> None:
+    assert MODULES.objection(path) == ""
+    assert ORDINARY.objection(path) == "only plugins with kernel modules have files there"
+
+
+@pytest.mark.parametrize("path", [
+    "usr/lib/modules/5.14/modules.dep", "usr/lib/modules/5.14/vmlinuz",
+    "usr/lib/modules/extra/x", "usr/lib/modules/5.14/x/extra/y", "usr/lib/modules/5.14/extrax/y"])
+def test_the_rest_of_a_kernel_is_nobodys(path: str) -> None:
+    assert MODULES.objection(path)
+
+
+def test_folders_on_the_way_are_allowed_as_folders_only() -> None:
+    for path in (".", "usr", "var", "usr/lib/modules", "usr/lib/modules/5.14"):
+        assert MODULES.objection(path, folder=True) == ""
+        assert MODULES.objection(path)
+    for path in ("boot", "home", "usr/local", "etc/systemd/system"):
+        assert MODULES.objection(path, folder=True)
+    assert ORDINARY.objection("usr/lib/modules/5.14", folder=True)
+
+
+def test_names_and_folders_of_a_running_system_do_nothing() -> None:
+    assert ORDINARY.objection("run/acme", folder=True) == ""
+    assert ORDINARY.objection("run/acme/acme.pid", claimed=True) == ""
+    assert ORDINARY.objection("etc/passwd", claimed=True) and ORDINARY.objection("run/acme.pid")
+
+
+def test_every_rule_for_a_denied_path_is_needed_and_says_why() -> None:
+    for path, reason in DENIED:
+        name = path.replace("lib*", "lib64").replace("*", "x")
+        assert ORDINARY.objection(name) == ORDINARY.objection(f"{name}/y") == reason
+        assert any(name.startswith(f"{allowed}/") for allowed in ALLOWED)
+
+
+@pytest.mark.parametrize("path", [path for path, _ in DENIED])
+def test_a_denied_folder_is_denied_where_a_link_of_the_root_leads_from_it(
+        path: str, tmp_path: Path) -> None:
+    plain = path.partition("*")[0].rpartition("/")[0] if "*" in path else path
+    link = tmp_path / plain
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to("/opt/place")
+    below = path[len(plain):].replace("lib*", "lib64").replace("*", "x")
+    policy = Policy(built_in(kernel_module=False), root=tmp_path)
+    assert policy.objection(f"opt/place{below}/file") == ORDINARY.objection(
+        plain + below + "/file")
+    assert policy.objection(f"opt/place{below}/file")
+
+
+def test_an_allowed_folder_is_allowed_where_a_link_of_the_root_leads_from_it(
+        tmp_path: Path) -> None:
+    (tmp_path / "srv/big").mkdir(parents=True)
+    (tmp_path / "opt").symlink_to("srv/big")
+    (tmp_path / "usr").mkdir()
+    (tmp_path / "usr/src").symlink_to("../etc/ssh")
+    policy = Policy(built_in(kernel_module=False), root=tmp_path)
+    assert policy.objection("srv/big/acme/x") == policy.objection("srv/big", folder=True) == ""
+    assert policy.objection("srv/x") and ORDINARY.objection("srv/big/acme/x")
+    # a link does not open what another rule of the same length denies
+    assert policy.objection("etc/ssh/sshd_config")
+
+
+def test_the_administrators_rules_decide_among_equals(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_text(
+        "# ours\nallow /srv/acme\nallow /lib/systemd/system/multi-user.target.wants # so\n"
+        "deny /opt\n\nallow /opt/acme/\nallow /home/*/acme\nallow /etc/systemd/system\n")
+    policy = Policy([*built_in(kernel_module=False), *read_rules([tmp_path, tmp_path / "none"])])
+    for path in ("srv/acme", "srv/acme/x", "opt/acme/x", "home/bob/acme/x", "etc/systemd/system/x",
+                 "usr/lib/systemd/system/multi-user.target.wants/x"):
+        assert policy.objection(path) == "", path
+    for path in ("srv/acmex", "srv", "home/bob/x", "home/acme", "etc/systemd/x-preset/y"):
+        assert policy.objection(path), path
+    assert policy.objection("opt/other") == f"{tmp_path / 'a.conf'}:4 denies it"
+
+
+@pytest.mark.parametrize("line", ["allow", "allow opt", "permit /opt", "allow /opt/../etc",
+                                  "allow /", "deny /opt//x", "/opt"])
+def test_a_line_that_is_no_rule_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.conf").write_text(f"\n{line}\n")
+    with pytest.raises(UsageError, match=re.escape(f"a.conf:2: '{line}' is no rule")):
+        read_rules([tmp_path])
+
+
+def test_rules_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.conf").write_bytes(b"\xff\n")
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_rules([tmp_path])
+
+
+def test_the_manual_lists_the_rules() -> None:
+    text = manpages.prose(manpages.section(manpages.PAGES[0], "ALLOWED PATHS"))
+    paths = set(re.findall(r"/[\w./*-]*[\w*]", text))
+    assert {f"/{path}" for path in (*ALLOWED, *KERNEL_MODULE, *(path for path, _ in DENIED))
+            } - paths == set()
+    assert {f"/{path}" for path in noteworthy.DROP_INS} - paths == set()
+
+
+# -- where files will be
+
+def file(path: str, mode: int = 0o100644, **more: Any) -> PackedFile:
+    return PackedFile(path, mode, "root", "root", 1, **more)
+
+
+def coming(nevra: str, *files: PackedFile, scriptlets: Sequence[str] = ()) -> PackageChange:
+    return PackageChange(
+        "install", nevra, nevra, "r", 1, 1, "", False, tuple(one.path for one in files),
+        header=Header(nevra, "", "", tuple(scriptlets), tuple(files)))
+
+
+def places(root: Path, *packages: PackageChange) -> Dict[str, Sequence[str]]:
+    return {entry.path: entry.places for entry in arriving(packages, root)}
+
+
+def test_links_of_the_root_and_of_packages_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "usr/lib").mkdir(parents=True)
+    (tmp_path / "lib").symlink_to("usr/lib")
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/old").symlink_to("/boot")
+    found = places(
+        tmp_path, coming("b", file("/opt/a/link/grub.cfg"), file("/opt/a/two/x")),
+        coming("a", file("/opt/a/link", 0o120777, link="/boot"), file("/lib/x"),
+               file("/opt/a/two", 0o120777, link="link/deep"), file("/opt/old/x"),
+               file("/opt//a///y"), file("/opt/../etc/x"), file("/opt/a/loop/x"),
+               file("/opt/a/loop", 0o120777, link="loop")))
+    assert found == {
+        "/lib/x": ("usr/lib/x",), "/opt/old/x": ("boot/x",), "/opt//a///y": ("opt/a/y",),
+        "/opt/../etc/x": (), "/opt/a/link": ("opt/a/link",), "/opt/a/two": ("opt/a/two",),
+        "/opt/a/link/grub.cfg": ("opt/a/link/grub.cfg", "boot/grub.cfg"),
+        "/opt/a/two/x": ("opt/a/two/x", "boot/deep/x"), "/opt/a/loop": ("opt/a/loop",),
+        "/opt/a/loop/x": ()}
+
+
+def test_thousands_of_files_take_no_time(tmp_path: Path) -> None:
+    package = coming("a", *(file(f"/opt/a/{number % 90}/{number}") for number in range(5000)),
+                     file("/opt/a/x", 0o120777, link="y"))
+    begin = time.process_time()
+    assert not any(ORDINARY.objection(place) for entry in arriving([package], tmp_path)
+                   for place in entry.places)
+    assert time.process_time() - begin < 0.5
+
+
+# -- what deserves a look
+
+def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: Path) -> None:
+    found = noteworthy.noteworthy([coming(
+        "a", file("/usr/bin/a", 0o104755), file("/usr/bin/b", 0o102711), file("/usr/bin/c"),
+        file("/usr/bin/d", capabilities="cap_net_admin=ep"), file("/opt/a/null", 0o020666),
+        file("/opt/a/open", 0o100666), file("/opt/a/tmp", 0o041777), file("/opt/a/all", 0o040777),
+        file("/opt/a/l", 0o120777, link="x"), file("/etc/sysctl.d/a.conf"),
+        file("/lib/udev/rules.d/a.rules"), file("/etc/cron.daily/a"), file("/etc/a/a.conf"),
+        file("/usr/libexec/vdsm/hooks/before_vm_start/50_a"), file("/etc/udev", 0o040755),
+        scriptlets=("post", "preun"))], tmp_path)
+    assert [(one.kind, one.path, one.detail) for one in found] == [
+        ("setuid", "/usr/bin/a", "mode 4755, root:root"),
+        ("setgid", "/usr/bin/b", "mode 2711, root:root"),
+        ("capabilities", "/usr/bin/d", "cap_net_admin=ep"),
+        ("device", "/opt/a/null", "mode 0666, root:root"),
+        ("world-writable", "/opt/a/all", "mode 0777, root:root"),
+        ("world-writable", "/opt/a/null", "mode 0666, root:root"),
+        ("world-writable", "/opt/a/open", "mode 0666, root:root"),
+        ("drop-in", "/etc/cron.daily/a", ""), ("drop-in", "/etc/sysctl.d/a.conf", ""),
+        ("drop-in", "/lib/udev/rules.d/a.rules", ""),
+        ("drop-in", "/usr/libexec/vdsm/hooks/before_vm_start/50_a", ""),
+        ("scriptlets", "", "post, preun")]
+
+
+def test_links_between_packages_hide_no_file_that_takes_effect(tmp_path: Path) -> None:
+    (tmp_path / "etc/udev").mkdir(parents=True)
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt/old").symlink_to("/etc/udev")
+    found = noteworthy.noteworthy([
+        coming("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
+        coming("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
+    assert [one.text for one in found] == [
+        "takes effect by itself: /opt/evil/s/evil (that is /etc/sudoers.d/evil)",
+        "takes effect by itself: /opt/old/rules.d/x (that is /etc/udev/rules.d/x)"]
+
+
+@pytest.mark.parametrize("path", [
+    "/etc/environment", "/etc/anacrontab", "/etc/kdump/pre.d/x", "/usr/share/vdsm/x.py",
+    "/usr/lib64/security/pam_x.so", "/usr/lib64/python3.9/site-packages/x.pth",
+    "/usr/lib/systemd/system.conf.d/x.conf", "/etc/systemd/logind.conf.d/x.conf"])
+def test_what_takes_effect_by_itself_and_is_allowed_is_noteworthy(path: str) -> None:
+    assert ORDINARY.objection(path[1:]) == ""
+    found = noteworthy.noteworthy([coming("a", file(path))], Path("/nowhere"))
+    assert [one.kind for one in found] == ["drop-in"]
+
+
+def test_programs_and_python_modules_named_like_others_are_noteworthy(tmp_path: Path) -> None:
+    (tmp_path / "usr/lib/python3.9/site-packages/yaml").mkdir(parents=True)
+    (tmp_path / "usr/sbin").mkdir()
+    (tmp_path / "usr/local").mkdir()
+    (tmp_path / "usr/local/bin").symlink_to("../bin")
+    for name in ("sbin/ip", "lib/python3.9/site-packages/yaml/__init__.py", "lib/python3.9/os.py"):
+        (tmp_path / "usr" / name).write_text("")
+    found = noteworthy.noteworthy([coming(
+        "a", file("/usr/bin/ip"), file("/usr/bin/acme"), file("/usr/sbin/ip"),
+        file("/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"),
+        file("/usr/lib64/python3.9/site-packages/acme/os.py"))], tmp_path)
+    assert [one.text for one in found] == [
+        "named like another: /usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"
+        " (/usr/lib/python3.9/site-packages/yaml/__init__.py)"]
+    found = noteworthy.noteworthy([coming("a", file("/usr/bin/ip"))], tmp_path)
+    assert [one.text for one in found] == ["named like another: /usr/bin/ip (/usr/sbin/ip)"]
+
+
+def test_kernel_modules_named_like_the_kernels_own_are_noteworthy(tmp_path: Path) -> None:
+    kernel = tmp_path / "usr/lib/modules/5.14"
+    kernel.mkdir(parents=True)
+    (kernel / "modules.order").write_text("kernel/fs/xfs/xfs.ko\nkernel/md/dm-mod.ko\n")
+    (kernel / "modules.dep").write_text("extra/acme.ko.xz: kernel/md/dm-mod.ko.xz\n")
+    found = noteworthy.noteworthy([coming("a", *(
+        file(f"/lib/modules/5.14/{name}") for name in (
+            "extra/xfs.ko.xz", "updates/dm_mod.ko", "extra/acme.ko.xz", "extra/xfs.txt")))],
+        tmp_path)
+    assert [one.text for one in found] == [
+        "replaces kernel module xfs: /lib/modules/5.14/extra/xfs.ko.xz",
+        "replaces kernel module dm_mod: /lib/modules/5.14/updates/dm_mod.ko"]
+
+
+def test_what_scriptlets_left_is_told_by_path() -> None:
+    entry = Entry("file", 0o644, 0, 0, "sha256:00", None, ())
+    assert noteworthy.left_by_scriptlets([
+        Change("var/lib/a", None, entry), Change("etc/b", entry, None),
+        Change("etc/a", entry, entry), Change("opt/acme", None, entry)], ["opt/acme/x/file"]) == [
+            "Scriptlets changed /etc/a.",
+            "Scriptlets removed /etc/b.",
+            "Scriptlets made /var/lib/a."]
+
+
+# -- by the real dnf
+
+def install(dnf: Dnf, root: Path, bundle: Path, *words: str) -> Answer:
+    return dnf.plugin(root, "install", bundle, "-y", UNSIGNED, *words)
+
+
+def many(folder: Path) -> Path:
+    """Return a plugin of which twelve files are not allowed."""
+    return made_plugin(folder, "wild", files={
+        "/opt/wild/fine": "x", **{f"/boot/wild/{number:02d}": "x" for number in range(11)},
+        "/etc/systemd/system/wild.service": "[Service]\nExecStart=/bin/true\n"})
+
+
+def test_a_node_refuses_them_all_before_anything_is_done(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(node)
+    answer = install(dnf, node, many(tmp_path), "--json")
+    assert answer.status == Status.REFUSED
+    error = answer.json["error"]
+    assert error["kind"] == "PathsRefused" and "ALLOWED PATHS" in error["hint"]
+    assert error["message"].startswith("plugin wild brings files outside the allowed paths:")
+    assert error["message"].count("/boot/wild/") == 10 and "and 2 more" in error["message"]
+    assert [one["path"] for one in error["disputed_files"]] == [
+        *(f"/boot/wild/{number:02d}" for number in range(11)), "/etc/systemd/system/wild.service"]
+    assert error["disputed_files"][0] == {
+        "plugin": "wild", "package": "wild-1.0-1.noarch", "path": "/boot/wild/00",
+        "reason": "it is outside the allowed paths"}
+    assert "settings" in error["disputed_files"][-1]["reason"]
+    assert changed(before, tree_state(node)) == []
+
+
+def test_a_host_warns_and_goes_on(host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = many(tmp_path)
+    shown = dnf.plugin(host, "install", bundle, "--dry-run")
+    assert "outside the allowed paths: /boot/wild/00 in package wild-1.0-1.noarch" in shown.out
+    assert "and 2 more, which --json names" in shown.out
+    answer = install(dnf, host, bundle, "--json")
+    assert answer.status == 0 and len(answer.json["disputed_files"]) == 12
+    assert (host / "boot/wild/00").exists()
+
+
+def test_the_configuration_decides_what_becomes_of_them(
+        node: Path, host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = many(tmp_path)
+    dnf.configure(allowed_paths="enforce")
+    assert dnf.plugin(host, "install", bundle, "--dry-run").status == Status.REFUSED
+    dnf.configure(allowed_paths="warn")
+    assert "outside the allowed paths" in dnf.plugin(node, "install", bundle, "--dry-run").out
+    dnf.configure(allowed_paths="off")
+    shown = dnf.plugin(node, "install", bundle, "--dry-run", "--json")
+    assert shown.status == 0 and shown.json["disputed_files"] == shown.json["notes"][1:] == []
+    dnf.configure()
+    (dnf.path_rules / "ours.conf").write_text("allow /boot/wild\nallow /etc/systemd/system\n")
+    assert dnf.plugin(node, "install", bundle, "--dry-run").status == 0
+    (dnf.path_rules / "ours.conf").write_text("allow everything\n")
+    assert dnf.plugin(node, "install", bundle, "--dry-run").status == Status.USAGE
+
+
+def test_books_of_others_are_never_a_packages_whatever_is_allowed(
+        host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    dnf.configure(allowed_paths="off")
+    answer = install(dnf, host, made_plugin(tmp_path, "sly", files={
+        "/etc/ovirt-node-plugin/paths.d/sly.conf": "allow /boot\n",
+        "/etc/yum.repos.d/sly.repo": "", "/opt/sly/x": ""}), "--json")
+    assert answer.status == Status.REFUSED
+    assert [one["path"] for one in answer.json["error"]["disputed_files"]] == [
+        "/etc/ovirt-node-plugin/paths.d/sly.conf", "/etc/yum.repos.d/sly.repo"]
+
+
+def test_a_scriptlet_that_allows_itself_more_is_rolled_back(
+        host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(host)
+    answer = install(dnf, host, made_plugin(tmp_path, "sly", requires="busybox", scriptlets={
+        "post": "mkdir -p /etc/ovirt-node-plugin/paths.d;"
+                " echo 'allow /boot' > /etc/ovirt-node-plugin/paths.d/sly.conf"}))
+    assert answer.status == Status.ROLLED_BACK and "/etc/ovirt-node-plugin" in answer.err
+    assert changed(before, tree_state(host)) == []
+
+
+def test_a_kernel_module_makes_a_plugin_one_with_kernel_modules(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    kernel = next((node / "usr/lib/modules").iterdir()).name
+    firmware = {"/usr/lib/firmware/acme.bin": "x"}
+    answer = install(dnf, node, made_plugin(tmp_path, "firmware", files=firmware))
+    assert answer.status == Status.REFUSED and "only plugins with kernel modules" in answer.err
+    driver = made_plugin(tmp_path, "driver", files={
+        **firmware, f"/lib/modules/{kernel}/extra/acme.ko": "no real one"})
+    assert dnf.plugin(node, "install", driver, UNSIGNED, "--dry-run").status == 0
+    by_setting = made_plugin(tmp_path, "loader", files=firmware, settings=[
+        '<kernel-module name="dm_multipath" load="yes"/>'])
+    shown = dnf.plugin(node, "install", by_setting, UNSIGNED, "--dry-run")
+    assert shown.status == 0, shown.text
+
+
+def test_what_only_looks_like_a_kernel_module_makes_no_plugin_one_with_them(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    kernel = next((node / "usr/lib/modules").iterdir()).name
+    firmware = {"/usr/lib/firmware/acme.bin": "x"}
+    link = made_plugin(tmp_path, "link", files=firmware, links={
+        f"/lib/modules/{kernel}/extra/acme.ko": "/usr/lib/firmware/acme.bin"})
+    odd = made_plugin(tmp_path, "odd", files={
+        **firmware, f"/lib/modules/{kernel}/extra/acme.ko.txt": "x"})
+    blacklist = made_plugin(tmp_path, "blacklist", files=firmware, settings=[
+        '<kernel-module name="nothing" blacklist="yes"/>'])
+    for bundle in (link, odd, blacklist):
+        shown = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
+        assert shown.status == Status.REFUSED, shown.text
+        assert "only plugins with kernel modules" in shown.err
+
+
+@pytest.mark.parametrize("name", ["agent", "cim", "isv-module-foo", "snmp", "storage",
+                                  "tworepos", "vdsm-hook-nested", "unsigned"])
+def test_every_ordinary_plugin_passes(built: support.Fixtures, node: Path, dnf: Dnf,
+                                      name: str) -> None:
+    shown = dnf.plugin(node, "install", built.bundle(name), "--dry-run",
+                       *(["--enablerepo=tworepos*"] if name == "tworepos" else []))
+    assert shown.status == 0, shown.text
+
+
+def test_links_lead_to_what_they_lead_to(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    (node / "opt/legacy").symlink_to("/boot")
+    answer = install(dnf, node, made_plugin(tmp_path, "one", files={"/opt/legacy/x": "x"}))
+    assert answer.status == Status.REFUSED
+    assert "/opt/legacy/x in package one-1.0-1.noarch of plugin one: that is /boot/x;" in answer.err
+    repo = support.RpmRepo(tmp_path / "two.repo", "two")
+    repo.add("two", "1.0", links={"/opt/two/lib": "/etc/ssh"}, requires="two-files")
+    repo.add("two-files", "1.0", files={"/opt/two/lib/sshd_config.d/x.conf": "x"})
+    bundle = support.write_bundle(tmp_path / "two", support.descriptor_xml(
+        "two", repos=["two"]), repo=repo)
+    answer = install(dnf, node, bundle)
+    assert answer.status == Status.REFUSED and "that is /etc/ssh/sshd_config.d/x.conf" in answer.err
+
+
+def test_a_path_that_climbs_in_a_header_is_refused(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    repo = support.RpmRepo(tmp_path / "rpms", "climber")
+    rpm = repo.add("climber", "1.0", files={"/opt/abcdefgh/evil.conf": "x"})
+    rpm.write_bytes(rpm.read_bytes().replace(b"/opt/abcdefgh/", b"/opt/../rooot/"))
+    bundle = support.write_bundle(tmp_path / "climber", support.descriptor_xml(
+        "climber", repos=["climber"]), repo=repo)
+    before = tree_state(node)
+    answer = install(dnf, node, bundle)
+    assert answer.status == Status.REFUSED
+    assert "/opt/../rooot/evil.conf in package climber-1.0-1.noarch: it leads out of" in answer.err
+    assert changed(before, tree_state(node)) == []
+
+
+def test_metadata_that_lies_about_files_does_not_count(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "liar", files={"/boot/liar/evil": "x"})
+    rewrite_metadata(bundle / "repo", b"/boot/liar", b"/opt/xliar")
+    answer = install(dnf, node, bundle)
+    assert answer.status == Status.REFUSED and "/boot/liar/evil" in answer.err, answer.text
+
+
+def test_the_plan_shows_what_deserves_a_look(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = made_plugin(
+        tmp_path, "bold", files={"/opt/bold/su": "x", "/opt/bold/net": "x", "/opt/bold/fine": "x",
+                                 "/etc/sysctl.d/bold.conf": "# none"},
+        attributes={"/opt/bold/su": "%attr(4755,root,root)",
+                    "/opt/bold/net": "%caps(cap_net_raw=ep)"},
+        requires="busybox", scriptlets={"post": "echo x > /opt/bold/made"})
+    shown = dnf.plugin(node, "install", bundle, "--dry-run")
+    for line in ("Look at bold-1.0-1.noarch:", "setuid: /opt/bold/su (mode 4755, root:root)",
+                 "file with capabilities: /opt/bold/net (cap_net_raw=ep)",
+                 "takes effect by itself: /etc/sysctl.d/bold.conf", "scriptlets that run: post",
+                 "What scriptlets leave outside their packages"):
+        assert line in shown.out, shown.text
+    told = dnf.plugin(node, "install", bundle, "--dry-run", "--json").json["noteworthy"]
+    assert {"package": "bold-1.0-1.noarch", "kind": "setuid", "path": "/opt/bold/su",
+            "detail": "mode 4755, root:root"} in told
+    assert [one["kind"] for one in told] == ["setuid", "capabilities", "drop-in", "scriptlets"]
+
+
+def rewrite_metadata(repo: Path, old: bytes, new: bytes) -> None:
+    """Replace text of a repository's lists of packages and files, checksums made right."""
+    index = repo / "repodata/repomd.xml"
+    ns = "{http://linux.duke.edu/metadata/repo}"
+    ElementTree.register_namespace("", ns[1:-1])
+    tree = ElementTree.parse(index)
+    data: List[ElementTree.Element] = tree.getroot().findall(f"{ns}data")
+    for one in data:
+        location = one.find(f"{ns}location")
+        assert location is not None
+        path = repo / str(location.get("href"))
+        if one.get("type") not in ("primary", "filelists"):
+            tree.getroot().remove(one)
+            continue
+        text = gzip.decompress(path.read_bytes()).replace(old, new)
+        packed = gzip.compress(text, mtime=0)
+        path.write_bytes(packed)
+        for name, value in (("checksum", hashlib.sha256(packed).hexdigest()),
+                            ("open-checksum", hashlib.sha256(text).hexdigest()),
+                            ("size", str(len(packed))), ("open-size", str(len(text)))):
+            element = one.find(f"{ns}{name}")
+            assert element is not None
+            element.text = value
+    tree.write(index)

@@ -1,0 +1,205 @@
+"""What two plugins both want is refused before anything is done, and both are named."""
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import Status
+from ovirt_node_plugin.operations.plan.arriving import arriving
+from ovirt_node_plugin.operations.plan.conflicts import owners_of
+from ovirt_node_plugin.packages.headers import Header, PackedFile
+from ovirt_node_plugin.packages.session import PackageChange
+from ovirt_node_plugin.system.run import run
+from tests import support
+from tests.support.driver import Answer, Dnf
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.selinux_root import add_policy
+from tests.support.settings_root import make_firewall
+from tests.support.system import system_root
+from tests.support.treestate import changed, tree_state
+
+HOOK = '<vdsm-hook point="after_vm_start" order="50" name="x" source="/opt/{0}/hook"/>'
+HOOKS = "/usr/libexec/vdsm/hooks"
+PACKAGE_A, PACKAGE_B = "aa-1.0-1.noarch", "bb-1.0-1.noarch"
+
+# what both want differently: the settings of one and of the other, and what is said of it
+CLASHES: Dict[str, Tuple[Sequence[str], Sequence[str], str]] = {
+    "hook": ([HOOK.format("aa")], [HOOK.format("bb")], "after_vm_start/50_x"),
+    "sysctl": (['<sysctl name="kernel.panic" value="1"/>'],
+               ['<sysctl name="kernel.panic" value="2"/>'], "kernel.panic"),
+    "user": (['<user name="acme" uid="611"/>'], ['<user name="acme" uid="612"/>'], "acme"),
+    "group": (['<group name="acme" gid="611"/>'], ['<group name="acme" gid="612"/>'], "acme"),
+    "udev rules": (['<udev-rules source="/opt/aa/hook" name="60-x.rules"/>'],
+                   ['<udev-rules source="/opt/bb/hook" name="60-x.rules"/>'], "60-x.rules"),
+    "service": (['<service name="sanlock.service" state="enabled"/>'],
+                ['<service name="sanlock.service" state="disabled"/>'], "sanlock.service"),
+    "kernel argument": (['<kernel-argument name="acme" value="1"/>'],
+                        ['<kernel-argument name="acme" value="2"/>'], "acme"),
+    "firewall service": (
+        ['<firewall-service name="acme"><port port="1" protocol="tcp"/></firewall-service>'],
+        ['<firewall-service name="acme"><port port="2" protocol="tcp"/></firewall-service>'],
+        "acme"),
+}
+
+
+def plugin(folder: Path, name: str, settings: Sequence[str] = (), **rpm: Any) -> Path:
+    """Return a plugin of one package, which has a file that hooks can be made of."""
+    rpm["files"] = {f"/opt/{name}/hook": f"#!/bin/sh\n# {name}\n", **rpm.get("files", {})}
+    return made_plugin(folder, name, settings=settings, **rpm)
+
+
+def refused(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
+    """Try to install; return the refusal, which has changed nothing."""
+    before = tree_state(root)
+    answer = dnf.plugin(root, "install", "-y", UNSIGNED, *bundles)
+    assert answer.status == Status.REFUSED, answer.text
+    assert changed(before, tree_state(root)) == []
+    return answer
+
+
+def install(dnf: Dnf, root: Path, *bundles: Path) -> None:
+    answer = dnf.plugin(root, "install", "-y", UNSIGNED, *bundles)
+    assert answer.status == 0, answer.text
+
+
+@pytest.mark.parametrize("what", CLASHES)
+def test_settings_that_contradict_are_refused(node: Path, dnf: Dnf, tmp_path: Path,
+                                              what: str) -> None:
+    make_firewall(node)
+    ours, theirs, about = CLASHES[what]
+    one, other = plugin(tmp_path, "aa", ours), plugin(tmp_path, "bb", theirs)
+    together = refused(dnf, node, one, other)
+    install(dnf, node, one)
+    for answer in (together, refused(dnf, node, other)):
+        assert "plugin bb wants to" in answer.err and "plugin aa has" in answer.err, answer.err
+        assert about in answer.err
+
+
+@pytest.fixture
+def labelled(tmp_path: Path, dnf: Dnf) -> Iterator[Path]:
+    """A host with a SELinux policy."""
+    with system_root(tmp_path / "system") as root:
+        add_policy(root)
+        release = support.quick_rpm("redhat-release", "9.4",
+                                    provides=["system-release = 9.4", "/bin/sh"])
+        run(["rpm", f"--root={root}", "--define=_dbpath /var/lib/rpm", "--install", release])
+        yield root
+
+
+def test_one_port_of_two_types_is_refused(labelled: Path, dnf: Dnf, tmp_path: Path) -> None:
+    one = plugin(tmp_path, "aa", ['<selinux-port type="ssh_port_t" port="80" protocol="tcp"/>'])
+    other = plugin(tmp_path, "bb", [
+        '<selinux-port type="acme_port_t" port="70-90" protocol="tcp"/>'])
+    answer = dnf.plugin(labelled, "install", "-y", UNSIGNED, one, other)
+    assert answer.status == Status.REFUSED
+    assert "plugin bb wants to" in answer.err and "plugin aa has" in answer.err, answer.err
+    assert "70-90" in answer.err and "tcp/80" in answer.err
+
+
+@pytest.mark.parametrize("files", [
+    {"/opt/common/data": "bb"}, {"/opt/common/data/": ""}, {"/opt/link/data": "bb"}])
+def test_one_file_of_two_plugins_is_refused(node: Path, dnf: Dnf, tmp_path: Path,
+                                            files: Dict[str, str]) -> None:
+    (node / "opt/link").symlink_to("common")
+    one = plugin(tmp_path, "aa", files={"/opt/common/data": "aa"})
+    other = plugin(tmp_path, "bb", files=files)
+    together = refused(dnf, node, one, other)
+    install(dnf, node, one)
+    path = next(iter(files)).rstrip("/")
+    for answer in (together, refused(dnf, node, other)):
+        # within one run either may be the one that is told to come second
+        assert f"package {PACKAGE_A} of plugin aa" in answer.err, answer.err
+        assert f"package {PACKAGE_B} of plugin bb" in answer.err
+    assert f"{path} in package {PACKAGE_B} of plugin bb: package {PACKAGE_A} of plugin aa" in (
+        answer.err)
+
+
+def test_every_file_is_in_the_answer_for_programs(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    names = [f"/opt/common/{number:02d}" for number in range(14)]
+    install(dnf, node, plugin(tmp_path, "aa", files=dict.fromkeys(names, "aa")))
+    answer = dnf.plugin(node, "install", "-y", UNSIGNED, "--json", plugin(
+        tmp_path, "bb", files=dict.fromkeys(names, "bb")))
+    error = answer.json["error"]
+    assert error["kind"] == "PathsRefused" and "and 4 more" in error["message"]
+    assert [one["path"] for one in error["disputed_files"]] == names
+    assert {(one["plugin"], one["package"]) for one in error["disputed_files"]} == {
+        ("bb", PACKAGE_B)}
+
+
+def test_a_file_of_the_image_is_refused_and_its_package_named(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    answer = refused(dnf, node, plugin(tmp_path, "bb", files={"/bin/busybox": "bb"}))
+    assert f"/bin/busybox in package {PACKAGE_B} of plugin bb: package busybox-" in answer.err
+    assert "which is no plugin's, has it too" in answer.err
+
+
+def test_what_packages_may_have_together_is_theirs(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    same: Dict[str, Any] = {
+        "files": {"/opt/common/": "", "/opt/common/same": "x", "/var/log/common": "{}"},
+        "links": {"/opt/common/link": "same"}, "attributes": {"/var/log/common": "%ghost"}}
+    before = tree_state(node)
+    one, other = plugin(tmp_path, "aa", **same), plugin(tmp_path, "bb", **same)
+    install(dnf, node, one)
+    install(dnf, node, other)
+    for name in ("aa", "bb"):
+        assert dnf.plugin(node, "remove", name, "-y").status == 0
+    assert not (node / "opt/common").exists() and not (node / "opt/aa").exists()
+    install(dnf, node, one, other)
+    assert dnf.plugin(node, "remove", "aa", "bb", "-y").status == 0
+    assert [path for path in changed(before, tree_state(node)) if "/opt" in path] == []
+
+
+def test_an_upgrade_may_move_a_file_to_another_package(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    install(dnf, node, plugin(tmp_path, "aa", files={"/opt/common/data": "aa"}))
+    repo = support.RpmRepo(tmp_path / "new", "aa")
+    repo.add("aa", "2.0", requires="aa-data")
+    repo.add("aa-data", "2.0", files={"/opt/common/data": "new"})
+    install(dnf, node, support.write_bundle(tmp_path / "aa-2", support.descriptor_xml(
+        "aa", "2.0", repos=["aa"]), repo=repo))
+    assert (node / "opt/common/data").read_text() == "new\n"
+
+
+@pytest.mark.parametrize("first", ["aa", "bb", ""])
+def test_a_hook_that_one_places_and_another_packs_is_refused(
+        node: Path, dnf: Dnf, tmp_path: Path, first: str) -> None:
+    """As files a setting's copy and a package's are unknown to each other: rpm would overwrite."""
+    bundles = {"aa": plugin(tmp_path, "aa", [HOOK.format("aa")]),
+               "bb": plugin(tmp_path, "bb", files={f"{HOOKS}/after_vm_start/50_x": "bb"})}
+    if first:
+        install(dnf, node, bundles.pop(first))
+    answer = refused(dnf, node, *bundles.values())
+    assert "plugin aa" in answer.err and "plugin bb" in answer.err, answer.err
+    assert "after_vm_start/50_x" in answer.err and PACKAGE_B in answer.err
+
+
+def test_links_that_a_package_brings_hide_nothing(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    repo = support.RpmRepo(tmp_path / "rpms", "bb")
+    repo.add("bb", "1.0", links={"/opt/bb/bin": "../../usr/bin"}, requires="bb-files")
+    repo.add("bb-files", "1.0", files={"/opt/bb/bin/busybox": "bb"})
+    answer = refused(dnf, node, support.write_bundle(
+        tmp_path / "bb", support.descriptor_xml("bb", repos=["bb"]), repo=repo))
+    assert "/opt/bb/bin/busybox in package bb-files-1.0-1.noarch of plugin bb" in answer.err
+    assert "package busybox-" in answer.err
+
+
+def test_thousands_of_files_are_compared_in_no_time(node: Path) -> None:
+    """One of them is called as a file of each package of a large root."""
+    files = tuple(PackedFile(f"/opt/aa/{number % 90}/{number or 'COPYING'}", 0o100644, "root",
+                             "root", 1) for number in range(5000))
+    package = PackageChange("install", "aa", PACKAGE_A, "r", 1, 1, "", False,
+                            tuple(one.path for one in files),
+                            header=Header(PACKAGE_A, "", "", (), files))
+    there: List[Tuple[str, Sequence[str]]] = [
+        (f"core{number}", [*(f"/usr/share/core{number}/{name}.py" for name in range(60)),
+                           f"/usr/share/licenses/core{number}/COPYING"])
+        for number in range(1000)]
+    begin = time.process_time()
+    (node / "opt/aa/0").mkdir(parents=True)
+    (node / "opt/aa/0/COPYING").touch()
+    entries = list(arriving([package], node))
+    assert owners_of({one.places[0] for one in entries}, there, node) == {}
+    assert time.process_time() - begin < 0.5  # 0.1 s on a machine that does nothing else

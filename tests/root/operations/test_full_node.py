@@ -1,0 +1,134 @@
+"""The full Node: what it is, and real agents of vendors that go in and come out."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from ovirt_node_plugin.system.run import run
+from tests import support
+from tests.support.driver import Answer, Dnf
+from tests.support.full_node import full_node
+from tests.support.full_node_plugins import AGENTS, UNITS, agent_plugin, changes
+from tests.support.made import UNSIGNED
+
+pytestmark = [pytest.mark.root]
+
+DATABASE = "/usr/share/rpm"
+# Plugins of the small image's fixtures that need nothing that is not here.
+SMALL = ("agent", "cim", "share-a", "snmp", "storage", "vdsm-hook-nested")
+REFUSED = (("tworepos", 4), ("needs-libvirt", 5), ("obsoleter", 5), ("badpost", 8),
+           ("badscript", 8))
+# What the real build of a Node changes as well: repositories that are switched off, and the
+# link by which ovirt-release-host-node names the system.
+ALTERED = ["/etc/yum.repos.d/centos.repo", "/etc/yum.repos.d/node-optional.repo",
+           "/etc/yum.repos.d/ovirt-4.5.repo", "/usr/lib/os-release"]
+# What programs and the steps of the build make, and no package of EL has either.
+UNOWNED = ("boot/initramfs-", "etc/pki/ca-trust/extracted/", "etc/systemd/system/", "etc/group-",
+           "etc/gshadow-", "etc/passwd-", "etc/shadow-", "etc/udev/hwdb.bin", "etc/.pwd.lock",
+           "etc/systemd/user/", "var/cache/", "var/lib/selinux/", "var/log/", "usr/share/factory",
+           "usr/share/dnf", "usr/share/rpm", "var/lib/dnf", "var/lib/rpm",
+           "boot/loader", "data", "etc/NetworkManager", "usr/lib/os.release.d",
+           "usr/lib/python3.9", "usr/lib/systemd/system/multi-user.target.wants/",
+           "usr/share/imgbase", "var/lib/ngn-vdsm-need-configure")
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Path]:
+    """The full Node, to be changed."""
+    with full_node().root(tmp_path / "full") as root:
+        yield root
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+def test_every_file_is_as_its_package_says(node: Path) -> None:
+    said = run(["rpm", "--root", node, "--dbpath", DATABASE, "--verify", "--all"], ok=(0, 1, 4))
+    assert sorted(line.split()[-1] for line in said.splitlines()) == ALTERED
+
+
+def test_every_dependency_is_met(node: Path, dnf: Dnf) -> None:
+    answer = done(dnf(node, "check"))
+    assert answer.out == ""
+
+
+def test_nothing_but_what_programs_make_is_without_a_package(node: Path) -> None:
+    listed = run(["rpm", "--root", node, "--dbpath", DATABASE, "-qa", "--list"]).splitlines()
+    real = {os.path.join(os.path.realpath(f"{node}{os.path.dirname(path)}"),
+                         os.path.basename(path)) for path in listed}
+    unowned = [os.path.relpath(path, node) for path in walk(node) if path not in real]
+    assert [path for path in unowned if not path.startswith(UNOWNED)] == []
+
+
+def walk(root: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(root):
+        yield from (os.path.join(folder, name) for name in (*folders, *files))
+
+
+def test_the_programs_are_real_and_dev_is_empty(node: Path) -> None:
+    assert os.listdir(node / "dev") == []
+    names = run(["rpm", "--root", node, "--dbpath", DATABASE, "--query", "--file",
+                 "--queryformat", "%{NAME}\\n", *(f"/usr/{name}" for name in (
+                     "lib/systemd/systemd", "bin/bash", "bin/ls", "sbin/semodule",
+                     "bin/dracut", "sbin/firewalld", "sbin/multipathd", "bin/kmod",
+                     "bin/update-ca-trust", "sbin/imgbase"))])
+    assert names.split() == ["systemd", "bash", "coreutils", "policycoreutils", "dracut",
+                             "firewalld", "device-mapper-multipath", "kmod", "ca-certificates",
+                             "imgbased"]
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_an_agent_of_a_vendor_goes_in_verifies_and_leaves_nothing(
+        dnf: Dnf, node: Path, tmp_path: Path, name: str) -> None:
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, agent_plugin(tmp_path, name)))
+    assert changes(node) != []
+    assert f"{name} 1.0: ok" in done(dnf.plugin(node, "verify")).text
+    unit = UNITS[AGENTS.index(name)]
+    assert run(["systemctl", f"--root={node}", "is-enabled", unit]) == "enabled\n"
+    done(dnf.plugin(node, "remove", "-y", name))
+    assert changes(node) == []
+
+
+def test_agents_installed_together_leave_nothing_in_another_order(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    bundles = [agent_plugin(tmp_path, name) for name in AGENTS]
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, *bundles))
+    done(dnf.plugin(node, "verify"))
+    for name in (AGENTS[1], AGENTS[2], AGENTS[0]):
+        done(dnf.plugin(node, "remove", "-y", name))
+        done(dnf.plugin(node, "verify"))
+    assert changes(node) == []
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_plugin_of_the_small_image_goes_in_and_leaves_nothing(
+        dnf: Dnf, node: Path, built: support.Fixtures, name: str) -> None:
+    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle(name)))
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", name))
+    assert changes(node) == []
+
+
+@pytest.mark.parametrize(("name", "status"), REFUSED)
+def test_what_the_small_image_refuses_is_refused_here(
+        dnf: Dnf, node: Path, built: support.Fixtures, name: str, status: int) -> None:
+    answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle(name))
+    assert answer.status == status, answer.text
+    assert changes(node) == []
+
+
+@pytest.mark.parametrize("needs", ["libc.so.6(GLIBC_2.99)(64bit)", "glibc >= 2.99",
+                                   "libssl.so.1.1()(64bit)"])
+def test_a_package_for_another_system_is_refused_by_what_it_needs(
+        dnf: Dnf, node: Path, tmp_path: Path, needs: str) -> None:
+    repo = support.RpmRepo(tmp_path / "repo", "other")
+    repo.add("other", "1.0", requires=needs)
+    bundle = support.write_bundle(tmp_path / "other", support.descriptor_xml(
+        "other", repos=["other"]), repo=repo)
+    answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
+    assert answer.status in (4, 5) and needs in answer.text

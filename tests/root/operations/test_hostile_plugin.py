@@ -1,0 +1,70 @@
+"""What a hostile plugin tries: core packages by an allowed name, its own repo, its own key."""
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ovirt_node_plugin.errors import Status
+from ovirt_node_plugin.target import identify
+from tests import support
+from tests.support.driver import Dnf
+from tests.support.treestate import changed, tree_state
+
+
+def make_bundle(folder: Path, name: str, **package: object) -> Path:
+    """Return a bundle with one package of the same name."""
+    repo = support.RpmRepo(folder / "rpms", repo_id=name)
+    repo.add(name, "99", **package)  # type: ignore[arg-type]
+    bundle = support.write_bundle(folder / "bundle", support.descriptor_xml(name), repo=repo)
+    (bundle / f"{name}.repo").unlink()
+    return bundle
+
+
+def test_an_allowed_name_gives_a_plugin_no_right_to_core_packages(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(node)
+    bundle = make_bundle(tmp_path, "ovirt-node-ng-image-update",
+                         obsoletes="device-mapper-multipath")
+    answer = dnf.plugin(node, "install", bundle, "-y", "--nogpgcheck")
+    assert answer.status == Status.NEEDS_NEWER and "device-mapper-multipath" in answer.err
+    assert changed(before, tree_state(node)) == []
+
+
+def test_a_package_may_not_bring_a_repository_of_its_own(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(node)
+    text = "[sneaky]\nname=sneaky\nbaseurl=file:///x\nenabled=1\n"
+    bundle = make_bundle(tmp_path, "sneaky", files={"/etc/yum.repos.d/sneaky.repo": text})
+    answer = dnf.plugin(node, "install", bundle, "-y", "--nogpgcheck")
+    assert answer.status == Status.REFUSED and "/etc/yum.repos.d/sneaky.repo" in answer.err
+    assert changed(before, tree_state(node)) == []
+
+
+def test_a_scriptlet_that_writes_a_repository_is_rolled_back(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(node)
+    bundle = make_bundle(tmp_path, "sneaky", scriptlets={
+        "post": "echo '[sneaky]' > /etc/yum.repos.d/sneaky.repo"})
+    answer = dnf.plugin(node, "install", bundle, "-y", "--nogpgcheck")
+    assert answer.status == Status.ROLLED_BACK and "/etc/yum.repos.d/sneaky.repo" in answer.err
+    assert changed(before, tree_state(node)) == []
+
+
+def test_an_upgrade_trusts_the_keys_of_a_bundle_no_more_than_an_install(
+        node: Path, dnf: Dnf, built: support.Fixtures, tmp_path: Path) -> None:
+    assert dnf.plugin(node, "install", built.bundle("agent", "1.0"), "-y",
+                      "--nogpgcheck").status == 0
+    newer = Path(shutil.copytree(built.bundle("agent", "1.1"), dnf.shipped_library / "agent"))
+    descriptor = (newer / "node-plugin.xml").read_text()
+    begin, end = descriptor.index("<repos>"), descriptor.index("</repos>") + len("</repos>")
+    (newer / "node-plugin.xml").write_text(descriptor[:begin] + descriptor[end:])
+    for path in newer.glob("*.repo"):
+        path.unlink()
+    answer = dnf.plugin(node, "upgrade", "-y")
+    assert answer.status == Status.REFUSED and "--trust-keys" in answer.err
+
+
+def test_the_running_system_is_live_under_any_name() -> None:
+    for name in ("/", "//", "/proc/self/root", "/usr/.."):
+        assert identify(Path(name)).live, name
+    assert not identify(Path("/usr")).live

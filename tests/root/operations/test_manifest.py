@@ -1,0 +1,405 @@
+"""Manifests of real installs, upgrades and removals, and what verify finds by them."""
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+
+from ovirt_node_plugin.registry import store
+from tests import support
+from tests.support import schemas
+from tests.support.driver import Answer, Dnf, environment
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.treestate import tree_state
+
+pytestmark = [pytest.mark.root]
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+def install(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
+    return done(dnf.plugin(root, "install", "-y", "--trust-keys", UNSIGNED, *bundles))
+
+
+def manifest(dnf: Dnf, root: Path, name: str, *options: str) -> Any:
+    (one,) = done(dnf.plugin(root, "manifest", name, "--json", *options)).json["plugins"]
+    return one
+
+
+def paths(files: List[Dict[str, Any]]) -> List[str]:
+    return [one["path"] for one in files]
+
+
+def rpm(root: Path, *words: str) -> List[str]:
+    return subprocess.run(["rpm", "--root", str(root), "--dbpath", "/usr/share/rpm", *words],
+                          check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+def as_nobody(dnf: Dnf, root: Path, *words: str) -> Answer:
+    """Run ``dnf node-plugin`` as a user who is told, as on EL, where the database is."""
+    home = root.parent / "home"
+    home.mkdir(exist_ok=True)
+    (home / ".rpmmacros").write_text("%_dbpath /usr/share/rpm\n")
+    for folder in (root, *root.parents):
+        if str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env",
+            f"PATH={environment()['PATH']}", f"HOME={home}", *dnf.argv(root), "node-plugin",
+            *words]
+    return dnf.run(argv)
+
+
+@pytest.mark.main_job
+def test_the_manifest_of_an_install_has_all_that_it_brought(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim"))
+    whole = manifest(dnf, node, "cim")
+    nevras = [one["nevra"] for one in whole["packages"]]
+    assert nevras == ["libvirt-cim-0.6.3-33.el9.x86_64", "sblim-sfcb-1.4.9-25.el9.x86_64"]
+    files = {one["path"]: one for one in manifest(dnf, node, "cim", "--files")["files"]}
+    listed = rpm(node, "-q", "--queryformat", "[%{FILENAMES} %{FILEDIGESTS}\n]", *nevras)
+    assert {line.split()[0] for line in listed} == {
+        path for path, one in files.items() if one["package"]}
+    assert f'/usr/sbin/sfcbd {files["/usr/sbin/sfcbd"]["digest"].split(":")[1]}' in listed
+    assert files["/var/lib/sfcb/registration"]["owner"] == "cim"
+    assert files["/etc/sfcb/sfcb.cfg"]["marks"] == ["config"]
+    changed = {one["path"]: one["by"] for one in whole["others"]}
+    assert changed["/etc/passwd"] == "scriptlets" and changed["/etc/shadow"] == "scriptlets"
+    assert "service sblim-sfcb.service" in changed.values()
+    assert not any("digest" in one for one in whole["others"] if "shadow" in one["path"])
+    assert {(one["kind"], one["name"]) for one in whole["accounts"]} == {
+        ("user", "cim"), ("group", "sfcb")}
+    assert [(one["kind"], one["key"]) for one in whole["settings"]] == [
+        ("service", "sblim-sfcb.service")]
+
+
+def test_the_document_is_one_that_standard_tools_read(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim"))
+    path = node / "etc/ovirt.plugins-manifests.d/cim.json.gz"
+    assert os.stat(path).st_mode & 0o777 == 0o644
+    with gzip.open(path) as stream:
+        whole = schemas.valid(json.load(stream), schemas.INVENTORY)
+    assert whole["format"] == 1 and whole["name"] == "cim"
+    found = subprocess.run(["zgrep", "-c", '"path":"/usr/sbin/sfcbd"', path], check=True,
+                           capture_output=True, text=True)
+    assert found.stdout == "1\n"
+
+
+@pytest.mark.main_job
+def test_the_delta_of_an_upgrade_has_both_sides(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("agent", "1.0"))
+    first = manifest(dnf, node, "agent", "--delta")["delta"]
+    assert first["operation"] == "install" and first["files"]["removed"] == []
+    install(dnf, node, built.bundle("agent", "1.1"))
+    delta = manifest(dnf, node, "agent", "--delta")["delta"]
+    assert (delta["operation"], delta["version_from"], delta["version_to"]) == (
+        "upgrade", "1.0", "1.1")
+    assert delta["packages"] == {
+        "added": ["acme-agent-1.1-1.noarch", "acme-agent-tools-1.1-1.noarch"],
+        "removed": ["acme-agent-1.0-1.noarch"], "shared": []}
+    (change,) = delta["files"]["changed"]
+    assert change["before"]["digest"] != change["after"]["digest"][:len(change["before"]["digest"])]
+    assert "/etc/modprobe.d/node-plugin-agent-loop.conf" in paths(delta["files"]["removed"])
+    assert [one["kind"] for one in delta["settings"]["on"]] == ["service"]
+    assert [one["kind"] for one in delta["settings"]["off"]] == ["kernel-module"]
+    operations = manifest(dnf, node, "agent")["operations"]
+    assert [one["operation"] for one in operations] == ["install", "upgrade"]
+    assert operations[0]["files_added"] == len(first["files"]["added"])
+
+
+def test_a_removal_answers_with_its_delta_and_keeps_nothing(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim"))
+    was = manifest(dnf, node, "cim", "--delta")["delta"]
+    answer = done(dnf.plugin(node, "remove", "-y", "cim", "--json")).json
+    (delta,) = answer["deltas"]
+    assert delta["operation"] == "remove" and delta["version_from"] == "1.0"
+    assert delta["packages"]["removed"] == was["packages"]["added"]
+    assert paths(delta["files"]["removed"]) == paths(was["files"]["added"])
+    assert paths([one["after"] for one in delta["files"]["changed"]]) == paths(
+        [one["after"] for one in was["files"]["changed"]])
+    assert delta["accounts"]["removed"] == was["accounts"]["added"]
+    assert not (node / "etc/ovirt.plugins-manifests.d").exists()
+
+
+def test_a_removal_says_in_one_line_what_it_took_away(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim"))
+    answer = done(dnf.plugin(node, "remove", "-y", "cim"))
+    assert "Plugin cim: -2 packages, ~8 -11 files, -1 setting, -2 accounts." in answer.text
+
+
+def test_a_package_of_two_plugins_is_told_as_shared(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("share-a"))
+    install(dnf, node, built.bundle("share-b"))
+    delta = manifest(dnf, node, "share-b", "--delta")["delta"]
+    assert delta["packages"]["shared"] == ["libshare-1.0-1.noarch"]
+    assert "libshare-1.0-1.noarch" not in delta["packages"]["added"]
+    mine = manifest(dnf, node, "share-b", "--files")["files"]
+    shared = paths([one for one in mine if one["package"] == "libshare-1.0-1.noarch"])
+    assert shared and not set(shared) & set(paths(delta["files"]["added"]))
+    answer = done(dnf.plugin(node, "remove", "-y", "share-a", "--json")).json
+    assert answer["deltas"][0]["packages"]["removed"] == ["share-a-1.0-1.noarch"]
+    done(dnf.plugin(node, "verify"))
+    assert manifest(dnf, node, "share-b", "--files")["files"] == mine
+
+
+def test_an_inventory_outlives_that_the_plugin_takes_over_from_another(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    made = [made_plugin(tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
+                        scriptlets={"post": f"echo {name} >> /etc/common.list"})
+            for name in ("one", "two")]
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, *made))
+    files = [one for one in manifest(dnf, node, "two", "--files")["files"] if one["package"]]
+    done(dnf.plugin(node, "remove", "-y", "one"))
+    now = manifest(dnf, node, "two", "--files")["files"]
+    assert [one for one in now if one["package"]] == files
+    assert "/etc/common.list" in paths(now)
+    done(dnf.plugin(node, "verify"))
+
+
+@pytest.mark.main_job
+def test_the_manifest_in_words(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim"))
+    text = done(dnf.plugin(node, "manifest", "cim")).out
+    assert "Packages     : libvirt-cim-0.6.3-33.el9.x86_64, 4 files, 126 B" in text
+    assert ": ~ /etc/passwd (scriptlets)" in text and "(service" in text
+    files = done(dnf.plugin(node, "manifest", "cim", "--files")).out.splitlines()
+    (line,) = [line for line in files if line.endswith("/usr/sbin/sfcbd")]
+    assert line.split() == ["-rwxr-xr-x", "root", "root", "82",
+                            "sblim-sfcb-1.4.9-25.el9.x86_64", "/usr/sbin/sfcbd"]
+    delta = done(dnf.plugin(node, "manifest", "cim", "--delta")).out.splitlines()
+    assert delta[0].startswith("install 1.0 at 20")
+    assert {"+ package sblim-sfcb-1.4.9-25.el9.x86_64", "+ /usr/sbin/sfcbd",
+            "~ /etc/passwd (size, content)"} <= set(delta)
+    packages = done(dnf.plugin(node, "manifest", "cim", "--packages")).out
+    assert "sblim-sfcb-1.4.9-25.el9.x86_64   6 files" in packages
+    settings = done(dnf.plugin(node, "manifest", "cim", "--settings")).out
+    assert settings == "service sblim-sfcb.service enabled (before: disabled)\n"
+
+
+def test_everybody_may_read_a_manifest(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim"))
+    answer = as_nobody(dnf, node, "manifest", "cim", "--files")
+    assert answer.status == 0 and "/usr/sbin/sfcbd" in answer.out, answer.text
+
+
+@pytest.mark.parametrize("words", [("nothing",), ("../etc",), ("cim", "nothing")])
+def test_a_name_that_is_not_installed_is_a_mistake(
+        dnf: Dnf, node: Path, built: support.Fixtures, words: List[str]) -> None:
+    if "cim" in words:
+        install(dnf, node, built.bundle("cim"))
+    answer = dnf.plugin(node, "manifest", *words)
+    assert answer.status == 2 and "Error: " in answer.err and "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("data", [None, b"", b"not gzip", gzip.compress(b"{}")],
+                         ids=["gone", "empty", "no gzip", "no inventory"])
+def test_an_inventory_that_is_gone_or_damaged_is_told_and_written_anew(
+        dnf: Dnf, node: Path, built: support.Fixtures, data: Any) -> None:
+    install(dnf, node, built.bundle("agent", "1.0"))
+    path = node / store.inventory_path("agent")
+    path.unlink() if data is None else path.write_bytes(data)
+    answer = dnf.plugin(node, "manifest", "agent", "--files")
+    assert answer.status == 9 and "/etc/ovirt.plugins-manifests.d/agent.json.gz" in answer.text
+    done(dnf.plugin(node, "manifest", "agent", "--settings"))
+    answer = dnf.plugin(node, "verify")
+    assert answer.status == 9 and "agent.json.gz" in answer.text
+    install(dnf, node, built.bundle("agent", "1.1"))
+    delta = manifest(dnf, node, "agent", "--delta")["delta"]
+    assert "/opt/acme/agent/bin/agent" not in paths(delta["files"]["added"])
+    done(dnf.plugin(node, "verify"))
+
+
+def test_a_plugin_of_an_older_version_of_the_tool_needs_no_inventory(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("agent", "1.0"))
+    (node / store.inventory_path("agent")).unlink()
+    written = node / "etc/ovirt.plugins-manifests.d/agent.xml"
+    written.write_text(written.read_text().replace(' inventory="yes"', ""))
+    done(dnf.plugin(node, "verify"))
+    install(dnf, node, built.bundle("agent", "1.1"))
+    operations = manifest(dnf, node, "agent")["operations"]
+    assert [one["operation"] for one in operations] == ["install", "upgrade"]
+    delta = manifest(dnf, node, "agent", "--delta")["delta"]
+    assert "/usr/libexec/vdsm/hooks/before_vm_start/40_agent" not in paths(
+        delta["files"]["added"])
+    done(dnf.plugin(node, "remove", "-y", "agent"))
+
+
+def test_a_removal_without_an_inventory_says_what_it_took_away(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("agent", "1.0"))
+    (node / store.inventory_path("agent")).unlink()
+    (delta,) = done(dnf.plugin(node, "remove", "-y", "agent", "--json")).json["deltas"]
+    assert "/opt/acme/agent/bin/agent" in paths(delta["files"]["removed"])
+
+
+def test_a_repair_brings_the_packages_again(
+        dnf: Dnf, node: Path, built: support.Fixtures, tmp_path: Path) -> None:
+    install(dnf, node, built.bundle("agent", "1.0"))
+    fresh = built.node_root(tmp_path / "fresh")
+    for folder in ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d"):
+        shutil.copytree(node / folder, fresh / folder)
+    install(dnf, fresh, built.bundle("agent", "1.0"))
+    delta = manifest(dnf, fresh, "agent", "--delta")["delta"]
+    assert delta["operation"] == "repair"
+    assert delta["packages"]["added"] == ["acme-agent-1.0-1.noarch"]
+    assert "/opt/acme/agent/bin/agent" in paths(delta["files"]["added"])
+    done(dnf.plugin(fresh, "verify"))
+
+
+def drifted(root: Path) -> None:
+    program = root / "opt/acme/agent/bin/agent"
+    program.write_text("other, and longer than it was before, so that its size tells it: 1234567"
+                       "89012345678901234567890\n")
+    program.chmod(0o700)
+    (root / "usr/share/acme-agent/before_vm_start.py").unlink()
+
+
+def test_everybody_sees_by_the_inventory_which_files_were_changed(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("agent", "1.0"))
+    assert done(as_nobody(dnf, node, "verify")).out == "agent 1.0: ok\n"
+    drifted(node)
+    lines = as_nobody(dnf, node, "verify").out.splitlines()
+    assert "agent 1.0: file /opt/acme/agent/bin/agent was changed (size, mode)" in lines
+    assert "agent 1.0: file /usr/share/acme-agent/before_vm_start.py is missing" in lines
+
+
+def test_root_is_told_of_each_changed_file_once(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("agent", "1.0"))
+    drifted(node)
+    text = dnf.plugin(node, "verify").out
+    assert text.count("/opt/acme/agent/bin/agent") == 1
+    assert text.count("file /usr/share/acme-agent/before_vm_start.py is missing") == 1
+
+
+def test_a_package_that_was_exchanged_for_another_of_its_name_is_told(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
+    install(dnf, node, bundle)
+    other = support.quick_rpm("swap", "1.0", files={"/opt/swap/x": "two", "/opt/swap/y": "y"})
+    rpm(node, "-U", "--force", "--nosignature", str(other))
+    answer = dnf.plugin(node, "verify")
+    assert answer.status == 9
+    assert ("swap 1.0: package swap-1.0-1.noarch is another build than the one that was"
+            " installed, of the same name and version") in answer.out.splitlines()
+    assert "another build" in as_nobody(dnf, node, "verify").out
+
+
+def scripted(folder: Path) -> Path:
+    return made_plugin(
+        folder, "maker", requires="busybox", files={"/opt/maker/x": "x"}, scriptlets={
+            "post": "echo made > /etc/maker.conf; mkdir -p /var/lib/maker /usr/lib/maker;"
+                    " echo state > /var/lib/maker/state; echo made > /usr/lib/maker/index;"
+                    " echo more >> /etc/fstab.maker.old"})
+
+
+def test_files_that_scriptlets_made_are_told_when_they_are_gone_or_changed(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    (node / "etc/fstab.maker.old").write_text("old\n")
+    install(dnf, node, scripted(tmp_path))
+    done(dnf.plugin(node, "verify"))
+    (node / "etc/maker.conf").write_text("changed\n")
+    (node / "usr/lib/maker/index").unlink()
+    (node / "var/lib/maker/state").write_text("changed\n")
+    (node / "etc/fstab.maker.old").write_text("others change this too\n")
+    lines = dnf.plugin(node, "verify").out.splitlines()
+    assert lines == [
+        "maker 1.0: /etc/maker.conf, which a scriptlet made, was changed",
+        "maker 1.0: /usr/lib/maker/index, which a scriptlet made, is missing"]
+
+
+def test_what_a_later_plugin_made_of_a_file_is_no_drift(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        install(dnf, node, made_plugin(
+            tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
+            scriptlets={"post": f"echo {name} >> /etc/common.list"}))
+    done(dnf.plugin(node, "verify"))
+    with open(node / "etc/common.list", "a") as stream:
+        stream.write("by hand\n")
+    assert "/etc/common.list, which a scriptlet made, was changed" in dnf.plugin(
+        node, "verify").out
+
+
+def test_a_package_that_is_swapped_before_it_is_installed_is_rolled_back(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
+    other = support.quick_rpm("swap", "1.0", files={"/opt/swap/x": "two"})
+    (rpm_file,) = (bundle / "repo").rglob("swap-1.0-1.noarch.rpm")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(f"""
+import shutil
+import importlib.abc, sys
+class Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "ovirt_node_plugin.operations.apply.inventories":
+            sys.meta_path.remove(self)
+            from ovirt_node_plugin.packages.session import Session
+            run = Session.run
+            def swapped(self, *words, **named):
+                shutil.copyfile({str(other)!r}, {str(rpm_file)!r})
+                return run(self, *words, **named)
+            Session.run = swapped
+sys.meta_path.insert(0, Finder())
+""")
+    argv = ["env", f"PYTHONPATH={tmp_path / 'site'}:{environment()['PYTHONPATH']}",
+            *dnf.argv(node), "node-plugin", "install", "-y", UNSIGNED, str(bundle)]
+    answer = dnf.run(argv)
+    assert answer.status == 8, answer.text
+    assert "swap-1.0-1.noarch is not the one that was planned" in answer.text
+    assert not (node / "opt/swap").exists() and "swap" not in " ".join(rpm(node, "-qa"))
+
+
+def test_five_thousand_files_of_a_real_plugin_take_less_than_300_kib(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    payload = {f"/opt/large/{os.urandom(1).hex()}/{number:04d}{os.urandom(3).hex()}.py":
+             os.urandom(8).hex() for number in range(5000)}
+    install(dnf, node, made_plugin(tmp_path, "large", files=payload))
+    folder = node / "etc/ovirt.plugins-manifests.d"
+    files = manifest(dnf, node, "large", "--files")["files"]
+    assert len([one for one in files if one["package"]]) == 5000
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 300 * 1024
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_each_of_plugins_that_came_together_is_told_with_what_it_brought(
+        dnf: Dnf, node: Path, tmp_path: Path, reverse: bool) -> None:
+    bundles = [made_plugin(tmp_path, "x", files={"/opt/x/file": "x"}),
+               made_plugin(tmp_path, "y", requires="busybox", files={"/opt/y/file": "y"},
+                           scriptlets={"post": "echo y > /etc/y-left"})]
+    names = ["y", "x"] if reverse else ["x", "y"]
+    before = tree_state(node)
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, *(bundles[::-1] if reverse else bundles)))
+    told = {name: {one["path"] for one in manifest(dnf, node, name, "--files")["files"]}
+            for name in "xy"}
+    assert {"/opt/x", "/opt/x/file"} <= told["x"] and not any("y" in one for one in told["x"])
+    assert {"/opt/y", "/opt/y/file", "/etc/y-left"} <= told["y"] and "/opt/x" not in told["y"]
+    answer = done(dnf.plugin(node, "remove", "-y", names[0]))
+    assert f"stay until plugin {names[1]} goes too." in " ".join(answer.text.split())
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", names[1]))
+    assert tree_state(node) == before
+
+
+def test_a_folder_that_rpm_made_is_not_told_as_a_scriptlets_when_it_is_gone(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    done(dnf.plugin(node, "install", "-y", UNSIGNED,
+                    made_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))
+    shutil.rmtree(node / "opt/x")
+    assert "/opt/x, which came with its packages, is missing" in dnf.plugin(node, "verify").text

@@ -1,0 +1,215 @@
+"""What list, info, verify, repos, add and drop print, as text and as JSON."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import List
+
+import pytest
+
+from tests import support
+from tests.support.driver import Answer, Dnf, environment, library_of
+from tests.support.policy_world import define_repo, installed
+
+pytestmark = pytest.mark.root
+
+
+@pytest.fixture
+def with_snmp(built: support.Fixtures, node: Path, dnf: Dnf) -> Path:
+    """A node with the plugin snmp."""
+    answer = dnf.plugin(node, "install", built.bundle("snmp"), "-y", "--trust-keys")
+    assert answer.status == 0, answer.text
+    return node
+
+
+def narrow(dnf: Dnf, root: Path, *words: object) -> Answer:
+    """Run ``dnf node-plugin`` on a terminal of 80 columns."""
+    argv = ["env", "COLUMNS=80", *dnf.argv(root, "node-plugin", *words)]
+    return dnf.run(argv)
+
+
+def test_list_shows_what_is_installed(with_snmp: Path, dnf: Dnf) -> None:
+    for words in (["list"], ["list", "--installed"], ["-q", "list"], ["list", "snmp"]):
+        lines = dnf.plugin(with_snmp, *words).out.splitlines()
+        assert lines[0] == "Installed Plugins"
+        assert lines[1].split()[:2] == ["snmp", "1.0"]
+        assert len(lines) == 2
+
+
+def test_list_shows_what_is_available_with_the_newest_version(
+        built: support.Fixtures, with_snmp: Path, dnf: Dnf) -> None:
+    library_of(dnf, built.bundle("cim"), "cim")
+    library_of(dnf, built.bundle("snmp"), "snmp")
+    for version in ("1.0", "1.1"):
+        define_repo(with_snmp, f"agent-{version}", f"file://{built.repo('agent', version)}")
+    answer = dnf.plugin(with_snmp, "list", "--available", "--enablerepo=agent-*")
+    rows = [line.split()[:2] for line in answer.out.splitlines() if "B/s" not in line]
+    assert rows == [["Available", "Plugins"], ["agent", "1.1"], ["cim", "1.0"], ["snmp", "1.0"]]
+    answer = dnf.plugin(with_snmp, "list", "--all")
+    rows = [line.split()[:2] for line in answer.out.splitlines()]
+    assert rows == [["Installed", "Plugins"], ["snmp", "1.0"],
+                    ["Available", "Plugins"], ["cim", "1.0"]]
+
+
+def test_list_shows_a_plugin_as_broken_and_why(with_snmp: Path, dnf: Dnf) -> None:
+    dnf.configure(node_policy="plugins")
+    assert dnf(with_snmp, "remove", "-y", "net-snmp-utils").status == 0
+    dnf.configure()
+    (with_snmp / "etc/ovirt.plugins.d/other").write_text("<no record")
+    answer = dnf.plugin(with_snmp, "list")
+    assert answer.status == 0
+    assert ("snmp is broken: package net-snmp-utils-1:5.9.1-11.el9.x86_64 is not installed"
+            in answer.out)
+    assert "other is broken: " in answer.out
+    states = {row["name"]: row["state"]
+              for row in dnf.plugin(with_snmp, "list", "--json").json["plugins"]}
+    assert states == {"other": "broken", "snmp": "broken"}
+    assert dnf.plugin(with_snmp, "verify").status == 9
+
+
+def test_a_bundle_in_the_library_that_cannot_be_used_is_shown(
+        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+    place = library_of(dnf, built.bundle("cim"), "cim")
+    (place / "node-plugin.xml").write_text("<x")
+    library_of(dnf, built.bundle("snmp"), "snmp")
+    answer = dnf.plugin(node, "list", "--available")
+    assert answer.status == 0, answer.text
+    assert "snmp  1.0" in answer.out and "cim is broken: " in answer.out
+
+
+def test_info_tells_a_bundle_before_it_is_installed(built: support.Fixtures, node: Path,
+                                                    dnf: Dnf) -> None:
+    before = installed(node)
+    out = dnf.plugin(node, "info", built.bundle("snmp", form="tar.xz")).out
+    for line in ("Name         : snmp", "Version      : 1.0", "State        : available",
+                 "Needs        : oVirt Node >= 4.5.5", "Repos        : snmp",
+                 "Packages     : net-snmp", "             : net-snmp-utils",
+                 "URL          : https://example.com/snmp",
+                 "Installing it here would do this:", "   enable service snmpd.service"):
+        assert line in out.splitlines()
+    assert installed(node) == before
+
+
+def test_info_tells_an_installed_plugin_from_its_record(with_snmp: Path, dnf: Dnf) -> None:
+    out = dnf.plugin(with_snmp, "info", "snmp").out
+    assert "State        : installed" in out
+    assert "             : net-snmp-1:5.9.1-11.el9.x86_64" in out or (
+        "Packages     : net-snmp-1:5.9.1-11.el9.x86_64" in out)
+    assert "snmpd.service" in out
+    data = dnf.plugin(with_snmp, "info", "snmp", "--json").json["plugins"]
+    assert [one["name"] for one in data] == ["snmp"]
+    assert data[0]["installed_at"].endswith("Z")
+
+
+def test_info_finds_names_in_library_and_repos(built: support.Fixtures, node: Path,
+                                               dnf: Dnf) -> None:
+    library_of(dnf, built.bundle("cim"), "cim")
+    define_repo(node, "snmp", f"file://{built.repo('snmp')}")
+    answer = dnf.plugin(node, "info", "cim", "snmp", "--enablerepo=snmp", "--json")
+    assert [one["name"] for one in answer.json["plugins"]] == ["cim", "snmp"]
+
+
+def test_verify_says_what_is_no_longer_true(with_snmp: Path, dnf: Dnf) -> None:
+    answer = dnf.plugin(with_snmp, "verify")
+    assert (answer.status, answer.out) == (0, "snmp 1.0: ok\n")
+    (with_snmp / "usr/bin/snmpget").write_text("altered")
+    (with_snmp / "etc/systemd/system/multi-user.target.wants/snmpd.service").unlink()
+    answer = dnf.plugin(with_snmp, "verify", "snmp")
+    assert answer.status == 9
+    assert "/usr/bin/snmpget" in answer.out and "snmpd.service" in answer.out
+    data = dnf.plugin(with_snmp, "verify", "--json")
+    assert data.status == 9
+    assert data.json["ok"] is False
+    assert len(data.json["plugins"][0]["problems"]) == 2
+
+
+def test_without_plugins_the_answers_say_so(node: Path, dnf: Dnf) -> None:
+    assert dnf.plugin(node, "list").out == "No plugins.\n"
+    assert dnf.plugin(node, "verify").out == "No plugins are installed.\n"
+    assert dnf.plugin(node, "list", "--json").json == {"format": 1, "plugins": []}
+
+
+def test_add_and_drop_change_the_library_alone(built: support.Fixtures, node: Path,
+                                               dnf: Dnf) -> None:
+    before = installed(node)
+    answer = dnf.plugin(node, "add", built.bundle("snmp", form="tar.gz"), built.bundle("cim"))
+    assert answer.status == 0, answer.text
+    assert answer.out == f"Added {dnf.own_library}/snmp.\nAdded {dnf.own_library}/cim.\n"
+    assert dnf.plugin(node, "add", built.bundle("cim"), "--json").json == {
+        "format": 1, "added": [f"{dnf.own_library}/cim"]}
+    assert dnf.plugin(node, "install", "snmp", "-y", "--trust-keys").status == 0
+    answer = dnf.plugin(node, "drop", "snmp", "cim")
+    assert answer.out == f"Dropped {dnf.own_library}/snmp.\nDropped {dnf.own_library}/cim.\n"
+    assert list(dnf.own_library.iterdir()) == []
+    assert dnf.plugin(node, "list").out.splitlines()[1].split()[0] == "snmp"
+    assert len(installed(node)) == len(before) + 3
+    library_of(dnf, built.bundle("cim"), "cim")
+    answer = dnf.plugin(node, "drop", "cim")
+    assert answer.status == 6
+    assert "put there by a package" in answer.err
+
+
+@pytest.mark.parametrize("words", [["list", "--all"], ["repos"], ["info", "cim"]])
+def test_tables_fit_a_terminal_of_80_columns(words: List[str], built: support.Fixtures,
+                                             node: Path, tmp_path: Path, dnf: Dnf) -> None:
+    library_of(dnf, built.bundle("cim"), "cim")
+    for name in ("a" * 60, "long-" * 6 + "name"):
+        library_of(dnf, support.write_bundle(
+            tmp_path / name, support.descriptor_xml(name, "1.2.3.4.5.6.7.8.9", repos=[name]),
+            repo_files={"x.repo": support.repo_file(name, "file:///nowhere")}), name)
+    answer = narrow(dnf, node, *words)
+    assert answer.status == 0, answer.text
+    lines = answer.out.splitlines()
+    # a path cannot be broken
+    assert [line for line in lines if len(line) > 80 and "/" not in line] == []
+    if words[0] != "info":
+        assert max(map(len, lines)) <= 80
+        assert any(line.startswith("long-") for line in lines)
+
+
+@pytest.mark.parametrize("command", [
+    ["list", "--all"], ["info", "snmp"], ["verify"], ["repos"], ["upgrade", "-y"],
+    ["remove", "snmp", "--dry-run"], ["remove", "snmp", "--assumeno"], ["remove", "snmp", "-y"],
+    ["remove", "nothing", "-y"], ["bogus"], ["install", "x", "-y", "--enablerepo=nosuch"],
+    ["list", "-v"], ["--nonsense"]])
+def test_json_is_one_document_on_standard_output(command: List[str], with_snmp: Path,
+                                                 dnf: Dnf) -> None:
+    answer = dnf.plugin(with_snmp, *command, "--json")
+    document = answer.json
+    assert document["format"] == 1
+    failed = "error" in document
+    assert failed == (answer.status != 0 and "--assumeno" not in command)
+    if failed:
+        assert set(document["error"]) >= {"status", "kind", "message", "hint"}
+
+
+def test_json_of_an_install_is_its_plan_and_that_it_was_done(built: support.Fixtures, host: Path,
+                                                             dnf: Dnf) -> None:
+    for option, status, done in (("--dry-run", 0, False), ("--assumeno", 1, False),
+                                 ("-y", 0, True), ("-y", 0, False)):
+        answer = dnf.plugin(host, "install", built.bundle("snmp"), option, "--trust-keys",
+                            "--json")
+        assert (answer.status, answer.json["done"]) == (status, done), answer.text
+    assert answer.json["changes"] is False
+
+
+def test_the_answer_is_printed_once(built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+    answer = dnf.plugin(node, "install", built.bundle("snmp"), "-y", "--trust-keys")
+    for text in ("Installed plugin snmp 1.0.", " Installing snmp 1.0 (Example Management Inc.)",
+                 "enable service snmpd.service", "Installing dependencies:"):
+        assert answer.text.count(text) == 1, text
+    assert "Added bundle:snmp repo" not in answer.text
+    answer = dnf.plugin(node, "install", built.bundle("snmp"), "-y")
+    assert answer.out == "Plugin snmp 1.0 is already installed.\nNothing to do.\n"
+    answer = dnf.plugin(node, "-q", "remove", "snmp", "--dry-run")
+    assert answer.out.count(" Removing snmp 1.0") == 1
+
+
+def test_another_user_may_look(with_snmp: Path, dnf: Dnf) -> None:
+    as_nobody = environment()["PATH"]
+    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+            "env", f"PATH={as_nobody}", "HOME=/nonexistent",
+            *dnf.argv(with_snmp, "node-plugin", "remove", "snmp", "-y")]
+    answer = dnf.run(argv)
+    assert answer.status != 0
+    assert "Traceback" not in answer.text
+    assert (with_snmp / "etc/ovirt.plugins.d/snmp").is_file()

@@ -1,0 +1,253 @@
+"""Changes that fail: the root is as it was, and one message says why."""
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from pathlib import Path
+from typing import Iterator, Tuple
+
+import pytest
+
+from tests import support
+from tests.support.driver import Answer, Dnf
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.treestate import changed, tree_state
+
+pytestmark = [pytest.mark.root]
+
+JOURNAL = "var/lib/ovirt-node-plugin"
+
+
+def refused(dnf: Dnf, root: Path, *words: object) -> Answer:
+    """Run a command that must fail and leave the root, and dnf's history, as they were."""
+    before, history = tree_state(root), dnf(root, "history", "list").out
+    answer = dnf.plugin(root, *words)
+    assert answer.status != 0, answer.text
+    assert changed(before, tree_state(root)) == []
+    assert "Traceback" not in answer.text
+    assert not os.path.lexists(root / JOURNAL)
+    assert dnf(root, "history", "list").out == history
+    assert dnf.plugin(root, "verify").status == 0
+    return answer
+
+
+@pytest.mark.main_job
+@pytest.mark.parametrize("name", ["badscript", "badpost"])
+def test_a_scriptlet_that_fails_is_rolled_back(
+        dnf: Dnf, node: Path, built: support.Fixtures, name: str) -> None:
+    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle(name))
+    assert answer.status == 8
+    assert f"install of {name} failed and was rolled back" in answer.text
+    assert f"The root {node} is as it was before." in answer.text
+
+
+@pytest.mark.main_job
+def test_a_scriptlet_that_fails_takes_the_whole_transaction_with_it(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    answer = refused(dnf, node, "install", "-y", "--trust-keys",
+                     *(built.bundle(name) for name in ("cim", "badpost", "storage")))
+    assert answer.status == 8
+
+
+@pytest.mark.parametrize("section", ["preun", "postun"])
+def test_a_removal_whose_scriptlet_fails_is_rolled_back(
+        dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
+    bundle = made_plugin(
+        tmp_path, "stays", requires="busybox", files={"/opt/stays/data": "data"},
+        scriptlets={section: "echo changed >> /etc/passwd\nexit 1"},
+        settings=['<kernel-module name="loop" load="yes"/>'])
+    assert dnf.plugin(node, "install", "-y", UNSIGNED, bundle).status == 0
+    answer = refused(dnf, node, "remove", "-y", "stays")
+    assert answer.status == 8 and "remove of stays failed" in answer.text
+
+
+def test_what_scriptlets_did_anywhere_is_undone(dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    (node / "etc/hard1").write_text("one")
+    os.link(node / "etc/hard1", node / "etc/hard2")
+    os.mknod(node / "etc/device", 0o20600, os.makedev(1, 3))
+    os.mkfifo(node / "etc/fifo")
+    os.setxattr(node / "etc/hard1", "user.note", b"kept")
+    (node / "etc/line\nfeed \\n").write_text("odd")
+    os.symlink("hard1", node / "etc/link")
+    (node / "etc/dir").mkdir(mode=0o750)
+    (node / "etc/dir/below").write_text("below")
+    shell = """
+        echo x >> /etc/passwd; echo y > /etc/hard1; rm /etc/hard2 /etc/device /etc/fifo
+        ln -sf /etc/passwd /etc/link; rm /etc/line*; mkdir /etc/fifo; mkdir /etc/fifo/x
+        rm -r /etc/dir; ln -s / /etc/dir; chmod 777 /etc /var/lib
+        mkdir -p /opt/a/b /usr/share/new/sub /var/lib/new /srv/x /root/y
+        echo z > /opt/a/b/c; echo z > /usr/share/new/sub/f; echo z > /var/lib/new/f
+        dd if=/dev/zero of=/etc/huge bs=1 count=1 seek=8589934591
+        touch "/etc/new
+line" /usr/bin/new /boot/new; mknod /etc/node c 1 5
+        exit 1"""
+    bundle = made_plugin(tmp_path, "wild", requires="busybox", scriptlets={"post": shell},
+                         files={"/opt/wild/data": "data"})
+    os.mknod(node / "dev/zero", 0o20666, os.makedev(1, 5))
+    answer = refused(dnf, node, "install", "-y", UNSIGNED, bundle)
+    assert answer.status == 8
+    assert os.getxattr(node / "etc/hard1", "user.note") == b"kept"
+    assert (node / "etc/hard1").samefile(node / "etc/hard2")
+
+
+def test_a_missing_systemctl_is_told_before_anything_is_changed(
+        dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
+    dnf.prefix = ("env", f"PATH={path_without(tmp_path, 'systemctl')}")
+    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle("cim"))
+    assert "systemctl cannot be started" in answer.text
+
+
+def test_a_missing_depmod_is_told_before_anything_is_changed(
+        dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
+    dnf.prefix = ("env", f"PATH={path_without(tmp_path, 'depmod')}")
+    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle("isv-module-foo"))
+    assert "depmod cannot be started" in answer.text
+
+
+def test_a_setting_that_fails_after_the_packages_is_rolled_back(
+        dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
+    folder = path_without(tmp_path, "systemctl")
+    # Every question is answered, what changes something fails.
+    (folder / "systemctl").write_text(
+        '#!/bin/sh\ncase " $* " in *" is-enabled "*) exec /usr/bin/systemctl "$@";; esac\n'
+        'echo "no room for links" >&2\nexit 1\n')
+    (folder / "systemctl").chmod(0o755)
+    dnf.prefix = ("env", f"PATH={folder}")
+    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle("cim"))
+    assert answer.status == 8 and "no room for links" in answer.text
+
+
+def path_without(tmp_path: Path, program: str) -> Path:
+    """Return a folder with links to all programs of this machine but one."""
+    folder = tmp_path / "path"
+    folder.mkdir()
+    for place in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"):
+        for name in os.listdir(place):
+            if name != program and not os.path.lexists(folder / name):
+                (folder / name).symlink_to(f"{place}/{name}")
+    return folder
+
+
+@contextlib.contextmanager
+def mounted(what: object, where: Path, *options: str) -> Iterator[Path]:
+    where.mkdir(exist_ok=True)
+    subprocess.run(["mount", *options, str(what), str(where)], check=True)
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+def at_home(tmp_path: Path) -> Tuple[str, ...]:
+    """Return the prefix of a dnf whose rpm looks where a Node has its database.
+
+    As EL's does, and Debian's does not: that one begins by making one in ~/.rpmdb,
+    and where that cannot be written dnf ends before any plugin is loaded.
+    """
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.rpmmacros").write_text("%_dbpath /usr/share/rpm\n")
+    return ("env", f"HOME={tmp_path / 'home'}")
+
+
+def test_a_read_only_root_is_refused(
+        dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
+    dnf.prefix = at_home(tmp_path)
+    words = ["install", "-y", "--trust-keys", built.bundle("cim")]
+    for name in ("cache", "lib/dnf"):
+        (node / "var" / name).mkdir(exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mounted(node, node, "--bind"))
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(node)], check=True)
+        before = tree_state(node)
+        answer = dnf.plugin(node, *words)  # dnf ends by itself: it cannot write its log
+        assert answer.status == 1 and "Read-only file system" in answer.text, answer.text
+        for name in ("log", "cache", "lib/dnf"):
+            stack.enter_context(mounted("tmpfs", node / "var" / name, "-t", "tmpfs"))
+        answer = dnf.plugin(node, *words)
+        assert answer.status == 6, answer.text
+        assert f"the root {node} is mounted read-only" in answer.text, answer.text
+        assert changed(before, tree_state(node)) == []
+
+
+@pytest.fixture
+def small(built: support.Fixtures, tmp_path: Path) -> Iterator[Path]:
+    """A node on a filesystem of its own, with some ten megabytes free."""
+    image = tmp_path / "small.img"
+    with open(image, "wb") as stream:
+        stream.truncate(96 << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
+    with mounted(image, tmp_path / "small", "-o", "loop") as where:
+        built.node_root(tmp_path / "node")
+        root = where / "node"
+        support.copy_tree(tmp_path / "node", root)
+        yield root
+
+
+def fill(root: Path, leave_kib: int) -> Path:
+    """Fill the root's filesystem but for so much."""
+    state = os.statvfs(root)
+    size = state.f_bavail * state.f_frsize - (leave_kib << 10)
+    filler = root.parent / "filler"
+    with open(filler, "wb") as stream:
+        os.posix_fallocate(stream.fileno(), 0, size)
+    return filler
+
+
+def test_packages_that_do_not_fit_are_refused_before(
+        dnf: Dnf, small: Path, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "large", files={"/opt/large/data": "x" * (3 << 20)})
+    assert dnf.plugin(small, "list").status == 0  # dnf's logs and caches are there
+    fill(small, 2500)
+    answer = refused(dnf, small, "install", "-y", UNSIGNED, bundle)
+    assert answer.status == 8
+    assert "the packages need 3.0 MiB on the disk" in answer.text
+    assert "Nothing was changed" in answer.text
+
+
+def test_a_disk_that_fills_up_half_way_is_rolled_back(
+        dnf: Dnf, small: Path, tmp_path: Path) -> None:
+    shell = "\n".join(f"dd if=/dev/zero of=/var/tmp/filler{size} bs={size}"
+                      for size in ("64k", "1k", "1"))
+    bundle = made_plugin(
+        tmp_path, "filler", requires="busybox", scriptlets={"post": shell + "\ntrue"},
+        files={"/opt/filler/data": "x" * 100_000},
+        settings=['<kernel-module name="loop" load="yes"/>'])
+    os.mknod(small / "dev/zero", 0o20666, os.makedev(1, 5))
+    before = tree_state(small)
+    answer = dnf.plugin(small, "install", "-y", UNSIGNED, bundle)
+    assert answer.status == 8, answer.text
+    assert "No space left on device" in answer.text
+    for path in (small / "var/tmp").glob("filler*"):  # /var/tmp is nobody's to undo
+        path.unlink()
+    assert changed(before, tree_state(small)) == []
+    assert dnf.plugin(small, "verify").status == 0
+
+
+def test_a_disk_without_room_for_the_journal_changes_nothing(
+        dnf: Dnf, small: Path, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "little", files={"/opt/little/data": "x"})
+    assert dnf.plugin(small, "install", "-y", UNSIGNED, bundle).status == 0
+    assert dnf.plugin(small, "remove", "-y", "little").status == 0
+    dnf.prefix = at_home(tmp_path)
+    fill(small, 250)
+    answer = refused(dnf, small, "install", "-y", UNSIGNED, bundle)
+    assert answer.status == 8 and "No space left" in answer.text, answer.text
+
+
+def test_mounts_in_the_root_are_left_alone(dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "little", requires="busybox", scriptlets={
+        "post": "touch /opt/outside/new /proc-here/new; exit 1"},
+        files={"/opt/little/data": "x"})
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "mine").write_text("mine")
+    (node / "proc").mkdir(exist_ok=True)
+    (node / "opt").mkdir(exist_ok=True)
+    with mounted(outside, node / "opt/outside", "--bind"), \
+            mounted("proc", node / "proc", "-t", "proc"):
+        answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
+        assert answer.status == 8, answer.text
+        assert (outside / "mine").read_text() == "mine"
+        assert (outside / "new").exists()  # what is mounted is not the root's
+        assert not (node / "opt/little").exists()

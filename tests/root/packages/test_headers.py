@@ -1,0 +1,107 @@
+"""RPM headers as they are read: whole, or refused."""
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.errors import NodePluginError, Refused
+from ovirt_node_plugin.packages.headers import printable, read_header
+from tests import support
+from tests.support.adhoc import quick_rpm
+from tests.support.driver import Dnf, environment
+from tests.support.made import UNSIGNED
+from tests.support.rpm_headers import Tags, edit_header
+
+pytestmark = [pytest.mark.root]
+
+FILE_SIZES, FILE_MODES, FILE_DIGESTS, FILE_LINKS, FILE_FLAGS = 1028, 1030, 1035, 1036, 1037
+FILE_USERS, FILE_GROUPS, BASE_NAMES = 1039, 1040, 1117
+FILES = {"/opt/evil/a": "x", "/etc/ld.so.preload": "/opt/evil.so\n"}
+
+
+@pytest.fixture
+def rpm(tmp_path: Path) -> Path:
+    return quick_rpm("evil", "1.0", files=FILES)
+
+
+def test_a_header_tells_files_scriptlets_and_digest(tmp_path: Path) -> None:
+    header = read_header(quick_rpm("x", "1.0", files=FILES, scriptlets={"post": "true"}))
+    assert header.nevra == "x-1.0-1.noarch" and header.signer == "" and len(header.digest) == 64
+    assert {one.path for one in header.files if not one.is_folder} == set(FILES)
+    assert header.scriptlets == ("post",)
+
+
+def test_a_changed_header_is_read_as_it_is(rpm: Path, tmp_path: Path) -> None:
+    same = edit_header(rpm, tmp_path / "same.rpm", lambda tags: None)
+    assert read_header(same).files == read_header(rpm).files
+
+
+@pytest.mark.parametrize("tag", [FILE_SIZES, FILE_MODES, FILE_DIGESTS, FILE_LINKS, FILE_FLAGS,
+                                 FILE_USERS, FILE_GROUPS])
+def test_a_header_that_leaves_out_what_a_file_is_is_refused(
+        tag: int, rpm: Path, tmp_path: Path) -> None:
+    odd = edit_header(rpm, tmp_path / "odd.rpm", lambda tags: tags.pop(tag))
+    with pytest.raises(NodePluginError):
+        read_header(odd)
+
+
+def test_a_header_with_fewer_links_than_files_is_refused(rpm: Path, tmp_path: Path) -> None:
+    def shorten(tags: Tags) -> None:
+        tags[FILE_LINKS] = (8, 1, b"\0")
+    with pytest.raises(Refused, match="does not say of every file what it is"):
+        read_header(edit_header(rpm, tmp_path / "odd.rpm", shorten))
+
+
+def test_a_name_that_a_terminal_would_obey_is_refused(rpm: Path, tmp_path: Path) -> None:
+    def rename(tags: Tags) -> None:
+        kind, count, names = tags[BASE_NAMES]
+        tags[BASE_NAMES] = kind, count, names.replace(b"ld.so.preload", b"\x1b[1A\x1b[2K\n.load")
+    with pytest.raises(Refused, match="control characters"):
+        read_header(edit_header(rpm, tmp_path / "odd.rpm", rename))
+    assert printable("a\x1b[1A\n\u202eb") == "a\\x1b[1A\\n\\u202eb"
+
+
+def test_a_header_without_a_digest_is_refused(rpm: Path, tmp_path: Path) -> None:
+    odd = edit_header(rpm, tmp_path / "odd.rpm", lambda tags: None, digests=False)
+    with pytest.raises(Refused, match="no digest of itself"):
+        read_header(odd)
+
+
+@pytest.mark.parametrize("tag", [FILE_LINKS, FILE_FLAGS])
+def test_no_file_gets_past_the_allowed_paths_by_a_hole_in_the_header(
+        tag: int, node: Path, dnf: Dnf, rpm: Path, tmp_path: Path) -> None:
+    repo = support.RpmRepo(tmp_path / "repo", "evil")
+    edit_header(rpm, tmp_path / rpm.name, lambda tags: tags.pop(tag))
+    repo.add_file(tmp_path / rpm.name)
+    bundle = support.write_bundle(tmp_path / "evil", support.descriptor_xml(
+        "evil", repos=["evil"]), repo=repo)
+    answer = dnf.plugin(node, "install", bundle, "-y", UNSIGNED)
+    assert answer.status == 6, answer.text
+    assert not (node / "etc/ld.so.preload").exists() and not (node / "opt/evil").exists()
+
+
+def test_an_rpm_that_was_exchanged_while_the_plan_was_read_is_not_installed(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    repo = support.RpmRepo(tmp_path / "repo", "evil")
+    repo.add("evil", "1.0", files={"/opt/evil/a": "x"})
+    bundle = support.write_bundle(tmp_path / "evil", support.descriptor_xml(
+        "evil", repos=["evil"]), repo=repo)
+    (good,) = (bundle / "repo").rglob("*.rpm")
+    bad = quick_rpm("evil", "1.0", files=FILES, scriptlets={"post": "touch /var/tmp/ran"})
+    with subprocess.Popen(dnf.argv(node, "node-plugin", "install", bundle, UNSIGNED),
+                          env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, bufsize=0) as asking:
+        assert asking.stdout is not None and asking.stdin is not None
+        said = b""
+        while b"[y/N]" not in said:
+            more = asking.stdout.read(4096)
+            assert more, said.decode()
+            said += more
+        good.write_bytes(bad.read_bytes())
+        asking.stdin.write(b"y\n")
+        said += asking.stdout.read()
+    assert asking.returncode == 6, said.decode()
+    assert b"is not the one that was planned any more" in said
+    assert not (node / "var/tmp/ran").exists() and not (node / "opt/evil").exists()

@@ -1,0 +1,147 @@
+"""The running system as the root: a booted node, which is refused, and a host."""
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from ovirt_node_plugin.system.paths import resolve_inside
+from ovirt_node_plugin.system.run import run
+from tests import support
+from tests.support.cache import cache_root
+from tests.support.driver import TOP, Dnf
+from tests.support.policy_world import define_repo
+
+pytestmark = pytest.mark.root
+
+# Runs a command chrooted into an overlay of the running system, whose changes stay in
+# the folder given first; the other folders are on filesystems of their own, perhaps.
+OVERLAY = """#!/bin/sh
+set -e
+space=$1 folders=$2
+shift 2
+mount -t overlay overlay "$space/root" \
+    -o "lowerdir=/,upperdir=$space/upper,workdir=$space/work"
+for folder in /proc /sys /dev $folders; do
+    mkdir -p "$space/root$folder"
+    mount --rbind "$folder" "$space/root$folder"
+done
+exec chroot "$space/root" "$@"
+"""
+
+
+class Running:
+    """A running system of another identity than this machine's: / as dnf sees it."""
+
+    def __init__(self, space: Path, dnf: Dnf) -> None:
+        self.changes = space / "upper"
+        for name in ("root", "upper", "work"):
+            (space / name).mkdir()
+        script = space / "enter"
+        script.write_text(OVERLAY)
+        folders = f"{TOP} {cache_root()} {dnf.folder.parent}"
+        self.prefix = ("unshare", "--mount", "sh", str(script), str(space), folders)
+        self.dnf = Dnf(dnf.folder, prefix=self.prefix)
+
+    def become(self, root: Path, database: str) -> None:
+        """Take identity, repositories and rpm database from ``root``."""
+        for name in (database, "etc/yum.repos.d", "etc/dnf"):
+            shutil.copytree(root / name, self.changes / name, symlinks=True, dirs_exist_ok=True)
+        release = resolve_inside(root, "etc/os-release").read_text()
+        (self.changes / "etc/os-release").write_text(release)
+        # the host's own overlay would let its hooks shine through
+        (self.changes / "etc/ovirt.plugins.d").mkdir()
+
+    def packages(self, database: str) -> str:
+        """Return what is installed by the rpm database of the running system."""
+        return run([*self.prefix, "rpm", "--dbpath", f"/{database}", "-qa"])
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a filesystem that an overlay can write to."""
+    folder = tmp_path / "space"
+    folder.mkdir()
+    run(["mount", "-t", "tmpfs", "tmpfs", folder])
+    try:
+        yield folder
+    finally:
+        run(["umount", folder])
+
+
+@pytest.fixture
+def booted(node: Path, space: Path, dnf: Dnf) -> Running:
+    """A booted node."""
+    running = Running(space, dnf)
+    running.become(node, "usr/share/rpm")
+    return running
+
+
+def test_a_booted_node_is_refused_with_the_way_to_do_it_offline(
+        built: support.Fixtures, booted: Running) -> None:
+    before = booted.packages("usr/share/rpm")
+    assert "ovirt-release-host-node-4.5.5" in before
+    for command in (["install", built.bundle("snmp"), "-y", "--trust-keys"],
+                    ["remove", "snmp", "-y"], ["upgrade", "-y"]):
+        answer = booted.dnf.plugin(Path("/"), *command)
+        assert answer.status == 6, answer.text
+        assert "this is a booted oVirt Node 4.5.5" in answer.err
+        assert "dnf node-plugin install NAME --installroot=/mnt/node" in answer.err
+    assert booted.packages("usr/share/rpm") == before
+
+
+def test_a_booted_node_can_be_looked_at(built: support.Fixtures, booted: Running) -> None:
+    for command in (["list", "--all"], ["info", built.bundle("snmp")], ["verify"], ["repos"]):
+        answer = booted.dnf.plugin(Path("/"), *command)
+        assert answer.status == 0, answer.text
+
+
+def test_other_transactions_on_a_booted_node_are_refused_but_for_the_image(
+        booted: Running, tmp_path: Path) -> None:
+    repo = support.RpmRepo(tmp_path / "tools", "tools")
+    repo.add("tool", "1.0")
+    repo.add("ovirt-node-ng-image-update", "4.5.6")
+    define_repo(booted.changes, "tools", repo.url)
+    for command in (["install", "tool"], ["install", repo.folder / "tool-1.0-1.noarch.rpm"],
+                    ["install", "tool", "ovirt-node-ng-image-update"]):
+        answer = booted.dnf(Path("/"), *command, "-y")
+        assert answer.status == 1, answer.text
+        assert "this is a booted oVirt Node 4.5.5" in answer.err
+    answer = booted.dnf(Path("/"), "install", "ovirt-node-ng-image-update", "-y")
+    assert answer.status == 0, answer.text
+    listing = booted.packages("usr/share/rpm")
+    assert "ovirt-node-ng-image-update-4.5.6-1" in listing and "tool-1.0" not in listing
+
+
+def test_live_yes_lets_a_booted_node_be_changed(built: support.Fixtures, booted: Running,
+                                                dnf: Dnf) -> None:
+    booted.dnf.configure(live="yes")
+    answer = booted.dnf.plugin(Path("/"), "install", built.bundle("snmp"), "-y", "--trust-keys")
+    assert answer.status == 0, answer.text
+    assert "net-snmp-5.9.1" in booted.packages("usr/share/rpm")
+    record = (booted.changes / "etc/ovirt.plugins.d/snmp").read_text()
+    assert "online" in record
+    answer = booted.dnf.plugin(Path("/"), "install", built.bundle("needs-libvirt"), "-y",
+                               "--trust-keys")
+    assert answer.status == 5, answer.text
+
+
+def test_a_plugin_installs_on_the_running_host(built: support.Fixtures, host: Path,
+                                               space: Path, dnf: Dnf) -> None:
+    running = Running(space, dnf)
+    running.become(host, "var/lib/rpm")
+    answer = running.dnf.plugin(Path("/"), "install", built.bundle("snmp"), "-y",
+                                "--trust-keys")
+    assert answer.status == 0, answer.text
+    assert "net-snmp-5.9.1" in running.packages("var/lib/rpm")
+    assert (running.changes / "usr/lib/systemd/system/snmpd.service").is_file()
+    wanted = running.changes / "etc/systemd/system/multi-user.target.wants/snmpd.service"
+    assert wanted.is_symlink()
+    answer = running.dnf.plugin(Path("/"), "verify")
+    assert answer.status == 0, answer.text
+    answer = running.dnf.plugin(Path("/"), "remove", "snmp", "-y")
+    assert answer.status == 0, answer.text
+    assert not wanted.is_symlink()
+    assert "net-snmp" not in running.packages("var/lib/rpm")

@@ -1,0 +1,200 @@
+"""The record of an install, and what verify finds when it is no longer true."""
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+
+from ovirt_node_plugin.registry import store
+from tests import support
+from tests.support.driver import Answer, Dnf
+from tests.support.made import UNSIGNED, made_plugin
+from tests.support.treestate import changed, tree_state
+
+pytestmark = [pytest.mark.root]
+
+EPOCH = 1700000000
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+def install(dnf: Dnf, root: Path, *words: object) -> Answer:
+    return done(dnf.plugin(root, "install", "-y", "--trust-keys", *words))
+
+
+def problems(dnf: Dnf, root: Path) -> List[str]:
+    """Return what verify finds, which must be something."""
+    answer = dnf.plugin(root, "verify", "--json")
+    assert answer.status == 9, answer.text
+    found: Dict[str, Any] = answer.json
+    assert found["ok"] is False
+    return [problem for plugin in found["plugins"] for problem in plugin["problems"]]
+
+
+def rpm(root: Path, *words: str) -> None:
+    subprocess.run(["rpm", "--root", str(root), "--dbpath", "/usr/share/rpm", *words], check=True)
+
+
+@pytest.mark.main_job
+def test_a_record_says_what_was_installed_when_from_where_and_what_was_before(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    dnf.prefix = ("env", f"SOURCE_DATE_EPOCH={EPOCH}")
+    install(dnf, node, built.bundle("snmp"), built.bundle("storage"))
+    record = store.read_record(node, "snmp")
+    assert (record.name, record.version, record.vendor, record.summary) == (
+        "snmp", "1.0", "Example Management Inc.", "SNMP monitoring for oVirt Node")
+    assert record.installed_at == "2023-11-14T22:13:20Z"
+    assert record.tool.startswith("ovirt-node-plugin ")
+    assert (record.mode, record.target_kind, record.target_version) == ("offline", "node", "4.5.5")
+    assert record.source == str(built.bundle("snmp"))
+    assert record.repos == ("snmp",)
+    assert record.together == ("storage",)
+    assert [(one.kind, one.key, one.value, one.before) for one in record.settings] == [
+        ("service", "snmpd.service", "enabled", "disabled")]
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (built.bundle("snmp") / "repo").glob("*.rpm")}
+    named = {}
+    for package in record.packages:
+        file = package.nevra.replace("1:", "") + ".rpm"
+        assert package.checksum == f"sha256:{sums[file]}"
+        assert package.repo == "bundle:snmp"
+        named[package.nevra.rsplit("-", 2)[0]] = package.reason
+    assert named == {"net-snmp": "requested", "net-snmp-utils": "requested",
+                     "net-snmp-libs": "dependency"}
+
+
+@pytest.mark.main_job
+def test_a_record_is_the_same_in_every_run_and_everybody_may_read_it(
+        dnf: Dnf, built: support.Fixtures, tmp_path: Path) -> None:
+    dnf.prefix = ("env", f"SOURCE_DATE_EPOCH={EPOCH}")
+    found = []
+    for number in range(2):
+        root = built.node_root(tmp_path / f"node{number}")
+        install(dnf, root, built.bundle("cim"), built.bundle("agent"))
+        found.append({path.relative_to(root): path.read_bytes() for folder in (
+            store.REGISTRY, store.MANIFESTS) for path in (root / folder).iterdir()})
+        record = root / store.REGISTRY / "cim"
+        assert record.stat().st_mode & 0o7777 == 0o644
+        assert (root / store.REGISTRY).stat().st_mode & 0o7777 == 0o755
+    assert found[0] == found[1]
+    assert {path.name for path in found[0]} == {
+        "cim", "agent", "cim.xml", "agent.xml", "cim.json.gz", "agent.json.gz"}
+
+
+def test_somebody_without_rights_can_list_and_read(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("storage"))
+    for path in node.parents:
+        if path.name.startswith(("pytest", "popen-", "test_")):
+            path.chmod(0o755)
+    done_cat = subprocess.run(
+        ["setpriv", "--reuid=65534", "--clear-groups", "cat",
+         str(node / store.REGISTRY / "storage"),
+         str(node / store.MANIFESTS / "storage.xml")],
+        check=False, capture_output=True)
+    assert done_cat.returncode == 0, done_cat.stderr
+
+
+def test_a_shared_package_has_the_same_checksum_and_repo_in_both_records(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("share-a"))
+    install(dnf, node, built.bundle("share-b"))
+    both = [{one.nevra: one for one in store.read_record(node, name).packages}
+            for name in ("share-a", "share-b")]
+    assert both[0]["libshare-1.0-1.noarch"] == both[1]["libshare-1.0-1.noarch"]
+
+
+def test_a_record_forgets_who_came_along_when_that_one_goes(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
+    done(dnf.plugin(node, "remove", "-y", "share-a"))
+    assert store.read_record(node, "storage").together == ()
+
+
+@pytest.mark.main_job
+def test_a_package_removed_behind_its_back_is_found_and_installed_again(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim"))
+    whole = tree_state(node)
+    rpm(node, "-e", "--nodeps", "libvirt-cim")
+    assert "package libvirt-cim-0.6.3-33.el9.x86_64 is not installed" in problems(dnf, node)
+    answer = dnf.plugin(node, "list")
+    assert answer.status == 0 and "broken" in answer.text
+    assert "Repairing cim 1.0" in install(dnf, node, built.bundle("cim")).text
+    done(dnf.plugin(node, "verify"))
+    assert [line for line in changed(whole, tree_state(node)) if "ovirt.plugins" not in line] == []
+
+
+def test_another_version_of_a_package_is_found(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    bundle = made_plugin(tmp_path, "mine", files={"/opt/mine/data": "x"})
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
+    rpm(node, "-U", "--nodeps", "--nosignature", str(support.quick_rpm(
+        "mine", "2.0", files={"/opt/mine/data": "y"})))
+    assert "package mine-1.0-1.noarch is there as mine-2.0-1.noarch" in problems(dnf, node)
+
+
+@pytest.mark.main_job
+def test_a_record_that_outlived_its_image_is_broken_and_can_be_repaired(
+        dnf: Dnf, node: Path, built: support.Fixtures, tmp_path: Path) -> None:
+    install(dnf, node, built.bundle("storage"))
+    newer = built.node_root(tmp_path / "newer", "4.5.6")
+    before = tree_state(newer)
+    for folder in (store.REGISTRY, store.MANIFESTS):
+        shutil.copytree(node / folder, newer / folder)
+    assert any("the image may have been replaced since" in line for line in problems(dnf, newer))
+    assert dnf.plugin(newer, "list", "--json").json["plugins"][0]["state"] == "broken"
+    answer = install(dnf, newer, built.bundle("storage"))
+    assert "Repairing storage 1.0" in answer.text
+    done(dnf.plugin(newer, "verify"))
+    assert store.read_record(newer, "storage").target_version == "4.5.6"
+    done(dnf.plugin(newer, "remove", "-y", "storage"))
+    assert changed(before, tree_state(newer)) == []
+
+
+def test_a_broken_plugin_can_be_removed(
+        dnf: Dnf, node: Path, built: support.Fixtures, tmp_path: Path) -> None:
+    install(dnf, node, built.bundle("storage"))
+    newer = built.node_root(tmp_path / "newer", "4.5.6")
+    before = tree_state(newer)
+    for folder in (store.REGISTRY, store.MANIFESTS):
+        shutil.copytree(node / folder, newer / folder)
+    done(dnf.plugin(newer, "remove", "-y", "storage"))
+    assert changed(before, tree_state(newer)) == []
+
+
+def test_a_setting_or_a_file_changed_by_hand_is_found(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("storage"))
+    done(dnf.plugin(node, "verify"))
+    subprocess.run(["systemctl", f"--root={node}", "disable", "acme-storaged.service"],
+                   check=True, capture_output=True)
+    (node / "opt/acme/storage/bin/acme-storaged").write_text("altered")
+    (node / "usr/share/acme-storage/before_vm_start.py").unlink()
+    hook = node / "usr/libexec/vdsm/hooks/before_vm_start/60_acme_storage"
+    hook.chmod(0o600)
+    found = "\n".join(problems(dnf, node))
+    assert "service acme-storaged.service is disabled, not enabled" in found
+    assert "/opt/acme/storage/bin/acme-storaged" in found
+    assert "missing" in found and "/usr/share/acme-storage/before_vm_start.py" in found
+    assert "/usr/libexec/vdsm/hooks/before_vm_start/60_acme_storage was changed" in found
+
+
+def test_a_damaged_record_is_told_and_does_not_hide_the_others(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
+    (node / store.REGISTRY / "share-a").write_text("<plugin-record")
+    assert any("its record is damaged" in line for line in problems(dnf, node))
+    states = {plugin["name"]: plugin["state"]
+              for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}
+    assert states == {"share-a": "broken", "storage": "installed"}
+    answer = dnf.plugin(node, "install", "-y", built.bundle("share-a"))
+    assert answer.status == 2 and "is damaged" in answer.text
+    done(dnf.plugin(node, "remove", "-y", "storage"))

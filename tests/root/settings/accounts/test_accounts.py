@@ -1,0 +1,395 @@
+"""Users, groups and members, made by the real systemd-sysusers in a root made by hand."""
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import Group, Setting, User
+from ovirt_node_plugin.registry.undo_data import Manifest
+from ovirt_node_plugin.registry.xml import dump_manifest, load_manifest
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied
+from tests.support.samples import changed
+from tests.support.settings_root import (
+    Recorder,
+    context,
+    differences,
+    install,
+    make_root,
+    remove,
+    tree,
+    wanted,
+)
+
+CIM = User("cim", "", "/var/lib/cim", "/sbin/nologin", "sfcb", ("kvm", "qemu"), "CIM 100%")
+SFCB = Group("sfcb", "")
+KVM = "group kvm gives its members rights over the system"
+FILES = ("passwd", "group", "shadow", "gshadow")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a root with the accounts of a small image."""
+    made = make_root(tmp_path / "root")
+    for name, text in {
+            "passwd": "root:x:0:0:root:/root:/bin/bash\nqemu:x:107:107::/:/sbin/nologin\n",
+            "group": "root:x:0:\nkvm:x:36:qemu\nqemu:x:107:\n",
+            "shadow": "root:$6$secret:1::::::\nqemu:!!:1::::::\n",
+            "gshadow": "root:::\nkvm:::qemu\nqemu:!::\n"}.items():
+        (made / "etc" / name).write_text(text)
+        (made / "etc" / name).chmod(0o644 if name in ("passwd", "group") else 0o600)
+    return made
+
+
+def lines(root: Path, file: str) -> List[str]:
+    return (root / "etc" / file).read_text().splitlines()
+
+
+def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
+    ctx, before = context(root), tree(root)
+    asked = wanted(ctx, CIM, SFCB)  # in any order
+    assert [item.text for item in asked] == [
+        "create group sfcb", "use group kvm", "use group qemu",
+        "create user cim (group sfcb, home /var/lib/cim, shell /sbin/nologin)",
+        "add user cim to group kvm", "add user cim to group qemu"]
+    engine.check(asked, ctx, others={})
+    assert tree(root) == before
+    applied = engine.apply_all(asked, ctx)
+    uid, gid = lines(root, "passwd")[-1].split(":")[2:4]
+    assert lines(root, "passwd")[-1] == f"cim:x:{uid}:{gid}:CIM 100%:/var/lib/cim:/sbin/nologin"
+    assert f"sfcb:x:{gid}:" in lines(root, "group")
+    assert [line for line in lines(root, "group") if "cim" in line] == [
+        "kvm:x:36:cim,qemu", "qemu:x:107:cim"]
+    assert lines(root, "shadow")[-1].startswith("cim:!*:")
+    assert any(line.startswith("sfcb:!*") for line in lines(root, "gshadow"))
+    assert [path.name for path in (root / "etc").glob("*-")] == []
+    assert (root / "etc/sysusers.d/node-plugin-user-cim.conf").read_text().splitlines()[-1] == (
+        f'u cim {uid}:sfcb "CIM 100%%" /var/lib/cim /sbin/nologin')
+    assert [one.before for one in applied] == [
+        "absent", "gid=36", "gid=107", "absent", "absent", "absent"]
+    assert engine.verify(applied, ctx) == ()
+    once = tree(root)
+    engine.apply_all(asked, ctx)
+    assert differences(once, tree(root)) == []
+    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_what_no_file_of_accounts_has_yet_is_made_whole_and_taken_away(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "root")
+    ctx, before = context(root), tree(root)
+    applied = engine.apply_all(wanted(ctx, User("cim", "", "", "", "", (), "")), ctx)
+    uid = lines(root, "passwd")[-1].split(":")[2]
+    assert lines(root, "group") == [f"cim:x:{uid}:"]  # one number for both
+    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["one", "two", "three"])))
+def test_of_several_plugins_each_ones_lines_go_with_it(
+        root: Path, order: Sequence[str]) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    for name in ("one", "two", "three"):
+        install(root, name, held, User(f"u-{name}", "", "", "", "", ("kvm", "common"), ""),
+                Group("common", ""))
+    for name in order:
+        remove(root, name, held)
+        for file in FILES:
+            there = (root / "etc" / file).read_text()
+            assert f"u-{name}" not in there
+            assert all(f"u-{other}" in there for other in held)
+        assert any(line.startswith("common:") for line in lines(root, "group")) == bool(held)
+        for other, applied in held.items():
+            assert engine.verify(applied, context(root, other)) == ()
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_a_user_that_two_plugins_want_alike_stays_until_the_last_goes(
+        root: Path, first: str) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, CIM, SFCB)
+    install(root, "two", held, User("cim", "", "", "", "sfcb", ("kvm",), ""), SFCB)
+    remove(root, first, held)
+    (name, applied), = held.items()
+    assert engine.verify(applied, context(root)) == ()
+    assert ("cim" in lines(root, "group")[2]) == (name == "one")  # qemu: only one wants that
+    remove(root, name, held)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_group_stays_for_the_user_of_another_plugin(root: Path) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, SFCB)
+    install(root, "two", held, User("cim", "", "", "", "sfcb", (), ""))
+    remove(root, "one", held)
+    assert engine.verify(held["two"], context(root)) == ()
+    remove(root, "two", held)
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize(("one", "two", "said"), [
+    (Group("g", "500"), Group("g", "501"), r"two wants to create group g \(gid 501\), but plugin"
+                                           r" one has group g"),
+    (Group("g", "500"), Group("h", "500"), "plugin one has group g"),
+    (User("u", "500", "", "", "", (), ""), User("u", "501", "", "", "", (), ""), "plugin one has"),
+    (User("u", "500", "", "", "", (), ""), User("v", "500", "", "", "", (), ""), "plugin one has"),
+    (User("u", "", "/a", "", "", (), ""), User("u", "", "/b", "", "", (), ""), "plugin one has"),
+    (User("u", "", "", "/a", "", (), ""), User("u", "", "", "/b", "", (), ""), "plugin one has"),
+    (User("u", "", "", "", "", (), ""), User("u", "", "", "", "kvm", (), ""), "plugin one has"),
+])
+def test_two_plugins_that_want_one_name_otherwise_are_both_named(
+        root: Path, one: Setting, two: Setting, said: str) -> None:
+    planned = {"one": engine.planned(wanted(context(root, "one"), one))}
+    ctx = context(root, "two")
+    with pytest.raises(Refused, match=f"plugin two wants to .*{said}|{said}"):
+        engine.check(wanted(ctx, two), ctx, others=planned)
+
+
+def test_a_wished_id_must_be_the_one_that_the_system_chose_for_another_plugin(
+        root: Path) -> None:
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, Group("g", ""))
+    with pytest.raises(Refused, match="plugin one has group g"):
+        install(root, "two", held, Group("g", "500"))
+
+
+@pytest.mark.parametrize(("setting", "said"), [
+    (User("u", "107", "", "", "", (), ""), "uid 107 is qemu's"),
+    (Group("g", "36"), "gid 36 is kvm's"),
+    (Group("kvm", "500"), "it has gid 36"),
+    (User("qemu", "500", "", "", "", (), ""), "it has uid 107"),
+    (User("qemu", "", "/x", "/y", "", (), ""), "in the root, with home / and shell /sbin/nologin"),
+    (User("qemu", "", "", "", "kvm", (), ""), "in the root, with gid 107"),
+    (User("u", "", "", "", "qmeu", (), ""), "group qmeu, which is neither in the root nor in"),
+    (User("u", "", "", "", "", ("kvm", "qmeu"), ""), "group qmeu, which is neither"),
+])
+def test_what_the_root_has_otherwise_is_refused_before_anything_is_written(
+        root: Path, setting: Setting, said: str) -> None:
+    ctx, before = context(root), tree(root)
+    with pytest.raises(Refused, match=said):
+        engine.check(wanted(ctx, setting), ctx, others={})
+    assert differences(before, tree(root)) == []
+
+
+def test_what_the_root_has_already_is_used_and_left(root: Path) -> None:
+    ctx, before = context(root), tree(root)
+    asked = wanted(ctx, User("qemu", "107", "/", "", "", ("kvm",), ""), Group("kvm", "36"))
+    engine.check(asked, ctx, others={})
+    applied = engine.apply_all(asked, ctx)
+    assert [item.text for item in asked][:2] == ["use group qemu", "use group kvm (gid 36)"]
+    for file in FILES:
+        assert tree(root)[f"etc/{file}"] == before[f"etc/{file}"]
+    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_the_plan_tells_accounts_of_the_root_and_groups_with_rights(root: Path) -> None:
+    ctx = context(root)
+    notes = [note for item in wanted(ctx, User("qemu", "", "", "", "", ("kvm",), ""))
+             for note in item.notes]
+    assert notes == [
+        "user qemu is the root's own account: what it is given here is given to all that runs"
+        " as that user", KVM]
+    assert [item.notes for item in wanted(ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, User("cim", "", "", "", "", (), ""))
+    assert [item.notes for item in wanted(ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
+
+
+def test_ids_that_are_wished_are_given(root: Path) -> None:
+    ctx = context(root)
+    applied = engine.apply_all(wanted(ctx, User("u", "450", "", "", "", (), ""),
+                                      Group("g", "451")), ctx)
+    assert "u:x:450:" in lines(root, "group") and "g:x:451:" in lines(root, "group")
+    assert lines(root, "passwd")[-1].startswith("u:x:450:450:")
+    assert [one.outcome for one in applied if one.kind == "group"] == [
+        "gid=450 new=yes", "gid=451 new=yes"]
+
+
+def test_accounts_that_others_made_since_stay(root: Path) -> None:
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, CIM, SFCB)
+    for file, line in (("passwd", "ann:x:1000:1000::/home/ann:/bin/bash\n"),
+                       ("shadow", "ann:$6$x:1::::::\n"), ("group", "ann:x:1000:\n")):
+        with open(root / "etc" / file, "a", encoding="ascii") as stream:
+            stream.write(line)
+    remove(root, "one", held)
+    assert [line.split(":")[0] for line in lines(root, "passwd")] == ["root", "qemu", "ann"]
+    assert [line.split(":")[0] for line in lines(root, "shadow")] == ["root", "qemu", "ann"]
+    assert lines(root, "group") == ["root:x:0:", "kvm:x:36:qemu", "qemu:x:107:", "ann:x:1000:"]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [
+    ("passwd", "/var/lib/cim:/sbin/nologin", "/home/cim:/bin/bash"),
+    ("shadow", "cim:!*", "cim:$6$secret"), ("group", "sfcb:x:999:", "sfcb:x:999:ann"),
+])
+def test_an_account_changed_by_hand_is_not_taken_away_unasked(
+        root: Path, file: str, old: str, new: str) -> None:
+    ctx = context(root)
+    applied = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    path = root / "etc" / file
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(Drifted) as caught:
+        engine.plan_revert(applied, {}, root)
+    assert caught.value.paths == (f"etc/{file}",)
+    assert engine.plan_revert(applied, {}, root, keep_modified=True).keep == (f"etc/{file}",)
+
+
+def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
+    ctx = context(root)
+    applied = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    path = root / "etc/passwd"
+    uid = lines(root, "passwd")[-1].split(":")[2]
+    path.write_text(path.read_text().replace(f"cim:x:{uid}:", "cim:x:77:").replace(
+        "/var/lib/cim:/sbin/nologin", "/x:/sbin/nologin"))
+    (root / "etc/group").write_text("root:x:0:\nkvm:x:36:qemu\nqemu:x:107:cim\n")
+    assert engine.verify(applied, ctx) == (
+        "group sfcb is missing",
+        f"user cim has uid 77; it had {uid} when the plugin was installed",
+        "user cim has home /x, not /var/lib/cim", "user cim is not in group kvm")
+
+
+def new_image(root: Path, applied: Sequence[Applied]) -> None:
+    """Take everything back, as an image does that knows of no plugin."""
+    engine.do_revert(engine.plan_revert(applied, {}, root), context(root))
+
+
+def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -> None:
+    ctx = context(root)
+    old = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    ids = lines(root, "passwd")[-1].split(":")[2:4]
+    new_image(root, old)
+    image = tree(root)
+    install(root, "other", {}, User("other", "", "", "", "", (), ""))  # would take that number
+    between = tree(root)
+    taken = lines(root, "passwd")[-1]
+    (root / "etc/passwd").write_text((root / "etc/passwd").read_text().replace(
+        taken, taken.replace(taken.split(":")[2], "300")))
+    (root / "etc/group").write_text((root / "etc/group").read_text().replace(
+        f"other:x:{taken.split(':')[3]}", "other:x:300"))
+    plan = engine.plan_upgrade(old, wanted(ctx, CIM, SFCB), {}, ctx, repair=True)
+    assert plan.notes == (KVM,)
+    now = engine.apply_upgrade(plan, ctx)
+    assert lines(root, "passwd")[-1].split(":")[2:4] == ids
+    assert engine.verify(now, ctx) == ()
+    assert image != between
+
+
+def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
+    ctx = context(root)
+    old = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    uid, gid = lines(root, "passwd")[-1].split(":")[2:4]
+    new_image(root, old)
+    for file, line in (("passwd", f"ann:x:{uid}:0::/:/bin/sh\n"), ("group", "sfcb:x:77:\n")):
+        with open(root / "etc" / file, "a", encoding="ascii") as stream:
+            stream.write(line)
+    before = tree(root)
+    plan = engine.plan_upgrade(old, wanted(ctx, CIM, SFCB), {}, ctx, repair=True)
+    assert plan.notes == (
+        f"group sfcb has gid 77 in this image, it had {gid}: files that it owned have to be"
+        " given to it again",
+        f"user cim had uid {uid}, which is ann's in this image: it gets another one, and files"
+        " that it owned have to be given to it again", KVM)
+    now = engine.apply_upgrade(plan, ctx)
+    assert engine.verify(now, ctx) == ()
+    assert lines(root, "passwd")[-1].split(":")[3] == "77"
+    engine.do_revert(engine.plan_revert(now, {}, root), ctx)
+    assert differences(before, tree(root)) == []  # the image's own group stays
+
+
+def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> None:
+    before = tree(root)
+    ctx = context(root)
+    old = engine.apply_all(wanted(ctx, User("u", "", "", "/bin/a", "", (), ""),
+                                  User("v", "", "", "", "", (), "")), ctx)
+    uid = lines(root, "passwd")[-2].split(":")[2]
+    plan = engine.plan_upgrade(old, wanted(ctx, User("u", "", "", "/bin/b", "", (), ""),
+                                           User("v", "", "", "", "", (), "")), {}, ctx)
+    revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
+    engine.do_revert(revert, ctx)
+    now = engine.apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    assert f"u:x:{uid}:{uid}::/:/bin/b" in lines(root, "passwd")
+    assert engine.verify(now, ctx) == ()
+    engine.do_revert(engine.plan_revert(now, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_manifest_keeps_the_ids(root: Path) -> None:
+    ctx = context(root)
+    applied = engine.apply_all(wanted(ctx, Group("g", "")), ctx)
+    read = load_manifest(dump_manifest(Manifest("foo", b"", applied, ())), origin="x")
+    assert read.settings[0].outcome == applied[0].outcome != ""
+
+
+def test_sysusers_gets_the_root_and_one_file_of_each(root: Path) -> None:
+    runner = Recorder(real=run)
+    ctx = context(root, runner=runner)
+    engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    assert runner.argvs == [
+        ("systemd-sysusers", f"--root={root}", "--", f"node-plugin-{name}.conf")
+        for name in ("group-sfcb", "user-cim", "member-kvm@cim", "member-qemu@cim")]
+
+
+def test_a_missing_sysusers_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    ctx = context(root)
+    with pytest.raises(CommandError, match="systemd-sysusers cannot be started"):
+        engine.check(wanted(ctx, SFCB), ctx, others={})
+
+
+@pytest.mark.parametrize("name", ["etc", "etc/sysusers.d", "etc/shadow", "etc/.pwd.lock"])
+def test_a_link_out_of_the_root_lets_nothing_be_written_there(
+        root: Path, tmp_path: Path, name: str) -> None:
+    outside = tmp_path / "outside"
+    ctx = context(root)
+    if (root / name).exists():
+        os.rename(root / name, outside)
+    else:
+        outside.mkdir()
+    (root / name).symlink_to(outside)
+    before = tree(outside) if outside.is_dir() else outside.read_bytes()
+    with pytest.raises(Refused, match="symbolic link"):
+        engine.check(wanted(ctx, SFCB), ctx, others={})
+    with pytest.raises(Refused, match="symbolic link"):
+        engine.apply_all(wanted(ctx, SFCB), ctx)
+    assert before == (tree(outside) if outside.is_dir() else outside.read_bytes())
+
+
+@pytest.mark.parametrize(("element", "said"), [
+    ('<user name="Cim"/>', "expected the name of a user or group"),
+    ('<user name="cim" uid="0"/>', "expected the number of a user or group"),
+    ('<user name="cim" uid="65535"/>', "expected a uid that an account may have, found 65535"),
+    ('<group name="cim" gid="9999999999"/>', "expected a gid that an account may have"),
+    ('<user name="cim" home="var"/>', "expected an absolute path"),
+    ('<user name="cim" shell="/a/../b"/>', "as shell of <user>"),
+    ('<user name="cim" shell="/a:b"/>', "expected an absolute path"),
+    ('<user name="cim" home="/a:b"/>', "expected an absolute path"),
+    ('<user name="cim" gecos="a:b"/>', "expected the words for a user"),
+    ("<user name=\"cim\" gecos='a\"b'/>", "expected the words for a user"),
+    ('<user name="cim" groups="kvm qemu"/>', "expected names of groups, a comma between two"),
+    ('<user name="cim"/><user name="cim"/>', "expected one <user> named cim, found a second"),
+    ('<group name="cim"/><group name="cim"/>', "expected one <group> named cim"),
+])
+def test_what_is_no_account_is_refused_in_the_descriptor(element: str, said: str) -> None:
+    with pytest.raises(DescriptorError, match=said):
+        parse_descriptor(changed("<settings>", f"<settings>{element}").encode(), origin="x")
+
+
+def test_a_descriptor_may_name_accounts() -> None:
+    text = changed("<settings>", '<settings><user name="cim" uid="" home="/var/lib/cim"'
+                   ' shell="/sbin/nologin" group="sfcb" groups="kvm,qemu" gecos="CIM 100%"/>'
+                   '<group name="sfcb" gid=""/>')
+    assert parse_descriptor(text.encode(), origin="x").settings[:2] == (CIM, SFCB)
+
+

@@ -1,0 +1,371 @@
+"""An initramfs, made again by the real dracut in a whole system."""
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError, DescriptorError, Refused
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import DracutModule, InitramfsDriver, Setting
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, images, parse
+from ovirt_node_plugin.settings.kit.model import Context
+from ovirt_node_plugin.system import chroot
+from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied
+from tests.support.adhoc import descriptor_xml
+from tests.support.settings_root import (
+    KERNEL,
+    MODULES,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    remove,
+    tree,
+    write_file,
+    write_module,
+)
+from tests.support.system import system_root
+
+IMAGE = f"boot/initramfs-{KERNEL}.img"
+FOO = "/usr/lib/dracut/modules.d/95isv-foo/module-setup.sh"
+SETUP = """#!/bin/bash
+check() { return 255; }
+depends() { return 0; }
+install() { inst_simple /usr/share/isv-foo.conf; }
+"""
+# Small, and quick: the root's own configuration says what an initramfs is made of.
+CONFIGURATION = ('dracutmodules+=" kernel-modules "\ncompress="cat"\n'
+                 'add_drivers+=" core other "\n')
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Path]:
+    """A system with a kernel of few modules, and an initramfs that dracut made."""
+    with system_root(tmp_path / "system") as root:
+        for name in ("core", "other"):
+            write_kernel_module(root, name)
+        (root / MODULES / "modules.order").write_text("")
+        (root / MODULES / "modules.builtin").write_text("kernel/builtin-one.ko\n")
+        (root / MODULES / "modules.builtin.modinfo").write_text("")
+        run(["depmod", "-b", root, KERNEL])
+        (root / "etc/dracut.conf.d").mkdir(exist_ok=True)
+        (root / "etc/dracut.conf.d/image.conf").write_text(CONFIGURATION)
+        build(root)
+        yield root
+
+
+def write_kernel_module(root: Path, name: str, folder: str = "kernel") -> str:
+    (root / MODULES / folder).mkdir(parents=True, exist_ok=True)
+    return write_module(root, name, folder=folder)
+
+
+def build(root: Path) -> None:
+    work = root.parent / "work"
+    work.mkdir(exist_ok=True)
+    within(root, work, "dracut", "--force", "--no-hostonly", "--kver", KERNEL, "/tmp/image")
+    (root / IMAGE).unlink(missing_ok=True)
+    shutil.move(str(work / "image"), str(root / IMAGE))
+    os.chmod(root / IMAGE, 0o600)
+
+
+def within(root: Path, work: Path, *argv: str) -> str:
+    return run([sys.executable, "-I", chroot.__file__, root, work, *argv])
+
+
+def drivers(root: Path, tmp_path: Path) -> List[str]:
+    return sorted(parse(within(root, tmp_path, "lsinitrd", f"/{IMAGE}")).drivers)
+
+
+def state(root: Path) -> Dict[str, object]:
+    """What of the system can change here: the rest is thousands of files."""
+    found: Dict[str, object] = {
+        f"{part}/{path}": entry for part in ("boot", "etc/dracut.conf.d", "var/tmp", "tmp")
+        for path, entry in tree(root / part).items()}
+    found["time"] = (root / IMAGE).stat().st_mtime_ns
+    return found
+
+
+def plugin(root: Path, name: str, driver: str) -> Context:
+    """Give a plugin its kernel module, and return its context."""
+    files = [write_kernel_module(root, driver, "extra")]
+    run(["depmod", "-b", root, KERNEL])
+    return context(root, name, files=files)
+
+
+def apply(ctx: Context, held: Dict[str, Tuple[Applied, ...]], *settings: Setting,
+          ) -> Tuple[Applied, ...]:
+    items = engine.wanted(descriptor(*settings), ctx)
+    engine.check(items, ctx, others=held)
+    return engine.apply_all(items, ctx, others=held)
+
+
+@pytest.mark.root
+def test_a_driver_is_in_the_initramfs_until_its_plugin_goes(system: Path, tmp_path: Path) -> None:
+    before = state(system)
+    ctx = plugin(system, "foo", "isv_foo")
+    setting = InitramfsDriver("isv-foo", load=True)
+    items = engine.wanted(descriptor(setting), ctx)
+    assert [item.text for item in items] == [
+        "have driver isv-foo in the initramfs, and loaded by it",
+        f"rebuild the module index of kernel {KERNEL}",
+        f"make the initramfs of kernel {KERNEL} again if it lacks driver isv_foo"]
+    applied = apply(ctx, {}, setting)
+    assert drivers(system, tmp_path) == ["core", "isv_foo", "other"]
+    assert (system / IMAGE).stat().st_mode & 0o777 == 0o600
+    assert set(state(system)) - set(before) == {
+        f"{IMAGE}{KEPT}", "etc/dracut.conf.d/node-plugin-foo=initramfs-driver=isv_foo.conf"}
+    assert engine.verify(applied, ctx) == ()
+    assert not any(change.before and change.before.content for one in applied
+                   for change in one.changes if change.path.startswith("boot"))
+    made = state(system)
+    assert engine.apply_all(items, ctx)[-1].changes == ()
+    assert state(system) == made
+    remove(system, "foo", {"foo": applied})
+    assert state(system) == before
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_what_another_plugin_needs_stays(system: Path, tmp_path: Path, first: str) -> None:
+    before = state(system)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    for name in ("one", "two"):
+        held[name] = apply(plugin(system, name, f"m_{name}"), held,
+                           InitramfsDriver(f"m_{name}", load=False))
+    assert drivers(system, tmp_path) == ["core", "m_one", "m_two", "other"]
+    last = {"one": "two", "two": "one"}[first]
+    (system / MODULES / f"extra/m_{first}.ko").unlink()
+    remove(system, first, held)
+    assert drivers(system, tmp_path) == ["core", f"m_{last}", "other"]
+    assert engine.verify(held[last], context(system, last)) == ()
+    remove(system, last, held)
+    assert state(system) == before
+
+
+@pytest.mark.root
+def test_a_module_of_dracut_that_a_plugin_brings_is_used(system: Path, tmp_path: Path) -> None:
+    before = state(system)
+    write_file(system, "usr/share/isv-foo.conf", "x\n")
+    write_file(system, FOO, SETUP)
+    ctx = context(system, files=[FOO])
+    applied = apply(ctx, {}, DracutModule("isv-foo"))
+    listing = within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
+    assert "isv-foo" in parse(listing).modules and "usr/share/isv-foo.conf" in listing
+    assert engine.verify(applied, ctx) == ()
+    write_file(system, FOO, SETUP.replace("isv-foo.conf", "isv-bar.conf"))
+    write_file(system, "usr/share/isv-bar.conf", "x\n")
+    upgrade = engine.plan_upgrade(
+        applied, engine.wanted(descriptor(DracutModule("isv-foo")), ctx), {}, ctx)
+    applied = engine.apply_upgrade(upgrade, ctx)
+    assert "usr/share/isv-bar.conf" in within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
+    remove(system, "foo", {"foo": applied})
+    assert state(system) == before
+
+
+@pytest.mark.root
+def test_what_is_there_is_not_made_again(system: Path) -> None:
+    made = (system / IMAGE).stat()
+    ctx = context(system)
+    applied = apply(ctx, {}, InitramfsDriver("core", load=False),
+                    InitramfsDriver("builtin-one", load=False))
+    assert (system / IMAGE).stat() == made
+    assert applied[-1].changes == ()
+    assert engine.verify(applied, ctx) == ()
+
+
+@pytest.mark.root
+def test_one_that_somebody_made_since_is_made_again_not_thrown_away(
+        system: Path, tmp_path: Path) -> None:
+    applied = apply(plugin(system, "foo", "isv_foo"), {}, InitramfsDriver("isv_foo", load=False))
+    (system / MODULES / "kernel/other.ko").unlink()
+    run(["depmod", "-b", system, KERNEL])
+    build(system)
+    (system / MODULES / "extra/isv_foo.ko").unlink()
+    remove(system, "foo", {"foo": applied})
+    assert drivers(system, tmp_path) == ["core"]
+    assert not (system / f"{IMAGE}{KEPT}").exists()
+
+
+@pytest.mark.root
+def test_an_initramfs_without_the_driver_is_told(system: Path) -> None:
+    before = (system / IMAGE).read_bytes()
+    ctx = plugin(system, "foo", "isv_foo")
+    applied = apply(ctx, {}, InitramfsDriver("isv_foo", load=False))
+    (system / IMAGE).write_bytes(before)
+    assert engine.verify(applied, ctx) == (
+        f"driver isv_foo is not in the initramfs of kernel {KERNEL}",)
+    (system / IMAGE).unlink()
+    assert engine.verify(applied, ctx) == (f"the initramfs of kernel {KERNEL} is missing",)
+
+
+@pytest.mark.root
+def test_a_dracut_that_fails_or_passes_a_driver_over_is_an_error(system: Path) -> None:
+    before = state(system)
+    ctx = plugin(system, "foo", "isv_foo")
+    program = system / "usr/bin/dracut"
+    program.unlink()
+    for text, error, said in (
+            (f"cp /{IMAGE} /tmp/initramfs.img", Refused, "dracut passed over driver isv_foo"),
+            ("true", Refused, "dracut made no initramfs"),
+            ("echo no room >&2; exit 1", CommandError, "no room")):
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+        with pytest.raises(error, match=said):
+            apply(ctx, {}, InitramfsDriver("isv_foo", load=False))
+        if (system / f"{IMAGE}{KEPT}").exists():
+            os.replace(system / f"{IMAGE}{KEPT}", system / IMAGE)
+    assert (system / IMAGE).stat().st_mtime_ns == before["time"]
+
+
+@pytest.mark.root
+def test_a_program_inside_sees_nothing_of_this_machine_and_leaves_nothing(
+        system: Path, tmp_path: Path) -> None:
+    before = tree(system / "dev"), tree(system / "tmp")
+    mounts = Path("/proc/self/mounts").read_text()
+    said = within(system, tmp_path, "ls", "/dev", "/tmp", "/proc/self/fd")
+    assert "null" in said and "sda" not in said and "system" in said
+    assert within(system, tmp_path, "sh", "-c", "cat < /dev/null; echo $PATH $HOME")
+    assert (tree(system / "dev"), tree(system / "tmp")) == before
+    assert Path("/proc/self/mounts").read_text() == mounts
+    with pytest.raises(CommandError, match="nothing: .*No such file"):
+        within(system, tmp_path, "nothing")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A root that only looks as if it had dracut."""
+    made = make_root(tmp_path / "root")
+    write_file(made, "usr/bin/dracut", "#!/bin/sh\n")
+    return made
+
+
+def test_the_roots_own_dracut_is_run_in_it(root: Path) -> None:
+    write_file(root, IMAGE, "old")
+    runner = Listing(root)
+    ctx = context(root, files=[write_module(root, "isv_foo", folder="extra")], runner=runner)
+    run(["depmod", "-b", root, KERNEL])
+    items = engine.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)
+    engine.check([item for item in items if item.kind != "module-index"], ctx, others={})
+    engine.apply_all([item for item in items if item.kind != "module-index"], ctx)
+    start = (sys.executable, "-I", chroot.__file__, str(root))
+    assert [argv[:4] for argv in runner.argvs] == [start] * 4
+    assert [argv[5:] for argv in runner.argvs] == [
+        ("lsinitrd", f"/{IMAGE}"), ("lsinitrd", f"/{IMAGE}"),
+        ("dracut", "--force", "--reproducible", "--no-hostonly", "--kver", KERNEL,
+         "/tmp/initramfs.img"),
+        ("lsinitrd", f"/{IMAGE}")]
+    assert (root / IMAGE).read_text() == "new"
+    assert (root / f"{IMAGE}{KEPT}").read_text() == "old"
+
+
+def test_on_the_running_system_its_own_configuration_says_for_which_machine(root: Path) -> None:
+    write_file(root, IMAGE, "old")
+    runner = Listing(root)
+    write_module(root, "isv_foo", folder="extra")
+    run(["depmod", "-b", root, KERNEL])
+    ctx = dataclasses.replace(context(root, runner=runner), live=True)
+    (item,) = engine.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)[1:]
+    engine.apply_all([item], ctx)
+    assert not any("--no-hostonly" in argv for argv in runner.argvs)
+    assert (root / IMAGE).read_text() == "new"
+
+
+class Listing(Recorder):
+    """Plays lsinitrd and dracut."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self.root = root
+
+    def __call__(self, argv: Sequence[object], **_: object) -> str:
+        words = tuple(map(str, argv))
+        self.argvs.append(words)
+        if words[5] == "dracut":
+            Path(words[4], "initramfs.img").write_text("new")
+            return ""
+        there = (self.root / IMAGE).read_text() == "new"
+        return f"-rw 1 0 0 1 usr/lib/modules/{KERNEL}/isv-foo.ko.xz\n" if there else ""
+
+
+def test_a_root_without_dracut_is_refused(root: Path) -> None:
+    (root / "usr/bin/dracut").unlink()
+    for setting in (InitramfsDriver("core", load=False), DracutModule("base")):
+        with pytest.raises(Refused, match="the root has no dracut"):
+            ctx = context(root)
+            engine.check(engine.wanted(descriptor(setting), ctx), ctx, others={})
+
+
+def test_a_name_that_nobody_knows_is_refused(root: Path) -> None:
+    ctx = context(root)
+    for setting, what in ((InitramfsDriver("nope", load=False), "kernel module"),
+                          (DracutModule("nope"), "module of dracut")):
+        with pytest.raises(Refused, match=f"have a {what} of that name"):
+            engine.check(engine.wanted(descriptor(setting), ctx), ctx, others={})
+    engine.check(engine.wanted(descriptor(InitramfsDriver("core", load=False)), ctx), ctx,
+                 others={})
+
+
+def test_a_root_without_an_initramfs_has_the_need_for_the_next_one(root: Path) -> None:
+    before = tree(root)
+    ctx = context(root, runner=Recorder())
+    (item,) = engine.wanted(descriptor(InitramfsDriver("core", load=False)), ctx)
+    assert item.notes == ("no kernel of the root has an initramfs: driver core will be in those"
+                          " that are made from now on",)
+    (applied,) = engine.apply_all([item], ctx)
+    assert (applied.kind, applied.key, applied.value) == ("initramfs-driver", "core", "yes")
+    remove(root, "foo", {"foo": (applied,)})
+    assert differences(before, tree(root)) == []
+
+
+def test_a_kernel_without_the_module_is_told(root: Path) -> None:
+    other = "6.1.0-1.el9.x86_64"
+    write_file(root, f"usr/lib/modules/{other}/modules.dep", "")
+    write_file(root, f"usr/lib/modules/{other}/initramfs.img", "")
+    (item, made) = engine.wanted(descriptor(InitramfsDriver("core", load=False)), context(root))
+    assert item.notes == (f"kernel {other} has no module core",)
+    assert made.key == other
+
+
+def test_each_place_of_an_initramfs_is_found(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("x")
+    assert images(root) == {}
+    places = [IMAGE, f"boot/{'0' * 32}/{KERNEL}/initrd", f"{MODULES}/initramfs.img"]
+    for place in places:
+        write_file(root, place, "")
+    write_file(root, "boot/initramfs-1.img", "")
+    (root / "usr/lib/modules/-x").mkdir()
+    write_file(root, "boot/initramfs--x.img", "")
+    (root / f"{MODULES}/initrd").symlink_to(tmp_path / "out")
+    assert images(root) == {KERNEL: tuple(places)}
+
+
+def test_a_link_does_not_lead_out_of_the_root(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / f"initramfs-{KERNEL}.img").write_text("x")
+    (root / "boot").symlink_to(outside)
+    (root / "etc/dracut.conf.d").symlink_to(outside)
+    assert images(root) == {}
+    ctx = context(root)
+    apply(ctx, {}, InitramfsDriver("core", load=False))
+    assert [path.name for path in outside.iterdir()] == [f"initramfs-{KERNEL}.img"]
+
+
+@pytest.mark.parametrize("settings", [
+    ['<initramfs-driver name="a-b"/>', '<initramfs-driver name="a_b" load="yes"/>'],
+    ['<dracut-module name="a"/>', '<dracut-module name="a"/>'],
+    ['<initramfs-driver name="a b"/>'], ['<initramfs-driver name="a.ko"/>'],
+    ['<dracut-module name="../x"/>'], ['<dracut-module name="-x"/>'],
+    ['<initramfs-driver name="a" load="maybe"/>'], ['<initramfs-driver/>']])
+def test_a_bad_descriptor_is_refused(settings: List[str]) -> None:
+    with pytest.raises(DescriptorError):
+        parse_descriptor(descriptor_xml("x", settings=settings).encode(), origin="x")

@@ -1,0 +1,139 @@
+"""The initramfs of a whole system, with the real dnf and dracut: once for all plugins."""
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List
+
+import pytest
+
+from ovirt_node_plugin.settings.boot.initramfs_images import KEPT
+from ovirt_node_plugin.system.run import run
+from tests.root.settings.boot.test_initramfs import CONFIGURATION, IMAGE, build, drivers
+from tests.support import Fixtures
+from tests.support.adhoc import RpmRepo, descriptor_xml, quick_rpm, write_bundle
+from tests.support.driver import Dnf, environment
+from tests.support.kmod import module_bytes
+from tests.support.settings_root import KERNEL, MODULES, tree
+from tests.support.system import system_root
+
+pytestmark = pytest.mark.root
+
+LOG = "var/log/dracut-runs"
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Path]:
+    """A system with a kernel and an initramfs, whose dracut notes each of its runs."""
+    with system_root(tmp_path / "system") as root:
+        core = quick_rpm("core", "1.0", files={"/usr/share/core": "core"})
+        run(["rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--nosignature", "--noplugins",
+             "-i", core])
+        (root / MODULES / "kernel").mkdir(parents=True)
+        for name in ("core", "other"):
+            (root / MODULES / f"kernel/{name}.ko").write_bytes(module_bytes(name, kernel=KERNEL))
+        for name in ("order", "builtin", "builtin.modinfo"):
+            (root / MODULES / f"modules.{name}").write_text("")
+        run(["depmod", "-b", root, KERNEL])
+        (root / "etc/dracut.conf.d").mkdir(exist_ok=True)
+        (root / "etc/dracut.conf.d/image.conf").write_text(CONFIGURATION)
+        build(root)
+        os.rename(root / "usr/bin/dracut", root / "usr/bin/dracut.real")
+        play(root, f"echo run >> /{LOG}; exec dracut.real \"$@\"")
+        yield root
+
+
+def play(root: Path, text: str) -> None:
+    (root / "usr/bin/dracut").write_text(f"#!/bin/sh\n{text}\n")
+    (root / "usr/bin/dracut").chmod(0o755)
+
+
+def runs(root: Path) -> int:
+    log = root / LOG
+    count = len(log.read_text().split()) if log.exists() else 0
+    log.unlink(missing_ok=True)
+    return count
+
+
+def state(root: Path) -> Dict[str, object]:
+    found: Dict[str, object] = {}
+    for part in ("boot", "etc", "usr/lib/modules", "opt", "tmp", "var/tmp", "var/lib"):
+        found.update((f"{part}/{path}", entry) for path, entry in tree(root / part).items()
+                     if not f"{part}/{path}".startswith(("var/lib/rpm", "var/lib/dnf",
+                                                         "etc/dnf/modules.d")))
+    found["time"] = (root / IMAGE).stat().st_mtime_ns
+    return found
+
+
+@pytest.fixture
+def bundles(tmp_path: Path, built: Fixtures) -> List[Path]:
+    found = []
+    for name in ("one", "two"):
+        repo = RpmRepo(tmp_path / f"{name}-repo", name, key=built.key)
+        repo.add(name, "1.0", files={f"/opt/{name}": ""})
+        found.append(write_bundle(tmp_path / name, descriptor_xml(name, repos=[name], settings=[
+            f'<initramfs-driver name="{"core" if name == "one" else "other"}"/>',
+            '<dracut-module name="base"/>' if name == "one" else
+            '<dracut-module name="rescue"/>']), repo=repo, key=built.key))
+    return found
+
+
+def test_it_is_made_once_for_all_plugins_of_a_run(
+        system: Path, bundles: List[Path], dnf: Dnf, tmp_path: Path) -> None:
+    before = state(system)
+    installed = dnf.plugin(system, "install", *bundles, "-y", "--trust-keys")
+    assert installed.status == 0, installed.text
+    assert (f"make the initramfs of kernel {KERNEL} again if it lacks driver other, dracut"
+            " module rescue") in installed.text
+    assert runs(system) == 1
+    assert dnf.plugin(system, "verify").out.splitlines() == ["one 1.0: ok", "two 1.0: ok"]
+    assert drivers(system, tmp_path) == ["core", "other"]
+    assert dnf.plugin(system, "remove", "one", "-y").status == 0
+    assert runs(system) == 1
+    assert dnf.plugin(system, "verify").out.splitlines() == ["two 1.0: ok"]
+    removed = dnf.plugin(system, "remove", "two", "-y")
+    assert removed.status == 0 and runs(system) == 0
+    after = state(system)
+    assert sorted(path for path in {*before, *after} if before.get(path) != after.get(path)) == []
+
+
+def test_a_failure_leaves_the_one_from_before(
+        system: Path, bundles: List[Path], dnf: Dnf) -> None:
+    play(system, f"cp /{IMAGE} /tmp/initramfs.img")
+    before = state(system)
+    failed = dnf.plugin(system, "install", *bundles, "-y", "--trust-keys")
+    assert "dracut passed over dracut module base" in failed.text
+    assert "rolled back" in failed.text
+    assert state(system) == before
+    assert not (system / f"{IMAGE}{KEPT}").exists()
+
+
+def test_what_a_killed_run_left_is_undone_by_the_next_command(
+        system: Path, bundles: List[Path], dnf: Dnf, tmp_path: Path) -> None:
+    play(system, "touch /var/log/begun; sleep 60; exit 1")
+    before = state(system)
+    begun = system / "var/log/begun"
+    killed = subprocess.Popen(
+        dnf.argv(system, "node-plugin", "install", bundles[0], "-y", "--trust-keys"),
+        env={**environment(), "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not begun.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    killed.kill()
+    killed.wait()
+    assert begun.exists() and state(system) != before
+    verified = dnf.plugin(system, "verify")
+    assert "An interrupted install of one was undone" in verified.text
+    assert state(system) == before
+
+
+def test_a_root_without_dracut_is_refused_before_anything_is_written(
+        system: Path, bundles: List[Path], dnf: Dnf) -> None:
+    (system / "usr/bin/dracut").unlink()
+    before = state(system)
+    refused = dnf.plugin(system, "install", bundles[0], "-y", "--trust-keys")
+    assert refused.status == 6 and "the root has no dracut" in refused.text
+    assert state(system) == before

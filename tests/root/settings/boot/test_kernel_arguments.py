@@ -1,0 +1,297 @@
+"""Kernel arguments in boot configurations: put in, shared, and taken out exactly."""
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.plugin.settings import KernelArgument
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
+from ovirt_node_plugin.undo.changes import Applied
+from tests.support.settings_root import (
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    paths,
+    remove,
+    tree,
+    write_file,
+)
+
+CMDLINE = "etc/kernel/cmdline"
+ENTRY = "boot/loader/entries/0123-5.14.0.conf"
+RESCUE = "boot/loader/entries/0123-0-rescue.conf"
+ENTRY_TEXT = """title oVirt Node 4.5.5
+version 5.14.0-427.el9.x86_64
+linux /vmlinuz-5.14.0
+options root=/dev/mapper/onn-root ro quiet crashkernel=1G intel_iommu=off $tuned_params
+grub_class kernel
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    made = make_root(tmp_path / "root")
+    write_file(made, CMDLINE, "root=/dev/mapper/onn-root ro quiet console=tty0\n")
+    write_file(made, ENTRY, ENTRY_TEXT)
+    write_file(made, RESCUE, "title rescue\noptions\n")
+    return made
+
+
+def argument(name: str, value: str = "", *, present: bool = True,
+             repeat: bool = False) -> KernelArgument:
+    return KernelArgument(name, value, present, repeat)
+
+
+def install(root: Path, plugin: str, held: Dict[str, Tuple[Applied, ...]],
+            *arguments: KernelArgument) -> None:
+    """Check and apply a plugin's arguments beside those of others, and note them."""
+    ctx = context(root, plugin)
+    items = engine.wanted(descriptor(*arguments), ctx)
+    engine.check(items, ctx, others=held)
+    held[plugin] = engine.apply_all(items, ctx, others=held)
+
+
+def options(root: Path, entry: str = ENTRY) -> str:
+    return next(line for line in (root / entry).read_text().splitlines()
+                if line.startswith("options"))
+
+
+def test_arguments_are_set_replaced_added_and_removed_everywhere(root: Path) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("intel_iommu", "on"), argument("nosmt"),
+            argument("console", "ttyS1", repeat=True), argument("quiet", present=False))
+    assert (root / CMDLINE).read_text() == (
+        "root=/dev/mapper/onn-root ro console=tty0 intel_iommu=on nosmt console=ttyS1\n")
+    assert options(root) == ("options root=/dev/mapper/onn-root ro crashkernel=1G"
+                             " intel_iommu=on $tuned_params nosmt console=ttyS1")
+    assert options(root, RESCUE) == "options intel_iommu=on nosmt console=ttyS1"
+    assert (root / ENTRY).read_text().startswith("title oVirt Node 4.5.5\nversion ")
+    assert engine.verify(held["one"], context(root, "one")) == ()
+    assert [(one.key, one.value, one.before) for one in held["one"]] == [
+        ("intel_iommu", "intel_iommu=on", "absent"), ("nosmt", "nosmt", "absent"),
+        ("console=ttyS1", "+console=ttyS1", "absent"), ("quiet", "-quiet", "absent"),
+        ("boot", "intel_iommu=on nosmt +console=ttyS1 -quiet", "present")]
+    remove(root, "one", held)
+    assert differences(before, tree(root)) == []
+
+
+def test_the_plan_says_what_is_written_and_where(root: Path) -> None:
+    items = engine.wanted(descriptor(
+        argument("intel_iommu", "on"), argument("quiet", present=False),
+        argument("console", "ttyS1", repeat=True)), context(root))
+    assert [item.text for item in items] == [
+        "set kernel argument intel_iommu=on", "remove kernel argument quiet",
+        "add kernel argument console=ttyS1",
+        f"write the kernel arguments to /{CMDLINE}, /{RESCUE}, /{ENTRY}"]
+
+
+def test_a_root_without_a_boot_configuration_has_them_in_the_record(tmp_path: Path) -> None:
+    root = make_root(tmp_path / "bare")
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("intel_iommu", "on"))
+    assert differences(before, tree(root)) == []
+    assert [(one.kind, one.value) for one in held["one"]] == [
+        ("kernel-argument", "intel_iommu=on"), ("command-line", "intel_iommu=on")]
+    items = engine.wanted(descriptor(argument("a")), context(root))
+    assert items[-1].text == (
+        "write the kernel arguments to the record only: no boot configuration in the root")
+    assert engine.verify(held["one"], context(root, "one")) == ()
+    remove(root, "one", held)
+    assert differences(before, tree(root)) == []
+
+
+def test_no_program_is_started(root: Path) -> None:
+    runner = Recorder()
+    ctx = context(root, runner=runner)
+    items = engine.wanted(descriptor(argument("a", "b")), ctx)
+    engine.check(items, ctx, others={})
+    engine.apply_all(items, ctx)
+    assert runner.argvs == []
+
+
+def test_applying_twice_changes_nothing(root: Path) -> None:
+    ctx = context(root)
+    items = engine.wanted(descriptor(argument("a", "b"), argument("ro"),
+                                     argument("quiet", present=False)), ctx)
+    engine.apply_all(items, ctx)
+    once = tree(root)
+    assert paths(engine.apply_all(items, ctx)) == []
+    assert differences(once, tree(root)) == []
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_an_argument_that_two_plugins_want_stays_for_the_one_that_stays(
+        root: Path, first: str) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("intel_iommu", "on"), argument("a"))
+    install(root, "two", held, argument("intel_iommu", "on"), argument("b"))
+    assert options(root).count("intel_iommu=on") == 1
+    last = "two" if first == "one" else "one"
+    remove(root, first, held)
+    assert "intel_iommu=on" in options(root)
+    assert (" a" in options(root), " b" in options(root)) == (last == "one", last == "two")
+    assert engine.verify(held[last], context(root, last)) == ()
+    remove(root, last, held)
+    assert differences(before, tree(root)) == []
+
+
+def test_what_an_administrator_wrote_since_stays(root: Path) -> None:
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("intel_iommu", "on"), argument("quiet", present=False))
+    text = (root / ENTRY).read_text().replace("oVirt Node", "My Node")
+    (root / ENTRY).write_text(text.replace("crashkernel=1G", "crashkernel=2G mitigations=off"))
+    remove(root, "one", held)
+    assert (root / ENTRY).read_text() == ENTRY_TEXT.replace("oVirt Node", "My Node").replace(
+        "crashkernel=1G", "crashkernel=2G mitigations=off")
+
+
+def test_a_value_that_an_administrator_changed_is_told_and_left(root: Path) -> None:
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("intel_iommu", "on"))
+    (root / ENTRY).write_text(ENTRY_TEXT.replace("iommu=off", "iommu=sm_on"))
+    assert engine.verify(held["one"], context(root, "one")) == (
+        f"kernel argument intel_iommu=on is not as wanted in /{ENTRY}",)
+    remove(root, "one", held)
+    assert "intel_iommu=sm_on" in options(root)
+
+
+def test_the_entry_of_a_kernel_that_came_later_loses_the_argument_too(root: Path) -> None:
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("a", "1"))
+    install(root, "two", held, argument("b", "2"))
+    new = "boot/loader/entries/0123-6.0.conf"
+    write_file(root, new, f"title new\noptions {(root / CMDLINE).read_text()}")
+    remove(root, "one", held)
+    assert options(root, new).endswith("console=tty0 b=2")
+    remove(root, "two", held)
+    assert options(root, new).endswith("console=tty0")
+
+
+def test_an_upgrade_takes_out_what_the_new_version_does_not_want(root: Path) -> None:
+    before, ctx = tree(root), context(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "other", held, argument("z"))
+    old = engine.apply_all(engine.wanted(descriptor(argument("a", "1"), argument("b")), ctx), ctx)
+    new = engine.wanted(descriptor(argument("a", "2"), argument("c")), ctx)
+    plan = engine.plan_upgrade(old, new, held, ctx)
+    revert = engine.plan_revert(plan.gone, {**held, "foo": plan.kept}, root)
+    engine.do_revert(revert, ctx)
+    held.update(revert.handed)
+    held.update(engine.finish_revert(revert, held, ctx).handed)
+    held["foo"] = engine.apply_upgrade(plan, ctx, kept=held.pop("foo", None))
+    assert options(root).endswith("$tuned_params z a=2 c")
+    assert engine.verify(held["foo"], ctx) == ()
+    remove(root, "other", held)
+    assert options(root).endswith("$tuned_params a=2 c")
+    remove(root, "foo", held)
+    assert differences(before, tree(root)) == []
+
+
+def test_two_plugins_removed_at_once_leave_nothing(root: Path) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("a"), argument("quiet", present=False))
+    install(root, "two", held, argument("b"))
+    install(root, "three", held, argument("c"))
+    mine = [*held.pop("one"), *held.pop("two")]
+    plan = engine.plan_revert(mine, held, root)
+    engine.do_revert(plan, context(root))
+    held.update(plan.handed)
+    held.update(engine.finish_revert(plan, held, context(root)).handed)
+    assert options(root).endswith("quiet crashkernel=1G intel_iommu=off $tuned_params c")
+    remove(root, "three", held)
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize(("mine", "theirs", "clash"), [
+    (argument("a", "1"), argument("a", "2"), True),
+    (argument("a-b", "1"), argument("a_b", "2"), True),
+    (argument("a", "1"), argument("a", "1"), False),
+    (argument("a", "1"), argument("b", "1"), False),
+    (argument("a", "1"), argument("a"), True),
+    (argument("a", "1"), argument("a", present=False), True),
+    (argument("a", "1"), argument("a", "1", present=False), True),
+    (argument("a", "1"), argument("a", "2", present=False), False),
+    (argument("a", "1"), argument("a", "2", repeat=True), True),
+    (argument("a", "1", repeat=True), argument("a", "2", repeat=True), False),
+    (argument("a", "1", repeat=True), argument("a", present=False), True),
+    (argument("a", present=False), argument("a", "1", present=False), False),
+])
+def test_contradictions_of_two_plugins_are_refused_and_both_named(
+        root: Path, mine: KernelArgument, theirs: KernelArgument, clash: bool) -> None:
+    for one, other in ((mine, theirs), (theirs, mine)):
+        others = {"acme": engine.planned(engine.wanted(descriptor(other), context(root)))}
+        items = engine.wanted(descriptor(one), context(root))
+        if not clash:
+            engine.check(items, context(root), others=others)
+            continue
+        with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
+            engine.check(items, context(root), others=others)
+
+
+def test_links_and_other_files_are_not_written_to(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("options a\n")
+    (root / "boot/loader/entries/evil.conf").symlink_to(outside)
+    (root / CMDLINE).unlink()
+    (root / CMDLINE).symlink_to(outside)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", held, argument("b"))
+    assert outside.read_text() == "options a\n"
+
+
+@pytest.mark.parametrize(("text", "code", "after"), [
+    ("a b", "c", "a b c"), ("a b\n", "c", "a b c\n"), ("", "c", "c"), ("\n", "c", "c\n"),
+    ("a  b", "b", "a  b"), ("a b=1 c b=2", "b=3", "a b=3 c"), ("a-x=1", "a_x=1", "a_x=1"),
+    ('a="x b=1" c', "b=2", 'a="x b=1" c b=2'), ("a b", "-b", "a"), ("b a", "-b", "a"),
+    ("a b=1 b=2", "-b=1", "a b=2"), ("a=1", "+a=2", "a=1 a=2"), ("a=1 a=2", "+a=2", "a=1 a=2"),
+    ("b", "-b", ""), ("ab abc=1", "-a", "ab abc=1"),
+])
+def test_one_argument_is_put_into_a_line(text: str, code: str, after: str) -> None:
+    assert edited(text, [decode(code)], entry=False) == after
+    assert edited(after, [decode(code)], entry=False) == after
+    assert restored(after, text, [decode(code)], [], entry=False) == text
+
+
+@pytest.mark.parametrize("text", ["title x\n", "title x", "", "options\n", "options a\noptions b\n",
+                                  "options\ta  b \n", "title options\n  options a\n"])
+def test_entries_of_any_form_come_back_as_they_were(text: str) -> None:
+    codes = [decode(code) for code in ("x=1", "-a", "+b=2")]
+    after = edited(text, codes, entry=True)
+    assert "x=1" in after and edited(after, codes, entry=True) == after
+    back = restored(after, text, codes, [], entry=True)
+    assert back in (text, text + "\n")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_arguments_of_any_plugins_come_and_go_in_any_order(seed: int) -> None:
+    chance = random.Random(seed)
+    base = " ".join(chance.choice(["a", "a=1", "b=1", "b=2", "c", "d=x", "e_f=1"])
+                    for _ in range(chance.randrange(8)))
+    # at most one wish for each name, as the check of clashes sees to
+    wishes = {"a": ["a=2", "-a", "+a=3"], "b": ["b=1", "b=3", "-b=2"], "c": ["c", "-c"],
+              "e-f": ["e-f=2"], "g": ["g", "+g=1"]}
+    pool = [chance.choice(codes) for codes in wishes.values()]
+    text = base
+    on: List[str] = []
+    for _ in range(20):
+        code = chance.choice(pool)
+        if code in on:
+            on.remove(code)
+            text = restored(text, base, [decode(code)], [decode(one) for one in on], entry=False)
+        else:
+            on.append(code)
+            text = edited(text, [decode(code)], entry=False)
+        assert edited(text, [decode(one) for one in on], entry=False) == text
+    text = restored(text, base, [decode(one) for one in on], [], entry=False)
+    assert text == base

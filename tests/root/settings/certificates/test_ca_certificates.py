@@ -1,0 +1,194 @@
+"""Certificates, taken into a trust store by the real p11-kit in a chroot."""
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Dict, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError, Drifted, Refused
+from ovirt_node_plugin.plugin.settings import CaCertificate
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.certificates import pem
+from ovirt_node_plugin.settings.kit.model import Context
+from ovirt_node_plugin.undo.changes import Applied
+from tests.support.settings_root import (
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    paths,
+    remove,
+    tree,
+    write_file,
+)
+from tests.support.trust_root import ACME, ANCHORS, BUNDLE, LEAF, OTHER, add_trust
+
+pytestmark = pytest.mark.root
+
+SOURCE = "/opt/acme/ca.pem"
+CERTIFICATE = descriptor(CaCertificate(SOURCE, "acme.pem"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    made = add_trust(make_root(tmp_path / "root"))
+    write_file(made, SOURCE, ACME)
+    return made
+
+
+@pytest.fixture
+def ctx(root: Path) -> Context:
+    return context(root, files=[SOURCE])
+
+
+def test_a_certificate_is_in_the_trust_store_until_its_plugin_goes(
+        root: Path, ctx: Context) -> None:
+    before = tree(root)
+    items = engine.wanted(CERTIFICATE, ctx)
+    assert [item.text for item in items] == [
+        "trust the certificates of /opt/acme/ca.pem as acme.pem",
+        "make the trust store again, with acme.pem"]
+    engine.check(items, ctx, others={})
+    assert differences(before, tree(root)) == []
+    applied = engine.apply_all(items, ctx)
+    bundle = (root / BUNDLE).read_text()
+    assert "# Test authority acme" in bundle and "# Test authority other" in bundle
+    assert BUNDLE in paths(applied) and f"{ANCHORS}/acme.pem" in paths(applied)
+    assert engine.verify(applied, ctx) == ()
+    plan = engine.plan_revert(applied, {}, root)
+    engine.do_revert(plan, ctx)
+    engine.finish_revert(plan, {}, ctx)
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_the_store_is_made_again_while_another_plugins_certificate_stays(
+        root: Path, first: str) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    files = {"one": write_file(root, "opt/one.pem", ACME),
+             "two": write_file(root, "opt/two.pem", OTHER)}
+    (root / ANCHORS / "site.pem").unlink()
+    shutil.rmtree(root / "etc/pki/ca-trust/extracted/java")
+    (root / "etc/pki/ca-trust/extracted/java").mkdir()
+    for name, source in files.items():
+        ctx = context(root, name, files=[source])
+        asked = engine.wanted(descriptor(CaCertificate(source, f"{name}.pem")), ctx)
+        engine.check(asked, ctx, others=held)
+        held[name] = engine.apply_all(asked, ctx, others=held)
+    last = "two" if first == "one" else "one"
+    remove(root, first, held)
+    bundle = (root / BUNDLE).read_text()
+    assert ("acme" in bundle, "other" in bundle) == (last == "one", last == "two")
+    assert engine.verify(held[last], context(root, last)) == ()
+    remove(root, last, held)
+    assert set(differences(before, tree(root))) == {
+        f"{ANCHORS}/site.pem", "etc/pki/ca-trust/extracted/java/cacerts",
+        "opt/one.pem", "opt/two.pem"}
+    assert (root / BUNDLE).read_text().count("BEGIN") == 1
+
+
+def test_a_store_that_was_made_again_by_hand_is_no_drift(root: Path, ctx: Context) -> None:
+    applied = engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+    (root / ANCHORS / "mine.pem").write_text(LEAF)
+    (root / BUNDLE).write_text((root / BUNDLE).read_text() + "# touched\n")
+    remove(root, "foo", {"foo": applied})
+    assert "acme" not in (root / BUNDLE).read_text()
+    assert (root / ANCHORS / "mine.pem").exists()
+
+
+def test_applying_twice_changes_nothing_but_dates(root: Path, ctx: Context) -> None:
+    items = engine.wanted(CERTIFICATE, ctx)
+    engine.apply_all(items, ctx)
+    again = engine.apply_all(items, ctx)
+    assert set(paths(again)) <= {"etc/pki/ca-trust/extracted/java/cacerts"}
+
+
+def test_the_roots_own_program_is_run_in_the_root(root: Path) -> None:
+    runner = Recorder()
+    (root / BUNDLE).write_text(OTHER + ACME)
+    ctx = context(root, files=[SOURCE], runner=runner)
+    items = engine.wanted(CERTIFICATE, ctx)
+    engine.check(items, ctx, others={})
+    engine.apply_all(items, ctx)
+    assert runner.argvs == [("chroot", "--version"),
+                            ("chroot", str(root), "update-ca-trust", "extract")]
+
+
+def test_a_root_without_update_ca_trust_is_refused(root: Path, ctx: Context) -> None:
+    (root / "usr/bin/update-ca-trust").unlink()
+    with pytest.raises(Refused, match="the root has no update-ca-trust"):
+        engine.check(engine.wanted(CERTIFICATE, ctx), ctx, others={})
+
+
+def test_a_certificate_that_is_no_authoritys_is_refused_and_named(
+        root: Path, ctx: Context) -> None:
+    write_file(root, SOURCE, LEAF)
+    with pytest.raises(Refused, match=r"passed over acme\.pem"):
+        engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+
+
+def test_a_store_without_the_certificate_is_told(root: Path, ctx: Context) -> None:
+    applied = engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+    (root / BUNDLE).write_text(OTHER)
+    assert engine.verify(applied, ctx) == ("acme.pem is not in the trust store",)
+
+
+def test_an_update_ca_trust_that_fails_is_an_error(root: Path, ctx: Context) -> None:
+    (root / "usr/bin/update-ca-trust").write_text("#!/bin/sh\necho no room >&2; exit 1\n")
+    with pytest.raises(CommandError, match="no room"):
+        engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+
+
+def test_an_edited_anchor_is_not_thrown_away(root: Path, ctx: Context) -> None:
+    applied = engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+    (root / ANCHORS / "acme.pem").write_text(OTHER)
+    with pytest.raises(Drifted, match=r"anchors/acme\.pem"):
+        engine.plan_revert(applied, {}, root)
+
+
+def test_two_plugins_with_one_name_are_refused_and_both_named(ctx: Context) -> None:
+    others = {"acme": [Applied("ca-certificate", "acme.pem", "/x", "absent", ())]}
+    with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
+        engine.check(engine.wanted(CERTIFICATE, ctx), ctx, others=others)
+
+
+def test_an_upgrade_with_a_new_certificate_renews_the_store(root: Path, ctx: Context) -> None:
+    (root / ANCHORS / "site.pem").unlink()
+    items = engine.wanted(CERTIFICATE, ctx)
+    old = engine.apply_all(items, ctx)
+    write_file(root, SOURCE, OTHER)
+    upgrade = engine.plan_upgrade(old, items, {}, ctx)
+    now = engine.apply_upgrade(upgrade, ctx)
+    assert "Test authority other" in (root / BUNDLE).read_text()
+    assert "Test authority acme" not in (root / BUNDLE).read_text()
+    assert engine.verify(now, ctx) == ()
+
+
+@pytest.mark.parametrize(("data", "problem"), [
+    (ACME + OTHER, ""),
+    ("# a comment\n" + ACME, ""),
+    ("", "no whole block"),
+    ("not PEM", "no whole block"),
+    (ACME[:200], "no whole block"),
+    (ACME + ACME[:200], "no whole block"),
+    (ACME.replace("CERTIFICATE", "PRIVATE KEY"), "holds a PRIVATE KEY"),
+    (ACME + "-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n",
+     "holds a PRIVATE KEY"),
+    (ACME.replace("MIIB", "MIIC"), "no certificate"),
+    (ACME.replace("MIIB", "!!!!"), "no certificate"),
+    ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "no certificate"),
+])
+def test_only_certificates_in_pem_are_taken(data: str, problem: str) -> None:
+    found = pem.problem(data.encode())
+    assert problem in found and bool(problem) == bool(found)
+
+
+def test_a_private_key_is_not_copied(root: Path, ctx: Context) -> None:
+    write_file(root, SOURCE, ACME.replace("CERTIFICATE", "PRIVATE KEY"))
+    with pytest.raises(Refused, match="PRIVATE KEY, not only certificates"):
+        engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+    assert not (root / ANCHORS / "acme.pem").exists()

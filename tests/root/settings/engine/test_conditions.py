@@ -1,0 +1,95 @@
+"""Settings under a condition: wanted where it is met, and told where it is not."""
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Dict, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.plugin.descriptor import When
+from ovirt_node_plugin.plugin.settings import Service
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.kit.model import Context, Facts
+from tests.support.settings_root import context, descriptor
+
+INSTALLED: Dict[str, Sequence[str]] = {
+    "libvirt": ["9.0.0-1.el9"], "kernel": ["5.14.0-1", "5.14.0-9"]}
+NODE = Facts("node", "4.5.5", "x86_64", lambda name: INSTALLED.get(name, ()))
+HOST = dataclasses.replace(NODE, kind="host", version="9.4")
+ANY = When("", (), "", "", "", "", "", (Service("a.service", "enabled"),))
+
+
+def asked(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """Return the keys that are wanted, and the lines for those that are left out."""
+    ctx = dataclasses.replace(context(Path("/nowhere")), facts=facts)
+    whole = descriptor(*items)  # type: ignore[arg-type]
+    return tuple(one.key for one in engine.wanted(whole, ctx)), engine.left_out(whole, ctx)
+
+
+@pytest.mark.parametrize(("condition", "node", "host"), [
+    ({"target": "node"}, "", "on a node"),
+    ({"target": "host"}, "on a host", ""),
+    ({"archs": ("x86_64", "aarch64")}, "", ""),
+    ({"archs": ("aarch64", "s390x")}, "on aarch64 or s390x", "on aarch64 or s390x"),
+    ({"node_min": "4.5.5"}, "", "on oVirt Node >= 4.5.5"),
+    ({"node_min": "4.5.6"}, "on oVirt Node >= 4.5.6", "on oVirt Node >= 4.5.6"),
+    ({"node_max": "4.5"}, "on oVirt Node <= 4.5", "on oVirt Node <= 4.5"),
+    ({"node_min": "4.4", "node_max": "4.6"}, "", "on oVirt Node >= 4.4 and <= 4.6"),
+    ({"package": "libvirt"}, "", ""),
+    ({"package": "nope"}, "with nope", "with nope"),
+    ({"package": "libvirt", "package_min": "9"}, "", ""),
+    ({"package": "libvirt", "package_min": "10"}, "with libvirt >= 10", "with libvirt >= 10"),
+    ({"package": "libvirt", "package_max": "8"}, "with libvirt <= 8", "with libvirt <= 8"),
+    ({"package": "kernel", "package_min": "5.14.0-5"}, "", ""),
+    ({"target": "host", "archs": ("s390x",)}, "on a host and on s390x", "on s390x"),
+])
+def test_a_condition_is_met_or_told(
+        condition: Dict[str, object], node: str, host: str) -> None:
+    when = dataclasses.replace(ANY, **condition)  # type: ignore[arg-type]
+    for facts, reason in ((NODE, node), (HOST, host)):
+        expected = (((), (f"left out: enable service a.service (only {reason})",)) if reason
+                    else (("a.service",), ()))
+        assert asked(facts, when) == expected
+
+
+def test_what_is_not_known_meets_no_condition() -> None:
+    for condition in ({"target": "node"}, {"archs": ("x86_64",)}, {"node_min": "1"},
+                      {"package": "bash"}):
+        when = dataclasses.replace(ANY, **condition)
+        assert asked(Facts(), when)[0] == ()
+
+
+def test_settings_keep_the_order_of_the_document() -> None:
+    first, last = Service("z.service", "enabled"), Service("b.service", "enabled")
+    keys, left = asked(NODE, first, dataclasses.replace(ANY, target="node"), last)
+    assert (keys, left) == (("z.service", "a.service", "b.service"), ())
+
+
+def test_one_thing_may_be_asked_for_under_conditions_that_exclude_one_another() -> None:
+    node = dataclasses.replace(ANY, target="node", settings=(Service("a.service", "masked"),))
+    host = dataclasses.replace(ANY, target="host")
+    assert asked(NODE, node, host) == (
+        ("a.service",), ("left out: enable service a.service (only on a host)",))
+
+
+def test_the_same_under_two_conditions_that_are_met_is_one() -> None:
+    both = dataclasses.replace(ANY, target="node"), dataclasses.replace(ANY, archs=("x86_64",))
+    assert asked(NODE, *both)[0] == ("a.service",)
+
+
+def test_contradictions_under_two_conditions_that_are_met_are_refused() -> None:
+    node = dataclasses.replace(ANY, target="node", settings=(Service("a.service", "masked"),))
+    with pytest.raises(Refused, match="to mask service a.service and to enable service a.service"):
+        asked(NODE, node, dataclasses.replace(ANY, archs=("x86_64",)))
+
+
+def test_a_condition_that_stopped_to_hold_puts_back_at_the_next_upgrade(tmp_path: Path) -> None:
+    ctx = Context(tmp_path, "foo", {}, context(tmp_path).run, NODE)
+    whole = descriptor(dataclasses.replace(ANY, package="libvirt", package_max="9.5"))
+    old = engine.planned(engine.wanted(whole, ctx))
+    newer = dataclasses.replace(NODE, versions=lambda name: ["10.0"])
+    now = engine.wanted(whole, dataclasses.replace(ctx, facts=newer))
+    plan = engine.plan_upgrade(old, now, {}, ctx)
+    assert ([one.key for one in plan.gone], plan.order) == (["a.service"], ())

@@ -1,0 +1,594 @@
+"""Settings of several plugins in one root: conflicts, drift, handing over, upgrades."""
+from __future__ import annotations
+
+import dataclasses
+import random
+from pathlib import Path
+from typing import Dict, List, Mapping, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError, Drifted, Refused
+from ovirt_node_plugin.operations.apply import settings_switch
+from ovirt_node_plugin.operations.model.books import Books, settings_of
+from ovirt_node_plugin.operations.model.job import Job
+from ovirt_node_plugin.plugin.bundle import Bundle
+from ovirt_node_plugin.plugin.settings import (
+    FirewallPort,
+    FirewallService,
+    Group,
+    InitramfsDriver,
+    KernelArgument,
+    KernelModule,
+    LeaveOut,
+    PersistentPath,
+    PlacedFile,
+    Service,
+    Setting,
+    Sysctl,
+    User,
+    VdsmHook,
+)
+from ovirt_node_plugin.registry.undo_data import Manifest
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import Applied, Change, Watch, capture, difference, put_back
+from tests.support.settings_root import (
+    KERNEL,
+    MODULES,
+    UNITS,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_firewall,
+    make_root,
+    paths,
+    remove,
+    tree,
+    write_file,
+    write_module,
+    write_unit,
+)
+
+WANTS = "etc/systemd/system/multi-user.target.wants"
+SOCKETS = "etc/systemd/system/sockets.target.wants"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_root(tmp_path / "root")
+
+
+def items(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
+    return engine.wanted(descriptor(*settings), ctx)
+
+
+def applied_by(root: Path, plugin: str, *settings: Setting) -> Tuple[Applied, ...]:
+    ctx = context(root, plugin)
+    return engine.apply_all(items(ctx, *settings), ctx)
+
+
+def test_settings_are_wanted_in_the_descriptors_order_and_told_in_a_line(root: Path) -> None:
+    ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/isv_foo.ko"])
+    asked = items(ctx, VdsmHook("after_vm_start", 50, "x", "/opt/x"),
+                  KernelModule("isv-foo", load=True, options="a=1", blacklist=False),
+                  Service("foo.service", "masked"),
+                  KernelModule("other", load=False, options="", blacklist=True))
+    assert [item.text for item in asked] == [
+        "install VDSM hook after_vm_start/50_x from /opt/x",
+        "load kernel module isv-foo at boot", "set options of kernel module isv-foo: a=1",
+        "mask service foo.service", "blacklist kernel module other",
+        f"rebuild the module index of kernel {KERNEL}"]
+
+
+def test_each_setting_is_told_when_it_is_done(root: Path) -> None:
+    told: List[Applied] = []
+    ctx = context(root)
+    asked = items(ctx, Service("sshd.service", "masked"),
+                  KernelModule("a", load=True, options="", blacklist=False))
+    assert engine.apply_all(asked, ctx, told.append) == tuple(told)
+    assert [one.key for one in told] == ["sshd.service", "a:load"]
+
+
+def test_a_failure_stops_at_the_setting_that_failed(root: Path) -> None:
+    told: List[Applied] = []
+    ctx = context(root)
+    asked = items(ctx, KernelModule("a", load=True, options="", blacklist=False),
+                  Service("nope.service", "enabled"))
+    with pytest.raises(CommandError, match="nope.service"):
+        engine.apply_all(asked, ctx, told.append)
+    assert [one.key for one in told] == ["a:load"]
+
+
+def test_what_two_plugins_want_of_a_service_must_agree(root: Path) -> None:
+    ctx = context(root, "two")
+    others = {"one": engine.planned(items(context(root), Service("sshd.service", "disabled")))}
+    engine.check(items(ctx, Service("sshd.service", "disabled")), ctx, others=others)
+    with pytest.raises(Refused) as caught:
+        engine.check(items(ctx, Service("sshd.service", "enabled")), ctx, others=others)
+    assert str(caught.value) == (
+        "plugin two wants to enable service sshd.service, but plugin one has service"
+        " sshd.service (disabled)\nThe two do not go together. Remove plugin one first, or ask"
+        " their vendors.")
+
+
+def test_a_check_with_a_recorder_starts_only_programs_that_read(root: Path) -> None:
+    runner = Recorder(output="disabled")
+    ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/isv_foo.ko"], runner=runner)
+    engine.check(items(ctx, Service("sshd.service", "disabled")), ctx, others={})
+    assert [argv[:3] for argv in runner.argvs] == [
+        ("systemctl", f"--root={root}", "is-enabled"), ("depmod", "--version")]
+
+
+def test_a_file_changed_since_is_named_and_nothing_is_touched(root: Path) -> None:
+    applied = applied_by(root, "foo", Service("sshd.service", "masked"),
+                         KernelModule("a", load=True, options="b=1", blacklist=False))
+    (root / "etc/modprobe.d/node-plugin-foo-a.conf").write_text("changed\n")
+    mask = root / "etc/systemd/system/sshd.service"
+    mask.unlink()
+    mask.symlink_to("/opt/sshd.service")
+    before = tree(root)
+    with pytest.raises(Drifted) as caught:
+        engine.plan_revert(applied, {}, root)
+    assert caught.value.paths == ("etc/modprobe.d/node-plugin-foo-a.conf",
+                                  "etc/systemd/system/sshd.service")
+    assert "/etc/modprobe.d/node-plugin-foo-a.conf" in caught.value.message
+    assert differences(before, tree(root)) == []
+
+
+def test_what_somebody_put_back_by_hand_is_no_drift(root: Path) -> None:
+    before = tree(root)
+    applied = applied_by(root, "foo", Service("sshd.service", "masked"))
+    run(["systemctl", f"--root={root}", "unmask", "sshd.service"])
+    plan = engine.plan_revert(applied, {}, root)
+    engine.do_revert(plan, context(root))
+    assert differences(before, tree(root)) == []
+
+
+def test_reverting_twice_changes_nothing(root: Path) -> None:
+    before = tree(root)
+    plan = engine.plan_revert(applied_by(
+        root, "foo", Service("sshd.service", "disabled")), {}, root)
+    engine.do_revert(plan, context(root))
+    engine.do_revert(plan, context(root))
+    assert differences(before, tree(root)) == []
+
+
+def test_a_relabelled_file_is_no_drift(root: Path) -> None:
+    applied = applied_by(root, "foo", KernelModule("a", load=True, options="", blacklist=False))
+    change = applied[0].changes[-1]
+    assert change.after is not None
+    labelled = dataclasses.replace(
+        change.after, xattrs=(("security.selinux", b"system_u:object_r:etc_t:s0\0"),))
+    relabelled = dataclasses.replace(applied[0], changes=(
+        *applied[0].changes[:-1], dataclasses.replace(change, after=labelled)))
+    assert engine.verify([relabelled], context(root)) == ()
+    assert engine.plan_revert([relabelled], {}, root).keep == ()
+
+
+def test_a_service_that_another_plugin_wants_too_stays(root: Path) -> None:
+    write_unit(root, "a.service", also="a.socket")
+    write_unit(root, "a.socket")
+    before = tree(root)
+    held = {name: applied_by(root, name, Service("a.service", "enabled"))
+            for name in ("one", "two")}
+    assert paths(held["two"]) == []
+    plan = remove(root, "one", held)
+    assert plan.restore == ()
+    assert held["two"][0].before == "disabled"
+    assert engine.verify(held["two"], context(root)) == ()
+    remove(root, "two", held)
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize("state", ["enabled", "disabled"])
+def test_a_unit_switched_along_with_anothers_stays_for_the_one_that_asks(
+        root: Path, state: str) -> None:
+    write_unit(root, "a.service", also="a.socket")
+    write_unit(root, "a.socket")
+    if state == "disabled":
+        run(["systemctl", f"--root={root}", "enable", "a.service"])
+    before = tree(root)
+    held = {"one": applied_by(root, "one", Service("a.service", state)),
+            "two": applied_by(root, "two", Service("a.socket", state))}
+    remove(root, "one", held)
+    assert engine.verify(held["two"], context(root)) == ()
+    said = run(["systemctl", f"--root={root}", "is-enabled", "a.service"], ok=(0, 1))
+    assert said.strip() == ("disabled" if state == "enabled" else "enabled")
+    remove(root, "two", held)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_folder_goes_with_the_last_plugin_that_uses_it(root: Path) -> None:
+    before = tree(root)
+    held = {name: applied_by(root, name, KernelModule(f"m_{name}", load=True, options="",
+                                                      blacklist=False))
+            for name in ("one", "two")}
+    remove(root, "one", held)
+    assert paths(held["two"]) == [
+        "etc/modules-load.d", "etc/modules-load.d/node-plugin-two-m_two.conf"]
+    remove(root, "two", held)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_folder_with_somebodys_file_is_left_with_a_note(root: Path) -> None:
+    applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
+    (root / "etc/modules-load.d/mine.conf").write_text("loop\n")
+    plan = engine.plan_revert(applied, {}, root)
+    engine.do_revert(plan, context(root))
+    done = engine.finish_revert(plan, {}, context(root))
+    assert done.notes == ("/etc/modules-load.d is left: it is not empty",)
+    assert [path.name for path in (root / "etc/modules-load.d").iterdir()] == ["mine.conf"]
+
+
+def test_a_folder_that_only_package_files_kept_goes_when_they_are_gone(root: Path) -> None:
+    applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
+    owned = root / "etc/modules-load.d/of-the-package.conf"
+    owned.write_text("")
+    plan = engine.plan_revert(applied, {}, root)
+    engine.do_revert(plan, context(root))
+    owned.unlink()
+    assert engine.finish_revert(plan, {}, context(root)).notes == ()
+    assert not (root / "etc/modules-load.d").exists()
+
+
+def edit(root: Path, path: str, text: str) -> Change:
+    """Append to a file as a scriptlet does; return that as a change."""
+    watch = [Watch(path.rpartition("/")[0], path.rpartition("/")[2])]
+    before = capture(root, watch)
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    with open(root / path, "a", encoding="ascii") as stream:
+        stream.write(text)
+    found = difference(before, capture(root, watch))
+    return next(change for change in found if change.path == path)
+
+
+def with_effects(settings: Sequence[Applied], effects: Sequence[Change]) -> Tuple[Applied, ...]:
+    return Manifest("x", b"", tuple(settings), tuple(effects)).applied
+
+
+@pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
+def test_what_scriptlets_of_two_plugins_wrote_is_undone_in_any_order(
+        root: Path, order: Tuple[str, str]) -> None:
+    before = tree(root)
+    held = {name: with_effects((), [edit(root, "etc/passwd", f"{name}:x:1\n")])
+            for name in ("one", "two")}
+    for name in order:
+        mine = held.pop(name)[0].changes
+        plan = engine.plan_effects(mine, held, root)
+        assert plan.notes == ()
+        engine.do_revert(plan, context(root))
+        held.update(plan.handed)
+    assert differences(before, tree(root)) == []
+
+
+def test_effects_that_were_changed_or_undone_since_are_left(root: Path) -> None:
+    effects = [edit(root, "etc/passwd", "one:x:1\n"), edit(root, "etc/new", "x"),
+               edit(root, "etc/gone", "x")]
+    (root / "etc/passwd").write_text("root:x:0\nadmin:x:1000\n")
+    (root / "etc/gone").unlink()
+    plan = engine.plan_effects(effects, {}, root)
+    engine.do_revert(plan, context(root))
+    assert plan.notes == ("/etc/passwd is left as it is: it was changed since",)
+    assert plan.keep == ("etc/passwd",)
+    assert not (root / "etc/new").exists()
+
+
+def test_an_effect_whose_content_was_not_kept_is_left(root: Path) -> None:
+    effect = edit(root, "etc/passwd", "one:x:1\n")
+    assert effect.before is not None
+    effect = dataclasses.replace(effect, before=effect.before.without_content())
+    plan = engine.plan_effects([effect], {}, root)
+    assert (plan.restore, plan.notes) == (
+        (), ("/etc/passwd is left as it is: what it was before was not kept",))
+
+
+def test_effects_go_to_the_plugin_that_keeps_the_package(root: Path) -> None:
+    before = tree(root)
+    held = {"two": with_effects((), ())}
+    plan = engine.plan_effects([edit(root, "etc/passwd", "lib:x:1\n")], held, root,
+                               keepers=["two"])
+    assert plan.restore == ()
+    held.update(plan.handed)
+    manifest = Manifest("two", b"", (), ()).with_applied(held["two"])
+    engine.do_revert(engine.plan_effects(manifest.effects, {}, root), context(root))
+    assert differences(before, tree(root)) == []
+
+
+def test_a_link_that_a_scriptlet_made_stays_for_the_plugin_that_wants_the_service(
+        root: Path) -> None:
+    write_unit(root, "a.service")
+    watch = [Watch("etc/systemd/system", "*", deep=True)]
+    before = capture(root, watch)
+    run(["systemctl", f"--root={root}", "preset", "a.service"])
+    effects = difference(before, capture(root, watch))
+    held = {"two": applied_by(root, "two", Service("a.service", "enabled"))}
+    plan = engine.plan_effects(effects, held, root)
+    engine.do_revert(plan, context(root))
+    held.update(plan.handed)
+    assert engine.verify(held["two"], context(root)) == ()
+    remove(root, "two", held)
+    assert capture(root, watch) == before
+
+
+def test_an_upgrade_keeps_what_stayed_reverts_what_went_and_applies_what_is_new(
+        root: Path) -> None:
+    for name in ("a.service", "b.service", "c.service"):
+        write_unit(root, name)
+    before = tree(root)
+    ctx = context(root)
+    old = engine.apply_all(items(
+        ctx, Service("a.service", "enabled"), Service("b.service", "enabled"),
+        KernelModule("m", load=True, options="x=1", blacklist=False)), ctx)
+    new = items(ctx, Service("c.service", "enabled"), Service("a.service", "enabled"),
+                KernelModule("m", load=True, options="x=2", blacklist=False))
+    plan = engine.plan_upgrade(old, new, {}, ctx)
+    assert [one.key for one in plan.kept] == ["a.service", "m:load"]
+    assert [one.key for one in plan.gone] == ["b.service", "m:options"]
+    assert [one.key for one in plan.fresh] == ["c.service", "m:options"]
+    revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
+    engine.do_revert(revert, ctx)
+    now = engine.apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    assert [(one.key, one.value) for one in now] == [
+        ("c.service", "enabled"), ("a.service", "enabled"), ("m:load", "yes"),
+        ("m:options", "x=2")]
+    assert engine.verify(now, ctx) == ()
+    assert not (root / WANTS / "b.service").is_symlink()
+    engine.do_revert(engine.plan_revert(now, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_an_upgrade_hands_folders_to_its_own_settings_that_stay(root: Path) -> None:
+    write_unit(root, "a.socket")
+    write_unit(root, "b.socket")
+    before = tree(root)
+    ctx = context(root)
+    old = engine.apply_all(items(
+        ctx, Service("a.socket", "enabled"), Service("b.socket", "enabled")), ctx)
+    plan = engine.plan_upgrade(old, items(ctx, Service("b.socket", "enabled")), {}, ctx)
+    effects = with_effects((), [edit(root, "etc/passwd", "x\n")])
+    revert = engine.plan_revert(plan.gone, {"foo": (*plan.kept, *effects)}, root)
+    engine.do_revert(revert, ctx)
+    now = engine.apply_upgrade(plan, ctx, kept=revert.handed["foo"])
+    assert [one.kind for one in now] == ["service", "effects"]
+    assert paths(now[:1]) == [SOCKETS, f"{SOCKETS}/b.socket"]
+    engine.do_revert(engine.plan_revert(now[:1], {"foo": effects}, root), ctx)
+    engine.do_revert(engine.plan_effects(now[1].changes, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_an_upgrade_leaves_a_service_that_was_switched_by_hand(root: Path) -> None:
+    ctx = context(root)
+    old = engine.apply_all(items(ctx, Service("sshd.service", "enabled")), ctx)
+    run(["systemctl", f"--root={root}", "disable", "sshd.service"])
+    plan = engine.plan_upgrade(old, items(ctx, Service("sshd.service", "enabled")), {}, ctx)
+    assert plan.notes == (
+        "left as it was changed by hand: service sshd.service is disabled, not enabled",)
+    assert engine.apply_upgrade(plan, ctx) == old
+
+
+def test_a_repair_applies_again_what_a_replaced_image_lacks(root: Path) -> None:
+    source = write_file(root, "usr/share/hook.py", "exit 0\n")
+    module = write_module(root, "isv_foo")
+    ctx = context(root, files=[source, module])
+    asked = items(ctx, Service("sshd.service", "masked"),
+                  VdsmHook("before_vm_start", 1, "x", source))
+    old = engine.apply_all(asked, ctx)
+    put_back(root, [change for one in old[1:] for change in one.changes])  # /usr is new, /etc not
+    before = tree(root)
+    plan = engine.plan_upgrade(old, asked, {}, ctx, repair=True)
+    now = engine.apply_upgrade(plan, ctx)
+    assert [item.kind for item in plan.refreshed] == ["vdsm-hook", "module-index"]
+    assert engine.verify(now, ctx) == ()
+    assert now[0] == old[0]
+    engine.do_revert(engine.plan_revert(now[1:], {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_setting_that_switches_what_another_plugin_has_is_refused(root: Path) -> None:
+    write_unit(root, "a.service", also="a.socket")
+    write_unit(root, "a.socket")
+    run(["systemctl", f"--root={root}", "enable", "a.service"])
+    held = {"one": applied_by(root, "one", Service("a.socket", "enabled"))}
+    ctx = context(root, "two")
+    asked = items(ctx, Service("a.service", "disabled"))
+    engine.check(asked, ctx, others=held)
+    with pytest.raises(Refused, match="switches a.socket along with it, which plugin one has"):
+        engine.apply_all(asked, ctx, others=held)
+
+
+def test_a_setting_of_an_unknown_kind_is_told_and_still_undone(root: Path) -> None:
+    before = tree(root)
+    strange = Applied("time-machine", "1/tcp", "open", "closed",
+                      (edit(root, "etc/firewall", "1/tcp\n"),))
+    assert engine.verify([strange], context(root)) == (
+        "the setting time-machine 1/tcp is of a kind that this version of the tool does not"
+        " know",)
+    engine.do_revert(engine.plan_revert([strange], {}, root), context(root))
+    assert differences(before, tree(root)) == []
+
+
+class World:
+    """Plugins made up at random that come to a root and go, as operations do it."""
+
+    def __init__(self, root: Path, seed: int) -> None:
+        self.root = root
+        self.random = random.Random(seed)
+        self.held: Dict[str, Manifest] = {}
+        self.files: Dict[str, List[str]] = {}
+
+    def install(self, name: str) -> None:
+        start = tree(self.root)
+        files = self._packages(name)
+        effects = self._scriptlets(name)
+        ctx = context(self.root, name, files=files)
+        asked = items(ctx, *self._settings(name, files))
+        done: List[Applied] = []
+        before = tree(self.root)
+        try:
+            engine.check(asked, ctx, others=self._others())
+            assert differences(before, tree(self.root)) == []
+            applied = engine.apply_all(asked, ctx, done.append, others=self._others())
+        except Refused:  # what contradicts other plugins is rolled back, by a journal
+            put_back(self.root, difference(start, tree(self.root)))
+            return
+        assert applied == tuple(done)
+        once = tree(self.root)
+        engine.apply_all(asked, ctx)
+        assert differences(once, tree(self.root)) == []
+        self.files[name] = files
+        self.held[name] = Manifest(name, b"", applied, tuple(effects))
+
+    def upgrade(self, names: Sequence[str]) -> None:
+        """Bring plugins to settings made up anew, all in one run; their files stay."""
+        start = tree(self.root)
+        books = Books(self.root)
+        books.take(self._others())
+        try:
+            jobs = self._jobs(names, books)
+            assert differences(start, tree(self.root)) == []
+            notes: List[str] = []
+            reverts = [settings_switch.switch_off(job, books, notes) for job in jobs]
+            for job, revert in zip(jobs, reverts):
+                settings_switch.finish_off(job, revert, books)
+            for job in jobs:
+                settings_switch.switch_on(job, books, ())
+            settings_switch.make_again(jobs, reverts, books)
+        except Refused:
+            put_back(self.root, difference(start, tree(self.root)))
+            return
+        assert notes == []
+        self._take({name: books.applied(name) for name in self.held})
+
+    def _jobs(self, names: Sequence[str], books: Books) -> List[Job]:
+        contexts = {name: context(self.root, name, files=self.files[name]) for name in names}
+        wanted = {name: items(ctx, *self._settings(name, self.files[name]))
+                  for name, ctx in contexts.items()}
+        planned = {**books.others(names)}
+        files = engine.held(books.others(()), wanted)
+        jobs = []
+        for name in names:
+            ctx = dataclasses.replace(contexts[name], held=files)
+            upgrade = engine.plan_upgrade(
+                settings_of(books.applied(name)), wanted[name], planned, ctx)
+            bundle = Bundle(dataclasses.replace(descriptor(), name=name), None, "", (), None, ())
+            jobs.append(Job(bundle, "upgrade", None, (), upgrade,
+                            settings_switch.plan_revert(upgrade, name, books, ctx), ctx))
+            planned[name] = engine.planned(wanted[name])
+        return jobs
+
+    def remove(self, name: str) -> None:
+        mine = self.held.pop(name)
+        ctx = context(self.root, name)
+        plan = engine.plan_revert(
+            mine.settings, {**self._others(), name: with_effects((), mine.effects)}, self.root)
+        engine.do_revert(plan, ctx)
+        mine = mine.with_applied(plan.handed.get(name, with_effects((), mine.effects)))
+        self._take(plan.handed)
+        for path in self.files.pop(name):
+            (self.root / path.lstrip("/")).unlink()
+        undone = engine.plan_effects(mine.effects, self._others(), self.root)
+        engine.do_revert(undone, ctx)
+        self._take(undone.handed)
+        done = engine.finish_revert(plan, self._others(), ctx)
+        self._take(done.handed)
+        assert (plan.notes, undone.notes, done.notes) == ((), (), ())
+
+    def verify(self) -> None:
+        for name, manifest in self.held.items():
+            assert engine.verify(manifest.settings, context(self.root, name)) == ()
+
+    def _others(self) -> Dict[str, Tuple[Applied, ...]]:
+        return {name: manifest.applied for name, manifest in self.held.items()}
+
+    def _take(self, handed: Mapping[str, Sequence[Applied]]) -> None:
+        for name, applied in handed.items():
+            if name in self.held:
+                self.held[name] = self.held[name].with_applied(applied)
+
+    def _packages(self, name: str) -> List[str]:
+        files = [write_unit(self.root, f"{name}.service", also=self.random.choice(
+                    ["", f"{name}.socket", "shared.socket"])),
+                 write_unit(self.root, f"{name}.socket"),
+                 write_file(self.root, f"usr/share/{name}.py", f"# {name}\n")]
+        if self.random.random() < 0.4:
+            files.append(write_module(self.root, f"m_{name}"))
+        return files
+
+    def _scriptlets(self, name: str) -> List[Change]:
+        found: List[Change] = []
+        for path in ("etc/passwd", "etc/group", f"etc/{name}.d/conf", "etc/common.d/conf"):
+            if self.random.random() < 0.3:
+                watch = [Watch(path.rpartition("/")[0], "*")]
+                before = capture(self.root, watch)
+                edit(self.root, path, {"passwd": f"{name}:x:{ord(name[-1])}:0::/:/bin/sh\n",
+                                       "group": f"{name}:x:{ord(name[-1])}:\n"}.get(
+                                           path.rpartition("/")[2], f"{name}\n"))
+                found.extend(difference(before, capture(self.root, watch)))
+        if self.random.random() < 0.3:
+            watch = [Watch("etc/systemd/system", "*", deep=True)]
+            before = capture(self.root, watch)
+            run(["systemctl", f"--root={self.root}", "enable", f"{name}.service"])
+            found.extend(difference(before, capture(self.root, watch)))
+        return found
+
+    def _settings(self, name: str, files: Sequence[str]) -> List[Setting]:
+        module = self.random.choice(["isv_a", "isv_b"])
+        possible: List[Setting] = [
+            Service(f"{name}.service", self.random.choice(["enabled", "disabled", "masked"])),
+            Service("shared.service", "enabled"), Service("shared.socket", "enabled"),
+            Service("sshd.service", "disabled"), Service(f"{name}.socket", "enabled"),
+            KernelModule(module, load=True, options="x=1", blacklist=False),
+            KernelModule("isv_c", load=False, options="", blacklist=True),
+            VdsmHook("before_vm_start", self.random.randrange(100), name, files[2]),
+            VdsmHook("after_vm_destroy", 50, name, files[2]),
+            PlacedFile("udev-rules", files[2], f"{self.random.choice([name, 'shared'])}.rules"),
+            PlacedFile("tmpfiles", files[2], f"{name}.conf"),
+            PlacedFile("unit-drop-in", files[2], f"{name}.conf", "sshd.service"),
+            KernelArgument("intel_iommu", "on", present=True, repeat=False),
+            KernelArgument("quiet", "", present=False, repeat=False),
+            KernelArgument("console", self.random.choice(["ttyS1", "ttyS2"]), present=True,
+                           repeat=True),
+            KernelArgument(name, "", present=True, repeat=False),
+            PersistentPath("/usr/share"),
+            InitramfsDriver("core", load=self.random.random() < 0.5), LeaveOut("/usr/share/**"),
+            Sysctl("kernel.panic", self.random.choice(["10", "20"])),
+            Group("common", self.random.choice(["", "470"])),
+            User(f"u-{name}", "", "/opt", "", "", ("kvm",), ""),
+            User("shared", "", "", "", "", ("kvm",)[:self.random.randrange(2)], ""),
+            FirewallPort(self.random.choice(["5989", "5900-6000", "5950-6050"]), "tcp", ""),
+            FirewallService("cim", self.random.choice(["", "internal"]),
+                            (("5989", "tcp"),)[:self.random.randrange(2)])]
+        return self.random.sample(possible, self.random.randrange(1, 8))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_plugins_that_come_change_and_go_in_any_order_leave_the_tree_as_it_was(
+        root: Path, seed: int) -> None:
+    write_unit(root, "shared.service", also="shared.socket")
+    write_unit(root, "shared.socket")
+    write_file(root, "etc/kernel/cmdline", "root=/dev/sda1 quiet console=tty0\n")
+    write_file(root, "boot/loader/entries/a.conf", "title a\noptions intel_iommu=off  quiet\n")
+    make_firewall(root)
+    write_file(root, "usr/bin/dracut", "#!/bin/sh\n")
+    write_file(root, "etc/group", "root:x:0:\nkvm:x:36:\n")
+    before = tree(root)
+    world = World(root, seed)
+    names = [f"p{number}" for number in range(5)]
+    for _ in range(12):
+        gone = [name for name in names if name not in world.held]
+        if gone and (not world.held or world.random.random() < 0.6):
+            world.install(world.random.choice(gone))
+        elif world.random.random() < 0.5:
+            world.upgrade(world.random.sample(
+                sorted(world.held), world.random.randint(1, len(world.held))))
+        else:
+            world.remove(world.random.choice(sorted(world.held)))
+        world.verify()
+    for name in world.random.sample(sorted(world.held), len(world.held)):
+        world.remove(name)
+        world.verify()
+    assert differences(before, tree(root)) == []
+    assert (root / UNITS).is_dir() and (root / HOOKS).is_dir() and (root / MODULES).is_dir()

@@ -1,0 +1,271 @@
+"""Files in drop-in folders, copied from a plugin's files in a root made by hand."""
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Container, List, Mapping, Sequence, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import CommandError, Drifted, Refused
+from ovirt_node_plugin.plugin.settings import PlacedFile, Service
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.placed.placed_files import PLACEMENTS
+from ovirt_node_plugin.system.run import Polled, StrPath, run
+from ovirt_node_plugin.undo.changes import Applied
+from tests.support.settings_root import (
+    UNITS,
+    Recorder,
+    context,
+    descriptor,
+    differences,
+    make_root,
+    paths,
+    tree,
+    write_file,
+    write_unit,
+)
+
+SOURCE = "/opt/acme/file"
+# element, name, unit, where it ends up, a content that the checkers take
+FORMS: Sequence[Tuple[str, str, str, str, str]] = [
+    ("udev-rules", "60-acme.rules", "", "etc/udev/rules.d/60-acme.rules",
+     'KERNEL=="sd*",SYMLINK+="acme", OWNER="acme"\n'),
+    ("multipath-config", "acme.conf", "", "etc/multipath/conf.d/acme.conf",
+     'devices {\n  device {\n    vendor "ACME"\n  }\n}\n'),
+    ("tmpfiles", "acme.conf", "", "etc/tmpfiles.d/acme.conf",
+     "d /var/lib/acme 0750 acme acme -\n"),
+    ("logrotate", "acme", "", "etc/logrotate.d/acme", "/var/log/acme.log {\n  weekly\n}\n"),
+    ("unit-drop-in", "10-acme.conf", "sshd.service",
+     "etc/systemd/system/sshd.service.d/10-acme.conf", "[Service]\nNice=5\n"),
+]
+EVERY = pytest.mark.parametrize(("element", "name", "unit", "place", "text"), FORMS)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_root(tmp_path / "root")
+
+
+def placed(ctx: Context, element: str, name: str, unit: str = "") -> Wanted:
+    return KINDS[element].wanted(PlacedFile(element, SOURCE, name, unit), ctx)[0]
+
+
+def tmpfiles(root: Path, text: str) -> Tuple[Context, Wanted]:
+    write_file(root, SOURCE, text)
+    ctx = context(root, files=[SOURCE])
+    return ctx, placed(ctx, "tmpfiles", "acme.conf")
+
+
+def test_every_placement_is_tried_here() -> None:
+    assert [form[0] for form in FORMS] == [placement.kind for placement in PLACEMENTS]
+
+
+@EVERY
+def test_a_file_is_copied_to_its_folder_and_goes_again(
+        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+    write_file(root, SOURCE, text)
+    before, ctx = tree(root), context(root, files=[SOURCE])
+    item = placed(ctx, element, name, unit)
+    assert item.text.endswith(f"{item.key} from {SOURCE}")
+    engine.check([item], ctx, others={})
+    assert differences(before, tree(root)) == []
+    applied = engine.apply_all([item], ctx)
+    info = (root / place).lstat()
+    assert (info.st_mode, info.st_uid, info.st_gid) == (0o100644, 0, 0)
+    assert (root / place).read_text() == text
+    assert paths(applied)[-1] == place
+    assert engine.verify(applied, ctx) == ()
+    assert paths(engine.apply_all([item], ctx)) == []
+    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+@EVERY
+def test_only_the_checkers_are_started(
+        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+    write_file(root, SOURCE, text)
+    runner = Recorder(output="257 (257.3-1)\n")
+    ctx = context(root, files=[SOURCE], runner=runner)
+    item = placed(ctx, element, name, unit)
+    engine.check([item], ctx, others={})
+    engine.apply_all([item], ctx)
+    empty = next((word for argv in runner.argvs for word in argv if word.startswith("--root=")), "")
+    expected: Mapping[str, List[Tuple[str, ...]]] = {
+        "udev-rules": [("udevadm", "--version"),
+                       ("udevadm", "verify", "--resolve-names=never", "--no-summary",
+                        "--no-style", str(root / place))],
+        "tmpfiles": [("systemd-tmpfiles", "--version"),
+                     ("systemd-tmpfiles", empty, "--create",
+                      f"--prefix=/{empty.rpartition('/')[2]}", "-")]}
+    assert runner.argvs == expected.get(element, [])
+    assert not Path(empty.partition("=")[2] or "/nowhere").exists()
+
+
+@EVERY
+def test_what_is_there_already_is_refused(
+        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+    write_file(root, place, "the image's own\n")
+    ctx = context(root, files=[SOURCE])
+    with pytest.raises(Refused, match="is there already"):
+        engine.check([placed(ctx, element, name, unit)], ctx, others={})
+
+
+@EVERY
+def test_two_plugins_with_one_name_are_refused_and_both_named(
+        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+    ctx = context(root, files=[SOURCE])
+    item = placed(ctx, element, name, unit)
+    others = {"acme": [Applied(element, item.key, "/x", "absent", ())]}
+    with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
+        engine.check([item], ctx, others=others)
+
+
+def test_a_source_that_no_package_brings_is_refused(root: Path) -> None:
+    ctx = context(root)
+    with pytest.raises(Refused, match="none of the plugin's packages brings that file"):
+        engine.check([placed(ctx, "udev-rules", "1.rules")], ctx, others={})
+
+
+def test_a_source_that_became_a_link_is_not_copied(root: Path) -> None:
+    ctx = context(root, files=[SOURCE])
+    write_file(root, SOURCE, "")
+    (root / SOURCE.lstrip("/")).unlink()
+    (root / SOURCE.lstrip("/")).symlink_to("/etc/passwd")
+    with pytest.raises(Refused, match="no regular file"):
+        engine.apply_all([placed(ctx, "logrotate", "acme")], ctx)
+
+
+def test_a_drop_in_for_a_unit_that_is_nowhere_is_refused(root: Path) -> None:
+    ctx = context(root, files=[SOURCE])
+    with pytest.raises(Refused, match=r"there is no unit nope\.service"):
+        engine.check([placed(ctx, "unit-drop-in", "1.conf", "nope.service")], ctx, others={})
+
+
+def test_a_drop_in_for_a_unit_of_the_plugins_own_is_accepted(root: Path) -> None:
+    ctx = context(root, files=[SOURCE, f"/{UNITS}/own.service"])
+    engine.check([placed(ctx, "unit-drop-in", "1.conf", "own.service")], ctx, others={})
+
+
+def test_a_folder_that_is_a_link_out_of_the_root_leads_nowhere(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    write_file(root, SOURCE, "d /x\n")
+    (root / "etc/tmpfiles.d").symlink_to(outside)
+    ctx, item = tmpfiles(root, "d /x\n")
+    engine.apply_all([item], ctx)
+    assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["bogus /var/lib/acme\n", "d var/lib/acme\n", "d\n"])
+def test_tmpfiles_that_systemd_does_not_understand_are_refused(root: Path, text: str) -> None:
+    ctx, item = tmpfiles(root, text)
+    with pytest.raises(Refused, match="own checker refuses that file: systemd-tmpfiles"):
+        engine.apply_all([item], ctx)
+
+
+def test_checking_tmpfiles_makes_none_of_them(root: Path) -> None:
+    ctx, item = tmpfiles(root, "d /var/lib/acme\nf /etc/motd 0644 root root - hello\n"
+                               "r /etc/passwd\n")
+    engine.apply_all([item], ctx)
+    assert not (root / "var/lib/acme").exists() and not (root / "etc/motd").exists()
+    assert (root / "etc/passwd").exists()
+
+
+def test_checking_tmpfiles_acts_on_no_prefix_and_not_in_the_root(root: Path) -> None:
+    """Each prefix that the checker is told might be guessed: it has a root of its own."""
+    ctx, item = tmpfiles(root, "L /.no-such-folder - - - - /etc\n"
+                               "w+ /.no-such-folder/passwd - - - - toor::0:0::/root:/bin/sh\n")
+    before = tree(root)
+    engine.apply_all([item], ctx)
+    assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
+
+    def guessed(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                stdin: bytes = b"", polled: Polled = None) -> str:
+        words = [word for word in map(str, argv) if not word.startswith("--prefix=")]
+        return run([*words[:-1], "--prefix=/.no-such-folder", "-"] if "-" in words else words,
+                   ok=ok, stdin=stdin)
+
+    (root / "etc/tmpfiles.d/acme.conf").unlink()
+    ctx = context(root, files=[SOURCE], runner=guessed)
+    with contextlib.suppress(Refused):  # there is no passwd in the empty root
+        engine.apply_all([placed(ctx, "tmpfiles", "acme.conf")], ctx)
+    assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
+
+
+def test_a_missing_checker_is_named_before_anything_is_written(
+        root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx, item = tmpfiles(root, "d /x\n")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(CommandError, match="systemd-tmpfiles cannot be started"):
+        engine.check([item], ctx, others={})
+
+
+def test_udev_rules_are_checked_where_udevadm_can(root: Path) -> None:
+    """An udevadm that is older, or not there, has no verify: nothing is asked of it then."""
+    write_file(root, SOURCE, "BOGUS\n")
+    for said in ("252\n", "254 (254.1-1)\n", ""):
+        runner = Recorder(output=said)
+        ctx = context(root, files=[SOURCE], runner=runner)
+        engine.apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
+        assert runner.argvs == [("udevadm", "--version")]
+
+    def absent(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+               stdin: bytes = b"", polled: Polled = None) -> str:
+        return run(["/nowhere/udevadm"])
+
+    ctx = context(root, files=[SOURCE], runner=absent)
+    engine.apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
+
+
+def test_udev_rules_with_a_mistake_are_refused(root: Path) -> None:
+    if not shutil.which("udevadm") or int(run(["udevadm", "--version"]).split()[0]) < 255:
+        pytest.skip("udevadm of this machine cannot verify (systemd 255)")
+    write_file(root, SOURCE, 'KERNEL=="sd*", BOGUS+="acme"\n')
+    ctx = context(root, files=[SOURCE])
+    with pytest.raises(Refused, match="own checker refuses that file: udevadm"):
+        engine.apply_all([placed(ctx, "udev-rules", "60-acme.rules")], ctx)
+
+
+def test_an_edited_copy_is_not_thrown_away(root: Path) -> None:
+    ctx, item = tmpfiles(root, "d /x\n")
+    applied = engine.apply_all([item], ctx)
+    (root / "etc/tmpfiles.d/acme.conf").write_text("d /y\n")
+    assert engine.verify(applied, ctx) == ("/etc/tmpfiles.d/acme.conf was changed",)
+    with pytest.raises(Drifted, match=r"acme\.conf"):
+        engine.plan_revert(applied, {}, root)
+
+
+def test_an_upgrade_copies_the_new_content(root: Path) -> None:
+    ctx, item = tmpfiles(root, "d /x\n")
+    old = engine.apply_all([item], ctx)
+    write_file(root, SOURCE, "d /y\n")
+    now = engine.apply_upgrade(engine.plan_upgrade(old, [item], {}, ctx), ctx)
+    assert (root / "etc/tmpfiles.d/acme.conf").read_text() == "d /y\n"
+    assert engine.verify(now, ctx) == ()
+
+
+def test_a_timer_is_a_service_like_any_other_unit(root: Path) -> None:
+    write_unit(root, "acme.timer")
+    before, ctx = tree(root), context(root)
+    items = engine.wanted(descriptor(Service("acme.timer", "enabled")), ctx)
+    engine.check(items, ctx, others={})
+    applied = engine.apply_all(items, ctx)
+    assert run(["systemctl", f"--root={root}", "is-enabled", "acme.timer"]).strip() == "enabled"
+    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_drop_in_and_a_switch_of_its_unit_go_in_any_order(root: Path) -> None:
+    write_file(root, SOURCE, "[Service]\nNice=5\n")
+    before, ctx = tree(root), context(root, files=[SOURCE])
+    items = engine.wanted(descriptor(
+        PlacedFile("unit-drop-in", SOURCE, "1.conf", "sshd.service"),
+        Service("sshd.service", "masked")), ctx)
+    applied = engine.apply_all(items, ctx)
+    for one in applied:
+        engine.do_revert(engine.plan_revert([one], {}, root), ctx)
+    assert differences(before, tree(root)) == []

@@ -1,0 +1,164 @@
+"""Kernel parameters, read back by the order of sysctl.d(5)."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import DescriptorError, Drifted, Refused
+from ovirt_node_plugin.plugin.descriptor import parse_descriptor
+from ovirt_node_plugin.plugin.settings import Sysctl
+from ovirt_node_plugin.plugin.sysctl_names import dotted
+from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.sysctl.sysctl import KIND
+from ovirt_node_plugin.undo.changes import Applied
+from tests.support.samples import changed
+from tests.support.settings_root import (
+    Recorder,
+    context,
+    differences,
+    make_root,
+    paths,
+    remove,
+    tree,
+    write_file,
+)
+
+KEY = "net.ipv4.ip_local_reserved_ports"
+FILE = f"etc/sysctl.d/node-plugin-{KEY}.conf"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_root(tmp_path / "root")
+
+
+def sysctl(ctx: Context, value: str = "54321", name: str = KEY) -> Wanted:
+    return KIND.wanted(Sysctl(name, value), ctx)[0]
+
+
+def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
+    runner = Recorder()
+    ctx, before = context(root, runner=runner), tree(root)
+    item = sysctl(ctx)
+    engine.check([item], ctx, others={})
+    assert tree(root) == before
+    applied = engine.apply_all([item], ctx)
+    assert (root / FILE).read_text().splitlines()[-1] == f"{KEY} = 54321"
+    assert (item.text, applied[0].before) == (f"set sysctl {KEY} to 54321", "unset")
+    assert engine.verify(applied, ctx) == ()
+    assert paths(engine.apply_all([item], ctx)) == []
+    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert differences(before, tree(root)) == []
+    assert runner.argvs == []  # a file is all that it takes
+
+
+@pytest.mark.parametrize(("files", "text"), [
+    ({"usr/lib/sysctl.d/50-a.conf": f"{KEY} = 1\n"}, " (now 1 by /usr/lib/sysctl.d/50-a.conf)"),
+    ({"usr/lib/sysctl.d/50-a.conf": f"{KEY} = 1\n", "etc/sysctl.d/50-a.conf": "x = 1\n"}, ""),
+    ({"usr/lib/sysctl.d/50-a.conf": f"{KEY} = 1\n", "run/sysctl.d/40-a.conf": f"{KEY}=2\n"},
+     " (now 1 by /usr/lib/sysctl.d/50-a.conf)"),
+    ({"usr/local/lib/sysctl.d/a.conf": "-net/ipv4/ip_local_reserved_ports =  1,2  \n"},
+     " (now 1,2 by /usr/local/lib/sysctl.d/a.conf)"),
+    ({"usr/lib/sysctl.d/z.conf": "net.ipv4.*_ports = 7\n"},
+     " (now 7 by /usr/lib/sysctl.d/z.conf)"),
+    ({"usr/lib/sysctl.d/a.conf": f"# {KEY} = 1\n; {KEY} = 2\nnet.*.ip_x = 3\nnet.* = 4\n",
+      "usr/lib/sysctl.d/a.txt": f"{KEY} = 5\n"}, ""),
+])
+def test_the_plan_shows_what_other_files_of_the_root_say(
+        root: Path, files: dict[str, str], text: str) -> None:
+    for path, content in files.items():
+        write_file(root, path, content)
+    item = sysctl(context(root))
+    assert (item.text, item.notes) == (f"set sysctl {KEY} to 54321{text}", ())
+
+
+@pytest.mark.parametrize(("path", "when"), [
+    ("etc/sysctl.d/zz.conf", "later"), ("usr/lib/sysctl.d/zz.conf", "later"),
+    ("etc/sysctl.conf", "last by sysctl --system")])
+def test_a_file_that_is_read_later_is_told_in_plan_and_verify(
+        root: Path, path: str, when: str) -> None:
+    write_file(root, path, f"{KEY} = 9\n")
+    ctx = context(root)
+    plan = engine.plan_upgrade((), [sysctl(ctx)], {}, ctx)
+    says = f"/{path} is read {when} and sets it to 9"
+    assert plan.notes == (f"sysctl {KEY} will not be 54321: {says}",)
+    applied = engine.apply_upgrade(plan, ctx)
+    assert engine.verify(applied, ctx) == (f"sysctl {KEY} is not 54321: {says}",)
+
+
+def test_two_values_of_one_parameter_are_refused_naming_both_plugins(root: Path) -> None:
+    one, two = context(root, "one"), context(root, "two")
+    held = {"one": engine.apply_all([sysctl(one)], one)}
+    with pytest.raises(Refused, match=f"plugin two wants to set sysctl {KEY} to 1.*, but plugin"
+                                      f" one has sysctl {KEY} \\(54321\\)"):
+        engine.check([sysctl(two, "1", "net/ipv4/ip_local_reserved_ports")], two, others=held)
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_one_value_of_two_plugins_stays_until_the_last_of_them_goes(
+        root: Path, first: str) -> None:
+    before = tree(root)
+    held: Dict[str, Tuple[Applied, ...]] = {}
+    for name in ("one", "two"):
+        ctx = context(root, name)
+        engine.check([sysctl(ctx)], ctx, others=held)
+        held[name] = engine.apply_all([sysctl(ctx)], ctx, others=held)
+    remove(root, first, held)
+    (name, applied), = held.items()
+    assert engine.verify(applied, context(root)) == ()
+    assert applied[0].before == "unset"
+    remove(root, name, held)
+    assert differences(before, tree(root)) == []
+
+
+def test_a_file_of_that_name_that_is_no_plugins_is_refused(root: Path) -> None:
+    write_file(root, FILE, "mine\n")
+    ctx = context(root)
+    with pytest.raises(Refused, match="is there already and not a plugin's"):
+        engine.check([sysctl(ctx)], ctx, others={})
+
+
+def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> None:
+    ctx = context(root)
+    applied = engine.apply_all([sysctl(ctx)], ctx)
+    (root / FILE).write_text(f"{KEY} = 2\n")
+    assert engine.verify(applied, ctx) == (f"/{FILE} was changed",)
+    with pytest.raises(Drifted):
+        engine.plan_revert(applied, {}, root)
+    (root / FILE).unlink()
+    assert engine.verify(applied, ctx) == (f"/{FILE} is missing",)
+
+
+def test_a_dot_within_a_part_is_written_as_sysctl_d_reads_it(root: Path) -> None:
+    assert dotted("net/ipv4/conf/eth0.1/rp_filter") == "net.ipv4.conf.eth0/1.rp_filter"
+    assert dotted("net.ipv4.conf.eth0/1.rp_filter") == "net.ipv4.conf.eth0/1.rp_filter"
+    ctx = context(root)
+    engine.apply_all([sysctl(ctx, "0", "net/ipv4/conf/eth0.1/rp_filter")], ctx)
+    assert [path.name for path in (root / "etc/sysctl.d").iterdir()] == [
+        "node-plugin-net.ipv4.conf.eth0,1.rp_filter.conf"]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), [
+    ("net.ipv4.*.x", "1", "expected a kernel parameter's name"),
+    ("../x", "1", "expected a kernel parameter's name"),
+    ("net..x", "1", "expected a kernel parameter's name"),
+    ("-net.x", "1", "expected a kernel parameter's name"),
+    ("net.x", "", "expected a kernel parameter's value"),
+    ("net.x", "\u00e4", "expected a kernel parameter's value"),
+    ("kernel/panic", "1", "expected one <sysctl> named kernel.panic, found a second"),
+])
+def test_what_is_no_parameter_is_refused_in_the_descriptor(
+        name: str, value: str, said: str) -> None:
+    text = changed("<settings>", f'<settings><sysctl name="kernel.panic" value="1"/>'
+                                 f'<sysctl name="{name}" value="{value}"/>')
+    with pytest.raises(DescriptorError, match=said):
+        parse_descriptor(text.encode(), origin="x.xml")
+
+
+def test_a_descriptor_may_name_parameters() -> None:
+    text = changed("<settings>", '<settings><sysctl name="kernel.panic" value=" 4096  1 "/>')
+    assert parse_descriptor(text.encode(), origin="x").settings[0] == Sysctl(
+        "kernel.panic", "4096 1")

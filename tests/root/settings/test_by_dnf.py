@@ -1,0 +1,87 @@
+"""Placed files, arguments, paths and conditions, by the real dnf on the built images."""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support import Fixtures
+from tests.support.adhoc import RpmRepo, descriptor_xml, write_bundle
+from tests.support.driver import Dnf
+from tests.support.settings_root import differences, tree, write_file
+
+pytestmark = [pytest.mark.main_job, pytest.mark.root]
+
+SETTINGS = (
+    '<udev-rules source="/opt/acme/60-acme.rules" name="60-acme.rules"/>',
+    '<tmpfiles source="/opt/acme/tmp.conf" name="acme.conf"/>',
+    '<unit-drop-in unit="sanlock.service" source="/opt/acme/unit.conf" name="10-acme.conf"/>',
+    '<kernel-argument name="intel_iommu" value="on"/>',
+    '<persistent-path path="/opt/acme/state"/>',
+    '<when target="node" node-min="4.5.5">'
+    '<logrotate source="/opt/acme/rotate" name="acme"/></when>',
+    '<when target="host">'
+    '<multipath-config source="/opt/acme/mp.conf" name="acme.conf"/></when>',
+    '<when package="libvirt" package-min="99">'
+    '<kernel-argument name="new" value="1"/></when>',
+)
+FILES = {"/opt/acme/60-acme.rules": "# none\n", "/opt/acme/tmp.conf": "d /var/lib/acme\n",
+         "/opt/acme/unit.conf": "[Service]\nNice=5\n", "/opt/acme/rotate": "/x {\n}\n",
+         "/opt/acme/mp.conf": "devices {\n}\n", "/opt/acme/state/": ""}
+ENTRY = "boot/loader/entries/a.conf"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, built: Fixtures) -> Path:
+    repo = RpmRepo(tmp_path / "repo", "acme", key=built.key)
+    repo.add("acme", "1.0", files=FILES)
+    return write_bundle(tmp_path / "acme", descriptor_xml(
+        "acme", settings=SETTINGS, repos=["acme"]), repo=repo, key=built.key)
+
+
+def test_all_of_a_plugin_for_nodes_comes_and_goes(node: Path, bundle: Path, dnf: Dnf) -> None:
+    write_file(node, ENTRY, "title a\noptions root=/dev/sda1 quiet\n")
+    before = {part: tree(node / part) for part in ("etc", "boot", "usr/lib")}
+    shown = dnf.plugin(node, "install", bundle, "--assumeno")
+    for line in (
+            "install udev rules 60-acme.rules from /opt/acme/60-acme.rules",
+            "install unit drop-in sanlock.service/10-acme.conf from /opt/acme/unit.conf",
+            f"write the kernel arguments to /{ENTRY}",
+            "note: left out: install multipath configuration acme.conf from /opt/acme/mp.conf"
+            " (only on a host)",
+            "note: left out: set kernel argument new=1 (only with libvirt >= 99)"):
+        assert line in shown.text
+    installed = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
+    assert installed.status == 0, installed.text
+    assert (node / ENTRY).read_text() == "title a\noptions root=/dev/sda1 quiet intel_iommu=on\n"
+    assert (node / "etc/logrotate.d/acme").read_text() == "/x {\n}\n"
+    assert not (node / "etc/multipath/conf.d/acme.conf").exists()
+    assert dnf.plugin(node, "verify").out.strip() == "acme 1.0: ok"
+    assert "kernel-argument intel_iommu" in dnf.plugin(node, "info", "acme").out
+    assert dnf.plugin(node, "remove", "acme", "-y").status == 0
+    for part, state in before.items():
+        assert [path for path in differences(state, tree(node / part))
+                if not path.startswith("ovirt.plugins")] == []
+
+
+def test_a_host_gets_what_is_for_hosts(host: Path, bundle: Path, dnf: Dnf) -> None:
+    shown = dnf.plugin(host, "info", bundle)
+    shown_in_one_line = re.sub(r"\s+:? *", " ", shown.out)
+    assert "(only on a node and on oVirt Node >= 4.5.5)" in shown_in_one_line
+    assert "install multipath configuration acme.conf" in shown.out
+
+
+def test_what_the_checker_refuses_is_rolled_back(
+        node: Path, tmp_path: Path, dnf: Dnf, built: Fixtures) -> None:
+    repo = RpmRepo(tmp_path / "repo", "bad", key=built.key)
+    repo.add("bad", "1.0", files={"/opt/bad/tmp.conf": "bogus\n"})
+    write_file(node, ENTRY, "title a\noptions quiet\n")
+    bundle = write_bundle(tmp_path / "bad", descriptor_xml("bad", repos=["bad"], settings=[
+        '<kernel-argument name="a"/>',
+        '<tmpfiles source="/opt/bad/tmp.conf" name="bad.conf"/>']), repo=repo, key=built.key)
+    failed = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
+    assert failed.status == 8
+    assert "own checker refuses that file" in failed.text
+    assert (node / ENTRY).read_text() == "title a\noptions quiet\n"
+    assert not (node / "opt/bad").exists() and not (node / "etc/tmpfiles.d/bad.conf").exists()

@@ -1,0 +1,163 @@
+"""Settings on the full Node: put in by its own programs, seen by them, and gone again."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Callable, Dict, Iterator, Mapping, Tuple
+
+import pytest
+
+from ovirt_node_plugin.system.run import run
+from tests.support.driver import Answer, Dnf
+from tests.support.full_node import full_node, in_root
+from tests.support.full_node_plugins import changes
+from tests.support.made import UNSIGNED, made_plugin
+
+pytestmark = [pytest.mark.root]
+
+SUBJECT = "Site test authority"
+# What to switch on, and how a program of the root that reads it sees that.
+Seen = Callable[[Path], bool]
+HOOK = "/usr/share/site/hook"
+FILES: Mapping[str, str] = {
+    HOOK: "#!/bin/sh\nexit 0", "/usr/share/site/multipath.conf":
+    'devices {\n  device {\n    vendor "ACME"\n    product "ARRAY"\n    no_path_retry 7\n  }\n}',
+    "/usr/share/site/tmpfiles.conf": "d /run/site 0750 root root -"}
+
+
+def kernel() -> str:
+    (name,) = os.listdir(full_node().tree / "usr/lib/modules")
+    return name
+
+
+SETTINGS: Dict[str, Tuple[str, Seen]] = {
+    "firewall port": (
+        '<firewall-port port="9100" protocol="tcp"/>',
+        lambda root: "9100/tcp" in in_root(root, "firewall-offline-cmd", "--list-ports")),
+    "firewall service": (
+        '<firewall-service name="site"><port port="5988" protocol="tcp"/></firewall-service>',
+        lambda root: "site" in in_root(root, "firewall-offline-cmd", "--list-services")),
+    "parameter": (
+        '<sysctl name="vm.swappiness" value="7"/>',
+        lambda root: "vm.swappiness" in in_root(
+            root, "systemd-analyze", "cat-config", "sysctl.d")),
+    "module": (
+        '<kernel-module name="dummy" options="numdummies=3"/>',
+        lambda root: "options dummy numdummies=3" in in_root(root, "modprobe", "--showconfig")),
+    "hook": (
+        f'<vdsm-hook point="before_vm_start" order="40" name="site" source="{HOOK}"/>',
+        lambda root: os.access(root / "usr/libexec/vdsm/hooks/before_vm_start/40_site", os.X_OK)),
+    "multipath": (
+        '<multipath-config source="/usr/share/site/multipath.conf" name="site.conf"/>',
+        # the program itself wants a kernel with device-mapper
+        lambda root: (root / "etc/multipath/conf.d/site.conf").exists()),
+    "user": (
+        '<user name="site" home="/var/lib/site"/>',
+        lambda root: "/var/lib/site" in in_root(root, "getent", "passwd")),
+    "tmpfiles": (
+        '<tmpfiles source="/usr/share/site/tmpfiles.conf" name="site.conf"/>',
+        lambda root: "/run/site" in in_root(root, "systemd-tmpfiles", "--cat-config")),
+}
+SELINUX = ('<selinux-boolean name="virt_use_nfs" value="on"/>',
+           '<selinux-port type="http_port_t" port="29100" protocol="tcp"/>',
+           '<selinux-file-context type="bin_t" path="/opt/site/bin(/.*)?"/>')
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Path]:
+    """The full Node, to be changed."""
+    with full_node().root(tmp_path / "full") as root:
+        yield root
+
+
+def done(answer: Answer) -> Answer:
+    assert answer.status == 0, answer.text
+    return answer
+
+
+def plugin(folder: Path, *settings: str, **files: str) -> Path:
+    return made_plugin(folder, "site", settings=settings, files={**FILES, **files},
+                       attributes={HOOK: "%attr(0755,root,root)"})
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_seen_by_the_roots_programs_and_leaves_nothing(
+        dnf: Dnf, node: Path, tmp_path: Path, name: str) -> None:
+    setting, seen = SETTINGS[name]
+    assert not seen(node)
+    untouched = changes(node)
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(tmp_path, setting)))
+    assert seen(node)
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", "site"))
+    assert not seen(node)
+    assert changes(node) == untouched
+
+
+def test_a_certificate_is_trusted_by_openssl_until_its_plugin_goes(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    certificate = authority(tmp_path)
+    bundle = "/etc/pki/tls/certs/ca-bundle.crt"
+    (node / "tmp/site.pem").write_text(certificate)
+
+    def trusted() -> bool:
+        said = run(["chroot", node, "openssl", "verify", "-CAfile", bundle, "-no-CApath",
+                    "/tmp/site.pem"], ok=(0, 2))
+        return said.rstrip().endswith(": OK")
+
+    assert not trusted()
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(
+        tmp_path, '<ca-certificate source="/usr/share/site/ca.pem" name="site.pem"/>',
+        **{"/usr/share/site/ca.pem": certificate})))
+    assert trusted()
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", "site"))
+    assert not trusted()
+    (node / "tmp/site.pem").unlink()
+    assert changes(node) == []
+
+
+def authority(folder: Path) -> str:
+    """Return a certificate that signed itself."""
+    run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj",
+         f"/CN={SUBJECT}", "-keyout", folder / "key", "-out", folder / "certificate"])
+    return (folder / "certificate").read_text()
+
+
+@pytest.mark.slow
+def test_selinux_settings_are_in_the_real_policy_and_leave_its_bytes_and_labels(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    def told() -> Tuple[str, str, str]:
+        return (run(["chroot", node, "semanage", "boolean", "-l", "-C", "-n"]),
+                run(["chroot", node, "semanage", "port", "-l", "-C", "-n"]),
+                run(["chroot", node, "matchpathcon", "-n", "/opt/site/bin/agent"]))
+
+    before = told()
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(tmp_path, *SELINUX)))
+    booleans, ports, label = told()
+    assert "virt_use_nfs" in booleans and "29100" in ports and ":bin_t:" in label
+    unlabelled = [path for top in ("etc/selinux", "var/lib/selinux")
+                  for path in (node / top).rglob("*")
+                  if "security.selinux" not in os.listxattr(path, follow_symlinks=False)]
+    assert unlabelled == []
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", "site"))
+    assert told() == before
+    assert changes(node) == []
+
+
+@pytest.mark.slow
+def test_an_initramfs_has_a_driver_that_a_plugin_needs_until_it_goes(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    image = f"/boot/initramfs-{kernel()}.img"
+
+    def has_driver() -> bool:
+        return "/zram.ko" in in_root(node, "lsinitrd", image)
+
+    assert not has_driver()
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(
+        tmp_path, '<initramfs-driver name="zram"/>')))
+    assert has_driver()
+    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(node, "remove", "-y", "site"))
+    assert changes(node) == []

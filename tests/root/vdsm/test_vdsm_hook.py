@@ -1,0 +1,432 @@
+"""What VDSM's capabilities tell of plugins, through the hook protocol itself."""
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List
+
+import pytest
+
+from ovirt_node_plugin.errors import RecordError
+from ovirt_node_plugin.registry import store, xml
+from ovirt_node_plugin.registry.record import InstalledPackage, Record
+from ovirt_node_plugin.registry.rules import SIGNED, UNCHECKED, UNKNOWN, UNSIGNED
+from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.vdsm import capabilities
+from ovirt_node_plugin.vdsm.record_scan import Damaged, scan_record
+from tests import support
+from tests.support import manpages
+from tests.support.driver import TOP, Dnf
+from tests.support.vdsm_machine import (
+    HOOK,
+    MANIFESTS,
+    REGISTRY,
+    RPMDB,
+    Machine,
+    empty_database,
+    installed,
+)
+
+pytestmark = pytest.mark.root
+
+KEY = "0123456789abcdef"
+EMPTY = {"format": 1, "plugins": [], "truncated": False, "problem": "", "packagesCompared": True}
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "machine")
+
+
+def record(name: str = "cim", *packages: InstalledPackage, **texts: str) -> bytes:
+    return xml.dump_record(Record(
+        name=name, version=texts.get("version", "1.0"), vendor=texts.get("vendor", "ACME"),
+        summary="", installed_at="2026-11-22T16:40:11Z", tool="ovirt-node-plugin 0.1.0",
+        mode="offline", source="/srv/x", target_kind="node", target_version="4.5.5",
+        repos=(name,), packages=packages, settings=()))
+
+
+def package(nevra: str = "p-1-1.noarch", signer: str = KEY, checked: bool = True
+            ) -> InstalledPackage:
+    return InstalledPackage(nevra, "", "requested", "", signer, checked)
+
+
+def test_capabilities_gain_one_key_and_keep_the_others(machine: Machine) -> None:
+    before = {"hooks": {"x": ["\u00e4", 1.5, None]}, "cpuSpeed": "2.10", "\ud800": 10 ** 30}
+    told = machine.run(json.dumps(before))
+    assert told.report == EMPTY
+    assert told.capabilities == {**before, "nodePlugins": EMPTY}
+    assert told.mode == "600"
+
+
+@pytest.mark.main_job
+def test_an_installed_plugin_is_told_as_its_record_has_it(
+        dnf: Dnf, node: Path, built: support.Fixtures, machine: Machine) -> None:
+    dnf.prefix = ("env", "SOURCE_DATE_EPOCH=1700000000")
+    answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("storage"))
+    assert answer.status == 0, answer.text
+    machine.take(node)
+    told = machine.run()
+    assert told.report["packagesCompared"] is True
+    assert told.plugins == {"storage": {
+        "name": "storage", "version": "1.0", "vendor": "ACME Storage Inc.", "state": "installed",
+        "installDate": "2023-11-14T22:13:20Z", "problem": "",
+        "trust": store.read_record(node, "storage").trust}}
+
+
+def test_a_record_that_outlived_its_packages_is_broken(
+        built: support.Fixtures, node: Path, machine: Machine) -> None:
+    shutil.copytree(node / RPMDB, machine.layer / RPMDB)
+    there = installed(node)[0]
+    gone = package("gone-1:2-3.noarch")
+    machine.put("good", record("good", package(there)))
+    machine.put("bad", record("bad", package(there), gone))
+    machine.put("worse", record("worse", gone, package(f"zz-{there}")))
+    assert machine.run().states == {
+        "good": ("installed", ""), "bad": ("broken", "not installed: gone-1:2-3.noarch"),
+        "worse": ("broken", "not installed: gone-1:2-3.noarch and 1 more")}
+
+
+@pytest.mark.parametrize("kind", ["missing", "garbage", "hidden", "fifo", "empty"])
+def test_without_a_database_that_can_be_read_only_the_record_counts(
+        node: Path, machine: Machine, kind: str) -> None:
+    folder = machine.layer / RPMDB
+    machine.put("cim", record("cim", package("gone-1-1.noarch")))
+    if kind != "missing":
+        shutil.copytree(node / RPMDB, folder)
+    database = folder / "rpmdb.sqlite"
+    if kind == "garbage":
+        database.write_bytes(b"SQLite format 3\0" + os.urandom(1 << 16))
+    elif kind == "hidden":
+        database.chmod(0)
+    elif kind == "fifo":
+        for path in folder.iterdir():
+            path.unlink()
+        os.mkfifo(database)
+    elif kind == "empty":
+        shutil.rmtree(folder)
+        empty_database(folder)
+    started = time.monotonic()
+    told = machine.run()
+    assert time.monotonic() - started < 30
+    assert told.report["packagesCompared"] is False
+    assert told.states == {"cim": ("installed", "")}
+
+
+@pytest.mark.parametrize("does", [
+    "import time; time.sleep(60)", "import os; os.kill(os.getpid(), 11)", "raise SystemExit(5)",
+    "print('x' * 100_000); raise ImportError", "import os; os.write(3, b'x'); os._exit(0)"])
+def test_whatever_librpm_does_harms_nobody(machine: Machine, does: str) -> None:
+    machine.put("cim", record("cim", package()))
+    (machine.library.parent / "rpm").mkdir()
+    (machine.library.parent / "rpm/__init__.py").write_text(f"{does}\n")
+    started = time.monotonic()
+    told = machine.run()
+    assert time.monotonic() - started < 20
+    assert told.report["packagesCompared"] is False
+    assert told.states == {"cim": ("installed", "")}
+
+
+@pytest.mark.parametrize(("packages", "trust"), [
+    ([package()], "signed"),
+    ([package(), package("q-1-1.noarch", checked=False)], "unchecked"),
+    ([package(checked=False)], "unchecked"),
+    ([package(signer="")], "unchecked"),
+    ([package(), package("q-1-1.noarch", "", False)], "unsigned"),
+    ([], "unknown"),
+])
+def test_trust_is_what_holds_for_every_package(
+        machine: Machine, packages: List[InstalledPackage], trust: str) -> None:
+    machine.put("cim", record("cim", *packages))
+    assert machine.run().plugins["cim"]["trust"] == trust
+    assert store.read_record(machine.layer, "cim").trust == trust
+
+
+def test_a_plugin_without_its_manifest_is_broken(machine: Machine) -> None:
+    machine.put("one", record("one"))
+    machine.put("two", record("two"), manifest=False)
+    assert machine.run().states == {
+        "one": ("installed", ""), "two": ("broken", "its manifest is missing")}
+
+
+def test_a_manifest_that_only_root_may_read_is_there(machine: Machine) -> None:
+    machine.put("cim", record())
+    (machine.layer / MANIFESTS / "cim.xml").chmod(0o600)
+    assert machine.run().states == {"cim": ("installed", "")}
+    (machine.layer / MANIFESTS).chmod(0o700)
+    assert machine.run().states == {"cim": ("installed", "")}
+
+
+WHOLE = record("bad").decode()
+BOMB = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a0 "ha">'
+        + "".join(f'<!ENTITY a{i} "&a{i - 1};&a{i - 1};">' for i in range(1, 40))
+        + "]><plugin-record>&a39;</plugin-record>")
+# What each of them holds; None is of another kind than a file.
+DAMAGED: Dict[str, bytes] = {
+    "empty": b"", "no XML": b"storage 1.0\n", "binary": bytes(range(256)) * 64,
+    "cut off": WHOLE[:300].encode(), "twice": WHOLE.encode() * 2,
+    "not UTF-8": WHOLE.replace("ACME", "\u00e4").encode("latin-1"),
+    "UTF-16": WHOLE.replace("UTF-8", "UTF-16").encode("utf-16"),
+    "latin": WHOLE.replace("UTF-8", "ISO-8859-1").encode(),
+    "another root": b"<node-plugin/>", "no format": WHOLE.replace(' format="1"', "").encode(),
+    "later format": WHOLE.replace('format="1"', 'format="2"').encode(),
+    "another's": record("other"), "no name": WHOLE.replace("<name>bad</name>", "").encode(),
+    "two names": WHOLE.replace("<name>bad</name>", "<name>bad</name>" * 2).encode(),
+    "no packages": WHOLE.replace("<packages/>", "").encode(),
+    "nameless package": WHOLE.replace(
+        "<packages/>", '<packages><package reason="requested"/></packages>').encode(),
+    "strange key": WHOLE.replace(
+        "<packages/>", '<packages><package nevra="a-1-1.x" checksum="" reason="requested"'
+        ' signer="me"/></packages>').encode(),
+    "no time": WHOLE.replace("2026-11-22T16:40:11Z", "yesterday").encode(),
+    "bomb": BOMB.encode(), "instruction": WHOLE.replace("<name>", "<?php x?><name>").encode(),
+    "outside": ('<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
+                "<plugin-record>&e;</plugin-record>").encode(),
+    "deep": b"<a>" * 100_000, "deep inside": WHOLE.replace(
+        "<packages/>", f"<packages>{'<a>' * 100}{'</a>' * 100}</packages>").encode(),
+    "NUL": WHOLE.replace("ACME", "A\0ME").encode(),
+    "too large": WHOLE.replace("ACME", "x" * (4 << 20)).encode(),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(DAMAGED))
+def test_both_readers_call_the_same_record_damaged(tmp_path: Path, kind: str) -> None:
+    (tmp_path / REGISTRY).mkdir(parents=True)
+    (tmp_path / REGISTRY / "bad").write_bytes(DAMAGED[kind])
+    with pytest.raises(Damaged):
+        scan_record(str(tmp_path / REGISTRY), "bad")
+    with pytest.raises(RecordError):
+        store.read_record(tmp_path, "bad")
+
+
+def test_both_readers_read_the_record_of_the_manual(tmp_path: Path) -> None:
+    (example,) = [one for one in manpages.of_kind("ovirt.plugins.d.5", "xml")
+                  if one.words == "record"]
+    (tmp_path / REGISTRY).mkdir(parents=True)
+    (tmp_path / REGISTRY / "storage").write_text(example.text, encoding="utf-8")
+    scanned = scan_record(str(tmp_path / REGISTRY), "storage")
+    read = store.read_record(tmp_path, "storage")
+    assert scanned.texts == {"name": read.name, "version": read.version, "vendor": read.vendor}
+    assert scanned.installed_at == read.installed_at
+    assert scanned.packages == [(one.nevra, one.signer, one.checked) for one in read.packages]
+
+
+def test_damaged_records_are_told_as_such_and_the_others_as_ever(machine: Machine) -> None:
+    for number, data in enumerate(DAMAGED.values()):
+        machine.put(f"bad-{number}", data.replace(b">bad<", f">bad-{number}<".encode()))
+    machine.put("good", record("good"))
+    told = machine.run()
+    assert told.states.pop("good") == ("installed", "")
+    for name, (state, problem) in told.states.items():
+        if name != "good":
+            assert state == "broken" and problem.startswith("its record is damaged: "), name
+            assert told.plugins[name]["trust"] == "unknown"
+    assert len(told.plugins) == len(DAMAGED) + 1
+    assert "passwd" not in told.text and "root:" not in told.text
+
+
+def a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_link(path: Path) -> None:
+    (path.parent.parent / "secret").write_bytes(record(path.name))
+    path.symlink_to("../secret")
+
+
+def a_link_to_an_endless_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_file_of_100_mb(path: Path) -> None:
+    path.write_bytes(b"<a/>" * (25 << 20))
+
+
+def a_file_of_a_terabyte(path: Path) -> None:
+    with open(path, "wb") as stream:
+        stream.truncate(1 << 40)
+
+
+def a_secret(path: Path) -> None:
+    path.write_bytes(record(path.name))
+    path.chmod(0o600)
+
+
+@pytest.mark.parametrize("make", [a_fifo, a_link, a_link_to_an_endless_device, a_folder,
+                                  a_file_of_100_mb, a_file_of_a_terabyte, a_secret])
+def test_whatever_lies_in_the_place_of_a_record_is_told_as_damaged(
+        machine: Machine, make: Callable[[Path], None]) -> None:
+    machine.put("good", record("good"))
+    make(machine.layer / REGISTRY / "bad")
+    states = machine.run(timeout_s=20).states
+    assert states["good"] == ("installed", "")
+    assert states["bad"][0] == "broken" and "record is damaged" in states["bad"][1]
+
+
+def test_what_is_no_plugins_name_is_passed_over(machine: Machine) -> None:
+    for name in ("README", ".cim.x7d", "a b", "-x", "x" * 65, "\u00e4"):
+        machine.put(name, record())
+    machine.put("cim", record())
+    (machine.layer / REGISTRY / "\udcff").write_bytes(b"")
+    assert list(machine.run().plugins) == ["cim"]
+
+
+def test_texts_that_are_too_long_are_cut(machine: Machine) -> None:
+    machine.put("cim", record(vendor="\u00e4" * 100_000, version="1" * 3000))
+    plugin = machine.run().plugins["cim"]
+    assert plugin["vendor"] == "\u00e4" * 255 + "\u2026"
+    assert len(plugin["version"]) == capabilities.MAX_TEXT
+
+
+@pytest.mark.parametrize("kind", ["file", "link that leads nowhere", "fifo"])
+def test_without_a_folder_there_are_no_plugins(machine: Machine, kind: str) -> None:
+    folder = machine.layer / REGISTRY
+    if kind == "file":
+        folder.write_text("")
+    elif kind == "fifo":
+        os.mkfifo(folder)
+    else:
+        folder.symlink_to("nowhere")
+    assert machine.run().report == EMPTY
+
+
+def test_a_registry_that_may_not_be_read_is_told(machine: Machine) -> None:
+    machine.put("cim", record())
+    (machine.layer / REGISTRY).chmod(0o700)
+    assert machine.run().report == {
+        **EMPTY, "problem": "/etc/ovirt.plugins.d cannot be read: Permission denied"}
+
+
+def test_more_plugins_than_anybody_has_are_cut_off(machine: Machine) -> None:
+    for number in range(20_001):
+        machine.put(f"plugin-{number:05}", b"", manifest=False)
+    told = machine.run(timeout_s=30)
+    assert told.report["truncated"] is True
+    assert len(told.plugins) == capabilities.MAX_PLUGINS
+
+
+def test_more_than_can_be_read_in_time_is_cut_off(machine: Machine) -> None:
+    large = record("large").replace(b"<settings/>", (
+        b"<settings>" + b"<x/>" * 1_000_000 + b"</settings>"))
+    machine.put("plugin-0", large)
+    for number in range(1, capabilities.MAX_PLUGINS):
+        os.link(machine.layer / REGISTRY / "plugin-0",
+                machine.layer / REGISTRY / f"plugin-{number}")
+    started = time.monotonic()
+    told = machine.run()
+    assert time.monotonic() - started < 20
+    assert told.report["truncated"] is True and 0 < len(told.plugins) < capabilities.MAX_PLUGINS
+
+
+def test_two_hundred_plugins_are_told(machine: Machine) -> None:
+    for number in range(200):
+        machine.put(f"plugin-{number}", record(f"plugin-{number}", package()))
+    told = machine.run()
+    assert len(told.plugins) == 200 and told.report["truncated"] is False
+
+
+NO_OBJECT = {
+    "nothing": "", "half": "{", "no JSON": "nonsense", "list": "[]", "null": "null",
+    "text": '"text"', "lists": "[" * 100_000, "objects": '{"a": ' * 100_000,
+    "long number": "1" * 10_000, "NUL": "\0", "two": '{"a": 1} {}', "bytes": "\udcff"}
+
+
+@pytest.mark.parametrize("kind", sorted(NO_OBJECT))
+def test_a_file_that_is_no_object_stays_as_it_is(machine: Machine, kind: str) -> None:
+    text = NO_OBJECT[kind]
+    told = machine.run(text)
+    assert (told.status, told.text, told.left) == (1, text, [])
+    assert told.err.startswith("50_node_plugins: ") and told.err.count("\n") == 1
+
+
+def test_a_file_that_may_not_be_written_stays_as_it_is(machine: Machine) -> None:
+    told = machine.run('{"a": 1}', mode="400")
+    assert (told.status, told.text, told.mode, told.left) == (1, '{"a": 1}', "400", [])
+    assert "Permission denied" in told.err
+
+
+def test_a_key_that_is_there_already_is_replaced(machine: Machine) -> None:
+    told = machine.run('{"nodePlugins": {"plugins": [1]}, "b": 2}')
+    assert told.capabilities == {"nodePlugins": EMPTY, "b": 2}
+
+
+@pytest.mark.parametrize("damage", ["gone", "syntax", "raises"])
+def test_a_damaged_library_leaves_the_file_as_it_is(machine: Machine, damage: str) -> None:
+    module = machine.library / "capabilities.py"
+    shutil.rmtree(machine.library / "__pycache__")
+    if damage == "gone":
+        shutil.rmtree(machine.library)
+    else:
+        module.write_text("(" if damage == "syntax" else "raise KeyError('x')")
+    told = machine.run('{"a": 1}')
+    assert (told.status, told.text, told.left) == (1, '{"a": 1}', [])
+
+
+def test_a_full_disk_leaves_the_file_as_it_is(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+    file = tmp_path / "json"
+    file.write_text('{"a": 1}')
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        capabilities.add_to(str(file))
+    assert [path.name for path in tmp_path.iterdir()] == ["json"]
+    assert file.read_text() == '{"a": 1}'
+
+
+def test_the_hook_imports_nothing_that_is_dear() -> None:
+    """What takes long to import, and what may start programs."""
+    code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
+            "from ovirt_node_plugin.vdsm import capabilities; print(*sys.modules)")
+    loaded = set(run(["/usr/bin/python3", "-I", "-c", code, TOP]).split())
+    dear = {"lxml", "dataclasses", "typing", "pathlib", "subprocess", "tempfile", "dnf", "rpm",
+            "argparse", "inspect", "logging", "xml.etree"}
+    assert loaded & dear == set()
+
+
+def test_the_hook_is_where_vdsm_looks_and_can_be_run(machine: Machine) -> None:
+    assert os.access(TOP / "vdsm-hooks" / HOOK.split("hooks/")[1], os.X_OK)
+    line = (machine.layer / HOOK).read_text().splitlines()[0]
+    assert line == "#!/usr/bin/python3 -I"
+
+
+def test_the_example_of_the_manual_is_what_the_hook_tells(
+        machine: Machine, node: Path) -> None:
+    (shown,) = manpages.of_kind("ovirt.plugins.d.5", "json")
+    wanted: Dict[str, Any] = json.loads(shown.text)
+    shutil.copytree(node / RPMDB, machine.layer / RPMDB)
+    (there, *_) = installed(node)
+    for plugin in wanted["nodePlugins"]["plugins"]:
+        gone = plugin["problem"].rpartition(" ")[2]
+        machine.put(plugin["name"], record(
+            plugin["name"], package(gone or there, checked=plugin["trust"] == "signed"),
+            version=plugin["version"], vendor=plugin["vendor"]).replace(
+            b"2026-11-22T16:40:11Z", plugin["installDate"].encode()))
+    told = machine.run()
+    assert told.capabilities == wanted
+
+
+def test_names_in_the_report_are_explained(machine: Machine) -> None:
+    machine.put("cim", record())
+    report = machine.run().report
+    terms = manpages.terms(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))
+    words = {"signed", "unchecked", "unsigned", "unknown"}
+    assert set(re.findall(r"\w+", " ".join(terms))) == {
+        "nodePlugins", *report, *report["plugins"][0], *words}
+    assert words == {SIGNED, UNCHECKED, UNSIGNED, UNKNOWN}
+
+
+def test_limits_in_the_manual_are_those_of_the_code() -> None:
+    said = manpages.prose(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))
+    assert f"more than {capabilities.MAX_TEXT} characters" in said
+    assert f"after {capabilities.MAX_PLUGINS} plugins or two seconds" in said
+    assert capabilities._READING_S == capabilities._COMPARING_S == 2

@@ -1,0 +1,37 @@
+"""Plugins of real agents for the full Node: Debian's, as their vendors would bring them."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
+
+from tests import support
+from tests.support.full_node import full_node
+from tests.support.treestate import changed_in_overlay
+
+_SERVICE = '<service name="{}.service" state="enabled"/>'
+# The packages, which of them are asked for, and the settings.
+_PLUGINS: Dict[str, Tuple[Sequence[str], Sequence[str]]] = {
+    "exporter": (["prometheus-node-exporter"], [
+        '<user name="prometheus"/>', _SERVICE.format("prometheus-node-exporter"),
+        '<firewall-port port="9100" protocol="tcp"/>']),
+    "monit": (["monit"], [_SERVICE.format("monit")]),
+    "zabbix": (["zabbix-agent", "libmodbus"], [
+        _SERVICE.format("zabbix-agent"), '<firewall-port port="10050" protocol="tcp"/>']),
+}
+AGENTS = tuple(_PLUGINS)
+UNITS = ("prometheus-node-exporter.service", "monit.service", "zabbix-agent.service")
+
+
+def agent_plugin(folder: Path, name: str) -> Path:
+    """Return a bundle of one of AGENTS, made below ``folder``; its RPMs are not signed."""
+    packages, settings = _PLUGINS[name]
+    repo = support.RpmRepo(folder / f"{name}.repo", name)
+    for rpm in full_node().vendor(*packages):
+        repo.add_file(rpm)
+    return support.write_bundle(folder / name, support.descriptor_xml(
+        name, repos=[name], install=packages[:1], settings=settings), repo=repo)
+
+
+def changes(node: Path) -> List[str]:
+    """Return in what an overlay of the full Node differs from the image as it was built."""
+    return changed_in_overlay(node, lower=full_node().tree, upper=node.with_name("upper"))

@@ -1,0 +1,95 @@
+"""Manual pages as data: their sections, the terms they explain, and their examples.
+
+Reads the roff of this project's own pages, which keeps to a few macros of man(7).
+An example is what stands between ``.EX`` and ``.EE``; the comment before it says
+what it is: ``.\\" test: KIND [WORDS]``.
+"""
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+MAN = Path(__file__).resolve().parents[2] / "man"
+PAGES = ("dnf-node-plugin.8", "node-plugin.xml.5", "ovirt.plugins.d.5", "ovirt-node-plugin.8")
+
+_ESCAPES = {r"\-": "-", r"\e": "\\", r"\&": "", r"\(aq": "'", r"\(dq": '"', r"\(ga": "`",
+            r"\(ha": "^", r"\(ti": "~"}
+_FONT_MACROS = (".B", ".I", ".BR", ".RB", ".BI", ".IB", ".IR", ".RI")
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example: ``kind`` is empty where the page does not say what it is."""
+
+    kind: str
+    words: str
+    text: str
+
+
+def source(page: str) -> List[str]:
+    """Return the lines of a page as they are written."""
+    return (MAN / page).read_text(encoding="utf-8").splitlines()
+
+
+def plain(text: str) -> str:
+    """Return text without roff's escapes."""
+    text = re.sub(r"\\f(?:\[\w*\]|.)", "", text)
+    return re.sub(r"\\(?:\(..|.)", lambda found: _ESCAPES[found.group()], text)
+
+
+def text_of(line: str) -> str:
+    """Return what a line of a page prints; empty for one that prints nothing."""
+    macro, _, rest = line.partition(" ")
+    if macro in _FONT_MACROS:
+        quoted = re.sub(r"(?<!\\)\\(?=[^\\])", r"\\\\", rest)  # shlex would eat them
+        quoted = quoted.replace("'", "\\'")
+        words = shlex.split(quoted)
+        return plain((" " if len(macro) == 2 else "").join(words))
+    return "" if line.startswith(".") else plain(line)
+
+
+def section(page: str, title: str) -> List[str]:
+    """Return the lines of one section, ``.SH TITLE``, as they are written."""
+    lines = source(page)
+    start = next(number for number, line in enumerate(lines)
+                 if line.startswith(".SH ") and line[4:].strip('"') == title)
+    end = next((number for number in range(start + 1, len(lines))
+                if lines[number].startswith(".SH ")), len(lines))
+    return lines[start + 1:end]
+
+
+def prose(lines: List[str]) -> str:
+    """Return what lines print, in one line."""
+    return " ".join(filter(None, map(text_of, lines)))
+
+
+def terms(lines: List[str]) -> List[str]:
+    """Return the terms that ``.TP`` paragraphs explain, in order."""
+    return [text_of(lines[number + 1]) for number, line in enumerate(lines) if line == ".TP"]
+
+
+def explained(lines: List[str]) -> Dict[str, str]:
+    """Return the first word of each term with the whole term."""
+    return {term.split()[0]: term for term in terms(lines)}
+
+
+def examples(page: str) -> List[Example]:
+    """Return all examples of a page, in order."""
+    found: List[Example] = []
+    lines = source(page)
+    for number, line in enumerate(lines):
+        if line == ".EX":
+            marker = re.fullmatch(r'\.\\" test: (\S+) ?(.*)', lines[number - 1])
+            end = lines.index(".EE", number)
+            text = "".join(plain(one) + "\n" for one in lines[number + 1:end])
+            kind, words = marker.groups() if marker else ("", "")
+            found.append(Example(kind, words, text))
+    return found
+
+
+def of_kind(page: str, *kinds: str) -> Tuple[Example, ...]:
+    """Return the examples of a page that are of one of ``kinds``."""
+    return tuple(example for example in examples(page) if example.kind in kinds)

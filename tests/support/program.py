@@ -1,0 +1,37 @@
+"""The program ``ovirt-node-plugin`` of this checkout, run on images as a user does."""
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import List
+
+from tests.support import schemas
+from tests.support.driver import NOISE, TOP, Answer, Dnf, environment
+
+PROGRAM = TOP / "bin/ovirt-node-plugin"
+
+
+@dataclass(frozen=True)
+class Program:
+    """Runs the program; ``work`` is its work folder, ``dnf`` how it finds dnf's plugin."""
+
+    work: Path
+    dnf: Dnf
+
+    def argv(self, command: str, *words: object) -> List[str]:
+        """Return the argument list of one run."""
+        more = [f"--work-dir={self.work}"]
+        if command in ("merge", "inspect"):
+            more += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
+                     f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
+        return [str(PROGRAM), command, *more, *map(str, words)]
+
+    def __call__(self, command: str, *words: object, stdin: str = "") -> Answer:
+        """Run one command."""
+        done = subprocess.run(self.argv(command, *words), input=stdin, capture_output=True,
+                              text=True, env=environment(), check=False)
+        errors = "".join(line for line in done.stderr.splitlines(keepends=True)
+                         if not any(noise in line for noise in NOISE))
+        return Answer(done.returncode, done.stdout, errors,
+                      schemas.OF_PROGRAM.get(command, ""))

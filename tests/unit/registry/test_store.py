@@ -1,0 +1,233 @@
+"""The registry of a root: records written, read, listed and forgotten."""
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Tuple
+
+import pytest
+
+from ovirt_node_plugin.errors import RecordError
+from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.record import InstalledPackage, Record
+from ovirt_node_plugin.registry.store import MANIFESTS, REGISTRY
+from ovirt_node_plugin.registry.undo_data import Manifest
+from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.undo.changes import Applied, Change
+
+pytestmark = pytest.mark.unit
+
+TOP = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "root/etc").mkdir(parents=True)
+    return tmp_path / "root"
+
+
+def record(name: str = "cim", **other: Tuple[str, ...]) -> Record:
+    made = Record(
+        name=name, version="1.0", vendor="A & \"B\" <C>", summary="Sch\u00f6n  zwei",
+        installed_at="2026-11-22T16:40:11Z", tool="ovirt-node-plugin 0.1.0", mode="offline",
+        source="/srv/x y", target_kind="node", target_version="4.5.5", repos=("b", "a"),
+        packages=(InstalledPackage("z-1-1.noarch", "sha256:00", "dependency"),
+                  InstalledPackage("a-1:2-1.x86_64", "", "requested", "r",
+                                   "0123456789abcdef", True)),
+        settings=(Applied("service", "a.service", "enabled", "disabled", ()),))
+    return dataclasses.replace(made, repos=other.get("repos", made.repos))
+
+
+def manifest(name: str = "cim", *changes: Change) -> Manifest:
+    return Manifest(name, b"<d/>", (), changes)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_saved_plugin_is_read_back(root: Path) -> None:
+    store.save(root, record(), manifest())
+    found = store.read_record(root, "cim")
+    assert found == dataclasses.replace(
+        record(), repos=("a", "b"), packages=tuple(reversed(record().packages)))
+    assert store.read_manifest(root, "cim").descriptor == b"<d/>"
+    assert store.read_registry(root) == store.Registry({"cim": found}, {})
+
+
+def test_a_record_from_before_signatures_were_noted_is_read(root: Path) -> None:
+    store.save(root, record(), manifest())
+    path = root / REGISTRY / "cim"
+    path.write_bytes(path.read_bytes().replace(
+        b' signer="0123456789abcdef" checked="yes"', b""))
+    found = store.read_record(root, "cim")
+    assert [(one.signer, one.checked) for one in found.packages] == [("", False)] * 2
+    assert found.trust == "unsigned"
+
+
+@pytest.mark.parametrize("attribute", ['signer="me"', 'signer="0123456789ABCDEF"',
+                                       'checked="perhaps"'])
+def test_a_signature_that_is_none_is_damage(root: Path, attribute: str) -> None:
+    store.save(root, record(), manifest())
+    path = root / REGISTRY / "cim"
+    path.write_text(path.read_text().replace('reason="dependency"',
+                                             f'reason="dependency" {attribute}'))
+    with pytest.raises(RecordError, match=attribute.partition("=")[0]):
+        store.read_record(root, "cim")
+
+
+def test_everybody_can_read_it_whatever_the_umask(root: Path) -> None:
+    old = os.umask(0o077)
+    try:
+        store.save(root, record(), manifest())
+    finally:
+        os.umask(old)
+    assert [mode(root / name) for name in (REGISTRY, MANIFESTS, f"{REGISTRY}/cim",
+                                           f"{MANIFESTS}/cim.xml")] == [
+        0o755, 0o755, 0o644, 0o644]
+
+
+def test_a_manifest_with_a_hidden_files_content_is_roots_alone(root: Path) -> None:
+    secret = Entry("file", 0o000, 0, 0, hashlib.sha256(b"x").hexdigest(), b"x")
+    store.save(root, record(), manifest("cim", Change("etc/shadow", secret, None)))
+    assert mode(root / f"{MANIFESTS}/cim.xml") == 0o600
+    assert mode(root / f"{REGISTRY}/cim") == 0o644
+
+
+def test_the_same_record_is_the_same_bytes(root: Path) -> None:
+    store.save(root, record(), manifest())
+    once = (root / REGISTRY / "cim").read_bytes()
+    store.save(root, store.read_record(root, "cim"), manifest())
+    assert (root / REGISTRY / "cim").read_bytes() == once
+    assert once.splitlines()[1:3] == [b'<plugin-record format="1">', b"  <name>cim</name>"]
+
+
+def test_the_record_has_no_changes_of_settings(root: Path) -> None:
+    change = Change("etc/x", None, Entry("dir", 0o755, 0, 0))
+    setting = Applied("service", "a.service", "enabled", "disabled", (change,))
+    store.save(root, dataclasses.replace(record(), settings=(setting,)),
+                  Manifest("cim", b"", (setting,), ()))
+    assert store.read_record(root, "cim").settings[0].changes == ()
+    assert store.read_manifest(root, "cim").settings == (setting,)
+
+
+def test_folders_that_were_made_go_with_the_last_plugin(root: Path) -> None:
+    for name in ("a", "b", "c"):
+        store.save(root, record(name), manifest(name))
+    store.save(root, record("a"), manifest("a"))  # an upgrade forgets nothing
+    for name in ("a", "c", "b"):
+        assert (root / REGISTRY).is_dir()
+        store.forget(root, name)
+        store.forget(root, name)
+    assert os.listdir(root / "etc") == []
+
+
+def test_folders_of_the_image_stay(root: Path) -> None:
+    (root / REGISTRY).mkdir()
+    store.save(root, record(), manifest())
+    store.forget(root, "cim")
+    assert os.listdir(root / "etc") == [Path(REGISTRY).name]
+
+
+def test_a_folder_with_somebodys_file_stays(root: Path) -> None:
+    store.save(root, record(), manifest())
+    (root / REGISTRY / "README").write_text("")
+    store.forget(root, "cim")
+    assert os.listdir(root / "etc") == [Path(REGISTRY).name]
+
+
+def test_names_are_sorted_and_leave_out_what_is_no_plugin(root: Path) -> None:
+    assert store.names(root) == ()
+    (root / REGISTRY).mkdir()
+    for name in ("b", "a.1", ".b.x7d", "README", "-x", "a b", "x" * 65):
+        (root / REGISTRY / name).write_text("")
+    assert store.names(root) == ("a.1", "b")
+
+
+def test_listing_needs_no_xml(root: Path) -> None:
+    script = ("import sys; from pathlib import Path; from ovirt_node_plugin.registry import store\n"
+              "store.names(Path(sys.argv[1])); store.read_registry(Path(sys.argv[1]))\n"
+              "sys.exit('lxml' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", script, str(root)], cwd=TOP).returncode == 0
+
+
+def test_claims_and_repos_name_what_plugins_brought(root: Path) -> None:
+    store.save(root, record("one", repos=("r1", "both")), manifest("one"))
+    store.save(root, record("two", repos=("r2", "both")), manifest("two"))
+    assert store.claims(root) == {"z-1-1.noarch", "a-1:2-1.x86_64"}
+    assert store.repo_owners(root) == {"r1": "one", "both": "one", "r2": "two"}
+
+
+@pytest.mark.parametrize(("data", "reason"), [
+    (b"", "well-formed"),
+    (b"<a/>", "expected <plugin-record>"),
+    (b"<!DOCTYPE x [<!ENTITY a 'b'>]><plugin-record/>", "no DOCTYPE"),
+    (b"\xff", "UTF-8"),
+    (b"<a>" * 100, "levels"),
+])
+def test_a_damaged_record_is_told_and_the_others_are_read(
+        root: Path, data: bytes, reason: str) -> None:
+    store.save(root, record("good"), manifest("good"))
+    (root / REGISTRY / "bad").write_bytes(data)
+    found = store.read_registry(root)
+    assert list(found.records) == ["good"]
+    assert reason in found.damaged["bad"]
+    assert f"/{REGISTRY}/bad" in found.damaged["bad"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "fifo", "link", "loop", "huge", "renamed"])
+def test_what_lies_in_the_place_of_a_record_harms_nobody(root: Path, kind: str) -> None:
+    store.save(root, record("other"), manifest("other"))
+    bad = root / REGISTRY / "bad"
+    if kind == "folder":
+        bad.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(bad)
+    elif kind == "link":
+        bad.symlink_to("other")
+    elif kind == "loop":
+        bad.symlink_to("bad")
+    elif kind == "huge":
+        with open(bad, "wb") as stream:
+            stream.truncate(1 << 40)
+    else:
+        bad.write_bytes((root / REGISTRY / "other").read_bytes())
+    found = store.read_registry(root)
+    assert (list(found.records), list(found.damaged)) == (["other"], ["bad"])
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", ".x", "A"])
+def test_a_name_that_no_plugin_can_have_is_refused(root: Path, name: str) -> None:
+    with pytest.raises(RecordError, match="no plugin name"):
+        store.read_record(root, name)
+    with pytest.raises(RecordError, match="no plugin name"):
+        store.save(root, record(name), manifest(name))
+
+
+def test_text_that_xml_cannot_hold_is_written_readably(root: Path) -> None:
+    store.save(root, dataclasses.replace(record(), source="/a\x01\udcffb"), manifest())
+    assert store.read_record(root, "cim").source == "/a\\x01\\udcffb"
+
+
+def test_links_of_the_root_do_not_lead_out(root: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in (REGISTRY, MANIFESTS):
+        (root / name).symlink_to(outside / Path(name).name)
+    store.save(root, record(), manifest())
+    assert os.listdir(outside) == []
+    assert store.names(root) == ("cim",)
+    store.forget(root, "cim")
+    assert os.listdir(root) == ["etc"]
+
+
+def test_the_time_is_utc_and_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1795365611")
+    assert store.installed_now() == "2026-11-22T16:40:11Z"
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "soon")
+    assert store.installed_now() > "2025"

@@ -1,0 +1,63 @@
+"""The explanations of a refused document, held against libxml2's own verdict."""
+from __future__ import annotations
+
+import random
+import re
+from typing import List
+
+import pytest
+
+from ovirt_node_plugin.errors import DescriptorError
+from ovirt_node_plugin.system.relaxng import SCHEMAS, Problem, raise_problems, schema_problems
+from ovirt_node_plugin.system.xml import parse_xml
+from tests.support.samples import DESCRIPTOR
+
+pytestmark = pytest.mark.unit
+
+_VALUES = ("", "x", " a ", "1.0", "yes", "é", "/x", "50", "a.service", "a/b", "*", "^", "~", "[",
+           "x" * 70, "1:2-3", "a=b c=d", "a  b")
+
+
+def _mutants(count: int) -> List[str]:
+    """Return the sample with attributes and lines changed, removed or doubled."""
+    chance = random.Random(7)
+    found = []
+    for _ in range(count):
+        rows = DESCRIPTOR.splitlines()
+        at = chance.randrange(2, len(rows) - 1)
+        kind = chance.randrange(4)
+        if kind == 0:
+            rows[at] = re.sub('"[^"]*"', f'"{chance.choice(_VALUES)}"', rows[at], count=1)
+        elif kind == 1:
+            rows[at] = re.sub(r' [a-z]+="[^"]*"', "", rows[at], count=1)
+        elif kind == 2:
+            rows[at] = re.sub(">[^<]+<", f">{chance.choice(_VALUES)}<", rows[at])
+        elif rows[at].strip().endswith("/>"):
+            rows[at] = rows[at] * chance.choice((0, 2))
+        found.append("\n".join(rows))
+    return found
+
+
+def test_whatever_is_invalid_is_explained_in_the_schemas_own_words() -> None:
+    refused = 0
+    for text in _mutants(300):
+        document = parse_xml(text.encode(), origin="x", error=DescriptorError)
+        found = schema_problems(document, "node-plugin.rng")
+        refused += bool(found)
+        for problem in found:
+            assert problem.text.startswith("expected ")
+            assert ", found " in problem.text
+            assert "what the schema says" not in problem.text, text
+    assert refused > 30
+
+
+def test_every_pattern_is_read_alike_by_libxml2_and_by_python() -> None:
+    schema = (SCHEMAS / "node-plugin.rng").read_text(encoding="utf-8")
+    for pattern in re.findall(r'<param name="pattern">(.*?)</param>', schema):
+        assert not re.search(r"\\[^.\-^*\\\[\]]", pattern), pattern  # read differently
+
+
+def test_only_a_problem_is_raised() -> None:
+    raise_problems((), origin="x", error=DescriptorError)
+    with pytest.raises(DescriptorError, match="^x:1:2: expected a, found b$"):
+        raise_problems([Problem(1, 2, "expected a, found b")], origin="x", error=DescriptorError)
