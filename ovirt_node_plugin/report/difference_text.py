@@ -1,6 +1,6 @@
-"""What ``ovirt-node-plugin diff`` found, as lines: first how much, then what.
+"""The differences that ``ovirt-node-plugin diff`` found, as lines: counts, then details.
 
-Names in images are a stranger's, and made harmless.
+Names in images come from strangers: control characters in them are escaped.
 """
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_FILES = 40  # lines for each kind of difference
 
 
 class _Section(NamedTuple):
-    """What differs of one sort: how much in short, and the lines that tell it."""
+    """The differences of one sort: their counts, and a line for each."""
 
     name: str
     title: str
@@ -34,7 +34,7 @@ class _Section(NamedTuple):
 
 
 def differences(found: ImageDifferences) -> List[str]:
-    """Return the counts, then the differences: files in groups, all else one by one."""
+    """Return the counts, then the differences. Files are grouped by folder if there are many."""
     sections = [one for one in _sections(found) if one.lines]
     lines = [*field("Old", harmless(str(found.old))), *field("New", harmless(str(found.new)))]
     for one in sections:
@@ -110,7 +110,7 @@ def _package(one: PackageDifference) -> str:
     if old is None or new is None:
         text = "".join(side.nevra for side in (old, new) if side is not None)
     elif old.nevra == new.nevra:
-        text = f"{new.nevra}, built anew"
+        text = f"{new.nevra}, rebuilt"
     elif old.arch == new.arch:
         text = f"{'.'.join(filter(None, (new.name, new.arch)))} {old.evr} -> {new.evr}"
     else:
@@ -119,7 +119,7 @@ def _package(one: PackageDifference) -> str:
 
 
 def _boot(found: Sequence[BootDifference]) -> Iterator[str]:
-    """Yield each change, and below it the entries that have it: often that is all of them."""
+    """Yield each change, followed by the boot entries that have it."""
     entries: Dict[Tuple[str, str], Dict[str, List[str]]] = {}
     for one in found:
         words = [*(f"+{word}" for word in one.added), *(f"-{word}" for word in one.removed)]
@@ -134,15 +134,15 @@ def _boot(found: Sequence[BootDifference]) -> Iterator[str]:
 
 
 def _changes(files: Sequence[Difference]) -> str:
-    """Return in brackets what changed of how many files, the most first."""
+    """Return, in parentheses, how many files differ in each property, the most frequent first."""
     words = collections.Counter(
         word for one in files for word in {_word(text) for text in one.details})
-    told = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
-    return f" ({', '.join(f'{word} {number}' for word, number in told)})" if told else ""
+    counts = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
+    return f" ({', '.join(f'{word} {number}' for word, number in counts)})" if counts else ""
 
 
 def _word(detail: str) -> str:
-    """Return what a detail is about; another size is other content too."""
+    """Return the property that a detail is about. A different size counts as content."""
     word, _, rest = detail.partition(" ")
     if word == "xattr":
         return harmless(rest.partition(" ")[0])
@@ -150,11 +150,11 @@ def _word(detail: str) -> str:
 
 
 def _files(name: str, title: str, files: Sequence[Difference], *, start: str = "") -> _Section:
-    """Return a section of files; ``start`` is what their paths lack to be absolute."""
+    """Return a section of files. ``start`` is put before their paths."""
     groups = [(kind, grouped([one for one in files if one.kind == kind], _MOST_FILES))
               for kind in _SIGNS]
     if any(group.below for _, found in groups for group in found):
-        title += ", some told by their folders (--json has each)"
+        title += ", some grouped by folder (--json lists each)"
     return _Section(name, title, _counts([one.kind for one in files]) + _changes(files),
                     [_line(kind, _group(group, start)) for kind, found in groups
                      for group in found])

@@ -11,16 +11,16 @@ from .layout import field, harmless, size, table
 
 def merged(rehearsal: Rehearsal, outcome: Optional[Outcome], output: Optional[Path], *,
            source: Path) -> List[str]:
-    """Return what a merge of the image ``source`` did; dnf said the rest."""
+    """Return the result of a merge into the image ``source``. dnf itself has printed the plan."""
     if outcome is not None:
         return [*(f"Note: {note}" for note in outcome.notes), f"{output} is written."]
     if not rehearsal.changes:
-        return [f"Nothing to do: {source} has it all, and no image was written."]
+        return [f"Nothing to do: {source} already contains all of it. No image was written."]
     return []
 
 
 def inspection(found: Inspection) -> List[str]:
-    """Return what ``inspect`` tells of an image."""
+    """Return the answer of ``inspect``."""
     layout, target = found.layout, found.target
     lines = [*field("Image", str(layout.path)),
              *field("Nesting", " > ".join(layout.nesting))]

@@ -1,4 +1,4 @@
-"""How results are laid out for a terminal: tables, fields, sizes."""
+"""Layout of results for a terminal: tables, fields, sizes."""
 from __future__ import annotations
 
 import shutil
@@ -19,14 +19,14 @@ def size(size_bytes: int) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return ``text`` with what a terminal would take for a command written out."""
+    """Return ``text`` with control characters and other unprintable characters escaped."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def table(rows: Sequence[Sequence[str]], *, paths: bool = False) -> List[str]:
-    """Return rows as aligned columns that fit the terminal; what is too long is cut.
+    """Return rows as aligned columns that fit the terminal. Cells that are too long are cut.
 
-    ``paths`` says that the last column holds some, whose end tells more than their start.
+    With ``paths``, cells of the last column are paths and are cut at their start.
     """
     width = shutil.get_terminal_size().columns
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -47,7 +47,7 @@ def _cut(cell: str, size: int) -> str:
 
 
 def field(name: str, value: str) -> List[str]:
-    """Return a field of a plugin, over as many lines as the terminal's width asks for."""
+    """Return a field, ``NAME : VALUE``, wrapped at the width of the terminal."""
     width = max(shutil.get_terminal_size().columns - 15, 30)
     wrapped = [line for paragraph in value.split("\n")
                for line in textwrap.wrap(paragraph, width, break_long_words=False,

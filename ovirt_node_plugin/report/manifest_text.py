@@ -1,4 +1,4 @@
-"""Manifests as lines for a terminal; names in them are a stranger's, and made harmless."""
+"""Manifests as lines for a terminal. Control characters in names are escaped."""
 from __future__ import annotations
 
 import stat
@@ -32,7 +32,10 @@ _WORDS = {"size_bytes": "size", "digest": "content", "xattrs": "attributes"}
 
 
 def manifests(found: Sequence[PluginManifest], shows: Shows) -> List[str]:
-    """Return what is asked for of each plugin; a line with its name before it if of several."""
+    """Return the parts of each plugin that ``shows`` asks for.
+
+    If there are several plugins, a line with the name precedes each.
+    """
     lines: List[str] = []
     for one in found:
         parts = _parts(one, shows)
@@ -43,7 +46,7 @@ def manifests(found: Sequence[PluginManifest], shows: Shows) -> List[str]:
 
 
 def removed(delta: Delta) -> str:
-    """Return one line for what a removal took away."""
+    """Return one line that counts what a removal took away."""
     return f"Plugin {delta.name}: {_counts(delta.operation)}."
 
 
@@ -87,12 +90,12 @@ def _others(files: Sequence[File]) -> List[str]:
 
 def _packages(inventory: Inventory) -> List[str]:
     rows = [(one.nevra, _count(len(one.files), "file"), size(one.size_bytes),
-             "" if one.since else "there before") for one in inventory.packages]
+             "" if one.since else "present before") for one in inventory.packages]
     return table(rows) if rows else ["no packages"]
 
 
 def _files(inventory: Inventory) -> List[str]:
-    """Return files as ``ls -l`` has them. Lines are not cut: their ends are what counts."""
+    """Return files as ``ls -l`` prints them. Lines are not cut: paths stand at their ends."""
     rows: List[Tuple[str, ...]] = []
     last: List[str] = []
     for source, files in (*((one.nevra, one.files) for one in inventory.packages),

@@ -1,4 +1,4 @@
-"""Many paths in few lines: those of a folder together, where they would be too many."""
+"""Many paths in few lines: if there are too many, those of a folder share a line."""
 from __future__ import annotations
 
 import heapq
@@ -14,7 +14,8 @@ class PathGroup:
     """One line: an entry, a folder that holds others, or both.
 
     ``path`` is relative to the root, which is ``.``. ``entry`` is the difference of the
-    path itself, None if it only holds others. ``below`` counts those that are told with it.
+    path itself, None if only paths below it differ. ``below`` is the number of those that
+    this line stands for.
     """
 
     path: str
@@ -22,11 +23,11 @@ class PathGroup:
     below: int
 
 
-_MOST_APART = 10  # of the entries in a folder that came or went
+_MOST_APART = 10  # entries of a folder that was added or removed whole
 
 
 class _Node:
-    """A path, with the nodes below it by name; ``count`` are the differences in all of it."""
+    """A path and the nodes below it by name. ``count`` is the number of differences in it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -36,14 +37,14 @@ class _Node:
 
     @property
     def is_whole(self) -> bool:
-        """Say if one line can tell it all: a single entry, or a folder that came or went."""
+        """Return whether one line is enough: for one entry, or a folder added or removed whole."""
         return self.entry is not None and (not self.nodes or self.entry.kind != CHANGED)
 
     def group(self) -> PathGroup:
         return PathGroup(self.path, self.entry, self.count - (self.entry is not None))
 
     def entries(self) -> Iterator[PathGroup]:
-        """Yield every entry by itself."""
+        """Yield a group for every entry."""
         todo = [self]
         while todo:
             node = todo.pop()
@@ -55,8 +56,8 @@ class _Node:
 def grouped(found: Sequence[Difference], most: int) -> List[PathGroup]:
     """Return at most ``most`` lines for differences of one kind, sorted by path.
 
-    As long as there is room, the folders with the most in them are told apart first, and
-    then what is in folders that came or went, if it is little, the smallest first.
+    Folders with the most differences are expanded first, as long as the lines suffice. Then
+    folders that were added or removed whole are expanded, the smallest first.
     """
     lines: List[PathGroup] = []
     whole: List[_Node] = []

@@ -46,7 +46,7 @@ def plan(result: Plan) -> List[str]:
     lines += _signed(result.signatures)
     if result.space is not None and result.packages:
         lines.append(_room(result.space, str(result.target.root)))
-    lines += _looked_at(result.noteworthy)
+    lines += _noteworthy(result.noteworthy)
     lines += [f"Note: {note}" for note in result.notes]
     if not result.changes:
         lines.append("Nothing to do.")
@@ -54,7 +54,7 @@ def plan(result: Plan) -> List[str]:
 
 
 def done(result: Plan) -> List[str]:
-    """Return what was done, a line a plugin."""
+    """Return one line for each plugin that was changed."""
     return [f"{_DONE[plugin.action]} plugin {plugin.name} {plugin.version or plugin.old_version}."
             for plugin in result.plugins if plugin.action != KEEP]
 
@@ -73,7 +73,7 @@ def listing(states: Sequence[PluginState]) -> List[str]:
 
 
 def infos(found: Sequence[PluginInfo]) -> List[str]:
-    """Return a paragraph of fields for each plugin, as ``dnf info`` has it."""
+    """Return a paragraph of fields for each plugin, as ``dnf info`` prints them."""
     lines: List[str] = []
     for one in found:
         state = one.state
@@ -102,7 +102,7 @@ def infos(found: Sequence[PluginInfo]) -> List[str]:
 
 
 def checks(found: Sequence[Check]) -> List[str]:
-    """Return a line for each plugin that is well, and one for each problem."""
+    """Return one line for each plugin without a problem, and one for each problem."""
     lines: List[str] = []
     for check in found:
         name = f"{check.name} {check.version}".strip()
@@ -145,7 +145,7 @@ def _dropped_first(setting: PlannedSetting) -> int:
 
 
 def _counted(plugin: PluginAction) -> List[str]:
-    """Return how many files come or go, and where most of them are."""
+    """Return the number of files that are added or removed, by folder."""
     total = sum(one.files for one in plugin.files)
     if not total:
         return []
@@ -173,15 +173,14 @@ def _room(space: Space, root: str) -> str:
     return f"Disk space in {root}: {need}, {size(space.free_bytes)} free."
 
 
-def _looked_at(found: Sequence[Notable]) -> List[str]:
-    """Return what deserves a look, by package."""
+def _noteworthy(found: Sequence[Notable]) -> List[str]:
+    """Return what to review before the installation, by package."""
     lines: List[str] = []
     for package in dict.fromkeys(one.package for one in found):
-        lines += [f"Look at {package}:", *(f"   {one.text}" for one in found
+        lines += [f"Review {package}:", *(f"   {one.text}" for one in found
                                            if one.package == package)]
     if any(one.kind == SCRIPTLETS for one in found):
-        lines.append("What scriptlets leave outside their packages is known when they have run,"
-                     " and told then.")
+        lines.append("Changes made by scriptlets are reported after the transaction.")
     return lines
 
 

@@ -16,12 +16,12 @@ FORMAT = 1
 
 
 def for_people(stream: TextIO) -> Progress:
-    """Return progress for a terminal; silence where ``stream`` is none."""
+    """Return progress for a terminal. If ``stream`` is not a terminal, nothing is printed."""
     return Bars(stream) if stream.isatty() else Silent()
 
 
 class _Pace:
-    """How far a step is, how fast it goes, and how long it may take yet."""
+    """The position of a step, its rate, and the time it may still take."""
 
     def __init__(self, total: int, clock: Callable[[], float]) -> None:
         self.total = total
@@ -40,19 +40,19 @@ class _Pace:
 
     @property
     def part(self) -> float:
-        """From 0 to 1; a total is an estimate, and may be passed."""
+        """The share that is done, from 0 to 1. A total is an estimate and may be exceeded."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
 
     @property
     def left_s(self) -> Optional[float]:
-        """Seconds to go at that rate, None where nobody knows."""
+        """The seconds that remain at this rate, None if unknown."""
         if not self.total or not self.done:
             return None
         return max(self.total - self.done, 0) / self.rate
 
 
 class Bars:
-    """A line a step on a terminal, with a bar, the rate and the time left."""
+    """One line for each step on a terminal, with a bar, the rate and the time left."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -81,7 +81,7 @@ class Bars:
         self._draw(f"{text}: done in {_seconds(pace.elapsed_s)}", end="\n")
 
     def _draw(self, text: str, numbers: str = "", *, end: str = "") -> None:
-        """Draw a line anew; where it is too long, the text gives way to the numbers."""
+        """Draw the line again. If it is too long, the text is cut, not the numbers."""
         width = shutil.get_terminal_size().columns - 1
         text = harmless(text)
         self._stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4]
@@ -90,7 +90,7 @@ class Bars:
 
 
 class JsonLines:
-    """An object a line: ``event`` is ``step``, ``progress`` or ``step-done``."""
+    """One JSON object on each line: ``event`` is ``step``, ``progress`` or ``step-done``."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
@@ -101,14 +101,14 @@ class JsonLines:
              unit: str = BYTES) -> Iterator[Advance]:
         """See ``Progress``."""
         pace = _Pace(total(), self._clock)
-        told_s = 0.0
+        printed_s = 0.0
         self._print("step", step=name, text=text, total=pace.total, unit=unit)
 
         def advance(done: int) -> None:
-            nonlocal told_s
+            nonlocal printed_s
             pace.done = done
-            if pace.elapsed_s - told_s >= _LINE_S:
-                told_s = pace.elapsed_s
+            if pace.elapsed_s - printed_s >= _LINE_S:
+                printed_s = pace.elapsed_s
                 left_s = pace.left_s
                 self._print("progress", step=name, done=done, total=pace.total, unit=unit,
                             rate=round(pace.rate),

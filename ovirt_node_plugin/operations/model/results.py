@@ -92,13 +92,13 @@ class Notable:
 
     @property
     def text(self) -> str:
-        """It as a line for people."""
+        """A line for people."""
         if self.kind == SCRIPTLETS:
             return f"scriptlets that run: {self.detail}"
         if self.kind == DRIVER:
             return f"replaces kernel module {self.detail}: {self.path}"
-        what = {CAPABILITIES: "file with capabilities", DROP_IN: "takes effect by itself",
-                DEVICE: "device node", NAMESAKE: "named like another"}.get(self.kind, self.kind)
+        what = {CAPABILITIES: "file with capabilities", DROP_IN: "active without a setting",
+                DEVICE: "device node", NAMESAKE: "same name as another"}.get(self.kind, self.kind)
         return f"{what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
 
 

@@ -67,7 +67,7 @@ def test_packages_are_told_as_what_became_of_them() -> None:
         PackageDifference("changed", package("1-1"), package("1:0-1"), ("p", "q")),
         PackageDifference("changed", package("1-1"), package("1-1", "x86_64")),
         PackageDifference("added", None, package("2-1", "")))) == [
-        "Packages     : 1 added, 3 changed", "", "Packages:", "  ~ x-1-1.noarch, built anew",
+        "Packages     : 1 added, 3 changed", "", "Packages:", "  ~ x-1-1.noarch, rebuilt",
         "  ~ x.noarch 1-1 -> 1:0-1 (p, q)", "  ~ x-1-1.noarch -> x-1-1.x86_64", "  + x-2-1"]
 
 
@@ -101,7 +101,7 @@ def test_many_files_are_few_lines_and_their_folders_are_counted() -> None:
     files = tuple(Difference(f"usr/bin/{n}", "changed", ("content",)) for n in range(99))
     assert told(files=(*files, Difference("etc/x", "changed", ("owner 0:0 -> 0:1",)))) == [
         "Files        : 100 changed (content 99, owner 1)", "",
-        "Files of the root, some told by their folders (--json has each):",
+        "Files of the root, some grouped by folder (--json lists each):",
         "  ~ /etc/x: owner 0:0 -> 0:1", "  ~ /usr/bin/: 99 entries"]
 
 

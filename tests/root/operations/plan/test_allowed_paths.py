@@ -257,8 +257,8 @@ def test_links_between_packages_hide_no_file_that_takes_effect(tmp_path: Path) -
         coming("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
         coming("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
     assert [one.text for one in found] == [
-        "takes effect by itself: /opt/evil/s/evil (that is /etc/sudoers.d/evil)",
-        "takes effect by itself: /opt/old/rules.d/x (that is /etc/udev/rules.d/x)"]
+        "active without a setting: /opt/evil/s/evil (that is /etc/sudoers.d/evil)",
+        "active without a setting: /opt/old/rules.d/x (that is /etc/udev/rules.d/x)"]
 
 
 @pytest.mark.parametrize("path", [
@@ -283,10 +283,11 @@ def test_programs_and_python_modules_named_like_others_are_noteworthy(tmp_path: 
         file("/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"),
         file("/usr/lib64/python3.9/site-packages/acme/os.py"))], tmp_path)
     assert [one.text for one in found] == [
-        "named like another: /usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"
+        "same name as another: "
+        "/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"
         " (/usr/lib/python3.9/site-packages/yaml/__init__.py)"]
     found = noteworthy.noteworthy([coming("a", file("/usr/bin/ip"))], tmp_path)
-    assert [one.text for one in found] == ["named like another: /usr/bin/ip (/usr/sbin/ip)"]
+    assert [one.text for one in found] == ["same name as another: /usr/bin/ip (/usr/sbin/ip)"]
 
 
 def test_kernel_modules_named_like_the_kernels_own_are_noteworthy(tmp_path: Path) -> None:
@@ -475,10 +476,10 @@ def test_the_plan_shows_what_deserves_a_look(node: Path, dnf: Dnf, tmp_path: Pat
                     "/opt/bold/net": "%caps(cap_net_raw=ep)"},
         requires="busybox", scriptlets={"post": "echo x > /opt/bold/made"})
     shown = dnf.plugin(node, "install", bundle, "--dry-run")
-    for line in ("Look at bold-1.0-1.noarch:", "setuid: /opt/bold/su (mode 4755, root:root)",
+    for line in ("Review bold-1.0-1.noarch:", "setuid: /opt/bold/su (mode 4755, root:root)",
                  "file with capabilities: /opt/bold/net (cap_net_raw=ep)",
-                 "takes effect by itself: /etc/sysctl.d/bold.conf", "scriptlets that run: post",
-                 "What scriptlets leave outside their packages"):
+                 "active without a setting: /etc/sysctl.d/bold.conf", "scriptlets that run: post",
+                 "Changes made by scriptlets are reported after the transaction."):
         assert line in shown.out, shown.text
     told = dnf.plugin(node, "install", bundle, "--dry-run", "--json").json["noteworthy"]
     assert {"package": "bold-1.0-1.noarch", "kind": "setuid", "path": "/opt/bold/su",
