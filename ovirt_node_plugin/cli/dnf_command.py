@@ -15,7 +15,7 @@ from ..operations import find, install, manifest, query, remove
 from ..operations.apply import change
 from ..operations.model.results import Plan
 from ..packages import console, others, rpmdb
-from ..packages.policy import Policy
+from ..packages.policy import RunPolicy
 from ..packages.repos import add_bundle_repo
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
@@ -47,7 +47,7 @@ class DnfCommand:
     def __init__(self, command: Any) -> None:
         self._command = command
         self._stack = contextlib.ExitStack()
-        self._found_policy: Optional[Policy] = None
+        self._found_policy: Optional[RunPolicy] = None
         self._bundles: List[Bundle] = []
         self._rest: List[str] = []
         self._document: Optional[JsonDocument] = None
@@ -64,7 +64,7 @@ class DnfCommand:
         return self._command.opts
 
     @property
-    def _policy(self) -> Policy:
+    def _policy(self) -> RunPolicy:
         """The rules of this run, which ``prepare`` gets from the hooks."""
         assert self._found_policy is not None
         return self._found_policy
@@ -74,7 +74,7 @@ class DnfCommand:
         if self._document is not None and not self._opts.verbose:
             self._command.cli.redirect_logger(stdout=_SILENT, stderr=_SILENT)
 
-    def keep_out_late(self, own: type, policy: Policy) -> None:
+    def keep_out_late(self, own: type, policy: RunPolicy) -> None:
         """Stop other plugins that DNF has made already, which may have acted.
 
         So it is where --enableplugin or an alias hides from the hooks what this run is.
@@ -90,7 +90,7 @@ class DnfCommand:
                 raise error
             logger.warning("%s.\n%s", error.message, error.hint)
 
-    def prepare(self, policy: Policy) -> None:
+    def prepare(self, policy: RunPolicy) -> None:
         """Open what the command line names, before DNF reads its repositories."""
         self._found_policy = policy
         conf, subcommand = self._command.base.conf, self._opts.subcommand

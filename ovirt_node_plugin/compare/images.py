@@ -151,22 +151,22 @@ def _claims(left: Mapping[str, Record], right: Mapping[str, Record]) -> Dict[str
     return claims
 
 
-class _Installed(NamedTuple):
+class _RootPackages(NamedTuple):
     """The packages of a root, and their files after the digest of the package."""
 
     packages: Tuple[RootPackage, ...]
     files: Tuple[Tuple[str, str], ...]
 
 
-def _installed(side: Side, run: Runner, *, files: bool) -> _Installed:
+def _installed(side: Side, run: Runner, *, files: bool) -> _RootPackages:
     target = read_target(side.image.root)
     # rpm wants to lock even what it only reads
     with trial_root(side.image, side.work, run=run) as root:
-        return _Installed(read_packages(root, target, run=run),
-                          tuple(read_files(root, target, run=run)) if files else ())
+        return _RootPackages(read_packages(root, target, run=run),
+                             tuple(read_files(root, target, run=run)) if files else ())
 
 
-def _trusted(old: Side, before: _Installed, after: _Installed) -> Set[str]:
+def _trusted(old: Side, before: _RootPackages, after: _RootPackages) -> Set[str]:
     """Return the paths that the same build of a package brought to both."""
     same = {one.digest for one in before.packages} & {one.digest for one in after.packages}
     relative = Relative(old.image.root)

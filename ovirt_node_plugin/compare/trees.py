@@ -60,19 +60,19 @@ def differences(old: Path, new: Path, *, content_limit_bytes: Optional[int],
     """
     with contextlib.ExitStack() as stack:
         trees = [stack.enter_context(_opened(root)) for root in (old, new)]
-        rules = _Rules(content_limit_bytes, times, trusted)
+        rules = _Options(content_limit_bytes, times, trusted)
         yield from _Walk(trees[0], trees[1], rules, advance).differences()
 
 
 @dataclass(frozen=True)
-class _Rules:
+class _Options:
     content_limit_bytes: Optional[int]
     times: bool
     trusted: Container[str]
 
 
 @dataclass(frozen=True)
-class _Tree:
+class _OpenRoot:
     """An open root: its path and the handle of it."""
 
     root: str
@@ -95,7 +95,7 @@ class _Tree:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _OpenEntry:
     """One entry of an open folder: what lstat(2) says, and how it is reached."""
 
     info: os.stat_result
@@ -120,7 +120,7 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class _Step:
+class _PathComparison:
     """What was found at one path, and on which sides there is more below it."""
 
     path: str
@@ -132,7 +132,7 @@ class _Step:
 class _Walk:
     """One walk through both trees; only the folder that is looked at is open."""
 
-    def __init__(self, old: _Tree, new: _Tree, rules: _Rules, advance: Advance) -> None:
+    def __init__(self, old: _OpenRoot, new: _OpenRoot, rules: _Options, advance: Advance) -> None:
         self._old, self._new = old, new
         self._rules = rules
         self._advance = advance
@@ -151,12 +151,12 @@ class _Walk:
             if step.in_old or step.in_new:
                 todo.append(iter(self._below(step)))
 
-    def _top(self) -> _Step:
-        old, new = (_Entry(os.fstat(tree.handle), tree.handle, ".")
+    def _top(self) -> _PathComparison:
+        old, new = (_OpenEntry(os.fstat(tree.handle), tree.handle, ".")
                     for tree in (self._old, self._new))
-        return _Step(".", self._compared(".", old, new), True, True)
+        return _PathComparison(".", self._compared(".", old, new), True, True)
 
-    def _below(self, step: _Step) -> List[_Step]:
+    def _below(self, step: _PathComparison) -> List[_PathComparison]:
         """Return what is to be told of a folder, or walked into, in order."""
         with contextlib.ExitStack() as stack:
             old, new = (
@@ -164,25 +164,27 @@ class _Walk:
                 for tree, there in ((self._old, step.in_old), (self._new, step.in_new)))
             names = sorted({*old, *new}, key=os.fsencode)
             start = "" if step.path == "." else f"{step.path}/"
-            found = [self._step(start + name, old.get(name), new.get(name)) for name in names]
+            found = [self._compare_path(start + name, old.get(name), new.get(name))
+                     for name in names]
         self._seen += len(names)
         self._advance(self._seen)
         return [one for one in found if one.difference is not None or one.in_old or one.in_new]
 
-    def _step(self, path: str, old: Optional[_Entry], new: Optional[_Entry]) -> _Step:
+    def _compare_path(self, path: str, old: Optional[_OpenEntry],
+                      new: Optional[_OpenEntry]) -> _PathComparison:
         if old is not None and new is not None:
             difference = self._compared(path, old, new)
         else:
             difference = Difference(path, ADDED if old is None else REMOVED)
-        return _Step(path, difference, old is not None and old.is_folder,
-                     new is not None and new.is_folder)
+        return _PathComparison(path, difference, old is not None and old.is_folder,
+                               new is not None and new.is_folder)
 
-    def _compared(self, path: str, old: _Entry, new: _Entry) -> Optional[Difference]:
+    def _compared(self, path: str, old: _OpenEntry, new: _OpenEntry) -> Optional[Difference]:
         with _naming(f"{self._old.root}/{path}"):
             details = (*_attributes(old, new), *self._by_type(path, old, new))
         return Difference(path, CHANGED, details) if details else None
 
-    def _by_type(self, path: str, old: _Entry, new: _Entry) -> Iterator[str]:
+    def _by_type(self, path: str, old: _OpenEntry, new: _OpenEntry) -> Iterator[str]:
         kind = stat.S_IFMT(old.info.st_mode)
         if kind != stat.S_IFMT(new.info.st_mode):
             return
@@ -196,7 +198,7 @@ class _Walk:
                 f"{os.major(one.info.st_rdev)}:{os.minor(one.info.st_rdev)}"
                 for one in (old, new)))
 
-    def _file(self, path: str, old: _Entry, new: _Entry) -> Iterator[str]:
+    def _file(self, path: str, old: _OpenEntry, new: _OpenEntry) -> Iterator[str]:
         rules = self._rules
         times = [one.info.st_mtime_ns // 10**9 for one in (old, new)]
         size = old.info.st_size
@@ -218,7 +220,8 @@ class _Links:
         self._read: Dict[Tuple[int, ...], bool] = {}
         self._first: Tuple[Dict[Tuple[int, int], str], ...] = ({}, {})
 
-    def same(self, old: _Entry, new: _Entry, compare: Callable[[_Entry, _Entry], bool]) -> bool:
+    def same(self, old: _OpenEntry, new: _OpenEntry,
+             compare: Callable[[_OpenEntry, _OpenEntry], bool]) -> bool:
         """Return what ``compare`` says, asked once for the same two files."""
         if old.info.st_nlink == 1 or new.info.st_nlink == 1:
             return compare(old, new)
@@ -227,7 +230,7 @@ class _Links:
             self._read[key] = compare(old, new)
         return self._read[key]
 
-    def details(self, path: str, old: _Entry, new: _Entry) -> Iterator[str]:
+    def details(self, path: str, old: _OpenEntry, new: _OpenEntry) -> Iterator[str]:
         """Yield the numbers of names; where they are the same, the first name that is not."""
         counts = [one.info.st_nlink for one in (old, new)]
         if counts == [1, 1]:
@@ -242,22 +245,22 @@ class _Links:
 
 
 @contextlib.contextmanager
-def _opened(root: Path) -> Iterator[_Tree]:
+def _opened(root: Path) -> Iterator[_OpenRoot]:
     handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield _Tree(os.fspath(root), handle)
+        yield _OpenRoot(os.fspath(root), handle)
     finally:
         os.close(handle)
 
 
 @contextlib.contextmanager
-def _listed(tree: _Tree, path: str) -> Iterator[Dict[str, _Entry]]:
+def _listed(tree: _OpenRoot, path: str) -> Iterator[Dict[str, _OpenEntry]]:
     """Yield the entries of a folder by name, as long as it is open."""
     with _naming(f"{tree.root}/{path}"):
         handle = tree.folder(path)
         try:
             with os.scandir(handle) as entries:
-                found = {one.name: _Entry(one.stat(follow_symlinks=False), handle, one.name)
+                found = {one.name: _OpenEntry(one.stat(follow_symlinks=False), handle, one.name)
                          for one in entries}
         except BaseException:
             os.close(handle)
@@ -277,7 +280,7 @@ def _naming(path: str) -> Iterator[None]:
         raise OSError(exc.errno, exc.strerror, path) from exc
 
 
-def _attributes(old: _Entry, new: _Entry) -> Iterator[str]:
+def _attributes(old: _OpenEntry, new: _OpenEntry) -> Iterator[str]:
     """Yield the differences in what entries of every type have."""
     one, other = old.info, new.info
     if one.st_mode != other.st_mode:
@@ -302,7 +305,7 @@ def _type(info: os.stat_result) -> str:
     return _TYPES.get(stat.S_IFMT(info.st_mode), "unknown")
 
 
-def _identity(entry: _Entry) -> Tuple[int, int]:
+def _identity(entry: _OpenEntry) -> Tuple[int, int]:
     return entry.info.st_dev, entry.info.st_ino
 
 
@@ -329,7 +332,7 @@ def _coded(value: bytes) -> str:
     return f"{len(value)} bytes, SHA-256 {hashlib.sha256(value).hexdigest()[:16]}"
 
 
-def _same_content(old: _Entry, new: _Entry) -> bool:
+def _same_content(old: _OpenEntry, new: _OpenEntry) -> bool:
     with contextlib.ExitStack() as stack:
         one, other = (stack.enter_context(open(
             os.open(entry.name, _FILE, dir_fd=entry.handle), "rb"))

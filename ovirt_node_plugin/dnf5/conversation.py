@@ -13,7 +13,7 @@ from ..errors import NodePluginError
 
 
 @dataclass(frozen=True)
-class Package:
+class Dnf5Package:
     """A package; ``nevra`` is without an epoch of 0, ``evr`` as DNF 5 writes it."""
 
     name: str
@@ -32,7 +32,7 @@ class Item:
     I, U, D and R are packages that arrive; E (removed) and O (replaced) leave.
     """
 
-    package: Package
+    package: Dnf5Package
     action: str
 
     @property
@@ -76,7 +76,7 @@ class Conversation:
         rows = self._ask("get", "trans_packages", {"output": [*_ATTRIBUTES, "action"]})
         return [Item(_package(row), row["action"]) for row in rows["trans_packages"]]
 
-    def installed(self) -> List[Package]:
+    def installed(self) -> List[Dnf5Package]:
         """Return the packages that are installed in the root."""
         rows = self._ask("get", "packages", {
             "output": _ATTRIBUTES, "filters": [{"key": "installed"}],
@@ -106,5 +106,5 @@ class Conversation:
 _ATTRIBUTES = ["name", "evr", "nevra", "repo_id"]
 
 
-def _package(row: Dict[str, str]) -> Package:
-    return Package(row["name"], row["evr"], row["nevra"], row["repo_id"])
+def _package(row: Dict[str, str]) -> Dnf5Package:
+    return Dnf5Package(row["name"], row["evr"], row["nevra"], row["repo_id"])

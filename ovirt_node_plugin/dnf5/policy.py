@@ -24,7 +24,7 @@ from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
 from ..system.paths import read_small
 from ..target import Target, identify
-from .conversation import Conversation, Item, Package
+from .conversation import Conversation, Dnf5Package, Item
 
 CONFIG = Path("/etc/dnf/plugins/node-plugin.conf")
 # The plugins' repositories of this run, from the first hook to the later ones.
@@ -121,7 +121,8 @@ class Run:
             raise refusals.live_refusal(self.target)
 
 
-def changes(items: Sequence[Item], rules: CoreRules, *, installed: Callable[[], Iterable[Package]],
+def changes(items: Sequence[Item], rules: CoreRules, *,
+            installed: Callable[[], Iterable[Dnf5Package]],
             repos: Optional[Set[str]]) -> List[CoreChange]:
     """Return what a transaction would do to core packages, sorted.
 
@@ -156,7 +157,7 @@ def _left(item: Item, new: Optional[Item]) -> CoreChange:
                       _evr_name(new.package), new.package.nevra, new.package.repo)
 
 
-def _evr_name(package: Package) -> str:
+def _evr_name(package: Dnf5Package) -> str:
     return f"{package.name}-{package.evr}"
 
 

@@ -53,7 +53,7 @@ def draft(image: Image, work: Path, *, size_bytes: int = 0, run: Runner,
     """
     if image.layout.filesystem is not None:
         return _Nested(image, work, run, progress, image.layout.filesystem, size_bytes)
-    return _Tree(image, work, run, progress)
+    return _TreeDraft(image, work, run, progress)
 
 
 def filesystem_size(image: Image, *, needed_bytes: int, needed_files: int,
@@ -78,7 +78,7 @@ def filesystem_size(image: Image, *, needed_bytes: int, needed_files: int,
 
 
 @dataclass(frozen=True)
-class _Tree:
+class _TreeDraft:
     """A root tree: a folder, or straight in the squashfs. Changed in an overlay of it."""
 
     image: Image

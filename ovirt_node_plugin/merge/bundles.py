@@ -19,7 +19,7 @@ _ENDS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst")
 
 
 @dataclass(frozen=True)
-class Kept:
+class IsoBundles:
     """What is to be on the ISO: host ``files`` by their paths there, and paths ``gone``."""
 
     files: Mapping[str, Path] = field(default_factory=dict)
@@ -44,7 +44,7 @@ def extracted(image: Image, into: Path) -> Dict[str, Path]:
 
 
 def kept(image: Image, root: Path, work: Path, *, fresh: Optional[Mapping[str, str]],
-         run: Runner) -> Kept:
+         run: Runner) -> IsoBundles:
     """Return the bundles that belong on the ISO of the plugins in the changed ``root``.
 
     Those that are there stay as long as their plugins do. ``fresh`` is where those come from
@@ -70,7 +70,7 @@ def kept(image: Image, root: Path, work: Path, *, fresh: Optional[Mapping[str, s
     if fresh is None:
         notes += [f"{path} is taken off the ISO, as its plugin is another version now or gone."
                   for path in gone]
-    return Kept(files, gone, tuple(notes))
+    return IsoBundles(files, gone, tuple(notes))
 
 
 def _packed(record: Record, source: Path, work: Path, run: Runner) -> Tuple[str, Path]:

@@ -86,7 +86,7 @@ class Rehearsal:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MergeResult:
     """What a merge left: the mark in the image, and ``notes``, lines for people."""
 
     mark: marks.Mark
@@ -149,7 +149,7 @@ def rehearse(merge: Merge, *, show: bool) -> Rehearsal:
 
 
 def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
-              show: Optional[Tuple[str, ...]] = None) -> Outcome:
+              show: Optional[Tuple[str, ...]] = None) -> MergeResult:
     """Do the merge and have the output appear, whole and checked, at its ``destination``.
 
     Unless ``show`` is None, dnf shows on the terminal what it does, with these options
@@ -192,7 +192,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
                        merge.folder("check"), dnf=merge.dnf, run=merge.run,
                        progress=merge.progress)
     destination.place()
-    return Outcome(mark, (*kept.notes, *early.notes, *_told(others)))
+    return MergeResult(mark, (*kept.notes, *early.notes, *_told(others)))
 
 
 def _check(order: Order) -> None:

@@ -64,7 +64,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     packages = solving.solve(active, books, session)
     requirements.check_after(active, session, packages)
     packages = session.fetch(packages, download=download)
-    allowed_paths.check_books(packages, target)
+    allowed_paths.check_reserved(packages, target)
     jobs = _jobs(active, actions, books, session, packages, run)
     disputed = allowed_paths.check(jobs, packages, target, session.policy.config)
     conflicts.check(jobs, packages, books, session)

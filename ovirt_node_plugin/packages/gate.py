@@ -16,11 +16,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing's own constant would cost the import of typing
     from typing import Any, Callable, Dict, Iterable, Optional
 
-    from .policy import Policy
+    from .policy import RunPolicy
 
 
 class Gate:
-    """The hooks of one DNF run on ``base``, passed on to its Policy once it needs one.
+    """The hooks of one DNF run on ``base``, passed on to its RunPolicy once it needs one.
 
     ``read_options`` returns the options of node-plugin.conf; ``options`` are the
     parsed arguments, None where DNF runs as a library; ``plugin_run`` says that
@@ -33,19 +33,19 @@ class Gate:
         self._read_options = read_options
         self._options = options
         self._plugin_run = plugin_run
-        self._policy: Optional[Policy] = None
+        self._policy: Optional[RunPolicy] = None
         self._began = False
         self._default = rpm.expandMacro("%{?_dbpath}")
         self._programs = contextlib.ExitStack()
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> RunPolicy:
         """The policy of this run, made now if there is none yet."""
         if self._policy is None:
             from ..config import read_config
-            from .policy import Policy
-            self._policy = Policy(self._base, read_config(self._read_options()),
-                                  options=self._options, plugin_run=self._plugin_run)
+            from .policy import RunPolicy
+            self._policy = RunPolicy(self._base, read_config(self._read_options()),
+                                     options=self._options, plugin_run=self._plugin_run)
         return self._policy
 
     def take_notes(self) -> Iterable[str]:

@@ -18,7 +18,7 @@ _ALL_CHECKS = sum(bit for _, bit in _CHECKS)
 
 
 @dataclass(frozen=True)
-class Installed:
+class RpmdbPackage:
     """One installed package: ``digest`` is its header's, as ``headers.Header`` has it.
 
     All paths are absolute; ``unchecked`` are words as ``inventory.File`` has them.
@@ -30,19 +30,19 @@ class Installed:
     unchecked: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
 
 
-def read_installed(root: Path, nevras: Iterable[str]) -> Dict[str, Installed]:
+def read_installed(root: Path, nevras: Iterable[str]) -> Dict[str, RpmdbPackage]:
     """Return what is known of those of ``nevras`` that the root's rpm database has."""
     return {nevra: _installed(raw) for nevra, raw in raw_headers(root, nevras)}
 
 
-def _installed(raw: Any) -> Installed:
+def _installed(raw: Any) -> RpmdbPackage:
     states: Iterable[int] = raw["filestates"] or ()
     flags: Iterable[int] = raw["fileverifyflags"] or ()
     odd = {place: state for place, state in enumerate(states) if state}
     loose = {place: flag for place, flag in enumerate(flags)
              if flag & _ALL_CHECKS != _ALL_CHECKS}
     names = raw["filenames"] if odd or loose else ()
-    return Installed(
+    return RpmdbPackage(
         digest_of(raw),
         frozenset(str(names[place]) for place, state in odd.items() if state in _NOT_UNPACKED),
         frozenset(str(names[place]) for place, state in odd.items() if state == _REPLACED),

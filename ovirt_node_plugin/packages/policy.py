@@ -18,7 +18,7 @@ _OFF = "plugin repo, not named in this run"
 _OFF_NODE = "not named in this run"
 
 
-class Policy:
+class RunPolicy:
     """What this DNF run may do, for one ``dnf.Base``.
 
     The methods are called in DNF's own order: ``before_repos`` (hook

@@ -18,7 +18,7 @@ _REMOVALS = ("remove", "erase", "rm", "autoremove", "autoerase", "swap", "histor
 _SHOWN = 3
 
 
-class Policy(Protocol):
+class TransactionPolicy(Protocol):
     """As much of a run's policy as its refusals depend on."""
 
     base: Any
@@ -36,7 +36,7 @@ class Policy(Protocol):
     def binds_all(self) -> bool: ...
 
 
-def check(policy: Policy, *, options: Any, scope: Optional[Sequence[str]]) -> None:
+def check(policy: TransactionPolicy, *, options: Any, scope: Optional[Sequence[str]]) -> None:
     """Refuse the solved transaction of ``policy.base`` if a rule forbids it.
 
     ``options`` are the parsed arguments, None in a program; ``scope`` the repo ids
@@ -72,7 +72,7 @@ def takes_away(options: Any) -> bool:
     return command.startswith(_REMOVALS) or "remove" in str(getattr(options, "subcmd", ""))
 
 
-def left_out_note(policy: Policy, options: Any) -> str:
+def left_out_note(policy: TransactionPolicy, options: Any) -> str:
     """Return a line on the packages that this run does without, empty if it needs none.
 
     ``options`` are the parsed arguments, None in a program. Told is what is newer
@@ -103,11 +103,11 @@ def is_asked(change: CoreChange, words: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(form, word) for word in words for form in forms)
 
 
-def _hint(policy: Policy, found: Sequence[CoreChange]) -> str:
+def _hint(policy: TransactionPolicy, found: Sequence[CoreChange]) -> str:
     return refusals.builders_hint(found) if policy.binds_all else ""
 
 
-def _refuse_asked(policy: Policy, options: Any) -> None:
+def _refuse_asked(policy: TransactionPolicy, options: Any) -> None:
     """Refuse an upgrade of packages by name that comes to nothing because they are core."""
     if not str(getattr(options, "command", "")).startswith(_UPGRADES):
         return
@@ -120,7 +120,7 @@ def _refuse_asked(policy: Policy, options: Any) -> None:
                                   hint=_hint(policy, asked))
 
 
-def _refuse_modules(policy: Policy) -> None:
+def _refuse_modules(policy: TransactionPolicy) -> None:
     found = modules.changes(policy.base, policy.rules)
     if found:
         raise Refused(
@@ -129,7 +129,7 @@ def _refuse_modules(policy: Policy) -> None:
             hint=f"You need a newer Node ISO for another stream. {refusals.BUILDERS}")
 
 
-def _refuse_live(policy: Policy) -> None:
+def _refuse_live(policy: TransactionPolicy) -> None:
     if not (policy.target.live and policy.target.is_node) or policy.config.live:
         return
     changed = [item.pkg.name for item in policy.base.transaction
@@ -151,7 +151,7 @@ def _replaced(base: Any, globs: Sequence[str]) -> List[str]:
             for gone in base.goal.obsoleted_by_package(item.pkg)]
 
 
-def _refuse_claimed(policy: Policy) -> None:
+def _refuse_claimed(policy: TransactionPolicy) -> None:
     """Refuse what changes a plugin's packages behind its record's back."""
     refusals.refuse_claimed(policy.target, policy.rules.claims.intersection(
         str(item.pkg) for item in policy.base.transaction

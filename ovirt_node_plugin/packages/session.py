@@ -34,7 +34,7 @@ from ..system.paths import resolve_inside
 from . import core, devices, explain, fetching, repos, unpacking
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
-from .policy import Policy
+from .policy import RunPolicy
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class _Failures(dnf.callback.TransactionProgress):
 class Session:
     """The DNF side of one ``dnf node-plugin`` run on ``policy.base``."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: RunPolicy) -> None:
         self.policy = policy
         self.base = policy.base
         self.target = policy.target

@@ -13,7 +13,7 @@ from ..errors import BadBundle, DescriptorError
 from .settings import Setting, read_setting
 
 if TYPE_CHECKING:  # what reads XML is imported only where XML is read
-    from ..system.xml import Node
+    from ..system.xml import XmlElement
 
 DESCRIPTOR_NAME = "node-plugin.xml"
 METADATA_TYPE = "node-plugin"
@@ -144,7 +144,7 @@ def _newer_tool(what: str, needed: str, version: str) -> str:
     return f"{what} needs ovirt-node-plugin {needed} or newer; this is {version}"
 
 
-def _check_schema_version(root: Node, origin: str) -> None:
+def _check_schema_version(root: XmlElement, origin: str) -> None:
     if root.tag != "node-plugin":
         return
     where = f"{origin}:{root.line}:{root.column}"
@@ -160,7 +160,7 @@ def _check_schema_version(root: Node, origin: str) -> None:
             f"this tool knows {SCHEMA_VERSION}", hint=_UPDATE)
 
 
-def _check_tool_of_root(root: Node, origin: str) -> None:
+def _check_tool_of_root(root: XmlElement, origin: str) -> None:
     """Refuse a newer tool's descriptor by what can be read of it without its schema."""
     from ..system.rpm_version import compare
 
@@ -174,7 +174,7 @@ def _check_tool_of_root(root: Node, origin: str) -> None:
                                 __version__), hint=_UPDATE)
 
 
-def _descriptor(root: Node, data: bytes) -> Descriptor:
+def _descriptor(root: XmlElement, data: bytes) -> Descriptor:
     requires, repos = root.first("requires"), root.first("repos")
     packages, settings = root.first("packages"), root.first("settings")
     node = requires.first("node") if requires else None
@@ -197,11 +197,11 @@ def _descriptor(root: Node, data: bytes) -> Descriptor:
         source_xml=data)
 
 
-def _children(parent: Optional[Node], tag: str) -> Tuple[Node, ...]:
+def _children(parent: Optional[XmlElement], tag: str) -> Tuple[XmlElement, ...]:
     return parent.all(tag) if parent is not None else ()
 
 
-def _setting_or_when(node: Node) -> Union[Setting, When]:
+def _setting_or_when(node: XmlElement) -> Union[Setting, When]:
     if node.tag != "when":
         return read_setting(node)
     return When(node.get("target"), tuple(node.get("arch").split()), node.get("node-min"),
@@ -209,7 +209,7 @@ def _setting_or_when(node: Node) -> Union[Setting, When]:
                 node.get("package-max"), tuple(read_setting(child) for child in node.children))
 
 
-def _paragraphs(node: Optional[Node]) -> str:
+def _paragraphs(node: Optional[XmlElement]) -> str:
     """Return a text whose paragraphs are one line each, a blank line between two."""
     if node is None:
         return ""

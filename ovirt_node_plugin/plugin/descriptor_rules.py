@@ -9,12 +9,12 @@ from typing import Callable, Dict, Hashable, Iterator, Sequence, Tuple
 
 from ..system.relaxng import Problem, problem_at, quoted
 from ..system.rpm_version import compare
-from ..system.xml import Node
+from ..system.xml import XmlElement
 from .sysctl_names import dotted
 from .vdsm_points import HOOK_POINTS, nearest_point
 
 
-def problems(root: Node) -> Tuple[Problem, ...]:
+def problems(root: XmlElement) -> Tuple[Problem, ...]:
     """Return what is wrong in a descriptor besides what its schema says.
 
     The document need not be valid: what is missing in it is passed over here.
@@ -22,7 +22,7 @@ def problems(root: Node) -> Tuple[Problem, ...]:
     return tuple(found for rule in _RULES for found in rule(root))
 
 
-def _bounds(root: Node) -> Iterator[Problem]:
+def _bounds(root: XmlElement) -> Iterator[Problem]:
     for requires in root.all("requires"):
         for need in (*requires.all("node"), *requires.all("package")):
             least, most = need.get("min"), need.get("max")
@@ -31,13 +31,13 @@ def _bounds(root: Node) -> Iterator[Problem]:
                                        f"found min {least}")
 
 
-def _needs(root: Node) -> Iterator[Problem]:
+def _needs(root: XmlElement) -> Iterator[Problem]:
     for requires in root.all("requires"):
         yield from _once(requires.all("package"), lambda node: node.get("name"),
                          lambda node: f"<package> named {node.get('name')}")
 
 
-def _repo_ids(root: Node) -> Iterator[Problem]:
+def _repo_ids(root: XmlElement) -> Iterator[Problem]:
     for repos in root.all("repos"):
         yield from _once(repos.all("repo"), lambda node: node.get("id"),
                          lambda node: f"<repo> with id {node.get('id')}")
@@ -47,7 +47,7 @@ def _repo_ids(root: Node) -> Iterator[Problem]:
                                        "dnf's own section")
 
 
-def _packages(root: Node) -> Iterator[Problem]:
+def _packages(root: XmlElement) -> Iterator[Problem]:
     for packages in root.all("packages"):
         installs, excludes = packages.all("install"), packages.all("exclude")
         yield from _once(installs, lambda node: node.get("name"),
@@ -62,20 +62,20 @@ def _packages(root: Node) -> Iterator[Problem]:
                                  f"{exclude.get('name')}, which names {install.get('name')}")
 
 
-def _services(root: Node) -> Iterator[Problem]:
+def _services(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         yield from _once(settings.all("service"), lambda node: node.get("name"),
                          lambda node: f"<service> named {node.get('name')}")
 
 
-def _kernel_modules(root: Node) -> Iterator[Problem]:
+def _kernel_modules(root: XmlElement) -> Iterator[Problem]:
     """Check that each has an effect, once, and not the opposite one too."""
     for settings in _together(root):
         yield from _module_effects(settings.all("kernel-module"))
 
 
-def _module_effects(modules: Sequence[Node]) -> Iterator[Problem]:
-    effects: Dict[Tuple[str, str], Node] = {}
+def _module_effects(modules: Sequence[XmlElement]) -> Iterator[Problem]:
+    effects: Dict[Tuple[str, str], XmlElement] = {}
     opposite = {"load": "blacklist", "blacklist": "load"}
     for module in modules:
         name = module.get("name").replace("-", "_")  # modprobe(8): the same to it
@@ -94,19 +94,19 @@ def _module_effects(modules: Sequence[Node]) -> Iterator[Problem]:
                                          f"{module.get('name')}, found both")
 
 
-def _initramfs(root: Node) -> Iterator[Problem]:
+def _initramfs(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         for tag in ("initramfs-driver", "dracut-module"):
             yield from _once(settings.all(tag), _initramfs_name,
                              lambda node: f"<{node.tag}> named {node.get('name')}")
 
 
-def _initramfs_name(node: Node) -> str:
+def _initramfs_name(node: XmlElement) -> str:
     name = node.get("name")
     return name.replace("-", "_") if node.tag == "initramfs-driver" else name
 
 
-def _vdsm_hooks(root: Node) -> Iterator[Problem]:
+def _vdsm_hooks(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         hooks = settings.all("vdsm-hook")
         for hook in hooks:
@@ -121,7 +121,7 @@ def _vdsm_hooks(root: Node) -> Iterator[Problem]:
                                       f"{node.get('point')}")
 
 
-def _paths(root: Node) -> Iterator[Problem]:
+def _paths(root: XmlElement) -> Iterator[Problem]:
     """Check every path of a setting, whatever its kind."""
     for settings in _together(root):
         for node in settings.children:
@@ -133,7 +133,7 @@ def _paths(root: Node) -> Iterator[Problem]:
                               f"{name} of <{node.tag}>, found {quoted(path)}")
 
 
-def _placed_files(root: Node) -> Iterator[Problem]:
+def _placed_files(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         for tag in ("udev-rules", "multipath-config", "tmpfiles", "logrotate",
                     "ca-certificate"):
@@ -154,10 +154,10 @@ _OWN_ARGUMENTS = ("root", "rootflags", "rootfstype", "ro", "rw", "init", "rdinit
 _STARTING = re.compile(r"(?:rd\.)?(?:systemd\.(?:run(?:_.*)?|unit|wants|debug_shell)|break)")
 
 
-def _kernel_arguments(root: Node) -> Iterator[Problem]:
+def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
     """Check that none is the image's own, and that no two of one name contradict."""
     for settings in _together(root):
-        by_name: Dict[str, Node] = {}
+        by_name: Dict[str, XmlElement] = {}
         arguments = settings.all("kernel-argument")
         for node in arguments:
             name = node.get("name").replace("-", "_")  # the same to the kernel
@@ -184,7 +184,7 @@ def _kernel_arguments(root: Node) -> Iterator[Problem]:
 _OWN_TOPS = ("etc", "home", "opt", "root", "srv", "var")
 
 
-def _persistent_paths(root: Node) -> Iterator[Problem]:
+def _persistent_paths(root: XmlElement) -> Iterator[Problem]:
     """Check that none would keep a part of the old image alive in the new one."""
     for settings in _together(root):
         for node in settings.all("persistent-path"):
@@ -195,7 +195,7 @@ def _persistent_paths(root: Node) -> Iterator[Problem]:
                           f"/etc/NAME or /opt/NAME, found {quoted(node.get('path'))}")
 
 
-def _leave_outs(root: Node) -> Iterator[Problem]:
+def _leave_outs(root: XmlElement) -> Iterator[Problem]:
     """Check that each names a folder of its own, and ``**`` stands for whole components."""
     for settings in _together(root):
         leave_outs = settings.all("leave-out")
@@ -212,7 +212,7 @@ def _leave_outs(root: Node) -> Iterator[Problem]:
                          lambda node: f"<leave-out> of {node.get('files')}")
 
 
-def _sysctls(root: Node) -> Iterator[Problem]:
+def _sysctls(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         yield from _once(settings.all("sysctl"), lambda node: dotted(node.get("name")),
                          lambda node: f"<sysctl> named {dotted(node.get('name'))}")
@@ -221,7 +221,7 @@ def _sysctls(root: Node) -> Iterator[Problem]:
 _NO_IDS = ("65534", "65535", "4294967295")  # nobody's, and "none" (systemd: Users, Groups)
 
 
-def _accounts(root: Node) -> Iterator[Problem]:
+def _accounts(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         for tag, number in (("user", "uid"), ("group", "gid")):
             nodes = settings.all(tag)
@@ -233,7 +233,7 @@ def _accounts(root: Node) -> Iterator[Problem]:
                                            f"found {node.get(number)}")
 
 
-def _firewall(root: Node) -> Iterator[Problem]:
+def _firewall(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         ports, services = settings.all("firewall-port"), settings.all("firewall-service")
         defined = [node for node in services if node.all("port")]
@@ -250,7 +250,7 @@ def _firewall(root: Node) -> Iterator[Problem]:
                              lambda node: f"<port> {'/'.join(_port(node))}")
 
 
-def _selinux(root: Node) -> Iterator[Problem]:
+def _selinux(root: XmlElement) -> Iterator[Problem]:
     for settings in _together(root):
         for tag in ("selinux-boolean", "selinux-module"):
             yield from _once(settings.all(tag), lambda node: node.get("name"),
@@ -289,7 +289,7 @@ def _is_expression(text: str) -> bool:
     return "|" not in plain
 
 
-def _overlap(one: Node, other: Node) -> bool:
+def _overlap(one: XmlElement, other: XmlElement) -> bool:
     """Say if two elements share a port; of the protocol, and in its range, both valid."""
     ranges = []
     for node in (one, other):
@@ -299,7 +299,7 @@ def _overlap(one: Node, other: Node) -> bool:
             and ranges[0][0] <= ranges[1][1] and ranges[1][0] <= ranges[0][1])
 
 
-def _port_numbers(ports: Sequence[Node]) -> Iterator[Problem]:
+def _port_numbers(ports: Sequence[XmlElement]) -> Iterator[Problem]:
     for node in ports:
         low, _, high = node.get("port").partition("-")
         if int(_digits(high)) > 65535 or int(_digits(low)) > 65535 or (
@@ -308,7 +308,7 @@ def _port_numbers(ports: Sequence[Node]) -> Iterator[Problem]:
                                    f"lower one first, found {node.get('port')}")
 
 
-def _port(node: Node) -> Tuple[str, str]:
+def _port(node: XmlElement) -> Tuple[str, str]:
     return node.get("port"), node.get("protocol")
 
 
@@ -316,7 +316,7 @@ def _digits(text: str) -> str:
     return text if re.fullmatch("[0-9]{1,10}", text) else "0"
 
 
-def _conditions(root: Node) -> Iterator[Problem]:
+def _conditions(root: XmlElement) -> Iterator[Problem]:
     for settings in root.all("settings"):
         for when in settings.all("when"):
             if not when.attributes:
@@ -333,7 +333,7 @@ def _conditions(root: Node) -> Iterator[Problem]:
                                        "found none")
 
 
-def _together(root: Node) -> Iterator[Node]:
+def _together(root: XmlElement) -> Iterator[XmlElement]:
     """Yield each set of settings that may hold at once, as one <settings>.
 
     That is what has no condition, with what is under each one: two conditions may
@@ -350,8 +350,8 @@ def _is_plain(path: str) -> bool:
     return posixpath.normpath(path) == path and not path.startswith("//")
 
 
-def _once(nodes: Sequence[Node], key: Callable[[Node], Hashable],
-          words: Callable[[Node], str]) -> Iterator[Problem]:
+def _once(nodes: Sequence[XmlElement], key: Callable[[XmlElement], Hashable],
+          words: Callable[[XmlElement], str]) -> Iterator[Problem]:
     seen = set()
     for node in nodes:
         if key(node) in seen:

@@ -24,7 +24,7 @@ FOLDERS: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/plugins.d"),
 
 
 @dataclass(frozen=True)
-class Entry:
+class LibraryBundle:
     """One bundle of the library: ``problem`` says why it cannot be used, or is empty.
 
     ``path`` is its folder, absolute; ``descriptor`` is None where there is a problem.
@@ -58,7 +58,7 @@ class Library:
         check_name(name)
         return next((f / name for f in self.folders if (f / name).is_dir()), None)
 
-    def versions(self, name: str) -> Tuple[Entry, ...]:
+    def versions(self, name: str) -> Tuple[LibraryBundle, ...]:
         """Return every bundle of that name, in the order of the folders.
 
         Raises UsageError for a name that no plugin can have.
@@ -66,7 +66,7 @@ class Library:
         check_name(name)
         return tuple(_entry(name, f / name) for f in self.folders if (f / name).is_dir())
 
-    def entries(self) -> Tuple[Entry, ...]:
+    def entries(self) -> Tuple[LibraryBundle, ...]:
         """Return all bundles that count, sorted by name; a damaged one hides no other."""
         return tuple(_entry(name, path) for name, path in _places(self.folders))
 
@@ -168,16 +168,17 @@ def _places(folders: Sequence[Path]) -> Tuple[Tuple[str, Path], ...]:
     return tuple(sorted(found.items()))
 
 
-def _entry(name: str, path: Path) -> Entry:
+def _entry(name: str, path: Path) -> LibraryBundle:
     try:
         descriptor = read_bundle(path, source=str(path)).descriptor
     except NodePluginError as exc:
-        return Entry(name, path, None, exc.message)
+        return LibraryBundle(name, path, None, exc.message)
     except OSError as exc:
-        return Entry(name, path, None, f"{exc.filename or path} cannot be read: {exc.strerror}")
+        return LibraryBundle(name, path, None,
+                             f"{exc.filename or path} cannot be read: {exc.strerror}")
     if descriptor.name != name:
-        return Entry(name, path, None, f"{path} holds plugin {descriptor.name}, not {name}")
-    return Entry(name, path, descriptor, "")
+        return LibraryBundle(name, path, None, f"{path} holds plugin {descriptor.name}, not {name}")
+    return LibraryBundle(name, path, descriptor, "")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Dict, Tuple, Union
 
 if TYPE_CHECKING:  # what reads XML is imported only where XML is read
-    from ..system.xml import Node
+    from ..system.xml import XmlElement
 
 
 @dataclass(frozen=True)
@@ -192,43 +192,43 @@ Setting = Union[Sysctl, Group, User, FirewallPort, FirewallService, Service, Ker
                 SelinuxBoolean, SelinuxPort, SelinuxFileContext, SelinuxModule]
 
 
-def read_setting(node: Node) -> Setting:
+def read_setting(node: XmlElement) -> Setting:
     """Return the setting of an element that the schema has found valid."""
     return _READERS[node.tag](node)
 
 
-def _kernel_module(node: Node) -> KernelModule:
+def _kernel_module(node: XmlElement) -> KernelModule:
     return KernelModule(node.get("name"), load=node.get("load") == "yes",
                         options=node.get("options"), blacklist=node.get("blacklist") == "yes")
 
 
-def _vdsm_hook(node: Node) -> VdsmHook:
+def _vdsm_hook(node: XmlElement) -> VdsmHook:
     return VdsmHook(node.get("point"), int(node.get("order")), node.get("name"),
                     node.get("source"))
 
 
-def _placed_file(node: Node) -> PlacedFile:
+def _placed_file(node: XmlElement) -> PlacedFile:
     return PlacedFile(node.tag, node.get("source"), node.get("name"), node.get("unit"))
 
 
-def _kernel_argument(node: Node) -> KernelArgument:
+def _kernel_argument(node: XmlElement) -> KernelArgument:
     return KernelArgument(node.get("name"), node.get("value"),
                           present=node.get("state") != "absent",
                           repeat=node.get("repeat") == "yes")
 
 
-def _user(node: Node) -> User:
+def _user(node: XmlElement) -> User:
     groups = tuple(name for name in node.get("groups").split(",") if name)
     return User(node.get("name"), node.get("uid"), node.get("home"), node.get("shell"),
                 node.get("group"), groups, node.get("gecos"))
 
 
-def _firewall_service(node: Node) -> FirewallService:
+def _firewall_service(node: XmlElement) -> FirewallService:
     return FirewallService(node.get("name"), node.get("zone"), tuple(
         (port.get("port"), port.get("protocol")) for port in node.all("port")))
 
 
-_READERS: Dict[str, Callable[[Node], Setting]] = {
+_READERS: Dict[str, Callable[[XmlElement], Setting]] = {
     "sysctl": lambda node: Sysctl(node.get("name"), node.get("value")),
     "group": lambda node: Group(node.get("name"), node.get("gid")),
     "user": _user,

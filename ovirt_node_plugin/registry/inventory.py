@@ -24,7 +24,7 @@ _SHORT_DIGEST = 16
 class File:
     """One file, link or folder as the plugin left it.
 
-    ``path`` is absolute inside the root; ``kind`` is as in ``files.Entry``, ``mode`` the
+    ``path`` is absolute inside the root; ``kind`` is as in ``entries.Entry``, ``mode`` the
     permission bits; ``owner`` and ``group`` are names, or numbers where there is no name;
     ``digest`` is ``TYPE:HEX`` of a file's content, ``link`` where a link leads;
     ``capabilities`` are as cap_to_text(3) writes them, ``xattrs`` base64 by name.
@@ -67,7 +67,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Package:
+class InventoryPackage:
     """A package that the plugin brought or shares, with its files.
 
     ``header`` is the digest of the RPM's header, in hexadecimal; ``since`` as in ``File``.
@@ -147,7 +147,7 @@ class Inventory:
 
     name: str
     operations: Tuple[Operation, ...]
-    packages: Tuple[Package, ...]
+    packages: Tuple[InventoryPackage, ...]
     others: Tuple[File, ...] = ()
     before: Tuple[File, ...] = ()
 

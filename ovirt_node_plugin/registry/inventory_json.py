@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ..errors import RecordError
 from ..undo.changes import Applied
-from .inventory import Account, File, Inventory, Operation, Package
+from .inventory import Account, File, Inventory, InventoryPackage, Operation
 
 FORMAT = 1
 MAX_PACKED_BYTES = 64 << 20
@@ -103,7 +103,7 @@ def _listed(lines: Sequence[str]) -> str:
     return "[\n" + ",\n".join(lines) + "]" if lines else "[]"
 
 
-def _package(one: Package) -> str:
+def _package(one: InventoryPackage) -> str:
     head = _line({"nevra": one.nevra, "header": one.header, "since": one.since})
     return f'{head[:-1]},"files":{_listed([_line(file(each)) for each in one.files])}}}'
 
@@ -151,9 +151,9 @@ def _load_account(data: Any) -> Account:
     return Account(_text(data, "kind"), _text(data, "name"), number, _text(data, "by"))
 
 
-def _load_package(data: Any) -> Package:
-    return Package(_text(data, "nevra"), _text(data, "header"), _number(data, "since"),
-                   tuple(map(_load_file, _list(data, "files"))))
+def _load_package(data: Any) -> InventoryPackage:
+    return InventoryPackage(_text(data, "nevra"), _text(data, "header"), _number(data, "since"),
+                            tuple(map(_load_file, _list(data, "files"))))
 
 
 def _load_file(data: Any) -> File:

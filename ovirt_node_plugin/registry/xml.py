@@ -16,7 +16,7 @@ from lxml import etree
 from ..errors import RecordError
 from ..system.entries import Entry
 from ..system.relaxng import raise_problems, schema_problems
-from ..system.xml import Node, parse_xml
+from ..system.xml import XmlElement, parse_xml
 from ..undo.changes import Applied, Change
 from .record import InstalledPackage, Record
 from .rules import MAX_RECORD_BYTES
@@ -123,7 +123,7 @@ def _setting(parent: Any, applied: Applied) -> Any:
     return node
 
 
-def _load_setting(node: Node, origin: str) -> Applied:
+def _load_setting(node: XmlElement, origin: str) -> Applied:
     return Applied(_get(node, "kind"), _get(node, "key"), _get(node, "value"),
                    _get(node, "before"),
                    tuple(_load_change(child, origin) for child in node.children),
@@ -149,14 +149,14 @@ def _dump_entry(parent: Any, name: str, entry: Entry) -> None:
         etree.SubElement(node, "content").text = _pack(entry.content)
 
 
-def _load_change(node: Node, origin: str) -> Change:
+def _load_change(node: XmlElement, origin: str) -> Change:
     before, after = node.first("before"), node.first("after")
     return Change(_unquote(_get(node, "path")),
                   _load_entry(before, origin) if before else None,
                   _load_entry(after, origin) if after else None)
 
 
-def _load_entry(node: Node, origin: str) -> Entry:
+def _load_entry(node: XmlElement, origin: str) -> Entry:
     packed = node.first("content")
     content = _unpack(packed, origin) if packed is not None else None
     digest = _get(node, "digest")
@@ -172,7 +172,7 @@ def _load_entry(node: Node, origin: str) -> Entry:
                        for child in node.all("xattr")))
 
 
-def _valid(data: bytes, origin: str, schema: str, max_bytes: int) -> Node:
+def _valid(data: bytes, origin: str, schema: str, max_bytes: int) -> XmlElement:
     document = parse_xml(data, origin=origin, error=RecordError, max_bytes=max_bytes)
     raise_problems(schema_problems(document, schema), origin=origin, error=RecordError,
                    hint=_HINT)
@@ -188,11 +188,11 @@ def _element(parent: Any, tag: str, /, **attributes: str) -> Any:
     return etree.SubElement(parent, tag, {key: _fit(text) for key, text in attributes.items()})
 
 
-def _inside(root: Node, name: str) -> Tuple[Node, ...]:
+def _inside(root: XmlElement, name: str) -> Tuple[XmlElement, ...]:
     return tuple(child for node in root.all(name) for child in node.children)
 
 
-def _get(node: Node, name: str) -> str:
+def _get(node: XmlElement, name: str) -> str:
     """Return an attribute as it is; ``Node.get`` would collapse its blanks."""
     return node.attributes.get(name, "")
 
@@ -215,7 +215,7 @@ def _pack(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data, 9)).decode()
 
 
-def _unpack(node: Node, origin: str) -> bytes:
+def _unpack(node: XmlElement, origin: str) -> bytes:
     packed = _base64(node, origin)
     machine = zlib.decompressobj()
     reason: Optional[str] = None
@@ -231,7 +231,7 @@ def _unpack(node: Node, origin: str) -> bytes:
     return data
 
 
-def _base64(node: Node, origin: str) -> bytes:
+def _base64(node: XmlElement, origin: str) -> bytes:
     try:
         return base64.b64decode(node.text.strip(), validate=True)
     except (binascii.Error, ValueError) as exc:

@@ -10,12 +10,12 @@ from typing import Any, Dict, Optional, Sequence
 
 from ..merge.inspection import Inspection
 from ..merge.marks import Mark
-from ..merge.merge import Outcome, Rehearsal
+from ..merge.merge import MergeResult, Rehearsal
 
 Data = Dict[str, Any]
 
 
-def merged(rehearsal: Rehearsal, outcome: Optional[Outcome], output: Optional[Path], *,
+def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path], *,
            notes: Sequence[str]) -> Data:
     """Return ``plans``, as ``dnf node-plugin`` gave them, and what was written, if anything."""
     return {"plans": [dict(plan) for plan in rehearsal.plans], "changes": rehearsal.changes,

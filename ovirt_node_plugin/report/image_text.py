@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import List, Optional
 
 from ..merge.inspection import Inspection
-from ..merge.merge import Outcome, Rehearsal
+from ..merge.merge import MergeResult, Rehearsal
 from .layout import field, harmless, size, table
 
 
-def merged(rehearsal: Rehearsal, outcome: Optional[Outcome], output: Optional[Path], *,
+def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path], *,
            source: Path) -> List[str]:
     """Return the result of a merge into the image ``source``. dnf itself has printed the plan."""
     if outcome is not None:

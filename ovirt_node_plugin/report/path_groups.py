@@ -26,14 +26,14 @@ class PathGroup:
 _MOST_APART = 10  # entries of a folder that was added or removed whole
 
 
-class _Node:
+class _PathNode:
     """A path and the nodes below it by name. ``count`` is the number of differences in it."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.entry: Optional[Difference] = None
         self.count = 0
-        self.nodes: Dict[str, _Node] = {}
+        self.nodes: Dict[str, _PathNode] = {}
 
     @property
     def is_whole(self) -> bool:
@@ -60,7 +60,7 @@ def grouped(found: Sequence[Difference], most: int) -> List[PathGroup]:
     folders that were added or removed whole are expanded, the smallest first.
     """
     lines: List[PathGroup] = []
-    whole: List[_Node] = []
+    whole: List[_PathNode] = []
     top = _tree(found)
     todo = [(-top.count, top.path, top)] if found else []
     while todo:
@@ -83,15 +83,15 @@ def grouped(found: Sequence[Difference], most: int) -> List[PathGroup]:
     return sorted(lines, key=lambda line: os.fsencode(line.path))
 
 
-def _tree(found: Sequence[Difference]) -> _Node:
-    top = _Node(".")
+def _tree(found: Sequence[Difference]) -> _PathNode:
+    top = _PathNode(".")
     for one in found:
         top.count += 1
         node = top
         for name in one.path.split("/") if one.path != "." else ():
             below = node.nodes.get(name)
             if below is None:
-                below = _Node(name if node is top else f"{node.path}/{name}")
+                below = _PathNode(name if node is top else f"{node.path}/{name}")
                 node.nodes[name] = below
             below.count += 1
             node = below

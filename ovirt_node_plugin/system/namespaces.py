@@ -26,14 +26,14 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _UMASK = 0o022  # whoever runs it, an image is for everybody to read
 
 
-class Outcome(NamedTuple):
+class ChildExit(NamedTuple):
     """The exit status of what ran apart, and whether a signal that came here ended it."""
 
     status: int
     interrupted: bool
 
 
-def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> Outcome:
+def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> ChildExit:
     """Run ``main`` in a child with namespaces of its own and return how it ended.
 
     ``failed`` takes, in the child, why there are none for it, and returns a status.
@@ -65,7 +65,7 @@ def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> O
     for one in forwarded:
         signal.signal(one, signal.SIG_IGN)
     code = os.waitstatus_to_exitcode(status)
-    return Outcome(code if code >= 0 else 128 - code, forwarding.used)
+    return ChildExit(code if code >= 0 else 128 - code, forwarding.used)
 
 
 def end_others() -> bool:

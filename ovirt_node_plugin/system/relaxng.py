@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
 
 from ..errors import NodePluginError
-from .xml import Document, Node, collapse, parse_xml
+from .xml import Document, XmlElement, collapse, parse_xml
 
 SCHEMAS = Path(__file__).parent.parent / "schema"
 _RNG = "{http://relaxng.org/ns/structure/1.0}"
@@ -35,7 +35,7 @@ class Problem:
     text: str
 
 
-def problem_at(node: Node, text: str) -> Problem:
+def problem_at(node: XmlElement, text: str) -> Problem:
     """Return a problem at the place of ``node``."""
     return Problem(node.line, node.column, text)
 
@@ -93,13 +93,13 @@ class _Attribute:
 
 @dataclass(frozen=True)
 class _Child:
-    pattern: Node
+    pattern: XmlElement
     required: bool
     many: bool
 
 
 @dataclass(frozen=True)
-class _Rules:
+class _ElementRules:
     """What one element may have."""
 
     name: str
@@ -122,28 +122,29 @@ def _validator(name: str) -> Any:
 
 
 @functools.lru_cache(maxsize=None)
-def _defines(name: str) -> Mapping[str, Node]:
+def _defines(name: str) -> Mapping[str, XmlElement]:
     return {node.get("name"): node for node in _schema(name).root.all(_RNG + "define")}
 
 
-def _rules(schema: str) -> _Rules:
+def _rules(schema: str) -> _ElementRules:
     start = _schema(schema).root.first(_RNG + "start")
     assert start is not None and start.children
     return _element_rules(_resolved(start.children[0], schema), schema)
 
 
-def _resolved(pattern: Node, schema: str) -> Node:
+def _resolved(pattern: XmlElement, schema: str) -> XmlElement:
     while pattern.tag == _RNG + "ref":
         pattern = _defines(schema)[pattern.get("name")].children[0]
     return pattern
 
 
-def _element_rules(element: Node, schema: str) -> _Rules:
+def _element_rules(element: XmlElement, schema: str) -> _ElementRules:
     collector = _Collector(schema)
     for pattern in element.children:
         collector.collect(pattern, required=True, many=False)
-    return _Rules(element.get("name"), schema, collector.attributes, collector.children,
-                  collector.text)
+    return _ElementRules(
+        name=element.get("name"), schema=schema, attributes=collector.attributes,
+        children=collector.children, text=collector.text)
 
 
 class _Collector:
@@ -155,7 +156,7 @@ class _Collector:
         self.children: Dict[str, _Child] = {}
         self.text: Optional[_Value] = None
 
-    def collect(self, pattern: Node, *, required: bool, many: bool) -> None:
+    def collect(self, pattern: XmlElement, *, required: bool, many: bool) -> None:
         kind = pattern.tag[len(_RNG):] if pattern.tag.startswith(_RNG) else ""
         if kind == "element":
             self.children[pattern.get("name")] = _Child(pattern, required, many)
@@ -173,12 +174,12 @@ class _Collector:
                     required=required and kind not in ("optional", "zeroOrMore", "choice"))
 
 
-def _chooses_values(pattern: Node) -> bool:
+def _chooses_values(pattern: XmlElement) -> bool:
     return pattern.tag == _RNG + "choice" and all(
         part.tag == _RNG + "value" for part in pattern.children)
 
 
-def _value(patterns: Sequence[Node], schema: str) -> _Value:
+def _value(patterns: Sequence[XmlElement], schema: str) -> _Value:
     """Return what an attribute's or text's patterns allow: anything if there is none."""
     shown = [p for p in patterns if p.tag.startswith(_RNG)]
     if not shown:
@@ -191,7 +192,7 @@ def _value(patterns: Sequence[Node], schema: str) -> _Value:
     return _Value(join_or([quoted(choice) for choice in choices]) or "text", choices=choices)
 
 
-def _data(pattern: Node) -> _Value:
+def _data(pattern: XmlElement) -> _Value:
     params = {node.get("name"): node.text for node in pattern.all(_RNG + "param")}
     text = params.get("pattern", "")
     words = pattern.child_text(_DOCUMENTATION) or f"a {pattern.get('type')} like {text}"
@@ -200,7 +201,7 @@ def _data(pattern: Node) -> _Value:
                   keeps_space=pattern.get("type") == "string")
 
 
-def _explain(node: Node, rules: _Rules) -> Iterator[Problem]:
+def _explain(node: XmlElement, rules: _ElementRules) -> Iterator[Problem]:
     if node.tag != rules.name:
         yield problem_at(node, f"expected <{rules.name}>, found {_shown(node.tag)}")
         return
@@ -209,7 +210,7 @@ def _explain(node: Node, rules: _Rules) -> Iterator[Problem]:
     yield from _explain_children(node, rules)
 
 
-def _explain_attributes(node: Node, rules: _Rules) -> Iterator[Problem]:
+def _explain_attributes(node: XmlElement, rules: _ElementRules) -> Iterator[Problem]:
     for name, value in node.attributes.items():
         rule = rules.attributes.get(name)
         if rule is None:
@@ -224,7 +225,7 @@ def _explain_attributes(node: Node, rules: _Rules) -> Iterator[Problem]:
                                    f"({rule.value.expected}), found none")
 
 
-def _explain_text(node: Node, rules: _Rules) -> Iterator[Problem]:
+def _explain_text(node: XmlElement, rules: _ElementRules) -> Iterator[Problem]:
     if rules.text is None:
         if collapse(node.text):
             yield problem_at(node, f"expected no text in <{node.tag}>, "
@@ -234,7 +235,7 @@ def _explain_text(node: Node, rules: _Rules) -> Iterator[Problem]:
         yield problem_at(node, f"expected {rules.text.expected} in <{node.tag}>, found {found}")
 
 
-def _explain_children(node: Node, rules: _Rules) -> Iterator[Problem]:
+def _explain_children(node: XmlElement, rules: _ElementRules) -> Iterator[Problem]:
     seen: List[str] = []
     for child in node.children:
         rule = rules.children.get(child.tag)
@@ -254,7 +255,7 @@ def _explain_children(node: Node, rules: _Rules) -> Iterator[Problem]:
             yield problem_at(node, f"expected <{name}> in <{node.tag}>, found none")
 
 
-def _as_libxml2_says(root: Node, validator: Any) -> Problem:
+def _as_libxml2_says(root: XmlElement, validator: Any) -> Problem:
     last = validator.error_log[0] if len(validator.error_log) else None
     said = str(last.message) if last is not None else "something else"
     line = int(last.line) if last is not None else 0

@@ -14,7 +14,7 @@ _SPACE = re.compile("[ \t\r\n]+")
 
 
 @dataclass(frozen=True)
-class Node:
+class XmlElement:
     """One element: its name, attributes, own text and children.
 
     ``tag`` is ``{namespace}name`` for an element that is in a namespace; ``text``
@@ -25,7 +25,7 @@ class Node:
     tag: str
     attributes: Mapping[str, str]
     text: str
-    children: Tuple[Node, ...]
+    children: Tuple[XmlElement, ...]
     line: int
     column: int
 
@@ -33,11 +33,11 @@ class Node:
         """Return an attribute with runs of white space made one blank."""
         return collapse(self.attributes.get(name, default))
 
-    def first(self, tag: str) -> Optional[Node]:
+    def first(self, tag: str) -> Optional[XmlElement]:
         """Return the first child of that name, or None."""
         return next((child for child in self.children if child.tag == tag), None)
 
-    def all(self, tag: str) -> Tuple[Node, ...]:
+    def all(self, tag: str) -> Tuple[XmlElement, ...]:
         """Return the children of that name, in order."""
         return tuple(child for child in self.children if child.tag == tag)
 
@@ -55,7 +55,7 @@ class Document:
     """
 
     origin: str
-    root: Node
+    root: XmlElement
     tree: Any = field(repr=False)
 
 
@@ -88,7 +88,7 @@ def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
     return Document(origin, _node(root, places), root.getroottree())
 
 
-def _node(element: Any, places: List[Tuple[int, int]]) -> Node:
+def _node(element: Any, places: List[Tuple[int, int]]) -> XmlElement:
     """Convert lxml's element; ``places`` is used up from its end, in document order."""
     line, column = places.pop()
     texts = [element.text or ""]
@@ -97,7 +97,7 @@ def _node(element: Any, places: List[Tuple[int, int]]) -> Node:
         children.append(_node(child, places))
         texts.append(child.tail or "")
     attributes: Dict[str, str] = {str(k): str(v) for k, v in element.attrib.items()}
-    return Node(str(element.tag), attributes, "".join(texts), tuple(children), line, column)
+    return XmlElement(str(element.tag), attributes, "".join(texts), tuple(children), line, column)
 
 
 class _Scan:

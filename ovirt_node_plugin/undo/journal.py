@@ -20,7 +20,7 @@ from ..system.paths import is_inside_any, real_places, resolve_inside
 from ..system.trees import Listing, Relative, folders_above, remove_new, stat_of
 from .changes import Change, compact
 from .journal_file import Intent, Scope, State, dump, load
-from .snapshot import CONTENT, Keeper, entry_of, restore
+from .snapshot import CONTENT, SnapshotWriter, entry_of, restore
 
 FOLDER = "var/lib/ovirt-node-plugin/journal"
 _OPEN, _RESERVE = "journal.json", "reserve"
@@ -185,7 +185,7 @@ def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
     for name in scope.whole:
         for path in (name, *listing.below(name)):
             copied[path] = sys.maxsize
-    keeper = Keeper(root, folder)
+    keeper = SnapshotWriter(root, folder)
     try:
         index = {path: keeper.keep(path, copy_bytes=copied[path]) for path in sorted(copied)}
     finally:

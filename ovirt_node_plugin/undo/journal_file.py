@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Dict, FrozenSet, Optional, Tuple
 
-from .snapshot import Kept
+from .snapshot import SavedEntry
 
 FORMAT = 1
 
@@ -55,7 +55,7 @@ class State:
 
     intent: Intent
     scope: Scope
-    index: Dict[str, Optional[Kept]]
+    index: Dict[str, Optional[SavedEntry]]
     near: FrozenSet[str]
     names: FrozenSet[str]
 
@@ -80,7 +80,7 @@ def load(text: bytes) -> State:
         raise ValueError(f"its format is {data['format']}, not {FORMAT}")
     scope = data["scope"]
     names = {key: tuple(map(str, scope[key])) for key in scope if key != "live"}
-    index = {_inside(path): Kept.load(kept) if kept is not None else None
+    index = {_inside(path): SavedEntry.load(kept) if kept is not None else None
              for path, kept in data["index"].items()}
     twins = {kept.twin for kept in index.values() if kept is not None and kept.twin}
     if not twins <= set(index):

@@ -27,10 +27,10 @@ _REQUIRED = ("stat", "kind", "mtime_ns")
 
 
 @dataclass(frozen=True)
-class Kept:
+class SavedEntry:
     """One entry as it was.
 
-    ``kind`` is as in ``files.Entry``; ``target`` a link's, ``device`` the number of
+    ``kind`` is as in ``entries.Entry``; ``target`` a link's, ``device`` the number of
     a device. A file's content is in CONTENT at ``offset``, or in the file
     ``number`` if that is not 0, which with ``linked`` is the file itself by another
     name; ``twin`` is another path, kept before this one, that was a name of the
@@ -68,7 +68,7 @@ class Kept:
         return data
 
     @classmethod
-    def load(cls, data: Mapping[str, Any]) -> Kept:
+    def load(cls, data: Mapping[str, Any]) -> SavedEntry:
         """Return what ``dump`` made ``data`` of; raises ValueError, TypeError or KeyError."""
         xattrs = tuple((str(name), base64.b64decode(value)) for name, value in
                        data.get("xattrs", ()))
@@ -82,7 +82,7 @@ class Kept:
         return kept
 
 
-class Keeper:
+class SnapshotWriter:
     """Keeps entries of ``root`` in ``folder``; to be closed, so that all is on disk."""
 
     def __init__(self, root: Path, folder: Path) -> None:
@@ -94,7 +94,7 @@ class Keeper:
         self._count = 0
         self._first: Dict[Tuple[int, int], str] = {}
 
-    def keep(self, path: str, *, copy_bytes: int) -> Optional[Kept]:
+    def keep(self, path: str, *, copy_bytes: int) -> Optional[SavedEntry]:
         """Keep the entry ``path``, relative to the root; None if there is none (any more).
 
         A file larger than ``copy_bytes`` is kept by one more name of it, which costs
@@ -107,7 +107,7 @@ class Keeper:
             xattrs = read_xattrs(where)
             if not stat.S_ISDIR(info.st_mode):
                 return self._keep(path, where, info, xattrs, copy_bytes)
-            return Kept(state_of(info), "dir", info.st_mtime_ns, xattrs)
+            return SavedEntry(state_of(info), "dir", info.st_mtime_ns, xattrs)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -121,14 +121,14 @@ class Keeper:
         sync_dir(self._folder)
 
     def _keep(self, path: str, where: str, info: os.stat_result, xattrs: Xattrs,
-              copy_bytes: int) -> Kept:
+              copy_bytes: int) -> SavedEntry:
         twin = self._twin(path, info)
         if stat.S_ISLNK(info.st_mode):
-            return Kept(state_of(info), "link", info.st_mtime_ns, xattrs, os.readlink(where),
-                        twin=twin)
+            return SavedEntry(state_of(info), "link", info.st_mtime_ns, xattrs,
+                              target=os.readlink(where), twin=twin)
         if not stat.S_ISREG(info.st_mode):
-            return Kept(state_of(info), "other", info.st_mtime_ns, xattrs, device=info.st_rdev,
-                        twin=twin)
+            return SavedEntry(state_of(info), "other", info.st_mtime_ns, xattrs,
+                              device=info.st_rdev, twin=twin)
         offset, size_bytes, number, linked = 0, info.st_size, 0, False
         if not twin and size_bytes <= _SMALL_BYTES:
             offset, size_bytes = self._append(where)
@@ -140,8 +140,8 @@ class Keeper:
                 info = os.lstat(where)  # its time of change is another now
             else:
                 size_bytes = self._copy(where, number)
-        return Kept(state_of(info), "file", info.st_mtime_ns, xattrs, "", 0, offset, size_bytes,
-                    number, linked, twin)
+        return SavedEntry(state_of(info), "file", info.st_mtime_ns, xattrs, offset=offset,
+                          size_bytes=size_bytes, number=number, linked=linked, twin=twin)
 
     def _twin(self, path: str, info: os.stat_result) -> str:
         if info.st_nlink < 2:
@@ -172,7 +172,7 @@ class Keeper:
             return _pump(source, self._copies[-1].fileno(), os.fstat(source).st_size)
 
 
-def restore(root: Path, path: str, kept: Kept, folder: Path) -> None:
+def restore(root: Path, path: str, kept: SavedEntry, folder: Path) -> None:
     """Make the entry ``path`` of ``root`` what it was when it was kept in ``folder``.
 
     Its parents must be as they were. May be called again.
@@ -208,7 +208,7 @@ def restore(root: Path, path: str, kept: Kept, folder: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def entry_of(root: Path, path: str, kept: Kept, folder: Path) -> Optional[Entry]:
+def entry_of(root: Path, path: str, kept: SavedEntry, folder: Path) -> Optional[Entry]:
     """Return a kept entry as ``files`` has it; None if its content is lost or too much."""
     data: Optional[bytes] = None
     if kept.kind == "link":
@@ -224,13 +224,13 @@ def entry_of(root: Path, path: str, kept: Kept, folder: Path) -> Optional[Entry]
     return Entry(kept.kind, kept.mode, *kept.owner, digest, data, kept.xattrs)
 
 
-def _is_there(where: Path, kept: Kept) -> bool:
+def _is_there(where: Path, kept: SavedEntry) -> bool:
     """Say if the very file that was kept is still there: somebody may have written into it."""
     now = stat_of(where)
     return now is not None and now[-1] == kept.stat[-1]
 
 
-def _make(root: Path, temporary: Path, kept: Kept, folder: Path) -> bool:
+def _make(root: Path, temporary: Path, kept: SavedEntry, folder: Path) -> bool:
     """Make an entry beside its place; say if its mode and so on are still to be set."""
     if kept.twin:
         if resolve_inside(root, kept.twin, follow_last=False) != root / kept.twin:
@@ -262,7 +262,7 @@ def _make(root: Path, temporary: Path, kept: Kept, folder: Path) -> bool:
     return True
 
 
-def _dress(where: Path, kept: Kept) -> None:
+def _dress(where: Path, kept: SavedEntry) -> None:
     os.chown(where, *kept.owner, follow_symlinks=False)
     if kept.kind != "link":
         os.chmod(where, kept.mode)
@@ -288,7 +288,7 @@ def _opened(where: StrPath) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _content(kept: Kept, folder: Path) -> Iterator[int]:
+def _content(kept: SavedEntry, folder: Path) -> Iterator[int]:
     with _opened(folder / (str(kept.number) if kept.number else CONTENT)) as source:
         os.lseek(source, kept.offset, os.SEEK_SET)
         yield source

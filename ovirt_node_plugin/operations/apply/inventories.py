@@ -8,7 +8,7 @@ from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ...errors import NodePluginError, Refused
 from ...packages.headers import Header, PackedFile
-from ...packages.installed import Installed, read_installed
+from ...packages.installed import RpmdbPackage, read_installed
 from ...packages.session import PackageChange, Session
 from ...registry import store
 from ...registry.inventory import (
@@ -21,8 +21,8 @@ from ...registry.inventory import (
     Account,
     File,
     Inventory,
+    InventoryPackage,
     Operation,
-    Package,
     counted,
 )
 from ...registry.record import Record
@@ -37,7 +37,7 @@ from .change import TOOL
 from .unowned_files import numbered, owned_paths, unowned
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
-_NOTHING = Installed("")
+_NOTHING = RpmdbPackage("")
 
 
 class Inventories:
@@ -59,7 +59,7 @@ class Inventories:
         self._going = {one.nevra for one in packages if one.action == "remove"}
         self._old = {job.name: self._before(job, job.old) for job in jobs if job.old is not None}
         self._nevras = sorted({nevra for job in jobs for nevra in job.packages})
-        self._there: Dict[str, Installed] = {}
+        self._there: Dict[str, RpmdbPackage] = {}
         self._headers: Dict[str, Header] = {}
         self._accounts: Dict[str, Tuple[Account, ...]] = {}
 
@@ -106,21 +106,21 @@ class Inventories:
             one for one in found.packages if one.nevra in present))
 
     def _package(self, nevra: str, old: Optional[Inventory], known: Mapping[str, File],
-                 number: int) -> Package:
+                 number: int) -> InventoryPackage:
         header = self._coming.get(nevra) or self._headers.get(nevra)
         there = self._there.get(nevra, _NOTHING)
         fresh = number if nevra in self._coming else 0
         before = {one.nevra: one for one in old.packages} if old is not None else {}
         since = before[nevra].since if nevra in before else fresh
         if header is None:
-            return Package(nevra, there.digest, since)
+            return InventoryPackage(nevra, there.digest, since)
         files = tuple(_packed(one, there, self._left_out) for one in header.files)
-        return Package(nevra, header.digest or there.digest, since, tuple(
+        return InventoryPackage(nevra, header.digest or there.digest, since, tuple(
             replace(one, since=known[one.path].since if one.same(known.get(one.path))
                     else number if one.path in known else fresh) if known or fresh else one
             for one in files))
 
-    def _others(self, packages: Sequence[Package], applied: Sequence[Applied],
+    def _others(self, packages: Sequence[InventoryPackage], applied: Sequence[Applied],
                 known: Mapping[str, File], number: int,
                 ) -> Tuple[Tuple[File, ...], Mapping[str, File]]:
         found, was = unowned(self._root, applied, owned_paths(self._root, packages))
@@ -147,7 +147,7 @@ class Inventories:
         return tuple(one.remembered() for path, one in sorted(found.items())
                      if path in now or not os.path.lexists(self._root / relative(path)))
 
-    def _operation(self, job: Job, packages: Sequence[Package], applied: Sequence[Applied],
+    def _operation(self, job: Job, packages: Sequence[InventoryPackage], applied: Sequence[Applied],
                    old: Optional[Inventory], moment: str) -> Operation:
         mine = {one.nevra for one in packages}
         had = {one.nevra for one in old.packages} if old is not None else set()
@@ -198,7 +198,7 @@ def recorded(record: Record, session: Session) -> Inventory:
     nevras = [one.nevra for one in record.packages]
     there = read_installed(root, nevras)
     headers = session.installed_headers(nevras)
-    packages = tuple(Package(nevra, header.digest, 1, tuple(
+    packages = tuple(InventoryPackage(nevra, header.digest, 1, tuple(
         replace(_packed(one, there.get(nevra, _NOTHING), ()), since=1)
         for one in header.files)) for nevra, header in sorted(headers.items()))
     try:
@@ -210,7 +210,7 @@ def recorded(record: Record, session: Session) -> Inventory:
     return Inventory(record.name, (operation,), packages, numbered(others, {}, 1))
 
 
-def _packed(one: PackedFile, there: Installed, left_out: Collection[str]) -> File:
+def _packed(one: PackedFile, there: RpmdbPackage, left_out: Collection[str]) -> File:
     marks: List[str] = []
     if one.config:
         marks.append(CONFIG)

@@ -10,7 +10,15 @@ from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence
 
 from ...errors import NodePluginError
 from ...registry import store
-from ...registry.inventory import ADDED, CHANGED, PACKAGES, REMOVED, SCRIPTLETS, File, Package
+from ...registry.inventory import (
+    ADDED,
+    CHANGED,
+    PACKAGES,
+    REMOVED,
+    SCRIPTLETS,
+    File,
+    InventoryPackage,
+)
 from ...settings.accounts import account_files
 from ...system.entries import Entry, read_entry
 from ...system.trees import Relative, folders_above
@@ -103,7 +111,7 @@ def numbered(files: Sequence[File], old: Mapping[str, File], number: int) -> Tup
                          else number) for one in files)
 
 
-def owned_paths(root: Path, packages: Iterable[Package]) -> Set[str]:
+def owned_paths(root: Path, packages: Iterable[InventoryPackage]) -> Set[str]:
     """Return the paths of all files of packages, relative to ``root``, links resolved."""
     relative = Relative(root)
     return {relative(one.path) for package in packages for one in package.files}

@@ -17,7 +17,7 @@ from ...undo import journal
 from ..model.job import Job
 from .arriving import Arriving, arriving
 from .namesakes import driver
-from .path_rules import Policy, built_in, read_rules
+from .path_rules import PathPolicy, built_in, read_rules
 
 # Where DNF reads repositories and its configuration (dnf.conf(5), "reposdir"): a plugin's
 # repositories are in its bundle, where they are known as its own and stay off.
@@ -27,7 +27,7 @@ CONFIGURATION = "etc/ovirt-node-plugin"
 _MOST_NAMED = 10
 
 
-def check_books(packages: Sequence[PackageChange], target: Target) -> None:
+def check_reserved(packages: Sequence[PackageChange], target: Target) -> None:
     """Raise PathsRefused if a package brings a file to where others keep their books.
 
     That is this tool's registry, journal and configuration, rpm's database, and DNF's
@@ -119,8 +119,8 @@ def _has_driver(entry: Arriving) -> bool:
 def _outside(jobs: Sequence[Job], packages: Sequence[PackageChange], target: Target,
              config: Config) -> Tuple[DisputedFile, ...]:
     own = read_rules(config.path_lists)
-    ordinary = Policy([*built_in(kernel_module=False), *own], root=target.root)
-    with_modules = Policy([*built_in(kernel_module=True), *own], root=target.root)
+    ordinary = PathPolicy([*built_in(kernel_module=False), *own], root=target.root)
+    with_modules = PathPolicy([*built_in(kernel_module=True), *own], root=target.root)
     whose = plugins_of(jobs)
     entries = list(arriving(packages, target.root))
     theirs = {nevra for job in jobs if brings_modules(job, entries, target.root)
@@ -135,7 +135,7 @@ def _outside(jobs: Sequence[Job], packages: Sequence[PackageChange], target: Tar
     return tuple(found)
 
 
-def _objection(entry: Arriving, policy: Policy) -> str:
+def _objection(entry: Arriving, policy: PathPolicy) -> str:
     for place in entry.places:
         objection = policy.objection(place, folder=entry.may_be_folder, claimed=entry.is_ghost)
         if objection and f"/{place}" != entry.path:

@@ -9,7 +9,7 @@ from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
 from ...plugin.settings import LeaveOut
 from ...settings.engine import conditions
-from ...settings.kit.model import Facts, Keeper, Leavable
+from ...settings.kit.model import Facts, KeepReason, Leavable
 from ...settings.placed import leave_out
 from ...undo.changes import Applied
 from ..model.books import Books
@@ -49,18 +49,19 @@ class LeavingOut:
         if not self._globs[name]:
             return Leavable()
         sizes: Dict[str, int] = {}
-        kept: Dict[str, Keeper] = {}
+        kept: Dict[str, KeepReason] = {}
         where = Places(self._packages, self._session.target.root)
         for nevra, files in self._files(name).items():
             users = self._users(name, nevra)
             for path in self._matched(name, files):
                 user = next((one for one in users if path not in self._matched(one, [path])), "")
                 if nevra in self._upgraded:
-                    kept[path] = Keeper(f"package {_name(nevra)} was there before", _name(nevra))
+                    kept[path] = KeepReason(f"package {_name(nevra)} was there before",
+                                            _name(nevra))
                 elif user:
-                    kept[path] = Keeper(f"plugin {user} has them too", _name(nevra))
+                    kept[path] = KeepReason(f"plugin {user} has them too", _name(nevra))
                 elif len(where(path)) != 1:
-                    kept[path] = Keeper("links that come lead elsewhere than now", _name(nevra))
+                    kept[path] = KeepReason("links that come lead elsewhere than now", _name(nevra))
                 else:
                     sizes[path] = files[path].size_bytes
         for path, keeper in self._owned_by_others(name, sizes, where).items():
@@ -94,7 +95,7 @@ class LeavingOut:
             {one.nevra for one in self._books.records[other].packages})]
 
     def _owned_by_others(self, name: str, paths: Iterable[str],
-                         where: Places) -> Dict[str, Keeper]:
+                         where: Places) -> Dict[str, KeepReason]:
         """Return those of ``paths``, of one place each, that are not only the plugin's own.
 
         What is there is judged by its place: a link may lead to anybody's.
@@ -117,15 +118,15 @@ class LeavingOut:
             if foreign:
                 found[path] = _held_by(_name(foreign[0]))
             elif not owners:
-                found[path] = Keeper("they were there before, and no package's", _NOBODY)
+                found[path] = KeepReason("they were there before, and no package's", _NOBODY)
         return found
 
 
 _NOBODY = "-"  # among names of packages
 
 
-def _held_by(package: str) -> Keeper:
-    return Keeper(f"package {package} has them too", package)
+def _held_by(package: str) -> KeepReason:
+    return KeepReason(f"package {package} has them too", package)
 
 
 def left_out(jobs: Iterable[Job]) -> Set[str]:

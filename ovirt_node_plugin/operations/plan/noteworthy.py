@@ -25,7 +25,7 @@ from ..model.results import (
 )
 from .arriving import Arriving, arriving
 from .namesakes import driver, kernel_drivers, namesakes
-from .path_rules import Policy, Rule
+from .path_rules import PathPolicy, PathRule
 
 _MOST_PATHS = 8  # that a line names
 
@@ -59,7 +59,7 @@ def noteworthy(packages: Sequence[PackageChange],
     entries = [entry for entry in arriving(packages, root) if entry.file is not None]
     system = _System(root, kernel_drivers(root), frozenset(
         place for entry in entries for place in entry.places),
-        Policy([Rule(path, True) for path in DROP_INS], root=root))
+        PathPolicy([PathRule(path, True) for path in DROP_INS], root=root))
     found: DefaultDict[str, List[Notable]] = defaultdict(list)
     for entry in entries:
         found[entry.change.nevra] += _entry(entry, system)
@@ -97,7 +97,7 @@ class _System:
     root: Path
     drivers: FrozenSet[str]
     coming: FrozenSet[str]
-    takes_effect: Policy
+    takes_effect: PathPolicy
 
 
 def _of(change: PackageChange, found: Sequence[Notable]) -> Iterator[Notable]:

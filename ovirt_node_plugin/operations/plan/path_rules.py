@@ -142,7 +142,7 @@ _MERGED = ("bin", "lib", "lib64", "sbin")
 
 
 @dataclass(frozen=True)
-class Rule:
+class PathRule:
     """One rule: ``path`` is relative to the root; ``reason`` says why it is denied."""
 
     path: str
@@ -155,14 +155,14 @@ class Rule:
         return tuple(self.path.split("/"))
 
 
-def built_in(*, kernel_module: bool) -> List[Rule]:
+def built_in(*, kernel_module: bool) -> List[PathRule]:
     """Return the rules that hold for an ordinary plugin, or one with kernel modules."""
-    return [*(Rule(path, True) for path in ALLOWED),
-            *(Rule(path, False, reason) for path, reason in DENIED),
-            *(Rule(path, True) for path in (KERNEL_MODULE if kernel_module else ()))]
+    return [*(PathRule(path, True) for path in ALLOWED),
+            *(PathRule(path, False, reason) for path, reason in DENIED),
+            *(PathRule(path, True) for path in (KERNEL_MODULE if kernel_module else ()))]
 
 
-class Policy:
+class PathPolicy:
     """Says of paths if a plugin may have them; of equally long ``rules`` the last decides.
 
     A rule also holds for the place to which links of ``root`` lead from its path, with the
@@ -170,10 +170,10 @@ class Policy:
     ``usr/share/dnf`` where the first is a link to the second.
     """
 
-    def __init__(self, rules: Sequence[Rule], *, root: Optional[Path] = None) -> None:
+    def __init__(self, rules: Sequence[PathRule], *, root: Optional[Path] = None) -> None:
         self._ranks = {id(rule): (len(rule.parts), number) for number, rule in enumerate(rules)}
-        self._plain: Dict[Tuple[str, ...], List[Rule]] = {}
-        self._globs: List[Tuple[Pattern[str], Rule]] = []
+        self._plain: Dict[Tuple[str, ...], List[PathRule]] = {}
+        self._globs: List[Tuple[Pattern[str], PathRule]] = []
         self._allowed: List[List[Pattern[str]]] = []
         for rule in rules:
             for path in [rule.path] if root is None else _real_globs(root, rule.path):
@@ -203,7 +203,7 @@ class Policy:
             return ""
         return rule.reason if rule is not None else _NOT_ALLOWED
 
-    def _deciding(self, path: str) -> Optional[Rule]:
+    def _deciding(self, path: str) -> Optional[PathRule]:
         parts = tuple(path.split("/"))
         prefixes = (parts[:count] for count in range(len(parts), 0, -1))
         found = [rule for pattern, rule in self._globs if pattern.match(path)]
@@ -218,14 +218,14 @@ class Policy:
             for allowed in self._allowed)
 
 
-def read_rules(folders: Iterable[Path]) -> List[Rule]:
+def read_rules(folders: Iterable[Path]) -> List[PathRule]:
     """Return the administrator's rules, of all ``*.conf`` files in ``folders``.
 
     A line is ``allow PATH`` or ``deny PATH``, ``#`` starts a comment.
 
     Raises UsageError for a file that cannot be read and a line that is no rule.
     """
-    found: List[Rule] = []
+    found: List[PathRule] = []
     for path in [path for folder in folders for path in sorted(folder.glob("*.conf"))]:
         try:
             lines = read_small(path).decode().splitlines()
@@ -239,7 +239,7 @@ def read_rules(folders: Iterable[Path]) -> List[Rule]:
     return found
 
 
-def _rule(text: str, where: str) -> Rule:
+def _rule(text: str, where: str) -> PathRule:
     word, _, path = text.partition(" ")
     path = path.strip()
     parts = path.strip("/").split("/")
@@ -248,7 +248,7 @@ def _rule(text: str, where: str) -> Rule:
                          hint="Write allow or deny and an absolute path, such as allow /srv/acme.")
     if parts[0] in _MERGED:
         parts.insert(0, "usr")
-    return Rule("/".join(parts), word == "allow", f"{where} denies it")
+    return PathRule("/".join(parts), word == "allow", f"{where} denies it")
 
 
 def _real_globs(root: Path, glob: str) -> List[str]:

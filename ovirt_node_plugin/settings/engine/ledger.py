@@ -6,7 +6,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ...system.entries import same_entry
 from ...undo.changes import Applied, Change
-from .path_history import Rewrite, Step
+from .path_history import PathStep, Rewrite
 
 Others = Mapping[str, Sequence[Applied]]
 
@@ -25,9 +25,9 @@ class Ledger:
             for number, one in enumerate(applied):
                 yield owner, number, one
 
-    def steps(self, path: str) -> List[Step]:
+    def steps(self, path: str) -> List[PathStep]:
         """Return every change of ``path``."""
-        return [Step(owner, (number, count), change)
+        return [PathStep(owner, (number, count), change)
                 for owner, number, applied in self.each()
                 for count, change in enumerate(applied.changes) if change.path == path]
 

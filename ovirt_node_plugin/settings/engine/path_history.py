@@ -14,7 +14,7 @@ from ...undo.changes import Change, comparable
 
 
 @dataclass(frozen=True)
-class Step:
+class PathStep:
     """One change of the path, and whose: ``owner`` is a plugin, empty for the one at hand.
 
     ``place`` is where its owner keeps it: the number of the setting and of the
@@ -30,7 +30,7 @@ class Step:
 class Rewrite:
     """Another plugin's step, and the states between which it leads from now on."""
 
-    step: Step
+    step: PathStep
     before: Optional[Entry]
     after: Optional[Entry]
 
@@ -49,7 +49,7 @@ class Lifted:
     drifted: Tuple[Change, ...]
 
 
-def lift(steps: Sequence[Step], now: Optional[Entry]) -> Lifted:
+def lift(steps: Sequence[PathStep], now: Optional[Entry]) -> Lifted:
     """Take the steps without an owner out of a path whose present state is ``now``.
 
     What lies on top of such a step gets its ``before``, so that it undoes both; a
@@ -79,7 +79,7 @@ def lift(steps: Sequence[Step], now: Optional[Entry]) -> Lifted:
     return Lifted(tuple(rewritten), tuple(restore), tuple(drifted))
 
 
-def walked(steps: Sequence[Step], now: Optional[Entry]) -> List[Step]:
+def walked(steps: Sequence[PathStep], now: Optional[Entry]) -> List[PathStep]:
     """Return the steps that lead to ``now``, first to last.
 
     All of them where that is possible; those that do not fit, because something
@@ -87,9 +87,9 @@ def walked(steps: Sequence[Step], now: Optional[Entry]) -> List[Step]:
     """
     # Backwards from the end, by Hierholzer's way to find an Euler walk. Of several
     # that fit, the later in ``steps`` comes later.
-    found: List[Step] = []
+    found: List[PathStep] = []
     pool = _by_end(steps)
-    stack: List[Tuple[Optional[Entry], Optional[Step]]] = [(comparable(now), None)]
+    stack: List[Tuple[Optional[Entry], Optional[PathStep]]] = [(comparable(now), None)]
     while stack:
         state, step = stack[-1]
         if pool.get(state):
@@ -104,9 +104,9 @@ def walked(steps: Sequence[Step], now: Optional[Entry]) -> List[Step]:
     return found if ends == starts else _straight(steps, now)
 
 
-def _straight(steps: Sequence[Step], now: Optional[Entry]) -> List[Step]:
+def _straight(steps: Sequence[PathStep], now: Optional[Entry]) -> List[PathStep]:
     """Return a walk that ends with ``now``, not the longest one."""
-    found: List[Step] = []
+    found: List[PathStep] = []
     pool = _by_end(steps)
     state = comparable(now)
     while pool.get(state):
@@ -116,8 +116,8 @@ def _straight(steps: Sequence[Step], now: Optional[Entry]) -> List[Step]:
     return found
 
 
-def _by_end(steps: Sequence[Step]) -> Dict[Optional[Entry], List[Step]]:
-    pool: Dict[Optional[Entry], List[Step]] = {}
+def _by_end(steps: Sequence[PathStep]) -> Dict[Optional[Entry], List[PathStep]]:
+    pool: Dict[Optional[Entry], List[PathStep]] = {}
     for step in steps:
         pool.setdefault(comparable(step.change.after), []).append(step)
     return pool

@@ -12,7 +12,7 @@ from ...undo.changes import Applied, Change, capture, compact
 from ..kit.model import Context, Remnant, Wanted
 from .kinds import DERIVED
 from .ledger import Ledger
-from .path_history import Step, walked
+from .path_history import PathStep, walked
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root:
     bases: Dict[str, Optional[Entry]] = {}
     drifted: List[str] = []
     for path in sorted(paths):
-        own = [Step("", (0, count), change) for count, change in enumerate(mine)
+        own = [PathStep("", (0, count), change) for count, change in enumerate(mine)
                if change.path == path]
         steps = [*ledger.steps(path), *own]
         walk = walked(steps, read_entry(root, path, content=False))
@@ -89,6 +89,6 @@ def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:
         changes = ()
 
 
-def _longest(steps: List[Step]) -> List[Step]:
+def _longest(steps: List[PathStep]) -> List[PathStep]:
     """Return the longest walk to where any of the steps ended."""
     return max((walked(steps, step.change.after) for step in steps), key=len)

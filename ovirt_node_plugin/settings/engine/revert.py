@@ -22,7 +22,7 @@ from .apply import refresh
 from .checking import text_of
 from .kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger, Others
-from .path_history import Step
+from .path_history import PathStep
 from .remake import Remake, planned_remake, remake
 from .shared_files import merged, unweave
 
@@ -202,7 +202,7 @@ def _lift_all(loose: Sequence[_Loose], ledger: Ledger, root: Path) -> _LiftedPat
         mine = {(0, count): one for count, one in enumerate(loose) if one[1].path == path}
         takers = {place: _taker(applied, path) for place, (applied, _) in mine.items()}
         now = read_entry(root, path, content=any(takers.values()))
-        steps = [Step("", place, change) for place, (_, change) in mine.items()]
+        steps = [PathStep("", place, change) for place, (_, change) in mine.items()]
         lifted = unweave([*ledger.steps(path), *steps], now, takers)
         for new in lifted.rewritten:
             ledger.rewrite(new)

@@ -13,13 +13,13 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 from ...system.entries import Entry
 from ...undo.changes import compact, comparable
 from ..kit.model import Taker
-from .path_history import Lifted, Rewrite, Step, lift, walked
+from .path_history import Lifted, PathStep, Rewrite, lift, walked
 
 Takers = Mapping[Tuple[int, int], Optional[Taker]]
 """The taker of each step of the plugin at hand, by its place; None if it has none."""
 
 
-def unweave(steps: Sequence[Step], now: Optional[Entry], takers: Takers) -> Lifted:
+def unweave(steps: Sequence[PathStep], now: Optional[Entry], takers: Takers) -> Lifted:
     """Take the steps without an owner out of a path whose present state is ``now``.
 
     As ``lift``, but what lies on top of them loses their lines at once. ``now`` has
@@ -44,7 +44,7 @@ def unweave(steps: Sequence[Step], now: Optional[Entry], takers: Takers) -> Lift
     return Lifted(lifted.rewritten, restore, ())
 
 
-def _taken_from(walk: Sequence[Step], now: Optional[Entry], takers: Takers) -> Optional[Lifted]:
+def _taken_from(walk: Sequence[PathStep], now: Optional[Entry], takers: Takers) -> Optional[Lifted]:
     """Return the walk without the plugin's own steps; None if a state cannot be told."""
     states: List[Optional[Entry]] = [*(step.change.before for step in walk[1:]), now]
     taken: List[Optional[Taker]] = []

@@ -23,7 +23,7 @@ _FAILED = "Look at firewalld's configuration in the root, or ask the plugin's ve
 
 
 @dataclass(frozen=True)
-class Ports:
+class FirewallPorts:
     """The kind ``firewall-port``: key ``ZONE:PORT/PROTOCOL``, value ``open``."""
 
     name: str = "firewall-port"
@@ -164,7 +164,7 @@ class Definitions:
 
 
 @dataclass(frozen=True)
-class Services:
+class FirewallServices:
     """The kind ``firewall-service``: key ``ZONE:SERVICE``, value its ports or ``open``."""
 
     name: str = "firewall-service"
@@ -215,7 +215,7 @@ class Services:
             f"firewall service {service} is not open in zone {zone}",)
 
 
-KINDS = (Ports(), Definitions(), Services())
+KINDS = (FirewallPorts(), Definitions(), FirewallServices())
 
 
 def _value(item: FirewallService) -> str:

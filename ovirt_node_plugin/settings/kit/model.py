@@ -47,7 +47,7 @@ NO_FACTS = Facts()
 
 
 @dataclass(frozen=True)
-class Keeper:
+class KeepReason:
     """Why a file is not left out, in words for people, and the package's name that has it."""
 
     reason: str
@@ -64,7 +64,7 @@ class Leavable:
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
-    kept: Mapping[str, Keeper] = field(default_factory=dict)
+    kept: Mapping[str, KeepReason] = field(default_factory=dict)
     known: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
 

@@ -17,7 +17,7 @@ from ...errors import Refused
 from ...plugin.settings import LeaveOut, Setting
 from ...system.paths import relative_inside, resolve_inside
 from ...undo.changes import Applied, Change, Watch
-from ..kit.model import Context, Keeper, Taker, Wanted
+from ..kit.model import Context, KeepReason, Taker, Wanted
 
 NAME = "leave-out"
 _MIB = 1024 * 1024
@@ -145,7 +145,7 @@ def _alike(parts: Sequence[str], segment: Sequence[str]) -> bool:
         part == one or fnmatch.fnmatchcase(part, one) for part, one in zip(parts, segment))
 
 
-def _by_reason(paths: Sequence[str], kept: Mapping[str, Keeper]) -> Dict[str, List[str]]:
+def _by_reason(paths: Sequence[str], kept: Mapping[str, KeepReason]) -> Dict[str, List[str]]:
     found: Dict[str, List[str]] = {}
     for path in paths:
         found.setdefault(kept[path].reason, []).append(path)

@@ -117,7 +117,7 @@ class Booleans(SelinuxKind):
         return None
 
 
-class Ports(SelinuxKind):
+class SelinuxPorts(SelinuxKind):
     """The kind ``selinux-port``: key ``tcp/80`` or ``tcp/80-90``, value the type."""
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
@@ -199,7 +199,7 @@ class Modules(SelinuxKind):
 
 
 KINDS = (Modules("selinux-module", MODULE, shared=False), Booleans("selinux-boolean", BOOLEAN),
-         Ports("selinux-port", PORT), FileContexts("selinux-file-context", CONTEXT))
+         SelinuxPorts("selinux-port", PORT), FileContexts("selinux-file-context", CONTEXT))
 
 
 def _store(ctx: Context) -> Store:

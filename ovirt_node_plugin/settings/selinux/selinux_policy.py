@@ -27,7 +27,7 @@ from .selinux_store import (
     MODULE,
     PORT,
     PRIORITY,
-    Rule,
+    PolicyRule,
     Store,
     decode,
     overlap,
@@ -129,7 +129,8 @@ KIND = SelinuxPolicy()
 
 def implied(wanted: Sequence[Wanted]) -> Tuple[Wanted, ...]:
     """Return the policy that SELinux settings among ``wanted`` make necessary."""
-    rules = [Rule(_KINDS[one.kind], one.key, one.value) for one in wanted if one.kind in _KINDS]
+    rules = [PolicyRule(_KINDS[one.kind], one.key, one.value)
+             for one in wanted if one.kind in _KINDS]
     if not rules:
         return ()
     return (Wanted(KIND.name, _KEY, " ".join(rule.code for rule in rules),
@@ -160,7 +161,8 @@ def _is_there(store: Store) -> bool:
     return bool(store.policy) and resolve_inside(store.root, store.active).is_dir()
 
 
-def _refuse_unknown(wanted: Wanted, rules: Sequence[Rule], store: Store, ctx: Context) -> None:
+def _refuse_unknown(wanted: Wanted, rules: Sequence[PolicyRule], store: Store,
+                    ctx: Context) -> None:
     """Refuse names that the policy lacks; a module of the plugin's might bring them."""
     policy = store.compiled()
     for rule in rules:
@@ -175,7 +177,7 @@ def _refuse_unknown(wanted: Wanted, rules: Sequence[Rule], store: Store, ctx: Co
             hint="Its vendor has to correct the name, or bring it in a <selinux-module>.")
 
 
-def _refuse_overlaps(rules: Sequence[Rule], store: Store, ctx: Context) -> None:
+def _refuse_overlaps(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> None:
     """Refuse ports that share some with an administrator's: semanage refuses these too."""
     for rule in rules:
         for key in store.local(PORT) if rule.what == PORT else ():
@@ -187,7 +189,7 @@ def _refuse_overlaps(rules: Sequence[Rule], store: Store, ctx: Context) -> None:
                          " lists them.")
 
 
-def _is_in(rule: Rule, store: Store) -> bool:
+def _is_in(rule: PolicyRule, store: Store) -> bool:
     """Say if the store holds a rule as it is wanted."""
     if rule.what != MODULE:
         there = store.local(rule.what).get(rule.key)
@@ -197,13 +199,13 @@ def _is_in(rule: Rule, store: Store) -> bool:
             and module == selinux_store.unpacked(source.content))
 
 
-def _real(rule: Rule, store: Store) -> str:
+def _real(rule: PolicyRule, store: Store) -> str:
     """Return the value as semanage writes it: with a type's own name, not an alias."""
     policy = store.compiled() if rule.what in (PORT, CONTEXT) else None
     return policy.type(rule.value) or rule.value if policy is not None else rule.value
 
 
-def _adding(rules: Sequence[Rule], store: Store, ctx: Context) -> List[str]:
+def _adding(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> List[str]:
     """Return what semanage is told, to have ``rules`` in the store that are not in it."""
     missing = [rule for rule in rules if rule.what != MODULE and not _is_in(rule, store)]
     known: Dict[str, Mapping[str, str]] = {BOOLEAN: {}}
@@ -215,7 +217,7 @@ def _adding(rules: Sequence[Rule], store: Store, ctx: Context) -> List[str]:
             for rule in missing]
 
 
-def _removing(gone: Sequence[Rule], bases: Bases, store: Store) -> List[str]:
+def _removing(gone: Sequence[PolicyRule], bases: Bases, store: Store) -> List[str]:
     """Return what semanage is told, to have local values as they were before.
 
     What somebody changed since is left as it is.
@@ -231,14 +233,15 @@ def _removing(gone: Sequence[Rule], bases: Bases, store: Store) -> List[str]:
             for rule in mine:
                 now.pop(rule.key)
             now.update((rule.key, before[rule.key]) for rule in mine if rule.key in before)
-            lines += ["boolean -D", *(_line("-m", Rule(what, *one)) for one in now.items())]
+            lines += ["boolean -D", *(_line("-m", PolicyRule(what, key, value))
+                                         for key, value in now.items())]
             continue
-        lines += [_line("-m", Rule(what, rule.key, before[rule.key])) if rule.key in before
+        lines += [_line("-m", PolicyRule(what, rule.key, before[rule.key])) if rule.key in before
                   else _line("-d", rule) for rule in mine]
     return lines
 
 
-def _take_out(gone: Sequence[Rule], bases: Bases, store: Store, ctx: Context, *,
+def _take_out(gone: Sequence[PolicyRule], bases: Bases, store: Store, ctx: Context, *,
               all_gone: bool) -> bool:
     """Take rules out of the store, and return whether any was in it.
 
@@ -266,7 +269,7 @@ def _written(store: Store) -> List[Path]:
             for folder in (f"{selinux_store.STORES}/{store.policy}", store.made)]
 
 
-def _leads_back(gone: Sequence[Rule], bases: Bases, store: Store) -> bool:
+def _leads_back(gone: Sequence[PolicyRule], bases: Bases, store: Store) -> bool:
     """Return whether all local values are as they were before, once ``gone`` are out."""
     for what in LOCAL:
         now, before = dict(store.local(what)), _before(what, bases, store)
@@ -294,7 +297,7 @@ def _before(what: str, bases: Bases, store: Store) -> Mapping[str, str]:
     return selinux_store.parse(what, base.content.decode(errors="replace"))
 
 
-def _line(how: str, rule: Rule) -> str:
+def _line(how: str, rule: PolicyRule) -> str:
     """Return one line for ``semanage import``."""
     if rule.what == BOOLEAN:
         return f"boolean {how} {'-1' if rule.value == 'on' else '-0'} {rule.key}"

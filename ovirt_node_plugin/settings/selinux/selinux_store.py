@@ -33,7 +33,7 @@ Key = Tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """One thing that a plugin wants of the policy.
 
     ``what`` is BOOLEAN, PORT, CONTEXT or MODULE. ``key`` is a boolean's name,
@@ -56,13 +56,13 @@ class Rule:
         return self.what, self.key
 
 
-def decode(codes: str) -> Tuple[Rule, ...]:
+def decode(codes: str) -> Tuple[PolicyRule, ...]:
     """Return the rules of which ``codes`` holds the codes, blanks between them."""
     found = []
     for code in codes.split():
         what, _, rest = code.partition(":")
         key, _, value = rest.rpartition("=")
-        found.append(Rule(what, key, value))
+        found.append(PolicyRule(what, key, value))
     return tuple(found)
 
 
@@ -121,7 +121,7 @@ class Store:
         """Say if an administrator switched a module off."""
         return resolve_inside(self.root, f"{self.active}/modules/disabled/{module}").is_file()
 
-    def compiled(self) -> Optional[Policy]:
+    def compiled(self) -> Optional[CompiledPolicy]:
         """Return the compiled policy, of the newest format; None if there is none."""
         folder = resolve_inside(self.root, f"{self.made}/policy")
         names = [path.name for path in folder.glob("policy.[0-9]*")
@@ -130,7 +130,7 @@ class Store:
             return None
         name = max(names, key=lambda one: int(one.rpartition(".")[2]))
         data = self._bytes(f"{self.made}/policy/{name}")
-        return None if data is None else Policy(data)
+        return None if data is None else CompiledPolicy(data)
 
     def _text(self, path: str) -> str:
         return (self._bytes(path) or b"").decode(errors="replace")
@@ -143,7 +143,7 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Policy:
+class CompiledPolicy:
     """A compiled policy, in which names are found as libsepol writes them.
 
     From its write.c: of a type its length, value, properties and bounds, of a boolean

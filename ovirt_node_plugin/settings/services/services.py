@@ -29,7 +29,7 @@ _ACCEPTED: Mapping[str, Tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Services:
+class UnitServices:
     """The kind ``service``: key is the unit, value ``enabled``, ``disabled`` or ``masked``."""
 
     name: str = "service"
@@ -105,7 +105,7 @@ class Services:
         return running_units.leave(key, was, ctx)
 
 
-KIND = Services()
+KIND = UnitServices()
 
 
 def upholds(applied: Applied, change: Change) -> bool:

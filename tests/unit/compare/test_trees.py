@@ -207,7 +207,7 @@ def test_a_file_of_several_names_is_read_once(
     (pair[1] / "etc/twin").write_text("TWIN")
     read, compare = [], trees._same_content
 
-    def counted(old: trees._Entry, new: trees._Entry) -> bool:
+    def counted(old: trees._OpenEntry, new: trees._OpenEntry) -> bool:
         read.append(old.name)
         return compare(old, new)
 

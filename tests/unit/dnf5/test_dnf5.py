@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.dnf5 import policy, program
-from ovirt_node_plugin.dnf5.conversation import Conversation, Item, Package
+from ovirt_node_plugin.dnf5.conversation import Conversation, Dnf5Package, Item
 from ovirt_node_plugin.policy.core_rules import CoreRules
 
 pytestmark = pytest.mark.unit
@@ -86,12 +86,12 @@ def test_an_unknown_hook_and_a_wrong_option_stop_dnf(configuration: Path) -> Non
 
 
 def item(name: str, action: str, repo: str = "os", evr: str = "2-1") -> Item:
-    return Item(Package(name, evr, f"{name}-{evr}.noarch", repo), action)
+    return Item(Dnf5Package(name, evr, f"{name}-{evr}.noarch", repo), action)
 
 
 CORE = CoreRules(("kernel*",), frozenset(["claimed-1-1.noarch"]), everything=True,
                  free=("image*",))
-ROOT = [Package(name, "1-1", f"{name}-1-1.noarch", "@System")
+ROOT = [Dnf5Package(name, "1-1", f"{name}-1-1.noarch", "@System")
         for name in ("base", "claimed", "kernel", "image")]
 
 

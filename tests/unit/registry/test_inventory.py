@@ -21,8 +21,8 @@ from ovirt_node_plugin.registry.inventory import (
     Account,
     File,
     Inventory,
+    InventoryPackage,
     Operation,
-    Package,
     counted,
 )
 from ovirt_node_plugin.system.entries import Entry
@@ -48,7 +48,8 @@ def sample() -> Inventory:
     setting = Applied("service", "a.service", "enabled", "disabled", ())
     operation = dataclasses.replace(
         INSTALL, settings_on=(setting,), accounts_added=(Account("user", "a", 7, "scriptlets"),))
-    return Inventory("a", (operation,), (Package("a-1-1.noarch", "cd" * 32, 1, files),), others,
+    package = InventoryPackage("a-1-1.noarch", "cd" * 32, 1, files)
+    return Inventory("a", (operation,), (package,), others,
                      (File("/etc/gone", "file", 0o644, "root", "root", 5),))
 
 
@@ -62,7 +63,7 @@ def test_the_same_inventory_is_the_same_bytes() -> None:
 
 def test_names_of_any_bytes_survive() -> None:
     odd = File("/opt/\udcff\n\\\"ä", "file", 0o644, "root", "root", since=1)
-    one = Inventory("a", (INSTALL,), (Package("a", "", 1, (odd,)),))
+    one = Inventory("a", (INSTALL,), (InventoryPackage("a", "", 1, (odd,)),))
     assert inventory_json.load(inventory_json.dump(one), origin="x") == one
 
 
@@ -84,8 +85,8 @@ def test_an_install_added_all_of_its_files() -> None:
 def test_an_upgrade_knows_both_sides_of_what_it_changed() -> None:
     new = Inventory(
         "a", (INSTALL, UPGRADE),
-        (Package("a-2-1.noarch", "", 2, (file("/opt/a"), file("/opt/b", since=2),
-                                         file("/opt/c", since=2))),),
+        (InventoryPackage("a-2-1.noarch", "", 2, (file("/opt/a"), file("/opt/b", since=2),
+                                                  file("/opt/c", since=2))),),
         (dataclasses.replace(file("/etc/group", since=2), by="scriptlets", change=CHANGED),),
         tuple(one.remembered() for one in (file("/opt/b", digest="ef" * 32), file("/opt/d"))))
     delta = counted(new).delta()
@@ -96,7 +97,7 @@ def test_an_upgrade_knows_both_sides_of_what_it_changed() -> None:
 
 
 def test_what_was_there_before_is_nothing_that_was_added() -> None:
-    shared = Inventory("a", (INSTALL,), (Package("lib-1-1.noarch", "", 0, (
+    shared = Inventory("a", (INSTALL,), (InventoryPackage("lib-1-1.noarch", "", 0, (
         file("/usr/lib/x", since=0),)),))
     assert shared.delta().files_added == ()
 
@@ -118,7 +119,7 @@ def random_files(count: int, seed: int) -> Tuple[File, ...]:
 
 def test_five_thousand_files_take_less_than_300_kib() -> None:
     files = random_files(5000, 1)
-    one = Inventory("a", (INSTALL,), (Package("a-1-1.noarch", "ab" * 32, 1, files),))
+    one = Inventory("a", (INSTALL,), (InventoryPackage("a-1-1.noarch", "ab" * 32, 1, files),))
     assert len(inventory_json.dump(one)) < 300 * 1024
 
 
@@ -127,7 +128,7 @@ def test_an_upgrade_of_half_of_five_thousand_files_takes_less_than_300_kib() -> 
     changed = tuple(dataclasses.replace(one, since=2) for one in files[:2500])
     before = tuple(one.remembered() for one in changed)
     one = Inventory("a", (INSTALL, UPGRADE), (
-        Package("a-2-1.noarch", "ab" * 32, 2, (*changed, *files[2500:])),), (), before)
+        InventoryPackage("a-2-1.noarch", "ab" * 32, 2, (*changed, *files[2500:])),), (), before)
     assert len(counted(one).delta().files_changed) == 2500
     assert len(inventory_json.dump(one)) < 300 * 1024
 

@@ -18,7 +18,7 @@ from ovirt_node_plugin.operations.plan.path_rules import (
     ALLOWED,
     DENIED,
     KERNEL_MODULE,
-    Policy,
+    PathPolicy,
     built_in,
     read_rules,
 )
@@ -32,8 +32,8 @@ from tests.support.driver import Answer, Dnf
 from tests.support.made import UNSIGNED, made_plugin
 from tests.support.treestate import changed, tree_state
 
-ORDINARY = Policy(built_in(kernel_module=False))
-MODULES = Policy(built_in(kernel_module=True))
+ORDINARY = PathPolicy(built_in(kernel_module=False))
+MODULES = PathPolicy(built_in(kernel_module=True))
 
 
 # -- the rules
@@ -126,7 +126,7 @@ def test_a_denied_folder_is_denied_where_a_link_of_the_root_leads_from_it(
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to("/opt/place")
     below = path[len(plain):].replace("lib*", "lib64").replace("*", "x")
-    policy = Policy(built_in(kernel_module=False), root=tmp_path)
+    policy = PathPolicy(built_in(kernel_module=False), root=tmp_path)
     assert policy.objection(f"opt/place{below}/file") == ORDINARY.objection(
         plain + below + "/file")
     assert policy.objection(f"opt/place{below}/file")
@@ -138,7 +138,7 @@ def test_an_allowed_folder_is_allowed_where_a_link_of_the_root_leads_from_it(
     (tmp_path / "opt").symlink_to("srv/big")
     (tmp_path / "usr").mkdir()
     (tmp_path / "usr/src").symlink_to("../etc/ssh")
-    policy = Policy(built_in(kernel_module=False), root=tmp_path)
+    policy = PathPolicy(built_in(kernel_module=False), root=tmp_path)
     assert policy.objection("srv/big/acme/x") == policy.objection("srv/big", folder=True) == ""
     assert policy.objection("srv/x") and ORDINARY.objection("srv/big/acme/x")
     # a link does not open what another rule of the same length denies
@@ -149,7 +149,8 @@ def test_the_administrators_rules_decide_among_equals(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text(
         "# ours\nallow /srv/acme\nallow /lib/systemd/system/multi-user.target.wants # so\n"
         "deny /opt\n\nallow /opt/acme/\nallow /home/*/acme\nallow /etc/systemd/system\n")
-    policy = Policy([*built_in(kernel_module=False), *read_rules([tmp_path, tmp_path / "none"])])
+    policy = PathPolicy([*built_in(kernel_module=False),
+                         *read_rules([tmp_path, tmp_path / "none"])])
     for path in ("srv/acme", "srv/acme/x", "opt/acme/x", "home/bob/acme/x", "etc/systemd/system/x",
                  "usr/lib/systemd/system/multi-user.target.wants/x"):
         assert policy.objection(path) == "", path

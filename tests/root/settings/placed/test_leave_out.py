@@ -13,7 +13,7 @@ from ovirt_node_plugin.packages.unpacking import shared_paths
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import LeaveOut
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.kit.model import Context, Keeper, Leavable
+from ovirt_node_plugin.settings.kit.model import Context, KeepReason, Leavable
 from ovirt_node_plugin.settings.placed import leave_out
 from ovirt_node_plugin.system.paths import relative_inside
 from ovirt_node_plugin.undo.changes import Applied
@@ -276,7 +276,7 @@ def root(tmp_path: Path) -> Path:
 def leaving(root: Path, paths: Sequence[str], kept: Sequence[str] = ()) -> Context:
     base = context(root, runner=Recorder())
     return Context(root, "foo", {}, base.run, leavable=Leavable(
-        dict.fromkeys(paths, 1024), dict.fromkeys(kept, Keeper("core has them too", "core")),
+        dict.fromkeys(paths, 1024), dict.fromkeys(kept, KeepReason("core has them too", "core")),
         known=True, places={path: relative_inside(root, path) for path in paths}))
 
 

@@ -99,16 +99,16 @@ def test_local_values_are_read_as_libsemanage_writes_them() -> None:
 
 
 def test_rules_come_out_of_their_codes_again() -> None:
-    rules = (selinux_store.Rule("file-context", "/opt/a=(?:b)#pipe", "a_t"),
-             selinux_store.Rule("module", "a", "/opt/a@b.pp"),
-             selinux_store.Rule("port", "tcp/1-2", "a_t"))
+    rules = (selinux_store.PolicyRule("file-context", "/opt/a=(?:b)#pipe", "a_t"),
+             selinux_store.PolicyRule("module", "a", "/opt/a@b.pp"),
+             selinux_store.PolicyRule("port", "tcp/1-2", "a_t"))
     assert selinux_store.decode(" ".join(rule.code for rule in rules)) == rules
 
 
 def test_names_are_found_in_a_compiled_policy_whole_only() -> None:
     def type_entry(name: str, value: int, kind: int) -> bytes:
         return struct.pack("<IIII", len(name), value, kind, 0) + name.encode()
-    policy = selinux_store.Policy(b"\0" * 32 + b"".join((
+    policy = selinux_store.CompiledPolicy(b"\0" * 32 + b"".join((
         type_entry("http_port_t", 7, 1), type_entry("www_port_t", 7, 0),
         type_entry("port_type", 8, 3),
         struct.pack("<III", 2, 1, 7) + b"use_nfs", struct.pack("<III", 3, 0, 7) + b"use_net")))
