@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import List
 
 import pytest
 
+from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.system.run import run
 from tests import support
@@ -57,6 +59,14 @@ def test_the_first_two_commands_are_demo_and_check() -> None:
     commands = [line.split("#")[0].strip() for line in blocks(README, "sh")[0].splitlines()]
     assert commands == ["./tools/demo", "./tools/check"]
     assert all(os.access(TOP / command, os.X_OK) for command in commands)
+
+
+def test_commands_of_the_program_are_accepted() -> None:
+    """ovirt-node-plugin(8) has the same ones, which its tests run."""
+    lines = "".join(blocks(README, "sh")).replace("\\\n", " ").splitlines()
+    commands = [words for words in map(shlex.split, lines) if words[:1] == ["ovirt-node-plugin"]]
+    names = [arguments.parse(words[1:]).command for words in commands]
+    assert {"merge", "inspect", "diff"} <= set(names)
 
 
 def test_steps_of_the_makefile_that_are_named_are_there() -> None:
