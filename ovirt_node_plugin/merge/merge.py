@@ -251,7 +251,7 @@ def _call_sources(root: Path, called: Mapping[str, str]) -> None:
     for record in store.read_registry(root).records.values():
         if record.source in called:
             store.save(root, dataclasses.replace(record, source=called[record.source]),
-                          store.read_manifest(root, record.name))
+                          store.read_undo_data(root, record.name))
 
 
 def _told(others: Sequence[str]) -> Tuple[str, ...]:

@@ -210,7 +210,7 @@ def _touched(root: Path) -> Set[str]:
     relative = Relative(root)
     found: Set[str] = set()
     for name in store.names(root):
-        manifest = store.read_manifest(root, name)
+        manifest = store.read_undo_data(root, name)
         found.update(change.path for one in manifest.applied for change in one.changes)
         inventory = store.read_inventory(root, name)
         found.update(map(relative, inventory.files() if inventory is not None else ()))

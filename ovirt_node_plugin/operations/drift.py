@@ -22,7 +22,7 @@ from ..packages.installed import read_installed
 from ..registry import store
 from ..registry.inventory import ABSENT, CONFIG, File, Inventory
 from ..registry.record import Record
-from ..registry.undo_data import Manifest
+from ..registry.undo_data import UndoData
 from ..settings.accounts import account_files
 from ..system.entries import Entry, read_entry
 from ..system.paths import is_inside_any, real_places
@@ -39,7 +39,7 @@ _CACHES = ("etc/.updated", "etc/ld.so.cache", "etc/mtab", "etc/resolv.conf", "et
            "usr/lib/udev/hwdb.bin")
 
 
-def inventory_problems(record: Record, manifest: Manifest, root: Path, *,
+def inventory_problems(record: Record, manifest: UndoData, root: Path, *,
                        look: bool) -> Tuple[str, ...]:
     """Return what differs from the inventory of a plugin, a line each.
 
@@ -116,7 +116,7 @@ def _is_recorded(path: str, root: Path) -> bool:
     now = read_entry(root, path, content=False)
     for name in store.names(root):
         try:
-            applied = store.read_manifest(root, name).applied
+            applied = store.read_undo_data(root, name).applied
         except NodePluginError:
             continue
         if any(change.path == path and alike(change.after, now)

@@ -101,7 +101,7 @@ def newer(names: Sequence[str], opened_bundles: Sequence[Bundle],
 def _installed(name: str, session: Session) -> Bundle:
     root = session.target.root
     record = store.read_record(root, name)
-    descriptor = parse_descriptor(store.read_manifest(root, name).descriptor,
+    descriptor = parse_descriptor(store.read_undo_data(root, name).descriptor,
                                   origin=f"the manifest of {name}")
     return Bundle(descriptor, None, record.source, (), None, ())
 

@@ -15,7 +15,7 @@ from ..plugin.library import Library, check_name
 from ..registry import store
 from ..registry.record import Record
 from ..registry.store import Registry
-from ..registry.undo_data import Manifest
+from ..registry.undo_data import UndoData
 from ..settings import engine
 from ..settings.engine import live
 from ..settings.kit.model import Context
@@ -170,7 +170,7 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
 
 
 def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:
-    manifest = store.read_manifest(session.target.root, record.name)
+    manifest = store.read_undo_data(session.target.root, record.name)
     descriptor = parse_descriptor(manifest.descriptor, origin=f"the manifest of {record.name}")
     return _info(_installed(record, problems), descriptor, record.installed_at,
                  tuple(package.nevra for package in record.packages),
@@ -199,7 +199,7 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
             target.root, target.rpmdb, there, runner=run)
             if not _is_left_out(line, record)]
     try:
-        manifest: Manifest = store.read_manifest(target.root, record.name)
+        manifest: UndoData = store.read_undo_data(target.root, record.name)
     except NodePluginError as exc:
         return Check(record.name, record.version, (*problems, exc.message))
     files = {path: 0 for nevra in there for path in session.files(nevra)}

@@ -36,7 +36,7 @@ class Record:
     a name and version; ``mode`` is ``offline`` or ``online``; ``source`` says where
     the bundle came from; ``target_kind`` is ``node`` or ``host``; ``repos`` are the
     ids of the plugin's own repos. ``settings`` have no changes here: those are in
-    the manifest. ``together`` are the plugins of the same transaction: what
+    the undo data. ``together`` are the plugins of the same transaction: what
     scriptlets changed in it is kept with one of them, and may be any one's.
     """
 

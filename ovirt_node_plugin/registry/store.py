@@ -1,4 +1,4 @@
-"""The registry of a root: one record a plugin, its manifest beside it.
+"""The registry of a root: one record a plugin, its undo data beside it.
 
 Listing needs no XML, so that a DNF run on a machine without plugins pays for none.
 """
@@ -19,7 +19,7 @@ from ..system.paths import resolve_inside
 from .inventory import Inventory
 from .record import InstalledPackage, Record
 from .rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
-from .undo_data import Manifest
+from .undo_data import UndoData
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,20 @@ def read_record(root: Path, name: str) -> Record:
     from . import xml
 
     path = f"{REGISTRY}/{_safe(name)}"
-    record = xml.load_record(_read(root, path, MAX_RECORD_BYTES),
-                                      origin=f"/{path}")
+    record = xml.load_record(_read(root, path, MAX_RECORD_BYTES), origin=f"/{path}")
     _same_name(name, record.name, path)
     return record
 
 
-def read_manifest(root: Path, name: str) -> Manifest:
-    """Return the manifest of the plugin ``name``; raises as ``read_record``."""
+def read_undo_data(root: Path, name: str) -> UndoData:
+    """Return the undo data of the plugin ``name``; raises as ``read_record``."""
     from . import xml
 
     path = f"{MANIFESTS}/{_safe(name)}.xml"
-    manifest = xml.load_manifest(_read(root, path, xml.MAX_MANIFEST_BYTES),
-                                          origin=f"/{path}")
-    _same_name(name, manifest.name, path)
-    return manifest
+    undo_data = xml.load_undo_data(_read(root, path, xml.MAX_MANIFEST_BYTES),
+                                   origin=f"/{path}")
+    _same_name(name, undo_data.name, path)
+    return undo_data
 
 
 def read_inventory(root: Path, name: str) -> Optional[Inventory]:
@@ -118,27 +117,27 @@ def repo_owners(root: Path) -> Dict[str, str]:
     return owners
 
 
-def save(root: Path, record: Record, manifest: Manifest,
+def save(root: Path, record: Record, undo_data: UndoData,
          inventory: Optional[Inventory] = None) -> None:
-    """Write a plugin's inventory, its manifest, then its record, each atomically.
+    """Write a plugin's inventory, its undo data, then its record, each atomically.
 
-    They are 0644, but for a manifest that keeps the content of a file
+    They are 0644, but for undo data that keep the content of a file
     that not everybody may read (such as ``/etc/shadow``), which is 0600. Folders
-    that are missing are made, and noted in the manifest. Without ``inventory``
+    that are missing are made, and noted in the undo data. Without ``inventory``
     what is there of one stays.
     """
     from . import xml
 
     made = _make_folders(root)
     kept = _known_folders(root, record.name)
-    manifest = dataclasses.replace(
-        manifest, folders=tuple(sorted({*manifest.folders, *made, *kept})))
+    undo_data = dataclasses.replace(
+        undo_data, folders=tuple(sorted({*undo_data.folders, *made, *kept})))
     if inventory is not None:
         save_inventory(root, inventory)
-        manifest = dataclasses.replace(manifest, inventory=True)
+        undo_data = dataclasses.replace(undo_data, inventory=True)
     record = dataclasses.replace(
         record, settings=tuple(map(xml.without_changes, record.settings)))
-    _write_manifest(root, manifest)
+    _write_undo_data(root, undo_data)
     write_atomic(resolve_inside(root, f"{REGISTRY}/{_safe(record.name)}", follow_last=False),
                  xml.dump_record(record))
 
@@ -152,7 +151,7 @@ def save_inventory(root: Path, inventory: Inventory) -> None:
 
 
 def forget(root: Path, name: str) -> None:
-    """Remove a plugin's record, then its manifest and its inventory.
+    """Remove a plugin's record, then its undo data and its inventory.
 
     The registry's folders go when they were made for a plugin and nothing is
     left in them; as long as there is another plugin, it inherits their making.
@@ -229,33 +228,33 @@ def _make_folders(root: Path) -> List[str]:
 
 def _known_folders(root: Path, name: str) -> Tuple[str, ...]:
     try:
-        return read_manifest(root, name).folders
+        return read_undo_data(root, name).folders
     except NodePluginError:
         return ()
 
 
-def _write_manifest(root: Path, manifest: Manifest) -> None:
+def _write_undo_data(root: Path, undo_data: UndoData) -> None:
     from . import xml
 
-    path = resolve_inside(root, f"{MANIFESTS}/{_safe(manifest.name)}.xml", follow_last=False)
-    write_atomic(path, xml.dump_manifest(manifest),
-                 mode=0o600 if manifest.private else 0o644)
+    path = resolve_inside(root, f"{MANIFESTS}/{_safe(undo_data.name)}.xml", follow_last=False)
+    write_atomic(path, xml.dump_undo_data(undo_data),
+                 mode=0o600 if undo_data.private else 0o644)
 
 
 def _inherit(root: Path, name: str, folders: Sequence[str]) -> bool:
-    """Note the making of ``folders`` in another plugin's manifest; say if there is one."""
-    for other in _readable_manifests(root, but=name):
-        _write_manifest(root, dataclasses.replace(
+    """Note the making of ``folders`` in another plugin's undo data; return whether there is one."""
+    for other in _readable_undo_data(root, but=name):
+        _write_undo_data(root, dataclasses.replace(
             other, folders=tuple(sorted({*other.folders, *folders}))))
         return True
     return False
 
 
-def _readable_manifests(root: Path, *, but: str) -> Iterator[Manifest]:
+def _readable_undo_data(root: Path, *, but: str) -> Iterator[UndoData]:
     for other in names(root):
         if other != but:
             with contextlib.suppress(NodePluginError):
-                yield read_manifest(root, other)
+                yield read_undo_data(root, other)
 
 
 def _unlink(root: Path, path: str) -> None:
@@ -274,7 +273,7 @@ def _remove_folders(root: Path, folders: Sequence[str]) -> None:
 
 
 __all__ = [
-    "MANIFESTS", "REGISTRY", "InstalledPackage", "Inventory", "Manifest", "Record", "Registry",
+    "MANIFESTS", "REGISTRY", "InstalledPackage", "Inventory", "UndoData", "Record", "Registry",
     "claims", "forget", "installed_now", "inventory_path", "names", "read_inventory",
-    "read_manifest", "read_record", "read_registry", "repo_owners", "save", "save_inventory",
+    "read_undo_data", "read_record", "read_registry", "repo_owners", "save", "save_inventory",
 ]

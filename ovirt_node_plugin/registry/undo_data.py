@@ -9,7 +9,7 @@ from ..undo.changes import EFFECTS, Applied, Change
 
 
 @dataclass(frozen=True)
-class Manifest:
+class UndoData:
     """The changes of one installed plugin.
 
     ``descriptor`` is the document as installed; ``effects`` are what scriptlets
@@ -32,8 +32,8 @@ class Manifest:
             return self.settings
         return (*self.settings, Applied(EFFECTS, "", "", "", self.effects))
 
-    def with_applied(self, applied: Sequence[Applied]) -> Manifest:
-        """Return this manifest with other settings and effects, in the form of ``applied``."""
+    def with_applied(self, applied: Sequence[Applied]) -> UndoData:
+        """Return this with other settings and effects, in the form of ``applied``."""
         return dataclasses.replace(
             self, settings=tuple(a for a in applied if a.kind != EFFECTS),
             effects=tuple(c for a in applied if a.kind == EFFECTS for c in a.changes))

@@ -1,4 +1,4 @@
-"""The XML of records and manifests; schema/record.rng and schema/manifest.rng describe it."""
+"""The XML of records and undo data; schema/record.rng and schema/manifest.rng describe it."""
 from __future__ import annotations
 
 import base64
@@ -20,10 +20,10 @@ from ..system.xml import XmlElement, parse_xml
 from ..undo.changes import Applied, Change
 from .record import InstalledPackage, Record
 from .rules import MAX_RECORD_BYTES
-from .undo_data import Manifest
+from .undo_data import UndoData
 
 MAX_MANIFEST_BYTES = 256 << 20
-_MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged manifest must not fill memory
+_MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged file must not fill memory
 _MAX_ID = (1 << 32) - 2  # chown(2) takes the last one for "leave it"
 _FORMAT = "1"
 _HINT = "It is damaged, or was written by another version of this tool."
@@ -80,34 +80,34 @@ def load_record(data: bytes, *, origin: str) -> Record:
         together=tuple(_get(node, "name") for node in _inside(root, "together")))
 
 
-def dump_manifest(manifest: Manifest) -> bytes:
-    """Return a manifest as a document; file contents are zlib in base64."""
-    root = etree.Element("plugin-manifest", format=_FORMAT, name=manifest.name)
-    if manifest.inventory:
+def dump_undo_data(undo_data: UndoData) -> bytes:
+    """Return undo data as a document; file contents are zlib in base64."""
+    root = etree.Element("plugin-manifest", format=_FORMAT, name=undo_data.name)
+    if undo_data.inventory:
         root.set("inventory", "yes")
-    etree.SubElement(root, "descriptor").text = _pack(manifest.descriptor)
+    etree.SubElement(root, "descriptor").text = _pack(undo_data.descriptor)
     folders = etree.SubElement(root, "folders")
-    for path in sorted(set(manifest.folders)):
+    for path in sorted(set(undo_data.folders)):
         _element(folders, "folder", path=_quote(path))
     settings = etree.SubElement(root, "settings")
-    for applied in manifest.settings:
+    for applied in undo_data.settings:
         node = _setting(settings, applied)
         for change in applied.changes:
             _dump_change(node, change)
     effects = etree.SubElement(root, "effects")
-    for change in manifest.effects:
+    for change in undo_data.effects:
         _dump_change(effects, change)
     return _document(root)
 
 
-def load_manifest(data: bytes, *, origin: str) -> Manifest:
-    """Return the manifest in ``data``; ``origin`` is what messages call it.
+def load_undo_data(data: bytes, *, origin: str) -> UndoData:
+    """Return the undo data in ``data``; ``origin`` is what messages call it.
 
-    Raises RecordError for anything that is not a manifest, or whose contents do
+    Raises RecordError for anything that is not undo data, or whose contents do
     not match their digests.
     """
     root = _valid(data, origin, "manifest.rng", MAX_MANIFEST_BYTES)
-    return Manifest(
+    return UndoData(
         _get(root, "name"), _unpack(root.all("descriptor")[0], origin),
         tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
         tuple(_load_change(node, origin) for node in _inside(root, "effects")),

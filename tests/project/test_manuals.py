@@ -175,7 +175,7 @@ def test_examples_in_xml_are_valid(page: str) -> None:
             xml.load_record(text, origin=page)
         else:
             assert example.words == "manifest"
-            xml.load_manifest(text, origin=page)
+            xml.load_undo_data(text, origin=page)
 
 
 def test_a_transcript_that_differs_is_noticed() -> None:

@@ -202,7 +202,7 @@ def recorded(record: Record, session: Session) -> Inventory:
         replace(_packed(one, there.get(nevra, _NOTHING), ()), since=1)
         for one in header.files)) for nevra, header in sorted(headers.items()))
     try:
-        applied = store.read_manifest(root, record.name).applied
+        applied = store.read_undo_data(root, record.name).applied
     except NodePluginError:
         applied = ()
     others, _ = unowned(root, applied, owned_paths(root, packages))

@@ -9,7 +9,7 @@ from ...packages.session import PackageChange, Session
 from ...registry import store
 from ...registry.inventory import Inventory
 from ...registry.record import InstalledPackage, Record
-from ...registry.undo_data import Manifest
+from ...registry.undo_data import UndoData
 from ..model.books import Books, effects_of, settings_of
 from ..model.job import Job
 from . import unowned_files
@@ -31,7 +31,7 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
         target_kind=target.kind, target_version=target.version,
         repos=_own_repos(job), packages=_packages(job, packages, books, session),
         settings=settings_of(applied), together=_together(job, jobs))
-    store.save(target.root, record, Manifest(
+    store.save(target.root, record, UndoData(
         name=descriptor.name, descriptor=descriptor.source_xml, settings=settings_of(applied),
         effects=effects_of(applied)), inventory)
 
@@ -40,7 +40,7 @@ def save_touched(root: Path, books: Books, *, without: Container[str]) -> None:
     """Write the records of installed plugins whose record or settings changed in ``books``."""
     for name in books.touched:
         if name in books.records and name not in without:
-            manifest = store.read_manifest(root, name)
+            manifest = store.read_undo_data(root, name)
             store.save(root, books.records[name], manifest.with_applied(books.applied(name)))
             unowned_files.follow(root, name, books.applied(name))
 

@@ -57,7 +57,7 @@ class Books:
         if name not in self._applied:
             known = name in self.records
             self._applied[name] = (
-                store.read_manifest(self._root, name).applied if known else ())
+                store.read_undo_data(self._root, name).applied if known else ())
         return self._applied[name]
 
     def others(self, without: Iterable[str]) -> Dict[str, Tuple[Applied, ...]]:

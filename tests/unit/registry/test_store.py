@@ -16,7 +16,7 @@ from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.store import MANIFESTS, REGISTRY
-from ovirt_node_plugin.registry.undo_data import Manifest
+from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Applied, Change
 
@@ -43,8 +43,8 @@ def record(name: str = "cim", **other: Tuple[str, ...]) -> Record:
     return dataclasses.replace(made, repos=other.get("repos", made.repos))
 
 
-def manifest(name: str = "cim", *changes: Change) -> Manifest:
-    return Manifest(name, b"<d/>", (), changes)
+def manifest(name: str = "cim", *changes: Change) -> UndoData:
+    return UndoData(name, b"<d/>", (), changes)
 
 
 def mode(path: Path) -> int:
@@ -56,7 +56,7 @@ def test_a_saved_plugin_is_read_back(root: Path) -> None:
     found = store.read_record(root, "cim")
     assert found == dataclasses.replace(
         record(), repos=("a", "b"), packages=tuple(reversed(record().packages)))
-    assert store.read_manifest(root, "cim").descriptor == b"<d/>"
+    assert store.read_undo_data(root, "cim").descriptor == b"<d/>"
     assert store.read_registry(root) == store.Registry({"cim": found}, {})
 
 
@@ -111,9 +111,9 @@ def test_the_record_has_no_changes_of_settings(root: Path) -> None:
     change = Change("etc/x", None, Entry("dir", 0o755, 0, 0))
     setting = Applied("service", "a.service", "enabled", "disabled", (change,))
     store.save(root, dataclasses.replace(record(), settings=(setting,)),
-                  Manifest("cim", b"", (setting,), ()))
+                  UndoData("cim", b"", (setting,), ()))
     assert store.read_record(root, "cim").settings[0].changes == ()
-    assert store.read_manifest(root, "cim").settings == (setting,)
+    assert store.read_undo_data(root, "cim").settings == (setting,)
 
 
 def test_folders_that_were_made_go_with_the_last_plugin(root: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.registry.store import MANIFESTS, read_manifest
-from ovirt_node_plugin.registry.undo_data import Manifest
-from ovirt_node_plugin.registry.xml import dump_manifest, load_manifest
+from ovirt_node_plugin.registry.store import MANIFESTS, read_undo_data
+from ovirt_node_plugin.registry.undo_data import UndoData
+from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import EFFECTS, Applied, Change
 
@@ -23,8 +23,8 @@ def entry(data: bytes, *, kind: str = "file", mode: int = 0o644, kept: bool = Tr
                  (("user.a", b"\x00\xff"),))
 
 
-def manifest(*changes: Change, effects: tuple[Change, ...] = ()) -> Manifest:
-    return Manifest("foo", b"<node-plugin>\xc3\xa4</node-plugin>",
+def manifest(*changes: Change, effects: tuple[Change, ...] = ()) -> UndoData:
+    return UndoData("foo", b"<node-plugin>\xc3\xa4</node-plugin>",
                     (Applied("service", "a.service", "enabled", "disabled", changes),), effects,
                     ("etc/ovirt.plugins.d",))
 
@@ -38,11 +38,11 @@ FULL = manifest(
 
 
 def test_a_manifest_is_read_back_as_it_was_written() -> None:
-    assert load_manifest(dump_manifest(FULL), origin="x") == FULL
+    assert load_undo_data(dump_undo_data(FULL), origin="x") == FULL
 
 
 def test_a_manifest_is_written_the_same_each_time() -> None:
-    assert dump_manifest(FULL) == dump_manifest(load_manifest(dump_manifest(FULL), origin="x"))
+    assert dump_undo_data(FULL) == dump_undo_data(load_undo_data(dump_undo_data(FULL), origin="x"))
 
 
 def test_settings_and_effects_travel_as_one_list() -> None:
@@ -71,25 +71,25 @@ def test_a_manifest_that_keeps_a_hidden_files_content_is_private() -> None:
     ("<?xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><?xml", "expected"),
 ])
 def test_a_damaged_manifest_is_refused_with_the_place(old: str, new: str, reason: str) -> None:
-    text = dump_manifest(FULL).decode()
+    text = dump_undo_data(FULL).decode()
     assert old in text
     with pytest.raises(RecordError, match=reason) as caught:
-        load_manifest(text.replace(old, new).encode(), origin="/etc/x")
+        load_undo_data(text.replace(old, new).encode(), origin="/etc/x")
     assert caught.value.message.startswith("/etc/x:")
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"<a/>", b"<plugin-manifest/>" * 2])
 def test_what_is_no_manifest_is_refused(data: bytes) -> None:
     with pytest.raises(RecordError):
-        load_manifest(data, origin="x")
+        load_undo_data(data, origin="x")
 
 
 def test_an_entity_or_a_doctype_is_refused() -> None:
-    text = dump_manifest(FULL).replace(
+    text = dump_undo_data(FULL).replace(
         b"<plugin-manifest", b"<!DOCTYPE x [<!ENTITY e SYSTEM 'file:///etc/passwd'>]>"
         b"<plugin-manifest", 1)
     with pytest.raises(RecordError, match="no DOCTYPE"):
-        load_manifest(text, origin="x")
+        load_undo_data(text, origin="x")
 
 
 @pytest.mark.parametrize(("content", "reason"), [
@@ -105,9 +105,9 @@ def test_a_content_that_is_not_what_was_kept_is_refused(
     else:
         bad = base64.b64encode(zlib.compress(content, 9) if content else b"\x00\x01")
     with pytest.raises(RecordError, match=reason):
-        load_manifest(dump_manifest(FULL).replace(good, bad), origin="x")
+        load_undo_data(dump_undo_data(FULL).replace(good, bad), origin="x")
 
 
 def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=f"/{MANIFESTS}/foo.xml cannot be read"):
-        read_manifest(tmp_path, "foo")
+        read_undo_data(tmp_path, "foo")

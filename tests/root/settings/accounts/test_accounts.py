@@ -11,8 +11,8 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import Group, Setting, User
-from ovirt_node_plugin.registry.undo_data import Manifest
-from ovirt_node_plugin.registry.xml import dump_manifest, load_manifest
+from ovirt_node_plugin.registry.undo_data import UndoData
+from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
@@ -328,7 +328,7 @@ def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> N
 def test_a_manifest_keeps_the_ids(root: Path) -> None:
     ctx = context(root)
     applied = engine.apply_all(wanted(ctx, Group("g", "")), ctx)
-    read = load_manifest(dump_manifest(Manifest("foo", b"", applied, ())), origin="x")
+    read = load_undo_data(dump_undo_data(UndoData("foo", b"", applied, ())), origin="x")
     assert read.settings[0].outcome == applied[0].outcome != ""
 
 

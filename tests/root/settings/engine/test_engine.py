@@ -29,7 +29,7 @@ from ovirt_node_plugin.plugin.settings import (
     User,
     VdsmHook,
 )
-from ovirt_node_plugin.registry.undo_data import Manifest
+from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.system.run import run
@@ -246,7 +246,7 @@ def edit(root: Path, path: str, text: str) -> Change:
 
 
 def with_effects(settings: Sequence[Applied], effects: Sequence[Change]) -> Tuple[Applied, ...]:
-    return Manifest("x", b"", tuple(settings), tuple(effects)).applied
+    return UndoData("x", b"", tuple(settings), tuple(effects)).applied
 
 
 @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
@@ -292,7 +292,7 @@ def test_effects_go_to_the_plugin_that_keeps_the_package(root: Path) -> None:
                                keepers=["two"])
     assert plan.restore == ()
     held.update(plan.handed)
-    manifest = Manifest("two", b"", (), ()).with_applied(held["two"])
+    manifest = UndoData("two", b"", (), ()).with_applied(held["two"])
     engine.do_revert(engine.plan_effects(manifest.effects, {}, root), context(root))
     assert differences(before, tree(root)) == []
 
@@ -416,7 +416,7 @@ class World:
     def __init__(self, root: Path, seed: int) -> None:
         self.root = root
         self.random = random.Random(seed)
-        self.held: Dict[str, Manifest] = {}
+        self.held: Dict[str, UndoData] = {}
         self.files: Dict[str, List[str]] = {}
 
     def install(self, name: str) -> None:
@@ -439,7 +439,7 @@ class World:
         engine.apply_all(asked, ctx)
         assert differences(once, tree(self.root)) == []
         self.files[name] = files
-        self.held[name] = Manifest(name, b"", applied, tuple(effects))
+        self.held[name] = UndoData(name, b"", applied, tuple(effects))
 
     def upgrade(self, names: Sequence[str]) -> None:
         """Bring plugins to settings made up anew, all in one run; their files stay."""
