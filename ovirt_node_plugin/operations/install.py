@@ -18,6 +18,7 @@ from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Applied, Change
 from .apply import change, live, records, scriptlets, settings_switch
+from .apply.declared_accounts import make_accounts
 from .apply.inventories import Inventories
 from .model.books import Books, settings_of
 from .model.job import Job
@@ -104,7 +105,7 @@ def carry_out(ready: Installation, session: Session, *,
         live.stop_units(packages, ready.jobs[0].context)
         live.expect(packages, ready.jobs[0].context)
         if packages:
-            majors.make_accounts(packages, ready.jobs[0].context)
+            make_accounts(packages, ready.jobs[0].context)
             change.run_packages(session, displays, leave_out=leave_out)
         owned = change.package_paths(root, packages)
         left = opened.effects(

@@ -116,6 +116,17 @@ def environment() -> Dict[str, str]:
             "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
 
 
+def at_home(home: Path) -> Tuple[str, ...]:
+    """Return the prefix of a dnf whose rpm looks where a Node has its database.
+
+    As EL's does, and Debian's does not: that one begins by making one in ~/.rpmdb, and
+    where that cannot be written dnf ends before any plugin is loaded. ``home`` must not exist.
+    """
+    home.mkdir()
+    (home / ".rpmmacros").write_text("%_dbpath /usr/share/rpm\n")
+    return ("env", f"HOME={home}")
+
+
 def library_of(dnf: Dnf, bundle: Path, name: str) -> Path:
     """Put a copy of a folder bundle into the shipped library under ``name``."""
     return Path(shutil.copytree(bundle, dnf.shipped_library / name, symlinks=True))

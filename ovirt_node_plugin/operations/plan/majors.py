@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from pathlib import Path
 from typing import List, Sequence, Tuple
 
@@ -12,6 +11,7 @@ from ...packages.session import PackageChange
 from ...settings.accounts import sysusers
 from ...settings.kit.model import Context
 from ...target import Target, el_major
+from ..model.declared_accounts import declared_accounts
 
 _ENFORCES = "sys/fs/selinux/enforce"
 
@@ -39,40 +39,18 @@ def check(target: Target, *, machine: Path = Path("/")) -> Tuple[str, ...]:
             " need of a newer rpm, other than accounts, is not done.",)
 
 
-def accounts(packages: Sequence[PackageChange]) -> Tuple[str, ...]:
-    """Return lines of sysusers.d(5) that arriving packages declare and rpm here passes over."""
-    if rpmdb.creates_accounts():
-        return ()
-    # systemd before 257 does not know "u!", which expires an account besides locking it
-    return tuple(dict.fromkeys(
-        re.sub("^u!", "u", line) for change in packages
-        if change.action != "remove" and change.header is not None
-        for line in change.header.accounts))
-
-
 def account_notes(packages: Sequence[PackageChange], ctx: Context) -> List[str]:
     """Return a line on the accounts that are created before the transaction, if there are any.
 
-    Raises as ``make_accounts`` would.
+    Raises as creating them would.
     """
-    lines = accounts(packages)
+    lines = declared_accounts(packages)
     if not lines:
         return []
     sysusers.check_root(ctx)
     names = ", ".join(dict.fromkeys(map(_account, lines)))
     return ["Users and groups that packages declare are created by systemd-sysusers, since rpm"
             f" {rpmdb.rpm_version()} does not do that: {names}"]
-
-
-def make_accounts(packages: Sequence[PackageChange], ctx: Context) -> None:
-    """Create the accounts that arriving packages declare, as rpm 4.19 and later does.
-
-    To be called before the transaction: rpm gives files of owners that it does not find to
-    root. Raises Refused or CommandError where it cannot be done.
-    """
-    lines = accounts(packages)
-    if lines:
-        sysusers.run_sysusers(ctx, "-", lines=lines)
 
 
 def _account(line: str) -> str:

@@ -5,12 +5,12 @@ import contextlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator
 
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf
+from tests.support.driver import Answer, Dnf, at_home
 from tests.support.made import UNSIGNED, made_plugin
 from tests.support.treestate import changed, tree_state
 
@@ -139,20 +139,9 @@ def mounted(what: object, where: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", str(where)], check=True)
 
 
-def at_home(tmp_path: Path) -> Tuple[str, ...]:
-    """Return the prefix of a dnf whose rpm looks where a Node has its database.
-
-    As EL's does, and Debian's does not: that one begins by making one in ~/.rpmdb,
-    and where that cannot be written dnf ends before any plugin is loaded.
-    """
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home/.rpmmacros").write_text("%_dbpath /usr/share/rpm\n")
-    return ("env", f"HOME={tmp_path / 'home'}")
-
-
 def test_a_read_only_root_is_refused(
         dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
-    dnf.prefix = at_home(tmp_path)
+    dnf.prefix = at_home(tmp_path / "home")
     words = ["install", "-y", "--trust-keys", built.bundle("cim")]
     for name in ("cache", "lib/dnf"):
         (node / "var" / name).mkdir(exist_ok=True)
@@ -229,7 +218,7 @@ def test_a_disk_without_room_for_the_journal_changes_nothing(
     bundle = made_plugin(tmp_path, "little", files={"/opt/little/data": "x"})
     assert dnf.plugin(small, "install", "-y", UNSIGNED, bundle).status == 0
     assert dnf.plugin(small, "remove", "-y", "little").status == 0
-    dnf.prefix = at_home(tmp_path)
+    dnf.prefix = at_home(tmp_path / "home")
     fill(small, 250)
     answer = refused(dnf, small, "install", "-y", UNSIGNED, bundle)
     assert answer.status == 8 and "No space left" in answer.text, answer.text

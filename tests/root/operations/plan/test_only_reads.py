@@ -1,0 +1,227 @@
+"""A plan reads: its modules import nothing that writes, and its root may be read-only."""
+from __future__ import annotations
+
+import ast
+import importlib
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
+
+import pytest
+
+import ovirt_node_plugin
+from tests import support
+from tests.support.driver import Answer, Dnf, at_home
+from tests.support.treestate import changed, tree_state
+
+pytestmark = [pytest.mark.root]
+
+LIBRARY = Path(ovirt_node_plugin.__file__).parent
+PLAN = "operations.plan"
+SELF = "ovirt_node_plugin."
+
+# What writes: rooms and modules of the library as a whole, and of other modules the
+# functions. Whatever begins with one of these names is not to be used.
+LIBRARY_WRITERS = (
+    "operations.apply",
+    "registry.store.save", "registry.store.save_inventory", "registry.store.forget",
+    "settings.engine.apply", "settings.engine.apply_all", "settings.engine.apply_upgrade",
+    "settings.engine.do_revert", "settings.engine.finish_revert", "settings.engine.remake",
+    "settings.engine.rereading", "settings.engine.live.switch_on",
+    "settings.engine.live.switch_off", "settings.engine.live.stop_units",
+    "settings.engine.live.backwards", "settings.engine.revert.do_revert",
+    "settings.engine.revert.finish_revert", "settings.engine.upgrade.apply_upgrade",
+    "settings.accounts.sysusers.place", "settings.accounts.sysusers.run_sysusers",
+    "settings.kit.placing.place_file",
+    "system.entries.write_entry", "system.entries.write_atomic", "system.entries.sync_dir",
+    "system.entries.locked", "system.run.run", "system.trees.remove_new",
+    "undo.changes.put_back", "undo.journal.begin", "undo.journal.finish", "undo.journal.undo",
+    "undo.live_log.write_deed", "undo.live_log.write_again", "undo.snapshot",
+)
+# Modules of Python that a plan has no use for.
+PYTHON_WRITERS = ("fileinput", "shutil", "subprocess", "tempfile")
+# Functions of ``os`` and methods of a path that write. A string has a ``replace`` too, so
+# that name counts for ``os`` only.
+OS_WRITERS = frozenset((
+    "chmod", "chown", "fchmod", "fchown", "ftruncate", "lchown", "link", "makedirs", "mkdir",
+    "mkfifo", "mknod", "open", "remove", "removedirs", "removexattr", "rename", "renames",
+    "replace", "rmdir", "setxattr", "symlink", "system", "truncate", "unlink", "utime", "write"))
+PATH_WRITERS = frozenset((
+    "chmod", "hardlink_to", "lchmod", "link_to", "mkdir", "rename", "rmdir", "symlink_to",
+    "touch", "unlink", "write", "write_bytes", "write_text", "writelines"))
+
+# They cannot go in with the others: refused, or replacing what another one brings.
+ALONE = ("needs-libvirt-2.0", "obsoleter-1.0")
+# What dnf itself writes to in each run: its log, its cache and history, rpm's database.
+DNF_WRITES = ("var/log", "var/cache", "usr/share/dnf", "usr/share/rpm")
+
+
+def names_of(tree: ast.Module, module: str) -> Dict[str, str]:
+    """Return the dotted name of what each imported name of a module stands for."""
+    names: Dict[str, str] = {}
+    here = module.split(".")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names[alias.asname or alias.name.partition(".")[0]] = alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = here[:len(here) - node.level] if node.level else []
+            base = base + (node.module.split(".") if node.module else [])
+            for alias in node.names:
+                names[alias.asname or alias.name] = ".".join([*base, alias.name])
+    return names
+
+
+def used(tree: ast.Module, names: Dict[str, str]) -> Iterator[Tuple[int, str]]:
+    """Yield line and dotted name of each import, and of each use of what was imported."""
+    for node in ast.walk(tree):
+        parts: List[str] = []
+        inner: ast.AST = node
+        while isinstance(inner, ast.Attribute):
+            parts.insert(0, inner.attr)
+            inner = inner.value
+        if isinstance(inner, ast.Name) and inner.id in names:
+            yield inner.lineno, ".".join([names[inner.id], *parts])
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                yield node.lineno, names[alias.asname or alias.name.partition(".")[0]]
+
+
+def writes_by_call(node: ast.Call) -> str:
+    """Return the name of the method or of ``open`` that a call writes by, or nothing."""
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    if isinstance(node.func, ast.Attribute) and name in PATH_WRITERS:
+        return name
+    if name == "open":
+        place = 1 if isinstance(node.func, ast.Name) else 0
+        modes = [*node.args[place:place + 1],
+                 *(word.value for word in node.keywords if word.arg == "mode")]
+        if any(not isinstance(mode, ast.Constant) or set(str(mode.value)) & set("wax+")
+               for mode in modes):
+            return name
+    return ""
+
+
+def writes(text: str, module: str) -> List[str]:
+    """Return one line for each thing in a module by which it writes or could write."""
+    tree = ast.parse(text)
+    names = names_of(tree, f"ovirt_node_plugin.{module}")
+    bad = set()
+    for line, name in used(tree, names):
+        own = name[len(SELF):] if name.startswith(SELF) else ""
+        if own and any(f"{own}.".startswith(f"{writer}.") for writer in LIBRARY_WRITERS):
+            bad.add((line, own))
+        elif name.partition(".")[0] in PYTHON_WRITERS or (
+                name.startswith("os.") and name[len("os."):] in OS_WRITERS):
+            bad.add((line, name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and writes_by_call(node):
+            bad.add((node.lineno, writes_by_call(node)))
+    return [f"{module}:{line}: {name}" for line, name in sorted(bad)]
+
+
+def test_no_module_of_the_plan_imports_or_calls_what_writes() -> None:
+    files = sorted((LIBRARY / PLAN.replace(".", "/")).rglob("*.py"))
+    assert len(files) > 10
+    assert [line for file in files
+            for line in writes(file.read_text(encoding="utf-8"), f"{PLAN}.{file.stem}")] == []
+
+
+@pytest.mark.parametrize("name", LIBRARY_WRITERS)
+def test_each_name_that_is_forbidden_exists(name: str) -> None:
+    try:
+        importlib.import_module(SELF + name)
+    except ModuleNotFoundError:
+        module, _, function = name.rpartition(".")
+        assert callable(getattr(importlib.import_module(SELF + module), function))
+
+
+@pytest.mark.parametrize("text, expected", [
+    ("from ...undo import journal\nx = journal.FOLDER\n", []),
+    ("from ...undo import journal\njournal.begin(root, intent, scope)\n",
+     ["2: undo.journal.begin"]),
+    ("from ...undo.journal import begin as start\n", ["1: undo.journal.begin"]),
+    ("from ..apply import change\n", ["1: operations.apply.change"]),
+    ("from ...settings import engine\nstart = engine.apply_all\n",
+     ["2: settings.engine.apply_all"]),
+    ("def f():\n    from ...registry import store\n    store.save(root, record, manifest)\n",
+     ["3: registry.store.save"]),
+    ("import ovirt_node_plugin.undo.snapshot\n", ["1: undo.snapshot"]),
+    ("import os\nos.lstat(path)\nos.replace(path, other)\n", ["3: os.replace"]),
+    ("from os import unlink\n", ["1: os.unlink"]),
+    ("import shutil\n", ["1: shutil"]),
+    ("open(path)\nopen(path, 'rb')\npath.open()\nname.replace('a', 'b')\n", []),
+    ("open(path, 'w')\npath.open('ab')\nopen(path, mode='r+')\npath.write_text('x')\n",
+     ["1: open", "2: open", "3: open", "4: write_text"]),
+])
+def test_what_writes_is_found(text: str, expected: Sequence[str]) -> None:
+    assert writes(text, f"{PLAN}.made_up") == [f"{PLAN}.made_up:{line}" for line in expected]
+
+
+class Twins:
+    """A root that can be written to, and the same root mounted read-only for each run.
+
+    The folders that dnf itself writes to stay writable, and so does the folder of the root
+    itself, which is looked at instead: ``dnf node-plugin`` refuses a root that is mounted
+    read-only as a whole before it plans.
+    """
+
+    def __init__(self, dnf: Dnf, root: Path) -> None:
+        self._dnf, self._root, self._prefix = dnf, root, dnf.prefix
+
+    def plan(self, *words: object) -> Answer:
+        """Return the answer of a dry run on the read-only root, which is that on the other."""
+        free = self._without_space(self._dnf.plugin(self._root, *words, "--dry-run", "--json"))
+        before = tree_state(self._root)
+        self._dnf.prefix = ("unshare", "--mount", "sh", "-ec", self._script(), "sh",
+                            *self._prefix)
+        try:
+            answer = self._dnf.plugin(self._root, *words, "--dry-run", "--json")
+        finally:
+            self._dnf.prefix = self._prefix
+        assert self._without_space(answer) == free
+        assert changed(before, tree_state(self._root)) == []
+        return answer
+
+    def _script(self) -> str:
+        """Return the shell text that mounts the root read-only and then runs its arguments."""
+        lines = [f"mount --bind {self._root}/{name} {self._root}/{name}" for name in DNF_WRITES]
+        lines += [f"mount --rbind {path} {path}; mount -o remount,ro,bind {path}"
+                  for path in sorted(self._root.iterdir())
+                  if path.is_dir() and not path.is_symlink()]
+        lines += [f"if touch {self._root}/{name}/x 2>/dev/null; then exit 99; fi"
+                  for name in ("etc", "usr", "var")]
+        return "\n".join([*lines, 'exec "$@"'])
+
+    @staticmethod
+    def _without_space(answer: Answer) -> Tuple[int, Dict[str, Any]]:
+        found: Dict[str, Any] = dict(answer.json)
+        found.pop("space", None)  # of a disk that others fill and empty
+        return answer.status, found
+
+
+@pytest.fixture
+def twins(dnf: Dnf, node: Path, tmp_path: Path) -> Twins:
+    dnf.prefix = at_home(tmp_path / "home")
+    for name in DNF_WRITES:
+        (node / name).mkdir(exist_ok=True, parents=True)
+    return Twins(dnf, node)
+
+
+def test_a_plan_of_every_plugin_on_a_read_only_root_is_that_on_another(
+        twins: Twins, dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    bundles = sorted(path for path in (built.folder / "plugins").iterdir() if path.is_dir())
+    many = [path for path in bundles if path.name not in (*ALONE, "agent-1.1")]
+    install = ("install", "--enablerepo=tworepos-extra")
+    answer = twins.plan(*install, *many)
+    assert answer.status == 0, answer.text
+    assert len(answer.json["plugins"]) == len(many)
+    for path in bundles:
+        if path not in many:
+            assert twins.plan(*install, path).json
+    built_names = ("agent", "cim", "storage")
+    answer = dnf.plugin(node, "install", "-y", "--trust-keys", *map(built.bundle, built_names))
+    assert answer.status == 0, answer.text
+    answer = twins.plan("install", built.bundle("agent", "1.1"))
+    assert [plugin["action"] for plugin in answer.json["plugins"]] == ["upgrade"]
+    answer = twins.plan("remove", *built_names)
+    assert len(answer.json["plugins"]) == len(built_names)
