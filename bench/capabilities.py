@@ -14,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from ovirt_node_plugin.errors import NodePluginError
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.xml import dump_record
-from tests.support.vdsm_machine import HOOK, RPMDB, Machine, installed
+from tests.support.vdsm_machine import HOOK, RPMDB, VdsmMachine, installed_nevras
 
 from .measure import BenchError
 from .world import world
@@ -78,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
 
 def _measure(work: Path, options: argparse.Namespace) -> Dict[str, Any]:
     """Return the seconds of each pair of runs, on a machine made in ``work``."""
-    machine = Machine(work / "machine")
+    machine = VdsmMachine(work / "machine")
     root = Path(world(options.installed, options.offered).root)
     shutil.copytree(root / RPMDB, machine.layer / RPMDB)
-    nevras = installed(root)
+    nevras = installed_nevras(root)
     for number in range(options.plugins):
         mine = [nevras[(number * options.packages + index) % len(nevras)]
                 for index in range(options.packages)]

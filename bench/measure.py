@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable, List, Sequence
 
 from ovirt_node_plugin.errors import NodePluginError
-from tests.support.driver import TOP, environment
+from tests.support.dnf_runner import TOP, environment
 from tests.support.node_build import NODE_DATABASE
 
 PLAIN, PLUGIN = "plain", "plugin"

@@ -9,7 +9,7 @@ import pytest
 
 from tests import support
 from tests.support import needs
-from tests.support.driver import Dnf
+from tests.support.dnf_runner import Dnf
 from tests.support.program import Program
 
 

@@ -7,12 +7,12 @@ from typing import Iterator
 
 import pytest
 
-from tests.support.driver import Dnf
+from tests.support.agent_plugins import AGENTS, UNITS, agent_plugin
+from tests.support.container import Container, booted
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Dnf
 from tests.support.full_node import full_node, writable
 from tests.support.full_node.booting import ask_booted
-from tests.support.full_node_plugins import AGENTS, UNITS, agent_plugin
-from tests.support.machine import Machine, booted
-from tests.support.made import UNSIGNED, made_plugin
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -46,7 +46,7 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("merged")
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
-    bundles = [*(agent_plugin(folder, name) for name in AGENTS), made_plugin(
+    bundles = [*(agent_plugin(folder, name) for name in AGENTS), make_plugin(
         folder, "site", settings=SITE,
         files={"/usr/share/site/tmpfiles.conf": "d /run/site 0750 root root -"})]
     answer = program("merge", full_node().tree, *bundles, "-o", folder / "node", "-y", UNSIGNED)
@@ -73,7 +73,7 @@ def test_the_agents_run_when_the_image_is_booted_in_a_container(root: Path) -> N
         machine("bash", "-c", "echo >/dev/tcp/127.0.0.1/10050")
 
 
-def becomes_active(machine: Machine, unit: str) -> bool:
+def becomes_active(machine: Container, unit: str) -> bool:
     for _ in range(300):
         if machine.state(unit) == "active":
             return True

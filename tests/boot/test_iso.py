@@ -9,9 +9,9 @@ import pytest
 
 from tests import support
 from tests.support import qemu, schemas
-from tests.support.driver import Dnf
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Dnf
 from tests.support.isos import BootFiles, make_iso
-from tests.support.made import UNSIGNED, made_plugin
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -67,14 +67,14 @@ def merged(isos: Dict[str, Path], built: support.Fixtures,
 def site_plugin(folder: Path) -> Path:
     """A plugin of a file, a hook that runs in any root, and an argument that a kernel shows."""
     hook = "/usr/share/site/hook"
-    return made_plugin(
+    return make_plugin(
         folder, "site", files={"/opt/site/text": "hello", hook: "#!/bin/sh\necho I am $0"},
         attributes={hook: "%attr(0755,root,root)"},
         settings=[f'<vdsm-hook point="before_vm_start" order="40" name="site" source="{hook}"/>',
                   '<kernel-argument name="printk.time" value="0"/>'])
 
 
-def asked(iso: Path, firmware: str) -> Dict[str, qemu.Said]:
+def asked(iso: Path, firmware: str) -> Dict[str, qemu.ShellResult]:
     return qemu.answers(qemu.boot_iso(iso, firmware=firmware))
 
 
@@ -85,7 +85,7 @@ def test_what_plugins_brought_is_there_when_the_iso_is_booted(
     assert {name: one.text for name, one in said.items() if one.status} == {}
     assert sorted(said) == sorted(QUESTIONS)
     assert said["argument"].text == "printk.time=0\nN\n"
-    plugins = [plugin["name"] for plugin in schemas.valid(
+    plugins = [plugin["name"] for plugin in schemas.validated(
         json.loads(said["merge"].text), schemas.IMAGE)["plugins"]]
     assert plugins == said["registry"].text.splitlines() == ["isv-module-foo", "site", "storage"]
     assert said["file"].text.startswith("-rw-r--r--    1 0        0 ")
@@ -116,7 +116,7 @@ def test_what_was_not_asked_to_the_end_is_told_with_the_end_of_the_console() -> 
     console = "-----BEGIN one-----\nhello\n-----END one 0-----\n-----FAILED mounting it-----\n"
     with pytest.raises(support.FixtureError, match="FAILED mounting it"):
         qemu.answers(console)
-    assert qemu.answers(console + "-----DONE-----\n") == {"one": qemu.Said("hello\n", 0)}
+    assert qemu.answers(console + "-----DONE-----\n") == {"one": qemu.ShellResult("hello\n", 0)}
 
 
 def test_a_machine_without_qemu_or_its_firmware_is_told_what_to_install(

@@ -13,10 +13,10 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests.support import quick_rpm
-from tests.support.driver import TOP, Answer, Dnf, environment
-from tests.support.machine import Machine, booted
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.system import system_root
+from tests.support.container import Container, booted
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import TOP, Answer, Dnf, environment
+from tests.support.full_host import full_host_root
 
 pytestmark = [pytest.mark.root]
 
@@ -54,7 +54,7 @@ def unit(*lines: str) -> str:
 class World:
     """A booted system, dnf in it, and bundles for it."""
 
-    def __init__(self, machine: Machine, work: Path) -> None:
+    def __init__(self, machine: Container, work: Path) -> None:
         self.machine = machine
         self.work = work
         self.dnf = Dnf(work / "dnf", prefix=machine.prefix)
@@ -70,7 +70,7 @@ class World:
                version: str = "1.0", scriptlets: Optional[Mapping[str, str]] = None) -> Path:
         """Make a plugin of one package, both of that name."""
         folder = self.work / f"{name}-{version}"
-        return folder if folder.exists() else made_plugin(
+        return folder if folder.exists() else make_plugin(
             self.work, name, version, settings=settings, files=files, scriptlets=scriptlets)
 
     def plugin(self, *words: object, status: int = 0) -> Answer:
@@ -124,7 +124,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     work = tmp_path_factory.mktemp("live")
     (work / "shared").mkdir()
     release = quick_rpm("redhat-release", "9.4", provides=["system-release = 9.4", "/bin/sh"])
-    with system_root(work / "system") as root:
+    with full_host_root(work / "system") as root:
         run(["rpm", f"--root={root}", "--define=_dbpath /var/lib/rpm", "--install", release])
         (root / "etc/os-release").unlink()
         (root / "etc/os-release").write_text(HOST)

@@ -8,11 +8,11 @@ import pytest
 from ovirt_node_plugin.system.run import run
 from tests.boot.test_live_host import HOST, World
 from tests.support import quick_rpm
-from tests.support.driver import TOP
-from tests.support.machine import booted
+from tests.support.container import booted
+from tests.support.dnf_runner import TOP
+from tests.support.full_host import full_host_root
 from tests.support.selinux_root import MODULE, POLICY, STORE, add_policy
 from tests.support.settings_root import differences, tree
-from tests.support.system import system_root
 
 pytestmark = [pytest.mark.root]
 
@@ -23,7 +23,7 @@ def test_the_policy_of_a_running_system_is_changed_and_comes_back(tmp_path: Path
     shared = tmp_path / "shared"
     shared.mkdir()
     release = quick_rpm("redhat-release", "9.4", provides=["system-release = 9.4", "/bin/sh"])
-    with system_root(tmp_path / "system") as root:
+    with full_host_root(tmp_path / "system") as root:
         run(["rpm", f"--root={root}", "--define=_dbpath /var/lib/rpm", "--install", release])
         (root / "etc/os-release").unlink()
         (root / "etc/os-release").write_text(HOST)

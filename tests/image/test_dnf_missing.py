@@ -11,7 +11,7 @@ import tests.support.program
 from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.images.dnf_program import Dnf
 from ovirt_node_plugin.system.run import Polled, StrPath, run
-from tests.support.driver import TOP
+from tests.support.dnf_runner import TOP
 from tests.support.program import Program
 
 pytestmark = pytest.mark.root

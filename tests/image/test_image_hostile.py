@@ -10,11 +10,11 @@ import pytest
 from ovirt_node_plugin.images.boot_text import BootEntry, entries
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Answer, Dnf
-from tests.support.iso_reading import taken, xorriso
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
+from tests.support.iso_contents import extract_iso, xorriso
 from tests.support.program import Program
-from tests.support.treestate import changed, tree_state
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -61,7 +61,7 @@ def test_what_dnf_would_follow_out_of_the_image_is_not_followed(
     make(node, victim)
     before = {path.name: path.read_bytes() for path in victim.iterdir()}
     program("inspect", node)
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED)
     assert {path.name: path.read_bytes() for path in victim.iterdir()} == before
 
@@ -109,7 +109,7 @@ def moved(root: Path, name: str, text: str = "") -> str:
 def test_folders_may_be_links_that_stay_in_the_image(
         names: Tuple[str, ...], node: Path, program: Program, tmp_path: Path) -> None:
     texts = {name: moved(node, name) for name in names}
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = done(program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED))
     assert "triggers" not in answer.text, answer.text
     assert {name: os.readlink(tmp_path / "out" / name) for name in names} == texts
@@ -121,14 +121,14 @@ def test_a_root_with_links_on_the_way_is_as_before_after_install_and_remove(
         names: Tuple[str, ...], node: Path, dnf: Dnf, tmp_path: Path) -> None:
     for name in names:
         moved(node, name)
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"}, scriptlets={
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"}, scriptlets={
         "post": "echo x > /etc/modprobe.d/made; echo y > /var/lib/made; echo z > /opt/made"})
     before = tree_state(node)
     done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
     assert (node / "opt/made").exists() and (node / "var/lib/made").exists()
     done(dnf.plugin(node, "verify"))
     done(dnf.plugin(node, "remove", "-y", "agent"))
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_link_to_a_folder_that_is_not_there_is_named(node: Path, program: Program) -> None:
@@ -181,7 +181,7 @@ def test_a_root_cannot_have_dnf_remove_files_of_this_machine(
     cache = node / "var/cache/dnf"
     cache.mkdir(parents=True, exist_ok=True)
     (cache / "tempfiles.json").write_text(listed.format(victim=victim, cache=cache))
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = dnf.plugin(node, "install", "-y", UNSIGNED, plugin)
     assert (victim / "file").exists()
     assert answer.status == 6, answer.text
@@ -195,7 +195,7 @@ def test_what_dnf_keeps_in_the_root_until_the_next_transaction_is_removed(
     kept.parent.mkdir(parents=True)
     kept.write_text("")
     (node / "var/cache/dnf/tempfiles.json").write_text(f'["{kept}"]')
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
     assert not kept.exists()
 
@@ -217,7 +217,7 @@ def test_programs_of_the_image_are_not_run_by_looking_at_it(
 
 def test_a_scriptlet_cannot_turn_the_cache_into_a_way_out(
         built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
-    plugin = made_plugin(tmp_path, "swap", files={"/opt/swap/x": ""}, scriptlets={
+    plugin = make_plugin(tmp_path, "swap", files={"/opt/swap/x": ""}, scriptlets={
         "post": f"rm -rf /var/cache/dnf /var/log; ln -s {victim} /var/cache/dnf;"
                 f" ln -s {victim} /var/log; true"})
     program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
@@ -229,11 +229,11 @@ def test_a_bundle_that_is_kept_is_the_one_that_was_named(
     late = (f"(sleep 1; while sleep 0.05; do sed -i 's,source=\"[^\"]*\",source=\"{victim}/file\",;"
             f"s,<source>[^<]*<,<source>{victim}/file<,' /etc/ovirt.plugins.d/leak; done)"
             " >/dev/null 2>&1 </dev/null &")
-    plugin = made_plugin(tmp_path, "leak", files={"/opt/leak/x": ""}, scriptlets={"post": late})
+    plugin = make_plugin(tmp_path, "leak", files={"/opt/leak/x": ""}, scriptlets={"post": late})
     program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED,
             "--keep-bundles", "--no-check")
     if (tmp_path / "out.iso").exists():
-        tree = taken(tmp_path / "out.iso", tmp_path / "taken")
+        tree = extract_iso(tmp_path / "out.iso", tmp_path / "taken")
         assert b"precious" not in (tree / "node-plugins/leak-1.0.tar").read_bytes()
 
 
@@ -250,10 +250,10 @@ def test_a_boot_configuration_of_a_million_characters_is_read(
 def test_a_name_with_a_colon_is_no_place_in_an_image(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
-    config = taken(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg"
+    config = extract_iso(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg"
     xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map", str(config),
             "/boot/grub2/a:b.cfg", "-commit")
-    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[
         '<kernel-argument name="isv.mode" value="fast"/>'])
     done(program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 
@@ -279,7 +279,7 @@ def test_a_device_is_not_taken_out_of_an_image(
 
 def test_an_image_that_is_a_folder_is_not_written_into(
         node: Path, program: Program, tmp_path: Path) -> None:
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     before = sorted(os.listdir(node / "var"))
     answer = program("merge", node, plugin, "-o", node / "var/out", "-y", UNSIGNED)
     assert answer.status == 2 and "is in the image" in answer.err
@@ -296,7 +296,7 @@ def test_an_output_that_came_meanwhile_stays(
         (tmp_path / "bin" / name).write_text(f'#!/bin/sh\n{text}; exec /usr/bin/{name} "$@"\n')
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = program("merge", iso, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
     assert answer.status == 1 and "has come to be there meanwhile" in answer.err
     assert (tmp_path / "out.iso").read_bytes() == b""

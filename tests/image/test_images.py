@@ -19,7 +19,7 @@ from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.support import Job, build_spec
-from tests.support.iso_reading import superblock
+from tests.support.iso_contents import superblock
 
 pytestmark = [pytest.mark.root]
 

@@ -9,7 +9,7 @@ from typing import List, Sequence
 
 import pytest
 
-from tests.support.driver import TOP
+from tests.support.dnf_runner import TOP
 
 DEMO = "tools/demo"
 

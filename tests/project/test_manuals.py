@@ -24,8 +24,8 @@ from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal
 from tests import support
 from tests.support import manpages
-from tests.support.driver import TOP, Dnf
-from tests.support.transcripts import Sandbox, agrees, steps
+from tests.support.dnf_runner import TOP, Dnf
+from tests.support.transcripts import Sandbox, output_agrees, steps
 
 COMMAND, DESCRIPTOR, REGISTRY, _ = manpages.PAGES
 SCHEMAS = TOP / "ovirt_node_plugin/schema"
@@ -34,7 +34,7 @@ RNG = "{http://relaxng.org/ns/structure/1.0}"
 
 def test_subcommands_are_those_of_the_command() -> None:
     lines = manpages.section(COMMAND, "SUBCOMMANDS")
-    named = [term for term in manpages.explained(lines) if not term.startswith("-")]
+    named = [term for term in manpages.terms_by_first_word(lines) if not term.startswith("-")]
     assert named == list(dnf_arguments.SUBCOMMANDS)
     synopsis = manpages.prose(manpages.section(COMMAND, "SYNOPSIS"))
     assert re.findall(r"node-plugin (\w+)", synopsis) == list(dnf_arguments.SUBCOMMANDS)
@@ -80,7 +80,7 @@ class _Asked(Dict[str, str]):
 def test_configuration_options_are_those_of_the_code() -> None:
     asked = _Asked()
     config.read_config(asked)
-    in_page = manpages.explained(manpages.section(COMMAND, "CONFIGURATION"))
+    in_page = manpages.terms_by_first_word(manpages.section(COMMAND, "CONFIGURATION"))
     in_file = re.findall(r"^#?(\w+) = (.*)$",
                          (TOP / "etc/dnf/plugins/node-plugin.conf").read_text(), re.MULTILINE)
     assert set(in_page) == asked.names | {"enabled"}  # that one is read by dnf itself
@@ -167,7 +167,7 @@ def test_every_example_says_how_it_is_tested(page: str) -> None:
 
 @pytest.mark.parametrize("page", manpages.PAGES)
 def test_examples_in_xml_are_valid(page: str) -> None:
-    for example in manpages.of_kind(page, "xml"):
+    for example in manpages.examples_of_kind(page, "xml"):
         text = example.text.encode()
         if example.words == "node-plugin":
             parse_descriptor(text, origin=page)
@@ -180,8 +180,8 @@ def test_examples_in_xml_are_valid(page: str) -> None:
 
 def test_a_transcript_that_differs_is_noticed() -> None:
     assert steps("# a \\\n  b\none\n# c\n")[0].command == "a b"
-    assert agrees(["one", "...", "x ... z"], "one\ntwo\nx   y z\n")
-    assert not agrees(["one", "three"], "one\ntwo\nthree\n")
+    assert output_agrees(["one", "...", "x ... z"], "one\ntwo\nx   y z\n")
+    assert not output_agrees(["one", "three"], "one\ntwo\nthree\n")
 
 
 def test_the_help_of_the_command_names_every_subcommand_and_option(dnf: Dnf, node: Path) -> None:
@@ -211,7 +211,7 @@ def sandbox(built: support.Fixtures, node: Path, host: Path, dnf: Dnf, tmp_path:
 def test_examples_of_the_command_are_what_happens(
         sandbox: Sandbox, built: support.Fixtures) -> None:
     shutil.copy2(built.repo("storage") / "storage.repo", sandbox.cwd)
-    for example in manpages.of_kind(COMMAND, "shell"):
+    for example in manpages.examples_of_kind(COMMAND, "shell"):
         sandbox.play(example.text)
 
 
@@ -236,8 +236,8 @@ def keyring(built: support.Fixtures, sandbox: Sandbox) -> Iterator[Path]:
 @pytest.mark.usefixtures("keyring")
 def test_examples_of_the_descriptor_are_what_happens(
         sandbox: Sandbox, built: support.Fixtures) -> None:
-    whole, least, *_ = manpages.of_kind(DESCRIPTOR, "xml")
-    (repo_file,) = manpages.of_kind(DESCRIPTOR, "repo")
+    whole, least, *_ = manpages.examples_of_kind(DESCRIPTOR, "xml")
+    (repo_file,) = manpages.examples_of_kind(DESCRIPTOR, "repo")
     (sandbox.cwd / "node-plugin.xml").write_text(whole.text)
     (sandbox.cwd / "storage.repo").write_text(repo_file.text)
     (sandbox.cwd / "broken").mkdir()
@@ -245,7 +245,7 @@ def test_examples_of_the_descriptor_are_what_happens(
         re.sub(r" *<install .*\n", "", least.text))
     for rpm in (built.bundle("storage") / "repo").glob("*.rpm"):
         shutil.copy2(rpm, sandbox.cwd)
-    for example in manpages.of_kind(DESCRIPTOR, "shell"):
+    for example in manpages.examples_of_kind(DESCRIPTOR, "shell"):
         sandbox.play(example.text)
 
 
@@ -256,9 +256,10 @@ def test_the_examples_of_the_inventory_are_what_happens(
     sandbox.play("# dnf -y node-plugin install /media/usb/agent-1.0 --trust-keys"
                  " --installroot=/mnt/node\n")
     sandbox.places["/etc/ovirt.plugins-manifests.d"] = f"{node}/etc/ovirt.plugins-manifests.d"
-    for example in manpages.of_kind(REGISTRY, "shell"):
+    for example in manpages.examples_of_kind(REGISTRY, "shell"):
         sandbox.play(example.text)
-    (reader,) = [one for one in manpages.of_kind(REGISTRY, "python") if one.words == "inventory"]
+    (reader,) = [example for example in manpages.examples_of_kind(REGISTRY, "python")
+                 if example.words == "inventory"]
     script = sandbox.cwd / "reader"
     script.write_text(reader.text.replace("/etc/ovirt", f"{node}/etc/ovirt"))
     script.chmod(0o755)
@@ -269,7 +270,8 @@ def test_the_examples_of_the_inventory_are_what_happens(
 @pytest.mark.slow
 def test_the_reader_of_the_registry_finds_packages_that_are_gone(
         sandbox: Sandbox, node: Path) -> None:
-    (reader,) = [one for one in manpages.of_kind(REGISTRY, "python") if one.words == "reader"]
+    (reader,) = [example for example in manpages.examples_of_kind(REGISTRY, "python")
+                 if example.words == "reader"]
     script = sandbox.cwd / "reader"
     script.write_text(reader.text.replace("/etc/ovirt.plugins.d", f"{node}/etc/ovirt.plugins.d"))
     script.chmod(0o755)
@@ -285,8 +287,9 @@ def test_the_reader_of_the_registry_finds_packages_that_are_gone(
 @pytest.mark.slow
 def test_the_record_in_the_manual_is_what_an_install_writes(
         sandbox: Sandbox, node: Path) -> None:
-    (example,) = [one for one in manpages.of_kind(REGISTRY, "xml") if one.words == "record"]
-    shown = xml.load_record(example.text.encode(), origin="manual")
+    (page_example,) = [example for example in manpages.examples_of_kind(REGISTRY, "xml")
+                       if example.words == "record"]
+    shown = xml.load_record(page_example.text.encode(), origin="manual")
     sandbox.run(f"dnf -y node-plugin install {shown.source} --trust-keys --installroot=/mnt/node")
     written = xml.load_record(
         (node / "etc/ovirt.plugins.d/storage").read_bytes(), origin="root")

@@ -16,7 +16,7 @@ from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.errors import Status
 from tests import support
 from tests.support import manpages
-from tests.support.driver import TOP, Dnf, environment
+from tests.support.dnf_runner import TOP, Dnf, environment
 from tests.support.program import PROGRAM, Program
 
 PAGE, COMMAND = "ovirt-node-plugin.8", "dnf-node-plugin.8"
@@ -73,7 +73,7 @@ def place(built: support.Fixtures, tmp_path: Path) -> Path:
 
 
 def commands() -> Iterator[str]:
-    for example in manpages.of_kind(PAGE, "program"):
+    for example in manpages.examples_of_kind(PAGE, "program"):
         yield from example.text.replace("\\\n", " ").splitlines()
 
 

@@ -16,7 +16,7 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.project.test_layers import LIBRARY, imported, read_modules
 from tests.support import manpages
-from tests.support.driver import TOP, Dnf
+from tests.support.dnf_runner import TOP, Dnf
 from tests.support.transcripts import Sandbox
 
 README = (TOP / "README.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The JSON Schemas: which answers have one, what they refuse, and what the manual says.
 
-That real answers are valid is checked in every test by tests.support.driver and
+That real answers are valid is checked in every test by tests.support.dnf_runner and
 tests.support.program.
 """
 from __future__ import annotations
@@ -28,10 +28,10 @@ from ovirt_node_plugin.registry import inventory_json
 from ovirt_node_plugin.registry.inventory import File
 from ovirt_node_plugin.report import plan_data
 from tests.support import manpages, schemas
-from tests.support.driver import Answer, environment
+from tests.support.dnf_runner import Answer, environment
 
 COMMAND, PROGRAM, REGISTRY = "dnf-node-plugin.8", "ovirt-node-plugin.8", "ovirt.plugins.d.5"
-ANSWERS = sorted({*schemas.OF_DNF.values(), *schemas.OF_PROGRAM.values(), schemas.ERROR})
+ANSWERS = sorted({*schemas.DNF_ANSWERS.values(), *schemas.PROGRAM_ANSWERS.values(), schemas.ERROR})
 DOCUMENTS = (*ANSWERS, *schemas.FILES)
 # texts that are tried where a schema has a pattern
 TEXTS = ("text", "/path", "2026-11-22T16:40:11Z", "0644", "sha256:0123abcd", "0123456789abcdef",
@@ -43,10 +43,10 @@ def test_every_command_with_json_has_a_schema() -> None:
     parser = argparse.ArgumentParser(add_help=False)
     dnf_arguments.add_arguments(parser)
     assert "--json" in parser._option_string_actions
-    assert set(schemas.OF_DNF) == set(dnf_arguments.SUBCOMMANDS)
+    assert set(schemas.DNF_ANSWERS) == set(dnf_arguments.SUBCOMMANDS)
     with_json = {name for name, one in arguments._parsers()[1].items()
                  if "--json" in one._option_string_actions}
-    assert set(schemas.OF_PROGRAM) == with_json
+    assert set(schemas.PROGRAM_ANSWERS) == with_json
 
 
 def test_every_schema_is_of_a_document() -> None:
@@ -145,10 +145,10 @@ def test_wrong_documents_are_made_of_every_part() -> None:
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_schema_refuses_other_types_and_names_anywhere(name: str) -> None:
     for document in samples(name):
-        schemas.valid(document, name)
+        schemas.validated(document, name)
         for fault, wrong in faulty(document):
             if f"{name}: {fault}" not in {f"{one} with another name" for one in OPEN}:
-                assert list(schemas.problems(wrong, name)), (name, fault)
+                assert list(schemas.violations(wrong, name)), (name, fault)
 
 
 def without(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
@@ -169,13 +169,13 @@ def test_a_schema_refuses_a_document_that_lacks_a_name(name: str) -> None:
     for document in samples(name)[1::2]:
         for lacking, wrong in without(document):
             if not lacking.endswith(("/xattrs/name", "/boot/name")):
-                assert list(schemas.problems(wrong, name)), (name, lacking)
+                assert list(schemas.violations(wrong, name)), (name, lacking)
 
 
 @pytest.mark.parametrize("name", [*ANSWERS, schemas.INVENTORY, schemas.IMAGE])
 def test_a_schema_refuses_another_format(name: str) -> None:
     for document in samples(name):
-        assert list(schemas.problems({**document, "format": 2}, name))
+        assert list(schemas.violations({**document, "format": 2}, name))
 
 
 def test_what_the_driver_reads_is_held_against_its_schema() -> None:
@@ -200,7 +200,7 @@ def test_what_the_driver_reads_is_held_against_its_schema() -> None:
     (("node-plugin", "--json", "remove", "list"), "answer-plan.json"),
     (("node-plugin", "bogus"), ""), (("install", "list"), "")])
 def test_the_schema_of_a_run_is_that_of_its_subcommand(words: Sequence[str], schema: str) -> None:
-    assert schemas.of_dnf(["dnf-3", *words]) == schema
+    assert schemas.dnf_answer_schema(["dnf-3", *words]) == schema
 
 
 def every_error() -> Set[type]:
@@ -227,11 +227,11 @@ def test_kinds_and_statuses_of_errors_are_those_of_the_code() -> None:
     errors.NeedsNewerImage("text", packages=["a"]), errors.Drifted("text", paths=["etc/a"]),
     errors.PathsRefused("text", files=[errors.DisputedFile("a", "a-1-1.noarch", "/a", "text")])])
 def test_an_error_has_what_its_kind_names_and_no_other(error: NodePluginError) -> None:
-    document = schemas.valid({"format": 1, **plan_data.error(error)}, schemas.ERROR)
+    document = schemas.validated({"format": 1, **plan_data.error(error)}, schemas.ERROR)
     for kind in ("Refused", "NeedsNewerImage", "Drifted", "PathsRefused"):
         other = copy.deepcopy(document)
         other["error"]["kind"] = kind
-        assert bool(list(schemas.problems(other, schemas.ERROR))) == (
+        assert bool(list(schemas.violations(other, schemas.ERROR))) == (
             kind != document["error"]["kind"])
 
 
@@ -243,7 +243,7 @@ def test_a_file_may_have_all_names_that_its_schema_has_and_no_other() -> None:
     schema = schemas.read(schemas.COMMON)["definitions"]["file"]["properties"]
     assert set(found) == set(schema)
     whole = sample(schemas.read(schemas.INVENTORY), schemas.INVENTORY, whole=True)
-    schemas.valid({**whole, "others": [found]}, schemas.INVENTORY)
+    schemas.validated({**whole, "others": [found]}, schemas.INVENTORY)
 
 
 def names_and_values(schema: Any, name: str) -> Iterator[str]:
@@ -267,9 +267,10 @@ def names_and_values(schema: Any, name: str) -> Iterator[str]:
                                                   ('{"format": 1, "plugins": 1}', 1)])
 def test_the_program_of_the_manual_checks_an_answer(
         document: str, status: int, tmp_path: Path) -> None:
-    (example,) = [one for one in manpages.of_kind(COMMAND, "python") if one.words == "schema"]
+    (checker,) = [example for example in manpages.examples_of_kind(COMMAND, "python")
+                  if example.words == "schema"]
     script = tmp_path / "check"
-    script.write_text(example.text, encoding="utf-8")
+    script.write_text(checker.text, encoding="utf-8")
     done = subprocess.run([sys.executable, script, "answer-list.json"], input=document,
                           capture_output=True, text=True, env=environment(), check=False)
     assert (done.returncode, "1 is not of type 'array'" in done.stderr) == (status, bool(status))
@@ -277,8 +278,8 @@ def test_the_program_of_the_manual_checks_an_answer(
 
 SECTIONS = {COMMAND: ("JSON",), PROGRAM: ("JSON",),
             REGISTRY: ("IN VDSM'S CAPABILITIES", "THE INVENTORY")}
-OF_PAGE = {COMMAND: {*schemas.OF_DNF.values(), schemas.ERROR},
-           PROGRAM: {*schemas.OF_PROGRAM.values(), schemas.IMAGE},
+OF_PAGE = {COMMAND: {*schemas.DNF_ANSWERS.values(), schemas.ERROR},
+           PROGRAM: {*schemas.PROGRAM_ANSWERS.values(), schemas.IMAGE},
            REGISTRY: {schemas.INVENTORY, schemas.CAPABILITIES}}
 
 
@@ -294,8 +295,8 @@ def test_each_schema_is_named_where_its_document_is_explained() -> None:
 
 
 def test_the_example_of_capabilities_is_valid() -> None:
-    (example,) = manpages.of_kind(REGISTRY, "json")
-    schemas.valid(json.loads(example.text), schemas.CAPABILITIES)
+    (example,) = manpages.examples_of_kind(REGISTRY, "json")
+    schemas.validated(json.loads(example.text), schemas.CAPABILITIES)
 
 
 @pytest.mark.parametrize("page", SECTIONS)
@@ -312,7 +313,7 @@ def test_names_and_values_in_a_schema_are_explained(page: str) -> None:
 def test_every_name_in_the_manual_is_in_a_schema(page: str) -> None:
     known = {one for name in DOCUMENTS for one in names_and_values(schemas.read(name), name)}
     bold = {word for line in lines_of(page) for word in bold_words(line)}
-    others = {*schemas.OF_DNF, *schemas.OF_PROGRAM, "dnf", "node-plugin", "package"}
+    others = {*schemas.DNF_ANSWERS, *schemas.PROGRAM_ANSWERS, "dnf", "node-plugin", "package"}
     assert {word for word in bold if not word.startswith("-")} - known - others == set()
 
 

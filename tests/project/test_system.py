@@ -10,11 +10,11 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.system.run import run
-from tests.support.driver import TOP
+from tests.support.container import booted
+from tests.support.dnf_runner import TOP
+from tests.support.full_host import full_host_root
 from tests.support.full_node import full_node
-from tests.support.machine import booted
 from tests.support.rpms import FixtureError
-from tests.support.system import system_root
 
 pytestmark = [pytest.mark.root]
 
@@ -71,24 +71,24 @@ def mounts_below(folder: Path) -> int:
 
 
 def test_what_is_written_to_a_system_is_not_in_the_next_one(tmp_path: Path) -> None:
-    with system_root(tmp_path / "one") as root:
+    with full_host_root(tmp_path / "one") as root:
         (root / "usr/share/written").write_text("")
         (root / "etc/passwd").unlink()
         assert "systemd\n" in run(["chroot", root, "rpm", "-qa", "--queryformat", "%{NAME}\\n"])
-    with system_root(tmp_path / "two") as other:
+    with full_host_root(tmp_path / "two") as other:
         for root in (other, full_node().tree):
             assert (root / "etc/passwd").exists() and not (root / "usr/share/written").exists()
     assert mounts_below(tmp_path) == 0
 
 
 def test_a_system_is_unmounted_when_its_user_fails(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), system_root(tmp_path / "one"):
+    with pytest.raises(ZeroDivisionError), full_host_root(tmp_path / "one"):
         raise ZeroDivisionError
     assert mounts_below(tmp_path) == 0
 
 
 def test_a_system_that_is_in_use_is_not_silently_left_mounted(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="busy"), system_root(tmp_path / "one") as root:
+    with pytest.raises(CommandError, match="busy"), full_host_root(tmp_path / "one") as root:
         stream = open(root / "etc/passwd")
     stream.close()
     run(["umount", root])
@@ -96,7 +96,7 @@ def test_a_system_that_is_in_use_is_not_silently_left_mounted(tmp_path: Path) ->
 
 def test_a_system_that_does_not_boot_is_told_and_given_back(tmp_path: Path) -> None:
     with pytest.raises(FixtureError, match="the container has not started"), \
-            system_root(tmp_path / "one") as root:
+            full_host_root(tmp_path / "one") as root:
         (root / "usr/sbin/init").unlink(missing_ok=True)
         (root / "usr/lib/systemd/systemd").unlink()
         with booted(root, shared=[]):

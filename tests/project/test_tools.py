@@ -268,14 +268,14 @@ def test_a_library_that_one_test_needs_is_named_in_its_failure(
 @pytest.mark.parametrize(("text", "package"), [
     ("from tests import support\n", "busybox"),
     ("from tests.support.full_node import full_node\n", "debootstrap"),
-    ("from tests.support.full_node_plugins import changes\n", "debootstrap"),
-    ("from tests.support.system import system_root\n", "debootstrap"),
+    ("from tests.support.agent_plugins import changes\n", "debootstrap"),
+    ("from tests.support.full_host import system_root\n", "debootstrap"),
     ("from tests.support.dnf5 import machine\n", "debootstrap"),
     ("from tests.support import isos, qemu\n", "debootstrap")])
 def test_what_a_test_module_needs_is_read_from_it(text: str, package: str) -> None:
-    assert package in needs.used(text, ())
-    assert needs.used("import os\n", ["tmp_path"]) == frozenset()
-    assert needs.used("import os\n", ["node", "built"]) == {"busybox"}
+    assert package in needs.needed_packages(text, ())
+    assert needs.needed_packages("import os\n", ["tmp_path"]) == frozenset()
+    assert needs.needed_packages("import os\n", ["node", "built"]) == {"busybox"}
 
 
 def test_setup_touches_no_package_manager_when_all_is_there(tmp_path: Path) -> None:

@@ -33,30 +33,30 @@ def tree() -> Path:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Dnf5Answer:
     """What one run of DNF 5 did."""
 
     status: int
     text: str
 
 
-class Machine:
+class Dnf5Machine:
     """A running machine with DNF 5; ``top`` is its root folder as this machine sees it."""
 
     def __init__(self, top: Path) -> None:
         self.top = top
 
-    def __call__(self, *words: object) -> Answer:
+    def __call__(self, *words: object) -> Dnf5Answer:
         """Run dnf5 with ``words``."""
         done = subprocess.run(
             ["chroot", str(self.top), "dnf5", *map(str, words)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "COLUMNS": "200"})
-        return Answer(done.returncode, done.stdout)
+        return Dnf5Answer(done.returncode, done.stdout)
 
 
 @contextlib.contextmanager
-def machine(work: Path) -> Iterator[Machine]:
+def dnf5_machine(work: Path) -> Iterator[Dnf5Machine]:
     """Yield a machine in the new folder ``work``: an overlay, with this checkout installed."""
     work.mkdir()
     with contextlib.ExitStack() as stack:
@@ -78,4 +78,4 @@ def machine(work: Path) -> Iterator[Machine]:
         # Debian enables a plugin that keeps all packages, and needs createrepo_c for it
         (top / "etc/dnf/libdnf5-plugins/local.conf").write_text(
             "[main]\nname = local\nenabled = 0\n")
-        yield Machine(top)
+        yield Dnf5Machine(top)

@@ -71,7 +71,7 @@ def terms(lines: List[str]) -> List[str]:
     return [text_of(lines[number + 1]) for number, line in enumerate(lines) if line == ".TP"]
 
 
-def explained(lines: List[str]) -> Dict[str, str]:
+def terms_by_first_word(lines: List[str]) -> Dict[str, str]:
     """Return the first word of each term with the whole term."""
     return {term.split()[0]: term for term in terms(lines)}
 
@@ -90,6 +90,6 @@ def examples(page: str) -> List[Example]:
     return found
 
 
-def of_kind(page: str, *kinds: str) -> Tuple[Example, ...]:
+def examples_of_kind(page: str, *kinds: str) -> Tuple[Example, ...]:
     """Return the examples of a page that are of one of ``kinds``."""
     return tuple(example for example in examples(page) if example.kind in kinds)

@@ -1,4 +1,4 @@
-"""What tests need: packages that not every distribution has, and libraries of Python."""
+"""What tests need: packages that some distributions lack, and Python libraries."""
 from __future__ import annotations
 
 import importlib
@@ -11,50 +11,52 @@ import pytest
 
 UNIT = Path(__file__).resolve().parents[1] / "unit"
 
-# Modules of tests.support that build nothing by themselves.
+# Modules of tests.support that build nothing when they are imported.
 _BUILD_NOTHING = (
-    "driver|full_node_plugins|iso_reading|killing|made|manpages|needs|policy_world|program"
-    "|samples|schemas|selinux_root|settings_root|transcripts|treestate|trust_root|vdsm_machine")
+    "agent_plugins|custom_plugins|dnf_library|dnf_runner|interrupted_dnf|iso_contents|manpages"
+    "|needs|program|repositories|sample_bundle|schemas|selinux_root|settings_root|transcripts"
+    "|tree_states|trust_root|vdsm_machine")
 
-# A package, and what a test module that needs it imports or calls. The names are those of
-# tools/setup.
+# Packages by the names of tools/setup; each pattern matches a test module that needs it.
 USES: Mapping[str, Pattern[str]] = {
     "busybox": re.compile(
         rf"(?<!/)\bsupport\b(?!\.(?:{_BUILD_NOTHING})\b"
         rf"| import (?:{_BUILD_NOTHING})(?:, (?:{_BUILD_NOTHING}))*$)", re.MULTILINE),
     "debootstrap": re.compile(
-        r"\b(?:full_node_plugins|vdsm_machine|support\.(?:dnf5|full_node|machine|qemu|system))\b"
-        r"|from tests\.support import .*\b(?:dnf5|full_node|machine|qemu|system)\b"),
+        r"\b(?:agent_plugins|vdsm_machine"
+        r"|support\.(?:container|dnf5|full_host|full_node|qemu))\b"
+        r"|from tests\.support import .*\b(?:container|dnf5|full_host|full_node|qemu)\b"),
 }
 
 
 def packages(item: pytest.Item) -> FrozenSet[str]:
-    """Return the packages that a test needs, of those in the table."""
-    return used(Path(item.fspath).read_text(encoding="utf-8"), getattr(item, "fixturenames", ()))
+    """Return the packages of ``USES`` that a test needs."""
+    text = Path(item.fspath).read_text(encoding="utf-8")
+    return needed_packages(text, getattr(item, "fixturenames", ()))
 
 
-def used(text: str, fixtures: object) -> FrozenSet[str]:
-    """Return what the text of a test module, or one of a test's fixtures, stands for."""
-    found = {package for package, pattern in USES.items() if pattern.search(text)}
+def needed_packages(text: str, fixtures: object) -> FrozenSet[str]:
+    """Return the packages that the text of a test module or the fixtures of a test need."""
+    names = {package for package, pattern in USES.items() if pattern.search(text)}
     if isinstance(fixtures, (list, tuple)) and "built" in fixtures:
-        found.add("busybox")  # every image is built with it
-    return frozenset(found)
+        names.add("busybox")  # every image is built with it
+    return frozenset(names)
 
 
 def libraries(arguments: Iterable[str]) -> List[str]:
-    """Return the libraries that tests need; ``arguments`` are the paths that pytest was given.
+    """Return the Python libraries that the tests of pytest's ``arguments`` need.
 
-    Unit tests need no dnf: they are run when the RPM is built, where it is not installed.
+    Unit tests need no dnf: the build of the RPM runs them, and dnf is not installed there.
     """
-    paths = [Path(one.partition("::")[0]).resolve() for one in arguments]
-    unit = all(UNIT in (path, *path.parents) for path in paths)
-    return ["lxml", "rpm", *([] if unit else ["dnf"])]
+    paths = [Path(argument.partition("::")[0]).resolve() for argument in arguments]
+    only_unit_tests = all(UNIT in (path, *path.parents) for path in paths)
+    return ["lxml", "rpm", *([] if only_unit_tests else ["dnf"])]
 
 
 def library(name: str) -> Any:
-    """Return an imported library.
+    """Import a library and return it.
 
-    Raises pytest.UsageError, with the command that installs it, if it cannot be imported.
+    Raises pytest.UsageError, with the command that installs it, if the import fails.
     """
     try:
         return importlib.import_module(name)

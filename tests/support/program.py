@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import List
 
 from tests.support import schemas
-from tests.support.driver import NOISE, TOP, Answer, Dnf, environment
+from tests.support.dnf_runner import NOISE, TOP, Answer, Dnf, environment
 
 PROGRAM = TOP / "bin/ovirt-node-plugin"
 
@@ -34,4 +34,4 @@ class Program:
         errors = "".join(line for line in done.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
         return Answer(done.returncode, done.stdout, errors,
-                      schemas.OF_PROGRAM.get(command, ""))
+                      schemas.PROGRAM_ANSWERS.get(command, ""))

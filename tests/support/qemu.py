@@ -38,7 +38,7 @@ _DONE = "\n-----DONE-----\n"
 
 
 @dataclass(frozen=True)
-class Said:
+class ShellResult:
     """What a question's shell printed, both outputs, and its exit status."""
 
     text: str
@@ -196,7 +196,7 @@ def _text(output: bytes) -> str:
     return output.decode(errors="replace").replace("\r\n", "\n")
 
 
-def answers(console: str) -> Dict[str, Said]:
+def answers(console: str) -> Dict[str, ShellResult]:
     """Return what ``make_initramfs``'s questions got as answers, by their names.
 
     Raises FixtureError, with the end of the console, if not all could be asked.
@@ -204,4 +204,4 @@ def answers(console: str) -> Dict[str, Said]:
     if _DONE not in console:
         raise FixtureError(f"the ISO has not booted to its end: {console[-_END_CHARS:]}",
                            hint="Look for a line FAILED, or for the kernel's last words.")
-    return {name: Said(text, int(status)) for name, text, status in _ANSWER.findall(console)}
+    return {name: ShellResult(text, int(status)) for name, text, status in _ANSWER.findall(console)}

@@ -12,12 +12,12 @@ COMMON, ERROR = "common.json", "answer-error.json"
 INVENTORY, IMAGE, CAPABILITIES = "inventory.json", "image.json", "capabilities.json"
 FILES = (INVENTORY, IMAGE, CAPABILITIES)
 
-OF_DNF: Mapping[str, str] = {
+DNF_ANSWERS: Mapping[str, str] = {
     **dict.fromkeys(("install", "remove", "upgrade"), "answer-plan.json"),
     **{name: f"answer-{name}.json"
        for name in ("list", "info", "manifest", "verify", "add", "drop", "repos")}}
 """Subcommands of ``dnf node-plugin`` and the schemas of their answers."""
-OF_PROGRAM: Mapping[str, str] = {
+PROGRAM_ANSWERS: Mapping[str, str] = {
     name: f"answer-{name}.json" for name in ("merge", "inspect", "diff", "manifest")}
 """Commands of ``ovirt-node-plugin`` and the schemas of their answers, of merge of a line."""
 
@@ -47,29 +47,29 @@ def validator(name: str) -> Any:
     return jsonschema.Draft7Validator(read(name), resolver=resolver)
 
 
-def problems(document: Any, name: str) -> Iterator[str]:
+def violations(document: Any, name: str) -> Iterator[str]:
     """Yield what the schema ``name`` refuses in a document; nothing if it is valid."""
     for error in validator(name).iter_errors(document):
         yield f"{name}: /{'/'.join(map(str, error.absolute_path))}: {error.message[:1000]}"
 
 
-def valid(document: Any, name: str) -> Any:
+def validated(document: Any, name: str) -> Any:
     """Return ``document``. Raises AssertionError if the schema ``name`` refuses it."""
-    found = list(problems(document, name))
+    found = list(violations(document, name))
     assert not found, "\n".join(found)
     return document
 
 
-def valid_answer(document: Any, name: str) -> Any:
+def validated_answer(document: Any, name: str) -> Any:
     """Return an answer of a command whose schema is ``name``, empty for no known command.
 
     Raises AssertionError if that schema, or for an error that of errors, refuses it.
     """
-    failed = name != OF_PROGRAM["merge"] and (not name or "error" in document)
-    return valid(document, ERROR if failed else name)
+    failed = name != PROGRAM_ANSWERS["merge"] and (not name or "error" in document)
+    return validated(document, ERROR if failed else name)
 
 
-def of_dnf(argv: Sequence[str]) -> str:
+def dnf_answer_schema(argv: Sequence[str]) -> str:
     """Return the schema of the answer of a run of dnf, empty without a known subcommand."""
     words = argv[argv.index("node-plugin") + 1:] if "node-plugin" in argv else ()
-    return next((OF_DNF[word] for word in words if word in OF_DNF), "")
+    return next((DNF_ANSWERS[word] for word in words if word in DNF_ANSWERS), "")

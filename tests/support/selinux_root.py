@@ -8,7 +8,7 @@ from ovirt_node_plugin.system.run import run
 POLICY = "small"
 
 STORE = f"var/lib/selinux/{POLICY}"
-MADE = f"etc/selinux/{POLICY}"
+POLICY_FOLDER = f"etc/selinux/{POLICY}"
 
 BASE = """
 (handleunknown allow) (mls true) (policycap open_perms)
@@ -65,12 +65,12 @@ MODULE = """
 def add_policy(root: Path) -> Path:
     """Make the small policy the one of a system, beside its own."""
     (root / STORE / "active/modules").mkdir(parents=True)
-    (root / MADE).mkdir()
+    (root / POLICY_FOLDER).mkdir()
     (root / "etc/selinux/config").write_text(f"SELINUX=enforcing\nSELINUXTYPE={POLICY}\n")
     # semanage asks for the numbers of protocols; EL's package setup has them
     (root / "etc/protocols").write_text("tcp 6 TCP\nudp 17 UDP\ndccp 33 DCCP\nsctp 132 SCTP\n")
     (root / "tmp/base.cil").write_text(BASE)
     run(["chroot", root, "semodule", "-n", "-X", "100", "-i", "/tmp/base.cil"])
     (root / "tmp/base.cil").unlink()
-    (root / MADE / "contexts/files/file_contexts.subs_dist").write_text("/run /var/run\n")
+    (root / POLICY_FOLDER / "contexts/files/file_contexts.subs_dist").write_text("/run /var/run\n")
     return root

@@ -84,7 +84,7 @@ def write_file(root: Path, path: str, text: str) -> str:
 
 
 @dataclass
-class Recorder:
+class RecordingRunner:
     """A runner that notes what it is asked to start.
 
     It starts it too if ``real``, else gives back ``output``.
@@ -112,21 +112,21 @@ def descriptor(*settings: Union[Setting, When]) -> Descriptor:
                       tuple(settings), b"")
 
 
-def wanted(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
+def wanted_settings(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
     """Return what a descriptor with these settings asks for."""
     return engine.wanted(descriptor(*settings), ctx)
 
 
-def install(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
+def apply_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
             *settings: Setting) -> None:
     """Check and apply one plugin's settings beside those that are held."""
     ctx = context(root, name)
-    asked = wanted(ctx, *settings)
+    asked = wanted_settings(ctx, *settings)
     engine.check(asked, ctx, others=held)
     held[name] = engine.apply_all(asked, ctx, others=held)
 
 
-def remove(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> engine.Revert:
+def revert_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> engine.Revert:
     """Take one plugin's settings out, as an operation does without packages."""
     plan = engine.plan_revert(held.pop(name), held, root)
     engine.do_revert(plan, context(root))
@@ -152,6 +152,6 @@ def differences(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> List
     return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
 
 
-def paths(applied: Sequence[Applied]) -> List[str]:
+def changed_paths(applied: Sequence[Applied]) -> List[str]:
     """Return every path that settings changed."""
     return sorted(change.path for one in applied for change in one.changes)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
-from tests.support.driver import NOISE, Dnf, environment
+from tests.support.dnf_runner import NOISE, Dnf, environment
 
 ELLIPSIS = "..."
 """In an example: any lines, where it stands alone; any text, inside of one."""
@@ -49,7 +49,7 @@ def _without_last_blanks(lines: Tuple[str, ...]) -> Tuple[str, ...]:
     return lines
 
 
-def agrees(shown: Sequence[str], printed: str) -> bool:
+def output_agrees(shown: Sequence[str], printed: str) -> bool:
     """Say if ``printed`` is what an example shows, but for blanks and what it leaves out."""
     if not shown:
         return True
@@ -114,7 +114,7 @@ class Sandbox:
         """Run a transcript; every command has to print what it is shown to print."""
         for step in steps(text):
             printed = self.run(step.command)
-            assert agrees(step.shown, printed), (
+            assert output_agrees(step.shown, printed), (
                 f"# {step.command}\nis shown to print:\n" + "\n".join(step.shown)
                 + f"\nbut printed (status {self._status}):\n{printed}")
             if not step.shown:

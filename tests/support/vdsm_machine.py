@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
 from tests.support import schemas
-from tests.support.driver import TOP
+from tests.support.dnf_runner import TOP
 
 HOOK = "usr/libexec/vdsm/hooks/after_get_caps/50_node_plugins"
 REGISTRY = "etc/ovirt.plugins.d"
@@ -59,7 +59,7 @@ print(json.dumps([done.returncode, out.decode(), err.decode(), after,
 
 
 @dataclass(frozen=True)
-class Told:
+class HookRun:
     """What a run of the hook left: exit status, output, the file's text and mode, new files."""
 
     status: int
@@ -78,7 +78,7 @@ class Told:
     def report(self) -> Dict[str, Any]:
         """What the hook added, from a run in which all went well."""
         assert (self.status, self.out, self.err, self.left) == (0, "", "", [])
-        found = schemas.valid(self.capabilities, schemas.CAPABILITIES)
+        found = schemas.validated(self.capabilities, schemas.CAPABILITIES)
         report: Dict[str, Any] = found["nodePlugins"]
         return report
 
@@ -93,7 +93,7 @@ class Told:
         return {name: (one["state"], one["problem"]) for name, one in self.plugins.items()}
 
 
-def installed(root: Path) -> List[str]:
+def installed_nevras(root: Path) -> List[str]:
     """Return the NEVRAs of what is installed in a root, but for keys, sorted."""
     return sorted(line for line in _rpm(root / RPMDB, "-qa", "--qf", "%{nevra}\n").split()
                   if not line.startswith("gpg-pubkey-"))
@@ -110,7 +110,7 @@ def _rpm(database: Path, *words: str) -> str:
                           encoding="utf-8", check=True).stdout
 
 
-class Machine:
+class VdsmMachine:
     """This machine, with the hook installed and what is written into ``layer`` besides."""
 
     def __init__(self, layer: Path) -> None:
@@ -134,7 +134,7 @@ class Machine:
         """Return the argument list of a program run on the machine by an ordinary user."""
         return ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(self.layer), *words]
 
-    def run(self, text: str = "{}", *, mode: str = "600", timeout_s: float = 60) -> Told:
+    def run(self, text: str = "{}", *, mode: str = "600", timeout_s: float = 60) -> HookRun:
         """Run the hook on a JSON file that holds ``text``."""
         done = subprocess.run(
             self.argv(["/usr/bin/python3", "-I", "-c", _VDSM, f"/{HOOK}", mode]),
@@ -142,7 +142,7 @@ class Machine:
             stderr=subprocess.PIPE, timeout=timeout_s, cwd="/",
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
         assert done.returncode == 0, done.stderr.decode()
-        return Told(*json.loads(done.stdout))
+        return HookRun(*json.loads(done.stdout))
 
     def put(self, name: str, data: bytes, *, manifest: bool = True) -> None:
         """Write a record, and a manifest beside it."""

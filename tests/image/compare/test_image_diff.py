@@ -12,8 +12,8 @@ import pytest
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import manpages
-from tests.support.driver import Answer, Dnf
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
 from tests.support.program import Program
 
 pytestmark = pytest.mark.root
@@ -67,7 +67,7 @@ def images(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
     for version in ("4.5.5", "4.5.6"):
         squashed(built.node_root(folder / f"root-{version}", version), folder / version)
     os.symlink(built.iso("installer"), folder / "4.5.5.iso")
-    agent = made_plugin(folder, "agent", files={"/opt/agent/text": "hello"},
+    agent = make_plugin(folder, "agent", files={"/opt/agent/text": "hello"},
                         settings=(SYSCTL.format(5), ARGUMENT))
     for old, new in (("4.5.5", "merged"), ("4.5.5.iso", "merged.iso")):
         answer = program("merge", folder / old, agent, "-o", folder / new, "-y", "--no-check",
@@ -81,7 +81,7 @@ def agents(images: Images, node: Path, dnf: Dnf, tmp_path: Path) -> Iterator[Lis
     """Unpacked roots with version 1.0 and 1.1 of a plugin."""
     roots = []
     for version, swappiness in (("1.0", 5), ("1.1", 9)):
-        bundle = made_plugin(tmp_path, "agent", version, files={"/opt/agent/text": version},
+        bundle = make_plugin(tmp_path, "agent", version, files={"/opt/agent/text": version},
                              settings=(SYSCTL.format(swappiness),))
         answer = dnf.plugin(node, "install", bundle, "-y", UNSIGNED)
         assert answer.status == 0, answer.text

@@ -27,10 +27,10 @@ from tests.root.settings.boot.test_initramfs import (
     write_kernel_module,
 )
 from tests.support.adhoc import RpmRepo, descriptor_xml, quick_rpm, write_bundle
-from tests.support.driver import Dnf
-from tests.support.made import UNSIGNED
+from tests.support.custom_plugins import UNSIGNED
+from tests.support.dnf_runner import Dnf
+from tests.support.full_host import full_host_root
 from tests.support.settings_root import KERNEL
-from tests.support.system import system_root
 
 pytestmark = [pytest.mark.root]
 
@@ -77,7 +77,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, dnf: Dnf) -> Iterator[World]:
-    with system_root(tmp_path / "system") as root:
+    with full_host_root(tmp_path / "system") as root:
         for name in ("core", "other"):
             write_kernel_module(root, name)
         for name in ("order", "builtin", "builtin.modinfo"):

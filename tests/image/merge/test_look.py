@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf
+from tests.support.dnf_runner import Answer, Dnf
 from tests.support.isos import FORMS
 from tests.support.program import Program
 
@@ -70,9 +70,9 @@ def test_a_plugin_whose_packages_are_gone_is_told_as_broken(
 
 def test_what_a_terminal_would_obey_is_written_out(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    from tests.support.iso_reading import taken, xorriso
+    from tests.support.iso_contents import extract_iso, xorriso
     iso, hostile = built.iso("tree-live"), tmp_path / "hostile.iso"
-    text = (taken(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
+    text = (extract_iso(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
     (tmp_path / "grub.cfg").write_text(text.replace("menuentry '", "menuentry '\x1b]0;owned\x07"))
     xorriso(iso, "-outdev", f"stdio:{hostile}", "-boot_image", "any", "replay", "-map",
             str(tmp_path / "grub.cfg"), "/EFI/BOOT/grub.cfg", "-commit")
@@ -198,7 +198,7 @@ def test_images_are_the_superusers_alone(
     import os
     import subprocess
 
-    from tests.support.driver import environment
+    from tests.support.dnf_runner import environment
     argv = program.argv("inspect", built.iso("tree-live"))
     reached = subprocess.run(
         ["setpriv", "--reuid=nobody", "--clear-groups", "--", "true"], check=False)

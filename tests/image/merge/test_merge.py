@@ -11,9 +11,9 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Answer
-from tests.support.iso_reading import superblock
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer
+from tests.support.iso_contents import superblock
 from tests.support.program import Program
 
 pytestmark = pytest.mark.root
@@ -46,7 +46,7 @@ def nested(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def agent(tmp_path: Path) -> Path:
     """A plugin of one file."""
-    return made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    return make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
 
 
 def done(answer: Answer) -> Answer:
@@ -129,7 +129,7 @@ def test_the_input_is_no_output(program: Program, tree: Path, agent: Path) -> No
 
 def test_a_filesystem_without_room_grows(
         program: Program, nested: Path, tmp_path: Path) -> None:
-    big = made_plugin(tmp_path, "big", files={"/opt/big/data": os.urandom(90 << 19).hex()})
+    big = make_plugin(tmp_path, "big", files={"/opt/big/data": os.urandom(90 << 19).hex()})
     merged = tmp_path / "merged.img"
     done(program("merge", nested, big, "-o", merged, "-y", UNSIGNED))
     before, after = (inspected(program, image)["filesystem"] for image in (nested, merged))

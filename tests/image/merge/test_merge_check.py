@@ -8,8 +8,8 @@ from typing import Dict
 import pytest
 
 from tests import support
-from tests.support.driver import Answer
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root]
@@ -31,7 +31,7 @@ DAMAGES = {
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Path:
-    return made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    return make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
 
 
 @pytest.fixture

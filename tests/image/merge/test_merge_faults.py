@@ -16,8 +16,8 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Answer, Dnf, environment
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, environment
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
@@ -97,7 +97,7 @@ def place(built: support.Fixtures, dnf: Dnf, tmp_path: Path) -> Place:
             link.symlink_to(entry.path)
     image = tmp_path / "node.iso"
     shutil.copyfile(built.iso("old-live"), image)
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"},
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"},
                          settings=['<kernel-argument name="isv.mode" value="fast"/>'])
     return Place(tmp_path, tmp_path / "programs", image, plugin, Program(tmp_path / "work", dnf))
 

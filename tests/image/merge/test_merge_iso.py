@@ -12,18 +12,18 @@ from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import schemas
-from tests.support.driver import Answer
-from tests.support.iso_reading import (
-    boots,
-    digests,
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer
+from tests.support.iso_contents import (
+    boot_records,
+    extract_iso,
     fat_text,
+    file_digests,
     superblock,
-    taken,
     volume_id,
     xorriso,
 )
 from tests.support.isos import COMPRESSORS, FORMS, make_iso
-from tests.support.made import UNSIGNED, made_plugin
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root]
@@ -72,11 +72,11 @@ def test_all_but_the_plugin_stays_what_it_was(
         tmp_path: Path) -> None:
     iso, merged = built.iso(form, compressor), tmp_path / "merged.iso"
     done(program("merge", iso, built.bundle("storage"), "-o", merged, "-y", "--trust-keys"))
-    old, new = taken(iso, tmp_path / "old"), taken(merged, tmp_path / "new")
-    assert boots(merged) == boots(iso) and len(boots(iso)) >= 3
+    old, new = extract_iso(iso, tmp_path / "old"), extract_iso(merged, tmp_path / "new")
+    assert boot_records(merged) == boot_records(iso) and len(boot_records(iso)) >= 3
     assert volume_id(merged) == volume_id(iso)
     assert superblock(new / PAYLOAD[form]) == superblock(old / PAYLOAD[form])
-    before, after = digests(old), digests(new)
+    before, after = file_digests(old), file_digests(new)
     differ = {path for path in {*before, *after} if before.get(path) != after.get(path)}
     # the boot catalog and images have a table of blocks, which the program of the ISO writes
     assert differ - {"boot.catalog", "isolinux/boot.cat", "isolinux/isolinux.bin",
@@ -98,7 +98,7 @@ def test_all_but_the_plugin_stays_what_it_was(
 def test_the_checksum_is_implanted_where_there_was_one(
         form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso(form), tmp_path / "merged.iso"
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
     status = {path: re.findall(rb"RHLISOSTATUS=(\d)", path.read_bytes()[32768:34816])
               for path in (iso, merged)}
@@ -118,10 +118,10 @@ def test_the_checksum_is_implanted_where_there_was_one(
 def test_kernel_arguments_are_in_every_boot_configuration_and_go_again(
         form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged, bare = built.iso(form), tmp_path / "merged.iso", tmp_path / "bare.iso"
-    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
     done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
     done(program("merge", merged, "--remove", "isv", "-o", bare, "-y"))
-    was, now, again = (configurations(taken(one, tmp_path / one.stem), one, tmp_path)
+    was, now, again = (configurations(extract_iso(one, tmp_path / one.stem), one, tmp_path)
                        for one in (iso, merged, bare))
     assert len(was) >= 3
     for place, text in now.items():
@@ -141,8 +141,8 @@ def test_the_iso_says_what_was_merged(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
     done(program("merge", iso, built.bundle("cim"), "-o", merged, "-y", "--trust-keys"))
-    mark = schemas.valid(json.loads(
-        (taken(merged, tmp_path / "new") / "ovirt-node-plugins.json").read_text()), schemas.IMAGE)
+    written = extract_iso(merged, tmp_path / "new") / "ovirt-node-plugins.json"
+    mark = schemas.validated(json.loads(written.read_text()), schemas.IMAGE)
     assert mark["source"] == iso.name
     assert mark["source_sha256"] == run(["sha256sum", iso]).split()[0]
     assert mark["tool"].startswith("ovirt-node-plugin ")
@@ -156,11 +156,11 @@ def test_the_iso_says_what_was_merged(
 def test_a_new_volume_id_is_named_wherever_the_iso_boots_from_it(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
-    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
     done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--volid", "SITE 4.5.5"))
     assert volume_id(merged) == "SITE 4.5.5"
     old = volume_id(iso)
-    was, now = (configurations(taken(one, tmp_path / one.stem), one, tmp_path)
+    was, now = (configurations(extract_iso(one, tmp_path / one.stem), one, tmp_path)
                 for one in (iso, merged))
     for place, text in now.items():
         assert old in was[place] and old not in text and "SITE" in text, place
@@ -179,9 +179,9 @@ def test_a_volume_id_that_no_iso_can_have_is_refused(
 def test_a_squashfs_can_be_compressed_otherwise(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("tree-live", "gzip"), tmp_path / "merged.iso"
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--recompress", "zstd:3"))
-    lines = superblock(taken(merged, tmp_path / "new") / PAYLOAD["tree-live"])
+    lines = superblock(extract_iso(merged, tmp_path / "new") / PAYLOAD["tree-live"])
     assert "Compression zstd" in lines and "compression-level 3" in lines
 
 
@@ -189,7 +189,7 @@ def test_a_root_on_xfs_keeps_its_identity_and_can_grow(
         built: support.Fixtures, program: Program, node: Path, tmp_path: Path) -> None:
     iso, merged = tmp_path / "xfs.iso", tmp_path / "merged.iso"
     make_iso("old-live", node, iso, filesystem="xfs")
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     before = done(program("inspect", iso, "--json")).json["filesystem"]
     size = before["size_bytes"] + (64 << 20)
     done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, f"--size={size}"))
@@ -199,7 +199,7 @@ def test_a_root_on_xfs_keeps_its_identity_and_can_grow(
 
 def test_a_size_that_is_smaller_is_refused(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = program("merge", built.iso("installer"), plugin, "-o", tmp_path / "out", "-y",
                      UNSIGNED, "--size", "100M")
     assert answer.status == 2 and "It can only grow." in answer.err
@@ -208,7 +208,7 @@ def test_a_size_that_is_smaller_is_refused(
 def test_several_payloads_have_to_be_chosen_from(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, two = built.iso("tree-live"), tmp_path / "two.iso"
-    payload = taken(iso, tmp_path / "old") / PAYLOAD["tree-live"]
+    payload = extract_iso(iso, tmp_path / "old") / PAYLOAD["tree-live"]
     xorriso(iso, "-outdev", f"stdio:{two}", "-boot_image", "any", "replay", "-map", str(payload),
             "/other.img", "-commit")
     answer = program("inspect", two)
@@ -238,7 +238,7 @@ def test_joliet_names_stay(has_joliet: bool, built: support.Fixtures, program: P
         xorriso(iso, "-outdev", f"stdio:{plain}", "-boot_image", "any", "replay", "-map",
                 __file__, "/file", "-commit")
         iso = plain
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
     for path in (iso, merged):
         descriptors = path.read_bytes()[16 * 2048:20 * 2048]  # ECMA-119, 8.5
@@ -247,7 +247,7 @@ def test_joliet_names_stay(has_joliet: bool, built: support.Fixtures, program: P
 
 def test_a_dry_run_tells_what_becomes_of_the_iso(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
     answer = done(program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                           "--volid", "SITE", "--size", "3G"))
     assert "Kernel arguments (quiet, isv.mode=fast) are changed in /EFI/BOOT/grub.cfg," in (
@@ -265,21 +265,21 @@ def test_a_dry_run_tells_what_becomes_of_the_iso(
 def test_a_boot_line_that_cannot_be_changed_is_refused_and_named(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
-    text = (taken(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
+    text = (extract_iso(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
     (tmp_path / "grub.cfg").write_text(text.replace("rd.live.image\n", "rd.live.image # live\n"))
     xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map",
             str(tmp_path / "grub.cfg"), "/EFI/BOOT/grub.cfg", "-commit")
-    plugin = made_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
     answer = program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
     assert answer.status == 6 and "/EFI/BOOT/grub.cfg has a line" in answer.err
-    plain = made_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    plain = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     done(program("merge", odd, plain, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 
 
 def test_the_umask_of_whoever_merges_is_not_the_images(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     import os
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     old = os.umask(0o077)
     try:
         done(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
@@ -293,7 +293,7 @@ def test_the_umask_of_whoever_merges_is_not_the_images(
 
 def test_a_process_that_a_scriptlet_leaves_does_not_keep_the_image(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    plugin = made_plugin(tmp_path, "daemon", files={"/opt/daemon/text": ""},
+    plugin = make_plugin(tmp_path, "daemon", files={"/opt/daemon/text": ""},
                          scriptlets={"post": "sleep 300 >/dev/null 2>&1 </dev/null &"})
     done(program("merge", built.iso("old-live"), plugin, "-o", tmp_path / "out.iso", "-y",
                  UNSIGNED))
@@ -302,7 +302,7 @@ def test_a_process_that_a_scriptlet_leaves_does_not_keep_the_image(
 
 def test_a_note_that_is_damaged_is_passed_over(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    plugin = made_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     done(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
                  UNSIGNED))
     done(program("shell", tmp_path / "out.iso", "-o", tmp_path / "odd.iso", "--", "/bin/sh", "-c",

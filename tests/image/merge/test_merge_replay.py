@@ -7,9 +7,9 @@ from typing import Dict, List, Tuple
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf, library_of
-from tests.support.iso_reading import digests, taken
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library
+from tests.support.iso_contents import extract_iso, file_digests
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root]
@@ -41,17 +41,17 @@ def plugins(program: Program, image: Path) -> List[Tuple[str, str, str]]:
 def test_kept_bundles_are_all_that_the_next_image_needs(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
-    folder = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    folder = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     done(program("merge", old, built.bundle("cim", form="tar.zst"), folder, "-o", site, "-y",
                  "--trust-keys", "--nogpgcheck", "--keep-bundles"))
-    on_iso = digests(taken(site, tmp_path / "taken") / "node-plugins")
+    on_iso = file_digests(extract_iso(site, tmp_path / "taken") / "node-plugins")
     assert sorted(on_iso) == ["agent-1.0.tar", "cim-1.0.tar.zst"]
     answer = done(program("merge", new, "--plugins-from", site, "-o", next_site, "-y",
                           "--nogpgcheck", "--keep-bundles"))
     assert "Installed plugin agent 1.0." in answer.out
     assert plugins(program, next_site) == [("agent", "1.0", "installed"),
                                            ("cim", "1.0", "installed")]
-    assert digests(taken(next_site, tmp_path / "again") / "node-plugins") == on_iso
+    assert file_digests(extract_iso(next_site, tmp_path / "again") / "node-plugins") == on_iso
     listed = done(program("inspect", next_site, "--json")).json["plugins"]
     assert {one["source"] for one in listed} == {"site.iso:/node-plugins/agent-1.0.tar",
                                                  "site.iso:/node-plugins/cim-1.0.tar.zst"}
@@ -60,22 +60,23 @@ def test_kept_bundles_are_all_that_the_next_image_needs(
 def test_a_bundle_goes_from_the_iso_with_its_plugin(
         program: Program, old: Path, tmp_path: Path) -> None:
     site, upgraded, less = (tmp_path / name for name in ("site.iso", "upgraded.iso", "less.iso"))
-    bundles = [made_plugin(tmp_path, name, version, files={f"/opt/{name}/text": version})
+    bundles = [make_plugin(tmp_path, name, version, files={f"/opt/{name}/text": version})
                for name, version in (("one", "1.0"), ("two", "1.0"), ("two", "2.0"))]
     keep = ("-y", UNSIGNED, "--keep-bundles")
     done(program("merge", old, *bundles[:2], "-o", site, *keep))
     done(program("merge", site, bundles[2], "-o", upgraded, *keep))
-    assert sorted(digests(taken(upgraded, tmp_path / "taken") / "node-plugins")) == [
+    assert sorted(file_digests(extract_iso(upgraded, tmp_path / "taken") / "node-plugins")) == [
         "one-1.0.tar", "two-2.0.tar"]
     done(program("merge", upgraded, "--remove", "one", "-o", less, "-y"))
-    assert sorted(digests(taken(less, tmp_path / "less") / "node-plugins")) == ["two-2.0.tar"]
+    plugins = extract_iso(less, tmp_path / "less") / "node-plugins"
+    assert sorted(file_digests(plugins)) == ["two-2.0.tar"]
 
 
 def test_the_library_has_what_was_not_kept(
         program: Program, built: support.Fixtures, dnf: Dnf, old: Path, new: Path,
         tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
-    library_of(dnf, built.bundle("storage"), "storage")
+    add_to_shipped_library(dnf, built.bundle("storage"), "storage")
     done(program("merge", old, "storage", "-o", site, "-y", "--trust-keys"))
     done(program("merge", new, "--plugins-from", site, "-o", next_site, "-y", "--trust-keys"))
     assert plugins(program, next_site) == [("storage", "1.0", "installed")]
@@ -84,7 +85,7 @@ def test_the_library_has_what_was_not_kept(
 def test_a_path_that_is_given_takes_the_place_of_what_was_kept(
         program: Program, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
-    first, second = (made_plugin(tmp_path, "agent", version, files={"/opt/agent/text": version})
+    first, second = (make_plugin(tmp_path, "agent", version, files={"/opt/agent/text": version})
                      for version in ("1.0", "2.0"))
     done(program("merge", old, first, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
     answer = done(program("merge", new, second, "--plugins-from", site, "-o", next_site, "-y",
@@ -96,8 +97,8 @@ def test_a_path_that_is_given_takes_the_place_of_what_was_kept(
 def test_all_that_does_not_fit_is_told_at_once(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
-    agent = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    gone = made_plugin(tmp_path, "gone", files={"/opt/gone/text": "hello"})
+    agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    gone = make_plugin(tmp_path, "gone", files={"/opt/gone/text": "hello"})
     done(program("merge", old, built.bundle("isv-module-foo"), agent, gone, "-o", site, "-y",
                  "--trust-keys", UNSIGNED))
     answer = program("merge", new, "--plugins-from", site, built.bundle("isv-module-foo"), agent,
@@ -126,7 +127,7 @@ def test_the_reasons_are_in_the_json_too(
 def test_a_plugin_of_the_other_image_can_be_left_out(
         program: Program, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
-    bundles = [made_plugin(tmp_path, name, files={f"/opt/{name}/text": ""})
+    bundles = [make_plugin(tmp_path, name, files={f"/opt/{name}/text": ""})
                for name in ("one", "two")]
     done(program("merge", old, *bundles, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
     done(program("merge", new, "--plugins-from", site, "--remove", "two", "-o", next_site, "-y",
@@ -146,7 +147,7 @@ def test_a_repository_is_no_bundle_to_keep_and_that_is_told(
 
 def test_an_image_without_an_iso_keeps_no_bundles(
         program: Program, node: Path, tmp_path: Path) -> None:
-    agent = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED,
                      "--keep-bundles")
     assert answer.status == 2 and "is no ISO" in answer.err
@@ -155,9 +156,9 @@ def test_an_image_without_an_iso_keeps_no_bundles(
 def test_a_plugin_that_needs_another_is_not_blamed_for_a_third(
         program: Program, old: Path, new: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
-    first = made_plugin(tmp_path, "first", files={"/opt/first/text": ""})
-    second = made_plugin(tmp_path, "second", files={"/opt/second/text": ""}, requires="first")
-    third = made_plugin(tmp_path, "third", files={"/opt/third/text": ""})
+    first = make_plugin(tmp_path, "first", files={"/opt/first/text": ""})
+    second = make_plugin(tmp_path, "second", files={"/opt/second/text": ""}, requires="first")
+    third = make_plugin(tmp_path, "third", files={"/opt/third/text": ""})
     done(program("merge", old, first, second, third, "-o", site, "-y", UNSIGNED))
     answer = program("merge", new, "--plugins-from", site, first, second, "--dry-run", "--json",
                      UNSIGNED)
@@ -168,7 +169,7 @@ def test_a_plugin_that_needs_another_is_not_blamed_for_a_third(
 def test_a_version_with_a_caret_is_kept_and_found(
         program: Program, old: Path, new: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
-    bundle = made_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    bundle = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     descriptor = bundle / "node-plugin.xml"
     descriptor.write_text(descriptor.read_text().replace(
         "<version>1.0</version>", "<version>1.0^git1</version>"))

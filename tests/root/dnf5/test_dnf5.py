@@ -9,10 +9,10 @@ import pytest
 
 from ovirt_node_plugin.system.paths import resolve_inside
 from tests import support
-from tests.support.dnf5 import Answer, Machine, machine
-from tests.support.driver import Dnf
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.policy_world import define_repo, installed, web_server
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf5 import Dnf5Answer, Dnf5Machine, dnf5_machine
+from tests.support.dnf_runner import Dnf
+from tests.support.repositories import define_repo, installed, web_server
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -21,15 +21,15 @@ CONFIG = "etc/dnf/plugins/node-plugin.conf"
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    with machine(tmp_path_factory.mktemp("dnf5") / "machine") as made:
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dnf5Machine]:
+    with dnf5_machine(tmp_path_factory.mktemp("dnf5") / "machine") as made:
         yield made
 
 
 class World:
     """A root for DNF 5 to change, and a repository of the system's that is on in it."""
 
-    def __init__(self, box: Machine, root: Path) -> None:
+    def __init__(self, box: Dnf5Machine, root: Path) -> None:
         self.machine = box
         self.root = root
         self.name = f"/{root.relative_to(box.top)}"
@@ -44,7 +44,7 @@ class World:
             path.unlink()  # of places that the machine does not see
         define_repo(root, "system", f"file://{self.name}/srv/repo")
 
-    def __call__(self, *words: object) -> Answer:
+    def __call__(self, *words: object) -> Dnf5Answer:
         return self.machine(f"--installroot={self.name}", "-y", *words)
 
     def file(self, name: str, *, version: str = "1.0", **more: Any) -> None:
@@ -64,13 +64,13 @@ class World:
         return sorted(line.split()[0] for line in answer.text.splitlines()[1:])
 
 
-def _world(box: Machine, made: Path) -> World:
+def _world(box: Dnf5Machine, made: Path) -> World:
     shutil.copy(Path(__file__).parents[3] / CONFIG, box.top / CONFIG)
     return World(box, made)
 
 
 @pytest.fixture
-def node(installation: Machine, built: support.Fixtures) -> Iterator[World]:
+def node(installation: Dnf5Machine, built: support.Fixtures) -> Iterator[World]:
     """A Node image on the machine."""
     root = built.node_root(installation.top / "node")
     yield _world(installation, root)
@@ -78,7 +78,7 @@ def node(installation: Machine, built: support.Fixtures) -> Iterator[World]:
 
 
 @pytest.fixture
-def host(installation: Machine, built: support.Fixtures) -> Iterator[World]:
+def host(installation: Dnf5Machine, built: support.Fixtures) -> Iterator[World]:
     """The root of a host on the machine."""
     root = built.host_root(installation.top / "host")
     yield _world(installation, root)
@@ -119,7 +119,7 @@ def test_repos_that_records_and_the_library_name_are_off(
     for repo_id in ("tworepos", "tworepos-extra"):
         define_repo(node.root, repo_id, f"file://{node.name}/srv/repo")
     library = node.machine.top / "etc/ovirt-node-plugin/plugins.d/shelved"
-    shutil.copytree(made_plugin(tmp_path, "shelved"), library)
+    shutil.copytree(make_plugin(tmp_path, "shelved"), library)
     (library / "shelved.repo").write_text("[shelved-updates]\nname=x\nbaseurl=file:///none\n")
     define_repo(node.root, "shelved-updates", f"file://{node.name}/srv/repo")
     try:
@@ -174,7 +174,7 @@ def test_a_build_of_images_may_change_core_packages(node: World) -> None:
 
 def test_packages_of_plugins_change_with_their_plugin(node: World, dnf: Dnf,
                                                       tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    bundle = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     assert dnf.plugin(node.root, "install", bundle, "-y", UNSIGNED).status == 0
     text = refused(node, "remove", "agent")
     assert "agent-1.0-1.noarch belongs to plugin agent" in text

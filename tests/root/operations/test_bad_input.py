@@ -11,9 +11,9 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Answer, Dnf, library_of
-from tests.support.policy_world import define_repo, installed
-from tests.support.treestate import changed, tree_state
+from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library
+from tests.support.repositories import define_repo, installed
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = pytest.mark.root
 
@@ -41,7 +41,7 @@ def refused(node: Path, dnf: Dnf) -> Callable[..., None]:
         told(dnf.plugin(node, *words), status, text)
         after = (installed(node), tree_state(node))
         assert after[0] == before[0]
-        assert changed(before[1], after[1]) == []
+        assert state_differences(before[1], after[1]) == []
 
     return check
 
@@ -159,7 +159,7 @@ def test_a_bundle_that_is_none(case: str, built: support.Fixtures, tmp_path: Pat
 
 def test_a_descriptor_of_another_name_than_asked(built: support.Fixtures, dnf: Dnf,
                                                  refused: Callable[..., None]) -> None:
-    library_of(dnf, built.bundle("snmp"), "cim")
+    add_to_shipped_library(dnf, built.bundle("snmp"), "cim")
     refused(["install", "-y", "cim"], 7,
             "was asked for as cim, but its descriptor names the plugin snmp")
 
@@ -271,7 +271,7 @@ def test_an_installroot_that_is_no_system_stays_as_it_is(
     before = tree_state(root, excluded=())
     for words in (["install", built.bundle("snmp"), "-y"], ["list"]):
         told(dnf.plugin(root, *words), 2, text)
-        assert changed(before, tree_state(root, excluded=())) == []
+        assert state_differences(before, tree_state(root, excluded=())) == []
 
 
 def test_an_installroot_that_is_empty_stays_empty(built: support.Fixtures, tmp_path: Path,

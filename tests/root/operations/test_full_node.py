@@ -9,10 +9,10 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Answer, Dnf
+from tests.support.agent_plugins import AGENTS, UNITS, agent_plugin, changes_to_full_node
+from tests.support.custom_plugins import UNSIGNED
+from tests.support.dnf_runner import Answer, Dnf
 from tests.support.full_node import full_node
-from tests.support.full_node_plugins import AGENTS, UNITS, agent_plugin, changes
-from tests.support.made import UNSIGNED
 
 pytestmark = [pytest.mark.root]
 
@@ -86,12 +86,12 @@ def test_the_programs_are_real_and_dev_is_empty(node: Path) -> None:
 def test_an_agent_of_a_vendor_goes_in_verifies_and_leaves_nothing(
         dnf: Dnf, node: Path, tmp_path: Path, name: str) -> None:
     done(dnf.plugin(node, "install", "-y", UNSIGNED, agent_plugin(tmp_path, name)))
-    assert changes(node) != []
+    assert changes_to_full_node(node) != []
     assert f"{name} 1.0: ok" in done(dnf.plugin(node, "verify")).text
     unit = UNITS[AGENTS.index(name)]
     assert run(["systemctl", f"--root={node}", "is-enabled", unit]) == "enabled\n"
     done(dnf.plugin(node, "remove", "-y", name))
-    assert changes(node) == []
+    assert changes_to_full_node(node) == []
 
 
 def test_agents_installed_together_leave_nothing_in_another_order(
@@ -102,7 +102,7 @@ def test_agents_installed_together_leave_nothing_in_another_order(
     for name in (AGENTS[1], AGENTS[2], AGENTS[0]):
         done(dnf.plugin(node, "remove", "-y", name))
         done(dnf.plugin(node, "verify"))
-    assert changes(node) == []
+    assert changes_to_full_node(node) == []
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -111,7 +111,7 @@ def test_a_plugin_of_the_small_image_goes_in_and_leaves_nothing(
     done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle(name)))
     done(dnf.plugin(node, "verify"))
     done(dnf.plugin(node, "remove", "-y", name))
-    assert changes(node) == []
+    assert changes_to_full_node(node) == []
 
 
 @pytest.mark.parametrize(("name", "status"), REFUSED)
@@ -119,7 +119,7 @@ def test_what_the_small_image_refuses_is_refused_here(
         dnf: Dnf, node: Path, built: support.Fixtures, name: str, status: int) -> None:
     answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle(name))
     assert answer.status == status, answer.text
-    assert changes(node) == []
+    assert changes_to_full_node(node) == []
 
 
 @pytest.mark.parametrize("needs", ["libc.so.6(GLIBC_2.99)(64bit)", "glibc >= 2.99",

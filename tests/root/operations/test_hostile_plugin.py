@@ -7,8 +7,8 @@ from pathlib import Path
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.target import identify
 from tests import support
-from tests.support.driver import Dnf
-from tests.support.treestate import changed, tree_state
+from tests.support.dnf_runner import Dnf
+from tests.support.tree_states import state_differences, tree_state
 
 
 def make_bundle(folder: Path, name: str, **package: object) -> Path:
@@ -27,7 +27,7 @@ def test_an_allowed_name_gives_a_plugin_no_right_to_core_packages(
                          obsoletes="device-mapper-multipath")
     answer = dnf.plugin(node, "install", bundle, "-y", "--nogpgcheck")
     assert answer.status == Status.NEEDS_NEWER and "device-mapper-multipath" in answer.err
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_package_may_not_bring_a_repository_of_its_own(
@@ -37,7 +37,7 @@ def test_a_package_may_not_bring_a_repository_of_its_own(
     bundle = make_bundle(tmp_path, "sneaky", files={"/etc/yum.repos.d/sneaky.repo": text})
     answer = dnf.plugin(node, "install", bundle, "-y", "--nogpgcheck")
     assert answer.status == Status.REFUSED and "/etc/yum.repos.d/sneaky.repo" in answer.err
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_scriptlet_that_writes_a_repository_is_rolled_back(
@@ -47,7 +47,7 @@ def test_a_scriptlet_that_writes_a_repository_is_rolled_back(
         "post": "echo '[sneaky]' > /etc/yum.repos.d/sneaky.repo"})
     answer = dnf.plugin(node, "install", bundle, "-y", "--nogpgcheck")
     assert answer.status == Status.ROLLED_BACK and "/etc/yum.repos.d/sneaky.repo" in answer.err
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_an_upgrade_trusts_the_keys_of_a_bundle_no_more_than_an_install(

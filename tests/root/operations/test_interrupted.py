@@ -14,10 +14,10 @@ import pytest
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.operations.apply import change
 from tests import support
-from tests.support.driver import Dnf, environment
-from tests.support.killing import Killing, spread
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import State, changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Dnf, environment
+from tests.support.interrupted_dnf import InterruptedDnf, evenly_spaced
+from tests.support.tree_states import State, state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -26,8 +26,8 @@ MARKED = "was undone"
 
 
 @pytest.fixture
-def killing(dnf: Dnf, node: Path, tmp_path: Path) -> Killing:
-    return Killing(dnf, node, tmp_path / "killing")
+def killing(dnf: Dnf, node: Path, tmp_path: Path) -> InterruptedDnf:
+    return InterruptedDnf(dnf, node, tmp_path / "killing")
 
 
 def packages(root: Path) -> List[str]:
@@ -41,7 +41,7 @@ def look(root: Path) -> Tuple[State, List[str]]:
     return tree_state(root), packages(root)
 
 
-def kill_everywhere(killing: Killing, words: List[object], *, points: int) -> None:
+def kill_everywhere(killing: InterruptedDnf, words: List[object], *, points: int) -> None:
     """Kill a command at ``points`` of its changes; ``words`` succeed and change the root.
 
     The root is reused: it must be as it was after each.
@@ -55,7 +55,7 @@ def kill_everywhere(killing: Killing, words: List[object], *, points: int) -> No
     assert total > points, killing.events()
     outcomes = set()
     fresh = False
-    for at in spread(total, points):
+    for at in evenly_spaced(total, points):
         if not fresh:
             subprocess.run(["rm", "-rf", str(root)], check=True)
             support.copy_tree(backup, root)
@@ -68,7 +68,7 @@ def kill_everywhere(killing: Killing, words: List[object], *, points: int) -> No
         now = look(root)
         fresh = now[1] == before[1]
         expected = before if fresh else after
-        assert (where, changed(expected[0], now[0])) == (where, [])
+        assert (where, state_differences(expected[0], now[0])) == (where, [])
         assert now[1] == expected[1], where
         outcomes.add(fresh)
     assert True in outcomes  # at least one was undone
@@ -77,13 +77,13 @@ def kill_everywhere(killing: Killing, words: List[object], *, points: int) -> No
 @pytest.mark.slow
 @pytest.mark.main_job
 def test_an_install_that_is_killed_anywhere_is_undone_or_done(
-        killing: Killing, built: support.Fixtures) -> None:
+        killing: InterruptedDnf, built: support.Fixtures) -> None:
     kill_everywhere(killing, ["install", "-y", "--trust-keys", built.bundle("cim")], points=10)
 
 
 @pytest.mark.slow
 def test_a_removal_that_is_killed_anywhere_is_undone_or_done(
-        killing: Killing, built: support.Fixtures) -> None:
+        killing: InterruptedDnf, built: support.Fixtures) -> None:
     answer = killing("install", "-y", "--trust-keys", built.bundle("cim"), built.bundle("storage"))
     assert answer.status == 0, answer.text
     kill_everywhere(killing, ["remove", "-y", "cim"], points=7)
@@ -91,7 +91,7 @@ def test_a_removal_that_is_killed_anywhere_is_undone_or_done(
 
 @pytest.mark.slow
 def test_an_upgrade_that_is_killed_anywhere_is_undone_or_done(
-        killing: Killing, built: support.Fixtures) -> None:
+        killing: InterruptedDnf, built: support.Fixtures) -> None:
     answer = killing("install", "-y", "--trust-keys", built.bundle("agent", "1.0"))
     assert answer.status == 0, answer.text
     kill_everywhere(killing, ["install", "-y", "--trust-keys", built.bundle("agent", "1.1")],
@@ -99,7 +99,7 @@ def test_an_upgrade_that_is_killed_anywhere_is_undone_or_done(
 
 
 def test_an_undoing_that_is_killed_is_undone_again(
-        killing: Killing, built: support.Fixtures) -> None:
+        killing: InterruptedDnf, built: support.Fixtures) -> None:
     root = killing.root
     before = look(root)
     words: List[object] = ["install", "-y", "--trust-keys", built.bundle("cim")]
@@ -110,10 +110,10 @@ def test_an_undoing_that_is_killed_is_undone_again(
         answer = killing("list")
         assert answer.status == 0 and MARKED in answer.text, answer.text
         assert look(root)[1] == before[1]
-        assert changed(before[0], tree_state(root)) == []
+        assert state_differences(before[0], tree_state(root)) == []
 
 
-def record_event(killing: Killing, words: List[object]) -> int:
+def record_event(killing: InterruptedDnf, words: List[object]) -> int:
     """Return the number of the change that puts the record in place."""
     assert killing(*words).status == 0
     number = next(number for number, line in enumerate(killing.events(), 1)
@@ -123,7 +123,7 @@ def record_event(killing: Killing, words: List[object]) -> int:
 
 
 def plugin_with_scriptlet(tmp_path: Path, shell: str, section: str = "post") -> Path:
-    return made_plugin(tmp_path, "scripted", requires="busybox", scriptlets={section: shell},
+    return make_plugin(tmp_path, "scripted", requires="busybox", scriptlets={section: shell},
                        files={"/opt/scripted/data": "data", "/etc/scripted.conf": "a=1"})
 
 
@@ -139,7 +139,7 @@ def test_a_dnf_killed_by_a_scriptlet_is_undone_when_the_scriptlet_has_ended(
     answer = dnf.plugin(node, "verify")
     assert answer.status == 0 and "An interrupted install of scripted was undone" in answer.text
     now = look(node)
-    assert changed(before[0], now[0]) == []
+    assert state_differences(before[0], now[0]) == []
     assert now[1] == before[1]
 
 
@@ -158,7 +158,7 @@ def test_a_scriptlet_that_does_not_end_is_named(node: Path) -> None:
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_a_polite_end_leave_nothing_half_done(
-        killing: Killing, built: support.Fixtures, sent: signal.Signals) -> None:
+        killing: InterruptedDnf, built: support.Fixtures, sent: signal.Signals) -> None:
     words: List[object] = ["install", "-y", "--trust-keys", built.bundle("cim")]
     before = look(killing.root)
     number = record_event(killing, words)
@@ -169,12 +169,12 @@ def test_ctrl_c_and_a_polite_end_leave_nothing_half_done(
     if answer.status == 0:  # older rpms hold such signals back, and the change is done
         killing("remove", "-y", "cim")
     now = look(killing.root)
-    assert changed(before[0], now[0]) == []
+    assert state_differences(before[0], now[0]) == []
     assert now[1] == before[1]
 
 
 @pytest.fixture
-def half_done(killing: Killing, built: support.Fixtures) -> Killing:
+def half_done(killing: InterruptedDnf, built: support.Fixtures) -> InterruptedDnf:
     """A root in which an install of cim was killed when its record was to be written."""
     words: List[object] = ["install", "-y", "--trust-keys", built.bundle("cim")]
     assert killing(*words, at=record_event(killing, words)).status == -signal.SIGKILL
@@ -182,7 +182,7 @@ def half_done(killing: Killing, built: support.Fixtures) -> Killing:
 
 
 def test_plain_dnf_is_refused_while_a_change_waits(
-        half_done: Killing, built: support.Fixtures) -> None:
+        half_done: InterruptedDnf, built: support.Fixtures) -> None:
     rpm = next((built.bundle("vdsm-hook-nested") / "repo").glob("*.rpm"))
     answer = half_done.dnf(half_done.root, "install", "-y", "--nogpgcheck", rpm)
     assert answer.status != 0 and "interrupted" in answer.text, answer.text
@@ -211,7 +211,7 @@ def damage_kept(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [damage_nothing, damage_text, damage_format, damage_kept])
 def test_a_damaged_journal_is_told_and_nothing_is_destroyed(
-        half_done: Killing, damage: Callable[[Path], None]) -> None:
+        half_done: InterruptedDnf, damage: Callable[[Path], None]) -> None:
     path = half_done.root / JOURNAL / "journal/journal.json"
     damage(path)
     before = tree_state(half_done.root)
@@ -219,11 +219,11 @@ def test_a_damaged_journal_is_told_and_nothing_is_destroyed(
         answer = half_done.dnf.plugin(half_done.root, *words)
         assert answer.status == 9, answer.text
         assert str(path) in answer.text and "Traceback" not in answer.text
-    assert changed(before, tree_state(half_done.root)) == []
+    assert state_differences(before, tree_state(half_done.root)) == []
 
 
 def test_a_journal_that_names_paths_outside_the_root_reaches_nothing_there(
-        half_done: Killing, tmp_path: Path) -> None:
+        half_done: InterruptedDnf, tmp_path: Path) -> None:
     path = half_done.root / JOURNAL / "journal/journal.json"
     outside = tmp_path / "outside"
     outside.write_text("mine")
@@ -239,7 +239,7 @@ def test_a_journal_that_names_paths_outside_the_root_reaches_nothing_there(
 
 
 def test_others_see_that_a_change_waits_but_not_what_the_journal_keeps(
-        half_done: Killing) -> None:
+        half_done: InterruptedDnf) -> None:
     folder = half_done.root / JOURNAL / "journal"
     for path in (half_done.root.parent, *half_done.root.parent.parents):
         if path.stat().st_uid == 0 and path != Path("/") and path != Path("/tmp"):

@@ -8,9 +8,9 @@ from typing import List
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf, library_of
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root, pytest.mark.main_job]
 
@@ -46,7 +46,7 @@ def test_a_bundle_is_installed_from_a_path(
 
 def test_a_plugin_is_installed_by_its_name_from_the_library(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    library_of(dnf, built.bundle("cim"), "cim")
+    add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     assert listed(dnf, node, "--available") == ["cim 1.0 available"]
     done(dnf.plugin(node, "install", "-y", "--trust-keys", "cim"))
     assert listed(dnf, node, "--all") == ["cim 1.0 installed"]
@@ -73,7 +73,7 @@ def test_the_order_is_path_then_library_then_metadata(
                                  "--enablerepo=vendor"))
         return str(answer.json["plugins"][0]["version"])
     assert version("agent") == "1.1"
-    library_of(dnf, built.bundle("agent", "1.0"), "agent")
+    add_to_shipped_library(dnf, built.bundle("agent", "1.0"), "agent")
     assert version("agent") == "1.0"
     assert version(built.bundle("agent", "1.1")) == "1.1"
 
@@ -110,7 +110,7 @@ def test_a_plan_is_shown_and_nothing_is_changed(
     words = ["install", option, built.bundle("cim"), built.bundle("agent")]
     answer = dnf.plugin(node, *words, *(["--json"] if as_json else []))
     assert answer.status == (1 if option == "--assumeno" else 0), answer.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
     if as_json:
         assert [plugin["name"] for plugin in answer.json["plugins"]] == ["cim", "agent"]
         assert {package["name"] for package in answer.json["packages"]} == {
@@ -138,7 +138,7 @@ def test_a_question_is_asked_and_no_changes_nothing(
     before = tree_state(node)
     answer = dnf.plugin(node, "install", built.bundle("cim"), stdin="n\n")
     assert answer.status == 1 and "Operation aborted" in answer.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
     done(dnf.plugin(node, "install", "--trust-keys", built.bundle("cim"), stdin="y\n"))
 
 
@@ -148,7 +148,7 @@ def test_what_is_installed_is_said_and_succeeds(
     before, history = tree_state(node), transactions(dnf, node)
     answer = done(dnf.plugin(node, "install", "-y", built.bundle("cim")))
     assert "Plugin cim 1.0 is already installed." in answer.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
     assert transactions(dnf, node) == history
 
 
@@ -164,14 +164,14 @@ def test_a_newer_version_is_an_upgrade_and_an_older_one_is_refused(
     before = tree_state(node)
     answer = dnf.plugin(node, "install", "-y", built.bundle("agent", "1.0"))
     assert answer.status == 2 and "1.0 is older" in answer.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_upgrade_finds_the_newest_version_in_the_sources(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("agent", "1.0")))
     assert "Nothing to do" in done(dnf.plugin(node, "upgrade", "-y")).text
-    library_of(dnf, built.bundle("agent", "1.1"), "agent")
+    add_to_shipped_library(dnf, built.bundle("agent", "1.1"), "agent")
     done(dnf.plugin(node, "upgrade", "-y", "agent"))
     assert listed(dnf, node) == ["agent 1.1 installed"]
     done(dnf.plugin(node, "verify"))
@@ -197,7 +197,7 @@ def test_a_plugin_goes_into_a_host_too(
     assert listed(dnf, host) == ["snmp 1.0 installed"]
     done(dnf.plugin(host, "verify"))
     done(dnf.plugin(host, "remove", "-y", "snmp"))
-    lines = changed(before, tree_state(host))
+    lines = state_differences(before, tree_state(host))
     assert [line for line in lines if "/lib/dnf" not in line] == []
 
 
@@ -206,13 +206,13 @@ def test_unsigned_packages_are_refused(
     before = tree_state(node)
     answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("unsigned"))
     assert answer.status == 6 and "is not signed" in answer.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_plugin_without_settings_or_with_every_kind_is_clean_after_each_step(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    plain = made_plugin(tmp_path, "plain", files={"/opt/plain/data": "x"})
-    rich = made_plugin(
+    plain = make_plugin(tmp_path, "plain", files={"/opt/plain/data": "x"})
+    rich = make_plugin(
         tmp_path, "rich", requires="systemd vdsm",
         files={"/opt/rich/hook": "#!/bin/sh\n",
                "/usr/lib/systemd/system/rich.service":

@@ -14,9 +14,9 @@ import pytest
 from ovirt_node_plugin.registry import store
 from tests import support
 from tests.support import schemas
-from tests.support.driver import Answer, Dnf, environment
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, environment
+from tests.support.tree_states import tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -88,7 +88,7 @@ def test_the_document_is_one_that_standard_tools_read(
     path = node / "etc/ovirt.plugins-manifests.d/cim.json.gz"
     assert os.stat(path).st_mode & 0o777 == 0o644
     with gzip.open(path) as stream:
-        whole = schemas.valid(json.load(stream), schemas.INVENTORY)
+        whole = schemas.validated(json.load(stream), schemas.INVENTORY)
     assert whole["format"] == 1 and whole["name"] == "cim"
     found = subprocess.run(["zgrep", "-c", '"path":"/usr/sbin/sfcbd"', path], check=True,
                            capture_output=True, text=True)
@@ -158,7 +158,7 @@ def test_a_package_of_two_plugins_is_told_as_shared(
 
 def test_an_inventory_outlives_that_the_plugin_takes_over_from_another(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    made = [made_plugin(tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
+    made = [make_plugin(tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
                         scriptlets={"post": f"echo {name} >> /etc/common.list"})
             for name in ("one", "two")]
     done(dnf.plugin(node, "install", "-y", UNSIGNED, *made))
@@ -290,7 +290,7 @@ def test_root_is_told_of_each_changed_file_once(
 
 def test_a_package_that_was_exchanged_for_another_of_its_name_is_told(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
+    bundle = make_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
     install(dnf, node, bundle)
     other = support.quick_rpm("swap", "1.0", files={"/opt/swap/x": "two", "/opt/swap/y": "y"})
     rpm(node, "-U", "--force", "--nosignature", str(other))
@@ -302,7 +302,7 @@ def test_a_package_that_was_exchanged_for_another_of_its_name_is_told(
 
 
 def scripted(folder: Path) -> Path:
-    return made_plugin(
+    return make_plugin(
         folder, "maker", requires="busybox", files={"/opt/maker/x": "x"}, scriptlets={
             "post": "echo made > /etc/maker.conf; mkdir -p /var/lib/maker /usr/lib/maker;"
                     " echo state > /var/lib/maker/state; echo made > /usr/lib/maker/index;"
@@ -327,7 +327,7 @@ def test_files_that_scriptlets_made_are_told_when_they_are_gone_or_changed(
 def test_what_a_later_plugin_made_of_a_file_is_no_drift(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        install(dnf, node, made_plugin(
+        install(dnf, node, make_plugin(
             tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
             scriptlets={"post": f"echo {name} >> /etc/common.list"}))
     done(dnf.plugin(node, "verify"))
@@ -339,7 +339,7 @@ def test_what_a_later_plugin_made_of_a_file_is_no_drift(
 
 def test_a_package_that_is_swapped_before_it_is_installed_is_rolled_back(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
+    bundle = make_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
     other = support.quick_rpm("swap", "1.0", files={"/opt/swap/x": "two"})
     (rpm_file,) = (bundle / "repo").rglob("swap-1.0-1.noarch.rpm")
     (tmp_path / "site").mkdir()
@@ -370,7 +370,7 @@ def test_five_thousand_files_of_a_real_plugin_take_less_than_300_kib(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     payload = {f"/opt/large/{os.urandom(1).hex()}/{number:04d}{os.urandom(3).hex()}.py":
              os.urandom(8).hex() for number in range(5000)}
-    install(dnf, node, made_plugin(tmp_path, "large", files=payload))
+    install(dnf, node, make_plugin(tmp_path, "large", files=payload))
     folder = node / "etc/ovirt.plugins-manifests.d"
     files = manifest(dnf, node, "large", "--files")["files"]
     assert len([one for one in files if one["package"]]) == 5000
@@ -380,8 +380,8 @@ def test_five_thousand_files_of_a_real_plugin_take_less_than_300_kib(
 @pytest.mark.parametrize("reverse", [False, True])
 def test_each_of_plugins_that_came_together_is_told_with_what_it_brought(
         dnf: Dnf, node: Path, tmp_path: Path, reverse: bool) -> None:
-    bundles = [made_plugin(tmp_path, "x", files={"/opt/x/file": "x"}),
-               made_plugin(tmp_path, "y", requires="busybox", files={"/opt/y/file": "y"},
+    bundles = [make_plugin(tmp_path, "x", files={"/opt/x/file": "x"}),
+               make_plugin(tmp_path, "y", requires="busybox", files={"/opt/y/file": "y"},
                            scriptlets={"post": "echo y > /etc/y-left"})]
     names = ["y", "x"] if reverse else ["x", "y"]
     before = tree_state(node)
@@ -400,6 +400,6 @@ def test_each_of_plugins_that_came_together_is_told_with_what_it_brought(
 def test_a_folder_that_rpm_made_is_not_told_as_a_scriptlets_when_it_is_gone(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     done(dnf.plugin(node, "install", "-y", UNSIGNED,
-                    made_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))
+                    make_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))
     shutil.rmtree(node / "opt/x")
     assert "/opt/x, which came with its packages, is missing" in dnf.plugin(node, "verify").text

@@ -7,8 +7,8 @@ from typing import List
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf, environment, library_of
-from tests.support.policy_world import define_repo, installed
+from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library, environment
+from tests.support.repositories import define_repo, installed
 
 pytestmark = pytest.mark.root
 
@@ -37,8 +37,8 @@ def test_list_shows_what_is_installed(with_snmp: Path, dnf: Dnf) -> None:
 
 def test_list_shows_what_is_available_with_the_newest_version(
         built: support.Fixtures, with_snmp: Path, dnf: Dnf) -> None:
-    library_of(dnf, built.bundle("cim"), "cim")
-    library_of(dnf, built.bundle("snmp"), "snmp")
+    add_to_shipped_library(dnf, built.bundle("cim"), "cim")
+    add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
     for version in ("1.0", "1.1"):
         define_repo(with_snmp, f"agent-{version}", f"file://{built.repo('agent', version)}")
     answer = dnf.plugin(with_snmp, "list", "--available", "--enablerepo=agent-*")
@@ -68,9 +68,9 @@ def test_list_shows_a_plugin_as_broken_and_why(with_snmp: Path, dnf: Dnf) -> Non
 
 def test_a_bundle_in_the_library_that_cannot_be_used_is_shown(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
-    place = library_of(dnf, built.bundle("cim"), "cim")
+    place = add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     (place / "node-plugin.xml").write_text("<x")
-    library_of(dnf, built.bundle("snmp"), "snmp")
+    add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
     answer = dnf.plugin(node, "list", "--available")
     assert answer.status == 0, answer.text
     assert "snmp  1.0" in answer.out and "cim is broken: " in answer.out
@@ -102,7 +102,7 @@ def test_info_tells_an_installed_plugin_from_its_record(with_snmp: Path, dnf: Dn
 
 def test_info_finds_names_in_library_and_repos(built: support.Fixtures, node: Path,
                                                dnf: Dnf) -> None:
-    library_of(dnf, built.bundle("cim"), "cim")
+    add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     define_repo(node, "snmp", f"file://{built.repo('snmp')}")
     answer = dnf.plugin(node, "info", "cim", "snmp", "--enablerepo=snmp", "--json")
     assert [one["name"] for one in answer.json["plugins"]] == ["cim", "snmp"]
@@ -142,7 +142,7 @@ def test_add_and_drop_change_the_library_alone(built: support.Fixtures, node: Pa
     assert list(dnf.own_library.iterdir()) == []
     assert dnf.plugin(node, "list").out.splitlines()[1].split()[0] == "snmp"
     assert len(installed(node)) == len(before) + 3
-    library_of(dnf, built.bundle("cim"), "cim")
+    add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     answer = dnf.plugin(node, "drop", "cim")
     assert answer.status == 6
     assert "put there by a package" in answer.err
@@ -151,9 +151,9 @@ def test_add_and_drop_change_the_library_alone(built: support.Fixtures, node: Pa
 @pytest.mark.parametrize("words", [["list", "--all"], ["repos"], ["info", "cim"]])
 def test_tables_fit_a_terminal_of_80_columns(words: List[str], built: support.Fixtures,
                                              node: Path, tmp_path: Path, dnf: Dnf) -> None:
-    library_of(dnf, built.bundle("cim"), "cim")
+    add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     for name in ("a" * 60, "long-" * 6 + "name"):
-        library_of(dnf, support.write_bundle(
+        add_to_shipped_library(dnf, support.write_bundle(
             tmp_path / name, support.descriptor_xml(name, "1.2.3.4.5.6.7.8.9", repos=[name]),
             repo_files={"x.repo": support.repo_file(name, "file:///nowhere")}), name)
     answer = narrow(dnf, node, *words)

@@ -10,9 +10,9 @@ from typing import Iterator
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf, at_home
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, at_home
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -24,7 +24,7 @@ def refused(dnf: Dnf, root: Path, *words: object) -> Answer:
     before, history = tree_state(root), dnf(root, "history", "list").out
     answer = dnf.plugin(root, *words)
     assert answer.status != 0, answer.text
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
     assert "Traceback" not in answer.text
     assert not os.path.lexists(root / JOURNAL)
     assert dnf(root, "history", "list").out == history
@@ -53,7 +53,7 @@ def test_a_scriptlet_that_fails_takes_the_whole_transaction_with_it(
 @pytest.mark.parametrize("section", ["preun", "postun"])
 def test_a_removal_whose_scriptlet_fails_is_rolled_back(
         dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
-    bundle = made_plugin(
+    bundle = make_plugin(
         tmp_path, "stays", requires="busybox", files={"/opt/stays/data": "data"},
         scriptlets={section: "echo changed >> /etc/passwd\nexit 1"},
         settings=['<kernel-module name="loop" load="yes"/>'])
@@ -82,7 +82,7 @@ def test_what_scriptlets_did_anywhere_is_undone(dnf: Dnf, node: Path, tmp_path: 
         touch "/etc/new
 line" /usr/bin/new /boot/new; mknod /etc/node c 1 5
         exit 1"""
-    bundle = made_plugin(tmp_path, "wild", requires="busybox", scriptlets={"post": shell},
+    bundle = make_plugin(tmp_path, "wild", requires="busybox", scriptlets={"post": shell},
                          files={"/opt/wild/data": "data"})
     os.mknod(node / "dev/zero", 0o20666, os.makedev(1, 5))
     answer = refused(dnf, node, "install", "-y", UNSIGNED, bundle)
@@ -156,7 +156,7 @@ def test_a_read_only_root_is_refused(
         answer = dnf.plugin(node, *words)
         assert answer.status == 6, answer.text
         assert f"the root {node} is mounted read-only" in answer.text, answer.text
-        assert changed(before, tree_state(node)) == []
+        assert state_differences(before, tree_state(node)) == []
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def fill(root: Path, leave_kib: int) -> Path:
 
 def test_packages_that_do_not_fit_are_refused_before(
         dnf: Dnf, small: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "large", files={"/opt/large/data": "x" * (3 << 20)})
+    bundle = make_plugin(tmp_path, "large", files={"/opt/large/data": "x" * (3 << 20)})
     assert dnf.plugin(small, "list").status == 0  # dnf's logs and caches are there
     fill(small, 2500)
     answer = refused(dnf, small, "install", "-y", UNSIGNED, bundle)
@@ -198,7 +198,7 @@ def test_a_disk_that_fills_up_half_way_is_rolled_back(
         dnf: Dnf, small: Path, tmp_path: Path) -> None:
     shell = "\n".join(f"dd if=/dev/zero of=/var/tmp/filler{size} bs={size}"
                       for size in ("64k", "1k", "1"))
-    bundle = made_plugin(
+    bundle = make_plugin(
         tmp_path, "filler", requires="busybox", scriptlets={"post": shell + "\ntrue"},
         files={"/opt/filler/data": "x" * 100_000},
         settings=['<kernel-module name="loop" load="yes"/>'])
@@ -209,13 +209,13 @@ def test_a_disk_that_fills_up_half_way_is_rolled_back(
     assert "No space left on device" in answer.text
     for path in (small / "var/tmp").glob("filler*"):  # /var/tmp is nobody's to undo
         path.unlink()
-    assert changed(before, tree_state(small)) == []
+    assert state_differences(before, tree_state(small)) == []
     assert dnf.plugin(small, "verify").status == 0
 
 
 def test_a_disk_without_room_for_the_journal_changes_nothing(
         dnf: Dnf, small: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "little", files={"/opt/little/data": "x"})
+    bundle = make_plugin(tmp_path, "little", files={"/opt/little/data": "x"})
     assert dnf.plugin(small, "install", "-y", UNSIGNED, bundle).status == 0
     assert dnf.plugin(small, "remove", "-y", "little").status == 0
     dnf.prefix = at_home(tmp_path / "home")
@@ -225,7 +225,7 @@ def test_a_disk_without_room_for_the_journal_changes_nothing(
 
 
 def test_mounts_in_the_root_are_left_alone(dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "little", requires="busybox", scriptlets={
+    bundle = make_plugin(tmp_path, "little", requires="busybox", scriptlets={
         "post": "touch /opt/outside/new /proc-here/new; exit 1"},
         files={"/opt/little/data": "x"})
     outside = tmp_path / "outside"

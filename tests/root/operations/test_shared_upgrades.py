@@ -6,9 +6,9 @@ from typing import Sequence
 
 import pytest
 
-from tests.support.driver import Answer, Dnf
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -25,7 +25,7 @@ BROKEN = '<service name="nope.service" state="enabled"/>'
 
 def bundles(folder: Path, version: str, one: Sequence[str], two: Sequence[str]) -> Sequence[Path]:
     """Return one version of two plugins with these settings; each brings a file for a hook."""
-    return [made_plugin(folder, name, version, settings=settings,
+    return [make_plugin(folder, name, version, settings=settings,
                         files={f"/opt/{name}/hook": f"#!/bin/sh\n# {name} {version}\n"})
             for name, settings in (("one", one), ("two", two))]
 
@@ -49,7 +49,7 @@ def test_what_two_plugins_shared_before_both_were_upgraded_goes_with_the_last(
     done(install(dnf, node, *bundles(tmp_path, "2.0", one, two)))
     assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
     done(dnf.plugin(node, "remove", "one", "two", "-y"))
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_an_upgrade_that_fails_brings_back_what_the_last_of_two_plugins_put_back(
@@ -58,7 +58,7 @@ def test_an_upgrade_that_fails_brings_back_what_the_last_of_two_plugins_put_back
     before = tree_state(node)
     failed = install(dnf, node, *bundles(tmp_path, "2.0", (), (BROKEN,)))
     assert failed.status != 0 and "nope.service" in failed.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
     assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 1.0: ok", "two 1.0: ok"]
 
 
@@ -72,7 +72,7 @@ def test_a_hook_and_a_value_move_to_another_plugin_in_one_run(
     done(install(dnf, node, *(reversed(new) if turned else new)))
     assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
     done(dnf.plugin(node, "remove", "one", "two", "-y"))
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 @pytest.mark.parametrize("wish", [HOOK.format("two"), SYSCTL.format(2)], ids=["hook", "sysctl"])

@@ -11,9 +11,9 @@ from typing import List, Sequence, Tuple
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import State, changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
+from tests.support.tree_states import State, state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -49,7 +49,7 @@ def look(root: Path) -> Tuple[State, List[str]]:
 
 def same(before: Tuple[State, List[str]], root: Path) -> None:
     now = look(root)
-    assert changed(before[0], now[0]) == []
+    assert state_differences(before[0], now[0]) == []
     assert before[1] == now[1]
 
 
@@ -94,7 +94,7 @@ def test_one_of_two_plugins_goes_and_the_other_stays_whole(
     install(dnf, node, built.bundle(stays))
     assert look(node)[1] == alone[1]
     apart = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d")  # they have the time
-    assert [line for line in changed(alone[0], look(node)[0])
+    assert [line for line in state_differences(alone[0], look(node)[0])
             if not any(part in line for part in apart)] == []
 
 
@@ -132,7 +132,7 @@ def test_an_upgrade_and_a_removal_leave_nothing(
 
 def test_files_that_no_package_owned_come_back_when_the_plugin_goes(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "taker", files={
+    bundle = make_plugin(tmp_path, "taker", files={
         "/etc/taker.conf": "new", "/opt/taker/": "", "/opt/taker/data": "new",
         "/usr/share/taker/deep/file": "new"})
     (node / "etc/taker.conf").write_text("old")
@@ -159,7 +159,7 @@ def test_what_scriptlets_made_or_changed_goes_with_the_plugin(
         echo x > "/srv/maker/line
 feed"; mknod /srv/maker/node c 1 3; chmod 0700 /etc/multipath"""
     os.mknod(node / "dev/zero", 0o20666, os.makedev(1, 5))
-    bundle = made_plugin(tmp_path, "maker", requires="busybox", scriptlets={"post": shell},
+    bundle = make_plugin(tmp_path, "maker", requires="busybox", scriptlets={"post": shell},
                          files={"/opt/maker/data": "x"})
     (node / "etc/multipath").mkdir(exist_ok=True)
     before = look(node)
@@ -205,7 +205,7 @@ def test_settings_written_through_links_are_inside_the_journal_too(
     shutil.rmtree(node / "etc/modules-load.d", ignore_errors=True)
     (node / "usr/lib/elsewhere").mkdir()
     os.symlink("/usr/lib/elsewhere", node / "etc/modules-load.d")
-    good = made_plugin(tmp_path, "linked", files={"/opt/linked/data": "x"},
+    good = make_plugin(tmp_path, "linked", files={"/opt/linked/data": "x"},
                        settings=['<kernel-module name="loop" load="yes"/>'])
     before = look(node)
     done(dnf.plugin(node, "install", "-y", UNSIGNED, good))
@@ -242,7 +242,7 @@ def test_packages_cannot_bring_files_into_the_registry_or_the_journal(
             "/etc/ovirt.plugins.d/other", "/etc/ovirt.plugins-manifests.d/other.xml",
             "/var/lib/ovirt-node-plugin/journal/journal.json", "/usr/share/rpm/rpmdb.sqlite-wal",
             "/var/lib/rpm/x")):
-        bundle = made_plugin(tmp_path, f"evil{number}", files={path: "evil"})
+        bundle = make_plugin(tmp_path, f"evil{number}", files={path: "evil"})
         answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
         assert answer.status == 6 and path in answer.text, answer.text
     same(before, node)
@@ -251,7 +251,7 @@ def test_packages_cannot_bring_files_into_the_registry_or_the_journal(
 def test_every_order_of_removal_of_three_ends_where_it_began(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     """They put their files into one folder that only they made, and lines into one file."""
-    bundles = [made_plugin(
+    bundles = [make_plugin(
         tmp_path, name, requires="busybox",
         files={f"/etc/common.d/{name}": "x", f"/opt/{name}/hook": "#!/bin/sh\n"},
         scriptlets={"post": f"echo {name} >> /etc/common.list",

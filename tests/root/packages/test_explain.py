@@ -7,8 +7,8 @@ from typing import Optional, Sequence
 import pytest
 
 from tests import support
-from tests.support.driver import Answer, Dnf
-from tests.support.policy_world import define_repo, installed
+from tests.support.dnf_runner import Answer, Dnf
+from tests.support.repositories import define_repo, installed
 
 pytestmark = pytest.mark.root
 

@@ -10,8 +10,8 @@ from ovirt_node_plugin.errors import NodePluginError, Refused
 from ovirt_node_plugin.packages.headers import printable, read_header
 from tests import support
 from tests.support.adhoc import quick_rpm
-from tests.support.driver import Dnf, environment
-from tests.support.made import UNSIGNED
+from tests.support.custom_plugins import UNSIGNED
+from tests.support.dnf_runner import Dnf, environment
 from tests.support.rpm_headers import Tags, edit_header
 
 pytestmark = [pytest.mark.root]

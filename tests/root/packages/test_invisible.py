@@ -13,9 +13,10 @@ from ovirt_node_plugin.packages import start
 from ovirt_node_plugin.plugin import descriptor, library
 from ovirt_node_plugin.registry import store
 from tests import support
-from tests.support.driver import TOP, Dnf, environment
-from tests.support.policy_world import define_repo, installed, run_program
-from tests.support.treestate import EXCLUDED, State, tree_state
+from tests.support.dnf_library import run_library_program
+from tests.support.dnf_runner import TOP, Dnf, environment
+from tests.support.repositories import define_repo, installed
+from tests.support.tree_states import EXCLUDED, State, tree_state
 
 pytestmark = pytest.mark.root
 
@@ -100,7 +101,7 @@ def test_what_the_gate_knows_is_what_the_library_knows() -> None:
 
 def test_an_update_of_metadata_is_not_made_for_the_descriptors_sake(
         built: support.Fixtures, host: Path, dnf: Dnf) -> None:
-    from tests.support.policy_world import web_server
+    from tests.support.repositories import web_server
     with web_server(built.host_repo) as web:
         (host / "etc/yum.repos.d/base.repo").unlink()
         define_repo(host, "web", web.url)
@@ -196,8 +197,8 @@ def test_a_program_gets_the_same_refusals(node: Path, tmp_path: Path, dnf: Dnf) 
     repo.add("harmless", "1.0")
     define_repo(node, "newer", repo.url)
     before = installed(node)
-    run_program(dnf, node, "sanlock")
+    run_library_program(dnf, node, "sanlock")
     assert installed(node) == before
-    answer = run_program(dnf, node, "harmless")
+    answer = run_library_program(dnf, node, "harmless")
     assert answer.status == 0, answer.text
     assert "harmless-1.0-1.noarch" in installed(node)

@@ -9,9 +9,9 @@ import pytest
 from ovirt_node_plugin.packages import others
 from ovirt_node_plugin.system.run import run
 from tests.support import Fixtures
-from tests.support.driver import TOP, Answer, Dnf
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import TOP, Answer, Dnf
 from tests.support.foreign_plugins import MACHINE, place
-from tests.support.made import UNSIGNED, made_plugin
 from tests.support.program import Program
 
 pytestmark = pytest.mark.root
@@ -27,7 +27,7 @@ class World:
         self.machine.mkdir()
         self.root = root
         self.dnf = dnf
-        self.bundle = made_plugin(folder, "agent", files={"/opt/agent/text": "hello"})
+        self.bundle = make_plugin(folder, "agent", files={"/opt/agent/text": "hello"})
         folders = [str(place(folder / "others")), str(TOP / "dnf-plugins")]
         self.path = "--setopt=pluginpath=" + ",".join(
             folders if order == "before" else reversed(folders))
@@ -151,7 +151,7 @@ def test_those_that_a_node_image_has_act_by_its_configuration(
         node: Path, dnf: Dnf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MACHINE, str(tmp_path / "machine"))
     (plugin,) = node.rglob("imgbased-persist.py")
-    bundle = made_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    bundle = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     (package,) = bundle.rglob("agent-*.rpm")
     (tmp_path / "conf").mkdir()
     for path in (node / "etc/dnf/plugins").glob("*.conf"):

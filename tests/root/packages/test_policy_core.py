@@ -8,8 +8,8 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Dnf
-from tests.support.policy_world import define_repo, installed
+from tests.support.dnf_runner import Dnf
+from tests.support.repositories import define_repo, installed
 
 pytestmark = pytest.mark.root
 

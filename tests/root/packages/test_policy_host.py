@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests import support
-from tests.support.driver import Dnf, library_of
-from tests.support.policy_world import define_repo, installed
+from tests.support.dnf_runner import Dnf, add_to_shipped_library
+from tests.support.repositories import define_repo, installed
 
 pytestmark = pytest.mark.root
 
@@ -118,7 +118,7 @@ def test_a_plugin_upgrades_no_core_package_but_others_may_come(
 
 def test_a_library_bundle_binds_its_repo_in_plain_dnf(built: support.Fixtures, host: Path,
                                                       dnf: Dnf) -> None:
-    library_of(dnf, built.bundle("needs-libvirt"), "needs-libvirt")
+    add_to_shipped_library(dnf, built.bundle("needs-libvirt"), "needs-libvirt")
     before = installed(host)
     answer = dnf(host, "install", "-y", "libvirt", "--repo=needs-libvirt")
     assert answer.status == 0, answer.text

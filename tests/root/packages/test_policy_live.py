@@ -11,8 +11,8 @@ from ovirt_node_plugin.system.paths import resolve_inside
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.cache import cache_root
-from tests.support.driver import TOP, Dnf
-from tests.support.policy_world import define_repo
+from tests.support.dnf_runner import TOP, Dnf
+from tests.support.repositories import define_repo
 
 pytestmark = pytest.mark.root
 

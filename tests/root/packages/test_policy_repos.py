@@ -7,8 +7,9 @@ from typing import List
 import pytest
 
 from tests import support
-from tests.support.driver import Dnf, library_of
-from tests.support.policy_world import define_repo, installed, repos_on, run_program, web_server
+from tests.support.dnf_library import run_library_program
+from tests.support.dnf_runner import Dnf, add_to_shipped_library
+from tests.support.repositories import define_repo, enabled_repos, installed, web_server
 
 pytestmark = pytest.mark.root
 
@@ -31,7 +32,7 @@ def test_a_repo_that_carries_a_descriptor_is_off_in_every_command(
     before = installed(agent)
     answer = dnf(agent, *command)
     assert "acme-agent-1.0" not in answer.text
-    assert repos_on(dnf(agent, "repolist")) == []
+    assert enabled_repos(dnf(agent, "repolist")) == []
     assert installed(agent) == before
 
 
@@ -52,29 +53,29 @@ def test_upgrade_takes_nothing_from_a_plugin_repo(built: support.Fixtures, agent
     ["--enablerepo=xyz*", "--enablerepo=agent"], ["--repo=agent"], ["--repo=ag*"],
     ["--repoid=agent"], ["--disablerepo=*", "--enablerepo=agent"]])
 def test_naming_it_lets_it_take_part(options: List[str], agent: Path, dnf: Dnf) -> None:
-    assert repos_on(dnf(agent, "repolist", *options, "--setopt=strict=0")) == ["agent"]
+    assert enabled_repos(dnf(agent, "repolist", *options, "--setopt=strict=0")) == ["agent"]
 
 
 @pytest.mark.parametrize("options", [
     ["--enablerepo=agent", "--disablerepo=agent"], ["--setopt=agent.enabled=1"],
     ["--enablerepo=other*", "--setopt=strict=0"]])
 def test_naming_it_otherwise_does_not(options: List[str], agent: Path, dnf: Dnf) -> None:
-    assert repos_on(dnf(agent, "repolist", *options)) == []
+    assert enabled_repos(dnf(agent, "repolist", *options)) == []
 
 
 def test_one_option_names_several_plugin_repos(built: support.Fixtures, agent: Path,
                                                dnf: Dnf) -> None:
     define_repo(agent, "snmp", f"file://{built.repo('snmp')}")
     define_repo(agent, "cim", f"file://{built.repo('cim')}")
-    assert repos_on(dnf(agent, "repolist", "--enablerepo=agent,snmp")) == ["agent", "snmp"]
-    assert repos_on(dnf(agent, "repolist", "--enablerepo=cim agent")) == ["agent", "cim"]
+    assert enabled_repos(dnf(agent, "repolist", "--enablerepo=agent,snmp")) == ["agent", "snmp"]
+    assert enabled_repos(dnf(agent, "repolist", "--enablerepo=cim agent")) == ["agent", "cim"]
 
 
 def test_the_other_repos_of_its_descriptor_are_off_too(built: support.Fixtures, agent: Path,
                                                        dnf: Dnf) -> None:
     for repo_id in ("tworepos", "tworepos-extra"):
         define_repo(agent, repo_id, f"file://{built.repo('tworepos', repo_id=repo_id)}")
-    assert repos_on(dnf(agent, "repolist")) == []
+    assert enabled_repos(dnf(agent, "repolist")) == []
     answer = dnf(agent, "install", "-y", "tworepos-agent", "--enablerepo=tworepos*")
     assert answer.status == 0, answer.text
 
@@ -88,10 +89,10 @@ def test_a_descriptor_cannot_switch_off_a_repo_of_the_system(agent: Path, tmp_pa
     descriptor.write_text(support.descriptor_xml("evil", repos=["evil", "appstream"]))
     repo.finish(descriptor=descriptor)
     define_repo(agent, "evil", repo.url)
-    assert repos_on(dnf(agent, "repolist")) == ["appstream"]
+    assert enabled_repos(dnf(agent, "repolist")) == ["appstream"]
     answer = dnf.plugin(agent, "install", "evil", "-y", "--enablerepo=evil")
     assert answer.status == 0, answer.text
-    assert repos_on(dnf(agent, "repolist")) == ["appstream"]
+    assert enabled_repos(dnf(agent, "repolist")) == ["appstream"]
 
 
 def test_a_repo_that_a_record_names_is_off(built: support.Fixtures, agent: Path,
@@ -102,16 +103,16 @@ def test_a_repo_that_a_record_names_is_off(built: support.Fixtures, agent: Path,
         "tool", repos=["tool"]), repo=repo)
     assert dnf.plugin(agent, "install", bundle, "-y", "--nogpgcheck").status == 0
     define_repo(agent, "tool", repo.url)
-    assert repos_on(dnf(agent, "repolist")) == []
-    assert repos_on(dnf(agent, "repolist", "--enablerepo=tool")) == ["tool"]
+    assert enabled_repos(dnf(agent, "repolist")) == []
+    assert enabled_repos(dnf(agent, "repolist", "--enablerepo=tool")) == ["tool"]
     (agent / "etc/ovirt.plugins.d/tool").write_text("<no record")
-    assert repos_on(dnf(agent, "repolist")) == ["tool"]
+    assert enabled_repos(dnf(agent, "repolist")) == ["tool"]
 
 
 def test_a_bundle_in_the_library_takes_part_once_it_is_named(
         built: support.Fixtures, agent: Path, dnf: Dnf) -> None:
-    library_of(dnf, built.bundle("snmp"), "snmp")
-    assert repos_on(dnf(agent, "repolist")) == []
+    add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
+    assert enabled_repos(dnf(agent, "repolist")) == []
     assert "snmp" in dnf(agent, "repolist", "--all").out
     answer = dnf(agent, "install", "-y", "net-snmp", "--enablerepo=snmp", "--nogpgcheck")
     assert answer.status == 0, answer.text
@@ -125,7 +126,7 @@ def test_a_bundle_that_redefines_a_repo_is_left_out_and_breaks_nothing(
         tmp_path / "evil", support.descriptor_xml("evil", repos=["base", "evil"]),
         repo_files={"evil.repo": support.repo_file("evil", "file:///nowhere"),
                     "other.repo": support.repo_file("base", "file:///nowhere", gpgcheck=False)})
-    library_of(dnf, evil, "evil")
+    add_to_shipped_library(dnf, evil, "evil")
     answer = dnf(host, "repolist", "--all")
     assert [line.split()[0] for line in answer.out.splitlines()[1:]] == ["base"]
     assert answer.err.count("\n") == 1
@@ -138,8 +139,8 @@ def test_a_variable_in_an_id_hides_no_repo(agent: Path, tmp_path: Path, dnf: Dnf
         tmp_path / "evil", support.descriptor_xml("evil", repos=["evil"]),
         repo_files={"evil.repo": support.repo_file("evil-$basearch", "file:///nowhere"),
                     "odd.repo": "[odd]\nname=odd\nbaseurl=file:///nowhere\nenabled=1\n]\n= x\n"})
-    library_of(dnf, evil, "evil")
-    assert repos_on(dnf(agent, "repolist")) == []
+    add_to_shipped_library(dnf, evil, "evil")
+    assert enabled_repos(dnf(agent, "repolist")) == []
 
 
 def test_install_by_path_takes_the_bundles_own_repo_file(built: support.Fixtures, node: Path,
@@ -163,7 +164,7 @@ def test_a_bundle_that_redefines_a_repo_is_refused(host: Path, tmp_path: Path, d
 
 def test_the_path_counts_where_the_library_has_another_version(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
-    library_of(dnf, built.bundle("agent", "1.0"), "agent")
+    add_to_shipped_library(dnf, built.bundle("agent", "1.0"), "agent")
     answer = dnf.plugin(node, "install", built.bundle("agent", "1.1"), "-y", "--trust-keys")
     assert answer.status == 0, answer.text
     assert "acme-agent-1.1-1.noarch" in installed(node)
@@ -181,7 +182,7 @@ def test_metadata_that_shows_a_plugin_repo_late_keeps_it_out_of_the_solve(
         assert installed(agent) == before
         assert any("repomd.xml" in path for path in web.requests)
         web.requests.clear()
-        assert repos_on(dnf(agent, "repolist")) == []
+        assert enabled_repos(dnf(agent, "repolist")) == []
         assert dnf(agent, "search", "acme").status in (0, 1)
         assert web.requests == []
         assert dnf(agent, "install", "-y", "acme-agent", "--enablerepo=agent").status == 0
@@ -192,7 +193,7 @@ def test_metadata_from_before_this_plugin_is_loaded_anew(
     with web_server(built.repo("agent", "1.0")) as web:
         define_repo(agent, "agent", web.url)
         assert dnf(agent, "makecache", "--noplugins").status == 0
-        assert repos_on(dnf(agent, "repolist")) == []
+        assert enabled_repos(dnf(agent, "repolist")) == []
         answer = dnf.plugin(agent, "info", "agent", "--enablerepo=agent")
         assert answer.status == 0, answer.text
 
@@ -203,19 +204,19 @@ def test_metadata_from_before_this_plugin_is_loaded_anew(
     pytest.param("no configure", id="without the second hook")])
 def test_a_program_that_uses_dnf_gets_no_plugin_repo(
         text: str, agent: Path, dnf: Dnf) -> None:
-    from tests.support.policy_world import PROGRAM
-    program = PROGRAM
+    from tests.support.dnf_library import LIBRARY_PROGRAM
+    program = LIBRARY_PROGRAM
     if text is not None:
         program = program.replace(f"base.{text[3:]}_plugins()\n", "")
-        assert program != PROGRAM
-    answer = run_program(dnf, agent, "acme-agent", text=program)
+        assert program != LIBRARY_PROGRAM
+    answer = run_library_program(dnf, agent, "acme-agent", text=program)
     assert "offered:\n" in answer.out
     assert answer.status != 0
     assert "acme-agent-1.0-1.noarch" not in installed(agent)
 
 
 def test_a_program_that_enables_the_repo_itself_names_it(agent: Path, dnf: Dnf) -> None:
-    answer = run_program(dnf, agent, "+agent", "acme-agent")
+    answer = run_library_program(dnf, agent, "+agent", "acme-agent")
     assert answer.status == 0, answer.text
     assert "acme-agent-1.0-1.noarch" in installed(agent)
 
@@ -224,8 +225,8 @@ def test_a_program_cannot_change_core_packages_from_a_plugin_repo(
         built: support.Fixtures, agent: Path, dnf: Dnf) -> None:
     define_repo(agent, "needs-libvirt", f"file://{built.repo('needs-libvirt')}")
     before = installed(agent)
-    assert run_program(dnf, agent, "+needs-libvirt", "bar").status != 0
-    assert run_program(dnf, agent, "+needs-libvirt", "libvirt").status in (0, 1)
+    assert run_library_program(dnf, agent, "+needs-libvirt", "bar").status != 0
+    assert run_library_program(dnf, agent, "+needs-libvirt", "libvirt").status in (0, 1)
     assert installed(agent) == before
 
 
@@ -267,8 +268,8 @@ def test_a_host_takes_dependencies_from_its_own_repos(built: support.Fixtures, h
 def test_repos_says_whose_each_is_and_why_it_is_on_or_off(
         built: support.Fixtures, host: Path, dnf: Dnf) -> None:
     define_repo(host, "agent", f"file://{built.repo('agent', '1.0')}")
-    library_of(dnf, built.bundle("snmp"), "snmp")
-    library_of(dnf, built.bundle("cim"), "cim")
+    add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
+    add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     answer = dnf.plugin(host, "repos", "--json", "--enablerepo=snmp")
     rows = {row["id"]: (row["plugin"], row["enabled"], row["reason"])
             for row in answer.json["repos"]}

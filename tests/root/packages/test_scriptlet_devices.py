@@ -11,9 +11,9 @@ from typing import List
 
 import pytest
 
-from tests.support.driver import Answer, Dnf, environment
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, environment
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -47,19 +47,19 @@ def mounts(root: Path) -> List[str]:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_a_scriptlet_that_writes_to_devices_leaves_no_file(
         dnf: Dnf, image: Path, tmp_path: Path, section: str) -> None:
-    bundle = made_plugin(tmp_path, "noisy", scriptlets={section: WRITE})
+    bundle = make_plugin(tmp_path, "noisy", scriptlets={section: WRITE})
     before = tree_state(image)
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(image / "dev") == []
     done(dnf.plugin(image, "verify"))
     done(dnf.plugin(image, "remove", "-y", "noisy"))
-    assert changed(before, tree_state(image)) == []
+    assert state_differences(before, tree_state(image)) == []
     assert mounts(image) == []
 
 
 def test_a_scriptlet_reads_from_devices_what_they_are(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "reader", scriptlets={"pre": READ, "post": READ})
+    bundle = make_plugin(tmp_path, "reader", scriptlets={"pre": READ, "post": READ})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(image / "dev") == []
 
@@ -68,24 +68,24 @@ def test_what_is_in_the_images_dev_already_stays_as_it_is(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
     (image / "dev/null").write_text("left by the image's build\n")
     before = tree_state(image)
-    bundle = made_plugin(tmp_path, "noisy", scriptlets={"post": f"{WRITE}; {READ}"})
+    bundle = make_plugin(tmp_path, "noisy", scriptlets={"post": f"{WRITE}; {READ}"})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     done(dnf.plugin(image, "remove", "-y", "noisy"))
-    assert changed(before, tree_state(image)) == []
+    assert state_differences(before, tree_state(image)) == []
 
 
 def test_a_failed_install_leaves_the_images_dev_empty(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
     before = tree_state(image)
-    bundle = made_plugin(tmp_path, "bad", scriptlets={"pre": f"{WRITE}; exit 1"})
+    bundle = make_plugin(tmp_path, "bad", scriptlets={"pre": f"{WRITE}; exit 1"})
     assert dnf.plugin(image, "install", "-y", UNSIGNED, bundle).status == 8
-    assert changed(before, tree_state(image)) == []
+    assert state_differences(before, tree_state(image)) == []
 
 
 def test_a_killed_install_leaves_no_mount_and_no_file(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
     before = tree_state(image)
-    bundle = made_plugin(tmp_path, "slow", scriptlets={
+    bundle = make_plugin(tmp_path, "slow", scriptlets={
         "post": f"{WRITE}; touch /etc/scriptlet-runs; sleep 600"})
     process = subprocess.Popen(
         dnf.argv(image, "node-plugin", "install", "-y", UNSIGNED, bundle), env=environment(),
@@ -97,26 +97,26 @@ def test_a_killed_install_leaves_no_mount_and_no_file(
     process.wait()
     assert mounts(image) == [] and os.listdir(image / "dev") == []
     assert "undone" in dnf.plugin(image, "verify").text
-    assert changed(before, tree_state(image)) == []
+    assert state_differences(before, tree_state(image)) == []
 
 
 def test_where_nothing_may_be_mounted_files_are_removed_again(
         image: Path, tmp_path: Path) -> None:
     dnf = Dnf(tmp_path / "dnf", prefix=NO_MOUNTS)
     before = tree_state(image)
-    bundle = made_plugin(tmp_path, "noisy", scriptlets={
+    bundle = make_plugin(tmp_path, "noisy", scriptlets={
         "post": f"{WRITE}; mkdir /dev/folder; touch /dev/folder/x; ! test -c /dev/null"})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(image / "dev") == []
     done(dnf.plugin(image, "remove", "-y", "noisy"))
-    assert changed(before, tree_state(image)) == []
+    assert state_differences(before, tree_state(image)) == []
 
 
 def test_a_file_in_dev_that_a_package_has_is_there_until_it_goes(
         dnf: Dnf, host: Path, tmp_path: Path) -> None:
     shutil.rmtree(host / "dev")
     (host / "dev").mkdir(mode=0o755)
-    bundle = made_plugin(tmp_path, "owner", files={"/dev/acme/seed": "seed"},
+    bundle = make_plugin(tmp_path, "owner", files={"/dev/acme/seed": "seed"},
                          scriptlets={"post": WRITE})
     done(dnf.plugin(host, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(host / "dev") == ["acme"]
@@ -128,7 +128,7 @@ def test_a_file_in_dev_that_a_package_has_is_there_until_it_goes(
 
 def test_a_root_without_a_dev_is_given_none(dnf: Dnf, image: Path, tmp_path: Path) -> None:
     (image / "dev").rmdir()
-    bundle = made_plugin(tmp_path, "plain", scriptlets={"post": "true"})
+    bundle = make_plugin(tmp_path, "plain", scriptlets={"post": "true"})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert not (image / "dev").exists()
 
@@ -138,7 +138,7 @@ def test_a_dev_that_is_a_link_out_of_the_root_is_not_followed(
     (image / "dev").rmdir()
     (tmp_path / "outside").mkdir()
     (image / "dev").symlink_to(tmp_path / "outside")
-    bundle = made_plugin(tmp_path, "noisy", scriptlets={"post": WRITE})
+    bundle = make_plugin(tmp_path, "noisy", scriptlets={"post": WRITE})
     dnf.plugin(image, "install", "-y", UNSIGNED, bundle)
     assert os.listdir(tmp_path / "outside") == []
     assert mounts(tmp_path / "outside") == []
@@ -146,7 +146,7 @@ def test_a_dev_that_is_a_link_out_of_the_root_is_not_followed(
 
 def test_what_a_scriptlet_left_running_does_not_hinder_the_change(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "daemon", scriptlets={
+    bundle = make_plugin(tmp_path, "daemon", scriptlets={
         "post": "(exec sleep 5 </dev/null >/dev/null 2>&1) &"})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert mounts(image) == [] and os.listdir(image / "dev") == []

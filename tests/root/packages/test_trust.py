@@ -13,9 +13,9 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Answer, Dnf, environment, library_of
+from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library, environment
 from tests.support.keys import SigningKey, make_key
-from tests.support.policy_world import define_repo, installed
+from tests.support.repositories import define_repo, installed
 
 pytestmark = pytest.mark.root
 
@@ -181,7 +181,7 @@ def test_plain_dnf_checks_signatures_against_the_roots_own_keys(
 
 def test_yes_in_plain_dnf_trusts_no_key_of_a_bundle_in_the_library(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
-    library_of(dnf, built.bundle("snmp"), "snmp")
+    add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
     before = installed(node)
     answer = dnf(node, "install", "-y", "net-snmp", "--enablerepo=snmp")
     assert answer.status == 1

@@ -11,9 +11,9 @@ import pytest
 
 from ovirt_node_plugin.registry import store
 from tests import support
-from tests.support.driver import Answer, Dnf
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -129,12 +129,13 @@ def test_a_package_removed_behind_its_back_is_found_and_installed_again(
     assert answer.status == 0 and "broken" in answer.text
     assert "Repairing cim 1.0" in install(dnf, node, built.bundle("cim")).text
     done(dnf.plugin(node, "verify"))
-    assert [line for line in changed(whole, tree_state(node)) if "ovirt.plugins" not in line] == []
+    assert [line for line in state_differences(whole, tree_state(node))
+            if "ovirt.plugins" not in line] == []
 
 
 def test_another_version_of_a_package_is_found(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "mine", files={"/opt/mine/data": "x"})
+    bundle = make_plugin(tmp_path, "mine", files={"/opt/mine/data": "x"})
     done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     rpm(node, "-U", "--nodeps", "--nosignature", str(support.quick_rpm(
         "mine", "2.0", files={"/opt/mine/data": "y"})))
@@ -156,7 +157,7 @@ def test_a_record_that_outlived_its_image_is_broken_and_can_be_repaired(
     done(dnf.plugin(newer, "verify"))
     assert store.read_record(newer, "storage").target_version == "4.5.6"
     done(dnf.plugin(newer, "remove", "-y", "storage"))
-    assert changed(before, tree_state(newer)) == []
+    assert state_differences(before, tree_state(newer)) == []
 
 
 def test_a_broken_plugin_can_be_removed(
@@ -167,7 +168,7 @@ def test_a_broken_plugin_can_be_removed(
     for folder in (store.REGISTRY, store.MANIFESTS):
         shutil.copytree(node / folder, newer / folder)
     done(dnf.plugin(newer, "remove", "-y", "storage"))
-    assert changed(before, tree_state(newer)) == []
+    assert state_differences(before, tree_state(newer)) == []
 
 
 def test_a_setting_or_a_file_changed_by_hand_is_found(

@@ -8,10 +8,10 @@ from typing import Callable, Dict, Iterator, Mapping, Tuple
 import pytest
 
 from ovirt_node_plugin.system.run import run
-from tests.support.driver import Answer, Dnf
+from tests.support.agent_plugins import changes_to_full_node
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
 from tests.support.full_node import full_node, in_root
-from tests.support.full_node_plugins import changes
-from tests.support.made import UNSIGNED, made_plugin
 
 pytestmark = [pytest.mark.root]
 
@@ -76,7 +76,7 @@ def done(answer: Answer) -> Answer:
 
 
 def plugin(folder: Path, *settings: str, **files: str) -> Path:
-    return made_plugin(folder, "site", settings=settings, files={**FILES, **files},
+    return make_plugin(folder, "site", settings=settings, files={**FILES, **files},
                        attributes={HOOK: "%attr(0755,root,root)"})
 
 
@@ -85,13 +85,13 @@ def test_a_setting_is_seen_by_the_roots_programs_and_leaves_nothing(
         dnf: Dnf, node: Path, tmp_path: Path, name: str) -> None:
     setting, seen = SETTINGS[name]
     assert not seen(node)
-    untouched = changes(node)
+    untouched = changes_to_full_node(node)
     done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(tmp_path, setting)))
     assert seen(node)
     done(dnf.plugin(node, "verify"))
     done(dnf.plugin(node, "remove", "-y", "site"))
     assert not seen(node)
-    assert changes(node) == untouched
+    assert changes_to_full_node(node) == untouched
 
 
 def test_a_certificate_is_trusted_by_openssl_until_its_plugin_goes(
@@ -114,7 +114,7 @@ def test_a_certificate_is_trusted_by_openssl_until_its_plugin_goes(
     done(dnf.plugin(node, "remove", "-y", "site"))
     assert not trusted()
     (node / "tmp/site.pem").unlink()
-    assert changes(node) == []
+    assert changes_to_full_node(node) == []
 
 
 def authority(folder: Path) -> str:
@@ -143,7 +143,7 @@ def test_selinux_settings_are_in_the_real_policy_and_leave_its_bytes_and_labels(
     done(dnf.plugin(node, "verify"))
     done(dnf.plugin(node, "remove", "-y", "site"))
     assert told() == before
-    assert changes(node) == []
+    assert changes_to_full_node(node) == []
 
 
 @pytest.mark.slow
@@ -160,4 +160,4 @@ def test_an_initramfs_has_a_driver_that_a_plugin_needs_until_it_goes(
     assert has_driver()
     done(dnf.plugin(node, "verify"))
     done(dnf.plugin(node, "remove", "-y", "site"))
-    assert changes(node) == []
+    assert changes_to_full_node(node) == []

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import Fixtures
 from tests.support.adhoc import RpmRepo, descriptor_xml, write_bundle
-from tests.support.driver import Dnf
+from tests.support.dnf_runner import Dnf
 from tests.support.settings_root import differences, make_firewall, tree, write_file
 
 pytestmark = [pytest.mark.main_job, pytest.mark.root]

@@ -20,15 +20,15 @@ from ovirt_node_plugin.vdsm import capabilities
 from ovirt_node_plugin.vdsm.record_scan import Damaged, scan_record
 from tests import support
 from tests.support import manpages
-from tests.support.driver import TOP, Dnf
+from tests.support.dnf_runner import TOP, Dnf
 from tests.support.vdsm_machine import (
     HOOK,
     MANIFESTS,
     REGISTRY,
     RPMDB,
-    Machine,
+    VdsmMachine,
     empty_database,
-    installed,
+    installed_nevras,
 )
 
 pytestmark = pytest.mark.root
@@ -38,8 +38,8 @@ EMPTY = {"format": 1, "plugins": [], "truncated": False, "problem": "", "package
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "machine")
+def machine(tmp_path: Path) -> VdsmMachine:
+    return VdsmMachine(tmp_path / "machine")
 
 
 def record(name: str = "cim", *packages: InstalledPackage, **texts: str) -> bytes:
@@ -55,7 +55,7 @@ def package(nevra: str = "p-1-1.noarch", signer: str = KEY, checked: bool = True
     return InstalledPackage(nevra, "", "requested", "", signer, checked)
 
 
-def test_capabilities_gain_one_key_and_keep_the_others(machine: Machine) -> None:
+def test_capabilities_gain_one_key_and_keep_the_others(machine: VdsmMachine) -> None:
     before = {"hooks": {"x": ["\u00e4", 1.5, None]}, "cpuSpeed": "2.10", "\ud800": 10 ** 30}
     told = machine.run(json.dumps(before))
     assert told.report == EMPTY
@@ -65,7 +65,7 @@ def test_capabilities_gain_one_key_and_keep_the_others(machine: Machine) -> None
 
 @pytest.mark.main_job
 def test_an_installed_plugin_is_told_as_its_record_has_it(
-        dnf: Dnf, node: Path, built: support.Fixtures, machine: Machine) -> None:
+        dnf: Dnf, node: Path, built: support.Fixtures, machine: VdsmMachine) -> None:
     dnf.prefix = ("env", "SOURCE_DATE_EPOCH=1700000000")
     answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("storage"))
     assert answer.status == 0, answer.text
@@ -79,9 +79,9 @@ def test_an_installed_plugin_is_told_as_its_record_has_it(
 
 
 def test_a_record_that_outlived_its_packages_is_broken(
-        built: support.Fixtures, node: Path, machine: Machine) -> None:
+        built: support.Fixtures, node: Path, machine: VdsmMachine) -> None:
     shutil.copytree(node / RPMDB, machine.layer / RPMDB)
-    there = installed(node)[0]
+    there = installed_nevras(node)[0]
     gone = package("gone-1:2-3.noarch")
     machine.put("good", record("good", package(there)))
     machine.put("bad", record("bad", package(there), gone))
@@ -93,7 +93,7 @@ def test_a_record_that_outlived_its_packages_is_broken(
 
 @pytest.mark.parametrize("kind", ["missing", "garbage", "hidden", "fifo", "empty"])
 def test_without_a_database_that_can_be_read_only_the_record_counts(
-        node: Path, machine: Machine, kind: str) -> None:
+        node: Path, machine: VdsmMachine, kind: str) -> None:
     folder = machine.layer / RPMDB
     machine.put("cim", record("cim", package("gone-1-1.noarch")))
     if kind != "missing":
@@ -120,7 +120,7 @@ def test_without_a_database_that_can_be_read_only_the_record_counts(
 @pytest.mark.parametrize("does", [
     "import time; time.sleep(60)", "import os; os.kill(os.getpid(), 11)", "raise SystemExit(5)",
     "print('x' * 100_000); raise ImportError", "import os; os.write(3, b'x'); os._exit(0)"])
-def test_whatever_librpm_does_harms_nobody(machine: Machine, does: str) -> None:
+def test_whatever_librpm_does_harms_nobody(machine: VdsmMachine, does: str) -> None:
     machine.put("cim", record("cim", package()))
     (machine.library.parent / "rpm").mkdir()
     (machine.library.parent / "rpm/__init__.py").write_text(f"{does}\n")
@@ -140,20 +140,20 @@ def test_whatever_librpm_does_harms_nobody(machine: Machine, does: str) -> None:
     ([], "unknown"),
 ])
 def test_trust_is_what_holds_for_every_package(
-        machine: Machine, packages: List[InstalledPackage], trust: str) -> None:
+        machine: VdsmMachine, packages: List[InstalledPackage], trust: str) -> None:
     machine.put("cim", record("cim", *packages))
     assert machine.run().plugins["cim"]["trust"] == trust
     assert store.read_record(machine.layer, "cim").trust == trust
 
 
-def test_a_plugin_without_its_manifest_is_broken(machine: Machine) -> None:
+def test_a_plugin_without_its_manifest_is_broken(machine: VdsmMachine) -> None:
     machine.put("one", record("one"))
     machine.put("two", record("two"), manifest=False)
     assert machine.run().states == {
         "one": ("installed", ""), "two": ("broken", "its manifest is missing")}
 
 
-def test_a_manifest_that_only_root_may_read_is_there(machine: Machine) -> None:
+def test_a_manifest_that_only_root_may_read_is_there(machine: VdsmMachine) -> None:
     machine.put("cim", record())
     (machine.layer / MANIFESTS / "cim.xml").chmod(0o600)
     assert machine.run().states == {"cim": ("installed", "")}
@@ -204,7 +204,7 @@ def test_both_readers_call_the_same_record_damaged(tmp_path: Path, kind: str) ->
 
 
 def test_both_readers_read_the_record_of_the_manual(tmp_path: Path) -> None:
-    (example,) = [one for one in manpages.of_kind("ovirt.plugins.d.5", "xml")
+    (example,) = [one for one in manpages.examples_of_kind("ovirt.plugins.d.5", "xml")
                   if one.words == "record"]
     (tmp_path / REGISTRY).mkdir(parents=True)
     (tmp_path / REGISTRY / "storage").write_text(example.text, encoding="utf-8")
@@ -215,7 +215,7 @@ def test_both_readers_read_the_record_of_the_manual(tmp_path: Path) -> None:
     assert scanned.packages == [(one.nevra, one.signer, one.checked) for one in read.packages]
 
 
-def test_damaged_records_are_told_as_such_and_the_others_as_ever(machine: Machine) -> None:
+def test_damaged_records_are_told_as_such_and_the_others_as_ever(machine: VdsmMachine) -> None:
     for number, data in enumerate(DAMAGED.values()):
         machine.put(f"bad-{number}", data.replace(b">bad<", f">bad-{number}<".encode()))
     machine.put("good", record("good"))
@@ -263,7 +263,7 @@ def a_secret(path: Path) -> None:
 @pytest.mark.parametrize("make", [a_fifo, a_link, a_link_to_an_endless_device, a_folder,
                                   a_file_of_100_mb, a_file_of_a_terabyte, a_secret])
 def test_whatever_lies_in_the_place_of_a_record_is_told_as_damaged(
-        machine: Machine, make: Callable[[Path], None]) -> None:
+        machine: VdsmMachine, make: Callable[[Path], None]) -> None:
     machine.put("good", record("good"))
     make(machine.layer / REGISTRY / "bad")
     states = machine.run(timeout_s=20).states
@@ -271,7 +271,7 @@ def test_whatever_lies_in_the_place_of_a_record_is_told_as_damaged(
     assert states["bad"][0] == "broken" and "record is damaged" in states["bad"][1]
 
 
-def test_what_is_no_plugins_name_is_passed_over(machine: Machine) -> None:
+def test_what_is_no_plugins_name_is_passed_over(machine: VdsmMachine) -> None:
     for name in ("README", ".cim.x7d", "a b", "-x", "x" * 65, "\u00e4"):
         machine.put(name, record())
     machine.put("cim", record())
@@ -279,7 +279,7 @@ def test_what_is_no_plugins_name_is_passed_over(machine: Machine) -> None:
     assert list(machine.run().plugins) == ["cim"]
 
 
-def test_texts_that_are_too_long_are_cut(machine: Machine) -> None:
+def test_texts_that_are_too_long_are_cut(machine: VdsmMachine) -> None:
     machine.put("cim", record(vendor="\u00e4" * 100_000, version="1" * 3000))
     plugin = machine.run().plugins["cim"]
     assert plugin["vendor"] == "\u00e4" * 255 + "\u2026"
@@ -287,7 +287,7 @@ def test_texts_that_are_too_long_are_cut(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "link that leads nowhere", "fifo"])
-def test_without_a_folder_there_are_no_plugins(machine: Machine, kind: str) -> None:
+def test_without_a_folder_there_are_no_plugins(machine: VdsmMachine, kind: str) -> None:
     folder = machine.layer / REGISTRY
     if kind == "file":
         folder.write_text("")
@@ -298,14 +298,14 @@ def test_without_a_folder_there_are_no_plugins(machine: Machine, kind: str) -> N
     assert machine.run().report == EMPTY
 
 
-def test_a_registry_that_may_not_be_read_is_told(machine: Machine) -> None:
+def test_a_registry_that_may_not_be_read_is_told(machine: VdsmMachine) -> None:
     machine.put("cim", record())
     (machine.layer / REGISTRY).chmod(0o700)
     assert machine.run().report == {
         **EMPTY, "problem": "/etc/ovirt.plugins.d cannot be read: Permission denied"}
 
 
-def test_more_plugins_than_anybody_has_are_cut_off(machine: Machine) -> None:
+def test_more_plugins_than_anybody_has_are_cut_off(machine: VdsmMachine) -> None:
     for number in range(20_001):
         machine.put(f"plugin-{number:05}", b"", manifest=False)
     told = machine.run(timeout_s=30)
@@ -313,7 +313,7 @@ def test_more_plugins_than_anybody_has_are_cut_off(machine: Machine) -> None:
     assert len(told.plugins) == capabilities.MAX_PLUGINS
 
 
-def test_more_than_can_be_read_in_time_is_cut_off(machine: Machine) -> None:
+def test_more_than_can_be_read_in_time_is_cut_off(machine: VdsmMachine) -> None:
     large = record("large").replace(b"<settings/>", (
         b"<settings>" + b"<x/>" * 1_000_000 + b"</settings>"))
     machine.put("plugin-0", large)
@@ -326,7 +326,7 @@ def test_more_than_can_be_read_in_time_is_cut_off(machine: Machine) -> None:
     assert told.report["truncated"] is True and 0 < len(told.plugins) < capabilities.MAX_PLUGINS
 
 
-def test_two_hundred_plugins_are_told(machine: Machine) -> None:
+def test_two_hundred_plugins_are_told(machine: VdsmMachine) -> None:
     for number in range(200):
         machine.put(f"plugin-{number}", record(f"plugin-{number}", package()))
     told = machine.run()
@@ -340,26 +340,26 @@ NO_OBJECT = {
 
 
 @pytest.mark.parametrize("kind", sorted(NO_OBJECT))
-def test_a_file_that_is_no_object_stays_as_it_is(machine: Machine, kind: str) -> None:
+def test_a_file_that_is_no_object_stays_as_it_is(machine: VdsmMachine, kind: str) -> None:
     text = NO_OBJECT[kind]
     told = machine.run(text)
     assert (told.status, told.text, told.left) == (1, text, [])
     assert told.err.startswith("50_node_plugins: ") and told.err.count("\n") == 1
 
 
-def test_a_file_that_may_not_be_written_stays_as_it_is(machine: Machine) -> None:
+def test_a_file_that_may_not_be_written_stays_as_it_is(machine: VdsmMachine) -> None:
     told = machine.run('{"a": 1}', mode="400")
     assert (told.status, told.text, told.mode, told.left) == (1, '{"a": 1}', "400", [])
     assert "Permission denied" in told.err
 
 
-def test_a_key_that_is_there_already_is_replaced(machine: Machine) -> None:
+def test_a_key_that_is_there_already_is_replaced(machine: VdsmMachine) -> None:
     told = machine.run('{"nodePlugins": {"plugins": [1]}, "b": 2}')
     assert told.capabilities == {"nodePlugins": EMPTY, "b": 2}
 
 
 @pytest.mark.parametrize("damage", ["gone", "syntax", "raises"])
-def test_a_damaged_library_leaves_the_file_as_it_is(machine: Machine, damage: str) -> None:
+def test_a_damaged_library_leaves_the_file_as_it_is(machine: VdsmMachine, damage: str) -> None:
     module = machine.library / "capabilities.py"
     shutil.rmtree(machine.library / "__pycache__")
     if damage == "gone":
@@ -393,18 +393,18 @@ def test_the_hook_imports_nothing_that_is_dear() -> None:
     assert loaded & dear == set()
 
 
-def test_the_hook_is_where_vdsm_looks_and_can_be_run(machine: Machine) -> None:
+def test_the_hook_is_where_vdsm_looks_and_can_be_run(machine: VdsmMachine) -> None:
     assert os.access(TOP / "vdsm-hooks" / HOOK.split("hooks/")[1], os.X_OK)
     line = (machine.layer / HOOK).read_text().splitlines()[0]
     assert line == "#!/usr/bin/python3 -I"
 
 
 def test_the_example_of_the_manual_is_what_the_hook_tells(
-        machine: Machine, node: Path) -> None:
-    (shown,) = manpages.of_kind("ovirt.plugins.d.5", "json")
+        machine: VdsmMachine, node: Path) -> None:
+    (shown,) = manpages.examples_of_kind("ovirt.plugins.d.5", "json")
     wanted: Dict[str, Any] = json.loads(shown.text)
     shutil.copytree(node / RPMDB, machine.layer / RPMDB)
-    (there, *_) = installed(node)
+    (there, *_) = installed_nevras(node)
     for plugin in wanted["nodePlugins"]["plugins"]:
         gone = plugin["problem"].rpartition(" ")[2]
         machine.put(plugin["name"], record(
@@ -415,7 +415,7 @@ def test_the_example_of_the_manual_is_what_the_hook_tells(
     assert told.capabilities == wanted
 
 
-def test_names_in_the_report_are_explained(machine: Machine) -> None:
+def test_names_in_the_report_are_explained(machine: VdsmMachine) -> None:
     machine.put("cim", record())
     report = machine.run().report
     terms = manpages.terms(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))

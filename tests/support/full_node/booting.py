@@ -31,7 +31,7 @@ WantedBy=multi-user.target
 """
 
 
-def ask_booted(root: Path, questions: Mapping[str, str], work: Path) -> Dict[str, qemu.Said]:
+def ask_booted(root: Path, questions: Mapping[str, str], work: Path) -> Dict[str, qemu.ShellResult]:
     """Boot ``root`` and return what ``questions``, shell by name, are answered when it is up.
 
     They are asked by a unit that is put into ``root``, which is then labelled by its own

@@ -9,7 +9,7 @@ import pytest
 
 from ovirt_node_plugin.errors import BadBundle, DescriptorError, UsageError
 from ovirt_node_plugin.plugin.bundle import bundle_of_repo, opened, read_bundle, repo_files_in
-from tests.support.samples import DESCRIPTOR, REPO, changed, make_bundle
+from tests.support.sample_bundle import DESCRIPTOR, REPO, edit_descriptor, make_bundle
 
 pytestmark = pytest.mark.unit
 
@@ -39,7 +39,8 @@ def test_a_folder_is_read_in_place(folder: Path) -> None:
 
 
 def test_a_descriptor_alone_is_a_bundle(tmp_path: Path) -> None:
-    (tmp_path / "node-plugin.xml").write_text(changed('<repo id="cim"/>', ""), encoding="utf-8")
+    (tmp_path / "node-plugin.xml").write_text(
+        edit_descriptor('<repo id="cim"/>', ""), encoding="utf-8")
     bundle = read_bundle(tmp_path, source="x")
     assert (bundle.repo_files, bundle.repository, bundle.keys) == ((), None, ())
 
@@ -164,7 +165,7 @@ def test_a_broken_descriptor_is_named_with_its_path(folder: Path) -> None:
 
 def test_a_bundle_for_a_newer_tool_is_refused(folder: Path) -> None:
     (folder / "node-plugin.xml").write_text(
-        changed('tool min="0.1"', 'tool min="99"'), encoding="utf-8")
+        edit_descriptor('tool min="0.1"', 'tool min="99"'), encoding="utf-8")
     assert "plugin cim 1.0 needs ovirt-node-plugin 99 or newer" in refusal(folder)
 
 

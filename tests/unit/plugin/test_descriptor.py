@@ -21,7 +21,7 @@ from ovirt_node_plugin.plugin.descriptor import (
 from ovirt_node_plugin.plugin.settings import KernelModule, Service, VdsmHook
 from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry.rules import is_plugin_name
-from tests.support.samples import DESCRIPTOR, changed
+from tests.support.sample_bundle import DESCRIPTOR, edit_descriptor
 
 pytestmark = pytest.mark.unit
 
@@ -105,7 +105,7 @@ def test_what_is_optional_may_be_absent_and_the_order_is_free() -> None:
     ("node-plugin schema", 'node-plugin xmlns="urn:x" schema', "expected <node-plugin>"),
 ])
 def test_an_error_names_place_expected_and_found(old: str, new: str, said: str) -> None:
-    assert said in refusal(changed(old, new))
+    assert said in refusal(edit_descriptor(old, new))
 
 
 @pytest.mark.parametrize(("old", "new", "said"), [
@@ -135,20 +135,21 @@ def test_an_error_names_place_expected_and_found(old: str, new: str, said: str) 
     ("</packages>", '<exclude name="sblim-s*"/></packages>', "which names sblim-sfcb"),
 ])
 def test_what_the_schema_cannot_say_is_checked_too(old: str, new: str, said: str) -> None:
-    assert said in refusal(changed(old, new))
+    assert said in refusal(edit_descriptor(old, new))
 
 
 def test_all_errors_are_listed_in_document_order_up_to_ten() -> None:
-    found = lines(changed("<name>cim</name>", "<name>C</name>").replace("1.0</v", "1-0</v")
+    found = lines(edit_descriptor("<name>cim</name>", "<name>C</name>").replace("1.0</v", "1-0</v")
                   .replace("before_vm_start", "befor_vm_start"))
     assert [line.split(":")[1] for line in found] == ["3", "4", "32"]
-    many = lines(changed("<packages>", "<packages>" + "<x/>" * 14))
+    many = lines(edit_descriptor("<packages>", "<packages>" + "<x/>" * 14))
     assert len(many) == 11
     assert many[-1] == "x.xml: and 4 more"
 
 
 def test_a_newer_schema_is_refused_before_anything_it_may_have_brought() -> None:
-    text = changed('schema-version="1"', 'schema-version="3"').replace("packages>", "stuff>")
+    text = edit_descriptor(
+        'schema-version="1"', 'schema-version="3"').replace("packages>", "stuff>")
     with pytest.raises(DescriptorError) as caught:
         parse_descriptor(text.encode(), origin="x.xml")
     assert caught.value.message == ("x.xml:2:1: the descriptor is written for schema version 3; "
@@ -158,22 +159,24 @@ def test_a_newer_schema_is_refused_before_anything_it_may_have_brought() -> None
 
 @pytest.mark.parametrize("version", ["", "x", "0", "1.0", "9" * 5000, "-1"])
 def test_a_schema_version_that_is_no_number_is_refused(version: str) -> None:
-    said = refusal(changed('schema-version="1"', f'schema-version="{version}"'))
+    said = refusal(edit_descriptor('schema-version="1"', f'schema-version="{version}"'))
     assert said.startswith("x.xml:2:1: expected a schema version from 1 to 1")
 
 
 def test_a_descriptor_without_schema_version_is_refused() -> None:
-    assert refusal(changed(' schema-version="1"', "")).endswith("found none")
+    assert refusal(edit_descriptor(' schema-version="1"', "")).endswith("found none")
 
 
 def test_a_newer_tool_wins_over_elements_that_only_it_knows() -> None:
-    text = changed('tool min="0.1"', 'tool min="99"').replace("<settings>", "<settings><port/>")
+    text = edit_descriptor('tool min="0.1"', 'tool min="99"').replace(
+        "<settings>", "<settings><port/>")
     assert refusal(text) == ("x.xml:17:5: the plugin needs ovirt-node-plugin 99 or newer; "
                              f"this is {__version__}")
 
 
 def test_a_needed_tool_is_compared_with_this_one() -> None:
-    newer = parse_descriptor(changed('tool min="0.1"', 'tool min="99"').encode(), origin="x")
+    newer = parse_descriptor(
+        edit_descriptor('tool min="0.1"', 'tool min="99"').encode(), origin="x")
     with pytest.raises(BadBundle, match="needs ovirt-node-plugin 99 or newer"):
         check_tool(newer)
     check_tool(newer, version="99.1")
@@ -205,7 +208,7 @@ def test_hostile_xml_is_refused_with_its_place(text: str, said: str) -> None:
 
 def test_xinclude_is_an_unknown_element_and_loads_nothing() -> None:
     include = '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="/etc/passwd"/>'
-    said = refusal(changed("<name>cim", f"<name>{include}cim"))
+    said = refusal(edit_descriptor("<name>cim", f"<name>{include}cim"))
     assert "found <include> of the namespace" in said
     assert "root:" not in said
 
@@ -221,7 +224,7 @@ def test_another_encoding_is_refused(data: bytes) -> None:
 
 
 def test_columns_count_characters_before_them() -> None:
-    found = lines(changed("<vendor>", "<vendor>Ä</vendor><vendor>"))
+    found = lines(edit_descriptor("<vendor>", "<vendor>Ä</vendor><vendor>"))
     assert found == ["x.xml:5:21: expected one <vendor> in <node-plugin>, found a second"]
 
 
@@ -248,13 +251,13 @@ def test_the_hook_points_are_those_of_vdsm() -> None:
             "after_vdsm_stop", "after_hostdev_list_by_caps"} < set(HOOK_POINTS)
     assert "before_disk_prepare" not in HOOK_POINTS
     for point in HOOK_POINTS:
-        parse_descriptor(changed("before_vm_start", point).encode(), origin="x")
+        parse_descriptor(edit_descriptor("before_vm_start", point).encode(), origin="x")
 
 
 @pytest.mark.parametrize("name", ["a", "0a", "a.b_c+d-e", "a" * 64])
 def test_names_that_the_schema_allows_are_plugin_names(name: str) -> None:
     assert is_plugin_name(name)
-    assert parse_descriptor(changed(">cim<", f">{name}<").encode(), origin="x").name == name
+    assert parse_descriptor(edit_descriptor(">cim<", f">{name}<").encode(), origin="x").name == name
 
 
 @pytest.mark.parametrize("name", ["", ".a", "-a", "A", "a/b", "..", "a b", "a" * 65, "ä", "a\n"])

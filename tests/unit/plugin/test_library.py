@@ -20,7 +20,7 @@ from ovirt_node_plugin.plugin import library as module
 from ovirt_node_plugin.plugin.bundle import bundle_of_repo, opened
 from ovirt_node_plugin.plugin.library import Library, repo_files
 from ovirt_node_plugin.system.entries import locked
-from tests.support.samples import DESCRIPTOR, changed, make_bundle
+from tests.support.sample_bundle import DESCRIPTOR, edit_descriptor, make_bundle
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +38,7 @@ def add(library: Library, folder: Path) -> Path:
 
 def version(text: str) -> str:
     """Return the sample descriptor of another version."""
-    return changed("<version>1.0<", f"<version>{text}<")
+    return edit_descriptor("<version>1.0<", f"<version>{text}<")
 
 
 def listing(folder: Path) -> List[str]:
@@ -71,7 +71,7 @@ def test_an_added_bundle_is_found_and_is_the_same(library: Library, tmp_path: Pa
 def test_the_first_folder_wins_and_all_versions_are_known(
         library: Library, tmp_path: Path) -> None:
     make_bundle(library.folders[1] / "cim", descriptor=version("2.0"))
-    make_bundle(library.folders[1] / "zzz", descriptor=changed(">cim<", ">zzz<"))
+    make_bundle(library.folders[1] / "zzz", descriptor=edit_descriptor(">cim<", ">zzz<"))
     assert library.find("cim") == library.folders[1] / "cim"
     add(library, make_bundle(tmp_path / "b"))
     assert library.find("cim") == library.folders[0] / "cim"
@@ -165,7 +165,7 @@ def test_what_a_killed_process_moved_aside_is_put_back(library: Library, tmp_pat
     (work / "new").mkdir(parents=True)
     (work / "name").write_text("cim", encoding="utf-8")
     os.rename(library.folders[0] / "cim", work / "old")
-    add(library, make_bundle(tmp_path / "b", descriptor=changed(">cim<", ">other<")))
+    add(library, make_bundle(tmp_path / "b", descriptor=edit_descriptor(">cim<", ">other<")))
     assert library.names() == ("cim", "other")
     assert sorted(os.listdir(library.folders[0])) == ["cim", "other"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from ovirt_node_plugin.errors import UsageError
 from ovirt_node_plugin.policy.core_rules import CoreRules, read_patterns
-from tests.support.driver import TOP
+from tests.support.dnf_runner import TOP
 
 SHIPPED = TOP / "etc/ovirt-node-plugin/core.d"
 

@@ -10,7 +10,7 @@ import pytest
 from ovirt_node_plugin.errors import DescriptorError
 from ovirt_node_plugin.system.relaxng import SCHEMAS, Problem, raise_problems, schema_problems
 from ovirt_node_plugin.system.xml import parse_xml
-from tests.support.samples import DESCRIPTOR
+from tests.support.sample_bundle import DESCRIPTOR
 
 pytestmark = pytest.mark.unit
 

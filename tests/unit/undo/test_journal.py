@@ -13,7 +13,7 @@ from ovirt_node_plugin.errors import OutsideRoot, RecordError
 from ovirt_node_plugin.undo import journal
 from ovirt_node_plugin.undo.changes import Change
 from ovirt_node_plugin.undo.journal import FOLDER, Intent, Scope
-from tests.support.treestate import changed, tree_state
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.unit]
 
@@ -72,7 +72,7 @@ def test_everything_in_scope_is_put_back(root: Path) -> None:
     assert journal.pending(root) and journal.intent(root) == INTENT
     wreck(root)
     journal.undo(root)
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
     assert not journal.left_over(root)
 
 
@@ -96,7 +96,7 @@ def test_undoing_twice_is_as_undoing_once(root: Path, monkeypatch: pytest.Monkey
     wreck_a_little = root / "etc/file"
     wreck_a_little.unlink()
     journal.undo(root)
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
 
 
 def test_finishing_lets_the_change_stand(root: Path) -> None:
@@ -105,7 +105,7 @@ def test_finishing_lets_the_change_stand(root: Path) -> None:
     after = tree_state(root, excluded=("var/lib/ovirt-node-plugin",))
     journal.finish(root)
     journal.finish(root)
-    assert changed(after, tree_state(root)) == []
+    assert state_differences(after, tree_state(root)) == []
 
 
 def test_a_folder_that_a_package_made_stays(root: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_begin_that_fails_leaves_nothing(root: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(journal, "write_atomic", full)
     with pytest.raises(OSError):
         journal.begin(root, INTENT, SCOPE)
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
 
 
 def test_effects_are_what_no_package_did(root: Path) -> None:
@@ -211,7 +211,7 @@ def test_a_folder_that_became_a_link_takes_nothing_else_along(root: Path) -> Non
     shutil.rmtree(root / "etc")
     (root / "etc").symlink_to("/usr/db")
     journal.undo(root)
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
 
 
 @pytest.mark.parametrize("link", ["/", "/elsewhere"])
@@ -232,7 +232,7 @@ def test_paths_that_leave_the_root_are_refused(root: Path) -> None:
     before = tree_state(root)
     with pytest.raises(OutsideRoot):
         journal.begin(root, INTENT, Scope(paths=("/usr/../../x",)))
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
 
 
 def test_extended_attributes_and_links_of_files_come_back(root: Path) -> None:
@@ -247,7 +247,7 @@ def test_extended_attributes_and_links_of_files_come_back(root: Path) -> None:
     os.setxattr(root / "etc/sub", "user.more", b"three")
     (root / "etc/twin").unlink()
     journal.undo(root)
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
     assert (root / "etc/file").samefile(root / "etc/twin")
 
 

@@ -28,9 +28,9 @@ from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Change
 from tests import support
 from tests.support import manpages
-from tests.support.driver import Answer, Dnf
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import changed, tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
+from tests.support.tree_states import state_differences, tree_state
 
 ORDINARY = PathPolicy(built_in(kernel_module=False))
 MODULES = PathPolicy(built_in(kernel_module=True))
@@ -323,7 +323,7 @@ def install(dnf: Dnf, root: Path, bundle: Path, *words: str) -> Answer:
 
 def many(folder: Path) -> Path:
     """Return a plugin of which twelve files are not allowed."""
-    return made_plugin(folder, "wild", files={
+    return make_plugin(folder, "wild", files={
         "/opt/wild/fine": "x", **{f"/boot/wild/{number:02d}": "x" for number in range(11)},
         "/etc/systemd/system/wild.service": "[Service]\nExecStart=/bin/true\n"})
 
@@ -343,7 +343,7 @@ def test_a_node_refuses_them_all_before_anything_is_done(
         "plugin": "wild", "package": "wild-1.0-1.noarch", "path": "/boot/wild/00",
         "reason": "it is outside the allowed paths"}
     assert "settings" in error["disputed_files"][-1]["reason"]
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_host_warns_and_goes_on(host: Path, dnf: Dnf, tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_the_configuration_decides_what_becomes_of_them(
 def test_books_of_others_are_never_a_packages_whatever_is_allowed(
         host: Path, dnf: Dnf, tmp_path: Path) -> None:
     dnf.configure(allowed_paths="off")
-    answer = install(dnf, host, made_plugin(tmp_path, "sly", files={
+    answer = install(dnf, host, make_plugin(tmp_path, "sly", files={
         "/etc/ovirt-node-plugin/paths.d/sly.conf": "allow /boot\n",
         "/etc/yum.repos.d/sly.repo": "", "/opt/sly/x": ""}), "--json")
     assert answer.status == Status.REFUSED
@@ -387,23 +387,23 @@ def test_books_of_others_are_never_a_packages_whatever_is_allowed(
 def test_a_scriptlet_that_allows_itself_more_is_rolled_back(
         host: Path, dnf: Dnf, tmp_path: Path) -> None:
     before = tree_state(host)
-    answer = install(dnf, host, made_plugin(tmp_path, "sly", requires="busybox", scriptlets={
+    answer = install(dnf, host, make_plugin(tmp_path, "sly", requires="busybox", scriptlets={
         "post": "mkdir -p /etc/ovirt-node-plugin/paths.d;"
                 " echo 'allow /boot' > /etc/ovirt-node-plugin/paths.d/sly.conf"}))
     assert answer.status == Status.ROLLED_BACK and "/etc/ovirt-node-plugin" in answer.err
-    assert changed(before, tree_state(host)) == []
+    assert state_differences(before, tree_state(host)) == []
 
 
 def test_a_kernel_module_makes_a_plugin_one_with_kernel_modules(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     kernel = next((node / "usr/lib/modules").iterdir()).name
     firmware = {"/usr/lib/firmware/acme.bin": "x"}
-    answer = install(dnf, node, made_plugin(tmp_path, "firmware", files=firmware))
+    answer = install(dnf, node, make_plugin(tmp_path, "firmware", files=firmware))
     assert answer.status == Status.REFUSED and "only plugins with kernel modules" in answer.err
-    driver = made_plugin(tmp_path, "driver", files={
+    driver = make_plugin(tmp_path, "driver", files={
         **firmware, f"/lib/modules/{kernel}/extra/acme.ko": "no real one"})
     assert dnf.plugin(node, "install", driver, UNSIGNED, "--dry-run").status == 0
-    by_setting = made_plugin(tmp_path, "loader", files=firmware, settings=[
+    by_setting = make_plugin(tmp_path, "loader", files=firmware, settings=[
         '<kernel-module name="dm_multipath" load="yes"/>'])
     shown = dnf.plugin(node, "install", by_setting, UNSIGNED, "--dry-run")
     assert shown.status == 0, shown.text
@@ -413,11 +413,11 @@ def test_what_only_looks_like_a_kernel_module_makes_no_plugin_one_with_them(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     kernel = next((node / "usr/lib/modules").iterdir()).name
     firmware = {"/usr/lib/firmware/acme.bin": "x"}
-    link = made_plugin(tmp_path, "link", files=firmware, links={
+    link = make_plugin(tmp_path, "link", files=firmware, links={
         f"/lib/modules/{kernel}/extra/acme.ko": "/usr/lib/firmware/acme.bin"})
-    odd = made_plugin(tmp_path, "odd", files={
+    odd = make_plugin(tmp_path, "odd", files={
         **firmware, f"/lib/modules/{kernel}/extra/acme.ko.txt": "x"})
-    blacklist = made_plugin(tmp_path, "blacklist", files=firmware, settings=[
+    blacklist = make_plugin(tmp_path, "blacklist", files=firmware, settings=[
         '<kernel-module name="nothing" blacklist="yes"/>'])
     for bundle in (link, odd, blacklist):
         shown = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
@@ -436,7 +436,7 @@ def test_every_ordinary_plugin_passes(built: support.Fixtures, node: Path, dnf: 
 
 def test_links_lead_to_what_they_lead_to(node: Path, dnf: Dnf, tmp_path: Path) -> None:
     (node / "opt/legacy").symlink_to("/boot")
-    answer = install(dnf, node, made_plugin(tmp_path, "one", files={"/opt/legacy/x": "x"}))
+    answer = install(dnf, node, make_plugin(tmp_path, "one", files={"/opt/legacy/x": "x"}))
     assert answer.status == Status.REFUSED
     assert "/opt/legacy/x in package one-1.0-1.noarch of plugin one: that is /boot/x;" in answer.err
     repo = support.RpmRepo(tmp_path / "two.repo", "two")
@@ -458,19 +458,19 @@ def test_a_path_that_climbs_in_a_header_is_refused(node: Path, dnf: Dnf, tmp_pat
     answer = install(dnf, node, bundle)
     assert answer.status == Status.REFUSED
     assert "/opt/../rooot/evil.conf in package climber-1.0-1.noarch: it leads out of" in answer.err
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_metadata_that_lies_about_files_does_not_count(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "liar", files={"/boot/liar/evil": "x"})
+    bundle = make_plugin(tmp_path, "liar", files={"/boot/liar/evil": "x"})
     rewrite_metadata(bundle / "repo", b"/boot/liar", b"/opt/xliar")
     answer = install(dnf, node, bundle)
     assert answer.status == Status.REFUSED and "/boot/liar/evil" in answer.err, answer.text
 
 
 def test_the_plan_shows_what_deserves_a_look(node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    bundle = made_plugin(
+    bundle = make_plugin(
         tmp_path, "bold", files={"/opt/bold/su": "x", "/opt/bold/net": "x", "/opt/bold/fine": "x",
                                  "/etc/sysctl.d/bold.conf": "# none"},
         attributes={"/opt/bold/su": "%attr(4755,root,root)",

@@ -14,12 +14,12 @@ from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.driver import Answer, Dnf
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf
+from tests.support.full_host import full_host_root
 from tests.support.selinux_root import add_policy
 from tests.support.settings_root import make_firewall
-from tests.support.system import system_root
-from tests.support.treestate import changed, tree_state
+from tests.support.tree_states import state_differences, tree_state
 
 HOOK = '<vdsm-hook point="after_vm_start" order="50" name="x" source="/opt/{0}/hook"/>'
 HOOKS = "/usr/libexec/vdsm/hooks"
@@ -48,7 +48,7 @@ CLASHES: Dict[str, Tuple[Sequence[str], Sequence[str], str]] = {
 def plugin(folder: Path, name: str, settings: Sequence[str] = (), **rpm: Any) -> Path:
     """Return a plugin of one package, which has a file that hooks can be made of."""
     rpm["files"] = {f"/opt/{name}/hook": f"#!/bin/sh\n# {name}\n", **rpm.get("files", {})}
-    return made_plugin(folder, name, settings=settings, **rpm)
+    return make_plugin(folder, name, settings=settings, **rpm)
 
 
 def refused(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
@@ -56,7 +56,7 @@ def refused(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
     before = tree_state(root)
     answer = dnf.plugin(root, "install", "-y", UNSIGNED, *bundles)
     assert answer.status == Status.REFUSED, answer.text
-    assert changed(before, tree_state(root)) == []
+    assert state_differences(before, tree_state(root)) == []
     return answer
 
 
@@ -81,7 +81,7 @@ def test_settings_that_contradict_are_refused(node: Path, dnf: Dnf, tmp_path: Pa
 @pytest.fixture
 def labelled(tmp_path: Path, dnf: Dnf) -> Iterator[Path]:
     """A host with a SELinux policy."""
-    with system_root(tmp_path / "system") as root:
+    with full_host_root(tmp_path / "system") as root:
         add_policy(root)
         release = support.quick_rpm("redhat-release", "9.4",
                                     provides=["system-release = 9.4", "/bin/sh"])
@@ -149,7 +149,7 @@ def test_what_packages_may_have_together_is_theirs(node: Path, dnf: Dnf, tmp_pat
     assert not (node / "opt/common").exists() and not (node / "opt/aa").exists()
     install(dnf, node, one, other)
     assert dnf.plugin(node, "remove", "aa", "bb", "-y").status == 0
-    assert [path for path in changed(before, tree_state(node)) if "/opt" in path] == []
+    assert [path for path in state_differences(before, tree_state(node)) if "/opt" in path] == []
 
 
 def test_an_upgrade_may_move_a_file_to_another_package(

@@ -15,9 +15,9 @@ from ovirt_node_plugin.packages.headers import read_header
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.target import el_major, identify
 from tests import support
-from tests.support.dnf5 import machine
-from tests.support.driver import Dnf
-from tests.support.made import UNSIGNED, made_plugin
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf5 import dnf5_machine
+from tests.support.dnf_runner import Dnf
 
 pytestmark = pytest.mark.root
 
@@ -145,7 +145,7 @@ LINES = ("g agents -", "u agent - 'An agent' /opt/agent -", "m agent agents")
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A plugin as one for EL10 is: its files are a user's that the package declares."""
-    return made_plugin(
+    return make_plugin(
         tmp_path, "agent", provides=declared(*LINES),
         files={"/usr/lib/sysusers.d/agent.conf": "\n".join(LINES), "/opt/agent/data": "secret"},
         attributes={"/opt/agent/data": "%attr(0640,agent,agents)"})
@@ -197,7 +197,7 @@ def test_users_that_are_fully_locked_are_created_as_locked(node: Path, dnf: Dnf,
                                                            tmp_path: Path) -> None:
     """Packages for EL10 write u!, which systemd of EL9 refuses."""
     release(node, el(10) + 'VARIANT_ID="ovirt-node"\nVARIANT="oVirt Node 4.5.5"\n')
-    locked = made_plugin(tmp_path, "locked", provides=lines("u! lockeduser -"),
+    locked = make_plugin(tmp_path, "locked", provides=lines("u! lockeduser -"),
                          files={"/opt/locked": "x"})
     answer = dnf.plugin(node, "install", locked, "-y", UNSIGNED)
     assert answer.status == 0, answer.text
@@ -207,7 +207,7 @@ def test_users_that_are_fully_locked_are_created_as_locked(node: Path, dnf: Dnf,
 
 def test_a_transaction_that_fails_takes_the_accounts_back(node: Path, dnf: Dnf,
                                                           tmp_path: Path) -> None:
-    bad = made_plugin(tmp_path, "bad", provides=declared("u baduser -"),
+    bad = make_plugin(tmp_path, "bad", provides=declared("u baduser -"),
                       files={"/opt/bad": "x"}, scriptlets={"pre": "exit 1"})
     before = (node / "etc/passwd").read_bytes()
     answer = dnf.plugin(node, "install", bad, "-y", UNSIGNED)
@@ -238,7 +238,7 @@ echo secret >%{buildroot}/opt/vendor/data
 def test_a_package_that_a_newer_rpm_built_gets_its_accounts(node: Path, dnf: Dnf,
                                                             tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "repo", "vendor")
-    with machine(tmp_path / "machine") as newer:
+    with dnf5_machine(tmp_path / "machine") as newer:
         (newer.top / "vendor.spec").write_text(SPEC)
         run(["chroot", newer.top, "rpmbuild", "--define", "_topdir /build",
              "--define", "_rpmformat 4", "-bb", "/vendor.spec"])

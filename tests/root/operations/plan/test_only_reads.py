@@ -10,8 +10,8 @@ import pytest
 
 import ovirt_node_plugin
 from tests import support
-from tests.support.driver import Answer, Dnf, at_home
-from tests.support.treestate import changed, tree_state
+from tests.support.dnf_runner import Answer, Dnf, at_home
+from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -179,7 +179,7 @@ class Twins:
         finally:
             self._dnf.prefix = self._prefix
         assert self._without_space(answer) == free
-        assert changed(before, tree_state(self._root)) == []
+        assert state_differences(before, tree_state(self._root)) == []
         return answer
 
     def _script(self) -> str:

@@ -8,9 +8,9 @@ import pytest
 
 from ovirt_node_plugin.system.trees import Relative
 from tests import support
-from tests.support.driver import Dnf
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.treestate import tree_state
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Dnf
+from tests.support.tree_states import tree_state
 
 pytestmark = [pytest.mark.root]
 
@@ -109,7 +109,7 @@ def test_what_is_done_is_what_the_plan_said(name: str, built: support.Fixtures, 
 @pytest.mark.main_job
 def test_a_plugin_with_many_kinds_of_setting_does_what_the_plan_said(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "x", settings=MANY, files=FILES)
+    bundle = make_plugin(tmp_path, "x", settings=MANY, files=FILES)
     before = tree_state(node)
     plan = planned(dnf, node, bundle, UNSIGNED)
     kinds = {one["kind"] for one in plan["plugins"][0]["settings"]}
@@ -149,7 +149,7 @@ def test_a_plan_names_signers_shares_and_room(built: support.Fixtures, node: Pat
 
 
 def test_a_plan_of_unsigned_packages_says_so(node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "x", files=FILES)
+    bundle = make_plugin(tmp_path, "x", files=FILES)
     shown = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
     assert "Not signed: x-1.0-1.noarch" in shown.out
     assert "3 files: 1 in /opt/x, 1 in /usr/lib, 1 in /usr/share" in shown.out
@@ -157,11 +157,11 @@ def test_a_plan_of_unsigned_packages_says_so(node: Path, dnf: Dnf, tmp_path: Pat
 
 def test_the_plan_is_of_the_packages_and_not_of_what_the_repository_says(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    bundle = made_plugin(tmp_path, "x", files=FILES)
+    bundle = make_plugin(tmp_path, "x", files=FILES)
     for listed in (bundle / "repo/repodata").glob("*filelists*"):
         listed.unlink()
     (rpm,) = (bundle / "repo").rglob("*.rpm")
-    other = made_plugin(tmp_path / "other", "x", files={"/opt/y/other": "!"})
+    other = make_plugin(tmp_path / "other", "x", files={"/opt/y/other": "!"})
     (evil,) = (other / "repo").rglob("*.rpm")
     rpm.write_bytes(evil.read_bytes())
     answer = dnf.plugin(node, "install", bundle, UNSIGNED, "-y")
@@ -191,8 +191,8 @@ def keys_of(plugin: Dict[str, Any], action: str) -> List[Tuple[str, str]]:
 def sharing_plugins(dnf: Dnf, root: Path, folder: Path) -> None:
     """Install x, with a setting of its own, and y, which share WANTED."""
     own = '<sysctl name="net.core.somaxconn6" value="1"/>'
-    for bundle in (made_plugin(folder, "x", settings=[*WANTED, own], files={"/opt/x/file": "x"}),
-                   made_plugin(folder, "y", settings=WANTED, files={"/opt/y/file": "y"})):
+    for bundle in (make_plugin(folder, "x", settings=[*WANTED, own], files={"/opt/x/file": "x"}),
+                   make_plugin(folder, "y", settings=WANTED, files={"/opt/y/file": "y"})):
         answer = dnf.plugin(root, "install", bundle, "-y", UNSIGNED)
         assert answer.status == 0, answer.text
 
@@ -219,7 +219,7 @@ def test_a_removal_takes_away_what_its_plan_said_and_shared_settings_stay(
 def test_an_upgrade_that_drops_shared_settings_leaves_them_as_its_plan_said(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     sharing_plugins(dnf, node, tmp_path)
-    bundle = made_plugin(tmp_path, "x", "1.1", files={"/opt/x/file": "x"})
+    bundle = make_plugin(tmp_path, "x", "1.1", files={"/opt/x/file": "x"})
     before = tree_state(node)
     plan = planned(dnf, node, bundle, UNSIGNED)
     (plugin,) = plan["plugins"]

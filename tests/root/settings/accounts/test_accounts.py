@@ -16,16 +16,16 @@ from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
-from tests.support.samples import changed
+from tests.support.sample_bundle import edit_descriptor
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
+    apply_settings,
     context,
     differences,
-    install,
     make_root,
-    remove,
+    revert_settings,
     tree,
-    wanted,
+    wanted_settings,
 )
 
 CIM = User("cim", "", "/var/lib/cim", "/sbin/nologin", "sfcb", ("kvm", "qemu"), "CIM 100%")
@@ -54,7 +54,7 @@ def lines(root: Path, file: str) -> List[str]:
 
 def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    asked = wanted(ctx, CIM, SFCB)  # in any order
+    asked = wanted_settings(ctx, CIM, SFCB)  # in any order
     assert [item.text for item in asked] == [
         "create group sfcb", "use group kvm", "use group qemu",
         "create user cim (group sfcb, home /var/lib/cim, shell /sbin/nologin)",
@@ -85,7 +85,7 @@ def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
 def test_what_no_file_of_accounts_has_yet_is_made_whole_and_taken_away(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     ctx, before = context(root), tree(root)
-    applied = engine.apply_all(wanted(ctx, User("cim", "", "", "", "", (), "")), ctx)
+    applied = engine.apply_all(wanted_settings(ctx, User("cim", "", "", "", "", (), "")), ctx)
     uid = lines(root, "passwd")[-1].split(":")[2]
     assert lines(root, "group") == [f"cim:x:{uid}:"]  # one number for both
     engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
@@ -98,10 +98,10 @@ def test_of_several_plugins_each_ones_lines_go_with_it(
     before = tree(root)
     held: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("one", "two", "three"):
-        install(root, name, held, User(f"u-{name}", "", "", "", "", ("kvm", "common"), ""),
+        apply_settings(root, name, held, User(f"u-{name}", "", "", "", "", ("kvm", "common"), ""),
                 Group("common", ""))
     for name in order:
-        remove(root, name, held)
+        revert_settings(root, name, held)
         for file in FILES:
             there = (root / "etc" / file).read_text()
             assert f"u-{name}" not in there
@@ -117,24 +117,24 @@ def test_a_user_that_two_plugins_want_alike_stays_until_the_last_goes(
         root: Path, first: str) -> None:
     before = tree(root)
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, CIM, SFCB)
-    install(root, "two", held, User("cim", "", "", "", "sfcb", ("kvm",), ""), SFCB)
-    remove(root, first, held)
+    apply_settings(root, "one", held, CIM, SFCB)
+    apply_settings(root, "two", held, User("cim", "", "", "", "sfcb", ("kvm",), ""), SFCB)
+    revert_settings(root, first, held)
     (name, applied), = held.items()
     assert engine.verify(applied, context(root)) == ()
     assert ("cim" in lines(root, "group")[2]) == (name == "one")  # qemu: only one wants that
-    remove(root, name, held)
+    revert_settings(root, name, held)
     assert differences(before, tree(root)) == []
 
 
 def test_a_group_stays_for_the_user_of_another_plugin(root: Path) -> None:
     before = tree(root)
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, SFCB)
-    install(root, "two", held, User("cim", "", "", "", "sfcb", (), ""))
-    remove(root, "one", held)
+    apply_settings(root, "one", held, SFCB)
+    apply_settings(root, "two", held, User("cim", "", "", "", "sfcb", (), ""))
+    revert_settings(root, "one", held)
     assert engine.verify(held["two"], context(root)) == ()
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
 
@@ -150,18 +150,18 @@ def test_a_group_stays_for_the_user_of_another_plugin(root: Path) -> None:
 ])
 def test_two_plugins_that_want_one_name_otherwise_are_both_named(
         root: Path, one: Setting, two: Setting, said: str) -> None:
-    planned = {"one": engine.planned(wanted(context(root, "one"), one))}
+    planned = {"one": engine.planned(wanted_settings(context(root, "one"), one))}
     ctx = context(root, "two")
     with pytest.raises(Refused, match=f"plugin two wants to .*{said}|{said}"):
-        engine.check(wanted(ctx, two), ctx, others=planned)
+        engine.check(wanted_settings(ctx, two), ctx, others=planned)
 
 
 def test_a_wished_id_must_be_the_one_that_the_system_chose_for_another_plugin(
         root: Path) -> None:
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, Group("g", ""))
+    apply_settings(root, "one", held, Group("g", ""))
     with pytest.raises(Refused, match="plugin one has group g"):
-        install(root, "two", held, Group("g", "500"))
+        apply_settings(root, "two", held, Group("g", "500"))
 
 
 @pytest.mark.parametrize(("setting", "said"), [
@@ -178,13 +178,13 @@ def test_what_the_root_has_otherwise_is_refused_before_anything_is_written(
         root: Path, setting: Setting, said: str) -> None:
     ctx, before = context(root), tree(root)
     with pytest.raises(Refused, match=said):
-        engine.check(wanted(ctx, setting), ctx, others={})
+        engine.check(wanted_settings(ctx, setting), ctx, others={})
     assert differences(before, tree(root)) == []
 
 
 def test_what_the_root_has_already_is_used_and_left(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    asked = wanted(ctx, User("qemu", "107", "/", "", "", ("kvm",), ""), Group("kvm", "36"))
+    asked = wanted_settings(ctx, User("qemu", "107", "/", "", "", ("kvm",), ""), Group("kvm", "36"))
     engine.check(asked, ctx, others={})
     applied = engine.apply_all(asked, ctx)
     assert [item.text for item in asked][:2] == ["use group qemu", "use group kvm (gid 36)"]
@@ -196,20 +196,22 @@ def test_what_the_root_has_already_is_used_and_left(root: Path) -> None:
 
 def test_the_plan_tells_accounts_of_the_root_and_groups_with_rights(root: Path) -> None:
     ctx = context(root)
-    notes = [note for item in wanted(ctx, User("qemu", "", "", "", "", ("kvm",), ""))
+    notes = [note for item in wanted_settings(ctx, User("qemu", "", "", "", "", ("kvm",), ""))
              for note in item.notes]
     assert notes == [
         "user qemu is the root's own account: what it is given here is given to all that runs"
         " as that user", KVM]
-    assert [item.notes for item in wanted(ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
+    assert [item.notes for item in wanted_settings(
+        ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, User("cim", "", "", "", "", (), ""))
-    assert [item.notes for item in wanted(ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
+    apply_settings(root, "one", held, User("cim", "", "", "", "", (), ""))
+    assert [item.notes for item in wanted_settings(
+        ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
 
 
 def test_ids_that_are_wished_are_given(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted(ctx, User("u", "450", "", "", "", (), ""),
+    applied = engine.apply_all(wanted_settings(ctx, User("u", "450", "", "", "", (), ""),
                                       Group("g", "451")), ctx)
     assert "u:x:450:" in lines(root, "group") and "g:x:451:" in lines(root, "group")
     assert lines(root, "passwd")[-1].startswith("u:x:450:450:")
@@ -219,12 +221,12 @@ def test_ids_that_are_wished_are_given(root: Path) -> None:
 
 def test_accounts_that_others_made_since_stay(root: Path) -> None:
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, CIM, SFCB)
+    apply_settings(root, "one", held, CIM, SFCB)
     for file, line in (("passwd", "ann:x:1000:1000::/home/ann:/bin/bash\n"),
                        ("shadow", "ann:$6$x:1::::::\n"), ("group", "ann:x:1000:\n")):
         with open(root / "etc" / file, "a", encoding="ascii") as stream:
             stream.write(line)
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert [line.split(":")[0] for line in lines(root, "passwd")] == ["root", "qemu", "ann"]
     assert [line.split(":")[0] for line in lines(root, "shadow")] == ["root", "qemu", "ann"]
     assert lines(root, "group") == ["root:x:0:", "kvm:x:36:qemu", "qemu:x:107:", "ann:x:1000:"]
@@ -237,7 +239,7 @@ def test_accounts_that_others_made_since_stay(root: Path) -> None:
 def test_an_account_changed_by_hand_is_not_taken_away_unasked(
         root: Path, file: str, old: str, new: str) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    applied = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     path = root / "etc" / file
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(Drifted) as caught:
@@ -248,7 +250,7 @@ def test_an_account_changed_by_hand_is_not_taken_away_unasked(
 
 def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    applied = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     path = root / "etc/passwd"
     uid = lines(root, "passwd")[-1].split(":")[2]
     path.write_text(path.read_text().replace(f"cim:x:{uid}:", "cim:x:77:").replace(
@@ -267,18 +269,19 @@ def new_image(root: Path, applied: Sequence[Applied]) -> None:
 
 def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -> None:
     ctx = context(root)
-    old = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    old = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     ids = lines(root, "passwd")[-1].split(":")[2:4]
     new_image(root, old)
     image = tree(root)
-    install(root, "other", {}, User("other", "", "", "", "", (), ""))  # would take that number
+    # it would take that number
+    apply_settings(root, "other", {}, User("other", "", "", "", "", (), ""))
     between = tree(root)
     taken = lines(root, "passwd")[-1]
     (root / "etc/passwd").write_text((root / "etc/passwd").read_text().replace(
         taken, taken.replace(taken.split(":")[2], "300")))
     (root / "etc/group").write_text((root / "etc/group").read_text().replace(
         f"other:x:{taken.split(':')[3]}", "other:x:300"))
-    plan = engine.plan_upgrade(old, wanted(ctx, CIM, SFCB), {}, ctx, repair=True)
+    plan = engine.plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
     assert plan.notes == (KVM,)
     now = engine.apply_upgrade(plan, ctx)
     assert lines(root, "passwd")[-1].split(":")[2:4] == ids
@@ -288,14 +291,14 @@ def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -
 
 def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
     ctx = context(root)
-    old = engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    old = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     uid, gid = lines(root, "passwd")[-1].split(":")[2:4]
     new_image(root, old)
     for file, line in (("passwd", f"ann:x:{uid}:0::/:/bin/sh\n"), ("group", "sfcb:x:77:\n")):
         with open(root / "etc" / file, "a", encoding="ascii") as stream:
             stream.write(line)
     before = tree(root)
-    plan = engine.plan_upgrade(old, wanted(ctx, CIM, SFCB), {}, ctx, repair=True)
+    plan = engine.plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
     assert plan.notes == (
         f"group sfcb has gid 77 in this image, it had {gid}: files that it owned have to be"
         " given to it again",
@@ -311,10 +314,10 @@ def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
 def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> None:
     before = tree(root)
     ctx = context(root)
-    old = engine.apply_all(wanted(ctx, User("u", "", "", "/bin/a", "", (), ""),
+    old = engine.apply_all(wanted_settings(ctx, User("u", "", "", "/bin/a", "", (), ""),
                                   User("v", "", "", "", "", (), "")), ctx)
     uid = lines(root, "passwd")[-2].split(":")[2]
-    plan = engine.plan_upgrade(old, wanted(ctx, User("u", "", "", "/bin/b", "", (), ""),
+    plan = engine.plan_upgrade(old, wanted_settings(ctx, User("u", "", "", "/bin/b", "", (), ""),
                                            User("v", "", "", "", "", (), "")), {}, ctx)
     revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
     engine.do_revert(revert, ctx)
@@ -327,15 +330,15 @@ def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> N
 
 def test_a_manifest_keeps_the_ids(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted(ctx, Group("g", "")), ctx)
+    applied = engine.apply_all(wanted_settings(ctx, Group("g", "")), ctx)
     read = load_undo_data(dump_undo_data(UndoData("foo", b"", applied, ())), origin="x")
     assert read.settings[0].outcome == applied[0].outcome != ""
 
 
 def test_sysusers_gets_the_root_and_one_file_of_each(root: Path) -> None:
-    runner = Recorder(real=run)
+    runner = RecordingRunner(real=run)
     ctx = context(root, runner=runner)
-    engine.apply_all(wanted(ctx, CIM, SFCB), ctx)
+    engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     assert runner.argvs == [
         ("systemd-sysusers", f"--root={root}", "--", f"node-plugin-{name}.conf")
         for name in ("group-sfcb", "user-cim", "member-kvm@cim", "member-qemu@cim")]
@@ -345,7 +348,7 @@ def test_a_missing_sysusers_is_named(root: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)
     with pytest.raises(CommandError, match="systemd-sysusers cannot be started"):
-        engine.check(wanted(ctx, SFCB), ctx, others={})
+        engine.check(wanted_settings(ctx, SFCB), ctx, others={})
 
 
 @pytest.mark.parametrize("name", ["etc", "etc/sysusers.d", "etc/shadow", "etc/.pwd.lock"])
@@ -360,9 +363,9 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     (root / name).symlink_to(outside)
     before = tree(outside) if outside.is_dir() else outside.read_bytes()
     with pytest.raises(Refused, match="symbolic link"):
-        engine.check(wanted(ctx, SFCB), ctx, others={})
+        engine.check(wanted_settings(ctx, SFCB), ctx, others={})
     with pytest.raises(Refused, match="symbolic link"):
-        engine.apply_all(wanted(ctx, SFCB), ctx)
+        engine.apply_all(wanted_settings(ctx, SFCB), ctx)
     assert before == (tree(outside) if outside.is_dir() else outside.read_bytes())
 
 
@@ -383,11 +386,11 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
 ])
 def test_what_is_no_account_is_refused_in_the_descriptor(element: str, said: str) -> None:
     with pytest.raises(DescriptorError, match=said):
-        parse_descriptor(changed("<settings>", f"<settings>{element}").encode(), origin="x")
+        parse_descriptor(edit_descriptor("<settings>", f"<settings>{element}").encode(), origin="x")
 
 
 def test_a_descriptor_may_name_accounts() -> None:
-    text = changed("<settings>", '<settings><user name="cim" uid="" home="/var/lib/cim"'
+    text = edit_descriptor("<settings>", '<settings><user name="cim" uid="" home="/var/lib/cim"'
                    ' shell="/sbin/nologin" group="sfcb" groups="kvm,qemu" gecos="CIM 100%"/>'
                    '<group name="sfcb" gid=""/>')
     assert parse_descriptor(text.encode(), origin="x").settings[:2] == (CIM, SFCB)

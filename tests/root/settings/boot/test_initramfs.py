@@ -20,20 +20,20 @@ from ovirt_node_plugin.system import chroot
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.adhoc import descriptor_xml
+from tests.support.full_host import full_host_root
 from tests.support.settings_root import (
     KERNEL,
     MODULES,
-    Recorder,
+    RecordingRunner,
     context,
     descriptor,
     differences,
     make_root,
-    remove,
+    revert_settings,
     tree,
     write_file,
     write_module,
 )
-from tests.support.system import system_root
 
 IMAGE = f"boot/initramfs-{KERNEL}.img"
 FOO = "/usr/lib/dracut/modules.d/95isv-foo/module-setup.sh"
@@ -50,7 +50,7 @@ CONFIGURATION = ('dracutmodules+=" kernel-modules "\ncompress="cat"\n'
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Path]:
     """A system with a kernel of few modules, and an initramfs that dracut made."""
-    with system_root(tmp_path / "system") as root:
+    with full_host_root(tmp_path / "system") as root:
         for name in ("core", "other"):
             write_kernel_module(root, name)
         (root / MODULES / "modules.order").write_text("")
@@ -129,7 +129,7 @@ def test_a_driver_is_in_the_initramfs_until_its_plugin_goes(system: Path, tmp_pa
     made = state(system)
     assert engine.apply_all(items, ctx)[-1].changes == ()
     assert state(system) == made
-    remove(system, "foo", {"foo": applied})
+    revert_settings(system, "foo", {"foo": applied})
     assert state(system) == before
 
 
@@ -144,10 +144,10 @@ def test_what_another_plugin_needs_stays(system: Path, tmp_path: Path, first: st
     assert drivers(system, tmp_path) == ["core", "m_one", "m_two", "other"]
     last = {"one": "two", "two": "one"}[first]
     (system / MODULES / f"extra/m_{first}.ko").unlink()
-    remove(system, first, held)
+    revert_settings(system, first, held)
     assert drivers(system, tmp_path) == ["core", f"m_{last}", "other"]
     assert engine.verify(held[last], context(system, last)) == ()
-    remove(system, last, held)
+    revert_settings(system, last, held)
     assert state(system) == before
 
 
@@ -167,7 +167,7 @@ def test_a_module_of_dracut_that_a_plugin_brings_is_used(system: Path, tmp_path:
         applied, engine.wanted(descriptor(DracutModule("isv-foo")), ctx), {}, ctx)
     applied = engine.apply_upgrade(upgrade, ctx)
     assert "usr/share/isv-bar.conf" in within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
-    remove(system, "foo", {"foo": applied})
+    revert_settings(system, "foo", {"foo": applied})
     assert state(system) == before
 
 
@@ -190,7 +190,7 @@ def test_one_that_somebody_made_since_is_made_again_not_thrown_away(
     run(["depmod", "-b", system, KERNEL])
     build(system)
     (system / MODULES / "extra/isv_foo.ko").unlink()
-    remove(system, "foo", {"foo": applied})
+    revert_settings(system, "foo", {"foo": applied})
     assert drivers(system, tmp_path) == ["core"]
     assert not (system / f"{IMAGE}{KEPT}").exists()
 
@@ -279,7 +279,7 @@ def test_on_the_running_system_its_own_configuration_says_for_which_machine(root
     assert (root / IMAGE).read_text() == "new"
 
 
-class Listing(Recorder):
+class Listing(RecordingRunner):
     """Plays lsinitrd and dracut."""
 
     def __init__(self, root: Path) -> None:
@@ -316,13 +316,13 @@ def test_a_name_that_nobody_knows_is_refused(root: Path) -> None:
 
 def test_a_root_without_an_initramfs_has_the_need_for_the_next_one(root: Path) -> None:
     before = tree(root)
-    ctx = context(root, runner=Recorder())
+    ctx = context(root, runner=RecordingRunner())
     (item,) = engine.wanted(descriptor(InitramfsDriver("core", load=False)), ctx)
     assert item.notes == ("no kernel of the root has an initramfs: driver core will be in those"
                           " that are made from now on",)
     (applied,) = engine.apply_all([item], ctx)
     assert (applied.kind, applied.key, applied.value) == ("initramfs-driver", "core", "yes")
-    remove(root, "foo", {"foo": (applied,)})
+    revert_settings(root, "foo", {"foo": (applied,)})
     assert differences(before, tree(root)) == []
 
 

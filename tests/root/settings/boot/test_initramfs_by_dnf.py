@@ -14,10 +14,10 @@ from ovirt_node_plugin.system.run import run
 from tests.root.settings.boot.test_initramfs import CONFIGURATION, IMAGE, build, drivers
 from tests.support import Fixtures
 from tests.support.adhoc import RpmRepo, descriptor_xml, quick_rpm, write_bundle
-from tests.support.driver import Dnf, environment
+from tests.support.dnf_runner import Dnf, environment
+from tests.support.full_host import full_host_root
 from tests.support.kmod import module_bytes
 from tests.support.settings_root import KERNEL, MODULES, tree
-from tests.support.system import system_root
 
 pytestmark = pytest.mark.root
 
@@ -27,7 +27,7 @@ LOG = "var/log/dracut-runs"
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Path]:
     """A system with a kernel and an initramfs, whose dracut notes each of its runs."""
-    with system_root(tmp_path / "system") as root:
+    with full_host_root(tmp_path / "system") as root:
         core = quick_rpm("core", "1.0", files={"/usr/share/core": "core"})
         run(["rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--nosignature", "--noplugins",
              "-i", core])

@@ -13,13 +13,13 @@ from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     descriptor,
     differences,
     make_root,
-    paths,
-    remove,
+    revert_settings,
     tree,
     write_file,
 )
@@ -79,7 +79,7 @@ def test_arguments_are_set_replaced_added_and_removed_everywhere(root: Path) -> 
         ("intel_iommu", "intel_iommu=on", "absent"), ("nosmt", "nosmt", "absent"),
         ("console=ttyS1", "+console=ttyS1", "absent"), ("quiet", "-quiet", "absent"),
         ("boot", "intel_iommu=on nosmt +console=ttyS1 -quiet", "present")]
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert differences(before, tree(root)) == []
 
 
@@ -105,12 +105,12 @@ def test_a_root_without_a_boot_configuration_has_them_in_the_record(tmp_path: Pa
     assert items[-1].text == (
         "write the kernel arguments to the record only: no boot configuration in the root")
     assert engine.verify(held["one"], context(root, "one")) == ()
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert differences(before, tree(root)) == []
 
 
 def test_no_program_is_started(root: Path) -> None:
-    runner = Recorder()
+    runner = RecordingRunner()
     ctx = context(root, runner=runner)
     items = engine.wanted(descriptor(argument("a", "b")), ctx)
     engine.check(items, ctx, others={})
@@ -124,7 +124,7 @@ def test_applying_twice_changes_nothing(root: Path) -> None:
                                      argument("quiet", present=False)), ctx)
     engine.apply_all(items, ctx)
     once = tree(root)
-    assert paths(engine.apply_all(items, ctx)) == []
+    assert changed_paths(engine.apply_all(items, ctx)) == []
     assert differences(once, tree(root)) == []
 
 
@@ -137,11 +137,11 @@ def test_an_argument_that_two_plugins_want_stays_for_the_one_that_stays(
     install(root, "two", held, argument("intel_iommu", "on"), argument("b"))
     assert options(root).count("intel_iommu=on") == 1
     last = "two" if first == "one" else "one"
-    remove(root, first, held)
+    revert_settings(root, first, held)
     assert "intel_iommu=on" in options(root)
     assert (" a" in options(root), " b" in options(root)) == (last == "one", last == "two")
     assert engine.verify(held[last], context(root, last)) == ()
-    remove(root, last, held)
+    revert_settings(root, last, held)
     assert differences(before, tree(root)) == []
 
 
@@ -150,7 +150,7 @@ def test_what_an_administrator_wrote_since_stays(root: Path) -> None:
     install(root, "one", held, argument("intel_iommu", "on"), argument("quiet", present=False))
     text = (root / ENTRY).read_text().replace("oVirt Node", "My Node")
     (root / ENTRY).write_text(text.replace("crashkernel=1G", "crashkernel=2G mitigations=off"))
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert (root / ENTRY).read_text() == ENTRY_TEXT.replace("oVirt Node", "My Node").replace(
         "crashkernel=1G", "crashkernel=2G mitigations=off")
 
@@ -161,7 +161,7 @@ def test_a_value_that_an_administrator_changed_is_told_and_left(root: Path) -> N
     (root / ENTRY).write_text(ENTRY_TEXT.replace("iommu=off", "iommu=sm_on"))
     assert engine.verify(held["one"], context(root, "one")) == (
         f"kernel argument intel_iommu=on is not as wanted in /{ENTRY}",)
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert "intel_iommu=sm_on" in options(root)
 
 
@@ -171,9 +171,9 @@ def test_the_entry_of_a_kernel_that_came_later_loses_the_argument_too(root: Path
     install(root, "two", held, argument("b", "2"))
     new = "boot/loader/entries/0123-6.0.conf"
     write_file(root, new, f"title new\noptions {(root / CMDLINE).read_text()}")
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert options(root, new).endswith("console=tty0 b=2")
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert options(root, new).endswith("console=tty0")
 
 
@@ -191,9 +191,9 @@ def test_an_upgrade_takes_out_what_the_new_version_does_not_want(root: Path) -> 
     held["foo"] = engine.apply_upgrade(plan, ctx, kept=held.pop("foo", None))
     assert options(root).endswith("$tuned_params z a=2 c")
     assert engine.verify(held["foo"], ctx) == ()
-    remove(root, "other", held)
+    revert_settings(root, "other", held)
     assert options(root).endswith("$tuned_params a=2 c")
-    remove(root, "foo", held)
+    revert_settings(root, "foo", held)
     assert differences(before, tree(root)) == []
 
 
@@ -209,7 +209,7 @@ def test_two_plugins_removed_at_once_leave_nothing(root: Path) -> None:
     held.update(plan.handed)
     held.update(engine.finish_revert(plan, held, context(root)).handed)
     assert options(root).endswith("quiet crashkernel=1G intel_iommu=off $tuned_params c")
-    remove(root, "three", held)
+    revert_settings(root, "three", held)
     assert differences(before, tree(root)) == []
 
 

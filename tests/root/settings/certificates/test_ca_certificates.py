@@ -14,13 +14,13 @@ from ovirt_node_plugin.settings.certificates import pem
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     descriptor,
     differences,
     make_root,
-    paths,
-    remove,
+    revert_settings,
     tree,
     write_file,
 )
@@ -56,7 +56,7 @@ def test_a_certificate_is_in_the_trust_store_until_its_plugin_goes(
     applied = engine.apply_all(items, ctx)
     bundle = (root / BUNDLE).read_text()
     assert "# Test authority acme" in bundle and "# Test authority other" in bundle
-    assert BUNDLE in paths(applied) and f"{ANCHORS}/acme.pem" in paths(applied)
+    assert BUNDLE in changed_paths(applied) and f"{ANCHORS}/acme.pem" in changed_paths(applied)
     assert engine.verify(applied, ctx) == ()
     plan = engine.plan_revert(applied, {}, root)
     engine.do_revert(plan, ctx)
@@ -80,11 +80,11 @@ def test_the_store_is_made_again_while_another_plugins_certificate_stays(
         engine.check(asked, ctx, others=held)
         held[name] = engine.apply_all(asked, ctx, others=held)
     last = "two" if first == "one" else "one"
-    remove(root, first, held)
+    revert_settings(root, first, held)
     bundle = (root / BUNDLE).read_text()
     assert ("acme" in bundle, "other" in bundle) == (last == "one", last == "two")
     assert engine.verify(held[last], context(root, last)) == ()
-    remove(root, last, held)
+    revert_settings(root, last, held)
     assert set(differences(before, tree(root))) == {
         f"{ANCHORS}/site.pem", "etc/pki/ca-trust/extracted/java/cacerts",
         "opt/one.pem", "opt/two.pem"}
@@ -95,7 +95,7 @@ def test_a_store_that_was_made_again_by_hand_is_no_drift(root: Path, ctx: Contex
     applied = engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
     (root / ANCHORS / "mine.pem").write_text(LEAF)
     (root / BUNDLE).write_text((root / BUNDLE).read_text() + "# touched\n")
-    remove(root, "foo", {"foo": applied})
+    revert_settings(root, "foo", {"foo": applied})
     assert "acme" not in (root / BUNDLE).read_text()
     assert (root / ANCHORS / "mine.pem").exists()
 
@@ -104,11 +104,11 @@ def test_applying_twice_changes_nothing_but_dates(root: Path, ctx: Context) -> N
     items = engine.wanted(CERTIFICATE, ctx)
     engine.apply_all(items, ctx)
     again = engine.apply_all(items, ctx)
-    assert set(paths(again)) <= {"etc/pki/ca-trust/extracted/java/cacerts"}
+    assert set(changed_paths(again)) <= {"etc/pki/ca-trust/extracted/java/cacerts"}
 
 
 def test_the_roots_own_program_is_run_in_the_root(root: Path) -> None:
-    runner = Recorder()
+    runner = RecordingRunner()
     (root / BUNDLE).write_text(OTHER + ACME)
     ctx = context(root, files=[SOURCE], runner=runner)
     items = engine.wanted(CERTIFICATE, ctx)

@@ -38,14 +38,14 @@ from tests.support.settings_root import (
     KERNEL,
     MODULES,
     UNITS,
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     descriptor,
     differences,
     make_firewall,
     make_root,
-    paths,
-    remove,
+    revert_settings,
     tree,
     write_file,
     write_module,
@@ -115,7 +115,7 @@ def test_what_two_plugins_want_of_a_service_must_agree(root: Path) -> None:
 
 
 def test_a_check_with_a_recorder_starts_only_programs_that_read(root: Path) -> None:
-    runner = Recorder(output="disabled")
+    runner = RecordingRunner(output="disabled")
     ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/isv_foo.ko"], runner=runner)
     engine.check(items(ctx, Service("sshd.service", "disabled")), ctx, others={})
     assert [argv[:3] for argv in runner.argvs] == [
@@ -174,12 +174,12 @@ def test_a_service_that_another_plugin_wants_too_stays(root: Path) -> None:
     before = tree(root)
     held = {name: applied_by(root, name, Service("a.service", "enabled"))
             for name in ("one", "two")}
-    assert paths(held["two"]) == []
-    plan = remove(root, "one", held)
+    assert changed_paths(held["two"]) == []
+    plan = revert_settings(root, "one", held)
     assert plan.restore == ()
     assert held["two"][0].before == "disabled"
     assert engine.verify(held["two"], context(root)) == ()
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
 
@@ -193,11 +193,11 @@ def test_a_unit_switched_along_with_anothers_stays_for_the_one_that_asks(
     before = tree(root)
     held = {"one": applied_by(root, "one", Service("a.service", state)),
             "two": applied_by(root, "two", Service("a.socket", state))}
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert engine.verify(held["two"], context(root)) == ()
     said = run(["systemctl", f"--root={root}", "is-enabled", "a.service"], ok=(0, 1))
     assert said.strip() == ("disabled" if state == "enabled" else "enabled")
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
 
@@ -206,10 +206,10 @@ def test_a_folder_goes_with_the_last_plugin_that_uses_it(root: Path) -> None:
     held = {name: applied_by(root, name, KernelModule(f"m_{name}", load=True, options="",
                                                       blacklist=False))
             for name in ("one", "two")}
-    remove(root, "one", held)
-    assert paths(held["two"]) == [
+    revert_settings(root, "one", held)
+    assert changed_paths(held["two"]) == [
         "etc/modules-load.d", "etc/modules-load.d/node-plugin-two-m_two.conf"]
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
 
@@ -309,7 +309,7 @@ def test_a_link_that_a_scriptlet_made_stays_for_the_plugin_that_wants_the_servic
     engine.do_revert(plan, context(root))
     held.update(plan.handed)
     assert engine.verify(held["two"], context(root)) == ()
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert capture(root, watch) == before
 
 
@@ -353,7 +353,7 @@ def test_an_upgrade_hands_folders_to_its_own_settings_that_stay(root: Path) -> N
     engine.do_revert(revert, ctx)
     now = engine.apply_upgrade(plan, ctx, kept=revert.handed["foo"])
     assert [one.kind for one in now] == ["service", "effects"]
-    assert paths(now[:1]) == [SOCKETS, f"{SOCKETS}/b.socket"]
+    assert changed_paths(now[:1]) == [SOCKETS, f"{SOCKETS}/b.socket"]
     engine.do_revert(engine.plan_revert(now[:1], {"foo": effects}, root), ctx)
     engine.do_revert(engine.plan_effects(now[1].changes, {}, root), ctx)
     assert differences(before, tree(root)) == []

@@ -15,17 +15,17 @@ from ovirt_node_plugin.plugin.settings import FirewallPort, FirewallService, Set
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
-from tests.support.samples import changed
+from tests.support.sample_bundle import edit_descriptor
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
+    apply_settings,
     context,
     differences,
-    install,
     make_firewall,
     make_root,
-    remove,
+    revert_settings,
     tree,
-    wanted,
+    wanted_settings,
 )
 
 ZONE = "etc/firewalld/zones/public.xml"
@@ -57,7 +57,7 @@ def defined(root: Path) -> str:
 
 def test_a_port_is_open_and_closed_again(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    asked = wanted(ctx, port("5989"), port("100-200", "internal", "udp"))
+    asked = wanted_settings(ctx, port("5989"), port("100-200", "internal", "udp"))
     assert [item.text for item in asked] == [
         "open firewall port 5989/tcp in zone public",
         "open firewall port 100-200/udp in zone internal"]
@@ -80,7 +80,7 @@ def test_the_default_zone_is_the_roots_own(root: Path) -> None:
     conf = root / "etc/firewalld/firewalld.conf"
     conf.write_text(conf.read_text().replace("DefaultZone=public", "DefaultZone=internal"))
     ctx = context(root)
-    engine.apply_all(wanted(ctx, port("5989"), CIM), ctx)
+    engine.apply_all(wanted_settings(ctx, port("5989"), CIM), ctx)
     assert offline(root, "--zone=internal", "--list-ports") == "5989/tcp"
     assert "cim" in offline(root, "--list-services").split()
 
@@ -92,9 +92,9 @@ def test_the_ports_of_three_plugins_stay_until_each_goes(
     held: Dict[str, Tuple[Applied, ...]] = {}
     ports = {"one": ["1001", "2000-2005"], "two": ["1002"], "three": ["1003", "1001"]}
     for name, numbers in ports.items():
-        install(root, name, held, *(port(number) for number in numbers))
+        apply_settings(root, name, held, *(port(number) for number in numbers))
     for name in order:
-        remove(root, name, held)
+        revert_settings(root, name, held)
         left = {f"{number}/tcp" for other in held for number in ports[other]}
         assert set(offline(root, "--zone=public", "--list-ports").split()) == left
         for other, applied in held.items():
@@ -109,9 +109,9 @@ def test_ranges_of_plugins_may_overlap(root: Path, order: Sequence[str]) -> None
     for first in (order, order[::-1]):
         held: Dict[str, Tuple[Applied, ...]] = {}
         for name in first:
-            install(root, name, held, port(ports[name]))
+            apply_settings(root, name, held, port(ports[name]))
         for name in order:
-            remove(root, name, held)
+            revert_settings(root, name, held)
             for other, applied in held.items():
                 assert engine.verify(applied, context(root, other)) == ()
         assert differences(before, tree(root)) == []
@@ -120,13 +120,13 @@ def test_ranges_of_plugins_may_overlap(root: Path, order: Sequence[str]) -> None
 def test_taking_a_port_out_gives_the_file_that_firewalld_would_write(root: Path) -> None:
     held: Dict[str, Tuple[Applied, ...]] = {}
     for name, number in (("one", "1001"), ("two", "1002"), ("three", "1003")):
-        install(root, name, held, port(number), FirewallService(
+        apply_settings(root, name, held, port(number), FirewallService(
             f"s-{name}", "", ((number, "udp"),)))
     copy = root.with_name("copy")
     shutil.copytree(root, copy, symlinks=True)
     offline(copy, "--zone=public", "--remove-port=1002/tcp")
     offline(copy, "--zone=public", "--remove-service-from-zone=s-two")
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert (root / ZONE).read_bytes() == (copy / ZONE).read_bytes()
 
 
@@ -135,21 +135,21 @@ def test_ports_that_the_root_opens_stay_as_they_are(root: Path) -> None:
     (root / f"{ZONE}.old").write_text("somebody's\n")
     before = tree(root)
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, port("5989"), port("7000-7002"))
+    apply_settings(root, "one", held, port("5989"), port("7000-7002"))
     assert [one.before for one in held["one"]] == ["open", "closed"]
     assert set(offline(root, "--zone=public", "--list-ports").split()) == {
         "5000-5999/tcp", "7000/tcp", "7001/tcp", "7002/tcp"}
-    install(root, "two", held, port("8000"))
-    remove(root, "one", held)
+    apply_settings(root, "two", held, port("8000"))
+    revert_settings(root, "one", held)
     assert set(offline(root, "--zone=public", "--list-ports").split()) == {
         "5000-5999/tcp", "7001/tcp", "8000/tcp"}
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
 
 def test_a_new_service_is_defined_opened_and_gone_again(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    asked = wanted(ctx, FirewallService("cim", "internal", ()), CIM)
+    asked = wanted_settings(ctx, FirewallService("cim", "internal", ()), CIM)
     assert [item.text for item in asked] == [
         "define firewall service cim (5988/tcp, 5989/tcp)",
         "open firewall service cim in zone internal", "open firewall service cim in zone public"]
@@ -169,21 +169,21 @@ def test_a_service_stays_defined_for_the_other_plugin_that_opens_it(
         root: Path, first: str) -> None:
     before = tree(root)
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, CIM)
-    install(root, "two", held, FirewallService("cim", "internal", ()))
-    remove(root, first, held)
+    apply_settings(root, "one", held, CIM)
+    apply_settings(root, "two", held, FirewallService("cim", "internal", ()))
+    revert_settings(root, first, held)
     (name, applied), = held.items()
     assert engine.verify(applied, context(root)) == ()
     assert offline(root, "--check-config") in ("", "success")
-    remove(root, name, held)
+    revert_settings(root, name, held)
     assert differences(before, tree(root)) == []
 
 
 def test_a_service_gets_other_ports_with_an_upgrade(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    old = engine.apply_all(wanted(ctx, port("77"), CIM), ctx)
+    old = engine.apply_all(wanted_settings(ctx, port("77"), CIM), ctx)
     new = FirewallService("cim", "", (("5989", "tcp"), ("5990", "udp")))
-    plan = engine.plan_upgrade(old, wanted(ctx, port("78"), new, port("77")), {}, ctx)
+    plan = engine.plan_upgrade(old, wanted_settings(ctx, port("78"), new, port("77")), {}, ctx)
     revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
     engine.do_revert(revert, ctx)
     now = engine.apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
@@ -195,11 +195,11 @@ def test_a_service_gets_other_ports_with_an_upgrade(root: Path) -> None:
 
 def test_two_definitions_of_one_service_are_refused_naming_both_plugins(root: Path) -> None:
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, CIM)
+    apply_settings(root, "one", held, CIM)
     with pytest.raises(Refused, match=r"plugin two wants to define firewall service cim"
                                       r" \(1/tcp\), but plugin one has firewall-definition cim"):
-        install(root, "two", held, FirewallService("cim", "", (("1", "tcp"),)))
-    install(root, "three", held, CIM)
+        apply_settings(root, "two", held, FirewallService("cim", "", (("1", "tcp"),)))
+    apply_settings(root, "three", held, CIM)
 
 
 @pytest.mark.parametrize(("setting", "said"), [
@@ -215,13 +215,13 @@ def test_what_firewalld_refuses_is_refused_in_its_words(
         root: Path, setting: Setting, said: str) -> None:
     ctx, before = context(root), tree(root)
     with pytest.raises(Refused, match=said):
-        engine.check(wanted(ctx, setting), ctx, others={})
+        engine.check(wanted_settings(ctx, setting), ctx, others={})
     assert differences(before, tree(root)) == []
 
 
 def test_a_service_that_the_packages_will_bring_is_accepted(root: Path) -> None:
     ctx = context(root, files=["/usr/lib/firewalld/services/acme.xml"])
-    engine.check(wanted(ctx, FirewallService("acme", "", ())), ctx, others={})
+    engine.check(wanted_settings(ctx, FirewallService("acme", "", ())), ctx, others={})
 
 
 @pytest.mark.parametrize("folder", ["etc/firewalld", "usr/lib/firewalld"])
@@ -229,8 +229,8 @@ def test_a_service_that_the_packages_will_bring_is_accepted(root: Path) -> None:
 def test_a_root_without_firewalld_is_refused(root: Path, folder: str, setting: Setting) -> None:
     shutil.rmtree(root / folder)
     ctx, before = context(root), tree(root)
-    for step in (lambda: engine.check(wanted(ctx, setting), ctx, others={}),
-                 lambda: engine.apply_all(wanted(ctx, setting), ctx)):
+    for step in (lambda: engine.check(wanted_settings(ctx, setting), ctx, others={}),
+                 lambda: engine.apply_all(wanted_settings(ctx, setting), ctx)):
         with pytest.raises(Refused, match=f"the root has no firewalld: /{folder} is not there"):
             step()
     assert differences(before, tree(root)) == []
@@ -238,15 +238,15 @@ def test_a_root_without_firewalld_is_refused(root: Path, folder: str, setting: S
 
 def test_what_others_opened_since_stays(root: Path) -> None:
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, port("1001"))
+    apply_settings(root, "one", held, port("1001"))
     offline(root, "--zone=public", "--add-port=4444/tcp")
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert offline(root, "--zone=public", "--list-ports") == "4444/tcp"
 
 
 def test_a_port_that_became_part_of_somebodys_range_is_not_closed_unasked(root: Path) -> None:
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, port("1001"))
+    apply_settings(root, "one", held, port("1001"))
     zone = (root / ZONE).read_text()
     (root / ZONE).write_text(zone.replace('port="1001"', 'port="1000-1100"'))
     with pytest.raises(Drifted) as caught:
@@ -262,19 +262,19 @@ def test_a_port_in_a_rich_rule_or_a_comment_is_not_an_open_one(root: Path) -> No
     (root / ZONE).write_text(text)
     before = tree(root)
     held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, port("1001"))
+    apply_settings(root, "one", held, port("1001"))
     assert offline(root, "--zone=public", "--list-ports") == "1001/tcp"
-    install(root, "two", held, port("1002"))
-    remove(root, "one", held)
+    apply_settings(root, "two", held, port("1002"))
+    revert_settings(root, "one", held)
     assert offline(root, "--zone=public", "--list-ports") == "1002/tcp"
     assert "reject" in offline(root, "--zone=public", "--list-rich-rules")
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
 
 def test_what_is_closed_or_undefined_by_hand_is_told(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted(ctx, port("1001-1003"), CIM), ctx)
+    applied = engine.apply_all(wanted_settings(ctx, port("1001-1003"), CIM), ctx)
     (root / ZONE).unlink()
     (root / "etc/firewalld/services/cim.xml").unlink()
     assert engine.verify(applied, ctx) == (
@@ -283,9 +283,9 @@ def test_what_is_closed_or_undefined_by_hand_is_told(root: Path) -> None:
 
 
 def test_firewalld_gets_the_roots_folders_and_one_change(root: Path) -> None:
-    runner = Recorder(real=run)
+    runner = RecordingRunner(real=run)
     ctx = context(root, runner=runner)
-    engine.apply_all(wanted(ctx, port("5989"), CIM), ctx)
+    engine.apply_all(wanted_settings(ctx, port("5989"), CIM), ctx)
     config = ("firewall-offline-cmd", f"--system-config={root}/etc/firewalld",
               f"--default-config={root}/usr/lib/firewalld")
     assert runner.argvs == [
@@ -299,7 +299,7 @@ def test_a_missing_firewalld_on_this_machine_is_named(
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)
     with pytest.raises(CommandError, match="firewall-offline-cmd cannot be started"):
-        engine.check(wanted(ctx, port("1")), ctx, others={})
+        engine.check(wanted_settings(ctx, port("1")), ctx, others={})
 
 
 @pytest.mark.parametrize("name", [
@@ -314,7 +314,7 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
         outside.mkdir()
     (root / name).symlink_to(outside)
     ctx, before = context(root), sorted(outside.rglob("*"))
-    asked = wanted(ctx, port("1"))
+    asked = wanted_settings(ctx, port("1"))
     for step in (lambda: engine.check(asked, ctx, others={}),
                  lambda: engine.apply_all(asked, ctx)):
         with pytest.raises(Refused, match="leads elsewhere|no firewalld"):
@@ -326,7 +326,7 @@ def test_a_fifo_in_the_configuration_hangs_nobody(root: Path) -> None:
     os.mkfifo(root / "etc/firewalld/zones/x.xml")
     ctx = context(root)
     with pytest.raises(Refused, match="is no regular file"):
-        engine.check(wanted(ctx, port("1")), ctx, others={})
+        engine.check(wanted_settings(ctx, port("1")), ctx, others={})
 
 
 FORMS: List[Tuple[str, str]] = [
@@ -349,11 +349,12 @@ FORMS: List[Tuple[str, str]] = [
 @pytest.mark.parametrize(("element", "said"), FORMS)
 def test_what_is_no_port_is_refused_in_the_descriptor(element: str, said: str) -> None:
     with pytest.raises(DescriptorError, match=said):
-        parse_descriptor(changed("<settings>", f"<settings>{element}").encode(), origin="x")
+        parse_descriptor(edit_descriptor("<settings>", f"<settings>{element}").encode(), origin="x")
 
 
 def test_a_descriptor_may_name_ports_and_services() -> None:
-    text = changed("<settings>", '<settings><firewall-port port="5989" protocol="tcp" zone=""/>'
+    text = edit_descriptor("<settings>", "<settings>"
+                           '<firewall-port port="5989" protocol="tcp" zone=""/>'
                    '<firewall-service name="cim" zone="public"><port port="1-2" protocol="udp"/>'
                    "</firewall-service>")
     assert parse_descriptor(text.encode(), origin="x").settings[:2] == (

@@ -16,11 +16,11 @@ from ovirt_node_plugin.system.run import run
 from tests.support.settings_root import (
     KERNEL,
     MODULES,
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     differences,
     make_root,
-    paths,
     tree,
     write_module,
 )
@@ -57,7 +57,7 @@ def test_load_options_and_blacklist_are_files_that_go_again(root: Path) -> None:
         "\nisv_foo\n")
     assert [(one.key, one.before) for one in applied] == [
         ("isv_foo:load", "absent"), ("isv_foo:options", "absent"), ("other:blacklist", "absent")]
-    assert "etc/modules-load.d" in paths(applied)  # it was not there
+    assert "etc/modules-load.d" in changed_paths(applied)  # it was not there
     engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
@@ -77,7 +77,7 @@ def test_applying_twice_changes_nothing(root: Path) -> None:
     engine.apply_all(items, ctx)
     file = root / "etc/modprobe.d/node-plugin-foo-isv_foo.conf"
     before = (tree(root), file.stat().st_mtime_ns)
-    assert paths(engine.apply_all(items, ctx)) == []
+    assert changed_paths(engine.apply_all(items, ctx)) == []
     assert (tree(root), file.stat().st_mtime_ns) == before
 
 
@@ -213,7 +213,7 @@ def test_a_stale_index_is_told(root: Path) -> None:
 
 def test_depmod_gets_the_root_and_the_roots_own_configuration(root: Path) -> None:
     (root / "usr/lib/depmod.d").mkdir()
-    runner = Recorder()
+    runner = RecordingRunner()
     ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/a.ko"], runner=runner)
     engine.check(implied(ctx), ctx, others={})
     engine.apply_all(implied(ctx), ctx)
@@ -226,7 +226,7 @@ def test_depmod_gets_the_root_and_the_roots_own_configuration(root: Path) -> Non
 def test_depmod_does_not_follow_an_absolute_lib_link(root: Path) -> None:
     (root / "lib").unlink()
     (root / "lib").symlink_to("/usr/lib")
-    runner = Recorder(real=run)
+    runner = RecordingRunner(real=run)
     ctx = context(root, files=[write_module(root, "isv_foo")], runner=runner)
     engine.apply_all(implied(ctx), ctx)
     assert runner.argvs[0][:3] == ("depmod", "-b", str(root / "usr"))

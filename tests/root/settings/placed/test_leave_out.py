@@ -19,9 +19,16 @@ from ovirt_node_plugin.system.paths import relative_inside
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support import Fixtures
 from tests.support.adhoc import RpmRepo, descriptor_xml, write_bundle
-from tests.support.driver import NOISE, Dnf
-from tests.support.settings_root import Recorder, context, descriptor, make_root, tree, write_file
-from tests.support.treestate import changed, tree_state
+from tests.support.dnf_runner import NOISE, Dnf
+from tests.support.settings_root import (
+    RecordingRunner,
+    context,
+    descriptor,
+    make_root,
+    tree,
+    write_file,
+)
+from tests.support.tree_states import state_differences, tree_state
 
 DOC = "/usr/share/doc/acme"
 OUT = f'<leave-out files="{DOC}/**"/>'
@@ -96,7 +103,7 @@ def test_files_are_not_in_the_root_and_rpm_misses_none(
             ' outcome="files=3 bytes=820"') in record
     removed = dnf.plugin(node, "remove", "acme", "-y")
     assert removed.status == 0 and "remove failed" not in removed.text
-    assert [line for line in changed(before, tree_state(node))
+    assert [line for line in state_differences(before, tree_state(node))
             if "dnf/modules.d" not in line] == []
 
 
@@ -186,7 +193,8 @@ def test_what_a_link_of_another_package_leads_to_stays(
     done = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
     assert (node / "opt/acme/data/own").read_text() == "somebody's\n", done.text
     assert "such as /opt/acme/l/own, will be there: links that come lead elsewhere" in done.text
-    assert changed(before, tree_state(node)) == []  # rpm fails: the link would be a folder
+    # rpm fails: the link would be a folder
+    assert state_differences(before, tree_state(node)) == []
 
 
 @pytest.mark.root
@@ -206,7 +214,7 @@ def test_what_a_link_of_a_scriptlet_leads_to_stays_and_all_is_rolled_back(
     done = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
     assert done.status != 0 and "rolled back" in done.text
     assert f"/opt/acme/l/{name} is {core}, which may be somebody else's file" in done.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 @pytest.mark.root
@@ -254,7 +262,7 @@ def test_a_failure_brings_back_what_was_taken_away(
         OUT, '<persistent-path path="/var/lib/nowhere"/>'])
     failed = dnf.plugin(node, "install", broken, "-y", "--trust-keys")
     assert failed.status != 0 and "rolled back" in failed.text
-    assert changed(before, tree_state(node)) == []
+    assert state_differences(before, tree_state(node)) == []
 
 
 @pytest.mark.root
@@ -274,7 +282,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def leaving(root: Path, paths: Sequence[str], kept: Sequence[str] = ()) -> Context:
-    base = context(root, runner=Recorder())
+    base = context(root, runner=RecordingRunner())
     return Context(root, "foo", {}, base.run, leavable=Leavable(
         dict.fromkeys(paths, 1024), dict.fromkeys(kept, KeepReason("core has them too", "core")),
         known=True, places={path: relative_inside(root, path) for path in paths}))
@@ -293,7 +301,7 @@ def test_no_program_is_started_and_nothing_but_the_files_goes(root: Path) -> Non
         ("present", (), "files=4 bytes=4096")]
     assert set(before) - set(tree(root)) == {"opt/acme/doc/a", "opt/acme/doc/link"}
     assert engine.apply_all(items, ctx)[0].before == "absent"
-    assert isinstance(ctx.run, Recorder) and ctx.run.argvs == []
+    assert isinstance(ctx.run, RecordingRunner) and ctx.run.argvs == []
 
 
 def test_a_link_does_not_lead_out_of_the_root(root: Path, tmp_path: Path) -> None:

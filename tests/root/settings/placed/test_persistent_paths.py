@@ -15,12 +15,12 @@ from ovirt_node_plugin.settings.kit.model import Facts
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     descriptor,
     differences,
     make_root,
-    paths,
     tree,
 )
 
@@ -40,19 +40,19 @@ def test_a_path_is_named_where_a_stateless_node_looks_and_goes_again(root: Path)
     assert [item.text for item in items] == ["keep /var/lib/acme over new images"]
     engine.check(items, ctx, others={})
     applied = engine.apply_all(items, ctx)
-    assert paths(applied) == [FOLDER, f"{FOLDER}/node-plugin-foo=var,lib,acme.state"]
+    assert changed_paths(applied) == [FOLDER, f"{FOLDER}/node-plugin-foo=var,lib,acme.state"]
     # what the boot script of readonly-root makes of the folder, which asks a shell
     said = run(["sh", "-c", 'for file in "$1"/*; do for path in $(grep -v "^#" "$file"); do'
                 ' echo "$path"; done; done', "sh", root / FOLDER])
     assert said == "/var/lib/acme\n"
     assert engine.verify(applied, ctx) == ()
-    assert paths(engine.apply_all(items, ctx)) == []
+    assert changed_paths(engine.apply_all(items, ctx)) == []
     engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_no_program_is_started(root: Path) -> None:
-    runner = Recorder()
+    runner = RecordingRunner()
     ctx = context(root, runner=runner)
     items = engine.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
     engine.check(items, ctx, others={})

@@ -18,12 +18,12 @@ from ovirt_node_plugin.system.run import Polled, StrPath, run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
     UNITS,
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     descriptor,
     differences,
     make_root,
-    paths,
     tree,
     write_file,
     write_unit,
@@ -77,9 +77,9 @@ def test_a_file_is_copied_to_its_folder_and_goes_again(
     info = (root / place).lstat()
     assert (info.st_mode, info.st_uid, info.st_gid) == (0o100644, 0, 0)
     assert (root / place).read_text() == text
-    assert paths(applied)[-1] == place
+    assert changed_paths(applied)[-1] == place
     assert engine.verify(applied, ctx) == ()
-    assert paths(engine.apply_all([item], ctx)) == []
+    assert changed_paths(engine.apply_all([item], ctx)) == []
     engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
@@ -88,7 +88,7 @@ def test_a_file_is_copied_to_its_folder_and_goes_again(
 def test_only_the_checkers_are_started(
         root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
     write_file(root, SOURCE, text)
-    runner = Recorder(output="257 (257.3-1)\n")
+    runner = RecordingRunner(output="257 (257.3-1)\n")
     ctx = context(root, files=[SOURCE], runner=runner)
     item = placed(ctx, element, name, unit)
     engine.check([item], ctx, others={})
@@ -208,7 +208,7 @@ def test_udev_rules_are_checked_where_udevadm_can(root: Path) -> None:
     """An udevadm that is older, or not there, has no verify: nothing is asked of it then."""
     write_file(root, SOURCE, "BOGUS\n")
     for said in ("252\n", "254 (254.1-1)\n", ""):
-        runner = Recorder(output=said)
+        runner = RecordingRunner(output=said)
         ctx = context(root, files=[SOURCE], runner=runner)
         engine.apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
         assert runner.argvs == [("udevadm", "--version")]

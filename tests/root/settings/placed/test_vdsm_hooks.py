@@ -13,11 +13,11 @@ from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.settings.placed.vdsm_hooks import KIND
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     differences,
     make_root,
-    paths,
     tree,
     write_file,
 )
@@ -49,14 +49,14 @@ def test_a_hook_is_an_executable_copy_that_goes_again(root: Path, ctx: Context) 
     info = (root / HOOK).lstat()
     assert (info.st_mode, info.st_uid, info.st_gid) == (0o100755, 0, 0)
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 0\n"
-    assert paths(applied) == [f"{HOOKS}/before_vm_start", HOOK]
+    assert changed_paths(applied) == [f"{HOOKS}/before_vm_start", HOOK]
     assert engine.verify(applied, ctx) == ()
     engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_no_program_is_started(root: Path, ctx: Context) -> None:
-    runner = Recorder()
+    runner = RecordingRunner()
     ctx = context(root, files=[SOURCE], runner=runner)
     engine.check([hook(ctx)], ctx, others={})
     engine.apply_all([hook(ctx)], ctx)
@@ -71,7 +71,7 @@ def test_the_plan_line_names_point_order_and_source(ctx: Context) -> None:
 def test_applying_twice_changes_nothing(root: Path, ctx: Context) -> None:
     engine.apply_all([hook(ctx)], ctx)
     before = (tree(root), (root / HOOK).stat().st_ino)
-    assert paths(engine.apply_all([hook(ctx)], ctx)) == []
+    assert changed_paths(engine.apply_all([hook(ctx)], ctx)) == []
     assert (tree(root), (root / HOOK).stat().st_ino) == before
 
 
@@ -94,7 +94,7 @@ def test_a_source_that_no_package_brings_is_refused(ctx: Context) -> None:
 
 @pytest.mark.parametrize("mode", [0o120777, 0o40755])
 def test_a_source_that_is_no_regular_file_is_refused(root: Path, mode: int) -> None:
-    ctx = Context(root, "foo", {SOURCE: mode}, Recorder())
+    ctx = Context(root, "foo", {SOURCE: mode}, RecordingRunner())
     with pytest.raises(Refused, match="no regular file"):
         engine.check([hook(ctx)], ctx, others={})
 

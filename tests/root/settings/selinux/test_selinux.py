@@ -21,19 +21,19 @@ from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support import quick_rpm
-from tests.support.driver import Dnf
-from tests.support.made import UNSIGNED, made_plugin
-from tests.support.selinux_root import MADE, MODULE, POLICY, STORE, add_policy
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Dnf
+from tests.support.full_host import full_host_root
+from tests.support.selinux_root import MODULE, POLICY, POLICY_FOLDER, STORE, add_policy
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
     context,
     descriptor,
     differences,
-    remove,
+    revert_settings,
     tree,
     write_file,
 )
-from tests.support.system import system_root
 
 pytestmark = pytest.mark.root
 
@@ -50,7 +50,7 @@ Held = Dict[str, Tuple[Applied, ...]]
 
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
-    with system_root(tmp_path / "system") as made:
+    with full_host_root(tmp_path / "system") as made:
         yield add_policy(made)
 
 
@@ -104,13 +104,13 @@ def test_all_of_it_is_in_the_policy_and_goes_without_a_trace(root: Path) -> None
     assert engine.verify(applied, ctx) == ()
     assert sum(len(change.before.content or b"") for one in applied for change in one.changes
                if change.before is not None) < 1000  # the store's files are not kept
-    remove(root, "foo", {"foo": applied})
+    revert_settings(root, "foo", {"foo": applied})
     assert differences(before, states(root)) == []
 
 
 def test_each_program_is_called_once_for_all_settings(root: Path) -> None:
     write_file(root, SOURCE, MODULE)
-    recorder = Recorder(run)
+    recorder = RecordingRunner(run)
     ctx = context(root, files=[SOURCE], runner=recorder)
     applied = engine.apply_all(engine.wanted(descriptor(*EVERYTHING), ctx), ctx)
     chroot = ("chroot", str(root))
@@ -126,7 +126,7 @@ def test_each_program_is_called_once_for_all_settings(root: Path) -> None:
 
 
 def test_values_are_taken_out_one_by_one_where_an_administrator_has_some_too(root: Path) -> None:
-    recorder = Recorder(run)
+    recorder = RecordingRunner(run)
     ctx = context(root, runner=recorder)
     applied = engine.apply_all(engine.wanted(descriptor(SelinuxBoolean("use_net", "on")), ctx), ctx)
     semanage(root, "boolean -m -0 use_nfs")
@@ -152,7 +152,7 @@ def test_an_administrators_values_come_back_and_stay(root: Path) -> None:
     assert local(root, "port") == {"tcp/9000": "http_port_t"}
     assert local(root, "file-context") == {"/opt/acme#directory": "usr_t"}
     semanage(root, "port -a -t ssh_port_t -p udp 7")
-    remove(root, "foo", held)
+    revert_settings(root, "foo", held)
     assert local(root, "boolean") == {"use_net": "on"}
     assert local(root, "port") == {"tcp/9000": "ssh_port_t", "udp/7": "ssh_port_t"}
     assert local(root, "file-context") == {"/opt/acme#directory": "bin_t"}
@@ -172,7 +172,7 @@ def test_what_was_changed_since_is_told_and_left(root: Path) -> None:
         "SELinux boolean use_nfs is on, not off",
         "SELinux port tcp/80 is http_port_t, not ssh_port_t",
         "SELinux file-context /opt/acme(/.*)? is no longer set")
-    remove(root, "foo", held)
+    revert_settings(root, "foo", held)
     assert local(root, "port") == {"tcp/80": "http_port_t"}
     assert local(root, "boolean") == {"use_nfs": "on"}
     assert selinux_store.find(root).module("acme") is None
@@ -197,11 +197,11 @@ def test_what_two_plugins_share_stays_with_the_last(root: Path, first: str) -> N
     install(root, "two", held, SelinuxPort("http_port_t", "99", "udp"), shared[1],
             SelinuxFileContext("bin_t", "/opt/two", ""))
     last = "two" if first == "one" else "one"
-    remove(root, first, held)
+    revert_settings(root, first, held)
     assert engine.verify(held[last], context(root, last)) == ()
     assert local(root, "boolean") == {"use_net": "on"}
     assert len(local(root, "port")) == (1 if last == "two" else 2)
-    remove(root, last, held)
+    revert_settings(root, last, held)
     assert differences(before, states(root)) == []
 
 
@@ -219,10 +219,10 @@ def test_any_plugins_in_any_order_leave_no_trace(root: Path, seed: int) -> None:
     for name in ("one", "two", "three"):
         install(root, name, held, *choose.sample(pool, 6))
         if choose.random() < 0.3:
-            remove(root, choose.choice(sorted(held)), held)
+            revert_settings(root, choose.choice(sorted(held)), held)
     for name in choose.sample(sorted(held), len(held)):
         assert engine.verify(held[name], context(root, name)) == ()
-        remove(root, name, held)
+        revert_settings(root, name, held)
     assert differences(before, states(root)) == []
 
 
@@ -231,9 +231,9 @@ def test_an_administrators_change_between_two_plugins_harms_neither(root: Path) 
     install(root, "one", held, SelinuxPort("http_port_t", "1001", "tcp"))
     semanage(root, "port -a -t ssh_port_t -p udp 7")
     install(root, "two", held, SelinuxPort("http_port_t", "1002", "tcp"))
-    remove(root, "two", held)
+    revert_settings(root, "two", held)
     assert local(root, "port") == {"tcp/1001": "http_port_t", "udp/7": "ssh_port_t"}
-    remove(root, "one", held)
+    revert_settings(root, "one", held)
     assert local(root, "port") == {"udp/7": "ssh_port_t"}
 
 
@@ -320,7 +320,7 @@ def test_a_compiled_module_has_to_have_its_name(root: Path) -> None:
     held: Held = {}
     install(root, "foo", held, SelinuxModule(source, "real"), files=[source])
     assert selinux_store.find(root).module("real") == (root / "opt/real.pp").read_bytes()
-    remove(root, "foo", held)
+    revert_settings(root, "foo", held)
     assert differences(before, states(root)) == []
     with pytest.raises(Refused, match="the store did not take in other"):
         install(root, "foo", {}, SelinuxModule(other, "other"), files=[other])
@@ -337,7 +337,7 @@ def test_a_new_version_of_a_module_takes_the_place_of_the_old(root: Path) -> Non
     plan = engine.plan_upgrade(held["foo"], items, {}, ctx)
     held["foo"] = engine.apply_upgrade(plan, ctx)
     assert selinux_store.find(root).module("acme") == (MODULE + "(type more_t)\n").encode()
-    remove(root, "foo", held)
+    revert_settings(root, "foo", held)
     assert differences(before, states(root)) == []
 
 
@@ -346,7 +346,7 @@ def test_a_new_version_of_a_module_takes_the_place_of_the_old(root: Path) -> Non
     (f"{STORE}/active", f"no policy store /{STORE}/active"),
     ("usr/sbin/semanage", "no semanage"),
     ("usr/sbin/semodule", "no semodule"),
-    (f"{MADE}/policy", f"no compiled policy in /{MADE}/policy"),
+    (f"{POLICY_FOLDER}/policy", f"no compiled policy in /{POLICY_FOLDER}/policy"),
 ])
 def test_a_root_that_lacks_something_is_refused_and_it_is_named(
         root: Path, gone: str, message: str) -> None:
@@ -394,7 +394,7 @@ def host(root: Path) -> Path:
 
 def test_dnf_brings_the_policy_to_a_plugin_and_back(
         host: Path, tmp_path: Path, dnf: Dnf) -> None:
-    bundle = made_plugin(tmp_path, "acme", settings=ELEMENTS, files={SOURCE: MODULE})
+    bundle = make_plugin(tmp_path, "acme", settings=ELEMENTS, files={SOURCE: MODULE})
     before = states(host)
     installed = dnf.plugin(host, "install", bundle, "-y", UNSIGNED)
     assert installed.status == 0, installed.text
@@ -408,8 +408,8 @@ def test_dnf_brings_the_policy_to_a_plugin_and_back(
 
 def test_a_failed_installation_leaves_the_policy_as_it_was(
         host: Path, tmp_path: Path, dnf: Dnf) -> None:
-    good = made_plugin(tmp_path, "acme", settings=ELEMENTS, files={SOURCE: MODULE})
-    bad = made_plugin(tmp_path, "bad", settings=[
+    good = make_plugin(tmp_path, "acme", settings=ELEMENTS, files={SOURCE: MODULE})
+    bad = make_plugin(tmp_path, "bad", settings=[
         '<selinux-port type="acme_t" port="1" protocol="tcp"/>',
         '<selinux-boolean name="use_net" value="on"/>'])
     assert dnf.plugin(host, "install", good, "-y", UNSIGNED).status == 0

@@ -14,11 +14,11 @@ from ovirt_node_plugin.settings.services.services import KIND
 from ovirt_node_plugin.system.run import run
 from tests.support.settings_root import (
     UNITS,
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     differences,
     make_root,
-    paths,
     tree,
     write_unit,
 )
@@ -48,7 +48,7 @@ def test_enabling_makes_the_link_and_reverting_takes_it_away(root: Path) -> None
     applied = engine.apply_all([item], ctx)
     # /lib or /usr/lib: the first of this machine's own search path that has it
     assert os.readlink(root / WANTS / "agent.service").endswith("/lib/systemd/system/agent.service")
-    assert paths(applied) == [f"{WANTS}/agent.service"]
+    assert changed_paths(applied) == [f"{WANTS}/agent.service"]
     assert (applied[0].before, engine.verify(applied, ctx)) == ("disabled", ())
     undo(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
@@ -59,7 +59,7 @@ def test_folders_that_systemctl_makes_go_again(root: Path) -> None:
     write_unit(root, "agent.socket")
     ctx, before = context(root), tree(root)
     applied = engine.apply_all([service("agent.service", "enabled", ctx)], ctx)
-    assert "etc/systemd/system/sockets.target.wants" in paths(applied)
+    assert "etc/systemd/system/sockets.target.wants" in changed_paths(applied)
     undo(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
@@ -132,7 +132,7 @@ def test_names_and_units_of_the_plugins_own_are_followed(root: Path) -> None:
     applied = engine.apply_all([service("a.service", "enabled", ctx),
                                 service("image.service", "enabled", ctx)], ctx)
     assert {f"{WANTS}/c@x.service", "etc/systemd/system/new.service",
-            "etc/systemd/system/b.service"} < set(paths(applied))
+            "etc/systemd/system/b.service"} < set(changed_paths(applied))
     undo(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
@@ -142,7 +142,7 @@ def test_applying_twice_changes_nothing(root: Path) -> None:
     items = [service("sshd.service", "masked", ctx)]
     engine.apply_all(items, ctx)
     once = tree(root)
-    assert paths(engine.apply_all(items, ctx)) == []
+    assert changed_paths(engine.apply_all(items, ctx)) == []
     assert differences(once, tree(root)) == []
 
 
@@ -168,7 +168,7 @@ def test_a_unit_that_nothing_can_enable_is_refused(root: Path) -> None:
 @pytest.mark.parametrize(("state", "verb"), [
     ("enabled", "enable"), ("disabled", "disable"), ("masked", "mask")])
 def test_systemctl_gets_the_root_the_verb_and_the_unit(root: Path, state: str, verb: str) -> None:
-    runner = Recorder(output="disabled\n")
+    runner = RecordingRunner(output="disabled\n")
     ctx = context(root, runner=runner)
     engine.apply_all([service("sshd.service", state, ctx)], ctx)
     asked = ("systemctl", f"--root={root}", "is-enabled", "--", "sshd.service")

@@ -14,14 +14,14 @@ from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.sysctl.sysctl import KIND
 from ovirt_node_plugin.undo.changes import Applied
-from tests.support.samples import changed
+from tests.support.sample_bundle import edit_descriptor
 from tests.support.settings_root import (
-    Recorder,
+    RecordingRunner,
+    changed_paths,
     context,
     differences,
     make_root,
-    paths,
-    remove,
+    revert_settings,
     tree,
     write_file,
 )
@@ -40,7 +40,7 @@ def sysctl(ctx: Context, value: str = "54321", name: str = KEY) -> Wanted:
 
 
 def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
-    runner = Recorder()
+    runner = RecordingRunner()
     ctx, before = context(root, runner=runner), tree(root)
     item = sysctl(ctx)
     engine.check([item], ctx, others={})
@@ -49,7 +49,7 @@ def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
     assert (root / FILE).read_text().splitlines()[-1] == f"{KEY} = 54321"
     assert (item.text, applied[0].before) == (f"set sysctl {KEY} to 54321", "unset")
     assert engine.verify(applied, ctx) == ()
-    assert paths(engine.apply_all([item], ctx)) == []
+    assert changed_paths(engine.apply_all([item], ctx)) == []
     engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
     assert runner.argvs == []  # a file is all that it takes
@@ -106,11 +106,11 @@ def test_one_value_of_two_plugins_stays_until_the_last_of_them_goes(
         ctx = context(root, name)
         engine.check([sysctl(ctx)], ctx, others=held)
         held[name] = engine.apply_all([sysctl(ctx)], ctx, others=held)
-    remove(root, first, held)
+    revert_settings(root, first, held)
     (name, applied), = held.items()
     assert engine.verify(applied, context(root)) == ()
     assert applied[0].before == "unset"
-    remove(root, name, held)
+    revert_settings(root, name, held)
     assert differences(before, tree(root)) == []
 
 
@@ -152,13 +152,14 @@ def test_a_dot_within_a_part_is_written_as_sysctl_d_reads_it(root: Path) -> None
 ])
 def test_what_is_no_parameter_is_refused_in_the_descriptor(
         name: str, value: str, said: str) -> None:
-    text = changed("<settings>", f'<settings><sysctl name="kernel.panic" value="1"/>'
+    text = edit_descriptor("<settings>", f'<settings><sysctl name="kernel.panic" value="1"/>'
                                  f'<sysctl name="{name}" value="{value}"/>')
     with pytest.raises(DescriptorError, match=said):
         parse_descriptor(text.encode(), origin="x.xml")
 
 
 def test_a_descriptor_may_name_parameters() -> None:
-    text = changed("<settings>", '<settings><sysctl name="kernel.panic" value=" 4096  1 "/>')
+    text = edit_descriptor("<settings>",
+                           '<settings><sysctl name="kernel.panic" value=" 4096  1 "/>')
     assert parse_descriptor(text.encode(), origin="x").settings[0] == Sysctl(
         "kernel.panic", "4096 1")

@@ -6,7 +6,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from tests import support
 from tests.support.full_node import full_node
-from tests.support.treestate import changed_in_overlay
+from tests.support.tree_states import overlay_differences
 
 _SERVICE = '<service name="{}.service" state="enabled"/>'
 # The packages, which of them are asked for, and the settings.
@@ -32,6 +32,6 @@ def agent_plugin(folder: Path, name: str) -> Path:
         name, repos=[name], install=packages[:1], settings=settings), repo=repo)
 
 
-def changes(node: Path) -> List[str]:
+def changes_to_full_node(node: Path) -> List[str]:
     """Return in what an overlay of the full Node differs from the image as it was built."""
-    return changed_in_overlay(node, lower=full_node().tree, upper=node.with_name("upper"))
+    return overlay_differences(node, lower=full_node().tree, upper=node.with_name("upper"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import List
 
-from tests.support.driver import TOP, Answer, Dnf
+from tests.support.dnf_runner import TOP, Answer, Dnf
 
 # Python tells audit hooks before it does such a thing (the table of audit events in
 # Python's library reference). rpm's own changes it does not see.
@@ -42,7 +42,7 @@ sys.addaudithook(_hook)
 
 
 @dataclass
-class Killing:
+class InterruptedDnf:
     """Runs ``dnf node-plugin`` on ``root``; ``folder`` holds the hook and its log."""
 
     dnf: Dnf
@@ -67,7 +67,7 @@ class Killing:
         return (self.folder / "log").read_text().splitlines()
 
 
-def spread(total: int, points: int) -> List[int]:
+def evenly_spaced(total: int, points: int) -> List[int]:
     """Return so many numbers from 1 to ``total``, first and last among them."""
     if total <= points:
         return list(range(1, total + 1))

@@ -42,7 +42,7 @@ REPO = "[cim]\nname=CIM\nbaseurl=https://example.com/repo\nenabled=0\n"
 KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ==\n-----END PGP PUBLIC KEY BLOCK-----\n"
 
 
-def changed(old: str, new: str) -> str:
+def edit_descriptor(old: str, new: str) -> str:
     """Return the sample descriptor with ``old``, which is in it, made ``new``."""
     assert old in DESCRIPTOR
     return DESCRIPTOR.replace(old, new, 1)

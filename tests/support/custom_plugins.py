@@ -9,7 +9,7 @@ from tests import support
 UNSIGNED = "--nogpgcheck"
 
 
-def made_plugin(folder: Path, name: str, version: str = "1.0", *, settings: Sequence[str] = (),
+def make_plugin(folder: Path, name: str, version: str = "1.0", *, settings: Sequence[str] = (),
                 **rpm: Any) -> Path:
     """Return a bundle, below ``folder``, of one package; ``rpm`` is as for ``RpmRepo.add``."""
     repo = support.RpmRepo(folder / f"{name}-{version}.repo", name)

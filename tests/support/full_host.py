@@ -13,7 +13,7 @@ _RELEASE = ('ID="rhel"\nID_LIKE="fedora"\nNAME="Red Hat Enterprise Linux"\nVERSI
 
 
 @contextlib.contextmanager
-def system_root(work: Path) -> Iterator[Path]:
+def full_host_root(work: Path) -> Iterator[Path]:
     """Yield an overlay of the full Node that says it is a host, and has no kernel.
 
     It is mounted below ``work``, which must not be on an overlay, and unmounted at the end.

@@ -14,20 +14,20 @@ def xorriso(iso: Path, *words: str) -> str:
     return run(["xorriso", "-no_rc", "-report_about", "WARNING", "-indev", f"stdio:{iso}", *words])
 
 
-def taken(iso: Path, into: Path) -> Path:
+def extract_iso(iso: Path, into: Path) -> Path:
     """Copy all files of an ISO into the new folder ``into`` and return it."""
     xorriso(iso, "-osirrox", "on", "-extract", "/", str(into))
     run(["chmod", "-R", "u+w", into])
     return into
 
 
-def digests(folder: Path) -> Dict[str, str]:
+def file_digests(folder: Path) -> Dict[str, str]:
     """Return the SHA-256 of every file below ``folder`` by its relative path."""
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def boots(iso: Path) -> List[str]:
+def boot_records(iso: Path) -> List[str]:
     """Return how an ISO boots, without blocks and sizes."""
     said = xorriso(iso, "-report_el_torito", "plain", "-report_system_area", "plain")
     found = []

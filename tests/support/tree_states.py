@@ -41,7 +41,7 @@ def tree_state(root: Path, *, excluded: Sequence[str] = EXCLUDED) -> State:
     return found
 
 
-def changed(before: State, after: State) -> List[str]:
+def state_differences(before: State, after: State) -> List[str]:
     """Return a line for each path in which two states differ, sorted."""
     lines = []
     for path in sorted({*before, *after}):
@@ -54,7 +54,7 @@ def changed(before: State, after: State) -> List[str]:
     return lines
 
 
-def changed_in_overlay(root: Path, *, lower: Path, upper: Path,
+def overlay_differences(root: Path, *, lower: Path, upper: Path,
                        excluded: Sequence[str] = EXCLUDED) -> List[str]:
     """Return what ``changed`` does for the ``lower`` tree and the overlay ``root`` of it.
 
@@ -72,7 +72,7 @@ def changed_in_overlay(root: Path, *, lower: Path, upper: Path,
     kept = [path for path in paths if path not in excluded and not path.startswith(skipped)]
     before, after = ({path: _entry(tree / path) for path in kept if os.path.lexists(tree / path)}
                      for tree in (lower, root))
-    return changed(before, after)
+    return state_differences(before, after)
 
 
 def _entry(path: Path) -> Tuple[object, ...]:

@@ -22,7 +22,7 @@ _POWER_OFF = signal.SIGRTMIN + 4  # systemd(1), "SIGNALS"
 
 
 @dataclass(frozen=True)
-class Machine:
+class Container:
     """A booted container: its tree, and the process that is its first."""
 
     root: Path
@@ -43,7 +43,7 @@ class Machine:
 
 
 @contextlib.contextmanager
-def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Machine]:
+def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Container]:
     """Boot ``root`` with systemd and a network of its own; yield it when all units run.
 
     ``shared`` are folders of this machine that it sees under the same paths. What
@@ -59,7 +59,7 @@ def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Machine]:
         leader = 0
         try:
             leader = _leader(outer)
-            machine = Machine(root, leader)
+            machine = Container(root, leader)
             _wait_until_up(machine, outer)
             yield machine
         finally:
@@ -93,7 +93,7 @@ def _leader(outer: "subprocess.Popen[bytes]") -> int:
     raise FixtureError("the container has not started", hint="Look at its console.")
 
 
-def _wait_until_up(machine: Machine, outer: "subprocess.Popen[bytes]") -> None:
+def _wait_until_up(machine: Container, outer: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + _BOOT_S
     said = ""
     while time.monotonic() < until and outer.poll() is None:

@@ -38,12 +38,12 @@ class Answer:
     @property
     def json(self) -> Any:
         """Standard output, which must be one JSON document that is valid by its schema."""
-        return schemas.valid_answer(json.loads(self.out), self.schema)
+        return schemas.validated_answer(json.loads(self.out), self.schema)
 
     @property
     def lines(self) -> List[Any]:
         """Standard output, each line of which must be a document that is valid by its schema."""
-        return [schemas.valid_answer(json.loads(line), self.schema)
+        return [schemas.validated_answer(json.loads(line), self.schema)
                 for line in self.out.splitlines()]
 
 
@@ -107,7 +107,7 @@ class Dnf:
                               env=environment(), check=False)
         errors = "".join(line for line in done.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
-        return Answer(done.returncode, done.stdout, errors, schemas.of_dnf(argv))
+        return Answer(done.returncode, done.stdout, errors, schemas.dnf_answer_schema(argv))
 
 
 def environment() -> Dict[str, str]:
@@ -127,6 +127,6 @@ def at_home(home: Path) -> Tuple[str, ...]:
     return ("env", f"HOME={home}")
 
 
-def library_of(dnf: Dnf, bundle: Path, name: str) -> Path:
+def add_to_shipped_library(dnf: Dnf, bundle: Path, name: str) -> Path:
     """Put a copy of a folder bundle into the shipped library under ``name``."""
     return Path(shutil.copytree(bundle, dnf.shipped_library / name, symlinks=True))
