@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Sequence, Tuple
 
 
@@ -51,7 +52,7 @@ class UsageError(NodePluginError):
 
 
 class UnknownPlugin(UsageError):
-    """A name that no path, library or enabled repository resolves."""
+    """A name that no path, library or enabled repository resolves, or of no installed plugin."""
 
 
 class BadRoot(UsageError):
@@ -173,3 +174,9 @@ class CommandError(NodePluginError):
         self.argv = tuple(argv)
         self.returncode = returncode
         self.output = output
+
+
+def not_installed(name: str, root: Path, *,
+                  hint: str = "dnf node-plugin list shows those that are.") -> UnknownPlugin:
+    """Return the error for the name of a plugin that is not installed in ``root``."""
+    return UnknownPlugin(f"plugin {name} is not installed in {root}", hint=hint)

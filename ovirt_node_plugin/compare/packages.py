@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadImage
+from ..system.nevra import make_evr, make_nevra
 from ..system.run import Runner
 from ..target import Target
 from .trees import ADDED, CHANGED, REMOVED
@@ -29,7 +30,7 @@ class RootPackage:
     @property
     def nevra(self) -> str:
         """The name as a record of a plugin has it."""
-        return f"{self.name}-{self.evr}" + (f".{self.arch}" if self.arch else "")
+        return make_nevra(self.name, self.evr, self.arch)
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,7 @@ def _package(line: str, target: Target) -> RootPackage:
         raise BadImage(f"the rpm database in /{target.rpmdb} has a package of no valid name:"
                        f" {ascii(line)}", hint="rpm --rebuilddb in the root may mend it.")
     name, epoch, version, release, arch, digest = words
-    evr = f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}"
-    return RootPackage(name, evr, arch, digest)
+    return RootPackage(name, make_evr(epoch, version, release), arch, digest)
 
 
 def _by_name(packages: Sequence[RootPackage]) -> Dict[str, List[RootPackage]]:

@@ -6,6 +6,7 @@ from typing import Tuple
 from ..images import boot
 from ..settings.boot.argument_text import decode
 from ..settings.boot.dracut_files import KIND_NAMES
+from ..system import words
 from .merge import Merge, Rehearsal, wanted_size
 
 _ARGUMENT = "kernel-argument"
@@ -23,8 +24,8 @@ def _size(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
     filesystem, size = merge.image.layout.filesystem, wanted_size(merge, rehearsal)
     if filesystem is None or size <= filesystem.size_bytes:
         return ()
-    return (f"{merge.image.layout.inner} grows from {filesystem.size_bytes >> 20} MiB to"
-            f" {size >> 20} MiB.",)
+    return (f"{merge.image.layout.inner} grows from {words.size(filesystem.size_bytes)} to"
+            f" {words.size(size)}.",)
 
 
 def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:

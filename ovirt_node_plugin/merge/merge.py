@@ -18,6 +18,7 @@ from ..registry import store
 from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
+from ..system.words import first_names
 from . import bundles, iso_boot, iso_initramfs, marks, room, verify
 from .writing import Writer
 
@@ -258,9 +259,8 @@ def _told(others: Sequence[str]) -> Tuple[str, ...]:
     """Return a note on files that no plugin claims, if there are any."""
     if not others:
         return ()
-    more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
-    return (f"The transaction also changed {', '.join(f'/{path}' for path in others[:_MOST])}"
-            f"{more}: triggers of the image's own packages do so.",)
+    paths = first_names([f"/{path}" for path in others], _MOST)
+    return (f"The transaction also changed {paths}: triggers of the image's own packages do so.",)
 
 
 def _plugins(root: Path) -> Tuple[marks.Plugin, ...]:

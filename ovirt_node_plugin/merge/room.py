@@ -9,6 +9,7 @@ from typing import Dict
 from ..errors import RolledBack
 from ..images.draft import content_bytes
 from ..images.image import FOLDER, ISO, Layout
+from ..system import words
 
 _SPARE = 16 << 20
 
@@ -32,8 +33,8 @@ def check(layout: Layout, root: Path, work: Path, output: Path, *, needed_bytes:
         free = shutil.disk_usage(places[device]).free
         if free < size:
             raise RolledBack(
-                f"the merge needs about {_mib(size)} on the disk of {places[device]}, which has"
-                f" {_mib(free)} free. Nothing was begun.",
+                f"the merge needs about {words.size(size)} on the disk of {places[device]}, which"
+                f" has {words.size(free)} free. Nothing was begun.",
                 hint="Make room, or name another disk: --work-dir is for what is temporary.")
 
 
@@ -63,7 +64,3 @@ def _used_bytes(root: Path) -> int:
     """Return what is in use of the filesystem that is mounted at ``root``."""
     info = os.statvfs(root)
     return (info.f_blocks - info.f_bfree) * info.f_frsize
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes / 1048576:.0f} MiB"

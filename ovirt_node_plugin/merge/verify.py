@@ -26,6 +26,7 @@ from ..system.paths import is_inside_any, real_places
 from ..system.progress import ENTRIES, READ, Progress, transferred
 from ..system.run import Runner
 from ..system.trees import Relative
+from ..system.words import first_lines
 from ..target import read_target
 from . import marks
 
@@ -93,9 +94,9 @@ def check(expected: Expected, output: Path, work: Path, *, dnf: Dnf, run: Runner
     except OSError as exc:
         problems = [f"it cannot be read: {exc.strerror}: {exc.filename}"]
     if problems:
-        more = [f"and {len(problems) - _MOST} more"] if len(problems) > _MOST else []
         raise RolledBack("\n  ".join(
-            ["the image that was written is not as it should be:", *problems[:_MOST], *more]),
+            ["the image that was written is not as it should be:",
+             *first_lines(problems, _MOST)]),
             hint="It was removed again. Is the input whole? Else the disk may be failing, or this"
                  " is a fault of ovirt-node-plugin: report it.")
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ..errors import BadBundle, UnknownPlugin, UsageError
+from ..errors import BadBundle, UnknownPlugin, UsageError, not_installed
 from ..packages.session import Session
 from ..plugin.bundle import Bundle, opened
 from ..plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
@@ -111,7 +111,7 @@ def _chosen(names: Sequence[str], records: Mapping[str, Record],
     for name in names:
         check_name(name)
         if name not in records:
-            raise UnknownPlugin(f"plugin {name} is not installed in {session.target.root}",
+            raise not_installed(name, session.target.root,
                                 hint=f"To install it: dnf node-plugin install {name}")
     return list(dict.fromkeys(names)) or list(records)
 

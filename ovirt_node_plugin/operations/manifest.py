@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
-from ..errors import RecordError, UnknownPlugin
+from ..errors import RecordError, not_installed
 from ..plugin.library import check_name
 from ..registry import store
 from ..registry.inventory import Inventory
@@ -50,8 +50,7 @@ def manifests(root: Path, names: Sequence[str], shows: Shows) -> Tuple[PluginMan
     for name in dict.fromkeys(names):
         check_name(name)
         if name not in store.names(root):
-            raise UnknownPlugin(f"plugin {name} is not installed in {root}",
-                                hint="dnf node-plugin list shows those that are.")
+            raise not_installed(name, root)
         record = store.read_record(root, name)
         inventory = None if shows.record_only else store.read_inventory(root, name)
         if inventory is None and not shows.record_only:

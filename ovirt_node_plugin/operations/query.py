@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Sequence, Tuple
 
-from ..errors import NodePluginError, RecordError, UnknownPlugin
+from ..errors import NodePluginError, RecordError, UnknownPlugin, not_installed
 from ..packages import rpmdb
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
@@ -19,6 +19,7 @@ from ..registry.undo_data import UndoData
 from ..settings import engine
 from ..settings.engine import live
 from ..settings.kit.model import Context
+from ..system.nevra import name_of
 from ..system.run import Runner
 from . import drift, find, install
 from .model.results import Check, PluginInfo, PluginState
@@ -98,8 +99,7 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
     for name in names:
         check_name(name)
         if name not in known.records and name not in known.damaged:
-            raise UnknownPlugin(f"plugin {name} is not installed in {session.target.root}",
-                                hint="dnf node-plugin list shows those that are.")
+            raise not_installed(name, session.target.root)
     present = session.installed()
     found = [_check(known.records[name], present, session, run) for name in known.records
              if not names or name in names]
@@ -120,7 +120,7 @@ def package_problems(record: Record, present: Mapping[str, str]) -> Tuple[str, .
     for package in record.packages:
         if package.nevra in present:
             continue
-        other = sorted(versions.get(package.nevra.rsplit("-", 2)[0], ()))
+        other = sorted(versions.get(name_of(package.nevra), ()))
         lines.append(f"package {package.nevra} is "
                      + (f"there as {', '.join(other)}" if other else "not installed"))
     if lines:

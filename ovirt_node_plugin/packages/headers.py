@@ -14,6 +14,7 @@ import dnf.rpm.transaction
 import rpm
 
 from ..errors import NodePluginError, Refused
+from ..system.nevra import make_evr, make_nevra, name_of
 
 # rpm(8) and rpm's rpmtag.h: a scriptlet is there if its interpreter is.
 _SCRIPTLETS = ("pretrans", "prein", "postin", "preun", "postun", "posttrans", "preuntrans",
@@ -120,7 +121,7 @@ def raw_headers(root: Path, nevras: Iterable[str]) -> Iterator[Tuple[str, Any]]:
     """Yield those of ``nevras`` that the root's rpm database has, each with rpm's own header."""
     transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
     for nevra in nevras:
-        for raw in transaction.dbMatch("name", nevra.rsplit("-", 2)[0]):
+        for raw in transaction.dbMatch("name", name_of(nevra)):
             if nevra_of(raw) == nevra:
                 yield nevra, raw
 
@@ -148,8 +149,8 @@ def _key_ids(raw: Any) -> List[str]:
 
 def nevra_of(raw: Any) -> str:
     """Return a header's NEVRA as DNF writes it: without an epoch of 0."""
-    epoch = f"{raw['epoch']}:" if raw["epoch"] else ""
-    return f"{raw['name']}-{epoch}{raw['version']}-{raw['release']}.{raw['arch']}"
+    evr = make_evr(raw["epoch"], raw["version"], raw["release"])
+    return make_nevra(raw["name"], evr, raw["arch"])
 
 
 def _header(raw: Any) -> Header:

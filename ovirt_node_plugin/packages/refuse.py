@@ -10,6 +10,7 @@ from ..config import Config
 from ..errors import Refused
 from ..policy import refusals
 from ..policy.core_rules import CoreChange, CoreRules
+from ..system.words import first_names
 from ..target import Target
 from . import core, modules
 
@@ -87,9 +88,8 @@ def left_out_note(policy: TransactionPolicy, options: Any) -> str:
             else "Core packages do not come from plugins' repositories")
     if shown:
         names = [change.offers for change in shown]
-        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         repos = ", ".join(sorted({change.repo for change in shown}))
-        what += f". Left out of repo {repos}: {', '.join(names[:_SHOWN])}{more}"
+        what += f". Left out of repo {repos}: {first_names(names, _SHOWN)}"
     elif not getattr(options, "allowerasing", False) or not policy.binds_all:
         return ""
     return f"{what}. {_hint(policy, shown) or refusals.next_step(policy.target, shown)}"

@@ -17,7 +17,8 @@ from ..compare.images import (
 )
 from ..compare.packages import PackageDifference
 from ..compare.trees import ADDED, CHANGED, REMOVED, Difference
-from .layout import field, harmless, size
+from ..system.words import size
+from .layout import field, harmless
 from .path_groups import PathGroup, grouped
 
 _SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}

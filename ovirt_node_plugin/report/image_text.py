@@ -6,7 +6,8 @@ from typing import List, Optional
 
 from ..merge.inspection import Inspection
 from ..merge.merge import MergeResult, Rehearsal
-from .layout import field, harmless, size, table
+from ..system.words import size
+from .layout import field, harmless, table
 
 
 def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path], *,

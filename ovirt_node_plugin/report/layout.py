@@ -1,4 +1,4 @@
-"""Layout of results for a terminal: tables, fields, sizes."""
+"""Layout of results for a terminal: tables, fields."""
 from __future__ import annotations
 
 import shutil
@@ -6,16 +6,6 @@ import textwrap
 from typing import List, Sequence
 
 _NARROWEST = 8  # columns that a cell always gets
-
-
-def size(size_bytes: int) -> str:
-    """Return a size in words, such as ``3.1 MiB``."""
-    amount, unit = float(size_bytes), "B"
-    for larger in ("KiB", "MiB", "GiB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
 def harmless(text: str) -> str:

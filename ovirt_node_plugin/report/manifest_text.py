@@ -19,8 +19,9 @@ from ..registry.inventory import (
     Operation,
 )
 from ..registry.record import Record
+from ..system.words import count, first_lines, size
 from ..undo.changes import Applied
-from .layout import field, harmless, size, table
+from .layout import field, harmless, table
 
 _SIGNS = {ADDED: "+", REMOVED: "-"}
 _TYPES = {"file": stat.S_IFREG, "link": stat.S_IFLNK, "dir": stat.S_IFDIR}
@@ -70,7 +71,7 @@ def _overview(record: Record, inventory: Inventory) -> List[str]:
     lines = [*field("Name", record.name), *field("Version", record.version),
              *field("Installed", f"{record.installed_at} by {record.tool}")]
     for name, values in (
-            ("Packages", [f"{one.nevra}, {_count(len(one.files), 'file')}, {size(one.size_bytes)}"
+            ("Packages", [f"{one.nevra}, {count(len(one.files), 'file')}, {size(one.size_bytes)}"
                           for one in inventory.packages]),
             ("Other files", _others(inventory.others)),
             ("Settings", [_setting(one) for one in record.settings]),
@@ -83,13 +84,11 @@ def _overview(record: Record, inventory: Inventory) -> List[str]:
 
 def _others(files: Sequence[File]) -> List[str]:
     lines = [f"{_SIGNS.get(one.change, '~')} {one.path} ({one.by})" for one in files]
-    if len(lines) > _MOST_OTHERS:
-        lines[_MOST_OTHERS:] = [f"and {len(lines) - _MOST_OTHERS} more; --files shows them"]
-    return lines
+    return first_lines(lines, _MOST_OTHERS, after="; --files shows them")
 
 
 def _packages(inventory: Inventory) -> List[str]:
-    rows = [(one.nevra, _count(len(one.files), "file"), size(one.size_bytes),
+    rows = [(one.nevra, count(len(one.files), "file"), size(one.size_bytes),
              "" if one.since else "present before") for one in inventory.packages]
     return table(rows) if rows else ["no packages"]
 
@@ -183,7 +182,3 @@ def _mode(one: File) -> str:
     if one.kind == "other":
         return "?" + stat.filemode(one.mode)[1:]
     return stat.filemode(_TYPES[one.kind] | one.mode)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

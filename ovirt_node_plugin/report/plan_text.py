@@ -25,8 +25,8 @@ from ..operations.model.results import (
     Space,
 )
 from ..packages.repos import RepoState
+from ..system.words import size
 from .layout import field as _field
-from .layout import size
 from .layout import table as _table
 
 _GROUPS = (("Installed Plugins", ("installed", "broken")), ("Available Plugins", ("available",)))

@@ -8,7 +8,8 @@ import time
 from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO
 
 from ..system.progress import BYTES, Advance, Progress, Silent
-from .layout import harmless, size
+from ..system.words import size
+from .layout import harmless
 
 _REDRAW_S, _LINE_S = 0.1, 1.0
 _BAR = 20  # columns

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
 
 from ..errors import NodePluginError
+from .words import first_lines
 from .xml import Document, XmlElement, collapse, parse_xml
 
 SCHEMAS = Path(__file__).parent.parent / "schema"
@@ -46,10 +47,9 @@ def raise_problems(problems: Iterable[Problem], *, origin: str,
     found = sorted(set(problems), key=lambda p: (p.line, p.column, p.text))
     if not found:
         return
-    lines = [f"{origin}:{p.line}:{p.column}: {p.text}" for p in found[:_MAX_REPORTED]]
-    if len(found) > _MAX_REPORTED:
-        lines.append(f"{origin}: and {len(found) - _MAX_REPORTED} more")
-    raise error("\n".join(lines), hint=hint)
+    lines = [f"{origin}:{p.line}:{p.column}: {p.text}" for p in found]
+    shown = first_lines(lines, _MAX_REPORTED, before=f"{origin}: ")
+    raise error("\n".join(shown), hint=hint)
 
 
 def schema_problems(document: Document, schema: str) -> Tuple[Problem, ...]:

@@ -12,6 +12,7 @@ import stat
 import time
 
 from ..registry.rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
+from ..system.words import first_names
 from .presence import missing_packages
 from .record_scan import Damaged, Scanned, read_regular, scan_record
 
@@ -130,8 +131,8 @@ def _compare(records: list[tuple[dict[str, object], Scanned]]) -> bool:
     for plugin, record in records if missing else ():
         lacking = [nevra for nevra, _, _ in record.packages if nevra in (missing or ())]
         if lacking and plugin["state"] != "broken":
-            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-            _break(plugin, f"not installed: {lacking[0][:MAX_TEXT // 2]}{more}")
+            lacking[0] = lacking[0][:MAX_TEXT // 2]
+            _break(plugin, f"not installed: {first_names(lacking, 1)}")
     return missing is not None
 
 

@@ -8,6 +8,8 @@ import signal
 import time
 from collections.abc import Mapping
 
+from ..system.nevra import make_evr, make_nevra, name_of
+
 # To look one package up takes as long as to read three of a whole database in turn.
 _MANY = 200
 
@@ -71,7 +73,7 @@ def _missing(nevras: list[str]) -> list[str] | None:
     transaction.setVSFlags(-1)  # RPMVSF_MASK_NOSIGNATURES and _NODIGESTS of rpmts.h
     if not any(True for _ in transaction.dbMatch()):
         return None  # nobody lives without packages: it is not this system's database
-    names = {nevra.rsplit("-", 2)[0] for nevra in nevras}
+    names = {name_of(nevra) for nevra in nevras}
     if len(names) > _MANY:
         present = {_nevra(raw) for raw in transaction.dbMatch()}
     else:
@@ -82,5 +84,5 @@ def _missing(nevras: list[str]) -> list[str] | None:
 
 def _nevra(raw: Mapping[str, object]) -> str:
     """Return a header's NEVRA as DNF writes it: without an epoch of 0."""
-    epoch = f"{raw['epoch']}:" if raw["epoch"] else ""
-    return f"{raw['name']}-{epoch}{raw['version']}-{raw['release']}.{raw['arch']}"
+    evr = make_evr(raw["epoch"], raw["version"], raw["release"])
+    return make_nevra(raw["name"], evr, raw["arch"])

@@ -18,6 +18,7 @@ from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...system.run import Runner
 from ...system.trees import Relative
+from ...system.words import size
 from ...target import Target, is_running_system
 from ...undo import journal
 from ...undo.changes import Change
@@ -60,8 +61,8 @@ def refuse_full(target: Target, space: Space) -> None:
     """Raise RolledBack, with nothing begun, if the packages do not fit on the root's disk."""
     if space.needed_bytes > space.free_bytes:
         raise RolledBack(
-            f"the packages need {_mib(space.needed_bytes)} on the disk of {target.root}, which"
-            f" has {_mib(space.free_bytes)} free. Nothing was changed.",
+            f"the packages need {size(space.needed_bytes)} on the disk of {target.root}, which"
+            f" has {size(space.free_bytes)} free. Nothing was changed.",
             hint="Make room or enlarge the filesystem, then try again.")
 
 
@@ -256,10 +257,6 @@ def _reason(exc: BaseException) -> str:
     if isinstance(exc, KeyboardInterrupt):
         return "interrupted"
     return str(exc) or type(exc).__name__
-
-
-def _mib(size_bytes: int) -> str:
-    return f"{size_bytes / 1048576:.1f} MiB"
 
 
 def kernels_of(packages: Iterable[PackageChange]) -> List[str]:

@@ -5,7 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import Dict, Iterable, Mapping, Sequence, Tuple
 
-from ...errors import RecordError, UnknownPlugin
+from ...errors import RecordError, not_installed
 from ...plugin.library import check_name
 from ...registry import store
 from ...registry.record import InstalledPackage, Record
@@ -45,8 +45,7 @@ class Books:
                 hint=f"Restore /etc/ovirt.plugins.d/{name}, or remove the file if the plugin is"
                      " gone.")
         if name not in self.records:
-            raise UnknownPlugin(f"plugin {name} is not installed in {self._root}",
-                                hint="dnf node-plugin list shows those that are.")
+            raise not_installed(name, self._root)
         return self.records[name]
 
     def applied(self, name: str) -> Tuple[Applied, ...]:

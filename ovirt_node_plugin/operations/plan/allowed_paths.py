@@ -12,6 +12,7 @@ from ...packages.session import PackageChange
 from ...registry.store import MANIFESTS, REGISTRY
 from ...settings.modules import kernel_modules
 from ...system.paths import is_inside, real_places, resolve_inside
+from ...system.words import first_lines
 from ...target import Target
 from ...undo import journal
 from ..model.job import Job
@@ -80,11 +81,10 @@ def notes(found: Sequence[DisputedFile]) -> Tuple[str, ...]:
 
 
 def told(found: Sequence[DisputedFile], most: int = _MOST_NAMED) -> List[str]:
-    """Return a line for each of the first files, and one for the rest."""
+    """Return a line for each of the first ``most`` files, and one with the number of the others."""
     lines = [f"{one.path} in package {one.package}{_of(one.plugin)}: {one.reason}"
-             for one in found[:most]]
-    rest = len(found) - most
-    return [*lines, f"and {rest} more, which --json names"] if rest > 0 else lines
+             for one in found]
+    return first_lines(lines, most, after=", which --json names")
 
 
 def brings_modules(job: Job, entries: Sequence[Arriving], root: Path) -> bool:

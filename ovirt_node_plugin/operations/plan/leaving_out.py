@@ -11,6 +11,7 @@ from ...plugin.settings import LeaveOut
 from ...settings.engine import conditions
 from ...settings.kit.model import Facts, KeepReason, Leavable
 from ...settings.placed import leave_out
+from ...system.nevra import name_of
 from ...undo.changes import Applied
 from ..model.books import Books
 from ..model.job import Job
@@ -39,7 +40,7 @@ class LeavingOut:
             met, _ = conditions.split(bundle.descriptor, facts)
             self._globs[bundle.descriptor.name] = [
                 item.files for item in met if isinstance(item, LeaveOut)]
-        known = {_name(nevra) for nevra in books.packages}
+        known = {name_of(nevra) for nevra in books.packages}
         # What a host had before, and a plugin only upgrades, is not the plugin's own.
         self._upgraded = {one.nevra for one in packages
                           if one.action in ("upgrade", "downgrade") and one.name not in known}
@@ -52,16 +53,16 @@ class LeavingOut:
         kept: Dict[str, KeepReason] = {}
         where = Places(self._packages, self._session.target.root)
         for nevra, files in self._files(name).items():
+            package = name_of(nevra)
             users = self._users(name, nevra)
             for path in self._matched(name, files):
                 user = next((one for one in users if path not in self._matched(one, [path])), "")
                 if nevra in self._upgraded:
-                    kept[path] = KeepReason(f"package {_name(nevra)} was there before",
-                                            _name(nevra))
+                    kept[path] = KeepReason(f"package {package} was there before", package)
                 elif user:
-                    kept[path] = KeepReason(f"plugin {user} has them too", _name(nevra))
+                    kept[path] = KeepReason(f"plugin {user} has them too", package)
                 elif len(where(path)) != 1:
-                    kept[path] = KeepReason("links that come lead elsewhere than now", _name(nevra))
+                    kept[path] = KeepReason("links that come lead elsewhere than now", package)
                 else:
                     sizes[path] = files[path].size_bytes
         for path, keeper in self._owned_by_others(name, sizes, where).items():
@@ -116,7 +117,7 @@ class LeavingOut:
             foreign = [nevra for nevra in dict.fromkeys([*owners, *self._session.owners(path)])
                        if nevra not in claimed]
             if foreign:
-                found[path] = _held_by(_name(foreign[0]))
+                found[path] = _held_by(name_of(foreign[0]))
             elif not owners:
                 found[path] = KeepReason("they were there before, and no package's", _NOBODY)
         return found
@@ -149,7 +150,3 @@ def is_left_out(path: str, settings: Sequence[Applied]) -> bool:
     """Say if a path is one that settings say is left out."""
     return any(leave_out.matching(one.key, [path]) for one in settings
                if one.kind == leave_out.NAME)
-
-
-def _name(nevra: str) -> str:
-    return nevra.rsplit("-", 2)[0]

@@ -10,6 +10,7 @@ from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Seq
 from ...packages.headers import PackedFile
 from ...packages.session import PackageChange
 from ...system.trees import folders_above
+from ...system.words import first_names
 from ...undo.changes import Change
 from ..model.results import (
     CAPABILITIES,
@@ -81,13 +82,8 @@ def left_by_scriptlets(effects: Sequence[Change], owned: Collection[str]) -> Lis
         word = words.get((change.before is not None, change.after is not None), "")
         if word and not (word == "made" and change.path in made):
             found.setdefault(word, []).append(f"/{change.path}")
-    return [f"Scriptlets {word} {_some(paths)}."
+    return [f"Scriptlets {word} {first_names(paths, _MOST_PATHS)}."
             for word, paths in found.items()]
-
-
-def _some(paths: Sequence[str]) -> str:
-    rest = len(paths) - _MOST_PATHS
-    return ", ".join(paths[:_MOST_PATHS]) + (f" and {rest} more" if rest > 0 else "")
 
 
 @dataclass(frozen=True)

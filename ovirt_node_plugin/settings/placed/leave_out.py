@@ -16,11 +16,11 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from ...errors import Refused
 from ...plugin.settings import LeaveOut, Setting
 from ...system.paths import relative_inside, resolve_inside
+from ...system.words import count, size
 from ...undo.changes import Applied, Change, Watch
 from ..kit.model import Context, KeepReason, Taker, Wanted
 
 NAME = "leave-out"
-_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,13 @@ class LeaveOuts:
             return ()
         out = matching(item.files, ctx.leavable.sizes)
         kept = ctx.leavable.kept
-        notes = [f"of {item.files}, {_count(paths)}, such as {paths[0]}, will be there: {reason}"
+        notes = [f"of {item.files}, {count(len(paths), 'file')}, such as {paths[0]}, will be"
+                 f" there: {reason}"
                  for reason, paths in _by_reason(matching(item.files, kept), kept).items()]
         if ctx.leavable.known and not out and not notes:
             notes.append(f"{item.files} matches no file of the plugin's own packages")
         size_bytes = sum(ctx.leavable.sizes[path] for path in out)
-        what = f"{_count(out)}, {_size(size_bytes)}" if ctx.leavable.known else "files"
+        what = f"{count(len(out), 'file')}, {size(size_bytes)}" if ctx.leavable.known else "files"
         return (Wanted(self.name, item.files, "yes", f"leave out {what}: {item.files}", item,
                        notes=tuple(notes)),)
 
@@ -84,7 +85,7 @@ class LeaveOuts:
                  if _is_there(path, ctx)]
         if not there:
             return ()
-        return (f"{_count(there)} to be left out by {applied.key}: there again, such as"
+        return (f"{count(len(there), 'file')} to be left out by {applied.key}: there again, such as"
                 f" {there[0]}",)
 
 
@@ -169,13 +170,3 @@ def _refuse_moved(wanted: Wanted, path: str, ctx: Context) -> None:
             f"plugin {ctx.plugin} wants to {wanted.text}, but by a link that its packages made"
             f" {path} is /{place}, which may be somebody else's file",
             hint="Its vendor has to correct the packages, or the glob.")
-
-
-def _count(paths: Sequence[str]) -> str:
-    return f"{len(paths)} file" + "s" * (len(paths) != 1)
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1024:
-        return f"{size_bytes} B"
-    return f"{size_bytes / 1024:.1f} KiB" if size_bytes < _MIB else f"{size_bytes / _MIB:.1f} MiB"
