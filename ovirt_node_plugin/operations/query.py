@@ -180,12 +180,10 @@ def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> Pl
 
 def _info(state: PluginState, descriptor: Descriptor, installed_at: str,
           packages: Tuple[str, ...], settings: Tuple[str, ...]) -> PluginInfo:
-    bounds = [("oVirt Node", descriptor.node_min, descriptor.node_max),
-              ("ovirt-node-plugin", descriptor.tool_min, "")]
-    bounds += [(need.name, need.min, need.max) for need in descriptor.needs]
-    requires = tuple(
-        f"{name} " + " and ".join([f">= {low}"] * bool(low) + [f"<= {high}"] * bool(high))
-        for name, low, high in bounds if low or high)
+    ranges = [("oVirt Node", descriptor.node_versions),
+              ("ovirt-node-plugin", descriptor.tool_versions),
+              *((need.name, need.versions) for need in descriptor.needs)]
+    requires = tuple(f"{name} {versions}" for name, versions in ranges if versions)
     return PluginInfo(state, descriptor.description, descriptor.url, descriptor.license,
                       installed_at, descriptor.repo_ids, packages, settings, requires)
 

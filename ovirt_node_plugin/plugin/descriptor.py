@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, List, Optional, Tuple, Union
 
 from .. import __version__
 from ..errors import BadBundle, DescriptorError
+from ..system.rpm_version import VersionRange, compare
 from .settings import Setting, read_setting
 
 if TYPE_CHECKING:  # what reads XML is imported only where XML is read
@@ -28,27 +29,24 @@ class When:
     """Settings that are wanted only where all that is said here is so.
 
     ``target`` is ``node``, ``host`` or empty for both; ``archs`` are base architectures
-    as dnf's $basearch, none for any; the versions are bounds, inclusive, empty for
-    none; ``package`` has to be installed.
+    as dnf's $basearch, none for any; ``node_versions`` are those of oVirt Node; a version
+    of ``package`` from ``package_versions`` has to be installed.
     """
 
-    target: str
-    archs: Tuple[str, ...]
-    node_min: str
-    node_max: str
-    package: str
-    package_min: str
-    package_max: str
-    settings: Tuple[Setting, ...]
+    target: str = ""
+    archs: Tuple[str, ...] = ()
+    node_versions: VersionRange = VersionRange()
+    package: str = ""
+    package_versions: VersionRange = VersionRange()
+    settings: Tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True)
 class PackageNeed:
-    """A package that has to be there; bounds are inclusive, empty for none."""
+    """A package that has to be installed, in one of the ``versions``."""
 
     name: str
-    min: str
-    max: str
+    versions: VersionRange
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,8 @@ class Descriptor:
     description: str
     url: str
     license: str
-    node_min: str
-    node_max: str
-    tool_min: str
+    node_versions: VersionRange
+    tool_versions: VersionRange
     needs: Tuple[PackageNeed, ...]
     repo_ids: Tuple[str, ...]
     installs: Tuple[Install, ...]
@@ -129,12 +126,9 @@ def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:
 
     Raises BadBundle.
     """
-    if descriptor.tool_min:
-        from ..system.rpm_version import compare
-
-        if compare(version, descriptor.tool_min) < 0:
-            raise BadBundle(_newer_tool(f"plugin {descriptor.name} {descriptor.version}",
-                                        descriptor.tool_min, version), hint=_UPDATE)
+    if version not in descriptor.tool_versions:
+        raise BadBundle(_newer_tool(f"plugin {descriptor.name} {descriptor.version}",
+                                    descriptor.tool_versions.least, version), hint=_UPDATE)
 
 
 _UPDATE = "Update ovirt-node-plugin, then try again."
@@ -162,8 +156,6 @@ def _check_schema_version(root: XmlElement, origin: str) -> None:
 
 def _check_tool_of_root(root: XmlElement, origin: str) -> None:
     """Refuse a newer tool's descriptor by what can be read of it without its schema."""
-    from ..system.rpm_version import compare
-
     for requires in root.all("requires"):
         for tool in requires.all("tool"):
             needed = tool.get("min")
@@ -185,9 +177,8 @@ def _descriptor(root: XmlElement, data: bytes) -> Descriptor:
         vendor=root.child_text("vendor"), summary=root.child_text("summary"),
         description=_paragraphs(root.first("description")),
         url=root.child_text("url"), license=root.child_text("license"),
-        node_min=node.get("min") if node else "", node_max=node.get("max") if node else "",
-        tool_min=tool.get("min") if tool else "",
-        needs=tuple(PackageNeed(need.get("name"), need.get("min"), need.get("max"))
+        node_versions=_range(node), tool_versions=_range(tool),
+        needs=tuple(PackageNeed(need.get("name"), _range(need))
                     for need in _children(requires, "package")),
         repo_ids=tuple(repo.get("id") for repo in _children(repos, "repo")),
         installs=tuple(Install(item.get("name"), item.get("version"))
@@ -204,9 +195,18 @@ def _children(parent: Optional[XmlElement], tag: str) -> Tuple[XmlElement, ...]:
 def _setting_or_when(node: XmlElement) -> Union[Setting, When]:
     if node.tag != "when":
         return read_setting(node)
-    return When(node.get("target"), tuple(node.get("arch").split()), node.get("node-min"),
-                node.get("node-max"), node.get("package"), node.get("package-min"),
-                node.get("package-max"), tuple(read_setting(child) for child in node.children))
+    return When(
+        target=node.get("target"), archs=tuple(node.get("arch").split()),
+        node_versions=_range(node, "node-"), package=node.get("package"),
+        package_versions=_range(node, "package-"),
+        settings=tuple(read_setting(child) for child in node.children))
+
+
+def _range(node: Optional[XmlElement], prefix: str = "") -> VersionRange:
+    """Return the versions between the attributes ``min`` and ``max`` with a ``prefix``."""
+    if node is None:
+        return VersionRange()
+    return VersionRange(node.get(f"{prefix}min"), node.get(f"{prefix}max"))
 
 
 def _paragraphs(node: Optional[XmlElement]) -> str:

@@ -8,7 +8,7 @@ import re
 from typing import Callable, Dict, Hashable, Iterator, Sequence, Tuple
 
 from ..system.relaxng import Problem, problem_at, quoted
-from ..system.rpm_version import compare
+from ..system.rpm_version import VersionRange
 from ..system.xml import XmlElement
 from .sysctl_names import dotted
 from .vdsm_points import HOOK_POINTS, nearest_point
@@ -25,10 +25,10 @@ def problems(root: XmlElement) -> Tuple[Problem, ...]:
 def _bounds(root: XmlElement) -> Iterator[Problem]:
     for requires in root.all("requires"):
         for need in (*requires.all("node"), *requires.all("package")):
-            least, most = need.get("min"), need.get("max")
-            if least and most and compare(least, most) > 0:
-                yield problem_at(need, f"expected a min that is not above max {most}, "
-                                       f"found min {least}")
+            versions = VersionRange(need.get("min"), need.get("max"))
+            if versions.is_empty:
+                yield problem_at(need, f"expected a min that is not above max {versions.most}, "
+                                       f"found min {versions.least}")
 
 
 def _needs(root: XmlElement) -> Iterator[Problem]:
@@ -324,10 +324,10 @@ def _conditions(root: XmlElement) -> Iterator[Problem]:
             if when.get("target") == "host" and (when.get("node-min") or when.get("node-max")):
                 yield problem_at(when, "expected no bound of the Node beside target=\"host\"")
             for what in ("node", "package"):
-                least, most = when.get(f"{what}-min"), when.get(f"{what}-max")
-                if least and most and compare(least, most) > 0:
+                versions = VersionRange(when.get(f"{what}-min"), when.get(f"{what}-max"))
+                if versions.is_empty:
                     yield problem_at(when, f"expected a {what}-min that is not above "
-                                           f"{what}-max {most}, found {least}")
+                                           f"{what}-max {versions.most}, found {versions.least}")
             if not when.get("package") and (when.get("package-min") or when.get("package-max")):
                 yield problem_at(when, "expected the attribute package beside its bounds, "
                                        "found none")

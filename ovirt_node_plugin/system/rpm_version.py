@@ -1,7 +1,42 @@
 """Versions compared the way rpm compares them."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Tuple
+
+
+@dataclass(frozen=True)
+class VersionRange:
+    """Versions from ``least`` to ``most``, both inclusive, and each empty for no bound.
+
+    True unless both bounds are empty. As a text it reads ``>= 1.0 and <= 2.0``.
+    """
+
+    least: str = ""
+    most: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.least or self.most)
+
+    def __contains__(self, version: str) -> bool:
+        return not self.is_above(version) and not self.is_below(version)
+
+    def __str__(self) -> str:
+        return " and ".join(f"{sign} {bound}" for sign, bound in (
+            (">=", self.least), ("<=", self.most)) if bound)
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether no version is in the range, as its bounds are the wrong way round."""
+        return bool(self.least and self.most) and compare(self.least, self.most) > 0
+
+    def is_above(self, version: str) -> bool:
+        """Return whether ``version`` is older than every version in the range."""
+        return bool(self.least) and compare(version, self.least) < 0
+
+    def is_below(self, version: str) -> bool:
+        """Return whether ``version`` is newer than every version in the range."""
+        return bool(self.most) and compare(version, self.most) > 0
 
 
 def compare(one: str, other: str) -> int:

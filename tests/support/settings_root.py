@@ -11,6 +11,7 @@ from ovirt_node_plugin.plugin.settings import Setting
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
 from ovirt_node_plugin.system.entries import Entry, read_entry
+from ovirt_node_plugin.system.rpm_version import VersionRange
 from ovirt_node_plugin.system.run import Polled, Runner, StrPath, run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.kmod import module_bytes
@@ -108,8 +109,10 @@ def context(root: Path, plugin: str = "foo", *, files: Sequence[str] = (),
 
 def descriptor(*settings: Union[Setting, When]) -> Descriptor:
     """Return a descriptor with these settings and nothing else of interest."""
-    return Descriptor(1, "foo", "1.0", "V", "S", "", "", "", "", "", "", (), (), (), (),
-                      tuple(settings), b"")
+    return Descriptor(
+        schema_version=1, name="foo", version="1.0", vendor="V", summary="S", description="",
+        url="", license="", node_versions=VersionRange(), tool_versions=VersionRange(), needs=(),
+        repo_ids=(), installs=(), excludes=(), settings=tuple(settings), source_xml=b"")
 
 
 def wanted_settings(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:

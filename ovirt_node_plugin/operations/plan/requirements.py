@@ -9,7 +9,6 @@ from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
 from ...plugin.descriptor import PackageNeed, check_tool
 from ...system.paths import is_inside_any, real_places
-from ...system.rpm_version import compare
 from ...target import Target
 from ...undo.changes import Change
 from .allowed_paths import CONFIGURATION, DNF_FOLDERS
@@ -25,7 +24,7 @@ def check_before(bundles: Sequence[Bundle], target: Target) -> None:
         descriptor = bundle.descriptor
         check_tool(descriptor)
         title = f"plugin {descriptor.name} {descriptor.version}"
-        if not target.is_node or not (descriptor.node_min or descriptor.node_max):
+        if not target.is_node or not descriptor.node_versions:
             continue
         if not target.version:
             raise UnmetDependency(
@@ -33,14 +32,15 @@ def check_before(bundles: Sequence[Bundle], target: Target) -> None:
                 " oVirt Node.", hint="The image tells its version neither by VARIANT or"
                 " PRETTY_NAME in its os-release nor in /usr/share/imgbase/build/meta/nvr: find"
                 " out who made it.")
-        if descriptor.node_min and compare(target.version, descriptor.node_min) < 0:
+        if descriptor.node_versions.is_above(target.version):
             raise NeedsNewerImage(
                 f"{title} cannot go into {target.name}: it needs oVirt Node"
-                f" {descriptor.node_min} or newer.", hint="You need a newer Node ISO.")
-        if descriptor.node_max and compare(target.version, descriptor.node_max) > 0:
+                f" {descriptor.node_versions.least} or newer.", hint="You need a newer Node ISO.")
+        if descriptor.node_versions.is_below(target.version):
             raise UnmetDependency(
                 f"{title} cannot go into {target.name}: it is made for oVirt Node up to"
-                f" {descriptor.node_max}.", hint="Ask its vendor for a version for this Node.")
+                f" {descriptor.node_versions.most}.",
+                hint="Ask its vendor for a version for this Node.")
 
 
 def check_after(bundles: Sequence[Bundle], session: Session,
@@ -52,7 +52,7 @@ def check_after(bundles: Sequence[Bundle], session: Session,
     for bundle in bundles:
         for need in bundle.descriptor.needs:
             versions = session.versions_after(need.name, packages)
-            if not any(_meets(version, need) for version in versions):
+            if not any(version in need.versions for version in versions):
                 raise _unmet(bundle, need, versions, session)
 
 
@@ -70,21 +70,15 @@ def check_effects(effects: Sequence[Change], root: Path) -> None:
                           hint="Do not install it; ask its vendor.")
 
 
-def _meets(version: str, need: PackageNeed) -> bool:
-    return ((not need.min or compare(version, need.min) >= 0)
-            and (not need.max or compare(version, need.max) <= 0))
-
-
 def _unmet(bundle: Bundle, need: PackageNeed, versions: List[str],
            session: Session) -> NodePluginError:
     descriptor, target = bundle.descriptor, session.target
-    bounds = " and ".join([f">= {need.min}"] * bool(need.min) + [f"<= {need.max}"] * bool(need.max))
     has = f"has {need.name}-{versions[0]}" if versions else f"has no {need.name}"
     text = (f"plugin {descriptor.name} {descriptor.version} cannot go into {target.name}: its"
-            f" descriptor needs {need.name} {bounds}".rstrip() + f"; the root {has}.")
-    too_old = versions and need.min and compare(versions[0], need.min) < 0
+            f" descriptor needs {need.name} {need.versions}".rstrip() + f"; the root {has}.")
+    too_old = versions and need.versions.is_above(versions[0])
     if too_old and (target.is_node or session.policy.rules.named(need.name)):
         hint = ("You need a newer Node ISO." if target.is_node
                 else f"Update {need.name} first: dnf upgrade {need.name}")
-        return NeedsNewerImage(text, hint=hint, packages=[f"{need.name}-{need.min}"])
+        return NeedsNewerImage(text, hint=hint, packages=[f"{need.name}-{need.versions.least}"])
     return UnmetDependency(text, hint=f"Make {need.name} available, or ask the plugin's vendor.")

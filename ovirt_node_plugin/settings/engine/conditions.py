@@ -1,11 +1,10 @@
 """Conditions: settings that are wanted only in some roots."""
 from __future__ import annotations
 
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Tuple
 
 from ...plugin.descriptor import Descriptor, When
 from ...plugin.settings import Setting
-from ...system.rpm_version import compare
 from ..kit.model import Facts
 
 
@@ -37,17 +36,8 @@ def _unmet(when: When, facts: Facts) -> Iterator[str]:
         yield f"on {' or '.join(when.archs)}"
     # the version of a host is not that of a Node
     version = [facts.version] if facts.kind == "node" and facts.version else []
-    if (when.node_min or when.node_max) and not _meets(version, when.node_min, when.node_max):
-        yield "on oVirt Node " + _bounds(when.node_min, when.node_max)
-    if when.package and not _meets(facts.versions(when.package), when.package_min,
-                                   when.package_max):
-        yield f"with {when.package} {_bounds(when.package_min, when.package_max)}".rstrip()
-
-
-def _meets(versions: Sequence[str], least: str, most: str) -> bool:
-    return any((not least or compare(version, least) >= 0)
-               and (not most or compare(version, most) <= 0) for version in versions)
-
-
-def _bounds(least: str, most: str) -> str:
-    return " and ".join([f">= {least}"] * bool(least) + [f"<= {most}"] * bool(most))
+    if when.node_versions and not any(one in when.node_versions for one in version):
+        yield f"on oVirt Node {when.node_versions}"
+    if when.package and not any(one in when.package_versions
+                                for one in facts.versions(when.package)):
+        yield f"with {when.package} {when.package_versions}".rstrip()

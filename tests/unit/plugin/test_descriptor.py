@@ -21,6 +21,7 @@ from ovirt_node_plugin.plugin.descriptor import (
 from ovirt_node_plugin.plugin.settings import KernelModule, Service, VdsmHook
 from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry.rules import is_plugin_name
+from ovirt_node_plugin.system.rpm_version import VersionRange
 from tests.support.sample_bundle import DESCRIPTOR, edit_descriptor
 
 pytestmark = pytest.mark.unit
@@ -46,8 +47,9 @@ def test_everything_in_a_descriptor_is_read() -> None:
     assert read.summary == "CIM monitoring for oVirt Node"
     assert read.description == "Answers CIM requests about the host.\n\nNeeds a user."
     assert read.url == "https://example.com/cim?a=1"
-    assert (read.node_min, read.node_max, read.tool_min) == ("4.5.5", "4.6", "0.1")
-    assert read.needs == (PackageNeed("vdsm", "4.50", ""),)
+    assert (read.node_versions, read.tool_versions) == (
+        VersionRange("4.5.5", "4.6"), VersionRange("0.1"))
+    assert read.needs == (PackageNeed("vdsm", VersionRange("4.50")),)
     assert read.repo_ids == ("cim",)
     assert read.installs == (Install("sblim-sfcb", ""), Install("libvirt-cim", "0.6.3-1"))
     assert read.excludes == ("sblim-*-debug",)
@@ -65,7 +67,8 @@ def test_what_is_optional_may_be_absent_and_the_order_is_free() -> None:
         b"<summary>S <!-- one --> s</summary><version> 1 </version><vendor>V\n v</vendor>"
         b"<name>p</name></node-plugin>", origin="x")
     assert (read.name, read.version, read.vendor, read.summary) == ("p", "1", "V v", "S s")
-    assert (read.description, read.url, read.node_min, read.tool_min) == ("", "", "", "")
+    assert (read.description, read.url) == ("", "")
+    assert not read.node_versions and not read.tool_versions
     assert (read.needs, read.repo_ids, read.excludes, read.settings) == ((), (), (), ())
 
 

@@ -16,6 +16,7 @@ from ovirt_node_plugin.plugin.settings import (
     Service,
     Setting,
 )
+from ovirt_node_plugin.system.rpm_version import VersionRange
 
 pytestmark = pytest.mark.unit
 
@@ -50,9 +51,9 @@ def settings(text: str) -> Tuple[Union[Setting, When], ...]:
      KernelArgument("console", "ttyS0,115200n8", present=True, repeat=True)),
     ('<when target="node" arch="x86_64 aarch64" node-min="4.5" node-max="4.6" package="libvirt"'
      ' package-min="9" package-max="10"><service name="a.timer" state="enabled"/></when>',
-     When("node", ("x86_64", "aarch64"), "4.5", "4.6", "libvirt", "9", "10",
-          (Service("a.timer", "enabled"),))),
-    ('<when target="host"/>', When("host", (), "", "", "", "", "", ())),
+     When("node", ("x86_64", "aarch64"), VersionRange("4.5", "4.6"), "libvirt",
+          VersionRange("9", "10"), (Service("a.timer", "enabled"),))),
+    ('<when target="host"/>', When("host")),
 ])
 def test_a_setting_is_read(text: str, read: Union[Setting, When]) -> None:
     assert settings(text) == (read,)

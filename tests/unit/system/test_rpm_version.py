@@ -1,9 +1,11 @@
 """Versions compared as rpm does."""
 from __future__ import annotations
 
+from typing import Tuple
+
 import pytest
 
-from ovirt_node_plugin.system.rpm_version import compare
+from ovirt_node_plugin.system.rpm_version import VersionRange, compare
 
 pytestmark = pytest.mark.unit
 
@@ -24,3 +26,35 @@ def test_an_older_version_is_below_a_newer_one(older: str, newer: str) -> None:
 ])
 def test_versions_that_rpm_takes_for_one_are_the_same(one: str, other: str) -> None:
     assert compare(one, other) == 0
+
+
+@pytest.mark.parametrize(("versions", "within", "without"), [
+    (VersionRange(), ("0", "99"), ()),
+    (VersionRange("4.5"), ("4.5", "4.5-3.el9", "1:1"), ("4.4.9", "4.5~rc1")),
+    (VersionRange("", "4.6"), ("4", "4.6", "4.6-1"), ("4.6.1", "1:1")),
+    (VersionRange("4.5", "4.6"), ("4.5", "4.5.9", "4.6"), ("4.4", "4.7")),
+])
+def test_a_range_of_versions_has_both_its_bounds_and_what_is_between(
+        versions: VersionRange, within: Tuple[str, ...], without: Tuple[str, ...]) -> None:
+    assert [version for version in (*within, *without) if version in versions] == list(within)
+
+
+def test_a_range_of_versions_is_above_what_is_older_and_below_what_is_newer() -> None:
+    versions = VersionRange("2", "3")
+    assert [(versions.is_above(one), versions.is_below(one)) for one in ("1", "2", "4")] == [
+        (True, False), (False, False), (False, True)]
+    assert not VersionRange().is_above("1") and not VersionRange().is_below("1")
+
+
+@pytest.mark.parametrize(("versions", "text"), [
+    (VersionRange(), ""), (VersionRange("1"), ">= 1"), (VersionRange("", "2"), "<= 2"),
+    (VersionRange("1", "2"), ">= 1 and <= 2"),
+])
+def test_a_range_of_versions_is_written_by_its_bounds(versions: VersionRange, text: str) -> None:
+    assert (str(versions), bool(versions)) == (text, bool(text))
+
+
+def test_a_range_whose_bounds_are_the_wrong_way_round_is_empty() -> None:
+    assert VersionRange("2", "1").is_empty
+    assert not any(one.is_empty for one in (
+        VersionRange("1", "1"), VersionRange("1"), VersionRange("", "1"), VersionRange()))

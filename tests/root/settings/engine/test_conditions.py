@@ -12,13 +12,14 @@ from ovirt_node_plugin.plugin.descriptor import When
 from ovirt_node_plugin.plugin.settings import Service
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kit.model import Context, Facts
+from ovirt_node_plugin.system.rpm_version import VersionRange
 from tests.support.settings_root import context, descriptor
 
 INSTALLED: Dict[str, Sequence[str]] = {
     "libvirt": ["9.0.0-1.el9"], "kernel": ["5.14.0-1", "5.14.0-9"]}
 NODE = Facts("node", "4.5.5", "x86_64", lambda name: INSTALLED.get(name, ()))
 HOST = dataclasses.replace(NODE, kind="host", version="9.4")
-ANY = When("", (), "", "", "", "", "", (Service("a.service", "enabled"),))
+ANY = When(settings=(Service("a.service", "enabled"),))
 
 
 def asked(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
@@ -33,16 +34,18 @@ def asked(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, ...
     ({"target": "host"}, "on a host", ""),
     ({"archs": ("x86_64", "aarch64")}, "", ""),
     ({"archs": ("aarch64", "s390x")}, "on aarch64 or s390x", "on aarch64 or s390x"),
-    ({"node_min": "4.5.5"}, "", "on oVirt Node >= 4.5.5"),
-    ({"node_min": "4.5.6"}, "on oVirt Node >= 4.5.6", "on oVirt Node >= 4.5.6"),
-    ({"node_max": "4.5"}, "on oVirt Node <= 4.5", "on oVirt Node <= 4.5"),
-    ({"node_min": "4.4", "node_max": "4.6"}, "", "on oVirt Node >= 4.4 and <= 4.6"),
+    ({"node_versions": VersionRange("4.5.5")}, "", "on oVirt Node >= 4.5.5"),
+    ({"node_versions": VersionRange("4.5.6")}, "on oVirt Node >= 4.5.6", "on oVirt Node >= 4.5.6"),
+    ({"node_versions": VersionRange("", "4.5")}, "on oVirt Node <= 4.5", "on oVirt Node <= 4.5"),
+    ({"node_versions": VersionRange("4.4", "4.6")}, "", "on oVirt Node >= 4.4 and <= 4.6"),
     ({"package": "libvirt"}, "", ""),
     ({"package": "nope"}, "with nope", "with nope"),
-    ({"package": "libvirt", "package_min": "9"}, "", ""),
-    ({"package": "libvirt", "package_min": "10"}, "with libvirt >= 10", "with libvirt >= 10"),
-    ({"package": "libvirt", "package_max": "8"}, "with libvirt <= 8", "with libvirt <= 8"),
-    ({"package": "kernel", "package_min": "5.14.0-5"}, "", ""),
+    ({"package": "libvirt", "package_versions": VersionRange("9")}, "", ""),
+    ({"package": "libvirt", "package_versions": VersionRange("10")},
+     "with libvirt >= 10", "with libvirt >= 10"),
+    ({"package": "libvirt", "package_versions": VersionRange("", "8")},
+     "with libvirt <= 8", "with libvirt <= 8"),
+    ({"package": "kernel", "package_versions": VersionRange("5.14.0-5")}, "", ""),
     ({"target": "host", "archs": ("s390x",)}, "on a host and on s390x", "on s390x"),
 ])
 def test_a_condition_is_met_or_told(
@@ -55,8 +58,8 @@ def test_a_condition_is_met_or_told(
 
 
 def test_what_is_not_known_meets_no_condition() -> None:
-    for condition in ({"target": "node"}, {"archs": ("x86_64",)}, {"node_min": "1"},
-                      {"package": "bash"}):
+    for condition in ({"target": "node"}, {"archs": ("x86_64",)},
+                      {"node_versions": VersionRange("1")}, {"package": "bash"}):
         when = dataclasses.replace(ANY, **condition)
         assert asked(Facts(), when)[0] == ()
 
@@ -87,7 +90,8 @@ def test_contradictions_under_two_conditions_that_are_met_are_refused() -> None:
 
 def test_a_condition_that_stopped_to_hold_puts_back_at_the_next_upgrade(tmp_path: Path) -> None:
     ctx = Context(tmp_path, "foo", {}, context(tmp_path).run, NODE)
-    whole = descriptor(dataclasses.replace(ANY, package="libvirt", package_max="9.5"))
+    whole = descriptor(dataclasses.replace(ANY, package="libvirt",
+                                           package_versions=VersionRange("", "9.5")))
     old = engine.planned(engine.wanted(whole, ctx))
     newer = dataclasses.replace(NODE, versions=lambda name: ["10.0"])
     now = engine.wanted(whole, dataclasses.replace(ctx, facts=newer))
