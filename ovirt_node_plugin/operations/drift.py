@@ -1,6 +1,7 @@
 """What is not, or no longer, as inventory and manifest have it, without rpm's own look."""
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -69,6 +70,7 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
     rpm made the folders that ``files``, the packages' paths, lie in.
     """
     found: List[str] = []
+    recorded: Optional[Mapping[str, Sequence[Optional[Entry]]]] = None
     last = {change.path: change for change in effects}
     first = {change.path: change for change in reversed(effects)}
     passed_over = real_places(root, (*_STATE, *_CACHES)) if effects else ()
@@ -82,7 +84,12 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
                                       written=made and is_inside_any(path, kept))
         except PermissionError:
             continue
-        if problem and not (problem.endswith("changed") and _is_recorded(path, root)):
+        if problem.endswith("changed"):
+            recorded = _recorded_states(root) if recorded is None else recorded
+            now = read_entry(root, path, content=False)
+            if any(alike(state, now) for state in recorded.get(path, ())):
+                continue
+        if problem:
             who = ("came with its packages" if made and _is_above(path, files, root) else
                    f"a scriptlet {'made' if made else 'changed'}")
             found.append(f"/{path}, which {who}, {problem}")
@@ -111,18 +118,15 @@ def _stat(root: Path, path: str) -> Optional[Entry]:
     return Entry(_KINDS.get(stat.S_IFMT(info.st_mode), "other"), 0, 0, 0)
 
 
-def _is_recorded(path: str, root: Path) -> bool:
-    """Say if what is at ``path`` now is as a plugin left it."""
-    now = read_entry(root, path, content=False)
+def _recorded_states(root: Path) -> Mapping[str, Sequence[Optional[Entry]]]:
+    """Return the states in which the installed plugins left each path that they changed."""
+    states: Dict[str, List[Optional[Entry]]] = {}
     for name in store.names(root):
-        try:
-            applied = store.read_undo_data(root, name).applied
-        except NodePluginError:
-            continue
-        if any(change.path == path and alike(change.after, now)
-               for one in applied for change in one.changes):
-            return True
-    return False
+        with contextlib.suppress(NodePluginError):
+            for applied in store.read_undo_data(root, name).applied:
+                for change in applied.changes:
+                    states.setdefault(change.path, []).append(change.after)
+    return states
 
 
 def _package_problems(inventory: Inventory, root: Path, look: bool) -> Iterator[str]:

@@ -34,6 +34,7 @@ from .plan import (
     requirements,
     solving,
 )
+from .plan.arriving import Arrivals
 from .plan.leaving_out import LeavingOut
 from .plan.root_facts import facts_of
 
@@ -62,13 +63,15 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     active = [bundle for bundle in bundles if actions[bundle.descriptor.name] != KEEP]
     requirements.check_before(active, target)
     other_major = majors.check(target)
-    packages = solving.solve(active, books, session)
-    requirements.check_after(active, session, packages)
-    packages = session.fetch(packages, download=download)
-    allowed_paths.check_reserved(packages, target)
-    jobs = _jobs(active, actions, books, session, packages, run)
-    disputed = allowed_paths.check(jobs, packages, target, session.policy.config)
-    conflicts.check(jobs, packages, books, session)
+    solution = solving.solve(active, books, session)
+    requirements.check_after(active, session, solution.packages)
+    packages = session.fetch(solution.packages, download=download)
+    arrivals = Arrivals(packages, target.root)
+    allowed_paths.check_reserved(arrivals, target)
+    contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
+    jobs = _jobs(active, actions, books, contexts, solution.shares)
+    disputed = allowed_paths.check(jobs, arrivals, target, session.policy.config)
+    conflicts.check(jobs, arrivals, books, session)
     space = preview.space(target, packages)
     change.refuse_full(target, space)
     kept = [preview.kept(bundle.descriptor.name, books, source=bundle.source)
@@ -80,7 +83,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
              (*other_major, *_notes(packages), *allowed_paths.notes(disputed), *made,
               *live_steps.notes(target)),
              preview.signatures(packages, session.signers()), space,
-             noteworthy.noteworthy(packages, target.root), disputed),
+             noteworthy.noteworthy(arrivals), disputed),
         jobs, books)
 
 
@@ -167,11 +170,9 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
 
 
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
-          session: Session, packages: Sequence[PackageChange], run: Runner) -> Tuple[Job, ...]:
-    shares = session.attribute(solving.asked(active), books.packages)
+          contexts: Sequence[Context], shares: Mapping[str, Set[str]]) -> Tuple[Job, ...]:
     planned: Dict[str, Sequence[Applied]] = {
         **books.others(without=[bundle.descriptor.name for bundle in active])}
-    contexts = _contexts(active, shares, books, session, packages, run)
     wanted = {bundle.descriptor.name: engine.wanted(bundle.descriptor, context)
               for bundle, context in zip(active, contexts)}
     held = engine.held(books.others(()), wanted)
@@ -188,10 +189,11 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
 
 
 def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: Books,
-              session: Session, packages: Sequence[PackageChange], run: Runner) -> List[Context]:
-    files = {one.nevra: one.files for one in packages if one.action != "remove"}
+              session: Session, packages: Sequence[PackageChange], arrivals: Arrivals,
+              run: Runner) -> List[Context]:
+    files = {change.nevra: change.files for change in arrivals.packages}
     facts = facts_of(session, packages, books)
-    leaving = LeavingOut(active, shares, packages, books, session, facts)
+    leaving = LeavingOut(active, shares, arrivals, books, session, facts)
     found = []
     for name in (bundle.descriptor.name for bundle in active):
         leavable = leaving.leavable(name)

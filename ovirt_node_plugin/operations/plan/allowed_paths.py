@@ -1,4 +1,4 @@
-"""What packages of plugins may bring: files in the allowed paths, and in nobody's books."""
+"""Which files packages of plugins may contain: in the allowed paths, in no reserved folder."""
 from __future__ import annotations
 
 import os
@@ -8,7 +8,6 @@ from typing import Dict, List, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
-from ...packages.session import PackageChange
 from ...registry.store import MANIFESTS, REGISTRY
 from ...settings.modules import kernel_modules
 from ...system.paths import is_inside, real_places, resolve_inside
@@ -16,7 +15,7 @@ from ...system.words import first_lines
 from ...target import Target
 from ...undo import journal
 from ..model.job import Job
-from .arriving import Arriving, arriving
+from .arriving import Arrivals, Arriving
 from .namesakes import driver
 from .path_rules import PathPolicy, built_in, read_rules
 
@@ -28,78 +27,79 @@ CONFIGURATION = "etc/ovirt-node-plugin"
 _MOST_NAMED = 10
 
 
-def check_reserved(packages: Sequence[PackageChange], target: Target) -> None:
-    """Raise PathsRefused if a package brings a file to where others keep their books.
+def check_reserved(arrivals: Arrivals, target: Target) -> None:
+    """Raise PathsRefused if a package contains files in reserved folders.
 
-    That is this tool's registry, journal and configuration, rpm's database, and DNF's
+    Reserved are this tool's registry, journal and configuration, rpm's database, and DNF's
     repositories and configuration, whatever paths are allowed. The folders themselves
-    may be a package's.
+    may belong to a package.
     """
-    own = real_places(target.root, (REGISTRY, MANIFESTS, journal.FOLDER, CONFIGURATION,
-                                    target.rpmdb, *DNF_FOLDERS))
-    found = []
-    for entry in arriving(packages, target.root):
+    reserved = real_places(target.root, (REGISTRY, MANIFESTS, journal.FOLDER, CONFIGURATION,
+                                         target.rpmdb, *DNF_FOLDERS))
+    refused = []
+    for entry in arrivals.entries:
         inside = any(is_inside(place, folder) and place != folder
-                     for place in entry.places for folder in own)
+                     for place in entry.places for folder in reserved)
         if inside or not entry.places:
-            found.append(DisputedFile(
-                "", entry.change.nevra, entry.path,
-                "it is not a package's to bring" if inside else "it leads out of the root"))
-    if found:
+            refused.append(DisputedFile(
+                plugin="", package=entry.change.nevra, path=entry.path,
+                reason="the folder is reserved" if inside else "it leads out of the root"))
+    if refused:
         raise PathsRefused(
-            "\n  ".join(["packages bring files that are not theirs to bring:", *told(found)]),
-            hint="Do not install them; ask their vendor.", files=found)
+            "\n  ".join(["packages contain files in reserved places:", *listed(refused)]),
+            hint="Do not install them; ask their vendor.", files=refused)
 
 
-def check(jobs: Sequence[Job], packages: Sequence[PackageChange], target: Target,
+def check(jobs: Sequence[Job], arrivals: Arrivals, target: Target,
           config: Config) -> Tuple[DisputedFile, ...]:
-    """Return the files that the plugins' packages bring outside the allowed paths.
+    """Return the files of the plugins' packages that lie outside the allowed paths.
 
-    A package that several plugins bring may have what any of them may.
+    A package of several plugins may contain what any of them may.
 
-    Raises PathsRefused for them where ``config`` has the allowed paths enforced in such
-    a root, UsageError for a rule of the administrator's that is none.
+    Raises PathsRefused for them where ``config`` enforces the allowed paths in such a root,
+    UsageError for an invalid rule of the administrator.
     """
     mode = config.allowed_paths
     if mode == "auto":
         mode = "enforce" if target.is_node else "warn"
     if mode == "off" or not jobs:
         return ()
-    found = _outside(jobs, packages, target, config)
-    if found and mode == "enforce":
+    outside = _outside(jobs, arrivals, config)
+    if outside and mode == "enforce":
         raise PathsRefused(
-            "\n  ".join([f"{_subject(found)} files outside the allowed paths:", *told(found)]),
+            "\n  ".join([f"{_subject(outside)} files outside the allowed paths:",
+                         *listed(outside)]),
             hint="Ask the vendor to put them elsewhere, or allow those paths in"
                  f" {config.path_lists[0]}; see ALLOWED PATHS in dnf-node-plugin(8).",
-            files=found)
-    return found
+            files=outside)
+    return outside
 
 
-def notes(found: Sequence[DisputedFile]) -> Tuple[str, ...]:
-    """Return lines for a plan about files that are let through all the same."""
-    return tuple(f"outside the allowed paths: {line}" for line in told(found))
+def notes(files: Sequence[DisputedFile]) -> Tuple[str, ...]:
+    """Return lines for a plan about files outside the allowed paths that are let through."""
+    return tuple(f"outside the allowed paths: {line}" for line in listed(files))
 
 
-def told(found: Sequence[DisputedFile], most: int = _MOST_NAMED) -> List[str]:
+def listed(files: Sequence[DisputedFile], most: int = _MOST_NAMED) -> List[str]:
     """Return a line for each of the first ``most`` files, and one with the number of the others."""
-    lines = [f"{one.path} in package {one.package}{_of(one.plugin)}: {one.reason}"
-             for one in found]
+    lines = [f"{file.path} in package {file.package}{_of(file.plugin)}: {file.reason}"
+             for file in files]
     return first_lines(lines, most, after=", which --json names")
 
 
-def brings_modules(job: Job, entries: Sequence[Arriving], root: Path) -> bool:
-    """Say if a plugin is one with kernel modules: it brings or has some, or sets some up.
+def brings_modules(job: Job, arrivals: Arrivals) -> bool:
+    """Return whether a plugin contains kernel modules, has some installed or sets some up.
 
-    Keeping one from loading is no reason to have files for it.
+    Keeping a module from loading is no reason to contain files for it.
     """
     if any(item.kind == kernel_modules.KIND.name and not item.key.endswith(":blacklist")
            for item in job.upgrade.order):
         return True
-    mine = set(job.packages)
-    coming = {entry.path for entry in entries}
-    return (any(entry.change.nevra in mine and _has_driver(entry) for entry in entries)
-            or any(driver(path.strip("/")) and path not in coming and _is_file(root, path)
-                   for path in job.context.files))
+    own, paths = set(job.packages), {entry.path for entry in arrivals.entries}
+    return (any(entry.change.nevra in own and _has_driver(entry)
+                for entry in arrivals.entries)
+            or any(driver(path.strip("/")) and path not in paths
+                   and _is_file(arrivals.root, path) for path in job.context.files))
 
 
 def _is_file(root: Path, path: str) -> bool:
@@ -110,29 +110,27 @@ def _is_file(root: Path, path: str) -> bool:
 
 
 def _has_driver(entry: Arriving) -> bool:
-    """Say if it is a kernel module, not only what has the name of one."""
+    """Return whether it is a kernel module, not only something of such a name."""
     real = entry.file is None or (
         entry.file.is_regular and not entry.is_ghost and entry.file.size_bytes > 0)
     return real and any(driver(place) for place in entry.places)
 
 
-def _outside(jobs: Sequence[Job], packages: Sequence[PackageChange], target: Target,
-             config: Config) -> Tuple[DisputedFile, ...]:
+def _outside(jobs: Sequence[Job], arrivals: Arrivals, config: Config) -> Tuple[DisputedFile, ...]:
     own = read_rules(config.path_lists)
-    ordinary = PathPolicy([*built_in(kernel_module=False), *own], root=target.root)
-    with_modules = PathPolicy([*built_in(kernel_module=True), *own], root=target.root)
-    whose = plugins_of(jobs)
-    entries = list(arriving(packages, target.root))
-    theirs = {nevra for job in jobs if brings_modules(job, entries, target.root)
-              for nevra in job.packages}
-    found = []
-    for entry in entries:
+    ordinary = PathPolicy([*built_in(kernel_module=False), *own], root=arrivals.root)
+    with_modules = PathPolicy([*built_in(kernel_module=True), *own], root=arrivals.root)
+    plugins = plugins_of(jobs)
+    module_packages = {nevra for job in jobs if brings_modules(job, arrivals)
+                       for nevra in job.packages}
+    outside = []
+    for entry in arrivals.entries:
         nevra = entry.change.nevra
-        objection = _objection(entry, with_modules if nevra in theirs else ordinary)
-        if objection:
-            found.append(DisputedFile(", ".join(whose.get(nevra, ())), nevra, entry.path,
-                                      objection))
-    return tuple(found)
+        reason = _objection(entry, with_modules if nevra in module_packages else ordinary)
+        if reason:
+            outside.append(DisputedFile(plugin=", ".join(plugins.get(nevra, ())), package=nevra,
+                                        path=entry.path, reason=reason))
+    return tuple(outside)
 
 
 def _objection(entry: Arriving, policy: PathPolicy) -> str:
@@ -147,17 +145,17 @@ def _objection(entry: Arriving, policy: PathPolicy) -> str:
 
 def plugins_of(jobs: Sequence[Job]) -> Dict[str, List[str]]:
     """Return the plugins of a run that bring or share each package, by NEVRA."""
-    found: Dict[str, List[str]] = {}
+    plugins: Dict[str, List[str]] = {}
     for job in jobs:
         for nevra in job.packages:
-            found.setdefault(nevra, []).append(job.name)
-    return found
+            plugins.setdefault(nevra, []).append(job.name)
+    return plugins
 
 
 def _of(plugin: str) -> str:
     return f" of plugin {plugin}" if plugin else ""
 
 
-def _subject(found: Sequence[DisputedFile]) -> str:
-    names = list(dict.fromkeys(one.plugin for one in found))
+def _subject(files: Sequence[DisputedFile]) -> str:
+    names = list(dict.fromkeys(file.plugin for file in files))
     return f"plugin {names[0]} brings" if len(names) == 1 else f"plugins {', '.join(names)} bring"

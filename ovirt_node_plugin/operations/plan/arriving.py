@@ -1,4 +1,4 @@
-"""Where the files of arriving packages will be in a root, links followed."""
+"""The files of arriving packages, and where in a root they will be when links are followed."""
 from __future__ import annotations
 
 import stat
@@ -19,9 +19,9 @@ _ROUNDS = 8  # a link to a link to a link
 class Arriving:
     """One entry of a package that arrives.
 
-    ``path`` is as the package has it, ``places`` where that is, relative to the root:
-    two where links that arrive lead elsewhere than what is there now, none if the path
-    is not one inside a root. ``file`` is None before the package is fetched.
+    ``path`` is absolute, as in the package. ``places`` are relative to the root, with links
+    followed: two where links that arrive lead elsewhere than those that are there now, none
+    if the path leads out of the root. ``file`` is None before the package is fetched.
     """
 
     change: PackageChange
@@ -31,55 +31,56 @@ class Arriving:
 
     @property
     def may_be_folder(self) -> bool:
-        """Say if it is a folder, as far as that is known."""
+        """Return whether it is a folder, or may be one while its package is not fetched."""
         return self.file is None or self.file.is_folder
 
     @property
     def is_ghost(self) -> bool:
-        """Say if only the name is the package's."""
+        """Return whether the package has only the name (``%ghost``)."""
         return self.file is not None and self.file.ghost
 
 
-class Places:
-    """Where names are in a root, and will be once ``packages`` and their links are there."""
+class Arrivals:
+    """The files of the packages that arrive, computed once for a plan.
+
+    ``packages`` are those of a transaction that arrive, ``entries`` all their files and
+    folders, each with its places in ``root``.
+    """
 
     def __init__(self, packages: Sequence[PackageChange], root: Path) -> None:
-        coming = [change for change in packages if change.action != "remove"]
-        links = _links(coming, root)
+        self.root = root
+        self.packages = tuple(change for change in packages if change.action != "remove")
+        links = _links(self.packages, root)
         self._now = Relative(root)
         self._then = Relative(root, links=links) if links else self._now
+        self.entries = tuple(self._entries())
 
-    def __call__(self, path: str) -> Tuple[str, ...]:
+    def places(self, path: str) -> Tuple[str, ...]:
         """Return the places of the absolute ``path``, as ``Arriving`` has them."""
         try:
             return tuple(dict.fromkeys((self._now(path), self._then(path))))
         except OutsideRoot:
             return ()
 
-
-def arriving(packages: Sequence[PackageChange], root: Path) -> Iterator[Arriving]:
-    """Yield every file and folder of the packages that arrive."""
-    places = Places(packages, root)
-    for change in packages:
-        if change.action == "remove":
-            continue
-        packed = {file.path: file for file in change.header.files} if change.header else {}
-        for path in change.files:
-            yield Arriving(change, path, places(path), packed.get(path))
+    def _entries(self) -> Iterator[Arriving]:
+        for change in self.packages:
+            packed = {file.path: file for file in change.header.files} if change.header else {}
+            for path in change.files:
+                yield Arriving(change, path, self.places(path), packed.get(path))
 
 
-def _links(coming: Sequence[PackageChange], root: Path) -> Dict[str, str]:
-    """Return where the links that arrive lead, by the places where they will be."""
-    every = [file for change in coming if change.header is not None
+def _links(packages: Sequence[PackageChange], root: Path) -> Dict[str, str]:
+    """Return the targets of the links that arrive, by the places of the links."""
+    links = [file for change in packages if change.header is not None
              for file in change.header.files if stat.S_ISLNK(file.mode) and not file.ghost]
-    found: Dict[str, str] = {}
+    targets: Dict[str, str] = {}
     for _ in range(_ROUNDS):
-        before = dict(found)
-        for file in every:
+        before = dict(targets)
+        for file in links:
             try:
-                found[relative_inside(root, file.path, links=found)] = file.link
+                targets[relative_inside(root, file.path, links=targets)] = file.link
             except OutsideRoot:
-                continue  # told when the file itself is looked at
-        if found == before:
+                continue  # reported when the file itself is checked
+        if targets == before:
             break
-    return found
+    return targets

@@ -1,7 +1,7 @@
-"""One file that two want: packages of plugins against each other, and against what is there.
+"""Conflicts over a file: between packages of plugins, and with what is in the root.
 
-rpm finds most of that as well, when the transaction begins, and would have it undone;
-it knows of packages, not of plugins, and nothing of what settings put into a root.
+rpm detects most of them too, but only when the transaction begins, which would then have
+to be undone; and it knows packages, but no plugins and no files of settings.
 """
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Dict, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from ...errors import DisputedFile, PathsRefused
 from ...packages.headers import PackedFile
-from ...packages.session import PackageChange, Session
+from ...packages.session import Session
 from ...settings.engine.checking import text_of
 from ...settings.engine.kinds import KINDS, is_derived
 from ...system.trees import Relative
 from ...undo.changes import EFFECTS
 from ..model.books import Books
 from ..model.job import Job
-from .allowed_paths import plugins_of, told
-from .arriving import Arriving, arriving
+from .allowed_paths import listed, plugins_of
+from .arriving import Arrivals, Arriving
 
 Plugins = Mapping[str, Sequence[str]]
 """The plugins that bring or share a package, by NEVRA."""
@@ -28,43 +28,43 @@ Plugins = Mapping[str, Sequence[str]]
 FileLists = Iterable[Tuple[str, Sequence[str]]]
 
 
-def check(jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books,
-          session: Session) -> None:
-    """Raise PathsRefused if a package brings what another package or a setting has already.
+def check(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session: Session) -> None:
+    """Raise PathsRefused if a package contains a file of another package or of a setting.
 
-    Both are named, with their plugins. What packages may have together is theirs: folders,
-    names that are only claimed, and files that are the same in all.
+    Both are named, with their plugins. Packages may share folders, ``%ghost`` names and
+    files that are the same in all.
     """
     if not jobs:
         return
-    entries = [one for one in arriving(packages, session.target.root) if one.places]
-    whose = plugins_of(jobs)
-    found = [*_among_themselves(entries, whose), *_with_installed(entries, whose, books, session),
-             *_with_settings(entries, jobs, whose, books, session)]
-    if found:
+    entries = [entry for entry in arrivals.entries if entry.places]
+    plugins = plugins_of(jobs)
+    disputed = [*_among_themselves(entries, plugins),
+                *_with_installed(entries, plugins, books, session),
+                *_with_settings(entries, jobs, plugins, books, session)]
+    if disputed:
         raise PathsRefused(
-            "\n  ".join(["packages bring files that others have:", *told(found)]),
+            "\n  ".join(["packages bring files that others have:", *listed(disputed)]),
             hint="They do not go together: leave one of them out, or ask their vendors.",
-            files=found)
+            files=disputed)
 
 
-def _among_themselves(entries: Iterable[Arriving], whose: Plugins) -> List[DisputedFile]:
+def _among_themselves(entries: Iterable[Arriving], plugins: Plugins) -> List[DisputedFile]:
     first: Dict[str, Arriving] = {}
-    found = []
+    disputed = []
     for entry in entries:
         other = first.setdefault(entry.places[-1], entry)
         if other.change is entry.change or entry.file is None or other.file is None:
             continue
-        if not _can_be_both(entry.file, entry.change.nevra, other.file, other.change.nevra):
-            found.append(_dispute(entry, whose, _of(other.change.nevra, whose)))
-    return found
+        if not _can_share(entry.file, entry.change.nevra, other.file, other.change.nevra):
+            disputed.append(_dispute(entry, plugins, _of(other.change.nevra, plugins)))
+    return disputed
 
 
-def _with_installed(entries: Sequence[Arriving], whose: Plugins, books: Books,
+def _with_installed(entries: Sequence[Arriving], plugins: Plugins, books: Books,
                     session: Session) -> List[DisputedFile]:
     root = session.target.root
-    leaving = {one.nevra for one in session.packages() if one.action == "remove"}
-    coming = {(place, entry.change.nevra): entry for entry in entries
+    leaving = {change.nevra for change in session.packages() if change.action == "remove"}
+    coming = {(place, entry.change.nevra): (entry, entry.file) for entry in entries
               if entry.file is not None and not entry.is_ghost for place in entry.places}
     owners = owners_of({place for place, _ in coming}, session.file_lists(), root)
     for nevra in leaving & set(owners):
@@ -75,19 +75,18 @@ def _with_installed(entries: Sequence[Arriving], whose: Plugins, books: Books,
         for package in record.packages:
             claimed.setdefault(package.nevra, []).append(name)
     relative = Relative(root)
-    found = []
-    for nevra in sorted(headers):
-        theirs = {relative(file.path): file for file in headers[nevra].files
-                  if file.path in owners[nevra]}
-        for (place, ours), entry in coming.items():
-            if place in theirs and entry.file is not None and not _can_be_both(
-                    entry.file, ours, theirs[place], nevra):
-                found.append(_dispute(entry, whose, _of(nevra, claimed)))
-    return found
+    disputed = []
+    for other in sorted(headers):
+        installed = {relative(file.path): file for file in headers[other].files
+                     if file.path in owners[other]}
+        for (place, nevra), (entry, file) in coming.items():
+            if place in installed and not _can_share(file, nevra, installed[place], other):
+                disputed.append(_dispute(entry, plugins, _of(other, claimed)))
+    return disputed
 
 
 def owners_of(places: Set[str], lists: FileLists, root: Path) -> Dict[str, Set[str]]:
-    """Return which packages have one of ``places``, by NEVRA, and by which of their paths.
+    """Return the packages that have files at ``places``: by NEVRA, the paths of those files.
 
     ``lists`` are the NEVRAs of installed packages with all their files. A place where
     nothing is now, such as that of a file that was left out, is free.
@@ -95,28 +94,27 @@ def owners_of(places: Set[str], lists: FileLists, root: Path) -> Dict[str, Set[s
     there = {place for place in places if os.path.lexists(root / place)}
     names = {os.path.basename(place) for place in there}
     relative = Relative(root)
-    found: Dict[str, Set[str]] = {}
+    owners: Dict[str, Set[str]] = {}
     for nevra, paths in lists if there else ():
         for path in paths:
             if path[path.rfind("/") + 1:] not in names:
                 continue
             if relative(path) in there:
-                found.setdefault(nevra, set()).add(path)
-    return found
+                owners.setdefault(nevra, set()).add(path)
+    return owners
 
 
-def _with_settings(entries: Iterable[Arriving], jobs: Sequence[Job], whose: Plugins, books: Books,
-                   session: Session) -> List[DisputedFile]:
-    """Return the packages' files in whose place a setting of another plugin puts its own."""
-    taken = _placed(jobs, books, session.target.root)
-    found = []
+def _with_settings(entries: Iterable[Arriving], jobs: Sequence[Job], plugins: Plugins,
+                   books: Books, session: Session) -> List[DisputedFile]:
+    """Return the packages' files at places where a setting of another plugin has its own."""
+    placed = _placed(jobs, books, session.target.root)
+    disputed = []
     for entry in entries:
-        for place in entry.places:
-            other, setting = taken.get(place, ("", ""))
-            own = whose.get(entry.change.nevra, ())
-            if other and other not in own and not entry.may_be_folder:
-                found.append(_dispute(entry, whose, f"it is plugin {other}'s: {setting}"))
-    return found
+        for place in entry.places if not entry.may_be_folder else ():
+            other, setting = placed.get(place, ("", ""))
+            if other and other not in plugins.get(entry.change.nevra, ()):
+                disputed.append(_dispute(entry, plugins, f"it is plugin {other}'s: {setting}"))
+    return disputed
 
 
 def _placed(jobs: Sequence[Job], books: Books, root: Path) -> Dict[str, Tuple[str, str]]:
@@ -137,19 +135,20 @@ def _placed(jobs: Sequence[Job], books: Books, root: Path) -> Dict[str, Tuple[st
     return found
 
 
-def _can_be_both(one: PackedFile, its: str, other: PackedFile, others: str) -> bool:
-    """Say if two packages may have a path together, as rpm has it.
+def _can_share(file: PackedFile, nevra: str, other: PackedFile, other_nevra: str) -> bool:
+    """Return whether rpm lets two packages share a path.
 
-    That is rpm's rpmfilesCompare(), but for what rpm decides by itself: programs for
-    several architectures.
+    That is rpm's rpmfilesCompare(), but for programs for several architectures, between
+    which rpm chooses by itself.
     """
-    if one.ghost or other.ghost or one.is_folder and other.is_folder:
+    if file.ghost or other.ghost or file.is_folder and other.is_folder:
         return True
-    if stat.S_ISLNK(one.mode) and stat.S_ISLNK(other.mode):
-        return one.link == other.link
-    if one.is_regular and other.is_regular and len({_arch(its), _arch(others)} - {"noarch"}) == 2:
+    if stat.S_ISLNK(file.mode) and stat.S_ISLNK(other.mode):
+        return file.link == other.link
+    archs = {_arch(nevra), _arch(other_nevra)} - {"noarch"}
+    if file.is_regular and other.is_regular and len(archs) == 2:
         return True
-    return ((one.mode, one.owner, one.group, one.digest)
+    return ((file.mode, file.owner, file.group, file.digest)
             == (other.mode, other.owner, other.group, other.digest))
 
 
@@ -157,9 +156,10 @@ def _arch(nevra: str) -> str:
     return nevra.rpartition(".")[2]
 
 
-def _dispute(entry: Arriving, whose: Plugins, other: str) -> DisputedFile:
+def _dispute(entry: Arriving, plugins: Plugins, reason: str) -> DisputedFile:
     nevra = entry.change.nevra
-    return DisputedFile(", ".join(whose.get(nevra, ())), nevra, entry.path, other)
+    return DisputedFile(plugin=", ".join(plugins.get(nevra, ())), package=nevra, path=entry.path,
+                        reason=reason)
 
 
 def _of(nevra: str, plugins: Plugins) -> str:

@@ -5,7 +5,7 @@ import os
 from typing import Dict, Iterable, List, Mapping, Sequence, Set
 
 from ...packages.headers import PackedFile
-from ...packages.session import PackageChange, Session
+from ...packages.session import Session
 from ...plugin.bundle import Bundle
 from ...plugin.settings import LeaveOut
 from ...settings.engine import conditions
@@ -15,7 +15,7 @@ from ...system.nevra import name_of
 from ...undo.changes import Applied
 from ..model.books import Books
 from ..model.job import Job
-from .arriving import Places
+from .arriving import Arrivals
 
 Shares = Mapping[str, Set[str]]
 
@@ -23,14 +23,13 @@ Shares = Mapping[str, Set[str]]
 class LeavingOut:
     """What the plugins of one installation may leave out.
 
-    ``shares`` are the NEVRAs of each plugin of the run, ``packages`` its transaction.
+    ``shares`` are the NEVRAs of each plugin of the run.
     """
 
-    def __init__(self, active: Sequence[Bundle], shares: Shares,
-                 packages: Sequence[PackageChange], books: Books, session: Session,
-                 facts: Facts) -> None:
+    def __init__(self, active: Sequence[Bundle], shares: Shares, arrivals: Arrivals,
+                 books: Books, session: Session, facts: Facts) -> None:
         self._shares = shares
-        self._packages = packages
+        self._arrivals = arrivals
         self._books = books
         self._session = session
         self._globs: Dict[str, List[str]] = {
@@ -42,7 +41,7 @@ class LeavingOut:
                 item.files for item in met if isinstance(item, LeaveOut)]
         known = {name_of(nevra) for nevra in books.packages}
         # What a host had before, and a plugin only upgrades, is not the plugin's own.
-        self._upgraded = {one.nevra for one in packages
+        self._upgraded = {one.nevra for one in arrivals.packages
                           if one.action in ("upgrade", "downgrade") and one.name not in known}
 
     def leavable(self, name: str) -> Leavable:
@@ -51,7 +50,7 @@ class LeavingOut:
             return Leavable()
         sizes: Dict[str, int] = {}
         kept: Dict[str, KeepReason] = {}
-        where = Places(self._packages, self._session.target.root)
+        where = self._arrivals.places
         for nevra, files in self._files(name).items():
             package = name_of(nevra)
             users = self._users(name, nevra)
@@ -65,15 +64,15 @@ class LeavingOut:
                     kept[path] = KeepReason("links that come lead elsewhere than now", package)
                 else:
                     sizes[path] = files[path].size_bytes
-        for path, keeper in self._owned_by_others(name, sizes, where).items():
+        for path, keeper in self._owned_by_others(name, sizes).items():
             del sizes[path]
             kept[path] = keeper
         return Leavable(sizes, kept, known=self._are_fetched(name),
                         places={path: where(path)[0] for path in sizes})
 
     def _are_fetched(self, name: str) -> bool:
-        return all(one.header is not None for one in self._packages
-                   if one.nevra in self._shares[name] and one.action != "remove")
+        return all(one.header is not None for one in self._arrivals.packages
+                   if one.nevra in self._shares[name])
 
     def _matched(self, name: str, paths: Iterable[str]) -> Set[str]:
         return {path for glob in self._globs[name] for path in leave_out.matching(glob, paths)}
@@ -81,9 +80,9 @@ class LeavingOut:
     def _files(self, name: str) -> Dict[str, Dict[str, PackedFile]]:
         """Return the files that can be left out, of each package of the plugin."""
         mine = self._shares[name]
-        headers = {one.nevra: one.header for one in self._packages
-                   if one.nevra in mine and one.action != "remove" and one.header is not None}
-        coming = {one.nevra for one in self._packages if one.action != "remove"}
+        headers = {one.nevra: one.header for one in self._arrivals.packages
+                   if one.nevra in mine and one.header is not None}
+        coming = {one.nevra for one in self._arrivals.packages}
         there = self._session.installed_headers(mine - coming)
         return {nevra: {file.path: file for file in header.files
                         if not file.is_folder and not file.ghost}
@@ -95,17 +94,14 @@ class LeavingOut:
             self._shares[other] if other in self._shares else
             {one.nevra for one in self._books.records[other].packages})]
 
-    def _owned_by_others(self, name: str, paths: Iterable[str],
-                         where: Places) -> Dict[str, KeepReason]:
+    def _owned_by_others(self, name: str, paths: Iterable[str]) -> Dict[str, KeepReason]:
         """Return those of ``paths``, of one place each, that are not only the plugin's own.
 
         What is there is judged by its place: a link may lead to anybody's.
         """
-        others: Dict[str, str] = {}
-        for change in self._packages:
-            if change.action != "remove" and change.nevra not in self._shares[name]:
-                for path in change.files:
-                    others.update(dict.fromkeys(where(path), change.name))
+        where = self._arrivals.places
+        others = {place: entry.change.name for entry in self._arrivals.entries
+                  if entry.change.nevra not in self._shares[name] for place in entry.places}
         found = {path: _held_by(others[where(path)[0]]) for path in paths
                  if where(path)[0] in others}
         root, claimed = self._session.target.root, set(self._books.packages)

@@ -24,7 +24,7 @@ from ..model.results import (
     WRITABLE,
     Notable,
 )
-from .arriving import Arriving, arriving
+from .arriving import Arrivals, Arriving
 from .namesakes import driver, kernel_drivers, namesakes
 from .path_rules import PathPolicy, PathRule
 
@@ -50,22 +50,23 @@ DROP_INS = (
 )
 
 
-def noteworthy(packages: Sequence[PackageChange],
-               root: Path) -> Tuple[Notable, ...]:
-    """Return what deserves a look of the packages that arrive and are fetched.
+def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
+    """Return what deserves a review in the packages that arrive and are fetched.
 
-    Where a file will be counts, by the links of ``root`` and of the packages. Sorted by
+    The place of a file counts, by the links of the root and of the packages. Sorted by
     package, then by kind and path; the scriptlets of a package come last.
     """
-    entries = [entry for entry in arriving(packages, root) if entry.file is not None]
-    system = _System(root, kernel_drivers(root), frozenset(
-        place for entry in entries for place in entry.places),
-        PathPolicy([PathRule(path, True) for path in DROP_INS], root=root))
-    found: DefaultDict[str, List[Notable]] = defaultdict(list)
+    root = arrivals.root
+    entries = [entry for entry in arrivals.entries if entry.file is not None]
+    system = _System(
+        root, drivers=kernel_drivers(root),
+        coming=frozenset(place for entry in entries for place in entry.places),
+        drop_ins=PathPolicy([PathRule(path, True) for path in DROP_INS], root=root))
+    notables: DefaultDict[str, List[Notable]] = defaultdict(list)
     for entry in entries:
-        found[entry.change.nevra] += _entry(entry, system)
-    return tuple(one for change in packages if change.action != "remove"
-                 for one in _of(change, found[change.nevra]))
+        notables[entry.change.nevra] += _entry(entry, system)
+    return tuple(notable for change in arrivals.packages
+                 for notable in _of_package(change, notables[change.nevra]))
 
 
 def left_by_scriptlets(effects: Sequence[Change], owned: Collection[str]) -> List[str]:
@@ -93,12 +94,12 @@ class _System:
     root: Path
     drivers: FrozenSet[str]
     coming: FrozenSet[str]
-    takes_effect: PathPolicy
+    drop_ins: PathPolicy
 
 
-def _of(change: PackageChange, found: Sequence[Notable]) -> Iterator[Notable]:
+def _of_package(change: PackageChange, notables: Sequence[Notable]) -> Iterator[Notable]:
     order = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN)
-    yield from sorted(found, key=lambda one: (order.index(one.kind), one.path))
+    yield from sorted(notables, key=lambda notable: (order.index(notable.kind), notable.path))
     if change.header is not None and change.header.scriptlets:
         yield Notable(change.nevra, SCRIPTLETS, "", ", ".join(change.header.scriptlets))
 
@@ -110,7 +111,7 @@ def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
     yield from _rights(nevra, file)
     if file.is_folder or file.ghost:
         return
-    effective = [place for place in entry.places if not system.takes_effect.objection(place)]
+    effective = [place for place in entry.places if not system.drop_ins.objection(place)]
     if effective:
         place = f"/{effective[-1]}"
         yield Notable(nevra, DROP_IN, file.path,

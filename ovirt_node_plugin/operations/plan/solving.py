@@ -1,8 +1,8 @@
 """The packages of an installation: what is asked for, and what nothing asks for any more."""
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Dict, List, Sequence, Set, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Dict, List, Mapping, Sequence, Set, Tuple
 
 from ...errors import UnmetDependency
 from ...packages.session import PackageChange, Request, Session
@@ -11,16 +11,23 @@ from ...plugin.descriptor import Install
 from ..model.books import Books
 
 
-def solve(active: Sequence[Bundle], books: Books,
-          session: Session) -> Tuple[PackageChange, ...]:
+@dataclass(frozen=True)
+class Solution:
+    """The packages that change, and by plugin the NEVRAs of those that it brings or shares."""
+
+    packages: Tuple[PackageChange, ...] = ()
+    shares: Mapping[str, Set[str]] = field(default_factory=dict)
+
+
+def solve(active: Sequence[Bundle], books: Books, session: Session) -> Solution:
     """Return what the packages of the plugins ``active`` change, solved by ``session``.
 
-    Packages of old versions that nothing asks for any more go.
+    Packages of old versions that nothing asks for any more are removed.
 
     Raises NeedsNewerImage or UnmetDependency where there is no solution.
     """
     if not active:
-        return ()
+        return Solution()
     _refuse_two_versions(active)
     upgrades = [name for bundle in active for name in _old_names(bundle, books, session)]
     request = Request(
@@ -28,17 +35,19 @@ def solve(active: Sequence[Bundle], books: Books,
         installs=tuple(install for bundle in active for install in bundle.descriptor.installs),
         upgrades=tuple(dict.fromkeys(upgrades)),
         excludes=tuple(glob for bundle in active for glob in bundle.descriptor.excludes))
-    packages = session.solve(request)
-    orphans = _orphans(active, books, session)
+    solution = _solved(request, active, books, session)
+    orphans = _orphans(solution.shares, books, session)
     if orphans:
-        packages = session.solve(replace(request, erases=orphans))
-    return packages
+        solution = _solved(replace(request, erases=orphans), active, books, session)
+    return solution
 
 
-def asked(active: Sequence[Bundle]) -> Dict[str, List[str]]:
-    """Return the names of the packages that each plugin asks for."""
-    return {bundle.descriptor.name: [one.name for one in bundle.descriptor.installs]
-            for bundle in active}
+def _solved(request: Request, active: Sequence[Bundle], books: Books,
+            session: Session) -> Solution:
+    packages = session.solve(request)
+    return Solution(packages, session.attribute(
+        {bundle.descriptor.name: [install.name for install in bundle.descriptor.installs]
+         for bundle in active}, books.packages))
 
 
 def _old_names(bundle: Bundle, books: Books, session: Session) -> List[str]:
@@ -49,9 +58,9 @@ def _old_names(bundle: Bundle, books: Books, session: Session) -> List[str]:
     return [present[package.nevra] for package in record.packages if package.nevra in present]
 
 
-def _orphans(active: Sequence[Bundle], books: Books, session: Session) -> Tuple[str, ...]:
+def _orphans(shares: Mapping[str, Set[str]], books: Books,
+             session: Session) -> Tuple[str, ...]:
     """Return the packages of old versions that nothing asks for any more."""
-    shares = session.attribute(asked(active), books.packages)
     gone: Set[str] = set()
     claimed: Set[str] = set()
     for name, record in books.records.items():

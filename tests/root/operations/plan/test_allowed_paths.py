@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from ovirt_node_plugin.errors import Status, UsageError
+from ovirt_node_plugin.operations.model.results import Notable
 from ovirt_node_plugin.operations.plan import noteworthy
-from ovirt_node_plugin.operations.plan.arriving import arriving
+from ovirt_node_plugin.operations.plan.arriving import Arrivals
 from ovirt_node_plugin.operations.plan.path_rules import (
     ALLOWED,
     DENIED,
@@ -194,7 +195,7 @@ def coming(nevra: str, *files: PackedFile, scriptlets: Sequence[str] = ()) -> Pa
 
 
 def places(root: Path, *packages: PackageChange) -> Dict[str, Sequence[str]]:
-    return {entry.path: entry.places for entry in arriving(packages, root)}
+    return {entry.path: entry.places for entry in Arrivals(packages, root).entries}
 
 
 def test_links_of_the_root_and_of_packages_are_followed(tmp_path: Path) -> None:
@@ -220,15 +221,19 @@ def test_thousands_of_files_take_no_time(tmp_path: Path) -> None:
     package = coming("a", *(file(f"/opt/a/{number % 90}/{number}") for number in range(5000)),
                      file("/opt/a/x", 0o120777, link="y"))
     begin = time.process_time()
-    assert not any(ORDINARY.objection(place) for entry in arriving([package], tmp_path)
+    assert not any(ORDINARY.objection(place) for entry in Arrivals([package], tmp_path).entries
                    for place in entry.places)
     assert time.process_time() - begin < 0.5
 
 
 # -- what deserves a look
 
+def notable(packages: Sequence[PackageChange], root: Path) -> Sequence[Notable]:
+    return noteworthy.noteworthy(Arrivals(packages, root))
+
+
 def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: Path) -> None:
-    found = noteworthy.noteworthy([coming(
+    found = notable([coming(
         "a", file("/usr/bin/a", 0o104755), file("/usr/bin/b", 0o102711), file("/usr/bin/c"),
         file("/usr/bin/d", capabilities="cap_net_admin=ep"), file("/opt/a/null", 0o020666),
         file("/opt/a/open", 0o100666), file("/opt/a/tmp", 0o041777), file("/opt/a/all", 0o040777),
@@ -254,7 +259,7 @@ def test_links_between_packages_hide_no_file_that_takes_effect(tmp_path: Path) -
     (tmp_path / "etc/udev").mkdir(parents=True)
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt/old").symlink_to("/etc/udev")
-    found = noteworthy.noteworthy([
+    found = notable([
         coming("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
         coming("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
     assert [one.text for one in found] == [
@@ -268,7 +273,7 @@ def test_links_between_packages_hide_no_file_that_takes_effect(tmp_path: Path) -
     "/usr/lib/systemd/system.conf.d/x.conf", "/etc/systemd/logind.conf.d/x.conf"])
 def test_what_takes_effect_by_itself_and_is_allowed_is_noteworthy(path: str) -> None:
     assert ORDINARY.objection(path[1:]) == ""
-    found = noteworthy.noteworthy([coming("a", file(path))], Path("/nowhere"))
+    found = notable([coming("a", file(path))], Path("/nowhere"))
     assert [one.kind for one in found] == ["drop-in"]
 
 
@@ -279,7 +284,7 @@ def test_programs_and_python_modules_named_like_others_are_noteworthy(tmp_path: 
     (tmp_path / "usr/local/bin").symlink_to("../bin")
     for name in ("sbin/ip", "lib/python3.9/site-packages/yaml/__init__.py", "lib/python3.9/os.py"):
         (tmp_path / "usr" / name).write_text("")
-    found = noteworthy.noteworthy([coming(
+    found = notable([coming(
         "a", file("/usr/bin/ip"), file("/usr/bin/acme"), file("/usr/sbin/ip"),
         file("/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"),
         file("/usr/lib64/python3.9/site-packages/acme/os.py"))], tmp_path)
@@ -287,7 +292,7 @@ def test_programs_and_python_modules_named_like_others_are_noteworthy(tmp_path: 
         "same name as another: "
         "/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"
         " (/usr/lib/python3.9/site-packages/yaml/__init__.py)"]
-    found = noteworthy.noteworthy([coming("a", file("/usr/bin/ip"))], tmp_path)
+    found = notable([coming("a", file("/usr/bin/ip"))], tmp_path)
     assert [one.text for one in found] == ["same name as another: /usr/bin/ip (/usr/sbin/ip)"]
 
 
@@ -296,7 +301,7 @@ def test_kernel_modules_named_like_the_kernels_own_are_noteworthy(tmp_path: Path
     kernel.mkdir(parents=True)
     (kernel / "modules.order").write_text("kernel/fs/xfs/xfs.ko\nkernel/md/dm-mod.ko\n")
     (kernel / "modules.dep").write_text("extra/acme.ko.xz: kernel/md/dm-mod.ko.xz\n")
-    found = noteworthy.noteworthy([coming("a", *(
+    found = notable([coming("a", *(
         file(f"/lib/modules/5.14/{name}") for name in (
             "extra/xfs.ko.xz", "updates/dm_mod.ko", "extra/acme.ko.xz", "extra/xfs.txt")))],
         tmp_path)
