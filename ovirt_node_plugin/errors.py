@@ -148,7 +148,7 @@ class RolledBack(NodePluginError):
 
 
 class RecordError(NodePluginError):
-    """A record or manifest in the root cannot be read."""
+    """A record or the undo data of a plugin cannot be read."""
 
     status = Status.BROKEN
 

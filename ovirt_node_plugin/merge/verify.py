@@ -22,6 +22,7 @@ from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.squashfs import pack_options
 from ..registry import store
+from ..registry.rules import MANIFESTS, REGISTRY
 from ..system.paths import is_inside_any, real_places
 from ..system.progress import ENTRIES, READ, Progress, transferred
 from ..system.run import Runner
@@ -34,7 +35,7 @@ from . import marks
 # blocks, many come at once.
 _CONTENT_LIMIT_BYTES = 16 << 10
 # What every transaction changes, with plugins or without: dnf.conf(5), persistdir
-_STATE = (store.REGISTRY, store.MANIFESTS, "var/lib/dnf", marks.IN_ROOT)
+_STATE = (REGISTRY, MANIFESTS, "var/lib/dnf", marks.IN_ROOT)
 _MARK_FOLDERS = (os.path.dirname(marks.IN_ROOT),)
 # Where only what is made by itself is: removing it is nobody's loss.
 _CACHES = ("var/cache", "var/tmp", "tmp")
@@ -67,7 +68,7 @@ def changed(image: Image, root: Path) -> Dict[str, Difference]:
 
 
 def unclaimed(expected: Expected, root: Path) -> Tuple[str, ...]:
-    """Return what the transaction changed in ``root`` that no plugin's manifest tells of.
+    """Return what the transaction changed in ``root`` that no plugin's undo data has.
 
     Triggers of the image's own packages do so, as they keep caches and indexes. A path
     that was removed is none of them.
@@ -211,8 +212,8 @@ def _touched(root: Path) -> Set[str]:
     relative = Relative(root)
     found: Set[str] = set()
     for name in store.names(root):
-        manifest = store.read_undo_data(root, name)
-        found.update(change.path for one in manifest.applied for change in one.changes)
+        undo_data = store.read_undo_data(root, name)
+        found.update(change.path for one in undo_data.applied for change in one.changes)
         inventory = store.read_inventory(root, name)
         found.update(map(relative, inventory.files() if inventory is not None else ()))
     return found

@@ -1,4 +1,4 @@
-"""What is not, or no longer, as inventory and manifest have it, without rpm's own look."""
+"""What is not, or no longer, as inventory and undo data have it, without rpm's own look."""
 from __future__ import annotations
 
 import contextlib
@@ -40,7 +40,7 @@ _CACHES = ("etc/.updated", "etc/ld.so.cache", "etc/mtab", "etc/resolv.conf", "et
            "usr/lib/udev/hwdb.bin")
 
 
-def inventory_problems(record: Record, manifest: UndoData, root: Path, *,
+def inventory_problems(record: Record, undo_data: UndoData, root: Path, *,
                        look: bool) -> Tuple[str, ...]:
     """Return what differs from the inventory of a plugin, a line each.
 
@@ -54,7 +54,7 @@ def inventory_problems(record: Record, manifest: UndoData, root: Path, *,
         return (exc.message,)
     if inventory is None:
         return (f"its inventory {path} is missing; its next upgrade writes one",) * (
-            manifest.inventory)
+            undo_data.inventory)
     last = inventory.operations[-1]
     if (last.version_to, last.at) != (record.version, record.installed_at):
         return (f"its inventory {path} is of version {last.version_to}, installed at {last.at}",)

@@ -53,7 +53,7 @@ def open_paths(words: Sequence[str], stack: contextlib.ExitStack, *,
 def find_in_metadata(names: Iterable[str], session: Session) -> List[Bundle]:
     """Return the plugins ``names`` from the metadata of the enabled repositories.
 
-    One that none of them carries, but that is installed, is what its manifest has.
+    One that none of them carries, but that is installed, has the descriptor in its undo data.
 
     Raises UnknownPlugin for any other name.
     """
@@ -102,7 +102,7 @@ def _installed(name: str, session: Session) -> Bundle:
     root = session.target.root
     record = store.read_record(root, name)
     descriptor = parse_descriptor(store.read_undo_data(root, name).descriptor,
-                                  origin=f"the manifest of {name}")
+                                  origin=f"the undo data of {name}")
     return Bundle(descriptor, None, record.source, (), None, ())
 
 

@@ -170,8 +170,8 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
 
 
 def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:
-    manifest = store.read_undo_data(session.target.root, record.name)
-    descriptor = parse_descriptor(manifest.descriptor, origin=f"the manifest of {record.name}")
+    undo_data = store.read_undo_data(session.target.root, record.name)
+    descriptor = parse_descriptor(undo_data.descriptor, origin=f"the undo data of {record.name}")
     return _info(_installed(record, problems), descriptor, record.installed_at,
                  tuple(package.nevra for package in record.packages),
                  tuple(f"{one.kind} {one.key} {one.value} (before: {one.before})".strip()
@@ -197,16 +197,16 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
             target.root, target.rpmdb, there, runner=run)
             if not _is_left_out(line, record)]
     try:
-        manifest: UndoData = store.read_undo_data(target.root, record.name)
+        undo_data: UndoData = store.read_undo_data(target.root, record.name)
     except NodePluginError as exc:
         return Check(record.name, record.version, (*problems, exc.message))
     files = {path: 0 for nevra in there for path in session.files(nevra)}
     context = Context(root=target.root, plugin=record.name, files=files, run=run,
                       leavable=leaving_out.recorded(record.settings, files, session),
                       live=live.is_live(target.root))
-    problems += engine.verify(manifest.settings, context)
-    problems += drift.effect_problems(manifest.effects, target.root, files=files)
-    problems += drift.inventory_problems(record, manifest, target.root, look=os.geteuid() != 0)
+    problems += engine.verify(undo_data.settings, context)
+    problems += drift.effect_problems(undo_data.effects, target.root, files=files)
+    problems += drift.inventory_problems(record, undo_data, target.root, look=os.geteuid() != 0)
     return Check(record.name, record.version, tuple(problems))
 
 

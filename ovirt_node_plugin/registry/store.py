@@ -17,7 +17,7 @@ from ..errors import NodePluginError, RecordError
 from ..system.entries import sync_dir, write_atomic
 from ..system.paths import resolve_inside
 from .inventory import Inventory
-from .record import InstalledPackage, Record
+from .record import Record
 from .rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
 from .undo_data import UndoData
 
@@ -75,7 +75,7 @@ def read_undo_data(root: Path, name: str) -> UndoData:
     from . import xml
 
     path = f"{MANIFESTS}/{_safe(name)}.xml"
-    undo_data = xml.load_undo_data(_read(root, path, xml.MAX_MANIFEST_BYTES),
+    undo_data = xml.load_undo_data(_read(root, path, xml.MAX_UNDO_DATA_BYTES),
                                    origin=f"/{path}")
     _same_name(name, undo_data.name, path)
     return undo_data
@@ -270,10 +270,3 @@ def _remove_folders(root: Path, folders: Sequence[str]) -> None:
         with contextlib.suppress(OSError):  # not empty: somebody else's now
             where.rmdir()
             sync_dir(where.parent)
-
-
-__all__ = [
-    "MANIFESTS", "REGISTRY", "InstalledPackage", "Inventory", "UndoData", "Record", "Registry",
-    "claims", "forget", "installed_now", "inventory_path", "names", "read_inventory",
-    "read_undo_data", "read_record", "read_registry", "repo_owners", "save", "save_inventory",
-]

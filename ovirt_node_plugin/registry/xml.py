@@ -22,7 +22,7 @@ from .record import InstalledPackage, Record
 from .rules import MAX_RECORD_BYTES
 from .undo_data import UndoData
 
-MAX_MANIFEST_BYTES = 256 << 20
+MAX_UNDO_DATA_BYTES = 256 << 20
 _MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged file must not fill memory
 _MAX_ID = (1 << 32) - 2  # chown(2) takes the last one for "leave it"
 _FORMAT = "1"
@@ -106,7 +106,7 @@ def load_undo_data(data: bytes, *, origin: str) -> UndoData:
     Raises RecordError for anything that is not undo data, or whose contents do
     not match their digests.
     """
-    root = _valid(data, origin, "manifest.rng", MAX_MANIFEST_BYTES)
+    root = _valid(data, origin, "manifest.rng", MAX_UNDO_DATA_BYTES)
     return UndoData(
         _get(root, "name"), _unpack(root.all("descriptor")[0], origin),
         tuple(_load_setting(node, origin) for node in _inside(root, "settings")),

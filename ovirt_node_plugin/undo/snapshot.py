@@ -20,7 +20,7 @@ CONTENT = "content"
 # Small files lie one after the other in one file, for it is many that are slow.
 _SMALL_BYTES = 256 * 1024
 _CHUNK_BYTES = 1024 * 1024
-# What is read into memory, and so into a manifest, at most.
+# What is read into memory, and so into undo data, at most.
 _ENTRY_BYTES = 64 * 1024 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _REQUIRED = ("stat", "kind", "mtime_ns")

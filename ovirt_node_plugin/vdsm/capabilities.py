@@ -90,7 +90,7 @@ def _plugin(root: str, name: str) -> tuple[dict[str, object], Scanned | None]:
     trust = trust_of([(signer, checked) for _, signer, checked in record.packages])
     plugin = _told(name, version=record.texts["version"], vendor=record.texts["vendor"],
                    date=record.installed_at, trust=trust)
-    if not _has_manifest(root, name):
+    if not _has_undo_data(root, name):
         _break(plugin, "its manifest is missing")
     return plugin, record
 
@@ -113,8 +113,8 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT - 1]}\u2026"
 
 
-def _has_manifest(root: str, name: str) -> bool:
-    """Say if there is a manifest, or nobody but root can know; some are root's alone."""
+def _has_undo_data(root: str, name: str) -> bool:
+    """Return whether the undo data is there; where only root may look, assume that it is."""
     try:
         info = os.lstat(os.path.join(root, MANIFESTS, f"{name}.xml"))
     except OSError as exc:

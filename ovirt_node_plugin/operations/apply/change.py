@@ -12,7 +12,8 @@ from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ...packages.session import PackageChange, Session
 from ...plugin.vdsm_points import HOOKS_FOLDER
 from ...policy.refusals import live_refusal
-from ...registry.store import MANIFESTS, REGISTRY, inventory_path
+from ...registry.rules import MANIFESTS, REGISTRY
+from ...registry.store import inventory_path
 from ...settings.engine import live
 from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside

@@ -1,4 +1,4 @@
-"""What an installation leaves in the registry of each plugin: record, manifest, inventory."""
+"""Save an installation in the registry: each plugin's record, undo data and inventory."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -40,8 +40,8 @@ def save_touched(root: Path, books: Books, *, without: Container[str]) -> None:
     """Write the records of installed plugins whose record or settings changed in ``books``."""
     for name in books.touched:
         if name in books.records and name not in without:
-            manifest = store.read_undo_data(root, name)
-            store.save(root, books.records[name], manifest.with_applied(books.applied(name)))
+            undo_data = store.read_undo_data(root, name)
+            store.save(root, books.records[name], undo_data.with_applied(books.applied(name)))
             unowned_files.follow(root, name, books.applied(name))
 
 

@@ -16,7 +16,7 @@ Settings = Mapping[str, Sequence[Applied]]
 
 
 class Books:
-    """All records of ``root``, and what each plugin's manifest says is applied."""
+    """All records of ``root``, and what each plugin's undo data says is applied."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -51,7 +51,7 @@ class Books:
     def applied(self, name: str) -> Tuple[Applied, ...]:
         """Return the settings of one plugin, and its scriptlets' effects as one more.
 
-        Raises RecordError if its manifest cannot be read.
+        Raises RecordError if its undo data cannot be read.
         """
         if name not in self._applied:
             known = name in self.records

@@ -8,7 +8,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
-from ...registry.store import MANIFESTS, REGISTRY
+from ...registry.rules import MANIFESTS, REGISTRY
 from ...settings.modules import kernel_modules
 from ...system.paths import is_inside, real_places, resolve_inside
 from ...system.words import first_lines

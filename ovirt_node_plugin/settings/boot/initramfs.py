@@ -4,7 +4,7 @@ No descriptor asks for it: drivers and dracut modules that plugins need early do
 made of what all plugins want and once for all, as each looks first if it lacks anything.
 What it was before stays beside it by another name, on the disk but for free in time, and
 comes back, byte for byte, with the last plugin: made again it would be another one, since
-its build had a time and options of its own. In the manifest it would be far too large.
+its build had a time and options of its own. In the undo data it would be far too large.
 """
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Initramfs:
     name: str = "initramfs"
     shared: bool = True
     derived: bool = True
-    merged: bool = True  # the state before is not in the manifest
+    merged: bool = True  # the state before is not in the undo data
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         return ()

@@ -2,7 +2,7 @@
 
 No descriptor asks for it: certificates of plugins do. The program runs in the root,
 whose p11-kit knows the formats that its libraries read. What it wrote before is kept
-whole in the manifest (about 1 MB of a full store, half of it compressed), for Java's key
+whole in the undo data (about 1 MB of a full store, half of it compressed), for Java's key
 store has dates in it: made again it would not be what it was.
 """
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What other plugins' manifests hold, as it becomes while one plugin's part is taken out."""
+"""What other plugins' undo data hold, as it becomes while one plugin's part is taken out."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,6 +1,6 @@
 """The changes that several plugins made to one path, in the order in which they happened.
 
-A manifest has no clock. But each change begins with the state in which the one
+Undo data has no times. But each change begins with the state in which the one
 before it ended, and the last one ended with what is there now: the changes of a
 path are the edges of a walk through its states, and that walk is found.
 """

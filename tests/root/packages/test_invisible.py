@@ -11,7 +11,7 @@ import pytest
 from ovirt_node_plugin import target
 from ovirt_node_plugin.packages import start
 from ovirt_node_plugin.plugin import descriptor, library
-from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.rules import REGISTRY
 from tests import support
 from tests.support.dnf_library import run_library_program
 from tests.support.dnf_runner import TOP, Dnf, environment
@@ -94,7 +94,7 @@ def test_a_run_without_plugins_reads_few_modules_of_this_project(host: Path, dnf
 def test_what_the_gate_knows_is_what_the_library_knows() -> None:
     assert start.METADATA_TYPE == descriptor.METADATA_TYPE
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
-    assert start.REGISTRY == store.REGISTRY
+    assert start.REGISTRY == REGISTRY
     assert start.RPMDB_FOLDERS == target._RPMDB_FOLDERS
     assert start.RPMDB_FILES == target._RPMDB_FILES
 

@@ -10,6 +10,7 @@ from typing import Any, Dict, List
 import pytest
 
 from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.rules import MANIFESTS, REGISTRY
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf
@@ -79,10 +80,10 @@ def test_a_record_is_the_same_in_every_run_and_everybody_may_read_it(
         root = built.node_root(tmp_path / f"node{number}")
         install(dnf, root, built.bundle("cim"), built.bundle("agent"))
         found.append({path.relative_to(root): path.read_bytes() for folder in (
-            store.REGISTRY, store.MANIFESTS) for path in (root / folder).iterdir()})
-        record = root / store.REGISTRY / "cim"
+            REGISTRY, MANIFESTS) for path in (root / folder).iterdir()})
+        record = root / REGISTRY / "cim"
         assert record.stat().st_mode & 0o7777 == 0o644
-        assert (root / store.REGISTRY).stat().st_mode & 0o7777 == 0o755
+        assert (root / REGISTRY).stat().st_mode & 0o7777 == 0o755
     assert found[0] == found[1]
     assert {path.name for path in found[0]} == {
         "cim", "agent", "cim.xml", "agent.xml", "cim.json.gz", "agent.json.gz"}
@@ -96,8 +97,8 @@ def test_somebody_without_rights_can_list_and_read(
             path.chmod(0o755)
     done_cat = subprocess.run(
         ["setpriv", "--reuid=65534", "--clear-groups", "cat",
-         str(node / store.REGISTRY / "storage"),
-         str(node / store.MANIFESTS / "storage.xml")],
+         str(node / REGISTRY / "storage"),
+         str(node / MANIFESTS / "storage.xml")],
         check=False, capture_output=True)
     assert done_cat.returncode == 0, done_cat.stderr
 
@@ -148,7 +149,7 @@ def test_a_record_that_outlived_its_image_is_broken_and_can_be_repaired(
     install(dnf, node, built.bundle("storage"))
     newer = built.node_root(tmp_path / "newer", "4.5.6")
     before = tree_state(newer)
-    for folder in (store.REGISTRY, store.MANIFESTS):
+    for folder in (REGISTRY, MANIFESTS):
         shutil.copytree(node / folder, newer / folder)
     assert any("the image may have been replaced since" in line for line in problems(dnf, newer))
     assert dnf.plugin(newer, "list", "--json").json["plugins"][0]["state"] == "broken"
@@ -165,7 +166,7 @@ def test_a_broken_plugin_can_be_removed(
     install(dnf, node, built.bundle("storage"))
     newer = built.node_root(tmp_path / "newer", "4.5.6")
     before = tree_state(newer)
-    for folder in (store.REGISTRY, store.MANIFESTS):
+    for folder in (REGISTRY, MANIFESTS):
         shutil.copytree(node / folder, newer / folder)
     done(dnf.plugin(newer, "remove", "-y", "storage"))
     assert state_differences(before, tree_state(newer)) == []
@@ -191,7 +192,7 @@ def test_a_setting_or_a_file_changed_by_hand_is_found(
 def test_a_damaged_record_is_told_and_does_not_hide_the_others(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
-    (node / store.REGISTRY / "share-a").write_text("<plugin-record")
+    (node / REGISTRY / "share-a").write_text("<plugin-record")
     assert any("its record is damaged" in line for line in problems(dnf, node))
     states = {plugin["name"]: plugin["state"]
               for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}

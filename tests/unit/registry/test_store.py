@@ -15,7 +15,7 @@ import pytest
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
-from ovirt_node_plugin.registry.store import MANIFESTS, REGISTRY
+from ovirt_node_plugin.registry.rules import MANIFESTS, REGISTRY
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Applied, Change
@@ -43,7 +43,7 @@ def record(name: str = "cim", **other: Tuple[str, ...]) -> Record:
     return dataclasses.replace(made, repos=other.get("repos", made.repos))
 
 
-def manifest(name: str = "cim", *changes: Change) -> UndoData:
+def undo_data(name: str = "cim", *changes: Change) -> UndoData:
     return UndoData(name, b"<d/>", (), changes)
 
 
@@ -52,7 +52,7 @@ def mode(path: Path) -> int:
 
 
 def test_a_saved_plugin_is_read_back(root: Path) -> None:
-    store.save(root, record(), manifest())
+    store.save(root, record(), undo_data())
     found = store.read_record(root, "cim")
     assert found == dataclasses.replace(
         record(), repos=("a", "b"), packages=tuple(reversed(record().packages)))
@@ -61,7 +61,7 @@ def test_a_saved_plugin_is_read_back(root: Path) -> None:
 
 
 def test_a_record_from_before_signatures_were_noted_is_read(root: Path) -> None:
-    store.save(root, record(), manifest())
+    store.save(root, record(), undo_data())
     path = root / REGISTRY / "cim"
     path.write_bytes(path.read_bytes().replace(
         b' signer="0123456789abcdef" checked="yes"', b""))
@@ -73,7 +73,7 @@ def test_a_record_from_before_signatures_were_noted_is_read(root: Path) -> None:
 @pytest.mark.parametrize("attribute", ['signer="me"', 'signer="0123456789ABCDEF"',
                                        'checked="perhaps"'])
 def test_a_signature_that_is_none_is_damage(root: Path, attribute: str) -> None:
-    store.save(root, record(), manifest())
+    store.save(root, record(), undo_data())
     path = root / REGISTRY / "cim"
     path.write_text(path.read_text().replace('reason="dependency"',
                                              f'reason="dependency" {attribute}'))
@@ -84,7 +84,7 @@ def test_a_signature_that_is_none_is_damage(root: Path, attribute: str) -> None:
 def test_everybody_can_read_it_whatever_the_umask(root: Path) -> None:
     old = os.umask(0o077)
     try:
-        store.save(root, record(), manifest())
+        store.save(root, record(), undo_data())
     finally:
         os.umask(old)
     assert [mode(root / name) for name in (REGISTRY, MANIFESTS, f"{REGISTRY}/cim",
@@ -92,17 +92,17 @@ def test_everybody_can_read_it_whatever_the_umask(root: Path) -> None:
         0o755, 0o755, 0o644, 0o644]
 
 
-def test_a_manifest_with_a_hidden_files_content_is_roots_alone(root: Path) -> None:
+def test_undo_data_with_a_hidden_files_content_is_roots_alone(root: Path) -> None:
     secret = Entry("file", 0o000, 0, 0, hashlib.sha256(b"x").hexdigest(), b"x")
-    store.save(root, record(), manifest("cim", Change("etc/shadow", secret, None)))
+    store.save(root, record(), undo_data("cim", Change("etc/shadow", secret, None)))
     assert mode(root / f"{MANIFESTS}/cim.xml") == 0o600
     assert mode(root / f"{REGISTRY}/cim") == 0o644
 
 
 def test_the_same_record_is_the_same_bytes(root: Path) -> None:
-    store.save(root, record(), manifest())
+    store.save(root, record(), undo_data())
     once = (root / REGISTRY / "cim").read_bytes()
-    store.save(root, store.read_record(root, "cim"), manifest())
+    store.save(root, store.read_record(root, "cim"), undo_data())
     assert (root / REGISTRY / "cim").read_bytes() == once
     assert once.splitlines()[1:3] == [b'<plugin-record format="1">', b"  <name>cim</name>"]
 
@@ -118,8 +118,8 @@ def test_the_record_has_no_changes_of_settings(root: Path) -> None:
 
 def test_folders_that_were_made_go_with_the_last_plugin(root: Path) -> None:
     for name in ("a", "b", "c"):
-        store.save(root, record(name), manifest(name))
-    store.save(root, record("a"), manifest("a"))  # an upgrade forgets nothing
+        store.save(root, record(name), undo_data(name))
+    store.save(root, record("a"), undo_data("a"))  # an upgrade forgets nothing
     for name in ("a", "c", "b"):
         assert (root / REGISTRY).is_dir()
         store.forget(root, name)
@@ -129,13 +129,13 @@ def test_folders_that_were_made_go_with_the_last_plugin(root: Path) -> None:
 
 def test_folders_of_the_image_stay(root: Path) -> None:
     (root / REGISTRY).mkdir()
-    store.save(root, record(), manifest())
+    store.save(root, record(), undo_data())
     store.forget(root, "cim")
     assert os.listdir(root / "etc") == [Path(REGISTRY).name]
 
 
 def test_a_folder_with_somebodys_file_stays(root: Path) -> None:
-    store.save(root, record(), manifest())
+    store.save(root, record(), undo_data())
     (root / REGISTRY / "README").write_text("")
     store.forget(root, "cim")
     assert os.listdir(root / "etc") == [Path(REGISTRY).name]
@@ -157,8 +157,8 @@ def test_listing_needs_no_xml(root: Path) -> None:
 
 
 def test_claims_and_repos_name_what_plugins_brought(root: Path) -> None:
-    store.save(root, record("one", repos=("r1", "both")), manifest("one"))
-    store.save(root, record("two", repos=("r2", "both")), manifest("two"))
+    store.save(root, record("one", repos=("r1", "both")), undo_data("one"))
+    store.save(root, record("two", repos=("r2", "both")), undo_data("two"))
     assert store.claims(root) == {"z-1-1.noarch", "a-1:2-1.x86_64"}
     assert store.repo_owners(root) == {"r1": "one", "both": "one", "r2": "two"}
 
@@ -172,7 +172,7 @@ def test_claims_and_repos_name_what_plugins_brought(root: Path) -> None:
 ])
 def test_a_damaged_record_is_told_and_the_others_are_read(
         root: Path, data: bytes, reason: str) -> None:
-    store.save(root, record("good"), manifest("good"))
+    store.save(root, record("good"), undo_data("good"))
     (root / REGISTRY / "bad").write_bytes(data)
     found = store.read_registry(root)
     assert list(found.records) == ["good"]
@@ -182,7 +182,7 @@ def test_a_damaged_record_is_told_and_the_others_are_read(
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link", "loop", "huge", "renamed"])
 def test_what_lies_in_the_place_of_a_record_harms_nobody(root: Path, kind: str) -> None:
-    store.save(root, record("other"), manifest("other"))
+    store.save(root, record("other"), undo_data("other"))
     bad = root / REGISTRY / "bad"
     if kind == "folder":
         bad.mkdir()
@@ -206,11 +206,11 @@ def test_a_name_that_no_plugin_can_have_is_refused(root: Path, name: str) -> Non
     with pytest.raises(RecordError, match="no plugin name"):
         store.read_record(root, name)
     with pytest.raises(RecordError, match="no plugin name"):
-        store.save(root, record(name), manifest(name))
+        store.save(root, record(name), undo_data(name))
 
 
 def test_text_that_xml_cannot_hold_is_written_readably(root: Path) -> None:
-    store.save(root, dataclasses.replace(record(), source="/a\x01\udcffb"), manifest())
+    store.save(root, dataclasses.replace(record(), source="/a\x01\udcffb"), undo_data())
     assert store.read_record(root, "cim").source == "/a\\x01\\udcffb"
 
 
@@ -219,7 +219,7 @@ def test_links_of_the_root_do_not_lead_out(root: Path, tmp_path: Path) -> None:
     outside.mkdir()
     for name in (REGISTRY, MANIFESTS):
         (root / name).symlink_to(outside / Path(name).name)
-    store.save(root, record(), manifest())
+    store.save(root, record(), undo_data())
     assert os.listdir(outside) == []
     assert store.names(root) == ("cim",)
     store.forget(root, "cim")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.registry.store import MANIFESTS, read_undo_data
+from ovirt_node_plugin.registry.rules import MANIFESTS
+from ovirt_node_plugin.registry.store import read_undo_data
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.system.entries import Entry
@@ -23,25 +24,25 @@ def entry(data: bytes, *, kind: str = "file", mode: int = 0o644, kept: bool = Tr
                  (("user.a", b"\x00\xff"),))
 
 
-def manifest(*changes: Change, effects: tuple[Change, ...] = ()) -> UndoData:
+def undo_data(*changes: Change, effects: tuple[Change, ...] = ()) -> UndoData:
     return UndoData("foo", b"<node-plugin>\xc3\xa4</node-plugin>",
                     (Applied("service", "a.service", "enabled", "disabled", changes),), effects,
                     ("etc/ovirt.plugins.d",))
 
 
 FOLDER = Entry("dir", 0o755, 0, 0)
-FULL = manifest(
+FULL = undo_data(
     Change("etc/a", None, entry(b"x", kept=False)),
     Change("etc/b \u00e4%\udcff<\">\n", entry(b"\x00old\r\n"), None),
     Change("etc/link", entry(b"/dev/null", kind="link", mode=0o777), FOLDER),
     effects=(Change("etc/c", entry(b""), entry(b"y", kept=False)),))
 
 
-def test_a_manifest_is_read_back_as_it_was_written() -> None:
+def test_undo_data_is_read_back_as_it_was_written() -> None:
     assert load_undo_data(dump_undo_data(FULL), origin="x") == FULL
 
 
-def test_a_manifest_is_written_the_same_each_time() -> None:
+def test_undo_data_is_written_the_same_each_time() -> None:
     assert dump_undo_data(FULL) == dump_undo_data(load_undo_data(dump_undo_data(FULL), origin="x"))
 
 
@@ -49,15 +50,15 @@ def test_settings_and_effects_travel_as_one_list() -> None:
     assert [one.kind for one in FULL.applied] == ["service", EFFECTS]
     assert FULL.with_applied(FULL.applied) == FULL
     assert FULL.with_applied(()).effects == ()
-    assert [one.kind for one in manifest().applied] == ["service"]
+    assert [one.kind for one in undo_data().applied] == ["service"]
 
 
-def test_a_manifest_that_keeps_a_hidden_files_content_is_private() -> None:
+def test_undo_data_that_keeps_a_hidden_files_content_is_private() -> None:
     secret = Change("etc/shadow", entry(b"root:$y$", mode=0o000), entry(b"x", kept=False))
-    assert manifest(effects=(secret,)).private
-    assert manifest(secret).private
+    assert undo_data(effects=(secret,)).private
+    assert undo_data(secret).private
     assert not FULL.private
-    assert not manifest(Change("etc/shadow", None, entry(b"x", mode=0, kept=False))).private
+    assert not undo_data(Change("etc/shadow", None, entry(b"x", mode=0, kept=False))).private
 
 
 @pytest.mark.parametrize(("old", "new", "reason"), [
@@ -70,7 +71,7 @@ def test_a_manifest_that_keeps_a_hidden_files_content_is_private() -> None:
     ("<effects>", "", "well-formed"),
     ("<?xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><?xml", "expected"),
 ])
-def test_a_damaged_manifest_is_refused_with_the_place(old: str, new: str, reason: str) -> None:
+def test_damaged_undo_data_is_refused_with_the_place(old: str, new: str, reason: str) -> None:
     text = dump_undo_data(FULL).decode()
     assert old in text
     with pytest.raises(RecordError, match=reason) as caught:
@@ -79,7 +80,7 @@ def test_a_damaged_manifest_is_refused_with_the_place(old: str, new: str, reason
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff\xfe", b"<a/>", b"<plugin-manifest/>" * 2])
-def test_what_is_no_manifest_is_refused(data: bytes) -> None:
+def test_a_document_without_undo_data_is_refused(data: bytes) -> None:
     with pytest.raises(RecordError):
         load_undo_data(data, origin="x")
 
@@ -108,6 +109,6 @@ def test_a_content_that_is_not_what_was_kept_is_refused(
         load_undo_data(dump_undo_data(FULL).replace(good, bad), origin="x")
 
 
-def test_a_missing_manifest_is_told(tmp_path: Path) -> None:
+def test_missing_undo_data_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=f"/{MANIFESTS}/foo.xml cannot be read"):
         read_undo_data(tmp_path, "foo")
