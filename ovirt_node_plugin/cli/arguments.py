@@ -1,4 +1,4 @@
-"""The command line of the program ``ovirt-node-plugin``: its arguments and their help."""
+"""Arguments of the program ``ovirt-node-plugin`` and their help."""
 from __future__ import annotations
 
 import argparse
@@ -35,8 +35,8 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     """Return the parser, and those of the subcommands by name."""
     top = argparse.ArgumentParser(
         prog="ovirt-node-plugin", allow_abbrev=False,
-        description="Put plugins into images of oVirt Node, and look at images.",
-        epilog="ovirt-node-plugin(8) tells the rest. Plugins in a root: dnf node-plugin.")
+        description="Merge plugins into images of oVirt Node, and inspect images.",
+        epilog="See ovirt-node-plugin(8). For plugins in a root, use dnf node-plugin.")
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
@@ -44,37 +44,37 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
         return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.",
                                    allow_abbrev=False, usage=usage)
 
-    _merge(command("merge", "merge plugins into an image, and write a new one"))
-    inspect = command("inspect", "show what an image is made of, and the plugins in it")
+    _merge(command("merge", "merge plugins into an image and write a new image"))
+    inspect = command("inspect", "show the containers of an image and the plugins in it")
     _image(inspect)
     _dnf(inspect)
     _json(inspect)
-    _diff(command("diff", "show in what two images differ"))
-    manifest = command("manifest", "show what plugins in an image brought")
+    _diff(command("diff", "show the differences between two images"))
+    manifest = command("manifest", "show what plugins in an image contain")
     _image(manifest)
     manifest.add_argument("names", metavar="NAME", nargs="*",
-                          help="a plugin's name; all of them without it")
-    for name, text in (("packages", "each package, its files counted"),
-                       ("files", "each file, also those that no package owns"),
-                       ("settings", "each setting"),
-                       ("delta", "what the last install or upgrade changed")):
+                          help="a plugin's name; default: all plugins")
+    for name, text in (("packages", "list each package with the number of its files"),
+                       ("files", "list each file, also those that no package owns"),
+                       ("settings", "list each setting"),
+                       ("delta", "show the changes of the last install or upgrade")):
         manifest.add_argument(f"--{name}", action="store_true", help=text)
     _json(manifest)
-    extract = command("extract", "copy a file or folder out of the root in an image")
+    extract = command("extract", "copy a file or folder from the root in an image")
     _image(extract)
     extract.add_argument("path", metavar="PATH", help="its path in the root")
     extract.add_argument("-o", "--output", type=Path, default=None,
-                         help="where to; a file goes to standard output without it")
+                         help="where to copy; default for a file: standard output")
     shell = command("shell", "run a shell, or a command, in the root of an image",
                     usage="%(prog)s [options] IMAGE [-- COMMAND [ARGUMENT...]]")
     _image(shell)
     shell.add_argument("-o", "--output", type=Path, default=None,
-                       help="write an image with what was changed, if the status is 0")
+                       help="write an image with the changes, if the status is 0")
     _force(shell)
-    clean = command("clean", "remove what a killed run left behind")
+    clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
-                       help="folders to look in besides the work folder, such as where an"
-                            " output was to be written")
+                       help="folders to clean besides the work folder, such as the folder of"
+                            " an output")
     _work(clean)
     return top, commands.choices
 
@@ -117,24 +117,24 @@ def _merge(parser_: argparse.ArgumentParser) -> None:
                          help="a plugin's name, or the path of a bundle (folder or tar)")
     parser_.add_argument("-o", "--output", type=Path, default=None, help="the image to write")
     parser_.add_argument("--remove", metavar="NAME", action="append", default=[],
-                         help="take a plugin out of the image; may be repeated")
+                         help="remove a plugin from the image; may be repeated")
     parser_.add_argument("-y", "--assumeyes", action="store_true",
-                         help="do not ask whether the plan is right")
+                         help="carry out the plan without asking")
     parser_.add_argument("--dry-run", action="store_true", dest="dry_run",
                          help="print the whole plan and write nothing")
     parser_.add_argument("--trust-keys", action="store_true", dest="trust_keys",
-                         help="import the GPG keys that the bundles bring; -y alone does not")
+                         help="import the GPG keys that the bundles contain; -y alone does not")
     parser_.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
-                         help="compress otherwise than the input is, such as zstd:3")
+                         help="use another compression than the input has, such as zstd:3")
     parser_.add_argument("--size", metavar="SIZE", default="",
-                         help="the least size of the filesystem in the image, such as 6G")
-    parser_.add_argument("--volid", metavar="ID", default="", help="the ISO's new volume id")
+                         help="the minimum size of the filesystem in the image, such as 6G")
+    parser_.add_argument("--volid", metavar="ID", default="", help="a new volume id for the ISO")
     parser_.add_argument("--plugins-from", metavar="IMAGE", dest="plugins_from", type=Path,
-                         default=None, help="merge the plugins that another image has")
+                         default=None, help="merge the plugins of another image")
     parser_.add_argument("--keep-bundles", action="store_true", dest="keep_bundles",
-                         help="put the bundles on the ISO, in /node-plugins/")
+                         help="copy the bundles to the ISO, into /node-plugins/")
     parser_.add_argument("--check", action=argparse.BooleanOptionalAction, default=True,
-                         help="check the image that was written; done unless told otherwise")
+                         help="whether to check the image that was written; default: check it")
     _force(parser_)
     _dnf(parser_)
     _json(parser_)
@@ -142,18 +142,18 @@ def _merge(parser_: argparse.ArgumentParser) -> None:
 
 def _force(parser_: argparse.ArgumentParser) -> None:
     parser_.add_argument("--force", action="store_true",
-                         help="write over an output that is there already")
+                         help="overwrite an existing output")
 
 
 def _diff(parser_: argparse.ArgumentParser) -> None:
     parser_.add_argument("old", metavar="OLD", type=Path,
                          help="an ISO, a squashfs image, or the folder of an unpacked one")
-    parser_.add_argument("new", metavar="NEW", type=Path, help="the image to hold against it")
+    parser_.add_argument("new", metavar="NEW", type=Path, help="the image to compare with it")
     parser_.add_argument("--plugins", action="store_true",
                          help="compare only plugins, their packages and settings, and kernel"
                               " arguments")
     parser_.add_argument("--content", action="store_true",
-                         help="read every file, also where size and time are the same")
+                         help="read every file, even if size and time are the same")
     _payload(parser_)
     _work(parser_)
     _json(parser_)
@@ -168,7 +168,7 @@ def _image(parser_: argparse.ArgumentParser) -> None:
 
 def _payload(parser_: argparse.ArgumentParser) -> None:
     parser_.add_argument("--image", metavar="PATH", dest="payload", default="",
-                         help="the squashfs in the ISO, where there are several")
+                         help="the squashfs to use if the ISO contains several")
 
 
 def _work(parser_: argparse.ArgumentParser) -> None:

@@ -8,15 +8,15 @@ from ..errors import UsageError
 # subcommand: (least number of names, help)
 SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
     "install": (1, "install plugins, or upgrade them, by name or path of a bundle"),
-    "remove": (1, "remove plugins; packages that others need stay"),
-    "upgrade": (0, "upgrade plugins, all of them by default, to the newest version found"),
+    "remove": (1, "remove plugins; packages that others need are kept"),
+    "upgrade": (0, "upgrade plugins, by default all, to the newest version found"),
     "list": (0, "list plugins: --installed (default), --available or --all"),
-    "info": (1, "show all that is known of plugins, by name or path of a bundle"),
-    "manifest": (1, "show what plugins brought: packages, files, settings, accounts"),
-    "verify": (0, "compare records with packages, settings and files"),
-    "add": (1, "copy bundles into the library, to be found by name"),
-    "drop": (1, "take plugins out of the library"),
-    "repos": (0, "list every repository: whose it is, on or off in this run, and why"),
+    "info": (1, "show everything known about plugins, by name or path of a bundle"),
+    "manifest": (1, "show what plugins contain: packages, files, settings, accounts"),
+    "verify": (0, "compare the records with packages, settings and files"),
+    "add": (1, "copy bundles into the library, where they are found by name"),
+    "drop": (1, "delete plugins from the library"),
+    "repos": (0, "list every repository: its plugin, on or off in this run, and why"),
 }
 _NO_NAMES = ("repos",)
 
@@ -34,20 +34,20 @@ def add_arguments(parser: Any) -> None:
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
                         help="print the whole plan and change nothing")
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
-                        help="import the GPG keys that the bundles bring; -y alone does not")
+                        help="import the GPG keys that the bundles contain; -y alone does not")
     parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
-                        help="remove: leave files that were changed since the install")
+                        help="remove: keep files that were changed since the install")
     parser.add_argument("--installed", action="store_true", help="list: installed plugins")
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")
     parser.add_argument("--all", action="store_true", help="list: both")
     parser.add_argument("--packages", action="store_true",
-                        help="manifest: each package, its files counted")
+                        help="manifest: list each package with the number of its files")
     parser.add_argument("--files", action="store_true",
-                        help="manifest: each file, also those that no package owns")
-    parser.add_argument("--settings", action="store_true", help="manifest: each setting")
+                        help="manifest: list each file, also those that no package owns")
+    parser.add_argument("--settings", action="store_true", help="manifest: list each setting")
     parser.add_argument("--delta", action="store_true",
-                        help="manifest: what the last install or upgrade changed")
+                        help="manifest: show the changes of the last install or upgrade")
 
 
 # Flags of rpm's transaction, dnf.conf(5) "tsflags", with which it changes no file.
