@@ -92,9 +92,11 @@ def identify(root: Path, *, rpmdb: str = "") -> Target:
     release = read_os_release(root)
     pretty = release.get("PRETTY_NAME") or release.get("NAME") or "this system"
     if release.get("VARIANT_ID") != "ovirt-node":
-        return Target(root, HOST, pretty, release.get("VERSION_ID", ""), rpmdb)
+        return Target(root=root, kind=HOST, name=pretty, version=release.get("VERSION_ID", ""),
+                      rpmdb=rpmdb)
     version = _node_version(root, release)
-    return Target(root, NODE, f"oVirt Node {version or 'of unknown version'}", version, rpmdb)
+    return Target(root=root, kind=NODE, name=f"oVirt Node {version or 'of unknown version'}",
+                  version=version, rpmdb=rpmdb)
 
 
 def _node_version(root: Path, release: Mapping[str, str]) -> str:

@@ -32,8 +32,9 @@ def boot_differences(old: Sequence[BootConfiguration], new: Sequence[BootConfigu
         before, after = left.get(key), right.get(key)
         if before != after:
             kind = ADDED if before is None else REMOVED if after is None else CHANGED
-            yield BootDifference(key[0], key[1], kind, tuple(surplus(after or (), before or ())),
-                                 tuple(surplus(before or (), after or ())))
+            yield BootDifference(place=key[0], title=key[1], kind=kind,
+                                 added=tuple(surplus(after or (), before or ())),
+                                 removed=tuple(surplus(before or (), after or ())))
 
 
 def surplus(words: Sequence[str], others: Sequence[str]) -> List[str]:

@@ -134,12 +134,12 @@ def compare(old: Side, new: Side, *, plugins_only: bool = False, content: bool =
         packages = package_differences(before.packages, after.packages, _claims(left, right))
     booted = tuple(boot_differences(*(_configurations(side, run) for side in (old, new))))
     return ImageDifferences(
-        old.image.layout.path, new.image.layout.path, tuple(_plugins(left, right)),
-        tuple(_settings(left, right)),
-        tuple(one for one in packages if whole or one.plugins), booted,
-        tuple(_form(old, new)) if whole else None,
-        _files(old, new, progress, _trusted(old, before, after)) if whole else None,
-        tuple(_around(old, new, progress)) if whole else None, tuple(notes))
+        old=old.image.layout.path, new=new.image.layout.path, plugins=tuple(_plugins(left, right)),
+        settings=tuple(_settings(left, right)),
+        packages=tuple(one for one in packages if whole or one.plugins), boot=booted,
+        form=tuple(_form(old, new)) if whole else None,
+        files=_files(old, new, progress, _trusted(old, before, after)) if whole else None,
+        around=tuple(_around(old, new, progress)) if whole else None, notes=tuple(notes))
 
 
 def _claims(left: Mapping[str, Record], right: Mapping[str, Record]) -> Dict[str, List[str]]:
@@ -190,7 +190,8 @@ def _plugins(left: Mapping[str, Record], right: Mapping[str, Record]
             ("vendor", old.vendor, new.vendor), ("trust", old.trust, new.trust))
             if before != after)
         if old.version != new.version or details:
-            yield PluginDifference(name, CHANGED, old.version, new.version, details)
+            yield PluginDifference(name=name, kind=CHANGED, old=old.version, new=new.version,
+                                   details=details)
 
 
 _Key = Tuple[str, str, str]
@@ -203,11 +204,14 @@ def _settings(left: Mapping[str, Record], right: Mapping[str, Record]
         before, after = old.get(key, []), new.get(key, [])
         gone, come = surplus(before, after), surplus(after, before)
         if len(gone) == len(come) == 1:
-            yield SettingDifference(key[0], CHANGED, key[1], key[2], gone[0], come[0])
+            yield SettingDifference(plugin=key[0], kind=CHANGED, setting=key[1], key=key[2],
+                                    old=gone[0], new=come[0])
         else:
-            yield from (SettingDifference(key[0], REMOVED, key[1], key[2], value, None)
+            yield from (SettingDifference(plugin=key[0], kind=REMOVED, setting=key[1], key=key[2],
+                                          old=value, new=None)
                         for value in gone)
-            yield from (SettingDifference(key[0], ADDED, key[1], key[2], None, value)
+            yield from (SettingDifference(plugin=key[0], kind=ADDED, setting=key[1], key=key[2],
+                                          old=None, new=value)
                         for value in come)
 
 

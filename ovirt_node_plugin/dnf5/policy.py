@@ -141,8 +141,9 @@ def changes(items: Sequence[Item], rules: CoreRules, *,
     seen = {change.name for change in found}
     core = {package.name for package in installed() if rules.is_core(package)} if bound else set()
     found.extend(
-        CoreChange("install", item.package.name, "", _evr_name(item.package),
-                   item.package.nevra, item.package.repo)
+        CoreChange(action="install", name=item.package.name, has="",
+                   offers=_evr_name(item.package), nevra=item.package.nevra,
+                   repo=item.package.repo)
         for item in bound if item.package.name not in seen
         and (rules.named(item.package.name) or item.package.name in core))
     return sorted(found, key=lambda change: (change.name, change.nevra))
@@ -152,9 +153,11 @@ def _left(item: Item, new: Optional[Item]) -> CoreChange:
     package = item.package
     if new is None:
         action = "obsolete" if item.action == "O" else "remove"
-        return CoreChange(action, package.name, _evr_name(package), "", package.nevra, "")
-    return CoreChange(_ACTIONS.get(new.action, "replace"), package.name, _evr_name(package),
-                      _evr_name(new.package), new.package.nevra, new.package.repo)
+        return CoreChange(action=action, name=package.name, has=_evr_name(package), offers="",
+                          nevra=package.nevra, repo="")
+    return CoreChange(action=_ACTIONS.get(new.action, "replace"), name=package.name,
+                      has=_evr_name(package), offers=_evr_name(new.package),
+                      nevra=new.package.nevra, repo=new.package.repo)
 
 
 def _evr_name(package: Dnf5Package) -> str:

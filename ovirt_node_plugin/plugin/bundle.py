@@ -83,8 +83,8 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     check_tool(descriptor)
     repo_files = repo_files_in(directory)
     _check_ids(descriptor, _ids_of(repo_files), source)
-    return Bundle(descriptor, directory, source, repo_files,
-                  _repository(directory, source), _keys(directory))
+    return Bundle(descriptor=descriptor, directory=directory, source=source, repo_files=repo_files,
+                  repository=_repository(directory, source), keys=_keys(directory))
 
 
 def bundle_of_repo(metadata: bytes, *, repo_id: str) -> Bundle:
@@ -94,7 +94,8 @@ def bundle_of_repo(metadata: bytes, *, repo_id: str) -> Bundle:
     """
     descriptor = parse_descriptor(metadata, origin=f"{DESCRIPTOR_NAME} of repo {repo_id}")
     check_tool(descriptor)
-    return Bundle(descriptor, None, f"repo {repo_id}", (), None, ())
+    return Bundle(descriptor=descriptor, directory=None, source=f"repo {repo_id}", repo_files=(),
+                  repository=None, keys=())
 
 
 def repo_files_in(directory: Path) -> Tuple[Path, ...]:

@@ -219,8 +219,9 @@ def _kernel_argument(node: XmlElement) -> KernelArgument:
 
 def _user(node: XmlElement) -> User:
     groups = tuple(name for name in node.get("groups").split(",") if name)
-    return User(node.get("name"), node.get("uid"), node.get("home"), node.get("shell"),
-                node.get("group"), groups, node.get("gecos"))
+    return User(name=node.get("name"), uid=node.get("uid"), home=node.get("home"),
+                shell=node.get("shell"), group=node.get("group"), groups=groups,
+                gecos=node.get("gecos"))
 
 
 def _firewall_service(node: XmlElement) -> FirewallService:

@@ -179,10 +179,10 @@ class Inventory:
         gone.update((path, one) for path, one in old.items() if path not in now)
         known = {path for path, one in fresh.items() if path in old or one.change == CHANGED}
         return Delta(
-            self.name, self.operations[-1],
-            tuple(one for path, one in sorted(fresh.items()) if path not in known),
-            tuple((old.get(path, File(path)), fresh[path]) for path in sorted(known)),
-            tuple(one for _, one in sorted(gone.items())))
+            name=self.name, operation=self.operations[-1],
+            files_added=tuple(one for path, one in sorted(fresh.items()) if path not in known),
+            files_changed=tuple((old.get(path, File(path)), fresh[path]) for path in sorted(known)),
+            files_removed=tuple(one for _, one in sorted(gone.items())))
 
     def _every(self) -> Iterator[File]:
         for package in self.packages:

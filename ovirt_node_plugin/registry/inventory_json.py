@@ -46,11 +46,11 @@ def load(data: bytes, *, origin: str) -> Inventory:
         if not isinstance(whole, dict) or whole.get("format") != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}")
         found = Inventory(
-            _text(whole, "name"),
-            tuple(map(_load_operation, _list(whole, "operations"))),
-            tuple(map(_load_package, _list(whole, "packages"))),
-            tuple(map(_load_file, _list(whole, "others"))),
-            tuple(map(_load_file, _list(whole, "before"))))
+            name=_text(whole, "name"),
+            operations=tuple(map(_load_operation, _list(whole, "operations"))),
+            packages=tuple(map(_load_package, _list(whole, "packages"))),
+            others=tuple(map(_load_file, _list(whole, "others"))),
+            before=tuple(map(_load_file, _list(whole, "before"))))
         if not found.operations:
             raise ValueError("it names no operation")
         return found
@@ -142,8 +142,8 @@ def _load_operation(data: Any) -> Operation:
 
 
 def _load_setting(data: Any) -> Applied:
-    return Applied(_text(data, "kind"), _text(data, "key"), _text(data, "value"),
-                   _text(data, "before"), (), _text(data, "outcome"))
+    return Applied(kind=_text(data, "kind"), key=_text(data, "key"), value=_text(data, "value"),
+                   before=_text(data, "before"), changes=(), outcome=_text(data, "outcome"))
 
 
 def _load_account(data: Any) -> Account:
@@ -164,12 +164,14 @@ def _load_file(data: Any) -> File:
         raise ValueError(f"{mode!r} is no mode of a file")
     xattrs = data.get("xattrs", {})
     return File(
-        path, _text(data, "kind", ""), int(mode, 8), _text(data, "owner", ""),
-        _text(data, "group", ""), _number(data, "size_bytes", 0), _text(data, "digest", ""),
-        _text(data, "link", ""), _text(data, "capabilities", ""),
-        tuple((name, _text(xattrs, name)) for name in xattrs), _texts(data, "marks", ()),
-        _texts(data, "unchecked", ()), _number(data, "since", 0), _text(data, "by", ""),
-        _text(data, "change", ""))
+        path=path, kind=_text(data, "kind", ""), mode=int(mode, 8), owner=_text(data, "owner", ""),
+        group=_text(data, "group", ""), size_bytes=_number(data, "size_bytes", 0),
+        digest=_text(data, "digest", ""), link=_text(data, "link", ""),
+        capabilities=_text(data, "capabilities", ""),
+        xattrs=tuple((name, _text(xattrs, name)) for name in xattrs),
+        marks=_texts(data, "marks", ()), unchecked=_texts(data, "unchecked", ()),
+        since=_number(data, "since", 0), by=_text(data, "by", ""),
+        change=_text(data, "change", ""))
 
 
 def _text(data: Any, name: str, *default: str) -> str:

@@ -30,7 +30,8 @@ class UndoData:
         """The settings, and after them the effects as one more, if there are any."""
         if not self.effects:
             return self.settings
-        return (*self.settings, Applied(EFFECTS, "", "", "", self.effects))
+        return (*self.settings, Applied(kind=EFFECTS, key="", value="", before="",
+                                        changes=self.effects))
 
     def with_applied(self, applied: Sequence[Applied]) -> UndoData:
         """Return this with other settings and effects, in the form of ``applied``."""

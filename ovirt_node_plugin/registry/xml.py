@@ -72,9 +72,9 @@ def load_record(data: bytes, *, origin: str) -> Record:
         target_kind=_get(target, "kind"), target_version=_get(target, "version"),
         repos=tuple(_get(node, "id") for node in _inside(root, "repos")),
         packages=tuple(
-            InstalledPackage(_get(node, "nevra"), _get(node, "checksum"), _get(node, "reason"),
-                             _get(node, "repo"), _get(node, "signer"),
-                             _get(node, "checked") == "yes")
+            InstalledPackage(nevra=_get(node, "nevra"), checksum=_get(node, "checksum"),
+                             reason=_get(node, "reason"), repo=_get(node, "repo"),
+                             signer=_get(node, "signer"), checked=_get(node, "checked") == "yes")
             for node in _inside(root, "packages")),
         settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
         together=tuple(_get(node, "name") for node in _inside(root, "together")))
@@ -108,11 +108,11 @@ def load_undo_data(data: bytes, *, origin: str) -> UndoData:
     """
     root = _valid(data, origin, "manifest.rng", MAX_UNDO_DATA_BYTES)
     return UndoData(
-        _get(root, "name"), _unpack(root.all("descriptor")[0], origin),
-        tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
-        tuple(_load_change(node, origin) for node in _inside(root, "effects")),
-        tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")),
-        _get(root, "inventory") == "yes")
+        name=_get(root, "name"), descriptor=_unpack(root.all("descriptor")[0], origin),
+        settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
+        effects=tuple(_load_change(node, origin) for node in _inside(root, "effects")),
+        folders=tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")),
+        inventory=_get(root, "inventory") == "yes")
 
 
 def _setting(parent: Any, applied: Applied) -> Any:
@@ -124,10 +124,11 @@ def _setting(parent: Any, applied: Applied) -> Any:
 
 
 def _load_setting(node: XmlElement, origin: str) -> Applied:
-    return Applied(_get(node, "kind"), _get(node, "key"), _get(node, "value"),
-                   _get(node, "before"),
-                   tuple(_load_change(child, origin) for child in node.children),
-                   _get(node, "outcome"))
+    return Applied(
+        kind=_get(node, "kind"), key=_get(node, "key"), value=_get(node, "value"),
+        before=_get(node, "before"),
+        changes=tuple(_load_change(child, origin) for child in node.children),
+        outcome=_get(node, "outcome"))
 
 
 def _dump_change(parent: Any, change: Change) -> None:
@@ -163,13 +164,14 @@ def _load_entry(node: XmlElement, origin: str) -> Entry:
     if content is not None and hashlib.sha256(content).hexdigest() != digest:
         raise RecordError(f"{origin}:{node.line}:{node.column}: the content kept there does"
                           " not match its digest", hint=_HINT)
-    owner = int(_get(node, "uid")), int(_get(node, "gid"))
-    if max(owner) > _MAX_ID:
+    uid, gid = int(_get(node, "uid")), int(_get(node, "gid"))
+    if max(uid, gid) > _MAX_ID:
         raise RecordError(f"{origin}:{node.line}:{node.column}: expected a uid and gid of at"
-                          f" most {_MAX_ID}, found {owner[0]} and {owner[1]}", hint=_HINT)
-    return Entry(_get(node, "kind"), int(_get(node, "mode"), 8), *owner, digest, content,
-                 tuple((_get(child, "name"), _base64(child, origin))
-                       for child in node.all("xattr")))
+                          f" most {_MAX_ID}, found {uid} and {gid}", hint=_HINT)
+    return Entry(kind=_get(node, "kind"), mode=int(_get(node, "mode"), 8), uid=uid, gid=gid,
+                 digest=digest, content=content,
+                 xattrs=tuple((_get(child, "name"), _base64(child, origin))
+                              for child in node.all("xattr")))
 
 
 def _valid(data: bytes, origin: str, schema: str, max_bytes: int) -> XmlElement:

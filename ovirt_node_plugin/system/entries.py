@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import hashlib
 import os
@@ -43,7 +44,7 @@ class Entry:
 
     def without_content(self) -> Entry:
         """Return this entry with its digest only."""
-        return Entry(self.kind, self.mode, self.uid, self.gid, self.digest, None, self.xattrs)
+        return dataclasses.replace(self, content=None)
 
 
 def same_entry(one: Optional[Entry], other: Optional[Entry]) -> bool:
@@ -75,8 +76,8 @@ def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry
         kind = "dir" if stat.S_ISDIR(info.st_mode) else "other"
     if data is not None:
         digest = hashlib.sha256(data).hexdigest()
-    return Entry(kind, stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid, digest,
-                 data if content else None, read_xattrs(where))
+    return Entry(kind=kind, mode=stat.S_IMODE(info.st_mode), uid=info.st_uid, gid=info.st_gid,
+                 digest=digest, content=data if content else None, xattrs=read_xattrs(where))
 
 
 def write_entry(root: Path, path: str, entry: Optional[Entry]) -> None:

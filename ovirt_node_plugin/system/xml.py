@@ -97,7 +97,8 @@ def _node(element: Any, places: List[Tuple[int, int]]) -> XmlElement:
         children.append(_node(child, places))
         texts.append(child.tail or "")
     attributes: Dict[str, str] = {str(k): str(v) for k, v in element.attrib.items()}
-    return XmlElement(str(element.tag), attributes, "".join(texts), tuple(children), line, column)
+    return XmlElement(tag=str(element.tag), attributes=attributes, text="".join(texts),
+                      children=tuple(children), line=line, column=column)
 
 
 class _Scan:

@@ -1,6 +1,7 @@
 """What was changed in a root: single paths before and after, and settings applied."""
 from __future__ import annotations
 
+import dataclasses
 import fnmatch
 import os
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ def comparable(entry: Optional[Entry]) -> Optional[Entry]:
     if entry is None:
         return None
     xattrs = tuple(pair for pair in entry.xattrs if pair[0] != _LABEL)
-    return Entry(entry.kind, entry.mode, entry.uid, entry.gid, entry.digest, None, xattrs)
+    return dataclasses.replace(entry, content=None, xattrs=xattrs)
 
 
 def put_back(root: Path, changes: Sequence[Change]) -> Tuple[str, ...]:

@@ -196,7 +196,8 @@ def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
     for place in near:
         names |= listing.inside(place)
     names |= _scripts(root)
-    return State(intent, scope, index, frozenset(near), frozenset(names - set(index)))
+    return State(intent=intent, scope=scope, index=index, near=frozenset(near),
+                 names=frozenset(names - set(index)))
 
 
 def _without_links(root: Path, scope: Scope) -> Scope:

@@ -86,9 +86,9 @@ def load(text: bytes) -> State:
     if not twins <= set(index):
         raise ValueError("it names a file that it does not keep")
     return State(
-        Intent(str(data["operation"]), tuple(map(str, data["plugins"])), str(data["tool"])),
-        Scope(live=bool(scope["live"]), **names), index,
-        frozenset(map(_inside, data["near"])), frozenset(map(_inside, data["names"])))
+        intent=Intent(str(data["operation"]), tuple(map(str, data["plugins"])), str(data["tool"])),
+        scope=Scope(live=bool(scope["live"]), **names), index=index,
+        near=frozenset(map(_inside, data["near"])), names=frozenset(map(_inside, data["names"])))
 
 
 def _inside(path: Any) -> str:

@@ -221,7 +221,9 @@ def entry_of(root: Path, path: str, kept: SavedEntry, folder: Path) -> Optional[
         if len(data) != kept.size_bytes:
             raise _cut_off()
     digest = hashlib.sha256(data).hexdigest() if data is not None else ""
-    return Entry(kept.kind, kept.mode, *kept.owner, digest, data, kept.xattrs)
+    uid, gid = kept.owner
+    return Entry(kind=kept.kind, mode=kept.mode, uid=uid, gid=gid, digest=digest, content=data,
+                 xattrs=kept.xattrs)
 
 
 def _is_there(where: Path, kept: SavedEntry) -> bool:

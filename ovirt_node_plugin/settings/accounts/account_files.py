@@ -36,7 +36,8 @@ class GroupEntry:
 
 def users(root: Path) -> Tuple[UserEntry, ...]:
     """Return the users of ``root``; lines that are none are passed over."""
-    return tuple(UserEntry(line[0], int(line[2]), int(line[3]), line[5], line[6])
+    return tuple(UserEntry(name=line[0], uid=int(line[2]), gid=int(line[3]), home=line[5],
+                           shell=line[6])
                  for line in _lines(root, "passwd") if line[2].isdigit() and line[3].isdigit())
 
 

@@ -48,8 +48,8 @@ class Groups:
     def _wanted(self, name: str, gid: str, item: Setting, ctx: Context) -> Wanted:
         there = find_group(ctx.root, name) is not None
         text = f"use group {name}" if there else f"create group {name}"
-        return Wanted(self.name, name, f"gid={gid or _ANY}",
-                      text + (f" (gid {gid})" if gid else ""), item)
+        return Wanted(kind=self.name, key=name, value=f"gid={gid or _ANY}",
+                      text=text + (f" (gid {gid})" if gid else ""), item=item)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse an id that is another group's, or not this one's; a group never declared."""
@@ -127,7 +127,8 @@ class Users:
         value = " ".join(f"{what}={text or _ANY}" for what, text in asked.items())
         shown = ", ".join(f"{what} {text}" for what, text in asked.items() if text)
         verb = "create" if find_user(ctx.root, item.name) is None else "use"
-        return (Wanted(self.name, item.name, value, f"{verb} user {item.name} ({shown})", item,
+        return (Wanted(kind=self.name, key=item.name, value=value,
+                       text=f"{verb} user {item.name} ({shown})", item=item,
                        notes=_of_the_root(item.name, ctx)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
@@ -201,7 +202,8 @@ class Users:
         uid, gid = id_in(applied.outcome, "uid"), id_in(applied.outcome, "gid")
         if file not in ("passwd", "shadow") or uid is None or gid is None:
             return None
-        entry = UserEntry(applied.key, uid, gid, made.get("home", ""), made.get("shell", ""))
+        entry = UserEntry(name=applied.key, uid=uid, gid=gid, home=made.get("home", ""),
+                          shell=made.get("shell", ""))
         return _if_new(applied, lambda text: account_files.without_user(text, file, entry))
 
     def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
@@ -232,8 +234,9 @@ class Members:
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, User):
             return ()
-        return [Wanted(self.name, f"{group}:{item.name}", "yes",
-                       f"add user {item.name} to group {group}", item, notes=_rights(group))
+        return [Wanted(kind=self.name, key=f"{group}:{item.name}", value="yes",
+                       text=f"add user {item.name} to group {group}", item=item,
+                       notes=_rights(group))
                 for group in dict.fromkeys(item.groups)]
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:

@@ -86,8 +86,8 @@ def implied(wanted: Sequence[Wanted], ctx: Context) -> Tuple[Wanted, ...]:
     found = configurations(ctx.root)
     where = (", ".join(f"/{path}" for path in found)
              or "the record only: no boot configuration in the root")
-    return (Wanted(KIND.name, _KEY, " ".join(codes),
-                   f"write the kernel arguments to {where}", None),)
+    return (Wanted(kind=KIND.name, key=_KEY, value=" ".join(codes),
+                   text=f"write the kernel arguments to {where}", item=None),)
 
 
 def configurations(root: Path) -> Dict[str, str]:

@@ -54,7 +54,8 @@ class DracutFiles:
             text = f"have dracut module {item.name} in the initramfs"
         else:
             return ()
-        return (Wanted(self.name, key, value, text, item, notes=_notes(key, self.name, ctx)),)
+        return (Wanted(kind=self.name, key=key, value=value, text=text, item=item,
+                       notes=_notes(key, self.name, ctx)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a root without dracut, and a name that neither it nor the packages know."""

@@ -109,8 +109,9 @@ def implied(wanted: Sequence[Wanted], ctx: Context) -> Tuple[Wanted, ...]:
     parts = tuple(f"{one.kind}:{one.key}" for one in needs)
     words = ", ".join(dracut_files.told(part) for part in parts)
     return tuple(
-        Wanted(KIND.name, version, "current",
-               f"make the initramfs of kernel {version} again if it lacks {words}", None, parts)
+        Wanted(kind=KIND.name, key=version, value="current",
+               text=f"make the initramfs of kernel {version} again if it lacks {words}", item=None,
+               parts=parts)
         for version in images(ctx.root))
 
 

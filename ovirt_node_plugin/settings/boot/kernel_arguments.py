@@ -37,8 +37,8 @@ class KernelArguments:
         argument = Argument(item.name, item.value, how)
         key = plain_name(item.name) + (f"={item.value}" if how != SET and item.value else "")
         verb = "remove" if how == DROP else "add" if how == ADD else "set"
-        return (Wanted(self.name, key, argument.code,
-                       f"{verb} kernel argument {argument.token}", item),)
+        return (Wanted(kind=self.name, key=key, value=argument.code,
+                       text=f"{verb} kernel argument {argument.token}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Nothing can be wrong: the descriptor's rules keep the image's own arguments out."""

@@ -31,8 +31,8 @@ class CaCertificates:
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, CaCertificate):
             return ()
-        return (Wanted(self.name, item.name, item.source,
-                       f"trust the certificates of {item.source} as {item.name}", item),)
+        return (Wanted(kind=self.name, key=item.name, value=item.source,
+                       text=f"trust the certificates of {item.source} as {item.name}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a source that the packages lack, and a file that is there."""

@@ -81,8 +81,9 @@ def implied(wanted: Sequence[Wanted]) -> Tuple[Wanted, ...]:
     names = tuple(one.key for one in wanted if one.kind == "ca-certificate")
     if not names:
         return ()
-    return (Wanted(KIND.name, _KEY, "current", "make the trust store again, with"
-                   f" {', '.join(names)}", None, names),)
+    return (Wanted(kind=KIND.name, key=_KEY, value="current",
+                   text=f"make the trust store again, with {', '.join(names)}",
+                   item=None, parts=names),)
 
 
 def untrusted(names: Sequence[str], root: Path) -> List[str]:

@@ -35,8 +35,8 @@ class FirewallPorts:
             return ()
         zone = item.zone or firewall_files.default_zone(ctx.root)
         ports = f"{item.port}/{item.protocol}"
-        return (Wanted(self.name, f"{zone}:{ports}", "open",
-                       f"open firewall port {ports} in zone {zone}", item),)
+        return (Wanted(kind=self.name, key=f"{zone}:{ports}", value="open",
+                       text=f"open firewall port {ports} in zone {zone}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a root without firewalld, and what firewalld refuses."""
@@ -106,12 +106,12 @@ class Definitions:
         if not isinstance(item, FirewallService):
             return ()
         if not item.ports:
-            return (Wanted(self.name, item.name, "any", f"use firewall service {item.name}",
-                           item, need=True),)
+            return (Wanted(kind=self.name, key=item.name, value="any",
+                           text=f"use firewall service {item.name}", item=item, need=True),)
         value = _value(item)
-        return (Wanted(self.name, item.name, value,
-                       f"define firewall service {item.name} ({value.replace(' ', ', ')})",
-                       item),)
+        return (Wanted(kind=self.name, key=item.name, value=value,
+                       text=f"define firewall service {item.name} ({value.replace(' ', ', ')})",
+                       item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse an unknown service, and a definition of one that is there."""
@@ -177,8 +177,8 @@ class FirewallServices:
         zone = item.zone or firewall_files.default_zone(ctx.root)
         # with the ports: where they become others, it is opened again, for firewalld
         # reads no zone that names a service which is not defined
-        return (Wanted(self.name, f"{zone}:{item.name}", _value(item) or "open",
-                       f"open firewall service {item.name} in zone {zone}", item),)
+        return (Wanted(kind=self.name, key=f"{zone}:{item.name}", value=_value(item) or "open",
+                       text=f"open firewall service {item.name} in zone {zone}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a root without firewalld, and an unknown zone."""

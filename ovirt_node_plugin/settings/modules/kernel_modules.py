@@ -41,16 +41,16 @@ class KernelModules:
         module = item.name.replace("-", "_")
         found: List[Wanted] = []
         if item.load:
-            found.append(Wanted(self.name, f"{module}:{_LOAD}", "yes",
-                                f"load kernel module {item.name} at boot", item,
+            found.append(Wanted(kind=self.name, key=f"{module}:{_LOAD}", value="yes",
+                                text=f"load kernel module {item.name} at boot", item=item,
                                 notes=_notes(module, ctx)))
         if item.options:
-            found.append(Wanted(self.name, f"{module}:{_OPTIONS}", item.options,
-                                f"set options of kernel module {item.name}: {item.options}",
-                                item))
+            found.append(Wanted(kind=self.name, key=f"{module}:{_OPTIONS}", value=item.options,
+                                text=f"set options of kernel module {item.name}: {item.options}",
+                                item=item))
         if item.blacklist:
-            found.append(Wanted(self.name, f"{module}:{_BLACKLIST}", "yes",
-                                f"blacklist kernel module {item.name}", item))
+            found.append(Wanted(kind=self.name, key=f"{module}:{_BLACKLIST}", value="yes",
+                                text=f"blacklist kernel module {item.name}", item=item))
         return found
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:

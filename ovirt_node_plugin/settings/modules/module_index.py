@@ -80,8 +80,8 @@ def implied(ctx: Context) -> Tuple[Wanted, ...]:
     """Return the indexes of all kernels for which the plugin's files hold modules."""
     found = (_MODULE.fullmatch(path) for path in ctx.files)
     return tuple(
-        Wanted(KIND.name, version, "current", f"rebuild the module index of kernel {version}",
-               None)
+        Wanted(kind=KIND.name, key=version, value="current",
+               text=f"rebuild the module index of kernel {version}", item=None)
         for version in sorted({match.group(1) for match in found if match}))
 
 

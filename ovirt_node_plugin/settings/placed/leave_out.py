@@ -47,8 +47,8 @@ class LeaveOuts:
             notes.append(f"{item.files} matches no file of the plugin's own packages")
         size_bytes = sum(ctx.leavable.sizes[path] for path in out)
         what = f"{count(len(out), 'file')}, {size(size_bytes)}" if ctx.leavable.known else "files"
-        return (Wanted(self.name, item.files, "yes", f"leave out {what}: {item.files}", item,
-                       notes=tuple(notes)),)
+        return (Wanted(kind=self.name, key=item.files, value="yes",
+                       text=f"leave out {what}: {item.files}", item=item, notes=tuple(notes)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Nothing can be wrong: what others need too is not left out."""

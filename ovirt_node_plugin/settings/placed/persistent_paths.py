@@ -49,8 +49,8 @@ class PersistentPaths:
             file.startswith(f"{path}/") for file in ctx.files)
         notes = () if known else (
             f"{path} has to be made by a scriptlet: neither the packages nor the root have it",)
-        return (Wanted(self.name, path, "yes", f"keep {path} over new images", item,
-                       notes=notes),)
+        return (Wanted(kind=self.name, key=path, value="yes", text=f"keep {path} over new images",
+                       item=item, notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse what is not the plugin's; packages and scriptlets may make the path yet."""

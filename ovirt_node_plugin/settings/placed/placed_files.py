@@ -68,8 +68,8 @@ class PlacedFiles:
         if not isinstance(item, PlacedFile) or item.element != self.name:
             return ()
         key = f"{item.unit}/{item.name}" if item.unit else item.name
-        return (Wanted(self.name, key, item.source,
-                       f"install {self.placement.what} {key} from {item.source}", item),)
+        return (Wanted(kind=self.name, key=key, value=item.source,
+                       text=f"install {self.placement.what} {key} from {item.source}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a source that the packages lack, a file that is there, an unknown unit."""
@@ -166,8 +166,8 @@ def _check_tmpfiles(ctx: Context, path: str, data: bytes) -> None:
 PLACEMENTS = (
     Placement("udev-rules", "etc/udev/rules.d", "udev rules", _check_udev_rules),
     Placement("multipath-config", "etc/multipath/conf.d", "multipath configuration"),
-    Placement("tmpfiles", "etc/tmpfiles.d", "tmpfiles configuration", _check_tmpfiles,
-              "systemd-tmpfiles"),
+    Placement(kind="tmpfiles", folder="etc/tmpfiles.d", what="tmpfiles configuration",
+              checker=_check_tmpfiles, program="systemd-tmpfiles"),
     Placement("logrotate", "etc/logrotate.d", "logrotate configuration"),
     Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in"),
 )

@@ -27,8 +27,8 @@ class VdsmHooks:
         if not isinstance(item, VdsmHook):
             return ()
         key = f"{item.point}/{item.order:02d}_{item.name}"
-        return (Wanted(self.name, key, item.source,
-                       f"install VDSM hook {key} from {item.source}", item),)
+        return (Wanted(kind=self.name, key=key, value=item.source,
+                       text=f"install VDSM hook {key} from {item.source}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse where VDSM is not, a source that the packages lack, a hook that is there."""

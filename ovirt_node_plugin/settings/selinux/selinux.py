@@ -67,7 +67,7 @@ class SelinuxKind:
         if there is not None and there != value:
             text += f" (now {there})"
         notes = (_OFF_NOTE,) if selinux_store.is_disabled(ctx.root) else ()
-        return Wanted(self.name, key, value, text, item, notes=notes)
+        return Wanted(kind=self.name, key=key, value=value, text=text, item=item, notes=notes)
 
 
 class Booleans(SelinuxKind):
@@ -170,8 +170,9 @@ class Modules(SelinuxKind):
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, SelinuxModule):
             return ()
-        return (Wanted(self.name, item.name, item.source,
-                       f"put SELinux module {item.name} of {item.source} into the policy", item),)
+        return (Wanted(kind=self.name, key=item.name, value=item.source,
+                       text=f"put SELinux module {item.name} of {item.source} into the policy",
+                       item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a file that the packages lack, and a module of that name that is there."""

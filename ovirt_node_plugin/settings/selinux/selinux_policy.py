@@ -133,8 +133,8 @@ def implied(wanted: Sequence[Wanted]) -> Tuple[Wanted, ...]:
              for one in wanted if one.kind in _KINDS]
     if not rules:
         return ()
-    return (Wanted(KIND.name, _KEY, " ".join(rule.code for rule in rules),
-                   "make the SELinux policy again", None),)
+    return (Wanted(kind=KIND.name, key=_KEY, value=" ".join(rule.code for rule in rules),
+                   text="make the SELinux policy again", item=None),)
 
 
 def _store(wanted: Wanted, ctx: Context) -> Store:

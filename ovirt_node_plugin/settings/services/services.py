@@ -40,7 +40,7 @@ class UnitServices:
         if not isinstance(item, Service):
             return ()
         text = f"{_VERBS[item.state]} service {item.name}"
-        return (Wanted(self.name, item.name, item.state, text, item),)
+        return (Wanted(kind=self.name, key=item.name, value=item.state, text=text, item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a unit that is nowhere, or whose links would not stay in the root."""

@@ -34,7 +34,7 @@ class Sysctls:
             text += f" (now {earlier[-1].value} by /{earlier[-1].path})"
         notes = tuple(f"sysctl {key} will not be {value}: {_says(one)}"
                       for one in later[-1:] if one.value != value)
-        return (Wanted(self.name, key, value, text, item, notes=notes),)
+        return (Wanted(kind=self.name, key=key, value=value, text=text, item=item, notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a file of that name which says something else and stays."""
@@ -62,7 +62,8 @@ class Sysctls:
         there = read_entry(ctx.root, path)
         if there is None:
             return (f"/{path} is missing",)
-        if there.content != _content(Wanted(self.name, applied.key, applied.value, "", None)):
+        if there.content != _content(Wanted(kind=self.name, key=applied.key, value=applied.value,
+                                            text="", item=None)):
             return (f"/{path} was changed",)
         _, later = _around(applied.key, ctx)
         problems = [f"sysctl {applied.key} is not {applied.value}: {_says(one)}"
