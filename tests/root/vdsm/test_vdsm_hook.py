@@ -360,8 +360,8 @@ def test_a_key_that_is_there_already_is_replaced(machine: VdsmMachine) -> None:
 
 @pytest.mark.parametrize("damage", ["gone", "syntax", "raises"])
 def test_a_damaged_library_leaves_the_file_as_it_is(machine: VdsmMachine, damage: str) -> None:
-    module = machine.library / "capabilities.py"
-    shutil.rmtree(machine.library / "__pycache__")
+    module = machine.library / "vdsm/capabilities.py"
+    shutil.rmtree(module.parent / "__pycache__")
     if damage == "gone":
         shutil.rmtree(machine.library)
     else:
