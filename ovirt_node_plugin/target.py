@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional
 
 from .errors import BadRoot, OutsideRoot
-from .system.paths import read_small, resolve_inside
+from .system.paths import read_inside, resolve_inside
 
 NODE = "node"
 HOST = "host"
@@ -106,7 +106,7 @@ def _node_version(root: Path, release: Mapping[str, str]) -> str:
         if found:
             return found.group(1)
     try:
-        nvr = read_small(resolve_inside(root, _NVR)).decode(errors="replace").strip()
+        nvr = read_inside(root, _NVR).decode(errors="replace").strip()
     except (OSError, OutsideRoot):
         return ""
     version = (nvr.rsplit("-", 2) + [""])[1]
@@ -117,7 +117,7 @@ def read_os_release(root: Path) -> Dict[str, str]:
     """Return the variables of the root's os-release(5), links resolved inside it."""
     for name in ("etc/os-release", "usr/lib/os-release"):
         try:
-            text = read_small(resolve_inside(root, name)).decode(errors="replace")
+            text = read_inside(root, name).decode(errors="replace")
         except (OSError, OutsideRoot):  # the kernel, too, does not open a link to itself
             continue
         return dict(_variables(text))

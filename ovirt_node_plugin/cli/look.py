@@ -27,6 +27,7 @@ from ..report import (
 )
 from ..report.layout import harmless
 from ..system.paths import resolve_inside
+from ..system.regular_files import opened_regular
 from ..system.run import run
 from .program import Frame
 
@@ -114,7 +115,7 @@ def _without_devices(target: Path) -> Iterator[str]:
 def _printed(source: Path, path: str) -> int:
     if not source.is_file():
         raise UsageError(f"{path} is no file", hint="Give -o OUTPUT to copy a folder.")
-    with open(source, "rb") as stream:
+    with opened_regular(source) as stream:
         shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
     sys.stdout.flush()
     return Status.DONE

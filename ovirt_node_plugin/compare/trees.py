@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable, Container, Dict, Iterator, List, Optional, Tuple
 
 from ..system.progress import Advance
+from ..system.regular_files import opened_regular
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -20,7 +21,6 @@ _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link",
 # Attributes of other names, such as system.nfs4_acl, are a filesystem's view of itself.
 _XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK_BYTES = 1 << 20
 _SHOWN_BYTES = 64  # of an attribute's value
 _PATH_CHARACTERS = 1000  # of at most four bytes each, PATH_MAX is 4096
@@ -334,9 +334,8 @@ def _coded(value: bytes) -> str:
 
 def _same_content(old: _OpenEntry, new: _OpenEntry) -> bool:
     with contextlib.ExitStack() as stack:
-        one, other = (stack.enter_context(open(
-            os.open(entry.name, _FILE, dir_fd=entry.handle), "rb"))
-            for entry in (old, new))
+        one, other = (stack.enter_context(opened_regular(entry.name, dir_fd=entry.handle))
+                      for entry in (old, new))
         while True:
             left, right = one.read(_CHUNK_BYTES), other.read(_CHUNK_BYTES)
             if left != right:

@@ -22,7 +22,7 @@ from ..plugin.library import repo_files, repo_ids_in
 from ..policy import refusals
 from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
-from ..system.paths import read_small
+from ..system.regular_files import read_regular
 from ..target import Target, identify
 from .conversation import Conversation, Dnf5Package, Item
 
@@ -217,7 +217,7 @@ def _places(repo: str, cache: str, urls: Mapping[str, str]) -> List[str]:
 
 def _content(path: Path) -> bytes:
     with contextlib.suppress(OSError):
-        return read_small(path, max_bytes=_METADATA_BYTES)
+        return read_regular(path, max_bytes=_METADATA_BYTES, follow=True)
     return b""
 
 

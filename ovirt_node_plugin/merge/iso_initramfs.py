@@ -25,6 +25,7 @@ from ..settings.boot.initramfs import made_like
 from ..settings.boot.initramfs_images import KEPT, images
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
+from ..system.regular_files import opened_regular
 from ..system.run import Runner
 from .iso_boot import IsoBoot
 
@@ -194,5 +195,5 @@ def _same(source: Path, file: IsoFile, path: Path) -> bool:
     """Say if a file on the ISO ``source`` and the host file ``path`` have the same content."""
     if not path.is_file() or path.stat().st_size != file.size_bytes:
         return False
-    with open(path, "rb") as stream:
+    with opened_regular(path) as stream:
         return all(stream.read(len(chunk)) == chunk for chunk in span_chunks(source, file))

@@ -15,8 +15,9 @@ from .. import __version__
 from ..errors import BadImage
 from ..registry.store import installed_now
 from ..system.entries import write_atomic
-from ..system.paths import read_small, resolve_inside
+from ..system.paths import resolve_inside
 from ..system.progress import Progress
+from ..system.regular_files import read_regular
 
 ON_ISO = "/ovirt-node-plugins.json"
 IN_ROOT = "usr/share/ovirt-node-plugin/image.json"
@@ -114,7 +115,7 @@ def read_from_root(root: Path) -> Optional[Mark]:
     path = resolve_inside(root, IN_ROOT)
     if not path.is_file():
         return None
-    return read(read_small(path).decode(errors="replace"), where=f"/{IN_ROOT}")
+    return read(read_regular(path).decode(errors="replace"), where=f"/{IN_ROOT}")
 
 
 def usable(root: Path) -> Optional[Mark]:

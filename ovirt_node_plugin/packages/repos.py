@@ -18,9 +18,11 @@ from ..errors import BadBundle, NodePluginError
 from ..plugin.bundle import Bundle, bundle_of_repo
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_ids_in
+from ..system.regular_files import read_regular
 from .metadata import read_metadata
 
 _BUNDLE_PREFIX = "bundle:"
+_INDEX_BYTES = 16 << 20  # of a repomd.xml
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ def _location(repomd: Path) -> Optional[str]:
     A search by text: a repository that hides it from this is found when it is loaded.
     """
     try:
-        text = repomd.read_text(errors="replace")
+        text = read_regular(repomd, max_bytes=_INDEX_BYTES, follow=True).decode(errors="replace")
     except OSError:
         return None
     found = re.search(rf'<data type="{METADATA_TYPE}">.*?<location href="([^"]+)"', text, re.DOTALL)

@@ -12,10 +12,10 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import BadBundle, UsageError
 from ..system import run as programs
+from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.run import Runner
 from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
 
-_MAX_SMALL_BYTES = 1 << 20  # a .repo file, a key
 _LAYOUT = (f"A bundle is a folder with {DESCRIPTOR_NAME} and .repo files, optionally repo/ and "
            "keys/, or a tar of one.")
 _KEY_START = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
@@ -155,11 +155,10 @@ def _keys(directory: Path) -> Tuple[Path, ...]:
 
 
 def _small(path: Path) -> bytes:
-    with open(path, "rb") as stream:
-        data = stream.read(_MAX_SMALL_BYTES + 1)
-    if len(data) > _MAX_SMALL_BYTES:
-        raise BadBundle(f"{path} is larger than {_MAX_SMALL_BYTES} bytes")
-    return data
+    try:
+        return read_regular(path, follow=True)
+    except (NotRegular, TooLarge) as exc:
+        raise BadBundle(f"{path} is {exc.strerror}") from exc
 
 
 def _ids_of(repo_files: Sequence[Path]) -> Tuple[str, ...]:

@@ -1,15 +1,14 @@
 """A plugin's metadata, ``node-plugin.xml``, as frozen dataclasses."""
 from __future__ import annotations
 
-import os
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, List, Optional, Tuple, Union
 
 from .. import __version__
 from ..errors import BadBundle, DescriptorError
+from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.rpm_version import VersionRange, compare
 from .settings import Setting, read_setting
 
@@ -89,12 +88,9 @@ def read_descriptor(path: Path) -> Descriptor:
     that is no regular file or cannot be read.
     """
     try:
-        # O_NONBLOCK: a fifo in a bundle must not hang the one who looks at it
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise DescriptorError(f"{path} is no regular file")
-            data = stream.read(_MAX_BYTES + 1)
+        data = read_regular(path, max_bytes=_MAX_BYTES, follow=True)
+    except (NotRegular, TooLarge) as exc:
+        raise DescriptorError(f"{path} is {exc.strerror}") from exc
     except OSError as exc:
         raise DescriptorError(f"{path} cannot be read: {exc.strerror}") from exc
     return parse_descriptor(data, origin=str(path))

@@ -5,7 +5,6 @@ import configparser
 import contextlib
 import os
 import shutil
-import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from ..errors import BadBundle, NodePluginError, Refused, UnknownPlugin, UsageError
 from ..registry.rules import is_plugin_name
 from ..system.entries import locked, sync_dir
+from ..system.regular_files import NotRegular, opened_regular, read_regular
 from ..system.rpm_version import compare
 from .bundle import Bundle, read_bundle, repo_files_in
 from .descriptor import DESCRIPTOR_NAME, Descriptor
@@ -141,7 +141,8 @@ def repo_ids_in(path: Path) -> List[str]:
     """
     parser = configparser.RawConfigParser(strict=False, default_section="")
     with contextlib.suppress(configparser.Error, OSError):  # DNF warns of such a file
-        parser.read_string(path.read_text(errors="replace"), source=str(path))
+        text = read_regular(path, follow=True).decode(errors="replace")
+        parser.read_string(text, source=str(path))
         return [section for section in parser.sections() if section != "main"]
     return []
 
@@ -239,12 +240,12 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _copy_file(source: str, new: Path) -> None:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with open(os.open(source, flags), "rb") as reader, open(new, "xb") as writer:
-        info = os.fstat(reader.fileno())
-        if not stat.S_ISREG(info.st_mode):
-            raise BadBundle(f"{source} is no regular file")
-        shutil.copyfileobj(reader, writer, 1 << 20)
-        writer.flush()
-        os.fchmod(writer.fileno(), 0o755 if info.st_mode & 0o111 else 0o644)
+    try:
+        with opened_regular(source) as reader, open(new, "xb") as writer:
+            shutil.copyfileobj(reader, writer, 1 << 20)
+            writer.flush()
+            executable = os.fstat(reader.fileno()).st_mode & 0o111
+            os.fchmod(writer.fileno(), 0o755 if executable else 0o644)
+    except NotRegular as exc:
+        raise BadBundle(f"{source} is no regular file") from exc
         os.fsync(writer.fileno())

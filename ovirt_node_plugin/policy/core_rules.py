@@ -10,7 +10,8 @@ from typing import Any, FrozenSet, Iterable, Pattern, Sequence, Set, Tuple
 
 from ..errors import UsageError
 from ..registry import store
-from ..system.paths import read_small, resolve_inside
+from ..system.paths import resolve_inside
+from ..system.regular_files import read_regular
 from ..target import Target
 
 
@@ -91,7 +92,7 @@ def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str,
                               " it may be empty.")
     for path in files:
         try:
-            lines = read_small(path).decode().splitlines()
+            lines = read_regular(path, follow=True).decode().splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise UsageError(f"the core package list {path} cannot be read: {exc}",
                              hint="Make it a readable text file, or take it away.") from exc

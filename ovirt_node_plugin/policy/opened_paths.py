@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Set
 
 from ..errors import OutsideRoot, Refused
-from ..system.paths import is_inside, read_small, resolve_inside, way_out
+from ..system.paths import is_inside, resolve_inside, way_out
+from ..system.regular_files import read_regular
 from ..target import read_target
 
 CACHE = "var/cache/dnf"
@@ -70,7 +71,7 @@ def _relative(root: Path, path: str) -> List[str]:
 def _refuse_removals(path: Path, cache: str) -> None:
     """Raise Refused if the list at ``path`` names files that are not in the folder ``cache``."""
     try:
-        found = json.loads(read_small(path, max_bytes=_REMOVALS_BYTES).decode())
+        found = json.loads(read_regular(path, max_bytes=_REMOVALS_BYTES).decode())
     except FileNotFoundError:
         return
     except ValueError:  # dnf takes it for an empty list

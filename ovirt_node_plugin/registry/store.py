@@ -8,14 +8,14 @@ import contextlib
 import dataclasses
 import datetime
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError
 from ..system.entries import sync_dir, write_atomic
-from ..system.paths import resolve_inside
+from ..system.paths import read_inside, resolve_inside
+from ..system.regular_files import NotRegular
 from .inventory import Inventory
 from .record import Record
 from .rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
@@ -193,14 +193,10 @@ def _same_name(name: str, found: str, path: str) -> None:
 
 
 def _read(root: Path, path: str, max_bytes: int) -> bytes:
-    where = resolve_inside(root, path, follow_last=False)
     try:
-        # neither a link out of the root nor a fifo that never ends
-        handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise RecordError(f"/{path} is no regular file", hint="Move it away.")
-            return stream.read(max_bytes + 1)
+        return read_inside(root, path, max_bytes=max_bytes, follow_last=False)
+    except NotRegular:
+        raise RecordError(f"/{path} is no regular file", hint="Move it away.") from None
     except OSError as exc:
         raise RecordError(f"/{path} cannot be read: {exc.strerror}",
                           hint=_reason_hint(exc)) from exc

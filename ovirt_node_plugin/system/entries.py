@@ -14,6 +14,7 @@ from typing import Dict, Iterator, Optional, Tuple, Union
 
 from ..errors import Locked
 from .paths import resolve_inside
+from .regular_files import opened_regular
 
 Xattrs = Tuple[Tuple[str, bytes], ...]
 # Others, such as system.nfs4_acl or btrfs.*, are a filesystem's view of itself.
@@ -67,7 +68,8 @@ def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry
     if stat.S_ISREG(info.st_mode):
         kind = "file"
         if content:
-            data = where.read_bytes()
+            with opened_regular(where) as stream:
+                data = stream.read()
         else:
             digest = _digest(where)
     elif stat.S_ISLNK(info.st_mode):
@@ -199,7 +201,7 @@ def read_xattrs(where: Union[str, Path]) -> Xattrs:
 def _digest(where: Path) -> str:
     """Return the SHA-256 of a file, in hex, whatever its size."""
     found = hashlib.sha256()
-    with open(where, "rb") as stream:
+    with opened_regular(where) as stream:
         for data in iter(lambda: stream.read(1 << 20), b""):
             found.update(data)
     return found.hexdigest()

@@ -1,7 +1,6 @@
 """Names inside a root: resolved by hand, never out of it."""
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from pathlib import Path
@@ -9,6 +8,7 @@ from types import MappingProxyType
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ..errors import OutsideRoot
+from .regular_files import SMALL_BYTES, read_regular
 
 _MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -112,20 +112,16 @@ def way_out(root: Path, name: str) -> str:
     return "" if there == inside else there
 
 
-def read_small(path: Path, *, max_bytes: int = 1 << 20) -> bytes:
-    """Return the content of the regular file at the host path ``path``.
+def read_inside(root: Path, name: str, *, max_bytes: int = SMALL_BYTES,
+                follow_last: bool = True) -> bytes:
+    """Return the content of the regular file ``name`` inside ``root``.
 
-    What a hostile root puts there, a fifo, a device or an endless file, neither
-    blocks nor fills the memory. Raises OSError for it, and as the system does.
+    ``name`` is resolved as ``resolve_inside`` does, and ``follow_last`` false refuses a link
+    in the last place. Raises OutsideRoot, NotRegular, TooLarge, and OSError as the system
+    does.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(handle, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", str(path))
-        data = stream.read(max_bytes + 1)
-    if len(data) > max_bytes:
-        raise OSError(errno.EFBIG, f"larger than {max_bytes} bytes", str(path))
-    return data
+    return read_regular(resolve_inside(root, name, follow_last=follow_last),
+                        max_bytes=max_bytes)
 
 
 def is_inside(path: str, folder: str) -> bool:

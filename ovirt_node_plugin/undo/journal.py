@@ -17,6 +17,7 @@ from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
 from ..errors import RecordError
 from ..system.entries import read_entry, sync_dir, write_atomic
 from ..system.paths import is_inside_any, real_places, resolve_inside
+from ..system.regular_files import read_regular
 from ..system.trees import Listing, Relative, folders_above, remove_new, stat_of
 from .changes import Change, compact
 from .journal_file import Intent, Scope, State, dump, load
@@ -32,6 +33,7 @@ _MODE = 0o711
 _COPIED_PATH, _COPIED_TREE = 256 * 1024, 16 * 1024 * 1024
 # Room that undoing needs for small files on a disk that is full.
 _RESERVE_BYTES = 1024 * 1024
+_MAX_STATE_BYTES = 512 << 20  # a journal of millions of files; a hostile one has an end
 # After a crash of a running system, what changed so much later is somebody else's.
 _SLACK_NS = 60 * 1_000_000_000
 # So long a transaction may go on after its last file was unpacked: scriptlets, dracut.
@@ -368,7 +370,7 @@ def _is_ours(folder: Path) -> bool:
 def _read(root: Path) -> State:
     path = _folder(root) / _OPEN
     try:
-        return load(path.read_bytes())
+        return load(read_regular(path, max_bytes=_MAX_STATE_BYTES))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise RecordError(
             f"the journal {path} cannot be read: {exc}",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from ..errors import RecordError
+from ..system.regular_files import read_regular
 from .journal import FOLDER
 
 WAS, LEFT = "was", "left"
@@ -57,19 +58,18 @@ def read_log(root: Path) -> Log:
     Raises RecordError for something else; a last line that is cut off was not followed
     by its deed.
     """
-    try:
-        lines = (root / FOLDER / _FILE).read_text(encoding="utf-8").split("\n")[:-1]
-    except FileNotFoundError:
-        lines = []
     deeds: List[Deed] = []
     again: List[str] = []
     try:
+        lines = read_regular(root / FOLDER / _FILE).decode().split("\n")[:-1]
         for data in map(json.loads, lines):
             if "again" in data:
                 again.extend(map(str, data["again"]))
             else:
                 deeds.append(Deed(str(data["kind"]), str(data["key"]), str(data["was"])))
-    except (ValueError, KeyError, TypeError) as exc:
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as exc:
         raise RecordError(f"the journal {root / FOLDER / _FILE} cannot be read: {exc}",
                           hint="Remove that file, then run the command again; look by hand"
                                " which services run.") from exc

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 from ..errors import RecordError
 from ..system.entries import Entry, Xattrs, read_xattrs, sync_dir
 from ..system.paths import resolve_inside
-from ..system.run import StrPath
+from ..system.regular_files import opened_handle
 from ..system.trees import Stat, remove_new, stat_of, state_of
 
 CONTENT = "content"
@@ -22,7 +22,6 @@ _SMALL_BYTES = 256 * 1024
 _CHUNK_BYTES = 1024 * 1024
 # What is read into memory, and so into undo data, at most.
 _ENTRY_BYTES = 64 * 1024 * 1024
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _REQUIRED = ("stat", "kind", "mtime_ns")
 
 
@@ -150,11 +149,8 @@ class SnapshotWriter:
         return "" if first == path else first
 
     def _append(self, where: str) -> Tuple[int, int]:
-        source = os.open(where, _READ)  # without a with: there are thousands of these
-        try:
+        with opened_handle(where) as source:
             data = os.read(source, _SMALL_BYTES)
-        finally:
-            os.close(source)
         self._content.write(data)
         self._end += len(data)
         return self._end - len(data), len(data)
@@ -168,7 +164,7 @@ class SnapshotWriter:
 
     def _copy(self, where: str, number: int) -> int:
         self._copies.append(_new_file(self._folder / str(number)))
-        with _opened(where) as source:
+        with opened_handle(where) as source:
             return _pump(source, self._copies[-1].fileno(), os.fstat(source).st_size)
 
 
@@ -281,17 +277,8 @@ def _new_file(path: Path) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def _opened(where: StrPath) -> Iterator[int]:
-    handle = os.open(where, _READ)
-    try:
-        yield handle
-    finally:
-        os.close(handle)
-
-
-@contextlib.contextmanager
 def _content(kept: SavedEntry, folder: Path) -> Iterator[int]:
-    with _opened(folder / (str(kept.number) if kept.number else CONTENT)) as source:
+    with opened_handle(folder / (str(kept.number) if kept.number else CONTENT)) as source:
         os.lseek(source, kept.offset, os.SEEK_SET)
         yield source
 

@@ -14,7 +14,7 @@ import time
 from ..registry.rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
 from ..system.words import first_names
 from .presence import missing_packages
-from .record_scan import Damaged, Scanned, read_regular, scan_record
+from .record_scan import Damaged, Scanned, read_whole, scan_record
 
 KEY = "nodePlugins"
 FORMAT = 1
@@ -33,7 +33,7 @@ def add_to(path: str) -> None:
     The file is replaced at once, or stays as it is. Raises OSError, ValueError or
     Damaged if it cannot be read or written, or holds anything else.
     """
-    data = read_regular(path, _MAX_CAPABILITIES_BYTES, flags=os.O_RDWR)
+    data = read_whole(path, _MAX_CAPABILITIES_BYTES, flags=os.O_RDWR)
     capabilities = json.loads(data.decode("utf-8"))
     if not isinstance(capabilities, dict):
         raise ValueError("the capabilities are no JSON object")

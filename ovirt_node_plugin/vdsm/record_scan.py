@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable
 from xml.parsers import expat
 
 from ..registry.rules import MAX_RECORD_BYTES
+from ..system.regular_files import NotRegular, TooLarge, read_regular
 
 _MAX_DEPTH = 32
 _PARTS = frozenset(("name", "version", "vendor", "summary", "installed", "target", "repos",
@@ -44,7 +44,7 @@ def scan_record(folder: str, name: str) -> Scanned:
 
     Raises Damaged for whatever is no record of a plugin of that name, or not readable.
     """
-    data = read_regular(os.path.join(folder, name), MAX_RECORD_BYTES)
+    data = read_whole(os.path.join(folder, name), MAX_RECORD_BYTES)
     try:
         data.decode("utf-8")
         found = _Reader().read(data)
@@ -57,20 +57,15 @@ def scan_record(folder: str, name: str) -> Scanned:
     return found
 
 
-def read_regular(path: str, max_bytes: int, *, flags: int = os.O_RDONLY) -> bytes:
-    """Return what a regular file holds.
+def read_whole(path: str, max_bytes: int, *, flags: int = os.O_RDONLY) -> bytes:
+    """Return the content of a regular file. ``flags`` are those of open(2).
 
     Raises Damaged for anything else: a link, a fifo, a file that is too large.
     """
     try:
-        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(handle, "rb") as stream:
-            info = os.fstat(handle)
-            if not stat.S_ISREG(info.st_mode):
-                raise Damaged("it is no regular file")
-            if info.st_size > max_bytes:
-                raise Damaged(f"it is larger than {max_bytes} bytes")
-            return stream.read(info.st_size)
+        return read_regular(path, max_bytes=max_bytes, flags=flags)
+    except (NotRegular, TooLarge) as exc:
+        raise Damaged(f"it is {exc.strerror}") from exc
     except OSError as exc:
         raise Damaged(f"it cannot be read: {exc.strerror}") from exc
 

@@ -218,6 +218,13 @@ def test_outside_modules_are_imported_at_their_border_only(
     assert bad == []
 
 
+def test_files_are_opened_guarded_in_one_place_only(library: List[Module]) -> None:
+    """Without O_NONBLOCK a fifo in a root blocks; system.regular_files has all such guards."""
+    using = {module.name for module in library for node in ast.walk(module.tree)
+             if isinstance(node, ast.Attribute) and node.attr == "O_NONBLOCK"}
+    assert using == {"system.regular_files"}
+
+
 def test_nothing_imports_the_dnf_plugin(library: List[Module]) -> None:
     plugins = {path.stem for path in DNF_PLUGIN.glob("*.py")}
     bad = [f"{module.path}:{line}" for module in library

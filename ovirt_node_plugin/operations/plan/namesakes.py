@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import FrozenSet, List, Sequence, Set, Tuple
 
 from ...errors import OutsideRoot
-from ...system.paths import read_small, resolve_inside
+from ...system.paths import resolve_inside
+from ...system.regular_files import read_regular
 from ...system.trees import stat_of
 
 # Where a shell looks for programs; which is first differs between users and services.
@@ -37,7 +38,7 @@ def kernel_drivers(root: Path) -> FrozenSet[str]:
     found: Set[str] = set()
     for path in _lists(root):
         try:
-            lines = read_small(path, max_bytes=_LIST_BYTES).decode("utf-8", "replace").splitlines()
+            lines = read_regular(path, max_bytes=_LIST_BYTES).decode(errors="replace").splitlines()
         except OSError:
             continue
         names = (line.partition(":")[0].strip() for line in lines)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Pattern, Sequence, Tuple
 
 from ...errors import UsageError
-from ...system.paths import is_inside_any, read_small, real_places
+from ...system.paths import is_inside_any, real_places
+from ...system.regular_files import read_regular
 
 # Where the packages of any plugin may have files.
 ALLOWED = (
@@ -228,7 +229,7 @@ def read_rules(folders: Iterable[Path]) -> List[PathRule]:
     found: List[PathRule] = []
     for path in [path for folder in folders for path in sorted(folder.glob("*.conf"))]:
         try:
-            lines = read_small(path).decode().splitlines()
+            lines = read_regular(path, follow=True).decode().splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise UsageError(f"the rules for paths {path} cannot be read: {exc}",
                              hint="Make it a readable text file, or take it away.") from exc

@@ -23,6 +23,7 @@ from ...plugin.settings import Setting
 from ...system import chroot
 from ...system.entries import read_entry, sync_dir
 from ...system.paths import resolve_inside
+from ...system.regular_files import opened_regular
 from ...system.run import Runner, StrPath
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Remnant, Wanted
@@ -216,7 +217,7 @@ def _put(new: Path, place: Path) -> None:
     kept = place.with_name(place.name + KEPT)
     handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
     try:
-        with open(handle, "wb") as target, open(new, "rb") as source:
+        with open(handle, "wb") as target, opened_regular(new) as source:
             shutil.copyfileobj(source, target, 1 << 20)
             target.flush()
             os.fchown(target.fileno(), info.st_uid, info.st_gid)

@@ -11,7 +11,8 @@ from typing import List, Sequence, Set, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import Setting
-from ...system.paths import read_small, resolve_inside
+from ...system.paths import resolve_inside
+from ...system.regular_files import read_regular
 from ...system.run import StrPath
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Remnant, Wanted, leads_inside
@@ -66,7 +67,7 @@ class ModuleIndex:
         if not index.is_file():
             return (f"the module index of kernel {applied.key} is missing",)
         named = [line.partition(":")[0] for line in
-                 index.read_text(encoding="utf-8", errors="replace").splitlines()]
+                 read_regular(index, max_bytes=_INDEX_BYTES).decode(errors="replace").splitlines()]
         gone = [name for name in named if name.startswith("..") or not resolve_inside(
             ctx.root, name if name.startswith("/") else f"{folder}/{name}").exists()]
         return tuple(f"the module index of kernel {applied.key} names {name}, which is not there"
@@ -94,7 +95,7 @@ def module_names(version: str, root: Path, *, builtin: bool = True) -> Set[str]:
     for name in ("modules.dep", "modules.builtin") if builtin else ("modules.dep",):
         path = resolve_inside(root, f"lib/modules/{version}/{name}")
         if path.is_file():
-            text = read_small(path, max_bytes=_INDEX_BYTES).decode(errors="replace")
+            text = read_regular(path, max_bytes=_INDEX_BYTES).decode(errors="replace")
             for line in text.splitlines():
                 match = FILE.search("/" + line.partition(":")[0])
                 if match:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
-from ...system.paths import read_small, resolve_inside
+from ...system.paths import read_inside, resolve_inside
 
 STORES, _CONFIG = "var/lib/selinux", "etc/selinux/config"
 BOOLEAN, PORT, CONTEXT, MODULE = "boolean", "port", "file-context", "module"
@@ -137,7 +137,7 @@ class Store:
 
     def _bytes(self, path: str) -> Optional[bytes]:
         try:
-            return read_small(resolve_inside(self.root, path), max_bytes=_MAX_BYTES)
+            return read_inside(self.root, path, max_bytes=_MAX_BYTES)
         except OSError:
             return None
 
@@ -265,7 +265,7 @@ def unpacked(data: bytes) -> bytes:
 
 def _config(root: Path) -> str:
     try:
-        return read_small(resolve_inside(root, _CONFIG)).decode(errors="replace")
+        return read_inside(root, _CONFIG).decode(errors="replace")
     except OSError:
         return ""
 

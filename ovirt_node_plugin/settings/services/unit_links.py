@@ -11,7 +11,8 @@ from typing import Dict, Mapping, Optional, Sequence, Set
 
 from ...errors import Refused
 from ...system.entries import read_entry
-from ...system.paths import read_small, resolve_inside
+from ...system.paths import resolve_inside
+from ...system.regular_files import read_regular
 from ..kit.model import Context, Wanted
 
 UNITS = "etc/systemd/system"
@@ -94,7 +95,7 @@ def _says(unit: str, key: str, name: str, ctx: Context) -> bool:
     where = resolve_inside(ctx.root, path) if path and ctx.brings(path) is None else None
     if where is None or not where.is_file():
         return False
-    lines = read_small(where).decode(errors="replace").splitlines()
+    lines = read_regular(where).decode(errors="replace").splitlines()
     pairs = [line.partition("=") for line in lines]
     return any(said.strip() == key and name in words.split() for said, _, words in pairs)
 
