@@ -1,4 +1,4 @@
-"""The options of node-plugin.conf, each with its default."""
+"""The options of node-plugin.conf and their defaults."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Mapping, Tuple
 from .errors import UsageError
 from .plugin.library import FOLDERS
 
-# Plugins of dnf that act on the machine on which dnf runs, whatever root it works on, as
-# their sources show: they copy packages, run programs, change boot files, take snapshots or
+# Plugins of dnf that, by their sources, act on the machine on which dnf runs, whatever the
+# root: they copy packages, run programs, change boot files, take snapshots or
 # report packages there, or write the machine's own repositories and locks into the root.
 OTHERS_OFF = (
     "enabled-repos-upload", "etckeeper", "expired-pgp-keys", "generate-completion-cache",
@@ -23,18 +23,18 @@ _NO = {"0", "no", "false", "off"}
 
 @dataclass(frozen=True)
 class Config:
-    """What ``/etc/dnf/plugins/node-plugin.conf`` says; see dnf-node-plugin(8).
+    """The options of ``/etc/dnf/plugins/node-plugin.conf``; see dnf-node-plugin(8).
 
-    ``bind_all``: the core policy binds every dnf transaction on a node, not only
+    ``bind_all``: the core policy applies to every dnf transaction on a node, not only to
     those of ``dnf node-plugin``. ``live``: a booted node may be changed.
-    ``live_allow``: package name globs that a booted node lets through.
-    ``library``: folders of bundles, the first one is written to.
-    ``core_lists``: folders of core package lists.
-    ``allowed_paths``: what becomes of files outside the allowed paths: ``enforce``,
-    ``warn``, ``off``, or ``auto``: enforce on a node, warn on a host. ``path_lists``:
-    folders of the administrator's own rules for them. ``others_off``: name globs of other
-    dnf plugins that take no part while ``dnf node-plugin`` works on a root other than the
-    running system.
+    ``live_allow``: globs of package names that may be changed on a booted node.
+    ``library``: folders of bundles; new bundles are written to the first.
+    ``core_lists``: folders with lists of core packages.
+    ``allowed_paths``: how files outside the allowed paths are treated: ``enforce``,
+    ``warn``, ``off``, or ``auto``, which enforces on a node and warns on a host.
+    ``path_lists``: folders with the administrator's rules for these paths.
+    ``others_off``: globs of other dnf plugins that are disabled while ``dnf node-plugin``
+    works on a root other than the running system.
     """
 
     bind_all: bool = True
@@ -48,9 +48,9 @@ class Config:
 
 
 def read_config(options: Mapping[str, str]) -> Config:
-    """Return the configuration that the ``[main]`` section ``options`` describes.
+    """Return the configuration in the ``[main]`` section ``options``.
 
-    Raises UsageError for a value that is not one of an option's.
+    Raises UsageError for a value that an option does not accept.
     """
     default = Config()
     bind = options.get("node_policy", "all").strip().lower()
@@ -71,7 +71,7 @@ def read_config(options: Mapping[str, str]) -> Config:
 
 
 def read_others_off(options: Mapping[str, str]) -> Tuple[str, ...]:
-    """Return the globs of ``others_off`` alone, which no value of another option spoils."""
+    """Return the globs of ``others_off``; invalid values of other options do not matter."""
     return _words(options, "others_off", OTHERS_OFF)
 
 
@@ -92,11 +92,11 @@ def _words(options: Mapping[str, str], name: str, default: Tuple[str, ...]) -> T
 
 def _folders(options: Mapping[str, str], name: str,
              default: Tuple[Path, ...]) -> Tuple[Path, ...]:
-    found = tuple(Path(word) for word in _words(options, name, ()))
-    for folder in found:
+    folders = tuple(Path(word) for word in _words(options, name, ()))
+    for folder in folders:
         if not folder.is_absolute():
             raise _bad(name, str(folder), "absolute folders")
-    return found or default
+    return folders or default
 
 
 def _bad(name: str, value: str, expected: str) -> UsageError:

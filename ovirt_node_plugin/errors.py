@@ -1,4 +1,4 @@
-"""Every error a user can meet, with its exit status and the next step."""
+"""The errors that this project reports, each with its exit status and a hint."""
 from __future__ import annotations
 
 import enum
@@ -28,10 +28,10 @@ class Status(enum.IntEnum):
 
 
 class NodePluginError(Exception):
-    """The base of them all: what failed, on which object, and what to do next.
+    """The base class of all errors of this project.
 
-    ``message`` is one or more lines of text without a trailing full stop rule;
-    ``hint`` is the next step, empty if there is none.
+    ``message`` says what failed and on which object, in one or more lines; ``hint`` is
+    what the user can do next, or empty.
     """
 
     status = Status.DNF
@@ -46,13 +46,13 @@ class NodePluginError(Exception):
 
 
 class UsageError(NodePluginError):
-    """The command line names something that is not there or makes no sense."""
+    """The command line names something that does not exist, or its options contradict."""
 
     status = Status.USAGE
 
 
 class UnknownPlugin(UsageError):
-    """A name that no path, library or enabled repository resolves, or of no installed plugin."""
+    """A plugin name that no path, library, enabled repository or record has."""
 
 
 class BadRoot(UsageError):
@@ -60,32 +60,31 @@ class BadRoot(UsageError):
 
 
 class BadBundle(NodePluginError):
-    """A bundle, an archive or what lies in it cannot be used."""
+    """A bundle, an archive or a file in one cannot be used."""
 
     status = Status.BAD_BUNDLE
 
 
 class BadImage(NodePluginError):
-    """An image file cannot be read, is of no known form, or is damaged."""
+    """An image file is unreadable, damaged or of an unknown format."""
 
     status = Status.BAD_IMAGE
 
 
 class DescriptorError(BadBundle):
-    """A descriptor breaks its schema; the message names file, line and column."""
+    """A descriptor does not match its schema; the message names file, line and column."""
 
 
 class UnmetDependency(NodePluginError):
-    """A dependency that no repository of this run meets."""
+    """A dependency that no package in the repositories of this run satisfies."""
 
     status = Status.UNMET
 
 
 class NeedsNewerImage(NodePluginError):
-    """A plugin needs core packages newer than, or other than, the image has.
+    """A plugin needs core packages that differ from those of the image.
 
-    ``packages`` holds the NEVRA of every core package that would have to
-    change to, sorted.
+    ``packages`` are the NEVRAs that the image would have to have, sorted.
     """
 
     status = Status.NEEDS_NEWER
@@ -97,17 +96,17 @@ class NeedsNewerImage(NodePluginError):
 
 
 class Refused(NodePluginError):
-    """A policy says no: live node, core package, path, signature, changed file."""
+    """A policy refuses: live node, core package, path, signature, changed file."""
 
     status = Status.REFUSED
 
 
 class OutsideRoot(Refused):
-    """A path leads out of the root that is being changed."""
+    """A path that leads out of its root."""
 
 
 class Drifted(Refused):
-    """Somebody changed, since the install, what would have to be put back.
+    """Files that were to be restored have been changed since the install.
 
     ``paths`` are relative to the root, sorted.
     """
@@ -120,10 +119,10 @@ class Drifted(Refused):
 
 @dataclass(frozen=True)
 class DisputedFile:
-    """A file of a package that has no place where it is to go.
+    """A file of a package that its plugin may not install.
 
-    ``plugin`` is who brings the package, several names with commas; ``path`` is
-    absolute, ``reason`` what is wrong with it.
+    ``plugin`` is the plugin that brings the package, or several, separated by commas;
+    ``path`` is absolute; ``reason`` says why the file is refused.
     """
 
     plugin: str
@@ -133,7 +132,7 @@ class DisputedFile:
 
 
 class PathsRefused(Refused):
-    """Packages of plugins bring files to where they may not, or where another has its own."""
+    """Packages of plugins contain files outside the allowed paths, or files of others."""
 
     def __init__(self, message: str, *, hint: str = "",
                  files: Sequence[DisputedFile] = ()) -> None:
@@ -142,7 +141,7 @@ class PathsRefused(Refused):
 
 
 class RolledBack(NodePluginError):
-    """A change failed half way and was undone: the root is as it was."""
+    """A change failed and was undone; the root is as it was before."""
 
     status = Status.ROLLED_BACK
 
@@ -154,16 +153,16 @@ class RecordError(NodePluginError):
 
 
 class Locked(NodePluginError):
-    """Another process is changing the same root."""
+    """Another process holds the lock of the root."""
 
     status = Status.LOCKED
 
 
 class CommandError(NodePluginError):
-    """A program is missing, or ended with a status that is not accepted.
+    """A program that could not be started, or that ended with an unexpected status.
 
-    ``argv`` is its argument list, ``returncode`` None if it never started, and
-    ``output`` what it printed to standard error.
+    ``argv`` is its argument list; ``returncode`` is None if it was not started; ``output``
+    is its standard error.
     """
 
     status = Status.ROLLED_BACK

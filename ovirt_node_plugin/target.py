@@ -1,4 +1,4 @@
-"""What a root is: a node or a host, of which version, live or not, and its database."""
+"""Identify a root: node or host, its version, whether it is live, its rpm database."""
 from __future__ import annotations
 
 import os
@@ -14,8 +14,8 @@ from .system.paths import read_inside, resolve_inside
 NODE = "node"
 HOST = "host"
 
-# Where a system keeps its rpm database, newest convention first; Node has
-# usr/share/rpm behind a link in var/lib (imgbased's own layout).
+# The folders of an rpm database, newest convention first. In Node, var/lib/rpm is a link to
+# usr/share/rpm, as imgbased makes it.
 _RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
 # The name, version and release of the image, which imgbased keeps (its utils.BuildMetadata).
 _NVR = "usr/share/imgbase/build/meta/nvr"
@@ -23,18 +23,18 @@ _NVR = "usr/share/imgbase/build/meta/nvr"
 # Any other text may end in the version of the distribution: CentOS Stream 9.
 _VERSION = re.compile(r"[0-9][0-9A-Za-z._~^+]{0,63}")
 _NAMED = re.compile(rf"\s*oVirt Node\s+({_VERSION.pattern})\s*")
-# The files by which rpm 4.14 to 4.20 know a database: sqlite, ndb, bdb.
+# The files that make a folder a database for rpm 4.14 to 4.20: sqlite, ndb, bdb.
 _RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A root and what it is.
+    """A root: its path, kind, version and rpm database.
 
-    ``kind`` is NODE or HOST; ``name`` is for people, such as ``oVirt Node 4.5.5``;
-    ``version`` that of Node, as ``4.5.5`` or ``4.5.6_master``, empty if it is unknown,
-    or the VERSION_ID of a host; ``rpmdb`` the folder of the root's own rpm database,
-    relative to the root, links resolved.
+    ``kind`` is NODE or HOST; ``name`` is the text to show, such as ``oVirt Node 4.5.5``;
+    ``version`` is the version of Node, such as ``4.5.5`` or ``4.5.6_master``, empty if
+    unknown, or the VERSION_ID of a host; ``rpmdb`` is the folder of the root's own rpm
+    database, relative to the root, with links resolved.
     """
 
     root: Path
@@ -45,17 +45,17 @@ class Target:
 
     @property
     def live(self) -> bool:
-        """Say if the root is the running system, under whatever name."""
+        """Whether the root is the running system, by any path."""
         return is_running_system(self.root)
 
     @property
     def is_node(self) -> bool:
-        """Say if the root is an oVirt Node image."""
+        """Whether the root is an oVirt Node image."""
         return self.kind == NODE
 
 
 def is_running_system(root: Path) -> bool:
-    """Say if ``root`` is ``/``, also as ``//``, by a bind mount or through /proc."""
+    """Return whether ``root`` is ``/``, also as ``//``, by a bind mount or through /proc."""
     try:
         return os.path.samestat(os.stat(root), os.stat("/"))
     except OSError:
@@ -63,9 +63,9 @@ def is_running_system(root: Path) -> bool:
 
 
 def read_target(root: Path) -> Target:
-    """Return what ``root``, an absolute path, is.
+    """Identify ``root``, an absolute path.
 
-    Raises BadRoot if it is not there, is empty, or is no RPM based system.
+    Raises BadRoot if the folder is missing, is empty, or has no rpm database.
     """
     if not root.is_dir():
         raise BadRoot(f"the installroot {root} is not there",
@@ -83,11 +83,11 @@ def read_target(root: Path) -> Target:
 
 
 def identify(root: Path, *, rpmdb: str = "") -> Target:
-    """Return what the os-release of ``root`` says it is; a host if it says nothing.
+    """Identify ``root`` by its os-release; without one it is a host.
 
     The os-release of ovirt-release-host-node has ``VARIANT_ID="ovirt-node"``,
     ``VARIANT="oVirt Node 4.5.6_master"`` and ``PRETTY_NAME="oVirt Node 4.5.6"``. Its
-    VERSION_ID is that of the distribution, never that of Node.
+    VERSION_ID is the version of the distribution, not of Node.
     """
     release = read_os_release(root)
     pretty = release.get("PRETTY_NAME") or release.get("NAME") or "this system"
@@ -100,11 +100,11 @@ def identify(root: Path, *, rpmdb: str = "") -> Target:
 
 
 def _node_version(root: Path, release: Mapping[str, str]) -> str:
-    """Return the version of a Node by its os-release, else by the image's name, else empty."""
+    """Return the version in a Node's os-release, else in its image name, else an empty text."""
     for name in ("VARIANT", "PRETTY_NAME"):
-        found = _NAMED.fullmatch(release.get(name, ""))
-        if found:
-            return found.group(1)
+        match = _NAMED.fullmatch(release.get(name, ""))
+        if match:
+            return match.group(1)
     try:
         nvr = read_inside(root, _NVR).decode(errors="replace").strip()
     except (OSError, OutsideRoot):
@@ -118,24 +118,25 @@ def read_os_release(root: Path) -> Dict[str, str]:
     for name in ("etc/os-release", "usr/lib/os-release"):
         try:
             text = read_inside(root, name).decode(errors="replace")
-        except (OSError, OutsideRoot):  # the kernel, too, does not open a link to itself
+        except (OSError, OutsideRoot):  # a loop of links cannot be opened
             continue
         return dict(_variables(text))
     return {}
 
 
 def el_major(root: Path) -> Optional[int]:
-    """Return which major version of EL, such as 9, the root is made of; None if it is no EL.
+    """Return the major version of EL in the root, such as 9, or None if it is not EL.
 
-    By PLATFORM_ID, ``platform:el9`` in os-release, else by VERSION_ID of a system that
-    calls itself like RHEL. A Node has the VERSION_ID of its distribution, ``9.1.2206.0``.
+    Read from PLATFORM_ID in os-release (``platform:el9``), else from VERSION_ID if ID or
+    ID_LIKE names RHEL or CentOS. A Node has the VERSION_ID of its distribution, such as
+    ``9.1.2206.0``.
     """
     release = read_os_release(root)
-    found = re.fullmatch(r"platform:el(\d+)", release.get("PLATFORM_ID", ""))
-    if found is None and {"rhel", "centos"}.intersection(
+    match = re.fullmatch(r"platform:el(\d+)", release.get("PLATFORM_ID", ""))
+    if match is None and {"rhel", "centos"}.intersection(
             [release.get("ID", ""), *release.get("ID_LIKE", "").split()]):
-        found = re.match(r"(\d+)(?:\.|$)", release.get("VERSION_ID", ""))
-    return int(found.group(1)) if found else None
+        match = re.match(r"(\d+)(?:\.|$)", release.get("VERSION_ID", ""))
+    return int(match.group(1)) if match else None
 
 
 def find_rpmdb(root: Path) -> Optional[str]:
@@ -148,13 +149,13 @@ def find_rpmdb(root: Path) -> Optional[str]:
 
 
 def _variables(text: str) -> Dict[str, str]:
-    found: Dict[str, str] = {}
+    variables: Dict[str, str] = {}
     for line in text.split("\n"):
         name, equals, value = line.strip().partition("=")
         if not equals or name.startswith("#"):
             continue
         try:
-            found[name] = "".join(shlex.split(value))
+            variables[name] = "".join(shlex.split(value))
         except ValueError:
-            found[name] = value.strip("\"'")
-    return found
+            variables[name] = value.strip("\"'")
+    return variables

@@ -1,11 +1,10 @@
-"""Run a program in a root, with a /dev, /proc and /tmp that nobody else sees.
+"""Run a program in a root, with a private /dev, /proc and /tmp.
 
-Started as a program of its own: ``python3 -I chroot.py ROOT TMP PROGRAM
-ARGUMENT…``. What it mounts is in a mount namespace, and what the program starts in a process
-namespace: both end with it, and it with the one who waits for it, however that ends. So
-nothing stays mounted in the root, or goes on in it, and the root itself is not written to.
-``TMP`` is a host path that the program has as /tmp. All that is asked of the kernel
-directly, for mount(8) could only be run in the namespace by a shell.
+Started as a program of its own: ``python3 -I chroot.py ROOT TMP PROGRAM ARGUMENT…``. The
+host path ``TMP`` is mounted as /tmp. The program runs in a mount namespace and a process
+namespace of its own, which end with this process, and this process is killed when its
+parent ends. So no mount and no process is left in the root, and nothing is written to it.
+The system calls are made directly: to run mount(8) in the namespace would need a shell.
 """
 from __future__ import annotations
 
@@ -31,7 +30,7 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_AL
 
 
 def main(argv: List[str]) -> NoReturn:
-    """Do what the command line says; ends as the program does."""
+    """Run the command line ``ROOT TMP PROGRAM ARGUMENT…`` and exit with its status."""
     libc = ctypes.CDLL(None, use_errno=True)
     end_with_parent(libc)
     if libc.unshare(CLONE_NEWNS | CLONE_NEWPID) != 0:
@@ -40,7 +39,7 @@ def main(argv: List[str]) -> NoReturn:
     if child:
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        sys.exit(code if code >= 0 else 128 - code)  # as a shell says it
+        sys.exit(code if code >= 0 else 128 - code)  # as a shell reports a signal
     try:
         end_with_parent(libc)
         _enter(libc, argv[0], argv[1])
@@ -50,7 +49,7 @@ def main(argv: List[str]) -> NoReturn:
 
 
 def end_with_parent(libc: ctypes.CDLL) -> None:
-    """Have this process killed when the one that started it ends; prctl(2)."""
+    """Ask the kernel to kill this process when its parent ends; prctl(2)."""
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -59,7 +58,7 @@ def _enter(libc: ctypes.CDLL, root: str, work: str) -> None:
     folder = os.open(work, os.O_PATH | os.O_DIRECTORY)
     os.chroot(root)
     os.chdir("/")
-    # from here on, whatever links there are stay in the root
+    # from here on, links cannot lead out of the root
     mount(libc, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     mount(libc, f"/proc/self/fd/{folder}", "/tmp", None, MS_BIND)
     mount(libc, "tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755")
@@ -68,7 +67,7 @@ def _enter(libc: ctypes.CDLL, root: str, work: str) -> None:
 
 
 def make_devices(folder: str, *more: Tuple[str, int, int]) -> None:
-    """Make the devices without hardware that programs expect in /dev, and ``more``."""
+    """Make the devices that programs expect in /dev, such as null, and ``more``."""
     for name, major, minor in (*_DEVICES, *more):
         os.mknod(f"{folder}/{name}", stat.S_IFCHR | 0o666, os.makedev(major, minor))
 
@@ -88,7 +87,7 @@ def _fill_dev(libc: ctypes.CDLL) -> None:
 
 def mount(libc: ctypes.CDLL, source: Optional[str], target: str, kind: Optional[str],
           flags: int, data: Optional[str] = None) -> None:
-    """Do as mount(2). Raises OSError with the target."""
+    """Call mount(2). Raises OSError, which names the target."""
     words = [os.fsencode(word) if word is not None else None
              for word in (source, target, kind, data)]
     if libc.mount(words[0], words[1], words[2], ctypes.c_ulong(flags), words[3]) != 0:

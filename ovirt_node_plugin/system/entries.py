@@ -17,18 +17,18 @@ from .paths import resolve_inside
 from .regular_files import opened_regular
 
 Xattrs = Tuple[Tuple[str, bytes], ...]
-# Others, such as system.nfs4_acl or btrfs.*, are a filesystem's view of itself.
+# Others, such as system.nfs4_acl or btrfs.*, are computed by the filesystem.
 _XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One directory entry as it is or was: a file, a link or a folder.
+    """The state of one directory entry: a file, a link or a folder.
 
-    ``kind`` is ``file``, ``link``, ``dir`` or ``other`` (device, fifo, socket);
-    ``mode`` the permission bits; ``digest`` the SHA-256, in hex, of a file's
-    content or a link's target, empty for the rest; ``content`` that content
-    itself, None where only the digest was kept. ``xattrs`` is sorted by name.
+    ``kind`` is ``file``, ``link``, ``dir`` or ``other`` (device, fifo, socket); ``mode``
+    are the permission bits; ``digest`` is the SHA-256, in hexadecimal, of a file's content
+    or a link's target, else empty; ``content`` is that content or target, or None where
+    only the digest is kept. ``xattrs`` is sorted by name.
     """
 
     kind: str
@@ -40,23 +40,24 @@ class Entry:
     xattrs: Xattrs = ()
 
     def same(self, other: Optional[Entry]) -> bool:
-        """Say if both describe the same entry; kept content does not matter."""
+        """Return whether both describe the same entry, whether or not content is kept."""
         return other is not None and self.without_content() == other.without_content()
 
     def without_content(self) -> Entry:
-        """Return this entry with its digest only."""
+        """Return this entry without its content; the digest stays."""
         return dataclasses.replace(self, content=None)
 
 
 def same_entry(one: Optional[Entry], other: Optional[Entry]) -> bool:
-    """Say if both are absent, or both describe the same entry."""
+    """Return whether both are absent, or both describe the same entry."""
     return other is None if one is None else one.same(other)
 
 
 def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry]:
     """Return the entry at ``path``, relative to ``root``, or None if there is none.
 
-    Parents are resolved inside the root, the last component is not followed.
+    Parents are resolved inside the root; a link in the last component is not followed.
+    Without ``content``, only its digest is kept.
     """
     where = resolve_inside(root, path, follow_last=False)
     try:
@@ -83,13 +84,12 @@ def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry
 
 
 def write_entry(root: Path, path: str, entry: Optional[Entry]) -> None:
-    """Make the entry at ``path``, relative to ``root``, what ``entry`` says.
+    """Write ``entry`` to ``path``, relative to ``root``.
 
-    None removes it; a folder is removed only when it is empty. Missing parents
+    None removes what is there; a folder is removed only when it is empty. Missing parents
     are not made. Files and links are replaced atomically.
 
-    Raises OSError as the system gives it, and ValueError for an entry whose
-    content was not kept.
+    Raises OSError from the system, and ValueError for an entry without its content.
     """
     where = resolve_inside(root, path, follow_last=False)
     if entry is None:
@@ -112,10 +112,10 @@ def write_entry(root: Path, path: str, entry: Optional[Entry]) -> None:
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644,
                  owner: Optional[Tuple[int, int]] = None, xattrs: Xattrs = ()) -> None:
-    """Write ``data`` to the host path ``path`` so that it appears whole or not at all.
+    """Write ``data`` to the host path ``path`` atomically.
 
-    ``mode`` is the permission bits, ``owner`` a pair of uid and gid (None: those of
-    this process). File and folder are on disk when it returns.
+    ``mode`` are the permission bits; ``owner`` is uid and gid, by default those of this
+    process. File and folder are synced to disk.
     """
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -137,7 +137,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644,
 
 
 def sync_dir(path: Path) -> None:
-    """Bring a folder's own entries to disk."""
+    """Sync the entries of a folder to disk."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -147,10 +147,10 @@ def sync_dir(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(root: Path) -> Iterator[None]:
-    """Hold the lock of ``root``, an existing folder, for one writer at a time.
+    """Hold the exclusive lock of ``root``, an existing folder.
 
-    It is a flock(2) on the folder itself: nothing is left in the root, and a
-    process that dies gives it back.
+    The lock is a flock(2) on the folder itself: no file is left in the root, and the
+    kernel releases the lock when the process ends.
 
     Raises Locked if another process holds it.
     """
@@ -185,23 +185,23 @@ def _dress(where: Path, entry: Entry) -> None:
 
 
 def read_xattrs(where: Union[str, Path]) -> Xattrs:
-    """Return the attributes that belong to the entry, not to a kernel's own view."""
+    """Return the extended attributes that are stored with an entry, sorted by name."""
     try:
         names = os.listxattr(where, follow_symlinks=False)
     except OSError:
         return ()
-    found: Dict[str, bytes] = {}
+    values: Dict[str, bytes] = {}
     for name in names:
         if name.startswith(_XATTRS):
             with contextlib.suppress(OSError):
-                found[name] = os.getxattr(where, name, follow_symlinks=False)
-    return tuple(sorted(found.items()))
+                values[name] = os.getxattr(where, name, follow_symlinks=False)
+    return tuple(sorted(values.items()))
 
 
 def _digest(where: Path) -> str:
-    """Return the SHA-256 of a file, in hex, whatever its size."""
-    found = hashlib.sha256()
+    """Return the SHA-256 of a regular file of any size, in hexadecimal."""
+    digest = hashlib.sha256()
     with opened_regular(where) as stream:
         for data in iter(lambda: stream.read(1 << 20), b""):
-            found.update(data)
-    return found.hexdigest()
+            digest.update(data)
+    return digest.hexdigest()

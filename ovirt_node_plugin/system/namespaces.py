@@ -1,4 +1,4 @@
-"""Work in mount and process namespaces of its own, which end with it, however it ends."""
+"""Run a function in a child process with mount and process namespaces of its own."""
 from __future__ import annotations
 
 import contextlib
@@ -23,31 +23,31 @@ from .chroot import (
 )
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-_UMASK = 0o022  # whoever runs it, an image is for everybody to read
+_UMASK = 0o022  # images are readable by every user, whatever the umask of the caller
 
 
 class ChildExit(NamedTuple):
-    """The exit status of what ran apart, and whether a signal that came here ended it."""
+    """The exit status of the child, and whether a signal to the parent ended it."""
 
     status: int
     interrupted: bool
 
 
 def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> ChildExit:
-    """Run ``main`` in a child with namespaces of its own and return how it ended.
+    """Run ``main`` in a child with namespaces of its own; return its exit status.
 
-    ``failed`` takes, in the child, why there are none for it, and returns a status.
-    SIGTERM, SIGHUP and SIGINT end the child at once, with a status of 128 and the signal's
-    number; when it has ended, they are ignored, so that the caller can tidy up. When the
-    child ends, or this process is killed, all that was started is killed, and the mounts
-    are gone: nothing has to be unwound.
+    If the child gets no mount namespace, it ends with the status that ``failed`` returns
+    for the error. SIGTERM, SIGHUP and SIGINT end the child at once, with status 128 plus
+    the number of the signal; after that they are ignored, so that the caller can clean up.
+    When the child ends, or this process is killed, the kernel kills all processes in the
+    namespaces and removes their mounts.
 
     Raises Refused if this process may not make namespaces.
     """
     libc = ctypes.CDLL(None, use_errno=True)
-    # one that is ignored stays so, as nohup(1) wants it
-    forwarded = [one for one in _SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
-    signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)  # until there is who handles them
+    # signals that are ignored stay ignored, as nohup(1) expects
+    forwarded = [signum for signum in _SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
+    signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)  # until the handlers are set
     sys.stdout.flush()
     if libc.unshare(CLONE_NEWPID) != 0:
         code = ctypes.get_errno()
@@ -58,21 +58,21 @@ def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> C
     if not child:
         _be_child(libc, main, failed, forwarded)
     forwarding = _Forwarding(child)
-    for one in forwarded:
-        signal.signal(one, forwarding)
+    for signum in forwarded:
+        signal.signal(signum, forwarding)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
     _, status = os.waitpid(child, 0)
-    for one in forwarded:
-        signal.signal(one, signal.SIG_IGN)
+    for signum in forwarded:
+        signal.signal(signum, signal.SIG_IGN)
     code = os.waitstatus_to_exitcode(status)
     return ChildExit(code if code >= 0 else 128 - code, forwarding.used)
 
 
 def end_others() -> bool:
-    """Kill all other processes of this one's namespace, if it is the first of one; say if it is.
+    """Kill all other processes in the namespace whose first process this one is.
 
-    A program that has ended may have left some behind, such as a scriptlet's, which keep
-    mounts busy.
+    Returns whether it is one. Processes that a program leaves behind, such as those of a
+    scriptlet, keep mounts busy.
     """
     if os.getpid() != 1:
         return False
@@ -82,7 +82,7 @@ def end_others() -> bool:
 
 
 class _Forwarding:
-    """Passes signals on to the child."""
+    """A signal handler that sends each signal on to the child."""
 
     def __init__(self, child: int) -> None:
         self._child = child
@@ -95,7 +95,7 @@ class _Forwarding:
 
 def _be_child(libc: ctypes.CDLL, main: Callable[[], int],
               failed: Callable[[Refused], int], signals: Sequence[signal.Signals]) -> NoReturn:
-    """Run ``main`` and end with its status; what is open in the parent is the parent's."""
+    """Run ``main`` and end with its status, without closing what the parent has open."""
     code = 1
     try:
         try:
@@ -105,7 +105,7 @@ def _be_child(libc: ctypes.CDLL, main: Callable[[], int],
                                   hint="In a container, it needs the right to mount."))
         else:
             code = main()
-    except BaseException:  # noqa: BLE001  # a fault of ours: nobody above is to see it
+    except BaseException:  # noqa: BLE001  # a bug: the child must not return
         sys.excepthook(*sys.exc_info())
     finally:
         with contextlib.suppress(OSError):
@@ -116,8 +116,8 @@ def _be_child(libc: ctypes.CDLL, main: Callable[[], int],
 def _enter(libc: ctypes.CDLL, signals: Sequence[signal.Signals]) -> None:
     end_with_parent(libc)
     os.umask(_UMASK)
-    for one in signals:
-        signal.signal(one, _end)
+    for signum in signals:
+        signal.signal(signum, _end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     if libc.unshare(CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "a mount namespace cannot be made")
@@ -126,5 +126,5 @@ def _enter(libc: ctypes.CDLL, signals: Sequence[signal.Signals]) -> None:
 
 
 def _end(signum: int, _: Optional[FrameType]) -> NoReturn:
-    """End at once: the kernel ends all else in the namespaces with their first process."""
+    """End at once; the kernel then kills all other processes in the namespace."""
     os._exit(128 + signum)

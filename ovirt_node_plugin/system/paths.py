@@ -1,4 +1,4 @@
-"""Names inside a root: resolved by hand, never out of it."""
+"""Resolve paths inside a root, as chroot(2) would, and never outside of it."""
 from __future__ import annotations
 
 import os
@@ -18,15 +18,13 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True,
                    links: Mapping[str, str] = _NONE) -> Path:
     """Return where ``name`` is inside ``root``, as an absolute host path.
 
-    ``name`` is a path as seen from inside the root, with or without a leading
-    slash. Links are followed as a process chrooted into ``root`` would follow
-    them, so an absolute target starts again at the root; components that do not
-    exist are kept. With ``follow_last`` false a link in the last place is
-    returned itself. ``..`` in a name or a link stays inside by the same rule
-    as in a chroot, except that a *name* with ``..`` is refused.
+    ``name`` is a path as seen from inside the root, with or without a leading slash.
+    Links are followed as in a process that is chrooted into ``root``: an absolute target
+    starts at the root, and ``..`` in a link stops there. Components that do not exist are
+    kept. With ``follow_last`` false, a link in the last component is not followed.
 
-    ``links`` are symbolic links that will be there, whatever is there now: where each
-    leads, by its path relative to ``root`` with all its parents resolved.
+    ``links`` maps symbolic links that do not exist yet to their targets, each by its path
+    relative to ``root`` with all parents resolved; they hide what exists.
 
     Raises OutsideRoot for a name with ``..`` or a NUL, or a loop of links.
     """
@@ -63,26 +61,26 @@ def resolve_inside(root: Path, name: str, *, follow_last: bool = True,
 def relative_inside(root: Path, name: str, *, links: Mapping[str, str] = _NONE) -> str:
     """Return ``name`` as a path relative to ``root`` with all its parents resolved.
 
-    The last component stays itself, so it may name a link. Two names of one
-    entry, such as ``/lib/x`` and ``usr/lib/x`` where ``/lib`` is a link to
-    ``usr/lib``, give the same answer. ``links`` as in ``resolve_inside``.
+    A link in the last component is not followed. Two names of one entry, such as
+    ``/lib/x`` and ``usr/lib/x`` where ``/lib`` is a link to ``usr/lib``, give the same
+    result. ``links`` as in ``resolve_inside``.
     """
     where = resolve_inside(root, name, follow_last=False, links=links)
     return where.relative_to(root).as_posix()
 
 
 def real_places(root: Path, names: Iterable[str]) -> Tuple[str, ...]:
-    """Return ``names`` and the place of each in ``root``, without duplicates.
+    """Return ``names`` and the resolved path of each in ``root``, without duplicates.
 
-    All are relative to ``root``. A place is where a name leads when every link in it is
-    followed, the last one too, so that a rule about ``var/lib/dnf`` holds as well for
-    ``usr/share/dnf`` where the first is a link to the second. A name that leads to the
-    root itself, or in a circle, has no other place.
+    All are relative to ``root``. Every link is followed, also in the last component, so
+    that a rule about ``var/lib/dnf`` also applies to ``usr/share/dnf`` where the first is a
+    link to the second. A name that resolves to the root itself, or is a loop of links, adds
+    no other path.
     """
-    found: List[str] = []
+    paths: List[str] = []
     known: Dict[str, bool] = {}
     for name in names:
-        found.append(name)
+        paths.append(name)
         if not _has_link(root, name, known):
             continue
         try:
@@ -90,19 +88,19 @@ def real_places(root: Path, names: Iterable[str]) -> Tuple[str, ...]:
         except OutsideRoot:
             continue
         if place != ".":
-            found.append(place)
-    return tuple(dict.fromkeys(found))
+            paths.append(place)
+    return tuple(dict.fromkeys(paths))
 
 
 def way_out(root: Path, name: str) -> str:
-    """Return where this machine's kernel would take ``root/name``, if that is elsewhere.
+    """Return where ``root/name`` leads on this machine, if not where it leads in a chroot.
 
-    ``name`` is relative to ``root``; the answer is an absolute path of this machine, or
-    empty where the kernel arrives at the place that a process chrooted into ``root`` would
-    arrive at. An absolute link, and one with more ``..`` than there are folders above it,
-    are fine in a chroot, and lead out of the root for a program outside of it.
+    ``name`` is relative to ``root``; the result is an absolute path of this machine, or
+    empty where both lead to the same place. An absolute link, and one with more ``..``
+    than it has folders above it, stay inside a chroot, but lead out of the root for a
+    program outside of it.
 
-    Raises OutsideRoot for a loop of links, which leads nowhere for either.
+    Raises OutsideRoot for a loop of links.
     """
     if not _has_link(root, name, {}):
         return ""
@@ -116,9 +114,10 @@ def read_inside(root: Path, name: str, *, max_bytes: int = SMALL_BYTES,
                 follow_last: bool = True) -> bytes:
     """Return the content of the regular file ``name`` inside ``root``.
 
-    ``name`` is resolved as ``resolve_inside`` does, and ``follow_last`` false refuses a link
-    in the last place. Raises OutsideRoot, NotRegular, TooLarge, and OSError as the system
-    does.
+    ``name`` is resolved as in ``resolve_inside``; with ``follow_last`` false, a link in the
+    last component is refused.
+
+    Raises OutsideRoot, NotRegular, TooLarge, and OSError from the system.
     """
     return read_regular(resolve_inside(root, name, follow_last=follow_last),
                         max_bytes=max_bytes)
@@ -135,7 +134,7 @@ def is_inside_any(path: str, folders: Iterable[str]) -> bool:
 
 
 def _has_link(root: Path, name: str, known: Dict[str, bool]) -> bool:
-    """Return whether a component of ``name`` is a link; ``known`` keeps what was looked at."""
+    """Return whether a component of ``name`` is a link; ``known`` is a cache by path."""
     path = os.fspath(root)
     for part in name.split("/"):
         path = f"{path}/{part}"
@@ -147,7 +146,7 @@ def _has_link(root: Path, name: str, known: Dict[str, bool]) -> bool:
 
 
 def _target(path: Path) -> Optional[str]:
-    """Return where the link at ``path`` leads, None if it is no link."""
+    """Return the target of the link at ``path``, None if it is not a link."""
     try:
         return os.readlink(path) if stat.S_ISLNK(os.lstat(path).st_mode) else None
     except OSError:

@@ -1,4 +1,4 @@
-"""What long work tells of itself while it goes on: steps, and how far each one is."""
+"""How long-running work reports its steps and how far each one is."""
 from __future__ import annotations
 
 import contextlib
@@ -7,26 +7,26 @@ from pathlib import Path
 from typing import Callable, ContextManager, Iterator, Protocol
 
 Advance = Callable[[int], None]
-"""Takes how much of a step is done by now, in the step's unit."""
+"""A function that takes the amount of a step that is done, in the step's unit."""
 BYTES, ENTRIES = "bytes", "entries"
 READ, WRITTEN = "rchar", "wchar"
 
 
 class Progress(Protocol):
-    """Where steps are told."""
+    """A receiver of steps."""
 
     def step(self, name: str, text: str, *, total: Callable[[], int] = lambda: 0,
              unit: str = BYTES) -> ContextManager[Advance]:
-        """Begin a step, and end it with the block.
+        """Begin a step, which ends with the ``with`` block.
 
-        ``name`` is a word for programs, ``text`` a line for people. ``total`` gives how
-        much there is to do in ``unit``, BYTES or ENTRIES, 0 where nobody knows; it is
-        called only where that is shown.
+        ``name`` is an id for programs, ``text`` the line to show. ``total`` returns the
+        amount of work in ``unit``, BYTES or ENTRIES, or 0 if it is unknown; it is called
+        only where the total is shown.
         """
 
 
 class Silent:
-    """Tells nobody."""
+    """A receiver that ignores all steps."""
 
     @contextlib.contextmanager
     def step(self, name: str, text: str, *, total: Callable[[], int] = lambda: 0,
@@ -35,16 +35,16 @@ class Silent:
 
 
 def transferred(advance: Advance, counter: str) -> Callable[[int], None]:
-    """Return a function of a process id that tells ``advance`` what that process moved so far.
+    """Return a function of a process id that passes that process's byte count to ``advance``.
 
-    ``counter`` is READ or WRITTEN, of proc(5), ``/proc/PID/io``: what went through read(2)
-    or write(2), whether or not a disk had to do with it.
+    ``counter`` is READ or WRITTEN, a line of ``/proc/PID/io`` in proc(5): the bytes that
+    went through read(2) or write(2), from a disk or not.
     """
     pattern = re.compile(rf"^{counter}: (\d+)$", re.MULTILINE)
 
     def poll(pid: int) -> None:
         with contextlib.suppress(OSError):  # it has just ended
-            found = pattern.search(Path(f"/proc/{pid}/io").read_text())
-            if found:
-                advance(int(found.group(1)))
+            match = pattern.search(Path(f"/proc/{pid}/io").read_text())
+            if match:
+                advance(int(match.group(1)))
     return poll

@@ -1,11 +1,9 @@
-"""Documents held against a RELAX NG schema, with errors that name what it expects.
+"""Check documents against a RELAX NG schema, with errors that say what is expected.
 
-libxml2 decides if a document is valid, but says of most errors only that
-something is wrong somewhere in an element. What the schema expects there is
-therefore read from the schema itself: elements, attributes, values and their
-patterns. The schemas here use a part of RELAX NG (ISO/IEC 19757-2) that makes
-this simple: no order among elements that ``interleave`` does not free, choices
-among values only.
+libxml2 decides whether a document is valid, but its messages rarely name the cause. So
+the expected elements, attributes, values and patterns are read from the schema itself. The
+schemas here use a simple part of RELAX NG (ISO/IEC 19757-2): all elements are in an
+``interleave``, and only values are in a ``choice``.
 """
 from __future__ import annotations
 
@@ -29,7 +27,7 @@ _MAX_QUOTED = 60
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong at a place, in the form ``expected …, found …``; counts from 1."""
+    """An error at a line and column, counted from 1: ``expected …, found …``."""
 
     line: int
     column: int
@@ -37,39 +35,39 @@ class Problem:
 
 
 def problem_at(node: XmlElement, text: str) -> Problem:
-    """Return a problem at the place of ``node``."""
+    """Return a problem at the position of ``node``."""
     return Problem(node.line, node.column, text)
 
 
 def raise_problems(problems: Iterable[Problem], *, origin: str,
                    error: Type[NodePluginError], hint: str = "") -> None:
-    """Raise ``error`` with the first ten problems in document order, if there is one."""
-    found = sorted(set(problems), key=lambda p: (p.line, p.column, p.text))
-    if not found:
+    """Raise ``error`` with the first ten problems in document order, if there are any."""
+    ordered = sorted(set(problems), key=lambda p: (p.line, p.column, p.text))
+    if not ordered:
         return
-    lines = [f"{origin}:{p.line}:{p.column}: {p.text}" for p in found]
+    lines = [f"{origin}:{p.line}:{p.column}: {p.text}" for p in ordered]
     shown = first_lines(lines, _MAX_REPORTED, before=f"{origin}: ")
     raise error("\n".join(shown), hint=hint)
 
 
 def schema_problems(document: Document, schema: str) -> Tuple[Problem, ...]:
-    """Return what ``schema``, a file name in this package's schema folder, objects to."""
+    """Return the errors of a document; ``schema`` is a file name in the folder ``schema``."""
     validator = _validator(schema)
     if validator.validate(document.tree):
         return ()
-    found = tuple(_explain(document.root, _rules(schema)))
-    return found or (_as_libxml2_says(document.root, validator),)
+    problems = tuple(_explain(document.root, _rules(schema)))
+    return problems or (_as_libxml2_says(document.root, validator),)
 
 
 def quoted(text: str) -> str:
-    """Return ``text`` as messages show it: in quotes, escaped, not too long."""
+    """Return ``text`` for a message: in quotes, escaped, and cut if it is long."""
     shown = text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…"
     return repr(shown)
 
 
 @dataclass(frozen=True)
 class _Value:
-    """What a text or an attribute may be; ``expected`` is the words for it."""
+    """The allowed values of a text or an attribute; ``expected`` describes them."""
 
     expected: str
     choices: Tuple[str, ...] = ()
@@ -100,7 +98,7 @@ class _Child:
 
 @dataclass(frozen=True)
 class _ElementRules:
-    """What one element may have."""
+    """The attributes, children and text that one element may have."""
 
     name: str
     schema: str
@@ -148,7 +146,7 @@ def _element_rules(element: XmlElement, schema: str) -> _ElementRules:
 
 
 class _Collector:
-    """Gathers from the patterns in an element what it may have."""
+    """Collects the attributes, children and text that the patterns in an element allow."""
 
     def __init__(self, schema: str) -> None:
         self.schema = schema
@@ -180,7 +178,7 @@ def _chooses_values(pattern: XmlElement) -> bool:
 
 
 def _value(patterns: Sequence[XmlElement], schema: str) -> _Value:
-    """Return what an attribute's or text's patterns allow: anything if there is none."""
+    """Return the values that the patterns of an attribute or text allow; all if none."""
     shown = [p for p in patterns if p.tag.startswith(_RNG)]
     if not shown:
         return _Value("text")
@@ -271,7 +269,7 @@ def _one_of(what: str, known: Sequence[str], found: str) -> str:
 
 
 def join_or(words: Sequence[str]) -> str:
-    """Return words as a list in a sentence: ``a, b or c``."""
+    """Return words as a list: ``a, b or c``."""
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 

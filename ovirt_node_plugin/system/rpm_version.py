@@ -1,4 +1,4 @@
-"""Versions compared the way rpm compares them."""
+"""Compare versions as rpm does."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Tuple
 
 @dataclass(frozen=True)
 class VersionRange:
-    """Versions from ``least`` to ``most``, both inclusive, and each empty for no bound.
+    """Versions from ``least`` to ``most``, both inclusive; an empty text is no bound.
 
-    True unless both bounds are empty. As a text it reads ``>= 1.0 and <= 2.0``.
+    It is true unless both bounds are empty. As text it reads ``>= 1.0 and <= 2.0``.
     """
 
     least: str = ""
@@ -42,12 +42,12 @@ class VersionRange:
 def compare(one: str, other: str) -> int:
     """Return -1, 0 or 1: ``one`` is older than, the same as, or newer than ``other``.
 
-    Both are ``[epoch:]version[-release]`` texts: versions of plugins, of Node, of
-    this tool or of packages. No epoch is epoch 0. A release counts only where both
+    Both are ``[epoch:]version[-release]``: versions of plugins, of Node, of this tool or of
+    packages. No epoch is epoch 0. A release counts only where both
     have one, so ``4.50`` is the same as ``4.50-3.el9``, as in a dependency
     (rpm-dependencies(7)). The algorithm is rpm's own.
     """
-    import rpm  # here, because importing it costs more than most runs need
+    import rpm  # here, because importing it is slow and most runs do not need it
 
     left, right = _split(one), _split(other)
     if not (left[2] and right[2]):

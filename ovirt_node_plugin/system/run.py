@@ -1,4 +1,4 @@
-"""The one gateway for every program that is started."""
+"""Start programs; no other module does."""
 from __future__ import annotations
 
 import os
@@ -13,7 +13,7 @@ _POLL_S = 0.2
 
 
 class Runner(Protocol):
-    """What functions that start programs take, so that a test can record it."""
+    """A function like ``run``; functions that start programs take one, so tests can fake it."""
 
     def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,),
                  stdin: bytes = b"", polled: Polled = None) -> str: ...
@@ -23,11 +23,10 @@ def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
         stdin: bytes = b"", polled: Polled = None) -> str:
     """Run one program and return its standard output as text.
 
-    ``argv`` is the argument list, never a shell line; ``stdin`` is what the
-    program reads; its messages are in the C locale. ``polled`` is called with its
-    process id several times a second as long as it runs.
+    ``argv`` is the argument list; ``stdin`` is its standard input. It runs in the C locale.
+    ``polled`` is called with its process id five times a second while it runs.
 
-    Raises CommandError if it is missing or its status is not in ``ok``.
+    Raises CommandError if it cannot be started or its status is not in ``ok``.
     """
     words = [os.fspath(word) for word in argv]
     try:
@@ -52,7 +51,7 @@ def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
 
 def _communicate(process: "subprocess.Popen[bytes]", stdin: bytes,
                  polled: Polled) -> Tuple[bytes, bytes]:
-    """Return what the program prints; see subprocess, "Popen.communicate", on time-outs."""
+    """Return the output and errors of a program, polling it; see subprocess.Popen."""
     if polled is None:
         return process.communicate(stdin)
     given: Optional[bytes] = stdin
@@ -65,10 +64,9 @@ def _communicate(process: "subprocess.Popen[bytes]", stdin: bytes,
 
 
 def attached(argv: Sequence[StrPath]) -> int:
-    """Run one program on this one's own terminal and return its exit status.
+    """Run one program on the terminal of this process and return its exit status.
 
-    For a program that talks to the user itself. Raises CommandError if it cannot be
-    started.
+    Raises CommandError if it cannot be started.
     """
     words = [os.fspath(word) for word in argv]
     try:
@@ -84,5 +82,5 @@ def _not_started(words: Sequence[str], exc: OSError) -> CommandError:
 
 
 def _environment(base: Optional[Mapping[str, str]] = None) -> Mapping[str, str]:
-    """Return the environment for programs: this one's, in the C locale."""
+    """Return the environment for programs: that of this process, in the C locale."""
     return {**(os.environ if base is None else base), "LC_ALL": "C.UTF-8"}

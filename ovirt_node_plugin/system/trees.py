@@ -1,4 +1,4 @@
-"""Folders of a root: what is in them, and what is new in them removed again."""
+"""List the entries of folders in a root, and remove new ones."""
 from __future__ import annotations
 
 import contextlib
@@ -12,10 +12,10 @@ from ..errors import OutsideRoot
 from .paths import is_inside, is_inside_any, real_places, relative_inside, resolve_inside
 from .run import StrPath
 
-# mode, uid, gid, ctime in ns; of all but folders also size, mtime in ns, inode
+# mode, uid, gid, ctime in ns; except for folders also size, mtime in ns, inode
 Stat = Tuple[int, ...]
 
-# What grows by itself or belongs to others: never surveyed, never undone.
+# Changed by running services or owned by other tools: never listed, never undone.
 LEFT_ALONE = frozenset((
     "etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
     "var/cache", "var/cache/dnf", "var/log", "var/tmp", "var/run", "var/spool", "var/crash",
@@ -27,10 +27,9 @@ _MOUNTINFO = Path("/proc/self/mountinfo")
 
 
 def stat_of(path: StrPath) -> Optional[Stat]:
-    """Return what tells a changed entry from an unchanged one, None if it is absent.
+    """Return values that differ when an entry was changed, None if it is absent.
 
-    A folder's size and time of change of content are left out: they change with
-    what is in it.
+    Size and mtime of a folder are left out: they change with the entries in it.
     """
     try:
         info = os.lstat(path)
@@ -40,11 +39,10 @@ def stat_of(path: StrPath) -> Optional[Stat]:
 
 
 class Listing:
-    """The names of entries in a root, without those that are left alone.
+    """The names of entries in a root, without those in LEFT_ALONE.
 
-    Left alone is what grows by itself or belongs to others, such as ``var/cache``, also
-    where a link leads to it. All paths are relative to the root. ``mounts``, by default
-    what is mounted in the root now, are not looked into.
+    LEFT_ALONE also applies to where links lead. All paths are relative to the root.
+    Folders in ``mounts``, by default the present mounts in the root, are not entered.
     """
 
     def __init__(self, root: Path, *, mounts: Optional[Collection[str]] = None) -> None:
@@ -53,34 +51,34 @@ class Listing:
         self._left_alone = frozenset(real_places(root, LEFT_ALONE))
 
     def below(self, tree: str) -> Set[str]:
-        """Return every entry below the folder ``tree``, and itself.
+        """Return every entry below the folder ``tree``, and ``tree`` itself.
 
-        Nothing is returned for one that is no folder, or is reached by a link. What is
-        left alone is returned if it is ``tree`` itself.
+        The result is empty if it is not a folder or is reached by a link. ``tree`` itself
+        may be in LEFT_ALONE.
         """
-        found: Set[str] = set()
+        paths: Set[str] = set()
         if not _is_folder(self._root, tree):
-            return found
+            return paths
         todo = [tree]
         start = f"{self._root}/"
         while todo:
             folder = todo.pop()
-            found.add(folder)
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
+            paths.add(folder)
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # removed meanwhile
                 with os.scandir(start + folder) as entries:
                     for entry in entries:
                         path = f"{folder}/{entry.name}"
                         if path in self._left_alone:
                             continue
-                        found.add(path)
+                        paths.add(path)
                         if entry.is_dir(follow_symlinks=False) and path not in self._mounts:
                             todo.append(path)
-        return found
+        return paths
 
     def inside(self, folder: str) -> Set[str]:
-        """Return what is directly in ``folder``, as ``below`` does; the root is ``""``.
+        """Return the entries directly in ``folder``, as ``below`` does; the root is ``""``.
 
-        Nothing is returned for what is left alone.
+        The result is empty for a folder in LEFT_ALONE.
         """
         if folder and (is_inside_any(folder, self._left_alone)
                        or not _is_folder(self._root, folder)):
@@ -92,16 +90,14 @@ class Listing:
 
 
 def remove_new(root: Path, paths: Iterable[str]) -> None:
-    """Remove the entries ``paths`` with all that is below, deepest first.
-
-    They are relative to ``root`` and known not to have been there before.
+    """Remove the entries ``paths``, relative to ``root``, with all below, deepest first.
 
     Raises OutsideRoot for a folder that is a mount or has one below.
     """
     mounts = mounts_below(root)
     for path in sorted(paths, key=lambda name: -name.count("/")):
         if resolve_inside(root, path, follow_last=False) != root / path:
-            continue  # a parent became a link: what it leads to is not ours
+            continue  # a parent became a link
         try:
             info = os.lstat(root / path)
         except (FileNotFoundError, NotADirectoryError):
@@ -117,9 +113,9 @@ def remove_new(root: Path, paths: Iterable[str]) -> None:
 
 
 def mounts_below(root: Path) -> FrozenSet[str]:
-    """Return what is mounted inside ``root``, relative to it; bind mounts too.
+    """Return the mounts inside ``root``, relative to it, including bind mounts.
 
-    From /proc/self/mountinfo, proc(5), where blanks in a path are octal.
+    Read from /proc/self/mountinfo, which writes blanks in a path as octal; proc(5).
     """
     try:
         lines = _MOUNTINFO.read_bytes().splitlines()
@@ -133,9 +129,9 @@ def mounts_below(root: Path) -> FrozenSet[str]:
 
 
 class Relative:
-    """Names inside one root, made relative; each folder is resolved only once.
+    """A function like ``paths.relative_inside`` for one root that caches each folder.
 
-    ``links`` are symbolic links to come, as in ``paths.resolve_inside``.
+    ``links`` as in ``paths.resolve_inside``.
     """
 
     def __init__(self, root: Path, *, links: Optional[Mapping[str, str]] = None) -> None:
@@ -144,7 +140,7 @@ class Relative:
         self._folders: Dict[str, str] = {}
 
     def __call__(self, path: str) -> str:
-        """Return what ``paths.relative_inside`` returns; raises as that."""
+        """Return the result of ``paths.relative_inside``, with the same errors."""
         folder, _, name = path.rstrip("/").rpartition("/")
         if not folder or name in ("", ".", ".."):
             return relative_inside(self._root, path, links=self._links)
@@ -165,7 +161,7 @@ def _is_folder(root: Path, path: str) -> bool:
 
 
 def _remove_folder(top: Path, device: int) -> None:
-    """Remove a folder and all below, as long as that lies on ``device``."""
+    """Remove a folder and all below; raise OutsideRoot for a folder on another device."""
     folders, others = [os.fspath(top)], []
     for folder in folders:  # grows while it is walked
         with os.scandir(folder) as listed:
@@ -184,7 +180,7 @@ def _remove_folder(top: Path, device: int) -> None:
 
 
 def state_of(info: os.stat_result) -> Stat:
-    """Return what ``stat_of`` returns, of what lstat(2) said."""
+    """Return the result of ``stat_of`` for the result of lstat(2)."""
     if stat.S_ISDIR(info.st_mode):
         return (info.st_mode, info.st_uid, info.st_gid, info.st_ctime_ns)
     return (info.st_mode, info.st_uid, info.st_gid, info.st_ctime_ns, info.st_size,
@@ -192,7 +188,7 @@ def state_of(info: os.stat_result) -> Stat:
 
 
 def folders_above(path: str) -> Iterator[str]:
-    """Yield the folders that ``path`` lies in, the nearest first, without the root itself."""
+    """Yield the folders above ``path``, nearest first, without the root itself."""
     while path.rpartition("/")[0]:
         path = path.rpartition("/")[0]
         yield path

@@ -1,4 +1,4 @@
-"""XML from strangers: read without entities, DTDs or network, with positions."""
+"""Parse untrusted XML, without entities, DTDs or network, and with positions."""
 from __future__ import annotations
 
 import re
@@ -17,9 +17,9 @@ _SPACE = re.compile("[ \t\r\n]+")
 class XmlElement:
     """One element: its name, attributes, own text and children.
 
-    ``tag`` is ``{namespace}name`` for an element that is in a namespace; ``text``
-    is the text directly in it, as written; ``line`` and ``column`` count from 1
-    and are those of its ``<``.
+    ``tag`` is ``{namespace}name`` for an element in a namespace; ``text`` is the text
+    directly in it, as written; ``line`` and ``column`` are the position of its ``<``,
+    counted from 1.
     """
 
     tag: str
@@ -30,7 +30,7 @@ class XmlElement:
     column: int
 
     def get(self, name: str, default: str = "") -> str:
-        """Return an attribute with runs of white space made one blank."""
+        """Return an attribute with each run of white space replaced by one blank."""
         return collapse(self.attributes.get(name, default))
 
     def first(self, tag: str) -> Optional[XmlElement]:
@@ -49,7 +49,7 @@ class XmlElement:
 
 @dataclass(frozen=True)
 class Document:
-    """A well-formed document: ``origin`` is what messages call it.
+    """A well-formed document: ``origin`` is its name in messages.
 
     ``tree`` is lxml's element tree of the same bytes, for validation only.
     """
@@ -60,7 +60,7 @@ class Document:
 
 
 def collapse(text: str) -> str:
-    """Return ``text`` without outer white space and with inner runs made one blank."""
+    """Return ``text`` stripped and with each run of white space replaced by one blank."""
     return _SPACE.sub(" ", text).strip(" ")
 
 
@@ -73,7 +73,7 @@ def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
     processing instruction, too deep, too big.
     """
     places = _Scan(origin, error).scan(data, max_bytes)
-    from lxml import etree  # here, because only those who read XML pay for it
+    from lxml import etree  # here, because importing it is slow and most runs read no XML
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False,
                              dtd_validation=False, huge_tree=True, recover=False,
@@ -89,7 +89,7 @@ def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
 
 
 def _node(element: Any, places: List[Tuple[int, int]]) -> XmlElement:
-    """Convert lxml's element; ``places`` is used up from its end, in document order."""
+    """Convert an element of lxml; takes its position from the end of ``places``."""
     line, column = places.pop()
     texts = [element.text or ""]
     children = []
@@ -102,10 +102,10 @@ def _node(element: Any, places: List[Tuple[int, int]]) -> XmlElement:
 
 
 class _Scan:
-    """One expat pass that refuses what is dangerous and notes every element's place.
+    """A pass of expat that refuses dangerous XML and records each element's position.
 
-    lxml tells lines only, stops counting them at 65535, and reads a DOCTYPE
-    before it can be refused: hence this pass before it.
+    lxml gives no columns, counts lines up to 65535 only, and reads a DOCTYPE before it can
+    be refused.
     """
 
     def __init__(self, origin: str, error: Type[NodePluginError]) -> None:
