@@ -85,7 +85,7 @@ def _measure(work: Path, options: argparse.Namespace) -> Dict[str, Any]:
     for number in range(options.plugins):
         mine = [nevras[(number * options.packages + index) % len(nevras)]
                 for index in range(options.packages)]
-        machine.put(f"plugin-{number}", _record(f"plugin-{number}", mine))
+        machine.write_record(f"plugin-{number}", _record(f"plugin-{number}", mine))
     done = subprocess.run(
         machine.argv(["/usr/bin/python3", "-c", _TIMER, f"/{HOOK}", str(options.runs)]),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", check=False)

@@ -1,4 +1,4 @@
-"""Fixtures of all tests: the built images and plugins, roots to change, dnf to change them."""
+"""Fixtures of all tests: built images and plugins, roots to change, and runners of programs."""
 from __future__ import annotations
 
 import os
@@ -15,19 +15,19 @@ from tests.support.program import Program
 
 @pytest.fixture(scope="session")
 def built() -> support.Fixtures:
-    """Everything that tests/support builds; never written to."""
+    """The fixtures that tests/support builds, which no test changes."""
     return support.fixtures()
 
 
 @pytest.fixture
 def node(built: support.Fixtures, tmp_path: Path) -> Path:
-    """A Node 4.5.5 image, unpacked, to be changed."""
+    """An unpacked Node 4.5.5 image that the test may change."""
     return built.node_root(tmp_path / "node")
 
 
 @pytest.fixture
 def host(built: support.Fixtures, tmp_path: Path) -> Path:
-    """A host, to be changed."""
+    """The root of a host that the test may change."""
     return built.host_root(tmp_path / "host")
 
 
@@ -39,32 +39,32 @@ def dnf(tmp_path: Path) -> Dnf:
 
 @pytest.fixture
 def program(tmp_path: Path, dnf: Dnf) -> Program:
-    """The program of this checkout, with a work folder of its own."""
+    """The program of this checkout with a work folder of its own."""
     work = tmp_path / "work"
     work.mkdir()
     return Program(work, dnf)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Stop before the first test if Python here does not have a library that tests need."""
+    """Stop before the first test if Python lacks a library that the tests need."""
     for name in needs.libraries(config.args):
         needs.library(name)
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
-    """Leave out the tests that need a package which this system does not have.
+    """Skip tests that need a package which this distribution lacks.
 
-    tools/check has the names of those packages from tools/setup and hands them over in the
-    environment. There are none on Debian.
+    tools/check passes the names of those packages, which tools/setup prints, in the
+    environment. Debian lacks none.
     """
     lacking = frozenset(os.environ.get("TESTS_WITHOUT", "").split())
     for item in items if lacking else ():
         for package in sorted(lacking & needs.packages(item)):
-            item.add_marker(pytest.mark.skip(reason=f"{package} is not to be had here"))
+            item.add_marker(pytest.mark.skip(reason=f"{package} is not available here"))
 
 
 def pytest_make_parametrize_id(val: object) -> Optional[str]:
-    """Keep whole documents out of the names of tests."""
+    """Keep long documents out of the ids of tests."""
     if isinstance(val, (str, bytes)) and len(val) > 80:
         return f"{len(val)} {'bytes' if isinstance(val, bytes) else 'characters'}"
     return None

@@ -231,7 +231,7 @@ def test_tests_of_a_package_that_is_nowhere_are_left_out_by_name(tmp_path: Path)
                 "test_the_system_boots or test_a_plugin_made_as_the_readme or test_links_of",
                 *(f"tests/project/test_{name}.py" for name in ("documents", "system", "readme")),
                 env={"TESTS_WITHOUT": "busybox debootstrap", "PYTEST_ADDOPTS": ""})
-    assert "busybox is not to be had here" in done.stdout, done.stdout + done.stderr
+    assert "busybox is not available here" in done.stdout, done.stdout + done.stderr
     assert re.search(r"\d+ passed, \d+ skipped", done.stdout)
 
 

@@ -1,7 +1,7 @@
-"""Real things to work on: a Node image, a host, plugins, and what tests make up.
+"""Fixtures of tests: a Node image, a host, plugins, and RPMs and bundles that tests define.
 
-``fixtures()`` is the way in. Everything is built by rpmbuild and createrepo_c
-from the spec files beside this file.
+``fixtures()`` returns them. rpmbuild and createrepo_c build everything from the spec
+files in this folder.
 """
 from __future__ import annotations
 

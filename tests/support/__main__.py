@@ -18,7 +18,7 @@ from .isos import FORMS
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Copy what the command line names; return the exit status."""
+    """Copy the named fixtures; return the exit status."""
     parser = argparse.ArgumentParser(prog="python3 -m tests.support", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR",
                         help="made if it is missing")
@@ -32,7 +32,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser.error(f"there is no fixture {', '.join(unknown)}")
     started = time.monotonic()
     try:
-        _materialize(fixtures(), options.out.absolute(), wanted)
+        _copy_fixtures(fixtures(), options.out.absolute(), wanted)
     except NodePluginError as exc:
         print(f"Error: {exc}", file=sys.stderr)
         return 1
@@ -41,34 +41,34 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _names() -> List[str]:
-    """Return all that ``--only`` takes: roots, ISOs, then plugins."""
+    """Return the names that ``--only`` accepts: roots, ISOs, then plugins."""
     return [*(f"node-{version}" for version in VERSIONS), "host", *_isos(),
             *(source.label for source in plugins.sources())]
 
 
 def _isos() -> Dict[str, Tuple[str, str]]:
-    """Return the form and the version of each ISO by its name."""
+    """Map the name of each ISO to its form and version."""
     return {f"{form}-{version}.iso": (form, version) for form in FORMS for version in VERSIONS}
 
 
-def _materialize(made: Fixtures, out: Path, wanted: Sequence[str]) -> None:
-    """Copy each wanted thing to its place below ``out``; what is there already is replaced."""
+def _copy_fixtures(built: Fixtures, out: Path, wanted: Sequence[str]) -> None:
+    """Copy each wanted fixture to its place below ``out``; replace an existing copy."""
     for name in wanted:
         if name in _isos():
             form, version = _isos()[name]
-            shutil.copy2(made.iso(form, version=version), out / name)
+            shutil.copy2(built.iso(form, version=version), out / name)
         elif name == "host" or name.startswith("node-"):
             shutil.rmtree(out / name, ignore_errors=True)
-            copy_tree(made.folder / "roots" / name, out / name)
+            copy_tree(built.folder / "roots" / name, out / name)
     for source in plugins.sources():
         if source.label in wanted:
-            _copy_plugin(made.folder, source, out)
+            _copy_plugin(built.folder, source, out)
 
 
 def _copy_plugin(folder: Path, source: plugins.Source, out: Path) -> None:
-    """Copy a plugin's bundles and repositories; ``.repo`` files point at the copies.
+    """Copy a plugin's bundles and repositories; ``.repo`` files refer to the copies.
 
-    Those inside the tars still point into the cache.
+    The ``.repo`` files in the tars still refer to the cache.
     """
     names = [f"plugins/{source.label}"]
     names += [f"repos/{source.repo_name(repo_id)}" for repo_id in source.repo_ids]

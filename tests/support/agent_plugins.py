@@ -1,4 +1,4 @@
-"""Plugins of real agents for the full Node: Debian's, as their vendors would bring them."""
+"""Plugins with real agents of Debian for the full Node, as their vendors would ship them."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.support.full_node import full_node
 from tests.support.tree_states import overlay_differences
 
 _SERVICE = '<service name="{}.service" state="enabled"/>'
-# The packages, which of them are asked for, and the settings.
+# The packages, of which the first is to be installed, and the settings.
 _PLUGINS: Dict[str, Tuple[Sequence[str], Sequence[str]]] = {
     "exporter": (["prometheus-node-exporter"], [
         '<user name="prometheus"/>', _SERVICE.format("prometheus-node-exporter"),
@@ -23,7 +23,7 @@ UNITS = ("prometheus-node-exporter.service", "monit.service", "zabbix-agent.serv
 
 
 def agent_plugin(folder: Path, name: str) -> Path:
-    """Return a bundle of one of AGENTS, made below ``folder``; its RPMs are not signed."""
+    """Write the bundle of one of AGENTS below ``folder`` and return it; its RPMs are unsigned."""
     packages, settings = _PLUGINS[name]
     repo = support.RpmRepo(folder / f"{name}.repo", name)
     for rpm in full_node().vendor(*packages):
@@ -33,5 +33,5 @@ def agent_plugin(folder: Path, name: str) -> Path:
 
 
 def changes_to_full_node(node: Path) -> List[str]:
-    """Return in what an overlay of the full Node differs from the image as it was built."""
+    """Return the differences between an overlay of the full Node and the image."""
     return overlay_differences(node, lower=full_node().tree, upper=node.with_name("upper"))

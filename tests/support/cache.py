@@ -1,4 +1,4 @@
-"""A cache of folders on this machine, each made once and never changed."""
+"""A cache of folders on this machine. Each is built once and never changed."""
 from __future__ import annotations
 
 import contextlib
@@ -10,21 +10,20 @@ from typing import Callable, Iterator
 
 
 def cache_root() -> Path:
-    """Return the folder of the cache; it may be deleted at any time, as a whole.
+    """Return the folder of the cache, which may be deleted as a whole at any time.
 
-    Below XDG_CACHE_HOME, or ``~/.cache`` (XDG Base Directory Specification).
+    It lies in XDG_CACHE_HOME, or ``~/.cache`` (XDG Base Directory Specification).
     """
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base, "ovirt-node-plugin", "fixtures")
 
 
 def cached(name: str, build: Callable[[Path, Path], None]) -> Path:
-    """Return the cache's folder ``name``, built now if it is not there yet.
+    """Return the folder ``name`` of the cache; build it if it does not exist.
 
-    ``build`` gets the folder to fill and the path that this folder will have
-    afterwards, for files that hold absolute paths. A build that fails or is
-    killed leaves nothing behind that would be taken for the result; of two
-    processes one builds and the other waits.
+    ``build`` receives the folder to fill and the final path of that folder, for files
+    that contain absolute paths. The result of a build that fails or is killed is never
+    used. Of two processes, one builds and the other waits.
     """
     final = cache_root() / name
     if final.exists():
@@ -33,7 +32,7 @@ def cached(name: str, build: Callable[[Path, Path], None]) -> Path:
     with _locked(final.with_name(f"{final.name}.lock")):
         if not final.exists():
             temporary = final.with_name(f"{final.name}.new")
-            shutil.rmtree(temporary, ignore_errors=True)  # of a build that was killed
+            shutil.rmtree(temporary, ignore_errors=True)  # from a killed build
             temporary.mkdir()
             try:
                 build(temporary, final)
@@ -45,7 +44,7 @@ def cached(name: str, build: Callable[[Path, Path], None]) -> Path:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold a lock that a killed process gives back; the file itself stays."""
+    """Hold a lock that the kernel releases when the process ends; the file remains."""
     with open(path, "w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

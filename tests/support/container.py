@@ -1,4 +1,4 @@
-"""A system tree that is booted in a container, and commands in it."""
+"""A system tree booted in a container, and commands in it."""
 from __future__ import annotations
 
 import contextlib
@@ -23,18 +23,18 @@ _POWER_OFF = signal.SIGRTMIN + 4  # systemd(1), "SIGNALS"
 
 @dataclass(frozen=True)
 class Container:
-    """A booted container: its tree, and the process that is its first."""
+    """A booted container: its tree and its first process."""
 
     root: Path
     leader: int
 
     @property
     def prefix(self) -> Tuple[str, ...]:
-        """What to put before a command so that it runs in the container."""
+        """The command prefix that runs a command in the container."""
         return ("nsenter", f"--target={self.leader}", "--all", "--")
 
     def __call__(self, *argv: StrPath, ok: Sequence[int] = (0,)) -> str:
-        """Run a command in it; return what it prints, without the last line's end."""
+        """Run a command in the container; return its output without the last newline."""
         return run([*self.prefix, *argv], ok=ok).rstrip("\n")
 
     def state(self, unit: str) -> str:
@@ -44,16 +44,16 @@ class Container:
 
 @contextlib.contextmanager
 def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Container]:
-    """Boot ``root`` with systemd and a network of its own; yield it when all units run.
+    """Boot ``root`` with systemd in a private network; yield it when all units run.
 
-    ``shared`` are folders of this machine that it sees under the same paths. What
-    systemd prints is in ``console`` beside the tree.
+    ``shared`` are folders of this machine, mounted at the same paths. ``console`` beside
+    the tree contains systemd's output.
     """
     argv = ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--boot",
             "--private-network", "--console=pipe", f"--machine=plugin-{os.getpid()}",
             f"--directory={root}", *(f"--bind={folder}" for folder in shared)]
     environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-    with _alone(), open(root.parent / "console", "wb") as console:
+    with _single_container(), open(root.parent / "console", "wb") as console:
         outer = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console,
                                  stderr=subprocess.STDOUT, env=environment)
         leader = 0
@@ -73,15 +73,15 @@ def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Container]:
 
 
 @contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Let one machine run at a time: with --keep-unit two would share a control group."""
+def _single_container() -> Iterator[None]:
+    """Let one container run at a time: with --keep-unit two would share a control group."""
     with open(Path(tempfile.gettempdir(), "ovirt-node-plugin-machine.lock"), "w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
 
 def _leader(outer: "subprocess.Popen[bytes]") -> int:
-    """Return the first process of the container, as soon as there is one."""
+    """Wait for the first process of the container and return it."""
     until = time.monotonic() + _BOOT_S
     children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children")
     while time.monotonic() < until and outer.poll() is None:
@@ -95,10 +95,10 @@ def _leader(outer: "subprocess.Popen[bytes]") -> int:
 
 def _wait_until_up(machine: Container, outer: "subprocess.Popen[bytes]") -> None:
     until = time.monotonic() + _BOOT_S
-    said = ""
+    state = ""
     while time.monotonic() < until and outer.poll() is None:
-        said = machine("systemctl", "is-system-running", ok=range(256))
-        if said in _RUNS:
+        state = machine("systemctl", "is-system-running", ok=range(256))
+        if state in _RUNS:
             return
         time.sleep(0.1)
-    raise FixtureError(f"the container is {said or 'not up'}", hint="Look at its console.")
+    raise FixtureError(f"the container is {state or 'not up'}", hint="Look at its console.")

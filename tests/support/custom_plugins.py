@@ -1,4 +1,4 @@
-"""Plugins of one package each, made up by a test; their packages are not signed."""
+"""Plugins that a test defines: one unsigned package each."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -11,7 +11,9 @@ UNSIGNED = "--nogpgcheck"
 
 def make_plugin(folder: Path, name: str, version: str = "1.0", *, settings: Sequence[str] = (),
                 **rpm: Any) -> Path:
-    """Return a bundle, below ``folder``, of one package; ``rpm`` is as for ``RpmRepo.add``."""
+    """Write a bundle with one package below ``folder`` and return it.
+
+    ``rpm`` are the keywords of ``RpmRepo.add``."""
     repo = support.RpmRepo(folder / f"{name}-{version}.repo", name)
     repo.add(name, version, **rpm)
     return support.write_bundle(

@@ -1,4 +1,4 @@
-"""A Debian sid with DNF 5, this checkout installed in it: a machine whose dnf is DNF 5."""
+"""A Debian sid with DNF 5 in which this checkout is installed."""
 from __future__ import annotations
 
 import contextlib
@@ -20,10 +20,10 @@ _SITE = "/usr/lib/python3/dist-packages"
 
 @functools.lru_cache(maxsize=None)
 def tree() -> Path:
-    """Return the tree, made on the first call on this machine; nobody may write to it.
+    """Return the tree of Debian sid, which is read only. The first call on a machine builds it.
 
-    sid changes every day: where it cannot be made at all, the test is skipped with what
-    debootstrap said. Raises CommandError where that program is missing.
+    sid changes every day. If the tree cannot be built, the test is skipped with
+    debootstrap's output. Raises CommandError if debootstrap is missing.
     """
     run(["debootstrap", "--version"])
     try:
@@ -34,30 +34,30 @@ def tree() -> Path:
 
 @dataclass(frozen=True)
 class Dnf5Answer:
-    """What one run of DNF 5 did."""
+    """The exit status and output of one run of DNF 5."""
 
     status: int
     text: str
 
 
 class Dnf5Machine:
-    """A running machine with DNF 5; ``top`` is its root folder as this machine sees it."""
+    """A system with DNF 5; ``top`` is the path of its root on this machine."""
 
     def __init__(self, top: Path) -> None:
         self.top = top
 
     def __call__(self, *words: object) -> Dnf5Answer:
         """Run dnf5 with ``words``."""
-        done = subprocess.run(
+        completed = subprocess.run(
             ["chroot", str(self.top), "dnf5", *map(str, words)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "COLUMNS": "200"})
-        return Dnf5Answer(done.returncode, done.stdout)
+        return Dnf5Answer(completed.returncode, completed.stdout)
 
 
 @contextlib.contextmanager
 def dnf5_machine(work: Path) -> Iterator[Dnf5Machine]:
-    """Yield a machine in the new folder ``work``: an overlay, with this checkout installed."""
+    """Yield a system in the new folder ``work``: an overlay with this checkout installed."""
     work.mkdir()
     with contextlib.ExitStack() as stack:
         def mount(*words: object, at: Path) -> None:
@@ -75,7 +75,7 @@ def dnf5_machine(work: Path) -> Iterator[Dnf5Machine]:
         mount("--bind", "/dev", at=top / "dev")
         run(["make", "-C", TOP, "install", f"DESTDIR={top}", f"BUILD={work / 'build'}",
              f"SITELIB={_SITE}", "PLUGINDIR=/usr/lib/dnf-plugins"])
-        # Debian enables a plugin that keeps all packages, and needs createrepo_c for it
+        # Debian enables a plugin that keeps all packages and needs createrepo_c
         (top / "etc/dnf/libdnf5-plugins/local.conf").write_text(
             "[main]\nname = local\nenabled = 0\n")
         yield Dnf5Machine(top)

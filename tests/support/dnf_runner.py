@@ -12,17 +12,17 @@ from typing import Any, Dict, List, Sequence, Tuple
 from tests.support import schemas
 
 TOP = Path(__file__).resolve().parents[2]
-# What Debian's dnf and rpm say of themselves in each run: 12's looks into the home
-# folder, 11's has another kind of database as its default, 13's wants a mount namespace.
+# Messages of Debian's dnf and rpm in every run: Debian 12's rpm looks in the home folder,
+# 11's has another database format as default, 13's needs a mount namespace.
 NOISE = ("Unable to detect release version", "Found sqlite rpmdb.sqlite database while",
-          "private mounts in chroot not implemented")
+         "private mounts in chroot not implemented")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one run did: exit status and what it printed.
+    """The exit status and output of one run.
 
-    ``schema`` is that of its answers in JSON, empty where every answer is an error.
+    ``schema`` is the schema of its JSON answers, empty if every answer is an error.
     """
 
     status: int
@@ -32,24 +32,24 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """Standard output and error, one after the other."""
+        """Standard output followed by standard error."""
         return self.out + self.err
 
     @property
     def json(self) -> Any:
-        """Standard output, which must be one JSON document that is valid by its schema."""
+        """Standard output as one JSON document, validated with its schema."""
         return schemas.validated_answer(json.loads(self.out), self.schema)
 
     @property
     def lines(self) -> List[Any]:
-        """Standard output, each line of which must be a document that is valid by its schema."""
+        """Standard output as one JSON document a line, each validated with its schema."""
         return [schemas.validated_answer(json.loads(line), self.schema)
                 for line in self.out.splitlines()]
 
 
 @dataclass
 class Dnf:
-    """Runs dnf; ``folder`` holds its configuration and a library of its own."""
+    """Runs dnf; ``folder`` contains its configuration and library."""
 
     folder: Path
     options: Dict[str, str] = field(default_factory=dict)
@@ -64,21 +64,21 @@ class Dnf:
 
     @property
     def own_library(self) -> Path:
-        """Where ``add`` puts bundles."""
+        """The folder in which ``add`` stores bundles."""
         return self.folder / "library/own"
 
     @property
     def shipped_library(self) -> Path:
-        """Where vendors' packages would put bundles."""
+        """The folder in which vendors' packages install bundles."""
         return self.folder / "library/shipped"
 
     @property
     def path_rules(self) -> Path:
-        """Where the administrator's rules for paths are."""
+        """The folder of the administrator's path rules."""
         return self.folder / "paths.d"
 
     def configure(self, **options: str) -> None:
-        """Write node-plugin.conf anew, with ``options`` besides the places."""
+        """Write node-plugin.conf with the folders of this run and ``options``."""
         self.options = options
         values = {"library": f"{self.own_library} {self.shipped_library}",
                   "core_lists": str(TOP / "etc/ovirt-node-plugin/core.d"),
@@ -103,24 +103,25 @@ class Dnf:
 
     def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer:
         """Run an argument list in this checkout's environment."""
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True,
-                              env=environment(), check=False)
-        errors = "".join(line for line in done.stderr.splitlines(keepends=True)
+        completed = subprocess.run(argv, input=stdin, capture_output=True, text=True,
+                                   env=environment(), check=False)
+        errors = "".join(line for line in completed.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
-        return Answer(done.returncode, done.stdout, errors, schemas.dnf_answer_schema(argv))
+        return Answer(completed.returncode, completed.stdout, errors,
+                      schemas.dnf_answer_schema(argv))
 
 
 def environment() -> Dict[str, str]:
-    """Return the environment in which dnf finds this checkout's library."""
+    """Return an environment in which dnf imports this checkout."""
     return {**os.environ, "PYTHONPATH": str(TOP), "LC_ALL": "C.UTF-8", "COLUMNS": "100",
             "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"}
 
 
 def at_home(home: Path) -> Tuple[str, ...]:
-    """Return the prefix of a dnf whose rpm looks where a Node has its database.
+    """Return a command prefix with which rpm uses the database path of a Node.
 
-    As EL's does, and Debian's does not: that one begins by making one in ~/.rpmdb, and
-    where that cannot be written dnf ends before any plugin is loaded. ``home`` must not exist.
+    EL's rpm does so by default. Debian's creates a database in ~/.rpmdb; where that is not
+    writable, dnf ends before it loads a plugin. ``home`` must not exist.
     """
     home.mkdir()
     (home / ".rpmmacros").write_text("%_dbpath /usr/share/rpm\n")
@@ -128,5 +129,5 @@ def at_home(home: Path) -> Tuple[str, ...]:
 
 
 def add_to_shipped_library(dnf: Dnf, bundle: Path, name: str) -> Path:
-    """Put a copy of a folder bundle into the shipped library under ``name``."""
+    """Copy a folder bundle into the shipped library as ``name`` and return the copy."""
     return Path(shutil.copytree(bundle, dnf.shipped_library / name, symlinks=True))

@@ -1,4 +1,4 @@
-"""A whole host with systemd, dnf and the tools of settings, to change and to boot."""
+"""A full host with systemd, dnf and the tools that settings need, to change and boot."""
 from __future__ import annotations
 
 import contextlib
@@ -14,11 +14,11 @@ _RELEASE = ('ID="rhel"\nID_LIKE="fedora"\nNAME="Red Hat Enterprise Linux"\nVERSI
 
 @contextlib.contextmanager
 def full_host_root(work: Path) -> Iterator[Path]:
-    """Yield an overlay of the full Node that says it is a host, and has no kernel.
+    """Yield an overlay of the full Node with a host's os-release and without a kernel.
 
     It is mounted below ``work``, which must not be on an overlay, and unmounted at the end.
-    A test that needs a kernel makes a small one. Raises CommandError if something still
-    uses the tree at the end, which is then still mounted.
+    A test that needs a kernel writes a small one. Raises CommandError if the tree is in use
+    at the end; it then remains mounted.
     """
     with full_node().root(work) as root:
         (root / "etc/os-release").unlink()

@@ -1,4 +1,4 @@
-"""A dnf that gets a signal at a chosen change of a file, to see what it leaves behind."""
+"""A dnf that receives a signal at a chosen change of a file."""
 from __future__ import annotations
 
 import dataclasses
@@ -9,19 +9,19 @@ from typing import List
 
 from tests.support.dnf_runner import TOP, Answer, Dnf
 
-# Python tells audit hooks before it does such a thing (the table of audit events in
-# Python's library reference). rpm's own changes it does not see.
+# Python calls audit hooks before these operations (the table of audit events in Python's
+# library reference). Changes made by rpm's C code are not seen.
 _HOOK = '''
 import os, sys
 _EVENTS = {"os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0, "os.link": 1,
            "os.symlink": 1, "os.chmod": 0, "os.chown": 0, "os.utime": 0, "os.setxattr": 0}
 _ROOT = os.environ["KILL_ROOT"] + "/"
-_APART = tuple(_ROOT + name for name in ("var/log", "var/cache", "var/lib/dnf", "root"))
+_EXCLUDED = tuple(_ROOT + name for name in ("var/log", "var/cache", "var/lib/dnf", "root"))
 _LOG = os.open(os.environ["KILL_LOG"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-_left = int(os.environ["KILL_AT"])
+_remaining = int(os.environ["KILL_AT"])
 
 def _hook(event, args):
-    global _left
+    global _remaining
     if event == "open":
         path = args[0] if (args[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT) else None
     else:
@@ -30,11 +30,11 @@ def _hook(event, args):
         path = os.fsdecode(path)
     elif hasattr(path, "__fspath__"):
         path = path.__fspath__()
-    if not isinstance(path, str) or not path.startswith(_ROOT) or path.startswith(_APART):
+    if not isinstance(path, str) or not path.startswith(_ROOT) or path.startswith(_EXCLUDED):
         return
     os.write(_LOG, f"{event} {path[len(_ROOT):]!r}\\n".encode())
-    _left -= 1
-    if _left == 0:
+    _remaining -= 1
+    if _remaining == 0:
         os.kill(os.getpid(), int(os.environ["KILL_SIGNAL"]))
 
 sys.addaudithook(_hook)
@@ -43,7 +43,7 @@ sys.addaudithook(_hook)
 
 @dataclass
 class InterruptedDnf:
-    """Runs ``dnf node-plugin`` on ``root``; ``folder`` holds the hook and its log."""
+    """Runs ``dnf node-plugin`` on ``root``; ``folder`` contains the audit hook and its log."""
 
     dnf: Dnf
     root: Path
@@ -56,19 +56,19 @@ class InterruptedDnf:
 
     def __call__(self, *words: object, at: int = 0,
                  sent: signal.Signals = signal.SIGKILL) -> Answer:
-        """Run with ``words``; the signal comes at the change number ``at``, 0 is never."""
+        """Run with ``words``; send the signal at change number ``at``, never if it is 0."""
         prefix = ("env", f"PYTHONPATH={self.folder}:{TOP}", f"KILL_ROOT={self.root}",
                   f"KILL_LOG={self.folder / 'log'}", f"KILL_AT={at}", f"KILL_SIGNAL={int(sent)}",
                   f"SOURCE_DATE_EPOCH={self.epoch}")
         return dataclasses.replace(self.dnf, prefix=prefix).plugin(self.root, *words)
 
     def events(self) -> List[str]:
-        """Return the changes that the last run made, or began, one line each."""
+        """Return one line for each change that the last run began."""
         return (self.folder / "log").read_text().splitlines()
 
 
 def evenly_spaced(total: int, points: int) -> List[int]:
-    """Return so many numbers from 1 to ``total``, first and last among them."""
+    """Return ``points`` numbers from 1 to ``total``, including both."""
     if total <= points:
         return list(range(1, total + 1))
     return sorted({1 + round(step * (total - 1) / (points - 1)) for step in range(points)})

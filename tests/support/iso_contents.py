@@ -1,4 +1,4 @@
-"""What an ISO is, told by other programs than the project's own code."""
+"""The contents and boot records of ISOs, read by programs that are not this project's."""
 from __future__ import annotations
 
 import hashlib
@@ -10,7 +10,7 @@ from ovirt_node_plugin.system.run import run
 
 
 def xorriso(iso: Path, *words: str) -> str:
-    """Return what xorriso says of an ISO."""
+    """Run xorriso on an ISO and return its output."""
     return run(["xorriso", "-no_rc", "-report_about", "WARNING", "-indev", f"stdio:{iso}", *words])
 
 
@@ -28,26 +28,26 @@ def file_digests(folder: Path) -> Dict[str, str]:
 
 
 def boot_records(iso: Path) -> List[str]:
-    """Return how an ISO boots, without blocks and sizes."""
-    said = xorriso(iso, "-report_el_torito", "plain", "-report_system_area", "plain")
-    found = []
-    for line in said.splitlines():
+    """Return the boot records of an ISO without block addresses and sizes."""
+    report = xorriso(iso, "-report_el_torito", "plain", "-report_system_area", "plain")
+    records = []
+    for line in report.splitlines():
         if line.startswith("El Torito boot img"):
-            found.append(" ".join(line.split()[:11]))
+            records.append(" ".join(line.split()[:11]))
         elif line.startswith(("El Torito img path", "System area summary")):
-            found.append(line)
-    return found
+            records.append(line)
+    return records
 
 
 def volume_id(iso: Path) -> str:
-    """Return its volume id."""
+    """Return the volume id of an ISO."""
     match = re.search(r"^Volume Id\s*:\s(.*)$", xorriso(iso, "-pvd_info"), re.MULTILINE)
     assert match is not None
     return match.group(1).strip()
 
 
 def superblock(squashfs: Path) -> List[str]:
-    """Return what unsquashfs says of the form of a squashfs, without sizes and times."""
+    """Return the format options of a squashfs, without sizes and times."""
     lines = [line.strip() for line in run(["unsquashfs", "-s", squashfs]).splitlines()]
     return [line for line in lines if line.startswith((
         "Compression", "compression-level", "Dictionary", "Filters", "Block size", "Inodes are",
@@ -55,5 +55,5 @@ def superblock(squashfs: Path) -> List[str]:
 
 
 def fat_text(image: Path, name: str) -> str:
-    """Return a file in a FAT image."""
+    """Return the text of a file in a FAT image."""
     return run(["mtype", "-i", image, f"::{name}"])

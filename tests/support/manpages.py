@@ -1,8 +1,8 @@
-"""Manual pages as data: their sections, the terms they explain, and their examples.
+"""Manual pages as data: their sections, terms and examples.
 
-Reads the roff of this project's own pages, which keeps to a few macros of man(7).
-An example is what stands between ``.EX`` and ``.EE``; the comment before it says
-what it is: ``.\\" test: KIND [WORDS]``.
+The parser knows the macros of man(7) that this project's pages use. An example is the
+text between ``.EX`` and ``.EE``; the comment before it gives its kind:
+``.\\" test: KIND [WORDS]``.
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FONT_MACROS = (".B", ".I", ".BR", ".RB", ".BI", ".IB", ".IR", ".RI")
 
 @dataclass(frozen=True)
 class Example:
-    """An example: ``kind`` is empty where the page does not say what it is."""
+    """An example; ``kind`` is empty if the page does not give it."""
 
     kind: str
     words: str
@@ -30,18 +30,18 @@ class Example:
 
 
 def source(page: str) -> List[str]:
-    """Return the lines of a page as they are written."""
+    """Return the source lines of a page."""
     return (MAN / page).read_text(encoding="utf-8").splitlines()
 
 
 def plain(text: str) -> str:
-    """Return text without roff's escapes."""
+    """Return text without roff escapes."""
     text = re.sub(r"\\f(?:\[\w*\]|.)", "", text)
-    return re.sub(r"\\(?:\(..|.)", lambda found: _ESCAPES[found.group()], text)
+    return re.sub(r"\\(?:\(..|.)", lambda match: _ESCAPES[match.group()], text)
 
 
 def text_of(line: str) -> str:
-    """Return what a line of a page prints; empty for one that prints nothing."""
+    """Return the printed text of a source line, empty if it prints nothing."""
     macro, _, rest = line.partition(" ")
     if macro in _FONT_MACROS:
         quoted = re.sub(r"(?<!\\)\\(?=[^\\])", r"\\\\", rest)  # shlex would eat them
@@ -52,7 +52,7 @@ def text_of(line: str) -> str:
 
 
 def section(page: str, title: str) -> List[str]:
-    """Return the lines of one section, ``.SH TITLE``, as they are written."""
+    """Return the source lines of the section ``.SH TITLE``."""
     lines = source(page)
     start = next(number for number, line in enumerate(lines)
                  if line.startswith(".SH ") and line[4:].strip('"') == title)
@@ -62,34 +62,34 @@ def section(page: str, title: str) -> List[str]:
 
 
 def prose(lines: List[str]) -> str:
-    """Return what lines print, in one line."""
+    """Return the printed text of source lines as one line."""
     return " ".join(filter(None, map(text_of, lines)))
 
 
 def terms(lines: List[str]) -> List[str]:
-    """Return the terms that ``.TP`` paragraphs explain, in order."""
+    """Return the terms of ``.TP`` paragraphs, in order."""
     return [text_of(lines[number + 1]) for number, line in enumerate(lines) if line == ".TP"]
 
 
 def terms_by_first_word(lines: List[str]) -> Dict[str, str]:
-    """Return the first word of each term with the whole term."""
+    """Map the first word of each term to the term."""
     return {term.split()[0]: term for term in terms(lines)}
 
 
 def examples(page: str) -> List[Example]:
     """Return all examples of a page, in order."""
-    found: List[Example] = []
+    page_examples: List[Example] = []
     lines = source(page)
     for number, line in enumerate(lines):
         if line == ".EX":
             marker = re.fullmatch(r'\.\\" test: (\S+) ?(.*)', lines[number - 1])
             end = lines.index(".EE", number)
-            text = "".join(plain(one) + "\n" for one in lines[number + 1:end])
+            text = "".join(plain(line) + "\n" for line in lines[number + 1:end])
             kind, words = marker.groups() if marker else ("", "")
-            found.append(Example(kind, words, text))
-    return found
+            page_examples.append(Example(kind, words, text))
+    return page_examples
 
 
 def examples_of_kind(page: str, *kinds: str) -> Tuple[Example, ...]:
-    """Return the examples of a page that are of one of ``kinds``."""
+    """Return the examples of a page whose kind is one of ``kinds``."""
     return tuple(example for example in examples(page) if example.kind in kinds)

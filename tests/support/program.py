@@ -1,4 +1,4 @@
-"""The program ``ovirt-node-plugin`` of this checkout, run on images as a user does."""
+"""The program ``ovirt-node-plugin`` of this checkout."""
 from __future__ import annotations
 
 import subprocess
@@ -14,24 +14,24 @@ PROGRAM = TOP / "bin/ovirt-node-plugin"
 
 @dataclass(frozen=True)
 class Program:
-    """Runs the program; ``work`` is its work folder, ``dnf`` how it finds dnf's plugin."""
+    """Runs the program; ``work`` is its work folder, ``dnf`` configures its runs of dnf."""
 
     work: Path
     dnf: Dnf
 
     def argv(self, command: str, *words: object) -> List[str]:
         """Return the argument list of one run."""
-        more = [f"--work-dir={self.work}"]
+        options = [f"--work-dir={self.work}"]
         if command in ("merge", "inspect"):
-            more += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
-                     f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
-        return [str(PROGRAM), command, *more, *map(str, words)]
+            options += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
+                        f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
+        return [str(PROGRAM), command, *options, *map(str, words)]
 
     def __call__(self, command: str, *words: object, stdin: str = "") -> Answer:
         """Run one command."""
-        done = subprocess.run(self.argv(command, *words), input=stdin, capture_output=True,
-                              text=True, env=environment(), check=False)
-        errors = "".join(line for line in done.stderr.splitlines(keepends=True)
+        completed = subprocess.run(self.argv(command, *words), input=stdin, capture_output=True,
+                                   text=True, env=environment(), check=False)
+        errors = "".join(line for line in completed.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
-        return Answer(done.returncode, done.stdout, errors,
+        return Answer(completed.returncode, completed.stdout, errors,
                       schemas.PROGRAM_ANSWERS.get(command, ""))

@@ -1,7 +1,7 @@
-"""ISO images booted in QEMU by software emulation, with a kernel of Debian's.
+"""ISO images booted in QEMU by software emulation, with a kernel of Debian.
 
-What boots is an initramfs made here: it puts the ISO's root together as a live system
-does, and answers questions from within it on the serial console (see ``live_init``).
+They boot an initramfs that this module makes: it mounts the ISO's root as a live system
+does and answers questions from the root on the serial console (see ``live_init``).
 """
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ _DONE = "\n-----DONE-----\n"
 
 @dataclass(frozen=True)
 class ShellResult:
-    """What a question's shell printed, both outputs, and its exit status."""
+    """The output of a question's shell, standard output and error, and its exit status."""
 
     text: str
     status: int
 
 
 def kernel_file() -> Path:
-    """Return the kernel to boot."""
+    """Return the path of the kernel to boot."""
     (kernel,) = debian_tree().glob("boot/vmlinuz-*")
     return kernel
 
 
 def make_initramfs(questions: Mapping[str, str], output: Path) -> Path:
-    """Make the initramfs that asks ``questions`` of a live ISO's root; return ``output``.
+    """Make an initramfs that runs ``questions`` in a live ISO's root; return ``output``.
 
-    They map names, words that sort in the order to be asked, to what the root's
-    ``/bin/sh`` runs; the ISO is at ``/run/initramfs/live`` there. Needs root.
+    They map names, run in sorted order, to commands of the root's ``/bin/sh``. The ISO is
+    mounted at ``/run/initramfs/live``. Needs root.
     """
     with tempfile.TemporaryDirectory(prefix="initramfs") as name:
         tree = Path(name, "tree")
@@ -76,24 +76,24 @@ def make_initramfs(questions: Mapping[str, str], output: Path) -> Path:
 
 
 def module_files(modules: Path, names: Iterable[str]) -> List[Path]:
-    """Return the files of kernel modules and of those they need, each after what it needs.
+    """Return the files of kernel modules and their dependencies, dependencies first.
 
-    ``modules`` is the kernel's folder; a module that is built in has none. Raises
-    FixtureError for one that the kernel does not have.
+    ``modules`` is the kernel's folder. A built-in module has no file. Raises FixtureError
+    for a module that the kernel lacks.
     """
     needs: Dict[str, List[str]] = {}
     for line in (modules / "modules.dep").read_text().splitlines():
         path, _, others = line.partition(":")
         needs[path] = others.split()
     built_in = (modules / "modules.builtin").read_text().split()
-    found: List[str] = []
+    files: List[str] = []
     for name in names:
-        (path,) = [one for one in (*needs, *built_in) if _module_name(one) == name] or [""]
+        (path,) = [file for file in (*needs, *built_in) if _module_name(file) == name] or [""]
         if not path:
             raise FixtureError(f"the kernel of {modules} has no module {name}")
-        # modules.dep lists what is needed before the rest last
-        found += [*reversed(needs[path]), path] if path in needs else []
-    return [modules / path for path in dict.fromkeys(found)]
+        # modules.dep lists what has to be loaded first last
+        files += [*reversed(needs[path]), path] if path in needs else []
+    return [modules / path for path in dict.fromkeys(files)]
 
 
 def _module_name(path: str) -> str:
@@ -101,7 +101,7 @@ def _module_name(path: str) -> str:
 
 
 def _archive(tree: Path, output: Path) -> None:
-    """Pack a tree in the form that the kernel unpacks (its initramfs-buffer-format.rst)."""
+    """Pack a tree in the kernel's format (its initramfs-buffer-format.rst)."""
     names = "\n".join(sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*")))
     plain = tree.with_name("plain")
     run(["cpio", "--quiet", "--create", "--format=newc", "--owner=0:0", f"--directory={tree}",
@@ -110,12 +110,12 @@ def _archive(tree: Path, output: Path) -> None:
 
 
 def boot_iso(iso: Path, *, firmware: str = "bios", timeout_s: float = 120) -> str:
-    """Boot an ISO from a CD drive; return what the serial console printed until power-off.
+    """Boot an ISO from a CD drive; return the output of the serial console until power-off.
 
-    ``firmware`` is ``bios`` or ``uefi``. It boots what the ISO's boot records name: what
-    that is to print has to be sent to ttyS0. Raises FixtureError, with the end of the
-    console, if it is not off after ``timeout_s``; if QEMU or the firmware is missing; and
-    with QEMU's words if that fails.
+    ``firmware`` is ``bios`` or ``uefi``. It boots what the ISO's boot records name; its
+    output has to be sent to ttyS0. Raises FixtureError with the end of the output if the
+    machine is not off after ``timeout_s``, if QEMU or the firmware is missing, and with
+    QEMU's message if that fails.
     """
     with tempfile.TemporaryDirectory(prefix="qemu") as name:
         return _console(iso, [
@@ -160,7 +160,7 @@ def _machine(memory_mib: int) -> List[str]:
 
 
 def _escaped(path: Path) -> str:
-    return str(path).replace(",", ",,")  # qemu(1): as a comma ends a value
+    return str(path).replace(",", ",,")  # qemu(1): a comma ends a value
 
 
 def _firmware_drives(firmware: str, work: Path) -> List[str]:
@@ -183,7 +183,7 @@ def _program() -> str:
 
 
 def _firmware() -> Sequence[str]:
-    """Return the files of UEFI's firmware: its code, and its variables as they begin."""
+    """Return the files of UEFI firmware: its code and its initial variables."""
     for pair in _FIRMWARE:
         if all(os.path.exists(file) for file in pair):
             return pair
@@ -192,16 +192,16 @@ def _firmware() -> Sequence[str]:
 
 
 def _text(output: bytes) -> str:
-    """Return a console's output, whose lines end as on a terminal."""
+    """Return a console's output with lines that end in a newline."""
     return output.decode(errors="replace").replace("\r\n", "\n")
 
 
 def answers(console: str) -> Dict[str, ShellResult]:
-    """Return what ``make_initramfs``'s questions got as answers, by their names.
+    """Map the names of ``make_initramfs``'s questions to their answers.
 
-    Raises FixtureError, with the end of the console, if not all could be asked.
+    Raises FixtureError with the end of the output if not all questions were run.
     """
     if _DONE not in console:
-        raise FixtureError(f"the ISO has not booted to its end: {console[-_END_CHARS:]}",
-                           hint="Look for a line FAILED, or for the kernel's last words.")
+        raise FixtureError(f"the ISO did not boot completely: {console[-_END_CHARS:]}",
+                           hint="Look for a line FAILED or for the last messages of the kernel.")
     return {name: ShellResult(text, int(status)) for name, text, status in _ANSWER.findall(console)}

@@ -1,8 +1,8 @@
-"""Headers of RPM files changed by hand, as rpmbuild would never write them.
+"""RPM files with edited headers, which rpmbuild would not write.
 
-The format is rpm's own (format_header.md of its manual): a lead of 96 bytes, a header
-with signatures, padded to eight bytes, the header proper, the payload. A header is an
-index of (tag, type, offset, count) and the data that it points to.
+The format is documented in rpm's format_header.md: a lead of 96 bytes, a signature header
+padded to eight bytes, the header, the payload. A header is an index of (tag, type, offset,
+count) and the data that it refers to.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SIZE, _MD5, _PAYLOAD_SIZE, _SHA1, _SHA256 = 1000, 1004, 1007, 269, 273
 
 def edit_header(source: Path, dest: Path, change: Callable[[Tags], object], *,
                 digests: bool = True) -> Path:
-    """Write the RPM ``source`` to ``dest`` with ``change`` made to its tags; not signed."""
+    """Write the RPM ``source`` to ``dest`` with tags edited by ``change``, unsigned."""
     data = source.read_bytes()
     signatures, end = _parse(data, _LEAD_BYTES)
     tags, payload = _parse(data, end + -end % 8)
@@ -44,7 +44,7 @@ def edit_header(source: Path, dest: Path, change: Callable[[Tags], object], *,
 
 
 def _parse(data: bytes, start: int) -> Tuple[Tags, int]:
-    """Return the tags of the header at ``start``, and where it ends."""
+    """Return the tags and the end of the header at ``start``."""
     count, size = struct.unpack(">II", data[start + 8:start + 16])
     begin = start + 16 + 16 * count
     found: Tags = {}

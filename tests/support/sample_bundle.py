@@ -1,4 +1,4 @@
-"""Descriptors and bundles as text, to be broken in one place each."""
+"""A sample descriptor and bundle, which tests break in one place each."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -43,13 +43,13 @@ KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQ==\n-----END PGP PUBLIC KEY BLO
 
 
 def edit_descriptor(old: str, new: str) -> str:
-    """Return the sample descriptor with ``old``, which is in it, made ``new``."""
+    """Return the sample descriptor with ``old``, which it contains, replaced by ``new``."""
     assert old in DESCRIPTOR
     return DESCRIPTOR.replace(old, new, 1)
 
 
 def make_bundle(folder: Path, *, descriptor: str = DESCRIPTOR) -> Path:
-    """Write a whole bundle: descriptor, one .repo file, a repository and a key."""
+    """Write a complete bundle: descriptor, one .repo file, a repository and a key."""
     (folder / "repo" / "repodata").mkdir(parents=True)
     (folder / "repo" / "repodata" / "repomd.xml").write_text("<repomd/>", encoding="utf-8")
     (folder / "repo" / "a-1-1.noarch.rpm").write_bytes(b"rpm")

@@ -1,4 +1,4 @@
-"""The JSON Schemas of answers and files: which one is for which command, and validation."""
+"""The JSON Schemas of answers and files, the commands they belong to, and validation."""
 from __future__ import annotations
 
 import functools
@@ -16,17 +16,17 @@ DNF_ANSWERS: Mapping[str, str] = {
     **dict.fromkeys(("install", "remove", "upgrade"), "answer-plan.json"),
     **{name: f"answer-{name}.json"
        for name in ("list", "info", "manifest", "verify", "add", "drop", "repos")}}
-"""Subcommands of ``dnf node-plugin`` and the schemas of their answers."""
+"""Maps subcommands of ``dnf node-plugin`` to the schemas of their answers."""
 PROGRAM_ANSWERS: Mapping[str, str] = {
     name: f"answer-{name}.json" for name in ("merge", "inspect", "diff", "manifest")}
-"""Commands of ``ovirt-node-plugin`` and the schemas of their answers, of merge of a line."""
+"""Maps commands of ``ovirt-node-plugin`` to the schemas of their answers; for merge, of a line."""
 
 
 @functools.lru_cache(maxsize=None)
 def read(name: str) -> Dict[str, Any]:
-    """Return the schema in a file of the folder."""
-    found: Dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
-    return found
+    """Return the schema in the file ``name``."""
+    schema: Dict[str, Any] = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    return schema
 
 
 def names() -> Sequence[str]:
@@ -36,40 +36,41 @@ def names() -> Sequence[str]:
 
 @functools.lru_cache(maxsize=None)
 def validator(name: str) -> Any:
-    """Return the validator of a schema, by any jsonschema from 3.2 on."""
-    import jsonschema  # here: the unit tests that an RPM build runs do without it
+    """Return the validator of a schema. jsonschema 3.2 is the oldest that works."""
+    import jsonschema  # here, as the build of the RPM runs unit tests without it
 
-    uris = {(FOLDER / one).as_uri(): read(one) for one in names()}
+    uris = {(FOLDER / file).as_uri(): read(file) for file in names()}
     with warnings.catch_warnings():
-        # its successor came with 4.18, and EL9 has 3.2
+        # its successor appeared in 4.18; EL9 has 3.2
         warnings.simplefilter("ignore", DeprecationWarning)
         resolver = jsonschema.RefResolver((FOLDER / name).as_uri(), read(name), store=uris)
     return jsonschema.Draft7Validator(read(name), resolver=resolver)
 
 
 def violations(document: Any, name: str) -> Iterator[str]:
-    """Yield what the schema ``name`` refuses in a document; nothing if it is valid."""
+    """Yield the violations of the schema ``name`` in a document."""
     for error in validator(name).iter_errors(document):
         yield f"{name}: /{'/'.join(map(str, error.absolute_path))}: {error.message[:1000]}"
 
 
 def validated(document: Any, name: str) -> Any:
-    """Return ``document``. Raises AssertionError if the schema ``name`` refuses it."""
-    found = list(violations(document, name))
-    assert not found, "\n".join(found)
+    """Return ``document``. Raises AssertionError if it violates the schema ``name``."""
+    messages = list(violations(document, name))
+    assert not messages, "\n".join(messages)
     return document
 
 
 def validated_answer(document: Any, name: str) -> Any:
-    """Return an answer of a command whose schema is ``name``, empty for no known command.
+    """Return the answer of a command. Raises AssertionError if it violates its schema.
 
-    Raises AssertionError if that schema, or for an error that of errors, refuses it.
+    ``name`` is the schema of the command, empty for an unknown one. The answer of a failed
+    command is validated with the schema of errors.
     """
     failed = name != PROGRAM_ANSWERS["merge"] and (not name or "error" in document)
     return validated(document, ERROR if failed else name)
 
 
 def dnf_answer_schema(argv: Sequence[str]) -> str:
-    """Return the schema of the answer of a run of dnf, empty without a known subcommand."""
+    """Return the schema for the answer of a dnf command line, empty for an unknown subcommand."""
     words = argv[argv.index("node-plugin") + 1:] if "node-plugin" in argv else ()
     return next((DNF_ANSWERS[word] for word in words if word in DNF_ANSWERS), "")

@@ -1,4 +1,4 @@
-"""A small SELinux policy for tests, which the real programs make in milliseconds."""
+"""A small SELinux policy that the real programs build in milliseconds."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -59,15 +59,15 @@ MODULE = """
 (boolean acme_net false)
 (booleanif acme_net (true (allow kernel_t acme_t (file (read)))))
 """
-"""A module with a port type, a type of files and a boolean."""
+"""A module with a port type, a file type and a boolean."""
 
 
 def add_policy(root: Path) -> Path:
-    """Make the small policy the one of a system, beside its own."""
+    """Install the small policy in a system and make it the configured one."""
     (root / STORE / "active/modules").mkdir(parents=True)
     (root / POLICY_FOLDER).mkdir()
     (root / "etc/selinux/config").write_text(f"SELINUX=enforcing\nSELINUXTYPE={POLICY}\n")
-    # semanage asks for the numbers of protocols; EL's package setup has them
+    # semanage needs the numbers of protocols; EL's package setup contains them
     (root / "etc/protocols").write_text("tcp 6 TCP\nudp 17 UDP\ndccp 33 DCCP\nsctp 132 SCTP\n")
     (root / "tmp/base.cil").write_text(BASE)
     run(["chroot", root, "semodule", "-n", "-X", "100", "-i", "/tmp/base.cil"])

@@ -1,4 +1,4 @@
-"""A small root made by hand, and what the tests of settings do with it."""
+"""A small handwritten root, and functions that apply and revert settings in it."""
 from __future__ import annotations
 
 import os
@@ -41,7 +41,7 @@ def make_root(root: Path) -> Path:
 
 
 def make_firewall(root: Path) -> None:
-    """Give a root firewalld's configuration, as its package brings it, with few zones."""
+    """Write firewalld's default configuration into a root, with few zones."""
     for folder in ("etc/firewalld", "usr/lib/firewalld"):
         for name in ("helpers", "icmptypes", "ipsets", "policies", "services", "zones"):
             (root / folder / name).mkdir(parents=True)
@@ -57,7 +57,7 @@ def make_firewall(root: Path) -> None:
 
 
 def write_unit(root: Path, name: str, *, also: str = "", install: bool = True) -> str:
-    """Write a unit that multi-user.target or sockets.target wants; return its path."""
+    """Write a unit for multi-user.target or sockets.target; return its path in the root."""
     kind = name.rpartition(".")[2]
     target = "sockets.target" if kind == "socket" else "multi-user.target"
     text = ("[Socket]\nListenStream=1\n" if kind == "socket"
@@ -86,9 +86,9 @@ def write_file(root: Path, path: str, text: str) -> str:
 
 @dataclass
 class RecordingRunner:
-    """A runner that notes what it is asked to start.
+    """A runner that records argument lists.
 
-    It starts it too if ``real``, else gives back ``output``.
+    With ``real`` it also runs them, otherwise it returns ``output``.
     """
 
     real: Optional[Runner] = None
@@ -103,12 +103,12 @@ class RecordingRunner:
 
 def context(root: Path, plugin: str = "foo", *, files: Sequence[str] = (),
             runner: Runner = run) -> Context:
-    """Return a context whose plugin brings ``files``, regular ones."""
+    """Return a context whose plugin installs the regular ``files``."""
     return Context(root, plugin, dict.fromkeys(files, 0o100644), runner)
 
 
 def descriptor(*settings: Union[Setting, When]) -> Descriptor:
-    """Return a descriptor with these settings and nothing else of interest."""
+    """Return a descriptor with these settings and few other values."""
     return Descriptor(
         schema_version=1, name="foo", version="1.0", vendor="V", summary="S", description="",
         url="", license="", node_versions=VersionRange(), tool_versions=VersionRange(), needs=(),
@@ -116,13 +116,13 @@ def descriptor(*settings: Union[Setting, When]) -> Descriptor:
 
 
 def wanted_settings(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
-    """Return what a descriptor with these settings asks for."""
+    """Return the wanted state of a descriptor with these settings."""
     return engine.wanted(descriptor(*settings), ctx)
 
 
 def apply_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
-            *settings: Setting) -> None:
-    """Check and apply one plugin's settings beside those that are held."""
+                   *settings: Setting) -> None:
+    """Check and apply one plugin's settings; ``held`` are the applied ones, and is updated."""
     ctx = context(root, name)
     asked = wanted_settings(ctx, *settings)
     engine.check(asked, ctx, others=held)
@@ -130,7 +130,7 @@ def apply_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
 
 
 def revert_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> engine.Revert:
-    """Take one plugin's settings out, as an operation does without packages."""
+    """Revert one plugin's settings, as an operation without packages does."""
     plan = engine.plan_revert(held.pop(name), held, root)
     engine.do_revert(plan, context(root))
     held.update(plan.handed)
@@ -140,21 +140,21 @@ def revert_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]])
 
 def tree(root: Path) -> Mapping[str, Entry]:
     """Return every entry of a tree, with content, mode, owner and attributes."""
-    found: Dict[str, Entry] = {}
+    entries: Dict[str, Entry] = {}
     for folder, folders, files in os.walk(root):
         for name in (*folders, *files):
             path = (Path(folder) / name).relative_to(root).as_posix()
             entry = read_entry(root, path)
             assert entry is not None
-            found[path] = entry
-    return found
+            entries[path] = entry
+    return entries
 
 
 def differences(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> List[str]:
-    """Return the paths in which two trees differ."""
+    """Return the paths that differ between two trees."""
     return sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
 
 
 def changed_paths(applied: Sequence[Applied]) -> List[str]:
     """Return every path that settings changed."""
-    return sorted(change.path for one in applied for change in one.changes)
+    return sorted(change.path for setting in applied for change in setting.changes)

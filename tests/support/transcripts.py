@@ -1,7 +1,7 @@
-"""Examples of the documentation as they are printed: commands after ``# ``, and output.
+"""Examples of the documentation: commands after ``# ``, and their output.
 
-They are run as root would type them, on temporary roots: paths that a page names
-are those of the sandbox when a command runs, and the page's own in what it printed.
+They run on temporary roots. Paths that a page names are replaced by paths of the sandbox
+in commands, and the reverse in their output.
 """
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from typing import Dict, List, Sequence, Tuple
 from tests.support.dnf_runner import NOISE, Dnf, environment
 
 ELLIPSIS = "..."
-"""In an example: any lines, where it stands alone; any text, inside of one."""
+"""In an example: any lines if it is a line, any text within a line."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command and the lines that it is shown to print; none: not shown."""
+    """One command and its expected output; without lines, the output is not checked."""
 
     command: str
     shown: Tuple[str, ...]
 
 
 def steps(text: str) -> List[Step]:
-    """Return the commands of a transcript; a backslash continues one in the next line."""
-    found: List[Step] = []
+    """Return the commands of a transcript; a backslash continues a command in the next line."""
+    commands: List[Step] = []
     for line in text.splitlines():
         if line.startswith("# "):
-            found.append(Step(line[2:], ()))
-        elif found and found[-1].command.endswith("\\"):
-            found[-1] = Step(found[-1].command[:-1] + line.strip(), ())
-        elif found:
-            found[-1] = Step(found[-1].command, (*found[-1].shown, line))
+            commands.append(Step(line[2:], ()))
+        elif commands and commands[-1].command.endswith("\\"):
+            commands[-1] = Step(commands[-1].command[:-1] + line.strip(), ())
+        elif commands:
+            commands[-1] = Step(commands[-1].command, (*commands[-1].shown, line))
         else:
             raise ValueError(f"a transcript begins with a command, not with {line!r}")
-    return [Step(step.command, _without_last_blanks(step.shown)) for step in found]
+    return [Step(step.command, _without_last_blanks(step.shown)) for step in commands]
 
 
 def _without_last_blanks(lines: Tuple[str, ...]) -> Tuple[str, ...]:
@@ -50,7 +50,7 @@ def _without_last_blanks(lines: Tuple[str, ...]) -> Tuple[str, ...]:
 
 
 def output_agrees(shown: Sequence[str], printed: str) -> bool:
-    """Say if ``printed`` is what an example shows, but for blanks and what it leaves out."""
+    """Return whether ``printed`` matches an example, apart from blanks and ELLIPSIS."""
     if not shown:
         return True
     pattern = "".join(
@@ -66,10 +66,10 @@ def _line(line: str) -> str:
 
 @dataclass
 class Sandbox:
-    """A place to run examples in: ``places`` maps what they say to what is meant.
+    """A place to run examples in; ``places`` maps paths of a page to paths of the sandbox.
 
-    A command without ``--installroot`` works on ``default_root``; the current
-    folder is ``cwd``.
+    A command without ``--installroot`` works on ``default_root``; the working directory
+    is ``cwd``.
     """
 
     dnf: Dnf
@@ -89,29 +89,29 @@ class Sandbox:
                      f'esac\nexec {rest.replace("dnf-3 ", _real("dnf-3") + " ", 1)} "$@"\n')
 
     def program(self, name: str, script: str) -> None:
-        """Put a shell script in front of a program of the machine."""
+        """Write a shell script that replaces a program of the machine."""
         folder = self.cwd.parent / "bin"
         folder.mkdir(exist_ok=True)
         (folder / name).write_text(f"#!/bin/sh\n{script}")
         (folder / name).chmod(0o755)
 
     def run(self, command: str) -> str:
-        """Run one command and return what it printed; ``$?`` is the status of the last one."""
-        for said, meant in self.places.items():
-            command = command.replace(said, meant)
-        done = subprocess.run(
+        """Run one command and return its output; ``$?`` is the status of the previous one."""
+        for shown, real in self.places.items():
+            command = command.replace(shown, real)
+        completed = subprocess.run(
             ["bash", "-c", f"(exit {self._status})\n{command}"], cwd=self.cwd, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             env=self._environment(), check=False)
-        self._status = done.returncode
-        printed = "".join(line for line in done.stdout.splitlines(keepends=True)
+        self._status = completed.returncode
+        printed = "".join(line for line in completed.stdout.splitlines(keepends=True)
                           if not any(noise in line for noise in NOISE))
-        for said, meant in sorted(self.places.items(), key=lambda pair: -len(pair[1])):
-            printed = printed.replace(meant, said)
+        for shown, real in sorted(self.places.items(), key=lambda pair: -len(pair[1])):
+            printed = printed.replace(real, shown)
         return printed
 
     def play(self, text: str) -> None:
-        """Run a transcript; every command has to print what it is shown to print."""
+        """Run a transcript. Raises AssertionError if the output of a command differs."""
         for step in steps(text):
             printed = self.run(step.command)
             assert output_agrees(step.shown, printed), (
@@ -126,6 +126,6 @@ class Sandbox:
 
 
 def _real(program: str) -> str:
-    found = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
-    assert found is not None, f"{program} is not installed"
-    return found
+    path = shutil.which(program, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    assert path is not None, f"{program} is not installed"
+    return path

@@ -1,4 +1,4 @@
-"""Whole trees as data: what two of them differ in, path by path."""
+"""States of complete trees, and their differences by path."""
 from __future__ import annotations
 
 import hashlib
@@ -9,24 +9,24 @@ from typing import Dict, List, Sequence, Tuple
 
 from ovirt_node_plugin.system.paths import real_places
 
-# Logs, caches, dnf's own history and the rpm database: they change with each run and
-# tell nothing of what was left behind. Where a link leads from there is left out as well.
+# Logs, caches, dnf's history and the rpm database change with each run. Targets of links
+# at these paths are excluded too.
 EXCLUDED = ("var/log", "var/cache", "var/cache/dnf", "var/lib/dnf", "usr/share/rpm",
             "usr/lib/sysimage/rpm", "var/lib/rpm")
-# How overlayfs marks a folder that hides or moves what is below it in the lower tree;
-# Documentation/filesystems/overlayfs.rst of the kernel.
+# Attributes by which overlayfs marks a folder that hides or moves the lower tree's folder
+# (Documentation/filesystems/overlayfs.rst of the kernel).
 _WHOLE = ("trusted.overlay.opaque", "trusted.overlay.redirect")
 
 State = Dict[str, Tuple[object, ...]]
 
 
 def tree_state(root: Path, *, excluded: Sequence[str] = EXCLUDED) -> State:
-    """Return every entry of ``root`` by its relative path, without what is ``excluded``.
+    """Map the relative path of every entry of ``root``, except ``excluded`` ones, to its state.
 
-    Of each: type and mode, owner, content's digest or link's target, device
-    number, extended attributes, the number of names of a file that has several.
+    A state is the type and mode, owner, digest of the content or target of the link,
+    device number, extended attributes, and the number of links of a file.
     """
-    found: State = {".": _entry(root)}
+    state: State = {".": _entry(root)}
     excluded = real_places(root, excluded)
     todo = [""]
     while todo:
@@ -35,14 +35,14 @@ def tree_state(root: Path, *, excluded: Sequence[str] = EXCLUDED) -> State:
             path = f"{folder}/{name}".lstrip("/")
             if path in excluded and not (root / path).is_symlink():
                 continue
-            found[path] = _entry(root / path)
+            state[path] = _entry(root / path)
             if stat.S_ISDIR(os.lstat(root / path).st_mode) and not os.path.ismount(root / path):
                 todo.append(path)
-    return found
+    return state
 
 
 def state_differences(before: State, after: State) -> List[str]:
-    """Return a line for each path in which two states differ, sorted."""
+    """Return a line for each path that differs between two states, sorted."""
     lines = []
     for path in sorted({*before, *after}):
         if path not in after:
@@ -55,10 +55,10 @@ def state_differences(before: State, after: State) -> List[str]:
 
 
 def overlay_differences(root: Path, *, lower: Path, upper: Path,
-                       excluded: Sequence[str] = EXCLUDED) -> List[str]:
-    """Return what ``changed`` does for the ``lower`` tree and the overlay ``root`` of it.
+                        excluded: Sequence[str] = EXCLUDED) -> List[str]:
+    """Return the ``state_differences`` between the ``lower`` tree and its overlay ``root``.
 
-    Only what the ``upper`` tree has is looked at, so that a large tree takes no time.
+    Only paths of the ``upper`` tree are read, so that a large tree takes no time.
     """
     paths = {"."}
     for folder, folders, files in os.walk(upper):

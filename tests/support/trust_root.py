@@ -1,7 +1,7 @@
-"""A root whose update-ca-trust is real: p11-kit's own trust program, and its module.
+"""A root with an update-ca-trust that runs p11-kit's trust program and module.
 
-The script is what the distribution's is at heart: one call of the program for each
-form of the store.
+The script is a short form of the distribution's: one call of the program for each
+format of the store.
 """
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ trust-policy: yes
 x-init-reserved: paths='/etc/pki/ca-trust/source'
 """
 
-# Two authorities of the project's own making, valid until 2126, and what is none.
+# Two authorities made for this project, valid until 2126, and a certificate that is none.
 ACME = """-----BEGIN CERTIFICATE-----
 MIIBkzCCATmgAwIBAgIUFN3O+bn9vE7PpPoDLgRlLCDBErgwCgYIKoZIzj0EAwIw
 HjEcMBoGA1UEAwwTVGVzdCBhdXRob3JpdHkgYWNtZTAgFw0yNjExMjIxODExMTha
@@ -66,7 +66,7 @@ yNZ9hGcFfDyfiaxFyg==
 
 
 def add_trust(root: Path) -> Path:
-    """Put a shell, update-ca-trust and a trust store with one authority into ``root``."""
+    """Install a shell, update-ca-trust and a trust store with one authority into ``root``."""
     for folder in ("usr/bin", "usr/share/p11-kit/modules", ANCHORS,
                    "etc/pki/ca-trust/extracted/pem", "etc/pki/ca-trust/extracted/java"):
         (root / folder).mkdir(parents=True, exist_ok=True)

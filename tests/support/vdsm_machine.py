@@ -1,8 +1,8 @@
-"""The hook run as VDSM runs it: another user, its environment, a JSON file, its reading again.
+"""The hook, run as VDSM runs it: another user, VDSM's environment, and a JSON file.
 
-The hook looks at ``/``. So it runs in a mount namespace in which this machine has,
-besides its own, what a test puts into a folder: the registry, an rpm database, the
-hook and the library where their packages put them. Nothing of that is in the hook.
+The hook reads ``/``. So it runs in a mount namespace in which an overlay adds to this
+machine the files that a test writes into a folder: the registry, an rpm database, and
+the hook and the library at their installed paths.
 """
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ mount -t tmpfs -o mode=1777 tmpfs /tmp
 exec setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
 """
 
-# What lib/vdsm/common/hooks.py does with a JSON hook, told as one line of JSON. Its
-# PYTHONPATH has the folder of "hooking", in which a module of ours lies in wait.
+# What lib/vdsm/common/hooks.py does with a JSON hook; prints the result as one line of
+# JSON. PYTHONPATH has the folder of "hooking", which here contains modules that end the hook.
 _VDSM = """
 import json, os, subprocess, sys, tempfile
 hook, mode, text = sys.argv[1], int(sys.argv[2], 8), sys.stdin.buffer.read()
@@ -60,47 +60,48 @@ print(json.dumps([done.returncode, out.decode(), err.decode(), after,
 
 @dataclass(frozen=True)
 class HookRun:
-    """What a run of the hook left: exit status, output, the file's text and mode, new files."""
+    """The result of the hook: exit status, output, the file's text and mode, new files."""
 
     status: int
     out: str
     err: str
     text: str
     mode: str
-    left: List[str]
+    new_files: List[str]
 
     @property
     def capabilities(self) -> Any:
-        """The file's content as VDSM reads it."""
+        """The content of the file as VDSM reads it."""
         return json.loads(self.text)
 
     @property
     def report(self) -> Dict[str, Any]:
-        """What the hook added, from a run in which all went well."""
-        assert (self.status, self.out, self.err, self.left) == (0, "", "", [])
-        found = schemas.validated(self.capabilities, schemas.CAPABILITIES)
-        report: Dict[str, Any] = found["nodePlugins"]
+        """The report that a successful run of the hook added."""
+        assert (self.status, self.out, self.err, self.new_files) == (0, "", "", [])
+        capabilities = schemas.validated(self.capabilities, schemas.CAPABILITIES)
+        report: Dict[str, Any] = capabilities["nodePlugins"]
         return report
 
     @property
     def plugins(self) -> Dict[str, Dict[str, Any]]:
-        """The plugins that the hook added, by name."""
-        return {one["name"]: one for one in self.report["plugins"]}
+        """The plugins of the report, by name."""
+        return {plugin["name"]: plugin for plugin in self.report["plugins"]}
 
     @property
     def states(self) -> Dict[str, Tuple[str, str]]:
-        """State and problem of each plugin."""
-        return {name: (one["state"], one["problem"]) for name, one in self.plugins.items()}
+        """The state and problem of each plugin, by name."""
+        return {name: (plugin["state"], plugin["problem"])
+                for name, plugin in self.plugins.items()}
 
 
 def installed_nevras(root: Path) -> List[str]:
-    """Return the NEVRAs of what is installed in a root, but for keys, sorted."""
+    """Return the NEVRAs of the packages of a root except gpg-pubkey, sorted."""
     return sorted(line for line in _rpm(root / RPMDB, "-qa", "--qf", "%{nevra}\n").split()
                   if not line.startswith("gpg-pubkey-"))
 
 
 def empty_database(folder: Path) -> None:
-    """Make an rpm database without a package, readable by everybody."""
+    """Create an empty rpm database that everybody can read."""
     folder.mkdir(parents=True)
     _rpm(folder, "--initdb")
 
@@ -111,7 +112,7 @@ def _rpm(database: Path, *words: str) -> str:
 
 
 class VdsmMachine:
-    """This machine, with the hook installed and what is written into ``layer`` besides."""
+    """This machine with an overlay of ``layer``, in which the hook is installed."""
 
     def __init__(self, layer: Path) -> None:
         self.layer = layer
@@ -124,35 +125,35 @@ class VdsmMachine:
                        check=True)
         (layer / HOOK).parent.mkdir(parents=True)
         shutil.copy2(TOP / "vdsm-hooks/after_get_caps/50_node_plugins", layer / HOOK)
-        # as on EL and Node, where rpm looks there by itself
+        # the default of rpm on EL and Node
         (layer / "etc/rpm").mkdir(parents=True)
         (layer / "etc/rpm/macros").write_text(f"%_dbpath /{RPMDB}\n", encoding="utf-8")
         for folder in (layer, *(path for path in layer.rglob("*") if path.is_dir())):
             folder.chmod(0o755)
 
     def argv(self, words: Sequence[str]) -> List[str]:
-        """Return the argument list of a program run on the machine by an ordinary user."""
+        """Return the argument list that runs a program on the machine as an ordinary user."""
         return ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(self.layer), *words]
 
     def run(self, text: str = "{}", *, mode: str = "600", timeout_s: float = 60) -> HookRun:
-        """Run the hook on a JSON file that holds ``text``."""
-        done = subprocess.run(
+        """Run the hook on a JSON file that contains ``text``."""
+        completed = subprocess.run(
             self.argv(["/usr/bin/python3", "-I", "-c", _VDSM, f"/{HOOK}", mode]),
             input=text.encode(errors="surrogateescape"), stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=timeout_s, cwd="/",
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
-        assert done.returncode == 0, done.stderr.decode()
-        return HookRun(*json.loads(done.stdout))
+        assert completed.returncode == 0, completed.stderr.decode()
+        return HookRun(*json.loads(completed.stdout))
 
-    def put(self, name: str, data: bytes, *, manifest: bool = True) -> None:
-        """Write a record, and a manifest beside it."""
+    def write_record(self, name: str, data: bytes, *, manifest: bool = True) -> None:
+        """Write a record and, by default, a manifest."""
         for path, content in ((f"{REGISTRY}/{name}", data),
                               (f"{MANIFESTS}/{name}.xml", b"<plugin-manifest/>")):
             if path.startswith(REGISTRY) or manifest:
                 (self.layer / path).parent.mkdir(mode=0o755, exist_ok=True)
                 (self.layer / path).write_bytes(content)
 
-    def take(self, root: Path) -> None:
-        """Take registry and rpm database from a root."""
+    def copy_databases(self, root: Path) -> None:
+        """Copy the registry and the rpm database of a root to the machine."""
         for name in (REGISTRY, MANIFESTS, RPMDB):
             shutil.copytree(root / name, self.layer / name)

@@ -227,7 +227,7 @@ def test_a_disk_without_room_for_the_journal_changes_nothing(
 def test_mounts_in_the_root_are_left_alone(dnf: Dnf, node: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "little", requires="busybox", scriptlets={
         "post": "touch /opt/outside/new /proc-here/new; exit 1"},
-        files={"/opt/little/data": "x"})
+                         files={"/opt/little/data": "x"})
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "mine").write_text("mine")

@@ -69,7 +69,7 @@ def test_an_installed_plugin_is_told_as_its_record_has_it(
     dnf.prefix = ("env", "SOURCE_DATE_EPOCH=1700000000")
     answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("storage"))
     assert answer.status == 0, answer.text
-    machine.take(node)
+    machine.copy_databases(node)
     told = machine.run()
     assert told.report["packagesCompared"] is True
     assert told.plugins == {"storage": {
@@ -83,9 +83,9 @@ def test_a_record_that_outlived_its_packages_is_broken(
     shutil.copytree(node / RPMDB, machine.layer / RPMDB)
     there = installed_nevras(node)[0]
     gone = package("gone-1:2-3.noarch")
-    machine.put("good", record("good", package(there)))
-    machine.put("bad", record("bad", package(there), gone))
-    machine.put("worse", record("worse", gone, package(f"zz-{there}")))
+    machine.write_record("good", record("good", package(there)))
+    machine.write_record("bad", record("bad", package(there), gone))
+    machine.write_record("worse", record("worse", gone, package(f"zz-{there}")))
     assert machine.run().states == {
         "good": ("installed", ""), "bad": ("broken", "not installed: gone-1:2-3.noarch"),
         "worse": ("broken", "not installed: gone-1:2-3.noarch and 1 more")}
@@ -95,7 +95,7 @@ def test_a_record_that_outlived_its_packages_is_broken(
 def test_without_a_database_that_can_be_read_only_the_record_counts(
         node: Path, machine: VdsmMachine, kind: str) -> None:
     folder = machine.layer / RPMDB
-    machine.put("cim", record("cim", package("gone-1-1.noarch")))
+    machine.write_record("cim", record("cim", package("gone-1-1.noarch")))
     if kind != "missing":
         shutil.copytree(node / RPMDB, folder)
     database = folder / "rpmdb.sqlite"
@@ -121,7 +121,7 @@ def test_without_a_database_that_can_be_read_only_the_record_counts(
     "import time; time.sleep(60)", "import os; os.kill(os.getpid(), 11)", "raise SystemExit(5)",
     "print('x' * 100_000); raise ImportError", "import os; os.write(3, b'x'); os._exit(0)"])
 def test_whatever_librpm_does_harms_nobody(machine: VdsmMachine, does: str) -> None:
-    machine.put("cim", record("cim", package()))
+    machine.write_record("cim", record("cim", package()))
     (machine.library.parent / "rpm").mkdir()
     (machine.library.parent / "rpm/__init__.py").write_text(f"{does}\n")
     started = time.monotonic()
@@ -141,20 +141,20 @@ def test_whatever_librpm_does_harms_nobody(machine: VdsmMachine, does: str) -> N
 ])
 def test_trust_is_what_holds_for_every_package(
         machine: VdsmMachine, packages: List[InstalledPackage], trust: str) -> None:
-    machine.put("cim", record("cim", *packages))
+    machine.write_record("cim", record("cim", *packages))
     assert machine.run().plugins["cim"]["trust"] == trust
     assert store.read_record(machine.layer, "cim").trust == trust
 
 
 def test_a_plugin_without_its_manifest_is_broken(machine: VdsmMachine) -> None:
-    machine.put("one", record("one"))
-    machine.put("two", record("two"), manifest=False)
+    machine.write_record("one", record("one"))
+    machine.write_record("two", record("two"), manifest=False)
     assert machine.run().states == {
         "one": ("installed", ""), "two": ("broken", "its manifest is missing")}
 
 
 def test_a_manifest_that_only_root_may_read_is_there(machine: VdsmMachine) -> None:
-    machine.put("cim", record())
+    machine.write_record("cim", record())
     (machine.layer / MANIFESTS / "cim.xml").chmod(0o600)
     assert machine.run().states == {"cim": ("installed", "")}
     (machine.layer / MANIFESTS).chmod(0o700)
@@ -217,8 +217,8 @@ def test_both_readers_read_the_record_of_the_manual(tmp_path: Path) -> None:
 
 def test_damaged_records_are_told_as_such_and_the_others_as_ever(machine: VdsmMachine) -> None:
     for number, data in enumerate(DAMAGED.values()):
-        machine.put(f"bad-{number}", data.replace(b">bad<", f">bad-{number}<".encode()))
-    machine.put("good", record("good"))
+        machine.write_record(f"bad-{number}", data.replace(b">bad<", f">bad-{number}<".encode()))
+    machine.write_record("good", record("good"))
     told = machine.run()
     assert told.states.pop("good") == ("installed", "")
     for name, (state, problem) in told.states.items():
@@ -264,7 +264,7 @@ def a_secret(path: Path) -> None:
                                   a_file_of_100_mb, a_file_of_a_terabyte, a_secret])
 def test_whatever_lies_in_the_place_of_a_record_is_told_as_damaged(
         machine: VdsmMachine, make: Callable[[Path], None]) -> None:
-    machine.put("good", record("good"))
+    machine.write_record("good", record("good"))
     make(machine.layer / REGISTRY / "bad")
     states = machine.run(timeout_s=20).states
     assert states["good"] == ("installed", "")
@@ -273,14 +273,14 @@ def test_whatever_lies_in_the_place_of_a_record_is_told_as_damaged(
 
 def test_what_is_no_plugins_name_is_passed_over(machine: VdsmMachine) -> None:
     for name in ("README", ".cim.x7d", "a b", "-x", "x" * 65, "\u00e4"):
-        machine.put(name, record())
-    machine.put("cim", record())
+        machine.write_record(name, record())
+    machine.write_record("cim", record())
     (machine.layer / REGISTRY / "\udcff").write_bytes(b"")
     assert list(machine.run().plugins) == ["cim"]
 
 
 def test_texts_that_are_too_long_are_cut(machine: VdsmMachine) -> None:
-    machine.put("cim", record(vendor="\u00e4" * 100_000, version="1" * 3000))
+    machine.write_record("cim", record(vendor="\u00e4" * 100_000, version="1" * 3000))
     plugin = machine.run().plugins["cim"]
     assert plugin["vendor"] == "\u00e4" * 255 + "\u2026"
     assert len(plugin["version"]) == capabilities.MAX_TEXT
@@ -299,7 +299,7 @@ def test_without_a_folder_there_are_no_plugins(machine: VdsmMachine, kind: str) 
 
 
 def test_a_registry_that_may_not_be_read_is_told(machine: VdsmMachine) -> None:
-    machine.put("cim", record())
+    machine.write_record("cim", record())
     (machine.layer / REGISTRY).chmod(0o700)
     assert machine.run().report == {
         **EMPTY, "problem": "/etc/ovirt.plugins.d cannot be read: Permission denied"}
@@ -307,7 +307,7 @@ def test_a_registry_that_may_not_be_read_is_told(machine: VdsmMachine) -> None:
 
 def test_more_plugins_than_anybody_has_are_cut_off(machine: VdsmMachine) -> None:
     for number in range(20_001):
-        machine.put(f"plugin-{number:05}", b"", manifest=False)
+        machine.write_record(f"plugin-{number:05}", b"", manifest=False)
     told = machine.run(timeout_s=30)
     assert told.report["truncated"] is True
     assert len(told.plugins) == capabilities.MAX_PLUGINS
@@ -316,7 +316,7 @@ def test_more_plugins_than_anybody_has_are_cut_off(machine: VdsmMachine) -> None
 def test_more_than_can_be_read_in_time_is_cut_off(machine: VdsmMachine) -> None:
     large = record("large").replace(b"<settings/>", (
         b"<settings>" + b"<x/>" * 1_000_000 + b"</settings>"))
-    machine.put("plugin-0", large)
+    machine.write_record("plugin-0", large)
     for number in range(1, capabilities.MAX_PLUGINS):
         os.link(machine.layer / REGISTRY / "plugin-0",
                 machine.layer / REGISTRY / f"plugin-{number}")
@@ -328,7 +328,7 @@ def test_more_than_can_be_read_in_time_is_cut_off(machine: VdsmMachine) -> None:
 
 def test_two_hundred_plugins_are_told(machine: VdsmMachine) -> None:
     for number in range(200):
-        machine.put(f"plugin-{number}", record(f"plugin-{number}", package()))
+        machine.write_record(f"plugin-{number}", record(f"plugin-{number}", package()))
     told = machine.run()
     assert len(told.plugins) == 200 and told.report["truncated"] is False
 
@@ -343,13 +343,13 @@ NO_OBJECT = {
 def test_a_file_that_is_no_object_stays_as_it_is(machine: VdsmMachine, kind: str) -> None:
     text = NO_OBJECT[kind]
     told = machine.run(text)
-    assert (told.status, told.text, told.left) == (1, text, [])
+    assert (told.status, told.text, told.new_files) == (1, text, [])
     assert told.err.startswith("50_node_plugins: ") and told.err.count("\n") == 1
 
 
 def test_a_file_that_may_not_be_written_stays_as_it_is(machine: VdsmMachine) -> None:
     told = machine.run('{"a": 1}', mode="400")
-    assert (told.status, told.text, told.mode, told.left) == (1, '{"a": 1}', "400", [])
+    assert (told.status, told.text, told.mode, told.new_files) == (1, '{"a": 1}', "400", [])
     assert "Permission denied" in told.err
 
 
@@ -367,7 +367,7 @@ def test_a_damaged_library_leaves_the_file_as_it_is(machine: VdsmMachine, damage
     else:
         module.write_text("(" if damage == "syntax" else "raise KeyError('x')")
     told = machine.run('{"a": 1}')
-    assert (told.status, told.text, told.left) == (1, '{"a": 1}', [])
+    assert (told.status, told.text, told.new_files) == (1, '{"a": 1}', [])
 
 
 def test_a_full_disk_leaves_the_file_as_it_is(
@@ -407,7 +407,7 @@ def test_the_example_of_the_manual_is_what_the_hook_tells(
     (there, *_) = installed_nevras(node)
     for plugin in wanted["nodePlugins"]["plugins"]:
         gone = plugin["problem"].rpartition(" ")[2]
-        machine.put(plugin["name"], record(
+        machine.write_record(plugin["name"], record(
             plugin["name"], package(gone or there, checked=plugin["trust"] == "signed"),
             version=plugin["version"], vendor=plugin["vendor"]).replace(
             b"2026-11-22T16:40:11Z", plugin["installDate"].encode()))
@@ -416,7 +416,7 @@ def test_the_example_of_the_manual_is_what_the_hook_tells(
 
 
 def test_names_in_the_report_are_explained(machine: VdsmMachine) -> None:
-    machine.put("cim", record())
+    machine.write_record("cim", record())
     report = machine.run().report
     terms = manpages.terms(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))
     words = {"signed", "unchecked", "unsigned", "unknown"}

@@ -1,8 +1,8 @@
-"""Hide modules from every Python that is started with this folder on its path.
+"""Hide modules from every Python that starts with this folder on its path.
 
-So a build on this machine sees what a build root has: the modules of the packages
-that the spec asks for, and no others that happen to be here. The environment variable
-HIDDEN_MODULES names them, with blanks between.
+A build on this machine then finds the modules of the packages that the spec requires, as
+in a build root, and no others. The environment variable HIDDEN_MODULES lists the hidden
+ones, separated by blanks.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HIDDEN = frozenset(os.environ.get("HIDDEN_MODULES", "").split())
 
 
 class Hider:
-    """A finder that answers for the hidden modules: there is none."""
+    """A finder that raises ModuleNotFoundError for hidden modules."""
 
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> Optional[ModuleSpec]:

@@ -99,7 +99,7 @@ def test_of_several_plugins_each_ones_lines_go_with_it(
     held: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("one", "two", "three"):
         apply_settings(root, name, held, User(f"u-{name}", "", "", "", "", ("kvm", "common"), ""),
-                Group("common", ""))
+                       Group("common", ""))
     for name in order:
         revert_settings(root, name, held)
         for file in FILES:
@@ -212,7 +212,7 @@ def test_the_plan_tells_accounts_of_the_root_and_groups_with_rights(root: Path) 
 def test_ids_that_are_wished_are_given(root: Path) -> None:
     ctx = context(root)
     applied = engine.apply_all(wanted_settings(ctx, User("u", "450", "", "", "", (), ""),
-                                      Group("g", "451")), ctx)
+                                               Group("g", "451")), ctx)
     assert "u:x:450:" in lines(root, "group") and "g:x:451:" in lines(root, "group")
     assert lines(root, "passwd")[-1].startswith("u:x:450:450:")
     assert [one.outcome for one in applied if one.kind == "group"] == [
@@ -315,10 +315,10 @@ def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> N
     before = tree(root)
     ctx = context(root)
     old = engine.apply_all(wanted_settings(ctx, User("u", "", "", "/bin/a", "", (), ""),
-                                  User("v", "", "", "", "", (), "")), ctx)
+                                           User("v", "", "", "", "", (), "")), ctx)
     uid = lines(root, "passwd")[-2].split(":")[2]
     plan = engine.plan_upgrade(old, wanted_settings(ctx, User("u", "", "", "/bin/b", "", (), ""),
-                                           User("v", "", "", "", "", (), "")), {}, ctx)
+                                                    User("v", "", "", "", "", (), "")), {}, ctx)
     revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
     engine.do_revert(revert, ctx)
     now = engine.apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
@@ -390,9 +390,10 @@ def test_what_is_no_account_is_refused_in_the_descriptor(element: str, said: str
 
 
 def test_a_descriptor_may_name_accounts() -> None:
-    text = edit_descriptor("<settings>", '<settings><user name="cim" uid="" home="/var/lib/cim"'
-                   ' shell="/sbin/nologin" group="sfcb" groups="kvm,qemu" gecos="CIM 100%"/>'
-                   '<group name="sfcb" gid=""/>')
+    text = edit_descriptor(
+        "<settings>", '<settings><user name="cim" uid="" home="/var/lib/cim"'
+        ' shell="/sbin/nologin" group="sfcb" groups="kvm,qemu" gecos="CIM 100%"/>'
+        '<group name="sfcb" gid=""/>')
     assert parse_descriptor(text.encode(), origin="x").settings[:2] == (CIM, SFCB)
 
 

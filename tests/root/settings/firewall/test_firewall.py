@@ -353,9 +353,9 @@ def test_what_is_no_port_is_refused_in_the_descriptor(element: str, said: str) -
 
 
 def test_a_descriptor_may_name_ports_and_services() -> None:
-    text = edit_descriptor("<settings>", "<settings>"
-                           '<firewall-port port="5989" protocol="tcp" zone=""/>'
-                   '<firewall-service name="cim" zone="public"><port port="1-2" protocol="udp"/>'
-                   "</firewall-service>")
+    text = edit_descriptor(
+        "<settings>", '<settings><firewall-port port="5989" protocol="tcp" zone=""/>'
+        '<firewall-service name="cim" zone="public"><port port="1-2" protocol="udp"/>'
+        "</firewall-service>")
     assert parse_descriptor(text.encode(), origin="x").settings[:2] == (
         port("5989"), FirewallService("cim", "public", (("1-2", "udp"),)))

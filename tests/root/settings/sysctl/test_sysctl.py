@@ -153,7 +153,7 @@ def test_a_dot_within_a_part_is_written_as_sysctl_d_reads_it(root: Path) -> None
 def test_what_is_no_parameter_is_refused_in_the_descriptor(
         name: str, value: str, said: str) -> None:
     text = edit_descriptor("<settings>", f'<settings><sysctl name="kernel.panic" value="1"/>'
-                                 f'<sysctl name="{name}" value="{value}"/>')
+                           f'<sysctl name="{name}" value="{value}"/>')
     with pytest.raises(DescriptorError, match=said):
         parse_descriptor(text.encode(), origin="x.xml")
 
