@@ -14,7 +14,7 @@ pytestmark = pytest.mark.unit
 SHIPPED = Path(__file__).resolve().parents[2] / "etc/dnf/plugins/node-plugin.conf"
 
 
-def test_without_options_the_defaults_hold() -> None:
+def test_without_options_the_defaults_apply() -> None:
     config = read_config({})
     assert config == Config()
     assert config.bind_all and not config.live
@@ -33,7 +33,7 @@ def test_every_option_has_its_effect() -> None:
         others_off=("snapper", "*-upload"))
 
 
-def test_an_empty_list_lets_nothing_through() -> None:
+def test_an_empty_list_allows_nothing() -> None:
     assert read_config({"live_allow": ""}).live_allow == ()
 
 
@@ -43,7 +43,7 @@ def test_an_empty_list_lets_nothing_through() -> None:
     ({"node_policy": "none"}, "node_policy = 'none', expected all or plugins"),
     ({"library": "plugins.d"}, "library = 'plugins.d', expected absolute folders"),
     ({"core_lists": "/a b"}, "core_lists = 'b', expected absolute folders")])
-def test_a_wrong_value_is_an_error_that_names_it(options: Dict[str, str], said: str) -> None:
+def test_an_invalid_value_is_named_in_the_error(options: Dict[str, str], said: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_config(options)
     assert said in caught.value.message

@@ -1,4 +1,4 @@
-"""What a root is, by its os-release and the image's name."""
+"""Identification of a root by its os-release and image name."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def node(root: Path, *lines: str, nvr: Optional[str] = None) -> Path:
 @pytest.mark.parametrize("version", [
     "4.5.5", "4.5.6_master", "4.5.6_rc1", "4.5.6_rc", "4.6", "5", "4.5.6~beta2", "4.5.0.1",
     "4.4.10_pre", "4.5.7^20260101"])
-def test_the_version_of_a_node_is_that_of_its_variant(tmp_path: Path, version: str) -> None:
+def test_the_version_of_a_node_is_its_variant_version(tmp_path: Path, version: str) -> None:
     short = version.split("_")[0]
     found = identify(node(tmp_path / "root", f'VARIANT="oVirt Node {version}"',
                           f'PRETTY_NAME="oVirt Node {short}"', nvr="ovirt-node-ng-1.0-1.0"))
@@ -36,7 +36,8 @@ def test_the_version_of_a_node_is_that_of_its_variant(tmp_path: Path, version: s
     "", "oVirt Node", "oVirt Node @PACKAGE_VERSION@", "oVirt Node v", "oVirt Node 4.5.5 (x)",
     "oVirt Node 4.5.5 on CentOS Stream 9", "oVirt Node \u0664.5.5", "Other 9", "9",
     "oVirt Node " + "9" * 65])
-def test_without_it_the_pretty_name_tells_the_version(tmp_path: Path, variant: str) -> None:
+def test_without_a_variant_version_the_pretty_name_gives_the_version(
+        tmp_path: Path, variant: str) -> None:
     lines = [f'VARIANT="{variant}"'] if variant else []
     found = identify(node(tmp_path / "root", *lines, 'PRETTY_NAME="oVirt Node 4.5.6"',
                           nvr="ovirt-node-ng-1.0-1.0"))
@@ -49,7 +50,8 @@ def test_without_it_the_pretty_name_tells_the_version(tmp_path: Path, variant: s
     ("ovirt-node-ng-4.5.5-0.20231130.0+1", "4.5.5"), ("ovirt-node-ng-image-4.5.5-1.el9", "4.5.5"),
     ("", ""), ("4.5.5", ""), ("ovirt-node-ng", ""), ("a-\x1b[31m4-5", ""), ("a-4.5.5 -1", ""),
     ("a-\u0664.5-1", "")])
-def test_without_both_the_name_of_the_image_does(tmp_path: Path, nvr: str, version: str) -> None:
+def test_without_both_the_image_name_gives_the_version(
+        tmp_path: Path, nvr: str, version: str) -> None:
     found = identify(node(tmp_path / "root", 'PRETTY_NAME="oVirt Node"', nvr=nvr))
     assert found.version == version
     assert found.name == f"oVirt Node {version or 'of unknown version'}"
@@ -68,7 +70,7 @@ def test_only_a_newline_ends_a_line_of_os_release(tmp_path: Path, character: str
     assert identify(root).kind == NODE
 
 
-def test_an_os_release_that_leads_in_a_circle_is_read_from_usr_lib(tmp_path: Path) -> None:
+def test_a_looping_os_release_is_read_from_usr_lib(tmp_path: Path) -> None:
     root = node(tmp_path / "root", 'VARIANT="oVirt Node 4.5.5"')
     (root / "usr/lib").mkdir(parents=True)
     (root / "etc/os-release").rename(root / "usr/lib/os-release")
@@ -76,7 +78,7 @@ def test_an_os_release_that_leads_in_a_circle_is_read_from_usr_lib(tmp_path: Pat
     assert identify(root).version == "4.5.5"
 
 
-def test_a_name_of_the_image_that_leads_in_a_circle_tells_no_version(tmp_path: Path) -> None:
+def test_a_looping_image_name_gives_no_version(tmp_path: Path) -> None:
     root = node(tmp_path / "root", nvr="")
     path = root / "usr/share/imgbase/build/meta/nvr"
     path.unlink()

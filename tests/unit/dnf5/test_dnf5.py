@@ -1,4 +1,4 @@
-"""What DNF 5's actions plugin is asked and told, and that every failure stops DNF."""
+"""Dialogue with DNF 5's actions plugin; every failure stops DNF."""
 from __future__ import annotations
 
 import io
@@ -21,7 +21,7 @@ def reply(**found: Any) -> str:
 
 
 def started(hook: str, replies: str) -> Tuple[int, List[Dict[str, Any]]]:
-    """Run the program with what the actions plugin would reply; return what it asked."""
+    """Run the program with replies of the actions plugin; return its requests."""
     requests = io.StringIO()
     status = program.main([hook], requests=requests, replies=io.StringIO(replies))
     return status, [json.loads(line) for line in requests.getvalue().splitlines()]
@@ -29,7 +29,7 @@ def started(hook: str, replies: str) -> Tuple[int, List[Dict[str, Any]]]:
 
 @pytest.fixture(autouse=True)
 def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A configuration of its own, with an empty library and an empty list of core packages."""
+    """A configuration with an empty library and an empty list of core packages."""
     (tmp_path / "core.conf").write_text("kernel*\n")
     path = tmp_path / "node-plugin.conf"
     path.write_text(f"[main]\nlibrary = {tmp_path / 'none'}\ncore_lists = {tmp_path}\n")
@@ -38,11 +38,11 @@ def configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_exactly_this_is_asked_and_told_of_repositories(tmp_path: Path) -> None:
+def test_requests_and_messages_about_repositories_are_exact(tmp_path: Path) -> None:
     plugins = tmp_path / "repo"
     (plugins / "repodata").mkdir(parents=True)
     (plugins / "repodata/repomd.xml").write_text('<data type="node-plugin">')
-    # the second is the cache of a repo os-extra, which is not enabled, and not that of os
+    # the second is the cache of the disabled repo os-extra, not that of os
     for name in ("cached-0123456789abcdef", "os-extra-0123456789abcdef"):
         cached = tmp_path / "cache" / name / "repodata"
         cached.mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_exactly_this_is_asked_and_told_of_repositories(tmp_path: Path) -> None:
 @pytest.mark.parametrize("hook", ["repos", "transaction"])
 @pytest.mark.parametrize("replies", [
     "", "nonsense\n", "{}\n", reply(), json.dumps({"status": "ERROR", "message": "no"}) + "\n"])
-def test_whatever_is_replied_wrongly_stops_dnf(hook: str, replies: str) -> None:
+def test_a_wrong_reply_stops_dnf(hook: str, replies: str) -> None:
     status, asked = started(hook, replies)
     assert status == 1
     assert [one["op"] for one in asked] == ["get", "stop"] and asked[-1]["args"]["message"]
@@ -103,12 +103,12 @@ def changed(items: Sequence[Item], repos: Optional[Sequence[str]] = None) -> Lis
 
 @pytest.mark.parametrize("name, action", itertools.product(
     ("base", "claimed", "kernel", "image", "new", "kernel-rt"), ("I", "U", "D", "R", "E", "O")))
-def test_each_change_of_a_core_package_is_found(name: str, action: str) -> None:
+def test_each_change_of_a_core_package_is_reported(name: str, action: str) -> None:
     if action in ("U", "D", "R"):
         items = [item(name, action), item(name, "O", evr="1-1")]
     else:
         items = [item(name, action, evr="1-1" if action in ("E", "O") else "2-1")]
-    # what is installed and no record claims is core, whatever its name
+    # an installed package that no record claims is core, whatever its name
     core = name in ("base", "kernel", "kernel-rt") or (name == "new" and action != "I")
     words = {"U": "upgrade", "D": "downgrade", "R": "reinstall", "E": "remove",
              "O": "obsolete", "I": "install"}
@@ -117,14 +117,14 @@ def test_each_change_of_a_core_package_is_found(name: str, action: str) -> None:
     assert all(line.startswith(f"{words[action]} {name}-") for line in found)
 
 
-def test_what_a_free_package_obsoletes_may_go_and_nothing_else() -> None:
+def test_only_packages_that_an_allowed_package_obsoletes_may_be_removed() -> None:
     image = item("image", "I")
     assert changed([image, item("base", "O", evr="1-1")]) == []
     assert changed([image, item("base", "E", evr="1-1")]) == ["remove base-1-1"]
     assert changed([item("new", "I"), item("base", "O", evr="1-1")]) == ["obsolete base-1-1"]
 
 
-def test_on_a_host_only_transactions_with_packages_of_plugins_are_bound() -> None:
+def test_on_a_host_only_transactions_with_plugin_packages_are_restricted() -> None:
     upgrade = [item("kernel", "U"), item("kernel", "O", evr="1-1")]
     assert changed(upgrade, repos=["vendor"]) == []
     assert changed([*upgrade, item("agent", "I", "vendor")], repos=["vendor"]) == [
@@ -133,7 +133,7 @@ def test_on_a_host_only_transactions_with_packages_of_plugins_are_bound() -> Non
         "install kernel-rt-2-1 from vendor"]
 
 
-def test_packages_are_asked_for_with_what_the_rules_need() -> None:
+def test_requests_for_packages_contain_what_the_rules_need() -> None:
     requests = io.StringIO()
     row = {"name": "a", "evr": "1:2-3", "nevra": "a-1:2-3.noarch", "repo_id": "os"}
     talk = Conversation(requests, io.StringIO(

@@ -1,4 +1,4 @@
-"""Boot configurations as text: which lines boot Linux, and what is changed in them."""
+"""Boot configurations as text: entries that boot Linux, and edits of their arguments."""
 from __future__ import annotations
 
 import pytest
@@ -65,7 +65,7 @@ title Install Node
 """
 
 
-def test_entries_of_isolinux_are_those_that_boot_linux() -> None:
+def test_isolinux_entries_are_those_that_boot_linux() -> None:
     found = entries(ISOLINUX)
     assert [(one.title, one.kernel, one.initrds, one.arguments) for one in found] == [
         ("linux", "vmlinuz", ("initrd.img",), "inst.stage2=hd:LABEL=Node quiet"),
@@ -73,7 +73,7 @@ def test_entries_of_isolinux_are_those_that_boot_linux() -> None:
         ("bare", "vmlinuz", (), "")]
 
 
-def test_entries_of_grub_are_those_that_boot_linux() -> None:
+def test_grub_entries_are_those_that_boot_linux() -> None:
     found = entries(GRUB)
     assert [(one.title, one.kernel, one.initrds, one.arguments) for one in found] == [
         ("Install Node", "/images/pxeboot/vmlinuz", ("/images/pxeboot/initrd.img",),
@@ -81,19 +81,19 @@ def test_entries_of_grub_are_those_that_boot_linux() -> None:
         ("Rescue", "($root)/vmlinuz", ("/initrd.img", "/more.img"), "rescue")]
 
 
-def test_entries_of_the_old_grub_have_their_title() -> None:
+def test_grub_legacy_entries_have_a_title() -> None:
     (one,) = entries(LEGACY)
     assert (one.title, one.kernel, one.arguments) == (
         "Install Node", "/images/pxeboot/vmlinuz", "inst.stage2=hd:LABEL=Node")
 
 
 @pytest.mark.parametrize("text", [ISOLINUX, GRUB, LEGACY, ISOLINUX.replace("\n", "\r\n")])
-def test_what_changes_nothing_leaves_every_byte(text: str) -> None:
+def test_an_edit_without_changes_keeps_every_byte(text: str) -> None:
     assert edit_arguments(text, lambda line: line) == text
 
 
 @pytest.mark.parametrize("text", [ISOLINUX, GRUB, LEGACY])
-def test_only_arguments_are_changed_and_all_of_them(text: str) -> None:
+def test_only_arguments_are_changed_in_every_entry(text: str) -> None:
     edited = edit_arguments(text, lambda line: f"{line} isv.mode=fast".strip())
     assert all("isv.mode=fast" in one.arguments for one in entries(edited))
     assert len(entries(edited)) == len(entries(text))
@@ -101,21 +101,21 @@ def test_only_arguments_are_changed_and_all_of_them(text: str) -> None:
     assert [line for line in text.splitlines() if line in lines] == lines
 
 
-def test_an_entry_of_isolinux_without_arguments_gets_a_line_for_them() -> None:
+def test_an_isolinux_entry_without_arguments_gets_an_append_line() -> None:
     edited = edit_arguments(ISOLINUX, lambda line: f"{line} a=b".strip())
     assert "label bare\n  kernel vmlinuz\n  append a=b\n" in edited
     assert "append -\n" in edited and "append hd0\n" in edited
 
 
-def test_a_last_line_without_an_end_can_be_changed() -> None:
+def test_a_last_line_without_a_newline_can_be_changed() -> None:
     assert edit_arguments("title x\nkernel /v a", lambda _: "b") == "title x\nkernel /v b"
 
 
-def test_a_text_that_boots_nothing_has_no_entries() -> None:
+def test_a_text_without_boot_commands_has_no_entries() -> None:
     assert entries("") == () and entries("set timeout=1\nconfigfile /x\n") == ()
 
 
-def test_the_volume_id_is_renamed_where_it_is_one() -> None:
+def test_the_volume_id_is_replaced_only_where_it_is_one() -> None:
     text = ("linux /v LABEL=Node inst.ks=hd:LABEL=Node:/ks.cfg other=Node LABEL=Nodes\n"
             "search --label Node\nsearch -l 'Node'\nmenuentry 'Node' {\n}\n")
     assert renamed(text, "Node", "Site") == (
@@ -130,7 +130,7 @@ def test_the_volume_id_is_renamed_where_it_is_one() -> None:
      "menuentry x {\nlinux /v root=live:CDLABEL=C\\\\x20D\nsearch -l A\n"),
     ("menuentry x {\nsearch -l \"A B\"\n", "menuentry x {\nsearch -l \"C D\"\n"),
 ])
-def test_blanks_in_a_volume_id_are_written_as_each_place_wants(text: str, expected: str) -> None:
+def test_blanks_in_a_volume_id_keep_the_notation_of_each_place(text: str, expected: str) -> None:
     assert renamed(text, "A B", "C D") == expected
 
 
@@ -140,11 +140,11 @@ def test_a_new_blank_in_a_volume_id_is_escaped_or_quoted() -> None:
         "menuentry x {\nsearch -l 'B C'\nlinux /v hd:LABEL=B\\\\x20C\n")
 
 
-def test_a_volume_id_that_looks_like_a_pattern_is_none() -> None:
+def test_a_volume_id_is_not_used_as_a_pattern() -> None:
     assert renamed("label x\nappend LABEL=AxB", "A.B", "C") == "label x\nappend LABEL=AxB"
 
 
-def test_arguments_for_all_entries_are_those_of_one_without_its_own() -> None:
+def test_arguments_for_all_entries_apply_to_entries_without_their_own() -> None:
     text = "append ro quiet\nlabel a\n  kernel v\nlabel b\n  kernel v\n  append rw\n"
     assert [one.arguments for one in entries(text)] == ["ro quiet", "rw"]
     assert edit_arguments(text, lambda line: f"{line} a=b") == (
@@ -155,14 +155,14 @@ def test_arguments_for_all_entries_are_those_of_one_without_its_own() -> None:
 
 @pytest.mark.parametrize("line", [
     "linux /v root=x \\\n  quiet\n", "linux /v root=x # a comment\n", "linux /v root=x; boot\n"])
-def test_a_line_that_has_more_in_it_is_left_alone_or_refused(line: str) -> None:
+def test_a_line_with_other_commands_is_kept_or_refused(line: str) -> None:
     text = f"menuentry 'x' {{\n{line}}}\n"
     assert edit_arguments(text, lambda arguments: arguments) == text
     with pytest.raises(ValueError, match="root=x"):
         edit_arguments(text, lambda arguments: f"{arguments} a=b")
 
 
-def test_an_entry_in_one_line_is_refused_and_not_passed_over() -> None:
+def test_an_entry_in_one_line_is_refused_and_not_skipped() -> None:
     text = "menuentry 'x' { linux /v root=x ; initrd /i }\n"
     assert edit_arguments(text, lambda arguments: arguments) == text
     with pytest.raises(ValueError, match="menuentry"):

@@ -1,4 +1,4 @@
-"""Tars unpacked: what comes out, and everything that must not."""
+"""Unpacking of tars: the extracted files, and every member that is refused."""
 from __future__ import annotations
 
 import gzip
@@ -32,7 +32,7 @@ def member(name: str, data: bytes = b"", **fields: object) -> Member:
 
 
 def tar(*members: Member, pax: Optional[Dict[str, str]] = None) -> bytes:
-    """Return a tar with these members, as they are."""
+    """Return a tar with these unmodified members."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT,
                       pax_headers=pax) as out:
@@ -42,7 +42,7 @@ def tar(*members: Member, pax: Optional[Dict[str, str]] = None) -> bytes:
 
 
 @pytest.fixture(name="into")
-def _into(tmp_path: Path) -> Path:
+def _destination(tmp_path: Path) -> Path:
     into = tmp_path / "work" / "bundle"
     into.mkdir(parents=True)
     return into
@@ -56,7 +56,7 @@ def unpacked(data: bytes, into: Path, *, limit_bytes: int = 1 << 20) -> Path:
 
 
 def refusal(data: bytes, into: Path, *, limit_bytes: int = 1 << 20) -> str:
-    """Return the words by which an archive is refused, all of it inside ``into``."""
+    """Return the message that refuses an archive; nothing is written outside ``into``."""
     with pytest.raises(BadBundle) as caught:
         unpacked(data, into, limit_bytes=limit_bytes)
     outside = {p.name for p in into.parent.parent.rglob("*")
@@ -67,7 +67,7 @@ def refusal(data: bytes, into: Path, *, limit_bytes: int = 1 << 20) -> str:
 
 
 @pytest.mark.parametrize("squeeze", [bytes, gzip.compress, lzma.compress])
-def test_a_tar_of_each_compression_comes_out_whole(
+def test_a_tar_of_each_compression_is_unpacked(
         into: Path, squeeze: Callable[[bytes], bytes]) -> None:
     data = tar(member("./node-plugin.xml", b"<x/>"), member("./repo/a.rpm", b"r" * 3000),
                member("./repo", type=tarfile.DIRTYPE), member("./latest", type=tarfile.SYMTYPE,
@@ -97,7 +97,7 @@ def test_modes_and_owners_are_not_those_of_the_archive(into: Path) -> None:
         (os.geteuid(), os.getegid())}
 
 
-def test_a_hard_link_to_a_file_before_it_is_kept(into: Path) -> None:
+def test_a_hard_link_to_a_previous_member_is_kept(into: Path) -> None:
     unpacked(tar(member("a", b"data"), member("b", type=tarfile.LNKTYPE, linkname="./a")), into)
     assert (into / "b").read_bytes() == b"data"
 
@@ -141,7 +141,7 @@ def test_a_hostile_member_is_refused_by_name(into: Path, members: List[Member],
     tar(member("a", b"x" * 5000))[:2000], gzip.compress(tar(member("a", b"x" * 50000)))[:-60],
     lzma.compress(os.urandom(30000))[:-100],
 ], ids=["empty", "text", "gzip", "xz", "zip", "bzip2", "cut tar", "cut gzip", "cut xz"])
-def test_what_is_no_sound_tar_is_refused_with_the_forms(into: Path, data: bytes) -> None:
+def test_a_damaged_tar_is_refused_with_the_accepted_forms(into: Path, data: bytes) -> None:
     with pytest.raises(BadBundle, match="is no sound archive") as caught:
         unpacked(data, into)
     assert ".tar.zst" in caught.value.hint
@@ -167,16 +167,16 @@ def test_a_member_that_claims_more_than_the_archive_has_is_refused(into: Path) -
     assert "larger than" in refusal(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024), into)
 
 
-def test_a_header_that_would_fill_the_memory_is_stopped(into: Path) -> None:
+def test_a_header_that_would_fill_the_memory_is_refused(into: Path) -> None:
     data = gzip.compress(tar(member("a", b"x", pax_headers={"comment": "x" * (20 << 20)})))
     assert "header is larger" in refusal(data, into, limit_bytes=1 << 30)
 
 
-def test_headers_nested_without_end_are_refused(into: Path) -> None:
+def test_endlessly_nested_headers_are_refused(into: Path) -> None:
     info, _ = member("././@LongLink", type=tarfile.GNUTYPE_LONGNAME)
     assert "is no sound archive" in refusal(info.tobuf(tarfile.GNU_FORMAT) * 1900, into)
 
 
-def test_the_number_of_members_has_a_limit(into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_members_is_limited(into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
     assert "more than 3 members" in refusal(tar(*(member(f"f{n}") for n in range(4))), into)

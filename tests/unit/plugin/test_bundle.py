@@ -1,4 +1,4 @@
-"""Bundles: a folder or a tar of it, and everything that is none."""
+"""Bundles as folders and tars, and everything that is refused as a bundle."""
 from __future__ import annotations
 
 import os
@@ -20,7 +20,7 @@ def _folder(tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path) -> str:
-    """Return the words by which a folder is refused."""
+    """Return the message that refuses a folder."""
     with pytest.raises(BadBundle) as caught:
         read_bundle(folder, source="cim")
     return caught.value.message
@@ -46,7 +46,7 @@ def test_a_descriptor_alone_is_a_bundle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("top", [".", "cim-1.0"])
-def test_a_tar_is_unpacked_for_as_long_as_it_is_open(
+def test_a_tar_is_unpacked_while_the_bundle_is_open(
         folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str) -> None:
     work = tmp_path / "work"
     work.mkdir()
@@ -75,13 +75,13 @@ def test_a_tar_that_is_no_bundle_leaves_nothing_unpacked(
     assert list(work.iterdir()) == []
 
 
-def test_a_path_that_is_nothing_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_missing_path_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="none cannot be opened: No such file"), \
             opened(tmp_path / "none"):
         raise AssertionError("not reached")
 
 
-def test_a_path_that_is_no_bundle_says_what_was_looked_for(tmp_path: Path) -> None:
+def test_the_error_for_a_path_without_a_bundle_names_the_expected_files(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("hello\n", encoding="utf-8")
     os.mkfifo(tmp_path / "fifo")
@@ -94,19 +94,19 @@ def test_a_path_that_is_no_bundle_says_what_was_looked_for(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["evil.repo", "keys/evil.asc", "repo/evil.rpm", "evil"])
 @pytest.mark.parametrize("target", ["/etc/passwd", "../../outside", "../../.."])
-def test_a_link_that_leads_out_is_refused(folder: Path, name: str, target: str) -> None:
+def test_a_link_to_outside_the_bundle_is_refused(folder: Path, name: str, target: str) -> None:
     (folder / name).symlink_to(target)
     assert refusal(folder).startswith(f"cim: {name!r} is a link that leads out of the bundle")
 
 
 @pytest.mark.parametrize("name", ["node-plugin.xml", "repo", "keys"])
-def test_a_part_that_is_a_link_out_is_refused(folder: Path, name: str) -> None:
+def test_a_part_that_links_outside_the_bundle_is_refused(folder: Path, name: str) -> None:
     (folder / name).rename(folder.parent / "elsewhere")
     (folder / name).symlink_to("../elsewhere")
     assert "leads out of the bundle" in refusal(folder)
 
 
-def test_a_link_that_stays_inside_is_fine(folder: Path) -> None:
+def test_a_link_inside_the_bundle_is_accepted(folder: Path) -> None:
     (folder / "cim.repo").rename(folder / "the-repo")
     (folder / "cim.repo").symlink_to("the-repo")
     assert read_bundle(folder, source="x").repo_files == (folder / "cim.repo",)
@@ -130,12 +130,13 @@ def test_a_device_or_fifo_in_a_bundle_is_refused(folder: Path) -> None:
     ("[cim]\nname=\xff\n", "cim.repo is no UTF-8 text: byte 11"),
     ("[cim]\n" + "#" * (1 << 20), "is larger than 1048576 bytes"),
 ])
-def test_a_repo_file_that_does_not_fit_is_refused(folder: Path, text: str, said: str) -> None:
+def test_a_repo_file_that_contradicts_the_descriptor_is_refused(
+        folder: Path, text: str, said: str) -> None:
     (folder / "cim.repo").write_bytes(text.encode("latin-1"))
     assert said in refusal(folder)
 
 
-def test_a_repo_twice_in_two_files_is_refused(folder: Path) -> None:
+def test_a_repo_id_in_two_files_is_refused(folder: Path) -> None:
     (folder / "b.repo").write_text(REPO, encoding="utf-8")
     assert refusal(folder) == f"{folder}/cim.repo has the repo cim, and so has b.repo"
 
@@ -152,12 +153,12 @@ def test_a_repository_without_repodata_is_refused(folder: Path) -> None:
     assert "repo/ is no repository: repo/repodata/repomd.xml is missing" in refusal(folder)
 
 
-def test_a_key_that_is_none_is_refused(folder: Path) -> None:
+def test_a_file_that_is_no_key_is_refused(folder: Path) -> None:
     (folder / "keys" / "a.asc").write_bytes(b"\x99\x01binary")
     assert refusal(folder) == f"{folder}/keys/a.asc is no armored GPG public key"
 
 
-def test_a_broken_descriptor_is_named_with_its_path(folder: Path) -> None:
+def test_an_invalid_descriptor_is_named_with_its_path(folder: Path) -> None:
     (folder / "node-plugin.xml").write_text("<x/>", encoding="utf-8")
     with pytest.raises(DescriptorError, match=f"^{folder}/node-plugin.xml:1:1: expected"):
         read_bundle(folder, source="cim")
@@ -169,14 +170,14 @@ def test_a_bundle_for_a_newer_tool_is_refused(folder: Path) -> None:
     assert "plugin cim 1.0 needs ovirt-node-plugin 99 or newer" in refusal(folder)
 
 
-def test_a_descriptor_of_a_repository_is_a_bundle_without_folder() -> None:
+def test_a_descriptor_from_a_repository_is_a_bundle_without_a_folder() -> None:
     bundle = bundle_of_repo(DESCRIPTOR.encode(), repo_id="cim")
     assert (bundle.directory, bundle.source, bundle.repo_files) == (None, "repo cim", ())
     with pytest.raises(DescriptorError, match="^node-plugin.xml of repo cim:1:1: "):
         bundle_of_repo(b"<x/>", repo_id="cim")
 
 
-def test_listing_repo_files_reads_none_of_them(folder: Path) -> None:
+def test_listing_repo_files_does_not_read_them(folder: Path) -> None:
     (folder / "cim.repo").write_bytes(b"\xff not even text")
     (folder / "out.repo").symlink_to("/etc/passwd")
     (folder / "folder.repo").mkdir()

@@ -1,4 +1,4 @@
-"""node-plugin.xml: what is read, what is refused, and in which words."""
+"""node-plugin.xml: the parsed values and the messages that refuse it."""
 from __future__ import annotations
 
 import os
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.unit
 
 
 def refusal(text: str) -> str:
-    """Return the message, without its hint, by which a descriptor is refused."""
+    """Return the message, without the hint, that refuses a descriptor."""
     with pytest.raises(DescriptorError) as caught:
         parse_descriptor(text.encode(), origin="x.xml")
     assert caught.value.status == Status.BAD_BUNDLE
@@ -36,11 +36,11 @@ def refusal(text: str) -> str:
 
 
 def lines(text: str) -> List[str]:
-    """Return the single errors of a refused descriptor."""
+    """Return the error lines of a refused descriptor."""
     return refusal(text).splitlines()
 
 
-def test_everything_in_a_descriptor_is_read() -> None:
+def test_every_value_of_a_descriptor_is_read() -> None:
     read = parse_descriptor(DESCRIPTOR.encode(), origin="x.xml")
     assert (read.schema_version, read.name, read.version) == (1, "cim", "1.0")
     assert (read.vendor, read.license) == ("Example Storage Inc.", "GPL-2.0-or-later")
@@ -61,7 +61,7 @@ def test_everything_in_a_descriptor_is_read() -> None:
     assert read.source_xml == DESCRIPTOR.encode()
 
 
-def test_what_is_optional_may_be_absent_and_the_order_is_free() -> None:
+def test_optional_elements_may_be_absent_and_the_order_is_free() -> None:
     read = parse_descriptor(
         b'<node-plugin schema-version="1"><packages><install name="a"/></packages>'
         b"<summary>S <!-- one --> s</summary><version> 1 </version><vendor>V\n v</vendor>"
@@ -107,7 +107,8 @@ def test_what_is_optional_may_be_absent_and_the_order_is_free() -> None:
     ("<settings>", '<settings><a:b xmlns:a="urn:x"/>', "found <b> of the namespace 'urn:x'"),
     ("node-plugin schema", 'node-plugin xmlns="urn:x" schema', "expected <node-plugin>"),
 ])
-def test_an_error_names_place_expected_and_found(old: str, new: str, said: str) -> None:
+def test_an_error_names_the_position_and_the_expected_and_found_values(
+        old: str, new: str, said: str) -> None:
     assert said in refusal(edit_descriptor(old, new))
 
 
@@ -137,7 +138,7 @@ def test_an_error_names_place_expected_and_found(old: str, new: str, said: str) 
     ("</packages>", '<install name="sblim-sfcb"/></packages>', "one <install> of sblim-sfcb"),
     ("</packages>", '<exclude name="sblim-s*"/></packages>', "which names sblim-sfcb"),
 ])
-def test_what_the_schema_cannot_say_is_checked_too(old: str, new: str, said: str) -> None:
+def test_rules_beyond_the_schema_are_checked(old: str, new: str, said: str) -> None:
     assert said in refusal(edit_descriptor(old, new))
 
 
@@ -150,7 +151,7 @@ def test_all_errors_are_listed_in_document_order_up_to_ten() -> None:
     assert many[-1] == "x.xml: and 4 more"
 
 
-def test_a_newer_schema_is_refused_before_anything_it_may_have_brought() -> None:
+def test_a_newer_schema_version_is_refused_before_unknown_elements() -> None:
     text = edit_descriptor(
         'schema-version="1"', 'schema-version="3"').replace("packages>", "stuff>")
     with pytest.raises(DescriptorError) as caught:
@@ -170,14 +171,14 @@ def test_a_descriptor_without_schema_version_is_refused() -> None:
     assert refusal(edit_descriptor(' schema-version="1"', "")).endswith("found none")
 
 
-def test_a_newer_tool_wins_over_elements_that_only_it_knows() -> None:
+def test_a_required_newer_tool_is_reported_before_unknown_elements() -> None:
     text = edit_descriptor('tool min="0.1"', 'tool min="99"').replace(
         "<settings>", "<settings><port/>")
     assert refusal(text) == ("x.xml:17:5: the plugin needs ovirt-node-plugin 99 or newer; "
                              f"this is {__version__}")
 
 
-def test_a_needed_tool_is_compared_with_this_one() -> None:
+def test_the_required_tool_version_is_compared_with_this_version() -> None:
     newer = parse_descriptor(
         edit_descriptor('tool min="0.1"', 'tool min="99"').encode(), origin="x")
     with pytest.raises(BadBundle, match="needs ovirt-node-plugin 99 or newer"):
@@ -205,7 +206,7 @@ def test_a_needed_tool_is_compared_with_this_one() -> None:
     ("plain text", "x.xml:1:1: expected well-formed XML"),
     ("<a>\x01</a>", "expected well-formed XML"),
 ])
-def test_hostile_xml_is_refused_with_its_place(text: str, said: str) -> None:
+def test_hostile_xml_is_refused_with_its_position(text: str, said: str) -> None:
     assert said in refusal(text)
 
 
@@ -231,7 +232,7 @@ def test_columns_count_characters_before_them() -> None:
     assert found == ["x.xml:5:21: expected one <vendor> in <node-plugin>, found a second"]
 
 
-def test_a_file_is_named_in_the_error(tmp_path: Path) -> None:
+def test_an_error_names_the_file(tmp_path: Path) -> None:
     path = tmp_path / "node-plugin.xml"
     path.write_text("<x/>", encoding="utf-8")
     with pytest.raises(DescriptorError) as caught:
@@ -239,7 +240,7 @@ def test_a_file_is_named_in_the_error(tmp_path: Path) -> None:
     assert caught.value.message == f"{path}:1:1: expected <node-plugin>, found <x>"
 
 
-def test_what_is_no_file_is_refused_without_hanging(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_is_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     for name, said in (("fifo", "no regular file"), (".", "no regular file|Is a directory"),
                        ("none", "cannot be read: No such file")):
@@ -264,11 +265,11 @@ def test_names_that_the_schema_allows_are_plugin_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".a", "-a", "A", "a/b", "..", "a b", "a" * 65, "ä", "a\n"])
-def test_names_that_are_not_safe_as_file_names_are_no_plugin_names(name: str) -> None:
+def test_names_that_are_unsafe_as_file_names_are_refused(name: str) -> None:
     assert not is_plugin_name(name)
 
 
-def test_importing_the_dataclasses_costs_no_xml_library() -> None:
+def test_importing_the_dataclasses_imports_no_xml_library() -> None:
     code = ("import sys; import ovirt_node_plugin.plugin.library; "
             "print({'lxml', 'rpm', 'tarfile', 'dnf'} & {m.split('.')[0] for m in sys.modules})")
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""The library: found by name, added whole or not at all, dropped."""
+"""The library of bundles: lookup by name, atomic additions, removal."""
 from __future__ import annotations
 
 import errno
@@ -46,14 +46,14 @@ def listing(folder: Path) -> List[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*"))
 
 
-def test_folders_that_are_not_there_are_an_empty_library(library: Library) -> None:
+def test_missing_folders_are_an_empty_library(library: Library) -> None:
     assert library.names() == ()
     assert library.entries() == ()
     assert library.find("cim") is None
     assert repo_files(library.folders) == ()
 
 
-def test_an_added_bundle_is_found_and_is_the_same(library: Library, tmp_path: Path) -> None:
+def test_an_added_bundle_is_found_unchanged(library: Library, tmp_path: Path) -> None:
     source = make_bundle(tmp_path / "any-name")
     (source / "repo" / "tool").write_text("x", encoding="utf-8")
     (source / "repo" / "tool").chmod(0o4777)
@@ -68,8 +68,7 @@ def test_an_added_bundle_is_found_and_is_the_same(library: Library, tmp_path: Pa
         ["cim"] + [f"cim/{name}" for name in listing(source)])
 
 
-def test_the_first_folder_wins_and_all_versions_are_known(
-        library: Library, tmp_path: Path) -> None:
+def test_the_first_folder_wins_and_all_versions_are_known(library: Library, tmp_path: Path) -> None:
     make_bundle(library.folders[1] / "cim", descriptor=version("2.0"))
     make_bundle(library.folders[1] / "zzz", descriptor=edit_descriptor(">cim<", ">zzz<"))
     assert library.find("cim") == library.folders[1] / "cim"
@@ -101,7 +100,7 @@ def test_a_damaged_bundle_is_reported_and_hides_no_other(library: Library) -> No
 
 
 @pytest.mark.parametrize(("there", "new"), [("1.0", "1.1"), ("1.0", "1.0"), ("1.0~rc", "1.0")])
-def test_the_same_or_a_newer_version_takes_the_place(
+def test_the_same_or_a_newer_version_replaces_a_bundle(
         library: Library, tmp_path: Path, there: str, new: str) -> None:
     add(library, make_bundle(tmp_path / "a", descriptor=version(there)))
     (library.folders[0] / "cim" / "old-file").write_text("", encoding="utf-8")
@@ -111,7 +110,7 @@ def test_the_same_or_a_newer_version_takes_the_place(
     assert os.listdir(library.folders[0]) == ["cim"]
 
 
-def test_an_older_version_is_refused_with_the_way_out(library: Library, tmp_path: Path) -> None:
+def test_an_older_version_is_refused_with_a_hint(library: Library, tmp_path: Path) -> None:
     add(library, make_bundle(tmp_path / "a", descriptor=version("1.10")))
     with pytest.raises(Refused, match="1.10, which is newer than 1.9") as caught:
         add(library, make_bundle(tmp_path / "b", descriptor=version("1.9")))
@@ -119,13 +118,13 @@ def test_an_older_version_is_refused_with_the_way_out(library: Library, tmp_path
     assert os.listdir(library.folders[0]) == ["cim"]
 
 
-def test_a_damaged_one_can_be_replaced(library: Library, tmp_path: Path) -> None:
+def test_a_damaged_bundle_can_be_replaced(library: Library, tmp_path: Path) -> None:
     (library.folders[0] / "cim").mkdir(parents=True)
     add(library, make_bundle(tmp_path / "a"))
     assert [e.problem for e in library.entries()] == [""]
 
 
-def test_a_copy_that_fails_leaves_the_old_one_and_nothing_else(
+def test_a_failed_copy_keeps_the_old_bundle_and_leaves_no_files(
         library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add(library, make_bundle(tmp_path / "a"))
     before = listing(library.folders[0])
@@ -141,7 +140,7 @@ def test_a_copy_that_fails_leaves_the_old_one_and_nothing_else(
     assert listing(library.folders[0]) == before
 
 
-def test_a_swap_that_fails_puts_the_old_one_back(
+def test_a_failed_exchange_restores_the_old_bundle(
         library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     add(library, make_bundle(tmp_path / "a"))
     real = os.rename
@@ -159,7 +158,7 @@ def test_a_swap_that_fails_puts_the_old_one_back(
     assert os.listdir(library.folders[0]) == ["cim"]
 
 
-def test_what_a_killed_process_moved_aside_is_put_back(library: Library, tmp_path: Path) -> None:
+def test_a_bundle_moved_by_a_killed_process_is_restored(library: Library, tmp_path: Path) -> None:
     add(library, make_bundle(tmp_path / "a"))
     work = library.folders[0] / ".work-killed"
     (work / "new").mkdir(parents=True)
@@ -170,18 +169,18 @@ def test_what_a_killed_process_moved_aside_is_put_back(library: Library, tmp_pat
     assert sorted(os.listdir(library.folders[0])) == ["cim", "other"]
 
 
-def test_one_writer_at_a_time(library: Library, tmp_path: Path) -> None:
+def test_a_second_writer_is_refused(library: Library, tmp_path: Path) -> None:
     library.folders[0].mkdir(parents=True)
     with locked(library.folders[0]), pytest.raises(Locked):
         add(library, make_bundle(tmp_path / "a"))
 
 
-def test_a_plugin_of_a_repository_is_no_bundle_to_add(library: Library) -> None:
+def test_a_plugin_of_a_repository_cannot_be_added(library: Library) -> None:
     with pytest.raises(UsageError, match="comes from repo cim: that is no bundle to add"):
         library.add(bundle_of_repo(DESCRIPTOR.encode(), repo_id="cim"))
 
 
-def test_a_dropped_bundle_is_gone(library: Library, tmp_path: Path) -> None:
+def test_a_dropped_bundle_is_removed(library: Library, tmp_path: Path) -> None:
     place = add(library, make_bundle(tmp_path / "a"))
     assert library.drop("cim") == place
     assert listing(library.folders[0]) == []
@@ -189,7 +188,7 @@ def test_a_dropped_bundle_is_gone(library: Library, tmp_path: Path) -> None:
         library.drop("cim")
 
 
-def test_dropping_a_link_leaves_what_it_names(library: Library, tmp_path: Path) -> None:
+def test_dropping_a_link_keeps_its_target(library: Library, tmp_path: Path) -> None:
     source = make_bundle(tmp_path / "a")
     library.folders[0].mkdir(parents=True)
     (library.folders[0] / "cim").symlink_to(source)
@@ -199,7 +198,7 @@ def test_dropping_a_link_leaves_what_it_names(library: Library, tmp_path: Path) 
     assert (source / "node-plugin.xml").is_file()
 
 
-def test_one_that_a_package_brought_is_not_dropped_but_the_way_is_said(library: Library) -> None:
+def test_a_bundle_of_a_package_is_not_dropped_and_the_hint_names_rpm(library: Library) -> None:
     place = make_bundle(library.folders[1] / "cim")
     with pytest.raises(Refused, match="put there by a package") as caught:
         library.drop("cim")
@@ -208,7 +207,7 @@ def test_one_that_a_package_brought_is_not_dropped_but_the_way_is_said(library: 
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".", ".work-1", "", "A", "/etc", "a\0", "a\n"])
-def test_a_name_that_no_plugin_can_have_is_a_usage_error(library: Library, name: str) -> None:
+def test_an_invalid_plugin_name_is_a_usage_error(library: Library, name: str) -> None:
     for call in (library.find, library.drop, library.versions):
         with pytest.raises(UsageError, match="cannot be a plugin's name"):
             call(name)

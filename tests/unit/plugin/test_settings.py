@@ -1,4 +1,4 @@
-"""Settings that place files, arguments, certificates and paths, and their conditions."""
+"""Settings for files, arguments, certificates and paths, and their conditions."""
 from __future__ import annotations
 
 import random
@@ -25,7 +25,7 @@ HEAD = ('<node-plugin schema-version="1"><name>x</name><version>1</version><vend
 
 
 def settings(text: str) -> Tuple[Union[Setting, When], ...]:
-    """Return what a descriptor with these settings holds."""
+    """Return the parsed settings of a descriptor."""
     return parse_descriptor(f"{HEAD}{text}\n</settings></node-plugin>".encode(),
                             origin="x.xml").settings
 
@@ -59,7 +59,7 @@ def test_a_setting_is_read(text: str, read: Union[Setting, When]) -> None:
     assert settings(text) == (read,)
 
 
-def test_conditions_keep_their_place_among_settings() -> None:
+def test_conditions_keep_their_order_among_settings() -> None:
     found = settings('<service name="z.service" state="enabled"/>'
                      '<when target="node"><persistent-path path="/var/a"/></when>'
                      '<service name="a.service" state="enabled"/>')
@@ -75,7 +75,7 @@ def test_conditions_keep_their_place_among_settings() -> None:
     '<unit-drop-in unit="a.service" source="/opt/a" name="1.conf"/>'
     '<unit-drop-in unit="b.service" source="/opt/a" name="1.conf"/>',
 ])
-def test_what_does_not_contradict_is_accepted(text: str) -> None:
+def test_settings_without_contradiction_are_accepted(text: str) -> None:
     assert len(settings(text)) == 2
 
 
@@ -124,7 +124,7 @@ def test_what_does_not_contradict_is_accepted(text: str) -> None:
     ('<when target="node" package-min="2"/>', "the attribute package beside its bounds"),
     ('<when target="node"><when target="host"/></when>', "found <when>"),
 ])
-def test_a_mistake_is_told_with_its_place(text: str, said: str) -> None:
+def test_an_invalid_setting_is_reported_with_its_position(text: str, said: str) -> None:
     with pytest.raises(DescriptorError) as caught:
         settings(text)
     assert said in caught.value.message
@@ -134,13 +134,13 @@ def test_a_mistake_is_told_with_its_place(text: str, said: str) -> None:
 @pytest.mark.parametrize("element", [
     "udev-rules", "multipath-config", "tmpfiles", "logrotate", "unit-drop-in", "ca-certificate",
     "persistent-path", "kernel-argument", "when"])
-def test_an_element_without_its_attributes_is_an_error_like_any_other(element: str) -> None:
+def test_missing_attributes_are_reported_as_errors(element: str) -> None:
     with pytest.raises(DescriptorError, match=f"in <{element}>"):
         settings(f"<{element}/>")
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_settings_and_conditions_stand_in_any_order(seed: int) -> None:
+def test_settings_and_conditions_may_have_any_order(seed: int) -> None:
     parts = ['<sysctl name="a.b" value="1"/>', '<group name="a"/>',
              '<sysctl name="a.c" value="1"/>',
              '<when target="node"><group name="b"/><sysctl name="d.e" value="1"/></when>',
@@ -150,6 +150,6 @@ def test_settings_and_conditions_stand_in_any_order(seed: int) -> None:
     assert len(settings("".join(parts))) == len(parts)
 
 
-def test_a_path_that_turns_the_direction_of_text_is_refused() -> None:
+def test_a_path_with_bidirectional_control_characters_is_refused() -> None:
     with pytest.raises(DescriptorError, match="an absolute path"):
         settings('<udev-rules source="/opt/\u202ea" name="a.rules"/>')

@@ -1,4 +1,4 @@
-"""Which packages are core, and the lists that say so."""
+"""The rules and lists that make a package core."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ SHIPPED = TOP / "etc/ovirt-node-plugin/core.d"
 
 @dataclass(frozen=True)
 class Package:
-    """As much of a package of dnf's sack as the rules look at."""
+    """The attributes of a package in dnf's sack that the rules read."""
 
     name: str
 
@@ -27,18 +27,18 @@ class Package:
     "kernel", "kernel-core", "kernel-modules", "kernel-rt", "kernel-rt-core", "glibc", "systemd",
     "libvirt", "libvirt-daemon-kvm", "qemu-kvm-core", "vdsm", "vdsm-jsonrpc", "dracut",
     "imgbased", "grub2-efi-x64", "shim-x64", "ovirt-release-host-node", "sanlock"])
-def test_the_shipped_lists_name_what_a_node_is(name: str) -> None:
+def test_the_shipped_lists_name_the_packages_of_a_node(name: str) -> None:
     assert CoreRules(read_patterns([SHIPPED])).named(name)
 
 
 @pytest.mark.parametrize("name", [
     "kernel-headers", "kernel-devel", "kmod-isv-foo", "vdsm-hook-nestedvt", "net-snmp",
     "glibc-langpack-de", "libvirt-cim", "ovirt-node-ng-image-update", "openssl", "python3-rpm"])
-def test_the_shipped_lists_leave_to_plugins_what_is_theirs(name: str) -> None:
+def test_the_shipped_lists_do_not_name_packages_of_plugins(name: str) -> None:
     assert not CoreRules(read_patterns([SHIPPED])).named(name)
 
 
-def test_on_a_node_all_that_no_record_claims_is_core() -> None:
+def test_on_a_node_every_unclaimed_package_is_core() -> None:
     rules = CoreRules(("kernel*",), claims=frozenset(["tool-1-1.noarch"]), everything=True,
                       free=("image-update",))
     assert rules.is_core(Package("anything"))
@@ -46,13 +46,13 @@ def test_on_a_node_all_that_no_record_claims_is_core() -> None:
     assert not rules.is_core(Package("image-update"))
 
 
-def test_on_a_host_core_is_what_the_lists_name() -> None:
+def test_on_a_host_only_listed_packages_are_core() -> None:
     rules = CoreRules(("kernel", "libvirt-daemon-*"))
     assert rules.is_core(Package("kernel")) and rules.is_core(Package("libvirt-daemon-kvm"))
     assert not rules.is_core(Package("kernel2")) and not rules.is_core(Package("anything"))
 
 
-def test_without_patterns_nothing_is_named() -> None:
+def test_without_patterns_no_package_matches() -> None:
     assert not CoreRules(()).named("kernel")
     assert not CoreRules(()).named("")
 
@@ -72,7 +72,7 @@ def test_a_list_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
         read_patterns([tmp_path])
 
 
-def test_no_list_at_all_is_an_error_where_one_is_needed(tmp_path: Path) -> None:
+def test_a_missing_list_is_an_error_where_one_is_required(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no list of core packages"):
         read_patterns([tmp_path])
     assert read_patterns([tmp_path], needed=False) == ()

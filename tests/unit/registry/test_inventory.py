@@ -1,4 +1,4 @@
-"""Inventories as data and as documents: deltas, sizes, and what is refused."""
+"""Inventories as data and as documents: deltas, sizes and invalid documents."""
 from __future__ import annotations
 
 import dataclasses
@@ -61,20 +61,20 @@ def test_the_same_inventory_is_the_same_bytes() -> None:
     assert inventory_json.dump(sample()) == inventory_json.dump(sample())
 
 
-def test_names_of_any_bytes_survive() -> None:
+def test_names_of_any_bytes_are_preserved() -> None:
     odd = File("/opt/\udcff\n\\\"ä", "file", 0o644, "root", "root", since=1)
     one = Inventory("a", (INSTALL,), (InventoryPackage("a", "", 1, (odd,)),))
     assert inventory_json.load(inventory_json.dump(one), origin="x") == one
 
 
-def test_standard_tools_find_a_file_on_a_line_of_its_own() -> None:
+def test_each_file_is_on_a_line_of_its_own() -> None:
     text = gzip.decompress(inventory_json.dump(sample())).decode("ascii")
     (line,) = [line for line in text.splitlines() if '"/opt/a"' in line]
     assert json.loads(line.rstrip(",]}"  "\n") + "}")["size_bytes"] == 3
     assert json.loads(text)["format"] == 1
 
 
-def test_an_install_added_all_of_its_files() -> None:
+def test_an_install_adds_all_of_its_files() -> None:
     delta = counted(sample()).delta()
     assert [one.path for one in delta.files_added] == ["/etc/x", "/opt/a", "/opt/b", "/opt/l"]
     assert [one.path for one in delta.files_removed] == ["/etc/gone"]
@@ -82,7 +82,7 @@ def test_an_install_added_all_of_its_files() -> None:
     assert (delta.operation.files_added, delta.operation.files_removed) == (4, 1)
 
 
-def test_an_upgrade_knows_both_sides_of_what_it_changed() -> None:
+def test_an_upgrade_records_old_and_new_digests() -> None:
     new = Inventory(
         "a", (INSTALL, UPGRADE),
         (InventoryPackage("a-2-1.noarch", "", 2, (file("/opt/a"), file("/opt/b", since=2),
@@ -96,13 +96,13 @@ def test_an_upgrade_knows_both_sides_of_what_it_changed() -> None:
     assert [one.path for one in delta.files_removed] == ["/opt/d"]
 
 
-def test_what_was_there_before_is_nothing_that_was_added() -> None:
+def test_existing_entries_are_not_recorded_as_added() -> None:
     shared = Inventory("a", (INSTALL,), (InventoryPackage("lib-1-1.noarch", "", 0, (
         file("/usr/lib/x", since=0),)),))
     assert shared.delta().files_added == ()
 
 
-def test_accounts_are_those_that_came_and_did_not_go() -> None:
+def test_accounts_are_those_added_and_not_removed() -> None:
     one, two = Account("user", "a", 7, "scriptlets"), Account("group", "a", None, "group a")
     first = dataclasses.replace(INSTALL, accounts_added=(one, two))
     second = dataclasses.replace(UPGRADE, accounts_removed=(one,))
@@ -153,15 +153,15 @@ def document(**changes: Any) -> bytes:
     (document(others=[{"path": "/x", "marks": "config"}]), "marks"),
     (document(others=[{"path": "/x", "xattrs": []}]), ""),
 ], ids=map(str, itertools.count()))
-def test_what_is_no_inventory_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+def test_an_invalid_inventory_is_refused_with_the_reason(data: bytes, reason: str) -> None:
     if reason == "":
-        inventory_json.load(data, origin="/x")  # an empty list is as good as none
+        inventory_json.load(data, origin="/x")  # an empty list is equivalent to none
         return
     with pytest.raises(RecordError, match=f"(?i)/x cannot be read: .*({reason})"):
         inventory_json.load(data, origin="/x")
 
 
-def test_names_that_are_not_known_are_passed_over() -> None:
+def test_unknown_keys_are_ignored() -> None:
     assert inventory_json.load(document(more=[1]), origin="x") == sample()
 
 
@@ -207,7 +207,7 @@ def written(root: Path) -> Callable[[str, bytes, int], Entry]:
     return write
 
 
-def test_files_that_no_package_owns_say_what_made_them(tmp_path: Path) -> None:
+def test_unowned_files_name_the_setting_or_scriptlet_that_made_them(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     write = written(tmp_path)
     made = Change("etc/made", None, write("etc/made", b"xy", 0o644))
@@ -222,7 +222,7 @@ def test_files_that_no_package_owns_say_what_made_them(tmp_path: Path) -> None:
     assert sorted(before) == ["/etc/changed", "/etc/gone"]
 
 
-def test_what_took_the_place_of_a_file_is_told_with_its_package(tmp_path: Path) -> None:
+def test_an_entry_that_replaced_a_file_names_its_package(tmp_path: Path) -> None:
     new = written(tmp_path)("etc/mine", b"new", 0o644)
     found, before = unowned(tmp_path, effects(
         Change("etc/mine", entry(b"old"), new), Change("etc/mine", new, None)), {"etc/mine"})
@@ -230,7 +230,7 @@ def test_what_took_the_place_of_a_file_is_told_with_its_package(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("mode", "folder_mode"), [(0o640, 0o755), (0o644, 0o700)])
-def test_an_inventory_tells_no_digest_of_what_not_everybody_can_read(
+def test_an_inventory_contains_no_digest_of_private_files(
         tmp_path: Path, mode: int, folder_mode: int) -> None:
     after = written(tmp_path)("etc/secret/pin", b"1234", mode)
     (tmp_path / "etc/secret").chmod(folder_mode)

@@ -1,4 +1,4 @@
-"""The registry of a root: records written, read, listed and forgotten."""
+"""The registry of a root: writing, reading, listing and deleting records."""
 from __future__ import annotations
 
 import dataclasses
@@ -60,7 +60,7 @@ def test_a_saved_plugin_is_read_back(root: Path) -> None:
     assert store.read_registry(root) == store.Registry({"cim": found}, {})
 
 
-def test_a_record_from_before_signatures_were_noted_is_read(root: Path) -> None:
+def test_a_record_without_signatures_of_an_older_version_is_read(root: Path) -> None:
     store.save(root, record(), undo_data())
     path = root / REGISTRY / "cim"
     path.write_bytes(path.read_bytes().replace(
@@ -72,7 +72,7 @@ def test_a_record_from_before_signatures_were_noted_is_read(root: Path) -> None:
 
 @pytest.mark.parametrize("attribute", ['signer="me"', 'signer="0123456789ABCDEF"',
                                        'checked="perhaps"'])
-def test_a_signature_that_is_none_is_damage(root: Path, attribute: str) -> None:
+def test_an_invalid_signature_makes_a_record_damaged(root: Path, attribute: str) -> None:
     store.save(root, record(), undo_data())
     path = root / REGISTRY / "cim"
     path.write_text(path.read_text().replace('reason="dependency"',
@@ -81,7 +81,7 @@ def test_a_signature_that_is_none_is_damage(root: Path, attribute: str) -> None:
         store.read_record(root, "cim")
 
 
-def test_everybody_can_read_it_whatever_the_umask(root: Path) -> None:
+def test_records_are_world_readable_independent_of_the_umask(root: Path) -> None:
     old = os.umask(0o077)
     try:
         store.save(root, record(), undo_data())
@@ -107,7 +107,7 @@ def test_the_same_record_is_the_same_bytes(root: Path) -> None:
     assert once.splitlines()[1:3] == [b'<plugin-record format="1">', b"  <name>cim</name>"]
 
 
-def test_the_record_has_no_changes_of_settings(root: Path) -> None:
+def test_the_record_contains_no_changes_of_settings(root: Path) -> None:
     change = Change("etc/x", None, Entry("dir", 0o755, 0, 0))
     setting = Applied("service", "a.service", "enabled", "disabled", (change,))
     store.save(root, dataclasses.replace(record(), settings=(setting,)),
@@ -116,10 +116,10 @@ def test_the_record_has_no_changes_of_settings(root: Path) -> None:
     assert store.read_undo_data(root, "cim").settings == (setting,)
 
 
-def test_folders_that_were_made_go_with_the_last_plugin(root: Path) -> None:
+def test_created_folders_are_removed_with_the_last_plugin(root: Path) -> None:
     for name in ("a", "b", "c"):
         store.save(root, record(name), undo_data(name))
-    store.save(root, record("a"), undo_data("a"))  # an upgrade forgets nothing
+    store.save(root, record("a"), undo_data("a"))  # an upgrade keeps the record
     for name in ("a", "c", "b"):
         assert (root / REGISTRY).is_dir()
         store.forget(root, name)
@@ -127,21 +127,21 @@ def test_folders_that_were_made_go_with_the_last_plugin(root: Path) -> None:
     assert os.listdir(root / "etc") == []
 
 
-def test_folders_of_the_image_stay(root: Path) -> None:
+def test_folders_of_the_image_are_kept(root: Path) -> None:
     (root / REGISTRY).mkdir()
     store.save(root, record(), undo_data())
     store.forget(root, "cim")
     assert os.listdir(root / "etc") == [Path(REGISTRY).name]
 
 
-def test_a_folder_with_somebodys_file_stays(root: Path) -> None:
+def test_a_folder_with_a_foreign_file_is_kept(root: Path) -> None:
     store.save(root, record(), undo_data())
     (root / REGISTRY / "README").write_text("")
     store.forget(root, "cim")
     assert os.listdir(root / "etc") == [Path(REGISTRY).name]
 
 
-def test_names_are_sorted_and_leave_out_what_is_no_plugin(root: Path) -> None:
+def test_names_are_sorted_and_exclude_files_that_are_no_records(root: Path) -> None:
     assert store.names(root) == ()
     (root / REGISTRY).mkdir()
     for name in ("b", "a.1", ".b.x7d", "README", "-x", "a b", "x" * 65):
@@ -149,14 +149,14 @@ def test_names_are_sorted_and_leave_out_what_is_no_plugin(root: Path) -> None:
     assert store.names(root) == ("a.1", "b")
 
 
-def test_listing_needs_no_xml(root: Path) -> None:
+def test_listing_imports_no_xml_library(root: Path) -> None:
     script = ("import sys; from pathlib import Path; from ovirt_node_plugin.registry import store\n"
               "store.names(Path(sys.argv[1])); store.read_registry(Path(sys.argv[1]))\n"
               "sys.exit('lxml' in sys.modules)")
     assert subprocess.run([sys.executable, "-c", script, str(root)], cwd=TOP).returncode == 0
 
 
-def test_claims_and_repos_name_what_plugins_brought(root: Path) -> None:
+def test_claims_and_repo_owners_are_read_from_all_records(root: Path) -> None:
     store.save(root, record("one", repos=("r1", "both")), undo_data("one"))
     store.save(root, record("two", repos=("r2", "both")), undo_data("two"))
     assert store.claims(root) == {"z-1-1.noarch", "a-1:2-1.x86_64"}
@@ -170,7 +170,7 @@ def test_claims_and_repos_name_what_plugins_brought(root: Path) -> None:
     (b"\xff", "UTF-8"),
     (b"<a>" * 100, "levels"),
 ])
-def test_a_damaged_record_is_told_and_the_others_are_read(
+def test_a_damaged_record_is_reported_and_the_others_are_read(
         root: Path, data: bytes, reason: str) -> None:
     store.save(root, record("good"), undo_data("good"))
     (root / REGISTRY / "bad").write_bytes(data)
@@ -181,7 +181,7 @@ def test_a_damaged_record_is_told_and_the_others_are_read(
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link", "loop", "huge", "renamed"])
-def test_what_lies_in_the_place_of_a_record_harms_nobody(root: Path, kind: str) -> None:
+def test_an_entry_that_is_no_record_is_reported_as_damaged(root: Path, kind: str) -> None:
     store.save(root, record("other"), undo_data("other"))
     bad = root / REGISTRY / "bad"
     if kind == "folder":
@@ -202,19 +202,19 @@ def test_what_lies_in_the_place_of_a_record_harms_nobody(root: Path, kind: str) 
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", ".x", "A"])
-def test_a_name_that_no_plugin_can_have_is_refused(root: Path, name: str) -> None:
+def test_an_invalid_plugin_name_is_refused(root: Path, name: str) -> None:
     with pytest.raises(RecordError, match="no plugin name"):
         store.read_record(root, name)
     with pytest.raises(RecordError, match="no plugin name"):
         store.save(root, record(name), undo_data(name))
 
 
-def test_text_that_xml_cannot_hold_is_written_readably(root: Path) -> None:
+def test_characters_that_xml_cannot_contain_are_escaped(root: Path) -> None:
     store.save(root, dataclasses.replace(record(), source="/a\x01\udcffb"), undo_data())
     assert store.read_record(root, "cim").source == "/a\\x01\\udcffb"
 
 
-def test_links_of_the_root_do_not_lead_out(root: Path, tmp_path: Path) -> None:
+def test_links_in_the_root_do_not_lead_outside(root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     for name in (REGISTRY, MANIFESTS):
@@ -226,7 +226,7 @@ def test_links_of_the_root_do_not_lead_out(root: Path, tmp_path: Path) -> None:
     assert os.listdir(root) == ["etc"]
 
 
-def test_the_time_is_utc_and_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_is_utc_and_honours_source_date_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1795365611")
     assert store.installed_now() == "2026-11-22T16:40:11Z"
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "soon")

@@ -1,4 +1,4 @@
-"""Manifests: what an install changed, written and read back."""
+"""Undo data: the changes of an install, written and read."""
 from __future__ import annotations
 
 import base64
@@ -38,22 +38,22 @@ FULL = undo_data(
     effects=(Change("etc/c", entry(b""), entry(b"y", kept=False)),))
 
 
-def test_undo_data_is_read_back_as_it_was_written() -> None:
+def test_undo_data_is_read_as_it_was_written() -> None:
     assert load_undo_data(dump_undo_data(FULL), origin="x") == FULL
 
 
-def test_undo_data_is_written_the_same_each_time() -> None:
+def test_the_same_undo_data_is_the_same_bytes() -> None:
     assert dump_undo_data(FULL) == dump_undo_data(load_undo_data(dump_undo_data(FULL), origin="x"))
 
 
-def test_settings_and_effects_travel_as_one_list() -> None:
+def test_settings_and_effects_are_stored_as_one_list() -> None:
     assert [one.kind for one in FULL.applied] == ["service", EFFECTS]
     assert FULL.with_applied(FULL.applied) == FULL
     assert FULL.with_applied(()).effects == ()
     assert [one.kind for one in undo_data().applied] == ["service"]
 
 
-def test_undo_data_that_keeps_a_hidden_files_content_is_private() -> None:
+def test_undo_data_with_content_of_private_files_is_private() -> None:
     secret = Change("etc/shadow", entry(b"root:$y$", mode=0o000), entry(b"x", kept=False))
     assert undo_data(effects=(secret,)).private
     assert undo_data(secret).private
@@ -71,7 +71,7 @@ def test_undo_data_that_keeps_a_hidden_files_content_is_private() -> None:
     ("<effects>", "", "well-formed"),
     ("<?xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><?xml", "expected"),
 ])
-def test_damaged_undo_data_is_refused_with_the_place(old: str, new: str, reason: str) -> None:
+def test_damaged_undo_data_is_refused_with_the_position(old: str, new: str, reason: str) -> None:
     text = dump_undo_data(FULL).decode()
     assert old in text
     with pytest.raises(RecordError, match=reason) as caught:
@@ -98,7 +98,7 @@ def test_an_entity_or_a_doctype_is_refused() -> None:
     (None, "no base64"),
     (b"", "cannot be unpacked"),
 ])
-def test_a_content_that_is_not_what_was_kept_is_refused(
+def test_content_that_does_not_match_its_digest_is_refused(
         content: bytes | None, reason: str) -> None:
     good = base64.b64encode(zlib.compress(b"\x00old\r\n", 9))
     if content is None:

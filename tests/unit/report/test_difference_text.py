@@ -1,4 +1,4 @@
-"""What differs between images, as lines: each kind of difference has its own words."""
+"""Image differences as text: each kind of difference has its own line."""
 from __future__ import annotations
 
 import dataclasses
@@ -24,8 +24,8 @@ NOTHING = ImageDifferences(Path("/old"), Path("/new"), (), (), (), (), (), (), (
 HEAD = ["Old          : /old", "New          : /new"]
 
 
-def told(**found: Any) -> List[str]:
-    """Return the lines for what was found, without the first two."""
+def difference_lines(**found: Any) -> List[str]:
+    """Return the lines of a comparison without the two title lines."""
     lines = difference_text.differences(dataclasses.replace(NOTHING, **found))
     assert lines[:2] == HEAD
     return lines[2:]
@@ -35,23 +35,24 @@ def package(evr: str, arch: str = "noarch") -> RootPackage:
     return RootPackage("x", evr, arch, "")
 
 
-def test_nothing_is_told_as_that() -> None:
-    assert told() == told(form=None, files=None, around=None) == ["Differences  : none"]
+def test_no_difference_is_stated_as_such() -> None:
+    assert difference_lines() == ["Differences  : none"]
+    assert difference_lines(form=None, files=None, around=None) == ["Differences  : none"]
 
 
-def test_sizes_are_told_so_that_they_differ() -> None:
-    assert told(form=(FormDifference("size_bytes", 1 << 30, 3 << 29),
-                      FormDifference("payload_size_bytes", 1 << 30, (1 << 30) + 1),
-                      FormDifference("implanted_checksum", True, False),
-                      FormDifference("volume_id", None, "NODE"),
-                      FormDifference("boot_records", "a\nb", "c"))) == [
+def test_sizes_are_printed_so_that_they_differ() -> None:
+    assert difference_lines(form=(FormDifference("size_bytes", 1 << 30, 3 << 29),
+                                  FormDifference("payload_size_bytes", 1 << 30, (1 << 30) + 1),
+                                  FormDifference("implanted_checksum", True, False),
+                                  FormDifference("volume_id", None, "NODE"),
+                                  FormDifference("boot_records", "a\nb", "c"))) == [
         "Form         : 5 changed", "", "Form:", "  ~ size 1.0 GiB -> 1.5 GiB",
         "  ~ payload size 1073741824 B -> 1073741825 B", "  ~ implanted checksum yes -> no",
         "  ~ volume id none -> NODE", "  ~ boot records"]
 
 
-def test_plugins_and_settings_are_told_with_both_values() -> None:
-    assert told(
+def test_changed_plugins_and_settings_show_both_values() -> None:
+    assert difference_lines(
         plugins=(PluginDifference("a", "changed", "1", "1", ("vendor V -> W",)),
                  PluginDifference("b", "removed", "2", None)),
         settings=(SettingDifference("b", "removed", "service", "x.service", "enabled", None),
@@ -61,8 +62,8 @@ def test_plugins_and_settings_are_told_with_both_values() -> None:
         "  - b: service x.service enabled", "  ~ c: sysctl vm.y 1 -> 2"]
 
 
-def test_packages_are_told_as_what_became_of_them() -> None:
-    assert told(packages=(
+def test_packages_are_shown_as_added_removed_or_changed() -> None:
+    assert difference_lines(packages=(
         PackageDifference("changed", package("1-1"), package("1-1")),
         PackageDifference("changed", package("1-1"), package("1:0-1"), ("p", "q")),
         PackageDifference("changed", package("1-1"), package("1-1", "x86_64")),
@@ -71,8 +72,8 @@ def test_packages_are_told_as_what_became_of_them() -> None:
         "  ~ x.noarch 1-1 -> 1:0-1 (p, q)", "  ~ x-1-1.noarch -> x-1-1.x86_64", "  + x-2-1"]
 
 
-def test_entries_with_the_same_change_are_told_together() -> None:
-    assert told(boot=(
+def test_boot_entries_with_the_same_change_share_a_line() -> None:
+    assert difference_lines(boot=(
         BootDifference("/a.cfg", "One", "changed", ("q=1",), ("r",)),
         BootDifference("/a.cfg", "Two", "changed", (), ()),
         BootDifference("/a.cfg", "Three", "changed", ("q=1",), ("r",)),
@@ -84,8 +85,8 @@ def test_entries_with_the_same_change_are_told_together() -> None:
         "  - quiet rhgb", "      /b.cfg: no title"]
 
 
-def test_what_changed_of_files_is_counted() -> None:
-    assert told(files=(
+def test_changes_of_files_are_counted_by_kind() -> None:
+    assert difference_lines(files=(
         Difference(".", "changed", ("mode 0755 -> 0700",)),
         Difference("etc/a", "changed", ("mode 0644 -> 0600", "size 1 -> 2", "xattr user.x a -> b")),
         Difference("etc/b", "changed", ("content", "xattr user.x a -> b", "xattr user.y a -> b")),
@@ -97,16 +98,17 @@ def test_what_changed_of_files_is_counted() -> None:
         "Files around the root:", "  - /boot/x"]
 
 
-def test_many_files_are_few_lines_and_their_folders_are_counted() -> None:
+def test_many_files_are_grouped_by_folder() -> None:
     files = tuple(Difference(f"usr/bin/{n}", "changed", ("content",)) for n in range(99))
-    assert told(files=(*files, Difference("etc/x", "changed", ("owner 0:0 -> 0:1",)))) == [
+    other = Difference("etc/x", "changed", ("owner 0:0 -> 0:1",))
+    assert difference_lines(files=(*files, other)) == [
         "Files        : 100 changed (content 99, owner 1)", "",
         "Files of the root, some grouped by folder (--json lists each):",
         "  ~ /etc/x: owner 0:0 -> 0:1", "  ~ /usr/bin/: 99 entries"]
 
 
-def test_notes_are_told_last_and_count_as_differences() -> None:
-    assert told(notes=("record \x07",)) == ["Note: record \\x07"]
+def test_notes_come_last_and_count_as_differences() -> None:
+    assert difference_lines(notes=("record \x07",)) == ["Note: record \\x07"]
 
 
 def test_data_has_absolute_paths() -> None:

@@ -1,4 +1,4 @@
-"""Progress as bars and as lines of JSON, with a clock that the test moves."""
+"""Progress as bars and as lines of JSON, with a clock that the test controls."""
 from __future__ import annotations
 
 import io
@@ -25,11 +25,12 @@ class Clock:
 
 
 def drawn(stream: io.StringIO) -> List[str]:
-    """Return what was drawn, one after the other."""
+    """Return the lines drawn on a terminal, in order."""
     return [part for part in stream.getvalue().replace("\n", "").split("\r\x1b[K") if part]
 
 
-def test_a_bar_has_part_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_shows_the_part_the_rate_and_the_remaining_time(
+        monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     stream, clock = io.StringIO(), Clock()
     with Bars(stream, clock).step("pack", "Packing", total=lambda: 100 << 20) as advance:
@@ -51,7 +52,7 @@ def test_a_step_of_unknown_length_has_no_bar(monkeypatch: pytest.MonkeyPatch) ->
     assert drawn(stream)[1:] == ["Looking  250 entries/s", "Looking: done in 2:10 min"]
 
 
-def test_on_a_narrow_terminal_the_numbers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_narrow_terminal_the_numbers_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
     stream, clock = io.StringIO(), Clock()
     with Bars(stream, clock).step("x", "Packing " + "x" * 80, total=lambda: 1 << 20) as advance:
@@ -62,7 +63,8 @@ def test_on_a_narrow_terminal_the_numbers_stay(monkeypatch: pytest.MonkeyPatch) 
     assert line.startswith("Packing")
 
 
-def test_more_than_was_thought_is_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_than_the_expected_amount_is_shown_as_complete(
+        monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     stream, clock = io.StringIO(), Clock()
     with Bars(stream, clock).step("x", "Packing", total=lambda: 10) as advance:
@@ -71,14 +73,14 @@ def test_more_than_was_thought_is_all_of_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert "100%" in drawn(stream)[1] and "0 s left" in drawn(stream)[1]
 
 
-def test_a_step_that_fails_is_not_said_to_be_done() -> None:
+def test_a_failed_step_is_not_reported_as_done() -> None:
     stream = io.StringIO()
     with pytest.raises(ValueError), Bars(stream, Clock()).step("x", "Packing"):
         raise ValueError
     assert drawn(stream)[-1] == "Packing: not done"
 
 
-def test_what_is_no_terminal_gets_nothing() -> None:
+def test_nothing_is_drawn_without_a_terminal() -> None:
     stream = io.StringIO()
     progress = for_people(stream)
     with progress.step("x", "Packing") as advance:
@@ -86,7 +88,7 @@ def test_what_is_no_terminal_gets_nothing() -> None:
     assert isinstance(progress, Silent) and stream.getvalue() == ""
 
 
-def test_lines_of_json_are_an_object_each() -> None:
+def test_each_line_of_json_is_an_object() -> None:
     stream, clock = io.StringIO(), Clock()
     with JsonLines(stream, clock).step("pack", "Packing", total=lambda: 100) as advance:
         clock.now_s = 0.5
@@ -103,14 +105,14 @@ def test_lines_of_json_are_an_object_each() -> None:
         {"format": 1, "event": "step-done", "step": "pack", "elapsed_s": 4.0}]
 
 
-def test_what_a_program_reads_is_told_while_it_runs(tmp_path: object) -> None:
+def test_the_amount_that_a_program_has_read_is_reported_while_it_runs(tmp_path: object) -> None:
     told: List[int] = []
     code = "import time; data = open('/dev/zero', 'rb').read(5 << 20); time.sleep(1)"
     run([sys.executable, "-c", code], polled=transferred(told.append, READ))
     assert told and told == sorted(told) and told[-1] >= 5 << 20
 
 
-def test_a_process_that_has_ended_is_no_error() -> None:
+def test_a_process_that_has_ended_causes_no_error() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
     told: List[int] = []

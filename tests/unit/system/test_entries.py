@@ -26,7 +26,7 @@ pytestmark = pytest.mark.unit
 
 
 def names(folder: Path) -> List[str]:
-    """Return what is in a folder, temporary files too."""
+    """Return the names in a folder, including temporary files."""
     return sorted(os.listdir(folder))
 
 
@@ -43,7 +43,7 @@ def test_a_file_is_read_with_mode_digest_and_content(tmp_path: Path) -> None:
     assert brief.same(entry)
 
 
-def test_every_kind_of_entry_is_told_apart(tmp_path: Path) -> None:
+def test_every_kind_of_entry_is_distinguished(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     (tmp_path / "dir").mkdir()
     os.mkfifo(tmp_path / "fifo")
@@ -54,7 +54,7 @@ def test_every_kind_of_entry_is_told_apart(tmp_path: Path) -> None:
     assert found["link"].content == b"/etc/passwd"
 
 
-def test_absent_is_the_same_as_absent_only(tmp_path: Path) -> None:
+def test_an_absent_entry_equals_only_an_absent_entry(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     entry = read_entry(tmp_path, "f")
     assert same_entry(None, None)
@@ -63,7 +63,7 @@ def test_absent_is_the_same_as_absent_only(tmp_path: Path) -> None:
     assert not same_entry(None, entry)
 
 
-def test_an_entry_written_back_is_what_was_read(tmp_path: Path) -> None:
+def test_a_written_entry_is_read_back_unchanged(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"one")
     (tmp_path / "f").chmod(0o640)
     (tmp_path / "link").symlink_to("f")
@@ -80,7 +80,7 @@ def test_an_entry_written_back_is_what_was_read(tmp_path: Path) -> None:
     assert names(tmp_path) == ["dir", "f", "link"]
 
 
-def test_a_folder_goes_only_when_it_is_empty(tmp_path: Path) -> None:
+def test_only_an_empty_folder_is_removed(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "dir" / "theirs").touch()
     with pytest.raises(OSError):
@@ -90,26 +90,26 @@ def test_a_folder_goes_only_when_it_is_empty(tmp_path: Path) -> None:
     assert names(tmp_path) == []
 
 
-def test_removing_a_link_leaves_what_it_names(tmp_path: Path) -> None:
+def test_removing_a_link_keeps_its_target(tmp_path: Path) -> None:
     (tmp_path / "dir").mkdir()
     (tmp_path / "link").symlink_to("dir")
     write_entry(tmp_path, "link", None)
     assert names(tmp_path) == ["dir"]
 
 
-def test_removing_what_is_absent_is_no_error(tmp_path: Path) -> None:
+def test_removing_an_absent_entry_is_no_error(tmp_path: Path) -> None:
     write_entry(tmp_path, "none", None)
     assert names(tmp_path) == []
 
 
-def test_content_that_was_not_kept_cannot_be_written(tmp_path: Path) -> None:
+def test_an_entry_without_content_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
     entry = read_entry(tmp_path, "f", content=False)
     with pytest.raises(ValueError, match="content of f was not kept"):
         write_entry(tmp_path, "f", entry)
 
 
-def test_a_hostile_parent_does_not_lead_a_write_out(tmp_path: Path) -> None:
+def test_a_linked_parent_does_not_redirect_a_write_outside(tmp_path: Path) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     (root / "outside").mkdir(parents=True)
     outside.mkdir()
@@ -129,7 +129,7 @@ def test_writing_over_a_link_replaces_the_link(tmp_path: Path) -> None:
     assert not (tmp_path / "f").is_symlink()
 
 
-def test_a_write_sets_the_mode_whatever_the_umask(tmp_path: Path) -> None:
+def test_a_write_sets_the_mode_independent_of_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o077)
     try:
         write_atomic(tmp_path / "f", b"x", mode=0o755)
@@ -139,7 +139,7 @@ def test_a_write_sets_the_mode_whatever_the_umask(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace", "fchmod"])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_files(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     (tmp_path / "f").write_bytes(b"old")
 
@@ -154,7 +154,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert names(tmp_path) == ["f"]
 
 
-def test_a_second_writer_is_told_to_wait(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_with_a_hint_to_wait(tmp_path: Path) -> None:
     with locked(tmp_path):
         with pytest.raises(Locked) as caught, locked(tmp_path):
             raise AssertionError("not reached")
@@ -163,7 +163,7 @@ def test_a_second_writer_is_told_to_wait(tmp_path: Path) -> None:
         assert names(tmp_path) == []
 
 
-def test_an_error_inside_gives_the_lock_back(tmp_path: Path) -> None:
+def test_an_error_releases_the_lock(tmp_path: Path) -> None:
     with pytest.raises(KeyError), locked(tmp_path):
         raise KeyError("x")
     with locked(tmp_path):

@@ -1,4 +1,4 @@
-"""NEVRAs: made of their parts, and the name taken out of one."""
+"""NEVRAs: composition from their parts, and the name in one."""
 from __future__ import annotations
 
 import pytest
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize(("epoch", "evr"), [
     (None, "1.0-2"), (0, "1.0-2"), ("0", "1.0-2"), ("", "1.0-2"), (3, "3:1.0-2"), ("3", "3:1.0-2"),
 ])
-def test_an_epoch_of_0_is_left_out(epoch: object, evr: str) -> None:
+def test_an_epoch_of_0_is_omitted(epoch: object, evr: str) -> None:
     assert make_evr(epoch, "1.0", "2") == evr
 
 
@@ -21,7 +21,7 @@ def test_a_key_has_no_architecture() -> None:
 
 
 @pytest.mark.parametrize("name", ["bash", "python3-dnf-plugin-node-plugin", "a.b-c"])
-def test_the_name_is_what_stands_before_the_version(name: str) -> None:
+def test_the_name_ends_before_version_and_release(name: str) -> None:
     for evr in ("1.0-2.el9", "3:1.0-2"):
         assert name_of(make_nevra(name, evr, "noarch")) == name
     assert name_of("bash") == "bash"

@@ -1,4 +1,4 @@
-"""Names inside a root: attack cases."""
+"""Resolution of paths inside a root, including attacks."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -52,31 +52,30 @@ def test_a_link_is_followed_as_in_a_chroot(root: Path, target: str, found: str) 
 
 @pytest.mark.parametrize("target", [
     "../usr/state", "..//usr/state", "/usr/state", "../../../usr/state", "../lib/../state"])
-def test_a_place_is_where_a_name_leads_however_the_link_is_written(
-        root: Path, target: str) -> None:
+def test_real_places_follow_links_of_every_notation(root: Path, target: str) -> None:
     (root / "var").mkdir()
     (root / "var/state").symlink_to(target)
     assert real_places(root, ["var/state", "etc"]) == ("var/state", "usr/state", "etc")
     assert real_places(root, ["var/state/x"]) == ("var/state/x", "usr/state/x")
 
 
-def test_a_name_that_leads_to_the_root_or_in_a_circle_is_its_only_place(root: Path) -> None:
+def test_a_link_to_the_root_or_a_loop_is_its_only_place(root: Path) -> None:
     (root / "top").symlink_to("/")
     (root / "a").symlink_to("b")
     (root / "b").symlink_to("a")
     assert real_places(root, ["top", "a", "missing"]) == ("top", "a", "missing")
 
 
-# where a link at etc/link leads: for a process in the root, and for one outside of it
+# the target of a link at etc/link for a process in the root and for one outside
 @pytest.mark.parametrize(("target", "outside"), [
     ("../usr", ""), ("..//usr/lib", ""), ("../lib", ""), ("missing", ""), (".", ""),
     ("/usr", "/usr"), ("/", "/"), ("../../..", ".."), ("../../root/usr", ""),
     ("../../other", "../other"), ("../../etc", "../etc")])
-def test_a_link_leads_out_where_the_kernel_and_a_chroot_differ(
+def test_a_link_leads_outside_if_the_kernel_and_a_chroot_resolve_it_differently(
         root: Path, target: str, outside: str) -> None:
     (root / "etc/link").symlink_to(target)
     found = way_out(root, "etc/link")
-    # from within, ../../root/usr is /root/usr, which is not the /usr that the kernel finds
+    # in the root, ../../root/usr is /root/usr, which is not the kernel's /usr
     if target == "../../root/usr":
         assert found == f"{root}/usr"
     else:
@@ -84,19 +83,19 @@ def test_a_link_leads_out_where_the_kernel_and_a_chroot_differ(
     assert way_out(root, "etc/passwd") == "" and way_out(root, "lib/x") == ""
 
 
-def test_a_circle_of_links_is_no_way_out(root: Path) -> None:
+def test_a_loop_of_links_does_not_lead_outside(root: Path) -> None:
     (root / "a").symlink_to("a")
     with pytest.raises(OutsideRoot, match="leads back to itself") as caught:
         way_out(root, "a/x")
     assert str(root) in caught.value.message and caught.value.hint
 
 
-def test_a_link_in_the_middle_does_not_lead_out(root: Path) -> None:
+def test_a_link_in_the_middle_of_a_path_does_not_lead_outside(root: Path) -> None:
     (root / "etc" / "out").symlink_to("/../../tmp")
     assert resolve_inside(root, "etc/out/x") == root / "tmp" / "x"
 
 
-def test_the_last_component_may_stay_a_link(root: Path) -> None:
+def test_the_last_component_may_remain_a_link(root: Path) -> None:
     (root / "etc" / "link").symlink_to("/usr")
     assert resolve_inside(root, "etc/link", follow_last=False) == root / "etc" / "link"
     assert resolve_inside(root, "etc/link/lib", follow_last=False) == root / "usr" / "lib"
@@ -118,5 +117,5 @@ def test_two_names_of_one_entry_give_the_same_relative_path(root: Path) -> None:
     ("etc", "etc", True), ("etc/x", "etc", True), ("etc/x", "etc/", True),
     ("etcetera/x", "etc", False), ("et", "etc", False), ("usr/etc", "etc", False),
 ])
-def test_inside_counts_whole_components(path: str, folder: str, inside: bool) -> None:
+def test_containment_compares_whole_components(path: str, folder: str, inside: bool) -> None:
     assert is_inside(path, folder) is inside

@@ -1,4 +1,4 @@
-"""Regular files opened and read, and nothing else."""
+"""Opening and reading of regular files; other kinds are refused."""
 from __future__ import annotations
 
 import os
@@ -37,7 +37,7 @@ OTHERS: Dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("follow", [False, True])
-def test_what_is_no_regular_file_is_refused_without_waiting_for_it(
+def test_a_special_file_is_refused_without_blocking(
         tmp_path: Path, kind: str, follow: bool) -> None:
     (tmp_path / "real").write_bytes(b"content")
     OTHERS[kind](tmp_path / "there")
@@ -49,8 +49,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting_for_it(
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo"])
-def test_another_kind_of_file_is_told_from_one_that_is_not_there(
-        tmp_path: Path, kind: str) -> None:
+def test_a_special_file_is_distinguished_from_a_missing_one(tmp_path: Path, kind: str) -> None:
     OTHERS[kind](tmp_path / "there")
     with pytest.raises(NotRegular) as caught, opened_regular(tmp_path / "there"):
         pass
@@ -59,19 +58,19 @@ def test_another_kind_of_file_is_told_from_one_that_is_not_there(
         read_regular(tmp_path / "none")
 
 
-def test_a_file_is_read_up_to_the_limit_and_no_byte_more(tmp_path: Path) -> None:
+def test_a_file_is_read_only_up_to_the_limit(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"12345")
     assert read_regular(path, max_bytes=5) == b"12345"
     with pytest.raises(TooLarge) as caught:
         read_regular(path, max_bytes=4)
     assert (caught.value.strerror, caught.value.filename) == ("larger than 4 bytes", str(path))
-    os.truncate(path, 1 << 40)  # a sparse file that fits no memory
+    os.truncate(path, 1 << 40)  # a sparse file that does not fit in memory
     with pytest.raises(TooLarge, match="larger than 1048576 bytes"):
         read_regular(path)
 
 
-def test_a_handle_is_closed_whatever_happens(tmp_path: Path) -> None:
+def test_a_file_is_closed_after_an_error(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))
     (tmp_path / "file").write_bytes(b"x")
     for name in ("file", "."):
@@ -84,7 +83,7 @@ def test_a_handle_is_closed_whatever_happens(tmp_path: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_name_is_taken_from_an_open_folder(tmp_path: Path) -> None:
+def test_a_name_is_opened_relative_to_an_open_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     folder = os.open(tmp_path, os.O_RDONLY)
     try:
@@ -94,7 +93,7 @@ def test_a_name_is_taken_from_an_open_folder(tmp_path: Path) -> None:
         os.close(folder)
 
 
-def test_a_file_in_a_root_is_found_by_the_links_of_the_root(tmp_path: Path) -> None:
+def test_a_file_in_a_root_is_found_through_links_of_the_root(tmp_path: Path) -> None:
     root = tmp_path / "root"
     (root / "usr").mkdir(parents=True)
     (root / "usr/file").write_bytes(b"inside")
@@ -110,7 +109,7 @@ def test_a_file_in_a_root_is_found_by_the_links_of_the_root(tmp_path: Path) -> N
         read_inside(root, "../file")
 
 
-def test_the_module_imports_nothing_that_is_dear() -> None:
+def test_the_module_imports_no_expensive_modules() -> None:
     code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
             "import ovirt_node_plugin.system.regular_files\n"
             "print({'typing', 'pathlib', 'dataclasses', 'subprocess'} & set(sys.modules))")

@@ -1,4 +1,4 @@
-"""The explanations of a refused document, held against libxml2's own verdict."""
+"""Explanations of an invalid document, compared with the verdict of libxml2."""
 from __future__ import annotations
 
 import random
@@ -38,7 +38,7 @@ def _mutants(count: int) -> List[str]:
     return found
 
 
-def test_whatever_is_invalid_is_explained_in_the_schemas_own_words() -> None:
+def test_every_invalid_document_is_explained_by_the_schema() -> None:
     refused = 0
     for text in _mutants(300):
         document = parse_xml(text.encode(), origin="x", error=DescriptorError)
@@ -51,13 +51,13 @@ def test_whatever_is_invalid_is_explained_in_the_schemas_own_words() -> None:
     assert refused > 30
 
 
-def test_every_pattern_is_read_alike_by_libxml2_and_by_python() -> None:
+def test_every_pattern_means_the_same_to_libxml2_and_python() -> None:
     schema = (SCHEMAS / "node-plugin.rng").read_text(encoding="utf-8")
     for pattern in re.findall(r'<param name="pattern">(.*?)</param>', schema):
-        assert not re.search(r"\\[^.\-^*\\\[\]]", pattern), pattern  # read differently
+        assert not re.search(r"\\[^.\-^*\\\[\]]", pattern), pattern  # parsed differently
 
 
-def test_only_a_problem_is_raised() -> None:
+def test_an_error_is_raised_only_for_problems() -> None:
     raise_problems((), origin="x", error=DescriptorError)
     with pytest.raises(DescriptorError, match="^x:1:2: expected a, found b$"):
         raise_problems([Problem(1, 2, "expected a, found b")], origin="x", error=DescriptorError)

@@ -1,4 +1,4 @@
-"""The gateway for programs."""
+"""The function that starts every program."""
 from __future__ import annotations
 
 import sys
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 
 
 def python(code: str) -> "list[str]":
-    """Return the argument list of a small Python program."""
+    """Return the argument list that runs Python code."""
     return [sys.executable, "-c", code]
 
 
@@ -21,11 +21,11 @@ def test_the_output_is_returned_as_text() -> None:
     assert run(python("print('höhe')")) == "höhe\n"
 
 
-def test_input_is_passed_on() -> None:
+def test_input_is_passed_to_the_program() -> None:
     assert run(python("import sys; print(sys.stdin.read()[::-1])"), stdin=b"abc") == "cba\n"
 
 
-def test_nothing_in_an_argument_is_taken_by_a_shell(tmp_path: Path) -> None:
+def test_no_shell_interprets_arguments(tmp_path: Path) -> None:
     word = f"$(touch {tmp_path}/x); `id` > {tmp_path}/y * \n '\""
     assert run([*python("import sys; sys.stdout.write(sys.argv[1])"), word]) == word
     assert list(tmp_path.iterdir()) == []
@@ -36,7 +36,7 @@ def test_messages_are_in_the_c_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(python("import os; print(os.environ['LC_ALL'])")) == "C.UTF-8\n"
 
 
-def test_a_status_that_is_not_accepted_is_an_error_with_what_was_said() -> None:
+def test_an_unaccepted_status_is_an_error_with_the_output() -> None:
     argv = python("import sys; sys.stderr.write('no disk\\n'); sys.exit(3)")
     with pytest.raises(CommandError, match="failed with status 3: no disk") as caught:
         run(argv)
@@ -46,18 +46,18 @@ def test_a_status_that_is_not_accepted_is_an_error_with_what_was_said() -> None:
     assert run(argv, ok=(0, 3)) == ""
 
 
-def test_a_program_that_a_signal_ends_is_an_error() -> None:
+def test_a_program_ended_by_a_signal_is_an_error() -> None:
     with pytest.raises(CommandError) as caught:
         run(python("import os; os.kill(os.getpid(), 9)"))
     assert caught.value.returncode == -9
 
 
-def test_a_missing_program_is_named_with_the_next_step() -> None:
+def test_a_missing_program_is_named_with_a_hint() -> None:
     with pytest.raises(CommandError, match="no-such-program cannot be started") as caught:
         run(["no-such-program", "-x"])
     assert caught.value.returncode is None
     assert "Install the program no-such-program" in caught.value.hint
 
 
-def test_output_that_is_no_text_does_not_end_in_a_crash() -> None:
+def test_output_that_is_no_text_causes_no_crash() -> None:
     assert "\ufffd" in run(python("import os; os.write(1, b'\\xff')"))

@@ -1,4 +1,4 @@
-"""Folders of a root: what is in them, and what is removed from them."""
+"""Folders of a root: listing and removing their entries."""
 from __future__ import annotations
 
 import os
@@ -25,7 +25,7 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
-def test_names_follow_no_link_and_leave_out_what_belongs_to_others(root: Path) -> None:
+def test_names_follow_no_link_and_skip_excluded_paths(root: Path) -> None:
     assert Listing(root).below("etc") == {"etc", "etc/a", "etc/a/deep", "etc/a/file", "etc/link"}
     assert Listing(root).below("var") == {"var", "var/lib", "var/lib/mine"}
     assert Listing(root).below("var/cache") == {"var/cache", "var/cache/x"}
@@ -33,13 +33,13 @@ def test_names_follow_no_link_and_leave_out_what_belongs_to_others(root: Path) -
 
 
 @pytest.mark.parametrize("tree", ["lib", "etc/link", "etc/link/lib", "missing", "etc/a/file"])
-def test_names_of_what_is_no_folder_of_the_root_itself_are_none(root: Path, tree: str) -> None:
+def test_a_path_that_is_no_folder_of_the_root_has_no_names(root: Path, tree: str) -> None:
     assert Listing(root).below(tree) == set()
     assert Listing(root).inside(tree) == set()
 
 
 @pytest.mark.parametrize("link", ["../../usr/state", "/usr/state", "../..//usr/state"])
-def test_what_is_left_alone_is_so_where_a_link_leads_to_it(root: Path, link: str) -> None:
+def test_an_excluded_path_is_excluded_under_its_real_name(root: Path, link: str) -> None:
     (root / "usr/state/deep").mkdir(parents=True)
     os.symlink(link, root / "var/lib/dnf")
     assert Listing(root).below("usr") == {"usr", "usr/lib", "usr/lib/modules"}
@@ -56,18 +56,18 @@ def test_names_in_a_folder_are_not_those_below_it(root: Path) -> None:
     assert Listing(root).inside("") == {"etc", "var", "usr", "lib", "outside"}
 
 
-def test_what_is_new_goes_with_all_below(root: Path) -> None:
+def test_new_folders_are_removed_with_all_entries(root: Path) -> None:
     remove_new(root, ["etc/a", "etc/a/file", "etc/link", "missing/x"])
     assert Listing(root).below("etc") == {"etc"}
     assert (root / "var").is_dir()
 
 
-def test_what_a_parent_that_became_a_link_leads_to_stays(root: Path) -> None:
+def test_the_target_of_a_parent_replaced_by_a_link_is_kept(root: Path) -> None:
     remove_new(root, ["etc/link/lib"])
     assert (root / "var/lib").is_dir()
 
 
-def test_deep_folders_are_removed_without_an_end_of_the_stack(root: Path) -> None:
+def test_deep_folders_are_removed_without_recursion(root: Path) -> None:
     here = os.open(root, os.O_RDONLY)
     try:
         for _ in range(400):
@@ -104,7 +104,7 @@ def test_a_folders_state_does_not_change_with_its_size(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["/lib/modules/x", "lib", "/etc/link/lib/y", "/", "etc/a/",
                                   "/new/folder/z", "//etc//a/./file"])
-def test_names_are_made_relative_as_one_by_one(root: Path, name: str) -> None:
+def test_many_names_are_made_relative_like_single_ones(root: Path, name: str) -> None:
     relative = Relative(root)
     assert relative(name) == relative_inside(root, name)
     assert relative(name) == relative_inside(root, name)

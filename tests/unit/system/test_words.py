@@ -1,4 +1,4 @@
-"""Texts for people: sizes, counts, lists that are cut."""
+"""Texts for people: sizes, counts and shortened lists."""
 from __future__ import annotations
 
 import pytest
@@ -12,17 +12,16 @@ pytestmark = pytest.mark.unit
     (0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1 << 20, "1.0 MiB"),
     (3 << 19, "1.5 MiB"), (5 << 30, "5.0 GiB"), (4 << 40, "4096.0 GiB"),
 ])
-def test_a_size_has_the_largest_unit_of_which_it_is_at_least_one(
-        size_bytes: int, text: str) -> None:
+def test_a_size_has_the_largest_unit_that_gives_at_least_one(size_bytes: int, text: str) -> None:
     assert words.size(size_bytes) == text
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 files"), (1, "1 file"), (2, "2 files")])
-def test_a_count_has_the_noun_in_its_number(number: int, text: str) -> None:
+def test_a_count_has_a_singular_or_plural_noun(number: int, text: str) -> None:
     assert words.count(number, "file") == text
 
 
-def test_lines_are_cut_only_if_there_are_more_and_the_number_of_the_others_is_said() -> None:
+def test_omitted_lines_are_counted() -> None:
     assert words.first_lines([], 2) == []
     assert words.first_lines(["a", "b"], 2) == ["a", "b"]
     assert words.first_lines(["a", "b", "c"], 2) == ["a", "b", "and 1 more"]
@@ -30,6 +29,6 @@ def test_lines_are_cut_only_if_there_are_more_and_the_number_of_the_others_is_sa
         "a", "x{}: and 2 more; see y"]
 
 
-def test_names_in_one_line_are_cut_only_if_there_are_more() -> None:
+def test_names_in_one_line_are_omitted_only_above_the_limit() -> None:
     assert words.first_names(["a", "b"], 2) == "a, b"
     assert words.first_names(["a", "b", "c", "d"], 2) == "a, b and 2 more"

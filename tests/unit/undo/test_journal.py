@@ -1,4 +1,4 @@
-"""The undo journal and what it keeps, on small trees without rpm."""
+"""The undo journal on small trees without rpm."""
 from __future__ import annotations
 
 import os
@@ -41,7 +41,7 @@ def paths(changes: List[Change]) -> List[str]:
     return [change.path for change in changes]
 
 
-def wreck(root: Path) -> None:
+def change_everything(root: Path) -> None:
     (root / "etc/file").write_text("in place")
     (root / "etc/sub/file").unlink()
     shutil.rmtree(root / "etc/sub")
@@ -66,30 +66,30 @@ def wreck(root: Path) -> None:
     (root / "opt/other").symlink_to("/usr")
 
 
-def test_everything_in_scope_is_put_back(root: Path) -> None:
+def test_everything_in_scope_is_restored(root: Path) -> None:
     before = tree_state(root)
     journal.begin(root, INTENT, SCOPE)
     assert journal.pending(root) and journal.intent(root) == INTENT
-    wreck(root)
+    change_everything(root)
     journal.undo(root)
     assert state_differences(before, tree_state(root)) == []
     assert not journal.left_over(root)
 
 
-def test_times_of_files_and_folders_come_back(root: Path) -> None:
+def test_times_of_files_and_folders_are_restored(root: Path) -> None:
     for path in ("etc/file", "etc/sub", "etc"):
         os.utime(root / path, ns=(10**18, 10**18 + 7))
     journal.begin(root, INTENT, SCOPE)
-    wreck(root)
+    change_everything(root)
     journal.undo(root)
     for path in ("etc/file", "etc/sub", "etc"):
         assert os.stat(root / path).st_mtime_ns == 10**18 + 7
 
 
-def test_undoing_twice_is_as_undoing_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undoing_twice_equals_undoing_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tree_state(root)
     journal.begin(root, INTENT, SCOPE)
-    wreck(root)
+    change_everything(root)
     with monkeypatch.context() as patch:
         patch.setattr(journal, "finish", lambda _root: None)
         journal.undo(root)
@@ -99,23 +99,23 @@ def test_undoing_twice_is_as_undoing_once(root: Path, monkeypatch: pytest.Monkey
     assert state_differences(before, tree_state(root)) == []
 
 
-def test_finishing_lets_the_change_stand(root: Path) -> None:
+def test_finishing_keeps_the_change(root: Path) -> None:
     journal.begin(root, INTENT, SCOPE)
-    wreck(root)
+    change_everything(root)
     after = tree_state(root, excluded=("var/lib/ovirt-node-plugin",))
     journal.finish(root)
     journal.finish(root)
     assert state_differences(after, tree_state(root)) == []
 
 
-def test_a_folder_that_a_package_made_stays(root: Path) -> None:
+def test_a_folder_of_a_package_is_kept(root: Path) -> None:
     (root / "var/lib/ovirt-node-plugin").mkdir(mode=0o755)
     journal.begin(root, INTENT, SCOPE)
     journal.finish(root)
     assert os.listdir(root / "var/lib/ovirt-node-plugin") == []
 
 
-def test_what_a_killed_begin_left_is_swept(root: Path) -> None:
+def test_files_of_a_killed_begin_are_removed(root: Path) -> None:
     (root / FOLDER).mkdir(parents=True)
     (root / FOLDER).parent.chmod(0o711)
     (root / FOLDER / "content").write_text("x")
@@ -125,14 +125,14 @@ def test_what_a_killed_begin_left_is_swept(root: Path) -> None:
     assert not (root / "var/lib/ovirt-node-plugin").exists()
 
 
-def test_a_journal_is_not_begun_over_another(root: Path) -> None:
+def test_a_second_journal_is_refused(root: Path) -> None:
     journal.begin(root, INTENT, SCOPE)
     with pytest.raises(RecordError):
         journal.begin(root, INTENT, SCOPE)
     assert journal.pending(root)
 
 
-def test_contents_are_for_root_only(root: Path) -> None:
+def test_saved_contents_are_readable_by_root_only(root: Path) -> None:
     journal.begin(root, INTENT, SCOPE)
     for path in (root / FOLDER).iterdir():
         if path.name in ("content", "journal.json"):
@@ -140,7 +140,7 @@ def test_contents_are_for_root_only(root: Path) -> None:
     assert stat.S_IMODE((root / FOLDER).stat().st_mode) == 0o711
 
 
-def test_a_begin_that_fails_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_begin_leaves_no_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tree_state(root)
 
     def full(*_args: object, **_options: object) -> None:
@@ -151,9 +151,9 @@ def test_a_begin_that_fails_leaves_nothing(root: Path, monkeypatch: pytest.Monke
     assert state_differences(before, tree_state(root)) == []
 
 
-def test_effects_are_what_no_package_did(root: Path) -> None:
+def test_effects_exclude_the_changes_of_packages(root: Path) -> None:
     opened = journal.begin(root, INTENT, SCOPE)
-    wreck(root)
+    change_everything(root)
     found = opened.effects(owned={"usr/bin/new", "opt/pkg", "opt/pkg/data"},
                            replaced={"usr/bin/old"}, ours={"etc/new\nline"})
     assert paths(list(found)) == [
@@ -164,7 +164,7 @@ def test_effects_are_what_no_package_did(root: Path) -> None:
     assert first.after is not None and first.after.content is None
 
 
-def test_what_a_package_took_the_place_of_has_two_changes(root: Path) -> None:
+def test_an_entry_replaced_by_a_package_has_two_changes(root: Path) -> None:
     opened = journal.begin(root, INTENT, SCOPE)
     (root / "usr/bin/old").write_text("the package's")
     first, then = opened.effects(owned={"usr/bin/old"})
@@ -172,7 +172,7 @@ def test_what_a_package_took_the_place_of_has_two_changes(root: Path) -> None:
     assert (first.after, None) == (then.before, then.after)
 
 
-def test_large_files_of_packages_cost_no_room(root: Path) -> None:
+def test_large_files_of_packages_are_not_copied(root: Path) -> None:
     large = root / "opt/large"
     large.write_bytes(b"x" * 3_000_000)
     number = large.stat().st_ino
@@ -185,7 +185,7 @@ def test_large_files_of_packages_cost_no_room(root: Path) -> None:
     assert large.stat().st_nlink == 1
 
 
-def test_a_running_system_keeps_what_others_changed_later(
+def test_later_changes_of_other_programs_are_kept_on_a_running_system(
         root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "_SLACK_NS", -1)
     journal.begin(root, INTENT, Scope(
@@ -203,7 +203,7 @@ def test_a_running_system_keeps_what_others_changed_later(
     assert (root / "etc/sub/file").read_text() == "spared"
 
 
-def test_a_folder_that_became_a_link_takes_nothing_else_along(root: Path) -> None:
+def test_undoing_a_folder_replaced_by_a_link_changes_nothing_else(root: Path) -> None:
     before = tree_state(root)
     journal.begin(root, INTENT, SCOPE)
     shutil.rmtree(root / "opt")
@@ -215,7 +215,8 @@ def test_a_folder_that_became_a_link_takes_nothing_else_along(root: Path) -> Non
 
 
 @pytest.mark.parametrize("link", ["/", "/elsewhere"])
-def test_a_place_that_leads_elsewhere_is_refused_and_never_pending(root: Path, link: str) -> None:
+def test_a_journal_folder_that_links_elsewhere_is_refused_and_never_pending(
+        root: Path, link: str) -> None:
     other = root / "elsewhere/journal"
     other.mkdir(parents=True)
     (other / "journal.json").write_text("{}")
@@ -228,14 +229,14 @@ def test_a_place_that_leads_elsewhere_is_refused_and_never_pending(root: Path, l
     assert (other / "journal.json").exists()
 
 
-def test_paths_that_leave_the_root_are_refused(root: Path) -> None:
+def test_paths_outside_the_root_are_refused(root: Path) -> None:
     before = tree_state(root)
     with pytest.raises(OutsideRoot):
         journal.begin(root, INTENT, Scope(paths=("/usr/../../x",)))
     assert state_differences(before, tree_state(root)) == []
 
 
-def test_extended_attributes_and_links_of_files_come_back(root: Path) -> None:
+def test_extended_attributes_and_links_are_restored(root: Path) -> None:
     try:
         os.setxattr(root / "etc/file", "user.note", b"one")
         os.setxattr(root / "etc/sub", "user.note", b"two")
@@ -251,7 +252,7 @@ def test_extended_attributes_and_links_of_files_come_back(root: Path) -> None:
     assert (root / "etc/file").samefile(root / "etc/twin")
 
 
-def test_packages_changed_long_after_a_crash_of_a_running_system_are_kept(
+def test_packages_changed_after_a_crash_of_a_running_system_are_kept(
         root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = root / "var/lib/rpm/rpmdb.sqlite"
     database.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""SELinux settings without SELinux: their elements, what a store says, a running system."""
+"""SELinux settings without SELinux: elements, the policy store, and a simulated system."""
 from __future__ import annotations
 
 import struct
@@ -81,7 +81,7 @@ def test_an_element_is_read(text: str, read: Setting) -> None:
     '<selinux-file-context type="b_t" path="/opt/a"/>',
     '<selinux-module source="/a/a.pp" name="a"/><selinux-module source="/b/a.pp" name="a"/>',
 ])
-def test_a_bad_element_is_refused_with_its_place(text: str) -> None:
+def test_an_invalid_element_is_refused_with_its_position(text: str) -> None:
     with pytest.raises(DescriptorError, match=r"x\.xml:2:\d+: expected "):
         settings(text)
 
@@ -98,14 +98,14 @@ def test_local_values_are_read_as_libsemanage_writes_them() -> None:
             "/opt/a(/.*)?": "a_t", "/opt/b#directory": "b_t", "/opt/c#regular": "<<none>>"}
 
 
-def test_rules_come_out_of_their_codes_again() -> None:
+def test_rules_are_decoded_as_they_were_encoded() -> None:
     rules = (selinux_store.PolicyRule("file-context", "/opt/a=(?:b)#pipe", "a_t"),
              selinux_store.PolicyRule("module", "a", "/opt/a@b.pp"),
              selinux_store.PolicyRule("port", "tcp/1-2", "a_t"))
     assert selinux_store.decode(" ".join(rule.code for rule in rules)) == rules
 
 
-def test_names_are_found_in_a_compiled_policy_whole_only() -> None:
+def test_only_complete_names_are_found_in_a_compiled_policy() -> None:
     def type_entry(name: str, value: int, kind: int) -> bytes:
         return struct.pack("<IIII", len(name), value, kind, 0) + name.encode()
     policy = selinux_store.CompiledPolicy(b"\0" * 32 + b"".join((
@@ -118,8 +118,8 @@ def test_names_are_found_in_a_compiled_policy_whole_only() -> None:
         "on", "off", "", ""]
 
 
-class Running:
-    """A runner that plays a system on which SELinux runs."""
+class SelinuxSystem:
+    """A runner that simulates a system on which SELinux runs."""
 
     def __init__(self, **booleans: str) -> None:
         self.booleans: Dict[str, str] = booleans
@@ -141,17 +141,17 @@ class Running:
         return "Would relabel x\n" if words[0] == "restorecon" and self.mislabelled else ""
 
 
-def context(root: Path, runner: Running) -> Context:
+def context(root: Path, runner: SelinuxSystem) -> Context:
     (root / FOLDER).mkdir(parents=True, exist_ok=True)
     return Context(root, "foo", {}, runner, live=True)
 
 
-def test_a_running_systems_boolean_is_switched_and_back(tmp_path: Path) -> None:
-    system = Running(use_nfs="off")
+def test_a_boolean_of_a_running_system_is_set_and_restored(tmp_path: Path) -> None:
+    system = SelinuxSystem(use_nfs="off")
     ctx = context(tmp_path, system)
     item = Wanted("selinux-boolean", "use_nfs", "on", "", None)
     applied = engine.apply_all([item], ctx)
-    system.booleans["use_nfs"] = "on"  # as semanage does by the way
+    system.booleans["use_nfs"] = "on"  # a side effect of semanage
     applied = live.switch_on(applied, ctx)
     assert live_log.states(applied[0].outcome) == {"was": "off", "left": "on"}
     assert live_log.read_log(tmp_path).deeds == (Deed("selinux-boolean", "use_nfs", "off"),)
@@ -161,8 +161,8 @@ def test_a_running_systems_boolean_is_switched_and_back(tmp_path: Path) -> None:
     assert live_log.read_log(tmp_path).deeds[0].was == "off"
 
 
-def test_where_selinux_does_not_run_no_boolean_is_switched(tmp_path: Path) -> None:
-    system = Running()
+def test_without_selinux_no_boolean_is_set(tmp_path: Path) -> None:
+    system = SelinuxSystem()
     ctx = context(tmp_path, system)
     item = Wanted("selinux-boolean", "use_nfs", "on", "", None)
     applied = live.switch_on(engine.apply_all([item], ctx), ctx)
@@ -174,17 +174,17 @@ def test_where_selinux_does_not_run_no_boolean_is_switched(tmp_path: Path) -> No
     assert ("load_policy",) not in system.calls
 
 
-def test_a_changed_store_is_loaded_where_selinux_runs(tmp_path: Path) -> None:
-    system = Running(use_nfs="on")
+def test_a_changed_policy_is_loaded_if_selinux_runs(tmp_path: Path) -> None:
+    system = SelinuxSystem(use_nfs="on")
     rereading.read_again(rereading.to_read_again(["var/lib/selinux/x/active/commit_num"],
                                                    tmp_path),
                          context(tmp_path, system))
     assert system.calls == [("selinuxenabled",), ("load_policy",)]
 
 
-def test_a_running_systems_files_are_labelled(tmp_path: Path) -> None:
+def test_files_of_a_running_system_are_relabelled(tmp_path: Path) -> None:
     (tmp_path / "opt/acme").mkdir(parents=True)
-    system = Running()
+    system = SelinuxSystem()
     ctx = context(tmp_path, system)
     one = Applied("selinux-file-context", "/opt/acme(/.*)?", "a_t", "absent", ())
     assert live.switch_on([one], ctx)[0].outcome == "was=otherwise left=labelled"
@@ -195,11 +195,11 @@ def test_a_running_systems_files_are_labelled(tmp_path: Path) -> None:
     ("/opt/acme(/.*)?", ["acme"]), ("/opt/acme/.*", ["acme/a", "acme/b"]),
     ("/opt/acme.*", ["acme", "acme.d"]), (r"/opt/acme\.d(/.*)?#directory", ["acme.d"]),
     ("/opt/none(/.*)?", []), ("/none/acme", []), ("/opt/acme", ["acme"])])
-def test_labelling_looks_at_what_an_expression_can_name(
+def test_only_paths_that_an_expression_can_match_are_relabelled(
         tmp_path: Path, key: str, found: Sequence[str]) -> None:
     for name in ("acme/a", "acme/b", "acme.d"):
         (tmp_path / "opt" / name).mkdir(parents=True)
-    system = Running()
+    system = SelinuxSystem()
     selinux_labels.restore([key], context(tmp_path, system))
     assert [list(call[3:]) for call in system.calls] == (
         [[f"{tmp_path}/opt/{name}" for name in found]] if found else [])
