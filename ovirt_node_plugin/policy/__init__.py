@@ -1,1 +1,1 @@
-"""What is core, and what is refused, whatever program asks."""
+"""Core packages and refusals, for any program."""

@@ -1,4 +1,4 @@
-"""Core packages: which they are in a root. What asks this may be any dnf, or none."""
+"""The rules that say which packages of a root are core, for any dnf."""
 from __future__ import annotations
 
 import fnmatch
@@ -17,12 +17,11 @@ from ..target import Target
 
 @dataclass(frozen=True)
 class CoreRules:
-    """What is core in one root.
+    """The rules that say which packages are core in one root.
 
-    ``patterns`` are globs of package names; ``claims`` the NEVRAs that registry
-    records claim; ``everything`` says that every other installed package is core
-    as well, as it is on a node; ``free`` are globs of names that never are, and
-    that may replace what is.
+    ``patterns`` are globs of package names; ``claims`` are the NEVRAs in records of
+    plugins; with ``everything``, as on a node, every other installed package is core too;
+    ``free`` are globs of names that are never core, and may replace core packages.
     """
 
     patterns: Tuple[str, ...]
@@ -52,11 +51,10 @@ class CoreRules:
 class CoreChange:
     """One change of a core package in a solved transaction.
 
-    ``action`` is ``upgrade``, ``downgrade``, ``reinstall``, ``remove``,
-    ``obsolete`` or ``install``; ``has`` and ``offers`` are ``name-version-release``
-    with the epoch where there is one, empty if there is none; ``nevra`` is the
-    package that would arrive or, without one, that would leave; ``repo`` the id
-    of the repository that offers it.
+    ``action`` is ``upgrade``, ``downgrade``, ``reinstall``, ``remove``, ``obsolete``,
+    ``replace`` or ``install``; ``has`` and ``offers`` are ``name-[epoch:]version-release`` of the
+    installed and the new package, empty without one; ``nevra`` is that of the new package,
+    else of the installed one; ``repo`` is the id of the repository that offers it.
     """
 
     action: str
@@ -67,7 +65,7 @@ class CoreChange:
     repo: str
 
     def text(self) -> str:
-        """Return the change as a line for people."""
+        """Return the change as a line to show."""
         if self.action in ("remove", "obsolete"):
             return f"{self.action} {self.has}"
         source = f" from {self.repo}" if self.repo else ""
@@ -79,10 +77,10 @@ class CoreChange:
 def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str, ...]:
     """Return the globs in all ``*.conf`` files of ``folders``, sorted.
 
-    Raises UsageError for a file that cannot be read, or if there is none where
-    one is ``needed``: without its lists, core packages would be open to change.
+    Raises UsageError for a file that cannot be read, or if one is ``needed`` and there is
+    none: without lists, core packages would not be protected.
     """
-    found: Set[str] = set()
+    patterns: Set[str] = set()
     places = list(folders)
     files = [path for folder in places for path in sorted(folder.glob("*.conf"))]
     if needed and not files:
@@ -95,16 +93,16 @@ def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str,
             lines = read_regular(path, follow=True).decode().splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise UsageError(f"the core package list {path} cannot be read: {exc}",
-                             hint="Make it a readable text file, or take it away.") from exc
-        found.update(line.partition("#")[0].strip() for line in lines)
-    return tuple(sorted(found - {""}))
+                             hint="Make it a readable text file, or remove it.") from exc
+        patterns.update(line.partition("#")[0].strip() for line in lines)
+    return tuple(sorted(patterns - {""}))
 
 
 def read_rules(target: Target, lists: Sequence[Path], *, free: Tuple[str, ...] = ()) -> CoreRules:
-    """Return what is core in the root of ``target``.
+    """Return the core rules of the root of ``target``.
 
     ``lists`` are the folders of core package lists, read on this machine and in the root;
-    ``free`` are globs of names that are never core. Raises as ``read_patterns``.
+    ``free`` are globs of names that are never core. Errors as in ``read_patterns``.
     """
     patterns = read_patterns(lists)
     if not target.live:

@@ -1,8 +1,7 @@
-"""What dnf and rpm open in a root by its path on this machine, from outside of the root.
+"""Refuse roots whose links would lead dnf or rpm to files of this machine.
 
-Scriptlets run chrooted into the root, where every link stays inside. dnf and rpm themselves
-follow the links of the root as this machine's kernel does: an absolute one leads them to
-this machine's own files.
+Scriptlets run in a chroot, where every link stays inside. dnf and rpm open files of the root
+from outside: an absolute link leads them to this machine's own files.
 """
 from __future__ import annotations
 
@@ -25,19 +24,20 @@ _WITH_FILES = ("etc/dnf/modules.d", "etc/dnf/modules.defaults.d", "etc/dnf/prote
                "etc/yum/vars", "var/lib/dnf")
 # Files of dnf's folder of logs; dnf's logging.py and libdnf's
 _LOGS = ("dnf.log", "dnf.librepo.log", "dnf.rpm.log", "hawkey.log")
-# In dnf's cache: the files that dnf removes after a transaction; dnf's persistor.py
+# In dnf's cache: a list of files that dnf removes after a transaction; dnf's persistor.py
 _REMOVALS = "tempfiles.json"
 _REMOVALS_BYTES = 16 << 20
-# dnf makes these where they are missing, also where a link leads to
+# dnf makes these where they are missing, also at the target of a link
 _MADE = ("var/cache", CACHE)
 
 
 def refuse_ways_out(root: Path, title: str) -> None:
-    """Raise Refused where dnf or rpm would leave ``root``, or open what is no file there.
+    """Raise Refused if dnf or rpm would leave ``root``, or open a device or fifo in it.
 
-    That is a link which leads elsewhere when it is followed from outside of the root, or in
-    a circle, a device, or a link to a folder that is missing. ``title`` names the root in
-    messages, as ``the image``. Raises BadRoot if ``root`` is no RPM based system.
+    Refused are links that lead elsewhere when followed from outside of the root, loops of
+    links, links to missing folders, and entries that are neither file nor folder. ``title``
+    names the root in messages, such as ``the image``. Raises BadRoot if ``root`` has no rpm
+    database.
     """
     with_files = (*_WITH_FILES, read_target(root).rpmdb)
     for name in (*_FOLDERS, *with_files):
@@ -47,11 +47,11 @@ def refuse_ways_out(root: Path, title: str) -> None:
 
 
 def refuse_written(root: Path, title: str, *, cache: str, logs: str) -> None:
-    """Raise Refused where dnf would write to or remove files outside of ``root``.
+    """Raise Refused if dnf would write or remove files outside of ``root``.
 
-    ``cache`` and ``logs`` are dnf's folders as absolute paths of this machine, dnf.conf(5):
-    "cachedir", "logdir". dnf opens its logs before it loads any plugin: this comes too late
-    for a line or two. ``title`` as in ``refuse_ways_out``.
+    ``cache`` and ``logs`` are dnf's folders as absolute paths of this machine, "cachedir"
+    and "logdir" in dnf.conf(5). dnf opens its logs before it loads plugins, so it may have
+    written a line or two already. ``title`` as in ``refuse_ways_out``.
     """
     for name in _relative(root, logs):
         _refuse_unless(root, name, stat.S_ISDIR, "folder", title)
@@ -63,7 +63,7 @@ def refuse_written(root: Path, title: str, *, cache: str, logs: str) -> None:
 
 
 def _relative(root: Path, path: str) -> List[str]:
-    """Return ``path`` relative to ``root``; nothing if it is elsewhere, as for other users."""
+    """Return ``path`` relative to ``root`` in a list, which is empty if it is not inside."""
     name = os.path.relpath(path, root)
     return [] if name.split("/")[0] in ("..", ".") else [name]
 
@@ -71,12 +71,12 @@ def _relative(root: Path, path: str) -> List[str]:
 def _refuse_removals(path: Path, cache: str) -> None:
     """Raise Refused if the list at ``path`` names files that are not in the folder ``cache``."""
     try:
-        found = json.loads(read_regular(path, max_bytes=_REMOVALS_BYTES).decode())
+        listed = json.loads(read_regular(path, max_bytes=_REMOVALS_BYTES).decode())
     except FileNotFoundError:
         return
-    except ValueError:  # dnf takes it for an empty list
+    except ValueError:  # dnf reads it as an empty list
         return
-    names = map(str, found) if isinstance(found, list) else [str(found)]
+    names = map(str, listed) if isinstance(listed, list) else [str(listed)]
     for name in names:
         if ".." in name.split("/") or not is_inside(os.path.normpath(name), cache):
             raise Refused(f"{path} names {name!r}, which dnf would remove from this machine after"
@@ -84,14 +84,14 @@ def _refuse_removals(path: Path, cache: str) -> None:
 
 
 def _refuse_below(root: Path, name: str, title: str) -> None:
-    """Raise Refused for what is below the folder ``name``, links to other folders followed."""
+    """Raise Refused for bad entries below the folder ``name``, also through links."""
     for path in _below(root, name):
         _refuse_unless(root, path, lambda mode: stat.S_ISREG(mode) or stat.S_ISDIR(mode), "file",
                        title)
 
 
 def _below(root: Path, name: str) -> Iterator[str]:
-    """Yield what is below a folder; follow a link only after it was yielded."""
+    """Yield the entries below a folder; a link is followed only after it was yielded."""
     todo: List[str] = [name]
     seen: Set[Path] = set()
     while todo:
@@ -118,7 +118,7 @@ def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool], what: 
             " is followed from outside of it, as dnf and rpm follow it",
             hint="Make it a relative link that stays inside, then try again.")
     try:
-        mode = os.stat(root / name).st_mode  # the kernel stays inside, as was just seen
+        mode = os.stat(root / name).st_mode  # stays inside: way_out has checked it
     except (FileNotFoundError, NotADirectoryError):
         if what == "folder" and os.path.islink(root / name) and name not in _MADE:
             raise Refused(f"/{name} in {title} is a symbolic link to a folder that is not there",
@@ -126,4 +126,4 @@ def _refuse_unless(root: Path, name: str, allowed: Callable[[int], bool], what: 
         return
     if not allowed(mode):
         raise Refused(f"/{name} in {title} is no {what}; dnf or rpm would open it",
-                      hint="Find out who made it, and take it away.")
+                      hint="Find out what made it, and remove it.")

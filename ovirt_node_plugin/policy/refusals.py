@@ -1,4 +1,4 @@
-"""What transactions are refused for, in words; which dnf asks makes no difference."""
+"""The refusals of transactions and their messages, for DNF 4 and DNF 5."""
 from __future__ import annotations
 
 from typing import Collection, Dict, List, Sequence
@@ -29,8 +29,8 @@ def needs_newer(subject: str, target: Target, found: Sequence[CoreChange],
                 hint: str = "") -> NeedsNewerImage:
     """Return the refusal that names the core packages ``found``, with ``lines`` of reasons.
 
-    ``first`` are the names of those that ask for the rest; ``hint`` takes the place
-    of the usual next step.
+    ``first`` are the names of packages that require the others; ``hint`` replaces the usual
+    next step.
     """
     what = "image" if target.is_node else "system"
     kind = "other" if any(change.action in TAKES_AWAY for change in found) else "newer"
@@ -43,7 +43,7 @@ def needs_newer(subject: str, target: Target, found: Sequence[CoreChange],
 
 def next_step(target: Target, found: Sequence[CoreChange], *,
               first: Sequence[str] = ()) -> str:
-    """Return what the administrator does about core packages, on this target."""
+    """Return the hint for a refusal because of core packages, for this target."""
     newer = [change.name for change in found if change.action not in TAKES_AWAY]
     if target.is_node:
         if len(newer) == len(found):
@@ -56,23 +56,23 @@ def next_step(target: Target, found: Sequence[CoreChange], *,
 
 
 def builders_hint(found: Sequence[CoreChange]) -> str:
-    """Return what to do on a node where a newer ISO is not the answer, else nothing."""
+    """Return the hint for a node if a newer ISO does not help, else an empty text."""
     if not any(change.action in ("upgrade", "install") for change in found):
         return f"An image keeps every package that it is made of. {BUILDERS}"
     return ""
 
 
 def refuse_pending(target: Target) -> None:
-    """Raise Refused while an interrupted change of plugins waits in the root."""
+    """Raise Refused if an interrupted change of plugins in the root is not undone yet."""
     if journal.pending(target.root):
         where = "" if target.live else f" --installroot={target.root}"
         raise Refused(
-            f"a change of plugins in {target.root} was interrupted and waits",
+            f"a change of plugins in {target.root} was interrupted and is not undone yet",
             hint=f"Run: dnf node-plugin verify{where}. It undoes that change first.")
 
 
 def refuse_claimed(target: Target, gone: Collection[str]) -> None:
-    """Raise Refused if there are NEVRAs in ``gone``: packages of plugins that would leave."""
+    """Raise Refused if ``gone``, NEVRAs of plugins' packages to be removed, is not empty."""
     if not gone:
         return
     owners: Dict[str, List[str]] = {}

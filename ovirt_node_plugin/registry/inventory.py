@@ -1,4 +1,4 @@
-"""What a plugin brought into a root, as data: packages, files, accounts, and when."""
+"""The inventory of a plugin: its operations, packages, files and accounts."""
 from __future__ import annotations
 
 import dataclasses
@@ -9,14 +9,14 @@ from ..undo.changes import Applied
 
 ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 SCRIPTLETS, PACKAGES = "scriptlets", "packages"
-"""``by`` of what a package's scriptlet did, and of a folder that rpm made for a package's
-file; else it is the kind and key of a setting."""
+"""Values of ``by``: changed by a scriptlet, or a folder that rpm made for a package's file.
+Other values are the kind and key of a setting."""
 CONFIG, GHOST, LEFT_OUT = "config", "ghost", "left-out"
 NOT_INSTALLED, REPLACED = "not-installed", "replaced"
 ABSENT = frozenset((GHOST, LEFT_OUT, NOT_INSTALLED, REPLACED))
-"""Marks of files that are not there, or not as their package has them."""
+"""Marks of files that are missing, or not as their package has them."""
 
-# A digest of what is there no more is for telling it apart, not for checking a file.
+# The digest of a removed file only tells versions apart, it verifies nothing.
 _SHORT_DIGEST = 16
 
 
@@ -24,16 +24,16 @@ _SHORT_DIGEST = 16
 class File:
     """One file, link or folder as the plugin left it.
 
-    ``path`` is absolute inside the root; ``kind`` is as in ``entries.Entry``, ``mode`` the
-    permission bits; ``owner`` and ``group`` are names, or numbers where there is no name;
-    ``digest`` is ``TYPE:HEX`` of a file's content, ``link`` where a link leads;
-    ``capabilities`` are as cap_to_text(3) writes them, ``xattrs`` base64 by name.
-    ``marks`` are of those above; ``unchecked`` is what its package says may change:
-    ``size``, ``mode``, ``owner``, ``group``, ``link``. ``since`` is the number of the
-    operation that brought it in this form, 0 if it was there before.
+    ``path`` is absolute inside the root; ``kind`` is as in ``entries.Entry``; ``mode`` are
+    the permission bits; ``owner`` and ``group`` are names, or ids that have no name;
+    ``digest`` is ``TYPE:HEX`` of a file's content; ``link`` is the target of a link;
+    ``capabilities`` are as cap_to_text(3) writes them; ``xattrs`` are base64 by name.
+    ``marks`` are constants above; ``unchecked`` are the properties that its package lets
+    change: ``size``, ``mode``, ``owner``, ``group``, ``link``. ``since`` is the number of
+    the operation that brought it in this form, 0 if it existed before.
 
-    Of what no package owns, ``by`` says what made it and ``change`` what it did:
-    ADDED, CHANGED or REMOVED; of one that was removed nothing else is known.
+    For files that no package owns, ``by`` says what changed it and ``change`` how: ADDED,
+    CHANGED or REMOVED; for REMOVED nothing else is known.
     """
 
     path: str
@@ -53,11 +53,11 @@ class File:
     change: str = ""
 
     def same(self, other: Optional[File]) -> bool:
-        """Say if both describe the same state of a file, whoever brought it, and when."""
+        """Return whether both describe the same state of a file, apart from its origin."""
         return other is not None and self._state() == other._state()
 
     def remembered(self) -> File:
-        """Return this as it is kept of what is there no more: its digest shortened."""
+        """Return this as kept for a removed file: without ``since``, its digest shortened."""
         kind, _, digits = self.digest.partition(":")
         return dataclasses.replace(
             self, digest=f"{kind}:{digits[:_SHORT_DIGEST]}" if digits else "", since=0)
@@ -70,7 +70,7 @@ class File:
 class InventoryPackage:
     """A package that the plugin brought or shares, with its files.
 
-    ``header`` is the digest of the RPM's header, in hexadecimal; ``since`` as in ``File``.
+    ``header`` is the digest of the RPM's header, in hexadecimal; ``since`` is as in ``File``.
     """
 
     nevra: str
@@ -80,16 +80,16 @@ class InventoryPackage:
 
     @property
     def size_bytes(self) -> int:
-        """The sizes of its files that are there."""
-        return sum(one.size_bytes for one in self.files if not ABSENT.intersection(one.marks))
+        """The total size of its files that exist."""
+        return sum(file.size_bytes for file in self.files if not ABSENT.intersection(file.marks))
 
 
 @dataclass(frozen=True)
 class Account:
-    """A user or group that came or went, or somebody's membership in a group.
+    """A user, group or membership that was added or removed.
 
-    ``kind`` is ``user``, ``group`` or ``group-member`` (then ``name`` is the group, a
-    colon, and the user); ``number`` is the uid or gid, None if it is not known.
+    ``kind`` is ``user``, ``group``, or ``group-member`` with the name ``GROUP:USER``;
+    ``number`` is the uid or gid, None if unknown; ``by`` is as in ``File``.
     """
 
     kind: str
@@ -100,11 +100,10 @@ class Account:
 
 @dataclass(frozen=True)
 class Operation:
-    """One install, upgrade or repair, and what it did, but for the files.
+    """One install, upgrade or repair, and its changes, with files only counted.
 
     ``at`` is the time as in a record; ``version_from`` is empty for an install.
-    ``shared`` are packages that were there before, another plugin's. The last three are
-    how many files it added, changed and removed.
+    ``packages_shared`` are packages of other plugins that were installed before.
     """
 
     operation: str
@@ -127,7 +126,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Delta:
-    """What one operation changed. ``files_changed`` are pairs of before and after."""
+    """The changes of one operation; ``files_changed`` are pairs of before and after."""
 
     name: str
     operation: Operation
@@ -138,11 +137,11 @@ class Delta:
 
 @dataclass(frozen=True)
 class Inventory:
-    """All that is there of one plugin, but its settings.
+    """The packages, files and accounts of one plugin, and its operations.
 
-    ``operations`` are in order, the last one made it what it is now; ``others`` are files
-    that no package owns; ``before`` is what the last operation changed or removed, as it
-    was before.
+    ``operations`` are in order; the last one made the present state. ``others`` are files
+    that no package owns; ``before`` are the files that the last operation changed or
+    removed, in their state before.
     """
 
     name: str
@@ -152,37 +151,41 @@ class Inventory:
     before: Tuple[File, ...] = ()
 
     def files(self) -> Dict[str, File]:
-        """Return every file by its path; one that several packages have is told once."""
-        found: Dict[str, File] = {}
-        for one in self._every():
-            found.setdefault(one.path, one)
-        return found
+        """Return every file by its path; of several packages with one path, the first's."""
+        files: Dict[str, File] = {}
+        for file in self._every():
+            files.setdefault(file.path, file)
+        return files
 
     @property
     def accounts(self) -> Tuple[Account, ...]:
-        """The accounts that operations brought, without those that they took away again."""
-        found: Dict[Tuple[str, str], Account] = {}
+        """The accounts that operations added and no later one removed."""
+        accounts: Dict[Tuple[str, str], Account] = {}
         for operation in self.operations:
-            for gone in operation.accounts_removed:
-                found.pop((gone.kind, gone.name), None)
-            found.update({(one.kind, one.name): one for one in operation.accounts_added})
-        return tuple(found.values())
+            for removed in operation.accounts_removed:
+                accounts.pop((removed.kind, removed.name), None)
+            accounts.update({(added.kind, added.name): added
+                             for added in operation.accounts_added})
+        return tuple(accounts.values())
 
     def delta(self) -> Delta:
-        """Return what the last operation changed."""
-        old = {one.path: one for one in self.before}
+        """Return the changes of the last operation."""
+        old = {file.path: file for file in self.before}
         number = len(self.operations)
-        now = {path: one for path, one in self.files().items() if one.change != REMOVED}
-        fresh = {path: one for path, one in now.items() if one.since == number}
-        gone = {one.path: one for one in self.others
-                if one.since == number and one.change == REMOVED}
-        gone.update((path, one) for path, one in old.items() if path not in now)
-        known = {path for path, one in fresh.items() if path in old or one.change == CHANGED}
+        now = {path: file for path, file in self.files().items() if file.change != REMOVED}
+        fresh = {path: file for path, file in now.items() if file.since == number}
+        removed = {file.path: file for file in self.others
+                   if file.since == number and file.change == REMOVED}
+        removed.update((path, file) for path, file in old.items() if path not in now)
+        changed = {path for path, file in fresh.items()
+                   if path in old or file.change == CHANGED}
         return Delta(
             name=self.name, operation=self.operations[-1],
-            files_added=tuple(one for path, one in sorted(fresh.items()) if path not in known),
-            files_changed=tuple((old.get(path, File(path)), fresh[path]) for path in sorted(known)),
-            files_removed=tuple(one for _, one in sorted(gone.items())))
+            files_added=tuple(file for path, file in sorted(fresh.items())
+                              if path not in changed),
+            files_changed=tuple((old.get(path, File(path)), fresh[path])
+                                for path in sorted(changed)),
+            files_removed=tuple(file for _, file in sorted(removed.items())))
 
     def _every(self) -> Iterator[File]:
         for package in self.packages:
@@ -191,13 +194,13 @@ class Inventory:
 
 
 def counted(inventory: Inventory) -> Inventory:
-    """Return ``inventory`` with the numbers of files of its last operation set."""
+    """Return ``inventory`` with the file counts of its last operation set."""
     last = counted_delta(inventory.delta()).operation
     return dataclasses.replace(inventory, operations=(*inventory.operations[:-1], last))
 
 
 def counted_delta(delta: Delta) -> Delta:
-    """Return ``delta`` with the numbers of files in its operation set."""
+    """Return ``delta`` with the file counts of its operation set."""
     return dataclasses.replace(delta, operation=dataclasses.replace(
         delta.operation, files_added=len(delta.files_added),
         files_changed=len(delta.files_changed), files_removed=len(delta.files_removed)))

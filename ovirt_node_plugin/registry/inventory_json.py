@@ -1,7 +1,7 @@
-"""The document of an inventory: JSON, compressed by gzip; ovirt.plugins.d(5) describes it.
+"""The file format of an inventory: JSON, compressed by gzip; see ovirt.plugins.d(5).
 
-One package, file or operation stands on each line, so that zgrep(1) finds them, and what
-is empty, 0 or false is left out, which keeps thousands of files small.
+Each package, file and operation is on a line of its own, for zgrep(1). Empty values, 0 and
+false are left out, which keeps inventories of thousands of files small.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .inventory import Account, File, Inventory, InventoryPackage, Operation
 
 FORMAT = 1
 MAX_PACKED_BYTES = 64 << 20
-_MAX_BYTES = 512 << 20  # unpacked: a damaged inventory must not fill the memory
+_MAX_BYTES = 512 << 20  # unpacked; limits a damaged inventory
 _HINT = "It is damaged, or was written by another version of this tool."
 _MODE = re.compile("[0-7]{4}")
 _GZIP = 16 + zlib.MAX_WBITS  # zlib(3), inflateInit2: the form of gzip(1) only
@@ -26,7 +26,7 @@ Data = Dict[str, Any]
 
 
 def dump(inventory: Inventory) -> bytes:
-    """Return an inventory as a document; the same one is always the same bytes."""
+    """Return the file of an inventory; equal inventories give equal bytes."""
     parts = [("operations", [json.dumps(operation(one)) for one in inventory.operations]),
              ("packages", [_package(one) for one in inventory.packages]),
              ("others", [_line(file(one)) for one in inventory.others]),
@@ -37,47 +37,47 @@ def dump(inventory: Inventory) -> bytes:
 
 
 def load(data: bytes, *, origin: str) -> Inventory:
-    """Return the inventory in ``data``; ``origin`` is what messages call it.
+    """Return the inventory in ``data``; ``origin`` is its name in messages.
 
-    Raises RecordError for anything that is not one.
+    Raises RecordError for invalid data.
     """
     try:
         whole = json.loads(_unpacked(data))
         if not isinstance(whole, dict) or whole.get("format") != FORMAT:
             raise ValueError(f"it is not of format {FORMAT}")
-        found = Inventory(
+        inventory = Inventory(
             name=_text(whole, "name"),
             operations=tuple(map(_load_operation, _list(whole, "operations"))),
             packages=tuple(map(_load_package, _list(whole, "packages"))),
             others=tuple(map(_load_file, _list(whole, "others"))),
             before=tuple(map(_load_file, _list(whole, "before"))))
-        if not found.operations:
-            raise ValueError("it names no operation")
-        return found
+        if not inventory.operations:
+            raise ValueError("it has no operation")
+        return inventory
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error) as exc:
         raise RecordError(f"{origin} cannot be read: {exc}", hint=_HINT) from exc
 
 
 def file(one: File) -> Data:
-    """Return a file as data; what is empty is left out but ``path``, ``kind`` and ``since``."""
-    found: Data = {"path": one.path}
+    """Return a file as data; empty values except ``since`` are left out."""
+    data: Data = {"path": one.path}
     if one.kind:
-        found.update(kind=one.kind, mode=f"{one.mode:04o}", owner=one.owner, group=one.group)
+        data.update(kind=one.kind, mode=f"{one.mode:04o}", owner=one.owner, group=one.group)
     for name in ("size_bytes", "digest", "link", "capabilities", "by", "change"):
         if getattr(one, name):
-            found[name] = getattr(one, name)
+            data[name] = getattr(one, name)
     for name in ("marks", "unchecked"):
         if getattr(one, name):
-            found[name] = list(getattr(one, name))
+            data[name] = list(getattr(one, name))
     if one.xattrs:
-        found["xattrs"] = dict(one.xattrs)
-    found["since"] = one.since
-    return found
+        data["xattrs"] = dict(one.xattrs)
+    data["since"] = one.since
+    return data
 
 
 def operation(one: Operation) -> Data:
-    """Return an operation as data, all names there."""
-    found: Data = {}
+    """Return an operation as data, with every field."""
+    data: Data = {}
     for field in dataclasses.fields(one):
         value = getattr(one, field.name)
         if field.name.startswith("packages_"):
@@ -86,12 +86,12 @@ def operation(one: Operation) -> Data:
             value = [setting(item) for item in value]
         elif field.name.startswith("accounts_"):
             value = [dataclasses.asdict(item) for item in value]
-        found[field.name] = value
-    return found
+        data[field.name] = value
+    return data
 
 
 def setting(one: Applied) -> Dict[str, str]:
-    """Return a setting as data, without the changes that it made."""
+    """Return a setting as data, without its changes."""
     return {name: getattr(one, name) for name in ("kind", "key", "value", "before", "outcome")}
 
 
@@ -105,13 +105,13 @@ def _listed(lines: Sequence[str]) -> str:
 
 def _package(one: InventoryPackage) -> str:
     head = _line({"nevra": one.nevra, "header": one.header, "since": one.since})
-    return f'{head[:-1]},"files":{_listed([_line(file(each)) for each in one.files])}}}'
+    return f'{head[:-1]},"files":{_listed([_line(file(item)) for item in one.files])}}}'
 
 
 def _packed(data: bytes) -> bytes:
-    """Return ``data`` as gzip(1) would, without a time, so that it is always the same.
+    """Return ``data`` compressed like gzip(1), without a time.
 
-    By zlib's strategy for data that looks random, as digests do: a tenth is saved.
+    zlib's strategy for random data, such as digests, saves a tenth.
     """
     machine = zlib.compressobj(9, zlib.DEFLATED, _GZIP, 9, zlib.Z_FILTERED)
     return machine.compress(data) + machine.flush()
@@ -119,26 +119,26 @@ def _packed(data: bytes) -> bytes:
 
 def _unpacked(data: bytes) -> bytes:
     machine = zlib.decompressobj(_GZIP)
-    found = machine.decompress(data, _MAX_BYTES)
+    text = machine.decompress(data, _MAX_BYTES)
     if not machine.eof:
         raise ValueError("it is cut off or too large")
-    return found
+    return text
 
 
 def _load_operation(data: Any) -> Operation:
-    found: Data = {}
+    values: Data = {}
     for field in dataclasses.fields(Operation):
         name = field.name
         if name.startswith("packages_"):
-            found[name] = _texts(data, name)
+            values[name] = _texts(data, name)
         elif name.startswith("settings_"):
-            found[name] = tuple(map(_load_setting, _list(data, name)))
+            values[name] = tuple(map(_load_setting, _list(data, name)))
         elif name.startswith("accounts_"):
-            found[name] = tuple(map(_load_account, _list(data, name)))
+            values[name] = tuple(map(_load_account, _list(data, name)))
         else:
-            found[name] = (_number(data, name) if name.startswith("files_")
-                           else _text(data, name))
-    return Operation(**found)
+            values[name] = (_number(data, name) if name.startswith("files_")
+                            else _text(data, name))
+    return Operation(**values)
 
 
 def _load_setting(data: Any) -> Applied:
@@ -159,9 +159,9 @@ def _load_package(data: Any) -> InventoryPackage:
 def _load_file(data: Any) -> File:
     path, mode = _text(data, "path"), _text(data, "mode", "0000")
     if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
-        raise ValueError(f"{path!r} is no path of a file")
+        raise ValueError(f"{path!r} is not an absolute path")
     if not _MODE.fullmatch(mode):
-        raise ValueError(f"{mode!r} is no mode of a file")
+        raise ValueError(f"{mode!r} is not the mode of a file")
     xattrs = data.get("xattrs", {})
     return File(
         path=path, kind=_text(data, "kind", ""), mode=int(mode, 8), owner=_text(data, "owner", ""),
@@ -177,26 +177,26 @@ def _load_file(data: Any) -> File:
 def _text(data: Any, name: str, *default: str) -> str:
     value = data.get(name, *default) if default else data[name]
     if not isinstance(value, str):
-        raise ValueError(f"{name} is no text")
+        raise ValueError(f"{name} is not a text")
     return value
 
 
 def _number(data: Any, name: str, *default: int) -> int:
     value = data.get(name, *default) if default else data[name]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        raise ValueError(f"{name} is no number of something")
+        raise ValueError(f"{name} is not a whole number from 0")
     return value
 
 
 def _list(data: Any, name: str) -> List[Any]:
     value = data[name]
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ValueError(f"{name} is no list of objects")
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise ValueError(f"{name} is not a list of objects")
     return value
 
 
 def _texts(data: Any, name: str, *default: Iterable[str]) -> Tuple[str, ...]:
     value = data.get(name, *default) if default else data[name]
-    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
-        raise ValueError(f"{name} is no list of texts")
+    if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"{name} is not a list of texts")
     return tuple(value)

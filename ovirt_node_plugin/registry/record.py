@@ -1,4 +1,4 @@
-"""What the registry says of one installed plugin."""
+"""The record of one installed plugin."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from .rules import trust_of
 class InstalledPackage:
     """A package that a plugin brought or shares.
 
-    ``nevra`` is ``name-[epoch:]version-release.arch``, an epoch of 0 left out;
-    ``checksum`` is ``sha256:HEX`` of the RPM file, empty where it is not known;
-    ``reason`` is ``requested`` or ``dependency``; ``repo`` the id of the repository
-    that it came from, empty where it is not known. ``signer`` is the id of the key
-    that signed it, 16 hexadecimal digits, empty without a signature; ``checked`` says
-    that the signature was checked, with a key that was trusted then.
+    ``nevra`` is ``name-[epoch:]version-release.arch``, without an epoch of 0; ``checksum``
+    is ``sha256:HEX`` of the RPM file, empty if unknown; ``reason`` is ``requested`` or
+    ``dependency``; ``repo`` is the id of the repository that it came from, empty if
+    unknown. ``signer`` is the id of the key that signed it, 16 hexadecimal digits, empty
+    without a signature; ``checked`` is true if the signature was checked with a key that
+    was trusted then.
     """
 
     nevra: str
@@ -32,12 +32,12 @@ class InstalledPackage:
 class Record:
     """One plugin as installed in a root.
 
-    ``installed_at`` is ISO 8601 in UTC, such as ``2026-11-22T16:40:11Z``; ``tool``
-    a name and version; ``mode`` is ``offline`` or ``online``; ``source`` says where
-    the bundle came from; ``target_kind`` is ``node`` or ``host``; ``repos`` are the
-    ids of the plugin's own repos. ``settings`` have no changes here: those are in
-    the undo data. ``together`` are the plugins of the same transaction: what
-    scriptlets changed in it is kept with one of them, and may be any one's.
+    ``installed_at`` is ISO 8601 in UTC, such as ``2026-11-22T16:40:11Z``; ``tool`` is a name
+    and version; ``mode`` is ``offline`` or ``online``; ``source`` is where the bundle came
+    from; ``target_kind`` is ``node`` or ``host``; ``repos`` are the ids of the plugin's own
+    repos. ``settings`` have no changes here: those are in the undo data. ``together`` are
+    the plugins of the same transaction: the changes of its scriptlets are kept with one of
+    them, as it is unknown whose they are.
     """
 
     name: str
@@ -57,5 +57,5 @@ class Record:
 
     @property
     def trust(self) -> str:
-        """How far its packages can be trusted: a word of ``registry_rules``."""
-        return trust_of([(one.signer, one.checked) for one in self.packages])
+        """How far its packages can be trusted: a constant of ``registry.rules``."""
+        return trust_of([(package.signer, package.checked) for package in self.packages])

@@ -1,4 +1,4 @@
-"""What every reader of the registry goes by; imports next to nothing."""
+"""Paths, limits and names that every reader of the registry uses; imports only ``re``."""
 from __future__ import annotations
 
 import re
@@ -12,23 +12,23 @@ SIGNED = "signed"
 UNCHECKED = "unchecked"
 """Every package was signed, but not every signature was checked."""
 UNSIGNED = "unsigned"
-"""Of a package, neither a signature nor a check of it is known."""
+"""At least one package has no known signature and no known check."""
 UNKNOWN = "unknown"
-"""Nothing is known of its packages."""
+"""Nothing is known about its packages."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+\-]{0,63}")  # as plugin-name in the schemas
 
 
 def is_plugin_name(text: str) -> bool:
-    """Say if ``text`` can be a plugin's name, and so is safe as a file name."""
+    """Return whether ``text`` can be the name of a plugin, and so is safe as a file name."""
     return _NAME.fullmatch(text) is not None
 
 
 def trust_of(packages: list[tuple[str, bool]]) -> str:
-    """Return one word for how far a plugin's packages can be trusted.
+    """Return how far a plugin's packages can be trusted, as one of the constants above.
 
-    ``packages`` has of each its signer and whether the signature was checked. A word
-    that says more is given only if it is true of all of them.
+    ``packages`` has the signer of each, and whether the signature was checked. The result
+    is that of the least trusted package.
     """
     if not packages:
         return UNKNOWN

@@ -1,6 +1,6 @@
-"""The registry of a root: one record a plugin, its undo data beside it.
+"""The registry of a root: the record, undo data and inventory of each plugin.
 
-Listing needs no XML, so that a DNF run on a machine without plugins pays for none.
+XML is imported only to read or write it, so that DNF runs without plugins stay fast.
 """
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .undo_data import UndoData
 
 @dataclass(frozen=True)
 class Registry:
-    """All records of a root, by plugin name, sorted.
+    """All records of a root by plugin name, sorted.
 
-    ``damaged`` has the reason for each one that cannot be read.
+    ``damaged`` has the reason for each record that cannot be read.
     """
 
     records: Mapping[str, Record]
@@ -36,17 +36,17 @@ class Registry:
 def names(root: Path) -> Tuple[str, ...]:
     """Return the names of the plugins that have a record in ``root``, sorted.
 
-    Names that no plugin can have, such as those of temporary files, are passed over.
+    Other files, such as temporary ones, are ignored.
     """
     try:
-        found = os.listdir(resolve_inside(root, REGISTRY))
+        entries = os.listdir(resolve_inside(root, REGISTRY))
     except (FileNotFoundError, NotADirectoryError):
         return ()
-    return tuple(sorted(name for name in found if is_plugin_name(name)))
+    return tuple(sorted(name for name in entries if is_plugin_name(name)))
 
 
 def read_registry(root: Path) -> Registry:
-    """Return every record of ``root``; one that is damaged is told, never raised."""
+    """Return every record of ``root``; damaged ones raise no error."""
     records: Dict[str, Record] = {}
     damaged: Dict[str, str] = {}
     for name in names(root):
@@ -60,7 +60,7 @@ def read_registry(root: Path) -> Registry:
 def read_record(root: Path, name: str) -> Record:
     """Return the record of the plugin ``name``.
 
-    Raises RecordError if it is missing, damaged, or is another plugin's.
+    Raises RecordError if it is missing, damaged, or of another plugin.
     """
     from . import xml
 
@@ -71,7 +71,7 @@ def read_record(root: Path, name: str) -> Record:
 
 
 def read_undo_data(root: Path, name: str) -> UndoData:
-    """Return the undo data of the plugin ``name``; raises as ``read_record``."""
+    """Return the undo data of the plugin ``name``; errors as in ``read_record``."""
     from . import xml
 
     path = f"{MANIFESTS}/{_safe(name)}.xml"
@@ -82,9 +82,9 @@ def read_undo_data(root: Path, name: str) -> UndoData:
 
 
 def read_inventory(root: Path, name: str) -> Optional[Inventory]:
-    """Return the inventory of the plugin ``name``, None if it has none; raises as ``read_record``.
+    """Return the inventory of the plugin ``name``; errors as in ``read_record``.
 
-    Plugins that were installed by the first versions of this tool have none.
+    It is None for plugins installed by the first versions of this tool.
     """
     from . import inventory_json
 
@@ -98,18 +98,18 @@ def read_inventory(root: Path, name: str) -> Optional[Inventory]:
 
 
 def inventory_path(name: str) -> str:
-    """Return where a plugin's inventory is, relative to the root."""
+    """Return the path of a plugin's inventory, relative to the root."""
     return f"{MANIFESTS}/{name}.json.gz"
 
 
 def claims(root: Path) -> FrozenSet[str]:
-    """Return the NEVRA of every package that a readable record claims."""
+    """Return the NEVRA of every package in a readable record."""
     return frozenset(package.nevra for record in read_registry(root).records.values()
                      for package in record.packages)
 
 
 def repo_owners(root: Path) -> Dict[str, str]:
-    """Return the repo ids that readable records name, each with its plugin."""
+    """Return the plugin of each repo id in a readable record."""
     owners: Dict[str, str] = {}
     for name, record in read_registry(root).records.items():
         for repo_id in record.repos:
@@ -121,10 +121,9 @@ def save(root: Path, record: Record, undo_data: UndoData,
          inventory: Optional[Inventory] = None) -> None:
     """Write a plugin's inventory, its undo data, then its record, each atomically.
 
-    They are 0644, but for undo data that keep the content of a file
-    that not everybody may read (such as ``/etc/shadow``), which is 0600. Folders
-    that are missing are made, and noted in the undo data. Without ``inventory``
-    what is there of one stays.
+    The files have mode 0644; undo data with the content of a file that not every user may
+    read, such as ``/etc/shadow``, has 0600. Missing folders are made, and recorded in the
+    undo data. Without ``inventory``, an existing one is kept.
     """
     from . import xml
 
@@ -153,9 +152,8 @@ def save_inventory(root: Path, inventory: Inventory) -> None:
 def forget(root: Path, name: str) -> None:
     """Remove a plugin's record, then its undo data and its inventory.
 
-    The registry's folders go when they were made for a plugin and nothing is
-    left in them; as long as there is another plugin, it inherits their making.
-    May be called again.
+    The registry's folders are removed if they were made for a plugin and are empty; while
+    there is another plugin, its undo data takes them over. Idempotent.
     """
     folders = _known_folders(root, name)
     _unlink(root, f"{REGISTRY}/{_safe(name)}")
@@ -167,9 +165,9 @@ def forget(root: Path, name: str) -> None:
 
 
 def installed_now() -> str:
-    """Return the time as a record has it; SOURCE_DATE_EPOCH, if set, is the time.
+    """Return the present time for a record, or that in SOURCE_DATE_EPOCH if it is set.
 
-    See reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds since 1970.
+    SOURCE_DATE_EPOCH is in seconds since 1970; see reproducible-builds.org.
     """
     given = os.environ.get("SOURCE_DATE_EPOCH", "")
     zone = datetime.timezone.utc
@@ -186,10 +184,10 @@ def _safe(name: str) -> str:
     return name
 
 
-def _same_name(name: str, found: str, path: str) -> None:
-    if found != name:
-        raise RecordError(f"/{path} says that it is of the plugin {found}",
-                          hint="Somebody copied or renamed it. Move it away.")
+def _same_name(name: str, written: str, path: str) -> None:
+    if written != name:
+        raise RecordError(f"/{path} says that it is of the plugin {written}",
+                          hint="The file was copied or renamed. Move it away.")
 
 
 def _read(root: Path, path: str, max_bytes: int) -> bytes:
@@ -204,12 +202,12 @@ def _read(root: Path, path: str, max_bytes: int) -> bytes:
 
 def _reason_hint(exc: OSError) -> str:
     if isinstance(exc, PermissionError):
-        return "Only root may read it: it keeps what other files of the system hide."
+        return "Only root may read it: it has the content of files that only root may read."
     return ""
 
 
 def _make_folders(root: Path) -> List[str]:
-    """Make the folders of the registry; return what was missing, relative to the root."""
+    """Make the folders of the registry; return those that were missing, relative to the root."""
     made: List[str] = []
     for name in (MANIFESTS, REGISTRY):
         folder = resolve_inside(root, name)
@@ -238,7 +236,7 @@ def _write_undo_data(root: Path, undo_data: UndoData) -> None:
 
 
 def _inherit(root: Path, name: str, folders: Sequence[str]) -> bool:
-    """Note the making of ``folders`` in another plugin's undo data; return whether there is one."""
+    """Record ``folders`` in the undo data of another plugin; return whether there is one."""
     for other in _readable_undo_data(root, but=name):
         _write_undo_data(root, dataclasses.replace(
             other, folders=tuple(sorted({*other.folders, *folders}))))
@@ -263,6 +261,6 @@ def _unlink(root: Path, path: str) -> None:
 def _remove_folders(root: Path, folders: Sequence[str]) -> None:
     for folder in sorted(folders, reverse=True):
         where = resolve_inside(root, folder, follow_last=False)
-        with contextlib.suppress(OSError):  # not empty: somebody else's now
+        with contextlib.suppress(OSError):  # not empty: still in use
             where.rmdir()
             sync_dir(where.parent)

@@ -1,4 +1,4 @@
-"""The XML of records and undo data; schema/record.rng and schema/manifest.rng describe it."""
+"""The XML of records and undo data, as in schema/record.rng and schema/manifest.rng."""
 from __future__ import annotations
 
 import base64
@@ -23,16 +23,16 @@ from .rules import MAX_RECORD_BYTES
 from .undo_data import UndoData
 
 MAX_UNDO_DATA_BYTES = 256 << 20
-_MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked: a damaged file must not fill memory
-_MAX_ID = (1 << 32) - 2  # chown(2) takes the last one for "leave it"
+_MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked; limits a damaged document
+_MAX_ID = (1 << 32) - 2  # for chown(2), the next number means no change
 _FORMAT = "1"
 _HINT = "It is damaged, or was written by another version of this tool."
-# What XML 1.0 cannot hold, and lone surrogates.
+# Characters that XML 1.0 does not allow, and lone surrogates.
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def dump_record(record: Record) -> bytes:
-    """Return a record as a document; repos and packages are sorted."""
+    """Return the XML of a record; repos and packages are sorted."""
     root = etree.Element("plugin-record", format=_FORMAT)
     for name in ("name", "version", "vendor", "summary"):
         etree.SubElement(root, name).text = _fit(getattr(record, name))
@@ -59,9 +59,9 @@ def dump_record(record: Record) -> bytes:
 
 
 def load_record(data: bytes, *, origin: str) -> Record:
-    """Return the record in ``data``; ``origin`` is what messages call it.
+    """Return the record in ``data``; ``origin`` is its name in messages.
 
-    Raises RecordError for anything that is not a record.
+    Raises RecordError for an invalid document.
     """
     root = _valid(data, origin, "record.rng", MAX_RECORD_BYTES)
     installed, target = root.all("installed")[0], root.all("target")[0]
@@ -81,7 +81,7 @@ def load_record(data: bytes, *, origin: str) -> Record:
 
 
 def dump_undo_data(undo_data: UndoData) -> bytes:
-    """Return undo data as a document; file contents are zlib in base64."""
+    """Return the XML of undo data; file contents are zlib in base64."""
     root = etree.Element("plugin-manifest", format=_FORMAT, name=undo_data.name)
     if undo_data.inventory:
         root.set("inventory", "yes")
@@ -101,10 +101,9 @@ def dump_undo_data(undo_data: UndoData) -> bytes:
 
 
 def load_undo_data(data: bytes, *, origin: str) -> UndoData:
-    """Return the undo data in ``data``; ``origin`` is what messages call it.
+    """Return the undo data in ``data``; ``origin`` is its name in messages.
 
-    Raises RecordError for anything that is not undo data, or whose contents do
-    not match their digests.
+    Raises RecordError for an invalid document, or content that does not match its digest.
     """
     root = _valid(data, origin, "manifest.rng", MAX_UNDO_DATA_BYTES)
     return UndoData(
@@ -162,8 +161,8 @@ def _load_entry(node: XmlElement, origin: str) -> Entry:
     content = _unpack(packed, origin) if packed is not None else None
     digest = _get(node, "digest")
     if content is not None and hashlib.sha256(content).hexdigest() != digest:
-        raise RecordError(f"{origin}:{node.line}:{node.column}: the content kept there does"
-                          " not match its digest", hint=_HINT)
+        raise RecordError(f"{origin}:{node.line}:{node.column}: the content does not match"
+                          " its digest", hint=_HINT)
     uid, gid = int(_get(node, "uid")), int(_get(node, "gid"))
     if max(uid, gid) > _MAX_ID:
         raise RecordError(f"{origin}:{node.line}:{node.column}: expected a uid and gid of at"
@@ -195,17 +194,17 @@ def _inside(root: XmlElement, name: str) -> Tuple[XmlElement, ...]:
 
 
 def _get(node: XmlElement, name: str) -> str:
-    """Return an attribute as it is; ``Node.get`` would collapse its blanks."""
+    """Return an attribute unchanged; ``XmlElement.get`` would collapse its blanks."""
     return node.attributes.get(name, "")
 
 
 def _fit(text: str) -> str:
-    """Return ``text`` with what XML cannot hold written as ``\\xNN``; for people to read."""
-    return _UNFIT.sub(lambda found: ascii(found.group())[1:-1], text)
+    """Return ``text`` with characters that XML does not allow as ``\\xNN``; not reversible."""
+    return _UNFIT.sub(lambda match: ascii(match.group())[1:-1], text)
 
 
 def _quote(path: str) -> str:
-    """Return a path, whose bytes may be anything, in the way of a URL."""
+    """Return a path of any bytes with percent-encoding, as in a URL."""
     return urllib.parse.quote_from_bytes(os.fsencode(path), safe="/!$&'()*+,;=:@~[]{} ")
 
 
@@ -228,8 +227,8 @@ def _unpack(node: XmlElement, origin: str) -> bytes:
     if reason is None and not machine.eof:
         reason = "it is cut off or too large"
     if reason is not None:
-        raise RecordError(f"{origin}:{node.line}:{node.column}: the content kept there cannot"
-                          f" be unpacked: {reason}", hint=_HINT)
+        raise RecordError(f"{origin}:{node.line}:{node.column}: the content cannot be"
+                          f" unpacked: {reason}", hint=_HINT)
     return data
 
 
@@ -237,10 +236,10 @@ def _base64(node: XmlElement, origin: str) -> bytes:
     try:
         return base64.b64decode(node.text.strip(), validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise RecordError(f"{origin}:{node.line}:{node.column}: no base64: {exc}",
+        raise RecordError(f"{origin}:{node.line}:{node.column}: not base64: {exc}",
                           hint=_HINT) from exc
 
 
 def without_changes(applied: Applied) -> Applied:
-    """Return a setting as the record keeps it."""
+    """Return a setting as in a record."""
     return dataclasses.replace(applied, changes=())

@@ -1,8 +1,8 @@
-"""Regular files opened and read; links, fifos, devices and endless files are refused.
+"""Open and read regular files; links, fifos, devices and too large files are refused.
 
-What lies in a root or a bundle is hostile input: opening a fifo or a device can block, or
-change a device, and what is not limited can fill the memory. Imports next to nothing, as
-programs that others wait for use it.
+Files in a root or a bundle are hostile input: opening a fifo or a device can block or
+change the device, and reading without a limit can fill the memory. This module imports
+little, as VDSM waits for a program that uses it.
 """
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _GUARDED = os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class NotRegular(OSError):
-    """A path names something else than a regular file."""
+    """The path of an entry that is not a regular file."""
 
 
 class TooLarge(OSError):
-    """A file is larger than its reader allows."""
+    """A file that is larger than its reader allows."""
 
 
 @contextmanager
 def opened_handle(path: str | os.PathLike[str], *, follow: bool = False,
                   flags: int = os.O_RDONLY, dir_fd: int | None = None) -> Iterator[int]:
-    """Yield a descriptor of the regular file at ``path``, closed at the end.
+    """Yield a file descriptor of the regular file at ``path``.
 
-    A link in the last place is refused, unless ``follow`` is true; links before it are
-    always followed. ``flags`` and ``dir_fd`` are those of open(2) and openat(2).
+    A link in the last component is refused unless ``follow`` is true; links in the others
+    are followed. ``flags`` and ``dir_fd`` are those of open(2) and openat(2).
 
-    Raises NotRegular for anything else, and OSError as the system does.
+    Raises NotRegular for other types of entry, and OSError from the system.
     """
     handle = os.open(path, flags | _GUARDED | (0 if follow else os.O_NOFOLLOW), dir_fd=dir_fd)
     try:
@@ -48,7 +48,7 @@ def opened_handle(path: str | os.PathLike[str], *, follow: bool = False,
 def opened_regular(path: str | os.PathLike[str], *, follow: bool = False,
                    flags: int = os.O_RDONLY, dir_fd: int | None = None,
                    ) -> Iterator[BufferedReader]:
-    """Yield the regular file at ``path`` to be read as bytes; as ``opened_handle``."""
+    """Yield a stream of the bytes of the regular file at ``path``; see ``opened_handle``."""
     with opened_handle(path, follow=follow, flags=flags, dir_fd=dir_fd) as handle:
         with open(handle, "rb", closefd=False) as stream:
             yield stream
@@ -56,9 +56,9 @@ def opened_regular(path: str | os.PathLike[str], *, follow: bool = False,
 
 def read_regular(path: str | os.PathLike[str], *, max_bytes: int = SMALL_BYTES,
                  follow: bool = False, flags: int = os.O_RDONLY) -> bytes:
-    """Return the content of the regular file at ``path``; as ``opened_handle``.
+    """Return the content of the regular file at ``path``; see ``opened_handle``.
 
-    Raises TooLarge for more than ``max_bytes``, after at most one byte more was read.
+    Raises TooLarge for a file of more than ``max_bytes``, without reading the rest.
     """
     with opened_regular(path, follow=follow, flags=flags) as stream:
         data = stream.read(max_bytes + 1)

@@ -1,4 +1,4 @@
-"""What was changed in a root: single paths before and after, and settings applied."""
+"""Changes of single paths in a root, and applied settings with their changes."""
 from __future__ import annotations
 
 import dataclasses
@@ -13,18 +13,18 @@ from ..system.entries import Entry, read_entry, same_entry, write_entry
 from ..system.paths import resolve_inside
 
 EFFECTS = "effects"
-"""The kind of the one ``Applied`` that stands for what a plugin's scriptlets changed."""
+"""The kind of the ``Applied`` that holds the changes of a plugin's scriptlets."""
 
-# A relabelling by the system (restorecon, a first boot) is nobody's change.
+# The system relabels files (restorecon, first boot): not a change of any plugin.
 _LABEL = "security.selinux"
 
 
 @dataclass(frozen=True)
 class Change:
-    """The state of one path before and after; None is absent.
+    """The state of one path before and after a change; None is absent.
 
-    ``path`` is relative to the root, its parents resolved. ``before`` has its
-    content, ``after`` only its digest (a link keeps its target in both).
+    ``path`` is relative to the root, with its parents resolved. ``before`` has content,
+    ``after`` only a digest; a link has its target in both.
     """
 
     path: str
@@ -34,11 +34,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Applied:
-    """One setting that was switched on, and how to undo it.
+    """A setting that is switched on, with the changes that undo it.
 
-    ``kind``, ``key`` and ``value`` are those of the setting; ``before`` is the
-    state before in one word, such as ``disabled`` or ``absent``. ``outcome`` is what
-    only the system could say, in words such as ``uid=998``; empty for most kinds.
+    ``kind``, ``key`` and ``value`` are those of the setting; ``before`` is the state before
+    in one word, such as ``disabled`` or ``absent``. ``outcome`` are values that the system
+    chose, as ``NAME=VALUE`` with blanks between, such as ``uid=998``; most kinds have none.
     """
 
     kind: str
@@ -51,12 +51,12 @@ class Applied:
 
 @dataclass(frozen=True)
 class Watch:
-    """A place where something may change: the ``names`` in ``folder``.
+    """Paths to watch for changes: the entries ``names`` in ``folder``.
 
-    ``folder`` is relative to the root and need not be there; ``names`` is a glob
-    of names directly in it; with ``deep`` everything below them counts too. The
-    folder itself and its parents always count. Without ``content`` only digests are
-    kept of files, which then cannot be put back from that.
+    ``folder`` is relative to the root and may be missing; ``names`` is a glob of names
+    directly in it; with ``deep``, everything below them is watched too. The folder and its
+    parents are always watched. Without ``content``, only digests of files are kept, from
+    which they cannot be restored.
     """
 
     folder: str
@@ -66,26 +66,26 @@ class Watch:
 
 
 def capture(root: Path, watches: Sequence[Watch], *, content: bool = True) -> Dict[str, Entry]:
-    """Return every entry that is watched, by its path relative to ``root``.
+    """Return every watched entry by its path relative to ``root``.
 
-    Raises OutsideRoot for a watched folder that a link makes the root itself.
+    Raises OutsideRoot for a watched folder that leads to the root itself by a link.
     """
-    found: Dict[str, Entry] = {}
+    entries: Dict[str, Entry] = {}
     for watch in watches:
         folder = resolve_inside(root, watch.folder).relative_to(root).as_posix()
         if folder == ".":
             raise OutsideRoot(f"/{watch.folder} in {root} leads to the root itself",
                               hint="Replace that symbolic link by a real folder.")
         for path in (*_with_parents(folder), *_listed(root, folder, watch)):
-            entry = None if path in found else read_entry(
+            entry = None if path in entries else read_entry(
                 root, path, content=content and watch.content)
             if entry is not None:
-                found[path] = entry
-    return found
+                entries[path] = entry
+    return entries
 
 
 def difference(before: Mapping[str, Entry], after: Mapping[str, Entry]) -> Tuple[Change, ...]:
-    """Return what differs between two captures of the same watches, sorted by path."""
+    """Return the differences between two captures of the same watches, sorted by path."""
     return tuple(
         Change(path, before.get(path), compact(after.get(path)))
         for path in sorted({*before, *after})
@@ -98,12 +98,12 @@ def compact(entry: Optional[Entry]) -> Optional[Entry]:
 
 
 def alike(one: Optional[Entry], other: Optional[Entry]) -> bool:
-    """Say if two states are the same but for a SELinux label, or both are absent."""
+    """Return whether two states are equal apart from SELinux labels, or both absent."""
     return comparable(one) == comparable(other)
 
 
 def comparable(entry: Optional[Entry]) -> Optional[Entry]:
-    """Return what of a state counts when two are compared; can be a dictionary's key."""
+    """Return a state without content and SELinux label: equal for equal states, hashable."""
     if entry is None:
         return None
     xattrs = tuple(pair for pair in entry.xattrs if pair[0] != _LABEL)
@@ -111,23 +111,23 @@ def comparable(entry: Optional[Entry]) -> Optional[Entry]:
 
 
 def put_back(root: Path, changes: Sequence[Change]) -> Tuple[str, ...]:
-    """Make every path what its ``before`` says; return the folders that were not empty.
+    """Restore the ``before`` of every change; return the folders that stay, as not empty.
 
-    Folders come back before what is in them and go after it. A path that is as
-    before already is not touched, a missing parent folder is made.
+    Folders are made before their entries and removed after them. A path that has its state
+    already is not written, a missing parent folder is made.
     """
-    left: List[str] = []
+    not_empty: List[str] = []
     for change in sorted(changes, key=_undo_order):
         now = read_entry(root, change.path, content=False)
         if same_entry(now, change.before):
             continue
         if change.before is None and now is not None and now.kind == "dir":
             if os.listdir(resolve_inside(root, change.path)):
-                left.append(change.path)
+                not_empty.append(change.path)
                 continue
         _make_way(root, change, now)
         write_entry(root, change.path, change.before)
-    return tuple(sorted(left))
+    return tuple(sorted(not_empty))
 
 
 def _undo_order(change: Change) -> Tuple[int, int, str]:
@@ -138,7 +138,7 @@ def _undo_order(change: Change) -> Tuple[int, int, str]:
 
 
 def _make_way(root: Path, change: Change, now: Optional[Entry]) -> None:
-    """Prepare what replacing an entry in one step cannot do: parents, folder for file."""
+    """Make missing parents, and remove a folder that a file replaces or the reverse."""
     before = change.before
     if before is None:
         return

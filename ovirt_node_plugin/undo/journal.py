@@ -1,8 +1,8 @@
-"""The undo journal of a root: from before the first change until after the last.
+"""The undo journal of a root, from before the first change until after the last.
 
-It keeps everything that the change may touch, and the names of what was there, so
-that undoing needs neither the packages nor their scriptlets. It lies in the root
-itself, where the next command finds it after a crash.
+It saves everything that an operation may change, and the names of existing entries, so that
+undoing needs neither the packages nor their scriptlets. It is in the root itself, where
+the next command finds it after a crash.
 """
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from .snapshot import CONTENT, SnapshotWriter, entry_of, restore
 
 FOLDER = "var/lib/ovirt-node-plugin/journal"
 _OPEN, _RESERVE = "journal.json", "reserve"
-# Names can be asked for by everybody, contents by root. A folder above that has this
-# mode was made here and goes again; one that a package brings has another.
+# Every user may look up names, only root may list them. A parent folder of this mode was made
+# here and is removed again; one of a package has another mode.
 _MODE = 0o711
-# Larger files are not copied but linked (see snapshot.py): of packages, which rpm
-# replaces and never writes into; and of trees, where copying them takes too long.
+# Larger files are linked, not copied (see snapshot.py): files of packages, as rpm replaces
+# them and never writes into them; files in trees, as copying them takes too long.
 _COPIED_PATH, _COPIED_TREE = 256 * 1024, 16 * 1024 * 1024
-# Room that undoing needs for small files on a disk that is full.
+# Space that undoing needs for small files when the disk is full.
 _RESERVE_BYTES = 1024 * 1024
-_MAX_STATE_BYTES = 512 << 20  # a journal of millions of files; a hostile one has an end
-# After a crash of a running system, what changed so much later is somebody else's.
+_MAX_STATE_BYTES = 512 << 20  # enough for millions of files; limits a hostile one
+# In a running system that crashed, a change so much later was made by others.
 _SLACK_NS = 60 * 1_000_000_000
-# So long a transaction may go on after its last file was unpacked: scriptlets, dracut.
+# The longest time that scriptlets and dracut may take after the last file was unpacked.
 _LATE_NS = 30 * 60 * 10**9
 _DATABASES = ("rpmdb.sqlite", "Packages", "Packages.db")
-# What rpm makes beside a file of a package: lib/fsm.c, and rpm(8), "CONFIGURATION FILES".
+# Suffixes of files that rpm makes beside a package's: lib/fsm.c; rpm(8), "CONFIGURATION FILES".
 _RPM_MAKES = (".rpmnew", ".rpmsave", ".rpmorig")
 
 
 class Journal:
-    """An open journal; made by ``begin``, ended by ``finish`` or ``undo``."""
+    """An open journal, made by ``begin`` and ended by ``finish`` or ``undo``."""
 
     def __init__(self, root: Path, state: State) -> None:
         self._root = root
@@ -52,24 +52,24 @@ class Journal:
 
     def effects(self, *, owned: Collection[str], replaced: Collection[str] = (),
                 ours: Collection[str] = ()) -> Tuple[Change, ...]:
-        """Return what scriptlets, and rpm beside its packages' files, changed since.
+        """Return the changes by scriptlets since, and by rpm beside the packages' files.
 
-        All paths are relative to the root: ``owned`` are those of the packages that
-        came or went, ``replaced`` those of the ones that went, ``ours`` what this
-        tool changed itself. Where a package's file took the place of something
-        that no package owned, there are two changes: one to the package's, and one
-        to nothing, which is what is left when the package goes.
+        All paths are relative to the root: ``owned`` are the files of installed and
+        removed packages, ``replaced`` those of removed packages, ``ours`` the paths that
+        this tool changed itself. Where a package's file replaced an unowned one, there are
+        two changes: one to the package's file, and one to none, which is the state when the
+        package is removed.
         """
-        known = _known(self._state)
-        new = _found(self._root, self._state, known) - known
+        known = _recorded(self._state)
+        new = _present(self._root, self._state, known) - known
         start = f"{self._root}/"  # pathlib is slow for so many
         old = {path for path, kept in self._state.index.items()
                if kept is not None and stat_of(start + path) != kept.stat}
-        found: List[Change] = []
+        changes: List[Change] = []
         for path in sorted((new - set(owned)) | (old - set(replaced))):
             if path not in ours and not _is_whole(self._state.scope, path):
-                found.extend(self._changes(path, path in owned))
-        return tuple(found)
+                changes.extend(self._changes(path, path in owned))
+        return tuple(changes)
 
     def _changes(self, path: str, owned: bool) -> List[Change]:
         kept = self._state.index.get(path)
@@ -81,51 +81,51 @@ class Journal:
         after = compact(read_entry(self._root, path, content=os.path.islink(where)))
         if before is None and after is None or before is not None and before.same(after):
             return []
-        found = [Change(path, before, after)]
+        changes = [Change(path, before, after)]
         if owned and after is not None:
-            found.append(Change(path, after, None))
-        return found
+            changes.append(Change(path, after, None))
+        return changes
 
 
 def begin(root: Path, intent: Intent, scope: Scope) -> Journal:
-    """Write the journal of a change of ``root`` that is about to start.
+    """Write the journal of an operation on ``root`` that is about to start.
 
-    Raises OSError or NodePluginError, with nothing left behind, if it cannot be
-    written, for example for want of room.
+    Raises OSError or NodePluginError if it cannot be written, for example on a full disk;
+    nothing of it is left then.
     """
     folder = _make_folder(root)
     try:
         _reserve(folder)
-        state = _survey(root, intent, scope, folder)
+        state = _save_scope(root, intent, scope, folder)
         write_atomic(folder / _OPEN, dump(state), mode=0o600)
     except BaseException:
-        _sweep(root)
+        _remove_files(root)
         raise
     return Journal(root, state)
 
 
 def pending(root: Path) -> bool:
-    """Say if a change of ``root`` was interrupted, or is going on."""
+    """Return whether an operation on ``root`` was interrupted or is running."""
     return _is_real(root) and (_folder(root) / _OPEN).is_file()
 
 
 def left_over(root: Path) -> bool:
-    """Say if there is anything of a journal, if only what a killed process did not sweep."""
+    """Return whether anything of a journal exists, such as files of a killed process."""
     return _is_real(root) and (_folder(root).is_dir() or _is_ours(_folder(root).parent))
 
 
 def intent(root: Path) -> Intent:
-    """Return what the interrupted change of ``root`` was."""
+    """Return the interrupted operation of ``root``."""
     return _read(root).intent
 
 
 def finish(root: Path) -> None:
-    """End the journal of ``root``: the change stands. May be called again."""
+    """End the journal of ``root`` and keep its changes; idempotent."""
     if pending(root):
         (_folder(root) / _OPEN).unlink()
         sync_dir(_folder(root))
     if left_over(root):
-        _sweep(root)
+        _remove_files(root)
 
 
 def _nothing() -> None:
@@ -134,14 +134,14 @@ def _nothing() -> None:
 
 def undo(root: Path, *, first: Callable[[], None] = _nothing,
          last: Callable[[], None] = _nothing) -> None:
-    """Put ``root`` back as it was when its journal was begun, and end the journal.
+    """Restore ``root`` to its state before the journal, and end the journal.
 
     May be called again after an interruption. ``first`` is called before anything is
-    put back, ``last`` when all of it is and the journal is still there.
+    restored, ``last`` after everything is and before the journal is removed.
     """
     state = _read(root)
     (_folder(root) / _RESERVE).unlink(missing_ok=True)
-    ours = _judge(root, state)
+    ours = _own_changes(root, state)
     first()
     parents: Set[str] = set()
 
@@ -151,13 +151,13 @@ def undo(root: Path, *, first: Callable[[], None] = _nothing,
         parents.update(map(os.path.dirname, mine))
 
     remove([path for path, kept in state.index.items() if kept is None])
-    known = _known(state)
-    remove(_found(root, state, known) - known)
+    known = _recorded(state)
+    remove(_present(root, state, known) - known)
     for path, kept in sorted(state.index.items()):
         if kept is not None and stat_of(root / path) != kept.stat and ours(path):
             restore(root, path, kept, _folder(root))
             parents.add(os.path.dirname(path))
-    _settle(root, parents, state)
+    _restore_times(root, parents, state)
     last()
     finish(root)
 
@@ -167,8 +167,8 @@ def _reserve(folder: Path) -> None:
         os.posix_fallocate(stream.fileno(), 0, _RESERVE_BYTES)
 
 
-def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
-    """Keep everything in ``scope`` and return what is there."""
+def _save_scope(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
+    """Save everything in ``scope`` to ``folder`` and return the journal's content."""
     scope = _without_links(root, scope)
     copied: Dict[str, int] = {}
     near = set(scope.near)
@@ -187,11 +187,11 @@ def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
     for name in scope.whole:
         for path in (name, *listing.below(name)):
             copied[path] = sys.maxsize
-    keeper = SnapshotWriter(root, folder)
+    snapshot = SnapshotWriter(root, folder)
     try:
-        index = {path: keeper.keep(path, copy_bytes=copied[path]) for path in sorted(copied)}
+        index = {path: snapshot.keep(path, copy_bytes=copied[path]) for path in sorted(copied)}
     finally:
-        keeper.close()
+        snapshot.close()
     names: Set[str] = set()
     for tree in scope.bare:
         names |= listing.below(tree)
@@ -203,9 +203,9 @@ def _survey(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
 
 
 def _without_links(root: Path, scope: Scope) -> Scope:
-    """Return ``scope`` with its folders as they are reached without a link.
+    """Return ``scope`` with resolved paths of folders.
 
-    So it stays the same places that are meant, whatever the change makes of links.
+    So it names the same folders after the operation changed a link.
     """
     def real(names: Sequence[str]) -> Tuple[str, ...]:
         places = [resolve_inside(root, name).relative_to(root).as_posix() for name in names]
@@ -215,34 +215,35 @@ def _without_links(root: Path, scope: Scope) -> Scope:
                                spared=real_places(root, scope.spared))
 
 
-def _known(state: State) -> Set[str]:
+def _recorded(state: State) -> Set[str]:
+    """Return the paths that existed when the journal was written, as far as it knows."""
     return {path for path, kept in state.index.items() if kept is not None} | state.names
 
 
-def _found(root: Path, state: State, known: Set[str]) -> Set[str]:
-    """Return what is there now, where the journal knows the names of what was there."""
+def _present(root: Path, state: State, known: Set[str]) -> Set[str]:
+    """Return the paths that exist now, in the folders whose names the journal has."""
     scope, listing = state.scope, Listing(root)
-    found = _scripts(root)
+    present = _scripts(root)
     for tree in (*scope.trees, *scope.bare, *scope.whole):
-        found |= listing.below(tree)
+        present |= listing.below(tree)
     beside: Set[str] = set()
     for folder in state.near:
         beside |= listing.inside(folder)
-    beside -= found | known
+    beside -= present | known
     if scope.live:
         beside = {path for path in beside if _is_rpms(path, state.index)}
-    found |= beside
+    present |= beside
     for path in beside:
-        found |= listing.below(path)
+        present |= listing.below(path)
     if scope.spared:
-        found = {path for path in found if not _is_spared(scope, path)}
-    return found
+        present = {path for path in present if not _is_spared(scope, path)}
+    return present
 
 
 def _scripts(root: Path) -> Set[str]:
-    """Return the scriptlets that rpm wrote to be run, which a killed one leaves.
+    """Return the scriptlet files of rpm, which a killed rpm leaves behind.
 
-    From rpm's lib/rpmscript.c; the folder is its macro ``_tmppath``.
+    See rpm's lib/rpmscript.c; the folder is rpm's macro ``_tmppath``.
     """
     folder = resolve_inside(root, "var/tmp")
     start = folder.relative_to(root).as_posix()
@@ -252,9 +253,9 @@ def _scripts(root: Path) -> Set[str]:
 
 
 def _is_rpms(path: str, index: Collection[str]) -> bool:
-    """Say if rpm made ``path`` on behalf of a file in ``index`` that is beside it.
+    """Return whether rpm made ``path`` for a file in ``index`` beside it.
 
-    It unpacks to ``NAME;HEX`` and renames.
+    rpm unpacks to ``NAME;HEX`` and renames.
     """
     stem, semicolon, tail = path.rpartition(";")
     if semicolon and stem in index and all(c in "0123456789abcdef" for c in tail):
@@ -270,12 +271,12 @@ def _is_whole(scope: Scope, path: str) -> bool:
     return is_inside_any(path, scope.whole)
 
 
-def _judge(root: Path, state: State) -> Callable[[str], bool]:
-    """Return what says if a path was changed by the change that is undone.
+def _own_changes(root: Path, state: State) -> Callable[[str], bool]:
+    """Return a function that returns whether the undone operation changed a path.
 
-    In a root that nobody uses it was. A system that runs may have been changed by
-    others, long after it crashed: there, only what changed until shortly after the
-    last thing that is certainly ours.
+    In a root that is not running, all changes are its own. A running system may have been
+    changed by others long after the crash: there, its own changes end shortly after the
+    last one that is certain.
     """
     if not state.scope.live:
         return lambda path: True
@@ -293,26 +294,26 @@ def _judge(root: Path, state: State) -> Callable[[str], bool]:
 
 
 def _refuse_late(root: Path, state: State) -> None:
-    """Refuse to undo where packages were changed long after this change stopped.
+    """Refuse to undo if packages were changed long after the operation stopped.
 
-    A system that runs may have had other packages installed since, by rpm itself;
-    putting the old database back would lose them.
+    In a running system, rpm may have installed packages since; to restore the old database
+    would lose them.
     """
     own = [root / path for path in state.scope.paths] + [_folder(root) / CONTENT]
-    last = max(found[3] for found in map(stat_of, own)
-               if found is not None and not stat.S_ISDIR(found[0]))
+    last = max(state_now[3] for state_now in map(stat_of, own)
+               if state_now is not None and not stat.S_ISDIR(state_now[0]))
     for path in state.index:
         now = stat_of(root / path)
         if (_is_whole(state.scope, path) and os.path.basename(path) in _DATABASES
                 and now is not None and now[3] > last + _LATE_NS):
             raise RecordError(
                 f"packages were changed in {root} after a change of plugins was interrupted",
-                hint="Undoing it would lose them. To keep the system as it is, move"
+                hint="Undoing that change would lose them. To keep the system as it is, move"
                      f" {_folder(root)} away, then run dnf node-plugin verify.")
 
 
-def _settle(root: Path, parents: Collection[str], state: State) -> None:
-    """Give folders back the times they had, and bring them to disk."""
+def _restore_times(root: Path, parents: Collection[str], state: State) -> None:
+    """Restore the times of folders, and sync them to disk."""
     for path in sorted(parents, key=lambda name: -name.count("/")):
         kept = state.index.get(path)
         if resolve_inside(root, path) == root / path and (root / path).is_dir():
@@ -322,18 +323,18 @@ def _settle(root: Path, parents: Collection[str], state: State) -> None:
 
 
 def _folder(root: Path) -> Path:
-    """Return the journal's folder: the root may have ``/var`` or ``/var/lib`` behind a link."""
+    """Return the journal's folder; ``/var`` and ``/var/lib`` of the root may be links."""
     above, *own = FOLDER.rsplit("/", 2)
     return resolve_inside(root, above).joinpath(*own)
 
 
 def _is_real(root: Path) -> bool:
-    """Return whether the journal's own two folders are no links."""
+    """Return whether neither of the journal's own two folders is a link."""
     return resolve_inside(root, FOLDER) == _folder(root)
 
 
 def check_folder(root: Path) -> None:
-    """Raise RecordError if a change of ``root`` could have no journal, for its folder is a link."""
+    """Raise RecordError if ``root`` can have no journal, because its folder is a link."""
     if not _is_real(root):
         raise RecordError(f"{_folder(root)} leads elsewhere by a symbolic link",
                           hint="Make /var/lib/ovirt-node-plugin in the root a real folder.")
@@ -344,7 +345,7 @@ def _make_folder(root: Path) -> Path:
     check_folder(root)
     folder = _folder(root)
     if pending(root):
-        raise RecordError(f"a change of {root} was interrupted and waits",
+        raise RecordError(f"a change of {root} was interrupted and is not undone yet",
                           hint="Run dnf node-plugin verify: it undoes that change.")
     finish(root)
     folder.parent.parent.mkdir(parents=True, exist_ok=True)
@@ -355,7 +356,7 @@ def _make_folder(root: Path) -> Path:
     return folder
 
 
-def _sweep(root: Path) -> None:
+def _remove_files(root: Path) -> None:
     folder = _folder(root)
     if folder.is_dir():
         shutil.rmtree(folder)
@@ -376,7 +377,7 @@ def _read(root: Path) -> State:
             f"the journal {path} cannot be read: {exc}",
             hint="It was written by another version of this tool, or is damaged. With the"
                  " version that wrote it, run dnf node-plugin verify; else unpack the root"
-                 " anew, or remove that file if the root is as it should be.") from exc
+                 " again, or remove that file if the root is as it should be.") from exc
 
 
 __all__ = ["FOLDER", "Intent", "Journal", "Scope", "begin", "finish", "intent", "left_over",

@@ -1,4 +1,4 @@
-"""What a journal's file holds: what was being done, what it may touch, what was there."""
+"""The file of a journal: the operation, what it may change, and what was there before."""
 from __future__ import annotations
 
 import json
@@ -12,18 +12,17 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Scope:
-    """What a change may touch; every name is relative to the root.
+    """The paths that an operation may change, all relative to the root.
 
-    ``paths`` are single entries, as from package file lists, and what is new
-    beside them counts too; ``trees`` folders that scriptlets and settings write
-    to, kept with content; ``bare`` folders of which only the names are kept, so
-    that what is new in them can go again; ``near`` those of which that goes for
-    what is directly in them; ``whole`` files and folders that are written to in
-    place, such as databases, all of them copied.
+    ``paths`` are single entries, such as those in package file lists; new entries beside
+    them are undone too. ``trees`` are folders to which scriptlets and settings write, saved
+    with content. Of ``bare`` folders only the names are saved, to remove new entries; of
+    ``near`` folders only the names directly in them. ``whole`` are files and folders that
+    are written in place, such as databases; all of them are copied.
 
-    ``live`` is for a system that runs: there others change things too, so what is
-    beside ``paths`` or in ``near`` is not looked at, and ``spared`` are folders and
-    files below ``trees`` that are left alone.
+    ``live`` is for the running system, which others change too: new entries beside
+    ``paths`` and in ``near`` are then ignored, and ``spared`` are folders and files below
+    ``trees`` that are ignored.
     """
 
     paths: Tuple[str, ...]
@@ -37,7 +36,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Intent:
-    """What was being done when a journal was written, for messages."""
+    """The operation for which a journal was written, for messages."""
 
     operation: str
     plugins: Tuple[str, ...]
@@ -46,11 +45,10 @@ class Intent:
 
 @dataclass(frozen=True)
 class State:
-    """What the journal's file holds.
+    """The content of a journal's file.
 
-    ``index`` has every entry that is kept, None where there was none; ``near`` are
-    the folders in which ``paths`` lie; ``names`` what was in those, in ``bare`` and
-    in ``trees``.
+    ``index`` has every saved entry by its path, None where there was none; ``near`` are the
+    folders of ``paths``; ``names`` are the names in those, in ``bare`` and in ``trees``.
     """
 
     intent: Intent
@@ -61,7 +59,7 @@ class State:
 
 
 def dump(state: State) -> bytes:
-    """Return ``state`` as the journal's file has it."""
+    """Return the content of the journal's file for ``state``."""
     data = {
         "format": FORMAT, "operation": state.intent.operation,
         "plugins": state.intent.plugins, "tool": state.intent.tool,
@@ -71,9 +69,9 @@ def dump(state: State) -> bytes:
 
 
 def load(text: bytes) -> State:
-    """Return what ``dump`` made ``text`` of; it may come from a hostile root.
+    """Return the state in ``text``, the inverse of ``dump``; the root may be hostile.
 
-    Raises ValueError, KeyError, TypeError or AttributeError for anything else.
+    Raises ValueError, KeyError, TypeError or AttributeError for invalid text.
     """
     data = json.loads(text)
     if data["format"] != FORMAT:
@@ -92,7 +90,7 @@ def load(text: bytes) -> State:
 
 
 def _inside(path: Any) -> str:
-    """Return a path that is relative and does not climb."""
+    """Return ``path`` if it is relative and has no ``..``; else raise ValueError."""
     text = str(path)
     if text.startswith("/") or ".." in text.split("/") or "\0" in text:
         raise ValueError(f"it names {text!r}, which is outside of the root")

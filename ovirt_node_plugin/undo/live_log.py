@@ -1,7 +1,7 @@
-"""What settings did to the running system, as words of a record and as lines of a journal.
+"""The log of changes to the running system, in the folder of the root's journal.
 
-The lines are written before the deed, into the folder of the root's journal, from which
-whoever undoes the change reads them.
+Each line is written before its step is done; undoing the journal reads them. The states
+before and after are also kept in the outcome of a setting.
 """
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..system.regular_files import read_regular
 from .journal import FOLDER
 
 WAS, LEFT = "was", "left"
-"""Words of an outcome: the running system's state before, and that in which it was left."""
+"""Names in an outcome: the state of the running system before and after the step."""
 
 _FILE = "live"
 
 
 @dataclass(frozen=True)
 class Deed:
-    """One setting that is about to be brought into the running system, which is ``was``."""
+    """One setting that is about to be made live; ``was`` is the state before."""
 
     kind: str
     key: str
@@ -33,7 +33,7 @@ class Deed:
 
 @dataclass(frozen=True)
 class Log:
-    """All lines: deeds in their order, and the names of what was to be read again."""
+    """All lines: the deeds in order, and the names of configuration to be reloaded."""
 
     deeds: Tuple[Deed, ...]
     again: FrozenSet[str]
@@ -43,20 +43,20 @@ NOTHING = Log((), frozenset())
 
 
 def write_deed(root: Path, deed: Deed) -> None:
-    """Keep a deed that is about to be done."""
+    """Log a deed that is about to be done."""
     _append(root, {"kind": deed.kind, "key": deed.key, "was": deed.was})
 
 
 def write_again(root: Path, names: Iterable[str]) -> None:
-    """Keep the names of what the running system is about to read again."""
+    """Log the names of configuration that the running system is about to reload."""
     _append(root, {"again": sorted(names)})
 
 
 def read_log(root: Path) -> Log:
-    """Return what the journal of ``root`` has.
+    """Return the log in the journal of ``root``; without one, an empty log.
 
-    Raises RecordError for something else; a last line that is cut off was not followed
-    by its deed.
+    A last line that is cut off is ignored: its deed was not done. Raises RecordError for
+    an invalid file.
     """
     deeds: List[Deed] = []
     again: List[str] = []
@@ -77,20 +77,20 @@ def read_log(root: Path) -> Log:
 
 
 def words(**states: str) -> str:
-    """Return states as words of an outcome."""
+    """Return states as the text of an outcome."""
     return " ".join(f"{name}={urllib.parse.quote(state, safe='/,:')}"
                     for name, state in states.items())
 
 
 def states(outcome: str) -> Dict[str, str]:
-    """Return the states among the words of an outcome."""
-    found = (word.partition("=") for word in outcome.split())
-    return {name: urllib.parse.unquote(state) for name, _, state in found
+    """Return the states WAS and LEFT in an outcome."""
+    pairs = (word.partition("=") for word in outcome.split())
+    return {name: urllib.parse.unquote(state) for name, _, state in pairs
             if name in (WAS, LEFT)}
 
 
 def without(outcome: str) -> str:
-    """Return an outcome without those words."""
+    """Return an outcome without the states WAS and LEFT."""
     return " ".join(word for word in outcome.split()
                     if word.partition("=")[0] not in (WAS, LEFT))
 

@@ -1,4 +1,4 @@
-"""Entries of a root kept in a folder with all that belongs to them, to be put back."""
+"""Save entries of a root in a folder, with all metadata, and restore them."""
 from __future__ import annotations
 
 import base64
@@ -17,23 +17,22 @@ from ..system.regular_files import opened_handle
 from ..system.trees import Stat, remove_new, stat_of, state_of
 
 CONTENT = "content"
-# Small files lie one after the other in one file, for it is many that are slow.
+# Small files are saved one after another in one file: many files are slow.
 _SMALL_BYTES = 256 * 1024
 _CHUNK_BYTES = 1024 * 1024
-# What is read into memory, and so into undo data, at most.
+# The largest content that is read into memory, and so into undo data.
 _ENTRY_BYTES = 64 * 1024 * 1024
 _REQUIRED = ("stat", "kind", "mtime_ns")
 
 
 @dataclass(frozen=True)
 class SavedEntry:
-    """One entry as it was.
+    """One saved entry.
 
-    ``kind`` is as in ``entries.Entry``; ``target`` a link's, ``device`` the number of
-    a device. A file's content is in CONTENT at ``offset``, or in the file
-    ``number`` if that is not 0, which with ``linked`` is the file itself by another
-    name; ``twin`` is another path, kept before this one, that was a name of the
-    same file.
+    ``kind`` is as in ``entries.Entry``; ``target`` is that of a link, ``device`` the number
+    of a device. A file's content is in CONTENT at ``offset``, or, if ``number`` is not 0,
+    in the file of that name, which with ``linked`` is a hard link to the file itself.
+    ``twin`` is a path, saved before this one, that was a hard link to the same file.
     """
 
     stat: Stat
@@ -68,7 +67,10 @@ class SavedEntry:
 
     @classmethod
     def load(cls, data: Mapping[str, Any]) -> SavedEntry:
-        """Return what ``dump`` made ``data`` of; raises ValueError, TypeError or KeyError."""
+        """Return the entry in ``data``, the inverse of ``dump``.
+
+        Raises ValueError, TypeError or KeyError for invalid data.
+        """
         xattrs = tuple((str(name), base64.b64decode(value)) for name, value in
                        data.get("xattrs", ()))
         kept = cls(**{**data, "stat": tuple(map(int, data["stat"])), "xattrs": xattrs})
@@ -77,12 +79,12 @@ class SavedEntry:
                 or not isinstance(kept.mtime_ns, int)
                 or not all(isinstance(text, str) for text in (kept.kind, kept.target, kept.twin))
                 or len(kept.stat) < 4):
-            raise ValueError("it describes a file in a way that cannot be")
+            raise ValueError("the description of a file is invalid")
         return kept
 
 
 class SnapshotWriter:
-    """Keeps entries of ``root`` in ``folder``; to be closed, so that all is on disk."""
+    """A writer of entries of ``root`` to ``folder``; ``close`` syncs them to disk."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self._root = os.fspath(root)
@@ -94,11 +96,10 @@ class SnapshotWriter:
         self._first: Dict[Tuple[int, int], str] = {}
 
     def keep(self, path: str, *, copy_bytes: int) -> Optional[SavedEntry]:
-        """Keep the entry ``path``, relative to the root; None if there is none (any more).
+        """Save the entry ``path``, relative to the root; return None if there is none.
 
-        A file larger than ``copy_bytes`` is kept by one more name of it, which costs
-        nothing, but holds only as long as nobody writes into the file: rpm and
-        careful programs replace it.
+        A file larger than ``copy_bytes`` is saved as a hard link, which costs nothing, but
+        is lost when a program writes into the file; rpm and careful programs replace it.
         """
         where = f"{self._root}/{path}"
         try:
@@ -111,7 +112,7 @@ class SnapshotWriter:
             return None
 
     def close(self) -> None:
-        """Bring all that is kept to disk."""
+        """Sync all saved entries to disk."""
         with contextlib.ExitStack() as stack:
             for stream in (self._content, *self._copies):
                 stack.enter_context(stream)
@@ -136,7 +137,7 @@ class SnapshotWriter:
             number = self._count
             linked = size_bytes > copy_bytes and self._link(where, number)
             if linked:
-                info = os.lstat(where)  # its time of change is another now
+                info = os.lstat(where)  # the link changed its ctime
             else:
                 size_bytes = self._copy(where, number)
         return SavedEntry(state_of(info), "file", info.st_mtime_ns, xattrs, offset=offset,
@@ -158,7 +159,7 @@ class SnapshotWriter:
     def _link(self, where: str, number: int) -> bool:
         try:
             os.link(where, self._folder / str(number), follow_symlinks=False)
-        except OSError:  # another filesystem, or one without links
+        except OSError:  # another filesystem, or one without hard links
             return False
         return True
 
@@ -169,17 +170,17 @@ class SnapshotWriter:
 
 
 def restore(root: Path, path: str, kept: SavedEntry, folder: Path) -> None:
-    """Make the entry ``path`` of ``root`` what it was when it was kept in ``folder``.
+    """Restore the entry ``path`` of ``root`` from ``folder``; idempotent.
 
-    Its parents must be as they were. May be called again.
+    Its parents must have been restored before.
 
-    Raises OSError as the system gives it, and OutsideRoot where a folder that is in
-    the way holds a mount.
+    Raises OSError from the system, RecordError if a parent became a link, and OutsideRoot
+    if a mount is in a folder that is to be replaced.
     """
     where = root / path
     if resolve_inside(root, path, follow_last=False) != where:
-        raise RecordError(f"{where} cannot be put back: a folder above it became a symbolic link",
-                          hint="Put that folder back.")
+        raise RecordError(f"{where} cannot be restored: a folder above it became a symbolic link",
+                          hint="Restore that folder.")
     now = stat_of(where)
     is_dir = now is not None and stat.S_ISDIR(now[0])
     if kept.kind == "dir":
@@ -191,7 +192,7 @@ def restore(root: Path, path: str, kept: SavedEntry, folder: Path) -> None:
     if is_dir:
         remove_new(root, [path])
     if kept.kind == "other" and not (kept.device or stat.S_ISFIFO(kept.stat[0])):
-        return  # a socket: whoever listens makes it
+        return  # a socket: the program that listens on it makes it
     temporary = where.with_name(f".{where.name[:200]}.{os.getpid()}.back")
     temporary.unlink(missing_ok=True)
     try:
@@ -205,7 +206,7 @@ def restore(root: Path, path: str, kept: SavedEntry, folder: Path) -> None:
 
 
 def entry_of(root: Path, path: str, kept: SavedEntry, folder: Path) -> Optional[Entry]:
-    """Return a kept entry as ``files`` has it; None if its content is lost or too much."""
+    """Return a saved entry as an ``Entry``; None if its content is lost or too large."""
     data: Optional[bytes] = None
     if kept.kind == "link":
         data = os.fsencode(kept.target)
@@ -223,17 +224,17 @@ def entry_of(root: Path, path: str, kept: SavedEntry, folder: Path) -> Optional[
 
 
 def _is_there(where: Path, kept: SavedEntry) -> bool:
-    """Say if the very file that was kept is still there: somebody may have written into it."""
+    """Return whether the saved file is still in its place, and may have been written to."""
     now = stat_of(where)
     return now is not None and now[-1] == kept.stat[-1]
 
 
 def _make(root: Path, temporary: Path, kept: SavedEntry, folder: Path) -> bool:
-    """Make an entry beside its place; say if its mode and so on are still to be set."""
+    """Make an entry at ``temporary``; return whether its metadata is still to be set."""
     if kept.twin:
         if resolve_inside(root, kept.twin, follow_last=False) != root / kept.twin:
-            raise RecordError(f"{root / kept.twin} is reached by a symbolic link now",
-                              hint="Put the folder back that was there before.")
+            raise RecordError(f"a folder above {root / kept.twin} became a symbolic link",
+                              hint="Restore that folder.")
         os.link(root / kept.twin, temporary, follow_symlinks=False)
         return False
     if kept.kind == "link":
@@ -243,7 +244,7 @@ def _make(root: Path, temporary: Path, kept: SavedEntry, folder: Path) -> bool:
         os.mknod(temporary, kept.stat[0], kept.device)
         return True
     if kept.number:
-        # By a link that needs no room on a disk that may be full.
+        # A hard link needs no room, and the disk may be full.
         own = folder / str(kept.number)
         with contextlib.suppress(OSError):
             if stat.S_ISREG(os.lstat(own).st_mode):
@@ -293,12 +294,12 @@ def _chunks(source: int, size_bytes: int) -> Iterator[bytes]:
 
 
 def _pump(source: int, handle: int, size_bytes: int) -> int:
-    """Copy so many bytes, fewer if there are no more; return how many.
+    """Copy up to ``size_bytes`` from ``source`` to ``handle``; return the number copied.
 
-    By the kernel where it can, for that shares blocks where the filesystem can.
+    copy_file_range(2) shares blocks on filesystems that can.
     """
     left = size_bytes
-    with contextlib.suppress(OSError):  # ENOSYS, EXDEV, EINVAL: by hand, from where it stopped
+    with contextlib.suppress(OSError):  # ENOSYS, EXDEV, EINVAL: the rest is read and written
         while left > 0:
             done = os.copy_file_range(source, handle, min(left, 1 << 30))
             if not done:
@@ -316,5 +317,5 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def _cut_off() -> RecordError:
-    return RecordError("the journal is cut off: content that it kept is not there",
-                       hint="Unpack the root anew.")
+    return RecordError("the journal is incomplete: saved content is missing",
+                       hint="Unpack the root again.")

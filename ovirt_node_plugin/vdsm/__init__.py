@@ -1,1 +1,1 @@
-"""What VDSM and the Engine are told of plugins; imports next to nothing."""
+"""What VDSM and the Engine see of plugins; imports little, as VDSM waits for it."""

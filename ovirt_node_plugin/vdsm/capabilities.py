@@ -1,7 +1,7 @@
-"""What VDSM's capabilities tell of the plugins of this machine.
+"""Add the plugins of this machine to VDSM's capabilities; see ovirt.plugins.d(5).
 
-Run by a hook that VDSM waits for: it imports next to nothing (no lxml, no typing, no
-dataclasses), and every piece of work has a limit. ovirt.plugins.d(5) describes the form.
+VDSM waits for the hook that runs this: so it imports little (no lxml, no typing, no
+dataclasses), and all work is limited.
 """
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ KEY = "nodePlugins"
 FORMAT = 1
 MAX_PLUGINS = 1000
 MAX_TEXT = 256
-"""Characters of a text that are told."""
-_MAX_ENTRIES = 20_000  # of the registry's folder, plugins or not
+"""The longest text in the capabilities, in characters."""
+_MAX_ENTRIES = 20_000  # in the registry's folder, plugins or not
 _MAX_CAPABILITIES_BYTES = 64 << 20
 _READING_S = 2.0
 _COMPARING_S = 2.0
@@ -30,25 +30,24 @@ _COMPARING_S = 2.0
 def add_to(path: str) -> None:
     """Add the plugins of this machine to the capabilities, a JSON object, in a file.
 
-    The file is replaced at once, or stays as it is. Raises OSError, ValueError or
-    Damaged if it cannot be read or written, or holds anything else.
+    The file is replaced atomically. Raises OSError, ValueError or Damaged if it cannot be
+    read or written, or is not a JSON object.
     """
     data = read_whole(path, _MAX_CAPABILITIES_BYTES, flags=os.O_RDWR)
     capabilities = json.loads(data.decode("utf-8"))
     if not isinstance(capabilities, dict):
-        raise ValueError("the capabilities are no JSON object")
-    capabilities[KEY] = plugins_told()
+        raise ValueError("the capabilities are not a JSON object")
+    capabilities[KEY] = describe_plugins()
     _replace(path, json.dumps(capabilities).encode())
 
 
-def plugins_told(root: str = "/") -> dict[str, object]:
-    """Return what is told of the plugins in the registry of ``root``.
+def describe_plugins(root: str = "/") -> dict[str, object]:
+    """Return the entry for the capabilities: the plugins in the registry of ``root``.
 
-    Their packages are looked for in the running system's rpm database.
-
-    Never raises for what is in the registry.
+    Their packages are looked up in the running system's rpm database. A damaged registry
+    raises no error.
     """
-    told: list[dict[str, object]] = []
+    plugins: list[dict[str, object]] = []
     records: list[tuple[dict[str, object], Scanned]] = []
     deadline = time.monotonic() + _READING_S
     names, truncated, problem = _names(os.path.join(root, REGISTRY))
@@ -57,15 +56,15 @@ def plugins_told(root: str = "/") -> dict[str, object]:
             truncated = True
             break
         plugin, scanned = _plugin(root, name)
-        told.append(plugin)
+        plugins.append(plugin)
         if scanned is not None:
             records.append((plugin, scanned))
-    return {"format": FORMAT, "plugins": told, "truncated": truncated, "problem": problem,
+    return {"format": FORMAT, "plugins": plugins, "truncated": truncated, "problem": problem,
             "packagesCompared": _compare(records)}
 
 
 def _names(folder: str) -> tuple[list[str], bool, str]:
-    """Return a folder's first plugins, whether there are more, and what hinders to look."""
+    """Return the first plugins in a folder, whether there are more, and any error."""
     try:
         return (*_first_names(folder), "")
     except (FileNotFoundError, NotADirectoryError):
@@ -82,21 +81,21 @@ def _first_names(folder: str) -> tuple[list[str], bool]:
 
 
 def _plugin(root: str, name: str) -> tuple[dict[str, object], Scanned | None]:
-    """Return what is told of one plugin, and its record, None if that is damaged."""
+    """Return the entry of one plugin, and its record, None if that is damaged."""
     try:
         record = scan_record(os.path.join(root, REGISTRY), name)
     except Damaged as exc:
-        return _told(name, problem=f"its record is damaged: {exc}"), None
+        return _entry(name, problem=f"its record is damaged: {exc}"), None
     trust = trust_of([(signer, checked) for _, signer, checked in record.packages])
-    plugin = _told(name, version=record.texts["version"], vendor=record.texts["vendor"],
-                   date=record.installed_at, trust=trust)
+    plugin = _entry(name, version=record.texts["version"], vendor=record.texts["vendor"],
+                    date=record.installed_at, trust=trust)
     if not _has_undo_data(root, name):
         _break(plugin, "its manifest is missing")
     return plugin, record
 
 
-def _told(name: str, *, version: str = "", vendor: str = "", date: str = "",
-          trust: str = UNKNOWN, problem: str = "") -> dict[str, object]:
+def _entry(name: str, *, version: str = "", vendor: str = "", date: str = "",
+           trust: str = UNKNOWN, problem: str = "") -> dict[str, object]:
     plugin: dict[str, object] = {
         "name": name, "version": _cut(version), "vendor": _cut(vendor), "state": "installed",
         "installDate": date, "trust": trust, "problem": ""}
@@ -123,7 +122,7 @@ def _has_undo_data(root: str, name: str) -> bool:
 
 
 def _compare(records: list[tuple[dict[str, object], Scanned]]) -> bool:
-    """Break each plugin that lacks a package; say if that could be found out."""
+    """Mark plugins that lack a package as broken; return whether that was found out in time."""
     wanted = {nevra: None for _, record in records for nevra, _, _ in record.packages}
     if not wanted:
         return True
@@ -137,7 +136,7 @@ def _compare(records: list[tuple[dict[str, object], Scanned]]) -> bool:
 
 
 def _replace(path: str, data: bytes) -> None:
-    """Replace a file of this process's own; its folder has room for one more, as VDSM's has."""
+    """Replace a file atomically; its folder must be writable."""
     mode = stat.S_IMODE(os.stat(path).st_mode)
     temporary = f"{path}.{os.urandom(8).hex()}"
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""Which packages are installed, asked in a process of its own; imports next to nothing."""
+"""Look up installed packages in a child process; imports little."""
 from __future__ import annotations
 
 import json
@@ -10,27 +10,27 @@ from collections.abc import Mapping
 
 from ..system.nevra import make_evr, make_nevra, name_of
 
-# To look one package up takes as long as to read three of a whole database in turn.
+# Looking up one package takes as long as reading three in sequence.
 _MANY = 200
 
 
 def missing_packages(nevras: list[str], *, timeout_s: float) -> set[str] | None:
     """Return those of ``nevras`` that are not in the running system's rpm database.
 
-    None if that cannot be told within the time. A database that is damaged, locked or
-    not readable can make librpm crash, wait or print: another process does that.
+    The result is None if there is no answer within the time. A damaged, locked or
+    unreadable database can make librpm crash, wait or print, so a child process reads it.
     """
-    ours, theirs = os.pipe()
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _answer(theirs, nevras)
-    os.close(theirs)
+        _answer(writing, nevras)
+    os.close(writing)
     try:
-        answer = _read_all(ours, time.monotonic() + timeout_s)
+        answer = _read_all(reading, time.monotonic() + timeout_s)
     finally:
-        os.close(ours)
+        os.close(reading)
         os.kill(child, signal.SIGKILL)
-        # it may be stuck in the kernel; then it is init's when this process ends
+        # a process that is stuck in the kernel is left to init
         os.waitpid(child, 0 if answer is not None else os.WNOHANG)
     try:
         return set(json.loads(answer or b""))
@@ -39,11 +39,11 @@ def missing_packages(nevras: list[str], *, timeout_s: float) -> set[str] | None:
 
 
 def _read_all(handle: int, deadline: float) -> bytes | None:
-    """Return all that is written to a pipe until its end; None if that is too late."""
+    """Return all data of a pipe until its end, None if that is after ``deadline``."""
     parts: list[bytes] = []
     while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([handle], [], [], left)[0]:
+        remaining_s = deadline - time.monotonic()
+        if remaining_s <= 0 or not select.select([handle], [], [], remaining_s)[0]:
             return None
         part = os.read(handle, 1 << 16)
         if not part:
@@ -52,11 +52,11 @@ def _read_all(handle: int, deadline: float) -> bytes | None:
 
 
 def _answer(handle: int, nevras: list[str]) -> None:
-    """Write the answer as JSON to ``handle``, or nothing, and end this process."""
+    """Write the missing packages as JSON to ``handle``, if known, and end this process."""
     try:
-        signal.alarm(60)  # should nobody be left to end it
+        signal.alarm(60)  # in case the parent was killed
         null = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):  # whoever reads those must not wait for this process
+        for standard in (0, 1, 2):  # readers of these must not wait for this process
             os.dup2(null, standard)
         missing = _missing(nevras)
         if missing is not None:
@@ -72,7 +72,7 @@ def _missing(nevras: list[str]) -> list[str] | None:
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(-1)  # RPMVSF_MASK_NOSIGNATURES and _NODIGESTS of rpmts.h
     if not any(True for _ in transaction.dbMatch()):
-        return None  # nobody lives without packages: it is not this system's database
+        return None  # an empty database: it is not that of this system
     names = {name_of(nevra) for nevra in nevras}
     if len(names) > _MANY:
         present = {_nevra(raw) for raw in transaction.dbMatch()}
@@ -83,6 +83,6 @@ def _missing(nevras: list[str]) -> list[str] | None:
 
 
 def _nevra(raw: Mapping[str, object]) -> str:
-    """Return a header's NEVRA as DNF writes it: without an epoch of 0."""
+    """Return the NEVRA of a header as DNF writes it, without an epoch of 0."""
     evr = make_evr(raw["epoch"], raw["version"], raw["release"])
     return make_nevra(raw["name"], evr, raw["arch"])

@@ -1,8 +1,8 @@
-"""A record read fast: what VDSM is told of it, and whether it is whole.
+"""Read the parts of a record that VDSM shows, and check it, fast.
 
-For a program that is waited for. ``registry`` reads the same files with lxml and the
-schema, which takes several times as long; what one of them calls damaged, the other
-does too, but for details that are not told here. A test holds them together.
+VDSM waits for the program that uses this. ``registry`` reads the same files with lxml and
+the schema, which takes several times as long. Both refuse the same damage, except in parts
+that are not read here; a test compares them.
 """
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _KEY = re.compile("[0-9a-f]{16}")
 
 
 class Damaged(Exception):
-    """A file is not what it should be; the text says what is wrong with it."""
+    """A file is damaged or of the wrong type; the text says how."""
 
 
 class Scanned:
-    """The parts of a record that are told.
+    """The parts of a record that VDSM shows.
 
     ``texts`` has name, version and vendor; ``installed_at`` is as in the record;
-    ``packages`` has NEVRA, signer and whether the signature was checked.
+    ``packages`` has the NEVRA, the signer, and whether the signature was checked.
     """
 
     def __init__(self) -> None:
@@ -40,27 +40,27 @@ class Scanned:
 
 
 def scan_record(folder: str, name: str) -> Scanned:
-    """Return what is told of the record ``name`` in a folder.
+    """Return the parts of the record ``name`` in a folder.
 
-    Raises Damaged for whatever is no record of a plugin of that name, or not readable.
+    Raises Damaged if it is unreadable, or not a valid record of that plugin.
     """
     data = read_whole(os.path.join(folder, name), MAX_RECORD_BYTES)
     try:
         data.decode("utf-8")
-        found = _Reader().read(data)
+        scanned = _Reader().read(data)
     except UnicodeDecodeError as exc:
         raise Damaged(f"it is not UTF-8 at byte {exc.start}") from exc
     except expat.ExpatError as exc:
         raise Damaged(f"it is not well-formed XML: {exc}") from exc
-    if found.texts["name"] != name:
-        raise Damaged(f"it says that it is of the plugin {found.texts['name'][:64]}")
-    return found
+    if scanned.texts["name"] != name:
+        raise Damaged(f"it says that it is of the plugin {scanned.texts['name'][:64]}")
+    return scanned
 
 
 def read_whole(path: str, max_bytes: int, *, flags: int = os.O_RDONLY) -> bytes:
     """Return the content of a regular file. ``flags`` are those of open(2).
 
-    Raises Damaged for anything else: a link, a fifo, a file that is too large.
+    Raises Damaged for a link, another type of entry, or a file that is too large.
     """
     try:
         return read_regular(path, max_bytes=max_bytes, flags=flags)
@@ -71,10 +71,10 @@ def read_whole(path: str, max_bytes: int, *, flags: int = os.O_RDONLY) -> bytes:
 
 
 class _Reader:
-    """One pass of expat; stops at the first thing that a record cannot have."""
+    """A pass of expat that stops at the first error in a record."""
 
     def __init__(self) -> None:
-        self._found = Scanned()
+        self._scanned = Scanned()
         self._path: list[str] = []
         self._seen: set[str] = set()
         self._texts: list[str] = []
@@ -93,7 +93,7 @@ class _Reader:
         missing = sorted(_PARTS - self._seen)
         if missing:
             raise Damaged(f"it has no <{missing[0]}>")
-        return self._found
+        return self._scanned
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         path = self._path
@@ -120,8 +120,8 @@ class _Reader:
         if tag in _TEXTS:
             self._texts = []
         elif tag == "installed":
-            self._found.installed_at = attributes.get("at", "")
-            if not _TIME.fullmatch(self._found.installed_at):
+            self._scanned.installed_at = attributes.get("at", "")
+            if not _TIME.fullmatch(self._scanned.installed_at):
                 raise Damaged("it does not say when it was installed")
 
     def _package(self, attributes: dict[str, str]) -> None:
@@ -131,7 +131,7 @@ class _Reader:
         signer = attributes.get("signer", "")
         if signer and not _KEY.fullmatch(signer):
             raise Damaged("it has a package signed by what is no key id")
-        self._found.packages.append((nevra, signer, attributes.get("checked") == "yes"))
+        self._scanned.packages.append((nevra, signer, attributes.get("checked") == "yes"))
 
     def _text(self, text: str) -> None:
         if len(self._path) == 2 and self._path[1] in _TEXTS:
@@ -139,7 +139,7 @@ class _Reader:
 
     def _end(self, tag: str) -> None:
         if len(self._path) == 2 and tag in _TEXTS:
-            self._found.texts[tag] = "".join(self._texts)
+            self._scanned.texts[tag] = "".join(self._texts)
         self._path.pop()
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:

@@ -204,7 +204,7 @@ def test_an_interrupted_change_waits_for_its_command(node: World) -> None:
     journal = node.root / "var/lib/ovirt-node-plugin/journal"
     journal.mkdir(parents=True)
     (journal / "journal.json").write_text("{}")
-    assert "was interrupted and waits" in refused(node, "install", "tool")
+    assert "was interrupted and is not undone yet" in refused(node, "install", "tool")
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_an_entity_or_a_doctype_is_refused() -> None:
 
 @pytest.mark.parametrize(("content", "reason"), [
     (b"other", "does not match its digest"),
-    (None, "no base64"),
+    (None, "not base64"),
     (b"", "cannot be unpacked"),
 ])
 def test_content_that_does_not_match_its_digest_is_refused(
