@@ -9,7 +9,7 @@ from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
 from ..settings import engine
-from ..settings.engine.kinds import KINDS, is_derived, kept_whole, replaced_files
+from ..settings.engine.kinds import KINDS, is_derived, replaced_files, replaced_folders
 from ..settings.engine.live import is_live
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
@@ -146,7 +146,7 @@ def _scope(ready: Installation, leave_out: Collection[str]) -> journal.Scope:
         changes=_put_back(jobs),
         paths=[*leave_out, *replaced_files(kinds, target.root)],
         folders=[folder for job in jobs for folder in _folders(job)],
-        whole=kept_whole(kinds))
+        whole=replaced_folders(kinds))
 
 
 def _action(bundle: Bundle, books: Books, session: Session) -> str:

@@ -10,7 +10,7 @@ from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
 from ..settings import engine
-from ..settings.engine.kinds import kept_whole, replaced_files
+from ..settings.engine.kinds import replaced_files, replaced_folders
 from ..settings.engine.live import is_live
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
@@ -97,7 +97,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
                         kernels=kernels | set(change.kernels_of(packages)),
                         changes=[one for applied in mine for one in applied.changes],
                         paths=replaced_files({one.kind for one in mine}, root),
-                        whole=kept_whole(one.kind for one in mine))
+                        whole=replaced_folders(one.kind for one in mine))
     context = _context(root, ready.records, run)
     leavings = Leavings(ready.records, packages, session,
                         staying=shared_settings.staying_without(names, books))

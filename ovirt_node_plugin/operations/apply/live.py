@@ -7,6 +7,7 @@ from ...packages.session import PackageChange
 from ...settings import engine
 from ...settings.engine import live, rereading
 from ...settings.kit.model import Context
+from ...settings.services import package_units
 from ...undo.changes import Applied
 from ..model.books import Books
 from ..model.job import Job
@@ -41,8 +42,8 @@ def expect(packages: Sequence[PackageChange], ctx: Context) -> None:
 
     Their scriptlets may start them. To be called within the root's journal.
     """
-    live.expect_units((path for one in packages if one.action != "remove"
-                       for path in one.files), ctx)
+    package_units.expect((path for one in packages if one.action != "remove"
+                          for path in one.files), ctx)
 
 
 def switch_off(revert: engine.Revert, ctx: Context) -> Tuple[str, ...]:
@@ -52,7 +53,7 @@ def switch_off(revert: engine.Revert, ctx: Context) -> Tuple[str, ...]:
 
 def stop_units(packages: Sequence[PackageChange], ctx: Context) -> None:
     """Stop what still runs of ``packages`` that are about to go."""
-    live.stop_units(live.running_of(paths_gone(packages), ctx), ctx)
+    package_units.stop(paths_gone(packages), ctx)
 
 
 def read_again(gone: Sequence[Applied], packages: Sequence[PackageChange],

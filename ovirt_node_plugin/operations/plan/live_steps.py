@@ -8,6 +8,7 @@ from ...registry.record import Record
 from ...settings import engine
 from ...settings.engine import live
 from ...settings.kit.model import Context
+from ...settings.services import package_units
 from ...target import Target
 from ..model.books import Books
 from ..model.job import Job
@@ -31,5 +32,6 @@ def planned_off(record: Record, revert: engine.Revert, books: Books,
     mine = books.applied(record.name)
     lines = live.plan_off([one for one in revert.live if one in mine], context)
     nevras = {one.nevra for one in record.packages}
-    units = live.running_of(paths_gone([one for one in packages if one.nevra in nevras]), context)
+    units = package_units.running(
+        paths_gone([one for one in packages if one.nevra in nevras]), context)
     return tuple(dict.fromkeys((*lines, *(f"stop service {unit} now" for unit in units))))

@@ -32,7 +32,7 @@ class Groups:
 
     name: str = "group"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if isinstance(item, Group):
@@ -117,7 +117,7 @@ class Users:
 
     name: str = "user"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, User):
@@ -229,7 +229,7 @@ class Members:
 
     name: str = "group-member"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, User):

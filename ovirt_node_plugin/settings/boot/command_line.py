@@ -34,11 +34,22 @@ class CommandLine:
 
     name: str = "command-line"
     shared: bool = True
-    derived: bool = True
+    follows_content: bool = True
     merged: bool = True
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         return ()
+
+    def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
+        """Return the command line that kernel arguments among ``wanted`` make necessary."""
+        codes = [one.value for one in wanted if one.kind == "kernel-argument"]
+        if not codes:
+            return ()
+        found = configurations(ctx.root)
+        where = (", ".join(f"/{path}" for path in found)
+                 or "the record only: no boot configuration in the root")
+        return (Wanted(kind=self.name, key=_KEY, value=" ".join(codes),
+                       text=f"write the kernel arguments to {where}", item=None),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Nothing can be wrong: what is no regular file is passed over."""
@@ -76,18 +87,6 @@ class CommandLine:
 
 
 KIND = CommandLine()
-
-
-def implied(wanted: Sequence[Wanted], ctx: Context) -> Tuple[Wanted, ...]:
-    """Return the command line that kernel arguments among ``wanted`` make necessary."""
-    codes = [one.value for one in wanted if one.kind == "kernel-argument"]
-    if not codes:
-        return ()
-    found = configurations(ctx.root)
-    where = (", ".join(f"/{path}" for path in found)
-             or "the record only: no boot configuration in the root")
-    return (Wanted(kind=KIND.name, key=_KEY, value=" ".join(codes),
-                   text=f"write the kernel arguments to {where}", item=None),)
 
 
 def configurations(root: Path) -> Dict[str, str]:

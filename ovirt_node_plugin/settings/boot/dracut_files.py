@@ -42,7 +42,7 @@ class DracutFiles:
 
     name: str
     shared: bool = False
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if isinstance(item, InitramfsDriver) and self.name == DRIVER:

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple
+from typing import Iterator, List, Sequence
 
 from ...errors import Refused
 from ...plugin.settings import Setting
@@ -39,11 +39,24 @@ class Initramfs:
 
     name: str = "initramfs"
     shared: bool = True
-    derived: bool = True
+    follows_content: bool = True
     merged: bool = True  # the state before is not in the undo data
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         return ()
+
+    def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
+        """Return the initramfs of each kernel that needs among ``wanted`` have to be in."""
+        needs = [one for one in wanted if one.kind in dracut_files.KIND_NAMES]
+        if not needs:
+            return ()
+        parts = tuple(f"{one.kind}:{one.key}" for one in needs)
+        words = ", ".join(dracut_files.told(part) for part in parts)
+        return tuple(
+            Wanted(kind=self.name, key=version, value="current",
+                   text=f"make the initramfs of kernel {version} again if it lacks {words}",
+                   item=None, parts=parts)
+            for version in images(ctx.root))
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Nothing can be wrong but what the kinds that imply it look for."""
@@ -88,6 +101,14 @@ class Initramfs:
                 os.replace(ctx.root / (place + KEPT), ctx.root / place)
                 sync_dir((ctx.root / place).parent)
 
+    def replaced_files(self, root: Path) -> Sequence[str]:
+        """Return all paths that making an initramfs again, or restoring it, may change."""
+        return [place + end for places in images(root).values() for place in places
+                for end in ("", KEPT)]
+
+    def replaced_folders(self) -> Sequence[str]:
+        return ()
+
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         """Say what of the plugin's needs it lacks; only the superuser can look inside."""
         if applied.key not in images(ctx.root):
@@ -100,20 +121,6 @@ class Initramfs:
 
 
 KIND = Initramfs()
-
-
-def implied(wanted: Sequence[Wanted], ctx: Context) -> Tuple[Wanted, ...]:
-    """Return the initramfs of each kernel that needs among ``wanted`` have to be in."""
-    needs = [one for one in wanted if one.kind in dracut_files.KIND_NAMES]
-    if not needs:
-        return ()
-    parts = tuple(f"{one.kind}:{one.key}" for one in needs)
-    words = ", ".join(dracut_files.told(part) for part in parts)
-    return tuple(
-        Wanted(kind=KIND.name, key=version, value="current",
-               text=f"make the initramfs of kernel {version} again if it lacks {words}", item=None,
-               parts=parts)
-        for version in images(ctx.root))
 
 
 def made_like(version: str, like: Path, work: Path, *, root: Path, run: Runner) -> Path:

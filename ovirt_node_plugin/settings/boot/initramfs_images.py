@@ -40,12 +40,6 @@ def images(root: Path) -> Dict[str, Tuple[str, ...]]:
     return found
 
 
-def touched(root: Path) -> Tuple[str, ...]:
-    """Return all paths that making each initramfs again, or giving it back, may change."""
-    return tuple(path for places in images(root).values() for place in places
-                 for path in (place, place + KEPT))
-
-
 def parse(listing: str) -> Content:
     """Return what lsinitrd(1) says that an initramfs has."""
     modules, drivers = set(), set()

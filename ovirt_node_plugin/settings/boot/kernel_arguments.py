@@ -28,7 +28,7 @@ class KernelArguments:
 
     name: str = "kernel-argument"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, KernelArgument):

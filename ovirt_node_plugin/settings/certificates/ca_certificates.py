@@ -26,7 +26,7 @@ class CaCertificates:
 
     name: str = "ca-certificate"
     shared: bool = False
-    derived: bool = False
+    follows_content: bool = True
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, CaCertificate):

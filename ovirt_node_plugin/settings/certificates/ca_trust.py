@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Tuple
+from typing import List, Sequence
 
 from ...errors import Refused
 from ...plugin.settings import Setting
@@ -32,11 +32,20 @@ class CaTrust:
 
     name: str = "ca-trust"
     shared: bool = True
-    derived: bool = True
+    follows_content: bool = True
     merged: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         return ()
+
+    def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
+        """Return the trust store that certificates among ``wanted`` make necessary."""
+        names = tuple(one.key for one in wanted if one.kind == "ca-certificate")
+        if not names:
+            return ()
+        return (Wanted(kind=self.name, key=_KEY, value="current",
+                       text=f"make the trust store again, with {', '.join(names)}",
+                       item=None, parts=names),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a root without update-ca-trust, or chroot(1) missing here."""
@@ -74,16 +83,6 @@ class CaTrust:
 
 
 KIND = CaTrust()
-
-
-def implied(wanted: Sequence[Wanted]) -> Tuple[Wanted, ...]:
-    """Return the trust store that certificates among ``wanted`` make necessary."""
-    names = tuple(one.key for one in wanted if one.kind == "ca-certificate")
-    if not names:
-        return ()
-    return (Wanted(kind=KIND.name, key=_KEY, value="current",
-                   text=f"make the trust store again, with {', '.join(names)}",
-                   item=None, parts=names),)
 
 
 def untrusted(names: Sequence[str], root: Path) -> List[str]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Callable, List, Sequence, Tuple
 
-from ...errors import Refused
 from ...system.entries import read_entry, same_entry
 from ...undo.changes import Applied, Change, alike, capture, difference
-from ..kit.model import Context, Wanted, Woven
-from ..services import services
+from ..kit.model import Context, Overlapping, Wanted, Woven
 from .kinds import KINDS
 from .ledger import Others
 from .shared_files import merged
@@ -62,12 +60,10 @@ def refresh(old: Applied, item: Wanted, ctx: Context, done: Done = lambda applie
 def _refuse_undoing(item: Wanted, applied: Applied, others: Others, ctx: Context) -> None:
     for name, its in others.items():
         for other in its:
-            if any(services.undoes(change, other) for change in applied.changes):
-                raise Refused(
-                    f"plugin {ctx.plugin} wants to {item.text}, but that switches"
-                    f" {other.key} along with it, which plugin {name} has {other.value}",
-                    hint=f"It is named by Also= in the unit {item.key}. Its vendor has to"
-                         " decide which of the two is meant.")
+            kind = KINDS.get(other.kind)
+            if isinstance(kind, Overlapping) and any(
+                    kind.undone(other, change) for change in applied.changes):
+                raise kind.undoing(other, name, item, ctx)
 
 
 def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ...]:

@@ -1,53 +1,67 @@
-"""The kinds of setting there are, by name."""
+"""The kinds of setting, by name."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterable, Mapping, Tuple
+from typing import Iterable, Iterator, List, Mapping, Tuple
 
+from ...undo.changes import EFFECTS, Applied
 from ..accounts import accounts
-from ..boot import command_line, dracut_files, initramfs, initramfs_images, kernel_arguments
+from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
 from ..firewall import firewall
-from ..kit.model import Derived, Kind
+from ..kit.model import Context, Derived, Kind, Replacing
 from ..modules import kernel_modules, module_index
 from ..placed import leave_out, persistent_paths, placed_files, vdsm_hooks
-from ..selinux import selinux, selinux_policy, selinux_store
+from ..selinux import selinux, selinux_policy
 from ..services import services
 from ..sysctl import sysctl
 
-DERIVED: Dict[str, Derived] = {kind.name: kind for kind in (
-    module_index.KIND, command_line.KIND, ca_trust.KIND, selinux_policy.KIND,
-    initramfs.KIND)}
+DERIVED: Mapping[str, Derived] = {kind.name: kind for kind in (
+    command_line.KIND, ca_trust.KIND, selinux_policy.KIND, module_index.KIND, initramfs.KIND)}
+"""Derived kinds, each after those that it follows from."""
 _ALL: Tuple[Kind, ...] = (
     *accounts.KINDS, sysctl.KIND, *firewall.KINDS, services.KIND, kernel_modules.KIND,
     vdsm_hooks.KIND, *placed_files.KINDS,
     kernel_arguments.KIND, ca_certificates.KIND, persistent_paths.KIND, leave_out.KIND,
     *dracut_files.KINDS, *selinux.KINDS, *DERIVED.values())
-KINDS: Dict[str, Kind] = {kind.name: kind for kind in _ALL}
-
-FOLLOWS_CONTENT: FrozenSet[str] = frozenset({
-    vdsm_hooks.KIND.name, ca_certificates.KIND.name, leave_out.KIND.name, *DERIVED,
-    *(kind.name for kind in placed_files.KINDS)})
-"""Kinds that copy or sum up what packages bring: new packages may mean a new content."""
-
-_REPLACED: Mapping[str, str] = {selinux_policy.KIND.name: selinux_store.STORES}
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
+"""All kinds, in the order in which their settings are applied."""
 
 
 def is_shared(name: str) -> bool:
-    """Say if settings of this kind that are alike are one state; False for an unknown kind."""
+    """Return whether settings of this kind that are alike are one state of the system."""
     return name in KINDS and KINDS[name].shared
 
 
-def kept_whole(names: Iterable[str]) -> Tuple[str, ...]:
+def is_derived(name: str) -> bool:
+    """Return whether this kind is made again rather than put back."""
+    return name in DERIVED
+
+
+def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[str, ...]:
+    """Return what is not, or no longer, as it was applied, each in one line."""
+    problems: List[str] = []
+    for applied in settings:
+        if applied.kind in KINDS:
+            problems.extend(KINDS[applied.kind].verify(applied, ctx))
+        elif applied.kind != EFFECTS:
+            problems.append(f"the setting {applied.kind} {applied.key} is of a kind that this"
+                            " version of the tool does not know")
+    return tuple(problems)
+
+
+def replaced_folders(names: Iterable[str]) -> Tuple[str, ...]:
     """Return the folders, relative to a root, that programs of these kinds replace whole."""
-    return tuple(sorted({_REPLACED[name] for name in names if name in _REPLACED}))
+    return tuple(path for kind in _replacing(names) for path in kind.replaced_folders())
 
 
 def replaced_files(names: Iterable[str], root: Path) -> Tuple[str, ...]:
     """Return the files, relative to ``root``, that these kinds replace without keeping them."""
-    return initramfs_images.touched(root) if initramfs.KIND.name in names else ()
+    return tuple(path for kind in _replacing(names) for path in kind.replaced_files(root))
 
 
-def is_derived(name: str) -> bool:
-    """Say if this kind is made again rather than put back; False for an unknown kind."""
-    return name in KINDS and KINDS[name].derived
+def _replacing(names: Iterable[str]) -> Iterator[Replacing]:
+    for name in sorted(set(names) & set(KINDS)):
+        kind = KINDS[name]
+        if isinstance(kind, Replacing):
+            yield kind

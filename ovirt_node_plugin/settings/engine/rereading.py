@@ -1,60 +1,49 @@
-"""What a running system has read once, and has to read again when it changes."""
+"""What a running system reads once, and has to read again when it changes."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, FrozenSet, Iterable, List, Mapping, Sequence
+from typing import Callable, FrozenSet, Iterable, Mapping, Sequence
 
 from ...errors import CommandError
 from ...system.paths import is_inside_any, real_places
 from ...undo import live_log
 from ..kit.model import Context
 from ..selinux import selinux_store
-from ..services import running_units
+from ..services import package_units, running_units
 
-UNITS, _UDEV, _FIREWALL, _MULTIPATH = "units", "udev", "firewall", "multipath"
-_POLICY = "policy"
-# What the running system has read before; relative to the root, both names of /lib.
-FOLDERS: Mapping[str, Sequence[str]] = {
-    UNITS: ("etc/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"),
-    _UDEV: ("etc/udev", "usr/lib/udev", "lib/udev"),
-    _FIREWALL: ("etc/firewalld", "usr/lib/firewalld"),
-    _MULTIPATH: ("etc/multipath", "etc/multipath.conf"),
-    _POLICY: (selinux_store.STORES,),
-}
-DOING = {UNITS: "reload systemd's units", _UDEV: "reload udev's rules",
-          _FIREWALL: "reload the firewall", _MULTIPATH: "reconfigure multipathd",
-          _POLICY: "load the SELinux policy"}
+
+@dataclass(frozen=True)
+class Reader:
+    """A part of the running system that reads ``folders``, relative to the root, once.
+
+    ``doing`` says for people what ``read`` does, which raises CommandError if it fails.
+    """
+
+    folders: Sequence[str]
+    doing: str
+    read: Callable[[Context], None]
 
 
 def to_read_again(paths: Iterable[str], root: Path) -> FrozenSet[str]:
-    """Return the names of what has to be read again when ``paths`` change.
+    """Return the names of the readers that have to read again when ``paths`` change.
 
     They are absolute, or relative to ``root``, with or without links in them.
     """
     plain = {path.lstrip("/") for path in paths}
-    return frozenset(name for name, folders in FOLDERS.items()
-                     for places in [real_places(root, folders)]
+    return frozenset(name for name, reader in READERS.items()
+                     for places in [real_places(root, reader.folders)]
                      if any(is_inside_any(path, places) for path in plain))
 
 
 def read_again(names: Iterable[str], ctx: Context) -> None:
-    """Have the running system read what was written; ``names`` as ``to_read_again`` has them."""
+    """Reload what was written in the running system; ``names`` are those of ``READERS``."""
     wanted = frozenset(names) if ctx.live else frozenset()
     if wanted:
         live_log.write_again(ctx.root, wanted)
-        for name in ordered(wanted):
-            read(name, ctx)
-
-
-def ordered(names: Iterable[str]) -> List[str]:
-    """Return names of what is read again in the order for it."""
-    wanted = set(names)
-    return [name for name in FOLDERS if name in wanted]
-
-
-def read(name: str, ctx: Context) -> None:
-    """Have one thing read again; raises CommandError if that fails."""
-    _READERS[name](ctx)
+        for name, reader in READERS.items():
+            if name in wanted:
+                reader.read(ctx)
 
 
 def _reload_firewall(ctx: Context) -> None:
@@ -88,6 +77,13 @@ def _reload_units(ctx: Context) -> None:
     ctx.run(["systemctl", "daemon-reload"])
 
 
-_READERS: Mapping[str, Callable[[Context], None]] = {
-    UNITS: _reload_units, _UDEV: _reload_udev, _FIREWALL: _reload_firewall,
-    _MULTIPATH: _reconfigure_multipath, _POLICY: _load_policy}
+UNITS = "units"
+READERS: Mapping[str, Reader] = {
+    UNITS: Reader(package_units.FOLDERS, "reload systemd's units", _reload_units),
+    "udev": Reader(("etc/udev", "usr/lib/udev", "lib/udev"), "reload udev's rules", _reload_udev),
+    "firewall": Reader(("etc/firewalld", "usr/lib/firewalld"), "reload the firewall",
+                       _reload_firewall),
+    "multipath": Reader(("etc/multipath", "etc/multipath.conf"), "reconfigure multipathd",
+                        _reconfigure_multipath),
+    "policy": Reader((selinux_store.STORES,), "load the SELinux policy", _load_policy)}
+"""The readers in the order in which they read, by the names that the journal has."""

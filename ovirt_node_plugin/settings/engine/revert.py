@@ -16,8 +16,7 @@ from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo import live_log
 from ...undo.changes import EFFECTS, Applied, Change, put_back
-from ..kit.model import Context, Leaning, Taker, Wanted, Woven
-from ..services import services
+from ..kit.model import Context, Leaning, Overlapping, Taker, Wanted, Woven
 from .apply import refresh
 from .checking import text_of
 from .kinds import DERIVED, KINDS, is_derived, is_shared
@@ -187,12 +186,17 @@ def _hand_over(mine: Sequence[Applied], ledger: Ledger) -> List[_Loose]:
                 outcome=merged(its.outcome, live_log.without(applied.outcome))))
         for change in applied.changes:
             holder = heir or next(((owner, number) for owner, number, other in ledger.each()
-                                   if services.upholds(other, change)), None)
+                                   if _upholds(other, change)), None)
             if holder is not None:
                 ledger.give(*holder, change)
             else:
                 loose.append((applied, change))
     return loose
+
+
+def _upholds(applied: Applied, change: Change) -> bool:
+    kind = KINDS.get(applied.kind)
+    return isinstance(kind, Overlapping) and kind.upholds(applied, change)
 
 
 def _lift_all(loose: Sequence[_Loose], ledger: Ledger, root: Path) -> _LiftedPaths:

@@ -9,7 +9,7 @@ from ...undo.changes import EFFECTS, Applied
 from ..kit.model import Context, Remembering, Wanted
 from .apply import Done, apply_all, refresh
 from .checking import check
-from .kinds import FOLLOWS_CONTENT, KINDS, is_derived
+from .kinds import KINDS, is_derived
 from .ledger import Others
 
 
@@ -53,7 +53,7 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
         problems = () if is_derived(one.kind) else KINDS[one.kind].verify(one, ctx)
         if problems and not repair:
             notes.append(f"left as it was changed by hand: {'; '.join(problems)}")
-        elif problems or one.kind in FOLLOWS_CONTENT:
+        elif problems or KINDS[one.kind].follows_content:
             refreshed.append(wanted[one.kind, one.key, one.value])
     check([*fresh, *refreshed], ctx, others=others, mine=old)
     notes.extend(note for item in (*fresh, *refreshed) for note in item.notes)

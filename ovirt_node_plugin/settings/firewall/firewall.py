@@ -28,7 +28,7 @@ class FirewallPorts:
 
     name: str = "firewall-port"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, FirewallPort):
@@ -100,7 +100,7 @@ class Definitions:
 
     name: str = "firewall-definition"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, FirewallService):
@@ -169,7 +169,7 @@ class FirewallServices:
 
     name: str = "firewall-service"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, FirewallService):

@@ -1,10 +1,12 @@
 """What every kind of setting has in common: the words, and the form of a kind."""
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
+from ...errors import Refused
 from ...plugin.settings import Setting
 from ...plugin.vdsm_points import HOOKS_FOLDER
 from ...system.entries import Entry, read_entry
@@ -135,11 +137,11 @@ class Wanted:
 
 
 class Kind(Protocol):
-    """One kind of setting.
+    """One kind of setting. What only some kinds do is in the protocols below.
 
-    ``shared``: what two plugins want alike is one state of the system, and stays
-    as long as one of them is there. ``derived``: it follows from the files in the
-    root and is made again rather than put back.
+    ``shared``: settings of two plugins that are alike are one state of the system, which
+    stays as long as one of the plugins is there. ``follows_content``: it copies or sums up
+    what packages contain, so it is applied again when the packages change.
     """
 
     @property
@@ -147,16 +149,16 @@ class Kind(Protocol):
     @property
     def shared(self) -> bool: ...
     @property
-    def derived(self) -> bool: ...
+    def follows_content(self) -> bool: ...
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
-        """Return what ``item`` asks of this kind; nothing if it is another kind's."""
+        """Return what ``item`` asks of this kind; nothing if it belongs to another kind."""
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Raise if it could not be applied; only reads. ``mine``: this plugin has it already."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        """Say if both cannot be true at once; ``other`` is of this kind, another plugin's."""
+        """Return whether both cannot be true; ``other`` is another plugin's, of this kind."""
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         """Return the present state in one word."""
@@ -171,15 +173,19 @@ class Kind(Protocol):
         """Return what is not, or no longer, as it was applied, each in one line."""
 
 
+@runtime_checkable
 class Derived(Kind, Protocol):
-    """A kind that follows from what several plugins want, in files that they share.
+    """A kind that no descriptor asks for: it follows from other settings or from files.
 
-    ``merged``: the value says what this plugin wants of it, so it is never simply put
-    back, as others may have written to the same files.
+    It is made again rather than put back. ``merged``: the value says what this plugin wants
+    of it, so it is never simply put back, as others may have written to the same files.
     """
 
     @property
     def merged(self) -> bool: ...
+
+    def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
+        """Return what the settings ``wanted`` and the files of a plugin make necessary."""
 
     def remake(self, last: Remnant, ctx: Context) -> None:
         """Make it again when a plugin's part of it goes."""
@@ -209,7 +215,44 @@ class Leaning(Protocol):
     """A kind of which one setting may have done nothing, as another had done it."""
 
     def leans(self, applied: Applied, gone: Applied) -> bool:
-        """Say if ``applied`` has to be looked at, and made so again, when ``gone`` goes."""
+        """Return whether ``applied`` has to be verified, and applied again, when ``gone`` goes."""
+
+
+@runtime_checkable
+class Overlapping(Protocol):
+    """A kind of which one setting may also change what another setting asks for."""
+
+    def upholds(self, applied: Applied, change: Change) -> bool:
+        """Return whether ``change``, another plugin's, is what ``applied`` asks for as well."""
+
+    def undone(self, applied: Applied, change: Change) -> bool:
+        """Return whether ``change``, another setting's, undid what ``applied`` asked for."""
+
+    def undoing(self, applied: Applied, plugin: str, by: Wanted, ctx: Context) -> Refused:
+        """Return the error that ``by`` undoes ``applied``, a setting of ``plugin``."""
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """A kind whose program replaces files or folders that are too large for the undo data."""
+
+    def replaced_files(self, root: Path) -> Sequence[str]:
+        """Return files, relative to ``root``, that it replaces or removes."""
+
+    def replaced_folders(self) -> Sequence[str]:
+        """Return folders, relative to a root, that it replaces as a whole."""
+
+
+class Stage(enum.IntEnum):
+    """When a setting takes effect in the running system: stage by stage, in this order."""
+
+    MODULES = 0
+    PARAMETERS = 1
+    FILES = 2
+    BOOLEANS = 3
+    LABELS = 4
+    STOP = 5
+    START = 6
 
 
 @runtime_checkable
@@ -221,6 +264,9 @@ class Live(Protocol):
 
     def goal(self, key: str, value: str) -> str:
         """Return the state that the running system is to be in; empty: it does not matter."""
+
+    def stage(self, goal: str) -> Stage:
+        """Return when the running system is brought into the state ``goal``."""
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
         """Return the state that the running system is in, None if it knows no such thing."""
@@ -236,6 +282,32 @@ class Live(Protocol):
 
         ``left`` is the state in which it was left, empty if that is not known.
         """
+
+
+@runtime_checkable
+class Switched(Live, Protocol):
+    """A live kind whose settings run files of their plugin, such as a unit or a module.
+
+    The state ``off`` is reached while those files are there, and is that of a system that
+    was booted without them; the state ``on`` is returned to when the files from before are
+    there again.
+    """
+
+    @property
+    def on(self) -> str: ...
+    @property
+    def off(self) -> str: ...
+
+
+@runtime_checkable
+class Settling(Live, Protocol):
+    """A live kind whose settings may fail shortly after the running system has them.
+
+    ``leave`` then also clears a failure, even if the state is already the one before.
+    """
+
+    def settle(self, goals: Mapping[str, str], ctx: Context, *, settle_s: float) -> None:
+        """Raise Refused if one of ``goals``, states by key, fails within ``settle_s``."""
 
 
 @dataclass(frozen=True)
@@ -270,7 +342,7 @@ def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:
 
 
 def leads_inside(root: Path, path: str) -> bool:
-    """Say if a program of this machine that opens ``path`` in ``root`` stays in it.
+    """Return whether a program of this machine that opens ``path`` in ``root`` stays in it.
 
     ``path`` is relative. False where a link in it is absolute, or climbs: a program
     that is not chrooted would follow it to this machine's own files. A path that is

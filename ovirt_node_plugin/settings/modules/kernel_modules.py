@@ -15,7 +15,7 @@ from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo import live_log
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted, changed_since
+from ..kit.model import Context, Stage, Wanted, changed_since
 from ..kit.placing import place_file
 from .module_index import FILE, module_names
 
@@ -33,7 +33,9 @@ class KernelModules:
 
     name: str = "kernel-module"
     shared: bool = False
-    derived: bool = False
+    follows_content: bool = False
+    on: str = _LOADED
+    off: str = _ABSENT
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, KernelModule):
@@ -85,6 +87,9 @@ class KernelModules:
 
     def goal(self, key: str, value: str) -> str:
         return _LOADED if _split(key)[1] == _LOAD else ""
+
+    def stage(self, goal: str) -> Stage:
+        return Stage.MODULES
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
         return _LOADED if (ctx.root / "sys/module" / _split(key)[0]).is_dir() else _ABSENT

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Set, Tuple
+from typing import List, Sequence, Set
 
 from ...errors import Refused
 from ...plugin.settings import Setting
@@ -33,11 +33,19 @@ class ModuleIndex:
 
     name: str = "module-index"
     shared: bool = True
-    derived: bool = True
+    follows_content: bool = True
     merged: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         return ()
+
+    def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
+        """Return the indexes of all kernels for which the plugin's files hold modules."""
+        found = (_MODULE.fullmatch(path) for path in ctx.files)
+        return tuple(
+            Wanted(kind=self.name, key=version, value="current",
+                   text=f"rebuild the module index of kernel {version}", item=None)
+            for version in sorted({match.group(1) for match in found if match}))
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a folder that depmod would follow out of the root; see that depmod is there."""
@@ -75,15 +83,6 @@ class ModuleIndex:
 
 
 KIND = ModuleIndex()
-
-
-def implied(ctx: Context) -> Tuple[Wanted, ...]:
-    """Return the indexes of all kernels for which the plugin's files hold modules."""
-    found = (_MODULE.fullmatch(path) for path in ctx.files)
-    return tuple(
-        Wanted(kind=KIND.name, key=version, value="current",
-               text=f"rebuild the module index of kernel {version}", item=None)
-        for version in sorted({match.group(1) for match in found if match}))
 
 
 def module_names(version: str, root: Path, *, builtin: bool = True) -> Set[str]:

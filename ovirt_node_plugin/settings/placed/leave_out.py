@@ -33,7 +33,7 @@ class LeaveOuts:
 
     name: str = NAME
     shared: bool = False
-    derived: bool = False
+    follows_content: bool = True
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, LeaveOut):

@@ -39,7 +39,7 @@ class PersistentPaths:
 
     name: str = "persistent-path"
     shared: bool = False
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, PersistentPath):

@@ -22,7 +22,7 @@ from ...plugin.settings import PlacedFile, Setting
 from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted, changed_since
+from ..kit.model import Context, Stage, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
 from ..services.unit_links import find_unit
 from . import tmpfiles
@@ -57,7 +57,7 @@ class PlacedFiles:
 
     placement: Placement
     shared: bool = False
-    derived: bool = False
+    follows_content: bool = True
 
     @property
     def name(self) -> str:
@@ -113,6 +113,9 @@ class PlacedFiles:
 
     def goal(self, key: str, value: str) -> str:
         return tmpfiles.CREATED if self.name == tmpfiles.KIND else ""
+
+    def stage(self, goal: str) -> Stage:
+        return Stage.FILES
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
         return tmpfiles.state("/".join(self._place(key)), ctx)

@@ -21,7 +21,7 @@ class VdsmHooks:
 
     name: str = "vdsm-hook"
     shared: bool = False
-    derived: bool = False
+    follows_content: bool = True
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, VdsmHook):

@@ -18,7 +18,7 @@ from ...plugin.settings import (
 )
 from ...undo import live_log
 from ...undo.changes import Applied, Change, Watch
-from ..kit.model import Context, Taker, Wanted
+from ..kit.model import Context, Stage, Taker, Wanted
 from ..kit.placing import check_source
 from . import selinux_labels, selinux_store
 from .selinux_store import BOOLEAN, CONTEXT, MODULE, PORT, Store
@@ -34,7 +34,7 @@ class SelinuxKind:
     name: str
     what: str
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Nothing here: the kind ``selinux-policy`` checks all of them together."""
@@ -86,6 +86,9 @@ class Booleans(SelinuxKind):
 
     def goal(self, key: str, value: str) -> str:
         return value
+
+    def stage(self, goal: str) -> Stage:
+        return Stage.BOOLEANS
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
         # getsebool(8): "NAME --> on"; it fails where SELinux does not run
@@ -149,6 +152,9 @@ class FileContexts(SelinuxKind):
 
     def goal(self, key: str, value: str) -> str:
         return "labelled"
+
+    def stage(self, goal: str) -> Stage:
+        return Stage.LABELS
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
         return "otherwise" if selinux_labels.wrong([key], ctx) else "labelled"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence
 
 from ...errors import Refused
 from ...plugin.settings import Setting
@@ -50,11 +50,20 @@ class SelinuxPolicy:
 
     name: str = "selinux-policy"
     shared: bool = True
-    derived: bool = True
+    follows_content: bool = True
     merged: bool = True
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         return ()
+
+    def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
+        """Return the policy that SELinux settings among ``wanted`` make necessary."""
+        rules = [PolicyRule(_KINDS[one.kind], one.key, one.value)
+                 for one in wanted if one.kind in _KINDS]
+        if not rules:
+            return ()
+        return (Wanted(kind=self.name, key=_KEY, value=" ".join(rule.code for rule in rules),
+                       text="make the SELinux policy again", item=None),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse a root without a store or its programs, and what the policy does not know."""
@@ -120,21 +129,17 @@ class SelinuxPolicy:
             selinux_labels.restore([rule.key for rule in gone.values()
                                     if rule.what == CONTEXT], ctx)
 
+    def replaced_files(self, root: Path) -> Sequence[str]:
+        return ()
+
+    def replaced_folders(self) -> Sequence[str]:
+        return (selinux_store.STORES,)
+
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         return ()  # each kind of rule looks for its own
 
 
 KIND = SelinuxPolicy()
-
-
-def implied(wanted: Sequence[Wanted]) -> Tuple[Wanted, ...]:
-    """Return the policy that SELinux settings among ``wanted`` make necessary."""
-    rules = [PolicyRule(_KINDS[one.kind], one.key, one.value)
-             for one in wanted if one.kind in _KINDS]
-    if not rules:
-        return ()
-    return (Wanted(kind=KIND.name, key=_KEY, value=" ".join(rule.code for rule in rules),
-                   text="make the SELinux policy again", item=None),)
 
 
 def _store(wanted: Wanted, ctx: Context) -> Store:

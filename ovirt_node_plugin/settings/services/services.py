@@ -12,7 +12,7 @@ from ...plugin.settings import Service, Setting
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Change, Watch
-from ..kit.model import Context, Wanted, leads_inside
+from ..kit.model import Context, Stage, Wanted, leads_inside
 from . import running_units, unit_links
 from .unit_links import SEARCH, find_unit
 from .unit_links import UNITS as _UNITS
@@ -34,7 +34,9 @@ class UnitServices:
 
     name: str = "service"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
+    on: str = running_units.ACTIVE
+    off: str = running_units.INACTIVE
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, Service):
@@ -92,6 +94,9 @@ class UnitServices:
             return ""
         return running_units.ACTIVE if value == "enabled" else running_units.INACTIVE
 
+    def stage(self, goal: str) -> Stage:
+        return Stage.START if goal == self.on else Stage.STOP
+
     def running(self, key: str, ctx: Context) -> Optional[str]:
         return running_units.state(key, ctx)
 
@@ -104,22 +109,30 @@ class UnitServices:
     def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
         return running_units.leave(key, was, ctx)
 
+    def settle(self, goals: Mapping[str, str], ctx: Context, *, settle_s: float) -> None:
+        started = [unit for unit, goal in goals.items() if goal == self.on]
+        running_units.watch(started, ctx, settle_s=settle_s)
+
+    def upholds(self, applied: Applied, change: Change) -> bool:
+        """Return whether ``change`` is of a link that ``applied`` asks for as well.
+
+        ``Also=`` in another unit makes or removes such links too (systemd.unit(5)).
+        """
+        return _concerns(applied, change) and not self.undone(applied, change)
+
+    def undone(self, applied: Applied, change: Change) -> bool:
+        return _concerns(applied, change) and (
+            (change.after is None) != (applied.value == "disabled"))
+
+    def undoing(self, applied: Applied, plugin: str, by: Wanted, ctx: Context) -> Refused:
+        return Refused(
+            f"plugin {ctx.plugin} wants to {by.text}, but that switches {applied.key} along"
+            f" with it, which plugin {plugin} has {applied.value}",
+            hint=f"It is named by Also= in the unit {by.key}. Its vendor has to decide which of"
+                 " the two is meant.")
+
 
 KIND = UnitServices()
-
-
-def upholds(applied: Applied, change: Change) -> bool:
-    """Say if ``change``, another plugin's, is what ``applied`` asks for as well.
-
-    That may be so for the links of its unit, which also another unit's ``Also=``
-    makes or takes away (systemd.unit(5)).
-    """
-    return _concerns(applied, change) and (change.after is None) == (applied.value == "disabled")
-
-
-def undoes(change: Change, applied: Applied) -> bool:
-    """Say if ``change`` made untrue what ``applied``, another setting, asked for."""
-    return _concerns(applied, change) and (change.after is None) != (applied.value == "disabled")
 
 
 def _refuse_static(wanted: Wanted, state: str, ctx: Context) -> None:
@@ -133,7 +146,7 @@ def _refuse_static(wanted: Wanted, state: str, ctx: Context) -> None:
 
 
 def _concerns(applied: Applied, change: Change) -> bool:
-    return (applied.kind == KIND.name and change.path.startswith(_UNITS + "/")
+    return (change.path.startswith(_UNITS + "/")
             and applied.key in (_name(change.path), _target(change.before),
                                 _target(change.after)))
 

@@ -9,7 +9,7 @@ from ...plugin.sysctl_names import dotted
 from ...system.entries import read_entry
 from ...undo import live_log
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted
+from ..kit.model import Context, Stage, Wanted
 from ..kit.placing import place_file, refuse_others
 from .sysctl_files import LAST, Assignment, assignments, file_name
 
@@ -22,7 +22,7 @@ class Sysctls:
 
     name: str = "sysctl"
     shared: bool = True
-    derived: bool = False
+    follows_content: bool = False
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, Sysctl):
@@ -77,6 +77,9 @@ class Sysctls:
 
     def goal(self, key: str, value: str) -> str:
         return value
+
+    def stage(self, goal: str) -> Stage:
+        return Stage.PARAMETERS
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
         # sysctl(8): --ignore is for parameters of modules that are not loaded; some can

@@ -293,9 +293,9 @@ def test_on_a_running_host_grubby_is_told_about_kernel_arguments(system: System)
         KernelArgument("console", "ttyS0", present=True, repeat=True),
         KernelArgument("quiet", "", present=False, repeat=False))
         for wanted in KINDS["kernel-argument"].wanted(item, ctx)]
-    applied = engine.apply_all([*items, *command_line.implied(items, ctx)], ctx)
+    applied = engine.apply_all([*items, *command_line.KIND.implied(items, ctx)], ctx)
     assert system.done == ["grubby --update-kernel=ALL --args=iommu=on --remove-args=quiet"]
-    engine.apply_all(command_line.implied(items, ctx), ctx)
+    engine.apply_all(command_line.KIND.implied(items, ctx), ctx)
     assert len(system.done) == 1  # a second time changes nothing
     assert "iommu=on" in (system.root / entry).read_text()
     revert = engine.plan_revert(applied, {}, system.root)

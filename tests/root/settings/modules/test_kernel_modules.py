@@ -10,8 +10,8 @@ from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
 from ovirt_node_plugin.plugin.settings import KernelModule
 from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.settings.modules import module_index
 from ovirt_node_plugin.settings.modules.kernel_modules import KIND
-from ovirt_node_plugin.settings.modules.module_index import implied
 from ovirt_node_plugin.system.run import run
 from tests.support.settings_root import (
     KERNEL,
@@ -34,6 +34,10 @@ def root(tmp_path: Path) -> Path:
 def module(name: str, ctx: Context, *, load: bool = False, options: str = "",
            blacklist: bool = False) -> Sequence[Wanted]:
     return KIND.wanted(KernelModule(name, load=load, options=options, blacklist=blacklist), ctx)
+
+
+def implied(ctx: Context) -> Sequence[Wanted]:
+    return module_index.KIND.implied((), ctx)
 
 
 def aliases(root: Path) -> List[str]:
