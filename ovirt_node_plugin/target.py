@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional
 
 from .errors import BadRoot, OutsideRoot
+from .system.path_sets import RPM_DATABASES
 from .system.paths import read_inside, resolve_inside
 
 NODE = "node"
 HOST = "host"
 
-# The folders of an rpm database, newest convention first. In Node, var/lib/rpm is a link to
-# usr/share/rpm, as imgbased makes it.
-_RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
 # The name, version and release of the image, which imgbased keeps (its utils.BuildMetadata).
 _NVR = "usr/share/imgbase/build/meta/nvr"
 # A version of Node, such as 4.5.5 or 4.5.6_master, and the text that ovirt-release puts it in.
@@ -77,7 +75,7 @@ def read_target(root: Path) -> Target:
     if rpmdb is None:
         raise BadRoot(
             f"the installroot {root} has no rpm database",
-            hint="Looked in " + ", ".join(f"/{name}" for name in _RPMDB_FOLDERS)
+            hint="Looked in " + ", ".join(f"/{name}" for name in RPM_DATABASES)
             + " inside it. Give the folder that holds the image's usr, etc and var.")
     return identify(root, rpmdb=rpmdb)
 
@@ -141,7 +139,7 @@ def el_major(root: Path) -> Optional[int]:
 
 def find_rpmdb(root: Path) -> Optional[str]:
     """Return the folder of the root's own rpm database, relative to it, or None."""
-    for name in _RPMDB_FOLDERS:
+    for name in RPM_DATABASES:
         folder = resolve_inside(root, name)
         if any((folder / file).is_file() for file in _RPMDB_FILES):
             return folder.relative_to(root).as_posix()

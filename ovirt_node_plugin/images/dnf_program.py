@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
 
 from ..errors import CommandError, NodePluginError, Status
-from ..policy.opened_paths import CACHE, refuse_ways_out
+from ..policy.opened_paths import refuse_ways_out
+from ..system.path_sets import DNF_CACHE
 from ..system.paths import resolve_inside
 from ..system.run import Runner, StrPath
 from . import dnf_missing
@@ -88,7 +89,7 @@ class Dnf:
         # same where its configuration says enabled=0.
         return ["dnf-3",
                 f"--config={_CONFIG if os.path.exists(_CONFIG) else os.devnull}",
-                f"--installroot={root}", f"--setopt=logdir=/{CACHE}", "--disableplugin=*",
+                f"--installroot={root}", f"--setopt=logdir=/{DNF_CACHE}", "--disableplugin=*",
                 "--enableplugin=node_plugin", *self.options,
                 "node-plugin", *more, subcommand, "--", *names]
 
@@ -140,7 +141,7 @@ def for_dnf(root: Path, work: Path, *, run: Runner) -> Iterator[None]:
     or a link that leads elsewhere when it is followed from outside the root, as they do.
     """
     refuse_ways_out(root, "the image")
-    cache = resolve_inside(root, CACHE)
+    cache = resolve_inside(root, DNF_CACHE)
     made = [path for path in (*reversed(cache.parents), cache) if not path.exists()]
     work.mkdir()
     for path in made:

@@ -15,12 +15,12 @@ from .. import __version__
 from ..errors import BadImage
 from ..registry.store import installed_now
 from ..system.entries import write_atomic
+from ..system.path_sets import IMAGE_MARK
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.regular_files import read_regular
 
 ON_ISO = "/ovirt-node-plugins.json"
-IN_ROOT = "usr/share/ovirt-node-plugin/image.json"
 FORMAT = 1
 _CHUNK = 1 << 20
 
@@ -112,10 +112,10 @@ def read(text_: str, *, where: str) -> Mark:
 
 def read_from_root(root: Path) -> Optional[Mark]:
     """Return the mark in ``root``, None if there is none."""
-    path = resolve_inside(root, IN_ROOT)
+    path = resolve_inside(root, IMAGE_MARK)
     if not path.is_file():
         return None
-    return read(read_regular(path).decode(errors="replace"), where=f"/{IN_ROOT}")
+    return read(read_regular(path).decode(errors="replace"), where=f"/{IMAGE_MARK}")
 
 
 def usable(root: Path) -> Optional[Mark]:
@@ -128,7 +128,7 @@ def usable(root: Path) -> Optional[Mark]:
 
 def write_to_root(root: Path, mark: Mark) -> None:
     """Write the mark into ``root``; without plugins, take it away instead."""
-    path = resolve_inside(root, IN_ROOT)
+    path = resolve_inside(root, IMAGE_MARK)
     if mark.plugins:
         path.parent.mkdir(exist_ok=True)
         write_atomic(path, text(mark).encode())

@@ -22,23 +22,18 @@ from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.squashfs import pack_options
 from ..registry import store
-from ..registry.rules import MANIFESTS, REGISTRY
+from ..system import path_sets
 from ..system.paths import is_inside_any, real_places
 from ..system.progress import ENTRIES, READ, Progress, transferred
 from ..system.run import Runner
 from ..system.trees import Relative
 from ..system.words import first_lines
 from ..target import read_target
-from . import marks
 
 # Reading a file of a squashfs costs the block around it: of small ones, which share their
 # blocks, many come at once.
 _CONTENT_LIMIT_BYTES = 16 << 10
-# What every transaction changes, with plugins or without: dnf.conf(5), persistdir
-_STATE = (REGISTRY, MANIFESTS, "var/lib/dnf", marks.IN_ROOT)
-_MARK_FOLDERS = (os.path.dirname(marks.IN_ROOT),)
-# Where only what is made by itself is: removing it is nobody's loss.
-_CACHES = ("var/cache", "var/tmp", "tmp")
+_MARK_FOLDERS = (os.path.dirname(path_sets.IMAGE_MARK),)
 _MOST = 10  # problems that are named
 
 
@@ -178,7 +173,7 @@ def _root(expected: Expected, new: Image, progress: Progress) -> Iterator[str]:
     left = {path for path in expected.root if not _is_state(path, new.root)}
     yield from (f"/{path} was removed, and no plugin has to do with it"
                 for path in sorted(left - touched) if expected.root[path].kind == REMOVED
-                and not is_inside_any(path, _real(old.root, _CACHES)))
+                and not is_inside_any(path, _real(old.root, path_sets.CACHES)))
     with progress.step("compare", "Comparing with the input", unit=ENTRIES,
                        total=lambda: info.f_files - info.f_ffree) as advance:
         for one in differences(old.root, new.root, content_limit_bytes=_CONTENT_LIMIT_BYTES,
@@ -204,7 +199,7 @@ def _database(root: Path) -> str:
 
 def _is_state(path: str, root: Path) -> bool:
     return path in _real(root, _MARK_FOLDERS) or is_inside_any(
-        path, (*_real(root, _STATE), _database(root)))
+        path, (*_real(root, path_sets.TRANSACTION_STATE), _database(root)))
 
 
 def _touched(root: Path) -> Set[str]:

@@ -25,19 +25,13 @@ from ..registry.inventory import ABSENT, CONFIG, File, Inventory
 from ..registry.record import Record
 from ..registry.undo_data import UndoData
 from ..settings.accounts import account_files
+from ..system import path_sets
 from ..system.entries import Entry, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above
 from ..undo.changes import Change, alike
 
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
-# What is kept there is state, and changes as the programs of a plugin run.
-_STATE = ("dev", "home", "proc", "root", "run", "srv", "sys", "tmp", "var")
-# Only there a file that a scriptlet wrote is to stay as it wrote it.
-_WRITTEN = ("etc", "usr")
-# Made again by the system whenever it sees fit.
-_CACHES = ("etc/.updated", "etc/ld.so.cache", "etc/mtab", "etc/resolv.conf", "etc/udev/hwdb.bin",
-           "usr/lib/udev/hwdb.bin")
 
 
 def inventory_problems(record: Record, undo_data: UndoData, root: Path, *,
@@ -73,8 +67,8 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
     recorded: Optional[Mapping[str, Sequence[Optional[Entry]]]] = None
     last = {change.path: change for change in effects}
     first = {change.path: change for change in reversed(effects)}
-    passed_over = real_places(root, (*_STATE, *_CACHES)) if effects else ()
-    kept = real_places(root, _WRITTEN) if effects else ()
+    passed_over = real_places(root, (*path_sets.STATE, *path_sets.REGENERATED)) if effects else ()
+    kept = real_places(root, path_sets.WRITTEN_ONCE) if effects else ()
     for path, change in sorted(last.items()):
         if change.after is None or is_inside_any(path, passed_over):
             continue

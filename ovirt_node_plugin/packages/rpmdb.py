@@ -14,6 +14,7 @@ import dnf.rpm.transaction
 import rpm
 
 from ..errors import BadRoot, CommandError
+from ..system import path_sets
 from ..system.paths import resolve_inside
 from ..system.rpm_version import compare
 from ..system.run import Runner, StrPath, run
@@ -110,7 +111,7 @@ _START_S = 0.02
 
 def _take_back(root: Path, runner: Runner) -> None:
     """Take away what DNF's start put into a ``root`` that turns out to be no system."""
-    places = ("var/log", "var/cache/dnf", rpm.expandMacro("%{?_dbpath}").lstrip("/"))
+    places = (path_sets.LOGS, path_sets.DNF_CACHE, rpm.expandMacro("%{?_dbpath}").lstrip("/"))
     if is_running_system(root):
         return
     found = [path for place in places if resolve_inside(root, place) == root / place

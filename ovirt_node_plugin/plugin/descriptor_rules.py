@@ -7,6 +7,7 @@ import posixpath
 import re
 from typing import Callable, Dict, Hashable, Iterator, Sequence, Tuple
 
+from ..system.path_sets import KEPT_BELOW
 from ..system.relaxng import Problem, problem_at, quoted
 from ..system.rpm_version import VersionRange
 from ..system.xml import XmlElement
@@ -180,16 +181,12 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
                                       f"={node.get('value')}")
 
 
-# Not /usr and /boot: they are the image, and what it replaces.
-_OWN_TOPS = ("etc", "home", "opt", "root", "srv", "var")
-
-
 def _persistent_paths(root: XmlElement) -> Iterator[Problem]:
     """Check that none would keep a part of the old image alive in the new one."""
     for settings in _together(root):
         for node in settings.all("persistent-path"):
             parts = node.get("path").split("/")[1:]
-            if parts and (parts[0] not in _OWN_TOPS or len(parts) < 2):
+            if parts and (parts[0] not in KEPT_BELOW or len(parts) < 2):
                 yield problem_at(
                     node, "expected a path of the plugin's own, such as /var/lib/NAME, "
                           f"/etc/NAME or /opt/NAME, found {quoted(node.get('path'))}")

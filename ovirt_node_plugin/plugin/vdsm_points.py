@@ -16,9 +16,6 @@ _FAILING = ("network_setup", "nic_hotplug", "nic_hotunplug", "update_device")
 _ALONE = ("after_disk_prepare", "after_hostdev_list_by_caps", "after_vdsm_stop",
           "before_vdsm_start")
 
-HOOKS_FOLDER = "usr/libexec/vdsm/hooks"
-"""Where VDSM looks, relative to the root: a folder for each point."""
-
 HOOK_POINTS: Tuple[str, ...] = tuple(sorted(
     [f"{when}_{what}" for when in ("before", "after") for what in _BOTH]
     + [f"after_{what}_fail" for what in _FAILING] + list(_ALONE)))

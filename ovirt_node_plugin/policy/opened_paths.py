@@ -12,23 +12,18 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Set
 
 from ..errors import OutsideRoot, Refused
+from ..system.path_sets import DNF_CACHE, DNF_OPENED, DNF_OPENED_WITH_FILES
 from ..system.paths import is_inside, resolve_inside, way_out
 from ..system.regular_files import read_regular
 from ..target import read_target
 
-CACHE = "var/cache/dnf"
-# dnf.conf(5): "cachedir", "persistdir", "reposdir", "varsdir" and others
-_FOLDERS = ("etc", "etc/dnf", "etc/yum", "var", "var/cache", CACHE, "var/lib", "usr", "usr/share")
-_WITH_FILES = ("etc/dnf/modules.d", "etc/dnf/modules.defaults.d", "etc/dnf/protected.d",
-               "etc/dnf/vars", "etc/distro.repos.d", "etc/yum.repos.d", "etc/yum/repos.d",
-               "etc/yum/vars", "var/lib/dnf")
 # Files of dnf's folder of logs; dnf's logging.py and libdnf's
 _LOGS = ("dnf.log", "dnf.librepo.log", "dnf.rpm.log", "hawkey.log")
 # In dnf's cache: a list of files that dnf removes after a transaction; dnf's persistor.py
 _REMOVALS = "tempfiles.json"
 _REMOVALS_BYTES = 16 << 20
 # dnf makes these where they are missing, also at the target of a link
-_MADE = ("var/cache", CACHE)
+_MADE = ("var/cache", DNF_CACHE)
 
 
 def refuse_ways_out(root: Path, title: str) -> None:
@@ -39,8 +34,8 @@ def refuse_ways_out(root: Path, title: str) -> None:
     names the root in messages, such as ``the image``. Raises BadRoot if ``root`` has no rpm
     database.
     """
-    with_files = (*_WITH_FILES, read_target(root).rpmdb)
-    for name in (*_FOLDERS, *with_files):
+    with_files = (*DNF_OPENED_WITH_FILES, read_target(root).rpmdb)
+    for name in (*DNF_OPENED, *with_files):
         _refuse_unless(root, name, stat.S_ISDIR, "folder", title)
     for name in with_files:
         _refuse_below(root, name, title)

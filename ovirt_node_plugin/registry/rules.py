@@ -3,8 +3,6 @@ from __future__ import annotations
 
 import re
 
-REGISTRY = "etc/ovirt.plugins.d"
-MANIFESTS = "etc/ovirt.plugins-manifests.d"
 MAX_RECORD_BYTES = 4 << 20
 
 SIGNED = "signed"

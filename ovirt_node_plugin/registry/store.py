@@ -14,11 +14,12 @@ from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence,
 
 from ..errors import NodePluginError, RecordError
 from ..system.entries import sync_dir, write_atomic
+from ..system.path_sets import MANIFESTS, REGISTRY
 from ..system.paths import read_inside, resolve_inside
 from ..system.regular_files import NotRegular
 from .inventory import Inventory
 from .record import Record
-from .rules import MANIFESTS, MAX_RECORD_BYTES, REGISTRY, is_plugin_name
+from .rules import MAX_RECORD_BYTES, is_plugin_name
 from .undo_data import UndoData
 
 

@@ -9,20 +9,13 @@ from pathlib import Path
 from typing import Collection, Dict, FrozenSet, Iterable, Iterator, Mapping, Optional, Set, Tuple
 
 from ..errors import OutsideRoot
+from . import path_sets
 from .paths import is_inside, is_inside_any, real_places, relative_inside, resolve_inside
 from .run import StrPath
 
 # mode, uid, gid, ctime in ns; except for folders also size, mtime in ns, inode
 Stat = Tuple[int, ...]
 
-# Changed by running services or owned by other tools: never listed, never undone.
-LEFT_ALONE = frozenset((
-    "etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
-    "var/cache", "var/cache/dnf", "var/log", "var/tmp", "var/run", "var/spool", "var/crash",
-    "var/imgbased", "var/lib/rpm", "var/lib/dnf", "var/lib/ovirt-node-plugin", "var/lib/containers",
-    "var/lib/docker", "var/lib/libvirt", "var/lib/machines", "var/lib/mock",
-    "dev", "proc", "run", "sys", "tmp",
-))
 _MOUNTINFO = Path("/proc/self/mountinfo")
 
 
@@ -48,7 +41,7 @@ class Listing:
     def __init__(self, root: Path, *, mounts: Optional[Collection[str]] = None) -> None:
         self._root = root
         self._mounts = mounts_below(root) if mounts is None else mounts
-        self._left_alone = frozenset(real_places(root, LEFT_ALONE))
+        self._left_alone = frozenset(real_places(root, path_sets.LEFT_ALONE))
 
     def below(self, tree: str) -> Set[str]:
         """Return every entry below the folder ``tree``, and ``tree`` itself.

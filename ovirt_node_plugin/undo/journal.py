@@ -16,6 +16,7 @@ from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
 
 from ..errors import RecordError
 from ..system.entries import read_entry, sync_dir, write_atomic
+from ..system.path_sets import JOURNAL
 from ..system.paths import is_inside_any, real_places, resolve_inside
 from ..system.regular_files import read_regular
 from ..system.trees import Listing, Relative, folders_above, remove_new, stat_of
@@ -23,7 +24,6 @@ from .changes import Change, compact
 from .journal_file import Intent, Scope, State, dump, load
 from .snapshot import CONTENT, SnapshotWriter, entry_of, restore
 
-FOLDER = "var/lib/ovirt-node-plugin/journal"
 _OPEN, _RESERVE = "journal.json", "reserve"
 # Every user may look up names, only root may list them. A parent folder of this mode was made
 # here and is removed again; one of a package has another mode.
@@ -324,13 +324,13 @@ def _restore_times(root: Path, parents: Collection[str], state: State) -> None:
 
 def _folder(root: Path) -> Path:
     """Return the journal's folder; ``/var`` and ``/var/lib`` of the root may be links."""
-    above, *own = FOLDER.rsplit("/", 2)
+    above, *own = JOURNAL.rsplit("/", 2)
     return resolve_inside(root, above).joinpath(*own)
 
 
 def _is_real(root: Path) -> bool:
     """Return whether neither of the journal's own two folders is a link."""
-    return resolve_inside(root, FOLDER) == _folder(root)
+    return resolve_inside(root, JOURNAL) == _folder(root)
 
 
 def check_folder(root: Path) -> None:
@@ -380,5 +380,5 @@ def _read(root: Path) -> State:
                  " again, or remove that file if the root is as it should be.") from exc
 
 
-__all__ = ["FOLDER", "Intent", "Journal", "Scope", "begin", "finish", "intent", "left_over",
+__all__ = ["Intent", "Journal", "Scope", "begin", "finish", "intent", "left_over",
            "pending", "undo"]

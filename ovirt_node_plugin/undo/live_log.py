@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from ..errors import RecordError
+from ..system.path_sets import JOURNAL
 from ..system.regular_files import read_regular
-from .journal import FOLDER
 
 WAS, LEFT = "was", "left"
 """Names in an outcome: the state of the running system before and after the step."""
@@ -61,7 +61,7 @@ def read_log(root: Path) -> Log:
     deeds: List[Deed] = []
     again: List[str] = []
     try:
-        lines = read_regular(root / FOLDER / _FILE).decode().split("\n")[:-1]
+        lines = read_regular(root / JOURNAL / _FILE).decode().split("\n")[:-1]
         for data in map(json.loads, lines):
             if "again" in data:
                 again.extend(map(str, data["again"]))
@@ -70,7 +70,7 @@ def read_log(root: Path) -> Log:
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise RecordError(f"the journal {root / FOLDER / _FILE} cannot be read: {exc}",
+        raise RecordError(f"the journal {root / JOURNAL / _FILE} cannot be read: {exc}",
                           hint="Remove that file, then run the command again; look by hand"
                                " which services run.") from exc
     return Log(tuple(deeds), frozenset(again))
@@ -96,7 +96,7 @@ def without(outcome: str) -> str:
 
 
 def _append(root: Path, data: Dict[str, object]) -> None:
-    with open(root / FOLDER / _FILE, "a", encoding="utf-8") as stream:
+    with open(root / JOURNAL / _FILE, "a", encoding="utf-8") as stream:
         stream.write(json.dumps(data) + "\n")
         stream.flush()
         os.fsync(stream.fileno())

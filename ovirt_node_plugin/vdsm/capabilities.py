@@ -11,7 +11,8 @@ import os
 import stat
 import time
 
-from ..registry.rules import MANIFESTS, REGISTRY, UNKNOWN, is_plugin_name, trust_of
+from ..registry.rules import UNKNOWN, is_plugin_name, trust_of
+from ..system.path_sets import MANIFESTS, REGISTRY
 from ..system.words import first_names
 from .presence import missing_packages
 from .record_scan import Damaged, Scanned, read_whole, scan_record

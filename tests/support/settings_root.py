@@ -9,8 +9,9 @@ from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Un
 from ovirt_node_plugin.plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.plugin.settings import Setting
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.system.entries import Entry, read_entry
+from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.rpm_version import VersionRange
 from ovirt_node_plugin.system.run import Polled, Runner, StrPath, run
 from ovirt_node_plugin.undo.changes import Applied
@@ -23,7 +24,7 @@ MODULES = f"usr/lib/modules/{KERNEL}"
 
 def make_root(root: Path) -> Path:
     """Fill ``root`` with a usr-merged tree: units, VDSM's hooks, a kernel with one module."""
-    for folder in ("etc/systemd/system/multi-user.target.wants", UNITS, HOOKS,
+    for folder in ("etc/systemd/system/multi-user.target.wants", UNITS, VDSM_HOOKS,
                    f"{MODULES}/kernel", "etc/modprobe.d", "usr/share"):
         (root / folder).mkdir(parents=True)
     (root / "lib").symlink_to("usr/lib")

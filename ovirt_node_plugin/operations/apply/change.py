@@ -10,11 +10,10 @@ from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence
 from ... import __version__
 from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ...packages.session import PackageChange, Session
-from ...plugin.vdsm_points import HOOKS_FOLDER
 from ...policy.refusals import live_refusal
-from ...registry.rules import MANIFESTS, REGISTRY
 from ...registry.store import inventory_path
 from ...settings.engine import live
+from ...system import path_sets
 from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...system.run import Runner
@@ -26,22 +25,6 @@ from ...undo.changes import Change
 from ..model.results import Space
 
 TOOL = f"ovirt-node-plugin {__version__}"
-# Folders that scriptlets and settings write to; what is new in the bare ones can go again.
-_TREES = ("etc", HOOKS_FOLDER, "boot/loader/entries", "var/lib/alternatives")
-_BARE = ("boot", "home", "opt", "root", "srv", "usr/lib/firmware", "usr/lib/systemd",
-         "usr/lib/udev", "usr/local", "var")
-# The rest of /usr is too much to look through: only what is directly in such folders.
-_NEAR = ("usr/bin", "usr/lib", "usr/lib/dracut", "usr/lib/modprobe.d", "usr/lib/modules-load.d",
-         "usr/lib/sysctl.d", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib64",
-         "usr/libexec", "usr/sbin", "usr/share", "usr/src")
-# DNF keeps there which modules are enabled (dnf.modularity(7)).
-_MODULES = "etc/dnf/modules.d"
-# DNF's own memory of transactions: an undone one did not happen.
-_HISTORY = tuple(f"var/lib/dnf/history.sqlite{end}" for end in ("", "-journal", "-shm", "-wal"))
-# What a running system changes in /etc by itself.
-_SPARED = ("etc/.updated", "etc/NetworkManager", "etc/adjtime", "etc/cni", "etc/hostname",
-           "etc/iscsi", "etc/libvirt", "etc/lvm", "etc/machine-id", "etc/mtab", "etc/multipath",
-           "etc/resolv.conf", "etc/vdsm")
 # The files that depmod(8) writes, over the kmod versions of EL8 to EL10.
 _INDEX_NAMES = tuple(f"modules.{name}" for name in (
     "alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
@@ -159,18 +142,20 @@ def scope(target: Target, packages: Sequence[PackageChange], *, records: Iterabl
     single: Set[str] = {*paths, *(path for change in packages for path in change.files)}
     single.update(change.path for change in changes)
     for name in records:
-        single.update((f"{REGISTRY}/{name}", f"{MANIFESTS}/{name}.xml", inventory_path(name)))
+        single.update((f"{path_sets.REGISTRY}/{name}", f"{path_sets.MANIFESTS}/{name}.xml",
+                       inventory_path(name)))
     for kernel in kernels:
         single.update(f"lib/modules/{kernel}/{name}" for name in _INDEX_NAMES)
     places = {resolve_inside(target.root, folder).relative_to(target.root).as_posix()
               for folder in folders}
-    trees = real_places(target.root, _TREES)
+    trees = real_places(target.root, path_sets.TREES)
     more = sorted(place for place in places if not is_inside_any(place, trees))
     return journal.Scope(
-        tuple(sorted(single)), (*_TREES, *more),
-        () if target.live else _BARE, _NEAR,
-        (target.rpmdb, REGISTRY, MANIFESTS, *_HISTORY, *sorted(set(whole))), target.live,
-        _SPARED if target.live else ())
+        paths=tuple(sorted(single)), trees=(*path_sets.TREES, *more),
+        bare=() if target.live else path_sets.BARE_TREES, near=path_sets.NEAR_FOLDERS,
+        whole=(target.rpmdb, path_sets.REGISTRY, path_sets.MANIFESTS, *path_sets.DNF_HISTORY,
+               *sorted(set(whole))),
+        live=target.live, spared=path_sets.CHANGED_LIVE if target.live else ())
 
 
 @contextlib.contextmanager
@@ -217,12 +202,12 @@ def run_packages(session: Session, displays: Sequence[Any], *,
 
     ``leave_out`` are absolute paths of files that rpm is not to unpack.
     """
-    folder = session.target.root / _MODULES
+    folder = session.target.root / path_sets.DNF_MODULES
     was_there = os.path.lexists(folder)
     session.run(displays, leave_out=leave_out)
     if not was_there:
         with contextlib.suppress(OSError):  # not there, or something is in it
-            resolve_inside(session.target.root, _MODULES).rmdir()
+            resolve_inside(session.target.root, path_sets.DNF_MODULES).rmdir()
 
 
 def package_paths(root: Path, packages: Iterable[PackageChange]) -> Set[str]:

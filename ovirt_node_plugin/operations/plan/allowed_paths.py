@@ -8,22 +8,16 @@ from typing import Dict, List, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
-from ...registry.rules import MANIFESTS, REGISTRY
 from ...settings.modules import kernel_modules
+from ...system import path_sets
 from ...system.paths import is_inside, real_places, resolve_inside
 from ...system.words import first_lines
 from ...target import Target
-from ...undo import journal
 from ..model.job import Job
 from .arriving import Arrivals, Arriving
 from .namesakes import driver
 from .path_rules import PathPolicy, built_in, read_rules
 
-# Where DNF reads repositories and its configuration (dnf.conf(5), "reposdir"): a plugin's
-# repositories are in its bundle, where they are known as its own and stay off.
-DNF_FOLDERS = ("etc/yum.repos.d", "etc/yum/repos.d", "etc/distro.repos.d", "etc/dnf")
-# What the administrator tells this tool.
-CONFIGURATION = "etc/ovirt-node-plugin"
 _MOST_NAMED = 10
 
 
@@ -34,8 +28,8 @@ def check_reserved(arrivals: Arrivals, target: Target) -> None:
     repositories and configuration, whatever paths are allowed. The folders themselves
     may belong to a package.
     """
-    reserved = real_places(target.root, (REGISTRY, MANIFESTS, journal.FOLDER, CONFIGURATION,
-                                         target.rpmdb, *DNF_FOLDERS))
+    reserved = real_places(target.root, (*path_sets.OWN, path_sets.JOURNAL, target.rpmdb,
+                                         *path_sets.DNF_FOLDERS))
     refused = []
     for entry in arrivals.entries:
         inside = any(is_inside(place, folder) and place != folder

@@ -9,6 +9,7 @@ from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Seq
 
 from ...packages.headers import PackedFile
 from ...packages.session import PackageChange
+from ...system import path_sets
 from ...system.trees import folders_above
 from ...system.words import first_names
 from ...undo.changes import Change
@@ -30,25 +31,6 @@ from .path_rules import PathPolicy, PathRule
 
 _MOST_PATHS = 8  # that a line names
 
-# Files there take effect by themselves, without a setting; ``*`` as in the allowed paths.
-DROP_INS = (
-    "etc/NetworkManager/conf.d", "etc/NetworkManager/dispatcher.d", "etc/anacrontab",
-    "etc/audit/rules.d", "etc/binfmt.d", "etc/cron.*", "etc/crontab", "etc/dbus-1",
-    "etc/environment", "etc/environment.d", "etc/init.d", "etc/kdump", "etc/kdump.conf",
-    "etc/ld.so.conf.d", "etc/libvirt/hooks", "etc/logrotate.d", "etc/lvm", "etc/modprobe.d",
-    "etc/modules-load.d", "etc/multipath/conf.d", "etc/pam.d", "etc/polkit-1", "etc/profile.d",
-    "etc/rc.d", "etc/rsyslog.d", "etc/security", "etc/sudoers.d", "etc/sysctl.d",
-    "etc/systemd/*.conf.d", "etc/systemd/user", "etc/sysusers.d", "etc/tmpfiles.d", "etc/udev",
-    "etc/vdsm", "etc/xinetd.d", "usr/lib*/glibc-hwcaps", "usr/lib*/python*/site-packages/*.pth",
-    "usr/lib*/python*/site-packages/vdsm", "usr/lib*/security", "usr/lib/NetworkManager/conf.d",
-    "usr/lib/NetworkManager/dispatcher.d", "usr/lib/binfmt.d", "usr/lib/dracut/modules.d",
-    "usr/lib/environment.d", "usr/lib/modprobe.d", "usr/lib/modules-load.d", "usr/lib/sysctl.d",
-    "usr/lib/systemd/*.conf.d", "usr/lib/systemd/network", "usr/lib/systemd/system-shutdown",
-    "usr/lib/systemd/system-sleep", "usr/lib/systemd/system/*.d", "usr/lib/systemd/user",
-    "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib/udev", "usr/libexec/vdsm/hooks",
-    "usr/share/dbus-1", "usr/share/polkit-1", "usr/share/vdsm",
-)
-
 
 def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
     """Return what deserves a review in the packages that arrive and are fetched.
@@ -61,7 +43,7 @@ def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
     system = _System(
         root, drivers=kernel_drivers(root),
         coming=frozenset(place for entry in entries for place in entry.places),
-        drop_ins=PathPolicy([PathRule(path, True) for path in DROP_INS], root=root))
+        drop_ins=PathPolicy([PathRule(path, True) for path in path_sets.DROP_INS], root=root))
     notables: DefaultDict[str, List[Notable]] = defaultdict(list)
     for entry in entries:
         notables[entry.change.nevra] += _entry(entry, system)
@@ -89,7 +71,7 @@ def left_by_scriptlets(effects: Sequence[Change], owned: Collection[str]) -> Lis
 
 @dataclass(frozen=True)
 class _System:
-    """A root, the modules of its kernels, every place to which files come, and DROP_INS."""
+    """A root, the modules of its kernels, every place to which files come, and the drop-ins."""
 
     root: Path
     drivers: FrozenSet[str]

@@ -15,131 +15,11 @@ from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Pattern, Sequence, Tuple
 
 from ...errors import UsageError
+from ...system import path_sets
 from ...system.paths import is_inside_any, real_places
 from ...system.regular_files import read_regular
 
-# Where the packages of any plugin may have files.
-ALLOWED = (
-    "etc", "opt",
-    "usr/bin", "usr/include", "usr/lib", "usr/lib64", "usr/libexec", "usr/sbin", "usr/share",
-    "usr/src",
-    "var/cache", "var/lib", "var/log", "var/opt", "var/spool",
-)
-
-# Besides, of a plugin that brings kernel modules or has settings of some.
-KERNEL_MODULE = (
-    "etc/depmod.d", "usr/lib/depmod.d", "usr/lib/firmware",
-    "usr/lib/modules/*/extra", "usr/lib/modules/*/kernel", "usr/lib/modules/*/updates",
-    "usr/lib/modules/*/weak-updates",
-)
-
-_BY_SETTING = "what is switched on is for the descriptor's settings to say"
-_ACCOUNTS = "accounts are for the descriptor's settings to say"
-_BOOT = "it changes how the system boots; the descriptor has settings for that"
-_FOR_MODULES = "only plugins with kernel modules have files there"
-_IDENTITY = "it says what the system is"
-_NETWORK = "VDSM sets up the network"
-_OWN = "it belongs to this tool"
-_PACKAGES = "it takes effect in dnf or rpm themselves"
-_PROGRAM = "it takes effect in every run of other programs"
-_SECRETS = "who gets in is for the administrator to say"
-_STATE = "it is another program's own state"
-
-# What of the allowed paths is not, and why. Files of core packages need no rule: two
-# packages cannot have one file. Drop-in folders that the system reads by itself, such
-# as sysctl.d or sudoers.d, are open, as ordinary packages have files there; a plan names
-# those (operations/noteworthy.py).
-DENIED: Tuple[Tuple[str, str], ...] = (
-    ("etc/crypttab", _BOOT),
-    ("etc/default/grub", _BOOT),
-    ("etc/default/grub.d", _BOOT),
-    ("etc/depmod.d", _FOR_MODULES),
-    ("etc/dracut.conf.d", _BOOT),
-    ("etc/firewalld", _BY_SETTING),
-    ("etc/fstab", _BOOT),
-    ("etc/group", _ACCOUNTS),
-    ("etc/grub.d", _BOOT),
-    ("etc/gshadow", _ACCOUNTS),
-    ("etc/hostname", _IDENTITY),
-    ("etc/kernel", _BOOT),
-    ("etc/ld.so.preload", _PROGRAM),
-    ("etc/machine-id", _IDENTITY),
-    ("etc/NetworkManager/system-connections", _NETWORK),
-    ("etc/os-release", _IDENTITY),
-    ("etc/passwd", _ACCOUNTS),
-    ("etc/pki/ca-trust", _BY_SETTING),
-    ("etc/pki/libvirt", _SECRETS),
-    ("etc/pki/vdsm", _SECRETS),
-    ("etc/rpm", _PACKAGES),
-    ("etc/selinux", _BY_SETTING),
-    ("etc/shadow", _ACCOUNTS),
-    ("etc/ssh", _SECRETS),
-    ("etc/subgid", _ACCOUNTS),
-    ("etc/subuid", _ACCOUNTS),
-    ("etc/sudoers", _SECRETS),
-    ("etc/sysconfig/network-scripts", _NETWORK),
-    ("etc/systemd/*.attached", _BY_SETTING),
-    ("etc/systemd/*.control", _BY_SETTING),
-    ("etc/systemd/*-generators", _BOOT),
-    ("etc/systemd/*-preset", _BY_SETTING),
-    ("etc/systemd/network", _NETWORK),
-    ("etc/systemd/system", _BY_SETTING),
-    ("etc/systemd/system.conf.d", _BOOT),
-    ("etc/systemd/user.conf.d", _BOOT),
-    ("etc/vdsm", _STATE),
-    ("usr/lib*/libdnf*", _PACKAGES),
-    ("usr/lib*/python*.zip", _PROGRAM),
-    ("usr/lib*/python*/*/dnf*", _PACKAGES),
-    ("usr/lib*/python*/*/hawkey*", _PACKAGES),
-    ("usr/lib*/python*/*/libdnf*", _PACKAGES),
-    ("usr/lib*/python*/*/ovirt_node_plugin*", _OWN),
-    ("usr/lib*/python*/*/rpm*", _PACKAGES),
-    ("usr/lib*/python*/*/sitecustomize*", _PROGRAM),
-    ("usr/lib*/python*/*/usercustomize*", _PROGRAM),
-    ("usr/lib*/python*/dnf*", _PACKAGES),
-    ("usr/lib*/python*/hawkey*", _PACKAGES),
-    ("usr/lib*/python*/libdnf*", _PACKAGES),
-    ("usr/lib*/python*/ovirt_node_plugin*", _OWN),
-    ("usr/lib*/python*/rpm*", _PACKAGES),
-    ("usr/lib*/python*/sitecustomize*", _PROGRAM),
-    ("usr/lib*/python*/usercustomize*", _PROGRAM),
-    ("usr/lib*/rpm", _PACKAGES),
-    ("usr/lib*/rpm-plugins", _PACKAGES),
-    ("usr/lib/bootupd", _BOOT),
-    ("usr/lib/depmod.d", _FOR_MODULES),
-    ("usr/lib/dracut/dracut.conf.d", _BOOT),
-    ("usr/lib/firmware", _FOR_MODULES),
-    ("usr/lib/kernel", _BOOT),
-    ("usr/lib/modules", _FOR_MODULES),
-    ("usr/lib/NetworkManager/system-connections", _NETWORK),
-    ("usr/lib/os-release", _IDENTITY),
-    ("usr/lib/os.release.d", _IDENTITY),
-    ("usr/lib/ostree-boot", _BOOT),
-    ("usr/lib/sysimage", _STATE),
-    ("usr/lib/systemd/*-generators", _BOOT),
-    ("usr/lib/systemd/*-preset", _BY_SETTING),
-    ("usr/lib/systemd/system/*.requires", _BY_SETTING),
-    ("usr/lib/systemd/system/*.upholds", _BY_SETTING),
-    ("usr/lib/systemd/system/*.wants", _BY_SETTING),
-    ("usr/share/dnf*", _PACKAGES),
-    ("usr/share/factory", _STATE),  # imgbased's pristine etc and var
-    ("usr/share/imgbase", _STATE),
-    ("usr/share/ovirt-node-plugin", _OWN),
-    ("usr/share/pki/ca-trust-source", _BY_SETTING),
-    ("usr/share/rpm", _STATE),  # where Node has its rpm database
-    ("var/lib/dnf", _STATE),
-    ("var/lib/rpm", _STATE),
-    ("var/lib/systemd", _STATE),
-    ("var/lib/vdsm", _STATE),
-    ("var/spool/at", _BY_SETTING),
-    ("var/spool/cron", _BY_SETTING),
-)
-
-# A tmpfs of the running system: folders and names that packages only claim do nothing.
-_NAMES_ONLY = ("run", "var/run", "var/lock")
 _NOT_ALLOWED = "it is outside the allowed paths"
-# In every system since EL7 these are links into usr.
-_MERGED = ("bin", "lib", "lib64", "sbin")
 
 
 @dataclass(frozen=True)
@@ -158,9 +38,10 @@ class PathRule:
 
 def built_in(*, kernel_module: bool) -> List[PathRule]:
     """Return the rules that hold for an ordinary plugin, or one with kernel modules."""
-    return [*(PathRule(path, True) for path in ALLOWED),
-            *(PathRule(path, False, reason) for path, reason in DENIED),
-            *(PathRule(path, True) for path in (KERNEL_MODULE if kernel_module else ()))]
+    return [*(PathRule(path, True) for path in path_sets.ALLOWED),
+            *(PathRule(path, False, reason) for reason, paths in path_sets.DENIED.items()
+              for path in paths),
+            *(PathRule(path, True) for path in (path_sets.KERNEL_MODULE if kernel_module else ()))]
 
 
 class PathPolicy:
@@ -193,9 +74,9 @@ class PathPolicy:
         those on the way to what is allowed are as well. ``claimed``: only the name is the
         package's, such as that of a log.
         """
-        if path.partition("/")[0] in _MERGED:
+        if path.partition("/")[0] in path_sets.MERGED:
             path = f"usr/{path}"
-        if (folder or claimed) and is_inside_any(path, _NAMES_ONLY):
+        if (folder or claimed) and is_inside_any(path, path_sets.NAMES_ONLY):
             return ""
         rule = self._deciding(path)
         if rule is not None and rule.allow:
@@ -247,7 +128,7 @@ def _rule(text: str, where: str) -> PathRule:
     if word not in ("allow", "deny") or not path.startswith("/") or {"", ".", ".."} & set(parts):
         raise UsageError(f"{where}: {text!r} is no rule for paths",
                          hint="Write allow or deny and an absolute path, such as allow /srv/acme.")
-    if parts[0] in _MERGED:
+    if parts[0] in path_sets.MERGED:
         parts.insert(0, "usr")
     return PathRule("/".join(parts), word == "allow", f"{where} denies it")
 

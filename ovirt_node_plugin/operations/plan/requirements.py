@@ -8,10 +8,10 @@ from ...errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
 from ...plugin.descriptor import PackageNeed, check_tool
+from ...system import path_sets
 from ...system.paths import is_inside_any, real_places
 from ...target import Target
 from ...undo.changes import Change
-from .allowed_paths import CONFIGURATION, DNF_FOLDERS
 
 
 def check_before(bundles: Sequence[Bundle], target: Target) -> None:
@@ -61,8 +61,8 @@ def check_effects(effects: Sequence[Change], root: Path) -> None:
 
     DNF's own states of modules may change.
     """
-    own = real_places(root, (*DNF_FOLDERS, CONFIGURATION))
-    states = real_places(root, ("etc/dnf/modules.d",))
+    own = real_places(root, (*path_sets.DNF_FOLDERS, path_sets.CONFIGURATION))
+    states = real_places(root, (path_sets.DNF_MODULES,))
     for change in effects:
         if is_inside_any(change.path, own) and not is_inside_any(change.path, states):
             raise Refused(f"a scriptlet of a package changed /{change.path}, which is the"

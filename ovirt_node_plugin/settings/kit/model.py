@@ -8,13 +8,10 @@ from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runti
 
 from ...errors import Refused
 from ...plugin.settings import Setting
-from ...plugin.vdsm_points import HOOKS_FOLDER
 from ...system.entries import Entry, read_entry
 from ...system.paths import relative_inside, resolve_inside
 from ...system.run import Runner
 from ...undo.changes import Applied, Change, Watch, alike
-
-HOOKS = HOOKS_FOLDER
 
 Taker = Callable[[bytes], Optional[bytes]]
 """Returns a content without one setting's part; None if that part was changed since."""

@@ -16,6 +16,7 @@ from typing import Sequence, Tuple
 from ...errors import Refused
 from ...plugin.settings import PersistentPath, Setting
 from ...system.entries import read_entry
+from ...system.path_sets import OF_ALL, OWN
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Wanted, changed_since
@@ -23,14 +24,6 @@ from ..kit.placing import place_file
 
 _FOLDER = "etc/statetab.d"
 _MODE = 0o644
-# Of the whole system: others than the plugin keep theirs there.
-_TOPS = frozenset((
-    "etc", "home", "opt", "root", "srv", "usr", "var", "boot", "etc/systemd", "etc/systemd/system",
-    "etc/pki", "etc/selinux", "etc/sysconfig", "var/cache", "var/crash", "var/lib", "var/lock",
-    "var/log", "var/opt", "var/run", "var/spool", "var/tmp", "var/home", "var/roothome",
-    "var/srv"))
-# This tool's own: what it knows of all plugins, and whom it trusts.
-_TOOL = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d", "etc/ovirt-node-plugin")
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,7 @@ def _is_there(path: str, ctx: Context) -> bool:
 def _refuse_others(wanted: Wanted, ctx: Context) -> None:
     """Raise Refused for a path, or where a link in it leads, that is not the plugin's own."""
     resolve_inside(ctx.root, wanted.key)  # refuses a circle of links
-    tops, tool = real_places(ctx.root, _TOPS), real_places(ctx.root, _TOOL)
+    tops, tool = real_places(ctx.root, OF_ALL), real_places(ctx.root, OWN)
     for path in real_places(ctx.root, [wanted.key.strip("/")]):
         owner = ctx.facts.owner(path) if ctx.brings(path) is None else ""
         if path in tops or is_inside_any(path, tool):

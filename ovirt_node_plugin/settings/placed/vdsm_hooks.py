@@ -7,9 +7,10 @@ from typing import Sequence, Tuple
 from ...errors import Refused
 from ...plugin.settings import Setting, VdsmHook
 from ...system.entries import read_entry
+from ...system.path_sets import VDSM_HOOKS
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import HOOKS, Context, Wanted, changed_since
+from ..kit.model import Context, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
 
 _MODE = 0o755
@@ -32,18 +33,18 @@ class VdsmHooks:
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
         """Refuse where VDSM is not, a source that the packages lack, a hook that is there."""
-        if not resolve_inside(ctx.root, HOOKS).is_dir() and not _brings_hooks(ctx):
+        if not resolve_inside(ctx.root, VDSM_HOOKS).is_dir() and not _brings_hooks(ctx):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
-                          f" VDSM: /{HOOKS} is not there",
+                          f" VDSM: /{VDSM_HOOKS} is not there",
                           hint="This plugin is for oVirt Nodes and hosts; install vdsm first.")
         check_source(wanted, wanted.value, ctx)
-        check_place(wanted, f"{HOOKS}/{wanted.key}", ctx, mine=mine)
+        check_place(wanted, f"{VDSM_HOOKS}/{wanted.key}", ctx, mine=mine)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = read_entry(ctx.root, f"{HOOKS}/{wanted.key}", content=False)
+        there = read_entry(ctx.root, f"{VDSM_HOOKS}/{wanted.key}", content=False)
         return "absent" if there is None else "present"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
@@ -62,8 +63,8 @@ KIND = VdsmHooks()
 
 def _place(key: str) -> Tuple[str, str]:
     point, _, name = key.partition("/")
-    return f"{HOOKS}/{point}", name
+    return f"{VDSM_HOOKS}/{point}", name
 
 
 def _brings_hooks(ctx: Context) -> bool:
-    return any(path.startswith(f"/{HOOKS}/") for path in ctx.files)
+    return any(path.startswith(f"/{VDSM_HOOKS}/") for path in ctx.files)

@@ -11,7 +11,7 @@ import pytest
 from ovirt_node_plugin import target
 from ovirt_node_plugin.packages import start
 from ovirt_node_plugin.plugin import descriptor, library
-from ovirt_node_plugin.registry.rules import REGISTRY
+from ovirt_node_plugin.system.path_sets import REGISTRY, RPM_DATABASES
 from tests import support
 from tests.support.dnf_library import run_library_program
 from tests.support.dnf_runner import TOP, Dnf, environment
@@ -95,7 +95,7 @@ def test_what_the_gate_knows_is_what_the_library_knows() -> None:
     assert start.METADATA_TYPE == descriptor.METADATA_TYPE
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
     assert start.REGISTRY == REGISTRY
-    assert start.RPMDB_FOLDERS == target._RPMDB_FOLDERS
+    assert start.RPMDB_FOLDERS == RPM_DATABASES
     assert start.RPMDB_FILES == target._RPMDB_FILES
 
 

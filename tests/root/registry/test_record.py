@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 import pytest
 
 from ovirt_node_plugin.registry import store
-from ovirt_node_plugin.registry.rules import MANIFESTS, REGISTRY
+from ovirt_node_plugin.system.path_sets import MANIFESTS, REGISTRY
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf

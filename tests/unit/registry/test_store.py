@@ -15,9 +15,9 @@ import pytest
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
-from ovirt_node_plugin.registry.rules import MANIFESTS, REGISTRY
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.system.path_sets import MANIFESTS, REGISTRY
 from ovirt_node_plugin.undo.changes import Applied, Change
 
 pytestmark = pytest.mark.unit

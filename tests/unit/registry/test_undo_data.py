@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.registry.rules import MANIFESTS
 from ovirt_node_plugin.registry.store import read_undo_data
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.system.path_sets import MANIFESTS
 from ovirt_node_plugin.undo.changes import EFFECTS, Applied, Change
 
 pytestmark = pytest.mark.unit

@@ -10,9 +10,10 @@ from typing import List
 import pytest
 
 from ovirt_node_plugin.errors import OutsideRoot, RecordError
+from ovirt_node_plugin.system.path_sets import JOURNAL
 from ovirt_node_plugin.undo import journal
 from ovirt_node_plugin.undo.changes import Change
-from ovirt_node_plugin.undo.journal import FOLDER, Intent, Scope
+from ovirt_node_plugin.undo.journal import Intent, Scope
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.unit]
@@ -116,9 +117,9 @@ def test_a_folder_of_a_package_is_kept(root: Path) -> None:
 
 
 def test_files_of_a_killed_begin_are_removed(root: Path) -> None:
-    (root / FOLDER).mkdir(parents=True)
-    (root / FOLDER).parent.chmod(0o711)
-    (root / FOLDER / "content").write_text("x")
+    (root / JOURNAL).mkdir(parents=True)
+    (root / JOURNAL).parent.chmod(0o711)
+    (root / JOURNAL / "content").write_text("x")
     assert journal.left_over(root) and not journal.pending(root)
     journal.begin(root, INTENT, SCOPE)
     journal.finish(root)
@@ -134,10 +135,10 @@ def test_a_second_journal_is_refused(root: Path) -> None:
 
 def test_saved_contents_are_readable_by_root_only(root: Path) -> None:
     journal.begin(root, INTENT, SCOPE)
-    for path in (root / FOLDER).iterdir():
+    for path in (root / JOURNAL).iterdir():
         if path.name in ("content", "journal.json"):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE((root / FOLDER).stat().st_mode) == 0o711
+    assert stat.S_IMODE((root / JOURNAL).stat().st_mode) == 0o711
 
 
 def test_a_failed_begin_leaves_no_files(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +178,7 @@ def test_large_files_of_packages_are_not_copied(root: Path) -> None:
     large.write_bytes(b"x" * 3_000_000)
     number = large.stat().st_ino
     journal.begin(root, INTENT, Scope(paths=("/opt/large",)))
-    assert sum(path.stat().st_size for path in (root / FOLDER).iterdir()
+    assert sum(path.stat().st_size for path in (root / JOURNAL).iterdir()
                if path.stat().st_nlink == 1) < 1_200_000
     large.unlink()
     journal.undo(root)

@@ -15,16 +15,10 @@ from ovirt_node_plugin.errors import Status, UsageError
 from ovirt_node_plugin.operations.model.results import Notable
 from ovirt_node_plugin.operations.plan import noteworthy
 from ovirt_node_plugin.operations.plan.arriving import Arrivals
-from ovirt_node_plugin.operations.plan.path_rules import (
-    ALLOWED,
-    DENIED,
-    KERNEL_MODULE,
-    PathPolicy,
-    built_in,
-    read_rules,
-)
+from ovirt_node_plugin.operations.plan.path_rules import PathPolicy, built_in, read_rules
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
+from ovirt_node_plugin.system import path_sets
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Change
 from tests import support
@@ -35,6 +29,7 @@ from tests.support.tree_states import state_differences, tree_state
 
 ORDINARY = PathPolicy(built_in(kernel_module=False))
 MODULES = PathPolicy(built_in(kernel_module=True))
+DENIED = [(reason, path) for reason, paths in path_sets.DENIED.items() for path in paths]
 
 
 # -- the rules
@@ -113,13 +108,13 @@ def test_names_and_folders_of_a_running_system_do_nothing() -> None:
 
 
 def test_every_rule_for_a_denied_path_is_needed_and_says_why() -> None:
-    for path, reason in DENIED:
+    for reason, path in DENIED:
         name = path.replace("lib*", "lib64").replace("*", "x")
         assert ORDINARY.objection(name) == ORDINARY.objection(f"{name}/y") == reason
-        assert any(name.startswith(f"{allowed}/") for allowed in ALLOWED)
+        assert any(name.startswith(f"{allowed}/") for allowed in path_sets.ALLOWED)
 
 
-@pytest.mark.parametrize("path", [path for path, _ in DENIED])
+@pytest.mark.parametrize("path", [path for _, path in DENIED])
 def test_a_denied_folder_is_denied_where_a_link_of_the_root_leads_from_it(
         path: str, tmp_path: Path) -> None:
     plain = path.partition("*")[0].rpartition("/")[0] if "*" in path else path
@@ -177,9 +172,10 @@ def test_rules_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
 def test_the_manual_lists_the_rules() -> None:
     text = manpages.prose(manpages.section(manpages.PAGES[0], "ALLOWED PATHS"))
     paths = set(re.findall(r"/[\w./*-]*[\w*]", text))
-    assert {f"/{path}" for path in (*ALLOWED, *KERNEL_MODULE, *(path for path, _ in DENIED))
+    assert {f"/{path}" for path in (
+        *path_sets.ALLOWED, *path_sets.KERNEL_MODULE, *(path for _, path in DENIED))
             } - paths == set()
-    assert {f"/{path}" for path in noteworthy.DROP_INS} - paths == set()
+    assert {f"/{path}" for path in path_sets.DROP_INS} - paths == set()
 
 
 # -- where files will be

@@ -137,7 +137,7 @@ def test_each_name_that_is_forbidden_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("text, expected", [
-    ("from ...undo import journal\nx = journal.FOLDER\n", []),
+    ("from ...undo import journal\nx = journal.pending\n", []),
     ("from ...undo import journal\njournal.begin(root, intent, scope)\n",
      ["2: undo.journal.begin"]),
     ("from ...undo.journal import begin as start\n", ["1: undo.journal.begin"]),

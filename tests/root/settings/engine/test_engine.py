@@ -31,7 +31,8 @@ from ovirt_node_plugin.plugin.settings import (
 )
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
+from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied, Change, Watch, capture, difference, put_back
 from tests.support.settings_root import (
@@ -591,4 +592,4 @@ def test_any_plugins_that_come_change_and_go_in_any_order_leave_the_tree_as_it_w
         world.remove(name)
         world.verify()
     assert differences(before, tree(root)) == []
-    assert (root / UNITS).is_dir() and (root / HOOKS).is_dir() and (root / MODULES).is_dir()
+    assert (root / UNITS).is_dir() and (root / VDSM_HOOKS).is_dir() and (root / MODULES).is_dir()

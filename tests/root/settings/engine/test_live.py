@@ -20,8 +20,9 @@ from ovirt_node_plugin.settings.engine import live, rereading
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.system.entries import Entry
+from ovirt_node_plugin.system.path_sets import JOURNAL
 from ovirt_node_plugin.system.run import Polled, StrPath
-from ovirt_node_plugin.undo import journal, live_log
+from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied, Change
 from tests.support.settings_root import context, write_file
 
@@ -77,7 +78,7 @@ class System:
 @pytest.fixture
 def system(tmp_path: Path) -> System:
     """A root with a journal that is open, so that deeds can be kept."""
-    (tmp_path / journal.FOLDER).mkdir(parents=True)
+    (tmp_path / JOURNAL).mkdir(parents=True)
     (tmp_path / "sys/module").mkdir(parents=True)
     return System(tmp_path, values={"kernel.panic": "0"})
 
@@ -199,7 +200,7 @@ def test_a_deed_is_kept_before_it_is_done(system: System) -> None:
 def test_a_last_line_that_is_cut_off_is_passed_over_and_damage_is_not(system: System) -> None:
     assert live_log.read_log(system.root) == live_log.NOTHING
     live_log.write_again(system.root, ["units"])
-    path = system.root / journal.FOLDER / "live"
+    path = system.root / JOURNAL / "live"
     path.write_text(path.read_text() + '{"kind": "serv')
     assert live_log.read_log(system.root).again == frozenset({"units"})
     path.write_text("[]\n")

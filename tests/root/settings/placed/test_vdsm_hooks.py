@@ -9,8 +9,9 @@ import pytest
 from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.plugin.settings import VdsmHook
 from ovirt_node_plugin.settings import engine
-from ovirt_node_plugin.settings.kit.model import HOOKS, Context, Wanted
+from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.placed.vdsm_hooks import KIND
+from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
     RecordingRunner,
@@ -23,7 +24,7 @@ from tests.support.settings_root import (
 )
 
 SOURCE = "/usr/share/acme/hook.py"
-HOOK = f"{HOOKS}/before_vm_start/05_storage"
+HOOK = f"{VDSM_HOOKS}/before_vm_start/05_storage"
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_a_hook_is_an_executable_copy_that_goes_again(root: Path, ctx: Context) 
     info = (root / HOOK).lstat()
     assert (info.st_mode, info.st_uid, info.st_gid) == (0o100755, 0, 0)
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 0\n"
-    assert changed_paths(applied) == [f"{HOOKS}/before_vm_start", HOOK]
+    assert changed_paths(applied) == [f"{VDSM_HOOKS}/before_vm_start", HOOK]
     assert engine.verify(applied, ctx) == ()
     engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
@@ -76,14 +77,14 @@ def test_applying_twice_changes_nothing(root: Path, ctx: Context) -> None:
 
 
 def test_a_root_without_vdsm_is_refused(root: Path, ctx: Context) -> None:
-    shutil.rmtree(root / HOOKS)
+    shutil.rmtree(root / VDSM_HOOKS)
     with pytest.raises(Refused, match="the root has no VDSM"):
         engine.check([hook(ctx)], ctx, others={})
 
 
 def test_vdsm_may_come_with_the_plugin(root: Path) -> None:
-    shutil.rmtree(root / HOOKS)
-    ctx = context(root, files=[SOURCE, f"/{HOOKS}/before_vm_start/50_vhostmd"])
+    shutil.rmtree(root / VDSM_HOOKS)
+    ctx = context(root, files=[SOURCE, f"/{VDSM_HOOKS}/before_vm_start/50_vhostmd"])
     engine.check([hook(ctx)], ctx, others={})
 
 
@@ -135,7 +136,7 @@ def test_an_edited_hook_is_not_thrown_away(root: Path, ctx: Context) -> None:
     assert plan.keep == (HOOK,)
     assert plan.notes == (f"/{HOOK} is left as it is: it was changed since",)
     assert engine.finish_revert(plan, {}, ctx).notes == (
-        f"/{HOOKS}/before_vm_start is left: it is not empty",)
+        f"/{VDSM_HOOKS}/before_vm_start is left: it is not empty",)
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 1\n"
 
 

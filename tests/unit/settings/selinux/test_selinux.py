@@ -21,10 +21,10 @@ from ovirt_node_plugin.settings.engine import live, rereading
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.selinux import selinux_labels, selinux_store
+from ovirt_node_plugin.system.path_sets import JOURNAL
 from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied
-from ovirt_node_plugin.undo.journal import FOLDER
 from ovirt_node_plugin.undo.live_log import Deed
 
 pytestmark = pytest.mark.unit
@@ -142,7 +142,7 @@ class SelinuxSystem:
 
 
 def context(root: Path, runner: SelinuxSystem) -> Context:
-    (root / FOLDER).mkdir(parents=True, exist_ok=True)
+    (root / JOURNAL).mkdir(parents=True, exist_ok=True)
     return Context(root, "foo", {}, runner, live=True)
 
 
