@@ -113,7 +113,7 @@ class Frame:
             raise UsageError(f"{output} is there already",
                              hint=f"Give another name with -o{forced}.")
         if not output.is_file() or output.is_symlink():
-            raise UsageError(f"{output} is no regular file: it is not written over",
+            raise UsageError(f"{output} is not a regular file: it is not written over",
                              hint="Give another name with -o.")
 
     def _print(self, event: str, document: Dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A bundle's tar unpacked: every member checked by hand, nothing outside, no bombs."""
+"""Unpack the tar of a bundle, with every member checked and its size limited."""
 from __future__ import annotations
 
 import contextlib
@@ -16,9 +16,9 @@ from ..errors import BadBundle, CommandError, NodePluginError
 from ..system.run import Runner
 
 MAX_BYTES = 8 << 30
-"""What a bundle may take unpacked; the largest ones bring firmware and drivers."""
+"""The largest size of an unpacked bundle; the largest ones have firmware and drivers."""
 MAX_MEMBERS = 100_000
-_MAX_HEADER_BYTES = 1 << 20  # one member's: long names and pax records are read whole
+_MAX_HEADER_BYTES = 1 << 20  # of one member, with its long name and pax records
 _BLOCK = 1 << 20
 _FORMS = ".tar, .tar.gz, .tar.xz or .tar.zst"
 _MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
@@ -31,27 +31,26 @@ Parts = Tuple[str, ...]
 def unpack(archive: Path, into: Path, *, run: Runner, limit_bytes: int = MAX_BYTES) -> Path:
     """Unpack the tar ``archive`` into the empty folder ``into``; return the bundle's folder.
 
-    That is ``into`` itself, or the only folder in it where the archive has all below
-    one. Files come out as 0644 or 0755 and belong to this process's user. The
-    compression is known by the content, not by the name.
+    That is ``into``, or the only folder in it if the archive has a single top folder. Files
+    get mode 0644 or 0755 and the user of this process. The compression is detected from the
+    content.
 
-    Raises BadBundle, naming archive and member, for what is no such tar, and for
-    members that are neither file, folder nor a link that stays inside; CommandError
-    where zstd is missing.
+    Raises BadBundle, naming archive and member, for an invalid archive, and for members
+    other than files, folders and links that stay inside; CommandError if zstd is missing.
     """
     with _opened(archive, into, run=run, limit_bytes=limit_bytes) as stream:
         meter = _Meter(stream, f"{archive}: ", limit_bytes)
         _Unpacking(archive, into, meter, limit_bytes).unpack()
-    found = sorted(into.iterdir())
-    if len(found) == 1 and found[0].is_dir() and not found[0].is_symlink():
-        return found[0]
+    entries = sorted(into.iterdir())
+    if len(entries) == 1 and entries[0].is_dir() and not entries[0].is_symlink():
+        return entries[0]
     return into
 
 
 @contextlib.contextmanager
 def _opened(archive: Path, into: Path, *, run: Runner,
             limit_bytes: int) -> Iterator[BinaryIO]:
-    """Yield the tar itself, decompressed as it is read."""
+    """Yield a stream of the decompressed tar."""
     with contextlib.ExitStack() as stack:
         raw = stack.enter_context(open(archive, "rb"))
         magic = raw.read(6)
@@ -72,12 +71,12 @@ def _opened(archive: Path, into: Path, *, run: Runner,
 
 
 def _decompress_zst(archive: Path, plain: Path, *, run: Runner, limit_bytes: int) -> None:
-    """Decompress with zstd(1), whose output the kernel cuts at the limit (prlimit(1)).
+    """Decompress with zstd(1), with its output limited by prlimit(1).
 
-    A frame's own statement of its size can lie, so it is not asked for.
+    The size in the frame's header may be false, so it is not used.
     """
     if shutil.which("zstd") is None:
-        raise CommandError(f"{archive} is compressed with zstd, and the program zstd is "
+        raise CommandError(f"{archive} is compressed with zstd, but the program zstd is "
                            "missing", argv=("zstd",), returncode=None,
                            hint="Install the package zstd, then try again.")
     most = limit_bytes + _MAX_HEADER_BYTES
@@ -95,42 +94,42 @@ def _decompress_zst(archive: Path, plain: Path, *, run: Runner, limit_bytes: int
 
 def _too_big(where: str, limit_bytes: int) -> BadBundle:
     return BadBundle(f"{where}unpacked it is larger than {limit_bytes} bytes",
-                     hint="Ask the vendor for a sound archive.")
+                     hint="Ask the vendor for a smaller bundle.")
 
 
 class _Meter:
-    """A stream that says stop: at the whole's limit, and at each step's.
+    """A stream with a limit for the whole archive, and one for each step.
 
-    tarfile reads a member's long name or pax header whole into memory, whatever
-    size it claims; the step's limit keeps that small.
+    tarfile reads a member's long name or pax header into memory, whatever its size; the
+    limit of the step keeps that small.
     """
 
     def __init__(self, stream: BinaryIO, where: str, limit_bytes: int) -> None:
         self._stream = stream
         self._where = where
         self._limit_bytes = limit_bytes
-        self._left = limit_bytes + _MAX_HEADER_BYTES
-        self._step_left = 0
+        self._remaining = limit_bytes + _MAX_HEADER_BYTES
+        self._step_remaining = 0
 
     def allow(self, size_bytes: int) -> None:
-        """Allow the next step so many bytes."""
-        self._step_left = size_bytes
+        """Set the limit of the next step."""
+        self._step_remaining = size_bytes
 
     def read(self, size: int = -1) -> bytes:
         """Return up to ``size`` bytes, never more than one block at a time."""
         data = self._stream.read(min(size, _BLOCK) if size >= 0 else _BLOCK)
-        self._left -= len(data)
-        self._step_left -= len(data)
-        if self._left < 0:
+        self._remaining -= len(data)
+        self._step_remaining -= len(data)
+        if self._remaining < 0:
             raise _too_big(self._where, self._limit_bytes)
-        if self._step_left < 0:
+        if self._step_remaining < 0:
             raise BadBundle(f"{self._where}a member's header is larger than "
                             f"{_MAX_HEADER_BYTES} bytes")
         return data
 
 
 class _Unpacking:
-    """One run over an archive's members."""
+    """A pass over the members of an archive that unpacks each."""
 
     def __init__(self, archive: Path, into: Path, meter: _Meter, limit_bytes: int) -> None:
         self._archive = archive
@@ -151,17 +150,17 @@ class _Unpacking:
                     members += 1
                     if members > MAX_MEMBERS:
                         raise BadBundle(f"{self._archive} has more than {MAX_MEMBERS} members")
-                    self._one(tar, member)
-                    tar.members = []  # type: ignore[attr-defined]  # else all stay in memory
+                    self._unpack_member(tar, member)
+                    tar.members = []  # type: ignore[attr-defined]  # else all are kept in memory
                     self._meter.allow(_MAX_HEADER_BYTES)
                     member = tar.next()
         except _DAMAGE as exc:
-            raise BadBundle(f"{self._archive} is no sound archive: {exc}",
+            raise BadBundle(f"{self._archive} is damaged, or not an archive: {exc}",
                             hint=f"A bundle is a folder or a {_FORMS} of one.") from exc
         if not members:
             raise BadBundle(f"{self._archive} is an empty archive")
 
-    def _one(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+    def _unpack_member(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         parts = self._parts(member)
         if not parts and member.isdir():
             return
@@ -173,7 +172,7 @@ class _Unpacking:
         }
         kind = _kind(member)
         if kind not in steps or not parts:
-            raise self._bad(member, f"is a {kind}; a bundle holds files, folders and links")
+            raise self._bad(member, f"is a {kind}; a bundle has files, folders and links only")
         self._place(member, parts, kind)
         try:
             steps[kind]()
@@ -182,7 +181,7 @@ class _Unpacking:
                 raise
             raise NodePluginError(
                 f"{self._archive} cannot be unpacked: {member.name!r}: {exc.strerror}",
-                hint="TMPDIR can name a folder with more room.") from exc
+                hint="Set TMPDIR to a folder with more space.") from exc
 
     def _bad(self, member: tarfile.TarInfo, why: str) -> BadBundle:
         return BadBundle(f"{self._archive}: the member {member.name[:200]!r} {why}",
@@ -196,11 +195,11 @@ class _Unpacking:
         if ".." in parts:
             raise self._bad(member, "has '..' in its name")
         if "\0" in name or len(name) > 4000 or any(len(os.fsencode(p)) > 255 for p in parts):
-            raise self._bad(member, "has a name that no file can have")
+            raise self._bad(member, "has a name that is too long or has a NUL")
         return parts
 
     def _place(self, member: tarfile.TarInfo, parts: Parts, kind: str) -> None:
-        """Check that the place is free and below true folders; make those that lack."""
+        """Check that the path is free and its parents are folders; make missing parents."""
         for depth in range(1, len(parts)):
             parent = parts[:depth]
             there = self._kinds.get(parent)
@@ -208,10 +207,10 @@ class _Unpacking:
                 self._dir(parent)
                 self._kinds[parent] = "dir"
             elif there != "dir":
-                raise self._bad(member, f"lies below {'/'.join(parent)!r}, which is a {there}")
+                raise self._bad(member, f"is below {'/'.join(parent)!r}, which is a {there}")
         there = self._kinds.get(parts)
         if there is not None and not (there == kind == "dir"):
-            raise self._bad(member, "is in it twice")
+            raise self._bad(member, "is in the archive twice")
         self._kinds[parts] = kind
 
     def _dir(self, parts: Parts) -> None:
@@ -233,8 +232,8 @@ class _Unpacking:
             os.fchmod(target.fileno(), mode)
 
     def _link(self, member: tarfile.TarInfo, parts: Parts) -> None:
-        # '..' only in front: then each step leads into a true folder, and no other
-        # link on the way can turn it elsewhere.
+        # '..' only in front: then every step leads to a real folder, and no other link can
+        # redirect it
         steps = [part for part in member.linkname.split("/") if part not in ("", ".")]
         up = next((i for i, part in enumerate(steps) if part != ".."), len(steps))
         if (member.linkname.startswith("/") or ".." in steps[up:] or up > len(parts) - 1
@@ -246,16 +245,16 @@ class _Unpacking:
     def _hardlink(self, member: tarfile.TarInfo, parts: Parts) -> None:
         target = tuple(p for p in PurePosixPath(member.linkname).parts if p != ".")
         if self._kinds.get(target) not in ("file", "hardlink"):
-            raise self._bad(member, f"is a hard link to {member.linkname[:200]!r}, which is no "
-                                    "file of the bundle")
+            raise self._bad(member, f"is a hard link to {member.linkname[:200]!r}, which is not "
+                                    "a file of the bundle")
         os.link(self._into.joinpath(*target), self._into.joinpath(*parts),
                 follow_symlinks=False)
 
 
 def _first(tar: tarfile.TarFile) -> Optional[tarfile.TarInfo]:
-    """Return the first member; None for an empty archive.
+    """Return the first member, None for an empty archive.
 
-    There Python 3.9 and 3.10 seek in front of the stream instead.
+    Python 3.9 and 3.10 raise StreamError for one, as they seek before the stream.
     """
     try:
         return tar.next()
@@ -268,4 +267,4 @@ def _kind(member: tarfile.TarInfo) -> str:
         return "sparse file"
     known = (("file", member.isreg()), ("dir", member.isdir()), ("link", member.issym()),
              ("hardlink", member.islnk()), ("fifo", member.isfifo()), ("device", member.isdev()))
-    return next((name for name, is_it in known if is_it), "thing unknown to tar")
+    return next((name for name, is_it in known if is_it), "member of an unknown type")

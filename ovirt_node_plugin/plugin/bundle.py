@@ -1,4 +1,4 @@
-"""One plugin on disk: the folder or the archive of it, read and checked."""
+"""Read and check a bundle: one plugin as a folder or an archive."""
 from __future__ import annotations
 
 import configparser
@@ -23,12 +23,11 @@ _KEY_START = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 @dataclass(frozen=True)
 class Bundle:
-    """One plugin as it is delivered.
+    """One plugin as delivered.
 
-    ``directory`` is its folder, absolute, None for a descriptor found in a
-    repository's metadata; ``source`` what the user would call it: a path, or
-    ``repo ID``. ``repo_files`` and ``keys`` are sorted; ``repository`` is its
-    ``repo/`` with repodata, None if it brings none.
+    ``directory`` is its folder, absolute, None for a descriptor in a repository's metadata;
+    ``source`` is its name in messages: a path or ``repo ID``. ``repo_files`` and ``keys``
+    are sorted; ``repository`` is its ``repo/`` with repodata, or None.
     """
 
     descriptor: Descriptor
@@ -41,11 +40,11 @@ class Bundle:
 
 @contextlib.contextmanager
 def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
-    """Yield the bundle at ``path``: a folder in place, a tar unpacked for as long.
+    """Yield the bundle at ``path``, a folder or a tar, which is unpacked temporarily.
 
-    The temporary folder lies in TMPDIR, or in /var/tmp, as bundles can be large.
+    The temporary folder is in TMPDIR, by default /var/tmp, as bundles can be large.
 
-    Raises UsageError if nothing is there, BadBundle if it is no bundle.
+    Raises UsageError if the path does not exist, BadBundle if it is not a valid bundle.
     """
     where = path.absolute()
     try:
@@ -57,27 +56,27 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
         return
     if not stat.S_ISREG(mode):
         raise BadBundle(f"{path} is neither a folder nor a file", hint=_LAYOUT)
-    from . import archive  # here, because dnf runs that have no tar import this module too
+    from . import archive  # here, because most dnf runs read no archive
 
     with tempfile.TemporaryDirectory(prefix="node-plugin-",
                                      dir=os.environ.get("TMPDIR") or "/var/tmp") as work:
         into = Path(work) / "bundle"
         into.mkdir()
-        # zstd takes no links; a name that leads to the archive is as good as its own
+        # resolved, as zstd does not follow links
         yield read_bundle(archive.unpack(where.resolve(), into, run=run), source=str(where))
 
 
 def read_bundle(directory: Path, *, source: str) -> Bundle:
-    """Return the bundle in the folder ``directory``; ``source`` is what to call it.
+    """Return the bundle in the folder ``directory``; ``source`` is its name in messages.
 
-    Raises BadBundle for a folder that is none, for links that lead out of it, a
-    ``repo/`` without repodata, keys that are none, and ``.repo`` files whose ids
-    are not those of the descriptor.
+    Raises BadBundle for a folder that is not a bundle, links that lead out of it, a
+    ``repo/`` without repodata, invalid keys, and ``.repo`` files whose ids differ from those
+    in the descriptor.
     """
     directory = directory.absolute()
     descriptor_path = directory / DESCRIPTOR_NAME
     if not os.path.lexists(descriptor_path):
-        raise BadBundle(f"{source} is no bundle: it has no {DESCRIPTOR_NAME}", hint=_LAYOUT)
+        raise BadBundle(f"{source} is not a bundle: it has no {DESCRIPTOR_NAME}", hint=_LAYOUT)
     _check_tree(directory, source)
     descriptor = read_descriptor(descriptor_path)
     check_tool(descriptor)
@@ -90,7 +89,7 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
 def bundle_of_repo(metadata: bytes, *, repo_id: str) -> Bundle:
     """Return the plugin whose descriptor is the ``metadata`` of the repository ``repo_id``.
 
-    Raises BadBundle if it cannot be used.
+    Raises BadBundle if the descriptor is invalid or needs a newer tool.
     """
     descriptor = parse_descriptor(metadata, origin=f"{DESCRIPTOR_NAME} of repo {repo_id}")
     check_tool(descriptor)
@@ -101,24 +100,24 @@ def bundle_of_repo(metadata: bytes, *, repo_id: str) -> Bundle:
 def repo_files_in(directory: Path) -> Tuple[Path, ...]:
     """Return the ``*.repo`` files directly in a bundle's folder, sorted.
 
-    It only lists, for it is called in every dnf run.
+    It reads no file, as it is called in every dnf run.
     """
-    with os.scandir(directory) as found:
+    with os.scandir(directory) as entries:
         return tuple(sorted(
-            directory / entry.name for entry in found
+            directory / entry.name for entry in entries
             if entry.name.endswith(".repo") and not entry.name.startswith(".")
             and entry.is_file() and (not entry.is_symlink() or _stays(directory, entry.path))))
 
 
 def _stays(directory: Path, path: str) -> bool:
-    """Say if a link leads to something in ``directory``."""
+    """Return whether a link leads to a path in ``directory``."""
     inside = os.path.realpath(directory)
     target = os.path.realpath(path)
     return os.path.commonpath((inside, target)) == inside
 
 
 def _check_tree(directory: Path, source: str) -> None:
-    """Refuse links that lead out, and what is neither file, folder nor link."""
+    """Refuse links that lead out of the bundle, and entries other than file, folder or link."""
     for parent, folders, files in os.walk(directory):
         for name in (*folders, *files):
             path = os.path.join(parent, name)
@@ -127,7 +126,7 @@ def _check_tree(directory: Path, source: str) -> None:
             if stat.S_ISLNK(mode) and not _stays(directory, path):
                 raise BadBundle(
                     f"{source}: {shown!r} is a link that leads out of the bundle, to "
-                    f"{os.readlink(path)!r}", hint="Put a copy in its place.")
+                    f"{os.readlink(path)!r}", hint="Replace the link by a copy of the file.")
             if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 raise BadBundle(f"{source}: {shown!r} is neither file, folder nor link")
 
@@ -137,7 +136,7 @@ def _repository(directory: Path, source: str) -> Optional[Path]:
     if not os.path.lexists(folder):
         return None
     if not (folder / "repodata" / "repomd.xml").is_file():
-        raise BadBundle(f"{source}: repo/ is no repository: repo/repodata/repomd.xml is missing",
+        raise BadBundle(f"{source}: repo/ is not a repository: repo/repodata/repomd.xml is missing",
                         hint="Run createrepo_c on the bundle's repo/ folder.")
     return folder
 
@@ -149,7 +148,7 @@ def _keys(directory: Path) -> Tuple[Path, ...]:
     keys = tuple(sorted(p for p in folder.iterdir() if not p.name.startswith(".")))
     for key in keys:
         if not key.is_file() or _KEY_START not in _small(key):
-            raise BadBundle(f"{key} is no armored GPG public key",
+            raise BadBundle(f"{key} is not an armored GPG public key",
                             hint="Write it with gpg --armor --export.")
     return keys
 
@@ -168,21 +167,20 @@ def _ids_of(repo_files: Sequence[Path]) -> Tuple[str, ...]:
         for repo_id in _sections(path):
             if repo_id == "main":
                 raise BadBundle(f"{path} has a section [main], which is dnf's own",
-                                hint="A .repo file of a bundle holds repos only.")
+                                hint="Remove it: a .repo file of a bundle has repos only.")
             if repo_id in where:
-                raise BadBundle(f"{path} has the repo {repo_id}, and so has "
-                                f"{where[repo_id].name}")
+                raise BadBundle(f"{path} and {where[repo_id].name} both have the repo {repo_id}")
             where[repo_id] = path
     return tuple(sorted(where))
 
 
 def _sections(path: Path) -> List[str]:
-    # as dnf's own parser: no interpolation, only '=', no section of defaults
+    # as dnf's parser: no interpolation, only '=', no section of defaults
     parser = configparser.RawConfigParser(strict=True, delimiters=("=",), default_section="")
     try:
         parser.read_string(_small(path).decode("utf-8"), source=str(path))
     except UnicodeDecodeError as exc:
-        raise BadBundle(f"{path} is no UTF-8 text: byte {exc.start}") from exc
+        raise BadBundle(f"{path} is not UTF-8: byte {exc.start}") from exc
     except configparser.Error as exc:
         raise BadBundle(f"{path}:{_line_of(exc)}: {_reason(exc)}",
                         hint="dnf.conf(5) describes the form of a .repo file.") from exc
@@ -190,7 +188,7 @@ def _sections(path: Path) -> List[str]:
 
 
 def _line_of(exc: configparser.Error) -> int:
-    errors = getattr(exc, "errors", None)  # ParsingError's own, but not its subclasses'
+    errors = getattr(exc, "errors", None)  # of ParsingError itself, not of its subclasses
     return int(errors[0][0] if errors else getattr(exc, "lineno", None) or 1)
 
 
@@ -204,15 +202,15 @@ def _reason(exc: configparser.Error) -> str:
     return "expected a line KEY=VALUE, found something else"
 
 
-def _check_ids(descriptor: Descriptor, found: Sequence[str], source: str) -> None:
-    wanted = sorted(descriptor.repo_ids)
-    if list(found) == wanted:
+def _check_ids(descriptor: Descriptor, defined: Sequence[str], source: str) -> None:
+    named = sorted(descriptor.repo_ids)
+    if list(defined) == named:
         return
-    missing = [i for i in wanted if i not in found]
-    extra = [i for i in found if i not in wanted]
+    missing = [repo_id for repo_id in named if repo_id not in defined]
+    extra = [repo_id for repo_id in defined if repo_id not in named]
     parts = ([f"no .repo file has {', '.join(missing)}"] if missing else []) + (
         [f"{DESCRIPTOR_NAME} does not name {', '.join(map(repr, extra))}"] if extra else [])
     raise BadBundle(
-        f"{source}: the repos of {DESCRIPTOR_NAME} ({', '.join(wanted) or 'none'}) are not those "
-        f"of its .repo files ({', '.join(found) or 'none'}): {'; '.join(parts)}",
+        f"{source}: the repos of {DESCRIPTOR_NAME} ({', '.join(named) or 'none'}) are not those "
+        f"of its .repo files ({', '.join(defined) or 'none'}): {'; '.join(parts)}",
         hint=f"Name each repo in <repos> of {DESCRIPTOR_NAME}, and no other.")

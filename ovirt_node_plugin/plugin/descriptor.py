@@ -1,4 +1,4 @@
-"""A plugin's metadata, ``node-plugin.xml``, as frozen dataclasses."""
+"""Read a plugin's descriptor, ``node-plugin.xml``; see node-plugin.xml(5)."""
 from __future__ import annotations
 
 import re
@@ -12,12 +12,12 @@ from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.rpm_version import VersionRange, compare
 from .settings import Setting, read_setting
 
-if TYPE_CHECKING:  # what reads XML is imported only where XML is read
+if TYPE_CHECKING:  # imported at run time only where XML is read
     from ..system.xml import XmlElement
 
 DESCRIPTOR_NAME = "node-plugin.xml"
 METADATA_TYPE = "node-plugin"
-"""The type of a repository's metadata that is a descriptor (``modifyrepo_c --mdtype``)."""
+"""The type of descriptors in a repository's metadata (``modifyrepo_c --mdtype``)."""
 SCHEMA_VERSION = 1
 _MAX_BYTES = 1 << 20
 _SEE = "node-plugin.xml(5) describes every element."
@@ -25,11 +25,11 @@ _SEE = "node-plugin.xml(5) describes every element."
 
 @dataclass(frozen=True)
 class When:
-    """Settings that are wanted only where all that is said here is so.
+    """Settings that apply only if all of these conditions hold.
 
-    ``target`` is ``node``, ``host`` or empty for both; ``archs`` are base architectures
-    as dnf's $basearch, none for any; ``node_versions`` are those of oVirt Node; a version
-    of ``package`` from ``package_versions`` has to be installed.
+    ``target`` is ``node``, ``host`` or empty for both; ``archs`` are base architectures as
+    in dnf's $basearch, empty for any; ``node_versions`` are versions of oVirt Node;
+    ``package`` must be installed in one of ``package_versions``.
     """
 
     target: str = ""
@@ -42,7 +42,7 @@ class When:
 
 @dataclass(frozen=True)
 class PackageNeed:
-    """A package that has to be installed, in one of the ``versions``."""
+    """A package that must be installed, in one of the ``versions``."""
 
     name: str
     versions: VersionRange
@@ -58,9 +58,9 @@ class Install:
 
 @dataclass(frozen=True)
 class Descriptor:
-    """One plugin's metadata; texts that are optional are empty where absent.
+    """The metadata of one plugin; optional texts are empty if absent.
 
-    ``settings`` are in the document's order, with those under a condition in a When.
+    ``settings`` are in document order; those with a condition are in a ``When``.
     """
 
     schema_version: int
@@ -84,8 +84,8 @@ class Descriptor:
 def read_descriptor(path: Path) -> Descriptor:
     """Return the descriptor in the file at the host path ``path``.
 
-    Raises DescriptorError for what parse_descriptor refuses, and for anything
-    that is no regular file or cannot be read.
+    Raises DescriptorError as ``parse_descriptor`` does, and for a path that is unreadable or
+    not a regular file.
     """
     try:
         data = read_regular(path, max_bytes=_MAX_BYTES, follow=True)
@@ -97,11 +97,11 @@ def read_descriptor(path: Path) -> Descriptor:
 
 
 def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
-    """Return the descriptor in ``data``; ``origin`` is what messages call it.
+    """Return the descriptor in ``data``; ``origin`` is its name in messages.
 
-    Raises DescriptorError with one line for each error, ``ORIGIN:LINE:COLUMN:
-    expected …, found …``, at most ten. That it is written for a newer schema, or
-    asks for a newer tool, wins over everything in it that this schema does not know.
+    Raises DescriptorError with one line for each error, ``ORIGIN:LINE:COLUMN: expected …,
+    found …``, at most ten. A descriptor that is written for a newer schema, or requires a
+    newer tool, is reported as that instead of by its unknown elements.
     """
     from ..system import relaxng, xml
     from . import descriptor_rules
@@ -118,9 +118,9 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
 
 
 def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:
-    """Refuse a descriptor that needs a newer tool than ``version``, this one's.
+    """Check that ``version``, by default that of this tool, is one that a descriptor allows.
 
-    Raises BadBundle.
+    Raises BadBundle for an older one.
     """
     if version not in descriptor.tool_versions:
         raise BadBundle(_newer_tool(f"plugin {descriptor.name} {descriptor.version}",
@@ -151,7 +151,7 @@ def _check_schema_version(root: XmlElement, origin: str) -> None:
 
 
 def _check_tool_of_root(root: XmlElement, origin: str) -> None:
-    """Refuse a newer tool's descriptor by what can be read of it without its schema."""
+    """Refuse an invalid descriptor that requires a newer tool, as that is the likely cause."""
     for requires in root.all("requires"):
         for tool in requires.all("tool"):
             needed = tool.get("min")
@@ -199,14 +199,14 @@ def _setting_or_when(node: XmlElement) -> Union[Setting, When]:
 
 
 def _range(node: Optional[XmlElement], prefix: str = "") -> VersionRange:
-    """Return the versions between the attributes ``min`` and ``max`` with a ``prefix``."""
+    """Return the range of the attributes ``min`` and ``max``, with ``prefix`` before them."""
     if node is None:
         return VersionRange()
     return VersionRange(node.get(f"{prefix}min"), node.get(f"{prefix}max"))
 
 
 def _paragraphs(node: Optional[XmlElement]) -> str:
-    """Return a text whose paragraphs are one line each, a blank line between two."""
+    """Return a text with each paragraph on one line, and blank lines between them."""
     if node is None:
         return ""
     paragraphs: List[str] = re.split(r"\n[ \t]*\n", node.text.strip())

@@ -1,4 +1,4 @@
-"""What a descriptor must keep to and its RELAX NG schema cannot say."""
+"""The rules for descriptors that a RELAX NG schema cannot express."""
 from __future__ import annotations
 
 import dataclasses
@@ -16,11 +16,11 @@ from .vdsm_points import HOOK_POINTS, nearest_point
 
 
 def problems(root: XmlElement) -> Tuple[Problem, ...]:
-    """Return what is wrong in a descriptor besides what its schema says.
+    """Return the violations of these rules in a descriptor.
 
-    The document need not be valid: what is missing in it is passed over here.
+    The document may violate its schema; missing parts are ignored here.
     """
-    return tuple(found for rule in _RULES for found in rule(root))
+    return tuple(problem for rule in _RULES for problem in rule(root))
 
 
 def _bounds(root: XmlElement) -> Iterator[Problem]:
@@ -70,27 +70,27 @@ def _services(root: XmlElement) -> Iterator[Problem]:
 
 
 def _kernel_modules(root: XmlElement) -> Iterator[Problem]:
-    """Check that each has an effect, once, and not the opposite one too."""
+    """Check that each module is given load, options or blacklist once, and no opposites."""
     for settings in _together(root):
-        yield from _module_effects(settings.all("kernel-module"))
+        yield from _module_actions(settings.all("kernel-module"))
 
 
-def _module_effects(modules: Sequence[XmlElement]) -> Iterator[Problem]:
-    effects: Dict[Tuple[str, str], XmlElement] = {}
+def _module_actions(modules: Sequence[XmlElement]) -> Iterator[Problem]:
+    actions: Dict[Tuple[str, str], XmlElement] = {}
     opposite = {"load": "blacklist", "blacklist": "load"}
     for module in modules:
-        name = module.get("name").replace("-", "_")  # modprobe(8): the same to it
-        mine = [e for e in ("load", "blacklist") if module.get(e) == "yes"]
-        mine += ["options"] if "options" in module.attributes else []
-        if not mine:
+        name = module.get("name").replace("-", "_")  # equal for modprobe(8)
+        wanted = [action for action in ("load", "blacklist") if module.get(action) == "yes"]
+        wanted += ["options"] if "options" in module.attributes else []
+        if not wanted:
             yield problem_at(module, 'expected load="yes", options or blacklist="yes" in '
                                      "<kernel-module>, found none of them")
-        for effect in mine:
-            if (name, effect) in effects:
-                yield problem_at(module, f"expected one {effect} for module "
+        for action in wanted:
+            if (name, action) in actions:
+                yield problem_at(module, f"expected one {action} for module "
                                          f"{module.get('name')}, found a second")
-            effects[name, effect] = module
-            if (name, opposite.get(effect, "")) in effects:
+            actions[name, action] = module
+            if (name, opposite.get(action, "")) in actions:
                 yield problem_at(module, f"expected load or blacklist for module "
                                          f"{module.get('name')}, found both")
 
@@ -123,7 +123,7 @@ def _vdsm_hooks(root: XmlElement) -> Iterator[Problem]:
 
 
 def _paths(root: XmlElement) -> Iterator[Problem]:
-    """Check every path of a setting, whatever its kind."""
+    """Check the paths in settings of every kind."""
     for settings in _together(root):
         for node in settings.children:
             for name in ("source", "path", "home", "shell"):
@@ -147,21 +147,21 @@ def _placed_files(root: XmlElement) -> Iterator[Problem]:
                          lambda node: f"<persistent-path> {node.get('path')}")
 
 
-# What the boot loader, the initramfs and imgbased find their image by.
+# The arguments by which boot loader, initramfs and imgbased find the image.
 _OWN_ARGUMENTS = ("root", "rootflags", "rootfstype", "ro", "rw", "init", "rdinit", "initrd",
                   "boot", "BOOT_IMAGE", "img.bootid", "ostree")
-# By these, with rd. before them in the initramfs, the system starts something else, or a
-# shell for whoever is there (systemd(1), systemd-run-generator(8), dracut.cmdline(7)).
+# Arguments that start other programs or a root shell; with rd. in front, in the initramfs
+# (systemd(1), systemd-run-generator(8), dracut.cmdline(7)).
 _STARTING = re.compile(r"(?:rd\.)?(?:systemd\.(?:run(?:_.*)?|unit|wants|debug_shell)|break)")
 
 
 def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
-    """Check that none is the image's own, and that no two of one name contradict."""
+    """Check that no argument is the image's own, and that those of one name agree."""
     for settings in _together(root):
         by_name: Dict[str, XmlElement] = {}
         arguments = settings.all("kernel-argument")
         for node in arguments:
-            name = node.get("name").replace("-", "_")  # the same to the kernel
+            name = node.get("name").replace("-", "_")  # equal for the kernel
             if name in _OWN_ARGUMENTS or _STARTING.fullmatch(name):
                 yield problem_at(node, "expected an argument that is not the image's own, "
                                        f"found {node.get('name')}")
@@ -170,8 +170,8 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
                 yield problem_at(node, "expected a value, and no state=\"absent\", beside "
                                        "repeat=\"yes\"")
             first = by_name.setdefault(name, node)
-            many = all(node.get("value") and (one.get("repeat") == "yes"
-                       or one.get("state") == "absent") for one in (first, node))
+            many = all(node.get("value") and (argument.get("repeat") == "yes"
+                       or argument.get("state") == "absent") for argument in (first, node))
             if first is not node and not many:
                 yield problem_at(node, f"expected one <kernel-argument> named "
                                        f"{node.get('name')}, found a second")
@@ -182,7 +182,7 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
 
 
 def _persistent_paths(root: XmlElement) -> Iterator[Problem]:
-    """Check that none would keep a part of the old image alive in the new one."""
+    """Check that no path would keep a part of the old image in the new one."""
     for settings in _together(root):
         for node in settings.all("persistent-path"):
             parts = node.get("path").split("/")[1:]
@@ -193,7 +193,7 @@ def _persistent_paths(root: XmlElement) -> Iterator[Problem]:
 
 
 def _leave_outs(root: XmlElement) -> Iterator[Problem]:
-    """Check that each names a folder of its own, and ``**`` stands for whole components."""
+    """Check that each glob begins with two folders, and ``**`` is a whole component."""
     for settings in _together(root):
         leave_outs = settings.all("leave-out")
         for node in leave_outs:
@@ -215,7 +215,7 @@ def _sysctls(root: XmlElement) -> Iterator[Problem]:
                          lambda node: f"<sysctl> named {dotted(node.get('name'))}")
 
 
-_NO_IDS = ("65534", "65535", "4294967295")  # nobody's, and "none" (systemd: Users, Groups)
+_NO_IDS = ("65534", "65535", "4294967295")  # nobody, and "no id" (systemd: UIDs and GIDs)
 
 
 def _accounts(root: XmlElement) -> Iterator[Problem]:
@@ -268,7 +268,7 @@ def _selinux(root: XmlElement) -> Iterator[Problem]:
                 yield problem_at(node, "expected a regular expression, without | but in "
                                        f"parentheses, found {quoted(node.get('path'))}")
         for node in settings.all("selinux-module"):
-            # semodule takes the name of such a file for the module's
+            # semodule uses the name of such a file as the module's name
             if node.get("source").endswith(".cil") and posixpath.basename(
                     node.get("source")) != f"{node.get('name')}.cil":
                 yield problem_at(node, "expected the name of the file without .cil as the "
@@ -287,7 +287,7 @@ def _is_expression(text: str) -> bool:
 
 
 def _overlap(one: XmlElement, other: XmlElement) -> bool:
-    """Say if two elements share a port; of the protocol, and in its range, both valid."""
+    """Return whether two elements share a port of one protocol."""
     ranges = []
     for node in (one, other):
         low, _, high = node.get("port").partition("-")
@@ -331,10 +331,10 @@ def _conditions(root: XmlElement) -> Iterator[Problem]:
 
 
 def _together(root: XmlElement) -> Iterator[XmlElement]:
-    """Yield each set of settings that may hold at once, as one <settings>.
+    """Yield each set of settings that may apply at once, as one <settings>.
 
-    That is what has no condition, with what is under each one: two conditions may
-    exclude one another, so what is under them is compared when they are known.
+    A set is the settings without a condition and those of one ``<when>``. The settings of
+    two conditions, which may exclude one another, are compared at installation.
     """
     for settings in root.all("settings"):
         plain = tuple(node for node in settings.children if node.tag != "when")

@@ -20,14 +20,15 @@ from .descriptor import DESCRIPTOR_NAME, Descriptor
 
 FOLDERS: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/plugins.d"),
                              Path("/usr/share/ovirt-node-plugin/plugins.d"))
-"""Where ``add`` puts bundles, and where vendors' RPMs put theirs."""
+"""The folder to which ``add`` copies bundles, and that of bundles in RPMs."""
 
 
 @dataclass(frozen=True)
 class LibraryBundle:
-    """One bundle of the library: ``problem`` says why it cannot be used, or is empty.
+    """One bundle of the library.
 
-    ``path`` is its folder, absolute; ``descriptor`` is None where there is a problem.
+    ``path`` is its folder, absolute; ``problem`` says why it cannot be used, and
+    ``descriptor`` is None then; else ``problem`` is empty.
     """
 
     name: str
@@ -40,20 +41,20 @@ class LibraryBundle:
 class Library:
     """Bundles found by name in ``folders``, absolute host paths.
 
-    Where two folders have one name, the first counts. Only the first folder is
-    ever written to: the others belong to packages.
+    If two folders have a bundle of one name, the first one is used. Only the first folder is
+    written to: the others belong to packages.
     """
 
     folders: Tuple[Path, ...] = FOLDERS
 
     def names(self) -> Tuple[str, ...]:
-        """Return the names of all bundles, sorted; it only lists folders."""
+        """Return the names of all bundles, sorted, without reading files."""
         return tuple(name for name, _ in _places(self.folders))
 
     def find(self, name: str) -> Optional[Path]:
         """Return the folder of the bundle ``name``, or None.
 
-        Raises UsageError for a name that no plugin can have.
+        Raises UsageError for an invalid name.
         """
         check_name(name)
         return next((f / name for f in self.folders if (f / name).is_dir()), None)
@@ -61,28 +62,27 @@ class Library:
     def versions(self, name: str) -> Tuple[LibraryBundle, ...]:
         """Return every bundle of that name, in the order of the folders.
 
-        Raises UsageError for a name that no plugin can have.
+        Raises UsageError for an invalid name.
         """
         check_name(name)
         return tuple(_entry(name, f / name) for f in self.folders if (f / name).is_dir())
 
     def entries(self) -> Tuple[LibraryBundle, ...]:
-        """Return all bundles that count, sorted by name; a damaged one hides no other."""
+        """Return the bundle in use of every name, sorted, including damaged ones."""
         return tuple(_entry(name, path) for name, path in _places(self.folders))
 
     def add(self, bundle: Bundle) -> Path:
-        """Copy a bundle into the first folder and return where it is now.
+        """Copy a bundle into the first folder and return its new path.
 
-        It appears whole or not at all, in the place of one of the same or an
-        older version.
+        It atomically replaces one of the same or an older version.
 
-        Raises Refused if a newer one is there, UsageError for a bundle that is
-        neither folder nor tar.
+        Raises Refused if a newer version is there, UsageError for a bundle that is neither
+        folder nor tar.
         """
         name, version = bundle.descriptor.name, bundle.descriptor.version
         if bundle.directory is None:
-            raise UsageError(f"plugin {name} comes from {bundle.source}: that is no bundle to add",
-                             hint="It can be installed by its name as it is.")
+            raise UsageError(f"plugin {name} comes from {bundle.source}: that is not a bundle"
+                             " to add", hint="Install it by its name.")
         place = self.folders[0] / name
         with _changing(place.parent) as work:
             there = _entry(name, place).descriptor if place.is_dir() else None
@@ -97,47 +97,47 @@ class Library:
         return place
 
     def drop(self, name: str) -> Path:
-        """Take the bundle ``name`` out of the first folder; return where it was.
+        """Remove the bundle ``name`` from the first folder; return its path there.
 
-        An installed plugin stays installed.
+        A plugin that was installed from it stays installed.
 
-        Raises UsageError for a name that no plugin can have, UnknownPlugin for one
-        that is not there, Refused for one that a package put into another folder.
+        Raises UsageError for an invalid name, UnknownPlugin for a bundle that is missing,
+        Refused for one in another folder, which belongs to a package.
         """
         check_name(name)
         place = self.folders[0] / name
         if not os.path.lexists(place):
-            raise self._not_ours(name)
+            raise self._cannot_drop(name)
         with _changing(place.parent) as work:
             os.rename(place, work / "old")
             sync_dir(place.parent)
         return place
 
-    def _not_ours(self, name: str) -> NodePluginError:
+    def _cannot_drop(self, name: str) -> NodePluginError:
         other = self.find(name)
         if other is None:
             return UnknownPlugin(f"the library has no plugin {name}",
                                  hint="dnf node-plugin list --available shows those it has.")
-        return Refused(f"plugin {name} is in the library as {other}, put there by a package",
+        return Refused(f"plugin {name} is in the library as {other}, which belongs to a package",
                        hint=f"Remove that package: dnf remove {other / DESCRIPTOR_NAME}")
 
 
 def repo_files(folders: Sequence[Path] = FOLDERS) -> Tuple[Tuple[str, Path], ...]:
-    """Return pairs of plugin name and ``.repo`` file of all bundles that count, sorted.
+    """Return pairs of plugin name and ``.repo`` file of the bundles in use, sorted.
 
-    It reads no file: it is called in every dnf run.
+    It reads no file, as it is called in every dnf run.
     """
-    found: List[Tuple[str, Path]] = []
+    files: List[Tuple[str, Path]] = []
     for name, path in _places(folders):
-        with contextlib.suppress(OSError):  # Library.entries reports a folder like that
-            found.extend((name, file) for file in repo_files_in(path))
-    return tuple(found)
+        with contextlib.suppress(OSError):  # Library.entries reports such a folder
+            files.extend((name, file) for file in repo_files_in(path))
+    return tuple(files)
 
 
 def repo_ids_in(path: Path) -> List[str]:
-    """Return the repo ids that a ``.repo`` file defines; none for one that cannot be read.
+    """Return the repo ids in a ``.repo`` file, none for an unreadable file.
 
-    Variables in them stay as they are.
+    Variables in them are not replaced.
     """
     parser = configparser.RawConfigParser(strict=False, default_section="")
     with contextlib.suppress(configparser.Error, OSError):  # DNF warns of such a file
@@ -148,25 +148,25 @@ def repo_ids_in(path: Path) -> List[str]:
 
 
 def check_name(name: str) -> str:
-    """Return ``name`` if it can be a plugin's.
+    """Return ``name`` if it is a valid plugin name.
 
-    Raises UsageError for one that cannot: with a slash, ``..``, a dot in front.
+    Raises UsageError for an invalid one, such as one with a slash or a dot in front.
     """
     if not is_plugin_name(name):
         raise UsageError(
-            f"{name!r} cannot be a plugin's name",
+            f"{name!r} is not a valid plugin name",
             hint="A name has a-z, 0-9 and . _ + - and begins with a letter or digit; a path to "
                  "a bundle has a slash in it.")
     return name
 
 
 def _places(folders: Sequence[Path]) -> Tuple[Tuple[str, Path], ...]:
-    found: Dict[str, Path] = {}
+    places: Dict[str, Path] = {}
     for folder in reversed(folders):
         with contextlib.suppress(OSError), os.scandir(folder) as listing:
-            found.update({entry.name: folder / entry.name for entry in listing
-                          if is_plugin_name(entry.name) and entry.is_dir()})
-    return tuple(sorted(found.items()))
+            places.update({entry.name: folder / entry.name for entry in listing
+                           if is_plugin_name(entry.name) and entry.is_dir()})
+    return tuple(sorted(places.items()))
 
 
 def _entry(name: str, path: Path) -> LibraryBundle:
@@ -178,13 +178,13 @@ def _entry(name: str, path: Path) -> LibraryBundle:
         return LibraryBundle(name, path, None,
                              f"{exc.filename or path} cannot be read: {exc.strerror}")
     if descriptor.name != name:
-        return LibraryBundle(name, path, None, f"{path} holds plugin {descriptor.name}, not {name}")
+        return LibraryBundle(name, path, None, f"{path} has plugin {descriptor.name}, not {name}")
     return LibraryBundle(name, path, descriptor, "")
 
 
 @contextlib.contextmanager
 def _changing(folder: Path) -> Iterator[Path]:
-    """Yield a hidden work folder in ``folder``, held for one writer at a time."""
+    """Yield a hidden work folder in ``folder``, whose lock is held."""
     try:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         with locked(folder):
@@ -198,7 +198,7 @@ def _changing(folder: Path) -> Iterator[Path]:
 
 
 def _tidy(folder: Path) -> None:
-    """Put back or take away what a killed process left."""
+    """Restore a bundle, and remove work folders, that a killed process left."""
     for work in folder.glob(".work-*"):
         with contextlib.suppress(FileNotFoundError):
             place = folder / (work / "name").read_text(encoding="utf-8")
@@ -208,7 +208,7 @@ def _tidy(folder: Path) -> None:
 
 
 def _swap(work: Path, place: Path) -> None:
-    """Put ``work``/new where ``place`` is; a failure puts back what was there."""
+    """Move ``work``/new to ``place``; restore the old bundle if that fails."""
     if not os.path.lexists(place):
         os.rename(work / "new", place)
     else:
@@ -223,12 +223,12 @@ def _swap(work: Path, place: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy files, folders and links; files as 0644 or 0755, nothing followed."""
+    """Copy a folder, with files as 0644 or 0755 and links as links."""
     target.mkdir()
     target.chmod(0o755)
     with os.scandir(source) as listing:
-        found = sorted(listing, key=lambda entry: entry.name)
-    for entry in found:
+        entries = sorted(listing, key=lambda entry: entry.name)
+    for entry in entries:
         new = target / entry.name
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), new)
@@ -246,6 +246,6 @@ def _copy_file(source: str, new: Path) -> None:
             writer.flush()
             executable = os.fstat(reader.fileno()).st_mode & 0o111
             os.fchmod(writer.fileno(), 0o755 if executable else 0o644)
+            os.fsync(writer.fileno())
     except NotRegular as exc:
-        raise BadBundle(f"{source} is no regular file") from exc
-        os.fsync(writer.fileno())
+        raise BadBundle(f"{source} is not a regular file") from exc

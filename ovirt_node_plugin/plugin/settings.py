@@ -1,16 +1,16 @@
-"""The settings of a descriptor, one dataclass for each element."""
+"""The settings of a descriptor, a dataclass for each element; see node-plugin.xml(5)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable, Dict, Tuple, Union
 
-if TYPE_CHECKING:  # what reads XML is imported only where XML is read
+if TYPE_CHECKING:  # imported at run time only where XML is read
     from ..system.xml import XmlElement
 
 
 @dataclass(frozen=True)
 class Service:
-    """A systemd unit that is to be ``enabled``, ``disabled`` or ``masked``."""
+    """A systemd unit; ``state`` is ``enabled``, ``disabled`` or ``masked``."""
 
     name: str
     state: str
@@ -18,7 +18,7 @@ class Service:
 
 @dataclass(frozen=True)
 class KernelModule:
-    """A kernel module: loaded at boot, given options (empty: none), blacklisted."""
+    """A kernel module to load at boot, give options (empty: none) or blacklist."""
 
     name: str
     load: bool
@@ -28,7 +28,7 @@ class KernelModule:
 
 @dataclass(frozen=True)
 class VdsmHook:
-    """A hook at a point of VDSM; ``source`` is absolute, among the plugin's files."""
+    """A hook at a point of VDSM; ``source`` is the absolute path of a file of the plugin."""
 
     point: str
     order: int
@@ -40,9 +40,9 @@ class VdsmHook:
 class PlacedFile:
     """A file of the plugin that is copied to a drop-in folder.
 
-    ``element`` says which, and is the setting's kind: ``udev-rules``,
-    ``multipath-config``, ``tmpfiles``, ``logrotate`` or ``unit-drop-in``; ``source`` is
-    absolute, among the plugin's files; ``unit`` is empty for all but a drop-in.
+    ``element`` is the kind of the setting: ``udev-rules``, ``multipath-config``,
+    ``tmpfiles``, ``logrotate`` or ``unit-drop-in``; ``source`` is the absolute path of a
+    file of the plugin; ``unit`` is empty except for ``unit-drop-in``.
     """
 
     element: str
@@ -53,10 +53,10 @@ class PlacedFile:
 
 @dataclass(frozen=True)
 class KernelArgument:
-    """An argument of the kernel's command line; an empty ``value`` is a flag's, or any.
+    """An argument of the kernel command line.
 
-    ``present`` false: it must not be there. ``repeat``: it stands beside others of its
-    name, instead of in their place.
+    An empty ``value`` is that of a flag, or any if ``present`` is false: then the argument
+    is removed. With ``repeat`` it is added to others of its name, else it replaces them.
     """
 
     name: str
@@ -67,7 +67,7 @@ class KernelArgument:
 
 @dataclass(frozen=True)
 class CaCertificate:
-    """Certificates in PEM that the system is to trust; ``source`` as in PlacedFile."""
+    """Certificates in PEM for the system to trust; ``source`` as in ``PlacedFile``."""
 
     source: str
     name: str
@@ -75,14 +75,14 @@ class CaCertificate:
 
 @dataclass(frozen=True)
 class PersistentPath:
-    """A path, absolute, whose content is to outlive a replacement of the image."""
+    """An absolute path whose content is kept when the image is replaced."""
 
     path: str
 
 
 @dataclass(frozen=True)
 class Sysctl:
-    """A kernel parameter; its parts are separated as in sysctl.d(5)."""
+    """A kernel parameter; ``name`` is written as in sysctl.d(5)."""
 
     name: str
     value: str
@@ -90,7 +90,7 @@ class Sysctl:
 
 @dataclass(frozen=True)
 class Group:
-    """A group of accounts; an empty ``gid`` leaves the number to the system."""
+    """A group; with an empty ``gid``, the system chooses one."""
 
     name: str
     gid: str
@@ -98,7 +98,7 @@ class Group:
 
 @dataclass(frozen=True)
 class User:
-    """An account; what is empty is left to the system, ``group`` is one of its own then."""
+    """A user; the system chooses empty values, and makes a group of its own for it."""
 
     name: str
     uid: str
@@ -111,7 +111,7 @@ class User:
 
 @dataclass(frozen=True)
 class FirewallPort:
-    """A port, or a range like ``100-200``, that is open; an empty zone is the default one."""
+    """A port or range, such as ``100-200``, to open; an empty zone is the default zone."""
 
     port: str
     protocol: str
@@ -120,7 +120,7 @@ class FirewallPort:
 
 @dataclass(frozen=True)
 class FirewallService:
-    """A service that is open; with ``ports``, pairs of port and protocol, it is defined too."""
+    """A service to open; ``ports``, pairs of port and protocol, define it if there are any."""
 
     name: str
     zone: str
@@ -129,7 +129,7 @@ class FirewallService:
 
 @dataclass(frozen=True)
 class InitramfsDriver:
-    """A kernel module that the initramfs has to have; ``load``: it loads it too."""
+    """A kernel module to add to the initramfs, and with ``load`` to load there."""
 
     name: str
     load: bool
@@ -137,21 +137,21 @@ class InitramfsDriver:
 
 @dataclass(frozen=True)
 class DracutModule:
-    """A module of dracut that the initramfs has to be made with."""
+    """A dracut module to add to the initramfs."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class LeaveOut:
-    """Files of the plugin's own packages, by a glob of absolute paths, that are not to stay."""
+    """Files of the plugin's packages to remove; ``files`` is a glob of absolute paths."""
 
     files: str
 
 
 @dataclass(frozen=True)
 class SelinuxBoolean:
-    """A boolean of the SELinux policy that is to be ``on`` or ``off``."""
+    """A boolean of the SELinux policy; ``value`` is ``on`` or ``off``."""
 
     name: str
     value: str
@@ -159,7 +159,7 @@ class SelinuxBoolean:
 
 @dataclass(frozen=True)
 class SelinuxPort:
-    """A port, or a range like ``100-200``, that is to have a SELinux type."""
+    """A SELinux type for a port or range, such as ``100-200``."""
 
     type: str
     port: str
@@ -168,9 +168,9 @@ class SelinuxPort:
 
 @dataclass(frozen=True)
 class SelinuxFileContext:
-    """Files, by a regular expression of absolute paths, that are to have a SELinux type.
+    """A SELinux type for files; ``path`` is a regular expression of absolute paths.
 
-    ``file_type`` limits it to directories and so on; empty is any.
+    ``file_type`` limits it to one type of entry, such as directories; empty is any.
     """
 
     type: str
@@ -180,7 +180,7 @@ class SelinuxFileContext:
 
 @dataclass(frozen=True)
 class SelinuxModule:
-    """A policy module, .pp, .pp.bz2 or .cil; ``source`` as in PlacedFile."""
+    """A SELinux policy module, .pp, .pp.bz2 or .cil; ``source`` as in ``PlacedFile``."""
 
     source: str
     name: str
@@ -193,7 +193,7 @@ Setting = Union[Sysctl, Group, User, FirewallPort, FirewallService, Service, Ker
 
 
 def read_setting(node: XmlElement) -> Setting:
-    """Return the setting of an element that the schema has found valid."""
+    """Return the setting of an element that is valid by the schema."""
     return _READERS[node.tag](node)
 
 

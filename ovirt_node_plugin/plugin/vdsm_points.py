@@ -19,9 +19,9 @@ _ALONE = ("after_disk_prepare", "after_hostdev_list_by_caps", "after_vdsm_stop",
 HOOK_POINTS: Tuple[str, ...] = tuple(sorted(
     [f"{when}_{what}" for when in ("before", "after") for what in _BOTH]
     + [f"after_{what}_fail" for what in _FAILING] + list(_ALONE)))
-"""Every point, sorted; from ``vdsm_hooks/Makefile.am`` and ``hooks.py`` of oVirt/vdsm."""
+"""All hook points, sorted; from ``vdsm_hooks/Makefile.am`` and ``hooks.py`` of oVirt/vdsm."""
 
 
 def nearest_point(name: str) -> str:
-    """Return the hook point whose name is most like ``name``, which may be anything."""
+    """Return the hook point with the name nearest to ``name``, which may be any text."""
     return difflib.get_close_matches(name, HOOK_POINTS, n=1, cutoff=0.0)[0]

@@ -195,7 +195,7 @@ def _read(root: Path, path: str, max_bytes: int) -> bytes:
     try:
         return read_inside(root, path, max_bytes=max_bytes, follow_last=False)
     except NotRegular:
-        raise RecordError(f"/{path} is no regular file", hint="Move it away.") from None
+        raise RecordError(f"/{path} is not a regular file", hint="Move it away.") from None
     except OSError as exc:
         raise RecordError(f"/{path} cannot be read: {exc.strerror}",
                           hint=_reason_hint(exc)) from exc

@@ -38,7 +38,7 @@ def opened_handle(path: str | os.PathLike[str], *, follow: bool = False,
     handle = os.open(path, flags | _GUARDED | (0 if follow else os.O_NOFOLLOW), dir_fd=dir_fd)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise NotRegular(errno.EINVAL, "no regular file", os.fspath(path))
+            raise NotRegular(errno.EINVAL, "not a regular file", os.fspath(path))
         yield handle
     finally:
         os.close(handle)

@@ -76,7 +76,7 @@ def refuse_links(ctx: Context) -> None:
     for name in _ACCOUNTS:
         where = resolve_inside(ctx.root, f"etc/{name}", follow_last=False)
         if os.path.lexists(where) and not stat.S_ISREG(os.lstat(where).st_mode):
-            raise Refused(f"/etc/{name} in {ctx.root} is no regular file",
+            raise Refused(f"/etc/{name} in {ctx.root} is not a regular file",
                           hint="Replace it by the file that it stands for.")
 
 

@@ -52,7 +52,7 @@ class CommandLine:
                        text=f"write the kernel arguments to {where}", item=None),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing can be wrong: what is no regular file is passed over."""
+        """Nothing can be wrong: what is not a regular file is passed over."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False

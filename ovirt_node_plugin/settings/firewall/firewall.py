@@ -321,6 +321,6 @@ def _strange(ctx: Context, folder: str) -> Iterator[str]:
 
 
 def _leads_out(path: str, ctx: Context) -> Refused:
-    return Refused(f"/{path} in {ctx.root} leads elsewhere, or is no regular file;"
+    return Refused(f"/{path} in {ctx.root} leads elsewhere, or is not a regular file;"
                    " firewall-offline-cmd is not confined to the root",
                    hint="Replace it by the real thing.")

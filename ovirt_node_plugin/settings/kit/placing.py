@@ -33,7 +33,7 @@ def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
         raise Refused(f"{here} none of the plugin's packages brings that file",
                       hint="Its vendor has to correct the source, or add the package.")
     if mode and not stat.S_ISREG(mode):
-        raise Refused(f"{here} that is no regular file in the plugin's packages",
+        raise Refused(f"{here} that is not a regular file in the plugin's packages",
                       hint="Its vendor has to name the file itself as the source.")
 
 
@@ -70,7 +70,7 @@ def read_source(wanted: Wanted, source: str, ctx: Context) -> bytes:
     if entry is None or entry.kind != "file" or entry.content is None:
         raise Refused(
             f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were installed"
-            " that is no regular file",
+            " that is not a regular file",
             hint="Its vendor has to name the file itself as the source.")
     return entry.content
 

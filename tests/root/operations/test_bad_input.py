@@ -114,9 +114,9 @@ def make_bundle(folder: Path, case: str, built: support.Fixtures) -> Tuple[objec
         return support.write_bundle(folder / "b", text, repo_files=repo_file), said
     if case == "folder":
         (folder / "empty").mkdir(parents=True)
-        return folder / "empty", "is no bundle: it has no node-plugin.xml"
+        return folder / "empty", "is not a bundle: it has no node-plugin.xml"
     if case == "repository":
-        return built.repo("snmp"), "is no bundle"
+        return built.repo("snmp"), "is not a bundle"
     if case == "text":
         (folder / "x.tar").write_text("no tar")
         return folder / "x.tar", "x.tar"
@@ -136,10 +136,10 @@ def make_bundle(folder: Path, case: str, built: support.Fixtures) -> Tuple[objec
     if case == "key":
         (place / "keys").mkdir()
         (place / "keys/KEY").write_text("no key")
-        return place, "is no armored GPG public key"
+        return place, "is not an armored GPG public key"
     assert case == "repodata"
     (place / "repo").mkdir()
-    return place, "repo/ is no repository"
+    return place, "repo/ is not a repository"
 
 
 @pytest.mark.parametrize("case", [
@@ -244,7 +244,7 @@ def test_one_plugin_named_twice(built: support.Fixtures, refused: Callable[..., 
 def test_add_takes_bundles_only(built: support.Fixtures, dnf: Dnf,
                                 refused: Callable[..., None]) -> None:
     refused(["add", "nothing"], 2, "nothing cannot be opened")
-    refused(["add", built.repo("snmp")], 7, "is no bundle")
+    refused(["add", built.repo("snmp")], 7, "is not a bundle")
     assert list(dnf.own_library.iterdir()) == []
 
 

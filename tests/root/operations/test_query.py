@@ -145,7 +145,7 @@ def test_add_and_drop_change_the_library_alone(built: support.Fixtures, node: Pa
     add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     answer = dnf.plugin(node, "drop", "cim")
     assert answer.status == 6
-    assert "put there by a package" in answer.err
+    assert "which belongs to a package" in answer.err
 
 
 @pytest.mark.parametrize("words", [["list", "--all"], ["repos"], ["info", "cim"]])

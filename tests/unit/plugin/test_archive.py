@@ -113,19 +113,21 @@ def test_a_hard_link_to_a_previous_member_is_kept(into: Path) -> None:
       member("d/out", type=tarfile.SYMTYPE, linkname="up/../evil")], "may lead out"),
     ([member("a", type=tarfile.SYMTYPE, linkname="")], "may lead out"),
     ([member("a", type=tarfile.SYMTYPE, linkname="b"), member("a/evil", b"x")],
-     "'a/evil' lies below 'a', which is a link"),
+     "'a/evil' is below 'a', which is a link"),
     ([member("a", b"x"), member("a/evil", b"x")], "which is a file"),
-    ([member("a", type=tarfile.SYMTYPE, linkname="b"), member("a", b"x")], "'a' is in it twice"),
-    ([member("a", b"x"), member("./a", b"y")], "is in it twice"),
+    ([member("a", type=tarfile.SYMTYPE, linkname="b"), member("a", b"x")],
+     "'a' is in the archive twice"),
+    ([member("a", b"x"), member("./a", b"y")], "is in the archive twice"),
     ([member("a", type=tarfile.LNKTYPE, linkname="/etc/passwd")], "a hard link to '/etc/passwd'"),
-    ([member("a", type=tarfile.LNKTYPE, linkname="../plugin.tar")], "is no file of the bundle"),
+    ([member("a", type=tarfile.LNKTYPE, linkname="../plugin.tar")],
+     "is not a file of the bundle"),
     ([member("l", type=tarfile.SYMTYPE, linkname="x"),
-      member("a", type=tarfile.LNKTYPE, linkname="l")], "is no file of the bundle"),
+      member("a", type=tarfile.LNKTYPE, linkname="l")], "is not a file of the bundle"),
     ([member("dev", type=tarfile.CHRTYPE, devmajor=1, devminor=3)], "'dev' is a device"),
     ([member("dev", type=tarfile.BLKTYPE)], "is a device"),
     ([member("p", type=tarfile.FIFOTYPE)], "'p' is a fifo"),
-    ([member("s", type=tarfile.GNUTYPE_SPARSE)], "is no sound archive|is a sparse file"),
-    ([member("x" * 300, b"x")], "has a name that no file can have"),
+    ([member("s", type=tarfile.GNUTYPE_SPARSE)], "is damaged, or not an archive|is a sparse file"),
+    ([member("x" * 300, b"x")], "has a name that is too long"),
     ([member("", b"x")], "is a file"),
     ([member(".", type=tarfile.SYMTYPE, linkname="x")], "is a link"),
     ([], "is an empty archive"),
@@ -142,7 +144,7 @@ def test_a_hostile_member_is_refused_by_name(into: Path, members: List[Member],
     lzma.compress(os.urandom(30000))[:-100],
 ], ids=["empty", "text", "gzip", "xz", "zip", "bzip2", "cut tar", "cut gzip", "cut xz"])
 def test_a_damaged_tar_is_refused_with_the_accepted_forms(into: Path, data: bytes) -> None:
-    with pytest.raises(BadBundle, match="is no sound archive") as caught:
+    with pytest.raises(BadBundle, match="is damaged, or not an archive") as caught:
         unpacked(data, into)
     assert ".tar.zst" in caught.value.hint
 
@@ -174,7 +176,7 @@ def test_a_header_that_would_fill_the_memory_is_refused(into: Path) -> None:
 
 def test_endlessly_nested_headers_are_refused(into: Path) -> None:
     info, _ = member("././@LongLink", type=tarfile.GNUTYPE_LONGNAME)
-    assert "is no sound archive" in refusal(info.tobuf(tarfile.GNU_FORMAT) * 1900, into)
+    assert "is damaged, or not an archive" in refusal(info.tobuf(tarfile.GNU_FORMAT) * 1900, into)
 
 
 def test_the_number_of_members_is_limited(into: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_a_tar_that_is_no_bundle_leaves_nothing_unpacked(
     (tmp_path / "a").write_text("x", encoding="utf-8")
     with tarfile.open(tmp_path / "a.tar", "w") as out:
         out.add(tmp_path / "a", arcname="a")
-    with pytest.raises(BadBundle, match=r"a\.tar is no bundle: it has no node-plugin\.xml"), \
+    with pytest.raises(BadBundle, match=r"a\.tar is not a bundle: it has no node-plugin\.xml"), \
             opened(tmp_path / "a.tar"):
         raise AssertionError("not reached")
     assert list(work.iterdir()) == []
@@ -85,7 +85,7 @@ def test_the_error_for_a_path_without_a_bundle_names_the_expected_files(tmp_path
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("hello\n", encoding="utf-8")
     os.mkfifo(tmp_path / "fifo")
-    for name, said in (("empty", "has no node-plugin.xml"), ("text", "no sound archive"),
+    for name, said in (("empty", "has no node-plugin.xml"), ("text", "damaged, or not an archive"),
                        ("fifo", "neither a folder nor a file")):
         with pytest.raises(BadBundle, match=said) as caught, opened(tmp_path / name):
             raise AssertionError("not reached")
@@ -127,7 +127,7 @@ def test_a_device_or_fifo_in_a_bundle_is_refused(folder: Path) -> None:
     ("[cim]\nname=x\nnonsense\n", "cim.repo:3: expected a line KEY=VALUE"),
     (REPO + REPO, "cim.repo:5: expected one section [cim], found a second"),
     ("[cim]\nname=x\nname=y\n", "cim.repo:3: expected one name in [cim], found a second"),
-    ("[cim]\nname=\xff\n", "cim.repo is no UTF-8 text: byte 11"),
+    ("[cim]\nname=\xff\n", "cim.repo is not UTF-8: byte 11"),
     ("[cim]\n" + "#" * (1 << 20), "is larger than 1048576 bytes"),
 ])
 def test_a_repo_file_that_contradicts_the_descriptor_is_refused(
@@ -138,7 +138,7 @@ def test_a_repo_file_that_contradicts_the_descriptor_is_refused(
 
 def test_a_repo_id_in_two_files_is_refused(folder: Path) -> None:
     (folder / "b.repo").write_text(REPO, encoding="utf-8")
-    assert refusal(folder) == f"{folder}/cim.repo has the repo cim, and so has b.repo"
+    assert refusal(folder) == f"{folder}/cim.repo and b.repo both have the repo cim"
 
 
 def test_a_repo_file_with_percent_signs_and_variables_is_accepted(folder: Path) -> None:
@@ -150,12 +150,12 @@ def test_a_repo_file_with_percent_signs_and_variables_is_accepted(folder: Path) 
 
 def test_a_repository_without_repodata_is_refused(folder: Path) -> None:
     (folder / "repo" / "repodata" / "repomd.xml").unlink()
-    assert "repo/ is no repository: repo/repodata/repomd.xml is missing" in refusal(folder)
+    assert "repo/ is not a repository: repo/repodata/repomd.xml is missing" in refusal(folder)
 
 
 def test_a_file_that_is_no_key_is_refused(folder: Path) -> None:
     (folder / "keys" / "a.asc").write_bytes(b"\x99\x01binary")
-    assert refusal(folder) == f"{folder}/keys/a.asc is no armored GPG public key"
+    assert refusal(folder) == f"{folder}/keys/a.asc is not an armored GPG public key"
 
 
 def test_an_invalid_descriptor_is_named_with_its_path(folder: Path) -> None:

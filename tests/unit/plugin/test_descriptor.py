@@ -242,7 +242,7 @@ def test_an_error_names_the_file(tmp_path: Path) -> None:
 
 def test_a_path_that_is_no_file_is_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for name, said in (("fifo", "no regular file"), (".", "no regular file|Is a directory"),
+    for name, said in (("fifo", "not a regular file"), (".", "not a regular file|Is a directory"),
                        ("none", "cannot be read: No such file")):
         with pytest.raises(DescriptorError, match=said):
             read_descriptor(tmp_path / name)

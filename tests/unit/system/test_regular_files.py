@@ -53,7 +53,7 @@ def test_a_special_file_is_distinguished_from_a_missing_one(tmp_path: Path, kind
     OTHERS[kind](tmp_path / "there")
     with pytest.raises(NotRegular) as caught, opened_regular(tmp_path / "there"):
         pass
-    assert caught.value.strerror == "no regular file"
+    assert caught.value.strerror == "not a regular file"
     with pytest.raises(FileNotFoundError):
         read_regular(tmp_path / "none")
 

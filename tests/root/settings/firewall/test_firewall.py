@@ -325,7 +325,7 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
 def test_a_fifo_in_the_configuration_hangs_nobody(root: Path) -> None:
     os.mkfifo(root / "etc/firewalld/zones/x.xml")
     ctx = context(root)
-    with pytest.raises(Refused, match="is no regular file"):
+    with pytest.raises(Refused, match="is not a regular file"):
         engine.check(wanted_settings(ctx, port("1")), ctx, others={})
 
 

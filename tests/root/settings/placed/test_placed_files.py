@@ -135,7 +135,7 @@ def test_a_source_that_became_a_link_is_not_copied(root: Path) -> None:
     write_file(root, SOURCE, "")
     (root / SOURCE.lstrip("/")).unlink()
     (root / SOURCE.lstrip("/")).symlink_to("/etc/passwd")
-    with pytest.raises(Refused, match="no regular file"):
+    with pytest.raises(Refused, match="not a regular file"):
         engine.apply_all([placed(ctx, "logrotate", "acme")], ctx)
 
 

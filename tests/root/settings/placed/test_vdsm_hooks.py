@@ -96,14 +96,14 @@ def test_a_source_that_no_package_brings_is_refused(ctx: Context) -> None:
 @pytest.mark.parametrize("mode", [0o120777, 0o40755])
 def test_a_source_that_is_no_regular_file_is_refused(root: Path, mode: int) -> None:
     ctx = Context(root, "foo", {SOURCE: mode}, RecordingRunner())
-    with pytest.raises(Refused, match="no regular file"):
+    with pytest.raises(Refused, match="not a regular file"):
         engine.check([hook(ctx)], ctx, others={})
 
 
 def test_a_source_that_became_a_link_is_not_copied(root: Path, ctx: Context) -> None:
     (root / SOURCE.lstrip("/")).unlink()
     (root / SOURCE.lstrip("/")).symlink_to("/etc/passwd")
-    with pytest.raises(Refused, match="no regular file"):
+    with pytest.raises(Refused, match="not a regular file"):
         engine.apply_all([hook(ctx)], ctx)
     assert not (root / HOOK).exists()
 
