@@ -27,7 +27,6 @@ from .plan import (
     allowed_paths,
     conflicts,
     leaving_out,
-    live_steps,
     majors,
     noteworthy,
     preview,
@@ -81,7 +80,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     return Installation(
         Plan("install", target, (*told, *kept), packages, session.table(),
              (*other_major, *_notes(packages), *allowed_paths.notes(disputed), *made,
-              *live_steps.notes(target)),
+              *preview.not_booted(target)),
              preview.signatures(packages, session.signers()), space,
              noteworthy.noteworthy(arrivals), disputed),
         jobs, books)

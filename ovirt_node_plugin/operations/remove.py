@@ -21,8 +21,8 @@ from .apply.records import save_touched
 from .apply.removal_deltas import Leavings
 from .model import shared_settings
 from .model.books import Books, effects_of, settings_of
-from .model.results import REMOVE, Plan, PlannedSetting, PluginAction
-from .plan import live_steps, preview
+from .model.results import Plan
+from .plan import preview
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,14 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     notes = [f"{nevra} stays: {other} needs it." for nevra, other in sorted(needed.items())]
     context = _context(target.root, records, run)
     staying = shared_settings.staying_without(gone, books)
-    told = [_told(record, going, packages, preview.dropped(record.settings, staying),
-                  live_steps.planned_off(record, revert, books, packages, context))
-            for record in records]
+    actions = [preview.removed(
+        record, going, packages, preview.dropped(record.settings, staying),
+        [applied for applied in revert.live if applied in books.applied(record.name)], context)
+        for record in records]
     keepers = _keepers(records, books)
-    shown = Plan("remove", target, tuple(told), packages, session.table(),
+    shown = Plan("remove", target, tuple(actions), packages, session.table(),
                  (*notes, *_effects_stay(gone, keepers, books), *revert.notes,
-                  *live_steps.notes(target)),
+                  *preview.not_booted(target)),
                  space=preview.space(target, packages))
     return Removal(shown, records, books, revert, keepers)
 
@@ -160,14 +161,3 @@ def _effects_stay(gone: Iterable[str], keepers: Sequence[str], books: Books) -> 
            f"plugins {', '.join(keepers)} go")
     return ("What scriptlets did, and folders that came with packages, stay until"
             f" {who} too.",)
-
-
-def _told(record: Record, going: Sequence[str],
-          packages: Sequence[PackageChange], settings: Tuple[PlannedSetting, ...],
-          now: Tuple[str, ...]) -> PluginAction:
-    mine = {one.nevra for one in record.packages}
-    return PluginAction(
-        REMOVE, record.name, "", record.version, record.vendor, record.summary, record.source,
-        tuple(one.nevra for one in record.packages if one.nevra in going),
-        settings=settings, now=now,
-        files=preview.folder_counts(one for one in packages if one.nevra in mine))

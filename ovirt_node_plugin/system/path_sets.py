@@ -89,7 +89,7 @@ OF_ALL = (*KEPT_BELOW, "usr", "boot", "etc/systemd", "etc/systemd/system", "etc/
           "etc/selinux", "etc/sysconfig", "var/cache", "var/crash", "var/lib", "var/lock",
           LOGS, "var/opt", "var/run", "var/spool", "var/tmp", "var/home", "var/roothome", "var/srv")
 
-# -- the allowed paths (operations/plan/path_rules.py)
+# -- the allowed paths (policy/path_rules.py)
 
 # Where the packages of any plugin may have files.
 ALLOWED = (

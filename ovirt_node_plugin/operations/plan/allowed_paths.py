@@ -8,6 +8,7 @@ from typing import Dict, List, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
+from ...policy.path_rules import PathPolicy, built_in, read_rules
 from ...settings.modules import kernel_modules
 from ...system import path_sets
 from ...system.paths import is_inside, real_places, resolve_inside
@@ -16,7 +17,6 @@ from ...target import Target
 from ..model.job import Job
 from .arriving import Arrivals, Arriving
 from .namesakes import driver
-from .path_rules import PathPolicy, built_in, read_rules
 
 _MOST_NAMED = 10
 

@@ -9,6 +9,7 @@ from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Seq
 
 from ...packages.headers import PackedFile
 from ...packages.session import PackageChange
+from ...policy.path_rules import PathPolicy, PathRule
 from ...system import path_sets
 from ...system.trees import folders_above
 from ...system.words import first_names
@@ -27,7 +28,6 @@ from ..model.results import (
 )
 from .arriving import Arrivals, Arriving
 from .namesakes import driver, kernel_drivers, namesakes
-from .path_rules import PathPolicy, PathRule
 
 _MOST_PATHS = 8  # that a line names
 

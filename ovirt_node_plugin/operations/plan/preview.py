@@ -1,4 +1,4 @@
-"""What a plan tells of an installation: settings, files, who shares what, signers, room."""
+"""What a plan says of each plugin: settings, files, shared packages; and of keys and space."""
 from __future__ import annotations
 
 import os
@@ -7,17 +7,23 @@ from collections import Counter
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ...packages.session import PackageChange
+from ...registry.record import Record
 from ...settings import engine
+from ...settings.engine import live
+from ...settings.kit.model import Context
+from ...settings.services import package_units
 from ...target import Target
 from ...undo.changes import Applied
 from ..model import shared_settings
 from ..model.books import Books
 from ..model.job import Job
+from ..model.paths_gone import paths_gone
 from ..model.results import (
     AGAIN,
     KEEP,
     OFF,
     ON,
+    REMOVE,
     STAYS,
     FolderCount,
     PlannedSetting,
@@ -26,7 +32,6 @@ from ..model.results import (
     Signature,
     Space,
 )
-from . import live_steps
 
 _FOLDER_PARTS = 2  # /usr/share, /opt/acme
 
@@ -34,23 +39,47 @@ _FOLDER_PARTS = 2  # /usr/share, /opt/acme
 def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange],
            books: Books) -> PluginAction:
     """Return what happens to the plugin of ``job``, one of ``jobs``."""
-    descriptor = job.bundle.descriptor
-    mine = [one for one in packages if one.nevra in job.packages and one.action != "remove"]
+    descriptor, context = job.bundle.descriptor, job.context
     return PluginAction(
-        job.action, descriptor.name, descriptor.version, job.old.version if job.old else "",
-        descriptor.vendor, descriptor.summary, job.bundle.source, job.packages,
-        settings=_settings(job, jobs, books), now=live_steps.planned(job),
-        files=folder_counts(mine),
+        action=job.action, name=descriptor.name, version=descriptor.version,
+        old_version=job.old.version if job.old else "", vendor=descriptor.vendor,
+        summary=descriptor.summary, source=job.bundle.source, packages=job.packages,
+        settings=_settings(job, jobs, books),
+        now=(*live.plan_off(job.revert.live, context),
+             *live.plan_on([*job.upgrade.fresh, *job.upgrade.refreshed], context)),
+        files=folder_counts(change for change in packages if change.nevra in job.packages
+                            and change.action != "remove"),
         shares=_shares(job, jobs, books),
-        notes=(*engine.left_out(descriptor, job.context), *job.upgrade.notes,
-               *job.revert.notes))
+        notes=(*engine.left_out(descriptor, context), *job.upgrade.notes, *job.revert.notes))
 
 
-def kept(job_name: str, books: Books, *, source: str) -> PluginAction:
+def kept(name: str, books: Books, *, source: str) -> PluginAction:
     """Return that nothing happens to an installed plugin."""
-    record = books.records[job_name]
-    return PluginAction(KEEP, record.name, record.version, record.version, record.vendor,
-                        record.summary, source, tuple(one.nevra for one in record.packages))
+    record = books.records[name]
+    return PluginAction(
+        action=KEEP, name=record.name, version=record.version, old_version=record.version,
+        vendor=record.vendor, summary=record.summary, source=source,
+        packages=tuple(package.nevra for package in record.packages))
+
+
+def removed(record: Record, going: Sequence[str], packages: Sequence[PackageChange],
+            settings: Tuple[PlannedSetting, ...], undone: Sequence[Applied],
+            context: Context) -> PluginAction:
+    """Return that a plugin is removed, with those of its packages that are ``going``.
+
+    ``undone`` are its settings that are undone in the running system too.
+    """
+    nevras = {package.nevra for package in record.packages}
+    own = [change for change in packages if change.nevra in nevras]
+    units = package_units.running(paths_gone(own), context)
+    return PluginAction(
+        action=REMOVE, name=record.name, version="", old_version=record.version,
+        vendor=record.vendor, summary=record.summary, source=record.source,
+        packages=tuple(package.nevra for package in record.packages if package.nevra in going),
+        settings=settings,
+        now=tuple(dict.fromkeys((*live.plan_off(undone, context),
+                                 *(f"stop service {unit} now" for unit in units)))),
+        files=folder_counts(own))
 
 
 def dropped(gone: Iterable[Applied],
@@ -59,31 +88,32 @@ def dropped(gone: Iterable[Applied],
 
     ``staying`` has the names of these, by kind and key.
     """
-    found = []
-    for one in gone:
-        names = staying.get((one.kind, one.key), ())
-        text = engine.text_of(one)
-        found.append(PlannedSetting(
-            STAYS if names else OFF, one.kind, one.key, one.value,
-            f"{text} stays: {_have(names)} it too" if names else f"undo {text}"))
-    return tuple(found)
+    planned = []
+    for applied in gone:
+        names = staying.get((applied.kind, applied.key), ())
+        text = engine.text_of(applied)
+        planned.append(PlannedSetting(
+            action=STAYS if names else OFF, kind=applied.kind, key=applied.key,
+            value=applied.value,
+            text=f"{text} stays: {_have(names)} it too" if names else f"undo {text}"))
+    return tuple(planned)
 
 
 def folder_counts(packages: Iterable[PackageChange]) -> Tuple[FolderCount, ...]:
-    """Return how many files lie where, folders themselves not counted, most first."""
-    found: typing.Counter[str] = Counter()
+    """Return the number of files in each folder, folders not counted, most files first."""
+    counts: typing.Counter[str] = Counter()
     for change in packages:
-        files = ([one.path for one in change.header.files if not one.is_folder]
+        files = ([file.path for file in change.header.files if not file.is_folder]
                  if change.header is not None else change.files)
-        found.update("/".join(os.path.dirname(path).split("/")[:_FOLDER_PARTS + 1])
-                     for path in files)
+        counts.update("/".join(os.path.dirname(path).split("/")[:_FOLDER_PARTS + 1])
+                      for path in files)
     return tuple(FolderCount(folder or "/", count) for folder, count in
-                 sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+                 sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def signatures(packages: Sequence[PackageChange],
                owners: Mapping[str, str]) -> Tuple[Signature, ...]:
-    """Return by which keys the arriving packages are signed; an empty key is none.
+    """Return the keys by which the arriving packages are signed; an empty key means none.
 
     ``owners`` are the keys of the root's rpm database, by id.
     """
@@ -91,26 +121,32 @@ def signatures(packages: Sequence[PackageChange],
     for change in packages:
         if change.header is not None:
             keys.setdefault(change.signer, []).append(change)
-    return tuple(Signature(key, owners.get(key, ""), tuple(one.nevra for one in changes),
-                           checked=all(one.signed for one in changes))
+    return tuple(Signature(key, owners.get(key, ""), tuple(change.nevra for change in changes),
+                           checked=all(change.signed for change in changes))
                  for key, changes in sorted(keys.items()))
 
 
 def space(target: Target, packages: Sequence[PackageChange]) -> Space:
-    """Return the room that the packages need, and what the root's filesystem has."""
-    state = os.statvfs(target.root)
-    return Space(sum(one.size_bytes for one in packages if one.action != "remove"),
-                 sum(one.size_bytes for one in packages if one.action == "remove"),
-                 state.f_bavail * state.f_frsize)
+    """Return the space that the packages need, and what the root's filesystem has."""
+    filesystem = os.statvfs(target.root)
+    return Space(
+        needed_bytes=sum(one.size_bytes for one in packages if one.action != "remove"),
+        freed_bytes=sum(one.size_bytes for one in packages if one.action == "remove"),
+        free_bytes=filesystem.f_bavail * filesystem.f_frsize)
+
+
+def not_booted(target: Target) -> Tuple[str, ...]:
+    """Return a line if the root runs, but nothing can take effect in it now."""
+    return (live.NOT_BOOTED,) if target.live and not live.is_live(target.root) else ()
 
 
 def _settings(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[PlannedSetting, ...]:
     """Return the settings that come on, are applied again, or are dropped, in that order."""
     upgrade = job.upgrade
-    return (*(PlannedSetting(ON, one.kind, one.key, one.value, one.text)
-              for one in upgrade.fresh),
-            *(PlannedSetting(AGAIN, one.kind, one.key, one.value, f"again: {one.text}")
-              for one in upgrade.refreshed),
+    return (*(PlannedSetting(action=ON, kind=item.kind, key=item.key, value=item.value,
+                             text=item.text) for item in upgrade.fresh),
+            *(PlannedSetting(action=AGAIN, kind=item.kind, key=item.key, value=item.value,
+                             text=f"again: {item.text}") for item in upgrade.refreshed),
             *dropped(upgrade.gone, shared_settings.staying_of_job(job, jobs, books)))
 
 
@@ -123,18 +159,18 @@ def _shares(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[Share, ...]:
     for name, nevras in _claims(job, jobs, books).items():
         for nevra in sorted(set(nevras) & set(job.packages)):
             packages.setdefault(nevra, []).append(name)
-    found = [Share("package", nevra, tuple(sorted(names))) for nevra, names in packages.items()]
+    shares = [Share("package", nevra, tuple(sorted(names))) for nevra, names in packages.items()]
     others = shared_settings.in_run(job, jobs, books)
     for item in job.upgrade.order:
         names = shared_settings.holders((item.kind, item.key), others)
         if names:
-            found.append(Share(item.kind, item.key, names))
-    return tuple(found)
+            shares.append(Share(item.kind, item.key, names))
+    return tuple(shares)
 
 
 def _claims(job: Job, jobs: Sequence[Job], books: Books) -> Dict[str, Sequence[str]]:
-    others = {one.name: one.packages for one in jobs if one is not job}
-    installed = {name: tuple(one.nevra for one in record.packages)
+    others = {other.name: other.packages for other in jobs if other is not job}
+    installed = {name: tuple(package.nevra for package in record.packages)
                  for name, record in books.records.items()
                  if name != job.name and name not in others}
     return {**installed, **others}

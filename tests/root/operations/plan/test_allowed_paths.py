@@ -15,9 +15,9 @@ from ovirt_node_plugin.errors import Status, UsageError
 from ovirt_node_plugin.operations.model.results import Notable
 from ovirt_node_plugin.operations.plan import noteworthy
 from ovirt_node_plugin.operations.plan.arriving import Arrivals
-from ovirt_node_plugin.operations.plan.path_rules import PathPolicy, built_in, read_rules
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
+from ovirt_node_plugin.policy.path_rules import PathPolicy, built_in, read_rules
 from ovirt_node_plugin.system import path_sets
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Change

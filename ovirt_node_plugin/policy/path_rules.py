@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Pattern, Sequence, Tuple
 
-from ...errors import UsageError
-from ...system import path_sets
-from ...system.paths import is_inside_any, real_places
-from ...system.regular_files import read_regular
+from ..errors import UsageError
+from ..system import path_sets
+from ..system.paths import is_inside_any, real_places
+from ..system.regular_files import read_regular
 
 _NOT_ALLOWED = "it is outside the allowed paths"
 
