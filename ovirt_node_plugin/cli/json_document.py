@@ -4,10 +4,11 @@ from __future__ import annotations
 import atexit
 import json
 import logging
-from typing import Any, Dict, List
+from typing import List
 
 from ..errors import NodePluginError, UsageError
 from ..report import plan_data
+from ..system.json_data import Data
 
 
 class JsonDocument(logging.Handler):
@@ -27,7 +28,7 @@ class JsonDocument(logging.Handler):
         """Keep a message of an error."""
         self._messages.append(record.getMessage())
 
-    def print(self, data: Dict[str, Any]) -> None:
+    def print(self, data: Data) -> None:
         """Print the document; any after the first is passed over."""
         if not self._printed:
             self._printed = True

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Optional, Sequence
 
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
@@ -15,6 +15,7 @@ from ..images.dnf_program import Dnf, DnfFailed
 from ..report import plan_data
 from ..report.layout import harmless
 from ..report.progress import FORMAT, JsonLines, for_people
+from ..system.json_data import Data
 from ..system.progress import Progress
 from ..system.run import attached, run
 from . import arguments
@@ -66,7 +67,7 @@ class Frame:
         """How dnf is to be run."""
         return Dnf(tuple(arguments.dnf_options(self.options)), run, attached)
 
-    def answer(self, document: Dict[str, Any], lines: Sequence[str]) -> None:
+    def answer(self, document: Data, lines: Sequence[str]) -> None:
         """Print an answer as JSON, or as lines for people."""
         if self.json:
             self._print("result", document)
@@ -116,7 +117,7 @@ class Frame:
             raise UsageError(f"{output} is not a regular file: it is not written over",
                              hint="Give another name with -o.")
 
-    def _print(self, event: str, document: Dict[str, Any]) -> None:
+    def _print(self, event: str, document: Data) -> None:
         if self._lines:
             print(json.dumps({"format": FORMAT, "event": event, **document}, sort_keys=True),
                   flush=True)

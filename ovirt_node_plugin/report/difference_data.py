@@ -5,13 +5,12 @@ Described in ovirt-node-plugin(8). Within a format names are only added.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Dict, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 from ..compare.images import ImageDifferences
 from ..compare.packages import PackageDifference
 from ..compare.trees import Difference
-
-Data = Dict[str, Any]
+from ..system.json_data import Data
 
 
 def differences(found: ImageDifferences) -> Data:

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence
+from typing import Optional, Sequence
 
 from ..merge.inspection import Inspection
 from ..merge.marks import Mark
 from ..merge.merge import MergeResult, Rehearsal
-
-Data = Dict[str, Any]
+from ..system.json_data import Data
 
 
 def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path], *,

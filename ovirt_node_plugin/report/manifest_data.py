@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Sequence
+from typing import List, Sequence
 
 from ..operations.manifest import PluginManifest, Shows
 from ..registry import inventory_json
 from ..registry.inventory import Delta, File, Inventory
 from ..registry.record import Record
-
-Data = Dict[str, Any]
+from ..system.json_data import Data
 
 
 def manifests(found: Sequence[PluginManifest], shows: Shows) -> Data:

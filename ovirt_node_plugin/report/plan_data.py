@@ -6,15 +6,14 @@ added. Sizes are in bytes, times ISO 8601 in UTC, packages NEVRAs.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, Sequence
+from typing import Sequence
 
 from ..errors import Drifted, NeedsNewerImage, NodePluginError, PathsRefused
 from ..operations.model.results import Check, Plan, PluginInfo, PluginState
 from ..packages.repos import RepoState
 from ..packages.session import PackageChange
+from ..system.json_data import Data
 from ..target import Target
-
-Data = Dict[str, Any]
 
 
 def plan(result: Plan) -> Data:
