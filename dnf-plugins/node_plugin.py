@@ -1,6 +1,6 @@
-"""The hooks that keep the rules of plugins in every dnf run, and what DNF knows of the command.
+"""The hooks that apply the rules of plugins in every dnf run, and DNF's class of the command.
 
-Every dnf command reads this file, so what only ``dnf node-plugin`` needs is imported
+Every dnf command imports this file, so what only ``dnf node-plugin`` needs is imported
 where it is used.
 """
 from __future__ import annotations
@@ -17,25 +17,28 @@ from ovirt_node_plugin.packages.gate import Gate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing's own constant would cost the import of typing
-    from typing import Any, ContextManager, Dict, Iterator, Optional
+    import argparse
+    from typing import ContextManager, Dict, Iterator, Optional
+
+    from ovirt_node_plugin.packages.dnf_types import DnfBase, DnfCli, DnfConf, DnfConfigParser
 
 logger = logging.getLogger("dnf")
 
 if {"node-plugin", "--json"}.issubset(sys.argv):
-    # DNF with -v writes to standard output before a command can say what it is for
+    # DNF with -v writes to standard output before a command can redirect that
     for _handler in logger.handlers:
         if isinstance(_handler, logging.StreamHandler) and _handler.stream is sys.stdout:
             _handler.setStream(sys.stderr)
 
 
 class NodePlugin(dnf.Plugin):
-    """The hooks. DNF ignores what they raise, unless it is an Error of its own."""
+    """The hooks. DNF ignores exceptions other than its own Error."""
 
     name = "node-plugin"
     config_name = "node-plugin"
     _made = False
 
-    def __init__(self, base: Any, cli: Any) -> None:
+    def __init__(self, base: DnfBase, cli: Optional[DnfCli]) -> None:
         super().__init__(base, cli)
         NodePlugin._made = True
         self._gate: Optional[Gate] = None
@@ -43,13 +46,13 @@ class NodePlugin(dnf.Plugin):
             cli.register_command(NodePluginCommand)
 
     @classmethod
-    def read_config(cls, conf: Any) -> Any:
+    def read_config(cls, conf: DnfConf) -> DnfConfigParser:
         """Return node-plugin.conf, parsed.
 
-        DNF calls this to see what is enabled, before it makes the first plugin of any class:
-        the last moment to keep out those that act when they are made.
+        DNF calls this to find out what is enabled, before it makes the first plugin of any
+        class: the last moment to disable those that act when they are made.
         """
-        parser = super().read_config(conf)
+        parser: DnfConfigParser = super().read_config(conf)
         if not cls._made and "node-plugin" in sys.argv:
             with _fail_closed():
                 _keep_others_out(cls, conf, parser)
@@ -85,7 +88,7 @@ class NodePlugin(dnf.Plugin):
             self._opened().before_transaction()
 
     def _opened(self) -> Gate:
-        """Return the rules of this run; a program may leave out the first hooks."""
+        """Return the gate of this run; a program may not call the first hooks."""
         if self._gate is None:
             self._gate = Gate(
                 self.base, lambda: _read_options(self),
@@ -98,7 +101,7 @@ class NodePlugin(dnf.Plugin):
         return command if isinstance(command, NodePluginCommand) else None
 
     def _reported(self) -> ContextManager[None]:
-        """Let errors end the run: our own command has statuses for them, dnf's others one."""
+        """Let errors end the run; ``dnf node-plugin`` has an exit status for each kind."""
         command = self._command()
         return command.work.reported() if command is not None else _fail_closed()
 
@@ -108,22 +111,22 @@ class NodePlugin(dnf.Plugin):
 
 
 class NodePluginCommand(dnf.cli.Command):
-    """What DNF knows of the command; the work is done in ovirt_node_plugin.cli.dnf_command.
+    """DNF's class of the command; ovirt_node_plugin.cli.dnf_command does the work.
 
-    DNF makes a command only when it is the one that was asked for.
+    DNF makes an object of it only for a command line that names the command.
     """
 
     aliases = ("node-plugin",)
     summary = "install, remove and look at plugins of an oVirt Node image or of a host"
 
-    def __init__(self, cli: Any) -> None:
+    def __init__(self, cli: DnfCli) -> None:
         super().__init__(cli)
         with _fail_closed():
             from ovirt_node_plugin.cli.dnf_command import DnfCommand
             self.work = DnfCommand(self)
 
     @staticmethod
-    def set_argparser(parser: Any) -> None:
+    def set_argparser(parser: argparse._ActionsContainer) -> None:
         from ovirt_node_plugin.cli.dnf_arguments import add_arguments
         add_arguments(parser)
 
@@ -139,31 +142,31 @@ class NodePluginCommand(dnf.cli.Command):
 
 @contextlib.contextmanager
 def _fail_closed() -> Iterator[None]:
-    """Make every failure of a hook one that DNF stops at."""
+    """Turn every failure of a hook into an error that stops DNF."""
     try:
         yield
     except (dnf.exceptions.Error, SystemExit):
         raise
     except Exception as exc:  # DNF would log any other type and go on
-        if hasattr(exc, "hint"):  # a NodePluginError; its module may be what is missing
+        if hasattr(exc, "hint"):  # a NodePluginError; its module may be the one that is missing
             raise dnf.exceptions.Error(str(exc)) from exc
         logger.debug("", exc_info=True)
         raise dnf.exceptions.Error(f"node-plugin policy: {type(exc).__name__}: {exc}") from exc
 
 
 def _read_options(plugin: NodePlugin) -> Dict[str, str]:
-    """Return the options of node-plugin.conf, from the folders where DNF looks for it."""
+    """Return the options of node-plugin.conf, from DNF's folders of plugin configuration."""
     return _main_options(plugin.read_config(plugin.base.conf))
 
 
-def _main_options(parser: Any) -> Dict[str, str]:
+def _main_options(parser: DnfConfigParser) -> Dict[str, str]:
     if not parser.has_section("main"):
         return {}
     return {name: parser.get("main", name) for name in parser.options("main")}
 
 
-def _keep_others_out(own: type, conf: Any, parser: Any) -> None:
-    """Keep other plugins out of a run of our command on a root that is not this system."""
+def _keep_others_out(own: type, conf: DnfConf, parser: DnfConfigParser) -> None:
+    """Disable other plugins if our command runs on a root that is not the running system."""
     from pathlib import Path
 
     from ovirt_node_plugin.config import read_others_off

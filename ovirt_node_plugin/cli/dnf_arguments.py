@@ -1,7 +1,8 @@
-"""The command line of ``dnf node-plugin``: its arguments and their help."""
+"""The command line of ``dnf node-plugin``: its arguments, their types and help."""
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, Tuple
+import argparse
+from typing import Dict, Iterable, List, Protocol, Tuple
 
 from ..errors import UsageError
 
@@ -21,8 +22,33 @@ SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
 _NO_NAMES = ("repos",)
 
 
-def add_arguments(parser: Any) -> None:
-    """Add the arguments to DNF's ``parser``, which knows no subparsers."""
+class DnfOptions(Protocol):
+    """The parsed command line: arguments of ``add_arguments``, and of dnf's own those in use."""
+
+    subcommand: str
+    names: List[str]
+    json: bool
+    dry_run: bool
+    trust_keys: bool
+    keep_modified: bool
+    installed: bool
+    available: bool
+    all: bool
+    packages: bool
+    files: bool
+    settings: bool
+    delta: bool
+    # dnf(8), "OPTIONS"
+    assumeno: bool
+    assumeyes: bool
+    downloadonly: bool
+    enableplugin: List[str]
+    quiet: bool
+    verbose: bool
+
+
+def add_arguments(parser: argparse._ActionsContainer) -> None:
+    """Add the arguments to DNF's ``parser``, a group of arguments without subparsers."""
     parser.add_argument(
         "subcommand", metavar="SUBCOMMAND",
         help="one of:\n" + "\n".join(f"  {name:<9} {text}"
@@ -55,17 +81,17 @@ _CHANGE_NOTHING = frozenset(("test", "justdb"))
 
 
 def check_flags(subcommand: str, tsflags: Iterable[str]) -> None:
-    """Raise UsageError if the root would be changed with flags of rpm that install no file."""
-    found = sorted(_CHANGE_NOTHING.intersection(tsflags))
-    if found and subcommand in ("install", "remove", "upgrade"):
+    """Raise UsageError if the subcommand changes the root, but flags of rpm prevent it."""
+    flags = sorted(_CHANGE_NOTHING.intersection(tsflags))
+    if flags and subcommand in ("install", "remove", "upgrade"):
         raise UsageError(
-            f"{subcommand} cannot be done with tsflags={','.join(found)}, which changes no file",
+            f"{subcommand} cannot be done with tsflags={','.join(flags)}, which changes no file",
             hint="Take that out of dnf.conf and the command line. --dry-run shows the plan and"
                  " changes nothing.")
 
 
-def check_arguments(options: Any) -> None:
-    """Raise UsageError for an unknown subcommand, or names too few or too many."""
+def check_arguments(options: DnfOptions) -> None:
+    """Raise UsageError for an unknown subcommand, and for arguments that it does not allow."""
     name = options.subcommand
     if name not in SUBCOMMANDS:
         raise UsageError(f"there is no subcommand {name}",

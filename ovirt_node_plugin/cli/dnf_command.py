@@ -8,50 +8,55 @@ import contextlib
 import dataclasses
 import logging
 import sys
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 from ..errors import NodePluginError, Status
 from ..operations import find, install, manifest, query, remove
 from ..operations.apply import change
 from ..operations.model.results import Plan
-from ..packages import console, others, rpmdb
+from ..packages import others, rpmdb
+from ..packages.console import Console, transaction_displays, translated
+from ..packages.dnf_types import DnfCliCommand
 from ..packages.policy import RunPolicy
-from ..packages.repos import add_bundle_repo
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
 from ..plugin.library import Library
 from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text
+from ..system.json_data import Data
 from ..system.run import run
-from .dnf_arguments import check_arguments, check_flags
+from .dnf_arguments import DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument
 
 logger = logging.getLogger("dnf")
 
 _SILENT = logging.CRITICAL + 1
 # Subcommands that change the root, those that change the library of this machine, and those
-# that name plugins which are to be found.
+# that search for the plugins that they name.
 _CHANGING = ("install", "remove", "upgrade")
 _OF_LIBRARY = ("add", "drop")
 _FINDING = ("install", "upgrade", "info")
 
 
+class ParsedCommand(DnfCliCommand, Protocol):
+    """DNF's object of the command; it has ``opts`` once the command line is parsed."""
+
+    opts: DnfOptions
+
+
 class DnfCommand:
-    """One run of ``dnf node-plugin``.
+    """One run of ``dnf node-plugin``, for DNF's object ``command``."""
 
-    ``command`` is the object that DNF made for it: it has ``base``, ``cli`` and, once the
-    command line is parsed, ``opts``.
-    """
-
-    def __init__(self, command: Any) -> None:
+    def __init__(self, command: ParsedCommand) -> None:
         self._command = command
+        self._console = Console(command)
         self._stack = contextlib.ExitStack()
         self._found_policy: Optional[RunPolicy] = None
         self._bundles: List[Bundle] = []
         self._rest: List[str] = []
         self._document: Optional[JsonDocument] = None
-        words = getattr(command.base, "args", None) or ()
+        words = self._console.words
         if "--json" in words and not {"-h", "--help"}.intersection(words):
             self._document = JsonDocument(logger)
         self._subcommands: Mapping[str, Callable[[], Status]] = {
@@ -60,30 +65,30 @@ class DnfCommand:
             "verify": self._verify, "repos": self._repos, "add": self._add, "drop": self._drop}
 
     @property
-    def _opts(self) -> Any:
+    def _opts(self) -> DnfOptions:
         return self._command.opts
 
     @property
     def _policy(self) -> RunPolicy:
-        """The rules of this run, which ``prepare`` gets from the hooks."""
+        """The policy of this run, which the hooks give to ``prepare``."""
         assert self._found_policy is not None
         return self._found_policy
 
     def pre_configure(self) -> None:
-        """Keep standard output for the answer where that is for a program."""
+        """Keep standard output for the answer if that is JSON."""
         if self._document is not None and not self._opts.verbose:
-            self._command.cli.redirect_logger(stdout=_SILENT, stderr=_SILENT)
+            self._console.print_messages_from(_SILENT)
 
     def keep_out_late(self, own: type, policy: RunPolicy) -> None:
-        """Stop other plugins that DNF has made already, which may have acted.
+        """Disable other plugins that DNF has made already, and that may have acted.
 
-        So it is where --enableplugin or an alias hides from the hooks what this run is.
-        Raises Refused where the root would be changed.
+        This happens where the hooks cannot see in time that the command is this one: after
+        --enableplugin, or behind an alias. Raises Refused if the root would be changed.
         """
         if policy.target.live:
             return
         names = others.keep_out(own, policy.config.others_off,
-                                among=others.started(self._command.base))
+                                among=self._console.plugin_classes())
         if names:
             error = others.late(names, str(policy.target.root), enabled=self._opts.enableplugin)
             if self._opts.subcommand in _CHANGING:
@@ -91,17 +96,17 @@ class DnfCommand:
             logger.warning("%s.\n%s", error.message, error.hint)
 
     def prepare(self, policy: RunPolicy) -> None:
-        """Open what the command line names, before DNF reads its repositories."""
+        """Open the bundles of the command line, before DNF reads its repositories."""
         self._found_policy = policy
-        conf, subcommand = self._command.base.conf, self._opts.subcommand
+        console, subcommand = self._console, self._opts.subcommand
         check_arguments(self._opts)
-        check_flags(subcommand, conf.tsflags)
+        check_flags(subcommand, console.tsflags)
         if subcommand not in _OF_LIBRARY:
             root = policy.target.root
             rpmdb.require_system(root)
             if not policy.target.live:
                 refuse_ways_out(root, str(root))
-                refuse_written(root, str(root), cache=conf.cachedir, logs=conf.logdir)
+                refuse_written(root, str(root), cache=console.cache, logs=console.logs)
         if subcommand == "add":
             self._bundles = find.open_paths(self._opts.names, self._stack, run=run)
         elif subcommand in ("install", "info"):
@@ -111,16 +116,12 @@ class DnfCommand:
             policy.add_bundle(bundle)
 
     def configure(self) -> None:
-        """Tell DNF what the run needs; this command fills the sack and solves itself."""
-        demands, subcommand = self._command.cli.demands, self._opts.subcommand
-        demands.sack_activation = False
-        demands.available_repos = True
-        demands.root_user = subcommand in (*_CHANGING, *_OF_LIBRARY)
+        """Tell DNF what the run needs, and add the repositories of the bundles."""
+        subcommand = self._opts.subcommand
+        self._console.configure(needs_root=subcommand in (*_CHANGING, *_OF_LIBRARY))
         with self.reported():
             for bundle in self._bundles if subcommand in _FINDING else ():
-                repo_id = add_bundle_repo(self._command.base, bundle, options=self._opts)
-                if repo_id is not None and subcommand == "info":
-                    self._command.base.repos[repo_id].skip_if_unavailable = True
+                self._policy.add_bundle_repo(bundle, optional=subcommand == "info")
 
     def run(self) -> None:
         """Run the subcommand and set the exit status."""
@@ -128,17 +129,17 @@ class DnfCommand:
             with self._recovered():
                 status = self._subcommands[self._opts.subcommand]()
             if status:
-                self._command.cli.demands.success_exit_status = int(status)
+                self._console.set_status(int(status))
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:
-        """Turn every error into one paragraph and an exit status; no traceback."""
+        """Report every error as one paragraph and an exit status, without a traceback."""
         try:
-            with console.translated():
+            with translated():
                 yield
         except NodePluginError as exc:
             self._fail(exc)
-        except Exception as exc:  # a fault of ours: the traceback is for -v
+        except Exception as exc:  # a bug: -v shows the traceback
             logger.debug("", exc_info=True)
             self._fail(NodePluginError(
                 f"internal error: {type(exc).__name__}: {exc}",
@@ -153,7 +154,7 @@ class DnfCommand:
     def _upgrade(self) -> Status:
         session = self._session_to_change()
         for bundle in find.library_upgrades(self._opts.names, session, self._stack, run=run):
-            add_bundle_repo(self._command.base, bundle, options=self._opts)
+            self._policy.add_bundle_repo(bundle)
             self._bundles.append(bundle)
         self._fill(session)
         bundles = find.newer(self._opts.names, self._bundles, session)
@@ -214,13 +215,13 @@ class DnfCommand:
         return Library(self._policy.config.library)
 
     def _session_to_change(self) -> Session:
-        """Return the session of a run that changes the root. Raises Refused where it may not."""
+        """Return the session of a run that changes the root. Raises Refused if it may not."""
         change.refuse_unwritable(self._policy.target, live_allowed=self._policy.config.live)
         return Session(self._policy)
 
     def _fill(self, session: Session, *, repos: bool = True) -> None:
         if self._document is not None:
-            self._command.cli.redirect_repo_progress(sys.stderr)
+            self._console.print_progress_to(sys.stderr)
         session.fill(repos=repos)
 
     def _carry_out(self, ready: install.Installation, session: Session) -> Status:
@@ -232,25 +233,25 @@ class DnfCommand:
         return Status.DONE
 
     def _agreed(self, plan: Plan) -> bool:
-        """Show the plan; return whether it is to be carried out.
+        """Show the plan; return whether to carry it out.
 
-        Raises NodePluginError where the user says no.
+        Raises NodePluginError if the user answers no.
         """
-        conf = self._command.base.conf
+        console = self._console
         dry = self._opts.dry_run or not plan.changes
         if self._document is not None:
-            if dry or conf.assumeno:
+            if dry or console.assumes_no:
                 self._document.print({**plan_data.plan(plan), "done": False})
         else:
-            # -q hides what is logged, but not what there is to decide on
-            hidden = self._opts.quiet and (dry or not conf.assumeyes)
+            # -q hides what is logged, but not what the user is asked about
+            hidden = self._opts.quiet and (dry or not console.assumes_yes)
             for line in plan_text.plan(plan):
                 if hidden:
                     print(line)
                 logger.info("%s", line)
         if dry:
             return False
-        if conf.assumeno or not (conf.assumeyes or self._command.base.output.userconfirm()):
+        if not console.confirmed():
             raise NodePluginError("Operation aborted.")
         return True
 
@@ -265,10 +266,10 @@ class DnfCommand:
         for note in notes:
             logger.warning("Note: %s", note)
 
-    def _displays(self) -> Sequence[Any]:
-        return () if self._document is not None else console.transaction_displays()
+    def _displays(self) -> Sequence[object]:
+        return () if self._document is not None else transaction_displays()
 
-    def _answer(self, data: Dict[str, Any], lines: Sequence[str]) -> Status:
+    def _answer(self, data: Data, lines: Sequence[str]) -> Status:
         if self._document is not None:
             self._document.print(data)
         else:
@@ -278,11 +279,11 @@ class DnfCommand:
 
     @contextlib.contextmanager
     def _recovered(self) -> Iterator[None]:
-        """Hold the root's lock for what writes, and undo what a killed process left."""
+        """Hold the root's lock if the subcommand writes, and undo an interrupted change."""
         if self._opts.subcommand in _OF_LIBRARY:
             yield
             return
-        with change.guarded(self._policy.target, writes=self._command.cli.demands.root_user,
+        with change.guarded(self._policy.target, writes=self._console.needs_root,
                             run=run) as notice:
             if notice:
                 logger.warning("%s", notice)

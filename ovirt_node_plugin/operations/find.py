@@ -152,7 +152,7 @@ def _refuse_twice(bundles: Sequence[Bundle]) -> None:
 
 
 def _unknown(name: str, session: Session, problems: Sequence[str]) -> UnknownPlugin:
-    enabled = sorted(str(repo.id) for repo in session.base.repos.iter_enabled())
+    enabled = session.enabled_repos()
     where = ("the metadata of the enabled repositories (" + ", ".join(enabled) + ")" if enabled
              else "any repository, since none is enabled in this run")
     text = f"there is no plugin {name}: not a path, not in the library, not in {where}"

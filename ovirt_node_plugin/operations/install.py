@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Collection, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
@@ -87,7 +87,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
 
 
 def carry_out(ready: Installation, session: Session, *,
-              displays: Sequence[Any]) -> Tuple[str, ...]:
+              displays: Sequence[object]) -> Tuple[str, ...]:
     """Do what ``ready`` says: packages, settings, records, with a journal around it all.
 
     The packages' signatures must have been checked. Returns lines for people. Raises

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, Sequence, Set, Tuple
+from typing import Dict, Iterable, Sequence, Set, Tuple
 
 from ..packages.session import PackageChange, Request, Session
 from ..registry import store
@@ -83,7 +83,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     return Removal(shown, records, books, revert, keepers)
 
 
-def carry_out(ready: Removal, session: Session, *, displays: Sequence[Any],
+def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
               run: Runner) -> Removed:
     """Do what ``ready`` says, with a journal around it; return what was done.
 

@@ -1,20 +1,94 @@
-"""What a command of DNF needs of DNF itself: its errors translated, its display."""
+"""The dnf program in which ``dnf node-plugin`` runs: its options, display and errors."""
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Iterator, Tuple
+from typing import Collection, Iterator, Sequence, Set, TextIO, Tuple
 
 import dnf.exceptions
 
 from ..errors import Locked, NodePluginError
+from . import command_line, others
+from .dnf_types import DnfCliCommand
+
+
+class Console:
+    """The dnf program, in whose run ``command`` is the one that was asked for."""
+
+    def __init__(self, command: DnfCliCommand) -> None:
+        self._base = command.base
+        self._cli = command.cli
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The command line."""
+        return command_line.words_of(self._base)
+
+    @property
+    def tsflags(self) -> Collection[str]:
+        """The flags of rpm's transaction, dnf.conf(5) "tsflags"."""
+        return self._base.conf.tsflags
+
+    @property
+    def cache(self) -> str:
+        """The folder of DNF's cache."""
+        return self._base.conf.cachedir
+
+    @property
+    def logs(self) -> str:
+        """The folder of DNF's logs."""
+        return self._base.conf.logdir
+
+    @property
+    def assumes_yes(self) -> bool:
+        """Whether questions count as answered by yes."""
+        return bool(self._base.conf.assumeyes)
+
+    @property
+    def assumes_no(self) -> bool:
+        """Whether questions count as answered by no."""
+        return bool(self._base.conf.assumeno)
+
+    @property
+    def needs_root(self) -> bool:
+        """Whether the command may only run as root; see ``configure``."""
+        return self._cli.demands.root_user
+
+    def configure(self, *, needs_root: bool) -> None:
+        """Tell DNF what the run needs: repositories, but no sack, which ``Session`` fills."""
+        demands = self._cli.demands
+        demands.sack_activation = False
+        demands.available_repos = True
+        demands.root_user = needs_root
+
+    def set_status(self, status: int) -> None:
+        """Set the exit status of a run without an error."""
+        self._cli.demands.success_exit_status = status
+
+    def print_messages_from(self, level: int) -> None:
+        """Print only messages of at least this level of the module logging."""
+        self._cli.redirect_logger(stdout=level, stderr=level)
+
+    def print_progress_to(self, stream: TextIO) -> None:
+        """Print the progress of downloads to another stream than standard output."""
+        self._cli.redirect_repo_progress(stream)
+
+    def confirmed(self) -> bool:
+        """Ask the user whether to go on, unless an option answers that."""
+        output = self._base.output
+        return not self.assumes_no and (
+            self.assumes_yes or (output is not None and output.userconfirm()))
+
+    def plugin_classes(self) -> Set[type]:
+        """Return the classes of the plugins that DNF has made in this run."""
+        return others.started(self._base)
 
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Turn every error of DNF, and every OSError, into a NodePluginError.
 
-    An error of DNF that a hook raised for a NodePluginError becomes that one again. Where
-    another process holds a lock of DNF's, it is Locked.
+    An error of DNF that a hook raised for a NodePluginError becomes that one again. A lock
+    of DNF that another process holds gives Locked.
     """
     try:
         yield
@@ -26,7 +100,7 @@ def translated() -> Iterator[None]:
         raise NodePluginError(str(exc)) from exc
 
 
-def transaction_displays() -> Tuple[Any, ...]:
-    """Return what shows a running transaction as dnf itself does."""
+def transaction_displays() -> Tuple[object, ...]:
+    """Return what displays a running transaction as dnf itself does."""
     from dnf.cli.output import CliTransactionDisplay
     return (CliTransactionDisplay(),)

@@ -1,24 +1,26 @@
-"""Packages downloaded, and their signatures checked, as their repositories say."""
+"""Download packages and check their signatures, as their repositories say."""
 from __future__ import annotations
 
 import sys
-from typing import Any, Collection, List, Sequence
+from typing import Collection, List, Sequence
 
 import dnf.exceptions
 
 from ..errors import NodePluginError, Refused
 from ..target import Target
 from . import rpmdb
+from .dnf_types import DnfBase, DnfPackage
 
 
-def download(base: Any, coming: Sequence[Any]) -> None:
+def download(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
     """Download packages, with DNF's own progress; those of a local repository stay there.
 
-    Raises NodePluginError if one cannot be had.
+    Raises NodePluginError if one cannot be downloaded.
     """
     if not coming:
         return
     output = base.output
+    assert output is not None  # only the dnf program downloads here
     try:
         base.download_packages(list(coming), output.progress,
                                output.download_callback_total_cb)
@@ -27,8 +29,8 @@ def download(base: Any, coming: Sequence[Any]) -> None:
                               hint="Nothing was changed. Check the repository.") from exc
 
 
-def check_signatures(base: Any, target: Target, coming: Sequence[Any], *, trust_keys: bool,
-                     bundle_repos: Collection[str]) -> None:
+def check_signatures(base: DnfBase, target: Target, coming: Sequence[DnfPackage], *,
+                     trust_keys: bool, bundle_repos: Collection[str]) -> None:
     """Check the signatures of fetched packages as their repositories say.
 
     ``bundle_repos`` are repo ids that a bundle brings; their keys count only with
@@ -45,7 +47,7 @@ def check_signatures(base: Any, target: Target, coming: Sequence[Any], *, trust_
                            f"{target.root} --import FILE.")
 
 
-def _wrong(base: Any, coming: Sequence[Any], trust_keys: bool,
+def _wrong(base: DnfBase, coming: Sequence[DnfPackage], trust_keys: bool,
            bundle_repos: Collection[str]) -> List[str]:
     wrong: List[str] = []
     for package in coming:
@@ -61,7 +63,7 @@ def _wrong(base: Any, coming: Sequence[Any], trust_keys: bool,
     return wrong
 
 
-def _import_key(base: Any, package: Any, message: str, trust_keys: bool,
+def _import_key(base: DnfBase, package: DnfPackage, message: str, trust_keys: bool,
                 bundle_repos: Collection[str]) -> None:
     """Import the keys of a package's repository, if they may be trusted."""
     conf = base.conf
@@ -78,7 +80,9 @@ def _import_key(base: Any, package: Any, message: str, trust_keys: bool,
                      f" ({keys}), then add --trust-keys; or leave -y out and answer the"
                      " question.")
     if not conf.assumeyes and not sys.stdin.isatty():
-        raise Refused(f"{message}, and there is nobody to ask if its key can be trusted.",
+        raise Refused(f"{message}, and there is nobody to ask whether its key can be trusted.",
                       hint="Import it with rpmkeys --import, or add --trust-keys.")
+    output = base.output
+    assert output is not None
     base.package_import_key(
-        package, fullaskcb=lambda *_: base.output.userconfirm())
+        package, fullaskcb=lambda *_: output.userconfirm())

@@ -1,8 +1,8 @@
-"""The hooks of a DNF run: is there anything here for a policy to keep?
+"""The hooks of a DNF run: decide whether the run's policy is needed, and pass hooks on to it.
 
-This module is read by every dnf command, most of which have nothing to do with
-plugins. So it imports only what DNF has imported already, not even typing, and it
-brings in the policy when there is something for it to do.
+Every dnf command imports this module, and most have nothing to do with plugins. So it
+imports only what DNF has imported already, not even typing, and it imports the policy when
+there is something for it to do.
 """
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from . import start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing's own constant would cost the import of typing
-    from typing import Any, Callable, Dict, Iterable, Optional
+    from typing import Callable, Dict, Iterable, Optional
 
+    from .dnf_types import DnfBase
     from .policy import RunPolicy
 
 
 class Gate:
-    """The hooks of one DNF run on ``base``, passed on to its RunPolicy once it needs one.
+    """The hooks of one DNF run on ``base``; its RunPolicy is made when it is needed.
 
     ``read_options`` returns the options of node-plugin.conf; ``options`` are the
     parsed arguments, None where DNF runs as a library; ``plugin_run`` says that
     the command is ``dnf node-plugin``.
     """
 
-    def __init__(self, base: Any, read_options: Callable[[], Dict[str, str]], *,
-                 options: Any, plugin_run: bool) -> None:
+    def __init__(self, base: DnfBase, read_options: Callable[[], Dict[str, str]], *,
+                 options: object, plugin_run: bool) -> None:
         self._base = base
         self._read_options = read_options
         self._options = options
@@ -40,7 +41,7 @@ class Gate:
 
     @property
     def policy(self) -> RunPolicy:
-        """The policy of this run, made now if there is none yet."""
+        """The policy of this run, which is made at the first use."""
         if self._policy is None:
             from ..config import read_config
             from .policy import RunPolicy
@@ -49,7 +50,7 @@ class Gate:
         return self._policy
 
     def take_notes(self) -> Iterable[str]:
-        """Return lines for people that have come up, each once."""
+        """Return the notes for the user since the last call."""
         return self._policy.take_notes() if self._policy is not None else ()
 
     def before_repos(self) -> None:
@@ -64,8 +65,8 @@ class Gate:
             start.find_releasever(self._base)
 
     def after_repos(self) -> None:
-        """Hook config: DNF knows its repositories, and which are on."""
-        if not self._began:  # a program that leaves a hook out
+        """Hook config: DNF has read its repositories and knows which are enabled."""
+        if not self._began:  # a program that does not call this hook
             self.before_repos()
         enabled = list(self._base.repos.iter_enabled())
         if (self._policy is None
@@ -78,14 +79,14 @@ class Gate:
             self.policy.after_repos()
 
     def after_sack(self, *, transaction: bool) -> None:
-        """Hook sack: metadata is loaded; ``transaction`` says that packages may change."""
+        """Hook sack: metadata is loaded; ``transaction`` tells whether packages may change."""
         if (transaction or self._policy is not None
                 or any(repo.get_metadata_path(start.METADATA_TYPE)
                        for repo in self._base.repos.iter_enabled())):
             self.policy.after_sack(transaction=transaction)
 
     def after_solve(self) -> None:
-        """Hook resolved: the transaction is known, and signatures are checked next."""
+        """Hook resolved: the transaction is solved; DNF checks signatures next."""
         self.policy.after_solve()
         database = rpm.expandMacro("%{?_dbpath}")
         if not self._plugin_run and self._base.transaction and database != self._default:
@@ -94,5 +95,5 @@ class Gate:
             self._programs.enter_context(programs_pointed_at(database.lstrip("/")))
 
     def before_transaction(self) -> None:
-        """Hook pre_transaction: scriptlets get the environment that there was."""
+        """Hook pre_transaction: restore the environment, which scriptlets get."""
         self._programs.close()

@@ -1,4 +1,4 @@
-"""RPM headers as plain data: the files of a package, its scriptlets, who signed it."""
+"""RPM headers as plain data: the files of a package, its scriptlets, its signing key."""
 from __future__ import annotations
 
 import base64
@@ -8,13 +8,16 @@ import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
 import dnf.rpm.transaction
 import rpm
 
 from ..errors import NodePluginError, Refused
 from ..system.nevra import make_evr, make_nevra, name_of
+from .dnf_types import RpmHeader
+
+_Value = TypeVar("_Value")
 
 # rpm(8) and rpm's rpmtag.h: a scriptlet is there if its interpreter is.
 _SCRIPTLETS = ("pretrans", "prein", "postin", "preun", "postun", "posttrans", "preuntrans",
@@ -30,7 +33,8 @@ _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ACCOUNT_LINE = re.compile(r"(?:u!?|g|m)\s")  # not comments, not ranges of ids for all accounts
 _ACCOUNT = re.compile(r"(?:user|group|groupmember)\(.+\)")
 _MOST_FILES = 500_000
-_ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
+_ALGORITHMS: Mapping[object, str] = {
+    1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 
 
 @dataclass(frozen=True)
@@ -38,9 +42,9 @@ class PackedFile:
     """One file of a package, as its header has it.
 
     ``path`` is absolute, ``mode`` the whole ``st_mode``; ``digest`` is ``TYPE:HEX`` of a
-    regular file's content, ``link`` where a symbolic link leads, both empty for others;
-    ``capabilities`` are as cap_to_text(3) writes them. ``ghost``: only the name is the
-    package's, ``config``: meant to be changed.
+    regular file's content, ``link`` the target of a symbolic link, both empty for others;
+    ``capabilities`` are as cap_to_text(3) writes them; ``ghost`` and ``config`` are the
+    attributes %ghost and %config of a spec file.
     """
 
     path: str
@@ -56,23 +60,23 @@ class PackedFile:
 
     @property
     def is_regular(self) -> bool:
-        """Say if it is a regular file."""
+        """Whether it is a regular file."""
         return stat.S_ISREG(self.mode)
 
     @property
     def is_folder(self) -> bool:
-        """Say if it is a folder, which packages share."""
+        """Whether it is a folder, which several packages may have."""
         return stat.S_ISDIR(self.mode)
 
     @property
     def sets_id(self) -> bool:
-        """Say if whoever runs it gets its owner's or its group's rights."""
+        """Whether it runs with the rights of its owner or its group."""
         return self.is_regular and bool(self.mode & (stat.S_ISUID | stat.S_ISGID))
 
 
 @dataclass(frozen=True)
 class Header:
-    """What an RPM says of itself.
+    """The header of an RPM.
 
     ``digest`` is that of the header itself, in hexadecimal, equal for two that are the
     same; ``signer`` the id of the signing key, 16 hexadecimal digits, empty without a
@@ -93,7 +97,7 @@ def read_header(path: Path) -> Header:
     """Return the header of the RPM file at the host path ``path``; checks no signature.
 
     Raises NodePluginError if it is no RPM file, or cannot be read, and Refused for a
-    header that leaves something out which the checks of a plugin need.
+    header without something that the checks of a plugin need.
     """
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(_UNCHECKED)
@@ -103,8 +107,9 @@ def read_header(path: Path) -> Header:
         raise NodePluginError(f"{path} cannot be read: {exc.strerror}") from exc
     try:
         raw = transaction.hdrFromFdno(handle)
-        header = _header(raw)
-        _refuse_odd(raw, header)
+        columns = _Columns(raw)
+        header = _header(raw, columns)
+        _refuse_incomplete(columns, header)
         return header
     except rpm.error as exc:
         raise NodePluginError(f"{path} is no RPM package: {exc}") from exc
@@ -114,10 +119,10 @@ def read_header(path: Path) -> Header:
 
 def installed_headers(root: Path, nevras: Iterable[str]) -> Dict[str, Header]:
     """Return the headers of those of ``nevras`` that the root's rpm database has."""
-    return {nevra: _header(raw) for nevra, raw in raw_headers(root, nevras)}
+    return {nevra: _header(raw, _Columns(raw)) for nevra, raw in raw_headers(root, nevras)}
 
 
-def raw_headers(root: Path, nevras: Iterable[str]) -> Iterator[Tuple[str, Any]]:
+def raw_headers(root: Path, nevras: Iterable[str]) -> Iterator[Tuple[str, RpmHeader]]:
     """Yield those of ``nevras`` that the root's rpm database has, each with rpm's own header."""
     transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
     for nevra in nevras:
@@ -127,43 +132,56 @@ def raw_headers(root: Path, nevras: Iterable[str]) -> Iterator[Tuple[str, Any]]:
 
 
 def signers(root: Path) -> Dict[str, str]:
-    """Return who the keys in the root's rpm database are, by key id (16 digits).
+    """Return the owners of the keys in the root's rpm database, by key id (16 digits).
 
-    The words are those of the key's owner, such as ``ACME <rpm@example.com>``.
+    An owner is given as in the key, such as ``ACME <rpm@example.com>``.
     """
     transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
-    found = {}
+    owners = {}
     for raw in transaction.dbMatch("name", "gpg-pubkey"):
-        words = re.sub(r"^gpg\((.*)\)$|^(.*) public key$", r"\1\2", str(raw["summary"]))
-        for key in _key_ids(raw):
-            found[key] = printable(words)
-    return found
+        owner = re.sub(r"^gpg\((.*)\)$|^(.*) public key$", r"\1\2", str(raw["summary"]))
+        for key_id in _key_ids(raw):
+            owners[key_id] = printable(owner)
+    return owners
 
 
-def _key_ids(raw: Any) -> List[str]:
+def _key_ids(raw: RpmHeader) -> List[str]:
     """Return the ids of a key and of what it provides: ``gpg(0123456789abcdef)``."""
-    provided = [str(name) for name in raw["providename"]]
-    return [match.group(1) for match in
-            (re.fullmatch(r"gpg\(([0-9a-f]{16})\)", name) for name in provided) if match]
+    return [match.group(1) for match in (re.fullmatch(r"gpg\(([0-9a-f]{16})\)", name)
+                                         for name in texts_of(raw, "providename")) if match]
 
 
-def nevra_of(raw: Any) -> str:
+def nevra_of(raw: RpmHeader) -> str:
     """Return a header's NEVRA as DNF writes it: without an epoch of 0."""
     evr = make_evr(raw["epoch"], raw["version"], raw["release"])
     return make_nevra(raw["name"], evr, raw["arch"])
 
 
-def _header(raw: Any) -> Header:
-    return Header(nevra_of(raw), digest_of(raw), _signer(raw), tuple(_scriptlets(raw)),
-                  _files(raw), tuple(_accounts(raw)))
+def texts_of(raw: RpmHeader, tag: str) -> List[str]:
+    """Return a tag that is a list of texts; empty where it is not set."""
+    values = raw[tag]
+    return list(map(str, values)) if isinstance(values, list) else []
 
 
-def digest_of(raw: Any) -> str:
+def numbers_of(raw: RpmHeader, tag: str) -> List[int]:
+    """Return a tag that is a list of numbers; empty where it is not set."""
+    values = raw[tag]
+    return ([value for value in values if isinstance(value, int)]
+            if isinstance(values, list) else [])
+
+
+def _header(raw: RpmHeader, columns: _Columns) -> Header:
+    return Header(nevra=nevra_of(raw), digest=digest_of(raw), signer=_signer(raw),
+                  scriptlets=tuple(_scriptlets(raw)), files=columns.files(),
+                  accounts=tuple(_accounts(raw)))
+
+
+def digest_of(raw: RpmHeader) -> str:
     """Return the digest of a header, as ``Header`` has it; empty if it has none."""
     return str(raw["sha256header"] or raw["sha1header"] or "")
 
 
-def _signer(raw: Any) -> str:
+def _signer(raw: RpmHeader) -> str:
     for tag in _SIGNATURES:
         try:
             text = raw.sprintf(f"%|{tag}?{{%{{{tag}:pgpsig}}}}|")
@@ -175,70 +193,94 @@ def _signer(raw: Any) -> str:
     return ""
 
 
-def _accounts(raw: Any) -> Iterable[str]:
+def _accounts(raw: RpmHeader) -> Iterable[str]:
     """Yield the accounts in what a package provides: ``user(NAME) = LINE IN BASE64``.
 
     See rpm-sysusers(7), "TECHNICAL DETAILS". The line is padded with NUL.
     """
-    for name, version in zip(raw["providename"] or (), raw["provideversion"] or ()):
-        if _ACCOUNT.fullmatch(str(name)) and version:
-            with contextlib.suppress(ValueError):  # a version that is none of these
-                line = base64.b64decode(str(version), validate=True).decode().rstrip("\0")
+    for name, version in zip(texts_of(raw, "providename"), texts_of(raw, "provideversion")):
+        if _ACCOUNT.fullmatch(name) and version:
+            with contextlib.suppress(ValueError):  # a version of another form
+                line = base64.b64decode(version, validate=True).decode().rstrip("\0")
                 if _ACCOUNT_LINE.match(line) and not _UNSHOWN.search(line):
                     yield line
 
 
-def _scriptlets(raw: Any) -> Iterable[str]:
+def _scriptlets(raw: RpmHeader) -> Iterable[str]:
     for name in _SCRIPTLETS:
-        if _tag(raw, name if name == "verifyscript" else f"{name}prog") or _tag(raw, name):
+        if _has(raw, name if name == "verifyscript" else f"{name}prog") or _has(raw, name):
             yield name[:-2] if name in ("prein", "postin") else name
     for name in _TRIGGERS:
-        if _tag(raw, f"{name}scripts") or _tag(raw, f"{name}scriptprog"):
+        if _has(raw, f"{name}scripts") or _has(raw, f"{name}scriptprog"):
             yield name
 
 
-def _tag(raw: Any, name: str) -> Any:
+def _has(raw: RpmHeader, tag: str) -> bool:
     try:
-        return raw[name]
+        return bool(raw[tag])
     except (KeyError, ValueError, rpm.error):  # this rpm does not know it
-        return None
+        return False
 
 
-def _files(raw: Any) -> Tuple[PackedFile, ...]:
-    names: Sequence[str] = raw["filenames"] or ()
-    algorithm = _ALGORITHMS.get(raw["filedigestalgo"] or 1, "unknown")
-    columns = [_padded(column, default, len(names)) for column, default in _columns(raw)]
-    return tuple(
-        PackedFile(str(path), mode & 0xFFFF, str(owner), str(group), int(size),
-                   f"{algorithm}:{digest}" if digest else "", str(link),
-                   str(caps).lstrip("= ").strip(), bool(flags & rpm.RPMFILE_GHOST),
-                   bool(flags & rpm.RPMFILE_CONFIG))
-        for path, mode, owner, group, size, digest, link, flags, caps in zip(names, *columns))
+class _Columns:
+    """The tags that describe the files of a package: each is a list with a value a file."""
+
+    def __init__(self, raw: RpmHeader) -> None:
+        self.names = texts_of(raw, "filenames")
+        self._algorithm = _ALGORITHMS.get(raw["filedigestalgo"] or 1, "unknown")
+        self._modes = numbers_of(raw, "filemodes")
+        self._owners = texts_of(raw, "fileusername")
+        self._groups = texts_of(raw, "filegroupname")
+        self._sizes = numbers_of(raw, "longfilesizes") or numbers_of(raw, "filesizes")
+        self._digests = texts_of(raw, "filedigests")
+        self._links = texts_of(raw, "filelinktos")
+        self._flags = numbers_of(raw, "fileflags")
+        self._capabilities = texts_of(raw, "filecaps")
+        self._base_names = len(texts_of(raw, "basenames"))
+
+    @property
+    def are_complete(self) -> bool:
+        """Return whether each has a value for each file.
+
+        Only capabilities may be missing: rpmbuild leaves them out if no file has any.
+        """
+        columns: Tuple[Sequence[object], ...] = (
+            self._modes, self._owners, self._groups, self._sizes, self._digests, self._links,
+            self._flags)
+        count = len(self.names)
+        return (self._base_names == count
+                and all(len(column) == count for column in columns)
+                and len(self._capabilities) in (0, count))
+
+    def files(self) -> Tuple[PackedFile, ...]:
+        """Return the files; a missing value is 0 or empty."""
+        count = len(self.names)
+        rows = zip(
+            self.names, _padded(self._modes, 0, count), _padded(self._owners, "", count),
+            _padded(self._groups, "", count), _padded(self._sizes, 0, count),
+            _padded(self._digests, "", count), _padded(self._links, "", count),
+            _padded(self._flags, 0, count), _padded(self._capabilities, "", count))
+        return tuple(
+            PackedFile(path=path, mode=mode & 0xFFFF, owner=owner, group=group,
+                       size_bytes=size_bytes,
+                       digest=f"{self._algorithm}:{digest}" if digest else "", link=link,
+                       capabilities=capabilities.lstrip("= ").strip(),
+                       ghost=bool(flags & rpm.RPMFILE_GHOST),
+                       config=bool(flags & rpm.RPMFILE_CONFIG))
+            for path, mode, owner, group, size_bytes, digest, link, flags, capabilities in rows)
 
 
-def _columns(raw: Any) -> List[Tuple[Sequence[Any], Any]]:
-    """Return what a header says of its files, tag by tag, with what a lacking one means."""
-    return [(raw["filemodes"], 0), (raw["fileusername"], ""), (raw["filegroupname"], ""),
-            (raw["longfilesizes"] or raw["filesizes"], 0), (raw["filedigests"], ""),
-            (raw["filelinktos"], ""), (raw["fileflags"], 0), (raw["filecaps"], "")]
-
-
-def _padded(column: Sequence[Any], default: Any, count: int) -> Sequence[Any]:
+def _padded(column: List[_Value], default: _Value, count: int) -> List[_Value]:
     return [*column[:count], *[default] * (count - len(column))]
 
 
-def _refuse_odd(raw: Any, header: Header) -> None:
-    """Raise Refused for a header that rpm would install and of which not all can be told.
-
-    Only capabilities may be left out: rpmbuild leaves them out where there are none.
-    """
-    names = raw["filenames"] or ()
-    lengths = {len(column) for column, _ in _columns(raw)[:-1]} | {len(raw["basenames"] or ())}
+def _refuse_incomplete(columns: _Columns, header: Header) -> None:
+    """Raise Refused for a header that rpm would install and that does not describe all."""
     shown = [text for file in header.files
              for text in (file.path, file.owner, file.group, file.link, file.capabilities)]
-    if lengths - {len(names)} or len(raw["filecaps"] or ()) not in (0, len(names)):
+    if not columns.are_complete:
         problem = "does not say of every file what it is"
-    elif len(names) > _MOST_FILES:
+    elif len(columns.names) > _MOST_FILES:
         problem = f"has more than {_MOST_FILES} files"
     elif any(map(_UNSHOWN.search, (header.nevra, *shown))):
         problem = "has control characters in names"
@@ -251,5 +293,5 @@ def _refuse_odd(raw: Any, header: Header) -> None:
 
 
 def printable(text: str) -> str:
-    """Return ``text`` with characters that a terminal would obey, or hide, as escapes."""
-    return _UNSHOWN.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
+    """Return ``text`` with control characters, and those that hide text, as escapes."""
+    return _UNSHOWN.sub(lambda match: match.group().encode("unicode_escape").decode(), text)

@@ -1,14 +1,15 @@
-"""What the rpm database of a root says of packages beyond their files: builds and states."""
+"""What a root's rpm database says of packages beyond their files: digests and file states."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterable, Mapping, Tuple
+from typing import Dict, FrozenSet, Iterable, Mapping, Tuple
 
-from .headers import digest_of, raw_headers
+from .dnf_types import RpmHeader
+from .headers import digest_of, numbers_of, raw_headers, texts_of
 
-# The states of rpm's rpmfiles.h in which a file is not what its package has: another
-# package's took its place, or it was not unpacked (excluded, shared, of another color).
+# The states of rpm's rpmfiles.h in which a file is not what its package contains: another
+# package replaced it, or it was not unpacked (excluded, shared, of another color).
 _REPLACED = 1
 _NOT_UNPACKED = frozenset((2, 3, 4))
 # RPMVERIFY_* of rpm's rpmvf.h, which %verify in a spec file clears.
@@ -31,20 +32,20 @@ class RpmdbPackage:
 
 
 def read_installed(root: Path, nevras: Iterable[str]) -> Dict[str, RpmdbPackage]:
-    """Return what is known of those of ``nevras`` that the root's rpm database has."""
+    """Return what the root's rpm database says of those of ``nevras`` that it has."""
     return {nevra: _installed(raw) for nevra, raw in raw_headers(root, nevras)}
 
 
-def _installed(raw: Any) -> RpmdbPackage:
-    states: Iterable[int] = raw["filestates"] or ()
-    flags: Iterable[int] = raw["fileverifyflags"] or ()
-    odd = {place: state for place, state in enumerate(states) if state}
-    loose = {place: flag for place, flag in enumerate(flags)
-             if flag & _ALL_CHECKS != _ALL_CHECKS}
-    names = raw["filenames"] if odd or loose else ()
+def _installed(raw: RpmHeader) -> RpmdbPackage:
+    odd_states = {index: state for index, state in enumerate(numbers_of(raw, "filestates"))
+                  if state}
+    odd_flags = {index: flags for index, flags in enumerate(numbers_of(raw, "fileverifyflags"))
+                 if flags & _ALL_CHECKS != _ALL_CHECKS}
+    names = texts_of(raw, "filenames") if odd_states or odd_flags else []
     return RpmdbPackage(
         digest_of(raw),
-        frozenset(str(names[place]) for place, state in odd.items() if state in _NOT_UNPACKED),
-        frozenset(str(names[place]) for place, state in odd.items() if state == _REPLACED),
-        {str(names[place]): tuple(word for word, bit in _CHECKS if not flag & bit)
-         for place, flag in loose.items()})
+        frozenset(names[index] for index, state in odd_states.items()
+                  if state in _NOT_UNPACKED),
+        frozenset(names[index] for index, state in odd_states.items() if state == _REPLACED),
+        {names[index]: tuple(word for word, bit in _CHECKS if not flags & bit)
+         for index, flags in odd_flags.items()})

@@ -1,4 +1,4 @@
-"""Files out of a repository's metadata, decompressed, and no larger than they may be."""
+"""Read files of a repository's metadata: decompressed, up to a limit of size."""
 from __future__ import annotations
 
 import bz2
@@ -8,8 +8,9 @@ import lzma
 import resource
 import tempfile
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Callable, Iterator, Mapping
 
 import libdnf.utils
 
@@ -17,11 +18,12 @@ from ..errors import BadBundle
 
 LIMIT_BYTES = 1024 * 1024
 
-_OPENERS: Any = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+_READERS: Mapping[str, Callable[[Path], BufferedIOBase]] = {
+    ".gz": gzip.GzipFile, ".xz": lzma.LZMAFile, ".bz2": bz2.BZ2File}
 
 
 def read_metadata(path: Path) -> bytes:
-    """Return the content of the file ``path``, decompressed as its suffix says.
+    """Return the content of the file ``path``, decompressed by its suffix.
 
     Raises BadBundle for one that is damaged or larger than LIMIT_BYTES.
     """
@@ -29,7 +31,8 @@ def read_metadata(path: Path) -> bytes:
         if path.suffix in (".zst", ".zck"):
             data = _by_libdnf(path)
         else:
-            with _OPENERS.get(path.suffix, open)(path, "rb") as stream:
+            reader = _READERS.get(path.suffix)
+            with reader(path) if reader else open(path, "rb") as stream:
                 data = stream.read(LIMIT_BYTES + 1)
     except (EOFError, OSError, RuntimeError, lzma.LZMAError, zlib.error) as exc:
         raise BadBundle(f"the descriptor in {path} cannot be read: {exc}",
@@ -40,7 +43,7 @@ def read_metadata(path: Path) -> bytes:
 
 
 def _by_libdnf(path: Path) -> bytes:
-    """Decompress what Python's own library cannot read, into a file that cannot grow too large."""
+    """Decompress what Python's library cannot, into a file of a limited size."""
     with tempfile.TemporaryDirectory(prefix="node-plugin-") as work:
         plain = Path(work) / path.stem
         with _largest_file(LIMIT_BYTES + 1):
@@ -50,7 +53,7 @@ def _by_libdnf(path: Path) -> bytes:
 
 @contextlib.contextmanager
 def _largest_file(size_bytes: int) -> Iterator[None]:
-    """Limit the files that this process writes; a write beyond fails (setrlimit(2))."""
+    """Limit the files that this process writes; a write beyond it fails (setrlimit(2))."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:

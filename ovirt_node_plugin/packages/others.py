@@ -1,20 +1,21 @@
-"""Other dnf plugins, kept from acting while ``dnf node-plugin`` works on another root.
+"""Disable other dnf plugins while ``dnf node-plugin`` works on another root.
 
-DNF loads every plugin that the machine has. Some act on that machine whatever the
-installroot is, and RHEL's subscription-manager writes into the installroot as soon as it
-is made. DNF has no documented way to unload a plugin. So the hooks of its class, which are
+DNF loads every plugin of the machine. Some act on that machine whatever the installroot
+is, and RHEL's subscription-manager writes into the installroot as soon as its plugin is
+made. DNF has no documented way to unload a plugin. So the hooks of its class, which are
 documented, are replaced by those of dnf.Plugin, which do nothing. That works before a
 plugin is made and after it.
 """
 from __future__ import annotations
 
 import fnmatch
-from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence, Set
+from typing import Collection, Iterable, List, NoReturn, Optional, Sequence, Set
 
 import dnf
 import dnf.cli.option_parser
 
 from ..errors import Refused
+from .dnf_types import DnfBase, DnfPluginClass
 
 COMMAND = "node-plugin"
 # dnf.Plugin's methods that DNF calls; "Plugin Interface" in DNF's API reference.
@@ -23,31 +24,32 @@ _HOOKS = ("__init__", "pre_config", "config", "sack", "resolved", "pre_transacti
 
 
 def is_asked(argv: Sequence[str]) -> bool:
-    """Return whether the arguments of dnf, as its own parser reads them, name the command."""
+    """Return whether dnf's own parser finds this project's command in the arguments of dnf."""
     try:
-        found, _ = _Parser().parse_known_args(list(argv))
+        options, _ = _Parser().parse_known_args(list(argv))
     except ValueError:
         return False
-    return getattr(found, "command", None) == COMMAND
+    return getattr(options, "command", None) == COMMAND
 
 
-def keep_out(own: type, globs: Iterable[str], *,
-             among: Optional[Collection[type]] = None) -> List[str]:
+def keep_out(own: object, globs: Iterable[str], *,
+             among: Optional[Collection[object]] = None) -> List[str]:
     """Replace the hooks of plugin classes whose names match one of ``globs``; return the names.
 
-    ``own`` is left alone, as is what was replaced before, and what is not ``among`` those
-    classes, None for all.
+    The class ``own`` stays as it is, as do classes whose hooks were replaced before, and
+    those that are not ``among`` the given ones (None: all).
     """
-    found = [cls for cls in _plugins() if cls is not own and _matches(cls, globs)
-             and "kept_out" not in vars(cls) and (among is None or cls in among)]
-    for cls in found:
+    classes: Iterable[DnfPluginClass] = dnf.Plugin.__subclasses__()  # what DNF loads
+    disabled = [cls for cls in classes if cls is not own and _matches(cls, globs)
+                and "kept_out" not in vars(cls) and (among is None or cls in among)]
+    for cls in disabled:
         for hook in _HOOKS:
             setattr(cls, hook, getattr(dnf.Plugin, hook))
         cls.kept_out = True
-    return sorted(str(cls.name) for cls in found)
+    return sorted(str(cls.name) for cls in disabled)
 
 
-def started(base: Any) -> Set[type]:
+def started(base: DnfBase) -> Set[type]:
     """Return the classes of the plugins that DNF has made in this run."""
     return {type(plugin) for plugin in base._plugins.plugins}
 
@@ -70,13 +72,8 @@ def late(names: Sequence[str], root: str, *, enabled: Iterable[str] = ()) -> Ref
         + "with " + " ".join(f"--disableplugin={name}" for name in names) + ".")
 
 
-def _plugins() -> Iterator[Any]:
-    """Yield the plugin classes that DNF loads: the direct subclasses of dnf.Plugin."""
-    yield from dnf.Plugin.__subclasses__()
-
-
-def _matches(cls: Any, globs: Iterable[str]) -> bool:
-    """Return whether a plugin's name, or its file's, matches; - and _ are the same."""
+def _matches(cls: DnfPluginClass, globs: Iterable[str]) -> bool:
+    """Return whether a glob matches a plugin's name or its file's name; - and _ are the same."""
     names = {str(cls.name).replace("_", "-"),
              cls.__module__.rpartition(".")[2].replace("_", "-")}
     return any(fnmatch.fnmatchcase(name, glob.replace("_", "-"))
@@ -84,7 +81,7 @@ def _matches(cls: Any, globs: Iterable[str]) -> bool:
 
 
 class _Parser(dnf.cli.option_parser.OptionParser):
-    """DNF's parser of a command line, which raises ValueError instead of ending the program."""
+    """DNF's parser of command lines; it raises ValueError instead of ending the program."""
 
-    def error(self, msg: str) -> Any:
+    def error(self, msg: str) -> NoReturn:
         raise ValueError(msg)

@@ -1,8 +1,8 @@
-"""The rules that bind every DNF run, as the hooks of the DNF plugin apply them."""
+"""The rules of every DNF run, which the hooks of the DNF plugin apply."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from ..config import Config
 from ..errors import NodePluginError
@@ -12,24 +12,25 @@ from ..plugin.library import repo_files
 from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
 from ..target import Target, find_rpmdb, identify
-from . import core, refuse, repos, rpmdb, start
+from . import command_line, core, refuse, repos, rpmdb, start
+from .dnf_types import DnfBase, DnfRepo
 
 _OFF = "plugin repo, not named in this run"
 _OFF_NODE = "not named in this run"
 
 
 class RunPolicy:
-    """What this DNF run may do, for one ``dnf.Base``.
+    """The rules of one DNF run, applied to its ``dnf.Base``.
 
     The methods are called in DNF's own order: ``before_repos`` (hook
     pre_config), ``after_repos`` (config), ``after_sack`` (sack), ``after_solve``
     (resolved). ``options`` are the parsed arguments, None where DNF runs as a
-    library. ``plugin_run`` says that the command is ``dnf node-plugin``, which
-    does the solve's part itself. ``owners`` are the plugins' repo ids and whose they
-    are, ``wanted`` the plugins that this run is about.
+    library; ``plugin_run`` tells that the command is ``dnf node-plugin``, which solves
+    itself; ``owners`` maps the repo ids of plugins to the plugins' names; ``wanted``
+    are the plugins that this run is about; ``left_out`` is what was excluded.
     """
 
-    def __init__(self, base: Any, config: Config, *, options: Any, plugin_run: bool) -> None:
+    def __init__(self, base: DnfBase, config: Config, *, options: object, plugin_run: bool) -> None:
         self.base = base
         self.config = config
         self.plugin_run = plugin_run
@@ -48,7 +49,7 @@ class RunPolicy:
 
     @property
     def target(self) -> Target:
-        """The root of this run and what it is."""
+        """The root of this run."""
         if self._target is None:
             root = Path(self.base.conf.installroot)
             self._target = identify(root, rpmdb=find_rpmdb(root) or "")
@@ -56,29 +57,29 @@ class RunPolicy:
 
     @property
     def rules(self) -> CoreRules:
-        """What is core in this root."""
+        """The rules of which packages are core in this root."""
         if self._rules is None:
             self._rules = read_rules(self.target, self.config.core_lists, free=self._free())
         return self._rules
 
     def _free(self) -> Tuple[str, ...]:
-        """Return the names that may replace core packages: never where a plugin takes part."""
+        """Return the names that may replace core packages: none if a plugin's repo is enabled."""
         plugins = self.plugin_run or any(repo.id in self.owners
                                          for repo in self.base.repos.iter_enabled())
         return self.config.live_allow if self.target.is_node and not plugins else ()
 
     @property
     def named(self) -> Tuple[str, ...]:
-        """The repository patterns that this run names."""
-        return repos.named_by(self._options)
+        """The patterns by which the command line enables repositories."""
+        return command_line.named_repos(self._options)
 
     @property
     def binds_all(self) -> bool:
-        """Say if every package is bound by the core policy, not only what plugins offer."""
+        """Whether the core policy binds every package, not only those that plugins offer."""
         return self.target.is_node and self.config.bind_all
 
     def before_repos(self) -> None:
-        """Let the ``.repo`` files of the library take part, and find the right database."""
+        """Add the ``.repo`` files of the library, and point rpm at the root's database."""
         rpmdb.point_rpm_at(self.target.root)
         start.find_releasever(self.base)
         files: Dict[str, List[Path]] = {}
@@ -92,11 +93,10 @@ class RunPolicy:
                                    f" {paths[0].parent} are left out.")
 
     def add_bundle(self, bundle: Bundle) -> None:
-        """Let the ``.repo`` files of ``bundle`` take part in this run.
+        """Add the ``.repo`` files of ``bundle`` to this run.
 
-        They take the place of those that the library has of the same plugin. To be
-        called before DNF reads its repositories. Raises BadBundle for a repo id
-        that exists elsewhere.
+        They replace those that the library has of the same plugin. To be called before
+        DNF reads its repositories. Raises BadBundle for a repo id that exists elsewhere.
         """
         if bundle.directory is not None:
             plugin = bundle.descriptor.name
@@ -104,8 +104,18 @@ class RunPolicy:
             self._forget(plugin)
             self._add_repo_files(plugin, bundle.directory, bundle.repo_files)
 
+    def add_bundle_repo(self, bundle: Bundle, *, optional: bool = False) -> None:
+        """Add the repository inside ``bundle``, if there is one, and enable it.
+
+        With ``optional`` the run goes on without it if it cannot be read. To be called
+        after DNF has read its repositories.
+        """
+        repo = repos.add_bundle_repo(self.base, bundle, options=self._options)
+        if repo is not None and optional:
+            repo.skip_if_unavailable = True
+
     def after_repos(self) -> None:
-        """Switch plugin repositories off, but for those that this run names."""
+        """Disable the plugins' repositories, but for those that this run names."""
         self._claim_owners()
         for repo in list(self.base.repos.iter_enabled()):
             if self._stays_off(repo):
@@ -118,10 +128,9 @@ class RunPolicy:
                     repos.forget_stale(repo)
 
     def after_sack(self, *, transaction: bool) -> None:
-        """Take out of the solve what a policy forbids.
+        """Exclude what the policy forbids from the solve.
 
-        ``transaction`` says that this run may change packages; a query shows
-        everything that is there.
+        ``transaction`` tells whether this run may change packages: a query shows all.
         """
         self._claim_owners()
         late = [repo for repo in self.base.repos.iter_enabled() if self._stays_off(repo)]
@@ -139,11 +148,12 @@ class RunPolicy:
         note = refuse.left_out_note(self, self._options)
         if note:
             self._notes.append(note)
-        if scope is None and not refuse.takes_away(self._options):
+        # a transaction that removes is refused later with the reason; a solver gives none
+        if scope is None and not command_line.removes(self._options):
             core.protect(self.base, self.rules)
 
     def after_solve(self) -> None:
-        """Check the solved transaction once more, whatever excludes were in force.
+        """Check the solved transaction, as excludes do not cover everything.
 
         Raises Refused on a booted node or while an interrupted change waits, and
         NeedsNewerImage for a change of a core package.
@@ -152,27 +162,27 @@ class RunPolicy:
             refuse.check(self, options=self._options, scope=self._scope())
 
     def take_notes(self) -> List[str]:
-        """Return lines for people that have come up, each once."""
+        """Return the notes for the user since the last call."""
         notes, self._notes = self._notes, []
         return notes
 
     def bundle_repos(self) -> Tuple[str, ...]:
-        """Return the ids of the repositories that bundles define, whose keys need trust."""
+        """Return the ids of the repositories that bundles define; their keys need trust."""
         inside = {repo.id for repo in self.base.repos.values() if repos.is_inside_bundle(repo)}
         return tuple(sorted(inside.union(*self._bundle_ids.values())))
 
     def own_repos_off(self) -> Tuple[str, ...]:
-        """Return the ids of the repositories of ``wanted`` plugins that are off in this run."""
+        """Return the ids of the repositories of ``wanted`` plugins that are disabled."""
         return tuple(sorted(repo.id for repo in self.base.repos.values()
                             if self.owners.get(repo.id) in self.wanted and not repo.enabled))
 
     def states(self) -> List[repos.RepoState]:
-        """Return every repository in play, sorted by id, with the reason for its state."""
-        return [repos.RepoState(repo.id, repo.name, self.owners.get(repo.id, ""),
-                                bool(repo.enabled), self._reason(repo))
-                for repo in sorted(self.base.repos.values(), key=lambda item: str(item.id))]
+        """Return every repository of this run, sorted by id, with the reason for its state."""
+        return [repos.RepoState(id=repo.id, name=repo.name, plugin=self.owners.get(repo.id, ""),
+                                enabled=bool(repo.enabled), reason=self._reason(repo))
+                for repo in sorted(self.base.repos.values(), key=lambda repo: repo.id)]
 
-    def _reason(self, repo: Any) -> str:
+    def _reason(self, repo: DnfRepo) -> str:
         if repo.id in self._reasons:
             return self._reasons[repo.id]
         if repos.is_inside_bundle(repo):
@@ -182,7 +192,7 @@ class RunPolicy:
         return "as configured"
 
     def _scope(self) -> Optional[List[str]]:
-        """Return the repo ids whose packages the core policy binds; None: all that there is."""
+        """Return the repo ids whose packages the core policy binds, None for all packages."""
         return None if self.plugin_run or self.binds_all else sorted(self.owners)
 
     def _add_repo_files(self, plugin: str, folder: Path, files: Sequence[Path]) -> None:
@@ -199,11 +209,12 @@ class RunPolicy:
             conf.reposdir = [*conf.reposdir, str(folder)]
 
     def _forget(self, plugin: str) -> None:
-        """Leave out the library's ``.repo`` files of ``plugin`` again."""
+        """Remove the library's ``.repo`` files of ``plugin`` from this run again."""
         for repo_id in self._bundle_ids.pop(plugin, ()):
             self.owners.pop(repo_id, None)
         folder = str(self._folders.pop(plugin, ""))
-        self.base.conf.reposdir = [one for one in self.base.conf.reposdir if one != folder]
+        conf = self.base.conf
+        conf.reposdir = [repo_folder for repo_folder in conf.reposdir if repo_folder != folder]
 
     def _claim_owners(self) -> None:
         """Find out which of the repositories belong to a plugin."""
@@ -218,29 +229,28 @@ class RunPolicy:
                     repo.get_metadata_path(METADATA_TYPE) or start.carries_descriptor(repo)):
                 self._claim_by_descriptor(repo)
 
-    def _claim_by_descriptor(self, repo: Any) -> None:
-        """Note whose ``repo`` is, and that the others its descriptor names are too."""
+    def _claim_by_descriptor(self, repo: DnfRepo) -> None:
+        """Note the owner of ``repo`` and of the other repositories that its descriptor names."""
         bundle = repos.bundle_in(repo)
         self.owners[repo.id] = bundle.descriptor.name if bundle else ""
         for repo_id in repos.brought_by(repo, bundle, self.base.repos) if bundle else ():
             self.owners.setdefault(repo_id, self.owners[repo.id])
 
-    def _is_named(self, repo: Any) -> bool:
+    def _is_named(self, repo: DnfRepo) -> bool:
         if repos.is_named(repo.id, self.named):
             return True
-        program = self._options is None or getattr(self._options, "command", "") == "shell"
-        return program and repos.enabled_by_program(repo)
+        return command_line.is_programmed(self._options) and repos.enabled_by_program(repo)
 
-    def _stays_off(self, repo: Any) -> bool:
+    def _stays_off(self, repo: DnfRepo) -> bool:
         return (repo.id in self.owners and not repos.is_inside_bundle(repo)
                 and not self._is_named(repo))
 
-    def _disable(self, repo: Any, reason: str) -> None:
+    def _disable(self, repo: DnfRepo, reason: str) -> None:
         repo.disable()
         self._reasons[repo.id] = reason
 
-    def _distrust(self, repo: Any) -> None:
-        """Keep ``-y`` from importing keys that a bundle of the library brings."""
+    def _distrust(self, repo: DnfRepo) -> None:
+        """Remove the keys of a library bundle from ``repo`` if ``-y`` would import them."""
         if repo.id in self.bundle_repos() and repo.gpgkey and self.base.conf.assumeyes:
             self._notes.append(
                 f"-y does not import keys of plugins: {', '.join(repo.gpgkey)} of repo {repo.id}"
@@ -248,8 +258,8 @@ class RunPolicy:
                 " -y out.")
             repo.gpgkey = []
 
-    def _load_without(self, late: Sequence[Any]) -> None:
-        """Fill the sack again without ``late``, which their metadata shows to be plugins'."""
+    def _load_without(self, late: Sequence[DnfRepo]) -> None:
+        """Fill the sack again without ``late``, repos of plugins as their metadata shows."""
         for repo in late:
             self._disable(repo, _OFF)
         system = bool(self.base.sack.query().installed())

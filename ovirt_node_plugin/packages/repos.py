@@ -1,4 +1,4 @@
-"""Plugin repositories: which they are, whose, and which of them a run names."""
+"""The repositories of plugins: which they are, their owners, and which a run names."""
 from __future__ import annotations
 
 import contextlib
@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 from urllib.parse import unquote
 
 import dnf.conf
@@ -19,6 +19,8 @@ from ..plugin.bundle import Bundle, bundle_of_repo
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_ids_in
 from ..system.regular_files import read_regular
+from . import command_line
+from .dnf_types import DnfBase, DnfConf, DnfRepo, DnfRepos
 from .metadata import read_metadata
 
 _BUNDLE_PREFIX = "bundle:"
@@ -27,9 +29,9 @@ _INDEX_BYTES = 16 << 20  # of a repomd.xml
 
 @dataclass(frozen=True)
 class RepoState:
-    """One repository in play: its id, its name, whose it is, on or off, and why.
+    """One repository of a run: whether it is enabled, and the ``reason`` for that.
 
-    ``plugin`` is the name of the plugin it belongs to, empty for the system's.
+    ``plugin`` is the name of the plugin that brings it, empty for the system's own.
     """
 
     id: str
@@ -40,31 +42,34 @@ class RepoState:
 
 
 def bundle_repo_id(plugin: str) -> str:
-    """Return the id of the repository that lies inside a bundle of ``plugin``."""
+    """Return the id of the repository inside a bundle of ``plugin``."""
     return _BUNDLE_PREFIX + plugin
 
 
-def configured_ids(conf: Any) -> Dict[str, str]:
+def configured_ids(conf: DnfConf) -> Dict[str, str]:
     """Return every repo id that DNF's configuration ``conf`` defines, with its file."""
-    found = dict.fromkeys(ids_in([conf.config_file_path], conf), conf.config_file_path)
+    files = dict.fromkeys(ids_in([conf.config_file_path], conf), conf.config_file_path)
     for folder in conf.reposdir:
         for path in sorted(Path(folder).glob("*.repo")):
             for repo_id in ids_in([path], conf):
-                found.setdefault(repo_id, str(path))
-    return found
+                files.setdefault(repo_id, str(path))
+    return files
 
 
-def ids_in(files: Iterable[os.PathLike[str] | str], conf: Any) -> List[str]:
-    """Return the repo ids that ``.repo`` files define; none for one that cannot be read.
+def ids_in(files: Iterable[os.PathLike[str] | str], conf: DnfConf) -> List[str]:
+    """Return the repo ids that ``.repo`` files define, with variables replaced as in DNF.
 
-    Variables in them are replaced as DNF does it.
+    A file that cannot be read defines none.
     """
     return [libdnf.conf.ConfigParser.substitute(repo_id, conf.substitutions)
             for path in files for repo_id in repo_ids_in(Path(path))]
 
 
 def refuse_redefinition(plugin: str, ids: Iterable[str], existing: Mapping[str, str]) -> None:
-    """Raise BadBundle if one of a bundle's repo ``ids`` is in ``existing`` already."""
+    """Raise BadBundle if ``existing`` has one of the bundle's repo ``ids``.
+
+    ``existing`` maps an id to what defines it, for the message.
+    """
     for repo_id in ids:
         if repo_id in existing:
             raise BadBundle(
@@ -74,20 +79,13 @@ def refuse_redefinition(plugin: str, ids: Iterable[str], existing: Mapping[str, 
                      " another id, or take the other file away.")
 
 
-def named_by(options: Any) -> Tuple[str, ...]:
-    """Return the patterns that ``--enablerepo``, ``--repo`` and the like gave in this run."""
-    found = [repo for repo, operation in getattr(options, "repos_ed", ()) if operation == "enable"]
-    found.extend(getattr(options, "repo", None) or ())
-    return tuple(dict.fromkeys(found))
-
-
 def is_named(repo_id: str, patterns: Iterable[str]) -> bool:
-    """Say if one of ``patterns`` names ``repo_id``; globs as dnf(8) takes them."""
+    """Return whether one of ``patterns``, globs as in dnf(8), matches ``repo_id``."""
     return any(fnmatch.fnmatchcase(repo_id, pattern) for pattern in patterns)
 
 
-def enabled_by_program(repo: Any) -> bool:
-    """Say if a program that uses DNF as a library switched ``repo`` on itself.
+def enabled_by_program(repo: DnfRepo) -> bool:
+    """Return whether a program that uses DNF as a library enabled ``repo`` itself.
 
     A ``.repo`` file sets ``enabled`` at the priority of repo configuration,
     ``Repo.enable()`` at that of the running program.
@@ -95,10 +93,10 @@ def enabled_by_program(repo: Any) -> bool:
     return bool(repo.enabled) and repo._get_priority("enabled") == dnf.conf.PRIO_RUNTIME
 
 
-def bundle_in(repo: Any) -> Optional[Bundle]:
-    """Return the plugin whose descriptor the metadata of ``repo`` carries, as this machine has it.
+def bundle_in(repo: DnfRepo) -> Optional[Bundle]:
+    """Return the plugin whose descriptor is in the metadata of ``repo`` on this machine.
 
-    None if there is none at hand, or if it cannot be used.
+    None if there is no descriptor, or if it is not valid.
     """
     with contextlib.suppress(NodePluginError, OSError):
         path = repo.get_metadata_path(METADATA_TYPE) or _descriptor_file(repo)
@@ -107,12 +105,12 @@ def bundle_in(repo: Any) -> Optional[Bundle]:
     return None
 
 
-def brought_by(repo: Any, bundle: Bundle, known: Mapping[str, Any]) -> Tuple[str, ...]:
-    """Return which of the repo ids in the descriptor that ``repo`` carries are the plugin's.
+def brought_by(repo: DnfRepo, bundle: Bundle, known: DnfRepos) -> Tuple[str, ...]:
+    """Return which repo ids of the descriptor in ``repo`` belong to the plugin.
 
-    The descriptor alone cannot say: it would switch off the system's own
-    repositories. So one that is ``known`` must lie in the same ``.repo`` file, or
-    begin with the plugin's name.
+    The descriptor alone does not decide: it could disable the system's own
+    repositories. So one that is ``known`` must be in the same ``.repo`` file, or
+    its id must begin with the plugin's name.
     """
     name = bundle.descriptor.name
     return tuple(repo_id for repo_id in bundle.descriptor.repo_ids
@@ -121,15 +119,15 @@ def brought_by(repo: Any, bundle: Bundle, known: Mapping[str, Any]) -> Tuple[str
                      and known[repo_id].repofile == repo.repofile))
 
 
-def is_inside_bundle(repo: Any) -> bool:
-    """Say if ``repo`` is one that ``add_bundle_repo`` added, which no file defines."""
+def is_inside_bundle(repo: DnfRepo) -> bool:
+    """Return whether ``add_bundle_repo`` added ``repo``; no file defines it."""
     return str(repo.id).startswith(_BUNDLE_PREFIX) and not repo.repofile
 
 
-def forget_stale(repo: Any) -> None:
-    """Have the metadata of ``repo`` loaded anew if it was loaded without its descriptor.
+def forget_stale(repo: DnfRepo) -> None:
+    """Make DNF load the metadata of ``repo`` again if the cache lacks its descriptor.
 
-    So it was by a DNF without this plugin, which takes the types that it knows.
+    A DNF run without this plugin downloads only the types of metadata that DNF knows.
     """
     cached = Path(repo._repo.getCachedir(), "repodata")
     location = _location(cached / "repomd.xml")
@@ -138,42 +136,39 @@ def forget_stale(repo: Any) -> None:
             (cached / "repomd.xml").unlink()
 
 
-def add_bundle_repo(base: Any, bundle: Bundle, *, options: Any) -> Optional[str]:
-    """Add the repository inside ``bundle`` to ``base``, enabled; return its id.
+def add_bundle_repo(base: DnfBase, bundle: Bundle, *, options: object) -> Optional[DnfRepo]:
+    """Add the repository inside ``bundle`` to ``base``, enabled; return it.
 
-    None if the bundle has none. Signatures are checked where dnf.conf says
-    ``gpgcheck`` or the bundle brings keys.
+    None if the bundle has none. Signatures are checked if dnf.conf has ``gpgcheck`` on, or
+    the bundle contains keys. ``options`` are the parsed command line of dnf.
     """
     if bundle.repository is None:
         return None
     plugin = bundle.descriptor.name
     repo_id = bundle_repo_id(plugin)
     refuse_redefinition(plugin, [repo_id], dict.fromkeys(base.repos, "this run"))
-    repo = dnf.repo.Repo(repo_id, base.conf)
+    repo: DnfRepo = dnf.repo.Repo(repo_id, base.conf)
     repo.name = f"Packages of the plugin {plugin}"
     repo.baseurl = [bundle.repository.as_uri()]
     repo.gpgkey = [key.as_uri() for key in bundle.keys]
-    repo._repo.expire()  # whatever the cache has of the bundle that was there a moment ago
-    if bundle.keys and getattr(options, "gpgcheck", None) is None:  # --nogpgcheck: False
+    repo._repo.expire()  # the cache may have that of another bundle of this name
+    if bundle.keys and not command_line.sets_gpgcheck(options):
         repo.gpgcheck = True
     base.repos.add(repo)
     if options is not None:
         repo._configure_from_options(options)
     repo.enable()
-    return repo_id
+    return repo
 
 
-def metadata_descriptors(base: Any) -> List[Tuple[str, Path]]:
-    """Return repo id and descriptor file of each loaded repository that carries one."""
-    found: List[Tuple[str, Path]] = []
-    for repo in base.repos.iter_enabled():
-        path = repo.get_metadata_path(METADATA_TYPE)
-        if path:
-            found.append((repo.id, Path(path)))
-    return found
+def metadata_descriptors(base: DnfBase) -> List[Tuple[str, Path]]:
+    """Return repo id and descriptor file of each loaded repository that has a descriptor."""
+    paths = ((repo.id, repo.get_metadata_path(METADATA_TYPE))
+             for repo in base.repos.iter_enabled())
+    return [(repo_id, Path(path)) for repo_id, path in paths if path]
 
 
-def _descriptor_file(repo: Any) -> Optional[Path]:
+def _descriptor_file(repo: DnfRepo) -> Optional[Path]:
     """Return the descriptor's file in DNF's cache of ``repo``, or in a local ``repo`` itself."""
     cached = Path(repo._repo.getCachedir(), "repodata")
     location = _location(cached / "repomd.xml")
@@ -189,13 +184,14 @@ def _descriptor_file(repo: Any) -> Optional[Path]:
 
 
 def _location(repomd: Path) -> Optional[str]:
-    """Return where the index ``repomd`` says that the descriptor lies, relative to the repo.
+    """Return the path of the descriptor in the index ``repomd``, relative to the repo.
 
-    A search by text: a repository that hides it from this is found when it is loaded.
+    Only the text is searched: a descriptor that this does not find is found when DNF loads
+    the repository.
     """
     try:
         text = read_regular(repomd, max_bytes=_INDEX_BYTES, follow=True).decode(errors="replace")
     except OSError:
         return None
-    found = re.search(rf'<data type="{METADATA_TYPE}">.*?<location href="([^"]+)"', text, re.DOTALL)
-    return found.group(1) if found else None
+    match = re.search(rf'<data type="{METADATA_TYPE}">.*?<location href="([^"]+)"', text, re.DOTALL)
+    return match.group(1) if match else None

@@ -1,6 +1,6 @@
-"""What every DNF run needs to know at its start.
+"""What the hooks check at the start of every DNF run.
 
-All of them read this, so it imports only what DNF has imported already, not even typing.
+Every DNF run imports this, so it imports only what DNF has imported already, not even typing.
 """
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import rpm
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing's own constant would cost the import of typing
-    from typing import Any, Iterable
+    from typing import Iterable
 
-# The same as in library, registry, descriptor and target, which are dear to import;
+    from .dnf_types import DnfBase, DnfRepo
+
+# The same as in library, registry, descriptor and target, whose import takes long;
 # a test compares them.
 METADATA_TYPE = "node-plugin"
 LIBRARY = ("/etc/ovirt-node-plugin/plugins.d", "/usr/share/ovirt-node-plugin/plugins.d")
@@ -26,7 +28,7 @@ _MARK = f'type="{METADATA_TYPE}"'.encode()
 
 
 def has_entries(folders: Iterable[str]) -> bool:
-    """Say if one of ``folders`` is there and holds more than hidden files."""
+    """Return whether one of ``folders`` exists and has an entry that is not hidden."""
     for folder in folders:
         try:
             if any(not name.startswith(".") for name in os.listdir(folder)):
@@ -37,10 +39,11 @@ def has_entries(folders: Iterable[str]) -> bool:
 
 
 def records_name(root: str, repo_ids: Iterable[str]) -> bool:
-    """Say if a record of a plugin in ``root`` may name one of ``repo_ids``.
+    """Return whether a record of a plugin in ``root`` may name one of ``repo_ids``.
 
-    A look at the text only: a record has an element for each of its repositories.
-    A link on the way to the records, or text that hides something, may be anything.
+    Only the text is searched: a record has an element for each of its repositories. The
+    result is True as well where a link leads to the records, or a text has character
+    references, as both can hide a repository.
     """
     folder = os.path.join(os.path.realpath(root), REGISTRY)
     if os.path.realpath(folder) != folder:
@@ -62,10 +65,10 @@ def records_name(root: str, repo_ids: Iterable[str]) -> bool:
     return False
 
 
-def carries_descriptor(repo: Any) -> bool:
-    """Say if the metadata of ``repo``, as far as this machine has it, is a plugin's.
+def carries_descriptor(repo: DnfRepo) -> bool:
+    """Return whether the metadata of ``repo`` has a plugin's descriptor.
 
-    Looks at DNF's cache, and at a local repository itself; never at the network.
+    It is searched in DNF's cache and in a local repository itself, never on the network.
     """
     places = [repo._repo.getCachedir()]
     places += [url[len("file://"):] for url in repo.baseurl if url.startswith("file://")]
@@ -80,10 +83,10 @@ def carries_descriptor(repo: Any) -> bool:
 
 
 def point_rpm_at(root: str) -> bool:
-    """Make rpm, and so DNF, use the database that lies in ``root``; say if that was done.
+    """Make rpm, and so DNF, use the database in ``root``; return whether it was done.
 
     rpm's default differs between the machine that runs and the root. False, with
-    nothing done, where a link is on the way to the database: rpm would follow it
+    nothing done, where the path of the database has a link: rpm would follow it
     out of the root.
     """
     top = os.path.realpath(root)
@@ -98,14 +101,14 @@ def point_rpm_at(root: str) -> bool:
 
 
 def use_database(name: str) -> None:
-    """Set rpm's database folder, ``name`` being relative to whatever root it works on."""
+    """Set rpm's database folder; ``name`` is relative to the root that rpm works on."""
     if rpm.expandMacro("%{?_dbpath}") != f"/{name}":
         rpm.addMacro("_dbpath", f"/{name}")
 
 
-def find_releasever(base: Any) -> None:
-    """Set ``$releasever`` where DNF, which looked at its default path, found none."""
+def find_releasever(base: DnfBase) -> None:
+    """Set ``$releasever`` if DNF, which used rpm's default path, found none."""
     if base.conf.releasever is None:
-        found = dnf.rpm.detect_releasever(base.conf.installroot)
-        if found is not None:
-            base.conf.releasever = found
+        releasever = dnf.rpm.detect_releasever(base.conf.installroot)
+        if releasever is not None:
+            base.conf.releasever = releasever

@@ -1,34 +1,35 @@
-"""Files that rpm is told not to unpack, so that it neither looks for them later.
+"""Make rpm leave out files: it neither unpacks them, nor looks for them later.
 
-By rpm's own macro for paths that other machines share: their state in the database is
-"net shared" then, ``rpm -V`` and erasing pass over them. Nothing else of rpm can do it by
-path for one transaction: its relocations are not in the Python interface.
+The means is rpm's macro for paths that machines share: the state of such a file in the
+database is "net shared", and ``rpm -V`` and an erase skip it. Nothing else in rpm works by
+path for one transaction: relocations are not in its Python interface.
 """
 from __future__ import annotations
 
 import contextlib
-from typing import Any, Collection, Iterator, List, Sequence, Set
+from typing import Collection, Iterator, List, Sequence, Set
 
 import rpm
 
 from ..system.trees import folders_above
+from .dnf_types import DnfBase
 
 _MACRO = "_netsharedpath"
 
 
 @contextlib.contextmanager
-def not_unpacked(base: Any, paths: Sequence[str]) -> Iterator[None]:
+def not_unpacked(base: DnfBase, paths: Sequence[str]) -> Iterator[None]:
     """Make the transaction that ``base`` runs in the ``with`` leave out ``paths``.
 
-    They come after what the machine's own configuration says.
+    They are added to what this machine's configuration has in the macro.
     """
     if not paths:
         yield
         return
-    own = rpm.expandMacro(f"%{{?{_MACRO}}}")
-    every = [*(own.split(":") if own else ()), *paths]
+    configured = rpm.expandMacro(f"%{{?{_MACRO}}}")
+    shared = [*(configured.split(":") if configured else ()), *paths]
     base._closeRpmDB()  # rpm reads the macro when a transaction set is made, DNF makes it early
-    rpm.addMacro(_MACRO, ":".join(every).replace("%", "%%"))
+    rpm.addMacro(_MACRO, ":".join(shared).replace("%", "%%"))
     try:
         yield
     finally:
@@ -36,26 +37,24 @@ def not_unpacked(base: Any, paths: Sequence[str]) -> Iterator[None]:
 
 
 def shared_paths(out: Collection[str], every: Collection[str]) -> List[str]:
-    """Return what rpm is to be told for it to leave out the files ``out``; sorted.
+    """Return the paths by which rpm leaves out the files ``out``, sorted.
 
-    ``every`` are all paths of packages that come, and of those that go as far as they are
-    there. A path with a colon cannot be told, for that parts two of them: it stands for a
-    folder of which all is left out, or is missing from the answer, if there is none.
+    ``every`` are all paths of packages that arrive, and those of packages that leave as far
+    as they exist. A path with a colon cannot be passed to rpm, as a colon separates paths:
+    in its place is a folder whose files are all left out, or nothing, if there is none.
     """
     plain = {path for path in out if ":" not in path}
-    odd = [path for path in out if ":" in path]
-    return sorted(plain | _folders(odd, set(out), every) if odd else plain)
+    with_colon = [path for path in out if ":" in path]
+    return sorted(plain | _folders(with_colon, set(out), every) if with_colon else plain)
 
 
-def _folders(odd: Sequence[str], out: Set[str], every: Collection[str]) -> Set[str]:
-    busy: Set[str] = {"", "/"}
+def _folders(paths: Sequence[str], out: Set[str], every: Collection[str]) -> Set[str]:
+    """Return the folder of each of ``paths`` whose files are all in ``out``."""
+    needed: Set[str] = {"", "/"}
     above = {folder for path in out for folder in folders_above(path)}
     for path in every:
-        if path not in out and path not in above:  # what is in a folder speaks for it
-            busy.update(folders_above(path))
-    found = set()
-    for path in odd:
-        folder = next((one for one in folders_above(path) if ":" not in one), "/")
-        if folder not in busy:
-            found.add(folder)
-    return found
+        if path not in out and path not in above:  # a folder counts by what is in it
+            needed.update(folders_above(path))
+    nearest = (next((folder for folder in folders_above(path) if ":" not in folder), "/")
+               for path in paths)
+    return {folder for folder in nearest if folder not in needed}

@@ -6,13 +6,20 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, FrozenSet, Iterable, Pattern, Sequence, Set, Tuple
+from typing import FrozenSet, Iterable, Pattern, Protocol, Sequence, Set, Tuple
 
 from ..errors import UsageError
 from ..registry import store
 from ..system.paths import resolve_inside
 from ..system.regular_files import read_regular
 from ..target import Target
+
+
+class NamedPackage(Protocol):
+    """A package of any dnf: its name, and by ``str()`` its NEVRA."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class CoreRules:
         """Return whether the package ``name`` may always change."""
         return _matches(name, self.free)
 
-    def is_core(self, package: Any) -> bool:
+    def is_core(self, package: NamedPackage) -> bool:
         """Return whether an installed package is core; ``str(package)`` is its NEVRA.
 
         The NEVRA is as DNF writes it, without an epoch of 0.

@@ -5,7 +5,7 @@ import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Any, Collection, Iterable, Iterator, List, Optional, Sequence, Set
+from typing import Collection, Iterable, Iterator, List, Optional, Sequence, Set
 
 from ... import __version__
 from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
@@ -196,7 +196,7 @@ def _journaled(root: Path, session: Session, intent: journal.Intent, what: journ
     journal.finish(root)
 
 
-def run_packages(session: Session, displays: Sequence[Any], *,
+def run_packages(session: Session, displays: Sequence[object], *,
                  leave_out: Collection[str] = ()) -> None:
     """Run the session's transaction, and take away the empty folder that DNF makes for it.
 
