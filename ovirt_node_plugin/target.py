@@ -18,7 +18,7 @@ HOST = "host"
 # The name, version and release of the image, which imgbased keeps (its utils.BuildMetadata).
 _NVR = "usr/share/imgbase/build/meta/nvr"
 # A version of Node, such as 4.5.5 or 4.5.6_master, and the text that ovirt-release puts it in.
-# Any other text may end in the version of the distribution: CentOS Stream 9.
+# Another text may end in the version of the distribution: CentOS Stream 9.
 _VERSION = re.compile(r"[0-9][0-9A-Za-z._~^+]{0,63}")
 _NAMED = re.compile(rf"\s*oVirt Node\s+({_VERSION.pattern})\s*")
 # The files that make a folder a database for rpm 4.14 to 4.20: sqlite, ndb, bdb.

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, List, TextIO
+from typing import Dict, List, Mapping, TextIO
 
 from ..errors import NodePluginError
+from ..system.json_data import Data, object_of, objects_of, text_of
 
 
 @dataclass(frozen=True)
@@ -54,57 +55,63 @@ class Conversation:
         self._replies = replies
 
     def options(self, key: str) -> Dict[str, str]:
-        """Return options by name: of DNF, or as ``REPOID.OPTION`` of repositories, by glob."""
-        return {pair["key"]: pair["value"]
-                for pair in self._ask("get", "conf", {"key": key})["keys_val"]}
+        """Return options by name: of DNF, or by a glob ``REPOID.OPTION`` of repositories."""
+        reply = self._get("conf", {"key": key})
+        return {text_of(pair, "key"): text_of(pair, "value")
+                for pair in objects_of(reply, "keys_val")}
 
     def set_option(self, key: str, value: str) -> None:
         """Set an option of DNF, or of a repository."""
-        self._ask("set", "conf", {"key": key, "value": value})
+        self._request("set", "conf", {"key": key, "value": value})
 
     def variable(self, name: str) -> str:
         """Return a variable that ``set_variable`` set earlier in this run, empty without it."""
-        found = self._ask("get", "actions_vars", {"name": name})["actions_vars"]
-        return str(found[0]["value"]) if found else ""
+        variables = objects_of(self._get("actions_vars", {"name": name}), "actions_vars")
+        return text_of(variables[0], "value") if variables else ""
 
     def set_variable(self, name: str, value: str) -> None:
         """Set a variable that lives as long as this run of DNF."""
-        self._ask("set", "actions_vars", {"name": name, "value": value})
+        self._request("set", "actions_vars", {"name": name, "value": value})
 
     def transaction(self) -> List[Item]:
-        """Return what the solved transaction does; only after the solve."""
-        rows = self._ask("get", "trans_packages", {"output": [*_ATTRIBUTES, "action"]})
-        return [Item(_package(row), row["action"]) for row in rows["trans_packages"]]
+        """Return the items of the solved transaction; only after the solve."""
+        rows = self._get("trans_packages", {"output": [*_ATTRIBUTES, "action"]})
+        return [Item(_package(row), text_of(row, "action"))
+                for row in objects_of(rows, "trans_packages")]
 
     def installed(self) -> List[Dnf5Package]:
         """Return the packages that are installed in the root."""
-        rows = self._ask("get", "packages", {
+        rows = self._get("packages", {
             "output": _ATTRIBUTES, "filters": [{"key": "installed"}],
             "params": [{"key": "IGNORE_EXCLUDES"}]})
-        return [_package(row) for row in rows["packages"]]
+        return [_package(row) for row in objects_of(rows, "packages")]
 
     def stop(self, message: str) -> None:
-        """Have DNF end with ``message``; nothing may be asked after that."""
+        """Make DNF end with ``message``; no request may follow."""
         self._write({"op": "stop", "args": {"message": message}})
 
-    def _ask(self, operation: str, domain: str, arguments: Dict[str, Any]) -> Dict[str, Any]:
+    def _get(self, domain: str, arguments: Mapping[str, object]) -> Data:
+        return object_of(self._request("get", domain, arguments), "return")
+
+    def _request(self, operation: str, domain: str, arguments: Mapping[str, object]) -> Data:
+        """Send a request; return its reply. Raises NodePluginError for a failure."""
         self._write({"op": operation, "domain": domain, "args": arguments})
         line = self._replies.readline()
         if not line:
             raise NodePluginError("DNF 5's actions plugin gave no reply")
-        reply = json.loads(line)
+        reply: Data = json.loads(line)
         if reply["status"] != "OK":
             raise NodePluginError(f"DNF 5's actions plugin does not {operation} {domain}"
                                   f" {json.dumps(arguments)}: {reply.get('message', '')}")
-        found: Dict[str, Any] = reply["return"]
-        return found
+        return reply
 
-    def _write(self, request: Dict[str, Any]) -> None:
+    def _write(self, request: Mapping[str, object]) -> None:
         print(json.dumps(request), file=self._requests, flush=True)
 
 
 _ATTRIBUTES = ["name", "evr", "nevra", "repo_id"]
 
 
-def _package(row: Dict[str, str]) -> Dnf5Package:
-    return Dnf5Package(row["name"], row["evr"], row["nevra"], row["repo_id"])
+def _package(row: Data) -> Dnf5Package:
+    return Dnf5Package(name=text_of(row, "name"), evr=text_of(row, "evr"),
+                       nevra=text_of(row, "nevra"), repo=text_of(row, "repo_id"))

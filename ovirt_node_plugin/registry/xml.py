@@ -9,7 +9,7 @@ import os
 import re
 import urllib.parse
 import zlib
-from typing import Any, Dict, Optional, Tuple
+from typing import Dict, Optional, Tuple
 
 from lxml import etree
 
@@ -114,7 +114,7 @@ def load_undo_data(data: bytes, *, origin: str) -> UndoData:
         inventory=_get(root, "inventory") == "yes")
 
 
-def _setting(parent: Any, applied: Applied) -> Any:
+def _setting(parent: etree._Element, applied: Applied) -> etree._Element:
     node = _element(parent, "setting", kind=applied.kind, key=applied.key, value=applied.value,
                     before=applied.before)
     if applied.outcome:
@@ -130,14 +130,14 @@ def _load_setting(node: XmlElement, origin: str) -> Applied:
         outcome=_get(node, "outcome"))
 
 
-def _dump_change(parent: Any, change: Change) -> None:
+def _dump_change(parent: etree._Element, change: Change) -> None:
     node = _element(parent, "change", path=_quote(change.path))
     for name, entry in (("before", change.before), ("after", change.after)):
         if entry is not None:
             _dump_entry(node, name, entry)
 
 
-def _dump_entry(parent: Any, name: str, entry: Entry) -> None:
+def _dump_entry(parent: etree._Element, name: str, entry: Entry) -> None:
     attributes: Dict[str, str] = {"kind": entry.kind, "mode": f"{entry.mode:04o}",
                                   "uid": str(entry.uid), "gid": str(entry.gid)}
     if entry.digest:
@@ -180,12 +180,12 @@ def _valid(data: bytes, origin: str, schema: str, max_bytes: int) -> XmlElement:
     return document.root
 
 
-def _document(root: Any) -> bytes:
+def _document(root: etree._Element) -> bytes:
     text: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
     return text
 
 
-def _element(parent: Any, tag: str, /, **attributes: str) -> Any:
+def _element(parent: etree._Element, tag: str, /, **attributes: str) -> etree._Element:
     return etree.SubElement(parent, tag, {key: _fit(text) for key, text in attributes.items()})
 
 

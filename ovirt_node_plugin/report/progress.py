@@ -5,8 +5,9 @@ import contextlib
 import json
 import shutil
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, TextIO
+from typing import Callable, Iterator, List, Optional, TextIO
 
+from ..system.json_data import Data
 from ..system.progress import BYTES, Advance, Progress, Silent
 from ..system.words import size
 from .layout import harmless
@@ -118,8 +119,8 @@ class JsonLines:
         yield advance
         self._print("step-done", step=name, elapsed_s=round(pace.elapsed_s, 3))
 
-    def _print(self, event: str, **data: Any) -> None:
-        document: Dict[str, Any] = {"format": FORMAT, "event": event, **data}
+    def _print(self, event: str, **data: object) -> None:
+        document: Data = {"format": FORMAT, "event": event, **data}
         self._stream.write(json.dumps(document, sort_keys=True) + "\n")
         self._stream.flush()
 

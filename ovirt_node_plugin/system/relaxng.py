@@ -12,11 +12,25 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Type
+from typing import (
+    TYPE_CHECKING,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+    Type,
+)
 
 from ..errors import NodePluginError
 from .words import first_lines
 from .xml import Document, XmlElement, collapse, parse_xml
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 SCHEMAS = Path(__file__).parent.parent / "schema"
 _RNG = "{http://relaxng.org/ns/structure/1.0}"
@@ -113,7 +127,7 @@ def _schema(name: str) -> Document:
 
 
 @functools.lru_cache(maxsize=None)
-def _validator(name: str) -> Any:
+def _validator(name: str) -> etree.RelaxNG:
     from lxml import etree
 
     return etree.RelaxNG(_schema(name).tree)
@@ -253,10 +267,10 @@ def _explain_children(node: XmlElement, rules: _ElementRules) -> Iterator[Proble
             yield problem_at(node, f"expected <{name}> in <{node.tag}>, found none")
 
 
-def _as_libxml2_says(root: XmlElement, validator: Any) -> Problem:
-    last = validator.error_log[0] if len(validator.error_log) else None
-    said = str(last.message) if last is not None else "something else"
-    line = int(last.line) if last is not None else 0
+def _as_libxml2_says(root: XmlElement, validator: etree.RelaxNG) -> Problem:
+    first = validator.error_log[0] if len(validator.error_log) else None
+    said = first.message if first is not None else "something else"
+    line = first.line if first is not None else 0
     return Problem(line or root.line, 1, f"expected what the schema says, found: {said}")
 
 

@@ -3,10 +3,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Tuple, Type
 from xml.parsers import expat
 
 from ..errors import NodePluginError
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 MAX_BYTES = 1 << 20
 _MAX_DEPTH = 32
@@ -56,7 +59,7 @@ class Document:
 
     origin: str
     root: XmlElement
-    tree: Any = field(repr=False)
+    tree: etree._ElementTree = field(repr=False)
 
 
 def collapse(text: str) -> str:
@@ -88,7 +91,7 @@ def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
     return Document(origin, _node(root, places), root.getroottree())
 
 
-def _node(element: Any, places: List[Tuple[int, int]]) -> XmlElement:
+def _node(element: etree._Element, places: List[Tuple[int, int]]) -> XmlElement:
     """Convert an element of lxml; takes its position from the end of ``places``."""
     line, column = places.pop()
     texts = [element.text or ""]

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, FrozenSet, Optional, Tuple
+from typing import Dict, FrozenSet, Optional, Tuple
 
 from .snapshot import SavedEntry
 
@@ -89,7 +89,7 @@ def load(text: bytes) -> State:
         near=frozenset(map(_inside, data["near"])), names=frozenset(map(_inside, data["names"])))
 
 
-def _inside(path: Any) -> str:
+def _inside(path: object) -> str:
     """Return ``path`` if it is relative and has no ``..``; else raise ValueError."""
     text = str(path)
     if text.startswith("/") or ".." in text.split("/") or "\0" in text:

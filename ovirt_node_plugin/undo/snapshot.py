@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import RecordError
 from ..system.entries import Entry, Xattrs, read_xattrs, sync_dir
+from ..system.json_data import Data
 from ..system.paths import resolve_inside
 from ..system.regular_files import opened_handle
 from ..system.trees import Stat, remove_new, stat_of, state_of
@@ -57,7 +58,7 @@ class SavedEntry:
         """The uid and the gid."""
         return self.stat[1], self.stat[2]
 
-    def dump(self) -> Dict[str, Any]:
+    def dump(self) -> Data:
         """Return this as data for JSON."""
         data = {name: value for name, value in vars(self).items() if value or name in _REQUIRED}
         if self.xattrs:
