@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
@@ -50,6 +51,11 @@ ONLY: Mapping[str, Tuple[str, ...]] = {
     "hawkey": ("packages",),
 }
 
+# Attributes by which a module would reach into a dnf.Base, and the room that may.
+BASE_ATTRIBUTES = frozenset(("base", "_base", "sack"))
+BASE_ROOM = "packages"
+
+MOST_ANY = 40
 MODULE_LINES = 500
 FUNCTION_LINES = 50
 
@@ -171,6 +177,19 @@ def may_import(module: Module, outside: str) -> bool:
     return any(f"{module.name}.".startswith(f"{name}.") for name in ONLY[outside])
 
 
+def base_uses(modules: Sequence[Module]) -> List[str]:
+    """Return one line for each attribute outside of BASE_ROOM that may be a dnf.Base."""
+    return [f"{module.path}:{node.lineno}: {module.name} uses .{node.attr}"
+            for module in modules if module.package != BASE_ROOM
+            for node in ast.walk(module.tree)
+            if isinstance(node, ast.Attribute) and node.attr in BASE_ATTRIBUTES]
+
+
+def any_uses(path: Path) -> int:
+    """Return how often a file says ``Any``, in imports and comments too."""
+    return len(re.findall(r"\bAny\b", path.read_text(encoding="utf-8")))
+
+
 def functions(module: Module) -> Iterator[Function]:
     for node in ast.walk(module.tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -225,6 +244,15 @@ def test_files_are_opened_guarded_in_one_place_only(library: List[Module]) -> No
     assert using == {"system.regular_files"}
 
 
+def test_only_the_room_that_talks_to_dnf_reaches_into_its_base(library: List[Module]) -> None:
+    assert base_uses(library) == []
+
+
+def test_little_is_of_any_type(everything: List[Module]) -> None:
+    uses = {str(module.path): any_uses(module.path) for module in everything}
+    assert sum(uses.values()) < MOST_ANY, {path: count for path, count in uses.items() if count}
+
+
 def test_nothing_imports_the_dnf_plugin(library: List[Module]) -> None:
     plugins = {path.stem for path in DNF_PLUGIN.glob("*.py")}
     bad = [f"{module.path}:{line}" for module in library
@@ -265,7 +293,8 @@ def house(tmp_path: Path) -> Path:
             "__init__": "", "errors": "from .target import x\n",
             "target": "from .errors import y\n", "settings/__init__": "",
             "settings/one": "def f() -> None:\n    from ..packages import core\n",
-            "stranger": "def g(a, *, b: int = 0):\n    pass\n"}.items():
+            "packages": "def h(s: object) -> None:\n    s.base.sack\n",
+            "stranger": "def g(a, *, b: int = 0):\n    a.base.sack.query()\n"}.items():
         (top / f"{name}.py").write_text(text, encoding="utf-8")
     return top
 
@@ -274,6 +303,16 @@ def test_a_wrong_import_is_found(house: Path) -> None:
     found = [line.split(": ", 1)[1] for line in upward_imports(read_modules(house), "lib")]
     assert found == ["errors imports target", "settings imports packages",
                      "stranger has no place in the table of layers"]
+
+
+def test_a_use_of_dnfs_base_is_found(house: Path) -> None:
+    found = [line.split(": ", 1)[1] for line in base_uses(read_modules(house))]
+    assert found == ["stranger uses .sack", "stranger uses .base"]
+
+
+def test_any_is_counted_as_a_word(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("from typing import Any\n\n\nAnyOf: Any = 1\n")
+    assert any_uses(tmp_path / "x.py") == 2
 
 
 def test_a_cycle_is_found(house: Path) -> None:
