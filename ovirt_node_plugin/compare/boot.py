@@ -1,4 +1,4 @@
-"""The boot entries of two images compared, by their kernel arguments."""
+"""Compare the kernel arguments of the boot entries of two images."""
 from __future__ import annotations
 
 import collections
@@ -12,9 +12,10 @@ from .trees import ADDED, CHANGED, REMOVED
 
 @dataclass(frozen=True)
 class BootDifference:
-    """An entry of a boot configuration, and the kernel arguments that came and went.
+    """A boot entry that differs, with the kernel arguments ``added`` and ``removed``.
 
-    Both are empty where only their order changed.
+    ``place`` is the boot configuration; ``kind`` is ADDED, REMOVED or CHANGED. Both sets of
+    arguments are empty if only their order changed.
     """
 
     place: str
@@ -26,10 +27,10 @@ class BootDifference:
 
 def boot_differences(old: Sequence[BootConfiguration], new: Sequence[BootConfiguration]
                      ) -> Iterator[BootDifference]:
-    """Yield what differs, by place and title; of several of one title by their order."""
-    left, right = _arguments(old), _arguments(new)
-    for key in sorted({*left, *right}):
-        before, after = left.get(key), right.get(key)
+    """Yield the differences by place and title, and by order within one title."""
+    old_arguments, new_arguments = _arguments(old), _arguments(new)
+    for key in sorted({*old_arguments, *new_arguments}):
+        before, after = old_arguments.get(key), new_arguments.get(key)
         if before != after:
             kind = ADDED if before is None else REMOVED if after is None else CHANGED
             yield BootDifference(place=key[0], title=key[1], kind=kind,
@@ -38,24 +39,25 @@ def boot_differences(old: Sequence[BootConfiguration], new: Sequence[BootConfigu
 
 
 def surplus(words: Sequence[str], others: Sequence[str]) -> List[str]:
-    """Return those of ``words`` that are not among ``others``, or more often, in their order."""
-    left = collections.Counter(others)
-    found = []
+    """Return the words that ``words`` has more often than ``others``, in their order."""
+    unmatched = collections.Counter(others)
+    more = []
     for word in words:
-        if left[word]:
-            left[word] -= 1
+        if unmatched[word]:
+            unmatched[word] -= 1
         else:
-            found.append(word)
-    return found
+            more.append(word)
+    return more
 
 
 def _arguments(configurations: Sequence[BootConfiguration]
                ) -> Dict[Tuple[str, str, int], List[str]]:
-    """Return the arguments by place, title, and how many of that title came before."""
-    found: Dict[Tuple[str, str, int], List[str]] = {}
-    for one in configurations:
+    """Return the arguments by place, title, and number among entries of that title."""
+    arguments: Dict[Tuple[str, str, int], List[str]] = {}
+    for configuration in configurations:
         titles: Counter[str] = collections.Counter()
-        for entry in one.entries:
-            found[one.place, entry.title, titles[entry.title]] = tokens(entry.arguments)
+        for entry in configuration.entries:
+            key = configuration.place, entry.title, titles[entry.title]
+            arguments[key] = tokens(entry.arguments)
             titles[entry.title] += 1
-    return found
+    return arguments

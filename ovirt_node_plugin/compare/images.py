@@ -1,4 +1,4 @@
-"""In what two images differ: plugins, settings, packages, how they boot, files, and form."""
+"""Compare two images: plugins, settings, packages, boot entries, files and form."""
 from __future__ import annotations
 
 import contextlib
@@ -41,7 +41,7 @@ FormValue = Union[str, int, bool, None]
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two images, open, and a folder to work in."""
+    """One of two open images, and a work folder."""
 
     image: Image
     work: Path
@@ -49,7 +49,7 @@ class Side:
 
 @dataclass(frozen=True)
 class FormDifference:
-    """One thing that an image is; None where it has nothing of that sort."""
+    """A property of an image that differs; None where an image does not have it."""
 
     name: str
     old: FormValue
@@ -60,7 +60,7 @@ class FormDifference:
 class PluginDifference:
     """A plugin that differs, with its versions; None is absent.
 
-    ``details`` say what else changed, each with the old value, ``->`` and the new one.
+    ``details`` are other changes, each as a name, the old value, ``->`` and the new value.
     """
 
     name: str
@@ -72,9 +72,9 @@ class PluginDifference:
 
 @dataclass(frozen=True)
 class SettingDifference:
-    """A setting of a plugin that differs; ``setting`` is its kind.
+    """A setting of a plugin that differs; ``setting`` is the kind of the setting.
 
-    ``old`` and ``new`` are its values, None where it is absent.
+    ``old`` and ``new`` are its values, None if absent.
     """
 
     plugin: str
@@ -87,11 +87,11 @@ class SettingDifference:
 
 @dataclass(frozen=True)
 class ImageDifferences:
-    """All in which two images differ.
+    """The differences between two images.
 
-    ``files`` are those of the root, ``around`` those around it: on the ISO by their paths
-    there, in the squashfs as ``IMAGE:PATH``. These and ``form`` are None where they were not
-    looked at. ``notes`` say what could not be compared.
+    ``files`` are in the root, ``around`` are outside of it: files on the ISO by their paths
+    there, files in the squashfs as ``IMAGE:PATH``. These and ``form`` are None if they were
+    not compared. ``notes`` say what could not be compared.
     """
 
     old: Path
@@ -107,35 +107,38 @@ class ImageDifferences:
 
     @property
     def same(self) -> bool:
-        """Say if nothing was found."""
+        """Whether there are no differences."""
         return not any((self.plugins, self.settings, self.packages, self.boot, self.form,
                         self.files, self.around, self.notes))
 
 
 def compare(old: Side, new: Side, *, plugins_only: bool = False, content: bool = False,
             run: Runner, progress: Progress) -> ImageDifferences:
-    """Return in what two images differ.
+    """Return the differences between two images.
 
-    With ``plugins_only`` only plugins, their settings and packages, and the kernel
-    arguments. Files of the same size and time that one and the same build of a package
-    brought to both are not read, unless ``content`` asks for it.
+    With ``plugins_only``, only plugins, their settings and packages, and kernel arguments
+    are compared. Files of equal size and time that the same build of a package installed in
+    both are read only with ``content``.
 
-    Raises BadRoot for a root without an rpm database, BadImage for one of no use, and
-    OSError for a file that cannot be read.
+    Raises BadRoot for a root without an rpm database, BadImage for a damaged one, and
+    OSError for an unreadable file.
     """
     registries = [store.read_registry(side.image.root) for side in (old, new)]
-    notes = [f"{side.image.layout.path}: {message}" for side, found in zip((old, new), registries)
-             for _, message in sorted(found.damaged.items())]
-    left, right = (dict(found.records) for found in registries)
+    notes = [f"{side.image.layout.path}: {message}"
+             for side, registry in zip((old, new), registries)
+             for _, message in sorted(registry.damaged.items())]
+    old_records, new_records = (dict(registry.records) for registry in registries)
     whole = not plugins_only
     with progress.step("packages", "Comparing packages"):
         before = _installed(old, run, files=whole and not content)
         after = _installed(new, run, files=False)
-        packages = package_differences(before.packages, after.packages, _claims(left, right))
+        packages = package_differences(before.packages, after.packages,
+                                       _claims(old_records, new_records))
     booted = tuple(boot_differences(*(_configurations(side, run) for side in (old, new))))
     return ImageDifferences(
-        old=old.image.layout.path, new=new.image.layout.path, plugins=tuple(_plugins(left, right)),
-        settings=tuple(_settings(left, right)),
+        old=old.image.layout.path, new=new.image.layout.path,
+        plugins=tuple(_plugins(old_records, new_records)),
+        settings=tuple(_settings(old_records, new_records)),
         packages=tuple(one for one in packages if whole or one.plugins), boot=booted,
         form=tuple(_form(old, new)) if whole else None,
         files=_files(old, new, progress, _trusted(old, before, after)) if whole else None,
@@ -143,7 +146,7 @@ def compare(old: Side, new: Side, *, plugins_only: bool = False, content: bool =
 
 
 def _claims(left: Mapping[str, Record], right: Mapping[str, Record]) -> Dict[str, List[str]]:
-    """Return the plugins that brought a package, by its NEVRA."""
+    """Return the plugins that have a package in their records, by its NEVRA."""
     claims: Dict[str, List[str]] = {}
     for record in (*left.values(), *right.values()):
         for package in record.packages:
@@ -152,7 +155,7 @@ def _claims(left: Mapping[str, Record], right: Mapping[str, Record]) -> Dict[str
 
 
 class _RootPackages(NamedTuple):
-    """The packages of a root, and their files after the digest of the package."""
+    """The packages of a root, and pairs of a package's digest and the path of a file."""
 
     packages: Tuple[RootPackage, ...]
     files: Tuple[Tuple[str, str], ...]
@@ -160,22 +163,22 @@ class _RootPackages(NamedTuple):
 
 def _installed(side: Side, run: Runner, *, files: bool) -> _RootPackages:
     target = read_target(side.image.root)
-    # rpm wants to lock even what it only reads
+    # rpm locks the database also for reading
     with trial_root(side.image, side.work, run=run) as root:
         return _RootPackages(read_packages(root, target, run=run),
                              tuple(read_files(root, target, run=run)) if files else ())
 
 
 def _trusted(old: Side, before: _RootPackages, after: _RootPackages) -> Set[str]:
-    """Return the paths that the same build of a package brought to both."""
+    """Return the paths that the same build of a package installed in both."""
     same = {one.digest for one in before.packages} & {one.digest for one in after.packages}
     relative = Relative(old.image.root)
-    found: Set[str] = set()
+    paths: Set[str] = set()
     for digest, path in before.files:
         if digest and digest in same:
-            with contextlib.suppress(OutsideRoot):  # then it is read
-                found.add(relative(path))
-    return found
+            with contextlib.suppress(OutsideRoot):  # then its content is read
+                paths.add(relative(path))
+    return paths
 
 
 def _plugins(left: Mapping[str, Record], right: Mapping[str, Record]
@@ -202,26 +205,27 @@ def _settings(left: Mapping[str, Record], right: Mapping[str, Record]
     old, new = _values(left), _values(right)
     for key in sorted({*old, *new}):
         before, after = old.get(key, []), new.get(key, [])
-        gone, come = surplus(before, after), surplus(after, before)
-        if len(gone) == len(come) == 1:
+        removed, added = surplus(before, after), surplus(after, before)
+        if len(removed) == len(added) == 1:
             yield SettingDifference(plugin=key[0], kind=CHANGED, setting=key[1], key=key[2],
-                                    old=gone[0], new=come[0])
+                                    old=removed[0], new=added[0])
         else:
             yield from (SettingDifference(plugin=key[0], kind=REMOVED, setting=key[1], key=key[2],
                                           old=value, new=None)
-                        for value in gone)
+                        for value in removed)
             yield from (SettingDifference(plugin=key[0], kind=ADDED, setting=key[1], key=key[2],
                                           old=None, new=value)
-                        for value in come)
+                        for value in added)
 
 
 def _values(records: Mapping[str, Record]) -> Dict[_Key, List[str]]:
-    """Return the values of settings by plugin, kind and key; of some keys there are several."""
-    found: Dict[_Key, List[str]] = {}
+    """Return the values of settings by plugin, kind and key; a key may have several."""
+    values: Dict[_Key, List[str]] = {}
     for record in records.values():
-        for one in record.settings:
-            found.setdefault((record.name, one.kind, one.key), []).append(one.value)
-    return found
+        for setting in record.settings:
+            key = record.name, setting.kind, setting.key
+            values.setdefault(key, []).append(setting.value)
+    return values
 
 
 def _configurations(side: Side, run: Runner) -> Sequence[BootConfiguration]:
@@ -239,7 +243,7 @@ def _form(old: Side, new: Side) -> Iterator[FormDifference]:
 
 
 def _form_of(image: Image) -> Iterator[Tuple[str, FormValue]]:
-    """Yield the name and value of all that an image is, the same names for any."""
+    """Yield name and value of each property of an image, with the same names for all."""
     layout = image.layout
     iso, payload, squashfs = layout.iso, layout.payload, layout.squashfs
     filesystem = layout.filesystem
@@ -270,7 +274,7 @@ def _files(old: Side, new: Side, progress: Progress,
 
 
 def _entries(side: Side) -> int:
-    """Return how many entries the root has, 0 for a folder, which shares its filesystem."""
+    """Return the number of entries in the root's filesystem, 0 for a folder."""
     if side.image.layout.kind == FOLDER:
         return 0
     info = os.statvfs(side.image.root)
@@ -278,13 +282,13 @@ def _entries(side: Side) -> int:
 
 
 def _around(old: Side, new: Side, progress: Progress) -> Iterator[Difference]:
-    """Yield what differs around the root, where both images have something there."""
+    """Yield the differences outside of the root, for containers that both images have."""
     left, right = old.image.layout, new.image.layout
     if left.iso is not None and right.iso is not None:
         yield from _on_iso(left, left.iso, right, right.iso, progress)
     if left.filesystem is not None and right.filesystem is not None:
         image = right.payload.path if right.payload is not None else SQUASHFS
-        # the filesystem images themselves are not read: what is in them is
+        # filesystem images are not compared, as their files are
         limit = min(left.filesystem.size_bytes, right.filesystem.size_bytes) - 1
         for one in differences(old.image.outer, new.image.outer, content_limit_bytes=limit):
             if one.path not in (left.inner, right.inner):

@@ -1,4 +1,4 @@
-"""The files on two ISOs compared, and the partitions behind them."""
+"""Compare the files on two ISOs, and the partitions behind them."""
 from __future__ import annotations
 
 import os
@@ -10,8 +10,8 @@ from ..images.iso import Iso, Span, span_chunks
 from ..system.progress import Advance
 from .trees import ADDED, CHANGED, REMOVED, Difference
 
-# Where xorriso(1) and mkisofs(8) write to boot images where on the ISO they lie, from byte
-# to byte: "-boot-info-table", and the block address at 2548 of GRUB 2
+# The bytes of a boot image into which xorriso(1) and mkisofs(8) write its position on the
+# ISO: "-boot-info-table", and the block address at 2548 of GRUB 2
 _WRITTEN = (("boot-info-table", 8, 64), ("grub2-boot-info", 2548, 2556))
 _PATH = re.compile(r"El Torito img path :\s*(\d+)\s+(/.*)")
 _OPTIONS = re.compile(r"El Torito img opts :\s*(\d+)\s+(.*)")
@@ -21,28 +21,28 @@ Blanks = Tuple[Tuple[int, int], ...]
 
 def iso_differences(old: Tuple[Path, Iso], new: Tuple[Path, Iso], *, besides: Container[str],
                     advance: Advance = lambda _: None) -> Iterator[Difference]:
-    """Yield what differs between two ISOs, each a path and what is on it, sorted by path.
+    """Yield the differences between two ISOs, each a path and its content, sorted by path.
 
-    Files by their absolute paths on the ISO, and partitions as ``partition N``; those
-    ``besides`` are passed over. Of files of the same size the content is compared, but for
-    what a boot image says of its own place. ``advance`` is told the bytes that were read.
+    Files have their absolute paths on the ISO, partitions the path ``partition N``; those in
+    ``besides`` are ignored. Files of equal size are compared by content, except for the
+    position that is written into a boot image. ``advance`` gets the number of bytes read.
 
-    Raises BadImage for an ISO that is cut off.
+    Raises BadImage for a truncated ISO.
     """
-    left, right = _spans(old[1]), _spans(new[1])
+    old_spans, new_spans = _spans(old[1]), _spans(new[1])
     read_bytes = 0
-    for path in sorted({*left, *right}, key=os.fsencode):
+    for path in sorted({*old_spans, *new_spans}, key=os.fsencode):
         if path in besides:
             continue
-        one, other = left.get(path), right.get(path)
-        if one is None or other is None:
-            yield Difference(path, ADDED if one is None else REMOVED)
+        before, after = old_spans.get(path), new_spans.get(path)
+        if before is None or after is None:
+            yield Difference(path, ADDED if before is None else REMOVED)
             continue
-        if one.size_bytes != other.size_bytes:
-            yield Difference(path, CHANGED, (f"size {one.size_bytes} -> {other.size_bytes}",))
+        if before.size_bytes != after.size_bytes:
+            yield Difference(path, CHANGED, (f"size {before.size_bytes} -> {after.size_bytes}",))
             continue
         blanks = tuple({*_blanks(old[1], path), *_blanks(new[1], path)})
-        for first, second in zip(span_chunks(old[0], one), span_chunks(new[0], other)):
+        for first, second in zip(span_chunks(old[0], before), span_chunks(new[0], after)):
             if _blanked(first, blanks) != _blanked(second, blanks):
                 yield Difference(path, CHANGED, ("content",))
                 break
@@ -53,12 +53,12 @@ def iso_differences(old: Tuple[Path, Iso], new: Tuple[Path, Iso], *, besides: Co
 
 def _spans(iso: Iso) -> Dict[str, Span]:
     spans: Dict[str, Span] = {file.path: file for file in iso.files}
-    spans.update((f"partition {one.number}", one) for one in iso.partitions)
+    spans.update((f"partition {partition.number}", partition) for partition in iso.partitions)
     return spans
 
 
 def _blanks(iso: Iso, path: str) -> Blanks:
-    """Return which bytes of the boot image ``path`` were written when the ISO was."""
+    """Return the bytes of the boot image ``path`` that were written with the ISO."""
     numbers = {match.group(1) for line in iso.el_torito for match in [_PATH.match(line)]
                if match and match.group(2).strip() == path}
     words = {word for line in iso.el_torito for match in [_OPTIONS.match(line)]

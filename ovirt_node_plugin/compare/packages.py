@@ -1,4 +1,4 @@
-"""The packages of two roots compared, as their rpm databases have them."""
+"""Compare the packages in the rpm databases of two roots."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from ..system.run import Runner
 from ..target import Target
 from .trees import ADDED, CHANGED, REMOVED
 
-# rpm(8), "--queryformat"; the digest is that of the header, which covers the whole package
+# rpm(8), "--queryformat"; the digest of the header covers the whole package
 _FORMAT = r"%{NAME}\t%{EPOCHNUM}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{SHA256HEADER}\n"
 _FILES = r"[%{=SHA256HEADER}\t%{FILENAMES}\n]"
 _NONE = "(none)"
-_KEYS = "gpg-pubkey"  # of one name all, and none takes another's place
+_KEYS = "gpg-pubkey"  # the name of all keys; a key never replaces another
 
 
 @dataclass(frozen=True)
 class RootPackage:
-    """A package in a root: ``evr`` is ``[epoch:]version-release``; a key has no ``arch``."""
+    """A package in a root; ``evr`` is ``[epoch:]version-release``, ``arch`` empty for a key."""
 
     name: str
     evr: str
@@ -29,15 +29,15 @@ class RootPackage:
 
     @property
     def nevra(self) -> str:
-        """The name as a record of a plugin has it."""
+        """The NEVRA as in a plugin's record."""
         return make_nevra(self.name, self.evr, self.arch)
 
 
 @dataclass(frozen=True)
 class PackageDifference:
-    """A package that differs; None is absent. ``plugins`` are those that claim it, sorted.
+    """A package that differs; None is absent. ``plugins`` have it in their records, sorted.
 
-    A package that was CHANGED and has the same NEVRA was built anew.
+    A CHANGED package with the same NEVRA is another build.
     """
 
     kind: str
@@ -47,9 +47,9 @@ class PackageDifference:
 
 
 def read_packages(root: Path, target: Target, *, run: Runner) -> Tuple[RootPackage, ...]:
-    """Return what is installed in ``root``, which may be an overlay of that of ``target``.
+    """Return the packages in ``root``, which may be an overlay of the root of ``target``.
 
-    Raises BadImage for a database that lists what cannot be.
+    Raises BadImage for a damaged database.
     """
     text = run(["rpm", "--root", root, "--dbpath", f"/{target.rpmdb}", "--query", "--all",
                 "--queryformat", _FORMAT])
@@ -57,7 +57,7 @@ def read_packages(root: Path, target: Target, *, run: Runner) -> Tuple[RootPacka
 
 
 def read_files(root: Path, target: Target, *, run: Runner) -> Iterator[Tuple[str, str]]:
-    """Yield each absolute path that a package in ``root`` has, after its digest."""
+    """Yield the digest and an absolute path for each file of each package in ``root``."""
     text = run(["rpm", "--root", root, "--dbpath", f"/{target.rpmdb}", "--query", "--all",
                 "--queryformat", _FILES])
     for line in text.splitlines():
@@ -68,53 +68,53 @@ def read_files(root: Path, target: Target, *, run: Runner) -> Iterator[Tuple[str
 
 def package_differences(old: Sequence[RootPackage], new: Sequence[RootPackage],
                         claims: Mapping[str, Sequence[str]]) -> Tuple[PackageDifference, ...]:
-    """Return what differs, by name. ``claims`` are the plugins that brought it, by NEVRA."""
-    left, right = _by_name(old), _by_name(new)
+    """Return the differences by name; ``claims`` are the plugins of packages by NEVRA."""
+    old_packages, new_packages = _by_name(old), _by_name(new)
     return tuple(
         PackageDifference(
-            REMOVED if other is None else ADDED if one is None else CHANGED, one, other,
-            tuple(sorted({plugin for side in (one, other) if side is not None
-                          for plugin in claims.get(side.nevra, ())})))
-        for name in sorted({*left, *right})
-        for one, other in _pairs(left.get(name, []), right.get(name, [])))
+            REMOVED if after is None else ADDED if before is None else CHANGED, before, after,
+            tuple(sorted({plugin for package in (before, after) if package is not None
+                          for plugin in claims.get(package.nevra, ())})))
+        for name in sorted({*old_packages, *new_packages})
+        for before, after in _pairs(old_packages.get(name, []), new_packages.get(name, [])))
 
 
 def _package(line: str, target: Target) -> RootPackage:
     words = ["" if word == _NONE else word for word in line.split("\t")]
     if len(words) != 6:
         raise BadImage(f"the rpm database in /{target.rpmdb} has a package of no valid name:"
-                       f" {ascii(line)}", hint="rpm --rebuilddb in the root may mend it.")
+                       f" {ascii(line)}", hint="rpm --rebuilddb in the root may repair it.")
     name, epoch, version, release, arch, digest = words
     return RootPackage(name, make_evr(epoch, version, release), arch, digest)
 
 
 def _by_name(packages: Sequence[RootPackage]) -> Dict[str, List[RootPackage]]:
-    found: Dict[str, List[RootPackage]] = {}
-    for one in sorted(packages, key=lambda one: (one.name, one.arch, one.evr)):
-        found.setdefault(one.name, []).append(one)
-    return found
+    by_name: Dict[str, List[RootPackage]] = {}
+    for package in sorted(packages, key=lambda package: (package.name, package.arch, package.evr)):
+        by_name.setdefault(package.name, []).append(package)
+    return by_name
 
 
 _Pair = Tuple[Optional[RootPackage], Optional[RootPackage]]
 
 
 def _pairs(old: List[RootPackage], new: List[RootPackage]) -> Iterator[_Pair]:
-    """Yield packages of one name that differ; two only if no other can be meant.
+    """Yield packages of one name that differ, as a pair only if the pairing is unambiguous.
 
-    Of a name there may be several architectures, and several kernels of one.
+    A name may have several architectures, and several versions of one, such as kernels.
     """
-    left, right = ({one.nevra: one for one in side} for side in (old, new))
-    for nevra in sorted(left.keys() & right.keys()):
-        one, other = left.pop(nevra), right.pop(nevra)
-        if one.digest and other.digest and one.digest != other.digest:
-            yield one, other
-    for arch in sorted({one.arch for one in old} & {one.arch for one in new}):
-        sides = [[one for one in side if one.arch == arch] for side in (old, new)]
+    removed, added = ({package.nevra: package for package in side} for side in (old, new))
+    for nevra in sorted(removed.keys() & added.keys()):
+        before, after = removed.pop(nevra), added.pop(nevra)
+        if before.digest and after.digest and before.digest != after.digest:
+            yield before, after
+    for arch in sorted({package.arch for package in old} & {package.arch for package in new}):
+        sides = [[package for package in side if package.arch == arch] for side in (old, new)]
         if [len(side) for side in sides] == [1, 1] and sides[0][0].name != _KEYS:
-            one, other = sides[0][0], sides[1][0]
-            if one.nevra in left and other.nevra in right:
-                yield left.pop(one.nevra), right.pop(other.nevra)
-    if len(old) == len(new) == len(left) == len(right) == 1 and old[0].name != _KEYS:
-        yield left.popitem()[1], right.popitem()[1]  # of another architecture
-    yield from ((one, None) for one in left.values())
-    yield from ((None, other) for other in right.values())
+            before, after = sides[0][0], sides[1][0]
+            if before.nevra in removed and after.nevra in added:
+                yield removed.pop(before.nevra), added.pop(after.nevra)
+    if len(old) == len(new) == len(removed) == len(added) == 1 and old[0].name != _KEYS:
+        yield removed.popitem()[1], added.popitem()[1]  # of another architecture
+    yield from ((package, None) for package in removed.values())
+    yield from ((None, package) for package in added.values())

@@ -1,4 +1,4 @@
-"""Two trees compared, entry by entry: types, owners, modes, attributes, links and content."""
+"""Compare two trees by entry: type, owner, mode, attributes, links and content."""
 from __future__ import annotations
 
 import contextlib
@@ -18,23 +18,23 @@ ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link",
           stat.S_IFCHR: "character device", stat.S_IFBLK: "block device",
           stat.S_IFIFO: "fifo", stat.S_IFSOCK: "socket"}
-# Attributes of other names, such as system.nfs4_acl, are a filesystem's view of itself.
+# Others, such as system.nfs4_acl, are computed by the filesystem.
 _XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK_BYTES = 1 << 20
-_SHOWN_BYTES = 64  # of an attribute's value
-_PATH_CHARACTERS = 1000  # of at most four bytes each, PATH_MAX is 4096
+_SHOWN_BYTES = 64  # the longest value of an attribute to show
+_PATH_CHARACTERS = 1000  # of at most four bytes each; PATH_MAX is 4096
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One entry in which two trees differ.
+    """One entry that differs between two trees.
 
-    ``path`` is relative to the root, which is ``.`` itself; bytes that are no UTF-8 are
-    in it as by ``os.fsdecode``. ``kind`` is ADDED, REMOVED or CHANGED. ``details`` say,
-    for CHANGED only, what changed and how: the words ``type``, ``mode``, ``owner``,
-    ``size``, ``mtime``, ``target``, ``device``, ``links`` and ``xattr NAME``, each with
-    the old value, ``->`` and the new one, and ``content`` by itself, where the size stayed.
+    ``path`` is relative to the root, which is ``.``, and decoded by ``os.fsdecode``.
+    ``kind`` is ADDED, REMOVED or CHANGED. ``details`` are for CHANGED only: ``type``,
+    ``mode``, ``owner``, ``size``, ``mtime``, ``target``, ``device``, ``links`` or
+    ``xattr NAME``, each followed by the old value, ``->`` and the new value; or ``content``,
+    where only that differs.
     """
 
     path: str
@@ -45,18 +45,17 @@ class Difference:
 def differences(old: Path, new: Path, *, content_limit_bytes: Optional[int],
                 times: bool = False, trusted: Container[str] = (),
                 advance: Advance = lambda _: None) -> Iterator[Difference]:
-    """Yield what differs between the trees ``old`` and ``new``, which nobody changes meanwhile.
+    """Yield the differences between the trees ``old`` and ``new``, which must not change.
 
-    A folder comes before what is in it, and the names of a folder in the order of their
-    bytes. Links are not followed. Times count only with ``times``, and then to the second
-    and of regular files only.
+    A folder comes before its entries, and these are in the order of their bytes. Links are
+    not followed. Times are compared only with ``times``, to the second and for regular
+    files only.
 
-    Content is read of regular files of the same size that have at most
-    ``content_limit_bytes``, None for all of them and 0 for none; of the paths that are
-    ``trusted`` only where the times differ too. ``advance`` is told the number of entries
-    looked at.
+    Content is compared for regular files of equal size of at most ``content_limit_bytes``
+    (None: no limit, 0: never); for ``trusted`` paths only if their times differ.
+    ``advance`` gets the number of entries that were compared.
 
-    Raises OSError, with the path, for what cannot be read.
+    Raises OSError, with the path, for an unreadable entry.
     """
     with contextlib.ExitStack() as stack:
         trees = [stack.enter_context(_opened(root)) for root in (old, new)]
@@ -73,13 +72,13 @@ class _Options:
 
 @dataclass(frozen=True)
 class _OpenRoot:
-    """An open root: its path and the handle of it."""
+    """An open root: its path and its file descriptor."""
 
     root: str
     handle: int
 
     def folder(self, path: str) -> int:
-        """Return a handle of the folder ``path``, whatever its length."""
+        """Return a file descriptor of the folder ``path``, which may be longer than PATH_MAX."""
         here, rest = self.handle, path
         while True:
             cut = len(rest) if len(rest) <= _PATH_CHARACTERS else rest.rfind(
@@ -96,7 +95,7 @@ class _OpenRoot:
 
 @dataclass(frozen=True)
 class _OpenEntry:
-    """One entry of an open folder: what lstat(2) says, and how it is reached."""
+    """One entry of an open folder, with its lstat(2)."""
 
     info: os.stat_result
     handle: int
@@ -107,7 +106,7 @@ class _OpenEntry:
         return stat.S_ISDIR(self.info.st_mode)
 
     def xattrs(self) -> Dict[str, bytes]:
-        # by way of the open folder, as no call takes it, and a path may be too long
+        # through the open folder: no call takes a descriptor, and a path may be too long
         place = f"/proc/self/fd/{self.handle}/{self.name}"
         try:
             names = os.listxattr(place, follow_symlinks=False)
@@ -121,7 +120,7 @@ class _OpenEntry:
 
 @dataclass(frozen=True)
 class _PathComparison:
-    """What was found at one path, and on which sides there is more below it."""
+    """The result for one path, and on which sides it is a folder."""
 
     path: str
     difference: Optional[Difference]
@@ -130,7 +129,7 @@ class _PathComparison:
 
 
 class _Walk:
-    """One walk through both trees; only the folder that is looked at is open."""
+    """A walk through both trees that keeps only the present folder open."""
 
     def __init__(self, old: _OpenRoot, new: _OpenRoot, rules: _Options, advance: Advance) -> None:
         self._old, self._new = old, new
@@ -157,18 +156,18 @@ class _Walk:
         return _PathComparison(".", self._compared(".", old, new), True, True)
 
     def _below(self, step: _PathComparison) -> List[_PathComparison]:
-        """Return what is to be told of a folder, or walked into, in order."""
+        """Return the entries of a folder that differ or are folders, in order."""
         with contextlib.ExitStack() as stack:
             old, new = (
                 stack.enter_context(_listed(tree, step.path)) if there else {}
                 for tree, there in ((self._old, step.in_old), (self._new, step.in_new)))
             names = sorted({*old, *new}, key=os.fsencode)
             start = "" if step.path == "." else f"{step.path}/"
-            found = [self._compare_path(start + name, old.get(name), new.get(name))
-                     for name in names]
+            compared = [self._compare_path(start + name, old.get(name), new.get(name))
+                        for name in names]
         self._seen += len(names)
         self._advance(self._seen)
-        return [one for one in found if one.difference is not None or one.in_old or one.in_new]
+        return [one for one in compared if one.difference is not None or one.in_old or one.in_new]
 
     def _compare_path(self, path: str, old: Optional[_OpenEntry],
                       new: Optional[_OpenEntry]) -> _PathComparison:
@@ -191,16 +190,16 @@ class _Walk:
         if kind == stat.S_IFREG:
             yield from self._file(path, old, new)
         elif kind == stat.S_IFLNK:
-            yield from _changed("target", *(os.readlink(one.name, dir_fd=one.handle)
-                                            for one in (old, new)))
+            yield from _changed("target", *(os.readlink(entry.name, dir_fd=entry.handle)
+                                            for entry in (old, new)))
         elif kind in (stat.S_IFCHR, stat.S_IFBLK):
             yield from _changed("device", *(
-                f"{os.major(one.info.st_rdev)}:{os.minor(one.info.st_rdev)}"
-                for one in (old, new)))
+                f"{os.major(entry.info.st_rdev)}:{os.minor(entry.info.st_rdev)}"
+                for entry in (old, new)))
 
     def _file(self, path: str, old: _OpenEntry, new: _OpenEntry) -> Iterator[str]:
         rules = self._rules
-        times = [one.info.st_mtime_ns // 10**9 for one in (old, new)]
+        times = [entry.info.st_mtime_ns // 10**9 for entry in (old, new)]
         size = old.info.st_size
         if size != new.info.st_size:
             yield from _changed("size", str(size), str(new.info.st_size))
@@ -214,7 +213,7 @@ class _Walk:
 
 
 class _Links:
-    """Files with several names: read once, and the same names together on both sides."""
+    """Hard links: reads each file once, and compares which names are links to one file."""
 
     def __init__(self) -> None:
         self._read: Dict[Tuple[int, ...], bool] = {}
@@ -222,7 +221,7 @@ class _Links:
 
     def same(self, old: _OpenEntry, new: _OpenEntry,
              compare: Callable[[_OpenEntry, _OpenEntry], bool]) -> bool:
-        """Return what ``compare`` says, asked once for the same two files."""
+        """Return the result of ``compare``, which is called once for two files."""
         if old.info.st_nlink == 1 or new.info.st_nlink == 1:
             return compare(old, new)
         key = (*_identity(old), *_identity(new))
@@ -231,13 +230,13 @@ class _Links:
         return self._read[key]
 
     def details(self, path: str, old: _OpenEntry, new: _OpenEntry) -> Iterator[str]:
-        """Yield the numbers of names; where they are the same, the first name that is not."""
-        counts = [one.info.st_nlink for one in (old, new)]
+        """Yield the link counts if they differ, else the first names if these differ."""
+        counts = [entry.info.st_nlink for entry in (old, new)]
         if counts == [1, 1]:
             return
-        # only of names that both sides have, so that the first ones can be compared
-        first = [names.setdefault(_identity(one), path)
-                 for names, one in zip(self._first, (old, new))]
+        # only names that both sides have, so that the first ones can be compared
+        first = [names.setdefault(_identity(entry), path)
+                 for names, entry in zip(self._first, (old, new))]
         if counts[0] != counts[1]:
             yield from _changed("links", str(counts[0]), str(counts[1]))
         else:
@@ -255,25 +254,25 @@ def _opened(root: Path) -> Iterator[_OpenRoot]:
 
 @contextlib.contextmanager
 def _listed(tree: _OpenRoot, path: str) -> Iterator[Dict[str, _OpenEntry]]:
-    """Yield the entries of a folder by name, as long as it is open."""
+    """Yield the entries of a folder by name, and keep it open meanwhile."""
     with _naming(f"{tree.root}/{path}"):
         handle = tree.folder(path)
         try:
-            with os.scandir(handle) as entries:
-                found = {one.name: _OpenEntry(one.stat(follow_symlinks=False), handle, one.name)
-                         for one in entries}
+            with os.scandir(handle) as listing:
+                entries = {one.name: _OpenEntry(one.stat(follow_symlinks=False), handle, one.name)
+                           for one in listing}
         except BaseException:
             os.close(handle)
             raise
     try:
-        yield found
+        yield entries
     finally:
         os.close(handle)
 
 
 @contextlib.contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Have an OSError name ``path`` and not what it was reached by."""
+    """Raise an OSError again with ``path`` as its file name."""
     try:
         yield
     except OSError as exc:
@@ -281,19 +280,17 @@ def _naming(path: str) -> Iterator[None]:
 
 
 def _attributes(old: _OpenEntry, new: _OpenEntry) -> Iterator[str]:
-    """Yield the differences in what entries of every type have."""
-    one, other = old.info, new.info
-    if one.st_mode != other.st_mode:
-        yield from _changed("type", *(_type(info) for info in (one, other)))
+    """Yield the differences in attributes that entries of every type have."""
+    infos = old.info, new.info
+    if old.info.st_mode != new.info.st_mode:
+        yield from _changed("type", *map(_type, infos))
         yield from _changed("mode", *(f"{stat.S_IMODE(info.st_mode):04o}"
-                                      for info in (one, other)))
-    if (one.st_uid, one.st_gid) != (other.st_uid, other.st_gid):
-        yield from _changed("owner", *(f"{info.st_uid}:{info.st_gid}" for info in (one, other)))
-    left, right = old.xattrs(), new.xattrs()
-    if left != right:
-        for name in sorted({*left, *right}):
-            if left.get(name) != right.get(name):
-                yield f"xattr {name} {_values(left.get(name), right.get(name))}"
+                                      for info in infos))
+    yield from _changed("owner", *(f"{info.st_uid}:{info.st_gid}" for info in infos))
+    before, after = old.xattrs(), new.xattrs()
+    for name in sorted({*before, *after}):
+        if before.get(name) != after.get(name):
+            yield f"xattr {name} {_values(before.get(name), after.get(name))}"
 
 
 def _changed(what: str, old: str, new: str) -> Iterator[str]:
@@ -310,7 +307,7 @@ def _identity(entry: _OpenEntry) -> Tuple[int, int]:
 
 
 def _values(old: Optional[bytes], new: Optional[bytes]) -> str:
-    """Return two values of an attribute as text in which they differ."""
+    """Return two values of an attribute as texts that differ."""
     texts = [_text(value) for value in (old, new)]
     if texts[0] == texts[1]:
         texts = [_coded(value or b"") for value in (old, new)]
