@@ -1,4 +1,4 @@
-"""The account files of a root, line by line: passwd(5), group(5), shadow(5), gshadow(5)."""
+"""Read and edit the account files of a root: passwd(5), group(5), shadow(5), gshadow(5)."""
 from __future__ import annotations
 
 import os
@@ -10,7 +10,7 @@ from ...system.entries import read_entry
 
 Line = List[str]
 
-_LOCKED = ("!", "*")  # shadow(5): a password that begins with one of them fits nothing
+_LOCKED = ("!", "*")  # shadow(5): no password matches a field that begins with one of these
 _FIELDS: Mapping[str, int] = {"passwd": 7, "group": 4, "shadow": 9, "gshadow": 4}
 
 
@@ -35,32 +35,32 @@ class GroupEntry:
 
 
 def users(root: Path) -> Tuple[UserEntry, ...]:
-    """Return the users of ``root``; lines that are none are passed over."""
+    """Return the users of ``root``; invalid lines are ignored."""
     return tuple(UserEntry(name=line[0], uid=int(line[2]), gid=int(line[3]), home=line[5],
                            shell=line[6])
                  for line in _lines(root, "passwd") if line[2].isdigit() and line[3].isdigit())
 
 
 def groups(root: Path) -> Tuple[GroupEntry, ...]:
-    """Return the groups of ``root``; lines that are none are passed over."""
+    """Return the groups of ``root``; invalid lines are ignored."""
     return tuple(GroupEntry(line[0], int(line[2]), _members(line[3]))
                  for line in _lines(root, "group") if line[2].isdigit())
 
 
 def find_user(root: Path, name: str) -> Optional[UserEntry]:
     """Return one user of ``root``, None if there is none of that name."""
-    return next((one for one in users(root) if one.name == name), None)
+    return next((user for user in users(root) if user.name == name), None)
 
 
 def find_group(root: Path, name: str) -> Optional[GroupEntry]:
     """Return one group of ``root``, None if there is none of that name."""
-    return next((one for one in groups(root) if one.name == name), None)
+    return next((group for group in groups(root) if group.name == name), None)
 
 
 def without_user(content: bytes, file: str, entry: UserEntry) -> Optional[bytes]:
-    """Return passwd or shadow without a user; None if somebody changed its line.
+    """Return the text of passwd or shadow without a user, None if its line was changed.
 
-    So does who gives it a password.
+    Setting a password is a change.
     """
     def untouched(line: Line) -> bool:
         if file == "shadow":
@@ -72,7 +72,7 @@ def without_user(content: bytes, file: str, entry: UserEntry) -> Optional[bytes]
 
 
 def without_group(content: bytes, file: str, entry: GroupEntry) -> Optional[bytes]:
-    """Return group or gshadow without a group; None if it has another gid or members."""
+    """Return the text of group or gshadow without a group, None if its gid or members differ."""
     def untouched(line: Line) -> bool:
         own = line[1].startswith(_LOCKED) if file == "gshadow" else line[2] == str(entry.gid)
         return own and not line[3]
@@ -81,26 +81,29 @@ def without_group(content: bytes, file: str, entry: GroupEntry) -> Optional[byte
 
 
 def without_member(content: bytes, file: str, group: str, user: str) -> Optional[bytes]:
-    """Return group or gshadow without ``user`` among the members of ``group``."""
+    """Return the text of group or gshadow without ``user`` as a member of ``group``."""
     return _edited(content, file, group, lambda line: [
         *line[:3], ",".join(name for name in _members(line[3]) if name != user)])
 
 
 def _edited(content: bytes, file: str, name: str,
             change: Callable[[Line], Optional[Line]]) -> Optional[bytes]:
-    """Return a content with the lines of ``name`` changed; an empty one goes, None fails."""
-    found: List[str] = []
+    """Return ``content`` with each line of ``name`` replaced by the result of ``change``.
+
+    An empty result removes the line. Returns None if ``change`` returns None.
+    """
+    lines: List[str] = []
     for text in content.decode(errors="surrogateescape").split("\n"):
         line = text.split(":")
         if line[0] != name or len(line) != _FIELDS[file]:
-            found.append(text)
+            lines.append(text)
             continue
         new = change(line)
         if new is None:
             return None
         if new:
-            found.append(":".join(new))
-    return "\n".join(found).encode(errors="surrogateescape")
+            lines.append(":".join(new))
+    return "\n".join(lines).encode(errors="surrogateescape")
 
 
 def _members(text: str) -> Tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The numbers of users and groups: whose they are, and that they stay the same."""
+"""The ids of users and groups: check whose they are, and keep them over images."""
 from __future__ import annotations
 
 import dataclasses
@@ -11,27 +11,27 @@ from .sysusers import words
 
 
 def id_in(text: str, name: str) -> Optional[int]:
-    """Return the number of the word ``NAME=NUMBER`` in a value or an outcome."""
+    """Return the number of ``NAME=NUMBER`` in a value or an outcome, None if there is none."""
     value = words(text).get(name, "")
     return int(value) if value.isdigit() else None
 
 
 def ids_clash(wanted: Wanted, other: Applied, what: str) -> bool:
-    """Say if one name would have two ids, or one id two names."""
-    mine = id_in(wanted.value, what)
-    its = id_in(other.value, what)
-    if its is None:
-        its = id_in(other.outcome, what)
-    if mine is None or its is None:
+    """Return whether one name would have two ids, or one id two names."""
+    wanted_id = id_in(wanted.value, what)
+    other_id = id_in(other.value, what)
+    if other_id is None:
+        other_id = id_in(other.outcome, what)
+    if wanted_id is None or other_id is None:
         return False
-    return (mine != its) if wanted.key == other.key else mine == its
+    return (wanted_id != other_id) if wanted.key == other.key else wanted_id == other_id
 
 
 def refuse_id(wanted: Wanted, what: str, number: int, own: Optional[int], ctx: Context,
               holders: Sequence[str]) -> None:
-    """Raise Refused if ``number`` is not ``own``, or is that of one of ``holders``."""
+    """Raise Refused if the account has another id, ``own``, or another of ``holders`` has it."""
     if own is not None and own != number:
-        raise not_so(wanted, what, own, ctx)
+        raise wrong_id(wanted, what, own, ctx)
     others = [name for name in holders if name != wanted.key]
     if others:
         raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but in the root {what}"
@@ -39,15 +39,15 @@ def refuse_id(wanted: Wanted, what: str, number: int, own: Optional[int], ctx: C
                       hint="Its vendor has to take another id, or let the system choose one.")
 
 
-def not_so(wanted: Wanted, what: str, number: Optional[int], ctx: Context) -> Refused:
-    """Return the refusal of a name that has another number, or was not made at all."""
-    found = f"it has {what} {number}" if number is not None else "systemd-sysusers made none"
-    return Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but {found}",
+def wrong_id(wanted: Wanted, what: str, number: Optional[int], ctx: Context) -> Refused:
+    """Return the refusal of an account that has another id, or was not made."""
+    reason = f"it has {what} {number}" if number is not None else "systemd-sysusers made none"
+    return Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but {reason}",
                    hint="Look at the root's /etc/passwd and /etc/group.")
 
 
 def id_problems(applied: Applied, what: str, number: int) -> Sequence[str]:
-    """Return a line if an account has another number than it had."""
+    """Return a line if an account has another id than when it was applied."""
     known = id_in(applied.outcome, what)
     if known in (None, number):
         return ()
@@ -57,7 +57,7 @@ def id_problems(applied: Applied, what: str, number: int) -> Sequence[str]:
 
 def remembered(wanted: Wanted, applied: Applied, what: str, own: Optional[int],
                taken: Sequence[Tuple[str, int]]) -> Wanted:
-    """Wish for the id that the name had; say where files would become somebody else's."""
+    """Return ``wanted`` with a wish for the id that the name had, and a note if it is taken."""
     known = id_in(applied.outcome, what)
     if known is None:
         return wanted

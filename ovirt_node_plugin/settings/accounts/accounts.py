@@ -1,8 +1,8 @@
-"""Users, groups and members of groups, made by systemd-sysusers(8).
+"""Users, groups and group members, created by systemd-sysusers(8).
 
-A user comes as several settings, each undone by itself: its group, the groups that it
-is to be a member of, the user, and each membership. Two plugins that want one of
-them share it, and it goes with the last of them.
+A user becomes several settings that are undone separately: its group, the groups of which
+it is a member, the user, and each membership. Plugins that want the same one share it, and
+it is removed with the last of them.
 """
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...undo.changes import Applied, Change, Watch
 from ..kit.model import Context, Taker, Wanted
 from . import account_files, sysusers
 from .account_files import GroupEntry, UserEntry, find_group, find_user
-from .account_ids import id_in, id_problems, ids_clash, not_so, refuse_id, remembered
+from .account_ids import id_in, id_problems, ids_clash, refuse_id, remembered, wrong_id
 from .sysusers import words
 
-_ANY = "any"  # the value where the system chooses
-# Whose members may do what else only the superuser may, or read what is not for all.
+_ANY = "any"  # the value if the system chooses
+# Groups whose members have rights of the superuser, or may read private files.
 _POWERFUL = frozenset(("root", "wheel", "sudo", "disk", "kvm", "adm", "shadow", "sys", "kmem",
                        "docker", "libvirt", "systemd-journal"))
 
 
 @dataclass(frozen=True)
 class Groups:
-    """The kind ``group``: key the name, value ``gid=NUMBER`` or ``gid=any``."""
+    """The kind ``group``: key is the name, value ``gid=NUMBER`` or ``gid=any``."""
 
     name: str = "group"
     shared: bool = True
@@ -39,11 +39,11 @@ class Groups:
             return (self._wanted(item.name, item.gid, item, ctx),)
         if not isinstance(item, User):
             return ()
-        found = [dataclasses.replace(self._wanted(name, "", item, ctx), need=True)
-                 for name in dict.fromkeys([item.group or item.name, *item.groups])]
+        groups = [dataclasses.replace(self._wanted(name, "", item, ctx), need=True)
+                  for name in dict.fromkeys([item.group or item.name, *item.groups])]
         if not item.group and item.uid:
-            found[0] = dataclasses.replace(found[0], wish=f"gid={item.uid}")
-        return found
+            groups[0] = dataclasses.replace(groups[0], wish=f"gid={item.uid}")
+        return groups
 
     def _wanted(self, name: str, gid: str, item: Setting, ctx: Context) -> Wanted:
         there = find_group(ctx.root, name) is not None
@@ -52,7 +52,7 @@ class Groups:
                       text=text + (f" (gid {gid})" if gid else ""), item=item)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse an id that is another group's, or not this one's; a group never declared."""
+        """Refuse an id of another group, another id of this group, and an undeclared group."""
         sysusers.check_root(ctx)
         there = find_group(ctx.root, wanted.key)
         user = wanted.item if isinstance(wanted.item, User) else None
@@ -64,7 +64,7 @@ class Groups:
         gid = id_in(wanted.value, "gid")
         if gid is not None and not (there and mine):
             refuse_id(wanted, "gid", gid, there.gid if there else None, ctx, [
-                one.name for one in account_files.groups(ctx.root) if one.gid == gid])
+                group.name for group in account_files.groups(ctx.root) if group.gid == gid])
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return ids_clash(wanted, other, "gid")
@@ -85,7 +85,7 @@ class Groups:
             sysusers.run_sysusers(ctx, file)
             there = find_group(ctx.root, wanted.key)
         if there is None or id_in(wanted.value, "gid") not in (None, there.gid):
-            raise not_so(wanted, "gid", there.gid if there else None, ctx)
+            raise wrong_id(wanted, "gid", there.gid if there else None, ctx)
         sysusers.place(ctx, file, f"g {wanted.key} {there.gid}")
 
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
@@ -102,7 +102,7 @@ class Groups:
     def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
         there = find_group(ctx.root, wanted.key)
         return remembered(wanted, applied, "gid", there.gid if there else None, [
-            (one.name, one.gid) for one in account_files.groups(ctx.root)])
+            (group.name, group.gid) for group in account_files.groups(ctx.root)])
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         there = find_group(ctx.root, applied.key)
@@ -113,7 +113,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Users:
-    """The kind ``user``: key the name, value ``uid=… group=… home=… shell=…``."""
+    """The kind ``user``: key is the name, value ``uid=… group=… home=… shell=…``."""
 
     name: str = "user"
     shared: bool = True
@@ -132,7 +132,7 @@ class Users:
                        notes=_of_the_root(item.name, ctx)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse an id that is another user's, a user that is there and not so."""
+        """Refuse an id of another user, and an existing user with other values."""
         sysusers.check_root(ctx)
         there = find_user(ctx.root, wanted.key)
         uid = id_in(wanted.value, "uid")
@@ -140,14 +140,14 @@ class Users:
             return
         if uid is not None:
             refuse_id(wanted, "uid", uid, there.uid if there else None, ctx, [
-                one.name for one in account_files.users(ctx.root) if one.uid == uid])
+                user.name for user in account_files.users(ctx.root) if user.uid == uid])
         if there is not None:
             self._refuse_other(wanted, there, ctx)
 
     def _refuse_other(self, wanted: Wanted, there: UserEntry, ctx: Context) -> None:
         asked, group = words(wanted.value), find_group(ctx.root, words(wanted.value)["group"])
-        found = {"home": there.home, "shell": there.shell}
-        wrong = [f"{what} {text}" for what, text in found.items()
+        present = {"home": there.home, "shell": there.shell}
+        wrong = [f"{what} {text}" for what, text in present.items()
                  if asked[what] not in (_ANY, text)]
         if group is None or group.gid != there.gid:
             wrong.append(f"gid {there.gid}")
@@ -157,9 +157,9 @@ class Users:
                           hint="Its vendor has to take another name, or what is there.")
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        mine, its = words(wanted.value), words(other.value)
+        asked, others = words(wanted.value), words(other.value)
         return ids_clash(wanted, other, "uid") or wanted.key == other.key and any(
-            mine[what] != its.get(what, _ANY) and _ANY not in (mine[what], its.get(what, _ANY))
+            len({asked[what], others.get(what, _ANY)} - {_ANY}) == 2
             for what in ("group", "home", "shell"))
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
@@ -179,7 +179,7 @@ class Users:
         elif not wanted.wish and wanted.item is not None:
             self._refuse_other(wanted, there, ctx)
         if there is None or id_in(wanted.value, "uid") not in (None, there.uid):
-            raise not_so(wanted, "uid", there.uid if there else None, ctx)
+            raise wrong_id(wanted, "uid", there.uid if there else None, ctx)
         self._place(wanted, str(there.uid), ctx)
 
     def _place(self, wanted: Wanted, uid: str, ctx: Context) -> None:
@@ -209,23 +209,23 @@ class Users:
     def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
         there = find_user(ctx.root, wanted.key)
         return remembered(wanted, applied, "uid", there.uid if there else None, [
-            (one.name, one.uid) for one in account_files.users(ctx.root)])
+            (user.name, user.uid) for user in account_files.users(ctx.root)])
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         there = find_user(ctx.root, applied.key)
         if there is None:
             return (f"user {applied.key} is missing",)
         asked = words(applied.value)
-        found: List[str] = [*id_problems(applied, "uid", there.uid)]
+        problems: List[str] = [*id_problems(applied, "uid", there.uid)]
         for what, text in (("home", there.home), ("shell", there.shell)):
             if asked.get(what, _ANY) not in (_ANY, text):
-                found.append(f"user {applied.key} has {what} {text}, not {asked[what]}")
-        return found
+                problems.append(f"user {applied.key} has {what} {text}, not {asked[what]}")
+        return problems
 
 
 @dataclass(frozen=True)
 class Members:
-    """The kind ``group-member``: key ``GROUP:USER``, value ``yes``."""
+    """The kind ``group-member``: key is ``GROUP:USER``, value ``yes``."""
 
     name: str = "group-member"
     shared: bool = True
@@ -240,7 +240,7 @@ class Members:
                 for group in dict.fromkeys(item.groups)]
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse links out of the root; group and user are checked as what they are."""
+        """Refuse links out of the root; group and user are settings of their own."""
         sysusers.check_root(ctx)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
@@ -254,7 +254,7 @@ class Members:
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         group, _, user = wanted.key.partition(":")
-        # with the user's own line: else a group of the user's name would be made too
+        # with the line of the user: else a group of its name would be created too
         about = sysusers.lines_of(ctx, sysusers.file_of("user", user))
         sysusers.place(ctx, self._file_of(wanted.key), *about, f"m {user} {group}")
         if not _is_member(wanted.key, ctx):
@@ -286,7 +286,7 @@ KINDS = (Groups(), Users(), Members())
 
 
 def _of_the_root(user: str, ctx: Context) -> Tuple[str, ...]:
-    """Tell an account that is there and that no plugin made or uses."""
+    """Return a note for a user that exists and that no plugin made or uses."""
     line = f"{sysusers.FOLDER}/{sysusers.file_of('user', user)}"
     if find_user(ctx.root, user) is None or read_entry(ctx.root, line, content=False):
         return ()
@@ -304,7 +304,7 @@ def _novelty(file: str, changes: Sequence[Change]) -> str:
 
 
 def _if_new(applied: Applied, taker: Taker) -> Taker:
-    """Return what takes nothing where the account is the image's own, not the plugin's."""
+    """Return ``taker`` if the plugin made the account, else a function that removes nothing."""
     return taker if words(applied.outcome).get("new") == "yes" else lambda content: content
 
 

@@ -1,7 +1,7 @@
-"""Running systemd-sysusers(8) on a root, for one file of sysusers.d(5).
+"""Run systemd-sysusers(8) on a root, for one file of sysusers.d(5).
 
-The files stay in ``/etc/sysusers.d``, which is the administrator's: with them the
-system makes the same accounts, of the same ids, if it finds them missing.
+The files stay in ``/etc/sysusers.d``: with them the system creates missing accounts again,
+with the same ids.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def file_of(kind: str, name: str) -> str:
 
 
 def watches(file: str) -> Tuple[Watch, ...]:
-    """Return where making an account by ``file`` changes something."""
+    """Return the paths that creating the account in ``file`` changes."""
     return (Watch(FOLDER, file), *(Watch("etc", name) for name in (*_ACCOUNTS, _LOCK)))
 
 
@@ -38,19 +38,19 @@ def place(ctx: Context, file: str, *lines: str) -> None:
 
 
 def lines_of(ctx: Context, file: str) -> Tuple[str, ...]:
-    """Return the lines that ``place`` wrote, none if the file is not there."""
+    """Return the lines that ``place`` wrote, none if the file is missing."""
     entry = read_entry(ctx.root, f"{FOLDER}/{file}")
     text = (entry.content or b"").decode(errors="replace") if entry else ""
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 
 def run_sysusers(ctx: Context, file: str, *, lines: Sequence[str] = ()) -> None:
-    """Create the accounts of ``file``, ``-`` for those of ``lines``.
+    """Create the accounts in ``file``, or, if it is ``-``, in ``lines``.
 
-    The copies that it makes of the account files are put back to what they were:
-    they would keep what is undone.
+    Its backups of the account files are restored to their state before, as they would keep
+    accounts that are undone later.
 
-    Raises Refused if it would follow a link out of the root: it is not chrooted.
+    Raises Refused if it would follow a link out of the root, as it is not in a chroot.
     """
     refuse_links(ctx)
     copies = {f"etc/{name}-": read_entry(ctx.root, f"etc/{name}-") for name in _ACCOUNTS}
@@ -61,26 +61,26 @@ def run_sysusers(ctx: Context, file: str, *, lines: Sequence[str] = ()) -> None:
 
 
 def check_root(ctx: Context) -> None:
-    """Raise as ``run_sysusers`` would, and CommandError if the program is missing."""
+    """Raise Refused as ``run_sysusers`` does, and CommandError if the program is missing."""
     refuse_links(ctx)
     ctx.run(["systemd-sysusers", "--version"])
 
 
 def refuse_links(ctx: Context) -> None:
-    """Raise Refused if an account file, or the folder, is not itself in the root."""
+    """Raise Refused if an account file or the folder leads out of the root by a link."""
     for path in ("etc", FOLDER, *(f"etc/{name}" for name in (*_ACCOUNTS, _LOCK))):
         if not leads_inside(ctx.root, path) or resolve_inside(ctx.root, path) == ctx.root:
             raise Refused(
                 f"/{path} in {ctx.root} leads elsewhere by a symbolic link; systemd-sysusers"
-                " would write outside the root", hint="Replace that link by the real thing.")
+                " would write outside the root", hint="Replace that link by a real file or folder.")
     for name in _ACCOUNTS:
         where = resolve_inside(ctx.root, f"etc/{name}", follow_last=False)
         if os.path.lexists(where) and not stat.S_ISREG(os.lstat(where).st_mode):
             raise Refused(f"/etc/{name} in {ctx.root} is not a regular file",
-                          hint="Replace it by the file that it stands for.")
+                          hint="Replace it by the file itself.")
 
 
 def words(outcome: str) -> Dict[str, str]:
-    """Return the words ``NAME=VALUE`` of an outcome, or of the value of an account."""
+    """Return the values by name in an outcome, or in the value of an account."""
     return {name: value for name, _, value in (word.partition("=") for word in outcome.split())}
 

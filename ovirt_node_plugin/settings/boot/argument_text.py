@@ -1,8 +1,8 @@
-"""Kernel arguments in the text of a boot configuration: put in, and taken out exactly.
+"""Add kernel arguments to the text of a boot configuration, and remove them exactly.
 
-Two forms: the one line of /etc/kernel/cmdline (kernel-install(8)), and the ``options``
-lines of an entry of the Boot Loader Specification. An argument is what blanks outside
-double quotes separate, and ``-`` and ``_`` in its name are the same (the kernel's
+The text is the line of /etc/kernel/cmdline (kernel-install(8)), or an entry of the Boot
+Loader Specification with ``options`` lines. Arguments are separated by blanks outside of
+double quotes; ``-`` and ``_`` in a name are equal (the kernel's
 Documentation/admin-guide/kernel-parameters.rst).
 """
 from __future__ import annotations
@@ -20,10 +20,10 @@ _OPTIONS = re.compile(r"^options((?:[ \t].*)?)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument, and what is to be done with it.
+    """One argument, and how it is changed.
 
-    ``how`` is SET (it is there, in the place of all others of its name), ADD (it is
-    there beside them) or DROP (it is not; without a value, none of its name is).
+    ``how`` is SET (it replaces all others of its name), ADD (it is added to them) or DROP
+    (it is removed; without a value, all of its name are).
     """
 
     name: str
@@ -32,16 +32,16 @@ class Argument:
 
     @property
     def token(self) -> str:
-        """The argument as it stands in a command line."""
+        """The argument as in a command line."""
         return f"{self.name}={self.value}" if self.value else self.name
 
     @property
     def code(self) -> str:
-        """The whole in one word: ``a=b``, ``+a=b``, ``-a=b`` or ``-a``."""
+        """The argument with ``how`` as a prefix: ``a=b``, ``+a=b``, ``-a=b`` or ``-a``."""
         return self.how + self.token
 
     def matches(self, token: str) -> bool:
-        """Say if ``token`` is what this one is about."""
+        """Return whether this argument sets, adds or removes ``token``."""
         name = token.partition("=")[0]
         if plain_name(name) != plain_name(self.name):
             return False
@@ -49,32 +49,32 @@ class Argument:
 
 
 def decode(code: str) -> Argument:
-    """Return what ``Argument.code`` gave."""
+    """Return the argument of an ``Argument.code``."""
     how = code[0] if code[0] in (ADD, DROP) else SET
     name, _, value = code[len(how):].partition("=")
     return Argument(name, value, how)
 
 
 def plain_name(name: str) -> str:
-    """Return a name in the one form of the two that the kernel takes for the same."""
+    """Return a name with ``_`` for ``-``, which are equal for the kernel."""
     return name.replace("-", "_")
 
 
 def edited(text: str, arguments: Sequence[Argument], *, entry: bool) -> str:
-    """Return ``text`` with what ``arguments`` ask for; as it is where it has that.
+    """Return ``text`` with ``arguments`` applied; unchanged if they are already.
 
-    ``entry`` says that it is a boot loader entry.
+    ``entry``: it is a boot loader entry.
     """
     return _on_lines(text, entry, lambda lines: _edit_all(lines, arguments))
 
 
 def restored(text: str, base: Optional[str], gone: Sequence[Argument],
              kept: Sequence[Argument], *, entry: bool) -> str:
-    """Return ``text`` without what ``gone`` did to it, and with what ``kept`` ask for.
+    """Return ``text`` with ``gone`` undone and ``kept`` applied.
 
-    ``base`` is the text before the first argument of anybody; without it what was
-    replaced cannot come back. Exact where nobody else changed the command line since;
-    elsewhere each of ``gone`` is undone by itself, and the rest stays.
+    ``base`` is the text before the first argument of any plugin; without it, replaced
+    arguments cannot be restored. The result is exact if nothing else changed the command
+    line since; else each of ``gone`` is undone separately, and other changes stay.
     """
     before = _lines(base, entry) if base is not None else []
     lines = _lines(text, entry)
@@ -91,14 +91,14 @@ def restored(text: str, base: Optional[str], gone: Sequence[Argument],
 
 
 def problems(text: str, argument: Argument, *, entry: bool) -> Tuple[str, ...]:
-    """Return the tokens that ``argument`` does not want, or its own if that is missing."""
-    found = [token for line in _lines(text, entry) for token in tokens(line)
-             if argument.matches(token)]
+    """Return the tokens that contradict ``argument``, or its own if that is missing."""
+    matching = [token for line in _lines(text, entry) for token in tokens(line)
+                if argument.matches(token)]
     if argument.how == DROP:
-        return tuple(found)
-    if argument.token not in found:
+        return tuple(matching)
+    if argument.token not in matching:
         return (argument.token,)
-    return tuple(token for token in found if token != argument.token)
+    return tuple(token for token in matching if token != argument.token)
 
 
 def tokens(line: str) -> List[str]:
@@ -107,20 +107,20 @@ def tokens(line: str) -> List[str]:
 
 
 def _lines(text: str, entry: bool) -> List[str]:
-    """Return the command lines in ``text``: all of it, or what follows ``options``."""
+    """Return the command lines in ``text``: its ``options`` lines if it is an entry, else all."""
     return [match.group(1) for match in _OPTIONS.finditer(text)] if entry else [text]
 
 
 def _on_lines(text: str, entry: bool, change: Callable[[List[str]], List[str]]) -> str:
-    """Return ``text`` with its command lines changed, and nothing else."""
+    """Return ``text`` with its command lines replaced by the result of ``change``."""
     if not entry:
         return change([text])[0]
-    found = list(_OPTIONS.finditer(text))
-    if not found:
+    options = list(_OPTIONS.finditer(text))
+    if not options:
         made = change([""])[0]
         end = "" if text.endswith("\n") or not text else "\n"
         return f"{text}{end}options {made}\n" if made else text
-    for match, new in reversed(list(zip(found, change(_lines(text, True))))):
+    for match, new in reversed(list(zip(options, change(_lines(text, True))))):
         blank = " " if new and new[0] not in _BLANKS else ""
         text = text[:match.start(1)] + blank + new + text[match.end():]
     return text
@@ -131,7 +131,7 @@ def _bag(lines: Sequence[str]) -> List[str]:
 
 
 def _paired(before: Sequence[str], count: int) -> List[str]:
-    """Return the base of each of ``count`` lines; all in the last if lines came or went."""
+    """Return the base of each of ``count`` lines, or all in the last if the count differs."""
     if len(before) == count:
         return list(before)
     return [*[""] * (count - 1), " ".join(before)]
@@ -144,12 +144,12 @@ def _edit_all(lines: List[str], arguments: Sequence[Argument]) -> List[str]:
 
 
 def _edit(argument: Argument, lines: List[str]) -> List[str]:
-    found = [token for line in lines for token in tokens(line) if argument.matches(token)]
+    matching = [token for line in lines for token in tokens(line) if argument.matches(token)]
     if argument.how == DROP:
         return [_without(line, argument.matches) for line in lines]
-    if found == [argument.token] or (argument.how == ADD and found):
+    if matching == [argument.token] or (argument.how == ADD and matching):
         return lines
-    if not found:
+    if not matching:
         return [*lines[:-1], _appended(lines[-1], argument.token)]
     first = next(n for n, line in enumerate(lines) if any(map(argument.matches, tokens(line))))
     spot = next(m for m in _TOKEN.finditer(lines[first]) if argument.matches(m.group()))
@@ -168,7 +168,7 @@ def _undo(line: str, base: str, argument: Argument) -> str:
     old = [token for token in tokens(base) if argument.matches(token)]
     if argument.how == DROP:
         if any(map(argument.matches, there)):
-            return line  # somebody put one there since
+            return line  # added by others since
         return _reinserted(line, base, argument)
     if argument.token not in there or argument.token in old:
         return line
@@ -179,7 +179,7 @@ def _undo(line: str, base: str, argument: Argument) -> str:
 
 
 def _reinserted(line: str, base: str, argument: Argument) -> str:
-    """Put what ``base`` has of the argument back, each behind what was before it there."""
+    """Restore the tokens of an argument in ``base``, each behind its neighbour there."""
     behind: List[str] = []
     for token in tokens(base):
         if argument.matches(token):
@@ -205,6 +205,6 @@ def _without(line: str, unwanted: Callable[[str], bool]) -> str:
     for match in reversed(list(_TOKEN.finditer(line))):
         if unwanted(match.group()):
             head, tail = line[:match.start()], line[match.end():]
-            # one of the two blanks around it goes too, the line's end stays
+            # one of the two blanks around it is removed too, the end of the line stays
             line = head.rstrip(" \t") + tail if head.strip() else head + tail.lstrip(" \t")
     return line

@@ -1,10 +1,10 @@
-"""The kernel's command line in a root's boot configuration, with what all plugins want.
+"""The kernel command line in a root's boot configuration, with the arguments of all plugins.
 
-In /etc/kernel/cmdline, from which kernel-install(8) makes the entries of kernels to come,
-and in the entries that are there (Boot Loader Specification, ``options``). Files are
-edited and never made: a root without any, such as an image that boots by its ISO's own
-configuration, has the arguments in the record only. On a running host grubby(8), where
-there is one, is told too: it knows where else its boot loader has them.
+It is in /etc/kernel/cmdline, from which kernel-install(8) makes entries of new kernels, and
+in existing entries (Boot Loader Specification, ``options``). Files are edited, never made:
+a root without any, such as an image that boots by the configuration of its ISO, has the
+arguments in the record only. On a running host with grubby(8), that is run too, as it
+knows other places of its boot loader.
 """
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _KERNEL, _CMDLINE = "etc/kernel", "cmdline"
 _ENTRIES, _ENTRY = "boot/loader/entries", ".conf"
 _KEY = "boot"
 _GRUBBY = ("usr/sbin/grubby", "usr/bin/grubby")
-_ENCODING = "latin-1"  # whatever the bytes are, they come out again
+_ENCODING = "latin-1"  # keeps all bytes unchanged
 
 
 @dataclass(frozen=True)
 class CommandLine:
-    """The kind ``command-line``: key ``boot``, value the plugin's arguments as codes."""
+    """The kind ``command-line``: key is ``boot``, value the plugin's arguments as codes."""
 
     name: str = "command-line"
     shared: bool = True
@@ -41,18 +41,18 @@ class CommandLine:
         return ()
 
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
-        """Return the command line that kernel arguments among ``wanted`` make necessary."""
-        codes = [one.value for one in wanted if one.kind == "kernel-argument"]
+        """Return the command line that kernel arguments among ``wanted`` imply."""
+        codes = [setting.value for setting in wanted if setting.kind == "kernel-argument"]
         if not codes:
             return ()
-        found = configurations(ctx.root)
-        where = (", ".join(f"/{path}" for path in found)
+        paths = configurations(ctx.root)
+        where = (", ".join(f"/{path}" for path in paths)
                  or "the record only: no boot configuration in the root")
         return (Wanted(kind=self.name, key=_KEY, value=" ".join(codes),
                        text=f"write the kernel arguments to {where}", item=None),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing can be wrong: what is not a regular file is passed over."""
+        """Check nothing: other entries than regular files are ignored."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False
@@ -70,8 +70,8 @@ class CommandLine:
         new = {path: edited(text, arguments, entry=is_entry(path))
                for path, text in texts.items()}
         if new != texts:
-            _by_grubby(ctx, add=[one.token for one in arguments if one.how == SET],
-                       drop=[one.token for one in arguments if one.how == DROP])
+            _by_grubby(ctx, add=[argument.token for argument in arguments if argument.how == SET],
+                       drop=[argument.token for argument in arguments if argument.how == DROP])
         _write_all(ctx.root, new)
 
     def remake(self, last: Remnant, ctx: Context) -> None:
@@ -79,38 +79,38 @@ class CommandLine:
         gone = [argument for argument in _arguments(last.gone) if argument not in kept]
         new = {path: restored(text, _text(last.bases.get(path)), gone, kept, entry=is_entry(path))
                for path, text in configurations(ctx.root).items()}
-        _by_grubby(ctx, drop=[one.token for one in gone if one.how != DROP])
+        _by_grubby(ctx, drop=[argument.token for argument in gone if argument.how != DROP])
         _write_all(ctx.root, new)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        return ()  # the kind kernel-argument looks for each of them
+        return ()  # the kind kernel-argument verifies each argument
 
 
 KIND = CommandLine()
 
 
 def configurations(root: Path) -> Dict[str, str]:
-    """Return the text of each boot configuration by its path, relative, parents resolved."""
-    found = {}
+    """Return the text of each boot configuration by its path relative to ``root``, resolved."""
+    texts = {}
     for folder, names in ((_KERNEL, [_CMDLINE]), (_ENTRIES, sorted(_entries(root)))):
         resolved = resolve_inside(root, folder).relative_to(root).as_posix()
         for name in names:
             text = _text(read_entry(root, f"{resolved}/{name}"))
             if text is not None:
-                found[f"{resolved}/{name}"] = text
-    return found
+                texts[f"{resolved}/{name}"] = text
+    return texts
 
 
 def is_entry(path: str) -> bool:
-    """Say if a boot configuration is an entry of the boot loader."""
+    """Return whether a boot configuration is an entry of the boot loader."""
     return path.endswith(_ENTRY)
 
 
 def _by_grubby(ctx: Context, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
-    """Let grubby(8) change what it knows; what it does to our own files is written over.
+    """Run grubby(8) if it is there; its changes to our own files are overwritten.
 
-    On a running host only, as it knows no other root. It sets an argument in the place of
-    all of its name.
+    Only on a running host, as it does not work on other roots. It replaces all arguments of
+    one name.
     """
     if not ctx.live or not any((ctx.root / path).exists() for path in _GRUBBY):
         return
@@ -131,7 +131,7 @@ def _arguments(values: Sequence[str]) -> Tuple[Argument, ...]:
 
 
 def _text(entry: Optional[Entry]) -> Optional[str]:
-    """Return a regular file's text, None for anything else."""
+    """Return the text of a regular file, None for other entries."""
     if entry is None or entry.kind != "file" or entry.content is None:
         return None
     return entry.content.decode(_ENCODING)

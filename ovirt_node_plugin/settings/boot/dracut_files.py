@@ -1,7 +1,7 @@
-"""What a plugin needs in the initramfs, by files of dracut.conf(5), one for each need.
+"""The needs of plugins in the initramfs, each in a file of dracut.conf(5).
 
-Kernel modules, dracut's "drivers", and modules of dracut itself. The initramfs is made
-again by the kind ``initramfs``.
+A need is a kernel module, which dracut calls driver, or a dracut module. The kind
+``initramfs`` rebuilds the initramfs.
 """
 from __future__ import annotations
 
@@ -29,15 +29,17 @@ _PROGRAMS = ("usr/bin/dracut", "bin/dracut", "usr/sbin/dracut", "sbin/dracut")
 _MODULES = "usr/lib/dracut/modules.d"
 _MODE = 0o644
 _EARLY, _YES = "load", "yes"
-# Each variable is a list of names with blanks around each (dracut.conf(5)).
+# Each variable is a list of names, with blanks around each (dracut.conf(5)).
 _LINE = re.compile(r'(add_drivers|force_drivers|add_dracutmodules)\+=" (\S+) "')
 _DRACUT_FILE = re.compile(r"/usr/lib/dracut/modules\.d/[0-9]{2}([^/]+)/.+")
 
 
 @dataclass(frozen=True)
 class DracutFiles:
-    """The kinds ``initramfs-driver`` and ``dracut-module``: key the name, with ``_`` for ``-``
-    of a driver; value ``yes``, or ``load`` for a driver that is loaded by the initramfs.
+    """The kinds ``initramfs-driver`` and ``dracut-module``.
+
+    Key is the name, for a driver with ``_`` for ``-``; value is ``yes``, or ``load`` for a
+    driver that the initramfs loads.
     """
 
     name: str
@@ -58,7 +60,7 @@ class DracutFiles:
                        notes=_notes(key, self.name, ctx)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a root without dracut, and a name that neither it nor the packages know."""
+        """Refuse a root without dracut, and an unknown name."""
         if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
                    for name in _PROGRAMS):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no dracut",
@@ -71,7 +73,7 @@ class DracutFiles:
                 hint="Its vendor has to correct the name, or bring it.")
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        return False  # each has a file of its own, and a name twice is there once
+        return False  # each has a file of its own, and dracut accepts a name twice
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         there = read_entry(ctx.root, "/".join(_place(wanted, ctx.plugin)), content=False)
@@ -94,14 +96,14 @@ class DracutFiles:
 KINDS = (DracutFiles(DRIVER), DracutFiles(MODULE))
 
 
-def told(need: str) -> str:
-    """Return a need, such as ``initramfs-driver:isv_foo``, in words."""
+def need_text(need: str) -> str:
+    """Return a need, such as ``initramfs-driver:isv_foo``, as text to show."""
     kind, _, name = need.partition(":")
     return f"driver {name}" if kind == DRIVER else f"dracut module {name}"
 
 
 def needs_of(plugin: str, root: Path) -> List[str]:
-    """Return the needs that a plugin's files say, as they are in the root."""
+    """Return the needs in a plugin's files in the root."""
     folder = resolve_inside(root, FOLDER)
     found = []
     for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
@@ -115,21 +117,21 @@ def needs_of(plugin: str, root: Path) -> List[str]:
 
 
 def loadable(version: str, root: Path) -> FrozenSet[str]:
-    """Return the modules of a kernel by depmod's index, with ``_`` for ``-``."""
+    """Return the loadable modules of a kernel by depmod's index, with ``_`` for ``-``."""
     return frozenset(module_names(version, root, builtin=False))
 
 
 def modules_there(root: Path) -> FrozenSet[str]:
-    """Return the names of the root's modules of dracut."""
+    """Return the names of the dracut modules in the root."""
     folder = resolve_inside(root, _MODULES)
     return frozenset(name[2:] for name in (os.listdir(folder) if folder.is_dir() else ()))
 
 
 def serves(path: str, version: str, needs: Sequence[str]) -> bool:
-    """Say if a package's file is of a kernel's module, or dracut's, that ``needs`` name."""
-    ours = _DRACUT_FILE.fullmatch(path)
-    if ours:
-        return f"{MODULE}:{ours.group(1)}" in needs
+    """Return whether a package's file is of a kernel or dracut module in ``needs``."""
+    dracut_module = _DRACUT_FILE.fullmatch(path)
+    if dracut_module:
+        return f"{MODULE}:{dracut_module.group(1)}" in needs
     match = _FILE.search(path)
     return (match is not None and path.endswith(match.group(0))
             and f"/lib/modules/{version}/" in path
@@ -150,10 +152,10 @@ def _is_known(wanted: Wanted, ctx: Context) -> bool:
 
 
 def _notes(name: str, kind: str, ctx: Context) -> Tuple[str, ...]:
-    """Tell the kernels of the root for which there is no such module."""
+    """Return a note for each kernel of the root that does not have the module."""
     versions = images(ctx.root)
     if not versions:
-        return (f"no kernel of the root has an initramfs: {told(f'{kind}:{name}')} will be in"
+        return (f"no kernel of the root has an initramfs: {need_text(f'{kind}:{name}')} will be in"
                 " those that are made from now on",)
     if kind == MODULE:
         return ()
@@ -164,5 +166,5 @@ def _notes(name: str, kind: str, ctx: Context) -> Tuple[str, ...]:
 
 
 def _place(wanted: Wanted, plugin: str) -> Tuple[str, str]:
-    """Return folder and file name; no plugin's name has ``=``."""
+    """Return folder and file name; names of plugins have no ``=``."""
     return FOLDER, f"node-plugin-{plugin}={wanted.kind}={wanted.key}.conf"

@@ -1,10 +1,9 @@
-"""The initramfs of each kernel, made again by the root's own dracut(8).
+"""The initramfs of each kernel, rebuilt by the root's own dracut(8).
 
-No descriptor asks for it: drivers and dracut modules that plugins need early do. It is
-made of what all plugins want and once for all, as each looks first if it lacks anything.
-What it was before stays beside it by another name, on the disk but for free in time, and
-comes back, byte for byte, with the last plugin: made again it would be another one, since
-its build had a time and options of its own. In the undo data it would be far too large.
+It is implied by drivers and dracut modules that plugins need early. It is rebuilt once for
+all plugins, as each first checks whether a need is missing. The initramfs from before any
+plugin is kept beside it under another name, as it is too large for the undo data, and
+restored with the last plugin: a rebuilt one would differ, as its build had other options.
 """
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ _NEW = "initramfs.img"
 
 @dataclass(frozen=True)
 class Initramfs:
-    """The kind ``initramfs``: key the kernel version, value ``current``; parts as needs."""
+    """The kind ``initramfs``: key is the kernel version, value ``current``, parts are needs."""
 
     name: str = "initramfs"
     shared: bool = True
@@ -46,12 +45,12 @@ class Initramfs:
         return ()
 
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
-        """Return the initramfs of each kernel that needs among ``wanted`` have to be in."""
-        needs = [one for one in wanted if one.kind in dracut_files.KIND_NAMES]
+        """Return the initramfs of each kernel if there are needs among ``wanted``."""
+        needs = [setting for setting in wanted if setting.kind in dracut_files.KIND_NAMES]
         if not needs:
             return ()
-        parts = tuple(f"{one.kind}:{one.key}" for one in needs)
-        words = ", ".join(dracut_files.told(part) for part in parts)
+        parts = tuple(f"{need.kind}:{need.key}" for need in needs)
+        words = ", ".join(map(dracut_files.need_text, parts))
         return tuple(
             Wanted(kind=self.name, key=version, value="current",
                    text=f"make the initramfs of kernel {version} again if it lacks {words}",
@@ -59,7 +58,7 @@ class Initramfs:
             for version in images(ctx.root))
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing can be wrong but what the kinds that imply it look for."""
+        """Check nothing: the kinds that imply it do."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False
@@ -73,27 +72,27 @@ class Initramfs:
                      for path in places for end in ("", KEPT))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Make it if it lacks anything. Raises Refused if dracut passed over something."""
+        """Rebuild it if a need is missing. Raises Refused if dracut left one out."""
         needs = wanted.parts
         if not _lacking(wanted.key, needs, ctx) and not _is_older(wanted.key, needs, ctx):
             return
         _make(wanted.key, ctx)
-        left = _lacking(wanted.key, needs, ctx)
-        if left:
+        missing = _lacking(wanted.key, needs, ctx)
+        if missing:
             raise Refused(
-                f"plugin {ctx.plugin} wants to {wanted.text}, but dracut passed over"
-                f" {', '.join(left)}", hint="Its vendor has to say why; what dracut says of it"
+                f"plugin {ctx.plugin} wants to {wanted.text}, but dracut left out"
+                f" {', '.join(missing)}", hint="Its vendor has to say why; what dracut says of it"
                 " shows dracut --force with the root's own configuration.")
 
     def remake(self, last: Remnant, ctx: Context) -> None:
-        """Give back the one from before plugins; else make it with what is still wanted."""
+        """Rebuild it with the remaining needs; without any, restore the one before any plugin."""
         places = images(ctx.root).get(last.key, ())
         if last.kept:
             if places and _was_reconfigured(ctx.root / places[0], ctx.root):
                 _make(last.key, ctx)
             return
         if places and not all(_is_kept(place, last, ctx.root) for place in places):
-            _make(last.key, ctx)  # somebody made it again since: what is new stays in
+            _make(last.key, ctx)  # it was rebuilt since: keep what is new in it
             for place in places:
                 (ctx.root / (place + KEPT)).unlink(missing_ok=True)
         for place in places:
@@ -102,7 +101,7 @@ class Initramfs:
                 sync_dir((ctx.root / place).parent)
 
     def replaced_files(self, root: Path) -> Sequence[str]:
-        """Return all paths that making an initramfs again, or restoring it, may change."""
+        """Return all paths that rebuilding or restoring an initramfs may change."""
         return [place + end for places in images(root).values() for place in places
                 for end in ("", KEPT)]
 
@@ -110,25 +109,25 @@ class Initramfs:
         return ()
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        """Say what of the plugin's needs it lacks; only the superuser can look inside."""
+        """Return a line for each missing need; only root can read an initramfs."""
         if applied.key not in images(ctx.root):
             return (f"the initramfs of kernel {applied.key} is missing",)
         if os.geteuid() != 0:
             return ()
         needs = dracut_files.needs_of(ctx.plugin, ctx.root)
-        return tuple(f"{one} is not in the initramfs of kernel {applied.key}"
-                     for one in _lacking(applied.key, needs, ctx))
+        return tuple(f"{need} is not in the initramfs of kernel {applied.key}"
+                     for need in _lacking(applied.key, needs, ctx))
 
 
 KIND = Initramfs()
 
 
 def made_like(version: str, like: Path, work: Path, *, root: Path, run: Runner) -> Path:
-    """Make an initramfs of a kernel of ``root`` that does what the one at ``like`` does.
+    """Build an initramfs of a kernel of ``root`` with the dracut modules of that at ``like``.
 
-    It has the modules of dracut that ``like`` has, as far as the root has them, and what
-    the root's configuration says. ``like`` and ``work``, a folder for the result, which is
-    returned, are host paths. Raises Refused where dracut makes none.
+    Modules that the root does not have are left out; the root's configuration applies.
+    ``like``, ``work``, a folder for the result, and the result are host paths. Raises
+    Refused if dracut builds none.
     """
     shutil.copyfile(like, work / "like.img")
     listing = run(_inside(root, work, "lsinitrd", "/tmp/like.img"))
@@ -141,13 +140,13 @@ def _content(path: str, ctx: Context) -> Content:
 
 
 def _lacking(version: str, needs: Sequence[str], ctx: Context) -> List[str]:
-    """Return which needs are not in the initramfs; a driver that the kernel lacks is none."""
+    """Return the needs missing in the initramfs, except drivers that the kernel does not have."""
     places = images(ctx.root).get(version)
     if not places or not needs:
         return []
     there = _content(places[0], ctx)
     offered = dracut_files.loadable(version, ctx.root)
-    found = []
+    missing = []
     for need in needs:
         kind, _, name = need.partition(":")
         if kind == dracut_files.DRIVER:
@@ -155,12 +154,12 @@ def _lacking(version: str, needs: Sequence[str], ctx: Context) -> List[str]:
         else:
             lacks = name not in there.modules
         if lacks:
-            found.append(dracut_files.told(need))
-    return found
+            missing.append(dracut_files.need_text(need))
+    return missing
 
 
 def _is_older(version: str, needs: Sequence[str], ctx: Context) -> bool:
-    """Say if what the plugin brings for it is newer than the initramfs."""
+    """Return whether the initramfs is older than a file of the plugin for it."""
     made_ns = (ctx.root / images(ctx.root)[version][0]).stat().st_mtime_ns \
         if version in images(ctx.root) else sys.maxsize
     for path in ctx.files:
@@ -172,7 +171,7 @@ def _is_older(version: str, needs: Sequence[str], ctx: Context) -> bool:
 
 
 def _was_reconfigured(image: Path, root: Path) -> bool:
-    """Say if drop-ins came, went or were changed since an initramfs was made."""
+    """Return whether drop-ins were added, removed or changed since an initramfs was built."""
     folder = resolve_inside(root, dracut_files.FOLDER)
     made_ns = image.stat().st_mtime_ns
     return not folder.is_dir() or any(
@@ -180,7 +179,7 @@ def _was_reconfigured(image: Path, root: Path) -> bool:
 
 
 def _is_kept(place: str, last: Remnant, root: Path) -> bool:
-    """Say if one can be given back: it was kept, and nobody else made another one since."""
+    """Return whether the old initramfs can be restored: it is kept, and none was built since."""
     was, kept = last.bases.get(place), read_entry(root, place + KEPT, content=False)
     if place not in last.bases:
         return kept is None  # no plugin changed it
@@ -189,14 +188,14 @@ def _is_kept(place: str, last: Remnant, root: Path) -> bool:
 
 
 def _make(version: str, ctx: Context) -> None:
-    """Make it with the configuration of the root, and what was in it before plugins came."""
+    """Build it with the configuration of the root and the modules from before any plugin."""
     places = images(ctx.root).get(version)
     if not places:
         return
     first = places[0] + KEPT if is_file(ctx.root / (places[0] + KEPT)) else places[0]
     before = _content(first, ctx)
     with _workplace() as work:
-        # of a machine that nobody knows here, nothing is left out
+        # for another machine, nothing may be left out
         made = _dracut(version, before, work, root=ctx.root, hostonly=ctx.live, run=ctx.run)
         for place in places:
             _put(made, ctx.root / place)
@@ -204,7 +203,7 @@ def _make(version: str, ctx: Context) -> None:
 
 def _dracut(version: str, before: Content, work: Path, *, root: Path, hostonly: bool,
             run: Runner) -> Path:
-    """Make an initramfs in ``work`` with the modules of dracut that there were ``before``."""
+    """Build an initramfs in ``work`` that also has the dracut modules ``before``."""
     argv: List[str] = ["dracut", "--force", "--reproducible"]
     if not hostonly:
         argv.append("--no-hostonly")
@@ -219,7 +218,7 @@ def _dracut(version: str, before: Content, work: Path, *, root: Path, hostonly: 
 
 
 def _put(new: Path, place: Path) -> None:
-    """Put a new one in place of the old one, which stays by its other name."""
+    """Replace the old initramfs, which is kept under its other name."""
     info = place.stat()
     kept = place.with_name(place.name + KEPT)
     handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
@@ -233,7 +232,7 @@ def _put(new: Path, place: Path) -> None:
         if not os.path.lexists(kept):
             try:
                 os.link(place, kept)
-            except OSError:  # a filesystem without links, such as that of the firmware
+            except OSError:  # a filesystem without hard links, such as vfat
                 os.rename(place, kept)
         os.replace(name, place)
     finally:
@@ -247,7 +246,7 @@ def _inside(root: Path, work: Path, *argv: str) -> List[StrPath]:
 
 @contextlib.contextmanager
 def _workplace() -> Iterator[Path]:
-    """Yield a folder of this machine that may become large."""
+    """Yield a temporary folder of this machine with space for an initramfs."""
     place = os.environ.get("TMPDIR", "/var/tmp")
     with tempfile.TemporaryDirectory(prefix="node-plugin-initramfs-", dir=place) as name:
         yield Path(name)

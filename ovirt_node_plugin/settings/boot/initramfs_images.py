@@ -1,4 +1,4 @@
-"""The initramfs of each kernel of a root: where it is, and what is in it."""
+"""Find the initramfs of each kernel of a root, and list its content."""
 from __future__ import annotations
 
 import os
@@ -11,7 +11,7 @@ from typing import Dict, FrozenSet, List, Tuple
 from ...system.paths import relative_inside, resolve_inside
 
 KEPT = ".before-node-plugins"
-"""How the name ends by which an initramfs is kept as it was before the first plugin."""
+"""The suffix of an initramfs that is kept from before the first plugin."""
 # Where kernel-install(8), dracut(8) and image builders put it; "*" is a machine id.
 _PLACES = ("boot/initramfs-{}.img", "boot/*/{}/initrd", "lib/modules/{}/initramfs.img",
            "lib/modules/{}/initrd")
@@ -21,27 +21,27 @@ _MODULE = re.compile(r"([^/\s]+)\.ko(?:\.(?:gz|xz|zst))?(?: -> .*)?$")
 
 @dataclass(frozen=True)
 class Content:
-    """What an initramfs has: names of kernel modules, with ``_`` for ``-``, and of dracut's."""
+    """The kernel modules (``drivers``, with ``_`` for ``-``) and dracut modules of an initramfs."""
 
     drivers: FrozenSet[str]
     modules: FrozenSet[str]
 
 
 def images(root: Path) -> Dict[str, Tuple[str, ...]]:
-    """Return where the initramfs of each kernel is, relative, parents resolved, by version."""
-    found: Dict[str, Tuple[str, ...]] = {}
+    """Return the resolved paths of each kernel's initramfs, relative to ``root``, by version."""
+    paths: Dict[str, Tuple[str, ...]] = {}
     modules = resolve_inside(root, "lib/modules")
     versions = sorted(os.listdir(modules)) if modules.is_dir() else []
     for version in versions:
         places = [place for form in _PLACES for place in _expanded(root, form, version)
                   if is_file(root / place)] if _VERSION.fullmatch(version) else []
         if places:
-            found[version] = tuple(dict.fromkeys(places))
-    return found
+            paths[version] = tuple(dict.fromkeys(places))
+    return paths
 
 
 def parse(listing: str) -> Content:
-    """Return what lsinitrd(1) says that an initramfs has."""
+    """Return the content of an initramfs in the output of lsinitrd(1)."""
     modules, drivers = set(), set()
     named = False
     for line in listing.splitlines():
@@ -59,7 +59,7 @@ def parse(listing: str) -> Content:
 
 
 def _expanded(root: Path, form: str, version: str) -> List[str]:
-    """Return the paths of one form, relative, parents resolved."""
+    """Return the resolved paths of one form, relative to ``root``."""
     if "*" not in form:
         return [relative_inside(root, form.format(version))]
     boot = resolve_inside(root, form.partition("/*")[0])
@@ -69,7 +69,7 @@ def _expanded(root: Path, form: str, version: str) -> List[str]:
 
 
 def is_file(path: Path) -> bool:
-    """Say if there is a regular file at a host path, not a link to one."""
+    """Return whether there is a regular file at a host path, not a link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):

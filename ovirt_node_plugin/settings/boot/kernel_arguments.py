@@ -1,8 +1,8 @@
-"""Arguments of the kernel's command line, as each plugin wants them.
+"""The kernel arguments of each plugin.
 
-This kind changes no file: what all plugins want together is written by the kind
-``command-line``. The record of it is also what a merge into an image goes by, where an
-unpacked root has no boot configuration of its own.
+This kind changes no file: the kind ``command-line`` writes the arguments of all plugins. A
+merge into an image also reads them from the records, as an unpacked root may have no boot
+configuration.
 """
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .argument_text import ADD, DROP, SET, Argument, decode, plain_name, problem
 class KernelArguments:
     """The kind ``kernel-argument``.
 
-    Value ``NAME=VALUE`` or ``NAME`` for one that is there alone of its name, ``+NAME=VALUE``
-    for one beside others, ``-NAME`` or ``-NAME=VALUE`` for one that is not there. Key
-    NAME, with ``=VALUE`` where others of the name may be there; ``_`` for ``-``, which to
-    the kernel are the same.
+    Value is ``NAME=VALUE`` or ``NAME`` for an argument that replaces others of its name,
+    ``+NAME=VALUE`` for one beside others, ``-NAME`` or ``-NAME=VALUE`` for a removed one.
+    Key is NAME, with ``=VALUE`` where there may be others of the name, and ``_`` for ``-``,
+    which are equal for the kernel.
     """
 
     name: str = "kernel-argument"
@@ -41,16 +41,16 @@ class KernelArguments:
                        text=f"{verb} kernel argument {argument.token}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing can be wrong: the descriptor's rules keep the image's own arguments out."""
+        """Check nothing: the rules of descriptors refuse the image's own arguments."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        one, two = decode(wanted.value), decode(other.value)
-        if plain_name(one.name) != plain_name(two.name) or one.how == two.how == DROP:
+        new, old = decode(wanted.value), decode(other.value)
+        if plain_name(new.name) != plain_name(old.name) or new.how == old.how == DROP:
             return False
-        if DROP in (one.how, two.how):
-            drop, keep = (one, two) if one.how == DROP else (two, one)
+        if DROP in (new.how, old.how):
+            drop, keep = (new, old) if new.how == DROP else (old, new)
             return drop.matches(keep.token)
-        return SET in (one.how, two.how) and one.code != two.code
+        return SET in (new.how, old.how) and new.code != old.code
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         known = command_line.configurations(ctx.root)
@@ -60,16 +60,16 @@ class KernelArguments:
         return ()
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Nothing to do here: see the kind ``command-line``."""
+        """Change nothing: the kind ``command-line`` does."""
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         argument = decode(applied.value)
-        told = "is still" if argument.how == DROP else "is not"
-        return [f"kernel argument {argument.token} {told} as wanted in /{path}"
+        verb = "is still" if argument.how == DROP else "is not"
+        return [f"kernel argument {argument.token} {verb} as wanted in /{path}"
                 for path in self._missing(applied.value, ctx)]
 
     def _missing(self, code: str, ctx: Context) -> List[str]:
-        """Return the boot configurations that are not as the argument wants them."""
+        """Return the boot configurations that do not have the argument as wanted."""
         return [path for path, text in command_line.configurations(ctx.root).items()
                 if problems(text, decode(code), entry=command_line.is_entry(path))]
 

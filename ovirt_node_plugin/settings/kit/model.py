@@ -1,4 +1,4 @@
-"""What every kind of setting has in common: the words, and the form of a kind."""
+"""The protocols of kinds of setting, and the data that they take and return."""
 from __future__ import annotations
 
 import enum
@@ -14,7 +14,7 @@ from ...system.run import Runner
 from ...undo.changes import Applied, Change, Watch, alike
 
 Taker = Callable[[bytes], Optional[bytes]]
-"""Returns a content without one setting's part; None if that part was changed since."""
+"""Returns a file's content without the part of one setting; None if that was changed since."""
 
 
 def _no_versions(name: str) -> Sequence[str]:
@@ -27,12 +27,12 @@ def _nobody(path: str) -> str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What conditions ask about the root.
+    """Facts about the root, for conditions and checks.
 
-    ``kind`` is ``node`` or ``host``, ``version`` that of the Node or the host, ``arch``
-    the base architecture; empty where it is not known. ``versions`` returns the EVRs in
-    which a package is there when the transaction is done, ``owner`` whose an installed file
-    is, by its path relative to the root: in words, empty if it is no package's.
+    ``kind`` is ``node`` or ``host``, ``version`` that of the Node or host, ``arch`` the
+    base architecture; each is empty if unknown. ``versions`` returns the EVRs of a package
+    after the transaction; ``owner`` returns the package of an installed file, by its path
+    relative to the root, as text for messages, empty if no package owns it.
     """
 
     kind: str = ""
@@ -47,7 +47,7 @@ NO_FACTS = Facts()
 
 @dataclass(frozen=True)
 class KeepReason:
-    """Why a file is not left out, in words for people, and the package's name that has it."""
+    """Why a file is not left out, as text to show, and the name of the package that has it."""
 
     reason: str
     package: str
@@ -55,11 +55,11 @@ class KeepReason:
 
 @dataclass(frozen=True)
 class Leavable:
-    """Which of the files that a plugin wants left out may be, by absolute path.
+    """The files that a plugin may leave out, by absolute path.
 
-    ``sizes``, in bytes, are of those that may, ``places`` where they are, relative to the
-    root with links followed; ``kept`` says of the others why not. None has any where they
-    are not ``known``.
+    ``sizes`` are their sizes in bytes, ``places`` their resolved paths relative to the
+    root; ``kept`` has the reason for each file that matches but must stay. All are empty
+    if the files are not ``known`` yet.
     """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -73,15 +73,14 @@ NO_FILES = Leavable()
 
 @dataclass(frozen=True)
 class Context:
-    """What a kind may look at and use for one plugin.
+    """What a kind needs to know about the root and one plugin.
 
-    ``files`` are all the files that the plugin's packages bring, as absolute
-    paths inside the root with their ``st_mode`` of the RPM header, 0 where it is
-    not known, without those that are left out; ``leavable`` are the files that may be.
-    ``held`` are the files that installed plugins' settings put there, by path relative to
-    the root: which plugin keeps it, empty if those that have it give it up before this
-    plugin's settings come on. ``live`` says that the root is the system that runs, and so
-    that settings take effect at once.
+    ``files`` are all files of the plugin's packages except those that are left out, as
+    absolute paths inside the root with their ``st_mode`` in the RPM header, 0 if unknown;
+    ``leavable`` are the files that may be left out. ``held`` are the files placed by
+    settings of installed plugins, by path relative to the root: the plugin that keeps it,
+    or empty if it is given up in this transaction. ``live`` is true if the root is the
+    running system, so that settings become live at once.
     """
 
     root: Path
@@ -94,11 +93,10 @@ class Context:
     live: bool = False
 
     def brings(self, path: str) -> Optional[int]:
-        """Return the ``st_mode`` of a file among ``files``, None if it is not there.
+        """Return the ``st_mode`` of a file among ``files``, None if it is not one.
 
-        ``path`` is absolute or relative to the root; two names of one place, such as
-        ``/lib/x`` and ``/usr/lib/x`` in a root where one is a link to the other, are
-        the same.
+        ``path`` is absolute or relative to the root. Two names of one path, such as
+        ``/lib/x`` and ``/usr/lib/x`` where ``/lib`` is a link, are equal.
         """
         plain = "/" + path.lstrip("/")
         if plain in self.files:
@@ -111,15 +109,15 @@ class Context:
 
 @dataclass(frozen=True)
 class Wanted:
-    """One setting as it is to be.
+    """One setting to be applied.
 
-    ``key`` says what it is about, within its kind: a unit, ``isv_foo:options``,
-    ``before_vm_start/50_storage``, a kernel version. ``value`` is what that is to
-    be, ``text`` the whole in one line for a plan. ``item`` is the descriptor's, None
-    for what the plugin's files or other settings imply; ``parts`` are then names of
-    what it is made of. ``need`` says that it only has to be there: what another
-    setting of the plugin says of the same key goes first. ``wish`` is what the system
-    may choose if it can, in the words of an outcome; ``notes`` are lines for a plan.
+    ``key`` identifies it within its kind: a unit, ``isv_foo:options``,
+    ``before_vm_start/50_storage``, a kernel version. ``value`` is the wanted value, ``text``
+    the setting as a line of a plan. ``item`` is the setting in the descriptor, None for one
+    that files or other settings imply; ``parts`` are then the names of these. With ``need``
+    the setting only has to exist: another setting of the plugin with the same key takes
+    precedence. ``wish`` is a value that the system should choose if it can, in the form of
+    an outcome; ``notes`` are lines for a plan.
     """
 
     kind: str
@@ -134,11 +132,11 @@ class Wanted:
 
 
 class Kind(Protocol):
-    """One kind of setting. What only some kinds do is in the protocols below.
+    """One kind of setting. The protocols below are for abilities that only some kinds have.
 
-    ``shared``: settings of two plugins that are alike are one state of the system, which
-    stays as long as one of the plugins is there. ``follows_content``: it copies or sums up
-    what packages contain, so it is applied again when the packages change.
+    ``shared``: equal settings of two plugins are one state of the system, which stays until
+    the last of them is removed. ``follows_content``: the setting copies or derives from the
+    content of packages, so it is applied again when packages change.
     """
 
     @property
@@ -149,81 +147,81 @@ class Kind(Protocol):
     def follows_content(self) -> bool: ...
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
-        """Return what ``item`` asks of this kind; nothing if it belongs to another kind."""
+        """Return the settings of this kind for ``item``, none if it is of another kind."""
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Raise if it could not be applied; only reads. ``mine``: this plugin has it already."""
+        """Raise if it cannot be applied; only reads. ``mine``: this plugin has it already."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        """Return whether both cannot be true; ``other`` is another plugin's, of this kind."""
+        """Return whether it contradicts ``other``, a setting of this kind of another plugin."""
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         """Return the present state in one word."""
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        """Return where ``apply`` may change something."""
+        """Return the paths that ``apply`` may change."""
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Make it so; a second time changes nothing."""
+        """Apply the setting; idempotent."""
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        """Return what is not, or no longer, as it was applied, each in one line."""
+        """Return a line for each difference from the applied state."""
 
 
 @runtime_checkable
 class Derived(Kind, Protocol):
-    """A kind that no descriptor asks for: it follows from other settings or from files.
+    """A kind that is implied by other settings or by files, not by a descriptor.
 
-    It is made again rather than put back. ``merged``: the value says what this plugin wants
-    of it, so it is never simply put back, as others may have written to the same files.
+    It is rebuilt instead of being restored. ``merged``: its value is what this plugin
+    contributes, so it is never restored, as others may have written to the same files.
     """
 
     @property
     def merged(self) -> bool: ...
 
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
-        """Return what the settings ``wanted`` and the files of a plugin make necessary."""
+        """Return the settings that ``wanted`` and the files of a plugin imply."""
 
     def remake(self, last: Remnant, ctx: Context) -> None:
-        """Make it again when a plugin's part of it goes."""
+        """Rebuild it without the parts of removed plugins."""
 
 
 @runtime_checkable
 class Woven(Protocol):
-    """A kind that writes lines into files which hold those of others as well."""
+    """A kind that writes lines into files that also have lines of others."""
 
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
-        """Return in words what came of it, for ``taker`` and for the next image."""
+        """Return the values that the system chose, for ``taker`` and for the next image."""
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
-        """Return what takes its lines out of the file ``path``; None if that is its own."""
+        """Return a function that removes its lines from the file ``path``, None if it has none."""
 
 
 @runtime_checkable
 class Remembering(Protocol):
-    """A kind of which the system chooses a part, which has to stay the same."""
+    """A kind for which the system chooses a value that has to stay the same, such as a uid."""
 
     def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
-        """Return ``wanted`` as it is to be where ``applied`` is what it was so far."""
+        """Return ``wanted`` with the values that the system chose for ``applied``."""
 
 
 @runtime_checkable
 class Leaning(Protocol):
-    """A kind of which one setting may have done nothing, as another had done it."""
+    """A kind of which a setting may rely on the change of another one."""
 
     def leans(self, applied: Applied, gone: Applied) -> bool:
-        """Return whether ``applied`` has to be verified, and applied again, when ``gone`` goes."""
+        """Return whether ``applied`` may rely on ``gone``, and is applied again without it."""
 
 
 @runtime_checkable
 class Overlapping(Protocol):
-    """A kind of which one setting may also change what another setting asks for."""
+    """A kind of which a setting may also change the state that another setting wants."""
 
     def upholds(self, applied: Applied, change: Change) -> bool:
-        """Return whether ``change``, another plugin's, is what ``applied`` asks for as well."""
+        """Return whether ``change``, by another plugin, is one that ``applied`` also wants."""
 
     def undone(self, applied: Applied, change: Change) -> bool:
-        """Return whether ``change``, another setting's, undid what ``applied`` asked for."""
+        """Return whether ``change``, by another setting, undid ``applied``."""
 
     def undoing(self, applied: Applied, plugin: str, by: Wanted, ctx: Context) -> Refused:
         """Return the error that ``by`` undoes ``applied``, a setting of ``plugin``."""
@@ -241,7 +239,7 @@ class Replacing(Protocol):
 
 
 class Stage(enum.IntEnum):
-    """When a setting takes effect in the running system: stage by stage, in this order."""
+    """The stages in which settings become live, in this order."""
 
     MODULES = 0
     PARAMETERS = 1
@@ -254,30 +252,30 @@ class Stage(enum.IntEnum):
 
 @runtime_checkable
 class Live(Protocol):
-    """A kind of which a setting takes effect at once where the root is the running system.
+    """A kind whose settings become live at once if the root is the running system.
 
-    States are words, or texts without a line break, of the kind's own.
+    States are texts without a line break, defined by the kind.
     """
 
     def goal(self, key: str, value: str) -> str:
-        """Return the state that the running system is to be in; empty: it does not matter."""
+        """Return the wanted state of the running system, empty if there is none."""
 
     def stage(self, goal: str) -> Stage:
-        """Return when the running system is brought into the state ``goal``."""
+        """Return the stage in which the running system is brought into the state ``goal``."""
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
-        """Return the state that the running system is in, None if it knows no such thing."""
+        """Return the present state of the running system, None if it does not have the key."""
 
     def doing(self, key: str, state: str) -> str:
-        """Return what ``bring`` does, in words for a plan."""
+        """Return the line of a plan for ``bring``."""
 
     def bring(self, key: str, state: str, ctx: Context) -> None:
-        """Bring the running system into a state; raise if it cannot be."""
+        """Bring the running system into a state, or raise."""
 
     def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
-        """Bring it back into the state before; return lines for people where it is not.
+        """Restore the state ``was``; return lines to show if it is not restored.
 
-        ``left`` is the state in which it was left, empty if that is not known.
+        ``left`` is the state after ``bring``, empty if unknown.
         """
 
 
@@ -285,9 +283,9 @@ class Live(Protocol):
 class Switched(Live, Protocol):
     """A live kind whose settings run files of their plugin, such as a unit or a module.
 
-    The state ``off`` is reached while those files are there, and is that of a system that
-    was booted without them; the state ``on`` is returned to when the files from before are
-    there again.
+    The system is brought into the state ``off``, that of a system booted without the files,
+    while the files still exist; and back into the state ``on`` after the files from before
+    are restored.
     """
 
     @property
@@ -298,7 +296,7 @@ class Switched(Live, Protocol):
 
 @runtime_checkable
 class Settling(Live, Protocol):
-    """A live kind whose settings may fail shortly after the running system has them.
+    """A live kind whose settings may fail shortly after they became live.
 
     ``leave`` then also clears a failure, even if the state is already the one before.
     """
@@ -309,11 +307,11 @@ class Settling(Live, Protocol):
 
 @dataclass(frozen=True)
 class Remnant:
-    """What is left of a derived setting when plugins go.
+    """A derived setting when plugins are removed.
 
-    ``gone`` are their values, ``kept`` those of the plugins that stay; ``bases`` is
-    each path that any of them changed, as it was before the first; ``drifted`` are
-    those of them that something else changed since.
+    ``gone`` are their values, ``kept`` those of the other plugins; ``bases`` is each path
+    that any of them changed, in its state before the first change; ``drifted`` are the
+    paths among them that something else changed since.
     """
 
     key: str
@@ -324,26 +322,25 @@ class Remnant:
 
 
 def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:
-    """Return a line for each path that is not as ``applied`` left it."""
-    found = []
-    for change in {one.path: one for one in applied.changes}.values():  # the last of each
+    """Return a line for each path that differs from its state after ``applied``."""
+    problems = []
+    for change in {change.path: change for change in applied.changes}.values():  # the last
         now = read_entry(ctx.root, change.path, content=False)
         if change.after is not None and change.after.kind == "dir":
             same = now is not None and now.kind == "dir"
         else:
             same = alike(now, change.after)
         if not same:
-            found.append(f"/{change.path} is missing" if now is None
-                         else f"/{change.path} was changed")
-    return tuple(found)
+            problems.append(f"/{change.path} is missing" if now is None
+                            else f"/{change.path} was changed")
+    return tuple(problems)
 
 
 def leads_inside(root: Path, path: str) -> bool:
-    """Return whether a program of this machine that opens ``path`` in ``root`` stays in it.
+    """Return whether ``path``, relative to ``root``, stays inside for a program not in a chroot.
 
-    ``path`` is relative. False where a link in it is absolute, or climbs: a program
-    that is not chrooted would follow it to this machine's own files. A path that is
-    not there is judged by the part of it that is.
+    It does not if a link in it is absolute or has too many ``..``. Of a path that does not
+    exist, the existing part is checked.
     """
     real_root = root.resolve()
     return (root / path).resolve() == real_root / resolve_inside(root, path).relative_to(root)

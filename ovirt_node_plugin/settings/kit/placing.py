@@ -1,4 +1,4 @@
-"""Files of settings, put into a root so that a second time changes nothing."""
+"""Write files of settings into a root, idempotently."""
 from __future__ import annotations
 
 import os
@@ -12,9 +12,9 @@ from .model import Context, Wanted
 
 
 def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) -> None:
-    """Write ``data`` to ``name`` in ``folder``, relative to ``root``, as root's own file.
+    """Write ``data`` to ``name`` in ``folder``, relative to ``root``, owned by root.
 
-    Missing folders are made, 0755. A file that is right already is not touched.
+    Missing folders are made with mode 0755. A file that is equal already is not written.
     """
     there = read_entry(root, f"{folder}/{name}")
     if there is not None and (there.kind, there.mode, there.uid, there.gid, there.content) == (
@@ -26,7 +26,7 @@ def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) ->
 
 
 def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
-    """Raise Refused unless a package of the plugin brings the regular file ``source``."""
+    """Raise Refused unless ``source`` is a regular file of a package of the plugin."""
     here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
     mode = ctx.brings(source)
     if mode is None:
@@ -38,7 +38,7 @@ def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
 
 
 def check_place(wanted: Wanted, place: str, ctx: Context, *, mine: bool) -> None:
-    """Raise Refused if ``place``, relative to the root, is somebody else's already."""
+    """Raise Refused if ``place``, relative to the root, exists and is not this plugin's."""
     here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
     if ctx.brings(place) is not None:
         raise Refused(f"{here} the plugin's own packages bring /{place}",
@@ -48,7 +48,7 @@ def check_place(wanted: Wanted, place: str, ctx: Context, *, mine: bool) -> None
 
 
 def refuse_others(wanted: Wanted, place: str, ctx: Context) -> None:
-    """Raise Refused for the file ``place`` unless plugins have it that give it up now."""
+    """Raise Refused for the file ``place`` unless its plugins give it up in this transaction."""
     here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
     holder = ctx.held.get(relative_inside(ctx.root, place))
     if holder == "":
@@ -65,7 +65,7 @@ def refuse_others(wanted: Wanted, place: str, ctx: Context) -> None:
 
 
 def read_source(wanted: Wanted, source: str, ctx: Context) -> bytes:
-    """Return the source's content; a link would show what it points to, so it is refused."""
+    """Return the content of the source; refuse a link, which could show another file."""
     entry = read_entry(ctx.root, source)
     if entry is None or entry.kind != "file" or entry.content is None:
         raise Refused(

@@ -214,7 +214,7 @@ def test_a_dracut_that_fails_or_passes_a_driver_over_is_an_error(system: Path) -
     program = system / "usr/bin/dracut"
     program.unlink()
     for text, error, said in (
-            (f"cp /{IMAGE} /tmp/initramfs.img", Refused, "dracut passed over driver isv_foo"),
+            (f"cp /{IMAGE} /tmp/initramfs.img", Refused, "dracut left out driver isv_foo"),
             ("true", Refused, "dracut made no initramfs"),
             ("echo no room >&2; exit 1", CommandError, "no room")):
         program.write_text(f"#!/bin/sh\n{text}\n")
