@@ -1,7 +1,7 @@
-"""Certificates of authorities that a plugin has the system trust.
+"""CA certificates of plugins for the system to trust.
 
-A copy in the anchors' folder of update-ca-trust(8); the trust store itself is made
-again by the kind ``ca-trust``.
+Each is copied to the anchors of update-ca-trust(8); the kind ``ca-trust`` rebuilds the trust
+store.
 """
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HINT = "Its vendor has to give certificates only, in PEM."
 
 @dataclass(frozen=True)
 class CaCertificates:
-    """The kind ``ca-certificate``: key the file's name, value the source's absolute path."""
+    """The kind ``ca-certificate``: key is the file name, value the source's absolute path."""
 
     name: str = "ca-certificate"
     shared: bool = False
@@ -35,7 +35,7 @@ class CaCertificates:
                        text=f"trust the certificates of {item.source} as {item.name}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a source that the packages lack, and a file that is there."""
+        """Refuse a source that no package has, and an existing file."""
         check_source(wanted, wanted.value, ctx)
         check_place(wanted, f"{ca_trust.ANCHORS}/{wanted.key}", ctx, mine=mine)
 

@@ -1,9 +1,8 @@
-"""The system's trust store, made again by the root's own update-ca-trust(8).
+"""The system's trust store, rebuilt by the root's own update-ca-trust(8).
 
-No descriptor asks for it: certificates of plugins do. The program runs in the root,
-whose p11-kit knows the formats that its libraries read. What it wrote before is kept
-whole in the undo data (about 1 MB of a full store, half of it compressed), for Java's key
-store has dates in it: made again it would not be what it was.
+It is implied by certificates of plugins. The program runs in the root, whose p11-kit writes
+the formats that its libraries read. The store from before is kept in the undo data (about
+1 MB, compressed half of it), as Java's key store has dates in it: a rebuilt one would differ.
 """
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ _KEY = "extracted"
 
 @dataclass(frozen=True)
 class CaTrust:
-    """The kind ``ca-trust``: key ``extracted``, value ``current``; parts name anchors."""
+    """The kind ``ca-trust``: key is ``extracted``, value ``current``, parts are anchors."""
 
     name: str = "ca-trust"
     shared: bool = True
@@ -39,8 +38,8 @@ class CaTrust:
         return ()
 
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
-        """Return the trust store that certificates among ``wanted`` make necessary."""
-        names = tuple(one.key for one in wanted if one.kind == "ca-certificate")
+        """Return the trust store if there are certificates among ``wanted``."""
+        names = tuple(setting.key for setting in wanted if setting.kind == "ca-certificate")
         if not names:
             return ()
         return (Wanted(kind=self.name, key=_KEY, value="current",
@@ -48,7 +47,7 @@ class CaTrust:
                        item=None, parts=names),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a root without update-ca-trust, or chroot(1) missing here."""
+        """Refuse a root without update-ca-trust, and a missing chroot(1) on this machine."""
         if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
                    for name in _PROGRAMS):
             raise Refused(
@@ -66,37 +65,37 @@ class CaTrust:
         return (Watch(_EXTRACTED, "*", deep=True),)
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Make the store, and refuse certificates that it does not take in."""
+        """Rebuild the store, and refuse certificates that are not in it then."""
         _extract(ctx)
-        left = untrusted(wanted.parts, ctx.root)
-        if left:
+        missing = untrusted(wanted.parts, ctx.root)
+        if missing:
             raise Refused(
-                f"plugin {ctx.plugin} wants to {wanted.text}, but update-ca-trust passed over"
-                f" {', '.join(left)}",
+                f"plugin {ctx.plugin} wants to {wanted.text}, but update-ca-trust left out"
+                f" {', '.join(missing)}",
                 hint="Each must be the certificate of an authority (basicConstraints CA:TRUE).")
 
     def remake(self, last: Remnant, ctx: Context) -> None:
         _extract(ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        return ()  # the kind ca-certificate looks for each of them
+        return ()  # the kind ca-certificate verifies each certificate
 
 
 KIND = CaTrust()
 
 
 def untrusted(names: Sequence[str], root: Path) -> List[str]:
-    """Return those of the anchors ``names`` of which the store lacks a certificate."""
+    """Return those of the anchors ``names`` that have a certificate missing in the store."""
     if not names:
         return []
     bundle = read_entry(root, _BUNDLE)
     known = set(pem.blocks(bundle.content or b"")) if bundle is not None else set()
-    found = []
+    missing = []
     for name in names:
         anchor = read_entry(root, f"{ANCHORS}/{name}")
         if anchor is None or not set(pem.blocks(anchor.content or b"")) <= known:
-            found.append(name)
-    return found
+            missing.append(name)
+    return missing
 
 
 def _extract(ctx: Context) -> None:

@@ -1,4 +1,4 @@
-"""Certificates in PEM, looked at closely enough to know that they are nothing else."""
+"""Check that a file has certificates in PEM and nothing else."""
 from __future__ import annotations
 
 import base64
@@ -10,20 +10,20 @@ _BLOCK = re.compile(rb"-----BEGIN ([^-\n]+)-----(.*?)-----END ([^-\n]+)-----", r
 
 
 def problem(data: bytes) -> str:
-    """Return what keeps ``data`` from being certificates in PEM (RFC 7468), empty if nothing.
+    """Return why ``data`` is not only certificates in PEM (RFC 7468), or an empty text.
 
-    Checked by hand, not by openssl(1): that reads the first block and is silent about the
-    rest, and what matters here is that there is nothing else, such as a private key. If
-    they are certificates of authorities is for update-ca-trust to say.
+    openssl(1) is not used: it reads the first block only, and other blocks, such as a
+    private key, matter here. Whether they are CA certificates is checked by
+    update-ca-trust.
     """
-    found = _BLOCK.findall(data)
-    if not found or len(found) != data.count(b"-----BEGIN "):
-        return "that file holds no whole block of PEM"
-    for begin, body, end in found:
+    all_blocks = _BLOCK.findall(data)
+    if not all_blocks or len(all_blocks) != data.count(b"-----BEGIN "):
+        return "that file has no complete block of PEM"
+    for begin, body, end in all_blocks:
         if begin != b"CERTIFICATE" or end != begin:
-            return f"that file holds a {begin.decode('ascii', 'replace')}, not only certificates"
+            return f"that file has a {begin.decode('ascii', 'replace')}, not only certificates"
         if not _is_one_sequence(body):
-            return "a block of that file is no certificate"
+            return "a block of that file is not a certificate"
     return ""
 
 
@@ -33,7 +33,7 @@ def blocks(data: bytes) -> Tuple[bytes, ...]:
 
 
 def _is_one_sequence(body: bytes) -> bool:
-    """Say if base64 text is one DER SEQUENCE (X.690, 8.1), of the length it says."""
+    """Return whether base64 text is one DER SEQUENCE (X.690, 8.1) of its stated length."""
     try:
         der = base64.b64decode(b"".join(body.split()), validate=True)
     except binascii.Error:

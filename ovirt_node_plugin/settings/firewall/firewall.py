@@ -1,7 +1,7 @@
 """The permanent configuration of firewalld, changed by firewall-offline-cmd(1).
 
-Ports are opened as far as they are not open, so that no two plugins have one element
-of a zone in common and each one's can be taken out by itself.
+Only the ports of a range that are closed are opened, so that no two plugins share an
+element of a zone, and each plugin's can be removed separately.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FAILED = "Look at firewalld's configuration in the root, or ask the plugin's ve
 
 @dataclass(frozen=True)
 class FirewallPorts:
-    """The kind ``firewall-port``: key ``ZONE:PORT/PROTOCOL``, value ``open``."""
+    """The kind ``firewall-port``: key is ``ZONE:PORT/PROTOCOL``, value ``open``."""
 
     name: str = "firewall-port"
     shared: bool = True
@@ -39,7 +39,7 @@ class FirewallPorts:
                        text=f"open firewall port {ports} in zone {zone}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a root without firewalld, and what firewalld refuses."""
+        """Refuse a root without firewalld, and zones or ports that firewalld refuses."""
         _refuse_root(wanted, ctx)
         zone, ports = _split(wanted.key)
         _ask(wanted, ctx, f"--zone={zone}", f"--query-port={ports}")
@@ -58,17 +58,17 @@ class FirewallPorts:
         closed = _closed(wanted.key, ctx)
         if closed:
             _change(wanted, ctx, "zones", zone, f"--zone={zone}",
-                    *(f"--add-port={one}" for one in closed))
+                    *(f"--add-port={port_range}" for port_range in closed))
 
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
         """Return the parts of the range that were not open before."""
         zone, ports = _split(wanted.key)
         path = f"{SYSTEM}/zones/{zone}.xml"
-        change = next((one for one in changes if one.path.endswith(f"/{zone}.xml")), None)
+        change = next((change for change in changes if change.path.endswith(f"/{zone}.xml")), None)
         if change is None:
             return ""
         before = change.before.content if change.before is not None else None
-        if before is None:  # it was the default configuration's
+        if before is None:  # the zone was that of the default configuration
             entry = read_entry(ctx.root, path.replace(SYSTEM, DEFAULT))
             before = (entry.content if entry else None) or b""
         there = firewall_files.ports(before.decode(errors="replace"))
@@ -81,21 +81,21 @@ class FirewallPorts:
         return lambda content: firewall_files.without_ports(content, ranges)
 
     def leans(self, applied: Applied, gone: Applied) -> bool:
-        (zone, ports), (other, those) = _split(applied.key), _split(gone.key)
-        return zone == other and any(overlap(one, two) for one in parse_ranges(ports)
-                                     for two in parse_ranges(those))
+        (zone, ports), (gone_zone, gone_ports) = _split(applied.key), _split(gone.key)
+        return zone == gone_zone and any(overlap(first, second) for first in parse_ranges(ports)
+                                         for second in parse_ranges(gone_ports))
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         zone, _ = _split(applied.key)
-        return tuple(f"firewall port {one} is not open in zone {zone}"
-                     for one in _closed(applied.key, ctx))
+        return tuple(f"firewall port {port_range} is not open in zone {zone}"
+                     for port_range in _closed(applied.key, ctx))
 
 
 @dataclass(frozen=True)
 class Definitions:
-    """The kind ``firewall-definition``: key the service, value its ports in order.
+    """The kind ``firewall-definition``: key is the service, value its ports in order.
 
-    The value ``any`` stands for a service that has to be there, whoever brings it.
+    The value ``any`` is for a service that must exist, with any ports.
     """
 
     name: str = "firewall-definition"
@@ -114,7 +114,7 @@ class Definitions:
                        item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse an unknown service, and a definition of one that is there."""
+        """Refuse an unknown service, and the definition of an existing one with other ports."""
         _refuse_root(wanted, ctx)
         if wanted.need:
             if all(ctx.brings(f"{base}/services/{wanted.key}.xml") is None
@@ -146,12 +146,12 @@ class Definitions:
         there, asked = _defined(wanted.key, ctx), _ranges(wanted)
         if there is None:
             _change(wanted, ctx, "services", wanted.key, f"--new-service={wanted.key}")
-        extra = [one for one in there or () if one not in asked]
-        fresh = [one for one in asked if one not in (there or ())]
+        extra = [ports for ports in there or () if ports not in asked]
+        fresh = [ports for ports in asked if ports not in (there or ())]
         for verb, ranges in (("remove", extra), ("add", fresh)):
             if ranges:
                 _change(wanted, ctx, "services", wanted.key, f"--service={wanted.key}",
-                        *(f"--{verb}-port={one}" for one in ranges))
+                        *(f"--{verb}-port={ports}" for ports in ranges))
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         there = _defined(applied.key, ctx)
@@ -165,7 +165,7 @@ class Definitions:
 
 @dataclass(frozen=True)
 class FirewallServices:
-    """The kind ``firewall-service``: key ``ZONE:SERVICE``, value its ports or ``open``."""
+    """The kind ``firewall-service``: key is ``ZONE:SERVICE``, value its ports or ``open``."""
 
     name: str = "firewall-service"
     shared: bool = True
@@ -175,8 +175,8 @@ class FirewallServices:
         if not isinstance(item, FirewallService):
             return ()
         zone = item.zone or firewall_files.default_zone(ctx.root)
-        # with the ports: where they become others, it is opened again, for firewalld
-        # reads no zone that names a service which is not defined
+        # the value has the ports, so that the service is opened again when they change:
+        # firewalld reads no zone with a service that is not defined
         return (Wanted(kind=self.name, key=f"{zone}:{item.name}", value=_value(item) or "open",
                        text=f"open firewall service {item.name} in zone {zone}", item=item),)
 
@@ -258,7 +258,7 @@ def _program(ctx: Context) -> List[str]:
 
 
 def _ask(wanted: Wanted, ctx: Context, *options: str) -> None:
-    """Run a query; raise Refused, in firewalld's own words, if it cannot be answered."""
+    """Run a query; raise Refused, with the message of firewalld, if it fails."""
     try:
         ctx.run([*_program(ctx), *options], ok=(0, 1))
     except CommandError as exc:
@@ -266,11 +266,11 @@ def _ask(wanted: Wanted, ctx: Context, *options: str) -> None:
 
 
 def _change(wanted: Wanted, ctx: Context, folder: str, name: str, *options: str) -> None:
-    """Run a change of one file, and put back whatever else that changes.
+    """Run a change of one file, and restore all other files that it changes.
 
-    firewalld copies the file first, which would keep what is undone. And it writes the
-    default zone to ``/etc`` for what has nothing to do with zones, so that an update of
-    its package no longer reached it.
+    firewalld makes a backup of the file, which would keep settings that are undone later. It
+    also writes the default zone to ``/etc`` for changes that are not of zones, which would
+    hide updates of its package.
     """
     _refuse_root(wanted, ctx)
     path = relative_inside(ctx.root, f"{SYSTEM}/{folder}/{name}.xml")
@@ -287,15 +287,15 @@ def _change(wanted: Wanted, ctx: Context, folder: str, name: str, *options: str)
 
 
 def _refusal(wanted: Wanted, ctx: Context, exc: CommandError) -> NodePluginError:
-    if exc.returncode is None:  # it is missing
+    if exc.returncode is None:  # the program is missing
         return exc
-    said = exc.output.strip().splitlines() or [f"status {exc.returncode}"]
+    errors = exc.output.strip().splitlines() or [f"status {exc.returncode}"]
     return Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but firewalld refuses it:"
-                   f" {said[-1].replace('Error: ', '', 1)}", hint=_FAILED)
+                   f" {errors[-1].replace('Error: ', '', 1)}", hint=_FAILED)
 
 
 def _refuse_root(wanted: Wanted, ctx: Context) -> None:
-    """Refuse a root without firewalld, or whose files lead out of it."""
+    """Refuse a root without firewalld, or with firewalld files that lead out of it."""
     for folder in (SYSTEM, DEFAULT):
         where = resolve_inside(ctx.root, folder)
         if where == ctx.root or not leads_inside(ctx.root, folder):
@@ -304,12 +304,12 @@ def _refuse_root(wanted: Wanted, ctx: Context) -> None:
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                           f" firewalld: /{folder} is not there",
                           hint="Install firewalld in it first, or limit the setting by <when>.")
-        for path in _strange(ctx, folder):
+        for path in _unsafe_entries(ctx, folder):
             raise _leads_out(path, ctx)
 
 
-def _strange(ctx: Context, folder: str) -> Iterator[str]:
-    """Yield what firewalld should not open: links out of the root, and what is no file."""
+def _unsafe_entries(ctx: Context, folder: str) -> Iterator[str]:
+    """Yield links out of the root, and other entries than files, folders and links."""
     for parent, folders, files in os.walk(resolve_inside(ctx.root, folder)):
         for name in (*folders, *files):
             where = os.path.join(parent, name)

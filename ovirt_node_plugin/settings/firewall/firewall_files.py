@@ -1,4 +1,4 @@
-"""Ports and services in a zone of firewalld, as its files have them (firewalld.zone(5))."""
+"""Read and edit ports and services in the XML of a firewalld zone; firewalld.zone(5)."""
 from __future__ import annotations
 
 import re
@@ -9,8 +9,8 @@ from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 from ...system.entries import read_entry
 
 SYSTEM, DEFAULT = "etc/firewalld", "usr/lib/firewalld"
-_FALLBACK_ZONE = "public"  # firewalld's own where DefaultZone is not set, firewalld.conf(5)
-# Only the marks that matter here; what is inside a rich rule is the rule's.
+_FALLBACK_ZONE = "public"  # of firewalld itself if DefaultZone is not set, firewalld.conf(5)
+# Only the tags that matter here; elements in a rich rule belong to the rule.
 _MARKS = re.compile(r"<!--.*?-->|<rule\b[^>]*>|</rule\s*>|<(port|service)\b([^>]*)/?>", re.DOTALL)
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?/([a-z]+)")
 _ATTRIBUTE = re.compile(r"""([A-Za-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
@@ -30,40 +30,42 @@ class Range:
 
 
 def parse_ranges(text: str) -> Tuple[Range, ...]:
-    """Return what ``5989/tcp 100-200/udp`` says; words that are no ports are passed over."""
-    found = (_RANGE.fullmatch(word) for word in text.split())
-    return tuple(Range(int(one[1]), int(one[2] or one[1]), one[3]) for one in found if one)
+    """Return the ranges in a text such as ``5989/tcp 100-200/udp``; other words are ignored."""
+    matches = (_RANGE.fullmatch(word) for word in text.split())
+    return tuple(Range(int(match[1]), int(match[2] or match[1]), match[3])
+                 for match in matches if match)
 
 
 def overlap(one: Range, other: Range) -> bool:
-    """Say if two ranges have a port in common."""
+    """Return whether two ranges have a port in common."""
     return one.protocol == other.protocol and one.low <= other.high and other.low <= one.high
 
 
 def missing(wanted: Sequence[Range], there: Sequence[Range]) -> Tuple[Range, ...]:
-    """Return the parts of ``wanted`` that none of ``there`` has, lowest first."""
-    found: List[Range] = []
-    for one in wanted:
-        low = one.low
-        for other in sorted((two for two in there if overlap(one, two)), key=lambda two: two.low):
+    """Return the parts of ``wanted`` that are not in ``there``, lowest first."""
+    parts: List[Range] = []
+    for ports in wanted:
+        low = ports.low
+        for other in sorted((other for other in there if overlap(ports, other)),
+                            key=lambda other: other.low):
             if other.low > low:
-                found.append(Range(low, other.low - 1, one.protocol))
+                parts.append(Range(low, other.low - 1, ports.protocol))
             low = max(low, other.high + 1)
-        if low <= one.high:
-            found.append(Range(low, one.high, one.protocol))
-    return tuple(found)
+        if low <= ports.high:
+            parts.append(Range(low, ports.high, ports.protocol))
+    return tuple(parts)
 
 
 def default_zone(root: Path) -> str:
-    """Return the zone that the root's firewalld.conf(5) makes the default one."""
+    """Return the default zone in the root's firewalld.conf(5)."""
     entry = read_entry(root, f"{SYSTEM}/firewalld.conf")
     text = (entry.content or b"").decode(errors="replace") if entry else ""
-    found = re.findall(r"^\s*DefaultZone\s*=\s*(\S+)\s*$", text, re.MULTILINE)
-    return found[-1] if found else _FALLBACK_ZONE
+    zones = re.findall(r"^\s*DefaultZone\s*=\s*(\S+)\s*$", text, re.MULTILINE)
+    return zones[-1] if zones else _FALLBACK_ZONE
 
 
 def read_config(root: Path, folder: str, name: str) -> Optional[str]:
-    """Return firewalld's file ``name`` of ``zones`` or ``services``, the root's own first."""
+    """Return the XML of a zone or service, from ``/etc`` if it is there."""
     for base in (SYSTEM, DEFAULT):
         entry = read_entry(root, f"{base}/{folder}/{name}.xml")
         if entry is not None and entry.content is not None:
@@ -72,29 +74,30 @@ def read_config(root: Path, folder: str, name: str) -> Optional[str]:
 
 
 def ports(text: str) -> Tuple[Range, ...]:
-    """Return the ports of a zone or a service; what is no port is passed over."""
-    return tuple(one for _, tag, attributes in _elements(text) if tag == "port"
-                 for one in _range(attributes))
+    """Return the ports of a zone or a service; invalid ones are ignored."""
+    return tuple(ports for _, tag, attributes in _elements(text) if tag == "port"
+                 for ports in _range(attributes))
 
 
 def services(text: str) -> Tuple[str, ...]:
-    """Return the names of the services that a zone lets in."""
+    """Return the names of the services that are open in a zone."""
     return tuple(attributes.get("name", "") for _, tag, attributes in _elements(text)
                  if tag == "service")
 
 
 def without_ports(content: bytes, ranges: Sequence[Range]) -> Optional[bytes]:
-    """Return a zone's file without these ports; None if one is there only as part of others."""
+    """Return a zone's XML without ``ranges``, None if one is only part of another range."""
     text = content.decode(errors="surrogateescape")
     there = ports(text)
-    if any(one not in there and any(overlap(one, other) for other in there) for one in ranges):
+    if any(ports not in there and any(overlap(ports, other) for other in there)
+           for ports in ranges):
         return None
     return _without(text, "port", lambda attributes: bool(
         {*ranges} & {*_range(attributes)})).encode(errors="surrogateescape")
 
 
 def without_service(content: bytes, name: str) -> bytes:
-    """Return a zone's file without a service."""
+    """Return a zone's XML without a service."""
     text = content.decode(errors="surrogateescape")
     return _without(text, "service", lambda attributes: attributes.get("name") == name).encode(
         errors="surrogateescape")
@@ -104,7 +107,7 @@ _Element = Tuple[Tuple[int, int], str, Dict[str, str]]
 
 
 def _elements(text: str) -> Iterator[_Element]:
-    """Yield place, name and attributes of each port and service that is no rich rule's."""
+    """Yield position, tag and attributes of each port and service outside of rich rules."""
     depth = 0
     for mark in _MARKS.finditer(text):
         words = mark.group()
@@ -114,7 +117,8 @@ def _elements(text: str) -> Iterator[_Element]:
             depth -= 1
         elif mark.group(1) and not depth:
             yield mark.span(), mark.group(1), {
-                name: one or two for name, one, two in _ATTRIBUTE.findall(mark.group(2))}
+                name: double or single
+                for name, double, single in _ATTRIBUTE.findall(mark.group(2))}
 
 
 def _range(attributes: Dict[str, str]) -> Tuple[Range, ...]:
@@ -122,9 +126,9 @@ def _range(attributes: Dict[str, str]) -> Tuple[Range, ...]:
 
 
 def _without(text: str, tag: str, fits: Callable[[Dict[str, str]], bool]) -> str:
-    """Return ``text`` without the elements that fit, and the lines that hold nothing else."""
-    for (start, end), found, attributes in reversed(list(_elements(text))):
-        if found == tag and fits(attributes):
+    """Return ``text`` without the elements that fit, and without lines that become empty."""
+    for (start, end), element, attributes in reversed(list(_elements(text))):
+        if element == tag and fits(attributes):
             line = text.rfind("\n", 0, start) + 1
             if not text[line:start].strip() and text[end:end + 1] == "\n":
                 start, end = line, end + 1

@@ -1,7 +1,7 @@
-"""Kernel modules: loaded at boot, given options, or kept from loading by an alias.
+"""Kernel modules to load at boot, give options, or blacklist.
 
-By files of modules-load.d(5) and modprobe.d(5), one for each plugin, module and
-effect, so that undoing one touches no other.
+They are written to files of modules-load.d(5) and modprobe.d(5), one for each plugin,
+module and effect, so that each is undone separately.
 """
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _LOADED, _ABSENT = "loaded", "absent"
 
 @dataclass(frozen=True)
 class KernelModules:
-    """The kind ``kernel-module``: key ``MODULE:EFFECT``, value ``yes`` or the options.
+    """The kind ``kernel-module``: key is ``MODULE:EFFECT``, value ``yes`` or the options.
 
-    EFFECT is ``load``, ``options`` or ``blacklist``; MODULE has ``_`` for ``-``, which
-    to the kernel are the same (modprobe(8)).
+    EFFECT is ``load``, ``options`` or ``blacklist``; MODULE has ``_`` for ``-``, which are
+    equal for the kernel (modprobe(8)).
     """
 
     name: str = "kernel-module"
@@ -41,31 +41,31 @@ class KernelModules:
         if not isinstance(item, KernelModule):
             return ()
         module = item.name.replace("-", "_")
-        found: List[Wanted] = []
+        settings: List[Wanted] = []
         if item.load:
-            found.append(Wanted(kind=self.name, key=f"{module}:{_LOAD}", value="yes",
+            settings.append(Wanted(kind=self.name, key=f"{module}:{_LOAD}", value="yes",
                                 text=f"load kernel module {item.name} at boot", item=item,
-                                notes=_notes(module, ctx)))
+                                   notes=_notes(module, ctx)))
         if item.options:
-            found.append(Wanted(kind=self.name, key=f"{module}:{_OPTIONS}", value=item.options,
-                                text=f"set options of kernel module {item.name}: {item.options}",
-                                item=item))
+            settings.append(Wanted(
+                kind=self.name, key=f"{module}:{_OPTIONS}", value=item.options,
+                text=f"set options of kernel module {item.name}: {item.options}", item=item))
         if item.blacklist:
-            found.append(Wanted(kind=self.name, key=f"{module}:{_BLACKLIST}", value="yes",
-                                text=f"blacklist kernel module {item.name}", item=item))
-        return found
+            settings.append(Wanted(kind=self.name, key=f"{module}:{_BLACKLIST}", value="yes",
+                                   text=f"blacklist kernel module {item.name}", item=item))
+        return settings
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing can be wrong: the files have names of their own, folders are made."""
+        """Check nothing: the files have unique names, and folders are made."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         module, effect = _split(wanted.key)
-        its_module, its_effect = _split(other.key)
-        if module != its_module:
+        other_module, other_effect = _split(other.key)
+        if module != other_module:
             return False
-        if effect == its_effect:
+        if effect == other_effect:
             return wanted.value != other.value
-        return {effect, its_effect} == {_LOAD, _BLACKLIST}
+        return {effect, other_effect} == {_LOAD, _BLACKLIST}
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         folder, name = _place(wanted.key, ctx)
@@ -113,11 +113,11 @@ KIND = KernelModules()
 
 
 def _notes(module: str, ctx: Context) -> Tuple[str, ...]:
-    """Tell a module that is nowhere; modules-load.d(5) takes aliases as well."""
+    """Return a note for a module that does not exist; modules-load.d(5) also takes aliases."""
     folder = resolve_inside(ctx.root, "lib/modules")
     versions = os.listdir(folder) if folder.is_dir() else ()
-    brought = (FILE.search(path) for path in ctx.files)
-    if any(match and match.group(1).replace("-", "_") == module for match in brought) or any(
+    matches = (FILE.search(path) for path in ctx.files)
+    if any(match and match.group(1).replace("-", "_") == module for match in matches) or any(
             module in module_names(version, ctx.root) for version in versions):
         return ()
     return (f"neither the packages nor a kernel of the root have a module {module}: nothing is"
@@ -132,8 +132,8 @@ def _split(key: str) -> Tuple[str, str]:
 def _place(key: str, ctx: Context) -> Tuple[str, str]:
     """Return folder and file name.
 
-    Two plugins never share one: a module has neither ``-`` nor ``.`` here, so the
-    last ``-`` of the name is where it begins.
+    The name is unique: a module has no ``-`` and no ``.`` here, so it begins after the last
+    ``-`` of the name.
     """
     module, effect = _split(key)
     stem = f"node-plugin-{ctx.plugin}-{module}"

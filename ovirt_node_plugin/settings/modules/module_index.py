@@ -1,6 +1,6 @@
-"""The index of a kernel's modules, made again by depmod(8) where a plugin brings some.
+"""The module index of each kernel for which a plugin has modules, rebuilt by depmod(8).
 
-No descriptor asks for it: the plugin's files do.
+It is implied by the plugin's files.
 """
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from ...system.run import StrPath
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Remnant, Wanted, leads_inside
 
-# depmod(8) takes its argument for a version only if it begins with two numbers.
+# depmod(8) reads its argument as a version only if it begins with two numbers.
 _MODULE = re.compile(
     r"/(?:usr/)?lib/modules/([0-9]+\.[0-9]+[A-Za-z0-9._+~-]*)/.+\.ko(?:\.(?:gz|xz|zst))?")
-# The file of a module at the end of a path; a plain search finds its name.
+# The file name of a module at the end of a path.
 FILE = re.compile(r"/([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 _INDEX_BYTES = 16 << 20
-# depmod.d(5). Named by hand, for depmod -b reads those of this machine. Earlier ones win.
+# depmod.d(5). Given as options, as depmod -b reads those of this machine. The first one wins.
 _CONFIGURATION = ("etc/depmod.d", "usr/local/lib/depmod.d", "lib/depmod.d")
 
 
 @dataclass(frozen=True)
 class ModuleIndex:
-    """The kind ``module-index``: key the kernel version, value ``current``."""
+    """The kind ``module-index``: key is the kernel version, value ``current``."""
 
     name: str = "module-index"
     shared: bool = True
@@ -40,15 +40,15 @@ class ModuleIndex:
         return ()
 
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
-        """Return the indexes of all kernels for which the plugin's files hold modules."""
-        found = (_MODULE.fullmatch(path) for path in ctx.files)
+        """Return the index of each kernel for which the plugin has modules."""
+        matches = (_MODULE.fullmatch(path) for path in ctx.files)
         return tuple(
             Wanted(kind=self.name, key=version, value="current",
                    text=f"rebuild the module index of kernel {version}", item=None)
-            for version in sorted({match.group(1) for match in found if match}))
+            for version in sorted({match.group(1) for match in matches if match}))
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a folder that depmod would follow out of the root; see that depmod is there."""
+        """Refuse a folder that leads depmod out of the root, and a missing depmod."""
         _base(wanted.key, ctx.root)
         ctx.run(["depmod", "--version"])
 
@@ -69,28 +69,28 @@ class ModuleIndex:
         rebuild(last.key, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        """Say which modules the index names that are not there."""
+        """Return a line for the first module in the index that is missing."""
         folder = _folder(applied.key, ctx.root)
         index = resolve_inside(ctx.root, f"{folder}/modules.dep")
         if not index.is_file():
             return (f"the module index of kernel {applied.key} is missing",)
         named = [line.partition(":")[0] for line in
                  read_regular(index, max_bytes=_INDEX_BYTES).decode(errors="replace").splitlines()]
-        gone = [name for name in named if name.startswith("..") or not resolve_inside(
+        missing = [name for name in named if name.startswith("..") or not resolve_inside(
             ctx.root, name if name.startswith("/") else f"{folder}/{name}").exists()]
         return tuple(f"the module index of kernel {applied.key} names {name}, which is not there"
-                     for name in gone[:1])
+                     for name in missing[:1])
 
 
 KIND = ModuleIndex()
 
 
 def module_names(version: str, root: Path, *, builtin: bool = True) -> Set[str]:
-    """Return the modules of a kernel by depmod's index, with ``_`` for ``-``.
+    """Return the modules in depmod's index of a kernel, with ``_`` for ``-``.
 
-    With ``builtin`` those too that are a part of it.
+    ``builtin`` includes modules that are built into the kernel.
     """
-    found = set()
+    names = set()
     for name in ("modules.dep", "modules.builtin") if builtin else ("modules.dep",):
         path = resolve_inside(root, f"lib/modules/{version}/{name}")
         if path.is_file():
@@ -98,8 +98,8 @@ def module_names(version: str, root: Path, *, builtin: bool = True) -> Set[str]:
             for line in text.splitlines():
                 match = FILE.search("/" + line.partition(":")[0])
                 if match:
-                    found.add(match.group(1).replace("-", "_"))
-    return found
+                    names.add(match.group(1).replace("-", "_"))
+    return names
 
 
 def rebuild(version: str, ctx: Context) -> None:
@@ -116,7 +116,7 @@ def rebuild(version: str, ctx: Context) -> None:
 
 
 def _folder(version: str, root: Path) -> str:
-    """Return where the modules are, relative to ``root``: a root may have no /lib link."""
+    """Return the folder of a kernel's modules, relative to ``root``; /lib may be no link."""
     for name in ("lib/modules", "usr/lib/modules"):
         if resolve_inside(root, f"{name}/{version}").is_dir():
             return f"{name}/{version}"
@@ -124,7 +124,7 @@ def _folder(version: str, root: Path) -> str:
 
 
 def _base(version: str, root: Path) -> Path:
-    """Return the folder below which depmod, which is not chrooted, finds lib/modules."""
+    """Return the folder to give depmod, which is not in a chroot, as its base."""
     where = resolve_inside(root, _folder(version, root))
     for base in (root, root / "usr"):
         name = f"{base.relative_to(root).as_posix()}/lib/modules/{version}"

@@ -1,4 +1,4 @@
-"""Kernel parameters, set at boot by one file of sysctl.d(5) for each of them."""
+"""Kernel parameters, each set at boot by a file of sysctl.d(5)."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FOLDER = "etc/sysctl.d"
 
 @dataclass(frozen=True)
 class Sysctls:
-    """The kind ``sysctl``: key the parameter with dots, value what it is to be."""
+    """The kind ``sysctl``: key is the parameter with dots, value its value."""
 
     name: str = "sysctl"
     shared: bool = True
@@ -32,12 +32,12 @@ class Sysctls:
         earlier, later = _around(key, ctx)
         if earlier:
             text += f" (now {earlier[-1].value} by /{earlier[-1].path})"
-        notes = tuple(f"sysctl {key} will not be {value}: {_says(one)}"
-                      for one in later[-1:] if one.value != value)
+        notes = tuple(f"sysctl {key} will not be {value}: {_reason(assignment)}"
+                      for assignment in later[-1:] if assignment.value != value)
         return (Wanted(kind=self.name, key=key, value=value, text=text, item=item, notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a file of that name which says something else and stays."""
+        """Refuse a file of that name with another content."""
         path = f"{_FOLDER}/{file_name(wanted.key)}"
         there = read_entry(ctx.root, path)
         if there is not None and not mine and there.content != _content(wanted):
@@ -48,8 +48,8 @@ class Sysctls:
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         earlier, later = _around(wanted.key, ctx)
-        found = [*earlier, *later]
-        return found[-1].value if found else "unset"
+        in_order = [*earlier, *later]
+        return in_order[-1].value if in_order else "unset"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return (Watch(_FOLDER, file_name(wanted.key)),)
@@ -66,8 +66,8 @@ class Sysctls:
                                             text="", item=None)):
             return (f"/{path} was changed",)
         _, later = _around(applied.key, ctx)
-        problems = [f"sysctl {applied.key} is not {applied.value}: {_says(one)}"
-                    for one in later[-1:] if one.value != applied.value]
+        problems = [f"sysctl {applied.key} is not {applied.value}: {_reason(assignment)}"
+                    for assignment in later[-1:] if assignment.value != applied.value]
         left = live_log.states(applied.outcome).get(live_log.LEFT)
         if ctx.live and left is not None:
             now = self.running(applied.key, ctx)
@@ -94,7 +94,7 @@ class Sysctls:
         ctx.run(["sysctl", "--quiet", "--write", "--", f"{key}={state}"])
 
     def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
-        """Set it back, unless somebody set it to something else since."""
+        """Restore the value, unless it was changed since."""
         now = self.running(key, ctx)
         if left and now != left:
             return (f"sysctl {key} is left as it is, {now or 'empty'}: it was changed since",)
@@ -106,19 +106,19 @@ KIND = Sysctls()
 
 
 def _around(key: str, ctx: Context) -> Tuple[Sequence[Assignment], Sequence[Assignment]]:
-    """Return what other files say of ``key``: those that are read before ours, and after.
+    """Return the assignments of ``key`` in other files, those read before ours and after.
 
-    A pattern never overrides a name in full, wherever it stands (sysctl.d(5)).
+    A pattern never overrides a full name (sysctl.d(5)).
     """
-    mine = file_name(key)
-    found = [one for one in assignments(ctx.root, key) if one.name != mine]
-    return ([one for one in found if one.pattern or not one.comes_after(mine)],
-            [one for one in found if not one.pattern and one.comes_after(mine)])
+    own = file_name(key)
+    others = [other for other in assignments(ctx.root, key) if other.name != own]
+    return ([other for other in others if other.pattern or not other.comes_after(own)],
+            [other for other in others if not other.pattern and other.comes_after(own)])
 
 
-def _says(one: Assignment) -> str:
-    when = "last by sysctl --system" if one.path == LAST else "later"
-    return f"/{one.path} is read {when} and sets it to {one.value}"
+def _reason(other: Assignment) -> str:
+    when = "last by sysctl --system" if other.path == LAST else "later"
+    return f"/{other.path} is read {when} and sets it to {other.value}"
 
 
 def _content(wanted: Wanted) -> bytes:

@@ -1,4 +1,4 @@
-"""The sysctl.d(5) files of a root: which there are, in which order, what they say."""
+"""Read the sysctl.d(5) files of a root, in their order."""
 from __future__ import annotations
 
 import fnmatch
@@ -20,9 +20,9 @@ LAST = "etc/sysctl.conf"
 
 @dataclass(frozen=True)
 class Assignment:
-    """One line of a file: ``path`` is relative to the root, ``name`` the last part of it.
+    """One line of a file; ``path`` is relative to the root, ``name`` is its last component.
 
-    ``pattern``: it names parameters by a glob.
+    ``pattern``: the line names parameters by a glob.
     """
 
     path: str
@@ -31,21 +31,21 @@ class Assignment:
     pattern: bool
 
     def comes_after(self, name: str) -> bool:
-        """Say if its file is read after one of that name in a sysctl.d folder."""
+        """Return whether its file is read after one of that name in a sysctl.d folder."""
         return self.path == LAST or self.name > name
 
 
 def file_name(key: str) -> str:
-    """Return the name of our file for ``key``, with dots.
+    """Return the name of our file for ``key``, a parameter with dots.
 
-    It sorts after those that begin with digits, as all do that follow sysctl.d(5).
+    It sorts after names that begin with digits, which sysctl.d(5) recommends.
     """
     return f"node-plugin-{key.replace('/', ',')}.conf"
 
 
 def assignments(root: Path, key: str) -> Tuple[Assignment, ...]:
     """Return every line of the root's files that sets ``key``, in the order of reading."""
-    found: List[Assignment] = []
+    lines: List[Assignment] = []
     for path in _files(root):
         entry = read_entry(root, resolve_inside(root, path).relative_to(root).as_posix())
         if entry is None or entry.kind != "file" or entry.content is None:
@@ -58,15 +58,15 @@ def assignments(root: Path, key: str) -> Tuple[Assignment, ...]:
                 continue
             pattern = any(letter in parameter for letter in "*?[")
             if _names(as_path(parameter), as_path(key), pattern=pattern):
-                found.append(Assignment(path, name, " ".join(value.split()), pattern))
-    return tuple(found)
+                lines.append(Assignment(path, name, " ".join(value.split()), pattern))
+    return tuple(lines)
 
 
 def _names(parameter: str, wanted: str, *, pattern: bool) -> bool:
     if not pattern:
         return parameter == wanted
-    parts, those = parameter.split("/"), wanted.split("/")  # glob(7): * stops at a slash
-    return len(parts) == len(those) and all(map(fnmatch.fnmatchcase, those, parts))
+    globs, parts = parameter.split("/"), wanted.split("/")  # glob(7): * stops at a slash
+    return len(globs) == len(parts) and all(map(fnmatch.fnmatchcase, parts, globs))
 
 
 def _files(root: Path) -> List[str]:

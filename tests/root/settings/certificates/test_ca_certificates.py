@@ -127,7 +127,7 @@ def test_a_root_without_update_ca_trust_is_refused(root: Path, ctx: Context) -> 
 def test_a_certificate_that_is_no_authoritys_is_refused_and_named(
         root: Path, ctx: Context) -> None:
     write_file(root, SOURCE, LEAF)
-    with pytest.raises(Refused, match=r"passed over acme\.pem"):
+    with pytest.raises(Refused, match=r"left out acme\.pem"):
         engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
 
 
@@ -171,16 +171,16 @@ def test_an_upgrade_with_a_new_certificate_renews_the_store(root: Path, ctx: Con
 @pytest.mark.parametrize(("data", "problem"), [
     (ACME + OTHER, ""),
     ("# a comment\n" + ACME, ""),
-    ("", "no whole block"),
-    ("not PEM", "no whole block"),
-    (ACME[:200], "no whole block"),
-    (ACME + ACME[:200], "no whole block"),
-    (ACME.replace("CERTIFICATE", "PRIVATE KEY"), "holds a PRIVATE KEY"),
+    ("", "no complete block"),
+    ("not PEM", "no complete block"),
+    (ACME[:200], "no complete block"),
+    (ACME + ACME[:200], "no complete block"),
+    (ACME.replace("CERTIFICATE", "PRIVATE KEY"), "has a PRIVATE KEY"),
     (ACME + "-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n",
-     "holds a PRIVATE KEY"),
-    (ACME.replace("MIIB", "MIIC"), "no certificate"),
-    (ACME.replace("MIIB", "!!!!"), "no certificate"),
-    ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "no certificate"),
+     "has a PRIVATE KEY"),
+    (ACME.replace("MIIB", "MIIC"), "not a certificate"),
+    (ACME.replace("MIIB", "!!!!"), "not a certificate"),
+    ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "not a certificate"),
 ])
 def test_only_certificates_in_pem_are_taken(data: str, problem: str) -> None:
     found = pem.problem(data.encode())
