@@ -47,7 +47,7 @@ def scan_record(folder: str, name: str) -> Scanned:
     data = read_whole(os.path.join(folder, name), MAX_RECORD_BYTES)
     try:
         data.decode("utf-8")
-        scanned = _Reader().read(data)
+        scanned = _RecordParser().read(data)
     except UnicodeDecodeError as exc:
         raise Damaged(f"it is not UTF-8 at byte {exc.start}") from exc
     except expat.ExpatError as exc:
@@ -70,7 +70,7 @@ def read_whole(path: str, max_bytes: int, *, flags: int = os.O_RDONLY) -> bytes:
         raise Damaged(f"it cannot be read: {exc.strerror}") from exc
 
 
-class _Reader:
+class _RecordParser:
     """A pass of expat that stops at the first error in a record."""
 
     def __init__(self) -> None:

@@ -1,9 +1,8 @@
-"""Files of a plugin's own packages that are not to be in the root, such as documentation.
+"""Files of a plugin's own packages to leave out, such as documentation.
 
-rpm itself is told not to unpack them (packages/unpacking.py), so that it knows of it: it
-neither misses them later nor stumbles over them when the package goes. What is there all
-the same, since the package or an older version of it was unpacked before, is taken away
-here. Nothing of it is put back one by one: the files go with their packages.
+rpm does not unpack them (packages/unpacking.py) and records that, so that it neither reports
+them as missing nor fails when the package is removed. Files that were unpacked before are
+removed here. They are not restored separately: they are removed with their packages.
 """
 from __future__ import annotations
 
@@ -25,10 +24,10 @@ NAME = "leave-out"
 
 @dataclass(frozen=True)
 class LeaveOuts:
-    """The kind ``leave-out``: key the glob, value ``yes``.
+    """The kind ``leave-out``: key is the glob, value ``yes``.
 
-    The outcome has ``files`` and ``bytes`` that were left out, and as ``kept`` the names
-    of packages whose files stay though the glob matches them, as others have them too.
+    The outcome has the numbers of ``files`` and ``bytes`` that were left out, and in
+    ``kept`` the names of packages that keep a matching file.
     """
 
     name: str = NAME
@@ -38,27 +37,28 @@ class LeaveOuts:
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, LeaveOut):
             return ()
-        out = matching(item.files, ctx.leavable.sizes)
+        left_out = matching(item.files, ctx.leavable.sizes)
         kept = ctx.leavable.kept
         notes = [f"of {item.files}, {count(len(paths), 'file')}, such as {paths[0]}, will be"
                  f" there: {reason}"
                  for reason, paths in _by_reason(matching(item.files, kept), kept).items()]
-        if ctx.leavable.known and not out and not notes:
+        if ctx.leavable.known and not left_out and not notes:
             notes.append(f"{item.files} matches no file of the plugin's own packages")
-        size_bytes = sum(ctx.leavable.sizes[path] for path in out)
-        what = f"{count(len(out), 'file')}, {size(size_bytes)}" if ctx.leavable.known else "files"
+        size_bytes = sum(ctx.leavable.sizes[path] for path in left_out)
+        what = (f"{count(len(left_out), 'file')}, {size(size_bytes)}"
+                if ctx.leavable.known else "files")
         return (Wanted(kind=self.name, key=item.files, value="yes",
                        text=f"leave out {what}: {item.files}", item=item, notes=tuple(notes)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing can be wrong: what others need too is not left out."""
+        """Check nothing: files that others need are not left out."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        out = matching(wanted.key, ctx.leavable.sizes)
-        return "present" if any(_is_there(path, ctx) for path in out) else "absent"
+        left_out = matching(wanted.key, ctx.leavable.sizes)
+        return "present" if any(_is_there(path, ctx) for path in left_out) else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return ()
@@ -95,44 +95,44 @@ KIND = LeaveOuts()
 def matching(glob: str, paths: Iterable[str]) -> List[str]:
     """Return those of ``paths`` that ``glob`` matches, sorted.
 
-    ``*`` and ``?`` stand for characters within a component, ``**`` for any components.
+    ``*`` and ``?`` match characters within a component, ``**`` matches any components.
     """
     segments = _segments(glob)
     return sorted(path for path in paths if _fits(path.split("/")[1:], segments))
 
 
 def kept_packages(applied: Applied) -> Tuple[str, ...]:
-    """Return the names of the packages whose files stayed when ``applied`` was."""
+    """Return the names of packages in the outcome that keep a matching file."""
     words = dict(word.partition("=")[::2] for word in applied.outcome.split())
     return tuple(name for name in words.get("kept", "").split(",") if name)
 
 
 def _segments(glob: str) -> List[List[str]]:
-    """Return a glob's components between its ``**``."""
-    found: List[List[str]] = [[]]
+    """Return the components of a glob, split at each ``**``."""
+    segments: List[List[str]] = [[]]
     for part in glob.split("/")[1:]:
         if part == "**":
-            found.append([])
+            segments.append([])
         else:
-            found[-1].append(part)
-    return found
+            segments[-1].append(part)
+    return segments
 
 
 def _fits(parts: Sequence[str], segments: Sequence[Sequence[str]]) -> bool:
-    """Say if a path's components match: the first segment at the start, the last at the end.
+    """Return whether a path's components match: first segment at the start, last at the end.
 
-    Each of those between is taken where it fits first, which loses nothing and, unlike
-    one regular expression for all, takes no endless time for any glob of a stranger.
+    Each segment between is matched at its first place, which is sufficient and, unlike a
+    regular expression, takes bounded time for any glob.
     """
     first, last = segments[0], segments[-1]
     if len(segments) == 1:
-        return len(parts) == len(first) and _alike(parts, first)
+        return len(parts) == len(first) and _begins(parts, first)
     end = len(parts) - len(last)
     position = len(first)
-    if end < position or not _alike(parts, first) or not _alike(parts[end:], last):
+    if end < position or not _begins(parts, first) or not _begins(parts[end:], last):
         return False
     for segment in segments[1:-1]:
-        while not _alike(parts[position:end], segment):
+        while not _begins(parts[position:end], segment):
             if position >= end:
                 return False
             position += 1
@@ -140,21 +140,21 @@ def _fits(parts: Sequence[str], segments: Sequence[Sequence[str]]) -> bool:
     return True
 
 
-def _alike(parts: Sequence[str], segment: Sequence[str]) -> bool:
-    """Say if ``parts`` begin with what ``segment`` matches."""
+def _begins(parts: Sequence[str], segment: Sequence[str]) -> bool:
+    """Return whether ``segment`` matches the first of ``parts``."""
     return len(parts) >= len(segment) and all(
-        part == one or fnmatch.fnmatchcase(part, one) for part, one in zip(parts, segment))
+        part == glob or fnmatch.fnmatchcase(part, glob) for part, glob in zip(parts, segment))
 
 
 def _by_reason(paths: Sequence[str], kept: Mapping[str, KeepReason]) -> Dict[str, List[str]]:
-    found: Dict[str, List[str]] = {}
+    by_reason: Dict[str, List[str]] = {}
     for path in paths:
-        found.setdefault(kept[path].reason, []).append(path)
-    return found
+        by_reason.setdefault(kept[path].reason, []).append(path)
+    return by_reason
 
 
 def _is_there(path: str, ctx: Context) -> bool:
-    """Say if ``path`` is a file or a link: a folder is nobody's to leave out."""
+    """Return whether ``path`` is a file or a link; folders are never left out."""
     try:
         mode = os.lstat(resolve_inside(ctx.root, path, follow_last=False)).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -163,7 +163,7 @@ def _is_there(path: str, ctx: Context) -> bool:
 
 
 def _refuse_moved(wanted: Wanted, path: str, ctx: Context) -> None:
-    """Refuse a file that is not where it was judged: a scriptlet made a link, say."""
+    """Refuse a file whose resolved path changed since the plan, as by a new link."""
     place = relative_inside(ctx.root, path)
     if ctx.leavable.places.get(path) != place:
         raise Refused(

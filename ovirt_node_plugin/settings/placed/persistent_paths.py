@@ -1,12 +1,11 @@
-"""Paths of a plugin whose content is to outlive a replacement of the image.
+"""Paths of a plugin whose content is kept when the image is replaced.
 
-Each is a line in a file of its own in /etc/statetab.d, the way of RHEL and Fedora: with
-a read-only or temporary root, the boot script of readonly-root (of initscripts, or the
-package of that name) copies every path named there to the state partition once and
-mounts it from there ever after; lines that begin with # it passes over. rwtab.d, its
-neighbour, is for what is to be writable and lost. On any other system nothing reads the
-folder, so whoever else persists may go by it, or by the record: imgbased keeps /etc and
-/var by itself, and has to be told of the rest.
+Each is a line in a file of its own in /etc/statetab.d, as in RHEL and Fedora: on a system
+with a read-only or temporary root, the boot script of readonly-root (in initscripts, or the
+package of that name) copies every path in it to the state partition once and mounts it from
+there at every boot; it ignores lines that begin with #. Paths in rwtab.d would be writable
+but lost. On other systems nothing reads the folder; other tools may read it, or the record:
+imgbased keeps /etc and /var itself, and must be told the rest.
 """
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ _MODE = 0o644
 
 @dataclass(frozen=True)
 class PersistentPaths:
-    """The kind ``persistent-path``: key the absolute path, value ``yes``."""
+    """The kind ``persistent-path``: key is the absolute path, value ``yes``."""
 
     name: str = "persistent-path"
     shared: bool = False
@@ -46,11 +45,11 @@ class PersistentPaths:
                        item=item, notes=notes),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse what is not the plugin's; packages and scriptlets may make the path yet."""
+        """Refuse a path of others; packages and scriptlets may make the path later."""
         _refuse_others(wanted, ctx)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        return False  # both may keep it: each has a file of its own
+        return False  # two plugins may keep one path: each has a file of its own
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         there = read_entry(ctx.root, "/".join(_place(wanted.key, ctx)), content=False)
@@ -60,7 +59,7 @@ class PersistentPaths:
         return (Watch(*_place(wanted.key, ctx)),)
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Write the file. Raises Refused if nothing made the path, or a link elsewhere."""
+        """Write the file. Raises Refused if the path does not exist, or leads to one of others."""
         if not _is_there(wanted.key, ctx):
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but after its packages were"
@@ -72,8 +71,9 @@ class PersistentPaths:
         place_file(ctx.root, *_place(wanted.key, ctx), text.encode(), mode=_MODE)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        gone = () if _is_there(applied.key, ctx) else (f"{applied.key}, to be kept, is missing",)
-        return (*changed_since(applied, ctx), *gone)
+        missing = () if _is_there(applied.key, ctx) else (
+            f"{applied.key}, to be kept, is missing",)
+        return (*changed_since(applied, ctx), *missing)
 
 
 KIND = PersistentPaths()
@@ -84,8 +84,8 @@ def _is_there(path: str, ctx: Context) -> bool:
 
 
 def _refuse_others(wanted: Wanted, ctx: Context) -> None:
-    """Raise Refused for a path, or where a link in it leads, that is not the plugin's own."""
-    resolve_inside(ctx.root, wanted.key)  # refuses a circle of links
+    """Raise Refused if the path, or its target if it has a link, is not the plugin's own."""
+    resolve_inside(ctx.root, wanted.key)  # refuses a loop of links
     tops, tool = real_places(ctx.root, OF_ALL), real_places(ctx.root, OWN)
     for path in real_places(ctx.root, [wanted.key.strip("/")]):
         owner = ctx.facts.owner(path) if ctx.brings(path) is None else ""
@@ -101,8 +101,8 @@ def _refuse_others(wanted: Wanted, ctx: Context) -> None:
 def _place(path: str, ctx: Context) -> Tuple[str, str]:
     """Return folder and file name, one for each plugin and path.
 
-    No plugin's name has ``=`` and no path of the schema ``,``; with the suffix no name ends
-    like those of copies, such as .bak and .old, which readonly-root passes over.
+    Names of plugins have no ``=``, and paths by the schema no ``,``. The suffix is none of
+    those, such as .bak and .old, that readonly-root ignores.
     """
     stem = path.strip("/").replace("/", ",")
     return _FOLDER, f"node-plugin-{ctx.plugin}={stem}.state"

@@ -1,13 +1,12 @@
-"""Files that a plugin brings, switched on by a copy in a drop-in folder of the system.
+"""Files of a plugin that are copied to a drop-in folder of the system.
 
-One way for udev rules, multipath sections, tmpfiles, logrotate and drop-ins of units:
-``PLACEMENTS`` says where each goes, and which checker reads the copy.
+These are udev rules, multipath sections, tmpfiles, logrotate files and drop-ins of units:
+``PLACEMENTS`` has the folder and the checker of each.
 
-Checkers: udevadm(8) verify, of systemd 255 and later, and systemd-tmpfiles(8), which is
-given an empty root of its own to read the file in, and told to act on nothing. Others would
-refuse what is right: ``logrotate --debug`` wants the users and logs of the machine that
-runs, ``multipath -t`` prints that machine's own configuration, ``systemd-analyze verify``
-loads a unit with all that it depends on and misses their programs.
+Checkers are udevadm(8) verify, of systemd 255 and later, and systemd-tmpfiles(8), which
+reads the file in an empty root and changes nothing. Others would refuse valid files:
+``logrotate --debug`` needs the users and logs of the running machine, ``multipath -t``
+prints its configuration, ``systemd-analyze verify`` needs all dependencies of a unit.
 """
 from __future__ import annotations
 
@@ -30,18 +29,18 @@ from . import tmpfiles
 Checker = Callable[[Context, str, bytes], None]
 
 _MODE = 0o644
-# udevadm verify came with 254; by 255 it can be told to pass over style, which is no
-# reason to refuse what works.
+# udevadm verify is new in 254; since 255 it can ignore style, for which a file that works
+# must not be refused.
 _UDEV_VERIFIES = 255
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where files of one kind go.
+    """The place of files of one kind.
 
-    ``folder`` is relative to the root, with ``{unit}`` for a drop-in's; ``what`` is for
-    people; ``checker`` gets the copy's path and its content, and raises CommandError if it
-    is wrong; ``program`` is what it cannot do without.
+    ``folder`` is relative to the root, with ``{unit}`` for the unit of a drop-in; ``what``
+    is the name to show; ``checker`` takes the path and content of the copy, and raises
+    CommandError for an invalid file; ``program`` is one that the checker needs.
     """
 
     kind: str
@@ -53,7 +52,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class PlacedFiles:
-    """A kind named as its element: key ``NAME`` or ``UNIT/NAME``, value the source's path."""
+    """A kind named after its element: key is ``NAME`` or ``UNIT/NAME``, value the source."""
 
     placement: Placement
     shared: bool = False
@@ -72,7 +71,7 @@ class PlacedFiles:
                        text=f"install {self.placement.what} {key} from {item.source}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a source that the packages lack, a file that is there, an unknown unit."""
+        """Refuse a source that no package has, an existing file, and an unknown unit."""
         unit = wanted.key.partition("/")[0] if "/" in wanted.key else ""
         if unit and find_unit(unit, ctx) is None:
             raise Refused(
@@ -102,7 +101,7 @@ class PlacedFiles:
             try:
                 self.placement.checker(ctx, f"{folder}/{name}", data)
             except CommandError as exc:
-                if exc.returncode is None:  # it is missing
+                if exc.returncode is None:  # the program is missing
                     raise
                 raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the system's own"
                               f" checker refuses that file: {exc.message}",
@@ -137,7 +136,7 @@ class PlacedFiles:
 
 def _check_udev_rules(ctx: Context, path: str, data: bytes) -> None:
     if _udev_version(ctx) >= _UDEV_VERIFIES:
-        # names of users: those of the root are not this machine's
+        # user names are not resolved: the root has other users than this machine
         ctx.run(["udevadm", "verify", "--resolve-names=never", "--no-summary", "--no-style",
                  resolve_inside(ctx.root, path)])
 
@@ -145,21 +144,21 @@ def _check_udev_rules(ctx: Context, path: str, data: bytes) -> None:
 def _udev_version(ctx: Context) -> int:
     """Return the version of this machine's udevadm, 0 if it has none."""
     try:
-        said = ctx.run(["udevadm", "--version"])
+        output = ctx.run(["udevadm", "--version"])
     except CommandError as exc:
         if exc.returncode is not None:
             raise
         return 0
-    found = re.match(r"\s*(\d+)", said)
-    return int(found.group(1)) if found else 0
+    match = re.match(r"\s*(\d+)", output)
+    return int(match.group(1)) if match else 0
 
 
 def _check_tmpfiles(ctx: Context, path: str, data: bytes) -> None:
-    """Have every line read, and none done.
+    """Parse every line; execute none.
 
-    No path is below the prefix, a name of chance that its author cannot know; what were
-    done all the same would be in a folder that goes. The content goes in by standard
-    input: with ``--root`` versions differ in where they look for a file that is named.
+    No path is below the prefix, which is a random name; anything that was executed would be
+    in a temporary folder. The content is passed on standard input: with ``--root``,
+    versions differ in where they look for a named file.
     """
     with tempfile.TemporaryDirectory(prefix="node-plugin-") as empty:
         ctx.run(["systemd-tmpfiles", f"--root={empty}", "--create",

@@ -1,4 +1,4 @@
-"""Files and folders that tmpfiles.d(5) describes, made now and taken away again."""
+"""Create files and folders of a tmpfiles.d(5) file at once, and remove them again."""
 from __future__ import annotations
 
 import contextlib
@@ -12,15 +12,15 @@ from ..kit.model import Context
 
 KIND = "tmpfiles"
 CREATED = "created"
-# The types that make their path; one with "!" does so at boot only.
+# The types that create their path; with "!" only at boot.
 _MAKING = frozenset("fFdDvqQpLcbC")
 
 
 def state(place: str, ctx: Context) -> Optional[str]:
-    """Return ``created``, or the paths that a configuration would make and are not there.
+    """Return ``created``, or the missing paths that a configuration would create.
 
-    ``place`` is the configuration, relative to the root; None if there is none. The
-    paths are quoted, with a comma between any two; those with specifiers are passed over.
+    ``place`` is the configuration, relative to the root; the result is None if it is
+    missing. Paths are quoted and separated by commas; those with specifiers are ignored.
     """
     entry = read_entry(ctx.root, place)
     if entry is None:
@@ -36,24 +36,24 @@ def state(place: str, ctx: Context) -> Optional[str]:
 
 
 def create(place: str, ctx: Context) -> None:
-    """Make what a configuration describes."""
+    """Create the files and folders in a configuration."""
     ctx.run(["systemd-tmpfiles", "--create", f"/{place}"])
 
 
 def remove(was: str, ctx: Context) -> Sequence[str]:
-    """Take away the paths ``was``, as ``state`` gave them; return lines on what stays.
+    """Remove the paths ``was``, a result of ``state``; return a line for each that stays.
 
-    Files and folders with something in them stay: that is somebody's data.
+    Files and folders that are not empty stay, as they may have data of others.
     """
     notes: List[str] = []
     for name in reversed(was.split(",") if was != CREATED else []):
         path = ctx.root / urllib.parse.unquote(name)[1:]
         with contextlib.suppress(FileNotFoundError):
-            found = os.lstat(path)
+            info = os.lstat(path)
             try:
-                if stat.S_ISDIR(found.st_mode):
+                if stat.S_ISDIR(info.st_mode):
                     os.rmdir(path)
-                elif stat.S_ISREG(found.st_mode) and found.st_size:
+                elif stat.S_ISREG(info.st_mode) and info.st_size:
                     notes.append(f"{path} is left: it is not empty")
                 else:
                     os.unlink(path)

@@ -1,4 +1,4 @@
-"""VDSM hooks: files of a plugin, copied to where VDSM runs them."""
+"""VDSM hooks: files of a plugin that are copied to the folders of VDSM's hooks."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _MODE = 0o755
 
 @dataclass(frozen=True)
 class VdsmHooks:
-    """The kind ``vdsm-hook``: key ``POINT/NN_NAME``, value the source's absolute path."""
+    """The kind ``vdsm-hook``: key is ``POINT/NN_NAME``, value the source's absolute path."""
 
     name: str = "vdsm-hook"
     shared: bool = False
@@ -32,7 +32,7 @@ class VdsmHooks:
                        text=f"install VDSM hook {key} from {item.source}", item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse where VDSM is not, a source that the packages lack, a hook that is there."""
+        """Refuse a root without VDSM, a source that no package has, and an existing hook."""
         if not resolve_inside(ctx.root, VDSM_HOOKS).is_dir() and not _brings_hooks(ctx):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                           f" VDSM: /{VDSM_HOOKS} is not there",

@@ -1,7 +1,7 @@
-"""What plugins want of the SELinux policy: booleans, types of ports and files, modules.
+"""Settings of the SELinux policy: booleans, types of ports and files, modules.
 
-These kinds change no file: what all plugins want together is put into the policy's store
-by the kind ``selinux-policy``. Two plugins that want the same of one thing share it.
+These kinds change no file: the kind ``selinux-policy`` writes the settings of all plugins to
+the policy store. Equal settings of two plugins are shared.
 """
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OFF_NOTE = ("SELinux is switched off by /etc/selinux/config in this root: its s
 
 @dataclass(frozen=True)
 class SelinuxKind:
-    """What the four kinds have in common."""
+    """The base class of the four kinds."""
 
     name: str
     what: str
@@ -37,7 +37,7 @@ class SelinuxKind:
     follows_content: bool = False
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Nothing here: the kind ``selinux-policy`` checks all of them together."""
+        """Check nothing: the kind ``selinux-policy`` checks all of them together."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key and wanted.value != other.value
@@ -49,7 +49,7 @@ class SelinuxKind:
         return ()
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Nothing to do here: see the kind ``selinux-policy``."""
+        """Change nothing: the kind ``selinux-policy`` does."""
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         there = self._local(applied.key, ctx)
@@ -71,7 +71,7 @@ class SelinuxKind:
 
 
 class Booleans(SelinuxKind):
-    """The kind ``selinux-boolean``: key its name, value ``on`` or ``off``."""
+    """The kind ``selinux-boolean``: key is its name, value ``on`` or ``off``."""
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, SelinuxBoolean):
@@ -80,7 +80,7 @@ class Booleans(SelinuxKind):
                              f" {item.value}", item, ctx),)
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        """Return what the policy makes of it, with or without a local value."""
+        """Return the value in the compiled policy, local or not."""
         policy = _store(ctx).compiled()
         return policy.boolean(wanted.key) if policy is not None else ""
 
@@ -92,8 +92,8 @@ class Booleans(SelinuxKind):
 
     def running(self, key: str, ctx: Context) -> Optional[str]:
         # getsebool(8): "NAME --> on"; it fails where SELinux does not run
-        said = ctx.run(["getsebool", key], ok=range(256)).split()
-        return said[2] if len(said) > 2 and said[2] in ("on", "off") else None
+        words = ctx.run(["getsebool", key], ok=range(256)).split()
+        return words[2] if len(words) > 2 and words[2] in ("on", "off") else None
 
     def doing(self, key: str, state: str) -> str:
         return f"switch SELinux boolean {key} {state}"
@@ -102,12 +102,12 @@ class Booleans(SelinuxKind):
         ctx.run(["setsebool", key, state])
 
     def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
-        if self.running(key, ctx) is not None:  # it may have gone with its module
+        if self.running(key, ctx) is not None:  # it may have been removed with its module
             self.bring(key, was, ctx)
         return ()
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        """Note how the system runs: semanage switches it too when it writes the store."""
+        """Log the live value: semanage also switches it when it writes the store."""
         was = self.running(wanted.key, ctx) if ctx.live else None
         if was not in (None, wanted.value):
             live_log.write_deed(ctx.root, live_log.Deed(self.name, wanted.key, was or ""))
@@ -121,7 +121,7 @@ class Booleans(SelinuxKind):
 
 
 class SelinuxPorts(SelinuxKind):
-    """The kind ``selinux-port``: key ``tcp/80`` or ``tcp/80-90``, value the type."""
+    """The kind ``selinux-port``: key is ``tcp/80`` or ``tcp/80-90``, value the type."""
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, SelinuxPort):
@@ -133,13 +133,13 @@ class SelinuxPorts(SelinuxKind):
                              ctx),)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        """Say if they share a port: semanage takes none twice, but in the very same range."""
+        """Return whether they share a port: semanage refuses overlapping ranges."""
         return (wanted.key, wanted.value) != (other.key, other.value) and selinux_store.overlap(
             wanted.key, other.key)
 
 
 class FileContexts(SelinuxKind):
-    """The kind ``selinux-file-context``: key ``REGEX`` or ``REGEX#FILE-TYPE``, value the type."""
+    """The kind ``selinux-file-context``: key is ``REGEX`` or ``REGEX#FILE-TYPE``, value a type."""
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, SelinuxFileContext):
@@ -166,12 +166,12 @@ class FileContexts(SelinuxKind):
         selinux_labels.restore([key], ctx)
 
     def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
-        self.bring(key, was, ctx)  # as the policy says by then
+        self.bring(key, was, ctx)  # by the policy of that time
         return ()
 
 
 class Modules(SelinuxKind):
-    """The kind ``selinux-module``: key its name, value its file's absolute path."""
+    """The kind ``selinux-module``: key is its name, value its file's absolute path."""
 
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         if not isinstance(item, SelinuxModule):
@@ -181,7 +181,7 @@ class Modules(SelinuxKind):
                        item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a file that the packages lack, and a module of that name that is there."""
+        """Refuse a file that no package has, and an existing module of that name."""
         check_source(wanted, wanted.value, ctx)
         there = _store(ctx).priorities(wanted.key)
         if there and not mine:
@@ -214,6 +214,6 @@ def _store(ctx: Context) -> Store:
 
 
 def _real(name: str, ctx: Context) -> str:
-    """Return the name that a type has in the root's policy, which may know it as an alias."""
+    """Return the name of a type in the root's policy, in which ``name`` may be an alias."""
     policy = _store(ctx).compiled()
     return policy.type(name) or name if policy is not None else name

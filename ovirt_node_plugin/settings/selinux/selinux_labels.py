@@ -1,6 +1,6 @@
-"""Labels of files where SELinux runs, after what the policy says of them changed.
+"""Relabel files of the running system after a change of the policy's file contexts.
 
-An image's files are labelled when the image is made, or when it first boots.
+Files of an image are labelled when it is made, or at its first boot.
 """
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _LABEL = "security.selinux"
 
 
 def wrong(keys: Sequence[str], ctx: Context) -> bool:
-    """Say if a file of these contexts is labelled otherwise than the policy says."""
+    """Return whether a file of these contexts has another label than the policy says."""
     places = _places(keys, ctx.root)
     return bool(places) and bool(ctx.run(["restorecon", "-n", "-v", "-R", "--", *places]).strip())
 
 
 def restore(keys: Sequence[str], ctx: Context) -> None:
-    """Label all files of these contexts as the policy says."""
+    """Label all files of these contexts by the policy."""
     places = _places(keys, ctx.root)
     if places:
         ctx.run(["restorecon", "-R", "--", *places])
@@ -35,17 +35,17 @@ def restore(keys: Sequence[str], ctx: Context) -> None:
 
 @contextlib.contextmanager
 def kept(folders: Sequence[Path]) -> Iterator[None]:
-    """Keep the labels in ``folders``, whose files programs write anew meanwhile.
+    """Keep the labels in ``folders`` while programs replace files in them.
 
-    A kernel without SELinux gives new files no label. One that has none at the end gets the
-    label that its path had before; a new path gets that of its folder.
+    A kernel without SELinux gives new files no label. At the end, a file without a label
+    gets the one that its path had before, and a new path gets that of its folder.
     """
     before = {path: _label(path) for folder in folders for path in _tree(folder)}
     yield
     if not any(before.values()):
         return
     labels: Dict[Path, Optional[bytes]] = {}
-    for path in (one for folder in folders for one in _tree(folder)):
+    for path in (entry for folder in folders for entry in _tree(folder)):
         label = _label(path)
         if label is None:
             label = before.get(path) or labels.get(path.parent)
@@ -55,7 +55,7 @@ def kept(folders: Sequence[Path]) -> Iterator[None]:
 
 
 def _tree(folder: Path) -> Iterator[Path]:
-    """Yield a folder and all that is in it, each folder before what is in it."""
+    """Yield a folder and everything in it, each folder before its entries."""
     yield folder
     for above, folders, files in os.walk(folder):
         yield from (Path(above, name) for name in (*folders, *files))
@@ -69,8 +69,8 @@ def _label(path: Path) -> Optional[bytes]:
 
 
 def _places(keys: Sequence[str], root: Path) -> List[Path]:
-    """Return what is there of regular expressions, as far as they begin with plain names."""
-    found: List[Path] = []
+    """Return the existing paths that match the plain start of each regular expression."""
+    places: List[Path] = []
     for key in keys:
         regex = selinux_store.context_of(key)[0]
         match = _PLAIN.match(regex)
@@ -79,6 +79,6 @@ def _places(keys: Sequence[str], root: Path) -> List[Path]:
         where = resolve_inside(root, folder)
         whole = end == len(regex) or regex[end] == "("
         if where.is_dir():
-            found += [where / one.name for one in sorted(where.iterdir())
-                      if (one.name == name if whole else one.name.startswith(name))]
-    return list(dict.fromkeys(found))
+            places += [where / entry.name for entry in sorted(where.iterdir())
+                       if (entry.name == name if whole else entry.name.startswith(name))]
+    return list(dict.fromkeys(places))

@@ -1,11 +1,10 @@
-"""The SELinux policy, made again by the root's own semanage(8) and semodule(8).
+"""The SELinux policy, rebuilt by the root's own semanage(8) and semodule(8).
 
-No descriptor asks for it: booleans, port types, file contexts and modules of plugins do,
-and all of one plugin are put in by one call of either program, for each makes the policy
-again. They run in the root and load nothing; a running system reads the policy again when
-all of it is there. What the store held before is not kept, but for the small files of
-local values: what a plugin put in is taken out again, and then the policy made from the
-whole store, which gives the same bytes as before.
+It is implied by booleans, port types, file contexts and modules of plugins. Those of one
+plugin are added by one call of either program, as each call rebuilds the policy. The
+programs run in the root and load no policy; a running system reloads it once at the end. Of
+the store from before, only the small files of local values are kept: a removal takes the
+plugin's values out and rebuilds the policy from the store, with the same bytes as before.
 """
 from __future__ import annotations
 
@@ -46,7 +45,7 @@ _LOCAL_CONTEXTS = ("file_contexts.local", "file_contexts.local.bin")
 
 @dataclass(frozen=True)
 class SelinuxPolicy:
-    """The kind ``selinux-policy``: key ``store``, value the plugin's rules as codes."""
+    """The kind ``selinux-policy``: key is ``store``, value the plugin's rules as codes."""
 
     name: str = "selinux-policy"
     shared: bool = True
@@ -57,16 +56,16 @@ class SelinuxPolicy:
         return ()
 
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
-        """Return the policy that SELinux settings among ``wanted`` make necessary."""
-        rules = [PolicyRule(_KINDS[one.kind], one.key, one.value)
-                 for one in wanted if one.kind in _KINDS]
+        """Return the policy if there are SELinux settings among ``wanted``."""
+        rules = [PolicyRule(_KINDS[setting.kind], setting.key, setting.value)
+                 for setting in wanted if setting.kind in _KINDS]
         if not rules:
             return ()
         return (Wanted(kind=self.name, key=_KEY, value=" ".join(rule.code for rule in rules),
                        text="make the SELinux policy again", item=None),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a root without a store or its programs, and what the policy does not know."""
+        """Refuse a root without a store or its programs, and names unknown to the policy."""
         store = _store(wanted, ctx)
         rules = decode(wanted.value)
         if not any(rule.what == MODULE for rule in rules):
@@ -90,7 +89,7 @@ class SelinuxPolicy:
         return store.policy if _is_there(store) else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        """Return the small files: they say what was there, the large ones follow from them."""
+        """Return the small files of local values; the large files are derived from them."""
         store = selinux_store.find(ctx.root)
         if not _is_there(store):
             return ()
@@ -107,14 +106,15 @@ class SelinuxPolicy:
                 _semodule(ctx, *(word for rule in missing for word in ("-i", rule.value)),
                           priority=True)
             _semanage(ctx, _adding(rules, store, ctx))
-        left = [rule.key for rule in rules if not _is_in(rule, store)]
-        if left:
+        missing_keys = [rule.key for rule in rules if not _is_in(rule, store)]
+        if missing_keys:
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but the store did not take in"
-                f" {', '.join(left)}", hint="A module's name has to be the one in its file.")
+                f" {', '.join(missing_keys)}",
+                hint="A module's name has to be the one in its file.")
 
     def remake(self, last: Remnant, ctx: Context) -> None:
-        """Take out what nobody wants any more; put back what was there before."""
+        """Remove the rules that no plugin wants any more, and restore the values from before."""
         store = selinux_store.find(ctx.root)
         kept = [rule for codes in last.kept for rule in decode(codes)]
         known = {rule.about for rule in kept}
@@ -136,14 +136,14 @@ class SelinuxPolicy:
         return (selinux_store.STORES,)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        return ()  # each kind of rule looks for its own
+        return ()  # each kind of rule verifies its own
 
 
 KIND = SelinuxPolicy()
 
 
 def _store(wanted: Wanted, ctx: Context) -> Store:
-    """Return the root's store. Raises Refused, naming what is missing."""
+    """Return the root's store. Raises Refused, with what is missing, for an incomplete one."""
     store = selinux_store.find(ctx.root)
     here = f"plugin {ctx.plugin} has SELinux settings, but the root {ctx.root}"
     if not _is_there(store):
@@ -168,7 +168,7 @@ def _is_there(store: Store) -> bool:
 
 def _refuse_unknown(wanted: Wanted, rules: Sequence[PolicyRule], store: Store,
                     ctx: Context) -> None:
-    """Refuse names that the policy lacks; a module of the plugin's might bring them."""
+    """Refuse names that are not in the policy. Not for a plugin with modules, which add names."""
     policy = store.compiled()
     for rule in rules:
         name = rule.key if rule.what == BOOLEAN else rule.value
@@ -183,7 +183,7 @@ def _refuse_unknown(wanted: Wanted, rules: Sequence[PolicyRule], store: Store,
 
 
 def _refuse_overlaps(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> None:
-    """Refuse ports that share some with an administrator's: semanage refuses these too."""
+    """Refuse ports that overlap those of the administrator, as semanage does."""
     for rule in rules:
         for key in store.local(PORT) if rule.what == PORT else ():
             if key != rule.key and overlap(key, rule.key):
@@ -195,7 +195,7 @@ def _refuse_overlaps(rules: Sequence[PolicyRule], store: Store, ctx: Context) ->
 
 
 def _is_in(rule: PolicyRule, store: Store) -> bool:
-    """Say if the store holds a rule as it is wanted."""
+    """Return whether a rule is in the store with its value."""
     if rule.what != MODULE:
         there = store.local(rule.what).get(rule.key)
         return there is not None and there in (rule.value, _real(rule, store))
@@ -205,13 +205,13 @@ def _is_in(rule: PolicyRule, store: Store) -> bool:
 
 
 def _real(rule: PolicyRule, store: Store) -> str:
-    """Return the value as semanage writes it: with a type's own name, not an alias."""
+    """Return the value as semanage writes it, with the name of a type instead of an alias."""
     policy = store.compiled() if rule.what in (PORT, CONTEXT) else None
     return policy.type(rule.value) or rule.value if policy is not None else rule.value
 
 
 def _adding(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> List[str]:
-    """Return what semanage is told, to have ``rules`` in the store that are not in it."""
+    """Return the lines for ``semanage import`` that add missing ``rules`` to the store."""
     missing = [rule for rule in rules if rule.what != MODULE and not _is_in(rule, store)]
     known: Dict[str, Mapping[str, str]] = {BOOLEAN: {}}
     if any(rule.what == PORT for rule in missing):
@@ -223,36 +223,36 @@ def _adding(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> List[str
 
 
 def _removing(gone: Sequence[PolicyRule], bases: Bases, store: Store) -> List[str]:
-    """Return what semanage is told, to have local values as they were before.
+    """Return the lines for ``semanage import`` that restore the local values from before.
 
-    What somebody changed since is left as it is.
+    Values that were changed since stay.
     """
     lines: List[str] = []
     for what in (PORT, CONTEXT, BOOLEAN):
         now, before = dict(store.local(what)), _before(what, bases, store)
-        mine = [rule for rule in gone if rule.what == what
-                and now.get(rule.key) == _real(rule, store)
-                and before.get(rule.key) != now[rule.key]]
-        if what == BOOLEAN and any(rule.key not in before for rule in mine):
-            # semanage knows no other way to take one out than to take all of them out
-            for rule in mine:
+        own = [rule for rule in gone if rule.what == what
+               and now.get(rule.key) == _real(rule, store)
+               and before.get(rule.key) != now[rule.key]]
+        if what == BOOLEAN and any(rule.key not in before for rule in own):
+            # semanage can only remove all local booleans, not one
+            for rule in own:
                 now.pop(rule.key)
-            now.update((rule.key, before[rule.key]) for rule in mine if rule.key in before)
+            now.update((rule.key, before[rule.key]) for rule in own if rule.key in before)
             lines += ["boolean -D", *(_line("-m", PolicyRule(what, key, value))
                                          for key, value in now.items())]
             continue
         lines += [_line("-m", PolicyRule(what, rule.key, before[rule.key])) if rule.key in before
-                  else _line("-d", rule) for rule in mine]
+                  else _line("-d", rule) for rule in own]
     return lines
 
 
 def _take_out(gone: Sequence[PolicyRule], bases: Bases, store: Store, ctx: Context, *,
               all_gone: bool) -> bool:
-    """Take rules out of the store, and return whether any was in it.
+    """Remove rules from the store, and return whether any was in it.
 
-    With ``all_gone`` no plugin has one any more, and the policy is made from the whole
-    store, which takes several seconds: local values that are all as before then are put
-    back first as files, where semanage would make the policy once more.
+    With ``all_gone``, no plugin has a rule any more, and the policy is rebuilt from the
+    store, which takes several seconds. If that restores all local values, their files are
+    restored directly, as semanage would rebuild the policy once more.
     """
     lines = _removing(gone, bases, store)
     if all_gone and _leads_back(gone, bases, store):
@@ -269,13 +269,13 @@ def _take_out(gone: Sequence[PolicyRule], bases: Bases, store: Store, ctx: Conte
 
 
 def _written(store: Store) -> List[Path]:
-    """Return the folders that the programs write to."""
+    """Return the folders to which the programs write."""
     return [resolve_inside(store.root, folder)
             for folder in (f"{selinux_store.STORES}/{store.policy}", store.made)]
 
 
 def _leads_back(gone: Sequence[PolicyRule], bases: Bases, store: Store) -> bool:
-    """Return whether all local values are as they were before, once ``gone`` are out."""
+    """Return whether all local values are those from before after ``gone`` are removed."""
     for what in LOCAL:
         now, before = dict(store.local(what)), _before(what, bases, store)
         for rule in gone:
@@ -288,7 +288,7 @@ def _leads_back(gone: Sequence[PolicyRule], bases: Bases, store: Store) -> bool:
 
 
 def _local_files(bases: Bases, store: Store) -> List[Change]:
-    """Return the store's files of local values as they were before."""
+    """Return the changes that restore the store's files of local values."""
     folder = resolve_inside(store.root, store.active).relative_to(store.root).as_posix()
     return [Change(path, bases[path], None)
             for path in (f"{folder}/{name}" for name in LOCAL.values()) if path in bases]
@@ -315,7 +315,7 @@ def _line(how: str, rule: PolicyRule) -> str:
 
 
 def _ports(ctx: Context) -> Mapping[str, str]:
-    """Return the types of all ports by key: semanage asks for -a or -m accordingly."""
+    """Return the types of all ports by key; semanage needs -m for known ones, else -a."""
     found: Dict[str, str] = {}
     for line in ctx.run(["chroot", ctx.root, "semanage", "port", "-l", "-n"]).splitlines():
         words = line.replace(",", " ").split()
@@ -324,7 +324,7 @@ def _ports(ctx: Context) -> Mapping[str, str]:
 
 
 def _semanage(ctx: Context, lines: Sequence[str]) -> None:
-    """Carry out all lines as one transaction, after which the policy is made once."""
+    """Run all lines as one transaction, which rebuilds the policy once."""
     if lines:
         ctx.run(["chroot", ctx.root, "semanage", "import", "-N"],
                 stdin="".join(f"{line}\n" for line in lines).encode())
@@ -335,6 +335,6 @@ def _semodule(ctx: Context, *words: str, priority: bool = False) -> None:
 
 
 def _restore(bases: Bases, store: Store, ctx: Context) -> None:
-    """Put the bytes of small files back where they say the same as before anyway."""
+    """Restore the bytes of the small files if all local values are those from before."""
     if all(store.local(what) == _before(what, bases, store) for what in LOCAL):
         put_back(ctx.root, [Change(path, entry, None) for path, entry in bases.items()])

@@ -1,8 +1,8 @@
-"""What a root's SELinux policy store holds: local values, modules, names of the policy.
+"""Read a root's SELinux policy store: local values, modules, names in the policy.
 
-The store is /var/lib/selinux/TYPE/active, of which libsemanage makes the policy in
+The store is /var/lib/selinux/TYPE/active, from which libsemanage builds the policy in
 /etc/selinux/TYPE (semanage.conf(5), semodule(8)); TYPE is SELINUXTYPE in
-/etc/selinux/config. It is only read here.
+/etc/selinux/config.
 """
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ Key = Tuple[str, str]
 
 @dataclass(frozen=True)
 class PolicyRule:
-    """One thing that a plugin wants of the policy.
+    """One rule of a plugin for the policy.
 
-    ``what`` is BOOLEAN, PORT, CONTEXT or MODULE. ``key`` is a boolean's name,
-    ``tcp/80`` or ``tcp/80-90``, ``REGEX`` or ``REGEX#FILE-TYPE``, a module's name;
-    ``value`` is ``on`` or ``off``, a type, a type, the module's file.
+    ``what`` is BOOLEAN, PORT, CONTEXT or MODULE. ``key`` and ``value`` are, in this order:
+    a boolean's name, and ``on`` or ``off``; ``tcp/80`` or ``tcp/80-90``, and a type;
+    ``REGEX`` or ``REGEX#FILE-TYPE``, and a type; a module's name, and its file.
     """
 
     what: str
@@ -47,28 +47,28 @@ class PolicyRule:
 
     @property
     def code(self) -> str:
-        """The whole in one word, for which none of them has a blank in it."""
+        """The rule as one word; none of its parts has a blank."""
         return f"{self.what}:{self.key}={self.value}"
 
     @property
     def about(self) -> Key:
-        """What it is about, whatever it says of it."""
+        """The rule without its value."""
         return self.what, self.key
 
 
 def decode(codes: str) -> Tuple[PolicyRule, ...]:
-    """Return the rules of which ``codes`` holds the codes, blanks between them."""
-    found = []
+    """Return the rules in ``codes``, which are separated by blanks."""
+    rules = []
     for code in codes.split():
         what, _, rest = code.partition(":")
         key, _, value = rest.rpartition("=")
-        found.append(PolicyRule(what, key, value))
-    return tuple(found)
+        rules.append(PolicyRule(what, key, value))
+    return tuple(rules)
 
 
 @dataclass(frozen=True)
 class Store:
-    """The store of one root; ``policy`` is the TYPE, such as ``targeted``."""
+    """The store of one root; ``policy`` is the TYPE, such as ``targeted``, empty if unknown."""
 
     root: Path
     policy: str
@@ -80,22 +80,22 @@ class Store:
 
     @property
     def made(self) -> str:
-        """The folder of what is made of it, relative to the root."""
+        """The folder of the policy that is built from the store, relative to the root."""
         return f"etc/selinux/{self.policy}"
 
     def local(self, what: str) -> Mapping[str, str]:
-        """Return the local values, such as administrators set too, by key."""
+        """Return the local values by key, also those of the administrator."""
         return parse(what, self._text(f"{self.active}/{LOCAL[what]}"))
 
     def contexts(self) -> Mapping[str, str]:
-        """Return the types of all file contexts, the policy's own and local ones, by key."""
-        found: Dict[str, str] = {}
+        """Return the types of all file contexts by key, those of the policy and local ones."""
+        types: Dict[str, str] = {}
         for name in ("file_contexts", "file_contexts.homedirs", LOCAL[CONTEXT]):
-            found.update(parse(CONTEXT, self._text(f"{self.active}/{name}")))
-        return found
+            types.update(parse(CONTEXT, self._text(f"{self.active}/{name}")))
+        return types
 
     def equivalent(self, path: str) -> Optional[Tuple[str, str]]:
-        """Return what ``path`` is below, and what the policy knows that folder as."""
+        """Return the folder above ``path`` that has an equivalent in the policy, and that one."""
         for name in ("file_contexts.subs", "file_contexts.subs_dist"):
             for line in self._text(f"{self.made}/contexts/files/{name}").splitlines():
                 words = line.split()
@@ -104,13 +104,13 @@ class Store:
         return None
 
     def priorities(self, module: str) -> Tuple[str, ...]:
-        """Return at which priorities there is a module of that name, sorted."""
+        """Return the priorities of the modules of that name, sorted."""
         modules = resolve_inside(self.root, f"{self.active}/modules")
         return tuple(sorted(folder.name for folder in modules.glob("[0-9]*")
                             if (folder / module).is_dir())) if modules.is_dir() else ()
 
     def module(self, name: str) -> Optional[bytes]:
-        """Return a plugin's module as it was put in, unpacked; None if it is not there."""
+        """Return the file of a plugin's module, decompressed, None if it is not in the store."""
         for file in ("hll", "cil"):
             data = self._bytes(f"{self.active}/modules/{PRIORITY}/{name}/{file}")
             if data is not None:
@@ -118,17 +118,17 @@ class Store:
         return None
 
     def is_off(self, module: str) -> bool:
-        """Say if an administrator switched a module off."""
+        """Return whether an administrator disabled a module."""
         return resolve_inside(self.root, f"{self.active}/modules/disabled/{module}").is_file()
 
     def compiled(self) -> Optional[CompiledPolicy]:
-        """Return the compiled policy, of the newest format; None if there is none."""
+        """Return the compiled policy of the newest format, None if there is none."""
         folder = resolve_inside(self.root, f"{self.made}/policy")
         names = [path.name for path in folder.glob("policy.[0-9]*")
                  if path.suffix[1:].isdigit()] if folder.is_dir() else []
         if not names:
             return None
-        name = max(names, key=lambda one: int(one.rpartition(".")[2]))
+        name = max(names, key=lambda name: int(name.rpartition(".")[2]))
         data = self._bytes(f"{self.made}/policy/{name}")
         return None if data is None else CompiledPolicy(data)
 
@@ -144,16 +144,16 @@ class Store:
 
 @dataclass(frozen=True)
 class CompiledPolicy:
-    """A compiled policy, in which names are found as libsepol writes them.
+    """A compiled policy, in which names of booleans and types are looked up.
 
-    From its write.c: of a type its length, value, properties and bounds, of a boolean
-    its value, state and length, each in 32 bits, little-endian, before the name.
+    In libsepol's write.c, 32-bit little-endian numbers come before a name: length, value,
+    properties and bounds of a type; value, state and length of a boolean.
     """
 
     data: bytes
 
     def boolean(self, name: str) -> str:
-        """Return ``on``, ``off``, or nothing for an unknown one."""
+        """Return ``on`` or ``off``, empty for an unknown boolean."""
         for place in self._places(name):
             value, state, length = struct.unpack("<III", self.data[place - 12:place])
             if length == len(name) and value and state in (0, 1):
@@ -161,7 +161,7 @@ class CompiledPolicy:
         return ""
 
     def type(self, name: str) -> str:
-        """Return a type's own name, of which ``name`` may be an alias; nothing if unknown."""
+        """Return the name of the type ``name``, which may be an alias, empty if unknown."""
         for place in self._places(name):
             length, value, kind = struct.unpack("<III", self.data[place - 16:place - 4])
             if length == len(name) and kind == 1:
@@ -189,74 +189,74 @@ class CompiledPolicy:
 
 
 def find(root: Path) -> Store:
-    """Return the store that the root's configuration names; it may not be there.
+    """Return the store that the root's configuration names; it may not exist.
 
-    Of a root without a configuration, the one with an empty name.
+    Without a configuration, its ``policy`` is empty.
     """
-    found = _TYPE.search(_config(root))
-    return Store(root, found.group(1) if found else "")
+    match = _TYPE.search(_config(root))
+    return Store(root, match.group(1) if match else "")
 
 
 def is_disabled(root: Path) -> bool:
-    """Say if the root's configuration switches SELinux off."""
+    """Return whether SELinux is disabled in the root's configuration."""
     return _DISABLED.search(_config(root)) is not None
 
 
 def parse(what: str, text: str) -> Mapping[str, str]:
-    """Return what a file of local values says, as keys and values of rules."""
-    found: Dict[str, str] = {}
+    """Return the values by key in a file of local values."""
+    values: Dict[str, str] = {}
     for line in text.splitlines():
         line = line.strip()
         if line.startswith("#") or not line:
             continue
         if what == BOOLEAN:
             name, _, value = line.partition("=")
-            found[name.strip()] = "on" if value.strip() in ("1", "true", "on") else "off"
+            values[name.strip()] = "on" if value.strip() in ("1", "true", "on") else "off"
         elif what == PORT:
             port = _PORT.match(line)
             if port:
-                found[port_key(port.group(1), port.group(2), port.group(3) or "")] = _type_of(
-                    port.group(4))
+                key = port_key(port.group(1), port.group(2), port.group(3) or "")
+                values[key] = _type_of(port.group(4))
         else:
             context = _CONTEXT.fullmatch(line)
             if context:
-                found[_local_key(context.group(1), context.group(2))] = _type_of(
-                    context.group(3))
-    return found
+                key = _local_key(context.group(1), context.group(2))
+                values[key] = _type_of(context.group(3))
+    return values
 
 
 def port_key(protocol: str, low: str, high: str) -> str:
-    """Return a port's key; one port, if ``high`` is empty or as ``low``."""
+    """Return the key of ports; an empty ``high`` is equal to ``low``."""
     return f"{protocol}/{low}" + (f"-{high}" if high not in ("", low) else "")
 
 
 def port_of(key: str) -> Tuple[str, int, int]:
-    """Return protocol, first and last port of a key."""
+    """Return the protocol, first and last port of a key."""
     protocol, _, ports = key.partition("/")
     low, _, high = ports.partition("-")
     return protocol, int(low), int(high or low)
 
 
 def overlap(one: str, other: str) -> bool:
-    """Say if the ports of two keys have one in common."""
+    """Return whether two keys have a port in common."""
     protocol, low, high = port_of(one)
-    its_protocol, its_low, its_high = port_of(other)
-    return protocol == its_protocol and low <= its_high and its_low <= high
+    other_protocol, other_low, other_high = port_of(other)
+    return protocol == other_protocol and low <= other_high and other_low <= high
 
 
 def context_key(regex: str, file_type: str) -> str:
-    """Return a file context's key; an empty file type is any."""
+    """Return the key of a file context; an empty file type is any."""
     return f"{regex}#{file_type}" if file_type else regex
 
 
 def context_of(key: str) -> Tuple[str, str]:
-    """Return a file context's regular expression, and file type (empty: any) of its key."""
+    """Return the regular expression and the file type (empty: any) in a key."""
     regex, _, file_type = key.partition("#")
     return regex, file_type
 
 
 def unpacked(data: bytes) -> bytes:
-    """Return a module's bytes without the bzip2 around them, if there is one."""
+    """Return a module's bytes, decompressed if they are compressed by bzip2."""
     try:
         return bz2.decompress(data) if data.startswith(b"BZh") else data
     except (OSError, ValueError):
@@ -271,7 +271,7 @@ def _config(root: Path) -> str:
 
 
 def _local_key(regex: str, mark: Optional[str]) -> str:
-    name = next((name for name, one in FILE_TYPES.items() if one == mark), "")
+    name = next((name for name, letter in FILE_TYPES.items() if letter == mark), "")
     return context_key(regex, name)
 
 

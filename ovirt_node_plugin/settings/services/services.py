@@ -1,4 +1,4 @@
-"""Services: units enabled, disabled or masked by systemctl(1) without a running system."""
+"""Services: units enabled, disabled or masked by systemctl(1), also in an offline root."""
 from __future__ import annotations
 
 import os
@@ -18,9 +18,9 @@ from .unit_links import SEARCH, find_unit
 from .unit_links import UNITS as _UNITS
 
 _VERBS: Mapping[str, str] = {"enabled": "enable", "disabled": "disable", "masked": "mask"}
-# A unit without an [Install] section: there is nothing by which it could be enabled
+# The state of a unit without an [Install] section, which cannot be enabled
 _STATIC = "static"
-# What systemctl(1) is-enabled may say of a unit that is as it was asked to be.
+# The states in systemctl(1) is-enabled that are accepted for each wanted state.
 _ACCEPTED: Mapping[str, Tuple[str, ...]] = {
     "enabled": ("enabled", "indirect", "alias", "generated", "linked"),
     "disabled": ("disabled", _STATIC, "indirect", "masked"),
@@ -45,7 +45,7 @@ class UnitServices:
         return (Wanted(kind=self.name, key=item.name, value=item.state, text=text, item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Refuse a unit that is nowhere, or whose links would not stay in the root."""
+        """Refuse an unknown unit, and links that lead out of the root."""
         _refuse_links(ctx.root)
         unit = wanted.key
         if find_unit(unit, ctx) is None:
@@ -76,7 +76,7 @@ class UnitServices:
         return (Watch(_UNITS, "*", deep=True),)
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        _refuse_links(ctx.root)  # the plugin's packages may have brought one
+        _refuse_links(ctx.root)  # the plugin's packages may have added one
         before = unit_links.links(ctx.root)
         ctx.run(["systemctl", f"--root={ctx.root}", _VERBS[wanted.value], "--", wanted.key])
         unit_links.refuse_others(wanted, before, ctx)
@@ -114,9 +114,9 @@ class UnitServices:
         running_units.watch(started, ctx, settle_s=settle_s)
 
     def upholds(self, applied: Applied, change: Change) -> bool:
-        """Return whether ``change`` is of a link that ``applied`` asks for as well.
+        """Return whether ``change`` is of a link that ``applied`` also wants.
 
-        ``Also=`` in another unit makes or removes such links too (systemd.unit(5)).
+        ``Also=`` in another unit makes or removes such links (systemd.unit(5)).
         """
         return _concerns(applied, change) and not self.undone(applied, change)
 
@@ -136,7 +136,7 @@ KIND = UnitServices()
 
 
 def _refuse_static(wanted: Wanted, state: str, ctx: Context) -> None:
-    """Refuse to enable what systemctl passes over in silence; it is known once it is there."""
+    """Refuse to enable a static unit, which systemctl ignores; known once it is installed."""
     if state == _STATIC and wanted.value == "enabled":
         raise Refused(
             f"plugin {ctx.plugin} wants to {wanted.text}, but it has no [Install] section, so"
@@ -152,15 +152,15 @@ def _concerns(applied: Applied, change: Change) -> bool:
 
 
 def _state(unit: str, ctx: Context) -> str:
-    # systemctl(1): it fails for all but the states that count as enabled; newer ones
-    # print not-found, older ones nothing, for a unit that is not there
-    said = ctx.run(["systemctl", f"--root={ctx.root}", "is-enabled", "--", unit],
-                   ok=(0, 1, 3, 4))
-    return said.strip() or "not-found"
+    # systemctl(1) fails for all states that are not a form of enabled; for an unknown unit,
+    # newer versions print not-found, older ones nothing
+    output = ctx.run(["systemctl", f"--root={ctx.root}", "is-enabled", "--", unit],
+                     ok=(0, 1, 3, 4))
+    return output.strip() or "not-found"
 
 
 def _refuse_links(root: Path) -> None:
-    """Refuse folders that systemctl would follow out of the root: it is not chrooted."""
+    """Refuse links that lead systemctl, which is not in a chroot, out of the root."""
     folders = list(SEARCH)
     where = resolve_inside(root, _UNITS)
     if where.is_dir():
@@ -173,7 +173,7 @@ def _refuse_links(root: Path) -> None:
                 f"/{folder} in {root} leads elsewhere by a symbolic link; systemctl would"
                 " follow it out of the root", hint="Replace that link by a real folder.")
     if not where.is_dir() and os.path.lexists(resolve_inside(root, _UNITS, follow_last=False)):
-        raise Refused(f"/{_UNITS} in {root} is no folder; systemctl would have to write there",
+        raise Refused(f"/{_UNITS} in {root} is not a folder; systemctl would have to write there",
                       hint="Replace it by a folder.")
 
 

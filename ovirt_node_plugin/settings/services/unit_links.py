@@ -1,7 +1,7 @@
-"""Links of /etc/systemd/system that a unit's section [Install] makes for other units.
+"""Links in /etc/systemd/system that the [Install] section of a unit makes for other units.
 
-By ``Alias=`` a unit takes the name of another, and by ``Also=`` others are switched along
-with it (systemd.unit(5)); what lies in /etc goes before the unit of the image.
+``Alias=`` gives a unit the name of another, and ``Also=`` enables others with it
+(systemd.unit(5)); a link in /etc takes precedence over a unit of the image.
 """
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ...system.regular_files import read_regular
 from ..kit.model import Context, Wanted
 
 UNITS = "etc/systemd/system"
-# systemd.unit(5), "System Unit Search Path", as far as it is in an image
+# systemd.unit(5), "System Unit Search Path", the folders that are in an image
 SEARCH = (UNITS, "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system")
 
 
 def find_unit(unit: str, ctx: Context, folders: Sequence[str] = SEARCH) -> Optional[str]:
-    """Return where the unit, or the template that it is an instance of, is or will be."""
+    """Return the path of a unit, or of its template, in the root or the plugin's packages."""
     names = list(dict.fromkeys([unit, _template(unit)]))
     for folder in folders:
         for name in names:
@@ -32,21 +32,21 @@ def find_unit(unit: str, ctx: Context, folders: Sequence[str] = SEARCH) -> Optio
 
 
 def links(root: Path) -> Dict[str, str]:
-    """Return where each link to a unit leads, by its path relative to ``UNITS``."""
+    """Return the target of each link to a unit, by its path relative to ``UNITS``."""
     top = resolve_inside(root, UNITS)
-    found: Dict[str, str] = {}
+    targets: Dict[str, str] = {}
     for folder, _, _ in os.walk(top) if top.is_dir() else ():
         with os.scandir(folder) as entries:
-            found.update((os.path.relpath(one.path, top), os.readlink(one.path))
-                         for one in entries if one.is_symlink())
-    return found
+            targets.update((os.path.relpath(entry.path, top), os.readlink(entry.path))
+                           for entry in entries if entry.is_symlink())
+    return targets
 
 
 def refuse_others(wanted: Wanted, before: Mapping[str, str], ctx: Context) -> None:
     """Raise Refused if switching a unit changed links of units that are not the plugin's.
 
-    ``before`` is what ``links`` gave before. What a unit of the image says by itself is
-    the image's own decision; a drop-in of the plugin may say more.
+    ``before`` is the result of ``links`` from before. Links that a unit of the image names
+    itself are allowed; a drop-in of the plugin may name others.
     """
     after, own = links(ctx.root), _own(wanted.key, ctx)
     for path in sorted({*before, *after}):
@@ -78,10 +78,10 @@ def _refuse_alias(wanted: Wanted, name: str, unit: str, ctx: Context) -> None:
 
 
 def _own(unit: str, ctx: Context) -> Set[str]:
-    """Return the names by which links are the unit's own: with what the image calls so."""
+    """Return the names of a unit's own links: the unit, its alias in the image, templates."""
     path = find_unit(unit, ctx)
     link = _link_name(path, ctx) if path and ctx.brings(path) is None else ""
-    return {name for one in (unit, link) if one for name in (one, _template(one))}
+    return {name for own in (unit, link) if own for name in (own, _template(own))}
 
 
 def _is_mine(unit: str, ctx: Context) -> bool:
@@ -90,14 +90,14 @@ def _is_mine(unit: str, ctx: Context) -> bool:
 
 
 def _says(unit: str, key: str, name: str, ctx: Context) -> bool:
-    """Say if the file of a unit, which is the image's, names another by ``key``."""
+    """Return whether a unit of the image names ``name`` by ``key`` in its own file."""
     path = find_unit(unit, ctx)
     where = resolve_inside(ctx.root, path) if path and ctx.brings(path) is None else None
     if where is None or not where.is_file():
         return False
     lines = read_regular(where).decode(errors="replace").splitlines()
     pairs = [line.partition("=") for line in lines]
-    return any(said.strip() == key and name in words.split() for said, _, words in pairs)
+    return any(option.strip() == key and name in words.split() for option, _, words in pairs)
 
 
 def _link_name(path: str, ctx: Context) -> str:
@@ -108,6 +108,6 @@ def _link_name(path: str, ctx: Context) -> str:
 
 
 def _template(unit: str) -> str:
-    """Return the template that a unit is an instance of, or the unit itself."""
+    """Return the template of a unit, or the unit itself if it is not an instance."""
     stem, at, rest = unit.partition("@")
     return f"{stem}@.{rest.rpartition('.')[2]}" if at else unit

@@ -233,7 +233,7 @@ def test_a_folder_of_units_that_is_none_is_seen_before_anything_is_written(root:
     for target in ("missing", "../fstab"):
         (root / "etc/systemd/system").symlink_to(target)
         (root / "etc/fstab").touch()
-        with pytest.raises(Refused, match="/etc/systemd/system in .* is no folder"):
+        with pytest.raises(Refused, match="/etc/systemd/system in .* is not a folder"):
             engine.check([item], ctx, others={})
         (root / "etc/systemd/system").unlink()
 
