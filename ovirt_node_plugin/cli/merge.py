@@ -72,7 +72,8 @@ def shell(frame: Frame) -> int:
     """Run a command in the root of an image."""
     options = frame.options
     with opened(options.image, frame.folder, payload=options.payload, run=run) as image:
-        visit = shells.Visit(image, options.argv, frame.folder, run, attached)
+        visit = shells.Visit(image=image, command=options.argv, work=frame.folder, run=run,
+                             attached=attached)
         if frame.destination is None:
             return shells.look(visit)
         status = shells.change(visit, frame.destination, progress=frame.progress)

@@ -128,7 +128,8 @@ def _lines(text: str) -> Iterator[_Line]:
             after = line.index(word) + len(word)
             value = line[after:].lstrip(_BLANKS)
             end = begin + len(line)
-            yield _Line(word.lower(), value, end - len(value), end, line_end)
+            yield _Line(word=word.lower(), value=value, start=end - len(value), end=end,
+                        line_end=line_end)
         begin += len(whole)
 
 
@@ -180,7 +181,8 @@ def _grub(text: str) -> Iterator[_Found]:
             kernel = _FIRST.match(value)
             assert kernel is not None
             start = line.start + kernel.end()
-            last = _Found(title, kernel.group().strip(), [], start, line.end)
+            last = _Found(title=title, kernel=kernel.group().strip(), initrds=[], start=start,
+                          end=line.end)
         elif word in _BRINGS_INITRD:
             last.initrds += value.split()
     yield last

@@ -52,7 +52,8 @@ def draft(image: Image, work: Path, *, size_bytes: int = 0, run: Runner,
     ``size_bytes`` is the size that a filesystem image is to have, 0 for its own.
     """
     if image.layout.filesystem is not None:
-        return _Nested(image, work, run, progress, image.layout.filesystem, size_bytes)
+        return _Nested(image=image, work=work, run=run, progress=progress,
+                       filesystem=image.layout.filesystem, size_bytes=size_bytes)
     return _TreeDraft(image, work, run, progress)
 
 

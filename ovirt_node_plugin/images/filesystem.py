@@ -41,8 +41,8 @@ def read_filesystem(path: Path, *, run: Runner) -> Filesystem:
     if kind not in (*_EXT, XFS):
         raise BadImage(f"{path.name} holds a filesystem of type {kind or 'unknown'}",
                        hint="ext4 and xfs are known.")
-    return Filesystem(kind, words.get("LABEL", ""), words.get("UUID", ""),
-                      int(words.get("BLOCK_SIZE", "0")), path.stat().st_size)
+    return Filesystem(kind=kind, label=words.get("LABEL", ""), uuid=words.get("UUID", ""),
+                      block_size=int(words.get("BLOCK_SIZE", "0")), size_bytes=path.stat().st_size)
 
 
 def mount_options(filesystem: Filesystem, *, writable: bool) -> List[str]:

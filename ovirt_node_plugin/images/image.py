@@ -145,7 +145,8 @@ def _outside(path: Path, payload: str, run: Runner) -> Layout:
         return Layout(path, SQUASHFS, squashfs=read_superblock(path))
     iso = read_iso(path, run=run)
     file = _payload(path, iso, payload)
-    return Layout(path, ISO, iso, file, read_superblock(path, offset=file.offset))
+    return Layout(path=path, kind=ISO, iso=iso, payload=file,
+                  squashfs=read_superblock(path, offset=file.offset))
 
 
 def _in_rpm(path: Path) -> Layout:

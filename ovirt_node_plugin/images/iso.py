@@ -137,9 +137,10 @@ def read_iso(path: Path, *, run: Runner) -> Iso:
     partitions = [
         Partition(int(number), kind, int(first) * _SECTOR, (int(last) - int(first) + 1) * _SECTOR)
         for number, kind, first, last in _APPENDED.findall(boot[2])]
-    return Iso(found.group(1).rstrip() if found else "", tuple(sorted(files, key=_path)),
-               _lines(boot[0]), _lines(boot[1]), tuple(partitions), _has_joliet(path),
-               checksum.read_checksum(path))
+    return Iso(
+        volume_id=found.group(1).rstrip() if found else "", files=tuple(sorted(files, key=_path)),
+        el_torito=_lines(boot[0]), system_area=_lines(boot[1]), partitions=tuple(partitions),
+        joliet=_has_joliet(path), checksum=checksum.read_checksum(path))
 
 
 _QUIET = ("-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE")

@@ -57,8 +57,8 @@ def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
                              f" {stream.tell() - offset} are")
         stream.seek(offset + _HEAD.size)
         options = _options(stream) if flags & _OPTIONS else b""
-    return Superblock(decode_options(head[5], options), block_size, flags, head[1], head[12],
-                      head[2])
+    return Superblock(compression=decode_options(head[5], options), block_size=block_size,
+                      flags=flags, inodes=head[1], bytes_used=head[12], mtime=head[2])
 
 
 def pack_options(superblock: Superblock, *,

@@ -52,9 +52,9 @@ def inspect(image: Image, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
         listed = dnf.asked(root, "list", ())
         packages = read_packages(root, target, run=run)
     return Inspection(
-        layout, layout.path.stat().st_size if layout.path.is_file() else 0, target,
-        _kernels(image.root), len(packages), tuple(listed["plugins"]),
-        tuple(configurations), _mark(image))
+        layout=layout, size_bytes=layout.path.stat().st_size if layout.path.is_file() else 0,
+        target=target, kernels=_kernels(image.root), packages=len(packages),
+        plugins=tuple(listed["plugins"]), boot=tuple(configurations), mark=_mark(image))
 
 
 def _kernels(root: Path) -> Tuple[str, ...]:

@@ -82,4 +82,5 @@ def read(image: Image, work: Path, *, run: Runner) -> IsoBoot:
     before = boot_arguments.wanted(image.root)
     known = marks.usable(image.root)
     bases = boot_arguments.bases(texts, known.boot if known else {}, before)
-    return IsoBoot(image, tuple(found), texts, bases, before)
+    return IsoBoot(image=image, configurations=tuple(found), texts=texts, bases=bases,
+                   before=before)

@@ -65,7 +65,7 @@ def replaced(image: Image, root: Path, boot: IsoBoot, work: Path, *, run: Runner
     iso = image.layout.iso
     if iso is None:
         return Early()
-    maker = _Maker(image, root, work, run, progress)
+    maker = _Maker(image=image, root=root, work=work, run=run, progress=progress)
     places = list(_places(iso, boot.configurations))
     if not places and _needs(root) != _needs(image.root):
         maker.notes.append("No boot configuration names an initramfs on the ISO: what plugins"

@@ -68,8 +68,9 @@ class Mark:
 def new_mark(source: Path, digest: str, plugins: Tuple[Plugin, ...],
              changes: Tuple[Changed, ...], boot: Mapping[str, str]) -> Mark:
     """Return the mark of a merge that ends now."""
-    return Mark(installed_now(), f"ovirt-node-plugin {__version__}", source.resolve().name,
-                digest, plugins, changes, boot)
+    return Mark(merged_at=installed_now(), tool=f"ovirt-node-plugin {__version__}",
+                source=source.resolve().name, source_sha256=digest, plugins=plugins,
+                changes=changes, boot=boot)
 
 
 def digest_of(path: Path, progress: Progress) -> str:
@@ -107,7 +108,8 @@ def read(text_: str, *, where: str) -> Mark:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise BadImage(f"{where} is damaged: {type(exc).__name__}: {exc}",
                        hint="It is written by ovirt-node-plugin merge; do that again.") from exc
-    return Mark(words[0], words[1], words[2], words[3], plugins, changes, boot)
+    return Mark(merged_at=words[0], tool=words[1], source=words[2], source_sha256=words[3],
+                plugins=plugins, changes=changes, boot=boot)
 
 
 def read_from_root(root: Path) -> Optional[Mark]:

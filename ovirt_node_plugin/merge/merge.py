@@ -127,7 +127,7 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
         there = store.names(image.root)
         order = dataclasses.replace(order, remove=tuple(
             name for name in order.remove if name in there or name not in order.replayed))
-        yield Merge(order, image, work, dnf, run, progress)
+        yield Merge(order=order, image=image, work=work, dnf=dnf, run=run, progress=progress)
 
 
 def rehearse(merge: Merge, *, show: bool) -> Rehearsal:
@@ -178,15 +178,15 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
         mark = marks.new_mark(order.image, digest, _plugins(root), changed, ready.bases)
         marks.write_to_root(root, mark)
         expected = verify.Expected(
-            merge.image, verify.changed(merge.image, root) if order.check else {},
-            IsoChanges(), order.recompress, ready.texts)
+            image=merge.image, root=verify.changed(merge.image, root) if order.check else {},
+            changes=IsoChanges(), recompress=order.recompress, boot=ready.texts)
         others = verify.unclaimed(expected, root)
     note = merge.work / "mark.json"
     note.write_text(marks.text(mark), encoding="utf-8")
     changes = IsoChanges({**early.files, **kept.files, marks.ON_ISO: note},
                          (*early.gone, *kept.gone), order.volume_id)
-    writer = Writer(merge.image, made, merge.folder("written"), merge.run, merge.progress,
-                    order.recompress)
+    writer = Writer(image=merge.image, draft=made, work=merge.folder("written"), run=merge.run,
+                    progress=merge.progress, recompress=order.recompress)
     changes = writer.write(destination.target, changes, ready)
     if order.check:
         verify.check(dataclasses.replace(expected, changes=changes), destination.target,

@@ -63,7 +63,7 @@ def change(visit: Visit, destination: Destination, *, progress: Progress) -> int
         status = _inside(visit, root)
     if status:
         return status
-    Writer(visit.image, made, visit.work, visit.run, progress).write(
+    Writer(image=visit.image, draft=made, work=visit.work, run=visit.run, progress=progress).write(
         destination.target, IsoChanges(), boot)
     destination.place()
     return status

@@ -103,7 +103,8 @@ def _installed(name: str, session: Session) -> Bundle:
     record = store.read_record(root, name)
     descriptor = parse_descriptor(store.read_undo_data(root, name).descriptor,
                                   origin=f"the undo data of {name}")
-    return Bundle(descriptor, None, record.source, (), None, ())
+    return Bundle(descriptor=descriptor, directory=None, source=record.source, repo_files=(),
+                  repository=None, keys=())
 
 
 def _chosen(names: Sequence[str], records: Mapping[str, Record],

@@ -78,11 +78,13 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     made = majors.account_notes(packages, jobs[0].context) if jobs else ()
     told = [preview.action(job, jobs, packages, books) for job in jobs]
     return Installation(
-        Plan("install", target, (*told, *kept), packages, session.table(),
-             (*other_major, *_notes(packages), *allowed_paths.notes(disputed), *made,
-              *preview.not_booted(target)),
-             preview.signatures(packages, session.signers()), space,
-             noteworthy.noteworthy(arrivals), disputed),
+        Plan(
+            operation="install", target=target, plugins=(*told, *kept), packages=packages,
+            table=session.table(),
+            notes=(*other_major, *_notes(packages), *allowed_paths.notes(disputed), *made,
+                   *preview.not_booted(target)),
+            signatures=preview.signatures(packages, session.signers()), space=space,
+            noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
         jobs, books)
 
 
@@ -180,9 +182,10 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
         name, context = bundle.descriptor.name, replace(found, held=held)
         upgrade = engine.plan_upgrade(settings_of(books.applied(name)), wanted[name], planned,
                                       context, repair=actions[name] == REPAIR)
-        jobs.append(Job(bundle, actions[name], books.records.get(name),
-                        tuple(sorted(shares[name])), upgrade,
-                        settings_switch.plan_revert(upgrade, name, books, context), context))
+        jobs.append(Job(
+            bundle=bundle, action=actions[name], old=books.records.get(name),
+            packages=tuple(sorted(shares[name])), upgrade=upgrade,
+            revert=settings_switch.plan_revert(upgrade, name, books, context), context=context))
         planned[name] = engine.planned(wanted[name])
     return tuple(jobs)
 
@@ -192,7 +195,8 @@ def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: B
               run: Runner) -> List[Context]:
     files = {change.nevra: change.files for change in arrivals.packages}
     facts = facts_of(session, packages, books)
-    leaving = LeavingOut(active, shares, arrivals, books, session, facts)
+    leaving = LeavingOut(active=active, shares=shares, arrivals=arrivals, books=books,
+                         session=session, facts=facts)
     found = []
     for name in (bundle.descriptor.name for bundle in active):
         leavable = leaving.leavable(name)

@@ -52,7 +52,8 @@ def list_plugins(session: Session, wants: Wants, *, names: Sequence[str],
     if wants.installed:
         found += [_installed(record, _check(record, present, session, run).problems)
                   for record in known.records.values() if not names or record.name in names]
-        found += [PluginState(name, "", "", "", "broken", "", (reason,))
+        found += [PluginState(name=name, version="", vendor="", summary="", state="broken",
+                              source="", problems=(reason,))
                   for name, reason in known.damaged.items()]
     if wants.available:
         found += _available(session, known, hide_installed=wants.installed)
@@ -129,16 +130,18 @@ def package_problems(record: Record, present: Mapping[str, str]) -> Tuple[str, .
 
 
 def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
-    return PluginState(record.name, record.version, record.vendor, record.summary,
-                       "broken" if problems else "installed", record.source, problems)
+    return PluginState(name=record.name, version=record.version, vendor=record.vendor,
+                       summary=record.summary, state="broken" if problems else "installed",
+                       source=record.source, problems=problems)
 
 
 def _available(session: Session, known: Registry, *, hide_installed: bool) -> List[PluginState]:
     found: Dict[str, PluginState] = {}
     for entry in Library(session.policy.config.library).entries():
         if entry.descriptor is None:
-            found[entry.name] = PluginState(entry.name, "", "", "", "available",
-                                            str(entry.path), (entry.problem,))
+            found[entry.name] = PluginState(name=entry.name, version="", vendor="", summary="",
+                                            state="available", source=str(entry.path),
+                                            problems=(entry.problem,))
         else:
             found[entry.name] = _available_state(entry.descriptor, str(entry.path))
     for name, bundle in find.newest(session.metadata_bundles()[0]).items():
@@ -149,8 +152,8 @@ def _available(session: Session, known: Registry, *, hide_installed: bool) -> Li
 
 
 def _available_state(descriptor: Descriptor, source: str) -> PluginState:
-    return PluginState(descriptor.name, descriptor.version, descriptor.vendor,
-                       descriptor.summary, "available", source)
+    return PluginState(name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
+                       summary=descriptor.summary, state="available", source=source)
 
 
 def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
@@ -184,8 +187,10 @@ def _info(state: PluginState, descriptor: Descriptor, installed_at: str,
               ("ovirt-node-plugin", descriptor.tool_versions),
               *((need.name, need.versions) for need in descriptor.needs)]
     requires = tuple(f"{name} {versions}" for name, versions in ranges if versions)
-    return PluginInfo(state, descriptor.description, descriptor.url, descriptor.license,
-                      installed_at, descriptor.repo_ids, packages, settings, requires)
+    return PluginInfo(
+        state=state, description=descriptor.description, url=descriptor.url,
+        license=descriptor.license, installed_at=installed_at, repos=descriptor.repo_ids,
+        packages=packages, settings=settings, requires=requires)
 
 
 def _check(record: Record, present: Mapping[str, str], session: Session, run: Runner) -> Check:

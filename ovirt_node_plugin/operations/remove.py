@@ -76,11 +76,13 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
         [applied for applied in revert.live if applied in books.applied(record.name)], context)
         for record in records]
     keepers = _keepers(records, books)
-    shown = Plan("remove", target, tuple(actions), packages, session.table(),
-                 (*notes, *_effects_stay(gone, keepers, books), *revert.notes,
-                  *preview.not_booted(target)),
-                 space=preview.space(target, packages))
-    return Removal(shown, records, books, revert, keepers)
+    shown = Plan(
+        operation="remove", target=target, plugins=tuple(actions), packages=packages,
+        table=session.table(),
+        notes=(*notes, *_effects_stay(gone, keepers, books), *revert.notes,
+               *preview.not_booted(target)),
+        space=preview.space(target, packages))
+    return Removal(plan=shown, records=records, books=books, revert=revert, keepers=keepers)
 
 
 def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],

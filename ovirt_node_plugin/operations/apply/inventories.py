@@ -155,8 +155,9 @@ class Inventories:
         staying = shared_settings.staying_of_job(job, self._jobs, self._books)
         brought, gone = self._account_changes(job.name, tuple(settings.values()), old)
         return Operation(
-            job.action, moment, TOOL, job.old.version if job.old is not None else "",
-            job.bundle.descriptor.version,
+            operation=job.action, at=moment, tool=TOOL,
+            version_from=job.old.version if job.old is not None else "",
+            version_to=job.bundle.descriptor.version,
             packages_added=tuple(sorted(mine & set(self._coming))),
             packages_removed=tuple(sorted(had & self._going)),
             packages_shared=tuple(sorted(mine - had - set(self._coming))),
@@ -206,7 +207,8 @@ def recorded(record: Record, session: Session) -> Inventory:
     except NodePluginError:
         applied = ()
     others, _ = unowned(root, applied, owned_paths(root, packages))
-    operation = Operation("install", record.installed_at, record.tool, "", record.version)
+    operation = Operation(operation="install", at=record.installed_at, tool=record.tool,
+                          version_from="", version_to=record.version)
     return Inventory(record.name, (operation,), packages, numbered(others, {}, 1))
 
 
@@ -223,6 +225,8 @@ def _packed(one: PackedFile, there: RpmdbPackage, left_out: Collection[str]) -> 
     elif one.path in there.replaced:
         marks.append(REPLACED)
     return File(
-        one.path, _KINDS.get(stat.S_IFMT(one.mode), "other"), stat.S_IMODE(one.mode), one.owner,
-        one.group, one.size_bytes if one.is_regular else 0, one.digest, one.link,
-        one.capabilities, (), tuple(marks), there.unchecked.get(one.path, ()))
+        path=one.path, kind=_KINDS.get(stat.S_IFMT(one.mode), "other"),
+        mode=stat.S_IMODE(one.mode), owner=one.owner, group=one.group,
+        size_bytes=one.size_bytes if one.is_regular else 0, digest=one.digest, link=one.link,
+        capabilities=one.capabilities, xattrs=(), marks=tuple(marks),
+        unchecked=there.unchecked.get(one.path, ()))

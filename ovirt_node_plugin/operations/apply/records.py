@@ -49,7 +49,8 @@ def _packages(job: Job, packages: Sequence[PackageChange], books: Books,
               session: Session) -> Tuple[InstalledPackage, ...]:
     """Return the plugin's packages as its record has them; shared ones as the other's has."""
     known: Dict[str, InstalledPackage] = {**books.packages, **{
-        one.nevra: InstalledPackage(one.nevra, one.checksum, "", one.repo, one.signer,
+        one.nevra: InstalledPackage(nevra=one.nevra, checksum=one.checksum, reason="",
+                                    repo=one.repo, signer=one.signer,
                                     checked=one.signed and bool(one.signer))
         for one in packages if one.action != "remove"}}
     asked = {install.name for install in job.bundle.descriptor.installs}

@@ -45,9 +45,8 @@ class Leavings:
         old = self._old[record.name]
         present = brought_accounts.Present(self._root)
         operation = Operation(
-            REMOVE, moment, TOOL, record.version, "",
-            packages_removed=tuple(one.nevra for one in old.packages
-                                   if one.nevra in self._going),
+            operation=REMOVE, at=moment, tool=TOOL, version_from=record.version, version_to="",
+            packages_removed=tuple(one.nevra for one in old.packages if one.nevra in self._going),
             settings_off=tuple(replace(one, changes=()) for one in record.settings
                                if (one.kind, one.key) not in self._staying),
             accounts_removed=tuple(one for one in old.accounts if not present(one)))
@@ -64,8 +63,9 @@ class Leavings:
                 back.append(now)
             elif now is not None and one.change not in (ADDED, REMOVED) and not _alike(one, now):
                 changed.append((one, now))
-        return counted_delta(Delta(record.name, operation, tuple(back), tuple(changed),
-                                   tuple(sorted(gone, key=lambda one: one.path))))
+        return counted_delta(Delta(name=record.name, operation=operation, files_added=tuple(back),
+                                   files_changed=tuple(changed),
+                                   files_removed=tuple(sorted(gone, key=lambda one: one.path))))
 
     def _is_there(self, path: str) -> bool:
         return os.path.lexists(self._root / path)

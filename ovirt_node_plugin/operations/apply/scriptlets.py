@@ -107,7 +107,8 @@ def _follow_other(name: str, before: States, since: States, books: Books, root: 
     new = _follow(old, before, since, root)
     if new != old:
         rest = tuple(one for one in books.applied(name) if one.kind != EFFECTS)
-        books.take({name: (*rest, Applied(EFFECTS, "", "", "", new)) if new else rest})
+        books.take({name: (*rest, Applied(kind=EFFECTS, key="", value="", before="",
+                                          changes=new)) if new else rest})
 
 
 def _with_effects(applied: Sequence[Applied], more: Sequence[Change]) -> Tuple[Applied, ...]:
@@ -115,7 +116,7 @@ def _with_effects(applied: Sequence[Applied], more: Sequence[Change]) -> Tuple[A
     known = {(change.path, change.before) for change in effects_of(applied)}
     changes = (*(one for one in more if (one.path, one.before) not in known),
                *effects_of(applied))
-    return (*rest, Applied(EFFECTS, "", "", "", changes))
+    return (*rest, Applied(kind=EFFECTS, key="", value="", before="", changes=changes))
 
 
 def _folders(record: Record, session: Session) -> FrozenSet[str]:

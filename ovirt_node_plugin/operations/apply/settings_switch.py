@@ -67,7 +67,7 @@ def switch_on(job: Job, books: Books, more: Sequence[Change]) -> None:
     left = chained(effects_of(applied), more)
     applied = settings_of(applied)
     if left:
-        applied = (*applied, Applied(EFFECTS, "", "", "", left))
+        applied = (*applied, Applied(kind=EFFECTS, key="", value="", before="", changes=left))
     books.take({job.name: applied})
 
 

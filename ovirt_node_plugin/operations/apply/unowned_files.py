@@ -47,11 +47,12 @@ class Describer:
         shown = is_open and entry.kind == "file" and bool(entry.digest)
         link = os.fsdecode(entry.content or b"") if entry.kind == "link" else ""
         return File(
-            f"/{path}", entry.kind, entry.mode, self._users.get(entry.uid, str(entry.uid)),
-            self._groups.get(entry.gid, str(entry.gid)), size_bytes,
-            f"sha256:{entry.digest}" if shown else "", link,
-            xattrs=tuple((name, base64.b64encode(value).decode())
-                         for name, value in entry.xattrs if name != _LABEL and is_open))
+            path=f"/{path}", kind=entry.kind, mode=entry.mode,
+            owner=self._users.get(entry.uid, str(entry.uid)),
+            group=self._groups.get(entry.gid, str(entry.gid)), size_bytes=size_bytes,
+            digest=f"sha256:{entry.digest}" if shown else "", link=link,
+            xattrs=tuple((name, base64.b64encode(value).decode()) for name, value in entry.xattrs
+                         if name != _LABEL and is_open))
 
     def now(self, path: str) -> Optional[File]:
         """Return what is at ``path``, which is relative to the root, None if nothing is."""

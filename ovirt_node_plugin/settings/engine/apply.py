@@ -28,8 +28,8 @@ def apply_all(items: Sequence[Wanted], ctx: Context, done: Done = lambda applied
     found: List[Applied] = []
     for item in items:
         before, changes = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
-        applied = Applied(item.kind, item.key, item.value, before, changes,
-                          _outcome(item, changes, ctx))
+        applied = Applied(kind=item.kind, key=item.key, value=item.value, before=before,
+                          changes=changes, outcome=_outcome(item, changes, ctx))
         done(applied)
         _refuse_undoing(item, applied, {**others, ctx.plugin: (
             *others.get(ctx.plugin, ()), *found)}, ctx)
@@ -51,8 +51,9 @@ def refresh(old: Applied, item: Wanted, ctx: Context, done: Done = lambda applie
         first = tuple(change for change in first if change.path not in again and not alike(
             read_entry(ctx.root, change.path, content=False), change.before))
     outcome = merged(old.outcome, _outcome(item, then, ctx)) if then else old.outcome
-    applied = Applied(old.kind, old.key, item.value, before if repair and then else old.before,
-                      chained(first, then), outcome)
+    applied = Applied(kind=old.kind, key=old.key, value=item.value,
+                      before=before if repair and then else old.before,
+                      changes=chained(first, then), outcome=outcome)
     done(applied)
     return applied
 

@@ -12,7 +12,8 @@ from .ledger import Others
 
 def planned(items: Sequence[Wanted]) -> Tuple[Applied, ...]:
     """Return settings as if applied, to check other plugins of the same run against."""
-    return tuple(Applied(item.kind, item.key, item.value, "", ()) for item in items)
+    return tuple(Applied(kind=item.kind, key=item.key, value=item.value, before="",
+                         changes=()) for item in items)
 
 
 def check(items: Sequence[Wanted], ctx: Context, *, others: Others,

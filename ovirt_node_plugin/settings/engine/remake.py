@@ -35,7 +35,8 @@ def planned_remake(kind: str, key: str, mine: Sequence[Applied], ledger: Ledger,
     """Return how the settings ``mine`` of one derived kind and key go."""
     changes = [change for applied in mine for change in applied.changes]
     bases, drifted = _bases_of(kind, key, changes, ledger, root)
-    return Remake(kind, key, tuple(applied.value for applied in mine), bases, drifted)
+    return Remake(kind=kind, key=key, gone=tuple(applied.value for applied in mine), bases=bases,
+                  drifted=drifted)
 
 
 def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root: Path,
@@ -67,13 +68,13 @@ def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root:
 def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:
     """Make it again for those who still need it; the first of them answers for all of it."""
     kind = DERIVED[one.kind]
-    wanted = Wanted(one.kind, one.key, "", "", None)
+    wanted = Wanted(kind=one.kind, key=one.key, value="", text="", item=None)
     watches = kind.watched(wanted, ctx)
     if not any(resolve_inside(ctx.root, watch.folder).is_dir() for watch in watches):
         return
     before = capture(ctx.root, watches)
-    kind.remake(Remnant(one.key, one.gone, ledger.values(one.kind, one.key), one.bases,
-                        one.drifted), ctx)
+    kind.remake(Remnant(key=one.key, gone=one.gone, kept=ledger.values(one.kind, one.key),
+                        bases=one.bases, drifted=one.drifted), ctx)
     after = capture(ctx.root, watches, content=False)
     # In a file that no plugin changed so far, what a merged one takes out is gone for good
     first = {**one.bases} if kind.merged else {**before, **one.bases}

@@ -79,8 +79,8 @@ def plan_revert(mine: Sequence[Applied], others: Others, root: Path, *,
         raise _drifted(root, lifted.drifted)
     restore, folders = _decide_folders([*lifted.restore, *put], ledger, root)
     notes = [f"/{path} is left as it is: it was changed since" for path in lifted.drifted]
-    return Revert(restore, ledger.handed(), tuple(notes), lifted.drifted, remakes, folders,
-                  again, live)
+    return Revert(restore=restore, handed=ledger.handed(), notes=tuple(notes), keep=lifted.drifted,
+                  remake=remakes, folders=folders, again=again, live=live)
 
 
 def plan_effects(mine: Sequence[Change], others: Others, root: Path, *,
@@ -96,7 +96,7 @@ def plan_effects(mine: Sequence[Change], others: Others, root: Path, *,
     if keepers and mine:
         _give_effects(mine, keepers[0], ledger)
         return Revert((), ledger.handed())
-    effects = [Applied(EFFECTS, "", "", "", tuple(mine))]
+    effects = [Applied(kind=EFFECTS, key="", value="", before="", changes=tuple(mine))]
     lifted = _lift_all(_hand_over(effects, ledger), ledger, root)
     lost = [change for change in lifted.restore if not _can_restore(change)]
     restore, folders = _decide_folders(
@@ -150,7 +150,8 @@ def _leaning(mine: Sequence[Applied], ledger: Ledger) -> Iterator[Tuple[str, str
 def _apply_again(again: FrozenSet[Tuple[str, str]], ledger: Ledger, ctx: Context) -> None:
     for owner, number, one in tuple(ledger.each()):
         if (one.kind, one.key) in again and KINDS[one.kind].verify(one, ctx):
-            wanted = Wanted(one.kind, one.key, one.value, text_of(one), None)
+            wanted = Wanted(kind=one.kind, key=one.key, value=one.value, text=text_of(one),
+                            item=None)
             ledger.replace(owner, number, refresh(one, wanted, ctx))
 
 
@@ -282,7 +283,7 @@ def _give_effects(mine: Sequence[Change], keeper: str, ledger: Ledger) -> None:
             ledger.replace(owner, number, dataclasses.replace(
                 applied, changes=(*mine, *applied.changes)))
             return
-    ledger.add(keeper, Applied(EFFECTS, "", "", "", tuple(mine)))
+    ledger.add(keeper, Applied(kind=EFFECTS, key="", value="", before="", changes=tuple(mine)))
 
 
 def _can_restore(change: Change) -> bool:

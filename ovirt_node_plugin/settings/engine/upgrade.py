@@ -57,9 +57,9 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
             refreshed.append(wanted[one.kind, one.key, one.value])
     check([*fresh, *refreshed], ctx, others=others, mine=old)
     notes.extend(note for item in (*fresh, *refreshed) for note in item.notes)
-    return Upgrade(kept, tuple(refreshed),
-                   tuple(one for one in old if one not in kept and one.kind != EFFECTS),
-                   fresh, tuple(new), tuple(notes), repair)
+    return Upgrade(kept=kept, refreshed=tuple(refreshed),
+                   gone=tuple(one for one in old if one not in kept and one.kind != EFFECTS),
+                   fresh=fresh, order=tuple(new), notes=tuple(notes), repair=repair)
 
 
 def _again(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:
