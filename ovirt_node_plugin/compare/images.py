@@ -139,16 +139,17 @@ def compare(old: Side, new: Side, *, plugins_only: bool = False, content: bool =
         old=old.image.layout.path, new=new.image.layout.path,
         plugins=tuple(_plugins(old_records, new_records)),
         settings=tuple(_settings(old_records, new_records)),
-        packages=tuple(one for one in packages if whole or one.plugins), boot=booted,
+        packages=tuple(difference for difference in packages if whole or difference.plugins),
+        boot=booted,
         form=tuple(_form(old, new)) if whole else None,
         files=_files(old, new, progress, _trusted(old, before, after)) if whole else None,
         around=tuple(_around(old, new, progress)) if whole else None, notes=tuple(notes))
 
 
-def _claims(left: Mapping[str, Record], right: Mapping[str, Record]) -> Dict[str, List[str]]:
+def _claims(old: Mapping[str, Record], new: Mapping[str, Record]) -> Dict[str, List[str]]:
     """Return the plugins that have a package in their records, by its NEVRA."""
     claims: Dict[str, List[str]] = {}
-    for record in (*left.values(), *right.values()):
+    for record in (*old.values(), *new.values()):
         for package in record.packages:
             claims.setdefault(package.nevra, []).append(record.name)
     return claims
@@ -171,7 +172,9 @@ def _installed(side: Side, run: Runner, *, files: bool) -> _RootPackages:
 
 def _trusted(old: Side, before: _RootPackages, after: _RootPackages) -> Set[str]:
     """Return the paths that the same build of a package installed in both."""
-    same = {one.digest for one in before.packages} & {one.digest for one in after.packages}
+    old_digests, new_digests = ({package.digest for package in side.packages}
+                                for side in (before, after))
+    same = old_digests & new_digests
     relative = Relative(old.image.root)
     paths: Set[str] = set()
     for digest, path in before.files:
@@ -181,10 +184,10 @@ def _trusted(old: Side, before: _RootPackages, after: _RootPackages) -> Set[str]
     return paths
 
 
-def _plugins(left: Mapping[str, Record], right: Mapping[str, Record]
+def _plugins(old_records: Mapping[str, Record], new_records: Mapping[str, Record]
              ) -> Iterator[PluginDifference]:
-    for name in sorted({*left, *right}):
-        old, new = left.get(name), right.get(name)
+    for name in sorted({*old_records, *new_records}):
+        old, new = old_records.get(name), new_records.get(name)
         if old is None or new is None:
             yield PluginDifference(name, ADDED if old is None else REMOVED,
                                    old.version if old else None, new.version if new else None)
@@ -200,9 +203,9 @@ def _plugins(left: Mapping[str, Record], right: Mapping[str, Record]
 _Key = Tuple[str, str, str]
 
 
-def _settings(left: Mapping[str, Record], right: Mapping[str, Record]
+def _settings(old_records: Mapping[str, Record], new_records: Mapping[str, Record]
               ) -> Iterator[SettingDifference]:
-    old, new = _values(left), _values(right)
+    old, new = _values(old_records), _values(new_records)
     for key in sorted({*old, *new}):
         before, after = old.get(key, []), new.get(key, [])
         removed, added = surplus(before, after), surplus(after, before)
@@ -283,24 +286,25 @@ def _entries(side: Side) -> int:
 
 def _around(old: Side, new: Side, progress: Progress) -> Iterator[Difference]:
     """Yield the differences outside of the root, for containers that both images have."""
-    left, right = old.image.layout, new.image.layout
-    if left.iso is not None and right.iso is not None:
-        yield from _on_iso(left, left.iso, right, right.iso, progress)
-    if left.filesystem is not None and right.filesystem is not None:
-        image = right.payload.path if right.payload is not None else SQUASHFS
+    old_layout, new_layout = old.image.layout, new.image.layout
+    if old_layout.iso is not None and new_layout.iso is not None:
+        yield from _on_iso(old_layout, old_layout.iso, new_layout, new_layout.iso, progress)
+    if old_layout.filesystem is not None and new_layout.filesystem is not None:
+        image = new_layout.payload.path if new_layout.payload is not None else SQUASHFS
         # filesystem images are not compared, as their files are
-        limit = min(left.filesystem.size_bytes, right.filesystem.size_bytes) - 1
-        for one in differences(old.image.outer, new.image.outer, content_limit_bytes=limit):
-            if one.path not in (left.inner, right.inner):
-                path = "" if one.path == "." else one.path
-                yield dataclasses.replace(one, path=f"{image}:/{path}")
+        limit = min(old_layout.filesystem.size_bytes, new_layout.filesystem.size_bytes) - 1
+        for difference in differences(old.image.outer, new.image.outer, content_limit_bytes=limit):
+            if difference.path not in (old_layout.inner, new_layout.inner):
+                path = "" if difference.path == "." else difference.path
+                yield dataclasses.replace(difference, path=f"{image}:/{path}")
 
 
-def _on_iso(left: Layout, old: Iso, right: Layout, new: Iso,
+def _on_iso(old_layout: Layout, old: Iso, new_layout: Layout, new: Iso,
             progress: Progress) -> Iterator[Difference]:
-    payloads = [one.payload.path for one in (left, right) if one.payload is not None]
+    payloads = [layout.payload.path for layout in (old_layout, new_layout)
+                if layout.payload is not None]
     total = sum(file.size_bytes for file in old.files if file.path not in payloads)
     with progress.step("iso", "Comparing the files on the ISO", unit=BYTES,
                        total=lambda: total) as advance:
-        yield from iso_differences((left.path, old), (right.path, new), besides=payloads,
+        yield from iso_differences((old_layout.path, old), (new_layout.path, new), besides=payloads,
                                    advance=advance)

@@ -167,7 +167,8 @@ class _Walk:
                         for name in names]
         self._seen += len(names)
         self._advance(self._seen)
-        return [one for one in compared if one.difference is not None or one.in_old or one.in_new]
+        return [comparison for comparison in compared if comparison.difference is not None
+                or comparison.in_old or comparison.in_new]
 
     def _compare_path(self, path: str, old: Optional[_OpenEntry],
                       new: Optional[_OpenEntry]) -> _PathComparison:
@@ -259,8 +260,9 @@ def _listed(tree: _OpenRoot, path: str) -> Iterator[Dict[str, _OpenEntry]]:
         handle = tree.folder(path)
         try:
             with os.scandir(handle) as listing:
-                entries = {one.name: _OpenEntry(one.stat(follow_symlinks=False), handle, one.name)
-                           for one in listing}
+                entries = {
+                    entry.name: _OpenEntry(entry.stat(follow_symlinks=False), handle, entry.name)
+                    for entry in listing}
         except BaseException:
             os.close(handle)
             raise
@@ -331,11 +333,11 @@ def _coded(value: bytes) -> str:
 
 def _same_content(old: _OpenEntry, new: _OpenEntry) -> bool:
     with contextlib.ExitStack() as stack:
-        one, other = (stack.enter_context(opened_regular(entry.name, dir_fd=entry.handle))
+        before, after = (stack.enter_context(opened_regular(entry.name, dir_fd=entry.handle))
                       for entry in (old, new))
         while True:
-            left, right = one.read(_CHUNK_BYTES), other.read(_CHUNK_BYTES)
-            if left != right:
+            chunk = before.read(_CHUNK_BYTES)
+            if chunk != after.read(_CHUNK_BYTES):
                 return False
-            if not left:
+            if not chunk:
                 return True

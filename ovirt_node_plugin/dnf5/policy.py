@@ -77,12 +77,13 @@ def check(talk: Conversation, config: Config) -> None:
     if run.binds_all:
         refusals.refuse_claimed(run.target, run.rules.claims.intersection(
             str(item.package) for item in items if item.leaves))
-    found = changes(items, run.rules, installed=talk.installed,
-                    repos=None if run.binds_all else run.owned)
-    if found:
+    core_changes = changes(items, run.rules, installed=talk.installed,
+                           repos=None if run.binds_all else run.owned)
+    if core_changes:
         raise refusals.needs_newer(
-            "This transaction", run.target, found, [change.text() for change in found],
-            hint=refusals.builders_hint(found) if run.binds_all else "")
+            "This transaction", run.target, core_changes,
+            [change.text() for change in core_changes],
+            hint=refusals.builders_hint(core_changes) if run.binds_all else "")
 
 
 @dataclass(frozen=True)
@@ -128,25 +129,25 @@ def changes(items: Sequence[Item], rules: CoreRules, *,
 
     ``installed`` returns the packages in the root. ``repos`` limits this to transactions
     in which packages from those repository ids arrive, None to none: which of its packages
-    asks for what is not known here.
+    requires which is not known here.
     """
     arriving = {item.package.name: item for item in items if item.arrives}
     bound = [item for item in arriving.values() if repos is None or item.package.repo in repos]
     if repos is not None and not bound:
         return []
     freed = any(rules.is_free(name) for name in arriving)
-    found = [_left(item, arriving.get(item.package.name)) for item in items
-             if item.leaves and rules.is_core(item.package)
-             and not (freed and item.action == "O" and item.package.name not in arriving)]
-    seen = {change.name for change in found}
+    core_changes = [_left(item, arriving.get(item.package.name)) for item in items
+                    if item.leaves and rules.is_core(item.package)
+                    and not (freed and item.action == "O" and item.package.name not in arriving)]
+    seen = {change.name for change in core_changes}
     core = {package.name for package in installed() if rules.is_core(package)} if bound else set()
-    found.extend(
+    core_changes.extend(
         CoreChange(action="install", name=item.package.name, has="",
                    offers=_evr_name(item.package), nevra=item.package.nevra,
                    repo=item.package.repo)
         for item in bound if item.package.name not in seen
         and (rules.named(item.package.name) or item.package.name in core))
-    return sorted(found, key=lambda change: (change.name, change.nevra))
+    return sorted(core_changes, key=lambda change: (change.name, change.nevra))
 
 
 def _left(item: Item, new: Optional[Item]) -> CoreChange:
@@ -210,9 +211,9 @@ def _with_descriptor(talk: Conversation, repos: Sequence[str]) -> Set[str]:
 def _places(repo: str, cache: str, urls: Mapping[str, str]) -> List[str]:
     """Return the folders that may hold a repository's metadata."""
     # as libdnf5 names them: the id and 16 digits of a checksum
-    found = glob.glob(os.path.join(glob.escape(cache), glob.escape(repo) + "-" + "[0-9a-f]" * 16))
+    cached = glob.glob(os.path.join(glob.escape(cache), glob.escape(repo) + "-" + "[0-9a-f]" * 16))
     local = urls.get(f"{repo}.baseurl", "").replace(",", " ").split()
-    return found + [url[len("file://"):] for url in local if url.startswith("file://")]
+    return cached + [url[len("file://"):] for url in local if url.startswith("file://")]
 
 
 def _content(path: Path) -> bytes:

@@ -286,13 +286,13 @@ def _is_expression(text: str) -> bool:
     return "|" not in plain
 
 
-def _overlap(one: XmlElement, other: XmlElement) -> bool:
+def _overlap(first: XmlElement, second: XmlElement) -> bool:
     """Return whether two elements share a port of one protocol."""
     ranges = []
-    for node in (one, other):
+    for node in (first, second):
         low, _, high = node.get("port").partition("-")
         ranges.append((int(_digits(low)), int(_digits(high or low))))
-    return (one.get("protocol") == other.get("protocol")
+    return (first.get("protocol") == second.get("protocol")
             and ranges[0][0] <= ranges[1][1] and ranges[1][0] <= ranges[0][1])
 
 

@@ -1,11 +1,11 @@
-"""The allowed paths: where packages of plugins may have files, as rules.
+"""The allowed paths: rules for where packages of plugins may have files.
 
-A rule allows or denies a path and all that is below it; ``*`` in it stands for
-characters within one component. Of the rules that fit a path the longest one decides,
-of equally long ones the administrator's; where none fits, the path is not allowed.
+A rule allows or denies a path and everything below it; ``*`` matches characters within one
+component. Of the rules that match a path, the longest decides, and of equally long ones the
+administrator's; without a match, the path is not allowed.
 
-They are no wall against a vendor who means ill: a scriptlet can write anywhere. They
-hold what a plugin is: files of its own, which take effect by settings.
+The rules do not protect from a malicious vendor, as scriptlets can write anywhere. They
+keep a plugin to files of its own, which become active by settings only.
 """
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class PathRule:
 
     @property
     def parts(self) -> Tuple[str, ...]:
-        """The components."""
+        """The components of the path."""
         return tuple(self.path.split("/"))
 
 
 def built_in(*, kernel_module: bool) -> List[PathRule]:
-    """Return the rules that hold for an ordinary plugin, or one with kernel modules."""
+    """Return the built-in rules for a plugin, with or without kernel modules."""
     return [*(PathRule(path, True) for path in path_sets.ALLOWED),
             *(PathRule(path, False, reason) for reason, paths in path_sets.DENIED.items()
               for path in paths),
@@ -45,11 +45,11 @@ def built_in(*, kernel_module: bool) -> List[PathRule]:
 
 
 class PathPolicy:
-    """Says of paths if a plugin may have them; of equally long ``rules`` the last decides.
+    """The rules for the paths of a plugin; of equally long ``rules`` the last decides.
 
-    A rule also holds for the place to which links of ``root`` lead from its path, with the
-    length of the path as it is written: a rule for ``var/lib/dnf`` holds for
-    ``usr/share/dnf`` where the first is a link to the second.
+    A rule also applies to the resolved path in ``root``, with the length of its path as
+    written: a rule for ``var/lib/dnf`` applies to ``usr/share/dnf`` where the first is a
+    link to the second.
     """
 
     def __init__(self, rules: Sequence[PathRule], *, root: Optional[Path] = None) -> None:
@@ -68,11 +68,11 @@ class PathPolicy:
                     self._allowed.append([_pattern(part) for part in parts])
 
     def objection(self, path: str, *, folder: bool = False, claimed: bool = False) -> str:
-        """Return why ``path`` is not for a plugin's package; empty if it is.
+        """Return why a plugin's package may not have ``path``, empty if it may.
 
-        ``path`` is relative to the root, links resolved. ``folder``: it is one, or may be;
-        those on the way to what is allowed are as well. ``claimed``: only the name is the
-        package's, such as that of a log.
+        ``path`` is relative to the root, with links resolved. ``folder``: it is or may be a
+        folder; folders above allowed paths are allowed. ``claimed``: the package owns the
+        name without content, such as a log.
         """
         if path.partition("/")[0] in path_sets.MERGED:
             path = f"usr/{path}"
@@ -88,12 +88,12 @@ class PathPolicy:
     def _deciding(self, path: str) -> Optional[PathRule]:
         parts = tuple(path.split("/"))
         prefixes = (parts[:count] for count in range(len(parts), 0, -1))
-        found = [rule for pattern, rule in self._globs if pattern.match(path)]
-        found += [rule for prefix in prefixes for rule in self._plain.get(prefix, ())]
-        return max(found, key=lambda rule: self._ranks[id(rule)], default=None)
+        matching = [rule for pattern, rule in self._globs if pattern.match(path)]
+        matching += [rule for prefix in prefixes for rule in self._plain.get(prefix, ())]
+        return max(matching, key=lambda rule: self._ranks[id(rule)], default=None)
 
     def _leads_on(self, path: str) -> bool:
-        """Say if ``path`` is on the way to something that is allowed."""
+        """Return whether a path below ``path`` is allowed."""
         parts = path.split("/") if path != "." else []
         return any(len(allowed) > len(parts) and all(
             pattern.match(part) for pattern, part in zip(allowed, parts))
@@ -105,20 +105,20 @@ def read_rules(folders: Iterable[Path]) -> List[PathRule]:
 
     A line is ``allow PATH`` or ``deny PATH``, ``#`` starts a comment.
 
-    Raises UsageError for a file that cannot be read and a line that is no rule.
+    Raises UsageError for an unreadable file and for an invalid line.
     """
-    found: List[PathRule] = []
+    rules: List[PathRule] = []
     for path in [path for folder in folders for path in sorted(folder.glob("*.conf"))]:
         try:
             lines = read_regular(path, follow=True).decode().splitlines()
         except (OSError, UnicodeDecodeError) as exc:
             raise UsageError(f"the rules for paths {path} cannot be read: {exc}",
-                             hint="Make it a readable text file, or take it away.") from exc
+                             hint="Make it a readable text file, or remove it.") from exc
         for number, line in enumerate(lines, start=1):
             text = line.partition("#")[0].strip()
             if text:
-                found.append(_rule(text, f"{path}:{number}"))
-    return found
+                rules.append(_rule(text, f"{path}:{number}"))
+    return rules
 
 
 def _rule(text: str, where: str) -> PathRule:
@@ -126,7 +126,7 @@ def _rule(text: str, where: str) -> PathRule:
     path = path.strip()
     parts = path.strip("/").split("/")
     if word not in ("allow", "deny") or not path.startswith("/") or {"", ".", ".."} & set(parts):
-        raise UsageError(f"{where}: {text!r} is no rule for paths",
+        raise UsageError(f"{where}: {text!r} is not a rule for paths",
                          hint="Write allow or deny and an absolute path, such as allow /srv/acme.")
     if parts[0] in path_sets.MERGED:
         parts.insert(0, "usr")
@@ -134,12 +134,12 @@ def _rule(text: str, where: str) -> PathRule:
 
 
 def _real_globs(root: Path, glob: str) -> List[str]:
-    """Return ``glob`` and, if other, the place to which links in its plain part lead."""
+    """Return ``glob`` and, if it differs, ``glob`` with links in its plain part resolved."""
     plain, star, rest = glob.partition("*")
     folder, slash, start = plain.rpartition("/") if star else (plain, "", "")
     return [f"{place}{slash}{start}{star}{rest}" for place in real_places(root, [folder])]
 
 
 def _pattern(glob: str) -> Pattern[str]:
-    """Return what matches a path that ``glob`` names or that is below it."""
+    """Return an expression for the paths that ``glob`` matches, and those below them."""
     return re.compile("[^/]*".join(map(re.escape, glob.split("*"))) + r"(?:/|\Z)", re.DOTALL)

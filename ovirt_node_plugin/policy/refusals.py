@@ -24,7 +24,7 @@ def live_refusal(target: Target) -> Refused:
              " Or set live = yes in /etc/dnf/plugins/node-plugin.conf.")
 
 
-def needs_newer(subject: str, target: Target, found: Sequence[CoreChange],
+def needs_newer(subject: str, target: Target, changes: Sequence[CoreChange],
                 lines: Sequence[str], *, first: Sequence[str] = (),
                 hint: str = "") -> NeedsNewerImage:
     """Return the refusal that names the core packages ``found``, with ``lines`` of reasons.
@@ -33,20 +33,20 @@ def needs_newer(subject: str, target: Target, found: Sequence[CoreChange],
     next step.
     """
     what = "image" if target.is_node else "system"
-    kind = "other" if any(change.action in TAKES_AWAY for change in found) else "newer"
+    kind = "other" if any(change.action in TAKES_AWAY for change in changes) else "newer"
     text = (f"{subject} cannot go into {target.name}: it needs {kind} core packages than this"
             f" {what} has.")
     body = "".join(f"\n  {line}" for line in dict.fromkeys(lines))
-    return NeedsNewerImage(text + body, hint=hint or next_step(target, found, first=first),
-                           packages=[change.nevra for change in found])
+    return NeedsNewerImage(text + body, hint=hint or next_step(target, changes, first=first),
+                           packages=[change.nevra for change in changes])
 
 
-def next_step(target: Target, found: Sequence[CoreChange], *,
+def next_step(target: Target, changes: Sequence[CoreChange], *,
               first: Sequence[str] = ()) -> str:
     """Return the hint for a refusal because of core packages, for this target."""
-    newer = [change.name for change in found if change.action not in TAKES_AWAY]
+    newer = [change.name for change in changes if change.action not in TAKES_AWAY]
     if target.is_node:
-        if len(newer) == len(found):
+        if len(newer) == len(changes):
             return "You need a newer Node ISO."
         return "You need a newer Node ISO, or a version of the plugin that leaves these alone."
     names = " ".join(dict.fromkeys(name for name in newer if not first or name in first))
@@ -55,9 +55,9 @@ def next_step(target: Target, found: Sequence[CoreChange], *,
     return "Ask the plugin's vendor for a version that leaves these packages alone."
 
 
-def builders_hint(found: Sequence[CoreChange]) -> str:
+def builders_hint(changes: Sequence[CoreChange]) -> str:
     """Return the hint for a node if a newer ISO does not help, else an empty text."""
-    if not any(change.action in ("upgrade", "install") for change in found):
+    if not any(change.action in ("upgrade", "install") for change in changes):
         return f"An image keeps every package that it is made of. {BUILDERS}"
     return ""
 
@@ -77,9 +77,9 @@ def refuse_claimed(target: Target, gone: Collection[str]) -> None:
         return
     owners: Dict[str, List[str]] = {}
     for name, record in store.read_registry(target.root).records.items():
-        mine = [package.nevra for package in record.packages if package.nevra in gone]
-        if mine:
-            owners[name] = mine
+        claimed = [package.nevra for package in record.packages if package.nevra in gone]
+        if claimed:
+            owners[name] = claimed
     where = "" if target.live else f" --installroot={target.root}"
     names = " ".join(owners)
     raise Refused(

@@ -49,10 +49,10 @@ def compare(one: str, other: str) -> int:
     """
     import rpm  # here, because importing it is slow and most runs do not need it
 
-    left, right = _split(one), _split(other)
-    if not (left[2] and right[2]):
-        left, right = (*left[:2], ""), (*right[:2], "")
-    return int(rpm.labelCompare(left, right))
+    first, second = _split(one), _split(other)
+    if not (first[2] and second[2]):
+        first, second = (*first[:2], ""), (*second[:2], "")
+    return int(rpm.labelCompare(first, second))
 
 
 def _split(text: str) -> Tuple[str, str, str]:

@@ -146,9 +146,9 @@ def undo(root: Path, *, first: Callable[[], None] = _nothing,
     parents: Set[str] = set()
 
     def remove(paths: Collection[str]) -> None:
-        mine = [path for path in paths if stat_of(root / path) is not None and ours(path)]
-        remove_new(root, mine)
-        parents.update(map(os.path.dirname, mine))
+        own = [path for path in paths if stat_of(root / path) is not None and ours(path)]
+        remove_new(root, own)
+        parents.update(map(os.path.dirname, own))
 
     remove([path for path, kept in state.index.items() if kept is None])
     known = _recorded(state)

@@ -299,17 +299,17 @@ def _pump(source: int, handle: int, size_bytes: int) -> int:
 
     copy_file_range(2) shares blocks on filesystems that can.
     """
-    left = size_bytes
+    remaining = size_bytes
     with contextlib.suppress(OSError):  # ENOSYS, EXDEV, EINVAL: the rest is read and written
-        while left > 0:
-            done = os.copy_file_range(source, handle, min(left, 1 << 30))
+        while remaining > 0:
+            done = os.copy_file_range(source, handle, min(remaining, 1 << 30))
             if not done:
                 break
-            left -= done
-    for data in _chunks(source, left):
+            remaining -= done
+    for data in _chunks(source, remaining):
         _write(handle, data)
-        left -= len(data)
-    return size_bytes - left
+        remaining -= len(data)
+    return size_bytes - remaining
 
 
 def _write(handle: int, data: bytes) -> None:

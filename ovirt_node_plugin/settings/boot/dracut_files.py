@@ -105,15 +105,15 @@ def need_text(need: str) -> str:
 def needs_of(plugin: str, root: Path) -> List[str]:
     """Return the needs in a plugin's files in the root."""
     folder = resolve_inside(root, FOLDER)
-    found = []
+    needs = []
     for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
         kind = next((kind for kind in KIND_NAMES
                      if name.startswith(f"node-plugin-{plugin}={kind}=")), "")
         entry = read_entry(root, f"{FOLDER}/{name}") if kind else None
         if entry is not None and entry.content is not None and entry.kind == "file":
             match = _LINE.search(entry.content.decode(errors="replace"))
-            found += [f"{kind}:{match.group(2)}"] if match else []
-    return found
+            needs += [f"{kind}:{match.group(2)}"] if match else []
+    return needs
 
 
 def loadable(version: str, root: Path) -> FrozenSet[str]:

@@ -272,10 +272,10 @@ class Live(Protocol):
     def bring(self, key: str, state: str, ctx: Context) -> None:
         """Bring the running system into a state, or raise."""
 
-    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+    def leave(self, key: str, was: str, after: str, ctx: Context) -> Sequence[str]:
         """Restore the state ``was``; return lines to show if it is not restored.
 
-        ``left`` is the state after ``bring``, empty if unknown.
+        ``after`` is the state after ``bring``, empty if unknown.
         """
 
 

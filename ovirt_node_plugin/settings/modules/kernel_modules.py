@@ -100,7 +100,7 @@ class KernelModules:
     def bring(self, key: str, state: str, ctx: Context) -> None:
         ctx.run(["modprobe", *(["--remove"] if state == _ABSENT else []), "--", _split(key)[0]])
 
-    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+    def leave(self, key: str, was: str, after: str, ctx: Context) -> Sequence[str]:
         """Unload it; a module that is in use stays until the next boot."""
         try:
             self.bring(key, was, ctx)

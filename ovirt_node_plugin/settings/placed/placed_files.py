@@ -126,7 +126,7 @@ class PlacedFiles:
     def bring(self, key: str, state: str, ctx: Context) -> None:
         tmpfiles.create("/".join(self._place(key)), ctx)
 
-    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+    def leave(self, key: str, was: str, after: str, ctx: Context) -> Sequence[str]:
         return tmpfiles.remove(was, ctx)
 
     def _place(self, key: str) -> Tuple[str, str]:

@@ -101,7 +101,7 @@ class Booleans(SelinuxKind):
     def bring(self, key: str, state: str, ctx: Context) -> None:
         ctx.run(["setsebool", key, state])
 
-    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+    def leave(self, key: str, was: str, after: str, ctx: Context) -> Sequence[str]:
         if self.running(key, ctx) is not None:  # it may have been removed with its module
             self.bring(key, was, ctx)
         return ()
@@ -165,7 +165,7 @@ class FileContexts(SelinuxKind):
     def bring(self, key: str, state: str, ctx: Context) -> None:
         selinux_labels.restore([key], ctx)
 
-    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+    def leave(self, key: str, was: str, after: str, ctx: Context) -> Sequence[str]:
         self.bring(key, was, ctx)  # by the policy of that time
         return ()
 

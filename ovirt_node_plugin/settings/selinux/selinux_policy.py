@@ -316,11 +316,11 @@ def _line(how: str, rule: PolicyRule) -> str:
 
 def _ports(ctx: Context) -> Mapping[str, str]:
     """Return the types of all ports by key; semanage needs -m for known ones, else -a."""
-    found: Dict[str, str] = {}
+    types: Dict[str, str] = {}
     for line in ctx.run(["chroot", ctx.root, "semanage", "port", "-l", "-n"]).splitlines():
         words = line.replace(",", " ").split()
-        found.update((f"{words[1]}/{port}", words[0]) for port in words[2:])
-    return found
+        types.update((f"{words[1]}/{port}", words[0]) for port in words[2:])
+    return types
 
 
 def _semanage(ctx: Context, lines: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ class UnitServices:
     def bring(self, key: str, state: str, ctx: Context) -> None:
         running_units.bring(key, state, ctx)
 
-    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+    def leave(self, key: str, was: str, after: str, ctx: Context) -> Sequence[str]:
         return running_units.leave(key, was, ctx)
 
     def settle(self, goals: Mapping[str, str], ctx: Context, *, settle_s: float) -> None:

@@ -84,8 +84,8 @@ class Sysctls:
     def running(self, key: str, ctx: Context) -> Optional[str]:
         # sysctl(8): --ignore is for parameters of modules that are not loaded; some can
         # only be written
-        said = ctx.run(["sysctl", "--values", "--ignore", "--", key], ok=(0, 1, 255))
-        return " ".join(said.split()) if said else None
+        output = ctx.run(["sysctl", "--values", "--ignore", "--", key], ok=(0, 1, 255))
+        return " ".join(output.split()) if output else None
 
     def doing(self, key: str, state: str) -> str:
         return f"set sysctl {key} to {state}"
@@ -93,10 +93,10 @@ class Sysctls:
     def bring(self, key: str, state: str, ctx: Context) -> None:
         ctx.run(["sysctl", "--quiet", "--write", "--", f"{key}={state}"])
 
-    def leave(self, key: str, was: str, left: str, ctx: Context) -> Sequence[str]:
+    def leave(self, key: str, was: str, after: str, ctx: Context) -> Sequence[str]:
         """Restore the value, unless it was changed since."""
         now = self.running(key, ctx)
-        if left and now != left:
+        if after and now != after:
             return (f"sysctl {key} is left as it is, {now or 'empty'}: it was changed since",)
         self.bring(key, was, ctx)
         return ()
