@@ -8,9 +8,10 @@ from ..errors import UsageError
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
-from ..settings import engine
+from ..settings.engine import checking, selection
 from ..settings.engine.kinds import KINDS, is_derived, replaced_files, replaced_folders
 from ..settings.engine.live import is_live
+from ..settings.engine.upgrade import plan_upgrade
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
 from ..system.rpm_version import compare
@@ -174,19 +175,19 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
           contexts: Sequence[Context], shares: Mapping[str, Set[str]]) -> Tuple[Job, ...]:
     planned: Dict[str, Sequence[Applied]] = {
         **books.others(without=[bundle.descriptor.name for bundle in active])}
-    wanted = {bundle.descriptor.name: engine.wanted(bundle.descriptor, context)
+    wanted = {bundle.descriptor.name: selection.wanted(bundle.descriptor, context)
               for bundle, context in zip(active, contexts)}
-    held = engine.held(books.others(()), wanted)
+    held = checking.held(books.others(()), wanted)
     jobs: List[Job] = []
     for bundle, found in zip(active, contexts):
         name, context = bundle.descriptor.name, replace(found, held=held)
-        upgrade = engine.plan_upgrade(settings_of(books.applied(name)), wanted[name], planned,
+        upgrade = plan_upgrade(settings_of(books.applied(name)), wanted[name], planned,
                                       context, repair=actions[name] == REPAIR)
         jobs.append(Job(
             bundle=bundle, action=actions[name], old=books.records.get(name),
             packages=tuple(sorted(shares[name])), upgrade=upgrade,
-            revert=settings_switch.plan_revert(upgrade, name, books, context), context=context))
-        planned[name] = engine.planned(wanted[name])
+            revert=settings_switch.planned_revert(upgrade, name, books, context), context=context))
+        planned[name] = checking.planned(wanted[name])
     return tuple(jobs)
 
 

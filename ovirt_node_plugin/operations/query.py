@@ -16,8 +16,7 @@ from ..registry import store
 from ..registry.record import Record
 from ..registry.store import Registry
 from ..registry.undo_data import UndoData
-from ..settings import engine
-from ..settings.engine import live
+from ..settings.engine import kinds, live, selection
 from ..settings.kit.model import Context
 from ..system.nevra import name_of
 from ..system.run import Runner
@@ -162,8 +161,8 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
                       facts=facts_of(session, ()), live=live.is_live(session.target.root))
     known = _info(_available_state(descriptor, bundle.source), descriptor, "",
                   tuple(f"{one.name} {one.version}".rstrip() for one in descriptor.installs),
-                  (*(one.text for one in engine.wanted(descriptor, context)),
-                   *engine.left_out(descriptor, context)))
+                  (*(one.text for one in selection.wanted(descriptor, context)),
+                   *selection.left_out(descriptor, context)))
     if os.geteuid() != 0:  # what other plugins changed is not for everybody to read
         return known
     try:
@@ -209,7 +208,7 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
     context = Context(root=target.root, plugin=record.name, files=files, run=run,
                       leavable=leaving_out.recorded(record.settings, files, session),
                       live=live.is_live(target.root))
-    problems += engine.verify(undo_data.settings, context)
+    problems += kinds.verify(undo_data.settings, context)
     problems += drift.effect_problems(undo_data.effects, target.root, files=files)
     problems += drift.inventory_problems(record, undo_data, target.root, look=os.geteuid() != 0)
     return Check(record.name, record.version, tuple(problems))

@@ -9,9 +9,9 @@ from ..packages.session import PackageChange, Request, Session
 from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
-from ..settings import engine
 from ..settings.engine.kinds import replaced_files, replaced_folders
 from ..settings.engine.live import is_live
+from ..settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
 from ..system.run import Runner
@@ -36,7 +36,7 @@ class Removal:
     plan: Plan
     records: Tuple[Record, ...]
     books: Books
-    revert: engine.Revert
+    revert: Revert
     keepers: Tuple[str, ...]
 
 
@@ -60,7 +60,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     records = tuple(books.record(name) for name in dict.fromkeys(names))
     gone = {record.name for record in records}
     mine = [one for record in records for one in settings_of(books.applied(record.name))]
-    revert = engine.plan_revert(mine, books.others(gone), target.root,
+    revert = plan_revert(mine, books.others(gone), target.root,
                                 keep_modified=keep_modified)
     going, needed = _packages(records, books, session)
     packages: Tuple[PackageChange, ...] = ()
@@ -107,16 +107,16 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
     with change.journaled(session, journal.Intent("remove", names, change.TOOL), what, run=run):
         notes = [*live.switch_off(ready.revert, context)]
         live.stop_units(packages, context)
-        engine.do_revert(ready.revert, context)
+        do_revert(ready.revert, context)
         books.take(ready.revert.handed)
         before = scriptlets.states(left, root)
         if packages:
             change.run_packages(session, displays)
         undone = scriptlets.undo(left, before, books, names, context, keepers=ready.keepers)
         books.take(undone.handed)
-        finished = [engine.finish_revert(ready.revert, books.others(names), context)]
+        finished = [finish_revert(ready.revert, books.others(names), context)]
         books.take(finished[0].handed)
-        finished.append(engine.finish_revert(undone, books.others(names), context))
+        finished.append(finish_revert(undone, books.others(names), context))
         books.take(finished[1].handed)
         if not ready.keepers:
             scriptlets.inherit_folders(left, books, session, names)

@@ -8,7 +8,9 @@ from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Un
 
 from ovirt_node_plugin.plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.plugin.settings import Setting
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.system.entries import Entry, read_entry
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
@@ -118,7 +120,7 @@ def descriptor(*settings: Union[Setting, When]) -> Descriptor:
 
 def wanted_settings(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
     """Return the wanted state of a descriptor with these settings."""
-    return engine.wanted(descriptor(*settings), ctx)
+    return selection.wanted(descriptor(*settings), ctx)
 
 
 def apply_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
@@ -126,16 +128,16 @@ def apply_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
     """Check and apply one plugin's settings; ``held`` are the applied ones, and is updated."""
     ctx = context(root, name)
     asked = wanted_settings(ctx, *settings)
-    engine.check(asked, ctx, others=held)
-    held[name] = engine.apply_all(asked, ctx, others=held)
+    checking.check(asked, ctx, others=held)
+    held[name] = apply_all(asked, ctx, others=held)
 
 
-def revert_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> engine.Revert:
+def revert_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> Revert:
     """Revert one plugin's settings, as an operation without packages does."""
-    plan = engine.plan_revert(held.pop(name), held, root)
-    engine.do_revert(plan, context(root))
+    plan = plan_revert(held.pop(name), held, root)
+    do_revert(plan, context(root))
     held.update(plan.handed)
-    held.update(engine.finish_revert(plan, held, context(root)).handed)
+    held.update(finish_revert(plan, held, context(root)).handed)
     return plan
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 from typing import Iterable, List, Sequence, Tuple
 
 from ...packages.session import PackageChange
-from ...settings import engine
 from ...settings.engine import live, rereading
+from ...settings.engine.revert import Revert
 from ...settings.kit.model import Context
 from ...settings.services import package_units
 from ...undo.changes import Applied
@@ -14,7 +14,7 @@ from ..model.job import Job
 from ..model.paths_gone import paths_gone
 
 
-def switch_on(jobs: Sequence[Job], reverts: Sequence[engine.Revert],
+def switch_on(jobs: Sequence[Job], reverts: Sequence[Revert],
               packages: Sequence[PackageChange], books: Books) -> Tuple[str, ...]:
     """Let what was written take effect, all plugins at once, and keep what was before.
 
@@ -46,7 +46,7 @@ def expect(packages: Sequence[PackageChange], ctx: Context) -> None:
                           for path in one.files), ctx)
 
 
-def switch_off(revert: engine.Revert, ctx: Context) -> Tuple[str, ...]:
+def switch_off(revert: Revert, ctx: Context) -> Tuple[str, ...]:
     """Undo, before the files go, what settings did to the running system; return lines."""
     return live.switch_off(revert.live, ctx)
 
@@ -57,7 +57,7 @@ def stop_units(packages: Sequence[PackageChange], ctx: Context) -> None:
 
 
 def read_again(gone: Sequence[Applied], packages: Sequence[PackageChange],
-               revert: engine.Revert, ctx: Context) -> Tuple[str, ...]:
+               revert: Revert, ctx: Context) -> Tuple[str, ...]:
     """Bring the running system to what is there when ``gone`` and ``packages`` are not."""
     _read_again(gone, [], packages, ctx)
     return live.switch_off(revert.live, ctx, late=True)

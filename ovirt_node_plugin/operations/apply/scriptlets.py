@@ -8,7 +8,7 @@ from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence,
 
 from ...packages.session import PackageChange, Session
 from ...registry.record import Record
-from ...settings import engine
+from ...settings.engine.revert import Revert, do_revert, plan_effects
 from ...settings.kit.model import Context
 from ...system.entries import Entry, read_entry
 from ...system.trees import Relative, folders_above
@@ -50,7 +50,7 @@ def states(effects: Iterable[Change], root: Path) -> States:
 
 
 def undo(effects: Sequence[Change], before: States, books: Books, names: Sequence[str],
-         context: Context, *, keepers: Sequence[str]) -> engine.Revert:
+         context: Context, *, keepers: Sequence[str]) -> Revert:
     """Put back what scriptlets changed, when the packages are gone; return what was done.
 
     ``before`` is what was there when the removal began: what scriptlets changed
@@ -64,8 +64,8 @@ def undo(effects: Sequence[Change], before: States, books: Books, names: Sequenc
     for name in books.records:
         if since and name not in names:
             _follow_other(name, before, since, books, root)
-    revert = engine.plan_effects(followed, books.others(names), root, keepers=keepers)
-    engine.do_revert(revert, context)
+    revert = plan_effects(followed, books.others(names), root, keepers=keepers)
+    do_revert(revert, context)
     return revert
 
 

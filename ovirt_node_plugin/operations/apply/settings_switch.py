@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, List, Sequence, Tuple
 
-from ...settings import engine
 from ...settings.engine.apply import chained
 from ...settings.engine.kinds import DERIVED
 from ...settings.engine.remake import Remake
+from ...settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
+from ...settings.engine.upgrade import Upgrade, apply_upgrade
 from ...settings.kit.model import Context
 from ...undo.changes import EFFECTS, Applied, Change
 from ..model.books import Books, effects_of, settings_of
@@ -19,15 +20,15 @@ from ..model.job import Job
 from . import live
 
 
-def plan_revert(upgrade: engine.Upgrade, name: str, books: Books,
-                context: Context) -> engine.Revert:
+def planned_revert(upgrade: Upgrade, name: str, books: Books,
+                context: Context) -> Revert:
     """Return how to undo the settings of a plugin that go with an upgrade; only reads."""
     effects = tuple(one for one in books.applied(name) if one.kind == EFFECTS)
-    return engine.plan_revert(
+    return plan_revert(
         upgrade.gone, {**books.others([name]), name: (*upgrade.kept, *effects)}, context.root)
 
 
-def switch_off(job: Job, books: Books, notes: List[str]) -> engine.Revert:
+def switch_off(job: Job, books: Books, notes: List[str]) -> Revert:
     """Put back the settings that go, and return what that was.
 
     Which ones is known from the plan; what they changed is not, as earlier jobs may
@@ -37,22 +38,23 @@ def switch_off(job: Job, books: Books, notes: List[str]) -> engine.Revert:
     held = settings_of(books.applied(job.name))
     kept = tuple(one for one in held if (one.kind, one.key, one.value) in stay)
     gone = tuple(one for one in held if (one.kind, one.key, one.value) not in stay)
-    revert = plan_revert(replace(job.upgrade, kept=kept, gone=gone), job.name, books, job.context)
+    revert = planned_revert(replace(job.upgrade, kept=kept, gone=gone), job.name, books,
+                            job.context)
     notes.extend(live.switch_off(revert, job.context))
-    engine.do_revert(revert, job.context)
+    do_revert(revert, job.context)
     effects = tuple(one for one in books.applied(job.name) if one.kind == EFFECTS)
     books.take({job.name: (*kept, *effects)})
     books.take(revert.handed)
     return revert
 
 
-def finish_off(job: Job, revert: engine.Revert, books: Books) -> None:
+def finish_off(job: Job, revert: Revert, books: Books) -> None:
     """Put back what had to wait until the packages are gone, but what is made again.
 
     To be called for all plugins before ``switch_on`` for any: a folder that goes may
     be one that another plugin's settings are about to need, and then make their own.
     """
-    books.take(engine.finish_revert(replace(revert, remake=()), books.others(()),
+    books.take(finish_revert(replace(revert, remake=()), books.others(()),
                                     job.context).handed)
 
 
@@ -62,7 +64,7 @@ def switch_on(job: Job, books: Books, more: Sequence[Change]) -> None:
     ``more`` are the effects that the transaction adds.
     All but what is derived from those of several plugins.
     """
-    applied = engine.apply_upgrade(job.upgrade, job.context, kept=books.applied(job.name),
+    applied = apply_upgrade(job.upgrade, job.context, kept=books.applied(job.name),
                                    others=books.others([job.name]), derived=False)
     left = chained(effects_of(applied), more)
     applied = settings_of(applied)
@@ -71,7 +73,7 @@ def switch_on(job: Job, books: Books, more: Sequence[Change]) -> None:
     books.take({job.name: applied})
 
 
-def _joined(reverts: Sequence[engine.Revert]) -> Tuple[Remake, ...]:
+def _joined(reverts: Sequence[Revert]) -> Tuple[Remake, ...]:
     """Return what is made again, each but once.
 
     What a path was before the first plugin only the first of them knows: to the next
@@ -89,11 +91,11 @@ def _joined(reverts: Sequence[engine.Revert]) -> Tuple[Remake, ...]:
         found, key=lambda key: (order.index(key[0]), key[1])))
 
 
-def make_again(jobs: Sequence[Job], reverts: Sequence[engine.Revert], books: Books) -> None:
+def make_again(jobs: Sequence[Job], reverts: Sequence[Revert], books: Books) -> None:
     """Bring what is derived, when all else of all plugins is on: so it is made but once."""
-    rest = engine.Revert((), {}, remake=_joined(reverts))
-    books.take(engine.finish_revert(rest, books.others(()), jobs[0].context).handed)
+    rest = Revert((), {}, remake=_joined(reverts))
+    books.take(finish_revert(rest, books.others(()), jobs[0].context).handed)
     for job in jobs:
-        books.take({job.name: engine.apply_upgrade(
+        books.take({job.name: apply_upgrade(
             job.upgrade, job.context, kept=books.applied(job.name),
             others=books.others([job.name]), derived=True)})

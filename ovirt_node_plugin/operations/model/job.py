@@ -6,7 +6,8 @@ from typing import Optional, Tuple
 
 from ...plugin.bundle import Bundle
 from ...registry.record import Record
-from ...settings import engine
+from ...settings.engine.revert import Revert
+from ...settings.engine.upgrade import Upgrade
 from ...settings.kit.model import Context
 
 
@@ -22,8 +23,8 @@ class Job:
     action: str
     old: Optional[Record]
     packages: Tuple[str, ...]
-    upgrade: engine.Upgrade
-    revert: engine.Revert
+    upgrade: Upgrade
+    revert: Revert
     context: Context
 
     @property

@@ -8,7 +8,7 @@ from ...packages.headers import PackedFile
 from ...packages.session import Session
 from ...plugin.bundle import Bundle
 from ...plugin.settings import LeaveOut
-from ...settings.engine import wanted_settings
+from ...settings.engine import selection
 from ...settings.kit.model import Facts, KeepReason, Leavable
 from ...settings.placed import leave_out
 from ...system.nevra import name_of
@@ -37,7 +37,7 @@ class LeavingOut:
             for name in books.records}
         for bundle in active:
             self._globs[bundle.descriptor.name] = [
-                item.files for item in wanted_settings.met(bundle.descriptor, facts)
+                item.files for item in selection.met(bundle.descriptor, facts)
                 if isinstance(item, LeaveOut)]
         known = {name_of(nevra) for nevra in books.packages}
         # What a host had before, and a plugin only upgrades, is not the plugin's own.

@@ -8,8 +8,7 @@ from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ...packages.session import PackageChange
 from ...registry.record import Record
-from ...settings import engine
-from ...settings.engine import live
+from ...settings.engine import checking, live, selection
 from ...settings.kit.model import Context
 from ...settings.services import package_units
 from ...target import Target
@@ -50,7 +49,7 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange],
         files=folder_counts(change for change in packages if change.nevra in job.packages
                             and change.action != "remove"),
         shares=_shares(job, jobs, books),
-        notes=(*engine.left_out(descriptor, context), *job.upgrade.notes, *job.revert.notes))
+        notes=(*selection.left_out(descriptor, context), *job.upgrade.notes, *job.revert.notes))
 
 
 def kept(name: str, books: Books, *, source: str) -> PluginAction:
@@ -91,7 +90,7 @@ def dropped(gone: Iterable[Applied],
     planned = []
     for applied in gone:
         names = staying.get((applied.kind, applied.key), ())
-        text = engine.text_of(applied)
+        text = checking.text_of(applied)
         planned.append(PlannedSetting(
             action=STAYS if names else OFF, kind=applied.kind, key=applied.key,
             value=applied.value,

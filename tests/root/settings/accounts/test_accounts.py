@@ -13,7 +13,10 @@ from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import Group, Setting, User
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.sample_bundle import edit_descriptor
@@ -59,9 +62,9 @@ def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
         "create group sfcb", "use group kvm", "use group qemu",
         "create user cim (group sfcb, home /var/lib/cim, shell /sbin/nologin)",
         "add user cim to group kvm", "add user cim to group qemu"]
-    engine.check(asked, ctx, others={})
+    checking.check(asked, ctx, others={})
     assert tree(root) == before
-    applied = engine.apply_all(asked, ctx)
+    applied = apply_all(asked, ctx)
     uid, gid = lines(root, "passwd")[-1].split(":")[2:4]
     assert lines(root, "passwd")[-1] == f"cim:x:{uid}:{gid}:CIM 100%:/var/lib/cim:/sbin/nologin"
     assert f"sfcb:x:{gid}:" in lines(root, "group")
@@ -74,21 +77,21 @@ def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
         f'u cim {uid}:sfcb "CIM 100%%" /var/lib/cim /sbin/nologin')
     assert [one.before for one in applied] == [
         "absent", "gid=36", "gid=107", "absent", "absent", "absent"]
-    assert engine.verify(applied, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
     once = tree(root)
-    engine.apply_all(asked, ctx)
+    apply_all(asked, ctx)
     assert differences(once, tree(root)) == []
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_what_no_file_of_accounts_has_yet_is_made_whole_and_taken_away(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     ctx, before = context(root), tree(root)
-    applied = engine.apply_all(wanted_settings(ctx, User("cim", "", "", "", "", (), "")), ctx)
+    applied = apply_all(wanted_settings(ctx, User("cim", "", "", "", "", (), "")), ctx)
     uid = lines(root, "passwd")[-1].split(":")[2]
     assert lines(root, "group") == [f"cim:x:{uid}:"]  # one number for both
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -108,7 +111,7 @@ def test_of_several_plugins_each_ones_lines_go_with_it(
             assert all(f"u-{other}" in there for other in held)
         assert any(line.startswith("common:") for line in lines(root, "group")) == bool(held)
         for other, applied in held.items():
-            assert engine.verify(applied, context(root, other)) == ()
+            assert kinds.verify(applied, context(root, other)) == ()
     assert differences(before, tree(root)) == []
 
 
@@ -121,7 +124,7 @@ def test_a_user_that_two_plugins_want_alike_stays_until_the_last_goes(
     apply_settings(root, "two", held, User("cim", "", "", "", "sfcb", ("kvm",), ""), SFCB)
     revert_settings(root, first, held)
     (name, applied), = held.items()
-    assert engine.verify(applied, context(root)) == ()
+    assert kinds.verify(applied, context(root)) == ()
     assert ("cim" in lines(root, "group")[2]) == (name == "one")  # qemu: only one wants that
     revert_settings(root, name, held)
     assert differences(before, tree(root)) == []
@@ -133,7 +136,7 @@ def test_a_group_stays_for_the_user_of_another_plugin(root: Path) -> None:
     apply_settings(root, "one", held, SFCB)
     apply_settings(root, "two", held, User("cim", "", "", "", "sfcb", (), ""))
     revert_settings(root, "one", held)
-    assert engine.verify(held["two"], context(root)) == ()
+    assert kinds.verify(held["two"], context(root)) == ()
     revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
@@ -150,10 +153,10 @@ def test_a_group_stays_for_the_user_of_another_plugin(root: Path) -> None:
 ])
 def test_two_plugins_that_want_one_name_otherwise_are_both_named(
         root: Path, one: Setting, two: Setting, said: str) -> None:
-    planned = {"one": engine.planned(wanted_settings(context(root, "one"), one))}
+    planned = {"one": checking.planned(wanted_settings(context(root, "one"), one))}
     ctx = context(root, "two")
     with pytest.raises(Refused, match=f"plugin two wants to .*{said}|{said}"):
-        engine.check(wanted_settings(ctx, two), ctx, others=planned)
+        checking.check(wanted_settings(ctx, two), ctx, others=planned)
 
 
 def test_a_wished_id_must_be_the_one_that_the_system_chose_for_another_plugin(
@@ -178,19 +181,19 @@ def test_what_the_root_has_otherwise_is_refused_before_anything_is_written(
         root: Path, setting: Setting, said: str) -> None:
     ctx, before = context(root), tree(root)
     with pytest.raises(Refused, match=said):
-        engine.check(wanted_settings(ctx, setting), ctx, others={})
+        checking.check(wanted_settings(ctx, setting), ctx, others={})
     assert differences(before, tree(root)) == []
 
 
 def test_what_the_root_has_already_is_used_and_left(root: Path) -> None:
     ctx, before = context(root), tree(root)
     asked = wanted_settings(ctx, User("qemu", "107", "/", "", "", ("kvm",), ""), Group("kvm", "36"))
-    engine.check(asked, ctx, others={})
-    applied = engine.apply_all(asked, ctx)
+    checking.check(asked, ctx, others={})
+    applied = apply_all(asked, ctx)
     assert [item.text for item in asked][:2] == ["use group qemu", "use group kvm (gid 36)"]
     for file in FILES:
         assert tree(root)[f"etc/{file}"] == before[f"etc/{file}"]
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -211,7 +214,7 @@ def test_the_plan_tells_accounts_of_the_root_and_groups_with_rights(root: Path) 
 
 def test_ids_that_are_wished_are_given(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted_settings(ctx, User("u", "450", "", "", "", (), ""),
+    applied = apply_all(wanted_settings(ctx, User("u", "450", "", "", "", (), ""),
                                                Group("g", "451")), ctx)
     assert "u:x:450:" in lines(root, "group") and "g:x:451:" in lines(root, "group")
     assert lines(root, "passwd")[-1].startswith("u:x:450:450:")
@@ -239,24 +242,24 @@ def test_accounts_that_others_made_since_stay(root: Path) -> None:
 def test_an_account_changed_by_hand_is_not_taken_away_unasked(
         root: Path, file: str, old: str, new: str) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
+    applied = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     path = root / "etc" / file
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(Drifted) as caught:
-        engine.plan_revert(applied, {}, root)
+        plan_revert(applied, {}, root)
     assert caught.value.paths == (f"etc/{file}",)
-    assert engine.plan_revert(applied, {}, root, keep_modified=True).keep == (f"etc/{file}",)
+    assert plan_revert(applied, {}, root, keep_modified=True).keep == (f"etc/{file}",)
 
 
 def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
+    applied = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     path = root / "etc/passwd"
     uid = lines(root, "passwd")[-1].split(":")[2]
     path.write_text(path.read_text().replace(f"cim:x:{uid}:", "cim:x:77:").replace(
         "/var/lib/cim:/sbin/nologin", "/x:/sbin/nologin"))
     (root / "etc/group").write_text("root:x:0:\nkvm:x:36:qemu\nqemu:x:107:cim\n")
-    assert engine.verify(applied, ctx) == (
+    assert kinds.verify(applied, ctx) == (
         "group sfcb is missing",
         f"user cim has uid 77; it had {uid} when the plugin was installed",
         "user cim has home /x, not /var/lib/cim", "user cim is not in group kvm")
@@ -264,12 +267,12 @@ def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
 
 def new_image(root: Path, applied: Sequence[Applied]) -> None:
     """Take everything back, as an image does that knows of no plugin."""
-    engine.do_revert(engine.plan_revert(applied, {}, root), context(root))
+    do_revert(plan_revert(applied, {}, root), context(root))
 
 
 def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -> None:
     ctx = context(root)
-    old = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
+    old = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     ids = lines(root, "passwd")[-1].split(":")[2:4]
     new_image(root, old)
     image = tree(root)
@@ -281,56 +284,56 @@ def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -
         taken, taken.replace(taken.split(":")[2], "300")))
     (root / "etc/group").write_text((root / "etc/group").read_text().replace(
         f"other:x:{taken.split(':')[3]}", "other:x:300"))
-    plan = engine.plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
+    plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
     assert plan.notes == (KVM,)
-    now = engine.apply_upgrade(plan, ctx)
+    now = apply_upgrade(plan, ctx)
     assert lines(root, "passwd")[-1].split(":")[2:4] == ids
-    assert engine.verify(now, ctx) == ()
+    assert kinds.verify(now, ctx) == ()
     assert image != between
 
 
 def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
     ctx = context(root)
-    old = engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
+    old = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     uid, gid = lines(root, "passwd")[-1].split(":")[2:4]
     new_image(root, old)
     for file, line in (("passwd", f"ann:x:{uid}:0::/:/bin/sh\n"), ("group", "sfcb:x:77:\n")):
         with open(root / "etc" / file, "a", encoding="ascii") as stream:
             stream.write(line)
     before = tree(root)
-    plan = engine.plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
+    plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
     assert plan.notes == (
         f"group sfcb has gid 77 in this image, it had {gid}: files that it owned have to be"
         " given to it again",
         f"user cim had uid {uid}, which is ann's in this image: it gets another one, and files"
         " that it owned have to be given to it again", KVM)
-    now = engine.apply_upgrade(plan, ctx)
-    assert engine.verify(now, ctx) == ()
+    now = apply_upgrade(plan, ctx)
+    assert kinds.verify(now, ctx) == ()
     assert lines(root, "passwd")[-1].split(":")[3] == "77"
-    engine.do_revert(engine.plan_revert(now, {}, root), ctx)
+    do_revert(plan_revert(now, {}, root), ctx)
     assert differences(before, tree(root)) == []  # the image's own group stays
 
 
 def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> None:
     before = tree(root)
     ctx = context(root)
-    old = engine.apply_all(wanted_settings(ctx, User("u", "", "", "/bin/a", "", (), ""),
+    old = apply_all(wanted_settings(ctx, User("u", "", "", "/bin/a", "", (), ""),
                                            User("v", "", "", "", "", (), "")), ctx)
     uid = lines(root, "passwd")[-2].split(":")[2]
-    plan = engine.plan_upgrade(old, wanted_settings(ctx, User("u", "", "", "/bin/b", "", (), ""),
+    plan = plan_upgrade(old, wanted_settings(ctx, User("u", "", "", "/bin/b", "", (), ""),
                                                     User("v", "", "", "", "", (), "")), {}, ctx)
-    revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
-    engine.do_revert(revert, ctx)
-    now = engine.apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    revert = plan_revert(plan.gone, {"foo": plan.kept}, root)
+    do_revert(revert, ctx)
+    now = apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
     assert f"u:x:{uid}:{uid}::/:/bin/b" in lines(root, "passwd")
-    assert engine.verify(now, ctx) == ()
-    engine.do_revert(engine.plan_revert(now, {}, root), ctx)
+    assert kinds.verify(now, ctx) == ()
+    do_revert(plan_revert(now, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_a_manifest_keeps_the_ids(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted_settings(ctx, Group("g", "")), ctx)
+    applied = apply_all(wanted_settings(ctx, Group("g", "")), ctx)
     read = load_undo_data(dump_undo_data(UndoData("foo", b"", applied, ())), origin="x")
     assert read.settings[0].outcome == applied[0].outcome != ""
 
@@ -338,7 +341,7 @@ def test_a_manifest_keeps_the_ids(root: Path) -> None:
 def test_sysusers_gets_the_root_and_one_file_of_each(root: Path) -> None:
     runner = RecordingRunner(real=run)
     ctx = context(root, runner=runner)
-    engine.apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
+    apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     assert runner.argvs == [
         ("systemd-sysusers", f"--root={root}", "--", f"node-plugin-{name}.conf")
         for name in ("group-sfcb", "user-cim", "member-kvm@cim", "member-qemu@cim")]
@@ -348,7 +351,7 @@ def test_a_missing_sysusers_is_named(root: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)
     with pytest.raises(CommandError, match="systemd-sysusers cannot be started"):
-        engine.check(wanted_settings(ctx, SFCB), ctx, others={})
+        checking.check(wanted_settings(ctx, SFCB), ctx, others={})
 
 
 @pytest.mark.parametrize("name", ["etc", "etc/sysusers.d", "etc/shadow", "etc/.pwd.lock"])
@@ -363,9 +366,9 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     (root / name).symlink_to(outside)
     before = tree(outside) if outside.is_dir() else outside.read_bytes()
     with pytest.raises(Refused, match="symbolic link"):
-        engine.check(wanted_settings(ctx, SFCB), ctx, others={})
+        checking.check(wanted_settings(ctx, SFCB), ctx, others={})
     with pytest.raises(Refused, match="symbolic link"):
-        engine.apply_all(wanted_settings(ctx, SFCB), ctx)
+        apply_all(wanted_settings(ctx, SFCB), ctx)
     assert before == (tree(outside) if outside.is_dir() else outside.read_bytes())
 
 

@@ -13,8 +13,10 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Refused
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import DracutModule, InitramfsDriver, Setting
-from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, images, parse
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.system import chroot
 from ovirt_node_plugin.system.run import run
@@ -103,9 +105,9 @@ def plugin(root: Path, name: str, driver: str) -> Context:
 
 def apply(ctx: Context, held: Dict[str, Tuple[Applied, ...]], *settings: Setting,
           ) -> Tuple[Applied, ...]:
-    items = engine.wanted(descriptor(*settings), ctx)
-    engine.check(items, ctx, others=held)
-    return engine.apply_all(items, ctx, others=held)
+    items = selection.wanted(descriptor(*settings), ctx)
+    checking.check(items, ctx, others=held)
+    return apply_all(items, ctx, others=held)
 
 
 @pytest.mark.root
@@ -113,7 +115,7 @@ def test_a_driver_is_in_the_initramfs_until_its_plugin_goes(system: Path, tmp_pa
     before = state(system)
     ctx = plugin(system, "foo", "isv_foo")
     setting = InitramfsDriver("isv-foo", load=True)
-    items = engine.wanted(descriptor(setting), ctx)
+    items = selection.wanted(descriptor(setting), ctx)
     assert [item.text for item in items] == [
         "have driver isv-foo in the initramfs, and loaded by it",
         f"rebuild the module index of kernel {KERNEL}",
@@ -123,11 +125,11 @@ def test_a_driver_is_in_the_initramfs_until_its_plugin_goes(system: Path, tmp_pa
     assert (system / IMAGE).stat().st_mode & 0o777 == 0o600
     assert set(state(system)) - set(before) == {
         f"{IMAGE}{KEPT}", "etc/dracut.conf.d/node-plugin-foo=initramfs-driver=isv_foo.conf"}
-    assert engine.verify(applied, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
     assert not any(change.before and change.before.content for one in applied
                    for change in one.changes if change.path.startswith("boot"))
     made = state(system)
-    assert engine.apply_all(items, ctx)[-1].changes == ()
+    assert apply_all(items, ctx)[-1].changes == ()
     assert state(system) == made
     revert_settings(system, "foo", {"foo": applied})
     assert state(system) == before
@@ -146,7 +148,7 @@ def test_what_another_plugin_needs_stays(system: Path, tmp_path: Path, first: st
     (system / MODULES / f"extra/m_{first}.ko").unlink()
     revert_settings(system, first, held)
     assert drivers(system, tmp_path) == ["core", f"m_{last}", "other"]
-    assert engine.verify(held[last], context(system, last)) == ()
+    assert kinds.verify(held[last], context(system, last)) == ()
     revert_settings(system, last, held)
     assert state(system) == before
 
@@ -160,12 +162,12 @@ def test_a_module_of_dracut_that_a_plugin_brings_is_used(system: Path, tmp_path:
     applied = apply(ctx, {}, DracutModule("isv-foo"))
     listing = within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
     assert "isv-foo" in parse(listing).modules and "usr/share/isv-foo.conf" in listing
-    assert engine.verify(applied, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
     write_file(system, FOO, SETUP.replace("isv-foo.conf", "isv-bar.conf"))
     write_file(system, "usr/share/isv-bar.conf", "x\n")
-    upgrade = engine.plan_upgrade(
-        applied, engine.wanted(descriptor(DracutModule("isv-foo")), ctx), {}, ctx)
-    applied = engine.apply_upgrade(upgrade, ctx)
+    upgrade = plan_upgrade(
+        applied, selection.wanted(descriptor(DracutModule("isv-foo")), ctx), {}, ctx)
+    applied = apply_upgrade(upgrade, ctx)
     assert "usr/share/isv-bar.conf" in within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
     revert_settings(system, "foo", {"foo": applied})
     assert state(system) == before
@@ -179,7 +181,7 @@ def test_what_is_there_is_not_made_again(system: Path) -> None:
                     InitramfsDriver("builtin-one", load=False))
     assert (system / IMAGE).stat() == made
     assert applied[-1].changes == ()
-    assert engine.verify(applied, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
 
 
 @pytest.mark.root
@@ -201,10 +203,10 @@ def test_an_initramfs_without_the_driver_is_told(system: Path) -> None:
     ctx = plugin(system, "foo", "isv_foo")
     applied = apply(ctx, {}, InitramfsDriver("isv_foo", load=False))
     (system / IMAGE).write_bytes(before)
-    assert engine.verify(applied, ctx) == (
+    assert kinds.verify(applied, ctx) == (
         f"driver isv_foo is not in the initramfs of kernel {KERNEL}",)
     (system / IMAGE).unlink()
-    assert engine.verify(applied, ctx) == (f"the initramfs of kernel {KERNEL} is missing",)
+    assert kinds.verify(applied, ctx) == (f"the initramfs of kernel {KERNEL} is missing",)
 
 
 @pytest.mark.root
@@ -253,9 +255,9 @@ def test_the_roots_own_dracut_is_run_in_it(root: Path) -> None:
     runner = Listing(root)
     ctx = context(root, files=[write_module(root, "isv_foo", folder="extra")], runner=runner)
     run(["depmod", "-b", root, KERNEL])
-    items = engine.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)
-    engine.check([item for item in items if item.kind != "module-index"], ctx, others={})
-    engine.apply_all([item for item in items if item.kind != "module-index"], ctx)
+    items = selection.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)
+    checking.check([item for item in items if item.kind != "module-index"], ctx, others={})
+    apply_all([item for item in items if item.kind != "module-index"], ctx)
     start = (sys.executable, "-I", chroot.__file__, str(root))
     assert [argv[:4] for argv in runner.argvs] == [start] * 4
     assert [argv[5:] for argv in runner.argvs] == [
@@ -273,8 +275,8 @@ def test_on_the_running_system_its_own_configuration_says_for_which_machine(root
     write_module(root, "isv_foo", folder="extra")
     run(["depmod", "-b", root, KERNEL])
     ctx = dataclasses.replace(context(root, runner=runner), live=True)
-    (item,) = engine.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)[1:]
-    engine.apply_all([item], ctx)
+    (item,) = selection.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)[1:]
+    apply_all([item], ctx)
     assert not any("--no-hostonly" in argv for argv in runner.argvs)
     assert (root / IMAGE).read_text() == "new"
 
@@ -301,7 +303,7 @@ def test_a_root_without_dracut_is_refused(root: Path) -> None:
     for setting in (InitramfsDriver("core", load=False), DracutModule("base")):
         with pytest.raises(Refused, match="the root has no dracut"):
             ctx = context(root)
-            engine.check(engine.wanted(descriptor(setting), ctx), ctx, others={})
+            checking.check(selection.wanted(descriptor(setting), ctx), ctx, others={})
 
 
 def test_a_name_that_nobody_knows_is_refused(root: Path) -> None:
@@ -309,18 +311,18 @@ def test_a_name_that_nobody_knows_is_refused(root: Path) -> None:
     for setting, what in ((InitramfsDriver("nope", load=False), "kernel module"),
                           (DracutModule("nope"), "module of dracut")):
         with pytest.raises(Refused, match=f"have a {what} of that name"):
-            engine.check(engine.wanted(descriptor(setting), ctx), ctx, others={})
-    engine.check(engine.wanted(descriptor(InitramfsDriver("core", load=False)), ctx), ctx,
+            checking.check(selection.wanted(descriptor(setting), ctx), ctx, others={})
+    checking.check(selection.wanted(descriptor(InitramfsDriver("core", load=False)), ctx), ctx,
                  others={})
 
 
 def test_a_root_without_an_initramfs_has_the_need_for_the_next_one(root: Path) -> None:
     before = tree(root)
     ctx = context(root, runner=RecordingRunner())
-    (item,) = engine.wanted(descriptor(InitramfsDriver("core", load=False)), ctx)
+    (item,) = selection.wanted(descriptor(InitramfsDriver("core", load=False)), ctx)
     assert item.notes == ("no kernel of the root has an initramfs: driver core will be in those"
                           " that are made from now on",)
-    (applied,) = engine.apply_all([item], ctx)
+    (applied,) = apply_all([item], ctx)
     assert (applied.kind, applied.key, applied.value) == ("initramfs-driver", "core", "yes")
     revert_settings(root, "foo", {"foo": (applied,)})
     assert differences(before, tree(root)) == []
@@ -330,7 +332,7 @@ def test_a_kernel_without_the_module_is_told(root: Path) -> None:
     other = "6.1.0-1.el9.x86_64"
     write_file(root, f"usr/lib/modules/{other}/modules.dep", "")
     write_file(root, f"usr/lib/modules/{other}/initramfs.img", "")
-    (item, made) = engine.wanted(descriptor(InitramfsDriver("core", load=False)), context(root))
+    (item, made) = selection.wanted(descriptor(InitramfsDriver("core", load=False)), context(root))
     assert item.notes == (f"kernel {other} has no module core",)
     assert made.key == other
 

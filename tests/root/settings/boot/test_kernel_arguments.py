@@ -9,8 +9,11 @@ import pytest
 
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import KernelArgument
-from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
     RecordingRunner,
@@ -53,9 +56,9 @@ def install(root: Path, plugin: str, held: Dict[str, Tuple[Applied, ...]],
             *arguments: KernelArgument) -> None:
     """Check and apply a plugin's arguments beside those of others, and note them."""
     ctx = context(root, plugin)
-    items = engine.wanted(descriptor(*arguments), ctx)
-    engine.check(items, ctx, others=held)
-    held[plugin] = engine.apply_all(items, ctx, others=held)
+    items = selection.wanted(descriptor(*arguments), ctx)
+    checking.check(items, ctx, others=held)
+    held[plugin] = apply_all(items, ctx, others=held)
 
 
 def options(root: Path, entry: str = ENTRY) -> str:
@@ -74,7 +77,7 @@ def test_arguments_are_set_replaced_added_and_removed_everywhere(root: Path) -> 
                              " intel_iommu=on $tuned_params nosmt console=ttyS1")
     assert options(root, RESCUE) == "options intel_iommu=on nosmt console=ttyS1"
     assert (root / ENTRY).read_text().startswith("title oVirt Node 4.5.5\nversion ")
-    assert engine.verify(held["one"], context(root, "one")) == ()
+    assert kinds.verify(held["one"], context(root, "one")) == ()
     assert [(one.key, one.value, one.before) for one in held["one"]] == [
         ("intel_iommu", "intel_iommu=on", "absent"), ("nosmt", "nosmt", "absent"),
         ("console=ttyS1", "+console=ttyS1", "absent"), ("quiet", "-quiet", "absent"),
@@ -84,7 +87,7 @@ def test_arguments_are_set_replaced_added_and_removed_everywhere(root: Path) -> 
 
 
 def test_the_plan_says_what_is_written_and_where(root: Path) -> None:
-    items = engine.wanted(descriptor(
+    items = selection.wanted(descriptor(
         argument("intel_iommu", "on"), argument("quiet", present=False),
         argument("console", "ttyS1", repeat=True)), context(root))
     assert [item.text for item in items] == [
@@ -101,10 +104,10 @@ def test_a_root_without_a_boot_configuration_has_them_in_the_record(tmp_path: Pa
     assert differences(before, tree(root)) == []
     assert [(one.kind, one.value) for one in held["one"]] == [
         ("kernel-argument", "intel_iommu=on"), ("command-line", "intel_iommu=on")]
-    items = engine.wanted(descriptor(argument("a")), context(root))
+    items = selection.wanted(descriptor(argument("a")), context(root))
     assert items[-1].text == (
         "write the kernel arguments to the record only: no boot configuration in the root")
-    assert engine.verify(held["one"], context(root, "one")) == ()
+    assert kinds.verify(held["one"], context(root, "one")) == ()
     revert_settings(root, "one", held)
     assert differences(before, tree(root)) == []
 
@@ -112,19 +115,19 @@ def test_a_root_without_a_boot_configuration_has_them_in_the_record(tmp_path: Pa
 def test_no_program_is_started(root: Path) -> None:
     runner = RecordingRunner()
     ctx = context(root, runner=runner)
-    items = engine.wanted(descriptor(argument("a", "b")), ctx)
-    engine.check(items, ctx, others={})
-    engine.apply_all(items, ctx)
+    items = selection.wanted(descriptor(argument("a", "b")), ctx)
+    checking.check(items, ctx, others={})
+    apply_all(items, ctx)
     assert runner.argvs == []
 
 
 def test_applying_twice_changes_nothing(root: Path) -> None:
     ctx = context(root)
-    items = engine.wanted(descriptor(argument("a", "b"), argument("ro"),
+    items = selection.wanted(descriptor(argument("a", "b"), argument("ro"),
                                      argument("quiet", present=False)), ctx)
-    engine.apply_all(items, ctx)
+    apply_all(items, ctx)
     once = tree(root)
-    assert changed_paths(engine.apply_all(items, ctx)) == []
+    assert changed_paths(apply_all(items, ctx)) == []
     assert differences(once, tree(root)) == []
 
 
@@ -140,7 +143,7 @@ def test_an_argument_that_two_plugins_want_stays_for_the_one_that_stays(
     revert_settings(root, first, held)
     assert "intel_iommu=on" in options(root)
     assert (" a" in options(root), " b" in options(root)) == (last == "one", last == "two")
-    assert engine.verify(held[last], context(root, last)) == ()
+    assert kinds.verify(held[last], context(root, last)) == ()
     revert_settings(root, last, held)
     assert differences(before, tree(root)) == []
 
@@ -159,7 +162,7 @@ def test_a_value_that_an_administrator_changed_is_told_and_left(root: Path) -> N
     held: Dict[str, Tuple[Applied, ...]] = {}
     install(root, "one", held, argument("intel_iommu", "on"))
     (root / ENTRY).write_text(ENTRY_TEXT.replace("iommu=off", "iommu=sm_on"))
-    assert engine.verify(held["one"], context(root, "one")) == (
+    assert kinds.verify(held["one"], context(root, "one")) == (
         f"kernel argument intel_iommu=on is not as wanted in /{ENTRY}",)
     revert_settings(root, "one", held)
     assert "intel_iommu=sm_on" in options(root)
@@ -181,16 +184,16 @@ def test_an_upgrade_takes_out_what_the_new_version_does_not_want(root: Path) -> 
     before, ctx = tree(root), context(root)
     held: Dict[str, Tuple[Applied, ...]] = {}
     install(root, "other", held, argument("z"))
-    old = engine.apply_all(engine.wanted(descriptor(argument("a", "1"), argument("b")), ctx), ctx)
-    new = engine.wanted(descriptor(argument("a", "2"), argument("c")), ctx)
-    plan = engine.plan_upgrade(old, new, held, ctx)
-    revert = engine.plan_revert(plan.gone, {**held, "foo": plan.kept}, root)
-    engine.do_revert(revert, ctx)
+    old = apply_all(selection.wanted(descriptor(argument("a", "1"), argument("b")), ctx), ctx)
+    new = selection.wanted(descriptor(argument("a", "2"), argument("c")), ctx)
+    plan = plan_upgrade(old, new, held, ctx)
+    revert = plan_revert(plan.gone, {**held, "foo": plan.kept}, root)
+    do_revert(revert, ctx)
     held.update(revert.handed)
-    held.update(engine.finish_revert(revert, held, ctx).handed)
-    held["foo"] = engine.apply_upgrade(plan, ctx, kept=held.pop("foo", None))
+    held.update(finish_revert(revert, held, ctx).handed)
+    held["foo"] = apply_upgrade(plan, ctx, kept=held.pop("foo", None))
     assert options(root).endswith("$tuned_params z a=2 c")
-    assert engine.verify(held["foo"], ctx) == ()
+    assert kinds.verify(held["foo"], ctx) == ()
     revert_settings(root, "other", held)
     assert options(root).endswith("$tuned_params a=2 c")
     revert_settings(root, "foo", held)
@@ -204,10 +207,10 @@ def test_two_plugins_removed_at_once_leave_nothing(root: Path) -> None:
     install(root, "two", held, argument("b"))
     install(root, "three", held, argument("c"))
     mine = [*held.pop("one"), *held.pop("two")]
-    plan = engine.plan_revert(mine, held, root)
-    engine.do_revert(plan, context(root))
+    plan = plan_revert(mine, held, root)
+    do_revert(plan, context(root))
     held.update(plan.handed)
-    held.update(engine.finish_revert(plan, held, context(root)).handed)
+    held.update(finish_revert(plan, held, context(root)).handed)
     assert options(root).endswith("quiet crashkernel=1G intel_iommu=off $tuned_params c")
     revert_settings(root, "three", held)
     assert differences(before, tree(root)) == []
@@ -230,13 +233,13 @@ def test_two_plugins_removed_at_once_leave_nothing(root: Path) -> None:
 def test_contradictions_of_two_plugins_are_refused_and_both_named(
         root: Path, mine: KernelArgument, theirs: KernelArgument, clash: bool) -> None:
     for one, other in ((mine, theirs), (theirs, mine)):
-        others = {"acme": engine.planned(engine.wanted(descriptor(other), context(root)))}
-        items = engine.wanted(descriptor(one), context(root))
+        others = {"acme": checking.planned(selection.wanted(descriptor(other), context(root)))}
+        items = selection.wanted(descriptor(one), context(root))
         if not clash:
-            engine.check(items, context(root), others=others)
+            checking.check(items, context(root), others=others)
             continue
         with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
-            engine.check(items, context(root), others=others)
+            checking.check(items, context(root), others=others)
 
 
 def test_links_and_other_files_are_not_written_to(root: Path, tmp_path: Path) -> None:

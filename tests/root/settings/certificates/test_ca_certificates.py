@@ -9,8 +9,11 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.plugin.settings import CaCertificate
-from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.certificates import pem
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
@@ -47,20 +50,20 @@ def ctx(root: Path) -> Context:
 def test_a_certificate_is_in_the_trust_store_until_its_plugin_goes(
         root: Path, ctx: Context) -> None:
     before = tree(root)
-    items = engine.wanted(CERTIFICATE, ctx)
+    items = selection.wanted(CERTIFICATE, ctx)
     assert [item.text for item in items] == [
         "trust the certificates of /opt/acme/ca.pem as acme.pem",
         "make the trust store again, with acme.pem"]
-    engine.check(items, ctx, others={})
+    checking.check(items, ctx, others={})
     assert differences(before, tree(root)) == []
-    applied = engine.apply_all(items, ctx)
+    applied = apply_all(items, ctx)
     bundle = (root / BUNDLE).read_text()
     assert "# Test authority acme" in bundle and "# Test authority other" in bundle
     assert BUNDLE in changed_paths(applied) and f"{ANCHORS}/acme.pem" in changed_paths(applied)
-    assert engine.verify(applied, ctx) == ()
-    plan = engine.plan_revert(applied, {}, root)
-    engine.do_revert(plan, ctx)
-    engine.finish_revert(plan, {}, ctx)
+    assert kinds.verify(applied, ctx) == ()
+    plan = plan_revert(applied, {}, root)
+    do_revert(plan, ctx)
+    finish_revert(plan, {}, ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -76,14 +79,14 @@ def test_the_store_is_made_again_while_another_plugins_certificate_stays(
     (root / "etc/pki/ca-trust/extracted/java").mkdir()
     for name, source in files.items():
         ctx = context(root, name, files=[source])
-        asked = engine.wanted(descriptor(CaCertificate(source, f"{name}.pem")), ctx)
-        engine.check(asked, ctx, others=held)
-        held[name] = engine.apply_all(asked, ctx, others=held)
+        asked = selection.wanted(descriptor(CaCertificate(source, f"{name}.pem")), ctx)
+        checking.check(asked, ctx, others=held)
+        held[name] = apply_all(asked, ctx, others=held)
     last = "two" if first == "one" else "one"
     revert_settings(root, first, held)
     bundle = (root / BUNDLE).read_text()
     assert ("acme" in bundle, "other" in bundle) == (last == "one", last == "two")
-    assert engine.verify(held[last], context(root, last)) == ()
+    assert kinds.verify(held[last], context(root, last)) == ()
     revert_settings(root, last, held)
     assert set(differences(before, tree(root))) == {
         f"{ANCHORS}/site.pem", "etc/pki/ca-trust/extracted/java/cacerts",
@@ -92,7 +95,7 @@ def test_the_store_is_made_again_while_another_plugins_certificate_stays(
 
 
 def test_a_store_that_was_made_again_by_hand_is_no_drift(root: Path, ctx: Context) -> None:
-    applied = engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+    applied = apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     (root / ANCHORS / "mine.pem").write_text(LEAF)
     (root / BUNDLE).write_text((root / BUNDLE).read_text() + "# touched\n")
     revert_settings(root, "foo", {"foo": applied})
@@ -101,9 +104,9 @@ def test_a_store_that_was_made_again_by_hand_is_no_drift(root: Path, ctx: Contex
 
 
 def test_applying_twice_changes_nothing_but_dates(root: Path, ctx: Context) -> None:
-    items = engine.wanted(CERTIFICATE, ctx)
-    engine.apply_all(items, ctx)
-    again = engine.apply_all(items, ctx)
+    items = selection.wanted(CERTIFICATE, ctx)
+    apply_all(items, ctx)
+    again = apply_all(items, ctx)
     assert set(changed_paths(again)) <= {"etc/pki/ca-trust/extracted/java/cacerts"}
 
 
@@ -111,9 +114,9 @@ def test_the_roots_own_program_is_run_in_the_root(root: Path) -> None:
     runner = RecordingRunner()
     (root / BUNDLE).write_text(OTHER + ACME)
     ctx = context(root, files=[SOURCE], runner=runner)
-    items = engine.wanted(CERTIFICATE, ctx)
-    engine.check(items, ctx, others={})
-    engine.apply_all(items, ctx)
+    items = selection.wanted(CERTIFICATE, ctx)
+    checking.check(items, ctx, others={})
+    apply_all(items, ctx)
     assert runner.argvs == [("chroot", "--version"),
                             ("chroot", str(root), "update-ca-trust", "extract")]
 
@@ -121,51 +124,51 @@ def test_the_roots_own_program_is_run_in_the_root(root: Path) -> None:
 def test_a_root_without_update_ca_trust_is_refused(root: Path, ctx: Context) -> None:
     (root / "usr/bin/update-ca-trust").unlink()
     with pytest.raises(Refused, match="the root has no update-ca-trust"):
-        engine.check(engine.wanted(CERTIFICATE, ctx), ctx, others={})
+        checking.check(selection.wanted(CERTIFICATE, ctx), ctx, others={})
 
 
 def test_a_certificate_that_is_no_authoritys_is_refused_and_named(
         root: Path, ctx: Context) -> None:
     write_file(root, SOURCE, LEAF)
     with pytest.raises(Refused, match=r"left out acme\.pem"):
-        engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+        apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
 
 
 def test_a_store_without_the_certificate_is_told(root: Path, ctx: Context) -> None:
-    applied = engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+    applied = apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     (root / BUNDLE).write_text(OTHER)
-    assert engine.verify(applied, ctx) == ("acme.pem is not in the trust store",)
+    assert kinds.verify(applied, ctx) == ("acme.pem is not in the trust store",)
 
 
 def test_an_update_ca_trust_that_fails_is_an_error(root: Path, ctx: Context) -> None:
     (root / "usr/bin/update-ca-trust").write_text("#!/bin/sh\necho no room >&2; exit 1\n")
     with pytest.raises(CommandError, match="no room"):
-        engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+        apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
 
 
 def test_an_edited_anchor_is_not_thrown_away(root: Path, ctx: Context) -> None:
-    applied = engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+    applied = apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     (root / ANCHORS / "acme.pem").write_text(OTHER)
     with pytest.raises(Drifted, match=r"anchors/acme\.pem"):
-        engine.plan_revert(applied, {}, root)
+        plan_revert(applied, {}, root)
 
 
 def test_two_plugins_with_one_name_are_refused_and_both_named(ctx: Context) -> None:
     others = {"acme": [Applied("ca-certificate", "acme.pem", "/x", "absent", ())]}
     with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
-        engine.check(engine.wanted(CERTIFICATE, ctx), ctx, others=others)
+        checking.check(selection.wanted(CERTIFICATE, ctx), ctx, others=others)
 
 
 def test_an_upgrade_with_a_new_certificate_renews_the_store(root: Path, ctx: Context) -> None:
     (root / ANCHORS / "site.pem").unlink()
-    items = engine.wanted(CERTIFICATE, ctx)
-    old = engine.apply_all(items, ctx)
+    items = selection.wanted(CERTIFICATE, ctx)
+    old = apply_all(items, ctx)
     write_file(root, SOURCE, OTHER)
-    upgrade = engine.plan_upgrade(old, items, {}, ctx)
-    now = engine.apply_upgrade(upgrade, ctx)
+    upgrade = plan_upgrade(old, items, {}, ctx)
+    now = apply_upgrade(upgrade, ctx)
     assert "Test authority other" in (root / BUNDLE).read_text()
     assert "Test authority acme" not in (root / BUNDLE).read_text()
-    assert engine.verify(now, ctx) == ()
+    assert kinds.verify(now, ctx) == ()
 
 
 @pytest.mark.parametrize(("data", "problem"), [
@@ -190,5 +193,5 @@ def test_only_certificates_in_pem_are_taken(data: str, problem: str) -> None:
 def test_a_private_key_is_not_copied(root: Path, ctx: Context) -> None:
     write_file(root, SOURCE, ACME.replace("CERTIFICATE", "PRIVATE KEY"))
     with pytest.raises(Refused, match="PRIVATE KEY, not only certificates"):
-        engine.apply_all(engine.wanted(CERTIFICATE, ctx), ctx)
+        apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     assert not (root / ANCHORS / "acme.pem").exists()

@@ -10,7 +10,8 @@ import pytest
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.descriptor import When
 from ovirt_node_plugin.plugin.settings import Service
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, selection
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Facts
 from ovirt_node_plugin.system.rpm_version import VersionRange
 from tests.support.settings_root import context, descriptor
@@ -26,7 +27,7 @@ def asked(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, ...
     """Return the keys that are wanted, and the lines for those that are left out."""
     ctx = dataclasses.replace(context(Path("/nowhere")), facts=facts)
     whole = descriptor(*items)  # type: ignore[arg-type]
-    return tuple(one.key for one in engine.wanted(whole, ctx)), engine.left_out(whole, ctx)
+    return tuple(one.key for one in selection.wanted(whole, ctx)), selection.left_out(whole, ctx)
 
 
 @pytest.mark.parametrize(("condition", "node", "host"), [
@@ -92,8 +93,8 @@ def test_a_condition_that_stopped_to_hold_puts_back_at_the_next_upgrade(tmp_path
     ctx = Context(tmp_path, "foo", {}, context(tmp_path).run, NODE)
     whole = descriptor(dataclasses.replace(ANY, package="libvirt",
                                            package_versions=VersionRange("", "9.5")))
-    old = engine.planned(engine.wanted(whole, ctx))
+    old = checking.planned(selection.wanted(whole, ctx))
     newer = dataclasses.replace(NODE, versions=lambda name: ["10.0"])
-    now = engine.wanted(whole, dataclasses.replace(ctx, facts=newer))
-    plan = engine.plan_upgrade(old, now, {}, ctx)
+    now = selection.wanted(whole, dataclasses.replace(ctx, facts=newer))
+    plan = plan_upgrade(old, now, {}, ctx)
     assert ([one.key for one in plan.gone], plan.order) == (["a.service"], ())

@@ -30,7 +30,15 @@ from ovirt_node_plugin.plugin.settings import (
     VdsmHook,
 )
 from ovirt_node_plugin.registry.undo_data import UndoData
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import (
+    do_revert,
+    finish_revert,
+    plan_effects,
+    plan_revert,
+)
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.run import run
@@ -63,12 +71,12 @@ def root(tmp_path: Path) -> Path:
 
 
 def items(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
-    return engine.wanted(descriptor(*settings), ctx)
+    return selection.wanted(descriptor(*settings), ctx)
 
 
 def applied_by(root: Path, plugin: str, *settings: Setting) -> Tuple[Applied, ...]:
     ctx = context(root, plugin)
-    return engine.apply_all(items(ctx, *settings), ctx)
+    return apply_all(items(ctx, *settings), ctx)
 
 
 def test_settings_are_wanted_in_the_descriptors_order_and_told_in_a_line(root: Path) -> None:
@@ -89,7 +97,7 @@ def test_each_setting_is_told_when_it_is_done(root: Path) -> None:
     ctx = context(root)
     asked = items(ctx, Service("sshd.service", "masked"),
                   KernelModule("a", load=True, options="", blacklist=False))
-    assert engine.apply_all(asked, ctx, told.append) == tuple(told)
+    assert apply_all(asked, ctx, told.append) == tuple(told)
     assert [one.key for one in told] == ["sshd.service", "a:load"]
 
 
@@ -99,16 +107,16 @@ def test_a_failure_stops_at_the_setting_that_failed(root: Path) -> None:
     asked = items(ctx, KernelModule("a", load=True, options="", blacklist=False),
                   Service("nope.service", "enabled"))
     with pytest.raises(CommandError, match="nope.service"):
-        engine.apply_all(asked, ctx, told.append)
+        apply_all(asked, ctx, told.append)
     assert [one.key for one in told] == ["a:load"]
 
 
 def test_what_two_plugins_want_of_a_service_must_agree(root: Path) -> None:
     ctx = context(root, "two")
-    others = {"one": engine.planned(items(context(root), Service("sshd.service", "disabled")))}
-    engine.check(items(ctx, Service("sshd.service", "disabled")), ctx, others=others)
+    others = {"one": checking.planned(items(context(root), Service("sshd.service", "disabled")))}
+    checking.check(items(ctx, Service("sshd.service", "disabled")), ctx, others=others)
     with pytest.raises(Refused) as caught:
-        engine.check(items(ctx, Service("sshd.service", "enabled")), ctx, others=others)
+        checking.check(items(ctx, Service("sshd.service", "enabled")), ctx, others=others)
     assert str(caught.value) == (
         "plugin two wants to enable service sshd.service, but plugin one has service"
         " sshd.service (disabled)\nThe two do not go together. Remove plugin one first, or ask"
@@ -118,7 +126,7 @@ def test_what_two_plugins_want_of_a_service_must_agree(root: Path) -> None:
 def test_a_check_with_a_recorder_starts_only_programs_that_read(root: Path) -> None:
     runner = RecordingRunner(output="disabled")
     ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/isv_foo.ko"], runner=runner)
-    engine.check(items(ctx, Service("sshd.service", "disabled")), ctx, others={})
+    checking.check(items(ctx, Service("sshd.service", "disabled")), ctx, others={})
     assert [argv[:3] for argv in runner.argvs] == [
         ("systemctl", f"--root={root}", "is-enabled"), ("depmod", "--version")]
 
@@ -132,7 +140,7 @@ def test_a_file_changed_since_is_named_and_nothing_is_touched(root: Path) -> Non
     mask.symlink_to("/opt/sshd.service")
     before = tree(root)
     with pytest.raises(Drifted) as caught:
-        engine.plan_revert(applied, {}, root)
+        plan_revert(applied, {}, root)
     assert caught.value.paths == ("etc/modprobe.d/node-plugin-foo-a.conf",
                                   "etc/systemd/system/sshd.service")
     assert "/etc/modprobe.d/node-plugin-foo-a.conf" in caught.value.message
@@ -143,17 +151,17 @@ def test_what_somebody_put_back_by_hand_is_no_drift(root: Path) -> None:
     before = tree(root)
     applied = applied_by(root, "foo", Service("sshd.service", "masked"))
     run(["systemctl", f"--root={root}", "unmask", "sshd.service"])
-    plan = engine.plan_revert(applied, {}, root)
-    engine.do_revert(plan, context(root))
+    plan = plan_revert(applied, {}, root)
+    do_revert(plan, context(root))
     assert differences(before, tree(root)) == []
 
 
 def test_reverting_twice_changes_nothing(root: Path) -> None:
     before = tree(root)
-    plan = engine.plan_revert(applied_by(
+    plan = plan_revert(applied_by(
         root, "foo", Service("sshd.service", "disabled")), {}, root)
-    engine.do_revert(plan, context(root))
-    engine.do_revert(plan, context(root))
+    do_revert(plan, context(root))
+    do_revert(plan, context(root))
     assert differences(before, tree(root)) == []
 
 
@@ -165,8 +173,8 @@ def test_a_relabelled_file_is_no_drift(root: Path) -> None:
         change.after, xattrs=(("security.selinux", b"system_u:object_r:etc_t:s0\0"),))
     relabelled = dataclasses.replace(applied[0], changes=(
         *applied[0].changes[:-1], dataclasses.replace(change, after=labelled)))
-    assert engine.verify([relabelled], context(root)) == ()
-    assert engine.plan_revert([relabelled], {}, root).keep == ()
+    assert kinds.verify([relabelled], context(root)) == ()
+    assert plan_revert([relabelled], {}, root).keep == ()
 
 
 def test_a_service_that_another_plugin_wants_too_stays(root: Path) -> None:
@@ -179,7 +187,7 @@ def test_a_service_that_another_plugin_wants_too_stays(root: Path) -> None:
     plan = revert_settings(root, "one", held)
     assert plan.restore == ()
     assert held["two"][0].before == "disabled"
-    assert engine.verify(held["two"], context(root)) == ()
+    assert kinds.verify(held["two"], context(root)) == ()
     revert_settings(root, "two", held)
     assert differences(before, tree(root)) == []
 
@@ -195,7 +203,7 @@ def test_a_unit_switched_along_with_anothers_stays_for_the_one_that_asks(
     held = {"one": applied_by(root, "one", Service("a.service", state)),
             "two": applied_by(root, "two", Service("a.socket", state))}
     revert_settings(root, "one", held)
-    assert engine.verify(held["two"], context(root)) == ()
+    assert kinds.verify(held["two"], context(root)) == ()
     said = run(["systemctl", f"--root={root}", "is-enabled", "a.service"], ok=(0, 1))
     assert said.strip() == ("disabled" if state == "enabled" else "enabled")
     revert_settings(root, "two", held)
@@ -217,9 +225,9 @@ def test_a_folder_goes_with_the_last_plugin_that_uses_it(root: Path) -> None:
 def test_a_folder_with_somebodys_file_is_left_with_a_note(root: Path) -> None:
     applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
     (root / "etc/modules-load.d/mine.conf").write_text("loop\n")
-    plan = engine.plan_revert(applied, {}, root)
-    engine.do_revert(plan, context(root))
-    done = engine.finish_revert(plan, {}, context(root))
+    plan = plan_revert(applied, {}, root)
+    do_revert(plan, context(root))
+    done = finish_revert(plan, {}, context(root))
     assert done.notes == ("/etc/modules-load.d is left: it is not empty",)
     assert [path.name for path in (root / "etc/modules-load.d").iterdir()] == ["mine.conf"]
 
@@ -228,10 +236,10 @@ def test_a_folder_that_only_package_files_kept_goes_when_they_are_gone(root: Pat
     applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
     owned = root / "etc/modules-load.d/of-the-package.conf"
     owned.write_text("")
-    plan = engine.plan_revert(applied, {}, root)
-    engine.do_revert(plan, context(root))
+    plan = plan_revert(applied, {}, root)
+    do_revert(plan, context(root))
     owned.unlink()
-    assert engine.finish_revert(plan, {}, context(root)).notes == ()
+    assert finish_revert(plan, {}, context(root)).notes == ()
     assert not (root / "etc/modules-load.d").exists()
 
 
@@ -258,9 +266,9 @@ def test_what_scriptlets_of_two_plugins_wrote_is_undone_in_any_order(
             for name in ("one", "two")}
     for name in order:
         mine = held.pop(name)[0].changes
-        plan = engine.plan_effects(mine, held, root)
+        plan = plan_effects(mine, held, root)
         assert plan.notes == ()
-        engine.do_revert(plan, context(root))
+        do_revert(plan, context(root))
         held.update(plan.handed)
     assert differences(before, tree(root)) == []
 
@@ -270,8 +278,8 @@ def test_effects_that_were_changed_or_undone_since_are_left(root: Path) -> None:
                edit(root, "etc/gone", "x")]
     (root / "etc/passwd").write_text("root:x:0\nadmin:x:1000\n")
     (root / "etc/gone").unlink()
-    plan = engine.plan_effects(effects, {}, root)
-    engine.do_revert(plan, context(root))
+    plan = plan_effects(effects, {}, root)
+    do_revert(plan, context(root))
     assert plan.notes == ("/etc/passwd is left as it is: it was changed since",)
     assert plan.keep == ("etc/passwd",)
     assert not (root / "etc/new").exists()
@@ -281,7 +289,7 @@ def test_an_effect_whose_content_was_not_kept_is_left(root: Path) -> None:
     effect = edit(root, "etc/passwd", "one:x:1\n")
     assert effect.before is not None
     effect = dataclasses.replace(effect, before=effect.before.without_content())
-    plan = engine.plan_effects([effect], {}, root)
+    plan = plan_effects([effect], {}, root)
     assert (plan.restore, plan.notes) == (
         (), ("/etc/passwd is left as it is: what it was before was not kept",))
 
@@ -289,12 +297,12 @@ def test_an_effect_whose_content_was_not_kept_is_left(root: Path) -> None:
 def test_effects_go_to_the_plugin_that_keeps_the_package(root: Path) -> None:
     before = tree(root)
     held = {"two": with_effects((), ())}
-    plan = engine.plan_effects([edit(root, "etc/passwd", "lib:x:1\n")], held, root,
+    plan = plan_effects([edit(root, "etc/passwd", "lib:x:1\n")], held, root,
                                keepers=["two"])
     assert plan.restore == ()
     held.update(plan.handed)
     manifest = UndoData("two", b"", (), ()).with_applied(held["two"])
-    engine.do_revert(engine.plan_effects(manifest.effects, {}, root), context(root))
+    do_revert(plan_effects(manifest.effects, {}, root), context(root))
     assert differences(before, tree(root)) == []
 
 
@@ -306,10 +314,10 @@ def test_a_link_that_a_scriptlet_made_stays_for_the_plugin_that_wants_the_servic
     run(["systemctl", f"--root={root}", "preset", "a.service"])
     effects = difference(before, capture(root, watch))
     held = {"two": applied_by(root, "two", Service("a.service", "enabled"))}
-    plan = engine.plan_effects(effects, held, root)
-    engine.do_revert(plan, context(root))
+    plan = plan_effects(effects, held, root)
+    do_revert(plan, context(root))
     held.update(plan.handed)
-    assert engine.verify(held["two"], context(root)) == ()
+    assert kinds.verify(held["two"], context(root)) == ()
     revert_settings(root, "two", held)
     assert capture(root, watch) == before
 
@@ -320,24 +328,24 @@ def test_an_upgrade_keeps_what_stayed_reverts_what_went_and_applies_what_is_new(
         write_unit(root, name)
     before = tree(root)
     ctx = context(root)
-    old = engine.apply_all(items(
+    old = apply_all(items(
         ctx, Service("a.service", "enabled"), Service("b.service", "enabled"),
         KernelModule("m", load=True, options="x=1", blacklist=False)), ctx)
     new = items(ctx, Service("c.service", "enabled"), Service("a.service", "enabled"),
                 KernelModule("m", load=True, options="x=2", blacklist=False))
-    plan = engine.plan_upgrade(old, new, {}, ctx)
+    plan = plan_upgrade(old, new, {}, ctx)
     assert [one.key for one in plan.kept] == ["a.service", "m:load"]
     assert [one.key for one in plan.gone] == ["b.service", "m:options"]
     assert [one.key for one in plan.fresh] == ["c.service", "m:options"]
-    revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
-    engine.do_revert(revert, ctx)
-    now = engine.apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    revert = plan_revert(plan.gone, {"foo": plan.kept}, root)
+    do_revert(revert, ctx)
+    now = apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
     assert [(one.key, one.value) for one in now] == [
         ("c.service", "enabled"), ("a.service", "enabled"), ("m:load", "yes"),
         ("m:options", "x=2")]
-    assert engine.verify(now, ctx) == ()
+    assert kinds.verify(now, ctx) == ()
     assert not (root / WANTS / "b.service").is_symlink()
-    engine.do_revert(engine.plan_revert(now, {}, root), ctx)
+    do_revert(plan_revert(now, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -346,28 +354,28 @@ def test_an_upgrade_hands_folders_to_its_own_settings_that_stay(root: Path) -> N
     write_unit(root, "b.socket")
     before = tree(root)
     ctx = context(root)
-    old = engine.apply_all(items(
+    old = apply_all(items(
         ctx, Service("a.socket", "enabled"), Service("b.socket", "enabled")), ctx)
-    plan = engine.plan_upgrade(old, items(ctx, Service("b.socket", "enabled")), {}, ctx)
+    plan = plan_upgrade(old, items(ctx, Service("b.socket", "enabled")), {}, ctx)
     effects = with_effects((), [edit(root, "etc/passwd", "x\n")])
-    revert = engine.plan_revert(plan.gone, {"foo": (*plan.kept, *effects)}, root)
-    engine.do_revert(revert, ctx)
-    now = engine.apply_upgrade(plan, ctx, kept=revert.handed["foo"])
+    revert = plan_revert(plan.gone, {"foo": (*plan.kept, *effects)}, root)
+    do_revert(revert, ctx)
+    now = apply_upgrade(plan, ctx, kept=revert.handed["foo"])
     assert [one.kind for one in now] == ["service", "effects"]
     assert changed_paths(now[:1]) == [SOCKETS, f"{SOCKETS}/b.socket"]
-    engine.do_revert(engine.plan_revert(now[:1], {"foo": effects}, root), ctx)
-    engine.do_revert(engine.plan_effects(now[1].changes, {}, root), ctx)
+    do_revert(plan_revert(now[:1], {"foo": effects}, root), ctx)
+    do_revert(plan_effects(now[1].changes, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_an_upgrade_leaves_a_service_that_was_switched_by_hand(root: Path) -> None:
     ctx = context(root)
-    old = engine.apply_all(items(ctx, Service("sshd.service", "enabled")), ctx)
+    old = apply_all(items(ctx, Service("sshd.service", "enabled")), ctx)
     run(["systemctl", f"--root={root}", "disable", "sshd.service"])
-    plan = engine.plan_upgrade(old, items(ctx, Service("sshd.service", "enabled")), {}, ctx)
+    plan = plan_upgrade(old, items(ctx, Service("sshd.service", "enabled")), {}, ctx)
     assert plan.notes == (
         "left as it was changed by hand: service sshd.service is disabled, not enabled",)
-    assert engine.apply_upgrade(plan, ctx) == old
+    assert apply_upgrade(plan, ctx) == old
 
 
 def test_a_repair_applies_again_what_a_replaced_image_lacks(root: Path) -> None:
@@ -376,15 +384,15 @@ def test_a_repair_applies_again_what_a_replaced_image_lacks(root: Path) -> None:
     ctx = context(root, files=[source, module])
     asked = items(ctx, Service("sshd.service", "masked"),
                   VdsmHook("before_vm_start", 1, "x", source))
-    old = engine.apply_all(asked, ctx)
+    old = apply_all(asked, ctx)
     put_back(root, [change for one in old[1:] for change in one.changes])  # /usr is new, /etc not
     before = tree(root)
-    plan = engine.plan_upgrade(old, asked, {}, ctx, repair=True)
-    now = engine.apply_upgrade(plan, ctx)
+    plan = plan_upgrade(old, asked, {}, ctx, repair=True)
+    now = apply_upgrade(plan, ctx)
     assert [item.kind for item in plan.refreshed] == ["vdsm-hook", "module-index"]
-    assert engine.verify(now, ctx) == ()
+    assert kinds.verify(now, ctx) == ()
     assert now[0] == old[0]
-    engine.do_revert(engine.plan_revert(now[1:], {}, root), ctx)
+    do_revert(plan_revert(now[1:], {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -395,19 +403,19 @@ def test_a_setting_that_switches_what_another_plugin_has_is_refused(root: Path) 
     held = {"one": applied_by(root, "one", Service("a.socket", "enabled"))}
     ctx = context(root, "two")
     asked = items(ctx, Service("a.service", "disabled"))
-    engine.check(asked, ctx, others=held)
+    checking.check(asked, ctx, others=held)
     with pytest.raises(Refused, match="switches a.socket along with it, which plugin one has"):
-        engine.apply_all(asked, ctx, others=held)
+        apply_all(asked, ctx, others=held)
 
 
 def test_a_setting_of_an_unknown_kind_is_told_and_still_undone(root: Path) -> None:
     before = tree(root)
     strange = Applied("time-machine", "1/tcp", "open", "closed",
                       (edit(root, "etc/firewall", "1/tcp\n"),))
-    assert engine.verify([strange], context(root)) == (
+    assert kinds.verify([strange], context(root)) == (
         "the setting time-machine 1/tcp is of a kind that this version of the tool does not"
         " know",)
-    engine.do_revert(engine.plan_revert([strange], {}, root), context(root))
+    do_revert(plan_revert([strange], {}, root), context(root))
     assert differences(before, tree(root)) == []
 
 
@@ -429,15 +437,15 @@ class World:
         done: List[Applied] = []
         before = tree(self.root)
         try:
-            engine.check(asked, ctx, others=self._others())
+            checking.check(asked, ctx, others=self._others())
             assert differences(before, tree(self.root)) == []
-            applied = engine.apply_all(asked, ctx, done.append, others=self._others())
+            applied = apply_all(asked, ctx, done.append, others=self._others())
         except Refused:  # what contradicts other plugins is rolled back, by a journal
             put_back(self.root, difference(start, tree(self.root)))
             return
         assert applied == tuple(done)
         once = tree(self.root)
-        engine.apply_all(asked, ctx)
+        apply_all(asked, ctx)
         assert differences(once, tree(self.root)) == []
         self.files[name] = files
         self.held[name] = UndoData(name, b"", applied, tuple(effects))
@@ -468,38 +476,38 @@ class World:
         wanted = {name: items(ctx, *self._settings(name, self.files[name]))
                   for name, ctx in contexts.items()}
         planned = {**books.others(names)}
-        files = engine.held(books.others(()), wanted)
+        files = checking.held(books.others(()), wanted)
         jobs = []
         for name in names:
             ctx = dataclasses.replace(contexts[name], held=files)
-            upgrade = engine.plan_upgrade(
+            upgrade = plan_upgrade(
                 settings_of(books.applied(name)), wanted[name], planned, ctx)
             bundle = Bundle(dataclasses.replace(descriptor(), name=name), None, "", (), None, ())
             jobs.append(Job(bundle, "upgrade", None, (), upgrade,
-                            settings_switch.plan_revert(upgrade, name, books, ctx), ctx))
-            planned[name] = engine.planned(wanted[name])
+                            settings_switch.planned_revert(upgrade, name, books, ctx), ctx))
+            planned[name] = checking.planned(wanted[name])
         return jobs
 
     def remove(self, name: str) -> None:
         mine = self.held.pop(name)
         ctx = context(self.root, name)
-        plan = engine.plan_revert(
+        plan = plan_revert(
             mine.settings, {**self._others(), name: with_effects((), mine.effects)}, self.root)
-        engine.do_revert(plan, ctx)
+        do_revert(plan, ctx)
         mine = mine.with_applied(plan.handed.get(name, with_effects((), mine.effects)))
         self._take(plan.handed)
         for path in self.files.pop(name):
             (self.root / path.lstrip("/")).unlink()
-        undone = engine.plan_effects(mine.effects, self._others(), self.root)
-        engine.do_revert(undone, ctx)
+        undone = plan_effects(mine.effects, self._others(), self.root)
+        do_revert(undone, ctx)
         self._take(undone.handed)
-        done = engine.finish_revert(plan, self._others(), ctx)
+        done = finish_revert(plan, self._others(), ctx)
         self._take(done.handed)
         assert (plan.notes, undone.notes, done.notes) == ((), (), ())
 
     def verify(self) -> None:
         for name, manifest in self.held.items():
-            assert engine.verify(manifest.settings, context(self.root, name)) == ()
+            assert kinds.verify(manifest.settings, context(self.root, name)) == ()
 
     def _others(self) -> Dict[str, Tuple[Applied, ...]]:
         return {name: manifest.applied for name, manifest in self.held.items()}

@@ -14,10 +14,11 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, RecordError, Refused
 from ovirt_node_plugin.plugin.settings import KernelArgument, KernelModule
-from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.boot import command_line
-from ovirt_node_plugin.settings.engine import live, rereading
+from ovirt_node_plugin.settings.engine import kinds, live, rereading
+from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import JOURNAL
@@ -162,10 +163,10 @@ def test_a_module_that_is_in_use_stays_with_a_note(system: System) -> None:
 
 def test_verify_says_that_a_module_was_unloaded(system: System) -> None:
     (applied,) = switch_on(system, MODULE)
-    assert engine.verify([applied], running(system)) == ()
+    assert kinds.verify([applied], running(system)) == ()
     (system.root / "sys/module/isv_foo").rmdir()
-    assert engine.verify([applied], running(system)) == ("kernel module isv_foo is not loaded",)
-    assert engine.verify([applied], running(system, is_live=False)) == ()
+    assert kinds.verify([applied], running(system)) == ("kernel module isv_foo is not loaded",)
+    assert kinds.verify([applied], running(system, is_live=False)) == ()
 
 
 def test_a_failure_leaves_what_was_done_to_be_undone(system: System) -> None:
@@ -247,12 +248,12 @@ def test_the_state_before_goes_to_the_plugin_that_stays(system: System) -> None:
     (one,) = switch_on(system, MODULE)
     (two,) = switch_on(system, MODULE)
     assert (one.outcome, two.outcome) == ("was=absent left=loaded", "was=loaded left=loaded")
-    first = engine.plan_revert([one], {"two": [two]}, system.root)
+    first = plan_revert([one], {"two": [two]}, system.root)
     assert first.live == ()
     assert first.handed["two"][0].outcome == "was=absent left=loaded"
-    last = engine.plan_revert([two], {"one": [one]}, system.root)
+    last = plan_revert([two], {"one": [one]}, system.root)
     assert (last.live, last.handed) == ((), {})
-    assert engine.plan_revert([one, two], {}, system.root).live == (one, two)
+    assert plan_revert([one, two], {}, system.root).live == (one, two)
 
 
 def test_what_was_switched_on_offline_is_stopped_as_the_boot_started_it(system: System) -> None:
@@ -294,13 +295,13 @@ def test_on_a_running_host_grubby_is_told_about_kernel_arguments(system: System)
         KernelArgument("console", "ttyS0", present=True, repeat=True),
         KernelArgument("quiet", "", present=False, repeat=False))
         for wanted in KINDS["kernel-argument"].wanted(item, ctx)]
-    applied = engine.apply_all([*items, *command_line.KIND.implied(items, ctx)], ctx)
+    applied = apply_all([*items, *command_line.KIND.implied(items, ctx)], ctx)
     assert system.done == ["grubby --update-kernel=ALL --args=iommu=on --remove-args=quiet"]
-    engine.apply_all(command_line.KIND.implied(items, ctx), ctx)
+    apply_all(command_line.KIND.implied(items, ctx), ctx)
     assert len(system.done) == 1  # a second time changes nothing
     assert "iommu=on" in (system.root / entry).read_text()
-    revert = engine.plan_revert(applied, {}, system.root)
-    engine.do_revert(revert, ctx)
-    engine.finish_revert(revert, {}, ctx)
+    revert = plan_revert(applied, {}, system.root)
+    do_revert(revert, ctx)
+    finish_revert(revert, {}, ctx)
     assert system.done[1:] == ["grubby --update-kernel=ALL --remove-args=iommu=on console=ttyS0"]
     assert (system.root / entry).read_text() == text

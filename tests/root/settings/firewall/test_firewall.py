@@ -12,7 +12,10 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import FirewallPort, FirewallService, Setting
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.sample_bundle import edit_descriptor
@@ -61,18 +64,18 @@ def test_a_port_is_open_and_closed_again(root: Path) -> None:
     assert [item.text for item in asked] == [
         "open firewall port 5989/tcp in zone public",
         "open firewall port 100-200/udp in zone internal"]
-    engine.check(asked, ctx, others={})
+    checking.check(asked, ctx, others={})
     assert differences(before, tree(root)) == []
-    applied = engine.apply_all(asked, ctx)
+    applied = apply_all(asked, ctx)
     assert offline(root, "--zone=public", "--list-ports") == "5989/tcp"
     assert offline(root, "--zone=internal", "--list-ports") == "100-200/udp"
-    assert engine.verify(applied, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
     assert [path.name for path in (root / "etc/firewalld").rglob("*.old")] == []
     assert [one.before for one in applied] == ["closed", "closed"]
     once = tree(root)
-    engine.apply_all(asked, ctx)
+    apply_all(asked, ctx)
     assert differences(once, tree(root)) == []
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -80,7 +83,7 @@ def test_the_default_zone_is_the_roots_own(root: Path) -> None:
     conf = root / "etc/firewalld/firewalld.conf"
     conf.write_text(conf.read_text().replace("DefaultZone=public", "DefaultZone=internal"))
     ctx = context(root)
-    engine.apply_all(wanted_settings(ctx, port("5989"), CIM), ctx)
+    apply_all(wanted_settings(ctx, port("5989"), CIM), ctx)
     assert offline(root, "--zone=internal", "--list-ports") == "5989/tcp"
     assert "cim" in offline(root, "--list-services").split()
 
@@ -98,7 +101,7 @@ def test_the_ports_of_three_plugins_stay_until_each_goes(
         left = {f"{number}/tcp" for other in held for number in ports[other]}
         assert set(offline(root, "--zone=public", "--list-ports").split()) == left
         for other, applied in held.items():
-            assert engine.verify(applied, context(root, other)) == ()
+            assert kinds.verify(applied, context(root, other)) == ()
     assert differences(before, tree(root)) == []
 
 
@@ -113,7 +116,7 @@ def test_ranges_of_plugins_may_overlap(root: Path, order: Sequence[str]) -> None
         for name in order:
             revert_settings(root, name, held)
             for other, applied in held.items():
-                assert engine.verify(applied, context(root, other)) == ()
+                assert kinds.verify(applied, context(root, other)) == ()
         assert differences(before, tree(root)) == []
 
 
@@ -153,14 +156,14 @@ def test_a_new_service_is_defined_opened_and_gone_again(root: Path) -> None:
     assert [item.text for item in asked] == [
         "define firewall service cim (5988/tcp, 5989/tcp)",
         "open firewall service cim in zone internal", "open firewall service cim in zone public"]
-    engine.check(asked, ctx, others={})
-    applied = engine.apply_all(asked, ctx)
+    checking.check(asked, ctx, others={})
+    applied = apply_all(asked, ctx)
     assert defined(root) == "5988/tcp 5989/tcp"
     for zone in ("public", "internal"):
         assert "cim" in offline(root, f"--zone={zone}", "--list-services").split()
     assert offline(root, "--check-config") in ("", "success")
-    assert engine.verify(applied, ctx) == ()
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -173,7 +176,7 @@ def test_a_service_stays_defined_for_the_other_plugin_that_opens_it(
     apply_settings(root, "two", held, FirewallService("cim", "internal", ()))
     revert_settings(root, first, held)
     (name, applied), = held.items()
-    assert engine.verify(applied, context(root)) == ()
+    assert kinds.verify(applied, context(root)) == ()
     assert offline(root, "--check-config") in ("", "success")
     revert_settings(root, name, held)
     assert differences(before, tree(root)) == []
@@ -181,15 +184,15 @@ def test_a_service_stays_defined_for_the_other_plugin_that_opens_it(
 
 def test_a_service_gets_other_ports_with_an_upgrade(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    old = engine.apply_all(wanted_settings(ctx, port("77"), CIM), ctx)
+    old = apply_all(wanted_settings(ctx, port("77"), CIM), ctx)
     new = FirewallService("cim", "", (("5989", "tcp"), ("5990", "udp")))
-    plan = engine.plan_upgrade(old, wanted_settings(ctx, port("78"), new, port("77")), {}, ctx)
-    revert = engine.plan_revert(plan.gone, {"foo": plan.kept}, root)
-    engine.do_revert(revert, ctx)
-    now = engine.apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    plan = plan_upgrade(old, wanted_settings(ctx, port("78"), new, port("77")), {}, ctx)
+    revert = plan_revert(plan.gone, {"foo": plan.kept}, root)
+    do_revert(revert, ctx)
+    now = apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
     assert defined(root) == "5989/tcp 5990/udp"
-    assert engine.verify(now, ctx) == ()
-    engine.do_revert(engine.plan_revert(now, {}, root), ctx)
+    assert kinds.verify(now, ctx) == ()
+    do_revert(plan_revert(now, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -215,13 +218,13 @@ def test_what_firewalld_refuses_is_refused_in_its_words(
         root: Path, setting: Setting, said: str) -> None:
     ctx, before = context(root), tree(root)
     with pytest.raises(Refused, match=said):
-        engine.check(wanted_settings(ctx, setting), ctx, others={})
+        checking.check(wanted_settings(ctx, setting), ctx, others={})
     assert differences(before, tree(root)) == []
 
 
 def test_a_service_that_the_packages_will_bring_is_accepted(root: Path) -> None:
     ctx = context(root, files=["/usr/lib/firewalld/services/acme.xml"])
-    engine.check(wanted_settings(ctx, FirewallService("acme", "", ())), ctx, others={})
+    checking.check(wanted_settings(ctx, FirewallService("acme", "", ())), ctx, others={})
 
 
 @pytest.mark.parametrize("folder", ["etc/firewalld", "usr/lib/firewalld"])
@@ -229,8 +232,8 @@ def test_a_service_that_the_packages_will_bring_is_accepted(root: Path) -> None:
 def test_a_root_without_firewalld_is_refused(root: Path, folder: str, setting: Setting) -> None:
     shutil.rmtree(root / folder)
     ctx, before = context(root), tree(root)
-    for step in (lambda: engine.check(wanted_settings(ctx, setting), ctx, others={}),
-                 lambda: engine.apply_all(wanted_settings(ctx, setting), ctx)):
+    for step in (lambda: checking.check(wanted_settings(ctx, setting), ctx, others={}),
+                 lambda: apply_all(wanted_settings(ctx, setting), ctx)):
         with pytest.raises(Refused, match=f"the root has no firewalld: /{folder} is not there"):
             step()
     assert differences(before, tree(root)) == []
@@ -250,7 +253,7 @@ def test_a_port_that_became_part_of_somebodys_range_is_not_closed_unasked(root: 
     zone = (root / ZONE).read_text()
     (root / ZONE).write_text(zone.replace('port="1001"', 'port="1000-1100"'))
     with pytest.raises(Drifted) as caught:
-        engine.plan_revert(held["one"], {}, root)
+        plan_revert(held["one"], {}, root)
     assert caught.value.paths == (ZONE,)
 
 
@@ -274,10 +277,10 @@ def test_a_port_in_a_rich_rule_or_a_comment_is_not_an_open_one(root: Path) -> No
 
 def test_what_is_closed_or_undefined_by_hand_is_told(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(wanted_settings(ctx, port("1001-1003"), CIM), ctx)
+    applied = apply_all(wanted_settings(ctx, port("1001-1003"), CIM), ctx)
     (root / ZONE).unlink()
     (root / "etc/firewalld/services/cim.xml").unlink()
-    assert engine.verify(applied, ctx) == (
+    assert kinds.verify(applied, ctx) == (
         "firewall port 1001-1003/tcp is not open in zone public",
         "firewall service cim is not defined", "firewall service cim is not open in zone public")
 
@@ -285,7 +288,7 @@ def test_what_is_closed_or_undefined_by_hand_is_told(root: Path) -> None:
 def test_firewalld_gets_the_roots_folders_and_one_change(root: Path) -> None:
     runner = RecordingRunner(real=run)
     ctx = context(root, runner=runner)
-    engine.apply_all(wanted_settings(ctx, port("5989"), CIM), ctx)
+    apply_all(wanted_settings(ctx, port("5989"), CIM), ctx)
     config = ("firewall-offline-cmd", f"--system-config={root}/etc/firewalld",
               f"--default-config={root}/usr/lib/firewalld")
     assert runner.argvs == [
@@ -299,7 +302,7 @@ def test_a_missing_firewalld_on_this_machine_is_named(
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)
     with pytest.raises(CommandError, match="firewall-offline-cmd cannot be started"):
-        engine.check(wanted_settings(ctx, port("1")), ctx, others={})
+        checking.check(wanted_settings(ctx, port("1")), ctx, others={})
 
 
 @pytest.mark.parametrize("name", [
@@ -315,8 +318,8 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     (root / name).symlink_to(outside)
     ctx, before = context(root), sorted(outside.rglob("*"))
     asked = wanted_settings(ctx, port("1"))
-    for step in (lambda: engine.check(asked, ctx, others={}),
-                 lambda: engine.apply_all(asked, ctx)):
+    for step in (lambda: checking.check(asked, ctx, others={}),
+                 lambda: apply_all(asked, ctx)):
         with pytest.raises(Refused, match="leads elsewhere|no firewalld"):
             step()
     assert before == sorted(outside.rglob("*"))
@@ -326,7 +329,7 @@ def test_a_fifo_in_the_configuration_hangs_nobody(root: Path) -> None:
     os.mkfifo(root / "etc/firewalld/zones/x.xml")
     ctx = context(root)
     with pytest.raises(Refused, match="is not a regular file"):
-        engine.check(wanted_settings(ctx, port("1")), ctx, others={})
+        checking.check(wanted_settings(ctx, port("1")), ctx, others={})
 
 
 FORMS: List[Tuple[str, str]] = [

@@ -8,7 +8,9 @@ import pytest
 
 from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
 from ovirt_node_plugin.plugin.settings import KernelModule
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.modules import module_index
 from ovirt_node_plugin.settings.modules.kernel_modules import KIND
@@ -50,9 +52,9 @@ def test_load_options_and_blacklist_are_files_that_go_again(root: Path) -> None:
     ctx, before = context(root), tree(root)
     items = [*module("isv-foo", ctx, load=True, options="debug=1 mode=fast"),
              *module("other", ctx, blacklist=True)]
-    engine.check(items, ctx, others={})
+    checking.check(items, ctx, others={})
     assert tree(root) == before
-    applied = engine.apply_all(items, ctx)
+    applied = apply_all(items, ctx)
     made = {path.name: path.read_text().splitlines()[-1] for path in sorted(root.glob(
         "etc/modprobe.d/node-plugin-*"))}
     assert made == {"node-plugin-foo-isv_foo.conf": "options isv_foo debug=1 mode=fast",
@@ -62,13 +64,13 @@ def test_load_options_and_blacklist_are_files_that_go_again(root: Path) -> None:
     assert [(one.key, one.before) for one in applied] == [
         ("isv_foo:load", "absent"), ("isv_foo:options", "absent"), ("other:blacklist", "absent")]
     assert "etc/modules-load.d" in changed_paths(applied)  # it was not there
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_modprobe_reads_what_is_written(root: Path) -> None:
     ctx = context(root)
-    engine.apply_all([*module("isv-foo", ctx, options="debug=1"),
+    apply_all([*module("isv-foo", ctx, options="debug=1"),
                       *module("core", ctx, blacklist=True)], ctx)
     shown = run(["modprobe", "-C", root / "etc/modprobe.d", "--showconfig"])
     assert "options isv_foo debug=1" in shown
@@ -78,24 +80,24 @@ def test_modprobe_reads_what_is_written(root: Path) -> None:
 def test_applying_twice_changes_nothing(root: Path) -> None:
     ctx = context(root)
     items = module("isv_foo", ctx, load=True, options="a=1", blacklist=False)
-    engine.apply_all(items, ctx)
+    apply_all(items, ctx)
     file = root / "etc/modprobe.d/node-plugin-foo-isv_foo.conf"
     before = (tree(root), file.stat().st_mtime_ns)
-    assert changed_paths(engine.apply_all(items, ctx)) == []
+    assert changed_paths(apply_all(items, ctx)) == []
     assert (tree(root), file.stat().st_mtime_ns) == before
 
 
 def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(module("isv_foo", ctx, options="a=1"), ctx)
+    applied = apply_all(module("isv_foo", ctx, options="a=1"), ctx)
     name = "etc/modprobe.d/node-plugin-foo-isv_foo.conf"
     (root / name).write_text("options isv_foo a=2\n")
-    assert engine.verify(applied, ctx) == (f"/{name} was changed",)
+    assert kinds.verify(applied, ctx) == (f"/{name} was changed",)
     with pytest.raises(Drifted) as caught:
-        engine.plan_revert(applied, {}, root)
+        plan_revert(applied, {}, root)
     assert caught.value.paths == (name,)
     (root / name).unlink()
-    assert engine.verify(applied, ctx) == (f"/{name} is missing",)
+    assert kinds.verify(applied, ctx) == (f"/{name} is missing",)
 
 
 @pytest.mark.parametrize(("first", "second", "together"), [
@@ -108,13 +110,13 @@ def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> 
 def test_two_plugins_that_contradict_each_other_are_both_named(
         root: Path, first: dict[str, object], second: dict[str, object], together: bool) -> None:
     one, two = context(root, "one"), context(root, "two")
-    others = {"one": engine.planned(_module("isv-foo", one, first))}
+    others = {"one": checking.planned(_module("isv-foo", one, first))}
     items = _module("isv_foo", two, second)
     if together:
-        engine.check(items, two, others=others)
+        checking.check(items, two, others=others)
         return
     with pytest.raises(Refused, match="plugin two wants to .*, but plugin one has"):
-        engine.check(items, two, others=others)
+        checking.check(items, two, others=others)
 
 
 def _module(name: str, ctx: Context, asked: dict[str, object]) -> Sequence[Wanted]:
@@ -127,15 +129,15 @@ def test_a_folder_that_is_a_link_stays_inside_the_root(root: Path, tmp_path: Pat
     outside.mkdir()
     (root / "etc/modules-load.d").symlink_to(outside)
     ctx, before = context(root), tree(root)
-    applied = engine.apply_all(module("isv_foo", ctx, load=True), ctx)
+    applied = apply_all(module("isv_foo", ctx, load=True), ctx)
     assert list(outside.iterdir()) == []
     assert (root / str(outside).lstrip("/") / "node-plugin-foo-isv_foo.conf").is_file()
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
     (root / "etc/modules-load.d").unlink()
     (root / "etc/modules-load.d").symlink_to("/")
     with pytest.raises(OutsideRoot, match="the root itself"):
-        engine.apply_all(module("isv_foo", ctx, load=True), ctx)
+        apply_all(module("isv_foo", ctx, load=True), ctx)
 
 
 def test_modules_of_the_packages_imply_an_index(root: Path) -> None:
@@ -151,11 +153,11 @@ def test_modules_of_the_packages_imply_an_index(root: Path) -> None:
 def test_the_index_knows_the_module_and_is_put_back(root: Path) -> None:
     before = tree(root)
     ctx = context(root, files=[write_module(root, "isv_foo")])
-    engine.check(implied(ctx), ctx, others={})
-    applied = engine.apply_all(implied(ctx), ctx)
+    checking.check(implied(ctx), ctx, others={})
+    applied = apply_all(implied(ctx), ctx)
     assert aliases(root) == ["core", "isv_foo"]
-    assert engine.verify(applied, ctx) == ()
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    do_revert(plan_revert(applied, {}, root), ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
     assert differences(before, tree(root)) == []
 
@@ -165,9 +167,9 @@ def test_a_kernel_without_an_index_gets_one_and_loses_it(root: Path) -> None:
         path.unlink()
     before = tree(root)
     ctx = context(root, files=[write_module(root, "isv_foo")])
-    applied = engine.apply_all(implied(ctx), ctx)
+    applied = apply_all(implied(ctx), ctx)
     assert applied[0].before == "absent"
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
     assert differences(before, tree(root)) == []
 
@@ -178,49 +180,49 @@ def test_the_index_of_two_plugins_follows_the_one_that_stays(root: Path, first: 
     held = {}
     for name in ("one", "two"):
         ctx = context(root, name, files=[write_module(root, f"m_{name}")])
-        held[name] = engine.apply_all(implied(ctx), ctx)
+        held[name] = apply_all(implied(ctx), ctx)
     for name in (first, "two" if first == "one" else "one"):
         mine = held.pop(name)
         ctx = context(root, name)
-        plan = engine.plan_revert(mine, held, root)
-        engine.do_revert(plan, ctx)
+        plan = plan_revert(mine, held, root)
+        do_revert(plan, ctx)
         (root / MODULES / f"kernel/m_{name}.ko").unlink()
         held.update({n: tuple(a) for n, a in plan.handed.items()})
-        held.update({n: tuple(a) for n, a in engine.finish_revert(plan, held, ctx).handed.items()})
+        held.update({n: tuple(a) for n, a in finish_revert(plan, held, ctx).handed.items()})
         if held:
             assert aliases(root) == sorted(["core", *(f"m_{other}" for other in held)])
-            assert engine.verify([one for its in held.values() for one in its], ctx) == ()
+            assert kinds.verify([one for its in held.values() for one in its], ctx) == ()
     assert differences(before, tree(root)) == []
 
 
 def test_an_index_made_by_others_since_is_made_again_not_refused(root: Path) -> None:
     ctx = context(root, files=[write_module(root, "isv_foo")])
-    applied = engine.apply_all(implied(ctx), ctx)
+    applied = apply_all(implied(ctx), ctx)
     write_module(root, "later")
     run(["depmod", "-b", root, KERNEL])
-    plan = engine.plan_revert(applied, {}, root)
-    engine.do_revert(plan, ctx)
+    plan = plan_revert(applied, {}, root)
+    do_revert(plan, ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
-    assert engine.finish_revert(plan, {}, ctx).handed == {}
+    assert finish_revert(plan, {}, ctx).handed == {}
     assert aliases(root) == ["core", "later"]
 
 
 def test_a_stale_index_is_told(root: Path) -> None:
     ctx = context(root, files=[write_module(root, "isv_foo")])
-    applied = engine.apply_all(implied(ctx), ctx)
+    applied = apply_all(implied(ctx), ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
-    assert engine.verify(applied, ctx) == (
+    assert kinds.verify(applied, ctx) == (
         f"the module index of kernel {KERNEL} names kernel/isv_foo.ko, which is not there",)
     (root / MODULES / "modules.dep").unlink()
-    assert engine.verify(applied, ctx) == (f"the module index of kernel {KERNEL} is missing",)
+    assert kinds.verify(applied, ctx) == (f"the module index of kernel {KERNEL} is missing",)
 
 
 def test_depmod_gets_the_root_and_the_roots_own_configuration(root: Path) -> None:
     (root / "usr/lib/depmod.d").mkdir()
     runner = RecordingRunner()
     ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/a.ko"], runner=runner)
-    engine.check(implied(ctx), ctx, others={})
-    engine.apply_all(implied(ctx), ctx)
+    checking.check(implied(ctx), ctx, others={})
+    apply_all(implied(ctx), ctx)
     assert runner.argvs == [
         ("depmod", "--version"),
         ("depmod", "-b", str(root), "-C", str(root / "etc/depmod.d"),
@@ -232,7 +234,7 @@ def test_depmod_does_not_follow_an_absolute_lib_link(root: Path) -> None:
     (root / "lib").symlink_to("/usr/lib")
     runner = RecordingRunner(real=run)
     ctx = context(root, files=[write_module(root, "isv_foo")], runner=runner)
-    engine.apply_all(implied(ctx), ctx)
+    apply_all(implied(ctx), ctx)
     assert runner.argvs[0][:3] == ("depmod", "-b", str(root / "usr"))
     assert aliases(root) == ["core", "isv_foo"]
 
@@ -244,8 +246,8 @@ def test_a_module_folder_that_leads_out_of_the_root_is_refused(
     (root / MODULES).rename(root / "kept")
     (root / MODULES).symlink_to(outside)
     ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/a.ko"])
-    for step in (lambda: engine.check(implied(ctx), ctx, others={}),
-                 lambda: engine.apply_all(implied(ctx), ctx)):
+    for step in (lambda: checking.check(implied(ctx), ctx, others={}),
+                 lambda: apply_all(implied(ctx), ctx)):
         with pytest.raises(Refused, match="outside the root"):
             step()
     assert list(outside.iterdir()) == []

@@ -12,7 +12,8 @@ from ovirt_node_plugin.errors import DescriptorError, Refused
 from ovirt_node_plugin.packages.unpacking import shared_paths
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import LeaveOut
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.kit.model import Context, KeepReason, Leavable
 from ovirt_node_plugin.settings.placed import leave_out
 from ovirt_node_plugin.system.paths import relative_inside
@@ -294,13 +295,13 @@ def test_no_program_is_started_and_nothing_but_the_files_goes(root: Path) -> Non
     (root / "opt/acme/doc/folder").mkdir()
     before = tree(root)
     ctx = leaving(root, [f"/opt/acme/doc/{name}" for name in ("a", "link", "folder", "gone")])
-    items = engine.wanted(descriptor(LeaveOut("/opt/acme/doc/*")), ctx)
-    engine.check(items, ctx, others={})
-    applied = engine.apply_all(items, ctx)
+    items = selection.wanted(descriptor(LeaveOut("/opt/acme/doc/*")), ctx)
+    checking.check(items, ctx, others={})
+    applied = apply_all(items, ctx)
     assert [(one.before, one.changes, one.outcome) for one in applied] == [
         ("present", (), "files=4 bytes=4096")]
     assert set(before) - set(tree(root)) == {"opt/acme/doc/a", "opt/acme/doc/link"}
-    assert engine.apply_all(items, ctx)[0].before == "absent"
+    assert apply_all(items, ctx)[0].before == "absent"
     assert isinstance(ctx.run, RecordingRunner) and ctx.run.argvs == []
 
 
@@ -312,7 +313,7 @@ def test_a_link_does_not_lead_out_of_the_root(root: Path, tmp_path: Path) -> Non
     (root / "opt/acme").symlink_to(outside)
     (root / "opt/other").symlink_to("../../../../../.." + str(outside))
     ctx = leaving(root, ["/opt/acme/a", "/opt/other/a"])
-    engine.apply_all(engine.wanted(descriptor(LeaveOut("/opt/*/a")), ctx), ctx)
+    apply_all(selection.wanted(descriptor(LeaveOut("/opt/*/a")), ctx), ctx)
     assert (outside / "a").read_text() == "a"
 
 
@@ -321,25 +322,25 @@ def test_a_file_that_is_no_longer_where_it_was_judged_is_not_taken_away(root: Pa
     (root / "opt/acme").mkdir(parents=True)
     (root / "opt/acme/l").symlink_to("/etc")
     with pytest.raises(Refused, match="is /etc/passwd, which may be somebody else's file"):
-        engine.apply_all(engine.wanted(descriptor(LeaveOut("/opt/acme/l/*")), ctx), ctx)
+        apply_all(selection.wanted(descriptor(LeaveOut("/opt/acme/l/*")), ctx), ctx)
     assert (root / "etc/passwd").is_file()
 
 
 def test_packages_whose_files_stay_are_recorded(root: Path) -> None:
     ctx = leaving(root, ["/opt/acme/a"], kept=["/opt/acme/b"])
-    (item,) = engine.wanted(descriptor(LeaveOut("/opt/acme/**")), ctx)
+    (item,) = selection.wanted(descriptor(LeaveOut("/opt/acme/**")), ctx)
     assert item.text == "leave out 1 file, 1.0 KiB: /opt/acme/**"
     assert item.notes == (
         "of /opt/acme/**, 1 file, such as /opt/acme/b, will be there: core has them too",)
-    (applied,) = engine.apply_all([item], ctx)
+    (applied,) = apply_all([item], ctx)
     assert applied.outcome == "files=1 bytes=1024 kept=core"
     assert leave_out.kept_packages(applied) == ("core",)
 
 
 def test_a_glob_that_matches_nothing_is_told(root: Path) -> None:
-    (item,) = engine.wanted(descriptor(LeaveOut("/opt/nothing/**")), leaving(root, ["/opt/a/b"]))
+    (item,) = selection.wanted(descriptor(LeaveOut("/opt/nothing/**")), leaving(root, ["/opt/a/b"]))
     assert item.notes == ("/opt/nothing/** matches no file of the plugin's own packages",)
-    (item,) = engine.wanted(descriptor(LeaveOut("/opt/acme/**")), context(root))
+    (item,) = selection.wanted(descriptor(LeaveOut("/opt/acme/**")), context(root))
     assert (item.text, item.notes) == ("leave out files: /opt/acme/**", ())
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import PersistentPath
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Facts
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
@@ -36,53 +38,53 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_path_is_named_where_a_stateless_node_looks_and_goes_again(root: Path) -> None:
     before, ctx = tree(root), context(root)
-    items = engine.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
+    items = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
     assert [item.text for item in items] == ["keep /var/lib/acme over new images"]
-    engine.check(items, ctx, others={})
-    applied = engine.apply_all(items, ctx)
+    checking.check(items, ctx, others={})
+    applied = apply_all(items, ctx)
     assert changed_paths(applied) == [FOLDER, f"{FOLDER}/node-plugin-foo=var,lib,acme.state"]
     # what the boot script of readonly-root makes of the folder, which asks a shell
     said = run(["sh", "-c", 'for file in "$1"/*; do for path in $(grep -v "^#" "$file"); do'
                 ' echo "$path"; done; done', "sh", root / FOLDER])
     assert said == "/var/lib/acme\n"
-    assert engine.verify(applied, ctx) == ()
-    assert changed_paths(engine.apply_all(items, ctx)) == []
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    assert changed_paths(apply_all(items, ctx)) == []
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_no_program_is_started(root: Path) -> None:
     runner = RecordingRunner()
     ctx = context(root, runner=runner)
-    items = engine.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
-    engine.check(items, ctx, others={})
-    engine.apply_all(items, ctx)
+    items = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
+    checking.check(items, ctx, others={})
+    apply_all(items, ctx)
     assert runner.argvs == []
 
 
 def test_a_path_that_nothing_made_is_refused(root: Path) -> None:
     ctx = context(root)
-    items = engine.wanted(descriptor(PersistentPath("/var/lib/other")), ctx)
-    engine.check(items, ctx, others={})
+    items = selection.wanted(descriptor(PersistentPath("/var/lib/other")), ctx)
+    checking.check(items, ctx, others={})
     with pytest.raises(Refused, match="there is no such file or folder"):
-        engine.apply_all(items, ctx)
+        apply_all(items, ctx)
 
 
 def test_a_path_that_is_gone_is_told(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all(
-        engine.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx), ctx)
+    applied = apply_all(
+        selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx), ctx)
     shutil.rmtree(root / "var/lib/acme")
-    assert engine.verify(applied, ctx) == ("/var/lib/acme, to be kept, is missing",)
+    assert kinds.verify(applied, ctx) == ("/var/lib/acme, to be kept, is missing",)
 
 
 def test_two_plugins_may_keep_one_path(root: Path) -> None:
     held: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("a", "a-var"):
         ctx = context(root, name)
-        items = engine.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
-        engine.check(items, ctx, others=held)
-        held[name] = engine.apply_all(items, ctx, others=held)
+        items = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
+        checking.check(items, ctx, others=held)
+        held[name] = apply_all(items, ctx, others=held)
     assert len(list((root / FOLDER).iterdir())) == 2
 
 
@@ -100,8 +102,8 @@ def test_a_path_that_is_not_the_plugins_is_refused(root: Path, path: str, said: 
     owners = {"etc/passwd": "package setup-2.13-1.noarch", "var/lib/acme": "package acme-1-1"}
     ctx = dataclasses.replace(context(root, files=["/var/lib/acme"]), facts=Facts(
         owner=lambda name: owners.get(name, "")))
-    items = engine.wanted(descriptor(PersistentPath(path)), ctx)
+    items = selection.wanted(descriptor(PersistentPath(path)), ctx)
     with pytest.raises(Refused, match=said):
-        engine.check(items, ctx, others={})
-    own = engine.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
-    engine.check(own, ctx, others={})
+        checking.check(items, ctx, others={})
+    own = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
+    checking.check(own, ctx, others={})

@@ -10,8 +10,11 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.plugin.settings import PlacedFile, Service
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.placed.placed_files import PLACEMENTS
 from ovirt_node_plugin.system.run import Polled, StrPath, run
@@ -71,16 +74,16 @@ def test_a_file_is_copied_to_its_folder_and_goes_again(
     before, ctx = tree(root), context(root, files=[SOURCE])
     item = placed(ctx, element, name, unit)
     assert item.text.endswith(f"{item.key} from {SOURCE}")
-    engine.check([item], ctx, others={})
+    checking.check([item], ctx, others={})
     assert differences(before, tree(root)) == []
-    applied = engine.apply_all([item], ctx)
+    applied = apply_all([item], ctx)
     info = (root / place).lstat()
     assert (info.st_mode, info.st_uid, info.st_gid) == (0o100644, 0, 0)
     assert (root / place).read_text() == text
     assert changed_paths(applied)[-1] == place
-    assert engine.verify(applied, ctx) == ()
-    assert changed_paths(engine.apply_all([item], ctx)) == []
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    assert changed_paths(apply_all([item], ctx)) == []
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -91,8 +94,8 @@ def test_only_the_checkers_are_started(
     runner = RecordingRunner(output="257 (257.3-1)\n")
     ctx = context(root, files=[SOURCE], runner=runner)
     item = placed(ctx, element, name, unit)
-    engine.check([item], ctx, others={})
-    engine.apply_all([item], ctx)
+    checking.check([item], ctx, others={})
+    apply_all([item], ctx)
     empty = next((word for argv in runner.argvs for word in argv if word.startswith("--root=")), "")
     expected: Mapping[str, List[Tuple[str, ...]]] = {
         "udev-rules": [("udevadm", "--version"),
@@ -111,7 +114,7 @@ def test_what_is_there_already_is_refused(
     write_file(root, place, "the image's own\n")
     ctx = context(root, files=[SOURCE])
     with pytest.raises(Refused, match="is there already"):
-        engine.check([placed(ctx, element, name, unit)], ctx, others={})
+        checking.check([placed(ctx, element, name, unit)], ctx, others={})
 
 
 @EVERY
@@ -121,13 +124,13 @@ def test_two_plugins_with_one_name_are_refused_and_both_named(
     item = placed(ctx, element, name, unit)
     others = {"acme": [Applied(element, item.key, "/x", "absent", ())]}
     with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
-        engine.check([item], ctx, others=others)
+        checking.check([item], ctx, others=others)
 
 
 def test_a_source_that_no_package_brings_is_refused(root: Path) -> None:
     ctx = context(root)
     with pytest.raises(Refused, match="none of the plugin's packages brings that file"):
-        engine.check([placed(ctx, "udev-rules", "1.rules")], ctx, others={})
+        checking.check([placed(ctx, "udev-rules", "1.rules")], ctx, others={})
 
 
 def test_a_source_that_became_a_link_is_not_copied(root: Path) -> None:
@@ -136,18 +139,18 @@ def test_a_source_that_became_a_link_is_not_copied(root: Path) -> None:
     (root / SOURCE.lstrip("/")).unlink()
     (root / SOURCE.lstrip("/")).symlink_to("/etc/passwd")
     with pytest.raises(Refused, match="not a regular file"):
-        engine.apply_all([placed(ctx, "logrotate", "acme")], ctx)
+        apply_all([placed(ctx, "logrotate", "acme")], ctx)
 
 
 def test_a_drop_in_for_a_unit_that_is_nowhere_is_refused(root: Path) -> None:
     ctx = context(root, files=[SOURCE])
     with pytest.raises(Refused, match=r"there is no unit nope\.service"):
-        engine.check([placed(ctx, "unit-drop-in", "1.conf", "nope.service")], ctx, others={})
+        checking.check([placed(ctx, "unit-drop-in", "1.conf", "nope.service")], ctx, others={})
 
 
 def test_a_drop_in_for_a_unit_of_the_plugins_own_is_accepted(root: Path) -> None:
     ctx = context(root, files=[SOURCE, f"/{UNITS}/own.service"])
-    engine.check([placed(ctx, "unit-drop-in", "1.conf", "own.service")], ctx, others={})
+    checking.check([placed(ctx, "unit-drop-in", "1.conf", "own.service")], ctx, others={})
 
 
 def test_a_folder_that_is_a_link_out_of_the_root_leads_nowhere(root: Path, tmp_path: Path) -> None:
@@ -156,7 +159,7 @@ def test_a_folder_that_is_a_link_out_of_the_root_leads_nowhere(root: Path, tmp_p
     write_file(root, SOURCE, "d /x\n")
     (root / "etc/tmpfiles.d").symlink_to(outside)
     ctx, item = tmpfiles(root, "d /x\n")
-    engine.apply_all([item], ctx)
+    apply_all([item], ctx)
     assert list(outside.iterdir()) == []
 
 
@@ -164,13 +167,13 @@ def test_a_folder_that_is_a_link_out_of_the_root_leads_nowhere(root: Path, tmp_p
 def test_tmpfiles_that_systemd_does_not_understand_are_refused(root: Path, text: str) -> None:
     ctx, item = tmpfiles(root, text)
     with pytest.raises(Refused, match="own checker refuses that file: systemd-tmpfiles"):
-        engine.apply_all([item], ctx)
+        apply_all([item], ctx)
 
 
 def test_checking_tmpfiles_makes_none_of_them(root: Path) -> None:
     ctx, item = tmpfiles(root, "d /var/lib/acme\nf /etc/motd 0644 root root - hello\n"
                                "r /etc/passwd\n")
-    engine.apply_all([item], ctx)
+    apply_all([item], ctx)
     assert not (root / "var/lib/acme").exists() and not (root / "etc/motd").exists()
     assert (root / "etc/passwd").exists()
 
@@ -180,7 +183,7 @@ def test_checking_tmpfiles_acts_on_no_prefix_and_not_in_the_root(root: Path) -> 
     ctx, item = tmpfiles(root, "L /.no-such-folder - - - - /etc\n"
                                "w+ /.no-such-folder/passwd - - - - toor::0:0::/root:/bin/sh\n")
     before = tree(root)
-    engine.apply_all([item], ctx)
+    apply_all([item], ctx)
     assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
 
     def guessed(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
@@ -192,7 +195,7 @@ def test_checking_tmpfiles_acts_on_no_prefix_and_not_in_the_root(root: Path) -> 
     (root / "etc/tmpfiles.d/acme.conf").unlink()
     ctx = context(root, files=[SOURCE], runner=guessed)
     with contextlib.suppress(Refused):  # there is no passwd in the empty root
-        engine.apply_all([placed(ctx, "tmpfiles", "acme.conf")], ctx)
+        apply_all([placed(ctx, "tmpfiles", "acme.conf")], ctx)
     assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
 
 
@@ -201,7 +204,7 @@ def test_a_missing_checker_is_named_before_anything_is_written(
     ctx, item = tmpfiles(root, "d /x\n")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(CommandError, match="systemd-tmpfiles cannot be started"):
-        engine.check([item], ctx, others={})
+        checking.check([item], ctx, others={})
 
 
 def test_udev_rules_are_checked_where_udevadm_can(root: Path) -> None:
@@ -210,7 +213,7 @@ def test_udev_rules_are_checked_where_udevadm_can(root: Path) -> None:
     for said in ("252\n", "254 (254.1-1)\n", ""):
         runner = RecordingRunner(output=said)
         ctx = context(root, files=[SOURCE], runner=runner)
-        engine.apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
+        apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
         assert runner.argvs == [("udevadm", "--version")]
 
     def absent(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
@@ -218,7 +221,7 @@ def test_udev_rules_are_checked_where_udevadm_can(root: Path) -> None:
         return run(["/nowhere/udevadm"])
 
     ctx = context(root, files=[SOURCE], runner=absent)
-    engine.apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
+    apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
 
 
 def test_udev_rules_with_a_mistake_are_refused(root: Path) -> None:
@@ -227,45 +230,45 @@ def test_udev_rules_with_a_mistake_are_refused(root: Path) -> None:
     write_file(root, SOURCE, 'KERNEL=="sd*", BOGUS+="acme"\n')
     ctx = context(root, files=[SOURCE])
     with pytest.raises(Refused, match="own checker refuses that file: udevadm"):
-        engine.apply_all([placed(ctx, "udev-rules", "60-acme.rules")], ctx)
+        apply_all([placed(ctx, "udev-rules", "60-acme.rules")], ctx)
 
 
 def test_an_edited_copy_is_not_thrown_away(root: Path) -> None:
     ctx, item = tmpfiles(root, "d /x\n")
-    applied = engine.apply_all([item], ctx)
+    applied = apply_all([item], ctx)
     (root / "etc/tmpfiles.d/acme.conf").write_text("d /y\n")
-    assert engine.verify(applied, ctx) == ("/etc/tmpfiles.d/acme.conf was changed",)
+    assert kinds.verify(applied, ctx) == ("/etc/tmpfiles.d/acme.conf was changed",)
     with pytest.raises(Drifted, match=r"acme\.conf"):
-        engine.plan_revert(applied, {}, root)
+        plan_revert(applied, {}, root)
 
 
 def test_an_upgrade_copies_the_new_content(root: Path) -> None:
     ctx, item = tmpfiles(root, "d /x\n")
-    old = engine.apply_all([item], ctx)
+    old = apply_all([item], ctx)
     write_file(root, SOURCE, "d /y\n")
-    now = engine.apply_upgrade(engine.plan_upgrade(old, [item], {}, ctx), ctx)
+    now = apply_upgrade(plan_upgrade(old, [item], {}, ctx), ctx)
     assert (root / "etc/tmpfiles.d/acme.conf").read_text() == "d /y\n"
-    assert engine.verify(now, ctx) == ()
+    assert kinds.verify(now, ctx) == ()
 
 
 def test_a_timer_is_a_service_like_any_other_unit(root: Path) -> None:
     write_unit(root, "acme.timer")
     before, ctx = tree(root), context(root)
-    items = engine.wanted(descriptor(Service("acme.timer", "enabled")), ctx)
-    engine.check(items, ctx, others={})
-    applied = engine.apply_all(items, ctx)
+    items = selection.wanted(descriptor(Service("acme.timer", "enabled")), ctx)
+    checking.check(items, ctx, others={})
+    applied = apply_all(items, ctx)
     assert run(["systemctl", f"--root={root}", "is-enabled", "acme.timer"]).strip() == "enabled"
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_a_drop_in_and_a_switch_of_its_unit_go_in_any_order(root: Path) -> None:
     write_file(root, SOURCE, "[Service]\nNice=5\n")
     before, ctx = tree(root), context(root, files=[SOURCE])
-    items = engine.wanted(descriptor(
+    items = selection.wanted(descriptor(
         PlacedFile("unit-drop-in", SOURCE, "1.conf", "sshd.service"),
         Service("sshd.service", "masked")), ctx)
-    applied = engine.apply_all(items, ctx)
+    applied = apply_all(items, ctx)
     for one in applied:
-        engine.do_revert(engine.plan_revert([one], {}, root), ctx)
+        do_revert(plan_revert([one], {}, root), ctx)
     assert differences(before, tree(root)) == []

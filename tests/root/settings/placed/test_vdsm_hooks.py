@@ -8,7 +8,10 @@ import pytest
 
 from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.plugin.settings import VdsmHook
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.placed.vdsm_hooks import KIND
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
@@ -44,23 +47,23 @@ def hook(ctx: Context, *, source: str = SOURCE) -> Wanted:
 
 def test_a_hook_is_an_executable_copy_that_goes_again(root: Path, ctx: Context) -> None:
     before = tree(root)
-    engine.check([hook(ctx)], ctx, others={})
+    checking.check([hook(ctx)], ctx, others={})
     assert tree(root) == before
-    applied = engine.apply_all([hook(ctx)], ctx)
+    applied = apply_all([hook(ctx)], ctx)
     info = (root / HOOK).lstat()
     assert (info.st_mode, info.st_uid, info.st_gid) == (0o100755, 0, 0)
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 0\n"
     assert changed_paths(applied) == [f"{VDSM_HOOKS}/before_vm_start", HOOK]
-    assert engine.verify(applied, ctx) == ()
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_no_program_is_started(root: Path, ctx: Context) -> None:
     runner = RecordingRunner()
     ctx = context(root, files=[SOURCE], runner=runner)
-    engine.check([hook(ctx)], ctx, others={})
-    engine.apply_all([hook(ctx)], ctx)
+    checking.check([hook(ctx)], ctx, others={})
+    apply_all([hook(ctx)], ctx)
     assert runner.argvs == []
 
 
@@ -70,95 +73,95 @@ def test_the_plan_line_names_point_order_and_source(ctx: Context) -> None:
 
 
 def test_applying_twice_changes_nothing(root: Path, ctx: Context) -> None:
-    engine.apply_all([hook(ctx)], ctx)
+    apply_all([hook(ctx)], ctx)
     before = (tree(root), (root / HOOK).stat().st_ino)
-    assert changed_paths(engine.apply_all([hook(ctx)], ctx)) == []
+    assert changed_paths(apply_all([hook(ctx)], ctx)) == []
     assert (tree(root), (root / HOOK).stat().st_ino) == before
 
 
 def test_a_root_without_vdsm_is_refused(root: Path, ctx: Context) -> None:
     shutil.rmtree(root / VDSM_HOOKS)
     with pytest.raises(Refused, match="the root has no VDSM"):
-        engine.check([hook(ctx)], ctx, others={})
+        checking.check([hook(ctx)], ctx, others={})
 
 
 def test_vdsm_may_come_with_the_plugin(root: Path) -> None:
     shutil.rmtree(root / VDSM_HOOKS)
     ctx = context(root, files=[SOURCE, f"/{VDSM_HOOKS}/before_vm_start/50_vhostmd"])
-    engine.check([hook(ctx)], ctx, others={})
+    checking.check([hook(ctx)], ctx, others={})
 
 
 def test_a_source_that_no_package_brings_is_refused(ctx: Context) -> None:
     with pytest.raises(Refused, match="none of the plugin's packages brings that file"):
-        engine.check([hook(ctx, source="/etc/shadow")], ctx, others={})
+        checking.check([hook(ctx, source="/etc/shadow")], ctx, others={})
 
 
 @pytest.mark.parametrize("mode", [0o120777, 0o40755])
 def test_a_source_that_is_no_regular_file_is_refused(root: Path, mode: int) -> None:
     ctx = Context(root, "foo", {SOURCE: mode}, RecordingRunner())
     with pytest.raises(Refused, match="not a regular file"):
-        engine.check([hook(ctx)], ctx, others={})
+        checking.check([hook(ctx)], ctx, others={})
 
 
 def test_a_source_that_became_a_link_is_not_copied(root: Path, ctx: Context) -> None:
     (root / SOURCE.lstrip("/")).unlink()
     (root / SOURCE.lstrip("/")).symlink_to("/etc/passwd")
     with pytest.raises(Refused, match="not a regular file"):
-        engine.apply_all([hook(ctx)], ctx)
+        apply_all([hook(ctx)], ctx)
     assert not (root / HOOK).exists()
 
 
 def test_a_hook_that_is_there_already_is_refused(root: Path, ctx: Context) -> None:
     write_file(root, HOOK, "administrator's own\n")
     with pytest.raises(Refused, match="is there already"):
-        engine.check([hook(ctx)], ctx, others={})
+        checking.check([hook(ctx)], ctx, others={})
 
 
 def test_a_hook_of_another_plugin_is_refused_and_the_plugin_named(ctx: Context) -> None:
     others = {"acme": [Applied("vdsm-hook", "before_vm_start/05_storage", "/x", "absent", ())]}
     with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
-        engine.check([hook(ctx)], ctx, others=others)
+        checking.check([hook(ctx)], ctx, others=others)
 
 
 def test_a_hook_that_the_plugins_own_package_brings_is_refused(root: Path) -> None:
     ctx = context(root, files=[SOURCE, f"/{HOOK}"])
     with pytest.raises(Refused, match="own packages"):
-        engine.check([hook(ctx)], ctx, others={})
+        checking.check([hook(ctx)], ctx, others={})
 
 
 def test_an_edited_hook_is_not_thrown_away(root: Path, ctx: Context) -> None:
-    applied = engine.apply_all([hook(ctx)], ctx)
+    applied = apply_all([hook(ctx)], ctx)
     (root / HOOK).write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(Drifted, match="05_storage"):
-        engine.plan_revert(applied, {}, root)
-    plan = engine.plan_revert(applied, {}, root, keep_modified=True)
-    engine.do_revert(plan, ctx)
+        plan_revert(applied, {}, root)
+    plan = plan_revert(applied, {}, root, keep_modified=True)
+    do_revert(plan, ctx)
     assert plan.keep == (HOOK,)
     assert plan.notes == (f"/{HOOK} is left as it is: it was changed since",)
-    assert engine.finish_revert(plan, {}, ctx).notes == (
+    assert finish_revert(plan, {}, ctx).notes == (
         f"/{VDSM_HOOKS}/before_vm_start is left: it is not empty",)
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 1\n"
 
 
 def test_an_upgrade_refreshes_the_hook_and_remove_still_restores(root: Path, ctx: Context) -> None:
     before = tree(root)
-    old = engine.apply_all([hook(ctx)], ctx)
+    old = apply_all([hook(ctx)], ctx)
     (root / SOURCE.lstrip("/")).write_text("#!/bin/sh\n# 1.1\n")
-    upgrade = engine.plan_upgrade(old, [hook(ctx)], {}, ctx)
+    upgrade = plan_upgrade(old, [hook(ctx)], {}, ctx)
     assert (upgrade.fresh, upgrade.gone) == ((), ())
-    new = engine.apply_upgrade(upgrade, ctx)
+    new = apply_upgrade(upgrade, ctx)
     assert (root / HOOK).read_text() == "#!/bin/sh\n# 1.1\n"
-    assert engine.verify(new, ctx) == ()
+    assert kinds.verify(new, ctx) == ()
     assert new[0].before == "absent"
-    engine.do_revert(engine.plan_revert(new, {}, root), ctx)
+    do_revert(plan_revert(new, {}, root), ctx)
     (root / SOURCE.lstrip("/")).write_text("#!/bin/sh\nexit 0\n")
     assert differences(before, tree(root)) == []
 
 
 def test_an_upgrade_leaves_an_edited_hook_and_says_so(root: Path, ctx: Context) -> None:
-    old = engine.apply_all([hook(ctx)], ctx)
+    old = apply_all([hook(ctx)], ctx)
     (root / HOOK).write_text("edited\n")
-    upgrade = engine.plan_upgrade(old, [hook(ctx)], {}, ctx)
-    assert engine.apply_upgrade(upgrade, ctx) == old
+    upgrade = plan_upgrade(old, [hook(ctx)], {}, ctx)
+    assert apply_upgrade(upgrade, ctx) == old
     assert upgrade.notes == (f"left as it was changed by hand: /{HOOK} was changed",)
     assert (root / HOOK).read_text() == "edited\n"

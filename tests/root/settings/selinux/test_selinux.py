@@ -15,7 +15,10 @@ from ovirt_node_plugin.plugin.settings import (
     SelinuxPort,
     Setting,
 )
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run
@@ -58,9 +61,9 @@ def install(root: Path, name: str, held: Held, *settings: Setting,
             files: Sequence[str] = ()) -> Tuple[Applied, ...]:
     """Check and apply one plugin's settings beside those that are held."""
     ctx = context(root, name, files=files)
-    items = engine.wanted(descriptor(*settings), ctx)
-    engine.check(items, ctx, others=held)
-    held[name] = engine.apply_all(items, ctx, others=held)
+    items = selection.wanted(descriptor(*settings), ctx)
+    checking.check(items, ctx, others=held)
+    held[name] = apply_all(items, ctx, others=held)
     return held[name]
 
 
@@ -83,16 +86,16 @@ def test_all_of_it_is_in_the_policy_and_goes_without_a_trace(root: Path) -> None
     write_file(root, SOURCE, MODULE)
     before = states(root)
     ctx = context(root, files=[SOURCE])
-    items = engine.wanted(descriptor(*EVERYTHING), ctx)
+    items = selection.wanted(descriptor(*EVERYTHING), ctx)
     assert [item.text for item in items][2:6] + [items[-2].text, items[-1].text] == [
         "switch SELinux boolean use_nfs off", "give port tcp/80 the SELinux type ssh_port_t",
         "give port sctp/9000-9010 the SELinux type acme_port_t",
         "give files /opt/acme(/.*)? the SELinux type acme_t",
         r"give files /opt/ac\.me/[a-z]{1,3} (directory) the SELinux type usr_t",
         "make the SELinux policy again"]
-    engine.check(items, ctx, others={})
+    checking.check(items, ctx, others={})
     assert differences(before, states(root)) == []
-    applied = engine.apply_all(items, ctx)
+    applied = apply_all(items, ctx)
     ports = run(["chroot", root, "semanage", "port", "-l", "-n"]).split("\n")
     assert [line.split() for line in ports if "acme" in line or "ssh" in line] == [
         ["acme_port_t", "sctp", "9000-9010"], ["ssh_port_t", "tcp", "80,", "22"]]
@@ -101,7 +104,7 @@ def test_all_of_it_is_in_the_policy_and_goes_without_a_trace(root: Path) -> None
     listed = run(["chroot", root, "semanage", "boolean", "-l", "-n"])
     assert [line.split()[:2] for line in listed.splitlines()] == [
         ["acme_net", "(on"], ["use_net", "(off"], ["use_nfs", "(off"]]
-    assert engine.verify(applied, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
     assert sum(len(change.before.content or b"") for one in applied for change in one.changes
                if change.before is not None) < 1000  # the store's files are not kept
     revert_settings(root, "foo", {"foo": applied})
@@ -112,26 +115,26 @@ def test_each_program_is_called_once_for_all_settings(root: Path) -> None:
     write_file(root, SOURCE, MODULE)
     recorder = RecordingRunner(run)
     ctx = context(root, files=[SOURCE], runner=recorder)
-    applied = engine.apply_all(engine.wanted(descriptor(*EVERYTHING), ctx), ctx)
+    applied = apply_all(selection.wanted(descriptor(*EVERYTHING), ctx), ctx)
     chroot = ("chroot", str(root))
     assert recorder.argvs == [
         (*chroot, "semodule", "-n", "-X", "300", "-i", SOURCE),
         (*chroot, "semanage", "port", "-l", "-n"), (*chroot, "semanage", "import", "-N")]
     recorder.argvs.clear()
-    engine.apply_all(engine.wanted(descriptor(*EVERYTHING), ctx), ctx)
+    apply_all(selection.wanted(descriptor(*EVERYTHING), ctx), ctx)
     assert recorder.argvs == []
-    plan = engine.plan_revert(applied, {}, root)
-    engine.finish_revert(plan, {}, ctx)
+    plan = plan_revert(applied, {}, root)
+    finish_revert(plan, {}, ctx)
     assert recorder.argvs == [(*chroot, "semodule", "-n", "-X", "300", "-r", "acme")]
 
 
 def test_values_are_taken_out_one_by_one_where_an_administrator_has_some_too(root: Path) -> None:
     recorder = RecordingRunner(run)
     ctx = context(root, runner=recorder)
-    applied = engine.apply_all(engine.wanted(descriptor(SelinuxBoolean("use_net", "on")), ctx), ctx)
+    applied = apply_all(selection.wanted(descriptor(SelinuxBoolean("use_net", "on")), ctx), ctx)
     semanage(root, "boolean -m -0 use_nfs")
     recorder.argvs.clear()
-    engine.finish_revert(engine.plan_revert(applied, {}, root), {}, ctx)
+    finish_revert(plan_revert(applied, {}, root), {}, ctx)
     chroot = ("chroot", str(root))
     assert recorder.argvs == [(*chroot, "semanage", "import", "-N"),
                               (*chroot, "semodule", "-n", "-B")]
@@ -168,7 +171,7 @@ def test_what_was_changed_since_is_told_and_left(root: Path) -> None:
     semanage(root, "port -m -t http_port_t -p tcp 80")
     semanage(root, "fcontext -d -f a '/opt/acme(/.*)?'")
     semanage(root, "boolean -m -1 use_nfs")
-    assert engine.verify(applied, context(root)) == (
+    assert kinds.verify(applied, context(root)) == (
         "SELinux boolean use_nfs is on, not off",
         "SELinux port tcp/80 is http_port_t, not ssh_port_t",
         "SELinux file-context /opt/acme(/.*)? is no longer set")
@@ -182,9 +185,9 @@ def test_a_module_that_is_switched_off_or_gone_is_told(root: Path) -> None:
     write_file(root, SOURCE, MODULE)
     applied = install(root, "foo", {}, SelinuxModule(SOURCE, "acme"), files=[SOURCE])
     run(["chroot", root, "semodule", "-n", "-d", "acme"])
-    assert engine.verify(applied, context(root)) == ("SELinux module acme is switched off",)
+    assert kinds.verify(applied, context(root)) == ("SELinux module acme is switched off",)
     run(["chroot", root, "semodule", "-n", "-X", "300", "-r", "acme"])
-    assert engine.verify(applied, context(root)) == (
+    assert kinds.verify(applied, context(root)) == (
         "SELinux module acme is no longer in the policy",)
 
 
@@ -198,7 +201,7 @@ def test_what_two_plugins_share_stays_with_the_last(root: Path, first: str) -> N
             SelinuxFileContext("bin_t", "/opt/two", ""))
     last = "two" if first == "one" else "one"
     revert_settings(root, first, held)
-    assert engine.verify(held[last], context(root, last)) == ()
+    assert kinds.verify(held[last], context(root, last)) == ()
     assert local(root, "boolean") == {"use_net": "on"}
     assert len(local(root, "port")) == (1 if last == "two" else 2)
     revert_settings(root, last, held)
@@ -221,7 +224,7 @@ def test_any_plugins_in_any_order_leave_no_trace(root: Path, seed: int) -> None:
         if choose.random() < 0.3:
             revert_settings(root, choose.choice(sorted(held)), held)
     for name in choose.sample(sorted(held), len(held)):
-        assert engine.verify(held[name], context(root, name)) == ()
+        assert kinds.verify(held[name], context(root, name)) == ()
         revert_settings(root, name, held)
     assert differences(before, states(root)) == []
 
@@ -259,7 +262,7 @@ def test_what_does_not_contradict_is_not_refused(root: Path) -> None:
     install(root, "two", held, SelinuxPort("ssh_port_t", "90-99", "udp"),
             SelinuxPort("http_port_t", "100-101", "tcp"),
             SelinuxFileContext("bin_t", "/opt/acme", ""))
-    assert all(engine.verify(applied, context(root)) == () for applied in held.values())
+    assert all(kinds.verify(applied, context(root)) == () for applied in held.values())
 
 
 def test_two_plugins_with_one_module_are_refused(root: Path) -> None:
@@ -333,9 +336,9 @@ def test_a_new_version_of_a_module_takes_the_place_of_the_old(root: Path) -> Non
     install(root, "foo", held, *EVERYTHING, files=[SOURCE])
     write_file(root, SOURCE, MODULE + "(type more_t)\n")
     ctx = context(root, files=[SOURCE])
-    items = engine.wanted(descriptor(*EVERYTHING), ctx)
-    plan = engine.plan_upgrade(held["foo"], items, {}, ctx)
-    held["foo"] = engine.apply_upgrade(plan, ctx)
+    items = selection.wanted(descriptor(*EVERYTHING), ctx)
+    plan = plan_upgrade(held["foo"], items, {}, ctx)
+    held["foo"] = apply_upgrade(plan, ctx)
     assert selinux_store.find(root).module("acme") == (MODULE + "(type more_t)\n").encode()
     revert_settings(root, "foo", held)
     assert differences(before, states(root)) == []
@@ -357,7 +360,7 @@ def test_a_root_that_lacks_something_is_refused_and_it_is_named(
 
 def test_where_selinux_is_switched_off_the_plan_says_so(root: Path) -> None:
     (root / "etc/selinux/config").write_text(f"SELINUX=disabled\nSELINUXTYPE={POLICY}\n")
-    items = engine.wanted(descriptor(SelinuxBoolean("use_net", "on")), context(root))
+    items = selection.wanted(descriptor(SelinuxBoolean("use_net", "on")), context(root))
     assert "switched off by /etc/selinux/config" in items[0].notes[0]
 
 
@@ -373,7 +376,7 @@ def test_links_of_a_hostile_root_lead_nowhere(root: Path, link: str, target: str
         install(root, "foo", held, SelinuxBoolean("use_net", "on"))
     except (Refused, OutsideRoot, CommandError):
         return
-    assert engine.verify(held["foo"], context(root)) == ()
+    assert kinds.verify(held["foo"], context(root)) == ()
 
 
 ELEMENTS = (

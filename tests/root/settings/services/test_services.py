@@ -8,7 +8,9 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, Refused
 from ovirt_node_plugin.plugin.settings import Service
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.services.services import KIND
 from ovirt_node_plugin.system.run import run
@@ -35,22 +37,22 @@ def service(name: str, state: str, ctx: Context) -> Wanted:
     return KIND.wanted(Service(name, state), ctx)[0]
 
 
-def undo(applied: engine.Revert, ctx: Context) -> None:
-    engine.do_revert(applied, ctx)
+def undo(applied: Revert, ctx: Context) -> None:
+    do_revert(applied, ctx)
 
 
 def test_enabling_makes_the_link_and_reverting_takes_it_away(root: Path) -> None:
     write_unit(root, "agent.service")
     ctx, before = context(root), tree(root)
     item = service("agent.service", "enabled", ctx)
-    engine.check([item], ctx, others={})
+    checking.check([item], ctx, others={})
     assert tree(root) == before
-    applied = engine.apply_all([item], ctx)
+    applied = apply_all([item], ctx)
     # /lib or /usr/lib: the first of this machine's own search path that has it
     assert os.readlink(root / WANTS / "agent.service").endswith("/lib/systemd/system/agent.service")
     assert changed_paths(applied) == [f"{WANTS}/agent.service"]
-    assert (applied[0].before, engine.verify(applied, ctx)) == ("disabled", ())
-    undo(engine.plan_revert(applied, {}, root), ctx)
+    assert (applied[0].before, kinds.verify(applied, ctx)) == ("disabled", ())
+    undo(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -58,20 +60,20 @@ def test_folders_that_systemctl_makes_go_again(root: Path) -> None:
     write_unit(root, "agent.service", also="agent.socket")
     write_unit(root, "agent.socket")
     ctx, before = context(root), tree(root)
-    applied = engine.apply_all([service("agent.service", "enabled", ctx)], ctx)
+    applied = apply_all([service("agent.service", "enabled", ctx)], ctx)
     assert "etc/systemd/system/sockets.target.wants" in changed_paths(applied)
-    undo(engine.plan_revert(applied, {}, root), ctx)
+    undo(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 @pytest.mark.parametrize("state", ["disabled", "masked"])
 def test_what_the_image_has_enabled_is_switched_off_and_on_again(root: Path, state: str) -> None:
     ctx, before = context(root), tree(root)
-    applied = engine.apply_all([service("sshd.service", state, ctx)], ctx)
+    applied = apply_all([service("sshd.service", state, ctx)], ctx)
     assert run(["systemctl", f"--root={root}", "is-enabled", "sshd.service"],
                ok=(1,)).strip() == state
     assert applied[0].before == "enabled"
-    undo(engine.plan_revert(applied, {}, root), ctx)
+    undo(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -93,13 +95,13 @@ def test_a_unit_of_the_plugin_switches_no_other_ones_unseen(
              write_hostile(root, "mine.service", "Alias=core.service")]
     ctx = context(root, files=files)
     with pytest.raises(Refused, match=said):
-        engine.apply_all([service("evil.service", "enabled", ctx)], ctx)
+        apply_all([service("evil.service", "enabled", ctx)], ctx)
 
 
 def test_a_unit_of_the_plugin_switches_no_other_ones_off_unseen(root: Path) -> None:
     ctx = context(root, files=[write_hostile(root, "evil.service", "Also=sshd.service")])
     with pytest.raises(Refused, match=r"switches sshd\.service along with it"):
-        engine.apply_all([service("evil.service", "disabled", ctx)], ctx)
+        apply_all([service("evil.service", "disabled", ctx)], ctx)
 
 
 def test_a_drop_in_that_names_a_unit_of_the_image_is_no_words_of_the_image(root: Path) -> None:
@@ -110,7 +112,7 @@ def test_a_drop_in_that_names_a_unit_of_the_image_is_no_words_of_the_image(root:
     (folder / "evil.conf").write_text("[Install]\nAlso=other.service\n")
     ctx = context(root, files=[f"/{UNITS}/core.service.d/evil.conf"])
     with pytest.raises(Refused, match=r"switches other\.service along with it"):
-        engine.apply_all([service("core.service", "enabled", ctx)], ctx)
+        apply_all([service("core.service", "enabled", ctx)], ctx)
 
 
 def test_a_link_of_the_plugin_is_no_name_of_the_unit_that_it_leads_to(root: Path) -> None:
@@ -118,7 +120,7 @@ def test_a_link_of_the_plugin_is_no_name_of_the_unit_that_it_leads_to(root: Path
     (root / UNITS / "evil.service").symlink_to("core.service")
     ctx = context(root, files=[f"/{UNITS}/evil.service"])
     with pytest.raises(Refused, match=r"switches core\.service along with it"):
-        engine.apply_all([service("evil.service", "enabled", ctx)], ctx)
+        apply_all([service("evil.service", "enabled", ctx)], ctx)
 
 
 def test_names_and_units_of_the_plugins_own_are_followed(root: Path) -> None:
@@ -129,30 +131,30 @@ def test_names_and_units_of_the_plugins_own_are_followed(root: Path) -> None:
              write_hostile(root, "c@.service", "WantedBy=multi-user.target\nDefaultInstance=x")]
     ctx = context(root, files=files)
     before = tree(root)
-    applied = engine.apply_all([service("a.service", "enabled", ctx),
+    applied = apply_all([service("a.service", "enabled", ctx),
                                 service("image.service", "enabled", ctx)], ctx)
     assert {f"{WANTS}/c@x.service", "etc/systemd/system/new.service",
             "etc/systemd/system/b.service"} < set(changed_paths(applied))
-    undo(engine.plan_revert(applied, {}, root), ctx)
+    undo(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_applying_twice_changes_nothing(root: Path) -> None:
     ctx = context(root)
     items = [service("sshd.service", "masked", ctx)]
-    engine.apply_all(items, ctx)
+    apply_all(items, ctx)
     once = tree(root)
-    assert changed_paths(engine.apply_all(items, ctx)) == []
+    assert changed_paths(apply_all(items, ctx)) == []
     assert differences(once, tree(root)) == []
 
 
 def test_a_service_switched_off_by_hand_is_told(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all([service("sshd.service", "enabled", ctx)], ctx)
+    applied = apply_all([service("sshd.service", "enabled", ctx)], ctx)
     run(["systemctl", f"--root={root}", "disable", "sshd.service"])
-    assert engine.verify(applied, ctx) == ("service sshd.service is disabled, not enabled",)
+    assert kinds.verify(applied, ctx) == ("service sshd.service is disabled, not enabled",)
     (root / "usr/lib/systemd/system/sshd.service").unlink()
-    assert engine.verify(applied, ctx) == ("service sshd.service is not-found, not enabled",)
+    assert kinds.verify(applied, ctx) == ("service sshd.service is not-found, not enabled",)
 
 
 def test_a_unit_that_nothing_can_enable_is_refused(root: Path) -> None:
@@ -160,9 +162,9 @@ def test_a_unit_that_nothing_can_enable_is_refused(root: Path) -> None:
     ctx = context(root)
     item = service("static.service", "enabled", ctx)
     with pytest.raises(Refused, match="no \\[Install\\] section"):
-        engine.check([item], ctx, others={})
+        checking.check([item], ctx, others={})
     with pytest.raises(Refused, match="no \\[Install\\] section"):
-        engine.apply_all([item], ctx)
+        apply_all([item], ctx)
 
 
 @pytest.mark.parametrize(("state", "verb"), [
@@ -170,7 +172,7 @@ def test_a_unit_that_nothing_can_enable_is_refused(root: Path) -> None:
 def test_systemctl_gets_the_root_the_verb_and_the_unit(root: Path, state: str, verb: str) -> None:
     runner = RecordingRunner(output="disabled\n")
     ctx = context(root, runner=runner)
-    engine.apply_all([service("sshd.service", state, ctx)], ctx)
+    apply_all([service("sshd.service", state, ctx)], ctx)
     asked = ("systemctl", f"--root={root}", "is-enabled", "--", "sshd.service")
     assert runner.argvs == [
         asked, ("systemctl", f"--root={root}", verb, "--", "sshd.service"),
@@ -180,28 +182,28 @@ def test_systemctl_gets_the_root_the_verb_and_the_unit(root: Path, state: str, v
 def test_a_unit_that_the_packages_will_bring_is_accepted(root: Path) -> None:
     ctx = context(root, files=["/lib/systemd/system/agent.service",
                                "/usr/lib/systemd/system/inst@.service"])
-    engine.check([service("agent.service", "enabled", ctx),
+    checking.check([service("agent.service", "enabled", ctx),
                   service("inst@a.service", "enabled", ctx)], ctx, others={})
 
 
 def test_a_unit_that_is_nowhere_is_refused(root: Path) -> None:
     ctx = context(root)
     with pytest.raises(Refused, match=r"enable service nope\.service, but there is no such unit"):
-        engine.check([service("nope.service", "enabled", ctx)], ctx, others={})
+        checking.check([service("nope.service", "enabled", ctx)], ctx, others={})
 
 
 def test_enabling_what_the_root_masks_is_refused(root: Path) -> None:
     run(["systemctl", f"--root={root}", "mask", "sshd.service"])
     ctx = context(root)
     with pytest.raises(Refused, match="masked in the root"):
-        engine.check([service("sshd.service", "enabled", ctx)], ctx, others={})
+        checking.check([service("sshd.service", "enabled", ctx)], ctx, others={})
 
 
 def test_masking_a_unit_of_etc_is_refused(root: Path) -> None:
     (root / "etc/systemd/system/own.service").write_text("[Service]\nExecStart=/bin/true\n")
     ctx = context(root)
     with pytest.raises(Refused, match="where the mask would have to be"):
-        engine.check([service("own.service", "masked", ctx)], ctx, others={})
+        checking.check([service("own.service", "masked", ctx)], ctx, others={})
 
 
 @pytest.mark.parametrize("link", ["etc/systemd/system", "etc/systemd", WANTS,
@@ -219,22 +221,22 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     ctx = context(root)
     item = service("sshd.service", "enabled", ctx)
     with pytest.raises(Refused, match="symbolic link"):
-        engine.check([item], ctx, others={})
+        checking.check([item], ctx, others={})
     with pytest.raises(Refused, match="symbolic link"):
-        engine.apply_all([item], ctx)
+        apply_all([item], ctx)
     assert sorted(outside.rglob("*")) == before
 
 
 def test_a_folder_of_units_that_is_none_is_seen_before_anything_is_written(root: Path) -> None:
     ctx = context(root)
     item = service("sshd.service", "enabled", ctx)
-    engine.check([item], ctx, others={})
+    checking.check([item], ctx, others={})
     run(["rm", "-rf", root / "etc/systemd/system"])
     for target in ("missing", "../fstab"):
         (root / "etc/systemd/system").symlink_to(target)
         (root / "etc/fstab").touch()
         with pytest.raises(Refused, match="/etc/systemd/system in .* is not a folder"):
-            engine.check([item], ctx, others={})
+            checking.check([item], ctx, others={})
         (root / "etc/systemd/system").unlink()
 
 
@@ -243,4 +245,4 @@ def test_a_missing_systemctl_is_seen_before_anything_is_written(
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)
     with pytest.raises(CommandError, match="systemctl cannot be started"):
-        engine.check([service("sshd.service", "masked", ctx)], ctx, others={})
+        checking.check([service("sshd.service", "masked", ctx)], ctx, others={})

@@ -10,7 +10,10 @@ from ovirt_node_plugin.errors import DescriptorError, Drifted, Refused
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import Sysctl
 from ovirt_node_plugin.plugin.sysctl_names import dotted
-from ovirt_node_plugin.settings import engine
+from ovirt_node_plugin.settings.engine import checking, kinds
+from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.sysctl.sysctl import KIND
 from ovirt_node_plugin.undo.changes import Applied
@@ -43,14 +46,14 @@ def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
     runner = RecordingRunner()
     ctx, before = context(root, runner=runner), tree(root)
     item = sysctl(ctx)
-    engine.check([item], ctx, others={})
+    checking.check([item], ctx, others={})
     assert tree(root) == before
-    applied = engine.apply_all([item], ctx)
+    applied = apply_all([item], ctx)
     assert (root / FILE).read_text().splitlines()[-1] == f"{KEY} = 54321"
     assert (item.text, applied[0].before) == (f"set sysctl {KEY} to 54321", "unset")
-    assert engine.verify(applied, ctx) == ()
-    assert changed_paths(engine.apply_all([item], ctx)) == []
-    engine.do_revert(engine.plan_revert(applied, {}, root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    assert changed_paths(apply_all([item], ctx)) == []
+    do_revert(plan_revert(applied, {}, root), ctx)
     assert differences(before, tree(root)) == []
     assert runner.argvs == []  # a file is all that it takes
 
@@ -82,19 +85,19 @@ def test_a_file_that_is_read_later_is_told_in_plan_and_verify(
         root: Path, path: str, when: str) -> None:
     write_file(root, path, f"{KEY} = 9\n")
     ctx = context(root)
-    plan = engine.plan_upgrade((), [sysctl(ctx)], {}, ctx)
+    plan = plan_upgrade((), [sysctl(ctx)], {}, ctx)
     says = f"/{path} is read {when} and sets it to 9"
     assert plan.notes == (f"sysctl {KEY} will not be 54321: {says}",)
-    applied = engine.apply_upgrade(plan, ctx)
-    assert engine.verify(applied, ctx) == (f"sysctl {KEY} is not 54321: {says}",)
+    applied = apply_upgrade(plan, ctx)
+    assert kinds.verify(applied, ctx) == (f"sysctl {KEY} is not 54321: {says}",)
 
 
 def test_two_values_of_one_parameter_are_refused_naming_both_plugins(root: Path) -> None:
     one, two = context(root, "one"), context(root, "two")
-    held = {"one": engine.apply_all([sysctl(one)], one)}
+    held = {"one": apply_all([sysctl(one)], one)}
     with pytest.raises(Refused, match=f"plugin two wants to set sysctl {KEY} to 1.*, but plugin"
                                       f" one has sysctl {KEY} \\(54321\\)"):
-        engine.check([sysctl(two, "1", "net/ipv4/ip_local_reserved_ports")], two, others=held)
+        checking.check([sysctl(two, "1", "net/ipv4/ip_local_reserved_ports")], two, others=held)
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
@@ -104,11 +107,11 @@ def test_one_value_of_two_plugins_stays_until_the_last_of_them_goes(
     held: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("one", "two"):
         ctx = context(root, name)
-        engine.check([sysctl(ctx)], ctx, others=held)
-        held[name] = engine.apply_all([sysctl(ctx)], ctx, others=held)
+        checking.check([sysctl(ctx)], ctx, others=held)
+        held[name] = apply_all([sysctl(ctx)], ctx, others=held)
     revert_settings(root, first, held)
     (name, applied), = held.items()
-    assert engine.verify(applied, context(root)) == ()
+    assert kinds.verify(applied, context(root)) == ()
     assert applied[0].before == "unset"
     revert_settings(root, name, held)
     assert differences(before, tree(root)) == []
@@ -118,25 +121,25 @@ def test_a_file_of_that_name_that_is_no_plugins_is_refused(root: Path) -> None:
     write_file(root, FILE, "mine\n")
     ctx = context(root)
     with pytest.raises(Refused, match="is there already and not a plugin's"):
-        engine.check([sysctl(ctx)], ctx, others={})
+        checking.check([sysctl(ctx)], ctx, others={})
 
 
 def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> None:
     ctx = context(root)
-    applied = engine.apply_all([sysctl(ctx)], ctx)
+    applied = apply_all([sysctl(ctx)], ctx)
     (root / FILE).write_text(f"{KEY} = 2\n")
-    assert engine.verify(applied, ctx) == (f"/{FILE} was changed",)
+    assert kinds.verify(applied, ctx) == (f"/{FILE} was changed",)
     with pytest.raises(Drifted):
-        engine.plan_revert(applied, {}, root)
+        plan_revert(applied, {}, root)
     (root / FILE).unlink()
-    assert engine.verify(applied, ctx) == (f"/{FILE} is missing",)
+    assert kinds.verify(applied, ctx) == (f"/{FILE} is missing",)
 
 
 def test_a_dot_within_a_part_is_written_as_sysctl_d_reads_it(root: Path) -> None:
     assert dotted("net/ipv4/conf/eth0.1/rp_filter") == "net.ipv4.conf.eth0/1.rp_filter"
     assert dotted("net.ipv4.conf.eth0/1.rp_filter") == "net.ipv4.conf.eth0/1.rp_filter"
     ctx = context(root)
-    engine.apply_all([sysctl(ctx, "0", "net/ipv4/conf/eth0.1/rp_filter")], ctx)
+    apply_all([sysctl(ctx, "0", "net/ipv4/conf/eth0.1/rp_filter")], ctx)
     assert [path.name for path in (root / "etc/sysctl.d").iterdir()] == [
         "node-plugin-net.ipv4.conf.eth0,1.rp_filter.conf"]
 

@@ -16,8 +16,8 @@ from ovirt_node_plugin.plugin.settings import (
     SelinuxPort,
     Setting,
 )
-from ovirt_node_plugin.settings import engine
 from ovirt_node_plugin.settings.engine import live, rereading
+from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.selinux import selinux_labels, selinux_store
@@ -150,7 +150,7 @@ def test_a_boolean_of_a_running_system_is_set_and_restored(tmp_path: Path) -> No
     system = SelinuxSystem(use_nfs="off")
     ctx = context(tmp_path, system)
     item = Wanted("selinux-boolean", "use_nfs", "on", "", None)
-    applied = engine.apply_all([item], ctx)
+    applied = apply_all([item], ctx)
     system.booleans["use_nfs"] = "on"  # a side effect of semanage
     applied = live.switch_on(applied, ctx)
     assert live_log.states(applied[0].outcome) == {"was": "off", "left": "on"}
@@ -165,7 +165,7 @@ def test_without_selinux_no_boolean_is_set(tmp_path: Path) -> None:
     system = SelinuxSystem()
     ctx = context(tmp_path, system)
     item = Wanted("selinux-boolean", "use_nfs", "on", "", None)
-    applied = live.switch_on(engine.apply_all([item], ctx), ctx)
+    applied = live.switch_on(apply_all([item], ctx), ctx)
     assert "setsebool" not in {call[0] for call in system.calls}
     live.switch_off(applied, ctx)
     rereading.read_again(rereading.to_read_again(["var/lib/selinux/x/active/commit_num"],
