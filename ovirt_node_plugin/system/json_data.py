@@ -1,4 +1,4 @@
-"""Plain data, as JSON holds it: written as dictionaries, checked where it is read."""
+"""Check the types of values in data that was read from JSON."""
 from __future__ import annotations
 
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple

@@ -53,7 +53,7 @@ def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> C
         code = ctypes.get_errno()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
         raise Refused(f"namespaces cannot be made: {os.strerror(code)}",
-                      hint="Images are mounted to be looked at: run it as the superuser.")
+                      hint="Run it as the superuser: images are mounted.")
     child = os.fork()
     if not child:
         _be_child(libc, main, failed, forwarded)
@@ -102,7 +102,7 @@ def _be_child(libc: ctypes.CDLL, main: Callable[[], int],
             _enter(libc, signals)
         except OSError as exc:
             code = failed(Refused(f"images cannot be mounted here: {exc.strerror}",
-                                  hint="In a container, it needs the right to mount."))
+                                  hint="In a container, it needs CAP_SYS_ADMIN."))
         else:
             code = main()
     except BaseException:  # noqa: BLE001  # a bug: the child must not return

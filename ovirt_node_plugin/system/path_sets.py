@@ -1,7 +1,7 @@
-"""Sets of paths in a root: what belongs to this tool, to DNF, to the running system, and so on.
+"""Named sets of paths in a root, such as those of this tool, of DNF or of the running system.
 
-All are relative to the root. ``*`` stands for characters within one component. It imports
-nothing, as the VDSM hook reads it too.
+All are relative to the root; ``*`` matches characters within one component. This module
+imports nothing, as the VDSM hook uses it.
 """
 from __future__ import annotations
 
@@ -17,104 +17,104 @@ OWN = (REGISTRY, MANIFESTS, CONFIGURATION)
 
 # -- of rpm and DNF
 
-# Where a system keeps its rpm database, newest convention first; Node has
-# usr/share/rpm behind a link in var/lib (imgbased's own layout).
+# The folders of an rpm database, newest convention first. In Node, var/lib/rpm is a link to
+# usr/share/rpm, as imgbased makes it.
 RPM_DATABASES = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
-# Repositories and configuration, dnf.conf(5), "reposdir": a plugin's repositories are in
-# its bundle, where they are known as its own and stay off.
+# Repositories and configuration, dnf.conf(5), "reposdir". A plugin's repositories are in its
+# bundle instead, where they are known as its own and stay disabled.
 DNF_FOLDERS = ("etc/yum.repos.d", "etc/yum/repos.d", "etc/distro.repos.d", "etc/dnf")
-# Which modules are enabled (dnf.modularity(7)).
+# The enabled modules, dnf.modularity(7).
 DNF_MODULES = "etc/dnf/modules.d"
 # dnf.conf(5), "persistdir" and "cachedir"
 DNF_STATE, DNF_CACHE = "var/lib/dnf", "var/cache/dnf"
-# DNF's own memory of transactions: an undone one did not happen.
+# The history of transactions; an undone one is not in it.
 DNF_HISTORY = tuple(f"{DNF_STATE}/history.sqlite{end}" for end in ("", "-journal", "-shm", "-wal"))
-# What dnf opens by its path on this machine: folders, and folders with all files in them.
+# Folders that dnf opens by their path on this machine, and folders with all their files.
 # dnf.conf(5): "cachedir", "persistdir", "reposdir", "varsdir" and others
 DNF_OPENED = ("etc", "etc/dnf", "etc/yum", "var", "var/cache", DNF_CACHE, "var/lib", "usr",
               "usr/share")
 DNF_OPENED_WITH_FILES = (
     DNF_MODULES, "etc/dnf/modules.defaults.d", "etc/dnf/protected.d", "etc/dnf/vars",
     "etc/distro.repos.d", "etc/yum.repos.d", "etc/yum/repos.d", "etc/yum/vars", DNF_STATE)
-# What every transaction changes, with plugins or without.
+# Changed by every transaction, with plugins or without.
 TRANSACTION_STATE = (REGISTRY, MANIFESTS, DNF_STATE, IMAGE_MARK)
 
-# -- of the system, whatever packages are there
+# -- of the system, with any packages
 
 KERNEL_VIEWS = ("dev", "proc", "run", "sys")
 LOGS = "var/log"
-# Where only what is made by itself is: removing it is nobody's loss.
+# Caches and temporary files: they may be removed at any time.
 CACHES = ("var/cache", "var/tmp", "tmp")
-# What is kept there is state, and changes as programs run.
+# State that running programs change.
 STATE = (*KERNEL_VIEWS, "home", "root", "srv", "tmp", "var")
-# Only there a file that a scriptlet wrote is to stay as it wrote it.
+# Only in these, a file that a scriptlet wrote has to stay unchanged.
 WRITTEN_ONCE = ("etc", "usr")
-# Made again by the system whenever it sees fit.
+# Rebuilt by the system at any time.
 REGENERATED = ("etc/.updated", "etc/ld.so.cache", "etc/mtab", "etc/resolv.conf",
                "etc/udev/hwdb.bin", "usr/lib/udev/hwdb.bin")
-# What a running system changes in /etc by itself.
+# Changed by a running system in /etc.
 CHANGED_LIVE = (
     "etc/.updated", "etc/NetworkManager", "etc/adjtime", "etc/cni", "etc/hostname", "etc/iscsi",
     "etc/libvirt", "etc/lvm", "etc/machine-id", "etc/mtab", "etc/multipath", "etc/resolv.conf",
     "etc/vdsm")
-# In every system since EL7 these are links into usr.
+# Links into usr in every system since EL7.
 MERGED = ("bin", "lib", "lib64", "sbin")
-# A tmpfs of the running system: folders and names that packages only claim do nothing.
+# In a tmpfs of the running system: packages may own folders and names without content there.
 NAMES_ONLY = ("run", "var/run", "var/lock")
-# What grows by itself or belongs to others: never compared, never undone.
+# Changed by running services or owned by other tools: never compared, never undone.
 LEFT_ALONE = (
     REGISTRY, MANIFESTS, TOOL_STATE, *KERNEL_VIEWS, LOGS, *CACHES, DNF_CACHE, DNF_STATE,
     "var/run", "var/spool", "var/crash", "var/imgbased", "var/lib/rpm", "var/lib/containers",
     "var/lib/docker", "var/lib/libvirt", "var/lib/machines", "var/lib/mock")
 
-# -- what a transaction is compared by: the scope of the journal
+# -- the scope of the journal of a transaction
 
 VDSM_HOOKS = "usr/libexec/vdsm/hooks"
-# Folders that scriptlets and settings write to; what is new in the bare ones can go again.
+# Folders to which scriptlets and settings write; in bare ones only new entries are undone.
 TREES = ("etc", VDSM_HOOKS, "boot/loader/entries", "var/lib/alternatives")
 BARE_TREES = ("boot", "home", "opt", "root", "srv", "usr/lib/firmware", "usr/lib/systemd",
               "usr/lib/udev", "usr/local", "var")
-# The rest of /usr is too much to compare: only what is directly in such folders.
+# /usr is too large to compare: only entries directly in these folders.
 NEAR_FOLDERS = (
     "usr/bin", "usr/lib", "usr/lib/dracut", "usr/lib/modprobe.d", "usr/lib/modules-load.d",
     "usr/lib/sysctl.d", "usr/lib/sysusers.d", "usr/lib/tmpfiles.d", "usr/lib64", "usr/libexec",
     "usr/sbin", "usr/share", "usr/src")
 
-# -- what a setting may keep over new images: below these, but not a folder of all
+# -- paths that a setting may keep over new images: below these, except shared folders
 
-# Not /usr and /boot: they are the image, and what it replaces.
+# Without /usr and /boot, which an image replaces.
 KEPT_BELOW = ("etc", "home", "opt", "root", "srv", "var")
-# Of the whole system: others than the plugin keep theirs there.
+# Shared folders of the system.
 OF_ALL = (*KEPT_BELOW, "usr", "boot", "etc/systemd", "etc/systemd/system", "etc/pki",
           "etc/selinux", "etc/sysconfig", "var/cache", "var/crash", "var/lib", "var/lock",
           LOGS, "var/opt", "var/run", "var/spool", "var/tmp", "var/home", "var/roothome", "var/srv")
 
 # -- the allowed paths (policy/path_rules.py)
 
-# Where the packages of any plugin may have files.
+# The folders in which packages of every plugin may have files.
 ALLOWED = (
     "etc", "opt",
     "usr/bin", "usr/include", "usr/lib", "usr/lib64", "usr/libexec", "usr/sbin", "usr/share",
     "usr/src",
     "var/cache", "var/lib", "var/log", "var/opt", "var/spool",
 )
-# Besides, of a plugin that brings kernel modules or has settings of some.
+# Also allowed for a plugin with kernel modules, or settings for them.
 KERNEL_MODULE = (
     "etc/depmod.d", "usr/lib/depmod.d", "usr/lib/firmware",
     "usr/lib/modules/*/extra", "usr/lib/modules/*/kernel", "usr/lib/modules/*/updates",
     "usr/lib/modules/*/weak-updates",
 )
-# What of the allowed paths is denied, by the reason. Files of core packages need no rule: two
-# packages cannot have one file. Drop-in folders that the system reads by itself, such as
-# sysctl.d or sudoers.d, are open, as ordinary packages have files there: see DROP_INS.
+# Denied paths within the allowed ones, by reason. Files of core packages need no rule, as two
+# packages cannot have one file. Drop-in folders that are active without a setting, such as
+# sysctl.d or sudoers.d, are allowed, as ordinary packages have files there: see DROP_INS.
 DENIED = {
-    "what is switched on is for the descriptor's settings to say": (
+    "only the descriptor's settings enable services, policies and certificates": (
         "etc/firewalld", "etc/pki/ca-trust", "etc/selinux", "etc/systemd/*.attached",
         "etc/systemd/*.control", "etc/systemd/*-preset", "etc/systemd/system",
         "usr/lib/systemd/*-preset", "usr/lib/systemd/system/*.requires",
         "usr/lib/systemd/system/*.upholds", "usr/lib/systemd/system/*.wants",
         "usr/share/pki/ca-trust-source", "var/spool/at", "var/spool/cron"),
-    "accounts are for the descriptor's settings to say": (
+    "only the descriptor's settings create accounts": (
         "etc/group", "etc/gshadow", "etc/passwd", "etc/shadow", "etc/subgid", "etc/subuid"),
     "it changes how the system boots; the descriptor has settings for that": (
         "etc/crypttab", "etc/default/grub", "etc/default/grub.d", "etc/dracut.conf.d", "etc/fstab",
@@ -132,23 +132,23 @@ DENIED = {
     "it belongs to this tool": (
         "usr/lib*/python*/*/ovirt_node_plugin*", "usr/lib*/python*/ovirt_node_plugin*",
         "usr/share/ovirt-node-plugin"),
-    "it takes effect in dnf or rpm themselves": (
+    "it changes dnf or rpm themselves": (
         "etc/rpm", "usr/lib*/libdnf*", "usr/lib*/python*/*/dnf*", "usr/lib*/python*/*/hawkey*",
         "usr/lib*/python*/*/libdnf*", "usr/lib*/python*/*/rpm*", "usr/lib*/python*/dnf*",
         "usr/lib*/python*/hawkey*", "usr/lib*/python*/libdnf*", "usr/lib*/python*/rpm*",
         "usr/lib*/rpm", "usr/lib*/rpm-plugins", "usr/share/dnf*"),
-    "it takes effect in every run of other programs": (
+    "it changes every run of other programs": (
         "etc/ld.so.preload", "usr/lib*/python*.zip", "usr/lib*/python*/*/sitecustomize*",
         "usr/lib*/python*/*/usercustomize*", "usr/lib*/python*/sitecustomize*",
         "usr/lib*/python*/usercustomize*"),
-    "who gets in is for the administrator to say": (
+    "access is decided by the administrator": (
         "etc/pki/libvirt", "etc/pki/vdsm", "etc/ssh", "etc/sudoers"),
     "it is another program's own state": (
         "etc/vdsm", "usr/lib/sysimage", "usr/share/factory",  # imgbased's pristine etc and var
         "usr/share/imgbase", "usr/share/rpm", DNF_STATE, "var/lib/rpm", "var/lib/systemd",
         "var/lib/vdsm"),
 }
-# Files there take effect by themselves, without a setting.
+# Folders whose files are active without a setting.
 DROP_INS = (
     "etc/NetworkManager/conf.d", "etc/NetworkManager/dispatcher.d", "etc/anacrontab",
     "etc/audit/rules.d", "etc/binfmt.d", "etc/cron.*", "etc/crontab", "etc/dbus-1",

@@ -159,7 +159,7 @@ def test_the_administrators_rules_decide_among_equals(tmp_path: Path) -> None:
                                   "allow /", "deny /opt//x", "/opt"])
 def test_a_line_that_is_no_rule_is_named(tmp_path: Path, line: str) -> None:
     (tmp_path / "a.conf").write_text(f"\n{line}\n")
-    with pytest.raises(UsageError, match=re.escape(f"a.conf:2: '{line}' is no rule")):
+    with pytest.raises(UsageError, match=re.escape(f"a.conf:2: '{line}' is not a rule")):
         read_rules([tmp_path])
 
 
