@@ -1,4 +1,4 @@
-"""Plugins merged into the full Node are in force when it boots: in a container, and in QEMU."""
+"""Merged plugins in the booted full Node, in a container and in QEMU."""
 from __future__ import annotations
 
 import time
@@ -23,7 +23,7 @@ SITE = ('<sysctl name="vm.swappiness" value="7"/>',
         '<initramfs-driver name="zram" load="yes"/>',
         '<selinux-boolean name="virt_use_nfs" value="on"/>',
         '<tmpfiles source="/usr/share/site/tmpfiles.conf" name="site.conf"/>')
-# Asked in the booted system; each fails where its plugin is not.
+# Commands for the booted system; each fails without its plugin.
 QUESTIONS = {
     "agents": f"for try in $(seq 60); do systemctl is-active {' '.join(UNITS)} && break;"
               " sleep 1; done",
@@ -42,7 +42,7 @@ QUESTIONS = {
 
 @pytest.fixture(scope="module")
 def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The full Node with four plugins merged into it, as a tree."""
+    """The tree of the full Node with four merged plugins."""
     folder = tmp_path_factory.mktemp("merged")
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
@@ -81,7 +81,7 @@ def becomes_active(machine: Container, unit: str) -> bool:
     return False
 
 
-def test_settings_of_four_plugins_are_in_force_when_the_image_boots_by_its_own_kernel(
+def test_settings_of_four_plugins_are_active_when_the_image_boots_its_own_kernel(
         root: Path, tmp_path: Path) -> None:
     said = ask_booted(root, QUESTIONS, tmp_path)
     assert {name: one.text for name, one in said.items() if one.status} == {}

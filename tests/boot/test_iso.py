@@ -1,4 +1,4 @@
-"""Merged ISOs that boot: by their boot records, to a kernel that sees what plugins brought."""
+"""Merged ISOs booted by their boot records; the kernel sees the changes of plugins."""
 from __future__ import annotations
 
 import json
@@ -16,8 +16,8 @@ from tests.support.program import Program
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
-# GRUB, GRUB in an appended partition, isolinux, GRUB in efiboot.img. The installer has the last
-# two again: once shows that its payload, which Anaconda unpacks, is one that can be mounted.
+# GRUB, GRUB in an appended partition, isolinux, GRUB in efiboot.img. The installer has the
+# last two again; one of them shows that its payload, which Anaconda unpacks, can be mounted.
 BOOTS = (("tree-live", "bios"), ("tree-live", "uefi"), ("old-live", "bios"), ("old-live", "uefi"),
          ("installer", "bios"))
 MODULES = "/usr/lib/modules/5.14.0-284.11.1.el9_2.x86_64"
@@ -39,7 +39,7 @@ QUESTIONS = {
 
 @pytest.fixture(scope="module")
 def isos(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    """An ISO of each form, with a kernel and an initramfs that asks QUESTIONS."""
+    """An ISO of each form with a kernel and an initramfs that runs QUESTIONS."""
     folder = tmp_path_factory.mktemp("isos")
     root = built.node_root(folder / "root")
     boot = BootFiles(qemu.kernel_file(), qemu.make_initramfs(QUESTIONS, folder / "initramfs"))
@@ -51,7 +51,7 @@ def isos(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> D
 @pytest.fixture(scope="module")
 def merged(isos: Dict[str, Path], built: support.Fixtures,
            tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    """These ISOs with three plugins in them."""
+    """The ISOs with three merged plugins."""
     folder = tmp_path_factory.mktemp("merged")
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
@@ -65,7 +65,7 @@ def merged(isos: Dict[str, Path], built: support.Fixtures,
 
 
 def site_plugin(folder: Path) -> Path:
-    """A plugin of a file, a hook that runs in any root, and an argument that a kernel shows."""
+    """Write a plugin with a file, a hook that runs in any root, and a kernel argument."""
     hook = "/usr/share/site/hook"
     return make_plugin(
         folder, "site", files={"/opt/site/text": "hello", hook: "#!/bin/sh\necho I am $0"},
@@ -79,7 +79,7 @@ def asked(iso: Path, firmware: str) -> Dict[str, qemu.ShellResult]:
 
 
 @pytest.mark.parametrize(("form", "firmware"), BOOTS)
-def test_what_plugins_brought_is_there_when_the_iso_is_booted(
+def test_merged_plugins_are_present_when_the_iso_is_booted(
         form: str, firmware: str, merged: Dict[str, Path]) -> None:
     said = asked(merged[form], firmware)
     assert {name: one.text for name, one in said.items() if one.status} == {}
@@ -100,26 +100,26 @@ def test_what_plugins_brought_is_there_when_the_iso_is_booted(
     assert said["hooks"].text.endswith(f"\nI am {SITE_HOOK}\n")
 
 
-def test_none_of_it_is_there_before_the_merge(isos: Dict[str, Path]) -> None:
+def test_the_questions_fail_before_the_merge(isos: Dict[str, Path]) -> None:
     said = asked(isos["old-live"], "bios")
     assert sorted(said) == sorted(QUESTIONS)
     assert [name for name, one in said.items() if not one.status] == []
 
 
-def test_what_does_not_switch_off_is_stopped_in_time(tmp_path: Path) -> None:
+def test_a_machine_that_does_not_power_off_is_stopped(tmp_path: Path) -> None:
     (tmp_path / "empty.iso").write_bytes(bytes(1 << 20))
     with pytest.raises(support.FixtureError, match="empty.iso has not switched off after 2 s"):
         qemu.boot_iso(tmp_path / "empty.iso", timeout_s=2)
 
 
-def test_what_was_not_asked_to_the_end_is_told_with_the_end_of_the_console() -> None:
+def test_an_incomplete_boot_is_reported_with_the_end_of_the_console() -> None:
     console = "-----BEGIN one-----\nhello\n-----END one 0-----\n-----FAILED mounting it-----\n"
     with pytest.raises(support.FixtureError, match="FAILED mounting it"):
         qemu.answers(console)
     assert qemu.answers(console + "-----DONE-----\n") == {"one": qemu.ShellResult("hello\n", 0)}
 
 
-def test_a_machine_without_qemu_or_its_firmware_is_told_what_to_install(
+def test_a_missing_qemu_or_firmware_is_named_with_the_command_that_installs_it(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qemu, "_FIRMWARE", [("/none/code.fd", "/none/variables.fd")])
     with pytest.raises(support.FixtureError, match="/none/code.fd") as caught:
@@ -131,7 +131,7 @@ def test_a_machine_without_qemu_or_its_firmware_is_told_what_to_install(
     assert "tools/setup chroot" in caught.value.hint
 
 
-def test_modules_are_loaded_after_those_they_need(tmp_path: Path) -> None:
+def test_modules_are_loaded_after_their_dependencies(tmp_path: Path) -> None:
     (tmp_path / "modules.dep").write_text("fs/a.ko: fs/b-c.ko lib/d.ko\nfs/b-c.ko: lib/d.ko\n"
                                           "lib/d.ko:\n")
     (tmp_path / "modules.builtin").write_text("fs/e.ko\n")

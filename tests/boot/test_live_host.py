@@ -1,4 +1,4 @@
-"""Plugins on a system that runs: what they switch on answers, and is gone when they are."""
+"""Plugins on a running system: their services start at once and stop with the removal."""
 from __future__ import annotations
 
 import dataclasses
@@ -52,7 +52,7 @@ def unit(*lines: str) -> str:
 
 
 class World:
-    """A booted system, dnf in it, and bundles for it."""
+    """A booted system with dnf, and bundles for it."""
 
     def __init__(self, machine: Container, work: Path) -> None:
         self.machine = machine
@@ -61,39 +61,39 @@ class World:
         self.before: Sequence[str] = ()
 
     def become(self, release: str) -> None:
-        """Let the system be another one; it is a link into /usr otherwise."""
+        """Write another os-release, which otherwise is a link into /usr."""
         path = self.machine.root / "etc/os-release"
         path.unlink()
         path.write_text(release)
 
     def bundle(self, name: str, files: Mapping[str, str], settings: Sequence[str],
                version: str = "1.0", scriptlets: Optional[Mapping[str, str]] = None) -> Path:
-        """Make a plugin of one package, both of that name."""
+        """Write a plugin with one package of the same name."""
         folder = self.work / f"{name}-{version}"
         return folder if folder.exists() else make_plugin(
             self.work, name, version, settings=settings, files=files, scriptlets=scriptlets)
 
     def plugin(self, *words: object, status: int = 0) -> Answer:
-        """Run ``dnf node-plugin`` in the system, which must end with ``status``."""
+        """Run ``dnf node-plugin`` in the system; its exit status must be ``status``."""
         answer = self.dnf.plugin(LIVE, *words, UNSIGNED)
         assert answer.status == status, answer.text
         return answer
 
     def killed(self, *words: object, when: Callable[[], bool]) -> None:
-        """Run ``dnf node-plugin`` and kill it as soon as something is so."""
+        """Run ``dnf node-plugin`` and kill it as soon as a condition holds."""
         process = subprocess.Popen(
             self.dnf.argv(LIVE, "node-plugin", *words, "-y", UNSIGNED), env=environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until = time.monotonic() + 60
         while not when() and time.monotonic() < until:
             time.sleep(0.05)
-        # nsenter's own child is dnf, as this machine numbers it
+        # the child of nsenter is dnf, by its process id on this machine
         (inner,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         os.kill(int(inner), signal.SIGKILL)
         process.wait(timeout=10)
 
     def answer(self, port: int, *, expected: str) -> None:
-        """See what the system's own port says; a program needs a moment to listen."""
+        """Return the answer of a local port; a program needs a moment to listen."""
         until = time.monotonic() + 10
         said = ""
         while time.monotonic() < until and not said.startswith(expected):
@@ -102,11 +102,11 @@ class World:
         assert said.startswith(expected), said
 
     def parameter(self) -> str:
-        """Return a kernel parameter, which is the container's own."""
+        """Return a kernel parameter of the container."""
         return self.machine("sysctl", "-n", PARAMETER)
 
     def snapshot(self) -> Sequence[str]:
-        """Return everything of the running system that a plugin of these tests touches."""
+        """Return the state of the running system that plugins of these tests change."""
         ask = self.machine
         said = [ask("systemctl", "list-units", "--plain", "--no-legend", "--all",
                     "--type=service,timer", "echo*", "good*", "bad*", "hang*"),
@@ -120,7 +120,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One boot for all tests: each leaves the system as it was."""
+    """One boot for all tests; each restores the system."""
     work = tmp_path_factory.mktemp("live")
     (work / "shared").mkdir()
     release = quick_rpm("redhat-release", "9.4", provides=["system-release = 9.4", "/bin/sh"])
@@ -134,7 +134,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def world(running: World) -> Iterator[World]:
-    """The host, which must be at the end as it was at the first test's start."""
+    """The host, whose state must be the same before and after a test."""
     if not running.before:
         running.before = running.snapshot()
     yield running
@@ -182,7 +182,7 @@ def test_a_plugin_takes_effect_at_once_and_stops_when_it_is_removed(world: World
     assert not (ask.root / "proc/1/root/run/echo").exists()
 
 
-def test_verify_says_that_a_service_was_stopped_or_a_parameter_set_by_hand(world: World) -> None:
+def test_verify_reports_a_stopped_service_and_a_changed_parameter(world: World) -> None:
     world.plugin("install", "-y", echo(world))
     world.machine("systemctl", "stop", "echo.service")
     world.machine("sysctl", "-qw", f"{PARAMETER}=9")
@@ -195,7 +195,7 @@ def test_verify_says_that_a_service_was_stopped_or_a_parameter_set_by_hand(world
     world.machine("sysctl", "-qw", f"{PARAMETER}=")
 
 
-def test_what_was_so_before_stays_when_the_plugin_is_removed(world: World) -> None:
+def test_a_state_from_before_the_plugin_is_kept_when_it_is_removed(world: World) -> None:
     ask = world.machine
     ask("sysctl", "-qw", f"{PARAMETER}=7070")
     world.plugin("install", "-y", echo(world))
@@ -204,7 +204,7 @@ def test_what_was_so_before_stays_when_the_plugin_is_removed(world: World) -> No
     ask("sysctl", "-qw", f"{PARAMETER}=")
 
 
-def test_an_upgrade_brings_what_is_new_into_the_running_system(world: World) -> None:
+def test_an_upgrade_starts_new_settings_in_the_running_system(world: World) -> None:
     world.plugin("install", "-y", echo(world))
     world.plugin("install", "-y", echo(world, "2.0", reserved="7070-7071"))
     assert world.parameter() == "7070-7071"
@@ -212,7 +212,7 @@ def test_an_upgrade_brings_what_is_new_into_the_running_system(world: World) -> 
     world.plugin("remove", "-y", "echo")
 
 
-def test_a_service_that_does_not_start_takes_the_whole_install_back(world: World) -> None:
+def test_a_service_that_does_not_start_rolls_the_install_back(world: World) -> None:
     bad = world.bundle("bad", {
         "/usr/libexec/serve-7071": SERVER,
         "/usr/lib/systemd/system/good.service": server_unit(7071),
@@ -229,7 +229,7 @@ def test_a_service_that_does_not_start_takes_the_whole_install_back(world: World
     assert world.plugin("list").text.strip().endswith("No plugins.")
 
 
-def test_a_service_that_ends_right_after_its_start_is_seen(world: World) -> None:
+def test_a_service_that_ends_right_after_its_start_is_detected(world: World) -> None:
     bad = world.bundle("bad-later", {
         "/usr/lib/systemd/system/bad-later.service":
             unit("ExecStart=/bin/sh -c 'sleep 0.3; exit 3'")},
@@ -238,8 +238,7 @@ def test_a_service_that_ends_right_after_its_start_is_seen(world: World) -> None
     assert "service bad-later.service was started and failed at once (exit-code)" in text
 
 
-def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
-        world: World) -> None:
+def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(world: World) -> None:
     hang = world.bundle("hang", {
         "/usr/libexec/serve-7072": SERVER,
         "/usr/lib/systemd/system/hang-first.service": server_unit(7072),
@@ -256,8 +255,7 @@ def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
     world.answer(7072, expected="nobody")
 
 
-def test_a_service_of_the_system_that_is_to_be_off_runs_again_after_the_removal(
-        world: World) -> None:
+def test_a_disabled_service_of_the_system_runs_again_after_the_removal(world: World) -> None:
     assert world.machine.state("crond.service") == "active"
     off = world.bundle("bad-cron", {"/usr/share/bad-cron": "x"},
                        ['<service name="crond.service" state="masked"/>'])
@@ -267,7 +265,7 @@ def test_a_service_of_the_system_that_is_to_be_off_runs_again_after_the_removal(
     assert world.machine.state("crond.service") == "active"
 
 
-def test_a_removal_that_fails_leaves_everything_running(world: World) -> None:
+def test_a_failed_removal_keeps_everything_running(world: World) -> None:
     stuck = world.bundle("good-stuck", {
         "/usr/libexec/serve-7073": SERVER,
         "/usr/lib/systemd/system/good-stuck.service": server_unit(7073),
@@ -294,7 +292,7 @@ def test_a_removal_that_fails_leaves_everything_running(world: World) -> None:
     world.machine("rm", "/run/may-go")
 
 
-def test_two_plugins_that_want_one_service_share_it_until_the_last_goes(world: World) -> None:
+def test_a_service_of_two_plugins_runs_until_the_last_is_removed(world: World) -> None:
     files = {"/usr/libexec/serve-7070": SERVER,
              "/usr/lib/systemd/system/good.service": server_unit(7070)}
     setting = ['<service name="good.service" state="enabled"/>',
@@ -310,7 +308,7 @@ def test_two_plugins_that_want_one_service_share_it_until_the_last_goes(world: W
     world.answer(7070, expected="nobody")
 
 
-def test_a_booted_node_is_changed_only_if_its_configuration_says_so(world: World) -> None:
+def test_a_booted_node_is_changed_only_if_its_configuration_allows_it(world: World) -> None:
     world.become(NODE)
     text = world.plugin("install", "-y", echo(world), status=6).text
     assert "live" in text
@@ -321,7 +319,7 @@ def test_a_booted_node_is_changed_only_if_its_configuration_says_so(world: World
     world.plugin("remove", "-y", "echo")
 
 
-def test_in_a_chroot_of_the_system_only_files_are_written(world: World) -> None:
+def test_in_a_chroot_of_the_system_only_files_are_changed(world: World) -> None:
     inner = dataclasses.replace(world.dnf, prefix=(
         *world.machine.prefix, "unshare", "--mount", "sh", "-c",
         "umount -R /run/systemd 2>/dev/null; mount -t tmpfs tmpfs /run && exec \"$@\"", "sh"))
@@ -330,7 +328,7 @@ def test_in_a_chroot_of_the_system_only_files_are_written(world: World) -> None:
     assert "Nothing of it takes effect now" in answer.text
     world.answer(7070, expected="nobody")
     assert world.parameter() == ""
-    # as after a boot: what the files say is so, and was not switched on by the tool
+    # as after a boot: files are in force, and the tool did not start anything
     world.machine("systemctl", "daemon-reload")
     world.machine("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/echo.conf")
     world.machine("systemctl", "start", "echo.service", "echo-tick.timer")

@@ -1,4 +1,4 @@
-"""SELinux settings on a system that runs, in whose kernel SELinux may not be switched on."""
+"""SELinux settings on a running system whose kernel may run without SELinux."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.root]
 SOURCE = "/usr/share/acme/acme.cil"
 
 
-def test_the_policy_of_a_running_system_is_changed_and_comes_back(tmp_path: Path) -> None:
+def test_the_policy_of_a_running_system_is_changed_and_restored(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     shared.mkdir()
     release = quick_rpm("redhat-release", "9.4", provides=["system-release = 9.4", "/bin/sh"])

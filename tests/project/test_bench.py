@@ -1,4 +1,4 @@
-"""bench/ runs and prints its ratios; nothing here says how fast anything is."""
+"""The programs of bench/ run and print ratios; no test depends on the figures."""
 from __future__ import annotations
 
 import json
@@ -36,14 +36,14 @@ def test_overhead_prints_the_ratios_with_their_goals() -> None:
     assert any(line.startswith("repolist ") and "<= 1.05" in line for line in table)
 
 
-def test_overhead_refuses_what_it_cannot_measure() -> None:
+def test_overhead_refuses_invalid_options() -> None:
     done = call("--only", "upgrade")
     assert done.returncode == 2 and "upgrade" in done.stderr and done.stdout == ""
 
 
 @pytest.mark.slow
 @pytest.mark.root
-def test_manifest_prints_its_part_of_the_transaction() -> None:
+def test_manifest_prints_its_share_of_the_transaction() -> None:
     done = call("--packages", "60", "--runs", "1", "--json", program=MANIFEST)
     assert done.returncode == 0, done.stderr
     *table, last = done.stdout.splitlines()
@@ -68,24 +68,24 @@ def test_merge_prints_the_ratios_with_their_goals() -> None:
         assert image["ratio"] == image["merge_s"] / image["plain_s"] > 0
         assert image["ratio_to_copy"] == image["merge_s"] / image["copy_s"] > 0
         assert image["ratio_without_check"] > 0 and image["cpu_ratio"] > 0
-        # the programs and their memory were seen
+        # the programs and their memory were measured
         assert image["peak_bytes"] > 10 << 20 and image["largest_bytes"] > 10 << 20
     assert sum("<= 1.15" in line for line in table) == 2
 
 
-def test_merge_refuses_an_image_that_it_does_not_make() -> None:
+def test_merge_refuses_an_unknown_kind_of_image() -> None:
     done = call("--only", "tree-gzip", program=MERGE)
     assert done.returncode == 2 and "tree-gzip" in done.stderr and done.stdout == ""
 
 
-def test_bulk_packages_are_built_and_need_one_another(tmp_path: Path) -> None:
+def test_bulk_packages_are_built_and_depend_on_one_another(tmp_path: Path) -> None:
     rpms = build_bulk([bulk(index) for index in range(3)], tmp_path)
     query = ["rpm", "--query", "--nosignature", "--requires", "--package", str(rpms[1])]
     needs = subprocess.run(query, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
     assert len(rpms) == 3 and ".so.1()(64bit)" in needs
 
 
-def test_metadata_without_packages_is_what_dnf_reads(tmp_path: Path) -> None:
+def test_dnf_reads_metadata_without_packages(tmp_path: Path) -> None:
     repo = write_metadata(tmp_path / "repo", [bulk(index) for index in range(20)])
     done = subprocess.run(
         ["dnf-3", "--noplugins", f"--installroot={tmp_path / 'root'}", "--releasever=9",

@@ -1,4 +1,4 @@
-"""Bash completion of ``dnf node-plugin``, asked in a real bash."""
+"""Bash completion of ``dnf node-plugin`` in a real bash."""
 from __future__ import annotations
 
 import os
@@ -16,8 +16,8 @@ BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 SUBCOMMANDS = ["add", "drop", "info", "install", "list", "manifest", "remove", "repos", "upgrade",
                "verify"]
 
-# Splits a line as readline does: "=" and ":" are words of their own unless taken out of
-# COMP_WORDBREAKS. The line is completed at its end.
+# Splits a line as readline does: "=" and ":" are separate words unless COMP_WORDBREAKS lacks
+# them. The line is completed at its end.
 ASK = r"""
 ask() {
     local line=$1 piece
@@ -47,13 +47,13 @@ ask() {
 
 
 class Shell:
-    """Bash with bash-completion and the script under test loaded."""
+    """A bash that has loaded bash-completion and the tested script."""
 
     def __init__(self, library: Sequence[Path], cwd: Path, loaded: Sequence[Path]) -> None:
         self.library, self.cwd, self.loaded = library, cwd, loaded
 
     def run(self, script: str) -> List[str]:
-        """Run ``script`` after the completions are loaded; return its lines, sorted."""
+        """Run ``script`` after loading the completions; return its sorted output lines."""
         folders = " ".join(shlex.quote(str(path)) for path in self.library)
         lines = [*(f"source {path}" for path in self.loaded), f"source {SCRIPT}",
                  f"_ovirt_node_plugin_folders=({folders})", ASK, script]
@@ -65,13 +65,13 @@ class Shell:
         return sorted(line for line in done.stdout.splitlines() if line)
 
     def complete(self, line: str, before: str = "") -> List[str]:
-        """Return what is offered at the end of ``line``; no program can be started."""
+        """Return the completions at the end of ``line``; no program can be started."""
         return self.run(f"{before}\nPATH=/nonexistent\nask {shlex.quote(line)}")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """An installroot with two plugins, a half-written record and a stray folder."""
+    """An installroot with two plugins, an incomplete record and an unrelated folder."""
     registry = tmp_path / "node" / "etc" / "ovirt.plugins.d"
     registry.mkdir(parents=True)
     for name in ("cim", "snmp", ".snmp.x1y2", "cim~"):
@@ -82,7 +82,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A shell whose library has ``mine`` (added), ``theirs`` (a vendor's) and a stray file."""
+    """A shell whose library contains ``mine`` (added), ``theirs`` (a vendor's) and another file."""
     added, vendors, cwd = tmp_path / "added", tmp_path / "vendors", tmp_path / "cwd"
     for folder in (added / "mine", vendors / "theirs", cwd / "bundle", cwd / "with space"):
         folder.mkdir(parents=True)
@@ -100,7 +100,7 @@ def test_subcommands_are_those_of_the_command() -> None:
     assert sorted(usage.SUBCOMMANDS) == SUBCOMMANDS
 
 
-def test_a_subcommand_is_completed_behind_dnfs_own_options(shell: Shell) -> None:
+def test_a_subcommand_is_completed_after_options_of_dnf(shell: Shell) -> None:
     line = "dnf -y --installroot=/mnt/node -c x --enablerepo foo node-plugin inst"
     assert shell.complete(line) == ["install"]
 
@@ -111,12 +111,12 @@ def test_installed_plugins_are_those_of_the_installroot(shell: Shell, root: Path
         assert shell.complete(line) == ["cim", "snmp"]
 
 
-def test_the_installroot_may_be_a_word_of_its_own_and_have_a_slash(
+def test_the_installroot_may_be_a_separate_word_and_end_with_a_slash(
         shell: Shell, root: Path) -> None:
     assert shell.complete(f"dnf node-plugin --installroot {root}/ remove c") == ["cim"]
 
 
-def test_a_root_without_a_registry_has_nothing_to_remove(shell: Shell, tmp_path: Path) -> None:
+def test_a_root_without_a_registry_offers_nothing_to_remove(shell: Shell, tmp_path: Path) -> None:
     assert shell.complete(f"dnf --installroot={tmp_path} node-plugin remove ") == []
 
 
@@ -124,22 +124,22 @@ def test_install_offers_the_library(shell: Shell, root: Path) -> None:
     assert shell.complete(f"dnf --installroot={root} node-plugin install ") == ["mine", "theirs"]
 
 
-def test_drop_offers_only_what_was_added(shell: Shell) -> None:
+def test_drop_offers_only_added_bundles(shell: Shell) -> None:
     assert shell.complete("dnf node-plugin drop ") == ["mine"]
 
 
-def test_info_offers_installed_ones_and_the_library(shell: Shell, root: Path) -> None:
+def test_info_offers_installed_plugins_and_the_library(shell: Shell, root: Path) -> None:
     line = f"dnf --installroot={root} node-plugin info "
     assert shell.complete(line) == ["cim", "mine", "snmp", "theirs"]
 
 
-def test_bundles_are_folders_and_tars(shell: Shell) -> None:
+def test_folders_and_tars_are_offered_as_bundles(shell: Shell) -> None:
     assert shell.complete("dnf node-plugin install ./") == [
         "./bundle", "./foo.tar.gz", "./with space"]
     assert shell.complete("dnf node-plugin add ") == ["bundle", "foo.tar.gz", "with space"]
 
 
-def test_an_installroot_is_a_folder(shell: Shell) -> None:
+def test_only_folders_are_offered_as_installroot(shell: Shell) -> None:
     assert shell.complete("dnf node-plugin list --installroot=./b") == ["./bundle"]
     assert shell.complete("dnf node-plugin list --installroot ./b") == ["./bundle"]
 
@@ -164,33 +164,33 @@ def test_options_are_those_of_the_subcommand(
     assert [word for word in offered if word in special] == options
 
 
-def test_other_commands_are_left_to_dnfs_own_completion(shell: Shell) -> None:
+def test_other_commands_are_completed_by_dnf(shell: Shell) -> None:
     assert shell.run("ask 'dnf clean '") == [
         "all", "dbcache", "expire-cache", "metadata", "packages"]
 
 
-def test_dnfs_own_completion_is_asked_for_values_of_its_options(shell: Shell) -> None:
+def test_values_of_dnfs_options_are_completed_by_dnf(shell: Shell) -> None:
     assert shell.run("ask 'dnf node-plugin list --color '") == [
         "0", "1", "false", "no", "true", "yes"]
 
 
-def test_both_stay_in_place_after_the_other_was_used(shell: Shell) -> None:
+def test_both_completions_remain_after_the_other_was_used(shell: Shell) -> None:
     answers = shell.run("ask 'dnf clean me'; ask 'dnf node-plugin ver'; ask 'dnf clean db'")
     assert answers == ["dbcache", "metadata", "verify"]
 
 
-def test_the_command_itself_is_offered_where_dnf_cannot_be_started(shell: Shell) -> None:
+def test_the_command_is_offered_if_dnf_cannot_be_started(shell: Shell) -> None:
     assert shell.complete("dnf node-p") == ["node-plugin"]
 
 
-def test_a_completion_of_dnf_that_was_there_before_is_kept(shell: Shell) -> None:
+def test_an_existing_completion_of_dnf_is_kept(shell: Shell) -> None:
     before = shell.cwd / "before"
     before.write_text("mine() { COMPREPLY=(my-own); }\ncomplete -F mine dnf\n", encoding="utf-8")
     shell.loaded = [BASH_COMPLETION, before]
     assert shell.run("ask 'dnf clean '") == ["my-own"]
 
 
-def test_it_works_without_bash_completion(shell: Shell) -> None:
+def test_completion_works_without_bash_completion(shell: Shell) -> None:
     shell.loaded = []
     assert shell.complete("dnf node-plugin ver") == ["verify"]
     assert shell.complete("dnf clean ") == []
@@ -206,12 +206,12 @@ def test_commands_and_options_of_the_program_are_offered(shell: Shell) -> None:
         assert shell.complete(f"ovirt-node-plugin {name} --") == sorted(known)
 
 
-def test_a_merge_is_offered_the_library(shell: Shell) -> None:
+def test_merge_offers_the_library(shell: Shell) -> None:
     assert shell.complete("ovirt-node-plugin merge node.iso th") == ["theirs"]
 
 
 def test_an_interactive_bash_completes_the_line(shell: Shell, root: Path) -> None:
-    """Readline itself splits the line and asks; ``read -e`` echoes the completed line."""
+    """Readline splits the line and calls the completion; ``read -e`` prints the completed line."""
     rc = shell.cwd / "rc"
     rc.write_text(f"source {BASH_COMPLETION}\nsource {SCRIPT}\nPS1='> '\n"
                   "bind 'set enable-bracketed-paste off'\n", encoding="utf-8")

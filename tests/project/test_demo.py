@@ -1,4 +1,4 @@
-"""``tools/demo``, the first thing that anybody runs."""
+"""``tools/demo``, which a new user runs first."""
 from __future__ import annotations
 
 import os
@@ -24,7 +24,7 @@ def call(*words: str, top: Path = TOP, tmp: Path = Path("/tmp"),
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A bare clone: the project's own files, and nothing that was made here."""
+    """A fresh clone: the files of the project without generated ones."""
     listed = subprocess.run([str(TOP / "tools/sources")], stdout=subprocess.PIPE, check=True)
     top = tmp_path / "a clone"
     for name in filter(None, listed.stdout.decode().split("\0")):
@@ -34,7 +34,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def entries(folder: Path) -> List[str]:
-    """Return every entry below a folder, but for what Python compiles."""
+    """Return every entry below a folder except compiled Python files."""
     return sorted(str(path) for path in folder.rglob("*") if "__pycache__" not in path.parts)
 
 
@@ -56,7 +56,7 @@ def test_the_demo_shows_the_main_job_from_a_bare_clone(clone: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_the_demo_runs_again_where_it_has_run(tmp_path: Path) -> None:
+def test_the_demo_can_run_twice_in_one_folder(tmp_path: Path) -> None:
     folder = tmp_path / "here"
     for word in (f"--dir={folder}", f"--dir={folder}"):
         done = call(word)
@@ -65,26 +65,26 @@ def test_the_demo_runs_again_where_it_has_run(tmp_path: Path) -> None:
     assert (folder / "node/etc/os-release").is_symlink()
 
 
-def test_a_folder_of_somebody_elses_is_not_touched(tmp_path: Path) -> None:
+def test_a_foreign_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "letters").touch()
     done = call("--dir", str(tmp_path))
     assert done.returncode != 0 and "is not empty" in done.stderr
     assert entries(tmp_path) == [str(tmp_path / "letters")]
 
 
-def test_a_folder_that_dnf_would_take_for_two_is_refused(tmp_path: Path) -> None:
+def test_a_folder_name_with_a_comma_or_blank_is_refused(tmp_path: Path) -> None:
     done = call("--dir", str(tmp_path / "my demo"))
     assert done.returncode != 0 and "a blank or a comma" in done.stderr
     assert entries(tmp_path) == []
 
 
-def test_an_unknown_option_is_refused_and_help_is_the_head_of_the_script() -> None:
+def test_an_unknown_option_is_refused_and_help_prints_the_head_of_the_script() -> None:
     refused, helped = call("--nothing"), call("--help")
     assert refused.returncode != 0 and "--nothing" in refused.stderr and refused.stdout == ""
     assert helped.returncode == 0 and "tools/demo [--dir DIR]" in helped.stdout
 
 
-def test_the_demo_asks_for_root(clone: Path, tmp_path: Path) -> None:
+def test_the_demo_requires_root(clone: Path, tmp_path: Path) -> None:
     folder = clone
     while folder != Path("/tmp") and folder != folder.parent:
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""What is written down fits what is there: links, schemas, descriptors, manual pages."""
+"""Documents agree with the tree: links, schemas, descriptors, manual pages."""
 from __future__ import annotations
 
 import argparse
@@ -26,14 +26,14 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
 def own_files(pattern: str) -> List[str]:
-    """Return the project's own files that match a pattern, relative to its top."""
+    """Return the relative paths of the project's files that match a pattern."""
     listed = subprocess.run([str(TOP / "tools" / "sources")], stdout=subprocess.PIPE, check=True)
     names = listed.stdout.decode().split("\0")
     return [name for name in names if name and Path(name).match(pattern)]
 
 
 def headings(document: Path) -> List[str]:
-    """Return the anchors of a document's headings, as code hosts make them."""
+    """Return the anchors that code hosts give to a document's headings."""
     text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"),
                   flags=re.MULTILINE | re.DOTALL)
     return [re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-")
@@ -41,7 +41,7 @@ def headings(document: Path) -> List[str]:
 
 
 def broken_links(document: Path) -> List[str]:
-    """Return the targets of a document's relative links that are not there."""
+    """Return the missing targets of a document's relative links."""
     broken = []
     for target in LINK.findall(document.read_text(encoding="utf-8")):
         if re.match(r"[a-z]+:", target):
@@ -54,11 +54,11 @@ def broken_links(document: Path) -> List[str]:
 
 
 @pytest.mark.parametrize("document", own_files("*.md"))
-def test_links_of_documents_lead_somewhere(document: str) -> None:
+def test_targets_of_links_in_documents_exist(document: str) -> None:
     assert broken_links(TOP / document) == []
 
 
-def test_a_broken_link_is_found(tmp_path: Path) -> None:
+def test_a_broken_link_is_detected(tmp_path: Path) -> None:
     document = tmp_path / "a.md"
     document.write_text("# One two\n[x](#one-two) [y](#three) [z](b.md) [w](a.md) "
                         "[v](https://example.com/)\n", encoding="utf-8")
@@ -66,7 +66,7 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
 
 
 def rows(document: Path) -> List[List[str]]:
-    """Return the cells of each row of the tables of claims in a document."""
+    """Return the cells of each row in a document's tables of claims."""
     found: List[List[str]] = []
     inside = False
     for line in document.read_text(encoding="utf-8").splitlines():
@@ -83,9 +83,9 @@ STATES = ("test", "tried", "read", "not tried")
 
 
 def faults(claims: List[List[str]]) -> List[str]:
-    """Return the claims that lack a state or what backs it.
+    """Return the claims that lack a state or its evidence.
 
-    What is said to be tested names the test, a file of this tree or a script of tools/.
+    A tested claim names the test, a file of this tree or a script of tools/.
     """
     bad = []
     for claim in claims:
@@ -96,7 +96,7 @@ def faults(claims: List[List[str]]) -> List[str]:
     return bad
 
 
-def test_every_claim_about_a_platform_says_what_backs_it() -> None:
+def test_every_claim_about_a_platform_names_its_evidence() -> None:
     claims = rows(TOP / "docs/platforms.md")
     assert len(claims) > 10 and faults(claims) == []
     assert len({claim[0] for claim in claims}) == len(claims)
@@ -104,12 +104,12 @@ def test_every_claim_about_a_platform_says_what_backs_it() -> None:
 
 @pytest.mark.parametrize("claim", [
     "it works | test | I saw it", "it works | surely | tests", "it works | read |", "it works"])
-def test_a_claim_that_nothing_backs_is_found(claim: str) -> None:
+def test_a_claim_without_evidence_is_detected(claim: str) -> None:
     assert faults([[cell.strip() for cell in claim.split("|")]])
 
 
-def test_claims_about_platforms_are_made_in_one_place() -> None:
-    """Other documents link to it; what was not tried is said there only."""
+def test_claims_about_platforms_are_in_one_document() -> None:
+    """Only that document states what was not tried; others link to it."""
     for name in own_files("*.md") + own_files("man/*.[1-9]"):
         if name != "docs/platforms.md":
             text = (TOP / name).read_text(encoding="utf-8")
@@ -124,13 +124,13 @@ def test_schemas_are_valid_relax_ng(schema: str) -> None:
 
 
 @pytest.mark.parametrize("descriptor", own_files("node-plugin.xml"))
-def test_descriptors_of_the_tree_fit_the_schema(descriptor: str) -> None:
+def test_descriptors_of_the_tree_are_valid(descriptor: str) -> None:
     schema = etree.RelaxNG(etree.parse(str(SCHEMAS / "node-plugin.rng")))
     assert schema.validate(etree.parse(str(TOP / descriptor))), schema.error_log
 
 
 @pytest.mark.parametrize("manual", own_files("man/*.[1-9]"))
-def test_manuals_have_a_title_that_fits_their_file(manual: str) -> None:
+def test_the_title_of_a_manual_page_matches_its_file(manual: str) -> None:
     name, _, section = Path(manual).name.rpartition(".")
     text = (TOP / manual).read_text(encoding="utf-8")
     title = re.search(r'^\.TH "?(\S+?)"? "?(\d)"?', text, re.MULTILINE)
@@ -148,12 +148,12 @@ def test_documents_about_the_project_are_linked_from_the_readme(document: str) -
 
 
 def commands(text: str) -> List[str]:
-    """Return the commands of this project that stand between backticks in a text."""
+    """Return the commands of this project in backticks in a text."""
     return re.findall(r"`((?:dnf(?:-3)? node-plugin|ovirt-node-plugin) [^`]+)`", text)
 
 
 def check_command(command: str) -> None:
-    """Raise SystemExit or UsageError if a program of this project refuses a command line."""
+    """Parse a command line. Raises SystemExit or UsageError if the program refuses it."""
     words = shlex.split(command)
     if words[0] == "ovirt-node-plugin":
         arguments.parse(words[1:])
@@ -176,7 +176,7 @@ def test_commands_in_documents_and_issue_forms_are_accepted(document: str) -> No
 @pytest.mark.parametrize("command", [
     "dnf node-plugin look x", "dnf node-plugin verify --jsonn", "ovirt-node-plugin merge --json",
     "ovirt-node-plugin mix a b"])
-def test_a_wrong_command_is_found(command: str) -> None:
+def test_an_invalid_command_is_detected(command: str) -> None:
     assert commands(f"Try `{command}`.") == [command]
     with pytest.raises((SystemExit, UsageError)):
         check_command(command)
@@ -205,19 +205,19 @@ def test_the_version_is_the_same_in_every_place() -> None:
 
 
 def versions_in_news() -> List[str]:
-    """Return the titles of the sections of NEWS.md, each without its date."""
+    """Return the section titles of NEWS.md without their dates."""
     text = (TOP / "NEWS.md").read_text(encoding="utf-8")
     return [title.partition(", ")[0] for title in re.findall(r"^## (.*)$", text, re.MULTILINE)]
 
 
-def test_news_are_in_order_with_the_newest_first() -> None:
+def test_news_are_ordered_with_the_newest_first() -> None:
     versions = [name for name in versions_in_news() if name != "Unreleased"]
     numbers = [tuple(map(int, name.split("."))) for name in versions]
     assert numbers == sorted(set(numbers), reverse=True)
     assert versions_in_news() in (versions, ["Unreleased", *versions])
 
 
-def test_sections_of_the_manual_that_security_names_are_there() -> None:
+def test_manual_sections_named_in_security_exist() -> None:
     text = (TOP / "SECURITY.md").read_text(encoding="utf-8")
     manual, other = ((TOP / "man" / page).read_text(encoding="utf-8").replace("\\-", "-")
                      for page in ("dnf-node-plugin.8", "ovirt-node-plugin.8"))
@@ -228,7 +228,7 @@ def test_sections_of_the_manual_that_security_names_are_there() -> None:
 
 
 def editor_rules(name: str) -> Dict[str, str]:
-    """Return what .editorconfig says of a file; of two sections the later one counts."""
+    """Return the rules of .editorconfig for a file; later sections override earlier ones."""
     parser = configparser.RawConfigParser()
     text = (TOP / ".editorconfig").read_text(encoding="utf-8")
     parser.read_string(text[text.index("[*]"):])
@@ -241,7 +241,7 @@ def editor_rules(name: str) -> Dict[str, str]:
     return rules
 
 
-def test_files_are_as_the_editor_configuration_says() -> None:
+def test_files_follow_the_editor_configuration() -> None:
     assert editor_rules("a/b.yml")["indent_size"] == "2"
     assert editor_rules("a/b.py")["indent_size"] == "4"
     for name in own_files("*"):
@@ -259,12 +259,12 @@ CONTRIBUTING = (TOP / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def fenced(language: str) -> List[str]:
-    """Return the blocks of a language in CONTRIBUTING.md."""
+    """Return the code blocks of a language in CONTRIBUTING.md."""
     return re.findall(rf"^```{language}\n(.*?)^```$", CONTRIBUTING, re.MULTILINE | re.DOTALL)
 
 
-def test_what_contributing_names_is_there() -> None:
-    """The files of the example, a kind of setting called motd, are to be written."""
+def test_paths_named_in_contributing_exist() -> None:
+    """The files of its example, a setting called motd, do not exist."""
     quoted = set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", CONTRIBUTING,
                                                   flags=re.MULTILINE | re.DOTALL)))
     paths = {one for one in quoted if re.fullmatch(r"[\w./-]+/[\w./-]*|[\w-]+\.spec", one)
@@ -286,7 +286,7 @@ def test_examples_in_contributing_are_code_of_the_project() -> None:
     assert [one for one in examples if " ".join(one.split()) not in code] == []
 
 
-def test_commands_in_contributing_are_those_of_the_tools() -> None:
+def test_commands_in_contributing_are_accepted_by_the_tools() -> None:
     known = subprocess.run([str(TOP / "tools/check"), "--help"], stdout=subprocess.PIPE,
                            encoding="utf-8", check=True).stdout
     lines = [line.partition("#")[0].strip() for line in "".join(fenced("sh")).splitlines()]
@@ -301,8 +301,8 @@ def test_commands_in_contributing_are_those_of_the_tools() -> None:
         assert re.search(rf"^{step}:", makefile, re.MULTILINE), step
 
 
-def test_the_first_test_of_contributing_needs_what_it_installs(tmp_path: Path) -> None:
-    """It is run as nobody, from a copy, since the checkout may be root's alone."""
+def test_the_first_test_of_contributing_needs_only_what_it_installs(tmp_path: Path) -> None:
+    """It runs as nobody in a copy, since only root may be able to read the checkout."""
     (line,) = [line for line in fenced("sh")[0].splitlines() if "-m pytest" in line]
     libraries = re.findall(r"python3-(\w+)", fenced("sh")[0])
     assert sorted(libraries) == sorted(["pytest", *needs.libraries([shlex.split(line)[-1]])])

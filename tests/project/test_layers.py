@@ -1,4 +1,4 @@
-"""The shape of the library: who may import whom, and how large things get."""
+"""The structure of the library: permitted imports and limits of size."""
 from __future__ import annotations
 
 import ast
@@ -42,7 +42,7 @@ INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
     ),
 }
 
-# An outside module, and the only ones that may import it: a room, or a module of one.
+# External modules, and the only rooms or modules that may import each.
 ONLY: Mapping[str, Tuple[str, ...]] = {
     "subprocess": ("system.run",),
     "lxml": ("system.xml", "system.relaxng", "plugin.descriptor", "registry.xml"),
@@ -63,7 +63,7 @@ Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 
 class Module(NamedTuple):
-    """One file: its dotted name below the library, and its parsed text."""
+    """One file: its dotted name below the library and its parsed text."""
 
     name: str
     path: Path
@@ -72,12 +72,12 @@ class Module(NamedTuple):
 
     @property
     def package(self) -> str:
-        """The first part of the name, which is what the table of layers lists."""
+        """The first part of the name, which the table of layers lists."""
         return self.name.partition(".")[0]
 
 
 def read_modules(library: Path) -> List[Module]:
-    """Return every module of a package's folder but its own ``__init__``, sorted."""
+    """Return every module of a package's folder except its own ``__init__``, sorted."""
     found = []
     for path in sorted(library.rglob("*.py")):
         parts = path.relative_to(library).with_suffix("").parts
@@ -92,7 +92,7 @@ def read_module(path: Path, name: str) -> Module:
 
 
 def imported(module: Module, library: str) -> Iterator[Tuple[int, str]]:
-    """Yield line and absolute dotted name of all that a module imports, anywhere in it."""
+    """Yield the line and absolute dotted name of every import in a module."""
     here = [library, *module.name.split(".")]
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
@@ -110,7 +110,7 @@ def layer_of(package: str, layers: Sequence[Sequence[str]] = LAYERS) -> Optional
 
 
 def inner_imports(modules: Sequence[Module], library: str) -> List[str]:
-    """Return one line for each import within a room that does not lead down its own table."""
+    """Return a line for each import within a room that violates the room's own layers."""
     bad = []
     for module in modules:
         layers = INNER.get(module.package, ())
@@ -131,7 +131,7 @@ def inner_imports(modules: Sequence[Module], library: str) -> List[str]:
 
 
 def upward_imports(modules: Sequence[Module], library: str) -> List[str]:
-    """Return one line for each import that does not lead down the table."""
+    """Return a line for each import that violates the layers."""
     bad = []
     for module in modules:
         mine = layer_of(module.package)
@@ -149,7 +149,7 @@ def upward_imports(modules: Sequence[Module], library: str) -> List[str]:
 
 
 def import_cycles(modules: Sequence[Module], library: str) -> List[str]:
-    """Return the names on each way round that the imports of these modules make."""
+    """Return the names on each import cycle of these modules."""
     names = {f"{library}.{m.name}".replace(".__init__", ""): m for m in modules}
     graph: Dict[str, Set[str]] = {}
     for name, module in names.items():
@@ -173,7 +173,7 @@ def import_cycles(modules: Sequence[Module], library: str) -> List[str]:
 
 
 def may_import(module: Module, outside: str) -> bool:
-    """Return whether a module is one of those that may import ``outside``."""
+    """Return whether a module may import ``outside``."""
     return any(f"{module.name}.".startswith(f"{name}.") for name in ONLY[outside])
 
 
@@ -197,7 +197,7 @@ def functions(module: Module) -> Iterator[Function]:
 
 
 def bare_arguments(function: Function) -> List[str]:
-    """Return the names without annotation in a function's head, ``return`` included."""
+    """Return the parameters of a function without annotation, including ``return``."""
     args = function.args
     every = [*args.posonlyargs, *args.args, *args.kwonlyargs]
     every += [arg for arg in (args.vararg, args.kwarg) if arg is not None]
@@ -215,20 +215,20 @@ def everything(library: List[Module]) -> List[Module]:
     return library + [read_module(p, p.stem) for p in sorted(DNF_PLUGIN.glob("*.py"))]
 
 
-def test_imports_lead_down_the_layers_only(library: List[Module]) -> None:
+def test_imports_follow_the_layers(library: List[Module]) -> None:
     assert upward_imports(library, LIBRARY.name) == []
 
 
-def test_imports_within_a_room_lead_down_its_own_layers_only(library: List[Module]) -> None:
+def test_imports_within_a_room_follow_its_own_layers(library: List[Module]) -> None:
     assert inner_imports(library, LIBRARY.name) == []
 
 
-def test_imports_make_no_cycle(library: List[Module]) -> None:
+def test_imports_have_no_cycles(library: List[Module]) -> None:
     assert import_cycles(library, LIBRARY.name) == []
 
 
 @pytest.mark.parametrize("outside", sorted(ONLY))
-def test_outside_modules_are_imported_at_their_border_only(
+def test_external_modules_are_imported_only_by_permitted_modules(
         outside: str, library: List[Module]) -> None:
     bad = [f"{module.path}:{line}: imports {name}"
            for module in library if not may_import(module, outside)
@@ -237,7 +237,7 @@ def test_outside_modules_are_imported_at_their_border_only(
     assert bad == []
 
 
-def test_files_are_opened_guarded_in_one_place_only(library: List[Module]) -> None:
+def test_only_one_module_opens_files_with_guards(library: List[Module]) -> None:
     """Without O_NONBLOCK a fifo in a root blocks; system.regular_files has all such guards."""
     using = {module.name for module in library for node in ast.walk(module.tree)
              if isinstance(node, ast.Attribute) and node.attr == "O_NONBLOCK"}
@@ -275,18 +275,18 @@ def test_every_function_is_annotated(everything: List[Module]) -> None:
             for module in everything for node in functions(module) if bare_arguments(node)] == []
 
 
-def test_every_module_says_what_it_is_for(everything: List[Module]) -> None:
+def test_every_module_has_a_docstring(everything: List[Module]) -> None:
     assert [str(m.path) for m in everything if not ast.get_docstring(m.tree)] == []
 
 
-def test_every_package_folder_is_one_that_setup_finds() -> None:
+def test_setup_finds_every_package_folder() -> None:
     folders = {path.parent for path in LIBRARY.rglob("*.py")}
     assert [str(f) for f in sorted(folders) if not (f / "__init__.py").exists()] == []
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
-    """A small library with one import upwards, one sideways and a cycle."""
+    """A small library with an upward import, a sideways import and a cycle."""
     top = tmp_path / "lib"
     (top / "settings").mkdir(parents=True)
     for name, text in {
@@ -299,7 +299,7 @@ def house(tmp_path: Path) -> Path:
     return top
 
 
-def test_a_wrong_import_is_found(house: Path) -> None:
+def test_a_wrong_import_is_detected(house: Path) -> None:
     found = [line.split(": ", 1)[1] for line in upward_imports(read_modules(house), "lib")]
     assert found == ["errors imports target", "settings imports packages",
                      "stranger has no place in the table of layers"]
@@ -320,6 +320,6 @@ def test_a_cycle_is_found(house: Path) -> None:
         "lib.errors -> lib.target -> lib.errors"]
 
 
-def test_a_missing_annotation_is_found(house: Path) -> None:
+def test_a_missing_annotation_is_detected(house: Path) -> None:
     module = read_module(house / "stranger.py", "stranger")
     assert [bare_arguments(node) for node in functions(module)] == [["a", "return"]]

@@ -1,4 +1,4 @@
-"""The manual pages say what the program does: names, statuses, defaults, every example."""
+"""The manual pages agree with the program: names, statuses, defaults, every example."""
 from __future__ import annotations
 
 import argparse
@@ -59,8 +59,8 @@ def test_kinds_of_errors_are_those_of_the_code() -> None:
     assert set(re.findall(r"\b[A-Z]\w*[a-z][A-Z]\w*|Refused|Drifted|Locked", text)) == known
 
 
-class _Asked(Dict[str, str]):
-    """Options that note which of them are asked for."""
+class RecordingOptions(Dict[str, str]):
+    """Options that record which of them are read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,16 +76,16 @@ class _Asked(Dict[str, str]):
 
 
 def test_configuration_options_are_those_of_the_code() -> None:
-    asked = _Asked()
+    asked = RecordingOptions()
     config.read_config(asked)
     in_page = manpages.terms_by_first_word(manpages.section(COMMAND, "CONFIGURATION"))
     in_file = re.findall(r"^#?(\w+) = (.*)$",
                          (TOP / "etc/dnf/plugins/node-plugin.conf").read_text(), re.MULTILINE)
-    assert set(in_page) == asked.names | {"enabled"}  # that one is read by dnf itself
+    assert set(in_page) == asked.names | {"enabled"}  # dnf itself reads this option
     assert list(in_page.values()) == [f"{name} ({default})" for name, default in in_file]
 
 
-def test_the_defaults_that_are_written_down_are_those_of_the_code() -> None:
+def test_documented_defaults_are_those_of_the_code() -> None:
     written = re.findall(r"^#?(\w+) = (.*)$",
                          (TOP / "etc/dnf/plugins/node-plugin.conf").read_text(), re.MULTILINE)
     assert config.read_config(dict(written)) == config.Config()
@@ -93,7 +93,7 @@ def test_the_defaults_that_are_written_down_are_those_of_the_code() -> None:
 
 
 def declared(schema: str) -> Dict[str, Set[str]]:
-    """Return the elements that a schema declares, each with all attributes it may have."""
+    """Map the elements of a schema to the attributes they may have."""
     tree = ElementTree.parse(SCHEMAS / schema)
     defined = {node.get("name", ""): node for node in tree.iter(f"{RNG}define")}
     found: Dict[str, Set[str]] = {}
@@ -114,7 +114,7 @@ def _attributes(node: ElementTree.Element, defined: Dict[str, ElementTree.Elemen
 
 
 def explained_elements(page: str, *titles: str) -> Dict[str, Set[str]]:
-    """Return the elements that sections explain, each with its attributes."""
+    """Map the elements that sections explain to their attributes."""
     found: Dict[str, Set[str]] = {}
     for title in titles:
         for term in manpages.terms(manpages.section(page, title)):
@@ -131,7 +131,7 @@ def test_every_element_of_a_descriptor_is_explained() -> None:
 @pytest.mark.parametrize("schema, title", [("record.rng", "THE RECORD"),
                                            ("manifest.rng", "THE MANIFEST")])
 def test_every_element_of_the_registry_is_explained(schema: str, title: str) -> None:
-    """But for those that only hold a list of the others."""
+    """Except those that only contain a list of other elements."""
     found, known = explained_elements(REGISTRY, title), declared(schema)
     text = manpages.prose(manpages.section(REGISTRY, title))
     assert set(known) - set(found) <= {"repos", "packages", "settings", "folders", "together"}
@@ -158,7 +158,7 @@ def test_limits_are_those_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("page", manpages.PAGES)
-def test_every_example_says_how_it_is_tested(page: str) -> None:
+def test_every_example_has_a_kind_of_test(page: str) -> None:
     kinds = {"xml", "shell", "program", "repo", "python", "json", "none"}
     assert [example.text for example in manpages.examples(page) if example.kind not in kinds] == []
 
@@ -176,7 +176,7 @@ def test_examples_in_xml_are_valid(page: str) -> None:
             xml.load_undo_data(text, origin=page)
 
 
-def test_a_transcript_that_differs_is_noticed() -> None:
+def test_a_differing_transcript_is_detected() -> None:
     assert steps("# a \\\n  b\none\n# c\n")[0].command == "a b"
     assert output_agrees(["one", "...", "x ... z"], "one\ntwo\nx   y z\n")
     assert not output_agrees(["one", "three"], "one\ntwo\nthree\n")
@@ -194,7 +194,7 @@ def test_the_help_of_the_command_names_every_subcommand_and_option(dnf: Dnf, nod
 
 @pytest.fixture
 def sandbox(built: support.Fixtures, node: Path, host: Path, dnf: Dnf, tmp_path: Path) -> Sandbox:
-    """A node at /mnt/node, a host, and plugins on a stick."""
+    """A sandbox with a node at /mnt/node, a host, and plugins at /media/usb."""
     stick = tmp_path / "usb"
     stick.mkdir()
     for name, form in (("cim", "tar.zst"), ("storage", "tar.zst"), ("snmp", "folder"),
@@ -206,7 +206,7 @@ def sandbox(built: support.Fixtures, node: Path, host: Path, dnf: Dnf, tmp_path:
 
 
 @pytest.mark.slow
-def test_examples_of_the_command_are_what_happens(
+def test_examples_of_the_command_print_what_the_manual_shows(
         sandbox: Sandbox, built: support.Fixtures) -> None:
     shutil.copy2(built.repo("storage") / "storage.repo", sandbox.cwd)
     for example in manpages.examples_of_kind(COMMAND, "shell"):
@@ -215,9 +215,9 @@ def test_examples_of_the_command_are_what_happens(
 
 @pytest.fixture
 def keyring(built: support.Fixtures, sandbox: Sandbox) -> Iterator[Path]:
-    """A GNUPGHOME with a secret key in it, and the rpmsign that uses it.
+    """A GNUPGHOME with a secret key, and an rpmsign that uses it.
 
-    Its path is short, for unix(7) gives a socket's name 108 bytes.
+    Its path is short, as unix(7) limits the name of a socket to 108 bytes.
     """
     home = Path(os.path.realpath(sandbox.cwd.parent)) / "gpg"
     shutil.copytree(built.key.home, home, ignore=shutil.ignore_patterns("S.*", "*.lock"))
@@ -232,7 +232,7 @@ def keyring(built: support.Fixtures, sandbox: Sandbox) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("keyring")
-def test_examples_of_the_descriptor_are_what_happens(
+def test_examples_of_the_descriptor_print_what_the_manual_shows(
         sandbox: Sandbox, built: support.Fixtures) -> None:
     whole, least, *_ = manpages.examples_of_kind(DESCRIPTOR, "xml")
     (repo_file,) = manpages.examples_of_kind(DESCRIPTOR, "repo")
@@ -248,7 +248,7 @@ def test_examples_of_the_descriptor_are_what_happens(
 
 
 @pytest.mark.slow
-def test_the_examples_of_the_inventory_are_what_happens(
+def test_examples_of_the_inventory_print_what_the_manual_shows(
         sandbox: Sandbox, built: support.Fixtures, node: Path) -> None:
     run(["cp", "-a", built.bundle("agent", "1.0"), sandbox.places["/media/usb"]])
     sandbox.play("# dnf -y node-plugin install /media/usb/agent-1.0 --trust-keys"
@@ -266,7 +266,7 @@ def test_the_examples_of_the_inventory_are_what_happens(
 
 
 @pytest.mark.slow
-def test_the_reader_of_the_registry_finds_packages_that_are_gone(
+def test_the_example_reader_of_the_registry_finds_missing_packages(
         sandbox: Sandbox, node: Path) -> None:
     (reader,) = [example for example in manpages.examples_of_kind(REGISTRY, "python")
                  if example.words == "reader"]
@@ -283,8 +283,7 @@ def test_the_reader_of_the_registry_finds_packages_that_are_gone(
 
 
 @pytest.mark.slow
-def test_the_record_in_the_manual_is_what_an_install_writes(
-        sandbox: Sandbox, node: Path) -> None:
+def test_the_example_record_is_what_an_install_writes(sandbox: Sandbox, node: Path) -> None:
     (page_example,) = [example for example in manpages.examples_of_kind(REGISTRY, "xml")
                        if example.words == "record"]
     shown = xml.load_record(page_example.text.encode(), origin="manual")
@@ -300,9 +299,9 @@ def test_the_record_in_the_manual_is_what_an_install_writes(
 
 
 def unexplained(pages: List[str]) -> List[str]:
-    """Return the manual pages of the folder that ``pages`` does not name."""
+    """Return the manual pages that ``pages`` does not name."""
     return sorted(path.name for path in manpages.MAN.iterdir() if path.name not in pages)
 
 
-def test_no_page_is_left_out_here() -> None:
+def test_every_manual_page_is_tested() -> None:
     assert unexplained(list(manpages.PAGES)) == []

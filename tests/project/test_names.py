@@ -13,7 +13,7 @@ MAX_POSITIONAL = 4  # values of a constructor that a reader can still tell apart
 
 
 def shared_class_names(modules: Sequence[Module]) -> List[str]:
-    """Return one line for each name that several classes have, underscores ignored."""
+    """Return a line for each name that several classes have, ignoring underscores."""
     places: Dict[str, List[str]] = {}
     for module in modules:
         for node in ast.walk(module.tree):

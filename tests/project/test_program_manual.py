@@ -1,4 +1,4 @@
-"""ovirt-node-plugin(8) says what the program does: commands, options, JSON, every example."""
+"""ovirt-node-plugin(8) agrees with the program: commands, options, JSON, every example."""
 from __future__ import annotations
 
 import argparse
@@ -51,12 +51,12 @@ def test_the_help_of_each_command_names_its_options() -> None:
         assert options(parser) <= set(re.findall(r"--[\w-]+", done.stdout))
 
 
-def test_statuses_besides_those_of_dnf_are_explained() -> None:
+def test_additional_exit_statuses_are_explained() -> None:
     text = manpages.prose(manpages.section(PAGE, "EXIT STATUS"))
     assert str(int(Status.BAD_IMAGE)) in text.split()
 
 
-def test_the_limit_of_what_is_compared_is_that_of_the_code() -> None:
+def test_the_documented_limit_of_compared_content_is_that_of_the_code() -> None:
     from ovirt_node_plugin.merge import verify
     text = manpages.prose(manpages.section(PAGE, "COMMANDS"))
     assert f"by content up to {verify._CONTENT_LIMIT_BYTES >> 10} KiB" in text
@@ -64,7 +64,7 @@ def test_the_limit_of_what_is_compared_is_that_of_the_code() -> None:
 
 @pytest.fixture
 def place(built: support.Fixtures, tmp_path: Path) -> Path:
-    """A folder with what the examples name."""
+    """A folder with the files that the examples name."""
     for version in ("4.5.5", "4.5.6"):
         shutil.copyfile(built.iso("tree-live", version=version), tmp_path / f"node-{version}.iso")
     for name in ("cim", "storage"):
@@ -94,7 +94,7 @@ def test_every_example_works(place: Path, dnf: Dnf) -> None:
     assert (place / "node-4.5.6-less.iso").exists()
 
 
-def test_the_program_starts_from_any_folder_by_its_own_name(tmp_path: Path) -> None:
+def test_the_program_starts_in_any_folder(tmp_path: Path) -> None:
     done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True,
                           env={**os.environ, "PYTHONPATH": str(TOP)}, cwd=tmp_path)
     assert re.fullmatch(r"ovirt-node-plugin \d+\.\d+\.\d+\n", done.stdout)

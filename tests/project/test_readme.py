@@ -1,4 +1,4 @@
-"""What the README and the architecture show is what happens and what is there."""
+"""README and architecture agree with the programs and the tree."""
 from __future__ import annotations
 
 import os
@@ -24,13 +24,13 @@ ARCHITECTURE = (TOP / "docs/architecture.md").read_text(encoding="utf-8")
 
 
 def blocks(text: str, language: str) -> List[str]:
-    """Return the fenced code blocks of one language; an empty one has none."""
+    """Return the fenced code blocks of a language, empty for blocks without one."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
 def sandbox(built: support.Fixtures, node: Path, dnf: Dnf, tmp_path: Path) -> Sandbox:
-    """A node at /mnt/node, and a folder of plugins at /media/usb."""
+    """A sandbox with a node at /mnt/node and a folder of plugins at /media/usb."""
     stick = tmp_path / "usb"
     stick.mkdir()
     for bundle in (built.bundle("cim", form="tar.zst"), built.bundle("needs-libvirt")):
@@ -40,12 +40,12 @@ def sandbox(built: support.Fixtures, node: Path, dnf: Dnf, tmp_path: Path) -> Sa
 
 
 @pytest.mark.slow
-def test_the_main_job_goes_as_the_readme_shows(sandbox: Sandbox) -> None:
+def test_the_main_job_prints_what_the_readme_shows(sandbox: Sandbox) -> None:
     sandbox.play(blocks(README, "console")[0])
 
 
 @pytest.mark.slow
-def test_a_plugin_made_as_the_readme_says_can_be_installed(sandbox: Sandbox) -> None:
+def test_a_plugin_made_as_in_the_readme_can_be_installed(sandbox: Sandbox) -> None:
     (descriptor,) = blocks(README, "xml")
     assert parse_descriptor(descriptor.encode(), origin="README.md").name == "hello"
     (sandbox.cwd / "hello").mkdir()
@@ -69,13 +69,13 @@ def test_commands_of_the_program_are_accepted() -> None:
     assert {"merge", "inspect", "diff"} <= set(names)
 
 
-def test_steps_of_the_makefile_that_are_named_are_there() -> None:
+def test_named_targets_of_the_makefile_exist() -> None:
     makefile = (TOP / "Makefile").read_text(encoding="utf-8")
     for step in re.findall(r"make (\w+)", "".join(blocks(README, "sh"))):
         assert re.search(rf"^{step}:", makefile, re.MULTILINE), step
 
 
-def test_the_workflow_builds_and_installs_as_the_readme_says() -> None:
+def test_the_workflow_builds_and_installs_as_in_the_readme() -> None:
     flow = (TOP / ".github/workflows/build.yml").read_text(encoding="utf-8")
     ran = re.findall(r"^ +(?:- )?run: (.*)$", flow, re.MULTILINE)
     commands = [line.split("#")[0].strip() for line in blocks(README, "sh")[1].splitlines()]
@@ -88,7 +88,7 @@ def test_every_manual_page_is_linked() -> None:
     assert all(f"](man/{page})" in README for page in manpages.PAGES)
 
 
-def test_what_the_picture_of_the_layout_names_is_there() -> None:
+def test_paths_in_the_picture_of_the_layout_exist() -> None:
     missing = [name for name in named_in_layout() if not (TOP / name).exists()]
     assert missing == []
 
@@ -104,7 +104,7 @@ def test_the_picture_of_the_layout_names_every_module_from_the_ground_up() -> No
 
 
 def imports_of_what_is_below(rows: List[str]) -> List[str]:
-    """Return the imports that lead from one of ``rows`` to a later one."""
+    """Return the imports from one of ``rows`` to a later one."""
     return [f"{module.package} imports {name}" for module in read_modules(LIBRARY)
             for _, name in imported(module, LIBRARY.name) if name.startswith(LIBRARY.name)
             and name.split(".")[1] in rows[rows.index(module.package) + 1:]]

@@ -1,7 +1,6 @@
-"""The JSON Schemas: which answers have one, what they refuse, and what the manual says.
+"""The JSON Schemas: the answers they belong to, what they refuse, and their documentation.
 
-That real answers are valid is checked in every test by tests.support.dnf_runner and
-tests.support.program.
+tests.support.dnf_runner and tests.support.program validate every real answer.
 """
 from __future__ import annotations
 
@@ -33,10 +32,10 @@ from tests.support.dnf_runner import Answer, environment
 COMMAND, PROGRAM, REGISTRY = "dnf-node-plugin.8", "ovirt-node-plugin.8", "ovirt.plugins.d.5"
 ANSWERS = sorted({*schemas.DNF_ANSWERS.values(), *schemas.PROGRAM_ANSWERS.values(), schemas.ERROR})
 DOCUMENTS = (*ANSWERS, *schemas.FILES)
-# texts that are tried where a schema has a pattern
+# texts that are tried for a pattern of a schema
 TEXTS = ("text", "/path", "2026-11-22T16:40:11Z", "0644", "sha256:0123abcd", "0123456789abcdef",
          "0123456789abcdef" * 4)
-OPEN = {"capabilities.json: /"}  # other keys are VDSM's
+OPEN = {"capabilities.json: /"}  # other keys belong to VDSM
 
 
 def test_every_command_with_json_has_a_schema() -> None:
@@ -49,12 +48,12 @@ def test_every_command_with_json_has_a_schema() -> None:
     assert set(schemas.PROGRAM_ANSWERS) == with_json
 
 
-def test_every_schema_is_of_a_document() -> None:
+def test_every_schema_belongs_to_a_document() -> None:
     assert schemas.names() == sorted([*DOCUMENTS, schemas.COMMON])
 
 
 @pytest.mark.parametrize("name", schemas.names())
-def test_schemas_are_valid_and_say_what_they_describe(name: str) -> None:
+def test_schemas_are_valid_and_have_descriptions(name: str) -> None:
     schema = schemas.read(name)
     schemas.validator(name).check_schema(schema)
     assert schema["$schema"] == "http://json-schema.org/draft-07/schema#"
@@ -64,7 +63,7 @@ def test_schemas_are_valid_and_say_what_they_describe(name: str) -> None:
 
 
 def described(schema: Any, where: str = "") -> Iterator[Tuple[str, Any]]:
-    """Yield every property in a schema and its place, and every object that has some."""
+    """Yield the path and value of every property and every object in a schema."""
     if isinstance(schema, dict):
         if isinstance(schema.get("properties"), dict) and "type" in schema:
             yield where, schema
@@ -78,12 +77,12 @@ def described(schema: Any, where: str = "") -> Iterator[Tuple[str, Any]]:
 
 
 def told(one: Dict[str, Any]) -> bool:
-    """Return whether there is a description, here or where a reference leads."""
+    """Return whether a schema or the target of its reference has a description."""
     return "$ref" in one or str(one.get("description", "")).endswith(".")
 
 
 def resolved(schema: Dict[str, Any], name: str) -> Tuple[Dict[str, Any], str]:
-    """Return a schema of the file ``name``, or what it refers to, and the file of that."""
+    """Resolve the reference of a schema in the file ``name``; return the schema and its file."""
     while "$ref" in schema:
         file, _, pointer = schema["$ref"].partition("#")
         name = file or name
@@ -94,7 +93,7 @@ def resolved(schema: Dict[str, Any], name: str) -> Tuple[Dict[str, Any], str]:
 
 
 def sample(schema: Dict[str, Any], name: str, *, whole: bool) -> Any:
-    """Return a document that is valid by a schema, with all names if ``whole``."""
+    """Return a valid document of a schema, with all names if ``whole``."""
     schema, name = resolved(schema, name)
     if "const" in schema:
         return schema["const"]
@@ -116,14 +115,14 @@ def sample(schema: Dict[str, Any], name: str, *, whole: bool) -> Any:
 
 
 def samples(name: str) -> List[Any]:
-    """Return valid documents of a schema: of each form, with all names and with few."""
+    """Return valid documents of a schema, of each form, with all and with required names."""
     schema = schemas.read(name)
     return [sample(form, name, whole=whole)
             for form in schema.get("oneOf", [schema]) for whole in (True, False)]
 
 
 def faulty(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
-    """Yield each document that a single fault makes of a valid one, and the fault."""
+    """Yield each document with a single fault made of a valid one, and the fault."""
     wrong = 1.5 if isinstance(value, (dict, list)) else {"wrong": 1}
     yield f"{where} of another type", wrong
     if isinstance(value, dict):
@@ -136,7 +135,7 @@ def faulty(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
             yield fault, [inner]
 
 
-def test_wrong_documents_are_made_of_every_part() -> None:
+def test_invalid_documents_cover_every_part() -> None:
     made = dict(faulty({"a": [{"b": "x"}]}))
     assert made["/a/0/b/ of another type"] == {"a": [{"b": {"wrong": 1}}]}
     assert made["/a/0/ with another name"] == {"a": [{"b": "x", "surprise": 1.5}]}
@@ -152,7 +151,7 @@ def test_a_schema_refuses_other_types_and_names_anywhere(name: str) -> None:
 
 
 def without(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
-    """Yield each document that lacks one name of a valid one, and which."""
+    """Yield each document that lacks one name of a valid one, and the name."""
     if isinstance(value, dict):
         for name, one in value.items():
             yield f"{where}{name}", {key: each for key, each in value.items() if key != name}
@@ -165,7 +164,7 @@ def without(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_a_schema_refuses_a_document_that_lacks_a_name(name: str) -> None:
-    """What a form with few names has is what is always there, but names that are any text."""
+    """Required names are those of the smallest form, except names that are arbitrary text."""
     for document in samples(name)[1::2]:
         for lacking, wrong in without(document):
             if not lacking.endswith(("/xattrs/name", "/boot/name")):
@@ -178,7 +177,7 @@ def test_a_schema_refuses_another_format(name: str) -> None:
         assert list(schemas.violations({**document, "format": 2}, name))
 
 
-def test_what_the_driver_reads_is_held_against_its_schema() -> None:
+def test_answers_that_tests_read_are_validated() -> None:
     def answer(document: Any, schema: str) -> Answer:
         return Answer(0, json.dumps(document), "", schema)
     listed = {"format": 1, "plugins": []}
@@ -199,7 +198,7 @@ def test_what_the_driver_reads_is_held_against_its_schema() -> None:
     (("node-plugin", "list", "--json"), "answer-list.json"),
     (("node-plugin", "--json", "remove", "list"), "answer-plan.json"),
     (("node-plugin", "bogus"), ""), (("install", "list"), "")])
-def test_the_schema_of_a_run_is_that_of_its_subcommand(words: Sequence[str], schema: str) -> None:
+def test_the_schema_of_a_run_depends_on_its_subcommand(words: Sequence[str], schema: str) -> None:
     assert schemas.dnf_answer_schema(["dnf-3", *words]) == schema
 
 
@@ -216,7 +215,7 @@ def every_error() -> Set[type]:
 
 
 def test_kinds_and_statuses_of_errors_are_those_of_the_code() -> None:
-    """But for two: of one dnf's own answer is printed, of the other nothing."""
+    """Except two: for one dnf's own answer is printed, for the other nothing."""
     error = schemas.read(schemas.COMMON)["definitions"]["error"]["properties"]
     known = every_error() - {dnf_program.DnfFailed, dnf_program.Reported}
     assert set(error["kind"]["enum"]) == {one.__name__ for one in known}
@@ -226,7 +225,7 @@ def test_kinds_and_statuses_of_errors_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("error", [
     errors.NeedsNewerImage("text", packages=["a"]), errors.Drifted("text", paths=["etc/a"]),
     errors.PathsRefused("text", files=[errors.DisputedFile("a", "a-1-1.noarch", "/a", "text")])])
-def test_an_error_has_what_its_kind_names_and_no_other(error: NodePluginError) -> None:
+def test_an_error_has_only_the_names_of_its_kind(error: NodePluginError) -> None:
     document = schemas.validated({"format": 1, **plan_data.error(error)}, schemas.ERROR)
     for kind in ("Refused", "NeedsNewerImage", "Drifted", "PathsRefused"):
         other = copy.deepcopy(document)
@@ -235,7 +234,7 @@ def test_an_error_has_what_its_kind_names_and_no_other(error: NodePluginError) -
             kind != document["error"]["kind"])
 
 
-def test_a_file_may_have_all_names_that_its_schema_has_and_no_other() -> None:
+def test_a_file_may_have_only_the_names_of_its_schema() -> None:
     file = File("/x", "file", 0o644, "root", "root", 1, "sha256:ab", "x", "cap_chown=ep",
                 (("user.a", "YQ=="),), ("config",), ("size",), 1, "scriptlets", "added")
     assert all(getattr(file, field.name) for field in dataclasses.fields(file))
@@ -247,7 +246,7 @@ def test_a_file_may_have_all_names_that_its_schema_has_and_no_other() -> None:
 
 
 def names_and_values(schema: Any, name: str) -> Iterator[str]:
-    """Yield the names of properties in a schema of the file ``name``, and fixed texts."""
+    """Yield the names of properties and the fixed texts in a schema of the file ``name``."""
     schema, name = resolved(schema, name) if isinstance(schema, dict) else (schema, name)
     if isinstance(schema, list):
         for one in schema:
@@ -265,7 +264,7 @@ def names_and_values(schema: Any, name: str) -> Iterator[str]:
 
 @pytest.mark.parametrize(("document", "status"), [('{"format": 1, "plugins": []}', 0),
                                                   ('{"format": 1, "plugins": 1}', 1)])
-def test_the_program_of_the_manual_checks_an_answer(
+def test_the_example_program_of_the_manual_validates_an_answer(
         document: str, status: int, tmp_path: Path) -> None:
     (checker,) = [example for example in manpages.examples_of_kind(COMMAND, "python")
                   if example.words == "schema"]
@@ -287,7 +286,7 @@ def lines_of(page: str) -> List[str]:
     return [line for title in SECTIONS[page] for line in manpages.section(page, title)]
 
 
-def test_each_schema_is_named_where_its_document_is_explained() -> None:
+def test_each_schema_is_named_in_the_section_of_its_document() -> None:
     for page, wanted in OF_PAGE.items():
         assert set(re.findall(r"[\w-]+\.json\b", manpages.prose(lines_of(page)))) & {
             *DOCUMENTS, schemas.COMMON} == wanted, page
@@ -301,7 +300,7 @@ def test_the_example_of_capabilities_is_valid() -> None:
 
 @pytest.mark.parametrize("page", SECTIONS)
 def test_names_and_values_in_a_schema_are_explained(page: str) -> None:
-    """Of a plan, a file and so on in the page that has them."""
+    """Those of a plan, a file and so on in the page that documents them."""
     text = " ".join(manpages.prose(lines_of(one)) for one in SECTIONS)
     words = set(re.findall(r"[\w-]+", text))
     found = {one for name in OF_PAGE[page]
@@ -318,7 +317,7 @@ def test_every_name_in_the_manual_is_in_a_schema(page: str) -> None:
 
 
 def bold_words(line: str) -> List[str]:
-    """Return the words that a line of a page prints in bold; none of other pages' names."""
+    """Return the words that a line of a page prints in bold, without names of other pages."""
     macro, _, rest = line.partition(" ")
     parts = re.findall(r'"[^"]*"|\S+', manpages.plain(rest))
     chosen = {".B": parts, ".BR": parts[::2], ".RB": parts[1::2]}.get(macro, [])

@@ -1,4 +1,4 @@
-"""The project's own RPMs: built by rpmbuild, installed by dnf, looked at where they lie."""
+"""The project's RPMs, built by rpmbuild and installed by dnf."""
 from __future__ import annotations
 
 import gzip
@@ -42,7 +42,7 @@ Provides names and holds no file.
 
 def call(argv: Sequence[str], *, cwd: Path = TOP, ok: Sequence[int] = (0,),
          env: Optional[Mapping[str, str]] = None) -> str:
-    """Run a program and return what it printed, to standard error too."""
+    """Run a program and return its standard output and error."""
     done = subprocess.run(argv, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           encoding="utf-8", env={**os.environ, "LC_ALL": "C.UTF-8", **(env or {})})
     assert done.returncode in ok, f"{' '.join(argv)}: {done.returncode}\n{done.stdout}"
@@ -50,7 +50,7 @@ def call(argv: Sequence[str], *, cwd: Path = TOP, ok: Sequence[int] = (0,),
 
 
 def ask_python(expression: str) -> str:
-    """Evaluate an expression in the system's Python, where dnf is; return it as text."""
+    """Evaluate an expression in the system's Python, which has dnf; return the value as text."""
     return call([PYTHON, "-c", f"import dnf, dnf.const, os; print({expression})"]).strip()
 
 
@@ -63,7 +63,7 @@ def version() -> str:
 
 @pytest.fixture(scope="module")
 def site() -> Path:
-    """Where the library has to be for this machine's dnf to import it."""
+    """Return the folder from which this machine's dnf imports the library."""
     return Path(ask_python("os.path.dirname(os.path.dirname(dnf.__file__))"))
 
 
@@ -74,10 +74,10 @@ def plugin_dir() -> Path:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    """Build the RPMs, unit tests included; return name to file."""
+    """Build the RPMs, including their unit tests; map names to files."""
     build = tmp_path_factory.mktemp("build")
-    # pytest of %check closes its folder of temporary files, which is that of these tests
-    # too, to others; tests beside this one run programs as somebody else in there
+    # pytest of %check makes the shared folder of temporary files private; other tests run
+    # programs as another user in it
     said = call(["make", "--no-print-directory", "rpm", f"BUILD={build}"],
                 env={"TMPDIR": str(build)})
     assert re.search(r"^=+ .*\d+ passed.* =+$", said, re.MULTILINE), "%check ran no test"
@@ -90,7 +90,7 @@ def query(package: Path, *what: str) -> List[str]:
 
 
 def requires(package: Path) -> List[str]:
-    """Return what a package requires, but for rpm's own features."""
+    """Return the requirements of a package, without rpm's features."""
     return [r for r in query(package, "--requires") if not r.startswith(("rpmlib(", "config("))]
 
 
@@ -104,14 +104,14 @@ def build_stub(names: Sequence[str], work: Path) -> None:
 
 
 def provide(requirement: str) -> str:
-    """Return a Provides that meets a requirement: the lowest version it asks for."""
+    """Return a Provides that meets a requirement with the lowest version."""
     name, _, bound = requirement.partition(" ")
     return f"{name} = {bound.split()[-1]}" if bound else name
 
 
 @pytest.fixture(scope="module")
 def root(packages: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh root, VDSM in it, into which dnf installed the main package from a repository."""
+    """A new root with VDSM into which dnf installed the main package from a repository."""
     work = tmp_path_factory.mktemp("repo")
     wanted = {r for path in packages.values() for r in requires(path)
               if r.partition(" ")[0] not in packages}
@@ -130,16 +130,16 @@ def inside(root: Path, path: Path) -> Path:
     return root / path.relative_to("/")
 
 
-def test_one_version_everywhere(packages: Dict[str, Path]) -> None:
+def test_all_packages_have_the_version_of_the_library(packages: Dict[str, Path]) -> None:
     assert set(packages) == {MAIN, LIBRARY, PLUGIN, DNF5, HOOK}
     for path in packages.values():
         assert query(path, "--qf", "%{version}") == [version()]
 
 
-def test_the_packages_ask_for_what_they_use(packages: Dict[str, Path]) -> None:
+def test_the_packages_require_what_they_use(packages: Dict[str, Path]) -> None:
     asked = {name: {r.partition(" ")[0] for r in requires(path)}
              for name, path in packages.items()}
-    # EL's rpm adds by itself what belongs to a folder of one Python: python(abi)
+    # EL's rpm adds python(abi) to packages with files in a Python folder
     for names in asked.values():
         names.discard("python(abi)")
     assert asked == {
@@ -153,14 +153,14 @@ def test_the_packages_ask_for_what_they_use(packages: Dict[str, Path]) -> None:
     }
 
 
-def test_the_packages_of_one_build_go_together(packages: Dict[str, Path]) -> None:
+def test_the_packages_require_one_another_in_the_same_version(packages: Dict[str, Path]) -> None:
     release = query(packages[MAIN], "--qf", "%{version}-%{release}")[0]
     for name in (PLUGIN, DNF5, HOOK):
         assert f"{LIBRARY} = {release}" in requires(packages[name])
     assert {f"{LIBRARY} = {release}", f"{PLUGIN} = {release}"} <= set(requires(packages[MAIN]))
 
 
-def test_configuration_is_kept_when_it_was_changed(packages: Dict[str, Path]) -> None:
+def test_changed_configuration_is_kept(packages: Dict[str, Path]) -> None:
     kept = [line for path in packages.values() for line in query(path, "--configfiles") if line]
     core = [f"/etc/ovirt-node-plugin/core.d/{path.name}"
             for path in (TOP / "etc/ovirt-node-plugin/core.d").glob("*.conf")]
@@ -168,18 +168,18 @@ def test_configuration_is_kept_when_it_was_changed(packages: Dict[str, Path]) ->
 
 
 def test_rpmlint_finds_no_error(packages: Dict[str, Path]) -> None:
-    # of the version in tools/requirements.txt, which tools/setup puts beside this Python
+    # of the version in tools/requirements.txt, which tools/setup installs beside this Python
     said = call([str(Path(sys.executable).with_name("rpmlint")), "-r", f"{MAIN}.rpmlintrc",
                  f"{MAIN}.spec", *(str(path) for path in packages.values())], ok=range(256))
     assert re.search(r"\b5 packages and 1 specfiles checked;", said), said
-    # The first depends on the distribution that built the packages, the second is said of a
-    # machine that lacks the locale en_US.UTF-8, which rpmlint sets.
-    apart = ("unused-rpmlintrc-filter", "Failed to set locale")
+    # The first depends on the distribution that built the packages; the second occurs on
+    # machines without the locale en_US.UTF-8, which rpmlint sets.
+    ignored = ("unused-rpmlintrc-filter", "Failed to set locale")
     assert [line for line in said.splitlines()
-            if ": E: " in line and not any(words in line for words in apart)] == []
+            if ": E: " in line and not any(words in line for words in ignored)] == []
 
 
-def test_the_same_tree_makes_the_same_tarball(tmp_path: Path) -> None:
+def test_the_same_tree_gives_the_same_tarball(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):
         call(["make", "dist", f"BUILD={tmp_path}/{name}", "SOURCE_DATE_EPOCH=1700000000"])
@@ -192,7 +192,7 @@ def test_a_source_package_can_be_built(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*.src.rpm")] == [f"{MAIN}-{version()}-1.src.rpm"]
 
 
-def test_make_mock_says_so_where_mock_is_not_installed(tmp_path: Path) -> None:
+def test_make_mock_reports_a_missing_mock(tmp_path: Path) -> None:
     for name in ("make", "bash", "sed", "git"):
         (tmp_path / name).symlink_to(f"/usr/bin/{name}")
     said = call(["make", "mock"], ok=[2], env={"PATH": str(tmp_path)})
@@ -200,7 +200,7 @@ def test_make_mock_says_so_where_mock_is_not_installed(tmp_path: Path) -> None:
 
 
 def test_make_mock_builds_the_source_package_for_each_el(tmp_path: Path) -> None:
-    """With a stand-in for mock that writes down its arguments."""
+    """With a stand-in for mock that records its arguments."""
     (tmp_path / "bin").mkdir()
     mock = tmp_path / "bin" / "mock"
     mock.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/log\n', encoding="utf-8")
@@ -217,7 +217,7 @@ def test_make_mock_builds_the_source_package_for_each_el(tmp_path: Path) -> None
         assert Path(package).exists()
 
 
-def test_the_library_is_where_dnf_imports_it(root: Path, site: Path) -> None:
+def test_the_library_is_installed_where_dnf_imports_it(root: Path, site: Path) -> None:
     source = TOP / "ovirt_node_plugin"
     wanted = {path.relative_to(source) for path in source.rglob("*")
               if path.suffix in (".py", ".rng", ".json")}
@@ -228,8 +228,8 @@ def test_the_library_is_where_dnf_imports_it(root: Path, site: Path) -> None:
         assert (there / name).read_bytes() == (source / name).read_bytes()
 
 
-def test_the_installed_library_is_whole(root: Path, site: Path) -> None:
-    """Every module imports from the root alone, not from this checkout."""
+def test_the_installed_library_is_complete(root: Path, site: Path) -> None:
+    """Every module imports from the root, without this checkout."""
     script = ("import sys, pkgutil, importlib; sys.path.insert(0, sys.argv[1])\n"
               "import ovirt_node_plugin as p\n"
               "for m in pkgutil.walk_packages(p.__path__, 'ovirt_node_plugin.'):\n"
@@ -258,8 +258,8 @@ def test_bytecode_is_owned_and_names_no_build_folder(
         name.endswith(".pyc") for name in listed)
 
 
-def test_bytecode_is_of_the_source_beside_it(root: Path, site: Path) -> None:
-    """Else Python takes it for stale. Its header has the source's hash, or time and size."""
+def test_bytecode_belongs_to_the_installed_source(root: Path, site: Path) -> None:
+    """Otherwise Python ignores it. Its header has the hash, or the time and size, of the source."""
     there = inside(root, site) / "ovirt_node_plugin"
     for compiled in there.rglob("*.pyc"):
         source = compiled.parent.parent / f"{compiled.name.partition('.')[0]}.py"
@@ -285,14 +285,14 @@ def test_configuration_and_folders_are_in_place(root: Path) -> None:
         assert not (root / made_on_demand).exists()
 
 
-def test_the_hook_comes_where_vdsm_is(root: Path, packages: Dict[str, Path]) -> None:
+def test_the_hook_is_installed_with_vdsm(root: Path, packages: Dict[str, Path]) -> None:
     assert (root / HOOK_FILE.lstrip("/")).read_bytes() == (
         TOP / "vdsm-hooks/after_get_caps/50_node_plugins").read_bytes()
     assert any(line.startswith(f"({HOOK} = ") and line.endswith(" if vdsm)")
                for line in query(packages[MAIN], "--recommends"))
 
 
-def test_the_policies_come_where_dnf5_is(root: Path, packages: Dict[str, Path]) -> None:
+def test_the_policies_are_installed_with_dnf5(root: Path, packages: Dict[str, Path]) -> None:
     assert any(line.startswith(f"({DNF5} = ") and line.endswith(" if dnf5)")
                for line in query(packages[MAIN], "--recommends"))
     lines = [line for line in (root / ACTIONS.lstrip("/")).read_text().splitlines()
@@ -302,7 +302,7 @@ def test_the_policies_come_where_dnf5_is(root: Path, packages: Dict[str, Path]) 
 
 
 @pytest.mark.parametrize("manual", MANUALS)
-def test_manuals_are_where_man_looks(root: Path, manual: str) -> None:
+def test_man_finds_the_manual_pages(root: Path, manual: str) -> None:
     found = list((root / "usr/share/man").glob(manual + "*"))
     assert len(found) == 1
     data = found[0].read_bytes()
@@ -316,7 +316,8 @@ def test_the_completion_is_loaded_by_every_new_bash(root: Path) -> None:
     assert "_ovirt_node_plugin_dnf" in said
 
 
-def test_everything_is_roots_and_readable_by_all(root: Path, packages: Dict[str, Path]) -> None:
+def test_every_file_belongs_to_root_and_is_world_readable(
+        root: Path, packages: Dict[str, Path]) -> None:
     for package in packages.values():
         for name in query(package, "-l"):
             info = inside(root, Path(name)).lstat()
@@ -326,20 +327,20 @@ def test_everything_is_roots_and_readable_by_all(root: Path, packages: Dict[str,
             assert stat.S_IMODE(info.st_mode) == want, name
 
 
-def test_the_program_starts_where_it_is_installed(root: Path) -> None:
+def test_the_installed_program_starts(root: Path) -> None:
     library = next(root.glob("usr/lib*/python3*/**/ovirt_node_plugin")).parent
     said = call(["env", f"PYTHONPATH={library}", str(inside(root, Path(PROGRAM_FILE))),
                  "--version"], cwd=root)
     assert re.fullmatch(r"ovirt-node-plugin [\d.]+\n", said)
 
 
-def test_the_main_package_has_what_changed_in_it(packages: Dict[str, Path]) -> None:
+def test_the_main_package_contains_news(packages: Dict[str, Path]) -> None:
     manuals = {f"{Path(page).name}.gz" for page in MANUALS} | {Path(page).name for page in MANUALS}
     documents = {Path(name).name for name in query(packages[MAIN], "--docfiles")}
     assert documents - manuals == {"README.md", "NEWS.md"}
 
 
-def test_what_the_readme_installs_needs_neither_vdsm_nor_dnf5(
+def test_the_packages_of_the_readme_require_neither_vdsm_nor_dnf5(
         packages: Dict[str, Path]) -> None:
     (names,) = re.findall(r"^dnf -y install build/rpms/(\S+)$",
                           (TOP / "README.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The spec built as on EL: with EL's macros and folders, and nothing but its BuildRequires.
+"""The spec built with EL's macros and folders, and with its BuildRequires only.
 
 EL itself is not at hand. tests/el/macros has its macros for Python; the rpm database
 holds the BuildRequires as empty packages; and what no BuildRequires brings, programs and
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.skipif(
 EL = Path(__file__).resolve().parents[1] / "support/el"
 SITE = f"/usr/lib/python3.{sys.version_info.minor}/site-packages"
 
-# What mock installs before the BuildRequires (group buildsys-build), by Debian's names.
+# Packages that mock installs before the BuildRequires (buildsys-build), by Debian's names.
 BUILD_ROOT = ("bash", "bzip2", "coreutils", "cpio", "debianutils", "diffutils", "findutils",
               "grep", "gzip", "mawk", "patch", "python3-minimal", "rpm", "rpm-common", "sed",
               "tar", "util-linux", "xz-utils")
 
-# The Python modules that a BuildRequires brings; those of None no build root has.
+# The Python modules of each BuildRequires; those of None are in no build root.
 MODULES: Mapping[str, Sequence[str]] = {
     "python3-lxml": ("lxml",),
     "python3-pip": ("pip",),
@@ -55,7 +55,7 @@ Holds no file.
 
 
 def spec_text() -> str:
-    """Return the project's spec with EL's macros loaded first.
+    """Return the project's spec with a first line that loads EL's macros.
 
     By a line in it, as rpm 4.20 forgets what --load brought when it comes to a package
     without architecture.
@@ -69,7 +69,7 @@ def build_requires(spec: Path) -> List[str]:
 
 
 def make_database(names: Sequence[str], work: Path) -> Path:
-    """Return the folder of a new rpm database that holds empty packages with these names."""
+    """Make an rpm database with empty packages of these names and return its folder."""
     spec = work / "build-root.spec"
     spec.write_text(BUILD_ROOT_SPEC + "".join(
         f"%package -n {name}\nSummary: Stands for {name}\n%description -n {name}\nEmpty.\n"
@@ -83,7 +83,7 @@ def make_database(names: Sequence[str], work: Path) -> Path:
 
 
 def programs_of(packages: Sequence[str]) -> Dict[str, Path]:
-    """Return the programs of Debian packages that are installed, name to path."""
+    """Map the programs of installed Debian packages to their paths."""
     listed: List[str] = []
     for package in packages:
         done = subprocess.run(["dpkg", "-L", package], stdout=subprocess.PIPE, encoding="utf-8",
@@ -95,7 +95,7 @@ def programs_of(packages: Sequence[str]) -> Dict[str, Path]:
 
 
 def environment(names: Sequence[str], work: Path) -> Dict[str, str]:
-    """Return variables by which a build sees a build root with these BuildRequires."""
+    """Return an environment in which a build sees only these BuildRequires."""
     folder = work / "bin"
     folder.mkdir()
     wanted = [*BUILD_ROOT, *(name for name in names if name == "make")]
@@ -112,7 +112,7 @@ def environment(names: Sequence[str], work: Path) -> Dict[str, str]:
 
 
 def build(text: str, work: Path, *, ok: Sequence[int] = (0,)) -> str:
-    """Build a spec with its own BuildRequires and nothing else; return what was said."""
+    """Build a spec with only its BuildRequires; return the output."""
     spec = work / "el.spec"
     spec.write_text(text, encoding="utf-8")
     names = build_requires(spec)
@@ -124,7 +124,7 @@ def build(text: str, work: Path, *, ok: Sequence[int] = (0,)) -> str:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    """Build the RPMs, unit tests included; return name to file."""
+    """Build the RPMs, including their unit tests; map names to files."""
     work = tmp_path_factory.mktemp("el")
     said = build(spec_text(), work)
     assert re.search(r"^=+ .*\d+ passed.* =+$", said, re.MULTILINE), "%check ran no test"
@@ -138,7 +138,7 @@ def test_all_packages_are_built(packages: Dict[str, Path]) -> None:
 
 
 @pytest.mark.main_job
-def test_python_is_where_el_has_it_and_compiled(packages: Dict[str, Path]) -> None:
+def test_python_files_are_in_els_folder_and_compiled(packages: Dict[str, Path]) -> None:
     for name, top in ((LIBRARY, f"{SITE}/ovirt_node_plugin"), (PLUGIN, f"{SITE}/dnf-plugins")):
         files = query(packages[name], "-l")
         assert not any("dist-packages" in file for file in files)
@@ -157,7 +157,7 @@ def test_python_packages_belong_to_one_version_of_python(packages: Dict[str, Pat
         assert abi in requires(packages[name])
 
 
-def test_the_library_is_known_as_a_python_distribution(packages: Dict[str, Path]) -> None:
+def test_the_library_is_a_python_distribution(packages: Dict[str, Path]) -> None:
     infos = [file for file in query(packages[LIBRARY], "-l")
              if file.startswith(f"{SITE}/ovirt_node_plugin-")]
     assert all(".dist-info" in file for file in infos)
@@ -167,8 +167,8 @@ def test_the_library_is_known_as_a_python_distribution(packages: Dict[str, Path]
                for line in query(packages[LIBRARY], "--provides"))
 
 
-def test_the_program_keeps_the_users_own_modules_out(packages: Dict[str, Path],
-                                                     tmp_path: Path) -> None:
+def test_the_program_ignores_modules_of_the_user(packages: Dict[str, Path],
+                                                 tmp_path: Path) -> None:
     call(["bash", "-c", f"rpm2cpio {packages[MAIN]} | cpio --quiet -idm"], cwd=tmp_path)
     first = (tmp_path / f"usr/bin/{MAIN}").read_text(encoding="utf-8").splitlines()[0]
     assert first == "#!/usr/bin/python3 -s"
@@ -176,7 +176,7 @@ def test_the_program_keeps_the_users_own_modules_out(packages: Dict[str, Path],
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the spec, its tarball and a database of its BuildRequires."""
+    """A folder with the spec, its tarball and an rpm database of its BuildRequires."""
     work = tmp_path_factory.mktemp("prepared")
     (work / "el.spec").write_text(spec_text(), encoding="utf-8")
     make_database(build_requires(work / "el.spec"), work)
@@ -190,8 +190,8 @@ def names_in_the_spec() -> List[str]:
 
 
 @pytest.mark.parametrize("name", names_in_the_spec())
-def test_a_build_requirement_that_is_not_installed_is_named(prepared: Path, name: str,
-                                                            tmp_path: Path) -> None:
+def test_a_missing_build_requirement_is_named(prepared: Path, name: str,
+                                              tmp_path: Path) -> None:
     shutil.copytree(prepared / "db", tmp_path / "db")
     call(["rpm", "--dbpath", str(tmp_path / "db"), "--justdb", "--nodeps", "-e", name])
     said = call(["rpmbuild", "--define", f"_topdir {tmp_path}/top", "--define",
@@ -205,15 +205,15 @@ def test_a_build_requirement_that_is_not_installed_is_named(prepared: Path, name
     ("python3-pip", "No module named 'pip'"),
     ("python3-lxml", "No module named 'lxml'"),
 ])
-def test_a_spec_that_asks_for_too_little_does_not_build(name: str, said: str,
-                                                        tmp_path: Path) -> None:
+def test_a_spec_without_a_needed_requirement_does_not_build(name: str, said: str,
+                                                            tmp_path: Path) -> None:
     text, count = re.subn(rf"^BuildRequires:\s+{name}\n", "", spec_text(), flags=re.MULTILINE)
     assert count == 1
     assert re.search(said, build(text, tmp_path, ok=range(1, 256)))
 
 
-def test_the_makefile_reads_the_systems_database_where_it_is_rpms(tmp_path: Path) -> None:
-    """Seen in a mount namespace without the file that says that this is Debian."""
+def test_the_makefile_uses_the_systems_database_on_rpm_distributions(tmp_path: Path) -> None:
+    """Run in a mount namespace without the file that identifies Debian."""
     script = ('mount -t tmpfs tmpfs "$1" && cp -a /etc/. "$1" && rm "$1/debian_version" && '
               'mount --bind "$1" /etc && make --dry-run rpm')
     said = call(["unshare", "--mount", "sh", "-c", script, "sh", str(tmp_path)],

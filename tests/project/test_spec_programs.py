@@ -1,8 +1,8 @@
-"""What the library starts and imports is required or recommended by the package that does so.
+"""Programs and modules that a package uses are required or recommended by it.
 
 The programs are read from the source: the first word of every argument list that is
-handed to a runner, in whichever form it is written there. A form that this does not
-understand fails the test, so that no program is missed.
+passed to a runner. A form of list that this module does not understand fails the test,
+so that no program is missed.
 """
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from tests.project.test_spec import LIBRARY as LIBRARY_PACKAGE
 from tests.project.test_spec import MAIN, TOP
 
 RUNNERS = ("run", "_run", "runner", "attached", "_attached")
-# objects with a method run() that starts no program: DNF's goal, the transaction's session
+# objects whose run() starts no program: DNF's goal, the session of the transaction
 OTHERS = ("goal", "session")
-# the argument is a value that was handed in; where it comes from is looked at below
+# the argument is a parameter; its values are read below
 FIELDS: Mapping[str, str] = {"self.placement.program": "program", "sys.executable": "python3"}
 
-# What is started by the program ovirt-node-plugin only.
+# Programs that only ovirt-node-plugin starts.
 MAINS = ("images", "compare", "merge", "cli")
 
-# The package of a program on EL9, EL10 and Fedora; those of one line are one package.
+# The package of each program on EL9, EL10 and Fedora; a line lists programs of one package.
 PACKAGES: Mapping[str, str] = {
     program: package for package, programs in {
         "coreutils": "chroot cp stat sync", "e2fsprogs": "e2fsck resize2fs",
@@ -44,17 +44,17 @@ PACKAGES: Mapping[str, str] = {
         "xfsprogs": "xfs_growfs xfs_repair", "xorriso": "xorriso", "zstd": "zstd",
     }.items() for program in programs.split()}
 
-# Programs without which only a setting of one kind, or a host with SELinux, is worse off.
+# Programs that only one kind of setting, or a host with SELinux, needs.
 RECOMMENDED = frozenset({"firewalld", "grubby", "libselinux-utils", "policycoreutils",
                          "systemd-udev"})
 
 
 class NotUnderstood(Exception):
-    """An argument list in a form that this module cannot read."""
+    """An argument list in a form that this module does not understand."""
 
 
 def started_by(module: Module) -> Set[str]:
-    """Return the programs that the functions of a module start."""
+    """Return the programs that a module starts."""
     found: Set[str] = set()
     for function in functions(module):
         for call in calls_of_runners(function):
@@ -74,7 +74,7 @@ def calls_of_runners(function: Function) -> Iterator[ast.Call]:
 
 
 def first_words(value: ast.expr, function: Function, module: Module) -> List[str]:
-    """Return what the first word of an argument list can be."""
+    """Return the possible first words of an argument list."""
     if isinstance(value, ast.List) and value.elts:
         first = words(value.elts[0], function, module)
         return first + (inner_program(value) if first == ["prlimit"] else [])
@@ -91,7 +91,7 @@ def first_words(value: ast.expr, function: Function, module: Module) -> List[str
 
 
 def words(value: ast.expr, function: Function, module: Module) -> List[str]:
-    """Return what one element at the beginning of a list can be."""
+    """Return the possible values of the first element of a list."""
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         return [value.value]
     if isinstance(value, ast.Starred):
@@ -106,7 +106,7 @@ def words(value: ast.expr, function: Function, module: Module) -> List[str]:
 
 
 def inner_program(value: ast.List) -> List[str]:
-    """Return the program that prlimit starts: the first word that is no option."""
+    """Return the program that prlimit starts: the first word that is not an option."""
     return [word.value for word in value.elts[1:] if isinstance(word, ast.Constant)
             and isinstance(word.value, str) and not word.value.startswith("-")][:1]
 
@@ -132,7 +132,7 @@ def assigned(name: str, function: Function, module: Module) -> List[str]:
                 found += first_words(value, function, module)
     if not found and name not in {arg.arg for arg in function.args.args}:
         raise NotUnderstood(f"{module.path}:{function.lineno}: nothing is assigned to {name}")
-    return found  # a parameter's value is looked at where it is made
+    return found  # the value of a parameter is read where it is created
 
 
 def returned(call: ast.Call, module: Module) -> List[str]:
@@ -148,14 +148,14 @@ def returned(call: ast.Call, module: Module) -> List[str]:
 
 
 def given_as(keyword: str, module: Module) -> List[str]:
-    """Return the constants that a module hands over under a keyword."""
+    """Return the constants that a module passes for a keyword."""
     return [node.value.value for node in ast.walk(module.tree)
             if isinstance(node, ast.keyword) and node.arg == keyword
             and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)]
 
 
 def dependencies() -> Dict[str, Dict[str, FrozenSet[str]]]:
-    """Return, for each package of the spec, what it requires and what it recommends."""
+    """Map each package of the spec to what it requires and recommends."""
     text = (TOP / f"{MAIN}.spec").read_text(encoding="utf-8").partition("%prep")[0]
     found: Dict[str, Dict[str, Set[str]]] = {}
     package = MAIN
@@ -172,11 +172,11 @@ def dependencies() -> Dict[str, Dict[str, FrozenSet[str]]]:
 
 
 def started() -> List[Tuple[str, str]]:
-    """Return each program with the package that starts it."""
+    """Map each program to the package that starts it."""
     found = set()
     for module in read_modules(LIBRARY):
         if module.name == "system.run":
-            continue  # the gateway itself
+            continue  # the module that starts every program
         package = MAIN if module.package in MAINS else LIBRARY_PACKAGE
         found |= {(program, package) for program in started_by(module)}
     return sorted(found)
@@ -187,12 +187,12 @@ def test_a_program_is_required_by_the_package_that_starts_it(program: str, start
     package = PACKAGES[program]
     asked = dependencies()
     kind = "Recommends" if package in RECOMMENDED else "Requires"
-    # the main package requires the library of its own version, and so what that requires
+    # the main package requires the library of its version, and so its requirements
     names = asked[starter][kind] | (asked[LIBRARY_PACKAGE][kind] if starter == MAIN else set())
     assert package in names, f"{starter} starts {program} and does not name {package}"
 
 
-def test_nothing_is_required_for_a_program_that_nobody_starts() -> None:
+def test_programs_that_nothing_starts_are_not_required() -> None:
     used = {PACKAGES[program] for program, _ in started()}
     named = {name for package in (MAIN, LIBRARY_PACKAGE)
              for names in dependencies()[package].values() for name in names}
@@ -200,14 +200,14 @@ def test_nothing_is_required_for_a_program_that_nobody_starts() -> None:
     assert sorted(set(PACKAGES.values()) & named - used - {"python3-dnf"}) == []
 
 
-# The package of a module that is not Python's own; libdnf and hawkey are required by dnf's.
+# The packages of third-party modules; dnf's package requires libdnf and hawkey.
 MODULES: Mapping[str, str] = {"dnf": "python3-dnf", "hawkey": "python3-dnf",
                               "libdnf": "python3-dnf", "lxml": "python3-lxml",
                               "rpm": "python3-rpm"}
 
 
 def is_pythons_own(name: str) -> bool:
-    """Return whether a module is part of Python itself."""
+    """Return whether a module belongs to Python's standard library."""
     found = importlib.util.find_spec(name)
     if found is None or found.origin in ("built-in", "frozen"):
         return found is not None
@@ -244,7 +244,7 @@ def listed():
 
 
 @pytest.mark.parametrize("text", ["run(make(1))", "run([name])", "run({}['x'])", "run([x.y])"])
-def test_a_form_that_is_not_understood_is_an_error(text: str) -> None:
+def test_an_unknown_form_of_argument_list_is_an_error(text: str) -> None:
     module = Module("m", Path("m.py"), 0, ast.parse(f"def f():\n    {text}\n"))
     with pytest.raises(NotUnderstood):
         started_by(module)

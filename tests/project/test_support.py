@@ -1,4 +1,4 @@
-"""The fixtures are what they say: roots that run, signed packages, three forms."""
+"""The fixtures have their documented content: roots, signed packages, three forms of plugins."""
 from __future__ import annotations
 
 import contextlib
@@ -22,7 +22,6 @@ from tests.support import (
     RpmRepo,
     build_spec,
     descriptor_xml,
-    fixtures,
     keys,
     make_key,
     node_build,
@@ -33,16 +32,6 @@ from tests.support import (
 from tests.support.cache import cache_root, cached
 
 LABELS = [source.label for source in plugins.sources()]
-
-
-@pytest.fixture(scope="module")
-def made() -> Fixtures:
-    return fixtures()
-
-
-@pytest.fixture
-def node(made: Fixtures, tmp_path: Path) -> Path:
-    return made.node_root(tmp_path / "node")
 
 
 def os_release(root: Path) -> Dict[str, str]:
@@ -57,7 +46,7 @@ def installed(root: Path, database: str) -> Dict[str, str]:
     return dict(line.split() for line in lines)
 
 
-def test_a_node_root_is_named_behind_links_that_stay_inside_it(node: Path) -> None:
+def test_os_release_of_a_node_is_behind_links_inside_the_root(node: Path) -> None:
     assert (node / "etc/os-release").is_symlink() and (node / "usr/lib/os-release").is_symlink()
     where = resolve_inside(node, "/etc/os-release")
     assert where.relative_to(node).as_posix() == "usr/lib/os.release.d/ovirt-release-host-node"
@@ -70,11 +59,11 @@ def test_a_shell_runs_in_a_node_root(node: Path) -> None:
     assert run(["chroot", node, "/bin/sh", "-c", "echo ok"]) == "ok\n"
 
 
-def test_scriptlets_of_the_image_made_its_users(node: Path) -> None:
+def test_scriptlets_of_the_image_created_its_users(node: Path) -> None:
     assert "uid=36(vdsm) gid=36(kvm)" in run(["chroot", node, "/usr/bin/id", "vdsm"])
 
 
-def test_every_step_names_the_part_of_the_real_build_that_it_stands_for() -> None:
+def test_every_step_names_its_part_of_the_real_build() -> None:
     names = node_build.steps()
     assert len(set(names)) == len(names)
     assert [name.partition(": ")[2] for name in names if name.startswith("imgbased, ")] == [
@@ -84,7 +73,7 @@ def test_every_step_names_the_part_of_the_real_build_that_it_stands_for() -> Non
         "post_argparse, --set-nvr"]
 
 
-def test_a_node_is_left_as_the_real_build_leaves_it(node: Path) -> None:
+def test_a_node_has_the_state_of_a_real_build(node: Path) -> None:
     assert os.readlink(node / "var/lib/dnf") == "../..//usr/share/dnf"
     assert (node / "usr/share/dnf").is_dir() and not any((node / "usr/share/dnf").iterdir())
     pristine = node / "usr/share/factory"
@@ -102,7 +91,7 @@ def test_a_node_is_left_as_the_real_build_leaves_it(node: Path) -> None:
     assert not [path for path in (node / "usr/share/doc").rglob("*") if path.is_file()]
 
 
-def test_repositories_of_a_node_are_off_but_those_of_ovirt(node: Path) -> None:
+def test_only_ovirt_repositories_of_a_node_are_enabled(node: Path) -> None:
     text = {path.name: path.read_text() for path in (node / "etc/yum.repos.d").iterdir()}
     assert text["ovirt-4.5.repo"].startswith("# imgbased: set-enabled\n[")
     assert "enabled = 1" in text["ovirt-4.5.repo"] and "includepkgs = ovirt-" in (
@@ -110,7 +99,7 @@ def test_repositories_of_a_node_are_off_but_those_of_ovirt(node: Path) -> None:
     assert "enabled = 0" in text["centos.repo"] and "enabled = 1" not in text["centos.repo"]
 
 
-def test_the_database_of_a_node_is_behind_a_relative_link(node: Path) -> None:
+def test_the_rpm_database_of_a_node_is_behind_a_relative_link(node: Path) -> None:
     assert os.readlink(node / "var/lib/rpm") == "../../usr/share/rpm"
     packages = installed(node, "/usr/share/rpm")
     assert packages == installed(node, "/var/lib/rpm")
@@ -118,29 +107,30 @@ def test_the_database_of_a_node_is_behind_a_relative_link(node: Path) -> None:
     assert packages["libvirt"] == "9.0.0"
 
 
-def test_only_what_the_build_of_a_node_changes_differs_from_its_packages(
-        made: Fixtures, node: Path, tmp_path: Path) -> None:
+def test_a_node_differs_from_its_packages_only_by_the_steps_of_the_build(
+        built: Fixtures, node: Path, tmp_path: Path) -> None:
     lines = run(["rpm", "--root", node, "--dbpath", "/usr/share/rpm", "--verify", "--all"],
                 ok=(0, 1)).splitlines()
     assert {line.split()[-1] for line in lines} == {
         "/etc/machine-id", "/usr/lib/os-release",
         *(f"/etc/yum.repos.d/{path.name}" for path in (node / "etc/yum.repos.d").iterdir())}
-    host = made.host_root(tmp_path / "host")
+    host = built.host_root(tmp_path / "host")
     assert run(["rpm", "--root", host, "--dbpath", "/var/lib/rpm", "--verify", "--all"]) == ""
 
 
-def test_the_next_image_has_newer_core_packages(made: Fixtures, tmp_path: Path) -> None:
-    newer = installed(made.node_root(tmp_path / "newer", "4.5.6"), "/usr/share/rpm")
+def test_the_next_version_of_the_image_has_newer_core_packages(
+        built: Fixtures, tmp_path: Path) -> None:
+    newer = installed(built.node_root(tmp_path / "newer", "4.5.6"), "/usr/share/rpm")
     assert newer["libvirt"] == "10.0.0" and newer["ovirt-release-host-node"] == "4.5.6"
 
 
-def test_a_host_is_no_node_and_has_its_own_repository(made: Fixtures, tmp_path: Path) -> None:
-    host = made.host_root(tmp_path / "host")
+def test_a_host_is_no_node_and_has_its_own_repository(built: Fixtures, tmp_path: Path) -> None:
+    host = built.host_root(tmp_path / "host")
     assert "VARIANT_ID" not in os_release(host)
     assert installed(host, "/var/lib/rpm")["libvirt"] == "9.0.0"
     assert not (host / "var/lib/rpm").is_symlink()
-    assert f"baseurl=file://{made.host_repo}\n" in (host / "etc/yum.repos.d/base.repo").read_text()
-    offered = {rpm.name.rsplit(".", 2)[0] for rpm in made.host_repo.glob("*.rpm")}
+    assert f"baseurl=file://{built.host_repo}\n" in (host / "etc/yum.repos.d/base.repo").read_text()
+    offered = {rpm.name.rsplit(".", 2)[0] for rpm in built.host_repo.glob("*.rpm")}
     assert {"libvirt-10.0.0-1", "net-snmp-libs-5.9.1-11.el9"} <= offered
 
 
@@ -159,54 +149,54 @@ def test_systemctl_enables_a_unit_of_a_root(node: Path) -> None:
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_a_plugin_exists_in_all_three_forms(made: Fixtures, label: str) -> None:
+def test_every_plugin_exists_in_three_forms(built: Fixtures, label: str) -> None:
     name, _, version = label.rpartition("-")
-    folder = made.bundle(name, version)
+    folder = built.bundle(name, version)
     wanted = {"node-plugin.xml", f"{name}.repo", "repo/repodata/repomd.xml", "keys"}
     assert all((folder / one).exists() for one in wanted)
     for form in ("tar", "tar.gz", "tar.xz"):
-        with tarfile.open(made.bundle(name, version, form)) as archive:
+        with tarfile.open(built.bundle(name, version, form)) as archive:
             top = "" if form == "tar" else f"{label}/"
             assert {top + one for one in wanted} <= set(archive.getnames())
-    run(["zstd", "--quiet", "--test", made.bundle(name, version, "tar.zst")])
-    repo = made.repo(name, version)
+    run(["zstd", "--quiet", "--test", built.bundle(name, version, "tar.zst")])
+    repo = built.repo(name, version)
     assert 'type="node-plugin"' in (repo / "repodata/repomd.xml").read_text()
     assert f"baseurl=file://{repo}\n" in (repo / f"{name}.repo").read_text()
 
 
-def test_packages_of_plugins_are_signed_but_for_those_that_are_to_lack_it(
-        made: Fixtures, tmp_path: Path) -> None:
+def test_packages_of_plugins_are_signed_except_the_unsigned_ones(
+        built: Fixtures, tmp_path: Path) -> None:
     database = tmp_path / "db"
-    run(["rpmkeys", "--dbpath", database, "--import", made.key.path])
+    run(["rpmkeys", "--dbpath", database, "--import", built.key.path])
     for label in LABELS:
         name, _, version = label.rpartition("-")
-        for rpm in (made.bundle(name, version) / "repo").glob("*.rpm"):
+        for rpm in (built.bundle(name, version) / "repo").glob("*.rpm"):
             said = run(["rpmkeys", "--dbpath", database, "--checksig", rpm])
             wanted = "digests OK" if name == "unsigned" else "digests signatures OK"
             assert said.endswith(f": {wanted}\n")
 
 
-def test_a_package_that_two_plugins_bring_is_one_file(made: Fixtures) -> None:
-    one, other = (next((made.bundle(name) / "repo").glob("libshare-*.rpm")).read_bytes()
+def test_a_package_of_two_plugins_is_one_file(built: Fixtures) -> None:
+    one, other = (next((built.bundle(name) / "repo").glob("libshare-*.rpm")).read_bytes()
                   for name in ("share-a", "share-b"))
     assert one == other
 
 
-def test_a_second_repository_of_a_plugin_has_its_own_packages(made: Fixtures) -> None:
-    (own,) = made.repo("tworepos").glob("*.rpm")
-    (extra,) = made.repo("tworepos", repo_id="tworepos-extra").glob("*.rpm")
+def test_a_second_repository_of_a_plugin_has_its_own_packages(built: Fixtures) -> None:
+    (own,) = built.repo("tworepos").glob("*.rpm")
+    (extra,) = built.repo("tworepos", repo_id="tworepos-extra").glob("*.rpm")
     assert own.name == "tworepos-agent-1.0-1.noarch.rpm"
     assert extra.name == "tworepos-runtime-3.2-1.noarch.rpm"
-    assert sorted(path.name for path in made.bundle("tworepos").glob("*.repo")) == [
+    assert sorted(path.name for path in built.bundle("tworepos").glob("*.repo")) == [
         "tworepos-extra.repo", "tworepos.repo"]
 
 
-def test_an_unknown_plugin_is_named(made: Fixtures) -> None:
+def test_an_unknown_plugin_is_named(built: Fixtures) -> None:
     with pytest.raises(FixtureError, match="no fixture plugin nonesuch"):
-        made.bundle("nonesuch")
+        built.bundle("nonesuch")
 
 
-def test_a_package_made_up_by_a_test_says_what_it_was_told() -> None:
+def test_a_package_defined_by_a_test_has_the_given_tags() -> None:
     rpm = quick_rpm("made-up", "1.0", "3", epoch=2, requires=["core >= 2.0", "other"],
                     obsoletes="old < 1", scriptlets={"post": "echo 100%"},
                     files={"/opt/made-up/": "", "/opt/made-up/rate": "100 %\n"})
@@ -217,32 +207,33 @@ def test_a_package_made_up_by_a_test_says_what_it_was_told() -> None:
     assert run([*query, "[%{FILENAMES} %{FILESIZES}|]"]).endswith("|/opt/made-up/rate 6|")
 
 
-def test_a_repository_made_up_by_a_test_holds_what_was_added(
-        made: Fixtures, tmp_path: Path) -> None:
-    repo = RpmRepo(tmp_path / "repo", "made-up", key=made.key)
+def test_a_repository_defined_by_a_test_contains_the_added_packages(
+        built: Fixtures, tmp_path: Path) -> None:
+    repo = RpmRepo(tmp_path / "repo", "made-up", key=built.key)
     repo.add("agent", "1.0", requires="core >= 2.0")
     bundle = write_bundle(tmp_path / "bundle", descriptor_xml("made-up", install=["agent"]),
-                          repo=repo, key=made.key)
+                          repo=repo, key=built.key)
     assert repo.url == f"file://{repo.folder}"
     assert (bundle / "repo/agent-1.0-1.noarch.rpm").exists()
     assert "gpgcheck=1" in (bundle / "made-up.repo").read_text()
     assert "fixtures" in (bundle / "keys/RPM-GPG-KEY-fixtures").name
 
 
-def test_a_key_leaves_no_agent_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_making_a_key_leaves_no_agent_running(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     homes: Set[str] = set()
 
-    def recorded(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
-                 stdin: bytes = b"", polled: Polled = None) -> str:
+    def recording_run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                      stdin: bytes = b"", polled: Polled = None) -> str:
         words = [os.fspath(word) for word in argv]
         homes.update(words[words.index("--homedir") + 1] for _ in words if "--homedir" in words)
         return run(argv, ok=ok, stdin=stdin)
 
-    monkeypatch.setattr(keys, "run", recorded)
+    monkeypatch.setattr(keys, "run", recording_run)
     key = make_key(tmp_path / ("longer than the address of a socket " * 4))
     key.sign([Path(shutil.copy2(quick_rpm("lone", "1"), tmp_path))])
     assert len(homes) == 2 and not any(Path(home).exists() for home in homes)
-    until = time.monotonic() + 60  # an agent is told to end, and ends soon after
+    until = time.monotonic() + 60  # an agent ends shortly after it was told to
     while any(home.encode() in line for line in command_lines() for home in homes):
         assert time.monotonic() < until
         time.sleep(0.1)
@@ -251,17 +242,17 @@ def test_a_key_leaves_no_agent_behind(tmp_path: Path, monkeypatch: pytest.Monkey
 def command_lines() -> Iterator[bytes]:
     """Yield the command line of every process."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
+        with contextlib.suppress(OSError):  # the process has ended
             yield path.read_bytes()
 
 
-def test_a_spec_that_fails_gives_the_words_of_rpmbuild(tmp_path: Path) -> None:
+def test_a_failed_build_shows_the_output_of_rpmbuild(tmp_path: Path) -> None:
     (tmp_path / "bad.spec").write_text("Name: bad\n")
     with pytest.raises(CommandError, match="rpmbuild"):
         build_spec(Job(tmp_path / "bad.spec"), tmp_path / "out")
 
 
-def test_two_processes_build_a_folder_of_the_cache_once(
+def test_two_processes_build_a_folder_of_the_cache_only_once(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     fork = multiprocessing.get_context("fork")
@@ -279,7 +270,7 @@ def _build_slowly(folder: Path, final: Path) -> None:
     (folder / f"built by {os.getpid()}").touch()
 
 
-def test_a_build_that_fails_leaves_nothing_in_the_cache(
+def test_a_failed_build_leaves_nothing_in_the_cache(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 

@@ -1,4 +1,4 @@
-"""The system that tests change and boot: made once, never written to, always given back."""
+"""The system that tests change and boot: built once, read only, and always unmounted."""
 from __future__ import annotations
 
 import os
@@ -28,7 +28,7 @@ mkdir -p "$target/var/cache/apt" "$target/var/lib/apt/lists"
 
 @pytest.fixture
 def fake(tmp_path: Path) -> Mapping[str, str]:
-    """An environment with a cache of its own, and a debootstrap that only makes folders."""
+    """An environment with its own cache and a debootstrap that only makes folders."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin/debootstrap"
     program.write_text(DEBOOTSTRAP)
@@ -43,7 +43,7 @@ def chroot(env: Mapping[str, str], *words: str) -> "subprocess.CompletedProcess[
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
 
 
-def test_a_chroot_is_made_once_for_the_same_packages(fake: Mapping[str, str]) -> None:
+def test_a_chroot_is_built_once_for_the_same_packages(fake: Mapping[str, str]) -> None:
     made = chroot(fake, "test", "bookworm", "dnf", "rpm")
     assert made.returncode == 0, made.stderr
     assert chroot(fake, "test", "bookworm", "rpm", "dnf", "rpm").stdout == made.stdout
@@ -52,14 +52,13 @@ def test_a_chroot_is_made_once_for_the_same_packages(fake: Mapping[str, str]) ->
     assert log[0].startswith("--variant=minbase --include=dnf,rpm bookworm ")
 
 
-def test_a_chroot_of_other_packages_or_another_recipe_takes_its_place(
-        fake: Mapping[str, str]) -> None:
+def test_a_chroot_of_other_packages_or_another_recipe_replaces_it(fake: Mapping[str, str]) -> None:
     places = [Path(chroot(fake, *words, "test", "bookworm", name).stdout.strip())
               for words, name in (((), "dnf"), ((), "rpm"), (("--recipe", "2"), "rpm"))]
     assert [place.is_dir() for place in places] == [False, False, True]
 
 
-def test_a_chroot_that_cannot_be_made_is_none(fake: Mapping[str, str]) -> None:
+def test_a_failed_build_leaves_no_chroot(fake: Mapping[str, str]) -> None:
     done = chroot({**fake, "FAIL": "yes"}, "test", "bookworm", "dnf")
     assert done.returncode != 0 and "debootstrap cannot make bookworm" in done.stderr
     assert chroot(fake, "test", "bookworm", "dnf").returncode == 0
@@ -70,7 +69,7 @@ def mounts_below(folder: Path) -> int:
     return sum(f" {folder}" in line for line in Path("/proc/mounts").read_text().splitlines())
 
 
-def test_what_is_written_to_a_system_is_not_in_the_next_one(tmp_path: Path) -> None:
+def test_changes_of_a_system_are_not_in_the_next_one(tmp_path: Path) -> None:
     with full_host_root(tmp_path / "one") as root:
         (root / "usr/share/written").write_text("")
         (root / "etc/passwd").unlink()
@@ -81,20 +80,20 @@ def test_what_is_written_to_a_system_is_not_in_the_next_one(tmp_path: Path) -> N
     assert mounts_below(tmp_path) == 0
 
 
-def test_a_system_is_unmounted_when_its_user_fails(tmp_path: Path) -> None:
+def test_a_system_is_unmounted_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), full_host_root(tmp_path / "one"):
         raise ZeroDivisionError
     assert mounts_below(tmp_path) == 0
 
 
-def test_a_system_that_is_in_use_is_not_silently_left_mounted(tmp_path: Path) -> None:
+def test_a_failed_unmount_of_a_system_in_use_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="busy"), full_host_root(tmp_path / "one") as root:
         stream = open(root / "etc/passwd")
     stream.close()
     run(["umount", root])
 
 
-def test_a_system_that_does_not_boot_is_told_and_given_back(tmp_path: Path) -> None:
+def test_a_system_that_does_not_boot_is_reported_and_unmounted(tmp_path: Path) -> None:
     with pytest.raises(FixtureError, match="the container has not started"), \
             full_host_root(tmp_path / "one") as root:
         (root / "usr/sbin/init").unlink(missing_ok=True)

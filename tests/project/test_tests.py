@@ -8,7 +8,7 @@ from typing import Dict, List, Sequence, Set
 TOP = Path(__file__).resolve().parents[2]
 
 
-def called(function: ast.FunctionDef) -> Set[str]:
+def called_names(function: ast.FunctionDef) -> Set[str]:
     """Return the names of the functions and methods that a function calls."""
     names = set()
     for node in ast.walk(function):
@@ -20,8 +20,8 @@ def called(function: ast.FunctionDef) -> Set[str]:
     return names
 
 
-def without_check(trees: Sequence[ast.Module]) -> List[str]:
-    """Return the names of the tests in which nothing can fail but a crash.
+def unchecked_tests(trees: Sequence[ast.Module]) -> List[str]:
+    """Return the names of the tests that check nothing.
 
     A test checks something if it, or a function of the tests that it calls by name, has an
     ``assert``, a ``raise`` or a ``pytest.raises``.
@@ -31,7 +31,7 @@ def without_check(trees: Sequence[ast.Module]) -> List[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef):
                 found.setdefault(node.name, []).append(node)
-    calls = {name: set().union(*map(called, several)) for name, several in found.items()}
+    calls = {name: set().union(*map(called_names, several)) for name, several in found.items()}
     checking = {"raises"} | {name for name, several in found.items() if any(
         isinstance(node, (ast.Assert, ast.Raise)) for one in several for node in ast.walk(one))}
     while True:
@@ -44,14 +44,14 @@ def without_check(trees: Sequence[ast.Module]) -> List[str]:
 
 def test_every_test_checks_something() -> None:
     files = sorted((TOP / "tests").rglob("*.py"))
-    assert without_check([ast.parse(file.read_bytes()) for file in files]) == []
+    assert unchecked_tests([ast.parse(file.read_bytes()) for file in files]) == []
 
 
-def test_a_test_that_checks_nothing_is_found() -> None:
+def test_a_test_that_checks_nothing_is_detected() -> None:
     tree = ast.parse("def same(x): assert x\n"
                      "def deeper(x): same(x)\n"
                      "def test_a(): same(f())\n"
                      "def test_b(): deeper(f())\n"
                      "def test_c(): f()\n"
                      "def test_d():\n    with pytest.raises(E): f()\n")
-    assert without_check([tree]) == ["test_c"]
+    assert unchecked_tests([tree]) == ["test_c"]

@@ -1,4 +1,4 @@
-"""The project's own scripts: what they list, what they refuse, where they end."""
+"""The scripts of tools/: output, refusals and exit statuses."""
 from __future__ import annotations
 
 import os
@@ -34,7 +34,7 @@ def sources(top: Path) -> List[str]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder with the script ``sources``, a file, and things that are none of it."""
+    """A folder with the script ``sources``, a source file, and files that are not sources."""
     top = tmp_path / "my project"
     for name in ("tools", "build", ".venv", "a/__pycache__", "ovirt.egg-info"):
         (top / name).mkdir(parents=True)
@@ -48,7 +48,7 @@ def test_sources_are_found_without_git(checkout: Path) -> None:
     assert sources(checkout) == ["a/one file", "tools/sources"]
 
 
-def test_sources_are_what_git_knows_or_does_not_ignore(checkout: Path) -> None:
+def test_sources_are_files_that_git_does_not_ignore(checkout: Path) -> None:
     (checkout / ".gitignore").write_text("build\n.venv\n__pycache__\n*.egg-info\n",
                                          encoding="utf-8")
     (checkout / "gone").touch()
@@ -59,13 +59,13 @@ def test_sources_are_what_git_knows_or_does_not_ignore(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_an_unknown_option_is_refused_before_anything_is_done(tool: str) -> None:
+def test_an_unknown_option_is_refused_before_any_change(tool: str) -> None:
     done = call(str(TOP / "tools" / tool), "--no-such-option")
     assert done.returncode != 0 and "--no-such-option" in done.stderr and done.stdout == ""
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_help_is_the_head_of_the_script(tool: str) -> None:
+def test_help_prints_the_head_of_the_script(tool: str) -> None:
     done = call(str(TOP / "tools" / tool), "--help")
     assert done.returncode == 0 and f"tools/{tool} " in done.stdout
     assert "set -euo" not in done.stdout
@@ -92,9 +92,9 @@ def test_setup_refuses_an_unknown_system() -> None:
     assert "no system is called plan9: debian, el9, el10 or fedora" in done.stderr
 
 
-# Stand-ins for the package managers of EL and Fedora. STATE holds the names of installed
-# packages, ABSENT those that no repo has; dnf writes down how it was started, and installs
-# nothing at all when a name is absent, unless it is told to skip such names.
+# Stand-ins for the package managers of EL and Fedora. STATE lists installed packages,
+# ABSENT packages that no repo has. dnf records its arguments and installs nothing if a
+# name is absent, unless it is told to skip such names.
 STAND_INS = {
     "rpm": """\
 for name; do :; done
@@ -128,8 +128,8 @@ echo "subscription-manager $*" >>"$LOG"
 }
 
 
-class Other:
-    """A checkout's tools/setup on another system, with stand-ins for what it calls."""
+class OtherSystem:
+    """tools/setup of a checkout on another system, with stand-ins for the programs it calls."""
 
     def __init__(self, top: Path, release: str, dnf_version: str, absent: str) -> None:
         self.top = top
@@ -150,7 +150,7 @@ class Other:
                     "DNF_VERSION": dnf_version}
 
     def setup(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """Run it in a mount namespace where os-release is the other system's."""
+        """Run it in a mount namespace with the os-release of the other system."""
         return call("unshare", "--mount", "sh", "-c",
                     'mount --bind "$1" "$(readlink -f /etc/os-release)" && shift && exec "$@"',
                     "sh", str(self.top / "os-release"), str(self.top / "tools/setup"), *words,
@@ -169,9 +169,9 @@ FEDORA = 'ID=fedora\nVERSION_ID=44\n'
 
 @pytest.mark.parametrize(("release", "version", "system"), [
     (EL9, "4.14.0", "el9"), (EL10, "4.20.0", "el10"), (FEDORA, "dnf5 version 5.3.0", "fedora")])
-def test_setup_installs_all_that_a_system_has(tmp_path: Path, release: str, version: str,
-                                              system: str) -> None:
-    other = Other(tmp_path, release, version, absent="")
+def test_setup_installs_all_packages_that_a_system_has(tmp_path: Path, release: str, version: str,
+                                                       system: str) -> None:
+    other = OtherSystem(tmp_path, release, version, absent="")
     assert other.setup("run", "test", "chroot").returncode == 0
     listed = call("tools/setup", f"--list={system}", "run", "test", "chroot").stdout.split()
     assert set(listed) <= set(other.installed)
@@ -185,10 +185,10 @@ def test_setup_installs_all_that_a_system_has(tmp_path: Path, release: str, vers
 
 @pytest.mark.parametrize(("release", "version"), [
     (EL10, "4.20.0"), (FEDORA, "dnf5 version 5.3.0")])
-def test_setup_names_what_goes_without_a_package_that_is_nowhere(
+def test_setup_names_what_is_skipped_without_an_unavailable_package(
         tmp_path: Path, release: str, version: str) -> None:
-    other = Other(tmp_path, release, version, absent="busybox mandoc debootstrap debian-keyring "
-                                                     "epel-release")
+    other = OtherSystem(tmp_path, release, version,
+                        absent="busybox mandoc debootstrap debian-keyring epel-release")
     done = other.setup("run", "test", "chroot")
     assert done.returncode == 0, done.stderr
     assert ("busybox is in no enabled repository; left out: the tests that build images"
@@ -197,22 +197,22 @@ def test_setup_names_what_goes_without_a_package_that_is_nowhere(
     assert other.setup("--left-out", "run", "test", "check", "chroot").stdout.split() == [
         "busybox", "git", "mandoc", "bash-completion", "enchant2", "file-libs", "debootstrap",
         "debian-keyring"]
-    # and asks no repo for it again
+    # and queries no repo again
     other.log.write_text("", encoding="utf-8")
     assert other.setup("run", "test", "chroot").returncode == 0
     assert other.log.read_text(encoding="utf-8") == ""
 
 
-def test_setup_installs_the_rest_when_a_needed_package_is_nowhere(tmp_path: Path) -> None:
-    other = Other(tmp_path, EL10, "4.20.0", absent="python3-pytest python3-wheel")
+def test_setup_installs_the_rest_if_a_needed_package_is_unavailable(tmp_path: Path) -> None:
+    other = OtherSystem(tmp_path, EL10, "4.20.0", absent="python3-pytest python3-wheel")
     done = other.setup("run", "test")
     assert done.returncode != 0
     assert "all else is installed: python3-pytest python3-wheel" in done.stderr
     assert "syslinux" in other.installed
 
 
-def test_setup_enables_crb_of_rhel_by_its_own_program(tmp_path: Path) -> None:
-    other = Other(tmp_path, RHEL10, "4.20.0", absent="")
+def test_setup_enables_crb_of_rhel_by_subscription_manager(tmp_path: Path) -> None:
+    other = OtherSystem(tmp_path, RHEL10, "4.20.0", absent="")
     assert other.setup("test").returncode == 0
     (line,) = [line for line in other.log.read_text(encoding="utf-8").splitlines()
                if line.startswith("subscription-manager ")]
@@ -220,15 +220,16 @@ def test_setup_enables_crb_of_rhel_by_its_own_program(tmp_path: Path) -> None:
                         r"\w+-rpms", line)
 
 
-def test_setup_says_which_systems_it_knows(tmp_path: Path) -> None:
-    other = Other(tmp_path, "ID=plan9\n", "", absent="")
+def test_setup_lists_the_known_systems(tmp_path: Path) -> None:
+    other = OtherSystem(tmp_path, "ID=plan9\n", "", absent="")
     done = other.setup("run")
     assert done.returncode != 0 and "this is plan9; Debian, EL and Fedora are known" in done.stderr
 
 
-def test_tests_of_a_package_that_is_nowhere_are_left_out_by_name(tmp_path: Path) -> None:
+def test_tests_of_an_unavailable_package_are_skipped_with_its_name(tmp_path: Path) -> None:
     done = call(sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "-k",
-                "test_the_system_boots or test_a_plugin_made_as_the_readme or test_links_of",
+                "test_a_system_that_does_not_boot or test_a_plugin_made_as_in_the_readme"
+                " or test_targets_of_links",
                 *(f"tests/project/test_{name}.py" for name in ("documents", "system", "readme")),
                 env={"TESTS_WITHOUT": "busybox debootstrap", "PYTEST_ADDOPTS": ""})
     assert "busybox is not available here" in done.stdout, done.stdout + done.stderr
@@ -258,7 +259,7 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_library_that_one_test_needs_is_named_in_its_failure(
+def test_a_library_that_a_single_test_needs_is_named_in_its_failure(
         monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(sys)["modules"], "yaml", None)
     with pytest.raises(pytest.UsageError, match="cannot import yaml.*\nInstall it, as root"):
@@ -272,13 +273,13 @@ def test_a_library_that_one_test_needs_is_named_in_its_failure(
     ("from tests.support.full_host import system_root\n", "debootstrap"),
     ("from tests.support.dnf5 import machine\n", "debootstrap"),
     ("from tests.support import isos, qemu\n", "debootstrap")])
-def test_what_a_test_module_needs_is_read_from_it(text: str, package: str) -> None:
+def test_needed_packages_are_read_from_a_test_module(text: str, package: str) -> None:
     assert package in needs.needed_packages(text, ())
     assert needs.needed_packages("import os\n", ["tmp_path"]) == frozenset()
     assert needs.needed_packages("import os\n", ["node", "built"]) == {"busybox"}
 
 
-def test_setup_touches_no_package_manager_when_all_is_there(tmp_path: Path) -> None:
+def test_setup_starts_no_package_manager_if_everything_is_installed(tmp_path: Path) -> None:
     for name in ("apt-get", "dnf", "pip"):
         (tmp_path / name).write_text(f"#!/bin/sh\necho {name} was started >&2; exit 1\n",
                                      encoding="utf-8")
@@ -289,7 +290,7 @@ def test_setup_touches_no_package_manager_when_all_is_there(tmp_path: Path) -> N
 
 
 class Checkout:
-    """A copy of tools/check; what it starts writes down how, and does nothing."""
+    """A copy of tools/check with stand-ins that only record their arguments."""
 
     def __init__(self, top: Path) -> None:
         self.top, self.log = top, top / "log"
@@ -308,7 +309,7 @@ class Checkout:
             (top / name).chmod(0o755)
 
     def check(self, *words: str) -> List[str]:
-        """Run it and return the programs that it started after tools/setup, in order."""
+        """Run it and return the programs it started after tools/setup, in order."""
         done = call(str(self.top / "tools/check"), *words,
                     env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}"})
         assert done.returncode == 0, done.stderr
@@ -339,7 +340,7 @@ def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
     assert started[-1] == f"{PYTEST} tests/unit"
 
 
-def test_check_refuses_a_path_that_is_not_there() -> None:
+def test_check_refuses_a_missing_path() -> None:
     done = call("tools/check", "--tests", "tests/test_none.py::test_x")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "tools/check: there is no file or folder tests/test_none.py\n"
@@ -358,15 +359,15 @@ def test_matrix_refuses_an_unknown_suite() -> None:
     assert "no suite is called potato: bullseye bookworm trixie sid" in done.stderr
 
 
-def test_every_unit_test_is_marked_as_one_for_the_matrix() -> None:
+def test_every_unit_test_is_marked_for_the_matrix() -> None:
     modules = sorted((TOP / "tests/unit").glob("test_*.py"))
     assert [path.name for path in modules if not re.search(
         r"^pytestmark = .*pytest\.mark\.unit\b", path.read_text(encoding="utf-8"),
         re.MULTILINE)] == []
 
 
-def test_tools_that_make_mounts_ask_for_root(tmp_path: Path) -> None:
-    """Run as nobody from a copy, since the checkout may be root's alone."""
+def test_tools_that_mount_require_root(tmp_path: Path) -> None:
+    """They run as nobody in a copy, since only root may be able to read the checkout."""
     copy = tmp_path / "copy"
     shutil.copytree(TOP / "tools", copy / "tools")
     folder = copy
@@ -384,7 +385,7 @@ def targets() -> Sequence[str]:
     return re.findall(r"^([a-z]+):(?!=)", text, re.MULTILINE)
 
 
-def test_every_step_of_the_makefile_is_no_file() -> None:
+def test_every_target_of_the_makefile_is_phony() -> None:
     text = (TOP / "Makefile").read_text(encoding="utf-8")
     phony = re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)
     assert phony is not None
@@ -394,11 +395,11 @@ def test_every_step_of_the_makefile_is_no_file() -> None:
 
 
 @pytest.mark.parametrize("config", ["el9", "el10"])
-def test_mock_configurations_are_python_and_have_roots_of_their_own(config: str) -> None:
+def test_mock_configurations_are_python_and_use_different_roots(config: str) -> None:
     text = (TOP / "mock" / f"ovirt-node-plugin-{config}.cfg").read_text(encoding="utf-8")
     included: List[str] = []
     options: dict[str, str] = {}
-    exec(text, {"include": included.append, "config_opts": options})  # what mock does
+    exec(text, {"include": included.append, "config_opts": options})  # as mock does
     assert options == {"root": f"ovirt-node-plugin-{config}"}
     assert included == [f"/etc/mock/centos-stream-{config[2:]}-x86_64.cfg"]
 
@@ -408,7 +409,7 @@ def read_yaml(name: str) -> Any:
     return needs.library("yaml").safe_load((TOP / name).read_text(encoding="utf-8"))
 
 
-def test_packit_gets_the_version_and_the_tarball_by_its_actions() -> None:
+def test_actions_of_packit_give_the_version_and_the_tarball() -> None:
     config = read_yaml(".packit.yaml")
     assert (TOP / config["specfile_path"]).exists()
     said = {name: [call(*shlex.split(command)) for command in commands]
@@ -416,7 +417,7 @@ def test_packit_gets_the_version_and_the_tarball_by_its_actions() -> None:
     assert all(done.returncode == 0 for dones in said.values() for done in dones)
     version = said["get-current-version"][-1].stdout.strip()
     assert re.fullmatch(r"\d+(\.\d+)+", version)
-    # the last line that an action prints is the path of the archive
+    # the last line of an action is the path of the archive
     archive = said["create-archive"][-1].stdout.splitlines()[-1]
     assert archive == f"build/ovirt-node-plugin-{version}.tar.gz" and (TOP / archive).exists()
 
