@@ -1,4 +1,4 @@
-# Every step by name. The work is done by setup.py, rpmbuild and the scripts of tools/.
+# Names for all steps; setup.py, rpmbuild and the scripts in tools/ do the work.
 
 SHELL := /bin/bash
 
@@ -7,8 +7,8 @@ SPEC    := $(NAME).spec
 PYTHON  ?= /usr/bin/python3
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' ovirt_node_plugin/__init__.py)
 
-# Where "make install" puts things; the spec passes its own macros. The default
-# for the two Python folders is where this machine's dnf lies and looks.
+# The folders of "make install"; the spec passes its own macros. The defaults of the two
+# Python folders are those of this machine's dnf and its plugins.
 DESTDIR     ?=
 SYSCONFDIR  ?= /etc
 DATADIR     ?= /usr/share
@@ -22,17 +22,17 @@ INSTALL     ?= install -p
 
 BUILD    := $(CURDIR)/build
 TARBALL  := $(BUILD)/$(NAME)-$(VERSION).tar.gz
-# all of rpmbuild's folders are below build/, so nothing is left in the home folder
+# all folders of rpmbuild are in build/, so that it writes nothing to the home folder
 RPMBUILD := rpmbuild --define '_topdir $(BUILD)/rpmbuild' --define '_sourcedir $(BUILD)' \
             --define '_rpmdir $(BUILD)/rpms' --define '_srcrpmdir $(BUILD)/rpms' \
             --define '_buildhost localhost'
-# Debian's own packages are in no rpm database: there rpmbuild gets an empty one and does
-# not look for the BuildRequires. Elsewhere it reads the system's and looks.
+# Debian's packages are not in an rpm database: there rpmbuild gets an empty database and
+# does not check the BuildRequires. On other systems it checks them in the system's database.
 RPMBUILD_FLAGS ?= $(if $(wildcard /etc/debian_version),--nodeps --define '_dbpath $(BUILD)/rpmdb')
 MOCK_CONFIGS   ?= mock/$(NAME)-el9.cfg mock/$(NAME)-el10.cfg
 
-# The date of the last commit goes into tarball and packages: the same tree, the same bytes.
-# Without git it is 1980-01-02, as a wheel can hold nothing older.
+# The tarball and the packages get the date of the last commit, so that the same tree gives
+# the same bytes. Without git it is 1980-01-02: a wheel cannot contain an older date.
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),315619200)
 
 .PHONY: help check quick demo matrix dist rpm srpm mock build install library files clean
@@ -59,7 +59,7 @@ dist:
 	    --mode=u+rw,go+r-w --mtime=@$(SOURCE_DATE_EPOCH) --format=gnu | gzip -n >$(TARBALL).new
 	mv $(TARBALL).new $(TARBALL)
 
-# a source package needs none of the BuildRequires, but old versions of rpmbuild ask for them
+# building a source package needs no BuildRequires, but old versions of rpmbuild check them
 srpm: dist
 	$(RPMBUILD) $(RPMBUILD_FLAGS) --nodeps -bs $(SPEC)
 
@@ -78,7 +78,7 @@ mock:
 	        $(BUILD)/rpms/$(NAME)-$(VERSION)-*.src.rpm; \
 	done
 
-# a wheel of the library; pip is given no index, so that it can fetch nothing
+# a wheel of the library; pip gets no index, so that it cannot download anything
 build:
 	rm -rf build/lib build/bdist.* && mkdir -p $(BUILD)/wheel
 	$(PYTHON) -m pip --quiet --disable-pip-version-check wheel --no-deps --no-index \
@@ -86,8 +86,8 @@ build:
 
 install: build files library
 
-# The library from its wheel, and bytecode of all that is Python. The spec runs this on
-# Debian only: elsewhere its macros do it.
+# Install the library from its wheel, and compile all Python files. The spec runs this on
+# Debian only: on other systems its macros do it.
 library:
 	PIP_ROOT_USER_ACTION=ignore $(PYTHON) -m pip --quiet --disable-pip-version-check install \
 	    --no-deps --no-index --no-compile --no-cache-dir --upgrade \
@@ -97,7 +97,7 @@ library:
 	$(PYTHON) -m compileall -q -o 0 -o 1 --hardlink-dupes $(and $(DESTDIR),-s $(DESTDIR)) \
 	    $(DESTDIR)$(SITELIB)/ovirt_node_plugin $(DESTDIR)$(PLUGINDIR)/node_plugin.py
 
-# everything but the library
+# install everything except the library
 files:
 	$(INSTALL) -D -m 0644 dnf-plugins/node_plugin.py $(DESTDIR)$(PLUGINDIR)/node_plugin.py
 	$(INSTALL) -D -m 0644 etc/dnf/plugins/node-plugin.conf \

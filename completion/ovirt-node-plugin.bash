@@ -1,17 +1,17 @@
 # bash completion for "dnf node-plugin" and "ovirt-node-plugin".                       -*- shell-script -*-
 #
-# dnf has a completion of its own, loaded when it is first used. This file stands in
-# front of it: a command line of node-plugin is completed here, from what lies in
-# folders and without starting dnf; every other one is dnf's own business.
+# dnf has a completion of its own, which is loaded at its first use. This file wraps it:
+# a command line of node-plugin is completed here, from the content of folders and without
+# starting dnf; dnf's own completion handles all others.
 
-# the library: first where "add" puts bundles and "drop" finds them, then vendors' own
+# the library: first the folder that "add" and "drop" change, then the vendors' folder
 _ovirt_node_plugin_folders=(/etc/ovirt-node-plugin/plugins.d
                             /usr/share/ovirt-node-plugin/plugins.d)
 
 # the function that completes dnf's other commands; empty until it is known
 _ovirt_node_plugin_next=''
 
-# _ovirt_node_plugin_remember: note who completes dnf now, unless it is this file
+# _ovirt_node_plugin_remember: store the present completion of dnf, unless it is this file's
 _ovirt_node_plugin_remember() {
     local spec
     spec=$(complete -p dnf 2>/dev/null) || return 1
@@ -20,11 +20,11 @@ _ovirt_node_plugin_remember() {
     _ovirt_node_plugin_next=${BASH_REMATCH[1]}
 }
 
-# _ovirt_node_plugin_delegate WORD...: let dnf's own completion answer
+# _ovirt_node_plugin_delegate WORD...: call dnf's own completion
 _ovirt_node_plugin_delegate() {
     if [[ ! $_ovirt_node_plugin_next ]]; then
-        # dnf's file replaces this one's entry for dnf: note its own, then stand in
-        # front again. The loader has a name of its own in every generation.
+        # Loading dnf's file replaces this file's entry for dnf: store the new entry, then
+        # wrap it again. The name of the loader depends on the version of bash-completion.
         complete -r dnf 2>/dev/null
         local loader
         for loader in _comp_load __load_completion _completion_loader; do
@@ -41,8 +41,8 @@ _ovirt_node_plugin_delegate() {
 }
 
 # _ovirt_node_plugin_words: set the caller's array "words" to the command line up to
-# the cursor, in which --option=value is one word whatever COMP_WORDBREAKS says, and
-# "root" to the installroot, which may also be named behind the cursor
+# the cursor, with --option=value as one word for any COMP_WORDBREAKS, and "root" to the
+# installroot, which may also be named after the cursor
 _ovirt_node_plugin_words() {
     local i word glue='' all=()
     for (( i = 0; i < ${#COMP_WORDS[@]}; i++ )); do
@@ -65,11 +65,11 @@ _ovirt_node_plugin_words() {
         esac
     done
     root=${root%/}
-    # a leading ~ is the shell's to expand, and it has not done so yet
+    # the shell has not expanded a leading ~ yet
     [[ $root != "~"* ]] || root=$HOME${root#"~"}
 }
 
-# _ovirt_node_plugin_takes_value OPTION: is the word after it its value?
+# _ovirt_node_plugin_takes_value OPTION: whether the word after it is its value
 _ovirt_node_plugin_takes_value() {
     case $1 in
     -c | -d | -e | -R | -x | --config | --debuglevel | --errorlevel | --rpmverbosity | \
@@ -83,8 +83,8 @@ _ovirt_node_plugin_takes_value() {
     return 1
 }
 
-# _ovirt_node_plugin_entries FOLDER TEST: print the names in it that a plugin can have
-# and for which "[ TEST name ]" is true
+# _ovirt_node_plugin_entries FOLDER TEST: print the names in the folder that are valid
+# names of plugins and for which "[ TEST name ]" is true
 _ovirt_node_plugin_entries() {
     local path name
     for path in "$1"/*; do
@@ -99,7 +99,7 @@ _ovirt_node_plugin_installed() {
     _ovirt_node_plugin_entries "$root/etc/ovirt.plugins.d" -f
 }
 
-# the library is the running machine's, whatever the installroot
+# the library is that of the running machine, for any installroot
 _ovirt_node_plugin_library() {
     local folder
     for folder in "${_ovirt_node_plugin_folders[@]}"; do
@@ -111,7 +111,7 @@ _ovirt_node_plugin_library() {
 _ovirt_node_plugin_paths() {
     compopt -o filenames 2>/dev/null
     local IFS=$'\n'
-    # shellcheck disable=SC2207  # one name a line, by IFS
+    # shellcheck disable=SC2207  # one name on each line, by IFS
     if [[ ${1-} == -d ]]; then
         COMPREPLY+=($(compgen -d -- "$cur"))
     else
@@ -120,10 +120,10 @@ _ovirt_node_plugin_paths() {
     fi
 }
 
-# _ovirt_node_plugin_offer WORD...: those that begin with what is typed
+# _ovirt_node_plugin_offer WORD...: offer the words that begin with the typed text
 _ovirt_node_plugin_offer() {
     local IFS=$'\n'
-    # shellcheck disable=SC2207  # one word a line, by IFS
+    # shellcheck disable=SC2207  # one word on each line, by IFS
     COMPREPLY+=($(compgen -W "$*" -- "$cur"))
 }
 
@@ -159,7 +159,7 @@ _ovirt_node_plugin_names() {
     return 0
 }
 
-# _ovirt_node_plugin_dnf COMMAND WORD PREVIOUS: what bash calls to complete dnf
+# _ovirt_node_plugin_dnf COMMAND WORD PREVIOUS: complete dnf, called by bash
 _ovirt_node_plugin_dnf() {
     local words=() root='' i word sub='' seen='' previous='' cur
     _ovirt_node_plugin_words
@@ -182,7 +182,7 @@ _ovirt_node_plugin_dnf() {
     COMPREPLY=()
     if [[ $seen != node-plugin ]]; then
         _ovirt_node_plugin_delegate "$@"
-        # dnf's own list has the command only where dnf could be started
+        # dnf's own list contains the command only if dnf could be started
         if [[ ! $seen && ! $previous && $cur != -* && " ${COMPREPLY[*]} " != *" node-plugin "* ]]
         then
             _ovirt_node_plugin_offer node-plugin
@@ -193,7 +193,7 @@ _ovirt_node_plugin_dnf() {
         local option=''
         if [[ ! $previous ]]; then option=${cur%%=*}= cur=${cur#*=}; fi
         _ovirt_node_plugin_paths -d
-        # what is replaced is the word as bash sees it: with or without the option
+        # bash replaces its own word, which may include the option
         if [[ $option && $COMP_WORDBREAKS != *=* ]]; then
             COMPREPLY=("${COMPREPLY[@]/#/$option}")
         fi
@@ -240,7 +240,7 @@ _ovirt_node_plugin_program() {
     return 0
 }
 
-# a completion of dnf that was loaded before stays behind this one
+# a completion of dnf that was loaded before is kept and called by this one
 _ovirt_node_plugin_remember
 complete -F _ovirt_node_plugin_dnf dnf
 complete -F _ovirt_node_plugin_program ovirt-node-plugin
