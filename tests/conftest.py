@@ -2,15 +2,29 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import pytest
 
+from ovirt_node_plugin.system.trees import mounts_below
 from tests import support
-from tests.support import needs
+from tests.support import needs, order
 from tests.support.dnf_runner import Dnf
 from tests.support.program import Program
+
+_folders: Dict[str, Path] = {}  # by the id of the test that has it
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder of the test's own, which is removed afterwards unless the test failed.
+
+    pytest keeps the folders of three runs, which are some gigabytes each.
+    """
+    _folders[request.node.nodeid] = tmp_path
+    return tmp_path
 
 
 @pytest.fixture(scope="session")
@@ -52,15 +66,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
-    """Skip tests that need a package which this distribution lacks.
+    """Put the longest files first, and skip tests that need a package which is missing here.
 
     tools/check passes the names of those packages, which tools/setup prints, in the
     environment. Debian lacks none.
     """
+    items.sort(key=order.rank)  # which keeps the order of those of one rank
     lacking = frozenset(os.environ.get("TESTS_WITHOUT", "").split())
     for item in items if lacking else ():
         for package in sorted(lacking & needs.packages(item)):
             item.add_marker(pytest.mark.skip(reason=f"{package} is not available here"))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep the folder of a test that failed."""
+    if report.failed:
+        _folders.pop(report.nodeid, None)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Remove the folder of a test that passed."""
+    folder = _folders.pop(nodeid, None)
+    if folder is not None and not mounts_below(folder):
+        subprocess.run(["rm", "-rf", "--one-file-system", "--", str(folder)], check=True)
 
 
 def pytest_make_parametrize_id(val: object) -> Optional[str]:

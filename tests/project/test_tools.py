@@ -12,7 +12,7 @@ from typing import Any, List, Mapping, Optional, Sequence
 
 import pytest
 
-from tests.support import needs
+from tests.support import needs, order
 
 TOP = Path(__file__).resolve().parents[2]
 TOOLS = ("check", "chroot", "matrix", "setup")
@@ -220,6 +220,51 @@ def test_setup_enables_crb_of_rhel_by_subscription_manager(tmp_path: Path) -> No
                         r"\w+-rpms", line)
 
 
+def collected(*words: str) -> List[str]:
+    """Return the files of tests in the order in which pytest takes them."""
+    done = call(sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider",
+                *words, env={"PYTEST_ADDOPTS": ""})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return list(dict.fromkeys(line.partition("::")[0] for line in done.stdout.splitlines()
+                              if "::" in line))
+
+
+def test_the_files_that_take_longest_are_the_first(tmp_path: Path) -> None:
+    words = ["tests/unit/system/test_rpm_version.py",
+             *(f"tests/{name}" for name in reversed(order.LONGEST))]
+    assert collected(*words) == [*reversed(words[1:]), words[0]]
+
+
+def test_the_folder_of_a_test_is_removed_unless_the_test_failed(tmp_path: Path) -> None:
+    top = tmp_path / "top"
+    (top / "tests").mkdir(parents=True)
+    for name in ("ovirt_node_plugin", "tests/__init__.py", "tests/conftest.py", "tests/support"):
+        (top / name).symlink_to(TOP / name)
+    (top / "tests/test_folders.py").write_text(
+        "import os, subprocess, pytest\n"
+        "def test_good(tmp_path): (tmp_path / 'x').touch()\n"
+        "def test_bad(tmp_path): (tmp_path / 'x').touch(); assert 0\n"
+        "@pytest.fixture\n"
+        "def broken(tmp_path):\n    (tmp_path / 'x').touch(); yield; assert 0\n"
+        "def test_late(broken): pass\n"
+        "def test_mount(tmp_path):\n"
+        "    (tmp_path / 'at').mkdir()\n"
+        "    argv = ['mount', '--bind', os.environ['KEPT'], tmp_path / 'at']\n"
+        "    subprocess.run(argv, check=True)\n", encoding="utf-8")
+    kept, base = tmp_path / "kept", tmp_path / "base"
+    kept.mkdir()
+    (kept / "precious").touch()
+    done = call("unshare", "--mount", sys.executable, "-m", "pytest", "-q",
+                "-p", "no:cacheprovider", f"--basetemp={base}", "tests/test_folders.py",
+                cwd=top, env={"PYTEST_ADDOPTS": "", "KEPT": str(kept), "PYTHONPATH": str(top)})
+    assert "1 failed, 3 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    folders = [path for path in base.iterdir() if not path.is_symlink()]
+    assert sorted(path.name for path in folders) == ["test_bad0", "test_late0", "test_mount0"]
+    assert sorted(path.name for path in folders if (path / "x").exists()) == [
+        "test_bad0", "test_late0"]
+    assert (kept / "precious").exists()
+
+
 def test_setup_lists_the_known_systems(tmp_path: Path) -> None:
     other = OtherSystem(tmp_path, "ID=plan9\n", "", absent="")
     done = other.setup("run")
@@ -311,14 +356,15 @@ class Checkout:
     def check(self, *words: str) -> List[str]:
         """Run it and return the programs it started after tools/setup, in order."""
         done = call(str(self.top / "tools/check"), *words,
-                    env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}"})
+                    env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}",
+                         "TMPDIR": str(self.top)})
         assert done.returncode == 0, done.stderr
         return [line for line in self.log.read_text(encoding="utf-8").splitlines()
                 if not line.startswith(("setup ", "sources"))]
 
 
-PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0))}"
-          " --dist=loadfile")
+PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)) + 1}"
+          " --dist=loadfile --no-loadscope-reorder")
 
 
 @pytest.mark.parametrize(("words", "arguments"), [
@@ -330,6 +376,20 @@ PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)
 def test_check_runs_only_tests_and_only_some_of_them(tmp_path: Path, words: str,
                                                      arguments: str) -> None:
     assert Checkout(tmp_path).check("--tests", *words.split()) == [PYTEST + arguments]
+
+
+def test_the_folders_of_tests_are_in_memory_of_the_run_alone(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    folder = tmp_path / "pytest-of-root"
+    (checkout.top / ".venv/bin/python").write_text(
+        f"#!/bin/sh\ntouch {folder}/x\nstat -f -c %T {folder} >>{checkout.log}\n",
+        encoding="utf-8")
+    memory = re.search(r"MemAvailable: *(\d+)", Path("/proc/meminfo").read_text())
+    many = memory is not None and int(memory.group(1)) >= 9 << 20
+    (kind,) = checkout.check("--tests")
+    if many:
+        assert kind == "tmpfs"
+    assert (folder / "x").exists() == (kind != "tmpfs")
 
 
 def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
@@ -360,7 +420,8 @@ def test_matrix_refuses_an_unknown_suite() -> None:
 
 
 def test_every_unit_test_is_marked_for_the_matrix() -> None:
-    modules = sorted((TOP / "tests/unit").glob("test_*.py"))
+    modules = sorted((TOP / "tests/unit").rglob("test_*.py"))
+    assert len(modules) > 20
     assert [path.name for path in modules if not re.search(
         r"^pytestmark = .*pytest\.mark\.unit\b", path.read_text(encoding="utf-8"),
         re.MULTILINE)] == []

@@ -10,6 +10,8 @@ from ovirt_node_plugin.errors import UsageError
 from ovirt_node_plugin.policy.core_rules import CoreRules, read_patterns
 from tests.support.dnf_runner import TOP
 
+pytestmark = pytest.mark.unit
+
 SHIPPED = TOP / "etc/ovirt-node-plugin/core.d"
 
 

@@ -1,0 +1,41 @@
+"""Which files of tests run first."""
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+# The files that take longest, the longest first: as a file is run by one process, the
+# processes end together only if the short files come last.
+LONGEST = (
+    "image/merge/test_merge_iso.py",
+    "image/merge/test_merge_faults.py",
+    "boot/test_full_node_boot.py",
+    "boot/test_live_host.py",
+    "root/operations/test_whole_tree.py",
+    "root/operations/test_manifest.py",
+    "image/merge/test_merge_replay.py",
+    "root/settings/test_full_node_settings.py",
+    "root/operations/test_interrupted.py",
+    "root/operations/test_main_job.py",
+    "image/merge/test_merge_check.py",
+    "boot/test_iso.py",
+    "image/test_image_hostile.py",
+    "root/operations/test_bad_input.py",
+    "root/operations/plan/test_conflicts.py",
+    "image/merge/test_merge.py",
+    "root/operations/test_full_node.py",
+    "root/settings/selinux/test_selinux.py",
+    "root/settings/firewall/test_firewall.py",
+    "image/compare/test_image_diff.py",
+    "root/operations/test_query.py",
+    "root/settings/boot/test_initramfs.py",
+)
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def rank(item: pytest.Item) -> int:
+    """Return the place of a test's file in the order of files."""
+    path = Path(str(item.fspath)).as_posix()
+    name = path[len(f"{TESTS}/"):] if path.startswith(f"{TESTS}/") else ""
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
