@@ -13,20 +13,61 @@ _MAX_SIZE = 16 << 40  # of a file on ext4 with blocks of 4096 bytes
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Return what the command line says; ``command`` is the subcommand's name.
+class ProgramOptions(argparse.Namespace):
+    """The parsed command line; each command sets the options that it has.
 
-    Options and names may come in any order; what follows ``--`` is a command of ``shell``.
+    ``command`` is the subcommand's name, ``argv`` the command that ``shell`` runs.
+    """
+
+    command: str
+    argv: List[str]
+    image: Path
+    payload: str
+    names: List[str]
+    plugins: List[str]
+    places: List[Path]
+    path: str
+    old: Path
+    new: Path
+    output: Optional[Path] = None
+    work_dir: Optional[Path] = None
+    json: bool = False
+    dry_run: bool = False
+    force: bool
+    assumeyes: bool
+    check: bool
+    content: bool
+    delta: bool
+    files: bool
+    keep_bundles: bool
+    packages: bool
+    plugins_from: Optional[Path]
+    plugins_only: bool
+    recompress: str
+    remove: List[str]
+    settings: bool
+    size: str
+    trust_keys: bool
+    volid: str
+    enablerepo: List[str]
+    setopt: List[str]
+    nogpgcheck: bool
+
+
+def parse(argv: Sequence[str]) -> ProgramOptions:
+    """Return the parsed command line.
+
+    ProgramOptions and names may come in any order; after ``--`` follows the command of ``shell``.
     """
     top, commands = _parsers()
     name, rest = (argv[0], list(argv[1:])) if argv else ("", [])
     if name not in commands:
-        return top.parse_args(argv)
+        return top.parse_args(argv, ProgramOptions())
     command: List[str] = []
     if name == "shell" and "--" in rest:
         cut = rest.index("--")
         rest, command = rest[:cut], rest[cut + 1:]
-    options = commands[name].parse_intermixed_args(rest)
+    options = commands[name].parse_intermixed_args(rest, ProgramOptions())
     options.command, options.argv = name, command
     return options
 
@@ -64,7 +105,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _image(extract)
     extract.add_argument("path", metavar="PATH", help="its path in the root")
     extract.add_argument("-o", "--output", type=Path, default=None,
-                         help="where to copy; default for a file: standard output")
+                        help="where to copy; default for a file: standard output")
     shell = command("shell", "run a shell, or a command, in the root of an image",
                     usage="%(prog)s [options] IMAGE [-- COMMAND [ARGUMENT...]]")
     _image(shell)
@@ -84,20 +125,18 @@ def size(text: str) -> int:
 
     Raises UsageError for what is none.
     """
-    found = re.fullmatch(r"(\d{1,15})([KMGT]?)", text, re.IGNORECASE)
-    bytes_ = int(found.group(1)) * _UNITS[found.group(2).upper()] if found is not None else 0
-    if not 0 < bytes_ <= _MAX_SIZE:
+    match = re.fullmatch(r"(\d{1,15})([KMGT]?)", text, re.IGNORECASE)
+    size_bytes = int(match.group(1)) * _UNITS[match.group(2).upper()] if match is not None else 0
+    if not 0 < size_bytes <= _MAX_SIZE:
         raise UsageError(f"{text} is no size", hint="A size is a number with K, M, G or T: 6G.")
-    return bytes_
+    return size_bytes
 
 
-def dnf_options(options: argparse.Namespace) -> Sequence[str]:
-    """Return the options for dnf that the command line gave."""
-    words = [f"--{name}={value}" for name in ("enablerepo", "setopt")
-             for value in getattr(options, name, ())]
-    if getattr(options, "nogpgcheck", False):
-        words.append("--nogpgcheck")
-    return words
+def dnf_options(options: ProgramOptions) -> Sequence[str]:
+    """Return the command line's options for dnf; only for commands that run dnf."""
+    words = [f"--enablerepo={repo}" for repo in options.enablerepo]
+    words += [f"--setopt={setting}" for setting in options.setopt]
+    return [*words, "--nogpgcheck"] if options.nogpgcheck else words
 
 
 def volume_id(text: str) -> str:
@@ -111,80 +150,80 @@ def volume_id(text: str) -> str:
     return text
 
 
-def _merge(parser_: argparse.ArgumentParser) -> None:
-    _image(parser_)
-    parser_.add_argument("plugins", metavar="NAME|PATH", nargs="*",
-                         help="a plugin's name, or the path of a bundle (folder or tar)")
-    parser_.add_argument("-o", "--output", type=Path, default=None, help="the image to write")
-    parser_.add_argument("--remove", metavar="NAME", action="append", default=[],
-                         help="remove a plugin from the image; may be repeated")
-    parser_.add_argument("-y", "--assumeyes", action="store_true",
-                         help="carry out the plan without asking")
-    parser_.add_argument("--dry-run", action="store_true", dest="dry_run",
-                         help="print the whole plan and write nothing")
-    parser_.add_argument("--trust-keys", action="store_true", dest="trust_keys",
-                         help="import the GPG keys that the bundles contain; -y alone does not")
-    parser_.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
-                         help="use another compression than the input has, such as zstd:3")
-    parser_.add_argument("--size", metavar="SIZE", default="",
-                         help="the minimum size of the filesystem in the image, such as 6G")
-    parser_.add_argument("--volid", metavar="ID", default="", help="a new volume id for the ISO")
-    parser_.add_argument("--plugins-from", metavar="IMAGE", dest="plugins_from", type=Path,
-                         default=None, help="merge the plugins of another image")
-    parser_.add_argument("--keep-bundles", action="store_true", dest="keep_bundles",
-                         help="copy the bundles to the ISO, into /node-plugins/")
-    parser_.add_argument("--check", action=argparse.BooleanOptionalAction, default=True,
-                         help="whether to check the image that was written; default: check it")
-    _force(parser_)
-    _dnf(parser_)
-    _json(parser_)
+def _merge(parser: argparse.ArgumentParser) -> None:
+    _image(parser)
+    parser.add_argument("plugins", metavar="NAME|PATH", nargs="*",
+                        help="a plugin's name, or the path of a bundle (folder or tar)")
+    parser.add_argument("-o", "--output", type=Path, default=None, help="the image to write")
+    parser.add_argument("--remove", metavar="NAME", action="append", default=[],
+                        help="remove a plugin from the image; may be repeated")
+    parser.add_argument("-y", "--assumeyes", action="store_true",
+                        help="carry out the plan without asking")
+    parser.add_argument("--dry-run", action="store_true", dest="dry_run",
+                        help="print the whole plan and write nothing")
+    parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
+                        help="import the GPG keys that the bundles contain; -y alone does not")
+    parser.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
+                        help="use another compression than the input has, such as zstd:3")
+    parser.add_argument("--size", metavar="SIZE", default="",
+                        help="the minimum size of the filesystem in the image, such as 6G")
+    parser.add_argument("--volid", metavar="ID", default="", help="a new volume id for the ISO")
+    parser.add_argument("--plugins-from", metavar="IMAGE", dest="plugins_from", type=Path,
+                        default=None, help="merge the plugins of another image")
+    parser.add_argument("--keep-bundles", action="store_true", dest="keep_bundles",
+                        help="copy the bundles to the ISO, into /node-plugins/")
+    parser.add_argument("--check", action=argparse.BooleanOptionalAction, default=True,
+                        help="whether to check the image that was written; default: check it")
+    _force(parser)
+    _dnf(parser)
+    _json(parser)
 
 
-def _force(parser_: argparse.ArgumentParser) -> None:
-    parser_.add_argument("--force", action="store_true",
-                         help="overwrite an existing output")
+def _force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true",
+                        help="overwrite an existing output")
 
 
-def _diff(parser_: argparse.ArgumentParser) -> None:
-    parser_.add_argument("old", metavar="OLD", type=Path,
-                         help="an ISO, a squashfs image, or the folder of an unpacked one")
-    parser_.add_argument("new", metavar="NEW", type=Path, help="the image to compare with it")
-    parser_.add_argument("--plugins", action="store_true",
-                         help="compare only plugins, their packages and settings, and kernel"
-                              " arguments")
-    parser_.add_argument("--content", action="store_true",
-                         help="read every file, even if size and time are the same")
-    _payload(parser_)
-    _work(parser_)
-    _json(parser_)
+def _diff(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", metavar="OLD", type=Path,
+                        help="an ISO, a squashfs image, or the folder of an unpacked one")
+    parser.add_argument("new", metavar="NEW", type=Path, help="the image to compare with it")
+    parser.add_argument("--plugins", action="store_true", dest="plugins_only",
+                        help="compare only plugins, their packages and settings, and kernel"
+                             " arguments")
+    parser.add_argument("--content", action="store_true",
+                        help="read every file, even if size and time are the same")
+    _payload(parser)
+    _work(parser)
+    _json(parser)
 
 
-def _image(parser_: argparse.ArgumentParser) -> None:
-    parser_.add_argument("image", metavar="IMAGE", type=Path,
-                         help="an ISO, a squashfs image, or the folder of an unpacked one")
-    _payload(parser_)
-    _work(parser_)
+def _image(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("image", metavar="IMAGE", type=Path,
+                        help="an ISO, a squashfs image, or the folder of an unpacked one")
+    _payload(parser)
+    _work(parser)
 
 
-def _payload(parser_: argparse.ArgumentParser) -> None:
-    parser_.add_argument("--image", metavar="PATH", dest="payload", default="",
-                         help="the squashfs to use if the ISO contains several")
+def _payload(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--image", metavar="PATH", dest="payload", default="",
+                        help="the squashfs to use if the ISO contains several")
 
 
-def _work(parser_: argparse.ArgumentParser) -> None:
-    parser_.add_argument("--work-dir", metavar="DIR", dest="work_dir", type=Path, default=None,
-                         help="where to unpack; $TMPDIR or /var/tmp by default")
+def _work(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--work-dir", metavar="DIR", dest="work_dir", type=Path, default=None,
+                        help="where to unpack; $TMPDIR or /var/tmp by default")
 
 
-def _dnf(parser_: argparse.ArgumentParser) -> None:
-    parser_.add_argument("--enablerepo", metavar="REPO", action="append", default=[],
-                         help="use this repository too; may be repeated, globs as in dnf")
-    parser_.add_argument("--setopt", metavar="OPTION=VALUE", action="append", default=[],
-                         help="set an option of dnf.conf, as in dnf; may be repeated")
-    parser_.add_argument("--nogpgcheck", action="store_true",
-                         help="do not check the signatures of packages")
+def _dnf(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--enablerepo", metavar="REPO", action="append", default=[],
+                        help="use this repository too; may be repeated, globs as in dnf")
+    parser.add_argument("--setopt", metavar="OPTION=VALUE", action="append", default=[],
+                        help="set an option of dnf.conf, as in dnf; may be repeated")
+    parser.add_argument("--nogpgcheck", action="store_true",
+                        help="do not check the signatures of packages")
 
 
-def _json(parser_: argparse.ArgumentParser) -> None:
-    parser_.add_argument("--json", action="store_true",
-                         help="print the answer as JSON, for programs")
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true",
+                        help="print the answer as JSON, for programs")

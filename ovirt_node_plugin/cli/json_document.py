@@ -12,9 +12,9 @@ from ..system.json_data import Data
 
 
 class JsonDocument(logging.Handler):
-    """Standard output as one JSON document, also where DNF itself ends the run with an error.
+    """Standard output as one JSON document, even if DNF itself ends the run with an error.
 
-    ``logger`` is DNF's; what it says of an error that ends the run goes into the document.
+    ``logger`` is DNF's; its messages of such an error go into the document.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -25,11 +25,11 @@ class JsonDocument(logging.Handler):
         atexit.register(self._print_failure)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message of an error."""
+        """Keep the message of an error."""
         self._messages.append(record.getMessage())
 
     def print(self, data: Data) -> None:
-        """Print the document; any after the first is passed over."""
+        """Print the document; only the first one is printed."""
         if not self._printed:
             self._printed = True
             print(json.dumps({"format": 1, **data}, indent=2, sort_keys=True), flush=True)

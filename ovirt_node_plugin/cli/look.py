@@ -1,7 +1,6 @@
-"""The commands that only look: ``inspect``, ``diff``, ``manifest``, ``extract``."""
+"""The commands that only read images: ``inspect``, ``diff``, ``manifest``, ``extract``."""
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -29,11 +28,12 @@ from ..report.layout import harmless
 from ..system.paths import resolve_inside
 from ..system.regular_files import opened_regular
 from ..system.run import run
+from .arguments import ProgramOptions
 from .program import Frame
 
 
 def inspect(frame: Frame) -> int:
-    """Show what an image is."""
+    """Show what an image consists of."""
     with _opened(frame) as image:
         found = inspection.inspect(image, frame.folder, dnf=frame.dnf, run=run)
     frame.answer(image_data.inspection(found), image_text.inspection(found))
@@ -41,7 +41,7 @@ def inspect(frame: Frame) -> int:
 
 
 def diff(frame: Frame) -> int:
-    """Show in what two images differ."""
+    """Show the differences between two images."""
     options = frame.options
     with contextlib.ExitStack() as stack:
         sides = []
@@ -52,17 +52,17 @@ def diff(frame: Frame) -> int:
                 path, place, payload=_payload_of(path, options), run=run))
             sides.append(images.Side(image, place))
         found = images.compare(
-            *sides, plugins_only=options.plugins, content=options.content, run=run,
+            *sides, plugins_only=options.plugins_only, content=options.content, run=run,
             progress=frame.progress)
     frame.answer(difference_data.differences(found),
                  difference_text.differences(found))
     return Status.DONE
 
 
-def _payload_of(path: Path, options: argparse.Namespace) -> str:
-    """Return ``--image`` of the command line for the one of two images that is an ISO."""
-    isos = [one for one in (options.old, options.new) if one.is_file() and is_iso(one)]
-    return str(options.payload) if path in isos or not isos else ""
+def _payload_of(path: Path, options: ProgramOptions) -> str:
+    """Return ``--image`` of the command line, empty for a ``path`` beside an ISO."""
+    isos = [image for image in (options.old, options.new) if image.is_file() and is_iso(image)]
+    return options.payload if path in isos or not isos else ""
 
 
 def manifest(frame: Frame) -> int:
@@ -78,7 +78,7 @@ def manifest(frame: Frame) -> int:
 
 
 def extract(frame: Frame) -> int:
-    """Copy something out of the root in an image."""
+    """Copy a file or folder out of the root in an image."""
     options = frame.options
     with _opened(frame) as image:
         source = resolve_inside(image.root, options.path)
@@ -102,7 +102,7 @@ def _opened(frame: Frame) -> ContextManager[Image]:
 
 
 def _without_devices(target: Path) -> Iterator[str]:
-    """Delete the devices below what was copied, which would be this machine's; yield them."""
+    """Delete the devices in the copy, which would be this machine's; yield their paths."""
     for parent, _, names in os.walk(target):
         for name in names:
             path = os.path.join(parent, name)

@@ -19,8 +19,9 @@ _Handler = Callable[[Frame], int]
 def main(argv: Sequence[str]) -> int:
     """Run the command line ``argv``, without the program's name; return the exit status.
 
-    Commands that mount run in a process apart. This one makes the folders that they write
-    to, and deletes them when that process, its mounts and its programs are gone.
+    Commands that mount run in a process with namespaces of its own. This process makes the
+    folders that they write to, and deletes them after that process, its mounts and its
+    programs have ended.
     """
     frame = Frame(arguments.parse(argv))
     mounting: Mapping[str, _Handler] = {
@@ -49,21 +50,21 @@ def main(argv: Sequence[str]) -> int:
 def _apart(frame: Frame, handler: _Handler) -> int:
     temporary = frame.folder / "tmp"
     temporary.mkdir()
-    os.environ["TMPDIR"] = str(temporary)  # what programs leave there goes with the rest
+    os.environ["TMPDIR"] = str(temporary)  # removed with the work folder
     return _reported(frame, handler)
 
 
 def _reported(frame: Frame, handler: _Handler) -> int:
-    """Run a command; every error is one paragraph and an exit status."""
+    """Run a command; report every error as one paragraph and an exit status."""
     try:
         return handler(frame)
-    except Reported as exc:  # dnf said it already
+    except Reported as exc:  # dnf has printed the error
         return exc.code
     except NodePluginError as exc:
         return frame.failed(exc)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Status.DONE  # whoever read it has seen enough
+        return Status.DONE  # the reader closed the pipe
     except OSError as exc:
         what = f"{exc.strerror}: {exc.filename}" if exc.filename else str(exc)
         return frame.failed(NodePluginError(what))

@@ -22,7 +22,7 @@ from .program import Frame
 
 
 def merge(frame: Frame) -> int:
-    """Put plugins into an image, and write a new one."""
+    """Merge plugins into an image, and write a new one."""
     options = frame.options
     asks = not (options.assumeyes or options.dry_run)
     if asks and frame.json:
@@ -69,7 +69,7 @@ def _merged(frame: Frame, prepared: merging.Merge, again: replay.Replay, *, asks
 
 
 def shell(frame: Frame) -> int:
-    """Run a command in the root of an image."""
+    """Run a command or a shell in the root of an image."""
     options = frame.options
     with opened(options.image, frame.folder, payload=options.payload, run=run) as image:
         visit = shells.Visit(image=image, command=options.argv, work=frame.folder, run=run,
@@ -85,7 +85,8 @@ def shell(frame: Frame) -> int:
 def _order(frame: Frame, again: replay.Replay) -> merging.Order:
     options = frame.options
     return merging.Order(
-        options.image, again.words, tuple(options.remove), payload=options.payload,
+        image=options.image, install=again.words, remove=tuple(options.remove),
+        payload=options.payload,
         recompress=parse_compression(options.recompress) if options.recompress else None,
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
@@ -94,7 +95,7 @@ def _order(frame: Frame, again: replay.Replay) -> merging.Order:
 
 
 def _replayed(frame: Frame) -> replay.Replay:
-    """Return what to install: what the command line names, and the plugins of another image."""
+    """Return what to install: the plugins of the command line and those of another image."""
     options = frame.options
     words = _words(options.plugins)
     if options.plugins_from is None:
@@ -102,7 +103,7 @@ def _replayed(frame: Frame) -> replay.Replay:
     copies, place = frame.folder / "copies", frame.folder / "other"
     for path in (copies, place):
         path.mkdir()
-    with _other(frame, place) as other:
+    with _opened(options.plugins_from, place, options.payload) as other:
         found = replay.replay(other, words, copies, run=run)
         if not found.words and not options.remove:
             raise UsageError(f"{options.plugins_from} has no plugins",
@@ -112,24 +113,22 @@ def _replayed(frame: Frame) -> replay.Replay:
 
 
 @contextlib.contextmanager
-def _other(frame: Frame, place: Path) -> Iterator[Image]:
-    """Open the image of --plugins-from; of several squashfs in it, --image says which one."""
-    options = frame.options
+def _opened(path: Path, place: Path, payload: str) -> Iterator[Image]:
+    """Open the image of --plugins-from; ``payload`` selects one of several squashfs in it."""
     with contextlib.ExitStack() as stack:
         try:
-            image = stack.enter_context(opened(options.plugins_from, place, run=run))
+            image = stack.enter_context(opened(path, place, run=run))
         except UsageError:
-            if not options.payload:
+            if not payload:
                 raise
             second = place / "second"
             second.mkdir()
-            image = stack.enter_context(opened(options.plugins_from, second,
-                                               payload=options.payload, run=run))
+            image = stack.enter_context(opened(path, second, payload=payload, run=run))
         yield image
 
 
 def _words(words: Sequence[str]) -> Tuple[str, ...]:
-    """Return names as they are, and paths absolute."""
+    """Return ``words`` with paths made absolute, and names unchanged."""
     return tuple(os.path.abspath(word) if os.sep in word or os.path.exists(word) else word
                  for word in words)
 

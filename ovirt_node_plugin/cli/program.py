@@ -1,7 +1,6 @@
-"""What all commands of the program have: where they work, how dnf is run, what they print."""
+"""The parts that all commands of the program share: work folders, dnf and output."""
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -24,14 +23,14 @@ from . import arguments
 class Frame:
     """One run of the program, with the ``options`` of its command line.
 
-    ``folder`` is one of its own to work in, ``destination`` where its output is written,
-    None where it writes none; both from ``make_places`` on.
+    ``make_places`` sets ``folder``, the work folder of this run, and ``destination``, where
+    the output is written, None for a command without output.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: arguments.ProgramOptions) -> None:
         self.options = options
-        self.json = bool(getattr(options, "json", False))
-        # what takes long is told of while it goes on: then each object is a line
+        self.json = options.json
+        # merge reports its progress: then each JSON object is a line
         self._lines = self.json and options.command == "merge"
         self.progress: Progress = (JsonLines(sys.stdout) if self._lines
                                    else for_people(sys.stderr))
@@ -39,12 +38,12 @@ class Frame:
         self.destination: Optional[workspace.Destination] = None
 
     def make_places(self, stack: contextlib.ExitStack) -> None:
-        """Make the folders of this run, which go at the end of ``stack``.
+        """Make the folders of this run, which are removed at the end of ``stack``.
 
-        Raises UsageError where the output that is asked for cannot be.
+        Raises UsageError for an output that cannot be written.
         """
-        output: Optional[Path] = getattr(self.options, "output", None)
-        if not getattr(self.options, "dry_run", False):
+        output = self.options.output
+        if not self.options.dry_run:
             self._check_output(output)
             if output is not None:
                 self._refuse_inside(output.absolute().parent)
@@ -56,11 +55,11 @@ class Frame:
     @property
     def place(self) -> Path:
         """The folder for large temporary files, absolute. Raises UsageError without it."""
-        found: Path = self.options.work_dir or workspace.default_place()
-        if not found.is_dir():
-            raise UsageError(f"there is no folder {found} to work in",
+        place = self.options.work_dir or workspace.default_place()
+        if not place.is_dir():
+            raise UsageError(f"there is no folder {place} to work in",
                              hint="Give one with --work-dir, with room for the unpacked image.")
-        return found.resolve()
+        return place.resolve()
 
     @property
     def dnf(self) -> Dnf:
@@ -81,13 +80,13 @@ class Frame:
             for line in f"Error: {error}".split("\n"):
                 print(harmless(line), file=sys.stderr)
         elif isinstance(error, DnfFailed) and error.answer:
-            self._print("error", error.answer)  # with all that dnf's answer names
+            self._print("error", error.answer)  # dnf's answer says more
         else:
             self._print("error", plan_data.error(error))
         return int(error.status)
 
     def _refuse_inside(self, place: Path) -> None:
-        """Refuse to write into an image that is a folder."""
+        """Raise UsageError if ``place`` is in the image, which may be a folder."""
         image: Optional[Path] = getattr(self.options, "image", None)
         if image is not None and image.is_dir() and (
                 image.resolve() in (place.resolve(), *place.resolve().parents)):
@@ -105,7 +104,7 @@ class Frame:
                              hint="Make it, or give another name with -o.")
         if not os.path.lexists(output):
             return
-        image: Path = self.options.image
+        image = self.options.image
         if image.exists() and output.exists() and os.path.samefile(image, output):
             raise UsageError(f"{output} is the input, which is never written to",
                              hint="Give another name with -o.")
