@@ -356,14 +356,13 @@ class Checkout:
     def check(self, *words: str) -> List[str]:
         """Run it and return the programs it started after tools/setup, in order."""
         done = call(str(self.top / "tools/check"), *words,
-                    env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}",
-                         "TMPDIR": str(self.top)})
+                    env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}"})
         assert done.returncode == 0, done.stderr
         return [line for line in self.log.read_text(encoding="utf-8").splitlines()
                 if not line.startswith(("setup ", "sources"))]
 
 
-PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)) + 1}"
+PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0))}"
           " --dist=loadfile --no-loadscope-reorder")
 
 
@@ -376,20 +375,6 @@ PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)
 def test_check_runs_only_tests_and_only_some_of_them(tmp_path: Path, words: str,
                                                      arguments: str) -> None:
     assert Checkout(tmp_path).check("--tests", *words.split()) == [PYTEST + arguments]
-
-
-def test_the_folders_of_tests_are_in_memory_of_the_run_alone(tmp_path: Path) -> None:
-    checkout = Checkout(tmp_path)
-    folder = tmp_path / "pytest-of-root"
-    (checkout.top / ".venv/bin/python").write_text(
-        f"#!/bin/sh\ntouch {folder}/x\nstat -f -c %T {folder} >>{checkout.log}\n",
-        encoding="utf-8")
-    memory = re.search(r"MemAvailable: *(\d+)", Path("/proc/meminfo").read_text())
-    many = memory is not None and int(memory.group(1)) >= 9 << 20
-    (kind,) = checkout.check("--tests")
-    if many:
-        assert kind == "tmpfs"
-    assert (folder / "x").exists() == (kind != "tmpfs")
 
 
 def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
