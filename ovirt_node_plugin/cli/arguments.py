@@ -57,7 +57,7 @@ class ProgramOptions(argparse.Namespace):
 def parse(argv: Sequence[str]) -> ProgramOptions:
     """Return the parsed command line.
 
-    ProgramOptions and names may come in any order; after ``--`` follows the command of ``shell``.
+    Options and names may come in any order; after ``--`` follows the command of ``shell``.
     """
     top, commands = _parsers()
     name, rest = (argv[0], list(argv[1:])) if argv else ("", [])

@@ -1,4 +1,4 @@
-"""The rpm database that counts: the target root's own, wherever it lies."""
+"""Make rpm and DNF use the target root's own database, wherever it is."""
 from __future__ import annotations
 
 import contextlib
@@ -110,7 +110,7 @@ _START_S = 0.02
 
 
 def _take_back(root: Path, runner: Runner) -> None:
-    """Take away what DNF's start put into a ``root`` that turns out to be no system."""
+    """Remove what DNF's start wrote into a ``root`` that holds no system."""
     places = (path_sets.LOGS, path_sets.DNF_CACHE, rpm.expandMacro("%{?_dbpath}").lstrip("/"))
     if is_running_system(root):
         return
@@ -127,7 +127,7 @@ def _take_back(root: Path, runner: Runner) -> None:
 
 
 def _stop_logs(root: Path) -> None:
-    """Have DNF write no more into log files below ``root``: it would make them again."""
+    """Stop DNF from writing to log files below ``root``, which would create them again."""
     for logger in logging.Logger.manager.loggerDict.values():
         for handler in list(getattr(logger, "handlers", ())):
             if root in Path(getattr(handler, "baseFilename", "/")).parents:
@@ -135,7 +135,7 @@ def _stop_logs(root: Path) -> None:
 
 
 def _born_in_this_run(path: Path, runner: Runner) -> bool:
-    """Say if ``path`` was made since this process started; proc(5), ``/proc/PID/stat`` (22).
+    """Return whether ``path`` was made after this process started: proc(5), starttime.
 
     On an overlay, a folder of the lower tree is born when something is put into it. Its
     time of access is still the old one, unless it was listed.
@@ -148,7 +148,7 @@ def _born_in_this_run(path: Path, runner: Runner) -> bool:
 
 
 def _drop_stray(root: Path, name: str, *, own: Optional[str]) -> None:
-    """Take away the empty database that DNF's start made at rpm's default path.
+    """Remove the empty database that DNF's start made at rpm's default path.
 
     DNF asks the database for the release version before any plugin is loaded,
     and rpm makes a database where there is none. Only one without a package goes. ``own``
