@@ -1,4 +1,4 @@
-"""dnf as the program runs it, and what is said where that cannot be."""
+"""The program's runs of dnf, and the messages if dnf is missing."""
 from __future__ import annotations
 
 import os
@@ -17,7 +17,7 @@ from tests.support.program import Program
 pytestmark = pytest.mark.root
 
 
-def test_dnf_3_is_run_with_no_plugin_but_ours() -> None:
+def test_dnf_3_is_run_with_only_this_plugin() -> None:
     started: List[List[str]] = []
 
     def recorder(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
@@ -33,8 +33,8 @@ def test_dnf_3_is_run_with_no_plugin_but_ours() -> None:
         "--enableplugin=node_plugin", "--enablerepo=x", "node-plugin", "--json", "list", "--", "a"]
 
 
-def test_a_dnf_that_a_signal_ends_is_not_called_missing(tmp_path: Path,
-                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dnf_ended_by_a_signal_is_not_reported_as_missing(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dnf-3").write_text("#!/bin/sh\nkill -KILL $$\n")
     (tmp_path / "dnf-3").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -45,14 +45,14 @@ def test_a_dnf_that_a_signal_ends_is_not_called_missing(tmp_path: Path,
 
 
 def refused(program: Program, root: Path, *words: str, status: int = 1) -> str:
-    """Return what ``inspect`` says where ``dnf node-plugin`` cannot be run."""
+    """Return the message of ``inspect`` if ``dnf node-plugin`` cannot be run."""
     answer = program("inspect", root, *words)
     assert answer.status == status and answer.out == "", answer.text
     assert len(answer.err.splitlines()) == 2, answer.err
     return answer.err
 
 
-def test_a_plugin_that_is_not_there_for_dnf_is_told_with_the_reason(
+def test_a_missing_dnf_plugin_is_reported_with_the_reason(
         node: Path, program: Program, tmp_path: Path) -> None:
     program.dnf.configure(enabled="0")
     said = refused(program, node)
@@ -74,9 +74,9 @@ def test_a_plugin_that_is_not_there_for_dnf_is_told_with_the_reason(
     (None, "dnf-3 cannot be started: it is not installed\n"),
     ("dnf5", "dnf on this machine is DNF 5"),
     ("dnf4", "dnf-3 cannot be started: it is not installed\n")])
-def test_a_machine_without_dnf_4_is_told(node: Path, program: Program, tmp_path: Path,
-                                         monkeypatch: pytest.MonkeyPatch,
-                                         name: Optional[str], said: str) -> None:
+def test_a_machine_without_dnf_4_is_reported(node: Path, program: Program, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch,
+                                             name: Optional[str], said: str) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     for folder in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"):

@@ -1,4 +1,4 @@
-"""Images that somebody else made: looking at one, or merging into it, does nothing here."""
+"""Hostile images: reading one, or merging into it, changes nothing on this machine."""
 from __future__ import annotations
 
 import os
@@ -26,7 +26,7 @@ def done(answer: Answer) -> Answer:
 
 @pytest.fixture
 def victim(tmp_path: Path) -> Path:
-    """A folder of this machine that nothing has to do with."""
+    """An unrelated folder of this machine."""
     folder = tmp_path / "victim"
     folder.mkdir()
     (folder / "file").write_text("precious\n")
@@ -55,7 +55,7 @@ def device(root: Path, victim: Path) -> None:
     link("var/lib/dnf/history.sqlite"), link("etc/dnf"), device],
     ids=["var-log", "var-lib-dnf", "var-cache", "cache", "repos", "repo", "rpmdb", "history",
          "etc-dnf", "device"])
-def test_what_dnf_would_follow_out_of_the_image_is_not_followed(
+def test_links_that_dnf_would_follow_outside_the_image_change_nothing_there(
         make: Callable[[Path, Path], None], node: Path, victim: Path, program: Program,
         tmp_path: Path) -> None:
     make(node, victim)
@@ -66,14 +66,15 @@ def test_what_dnf_would_follow_out_of_the_image_is_not_followed(
     assert {path.name: path.read_bytes() for path in victim.iterdir()} == before
 
 
-def test_a_cache_that_leads_out_is_named(node: Path, victim: Path, program: Program) -> None:
+def test_a_cache_folder_that_links_outside_is_named(
+        node: Path, victim: Path, program: Program) -> None:
     link("var/cache/dnf")(node, victim)
     answer = program("inspect", node)
     assert answer.status == 6
     assert f"/var/cache/dnf in the image leads, by a symbolic link, to {victim} of" in answer.err
 
 
-# Folders that can be links at the same time.
+# Folders that can all be links at the same time.
 FOLLOWED = {
     "deep": ("etc/dnf/vars", "etc/yum.repos.d", "usr/share/rpm", "var/cache/dnf", "var/lib/dnf",
              "var/log", "etc/modprobe.d", "opt"),
@@ -82,9 +83,9 @@ FOLLOWED = {
 
 
 def moved(root: Path, name: str, text: str = "") -> str:
-    """Move the folder ``name`` of ``root`` to /srv/moved/NAME, with a link in its place.
+    """Move the folder ``name`` of ``root`` to /srv/moved/NAME and replace it with a link.
 
-    Returns the link's text, by default a relative one.
+    Returns the target of the link, by default a relative one.
     """
     there = root / "srv/moved" / name.replace("/", "-")
     there.parent.mkdir(exist_ok=True)
@@ -96,7 +97,7 @@ def moved(root: Path, name: str, text: str = "") -> str:
         there.mkdir()
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).symlink_to(text)
-    if there.name in ("var", "var-lib"):  # links in it have more folders above them
+    if there.name in ("var", "var-lib"):  # links in it are nested deeper
         for path in (there / "lib/dnf", there / "lib/rpm", there / "dnf", there / "rpm"):
             if path.is_symlink():
                 leads = os.readlink(path)
@@ -106,7 +107,7 @@ def moved(root: Path, name: str, text: str = "") -> str:
 
 
 @pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
-def test_folders_may_be_links_that_stay_in_the_image(
+def test_folders_may_be_links_inside_the_image(
         names: Tuple[str, ...], node: Path, program: Program, tmp_path: Path) -> None:
     texts = {name: moved(node, name) for name in names}
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
@@ -117,7 +118,7 @@ def test_folders_may_be_links_that_stay_in_the_image(
 
 
 @pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
-def test_a_root_with_links_on_the_way_is_as_before_after_install_and_remove(
+def test_install_and_remove_restore_a_root_with_linked_folders(
         names: Tuple[str, ...], node: Path, dnf: Dnf, tmp_path: Path) -> None:
     for name in names:
         moved(node, name)
@@ -131,7 +132,7 @@ def test_a_root_with_links_on_the_way_is_as_before_after_install_and_remove(
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_a_link_to_a_folder_that_is_not_there_is_named(node: Path, program: Program) -> None:
+def test_a_link_to_a_missing_folder_is_named(node: Path, program: Program) -> None:
     (node / "usr/share/dnf").rmdir()
     answer = program("inspect", node)
     assert answer.status == 6
@@ -142,7 +143,7 @@ def test_a_link_to_a_folder_that_is_not_there_is_named(node: Path, program: Prog
                          ids=["absolute", "dots"])
 @pytest.mark.parametrize("name", ["etc/dnf", "etc/yum.repos.d", "var", "var/cache/dnf",
                                   "var/lib", "var/lib/dnf", "usr/share"])
-def test_a_link_that_leads_out_of_the_image_only_from_outside_is_refused(
+def test_a_link_that_leads_outside_without_chroot_is_refused(
         name: str, text: str, node: Path, program: Program) -> None:
     moved(node, name, text)
     answer = program("inspect", node)
@@ -153,7 +154,7 @@ def test_a_link_that_leads_out_of_the_image_only_from_outside_is_refused(
 @pytest.mark.parametrize("name", ["var/log/dnf.log", "var/log/dnf.rpm.log", "var/log",
                                   "var/cache/dnf/repo-0123456789abcdef", "var/cache/dnf/x.solv",
                                   "var/lib/dnf/modulefailsafe/a.yaml"])
-def test_the_command_refuses_what_dnf_would_write_outside_of_the_root(
+def test_the_command_refuses_links_by_which_dnf_would_write_outside(
         name: str, node: Path, victim: Path, dnf: Dnf) -> None:
     link(name)(node, victim)
     answer = dnf.plugin(node, "verify")
@@ -161,7 +162,7 @@ def test_the_command_refuses_what_dnf_would_write_outside_of_the_root(
     assert f"/{name} in {node} leads, by a symbolic link, to {victim}" in answer.err
 
 
-def test_a_way_out_behind_a_link_that_stays_inside_is_found(
+def test_a_link_to_outside_behind_a_link_inside_is_detected(
         node: Path, victim: Path, dnf: Dnf) -> None:
     moved(node, "var/lib/dnf/modulefailsafe")
     (node / "srv/moved/var-lib-dnf-modulefailsafe/circle").symlink_to(".")
@@ -175,9 +176,9 @@ def test_a_way_out_behind_a_link_that_stays_inside_is_found(
 @pytest.mark.parametrize("listed", [
     '["{victim}/file"]', '["{cache}/../../../..{victim}/file"]', '"{victim}/file"', '["file"]',
     '{{"{victim}/file": 1}}', '["{cache}x/file"]'])
-def test_a_root_cannot_have_dnf_remove_files_of_this_machine(
+def test_a_root_cannot_make_dnf_remove_files_of_this_machine(
         listed: str, node: Path, victim: Path, dnf: Dnf, tmp_path: Path) -> None:
-    """dnf removes what its cache lists, after a transaction; it may be of another machine."""
+    """After a transaction dnf removes the files that its cache lists, wherever they are."""
     cache = node / "var/cache/dnf"
     cache.mkdir(parents=True, exist_ok=True)
     (cache / "tempfiles.json").write_text(listed.format(victim=victim, cache=cache))
@@ -189,7 +190,7 @@ def test_a_root_cannot_have_dnf_remove_files_of_this_machine(
     assert f"rm {cache}/tempfiles.json" in answer.err
 
 
-def test_what_dnf_keeps_in_the_root_until_the_next_transaction_is_removed(
+def test_downloads_that_dnf_keeps_in_the_root_are_removed(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     kept = node / "var/cache/dnf/repo-0123456789abcdef/packages/old.rpm"
     kept.parent.mkdir(parents=True)
@@ -200,8 +201,7 @@ def test_what_dnf_keeps_in_the_root_until_the_next_transaction_is_removed(
     assert not kept.exists()
 
 
-def test_programs_of_the_image_are_not_run_by_looking_at_it(
-        node: Path, victim: Path, program: Program) -> None:
+def test_reading_an_image_runs_no_program_of_it(node: Path, victim: Path, program: Program) -> None:
     (node / "opt/evil").mkdir(parents=True)
     (node / "opt/evil/evil.py").write_text(f"open({str(victim / 'was-here')!r}, 'w')\n")
     own = program.dnf.folder
@@ -215,7 +215,7 @@ def test_programs_of_the_image_are_not_run_by_looking_at_it(
     assert [path.name for path in victim.iterdir()] == ["file"]
 
 
-def test_a_scriptlet_cannot_turn_the_cache_into_a_way_out(
+def test_a_scriptlet_cannot_redirect_the_cache_outside(
         built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "swap", files={"/opt/swap/x": ""}, scriptlets={
         "post": f"rm -rf /var/cache/dnf /var/log; ln -s {victim} /var/cache/dnf;"
@@ -224,7 +224,7 @@ def test_a_scriptlet_cannot_turn_the_cache_into_a_way_out(
     assert {path.name: path.read_text() for path in victim.iterdir()} == {"file": "precious\n"}
 
 
-def test_a_bundle_that_is_kept_is_the_one_that_was_named(
+def test_a_kept_bundle_is_the_one_that_was_named(
         built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
     late = (f"(sleep 1; while sleep 0.05; do sed -i 's,source=\"[^\"]*\",source=\"{victim}/file\",;"
             f"s,<source>[^<]*<,<source>{victim}/file<,' /etc/ovirt.plugins.d/leak; done)"
@@ -247,7 +247,7 @@ def test_a_boot_configuration_of_a_million_characters_is_read(
     assert entries(text) == found
 
 
-def test_a_name_with_a_colon_is_no_place_in_an_image(
+def test_a_name_with_a_colon_is_no_path_in_an_image(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
     config = extract_iso(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg"
@@ -258,7 +258,7 @@ def test_a_name_with_a_colon_is_no_place_in_an_image(
     done(program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 
 
-def test_names_with_line_breaks_are_told(
+def test_names_with_line_breaks_are_reported(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
     (tmp_path / "x").touch()
@@ -268,7 +268,7 @@ def test_names_with_line_breaks_are_told(
     assert answer.status in (0, 10) and "Traceback" not in answer.text
 
 
-def test_a_device_is_not_taken_out_of_an_image(
+def test_a_device_is_not_extracted_from_an_image(
         node: Path, program: Program, tmp_path: Path) -> None:
     os.mknod(node / "etc/blk", 0o666 | 0o060000, os.makedev(254, 0))
     answer = done(program("extract", node, "/etc", "-o", tmp_path / "taken"))
@@ -277,7 +277,7 @@ def test_a_device_is_not_taken_out_of_an_image(
     assert program("extract", node, "/etc/blk", "-o", tmp_path / "one").status == 2
 
 
-def test_an_image_that_is_a_folder_is_not_written_into(
+def test_an_output_inside_an_input_folder_is_refused(
         node: Path, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     before = sorted(os.listdir(node / "var"))
@@ -286,7 +286,7 @@ def test_an_image_that_is_a_folder_is_not_written_into(
     assert sorted(os.listdir(node / "var")) == before
 
 
-def test_an_output_that_came_meanwhile_stays(
+def test_an_output_created_during_the_merge_is_kept(
         built: support.Fixtures, program: Program, tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
     iso = built.iso("tree-live")

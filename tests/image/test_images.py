@@ -1,4 +1,4 @@
-"""Images by themselves: opened, packed, grown and checked by the real programs."""
+"""Opening, packing, enlarging and checking of images with the real programs."""
 from __future__ import annotations
 
 import os
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.root]
 
 
 class Recorder:
-    """Runs programs, or only writes down what would be run; ``fails`` says which fail."""
+    """Runs programs or only records argument lists; programs of ``fails`` fail."""
 
     def __init__(self, *, real: bool = False, fails: Optional[Callable[[List[str]], bool]] = None,
                  answer: str = "") -> None:
@@ -43,7 +43,7 @@ class Recorder:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A tree that is a root as far as images care."""
+    """A minimal tree that counts as a root."""
     tree = tmp_path / "root"
     (tree / "usr/lib").mkdir(parents=True)
     (tree / "usr/lib/os-release").write_text("ID=x\n")
@@ -76,7 +76,7 @@ def test_an_image_packed_by_its_superblock_has_the_same_form(
     assert pack_options(read_superblock(second)) == pack_options(read_superblock(first))
 
 
-def test_the_words_for_mksquashfs_and_unsquashfs(root: Path, tmp_path: Path) -> None:
+def test_the_arguments_of_mksquashfs_and_unsquashfs_are_exact(root: Path, tmp_path: Path) -> None:
     found = read_superblock(packed(root, "-comp", "xz", "-b", "64K"))
     recorder = Recorder(answer="unsquashfs version 4.6.1 (2023/03/25)")
     squashfs.pack(root, tmp_path / "out", found, run=recorder)
@@ -106,7 +106,7 @@ def test_an_unsquashfs_that_damages_files_is_not_used(
     (lambda data: data[:50], "is too short"), (lambda data: b"xxxx" + data[4:], "no superblock"),
     (lambda data: data[:12] + b"\7\0\0\0" + data[16:], "that cannot be"),
     (lambda data: data[:4096], "is cut off")])
-def test_a_bad_superblock_is_told(
+def test_a_bad_superblock_is_reported(
         change: Callable[[bytes], bytes], told: str, root: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     (root / "large").write_bytes(os.urandom(10_000))
@@ -127,7 +127,7 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return image
 
 
-def test_a_filesystem_grows_and_keeps_its_identity(disk: Path, tmp_path: Path) -> None:
+def test_an_enlarged_filesystem_keeps_its_identity(disk: Path, tmp_path: Path) -> None:
     before = filesystem.read_filesystem(disk, run=run)
     filesystem.grow(disk, before, 400 << 20, run=run)
     at = tmp_path / "at"
@@ -142,7 +142,7 @@ def test_a_filesystem_grows_and_keeps_its_identity(disk: Path, tmp_path: Path) -
         (at / "large").unlink()
         os.sync()
         filesystem.trim(at, run=run)
-        # xfs frees what was deleted in its own time
+        # xfs frees deleted files with a delay
         assert before.kind == "xfs" or disk.stat().st_blocks < full - (30 << 20) // 512
     after = filesystem.read_filesystem(disk, run=run)
     assert (after.label, after.uuid, after.kind, after.block_size) == (
@@ -151,7 +151,7 @@ def test_a_filesystem_grows_and_keeps_its_identity(disk: Path, tmp_path: Path) -
     filesystem.check(disk, after, run=run)
 
 
-def test_a_damaged_filesystem_is_told_and_not_mended(disk: Path) -> None:
+def test_a_damaged_filesystem_is_reported_and_not_repaired(disk: Path) -> None:
     found = filesystem.read_filesystem(disk, run=run)
     with open(disk, "r+b") as stream:
         stream.seek(4096)
@@ -162,7 +162,7 @@ def test_a_damaged_filesystem_is_told_and_not_mended(disk: Path) -> None:
     assert disk.read_bytes() == damaged
 
 
-def test_what_is_no_filesystem_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_filesystem_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x.img").write_bytes(bytes(1 << 20))
     with pytest.raises(BadImage, match="holds no filesystem"):
         filesystem.read_filesystem(tmp_path / "x.img", run=run)
@@ -178,12 +178,11 @@ def test_a_filesystem_does_not_shrink(disk: Path) -> None:
     assert disk.stat().st_size == found.size_bytes
 
 
-# --- images, opened
+# --- opening of images
 
 
 @pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
-def test_the_root_in_an_image_is_found_and_read_only(
-        form: str, root: Path, tmp_path: Path) -> None:
+def test_the_root_in_an_image_is_found_and_read_only(form: str, root: Path, tmp_path: Path) -> None:
     image = _made(form, root, tmp_path)
     with opened(image, _folder(tmp_path / "work"), run=run) as found:
         assert (found.root / "file").read_bytes() == b"content" * 1000
@@ -203,7 +202,7 @@ def test_an_outer_mount_is_released_when_the_inner_one_fails(root: Path, tmp_pat
     assert str(tmp_path / "work") not in Path("/proc/self/mounts").read_text()
 
 
-def test_an_image_that_somebody_has_mounted_can_be_opened(root: Path, tmp_path: Path) -> None:
+def test_an_image_that_is_already_mounted_can_be_opened(root: Path, tmp_path: Path) -> None:
     image, at = _made("nested", root, tmp_path), _folder(tmp_path / "at")
     before = run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]).count(str(image))
     with mounted(image, at, options=["loop", "ro", "offset=0", "sizelimit=4096000"], run=run) \
@@ -220,7 +219,7 @@ def test_an_image_that_somebody_has_mounted_can_be_opened(root: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(("payload", "told"), [("w.ufdio", ""), ("w9.gzdio", "has no squashfs")])
-def test_a_squashfs_in_an_rpm_is_read_where_it_lies(
+def test_a_squashfs_in_an_rpm_is_read_in_place(
         payload: str, told: str, root: Path, tmp_path: Path) -> None:
     image = _made("nested", root, tmp_path)
     spec = tmp_path / "update.spec"
@@ -240,7 +239,7 @@ def test_a_squashfs_in_an_rpm_is_read_where_it_lies(
         assert found.layout.nesting == ("rpm", "squashfs", "ext4")
 
 
-def test_a_link_in_an_image_does_not_lead_to_this_machine(root: Path, tmp_path: Path) -> None:
+def test_a_link_in_an_image_is_resolved_in_the_image(root: Path, tmp_path: Path) -> None:
     outer = tmp_path / "outer"
     (outer / "LiveOS").mkdir(parents=True)
     os.symlink("/etc/hostname", outer / "LiveOS/rootfs.img")
@@ -250,7 +249,7 @@ def test_a_link_in_an_image_does_not_lead_to_this_machine(root: Path, tmp_path: 
         pass
 
 
-def test_what_holds_no_root_is_told(tmp_path: Path) -> None:
+def test_an_image_without_a_root_is_reported(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "empty")
     with pytest.raises(BadImage, match="has no os-release"), opened(
             folder, _folder(tmp_path / "work"), run=run):
@@ -261,7 +260,7 @@ def test_what_holds_no_root_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
-def test_a_draft_takes_changes_and_the_image_stays(form: str, root: Path, tmp_path: Path) -> None:
+def test_a_draft_is_changed_and_the_image_is_kept(form: str, root: Path, tmp_path: Path) -> None:
     image = _made(form, root, tmp_path)
     with opened(image, _folder(tmp_path / "work"), run=run) as found:
         made = draft(found, _folder(tmp_path / "draft"), run=run, progress=Silent())
@@ -277,7 +276,7 @@ def test_a_draft_takes_changes_and_the_image_stays(form: str, root: Path, tmp_pa
 
 
 @pytest.mark.parametrize(("needed_bytes", "needed_files"), [(200 << 20, 10), (1 << 20, 40_000)])
-def test_a_full_filesystem_grows_for_what_is_to_come(
+def test_a_full_filesystem_is_enlarged_for_new_files(
         needed_bytes: int, needed_files: int, root: Path, tmp_path: Path) -> None:
     image = _made("nested", root, tmp_path)
     with opened(image, _folder(tmp_path / "work"), run=run) as found:
@@ -291,7 +290,7 @@ def test_a_full_filesystem_grows_for_what_is_to_come(
         assert before.f_bavail * before.f_frsize < needed_bytes or before.f_favail < needed_files
 
 
-def test_a_filesystem_with_room_stays_as_large_as_it_is(root: Path, tmp_path: Path) -> None:
+def test_a_filesystem_with_free_space_keeps_its_size(root: Path, tmp_path: Path) -> None:
     image = _made("nested", root, tmp_path)
     with opened(image, _folder(tmp_path / "work"), run=run) as found:
         assert filesystem_size(found, needed_bytes=1 << 20, needed_files=20) == 0
@@ -304,7 +303,7 @@ def test_the_size_of_a_tree_counts_hard_links_once(root: Path) -> None:
 # --- ISOs
 
 
-def test_the_words_for_xorriso(tmp_path: Path) -> None:
+def test_the_arguments_of_xorriso_are_exact(tmp_path: Path) -> None:
     iso = Iso("NODE", (), (), (), (Partition(2, "0xef", 0, 0),), joliet=True,
               checksum=checksum.Checksum(implanted=True, supported=True))
     output = tmp_path / "out.iso"
@@ -326,7 +325,7 @@ def test_the_words_for_xorriso(tmp_path: Path) -> None:
         ["implantisomd5", "--force", "--supported-iso", str(output)]]
 
 
-def test_names_on_an_iso_may_have_blanks_and_quotes(tmp_path: Path) -> None:
+def test_names_on_an_iso_may_contain_blanks_and_quotes(tmp_path: Path) -> None:
     for name in ("a b", "it's", 'q"q', "ü"):
         (tmp_path / name).write_text(name)
     iso = tmp_path.parent / f"{tmp_path.name}.iso"
@@ -335,10 +334,10 @@ def test_names_on_an_iso_may_have_blanks_and_quotes(tmp_path: Path) -> None:
         ["/a b", "/it's", '/q"q', "/ü"])
 
 
-# --- places to work in
+# --- work folders
 
 
-def test_a_work_folder_goes_at_the_end_whatever_happens(tmp_path: Path) -> None:
+def test_a_work_folder_is_removed_even_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError), workspace.work_folder(tmp_path) as folder:
         (folder / "deep/er").mkdir(parents=True)
         raise ValueError
@@ -357,7 +356,7 @@ def test_a_work_folder_with_a_mount_in_it_is_not_deleted(root: Path, tmp_path: P
     assert list(place.iterdir()) == [] and (root / "file").exists()
 
 
-def test_an_output_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_an_output_is_complete_or_absent(tmp_path: Path) -> None:
     output = tmp_path / "out"
     with pytest.raises(ValueError), workspace.destination(output) as place:
         place.target.write_text("half")
@@ -371,7 +370,7 @@ def test_an_output_is_whole_or_not_there(tmp_path: Path) -> None:
     assert output.read_text() == "whole" and list(tmp_path.iterdir()) == [output]
 
 
-def test_what_a_killed_run_left_before_its_lock_is_cleaned_later(tmp_path: Path) -> None:
+def test_a_work_folder_without_a_lock_is_cleaned_later(tmp_path: Path) -> None:
     young, old = (tmp_path / f"ovirt-node-plugin-{name}" for name in ("aaaaaaaa", "bbbbbbbb"))
     for folder in (young, old):
         folder.mkdir()
@@ -379,9 +378,9 @@ def test_what_a_killed_run_left_before_its_lock_is_cleaned_later(tmp_path: Path)
     assert workspace.clean([tmp_path]) == [old]
 
 
-def test_only_what_is_left_over_is_cleaned(tmp_path: Path) -> None:
+def test_only_abandoned_work_folders_are_cleaned(tmp_path: Path) -> None:
     (tmp_path / "ovirt-node-plugin-other").mkdir()
-    (tmp_path / "ovirt-node-plugin-abcdefgh/in").mkdir(parents=True)  # without our lock
+    (tmp_path / "ovirt-node-plugin-abcdefgh/in").mkdir(parents=True)  # without the lock
     os.symlink("/etc", tmp_path / "ovirt-node-plugin-12345678")
     with workspace.work_folder(tmp_path):
         assert workspace.clean([tmp_path]) == []
@@ -393,7 +392,7 @@ def test_only_what_is_left_over_is_cleaned(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_an_overlay_of_a_folder_with_a_comma_and_a_colon(tmp_path: Path) -> None:
+def test_an_overlay_may_have_a_comma_and_a_colon_in_its_path(tmp_path: Path) -> None:
     tmp_path = _folder(tmp_path / "x:y\\z")
     lower = _folder(tmp_path / "a,b")
     (lower / "file").write_text("old")
@@ -411,7 +410,7 @@ def _folder(path: Path) -> Path:
 
 
 def _made(form: str, root: Path, tmp_path: Path) -> Path:
-    """Return an image of that form with ``root`` in it."""
+    """Return an image of that form that contains ``root``."""
     if form == "folder":
         return root
     if form == "squashfs":

@@ -1,4 +1,4 @@
-"""The ISO fixtures are what they say, as other programs than the project's own see them."""
+"""The ISO fixtures, checked with programs that are not this project's."""
 from __future__ import annotations
 
 import re
@@ -27,12 +27,12 @@ BOOTS_LINUX = re.compile(r"^\s*(?:append initrd=|linux(?:efi)? /|kernel /)", re.
 
 @pytest.fixture(scope="module")
 def root(built: Fixtures) -> Path:
-    """The root that the ISOs are made of, for reading."""
+    """The read-only root that the ISOs are made of."""
     return built.folder / "roots/node-4.5.5"
 
 
 def report(iso: Path, what: str) -> Dict[str, List[str]]:
-    """Return the lines of one of xorriso's reports, by what stands before the colon."""
+    """Map the titles of one of xorriso's reports to its lines."""
     text = run(["xorriso", "-no_rc", "-indev", f"stdio:{iso}", f"-report_{what}", "plain"])
     found: Dict[str, List[str]] = {}
     for name, _, value in (line.partition(":") for line in text.splitlines()):
@@ -47,14 +47,14 @@ def names(iso: Path) -> List[str]:
 
 
 def extracted(iso: Path, place: str, folder: Path) -> Path:
-    """Return a copy of a file of an ISO, in ``folder``."""
+    """Copy a file of an ISO into ``folder`` and return it."""
     to = folder / place.replace("/", "-").strip("-")
     run(["xorriso", "-no_rc", "-osirrox", "on", "-indev", f"stdio:{iso}", "-extract", place, to])
     return to
 
 
 def efi_image(iso: Path, folder: Path) -> Path:
-    """Return a copy of the FAT image that the boot record for UEFI points to, in ``folder``."""
+    """Copy the FAT image of the UEFI boot record into ``folder`` and return it."""
     (line,) = [line for line in report(iso, "el_torito")["El Torito boot img"] if "UEFI" in line]
     sectors, block = (int(word) for word in line.split()[-2:])
     to = folder / "efi.img"
@@ -65,7 +65,7 @@ def efi_image(iso: Path, folder: Path) -> Path:
 
 
 def inner(iso: Path, form: str, folder: Path) -> Path:
-    """Return the image of a filesystem that is in the payload, unpacked into ``folder``."""
+    """Unpack the filesystem image of the payload into ``folder`` and return it."""
     payload = extracted(iso, PAYLOADS[form], folder)
     run(["unsquashfs", "-no-progress", "-dest", folder / "payload", payload])
     (image,) = (folder / "payload").glob("*/*")
@@ -99,14 +99,15 @@ def test_the_second_header_of_the_partition_table_is_the_last_sector(
     iso = built.iso(form)
     content = iso.read_bytes()
     last = len(content) // 512 - 1
-    # UEFI specification, 5.3.2: where this header is, and where the other one
+    # UEFI specification, 5.3.2: the positions of this header and of the other one
     assert content[-512:-504] == b"EFI PART"
     assert struct.unpack_from("<2Q", content, len(content) - 512 + 24) == (last, 1)
     assert struct.unpack_from("<2Q", content, 512 + 24) == (1, last)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_an_iso_is_named_as_its_menus_say(built: Fixtures, form: str, tmp_path: Path) -> None:
+def test_the_volume_id_is_the_label_in_the_menus(
+        built: Fixtures, form: str, tmp_path: Path) -> None:
     iso = built.iso(form)
     probed = run(["blkid", "-p", "-s", "LABEL", "-o", "value", iso]).strip()
     assert probed == VOLUMES[form]
@@ -118,7 +119,7 @@ def test_an_iso_is_named_as_its_menus_say(built: Fixtures, form: str, tmp_path: 
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_uefi_finds_grub_and_the_same_menu_in_its_fat_image(
+def test_the_fat_image_for_uefi_has_grub_and_the_same_menu(
         built: Fixtures, form: str, tmp_path: Path) -> None:
     iso = built.iso(form)
     image = efi_image(iso, tmp_path)
@@ -131,7 +132,7 @@ def test_uefi_finds_grub_and_the_same_menu_in_its_fat_image(
     assert (tmp_path / "BOOTX64.EFI").read_bytes()[:2] == b"MZ"
 
 
-def test_only_the_installer_says_that_its_medium_is_supported(built: Fixtures) -> None:
+def test_only_the_installer_has_a_checksum_marked_as_supported(built: Fixtures) -> None:
     for form in NESTED:
         run(["checkisomd5", built.iso(form)])
         descriptor = built.iso(form).read_bytes()[16 * 2048:17 * 2048]
@@ -147,7 +148,7 @@ def test_the_newer_live_iso_has_no_checksum(built: Fixtures) -> None:
 
 @pytest.mark.parametrize("compressor", COMPRESSORS)
 @pytest.mark.parametrize("form", ["installer", "tree-live"])
-def test_the_payload_is_compressed_as_told(
+def test_the_payload_has_the_requested_compressor(
         built: Fixtures, form: str, compressor: str, tmp_path: Path) -> None:
     payload = extracted(built.iso(form, compressor), PAYLOADS[form], tmp_path)
     said = run(["unsquashfs", "-s", payload])
@@ -157,7 +158,7 @@ def test_the_payload_is_compressed_as_told(
 
 @pytest.mark.parametrize(("form", "name", "label"), [
     ("installer", "rootfs.img", "LiveOS"), ("old-live", "ext3fs.img", "ovirt-node")])
-def test_the_payload_holds_one_image_of_a_filesystem(
+def test_the_payload_contains_one_filesystem_image(
         built: Fixtures, form: str, name: str, label: str, tmp_path: Path) -> None:
     image = inner(built.iso(form), form, tmp_path)
     assert image.relative_to(tmp_path / "payload").as_posix() == f"LiveOS/{name}"
@@ -170,8 +171,7 @@ def test_the_payload_holds_one_image_of_a_filesystem(
 
 
 @pytest.mark.root
-def test_the_image_of_a_filesystem_is_xfs_where_that_is_asked_for(
-        root: Path, tmp_path: Path) -> None:
+def test_the_filesystem_image_is_xfs_on_request(root: Path, tmp_path: Path) -> None:
     iso = make_iso("old-live", root, tmp_path / "iso", filesystem="xfs")
     image = inner(iso, "old-live", tmp_path)
     probed = run(["blkid", "-p", "-o", "export", image]).splitlines()
@@ -180,18 +180,18 @@ def test_the_image_of_a_filesystem_is_xfs_where_that_is_asked_for(
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
 
 
-def test_the_newer_live_iso_holds_the_root_itself(
+def test_the_newer_live_iso_contains_the_root_directly(
         built: Fixtures, root: Path, tmp_path: Path) -> None:
     payload = extracted(built.iso("tree-live"), PAYLOADS["tree-live"], tmp_path)
     run(["unsquashfs", "-no-progress", "-dest", tmp_path / "tree", payload])
     assert run(["diff", "--recursive", "--brief", "--no-dereference", root,
                 tmp_path / "tree"]) == ""
-    # rpm writes beside a database that it only reads, so not in the cached root
+    # rpm writes files beside a database that it reads, so not in the cached root
     assert "missing" not in run(["rpm", "--root", tmp_path / "tree", "--dbpath", "/usr/share/rpm",
                                  "--verify", "--all"], ok=(0, 1))
 
 
-def test_the_installer_has_what_anaconda_reads(built: Fixtures, tmp_path: Path) -> None:
+def test_the_installer_has_the_files_that_anaconda_reads(built: Fixtures, tmp_path: Path) -> None:
     iso = built.iso("installer")
     kickstart = extracted(iso, "/interactive-defaults.ks", tmp_path).read_text()
     assert "liveimg --url=file:///run/install/repo/ovirt-node-ng-image.squashfs.img" in kickstart
@@ -205,7 +205,7 @@ def test_the_installer_has_what_anaconda_reads(built: Fixtures, tmp_path: Path) 
     assert "usr/share/anaconda" in stage2 and "os-release" not in stage2
 
 
-def test_what_an_iso_is_to_boot_is_on_it_with_the_arguments(root: Path, tmp_path: Path) -> None:
+def test_kernels_and_arguments_of_the_menus_are_on_the_iso(root: Path, tmp_path: Path) -> None:
     boot = BootFiles(tmp_path / "kernel", tmp_path / "initramfs")
     boot.kernel.write_bytes(b"a kernel")
     boot.initramfs.write_bytes(b"an initramfs")
@@ -230,7 +230,7 @@ def test_what_an_iso_is_to_boot_is_on_it_with_the_arguments(root: Path, tmp_path
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_menus_have_a_rescue_entry_and_one_that_boots_no_linux(
+def test_menus_have_a_rescue_entry_and_an_entry_without_linux(
         built: Fixtures, form: str, tmp_path: Path) -> None:
     for place in MENUS[form]:
         text = extracted(built.iso(form), place, tmp_path).read_text()
@@ -242,13 +242,12 @@ def test_menus_have_a_rescue_entry_and_one_that_boots_no_linux(
 
 
 @pytest.mark.parametrize("form", ["old-live", "tree-live"])
-def test_an_iso_made_again_is_the_same(
-        built: Fixtures, root: Path, tmp_path: Path, form: str) -> None:
+def test_a_rebuilt_iso_is_identical(built: Fixtures, root: Path, tmp_path: Path, form: str) -> None:
     again = make_iso(form, root, tmp_path / "iso")
     assert again.read_bytes() == built.iso(form).read_bytes()
 
 
-def test_an_iso_is_made_once(built: Fixtures) -> None:
+def test_an_iso_is_built_once(built: Fixtures) -> None:
     assert built.iso("tree-live") == built.iso("tree-live")
     assert built.iso("tree-live") != built.iso("tree-live", "xz")
 
@@ -256,7 +255,7 @@ def test_an_iso_is_made_once(built: Fixtures) -> None:
 @pytest.mark.parametrize("wrong", [
     {"form": "floppy"}, {"compressor": "lz4"}, {"filesystem": "btrfs"},
     {"form": "tree-live", "filesystem": "xfs"}])
-def test_an_iso_that_there_is_not_is_refused(
+def test_an_unknown_kind_of_iso_is_refused(
         root: Path, tmp_path: Path, wrong: Dict[str, str]) -> None:
     wanted = {"form": "installer", **wrong}
     with pytest.raises(FixtureError, match="ISO"):

@@ -1,4 +1,4 @@
-"""``ovirt-node-plugin diff``: in what two real images differ, told by the program."""
+"""``ovirt-node-plugin diff`` on real images."""
 from __future__ import annotations
 
 import os
@@ -20,13 +20,13 @@ pytestmark = pytest.mark.root
 
 ARGUMENT = '<kernel-argument name="isv.mode" value="fast"/>'
 SYSCTL = '<sysctl name="vm.swappiness" value="{}"/>'
-# whatever a plugin brings, these change with any transaction
+# these change with any transaction
 ALWAYS = ("etc/ovirt.plugins", "usr/share/ovirt-node-plugin", "usr/share/rpm", "usr/share/dnf")
 
 
 @dataclass(frozen=True)
 class Images:
-    """Images that nobody changes, by name, in one folder."""
+    """Read-only images by name, in one folder."""
 
     folder: Path
     program: Program
@@ -35,7 +35,7 @@ class Images:
         return self.folder / name
 
     def diff(self, old: object, new: object, *words: object) -> Answer:
-        """Run the program; a bare name is an image of the folder."""
+        """Run the program; a plain name is an image of the folder."""
         paths = [self.folder / str(one) for one in (old, new)]
         answer = self.program("diff", *words, *paths)
         assert list(self.program.work.iterdir()) == []
@@ -53,14 +53,14 @@ def squashed(root: Path, image: Path) -> None:
 
 
 def copied(root: Path, to: Path) -> Path:
-    """Copy a root with all that an entry has."""
+    """Copy a root with all attributes of its entries."""
     run(["cp", "--archive", "--no-target-directory", "--", root, to])
     return to
 
 
 @pytest.fixture(scope="module")
 def images(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Images:
-    """Two versions of Node, and the first with a plugin merged into it, as ISO and squashfs."""
+    """Two versions of Node, and the first with a merged plugin, as ISO and squashfs."""
     folder = tmp_path_factory.mktemp("images")
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
@@ -78,7 +78,7 @@ def images(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def agents(images: Images, node: Path, dnf: Dnf, tmp_path: Path) -> Iterator[List[Path]]:
-    """Unpacked roots with version 1.0 and 1.1 of a plugin."""
+    """Unpacked roots with versions 1.0 and 1.1 of a plugin."""
     roots = []
     for version, swappiness in (("1.0", 5), ("1.1", 9)):
         bundle = make_plugin(tmp_path, "agent", version, files={"/opt/agent/text": version},
@@ -99,7 +99,7 @@ def own_files(found: Any) -> Dict[str, str]:
             if not path.startswith(tuple(f"/{one}" for one in ALWAYS))}
 
 
-def test_a_merged_plugin_is_told_with_all_that_it_brought(images: Images) -> None:
+def test_a_merged_plugin_is_reported_with_all_its_changes(images: Images) -> None:
     found = images.found("4.5.5", "merged")
     assert found["plugins"] == [
         {"name": "agent", "kind": "added", "old": None, "new": "1.0", "details": []}]
@@ -119,7 +119,7 @@ def test_a_merged_plugin_is_told_with_all_that_it_brought(images: Images) -> Non
     assert {one["name"] for one in found["form"]} <= {"size_bytes"}
 
 
-def test_people_are_told_how_much_and_then_what(images: Images) -> None:
+def test_the_text_has_totals_before_details(images: Images) -> None:
     answer = images.diff("4.5.5", "merged")
     assert answer.status == 0, answer.text
     lines = answer.out.splitlines()
@@ -131,14 +131,14 @@ def test_people_are_told_how_much_and_then_what(images: Images) -> None:
     for line in ("  + agent 1.0", "  + agent: sysctl vm.swappiness 5",
                  "  + agent-1.0-1.noarch (agent)", "  + /opt/agent", "  + /opt/agent/text"):
         assert line in lines
-    # a database with free pages takes one more package without growing
+    # a database with free pages does not grow with one more package
     (told,) = [one["details"] for one in images.found("4.5.5", "merged")["files"]
                if one["path"] == "/usr/share/rpm/rpmdb.sqlite"]
     assert re.fullmatch(r"size \d+ -> \d+|content", ", ".join(told))
     assert f"  ~ /usr/share/rpm/rpmdb.sqlite: {', '.join(told)}" in lines
 
 
-def test_the_other_way_round_it_went(images: Images) -> None:
+def test_the_reverse_comparison_reports_removals(images: Images) -> None:
     found = images.found("merged", "4.5.5")
     assert kinds(found["plugins"]) == {"agent": "removed"}
     assert kinds(found["packages"]) == {"agent": "removed"}
@@ -147,7 +147,7 @@ def test_the_other_way_round_it_went(images: Images) -> None:
     assert own_files(found)["/opt/agent/text"] == "removed"
 
 
-def test_an_image_does_not_differ_from_itself(images: Images) -> None:
+def test_an_image_has_no_differences_from_itself(images: Images) -> None:
     for image in ("merged", "merged.iso"):
         answer = images.diff(image, image)
         assert (answer.status, answer.err) == (0, "")
@@ -156,7 +156,7 @@ def test_an_image_does_not_differ_from_itself(images: Images) -> None:
         assert images.found(image, image)["same"] is True
 
 
-def test_plugins_can_be_compared_alone(images: Images) -> None:
+def test_only_plugins_can_be_compared(images: Images) -> None:
     found = images.found("merged.iso", "4.5.6", "--plugins")
     assert kinds(found["plugins"]) == kinds(found["packages"]) == {"agent": "removed"}
     assert {one["plugin"] for one in found["settings"]} == {"agent"}
@@ -165,14 +165,14 @@ def test_plugins_can_be_compared_alone(images: Images) -> None:
     assert images.found("4.5.5", "4.5.6", "--plugins")["same"] is True
 
 
-def test_two_versions_of_node_are_told_apart(images: Images) -> None:
+def test_differences_of_two_node_versions_are_reported(images: Images) -> None:
     found = images.found("4.5.5", "4.5.6")
     packages = {one["name"]: (one["old"], one["new"]) for one in found["packages"]}
     assert packages["vdsm"] == ("vdsm-4.50.5-1.el9.x86_64", "vdsm-4.50.6-1.el9.x86_64")
     assert {"name": "system", "old": "oVirt Node 4.5.5", "new": "oVirt Node 4.5.6"} in found["form"]
     assert (found["plugins"], found["settings"]) == ([], [])
     files = kinds(found["files"], "path")
-    # of the same size and the same time, and other all the same
+    # same size and time, but different content
     release = "usr/lib/os.release.d/ovirt-release-host-node"
     stats = [os.lstat(images[f"root-{version}"] / release) for version in ("4.5.5", "4.5.6")]
     assert len({(info.st_size, int(info.st_mtime)) for info in stats}) == 1
@@ -184,9 +184,8 @@ def test_two_versions_of_node_are_told_apart(images: Images) -> None:
     assert folded == f"  + {min(modules)}/ and {len(modules) - 1} entries"
 
 
-def test_files_of_an_unchanged_package_are_read_if_so_asked(
-        images: Images, tmp_path: Path) -> None:
-    """Same size, same time: only who tries to hide a change makes that."""
+def test_files_of_an_unchanged_package_are_read_on_request(images: Images, tmp_path: Path) -> None:
+    """Same size and time: only an attempt to hide a change results in this."""
     root = copied(images["root-4.5.5"], tmp_path / "root")
     owned, own = root / "usr/bin/virsh", root / "usr/bin/own"
     info = owned.stat()
@@ -206,7 +205,8 @@ def test_files_of_an_unchanged_package_are_read_if_so_asked(
         "/usr/bin/own": "changed", "/usr/bin/virsh": "changed"}
 
 
-def test_an_upgrade_is_told_as_old_and_new(images: Images, agents: List[Path]) -> None:
+def test_an_upgrade_is_reported_with_old_and_new_version(
+        images: Images, agents: List[Path]) -> None:
     found = images.found(*agents)
     assert found["plugins"] == [
         {"name": "agent", "kind": "changed", "old": "1.0", "new": "1.1", "details": []}]
@@ -221,7 +221,7 @@ def test_an_upgrade_is_told_as_old_and_new(images: Images, agents: List[Path]) -
         assert line in lines
 
 
-def test_a_record_that_cannot_be_read_is_told(images: Images, agents: List[Path]) -> None:
+def test_an_unreadable_record_is_reported(images: Images, agents: List[Path]) -> None:
     (agents[0] / "etc/ovirt.plugins.d/agent").write_text("junk")
     found = images.found(*agents, "--plugins")
     assert len(found["notes"]) == 1
@@ -229,7 +229,7 @@ def test_a_record_that_cannot_be_read_is_told(images: Images, agents: List[Path]
     assert "Note: " in images.diff(*agents, "--plugins").out
 
 
-def test_an_iso_is_told_with_its_boot_entries(images: Images) -> None:
+def test_differences_of_isos_include_boot_entries(images: Images) -> None:
     found = images.found("4.5.5.iso", "merged.iso")
     places = {one["place"] for one in found["boot"]}
     assert {"/isolinux/isolinux.cfg", "/EFI/BOOT/grub.cfg",
@@ -261,7 +261,7 @@ def test_images_of_different_forms_can_be_compared(images: Images) -> None:
         "4.5.5", "4.5.5.iso").out.splitlines()
 
 
-def test_names_in_images_are_shown_harmless(images: Images, tmp_path: Path) -> None:
+def test_control_characters_of_names_in_images_are_escaped(images: Images, tmp_path: Path) -> None:
     root = copied(images["root-4.5.5"], tmp_path / "root")
     with open(os.fsencode(root) + b"/etc/\x1b[31m\n\xff", "wb"):
         pass
@@ -275,8 +275,8 @@ def test_names_in_images_are_shown_harmless(images: Images, tmp_path: Path) -> N
     ("missing.iso", 2, "missing.iso", True, ""), ("junk", 10, "junk", True, "--json"),
     ("junk", 10, "junk", False, ""), ("empty", 10, "empty", False, ""),
     ("bare", 2, "no rpm database", False, "--json")])
-def test_what_is_no_image_is_named(images: Images, tmp_path: Path, name: str, status: int,
-                                   told: str, first: bool, form: str) -> None:
+def test_a_file_that_is_no_image_is_named(images: Images, tmp_path: Path, name: str, status: int,
+                                          told: str, first: bool, form: str) -> None:
     (tmp_path / "junk").write_bytes(b"x" * 5000)
     (tmp_path / "empty").mkdir()
     (tmp_path / "bare/etc").mkdir(parents=True)
@@ -289,13 +289,13 @@ def test_what_is_no_image_is_named(images: Images, tmp_path: Path, name: str, st
     assert form or answer.out == ""
 
 
-def test_two_images_are_needed(images: Images) -> None:
+def test_two_images_are_required(images: Images) -> None:
     answer = images.program("diff", images["4.5.5"])
     assert answer.status == 2 and "NEW" in answer.err
 
 
 def names_in(value: Any) -> Iterator[str]:
-    """Yield every name of a JSON document, at any depth."""
+    """Yield every name in a JSON document, at any depth."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield name

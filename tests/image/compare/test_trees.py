@@ -1,4 +1,4 @@
-"""Two trees compared: what only the superuser can make, and real images."""
+"""Comparison of trees with entries that only root can create, and of real images."""
 from __future__ import annotations
 
 import os
@@ -58,7 +58,7 @@ def _trusted(root: Path) -> None:
 
 CHANGES = [
     (_owner, "file", ["owner 0:0 -> 12:34", f"xattr security.capability 0x{CAPABILITY.hex()}"
-                                            " -> none"]),  # chown(2) takes it away
+                                            " -> none"]),  # chown(2) removes it
     (_owner_of_link, "link", ["owner 0:0 -> 0:5"]),
     (_device, "null", ["device 1:3 -> 1:5"]),
     (_label, "folder", ["xattr security.selinux none -> system_u:object_r:etc_t:s0"]),
@@ -71,7 +71,7 @@ CHANGES = [
 
 
 def made(root: Path) -> Path:
-    """Make a small tree with an entry of each type that has attributes."""
+    """Make a small tree with an entry of each type that can have attributes."""
     (root / "folder").mkdir(parents=True)
     (root / "file").write_text("text")
     os.setxattr(root / "file", "security.capability", CAPABILITY)
@@ -82,8 +82,8 @@ def made(root: Path) -> Path:
 
 
 @pytest.mark.parametrize("change, path, details", CHANGES)
-def test_each_change_is_seen_and_told(tmp_path: Path, change: Callable[[Path], None], path: str,
-                                      details: List[str]) -> None:
+def test_each_kind_of_change_is_reported(tmp_path: Path, change: Callable[[Path], None], path: str,
+                                         details: List[str]) -> None:
     old, new = (made(tmp_path / name) for name in ("old", "new"))
     assert list(differences(old, new, content_limit_bytes=None)) == []
     change(new)
@@ -91,7 +91,7 @@ def test_each_change_is_seen_and_told(tmp_path: Path, change: Callable[[Path], N
         Difference(path, "changed", tuple(details))]
 
 
-def test_a_tree_and_its_squashfs_are_the_same_until_one_is_changed(tmp_path: Path) -> None:
+def test_a_tree_equals_its_squashfs_until_one_is_changed(tmp_path: Path) -> None:
     root = made(tmp_path / "root")
     os.link(root / "file", root / "folder/second")
     run(["mksquashfs", root, tmp_path / "image", "-no-progress", "-quiet"])
@@ -108,7 +108,7 @@ def test_a_tree_and_its_squashfs_are_the_same_until_one_is_changed(tmp_path: Pat
 
 
 def iso_made(folder: Path, name: str, change: Callable[[Path], None]) -> Path:
-    """Make a small ISO with a boot image, of a tree that ``change`` has changed."""
+    """Make a small ISO with a boot image from a tree that ``change`` edits."""
     tree = folder / name
     (tree / "boot").mkdir(parents=True)
     (tree / "boot/image.bin").write_bytes(bytes(range(256)) * 16)
@@ -128,7 +128,7 @@ def on_isos(old: Path, new: Path) -> Sequence[Difference]:
 
 def _moved(tree: Path) -> None:
     (tree / "boot/a").write_text("")
-    for number in range(9):  # each has a block before those of the files
+    for number in range(9):  # each has a block before the blocks of the files
         (tree / f"empty-{number}").mkdir()
 
 
@@ -148,7 +148,7 @@ def test_files_on_isos_are_compared(tmp_path: Path) -> None:
         ("larger", _larger)))
     images = [next(one for one in read_iso(iso, run=run).files if one.path == "/boot/image.bin")
               for iso in (plain, moved)]
-    assert images[0].lba != images[1].lba  # and both images say so of themselves
+    assert images[0].lba != images[1].lba  # and both images contain it
     assert on_isos(plain, plain) == []
     assert on_isos(plain, moved) == [Difference("/boot/a", "added")]
     assert on_isos(moved, plain) == [Difference("/boot/a", "removed")]

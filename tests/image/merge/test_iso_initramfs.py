@@ -1,4 +1,4 @@
-"""The initramfs on a live ISO, made again by the real dracut of the root when plugins need it."""
+"""The initramfs on a live ISO, rebuilt by the root's real dracut if plugins need it."""
 from __future__ import annotations
 
 import os
@@ -41,7 +41,7 @@ INSTALLER = "inst.stage2=hd:LABEL=node quiet"
 
 @dataclass(frozen=True)
 class World:
-    """A system's root as an image has it, a place to change it, and a driver's plugin."""
+    """The root of an image, an overlay to change it, and a plugin with a driver."""
 
     root: Path
     work: Path
@@ -61,11 +61,11 @@ class World:
         return self.opened(iso)
 
     def opened(self, iso: Path) -> Image:
-        """Return an image of that ISO, whose root is this one's."""
+        """Return an open image of that ISO with this root."""
         return Image(Layout(iso, ISO, read_iso(iso, run=run)), self.root, self.root)
 
     def replaced(self, image: Image, root: Path) -> Early:
-        """Return what becomes of the initramfs with the plugins in ``root``."""
+        """Return the change of the initramfs for the plugins in ``root``."""
         work = self.work / f"made-{len(os.listdir(self.work))}"
         work.mkdir()
         iso = image.layout.iso
@@ -116,7 +116,7 @@ def installed(world: World, root: Path) -> None:
     assert answer.status == 0, answer.text
 
 
-def test_the_one_that_the_root_has_too_stays_that_one(world: World) -> None:
+def test_an_initramfs_that_the_root_also_has_is_copied_from_it(world: World) -> None:
     image = world.image(LIVE, (world.root / IMAGE).read_bytes(), b"kernel")
     with overlay(world, "changed") as root:
         assert world.replaced(image, root) == Early()
@@ -127,7 +127,7 @@ def test_the_one_that_the_root_has_too_stays_that_one(world: World) -> None:
         assert list(early.files) == [INITRD] and not early.gone and not early.notes
 
 
-def test_one_of_its_own_is_made_again_and_comes_back(world: World, tmp_path: Path) -> None:
+def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(world: World, tmp_path: Path) -> None:
     own = (world.root / IMAGE).read_bytes() + b"\0" * 512
     image = world.image(LIVE, own, b"kernel")
     with overlay(world, "changed") as root:
@@ -146,7 +146,7 @@ def test_one_of_its_own_is_made_again_and_comes_back(world: World, tmp_path: Pat
             assert back.files[INITRD].read_bytes() == own
 
 
-def test_an_installers_own_is_left_alone_and_that_is_told(world: World) -> None:
+def test_the_initramfs_of_an_installer_is_kept_with_a_note(world: World) -> None:
     image = world.image(INSTALLER, b"anaconda", b"kernel")
     with overlay(world, "changed") as root:
         installed(world, root)
@@ -155,7 +155,7 @@ def test_an_installers_own_is_left_alone_and_that_is_told(world: World) -> None:
         assert [note for note in early.notes if "installer's own initramfs" in note]
 
 
-def test_one_for_a_strange_kernel_is_left_alone_and_that_is_told(world: World) -> None:
+def test_an_initramfs_for_an_unknown_kernel_is_kept_with_a_note(world: World) -> None:
     image = world.image(LIVE, b"other initramfs", b"another kernel")
     with overlay(world, "changed") as root:
         installed(world, root)
@@ -164,7 +164,7 @@ def test_one_for_a_strange_kernel_is_left_alone_and_that_is_told(world: World) -
         assert [note for note in early.notes if "none of the image's" in note]
 
 
-def test_the_copy_on_the_iso_is_the_file(world: World, tmp_path: Path) -> None:
+def test_the_copy_on_the_iso_equals_the_file(world: World, tmp_path: Path) -> None:
     image = world.image(LIVE, b"content of it", b"kernel")
     assert image.layout.iso is not None
     (file,) = [one for one in image.layout.iso.files if one.path == INITRD]

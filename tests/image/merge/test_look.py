@@ -1,4 +1,4 @@
-"""The commands that look into an image: inspect, manifest, extract, shell, and clean."""
+"""The commands that read an image: inspect, manifest, extract, shell and clean."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -30,7 +30,7 @@ def done(answer: Answer) -> Answer:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_inspect_tells_what_an_iso_is_made_of(
+def test_inspect_describes_the_parts_of_an_iso(
         form: str, built: support.Fixtures, program: Program) -> None:
     iso = built.iso(form, "xz")
     found = done(program("inspect", "--json", iso)).json
@@ -49,7 +49,7 @@ def test_inspect_tells_what_an_iso_is_made_of(
                for entry in one["entries"])
 
 
-def test_inspect_in_words(site: Path, program: Program) -> None:
+def test_inspect_prints_text(site: Path, program: Program) -> None:
     lines = done(program("inspect", site)).out.splitlines()
     assert "Nesting      : iso > squashfs" in lines
     assert "System       : oVirt Node 4.5.5 (node)" in lines
@@ -58,7 +58,7 @@ def test_inspect_in_words(site: Path, program: Program) -> None:
     assert "Boot configuration /EFI/BOOT/grub.cfg" in lines
 
 
-def test_a_plugin_whose_packages_are_gone_is_told_as_broken(
+def test_a_plugin_with_missing_packages_is_broken(
         site: Path, program: Program, tmp_path: Path) -> None:
     broken = tmp_path / "broken.iso"
     done(program("shell", site, "-o", broken, "--", "/bin/sh", "-c",
@@ -68,7 +68,7 @@ def test_a_plugin_whose_packages_are_gone_is_told_as_broken(
     assert states == {"cim": "broken", "isv-module-foo": "installed"}
 
 
-def test_what_a_terminal_would_obey_is_written_out(
+def test_control_characters_are_escaped(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     from tests.support.iso_contents import extract_iso, xorriso
     iso, hostile = built.iso("tree-live"), tmp_path / "hostile.iso"
@@ -80,7 +80,7 @@ def test_what_a_terminal_would_obey_is_written_out(
     assert "\x1b" not in out and "\x07" not in out and r"\x1b]0;owned\x07" in out
 
 
-def test_manifest_is_that_of_the_plugin_in_the_root(
+def test_manifest_of_an_image_is_that_of_its_root(
         site: Path, program: Program, dnf: Dnf, tmp_path: Path) -> None:
     whole = done(program("manifest", site, "cim", "--files")).out
     assert "/usr/sbin/sfcbd" in whole
@@ -92,7 +92,7 @@ def test_manifest_is_that_of_the_plugin_in_the_root(
     assert answer.status == 2 and "plugin nobody is not installed" in answer.err
 
 
-def test_a_file_goes_to_standard_output_and_a_folder_to_a_new_place(
+def test_extract_prints_a_file_and_copies_a_folder(
         site: Path, program: Program, tmp_path: Path) -> None:
     assert "VARIANT_ID=" in done(program("extract", site, "/etc/os-release")).out
     done(program("extract", site, "etc/modprobe.d", "-o", tmp_path / "taken"))
@@ -105,7 +105,7 @@ def test_a_file_goes_to_standard_output_and_a_folder_to_a_new_place(
     assert answer.status == 2 and "has no /no/such" in answer.err
 
 
-def test_a_link_out_of_the_root_stays_in_it(
+def test_a_link_to_outside_is_resolved_in_the_root(
         site: Path, program: Program, tmp_path: Path) -> None:
     linked = tmp_path / "linked.iso"
     done(program("shell", site, "-o", linked, "--", "/bin/sh", "-c",
@@ -115,7 +115,7 @@ def test_a_link_out_of_the_root_stays_in_it(
     assert answer.status == 2, answer.text
 
 
-def test_a_shell_sees_a_system_and_changes_nothing(
+def test_a_shell_runs_in_the_root_and_changes_nothing(
         site: Path, program: Program, tmp_path: Path) -> None:
     answer = program("shell", site, "--", "/bin/sh", "-c",
                      "test -d /proc/self && test -c /dev/null && test -d /sys/kernel && touch"
@@ -124,7 +124,7 @@ def test_a_shell_sees_a_system_and_changes_nothing(
     assert program("extract", site, "/etc/new").status == 2
 
 
-def test_what_a_shell_changed_is_written_if_it_ends_well(
+def test_changes_of_a_shell_are_written_if_it_succeeds(
         site: Path, program: Program, tmp_path: Path) -> None:
     output = tmp_path / "output.iso"
     argv = ("shell", site, "-o", output, "--", "/bin/sh", "-c")
@@ -138,7 +138,7 @@ def test_what_a_shell_changed_is_written_if_it_ends_well(
         "cim", "isv-module-foo"}
 
 
-def test_a_merge_tells_its_steps_in_lines_of_json(
+def test_a_merge_reports_its_steps_in_lines_of_json(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     answer = done(program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
                           tmp_path / "out.iso", "-y", "--trust-keys", "--json"))
@@ -152,14 +152,14 @@ def test_a_merge_tells_its_steps_in_lines_of_json(
     assert [one["name"] for one in lines[-1]["plans"][0]["plugins"]] == ["cim"]
 
 
-def test_a_merge_is_quiet_where_nobody_looks(
+def test_a_merge_prints_no_progress_without_a_terminal(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     answer = done(program("merge", built.iso("tree-live"), built.bundle("cim"), "-o",
                           tmp_path / "out.iso", "-y", "--trust-keys"))
     assert "Packing" not in answer.text and "\r" not in answer.err
 
 
-def test_keys_that_nobody_trusts_are_told_before_anything_is_unpacked(
+def test_untrusted_keys_are_reported_before_the_image_is_unpacked(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     answer = program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
                      tmp_path / "out.iso", "-y", "--json")
@@ -183,7 +183,7 @@ def test_keys_that_nobody_trusts_are_told_before_anything_is_unpacked(
     (("inspect", "{iso}", "--work-dir", "/no/such"), "no folder /no/such"),
     (("frob",), "invalid choice"),
 ])
-def test_a_command_line_that_makes_no_sense_is_a_mistake(
+def test_an_invalid_command_line_is_a_usage_error(
         words: "tuple[str, ...]", told: str, built: support.Fixtures, program: Program,
         tmp_path: Path) -> None:
     places = {"iso": str(built.iso("tree-live")), "out": str(tmp_path / "out.iso")}
@@ -193,7 +193,7 @@ def test_a_command_line_that_makes_no_sense_is_a_mistake(
     assert not (tmp_path / "out.iso").exists() and list(program.work.iterdir()) == []
 
 
-def test_images_are_the_superusers_alone(
+def test_only_root_may_open_images(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     import os
     import subprocess

@@ -1,4 +1,4 @@
-"""Plugins merged into images by the program, and what images then show of themselves."""
+"""Plugins merged into images by the program, and inspection of the results."""
 from __future__ import annotations
 
 import hashlib
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.root
 
 @pytest.fixture(scope="module")
 def tree(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A squashfs that holds the root of a Node itself."""
+    """A squashfs that contains the root of a Node."""
     folder = tmp_path_factory.mktemp("tree")
     root = built.node_root(folder / "root")
     run(["mksquashfs", root, folder / "node.squashfs", "-comp", "zstd", "-Xcompression-level", "3",
@@ -30,7 +30,7 @@ def tree(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def nested(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A squashfs that holds a filesystem image, as oVirt Node has it."""
+    """A squashfs that contains a filesystem image, as in oVirt Node."""
     folder = tmp_path_factory.mktemp("nested")
     root = built.node_root(folder / "root")
     inner = folder / "outer/LiveOS/rootfs.img"
@@ -45,7 +45,7 @@ def nested(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Path:
-    """A plugin of one file."""
+    """A plugin with one file."""
     return make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
 
 
@@ -65,7 +65,7 @@ def inspected(program: Program, image: Path) -> Dict[str, object]:
 
 @pytest.mark.main_job
 @pytest.mark.parametrize("kind", ["tree", "nested"])
-def test_a_plugin_is_merged_and_taken_out_again(
+def test_a_plugin_is_merged_and_removed_again(
         kind: str, request: pytest.FixtureRequest, program: Program, agent: Path,
         tmp_path: Path) -> None:
     image: Path = request.getfixturevalue(kind)
@@ -87,7 +87,7 @@ def test_a_plugin_is_merged_and_taken_out_again(
     assert list(program.work.iterdir()) == []
 
 
-def test_a_dry_run_says_the_plan_and_writes_nothing(
+def test_a_dry_run_prints_the_plan_and_writes_nothing(
         program: Program, tree: Path, agent: Path, tmp_path: Path) -> None:
     before = sorted(os.listdir(tmp_path))
     answer = done(program("merge", tree, agent, "--dry-run", UNSIGNED))
@@ -95,7 +95,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(
     assert sorted(os.listdir(tmp_path)) == before
 
 
-def test_no_is_the_answer_that_changes_nothing(
+def test_the_answer_no_changes_nothing(
         program: Program, tree: Path, agent: Path, tmp_path: Path) -> None:
     answer = program("merge", tree, agent, "-o", tmp_path / "out", UNSIGNED, stdin="n\n")
     assert answer.status == 1
@@ -103,7 +103,7 @@ def test_no_is_the_answer_that_changes_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_dnf_refuses_is_refused_in_its_words_with_its_status(
+def test_a_refusal_of_dnf_keeps_its_message_and_status(
         program: Program, tree: Path, built: support.Fixtures, tmp_path: Path) -> None:
     answer = program("merge", tree, built.bundle("needs-libvirt"), "-o", tmp_path / "out", "-y",
                      UNSIGNED)
@@ -112,7 +112,7 @@ def test_what_dnf_refuses_is_refused_in_its_words_with_its_status(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_output_that_is_there_stays(
+def test_an_existing_output_is_kept(
         program: Program, tree: Path, agent: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     answer = program("merge", tree, agent, "-o", tmp_path / "out", "-y", UNSIGNED)
@@ -121,14 +121,13 @@ def test_an_output_that_is_there_stays(
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_the_input_is_no_output(program: Program, tree: Path, agent: Path) -> None:
+def test_the_input_is_refused_as_output(program: Program, tree: Path, agent: Path) -> None:
     answer = program("merge", tree, agent, "-o", tree, "-y", "--force", UNSIGNED)
     assert answer.status == 2
     assert "never written to" in answer.err
 
 
-def test_a_filesystem_without_room_grows(
-        program: Program, nested: Path, tmp_path: Path) -> None:
+def test_a_full_filesystem_is_enlarged(program: Program, nested: Path, tmp_path: Path) -> None:
     big = make_plugin(tmp_path, "big", files={"/opt/big/data": os.urandom(90 << 19).hex()})
     merged = tmp_path / "merged.img"
     done(program("merge", nested, big, "-o", merged, "-y", UNSIGNED))
@@ -138,19 +137,19 @@ def test_a_filesystem_without_room_grows(
     assert after["label"] == "LiveOS"  # type: ignore[index]
 
 
-def test_a_folder_becomes_a_folder(
+def test_a_folder_is_merged_into_a_folder(
         program: Program, node: Path, agent: Path, tmp_path: Path) -> None:
     done(program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED))
     assert (tmp_path / "out/opt/agent/text").read_text() == "hello\n"
     assert not (node / "opt/agent").exists()
-    # dnf's start has put something into it, and its time of access tells nothing
+    # dnf writes into it when it starts; its access time is irrelevant
     assert (node / "root").stat().st_atime > (node / "root").stat().st_mtime
     assert (tmp_path / "out/root").is_dir()
     mark = json.loads((tmp_path / "out/usr/share/ovirt-node-plugin/image.json").read_text())
     assert [plugin["name"] for plugin in mark["plugins"]] == ["agent"]
 
 
-def test_messages_name_paths_as_they_are_in_the_image(
+def test_messages_name_paths_in_the_image(
         program: Program, node: Path, agent: Path, tmp_path: Path) -> None:
     (node / "var/lib/ovirt-node-plugin").symlink_to("../opt")
     answer = program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED)
@@ -165,7 +164,7 @@ def test_messages_name_paths_as_they_are_in_the_image(
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_no_image_is_named(program: Program, tmp_path: Path) -> None:
+def test_a_file_that_is_no_image_is_named(program: Program, tmp_path: Path) -> None:
     (tmp_path / "junk.iso").write_bytes(b"x" * 5000)
     answer = program("inspect", tmp_path / "junk.iso")
     assert answer.status == 10

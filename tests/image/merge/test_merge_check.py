@@ -1,4 +1,4 @@
-"""The check of a written image: what is other than it should be is found, and nothing is left."""
+"""The verification of a written image: faults are reported and no output remains."""
 from __future__ import annotations
 
 import os
@@ -14,8 +14,8 @@ from tests.support.program import Program
 
 pytestmark = [pytest.mark.root]
 
-# What a program that fails without saying so might do to a tree that it packs: the folder is
-# in $1, or what mksquashfs is to write in $2.
+# Damage that a program may cause without an error: the packed folder is $1, the output of
+# mksquashfs is $2.
 DAMAGES = {
     "/usr/lib/modules was changed (mode 0755 -> 0700": 'chmod 0700 "$1/usr/lib/modules"',
     "/etc/hosts.site was added": 'touch "$1/etc/hosts.site"',
@@ -37,16 +37,16 @@ def agent(tmp_path: Path) -> Path:
 @pytest.fixture
 def instead(built: support.Fixtures, tmp_path: Path,
             monkeypatch: pytest.MonkeyPatch) -> Dict[str, str]:
-    """Shell scripts, by name of the programs whose place they take; ``real`` is that program."""
+    """Shell scripts by the names of the programs they replace; ``real`` runs the program."""
     for form in support.FORMS:
-        built.iso(form)  # by the real programs
+        built.iso(form)  # with the real programs
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     (tmp_path / "bin").mkdir()
     return Scripts(tmp_path / "bin")
 
 
 class Scripts(Dict[str, str]):
-    """Writes what is put into it."""
+    """Writes assigned values as scripts."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def merged(program: Program, image: Path, agent: Path, *more: str) -> Answer:
 
 
 @pytest.mark.parametrize("told", DAMAGES)
-def test_a_damaged_tree_is_told_and_not_kept(
+def test_a_damaged_tree_is_reported_and_not_kept(
         told: str, built: support.Fixtures, program: Program, agent: Path,
         instead: Dict[str, str], tmp_path: Path) -> None:
     instead["mksquashfs"] = f'({DAMAGES[told]}) >/dev/null 2>&1; exec "$real" "$@"'
@@ -76,21 +76,21 @@ def test_a_damaged_tree_is_told_and_not_kept(
     assert list(program.work.iterdir()) == []
 
 
-def test_another_compressor_is_told(
+def test_a_different_compressor_is_reported(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
     instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
     answer = merged(program, built.iso("tree-live"), agent)
     assert answer.status == 8 and "it is packed by -comp gzip" in answer.err
 
 
-def test_another_compressor_than_was_asked_for_is_told(
+def test_a_different_compressor_than_requested_is_reported(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
     instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
     answer = merged(program, built.iso("tree-live"), agent, "--recompress", "zstd:3")
     assert answer.status == 8 and "it is packed by gzip" in answer.err
 
 
-def test_a_package_that_no_plugin_brought_is_told(
+def test_a_package_of_no_plugin_is_reported(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
     instead["mksquashfs"] = ('rpm --root "$1" --dbpath /usr/share/rpm --erase --nodeps --noscripts'
                              ' --justdb chrony >/dev/null 2>&1; exec "$real" "$@"')
@@ -98,7 +98,7 @@ def test_a_package_that_no_plugin_brought_is_told(
     assert answer.status == 8 and "package chrony-" in answer.err and "was removed" in answer.err
 
 
-def test_a_damaged_filesystem_is_told(
+def test_a_damaged_filesystem_is_reported(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
     # a block in the middle of the first inode table
     instead["mksquashfs"] = ('dd if=/dev/urandom of="$1/LiveOS/ext3fs.img" bs=4096 seek=40'
@@ -115,7 +115,7 @@ def test_a_damaged_filesystem_is_told(
     ("on the ISO, /stranger was added", "-map /etc/passwd /stranger"),
     ("its volume id is OTHER", "-volid OTHER"),
 ])
-def test_a_damaged_iso_is_told(
+def test_a_damaged_iso_is_reported(
         told: str, words: str, built: support.Fixtures, program: Program, agent: Path,
         instead: Dict[str, str]) -> None:
     instead["xorriso"] = ('words=("$@"); if [ "${words[-1]}" = -commit ]; then unset "words[-1]";'
@@ -125,9 +125,9 @@ def test_a_damaged_iso_is_told(
     assert told in answer.err
 
 
-def test_a_wrong_checksum_is_told(
+def test_a_wrong_checksum_is_reported(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
-    # a digit of the sum itself, behind its title: ECMA-119, 8.4.32
+    # a digit of the checksum, after its title: ECMA-119, 8.4.32
     instead["implantisomd5"] = ('"$real" "$@" >/dev/null; printf z | dd of="${@: -1}" bs=1'
                                 f' seek={16 * 2048 + 883 + 20} conv=notrunc 2>/dev/null')
     answer = merged(program, built.iso("old-live"), agent)
@@ -135,7 +135,7 @@ def test_a_wrong_checksum_is_told(
     assert "is not what its checksum says" in answer.err
 
 
-def test_the_check_can_be_left_out(
+def test_the_verification_can_be_skipped(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str],
         tmp_path: Path) -> None:
     instead["mksquashfs"] = 'touch "$1/etc/hosts.site"; exec "$real" "$@"'

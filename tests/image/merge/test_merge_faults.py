@@ -1,4 +1,4 @@
-"""A merge that is stopped at any step leaves nothing behind, and the input as it was."""
+"""A merge that stops at any step leaves no files and does not change the input."""
 from __future__ import annotations
 
 import contextlib
@@ -22,19 +22,19 @@ from tests.support.program import Program
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
-# What a merge into a nested ISO starts, in the order in which it does first.
+# Programs that a merge into a nested ISO starts, in the order of their first start.
 STEPS = ("xorriso", "mount", "blkid", "dnf-3", "umount", "mdir", "mcopy", "unsquashfs", "sync",
          "fstrim", "mksquashfs", "implantisomd5", "e2fsck", "checkisomd5")
-# Of one kind of failure, the programs where something else is at stake.
+# For one kind of failure, the programs with different resources in use.
 SOME = ("dnf-3", "unsquashfs", "mksquashfs", "xorriso", "e2fsck")
-# What tells the run of a program that writes from those before, which only look.
+# Words that only occur in the run of a program that writes.
 WRITES = {"unsquashfs": "-dest", "dnf-3": " -y", "mksquashfs": "-comp", "xorriso": "-commit"}
 FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where one merge goes on: a folder of its own, and the programs that it finds."""
+    """The environment of one merge: a folder, and the programs in its path."""
 
     folder: Path
     programs: Path
@@ -55,7 +55,7 @@ class Place:
 
     @property
     def temporary(self) -> Path:
-        """Where programs that are started might leave something."""
+        """The folder for temporary files of programs."""
         return self.folder / "tmp"
 
     def run(self) -> Answer:
@@ -64,14 +64,14 @@ class Place:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def play(self, name: str, text: str) -> None:
-        """Have a shell script take the place of a program; ``real`` in it is that program."""
+        """Replace a program with a shell script; ``real`` in it runs the program."""
         real = os.readlink(self.programs / name)
         (self.programs / name).unlink()
         (self.programs / name).write_text(f"#!/bin/bash\nreal={real}\n{text}\n")
         (self.programs / name).chmod(0o755)
 
     def remains(self) -> List[str]:
-        """Return all that is left of a merge: files, mounts, loop devices, processes."""
+        """Return the remains of a merge: files, mounts, loop devices, processes."""
         found = [str(path) for folder in (self.program.work, self.output.parent, self.temporary)
                  for path in folder.iterdir()]
         found += [line for line in Path("/proc/self/mounts").read_text().splitlines()
@@ -103,22 +103,22 @@ def place(built: support.Fixtures, dnf: Dnf, tmp_path: Path) -> Place:
 
 
 @pytest.fixture(autouse=True)
-def the_input_stays(place: Place) -> Iterator[None]:
-    """Whatever happens in a test, the input is not written to."""
+def input_is_unchanged(place: Place) -> Iterator[None]:
+    """No test may change the input."""
     before = hashlib.sha256(place.image.read_bytes()).hexdigest()
     yield
     assert hashlib.sha256(place.image.read_bytes()).hexdigest() == before
 
 
-def gone(place: Place) -> bool:
-    """Say if nothing is left, at once or after the kernel has let go of a loop device."""
+def nothing_remains(place: Place) -> bool:
+    """Return whether nothing remains, after the kernel has released loop devices."""
     until = time.monotonic() + 10
     while place.remains() and time.monotonic() < until:
         time.sleep(0.1)
     return not place.remains()
 
 
-def test_each_step_is_one_that_a_merge_takes(place: Place) -> None:
+def test_a_merge_starts_each_listed_program(place: Place) -> None:
     log = place.folder / "log"
     for name in STEPS:
         place.play(name, f'echo {name} >>{log}; exec "$real" "$@"')
@@ -128,14 +128,14 @@ def test_each_step_is_one_that_a_merge_takes(place: Place) -> None:
     assert place.remains() == [str(place.output)]
 
 
-# without umount nothing can be opened, and nobody lacks it
+# without umount nothing can be opened; every system has it
 @pytest.mark.parametrize("step", [step for step in STEPS if step != "umount"])
 def test_a_missing_program_is_named_and_leaves_nothing(step: str, place: Place) -> None:
     (place.programs / step).unlink()
     answer = place.run()
     assert answer.status not in (0, 1), answer.text
     assert f"{step} cannot be started" in answer.err and "Traceback" not in answer.err
-    assert gone(place), place.remains()
+    assert nothing_remains(place), place.remains()
 
 
 @pytest.mark.parametrize("step", SOME)
@@ -143,17 +143,16 @@ def test_a_program_that_fails_leaves_nothing(step: str, place: Place) -> None:
     place.play(step, "echo no luck today >&2; exit 9")
     answer = place.run()
     assert answer.status != 0 and "Traceback" not in answer.err, answer.text
-    assert gone(place), place.remains()
+    assert nothing_remains(place), place.remains()
 
 
 @pytest.mark.parametrize(("step", "sent"), [
     *((step, signal.SIGTERM) for step in STEPS), *((step, signal.SIGKILL) for step in SOME),
     ("mksquashfs", signal.SIGINT)])
-def test_a_signal_at_any_step_leaves_nothing(
-        step: str, sent: signal.Signals, place: Place) -> None:
+def test_a_signal_at_any_step_leaves_nothing(step: str, sent: signal.Signals, place: Place) -> None:
     begun = place.folder / "begun"
     writes = WRITES.get(step, "")
-    # by that name the process can be told from others'
+    # the name identifies the process
     place.play(step, f'case " $*" in *"{writes}"*) touch {begun};'
                      f' exec -a "{place.folder}" sleep 60;; esac; exec "$real" "$@"')
     with subprocess.Popen(place.argv(), env=place.environment(), stdin=subprocess.DEVNULL,
@@ -166,7 +165,7 @@ def test_a_signal_at_any_step_leaves_nothing(
         _, errors = process.communicate(timeout=30)
     if sent == signal.SIGKILL:
         assert process.returncode == -signal.SIGKILL
-        until = time.monotonic() + 10  # until the kernel has ended all that was in its namespace
+        until = time.monotonic() + 10  # until the kernel has ended all processes of the namespace
         name = f"{place.folder}\0"
         while time.monotonic() < until and any(one.startswith(name) for one in place.remains()):
             time.sleep(0.1)
@@ -175,10 +174,10 @@ def test_a_signal_at_any_step_leaves_nothing(
     else:
         assert process.returncode == 128 + sent
         assert b"Interrupted; nothing was written." in errors
-    assert gone(place), place.remains()
+    assert nothing_remains(place), place.remains()
 
 
-def test_what_a_running_merge_needs_is_not_cleaned_away(place: Place) -> None:
+def test_clean_keeps_files_of_a_running_merge(place: Place) -> None:
     begun = place.folder / "begun"
     place.play("mksquashfs", f'touch {begun}; sleep 2; exec "$real" "$@"')
     with subprocess.Popen(place.argv(), env=place.environment(), stdin=subprocess.DEVNULL,
@@ -194,7 +193,7 @@ def test_what_a_running_merge_needs_is_not_cleaned_away(place: Place) -> None:
 
 @pytest.fixture
 def small(place: Place) -> Iterator[Place]:
-    """The same place on a disk of its own, which can be filled."""
+    """The same environment on a disk of its own that can be filled."""
     disk, at = place.folder / "disk.img", place.folder / "disk"
     with open(disk, "wb") as stream:
         stream.truncate(64 << 20)
@@ -211,7 +210,7 @@ def small(place: Place) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("step", sorted(WRITES))
-def test_a_disk_that_fills_up_leaves_nothing(step: str, small: Place) -> None:
+def test_a_full_disk_leaves_nothing(step: str, small: Place) -> None:
     filler = small.folder / "filler"
     small.play(step, f'case " $*" in *"{WRITES[step]}"*)'
                      f' dd if=/dev/zero of={filler} bs=64k 2>/dev/null;; esac; exec "$real" "$@"')
@@ -219,10 +218,10 @@ def test_a_disk_that_fills_up_leaves_nothing(step: str, small: Place) -> None:
     assert answer.status != 0 and "Traceback" not in answer.err, answer.text
     assert filler.stat().st_size > 1 << 20
     filler.unlink()
-    assert gone(small), small.remains()
+    assert nothing_remains(small), small.remains()
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_unpacked(small: Place) -> None:
+def test_a_too_small_disk_is_reported_before_the_image_is_unpacked(small: Place) -> None:
     with open(small.folder / "filler", "wb") as stream:
         os.posix_fallocate(stream.fileno(), 0, 40 << 20)
     small.play("unsquashfs", f"touch {small.folder}/unpacked; exit 1")
@@ -230,4 +229,4 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_unpacked(small: Pla
     assert answer.status == 8, answer.text
     assert "Nothing was begun." in answer.err and "--work-dir" in answer.err
     assert not (small.folder / "unpacked").exists()
-    assert gone(small), small.remains()
+    assert nothing_remains(small), small.remains()

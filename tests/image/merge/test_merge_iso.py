@@ -1,4 +1,4 @@
-"""Plugins merged into ISOs of every form: what has to stay the same does, and it still boots."""
+"""Plugins merged into ISOs of every form; everything else and the boot records are kept."""
 from __future__ import annotations
 
 import json
@@ -41,7 +41,7 @@ def done(answer: Answer) -> Answer:
 
 
 def configurations(folder: Path, iso: Path, work: Path) -> Dict[str, str]:
-    """Return the texts of all boot configurations, by file, read by other programs."""
+    """Map the boot configurations of an ISO to their texts, read by other programs."""
     found = {path.relative_to(folder).as_posix(): path.read_text()
              for path in folder.rglob("*") if re.search(r"(grub|isolinux)\.(cfg|conf)$", path.name)}
     efi = next(folder.rglob("efiboot.img"), work / "efi.img")
@@ -64,10 +64,10 @@ def boot_lines(text: str) -> List[str]:
             if re.match(r"\s*(append|linux\w*|kernel) .*(LABEL|root=)", line)]
 
 
-# each form, each compressor, and each compressor with the form that is quick to write
+# each form, and each compressor with the form that is fastest to write
 @pytest.mark.parametrize(("form", "compressor"), [
     ("installer", "xz"), ("old-live", "gzip"), *(("tree-live", one) for one in COMPRESSORS)])
-def test_all_but_the_plugin_stays_what_it_was(
+def test_everything_except_the_plugin_is_unchanged(
         form: str, compressor: str, built: support.Fixtures, program: Program,
         tmp_path: Path) -> None:
     iso, merged = built.iso(form, compressor), tmp_path / "merged.iso"
@@ -78,7 +78,7 @@ def test_all_but_the_plugin_stays_what_it_was(
     assert superblock(new / PAYLOAD[form]) == superblock(old / PAYLOAD[form])
     before, after = file_digests(old), file_digests(new)
     differ = {path for path in {*before, *after} if before.get(path) != after.get(path)}
-    # the boot catalog and images have a table of blocks, which the program of the ISO writes
+    # xorriso writes a table of blocks into the boot catalog and images
     assert differ - {"boot.catalog", "isolinux/boot.cat", "isolinux/isolinux.bin",
                      "images/eltorito.img"} == {PAYLOAD[form], "ovirt-node-plugins.json"}
     if form in INNER:
@@ -95,7 +95,7 @@ def test_all_but_the_plugin_stays_what_it_was(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_checksum_is_implanted_where_there_was_one(
+def test_the_checksum_is_implanted_if_the_iso_had_one(
         form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso(form), tmp_path / "merged.iso"
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
@@ -115,7 +115,7 @@ def test_the_checksum_is_implanted_where_there_was_one(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_kernel_arguments_are_in_every_boot_configuration_and_go_again(
+def test_kernel_arguments_are_added_to_every_boot_configuration_and_removed(
         form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged, bare = built.iso(form), tmp_path / "merged.iso", tmp_path / "bare.iso"
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
@@ -137,7 +137,7 @@ def test_kernel_arguments_are_in_every_boot_configuration_and_go_again(
 
 
 @pytest.mark.main_job
-def test_the_iso_says_what_was_merged(
+def test_the_iso_lists_the_merged_plugins(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
     done(program("merge", iso, built.bundle("cim"), "-o", merged, "-y", "--trust-keys"))
@@ -153,7 +153,7 @@ def test_the_iso_says_what_was_merged(
     assert json.loads(extracted) == mark
 
 
-def test_a_new_volume_id_is_named_wherever_the_iso_boots_from_it(
+def test_a_new_volume_id_is_written_to_every_boot_configuration(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
@@ -169,14 +169,14 @@ def test_a_new_volume_id_is_named_wherever_the_iso_boots_from_it(
     assert "-l 'SITE 4.5.5'" in now["EFI/BOOT/grub.cfg"]
 
 
-def test_a_volume_id_that_no_iso_can_have_is_refused(
+def test_an_invalid_volume_id_is_refused(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     answer = program("merge", built.iso("tree-live"), "x", "-o", tmp_path / "out", "-y",
                      "--volid", "x" * 33)
     assert answer.status == 2 and "at most 32 characters" in answer.err
 
 
-def test_a_squashfs_can_be_compressed_otherwise(
+def test_a_squashfs_can_be_compressed_with_another_compressor(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("tree-live", "gzip"), tmp_path / "merged.iso"
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
@@ -197,7 +197,7 @@ def test_a_root_on_xfs_keeps_its_identity_and_can_grow(
     assert after == {**before, "size_bytes": size} and after["kind"] == "xfs"
 
 
-def test_a_size_that_is_smaller_is_refused(
+def test_a_smaller_size_is_refused(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = program("merge", built.iso("installer"), plugin, "-o", tmp_path / "out", "-y",
@@ -205,7 +205,7 @@ def test_a_size_that_is_smaller_is_refused(
     assert answer.status == 2 and "It can only grow." in answer.err
 
 
-def test_several_payloads_have_to_be_chosen_from(
+def test_one_of_several_payloads_has_to_be_chosen(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, two = built.iso("tree-live"), tmp_path / "two.iso"
     payload = extract_iso(iso, tmp_path / "old") / PAYLOAD["tree-live"]
@@ -219,7 +219,7 @@ def test_several_payloads_have_to_be_chosen_from(
     assert answer.status == 2 and "/other.img" in answer.err
 
 
-def test_an_iso_that_is_cut_off_is_named(
+def test_a_truncated_iso_is_named(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso = built.iso("installer")
     short = tmp_path / "short.iso"
@@ -230,11 +230,11 @@ def test_an_iso_that_is_cut_off_is_named(
 
 
 @pytest.mark.parametrize("has_joliet", [True, False])
-def test_joliet_names_stay(has_joliet: bool, built: support.Fixtures, program: Program,
-                           tmp_path: Path) -> None:
+def test_joliet_names_are_kept(has_joliet: bool, built: support.Fixtures, program: Program,
+                               tmp_path: Path) -> None:
     iso, merged = built.iso("tree-live"), tmp_path / "merged.iso"
     if not has_joliet:
-        plain = tmp_path / "plain.iso"  # xorriso makes such names only when it is told to
+        plain = tmp_path / "plain.iso"  # xorriso writes such names only on request
         xorriso(iso, "-outdev", f"stdio:{plain}", "-boot_image", "any", "replay", "-map",
                 __file__, "/file", "-commit")
         iso = plain
@@ -245,7 +245,7 @@ def test_joliet_names_stay(has_joliet: bool, built: support.Fixtures, program: P
         assert (b"\2CD001" in descriptors and b"%/E" in descriptors) is has_joliet
 
 
-def test_a_dry_run_tells_what_becomes_of_the_iso(
+def test_a_dry_run_describes_the_changes_of_the_iso(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
     answer = done(program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
@@ -262,7 +262,7 @@ def test_a_dry_run_tells_what_becomes_of_the_iso(
     assert "signed by keys that the image does not trust" in told.out
 
 
-def test_a_boot_line_that_cannot_be_changed_is_refused_and_named(
+def test_an_uneditable_boot_line_is_refused_and_named(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
     text = (extract_iso(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
@@ -276,7 +276,7 @@ def test_a_boot_line_that_cannot_be_changed_is_refused_and_named(
     done(program("merge", odd, plain, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 
 
-def test_the_umask_of_whoever_merges_is_not_the_images(
+def test_the_umask_does_not_affect_modes_in_the_image(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     import os
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
@@ -291,7 +291,7 @@ def test_the_umask_of_whoever_merges_is_not_the_images(
     assert (tmp_path / "taken").stat().st_mode & 0o777 == 0o755
 
 
-def test_a_process_that_a_scriptlet_leaves_does_not_keep_the_image(
+def test_a_running_process_of_a_scriptlet_does_not_keep_the_image_mounted(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "daemon", files={"/opt/daemon/text": ""},
                          scriptlets={"post": "sleep 300 >/dev/null 2>&1 </dev/null &"})
@@ -300,7 +300,7 @@ def test_a_process_that_a_scriptlet_leaves_does_not_keep_the_image(
     assert list(program.work.iterdir()) == []
 
 
-def test_a_note_that_is_damaged_is_passed_over(
+def test_a_damaged_list_of_merged_plugins_is_ignored(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     done(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",

@@ -1,4 +1,4 @@
-"""The plugins of one image merged into the next: found again, or what does not fit is told."""
+"""The plugins of one image merged into the next version; obstacles are reported."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def plugins(program: Program, image: Path) -> List[Tuple[str, str, str]]:
     return [(one["name"], one["version"], one["state"]) for one in found]
 
 
-def test_kept_bundles_are_all_that_the_next_image_needs(
+def test_kept_bundles_are_sufficient_for_the_next_image(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     folder = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
@@ -57,7 +57,7 @@ def test_kept_bundles_are_all_that_the_next_image_needs(
                                                  "site.iso:/node-plugins/cim-1.0.tar.zst"}
 
 
-def test_a_bundle_goes_from_the_iso_with_its_plugin(
+def test_a_kept_bundle_is_removed_with_its_plugin(
         program: Program, old: Path, tmp_path: Path) -> None:
     site, upgraded, less = (tmp_path / name for name in ("site.iso", "upgraded.iso", "less.iso"))
     bundles = [make_plugin(tmp_path, name, version, files={f"/opt/{name}/text": version})
@@ -72,7 +72,7 @@ def test_a_bundle_goes_from_the_iso_with_its_plugin(
     assert sorted(file_digests(plugins)) == ["two-2.0.tar"]
 
 
-def test_the_library_has_what_was_not_kept(
+def test_bundles_that_were_not_kept_come_from_the_library(
         program: Program, built: support.Fixtures, dnf: Dnf, old: Path, new: Path,
         tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
@@ -82,7 +82,7 @@ def test_the_library_has_what_was_not_kept(
     assert plugins(program, next_site) == [("storage", "1.0", "installed")]
 
 
-def test_a_path_that_is_given_takes_the_place_of_what_was_kept(
+def test_a_given_path_replaces_the_kept_bundle(
         program: Program, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     first, second = (make_plugin(tmp_path, "agent", version, files={"/opt/agent/text": version})
@@ -94,7 +94,7 @@ def test_a_path_that_is_given_takes_the_place_of_what_was_kept(
     assert plugins(program, next_site) == [("agent", "2.0", "installed")]
 
 
-def test_all_that_does_not_fit_is_told_at_once(
+def test_all_obstacles_are_reported_at_once(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
     agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
@@ -105,14 +105,14 @@ def test_all_that_does_not_fit_is_told_at_once(
                      "-o", tmp_path / "next.iso", "-y", "--trust-keys", UNSIGNED)
     assert answer.status == 6, answer.text
     assert "these plugins do not fit the image:" in answer.err
-    # its kernel module is for the old kernel; and of the other nothing is to be had any more
+    # its kernel module is for the old kernel; the other plugin has no source any more
     assert "  isv-module-foo: " in answer.err and "4.5.6" in answer.err
     assert "  gone: there is no plugin gone" in answer.err
     assert "agent:" not in answer.err
     assert not (tmp_path / "next.iso").exists()
 
 
-def test_the_reasons_are_in_the_json_too(
+def test_the_json_contains_the_reasons(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
     done(program("merge", old, built.bundle("isv-module-foo"), "-o", site, "-y", "--trust-keys",
@@ -124,7 +124,7 @@ def test_the_reasons_are_in_the_json_too(
     assert "isv-module-foo" in str(error["message"])
 
 
-def test_a_plugin_of_the_other_image_can_be_left_out(
+def test_a_plugin_of_the_old_image_can_be_excluded(
         program: Program, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     bundles = [make_plugin(tmp_path, name, files={f"/opt/{name}/text": ""})
@@ -135,7 +135,7 @@ def test_a_plugin_of_the_other_image_can_be_left_out(
     assert plugins(program, next_site) == [("one", "1.0", "installed")]
 
 
-def test_a_repository_is_no_bundle_to_keep_and_that_is_told(
+def test_a_plugin_of_a_repository_is_not_kept_with_a_note(
         program: Program, built: support.Fixtures, old: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
     answer = done(program(
@@ -153,7 +153,7 @@ def test_an_image_without_an_iso_keeps_no_bundles(
     assert answer.status == 2 and "is no ISO" in answer.err
 
 
-def test_a_plugin_that_needs_another_is_not_blamed_for_a_third(
+def test_a_plugin_that_needs_another_is_not_named_for_a_third(
         program: Program, old: Path, new: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
     first = make_plugin(tmp_path, "first", files={"/opt/first/text": ""})
