@@ -127,6 +127,12 @@ def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return image
 
 
+def wait_until_released(image: Path) -> None:
+    """Wait until no mount namespace that another process made keeps ``image`` mounted."""
+    while run(["losetup", "--associated", image]):
+        time.sleep(0.05)
+
+
 def test_an_enlarged_filesystem_keeps_its_identity(disk: Path, tmp_path: Path) -> None:
     before = filesystem.read_filesystem(disk, run=run)
     filesystem.grow(disk, before, 400 << 20, run=run)
@@ -144,6 +150,7 @@ def test_an_enlarged_filesystem_keeps_its_identity(disk: Path, tmp_path: Path) -
         filesystem.trim(at, run=run)
         # xfs frees deleted files with a delay
         assert before.kind == "xfs" or disk.stat().st_blocks < full - (30 << 20) // 512
+    wait_until_released(disk)
     after = filesystem.read_filesystem(disk, run=run)
     assert (after.label, after.uuid, after.kind, after.block_size) == (
         before.label, before.uuid, before.kind, before.block_size)

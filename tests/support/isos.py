@@ -7,7 +7,6 @@ the squashfs. None of them waits for a key.
 """
 from __future__ import annotations
 
-import contextlib
 import functools
 import gzip
 import hashlib
@@ -199,24 +198,18 @@ def _make_ext4(image: Path, label: str, root: Path) -> None:
 
 
 def _make_xfs(image: Path, label: str, root: Path, work: Path) -> None:
-    """Make one and fill it by a mount: mkfs.xfs(8) itself would lose extended attributes."""
+    """Make one and fill it by a mount: mkfs.xfs(8) itself would lose extended attributes.
+
+    It is mounted in a mount namespace of its own. One that another process makes meanwhile
+    would otherwise keep the filesystem mounted, and its changes in memory, after umount(8).
+    """
+    mounted = work / "mounted"
+    mounted.mkdir()
     run(["mkfs.xfs", "-q", "-L", label, "-m", f"uuid={_UUIDS[0]}", image])
-    with _mounted(image, work / "mounted") as inside:
-        run(["cp", "-a", "--no-target-directory", root, inside])
-
-
-@contextlib.contextmanager
-def _mounted(image: Path, at: Path) -> Iterator[Path]:
-    at.mkdir()
-    run(["mount", "-t", "xfs", "-o", "loop,nouuid", image, at])
-    try:
-        yield at
-        # A mount namespace that another process made meanwhile keeps the filesystem mounted
-        # and its changes in memory: write them out, as umount then does not.
-        run(["fsfreeze", "--freeze", at])
-        run(["fsfreeze", "--unfreeze", at])
-    finally:
-        run(["umount", at])
+    run(["unshare", "--mount", "--propagation", "private", "sh", "-ec",
+         'mount -t xfs -o loop,nouuid "$1" "$2"\n'
+         'cp -a --no-target-directory "$3" "$2"\n'
+         'umount "$2"\n', "sh", image, mounted, root])
 
 
 def _boot_files(root: Path, work: Path) -> BootFiles:
