@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, Iterator, List, Optional
 
 import pytest
 
@@ -12,6 +12,7 @@ from ovirt_node_plugin.system.trees import mounts_below
 from tests import support
 from tests.support import needs, order
 from tests.support.dnf_runner import Dnf
+from tests.support.full_node import full_node
 from tests.support.program import Program
 
 _folders: Dict[str, Path] = {}  # by the id of the test that has it
@@ -37,6 +38,13 @@ def built() -> support.Fixtures:
 def node(built: support.Fixtures, tmp_path: Path) -> Path:
     """An unpacked Node 4.5.5 image that the test may change."""
     return built.node_root(tmp_path / "node")
+
+
+@pytest.fixture
+def full_root(tmp_path: Path) -> Iterator[Path]:
+    """The full Node, to be changed."""
+    with full_node().root(tmp_path / "full") as root:
+        yield root
 
 
 @pytest.fixture

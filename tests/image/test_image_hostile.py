@@ -11,17 +11,12 @@ from ovirt_node_plugin.images.boot_text import BootEntry, entries
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf
+from tests.support.dnf_runner import Dnf, done
 from tests.support.iso_contents import extract_iso, xorriso
 from tests.support.program import Program
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 @pytest.fixture

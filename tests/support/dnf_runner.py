@@ -47,6 +47,12 @@ class Answer:
                 for line in self.out.splitlines()]
 
 
+def done(answer: Answer) -> Answer:
+    """Return the answer of a run, which must have succeeded."""
+    assert answer.status == 0, answer.text
+    return answer
+
+
 @dataclass
 class Dnf:
     """Runs dnf; ``folder`` contains its configuration and library."""

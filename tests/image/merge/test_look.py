@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import support
-from tests.support.dnf_runner import Answer, Dnf
+from tests.support.dnf_runner import Dnf, done
 from tests.support.isos import FORMS
 from tests.support.program import Program
 
@@ -22,11 +22,6 @@ def site(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> P
     done(program("merge", built.iso("tree-live"), built.bundle("cim"),
                  built.bundle("isv-module-foo"), "-o", folder / "site.iso", "-y", "--trust-keys"))
     return folder / "site.iso"
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -12,7 +12,7 @@ import pytest
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer
+from tests.support.dnf_runner import done
 from tests.support.iso_contents import superblock
 from tests.support.program import Program
 
@@ -47,11 +47,6 @@ def nested(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
 def agent(tmp_path: Path) -> Path:
     """A plugin with one file."""
     return make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def digest(path: Path) -> str:

@@ -13,7 +13,7 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer
+from tests.support.dnf_runner import done
 from tests.support.iso_contents import (
     boot_records,
     extract_iso,
@@ -33,11 +33,6 @@ PAYLOAD = {"installer": "ovirt-node-ng-image.squashfs.img", "old-live": "LiveOS/
 INNER = {"installer": "LiveOS/rootfs.img", "old-live": "LiveOS/ext3fs.img"}
 ARGUMENTS = ('<kernel-argument name="isv.mode" value="fast"/>',
              '<kernel-argument name="quiet" state="absent"/>')
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def configurations(folder: Path, iso: Path, work: Path) -> Dict[str, str]:

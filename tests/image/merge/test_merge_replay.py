@@ -8,7 +8,7 @@ import pytest
 
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library
+from tests.support.dnf_runner import Dnf, add_to_shipped_library, done
 from tests.support.iso_contents import extract_iso, file_digests
 from tests.support.program import Program
 
@@ -26,11 +26,6 @@ def old(built: support.Fixtures) -> Path:
 def new(built: support.Fixtures) -> Path:
     """The ISO of the next version of the image."""
     return built.iso(FORM, version="4.5.6")
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def plugins(program: Program, image: Path) -> List[Tuple[str, str, str]]:

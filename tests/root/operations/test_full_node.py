@@ -11,8 +11,7 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.agent_plugins import AGENTS, UNITS, agent_plugin, changes_to_full_node
 from tests.support.custom_plugins import UNSIGNED
-from tests.support.dnf_runner import Answer, Dnf
-from tests.support.full_node import full_node
+from tests.support.dnf_runner import Dnf, done
 
 pytestmark = [pytest.mark.root]
 
@@ -35,33 +34,22 @@ UNOWNED = ("boot/initramfs-", "etc/pki/ca-trust/extracted/", "etc/systemd/system
            "usr/share/imgbase", "var/lib/ngn-vdsm-need-configure")
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Path]:
-    """The full Node, to be changed."""
-    with full_node().root(tmp_path / "full") as root:
-        yield root
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
-
-
-def test_every_file_is_as_its_package_says(node: Path) -> None:
-    said = run(["rpm", "--root", node, "--dbpath", DATABASE, "--verify", "--all"], ok=(0, 1, 4))
+def test_every_file_is_as_its_package_says(full_root: Path) -> None:
+    said = run(["rpm", "--root", full_root, "--dbpath", DATABASE, "--verify", "--all"],
+               ok=(0, 1, 4))
     assert sorted(line.split()[-1] for line in said.splitlines()) == ALTERED
 
 
-def test_every_dependency_is_met(node: Path, dnf: Dnf) -> None:
-    answer = done(dnf(node, "check"))
+def test_every_dependency_is_met(full_root: Path, dnf: Dnf) -> None:
+    answer = done(dnf(full_root, "check"))
     assert answer.out == ""
 
 
-def test_nothing_but_what_programs_make_is_without_a_package(node: Path) -> None:
-    listed = run(["rpm", "--root", node, "--dbpath", DATABASE, "-qa", "--list"]).splitlines()
-    real = {os.path.join(os.path.realpath(f"{node}{os.path.dirname(path)}"),
+def test_nothing_but_what_programs_make_is_without_a_package(full_root: Path) -> None:
+    listed = run(["rpm", "--root", full_root, "--dbpath", DATABASE, "-qa", "--list"]).splitlines()
+    real = {os.path.join(os.path.realpath(f"{full_root}{os.path.dirname(path)}"),
                          os.path.basename(path)) for path in listed}
-    unowned = [os.path.relpath(path, node) for path in walk(node) if path not in real]
+    unowned = [os.path.relpath(path, full_root) for path in walk(full_root) if path not in real]
     assert [path for path in unowned if not path.startswith(UNOWNED)] == []
 
 
@@ -70,9 +58,9 @@ def walk(root: Path) -> Iterator[str]:
         yield from (os.path.join(folder, name) for name in (*folders, *files))
 
 
-def test_the_programs_are_real_and_dev_is_empty(node: Path) -> None:
-    assert os.listdir(node / "dev") == []
-    names = run(["rpm", "--root", node, "--dbpath", DATABASE, "--query", "--file",
+def test_the_programs_are_real_and_dev_is_empty(full_root: Path) -> None:
+    assert os.listdir(full_root / "dev") == []
+    names = run(["rpm", "--root", full_root, "--dbpath", DATABASE, "--query", "--file",
                  "--queryformat", "%{NAME}\\n", *(f"/usr/{name}" for name in (
                      "lib/systemd/systemd", "bin/bash", "bin/ls", "sbin/semodule",
                      "bin/dracut", "sbin/firewalld", "sbin/multipathd", "bin/kmod",
@@ -84,51 +72,51 @@ def test_the_programs_are_real_and_dev_is_empty(node: Path) -> None:
 
 @pytest.mark.parametrize("name", AGENTS)
 def test_an_agent_of_a_vendor_goes_in_verifies_and_leaves_nothing(
-        dnf: Dnf, node: Path, tmp_path: Path, name: str) -> None:
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, agent_plugin(tmp_path, name)))
-    assert changes_to_full_node(node) != []
-    assert f"{name} 1.0: ok" in done(dnf.plugin(node, "verify")).text
+        dnf: Dnf, full_root: Path, tmp_path: Path, name: str) -> None:
+    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, agent_plugin(tmp_path, name)))
+    assert changes_to_full_node(full_root) != []
+    assert f"{name} 1.0: ok" in done(dnf.plugin(full_root, "verify")).text
     unit = UNITS[AGENTS.index(name)]
-    assert run(["systemctl", f"--root={node}", "is-enabled", unit]) == "enabled\n"
-    done(dnf.plugin(node, "remove", "-y", name))
-    assert changes_to_full_node(node) == []
+    assert run(["systemctl", f"--root={full_root}", "is-enabled", unit]) == "enabled\n"
+    done(dnf.plugin(full_root, "remove", "-y", name))
+    assert changes_to_full_node(full_root) == []
 
 
 def test_agents_installed_together_leave_nothing_in_another_order(
-        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+        dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
     bundles = [agent_plugin(tmp_path, name) for name in AGENTS]
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, *bundles))
-    done(dnf.plugin(node, "verify"))
+    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, *bundles))
+    done(dnf.plugin(full_root, "verify"))
     for name in (AGENTS[1], AGENTS[2], AGENTS[0]):
-        done(dnf.plugin(node, "remove", "-y", name))
-        done(dnf.plugin(node, "verify"))
-    assert changes_to_full_node(node) == []
+        done(dnf.plugin(full_root, "remove", "-y", name))
+        done(dnf.plugin(full_root, "verify"))
+    assert changes_to_full_node(full_root) == []
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_plugin_of_the_small_image_goes_in_and_leaves_nothing(
-        dnf: Dnf, node: Path, built: support.Fixtures, name: str) -> None:
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle(name)))
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", name))
-    assert changes_to_full_node(node) == []
+        dnf: Dnf, full_root: Path, built: support.Fixtures, name: str) -> None:
+    done(dnf.plugin(full_root, "install", "-y", "--trust-keys", built.bundle(name)))
+    done(dnf.plugin(full_root, "verify"))
+    done(dnf.plugin(full_root, "remove", "-y", name))
+    assert changes_to_full_node(full_root) == []
 
 
 @pytest.mark.parametrize(("name", "status"), REFUSED)
 def test_what_the_small_image_refuses_is_refused_here(
-        dnf: Dnf, node: Path, built: support.Fixtures, name: str, status: int) -> None:
-    answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle(name))
+        dnf: Dnf, full_root: Path, built: support.Fixtures, name: str, status: int) -> None:
+    answer = dnf.plugin(full_root, "install", "-y", "--trust-keys", built.bundle(name))
     assert answer.status == status, answer.text
-    assert changes_to_full_node(node) == []
+    assert changes_to_full_node(full_root) == []
 
 
 @pytest.mark.parametrize("needs", ["libc.so.6(GLIBC_2.99)(64bit)", "glibc >= 2.99",
                                    "libssl.so.1.1()(64bit)"])
 def test_a_package_for_another_system_is_refused_by_what_it_needs(
-        dnf: Dnf, node: Path, tmp_path: Path, needs: str) -> None:
+        dnf: Dnf, full_root: Path, tmp_path: Path, needs: str) -> None:
     repo = support.RpmRepo(tmp_path / "repo", "other")
     repo.add("other", "1.0", requires=needs)
     bundle = support.write_bundle(tmp_path / "other", support.descriptor_xml(
         "other", repos=["other"]), repo=repo)
-    answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
+    answer = dnf.plugin(full_root, "install", "-y", UNSIGNED, bundle)
     assert answer.status in (4, 5) and needs in answer.text

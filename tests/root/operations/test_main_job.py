@@ -9,15 +9,10 @@ import pytest
 
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library
+from tests.support.dnf_runner import Dnf, add_to_shipped_library, done
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root, pytest.mark.main_job]
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def transactions(dnf: Dnf, root: Path) -> List[str]:

@@ -15,15 +15,10 @@ from ovirt_node_plugin.registry import store
 from tests import support
 from tests.support import schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, environment
+from tests.support.dnf_runner import Answer, Dnf, done, environment
 from tests.support.tree_states import tree_state
 
 pytestmark = [pytest.mark.root]
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def install(dnf: Dnf, root: Path, *bundles: Path) -> Answer:

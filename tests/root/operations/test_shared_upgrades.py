@@ -7,7 +7,7 @@ from typing import Sequence
 import pytest
 
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf
+from tests.support.dnf_runner import Answer, Dnf, done
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -32,11 +32,6 @@ def bundles(folder: Path, version: str, one: Sequence[str], two: Sequence[str]) 
 
 def install(dnf: Dnf, node: Path, *plugins: Path) -> Answer:
     return dnf.plugin(node, "install", *plugins, "-y", UNSIGNED)
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 @pytest.mark.parametrize(("one", "two"), [

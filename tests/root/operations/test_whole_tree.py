@@ -12,7 +12,7 @@ import pytest
 
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf
+from tests.support.dnf_runner import Answer, Dnf, done
 from tests.support.tree_states import State, state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -20,11 +20,6 @@ pytestmark = [pytest.mark.root]
 PLUGINS = ("agent", "cim", "isv-module-foo", "share-a", "snmp", "storage", "tworepos",
            "vdsm-hook-nested")
 OUTSIDE = "../../../../../../../../../outside"
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def install(dnf: Dnf, root: Path, *bundles: Path) -> Answer:

@@ -12,7 +12,7 @@ from typing import List
 import pytest
 
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, environment
+from tests.support.dnf_runner import Dnf, done, environment
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -32,11 +32,6 @@ def image(node: Path) -> Path:
     shutil.rmtree(node / "dev")
     (node / "dev").mkdir(mode=0o755)
     return node
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def mounts(root: Path) -> List[str]:

@@ -13,17 +13,12 @@ from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.system.path_sets import MANIFESTS, REGISTRY
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf
+from tests.support.dnf_runner import Answer, Dnf, done
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
 EPOCH = 1700000000
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
 
 
 def install(dnf: Dnf, root: Path, *words: object) -> Answer:

@@ -3,14 +3,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Callable, Dict, Iterator, Mapping, Tuple
+from typing import Callable, Dict, Mapping, Tuple
 
 import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests.support.agent_plugins import changes_to_full_node
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf
+from tests.support.dnf_runner import Dnf, done
 from tests.support.full_node import full_node, in_root
 
 pytestmark = [pytest.mark.root]
@@ -63,18 +63,6 @@ SELINUX = ('<selinux-boolean name="virt_use_nfs" value="on"/>',
            '<selinux-file-context type="bin_t" path="/opt/site/bin(/.*)?"/>')
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[Path]:
-    """The full Node, to be changed."""
-    with full_node().root(tmp_path / "full") as root:
-        yield root
-
-
-def done(answer: Answer) -> Answer:
-    assert answer.status == 0, answer.text
-    return answer
-
-
 def plugin(folder: Path, *settings: str, **files: str) -> Path:
     return make_plugin(folder, "site", settings=settings, files={**FILES, **files},
                        attributes={HOOK: "%attr(0755,root,root)"})
@@ -82,39 +70,39 @@ def plugin(folder: Path, *settings: str, **files: str) -> Path:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_setting_is_seen_by_the_roots_programs_and_leaves_nothing(
-        dnf: Dnf, node: Path, tmp_path: Path, name: str) -> None:
+        dnf: Dnf, full_root: Path, tmp_path: Path, name: str) -> None:
     setting, seen = SETTINGS[name]
-    assert not seen(node)
-    untouched = changes_to_full_node(node)
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(tmp_path, setting)))
-    assert seen(node)
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", "site"))
-    assert not seen(node)
-    assert changes_to_full_node(node) == untouched
+    assert not seen(full_root)
+    untouched = changes_to_full_node(full_root)
+    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, setting)))
+    assert seen(full_root)
+    done(dnf.plugin(full_root, "verify"))
+    done(dnf.plugin(full_root, "remove", "-y", "site"))
+    assert not seen(full_root)
+    assert changes_to_full_node(full_root) == untouched
 
 
 def test_a_certificate_is_trusted_by_openssl_until_its_plugin_goes(
-        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+        dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
     certificate = authority(tmp_path)
     bundle = "/etc/pki/tls/certs/ca-bundle.crt"
-    (node / "tmp/site.pem").write_text(certificate)
+    (full_root / "tmp/site.pem").write_text(certificate)
 
     def trusted() -> bool:
-        said = run(["chroot", node, "openssl", "verify", "-CAfile", bundle, "-no-CApath",
+        said = run(["chroot", full_root, "openssl", "verify", "-CAfile", bundle, "-no-CApath",
                     "/tmp/site.pem"], ok=(0, 2))
         return said.rstrip().endswith(": OK")
 
     assert not trusted()
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(
+    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(
         tmp_path, '<ca-certificate source="/usr/share/site/ca.pem" name="site.pem"/>',
         **{"/usr/share/site/ca.pem": certificate})))
     assert trusted()
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", "site"))
+    done(dnf.plugin(full_root, "verify"))
+    done(dnf.plugin(full_root, "remove", "-y", "site"))
     assert not trusted()
-    (node / "tmp/site.pem").unlink()
-    assert changes_to_full_node(node) == []
+    (full_root / "tmp/site.pem").unlink()
+    assert changes_to_full_node(full_root) == []
 
 
 def authority(folder: Path) -> str:
@@ -126,38 +114,38 @@ def authority(folder: Path) -> str:
 
 @pytest.mark.slow
 def test_selinux_settings_are_in_the_real_policy_and_leave_its_bytes_and_labels(
-        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+        dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
     def told() -> Tuple[str, str, str]:
-        return (run(["chroot", node, "semanage", "boolean", "-l", "-C", "-n"]),
-                run(["chroot", node, "semanage", "port", "-l", "-C", "-n"]),
-                run(["chroot", node, "matchpathcon", "-n", "/opt/site/bin/agent"]))
+        return (run(["chroot", full_root, "semanage", "boolean", "-l", "-C", "-n"]),
+                run(["chroot", full_root, "semanage", "port", "-l", "-C", "-n"]),
+                run(["chroot", full_root, "matchpathcon", "-n", "/opt/site/bin/agent"]))
 
     before = told()
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(tmp_path, *SELINUX)))
+    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, *SELINUX)))
     booleans, ports, label = told()
     assert "virt_use_nfs" in booleans and "29100" in ports and ":bin_t:" in label
     unlabelled = [path for top in ("etc/selinux", "var/lib/selinux")
-                  for path in (node / top).rglob("*")
+                  for path in (full_root / top).rglob("*")
                   if "security.selinux" not in os.listxattr(path, follow_symlinks=False)]
     assert unlabelled == []
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", "site"))
+    done(dnf.plugin(full_root, "verify"))
+    done(dnf.plugin(full_root, "remove", "-y", "site"))
     assert told() == before
-    assert changes_to_full_node(node) == []
+    assert changes_to_full_node(full_root) == []
 
 
 @pytest.mark.slow
 def test_an_initramfs_has_a_driver_that_a_plugin_needs_until_it_goes(
-        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+        dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
     image = f"/boot/initramfs-{kernel()}.img"
 
     def has_driver() -> bool:
-        return "/zram.ko" in in_root(node, "lsinitrd", image)
+        return "/zram.ko" in in_root(full_root, "lsinitrd", image)
 
     assert not has_driver()
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin(
+    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(
         tmp_path, '<initramfs-driver name="zram"/>')))
     assert has_driver()
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", "site"))
-    assert changes_to_full_node(node) == []
+    done(dnf.plugin(full_root, "verify"))
+    done(dnf.plugin(full_root, "remove", "-y", "site"))
+    assert changes_to_full_node(full_root) == []
