@@ -20,6 +20,7 @@ WAS, LEFT = "was", "left"
 """Names in an outcome: the state of the running system before and after the step."""
 
 _FILE = "live"
+_MAX_BYTES = 512 << 20  # as of the journal's state; a deed can name many paths
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def read_log(root: Path) -> Log:
     deeds: List[Deed] = []
     again: List[str] = []
     try:
-        lines = read_regular(root / JOURNAL / _FILE).decode().split("\n")[:-1]
+        lines = read_regular(root / JOURNAL / _FILE,
+                             max_bytes=_MAX_BYTES).decode().split("\n")[:-1]
         for data in map(json.loads, lines):
             if "again" in data:
                 again.extend(map(str, data["again"]))

@@ -19,7 +19,7 @@ from ovirt_node_plugin.settings.engine import kinds, live, rereading
 from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
-from ovirt_node_plugin.settings.kit.model import Context
+from ovirt_node_plugin.settings.kit.model import Context, Live
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import JOURNAL
 from ovirt_node_plugin.system.run import Polled, StrPath
@@ -109,6 +109,22 @@ def test_settings_take_effect_in_one_order_and_go_back_in_the_other(system: Syst
     system.done.clear()
     assert live.switch_off(applied, running(system), late=True) == ()
     assert system.done == ["systemctl start -- bar.service"]
+
+
+def test_the_stages_of_the_kinds_are_in_this_order() -> None:
+    order = ["kernel-module", "sysctl", "tmpfiles", "selinux-boolean", "selinux-file-context"]
+    kinds_of = {name: KINDS[name] for name in order}
+    stages = {name: kind.stage("on") for name, kind in kinds_of.items() if isinstance(kind, Live)}
+    assert [stages[name] for name in order] == sorted(set(stages.values()))
+    service = KINDS["service"]
+    assert isinstance(service, Live)
+    assert max(stages.values()) < service.stage("inactive") < service.stage("active")
+
+
+def test_a_log_of_many_paths_is_read_back(system: System) -> None:
+    deed = live_log.Deed("tmpfiles", "a", "x" * (2 << 20))
+    live_log.write_deed(system.root, deed)
+    assert live_log.read_log(system.root).deeds == (deed,)
 
 
 def test_what_is_so_already_is_neither_done_nor_undone(system: System) -> None:
