@@ -24,8 +24,8 @@ def _size(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
     filesystem, size = merge.image.layout.filesystem, wanted_size(merge, rehearsal)
     if filesystem is None or size <= filesystem.size_bytes:
         return ()
-    return (f"{merge.image.layout.inner} grows from {words.size(filesystem.size_bytes)} to"
-            f" {words.size(size)}.",)
+    return (f"{merge.image.layout.inner} grows by {words.size(size - filesystem.size_bytes)}, from"
+            f" {words.size(filesystem.size_bytes)} to {words.size(size)}.",)
 
 
 def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:

@@ -34,7 +34,8 @@ def check(layout: Layout, root: Path, work: Path, output: Path, *, needed_bytes:
         if free < size:
             raise RolledBack(
                 f"the merge needs about {words.size(size)} on the disk of {places[device]}, which"
-                f" has {words.size(free)} free. Nothing was begun.",
+                f" has {words.size(free)} free, {words.size(size - free)} too little."
+                " Nothing was begun.",
                 hint="Make room, or name another disk: --work-dir is for what is temporary.")
 
 

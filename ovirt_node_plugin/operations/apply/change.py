@@ -46,7 +46,8 @@ def refuse_full(target: Target, space: Space) -> None:
     if space.needed_bytes > space.free_bytes:
         raise RolledBack(
             f"the packages need {size(space.needed_bytes)} on the disk of {target.root}, which"
-            f" has {size(space.free_bytes)} free. Nothing was changed.",
+            f" has {size(space.free_bytes)} free,"
+            f" {size(space.needed_bytes - space.free_bytes)} too little. Nothing was changed.",
             hint="Make room or enlarge the filesystem, then try again.")
 
 

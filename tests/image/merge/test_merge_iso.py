@@ -249,7 +249,7 @@ def test_a_dry_run_describes_the_changes_of_the_iso(
         answer.out)
     assert "/images/efiboot.img:/EFI/BOOT/grub.cfg" in answer.out
     assert "The volume id becomes SITE" in answer.out
-    assert "LiveOS/rootfs.img grows from 640.0 MiB to 3.0 GiB." in answer.out
+    assert "LiveOS/rootfs.img grows by 2.4 GiB, from 640.0 MiB to 3.0 GiB." in answer.out
     refused = program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                       "--size", "1M")
     assert refused.status == 2 and "It can only grow." in refused.err
