@@ -19,7 +19,7 @@ from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Applied, Change
 from .apply import change, live, records, scriptlets, settings_switch
-from .apply.declared_accounts import make_accounts
+from .apply.brought_accounts import make_accounts
 from .apply.inventories import Inventories
 from .model.books import Books, settings_of
 from .model.job import Job

@@ -1,13 +1,16 @@
-"""Users and groups that came with a plugin, by its settings or by scriptlets."""
+"""Users and groups that a plugin brings: created where declared, and found afterwards."""
 from __future__ import annotations
 
 import os
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from ...packages.session import PackageChange
 from ...registry.inventory import SCRIPTLETS, Account
-from ...settings.accounts import account_files
+from ...settings.accounts import account_files, sysusers
+from ...settings.kit.model import Context
 from ...undo.changes import Applied, Change
+from ..model.declared_accounts import declared_accounts
 
 _MEMBER = "group-member"
 _NUMBERS = {"user": "uid", "group": "gid"}
@@ -27,6 +30,17 @@ class Present:
             group, _, user = account.name.partition(":")
             return user in self._groups.get(group, ())
         return account.name in (self._users if account.kind == "user" else self._groups)
+
+
+def make_accounts(packages: Sequence[PackageChange], ctx: Context) -> None:
+    """Create the accounts that arriving packages declare, as rpm 4.19 and later does.
+
+    To be called before the transaction: rpm gives files of owners that it does not find to
+    root. Raises Refused or CommandError where it cannot be done.
+    """
+    lines = declared_accounts(packages)
+    if lines:
+        sysusers.run_sysusers(ctx, "-", lines=lines)
 
 
 def by_settings(settings: Iterable[Applied]) -> Iterator[Account]:

@@ -76,8 +76,8 @@ def switch_on(job: Job, books: Books, more: Sequence[Change]) -> None:
 def _joined(reverts: Sequence[Revert]) -> Tuple[Remake, ...]:
     """Return what is made again, each but once.
 
-    What a path was before the first plugin only the first of them knows: to the next
-    ones, which are planned when its part is out of the books, a part of the trail is missing.
+    Only the first revert knows the state of a path before any plugin: the others are planned
+    when the first plugin is no longer in the books, and lack its part of the path's history.
     """
     found: Dict[Tuple[str, str], Remake] = {}
     for one in (one for revert in reverts for one in revert.remake):
