@@ -288,11 +288,15 @@ def test_setup_finds_every_package_folder() -> None:
 def house(tmp_path: Path) -> Path:
     """A small library with an upward import, a sideways import and a cycle."""
     top = tmp_path / "lib"
-    (top / "settings").mkdir(parents=True)
+    for folder in ("settings", "operations"):
+        (top / folder).mkdir(parents=True)
     for name, text in {
             "__init__": "", "errors": "from .target import x\n",
             "target": "from .errors import y\n", "settings/__init__": "",
             "settings/one": "def f() -> None:\n    from ..packages import core\n",
+            "operations/__init__": "", "operations/plan": "from . import apply\n",
+            "operations/apply": "", "operations/model": "from . import install\n",
+            "operations/install": "",
             "packages": "def h(s: object) -> None:\n    s.base.sack\n",
             "stranger": "def g(a, *, b: int = 0):\n    a.base.sack.query()\n"}.items():
         (top / f"{name}.py").write_text(text, encoding="utf-8")
@@ -303,6 +307,12 @@ def test_a_wrong_import_is_detected(house: Path) -> None:
     found = [line.split(": ", 1)[1] for line in upward_imports(read_modules(house), "lib")]
     assert found == ["errors imports target", "settings imports packages",
                      "stranger has no place in the table of layers"]
+
+
+def test_a_wrong_import_within_a_room_is_detected(house: Path) -> None:
+    found = [line.split(": ", 1)[1] for line in inner_imports(read_modules(house), "lib")]
+    assert found == ["operations.model imports operations.install",
+                     "operations.plan imports operations.apply"]
 
 
 def test_a_use_of_dnfs_base_is_found(house: Path) -> None:

@@ -22,7 +22,7 @@ SELF = "ovirt_node_plugin."
 # What writes: rooms and modules of the library as a whole, and of other modules the
 # functions. Whatever begins with one of these names is not to be used.
 LIBRARY_WRITERS = (
-    "operations.apply",
+    "operations.apply", "plugin.library.Library",
     "registry.store.save", "registry.store.save_inventory", "registry.store.forget",
     "settings.engine.apply", "settings.engine.remake", "settings.engine.rereading",
     "settings.engine.live.switch_on",
@@ -31,7 +31,10 @@ LIBRARY_WRITERS = (
     "settings.engine.live.backwards", "settings.engine.revert.do_revert",
     "settings.engine.revert.finish_revert", "settings.engine.upgrade.apply_upgrade",
     "settings.accounts.sysusers.place", "settings.accounts.sysusers.run_sysusers",
-    "settings.kit.placing.place_file",
+    "settings.kit.placing.place_file", "settings.modules.module_index.rebuild",
+    "settings.placed.tmpfiles.create", "settings.placed.tmpfiles.remove",
+    "settings.selinux.selinux_labels.kept", "settings.selinux.selinux_labels.restore",
+    "settings.services.running_units.bring", "settings.services.running_units.leave",
     "system.entries.write_entry", "system.entries.write_atomic", "system.entries.sync_dir",
     "system.entries.locked", "system.run.run", "system.trees.remove_new",
     "undo.changes.put_back", "undo.journal.begin", "undo.journal.finish", "undo.journal.undo",
@@ -48,6 +51,8 @@ OS_WRITERS = frozenset((
 PATH_WRITERS = frozenset((
     "chmod", "hardlink_to", "lchmod", "link_to", "mkdir", "rename", "rmdir", "symlink_to",
     "touch", "unlink", "write", "write_bytes", "write_text", "writelines"))
+# Methods of the library's own objects that write: of kinds of setting and of a session.
+OWN_WRITERS = frozenset(("apply", "bring", "exclusive", "leave", "remake", "run"))
 
 # They cannot go in with the others: refused, or replacing what another one brings.
 ALONE = ("needs-libvirt-2.0", "obsoleter-1.0")
@@ -89,7 +94,7 @@ def used(tree: ast.Module, names: Dict[str, str]) -> Iterator[Tuple[int, str]]:
 def writes_by_call(node: ast.Call) -> str:
     """Return the name of the method or of ``open`` that a call writes by, or nothing."""
     name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-    if isinstance(node.func, ast.Attribute) and name in PATH_WRITERS:
+    if isinstance(node.func, ast.Attribute) and name in PATH_WRITERS | OWN_WRITERS:
         return name
     if name == "open":
         place = 1 if isinstance(node.func, ast.Name) else 0
@@ -149,6 +154,9 @@ def test_each_name_that_is_forbidden_exists(name: str) -> None:
     ("import os\nos.lstat(path)\nos.replace(path, other)\n", ["3: os.replace"]),
     ("from os import unlink\n", ["1: os.unlink"]),
     ("import shutil\n", ["1: shutil"]),
+    ("from ...settings.modules import module_index\nmodule_index.rebuild(version, ctx)\n",
+     ["2: settings.modules.module_index.rebuild"]),
+    ("session.run(())\nKINDS['a'].apply(wanted, ctx)\n", ["1: run", "2: apply"]),
     ("open(path)\nopen(path, 'rb')\npath.open()\nname.replace('a', 'b')\n", []),
     ("open(path, 'w')\npath.open('ab')\nopen(path, mode='r+')\npath.write_text('x')\n",
      ["1: open", "2: open", "3: open", "4: write_text"]),
