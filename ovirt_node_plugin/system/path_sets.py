@@ -108,7 +108,8 @@ KERNEL_MODULE = (
 # packages cannot have one file. Drop-in folders that are active without a setting, such as
 # sysctl.d or sudoers.d, are allowed, as ordinary packages have files there: see DROP_INS.
 DENIED = {
-    "only the descriptor's settings enable services, policies and certificates": (
+    "only the descriptor's settings change what services, timers, the firewall, SELinux and"
+    " certificate authorities do": (
         "etc/firewalld", "etc/pki/ca-trust", "etc/selinux", "etc/systemd/*.attached",
         "etc/systemd/*.control", "etc/systemd/*-preset", "etc/systemd/system",
         "usr/lib/systemd/*-preset", "usr/lib/systemd/system/*.requires",

@@ -25,7 +25,7 @@ _ALL: Tuple[Kind, ...] = (
     kernel_arguments.KIND, ca_certificates.KIND, persistent_paths.KIND, leave_out.KIND,
     *dracut_files.KINDS, *selinux.KINDS, *DERIVED.values())
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
-"""All kinds, in the order in which their settings are applied."""
+"""All kinds. The settings of one element are in this order, and derived kinds come last."""
 
 
 def is_shared(name: str) -> bool:
