@@ -208,7 +208,7 @@ def _touched(root: Path) -> Set[str]:
     found: Set[str] = set()
     for name in store.names(root):
         undo_data = store.read_undo_data(root, name)
-        found.update(change.path for one in undo_data.applied for change in one.changes)
+        found.update(change.path for change in undo_data.state.changes)
         inventory = store.read_inventory(root, name)
         found.update(map(relative, inventory.files() if inventory is not None else ()))
     return found

@@ -117,9 +117,8 @@ def _recorded_states(root: Path) -> Mapping[str, Sequence[Optional[Entry]]]:
     states: Dict[str, List[Optional[Entry]]] = {}
     for name in store.names(root):
         with contextlib.suppress(NodePluginError):
-            for applied in store.read_undo_data(root, name).applied:
-                for change in applied.changes:
-                    states.setdefault(change.path, []).append(change.after)
+            for change in store.read_undo_data(root, name).state.changes:
+                states.setdefault(change.path, []).append(change.after)
     return states
 
 

@@ -2,26 +2,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Collection, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
+from pathlib import Path
+from typing import Collection, List, Mapping, Sequence, Set, Tuple
 
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
 from ..settings.engine import checking, selection
+from ..settings.engine.apply import chained
 from ..settings.engine.kinds import KINDS, is_derived, replaced_files, replaced_folders
-from ..settings.engine.live import is_live
-from ..settings.engine.upgrade import plan_upgrade
+from ..settings.engine.live import is_live, switch_off
+from ..settings.engine.revert import Revert, do_revert, finish_revert, remake_all
+from ..settings.engine.upgrade import apply_upgrade, plan_upgrades
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal
-from ..undo.changes import Applied, Change
-from .apply import change, live, records, scriptlets, settings_switch
+from ..undo.changes import Change
+from .apply import change, live, records, scriptlets
 from .apply.brought_accounts import make_accounts
 from .apply.inventories import Inventories
-from .model.books import Books, settings_of
+from .model.books import Books
 from .model.job import Job
 from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan
 from .plan import (
@@ -41,11 +44,15 @@ from .plan.root_facts import facts_of
 
 @dataclass(frozen=True)
 class Installation:
-    """A plan, and all that is needed to carry it out."""
+    """A plan, and all that is needed to carry it out.
+
+    ``revert`` undoes the settings that go, of all plugins; ``books`` are without them.
+    """
 
     plan: Plan
     jobs: Tuple[Job, ...]
     books: Books
+    revert: Revert
 
 
 def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
@@ -69,7 +76,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     arrivals = Arrivals(packages, target.root)
     allowed_paths.check_reserved(arrivals, target)
     contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
-    jobs = _jobs(active, actions, books, contexts, solution.shares)
+    jobs, revert = _jobs(active, actions, books, contexts, solution.shares, target.root)
     disputed = allowed_paths.check(jobs, arrivals, target, session.policy.config)
     conflicts.check(jobs, arrivals, books, session)
     space = preview.space(target, packages)
@@ -77,16 +84,16 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     kept = [preview.kept(bundle.descriptor.name, books, source=bundle.source)
             for bundle in bundles if bundle not in active]
     made = majors.account_notes(packages, jobs[0].context) if jobs else ()
-    told = [preview.action(job, jobs, packages, books) for job in jobs]
+    shown = [preview.action(job, jobs, packages, books, revert) for job in jobs]
     return Installation(
         Plan(
-            operation="install", target=target, plugins=(*told, *kept), packages=packages,
+            operation="install", target=target, plugins=(*shown, *kept), packages=packages,
             table=session.table(),
             notes=(*other_major, *_notes(packages), *allowed_paths.notes(disputed), *made,
                    *preview.not_booted(target)),
             signatures=preview.signatures(packages, session.signers()), space=space,
             noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
-        jobs, books)
+        jobs, books, revert)
 
 
 def carry_out(ready: Installation, session: Session, *,
@@ -96,45 +103,55 @@ def carry_out(ready: Installation, session: Session, *,
     The packages' signatures must have been checked. Returns lines for people. Raises
     RolledBack for whatever fails; the root is then as it was.
     """
-    root, books = session.target.root, ready.books
-    packages = ready.plan.packages
-    intent = journal.Intent(_operation(ready.jobs), tuple(job.name for job in ready.jobs),
-                            change.TOOL)
+    root, books, jobs, revert = session.target.root, ready.books, ready.jobs, ready.revert
+    packages, context = ready.plan.packages, jobs[0].context
+    intent = journal.Intent(_operation(jobs), tuple(job.name for job in jobs), change.TOOL)
     session.check_unchanged(packages)
-    leave_out = leaving_out.left_out(ready.jobs)
-    run = ready.jobs[0].context.run
-    notes: List[str] = []
-    with change.journaled(session, intent, _scope(ready, leave_out), run=run) as opened:
-        taken = Inventories(ready.jobs, packages, session, books, left_out=leave_out)
-        reverts = [settings_switch.switch_off(job, books, notes) for job in ready.jobs]
-        live.stop_units(packages, ready.jobs[0].context)
-        live.expect(packages, ready.jobs[0].context)
+    leave_out = leaving_out.left_out(jobs)
+    with change.journaled(session, intent, _scope(ready, leave_out), run=context.run) as opened:
+        inventories = Inventories(jobs, packages, session, books, left_out=leave_out)
+        notes = [*switch_off(revert.live, context)]
+        do_revert(revert, context)
+        live.stop_units(packages, context)
+        live.expect(packages, context)
         if packages:
-            make_accounts(packages, ready.jobs[0].context)
+            make_accounts(packages, context)
             change.run_packages(session, displays, leave_out=leave_out)
         owned = change.package_paths(root, packages)
-        left = opened.effects(
+        effects = opened.effects(
             owned=owned,
             replaced=change.package_paths(root, [one for one in packages
                                                  if one.action == "remove"]),
-            ours={one.path for revert in reverts for one in revert.restore})
-        requirements.check_effects(left, root)
-        notes += noteworthy.left_by_scriptlets(left, owned)
-        parts = scriptlets.split(left, ready.jobs, packages, root)
-        taken.packages_done(parts)
+            ours={one.path for one in revert.restore})
+        requirements.check_effects(effects, root)
+        notes += noteworthy.left_by_scriptlets(effects, owned)
+        shares = scriptlets.split(effects, jobs, packages, root)
+        inventories.packages_done(shares)
         moment = store.installed_now()
-        for job, revert in zip(ready.jobs, reverts):
-            settings_switch.finish_off(job, revert, books)
-        for job in ready.jobs:
-            settings_switch.switch_on(job, books, parts[job.name])
-        settings_switch.make_again(ready.jobs, reverts, books)
-        notes += live.switch_on(ready.jobs, reverts, packages, books)
-        for job in ready.jobs:
-            applied = books.applied(job.name)
-            records.save(job, ready.jobs, packages, books, session,
-                           taken.of(job, applied, moment))
-        records.save_touched(session.target.root, books, without=intent.plugins)
+        _switch_on(ready, shares)
+        notes += live.switch_on(jobs, revert, packages, books.ledger)
+        for job in jobs:
+            records.save(job, jobs, packages, books, session, inventories.of(job, moment))
+        records.save_changed(root, books, without=intent.plugins)
     return tuple(notes)
+
+
+def _switch_on(ready: Installation, effects: Mapping[str, Sequence[Change]]) -> None:
+    """Switch settings on, and note ``effects``, by plugin, in the ledger.
+
+    Folders that had to wait until packages were gone go first, for all plugins: settings
+    of another one may be about to make one of them their own. What is derived from the
+    settings of several plugins comes last, and is made but once.
+    """
+    ledger, context = ready.books.ledger, ready.jobs[0].context
+    finish_revert(replace(ready.revert, remake=()), ledger, context)
+    for job in ready.jobs:
+        apply_upgrade(job.upgrade, job.context, ledger, derived=False)
+        ledger.set_effects(job.name, chained(ledger.state(job.name).effects,
+                                                    effects[job.name]))
+    remake_all(ready.revert, ledger, context)
+    for job in ready.jobs:
+        apply_upgrade(job.upgrade, job.context, ledger, derived=True)
 
 
 def _scope(ready: Installation, leave_out: Collection[str]) -> journal.Scope:
@@ -145,7 +162,8 @@ def _scope(ready: Installation, leave_out: Collection[str]) -> journal.Scope:
     return change.scope(
         target, packages, records=[*ready.books.records, *(job.name for job in jobs)],
         kernels=_kernels(packages, jobs),
-        changes=_put_back(jobs),
+        changes=[*ready.revert.restore,
+                 *(one for job in jobs for gone in job.upgrade.gone for one in gone.changes)],
         paths=[*leave_out, *replaced_files(kinds, target.root)],
         folders=[folder for job in jobs for folder in _folders(job)],
         whole=replaced_folders(kinds))
@@ -172,23 +190,19 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
 
 
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
-          contexts: Sequence[Context], shares: Mapping[str, Set[str]]) -> Tuple[Job, ...]:
-    planned: Dict[str, Sequence[Applied]] = {
-        **books.others(without=[bundle.descriptor.name for bundle in active])}
+          contexts: Sequence[Context], shares: Mapping[str, Set[str]], root: Path,
+          ) -> Tuple[Tuple[Job, ...], Revert]:
     wanted = {bundle.descriptor.name: selection.wanted(bundle.descriptor, context)
               for bundle, context in zip(active, contexts)}
-    held = checking.held(books.others(()), wanted)
-    jobs: List[Job] = []
-    for bundle, found in zip(active, contexts):
-        name, context = bundle.descriptor.name, replace(found, held=held)
-        upgrade = plan_upgrade(settings_of(books.applied(name)), wanted[name], planned,
-                                      context, repair=actions[name] == REPAIR)
-        jobs.append(Job(
-            bundle=bundle, action=actions[name], old=books.records.get(name),
-            packages=tuple(sorted(shares[name])), upgrade=upgrade,
-            revert=settings_switch.planned_revert(upgrade, name, books, context), context=context))
-        planned[name] = checking.planned(wanted[name])
-    return tuple(jobs)
+    held = checking.held(books.ledger, wanted)
+    contexts = [replace(context, held=held) for context in contexts]
+    upgrades, revert = plan_upgrades(
+        wanted, contexts, books.ledger, root,
+        repaired=[name for name in wanted if actions[name] == REPAIR])
+    return tuple(
+        Job(bundle=bundle, action=actions[name], old=books.records.get(name),
+            packages=tuple(sorted(shares[name])), upgrade=upgrades[name], context=context)
+        for name, bundle, context in zip(wanted, active, contexts)), revert
 
 
 def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: Books,
@@ -226,18 +240,6 @@ def _kernels(packages: Sequence[PackageChange], jobs: Sequence[Job]) -> Set[str]
         found.update(one.key for one in job.upgrade.order if one.kind == module_index.KIND.name)
         found.update(one.key for one in job.upgrade.gone if one.kind == module_index.KIND.name)
     return found
-
-
-def _put_back(jobs: Sequence[Job]) -> Iterator[Change]:
-    """Yield what switching off may put back.
-
-    That is more than each plan says by itself: a shared setting's changes go from one
-    plugin to the next, and are put back where the last one gives it up.
-    """
-    for job in jobs:
-        yield from job.revert.restore
-        for one in job.upgrade.gone:
-            yield from one.changes
 
 
 def _folders(job: Job) -> Set[str]:

@@ -208,8 +208,8 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
     context = Context(root=target.root, plugin=record.name, files=files, run=run,
                       leavable=leaving_out.recorded(record.settings, files, session),
                       live=live.is_live(target.root))
-    problems += kinds.verify(undo_data.settings, context)
-    problems += drift.effect_problems(undo_data.effects, target.root, files=files)
+    problems += kinds.verify(undo_data.state.settings, context)
+    problems += drift.effect_problems(undo_data.state.effects, target.root, files=files)
     problems += drift.inventory_problems(record, undo_data, target.root, look=os.geteuid() != 0)
     return Check(record.name, record.version, tuple(problems))
 

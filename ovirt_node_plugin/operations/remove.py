@@ -10,17 +10,17 @@ from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
 from ..settings.engine.kinds import replaced_files, replaced_folders
-from ..settings.engine.live import is_live
+from ..settings.engine.live import is_live, switch_off
 from ..settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
 from ..system.run import Runner
 from ..undo import journal
 from .apply import change, live, scriptlets
-from .apply.records import save_touched
+from .apply.records import save_changed
 from .apply.removal_deltas import Leavings
 from .model import shared_settings
-from .model.books import Books, effects_of, settings_of
+from .model.books import Books
 from .model.results import Plan
 from .plan import preview
 
@@ -58,28 +58,30 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     target = session.target
     books = Books(target.root)
     records = tuple(books.record(name) for name in dict.fromkeys(names))
-    gone = {record.name for record in records}
-    mine = [one for record in records for one in settings_of(books.applied(record.name))]
-    revert = plan_revert(mine, books.others(gone), target.root,
-                                keep_modified=keep_modified)
+    names = tuple(record.name for record in records)
+    gone = [applied for name in names for applied in books.ledger.state(name).settings]
+    for name in names:
+        books.ledger.set_settings(name, ())
+    revert = plan_revert(gone, books.ledger, target.root, keep_modified=keep_modified)
     going, needed = _packages(records, books, session)
     packages: Tuple[PackageChange, ...] = ()
     if going:
-        packages = session.solve(Request(subject="removing " + ", ".join(sorted(gone)),
+        packages = session.solve(Request(subject="removing " + ", ".join(sorted(names)),
                                          erases=going))
         packages = session.as_installed(packages)
     notes = [f"{nevra} stays: {other} needs it." for nevra, other in sorted(needed.items())]
     context = _context(target.root, records, run)
-    staying = shared_settings.staying_without(gone, books)
+    staying = shared_settings.staying_without(names, books)
     actions = [preview.removed(
         record, going, packages, preview.dropped(record.settings, staying),
-        [applied for applied in revert.live if applied in books.applied(record.name)], context)
+        [applied for applied in revert.live
+         if applied in books.undo_data[record.name].state.settings], context)
         for record in records]
     keepers = _keepers(records, books)
     shown = Plan(
         operation="remove", target=target, plugins=tuple(actions), packages=packages,
         table=session.table(),
-        notes=(*notes, *_effects_stay(gone, keepers, books), *revert.notes,
+        notes=(*notes, *_effects_stay(names, keepers, books), *revert.notes,
                *preview.not_booted(target)),
         space=preview.space(target, packages))
     return Removal(plan=shown, records=records, books=books, revert=revert, keepers=keepers)
@@ -93,41 +95,37 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
     """
     root, books, packages = session.target.root, ready.books, ready.plan.packages
     names = tuple(record.name for record in ready.records)
-    mine = [one for name in names for one in books.applied(name)]
-    left = effects_of(mine)
-    kernels = {one.key for one in mine if one.kind == module_index.KIND.name}
-    what = change.scope(session.target, packages, records=books.records,
-                        kernels=kernels | set(change.kernels_of(packages)),
-                        changes=[one for applied in mine for one in applied.changes],
-                        paths=replaced_files({one.kind for one in mine}, root),
-                        whole=replaced_folders(one.kind for one in mine))
+    states = [books.undo_data[name].state for name in names]
+    changes = [one for state in states for one in state.changes]
+    effects = [one for name in names for one in books.ledger.state(name).effects]
+    kinds = {applied.kind for state in states for applied in state.settings}
+    kernels = {applied.key for state in states for applied in state.settings
+               if applied.kind == module_index.KIND.name}
+    scope = change.scope(session.target, packages, records=books.records,
+                         kernels=kernels | set(change.kernels_of(packages)), changes=changes,
+                         paths=replaced_files(kinds, root), whole=replaced_folders(kinds))
     context = _context(root, ready.records, run)
     leavings = Leavings(ready.records, packages, session,
                         staying=shared_settings.staying_without(names, books))
-    with change.journaled(session, journal.Intent("remove", names, change.TOOL), what, run=run):
-        notes = [*live.switch_off(ready.revert, context)]
+    intent = journal.Intent("remove", names, change.TOOL)
+    with change.journaled(session, intent, scope, run=run):
+        notes = [*switch_off(ready.revert.live, context)]
         live.stop_units(packages, context)
         do_revert(ready.revert, context)
-        books.take(ready.revert.handed)
-        before = scriptlets.states(left, root)
+        before = scriptlets.states(effects, root)
         if packages:
             change.run_packages(session, displays)
-        undone = scriptlets.undo(left, before, books, names, context, keepers=ready.keepers)
-        books.take(undone.handed)
-        finished = [finish_revert(ready.revert, books.others(names), context)]
-        books.take(finished[0].handed)
-        finished.append(finish_revert(undone, books.others(names), context))
-        books.take(finished[1].handed)
+        undone = scriptlets.undo(names, before, books.ledger, context, keepers=ready.keepers)
+        finished = finish_revert(ready.revert, books.ledger, context)
         if not ready.keepers:
-            scriptlets.inherit_folders(left, books, session, names)
-        notes += live.read_again(mine, packages, ready.revert, context)
+            scriptlets.inherit_folders(effects, books, session, names)
+        notes += live.read_again(changes, packages, ready.revert, context)
         books.part(names)
-        save_touched(session.target.root, books, without=names)
+        save_changed(root, books, without=names)
         for name in names:
             store.forget(root, name)
         deltas = leavings.deltas()
-    return Removed((*notes, *undone.notes, *(note for one in finished for note in one.notes)),
-                   deltas)
+    return Removed((*notes, *undone.notes, *finished), deltas)
 
 
 def _context(root: Path, records: Sequence[Record], run: Runner) -> Context:
@@ -157,7 +155,7 @@ def _keepers(records: Sequence[Record], books: Books) -> Tuple[str, ...]:
 
 def _effects_stay(gone: Iterable[str], keepers: Sequence[str], books: Books) -> Tuple[str, ...]:
     """Return a line on whom what scriptlets did is handed to, if they did anything."""
-    if not keepers or not any(effects_of(books.applied(name)) for name in gone):
+    if not keepers or not any(books.ledger.state(name).effects for name in gone):
         return ()
     who = (f"plugin {keepers[0]} goes" if len(keepers) == 1 else
            f"plugins {', '.join(keepers)} go")

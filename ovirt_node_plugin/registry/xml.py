@@ -17,7 +17,7 @@ from ..errors import RecordError
 from ..system.entries import Entry
 from ..system.relaxng import raise_problems, schema_problems
 from ..system.xml import XmlElement, parse_xml
-from ..undo.changes import Applied, Change
+from ..undo.changes import Applied, AppliedState, Change
 from .record import InstalledPackage, Record
 from .rules import MAX_RECORD_BYTES
 from .undo_data import UndoData
@@ -90,12 +90,12 @@ def dump_undo_data(undo_data: UndoData) -> bytes:
     for path in sorted(set(undo_data.folders)):
         _element(folders, "folder", path=_quote(path))
     settings = etree.SubElement(root, "settings")
-    for applied in undo_data.settings:
+    for applied in undo_data.state.settings:
         node = _setting(settings, applied)
         for change in applied.changes:
             _dump_change(node, change)
     effects = etree.SubElement(root, "effects")
-    for change in undo_data.effects:
+    for change in undo_data.state.effects:
         _dump_change(effects, change)
     return _document(root)
 
@@ -108,8 +108,9 @@ def load_undo_data(data: bytes, *, origin: str) -> UndoData:
     root = _valid(data, origin, "manifest.rng", MAX_UNDO_DATA_BYTES)
     return UndoData(
         name=_get(root, "name"), descriptor=_unpack(root.all("descriptor")[0], origin),
-        settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
-        effects=tuple(_load_change(node, origin) for node in _inside(root, "effects")),
+        state=AppliedState(
+            tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
+            tuple(_load_change(node, origin) for node in _inside(root, "effects"))),
         folders=tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")),
         inventory=_get(root, "inventory") == "yes")
 

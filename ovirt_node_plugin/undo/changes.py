@@ -12,9 +12,6 @@ from ..errors import OutsideRoot
 from ..system.entries import Entry, read_entry, same_entry, write_entry
 from ..system.paths import resolve_inside
 
-EFFECTS = "effects"
-"""The kind of the ``Applied`` that holds the changes of a plugin's scriptlets."""
-
 # The system relabels files (restorecon, first boot): not a change of any plugin.
 _LABEL = "security.selinux"
 
@@ -47,6 +44,20 @@ class Applied:
     before: str
     changes: Tuple[Change, ...]
     outcome: str = ""
+
+
+@dataclass(frozen=True)
+class AppliedState:
+    """What one plugin changed in a root: by its settings, and by scriptlets of its packages."""
+
+    settings: Tuple[Applied, ...] = ()
+    effects: Tuple[Change, ...] = ()
+
+    @property
+    def changes(self) -> Tuple[Change, ...]:
+        """The changes of the settings, and after them the effects."""
+        return (*(change for applied in self.settings for change in applied.changes),
+                *self.effects)
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,15 @@ from ovirt_node_plugin.plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.plugin.settings import Setting
 from ovirt_node_plugin.settings.engine import checking, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.upgrade import Upgrade, apply_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.system.entries import Entry, read_entry
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.rpm_version import VersionRange
 from ovirt_node_plugin.system.run import Polled, Runner, StrPath, run
-from ovirt_node_plugin.undo.changes import Applied
+from ovirt_node_plugin.undo.changes import Applied, AppliedState
 from tests.support.kmod import module_bytes
 
 UNITS = "usr/lib/systemd/system"
@@ -123,22 +125,43 @@ def wanted_settings(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
     return selection.wanted(descriptor(*settings), ctx)
 
 
+def ledger_of(held: Mapping[str, Sequence[Applied]]) -> Ledger:
+    """Return a ledger of plugins' settings, without effects."""
+    return Ledger({name: AppliedState(tuple(settings)) for name, settings in held.items()})
+
+
 def apply_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
                    *settings: Setting) -> None:
     """Check and apply one plugin's settings; ``held`` are the applied ones, and is updated."""
     ctx = context(root, name)
     asked = wanted_settings(ctx, *settings)
     checking.check(asked, ctx, others=held)
-    held[name] = apply_all(asked, ctx, others=held)
+    held[name] = apply_all(asked, ctx, ledger_of(held))
 
 
 def revert_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> Revert:
     """Revert one plugin's settings, as an operation without packages does."""
-    plan = plan_revert(held.pop(name), held, root)
+    gone = held.pop(name)
+    ledger = ledger_of(held)
+    plan = plan_revert(gone, ledger, root)
     do_revert(plan, context(root))
-    held.update(plan.handed)
-    held.update(finish_revert(plan, held, context(root)).handed)
+    finish_revert(plan, ledger, context(root))
+    held.update({other: state.settings for other, state in ledger.states.items()})
     return plan
+
+
+def upgrade_settings(plan: Upgrade, ctx: Context,
+                     held: Optional[Dict[str, Tuple[Applied, ...]]] = None,
+                     ) -> Tuple[Applied, ...]:
+    """Upgrade one plugin's settings beside those in ``held``, which is updated; return them."""
+    held = {} if held is None else held
+    ledger = ledger_of({**held, ctx.plugin: plan.kept})
+    revert = plan_revert(plan.gone, ledger, ctx.root)
+    do_revert(revert, ctx)
+    finish_revert(revert, ledger, ctx)
+    apply_upgrade(plan, ctx, ledger)
+    held.update({other: state.settings for other, state in ledger.states.items()})
+    return held[ctx.plugin]
 
 
 def tree(root: Path) -> Mapping[str, Entry]:

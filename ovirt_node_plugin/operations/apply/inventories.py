@@ -27,9 +27,9 @@ from ...registry.inventory import (
 )
 from ...registry.record import Record
 from ...system.trees import Relative
-from ...undo.changes import Applied, Change
+from ...undo.changes import Applied, AppliedState, Change
 from ..model import shared_settings
-from ..model.books import Books, settings_of
+from ..model.books import Books
 from ..model.job import Job
 from ..model.results import REPAIR
 from . import brought_accounts
@@ -83,17 +83,18 @@ class Inventories:
         self._accounts = {name: brought_accounts.by_scriptlets(mine, self._root)
                           for name, mine in effects.items()}
 
-    def of(self, job: Job, applied: Sequence[Applied], moment: str) -> Inventory:
-        """Return the inventory of a plugin, of which ``applied`` is all that is switched on."""
+    def of(self, job: Job, moment: str) -> Inventory:
+        """Return the inventory of a plugin whose settings are on."""
+        state = self._books.ledger.state(job.name)
         old = self._old.get(job.name)
         earlier = old.operations if old is not None else ()
         number = len(earlier) + 1
         known = old.files() if old is not None else {}
         packages = tuple(self._package(nevra, old, known, number) for nevra in job.packages)
-        others, was = self._others(packages, applied, known, number)
+        others, was = self._others(packages, state, known, number)
         new = Inventory(job.name, (), packages, others)
         before = self._changed(old, new, was, number)
-        operation = self._operation(job, packages, applied, old, moment)
+        operation = self._operation(job, packages, state.settings, old, moment)
         return counted(replace(new, operations=(*earlier, operation), before=before))
 
     def _before(self, job: Job, record: Record) -> Inventory:
@@ -120,10 +121,10 @@ class Inventories:
                     else number if one.path in known else fresh) if known or fresh else one
             for one in files))
 
-    def _others(self, packages: Sequence[InventoryPackage], applied: Sequence[Applied],
+    def _others(self, packages: Sequence[InventoryPackage], state: AppliedState,
                 known: Mapping[str, File], number: int,
                 ) -> Tuple[Tuple[File, ...], Mapping[str, File]]:
-        found, was = unowned(self._root, applied, owned_paths(self._root, packages))
+        found, was = unowned(self._root, state, owned_paths(self._root, packages))
         return numbered(found, known, number), was
 
     def _changed(self, old: Optional[Inventory], new: Inventory, was: Mapping[str, File],
@@ -147,11 +148,11 @@ class Inventories:
         return tuple(one.remembered() for path, one in sorted(found.items())
                      if path in now or not os.path.lexists(self._root / relative(path)))
 
-    def _operation(self, job: Job, packages: Sequence[InventoryPackage], applied: Sequence[Applied],
+    def _operation(self, job: Job, packages: Sequence[InventoryPackage], on: Sequence[Applied],
                    old: Optional[Inventory], moment: str) -> Operation:
         mine = {one.nevra for one in packages}
         had = {one.nevra for one in old.packages} if old is not None else set()
-        settings = {(one.kind, one.key): replace(one, changes=()) for one in settings_of(applied)}
+        settings = {(one.kind, one.key): replace(one, changes=()) for one in on}
         staying = shared_settings.staying_of_job(job, self._jobs, self._books)
         brought, gone = self._account_changes(job.name, tuple(settings.values()), old)
         return Operation(
@@ -203,10 +204,10 @@ def recorded(record: Record, session: Session) -> Inventory:
         replace(_packed(one, there.get(nevra, _NOTHING), ()), since=1)
         for one in header.files)) for nevra, header in sorted(headers.items()))
     try:
-        applied = store.read_undo_data(root, record.name).applied
+        state = store.read_undo_data(root, record.name).state
     except NodePluginError:
-        applied = ()
-    others, _ = unowned(root, applied, owned_paths(root, packages))
+        state = AppliedState()
+    others, _ = unowned(root, state, owned_paths(root, packages))
     operation = Operation(operation="install", at=record.installed_at, tool=record.tool,
                           version_from="", version_to=record.version)
     return Inventory(record.name, (operation,), packages, numbered(others, {}, 1))

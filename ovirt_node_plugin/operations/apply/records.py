@@ -10,7 +10,7 @@ from ...registry import store
 from ...registry.inventory import Inventory
 from ...registry.record import InstalledPackage, Record
 from ...registry.undo_data import UndoData
-from ..model.books import Books, effects_of, settings_of
+from ..model.books import Books
 from ..model.job import Job
 from . import unowned_files
 from .change import TOOL
@@ -23,26 +23,25 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
     ``packages`` is the transaction that ran, ``books`` has the settings that are on.
     """
     descriptor, target = job.bundle.descriptor, session.target
-    applied = books.applied(job.name)
+    state = books.ledger.state(job.name)
     record = Record(
         name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
         summary=descriptor.summary, installed_at=inventory.operations[-1].at, tool=TOOL,
         mode="online" if target.live else "offline", source=job.bundle.source,
         target_kind=target.kind, target_version=target.version,
         repos=_own_repos(job), packages=_packages(job, packages, books, session),
-        settings=settings_of(applied), together=_together(job, jobs))
-    store.save(target.root, record, UndoData(
-        name=descriptor.name, descriptor=descriptor.source_xml, settings=settings_of(applied),
-        effects=effects_of(applied)), inventory)
+        settings=state.settings, together=_together(job, jobs))
+    undo_data = UndoData(descriptor.name, descriptor=descriptor.source_xml, state=state)
+    store.save(target.root, record, undo_data, inventory)
 
 
-def save_touched(root: Path, books: Books, *, without: Container[str]) -> None:
+def save_changed(root: Path, books: Books, *, without: Container[str]) -> None:
     """Write the records of installed plugins whose record or settings changed in ``books``."""
-    for name in books.touched:
-        if name in books.records and name not in without:
-            undo_data = store.read_undo_data(root, name)
-            store.save(root, books.records[name], undo_data.with_applied(books.applied(name)))
-            unowned_files.follow(root, name, books.applied(name))
+    for name in books.changed:
+        if name not in without:
+            state = books.ledger.state(name)
+            store.save(root, books.records[name], replace(books.undo_data[name], state=state))
+            unowned_files.follow(root, name, state)
 
 
 def _packages(job: Job, packages: Sequence[PackageChange], books: Books,
@@ -56,7 +55,7 @@ def _packages(job: Job, packages: Sequence[PackageChange], books: Books,
     asked = {install.name for install in job.bundle.descriptor.installs}
     names = session.names_of(job.packages)
     return tuple(replace(
-        known.get(nevra, InstalledPackage(nevra, "", "")),
+        known.get(nevra, InstalledPackage(nevra, checksum="", reason="")),
         reason="requested" if names.get(nevra) in asked else "dependency")
         for nevra in job.packages)
 

@@ -4,16 +4,27 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Collection,
+    Dict,
+    FrozenSet,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from ...packages.session import PackageChange, Session
 from ...registry.record import Record
+from ...settings.engine.ledger import Ledger
 from ...settings.engine.revert import Revert, do_revert, plan_effects
 from ...settings.kit.model import Context
 from ...system.entries import Entry, read_entry
 from ...system.trees import Relative, folders_above
-from ...undo.changes import EFFECTS, Applied, Change, alike, compact
-from ..model.books import Books, effects_of
+from ...undo.changes import Change, alike, compact
+from ..model.books import Books
 from ..model.job import Job
 from .change import package_paths
 
@@ -49,22 +60,26 @@ def states(effects: Iterable[Change], root: Path) -> States:
             for path in {change.path for change in effects}}
 
 
-def undo(effects: Sequence[Change], before: States, books: Books, names: Sequence[str],
-         context: Context, *, keepers: Sequence[str]) -> Revert:
+def undo(plugins: Sequence[str], before: States, ledger: Ledger, context: Context, *,
+         keepers: Sequence[str]) -> Revert:
     """Put back what scriptlets changed, when the packages are gone; return what was done.
 
-    ``before`` is what was there when the removal began: what scriptlets changed
-    since is the plugin's doing as well, and nobody's hand. ``names`` are the plugins
-    that go, ``keepers`` those that take the effects over as they are.
+    ``before`` is what was there when the removal began: what scriptlets changed since is
+    the doing of ``plugins``, which go, as well, and nobody's hand. ``keepers`` are plugins
+    that take the effects over as they are.
     """
     root = context.root
-    since = {path: now for path, now in states(effects, root).items()
-             if now is not None and before[path] is not None and not alike(now, before[path])}
-    followed = _follow(effects, before, since, root)
-    for name in books.records:
-        if since and name not in names:
-            _follow_other(name, before, since, books, root)
-    revert = plan_effects(followed, books.others(names), root, keepers=keepers)
+    now = {path: read_entry(root, path, content=False) for path in before}
+    since = {path for path, entry in now.items()
+             if entry is not None and before[path] is not None and not alike(entry, before[path])}
+    effects: List[Change] = []
+    for plugin, state in tuple(ledger.states.items()):
+        if plugin in plugins:
+            effects += _follow(state.effects, before, since, root)
+            ledger.set_effects(plugin, ())
+        elif since:
+            ledger.set_effects(plugin, _follow(state.effects, before, since, root))
+    revert = plan_effects(effects, ledger, root, keepers=keepers)
     do_revert(revert, context)
     return revert
 
@@ -79,44 +94,26 @@ def inherit_folders(effects: Iterable[Change], books: Books, session: Session,
         return
     others = {name: _folders(record, session) for name, record in books.records.items()
               if name not in gone}
-    heirs: Dict[str, List[Change]] = {}
     for change in left:
         heir = next((name for name, inside in others.items() if change.path in inside), None)
         if heir is not None:
-            heirs.setdefault(heir, []).append(change)
-    for heir, changes in heirs.items():
-        books.take({heir: _with_effects(books.applied(heir), changes)})
+            own = books.ledger.state(heir).effects
+            if (change.path, change.before) not in {(one.path, one.before) for one in own}:
+                books.ledger.set_effects(heir, (change, *own))
 
 
-def _follow(changes: Sequence[Change], before: States, since: States,
+def _follow(changes: Sequence[Change], before: States, since: Collection[str],
             root: Path) -> Tuple[Change, ...]:
     """Return ``changes`` with those that ended in the state before ended in what is now."""
-    found: List[Change] = []
+    followed: List[Change] = []
     for change in changes:
         if (change.path in since and change.after is not None
                 and alike(change.after, before[change.path])):
-            where = root / change.path
-            now = read_entry(root, change.path, content=os.path.islink(where))
+            is_link = os.path.islink(root / change.path)
+            now = read_entry(root, change.path, content=is_link)
             change = replace(change, after=compact(now))
-        found.append(change)
-    return tuple(change for change in found if not alike(change.before, change.after))
-
-
-def _follow_other(name: str, before: States, since: States, books: Books, root: Path) -> None:
-    old = effects_of(books.applied(name))
-    new = _follow(old, before, since, root)
-    if new != old:
-        rest = tuple(one for one in books.applied(name) if one.kind != EFFECTS)
-        books.take({name: (*rest, Applied(kind=EFFECTS, key="", value="", before="",
-                                          changes=new)) if new else rest})
-
-
-def _with_effects(applied: Sequence[Applied], more: Sequence[Change]) -> Tuple[Applied, ...]:
-    rest = tuple(one for one in applied if one.kind != EFFECTS)
-    known = {(change.path, change.before) for change in effects_of(applied)}
-    changes = (*(one for one in more if (one.path, one.before) not in known),
-               *effects_of(applied))
-    return (*rest, Applied(kind=EFFECTS, key="", value="", before="", changes=changes))
+        followed.append(change)
+    return tuple(change for change in followed if not alike(change.before, change.after))
 
 
 def _folders(record: Record, session: Session) -> FrozenSet[str]:

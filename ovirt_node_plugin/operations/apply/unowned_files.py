@@ -22,7 +22,7 @@ from ...registry.inventory import (
 from ...settings.accounts import account_files
 from ...system.entries import Entry, read_entry
 from ...system.trees import Relative, folders_above
-from ...undo.changes import EFFECTS, Applied, Change
+from ...undo.changes import AppliedState, Change
 
 # A relabelling by the system is nobody's change.
 _LABEL = "security.selinux"
@@ -78,7 +78,7 @@ class Describer:
         return self._open[folder]
 
 
-def unowned(root: Path, applied: Iterable[Applied], owned: Collection[str],
+def unowned(root: Path, state: AppliedState, owned: Collection[str],
             ) -> Tuple[Tuple[File, ...], Mapping[str, File]]:
     """Return the files that settings and effects made or changed, and what was there before.
 
@@ -90,7 +90,7 @@ def unowned(root: Path, applied: Iterable[Applied], owned: Collection[str],
     found: List[File] = []
     before: Dict[str, File] = {}
     made = {folder for path in owned for folder in folders_above(path)}
-    for path, steps in sorted(_by_path(applied).items()):
+    for path, steps in sorted(_by_path(state).items()):
         first, (by, last) = steps[0][1], steps[-1]
         if first.before is not None:
             before[f"/{path}"] = describe.file(path, first.before,
@@ -118,8 +118,8 @@ def owned_paths(root: Path, packages: Iterable[InventoryPackage]) -> Set[str]:
     return {relative(one.path) for package in packages for one in package.files}
 
 
-def follow(root: Path, name: str, applied: Sequence[Applied]) -> None:
-    """Bring the inventory of a plugin that took over from others to what is ``applied`` now.
+def follow(root: Path, name: str, state: AppliedState) -> None:
+    """Bring the inventory of a plugin that took over from others to its ``state`` now.
 
     One that is missing or damaged stays so.
     """
@@ -129,21 +129,21 @@ def follow(root: Path, name: str, applied: Sequence[Applied]) -> None:
         old = None
     if old is None:
         return
-    others = numbered(unowned(root, applied, owned_paths(root, old.packages))[0],
+    others = numbered(unowned(root, state, owned_paths(root, old.packages))[0],
                       {one.path: one for one in old.others}, 0)
     if others != old.others:
         store.save_inventory(root, replace(old, others=others))
 
 
-def _by_path(applied: Iterable[Applied]) -> Dict[str, List[Tuple[str, Change]]]:
+def _by_path(state: AppliedState) -> Dict[str, List[Tuple[str, Change]]]:
     """Return the changes of each path in the order in which they were made, and by what."""
-    ordered = sorted(applied, key=lambda one: one.kind != EFFECTS)  # scriptlets ran first
-    found: Dict[str, List[Tuple[str, Change]]] = {}
-    for one in ordered:
-        by = SCRIPTLETS if one.kind == EFFECTS else f"{one.kind} {one.key}".strip()
-        for change in one.changes:
-            found.setdefault(change.path, []).append((by, change))
-    return found
+    made = [(SCRIPTLETS, change) for change in state.effects]  # scriptlets ran first
+    made += [(f"{applied.kind} {applied.key}".strip(), change)
+             for applied in state.settings for change in applied.changes]
+    by_path: Dict[str, List[Tuple[str, Change]]] = {}
+    for by, change in made:
+        by_path.setdefault(change.path, []).append((by, change))
+    return by_path
 
 
 def _marked(now: Optional[File], path: str, by: str, is_new: bool) -> File:

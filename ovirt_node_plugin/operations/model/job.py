@@ -6,7 +6,6 @@ from typing import Optional, Tuple
 
 from ...plugin.bundle import Bundle
 from ...registry.record import Record
-from ...settings.engine.revert import Revert
 from ...settings.engine.upgrade import Upgrade
 from ...settings.kit.model import Context
 
@@ -16,7 +15,7 @@ class Job:
     """One plugin of an installation: its bundle, what is there, what is to be.
 
     ``old`` is the record of the version that is installed, if one is; ``packages``
-    the NEVRAs it brings or shares; ``revert`` undoes the settings that go.
+    the NEVRAs it brings or shares.
     """
 
     bundle: Bundle
@@ -24,7 +23,6 @@ class Job:
     old: Optional[Record]
     packages: Tuple[str, ...]
     upgrade: Upgrade
-    revert: Revert
     context: Context
 
     @property

@@ -17,7 +17,7 @@ def in_run(job: Job, jobs: Sequence[Job], books: Books) -> Keys:
     """Return what plugins other than that of ``job``, one of ``jobs``, have after the run."""
     others = {one.name: {(item.kind, item.key) for item in one.upgrade.order}
               for one in jobs if one is not job}
-    return {**_keys(books.others([job.name, *others])), **others}
+    return {**_keys_without([job.name, *others], books), **others}
 
 
 def holders(key: Key, others: Keys) -> Tuple[str, ...]:
@@ -42,8 +42,8 @@ def staying_of_job(job: Job, jobs: Sequence[Job], books: Books) -> Mapping[Key, 
 
 def staying_without(gone: Collection[str], books: Books) -> Mapping[Key, Sequence[str]]:
     """Return the settings of the plugins ``gone`` that plugins which stay have, and who does."""
-    return _held((one for name in gone for one in books.applied(name)),
-                 _keys(books.others(gone)))
+    return _held((applied for name in gone for applied in books.records[name].settings),
+                 _keys_without(gone, books))
 
 
 def _held(settings: Iterable[Applied], others: Keys) -> Mapping[Key, Sequence[str]]:
@@ -53,6 +53,11 @@ def _held(settings: Iterable[Applied], others: Keys) -> Mapping[Key, Sequence[st
         if names:
             found[one.kind, one.key] = names
     return found
+
+
+def _keys_without(plugins: Collection[str], books: Books) -> Keys:
+    return _keys({name: state.settings for name, state in books.ledger.states.items()
+                  if name not in plugins})
 
 
 def _keys(settings: Mapping[str, Iterable[Applied]]) -> Keys:

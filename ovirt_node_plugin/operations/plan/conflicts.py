@@ -16,7 +16,6 @@ from ...packages.session import Session
 from ...settings.engine.checking import text_of
 from ...settings.engine.kinds import KINDS, is_derived
 from ...system.trees import Relative
-from ...undo.changes import EFFECTS
 from ..model.books import Books
 from ..model.job import Job
 from .allowed_paths import listed, plugins_of
@@ -120,11 +119,11 @@ def _with_settings(entries: Iterable[Arriving], jobs: Sequence[Job], plugins: Pl
 def _placed(jobs: Sequence[Job], books: Books, root: Path) -> Dict[str, Tuple[str, str]]:
     """Return where settings have files or will put them: plugin and setting, by place."""
     found: Dict[str, Tuple[str, str]] = {}
-    for name, its in books.others(without=[job.name for job in jobs]).items():
-        for applied in its:
-            for change in applied.changes if applied.kind != EFFECTS else ():
-                if change.after is not None and change.after.kind != "dir":
-                    found[change.path] = (name, text_of(applied))
+    names = {job.name for job in jobs}
+    for holder, applied in books.ledger.settings():
+        for change in applied.changes if holder.plugin not in names else ():
+            if change.after is not None and change.after.kind != "dir":
+                found[change.path] = (holder.plugin, text_of(applied))
     relative = Relative(root)
     for job in jobs:
         for item in job.upgrade.order:

@@ -33,7 +33,8 @@ class LeavingOut:
         self._books = books
         self._session = session
         self._globs: Dict[str, List[str]] = {
-            name: [one.key for one in books.applied(name) if one.kind == leave_out.NAME]
+            name: [applied.key for applied in books.ledger.state(name).settings
+                   if applied.kind == leave_out.NAME]
             for name in books.records}
         for bundle in active:
             self._globs[bundle.descriptor.name] = [

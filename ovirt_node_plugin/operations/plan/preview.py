@@ -9,6 +9,7 @@ from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 from ...packages.session import PackageChange
 from ...registry.record import Record
 from ...settings.engine import checking, live, selection
+from ...settings.engine.revert import Revert
 from ...settings.kit.model import Context
 from ...settings.services import package_units
 from ...target import Target
@@ -35,21 +36,25 @@ from ..model.results import (
 _FOLDER_PARTS = 2  # /usr/share, /opt/acme
 
 
-def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange],
-           books: Books) -> PluginAction:
-    """Return what happens to the plugin of ``job``, one of ``jobs``."""
+def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books,
+           revert: Revert) -> PluginAction:
+    """Return what happens to the plugin of ``job``, one of ``jobs``.
+
+    ``revert`` undoes the settings of all jobs that go.
+    """
     descriptor, context = job.bundle.descriptor, job.context
+    undone = [applied for applied in revert.live if applied in job.upgrade.gone]
     return PluginAction(
         action=job.action, name=descriptor.name, version=descriptor.version,
         old_version=job.old.version if job.old else "", vendor=descriptor.vendor,
         summary=descriptor.summary, source=job.bundle.source, packages=job.packages,
         settings=_settings(job, jobs, books),
-        now=(*live.plan_off(job.revert.live, context),
+        now=(*live.plan_off(undone, context),
              *live.plan_on([*job.upgrade.fresh, *job.upgrade.refreshed], context)),
         files=folder_counts(change for change in packages if change.nevra in job.packages
                             and change.action != "remove"),
         shares=_shares(job, jobs, books),
-        notes=(*selection.left_out(descriptor, context), *job.upgrade.notes, *job.revert.notes))
+        notes=(*selection.left_out(descriptor, context), *job.upgrade.notes))
 
 
 def kept(name: str, books: Books, *, source: str) -> PluginAction:

@@ -1,22 +1,22 @@
 """Refusals before anything is written: what a kind cannot do, and contradictions."""
 from __future__ import annotations
 
-from typing import Dict, Mapping, Sequence, Set, Tuple
+from typing import Dict, Iterable, Mapping, Sequence, Set, Tuple
 
 from ...errors import Refused
-from ...undo.changes import EFFECTS, Applied
+from ...undo.changes import Applied, Change
 from ..kit.model import Context, Wanted
 from .kinds import KINDS
-from .ledger import Others
+from .ledger import Ledger
 
 
 def planned(items: Sequence[Wanted]) -> Tuple[Applied, ...]:
     """Return settings as if applied, to check other plugins of the same run against."""
-    return tuple(Applied(kind=item.kind, key=item.key, value=item.value, before="",
-                         changes=()) for item in items)
+    return tuple(Applied(kind=item.kind, key=item.key, value=item.value, before="", changes=())
+                 for item in items)
 
 
-def check(items: Sequence[Wanted], ctx: Context, *, others: Others,
+def check(items: Sequence[Wanted], ctx: Context, *, others: Mapping[str, Sequence[Applied]],
           mine: Sequence[Applied] = ()) -> None:
     """Raise if ``items`` cannot be applied; only reads.
 
@@ -28,32 +28,37 @@ def check(items: Sequence[Wanted], ctx: Context, *, others: Others,
     """
     owned = {(applied.kind, applied.key) for applied in mine}
     for item in items:
-        for other, its in others.items():
-            for applied in its:
+        for other, settings in others.items():
+            for applied in settings:
                 if applied.kind == item.kind and KINDS[item.kind].clash(item, applied):
                     raise _conflict(item, ctx.plugin, applied, other)
         KINDS[item.kind].check(item, ctx, mine=(item.kind, item.key) in owned)
 
 
-def held(installed: Others, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, str]:
-    """Return the files that settings of installed plugins put there, for ``Context.held``.
+def held(ledger: Ledger, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, str]:
+    """Return the files that installed plugins put there, for ``Context.held``.
 
     ``wanted`` are the settings of the versions that some of the plugins are about to
     have: what is not among them goes before any of these comes.
     """
-    makers: Dict[str, Set[Tuple[str, str]]] = {}
-    stay: Dict[Tuple[str, str], str] = {}
-    for name, its in installed.items():
-        new = {(item.kind, item.key, item.value) for item in wanted.get(name, ())}
-        for one in its:
-            what = (one.kind, name if one.kind == EFFECTS else one.key)
-            if name not in wanted or one.kind == EFFECTS or (*what, one.value) in new:
-                stay.setdefault(what, name)
-            for change in one.changes:
-                if change.before is None and change.after and change.after.kind != "dir":
-                    makers.setdefault(change.path, set()).add(what)
-    return {path: next((stay[key] for key in sorted(keys) if key in stay), "")
-            for path, keys in makers.items()}
+    makers: Dict[str, Set[Tuple[str, ...]]] = {}
+    stay: Dict[Tuple[str, ...], str] = {}
+
+    def note(maker: Tuple[str, ...], changes: Iterable[Change], stays_with: str) -> None:
+        if stays_with:
+            stay.setdefault(maker, stays_with)
+        for change in changes:
+            if change.before is None and change.after and change.after.kind != "dir":
+                makers.setdefault(change.path, set()).add(maker)
+
+    for plugin, state in ledger.states.items():
+        new = {(item.kind, item.key, item.value) for item in wanted.get(plugin, ())}
+        for applied in state.settings:
+            stays = plugin not in wanted or (applied.kind, applied.key, applied.value) in new
+            note((applied.kind, applied.key), applied.changes, plugin if stays else "")
+        note((plugin,), state.effects, plugin)
+    return {path: next((stay[maker] for maker in sorted(found) if maker in stay), "")
+            for path, found in makers.items()}
 
 
 def text_of(applied: Applied) -> str:

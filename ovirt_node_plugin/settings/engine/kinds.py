@@ -4,7 +4,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Iterable, Iterator, List, Mapping, Tuple
 
-from ...undo.changes import EFFECTS, Applied
+from ...undo.changes import Applied
 from ..accounts import accounts
 from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
@@ -44,7 +44,7 @@ def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[str, ...]:
     for applied in settings:
         if applied.kind in KINDS:
             problems.extend(KINDS[applied.kind].verify(applied, ctx))
-        elif applied.kind != EFFECTS:
+        else:
             problems.append(f"the setting {applied.kind} {applied.key} is of a kind that this"
                             " version of the tool does not know")
     return tuple(problems)

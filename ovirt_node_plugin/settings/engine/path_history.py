@@ -1,82 +1,88 @@
 """The changes that several plugins made to one path, in the order in which they happened.
 
-Undo data has no times. But each change begins with the state in which the one
-before it ended, and the last one ended with what is there now: the changes of a
-path are the edges of a walk through its states, and that walk is found.
+Undo data have no clock. But each change begins with the state in which the one before it
+ended, and the last one ended with what is there now: the changes of a path are the edges
+of a walk through its states, and that walk is found.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ...system.entries import Entry
 from ...undo.changes import Change, comparable
+from ..kit.model import Taker
 
 
-@dataclass(frozen=True)
+class Holder(NamedTuple):
+    """Whose changes they are: of a plugin's setting, by its number, or of its scriptlets."""
+
+    plugin: str
+    number: Optional[int] = None
+
+
+class ChangePlace(NamedTuple):
+    """Where the ledger keeps a change: its holder, and its number among the holder's changes."""
+
+    holder: Holder
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
 class PathStep:
-    """One change of the path, and whose: ``owner`` is a plugin, empty for the one at hand.
+    """One change of the path.
 
-    ``place`` is where its owner keeps it: the number of the setting and of the
-    change in it.
+    ``place`` is where it is kept, None for a change that is taken out. Of such a one,
+    ``taker`` takes its lines out of a file that has lines of others; None where the
+    change is the whole file.
     """
 
-    owner: str
-    place: Tuple[int, int]
     change: Change
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """Another plugin's step, and the states between which it leads from now on."""
-
-    step: PathStep
-    before: Optional[Entry]
-    after: Optional[Entry]
+    place: Optional[ChangePlace] = None
+    taker: Optional[Taker] = None
 
 
 @dataclass(frozen=True)
 class Lifted:
-    """What is left of a path's steps when those of the plugin at hand are taken out.
+    """A path's steps when those without a place are taken out.
 
-    ``rewritten`` has other plugins' steps with the states that they get;
-    ``restore`` the changes by which the path itself is put back (at most one);
-    ``drifted`` those that cannot be, because the path is not as they left it.
+    ``rewritten`` has changes of other plugins as they become; ``restore`` the changes by
+    which the path itself is put back (at most one); ``drifted`` those that cannot be put
+    back, because the path is not as they left it.
     """
 
-    rewritten: Tuple[Rewrite, ...]
+    rewritten: Mapping[ChangePlace, Change]
     restore: Tuple[Change, ...]
     drifted: Tuple[Change, ...]
 
 
 def lift(steps: Sequence[PathStep], now: Optional[Entry]) -> Lifted:
-    """Take the steps without an owner out of a path whose present state is ``now``.
+    """Take the steps without a place out of a path whose present state is ``now``.
 
     What lies on top of such a step gets its ``before``, so that it undoes both; a
     step with nothing on top is put back.
     """
     walk = walked(steps, now)
-    rewritten: List[Rewrite] = []
+    rewritten: Dict[ChangePlace, Change] = {}
     under: List[Change] = []
     for step in walk:
-        if not step.owner:
+        if step.place is None:
             under.append(step.change)
         elif under:
-            rewritten.append(Rewrite(step, under[0].before, step.change.after))
+            rewritten[step.place] = Change(
+                step.change.path, under[0].before, step.change.after)
             under = []
     restore = [Change(under[0].path, under[0].before, under[-1].after)] if under else []
-    rest = [step for step in steps if step not in walk]
+    aside = [step for step in steps if step not in walk]
     drifted: List[Change] = []
-    for step in rest:
-        if step.owner:
-            continue
-        above = next((other for other in rest if other.owner and comparable(other.change.before)
-                      == comparable(step.change.after)), None)
+    for change in [step.change for step in aside if step.place is None]:
+        above = next(((step.place, step.change) for step in aside if step.place is not None
+                      and comparable(step.change.before) == comparable(change.after)), None)
         if above is not None:
-            rewritten.append(Rewrite(above, step.change.before, above.change.after))
-        elif comparable(now) != comparable(step.change.before):
-            drifted.append(step.change)
-    return Lifted(tuple(rewritten), tuple(restore), tuple(drifted))
+            rewritten[above[0]] = Change(change.path, change.before, above[1].after)
+        elif comparable(now) != comparable(change.before):
+            drifted.append(change)
+    return Lifted(rewritten, tuple(restore), tuple(drifted))
 
 
 def walked(steps: Sequence[PathStep], now: Optional[Entry]) -> List[PathStep]:

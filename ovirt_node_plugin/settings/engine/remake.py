@@ -35,8 +35,8 @@ def planned_remake(kind: str, key: str, mine: Sequence[Applied], ledger: Ledger,
     """Return how the settings ``mine`` of one derived kind and key go."""
     changes = [change for applied in mine for change in applied.changes]
     bases, drifted = _bases_of(kind, key, changes, ledger, root)
-    return Remake(kind=kind, key=key, gone=tuple(applied.value for applied in mine), bases=bases,
-                  drifted=drifted)
+    return Remake(kind=kind, key=key, gone=tuple(applied.value for applied in mine),
+                  bases=bases, drifted=drifted)
 
 
 def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root: Path,
@@ -45,15 +45,13 @@ def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root:
 
     And which of them are not as one of these changes left them.
     """
-    paths = {change.path for change in mine}
-    paths.update(change.path for _, _, applied in ledger.each()
-                 if (applied.kind, applied.key) == (kind, key) for change in applied.changes)
+    theirs = [change for _, applied in ledger.having(kind, key) for change in applied.changes]
+    paths = {change.path for change in (*mine, *theirs)}
     bases: Dict[str, Optional[Entry]] = {}
     drifted: List[str] = []
     for path in sorted(paths):
-        own = [PathStep("", (0, count), change) for count, change in enumerate(mine)
-               if change.path == path]
-        steps = [*ledger.steps(path), *own]
+        steps = [*ledger.steps(path),
+                 *(PathStep(change) for change in mine if change.path == path)]
         walk = walked(steps, read_entry(root, path, content=False))
         if not walk:
             drifted.append(path)
@@ -73,8 +71,10 @@ def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:
     if not any(resolve_inside(ctx.root, watch.folder).is_dir() for watch in watches):
         return
     before = capture(ctx.root, watches)
-    kind.remake(Remnant(key=one.key, gone=one.gone, kept=ledger.values(one.kind, one.key),
-                        bases=one.bases, drifted=one.drifted), ctx)
+    heirs = ledger.having(one.kind, one.key)
+    kind.remake(Remnant(key=one.key, gone=one.gone,
+                        kept=tuple(applied.value for _, applied in heirs), bases=one.bases,
+                        drifted=one.drifted), ctx)
     after = capture(ctx.root, watches, content=False)
     # In a file that no plugin changed so far, what a merged one takes out is gone for good
     first = {**one.bases} if kind.merged else {**before, **one.bases}
@@ -82,11 +82,8 @@ def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:
         Change(path, first.get(path), compact(after.get(path)))
         for path in sorted(first if kind.merged else {*first, *after})
         if not same_entry(first.get(path), after.get(path)))
-    heirs: List[Tuple[str, int, Applied]] = [
-        found for found in ledger.each()
-        if (found[2].kind, found[2].key) == (one.kind, one.key)]
-    for owner, number, applied in heirs:
-        ledger.replace(owner, number, dataclasses.replace(applied, changes=changes))
+    for holder, applied in heirs:
+        ledger.replace(holder, dataclasses.replace(applied, changes=changes))
         changes = ()
 
 

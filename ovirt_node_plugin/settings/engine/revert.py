@@ -9,38 +9,36 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import FrozenSet, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ...errors import Drifted
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo import live_log
-from ...undo.changes import EFFECTS, Applied, Change, put_back
-from ..kit.model import Context, Leaning, Overlapping, Taker, Wanted, Woven
+from ...undo.changes import Applied, Change, put_back
+from ..kit.model import Context, Leaning, Overlapping, Wanted, Woven
 from .apply import refresh
 from .checking import text_of
 from .kinds import DERIVED, KINDS, is_derived, is_shared
-from .ledger import Ledger, Others
-from .path_history import PathStep
+from .ledger import Ledger
+from .path_history import Holder, PathStep
 from .remake import Remake, planned_remake, remake
 from .shared_files import merged, unweave
 
 
 @dataclass(frozen=True)
 class Revert:
-    """How to undo one plugin's part.
+    """How to undo the part of one plugin or several.
 
-    ``restore`` are the changes to put back; ``handed`` the complete new settings
-    of each other plugin that answers for some of it from now on; ``notes`` lines
-    for people; ``keep`` the paths left as somebody changed them since. ``remake``,
-    ``again`` and ``folders`` are for ``finish_revert``: what is made again, kind and
-    key of what is applied again if it is no longer so, and folders to be removed that
-    had something in them when this was planned. ``live`` are the settings of which no
-    other plugin needs what they did to the running system.
+    ``restore`` are the changes to put back; ``notes`` lines for people; ``keep`` the paths
+    left as somebody changed them since. ``remake``, ``again`` and ``folders`` are for
+    ``finish_revert``: what is made again, kind and key of what is applied again if it is
+    no longer so, and folders to be removed that had something in them when this was
+    planned. ``live`` are the settings of which no other plugin needs what they did to the
+    running system.
     """
 
     restore: Tuple[Change, ...]
-    handed: Mapping[str, Tuple[Applied, ...]]
     notes: Tuple[str, ...] = ()
     keep: Tuple[str, ...] = ()
     remake: Tuple[Remake, ...] = ()
@@ -49,64 +47,54 @@ class Revert:
     live: Tuple[Applied, ...] = ()
 
 
-@dataclass(frozen=True)
-class Finished:
-    """What ``finish_revert`` did: new settings of other plugins, and lines for people."""
-
-    handed: Mapping[str, Tuple[Applied, ...]]
-    notes: Tuple[str, ...]
-
-
-def plan_revert(mine: Sequence[Applied], others: Others, root: Path, *,
+def plan_revert(gone: Sequence[Applied], ledger: Ledger, root: Path, *,
                 keep_modified: bool = False) -> Revert:
-    """Return how to undo the settings ``mine``; only reads.
+    """Return how to undo the settings ``gone``; of the root, only reads.
 
-    ``others`` are the settings, and effects, that stay: of other plugins, and of this
-    one too, under its name, where only some of its settings go.
+    ``ledger`` has what stays, of the same plugins and of others, and is brought to what it
+    is without them.
 
     Raises Drifted for paths that are not as they were left, unless
     ``keep_modified``: then they stay as they are and are named in ``keep``.
     """
-    ledger = Ledger(others)
-    live = tuple(_last_of(mine, ledger))
-    plain = [applied for applied in mine if not is_derived(applied.kind)]
-    derived = [applied for applied in mine if is_derived(applied.kind)]
-    loose = _hand_over(plain, ledger)
+    live = tuple(_last_of(gone, ledger))
+    plain = [applied for applied in gone if not is_derived(applied.kind)]
+    derived = [applied for applied in gone if is_derived(applied.kind)]
+    steps = _hand_over(plain, ledger)
     again = frozenset(_leaning(plain, ledger))
     remakes, put = _split_derived(derived, ledger, root)
-    lifted = _lift_all(loose, ledger, root)
+    lifted = _lift_all(steps, ledger, root)
     if lifted.drifted and not keep_modified:
         raise _drifted(root, lifted.drifted)
     restore, folders = _decide_folders([*lifted.restore, *put], ledger, root)
-    notes = [f"/{path} is left as it is: it was changed since" for path in lifted.drifted]
-    return Revert(restore=restore, handed=ledger.handed(), notes=tuple(notes), keep=lifted.drifted,
+    return Revert(restore=restore, notes=_changed_since(lifted.drifted), keep=lifted.drifted,
                   remake=remakes, folders=folders, again=again, live=live)
 
 
-def plan_effects(mine: Sequence[Change], others: Others, root: Path, *,
+def plan_effects(effects: Sequence[Change], ledger: Ledger, root: Path, *,
                  keepers: Sequence[str] = ()) -> Revert:
-    """Return how to undo what a plugin's scriptlets changed; only reads, refuses nothing.
+    """Return how to undo what plugins' scriptlets changed; of the root, only reads.
 
     Each path that is as they left it is put back, unless another plugin built on
     it; what is as before already needs nothing; the rest is left, with a note.
-    ``keepers`` are plugins that keep a package of this one: its scriptlets' work is
-    still needed, so the first of them takes all of it over.
+    ``keepers`` are plugins that keep a package of the same plugins: the scriptlets' work
+    is still needed, so the first of them takes all of it over. ``ledger`` has what stays,
+    and is brought to what it is without ``effects``. Refuses nothing.
     """
-    ledger = Ledger(others)
-    if keepers and mine:
-        _give_effects(mine, keepers[0], ledger)
-        return Revert((), ledger.handed())
-    effects = [Applied(kind=EFFECTS, key="", value="", before="", changes=tuple(mine))]
-    lifted = _lift_all(_hand_over(effects, ledger), ledger, root)
+    if keepers:
+        ledger.give(Holder(keepers[0]), effects)
+        return Revert(())
+    steps = tuple(_not_upheld(map(PathStep, effects), ledger))
+    lifted = _lift_all(steps, ledger, root)
     lost = [change for change in lifted.restore if not _can_restore(change)]
     restore, folders = _decide_folders(
         [change for change in lifted.restore if change not in lost], ledger, root)
-    notes = [f"/{path} is left as it is: it was changed since" for path in lifted.drifted]
-    notes += [f"/{change.path} is left as it is: what it was before was not kept"
-              for change in lost]
-    notes += [f"/{path} is left: it is not empty" for path in folders]
-    return Revert(restore, ledger.handed(), tuple(notes),
-                  tuple(sorted({*lifted.drifted, *(change.path for change in lost)})))
+    notes = (*_changed_since(lifted.drifted),
+             *(f"/{change.path} is left as it is: what it was before was not kept"
+               for change in lost),
+             *(f"/{path} is left: it is not empty" for path in folders))
+    return Revert(restore=restore, notes=notes,
+                  keep=tuple(sorted({*lifted.drifted, *(change.path for change in lost)})))
 
 
 def do_revert(revert: Revert, ctx: Context) -> None:
@@ -114,18 +102,27 @@ def do_revert(revert: Revert, ctx: Context) -> None:
     put_back(ctx.root, revert.restore)
 
 
-def finish_revert(revert: Revert, others: Others, ctx: Context) -> Finished:
-    """Do what has to wait until the packages are gone.
+def finish_revert(revert: Revert, ledger: Ledger, ctx: Context) -> Tuple[str, ...]:
+    """Do what has to wait until the packages are gone; return lines for people.
 
-    ``others`` are the settings of the plugins that stay, with those of ``handed``.
+    ``ledger`` has what stays, and gets what this changes of it.
     """
-    ledger = Ledger(others)
-    for one in revert.remake:
-        remake(one, ledger, ctx)
-    _apply_again(revert.again, ledger, ctx)
+    remake_all(revert, ledger, ctx)
+    for holder, applied in tuple(ledger.settings()):
+        if (applied.kind, applied.key) in revert.again and KINDS[applied.kind].verify(
+                applied, ctx):
+            wanted = Wanted(kind=applied.kind, key=applied.key, value=applied.value,
+                            text=text_of(applied), item=None)
+            ledger.replace(holder, refresh(applied, wanted, ctx))
     left = put_back(ctx.root, [Change(path, None, None) for path in revert.folders
                                if _is_folder(ctx.root, path)])
-    return Finished(ledger.handed(), tuple(f"/{path} is left: it is not empty" for path in left))
+    return tuple(f"/{path} is left: it is not empty" for path in left)
+
+
+def remake_all(revert: Revert, ledger: Ledger, ctx: Context) -> None:
+    """Make again what is derived from what is in ``ledger`` now, and note it there."""
+    for planned in revert.remake:
+        remake(planned, ledger, ctx)
 
 
 @dataclass(frozen=True)
@@ -134,65 +131,57 @@ class _LiftedPaths:
     drifted: Tuple[str, ...]
 
 
-_Loose = Tuple[Applied, Change]
+def _leaning(gone: Sequence[Applied], ledger: Ledger) -> Iterator[Tuple[str, str]]:
+    """Yield kind and key of what may have to be applied again without ``gone``."""
+    for _, applied in ledger.settings():
+        kind = KINDS.get(applied.kind)
+        if isinstance(kind, Leaning) and any(
+                other.kind == applied.kind and kind.leans(applied, other) for other in gone):
+            yield applied.kind, applied.key
 
 
-def _leaning(mine: Sequence[Applied], ledger: Ledger) -> Iterator[Tuple[str, str]]:
-    """Yield kind and key of what may have to be applied again when ``mine`` are gone."""
-    for gone in mine:
-        kind = KINDS.get(gone.kind)
-        for _, _, applied in ledger.each():
-            if isinstance(kind, Leaning) and applied.kind == gone.kind \
-                    and kind.leans(applied, gone):
-                yield applied.kind, applied.key
-
-
-def _apply_again(again: FrozenSet[Tuple[str, str]], ledger: Ledger, ctx: Context) -> None:
-    for owner, number, one in tuple(ledger.each()):
-        if (one.kind, one.key) in again and KINDS[one.kind].verify(one, ctx):
-            wanted = Wanted(kind=one.kind, key=one.key, value=one.value, text=text_of(one),
-                            item=None)
-            ledger.replace(owner, number, refresh(one, wanted, ctx))
-
-
-def _last_of(mine: Sequence[Applied], ledger: Ledger) -> Iterator[Applied]:
-    """Yield those of ``mine`` that no other plugin has too; another one gets the state before.
+def _last_of(gone: Sequence[Applied], ledger: Ledger) -> Iterator[Applied]:
+    """Yield those of ``gone`` that no plugin has any more; another one gets the state before.
 
     That is the running system's, which is one for all, whatever files each plugin has.
     """
-    for applied in mine:
-        heir = ledger.find(applied.kind, applied.key)
-        if heir is None:
+    for applied in gone:
+        heirs = ledger.having(applied.kind, applied.key)
+        if not heirs:
             yield applied
             continue
         states = live_log.states(applied.outcome)
         was = states.get(live_log.WAS)
         if was is not None and was != states.get(live_log.LEFT):
-            its = ledger.at(*heir)
-            ledger.replace(*heir, dataclasses.replace(
-                its, outcome=merged(its.outcome, live_log.words(was=was))))
+            holder, heir = heirs[0]
+            ledger.replace(holder, dataclasses.replace(
+                heir, outcome=merged(heir.outcome, live_log.words(was=was))))
 
 
-def _hand_over(mine: Sequence[Applied], ledger: Ledger) -> List[_Loose]:
+def _hand_over(gone: Sequence[Applied], ledger: Ledger) -> List[PathStep]:
     """Give other plugins what they want alike; return the changes that remain."""
-    loose: List[_Loose] = []
-    for applied in mine:
-        heir = None
-        if is_shared(applied.kind):
-            heir = ledger.find(applied.kind, applied.key)
-        if heir is not None and applied.changes:
-            its = ledger.at(*heir)
-            ledger.replace(*heir, dataclasses.replace(
-                its, before=applied.before,
-                outcome=merged(its.outcome, live_log.without(applied.outcome))))
-        for change in applied.changes:
-            holder = heir or next(((owner, number) for owner, number, other in ledger.each()
-                                   if _upholds(other, change)), None)
-            if holder is not None:
-                ledger.give(*holder, change)
-            else:
-                loose.append((applied, change))
-    return loose
+    steps: List[PathStep] = []
+    for applied in gone:
+        heirs = ledger.having(applied.kind, applied.key) if is_shared(applied.kind) else []
+        if not heirs:
+            steps.extend(_not_upheld(_steps(applied), ledger))
+        elif applied.changes:
+            holder, heir = heirs[0]
+            ledger.replace(holder, dataclasses.replace(
+                heir, before=applied.before, changes=(*applied.changes, *heir.changes),
+                outcome=merged(heir.outcome, live_log.without(applied.outcome))))
+    return steps
+
+
+def _not_upheld(steps: Iterable[PathStep], ledger: Ledger) -> Iterator[PathStep]:
+    """Yield changes that no other setting upholds; one that does answers for the change."""
+    for step in steps:
+        holder = next((holder for holder, applied in ledger.settings()
+                       if _upholds(applied, step.change)), None)
+        if holder is None:
+            yield step
+        else:
+            ledger.give(holder, [step.change])
 
 
 def _upholds(applied: Applied, change: Change) -> bool:
@@ -200,17 +189,21 @@ def _upholds(applied: Applied, change: Change) -> bool:
     return isinstance(kind, Overlapping) and kind.upholds(applied, change)
 
 
-def _lift_all(loose: Sequence[_Loose], ledger: Ledger, root: Path) -> _LiftedPaths:
+def _steps(applied: Applied) -> Iterator[PathStep]:
+    kind = KINDS.get(applied.kind)
+    for change in applied.changes:
+        yield PathStep(change, taker=kind.taker(applied, change.path)
+                       if isinstance(kind, Woven) else None)
+
+
+def _lift_all(steps: Sequence[PathStep], ledger: Ledger, root: Path) -> _LiftedPaths:
     restore: List[Change] = []
     drifted: List[str] = []
-    for path in sorted({change.path for _, change in loose}):
-        mine = {(0, count): one for count, one in enumerate(loose) if one[1].path == path}
-        takers = {place: _taker(applied, path) for place, (applied, _) in mine.items()}
-        now = read_entry(root, path, content=any(takers.values()))
-        steps = [PathStep("", place, change) for place, (_, change) in mine.items()]
-        lifted = unweave([*ledger.steps(path), *steps], now, takers)
-        for new in lifted.rewritten:
-            ledger.rewrite(new)
+    for path in sorted({step.change.path for step in steps}):
+        mine = [step for step in steps if step.change.path == path]
+        now = read_entry(root, path, content=any(step.taker for step in mine))
+        lifted = unweave([*ledger.steps(path), *mine], now)
+        ledger.rewrite(lifted.rewritten)
         restore.extend(lifted.restore)
         for change in lifted.drifted:
             if change.before is None and _is_dir(now) and _is_dir(change.after):
@@ -218,11 +211,6 @@ def _lift_all(loose: Sequence[_Loose], ledger: Ledger, root: Path) -> _LiftedPat
             else:
                 drifted.append(path)
     return _LiftedPaths(tuple(restore), tuple(sorted(set(drifted))))
-
-
-def _taker(applied: Applied, path: str) -> Optional[Taker]:
-    kind = KINDS.get(applied.kind)
-    return kind.taker(applied, path) if isinstance(kind, Woven) else None
 
 
 def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
@@ -238,10 +226,10 @@ def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
     for kind, key in sorted({(applied.kind, applied.key) for applied in derived},
                             key=lambda pair: (order.index(pair[0]), pair[1])):
         mine = [applied for applied in derived if (applied.kind, applied.key) == (kind, key)]
-        loose = [(applied, change) for applied in mine for change in applied.changes]
         again = planned_remake(kind, key, mine, ledger, root)
-        if not DERIVED[kind].merged and not ledger.values(kind, key):
-            lifted = _lift_all(loose, ledger, root)
+        if not DERIVED[kind].merged and not ledger.having(kind, key):
+            steps = [step for applied in mine for step in _steps(applied)]
+            lifted = _lift_all(steps, ledger, root)
             if not lifted.drifted:
                 put.extend(lifted.restore)
                 continue
@@ -271,19 +259,10 @@ def _decide_folders(restore: Sequence[Change], ledger: Ledger, root: Path,
             continue
         gone.discard(change.path)
         if heir is not None:
-            ledger.give(*heir, change)
+            ledger.give(heir, [change])
         else:
             full.append(change.path)
     return tuple(sorted(chosen, key=lambda one: one.path)), tuple(sorted(full, reverse=True))
-
-
-def _give_effects(mine: Sequence[Change], keeper: str, ledger: Ledger) -> None:
-    for owner, number, applied in ledger.each():
-        if owner == keeper and applied.kind == EFFECTS:
-            ledger.replace(owner, number, dataclasses.replace(
-                applied, changes=(*mine, *applied.changes)))
-            return
-    ledger.add(keeper, Applied(kind=EFFECTS, key="", value="", before="", changes=tuple(mine)))
 
 
 def _can_restore(change: Change) -> bool:
@@ -298,6 +277,10 @@ def _is_folder(root: Path, path: str) -> bool:
 
 def _is_dir(entry: Optional[Entry]) -> bool:
     return entry is not None and entry.kind == "dir"
+
+
+def _changed_since(paths: Sequence[str]) -> Tuple[str, ...]:
+    return tuple(f"/{path} is left as it is: it was changed since" for path in paths)
 
 
 def _drifted(root: Path, paths: Sequence[str]) -> Drifted:

@@ -2,15 +2,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Dict, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 
-from ...undo.changes import EFFECTS, Applied
+from ...undo.changes import Applied
 from ..kit.model import Context, Remembering, Wanted
-from .apply import Done, apply_all, refresh
-from .checking import check
+from .apply import apply_one, refresh
+from .checking import check, planned
 from .kinds import KINDS, is_derived
-from .ledger import Others
+from .ledger import Ledger
+from .revert import Revert, plan_revert
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,34 @@ class Upgrade:
     repair: bool = False
 
 
-def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
-                 ctx: Context, *, repair: bool = False) -> Upgrade:
+def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Context],
+                  ledger: Ledger, root: Path, *, repaired: Container[str] = (),
+                  ) -> Tuple[Dict[str, Upgrade], Revert]:
+    """Return how plugins come to their settings ``wanted`` in one run, and how the old ones go.
+
+    All that goes is switched off before anything comes: what one plugin gives up another
+    one may take. ``ledger`` is without it then; of the root this only reads. ``contexts``
+    are in the order of ``wanted``. ``repaired``
+    are the plugins to be planned with ``repair``.
+
+    Raises as ``plan_upgrade`` and ``plan_revert``.
+    """
+    others = {plugin: state.settings for plugin, state in ledger.states.items()
+              if plugin not in wanted}
+    upgrades: Dict[str, Upgrade] = {}
+    for (plugin, items), ctx in zip(wanted.items(), contexts):
+        upgrades[plugin] = plan_upgrade(ledger.state(plugin).settings, items, others, ctx,
+                                        repair=plugin in repaired)
+        others[plugin] = planned(items)
+    for plugin, upgrade in upgrades.items():
+        ledger.drop(plugin, upgrade.gone)
+    gone = [applied for upgrade in upgrades.values() for applied in upgrade.gone]
+    return upgrades, plan_revert(gone, ledger, root)
+
+
+def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
+                 others: Mapping[str, Sequence[Applied]], ctx: Context, *,
+                 repair: bool = False) -> Upgrade:
     """Return what an upgrade does to the settings; only reads.
 
     A setting that stays but was changed by hand since is left as it is, with a
@@ -57,43 +84,40 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted], others: Others,
             refreshed.append(wanted[one.kind, one.key, one.value])
     check([*fresh, *refreshed], ctx, others=others, mine=old)
     notes.extend(note for item in (*fresh, *refreshed) for note in item.notes)
-    return Upgrade(kept=kept, refreshed=tuple(refreshed),
-                   gone=tuple(one for one in old if one not in kept and one.kind != EFFECTS),
-                   fresh=fresh, order=tuple(new), notes=tuple(notes), repair=repair)
+    return Upgrade(
+        kept=kept, refreshed=tuple(refreshed),
+        gone=tuple(one for one in old if one not in kept), fresh=fresh, order=tuple(new),
+        notes=tuple(notes), repair=repair)
 
 
 def _again(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:
     kind = KINDS[item.kind]
     if isinstance(kind, Remembering):
-        for one in old:
-            if (one.kind, one.key) == (item.kind, item.key):
-                return kind.again(item, one, ctx)
+        for applied in old:
+            if (applied.kind, applied.key) == (item.kind, item.key):
+                return kind.again(item, applied, ctx)
     return item
 
 
-def apply_upgrade(upgrade: Upgrade, ctx: Context, *, kept: Optional[Sequence[Applied]] = None,
-                  done: Done = lambda applied: None,
-                  others: Others = MappingProxyType({}),
+def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
                   derived: Optional[bool] = None) -> Tuple[Applied, ...]:
     """Refresh and apply; return the settings of the new version, in its order.
 
-    ``kept`` is ``upgrade.kept`` as it became when the gone ones were reverted; effects
-    among them come last. To be called when ``gone`` is reverted and the packages are there;
-    with ``derived``, only for the kinds that are, or are not: what was there when it was
-    called the first time is to be ``kept`` then. Raises as ``apply_all``.
+    ``ledger`` has those that stay of the old version, and gets the new ones. To be called
+    when what goes is reverted and the packages are there; with ``derived``, only for the
+    kinds that are, or are not. Raises as ``apply_all``.
     """
-    there = upgrade.kept if kept is None else kept
-    now: Dict[Tuple[str, str], Applied] = {
-        (one.kind, one.key): one for one in there if one.kind != EFFECTS}
     for item in upgrade.order:
-        key = (item.kind, item.key)
         if derived not in (None, is_derived(item.kind)):
             continue
+        settings = {(one.kind, one.key): one for one in ledger.state(ctx.plugin).settings}
         if item in upgrade.refreshed:
-            now[key] = refresh(now[key], item, ctx, done, repair=upgrade.repair)
+            settings[item.kind, item.key] = refresh(
+                settings[item.kind, item.key], item, ctx, repair=upgrade.repair)
         elif item in upgrade.fresh:
-            now[key] = apply_all([item], ctx, done, others={
-                **others, ctx.plugin: tuple(now.values())})[0]
-    return (*(now[item.kind, item.key] for item in upgrade.order
-              if (item.kind, item.key) in now),
-            *(one for one in there if one.kind == EFFECTS))
+            settings[item.kind, item.key] = apply_one(item, ctx, ledger)
+        ledger.set_settings(ctx.plugin, settings.values())
+    settings = {(one.kind, one.key): one for one in ledger.state(ctx.plugin).settings}
+    ledger.set_settings(ctx.plugin, (settings[item.kind, item.key] for item in upgrade.order
+                                     if (item.kind, item.key) in settings))
+    return ledger.state(ctx.plugin).settings

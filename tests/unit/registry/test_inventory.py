@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 from pathlib import Path
-from typing import Any, Callable, Dict, Sequence, Tuple
+from typing import Any, Callable, Dict, Tuple
 
 import pytest
 
@@ -26,7 +26,7 @@ from ovirt_node_plugin.registry.inventory import (
     counted,
 )
 from ovirt_node_plugin.system.entries import Entry
-from ovirt_node_plugin.undo.changes import Applied, Change
+from ovirt_node_plugin.undo.changes import Applied, AppliedState, Change
 
 pytestmark = pytest.mark.unit
 
@@ -195,10 +195,6 @@ def entry(text: bytes, mode: int = 0o644) -> Entry:
     return Entry("file", mode, 0, 0, hashlib.sha256(text).hexdigest(), text)
 
 
-def effects(*changes: Change) -> Sequence[Applied]:
-    return [Applied("effects", "", "", "", changes)]
-
-
 def written(root: Path) -> Callable[[str, bytes, int], Entry]:
     def write(path: str, text: bytes, mode: int = 0o644) -> Entry:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
@@ -216,7 +212,7 @@ def test_unowned_files_name_the_setting_or_scriptlet_that_made_them(tmp_path: Pa
     gone = Change("etc/gone", entry(b"old"), None)
     setting = Applied("service", "a.service", "enabled", "", (
         Change("etc/want", None, write("etc/want", b"", 0o644)),))
-    found, before = unowned(tmp_path, [setting, *effects(made, changed, gone)], ())
+    found, before = unowned(tmp_path, AppliedState((setting,), (made, changed, gone)), ())
     assert [(one.path, one.change, one.by, one.size_bytes) for one in found] == [
         ("/etc/changed", CHANGED, "scriptlets", 4), ("/etc/gone", REMOVED, "scriptlets", 0),
         ("/etc/made", ADDED, "scriptlets", 2), ("/etc/want", ADDED, "service a.service", 0)]
@@ -225,8 +221,9 @@ def test_unowned_files_name_the_setting_or_scriptlet_that_made_them(tmp_path: Pa
 
 def test_an_entry_that_replaced_a_file_names_its_package(tmp_path: Path) -> None:
     new = written(tmp_path)("etc/mine", b"new", 0o644)
-    found, before = unowned(tmp_path, effects(
-        Change("etc/mine", entry(b"old"), new), Change("etc/mine", new, None)), {"etc/mine"})
+    state = AppliedState(effects=(
+        Change("etc/mine", entry(b"old"), new), Change("etc/mine", new, None)))
+    found, before = unowned(tmp_path, state, {"etc/mine"})
     assert found == () and list(before) == ["/etc/mine"]
 
 
@@ -235,5 +232,6 @@ def test_an_inventory_contains_no_digest_of_private_files(
         tmp_path: Path, mode: int, folder_mode: int) -> None:
     after = written(tmp_path)("etc/secret/pin", b"1234", mode)
     (tmp_path / "etc/secret").chmod(folder_mode)
-    (one,), _ = unowned(tmp_path, effects(Change("etc/secret/pin", None, after)), ())
+    state = AppliedState(effects=(Change("etc/secret/pin", None, after),))
+    (one,), _ = unowned(tmp_path, state, ())
     assert (one.digest, one.size_bytes) == ("", 4)

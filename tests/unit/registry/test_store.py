@@ -18,7 +18,7 @@ from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import MANIFESTS, REGISTRY
-from ovirt_node_plugin.undo.changes import Applied, Change
+from ovirt_node_plugin.undo.changes import Applied, AppliedState, Change
 
 pytestmark = pytest.mark.unit
 
@@ -44,7 +44,7 @@ def record(name: str = "cim", **other: Tuple[str, ...]) -> Record:
 
 
 def undo_data(name: str = "cim", *changes: Change) -> UndoData:
-    return UndoData(name, b"<d/>", (), changes)
+    return UndoData(name, b"<d/>", AppliedState(effects=changes))
 
 
 def mode(path: Path) -> int:
@@ -111,9 +111,9 @@ def test_the_record_contains_no_changes_of_settings(root: Path) -> None:
     change = Change("etc/x", None, Entry("dir", 0o755, 0, 0))
     setting = Applied("service", "a.service", "enabled", "disabled", (change,))
     store.save(root, dataclasses.replace(record(), settings=(setting,)),
-                  UndoData("cim", b"", (setting,), ()))
+                  UndoData("cim", b"", AppliedState((setting,))))
     assert store.read_record(root, "cim").settings[0].changes == ()
-    assert store.read_undo_data(root, "cim").settings == (setting,)
+    assert store.read_undo_data(root, "cim").state.settings == (setting,)
 
 
 def test_created_folders_are_removed_with_the_last_plugin(root: Path) -> None:

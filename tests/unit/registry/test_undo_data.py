@@ -14,7 +14,7 @@ from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import MANIFESTS
-from ovirt_node_plugin.undo.changes import EFFECTS, Applied, Change
+from ovirt_node_plugin.undo.changes import Applied, AppliedState, Change
 
 pytestmark = pytest.mark.unit
 
@@ -25,9 +25,10 @@ def entry(data: bytes, *, kind: str = "file", mode: int = 0o644, kept: bool = Tr
 
 
 def undo_data(*changes: Change, effects: tuple[Change, ...] = ()) -> UndoData:
+    setting = Applied(kind="service", key="a.service", value="enabled", before="disabled",
+                      changes=changes)
     return UndoData("foo", b"<node-plugin>\xc3\xa4</node-plugin>",
-                    (Applied("service", "a.service", "enabled", "disabled", changes),), effects,
-                    ("etc/ovirt.plugins.d",))
+                    AppliedState((setting,), effects), ("etc/ovirt.plugins.d",))
 
 
 FOLDER = Entry("dir", 0o755, 0, 0)
@@ -46,11 +47,11 @@ def test_the_same_undo_data_is_the_same_bytes() -> None:
     assert dump_undo_data(FULL) == dump_undo_data(load_undo_data(dump_undo_data(FULL), origin="x"))
 
 
-def test_settings_and_effects_are_stored_as_one_list() -> None:
-    assert [one.kind for one in FULL.applied] == ["service", EFFECTS]
-    assert FULL.with_applied(FULL.applied) == FULL
-    assert FULL.with_applied(()).effects == ()
-    assert [one.kind for one in undo_data().applied] == ["service"]
+def test_the_changes_are_those_of_the_settings_and_then_the_effects() -> None:
+    assert [change.path for change in FULL.state.changes[:-1]] == [
+        change.path for change in FULL.state.settings[0].changes]
+    assert FULL.state.changes[-1:] == FULL.state.effects
+    assert undo_data().state.changes == ()
 
 
 def test_undo_data_with_content_of_private_files_is_private() -> None:

@@ -15,10 +15,11 @@ from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.system.run import run
-from ovirt_node_plugin.undo.changes import Applied
+from ovirt_node_plugin.undo.changes import Applied, AppliedState
 from tests.support.sample_bundle import edit_descriptor
 from tests.support.settings_root import (
     RecordingRunner,
@@ -28,6 +29,7 @@ from tests.support.settings_root import (
     make_root,
     revert_settings,
     tree,
+    upgrade_settings,
     wanted_settings,
 )
 
@@ -81,7 +83,7 @@ def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
     once = tree(root)
     apply_all(asked, ctx)
     assert differences(once, tree(root)) == []
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -91,7 +93,7 @@ def test_what_no_file_of_accounts_has_yet_is_made_whole_and_taken_away(tmp_path:
     applied = apply_all(wanted_settings(ctx, User("cim", "", "", "", "", (), "")), ctx)
     uid = lines(root, "passwd")[-1].split(":")[2]
     assert lines(root, "group") == [f"cim:x:{uid}:"]  # one number for both
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -193,7 +195,7 @@ def test_what_the_root_has_already_is_used_and_left(root: Path) -> None:
     assert [item.text for item in asked][:2] == ["use group qemu", "use group kvm (gid 36)"]
     for file in FILES:
         assert tree(root)[f"etc/{file}"] == before[f"etc/{file}"]
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -246,9 +248,9 @@ def test_an_account_changed_by_hand_is_not_taken_away_unasked(
     path = root / "etc" / file
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(Drifted) as caught:
-        plan_revert(applied, {}, root)
+        plan_revert(applied, Ledger(), root)
     assert caught.value.paths == (f"etc/{file}",)
-    assert plan_revert(applied, {}, root, keep_modified=True).keep == (f"etc/{file}",)
+    assert plan_revert(applied, Ledger(), root, keep_modified=True).keep == (f"etc/{file}",)
 
 
 def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
@@ -267,7 +269,7 @@ def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
 
 def new_image(root: Path, applied: Sequence[Applied]) -> None:
     """Take everything back, as an image does that knows of no plugin."""
-    do_revert(plan_revert(applied, {}, root), context(root))
+    do_revert(plan_revert(applied, Ledger(), root), context(root))
 
 
 def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -> None:
@@ -286,7 +288,7 @@ def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -
         f"other:x:{taken.split(':')[3]}", "other:x:300"))
     plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
     assert plan.notes == (KVM,)
-    now = apply_upgrade(plan, ctx)
+    now = upgrade_settings(plan, ctx)
     assert lines(root, "passwd")[-1].split(":")[2:4] == ids
     assert kinds.verify(now, ctx) == ()
     assert image != between
@@ -307,10 +309,10 @@ def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
         " given to it again",
         f"user cim had uid {uid}, which is ann's in this image: it gets another one, and files"
         " that it owned have to be given to it again", KVM)
-    now = apply_upgrade(plan, ctx)
+    now = upgrade_settings(plan, ctx)
     assert kinds.verify(now, ctx) == ()
     assert lines(root, "passwd")[-1].split(":")[3] == "77"
-    do_revert(plan_revert(now, {}, root), ctx)
+    do_revert(plan_revert(now, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []  # the image's own group stays
 
 
@@ -322,20 +324,18 @@ def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> N
     uid = lines(root, "passwd")[-2].split(":")[2]
     plan = plan_upgrade(old, wanted_settings(ctx, User("u", "", "", "/bin/b", "", (), ""),
                                                     User("v", "", "", "", "", (), "")), {}, ctx)
-    revert = plan_revert(plan.gone, {"foo": plan.kept}, root)
-    do_revert(revert, ctx)
-    now = apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    now = upgrade_settings(plan, ctx)
     assert f"u:x:{uid}:{uid}::/:/bin/b" in lines(root, "passwd")
     assert kinds.verify(now, ctx) == ()
-    do_revert(plan_revert(now, {}, root), ctx)
+    do_revert(plan_revert(now, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
 def test_a_manifest_keeps_the_ids(root: Path) -> None:
     ctx = context(root)
     applied = apply_all(wanted_settings(ctx, Group("g", "")), ctx)
-    read = load_undo_data(dump_undo_data(UndoData("foo", b"", applied, ())), origin="x")
-    assert read.settings[0].outcome == applied[0].outcome != ""
+    read = load_undo_data(dump_undo_data(UndoData("foo", b"", AppliedState(applied))), origin="x")
+    assert read.state.settings[0].outcome == applied[0].outcome != ""
 
 
 def test_sysusers_gets_the_root_and_one_file_of_each(root: Path) -> None:

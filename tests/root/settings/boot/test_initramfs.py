@@ -16,7 +16,7 @@ from ovirt_node_plugin.plugin.settings import DracutModule, InitramfsDriver, Set
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, images, parse
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.system import chroot
 from ovirt_node_plugin.system.run import run
@@ -30,9 +30,11 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    ledger_of,
     make_root,
     revert_settings,
     tree,
+    upgrade_settings,
     write_file,
     write_module,
 )
@@ -107,7 +109,7 @@ def apply(ctx: Context, held: Dict[str, Tuple[Applied, ...]], *settings: Setting
           ) -> Tuple[Applied, ...]:
     items = selection.wanted(descriptor(*settings), ctx)
     checking.check(items, ctx, others=held)
-    return apply_all(items, ctx, others=held)
+    return apply_all(items, ctx, ledger_of(held))
 
 
 @pytest.mark.root
@@ -167,7 +169,7 @@ def test_a_module_of_dracut_that_a_plugin_brings_is_used(system: Path, tmp_path:
     write_file(system, "usr/share/isv-bar.conf", "x\n")
     upgrade = plan_upgrade(
         applied, selection.wanted(descriptor(DracutModule("isv-foo")), ctx), {}, ctx)
-    applied = apply_upgrade(upgrade, ctx)
+    applied = upgrade_settings(upgrade, ctx)
     assert "usr/share/isv-bar.conf" in within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
     revert_settings(system, "foo", {"foo": applied})
     assert state(system) == before

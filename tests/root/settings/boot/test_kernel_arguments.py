@@ -12,8 +12,7 @@ from ovirt_node_plugin.plugin.settings import KernelArgument
 from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
-from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
     RecordingRunner,
@@ -21,9 +20,11 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    ledger_of,
     make_root,
     revert_settings,
     tree,
+    upgrade_settings,
     write_file,
 )
 
@@ -58,7 +59,7 @@ def install(root: Path, plugin: str, held: Dict[str, Tuple[Applied, ...]],
     ctx = context(root, plugin)
     items = selection.wanted(descriptor(*arguments), ctx)
     checking.check(items, ctx, others=held)
-    held[plugin] = apply_all(items, ctx, others=held)
+    held[plugin] = apply_all(items, ctx, ledger_of(held))
 
 
 def options(root: Path, entry: str = ENTRY) -> str:
@@ -187,11 +188,7 @@ def test_an_upgrade_takes_out_what_the_new_version_does_not_want(root: Path) -> 
     old = apply_all(selection.wanted(descriptor(argument("a", "1"), argument("b")), ctx), ctx)
     new = selection.wanted(descriptor(argument("a", "2"), argument("c")), ctx)
     plan = plan_upgrade(old, new, held, ctx)
-    revert = plan_revert(plan.gone, {**held, "foo": plan.kept}, root)
-    do_revert(revert, ctx)
-    held.update(revert.handed)
-    held.update(finish_revert(revert, held, ctx).handed)
-    held["foo"] = apply_upgrade(plan, ctx, kept=held.pop("foo", None))
+    upgrade_settings(plan, ctx, held)
     assert options(root).endswith("$tuned_params z a=2 c")
     assert kinds.verify(held["foo"], ctx) == ()
     revert_settings(root, "other", held)
@@ -206,11 +203,8 @@ def test_two_plugins_removed_at_once_leave_nothing(root: Path) -> None:
     install(root, "one", held, argument("a"), argument("quiet", present=False))
     install(root, "two", held, argument("b"))
     install(root, "three", held, argument("c"))
-    mine = [*held.pop("one"), *held.pop("two")]
-    plan = plan_revert(mine, held, root)
-    do_revert(plan, context(root))
-    held.update(plan.handed)
-    held.update(finish_revert(plan, held, context(root)).handed)
+    held["both"] = (*held.pop("one"), *held.pop("two"))
+    revert_settings(root, "both", held)
     assert options(root).endswith("quiet crashkernel=1G intel_iommu=off $tuned_params c")
     revert_settings(root, "three", held)
     assert differences(before, tree(root)) == []

@@ -12,8 +12,9 @@ from ovirt_node_plugin.plugin.settings import CaCertificate
 from ovirt_node_plugin.settings.certificates import pem
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.settings_root import (
@@ -22,9 +23,11 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    ledger_of,
     make_root,
     revert_settings,
     tree,
+    upgrade_settings,
     write_file,
 )
 from tests.support.trust_root import ACME, ANCHORS, BUNDLE, LEAF, OTHER, add_trust
@@ -61,9 +64,9 @@ def test_a_certificate_is_in_the_trust_store_until_its_plugin_goes(
     assert "# Test authority acme" in bundle and "# Test authority other" in bundle
     assert BUNDLE in changed_paths(applied) and f"{ANCHORS}/acme.pem" in changed_paths(applied)
     assert kinds.verify(applied, ctx) == ()
-    plan = plan_revert(applied, {}, root)
+    plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, ctx)
-    finish_revert(plan, {}, ctx)
+    finish_revert(plan, Ledger(), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -81,7 +84,7 @@ def test_the_store_is_made_again_while_another_plugins_certificate_stays(
         ctx = context(root, name, files=[source])
         asked = selection.wanted(descriptor(CaCertificate(source, f"{name}.pem")), ctx)
         checking.check(asked, ctx, others=held)
-        held[name] = apply_all(asked, ctx, others=held)
+        held[name] = apply_all(asked, ctx, ledger_of(held))
     last = "two" if first == "one" else "one"
     revert_settings(root, first, held)
     bundle = (root / BUNDLE).read_text()
@@ -150,7 +153,7 @@ def test_an_edited_anchor_is_not_thrown_away(root: Path, ctx: Context) -> None:
     applied = apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     (root / ANCHORS / "acme.pem").write_text(OTHER)
     with pytest.raises(Drifted, match=r"anchors/acme\.pem"):
-        plan_revert(applied, {}, root)
+        plan_revert(applied, Ledger(), root)
 
 
 def test_two_plugins_with_one_name_are_refused_and_both_named(ctx: Context) -> None:
@@ -165,7 +168,7 @@ def test_an_upgrade_with_a_new_certificate_renews_the_store(root: Path, ctx: Con
     old = apply_all(items, ctx)
     write_file(root, SOURCE, OTHER)
     upgrade = plan_upgrade(old, items, {}, ctx)
-    now = apply_upgrade(upgrade, ctx)
+    now = upgrade_settings(upgrade, ctx)
     assert "Test authority other" in (root / BUNDLE).read_text()
     assert "Test authority acme" not in (root / BUNDLE).read_text()
     assert kinds.verify(now, ctx) == ()

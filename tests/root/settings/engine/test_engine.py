@@ -4,15 +4,11 @@ from __future__ import annotations
 import dataclasses
 import random
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Sequence, Tuple
 
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
-from ovirt_node_plugin.operations.apply import settings_switch
-from ovirt_node_plugin.operations.model.books import Books, settings_of
-from ovirt_node_plugin.operations.model.job import Job
-from ovirt_node_plugin.plugin.bundle import Bundle
 from ovirt_node_plugin.plugin.settings import (
     FirewallPort,
     FirewallService,
@@ -29,20 +25,29 @@ from ovirt_node_plugin.plugin.settings import (
     User,
     VdsmHook,
 )
-from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import (
     do_revert,
     finish_revert,
     plan_effects,
     plan_revert,
+    remake_all,
 )
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade, plan_upgrades
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.run import run
-from ovirt_node_plugin.undo.changes import Applied, Change, Watch, capture, difference, put_back
+from ovirt_node_plugin.undo.changes import (
+    Applied,
+    AppliedState,
+    Change,
+    Watch,
+    capture,
+    difference,
+    put_back,
+)
 from tests.support.settings_root import (
     KERNEL,
     MODULES,
@@ -52,10 +57,12 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    ledger_of,
     make_firewall,
     make_root,
     revert_settings,
     tree,
+    upgrade_settings,
     write_file,
     write_module,
     write_unit,
@@ -92,23 +99,23 @@ def test_settings_are_wanted_in_the_descriptors_order_and_told_in_a_line(root: P
         f"rebuild the module index of kernel {KERNEL}"]
 
 
-def test_each_setting_is_told_when_it_is_done(root: Path) -> None:
-    told: List[Applied] = []
+def test_each_setting_is_in_the_ledger_when_it_is_done(root: Path) -> None:
+    ledger = Ledger()
     ctx = context(root)
     asked = items(ctx, Service("sshd.service", "masked"),
                   KernelModule("a", load=True, options="", blacklist=False))
-    assert apply_all(asked, ctx, told.append) == tuple(told)
-    assert [one.key for one in told] == ["sshd.service", "a:load"]
+    assert apply_all(asked, ctx, ledger) == ledger.state("foo").settings
+    assert [one.key for one in ledger.state("foo").settings] == ["sshd.service", "a:load"]
 
 
 def test_a_failure_stops_at_the_setting_that_failed(root: Path) -> None:
-    told: List[Applied] = []
+    ledger = Ledger()
     ctx = context(root)
     asked = items(ctx, KernelModule("a", load=True, options="", blacklist=False),
                   Service("nope.service", "enabled"))
     with pytest.raises(CommandError, match="nope.service"):
-        apply_all(asked, ctx, told.append)
-    assert [one.key for one in told] == ["a:load"]
+        apply_all(asked, ctx, ledger)
+    assert [one.key for one in ledger.state("foo").settings] == ["a:load"]
 
 
 def test_what_two_plugins_want_of_a_service_must_agree(root: Path) -> None:
@@ -140,7 +147,7 @@ def test_a_file_changed_since_is_named_and_nothing_is_touched(root: Path) -> Non
     mask.symlink_to("/opt/sshd.service")
     before = tree(root)
     with pytest.raises(Drifted) as caught:
-        plan_revert(applied, {}, root)
+        plan_revert(applied, Ledger(), root)
     assert caught.value.paths == ("etc/modprobe.d/node-plugin-foo-a.conf",
                                   "etc/systemd/system/sshd.service")
     assert "/etc/modprobe.d/node-plugin-foo-a.conf" in caught.value.message
@@ -151,7 +158,7 @@ def test_what_somebody_put_back_by_hand_is_no_drift(root: Path) -> None:
     before = tree(root)
     applied = applied_by(root, "foo", Service("sshd.service", "masked"))
     run(["systemctl", f"--root={root}", "unmask", "sshd.service"])
-    plan = plan_revert(applied, {}, root)
+    plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, context(root))
     assert differences(before, tree(root)) == []
 
@@ -159,7 +166,7 @@ def test_what_somebody_put_back_by_hand_is_no_drift(root: Path) -> None:
 def test_reverting_twice_changes_nothing(root: Path) -> None:
     before = tree(root)
     plan = plan_revert(applied_by(
-        root, "foo", Service("sshd.service", "disabled")), {}, root)
+        root, "foo", Service("sshd.service", "disabled")), Ledger(), root)
     do_revert(plan, context(root))
     do_revert(plan, context(root))
     assert differences(before, tree(root)) == []
@@ -174,7 +181,7 @@ def test_a_relabelled_file_is_no_drift(root: Path) -> None:
     relabelled = dataclasses.replace(applied[0], changes=(
         *applied[0].changes[:-1], dataclasses.replace(change, after=labelled)))
     assert kinds.verify([relabelled], context(root)) == ()
-    assert plan_revert([relabelled], {}, root).keep == ()
+    assert plan_revert([relabelled], Ledger(), root).keep == ()
 
 
 def test_a_service_that_another_plugin_wants_too_stays(root: Path) -> None:
@@ -225,10 +232,10 @@ def test_a_folder_goes_with_the_last_plugin_that_uses_it(root: Path) -> None:
 def test_a_folder_with_somebodys_file_is_left_with_a_note(root: Path) -> None:
     applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
     (root / "etc/modules-load.d/mine.conf").write_text("loop\n")
-    plan = plan_revert(applied, {}, root)
+    plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, context(root))
-    done = finish_revert(plan, {}, context(root))
-    assert done.notes == ("/etc/modules-load.d is left: it is not empty",)
+    done = finish_revert(plan, Ledger(), context(root))
+    assert done == ("/etc/modules-load.d is left: it is not empty",)
     assert [path.name for path in (root / "etc/modules-load.d").iterdir()] == ["mine.conf"]
 
 
@@ -236,10 +243,10 @@ def test_a_folder_that_only_package_files_kept_goes_when_they_are_gone(root: Pat
     applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
     owned = root / "etc/modules-load.d/of-the-package.conf"
     owned.write_text("")
-    plan = plan_revert(applied, {}, root)
+    plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, context(root))
     owned.unlink()
-    assert finish_revert(plan, {}, context(root)).notes == ()
+    assert finish_revert(plan, Ledger(), context(root)) == ()
     assert not (root / "etc/modules-load.d").exists()
 
 
@@ -254,22 +261,24 @@ def edit(root: Path, path: str, text: str) -> Change:
     return next(change for change in found if change.path == path)
 
 
-def with_effects(settings: Sequence[Applied], effects: Sequence[Change]) -> Tuple[Applied, ...]:
-    return UndoData("x", b"", tuple(settings), tuple(effects)).applied
+def effects_of(**effects: Sequence[Change]) -> Ledger:
+    """Return a ledger of plugins that have no settings."""
+    return Ledger({name: AppliedState(effects=tuple(changes))
+                   for name, changes in effects.items()})
 
 
 @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
 def test_what_scriptlets_of_two_plugins_wrote_is_undone_in_any_order(
         root: Path, order: Tuple[str, str]) -> None:
     before = tree(root)
-    held = {name: with_effects((), [edit(root, "etc/passwd", f"{name}:x:1\n")])
-            for name in ("one", "two")}
+    ledger = effects_of(**{name: [edit(root, "etc/passwd", f"{name}:x:1\n")]
+                           for name in ("one", "two")})
     for name in order:
-        mine = held.pop(name)[0].changes
-        plan = plan_effects(mine, held, root)
+        effects = ledger.state(name).effects
+        ledger.set_effects(name, ())
+        plan = plan_effects(effects, ledger, root)
         assert plan.notes == ()
         do_revert(plan, context(root))
-        held.update(plan.handed)
     assert differences(before, tree(root)) == []
 
 
@@ -278,7 +287,7 @@ def test_effects_that_were_changed_or_undone_since_are_left(root: Path) -> None:
                edit(root, "etc/gone", "x")]
     (root / "etc/passwd").write_text("root:x:0\nadmin:x:1000\n")
     (root / "etc/gone").unlink()
-    plan = plan_effects(effects, {}, root)
+    plan = plan_effects(effects, Ledger(), root)
     do_revert(plan, context(root))
     assert plan.notes == ("/etc/passwd is left as it is: it was changed since",)
     assert plan.keep == ("etc/passwd",)
@@ -289,20 +298,17 @@ def test_an_effect_whose_content_was_not_kept_is_left(root: Path) -> None:
     effect = edit(root, "etc/passwd", "one:x:1\n")
     assert effect.before is not None
     effect = dataclasses.replace(effect, before=effect.before.without_content())
-    plan = plan_effects([effect], {}, root)
+    plan = plan_effects([effect], Ledger(), root)
     assert (plan.restore, plan.notes) == (
         (), ("/etc/passwd is left as it is: what it was before was not kept",))
 
 
 def test_effects_go_to_the_plugin_that_keeps_the_package(root: Path) -> None:
     before = tree(root)
-    held = {"two": with_effects((), ())}
-    plan = plan_effects([edit(root, "etc/passwd", "lib:x:1\n")], held, root,
-                               keepers=["two"])
+    ledger = effects_of(two=())
+    plan = plan_effects([edit(root, "etc/passwd", "lib:x:1\n")], ledger, root, keepers=["two"])
     assert plan.restore == ()
-    held.update(plan.handed)
-    manifest = UndoData("two", b"", (), ()).with_applied(held["two"])
-    do_revert(plan_effects(manifest.effects, {}, root), context(root))
+    do_revert(plan_effects(ledger.state("two").effects, Ledger(), root), context(root))
     assert differences(before, tree(root)) == []
 
 
@@ -314,9 +320,10 @@ def test_a_link_that_a_scriptlet_made_stays_for_the_plugin_that_wants_the_servic
     run(["systemctl", f"--root={root}", "preset", "a.service"])
     effects = difference(before, capture(root, watch))
     held = {"two": applied_by(root, "two", Service("a.service", "enabled"))}
-    plan = plan_effects(effects, held, root)
+    ledger = ledger_of(held)
+    plan = plan_effects(effects, ledger, root)
     do_revert(plan, context(root))
-    held.update(plan.handed)
+    held["two"] = ledger.state("two").settings
     assert kinds.verify(held["two"], context(root)) == ()
     revert_settings(root, "two", held)
     assert capture(root, watch) == before
@@ -337,15 +344,13 @@ def test_an_upgrade_keeps_what_stayed_reverts_what_went_and_applies_what_is_new(
     assert [one.key for one in plan.kept] == ["a.service", "m:load"]
     assert [one.key for one in plan.gone] == ["b.service", "m:options"]
     assert [one.key for one in plan.fresh] == ["c.service", "m:options"]
-    revert = plan_revert(plan.gone, {"foo": plan.kept}, root)
-    do_revert(revert, ctx)
-    now = apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    now = upgrade_settings(plan, ctx)
     assert [(one.key, one.value) for one in now] == [
         ("c.service", "enabled"), ("a.service", "enabled"), ("m:load", "yes"),
         ("m:options", "x=2")]
     assert kinds.verify(now, ctx) == ()
     assert not (root / WANTS / "b.service").is_symlink()
-    do_revert(plan_revert(now, {}, root), ctx)
+    do_revert(plan_revert(now, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -357,14 +362,16 @@ def test_an_upgrade_hands_folders_to_its_own_settings_that_stay(root: Path) -> N
     old = apply_all(items(
         ctx, Service("a.socket", "enabled"), Service("b.socket", "enabled")), ctx)
     plan = plan_upgrade(old, items(ctx, Service("b.socket", "enabled")), {}, ctx)
-    effects = with_effects((), [edit(root, "etc/passwd", "x\n")])
-    revert = plan_revert(plan.gone, {"foo": (*plan.kept, *effects)}, root)
-    do_revert(revert, ctx)
-    now = apply_upgrade(plan, ctx, kept=revert.handed["foo"])
-    assert [one.kind for one in now] == ["service", "effects"]
-    assert changed_paths(now[:1]) == [SOCKETS, f"{SOCKETS}/b.socket"]
-    do_revert(plan_revert(now[:1], {"foo": effects}, root), ctx)
-    do_revert(plan_effects(now[1].changes, {}, root), ctx)
+    effects = (edit(root, "etc/passwd", "x\n"),)
+    ledger = Ledger({"foo": AppliedState(plan.kept, effects)})
+    do_revert(plan_revert(plan.gone, ledger, root), ctx)
+    now = apply_upgrade(plan, ctx, ledger)
+    assert [one.kind for one in now] == ["service"]
+    assert ledger.state("foo").effects == effects
+    assert changed_paths(now) == [SOCKETS, f"{SOCKETS}/b.socket"]
+    ledger.set_settings("foo", ())
+    do_revert(plan_revert(now, ledger, root), ctx)
+    do_revert(plan_effects(effects, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -375,7 +382,7 @@ def test_an_upgrade_leaves_a_service_that_was_switched_by_hand(root: Path) -> No
     plan = plan_upgrade(old, items(ctx, Service("sshd.service", "enabled")), {}, ctx)
     assert plan.notes == (
         "left as it was changed by hand: service sshd.service is disabled, not enabled",)
-    assert apply_upgrade(plan, ctx) == old
+    assert upgrade_settings(plan, ctx) == old
 
 
 def test_a_repair_applies_again_what_a_replaced_image_lacks(root: Path) -> None:
@@ -388,11 +395,11 @@ def test_a_repair_applies_again_what_a_replaced_image_lacks(root: Path) -> None:
     put_back(root, [change for one in old[1:] for change in one.changes])  # /usr is new, /etc not
     before = tree(root)
     plan = plan_upgrade(old, asked, {}, ctx, repair=True)
-    now = apply_upgrade(plan, ctx)
+    now = upgrade_settings(plan, ctx)
     assert [item.kind for item in plan.refreshed] == ["vdsm-hook", "module-index"]
     assert kinds.verify(now, ctx) == ()
     assert now[0] == old[0]
-    do_revert(plan_revert(now[1:], {}, root), ctx)
+    do_revert(plan_revert(now[1:], Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -405,7 +412,7 @@ def test_a_setting_that_switches_what_another_plugin_has_is_refused(root: Path) 
     asked = items(ctx, Service("a.service", "disabled"))
     checking.check(asked, ctx, others=held)
     with pytest.raises(Refused, match="switches a.socket along with it, which plugin one has"):
-        apply_all(asked, ctx, others=held)
+        apply_all(asked, ctx, ledger_of(held))
 
 
 def test_a_setting_of_an_unknown_kind_is_told_and_still_undone(root: Path) -> None:
@@ -415,7 +422,7 @@ def test_a_setting_of_an_unknown_kind_is_told_and_still_undone(root: Path) -> No
     assert kinds.verify([strange], context(root)) == (
         "the setting time-machine 1/tcp is of a kind that this version of the tool does not"
         " know",)
-    do_revert(plan_revert([strange], {}, root), context(root))
+    do_revert(plan_revert([strange], Ledger(), root), context(root))
     assert differences(before, tree(root)) == []
 
 
@@ -425,7 +432,7 @@ class World:
     def __init__(self, root: Path, seed: int) -> None:
         self.root = root
         self.random = random.Random(seed)
-        self.held: Dict[str, UndoData] = {}
+        self.ledger = Ledger()
         self.files: Dict[str, List[str]] = {}
 
     def install(self, name: str) -> None:
@@ -434,88 +441,70 @@ class World:
         effects = self._scriptlets(name)
         ctx = context(self.root, name, files=files)
         asked = items(ctx, *self._settings(name, files))
-        done: List[Applied] = []
         before = tree(self.root)
         try:
-            checking.check(asked, ctx, others=self._others())
+            checking.check(asked, ctx, others=self._settings_now())
             assert differences(before, tree(self.root)) == []
-            applied = apply_all(asked, ctx, done.append, others=self._others())
+            trial = Ledger(self.ledger.states)
+            applied = apply_all(asked, ctx, trial)
         except Refused:  # what contradicts other plugins is rolled back, by a journal
             put_back(self.root, difference(start, tree(self.root)))
             return
-        assert applied == tuple(done)
+        assert applied == trial.state(name).settings
         once = tree(self.root)
         apply_all(asked, ctx)
         assert differences(once, tree(self.root)) == []
         self.files[name] = files
-        self.held[name] = UndoData(name, b"", applied, tuple(effects))
+        self.ledger = trial
+        self.ledger.set_effects(name, effects)
 
     def upgrade(self, names: Sequence[str]) -> None:
         """Bring plugins to settings made up anew, all in one run; their files stay."""
         start = tree(self.root)
-        books = Books(self.root)
-        books.take(self._others())
+        ledger = Ledger(self.ledger.states)
+        contexts = [context(self.root, name, files=self.files[name]) for name in names]
+        wanted = {ctx.plugin: items(ctx, *self._settings(ctx.plugin, self.files[ctx.plugin]))
+                  for ctx in contexts}
+        held = checking.held(ledger, wanted)
+        contexts = [dataclasses.replace(ctx, held=held) for ctx in contexts]
         try:
-            jobs = self._jobs(names, books)
+            upgrades, revert = plan_upgrades(wanted, contexts, ledger, self.root)
             assert differences(start, tree(self.root)) == []
-            notes: List[str] = []
-            reverts = [settings_switch.switch_off(job, books, notes) for job in jobs]
-            for job, revert in zip(jobs, reverts):
-                settings_switch.finish_off(job, revert, books)
-            for job in jobs:
-                settings_switch.switch_on(job, books, ())
-            settings_switch.make_again(jobs, reverts, books)
+            do_revert(revert, contexts[0])
+            finish_revert(dataclasses.replace(revert, remake=()), ledger, contexts[0])
+            for ctx in contexts:
+                apply_upgrade(upgrades[ctx.plugin], ctx, ledger, derived=False)
+            remake_all(revert, ledger, contexts[0])
+            for ctx in contexts:
+                apply_upgrade(upgrades[ctx.plugin], ctx, ledger, derived=True)
         except Refused:
             put_back(self.root, difference(start, tree(self.root)))
             return
-        assert notes == []
-        self._take({name: books.applied(name) for name in self.held})
-
-    def _jobs(self, names: Sequence[str], books: Books) -> List[Job]:
-        contexts = {name: context(self.root, name, files=self.files[name]) for name in names}
-        wanted = {name: items(ctx, *self._settings(name, self.files[name]))
-                  for name, ctx in contexts.items()}
-        planned = {**books.others(names)}
-        files = checking.held(books.others(()), wanted)
-        jobs = []
-        for name in names:
-            ctx = dataclasses.replace(contexts[name], held=files)
-            upgrade = plan_upgrade(
-                settings_of(books.applied(name)), wanted[name], planned, ctx)
-            bundle = Bundle(dataclasses.replace(descriptor(), name=name), None, "", (), None, ())
-            jobs.append(Job(bundle, "upgrade", None, (), upgrade,
-                            settings_switch.planned_revert(upgrade, name, books, ctx), ctx))
-            planned[name] = checking.planned(wanted[name])
-        return jobs
+        self.ledger = ledger
 
     def remove(self, name: str) -> None:
-        mine = self.held.pop(name)
         ctx = context(self.root, name)
-        plan = plan_revert(
-            mine.settings, {**self._others(), name: with_effects((), mine.effects)}, self.root)
+        gone = self.ledger.state(name).settings
+        self.ledger.set_settings(name, ())
+        plan = plan_revert(gone, self.ledger, self.root)
         do_revert(plan, ctx)
-        mine = mine.with_applied(plan.handed.get(name, with_effects((), mine.effects)))
-        self._take(plan.handed)
         for path in self.files.pop(name):
             (self.root / path.lstrip("/")).unlink()
-        undone = plan_effects(mine.effects, self._others(), self.root)
+        effects = self.ledger.state(name).effects
+        self.ledger.set_effects(name, ())
+        undone = plan_effects(effects, self.ledger, self.root)
         do_revert(undone, ctx)
-        self._take(undone.handed)
-        done = finish_revert(plan, self._others(), ctx)
-        self._take(done.handed)
-        assert (plan.notes, undone.notes, done.notes) == ((), (), ())
+        assert (plan.notes, undone.notes) == ((), ())
+        assert finish_revert(plan, self.ledger, ctx) == ()
+        self.ledger = Ledger({other: state for other, state in self.ledger.states.items()
+                              if other != name})
 
     def verify(self) -> None:
-        for name, manifest in self.held.items():
-            assert kinds.verify(manifest.settings, context(self.root, name)) == ()
+        for name, state in self.ledger.states.items():
+            assert kinds.verify(state.settings, context(self.root, name)) == ()
 
-    def _others(self) -> Dict[str, Tuple[Applied, ...]]:
-        return {name: manifest.applied for name, manifest in self.held.items()}
-
-    def _take(self, handed: Mapping[str, Sequence[Applied]]) -> None:
-        for name, applied in handed.items():
-            if name in self.held:
-                self.held[name] = self.held[name].with_applied(applied)
+    def _settings_now(self) -> Dict[str, Tuple[Applied, ...]]:
+        return {name: state.settings for name, state in self.ledger.states.items()}
 
     def _packages(self, name: str) -> List[str]:
         files = [write_unit(self.root, f"{name}.service", also=self.random.choice(
@@ -587,16 +576,16 @@ def test_any_plugins_that_come_change_and_go_in_any_order_leave_the_tree_as_it_w
     world = World(root, seed)
     names = [f"p{number}" for number in range(5)]
     for _ in range(12):
-        gone = [name for name in names if name not in world.held]
-        if gone and (not world.held or world.random.random() < 0.6):
+        gone = [name for name in names if name not in world.files]
+        if gone and (not world.files or world.random.random() < 0.6):
             world.install(world.random.choice(gone))
         elif world.random.random() < 0.5:
             world.upgrade(world.random.sample(
-                sorted(world.held), world.random.randint(1, len(world.held))))
+                sorted(world.files), world.random.randint(1, len(world.files))))
         else:
-            world.remove(world.random.choice(sorted(world.held)))
+            world.remove(world.random.choice(sorted(world.files)))
         world.verify()
-    for name in world.random.sample(sorted(world.held), len(world.held)):
+    for name in world.random.sample(sorted(world.files), len(world.files)):
         world.remove(name)
         world.verify()
     assert differences(before, tree(root)) == []

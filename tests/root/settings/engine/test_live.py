@@ -18,6 +18,7 @@ from ovirt_node_plugin.settings.boot import command_line
 from ovirt_node_plugin.settings.engine import kinds, live, rereading
 from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Live
 from ovirt_node_plugin.system.entries import Entry
@@ -25,7 +26,7 @@ from ovirt_node_plugin.system.path_sets import JOURNAL
 from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied, Change
-from tests.support.settings_root import context, write_file
+from tests.support.settings_root import context, ledger_of, write_file
 
 SERVICE = Applied("service", "foo.service", "enabled", "disabled", ())
 OTHER = Applied("service", "bar.service", "disabled", "enabled", ())
@@ -264,12 +265,13 @@ def test_the_state_before_goes_to_the_plugin_that_stays(system: System) -> None:
     (one,) = switch_on(system, MODULE)
     (two,) = switch_on(system, MODULE)
     assert (one.outcome, two.outcome) == ("was=absent left=loaded", "was=loaded left=loaded")
-    first = plan_revert([one], {"two": [two]}, system.root)
-    assert first.live == ()
-    assert first.handed["two"][0].outcome == "was=absent left=loaded"
-    last = plan_revert([two], {"one": [one]}, system.root)
-    assert (last.live, last.handed) == ((), {})
-    assert plan_revert([one, two], {}, system.root).live == (one, two)
+    ledger = ledger_of({"two": [two]})
+    assert plan_revert([one], ledger, system.root).live == ()
+    assert ledger.state("two").settings[0].outcome == "was=absent left=loaded"
+    ledger = ledger_of({"one": [one]})
+    assert plan_revert([two], ledger, system.root).live == ()
+    assert ledger.state("one").settings == (one,)
+    assert plan_revert([one, two], Ledger(), system.root).live == (one, two)
 
 
 def test_what_was_switched_on_offline_is_stopped_as_the_boot_started_it(system: System) -> None:
@@ -316,8 +318,8 @@ def test_on_a_running_host_grubby_is_told_about_kernel_arguments(system: System)
     apply_all(command_line.KIND.implied(items, ctx), ctx)
     assert len(system.done) == 1  # a second time changes nothing
     assert "iommu=on" in (system.root / entry).read_text()
-    revert = plan_revert(applied, {}, system.root)
+    revert = plan_revert(applied, Ledger(), system.root)
     do_revert(revert, ctx)
-    finish_revert(revert, {}, ctx)
+    finish_revert(revert, Ledger(), ctx)
     assert system.done[1:] == ["grubby --update-kernel=ALL --remove-args=iommu=on console=ttyS0"]
     assert (system.root / entry).read_text() == text

@@ -14,8 +14,9 @@ from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import FirewallPort, FirewallService, Setting
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.sample_bundle import edit_descriptor
@@ -28,6 +29,7 @@ from tests.support.settings_root import (
     make_root,
     revert_settings,
     tree,
+    upgrade_settings,
     wanted_settings,
 )
 
@@ -75,7 +77,7 @@ def test_a_port_is_open_and_closed_again(root: Path) -> None:
     once = tree(root)
     apply_all(asked, ctx)
     assert differences(once, tree(root)) == []
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -163,7 +165,7 @@ def test_a_new_service_is_defined_opened_and_gone_again(root: Path) -> None:
         assert "cim" in offline(root, f"--zone={zone}", "--list-services").split()
     assert offline(root, "--check-config") in ("", "success")
     assert kinds.verify(applied, ctx) == ()
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -187,12 +189,10 @@ def test_a_service_gets_other_ports_with_an_upgrade(root: Path) -> None:
     old = apply_all(wanted_settings(ctx, port("77"), CIM), ctx)
     new = FirewallService("cim", "", (("5989", "tcp"), ("5990", "udp")))
     plan = plan_upgrade(old, wanted_settings(ctx, port("78"), new, port("77")), {}, ctx)
-    revert = plan_revert(plan.gone, {"foo": plan.kept}, root)
-    do_revert(revert, ctx)
-    now = apply_upgrade(plan, ctx, kept=revert.handed.get("foo"))
+    now = upgrade_settings(plan, ctx)
     assert defined(root) == "5989/tcp 5990/udp"
     assert kinds.verify(now, ctx) == ()
-    do_revert(plan_revert(now, {}, root), ctx)
+    do_revert(plan_revert(now, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -253,7 +253,7 @@ def test_a_port_that_became_part_of_somebodys_range_is_not_closed_unasked(root: 
     zone = (root / ZONE).read_text()
     (root / ZONE).write_text(zone.replace('port="1001"', 'port="1000-1100"'))
     with pytest.raises(Drifted) as caught:
-        plan_revert(held["one"], {}, root)
+        plan_revert(held["one"], Ledger(), root)
     assert caught.value.paths == (ZONE,)
 
 

@@ -10,6 +10,7 @@ from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
 from ovirt_node_plugin.plugin.settings import KernelModule
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.modules import module_index
@@ -22,6 +23,7 @@ from tests.support.settings_root import (
     changed_paths,
     context,
     differences,
+    ledger_of,
     make_root,
     tree,
     write_module,
@@ -64,7 +66,7 @@ def test_load_options_and_blacklist_are_files_that_go_again(root: Path) -> None:
     assert [(one.key, one.before) for one in applied] == [
         ("isv_foo:load", "absent"), ("isv_foo:options", "absent"), ("other:blacklist", "absent")]
     assert "etc/modules-load.d" in changed_paths(applied)  # it was not there
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -94,7 +96,7 @@ def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> 
     (root / name).write_text("options isv_foo a=2\n")
     assert kinds.verify(applied, ctx) == (f"/{name} was changed",)
     with pytest.raises(Drifted) as caught:
-        plan_revert(applied, {}, root)
+        plan_revert(applied, Ledger(), root)
     assert caught.value.paths == (name,)
     (root / name).unlink()
     assert kinds.verify(applied, ctx) == (f"/{name} is missing",)
@@ -132,7 +134,7 @@ def test_a_folder_that_is_a_link_stays_inside_the_root(root: Path, tmp_path: Pat
     applied = apply_all(module("isv_foo", ctx, load=True), ctx)
     assert list(outside.iterdir()) == []
     assert (root / str(outside).lstrip("/") / "node-plugin-foo-isv_foo.conf").is_file()
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
     (root / "etc/modules-load.d").unlink()
     (root / "etc/modules-load.d").symlink_to("/")
@@ -157,7 +159,7 @@ def test_the_index_knows_the_module_and_is_put_back(root: Path) -> None:
     applied = apply_all(implied(ctx), ctx)
     assert aliases(root) == ["core", "isv_foo"]
     assert kinds.verify(applied, ctx) == ()
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
     assert differences(before, tree(root)) == []
 
@@ -169,7 +171,7 @@ def test_a_kernel_without_an_index_gets_one_and_loses_it(root: Path) -> None:
     ctx = context(root, files=[write_module(root, "isv_foo")])
     applied = apply_all(implied(ctx), ctx)
     assert applied[0].before == "absent"
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
     assert differences(before, tree(root)) == []
 
@@ -182,13 +184,13 @@ def test_the_index_of_two_plugins_follows_the_one_that_stays(root: Path, first: 
         ctx = context(root, name, files=[write_module(root, f"m_{name}")])
         held[name] = apply_all(implied(ctx), ctx)
     for name in (first, "two" if first == "one" else "one"):
-        mine = held.pop(name)
-        ctx = context(root, name)
-        plan = plan_revert(mine, held, root)
+        gone = held.pop(name)
+        ctx, ledger = context(root, name), ledger_of(held)
+        plan = plan_revert(gone, ledger, root)
         do_revert(plan, ctx)
         (root / MODULES / f"kernel/m_{name}.ko").unlink()
-        held.update({n: tuple(a) for n, a in plan.handed.items()})
-        held.update({n: tuple(a) for n, a in finish_revert(plan, held, ctx).handed.items()})
+        finish_revert(plan, ledger, ctx)
+        held.update({other: state.settings for other, state in ledger.states.items()})
         if held:
             assert aliases(root) == sorted(["core", *(f"m_{other}" for other in held)])
             assert kinds.verify([one for its in held.values() for one in its], ctx) == ()
@@ -200,10 +202,12 @@ def test_an_index_made_by_others_since_is_made_again_not_refused(root: Path) -> 
     applied = apply_all(implied(ctx), ctx)
     write_module(root, "later")
     run(["depmod", "-b", root, KERNEL])
-    plan = plan_revert(applied, {}, root)
+    ledger = Ledger()
+    plan = plan_revert(applied, ledger, root)
     do_revert(plan, ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
-    assert finish_revert(plan, {}, ctx).handed == {}
+    assert finish_revert(plan, ledger, ctx) == ()
+    assert ledger.states == {}
     assert aliases(root) == ["core", "later"]
 
 

@@ -12,6 +12,7 @@ from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import PersistentPath
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Facts
 from ovirt_node_plugin.system.run import run
@@ -22,6 +23,7 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    ledger_of,
     make_root,
     tree,
 )
@@ -49,7 +51,7 @@ def test_a_path_is_named_where_a_stateless_node_looks_and_goes_again(root: Path)
     assert said == "/var/lib/acme\n"
     assert kinds.verify(applied, ctx) == ()
     assert changed_paths(apply_all(items, ctx)) == []
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -84,7 +86,7 @@ def test_two_plugins_may_keep_one_path(root: Path) -> None:
         ctx = context(root, name)
         items = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
         checking.check(items, ctx, others=held)
-        held[name] = apply_all(items, ctx, others=held)
+        held[name] = apply_all(items, ctx, ledger_of(held))
     assert len(list((root / FOLDER).iterdir())) == 2
 
 

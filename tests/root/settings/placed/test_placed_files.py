@@ -13,8 +13,9 @@ from ovirt_node_plugin.plugin.settings import PlacedFile, Service
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.placed.placed_files import PLACEMENTS
 from ovirt_node_plugin.system.run import Polled, StrPath, run
@@ -28,6 +29,7 @@ from tests.support.settings_root import (
     differences,
     make_root,
     tree,
+    upgrade_settings,
     write_file,
     write_unit,
 )
@@ -83,7 +85,7 @@ def test_a_file_is_copied_to_its_folder_and_goes_again(
     assert changed_paths(applied)[-1] == place
     assert kinds.verify(applied, ctx) == ()
     assert changed_paths(apply_all([item], ctx)) == []
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -239,14 +241,14 @@ def test_an_edited_copy_is_not_thrown_away(root: Path) -> None:
     (root / "etc/tmpfiles.d/acme.conf").write_text("d /y\n")
     assert kinds.verify(applied, ctx) == ("/etc/tmpfiles.d/acme.conf was changed",)
     with pytest.raises(Drifted, match=r"acme\.conf"):
-        plan_revert(applied, {}, root)
+        plan_revert(applied, Ledger(), root)
 
 
 def test_an_upgrade_copies_the_new_content(root: Path) -> None:
     ctx, item = tmpfiles(root, "d /x\n")
     old = apply_all([item], ctx)
     write_file(root, SOURCE, "d /y\n")
-    now = apply_upgrade(plan_upgrade(old, [item], {}, ctx), ctx)
+    now = upgrade_settings(plan_upgrade(old, [item], {}, ctx), ctx)
     assert (root / "etc/tmpfiles.d/acme.conf").read_text() == "d /y\n"
     assert kinds.verify(now, ctx) == ()
 
@@ -258,7 +260,7 @@ def test_a_timer_is_a_service_like_any_other_unit(root: Path) -> None:
     checking.check(items, ctx, others={})
     applied = apply_all(items, ctx)
     assert run(["systemctl", f"--root={root}", "is-enabled", "acme.timer"]).strip() == "enabled"
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -270,5 +272,5 @@ def test_a_drop_in_and_a_switch_of_its_unit_go_in_any_order(root: Path) -> None:
         Service("sshd.service", "masked")), ctx)
     applied = apply_all(items, ctx)
     for one in applied:
-        do_revert(plan_revert([one], {}, root), ctx)
+        do_revert(plan_revert([one], Ledger(), root), ctx)
     assert differences(before, tree(root)) == []

@@ -10,8 +10,9 @@ from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.plugin.settings import VdsmHook
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.placed.vdsm_hooks import KIND
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
@@ -23,6 +24,7 @@ from tests.support.settings_root import (
     differences,
     make_root,
     tree,
+    upgrade_settings,
     write_file,
 )
 
@@ -55,7 +57,7 @@ def test_a_hook_is_an_executable_copy_that_goes_again(root: Path, ctx: Context) 
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 0\n"
     assert changed_paths(applied) == [f"{VDSM_HOOKS}/before_vm_start", HOOK]
     assert kinds.verify(applied, ctx) == ()
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -133,12 +135,12 @@ def test_an_edited_hook_is_not_thrown_away(root: Path, ctx: Context) -> None:
     applied = apply_all([hook(ctx)], ctx)
     (root / HOOK).write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(Drifted, match="05_storage"):
-        plan_revert(applied, {}, root)
-    plan = plan_revert(applied, {}, root, keep_modified=True)
+        plan_revert(applied, Ledger(), root)
+    plan = plan_revert(applied, Ledger(), root, keep_modified=True)
     do_revert(plan, ctx)
     assert plan.keep == (HOOK,)
     assert plan.notes == (f"/{HOOK} is left as it is: it was changed since",)
-    assert finish_revert(plan, {}, ctx).notes == (
+    assert finish_revert(plan, Ledger(), ctx) == (
         f"/{VDSM_HOOKS}/before_vm_start is left: it is not empty",)
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 1\n"
 
@@ -149,11 +151,11 @@ def test_an_upgrade_refreshes_the_hook_and_remove_still_restores(root: Path, ctx
     (root / SOURCE.lstrip("/")).write_text("#!/bin/sh\n# 1.1\n")
     upgrade = plan_upgrade(old, [hook(ctx)], {}, ctx)
     assert (upgrade.fresh, upgrade.gone) == ((), ())
-    new = apply_upgrade(upgrade, ctx)
+    new = upgrade_settings(upgrade, ctx)
     assert (root / HOOK).read_text() == "#!/bin/sh\n# 1.1\n"
     assert kinds.verify(new, ctx) == ()
     assert new[0].before == "absent"
-    do_revert(plan_revert(new, {}, root), ctx)
+    do_revert(plan_revert(new, Ledger(), root), ctx)
     (root / SOURCE.lstrip("/")).write_text("#!/bin/sh\nexit 0\n")
     assert differences(before, tree(root)) == []
 
@@ -162,6 +164,6 @@ def test_an_upgrade_leaves_an_edited_hook_and_says_so(root: Path, ctx: Context) 
     old = apply_all([hook(ctx)], ctx)
     (root / HOOK).write_text("edited\n")
     upgrade = plan_upgrade(old, [hook(ctx)], {}, ctx)
-    assert apply_upgrade(upgrade, ctx) == old
+    assert upgrade_settings(upgrade, ctx) == old
     assert upgrade.notes == (f"left as it was changed by hand: /{HOOK} was changed",)
     assert (root / HOOK).read_text() == "edited\n"

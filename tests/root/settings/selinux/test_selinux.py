@@ -17,8 +17,9 @@ from ovirt_node_plugin.plugin.settings import (
 )
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import finish_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run
@@ -33,8 +34,10 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    ledger_of,
     revert_settings,
     tree,
+    upgrade_settings,
     write_file,
 )
 
@@ -63,7 +66,7 @@ def install(root: Path, name: str, held: Held, *settings: Setting,
     ctx = context(root, name, files=files)
     items = selection.wanted(descriptor(*settings), ctx)
     checking.check(items, ctx, others=held)
-    held[name] = apply_all(items, ctx, others=held)
+    held[name] = apply_all(items, ctx, ledger_of(held))
     return held[name]
 
 
@@ -123,8 +126,8 @@ def test_each_program_is_called_once_for_all_settings(root: Path) -> None:
     recorder.argvs.clear()
     apply_all(selection.wanted(descriptor(*EVERYTHING), ctx), ctx)
     assert recorder.argvs == []
-    plan = plan_revert(applied, {}, root)
-    finish_revert(plan, {}, ctx)
+    plan = plan_revert(applied, Ledger(), root)
+    finish_revert(plan, Ledger(), ctx)
     assert recorder.argvs == [(*chroot, "semodule", "-n", "-X", "300", "-r", "acme")]
 
 
@@ -134,7 +137,7 @@ def test_values_are_taken_out_one_by_one_where_an_administrator_has_some_too(roo
     applied = apply_all(selection.wanted(descriptor(SelinuxBoolean("use_net", "on")), ctx), ctx)
     semanage(root, "boolean -m -0 use_nfs")
     recorder.argvs.clear()
-    finish_revert(plan_revert(applied, {}, root), {}, ctx)
+    finish_revert(plan_revert(applied, Ledger(), root), Ledger(), ctx)
     chroot = ("chroot", str(root))
     assert recorder.argvs == [(*chroot, "semanage", "import", "-N"),
                               (*chroot, "semodule", "-n", "-B")]
@@ -338,7 +341,7 @@ def test_a_new_version_of_a_module_takes_the_place_of_the_old(root: Path) -> Non
     ctx = context(root, files=[SOURCE])
     items = selection.wanted(descriptor(*EVERYTHING), ctx)
     plan = plan_upgrade(held["foo"], items, {}, ctx)
-    held["foo"] = apply_upgrade(plan, ctx)
+    held["foo"] = upgrade_settings(plan, ctx)
     assert selinux_store.find(root).module("acme") == (MODULE + "(type more_t)\n").encode()
     revert_settings(root, "foo", held)
     assert differences(before, states(root)) == []

@@ -10,6 +10,7 @@ from ovirt_node_plugin.errors import CommandError, Refused
 from ovirt_node_plugin.plugin.settings import Service
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.services.services import KIND
@@ -52,7 +53,7 @@ def test_enabling_makes_the_link_and_reverting_takes_it_away(root: Path) -> None
     assert os.readlink(root / WANTS / "agent.service").endswith("/lib/systemd/system/agent.service")
     assert changed_paths(applied) == [f"{WANTS}/agent.service"]
     assert (applied[0].before, kinds.verify(applied, ctx)) == ("disabled", ())
-    undo(plan_revert(applied, {}, root), ctx)
+    undo(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -62,7 +63,7 @@ def test_folders_that_systemctl_makes_go_again(root: Path) -> None:
     ctx, before = context(root), tree(root)
     applied = apply_all([service("agent.service", "enabled", ctx)], ctx)
     assert "etc/systemd/system/sockets.target.wants" in changed_paths(applied)
-    undo(plan_revert(applied, {}, root), ctx)
+    undo(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -73,7 +74,7 @@ def test_what_the_image_has_enabled_is_switched_off_and_on_again(root: Path, sta
     assert run(["systemctl", f"--root={root}", "is-enabled", "sshd.service"],
                ok=(1,)).strip() == state
     assert applied[0].before == "enabled"
-    undo(plan_revert(applied, {}, root), ctx)
+    undo(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
@@ -135,7 +136,7 @@ def test_names_and_units_of_the_plugins_own_are_followed(root: Path) -> None:
                                 service("image.service", "enabled", ctx)], ctx)
     assert {f"{WANTS}/c@x.service", "etc/systemd/system/new.service",
             "etc/systemd/system/b.service"} < set(changed_paths(applied))
-    undo(plan_revert(applied, {}, root), ctx)
+    undo(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 

@@ -12,8 +12,9 @@ from ovirt_node_plugin.plugin.settings import Sysctl
 from ovirt_node_plugin.plugin.sysctl_names import dotted
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.apply import apply_all
+from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade
+from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.sysctl.sysctl import KIND
 from ovirt_node_plugin.undo.changes import Applied
@@ -23,9 +24,11 @@ from tests.support.settings_root import (
     changed_paths,
     context,
     differences,
+    ledger_of,
     make_root,
     revert_settings,
     tree,
+    upgrade_settings,
     write_file,
 )
 
@@ -53,7 +56,7 @@ def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
     assert (item.text, applied[0].before) == (f"set sysctl {KEY} to 54321", "unset")
     assert kinds.verify(applied, ctx) == ()
     assert changed_paths(apply_all([item], ctx)) == []
-    do_revert(plan_revert(applied, {}, root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
     assert runner.argvs == []  # a file is all that it takes
 
@@ -88,7 +91,7 @@ def test_a_file_that_is_read_later_is_told_in_plan_and_verify(
     plan = plan_upgrade((), [sysctl(ctx)], {}, ctx)
     says = f"/{path} is read {when} and sets it to 9"
     assert plan.notes == (f"sysctl {KEY} will not be 54321: {says}",)
-    applied = apply_upgrade(plan, ctx)
+    applied = upgrade_settings(plan, ctx)
     assert kinds.verify(applied, ctx) == (f"sysctl {KEY} is not 54321: {says}",)
 
 
@@ -108,7 +111,7 @@ def test_one_value_of_two_plugins_stays_until_the_last_of_them_goes(
     for name in ("one", "two"):
         ctx = context(root, name)
         checking.check([sysctl(ctx)], ctx, others=held)
-        held[name] = apply_all([sysctl(ctx)], ctx, others=held)
+        held[name] = apply_all([sysctl(ctx)], ctx, ledger_of(held))
     revert_settings(root, first, held)
     (name, applied), = held.items()
     assert kinds.verify(applied, context(root)) == ()
@@ -130,7 +133,7 @@ def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> 
     (root / FILE).write_text(f"{KEY} = 2\n")
     assert kinds.verify(applied, ctx) == (f"/{FILE} was changed",)
     with pytest.raises(Drifted):
-        plan_revert(applied, {}, root)
+        plan_revert(applied, Ledger(), root)
     (root / FILE).unlink()
     assert kinds.verify(applied, ctx) == (f"/{FILE} is missing",)
 
