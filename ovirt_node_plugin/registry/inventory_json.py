@@ -15,6 +15,7 @@ from ..errors import RecordError
 from ..system.json_data import Data, number_of, object_of, objects_of, text_of, texts_of
 from ..undo.changes import Applied
 from .inventory import Account, File, Inventory, InventoryPackage, Operation
+from .outcomes import from_text, to_text
 
 FORMAT = 1
 MAX_PACKED_BYTES = 64 << 20
@@ -91,7 +92,8 @@ def operation(item: Operation) -> Data:
 
 def setting(applied: Applied) -> Dict[str, str]:
     """Return a setting as data, without its changes."""
-    return {name: getattr(applied, name) for name in ("kind", "key", "value", "before", "outcome")}
+    return {"kind": applied.kind, "key": applied.key, "value": applied.value,
+            "before": applied.before, "outcome": to_text(applied.outcome)}
 
 
 def _line(data: Mapping[str, object]) -> str:
@@ -146,7 +148,7 @@ def _load_operation(data: Data) -> Operation:
 def _load_setting(data: Data) -> Applied:
     return Applied(kind=text_of(data, "kind"), key=text_of(data, "key"),
                    value=text_of(data, "value"), before=text_of(data, "before"), changes=(),
-                   outcome=text_of(data, "outcome"))
+                   outcome=from_text(text_of(data, "outcome")))
 
 
 def _load_account(data: Data) -> Account:

@@ -18,6 +18,7 @@ from ..system.entries import Entry
 from ..system.relaxng import raise_problems, schema_problems
 from ..system.xml import XmlElement, parse_xml
 from ..undo.changes import Applied, AppliedState, Change
+from .outcomes import from_text, to_text
 from .record import InstalledPackage, Record
 from .rules import MAX_RECORD_BYTES
 from .undo_data import UndoData
@@ -119,7 +120,7 @@ def _setting(parent: etree._Element, applied: Applied) -> etree._Element:
     node = _element(parent, "setting", kind=applied.kind, key=applied.key, value=applied.value,
                     before=applied.before)
     if applied.outcome:
-        node.set("outcome", _fit(applied.outcome))
+        node.set("outcome", _fit(to_text(applied.outcome)))
     return node
 
 
@@ -128,7 +129,7 @@ def _load_setting(node: XmlElement, origin: str) -> Applied:
         kind=_get(node, "kind"), key=_get(node, "key"), value=_get(node, "value"),
         before=_get(node, "before"),
         changes=tuple(_load_change(child, origin) for child in node.children),
-        outcome=_get(node, "outcome"))
+        outcome=from_text(_get(node, "outcome")))
 
 
 def _dump_change(parent: etree._Element, change: Change) -> None:

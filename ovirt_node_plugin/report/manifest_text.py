@@ -18,6 +18,7 @@ from ..registry.inventory import (
     Inventory,
     Operation,
 )
+from ..registry.outcomes import to_text
 from ..registry.record import Record
 from ..system.words import count, first_lines, size
 from ..undo.changes import Applied
@@ -168,7 +169,7 @@ def _counts(one: Operation) -> str:
 
 def _setting(one: Applied) -> str:
     text = f"{one.kind} {one.key} {one.value} (before: {one.before})"
-    return f"{text}, {one.outcome}" if one.outcome else text
+    return f"{text}, {to_text(one.outcome)}" if one.outcome else text
 
 
 def _account(one: Account) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -14,6 +14,10 @@ from ..system.paths import resolve_inside
 
 # The system relabels files (restorecon, first boot): not a change of any plugin.
 _LABEL = "security.selinux"
+
+
+Outcome = Mapping[str, Optional[str]]
+"""Values that the system chose for a setting, by name; None for a name that says all."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Applied:
 
     ``kind``, ``key`` and ``value`` are those of the setting; ``before`` is the state before
     in one word, such as ``disabled`` or ``absent``. ``outcome`` are values that the system
-    chose, as ``NAME=VALUE`` with blanks between, such as ``uid=998``; most kinds have none.
+    chose, such as the ``uid``; most kinds have none.
     """
 
     kind: str
@@ -43,7 +47,7 @@ class Applied:
     value: str
     before: str
     changes: Tuple[Change, ...]
-    outcome: str = ""
+    outcome: Outcome = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

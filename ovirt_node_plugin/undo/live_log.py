@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Tuple
@@ -76,25 +75,6 @@ def read_log(root: Path) -> Log:
                           hint="Remove that file, then run the command again; look by hand"
                                " which services run.") from exc
     return Log(tuple(deeds), frozenset(again))
-
-
-def words(**states: str) -> str:
-    """Return states as the text of an outcome."""
-    return " ".join(f"{name}={urllib.parse.quote(state, safe='/,:')}"
-                    for name, state in states.items())
-
-
-def states(outcome: str) -> Dict[str, str]:
-    """Return the states WAS and LEFT in an outcome."""
-    pairs = (word.partition("=") for word in outcome.split())
-    return {name: urllib.parse.unquote(state) for name, _, state in pairs
-            if name in (WAS, LEFT)}
-
-
-def without(outcome: str) -> str:
-    """Return an outcome without the states WAS and LEFT."""
-    return " ".join(word for word in outcome.split()
-                    if word.partition("=")[0] not in (WAS, LEFT))
 
 
 def _append(root: Path, data: Dict[str, object]) -> None:

@@ -8,6 +8,7 @@ from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 from ...packages.session import PackageChange
 from ...registry.inventory import SCRIPTLETS, Account
 from ...settings.accounts import account_files, sysusers
+from ...settings.accounts.account_ids import id_in
 from ...settings.kit.model import Context
 from ...undo.changes import Applied, Change
 from ..model.declared_accounts import declared_accounts
@@ -45,12 +46,11 @@ def make_accounts(packages: Sequence[PackageChange], ctx: Context) -> None:
 
 def by_settings(settings: Iterable[Applied]) -> Iterator[Account]:
     """Yield the accounts that settings made, without those that the image had before."""
-    for one in settings:
-        words = dict(word.split("=", 1) for word in one.outcome.split() if "=" in word)
-        if one.kind in (*_NUMBERS, _MEMBER) and words.get("new") != "no":
-            number = words.get(_NUMBERS.get(one.kind, ""), "")
-            yield Account(one.kind, one.key, int(number) if number.isdigit() else None,
-                          f"{one.kind} {one.key}")
+    for applied in settings:
+        if applied.kind in (*_NUMBERS, _MEMBER) and applied.outcome.get("new") != "no":
+            number = id_in(applied.outcome, _NUMBERS.get(applied.kind, ""))
+            yield Account(kind=applied.kind, name=applied.key, number=number,
+                          by=f"{applied.kind} {applied.key}")
 
 
 def by_scriptlets(effects: Sequence[Change], root: Path) -> Tuple[Account, ...]:

@@ -2,24 +2,29 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple, Union
 
 from ...errors import Refused
-from ...undo.changes import Applied
+from ...undo.changes import Applied, Outcome
 from ..kit.model import Context, Wanted
-from .sysusers import words
 
 
-def id_in(text: str, name: str) -> Optional[int]:
-    """Return the number of ``NAME=NUMBER`` in a value or an outcome, None if there is none."""
-    value = words(text).get(name, "")
+def asked_of(setting: Union[Wanted, Applied]) -> Dict[str, str]:
+    """Return what a setting of an account asks for, by name, from the text of its value."""
+    return {name: text for name, _, text in (
+        word.partition("=") for word in setting.value.split())}
+
+
+def id_in(values: Outcome, name: str) -> Optional[int]:
+    """Return the id ``name`` among ``values``, None if there is none."""
+    value = values.get(name) or ""
     return int(value) if value.isdigit() else None
 
 
 def ids_clash(wanted: Wanted, other: Applied, what: str) -> bool:
     """Return whether one name would have two ids, or one id two names."""
-    wanted_id = id_in(wanted.value, what)
-    other_id = id_in(other.value, what)
+    wanted_id = id_in(asked_of(wanted), what)
+    other_id = id_in(asked_of(other), what)
     if other_id is None:
         other_id = id_in(other.outcome, what)
     if wanted_id is None or other_id is None:
@@ -70,5 +75,5 @@ def remembered(wanted: Wanted, applied: Applied, what: str, own: Optional[int],
     elif own is None and holder:
         note = (f"{subject} had {what} {known}, which is {holder}'s in this image: it gets another"
                 " one, and files that it owned have to be given to it again")
-    return dataclasses.replace(wanted, wish=f"{what}={known}",
+    return dataclasses.replace(wanted, wish={what: str(known)},
                                notes=(*wanted.notes, note) if note else wanted.notes)

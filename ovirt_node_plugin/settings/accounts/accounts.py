@@ -13,12 +13,11 @@ from typing import List, Optional, Sequence, Tuple
 from ...errors import Refused
 from ...plugin.settings import Group, Setting, User
 from ...system.entries import read_entry
-from ...undo.changes import Applied, Change, Watch
+from ...undo.changes import Applied, Change, Outcome, Watch
 from ..kit.model import Context, Taker, Wanted
 from . import account_files, sysusers
 from .account_files import GroupEntry, UserEntry, find_group, find_user
-from .account_ids import id_in, id_problems, ids_clash, refuse_id, remembered, wrong_id
-from .sysusers import words
+from .account_ids import asked_of, id_in, id_problems, ids_clash, refuse_id, remembered, wrong_id
 
 _ANY = "any"  # the value if the system chooses
 # Groups whose members have rights of the superuser, or may read private files.
@@ -42,7 +41,7 @@ class Groups:
         groups = [dataclasses.replace(self._wanted(name, "", item, ctx), need=True)
                   for name in dict.fromkeys([item.group or item.name, *item.groups])]
         if not item.group and item.uid:
-            groups[0] = dataclasses.replace(groups[0], wish=f"gid={item.uid}")
+            groups[0] = dataclasses.replace(groups[0], wish={"gid": item.uid})
         return groups
 
     def _wanted(self, name: str, gid: str, item: Setting, ctx: Context) -> Wanted:
@@ -61,7 +60,7 @@ class Groups:
                 f"plugin {ctx.plugin} wants user {user.name} to be of group {wanted.key}, which"
                 " is neither in the root nor in the descriptor",
                 hint=f'Its vendor has to correct the name, or add <group name="{wanted.key}"/>.')
-        gid = id_in(wanted.value, "gid")
+        gid = id_in(asked_of(wanted), "gid")
         if gid is not None and not (there and mine):
             refuse_id(wanted, "gid", gid, there.gid if there else None, ctx, [
                 group.name for group in account_files.groups(ctx.root) if group.gid == gid])
@@ -80,17 +79,17 @@ class Groups:
         file = sysusers.file_of(self.name, wanted.key)
         there = find_group(ctx.root, wanted.key)
         if there is None:
-            gid = id_in(wanted.value, "gid") or id_in(wanted.wish, "gid") or "-"
+            gid = id_in(asked_of(wanted), "gid") or id_in(wanted.wish, "gid") or "-"
             sysusers.place(ctx, file, f"g {wanted.key} {gid}")
             sysusers.run_sysusers(ctx, file)
             there = find_group(ctx.root, wanted.key)
-        if there is None or id_in(wanted.value, "gid") not in (None, there.gid):
+        if there is None or id_in(asked_of(wanted), "gid") not in (None, there.gid):
             raise wrong_id(wanted, "gid", there.gid if there else None, ctx)
         sysusers.place(ctx, file, f"g {wanted.key} {there.gid}")
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         there = find_group(ctx.root, wanted.key)
-        return f"gid={there.gid} {_novelty('group', changes)}" if there else ""
+        return {"gid": str(there.gid), **_novelty("group", changes)} if there else {}
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
         file, gid = _file(path), id_in(applied.outcome, "gid")
@@ -135,7 +134,7 @@ class Users:
         """Refuse an id of another user, and an existing user with other values."""
         sysusers.check_root(ctx)
         there = find_user(ctx.root, wanted.key)
-        uid = id_in(wanted.value, "uid")
+        uid = id_in(asked_of(wanted), "uid")
         if mine and there is not None:
             return
         if uid is not None:
@@ -145,7 +144,7 @@ class Users:
             self._refuse_other(wanted, there, ctx)
 
     def _refuse_other(self, wanted: Wanted, there: UserEntry, ctx: Context) -> None:
-        asked, group = words(wanted.value), find_group(ctx.root, words(wanted.value)["group"])
+        asked, group = asked_of(wanted), find_group(ctx.root, asked_of(wanted)["group"])
         present = {"home": there.home, "shell": there.shell}
         wrong = [f"{what} {text}" for what, text in present.items()
                  if asked[what] not in (_ANY, text)]
@@ -157,7 +156,7 @@ class Users:
                           hint="Its vendor has to take another name, or what is there.")
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
-        asked, others = words(wanted.value), words(other.value)
+        asked, others = asked_of(wanted), asked_of(other)
         return ids_clash(wanted, other, "uid") or wanted.key == other.key and any(
             len({asked[what], others.get(what, _ANY)} - {_ANY}) == 2
             for what in ("group", "home", "shell"))
@@ -172,38 +171,38 @@ class Users:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         there = find_user(ctx.root, wanted.key)
         if there is None:
-            uid = id_in(wanted.value, "uid") or id_in(wanted.wish, "uid")
+            uid = id_in(asked_of(wanted), "uid") or id_in(wanted.wish, "uid")
             self._place(wanted, str(uid or "-"), ctx)
             sysusers.run_sysusers(ctx, sysusers.file_of(self.name, wanted.key))
             there = find_user(ctx.root, wanted.key)
         elif not wanted.wish and wanted.item is not None:
             self._refuse_other(wanted, there, ctx)
-        if there is None or id_in(wanted.value, "uid") not in (None, there.uid):
+        if there is None or id_in(asked_of(wanted), "uid") not in (None, there.uid):
             raise wrong_id(wanted, "uid", there.uid if there else None, ctx)
         self._place(wanted, str(there.uid), ctx)
 
     def _place(self, wanted: Wanted, uid: str, ctx: Context) -> None:
-        asked = words(wanted.value)
+        asked = asked_of(wanted)
         gecos = wanted.item.gecos.replace("%", "%%") if isinstance(wanted.item, User) else ""
         home, shell = ("-" if asked[what] == _ANY else asked[what] for what in ("home", "shell"))
         about = f'"{gecos}"' if gecos else "-"
         sysusers.place(ctx, sysusers.file_of(self.name, wanted.key),
                        f"u {wanted.key} {uid}:{asked['group']} {about} {home} {shell}")
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         there = find_user(ctx.root, wanted.key)
         if there is None:
-            return ""
-        return (f"uid={there.uid} gid={there.gid} home={there.home} shell={there.shell}"
-                f" {_novelty('passwd', changes)}")
+            return {}
+        return {"uid": str(there.uid), "gid": str(there.gid), "home": there.home,
+                "shell": there.shell, **_novelty("passwd", changes)}
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
-        file, made = _file(path), words(applied.outcome)
-        uid, gid = id_in(applied.outcome, "uid"), id_in(applied.outcome, "gid")
+        file, made = _file(path), applied.outcome
+        uid, gid = id_in(made, "uid"), id_in(made, "gid")
         if file not in ("passwd", "shadow") or uid is None or gid is None:
             return None
-        entry = UserEntry(name=applied.key, uid=uid, gid=gid, home=made.get("home", ""),
-                          shell=made.get("shell", ""))
+        entry = UserEntry(name=applied.key, uid=uid, gid=gid, home=made.get("home") or "",
+                          shell=made.get("shell") or "")
         return _if_new(applied, lambda text: account_files.without_user(text, file, entry))
 
     def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
@@ -215,7 +214,7 @@ class Users:
         there = find_user(ctx.root, applied.key)
         if there is None:
             return (f"user {applied.key} is missing",)
-        asked = words(applied.value)
+        asked = asked_of(applied)
         problems: List[str] = [*id_problems(applied, "uid", there.uid)]
         for what, text in (("home", there.home), ("shell", there.shell)):
             if asked.get(what, _ANY) not in (_ANY, text):
@@ -266,7 +265,7 @@ class Members:
     def _file_of(self, key: str) -> str:
         return sysusers.file_of("member", key.replace(":", "@"))
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         return _novelty("group", changes)
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
@@ -299,13 +298,13 @@ def _rights(group: str) -> Tuple[str, ...]:
         if group in _POWERFUL else ()
 
 
-def _novelty(file: str, changes: Sequence[Change]) -> str:
-    return "new=yes" if any(_file(change.path) == file for change in changes) else "new=no"
+def _novelty(file: str, changes: Sequence[Change]) -> Outcome:
+    return {"new": "yes" if any(_file(change.path) == file for change in changes) else "no"}
 
 
 def _if_new(applied: Applied, taker: Taker) -> Taker:
     """Return ``taker`` if the plugin made the account, else a function that removes nothing."""
-    return taker if words(applied.outcome).get("new") == "yes" else lambda content: content
+    return taker if applied.outcome.get("new") == "yes" else lambda content: content
 
 
 def _file(path: str) -> str:

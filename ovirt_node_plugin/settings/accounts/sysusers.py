@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Dict, Sequence, Tuple
+from typing import Sequence, Tuple
 
 from ...errors import Refused
 from ...system.entries import read_entry, write_entry
@@ -78,9 +78,3 @@ def refuse_links(ctx: Context) -> None:
         if os.path.lexists(where) and not stat.S_ISREG(os.lstat(where).st_mode):
             raise Refused(f"/etc/{name} in {ctx.root} is not a regular file",
                           hint="Replace it by the file itself.")
-
-
-def words(outcome: str) -> Dict[str, str]:
-    """Return the values by name in an outcome, or in the value of an account."""
-    return {name: value for name, _, value in (word.partition("=") for word in outcome.split())}
-

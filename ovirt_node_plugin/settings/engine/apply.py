@@ -4,11 +4,10 @@ from __future__ import annotations
 from typing import List, Optional, Sequence, Tuple
 
 from ...system.entries import read_entry, same_entry
-from ...undo.changes import Applied, Change, alike, capture, difference
+from ...undo.changes import Applied, Change, Outcome, alike, capture, difference
 from ..kit.model import Context, Overlapping, Wanted, Woven
 from .kinds import KINDS
 from .ledger import Ledger
-from .shared_files import merged
 
 
 def apply_all(items: Sequence[Wanted], ctx: Context,
@@ -54,7 +53,7 @@ def refresh(old: Applied, item: Wanted, ctx: Context, *, repair: bool = False) -
         # of the image that was replaced, unless it is still so
         first = tuple(change for change in first if change.path not in again and not alike(
             read_entry(ctx.root, change.path, content=False), change.before))
-    outcome = merged(old.outcome, _outcome(item, then, ctx)) if then else old.outcome
+    outcome = {**old.outcome, **_outcome(item, then, ctx)} if then else old.outcome
     return Applied(kind=old.kind, key=old.key, value=item.value,
                    before=before if repair and then else old.before,
                    changes=chained(first, then), outcome=outcome)
@@ -76,9 +75,9 @@ def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ..
     return tuple(change for change in joined if not same_entry(change.before, change.after))
 
 
-def _outcome(item: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+def _outcome(item: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
     kind = KINDS[item.kind]
-    return kind.outcome(item, changes, ctx) if isinstance(kind, Woven) else ""
+    return kind.outcome(item, changes, ctx) if isinstance(kind, Woven) else {}
 
 
 def _apply(item: Wanted, ctx: Context) -> Tuple[Change, ...]:

@@ -21,7 +21,6 @@ from ...undo.live_log import LEFT, WAS, Deed
 from ..kit.model import Context, Live, Settling, Switched, Wanted
 from . import rereading
 from .kinds import KINDS
-from .shared_files import merged
 
 _Setting = TypeVar("_Setting", Applied, Wanted)
 
@@ -70,7 +69,8 @@ def switch_on(settings: Sequence[Applied], ctx: Context, *,
             live_log.write_deed(ctx.root, Deed(applied.kind, applied.key, was))
             kind.bring(applied.key, goal, ctx)
             changed.setdefault(applied.kind, {})[applied.key] = goal
-        before[id(applied)] = kind, live_log.states(applied.outcome).get(WAS, was)
+        first = applied.outcome.get(WAS)
+        before[id(applied)] = kind, was if first is None else first
     for name, goals in changed.items():
         settling = KINDS[name]
         if isinstance(settling, Settling):
@@ -91,7 +91,7 @@ def switch_off(gone: Sequence[Applied], ctx: Context, *, late: bool = False) -> 
         now = kind.running(applied.key, ctx)
         if now not in (was, None):
             live_log.write_deed(ctx.root, Deed(applied.kind, applied.key, now or ""))
-            left = live_log.states(applied.outcome).get(LEFT, "")
+            left = applied.outcome.get(LEFT) or ""
             notes.extend(kind.leave(applied.key, was, left, ctx))
     return tuple(notes)
 
@@ -178,7 +178,7 @@ def _to_leave(gone: Sequence[Applied], ctx: Context, *,
     that was applied offline, the state before is known only for a ``Switched`` kind.
     """
     for applied, kind, goal in reversed(_by_stage(gone, ctx)):
-        was = live_log.states(applied.outcome).get(WAS)
+        was = applied.outcome.get(WAS)
         switched = kind if isinstance(kind, Switched) else None
         if was is None and switched and goal == switched.on and applied.changes:
             was = switched.off
@@ -191,4 +191,4 @@ def _with_states(applied: Applied, kind: Live, was: str, ctx: Context) -> Applie
     """Add the state before and the present one, which may be another than was asked for."""
     left = kind.running(applied.key, ctx) or ""
     return dataclasses.replace(
-        applied, outcome=merged(applied.outcome, live_log.words(was=was, left=left)))
+        applied, outcome={**applied.outcome, WAS: was, LEFT: left})

@@ -14,8 +14,8 @@ from typing import FrozenSet, Iterable, Iterator, List, Optional, Sequence, Set,
 from ...errors import Drifted
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
-from ...undo import live_log
 from ...undo.changes import Applied, Change, put_back
+from ...undo.live_log import LEFT, WAS
 from ..kit.model import Context, Leaning, Overlapping, Wanted, Woven
 from .apply import refresh
 from .checking import text_of
@@ -23,7 +23,7 @@ from .kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger
 from .path_history import Holder, PathStep
 from .remake import Remake, planned_remake, remake
-from .shared_files import merged, unweave
+from .shared_files import unweave
 
 
 @dataclass(frozen=True)
@@ -150,12 +150,11 @@ def _last_of(gone: Sequence[Applied], ledger: Ledger) -> Iterator[Applied]:
         if not heirs:
             yield applied
             continue
-        states = live_log.states(applied.outcome)
-        was = states.get(live_log.WAS)
-        if was is not None and was != states.get(live_log.LEFT):
+        was = applied.outcome.get(WAS)
+        if was is not None and was != applied.outcome.get(LEFT):
             holder, heir = heirs[0]
             ledger.replace(holder, dataclasses.replace(
-                heir, outcome=merged(heir.outcome, live_log.words(was=was))))
+                heir, outcome={**heir.outcome, WAS: was}))
 
 
 def _hand_over(gone: Sequence[Applied], ledger: Ledger) -> List[PathStep]:
@@ -169,7 +168,8 @@ def _hand_over(gone: Sequence[Applied], ledger: Ledger) -> List[PathStep]:
             holder, heir = heirs[0]
             ledger.replace(holder, dataclasses.replace(
                 heir, before=applied.before, changes=(*applied.changes, *heir.changes),
-                outcome=merged(heir.outcome, live_log.without(applied.outcome))))
+                outcome={**heir.outcome, **{name: value for name, value in applied.outcome.items()
+                                            if name not in (WAS, LEFT)}}))
     return steps
 
 

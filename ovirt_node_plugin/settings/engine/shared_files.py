@@ -72,11 +72,3 @@ def _without(entry: Optional[Entry], takers: Sequence[Taker]) -> Optional[Entry]
         return None
     return dataclasses.replace(entry, content=content,
                                digest=hashlib.sha256(content).hexdigest())
-
-
-def merged(old: str, new: str) -> str:
-    """Return the words of two outcomes; of two ``NAME=…`` the later one counts."""
-    words: Dict[str, str] = {}
-    for word in f"{old} {new}".split():
-        words[word.partition("=")[0]] = word
-    return " ".join(words.values())

@@ -14,7 +14,7 @@ from ...errors import CommandError, NodePluginError, Refused
 from ...plugin.settings import FirewallPort, FirewallService, Setting
 from ...system.entries import read_entry
 from ...system.paths import relative_inside, resolve_inside
-from ...undo.changes import Applied, Change, Watch, capture, difference, put_back
+from ...undo.changes import Applied, Change, Outcome, Watch, capture, difference, put_back
 from ..kit.model import Context, Taker, Wanted, leads_inside
 from . import firewall_files
 from .firewall_files import DEFAULT, SYSTEM, Range, missing, overlap, parse_ranges
@@ -60,24 +60,24 @@ class FirewallPorts:
             _change(wanted, ctx, "zones", zone, f"--zone={zone}",
                     *(f"--add-port={port_range}" for port_range in closed))
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
-        """Return the parts of the range that were not open before."""
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
+        """Return the parts of the range that were not open before, as names."""
         zone, ports = _split(wanted.key)
         path = f"{SYSTEM}/zones/{zone}.xml"
         change = next((change for change in changes if change.path.endswith(f"/{zone}.xml")), None)
         if change is None:
-            return ""
+            return {}
         before = change.before.content if change.before is not None else None
         if before is None:  # the zone was that of the default configuration
             entry = read_entry(ctx.root, path.replace(SYSTEM, DEFAULT))
             before = (entry.content if entry else None) or b""
         there = firewall_files.ports(before.decode(errors="replace"))
-        return " ".join(map(str, missing(parse_ranges(ports), there)))
+        return dict.fromkeys(map(str, missing(parse_ranges(ports), there)))
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
         if not path.endswith(f"/{_split(applied.key)[0]}.xml"):
             return None
-        ranges = parse_ranges(applied.outcome)
+        ranges = parse_ranges(" ".join(applied.outcome))
         return lambda content: firewall_files.without_ports(content, ranges)
 
     def leans(self, applied: Applied, gone: Applied) -> bool:
@@ -200,8 +200,8 @@ class FirewallServices:
         if not _lets_in(wanted.key, ctx):
             _change(wanted, ctx, "zones", zone, f"--zone={zone}", f"--add-service={service}")
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
-        return ""
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
+        return {}
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
         zone, service = _split(applied.key)

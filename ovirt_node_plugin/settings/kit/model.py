@@ -11,7 +11,7 @@ from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry
 from ...system.paths import relative_inside, resolve_inside
 from ...system.run import Runner
-from ...undo.changes import Applied, Change, Watch, alike
+from ...undo.changes import Applied, Change, Outcome, Watch, alike
 
 Taker = Callable[[bytes], Optional[bytes]]
 """Returns a file's content without the part of one setting; None if that was changed since."""
@@ -116,8 +116,8 @@ class Wanted:
     the setting as a line of a plan. ``item`` is the setting in the descriptor, None for one
     that files or other settings imply; ``parts`` are then the names of these. With ``need``
     the setting only has to exist: another setting of the plugin with the same key takes
-    precedence. ``wish`` is a value that the system should choose if it can, in the form of
-    an outcome; ``notes`` are lines for a plan.
+    precedence. ``wish`` are values of the outcome that the system should choose if it can;
+    ``notes`` are lines for a plan.
     """
 
     kind: str
@@ -127,7 +127,7 @@ class Wanted:
     item: Optional[Setting]
     parts: Tuple[str, ...] = ()
     need: bool = False
-    wish: str = ""
+    wish: Outcome = field(default_factory=dict)
     notes: Tuple[str, ...] = ()
 
 
@@ -190,7 +190,7 @@ class Derived(Kind, Protocol):
 class Woven(Protocol):
     """A kind that writes lines into files that also have lines of others."""
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         """Return the values that the system chose, for ``taker`` and for the next image."""
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:

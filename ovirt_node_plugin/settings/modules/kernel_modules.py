@@ -80,7 +80,7 @@ class KernelModules:
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         problems = changed_since(applied, ctx)
-        loaded = live_log.states(applied.outcome).get(live_log.LEFT) == _LOADED
+        loaded = applied.outcome.get(live_log.LEFT) == _LOADED
         if ctx.live and loaded and self.running(applied.key, ctx) == _ABSENT:
             problems += (f"kernel module {_split(applied.key)[0]} is not loaded",)
         return problems

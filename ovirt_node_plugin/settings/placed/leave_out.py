@@ -16,7 +16,7 @@ from ...errors import Refused
 from ...plugin.settings import LeaveOut, Setting
 from ...system.paths import relative_inside, resolve_inside
 from ...system.words import count, size
-from ...undo.changes import Applied, Change, Watch
+from ...undo.changes import Applied, Change, Outcome, Watch
 from ..kit.model import Context, KeepReason, Taker, Wanted
 
 NAME = "leave-out"
@@ -69,13 +69,13 @@ class LeaveOuts:
                 _refuse_moved(wanted, path, ctx)
                 resolve_inside(ctx.root, path, follow_last=False).unlink()
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         out = matching(wanted.key, ctx.leavable.sizes)
         kept = ctx.leavable.kept
-        words = [f"files={len(out)}",
-                 f"bytes={sum(ctx.leavable.sizes[path] for path in out)}"]
+        numbers = {"files": str(len(out)),
+                   "bytes": str(sum(ctx.leavable.sizes[path] for path in out))}
         owners = sorted({kept[path].package for path in matching(wanted.key, kept)})
-        return " ".join([*words, f"kept={','.join(owners)}"] if owners else words)
+        return {**numbers, "kept": ",".join(owners)} if owners else numbers
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
         return None
@@ -103,8 +103,7 @@ def matching(glob: str, paths: Iterable[str]) -> List[str]:
 
 def kept_packages(applied: Applied) -> Tuple[str, ...]:
     """Return the names of packages in the outcome that keep a matching file."""
-    words = dict(word.partition("=")[::2] for word in applied.outcome.split())
-    return tuple(name for name in words.get("kept", "").split(",") if name)
+    return tuple(name for name in (applied.outcome.get("kept") or "").split(",") if name)
 
 
 def _segments(glob: str) -> List[List[str]]:

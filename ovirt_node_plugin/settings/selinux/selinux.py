@@ -17,7 +17,7 @@ from ...plugin.settings import (
     Setting,
 )
 from ...undo import live_log
-from ...undo.changes import Applied, Change, Watch
+from ...undo.changes import Applied, Change, Outcome, Watch
 from ..kit.model import Context, Stage, Taker, Wanted
 from ..kit.placing import check_source
 from . import selinux_labels, selinux_store
@@ -112,9 +112,9 @@ class Booleans(SelinuxKind):
         if was not in (None, wanted.value):
             live_log.write_deed(ctx.root, live_log.Deed(self.name, wanted.key, was or ""))
 
-    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> str:
+    def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         was = self.running(wanted.key, ctx) if ctx.live else None
-        return live_log.words(was=was) if was is not None else ""
+        return {live_log.WAS: was} if was is not None else {}
 
     def taker(self, applied: Applied, path: str) -> Optional[Taker]:
         return None

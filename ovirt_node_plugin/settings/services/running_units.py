@@ -71,7 +71,7 @@ def problems(applied: Applied, ctx: Context) -> Tuple[str, ...]:
         return ()
     if properties["ActiveState"] == "failed":
         return (f"service {applied.key} has failed ({properties['Result']})",)
-    if f"{LEFT}={ACTIVE}" in applied.outcome.split():
+    if applied.outcome.get(LEFT) == ACTIVE:
         return (f"service {applied.key} is not running",)
     return ()
 

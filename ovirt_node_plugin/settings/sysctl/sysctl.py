@@ -68,7 +68,7 @@ class Sysctls:
         _, later = _around(applied.key, ctx)
         problems = [f"sysctl {applied.key} is not {applied.value}: {_reason(assignment)}"
                     for assignment in later[-1:] if assignment.value != applied.value]
-        left = live_log.states(applied.outcome).get(live_log.LEFT)
+        left = applied.outcome.get(live_log.LEFT)
         if ctx.live and left is not None:
             now = self.running(applied.key, ctx)
             if now not in (left, None):  # None: only root may read some of them

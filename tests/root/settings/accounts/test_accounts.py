@@ -11,6 +11,7 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Refused
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import Group, Setting, User
+from ovirt_node_plugin.registry.outcomes import to_text
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.settings.engine import checking, kinds
@@ -220,7 +221,7 @@ def test_ids_that_are_wished_are_given(root: Path) -> None:
                                                Group("g", "451")), ctx)
     assert "u:x:450:" in lines(root, "group") and "g:x:451:" in lines(root, "group")
     assert lines(root, "passwd")[-1].startswith("u:x:450:450:")
-    assert [one.outcome for one in applied if one.kind == "group"] == [
+    assert [to_text(one.outcome) for one in applied if one.kind == "group"] == [
         "gid=450 new=yes", "gid=451 new=yes"]
 
 
@@ -335,7 +336,7 @@ def test_a_manifest_keeps_the_ids(root: Path) -> None:
     ctx = context(root)
     applied = apply_all(wanted_settings(ctx, Group("g", "")), ctx)
     read = load_undo_data(dump_undo_data(UndoData("foo", b"", AppliedState(applied))), origin="x")
-    assert read.state.settings[0].outcome == applied[0].outcome != ""
+    assert read.state.settings[0].outcome == applied[0].outcome != {}
 
 
 def test_sysusers_gets_the_root_and_one_file_of_each(root: Path) -> None:

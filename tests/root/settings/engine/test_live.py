@@ -14,6 +14,7 @@ import pytest
 
 from ovirt_node_plugin.errors import CommandError, RecordError, Refused
 from ovirt_node_plugin.plugin.settings import KernelArgument, KernelModule
+from ovirt_node_plugin.registry.outcomes import to_text
 from ovirt_node_plugin.settings.boot import command_line
 from ovirt_node_plugin.settings.engine import kinds, live, rereading
 from ovirt_node_plugin.settings.engine.apply import apply_all
@@ -99,7 +100,7 @@ def test_settings_take_effect_in_one_order_and_go_back_in_the_other(system: Syst
     assert system.done == [
         "modprobe -- isv_foo", "sysctl --quiet --write -- kernel.panic=5",
         "systemctl stop -- bar.service", "systemctl start -- foo.service"]
-    assert [one.outcome for one in applied] == [
+    assert [to_text(one.outcome) for one in applied] == [
         "was=inactive left=active", "was=active left=inactive", "was=0 left=5",
         "was=absent left=loaded"]
     system.done.clear()
@@ -166,7 +167,7 @@ def test_a_parameter_that_the_kernel_does_not_have_is_passed_over(system: System
 def test_values_with_blanks_come_back_from_the_record(system: System) -> None:
     system.values["kernel.panic"] = "4096\t87380   6291456"
     applied = switch_on(system, dataclasses.replace(SYSCTL, value="1 2 3"))
-    assert applied[0].outcome == "was=4096%2087380%206291456 left=1%202%203"
+    assert to_text(applied[0].outcome) == "was=4096%2087380%206291456 left=1%202%203"
     live.switch_off(applied, running(system))
     assert system.values["kernel.panic"] == "4096 87380 6291456"
 
@@ -264,10 +265,11 @@ def test_the_state_before_goes_to_the_plugin_that_stays(system: System) -> None:
     """Each has files of its own for one module, which is loaded once for both."""
     (one,) = switch_on(system, MODULE)
     (two,) = switch_on(system, MODULE)
-    assert (one.outcome, two.outcome) == ("was=absent left=loaded", "was=loaded left=loaded")
+    assert [to_text(applied.outcome) for applied in (one, two)] == [
+        "was=absent left=loaded", "was=loaded left=loaded"]
     ledger = ledger_of({"two": [two]})
     assert plan_revert([one], ledger, system.root).live == ()
-    assert ledger.state("two").settings[0].outcome == "was=absent left=loaded"
+    assert to_text(ledger.state("two").settings[0].outcome) == "was=absent left=loaded"
     ledger = ledger_of({"one": [one]})
     assert plan_revert([two], ledger, system.root).live == ()
     assert ledger.state("one").settings == (one,)
@@ -291,7 +293,7 @@ def test_tmpfiles_are_created_and_empty_ones_taken_away(system: System) -> None:
                "L /run/foo/link - - - - x\nd! /run/boot\nd /run/%b\nr /run/gone\nd /sys\n")
     (applied,) = switch_on(system, TMPFILES)
     assert system.done == ["systemd-tmpfiles --create /etc/tmpfiles.d/foo.conf"]
-    assert applied.outcome.startswith(
+    assert to_text(applied.outcome).startswith(
         "was=/run,/run/foo,/run/foo/in,/run/foo/file,/run/foo/data,/run/foo/link left=")
     (system.root / "run/foo/in").mkdir(parents=True)
     (system.root / "run/foo/file").touch()

@@ -153,7 +153,7 @@ def test_a_boolean_of_a_running_system_is_set_and_restored(tmp_path: Path) -> No
     applied = apply_all([item], ctx)
     system.booleans["use_nfs"] = "on"  # a side effect of semanage
     applied = live.switch_on(applied, ctx)
-    assert live_log.states(applied[0].outcome) == {"was": "off", "left": "on"}
+    assert applied[0].outcome == {"was": "off", "left": "on"}
     assert live_log.read_log(tmp_path).deeds == (Deed("selinux-boolean", "use_nfs", "off"),)
     live.switch_off(applied, ctx)
     assert system.booleans == {"use_nfs": "off"}
@@ -187,7 +187,7 @@ def test_files_of_a_running_system_are_relabelled(tmp_path: Path) -> None:
     system = SelinuxSystem()
     ctx = context(tmp_path, system)
     one = Applied("selinux-file-context", "/opt/acme(/.*)?", "a_t", "absent", ())
-    assert live.switch_on([one], ctx)[0].outcome == "was=otherwise left=labelled"
+    assert live.switch_on([one], ctx)[0].outcome == {"was": "otherwise", "left": "labelled"}
     assert ("restorecon", "-R", "--", f"{tmp_path}/opt/acme") in system.calls
 
 
