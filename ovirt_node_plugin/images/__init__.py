@@ -1,1 +1,1 @@
-"""The containers that a root lies in: squashfs, filesystem image, ISO, one in the other."""
+"""The containers of a root, which may be nested: ISO, squashfs and filesystem image."""

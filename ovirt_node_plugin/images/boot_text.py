@@ -1,7 +1,8 @@
-"""The text of a boot configuration: its entries, and their kernel arguments changed in place.
+"""Parse the text of a boot configuration, and change kernel arguments in it.
 
-isolinux(1)'s, with ``label`` and ``append``; GRUB 2's, with ``menuentry`` and ``linux``; and
-GRUB's old one, with ``title`` and ``kernel``. All the rest of a text stays as it is.
+Three syntaxes are known: isolinux(1) with ``label`` and ``append``, GRUB 2 with ``menuentry``
+and ``linux``, and GRUB Legacy with ``title`` and ``kernel``. The rest of a text is kept
+unchanged.
 """
 from __future__ import annotations
 
@@ -11,21 +12,21 @@ from typing import Callable, Iterator, List, Tuple
 
 _BLANKS = " \t"
 _QUOTED = re.compile(r"(['\"])(.*?)\1")
-_FIRST = re.compile(r"\S+[ \t]*")
-# What goes on in the next line, or holds more than one command or a comment
+_FIRST_WORD = re.compile(r"\S+[ \t]*")
+# A line that continues in the next one, or has a comment or a second command
 _MORE = re.compile(r"\\$|(?:^|\s)#|;")
 _ONE_LINE = re.compile(r"^[ \t]*menuentry\b.*\{.*\b(?:linux(?:efi|16)?|kernel)\s.*$", re.MULTILINE)
 _NO_LINUX = re.compile(r"memtest|\.(?:c32|com|cbt|bss|bin|0|img)$", re.IGNORECASE)
-_BOOTS_LINUX = ("linux", "linuxefi", "linux16", "kernel")
-_BRINGS_INITRD = ("initrd", "initrdefi", "initrd16")
+_KERNEL_COMMANDS = ("linux", "linuxefi", "linux16", "kernel")
+_INITRD_COMMANDS = ("initrd", "initrdefi", "initrd16")
 
 
 @dataclass(frozen=True)
 class BootEntry:
-    """One choice of a boot menu that boots Linux.
+    """An entry of a boot menu that boots Linux.
 
-    ``kernel`` and ``initrds`` are paths as the configuration has them, ``arguments`` the
-    kernel's.
+    ``kernel`` and ``initrds`` are paths as the configuration gives them; ``arguments`` are
+    the kernel's, without ``initrd=``.
     """
 
     title: str
@@ -35,8 +36,12 @@ class BootEntry:
 
 
 @dataclass
-class _Found:
-    """An entry as it is read: where in the text its arguments are, or would be put."""
+class _EntryPosition:
+    """An entry, and the position of its arguments in the text, ``start`` to ``end``.
+
+    ``missing`` is true for an entry without arguments of its own: it uses ``default``, and
+    ``start`` is where its own arguments can be inserted.
+    """
 
     title: str
     kernel: str = ""
@@ -46,53 +51,56 @@ class _Found:
     missing: bool = False
     default: str = ""
 
+    def arguments(self, text: str) -> str:
+        """Return the arguments that the entry has in ``text``."""
+        return self.default if self.missing else text[self.start:self.end]
+
 
 def entries(text: str) -> Tuple[BootEntry, ...]:
     """Return the entries of a configuration that boot Linux, in order."""
-    found = []
-    for one in _found(text):
-        words = (one.default if one.missing else text[one.start:one.end]).split()
+    boot_entries = []
+    for entry in _linux_entries(text):
+        words = entry.arguments(text).split()
         named = [word[len("initrd="):] for word in words if word.startswith("initrd=")]
-        paths = [path for word in (*named, *one.initrds) for path in word.split(",") if path]
-        found.append(BootEntry(one.title, one.kernel, tuple(paths), " ".join(
+        paths = [path for word in (*named, *entry.initrds) for path in word.split(",") if path]
+        boot_entries.append(BootEntry(entry.title, entry.kernel, tuple(paths), " ".join(
             word for word in words if not word.startswith("initrd="))))
-    return tuple(found)
+    return tuple(boot_entries)
 
 
 def edit_arguments(text: str, edit: Callable[[str], str]) -> str:
     """Return a configuration with ``edit`` applied to the arguments of each entry.
 
-    Of isolinux, ``initrd=`` is among them. An entry without arguments has those that are
-    given for all of them, and gets a line of its own if they change.
+    In isolinux these include ``initrd=``. An isolinux entry without arguments of its own
+    uses the default ones, and gets a line of its own if ``edit`` changes them.
 
-    Raises ValueError, with the line, for one that cannot be changed so that its meaning is
-    kept: one that goes on in the next line, or has more in it than one command.
+    Raises ValueError, with the line, if a line to change continues in the next one or has
+    more than one command.
     """
-    new = [(one, edit(one.default if one.missing else text[one.start:one.end]))
-           for one in _found(text)]
+    edited = [(entry, edit(entry.arguments(text))) for entry in _linux_entries(text)]
     for match in _ONE_LINE.finditer(text):
         if any(edit(word) != word for word in ("", match.group())):
             raise ValueError(match.group().strip())
-    for one, arguments in reversed(new):
-        old = one.default if one.missing else text[one.start:one.end]
+    for entry, arguments in reversed(edited):
+        old = entry.arguments(text)
         if arguments == old:
             continue
         if _MORE.search(old):
             raise ValueError(old)
-        if one.missing:
+        if entry.missing:
             arguments = f"\n  append {arguments}"
-        text = text[:one.start] + arguments + text[one.end:]
+        text = text[:entry.start] + arguments + text[entry.end:]
     return text
 
 
-def renamed(text: str, old: str, new: str) -> str:
-    """Return a configuration that names the ISO by the volume id ``new`` in place of ``old``.
+def replace_volume_id(text: str, old: str, new: str) -> str:
+    """Return a configuration in which the volume id ``new`` replaces ``old``.
 
-    A blank in a kernel argument is ``\\x20``, of which GRUB 2 takes away one backslash; in
-    GRUB's search it stands between quotes.
+    A blank is written ``\\x20`` in a kernel argument; GRUB 2 needs a second backslash, as it
+    removes one. An argument of GRUB's ``search`` is quoted instead.
     """
     blank = r"\\x20" if "menuentry" in text else r"\x20"
-    forms = "|".join(re.escape(old.replace(" ", one)) for one in (" ", r"\x20", r"\\x20"))
+    forms = "|".join(re.escape(old.replace(" ", form)) for form in (" ", r"\x20", r"\\x20"))
     named = re.compile(rf"(LABEL=)(?:{forms})(?=$|[\s:'\",])"
                        rf"|((?:--label[ =]|-l )(['\"]?))(?:{forms})\3(?=$|\s)", re.MULTILINE)
 
@@ -108,7 +116,10 @@ def renamed(text: str, old: str, new: str) -> str:
 
 @dataclass(frozen=True)
 class _Line:
-    """A command in lower case, its value, where that is, and where the line ends."""
+    """A line: its command in lower case, and the command's value.
+
+    ``start`` and ``end`` are the position of the value, ``line_end`` is the end of the line.
+    """
 
     word: str
     value: str
@@ -118,7 +129,7 @@ class _Line:
 
 
 def _lines(text: str) -> Iterator[_Line]:
-    """Yield the lines that begin with a word; in a time that grows as the text does."""
+    """Yield the lines that begin with a word. The time is linear in the length of the text."""
     begin = 0
     for whole in text.splitlines(keepends=True):
         line = whole.rstrip("\r\n").rstrip(_BLANKS)
@@ -133,42 +144,43 @@ def _lines(text: str) -> Iterator[_Line]:
         begin += len(whole)
 
 
-def _found(text: str) -> List[_Found]:
-    read = _isolinux if any(line.word == "label" for line in _lines(text)) else _grub
-    return [one for one in read(text) if one.kernel and not _NO_LINUX.search(one.kernel)]
+def _linux_entries(text: str) -> List[_EntryPosition]:
+    parse = _isolinux if any(line.word == "label" for line in _lines(text)) else _grub
+    return [entry for entry in parse(text)
+            if entry.kernel and not _NO_LINUX.search(entry.kernel)]
 
 
-def _isolinux(text: str) -> Iterator[_Found]:
-    one, default = _Found(""), ""
+def _isolinux(text: str) -> Iterator[_EntryPosition]:
+    entry, default = _EntryPosition(""), ""
     end_of_kernel = 0
     for line in _lines(text):
         word, value = line.word, line.value
         if word == "label":
-            yield _complete(one, end_of_kernel)
-            one = _Found(value, default=default)
+            yield _complete(entry, end_of_kernel)
+            entry = _EntryPosition(value, default=default)
         elif word in ("kernel", "linux"):
-            one.kernel, end_of_kernel = value, line.line_end
+            entry.kernel, end_of_kernel = value, line.line_end
         elif word == "initrd":
-            one.initrds.append(value)
-        elif word == "append" and not one.title:
+            entry.initrds.append(value)
+        elif word == "append" and not entry.title:
             default = value
         elif word == "append" and value == "-":
-            one.default = ""
+            entry.default = ""
         elif word == "append":
-            one.start, one.end = line.start, line.end
-    yield _complete(one, end_of_kernel)
+            entry.start, entry.end = line.start, line.end
+    yield _complete(entry, end_of_kernel)
 
 
-def _complete(one: _Found, end_of_kernel: int) -> _Found:
-    """Return an entry of isolinux, which need not have arguments."""
-    if one.start < 0:
-        one.start = one.end = end_of_kernel
-        one.missing = True
-    return one
+def _complete(entry: _EntryPosition, end_of_kernel: int) -> _EntryPosition:
+    """Set the position of an isolinux entry without arguments, and return the entry."""
+    if entry.start < 0:
+        entry.start = entry.end = end_of_kernel
+        entry.missing = True
+    return entry
 
 
-def _grub(text: str) -> Iterator[_Found]:
-    title, last = "", _Found("")
+def _grub(text: str) -> Iterator[_EntryPosition]:
+    title, entry = "", _EntryPosition("")
     for line in _lines(text):
         word, value = line.word, line.value
         if word == "menuentry":
@@ -176,13 +188,13 @@ def _grub(text: str) -> Iterator[_Found]:
             title = quoted.group(2) if quoted else value.split(" ")[0]
         elif word == "title":
             title = value
-        elif word in _BOOTS_LINUX and value:
-            yield last
-            kernel = _FIRST.match(value)
+        elif word in _KERNEL_COMMANDS and value:
+            yield entry
+            kernel = _FIRST_WORD.match(value)
             assert kernel is not None
             start = line.start + kernel.end()
-            last = _Found(title=title, kernel=kernel.group().strip(), initrds=[], start=start,
-                          end=line.end)
-        elif word in _BRINGS_INITRD:
-            last.initrds += value.split()
-    yield last
+            entry = _EntryPosition(title=title, kernel=kernel.group().strip(), initrds=[],
+                                   start=start, end=line.end)
+        elif word in _INITRD_COMMANDS:
+            entry.initrds += value.split()
+    yield entry

@@ -1,7 +1,7 @@
-"""The MD5 sum in an ISO, by which its installer can check the medium: isomd5sum.
+"""The MD5 checksum implanted in an ISO, with which its installer can check the medium.
 
-It is text in the application use field of the primary volume descriptor (ECMA-119, 8.4.32),
-written by implantisomd5(1) and checked by checkisomd5(1).
+It is text in the application use field of the primary volume descriptor (ECMA-119, 8.4.32).
+implantisomd5(1) writes it, and checkisomd5(1) checks it.
 """
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _FIELD_AT, _FIELD_BYTES = 16 * 2048 + 883, 512
 
 @dataclass(frozen=True)
 class Checksum:
-    """Whether a sum is ``implanted``, and whether it says that the medium is ``supported``."""
+    """Whether a checksum is ``implanted``, and whether it marks the medium as ``supported``."""
 
     implanted: bool
     supported: bool
 
 
 def read_checksum(path: Path) -> Checksum:
-    """Return what is said of the ISO's checksum in its descriptor."""
+    """Return the state of the checksum in the ISO ``path``."""
     with open(path, "rb") as stream:
         stream.seek(_FIELD_AT)
         field = stream.read(_FIELD_BYTES)
@@ -33,16 +33,16 @@ def read_checksum(path: Path) -> Checksum:
 
 
 def implant(path: Path, *, supported: bool, run: Runner) -> None:
-    """Write the checksum into the ISO ``path``."""
+    """Compute the checksum of the ISO ``path`` and write it there."""
     run(["implantisomd5", "--force", *(["--supported-iso"] if supported else []), path])
 
 
 def check(path: Path, *, run: Runner, polled: Polled = None) -> None:
-    """Raise BadImage if the ISO is not what its checksum says."""
+    """Raise BadImage if the ISO does not match its checksum."""
     try:
         run(["checkisomd5", path], polled=polled)
     except CommandError as exc:
         if exc.returncode is None:
             raise
-        raise BadImage(f"the ISO {path} is not what its checksum says",
-                       hint="Get it anew.") from exc
+        raise BadImage(f"the ISO {path} does not match its checksum",
+                       hint="Download it again.") from exc

@@ -1,4 +1,4 @@
-"""How a squashfs is compressed: as its superblock says it, and as mksquashfs(1) is told."""
+"""The compression of a squashfs: decode it from the superblock, and parse it from an option."""
 from __future__ import annotations
 
 import re
@@ -20,7 +20,7 @@ _LEVELS = {"gzip": (1, 9), "lzo": (1, 9), "zstd": (1, 22)}
 
 @dataclass(frozen=True)
 class Compression:
-    """A compressor and its options, as mksquashfs(1) names them: ``("-Xbcj", "x86")``."""
+    """A compressor and its options for mksquashfs(1), such as ``("-Xbcj", "x86")``."""
 
     name: str
     options: Tuple[str, ...] = ()
@@ -30,14 +30,14 @@ class Compression:
 
 
 def parse_compression(text: str) -> Compression:
-    """Return what ``NAME`` or ``NAME:LEVEL`` means; for xz the second is a BCJ filter.
+    """Parse ``NAME`` or ``NAME:LEVEL``, ``xz:FILTER`` (BCJ) or ``lz4:hc``.
 
-    Raises UsageError for what mksquashfs would not take.
+    Raises UsageError for a compressor or level that mksquashfs does not support.
     """
     name, _, more = text.partition(":")
     if name not in ("gzip", "lz4", "lzo", "xz", "zstd"):
         raise UsageError(f"{text}: there is no compressor {name}",
-                         hint="There are gzip, lz4, lzo, xz and zstd, as in zstd:3.")
+                         hint="Use gzip, lz4, lzo, xz or zstd, such as zstd:3.")
     if not more:
         return Compression(name)
     if name == "xz" and more in [word for _, word in _FILTERS]:
@@ -53,9 +53,10 @@ def parse_compression(text: str) -> Compression:
 
 
 def decode_options(compressor: int, raw: bytes) -> Compression:
-    """Return the compression of a superblock whose option block is ``raw``, empty for none.
+    """Return the compression that a superblock describes.
 
-    Raises BadImage for a compressor or options of no known form.
+    ``compressor`` is its number there, ``raw`` the block of options, empty if there is none.
+    Raises BadImage for an unknown compressor and for damaged options.
     """
     name = NAMES.get(compressor)
     if name is None:
@@ -71,15 +72,15 @@ def decode_options(compressor: int, raw: bytes) -> Compression:
 
 def _gzip(raw: bytes) -> List[str]:
     level, window, strategies = struct.unpack("<IHH", raw)
-    found = [] if level == 9 else ["-Xcompression-level", str(level)]
+    options = [] if level == 9 else ["-Xcompression-level", str(level)]
     if window != 15:
-        found += ["-Xwindow-size", str(window)]
-    names = _named(strategies, _STRATEGIES)
-    return [*found, "-Xstrategy", ",".join(names)] if names else found
+        options += ["-Xwindow-size", str(window)]
+    names = _bit_names(strategies, _STRATEGIES)
+    return [*options, "-Xstrategy", ",".join(names)] if names else options
 
 
-def _named(bits: int, known: Sequence[Tuple[int, str]]) -> List[str]:
-    """Return the names of bits. Raises ValueError for one that has none."""
+def _bit_names(bits: int, known: Sequence[Tuple[int, str]]) -> List[str]:
+    """Return the names of the bits that are set. Raises ValueError for an unknown bit."""
     if bits & ~sum(bit for bit, _ in known):
         raise ValueError(bits)
     return [name for bit, name in known if bits & bit]
@@ -87,15 +88,15 @@ def _named(bits: int, known: Sequence[Tuple[int, str]]) -> List[str]:
 
 def _lzo(raw: bytes) -> List[str]:
     algorithm, level = struct.unpack("<II", raw)
-    found = ["-Xalgorithm", _ALGORITHMS[algorithm]]
-    return [*found, "-Xcompression-level", str(level)] if algorithm == 4 else found
+    options = ["-Xalgorithm", _ALGORITHMS[algorithm]]
+    return [*options, "-Xcompression-level", str(level)] if algorithm == 4 else options
 
 
 def _xz(raw: bytes) -> List[str]:
     dictionary, filters = struct.unpack("<II", raw)
-    names = _named(filters, _FILTERS)
-    found = ["-Xbcj", ",".join(names)] if names else []
-    return [*found, "-Xdict-size", str(dictionary)]
+    names = _bit_names(filters, _FILTERS)
+    options = ["-Xbcj", ",".join(names)] if names else []
+    return [*options, "-Xdict-size", str(dictionary)]
 
 
 def _lz4(raw: bytes) -> List[str]:

@@ -1,4 +1,4 @@
-"""Why ``dnf node-plugin`` cannot be run on this machine, and what makes it possible."""
+"""Errors for a machine that cannot run ``dnf node-plugin``: the reason, and the repair."""
 from __future__ import annotations
 
 import os
@@ -20,31 +20,31 @@ def no_program() -> CommandError:
                         hint="Install python3-dnf, which contains dnf-3.")
 
 
-def no_command(said: str) -> NodePluginError:
+def no_command(stderr: str) -> NodePluginError:
     """Return the error for a DNF 4 without the command node-plugin.
 
-    ``said`` is what it printed to standard error, in English.
+    ``stderr`` is what DNF printed to standard error, in English.
     """
     what = "dnf-3 has no command node-plugin"
-    failed = re.search(r'^Failed loading plugin "node_plugin": (.*)$', said, re.MULTILINE)
+    failed = re.search(r'^Failed loading plugin "node_plugin": (.*)$', stderr, re.MULTILINE)
     if failed:
         return NodePluginError(f"{what}: its plugin cannot be loaded: {failed.group(1)}",
                                hint=f"Reinstall {_PACKAGE} and what it requires.")
-    if "loading of plugins is currently disabled" in said:
+    if "loading of plugins is currently disabled" in stderr:
         return NodePluginError(f"{what}: plugins=0 in dnf.conf disables every plugin",
                                hint="Set plugins=1 in /etc/dnf/dnf.conf, or use"
                                     " --setopt=plugins=1.")
-    if re.search(r"enable plugin patterns: .*\bnode_plugin\b", said):
+    if re.search(r"enable plugin patterns: .*\bnode_plugin\b", stderr):
         return NodePluginError(f"{what}: its plugin is not installed", hint=f"Install {_PACKAGE}.")
     return NodePluginError(f"{what}: its plugin is disabled", hint=f"Set enabled = 1 in {_CONFIG}.")
 
 
-def is_no_command(said: str) -> bool:
+def is_no_command(stderr: str) -> bool:
     """Return whether DNF 4 failed because it does not know the command node-plugin."""
-    return "No such command: node-plugin" in said
+    return "No such command: node-plugin" in stderr
 
 
 def _is_dnf5() -> bool:
     """Return whether the program dnf is a link to dnf5, as Fedora's package of DNF 5 makes it."""
-    found = shutil.which("dnf")
-    return found is not None and os.path.basename(os.path.realpath(found)) == "dnf5"
+    program = shutil.which("dnf")
+    return program is not None and os.path.basename(os.path.realpath(program)) == "dnf5"

@@ -1,8 +1,8 @@
-"""A root that can be changed, made of an open image, and the container packed of it anew.
+"""A writable copy of an image's root, and the new container packed from it.
 
-This is the step that another way of writing can take the place of: what merges only needs
-``changing``, to change the root, and ``pack``, to write the innermost container that has
-a file of its own. Here all of it is compressed anew.
+Another way to write images can replace this module: a merge needs only ``changing``, to
+change the root, and ``pack``, to write the innermost container that is a file. Here the
+whole container is compressed again.
 """
 from __future__ import annotations
 
@@ -29,58 +29,61 @@ from .image import FOLDER, Image
 from .mounts import loop_mounted, overlaid
 from .squashfs import pack, unpack
 
-# for packages that are fetched into the root first, journals, and files that scriptlets make
-_SLACK, _LEAST_FREE, _LEAST_FILES = 0.5, 16 << 20, 256
-# of a filesystem's size: what it needs itself for blocks that come to be in use
-_GROWTH = 0.05
+# Reserves for packages that are downloaded into the root, for the journal of the filesystem,
+# and for files that scriptlets create
+_SPARE_SHARE, _SPARE_BYTES, _SPARE_FILES = 0.5, 16 << 20, 256
+# The share of added space that the filesystem needs for its own metadata
+_METADATA_SHARE = 0.05
 
 
 class Draft(Protocol):
-    """The writable side of an image."""
+    """A writable copy of an image's root. The image itself is never changed."""
 
     def changing(self) -> ContextManager[Path]:
-        """Yield the root, mounted for writing; what is changed stays in the draft."""
+        """Yield the root, mounted for writing. The draft keeps the changes afterwards."""
 
     def pack(self, output: Path, *, recompress: Optional[Compression] = None) -> None:
-        """Write the container to ``output``; for a folder, a folder."""
+        """Write the changed container to ``output``, which becomes a folder for a folder."""
 
 
 def draft(image: Image, work: Path, *, size_bytes: int = 0, run: Runner,
           progress: Progress) -> Draft:
-    """Return the writable side of ``image``, which keeps what it needs in ``work``.
+    """Return a draft of ``image``, which keeps its files in the folder ``work``.
 
-    ``size_bytes`` is the size that a filesystem image is to have, 0 for its own.
+    ``size_bytes`` is the new size of the filesystem image, 0 to keep the present size.
     """
     if image.layout.filesystem is not None:
-        return _Nested(image=image, work=work, run=run, progress=progress,
-                       filesystem=image.layout.filesystem, size_bytes=size_bytes)
+        return _FilesystemDraft(image=image, work=work, run=run, progress=progress,
+                                filesystem=image.layout.filesystem, size_bytes=size_bytes)
     return _TreeDraft(image, work, run, progress)
 
 
 def filesystem_size(image: Image, *, needed_bytes: int, needed_files: int,
                     size_bytes: int = 0) -> int:
-    """Return the size that the filesystem image needs for what is to come, 0 for its own.
+    """Return the size that the filesystem image needs, 0 if the present size is enough.
 
-    ``size_bytes`` is the size that it is to have at least, 0 for its own.
+    ``needed_bytes`` and ``needed_files`` are the size and number of the files to add,
+    ``size_bytes`` the minimum size that was asked for, 0 for none.
 
-    Raises UsageError where a size is given for what has none, or a smaller one than it has.
+    Raises UsageError for a ``size_bytes`` below the present size, or for an image without a
+    filesystem image.
     """
     filesystem = image.layout.filesystem
     if filesystem is None:
         if size_bytes:
             raise UsageError(
-                f"{image.layout.path} has no filesystem image in it that has a size",
+                f"{image.layout.path} contains no filesystem image whose size can be set",
                 hint="Leave --size out: a squashfs or a folder grows by itself.")
         return 0
     if size_bytes and size_bytes < filesystem.size_bytes:
-        raise UsageError(f"{image.layout.inner} has {filesystem.size_bytes} bytes: it cannot"
-                         f" become smaller, {size_bytes}", hint="It can only grow.")
+        raise UsageError(f"{image.layout.inner} has {filesystem.size_bytes} bytes and cannot be"
+                         f" reduced to {size_bytes}", hint="It can only grow.")
     return max(size_bytes, _sufficient_bytes(image.root, filesystem, needed_bytes, needed_files))
 
 
 @dataclass(frozen=True)
 class _TreeDraft:
-    """A root tree: a folder, or straight in the squashfs. Changed in an overlay of it."""
+    """A draft of a folder, or of a root directly in the squashfs: an overlay of the tree."""
 
     image: Image
     work: Path
@@ -109,8 +112,8 @@ class _TreeDraft:
                 _pack(root, output, self.image, recompress, self.run, self.progress)
 
 
-class _Nested:
-    """A filesystem image in the squashfs: unpacked once, then mounted and changed."""
+class _FilesystemDraft:
+    """A draft of a filesystem image in a squashfs, which is unpacked once and then mounted."""
 
     def __init__(self, image: Image, work: Path, run: Runner, progress: Progress,
                  filesystem: Filesystem, size_bytes: int) -> None:
@@ -129,7 +132,7 @@ class _Nested:
                           options=options, run=self._run):
             grow_mounted(self._at, self._filesystem, run=self._run)
             yield self._at
-            # a full disk below the loop device is told to nobody else
+            # only this reports that the disk below the loop device is full
             self._run(["sync", "--file-system", "--", self._at])
             trim(self._at, run=self._run)
 
@@ -162,8 +165,8 @@ def _pack(folder: Path, output: Path, image: Image, recompress: Optional[Compres
 
 
 def content_bytes(folder: Path) -> int:
-    """Return the sizes of all files below ``folder``, a hard link counted once."""
-    found, seen = 0, set()
+    """Return the total size of the files below ``folder``; hard links count once."""
+    total_bytes, seen = 0, set()
     todo = [str(folder)]
     while todo:
         with os.scandir(todo.pop()) as entries:
@@ -173,24 +176,25 @@ def content_bytes(folder: Path) -> int:
                 elif entry.is_file(follow_symlinks=False):
                     info = entry.stat(follow_symlinks=False)
                     if info.st_nlink == 1 or info.st_ino not in seen:
-                        found += info.st_size
+                        total_bytes += info.st_size
                         seen.add(info.st_ino)
-    return found
+    return total_bytes
 
 
 def _sufficient_bytes(root: Path, filesystem: Filesystem, needed_bytes: int,
                       needed_files: int) -> int:
-    """Return the size with which what is to come has room, in whole MiB, 0 if it has.
+    """Return the size, in whole MiB, that the files to add need; 0 if there is space for them.
 
-    As room for so many files, where their number is fixed when a filesystem is made: it
-    grows by as many as its size does.
+    An ext filesystem also has a fixed number of inodes, which grows in proportion to its
+    size.
     """
     info = os.statvfs(root)
-    lacking = int(needed_bytes * (1 + _SLACK)) + _LEAST_FREE - info.f_bavail * info.f_frsize
-    files = needed_files + _LEAST_FILES - info.f_favail
-    if filesystem.kind != XFS and info.f_files and files > 0:
-        lacking = max(lacking, files * filesystem.size_bytes // info.f_files)
-    if not needed_files or lacking <= 0:
+    missing_bytes = (int(needed_bytes * (1 + _SPARE_SHARE)) + _SPARE_BYTES
+                     - info.f_bavail * info.f_frsize)
+    missing_files = needed_files + _SPARE_FILES - info.f_favail
+    if filesystem.kind != XFS and info.f_files and missing_files > 0:
+        missing_bytes = max(missing_bytes, missing_files * filesystem.size_bytes // info.f_files)
+    if not needed_files or missing_bytes <= 0:
         return 0
-    size = filesystem.size_bytes + int(lacking * (1 + _GROWTH))
+    size = filesystem.size_bytes + int(missing_bytes * (1 + _METADATA_SHARE))
     return -(-size // (1 << 20)) * (1 << 20)

@@ -1,4 +1,4 @@
-"""The filesystem image in a squashfs: what it is, checked, enlarged, made sparse again."""
+"""The filesystem image in a squashfs: detect, check, enlarge and trim it."""
 from __future__ import annotations
 
 import os
@@ -15,7 +15,7 @@ XFS = "xfs"
 
 @dataclass(frozen=True)
 class Filesystem:
-    """A filesystem in a file. ``kind`` is mount(8)'s name of its type; sizes in bytes."""
+    """A filesystem in a file. ``kind`` is its type as in mount(8); sizes are in bytes."""
 
     kind: str
     label: str
@@ -25,28 +25,28 @@ class Filesystem:
 
 
 def read_filesystem(path: Path, *, run: Runner) -> Filesystem:
-    """Return what the filesystem in the file ``path`` is, as blkid(8) sees it.
+    """Return the filesystem in the file ``path``, detected by blkid(8).
 
-    Raises BadImage if it is none of ext2 to ext4 and xfs.
+    Raises BadImage if it is not ext2, ext3, ext4 or xfs.
     """
     try:
         text = run(["blkid", "--probe", "--output", "export", "--", path])
     except CommandError as exc:
         if exc.returncode is None:
             raise
-        raise BadImage(f"{path.name} holds no filesystem that is known",
-                       hint="ext4 and xfs are.") from exc
+        raise BadImage(f"{path.name} contains no known filesystem",
+                       hint="ext4 and xfs are supported.") from exc
     words: Dict[str, str] = dict(line.partition("=")[::2] for line in text.splitlines())
     kind = words.get("TYPE", "")
     if kind not in (*_EXT, XFS):
-        raise BadImage(f"{path.name} holds a filesystem of type {kind or 'unknown'}",
-                       hint="ext4 and xfs are known.")
+        raise BadImage(f"{path.name} contains a filesystem of type {kind or 'unknown'}",
+                       hint="ext4 and xfs are supported.")
     return Filesystem(kind=kind, label=words.get("LABEL", ""), uuid=words.get("UUID", ""),
                       block_size=int(words.get("BLOCK_SIZE", "0")), size_bytes=path.stat().st_size)
 
 
 def mount_options(filesystem: Filesystem, *, writable: bool) -> List[str]:
-    """Return the options of mount(8) with which little changes that need not."""
+    """Return the options of mount(8) that avoid needless writes to the filesystem."""
     if filesystem.kind == XFS:
         return ["nouuid", "noatime", *([] if writable else ["norecovery"])]
     return ["noatime", *(["noinit_itable"] if filesystem.kind == "ext4" and writable else []),
@@ -54,28 +54,28 @@ def mount_options(filesystem: Filesystem, *, writable: bool) -> List[str]:
 
 
 def grow(path: Path, filesystem: Filesystem, size_bytes: int, *, run: Runner) -> None:
-    """Enlarge the file ``path`` to ``size_bytes``, and an ext filesystem in it too.
+    """Enlarge the file ``path`` to ``size_bytes``, and with it an ext filesystem.
 
-    xfs grows while it is mounted, see ``grow_mounted``. Raises UsageError for a size that
-    is not larger.
+    xfs can grow only while it is mounted, see ``grow_mounted``. Raises UsageError for a
+    smaller size.
     """
     if size_bytes < filesystem.size_bytes:
         raise UsageError(f"{size_bytes} bytes are less than the filesystem has",
                          hint="It can only grow.")
     os.truncate(path, size_bytes)
     if filesystem.kind in _EXT:
-        run(["e2fsck", "-f", "-p", path], ok=(0, 1))  # e2fsck(8): 1 is mended
+        run(["e2fsck", "-f", "-p", path], ok=(0, 1))  # e2fsck(8): 1 is repaired
         run(["resize2fs", path])
 
 
 def grow_mounted(root: Path, filesystem: Filesystem, *, run: Runner) -> None:
-    """Have a mounted xfs take the room that its file has; ext has it already."""
+    """Enlarge a mounted xfs to the size of its file. ext is enlarged by ``grow``."""
     if filesystem.kind == XFS:
         run(["xfs_growfs", root])
 
 
 def check(path: Path, filesystem: Filesystem, *, run: Runner) -> None:
-    """Raise BadImage if the unmounted filesystem in ``path`` is not clean; nothing is mended."""
+    """Raise BadImage if the unmounted filesystem in ``path`` is damaged; repair nothing."""
     argv: List[StrPath] = (["xfs_repair", "-n", "-f", path] if filesystem.kind == XFS
                            else ["e2fsck", "-f", "-n", path])
     try:
@@ -84,9 +84,9 @@ def check(path: Path, filesystem: Filesystem, *, run: Runner) -> None:
         if exc.returncode is None:
             raise
         raise BadImage(f"the filesystem {path.name} is damaged: {exc.output or exc.message}",
-                       hint=f"{argv[0]} says more.") from exc
+                       hint=f"Run {argv[0]} for the details.") from exc
 
 
 def trim(root: Path, *, run: Runner) -> None:
-    """Make the file below the mounted ``root`` sparse again where nothing is in use."""
+    """Discard the unused blocks of the filesystem at ``root``, which makes its file sparse."""
     run(["fstrim", "--quiet-unsupported", "--", root])

@@ -1,4 +1,4 @@
-"""An image file opened for reading: what lies in what, found by looking, and the root in it."""
+"""Open an image for reading: detect its containers and mount the root in it."""
 from __future__ import annotations
 
 import contextlib
@@ -14,13 +14,13 @@ from ..system.paths import resolve_inside
 from ..system.run import Runner
 from .filesystem import Filesystem, mount_options, read_filesystem
 from .iso import Iso, IsoFile, is_iso, read_iso
-from .mounts import bound, loop_mounted
+from .mounts import bind_mounted, loop_mounted
 from .squashfs import Superblock, read_superblock
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"
-# oVirt Node's names, and those of lorax and livecd-tools: livemedia-creator(1)
-_INNER = ("LiveOS/rootfs.img", "LiveOS/ext3fs.img")
-# Anaconda's own system and its updates: squashfs or not, never what gets installed
+# The names that oVirt Node, lorax and livecd-tools use: livemedia-creator(1)
+_FILESYSTEM_IMAGES = ("LiveOS/rootfs.img", "LiveOS/ext3fs.img")
+# The system of the installer, Anaconda, and its updates; never the system that it installs
 _INSTALLER = ("/images/install.img", "/images/product.img", "/images/updates.img")
 _MAGIC = b"hsqs"
 _RPM_MAGIC = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
@@ -28,12 +28,12 @@ _RPM_MAGIC = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
 
 @dataclass(frozen=True)
 class Layout:
-    """What an image is made of, from the outside in.
+    """The containers of an image, from the outside in.
 
-    ``kind`` is FOLDER, SQUASHFS, ISO or RPM, which is only for reading; ``payload`` the
-    squashfs in the ISO, ``in_rpm`` where in bytes it begins in an RPM; ``inner`` the path,
-    relative to the squashfs, of the filesystem image in it, empty where the squashfs holds
-    the root tree itself.
+    ``kind`` is FOLDER, SQUASHFS, ISO or RPM; an RPM is only read. ``payload`` is the squashfs
+    on the ISO, ``rpm_offset`` the position of the squashfs in an RPM, in bytes. ``inner`` is
+    the path of the filesystem image, relative to the squashfs; it is empty if the squashfs
+    contains the root directly.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Layout:
     squashfs: Optional[Superblock] = None
     inner: str = ""
     filesystem: Optional[Filesystem] = None
-    in_rpm: int = 0
+    rpm_offset: int = 0
 
     @property
     def nesting(self) -> Tuple[str, ...]:
@@ -57,12 +57,12 @@ class Layout:
 
     @property
     def payload_offset(self) -> int:
-        """Where in the file the squashfs begins, in bytes."""
-        return self.payload.offset if self.payload is not None else self.in_rpm
+        """The position of the squashfs in the file, in bytes."""
+        return self.payload.offset if self.payload is not None else self.rpm_offset
 
     @property
     def payload_size(self) -> int:
-        """The size of the squashfs in bytes, as far as its container knows it."""
+        """The size of the squashfs in bytes, 0 if its container does not tell it."""
         if self.payload is not None:
             return self.payload.size_bytes
         return self.path.stat().st_size if self.kind == SQUASHFS else 0
@@ -70,10 +70,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Image:
-    """An open image: its layout, and host paths of what is mounted read-only.
+    """An open image: its layout, and the host paths of its read-only mounts.
 
-    ``outer`` is the tree of the squashfs, ``root`` the root in it; for a folder both are
-    the folder.
+    ``outer`` is the mounted squashfs, ``root`` the root in it. For a folder both are the
+    folder.
     """
 
     layout: Layout
@@ -82,33 +82,33 @@ class Image:
 
     @property
     def name(self) -> str:
-        """What a folder can be called that the root is shown in; dnf takes no blank or comma."""
+        """The image's file name for use in paths, without the characters that dnf rejects."""
         return re.sub(r"[^\w.+-]", "_", self.layout.path.resolve().name) or "root"
 
 
 @contextlib.contextmanager
 def opened(path: Path, work: Path, *, payload: str = "", run: Runner) -> Iterator[Image]:
-    """Open the image ``path`` read-only, with mounts in the folder ``work``.
+    """Open the image ``path`` read-only, with its mounts in the folder ``work``.
 
-    ``payload`` is the path of the squashfs in the ISO, such as ``/LiveOS/squashfs.img``,
-    where there are several. To be called in a mount namespace of one's own.
+    ``payload`` is the path of the squashfs on the ISO, such as ``/LiveOS/squashfs.img``; it
+    is needed if there are several. The caller needs a mount namespace of its own.
 
-    Raises UsageError where there is nothing at ``path`` or a payload has to be named,
-    and BadImage for a file of no known form or without a root in it.
+    Raises UsageError if there is no image at ``path`` or the payload is ambiguous, and
+    BadImage for a file of unknown type and for an image without a root.
     """
     outer, root = work / "outer", work / "root"
     for folder in (outer, root):
         folder.mkdir()
     with contextlib.ExitStack() as stack:
         if path.is_dir():
-            stack.enter_context(bound(path, root, writable=False, run=run))
+            stack.enter_context(bind_mounted(path, root, writable=False, run=run))
             _require_root(root, path)
             yield Image(Layout(path, FOLDER), root, root)
             return
-        layout = _outside(path, payload, run)
+        layout = _outer_layout(path, payload, run)
         stack.enter_context(loop_mounted(path, outer, kind="squashfs", run=run,
                                          offset=layout.payload_offset, size=layout.payload_size))
-        layout = _inside(layout, outer, run)
+        layout = _with_filesystem(layout, outer, run)
         stack.enter_context(_root_mounted(layout, outer, root, run))
         _require_root(root, path)
         yield Image(layout, outer, root)
@@ -117,7 +117,7 @@ def opened(path: Path, work: Path, *, payload: str = "", run: Runner) -> Iterato
 @contextlib.contextmanager
 def _root_mounted(layout: Layout, outer: Path, root: Path, run: Runner) -> Iterator[None]:
     if layout.filesystem is None:
-        with bound(outer, root, writable=False, run=run):
+        with bind_mounted(outer, root, writable=False, run=run):
             yield
         return
     options = mount_options(layout.filesystem, writable=False)
@@ -126,22 +126,22 @@ def _root_mounted(layout: Layout, outer: Path, root: Path, run: Runner) -> Itera
         yield
 
 
-def _outside(path: Path, payload: str, run: Runner) -> Layout:
-    """Return what can be known of ``path`` without a mount."""
+def _outer_layout(path: Path, payload: str, run: Runner) -> Layout:
+    """Return the part of the layout that can be read without a mount."""
     if not path.is_file():
         raise UsageError(f"there is no image {path}",
                          hint="Give an ISO, a squashfs image or the folder of an unpacked one.")
     if not is_iso(path):
         if payload:
-            raise UsageError(f"{path} is no ISO, so it has no {payload} in it",
+            raise UsageError(f"{path} is not an ISO and cannot contain {payload}",
                              hint="Leave --image out.")
         with open(path, "rb") as stream:
             magic = stream.read(len(_MAGIC))
         if magic == _RPM_MAGIC:
-            return _in_rpm(path)
+            return _rpm_layout(path)
         if magic != _MAGIC:
             raise BadImage(f"{path} is neither an ISO nor a squashfs",
-                           hint="Give an image of a Node, or the folder of an unpacked one.")
+                           hint="Give an image of oVirt Node, or the folder of an unpacked one.")
         return Layout(path, SQUASHFS, squashfs=read_superblock(path))
     iso = read_iso(path, run=run)
     file = _payload(path, iso, payload)
@@ -149,74 +149,76 @@ def _outside(path: Path, payload: str, run: Runner) -> Layout:
                   squashfs=read_superblock(path, offset=file.offset))
 
 
-def _in_rpm(path: Path) -> Layout:
-    """Return what an RPM holds whose payload is not compressed, as a Node's update is."""
+def _rpm_layout(path: Path) -> Layout:
+    """Return the layout of an RPM with an uncompressed payload, such as an update of Node."""
     with open(path, "rb") as stream, mmap.mmap(
             stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(_MAGIC)
-        while at >= 0:
+        offset = content.find(_MAGIC)
+        while offset >= 0:
             with contextlib.suppress(BadImage):
-                return Layout(path, RPM, squashfs=read_superblock(path, offset=at), in_rpm=at)
-            at = content.find(_MAGIC, at + 1)
-    raise BadImage(f"the RPM {path} has no squashfs in it that can be read in place",
-                   hint="That of ovirt-node-ng-image-update has; others can be unpacked first.")
+                return Layout(path, RPM, squashfs=read_superblock(path, offset=offset),
+                              rpm_offset=offset)
+            offset = content.find(_MAGIC, offset + 1)
+    raise BadImage(f"the RPM {path} contains no uncompressed squashfs",
+                   hint="ovirt-node-ng-image-update contains one. Unpack other RPMs first.")
 
 
 def _payload(path: Path, iso: Iso, wanted: str) -> IsoFile:
-    found = squashfs_files(path, iso.files)
+    """Return the squashfs ``wanted`` of the ISO ``path``; if empty, the only one of a root."""
+    squashfs = squashfs_files(path, iso.files)
     if wanted:
-        for file in found:
+        for file in squashfs:
             if file.path.lstrip("/") == wanted.lstrip("/"):
                 return file
-        raise UsageError(f"{path} has no squashfs {wanted} in it; it has {_names(found)}",
-                         hint="Give one of these with --image.")
-    choice = [file for file in found if file.path not in _INSTALLER]
-    if not choice:
-        raise BadImage(f"{path} holds no squashfs image of a root; of squashfs it has"
-                       f" {_names(found)}", hint="A Node's or a live ISO is needed.")
-    if len(choice) > 1:
-        raise UsageError(f"{path} holds several squashfs images: {_names(choice)}",
-                         hint="Say with --image PATH which of them is meant.")
-    return choice[0]
+        raise UsageError(f"{path} contains no squashfs {wanted}; its squashfs images:"
+                         f" {_paths(squashfs)}", hint="Give one of these with --image.")
+    candidates = [file for file in squashfs if file.path not in _INSTALLER]
+    if not candidates:
+        raise BadImage(f"{path} contains no squashfs image of a root; its squashfs images:"
+                       f" {_paths(squashfs)}", hint="Give an ISO of oVirt Node, or a live ISO.")
+    if len(candidates) > 1:
+        raise UsageError(f"{path} contains several squashfs images: {_paths(candidates)}",
+                         hint="Select one with --image PATH.")
+    return candidates[0]
 
 
 def squashfs_files(path: Path, files: Sequence[IsoFile]) -> List[IsoFile]:
-    """Return those of an ISO's ``files`` that begin as a squashfs does."""
-    found = []
+    """Return those of the ISO's ``files`` that begin with the magic number of squashfs."""
+    squashfs = []
     with open(path, "rb") as stream:
         for file in files:
             stream.seek(file.offset)
             if stream.read(len(_MAGIC)) == _MAGIC:
-                found.append(file)
-    return found
+                squashfs.append(file)
+    return squashfs
 
 
-def _names(files: Sequence[IsoFile]) -> str:
+def _paths(files: Sequence[IsoFile]) -> str:
     return ", ".join(file.path for file in files) or "none"
 
 
-def _inside(layout: Layout, outer: Path, run: Runner) -> Layout:
-    """Add what the mounted squashfs shows: the filesystem image in it, if there is one."""
-    for inner in (*_INNER, *_others(outer)):
-        place = resolve_inside(outer, inner)
-        if place.is_file():
+def _with_filesystem(layout: Layout, outer: Path, run: Runner) -> Layout:
+    """Return the layout with the filesystem image in the mounted squashfs, if there is one."""
+    for inner in (*_FILESYSTEM_IMAGES, *_other_filesystem_images(outer)):
+        path = resolve_inside(outer, inner)
+        if path.is_file():
             return dataclasses.replace(
-                layout, inner=place.relative_to(outer).as_posix(),
-                filesystem=read_filesystem(place, run=run))
+                layout, inner=path.relative_to(outer).as_posix(),
+                filesystem=read_filesystem(path, run=run))
     return layout
 
 
-def _others(outer: Path) -> List[str]:
-    """Return what imgbase(8) would find: the one ``*/*.img`` of a squashfs that is no root."""
+def _other_filesystem_images(outer: Path) -> List[str]:
+    """Return the image that imgbase(8) uses: the only ``*/*.img`` of a squashfs without a root."""
     if (outer / "usr").is_dir() or (outer / "etc").is_dir():
         return []
-    found = sorted(path.relative_to(outer).as_posix() for path in outer.glob("*/*.img"))
-    return found if len(found) == 1 else []
+    images = sorted(path.relative_to(outer).as_posix() for path in outer.glob("*/*.img"))
+    return images if len(images) == 1 else []
 
 
 def _require_root(root: Path, path: Path) -> None:
     for name in ("etc/os-release", "usr/lib/os-release"):
         if resolve_inside(root, name).is_file():
             return
-    raise BadImage(f"what lies in {path} is no root: it has no os-release",
-                   hint="A Node's image has etc, usr and var; give one that has.")
+    raise BadImage(f"{path} contains no root: there is no os-release in it",
+                   hint="Give an image whose root has etc, usr and var.")

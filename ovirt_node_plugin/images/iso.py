@@ -1,4 +1,4 @@
-"""An ISO: what is on it, how it boots, and written anew with some files replaced."""
+"""Read an ISO: its files and boot records; and write a copy with some files replaced."""
 from __future__ import annotations
 
 import os
@@ -13,7 +13,7 @@ from ..system.run import Polled, Runner, StrPath
 from . import checksum
 
 _BLOCK = 2048
-# ECMA-119: the primary volume descriptor begins at sector 16, its name one byte on
+# ECMA-119: the primary volume descriptor begins at sector 16; its second byte begins the name
 _DESCRIPTORS_AT, _MAX_DESCRIPTORS = 16, 32
 _DESCRIPTOR = (_DESCRIPTORS_AT * _BLOCK + 1, b"CD001")
 _LBA = re.compile(r"File data lba:\s*\d+ ,\s*(\d+) ,\s*\d+ ,\s*(\d+) , (.+)")
@@ -21,16 +21,19 @@ _APPENDED = re.compile(r"^-append_partition (\d+) (\S+) --interval:imported_iso:
                        re.MULTILINE)
 _SECTOR = 512
 _GAP = re.compile(r"GPT partname local\s*:\s*(\d+)\s+Gap\d+$")
-# of a boot image all but load size and block, of an MBR partition all but start and size
-_STAYS = re.compile(r"El Torito (?:cat path|img path|img opts) .*|System area summary.*"
-                    r"|GPT partition path.*|El Torito boot img :(?:\s+\S+){6}"
-                    r"|MBR partition\s+:(?:\s+\S+){3}")
+# The parts of boot records that do not depend on the position of files: of a boot image all
+# but load size and block, of an MBR partition all but start and size
+_STABLE = re.compile(r"El Torito (?:cat path|img path|img opts) .*|System area summary.*"
+                     r"|GPT partition path.*|El Torito boot img :(?:\s+\S+){6}"
+                     r"|MBR partition\s+:(?:\s+\S+){3}")
 _TYPE = re.compile(r"GPT type GUID\s*:\s*(\d+)\s+(\S+)")
 _VOLUME_ID = re.compile(r"^Volume Id\s*:\s(.*)$", re.MULTILINE)
+_QUIET = ("-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE")
+_DAMAGED = "Check it with checkisomd5, or download it again."
 
 
 class Span(Protocol):
-    """A run of bytes in the ISO's file."""
+    """A range of bytes in the file of an ISO."""
 
     @property
     def offset(self) -> int: ...
@@ -49,13 +52,13 @@ class IsoFile:
 
     @property
     def offset(self) -> int:
-        """Where in the ISO it begins, in bytes."""
+        """The position in the ISO, in bytes."""
         return self.lba * _BLOCK
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition behind the ISO's own tree: number and type as xorriso(1) names it."""
+    """A partition behind the files of an ISO; ``kind`` is its type as xorriso(1) prints it."""
 
     number: int
     kind: str
@@ -65,11 +68,11 @@ class Partition:
 
 @dataclass(frozen=True)
 class Iso:
-    """An ISO.
+    """The content and boot records of an ISO.
 
-    ``el_torito`` and ``system_area`` are the lines of what xorriso(1) reports of the boot
-    records, in its ``plain`` form; ``checksum`` is the one implanted in it; ``joliet`` says
-    that there is a second tree, with Joliet's names.
+    ``el_torito`` and ``system_area`` are the lines of xorriso(1)'s reports on the boot
+    records, in its ``plain`` form. ``joliet`` is true if there is a second tree, with Joliet
+    names.
     """
 
     volume_id: str
@@ -82,76 +85,75 @@ class Iso:
 
     @property
     def boot_records(self) -> Tuple[str, ...]:
-        """What the boot records say, without what moves when files do: blocks, sizes, ids.
+        """The boot records without block addresses and sizes, which change with the files.
 
-        Names of partitions in a GPT are whatever the last program to write it likes, and
-        gaps that it has as partitions come and go with the layout.
+        Left out are also the names of GPT partitions, which each writing program chooses, and
+        GPT partitions that only fill gaps.
         """
-        gaps = {found.group(1) for line in self.system_area for found in [_GAP.match(line)]
-                if found}
+        gaps = {match.group(1) for line in self.system_area for match in [_GAP.match(line)]
+                if match}
         lines = [*self.el_torito, *self.system_area]
-        kept = [found.group() for line in lines for found in [_STAYS.match(line)] if found]
-        types = [f"GPT type {found.group(2)}" for line in lines for found in [_TYPE.match(line)]
-                 if found and found.group(1) not in gaps]
-        return tuple(sorted(kept + types))
+        stable = [match.group() for line in lines for match in [_STABLE.match(line)] if match]
+        types = [f"GPT type {match.group(2)}" for line in lines for match in [_TYPE.match(line)]
+                 if match and match.group(1) not in gaps]
+        return tuple(sorted(stable + types))
 
 
 @dataclass(frozen=True)
 class IsoChanges:
-    """What is to be other than on the ISO that is read.
+    """The changes to make to an ISO.
 
-    ``files`` are host files by their paths on the ISO, new or in place of others, ``gone``
-    paths to take away, ``partitions`` host files by the number of an appended partition.
-    ``volume_id`` is empty for the ISO's own.
+    ``files`` are host files by their paths on the ISO, to add or to replace others.
+    ``removed`` are paths on the ISO to remove, ``partitions`` host files by the number of the
+    appended partition that they replace. ``volume_id`` is empty to keep the present one.
     """
 
     files: Mapping[str, Path] = field(default_factory=dict)
-    gone: Tuple[str, ...] = ()
+    removed: Tuple[str, ...] = ()
     volume_id: str = ""
     partitions: Mapping[int, Path] = field(default_factory=dict)
 
 
 def is_iso(path: Path) -> bool:
-    """Say if ``path`` begins as an ISO 9660 image does."""
+    """Return whether ``path`` has the volume descriptor of an ISO 9660 image."""
     with open(path, "rb") as stream:
         stream.seek(_DESCRIPTOR[0])
         return stream.read(len(_DESCRIPTOR[1])) == _DESCRIPTOR[1]
 
 
 def read_iso(path: Path, *, run: Runner) -> Iso:
-    """Return what the ISO ``path`` is. Raises BadImage if xorriso(1) cannot read it."""
+    """Read the ISO ``path`` with xorriso(1). Raises BadImage if it cannot be read."""
     try:
         text = run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", "-pvd_info",
                     "-find", "/", "-type", "f", "-exec", "report_lba", "--"])
-        boot = [run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", what, form])
-                for what, form in (("-report_el_torito", "plain"),
-                                   ("-report_system_area", "plain"),
-                                   ("-report_system_area", "cmd"))]
+        el_torito, system_area, commands = [
+            run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", report, form])
+            for report, form in (("-report_el_torito", "plain"),
+                                 ("-report_system_area", "plain"),
+                                 ("-report_system_area", "cmd"))]
     except CommandError as exc:
         if exc.returncode is None:
             raise
-        raise BadImage(f"the ISO {path} cannot be read: {exc.output}",
-                       hint="Get it anew; checkisomd5 says whether it is whole.") from exc
-    found = _VOLUME_ID.search(text)
+        raise BadImage(f"the ISO {path} cannot be read: {exc.output}", hint=_DAMAGED) from exc
+    volume_id = _VOLUME_ID.search(text)
     files = _files(path, text)
     partitions = [
         Partition(int(number), kind, int(first) * _SECTOR, (int(last) - int(first) + 1) * _SECTOR)
-        for number, kind, first, last in _APPENDED.findall(boot[2])]
+        for number, kind, first, last in _APPENDED.findall(commands)]
     return Iso(
-        volume_id=found.group(1).rstrip() if found else "", files=tuple(sorted(files, key=_path)),
-        el_torito=_lines(boot[0]), system_area=_lines(boot[1]), partitions=tuple(partitions),
-        joliet=_has_joliet(path), checksum=checksum.read_checksum(path))
-
-
-_QUIET = ("-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE")
+        volume_id=volume_id.group(1).rstrip() if volume_id else "",
+        files=tuple(sorted(files, key=lambda file: file.path)),
+        el_torito=_lines(el_torito), system_area=_lines(system_area),
+        partitions=tuple(partitions), joliet=_has_joliet(path),
+        checksum=checksum.read_checksum(path))
 
 
 def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run: Runner,
               polled: Polled = None) -> None:
-    """Write ``source`` anew to the new file ``output``, with ``changes``.
+    """Write a copy of the ISO ``source`` with ``changes`` to the new file ``output``.
 
-    The rest, boot records and boot information tables included, stays what it is; a
-    checksum is implanted again where there was one.
+    Everything else is kept, including boot records and boot information tables. If the
+    source has an implanted checksum, a new one is implanted.
     """
     argv: List[StrPath] = ["xorriso", *_QUIET, "-indev", f"stdio:{source}",
                            "-outdev", f"stdio:{output}", "-boot_image", "any", "replay",
@@ -164,11 +166,11 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
         if partition.number in changes.partitions:
             argv += ["-append_partition", str(partition.number), partition.kind,
                      changes.partitions[partition.number]]
-    for place in changes.gone:
-        argv += ["-rm", place, "--"]
-    for place, file in sorted(changes.files.items()):
-        argv += ["-map", file, place, "-chown", "0", place, "--", "-chgrp", "0", place, "--",
-                 "-chmod", "0444", place, "--"]
+    for path in changes.removed:
+        argv += ["-rm", path, "--"]
+    for path, file in sorted(changes.files.items()):
+        argv += ["-map", file, path, "-chown", "0", path, "--", "-chgrp", "0", path, "--",
+                 "-chmod", "0444", path, "--"]
     run([*argv, "-commit"], polled=polled)
     _truncate(output, run)
     if iso.checksum.implanted:
@@ -176,48 +178,48 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
 
 
 def copy_span(source: Path, span: Span, to: Path) -> None:
-    """Copy a run of bytes of ``source`` to the host path ``to``."""
+    """Copy a range of bytes of ``source`` to the host path ``to``."""
     with open(to, "wb") as target:
         for chunk in span_chunks(source, span):
             target.write(chunk)
 
 
 def read_span(source: Path, span: Span) -> bytes:
-    """Return a run of bytes of ``source``."""
+    """Return a range of bytes of ``source``."""
     return b"".join(span_chunks(source, span))
 
 
 def span_chunks(source: Path, span: Span) -> Iterator[bytes]:
-    """Yield a run of bytes of ``source``, 1 MiB at a time. Raises BadImage if it is cut off."""
+    """Yield a range of bytes of ``source``, 1 MiB at a time. Raises BadImage if truncated."""
     with open(source, "rb") as stream:
         stream.seek(span.offset)
-        left = span.size_bytes
-        while left:
-            chunk = stream.read(min(left, 1 << 20))
+        remaining_bytes = span.size_bytes
+        while remaining_bytes:
+            chunk = stream.read(min(remaining_bytes, 1 << 20))
             if not chunk:
-                raise BadImage(f"the ISO {source} is cut off: {left} bytes are missing",
-                               hint="Get it anew; checkisomd5 says whether it is whole.")
+                raise BadImage(f"the ISO {source} is truncated: {remaining_bytes} bytes are"
+                               " missing", hint=_DAMAGED)
             yield chunk
-            left -= len(chunk)
+            remaining_bytes -= len(chunk)
 
 
 def _files(path: Path, text: str) -> List[IsoFile]:
-    """Return the files that xorriso(1) lists; one of several extents has a line for each."""
-    found: Dict[str, IsoFile] = {}
+    """Parse the files that xorriso(1) lists. A file with several extents has a line for each."""
+    files: Dict[str, IsoFile] = {}
     for lba, size, name in _LBA.findall(text):
         try:
             (word,) = shlex.split(name)
         except ValueError as exc:
-            raise BadImage(f"the ISO {path} has a file whose name cannot be: {name!r}",
-                           hint="A name with a line break in it is no boot medium's.") from exc
-        # extents follow one another without a gap, and each line has the whole size
+            raise BadImage(f"the ISO {path} has a file with an invalid name: {name!r}",
+                           hint="Names with a line break are not supported.") from exc
+        # extents are contiguous, and each line has the size of the whole file
         file = IsoFile("/" + word.lstrip("/"), int(lba), int(size))
-        found.setdefault(file.path, file)
-    return list(found.values())
+        files.setdefault(file.path, file)
+    return list(files.values())
 
 
 def _has_joliet(path: Path) -> bool:
-    """Say if there is a supplementary volume descriptor with Joliet's escape sequence.
+    """Return whether there is a supplementary volume descriptor with Joliet's escape sequence.
 
     ECMA-119, 8.5; Joliet Specification, "SVD Escape Sequences Field".
     """
@@ -233,7 +235,7 @@ def _has_joliet(path: Path) -> bool:
 
 
 def _truncate(path: Path, run: Runner) -> None:
-    """Cut off what xorriso pads behind the backup header of a GPT, which belongs at the end."""
+    """Remove xorriso's padding behind the backup header of a GPT, which must be at the end."""
     text = run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", "-report_system_area", "plain"])
     size = re.search(r"^ISO image size/512\s*:\s*(\d+)", text, re.MULTILINE)
     if size and "GPT" in text and int(size.group(1)) * 512 < path.stat().st_size:
@@ -242,7 +244,3 @@ def _truncate(path: Path, run: Runner) -> None:
 
 def _lines(text: str) -> Tuple[str, ...]:
     return tuple(line for line in text.splitlines() if ":" in line)
-
-
-def _path(file: IsoFile) -> str:
-    return file.path

@@ -1,4 +1,4 @@
-"""Mounts with a lifetime: loop, bind and overlay, never taken away lazily."""
+"""Loop, bind and overlay mounts as context managers, never unmounted lazily."""
 from __future__ import annotations
 
 import contextlib
@@ -23,8 +23,8 @@ def mounted(source: StrPath, at: Path, *, kind: str = "", options: Sequence[str]
             run: Runner) -> Iterator[Path]:
     """Mount ``source`` on the folder ``at`` with mount(8), and yield ``at``.
 
-    ``kind`` is a filesystem type, ``options`` those of ``mount -o``. Raises CommandError
-    if it cannot be mounted, or is still in use at the end.
+    ``kind`` is a filesystem type, ``options`` those of ``mount -o``. Raises CommandError if
+    the mount fails, or if it is still in use at the end.
     """
     argv: List[StrPath] = ["mount"]
     if kind:
@@ -42,12 +42,12 @@ def mounted(source: StrPath, at: Path, *, kind: str = "", options: Sequence[str]
 def loop_mounted(file: Path, at: Path, *, kind: str, run: Runner, offset: int = 0,
                  size: int = 0, writable: bool = False,
                  options: Sequence[str] = ()) -> Iterator[Path]:
-    """Mount a filesystem in ``file``, from the byte ``offset`` on, by a loop device.
+    """Mount the filesystem at the byte ``offset`` of ``file`` through a loop device.
 
-    The device goes with the mount, as mount(8) sets it up to. ``size`` is in bytes, 0 for
-    all that follows.
+    The kernel removes the device with the mount. ``size`` is in bytes, 0 for the rest of the
+    file.
     """
-    # on a root that scriptlets run in, its devices work as on an unpacked one
+    # scriptlets run in a writable root, and need the device files in it
     words = [*(["rw"] if writable else ["ro", "nodev"]), *options]
     span = [*([f"offset={offset}"] if offset else []), *([f"sizelimit={size}"] if size else [])]
     with contextlib.ExitStack() as stack:
@@ -62,13 +62,13 @@ def loop_mounted(file: Path, at: Path, *, kind: str, run: Runner, offset: int = 
                 place = stack.enter_context(mounted(device, at, kind=kind, run=run,
                                                     options=words))
             finally:
-                # with the mount, or now where there is none
+                # detached with the mount, or at once if the mount failed
                 run(["losetup", "--detach", device])
         yield place
 
 
 def _device(file: Path, offset: int, size: int, writable: bool, run: Runner) -> str:
-    """Return a loop device of a file of which somebody has another; mount(8) makes none then."""
+    """Return a new loop device of ``file``; mount(8) makes none if the file has another one."""
     argv: List[StrPath] = ["losetup", "--find", "--show", "--offset", str(offset)]
     if size:
         argv += ["--sizelimit", str(size)]
@@ -78,8 +78,9 @@ def _device(file: Path, offset: int, size: int, writable: bool, run: Runner) -> 
 
 
 @contextlib.contextmanager
-def bound(source: Path, at: Path, *, writable: bool = False, run: Runner) -> Iterator[Path]:
-    """Have the folder or file ``source`` at ``at`` too, read-only unless ``writable``."""
+def bind_mounted(source: Path, at: Path, *, writable: bool = False,
+                 run: Runner) -> Iterator[Path]:
+    """Bind the folder or file ``source`` to ``at``, read-only unless ``writable``."""
     with mounted(source, at, options=["bind"], run=run) as place:
         if not writable:
             run(["mount", "--options", "remount,bind,ro", "--", at])
@@ -89,17 +90,17 @@ def bound(source: Path, at: Path, *, writable: bool = False, run: Runner) -> Ite
 @contextlib.contextmanager
 def overlaid(lower: Path, work: Path, at: Path, *, options: Sequence[str] = (),
              run: Runner) -> Iterator[Path]:
-    """Mount an overlay of ``lower`` on ``at``; what is changed goes into the folder ``work``.
+    """Mount an overlay of ``lower`` on ``at``. Changes are written to the folder ``work``.
 
-    A work folder that has been used shows the changes again. Hard links of the lower tree
-    stay links when one of them is changed (the kernel's overlayfs.rst, "index").
+    With a work folder of an earlier overlay, the earlier changes are there again. A hard link
+    of the lower tree remains one when it is changed (the kernel's overlayfs.rst, "index").
     """
     upper, scratch = work / "upper", work / "work"
     if not upper.exists():
         upper.mkdir()
-        _dress(lower, upper)
+        _copy_attributes(lower, upper)
     scratch.mkdir(exist_ok=True)
-    # a comma would end the path, a colon make two of the lower one, and a backslash is both's
+    # a comma ends a path, a colon separates lower folders, and a backslash escapes both
     paths = [f"{name}={re.sub(special, _ESCAPED, str(path))}" for name, special, path in (
         ("lowerdir", r"[\\:,]", lower), ("upperdir", r"[\\,]", upper),
         ("workdir", r"[\\,]", scratch))]
@@ -108,8 +109,8 @@ def overlaid(lower: Path, work: Path, at: Path, *, options: Sequence[str] = (),
         yield place
 
 
-def _dress(lower: Path, upper: Path) -> None:
-    """Give ``upper`` what becomes the attributes of the overlay's root."""
+def _copy_attributes(lower: Path, upper: Path) -> None:
+    """Copy the attributes of ``lower`` to ``upper``, whose attributes the overlay's root shows."""
     info = lower.stat()
     os.chown(upper, info.st_uid, info.st_gid)
     shutil.copymode(lower, upper)
@@ -119,10 +120,10 @@ def _dress(lower: Path, upper: Path) -> None:
 
 
 def _unmount(at: Path, run: Runner) -> None:
-    """Unmount, and wait for what keeps it busy for a moment.
+    """Unmount, and try again for a while if the mount is busy.
 
-    The kernel lets go of a loop device, and of the file below it, a while after the
-    filesystem on it was unmounted: not before the last who looks at the device is done.
+    The kernel releases a loop device, and the file below it, some time after the filesystem
+    was unmounted: when the last process that reads the device has closed it.
     """
     until = time.monotonic() + _BUSY_S
     while True:

@@ -1,4 +1,4 @@
-"""A squashfs: what its superblock says, packed the same way, unpacked on all processors."""
+"""Read the superblock of a squashfs, and pack and unpack squashfs images."""
 from __future__ import annotations
 
 import re
@@ -17,15 +17,15 @@ _MAGIC = 0x73717368
 _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
           (0x20, "-always-use-fragments"), (0x100, "-noX"), (0x200, "-no-xattrs"), (0x800, "-noId"))
 _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
-# mksquashfs takes a quarter of the machine's memory by default
+# The default of mksquashfs is a quarter of the machine's memory
 _MEMORY = "768M"
-# Their unsquashfs can write holes to the wrong places.
+# The unsquashfs of these versions can write holes in the wrong places: first, first fixed one
 _BROKEN = ((4, 7, 0), (4, 7, 5))
 
 
 @dataclass(frozen=True)
 class Superblock:
-    """What a squashfs says of itself. Sizes in bytes, ``mtime`` in seconds since 1970."""
+    """The superblock of a squashfs. Sizes are in bytes, ``mtime`` in seconds since 1970."""
 
     compression: Compression
     block_size: int
@@ -38,7 +38,7 @@ class Superblock:
 def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
     """Return the superblock of the squashfs that begins at the byte ``offset`` of ``path``.
 
-    Raises BadImage if there is none, or one that cannot be.
+    Raises BadImage if there is none, or if it is not valid.
     """
     with open(path, "rb") as stream:
         stream.seek(offset)
@@ -50,11 +50,11 @@ def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
             raise _bad(path, "has no superblock")
         flags, major, block_size, log = head[7], head[9], head[3], head[6]
         if major != 4 or not 12 <= log <= 20 or block_size != 1 << log:
-            raise _bad(path, "has a superblock that cannot be")
+            raise _bad(path, "has a superblock that is not valid")
         stream.seek(0, 2)
         if head[12] > stream.tell() - offset:
-            raise _bad(path, f"is cut off: {head[12]} bytes are said to be there,"
-                             f" {stream.tell() - offset} are")
+            raise _bad(path, f"is truncated: it has {stream.tell() - offset} bytes instead of"
+                             f" {head[12]}")
         stream.seek(offset + _HEAD.size)
         options = _options(stream) if flags & _OPTIONS else b""
     return Superblock(compression=decode_options(head[5], options), block_size=block_size,
@@ -63,7 +63,10 @@ def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
 
 def pack_options(superblock: Superblock, *,
                  recompress: Optional[Compression] = None) -> List[str]:
-    """Return the options with which mksquashfs(1) makes a squashfs of the same form."""
+    """Return the options of mksquashfs(1) for a squashfs with the properties of ``superblock``.
+
+    ``recompress`` replaces the compression.
+    """
     compression = recompress or superblock.compression
     words = ["-comp", compression.name, *compression.options, "-b", str(superblock.block_size)]
     words += [option for bit, option in _FLAGS if superblock.flags & bit]
@@ -76,9 +79,9 @@ def pack_options(superblock: Superblock, *,
 
 def pack(folder: Path, output: Path, superblock: Superblock, *,
          recompress: Optional[Compression] = None, run: Runner, polled: Polled = None) -> None:
-    """Write the tree ``folder`` to the new file ``output``, in the form of ``superblock``.
+    """Pack the tree ``folder`` into the new file ``output``, with ``pack_options``.
 
-    On all processors; ``polled`` as in ``run``. Raises CommandError where mksquashfs fails.
+    ``polled`` is as in ``run``. Raises CommandError if mksquashfs fails.
     """
     run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
          "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
@@ -86,22 +89,22 @@ def pack(folder: Path, output: Path, superblock: Superblock, *,
 
 def unpack(image: Path, to: Path, *, offset: int = 0, run: Runner,
            polled: Polled = None) -> None:
-    """Unpack the squashfs that begins at the byte ``offset`` of ``image`` into the new ``to``.
+    """Unpack the squashfs at the byte ``offset`` of ``image`` into the new folder ``to``.
 
     Raises Refused for a version of unsquashfs that is known to damage files.
     """
-    _require_sound(run)
+    _refuse_broken_version(run)
     argv: List[StrPath] = ["unsquashfs", "-no-progress", "-quiet", "-dest", to]
     if offset:
         argv += ["-offset", str(offset)]
     run([*argv, image], polled=polled)
 
 
-def _require_sound(run: Runner) -> None:
+def _refuse_broken_version(run: Runner) -> None:
     text = run(["unsquashfs", "-version"], ok=(0, 1))
-    found = re.search(r"version (\d+)\.(\d+)(?:\.(\d+))?", text)
-    if found is not None:
-        version = tuple(int(part or 0) for part in found.groups())
+    match = re.search(r"version (\d+)\.(\d+)(?:\.(\d+))?", text)
+    if match is not None:
+        version = tuple(int(part or 0) for part in match.groups())
         if _BROKEN[0] <= version < _BROKEN[1]:
             raise Refused(f"unsquashfs {'.'.join(map(str, version))} can damage sparse files",
                           hint="Install squashfs-tools 4.7.5 or later, or 4.6.")
@@ -114,4 +117,4 @@ def _options(stream: BinaryIO) -> bytes:
 
 def _bad(path: Path, what: str) -> BadImage:
     return BadImage(f"the squashfs in {path} {what}",
-                    hint="Get the image anew; its checksum says whether it is whole.")
+                    hint="Compare the image with its published checksum, or download it again.")

@@ -1,7 +1,7 @@
-"""Work folders and half-written outputs: gone at the end, and found if a run was killed.
+"""Work folders and unfinished outputs: deleted at the end, or by ``clean`` after a killed run.
 
-Both are locked by flock(2) while in use. A lock goes with the process, so what is there and
-not locked is left over.
+Each is locked with flock(2) while in use. The kernel releases the lock when the process ends,
+so a folder without a lock belongs to no running process.
 """
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ from ..system.entries import sync_dir
 
 _PREFIX = "ovirt-node-plugin-"
 _LOCK = "lock"
-_NAME_CHARACTERS = 40  # of an output, in the name of its folder
+_NAME_CHARACTERS = 40  # the part of an output's name that the name of its folder contains
 _YOUNG_S = 5
 _FOLDER = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
 _PARTIAL = re.compile(r"\..+\." + re.escape(_PREFIX) + r"[a-z0-9_]{8}")
 
 
 def default_place() -> Path:
-    """Return where large temporary files belong: $TMPDIR, or /var/tmp (hier(7))."""
+    """Return the folder for large temporary files: $TMPDIR, or /var/tmp (hier(7))."""
     return Path(os.environ.get("TMPDIR") or "/var/tmp")
 
 
 @contextlib.contextmanager
 def work_folder(place: Path) -> Iterator[Path]:
-    """Yield a folder of one's own in ``place``; it and all in it goes at the end.
+    """Yield a new folder in ``place``, and delete it with its content at the end.
 
-    Raises NodePluginError, and deletes nothing, if something is still mounted in it.
+    Raises NodePluginError, and deletes nothing, if a filesystem is still mounted in it.
     """
     with _locked_folder(place, _PREFIX) as folder:
         yield folder
 
 
 class Destination:
-    """An output that is to appear whole or not at all: ``target`` is where it is written."""
+    """An output that appears only when it is complete; it is first written to ``target``."""
 
     def __init__(self, output: Path, folder: Path, *, replace: bool) -> None:
         self.output = output
@@ -53,29 +53,28 @@ class Destination:
 
     @property
     def appeared(self) -> bool:
-        """Whether there is an output that was not there before, whoever put it there."""
+        """Whether there is now another file at ``output`` than before, by whatever process."""
         return _identity(self.output) not in (None, self._before)
 
     def place(self) -> None:
-        """Have what was written to ``target``, a file or folder, be the output, on the disk.
+        """Sync ``target``, a file or folder, to the disk and rename it to ``output``.
 
-        Raises NodePluginError if somebody else put one there meanwhile.
+        Raises NodePluginError if another process has created an output meanwhile.
         """
         _sync(self.target)
         if not self._replace and os.path.lexists(self.output):
-            raise NodePluginError(f"{self.output} has come to be there meanwhile",
-                                  hint="It stays. Another run wrote it; give another name.")
+            raise NodePluginError(f"{self.output} was created by another process meanwhile",
+                                  hint="It was not changed. Give another name.")
         os.replace(self.target, self.output)
         sync_dir(self.output.parent)
 
 
 @contextlib.contextmanager
 def destination(output: Path, *, replace: bool = False) -> Iterator[Destination]:
-    """Yield a place beside ``output`` to write it to; what is left there goes at the end.
+    """Yield a destination whose ``target`` is in a new folder beside ``output``.
 
-    ``replace`` says that it may take the place of another file.
-
-    Raises NodePluginError where nothing can be written to.
+    The folder is deleted at the end. With ``replace``, the output may replace an existing
+    file. Raises NodePluginError if the folder cannot be created.
     """
     where = output.absolute()
     with _locked_folder(where.parent, f".{where.name[:_NAME_CHARACTERS]}.{_PREFIX}") as folder:
@@ -84,11 +83,11 @@ def destination(output: Path, *, replace: bool = False) -> Iterator[Destination]
 
 @contextlib.contextmanager
 def _locked_folder(place: Path, prefix: str) -> Iterator[Path]:
-    """Yield a folder that is locked, and goes at the end with all that is in it."""
+    """Yield a new folder that is locked, and delete it with its content at the end."""
     try:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
     except OSError as exc:
-        raise NodePluginError(f"nothing can be written to {place}: {exc.strerror}",
+        raise NodePluginError(f"{place} cannot be written to: {exc.strerror}",
                               hint="Name another folder.") from exc
     with open(folder / _LOCK, "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -99,7 +98,7 @@ def _locked_folder(place: Path, prefix: str) -> Iterator[Path]:
 
 
 def _identity(path: Path) -> Optional[Tuple[int, int]]:
-    """Return what tells a file from another one, None if there is none."""
+    """Return the device and inode of ``path``, None if it does not exist."""
     try:
         info = path.lstat()
     except FileNotFoundError:
@@ -108,7 +107,7 @@ def _identity(path: Path) -> Optional[Tuple[int, int]]:
 
 
 def _sync(path: Path) -> None:
-    """Bring a file, or the filesystem of a folder, to the disk. Raises OSError if it is full."""
+    """Write a file, or for a folder every filesystem, to the disk. Raises OSError if it is full."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -119,18 +118,19 @@ def _sync(path: Path) -> None:
 
 
 def clean(places: Sequence[Path]) -> List[Path]:
-    """Delete what killed runs left in ``places``; return what went, sorted.
+    """Delete the folders of killed runs in ``places``; return the deleted paths.
 
-    Only folders of this user that carry the name and a lock that nobody holds.
+    Only folders of this user are deleted that have the project's prefix, and a lock file that
+    no process has locked.
     """
-    gone = []
+    deleted = []
     for place in dict.fromkeys(places):
         for path in sorted(place.resolve().iterdir()):
             if _FOLDER.fullmatch(path.name) or _PARTIAL.fullmatch(path.name):
                 if _is_left_over(path):
                     _delete(path)
-                    gone.append(path)
-    return gone
+                    deleted.append(path)
+    return deleted
 
 
 def _is_left_over(folder: Path) -> bool:
@@ -140,7 +140,7 @@ def _is_left_over(folder: Path) -> bool:
     try:
         handle = os.open(folder / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        # of one that was killed before there was a lock, or when all else was gone
+        # killed before the lock was made, or after everything else was deleted
         return not any(folder.iterdir()) and time.time() - info.st_mtime > _YOUNG_S
     except OSError:
         return False
@@ -154,11 +154,11 @@ def _is_left_over(folder: Path) -> bool:
 
 
 def _delete(folder: Path) -> None:
-    inside = [place for place in _mount_points() if folder in (place, *place.parents)]
-    if inside:
-        raise NodePluginError(f"{folder} cannot be deleted: {inside[0]} is still mounted",
+    mounts = [place for place in _mount_points() if folder in (place, *place.parents)]
+    if mounts:
+        raise NodePluginError(f"{folder} cannot be deleted: {mounts[0]} is still mounted",
                               hint=f"Unmount it, then run ovirt-node-plugin clean {folder.parent}")
-    # the lock last: what is left when this is killed too can be found
+    # the lock last, so that ``clean`` recognizes the folder if this is interrupted
     for path in sorted(folder.iterdir()):
         if path.name != _LOCK:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -167,7 +167,7 @@ def _delete(folder: Path) -> None:
 
 
 def _mount_points() -> List[Path]:
-    """Return where something is mounted; proc(5), ``/proc/PID/mountinfo``, octal escapes."""
+    """Return all mount points. proc(5): ``/proc/PID/mountinfo`` has octal escapes."""
     lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
-    return [Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]),
+    return [Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]),
                                     line.split()[4]))) for line in lines]

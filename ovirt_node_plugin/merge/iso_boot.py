@@ -8,7 +8,7 @@ from typing import Dict, Mapping, Tuple
 
 from ..errors import Refused
 from ..images import boot
-from ..images.boot_text import edit_arguments, renamed
+from ..images.boot_text import edit_arguments, replace_volume_id
 from ..images.image import Image
 from ..settings.boot.argument_text import Argument
 from ..system.run import Runner
@@ -56,7 +56,7 @@ class IsoBoot:
                          " another tool, then merge again.") from exc
             if volume_id:
                 name = self.image.layout.iso.volume_id
-                text, base = (renamed(one, name, volume_id) for one in (text, base))
+                text, base = (replace_volume_id(one, name, volume_id) for one in (text, base))
             texts[place], bases[place] = text, base
         return dataclasses.replace(self, texts=texts,
                                    bases=bases if self.before or after else {})
@@ -69,7 +69,7 @@ class IsoBoot:
         layout = self.image.layout
         if layout.iso is None:
             return {}, {}
-        return boot.changed(layout.path, layout.iso, self.old, self.texts, work, run=run)
+        return boot.write_changed(layout.path, layout.iso, self.old, self.texts, work, run=run)
 
 
 def read(image: Image, work: Path, *, run: Runner) -> IsoBoot:

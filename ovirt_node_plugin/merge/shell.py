@@ -14,7 +14,7 @@ from ..images.dnf_program import trial_root
 from ..images.draft import draft
 from ..images.image import RPM, Image
 from ..images.iso import IsoChanges
-from ..images.mounts import bound, mounted
+from ..images.mounts import bind_mounted, mounted
 from ..images.workspace import Destination
 from ..system import chroot
 from ..system.paths import resolve_inside
@@ -109,8 +109,8 @@ def _mounts(root: Path, run: Runner) -> Iterator[None]:
             stack.enter_context(
                 mounted("tmpfs", volatile, kind="tmpfs", options=["mode=0755"], run=run))
         if system.is_dir():
-            stack.enter_context(bound(Path("/sys"), system, run=run))
+            stack.enter_context(bind_mounted(Path("/sys"), system, run=run))
         resolver, own = resolve_inside(root, _RESOLVER), Path("/", _RESOLVER)
         if resolver.is_file() and own.is_file():
-            stack.enter_context(bound(own, resolver, run=run))
+            stack.enter_context(bind_mounted(own, resolver, run=run))
         yield

@@ -237,7 +237,7 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
              boot.boot_configurations(output, new, work, run=run)}
     yield from (f"the boot configuration {place} is not as it should be"
                 for place, text in sorted(expected.boot.items()) if texts.get(place) != text)
-    besides = {*changes.files, *changes.gone,
+    besides = {*changes.files, *changes.removed,
                *(f"partition {number}" for number in changes.partitions)}
     sizes = sum(file.size_bytes for file in old.files if file.path not in besides)
     with progress.step("compare-iso", "Comparing the ISO's files",

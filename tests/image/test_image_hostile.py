@@ -293,5 +293,5 @@ def test_an_output_created_during_the_merge_is_kept(
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = program("merge", iso, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
-    assert answer.status == 1 and "has come to be there meanwhile" in answer.err
+    assert answer.status == 1 and "was created by another process meanwhile" in answer.err
     assert (tmp_path / "out.iso").read_bytes() == b""

@@ -77,9 +77,9 @@ def test_an_image_packed_by_its_superblock_has_the_same_form(
 
 
 def test_the_arguments_of_mksquashfs_and_unsquashfs_are_exact(root: Path, tmp_path: Path) -> None:
-    found = read_superblock(packed(root, "-comp", "xz", "-b", "64K"))
+    block = read_superblock(packed(root, "-comp", "xz", "-b", "64K"))
     recorder = Recorder(answer="unsquashfs version 4.6.1 (2023/03/25)")
-    squashfs.pack(root, tmp_path / "out", found, run=recorder)
+    squashfs.pack(root, tmp_path / "out", block, run=recorder)
     squashfs.unpack(tmp_path / "in", tmp_path / "to", offset=4096, run=recorder)
     assert recorder.argvs == [
         ["mksquashfs", str(root), str(tmp_path / "out"), "-comp", "xz", "-b", "65536",
@@ -102,16 +102,16 @@ def test_an_unsquashfs_that_damages_files_is_not_used(
     assert len(recorder.argvs) == 1 + sound
 
 
-@pytest.mark.parametrize(("change", "told"), [
+@pytest.mark.parametrize(("change", "message"), [
     (lambda data: data[:50], "is too short"), (lambda data: b"xxxx" + data[4:], "no superblock"),
-    (lambda data: data[:12] + b"\7\0\0\0" + data[16:], "that cannot be"),
-    (lambda data: data[:4096], "is cut off")])
+    (lambda data: data[:12] + b"\7\0\0\0" + data[16:], "that is not valid"),
+    (lambda data: data[:4096], "is truncated")])
 def test_a_bad_superblock_is_reported(
-        change: Callable[[bytes], bytes], told: str, root: Path, tmp_path: Path) -> None:
+        change: Callable[[bytes], bytes], message: str, root: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     (root / "large").write_bytes(os.urandom(10_000))
     bad.write_bytes(change(packed(root).read_bytes()))
-    with pytest.raises(BadImage, match=told):
+    with pytest.raises(BadImage, match=message):
         read_superblock(bad)
 
 
@@ -159,19 +159,19 @@ def test_an_enlarged_filesystem_keeps_its_identity(disk: Path, tmp_path: Path) -
 
 
 def test_a_damaged_filesystem_is_reported_and_not_repaired(disk: Path) -> None:
-    found = filesystem.read_filesystem(disk, run=run)
+    before = filesystem.read_filesystem(disk, run=run)
     with open(disk, "r+b") as stream:
         stream.seek(4096)
         stream.write(os.urandom(1 << 16))
     damaged = disk.read_bytes()
     with pytest.raises(BadImage, match="is damaged"):
-        filesystem.check(disk, found, run=run)
+        filesystem.check(disk, before, run=run)
     assert disk.read_bytes() == damaged
 
 
 def test_a_file_that_is_no_filesystem_is_reported(tmp_path: Path) -> None:
     (tmp_path / "x.img").write_bytes(bytes(1 << 20))
-    with pytest.raises(BadImage, match="holds no filesystem"):
+    with pytest.raises(BadImage, match="contains no known filesystem"):
         filesystem.read_filesystem(tmp_path / "x.img", run=run)
     run(["mkfs.vfat", "-C", tmp_path / "fat.img", "1024"])
     with pytest.raises(BadImage, match="of type vfat"):
@@ -179,10 +179,10 @@ def test_a_file_that_is_no_filesystem_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_filesystem_does_not_shrink(disk: Path) -> None:
-    found = filesystem.read_filesystem(disk, run=run)
+    before = filesystem.read_filesystem(disk, run=run)
     with pytest.raises(UsageError):
-        filesystem.grow(disk, found, 100 << 20, run=run)
-    assert disk.stat().st_size == found.size_bytes
+        filesystem.grow(disk, before, 100 << 20, run=run)
+    assert disk.stat().st_size == before.size_bytes
 
 
 # --- opening of images
@@ -190,18 +190,18 @@ def test_a_filesystem_does_not_shrink(disk: Path) -> None:
 
 @pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
 def test_the_root_in_an_image_is_found_and_read_only(form: str, root: Path, tmp_path: Path) -> None:
-    image = _made(form, root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as found:
-        assert (found.root / "file").read_bytes() == b"content" * 1000
-        assert found.layout.nesting == {
+    image = _image(form, root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+        assert (opened_image.root / "file").read_bytes() == b"content" * 1000
+        assert opened_image.layout.nesting == {
             "folder": ("folder",), "squashfs": ("squashfs",), "nested": ("squashfs", "ext4")}[form]
         with pytest.raises(OSError, match="Read-only"):
-            (found.root / "new").touch()
+            (opened_image.root / "new").touch()
     assert str(tmp_path / "work") not in Path("/proc/self/mounts").read_text()
 
 
 def test_an_outer_mount_is_released_when_the_inner_one_fails(root: Path, tmp_path: Path) -> None:
-    image = _made("nested", root, tmp_path)
+    image = _image("nested", root, tmp_path)
     recorder = Recorder(real=True, fails=lambda words: words[0] == "mount" and "ext4" in words)
     with pytest.raises(CommandError), opened(image, _folder(tmp_path / "work"), run=recorder):
         pass
@@ -210,12 +210,12 @@ def test_an_outer_mount_is_released_when_the_inner_one_fails(root: Path, tmp_pat
 
 
 def test_an_image_that_is_already_mounted_can_be_opened(root: Path, tmp_path: Path) -> None:
-    image, at = _made("nested", root, tmp_path), _folder(tmp_path / "at")
+    image, at = _image("nested", root, tmp_path), _folder(tmp_path / "at")
     before = run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]).count(str(image))
     with mounted(image, at, options=["loop", "ro", "offset=0", "sizelimit=4096000"], run=run) \
             if image.stat().st_size > 4_096_000 else mounted(image, at, options=["loop"], run=run):
-        with opened(image, _folder(tmp_path / "work"), run=run) as found:
-            assert (found.root / "file").exists()
+        with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+            assert (opened_image.root / "file").exists()
         assert (at / "LiveOS/rootfs.img").exists()
     until = time.monotonic() + 10
     while time.monotonic() < until and run(
@@ -225,10 +225,11 @@ def test_an_image_that_is_already_mounted_can_be_opened(root: Path, tmp_path: Pa
         str(image)) == before == 0
 
 
-@pytest.mark.parametrize(("payload", "told"), [("w.ufdio", ""), ("w9.gzdio", "has no squashfs")])
+@pytest.mark.parametrize(("payload", "message"), [
+    ("w.ufdio", ""), ("w9.gzdio", "contains no uncompressed squashfs")])
 def test_a_squashfs_in_an_rpm_is_read_in_place(
-        payload: str, told: str, root: Path, tmp_path: Path) -> None:
-    image = _made("nested", root, tmp_path)
+        payload: str, message: str, root: Path, tmp_path: Path) -> None:
+    image = _image("nested", root, tmp_path)
     spec = tmp_path / "update.spec"
     spec.write_text(
         f"Name: update\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n"
@@ -236,14 +237,14 @@ def test_a_squashfs_in_an_rpm_is_read_in_place(
         f"install -D {image} %{{buildroot}}/usr/share/image/node.squashfs.img\n"
         "%files\n/usr/share/image/node.squashfs.img\n")
     (rpm,) = build_spec(Job(spec), tmp_path / "rpms")
-    if told:
-        with pytest.raises(BadImage, match=told), opened(
+    if message:
+        with pytest.raises(BadImage, match=message), opened(
                 rpm, _folder(tmp_path / "work"), run=run):
             pass
         return
-    with opened(rpm, _folder(tmp_path / "work"), run=run) as found:
-        assert (found.root / "file").read_bytes() == b"content" * 1000
-        assert found.layout.nesting == ("rpm", "squashfs", "ext4")
+    with opened(rpm, _folder(tmp_path / "work"), run=run) as opened_image:
+        assert (opened_image.root / "file").read_bytes() == b"content" * 1000
+        assert opened_image.layout.nesting == ("rpm", "squashfs", "ext4")
 
 
 def test_a_link_in_an_image_is_resolved_in_the_image(root: Path, tmp_path: Path) -> None:
@@ -251,14 +252,14 @@ def test_a_link_in_an_image_is_resolved_in_the_image(root: Path, tmp_path: Path)
     (outer / "LiveOS").mkdir(parents=True)
     os.symlink("/etc/hostname", outer / "LiveOS/rootfs.img")
     run(["mksquashfs", outer, tmp_path / "bad", "-no-progress"])
-    with pytest.raises(BadImage, match="is no root"), opened(
+    with pytest.raises(BadImage, match="contains no root"), opened(
             tmp_path / "bad", _folder(tmp_path / "work"), run=run):
         pass
 
 
 def test_an_image_without_a_root_is_reported(tmp_path: Path) -> None:
     folder = _folder(tmp_path / "empty")
-    with pytest.raises(BadImage, match="has no os-release"), opened(
+    with pytest.raises(BadImage, match="there is no os-release"), opened(
             folder, _folder(tmp_path / "work"), run=run):
         pass
     with pytest.raises(UsageError, match="there is no image"), opened(
@@ -268,39 +269,40 @@ def test_an_image_without_a_root_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
 def test_a_draft_is_changed_and_the_image_is_kept(form: str, root: Path, tmp_path: Path) -> None:
-    image = _made(form, root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as found:
-        made = draft(found, _folder(tmp_path / "draft"), run=run, progress=Silent())
-        with made.changing() as changed:
+    image = _image(form, root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+        image_draft = draft(opened_image, _folder(tmp_path / "draft"), run=run, progress=Silent())
+        with image_draft.changing() as changed:
             (changed / "file").write_text("new")
             (changed / "usr/lib/more").mkdir()
-        made.pack(tmp_path / "output")
-        assert (found.root / "file").read_bytes() == b"content" * 1000
-    with opened(tmp_path / "output", _folder(tmp_path / "again"), run=run) as found:
-        assert (found.root / "file").read_text() == (found.root / "link").read_text() == "new"
-        assert os.path.samefile(found.root / "file", found.root / "link")
-        assert (found.root / "usr/lib/more").is_dir()
+        image_draft.pack(tmp_path / "output")
+        assert (opened_image.root / "file").read_bytes() == b"content" * 1000
+    with opened(tmp_path / "output", _folder(tmp_path / "again"), run=run) as opened_image:
+        for name in ("file", "link"):
+            assert (opened_image.root / name).read_text() == "new"
+        assert os.path.samefile(opened_image.root / "file", opened_image.root / "link")
+        assert (opened_image.root / "usr/lib/more").is_dir()
 
 
 @pytest.mark.parametrize(("needed_bytes", "needed_files"), [(200 << 20, 10), (1 << 20, 40_000)])
 def test_a_full_filesystem_is_enlarged_for_new_files(
         needed_bytes: int, needed_files: int, root: Path, tmp_path: Path) -> None:
-    image = _made("nested", root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as found:
-        before = os.statvfs(found.root)
-        size = filesystem_size(found, needed_bytes=needed_bytes, needed_files=needed_files)
-        made = draft(found, _folder(tmp_path / "draft"), size_bytes=size, run=run,
-                     progress=Silent())
-        with made.changing() as changed:
+    image = _image("nested", root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+        before = os.statvfs(opened_image.root)
+        size = filesystem_size(opened_image, needed_bytes=needed_bytes, needed_files=needed_files)
+        image_draft = draft(opened_image, _folder(tmp_path / "draft"), size_bytes=size, run=run,
+                            progress=Silent())
+        with image_draft.changing() as changed:
             info = os.statvfs(changed)
         assert info.f_bavail * info.f_frsize > needed_bytes and info.f_favail > needed_files
         assert before.f_bavail * before.f_frsize < needed_bytes or before.f_favail < needed_files
 
 
 def test_a_filesystem_with_free_space_keeps_its_size(root: Path, tmp_path: Path) -> None:
-    image = _made("nested", root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as found:
-        assert filesystem_size(found, needed_bytes=1 << 20, needed_files=20) == 0
+    image = _image("nested", root, tmp_path)
+    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+        assert filesystem_size(opened_image, needed_bytes=1 << 20, needed_files=20) == 0
 
 
 def test_the_size_of_a_tree_counts_hard_links_once(root: Path) -> None:
@@ -391,11 +393,11 @@ def test_only_abandoned_work_folders_are_cleaned(tmp_path: Path) -> None:
     os.symlink("/etc", tmp_path / "ovirt-node-plugin-12345678")
     with workspace.work_folder(tmp_path):
         assert workspace.clean([tmp_path]) == []
-    left = tmp_path / ".x.iso.ovirt-node-plugin-abcd1234"
-    left.mkdir()
-    (left / "lock").touch()
-    (left / "x.iso").write_text("half")
-    assert workspace.clean([tmp_path]) == [left]
+    abandoned = tmp_path / ".x.iso.ovirt-node-plugin-abcd1234"
+    abandoned.mkdir()
+    (abandoned / "lock").touch()
+    (abandoned / "x.iso").write_text("half")
+    assert workspace.clean([tmp_path]) == [abandoned]
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -416,7 +418,7 @@ def _folder(path: Path) -> Path:
     return path
 
 
-def _made(form: str, root: Path, tmp_path: Path) -> Path:
+def _image(form: str, root: Path, tmp_path: Path) -> Path:
     """Return an image of that form that contains ``root``."""
     if form == "folder":
         return root

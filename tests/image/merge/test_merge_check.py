@@ -132,7 +132,7 @@ def test_a_wrong_checksum_is_reported(
                                 f' seek={16 * 2048 + 883 + 20} conv=notrunc 2>/dev/null')
     answer = merged(program, built.iso("old-live"), agent)
     assert answer.status == 8, answer.text
-    assert "is not what its checksum says" in answer.err
+    assert "does not match its checksum" in answer.err
 
 
 def test_the_verification_can_be_skipped(

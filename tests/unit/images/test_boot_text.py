@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from ovirt_node_plugin.images.boot_text import edit_arguments, entries, renamed
+from ovirt_node_plugin.images.boot_text import edit_arguments, entries, replace_volume_id
 
 pytestmark = pytest.mark.unit
 
@@ -118,7 +118,7 @@ def test_a_text_without_boot_commands_has_no_entries() -> None:
 def test_the_volume_id_is_replaced_only_where_it_is_one() -> None:
     text = ("linux /v LABEL=Node inst.ks=hd:LABEL=Node:/ks.cfg other=Node LABEL=Nodes\n"
             "search --label Node\nsearch -l 'Node'\nmenuentry 'Node' {\n}\n")
-    assert renamed(text, "Node", "Site") == (
+    assert replace_volume_id(text, "Node", "Site") == (
         "linux /v LABEL=Site inst.ks=hd:LABEL=Site:/ks.cfg other=Node LABEL=Nodes\n"
         "search --label Site\nsearch -l 'Site'\nmenuentry 'Node' {\n}\n")
 
@@ -131,17 +131,18 @@ def test_the_volume_id_is_replaced_only_where_it_is_one() -> None:
     ("menuentry x {\nsearch -l \"A B\"\n", "menuentry x {\nsearch -l \"C D\"\n"),
 ])
 def test_blanks_in_a_volume_id_keep_the_notation_of_each_place(text: str, expected: str) -> None:
-    assert renamed(text, "A B", "C D") == expected
+    assert replace_volume_id(text, "A B", "C D") == expected
 
 
 def test_a_new_blank_in_a_volume_id_is_escaped_or_quoted() -> None:
-    assert renamed("label x\nappend hd:LABEL=A", "A", "B C") == "label x\nappend hd:LABEL=B\\x20C"
-    assert renamed("menuentry x {\nsearch -l A\nlinux /v hd:LABEL=A\n", "A", "B C") == (
+    assert replace_volume_id("label x\nappend hd:LABEL=A", "A", "B C") == (
+        "label x\nappend hd:LABEL=B\\x20C")
+    assert replace_volume_id("menuentry x {\nsearch -l A\nlinux /v hd:LABEL=A\n", "A", "B C") == (
         "menuentry x {\nsearch -l 'B C'\nlinux /v hd:LABEL=B\\\\x20C\n")
 
 
 def test_a_volume_id_is_not_used_as_a_pattern() -> None:
-    assert renamed("label x\nappend LABEL=AxB", "A.B", "C") == "label x\nappend LABEL=AxB"
+    assert replace_volume_id("label x\nappend LABEL=AxB", "A.B", "C") == "label x\nappend LABEL=AxB"
 
 
 def test_arguments_for_all_entries_apply_to_entries_without_their_own() -> None:
