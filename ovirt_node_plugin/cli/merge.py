@@ -40,11 +40,11 @@ def _merged(frame: Frame, prepared: merging.Merge, again: replay.Replay, *, asks
     try:
         rehearsal = merging.rehearse(prepared, show=show)
     except DnfFailed as exc:
-        alone = merging.failures_alone(prepared, order.install) if again.wanted else {}
+        alone = merging.failures_alone(prepared, order.install) if again.plugins else {}
         if not alone:
             raise
         raise replay.DoNotFit(
-            {again.wanted.get(word, word): why for word, why in alone.items()},
+            {again.plugins.get(word, word): why for word, why in alone.items()},
             again.notes) from exc
     notes = (*again.notes, *forecast.notes(prepared, rehearsal))
     strangers = merging.strangers(rehearsal, trust_keys=options.trust_keys)
@@ -72,11 +72,11 @@ def shell(frame: Frame) -> int:
     """Run a command or a shell in the root of an image."""
     options = frame.options
     with opened(options.image, frame.folder, payload=options.payload, run=run) as image:
-        visit = shells.Visit(image=image, command=options.argv, work=frame.folder, run=run,
-                             attached=attached)
+        shell_run = shells.ShellRun(image=image, command=options.argv, work=frame.folder, run=run,
+                                    attached=attached)
         if frame.destination is None:
-            return shells.look(visit)
-        status = shells.change(visit, frame.destination, progress=frame.progress)
+            return shells.run_and_discard(shell_run)
+        status = shells.run_and_write(shell_run, frame.destination, progress=frame.progress)
     print(f"Status {status}: no image was written." if status
           else f"{options.output} is written.", file=sys.stderr)
     return status
@@ -90,8 +90,8 @@ def _order(frame: Frame, again: replay.Replay) -> merging.Order:
         recompress=parse_compression(options.recompress) if options.recompress else None,
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
-        check=options.check, trust_keys=options.trust_keys, called=again.called,
-        replayed=tuple(again.wanted.values()))
+        check=options.check, trust_keys=options.trust_keys, called=again.sources,
+        replayed=tuple(again.plugins.values()))
 
 
 def _replayed(frame: Frame) -> replay.Replay:
@@ -109,7 +109,7 @@ def _replayed(frame: Frame) -> replay.Replay:
             raise UsageError(f"{options.plugins_from} has no plugins",
                              hint="Name those that you want.")
     return dataclasses.replace(found, words=tuple(
-        word for word in found.words if found.wanted.get(word) not in options.remove))
+        word for word in found.words if found.plugins.get(word) not in options.remove))
 
 
 @contextlib.contextmanager

@@ -1,1 +1,1 @@
-"""Plugins into an image."""
+"""Merge plugins into an image."""

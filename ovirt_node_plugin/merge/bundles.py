@@ -1,4 +1,4 @@
-"""The bundles of plugins on the ISO, in ``/node-plugins/``: kept there, and found there again."""
+"""The bundles of plugins that are kept on an ISO, in the folder ``/node-plugins/``."""
 from __future__ import annotations
 
 import os
@@ -15,69 +15,74 @@ from ..system.run import Runner
 
 FOLDER = "/node-plugins"
 _NAME = re.compile(rf"{FOLDER}/([A-Za-z0-9][A-Za-z0-9._+~^-]*\.tar(?:\.(?:gz|xz|zst))?)")
-_ENDS = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst")
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst")
 
 
 @dataclass(frozen=True)
-class IsoBundles:
-    """What is to be on the ISO: host ``files`` by their paths there, and paths ``gone``."""
+class BundleChanges:
+    """The bundles to change on the ISO, and ``notes`` for people.
+
+    ``files`` are host files to write, by their paths on the ISO; ``removed`` are paths on the
+    ISO to remove.
+    """
 
     files: Mapping[str, Path] = field(default_factory=dict)
-    gone: Tuple[str, ...] = ()
+    removed: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
 
 
-def on_iso(image: Image) -> List[IsoFile]:
-    """Return the bundles that an ISO has, none for another image."""
+def bundles_on_iso(image: Image) -> List[IsoFile]:
+    """Return the bundles on an ISO, none for another image."""
     iso = image.layout.iso
     return [file for file in iso.files if _NAME.fullmatch(file.path)] if iso is not None else []
 
 
-def extracted(image: Image, into: Path) -> Dict[str, Path]:
-    """Copy the bundles of an ISO into the folder ``into``; return the copies by their paths."""
-    found = {}
-    for file in on_iso(image):
+def extract(image: Image, into: Path) -> Dict[str, Path]:
+    """Copy the bundles of an ISO into the folder ``into``; return the copies by path on the ISO."""
+    copies = {}
+    for file in bundles_on_iso(image):
         copy = into / os.path.basename(file.path)
         copy_span(image.layout.path, file, copy)
-        found[file.path] = copy
-    return found
+        copies[file.path] = copy
+    return copies
 
 
-def kept(image: Image, root: Path, work: Path, *, fresh: Optional[Mapping[str, str]],
-         run: Runner) -> IsoBundles:
-    """Return the bundles that belong on the ISO of the plugins in the changed ``root``.
+def bundle_changes(image: Image, root: Path, work: Path, *,
+                   installed: Optional[Mapping[str, str]], run: Runner) -> BundleChanges:
+    """Return which bundles to write and to remove, for the plugins in the changed ``root``.
 
-    Those that are there stay as long as their plugins do. ``fresh`` is where those come from
-    that this merge installed, by name, whose bundles are to be kept: a tar as it is, a
-    folder as a tar of it; None if no more are wanted. What the records in the root name on
-    this machine is not read: they are the image's word only, and a scriptlet's.
+    A bundle on the ISO is kept as long as its plugin is installed in the same version.
+    ``installed`` are the sources of the plugins that this merge installed, by plugin, whose
+    bundles are to be kept; None if no bundles are to be added. A tar is copied; of a folder a
+    tar is made in the folder ``work``. Sources in the records of the root are not opened, as
+    the image or a scriptlet may name any file of this machine there.
     """
     records = store.read_registry(root).records.values()
-    there = {file.path for file in on_iso(image)}
-    wanted = {path for record in records for path in _paths(record)}
+    present = {file.path for file in bundles_on_iso(image)}
+    needed = {path for record in records for path in _paths(record)}
     files: Dict[str, Path] = {}
     notes = []
-    for record in records if fresh is not None else ():
-        source = (fresh or {}).get(record.name, "")
+    for record in records if installed is not None else ():
+        source = (installed or {}).get(record.name, "")
         if os.path.isabs(source):
-            path, file = _packed(record, Path(source), work, run)
+            path, file = _iso_file(record, Path(source), work, run)
             files[path] = file
-            wanted.difference_update(_paths(record))
-        elif not there.intersection(_paths(record)):
-            notes.append(f"The bundle of plugin {record.name} is not kept: it came from"
-                         f" {record.source}, by this merge or an earlier one.")
-    gone = tuple(sorted(there - wanted - files.keys()))
-    if fresh is None:
-        notes += [f"{path} is taken off the ISO, as its plugin is another version now or gone."
-                  for path in gone]
-    return IsoBundles(files, gone, tuple(notes))
+            needed.difference_update(_paths(record))
+        elif not present.intersection(_paths(record)):
+            notes.append(f"The bundle of plugin {record.name} is not kept on the ISO: the plugin"
+                         f" came from {record.source}, in this merge or an earlier one.")
+    removed = tuple(sorted(present - needed - files.keys()))
+    if installed is None:
+        notes += [f"{path} is removed from the ISO: its plugin was removed or has another"
+                  " version now." for path in removed]
+    return BundleChanges(files, removed, tuple(notes))
 
 
-def _packed(record: Record, source: Path, work: Path, run: Runner) -> Tuple[str, Path]:
-    """Return a plugin's path on the ISO, and the file to put there."""
+def _iso_file(record: Record, source: Path, work: Path, run: Runner) -> Tuple[str, Path]:
+    """Return the path of a plugin's bundle on the ISO, and the file to write there."""
     if source.is_file():
-        end = next((end for end in _ENDS if source.name.endswith(end)), ".tar")
-        return f"{_stem(record)}{'.tar.gz' if end == '.tgz' else end}", source
+        suffix = next((suffix for suffix in _SUFFIXES if source.name.endswith(suffix)), ".tar")
+        return f"{_stem(record)}{'.tar.gz' if suffix == '.tgz' else suffix}", source
     tar = work / f"{record.name}.tar"
     run(["tar", "--create", "--file", tar, "--sort=name", "--format=posix",
          "--pax-option=delete=atime,delete=ctime", "--owner=0", "--group=0", "--numeric-owner",
@@ -91,4 +96,4 @@ def _stem(record: Record) -> str:
 
 def _paths(record: Record) -> Sequence[str]:
     """Return the paths that a plugin's bundle may have on an ISO."""
-    return [_stem(record) + end for end in _ENDS if end != ".tgz"]
+    return [_stem(record) + suffix for suffix in _SUFFIXES if suffix != ".tgz"]

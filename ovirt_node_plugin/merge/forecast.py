@@ -1,4 +1,4 @@
-"""What a merge does to an image besides its root, told before it is done."""
+"""Notes on what a merge will change outside of the root: the ISO and the filesystem image."""
 from __future__ import annotations
 
 from typing import Tuple
@@ -13,9 +13,9 @@ _ARGUMENT = "kernel-argument"
 
 
 def notes(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
-    """Return lines on the ISO, the boot configurations and the filesystem image.
+    """Return lines on the ISO, its boot configurations and the filesystem image.
 
-    Raises UsageError for a size that cannot be.
+    Raises UsageError for an invalid size.
     """
     return (*_size(merge, rehearsal), *_iso(merge, rehearsal))
 
@@ -29,19 +29,20 @@ def _size(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
 
 
 def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
-    iso, found = merge.image.layout.iso, []
+    iso, lines = merge.image.layout.iso, []
     if iso is None:
         return ()
-    codes = sorted({one["value"] for one in rehearsal.settings() if one["kind"] == _ARGUMENT})
+    codes = sorted({setting["value"] for setting in rehearsal.settings()
+                    if setting["kind"] == _ARGUMENT})
     volume_id = merge.order.volume_id
     if codes or volume_id:
-        places = ", ".join(one.place for one in boot.boot_configurations(
+        places = ", ".join(configuration.place for configuration in boot.boot_configurations(
             merge.image.layout.path, iso, merge.folder("forecast"), run=merge.run))
         if codes:
             arguments = ", ".join(decode(code).token for code in codes)
-            found.append(f"Kernel arguments ({arguments}) are changed in {places} too.")
+            lines.append(f"Kernel arguments ({arguments}) are also changed in {places}.")
         if volume_id:
-            found.append(f"The volume id becomes {volume_id}, in {places} too.")
-    if any(one["kind"] in KIND_NAMES for one in rehearsal.settings()):
-        found.append("The initramfs that a live ISO boots with is made to fit as well.")
-    return tuple(found)
+            lines.append(f"The volume id changes to {volume_id}, also in {places}.")
+    if any(setting["kind"] in KIND_NAMES for setting in rehearsal.settings()):
+        lines.append("The initramfs that a live ISO boots with is also updated.")
+    return tuple(lines)

@@ -1,4 +1,4 @@
-"""How an ISO boots, before and after a merge: kernel arguments and the volume id in it."""
+"""The boot configurations of an ISO before and after a merge: kernel arguments, volume id."""
 from __future__ import annotations
 
 import dataclasses
@@ -17,36 +17,38 @@ from . import boot_arguments, marks
 
 @dataclass(frozen=True)
 class IsoBoot:
-    """The boot configurations of an ISO, texts by their places; none for another image.
+    """The boot configurations of the ISO ``image``; none for another image.
 
-    ``old`` as they are in the input, ``texts`` as they are to be, ``bases`` as they were
-    before the first plugin, empty where no plugin has to do with them.
+    ``configurations`` are those of the input. ``texts`` are the new texts by place, and
+    ``originals`` the texts before the first plugin, empty if no plugin changes them.
+    ``before`` are the arguments of the plugins in the input.
     """
 
     image: Image
     configurations: Tuple[boot.BootConfiguration, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
-    bases: Mapping[str, str] = field(default_factory=dict)
+    originals: Mapping[str, str] = field(default_factory=dict)
     before: Tuple[Argument, ...] = ()
 
     @property
-    def old(self) -> Dict[str, str]:
-        """The texts of the input."""
-        return {one.place: one.text for one in self.configurations}
+    def input_texts(self) -> Dict[str, str]:
+        """The texts of the input by place."""
+        return {configuration.place: configuration.text for configuration in self.configurations}
 
-    def changed(self, root: Path, *, volume_id: str = "") -> IsoBoot:
-        """Return what they are to be with the plugins that are in ``root`` now.
+    def for_root(self, root: Path, *, volume_id: str = "") -> IsoBoot:
+        """Return the boot configurations for the plugins in the changed ``root``.
 
-        ``volume_id`` is the ISO's new one, empty for its own.
+        ``volume_id`` is the ISO's new volume id, empty to keep the present one. Raises Refused
+        for a line that cannot be changed.
         """
-        after = boot_arguments.wanted(root)
+        after = boot_arguments.plugin_arguments(root)
         if self.image.layout.iso is None:
             return self
-        texts, bases = {}, {}
-        for place, text in self.old.items():
-            base = self.bases[place]
+        texts, originals = {}, {}
+        for place, text in self.input_texts.items():
+            original = self.originals[place]
             try:
-                text = boot_arguments.with_arguments(text, base, self.before, after,
+                text = boot_arguments.with_arguments(text, original, self.before, after,
                                                      edit_arguments)
             except ValueError as exc:
                 raise Refused(
@@ -55,32 +57,35 @@ class IsoBoot:
                     hint="Write each command on a line of its own, without a comment, with"
                          " another tool, then merge again.") from exc
             if volume_id:
-                name = self.image.layout.iso.volume_id
-                text, base = (replace_volume_id(one, name, volume_id) for one in (text, base))
-            texts[place], bases[place] = text, base
+                old_id = self.image.layout.iso.volume_id
+                text, original = (replace_volume_id(content, old_id, volume_id)
+                                  for content in (text, original))
+            texts[place], originals[place] = text, original
         return dataclasses.replace(self, texts=texts,
-                                   bases=bases if self.before or after else {})
+                                   originals=originals if self.before or after else {})
 
-    def written(self, work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[int, Path]]:
-        """Return the host files to replace, by their paths on the ISO, and partitions by number.
+    def write(self, work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[int, Path]]:
+        """Write the changed boot configurations to the folder ``work``.
 
-        ``work`` is a folder for them. Raises Refused where a FAT image has no room.
+        Returns the host files by their paths on the ISO, and by partition number. Raises
+        Refused if a FAT image has no space left.
         """
         layout = self.image.layout
         if layout.iso is None:
             return {}, {}
-        return boot.write_changed(layout.path, layout.iso, self.old, self.texts, work, run=run)
+        return boot.write_changed(
+            layout.path, layout.iso, self.input_texts, self.texts, work, run=run)
 
 
 def read(image: Image, work: Path, *, run: Runner) -> IsoBoot:
-    """Return how the open ``image`` boots; ``work`` is a folder for copies."""
+    """Read the boot configurations of the open ``image``; ``work`` is a folder for copies."""
     layout = image.layout
     if layout.iso is None:
         return IsoBoot(image)
-    found = boot.boot_configurations(layout.path, layout.iso, work, run=run)
-    texts = {one.place: one.text for one in found}
-    before = boot_arguments.wanted(image.root)
-    known = marks.usable(image.root)
-    bases = boot_arguments.bases(texts, known.boot if known else {}, before)
-    return IsoBoot(image=image, configurations=tuple(found), texts=texts, bases=bases,
-                   before=before)
+    configurations = boot.boot_configurations(layout.path, layout.iso, work, run=run)
+    texts = {configuration.place: configuration.text for configuration in configurations}
+    before = boot_arguments.plugin_arguments(image.root)
+    mark = marks.usable(image.root)
+    originals = boot_arguments.original_texts(texts, mark.boot if mark else {}, before)
+    return IsoBoot(image=image, configurations=configurations, texts=texts,
+                   originals=originals, before=before)

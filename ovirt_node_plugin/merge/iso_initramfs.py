@@ -1,9 +1,9 @@
-"""The initramfs that a live ISO boots with, when plugins need something in it.
+"""Update the initramfs that a live ISO boots with, if plugins need something in it.
 
-It lies on the ISO, outside the root. Where it is the one of a kernel in the root, it stays
-that one; elsewhere it is made by the root's dracut with what the old one has. What it was
-before stays beside it, as it does in the root, and comes back with the last such plugin.
-The initramfs of an installer is the installer's own, and left alone.
+It is a file on the ISO, outside the root. If it is a copy of an initramfs in the root, it
+remains a copy of it. Otherwise the root's dracut builds a new one with the content of the old
+one. The original is kept beside it, as in the root, and is restored when the last plugin that
+needs a change is removed. The initramfs of an installer is not changed.
 """
 from __future__ import annotations
 
@@ -29,141 +29,155 @@ from ..system.regular_files import opened_regular
 from ..system.run import Runner
 from .iso_boot import IsoBoot
 
-# dracut.cmdline(7), "Booting live images"; the last is livecd-tools' own
+# dracut.cmdline(7), "Booting live images"; the last one is used by livecd-tools
 _LIVE = ("root=live:", "rd.live.image", "liveimg")
 _KERNELS = ("boot/vmlinuz-{}", "lib/modules/{}/vmlinuz")
 
 
 @dataclass(frozen=True)
-class Early:
-    """Host ``files`` by their paths on the ISO, paths ``gone``, and lines for people."""
+class InitramfsChanges:
+    """The initramfs files to change on the ISO, and ``notes`` for people.
+
+    ``files`` are host files to write, by their paths on the ISO; ``removed`` are paths on the
+    ISO to remove.
+    """
 
     files: Mapping[str, Path] = field(default_factory=dict)
-    gone: Tuple[str, ...] = ()
+    removed: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Place:
+class _IsoInitramfs:
     """An initramfs on the ISO, and the kernel that is booted with it.
 
-    ``others`` are more names of the same file.
+    ``other_paths`` are further paths of the same file. ``live`` is whether it boots a live
+    system.
     """
 
     file: IsoFile
-    others: Tuple[str, ...]
+    other_paths: Tuple[str, ...]
     kernel: Optional[IsoFile]
     live: bool
 
 
-def replaced(image: Image, root: Path, boot: IsoBoot, work: Path, *, run: Runner,
-             progress: Progress) -> Early:
-    """Return what becomes of the initramfs on the ISO with the plugins in the changed ``root``.
+def initramfs_changes(image: Image, root: Path, boot: IsoBoot, work: Path, *, run: Runner,
+                      progress: Progress) -> InitramfsChanges:
+    """Return the changes to the initramfs on the ISO for the plugins in the changed ``root``.
 
-    ``work`` is a folder for what is made. Raises CommandError or Refused where dracut fails.
+    ``work`` is a folder for new files. Raises CommandError or Refused if dracut fails.
     """
     iso = image.layout.iso
     if iso is None:
-        return Early()
-    maker = _Maker(image=image, root=root, work=work, run=run, progress=progress)
-    places = list(_places(iso, boot.configurations))
-    if not places and _needs(root) != _needs(image.root):
-        maker.notes.append("No boot configuration names an initramfs on the ISO: what plugins"
-                           " want to have in it is in the root's only.")
-    for place in places:
-        kept = next((one for one in iso.files if one.path == place.file.path + KEPT), None)
-        twin = _twin(image, place.file) if kept is None else None
-        if twin is not None:
-            maker.follow(place.file, twin)
+        return InitramfsChanges()
+    builder = _Builder(image=image, root=root, work=work, run=run, progress=progress)
+    initramfses = list(_initramfses(iso, boot.configurations))
+    if not initramfses and _needs(root) != _needs(image.root):
+        builder.notes.append("No boot configuration names an initramfs on the ISO: what plugins"
+                             " need in it was added only to the one in the root.")
+    for initramfs in initramfses:
+        path = initramfs.file.path
+        original = next((file for file in iso.files if file.path == path + KEPT), None)
+        root_copy = _path_in_root(image, initramfs.file) if original is None else None
+        if root_copy is not None:
+            builder.copy_from_root(initramfs.file, root_copy)
         elif _needs(root) == _needs(image.root):
             continue
-        elif not place.live:
-            maker.notes.append(f"{place.file.path} is the installer's own initramfs: it is left"
-                               " as it is, and lacks what plugins want to have in it.")
-        elif kept is not None and not _needs(root):
-            maker.give_back(place.file, kept)
+        elif not initramfs.live:
+            builder.notes.append(f"{path} is the installer's own initramfs: it is not changed,"
+                                 " and does not contain what plugins need in it.")
+        elif original is not None and not _needs(root):
+            builder.restore(initramfs.file, original)
         else:
-            maker.make(place, kept)
-        if place.file.path in maker.files:
-            maker.files.update((name, maker.files[place.file.path]) for name in place.others)
-    return Early(maker.files, tuple(maker.gone), tuple(maker.notes))
+            builder.build(initramfs, original)
+        if path in builder.files:
+            builder.files.update((other, builder.files[path]) for other in initramfs.other_paths)
+    return InitramfsChanges(builder.files, tuple(builder.removed), tuple(builder.notes))
 
 
-class _Maker:
-    """Makes what is to be on the ISO, in the folder ``work``."""
+class _Builder:
+    """Writes the initramfs files for the ISO to the folder ``work``."""
 
     def __init__(self, image: Image, root: Path, work: Path, run: Runner,
                  progress: Progress) -> None:
         self._image, self._root, self._work = image, root, work
         self._run, self._progress = run, progress
         self.files: Dict[str, Path] = {}
-        self.gone: List[str] = []
+        self.removed: List[str] = []
         self.notes: List[str] = []
 
-    def follow(self, file: IsoFile, twin: str) -> None:
-        """Have the one on the ISO be the one in the root, as it was before."""
-        source = resolve_inside(self._root, twin)
+    def copy_from_root(self, file: IsoFile, path: str) -> None:
+        """Replace ``file`` by the initramfs ``path`` of the changed root, if they differ."""
+        source = resolve_inside(self._root, path)
         if not _same(self._image.layout.path, file, source):
-            copy = self._place("copy.img")
+            copy = self._new_path("copy.img")
             shutil.copyfile(source, copy)
             self.files[file.path] = copy
 
-    def give_back(self, file: IsoFile, kept: IsoFile) -> None:
-        """Have the one from before plugins again."""
-        self.files[file.path] = self._copied(kept)
-        self.gone.append(kept.path)
+    def restore(self, file: IsoFile, original: IsoFile) -> None:
+        """Replace ``file`` by the ``original`` from before any plugin."""
+        self.files[file.path] = self._extract(original)
+        self.removed.append(original.path)
 
-    def make(self, place: _Place, kept: Optional[IsoFile]) -> None:
-        """Make one that does what the one from before plugins does, which stays beside it."""
-        path = place.file.path
-        version = _version(self._image, place.kernel)
+    def build(self, initramfs: _IsoInitramfs, original: Optional[IsoFile]) -> None:
+        """Build an initramfs with the content of the original one and what plugins need.
+
+        ``original`` is None if the initramfs on the ISO is the original; it is then kept
+        beside the new one.
+        """
+        path = initramfs.file.path
+        version = _version(self._image, initramfs.kernel)
         if version is None:
-            self.notes.append(f"{path} is left as it is: the kernel that it is booted with is"
-                              " none of the image's.")
+            self.notes.append(f"{path} is not changed: the kernel that is booted with it is not"
+                              " in the image's root.")
             return
-        before = self._copied(kept or place.file)
-        made = self._place("made")
-        made.mkdir()
-        with self._progress.step("initramfs", f"Making {path}"):
-            self.files[path] = made_like(version, before, made, root=self._root, run=self._run)
-        if kept is None:
-            self.files[path + KEPT] = before
+        old = self._extract(original or initramfs.file)
+        folder = self._new_path("made")
+        folder.mkdir()
+        with self._progress.step("initramfs", f"Building {path}"):
+            self.files[path] = made_like(version, old, folder, root=self._root, run=self._run)
+        if original is None:
+            self.files[path + KEPT] = old
 
-    def _copied(self, file: IsoFile) -> Path:
-        copy = self._place("before.img")
+    def _extract(self, file: IsoFile) -> Path:
+        copy = self._new_path("before.img")
         copy_span(self._image.layout.path, file, copy)
         return copy
 
-    def _place(self, name: str) -> Path:
+    def _new_path(self, name: str) -> Path:
         return self._work / f"{len(self.files)}-{name}"
 
 
 def _needs(root: Path) -> FrozenSet[str]:
-    """Return what plugins in ``root`` want to have in an initramfs, with their versions."""
-    return frozenset(f"{record.name} {record.version} {one.kind}:{one.key}={one.value}"
-                     for record in store.read_registry(root).records.values()
-                     for one in record.settings if one.kind in KIND_NAMES)
+    """Return the settings of plugins in ``root`` that concern an initramfs, with versions."""
+    return frozenset(
+        f"{record.name} {record.version} {setting.kind}:{setting.key}={setting.value}"
+        for record in store.read_registry(root).records.values()
+        for setting in record.settings if setting.kind in KIND_NAMES)
 
 
-def _places(iso: Iso, configurations: Tuple[BootConfiguration, ...]) -> Iterator[_Place]:
-    """Yield each initramfs on the ISO that an entry of a boot menu names, once."""
+def _initramfses(iso: Iso, configurations: Tuple[BootConfiguration, ...]
+                 ) -> Iterator[_IsoInitramfs]:
+    """Yield each initramfs on the ISO that a boot entry names, once."""
     by_path = {file.path: file for file in iso.files}
-    found: Dict[int, _Place] = {}
-    for one in configurations:
-        folder = "/" if ":" in one.place else posixpath.dirname(one.place)
-        for entry in one.entries:
-            kernel = by_path.get(_path(folder, entry.kernel))
+    by_lba: Dict[int, _IsoInitramfs] = {}
+    for configuration in configurations:
+        place = configuration.place
+        folder = "/" if ":" in place else posixpath.dirname(place)
+        for entry in configuration.entries:
+            kernel = by_path.get(_iso_path(folder, entry.kernel))
             for name in entry.initrds:
-                file = by_path.get(_path(folder, name))
+                file = by_path.get(_iso_path(folder, name))
                 if file is not None:
-                    others = tuple(other.path for other in iso.files
-                                   if other.lba == file.lba and other.path != file.path)
-                    found.setdefault(file.lba, _Place(file, others, kernel, _is_live(entry)))
-    yield from found.values()
+                    other_paths = tuple(other.path for other in iso.files
+                                        if other.lba == file.lba and other.path != file.path)
+                    by_lba.setdefault(
+                        file.lba, _IsoInitramfs(file, other_paths, kernel, _is_live(entry)))
+    yield from by_lba.values()
 
 
-def _path(folder: str, name: str) -> str:
-    """Return the path on the ISO of what a configuration names, GRUB's device taken off."""
+def _iso_path(folder: str, name: str) -> str:
+    """Return the path on the ISO of a ``name`` in a configuration, without GRUB's device."""
     return posixpath.normpath(posixpath.join(folder, re.sub(r"^\([^)]*\)", "", name)))
 
 
@@ -171,17 +185,17 @@ def _is_live(entry: BootEntry) -> bool:
     return any(word.startswith(_LIVE) for word in entry.arguments.split())
 
 
-def _twin(image: Image, file: IsoFile) -> Optional[str]:
-    """Return the initramfs in the root, relative, that is the same as the one on the ISO."""
-    for places in images(image.root).values():
-        for place in places:
-            if _same(image.layout.path, file, image.root / place):
-                return place
+def _path_in_root(image: Image, file: IsoFile) -> Optional[str]:
+    """Return the relative path of the initramfs in the root that is identical to ``file``."""
+    for paths in images(image.root).values():
+        for path in paths:
+            if _same(image.layout.path, file, image.root / path):
+                return path
     return None
 
 
 def _version(image: Image, kernel: Optional[IsoFile]) -> Optional[str]:
-    """Return the version of the root's kernel that is the same as the one on the ISO."""
+    """Return the version of the kernel in the root that is identical to ``kernel`` on the ISO."""
     modules = resolve_inside(image.root, "lib/modules")
     for version in sorted(os.listdir(modules)) if modules.is_dir() else ():
         for form in _KERNELS:
@@ -192,7 +206,7 @@ def _version(image: Image, kernel: Optional[IsoFile]) -> Optional[str]:
 
 
 def _same(source: Path, file: IsoFile, path: Path) -> bool:
-    """Say if a file on the ISO ``source`` and the host file ``path`` have the same content."""
+    """Return whether a file on the ISO ``source`` and the host file ``path`` are identical."""
     if not path.is_file() or path.stat().st_size != file.size_bytes:
         return False
     with opened_regular(path) as stream:

@@ -19,7 +19,7 @@ from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
 from ..system.words import first_names
-from . import bundles, iso_boot, iso_initramfs, marks, room, verify
+from . import bundles, disk_space, iso_boot, iso_initramfs, marks, verify
 from .writing import Writer
 
 _MOST = 5  # files that a note names
@@ -158,8 +158,9 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
     as it should be.
     """
     order = merge.order
-    room.check(merge.image.layout, merge.image.root, merge.work, destination.target,
-               needed_bytes=rehearsal.needed_bytes, recompressed=order.recompress is not None)
+    disk_space.check(
+        merge.image.layout, merge.image.root, merge.work, destination.target,
+        needed_bytes=rehearsal.needed_bytes, recompressed=order.recompress is not None)
     made = draft(merge.image, merge.folder("draft"), size_bytes=wanted_size(merge, rehearsal),
                  run=merge.run, progress=merge.progress)
     digest = marks.digest_of(order.image, merge.progress)
@@ -168,23 +169,25 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
         with for_dnf(root, merge.work / "cache", run=merge.run):
             _change(merge, root, show)
             end_others()  # what scriptlets left is not to change what is read now
-        ready = ready.changed(root, volume_id=order.volume_id)
-        early = iso_initramfs.replaced(merge.image, root, ready, merge.folder("initramfs"),
-                                       run=merge.run, progress=merge.progress)
+        ready = ready.for_root(root, volume_id=order.volume_id)
+        early = iso_initramfs.initramfs_changes(
+            merge.image, root, ready, merge.folder("initramfs"), run=merge.run,
+            progress=merge.progress)
         changed = _changes(rehearsal)
-        kept = bundles.kept(merge.image, root, merge.folder("bundles"), run=merge.run,
-                            fresh=rehearsal.sources() if order.keep_bundles else None)
+        kept = bundles.bundle_changes(
+            merge.image, root, merge.folder("bundles"), run=merge.run,
+            installed=rehearsal.sources() if order.keep_bundles else None)
         _call_sources(root, order.called)
-        mark = marks.new_mark(order.image, digest, _plugins(root), changed, ready.bases)
+        mark = marks.new_mark(order.image, digest, _plugins(root), changed, ready.originals)
         marks.write_to_root(root, mark)
         expected = verify.Expected(
-            image=merge.image, root=verify.changed(merge.image, root) if order.check else {},
+            image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},
             changes=IsoChanges(), recompress=order.recompress, boot=ready.texts)
-        others = verify.unclaimed(expected, root)
+        others = verify.unclaimed_paths(expected, root)
     note = merge.work / "mark.json"
     note.write_text(marks.text(mark), encoding="utf-8")
     changes = IsoChanges({**early.files, **kept.files, marks.ON_ISO: note},
-                         (*early.gone, *kept.gone), order.volume_id)
+                         (*early.removed, *kept.removed), order.volume_id)
     writer = Writer(image=merge.image, draft=made, work=merge.folder("written"), run=merge.run,
                     progress=merge.progress, recompress=order.recompress)
     changes = writer.write(destination.target, changes, ready)

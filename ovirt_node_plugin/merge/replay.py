@@ -1,4 +1,4 @@
-"""The plugins of one image merged into another: found again, and what does not fit is told."""
+"""Find the plugins of another image again, to merge them into an image."""
 from __future__ import annotations
 
 import os
@@ -20,18 +20,19 @@ from . import bundles
 class Replay:
     """What to install for the plugins of another image.
 
-    ``words`` are names and paths for ``dnf node-plugin``; ``called`` says what to call the
-    paths that are there for now only; ``wanted`` are the plugins by their words.
+    ``words`` are plugin names and bundle paths for ``dnf node-plugin install``. ``sources``
+    are the permanent sources of temporary paths among them, for the records. ``plugins`` are
+    the names of the other image's plugins, by the word that installs each.
     """
 
     words: Tuple[str, ...]
-    called: Mapping[str, str]
-    wanted: Mapping[str, str]
+    sources: Mapping[str, str]
+    plugins: Mapping[str, str]
     notes: Tuple[str, ...]
 
 
 class DoNotFit(NodePluginError):
-    """Plugins of another image cannot go into this one; the message has the reason of each."""
+    """Plugins of another image cannot be installed here; the message has the reason for each."""
 
     def __init__(self, failures: Mapping[str, DnfFailed], notes: Sequence[str]) -> None:
         lines = ["these plugins do not fit the image:"]
@@ -39,48 +40,50 @@ class DoNotFit(NodePluginError):
             first, *rest = failure.message.splitlines() or [""]
             lines += [f"  {name}: {first}", *(f"    {line.strip()}" for line in rest)]
         lines += notes
-        hints = list(dict.fromkeys(one.hint for one in failures.values() if one.hint))
+        hints = list(dict.fromkeys(
+            failure.hint for failure in failures.values() if failure.hint))
         super().__init__("\n".join(lines), hint="\n".join([
             *hints, "Nothing was written. Give paths of other versions of these bundles, or an"
             " image that fits."]))
-        statuses = {one.status for one in failures.values()}
+        statuses = {failure.status for failure in failures.values()}
         self.status = statuses.pop() if len(statuses) == 1 else Status.REFUSED
 
 
 def replay(other: Image, given: Sequence[str], work: Path, *, run: Runner) -> Replay:
-    """Return how the plugins of the open image ``other`` are to be had again.
+    """Return how to install the plugins of the open image ``other``.
 
-    From the paths among ``given``, from the bundles kept on that ISO, and else by name,
-    from the library or a repository. ``work`` is a folder for copies of kept bundles.
+    A plugin is taken from a path among ``given``, else from a bundle that is kept on the
+    other ISO, else by name from the library or a repository. ``work`` is a folder for copies
+    of kept bundles.
 
-    Raises Refused where a record of the image is damaged.
+    Raises Refused if a record of the other image is damaged.
     """
-    found = store.read_registry(other.root)
-    if found.damaged:
+    registry = store.read_registry(other.root)
+    if registry.damaged:
         raise Refused(f"the registry of {other.layout.path} is damaged:"
-                      f" {', '.join(sorted(found.damaged))}",
-                      hint="Name the plugins that you want yourself.")
-    paths = {name: word for word in given if os.sep in word
-             for name in [_plugin_at(Path(word), run)]}
-    copies = bundles.extracted(other, work)
-    origins: Dict[str, str] = {}
+                      f" {', '.join(sorted(registry.damaged))}",
+                      hint="Name the plugins to merge instead of --plugins-from.")
+    paths = {_plugin_at(Path(word), run): word for word in given if os.sep in word}
+    sources: Dict[str, str] = {}
     kept: Dict[str, str] = {}
     notes: List[str] = []
-    for path, copy in copies.items():
-        origins[str(copy)] = f"{other.layout.path.resolve().name}:{path}"
+    for path, copy in bundles.extract(other, work).items():
+        sources[str(copy)] = f"{other.layout.path.resolve().name}:{path}"
         try:
             with bundle.opened(copy, run=run) as opened:
                 name, version = opened.descriptor.name, opened.descriptor.version
         except NodePluginError as exc:
             notes.append(f"The bundle {path} of the other image cannot be used: {exc.message}")
             continue
-        if name not in kept or (name in found.records and found.records[name].version == version):
+        record = registry.records.get(name)
+        if name not in kept or (record is not None and record.version == version):
             kept[name] = str(copy)
-    wanted = {paths.get(name, kept.get(name, name)): name for name in found.records}
-    rest = [word for word in given if word not in wanted]
-    used = {word: origins[word] for word in wanted if word in origins}
-    return Replay((*wanted, *rest), used, wanted,
-                  (*notes, *_notes(found.records, wanted, run)))
+    plugins = {paths.get(name, kept.get(name, name)): name for name in registry.records}
+    rest = [word for word in given if word not in plugins]
+    return Replay(
+        words=(*plugins, *rest), plugins=plugins,
+        sources={word: sources[word] for word in plugins if word in sources},
+        notes=(*notes, *_version_notes(registry.records, plugins, run)))
 
 
 def _plugin_at(path: Path, run: Runner) -> str:
@@ -89,15 +92,15 @@ def _plugin_at(path: Path, run: Runner) -> str:
         return opened.descriptor.name
 
 
-def _notes(records: Mapping[str, Record], wanted: Mapping[str, str],
-           run: Runner) -> Tuple[str, ...]:
-    """Tell where another version comes than the image has."""
+def _version_notes(records: Mapping[str, Record], plugins: Mapping[str, str],
+                   run: Runner) -> Tuple[str, ...]:
+    """Return a note for each bundle whose version differs from that in the other image."""
     notes: List[str] = []
-    for word, name in wanted.items():
+    for word, name in plugins.items():
         if os.sep in word:
             with bundle.opened(Path(word), run=run) as opened:
                 version = opened.descriptor.version
             if version != records[name].version:
-                notes.append(f"Plugin {name} comes as {version}; the other image has"
+                notes.append(f"Plugin {name} is merged in version {version}; the other image has"
                              f" {records[name].version}.")
     return tuple(notes)

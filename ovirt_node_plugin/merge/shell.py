@@ -1,4 +1,4 @@
-"""A command in an image's root: a chroot with the mounts that programs expect."""
+"""Run a command in an image's root: a chroot with the mounts that programs expect."""
 from __future__ import annotations
 
 import contextlib
@@ -30,8 +30,12 @@ Attached = Callable[[Sequence[StrPath]], int]
 
 
 @dataclass(frozen=True)
-class Visit:
-    """A command to run in an image: ``command`` is empty for a shell."""
+class ShellRun:
+    """A command to run in the root of an open image; ``command`` is empty for a shell.
+
+    ``work`` is a folder for temporary files. ``attached`` starts a program on the terminal
+    and returns its exit status.
+    """
 
     image: Image
     command: Sequence[str]
@@ -40,58 +44,59 @@ class Visit:
     attached: Attached
 
 
-def look(visit: Visit) -> int:
-    """Run the command; what it changes is gone at the end. Returns its exit status."""
-    with trial_root(visit.image, visit.work, run=visit.run) as root:
-        return _inside(visit, root)
+def run_and_discard(shell: ShellRun) -> int:
+    """Run the command, discard what it changed, and return its exit status."""
+    with trial_root(shell.image, shell.work, run=shell.run) as root:
+        return _run_in(root, shell)
 
 
-def change(visit: Visit, destination: Destination, *, progress: Progress) -> int:
-    """Run the command, and if its status is 0 write the image that it made; return that.
+def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progress) -> int:
+    """Run the command, write the changed image if its status is 0, and return the status.
 
-    Raises UsageError for an RPM, which can only be looked at.
+    Raises UsageError for an RPM, which cannot be written.
     """
-    if visit.image.layout.kind == RPM:
-        raise UsageError(f"{visit.image.layout.path} is an RPM, which can only be looked at",
+    if shell.image.layout.kind == RPM:
+        raise UsageError(f"{shell.image.layout.path} is an RPM, which can only be read",
                          hint="Leave -o out.")
-    places = [visit.work / name for name in ("draft", "boot")]
-    for place in places:
-        place.mkdir()
-    made = draft(visit.image, places[0], run=visit.run, progress=progress)
-    boot = iso_boot.read(visit.image, places[1], run=visit.run)
-    with made.changing() as root:
-        status = _inside(visit, root)
+    draft_folder, boot_folder = shell.work / "draft", shell.work / "boot"
+    for folder in (draft_folder, boot_folder):
+        folder.mkdir()
+    changed = draft(shell.image, draft_folder, run=shell.run, progress=progress)
+    boot = iso_boot.read(shell.image, boot_folder, run=shell.run)
+    with changed.changing() as root:
+        status = _run_in(root, shell)
     if status:
         return status
-    Writer(image=visit.image, draft=made, work=visit.work, run=visit.run, progress=progress).write(
-        destination.target, IsoChanges(), boot)
+    writer = Writer(image=shell.image, draft=changed, work=shell.work, run=shell.run,
+                    progress=progress)
+    writer.write(destination.target, IsoChanges(), boot)
     destination.place()
     return status
 
 
-def _inside(visit: Visit, root: Path) -> int:
-    command: List[str] = list(visit.command)
+def _run_in(root: Path, shell: ShellRun) -> int:
+    command: List[str] = list(shell.command)
     if not command:
-        found = next((name for name in _SHELLS if resolve_inside(root, name).is_file()), "")
-        if not found:
+        program = next((name for name in _SHELLS if resolve_inside(root, name).is_file()), "")
+        if not program:
             raise UsageError("the image has no shell", hint="Name a command that it has.")
-        command = [f"/{found}", "-l"]
-    temporary = visit.work / "own-tmp"
+        command = [f"/{program}", "-l"]
+    temporary = shell.work / "own-tmp"
     temporary.mkdir()
     temporary.chmod(0o1777)
     try:
-        with _mounts(root, visit.run):
-            return visit.attached(
+        with _mounts(root, shell.run):
+            return shell.attached(
                 [sys.executable, "-I", chroot.__file__, root, temporary, *command])
     finally:
         _take_terminal()
 
 
 def _take_terminal() -> None:
-    """Be in front of the terminal again, so that Ctrl-C comes here.
+    """Make this process the terminal's foreground group again, so that Ctrl-C reaches it.
 
-    An interactive shell put itself there, and cannot give it back to whoever was before:
-    that process is in none of its namespaces. credentials(7), tcsetpgrp(3).
+    An interactive shell takes the foreground, and cannot return it to this process, which is
+    outside of its namespaces. credentials(7), tcsetpgrp(3).
     """
     if sys.stdin.isatty() and os.getpid() == 1:
         with contextlib.suppress(OSError):
@@ -102,15 +107,18 @@ def _take_terminal() -> None:
 
 @contextlib.contextmanager
 def _mounts(root: Path, run: Runner) -> Iterator[None]:
-    """Mount what ``inside`` does not: sys and the machine's resolver to read, and a new run."""
+    """Mount a new /run, and this machine's /sys and resolv.conf read-only.
+
+    ``chroot`` makes the other mounts.
+    """
     with contextlib.ExitStack() as stack:
-        volatile, system = resolve_inside(root, "run"), resolve_inside(root, "sys")
-        if volatile.is_dir():
+        run_folder, sys_folder = resolve_inside(root, "run"), resolve_inside(root, "sys")
+        if run_folder.is_dir():
             stack.enter_context(
-                mounted("tmpfs", volatile, kind="tmpfs", options=["mode=0755"], run=run))
-        if system.is_dir():
-            stack.enter_context(bind_mounted(Path("/sys"), system, run=run))
-        resolver, own = resolve_inside(root, _RESOLVER), Path("/", _RESOLVER)
-        if resolver.is_file() and own.is_file():
-            stack.enter_context(bind_mounted(own, resolver, run=run))
+                mounted("tmpfs", run_folder, kind="tmpfs", options=["mode=0755"], run=run))
+        if sys_folder.is_dir():
+            stack.enter_context(bind_mounted(Path("/sys"), sys_folder, run=run))
+        resolver, host_resolver = resolve_inside(root, _RESOLVER), Path("/", _RESOLVER)
+        if resolver.is_file() and host_resolver.is_file():
+            stack.enter_context(bind_mounted(host_resolver, resolver, run=run))
         yield

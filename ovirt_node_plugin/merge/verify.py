@@ -1,7 +1,7 @@
-"""The image that a merge wrote, opened again and held against the one that it came from.
+"""Verify the image that a merge wrote, by comparing it with the input.
 
-What plugins touched is theirs to tell, by ``verify``; of all the rest nothing may have
-changed, in the root, around it, and on the ISO.
+What plugins changed is checked by ``dnf node-plugin verify``. Everything else must be
+unchanged: in the root, around it, and on the ISO.
 """
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ from ..system.trees import Relative
 from ..system.words import first_lines
 from ..target import read_target
 
-# Reading a file of a squashfs costs the block around it: of small ones, which share their
-# blocks, many come at once.
+# To read a file of a squashfs, the whole block around it is decompressed. Small files share
+# blocks, so comparing only them is cheap.
 _CONTENT_LIMIT_BYTES = 16 << 10
 _MARK_FOLDERS = (os.path.dirname(path_sets.IMAGE_MARK),)
-_MOST = 10  # problems that are named
+_MOST_PROBLEMS = 10  # that the message names
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What the output is to be: the open ``image`` with ``changes`` on the ISO.
+    """The expected output: the open input ``image`` with ``changes`` on the ISO.
 
-    ``root`` is what the merge made other in the root, as ``changed`` gives it;
-    ``recompress`` is the compression if it is another, ``boot`` the texts of the boot
+    ``root`` are the changes of the merge in the root, from ``root_changes``; ``recompress``
+    is the new compression, None if it stays; ``boot`` are the texts of the boot
     configurations by place.
     """
 
@@ -53,29 +53,29 @@ class Expected:
     boot: Mapping[str, str]
 
 
-def changed(image: Image, root: Path) -> Dict[str, Difference]:
-    """Return in what the changed ``root`` differs from the image's, by path.
+def root_changes(image: Image, root: Path) -> Dict[str, Difference]:
+    """Return the differences between the image's root and the changed ``root``, by path.
 
-    Content counts where size or time is another too.
+    Files with the same size and time count as unchanged.
     """
-    return {one.path: one for one in differences(image.root, root, content_limit_bytes=0,
-                                                 times=True)}
+    return {difference.path: difference for difference in differences(
+        image.root, root, content_limit_bytes=0, times=True)}
 
 
-def unclaimed(expected: Expected, root: Path) -> Tuple[str, ...]:
-    """Return what the transaction changed in ``root`` that no plugin's undo data has.
+def unclaimed_paths(expected: Expected, root: Path) -> Tuple[str, ...]:
+    """Return the paths that the transaction added or changed and no plugin's undo data has.
 
-    Triggers of the image's own packages do so, as they keep caches and indexes. A path
-    that was removed is none of them.
+    Triggers of the image's own packages change such paths, for example caches and indexes.
     """
-    touched = _touched(expected.image.root) | _touched(root)
-    return tuple(path for path, one in sorted(expected.root.items())
-                 if one.kind != REMOVED and path not in touched and not _is_state(path, root))
+    claimed = _claimed(expected.image.root) | _claimed(root)
+    return tuple(path for path, difference in sorted(expected.root.items())
+                 if difference.kind != REMOVED and path not in claimed
+                 and not _is_state(path, root))
 
 
 def check(expected: Expected, output: Path, work: Path, *, dnf: Dnf, run: Runner,
           progress: Progress) -> None:
-    """Raise RolledBack, naming what is wrong, if ``output`` is not what is ``expected``.
+    """Raise RolledBack, with the problems, if ``output`` is not as ``expected``.
 
     ``work`` is a folder for mounts and copies.
     """
@@ -91,10 +91,10 @@ def check(expected: Expected, output: Path, work: Path, *, dnf: Dnf, run: Runner
         problems = [f"it cannot be read: {exc.strerror}: {exc.filename}"]
     if problems:
         raise RolledBack("\n  ".join(
-            ["the image that was written is not as it should be:",
-             *first_lines(problems, _MOST)]),
-            hint="It was removed again. Is the input whole? Else the disk may be failing, or this"
-                 " is a fault of ovirt-node-plugin: report it.")
+            ["the image that was written is not correct:",
+             *first_lines(problems, _MOST_PROBLEMS)]),
+            hint="It was deleted. Check whether the input is complete. If it is, the disk may be"
+                 " failing, or this is a bug of ovirt-node-plugin: report it.")
 
 
 def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runner,
@@ -105,7 +105,7 @@ def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runne
         yield from _form(expected, image.layout)
         if image.layout.filesystem is not None:
             filesystem.check(image.outer / image.layout.inner, image.layout.filesystem, run=run)
-        yield from _verified(image, work, dnf, run, progress)
+        yield from _plugins(image, work, dnf, run, progress)
         yield from _packages(expected.image, image, work, run)
         yield from _root(expected, image, progress)
         yield from _around(expected.image, image)
@@ -114,29 +114,29 @@ def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runne
 
 
 def _form(expected: Expected, new: Layout) -> Iterator[str]:
-    """Tell what of the containers is other than it was."""
+    """Yield the problems of the containers."""
     old = expected.image.layout
     if new.nesting != old.nesting or new.inner != old.inner:
         yield f"it is {' > '.join(new.nesting)} with {new.inner or 'no file'} in it"
     if old.squashfs is not None and new.squashfs is not None:
-        wanted = pack_options(old.squashfs, recompress=expected.recompress)
-        if expected.recompress is None and pack_options(new.squashfs) != wanted:
-            yield f"it is packed by {' '.join(pack_options(new.squashfs))}"
+        options = pack_options(old.squashfs, recompress=expected.recompress)
+        if expected.recompress is None and pack_options(new.squashfs) != options:
+            yield f"it is packed with {' '.join(pack_options(new.squashfs))}"
         elif expected.recompress is not None and (
                 new.squashfs.compression.name != expected.recompress.name):
-            yield f"it is packed by {new.squashfs.compression.name}"
+            yield f"it is packed with {new.squashfs.compression.name}"
         if new.squashfs.block_size != old.squashfs.block_size:
-            yield f"its blocks have {new.squashfs.block_size} bytes"
+            yield f"its block size is {new.squashfs.block_size} bytes"
     if old.filesystem is not None and new.filesystem is not None:
         for name in ("kind", "label", "uuid", "block_size"):
-            was, now = getattr(old.filesystem, name), getattr(new.filesystem, name)
-            if was != now:
-                yield f"the {name} of {old.inner} is {now}, not {was}"
+            before, after = getattr(old.filesystem, name), getattr(new.filesystem, name)
+            if before != after:
+                yield f"the {name} of {old.inner} is {after}, not {before}"
 
 
-def _verified(image: Image, work: Path, dnf: Dnf, run: Runner,
-              progress: Progress) -> Iterator[str]:
-    """Tell what ``dnf node-plugin verify`` finds."""
+def _plugins(image: Image, work: Path, dnf: Dnf, run: Runner,
+             progress: Progress) -> Iterator[str]:
+    """Yield the problems that ``dnf node-plugin verify`` reports."""
     if not store.names(image.root):
         return
     with progress.step("verify", "Verifying the plugins"), trial_root(
@@ -147,44 +147,48 @@ def _verified(image: Image, work: Path, dnf: Dnf, run: Runner,
 
 
 def _packages(old: Image, new: Image, work: Path, run: Runner) -> Iterator[str]:
-    """Tell which packages came, went or changed that no plugin brought."""
-    found = []
+    """Yield the packages that were added, removed or changed and belong to no plugin."""
+    packages = []
     for number, image in enumerate((old, new)):
-        place = work / f"packages-{number}"
-        place.mkdir()
-        with trial_root(image, place, run=run) as root:
-            found.append(read_packages(root, read_target(image.root), run=run))
+        folder = work / f"packages-{number}"
+        folder.mkdir()
+        with trial_root(image, folder, run=run) as root:
+            packages.append(read_packages(root, read_target(image.root), run=run))
     claims: Dict[str, List[str]] = {}
     for image in (old, new):
         for name, record in store.read_registry(image.root).records.items():
             for package in record.packages:
                 claims.setdefault(package.nevra, []).append(name)
-    for one in package_differences(found[0], found[1], claims):
-        if not one.plugins and "gpg-pubkey" not in (one.old or one.new or found[0][0]).name:
-            nevras = " -> ".join(side.nevra for side in (one.old, one.new) if side is not None)
-            yield f"package {nevras} was {one.kind}"
+    for difference in package_differences(packages[0], packages[1], claims):
+        sides = [side for side in (difference.old, difference.new) if side is not None]
+        if not difference.plugins and "gpg-pubkey" not in sides[0].name:
+            nevras = " -> ".join(side.nevra for side in sides)
+            yield f"package {nevras} was {difference.kind}"
 
 
 def _root(expected: Expected, new: Image, progress: Progress) -> Iterator[str]:
-    """Tell what in the root is other than what the merge made of it."""
+    """Yield the differences in the root that the merge did not make."""
     old = expected.image
-    touched = _touched(old.root) | _touched(new.root)
+    claimed = _claimed(old.root) | _claimed(new.root)
     info = os.statvfs(new.root)
-    left = {path for path in expected.root if not _is_state(path, new.root)}
-    yield from (f"/{path} was removed, and no plugin has to do with it"
-                for path in sorted(left - touched) if expected.root[path].kind == REMOVED
+    missing = {path for path in expected.root if not _is_state(path, new.root)}
+    yield from (f"/{path} was removed, but belongs to no plugin"
+                for path in sorted(missing - claimed) if expected.root[path].kind == REMOVED
                 and not is_inside_any(path, _real(old.root, path_sets.CACHES)))
     with progress.step("compare", "Comparing with the input", unit=ENTRIES,
                        total=lambda: info.f_files - info.f_ffree) as advance:
-        for one in differences(old.root, new.root, content_limit_bytes=_CONTENT_LIMIT_BYTES,
-                               times=True, advance=advance):
-            known = expected.root.get(one.path)
-            left.discard(one.path)
-            if known is not None and known.kind == one.kind:
+        for difference in differences(
+                old.root, new.root, content_limit_bytes=_CONTENT_LIMIT_BYTES, times=True,
+                advance=advance):
+            path = difference.path
+            change = expected.root.get(path)
+            missing.discard(path)
+            if change is not None and change.kind == difference.kind:
                 continue
-            if not (one.path in touched or _is_state(one.path, new.root)):
-                yield _told(one)
-    yield from (f"/{path} is not as the merge made it" for path in sorted(left - touched))
+            if not (path in claimed or _is_state(path, new.root)):
+                yield _text(difference)
+    yield from (f"/{path} lacks the change that the merge made"
+                for path in sorted(missing - claimed))
 
 
 @functools.lru_cache(maxsize=None)
@@ -202,59 +206,61 @@ def _is_state(path: str, root: Path) -> bool:
         path, (*_real(root, path_sets.TRANSACTION_STATE), _database(root)))
 
 
-def _touched(root: Path) -> Set[str]:
-    """Return the paths, relative to ``root``, with which its plugins have to do."""
+def _claimed(root: Path) -> Set[str]:
+    """Return the paths, relative to ``root``, that the plugins in it own or have changed."""
     relative = Relative(root)
-    found: Set[str] = set()
+    paths: Set[str] = set()
     for name in store.names(root):
         undo_data = store.read_undo_data(root, name)
-        found.update(change.path for change in undo_data.state.changes)
+        paths.update(change.path for change in undo_data.state.changes)
         inventory = store.read_inventory(root, name)
-        found.update(map(relative, inventory.files() if inventory is not None else ()))
-    return found
+        paths.update(map(relative, inventory.files() if inventory is not None else ()))
+    return paths
 
 
 def _around(old: Image, new: Image) -> Iterator[str]:
-    """Tell what changed in the squashfs around the filesystem image."""
+    """Yield the differences in the squashfs outside of the filesystem image."""
     if old.layout.filesystem is not None:
-        for one in differences(old.outer, new.outer, content_limit_bytes=0):
-            if one.path != old.layout.inner:
-                yield _told(one)
+        for difference in differences(old.outer, new.outer, content_limit_bytes=0):
+            if difference.path != old.layout.inner:
+                yield _text(difference)
 
 
 def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: Runner,
          progress: Progress) -> Iterator[str]:
-    """Tell what changed on the ISO."""
+    """Yield the differences on the ISO that were not requested."""
     source, changes = expected.image.layout.path, expected.changes
     if new.volume_id != (changes.volume_id or old.volume_id):
         yield f"its volume id is {new.volume_id}"
     if new.boot_records != old.boot_records:
-        yield ("its boot records are other ones: "
+        yield ("its boot records differ: "
                + ", ".join(sorted(set(new.boot_records) ^ set(old.boot_records))))
     if new.joliet != old.joliet:
-        yield "its Joliet names are gone"
-    texts = {one.place: one.text for one in
+        yield "its Joliet names are missing"
+    texts = {configuration.place: configuration.text for configuration in
              boot.boot_configurations(output, new, work, run=run)}
-    yield from (f"the boot configuration {place} is not as it should be"
+    yield from (f"the boot configuration {place} lacks the change that the merge made"
                 for place, text in sorted(expected.boot.items()) if texts.get(place) != text)
     besides = {*changes.files, *changes.removed,
                *(f"partition {number}" for number in changes.partitions)}
     sizes = sum(file.size_bytes for file in old.files if file.path not in besides)
     with progress.step("compare-iso", "Comparing the ISO's files",
                        total=lambda: sizes) as advance:
-        yield from (f"on the ISO, {_told(one)}" for one in iso_differences(
+        yield from (f"on the ISO, {_text(difference)}" for difference in iso_differences(
             (source, old), (output, new), besides=besides, advance=advance))
     yield from (f"{path} is missing on the ISO" for path in sorted(
         set(changes.files) - {file.path for file in new.files}))
     if old.checksum != new.checksum:
-        yield "its checksum is not what it was"
+        yield "its checksum is missing, or marked in another way"
     if new.checksum.implanted:
         with progress.step("checksum", "Checking the ISO's checksum",
                            total=lambda: output.stat().st_size) as advance:
             checksum.check(output, run=run, polled=transferred(advance, READ))
 
 
-def _told(one: Difference) -> str:
-    path = f"/{one.path}" if not one.path.startswith(("/", "partition ")) else one.path
+def _text(difference: Difference) -> str:
+    path = difference.path
+    path = f"/{path}" if not path.startswith(("/", "partition ")) else path
     path = path if path.isprintable() else ascii(path)
-    return f"{path} was {one.kind}" + (f" ({', '.join(one.details)})" if one.details else "")
+    details = f" ({', '.join(difference.details)})" if difference.details else ""
+    return f"{path} was {difference.kind}{details}"

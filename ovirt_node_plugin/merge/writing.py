@@ -1,4 +1,4 @@
-"""A changed root written as an image of the form that it came from."""
+"""Write a changed root as an image with the same containers as the input."""
 from __future__ import annotations
 
 import dataclasses
@@ -17,7 +17,7 @@ from .iso_boot import IsoBoot
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the ``draft`` of ``image``; ``work`` is a folder for what is temporary."""
+    """Writes the ``draft`` of ``image``; ``work`` is a folder for temporary files."""
 
     image: Image
     draft: Draft
@@ -27,14 +27,14 @@ class Writer:
     recompress: Optional[Compression] = None
 
     def write(self, output: Path, changes: IsoChanges, boot: IsoBoot) -> IsoChanges:
-        """Write ``output``, which is not there; return all that was changed on the ISO."""
+        """Write the new file ``output``; return all changes on the ISO, with payload and boot."""
         layout = self.image.layout
         if layout.iso is None or layout.payload is None:
             self.draft.pack(output, recompress=self.recompress)
             return IsoChanges()
         payload = self.work / "payload"
         self.draft.pack(payload, recompress=self.recompress)
-        files, partitions = boot.written(self.work, run=self.run)
+        files, partitions = boot.write(self.work, run=self.run)
         changes = dataclasses.replace(changes, partitions=partitions, files={
             **changes.files, **files, layout.payload.path: payload})
         size = layout.path.stat().st_size - layout.payload.size_bytes + payload.stat().st_size

@@ -15,7 +15,7 @@ from ovirt_node_plugin.images.iso import IsoChanges, copy_span, read_iso, write_
 from ovirt_node_plugin.images.mounts import overlaid
 from ovirt_node_plugin.merge import iso_initramfs
 from ovirt_node_plugin.merge.iso_boot import IsoBoot
-from ovirt_node_plugin.merge.iso_initramfs import Early
+from ovirt_node_plugin.merge.iso_initramfs import InitramfsChanges
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
@@ -64,14 +64,14 @@ class World:
         """Return an open image of that ISO with this root."""
         return Image(Layout(iso, ISO, read_iso(iso, run=run)), self.root, self.root)
 
-    def replaced(self, image: Image, root: Path) -> Early:
+    def initramfs_changes(self, image: Image, root: Path) -> InitramfsChanges:
         """Return the change of the initramfs for the plugins in ``root``."""
         work = self.work / f"made-{len(os.listdir(self.work))}"
         work.mkdir()
         iso = image.layout.iso
         assert iso is not None
         configurations = boot.boot_configurations(image.layout.path, iso, work, run=run)
-        return iso_initramfs.replaced(image, root, IsoBoot(image, configurations), work,
+        return iso_initramfs.initramfs_changes(image, root, IsoBoot(image, configurations), work,
                                       run=run, progress=Silent())
 
 
@@ -119,12 +119,12 @@ def installed(world: World, root: Path) -> None:
 def test_an_initramfs_that_the_root_also_has_is_copied_from_it(world: World) -> None:
     image = world.image(LIVE, (world.root / IMAGE).read_bytes(), b"kernel")
     with overlay(world, "changed") as root:
-        assert world.replaced(image, root) == Early()
+        assert world.initramfs_changes(image, root) == InitramfsChanges()
         installed(world, root)
-        early = world.replaced(image, root)
-        assert early.files[INITRD].read_bytes() == (root / IMAGE).read_bytes()
-        assert early.files[INITRD].read_bytes() != (world.root / IMAGE).read_bytes()
-        assert list(early.files) == [INITRD] and not early.gone and not early.notes
+        changes = world.initramfs_changes(image, root)
+        assert changes.files[INITRD].read_bytes() == (root / IMAGE).read_bytes()
+        assert changes.files[INITRD].read_bytes() != (world.root / IMAGE).read_bytes()
+        assert list(changes.files) == [INITRD] and not changes.removed and not changes.notes
 
 
 def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(world: World, tmp_path: Path) -> None:
@@ -132,36 +132,36 @@ def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(world: World, tmp_path:
     image = world.image(LIVE, own, b"kernel")
     with overlay(world, "changed") as root:
         installed(world, root)
-        early = world.replaced(image, root)
-        assert sorted(early.files) == [INITRD, INITRD + KEPT]
-        assert drivers(early.files[INITRD], root, tmp_path) == ["core", "other"]
-        assert early.files[INITRD + KEPT].read_bytes() == own
+        changes = world.initramfs_changes(image, root)
+        assert sorted(changes.files) == [INITRD, INITRD + KEPT]
+        assert drivers(changes.files[INITRD], root, tmp_path) == ["core", "other"]
+        assert changes.files[INITRD + KEPT].read_bytes() == own
         assert image.layout.iso is not None
         merged = world.work / "merged.iso"
-        write_iso(image.layout.path, image.layout.iso, merged, IsoChanges(early.files), run=run)
+        write_iso(image.layout.path, image.layout.iso, merged, IsoChanges(changes.files), run=run)
         after = Image(world.opened(merged).layout, root, root)
         with overlay(world, "restored") as bare:
-            back = world.replaced(after, bare)
-            assert list(back.files) == [INITRD] and back.gone == (INITRD + KEPT,)
-            assert back.files[INITRD].read_bytes() == own
+            restored = world.initramfs_changes(after, bare)
+            assert list(restored.files) == [INITRD] and restored.removed == (INITRD + KEPT,)
+            assert restored.files[INITRD].read_bytes() == own
 
 
 def test_the_initramfs_of_an_installer_is_kept_with_a_note(world: World) -> None:
     image = world.image(INSTALLER, b"anaconda", b"kernel")
     with overlay(world, "changed") as root:
         installed(world, root)
-        early = world.replaced(image, root)
-        assert not early.files
-        assert [note for note in early.notes if "installer's own initramfs" in note]
+        changes = world.initramfs_changes(image, root)
+        assert not changes.files
+        assert [note for note in changes.notes if "installer's own initramfs" in note]
 
 
 def test_an_initramfs_for_an_unknown_kernel_is_kept_with_a_note(world: World) -> None:
     image = world.image(LIVE, b"other initramfs", b"another kernel")
     with overlay(world, "changed") as root:
         installed(world, root)
-        early = world.replaced(image, root)
-        assert not early.files
-        assert [note for note in early.notes if "none of the image's" in note]
+        changes = world.initramfs_changes(image, root)
+        assert not changes.files
+        assert [note for note in changes.notes if "not in the image's root" in note]
 
 
 def test_the_copy_on_the_iso_equals_the_file(world: World, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_damaged_tree_is_reported_and_not_kept(
     instead["mksquashfs"] = f'({DAMAGES[told]}) >/dev/null 2>&1; exec "$real" "$@"'
     answer = merged(program, built.iso("tree-live"), agent)
     assert answer.status == 8, answer.text
-    assert "the image that was written is not as it should be:" in answer.err
+    assert "the image that was written is not correct:" in answer.err
     assert told in answer.err
     assert not (tmp_path / "merged.iso").exists()
     assert list(program.work.iterdir()) == []
@@ -80,14 +80,14 @@ def test_a_different_compressor_is_reported(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
     instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
     answer = merged(program, built.iso("tree-live"), agent)
-    assert answer.status == 8 and "it is packed by -comp gzip" in answer.err
+    assert answer.status == 8 and "it is packed with -comp gzip" in answer.err
 
 
 def test_a_different_compressor_than_requested_is_reported(
         built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
     instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
     answer = merged(program, built.iso("tree-live"), agent, "--recompress", "zstd:3")
-    assert answer.status == 8 and "it is packed by gzip" in answer.err
+    assert answer.status == 8 and "it is packed with gzip" in answer.err
 
 
 def test_a_package_of_no_plugin_is_reported(
@@ -105,11 +105,11 @@ def test_a_damaged_filesystem_is_reported(
                              ' count=40 conv=notrunc 2>/dev/null; exec "$real" "$@"')
     answer = merged(program, built.iso("old-live"), agent)
     assert answer.status == 8, answer.text
-    assert "the image that was written is not as it should be:" in answer.err
+    assert "the image that was written is not correct:" in answer.err
 
 
 @pytest.mark.parametrize(("told", "words"), [
-    ("its boot records are other ones", '-boot_image any discard'),
+    ("its boot records differ", '-boot_image any discard'),
     ("on the ISO, /EFI/BOOT/grub.cfg was changed", "-map /etc/passwd /EFI/BOOT/grub.cfg"),
     ("on the ISO, /images/pxeboot/vmlinuz was removed", "-rm /images/pxeboot/vmlinuz --"),
     ("on the ISO, /stranger was added", "-map /etc/passwd /stranger"),

@@ -227,6 +227,6 @@ def test_a_too_small_disk_is_reported_before_the_image_is_unpacked(small: Place)
     small.play("unsquashfs", f"touch {small.folder}/unpacked; exit 1")
     answer = small.run()
     assert answer.status == 8, answer.text
-    assert "Nothing was begun." in answer.err and "--work-dir" in answer.err
+    assert "Nothing was written." in answer.err and "--work-dir" in answer.err
     assert not (small.folder / "unpacked").exists()
     assert nothing_remains(small), small.remains()

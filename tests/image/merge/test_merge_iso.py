@@ -245,10 +245,10 @@ def test_a_dry_run_describes_the_changes_of_the_iso(
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
     answer = done(program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                           "--volid", "SITE", "--size", "3G"))
-    assert "Kernel arguments (quiet, isv.mode=fast) are changed in /EFI/BOOT/grub.cfg," in (
+    assert "Kernel arguments (quiet, isv.mode=fast) are also changed in /EFI/BOOT/grub.cfg," in (
         answer.out)
     assert "/images/efiboot.img:/EFI/BOOT/grub.cfg" in answer.out
-    assert "The volume id becomes SITE" in answer.out
+    assert "The volume id changes to SITE" in answer.out
     assert "LiveOS/rootfs.img grows by 2.4 GiB, from 640.0 MiB to 3.0 GiB." in answer.out
     refused = program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                       "--size", "1M")

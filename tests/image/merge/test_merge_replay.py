@@ -85,7 +85,7 @@ def test_a_given_path_replaces_the_kept_bundle(
     done(program("merge", old, first, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
     answer = done(program("merge", new, second, "--plugins-from", site, "-o", next_site, "-y",
                           UNSIGNED))
-    assert "Plugin agent comes as 2.0; the other image has 1.0." in answer.out
+    assert "Plugin agent is merged in version 2.0; the other image has 1.0." in answer.out
     assert plugins(program, next_site) == [("agent", "2.0", "installed")]
 
 
@@ -136,7 +136,8 @@ def test_a_plugin_of_a_repository_is_not_kept_with_a_note(
     answer = done(program(
         "merge", old, "snmp", f"--setopt=reposdir={built.repo('snmp')}", "--enablerepo=snmp", "-o",
         site, "-y", "--nogpgcheck", "--keep-bundles"))
-    assert "The bundle of plugin snmp is not kept: it came from repo snmp" in answer.out
+    assert ("The bundle of plugin snmp is not kept on the ISO: the plugin came from repo snmp,"
+            in answer.out)
     assert plugins(program, site) == [("snmp", "1.0", "installed")]
 
 

@@ -1,0 +1,71 @@
+"""Check before a merge that the disks of this machine have enough free space for it."""
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Dict
+
+from ..errors import RolledBack
+from ..images.draft import content_bytes
+from ..images.image import FOLDER, ISO, Layout
+from ..system import words
+
+_SPARE_BYTES = 16 << 20
+
+
+def check(layout: Layout, root: Path, work: Path, output: Path, *, needed_bytes: int,
+          recompressed: bool) -> None:
+    """Raise RolledBack if the folder of ``output`` or ``work`` has too little free space.
+
+    ``root`` is the image's mounted root, ``needed_bytes`` the size of the files to add. They
+    count uncompressed, as their compressed size is not known yet.
+    """
+    output_folder = output.absolute().parent
+    needs: Dict[int, int] = {}
+    folders: Dict[int, Path] = {}
+    for folder, size in (
+            (work, _work_bytes(layout, root, needed_bytes, recompressed)),
+            (output_folder, _output_bytes(layout, root, needed_bytes, recompressed))):
+        device = os.stat(folder).st_dev
+        needs[device] = needs.get(device, _SPARE_BYTES) + size
+        folders.setdefault(device, folder)
+    for device, size in needs.items():
+        free = shutil.disk_usage(folders[device]).free
+        if free < size:
+            raise RolledBack(
+                f"the merge needs about {words.size(size)} on the disk of {folders[device]}, which"
+                f" has {words.size(free)} free, {words.size(size - free)} too little."
+                " Nothing was written.",
+                hint="Free some space, or choose another disk for temporary files with"
+                     " --work-dir.")
+
+
+def _work_bytes(layout: Layout, root: Path, needed_bytes: int, recompressed: bool) -> int:
+    """Return the size of the temporary files."""
+    total = needed_bytes
+    if layout.filesystem is not None:
+        total += _used_bytes(root)
+    if layout.kind == ISO:
+        total += _squashfs_bytes(layout, needed_bytes, recompressed)
+    return total
+
+
+def _output_bytes(layout: Layout, root: Path, needed_bytes: int, recompressed: bool) -> int:
+    """Return the size of the output."""
+    if layout.kind == FOLDER:
+        return content_bytes(root) + needed_bytes
+    rest = layout.path.stat().st_size - layout.payload_size if layout.kind == ISO else 0
+    return rest + _squashfs_bytes(layout, needed_bytes, recompressed)
+
+
+def _squashfs_bytes(layout: Layout, needed_bytes: int, recompressed: bool) -> int:
+    """Return the maximum size of the new squashfs. A weaker compressor may double it."""
+    assert layout.squashfs is not None
+    return layout.squashfs.bytes_used * (2 if recompressed else 1) + needed_bytes
+
+
+def _used_bytes(root: Path) -> int:
+    """Return the used bytes of the filesystem that is mounted at ``root``."""
+    info = os.statvfs(root)
+    return (info.f_blocks - info.f_bfree) * info.f_frsize
