@@ -1,4 +1,4 @@
-"""The full Node: what it is, and real agents of vendors that go in and come out."""
+"""The full Node: its packages and files, and vendors' agents installed and removed."""
 from __future__ import annotations
 
 import os
@@ -16,15 +16,15 @@ from tests.support.dnf_runner import Dnf, done
 pytestmark = [pytest.mark.root]
 
 DATABASE = "/usr/share/rpm"
-# Plugins of the small image's fixtures that need nothing that is not here.
+# Plugins of the small image's fixtures whose dependencies the full Node has.
 SMALL = ("agent", "cim", "share-a", "snmp", "storage", "vdsm-hook-nested")
 REFUSED = (("tworepos", 4), ("needs-libvirt", 5), ("obsoleter", 5), ("badpost", 8),
            ("badscript", 8))
-# What the real build of a Node changes as well: repositories that are switched off, and the
-# link by which ovirt-release-host-node names the system.
+# The real build of a Node changes these files too: it disables repositories, and
+# ovirt-release-host-node makes os-release a symbolic link.
 ALTERED = ["/etc/yum.repos.d/centos.repo", "/etc/yum.repos.d/node-optional.repo",
            "/etc/yum.repos.d/ovirt-4.5.repo", "/usr/lib/os-release"]
-# What programs and the steps of the build make, and no package of EL has either.
+# Paths created by programs and by the steps of the build. On EL, too, no package owns them.
 UNOWNED = ("boot/initramfs-", "etc/pki/ca-trust/extracted/", "etc/systemd/system/", "etc/group-",
            "etc/gshadow-", "etc/passwd-", "etc/shadow-", "etc/udev/hwdb.bin", "etc/.pwd.lock",
            "etc/systemd/user/", "var/cache/", "var/lib/selinux/", "var/log/", "usr/share/factory",
@@ -34,26 +34,28 @@ UNOWNED = ("boot/initramfs-", "etc/pki/ca-trust/extracted/", "etc/systemd/system
            "usr/share/imgbase", "var/lib/ngn-vdsm-need-configure")
 
 
-def test_every_file_is_as_its_package_says(full_root: Path) -> None:
-    said = run(["rpm", "--root", full_root, "--dbpath", DATABASE, "--verify", "--all"],
-               ok=(0, 1, 4))
-    assert sorted(line.split()[-1] for line in said.splitlines()) == ALTERED
+def test_rpm_verify_reports_only_the_files_that_the_build_changes(full_root: Path) -> None:
+    output = run(["rpm", "--root", full_root, "--dbpath", DATABASE, "--verify", "--all"],
+                 ok=(0, 1, 4))
+    assert sorted(line.split()[-1] for line in output.splitlines()) == ALTERED
 
 
-def test_every_dependency_is_met(full_root: Path, dnf: Dnf) -> None:
+def test_dnf_check_reports_no_problem(full_root: Path, dnf: Dnf) -> None:
     answer = done(dnf(full_root, "check"))
     assert answer.out == ""
 
 
-def test_nothing_but_what_programs_make_is_without_a_package(full_root: Path) -> None:
-    listed = run(["rpm", "--root", full_root, "--dbpath", DATABASE, "-qa", "--list"]).splitlines()
-    real = {os.path.join(os.path.realpath(f"{full_root}{os.path.dirname(path)}"),
-                         os.path.basename(path)) for path in listed}
-    unowned = [os.path.relpath(path, full_root) for path in walk(full_root) if path not in real]
+def test_only_files_made_by_programs_belong_to_no_package(full_root: Path) -> None:
+    packaged = run(["rpm", "--root", full_root, "--dbpath", DATABASE, "-qa", "--list"]).splitlines()
+    resolved = {os.path.join(os.path.realpath(f"{full_root}{os.path.dirname(path)}"),
+                             os.path.basename(path)) for path in packaged}
+    unowned = [
+        os.path.relpath(path, full_root) for path in paths_below(full_root) if path not in resolved]
     assert [path for path in unowned if not path.startswith(UNOWNED)] == []
 
 
-def walk(root: Path) -> Iterator[str]:
+def paths_below(root: Path) -> Iterator[str]:
+    """Yield the absolute path of everything below ``root``."""
     for folder, folders, files in os.walk(root):
         yield from (os.path.join(folder, name) for name in (*folders, *files))
 
@@ -71,7 +73,7 @@ def test_the_programs_are_real_and_dev_is_empty(full_root: Path) -> None:
 
 
 @pytest.mark.parametrize("name", AGENTS)
-def test_an_agent_of_a_vendor_goes_in_verifies_and_leaves_nothing(
+def test_a_vendors_agent_is_installed_verified_and_removed_without_changes(
         dnf: Dnf, full_root: Path, tmp_path: Path, name: str) -> None:
     done(dnf.plugin(full_root, "install", "-y", UNSIGNED, agent_plugin(tmp_path, name)))
     assert changes_to_full_node(full_root) != []
@@ -82,8 +84,8 @@ def test_an_agent_of_a_vendor_goes_in_verifies_and_leaves_nothing(
     assert changes_to_full_node(full_root) == []
 
 
-def test_agents_installed_together_leave_nothing_in_another_order(
-        dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
+def test_agents_removed_in_another_order_leave_no_changes(dnf: Dnf, full_root: Path,
+                                                          tmp_path: Path) -> None:
     bundles = [agent_plugin(tmp_path, name) for name in AGENTS]
     done(dnf.plugin(full_root, "install", "-y", UNSIGNED, *bundles))
     done(dnf.plugin(full_root, "verify"))
@@ -94,7 +96,7 @@ def test_agents_installed_together_leave_nothing_in_another_order(
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_plugin_of_the_small_image_goes_in_and_leaves_nothing(
+def test_a_plugin_of_the_small_image_leaves_no_changes_when_removed(
         dnf: Dnf, full_root: Path, built: support.Fixtures, name: str) -> None:
     done(dnf.plugin(full_root, "install", "-y", "--trust-keys", built.bundle(name)))
     done(dnf.plugin(full_root, "verify"))
@@ -103,7 +105,7 @@ def test_a_plugin_of_the_small_image_goes_in_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(("name", "status"), REFUSED)
-def test_what_the_small_image_refuses_is_refused_here(
+def test_plugins_refused_by_the_small_image_are_refused_here(
         dnf: Dnf, full_root: Path, built: support.Fixtures, name: str, status: int) -> None:
     answer = dnf.plugin(full_root, "install", "-y", "--trust-keys", built.bundle(name))
     assert answer.status == status, answer.text
@@ -112,7 +114,7 @@ def test_what_the_small_image_refuses_is_refused_here(
 
 @pytest.mark.parametrize("needs", ["libc.so.6(GLIBC_2.99)(64bit)", "glibc >= 2.99",
                                    "libssl.so.1.1()(64bit)"])
-def test_a_package_for_another_system_is_refused_by_what_it_needs(
+def test_a_package_for_another_system_is_refused_and_its_requirement_named(
         dnf: Dnf, full_root: Path, tmp_path: Path, needs: str) -> None:
     repo = support.RpmRepo(tmp_path / "repo", "other")
     repo.add("other", "1.0", requires=needs)

@@ -1,4 +1,4 @@
-"""What a hostile plugin tries: core packages by an allowed name, its own repo, its own key."""
+"""A hostile plugin: core packages by an allowed name, its own repository, its own key."""
 from __future__ import annotations
 
 import shutil
@@ -20,7 +20,7 @@ def make_bundle(folder: Path, name: str, **package: object) -> Path:
     return bundle
 
 
-def test_an_allowed_name_gives_a_plugin_no_right_to_core_packages(
+def test_a_plugin_with_an_allowed_package_name_cannot_replace_core_packages(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     before = tree_state(node)
     bundle = make_bundle(tmp_path, "ovirt-node-ng-image-update",
@@ -30,8 +30,8 @@ def test_an_allowed_name_gives_a_plugin_no_right_to_core_packages(
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_a_package_may_not_bring_a_repository_of_its_own(
-        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_a_package_that_contains_a_repo_file_is_refused(node: Path, dnf: Dnf,
+                                                        tmp_path: Path) -> None:
     before = tree_state(node)
     text = "[sneaky]\nname=sneaky\nbaseurl=file:///x\nenabled=1\n"
     bundle = make_bundle(tmp_path, "sneaky", files={"/etc/yum.repos.d/sneaky.repo": text})
@@ -50,7 +50,7 @@ def test_a_scriptlet_that_writes_a_repository_is_rolled_back(
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_an_upgrade_trusts_the_keys_of_a_bundle_no_more_than_an_install(
+def test_an_upgrade_needs_trust_keys_for_the_keys_of_a_bundle(
         node: Path, dnf: Dnf, built: support.Fixtures, tmp_path: Path) -> None:
     assert dnf.plugin(node, "install", built.bundle("agent", "1.0"), "-y",
                       "--nogpgcheck").status == 0
@@ -64,7 +64,7 @@ def test_an_upgrade_trusts_the_keys_of_a_bundle_no_more_than_an_install(
     assert answer.status == Status.REFUSED and "--trust-keys" in answer.err
 
 
-def test_the_running_system_is_live_under_any_name() -> None:
+def test_every_path_of_the_running_system_is_identified_as_live() -> None:
     for name in ("/", "//", "/proc/self/root", "/usr/.."):
         assert identify(Path(name)).live, name
     assert not identify(Path("/usr")).live

@@ -1,4 +1,4 @@
-"""Changes that are killed: whatever was done so far is undone by the next command."""
+"""Changes that are killed: the next command undoes them."""
 from __future__ import annotations
 
 import json
@@ -22,103 +22,109 @@ from tests.support.tree_states import State, state_differences, tree_state
 pytestmark = [pytest.mark.root]
 
 JOURNAL = "var/lib/ovirt-node-plugin"
-MARKED = "was undone"
+UNDONE_TEXT = "was undone"
 
 
 @pytest.fixture
-def killing(dnf: Dnf, node: Path, tmp_path: Path) -> InterruptedDnf:
+def interrupted_dnf(dnf: Dnf, node: Path, tmp_path: Path) -> InterruptedDnf:
     return InterruptedDnf(dnf, node, tmp_path / "killing")
 
 
 def packages(root: Path) -> List[str]:
-    said = subprocess.run(
+    output = subprocess.run(
         ["rpm", "--root", str(root), "--dbpath", "/usr/share/rpm", "-qa"],
         check=True, capture_output=True, text=True).stdout
-    return sorted(line for line in said.splitlines() if not line.startswith("gpg-pubkey"))
+    return sorted(line for line in output.splitlines() if not line.startswith("gpg-pubkey"))
 
 
-def look(root: Path) -> Tuple[State, List[str]]:
+def tree_and_packages(root: Path) -> Tuple[State, List[str]]:
     return tree_state(root), packages(root)
 
 
-def kill_everywhere(killing: InterruptedDnf, words: List[object], *, points: int) -> None:
-    """Kill a command at ``points`` of its changes; ``words`` succeed and change the root.
+def kill_at_many_changes(interrupted_dnf: InterruptedDnf, words: List[object], *,
+                         points: int) -> None:
+    """Kill the command ``words`` at ``points`` of its changes, and check what verify restores.
 
-    The root is reused: it must be as it was after each.
+    Without a kill the command succeeds and changes the root. The root is reused while it is
+    as before the command.
     """
-    root = killing.root
-    before = look(root)
+    root = interrupted_dnf.root
+    before = tree_and_packages(root)
     backup = support.copy_tree(root, root.with_name("backup"))
-    answer = killing(*words)
+    answer = interrupted_dnf(*words)
     assert answer.status == 0, answer.text
-    total, after = len(killing.events()), look(root)
-    assert total > points, killing.events()
+    total, after = len(interrupted_dnf.events()), tree_and_packages(root)
+    assert total > points, interrupted_dnf.events()
     outcomes = set()
-    fresh = False
-    for at in evenly_spaced(total, points):
-        if not fresh:
+    undone = False
+    for number in evenly_spaced(total, points):
+        if not undone:
             subprocess.run(["rm", "-rf", str(root)], check=True)
             support.copy_tree(backup, root)
-        assert killing(*words, at=at).status == -signal.SIGKILL
-        where = killing.events()[-1]
-        waiting = (root / JOURNAL / "journal/journal.json").exists()
-        answer = killing.dnf.plugin(root, "verify")
-        assert (answer.status, MARKED in answer.text) == (0, waiting), f"{where}: {answer.text}"
-        assert not os.path.lexists(root / JOURNAL), where
-        now = look(root)
-        fresh = now[1] == before[1]
-        expected = before if fresh else after
-        assert (where, state_differences(expected[0], now[0])) == (where, [])
-        assert now[1] == expected[1], where
-        outcomes.add(fresh)
-    assert True in outcomes  # at least one was undone
+        assert interrupted_dnf(*words, at=number).status == -signal.SIGKILL
+        event = interrupted_dnf.events()[-1]
+        pending = (root / JOURNAL / "journal/journal.json").exists()
+        answer = interrupted_dnf.dnf.plugin(root, "verify")
+        assert (answer.status, UNDONE_TEXT in answer.text) == (0, pending), (
+            f"{event}: {answer.text}")
+        assert not os.path.lexists(root / JOURNAL), event
+        current = tree_and_packages(root)
+        undone = current[1] == before[1]
+        expected = before if undone else after
+        assert (event, state_differences(expected[0], current[0])) == (event, [])
+        assert current[1] == expected[1], event
+        outcomes.add(undone)
+    assert True in outcomes  # at least one change was undone
 
 
 @pytest.mark.slow
 @pytest.mark.main_job
-def test_an_install_that_is_killed_anywhere_is_undone_or_done(
-        killing: InterruptedDnf, built: support.Fixtures) -> None:
-    kill_everywhere(killing, ["install", "-y", "--trust-keys", built.bundle("cim")], points=10)
+def test_a_killed_install_is_undone_or_complete(interrupted_dnf: InterruptedDnf,
+                                                built: support.Fixtures) -> None:
+    kill_at_many_changes(interrupted_dnf, ["install", "-y", "--trust-keys", built.bundle("cim")],
+                         points=10)
 
 
 @pytest.mark.slow
-def test_a_removal_that_is_killed_anywhere_is_undone_or_done(
-        killing: InterruptedDnf, built: support.Fixtures) -> None:
-    answer = killing("install", "-y", "--trust-keys", built.bundle("cim"), built.bundle("storage"))
+def test_a_killed_removal_is_undone_or_complete(interrupted_dnf: InterruptedDnf,
+                                                built: support.Fixtures) -> None:
+    answer = interrupted_dnf("install", "-y", "--trust-keys", built.bundle("cim"),
+                             built.bundle("storage"))
     assert answer.status == 0, answer.text
-    kill_everywhere(killing, ["remove", "-y", "cim"], points=7)
+    kill_at_many_changes(interrupted_dnf, ["remove", "-y", "cim"], points=7)
 
 
 @pytest.mark.slow
-def test_an_upgrade_that_is_killed_anywhere_is_undone_or_done(
-        killing: InterruptedDnf, built: support.Fixtures) -> None:
-    answer = killing("install", "-y", "--trust-keys", built.bundle("agent", "1.0"))
+def test_a_killed_upgrade_is_undone_or_complete(interrupted_dnf: InterruptedDnf,
+                                                built: support.Fixtures) -> None:
+    answer = interrupted_dnf("install", "-y", "--trust-keys", built.bundle("agent", "1.0"))
     assert answer.status == 0, answer.text
-    kill_everywhere(killing, ["install", "-y", "--trust-keys", built.bundle("agent", "1.1")],
-                    points=7)
+    kill_at_many_changes(interrupted_dnf,
+                         ["install", "-y", "--trust-keys", built.bundle("agent", "1.1")],
+                         points=7)
 
 
-def test_an_undoing_that_is_killed_is_undone_again(
-        killing: InterruptedDnf, built: support.Fixtures) -> None:
-    root = killing.root
-    before = look(root)
+def test_a_killed_undo_is_completed_by_the_next_command(interrupted_dnf: InterruptedDnf,
+                                                        built: support.Fixtures) -> None:
+    root = interrupted_dnf.root
+    before = tree_and_packages(root)
     words: List[object] = ["install", "-y", "--trust-keys", built.bundle("cim")]
-    for at in (8, 20):
-        killing(*words, at=record_event(killing, words))
-        answer = killing("list", at=at)
-        assert answer.status == -signal.SIGKILL, killing.events()
-        answer = killing("list")
-        assert answer.status == 0 and MARKED in answer.text, answer.text
-        assert look(root)[1] == before[1]
+    for number in (8, 20):
+        interrupted_dnf(*words, at=number_of_record_change(interrupted_dnf, words))
+        answer = interrupted_dnf("list", at=number)
+        assert answer.status == -signal.SIGKILL, interrupted_dnf.events()
+        answer = interrupted_dnf("list")
+        assert answer.status == 0 and UNDONE_TEXT in answer.text, answer.text
+        assert tree_and_packages(root)[1] == before[1]
         assert state_differences(before[0], tree_state(root)) == []
 
 
-def record_event(killing: InterruptedDnf, words: List[object]) -> int:
-    """Return the number of the change that puts the record in place."""
-    assert killing(*words).status == 0
-    number = next(number for number, line in enumerate(killing.events(), 1)
+def number_of_record_change(interrupted_dnf: InterruptedDnf, words: List[object]) -> int:
+    """Return the number of the change that writes the record of cim."""
+    assert interrupted_dnf(*words).status == 0
+    number = next(number for number, line in enumerate(interrupted_dnf.events(), 1)
                   if line.startswith("os.rename 'etc/ovirt.plugins.d/"))
-    assert killing("remove", "-y", "cim").status == 0
+    assert interrupted_dnf("remove", "-y", "cim").status == 0
     return number
 
 
@@ -129,21 +135,21 @@ def plugin_with_scriptlet(tmp_path: Path, shell: str, section: str = "post") -> 
 
 @pytest.mark.main_job
 @pytest.mark.parametrize("section", ["pre", "post", "posttrans"])
-def test_a_dnf_killed_by_a_scriptlet_is_undone_when_the_scriptlet_has_ended(
+def test_a_dnf_killed_by_a_scriptlet_is_undone_after_the_scriptlet_ends(
         dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
     bundle = plugin_with_scriptlet(
         tmp_path, "exec >/dev/null 2>&1\necho x > /usr/bin/scripted\necho x >> /etc/passwd\n"
         "kill -9 $PPID\nsleep 1\necho late > /etc/late\n", section)
-    before = look(node)
+    before = tree_and_packages(node)
     assert dnf.plugin(node, "install", "-y", UNSIGNED, bundle).status == -signal.SIGKILL
     answer = dnf.plugin(node, "verify")
     assert answer.status == 0 and "An interrupted install of scripted was undone" in answer.text
-    now = look(node)
-    assert state_differences(before[0], now[0]) == []
-    assert now[1] == before[1]
+    after = tree_and_packages(node)
+    assert state_differences(before[0], after[0]) == []
+    assert after[1] == before[1]
 
 
-def test_a_scriptlet_that_does_not_end_is_named(node: Path) -> None:
+def test_a_scriptlet_that_does_not_end_is_named_in_the_error(node: Path) -> None:
     with subprocess.Popen(["chroot", node, "/bin/sleep", "300"]) as process:
         try:
             while os.readlink(f"/proc/{process.pid}/root") != str(node):
@@ -157,100 +163,103 @@ def test_a_scriptlet_that_does_not_end_is_named(node: Path) -> None:
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_a_polite_end_leave_nothing_half_done(
-        killing: InterruptedDnf, built: support.Fixtures, sent: signal.Signals) -> None:
+def test_sigint_and_sigterm_leave_no_incomplete_change(
+        interrupted_dnf: InterruptedDnf, built: support.Fixtures, sent: signal.Signals) -> None:
     words: List[object] = ["install", "-y", "--trust-keys", built.bundle("cim")]
-    before = look(killing.root)
-    number = record_event(killing, words)
-    answer = killing(*words, at=number, sent=sent)
+    before = tree_and_packages(interrupted_dnf.root)
+    number = number_of_record_change(interrupted_dnf, words)
+    answer = interrupted_dnf(*words, at=number, sent=sent)
     assert "Traceback" not in answer.text
-    verified = killing.dnf.plugin(killing.root, "verify")
+    verified = interrupted_dnf.dnf.plugin(interrupted_dnf.root, "verify")
     assert verified.status == 0, verified.text
-    if answer.status == 0:  # older rpms hold such signals back, and the change is done
-        killing("remove", "-y", "cim")
-    now = look(killing.root)
-    assert state_differences(before[0], now[0]) == []
-    assert now[1] == before[1]
+    if answer.status == 0:  # older versions of rpm defer these signals
+        interrupted_dnf("remove", "-y", "cim")
+    after = tree_and_packages(interrupted_dnf.root)
+    assert state_differences(before[0], after[0]) == []
+    assert after[1] == before[1]
 
 
 @pytest.fixture
-def half_done(killing: InterruptedDnf, built: support.Fixtures) -> InterruptedDnf:
-    """A root in which an install of cim was killed when its record was to be written."""
+def interrupted_install(interrupted_dnf: InterruptedDnf, built: support.Fixtures) -> InterruptedDnf:
+    """A root in which an install of cim was killed when it began to write the record."""
     words: List[object] = ["install", "-y", "--trust-keys", built.bundle("cim")]
-    assert killing(*words, at=record_event(killing, words)).status == -signal.SIGKILL
-    return killing
+    assert interrupted_dnf(
+        *words, at=number_of_record_change(interrupted_dnf, words)).status == -signal.SIGKILL
+    return interrupted_dnf
 
 
-def test_plain_dnf_is_refused_while_a_change_waits(
-        half_done: InterruptedDnf, built: support.Fixtures) -> None:
+def test_plain_dnf_is_refused_while_an_interrupted_change_is_pending(
+        interrupted_install: InterruptedDnf, built: support.Fixtures) -> None:
     rpm = next((built.bundle("vdsm-hook-nested") / "repo").glob("*.rpm"))
-    answer = half_done.dnf(half_done.root, "install", "-y", "--nogpgcheck", rpm)
+    answer = interrupted_install.dnf(interrupted_install.root, "install", "-y", "--nogpgcheck", rpm)
     assert answer.status != 0 and "interrupted" in answer.text, answer.text
-    assert f"dnf node-plugin verify --installroot={half_done.root}" in answer.text
-    assert half_done.dnf.plugin(half_done.root, "verify").status == 0
-    assert half_done.dnf(half_done.root, "install", "-y", "--nogpgcheck", rpm).status == 0
+    assert f"dnf node-plugin verify --installroot={interrupted_install.root}" in answer.text
+    assert interrupted_install.dnf.plugin(interrupted_install.root, "verify").status == 0
+    assert interrupted_install.dnf(interrupted_install.root, "install", "-y", "--nogpgcheck",
+                                   rpm).status == 0
 
 
-def damage_nothing(path: Path) -> None:
+def make_empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def damage_text(path: Path) -> None:
+def name_a_path_outside(path: Path) -> None:
     path.write_text('{"format": 1, "index": {"../../etc/passwd": null}}')
 
 
-def damage_format(path: Path) -> None:
+def set_unknown_format(path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "format": 99}))
 
 
-def damage_kept(path: Path) -> None:
+def make_entry_invalid(path: Path) -> None:
     data = json.loads(path.read_text())
     data["index"]["etc/passwd"]["stat"] = "no"
     path.write_text(json.dumps(data))
 
 
-@pytest.mark.parametrize("damage", [damage_nothing, damage_text, damage_format, damage_kept])
-def test_a_damaged_journal_is_told_and_nothing_is_destroyed(
-        half_done: InterruptedDnf, damage: Callable[[Path], None]) -> None:
-    path = half_done.root / JOURNAL / "journal/journal.json"
+@pytest.mark.parametrize("damage",
+                         [make_empty, name_a_path_outside, set_unknown_format, make_entry_invalid])
+def test_a_damaged_journal_is_reported_and_nothing_is_changed(
+        interrupted_install: InterruptedDnf, damage: Callable[[Path], None]) -> None:
+    path = interrupted_install.root / JOURNAL / "journal/journal.json"
     damage(path)
-    before = tree_state(half_done.root)
+    before = tree_state(interrupted_install.root)
     for words in (["verify"], ["list"], ["remove", "-y", "cim"]):
-        answer = half_done.dnf.plugin(half_done.root, *words)
+        answer = interrupted_install.dnf.plugin(interrupted_install.root, *words)
         assert answer.status == 9, answer.text
         assert str(path) in answer.text and "Traceback" not in answer.text
-    assert state_differences(before, tree_state(half_done.root)) == []
+    assert state_differences(before, tree_state(interrupted_install.root)) == []
 
 
-def test_a_journal_that_names_paths_outside_the_root_reaches_nothing_there(
-        half_done: InterruptedDnf, tmp_path: Path) -> None:
-    path = half_done.root / JOURNAL / "journal/journal.json"
+def test_a_journal_that_names_paths_outside_the_root_is_refused(
+        interrupted_install: InterruptedDnf, tmp_path: Path) -> None:
+    path = interrupted_install.root / JOURNAL / "journal/journal.json"
     outside = tmp_path / "outside"
     outside.write_text("mine")
-    good = json.loads(path.read_text())
+    valid = json.loads(path.read_text())
     absent = {"stat": [0o100644, 0, 0, 0, 0, 0, 0], "kind": "file", "mtime_ns": 0}
-    for bad in ({"../outside": None}, {str(outside): None}, {"etc/../../outside": None},
-                {"etc/x": {**absent, "twin": "../outside"}},
-                {"etc/x": {**absent, "number": "../../../../../outside"}}):
-        path.write_text(json.dumps({**good, "index": {**good["index"], **bad}}))
-        answer = half_done.dnf.plugin(half_done.root, "verify")
+    for entries in ({"../outside": None}, {str(outside): None}, {"etc/../../outside": None},
+                    {"etc/x": {**absent, "twin": "../outside"}},
+                    {"etc/x": {**absent, "number": "../../../../../outside"}}):
+        path.write_text(json.dumps({**valid, "index": {**valid["index"], **entries}}))
+        answer = interrupted_install.dnf.plugin(interrupted_install.root, "verify")
         assert answer.status == 9 and str(path) in answer.text, answer.text
         assert outside.read_text() == "mine" and outside.stat().st_nlink == 1
 
 
-def test_others_see_that_a_change_waits_but_not_what_the_journal_keeps(
-        half_done: InterruptedDnf) -> None:
-    folder = half_done.root / JOURNAL / "journal"
-    for path in (half_done.root.parent, *half_done.root.parent.parents):
+def test_unprivileged_users_cannot_read_the_journals_content(
+        interrupted_install: InterruptedDnf) -> None:
+    folder = interrupted_install.root / JOURNAL / "journal"
+    for path in (interrupted_install.root.parent, *interrupted_install.root.parent.parents):
         if path.stat().st_uid == 0 and path != Path("/") and path != Path("/tmp"):
             path.chmod(0o755)
     script = f"test -f {folder}/journal.json && ! cat {folder}/journal.json {folder}/content"
-    done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", script],
-                          check=False)
-    assert done.returncode == 0
+    completed = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "sh", "-c", script],
+                               check=False)
+    assert completed.returncode == 0
 
 
-def test_two_changes_at_once_are_refused_and_a_killed_one_leaves_no_lock(
+def test_a_second_change_at_once_is_refused_and_a_killed_change_leaves_no_lock(
         dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
     bundle = plugin_with_scriptlet(
         tmp_path, "exec >/dev/null 2>&1\n: > /tmp/begun\n"

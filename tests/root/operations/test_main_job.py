@@ -1,4 +1,4 @@
-"""The main job: a plugin into an unpacked image and out again, by the real dnf."""
+"""The main job: install, list, verify, upgrade and remove plugins with the real dnf."""
 from __future__ import annotations
 
 import shutil
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.root, pytest.mark.main_job]
 
 
 def transactions(dnf: Dnf, root: Path) -> List[str]:
-    """Return the lines of dnf's own history, the newest first."""
+    """Return the lines of dnf's history, the newest first."""
     lines = dnf(root, "history", "list").out.splitlines()
     return [line for line in lines if line[:6].strip().isdigit()]
 
@@ -39,8 +39,8 @@ def test_a_bundle_is_installed_from_a_path(
     assert listed(dnf, node) == []
 
 
-def test_a_plugin_is_installed_by_its_name_from_the_library(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_a_plugin_is_installed_by_name_from_the_library(dnf: Dnf, node: Path,
+                                                        built: support.Fixtures) -> None:
     add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     assert listed(dnf, node, "--available") == ["cim 1.0 available"]
     done(dnf.plugin(node, "install", "-y", "--trust-keys", "cim"))
@@ -57,14 +57,14 @@ def test_a_plugin_is_installed_from_the_metadata_of_a_repository(
     done(dnf.plugin(node, "verify"))
 
 
-def test_the_order_is_path_then_library_then_metadata(
+def test_a_path_precedes_the_library_which_precedes_metadata(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     newer = built.repo("agent", "1.1")
     (node / "etc/yum.repos.d/vendor.repo").write_text(
         support.repo_file("vendor", f"file://{newer}", key=built.key))
 
-    def version(word: object) -> str:
-        answer = done(dnf.plugin(node, "install", "--dry-run", "--json", word,
+    def version(plugin: object) -> str:
+        answer = done(dnf.plugin(node, "install", "--dry-run", "--json", plugin,
                                  "--enablerepo=vendor"))
         return str(answer.json["plugins"][0]["version"])
     assert version("agent") == "1.1"
@@ -73,7 +73,7 @@ def test_the_order_is_path_then_library_then_metadata(
     assert version(built.bundle("agent", "1.1")) == "1.1"
 
 
-def test_several_at_once_are_one_transaction_of_dnf(
+def test_several_plugins_are_changed_in_one_dnf_transaction(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     before = len(transactions(dnf, node))
     done(dnf.plugin(node, "install", "-y", "--trust-keys",
@@ -86,15 +86,15 @@ def test_several_at_once_are_one_transaction_of_dnf(
     assert len(transactions(dnf, node)) == before + 2
 
 
-def test_dnf_knows_what_was_asked_for_and_what_came_along(
+def test_dnf_records_packages_as_user_installed_or_dependency(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("snmp")))
     info = done(dnf(node, "history", "info", "last")).out
     reasons = {line.split()[1].rsplit("-", 2)[0]: line.split()[0]
                for line in info.splitlines() if "net-snmp" in line and "Install" in line}
     assert set(reasons) == {"net-snmp", "net-snmp-utils", "net-snmp-libs"}
-    said = done(dnf(node, "repoquery", "--userinstalled", "--qf", "%{name}")).out.split()
-    assert "net-snmp" in said and "net-snmp-libs" not in said
+    user_installed = done(dnf(node, "repoquery", "--userinstalled", "--qf", "%{name}")).out.split()
+    assert "net-snmp" in user_installed and "net-snmp-libs" not in user_installed
 
 
 @pytest.mark.parametrize("option", ["--assumeno", "--dry-run"])
@@ -117,8 +117,8 @@ def test_a_plan_is_shown_and_nothing_is_changed(
             assert text in answer.text, answer.text
 
 
-def test_the_answer_of_json_is_all_there_is_on_standard_output(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_standard_output_has_only_the_json_answer(dnf: Dnf, node: Path,
+                                                  built: support.Fixtures) -> None:
     path = built.bundle("cim")
     assert dnf.plugin(node, "install", "-y", "--json", "--trust-keys", path).json["done"] is True
     assert dnf.plugin(node, "install", "-y", "--json", path).json["changes"] is False
@@ -128,8 +128,8 @@ def test_the_answer_of_json_is_all_there_is_on_standard_output(
     assert dnf.plugin(node, "remove", "-y", "--json", "cim").json["done"] is True
 
 
-def test_a_question_is_asked_and_no_changes_nothing(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_the_answer_no_to_the_question_changes_nothing(dnf: Dnf, node: Path,
+                                                       built: support.Fixtures) -> None:
     before = tree_state(node)
     answer = dnf.plugin(node, "install", built.bundle("cim"), stdin="n\n")
     assert answer.status == 1 and "Operation aborted" in answer.text
@@ -137,7 +137,7 @@ def test_a_question_is_asked_and_no_changes_nothing(
     done(dnf.plugin(node, "install", "--trust-keys", built.bundle("cim"), stdin="y\n"))
 
 
-def test_what_is_installed_is_said_and_succeeds(
+def test_installing_an_installed_plugin_succeeds_and_changes_nothing(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("cim")))
     before, history = tree_state(node), transactions(dnf, node)
@@ -173,7 +173,7 @@ def test_upgrade_finds_the_newest_version_in_the_sources(
     assert "Nothing to do" in done(dnf.plugin(node, "upgrade", "-y")).text
 
 
-def test_two_plugins_that_share_a_library_keep_it_until_the_last_goes(
+def test_a_package_of_two_plugins_stays_until_the_last_is_removed(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("share-a")))
     done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("share-b")))
@@ -185,8 +185,8 @@ def test_two_plugins_that_share_a_library_keep_it_until_the_last_goes(
     assert not (node / "opt/example").exists()
 
 
-def test_a_plugin_goes_into_a_host_too(
-        dnf: Dnf, host: Path, built: support.Fixtures) -> None:
+def test_a_plugin_is_installed_on_and_removed_from_a_host(dnf: Dnf, host: Path,
+                                                          built: support.Fixtures) -> None:
     before = tree_state(host)
     done(dnf.plugin(host, "install", "-y", "--trust-keys", built.bundle("snmp")))
     assert listed(dnf, host) == ["snmp 1.0 installed"]
@@ -204,7 +204,7 @@ def test_unsigned_packages_are_refused(
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_a_plugin_without_settings_or_with_every_kind_is_clean_after_each_step(
+def test_plugins_without_and_with_settings_verify_after_each_step(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     plain = make_plugin(tmp_path, "plain", files={"/opt/plain/data": "x"})
     rich = make_plugin(

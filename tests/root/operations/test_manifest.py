@@ -1,4 +1,4 @@
-"""Manifests of real installs, upgrades and removals, and what verify finds by them."""
+"""Manifests after installs, upgrades and removals, and the drift that verify finds with them."""
 from __future__ import annotations
 
 import gzip
@@ -26,12 +26,12 @@ def install(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
 
 
 def manifest(dnf: Dnf, root: Path, name: str, *options: str) -> Any:
-    (one,) = done(dnf.plugin(root, "manifest", name, "--json", *options)).json["plugins"]
-    return one
+    (plugin,) = done(dnf.plugin(root, "manifest", name, "--json", *options)).json["plugins"]
+    return plugin
 
 
 def paths(files: List[Dict[str, Any]]) -> List[str]:
-    return [one["path"] for one in files]
+    return [file["path"] for file in files]
 
 
 def rpm(root: Path, *words: str) -> List[str]:
@@ -40,7 +40,7 @@ def rpm(root: Path, *words: str) -> List[str]:
 
 
 def as_nobody(dnf: Dnf, root: Path, *words: str) -> Answer:
-    """Run ``dnf node-plugin`` as a user who is told, as on EL, where the database is."""
+    """Run ``dnf node-plugin`` as nobody; rpm's database path is configured as on EL."""
     home = root.parent / "home"
     home.mkdir(exist_ok=True)
     (home / ".rpmmacros").write_text("%_dbpath /usr/share/rpm\n")
@@ -54,44 +54,44 @@ def as_nobody(dnf: Dnf, root: Path, *words: str) -> Answer:
 
 
 @pytest.mark.main_job
-def test_the_manifest_of_an_install_has_all_that_it_brought(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_the_manifest_of_an_install_lists_all_its_changes(dnf: Dnf, node: Path,
+                                                          built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
-    whole = manifest(dnf, node, "cim")
-    nevras = [one["nevra"] for one in whole["packages"]]
+    document = manifest(dnf, node, "cim")
+    nevras = [item["nevra"] for item in document["packages"]]
     assert nevras == ["libvirt-cim-0.6.3-33.el9.x86_64", "sblim-sfcb-1.4.9-25.el9.x86_64"]
-    files = {one["path"]: one for one in manifest(dnf, node, "cim", "--files")["files"]}
-    listed = rpm(node, "-q", "--queryformat", "[%{FILENAMES} %{FILEDIGESTS}\n]", *nevras)
-    assert {line.split()[0] for line in listed} == {
-        path for path, one in files.items() if one["package"]}
-    assert f'/usr/sbin/sfcbd {files["/usr/sbin/sfcbd"]["digest"].split(":")[1]}' in listed
+    files = {item["path"]: item for item in manifest(dnf, node, "cim", "--files")["files"]}
+    package_files = rpm(node, "-q", "--queryformat", "[%{FILENAMES} %{FILEDIGESTS}\n]", *nevras)
+    assert {line.split()[0] for line in package_files} == {
+        path for path, item in files.items() if item["package"]}
+    assert f'/usr/sbin/sfcbd {files["/usr/sbin/sfcbd"]["digest"].split(":")[1]}' in package_files
     assert files["/var/lib/sfcb/registration"]["owner"] == "cim"
     assert files["/etc/sfcb/sfcb.cfg"]["marks"] == ["config"]
-    changed = {one["path"]: one["by"] for one in whole["others"]}
+    changed = {item["path"]: item["by"] for item in document["others"]}
     assert changed["/etc/passwd"] == "scriptlets" and changed["/etc/shadow"] == "scriptlets"
     assert "service sblim-sfcb.service" in changed.values()
-    assert not any("digest" in one for one in whole["others"] if "shadow" in one["path"])
-    assert {(one["kind"], one["name"]) for one in whole["accounts"]} == {
+    assert not any("digest" in item for item in document["others"] if "shadow" in item["path"])
+    assert {(item["kind"], item["name"]) for item in document["accounts"]} == {
         ("user", "cim"), ("group", "sfcb")}
-    assert [(one["kind"], one["key"]) for one in whole["settings"]] == [
+    assert [(item["kind"], item["key"]) for item in document["settings"]] == [
         ("service", "sblim-sfcb.service")]
 
 
-def test_the_document_is_one_that_standard_tools_read(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_standard_tools_can_read_the_inventory(dnf: Dnf, node: Path,
+                                               built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
     path = node / "etc/ovirt.plugins-manifests.d/cim.json.gz"
     assert os.stat(path).st_mode & 0o777 == 0o644
     with gzip.open(path) as stream:
-        whole = schemas.validated(json.load(stream), schemas.INVENTORY)
-    assert whole["format"] == 1 and whole["name"] == "cim"
-    found = subprocess.run(["zgrep", "-c", '"path":"/usr/sbin/sfcbd"', path], check=True,
-                           capture_output=True, text=True)
-    assert found.stdout == "1\n"
+        document = schemas.validated(json.load(stream), schemas.INVENTORY)
+    assert document["format"] == 1 and document["name"] == "cim"
+    completed = subprocess.run(["zgrep", "-c", '"path":"/usr/sbin/sfcbd"', path], check=True,
+                               capture_output=True, text=True)
+    assert completed.stdout == "1\n"
 
 
 @pytest.mark.main_job
-def test_the_delta_of_an_upgrade_has_both_sides(
+def test_the_delta_of_an_upgrade_has_added_and_removed_items(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
     first = manifest(dnf, node, "agent", "--delta")["delta"]
@@ -106,67 +106,66 @@ def test_the_delta_of_an_upgrade_has_both_sides(
     (change,) = delta["files"]["changed"]
     assert change["before"]["digest"] != change["after"]["digest"][:len(change["before"]["digest"])]
     assert "/etc/modprobe.d/node-plugin-agent-loop.conf" in paths(delta["files"]["removed"])
-    assert [one["kind"] for one in delta["settings"]["on"]] == ["service"]
-    assert [one["kind"] for one in delta["settings"]["off"]] == ["kernel-module"]
+    assert [item["kind"] for item in delta["settings"]["on"]] == ["service"]
+    assert [item["kind"] for item in delta["settings"]["off"]] == ["kernel-module"]
     operations = manifest(dnf, node, "agent")["operations"]
-    assert [one["operation"] for one in operations] == ["install", "upgrade"]
+    assert [item["operation"] for item in operations] == ["install", "upgrade"]
     assert operations[0]["files_added"] == len(first["files"]["added"])
 
 
-def test_a_removal_answers_with_its_delta_and_keeps_nothing(
+def test_a_removal_returns_its_delta_and_deletes_the_inventory(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
-    was = manifest(dnf, node, "cim", "--delta")["delta"]
+    installed = manifest(dnf, node, "cim", "--delta")["delta"]
     answer = done(dnf.plugin(node, "remove", "-y", "cim", "--json")).json
     (delta,) = answer["deltas"]
     assert delta["operation"] == "remove" and delta["version_from"] == "1.0"
-    assert delta["packages"]["removed"] == was["packages"]["added"]
-    assert paths(delta["files"]["removed"]) == paths(was["files"]["added"])
-    assert paths([one["after"] for one in delta["files"]["changed"]]) == paths(
-        [one["after"] for one in was["files"]["changed"]])
-    assert delta["accounts"]["removed"] == was["accounts"]["added"]
+    assert delta["packages"]["removed"] == installed["packages"]["added"]
+    assert paths(delta["files"]["removed"]) == paths(installed["files"]["added"])
+    assert paths([change["after"] for change in delta["files"]["changed"]]) == paths(
+        [change["after"] for change in installed["files"]["changed"]])
+    assert delta["accounts"]["removed"] == installed["accounts"]["added"]
     assert not (node / "etc/ovirt.plugins-manifests.d").exists()
 
 
-def test_a_removal_says_in_one_line_what_it_took_away(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_a_removal_prints_a_one_line_summary(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
     answer = done(dnf.plugin(node, "remove", "-y", "cim"))
     assert "Plugin cim: -2 packages, ~8 -11 files, -1 setting, -2 accounts." in answer.text
 
 
-def test_a_package_of_two_plugins_is_told_as_shared(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_a_package_of_two_plugins_is_listed_as_shared(dnf: Dnf, node: Path,
+                                                      built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"))
     install(dnf, node, built.bundle("share-b"))
     delta = manifest(dnf, node, "share-b", "--delta")["delta"]
     assert delta["packages"]["shared"] == ["libshare-1.0-1.noarch"]
     assert "libshare-1.0-1.noarch" not in delta["packages"]["added"]
-    mine = manifest(dnf, node, "share-b", "--files")["files"]
-    shared = paths([one for one in mine if one["package"] == "libshare-1.0-1.noarch"])
+    files = manifest(dnf, node, "share-b", "--files")["files"]
+    shared = paths([file for file in files if file["package"] == "libshare-1.0-1.noarch"])
     assert shared and not set(shared) & set(paths(delta["files"]["added"]))
     answer = done(dnf.plugin(node, "remove", "-y", "share-a", "--json")).json
     assert answer["deltas"][0]["packages"]["removed"] == ["share-a-1.0-1.noarch"]
     done(dnf.plugin(node, "verify"))
-    assert manifest(dnf, node, "share-b", "--files")["files"] == mine
+    assert manifest(dnf, node, "share-b", "--files")["files"] == files
 
 
-def test_an_inventory_outlives_that_the_plugin_takes_over_from_another(
+def test_an_inventory_stays_correct_when_a_shared_file_passes_to_its_plugin(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    made = [make_plugin(tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
-                        scriptlets={"post": f"echo {name} >> /etc/common.list"})
-            for name in ("one", "two")]
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, *made))
-    files = [one for one in manifest(dnf, node, "two", "--files")["files"] if one["package"]]
+    bundles = [make_plugin(tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
+                           scriptlets={"post": f"echo {name} >> /etc/common.list"})
+               for name in ("one", "two")]
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, *bundles))
+    before = [file for file in manifest(dnf, node, "two", "--files")["files"] if file["package"]]
     done(dnf.plugin(node, "remove", "-y", "one"))
-    now = manifest(dnf, node, "two", "--files")["files"]
-    assert [one for one in now if one["package"]] == files
-    assert "/etc/common.list" in paths(now)
+    after = manifest(dnf, node, "two", "--files")["files"]
+    assert [file for file in after if file["package"]] == before
+    assert "/etc/common.list" in paths(after)
     done(dnf.plugin(node, "verify"))
 
 
 @pytest.mark.main_job
-def test_the_manifest_in_words(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_the_manifest_is_printed_as_text(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
     text = done(dnf.plugin(node, "manifest", "cim")).out
     assert "Packages     : libvirt-cim-0.6.3-33.el9.x86_64, 4 files, 126 B" in text
@@ -185,14 +184,15 @@ def test_the_manifest_in_words(dnf: Dnf, node: Path, built: support.Fixtures) ->
     assert settings == "service sblim-sfcb.service enabled (before: disabled)\n"
 
 
-def test_everybody_may_read_a_manifest(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_unprivileged_users_can_read_a_manifest(dnf: Dnf, node: Path,
+                                                built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
     answer = as_nobody(dnf, node, "manifest", "cim", "--files")
     assert answer.status == 0 and "/usr/sbin/sfcbd" in answer.out, answer.text
 
 
 @pytest.mark.parametrize("words", [("nothing",), ("../etc",), ("cim", "nothing")])
-def test_a_name_that_is_not_installed_is_a_mistake(
+def test_manifest_of_a_plugin_that_is_not_installed_is_an_error(
         dnf: Dnf, node: Path, built: support.Fixtures, words: List[str]) -> None:
     if "cim" in words:
         install(dnf, node, built.bundle("cim"))
@@ -201,8 +201,8 @@ def test_a_name_that_is_not_installed_is_a_mistake(
 
 
 @pytest.mark.parametrize("data", [None, b"", b"not gzip", gzip.compress(b"{}")],
-                         ids=["gone", "empty", "no gzip", "no inventory"])
-def test_an_inventory_that_is_gone_or_damaged_is_told_and_written_anew(
+                         ids=["missing", "empty", "no gzip", "no inventory"])
+def test_a_missing_or_damaged_inventory_is_reported_and_rewritten(
         dnf: Dnf, node: Path, built: support.Fixtures, data: Any) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
     path = node / store.inventory_path("agent")
@@ -218,23 +218,23 @@ def test_an_inventory_that_is_gone_or_damaged_is_told_and_written_anew(
     done(dnf.plugin(node, "verify"))
 
 
-def test_a_plugin_of_an_older_version_of_the_tool_needs_no_inventory(
+def test_a_plugin_recorded_by_an_older_version_needs_no_inventory(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
     (node / store.inventory_path("agent")).unlink()
-    written = node / "etc/ovirt.plugins-manifests.d/agent.xml"
-    written.write_text(written.read_text().replace(' inventory="yes"', ""))
+    undo_data = node / "etc/ovirt.plugins-manifests.d/agent.xml"
+    undo_data.write_text(undo_data.read_text().replace(' inventory="yes"', ""))
     done(dnf.plugin(node, "verify"))
     install(dnf, node, built.bundle("agent", "1.1"))
     operations = manifest(dnf, node, "agent")["operations"]
-    assert [one["operation"] for one in operations] == ["install", "upgrade"]
+    assert [operation["operation"] for operation in operations] == ["install", "upgrade"]
     delta = manifest(dnf, node, "agent", "--delta")["delta"]
     assert "/usr/libexec/vdsm/hooks/before_vm_start/40_agent" not in paths(
         delta["files"]["added"])
     done(dnf.plugin(node, "remove", "-y", "agent"))
 
 
-def test_a_removal_without_an_inventory_says_what_it_took_away(
+def test_the_delta_of_a_removal_without_an_inventory_lists_package_files(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
     (node / store.inventory_path("agent")).unlink()
@@ -242,8 +242,8 @@ def test_a_removal_without_an_inventory_says_what_it_took_away(
     assert "/opt/acme/agent/bin/agent" in paths(delta["files"]["removed"])
 
 
-def test_a_repair_brings_the_packages_again(
-        dnf: Dnf, node: Path, built: support.Fixtures, tmp_path: Path) -> None:
+def test_a_repair_reinstalls_missing_packages(dnf: Dnf, node: Path, built: support.Fixtures,
+                                              tmp_path: Path) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
     fresh = built.node_root(tmp_path / "fresh")
     for folder in ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d"):
@@ -256,7 +256,7 @@ def test_a_repair_brings_the_packages_again(
     done(dnf.plugin(fresh, "verify"))
 
 
-def drifted(root: Path) -> None:
+def change_files_of_agent(root: Path) -> None:
     program = root / "opt/acme/agent/bin/agent"
     program.write_text("other, and longer than it was before, so that its size tells it: 1234567"
                        "89012345678901234567890\n")
@@ -264,26 +264,26 @@ def drifted(root: Path) -> None:
     (root / "usr/share/acme-agent/before_vm_start.py").unlink()
 
 
-def test_everybody_sees_by_the_inventory_which_files_were_changed(
+def test_verify_reports_changed_files_to_unprivileged_users(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
     assert done(as_nobody(dnf, node, "verify")).out == "agent 1.0: ok\n"
-    drifted(node)
+    change_files_of_agent(node)
     lines = as_nobody(dnf, node, "verify").out.splitlines()
     assert "agent 1.0: file /opt/acme/agent/bin/agent was changed (size, mode)" in lines
     assert "agent 1.0: file /usr/share/acme-agent/before_vm_start.py is missing" in lines
 
 
-def test_root_is_told_of_each_changed_file_once(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_verify_reports_each_changed_file_once_to_root(dnf: Dnf, node: Path,
+                                                       built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    drifted(node)
+    change_files_of_agent(node)
     text = dnf.plugin(node, "verify").out
     assert text.count("/opt/acme/agent/bin/agent") == 1
     assert text.count("file /usr/share/acme-agent/before_vm_start.py is missing") == 1
 
 
-def test_a_package_that_was_exchanged_for_another_of_its_name_is_told(
+def test_verify_reports_a_package_replaced_by_another_build(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
     install(dnf, node, bundle)
@@ -296,7 +296,7 @@ def test_a_package_that_was_exchanged_for_another_of_its_name_is_told(
     assert "another build" in as_nobody(dnf, node, "verify").out
 
 
-def scripted(folder: Path) -> Path:
+def plugin_with_scriptlet_files(folder: Path) -> Path:
     return make_plugin(
         folder, "maker", requires="busybox", files={"/opt/maker/x": "x"}, scriptlets={
             "post": "echo made > /etc/maker.conf; mkdir -p /var/lib/maker /usr/lib/maker;"
@@ -304,10 +304,10 @@ def scripted(folder: Path) -> Path:
                     " echo more >> /etc/fstab.maker.old"})
 
 
-def test_files_that_scriptlets_made_are_told_when_they_are_gone_or_changed(
+def test_verify_reports_missing_or_changed_files_made_by_scriptlets(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     (node / "etc/fstab.maker.old").write_text("old\n")
-    install(dnf, node, scripted(tmp_path))
+    install(dnf, node, plugin_with_scriptlet_files(tmp_path))
     done(dnf.plugin(node, "verify"))
     (node / "etc/maker.conf").write_text("changed\n")
     (node / "usr/lib/maker/index").unlink()
@@ -319,7 +319,7 @@ def test_files_that_scriptlets_made_are_told_when_they_are_gone_or_changed(
         "maker 1.0: /usr/lib/maker/index, which a scriptlet made, is missing"]
 
 
-def test_what_a_later_plugin_made_of_a_file_is_no_drift(
+def test_a_later_plugins_change_of_a_shared_file_is_not_drift(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         install(dnf, node, make_plugin(
@@ -332,7 +332,7 @@ def test_what_a_later_plugin_made_of_a_file_is_no_drift(
         node, "verify").out
 
 
-def test_a_package_that_is_swapped_before_it_is_installed_is_rolled_back(
+def test_a_package_replaced_between_plan_and_install_is_rolled_back(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "swap", files={"/opt/swap/x": "one"})
     other = support.quick_rpm("swap", "1.0", files={"/opt/swap/x": "two"})
@@ -361,19 +361,19 @@ sys.meta_path.insert(0, Finder())
     assert not (node / "opt/swap").exists() and "swap" not in " ".join(rpm(node, "-qa"))
 
 
-def test_five_thousand_files_of_a_real_plugin_take_less_than_300_kib(
+def test_the_records_of_five_thousand_files_take_less_than_300_kib(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     payload = {f"/opt/large/{os.urandom(1).hex()}/{number:04d}{os.urandom(3).hex()}.py":
              os.urandom(8).hex() for number in range(5000)}
     install(dnf, node, make_plugin(tmp_path, "large", files=payload))
     folder = node / "etc/ovirt.plugins-manifests.d"
     files = manifest(dnf, node, "large", "--files")["files"]
-    assert len([one for one in files if one["package"]]) == 5000
+    assert len([file for file in files if file["package"]]) == 5000
     assert sum(path.stat().st_size for path in folder.iterdir()) < 300 * 1024
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_each_of_plugins_that_came_together_is_told_with_what_it_brought(
+def test_plugins_installed_together_have_separate_manifests(
         dnf: Dnf, node: Path, tmp_path: Path, reverse: bool) -> None:
     bundles = [make_plugin(tmp_path, "x", files={"/opt/x/file": "x"}),
                make_plugin(tmp_path, "y", requires="busybox", files={"/opt/y/file": "y"},
@@ -381,10 +381,10 @@ def test_each_of_plugins_that_came_together_is_told_with_what_it_brought(
     names = ["y", "x"] if reverse else ["x", "y"]
     before = tree_state(node)
     done(dnf.plugin(node, "install", "-y", UNSIGNED, *(bundles[::-1] if reverse else bundles)))
-    told = {name: {one["path"] for one in manifest(dnf, node, name, "--files")["files"]}
-            for name in "xy"}
-    assert {"/opt/x", "/opt/x/file"} <= told["x"] and not any("y" in one for one in told["x"])
-    assert {"/opt/y", "/opt/y/file", "/etc/y-left"} <= told["y"] and "/opt/x" not in told["y"]
+    listed = {name: {item["path"] for item in manifest(dnf, node, name, "--files")["files"]}
+              for name in "xy"}
+    assert {"/opt/x", "/opt/x/file"} <= listed["x"] and not any("y" in item for item in listed["x"])
+    assert {"/opt/y", "/opt/y/file", "/etc/y-left"} <= listed["y"] and "/opt/x" not in listed["y"]
     answer = done(dnf.plugin(node, "remove", "-y", names[0]))
     assert f"stay until plugin {names[1]} goes too." in " ".join(answer.text.split())
     done(dnf.plugin(node, "verify"))
@@ -392,7 +392,7 @@ def test_each_of_plugins_that_came_together_is_told_with_what_it_brought(
     assert tree_state(node) == before
 
 
-def test_a_folder_that_rpm_made_is_not_told_as_a_scriptlets_when_it_is_gone(
+def test_a_missing_folder_of_a_package_is_not_reported_as_made_by_a_scriptlet(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     done(dnf.plugin(node, "install", "-y", UNSIGNED,
                     make_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))

@@ -1,4 +1,4 @@
-"""What list, info, verify, repos, add and drop print, as text and as JSON."""
+"""The output of list, info, verify, repos, add and drop, as text and as JSON."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -21,13 +21,13 @@ def with_snmp(built: support.Fixtures, node: Path, dnf: Dnf) -> Path:
     return node
 
 
-def narrow(dnf: Dnf, root: Path, *words: object) -> Answer:
+def on_80_columns(dnf: Dnf, root: Path, *words: object) -> Answer:
     """Run ``dnf node-plugin`` on a terminal of 80 columns."""
     argv = ["env", "COLUMNS=80", *dnf.argv(root, "node-plugin", *words)]
     return dnf.run(argv)
 
 
-def test_list_shows_what_is_installed(with_snmp: Path, dnf: Dnf) -> None:
+def test_list_shows_installed_plugins(with_snmp: Path, dnf: Dnf) -> None:
     for words in (["list"], ["list", "--installed"], ["-q", "list"], ["list", "snmp"]):
         lines = dnf.plugin(with_snmp, *words).out.splitlines()
         assert lines[0] == "Installed Plugins"
@@ -35,8 +35,8 @@ def test_list_shows_what_is_installed(with_snmp: Path, dnf: Dnf) -> None:
         assert len(lines) == 2
 
 
-def test_list_shows_what_is_available_with_the_newest_version(
-        built: support.Fixtures, with_snmp: Path, dnf: Dnf) -> None:
+def test_list_shows_the_newest_available_version(built: support.Fixtures, with_snmp: Path,
+                                                 dnf: Dnf) -> None:
     add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
     for version in ("1.0", "1.1"):
@@ -50,7 +50,7 @@ def test_list_shows_what_is_available_with_the_newest_version(
                     ["Available", "Plugins"], ["cim", "1.0"]]
 
 
-def test_list_shows_a_plugin_as_broken_and_why(with_snmp: Path, dnf: Dnf) -> None:
+def test_list_shows_a_broken_plugin_and_the_reason(with_snmp: Path, dnf: Dnf) -> None:
     dnf.configure(node_policy="plugins")
     assert dnf(with_snmp, "remove", "-y", "net-snmp-utils").status == 0
     dnf.configure()
@@ -66,18 +66,18 @@ def test_list_shows_a_plugin_as_broken_and_why(with_snmp: Path, dnf: Dnf) -> Non
     assert dnf.plugin(with_snmp, "verify").status == 9
 
 
-def test_a_bundle_in_the_library_that_cannot_be_used_is_shown(
+def test_list_shows_an_invalid_bundle_of_the_library_as_broken(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
-    place = add_to_shipped_library(dnf, built.bundle("cim"), "cim")
-    (place / "node-plugin.xml").write_text("<x")
+    bundle = add_to_shipped_library(dnf, built.bundle("cim"), "cim")
+    (bundle / "node-plugin.xml").write_text("<x")
     add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
     answer = dnf.plugin(node, "list", "--available")
     assert answer.status == 0, answer.text
     assert "snmp  1.0" in answer.out and "cim is broken: " in answer.out
 
 
-def test_info_tells_a_bundle_before_it_is_installed(built: support.Fixtures, node: Path,
-                                                    dnf: Dnf) -> None:
+def test_info_describes_a_bundle_that_is_not_installed(built: support.Fixtures, node: Path,
+                                                       dnf: Dnf) -> None:
     before = installed(node)
     out = dnf.plugin(node, "info", built.bundle("snmp", form="tar.xz")).out
     for line in ("Name         : snmp", "Version      : 1.0", "State        : available",
@@ -89,15 +89,15 @@ def test_info_tells_a_bundle_before_it_is_installed(built: support.Fixtures, nod
     assert installed(node) == before
 
 
-def test_info_tells_an_installed_plugin_from_its_record(with_snmp: Path, dnf: Dnf) -> None:
+def test_info_describes_an_installed_plugin_from_its_record(with_snmp: Path, dnf: Dnf) -> None:
     out = dnf.plugin(with_snmp, "info", "snmp").out
     assert "State        : installed" in out
     assert "             : net-snmp-1:5.9.1-11.el9.x86_64" in out or (
         "Packages     : net-snmp-1:5.9.1-11.el9.x86_64" in out)
     assert "snmpd.service" in out
-    data = dnf.plugin(with_snmp, "info", "snmp", "--json").json["plugins"]
-    assert [one["name"] for one in data] == ["snmp"]
-    assert data[0]["installed_at"].endswith("Z")
+    plugins = dnf.plugin(with_snmp, "info", "snmp", "--json").json["plugins"]
+    assert [plugin["name"] for plugin in plugins] == ["snmp"]
+    assert plugins[0]["installed_at"].endswith("Z")
 
 
 def test_info_finds_names_in_library_and_repos(built: support.Fixtures, node: Path,
@@ -105,10 +105,10 @@ def test_info_finds_names_in_library_and_repos(built: support.Fixtures, node: Pa
     add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     define_repo(node, "snmp", f"file://{built.repo('snmp')}")
     answer = dnf.plugin(node, "info", "cim", "snmp", "--enablerepo=snmp", "--json")
-    assert [one["name"] for one in answer.json["plugins"]] == ["cim", "snmp"]
+    assert [plugin["name"] for plugin in answer.json["plugins"]] == ["cim", "snmp"]
 
 
-def test_verify_says_what_is_no_longer_true(with_snmp: Path, dnf: Dnf) -> None:
+def test_verify_reports_changed_files_and_settings(with_snmp: Path, dnf: Dnf) -> None:
     answer = dnf.plugin(with_snmp, "verify")
     assert (answer.status, answer.out) == (0, "snmp 1.0: ok\n")
     (with_snmp / "usr/bin/snmpget").write_text("altered")
@@ -122,14 +122,14 @@ def test_verify_says_what_is_no_longer_true(with_snmp: Path, dnf: Dnf) -> None:
     assert len(data.json["plugins"][0]["problems"]) == 2
 
 
-def test_without_plugins_the_answers_say_so(node: Path, dnf: Dnf) -> None:
+def test_list_and_verify_say_that_there_are_no_plugins(node: Path, dnf: Dnf) -> None:
     assert dnf.plugin(node, "list").out == "No plugins.\n"
     assert dnf.plugin(node, "verify").out == "No plugins are installed.\n"
     assert dnf.plugin(node, "list", "--json").json == {"format": 1, "plugins": []}
 
 
-def test_add_and_drop_change_the_library_alone(built: support.Fixtures, node: Path,
-                                               dnf: Dnf) -> None:
+def test_add_and_drop_change_only_the_library(built: support.Fixtures, node: Path,
+                                              dnf: Dnf) -> None:
     before = installed(node)
     answer = dnf.plugin(node, "add", built.bundle("snmp", form="tar.gz"), built.bundle("cim"))
     assert answer.status == 0, answer.text
@@ -156,7 +156,7 @@ def test_tables_fit_a_terminal_of_80_columns(words: List[str], built: support.Fi
         add_to_shipped_library(dnf, support.write_bundle(
             tmp_path / name, support.descriptor_xml(name, "1.2.3.4.5.6.7.8.9", repos=[name]),
             repo_files={"x.repo": support.repo_file(name, "file:///nowhere")}), name)
-    answer = narrow(dnf, node, *words)
+    answer = on_80_columns(dnf, node, *words)
     assert answer.status == 0, answer.text
     lines = answer.out.splitlines()
     # a path cannot be broken
@@ -182,8 +182,8 @@ def test_json_is_one_document_on_standard_output(command: List[str], with_snmp: 
         assert set(document["error"]) >= {"status", "kind", "message", "hint"}
 
 
-def test_json_of_an_install_is_its_plan_and_that_it_was_done(built: support.Fixtures, host: Path,
-                                                             dnf: Dnf) -> None:
+def test_the_json_of_an_install_says_whether_it_was_done(built: support.Fixtures, host: Path,
+                                                         dnf: Dnf) -> None:
     for option, status, done in (("--dry-run", 0, False), ("--assumeno", 1, False),
                                  ("-y", 0, True), ("-y", 0, False)):
         answer = dnf.plugin(host, "install", built.bundle("snmp"), option, "--trust-keys",
@@ -204,10 +204,10 @@ def test_the_answer_is_printed_once(built: support.Fixtures, node: Path, dnf: Dn
     assert answer.out.count(" Removing snmp 1.0") == 1
 
 
-def test_another_user_may_look(with_snmp: Path, dnf: Dnf) -> None:
-    as_nobody = environment()["PATH"]
+def test_an_unprivileged_user_cannot_remove_a_plugin(with_snmp: Path, dnf: Dnf) -> None:
+    search_path = environment()["PATH"]
     argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-            "env", f"PATH={as_nobody}", "HOME=/nonexistent",
+            "env", f"PATH={search_path}", "HOME=/nonexistent",
             *dnf.argv(with_snmp, "node-plugin", "remove", "snmp", "-y")]
     answer = dnf.run(argv)
     assert answer.status != 0

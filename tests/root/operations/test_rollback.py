@@ -1,4 +1,4 @@
-"""Changes that fail: the root is as it was, and one message says why."""
+"""Changes that fail: the root is restored, and one message gives the reason."""
 from __future__ import annotations
 
 import contextlib
@@ -19,8 +19,8 @@ pytestmark = [pytest.mark.root]
 JOURNAL = "var/lib/ovirt-node-plugin"
 
 
-def refused(dnf: Dnf, root: Path, *words: object) -> Answer:
-    """Run a command that must fail and leave the root, and dnf's history, as they were."""
+def assert_fails_unchanged(dnf: Dnf, root: Path, *words: object) -> Answer:
+    """Run a command; assert that it fails and that the root and dnf's history are unchanged."""
     before, history = tree_state(root), dnf(root, "history", "list").out
     answer = dnf.plugin(root, *words)
     assert answer.status != 0, answer.text
@@ -34,19 +34,19 @@ def refused(dnf: Dnf, root: Path, *words: object) -> Answer:
 
 @pytest.mark.main_job
 @pytest.mark.parametrize("name", ["badscript", "badpost"])
-def test_a_scriptlet_that_fails_is_rolled_back(
+def test_an_install_whose_scriptlet_fails_is_rolled_back(
         dnf: Dnf, node: Path, built: support.Fixtures, name: str) -> None:
-    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle(name))
+    answer = assert_fails_unchanged(dnf, node, "install", "-y", "--trust-keys", built.bundle(name))
     assert answer.status == 8
     assert f"install of {name} failed and was rolled back" in answer.text
     assert f"The root {node} is as it was before." in answer.text
 
 
 @pytest.mark.main_job
-def test_a_scriptlet_that_fails_takes_the_whole_transaction_with_it(
+def test_a_failing_scriptlet_rolls_back_all_plugins_of_the_transaction(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    answer = refused(dnf, node, "install", "-y", "--trust-keys",
-                     *(built.bundle(name) for name in ("cim", "badpost", "storage")))
+    answer = assert_fails_unchanged(dnf, node, "install", "-y", "--trust-keys",
+                                    *(built.bundle(name) for name in ("cim", "badpost", "storage")))
     assert answer.status == 8
 
 
@@ -58,11 +58,12 @@ def test_a_removal_whose_scriptlet_fails_is_rolled_back(
         scriptlets={section: "echo changed >> /etc/passwd\nexit 1"},
         settings=['<kernel-module name="loop" load="yes"/>'])
     assert dnf.plugin(node, "install", "-y", UNSIGNED, bundle).status == 0
-    answer = refused(dnf, node, "remove", "-y", "stays")
+    answer = assert_fails_unchanged(dnf, node, "remove", "-y", "stays")
     assert answer.status == 8 and "remove of stays failed" in answer.text
 
 
-def test_what_scriptlets_did_anywhere_is_undone(dnf: Dnf, node: Path, tmp_path: Path) -> None:
+def test_changes_by_scriptlets_are_undone_in_the_whole_root(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
     (node / "etc/hard1").write_text("one")
     os.link(node / "etc/hard1", node / "etc/hard2")
     os.mknod(node / "etc/device", 0o20600, os.makedev(1, 3))
@@ -85,58 +86,59 @@ line" /usr/bin/new /boot/new; mknod /etc/node c 1 5
     bundle = make_plugin(tmp_path, "wild", requires="busybox", scriptlets={"post": shell},
                          files={"/opt/wild/data": "data"})
     os.mknod(node / "dev/zero", 0o20666, os.makedev(1, 5))
-    answer = refused(dnf, node, "install", "-y", UNSIGNED, bundle)
+    answer = assert_fails_unchanged(dnf, node, "install", "-y", UNSIGNED, bundle)
     assert answer.status == 8
     assert os.getxattr(node / "etc/hard1", "user.note") == b"kept"
     assert (node / "etc/hard1").samefile(node / "etc/hard2")
 
 
-def test_a_missing_systemctl_is_told_before_anything_is_changed(
+def test_a_missing_systemctl_is_reported_before_any_change(
         dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
     dnf.prefix = ("env", f"PATH={path_without(tmp_path, 'systemctl')}")
-    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle("cim"))
+    answer = assert_fails_unchanged(dnf, node, "install", "-y", "--trust-keys", built.bundle("cim"))
     assert "systemctl cannot be started" in answer.text
 
 
-def test_a_missing_depmod_is_told_before_anything_is_changed(
-        dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
+def test_a_missing_depmod_is_reported_before_any_change(dnf: Dnf, node: Path, tmp_path: Path,
+                                                        built: support.Fixtures) -> None:
     dnf.prefix = ("env", f"PATH={path_without(tmp_path, 'depmod')}")
-    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle("isv-module-foo"))
+    answer = assert_fails_unchanged(dnf, node, "install", "-y", "--trust-keys",
+                                    built.bundle("isv-module-foo"))
     assert "depmod cannot be started" in answer.text
 
 
-def test_a_setting_that_fails_after_the_packages_is_rolled_back(
+def test_a_setting_that_fails_after_the_transaction_is_rolled_back(
         dnf: Dnf, node: Path, tmp_path: Path, built: support.Fixtures) -> None:
     folder = path_without(tmp_path, "systemctl")
-    # Every question is answered, what changes something fails.
+    # Queries are answered; every change fails.
     (folder / "systemctl").write_text(
         '#!/bin/sh\ncase " $* " in *" is-enabled "*) exec /usr/bin/systemctl "$@";; esac\n'
         'echo "no room for links" >&2\nexit 1\n')
     (folder / "systemctl").chmod(0o755)
     dnf.prefix = ("env", f"PATH={folder}")
-    answer = refused(dnf, node, "install", "-y", "--trust-keys", built.bundle("cim"))
+    answer = assert_fails_unchanged(dnf, node, "install", "-y", "--trust-keys", built.bundle("cim"))
     assert answer.status == 8 and "no room for links" in answer.text
 
 
 def path_without(tmp_path: Path, program: str) -> Path:
-    """Return a folder with links to all programs of this machine but one."""
+    """Return a folder with links to all programs of this machine except ``program``."""
     folder = tmp_path / "path"
     folder.mkdir()
-    for place in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"):
-        for name in os.listdir(place):
+    for programs in ("/usr/sbin", "/usr/bin", "/sbin", "/bin"):
+        for name in os.listdir(programs):
             if name != program and not os.path.lexists(folder / name):
-                (folder / name).symlink_to(f"{place}/{name}")
+                (folder / name).symlink_to(f"{programs}/{name}")
     return folder
 
 
 @contextlib.contextmanager
-def mounted(what: object, where: Path, *options: str) -> Iterator[Path]:
-    where.mkdir(exist_ok=True)
-    subprocess.run(["mount", *options, str(what), str(where)], check=True)
+def mounted(source: object, mount_point: Path, *options: str) -> Iterator[Path]:
+    mount_point.mkdir(exist_ok=True)
+    subprocess.run(["mount", *options, str(source), str(mount_point)], check=True)
     try:
-        yield where
+        yield mount_point
     finally:
-        subprocess.run(["umount", str(where)], check=True)
+        subprocess.run(["umount", str(mount_point)], check=True)
 
 
 def test_a_read_only_root_is_refused(
@@ -149,7 +151,7 @@ def test_a_read_only_root_is_refused(
         stack.enter_context(mounted(node, node, "--bind"))
         subprocess.run(["mount", "-o", "remount,ro,bind", str(node)], check=True)
         before = tree_state(node)
-        answer = dnf.plugin(node, *words)  # dnf ends by itself: it cannot write its log
+        answer = dnf.plugin(node, *words)  # dnf fails, as it cannot write its log
         assert answer.status == 1 and "Read-only file system" in answer.text, answer.text
         for name in ("log", "cache", "lib/dnf"):
             stack.enter_context(mounted("tmpfs", node / "var" / name, "-t", "tmpfs"))
@@ -160,21 +162,21 @@ def test_a_read_only_root_is_refused(
 
 
 @pytest.fixture
-def small(built: support.Fixtures, tmp_path: Path) -> Iterator[Path]:
-    """A node on a filesystem of its own, with some ten megabytes free."""
+def small_root(built: support.Fixtures, tmp_path: Path) -> Iterator[Path]:
+    """A node on its own filesystem, with some ten megabytes free."""
     image = tmp_path / "small.img"
     with open(image, "wb") as stream:
         stream.truncate(96 << 20)
     subprocess.run(["mkfs.ext4", "-q", "-m", "0", str(image)], check=True)
-    with mounted(image, tmp_path / "small", "-o", "loop") as where:
+    with mounted(image, tmp_path / "small", "-o", "loop") as mount_point:
         built.node_root(tmp_path / "node")
-        root = where / "node"
+        root = mount_point / "node"
         support.copy_tree(tmp_path / "node", root)
         yield root
 
 
 def fill(root: Path, leave_kib: int) -> Path:
-    """Fill the root's filesystem but for so much."""
+    """Fill the root's filesystem up to ``leave_kib`` of free space; return the file."""
     state = os.statvfs(root)
     size = state.f_bavail * state.f_frsize - (leave_kib << 10)
     filler = root.parent / "filler"
@@ -183,48 +185,49 @@ def fill(root: Path, leave_kib: int) -> Path:
     return filler
 
 
-def test_packages_that_do_not_fit_are_refused_before(
-        dnf: Dnf, small: Path, tmp_path: Path) -> None:
+def test_packages_larger_than_the_free_space_are_refused_before_any_change(
+        dnf: Dnf, small_root: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "large", files={"/opt/large/data": "x" * (3 << 20)})
-    assert dnf.plugin(small, "list").status == 0  # dnf's logs and caches are there
-    fill(small, 2500)
-    answer = refused(dnf, small, "install", "-y", UNSIGNED, bundle)
+    assert dnf.plugin(small_root, "list").status == 0  # creates dnf's logs and caches
+    fill(small_root, 2500)
+    answer = assert_fails_unchanged(dnf, small_root, "install", "-y", UNSIGNED, bundle)
     assert answer.status == 8
     assert "the packages need 3.0 MiB on the disk" in answer.text
     assert "Nothing was changed" in answer.text
 
 
-def test_a_disk_that_fills_up_half_way_is_rolled_back(
-        dnf: Dnf, small: Path, tmp_path: Path) -> None:
+def test_a_change_that_fills_the_disk_is_rolled_back(dnf: Dnf, small_root: Path,
+                                                     tmp_path: Path) -> None:
     shell = "\n".join(f"dd if=/dev/zero of=/var/tmp/filler{size} bs={size}"
                       for size in ("64k", "1k", "1"))
     bundle = make_plugin(
         tmp_path, "filler", requires="busybox", scriptlets={"post": shell + "\ntrue"},
         files={"/opt/filler/data": "x" * 100_000},
         settings=['<kernel-module name="loop" load="yes"/>'])
-    os.mknod(small / "dev/zero", 0o20666, os.makedev(1, 5))
-    before = tree_state(small)
-    answer = dnf.plugin(small, "install", "-y", UNSIGNED, bundle)
+    os.mknod(small_root / "dev/zero", 0o20666, os.makedev(1, 5))
+    before = tree_state(small_root)
+    answer = dnf.plugin(small_root, "install", "-y", UNSIGNED, bundle)
     assert answer.status == 8, answer.text
     assert "No space left on device" in answer.text
-    for path in (small / "var/tmp").glob("filler*"):  # /var/tmp is nobody's to undo
+    for path in (small_root / "var/tmp").glob("filler*"):  # nothing in /var/tmp is undone
         path.unlink()
-    assert state_differences(before, tree_state(small)) == []
-    assert dnf.plugin(small, "verify").status == 0
+    assert state_differences(before, tree_state(small_root)) == []
+    assert dnf.plugin(small_root, "verify").status == 0
 
 
-def test_a_disk_without_room_for_the_journal_changes_nothing(
-        dnf: Dnf, small: Path, tmp_path: Path) -> None:
+def test_a_disk_too_full_for_the_journal_is_an_error_without_changes(
+        dnf: Dnf, small_root: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "little", files={"/opt/little/data": "x"})
-    assert dnf.plugin(small, "install", "-y", UNSIGNED, bundle).status == 0
-    assert dnf.plugin(small, "remove", "-y", "little").status == 0
+    assert dnf.plugin(small_root, "install", "-y", UNSIGNED, bundle).status == 0
+    assert dnf.plugin(small_root, "remove", "-y", "little").status == 0
     dnf.prefix = at_home(tmp_path / "home")
-    fill(small, 250)
-    answer = refused(dnf, small, "install", "-y", UNSIGNED, bundle)
+    fill(small_root, 250)
+    answer = assert_fails_unchanged(dnf, small_root, "install", "-y", UNSIGNED, bundle)
     assert answer.status == 8 and "No space left" in answer.text, answer.text
 
 
-def test_mounts_in_the_root_are_left_alone(dnf: Dnf, node: Path, tmp_path: Path) -> None:
+def test_a_rollback_does_not_change_mounts_in_the_root(dnf: Dnf, node: Path,
+                                                       tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "little", requires="busybox", scriptlets={
         "post": "touch /opt/outside/new /proc-here/new; exit 1"},
                          files={"/opt/little/data": "x"})
@@ -238,5 +241,5 @@ def test_mounts_in_the_root_are_left_alone(dnf: Dnf, node: Path, tmp_path: Path)
         answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
         assert answer.status == 8, answer.text
         assert (outside / "mine").read_text() == "mine"
-        assert (outside / "new").exists()  # what is mounted is not the root's
+        assert (outside / "new").exists()  # a mount is not part of the root
         assert not (node / "opt/little").exists()

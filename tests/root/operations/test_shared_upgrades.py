@@ -1,4 +1,4 @@
-"""Upgrades of several plugins in one run, of which one has what another gives up."""
+"""Upgrades of several plugins in one run, with settings that pass from one to another."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -24,7 +24,10 @@ BROKEN = '<service name="nope.service" state="enabled"/>'
 
 
 def bundles(folder: Path, version: str, one: Sequence[str], two: Sequence[str]) -> Sequence[Path]:
-    """Return one version of two plugins with these settings; each brings a file for a hook."""
+    """Return one version of the plugins one and two with these settings.
+
+    Each contains a file that can be the source of a hook.
+    """
     return [make_plugin(folder, name, version, settings=settings,
                         files={f"/opt/{name}/hook": f"#!/bin/sh\n# {name} {version}\n"})
             for name, settings in (("one", one), ("two", two))]
@@ -36,8 +39,8 @@ def install(dnf: Dnf, node: Path, *plugins: Path) -> Answer:
 
 @pytest.mark.parametrize(("one", "two"), [
     ((), EVERY), (EVERY, ()), (OTHERS, OTHERS), ((), ())],
-    ids=["the first gives up", "the second gives up", "both change", "both give up"])
-def test_what_two_plugins_shared_before_both_were_upgraded_goes_with_the_last(
+    ids=["the first drops them", "the second drops them", "both change", "both drop them"])
+def test_settings_shared_before_an_upgrade_are_undone_with_the_last_plugin(
         node: Path, tmp_path: Path, dnf: Dnf, one: Sequence[str], two: Sequence[str]) -> None:
     before = tree_state(node)
     done(install(dnf, node, *bundles(tmp_path, "1.0", EVERY, EVERY)))
@@ -47,7 +50,7 @@ def test_what_two_plugins_shared_before_both_were_upgraded_goes_with_the_last(
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_an_upgrade_that_fails_brings_back_what_the_last_of_two_plugins_put_back(
+def test_a_failing_upgrade_restores_the_shared_settings_that_it_had_undone(
         node: Path, tmp_path: Path, dnf: Dnf) -> None:
     done(install(dnf, node, *bundles(tmp_path, "1.0", EVERY, EVERY)))
     before = tree_state(node)
@@ -57,21 +60,22 @@ def test_an_upgrade_that_fails_brings_back_what_the_last_of_two_plugins_put_back
     assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 1.0: ok", "two 1.0: ok"]
 
 
-@pytest.mark.parametrize("turned", [False, True], ids=["given first", "taken first"])
+@pytest.mark.parametrize("reverse", [False, True],
+                         ids=["dropping plugin first", "adding plugin first"])
 def test_a_hook_and_a_value_move_to_another_plugin_in_one_run(
-        node: Path, tmp_path: Path, dnf: Dnf, turned: bool) -> None:
+        node: Path, tmp_path: Path, dnf: Dnf, reverse: bool) -> None:
     before = tree_state(node)
     done(install(dnf, node, *bundles(
         tmp_path, "1.0", (HOOK.format("one"), SYSCTL.format(1)), ())))
     new = bundles(tmp_path, "2.0", (), (HOOK.format("two"), SYSCTL.format(2)))
-    done(install(dnf, node, *(reversed(new) if turned else new)))
+    done(install(dnf, node, *(reversed(new) if reverse else new)))
     assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
     done(dnf.plugin(node, "remove", "one", "two", "-y"))
     assert state_differences(before, tree_state(node)) == []
 
 
 @pytest.mark.parametrize("wish", [HOOK.format("two"), SYSCTL.format(2)], ids=["hook", "sysctl"])
-def test_what_an_installed_plugin_keeps_is_refused_by_its_name(
+def test_a_setting_that_an_installed_plugin_keeps_is_refused_and_its_owner_named(
         node: Path, tmp_path: Path, dnf: Dnf, wish: str) -> None:
     kept = (HOOK.format("one"), SYSCTL.format(1))
     done(install(dnf, node, *bundles(tmp_path, "1.0", kept, ())))

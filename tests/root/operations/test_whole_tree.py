@@ -1,4 +1,4 @@
-"""What a plugin was is gone with it: whole trees before and after are the same."""
+"""A removed plugin leaves no trace: complete trees before and after are equal."""
 from __future__ import annotations
 
 import itertools
@@ -32,85 +32,85 @@ def remove(dnf: Dnf, root: Path, *names: str) -> Answer:
 
 
 def packages(root: Path) -> List[str]:
-    said = subprocess.run(
+    output = subprocess.run(
         ["rpm", "--root", str(root), "--dbpath", "/usr/share/rpm", "-qa"],
         check=True, capture_output=True, text=True).stdout
-    return sorted(line for line in said.splitlines() if not line.startswith("gpg-pubkey"))
+    return sorted(line for line in output.splitlines() if not line.startswith("gpg-pubkey"))
 
 
-def look(root: Path) -> Tuple[State, List[str]]:
+def tree_and_packages(root: Path) -> Tuple[State, List[str]]:
     return tree_state(root), packages(root)
 
 
-def same(before: Tuple[State, List[str]], root: Path) -> None:
-    now = look(root)
-    assert state_differences(before[0], now[0]) == []
-    assert before[1] == now[1]
+def assert_same(before: Tuple[State, List[str]], root: Path) -> None:
+    after = tree_and_packages(root)
+    assert state_differences(before[0], after[0]) == []
+    assert before[1] == after[1]
 
 
 @pytest.mark.main_job
 @pytest.mark.parametrize("name", PLUGINS)
-def test_a_plugin_that_was_removed_leaves_nothing(
-        dnf: Dnf, node: Path, built: support.Fixtures, name: str) -> None:
-    before = look(node)
+def test_a_removed_plugin_leaves_no_changes(dnf: Dnf, node: Path, built: support.Fixtures,
+                                            name: str) -> None:
+    before = tree_and_packages(node)
     install(dnf, node, built.bundle(name))
-    assert look(node)[1] != before[1]
+    assert tree_and_packages(node)[1] != before[1]
     done(dnf.plugin(node, "verify"))
     remove(dnf, node, name)
-    same(before, node)
+    assert_same(before, node)
 
 
 @pytest.mark.slow
-def test_all_plugins_at_once_leave_nothing_in_whatever_order_they_go(
+def test_all_plugins_removed_in_another_order_leave_no_changes(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    before = look(node)
+    before = tree_and_packages(node)
     install(dnf, node, *(built.bundle(name) for name in PLUGINS))
     for names in (PLUGINS[4:5], PLUGINS[:1], PLUGINS[5:], PLUGINS[1:4]):
         remove(dnf, node, *names)
         done(dnf.plugin(node, "verify"))
-    same(before, node)
+    assert_same(before, node)
 
 
 @pytest.mark.parametrize(("first", "second"), [
     ("cim", "snmp"), ("share-a", "share-b"), ("storage", "vdsm-hook-nested")])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_one_of_two_plugins_goes_and_the_other_stays_whole(
+def test_removing_one_of_two_plugins_leaves_the_other_complete(
         dnf: Dnf, node: Path, built: support.Fixtures, first: str, second: str,
         reverse: bool) -> None:
-    before = look(node)
+    before = tree_and_packages(node)
     install(dnf, node, built.bundle(first))
     install(dnf, node, built.bundle(second))
-    goes, stays = (second, first) if reverse else (first, second)
-    remove(dnf, node, goes)
+    removed, remaining = (second, first) if reverse else (first, second)
+    remove(dnf, node, removed)
     done(dnf.plugin(node, "verify"))
-    alone = look(node)
-    remove(dnf, node, stays)
-    same(before, node)
-    install(dnf, node, built.bundle(stays))
-    assert look(node)[1] == alone[1]
-    apart = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d")  # they have the time
-    assert [line for line in state_differences(alone[0], look(node)[0])
-            if not any(part in line for part in apart)] == []
+    alone = tree_and_packages(node)
+    remove(dnf, node, remaining)
+    assert_same(before, node)
+    install(dnf, node, built.bundle(remaining))
+    assert tree_and_packages(node)[1] == alone[1]
+    excluded = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d")  # they contain times
+    assert [line for line in state_differences(alone[0], tree_and_packages(node)[0])
+            if not any(part in line for part in excluded)] == []
 
 
-def test_plugins_that_came_together_share_what_scriptlets_did_until_the_last_goes(
+def test_scriptlet_effects_of_plugins_installed_together_stay_until_the_last_is_removed(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    before = look(node)
+    before = tree_and_packages(node)
     install(dnf, node, built.bundle("snmp"), built.bundle("cim"))
     remove(dnf, node, "snmp")
     assert "cim:" in (node / "etc/passwd").read_text()
     done(dnf.plugin(node, "verify"))
     remove(dnf, node, "cim")
-    same(before, node)
+    assert_same(before, node)
 
 
 @pytest.mark.main_job
-def test_an_upgrade_and_a_removal_leave_nothing(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    before = look(node)
+def test_an_upgrade_and_a_removal_leave_no_changes(dnf: Dnf, node: Path,
+                                                   built: support.Fixtures) -> None:
+    before = tree_and_packages(node)
     install(dnf, node, built.bundle("agent", "1.0"))
     hook = node / "usr/libexec/vdsm/hooks/before_vm_start/40_agent"
-    kept = os.stat(hook)
+    info_before = os.stat(hook)
     options = list((node / "etc/modprobe.d").glob("*agent*"))
     assert len(options) == 1
     answer = install(dnf, node, built.bundle("agent", "1.1"))
@@ -118,14 +118,15 @@ def test_an_upgrade_and_a_removal_leave_nothing(
     assert "Upgraded plugin agent 1.1." in answer.text
     assert not options[0].exists()
     assert (node / "etc/systemd/system/multi-user.target.wants/acme-agent.service").is_symlink()
-    now = os.stat(hook)
-    assert (now.st_ino, now.st_mtime_ns) == (kept.st_ino, kept.st_mtime_ns)
+    info_after = os.stat(hook)
+    assert (info_after.st_ino, info_after.st_mtime_ns) == (info_before.st_ino,
+                                                           info_before.st_mtime_ns)
     done(dnf.plugin(node, "verify"))
     remove(dnf, node, "agent")
-    same(before, node)
+    assert_same(before, node)
 
 
-def test_files_that_no_package_owned_come_back_when_the_plugin_goes(
+def test_unowned_files_that_a_package_replaced_are_restored_at_removal(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "taker", files={
         "/etc/taker.conf": "new", "/opt/taker/": "", "/opt/taker/data": "new",
@@ -135,16 +136,15 @@ def test_files_that_no_package_owned_come_back_when_the_plugin_goes(
     (node / "opt/taker").mkdir(parents=True, mode=0o700)
     (node / "opt/taker/data").write_text("old data")
     os.chown(node / "opt/taker", 12, 34)
-    before = look(node)
+    before = tree_and_packages(node)
     done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert (node / "etc/taker.conf").read_text() == "new\n"
     done(dnf.plugin(node, "verify"))
     remove(dnf, node, "taker")
-    same(before, node)
+    assert_same(before, node)
 
 
-def test_what_scriptlets_made_or_changed_goes_with_the_plugin(
-        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+def test_changes_by_scriptlets_are_undone_at_removal(dnf: Dnf, node: Path, tmp_path: Path) -> None:
     shell = """[ $1 -eq 1 ] || exit 0
         echo "maker:x:990:990::/:/sbin/nologin" >> /etc/passwd
         mkdir -p /opt/maker/cache/deep /var/lib/maker /srv/maker
@@ -157,16 +157,16 @@ feed"; mknod /srv/maker/node c 1 3; chmod 0700 /etc/multipath"""
     bundle = make_plugin(tmp_path, "maker", requires="busybox", scriptlets={"post": shell},
                          files={"/opt/maker/data": "x"})
     (node / "etc/multipath").mkdir(exist_ok=True)
-    before = look(node)
+    before = tree_and_packages(node)
     done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert (node / "usr/bin/maker").is_symlink() and (node / "opt/maker/huge").exists()
     done(dnf.plugin(node, "verify"))
     remove(dnf, node, "maker")
-    same(before, node)
+    assert_same(before, node)
 
 
 @pytest.mark.main_job
-def test_a_package_that_somebody_else_needs_stays_and_is_told(
+def test_a_package_that_another_package_needs_stays_and_is_reported(
         dnf: Dnf, node: Path, built: support.Fixtures, tmp_path: Path) -> None:
     dnf.configure(bind_all="no")
     install(dnf, node, built.bundle("share-a"))
@@ -178,61 +178,61 @@ def test_a_package_that_somebody_else_needs_stays_and_is_told(
     assert "share-a" not in " ".join(packages(node))
 
 
-def test_a_file_that_was_changed_since_is_named_and_kept_if_asked(
+def test_a_modified_file_refuses_the_removal_unless_keep_modified_is_given(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent"))
     path = next((node / "etc/modprobe.d").glob("*agent*"))
     path.write_text("options loop max_loop=8\n")
     answer = dnf.plugin(node, "verify")
     assert answer.status == 9 and f"/etc/modprobe.d/{path.name} was changed" in answer.text
-    before = look(node)
+    before = tree_and_packages(node)
     answer = dnf.plugin(node, "remove", "-y", "agent")
     assert answer.status == 6 and f"/etc/modprobe.d/{path.name}" in answer.text
     assert "--keep-modified" in answer.text
-    same(before, node)
+    assert_same(before, node)
     answer = done(dnf.plugin(node, "remove", "-y", "--keep-modified", "agent"))
     assert f"/etc/modprobe.d/{path.name} is left as it is" in answer.text
     assert path.read_text() == "options loop max_loop=8\n"
 
 
-def test_settings_written_through_links_are_inside_the_journal_too(
+def test_settings_written_through_symbolic_links_are_undone_at_removal(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     shutil.rmtree(node / "etc/modules-load.d", ignore_errors=True)
     (node / "usr/lib/elsewhere").mkdir()
     os.symlink("/usr/lib/elsewhere", node / "etc/modules-load.d")
-    good = make_plugin(tmp_path, "linked", files={"/opt/linked/data": "x"},
-                       settings=['<kernel-module name="loop" load="yes"/>'])
-    before = look(node)
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, good))
+    bundle = make_plugin(tmp_path, "linked", files={"/opt/linked/data": "x"},
+                         settings=['<kernel-module name="loop" load="yes"/>'])
+    before = tree_and_packages(node)
+    done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert len(list((node / "usr/lib/elsewhere").iterdir())) == 1
     remove(dnf, node, "linked")
-    same(before, node)
+    assert_same(before, node)
 
 
-@pytest.mark.parametrize(("place", "link"), [
+@pytest.mark.parametrize(("folder", "link"), [
     ("etc/ovirt.plugins.d", "/"), ("etc/ovirt.plugins-manifests.d", OUTSIDE),
     ("var/lib/ovirt-node-plugin", "/"), ("var/lib/ovirt-node-plugin", OUTSIDE),
     ("etc/modules-load.d", "/"), ("etc/modules-load.d", OUTSIDE),
     ("usr/libexec/vdsm/hooks/before_vm_start", OUTSIDE)])
-def test_a_root_whose_folders_are_links_reaches_nothing_outside(
-        dnf: Dnf, node: Path, built: support.Fixtures, place: str, link: str) -> None:
+def test_symbolic_links_in_place_of_folders_change_nothing_outside_the_root(
+        dnf: Dnf, node: Path, built: support.Fixtures, folder: str, link: str) -> None:
     outside = Path("/outside")
     assert not outside.exists()
-    shutil.rmtree(node / place, ignore_errors=True)
-    os.symlink(link, node / place)
-    before = look(node)
-    bundle = built.bundle("isv-module-foo" if "modules" in place else "agent")
+    shutil.rmtree(node / folder, ignore_errors=True)
+    os.symlink(link, node / folder)
+    before = tree_and_packages(node)
+    bundle = built.bundle("isv-module-foo" if "modules" in folder else "agent")
     answer = dnf.plugin(node, "install", "-y", "--trust-keys", bundle)
     assert not outside.exists()
     assert "Traceback" not in answer.text and "internal error" not in answer.text, answer.text
     if answer.status == 0:
         remove(dnf, node, bundle.name.rpartition("-")[0])
-    same(before, node)
+    assert_same(before, node)
 
 
-def test_packages_cannot_bring_files_into_the_registry_or_the_journal(
+def test_packages_with_files_in_the_registry_or_the_journal_are_refused(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    before = look(node)
+    before = tree_and_packages(node)
     for number, path in enumerate((
             "/etc/ovirt.plugins.d/other", "/etc/ovirt.plugins-manifests.d/other.xml",
             "/var/lib/ovirt-node-plugin/journal/journal.json", "/usr/share/rpm/rpmdb.sqlite-wal",
@@ -240,12 +240,12 @@ def test_packages_cannot_bring_files_into_the_registry_or_the_journal(
         bundle = make_plugin(tmp_path, f"evil{number}", files={path: "evil"})
         answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
         assert answer.status == 6 and path in answer.text, answer.text
-    same(before, node)
+    assert_same(before, node)
 
 
-def test_every_order_of_removal_of_three_ends_where_it_began(
+def test_three_plugins_removed_in_different_orders_leave_no_changes(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    """They put their files into one folder that only they made, and lines into one file."""
+    """The plugins have files in one folder that only they create, and append to one file."""
     bundles = [make_plugin(
         tmp_path, name, requires="busybox",
         files={f"/etc/common.d/{name}": "x", f"/opt/{name}/hook": "#!/bin/sh\n"},
@@ -254,10 +254,10 @@ def test_every_order_of_removal_of_three_ends_where_it_began(
         settings=[f'<vdsm-hook point="after_vm_start" order="50" name="{name}"'
                   f' source="/opt/{name}/hook"/>']) for name in ("one", "two", "three")]
     orders: Sequence[Tuple[str, ...]] = list(itertools.permutations(("one", "two", "three")))[1::3]
-    before = look(node)
+    before = tree_and_packages(node)
     for order in orders:
         for bundle in bundles:
             done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
         for name in order:
             remove(dnf, node, name)
-        same(before, node)
+        assert_same(before, node)

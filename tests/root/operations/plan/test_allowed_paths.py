@@ -1,4 +1,4 @@
-"""Where packages of plugins may have files: the rules, and what the real dnf makes of them."""
+"""The paths in which packages of plugins may have files: the rules, and runs of the real dnf."""
 from __future__ import annotations
 
 import gzip
@@ -49,7 +49,7 @@ DENIED = [(reason, path) for reason, paths in path_sets.DENIED.items() for path 
     "usr/lib/python3.9/site-packages/acme/rpm.py", "etc/pki/acme/key.pem", "usr/lib64/libacme.so.1",
     "etc/systemd/journald.conf.d/acme.conf", "usr/lib64/security/pam_acme.so",
     "usr/lib/python3.9/site-packages/acme-1.0.dist-info/METADATA"])
-def test_what_ordinary_packages_of_vendors_bring_is_allowed(path: str) -> None:
+def test_usual_paths_of_vendors_packages_are_allowed(path: str) -> None:
     assert ORDINARY.objection(path) == "" and MODULES.objection(path) == ""
 
 
@@ -72,7 +72,7 @@ def test_what_ordinary_packages_of_vendors_bring_is_allowed(path: str) -> None:
     "usr/lib/python3.9/site-packages/usercustomize/__init__.py", "usr/lib64/python3.9/dnf.py",
     "usr/lib/python3.9/site-packages/ovirt_node_plugin/x.py", "usr/lib64/python39.zip",
     "var/tmp/x", "var/imgbased/x", "etc/pki/ca-trust/source/anchors/x.pem"])
-def test_what_changes_the_system_behind_the_settings_is_not(path: str) -> None:
+def test_paths_that_change_the_system_without_a_setting_are_denied(path: str) -> None:
     assert ORDINARY.objection(path) and MODULES.objection(path)
 
 
@@ -80,7 +80,7 @@ def test_what_changes_the_system_behind_the_settings_is_not(path: str) -> None:
     "usr/lib/modules/5.14.0-70.el9.x86_64/extra/foo/foo.ko.xz", "lib/modules/5.14/updates/a.ko",
     "usr/lib/modules/5.14/weak-updates/a.ko", "usr/lib/firmware/foo.bin",
     "etc/depmod.d/foo.conf", "usr/lib/depmod.d/foo.conf"])
-def test_places_of_kernel_modules_are_for_plugins_with_kernel_modules(path: str) -> None:
+def test_kernel_module_paths_are_allowed_only_for_plugins_with_kernel_modules(path: str) -> None:
     assert MODULES.objection(path) == ""
     assert ORDINARY.objection(path) == "only plugins with kernel modules have files there"
 
@@ -88,11 +88,11 @@ def test_places_of_kernel_modules_are_for_plugins_with_kernel_modules(path: str)
 @pytest.mark.parametrize("path", [
     "usr/lib/modules/5.14/modules.dep", "usr/lib/modules/5.14/vmlinuz",
     "usr/lib/modules/extra/x", "usr/lib/modules/5.14/x/extra/y", "usr/lib/modules/5.14/extrax/y"])
-def test_the_rest_of_a_kernel_is_nobodys(path: str) -> None:
+def test_other_files_of_a_kernel_are_denied(path: str) -> None:
     assert MODULES.objection(path)
 
 
-def test_folders_on_the_way_are_allowed_as_folders_only() -> None:
+def test_parents_of_allowed_paths_are_allowed_only_as_folders() -> None:
     for path in (".", "usr", "var", "usr/lib/modules", "usr/lib/modules/5.14"):
         assert MODULES.objection(path, folder=True) == ""
         assert MODULES.objection(path)
@@ -101,13 +101,13 @@ def test_folders_on_the_way_are_allowed_as_folders_only() -> None:
     assert ORDINARY.objection("usr/lib/modules/5.14", folder=True)
 
 
-def test_names_and_folders_of_a_running_system_do_nothing() -> None:
+def test_claimed_paths_and_folders_in_run_are_allowed() -> None:
     assert ORDINARY.objection("run/acme", folder=True) == ""
     assert ORDINARY.objection("run/acme/acme.pid", claimed=True) == ""
     assert ORDINARY.objection("etc/passwd", claimed=True) and ORDINARY.objection("run/acme.pid")
 
 
-def test_every_rule_for_a_denied_path_is_needed_and_says_why() -> None:
+def test_every_denied_path_is_below_an_allowed_one_and_has_a_reason() -> None:
     for reason, path in DENIED:
         name = path.replace("lib*", "lib64").replace("*", "x")
         assert ORDINARY.objection(name) == ORDINARY.objection(f"{name}/y") == reason
@@ -115,8 +115,7 @@ def test_every_rule_for_a_denied_path_is_needed_and_says_why() -> None:
 
 
 @pytest.mark.parametrize("path", [path for _, path in DENIED])
-def test_a_denied_folder_is_denied_where_a_link_of_the_root_leads_from_it(
-        path: str, tmp_path: Path) -> None:
+def test_the_target_of_a_denied_symbolic_link_is_denied(path: str, tmp_path: Path) -> None:
     plain = path.partition("*")[0].rpartition("/")[0] if "*" in path else path
     link = tmp_path / plain
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -128,8 +127,7 @@ def test_a_denied_folder_is_denied_where_a_link_of_the_root_leads_from_it(
     assert policy.objection(f"opt/place{below}/file")
 
 
-def test_an_allowed_folder_is_allowed_where_a_link_of_the_root_leads_from_it(
-        tmp_path: Path) -> None:
+def test_the_target_of_an_allowed_symbolic_link_is_allowed(tmp_path: Path) -> None:
     (tmp_path / "srv/big").mkdir(parents=True)
     (tmp_path / "opt").symlink_to("srv/big")
     (tmp_path / "usr").mkdir()
@@ -137,11 +135,11 @@ def test_an_allowed_folder_is_allowed_where_a_link_of_the_root_leads_from_it(
     policy = PathPolicy(built_in(kernel_module=False), root=tmp_path)
     assert policy.objection("srv/big/acme/x") == policy.objection("srv/big", folder=True) == ""
     assert policy.objection("srv/x") and ORDINARY.objection("srv/big/acme/x")
-    # a link does not open what another rule of the same length denies
+    # a link does not allow a path that another rule of the same length denies
     assert policy.objection("etc/ssh/sshd_config")
 
 
-def test_the_administrators_rules_decide_among_equals(tmp_path: Path) -> None:
+def test_the_administrators_rules_override_rules_of_equal_length(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_text(
         "# ours\nallow /srv/acme\nallow /lib/systemd/system/multi-user.target.wants # so\n"
         "deny /opt\n\nallow /opt/acme/\nallow /home/*/acme\nallow /etc/systemd/system\n")
@@ -157,19 +155,19 @@ def test_the_administrators_rules_decide_among_equals(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("line", ["allow", "allow opt", "permit /opt", "allow /opt/../etc",
                                   "allow /", "deny /opt//x", "/opt"])
-def test_a_line_that_is_no_rule_is_named(tmp_path: Path, line: str) -> None:
+def test_an_invalid_rule_is_an_error_with_file_and_line(tmp_path: Path, line: str) -> None:
     (tmp_path / "a.conf").write_text(f"\n{line}\n")
     with pytest.raises(UsageError, match=re.escape(f"a.conf:2: '{line}' is not a rule")):
         read_rules([tmp_path])
 
 
-def test_rules_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
+def test_an_unreadable_file_of_rules_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.conf").write_bytes(b"\xff\n")
     with pytest.raises(UsageError, match="cannot be read"):
         read_rules([tmp_path])
 
 
-def test_the_manual_lists_the_rules() -> None:
+def test_the_manual_lists_all_rules() -> None:
     text = manpages.prose(manpages.section(manpages.PAGES[0], "ALLOWED PATHS"))
     paths = set(re.findall(r"/[\w./*-]*[\w*]", text))
     assert {f"/{path}" for path in (
@@ -178,34 +176,34 @@ def test_the_manual_lists_the_rules() -> None:
     assert {f"/{path}" for path in path_sets.DROP_INS} - paths == set()
 
 
-# -- where files will be
+# -- where files will be installed
 
-def file(path: str, mode: int = 0o100644, **more: Any) -> PackedFile:
-    return PackedFile(path, mode, "root", "root", 1, **more)
+def file(path: str, mode: int = 0o100644, **attributes: Any) -> PackedFile:
+    return PackedFile(path, mode, "root", "root", 1, **attributes)
 
 
-def coming(nevra: str, *files: PackedFile, scriptlets: Sequence[str] = ()) -> PackageChange:
+def package_with(nevra: str, *files: PackedFile, scriptlets: Sequence[str] = ()) -> PackageChange:
     return PackageChange(
-        "install", nevra, nevra, "r", 1, 1, "", False, tuple(one.path for one in files),
+        "install", nevra, nevra, "r", 1, 1, "", False, tuple(file.path for file in files),
         header=Header(nevra, "", "", tuple(scriptlets), tuple(files)))
 
 
-def places(root: Path, *packages: PackageChange) -> Dict[str, Sequence[str]]:
+def places_by_path(root: Path, *packages: PackageChange) -> Dict[str, Sequence[str]]:
     return {entry.path: entry.places for entry in Arrivals(packages, root).entries}
 
 
-def test_links_of_the_root_and_of_packages_are_followed(tmp_path: Path) -> None:
+def test_symbolic_links_of_the_root_and_of_packages_are_followed(tmp_path: Path) -> None:
     (tmp_path / "usr/lib").mkdir(parents=True)
     (tmp_path / "lib").symlink_to("usr/lib")
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt/old").symlink_to("/boot")
-    found = places(
-        tmp_path, coming("b", file("/opt/a/link/grub.cfg"), file("/opt/a/two/x")),
-        coming("a", file("/opt/a/link", 0o120777, link="/boot"), file("/lib/x"),
-               file("/opt/a/two", 0o120777, link="link/deep"), file("/opt/old/x"),
-               file("/opt//a///y"), file("/opt/../etc/x"), file("/opt/a/loop/x"),
-               file("/opt/a/loop", 0o120777, link="loop")))
-    assert found == {
+    paths = places_by_path(
+        tmp_path, package_with("b", file("/opt/a/link/grub.cfg"), file("/opt/a/two/x")),
+        package_with("a", file("/opt/a/link", 0o120777, link="/boot"), file("/lib/x"),
+                     file("/opt/a/two", 0o120777, link="link/deep"), file("/opt/old/x"),
+                     file("/opt//a///y"), file("/opt/../etc/x"), file("/opt/a/loop/x"),
+                     file("/opt/a/loop", 0o120777, link="loop")))
+    assert paths == {
         "/lib/x": ("usr/lib/x",), "/opt/old/x": ("boot/x",), "/opt//a///y": ("opt/a/y",),
         "/opt/../etc/x": (), "/opt/a/link": ("opt/a/link",), "/opt/a/two": ("opt/a/two",),
         "/opt/a/link/grub.cfg": ("opt/a/link/grub.cfg", "boot/grub.cfg"),
@@ -213,26 +211,27 @@ def test_links_of_the_root_and_of_packages_are_followed(tmp_path: Path) -> None:
         "/opt/a/loop/x": ()}
 
 
-def test_the_work_grows_no_faster_than_the_files(tmp_path: Path) -> None:
-    def judge(files: int) -> None:
-        package = coming("a", *(file(f"/opt/a/{number % 90}/{number}") for number in range(files)),
-                         file("/opt/a/x", 0o120777, link="y"))
+def test_checking_paths_takes_time_linear_in_the_number_of_files(tmp_path: Path) -> None:
+    def check(files: int) -> None:
+        package = package_with("a",
+                               *(file(f"/opt/a/{number % 90}/{number}") for number in range(files)),
+                               file("/opt/a/x", 0o120777, link="y"))
         assert not any(ORDINARY.objection(place) for entry in Arrivals([package], tmp_path).entries
                        for place in entry.places)
 
-    few, many = calls_of(lambda: judge(500)), calls_of(lambda: judge(5000))
-    assert many < 11 * few
-    assert many < 5000 * 150  # some 66 for each file
+    calls_few, calls_many = calls_of(lambda: check(500)), calls_of(lambda: check(5000))
+    assert calls_many < 11 * calls_few
+    assert calls_many < 5000 * 150  # some 66 for each file
 
 
-# -- what deserves a look
+# -- what is noteworthy
 
 def notable(packages: Sequence[PackageChange], root: Path) -> Sequence[Notable]:
     return noteworthy.noteworthy(Arrivals(packages, root))
 
 
-def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: Path) -> None:
-    found = notable([coming(
+def test_special_modes_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: Path) -> None:
+    notables = notable([package_with(
         "a", file("/usr/bin/a", 0o104755), file("/usr/bin/b", 0o102711), file("/usr/bin/c"),
         file("/usr/bin/d", capabilities="cap_net_admin=ep"), file("/opt/a/null", 0o020666),
         file("/opt/a/open", 0o100666), file("/opt/a/tmp", 0o041777), file("/opt/a/all", 0o040777),
@@ -240,7 +239,7 @@ def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: Path) -
         file("/lib/udev/rules.d/a.rules"), file("/etc/cron.daily/a"), file("/etc/a/a.conf"),
         file("/usr/libexec/vdsm/hooks/before_vm_start/50_a"), file("/etc/udev", 0o040755),
         scriptlets=("post", "preun"))], tmp_path)
-    assert [(one.kind, one.path, one.detail) for one in found] == [
+    assert [(item.kind, item.path, item.detail) for item in notables] == [
         ("setuid", "/usr/bin/a", "mode 4755, root:root"),
         ("setgid", "/usr/bin/b", "mode 2711, root:root"),
         ("capabilities", "/usr/bin/d", "cap_net_admin=ep"),
@@ -254,14 +253,14 @@ def test_rights_devices_drop_ins_and_scriptlets_are_noteworthy(tmp_path: Path) -
         ("scriptlets", "", "post, preun")]
 
 
-def test_links_between_packages_hide_no_file_that_takes_effect(tmp_path: Path) -> None:
+def test_drop_ins_reached_by_links_of_another_package_are_noteworthy(tmp_path: Path) -> None:
     (tmp_path / "etc/udev").mkdir(parents=True)
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt/old").symlink_to("/etc/udev")
-    found = notable([
-        coming("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
-        coming("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
-    assert [one.text for one in found] == [
+    notables = notable([
+        package_with("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
+        package_with("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
+    assert [item.text for item in notables] == [
         "active without a setting: /opt/evil/s/evil (that is /etc/sudoers.d/evil)",
         "active without a setting: /opt/old/rules.d/x (that is /etc/udev/rules.d/x)"]
 
@@ -270,46 +269,47 @@ def test_links_between_packages_hide_no_file_that_takes_effect(tmp_path: Path) -
     "/etc/environment", "/etc/anacrontab", "/etc/kdump/pre.d/x", "/usr/share/vdsm/x.py",
     "/usr/lib64/security/pam_x.so", "/usr/lib64/python3.9/site-packages/x.pth",
     "/usr/lib/systemd/system.conf.d/x.conf", "/etc/systemd/logind.conf.d/x.conf"])
-def test_what_takes_effect_by_itself_and_is_allowed_is_noteworthy(path: str) -> None:
+def test_allowed_files_that_are_active_without_a_setting_are_noteworthy(path: str) -> None:
     assert ORDINARY.objection(path[1:]) == ""
-    found = notable([coming("a", file(path))], Path("/nowhere"))
-    assert [one.kind for one in found] == ["drop-in"]
+    notables = notable([package_with("a", file(path))], Path("/nowhere"))
+    assert [item.kind for item in notables] == ["drop-in"]
 
 
-def test_programs_and_python_modules_named_like_others_are_noteworthy(tmp_path: Path) -> None:
+def test_programs_and_python_modules_with_the_name_of_another_are_noteworthy(
+        tmp_path: Path) -> None:
     (tmp_path / "usr/lib/python3.9/site-packages/yaml").mkdir(parents=True)
     (tmp_path / "usr/sbin").mkdir()
     (tmp_path / "usr/local").mkdir()
     (tmp_path / "usr/local/bin").symlink_to("../bin")
     for name in ("sbin/ip", "lib/python3.9/site-packages/yaml/__init__.py", "lib/python3.9/os.py"):
         (tmp_path / "usr" / name).write_text("")
-    found = notable([coming(
+    notables = notable([package_with(
         "a", file("/usr/bin/ip"), file("/usr/bin/acme"), file("/usr/sbin/ip"),
         file("/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"),
         file("/usr/lib64/python3.9/site-packages/acme/os.py"))], tmp_path)
-    assert [one.text for one in found] == [
+    assert [item.text for item in notables] == [
         "same name as another: "
         "/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"
         " (/usr/lib/python3.9/site-packages/yaml/__init__.py)"]
-    found = notable([coming("a", file("/usr/bin/ip"))], tmp_path)
-    assert [one.text for one in found] == ["same name as another: /usr/bin/ip (/usr/sbin/ip)"]
+    notables = notable([package_with("a", file("/usr/bin/ip"))], tmp_path)
+    assert [item.text for item in notables] == ["same name as another: /usr/bin/ip (/usr/sbin/ip)"]
 
 
-def test_kernel_modules_named_like_the_kernels_own_are_noteworthy(tmp_path: Path) -> None:
+def test_kernel_modules_with_the_name_of_one_of_the_kernel_are_noteworthy(tmp_path: Path) -> None:
     kernel = tmp_path / "usr/lib/modules/5.14"
     kernel.mkdir(parents=True)
     (kernel / "modules.order").write_text("kernel/fs/xfs/xfs.ko\nkernel/md/dm-mod.ko\n")
     (kernel / "modules.dep").write_text("extra/acme.ko.xz: kernel/md/dm-mod.ko.xz\n")
-    found = notable([coming("a", *(
+    notables = notable([package_with("a", *(
         file(f"/lib/modules/5.14/{name}") for name in (
             "extra/xfs.ko.xz", "updates/dm_mod.ko", "extra/acme.ko.xz", "extra/xfs.txt")))],
         tmp_path)
-    assert [one.text for one in found] == [
+    assert [item.text for item in notables] == [
         "replaces kernel module xfs: /lib/modules/5.14/extra/xfs.ko.xz",
         "replaces kernel module dm_mod: /lib/modules/5.14/updates/dm_mod.ko"]
 
 
-def test_what_scriptlets_left_is_told_by_path() -> None:
+def test_changes_by_scriptlets_are_reported_by_path() -> None:
     entry = Entry("file", 0o644, 0, 0, "sha256:00", None, ())
     assert noteworthy.left_by_scriptlets([
         Change("var/lib/a", None, entry), Change("etc/b", entry, None),
@@ -325,23 +325,23 @@ def install(dnf: Dnf, root: Path, bundle: Path, *words: str) -> Answer:
     return dnf.plugin(root, "install", bundle, "-y", UNSIGNED, *words)
 
 
-def many(folder: Path) -> Path:
-    """Return a plugin of which twelve files are not allowed."""
+def plugin_with_denied_files(folder: Path) -> Path:
+    """Return a plugin with twelve files in paths that are not allowed."""
     return make_plugin(folder, "wild", files={
         "/opt/wild/fine": "x", **{f"/boot/wild/{number:02d}": "x" for number in range(11)},
         "/etc/systemd/system/wild.service": "[Service]\nExecStart=/bin/true\n"})
 
 
-def test_a_node_refuses_them_all_before_anything_is_done(
-        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_a_node_refuses_denied_files_before_any_change(node: Path, dnf: Dnf,
+                                                       tmp_path: Path) -> None:
     before = tree_state(node)
-    answer = install(dnf, node, many(tmp_path), "--json")
+    answer = install(dnf, node, plugin_with_denied_files(tmp_path), "--json")
     assert answer.status == Status.REFUSED
     error = answer.json["error"]
     assert error["kind"] == "PathsRefused" and "ALLOWED PATHS" in error["hint"]
     assert error["message"].startswith("plugin wild brings files outside the allowed paths:")
     assert error["message"].count("/boot/wild/") == 10 and "and 2 more" in error["message"]
-    assert [one["path"] for one in error["disputed_files"]] == [
+    assert [file["path"] for file in error["disputed_files"]] == [
         *(f"/boot/wild/{number:02d}" for number in range(11)), "/etc/systemd/system/wild.service"]
     assert error["disputed_files"][0] == {
         "plugin": "wild", "package": "wild-1.0-1.noarch", "path": "/boot/wild/00",
@@ -350,26 +350,26 @@ def test_a_node_refuses_them_all_before_anything_is_done(
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_a_host_warns_and_goes_on(host: Path, dnf: Dnf, tmp_path: Path) -> None:
-    bundle = many(tmp_path)
-    shown = dnf.plugin(host, "install", bundle, "--dry-run")
-    assert "outside the allowed paths: /boot/wild/00 in package wild-1.0-1.noarch" in shown.out
-    assert "and 2 more, which --json names" in shown.out
+def test_a_host_warns_of_denied_files_and_installs(host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = plugin_with_denied_files(tmp_path)
+    plan = dnf.plugin(host, "install", bundle, "--dry-run")
+    assert "outside the allowed paths: /boot/wild/00 in package wild-1.0-1.noarch" in plan.out
+    assert "and 2 more, which --json names" in plan.out
     answer = install(dnf, host, bundle, "--json")
     assert answer.status == 0 and len(answer.json["disputed_files"]) == 12
     assert (host / "boot/wild/00").exists()
 
 
-def test_the_configuration_decides_what_becomes_of_them(
+def test_the_configuration_enforces_warns_or_ignores_denied_files(
         node: Path, host: Path, dnf: Dnf, tmp_path: Path) -> None:
-    bundle = many(tmp_path)
+    bundle = plugin_with_denied_files(tmp_path)
     dnf.configure(allowed_paths="enforce")
     assert dnf.plugin(host, "install", bundle, "--dry-run").status == Status.REFUSED
     dnf.configure(allowed_paths="warn")
     assert "outside the allowed paths" in dnf.plugin(node, "install", bundle, "--dry-run").out
     dnf.configure(allowed_paths="off")
-    shown = dnf.plugin(node, "install", bundle, "--dry-run", "--json")
-    assert shown.status == 0 and shown.json["disputed_files"] == shown.json["notes"][1:] == []
+    plan = dnf.plugin(node, "install", bundle, "--dry-run", "--json")
+    assert plan.status == 0 and plan.json["disputed_files"] == plan.json["notes"][1:] == []
     dnf.configure()
     (dnf.path_rules / "ours.conf").write_text("allow /boot/wild\nallow /etc/systemd/system\n")
     assert dnf.plugin(node, "install", bundle, "--dry-run").status == 0
@@ -377,18 +377,18 @@ def test_the_configuration_decides_what_becomes_of_them(
     assert dnf.plugin(node, "install", bundle, "--dry-run").status == Status.USAGE
 
 
-def test_books_of_others_are_never_a_packages_whatever_is_allowed(
+def test_reserved_paths_are_denied_whatever_the_configuration_allows(
         host: Path, dnf: Dnf, tmp_path: Path) -> None:
     dnf.configure(allowed_paths="off")
     answer = install(dnf, host, make_plugin(tmp_path, "sly", files={
         "/etc/ovirt-node-plugin/paths.d/sly.conf": "allow /boot\n",
         "/etc/yum.repos.d/sly.repo": "", "/opt/sly/x": ""}), "--json")
     assert answer.status == Status.REFUSED
-    assert [one["path"] for one in answer.json["error"]["disputed_files"]] == [
+    assert [file["path"] for file in answer.json["error"]["disputed_files"]] == [
         "/etc/ovirt-node-plugin/paths.d/sly.conf", "/etc/yum.repos.d/sly.repo"]
 
 
-def test_a_scriptlet_that_allows_itself_more_is_rolled_back(
+def test_a_scriptlet_that_writes_path_rules_is_rolled_back(
         host: Path, dnf: Dnf, tmp_path: Path) -> None:
     before = tree_state(host)
     answer = install(dnf, host, make_plugin(tmp_path, "sly", requires="busybox", scriptlets={
@@ -398,7 +398,7 @@ def test_a_scriptlet_that_allows_itself_more_is_rolled_back(
     assert state_differences(before, tree_state(host)) == []
 
 
-def test_a_kernel_module_makes_a_plugin_one_with_kernel_modules(
+def test_a_kernel_module_or_its_setting_allows_kernel_module_paths(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     kernel = next((node / "usr/lib/modules").iterdir()).name
     firmware = {"/usr/lib/firmware/acme.bin": "x"}
@@ -409,11 +409,11 @@ def test_a_kernel_module_makes_a_plugin_one_with_kernel_modules(
     assert dnf.plugin(node, "install", driver, UNSIGNED, "--dry-run").status == 0
     by_setting = make_plugin(tmp_path, "loader", files=firmware, settings=[
         '<kernel-module name="dm_multipath" load="yes"/>'])
-    shown = dnf.plugin(node, "install", by_setting, UNSIGNED, "--dry-run")
-    assert shown.status == 0, shown.text
+    plan = dnf.plugin(node, "install", by_setting, UNSIGNED, "--dry-run")
+    assert plan.status == 0, plan.text
 
 
-def test_what_only_looks_like_a_kernel_module_makes_no_plugin_one_with_them(
+def test_files_that_resemble_kernel_modules_do_not_allow_their_paths(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     kernel = next((node / "usr/lib/modules").iterdir()).name
     firmware = {"/usr/lib/firmware/acme.bin": "x"}
@@ -424,21 +424,22 @@ def test_what_only_looks_like_a_kernel_module_makes_no_plugin_one_with_them(
     blacklist = make_plugin(tmp_path, "blacklist", files=firmware, settings=[
         '<kernel-module name="nothing" blacklist="yes"/>'])
     for bundle in (link, odd, blacklist):
-        shown = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
-        assert shown.status == Status.REFUSED, shown.text
-        assert "only plugins with kernel modules" in shown.err
+        plan = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
+        assert plan.status == Status.REFUSED, plan.text
+        assert "only plugins with kernel modules" in plan.err
 
 
 @pytest.mark.parametrize("name", ["agent", "cim", "isv-module-foo", "snmp", "storage",
                                   "tworepos", "vdsm-hook-nested", "unsigned"])
-def test_every_ordinary_plugin_passes(built: support.Fixtures, node: Path, dnf: Dnf,
-                                      name: str) -> None:
-    shown = dnf.plugin(node, "install", built.bundle(name), "--dry-run",
-                       *(["--enablerepo=tworepos*"] if name == "tworepos" else []))
-    assert shown.status == 0, shown.text
+def test_every_ordinary_plugin_has_only_allowed_paths(built: support.Fixtures, node: Path, dnf: Dnf,
+                                                      name: str) -> None:
+    plan = dnf.plugin(node, "install", built.bundle(name), "--dry-run",
+                      *(["--enablerepo=tworepos*"] if name == "tworepos" else []))
+    assert plan.status == 0, plan.text
 
 
-def test_links_lead_to_what_they_lead_to(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_files_reached_by_a_link_to_a_denied_folder_are_refused(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
     (node / "opt/legacy").symlink_to("/boot")
     answer = install(dnf, node, make_plugin(tmp_path, "one", files={"/opt/legacy/x": "x"}))
     assert answer.status == Status.REFUSED
@@ -452,7 +453,8 @@ def test_links_lead_to_what_they_lead_to(node: Path, dnf: Dnf, tmp_path: Path) -
     assert answer.status == Status.REFUSED and "that is /etc/ssh/sshd_config.d/x.conf" in answer.err
 
 
-def test_a_path_that_climbs_in_a_header_is_refused(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_a_path_with_parent_references_in_a_header_is_refused(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "rpms", "climber")
     rpm = repo.add("climber", "1.0", files={"/opt/abcdefgh/evil.conf": "x"})
     rpm.write_bytes(rpm.read_bytes().replace(b"/opt/abcdefgh/", b"/opt/../rooot/"))
@@ -465,7 +467,7 @@ def test_a_path_that_climbs_in_a_header_is_refused(node: Path, dnf: Dnf, tmp_pat
     assert state_differences(before, tree_state(node)) == []
 
 
-def test_metadata_that_lies_about_files_does_not_count(
+def test_paths_are_read_from_headers_and_not_from_metadata(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "liar", files={"/boot/liar/evil": "x"})
     rewrite_metadata(bundle / "repo", b"/boot/liar", b"/opt/xliar")
@@ -473,38 +475,40 @@ def test_metadata_that_lies_about_files_does_not_count(
     assert answer.status == Status.REFUSED and "/boot/liar/evil" in answer.err, answer.text
 
 
-def test_the_plan_shows_what_deserves_a_look(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_the_plan_shows_noteworthy_files_and_scriptlets(node: Path, dnf: Dnf,
+                                                        tmp_path: Path) -> None:
     bundle = make_plugin(
         tmp_path, "bold", files={"/opt/bold/su": "x", "/opt/bold/net": "x", "/opt/bold/fine": "x",
                                  "/etc/sysctl.d/bold.conf": "# none"},
         attributes={"/opt/bold/su": "%attr(4755,root,root)",
                     "/opt/bold/net": "%caps(cap_net_raw=ep)"},
         requires="busybox", scriptlets={"post": "echo x > /opt/bold/made"})
-    shown = dnf.plugin(node, "install", bundle, "--dry-run")
+    plan = dnf.plugin(node, "install", bundle, "--dry-run")
     for line in ("Review bold-1.0-1.noarch:", "setuid: /opt/bold/su (mode 4755, root:root)",
                  "file with capabilities: /opt/bold/net (cap_net_raw=ep)",
                  "active without a setting: /etc/sysctl.d/bold.conf", "scriptlets that run: post",
                  "Changes made by scriptlets are reported after the transaction."):
-        assert line in shown.out, shown.text
-    told = dnf.plugin(node, "install", bundle, "--dry-run", "--json").json["noteworthy"]
+        assert line in plan.out, plan.text
+    notables = dnf.plugin(node, "install", bundle, "--dry-run", "--json").json["noteworthy"]
     assert {"package": "bold-1.0-1.noarch", "kind": "setuid", "path": "/opt/bold/su",
-            "detail": "mode 4755, root:root"} in told
-    assert [one["kind"] for one in told] == ["setuid", "capabilities", "drop-in", "scriptlets"]
+            "detail": "mode 4755, root:root"} in notables
+    assert [item["kind"] for item in notables] == ["setuid", "capabilities", "drop-in",
+                                                   "scriptlets"]
 
 
 def rewrite_metadata(repo: Path, old: bytes, new: bytes) -> None:
-    """Replace text of a repository's lists of packages and files, checksums made right."""
+    """Replace text in a repository's lists of packages and files, and correct the checksums."""
     index = repo / "repodata/repomd.xml"
     ns = "{http://linux.duke.edu/metadata/repo}"
     ElementTree.register_namespace("", ns[1:-1])
     tree = ElementTree.parse(index)
     data: List[ElementTree.Element] = tree.getroot().findall(f"{ns}data")
-    for one in data:
-        location = one.find(f"{ns}location")
+    for entry in data:
+        location = entry.find(f"{ns}location")
         assert location is not None
         path = repo / str(location.get("href"))
-        if one.get("type") not in ("primary", "filelists"):
-            tree.getroot().remove(one)
+        if entry.get("type") not in ("primary", "filelists"):
+            tree.getroot().remove(entry)
             continue
         text = gzip.decompress(path.read_bytes()).replace(old, new)
         packed = gzip.compress(text, mtime=0)
@@ -512,7 +516,7 @@ def rewrite_metadata(repo: Path, old: bytes, new: bytes) -> None:
         for name, value in (("checksum", hashlib.sha256(packed).hexdigest()),
                             ("open-checksum", hashlib.sha256(text).hexdigest()),
                             ("size", str(len(packed))), ("open-size", str(len(text)))):
-            element = one.find(f"{ns}{name}")
+            element = entry.find(f"{ns}{name}")
             assert element is not None
             element.text = value
     tree.write(index)

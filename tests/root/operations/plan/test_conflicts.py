@@ -1,4 +1,4 @@
-"""What two plugins both want is refused before anything is done, and both are named."""
+"""Conflicts of two plugins are refused before any change, and both are named."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -25,8 +25,8 @@ HOOK = '<vdsm-hook point="after_vm_start" order="50" name="x" source="/opt/{0}/h
 HOOKS = "/usr/libexec/vdsm/hooks"
 PACKAGE_A, PACKAGE_B = "aa-1.0-1.noarch", "bb-1.0-1.noarch"
 
-# what both want differently: the settings of one and of the other, and what is said of it
-CLASHES: Dict[str, Tuple[Sequence[str], Sequence[str], str]] = {
+# per case: the settings of the one plugin and of the other, and a part of the error message
+CONFLICTS: Dict[str, Tuple[Sequence[str], Sequence[str], str]] = {
     "hook": ([HOOK.format("aa")], [HOOK.format("bb")], "after_vm_start/50_x"),
     "sysctl": (['<sysctl name="kernel.panic" value="1"/>'],
                ['<sysctl name="kernel.panic" value="2"/>'], "kernel.panic"),
@@ -46,13 +46,13 @@ CLASHES: Dict[str, Tuple[Sequence[str], Sequence[str], str]] = {
 
 
 def plugin(folder: Path, name: str, settings: Sequence[str] = (), **rpm: Any) -> Path:
-    """Return a plugin of one package, which has a file that hooks can be made of."""
+    """Return a plugin of one package with a file that can be the source of a hook."""
     rpm["files"] = {f"/opt/{name}/hook": f"#!/bin/sh\n# {name}\n", **rpm.get("files", {})}
     return make_plugin(folder, name, settings=settings, **rpm)
 
 
-def refused(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
-    """Try to install; return the refusal, which has changed nothing."""
+def refused_install(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
+    """Run an install, assert that it is refused and changes nothing, and return the answer."""
     before = tree_state(root)
     answer = dnf.plugin(root, "install", "-y", UNSIGNED, *bundles)
     assert answer.status == Status.REFUSED, answer.text
@@ -65,21 +65,21 @@ def install(dnf: Dnf, root: Path, *bundles: Path) -> None:
     assert answer.status == 0, answer.text
 
 
-@pytest.mark.parametrize("what", CLASHES)
-def test_settings_that_contradict_are_refused(node: Path, dnf: Dnf, tmp_path: Path,
-                                              what: str) -> None:
+@pytest.mark.parametrize("case", CONFLICTS)
+def test_contradicting_settings_are_refused(node: Path, dnf: Dnf, tmp_path: Path,
+                                            case: str) -> None:
     make_firewall(node)
-    ours, theirs, about = CLASHES[what]
-    one, other = plugin(tmp_path, "aa", ours), plugin(tmp_path, "bb", theirs)
-    together = refused(dnf, node, one, other)
-    install(dnf, node, one)
-    for answer in (together, refused(dnf, node, other)):
+    settings_a, settings_b, message = CONFLICTS[case]
+    bundle_a, bundle_b = plugin(tmp_path, "aa", settings_a), plugin(tmp_path, "bb", settings_b)
+    together = refused_install(dnf, node, bundle_a, bundle_b)
+    install(dnf, node, bundle_a)
+    for answer in (together, refused_install(dnf, node, bundle_b)):
         assert "plugin bb wants to" in answer.err and "plugin aa has" in answer.err, answer.err
-        assert about in answer.err
+        assert message in answer.err
 
 
 @pytest.fixture
-def labelled(tmp_path: Path, dnf: Dnf) -> Iterator[Path]:
+def selinux_host(tmp_path: Path, dnf: Dnf) -> Iterator[Path]:
     """A host with a SELinux policy."""
     with full_host_root(tmp_path / "system") as root:
         add_policy(root)
@@ -89,11 +89,13 @@ def labelled(tmp_path: Path, dnf: Dnf) -> Iterator[Path]:
         yield root
 
 
-def test_one_port_of_two_types_is_refused(labelled: Path, dnf: Dnf, tmp_path: Path) -> None:
-    one = plugin(tmp_path, "aa", ['<selinux-port type="ssh_port_t" port="80" protocol="tcp"/>'])
-    other = plugin(tmp_path, "bb", [
+def test_a_port_with_two_selinux_types_is_refused(selinux_host: Path, dnf: Dnf,
+                                                  tmp_path: Path) -> None:
+    bundle_a = plugin(tmp_path, "aa",
+                      ['<selinux-port type="ssh_port_t" port="80" protocol="tcp"/>'])
+    bundle_b = plugin(tmp_path, "bb", [
         '<selinux-port type="acme_port_t" port="70-90" protocol="tcp"/>'])
-    answer = dnf.plugin(labelled, "install", "-y", UNSIGNED, one, other)
+    answer = dnf.plugin(selinux_host, "install", "-y", UNSIGNED, bundle_a, bundle_b)
     assert answer.status == Status.REFUSED
     assert "plugin bb wants to" in answer.err and "plugin aa has" in answer.err, answer.err
     assert "70-90" in answer.err and "tcp/80" in answer.err
@@ -101,53 +103,54 @@ def test_one_port_of_two_types_is_refused(labelled: Path, dnf: Dnf, tmp_path: Pa
 
 @pytest.mark.parametrize("files", [
     {"/opt/common/data": "bb"}, {"/opt/common/data/": ""}, {"/opt/link/data": "bb"}])
-def test_one_file_of_two_plugins_is_refused(node: Path, dnf: Dnf, tmp_path: Path,
-                                            files: Dict[str, str]) -> None:
+def test_a_file_of_two_plugins_is_refused(node: Path, dnf: Dnf, tmp_path: Path,
+                                          files: Dict[str, str]) -> None:
     (node / "opt/link").symlink_to("common")
-    one = plugin(tmp_path, "aa", files={"/opt/common/data": "aa"})
-    other = plugin(tmp_path, "bb", files=files)
-    together = refused(dnf, node, one, other)
-    install(dnf, node, one)
+    bundle_a = plugin(tmp_path, "aa", files={"/opt/common/data": "aa"})
+    bundle_b = plugin(tmp_path, "bb", files=files)
+    together = refused_install(dnf, node, bundle_a, bundle_b)
+    install(dnf, node, bundle_a)
     path = next(iter(files)).rstrip("/")
-    for answer in (together, refused(dnf, node, other)):
-        # within one run either may be the one that is told to come second
+    for answer in (together, refused_install(dnf, node, bundle_b)):
+        # in one run either plugin may be named first
         assert f"package {PACKAGE_A} of plugin aa" in answer.err, answer.err
         assert f"package {PACKAGE_B} of plugin bb" in answer.err
     assert f"{path} in package {PACKAGE_B} of plugin bb: package {PACKAGE_A} of plugin aa" in (
         answer.err)
 
 
-def test_every_file_is_in_the_answer_for_programs(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_the_json_answer_lists_every_disputed_file(node: Path, dnf: Dnf, tmp_path: Path) -> None:
     names = [f"/opt/common/{number:02d}" for number in range(14)]
     install(dnf, node, plugin(tmp_path, "aa", files=dict.fromkeys(names, "aa")))
     answer = dnf.plugin(node, "install", "-y", UNSIGNED, "--json", plugin(
         tmp_path, "bb", files=dict.fromkeys(names, "bb")))
     error = answer.json["error"]
     assert error["kind"] == "PathsRefused" and "and 4 more" in error["message"]
-    assert [one["path"] for one in error["disputed_files"]] == names
-    assert {(one["plugin"], one["package"]) for one in error["disputed_files"]} == {
+    assert [file["path"] for file in error["disputed_files"]] == names
+    assert {(file["plugin"], file["package"]) for file in error["disputed_files"]} == {
         ("bb", PACKAGE_B)}
 
 
-def test_a_file_of_the_image_is_refused_and_its_package_named(
+def test_a_file_of_an_image_package_is_refused_and_the_package_named(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    answer = refused(dnf, node, plugin(tmp_path, "bb", files={"/bin/busybox": "bb"}))
+    answer = refused_install(dnf, node, plugin(tmp_path, "bb", files={"/bin/busybox": "bb"}))
     assert f"/bin/busybox in package {PACKAGE_B} of plugin bb: package busybox-" in answer.err
     assert "which is no plugin's, has it too" in answer.err
 
 
-def test_what_packages_may_have_together_is_theirs(node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    same: Dict[str, Any] = {
+def test_equal_files_folders_and_links_may_belong_to_two_packages(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    contents: Dict[str, Any] = {
         "files": {"/opt/common/": "", "/opt/common/same": "x", "/var/log/common": "{}"},
         "links": {"/opt/common/link": "same"}, "attributes": {"/var/log/common": "%ghost"}}
     before = tree_state(node)
-    one, other = plugin(tmp_path, "aa", **same), plugin(tmp_path, "bb", **same)
-    install(dnf, node, one)
-    install(dnf, node, other)
+    bundle_a, bundle_b = plugin(tmp_path, "aa", **contents), plugin(tmp_path, "bb", **contents)
+    install(dnf, node, bundle_a)
+    install(dnf, node, bundle_b)
     for name in ("aa", "bb"):
         assert dnf.plugin(node, "remove", name, "-y").status == 0
     assert not (node / "opt/common").exists() and not (node / "opt/aa").exists()
-    install(dnf, node, one, other)
+    install(dnf, node, bundle_a, bundle_b)
     assert dnf.plugin(node, "remove", "aa", "bb", "-y").status == 0
     assert [path for path in state_differences(before, tree_state(node)) if "/opt" in path] == []
 
@@ -164,30 +167,31 @@ def test_an_upgrade_may_move_a_file_to_another_package(
 
 
 @pytest.mark.parametrize("first", ["aa", "bb", ""])
-def test_a_hook_that_one_places_and_another_packs_is_refused(
+def test_a_hook_of_a_setting_and_of_another_plugins_package_is_refused(
         node: Path, dnf: Dnf, tmp_path: Path, first: str) -> None:
-    """As files a setting's copy and a package's are unknown to each other: rpm would overwrite."""
+    """rpm does not know the copy that the setting makes and would overwrite it."""
     bundles = {"aa": plugin(tmp_path, "aa", [HOOK.format("aa")]),
                "bb": plugin(tmp_path, "bb", files={f"{HOOKS}/after_vm_start/50_x": "bb"})}
     if first:
         install(dnf, node, bundles.pop(first))
-    answer = refused(dnf, node, *bundles.values())
+    answer = refused_install(dnf, node, *bundles.values())
     assert "plugin aa" in answer.err and "plugin bb" in answer.err, answer.err
     assert "after_vm_start/50_x" in answer.err and PACKAGE_B in answer.err
 
 
-def test_links_that_a_package_brings_hide_nothing(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_a_conflict_is_detected_through_links_of_packages(node: Path, dnf: Dnf,
+                                                          tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "rpms", "bb")
     repo.add("bb", "1.0", links={"/opt/bb/bin": "../../usr/bin"}, requires="bb-files")
     repo.add("bb-files", "1.0", files={"/opt/bb/bin/busybox": "bb"})
-    answer = refused(dnf, node, support.write_bundle(
+    answer = refused_install(dnf, node, support.write_bundle(
         tmp_path / "bb", support.descriptor_xml("bb", repos=["bb"]), repo=repo))
     assert "/opt/bb/bin/busybox in package bb-files-1.0-1.noarch of plugin bb" in answer.err
     assert "package busybox-" in answer.err
 
 
-def test_the_work_of_comparing_grows_no_faster_than_the_files(node: Path) -> None:
-    """One of them is called as a file of each package of a large root."""
+def test_comparing_owners_takes_time_linear_in_the_number_of_files(node: Path) -> None:
+    """One of the files has the name of a file in each installed package."""
     (node / "opt/aa/0").mkdir(parents=True)
     (node / "opt/aa/0/COPYING").touch()
 
@@ -196,14 +200,14 @@ def test_the_work_of_comparing_grows_no_faster_than_the_files(node: Path) -> Non
                                  "root", "root", 1) for number in range(arriving))
         package = PackageChange(
             action="install", name="aa", nevra=PACKAGE_A, repo="r", size_bytes=1,
-            download_bytes=1, checksum="", signed=False, files=tuple(one.path for one in files),
+            download_bytes=1, checksum="", signed=False, files=tuple(file.path for file in files),
             header=Header(PACKAGE_A, "", "", (), files))
-        there: List[Tuple[str, Sequence[str]]] = [
+        packages: List[Tuple[str, Sequence[str]]] = [
             (f"core{number}", [*(f"/usr/share/core{number}/{name}.py" for name in range(60)),
                                f"/usr/share/licenses/core{number}/COPYING"])
             for number in range(installed)]
         entries = Arrivals([package], node).entries
-        assert owners_of({entry.places[0] for entry in entries}, there, node) == {}
+        assert owners_of({entry.places[0] for entry in entries}, packages, node) == {}
 
-    few = calls_of(lambda: compare(500, 100))
-    assert calls_of(lambda: compare(5000, 1000)) < 11 * few
+    calls_few = calls_of(lambda: compare(500, 100))
+    assert calls_of(lambda: compare(5000, 1000)) < 11 * calls_few

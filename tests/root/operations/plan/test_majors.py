@@ -1,4 +1,4 @@
-"""A root of another EL major: accounts that its packages declare, refusals, notes."""
+"""A root of another EL major: refusals, notes, and accounts that its packages declare."""
 from __future__ import annotations
 
 import base64
@@ -22,8 +22,8 @@ from tests.support.dnf_runner import Dnf
 pytestmark = pytest.mark.root
 
 
-def release(root: Path, text: str) -> Path:
-    """Make ``text`` the os-release of ``root``."""
+def set_os_release(root: Path, text: str) -> Path:
+    """Write ``text`` to the os-release of ``root`` and return ``root``."""
     path = root / "etc/os-release"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():
@@ -47,49 +47,54 @@ NODE9 = ('ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9.1.2206.0"\nPLATFORM_
     ('ID="example"\nID_LIKE="rhel"\nVERSION_ID="9x"\n', None),
     ("", None)])
 def test_the_major_is_read_from_os_release(tmp_path: Path, text: str, major: Optional[int]) -> None:
-    assert el_major(release(tmp_path, text)) == major
+    assert el_major(set_os_release(tmp_path, text)) == major
 
 
-def el(version: int) -> str:
+def el_os_release(version: int) -> str:
     return f'ID="rhel"\nVERSION_ID="{version}.0"\nPLATFORM_ID="platform:el{version}"\n'
 
 
-def said(tmp_path: Path, mine: str, theirs: str, *, enforcing: str = "") -> List[str]:
-    machine = release(tmp_path / "machine", mine)
+def check_majors(tmp_path: Path, machine_release: str, root_release: str, *,
+                 enforcing: str = "") -> List[str]:
+    machine = set_os_release(tmp_path / "machine", machine_release)
     if enforcing:
         (machine / "sys/fs/selinux").mkdir(parents=True)
         (machine / "sys/fs/selinux/enforce").write_text(enforcing)
-    return list(majors.check(identify(release(tmp_path / "root", theirs)), machine=machine))
+    return list(majors.check(identify(set_os_release(tmp_path / "root", root_release)),
+                             machine=machine))
 
 
-@pytest.mark.parametrize("mine", range(8, 12))
-@pytest.mark.parametrize("theirs", range(8, 12))
+@pytest.mark.parametrize("machine_major", range(8, 12))
+@pytest.mark.parametrize("root_major", range(8, 12))
 @pytest.mark.parametrize("enforcing", ["", "0", "1"])
-def test_a_newer_root_is_refused_where_labels_fail_and_else_told(
-        tmp_path: Path, mine: int, theirs: int, enforcing: str) -> None:
-    if theirs > mine and enforcing == "1":
+def test_a_newer_root_is_refused_with_selinux_enforcing_and_else_noted(
+        tmp_path: Path, machine_major: int, root_major: int, enforcing: str) -> None:
+    if root_major > machine_major and enforcing == "1":
         with pytest.raises(Refused) as caught:
-            said(tmp_path, el(mine), el(theirs), enforcing=enforcing)
-        assert f"is EL {theirs} and this machine is EL {mine}" in caught.value.message
-        assert f"a machine of EL {theirs}" in caught.value.hint
+            check_majors(tmp_path, el_os_release(machine_major), el_os_release(root_major),
+                         enforcing=enforcing)
+        assert f"is EL {root_major} and this machine is EL {machine_major}" in caught.value.message
+        assert f"a machine of EL {root_major}" in caught.value.hint
         return
-    lines = said(tmp_path, el(mine), el(theirs), enforcing=enforcing)
-    assert len(lines) == (mine != theirs)
+    lines = check_majors(tmp_path, el_os_release(machine_major), el_os_release(root_major),
+                         enforcing=enforcing)
+    assert len(lines) == (machine_major != root_major)
     for line in lines:
-        assert f"{tmp_path / 'root'} is EL {theirs}" in line and f"which is EL {mine}" in line
-        assert ("read all that a newer one writes" in line) == (theirs < mine)
+        assert (f"{tmp_path / 'root'} is EL {root_major}" in line
+                and f"which is EL {machine_major}" in line)
+        assert ("read all that a newer one writes" in line) == (root_major < machine_major)
 
 
-@pytest.mark.parametrize("mine, theirs", [
-    ('ID="debian"\nVERSION_ID="12"\n', NODE9), (el(9), 'ID="fedora"\nVERSION_ID="44"\n'),
-    (el(9), ""), (el(9), NODE9)])
-def test_an_unknown_major_and_the_same_one_are_not_told(tmp_path: Path, mine: str,
-                                                        theirs: str) -> None:
-    assert said(tmp_path, mine, theirs, enforcing="1") == []
+@pytest.mark.parametrize("machine_release, root_release", [
+    ('ID="debian"\nVERSION_ID="12"\n', NODE9), (el_os_release(9), 'ID="fedora"\nVERSION_ID="44"\n'),
+    (el_os_release(9), ""), (el_os_release(9), NODE9)])
+def test_an_unknown_or_equal_major_is_not_noted(tmp_path: Path, machine_release: str,
+                                                root_release: str) -> None:
+    assert check_majors(tmp_path, machine_release, root_release, enforcing="1") == []
 
 
-def machine_of(folder: Path, text: str, *, enforcing: str) -> Tuple[str, ...]:
-    """Return a command that runs another on this machine, which has this os-release then."""
+def machine_prefix(folder: Path, text: str, *, enforcing: str) -> Tuple[str, ...]:
+    """Return a command prefix with which this machine has the os-release ``text``."""
     (folder / "os-release").write_text(text)
     (folder / "enter").write_text(
         f"set -e\nmount --bind {folder / 'os-release'} /etc/os-release\n"
@@ -98,43 +103,44 @@ def machine_of(folder: Path, text: str, *, enforcing: str) -> Tuple[str, ...]:
     return ("unshare", "--mount", "sh", str(folder / "enter"))
 
 
-def test_the_command_refuses_a_newer_root_and_notes_others(node: Path, dnf: Dnf, bundle: Path,
-                                                           tmp_path: Path) -> None:
+def test_the_command_refuses_a_newer_root_and_notes_other_majors(
+        node: Path, dnf: Dnf, bundle: Path, tmp_path: Path) -> None:
     words = ("node-plugin", "install", bundle, "--dry-run")
-    release(node, NODE9)
-    dnf.prefix = machine_of(tmp_path, el(8), enforcing="1")
+    set_os_release(node, NODE9)
+    dnf.prefix = machine_prefix(tmp_path, el_os_release(8), enforcing="1")
     answer = dnf(node, *words)
     assert answer.status == 6, answer.text
     assert "is EL 9 and this machine is EL 8, with SELinux enforcing" in answer.err
-    dnf.prefix = machine_of(tmp_path, el(8), enforcing="0")
+    dnf.prefix = machine_prefix(tmp_path, el_os_release(8), enforcing="0")
     answer = dnf(node, *words)
     assert answer.status == 0 and "which is EL 8. What they need of" in answer.text, answer.text
-    dnf.prefix = machine_of(tmp_path, el(10), enforcing="1")
+    dnf.prefix = machine_prefix(tmp_path, el_os_release(10), enforcing="1")
     answer = dnf(node, *words)
     assert answer.status == 0 and "which is EL 10. Its own rpm may" in answer.text, answer.text
-    dnf.prefix = machine_of(tmp_path, el(9), enforcing="1")
+    dnf.prefix = machine_prefix(tmp_path, el_os_release(9), enforcing="1")
     answer = dnf(node, *words)
     assert answer.status == 0 and "which is EL" not in answer.text, answer.text
 
 
-def declared(*lines: str) -> List[str]:
-    """Return what rpm 4.19 and later have a package provide for lines of sysusers.d(5).
+def sysusers_provides(*lines: str) -> List[str]:
+    """Return the Provides that rpm 4.19 and later generate for lines of sysusers.d(5).
 
-    Its macro add_sysuser pads a line with NUL, so that no = is in the version.
+    The macro add_sysuser pads a line with NUL, so that the version contains no =.
     """
     kinds = {"u": "user({1})", "g": "group({1})", "m": "groupmember({1}/{2})"}
-    found = []
+    provides = []
     for line in lines:
         words = line.split()
         padded = line.encode() + b"\0" * (-len(line) % 3)
-        found.append(f"{kinds[words[0][0]].format(*words)} = {base64.b64encode(padded).decode()}")
+        provides.append(
+            f"{kinds[words[0][0]].format(*words)} = {base64.b64encode(padded).decode()}")
         if words[0] == "u":
-            found.append(f"group({words[1]})")
-    return found
+            provides.append(f"group({words[1]})")
+    return provides
 
 
-def lines(*texts: str) -> List[str]:
-    """Return what a package provides that hands any text to systemd-sysusers."""
+def encoded_provides(*texts: str) -> List[str]:
+    """Return Provides with which a package passes any text to systemd-sysusers."""
     return [f"user(x{number}) = {base64.b64encode(text.encode() + bytes(-len(text) % 3)).decode()}"
             for number, text in enumerate(texts)]
 
@@ -144,16 +150,16 @@ LINES = ("g agents -", "u agent - 'An agent' /opt/agent -", "m agent agents")
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    """A plugin as one for EL10 is: its files are a user's that the package declares."""
+    """A plugin for EL10: its files belong to a user that the package declares."""
     return make_plugin(
-        tmp_path, "agent", provides=declared(*LINES),
+        tmp_path, "agent", provides=sysusers_provides(*LINES),
         files={"/usr/lib/sysusers.d/agent.conf": "\n".join(LINES), "/opt/agent/data": "secret"},
         attributes={"/opt/agent/data": "%attr(0640,agent,agents)"})
 
 
-def fields(root: Path, file: str) -> Dict[str, List[str]]:
-    lines = [line.split(":") for line in (root / "etc" / file).read_text().splitlines()]
-    return {line[0]: line[1:] for line in lines}
+def fields_by_name(root: Path, file: str) -> Dict[str, List[str]]:
+    rows = [line.split(":") for line in (root / "etc" / file).read_text().splitlines()]
+    return {line[0]: line[1:] for line in rows}
 
 
 def test_accounts_of_a_package_are_read_from_its_header(bundle: Path) -> None:
@@ -161,20 +167,23 @@ def test_accounts_of_a_package_are_read_from_its_header(bundle: Path) -> None:
     assert sorted(read_header(package).accounts) == sorted(LINES)
     odd = support.quick_rpm("odd", "1", provides=["user(odd) = 1.0", "user(plain)", "user() = Zw",
                                                   "other(x) = ZyB4IC0A",
-                                                  *lines("# u x -", "r - 1-60000", "z x -", "  ")])
+                                                  *encoded_provides(
+                                                      "# u x -", "r - 1-60000", "z x -", "  ")])
     assert read_header(odd).accounts == ()
 
 
-def test_rpm_before_4_19_is_helped_with_accounts(node: Path, dnf: Dnf, bundle: Path) -> None:
-    """This machine's rpm, if it is old enough, into a root that is EL 10."""
-    release(node, el(10) + 'VARIANT_ID="ovirt-node"\nVARIANT="oVirt Node 4.5.5"\n')
+def test_accounts_of_a_package_are_created_whatever_the_version_of_rpm(
+        node: Path, dnf: Dnf, bundle: Path) -> None:
+    """The root is EL 10. An rpm older than 4.19 does not create the accounts itself."""
+    set_os_release(node,
+                   el_os_release(10) + 'VARIANT_ID="ovirt-node"\nVARIANT="oVirt Node 4.5.5"\n')
     before = {name: (node / "etc" / name).read_bytes()
               for name in ("passwd", "group", "shadow", "gshadow", "passwd-")}
     answer = dnf.plugin(node, "install", bundle, "-y", UNSIGNED)
     assert answer.status == 0, answer.text
-    told = "are created by systemd-sysusers, since rpm"
-    assert (told in answer.text) is not rpmdb.creates_accounts()
-    user, groups = fields(node, "passwd")["agent"], fields(node, "group")
+    note = "are created by systemd-sysusers, since rpm"
+    assert (note in answer.text) is not rpmdb.creates_accounts()
+    user, groups = fields_by_name(node, "passwd")["agent"], fields_by_name(node, "group")
     assert user[4] == "/opt/agent" and groups["agents"][2] == "agent"
     info = (node / "opt/agent/data").stat()
     assert (info.st_uid, info.st_gid) == (int(user[1]), int(groups["agents"][1]))
@@ -186,28 +195,27 @@ def test_rpm_before_4_19_is_helped_with_accounts(node: Path, dnf: Dnf, bundle: P
     assert {name: (node / "etc" / name).read_bytes() for name in before} == before
 
 
-def test_the_plan_names_the_accounts_and_makes_none(node: Path, dnf: Dnf, bundle: Path) -> None:
+def test_the_plan_names_accounts_and_creates_none(node: Path, dnf: Dnf, bundle: Path) -> None:
     answer = dnf.plugin(node, "install", bundle, "--dry-run")
     assert answer.status == 0, answer.text
     assert ("agents, agent in agents, agent" in answer.text) is not rpmdb.creates_accounts()
-    assert "agent" not in fields(node, "passwd")
+    assert "agent" not in fields_by_name(node, "passwd")
 
 
-def test_users_that_are_fully_locked_are_created_as_locked(node: Path, dnf: Dnf,
-                                                           tmp_path: Path) -> None:
-    """Packages for EL10 write u!, which systemd of EL9 refuses."""
-    release(node, el(10) + 'VARIANT_ID="ovirt-node"\nVARIANT="oVirt Node 4.5.5"\n')
-    locked = make_plugin(tmp_path, "locked", provides=lines("u! lockeduser -"),
+def test_fully_locked_users_are_created_locked(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    """Packages for EL10 contain u!, which systemd of EL9 rejects."""
+    set_os_release(node,
+                   el_os_release(10) + 'VARIANT_ID="ovirt-node"\nVARIANT="oVirt Node 4.5.5"\n')
+    locked = make_plugin(tmp_path, "locked", provides=encoded_provides("u! lockeduser -"),
                          files={"/opt/locked": "x"})
     answer = dnf.plugin(node, "install", locked, "-y", UNSIGNED)
     assert answer.status == 0, answer.text
-    assert "lockeduser" in fields(node, "passwd")
-    assert fields(node, "shadow")["lockeduser"][0].startswith("!")
+    assert "lockeduser" in fields_by_name(node, "passwd")
+    assert fields_by_name(node, "shadow")["lockeduser"][0].startswith("!")
 
 
-def test_a_transaction_that_fails_takes_the_accounts_back(node: Path, dnf: Dnf,
-                                                          tmp_path: Path) -> None:
-    bad = make_plugin(tmp_path, "bad", provides=declared("u baduser -"),
+def test_a_failing_transaction_removes_the_accounts(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bad = make_plugin(tmp_path, "bad", provides=sysusers_provides("u baduser -"),
                       files={"/opt/bad": "x"}, scriptlets={"pre": "exit 1"})
     before = (node / "etc/passwd").read_bytes()
     answer = dnf.plugin(node, "install", bad, "-y", UNSIGNED)
@@ -235,8 +243,8 @@ echo secret >%{buildroot}/opt/vendor/data
 
 
 @pytest.mark.slow
-def test_a_package_that_a_newer_rpm_built_gets_its_accounts(node: Path, dnf: Dnf,
-                                                            tmp_path: Path) -> None:
+def test_accounts_of_a_package_built_by_a_newer_rpm_are_created(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "repo", "vendor")
     with dnf5_machine(tmp_path / "machine") as newer:
         (newer.top / "vendor.spec").write_text(SPEC)
@@ -248,19 +256,20 @@ def test_a_package_that_a_newer_rpm_built_gets_its_accounts(node: Path, dnf: Dnf
         tmp_path / "vendor", support.descriptor_xml("vendor", "1", repos=["vendor"]), repo=repo)
     answer = dnf.plugin(node, "install", bundle, "-y", UNSIGNED)
     assert answer.status == 0, answer.text
-    assert (node / "opt/vendor/data").stat().st_uid == int(fields(node, "passwd")["vendor"][1]) > 0
+    assert (node / "opt/vendor/data").stat().st_uid == int(
+        fields_by_name(node, "passwd")["vendor"][1]) > 0
     assert dnf.plugin(node, "verify").status == 0
 
 
-@pytest.mark.parametrize("version, macro, makes", [
+@pytest.mark.parametrize("version, macro, creates", [
     ("4.16.1.3", "", False), ("4.18.0", "/usr/bin/systemd-sysusers", False),
     ("4.19.1.1", "", False), ("4.19.1.1", "/usr/lib/rpm/sysusers.sh", True),
     ("6.0.0", "/usr/bin/systemd-sysusers", True)])
-def test_rpm_creates_accounts_since_4_19_unless_told_not_to(
-        monkeypatch: pytest.MonkeyPatch, version: str, macro: str, makes: bool) -> None:
+def test_rpm_creates_accounts_since_4_19_unless_its_macro_is_empty(
+        monkeypatch: pytest.MonkeyPatch, version: str, macro: str, creates: bool) -> None:
     monkeypatch.setattr(rpm, "__version__", version)
     rpm.addMacro("__systemd_sysusers", macro)
     try:
-        assert rpmdb.creates_accounts() is makes
+        assert rpmdb.creates_accounts() is creates
     finally:
         rpm.delMacro("__systemd_sysusers")

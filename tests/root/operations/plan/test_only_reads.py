@@ -1,4 +1,4 @@
-"""A plan reads: its modules import nothing that writes, and its root may be read-only."""
+"""A plan only reads: its modules import nothing that writes, and its root may be read-only."""
 from __future__ import annotations
 
 import ast
@@ -19,8 +19,8 @@ LIBRARY = Path(ovirt_node_plugin.__file__).parent
 PLAN = "operations.plan"
 SELF = "ovirt_node_plugin."
 
-# What writes: rooms and modules of the library as a whole, and of other modules the
-# functions. Whatever begins with one of these names is not to be used.
+# What writes: packages and modules of the library, and functions of other modules. A plan
+# uses none of these names and nothing below them.
 LIBRARY_WRITERS = (
     "operations.apply", "plugin.library.Library",
     "registry.store.save", "registry.store.save_inventory", "registry.store.forget",
@@ -54,30 +54,30 @@ PATH_WRITERS = frozenset((
 # Methods of the library's own objects that write: of kinds of setting and of a session.
 OWN_WRITERS = frozenset(("apply", "bring", "exclusive", "leave", "remake", "run"))
 
-# They cannot go in with the others: refused, or replacing what another one brings.
-ALONE = ("needs-libvirt-2.0", "obsoleter-1.0")
-# What dnf itself writes to in each run: its log, its cache and history, rpm's database.
+# These bundles cannot be installed with the others: they are refused, or obsolete another.
+SEPARATE = ("needs-libvirt-2.0", "obsoleter-1.0")
+# Folders to which dnf itself writes in each run: its log, cache and history, rpm's database.
 DNF_WRITES = ("var/log", "var/cache", "usr/share/dnf", "usr/share/rpm")
 
 
-def names_of(tree: ast.Module, module: str) -> Dict[str, str]:
-    """Return the dotted name of what each imported name of a module stands for."""
+def imported_names(tree: ast.Module, module: str) -> Dict[str, str]:
+    """Map each imported name of a module to its dotted name."""
     names: Dict[str, str] = {}
-    here = module.split(".")
+    parts = module.split(".")
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names[alias.asname or alias.name.partition(".")[0]] = alias.name
         elif isinstance(node, ast.ImportFrom):
-            base = here[:len(here) - node.level] if node.level else []
+            base = parts[:len(parts) - node.level] if node.level else []
             base = base + (node.module.split(".") if node.module else [])
             for alias in node.names:
                 names[alias.asname or alias.name] = ".".join([*base, alias.name])
     return names
 
 
-def used(tree: ast.Module, names: Dict[str, str]) -> Iterator[Tuple[int, str]]:
-    """Yield line and dotted name of each import, and of each use of what was imported."""
+def used_names(tree: ast.Module, names: Dict[str, str]) -> Iterator[Tuple[int, str]]:
+    """Yield the line and dotted name of each import and of each use of an imported name."""
     for node in ast.walk(tree):
         parts: List[str] = []
         inner: ast.AST = node
@@ -91,14 +91,14 @@ def used(tree: ast.Module, names: Dict[str, str]) -> Iterator[Tuple[int, str]]:
                 yield node.lineno, names[alias.asname or alias.name.partition(".")[0]]
 
 
-def writes_by_call(node: ast.Call) -> str:
-    """Return the name of the method or of ``open`` that a call writes by, or nothing."""
+def writing_call(node: ast.Call) -> str:
+    """Return the name of the called function if the call writes, else an empty text."""
     name = getattr(node.func, "attr", getattr(node.func, "id", ""))
     if isinstance(node.func, ast.Attribute) and name in PATH_WRITERS | OWN_WRITERS:
         return name
     if name == "open":
-        place = 1 if isinstance(node.func, ast.Name) else 0
-        modes = [*node.args[place:place + 1],
+        position = 1 if isinstance(node.func, ast.Name) else 0
+        modes = [*node.args[position:position + 1],
                  *(word.value for word in node.keywords if word.arg == "mode")]
         if any(not isinstance(mode, ast.Constant) or set(str(mode.value)) & set("wax+")
                for mode in modes):
@@ -106,33 +106,34 @@ def writes_by_call(node: ast.Call) -> str:
     return ""
 
 
-def writes(text: str, module: str) -> List[str]:
-    """Return one line for each thing in a module by which it writes or could write."""
+def writers_in(text: str, module: str) -> List[str]:
+    """Return one line for each import, name or call of a module that writes or could write."""
     tree = ast.parse(text)
-    names = names_of(tree, f"ovirt_node_plugin.{module}")
-    bad = set()
-    for line, name in used(tree, names):
-        own = name[len(SELF):] if name.startswith(SELF) else ""
-        if own and any(f"{own}.".startswith(f"{writer}.") for writer in LIBRARY_WRITERS):
-            bad.add((line, own))
+    names = imported_names(tree, f"ovirt_node_plugin.{module}")
+    writers = set()
+    for line, name in used_names(tree, names):
+        library_name = name[len(SELF):] if name.startswith(SELF) else ""
+        if library_name and any(
+                f"{library_name}.".startswith(f"{writer}.") for writer in LIBRARY_WRITERS):
+            writers.add((line, library_name))
         elif name.partition(".")[0] in PYTHON_WRITERS or (
                 name.startswith("os.") and name[len("os."):] in OS_WRITERS):
-            bad.add((line, name))
+            writers.add((line, name))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and writes_by_call(node):
-            bad.add((node.lineno, writes_by_call(node)))
-    return [f"{module}:{line}: {name}" for line, name in sorted(bad)]
+        if isinstance(node, ast.Call) and writing_call(node):
+            writers.add((node.lineno, writing_call(node)))
+    return [f"{module}:{line}: {name}" for line, name in sorted(writers)]
 
 
-def test_no_module_of_the_plan_imports_or_calls_what_writes() -> None:
+def test_no_module_of_the_plan_imports_or_calls_a_writer() -> None:
     files = sorted((LIBRARY / PLAN.replace(".", "/")).rglob("*.py"))
     assert len(files) > 10
     assert [line for file in files
-            for line in writes(file.read_text(encoding="utf-8"), f"{PLAN}.{file.stem}")] == []
+            for line in writers_in(file.read_text(encoding="utf-8"), f"{PLAN}.{file.stem}")] == []
 
 
 @pytest.mark.parametrize("name", LIBRARY_WRITERS)
-def test_each_name_that_is_forbidden_exists(name: str) -> None:
+def test_each_listed_writer_exists(name: str) -> None:
     try:
         importlib.import_module(SELF + name)
     except ModuleNotFoundError:
@@ -161,24 +162,25 @@ def test_each_name_that_is_forbidden_exists(name: str) -> None:
     ("open(path, 'w')\npath.open('ab')\nopen(path, mode='r+')\npath.write_text('x')\n",
      ["1: open", "2: open", "3: open", "4: write_text"]),
 ])
-def test_what_writes_is_found(text: str, expected: Sequence[str]) -> None:
-    assert writes(text, f"{PLAN}.made_up") == [f"{PLAN}.made_up:{line}" for line in expected]
+def test_writers_in_a_module_are_detected(text: str, expected: Sequence[str]) -> None:
+    assert writers_in(text, f"{PLAN}.made_up") == [f"{PLAN}.made_up:{line}" for line in expected]
 
 
-class Twins:
-    """A root that can be written to, and the same root mounted read-only for each run.
+class ReadOnlyComparison:
+    """Compares plans on a writable root with plans on the same root mounted read-only.
 
-    The folders that dnf itself writes to stay writable, and so does the folder of the root
-    itself, which is looked at instead: ``dnf node-plugin`` refuses a root that is mounted
-    read-only as a whole before it plans.
+    The folders that dnf itself writes to stay writable. So does the top folder of the root,
+    since ``dnf node-plugin`` refuses a root that is mounted read-only; its state is compared
+    instead.
     """
 
     def __init__(self, dnf: Dnf, root: Path) -> None:
         self._dnf, self._root, self._prefix = dnf, root, dnf.prefix
 
     def plan(self, *words: object) -> Answer:
-        """Return the answer of a dry run on the read-only root, which is that on the other."""
-        free = self._without_space(self._dnf.plugin(self._root, *words, "--dry-run", "--json"))
+        """Assert that dry runs on both roots have the same answer, and return it."""
+        expected = self._status_and_document(
+            self._dnf.plugin(self._root, *words, "--dry-run", "--json"))
         before = tree_state(self._root)
         self._dnf.prefix = ("unshare", "--mount", "sh", "-ec", self._script(), "sh",
                             *self._prefix)
@@ -186,7 +188,7 @@ class Twins:
             answer = self._dnf.plugin(self._root, *words, "--dry-run", "--json")
         finally:
             self._dnf.prefix = self._prefix
-        assert self._without_space(answer) == free
+        assert self._status_and_document(answer) == expected
         assert state_differences(before, tree_state(self._root)) == []
         return answer
 
@@ -201,35 +203,35 @@ class Twins:
         return "\n".join([*lines, 'exec "$@"'])
 
     @staticmethod
-    def _without_space(answer: Answer) -> Tuple[int, Dict[str, Any]]:
-        found: Dict[str, Any] = dict(answer.json)
-        found.pop("space", None)  # of a disk that others fill and empty
-        return answer.status, found
+    def _status_and_document(answer: Answer) -> Tuple[int, Dict[str, Any]]:
+        document: Dict[str, Any] = dict(answer.json)
+        document.pop("space", None)  # other processes change the free space
+        return answer.status, document
 
 
 @pytest.fixture
-def twins(dnf: Dnf, node: Path, tmp_path: Path) -> Twins:
+def comparison(dnf: Dnf, node: Path, tmp_path: Path) -> ReadOnlyComparison:
     dnf.prefix = at_home(tmp_path / "home")
     for name in DNF_WRITES:
         (node / name).mkdir(exist_ok=True, parents=True)
-    return Twins(dnf, node)
+    return ReadOnlyComparison(dnf, node)
 
 
-def test_a_plan_of_every_plugin_on_a_read_only_root_is_that_on_another(
-        twins: Twins, dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_plans_on_a_read_only_and_on_a_writable_root_are_equal(
+        comparison: ReadOnlyComparison, dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     bundles = sorted(path for path in (built.folder / "plugins").iterdir() if path.is_dir())
-    many = [path for path in bundles if path.name not in (*ALONE, "agent-1.1")]
+    together = [path for path in bundles if path.name not in (*SEPARATE, "agent-1.1")]
     install = ("install", "--enablerepo=tworepos-extra")
-    answer = twins.plan(*install, *many)
+    answer = comparison.plan(*install, *together)
     assert answer.status == 0, answer.text
-    assert len(answer.json["plugins"]) == len(many)
+    assert len(answer.json["plugins"]) == len(together)
     for path in bundles:
-        if path not in many:
-            assert twins.plan(*install, path).json
+        if path not in together:
+            assert comparison.plan(*install, path).json
     built_names = ("agent", "cim", "storage")
     answer = dnf.plugin(node, "install", "-y", "--trust-keys", *map(built.bundle, built_names))
     assert answer.status == 0, answer.text
-    answer = twins.plan("install", built.bundle("agent", "1.1"))
+    answer = comparison.plan("install", built.bundle("agent", "1.1"))
     assert [plugin["action"] for plugin in answer.json["plugins"]] == ["upgrade"]
-    answer = twins.plan("remove", *built_names)
+    answer = comparison.plan("remove", *built_names)
     assert len(answer.json["plugins"]) == len(built_names)

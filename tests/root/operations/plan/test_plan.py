@@ -1,4 +1,4 @@
-"""The plan is what is then done: it is held against the manifest, and that against the tree."""
+"""The plan is carried out exactly: plan, manifest and tree are compared."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.root]
 
 PLUGINS = ("agent", "cim", "isv-module-foo", "share-a", "share-b", "snmp", "storage", "tworepos",
            "vdsm-hook-nested")
-OWN_BOOKS = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d")
+REGISTRY = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d")
 MANY = (
     '<service name="x.service" state="enabled"/>',
     '<kernel-module name="dummy" load="yes" options="numdummies=2"/>',
@@ -36,106 +36,106 @@ FILES = {"/usr/lib/systemd/system/x.service":
 def planned(dnf: Dnf, root: Path, *words: object) -> Dict[str, Any]:
     answer = dnf.plugin(root, "install", *words, "--dry-run", "--json")
     assert answer.status == 0, answer.text
-    found: Dict[str, Any] = answer.json
-    assert found["done"] is False
-    return found
+    plan: Dict[str, Any] = answer.json
+    assert plan["done"] is False
+    return plan
 
 
 def manifest(dnf: Dnf, root: Path, name: str, *words: str) -> Dict[str, Any]:
     answer = dnf.plugin(root, "manifest", name, *words, "--json")
     assert answer.status == 0, answer.text
-    found: Dict[str, Any] = answer.json["plugins"][0]
-    return found
+    document: Dict[str, Any] = answer.json["plugins"][0]
+    return document
 
 
-def told_files(dnf: Dnf, root: Path, name: str) -> Set[str]:
+def manifest_paths(dnf: Dnf, root: Path, name: str) -> Set[str]:
     """Return the paths in a manifest, with links in their folders resolved."""
     relative = Relative(root)
-    return {f"/{relative(one['path'])}" for one in manifest(dnf, root, name, "--files")["files"]}
+    return {f"/{relative(file['path'])}" for file in manifest(dnf, root, name, "--files")["files"]}
 
 
-def settings_in(found: List[Dict[str, str]]) -> List[Tuple[str, ...]]:
-    return sorted((one["kind"], one["key"], one["value"]) for one in found)
+def setting_values(settings: List[Dict[str, str]]) -> List[Tuple[str, ...]]:
+    return sorted((setting["kind"], setting["key"], setting["value"]) for setting in settings)
 
 
-def words_for(bundle: Path) -> List[object]:
+def install_words(bundle: Path) -> List[object]:
     extra = ["--enablerepo=tworepos-extra"] if "tworepos" in bundle.name else []
     return [bundle, *extra]
 
 
-def agree(plan: Dict[str, Any], made: Dict[str, Any]) -> None:
-    """Hold a plan of one plugin against the manifest of what was done."""
+def assert_plan_matches(plan: Dict[str, Any], document: Dict[str, Any]) -> None:
+    """Assert that the plan of one plugin matches its manifest after the change."""
     (plugin,) = plan["plugins"]
-    operation = made["operations"][-1]
-    coming = {one["nevra"]: one for one in plan["packages"] if one["action"] != "remove"}
-    assert sorted(coming) == sorted(operation["packages_added"])
-    assert sorted(plugin["packages"]) == sorted(one["nevra"] for one in made["packages"])
-    for package in made["packages"]:
-        if package["nevra"] in coming:
-            assert coming[package["nevra"]]["files"] == package["files"]
+    operation = document["operations"][-1]
+    installed = {item["nevra"]: item for item in plan["packages"] if item["action"] != "remove"}
+    assert sorted(installed) == sorted(operation["packages_added"])
+    assert sorted(plugin["packages"]) == sorted(item["nevra"] for item in document["packages"])
+    for package in document["packages"]:
+        if package["nevra"] in installed:
+            assert installed[package["nevra"]]["files"] == package["files"]
     for action in ("on", "again", "off"):
-        assert settings_in([one for one in plugin["settings"] if one["action"] == action]) == \
-            settings_in(operation[f"settings_{action}"])
+        assert setting_values(
+            [item for item in plugin["settings"] if item["action"] == action]) == \
+            setting_values(operation[f"settings_{action}"])
 
 
-def lasting(plan: Dict[str, Any]) -> Dict[str, Any]:
-    """Return a plan without what is another thing when it is carried out: the disk moves on."""
+def comparable(plan: Dict[str, Any]) -> Dict[str, Any]:
+    """Return a plan without the values that differ between a dry run and the change."""
     return {**plan, "done": None, "space": plan["space"]["needed_bytes"], "notes": [
         note for note in plan["notes"] if not note.startswith("Scriptlets ")]}
 
 
-def in_the_tree(before: Dict[str, Any], after: Dict[str, Any]) -> Set[str]:
-    """Return every path that is new, gone or another one, but for the registry and folders."""
+def changed_paths(before: Dict[str, Any], after: Dict[str, Any]) -> Set[str]:
+    """Return all new, removed and changed paths, except the registry and changed folders."""
     paths = {path for path in {*before, *after} if before.get(path) != after.get(path)}
-    return {f"/{path}" for path in paths if not path.startswith(OWN_BOOKS) and path not in (
+    return {f"/{path}" for path in paths if not path.startswith(REGISTRY) and path not in (
         "etc", ".") and not (path in before and path in after
                              and str(after[path][0]).startswith("d"))}
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_what_is_done_is_what_the_plan_said(name: str, built: support.Fixtures, node: Path,
+def test_an_install_does_what_its_plan_says(name: str, built: support.Fixtures, node: Path,
                                             dnf: Dnf) -> None:
     before = tree_state(node)
-    words = words_for(built.bundle(name))
+    words = install_words(built.bundle(name))
     plan = planned(dnf, node, *words)
     assert tree_state(node) == before
     answer = dnf.plugin(node, "install", *words, "-y", "--trust-keys", "--json")
     assert answer.status == 0, answer.text
-    assert lasting(answer.json) == lasting(plan)
-    agree(plan, manifest(dnf, node, name))
-    assert in_the_tree(before, tree_state(node)) - told_files(dnf, node, name) == set()
+    assert comparable(answer.json) == comparable(plan)
+    assert_plan_matches(plan, manifest(dnf, node, name))
+    assert changed_paths(before, tree_state(node)) - manifest_paths(dnf, node, name) == set()
 
 
 @pytest.mark.main_job
-def test_a_plugin_with_many_kinds_of_setting_does_what_the_plan_said(
+def test_an_install_with_many_kinds_of_setting_does_what_its_plan_says(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "x", settings=MANY, files=FILES)
     before = tree_state(node)
     plan = planned(dnf, node, bundle, UNSIGNED)
-    kinds = {one["kind"] for one in plan["plugins"][0]["settings"]}
+    kinds = {item["kind"] for item in plan["plugins"][0]["settings"]}
     assert {"service", "kernel-module", "sysctl", "group", "user", "group-member",
             "kernel-argument", "tmpfiles", "persistent-path", "leave-out"} <= kinds
     answer = dnf.plugin(node, "install", bundle, "-y", UNSIGNED)
     assert answer.status == 0, answer.text
-    made = manifest(dnf, node, "x")
-    agree(plan, made)
-    assert {(one["kind"], one["name"]) for one in made["accounts"]} >= {
+    document = manifest(dnf, node, "x")
+    assert_plan_matches(plan, document)
+    assert {(item["kind"], item["name"]) for item in document["accounts"]} >= {
         ("user", "acme"), ("group", "acme")}
-    assert in_the_tree(before, tree_state(node)) - told_files(dnf, node, "x") == set()
+    assert changed_paths(before, tree_state(node)) - manifest_paths(dnf, node, "x") == set()
 
 
-def test_an_upgrade_and_a_repair_do_what_their_plans_said(
-        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+def test_an_upgrade_does_what_its_plan_says(built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     first, second = built.bundle("agent", "1.0"), built.bundle("agent", "1.1")
     assert dnf.plugin(node, "install", first, "-y", "--trust-keys").status == 0
     plan = planned(dnf, node, second)
     assert plan["plugins"][0]["action"] == "upgrade"
     assert dnf.plugin(node, "install", second, "-y", "--trust-keys").status == 0
-    agree(plan, manifest(dnf, node, "agent"))
+    assert_plan_matches(plan, manifest(dnf, node, "agent"))
 
 
-def test_a_plan_names_signers_shares_and_room(built: support.Fixtures, node: Path,
-                                              dnf: Dnf) -> None:
+def test_a_plan_lists_signers_shared_packages_and_disk_space(
+        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     assert dnf.plugin(node, "install", built.bundle("share-a"), "-y", "--trust-keys").status == 0
     plan = planned(dnf, node, built.bundle("share-b"))
     assert plan["plugins"][0]["shares"] == [
@@ -148,14 +148,14 @@ def test_a_plan_names_signers_shares_and_room(built: support.Fixtures, node: Pat
     assert plan["space"]["free_bytes"] > plan["space"]["needed_bytes"] > 0
 
 
-def test_a_plan_of_unsigned_packages_says_so(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+def test_a_plan_names_unsigned_packages(node: Path, dnf: Dnf, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "x", files=FILES)
     shown = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
     assert "Not signed: x-1.0-1.noarch" in shown.out
     assert "3 files: 1 in /opt/x, 1 in /usr/lib, 1 in /usr/share" in shown.out
 
 
-def test_the_plan_is_of_the_packages_and_not_of_what_the_repository_says(
+def test_a_package_that_differs_from_the_metadata_is_refused(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "x", files=FILES)
     for listed in (bundle / "repo/repodata").glob("*filelists*"):
@@ -169,27 +169,27 @@ def test_the_plan_is_of_the_packages_and_not_of_what_the_repository_says(
     assert not (node / "opt/y").exists()
 
 
-def test_info_of_a_bundle_has_the_plan_or_the_reason_why_there_is_none(
+def test_info_of_a_bundle_has_the_plan_or_the_reason_of_the_refusal(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     answer = dnf.plugin(node, "info", built.bundle("snmp"), built.bundle("needs-libvirt"),
                         "--json")
-    fits, not_here = answer.json["plugins"]
+    accepted, refused = answer.json["plugins"]
     plan = planned(dnf, node, built.bundle("snmp"))
-    assert fits["plan"]["plugins"] == plan["plugins"] and fits["refused"] == ""
-    assert not_here["plan"] is None and "needs newer core packages" in not_here["refused"]
+    assert accepted["plan"]["plugins"] == plan["plugins"] and accepted["refused"] == ""
+    assert refused["plan"] is None and "needs newer core packages" in refused["refused"]
 
 
 WANTED = '<sysctl name="net.core.somaxconn" value="4096"/>', '<group name="acme"/>'
 STAYING = [("group", "acme"), ("sysctl", "net.core.somaxconn")]
 
 
-def keys_of(plugin: Dict[str, Any], action: str) -> List[Tuple[str, str]]:
-    return sorted((one["kind"], one["key"]) for one in plugin["settings"]
-                  if one["action"] == action)
+def setting_keys(plugin: Dict[str, Any], action: str) -> List[Tuple[str, str]]:
+    return sorted((setting["kind"], setting["key"]) for setting in plugin["settings"]
+                  if setting["action"] == action)
 
 
-def sharing_plugins(dnf: Dnf, root: Path, folder: Path) -> None:
-    """Install x, with a setting of its own, and y, which share WANTED."""
+def install_sharing_plugins(dnf: Dnf, root: Path, folder: Path) -> None:
+    """Install the plugins x and y, which share WANTED; x has one more setting."""
     own = '<sysctl name="net.core.somaxconn6" value="1"/>'
     for bundle in (make_plugin(folder, "x", settings=[*WANTED, own], files={"/opt/x/file": "x"}),
                    make_plugin(folder, "y", settings=WANTED, files={"/opt/y/file": "y"})):
@@ -197,39 +197,39 @@ def sharing_plugins(dnf: Dnf, root: Path, folder: Path) -> None:
         assert answer.status == 0, answer.text
 
 
-def test_a_removal_takes_away_what_its_plan_said_and_shared_settings_stay(
+def test_a_removal_does_what_its_plan_says_and_shared_settings_stay(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    sharing_plugins(dnf, node, tmp_path)
+    install_sharing_plugins(dnf, node, tmp_path)
     answer = dnf.plugin(node, "remove", "x", "--dry-run", "--json")
     (plugin,) = answer.json["plugins"]
-    assert keys_of(plugin, "stays") == STAYING
+    assert setting_keys(plugin, "stays") == STAYING
     assert "sysctl net.core.somaxconn (4096) stays: plugin y has it too" in [
-        one["text"] for one in plugin["settings"]]
-    assert keys_of(plugin, "off") == [("sysctl", "net.core.somaxconn6")]
-    done = dnf.plugin(node, "remove", "x", "-y", "--json")
-    assert done.status == 0 and done.json["plugins"] == answer.json["plugins"]
-    (delta,) = done.json["deltas"]
-    assert settings_in(delta["settings"]["off"]) == settings_in(
-        [one for one in plugin["settings"] if one["action"] == "off"])
+        setting["text"] for setting in plugin["settings"]]
+    assert setting_keys(plugin, "off") == [("sysctl", "net.core.somaxconn6")]
+    removal = dnf.plugin(node, "remove", "x", "-y", "--json")
+    assert removal.status == 0 and removal.json["plugins"] == answer.json["plugins"]
+    (delta,) = removal.json["deltas"]
+    assert setting_values(delta["settings"]["off"]) == setting_values(
+        [setting for setting in plugin["settings"] if setting["action"] == "off"])
     answer = dnf.plugin(node, "remove", "y", "--dry-run", "--json")
-    assert keys_of(answer.json["plugins"][0], "off") == STAYING
+    assert setting_keys(answer.json["plugins"][0], "off") == STAYING
     assert "acme" in (node / "etc/group").read_text()
 
 
-def test_an_upgrade_that_drops_shared_settings_leaves_them_as_its_plan_said(
+def test_an_upgrade_that_drops_shared_settings_leaves_them_as_its_plan_says(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    sharing_plugins(dnf, node, tmp_path)
+    install_sharing_plugins(dnf, node, tmp_path)
     bundle = make_plugin(tmp_path, "x", "1.1", files={"/opt/x/file": "x"})
     before = tree_state(node)
     plan = planned(dnf, node, bundle, UNSIGNED)
     (plugin,) = plan["plugins"]
-    assert keys_of(plugin, "stays") == STAYING
-    assert keys_of(plugin, "off") == [("sysctl", "net.core.somaxconn6")]
+    assert setting_keys(plugin, "stays") == STAYING
+    assert setting_keys(plugin, "off") == [("sysctl", "net.core.somaxconn6")]
     assert dnf.plugin(node, "install", bundle, "-y", UNSIGNED).status == 0
-    agree(plan, manifest(dnf, node, "x"))
-    gone = {one["path"] for one in manifest(dnf, node, "x", "--delta")["delta"]["files"][
+    assert_plan_matches(plan, manifest(dnf, node, "x"))
+    removed = {file["path"] for file in manifest(dnf, node, "x", "--delta")["delta"]["files"][
         "removed"]}
     after = tree_state(node)
-    assert {path for path in gone if path[1:] in after} == set()
-    assert {f"/{path}" for path in before if path not in after} <= gone
+    assert {path for path in removed if path[1:] in after} == set()
+    assert {f"/{path}" for path in before if path not in after} <= removed
     assert dnf.plugin(node, "verify").status == 0
