@@ -17,7 +17,7 @@ from typing import List, NoReturn, Optional, Tuple
 
 # <sched.h>; <linux/mount.h>
 CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
-MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 4096, 16384, 1 << 18, 1 << 19
+MS_BIND, MS_REC, MS_SLAVE = 4096, 16384, 1 << 19
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 # Documentation/admin-guide/devices.txt of the kernel
@@ -54,7 +54,7 @@ def end_with_parent(libc: ctypes.CDLL) -> None:
 
 
 def _enter(libc: ctypes.CDLL, root: str, work: str) -> None:
-    mount(libc, None, "/", None, MS_REC | MS_PRIVATE)
+    mount(libc, None, "/", None, MS_REC | MS_SLAVE)
     folder = os.open(work, os.O_PATH | os.O_DIRECTORY)
     os.chroot(root)
     os.chdir("/")

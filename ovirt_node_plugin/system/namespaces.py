@@ -16,8 +16,8 @@ from .chroot import (
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
-    MS_PRIVATE,
     MS_REC,
+    MS_SLAVE,
     end_with_parent,
     mount,
 )
@@ -121,7 +121,7 @@ def _enter(libc: ctypes.CDLL, signals: Sequence[signal.Signals]) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     if libc.unshare(CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "a mount namespace cannot be made")
-    mount(libc, None, "/", None, MS_REC | MS_PRIVATE)
+    mount(libc, None, "/", None, MS_REC | MS_SLAVE)
     mount(libc, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 

@@ -1,0 +1,54 @@
+"""Mounts in the namespaces that this project makes, and outside of them."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.system import chroot
+from tests.support.dnf_runner import TOP
+
+# Prints whether a mount is there before and after its unmount outside, then makes a mount.
+WITHIN = """
+seen() { if grep -q "$1/inner" /proc/self/mounts; then echo mounted; else echo unmounted; fi; }
+seen "$1"
+echo go >&3
+read -r _ <&4
+seen "$1"
+mount -t tmpfs within /mnt
+"""
+APART = """
+import subprocess, sys
+from ovirt_node_plugin.system.namespaces import run_apart
+answer = run_apart(lambda: subprocess.run(sys.argv[1:], close_fds=False).returncode,
+                   failed=lambda exc: print(exc) or 99)
+sys.exit(answer.status)
+"""
+OUTSIDE = """
+mount --make-rshared /  # as systemd makes it
+mkdir "$1/inner" "$1/tmp"
+mount -t tmpfs tmpfs "$1/inner"
+mkfifo "$1/go" "$1/done"
+(read -r _ <"$1/go"; umount "$1/inner"; echo done >"$1/done") &
+shift
+"$@" 3>"$0/go" 4<>"$0/done"
+grep -c '^within ' /proc/self/mounts || true
+"""
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("way", ["apart", "chroot"])
+def test_an_unmount_outside_reaches_the_namespace_and_no_mount_leaves_it(
+        tmp_path: Path, way: str) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    start = {"apart": ["-c", APART], "chroot": [chroot.__file__, "/", str(folder / "tmp")]}[way]
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-ec", OUTSIDE, str(folder),
+         str(folder), sys.executable, *start, "sh", "-ec", WITHIN, "sh", str(folder)],
+        env={**os.environ, "PYTHONPATH": str(TOP)}, capture_output=True, text=True, check=False,
+        timeout=60)
+    assert (done.stdout.split(), done.stderr) == (["mounted", "unmounted", "0"], "")
