@@ -1,4 +1,4 @@
-"""Why a plugin cannot go in: the whole answer, and the status that goes with it."""
+"""Why a plugin cannot be installed: the complete message and the exit status."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.root
 
 
 def install(dnf: Dnf, root: Path, *words: object) -> Answer:
-    """Install without being asked; whatever comes of it, a refusal changes nothing."""
+    """Run an install; assert that a refused one changes no package, and return the answer."""
     before = installed(root)
     answer = dnf.plugin(root, "install", *words, "-y", "--trust-keys", "--nogpgcheck")
     assert answer.status == 0 or installed(root) == before
@@ -23,14 +23,14 @@ def install(dnf: Dnf, root: Path, *words: object) -> Answer:
 
 def bundle(folder: Path, name: str, *, needs: Sequence[str] = (),
            **package: Sequence[str]) -> Path:
-    """Return a bundle of one package of its own name; ``needs`` are elements of <requires>."""
+    """Return a bundle with one package of the same name; ``needs`` are elements of <requires>."""
     repo = support.RpmRepo(folder / "rpms" / name, name)
     repo.add(name, "1.0", **package)  # type: ignore[arg-type]
     return support.write_bundle(folder / name, support.descriptor_xml(
         name, repos=[name], requires=needs), repo=repo)
 
 
-def test_the_answer_names_who_asks_what_is_there_and_what_is_offered(
+def test_the_message_names_the_requirement_the_installed_and_the_offered_package(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, built.bundle("needs-libvirt"))
     assert answer.status == 5
@@ -45,13 +45,14 @@ def test_the_answer_names_who_asks_what_is_there_and_what_is_offered(
     assert lines[-1] == "You need a newer Node ISO."
 
 
-def test_the_newer_image_takes_it(built: support.Fixtures, tmp_path: Path, dnf: Dnf) -> None:
+def test_a_plugin_that_needs_a_newer_image_is_installed_there(
+        built: support.Fixtures, tmp_path: Path, dnf: Dnf) -> None:
     newer = built.node_root(tmp_path / "newer", "4.5.6")
     answer = install(dnf, newer, built.bundle("needs-libvirt"))
     assert answer.status == 0, answer.text
 
 
-def test_programs_get_the_core_packages_as_data(built: support.Fixtures, node: Path,
+def test_the_json_error_lists_the_core_packages(built: support.Fixtures, node: Path,
                                                 dnf: Dnf) -> None:
     answer = install(dnf, node, built.bundle("needs-libvirt"), "--json")
     error = answer.json["error"]
@@ -62,15 +63,15 @@ def test_programs_get_the_core_packages_as_data(built: support.Fixtures, node: P
     assert "Error" not in answer.err
 
 
-def test_every_core_package_of_several_plugins_is_named(built: support.Fixtures, node: Path,
-                                                        dnf: Dnf) -> None:
+def test_the_message_names_the_core_packages_of_all_plugins(
+        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, built.bundle("needs-libvirt"), built.bundle("obsoleter"))
     assert answer.status == 5
     assert "plugins needs-libvirt 2.0, obsoleter 1.0 cannot go into" in answer.err
     assert "libvirt-10.0.0-1" in answer.err and "device-mapper-multipath-0.8.7" in answer.err
 
 
-def test_obsoleting_says_that_another_version_of_the_plugin_would_help(
+def test_the_hint_for_an_obsoleted_core_package_names_another_plugin_version(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, built.bundle("obsoleter"))
     assert answer.status == 5
@@ -80,14 +81,15 @@ def test_obsoleting_says_that_another_version_of_the_plugin_would_help(
         "You need a newer Node ISO, or a version of the plugin that leaves these alone.")
 
 
-def test_a_conflict_names_the_core_package(node: Path, tmp_path: Path, dnf: Dnf) -> None:
+def test_the_message_for_a_conflict_names_the_core_package(
+        node: Path, tmp_path: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, bundle(tmp_path, "rival", conflicts=["libvirt < 10"]))
     assert answer.status == 5
     assert "rival-1.0-1.noarch conflicts with libvirt < 10" in answer.err
     assert "or a version of the plugin that leaves these alone" in answer.err
 
 
-def test_what_no_repo_offers_is_dnfs_own_text_and_what_the_image_has(
+def test_a_requirement_that_no_repo_offers_is_reported_with_the_images_version(
         node: Path, tmp_path: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, bundle(tmp_path, "tool", requires=["libvirt >= 10"]))
     assert answer.status == 4
@@ -96,21 +98,22 @@ def test_what_no_repo_offers_is_dnfs_own_text_and_what_the_image_has(
             " of this run offers another that fits.") in answer.err
 
 
-def test_a_missing_dependency_is_dnfs_own_text(node: Path, tmp_path: Path, dnf: Dnf) -> None:
-    lonely = bundle(tmp_path, "tool", requires=["libfoo >= 3"])
-    answer = install(dnf, node, lonely)
+def test_a_missing_dependency_is_reported_in_dnfs_words(node: Path, tmp_path: Path,
+                                                        dnf: Dnf) -> None:
+    tool = bundle(tmp_path, "tool", requires=["libfoo >= 3"])
+    answer = install(dnf, node, tool)
     assert answer.status == 4
     assert "nothing provides libfoo >= 3 needed by tool-1.0-1.noarch" in answer.err
     assert "the image has" not in answer.err
     assert answer.err.splitlines()[-1].startswith(
         "The plugin's own repository tool is off in this run.")
-    answer = install(dnf, node, lonely, "--enablerepo=tool")
+    answer = install(dnf, node, tool, "--enablerepo=tool")
     assert answer.status == 4
     assert answer.err.splitlines()[-1].startswith("Name the repository that has it")
 
 
-def test_the_plugins_own_repos_that_are_off_are_named(built: support.Fixtures, node: Path,
-                                                      dnf: Dnf) -> None:
+def test_the_hint_names_disabled_repos_of_the_plugin(built: support.Fixtures, node: Path,
+                                                     dnf: Dnf) -> None:
     answer = install(dnf, node, built.bundle("tworepos"))
     assert answer.status == 4
     assert "nothing provides tworepos-runtime >= 3" in answer.err
@@ -139,8 +142,8 @@ def test_the_plugins_own_repos_that_are_off_are_named(built: support.Fixtures, n
     ('<package name="nothing" min="1"/>', 4, "needs nothing >= 1; the root has no nothing."),
     ('<tool min="99"/>', 7, "99"),
 ])
-def test_what_the_descriptor_needs_is_checked(need: str, status: int, text: str, node: Path,
-                                              tmp_path: Path, dnf: Dnf) -> None:
+def test_the_requirements_of_the_descriptor_are_checked(
+        need: str, status: int, text: str, node: Path, tmp_path: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, bundle(tmp_path, "picky", needs=[need]))
     assert answer.status == status, answer.text
     assert text in answer.err
@@ -156,7 +159,7 @@ def test_what_the_descriptor_needs_is_checked(need: str, status: int, text: str,
     (None, '<node max="99"/>', 4, "neither by VARIANT or PRETTY_NAME in its os-release nor in"),
     (None, "", 0, ""),
 ])
-def test_the_version_of_a_node_is_the_one_that_ovirt_release_wrote(
+def test_the_version_of_a_node_is_read_from_its_os_release(
         variant: Optional[str], need: str, status: int, text: str, node: Path, tmp_path: Path,
         dnf: Dnf) -> None:
     path = node / "usr/lib/os.release.d/ovirt-release-host-node"
@@ -170,7 +173,8 @@ def test_the_version_of_a_node_is_the_one_that_ovirt_release_wrote(
     assert text in answer.err
 
 
-def test_on_a_host_it_says_what_to_update(host: Path, tmp_path: Path, dnf: Dnf) -> None:
+def test_the_hint_on_a_host_names_the_package_to_update(host: Path, tmp_path: Path,
+                                                        dnf: Dnf) -> None:
     answer = install(dnf, host, bundle(
         tmp_path, "picky", needs=['<package name="libvirt" min="10"/>', '<node min="9"/>']))
     assert answer.status == 5

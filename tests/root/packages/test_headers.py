@@ -1,4 +1,4 @@
-"""RPM headers as they are read: whole, or refused."""
+"""RPM headers are read completely, or refused."""
 from __future__ import annotations
 
 import subprocess
@@ -26,22 +26,21 @@ def rpm(tmp_path: Path) -> Path:
     return quick_rpm("evil", "1.0", files=FILES)
 
 
-def test_a_header_tells_files_scriptlets_and_digest(tmp_path: Path) -> None:
+def test_a_header_has_files_scriptlets_and_digest(tmp_path: Path) -> None:
     header = read_header(quick_rpm("x", "1.0", files=FILES, scriptlets={"post": "true"}))
     assert header.nevra == "x-1.0-1.noarch" and header.signer == "" and len(header.digest) == 64
-    assert {one.path for one in header.files if not one.is_folder} == set(FILES)
+    assert {file.path for file in header.files if not file.is_folder} == set(FILES)
     assert header.scriptlets == ("post",)
 
 
-def test_a_changed_header_is_read_as_it_is(rpm: Path, tmp_path: Path) -> None:
-    same = edit_header(rpm, tmp_path / "same.rpm", lambda tags: None)
-    assert read_header(same).files == read_header(rpm).files
+def test_a_rewritten_header_is_read_like_the_original(rpm: Path, tmp_path: Path) -> None:
+    copy = edit_header(rpm, tmp_path / "same.rpm", lambda tags: None)
+    assert read_header(copy).files == read_header(rpm).files
 
 
 @pytest.mark.parametrize("tag", [FILE_SIZES, FILE_MODES, FILE_DIGESTS, FILE_LINKS, FILE_FLAGS,
                                  FILE_USERS, FILE_GROUPS])
-def test_a_header_that_leaves_out_what_a_file_is_is_refused(
-        tag: int, rpm: Path, tmp_path: Path) -> None:
+def test_a_header_without_a_file_attribute_is_refused(tag: int, rpm: Path, tmp_path: Path) -> None:
     odd = edit_header(rpm, tmp_path / "odd.rpm", lambda tags: tags.pop(tag))
     with pytest.raises(NodePluginError):
         read_header(odd)
@@ -54,7 +53,7 @@ def test_a_header_with_fewer_links_than_files_is_refused(rpm: Path, tmp_path: Pa
         read_header(edit_header(rpm, tmp_path / "odd.rpm", shorten))
 
 
-def test_a_name_that_a_terminal_would_obey_is_refused(rpm: Path, tmp_path: Path) -> None:
+def test_a_file_name_with_control_characters_is_refused(rpm: Path, tmp_path: Path) -> None:
     def rename(tags: Tags) -> None:
         kind, count, names = tags[BASE_NAMES]
         tags[BASE_NAMES] = kind, count, names.replace(b"ld.so.preload", b"\x1b[1A\x1b[2K\n.load")
@@ -70,8 +69,8 @@ def test_a_header_without_a_digest_is_refused(rpm: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("tag", [FILE_LINKS, FILE_FLAGS])
-def test_no_file_gets_past_the_allowed_paths_by_a_hole_in_the_header(
-        tag: int, node: Path, dnf: Dnf, rpm: Path, tmp_path: Path) -> None:
+def test_a_plugin_with_an_incomplete_header_is_refused(tag: int, node: Path, dnf: Dnf, rpm: Path,
+                                                       tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "repo", "evil")
     edit_header(rpm, tmp_path / rpm.name, lambda tags: tags.pop(tag))
     repo.add_file(tmp_path / rpm.name)
@@ -82,26 +81,26 @@ def test_no_file_gets_past_the_allowed_paths_by_a_hole_in_the_header(
     assert not (node / "etc/ld.so.preload").exists() and not (node / "opt/evil").exists()
 
 
-def test_an_rpm_that_was_exchanged_while_the_plan_was_read_is_not_installed(
+def test_an_rpm_replaced_while_the_plan_is_shown_is_not_installed(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "repo", "evil")
     repo.add("evil", "1.0", files={"/opt/evil/a": "x"})
     bundle = support.write_bundle(tmp_path / "evil", support.descriptor_xml(
         "evil", repos=["evil"]), repo=repo)
-    (good,) = (bundle / "repo").rglob("*.rpm")
-    bad = quick_rpm("evil", "1.0", files=FILES, scriptlets={"post": "touch /var/tmp/ran"})
+    (planned_rpm,) = (bundle / "repo").rglob("*.rpm")
+    other_rpm = quick_rpm("evil", "1.0", files=FILES, scriptlets={"post": "touch /var/tmp/ran"})
     with subprocess.Popen(dnf.argv(node, "node-plugin", "install", bundle, UNSIGNED),
                           env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, bufsize=0) as asking:
-        assert asking.stdout is not None and asking.stdin is not None
-        said = b""
-        while b"[y/N]" not in said:
-            more = asking.stdout.read(4096)
-            assert more, said.decode()
-            said += more
-        good.write_bytes(bad.read_bytes())
-        asking.stdin.write(b"y\n")
-        said += asking.stdout.read()
-    assert asking.returncode == 6, said.decode()
-    assert b"is not the one that was planned any more" in said
+                          stderr=subprocess.STDOUT, bufsize=0) as process:
+        assert process.stdout is not None and process.stdin is not None
+        output = b""
+        while b"[y/N]" not in output:
+            chunk = process.stdout.read(4096)
+            assert chunk, output.decode()
+            output += chunk
+        planned_rpm.write_bytes(other_rpm.read_bytes())
+        process.stdin.write(b"y\n")
+        output += process.stdout.read()
+    assert process.returncode == 6, output.decode()
+    assert b"is not the one that was planned any more" in output
     assert not (node / "var/tmp/ran").exists() and not (node / "opt/evil").exists()

@@ -1,4 +1,4 @@
-"""Where there are no plugins the hooks change nothing, and they fail closed."""
+"""Without plugins the hooks of dnf change nothing; with a fault they stop the run."""
 from __future__ import annotations
 
 import re
@@ -25,7 +25,7 @@ COMMANDS = [["repolist", "--all"], ["search", "net-snmp"], ["list", "--available
             ["remove", "-y", "net-snmp-libs"], ["install", "-y", "nothing"], ["nonsense"],
             ["check"], ["module", "list"], ["makecache"]]
 
-# What differs between two runs of one command: times, speeds and the root's own name.
+# Differences between two runs of one command: times, speeds and the root's name.
 VOLATILE = re.compile(r" *\d+\.?\d* +[kM]?B/s.*|\d\d\d\d-\d\d-\d\d.*|[A-Z][a-z]{2} [A-Z][a-z]{2} "
                       r"[ \d]\d .*|Last metadata expiration check.*\n|using metadata from.*"
                       r"|warning: Found sqlite.*\n|Unable to detect.*\n")
@@ -34,64 +34,64 @@ Outcome = Tuple[int, str, str]
 
 
 def outcome(root: Path, dnf: Dnf, command: List[str], *, plugin: bool) -> Outcome:
-    """Run one command with this plugin or without any; return status and what was printed."""
+    """Run a command with this dnf plugin or without any; return exit status and output."""
     argv = dnf.argv(root, *command)
     if not plugin:
         empty = dnf.folder / "no plugins"
         empty.mkdir(exist_ok=True)
         argv = [word if "pluginpath=" not in word else f"--setopt=pluginpath={empty}"
                 for word in argv]
-    # rpm's own default, as on a system whose rpm looks where the root has its database
+    # rpm's default, which is the database path of the host root
     env = {**environment(), "HOME": str(dnf.folder / "home")}
     home = dnf.folder / "home"
     home.mkdir(exist_ok=True)
     (home / ".rpmmacros").write_text("%_dbpath /var/lib/rpm\n")
-    done = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
+    completed = subprocess.run(argv, capture_output=True, text=True, env=env, check=False)
     out, err = (VOLATILE.sub("", text).replace(str(root), "ROOT")
-                for text in (done.stdout, done.stderr))
-    return done.returncode, out, err
+                for text in (completed.stdout, completed.stderr))
+    return completed.returncode, out, err
 
 
-def state_of(root: Path) -> State:
-    """Return the tree of a root without what each run of dnf writes anew."""
+def comparable_state(root: Path) -> State:
+    """Return the state of a root without the files that each run of dnf rewrites."""
     state = tree_state(root, excluded=EXCLUDED)
     return {path: entry for path, entry in state.items()
             if not path.endswith((".solv", ".solvx"))}
 
 
-def test_the_hooks_change_nothing_that_can_be_seen(built: support.Fixtures, tmp_path: Path,
-                                                   dnf: Dnf) -> None:
+def test_dnf_prints_and_changes_the_same_with_and_without_the_plugin(
+        built: support.Fixtures, tmp_path: Path, dnf: Dnf) -> None:
     (tmp_path / "with").mkdir()
     (tmp_path / "without").mkdir()
-    ours = built.host_root(tmp_path / "with/host")
-    theirs = built.host_root(tmp_path / "without/host")
+    host_with = built.host_root(tmp_path / "with/host")
+    host_without = built.host_root(tmp_path / "without/host")
     for command in COMMANDS:
-        assert (outcome(ours, dnf, command, plugin=True)
-                == outcome(theirs, dnf, command, plugin=False)), command
-        assert installed(ours) == installed(theirs)
-    assert state_of(ours) == state_of(theirs)
+        assert (outcome(host_with, dnf, command, plugin=True)
+                == outcome(host_without, dnf, command, plugin=False)), command
+        assert installed(host_with) == installed(host_without)
+    assert comparable_state(host_with) == comparable_state(host_without)
 
 
-def test_they_leave_no_trace_in_the_root(host: Path, dnf: Dnf) -> None:
+def test_the_hooks_create_no_file_in_the_root(host: Path, dnf: Dnf) -> None:
     for command in (["repolist"], ["search", "snmp"], ["install", "-y", "net-snmp-libs"]):
         assert dnf(host, *command).status in (0, 1)
-    names = {path for path in state_of(host) if "ovirt" in path or "node-plugin" in path}
-    assert not {name for name in names if "plugins" in name}
+    paths = {path for path in comparable_state(host) if "ovirt" in path or "node-plugin" in path}
+    assert not {name for name in paths if "plugins" in name}
 
 
-def test_a_run_without_plugins_reads_few_modules_of_this_project(host: Path, dnf: Dnf) -> None:
+def test_dnf_imports_few_modules_of_this_project_without_plugins(host: Path, dnf: Dnf) -> None:
     argv = ["/usr/bin/python3", "-X", "importtime", *subprocess.check_output(
         ["sh", "-c", "command -v dnf"], text=True).split(), *dnf.argv(host, "repolist")[1:]]
-    done = subprocess.run(argv, capture_output=True, text=True, env=environment(), check=True)
-    read = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()
-            if "import time:" in line}
-    ours = {name for name in read if name.startswith("ovirt_node_plugin")}
-    assert ours == {"ovirt_node_plugin", "ovirt_node_plugin.packages",
-                    "ovirt_node_plugin.packages.gate", "ovirt_node_plugin.packages.start"}
-    assert not {"lxml", "dataclasses", "sqlite3", "tarfile"} & read
+    completed = subprocess.run(argv, capture_output=True, text=True, env=environment(), check=True)
+    imported = {line.rpartition("|")[2].strip() for line in completed.stderr.splitlines()
+                if "import time:" in line}
+    own_modules = {name for name in imported if name.startswith("ovirt_node_plugin")}
+    assert own_modules == {"ovirt_node_plugin", "ovirt_node_plugin.packages",
+                           "ovirt_node_plugin.packages.gate", "ovirt_node_plugin.packages.start"}
+    assert not {"lxml", "dataclasses", "sqlite3", "tarfile"} & imported
 
 
-def test_what_the_gate_knows_is_what_the_library_knows() -> None:
+def test_constants_of_the_gate_equal_those_of_the_library() -> None:
     assert start.METADATA_TYPE == descriptor.METADATA_TYPE
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
     assert start.REGISTRY == REGISTRY
@@ -99,7 +99,7 @@ def test_what_the_gate_knows_is_what_the_library_knows() -> None:
     assert start.RPMDB_FILES == target._RPMDB_FILES
 
 
-def test_an_update_of_metadata_is_not_made_for_the_descriptors_sake(
+def test_valid_metadata_is_not_downloaded_again_for_descriptors(
         built: support.Fixtures, host: Path, dnf: Dnf) -> None:
     from tests.support.repositories import web_server
     with web_server(built.host_repo) as web:
@@ -129,9 +129,8 @@ def test_a_damaged_configuration_stops_transactions(options: dict[str, str], nod
     assert name in answer.err and value in answer.err
 
 
-def test_core_lists_that_cannot_be_read_stop_transactions(built: support.Fixtures, node: Path,
-                                                          host: Path, tmp_path: Path,
-                                                          dnf: Dnf) -> None:
+def test_missing_or_unreadable_core_lists_stop_transactions(
+        built: support.Fixtures, node: Path, host: Path, tmp_path: Path, dnf: Dnf) -> None:
     define_repo(host, "agent", f"file://{built.repo('agent', '1.0')}")
     lists = tmp_path / "core.d"
     for content in (None, b"\xff\xfe glibc\n"):
@@ -149,15 +148,15 @@ def test_core_lists_that_cannot_be_read_stop_transactions(built: support.Fixture
                           "--trust-keys").status == 2
         assert (installed(node), installed(host)) == before
         assert dnf(node, "repolist").status == 0
-        # a host's own transactions do not need them
+        # transactions of a host without plugins do not need the lists
         assert dnf(host, "install", "-y", "--assumeno", "net-snmp-libs").status == 1
     (lists / "core.conf").write_text("# nothing\n")
     answer = dnf(node, "install", "-y", support.quick_rpm("harmless", "1.0"))
     assert answer.status == 0, answer.text
 
 
-def test_a_damaged_record_breaks_no_other_command(built: support.Fixtures, host: Path,
-                                                  dnf: Dnf) -> None:
+def test_a_damaged_record_does_not_affect_other_commands(built: support.Fixtures, host: Path,
+                                                         dnf: Dnf) -> None:
     folder = host / "etc/ovirt.plugins.d"
     folder.mkdir()
     (folder / "cut").write_text('<?xml version="1.0"?><plugin')
@@ -174,8 +173,8 @@ def test_a_damaged_record_breaks_no_other_command(built: support.Fixtures, host:
     assert "cut is broken: " in answer.out
 
 
-def test_a_fault_in_a_hook_stops_the_run(built: support.Fixtures, host: Path, tmp_path: Path,
-                                         dnf: Dnf) -> None:
+def test_an_unexpected_error_in_a_hook_stops_the_run(built: support.Fixtures, host: Path,
+                                                     tmp_path: Path, dnf: Dnf) -> None:
     broken = tmp_path / "plugins"
     broken.mkdir()
     text = (TOP / "dnf-plugins/node_plugin.py").read_text()
@@ -191,7 +190,8 @@ def test_a_fault_in_a_hook_stops_the_run(built: support.Fixtures, host: Path, tm
     assert installed(host) == before
 
 
-def test_a_program_gets_the_same_refusals(node: Path, tmp_path: Path, dnf: Dnf) -> None:
+def test_core_packages_are_protected_from_programs_that_use_dnf(
+        node: Path, tmp_path: Path, dnf: Dnf) -> None:
     repo = support.RpmRepo(tmp_path / "newer", "newer")
     repo.add("sanlock", "99", arch="x86_64")
     repo.add("harmless", "1.0")

@@ -1,4 +1,4 @@
-"""Other dnf plugins on the machine: none acts when an image or another root is worked on."""
+"""Other dnf plugins of the machine do not act while an image or another root is changed."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.root
 REPO = "etc/yum.repos.d/redhat.repo"
 
 
-class World:
-    """A machine with others' plugins, which dnf loads before ours or after it."""
+class MachineWithPlugins:
+    """A machine with dnf plugins of others, loaded before or after this project's plugin."""
 
     def __init__(self, folder: Path, root: Path, dnf: Dnf, *, order: str) -> None:
         self.machine = folder / "machine"
@@ -33,121 +33,121 @@ class World:
             folders if order == "before" else reversed(folders))
 
     def __call__(self, *words: object) -> Answer:
-        """Run dnf on the root with all plugins there."""
+        """Run dnf on the root with all plugins."""
         return self.dnf(self.root, self.path, *words)
 
     def install(self, *words: object) -> Answer:
         return self("-y", UNSIGNED, *words, "node-plugin", "install", self.bundle)
 
-    def acted(self) -> Dict[str, str]:
-        """Return what plugins did: to the machine, and to the root's repositories."""
-        found = {str(path.relative_to(self.machine)): "machine"
-                 for path in self.machine.rglob("*") if not path.is_dir()}
+    def effects(self) -> Dict[str, str]:
+        """Map each file that the plugins wrote to "machine" or "root"."""
+        written = {str(path.relative_to(self.machine)): "machine"
+                   for path in self.machine.rglob("*") if not path.is_dir()}
         if (self.root / REPO).exists():
-            found[REPO] = "root"
-        return found
+            written[REPO] = "root"
+        return written
 
 
 @pytest.fixture(params=["before", "after"])
-def world(request: pytest.FixtureRequest, tmp_path: Path, node: Path, dnf: Dnf,
-          monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World(tmp_path, node, dnf, order=request.param)
-    monkeypatch.setenv(MACHINE, str(made.machine))
-    return made
+def machine(request: pytest.FixtureRequest, tmp_path: Path, node: Path, dnf: Dnf,
+            monkeypatch: pytest.MonkeyPatch) -> MachineWithPlugins:
+    created = MachineWithPlugins(tmp_path, node, dnf, order=request.param)
+    monkeypatch.setenv(MACHINE, str(created.machine))
+    return created
 
 
 ALL = {"uploaded-profile", "var/imgbased/persisted-rpms/agent-1.0-1.noarch.rpm", "packages.db",
        "local/agent-1.0-1.noarch.rpm", "repo-headers", REPO}
 
 
-def test_without_the_list_each_of_them_acts(world: World) -> None:
-    world.dnf.configure(others_off="")
-    answer = world.install()
+def test_all_plugins_act_when_none_is_configured_off(machine: MachineWithPlugins) -> None:
+    machine.dnf.configure(others_off="")
+    answer = machine.install()
     assert answer.status == 0, answer.text
-    assert set(world.acted()) == ALL
+    assert set(machine.effects()) == ALL
 
 
-def test_the_command_keeps_out_those_that_act_on_the_machine(world: World) -> None:
-    answer = world.install()
+def test_the_command_disables_plugins_that_act_on_the_machine(machine: MachineWithPlugins) -> None:
+    answer = machine.install()
     assert answer.status == 0, answer.text
-    assert set(world.acted()) == {"repo-headers"}
+    assert set(machine.effects()) == {"repo-headers"}
     assert "Subscription" not in answer.text and answer.err == ""
-    answer = world("-y", "node-plugin", "remove", "agent")
+    answer = machine("-y", "node-plugin", "remove", "agent")
     assert answer.status == 0, answer.text
-    assert set(world.acted()) == {"repo-headers"}
+    assert set(machine.effects()) == {"repo-headers"}
 
 
 @pytest.mark.parametrize("words", [
     ["node-plugin", "list"], ["node-plugin", "verify"], ["--assumeyes", "node-plugin", "repos"]])
-def test_looking_at_a_root_wakes_none_of_them(world: World, words: List[str]) -> None:
-    answer = world(*words)
+def test_commands_that_only_read_trigger_no_plugin(machine: MachineWithPlugins,
+                                                   words: List[str]) -> None:
+    answer = machine(*words)
     assert answer.status == 0, answer.text
-    assert set(world.acted()) <= {"repo-headers"}
+    assert set(machine.effects()) <= {"repo-headers"}
 
 
-def test_the_option_names_more_of_them_by_globs(world: World) -> None:
-    world.dnf.configure(others_off="*")
-    assert world.install().status == 0
-    assert world.acted() == {}
+def test_the_configuration_disables_plugins_by_glob(machine: MachineWithPlugins) -> None:
+    machine.dnf.configure(others_off="*")
+    assert machine.install().status == 0
+    assert machine.effects() == {}
 
 
-def test_other_commands_of_dnf_have_all_plugins(world: World) -> None:
-    assert world("repoquery", "--installed", "node-plugin").status == 0
-    assert {REPO, "packages.db", "repo-headers"} <= set(world.acted())
+def test_other_commands_of_dnf_load_all_plugins(machine: MachineWithPlugins) -> None:
+    assert machine("repoquery", "--installed", "node-plugin").status == 0
+    assert {REPO, "packages.db", "repo-headers"} <= set(machine.effects())
 
 
-def test_one_that_was_started_before_is_told_and_the_root_is_not_changed_further(
-        world: World) -> None:
-    """So it is where --enableplugin names ours: dnf does not ask whether it is enabled."""
-    answer = world.install("--enableplugin=node-plugin")
+def test_a_plugin_that_dnf_started_before_refuses_the_change(machine: MachineWithPlugins) -> None:
+    """With --enableplugin=node-plugin dnf starts plugins without a check by this plugin."""
+    answer = machine.install("--enableplugin=node-plugin")
     assert answer.status == 6, answer.text
     assert "dnf started the plugins " in answer.err and "subscription-manager" in answer.err
-    assert f"this machine and in {world.root}" in answer.err
-    assert not (world.root / "opt/agent").exists()
-    assert set(world.acted()) <= {REPO}  # what was written when it was made
+    assert f"this machine and in {machine.root}" in answer.err
+    assert not (machine.root / "opt/agent").exists()
+    assert set(machine.effects()) <= {REPO}  # written when the plugin was started
     advice = [word.rstrip(".") for word in answer.err.split()
               if word.startswith("--disableplugin=")]
-    (world.root / REPO).unlink()
-    again = world.install("--enableplugin=node-plugin", *advice)
-    assert again.status == 0, again.text
-    assert set(world.acted()) == {"repo-headers"}
+    (machine.root / REPO).unlink()
+    retried = machine.install("--enableplugin=node-plugin", *advice)
+    assert retried.status == 0, retried.text
+    assert set(machine.effects()) == {"repo-headers"}
 
 
-def test_the_advice_leaves_out_what_dnf_puts_before_disableplugin(world: World) -> None:
-    answer = world.install("--enableplugin=*,node-plugin,sub*")
+def test_the_advice_omits_options_that_override_disableplugin(machine: MachineWithPlugins) -> None:
+    answer = machine.install("--enableplugin=*,node-plugin,sub*")
     assert answer.status == 6, answer.text
     assert "Run the command again without --enableplugin=*,sub*, and with --disab" in answer.err
     advice = [word.rstrip(".") for word in answer.err.split()
               if word.startswith("--disableplugin=")]
-    (world.root / REPO).unlink(missing_ok=True)
-    again = world.install("--enableplugin=node-plugin", *advice)
-    assert again.status == 0, again.text
-    assert set(world.acted()) == {"repo-headers"}
+    (machine.root / REPO).unlink(missing_ok=True)
+    retried = machine.install("--enableplugin=node-plugin", *advice)
+    assert retried.status == 0, retried.text
+    assert set(machine.effects()) == {"repo-headers"}
 
 
-def test_one_that_was_started_before_is_told_where_nothing_is_changed(world: World) -> None:
-    answer = world("--enableplugin=node-plugin", "node-plugin", "list")
+def test_a_plugin_that_dnf_started_before_is_reported_by_list(machine: MachineWithPlugins) -> None:
+    answer = machine("--enableplugin=node-plugin", "node-plugin", "list")
     assert answer.status == 0, answer.text
     assert answer.err.count("dnf started the plugins ") == 1
     assert "Run the command again with --disableplugin=" in answer.err
-    assert set(world.acted()) <= {REPO, "repo-headers"}
+    assert set(machine.effects()) <= {REPO, "repo-headers"}
 
 
-def test_a_merge_has_no_plugin_but_ours(
-        built: Fixtures, world: World, program: Program, tmp_path: Path) -> None:
+def test_a_merge_loads_no_other_plugin(built: Fixtures, machine: MachineWithPlugins,
+                                       program: Program, tmp_path: Path) -> None:
     image = tmp_path / "node.squashfs"
-    run(["mksquashfs", world.root, image, "-comp", "zstd", "-Xcompression-level", "1",
+    run(["mksquashfs", machine.root, image, "-comp", "zstd", "-Xcompression-level", "1",
          "-no-progress"])
-    answer = program("merge", image, world.bundle, "-o", tmp_path / "merged.squashfs", "-y",
-                     UNSIGNED, world.path)
+    answer = program("merge", image, machine.bundle, "-o", tmp_path / "merged.squashfs", "-y",
+                     UNSIGNED, machine.path)
     assert answer.status == 0, answer.text
-    assert world.acted() == {}
-    listed = program("inspect", tmp_path / "merged.squashfs", "--json", world.path)
+    assert machine.effects() == {}
+    listed = program("inspect", tmp_path / "merged.squashfs", "--json", machine.path)
     assert [plugin["name"] for plugin in listed.json["plugins"]] == ["agent"]
-    assert world.acted() == {}
+    assert machine.effects() == {}
 
 
-def test_those_that_a_node_image_has_act_by_its_configuration(
+def test_the_imgbased_plugin_of_a_node_image_acts_in_plain_dnf(
         node: Path, dnf: Dnf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(MACHINE, str(tmp_path / "machine"))
     (plugin,) = node.rglob("imgbased-persist.py")
@@ -161,14 +161,14 @@ def test_those_that_a_node_image_has_act_by_its_configuration(
              "--disablerepo=*", "--nogpgcheck", "-y", "install", package)
     answer = dnf(node, *words)
     assert answer.status == 0, answer.text
-    kept = tmp_path / "machine/var/imgbased/persisted-rpms" / package.name
-    assert kept.exists()
+    persisted = tmp_path / "machine/var/imgbased/persisted-rpms" / package.name
+    assert persisted.exists()
     answer = dnf(node, *words[:-2], "remove", "agent")
     assert answer.status == 0, answer.text
-    assert not kept.exists()
+    assert not persisted.exists()
 
 
-@pytest.mark.parametrize("words, asked", [
+@pytest.mark.parametrize("words, expected", [
     (["node-plugin"], True),
     (["--installroot", "/x", "node-plugin", "list"], True),
     (["-y", "--enablerepo=a", "--setopt=a=b", "node-plugin", "install", "x", "--json"], True),
@@ -176,7 +176,7 @@ def test_those_that_a_node_image_has_act_by_its_configuration(
     (["install", "node-plugin"], False),
     (["--enablerepo", "node-plugin", "upgrade"], False),
     (["--installroot=/x"], False), (["--no-such-value", "-d"], False), ([], False)])
-def test_whether_the_command_is_asked_for_is_told_as_dnf_reads_its_arguments(
-        words: List[str], asked: bool, capfd: pytest.CaptureFixture[str]) -> None:
-    assert others.is_asked(words) is asked
+def test_the_node_plugin_command_is_detected_in_dnfs_arguments(
+        words: List[str], expected: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    assert others.is_asked(words) is expected
     assert capfd.readouterr() == ("", "")

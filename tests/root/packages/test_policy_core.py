@@ -1,4 +1,4 @@
-"""Core packages stay as they are, whatever the dnf command and its options."""
+"""Core packages are not changed, whatever the dnf command and its options."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.repositories import define_repo, installed
 
 pytestmark = pytest.mark.root
 
-ISO = "You need a newer Node ISO."
+NEWER_ISO = "You need a newer Node ISO."
 BUILDERS = "An image keeps every package that it is made of. If you build images with dnf, set"
 MODULES = """---
 document: modulemd
@@ -38,8 +38,8 @@ data:
 
 
 @pytest.fixture
-def offered(built: support.Fixtures, node: Path, tmp_path: Path) -> Path:
-    """A node that knows, and has off, repos that would change its core packages."""
+def node_with_repos(built: support.Fixtures, node: Path, tmp_path: Path) -> Path:
+    """A node with disabled repos that would change its core packages."""
     for repo_id, folder in {
             "newer": built.image_repo("4.5.6"), "same": built.image_repo("4.5.5"),
             "obsoleter": built.repo("obsoleter"), "bar": built.repo("needs-libvirt")}.items():
@@ -54,31 +54,33 @@ def offered(built: support.Fixtures, node: Path, tmp_path: Path) -> Path:
     return node
 
 
-# what is done, the core package that the answer names, and the next step it tells
+# per case: the command, the core package in the message, and the advice
 REFUSED = {
-    "upgrade": (["upgrade", "libvirt", "--repo=newer"], "libvirt-10.0.0-1", ISO),
+    "upgrade": (["upgrade", "libvirt", "--repo=newer"], "libvirt-10.0.0-1", NEWER_ISO),
     "upgrade --disableexcludes": (
         ["upgrade", "libvirt", "--repo=newer", "--disableexcludes=all", "--best",
-         "--allowerasing"], "libvirt-10.0.0-1", ISO),
+         "--allowerasing"], "libvirt-10.0.0-1", NEWER_ISO),
     "upgrade --skip-broken": (
-        ["upgrade", "libvirt", "--repo=newer", "--skip-broken"], "libvirt-10.0.0-1", ISO),
-    "distro-sync": (["distro-sync", "libvirt", "--repo=newer"], "libvirt-10.0.0-1", ISO),
+        ["upgrade", "libvirt", "--repo=newer", "--skip-broken"], "libvirt-10.0.0-1", NEWER_ISO),
+    "distro-sync": (["distro-sync", "libvirt", "--repo=newer"], "libvirt-10.0.0-1", NEWER_ISO),
     "install of a version": (
-        ["install", "libvirt-10.0.0", "--repo=newer"], "libvirt-10.0.0-1", ISO),
+        ["install", "libvirt-10.0.0", "--repo=newer"], "libvirt-10.0.0-1", NEWER_ISO),
     "downgrade": (["downgrade", "libvirt", "--repo=mixed"], "libvirt-8.0.0-1", BUILDERS),
     "reinstall": (["reinstall", "libvirt", "--repo=same"], "libvirt-9.0.0-1", BUILDERS),
     "obsoleting": (["install", "acme-multipath", "--repo=obsoleter", "--allowerasing"],
-                   "acme-multipath-1.0-1", ISO),
-    "dependency": (["install", "bar", "--repo=bar"], "libvirt-10.0.0-1", ISO),
+                   "acme-multipath-1.0-1", NEWER_ISO),
+    "dependency": (["install", "bar", "--repo=bar"], "libvirt-10.0.0-1", NEWER_ISO),
     "dependency --best --allowerasing": (
-        ["install", "bar", "--repo=bar", "--best", "--allowerasing"], "libvirt-10.0.0-1", ISO),
+        ["install", "bar", "--repo=bar", "--best", "--allowerasing"], "libvirt-10.0.0-1",
+        NEWER_ISO),
     "dependency --disableexcludes": (
-        ["install", "bar", "--repo=bar", "--disableexcludes=all"], "libvirt-10.0.0-1", ISO),
+        ["install", "bar", "--repo=bar", "--disableexcludes=all"], "libvirt-10.0.0-1", NEWER_ISO),
     "conflict --allowerasing": (
         ["install", "conflicter", "--repo=mixed", "--allowerasing"], "libvirt-9.0.0-1", BUILDERS),
     "second kernel": (
-        ["install", "kernel-5.14.0-427.13.1.el9_4", "--repo=newer"], "kernel-5.14.0-427", ISO),
-    "other kernel": (["install", "kernel-rt", "--repo=mixed"], "kernel-rt-6.0-1", ISO),
+        ["install", "kernel-5.14.0-427.13.1.el9_4", "--repo=newer"], "kernel-5.14.0-427",
+        NEWER_ISO),
+    "other kernel": (["install", "kernel-rt", "--repo=mixed"], "kernel-rt-6.0-1", NEWER_ISO),
     "removal": (["remove", "libvirt"], "remove libvirt-9.0.0-1", BUILDERS),
     "swap": (["swap", "device-mapper-multipath", "twin", "--repo=mixed", "--allowerasing"],
              "remove device-mapper-multipath-0.8.7", BUILDERS),
@@ -86,76 +88,77 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_change_of_a_core_package_is_refused_and_named(case: str, offered: Path,
+def test_a_change_of_a_core_package_is_refused_and_named(case: str, node_with_repos: Path,
                                                          dnf: Dnf) -> None:
-    command, package, step = REFUSED[case]
-    before = installed(offered)
-    answer = dnf(offered, *command, "-y")
+    command, package, advice = REFUSED[case]
+    before = installed(node_with_repos)
+    answer = dnf(node_with_repos, *command, "-y")
     assert answer.status == 1, answer.text
     assert package in answer.err
-    assert step in answer.err
-    assert installed(offered) == before
+    assert advice in answer.err
+    assert installed(node_with_repos) == before
 
 
 @pytest.mark.parametrize("options", [[], ["--disableexcludes=all"], ["--best", "--allowerasing"]])
-def test_a_core_package_as_a_file_is_refused(options: List[str], offered: Path,
-                                             dnf: Dnf) -> None:
-    before = installed(offered)
+def test_an_rpm_file_of_a_core_package_is_refused(options: List[str], node_with_repos: Path,
+                                                  dnf: Dnf) -> None:
+    before = installed(node_with_repos)
     rpm = support.quick_rpm("sanlock", "99")
-    answer = dnf(offered, "install", "-y", rpm, *options)
+    answer = dnf(node_with_repos, "install", "-y", rpm, *options)
     assert answer.status == 1
     assert "upgrade sanlock-" in answer.err and "to sanlock-99-1 from @commandline" in answer.err
-    assert ISO in answer.err
-    answer = dnf(offered, "install", "-y", support.quick_rpm("kernel-rt-core", "6"), *options)
+    assert NEWER_ISO in answer.err
+    answer = dnf(node_with_repos, "install", "-y", support.quick_rpm("kernel-rt-core", "6"),
+                 *options)
     assert answer.status == 1
     assert "install kernel-rt-core-6-1" in answer.err
-    assert installed(offered) == before
+    assert installed(node_with_repos) == before
 
 
 @pytest.mark.parametrize("command", [["upgrade"], ["distro-sync"], ["install", "kernel"],
                                      ["install", "bar", "--repo=bar", "--skip-broken"]])
-def test_what_asks_for_no_core_change_keeps_them_and_says_so(
-        command: List[str], offered: Path, dnf: Dnf) -> None:
-    before = installed(offered)
-    answer = dnf(offered, *command, "-y", "--enablerepo=newer")
+def test_a_command_that_needs_no_core_change_omits_core_packages_and_says_so(
+        command: List[str], node_with_repos: Path, dnf: Dnf) -> None:
+    before = installed(node_with_repos)
+    answer = dnf(node_with_repos, *command, "-y", "--enablerepo=newer")
     assert answer.status == 0, answer.text
     assert answer.err.startswith("Core packages stay as they are. Left out of repo ")
-    assert ISO in answer.err
-    assert installed(offered) == before
+    assert NEWER_ISO in answer.err
+    assert installed(node_with_repos) == before
 
 
-def test_what_is_not_core_can_be_installed(offered: Path, dnf: Dnf) -> None:
-    answer = dnf(offered, "install", "-y", "harmless", "--repo=mixed")
+def test_other_packages_can_be_installed(node_with_repos: Path, dnf: Dnf) -> None:
+    answer = dnf(node_with_repos, "install", "-y", "harmless", "--repo=mixed")
     assert answer.status == 0, answer.text
     assert answer.err == ""
-    assert "harmless-1.0-1.noarch" in installed(offered)
+    assert "harmless-1.0-1.noarch" in installed(node_with_repos)
 
 
-def test_autoremove_takes_no_package_of_the_image(offered: Path, dnf: Dnf) -> None:
-    assert dnf(offered, "mark", "remove", "sanlock", "net-tools").status in (0, 1)
-    before = installed(offered)
-    dnf(offered, "autoremove", "-y")
-    assert installed(offered) == before
+def test_autoremove_removes_no_package_of_the_image(node_with_repos: Path, dnf: Dnf) -> None:
+    assert dnf(node_with_repos, "mark", "remove", "sanlock", "net-tools").status in (0, 1)
+    before = installed(node_with_repos)
+    dnf(node_with_repos, "autoremove", "-y")
+    assert installed(node_with_repos) == before
 
 
-def test_history_cannot_undo_what_the_image_was_made_with(offered: Path, dnf: Dnf) -> None:
-    answer = dnf(offered, "upgrade", "-y", "libvirt*", "--repo=newer", "--noplugins",
+def test_history_undo_of_core_packages_is_refused(node_with_repos: Path, dnf: Dnf) -> None:
+    answer = dnf(node_with_repos, "upgrade", "-y", "libvirt*", "--repo=newer", "--noplugins",
                  "--setopt=optional_metadata_types=filelists")
-    # Without the plugin Debian's dnf looks for a database in the home folder of the root.
-    if answer.status != 0 or "libvirt-10.0.0-1.x86_64" not in installed(offered):
+    # Without the plugin Debian's dnf uses a database in the home folder of the root.
+    if answer.status != 0 or "libvirt-10.0.0-1.x86_64" not in installed(node_with_repos):
         dnf.configure(node_policy="plugins")
-        answer = dnf(offered, "upgrade", "-y", "libvirt*", "--repo=newer")
+        answer = dnf(node_with_repos, "upgrade", "-y", "libvirt*", "--repo=newer")
         dnf.configure()
-    assert "libvirt-10.0.0-1.x86_64" in installed(offered), answer.text
-    before = installed(offered)
-    answer = dnf(offered, "history", "undo", "last", "-y", "--repo=same")
+    assert "libvirt-10.0.0-1.x86_64" in installed(node_with_repos), answer.text
+    before = installed(node_with_repos)
+    answer = dnf(node_with_repos, "history", "undo", "last", "-y", "--repo=same")
     assert answer.status == 1
     assert "libvirt-9.0.0-1" in answer.err
-    assert installed(offered) == before
+    assert installed(node_with_repos) == before
 
 
 def module_repo(folder: Path, repo_id: str, package: str, versions: List[str]) -> support.RpmRepo:
-    """Return a repository of a module ``virt`` with a stream for each version of a package."""
+    """Return a repository with a module ``virt`` that has a stream for each version."""
     repo = support.RpmRepo(folder, repo_id)
     text = ""
     for number, version in enumerate(versions, 1):
@@ -169,8 +172,8 @@ def module_repo(folder: Path, repo_id: str, package: str, versions: List[str]) -
     return repo
 
 
-def test_a_module_that_holds_core_packages_stays_as_it_is(node: Path, tmp_path: Path,
-                                                          dnf: Dnf) -> None:
+def test_a_module_that_contains_core_packages_cannot_be_changed(
+        node: Path, tmp_path: Path, dnf: Dnf) -> None:
     repo = module_repo(tmp_path / "virt", "virt", "sanlock", ["50", "60"])
     define_repo(node, "virt", repo.url)
     before = installed(node)
@@ -187,12 +190,12 @@ def test_a_module_that_holds_core_packages_stays_as_it_is(node: Path, tmp_path: 
                  "--setopt=module_stream_switch=1")
     assert answer.status == 1
     assert "switch module virt from stream 50 to 60: it holds sanlock" in answer.err
-    assert ISO[:-1] in answer.err
+    assert NEWER_ISO[:-1] in answer.err
     assert installed(node) == before
     assert "stream=50" in (node / "etc/dnf/modules.d/virt.module").read_text()
 
 
-def test_a_module_of_other_packages_is_free(node: Path, tmp_path: Path, dnf: Dnf) -> None:
+def test_a_module_of_other_packages_can_be_changed(node: Path, tmp_path: Path, dnf: Dnf) -> None:
     repo = module_repo(tmp_path / "virt", "virt", "tool", ["1", "2"])
     define_repo(node, "virt", repo.url)
     assert dnf(node, "module", "enable", "virt:1", "-y").status == 0
@@ -200,32 +203,33 @@ def test_a_module_of_other_packages_is_free(node: Path, tmp_path: Path, dnf: Dnf
     assert answer.status == 0, answer.text
 
 
-def test_with_node_policy_plugins_the_builder_of_an_image_is_free(offered: Path,
-                                                                  dnf: Dnf) -> None:
+def test_node_policy_plugins_allows_changes_of_core_packages(
+        node_with_repos: Path, dnf: Dnf) -> None:
     dnf.configure(node_policy="plugins")
-    answer = dnf(offered, "upgrade", "-y", "libvirt*", "--repo=newer")
+    answer = dnf(node_with_repos, "upgrade", "-y", "libvirt*", "--repo=newer")
     assert answer.status == 0, answer.text
-    assert "libvirt-10.0.0-1.x86_64" in installed(offered)
-    assert dnf(offered, "install", "-y", support.quick_rpm("sanlock", "99")).status == 0
-    assert dnf(offered, "remove", "-y", "kexec-tools").status in (0, 1)
+    assert "libvirt-10.0.0-1.x86_64" in installed(node_with_repos)
+    assert dnf(node_with_repos, "install", "-y", support.quick_rpm("sanlock", "99")).status == 0
+    assert dnf(node_with_repos, "remove", "-y", "kexec-tools").status in (0, 1)
 
 
-def test_with_node_policy_plugins_plugins_stay_bound(built: support.Fixtures, offered: Path,
-                                                     dnf: Dnf) -> None:
+def test_node_policy_plugins_still_protects_core_packages_from_plugins(
+        built: support.Fixtures, node_with_repos: Path, dnf: Dnf) -> None:
     dnf.configure(node_policy="plugins")
-    before = installed(offered)
-    answer = dnf.plugin(offered, "install", built.bundle("needs-libvirt"), "-y", "--trust-keys")
+    before = installed(node_with_repos)
+    answer = dnf.plugin(node_with_repos, "install", built.bundle("needs-libvirt"), "-y",
+                        "--trust-keys")
     assert answer.status == 5, answer.text
-    answer = dnf(offered, "install", "-y", "bar", "--repo=bar")
+    answer = dnf(node_with_repos, "install", "-y", "bar", "--repo=bar")
     assert answer.status == 1, answer.text
     assert "Left out of repo bar: libvirt-10.0.0-1" in answer.err
-    answer = dnf(offered, "install", "-y", "bar", "--repo=bar,newer")
+    answer = dnf(node_with_repos, "install", "-y", "bar", "--repo=bar,newer")
     assert answer.status == 1, answer.text
-    assert installed(offered) == before
+    assert installed(node_with_repos) == before
 
 
-def test_a_plugins_package_goes_with_its_plugin_only(built: support.Fixtures, node: Path,
-                                                     dnf: Dnf) -> None:
+def test_dnf_remove_of_a_plugins_package_is_refused(built: support.Fixtures, node: Path,
+                                                    dnf: Dnf) -> None:
     assert dnf.plugin(node, "install", built.bundle("snmp"), "-y", "--trust-keys").status == 0
     before = installed(node)
     answer = dnf(node, "remove", "net-snmp-utils", "-y")
@@ -239,8 +243,8 @@ def test_a_plugins_package_goes_with_its_plugin_only(built: support.Fixtures, no
     assert "remove net-snmp-utils-1:5.9.1-11.el9" in answer.err
 
 
-def test_a_plugins_package_is_upgraded_with_its_plugin_only(
-        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+def test_dnf_upgrade_of_a_plugins_package_is_refused(built: support.Fixtures, node: Path,
+                                                     dnf: Dnf) -> None:
     agent = built.bundle("agent", "1.0")
     assert dnf.plugin(node, "install", agent, "-y", "--trust-keys").status == 0
     define_repo(node, "agent", f"file://{built.repo('agent', '1.1')}")
@@ -252,7 +256,8 @@ def test_a_plugins_package_is_upgraded_with_its_plugin_only(
     assert "acme-agent-1.1-1.noarch" in installed(node)
 
 
-def test_the_image_update_is_never_core(node: Path, tmp_path: Path, dnf: Dnf) -> None:
+def test_the_image_update_package_can_be_installed_and_upgraded(
+        node: Path, tmp_path: Path, dnf: Dnf) -> None:
     placeholder = "ovirt-node-ng-image-update-placeholder"
     dnf.configure(node_policy="plugins")
     assert dnf(node, "install", "-y", support.quick_rpm(placeholder, "4.5.5")).status == 0

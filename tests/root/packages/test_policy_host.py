@@ -1,4 +1,4 @@
-"""On a host only plugins are bound: its own upgrades are its administrator's business."""
+"""On a host only plugins are restricted; its administrator upgrades core packages."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -14,63 +14,66 @@ pytestmark = pytest.mark.root
 UPDATE_FIRST = "Update libvirt first: dnf upgrade libvirt"
 
 
-def names(root: Path) -> str:
+def installed_text(root: Path) -> str:
     return " ".join(installed(root))
 
 
 @pytest.fixture
-def known(built: support.Fixtures, host: Path) -> Path:
-    """A host that knows, and has off, the repo of a plugin that needs libvirt 10."""
+def host_with_repo(built: support.Fixtures, host: Path) -> Path:
+    """A host with the disabled repo of a plugin that needs libvirt 10."""
     define_repo(host, "needs-libvirt", f"file://{built.repo('needs-libvirt')}")
     return host
 
 
-def test_core_packages_are_upgraded_as_ever(built: support.Fixtures, known: Path,
-                                            dnf: Dnf) -> None:
-    assert dnf.plugin(known, "install", built.bundle("snmp"), "-y", "--trust-keys").status == 0
-    answer = dnf(known, "upgrade", "-y")
+def test_a_host_upgrades_core_packages(built: support.Fixtures, host_with_repo: Path,
+                                       dnf: Dnf) -> None:
+    assert dnf.plugin(host_with_repo, "install", built.bundle("snmp"), "-y",
+                      "--trust-keys").status == 0
+    answer = dnf(host_with_repo, "upgrade", "-y")
     assert answer.status == 0, answer.text
     assert answer.err == ""
-    assert "libvirt-10.0.0-1.x86_64" in names(known)
-    assert dnf.plugin(known, "verify").status == 0
+    assert "libvirt-10.0.0-1.x86_64" in installed_text(host_with_repo)
+    assert dnf.plugin(host_with_repo, "verify").status == 0
 
 
-def test_core_packages_are_changed_from_files_and_removed_as_ever(known: Path,
-                                                                  dnf: Dnf) -> None:
-    answer = dnf(known, "install", "-y", "--nogpgcheck", support.quick_rpm("kernel-rt", "6.0"))
+def test_a_host_installs_core_packages_from_files_and_removes_them(
+        host_with_repo: Path, dnf: Dnf) -> None:
+    answer = dnf(host_with_repo, "install", "-y", "--nogpgcheck",
+                 support.quick_rpm("kernel-rt", "6.0"))
     assert answer.status == 0, answer.text
-    answer = dnf(known, "remove", "-y", "kernel-rt")
+    answer = dnf(host_with_repo, "remove", "-y", "kernel-rt")
     assert answer.status == 0, answer.text
-    assert "kernel-rt" not in names(known)
+    assert "kernel-rt" not in installed_text(host_with_repo)
 
 
-def test_a_plugins_package_cannot_bring_a_newer_core_package(known: Path, dnf: Dnf) -> None:
-    before = installed(known)
-    answer = dnf(known, "install", "-y", "bar", "--repo=needs-libvirt")
+def test_a_core_package_from_a_plugins_repo_is_refused(host_with_repo: Path, dnf: Dnf) -> None:
+    before = installed(host_with_repo)
+    answer = dnf(host_with_repo, "install", "-y", "bar", "--repo=needs-libvirt")
     assert answer.status == 1
     assert answer.err.startswith("Core packages do not come from plugins' repositories. Left out"
                                  " of repo needs-libvirt: libvirt-10.0.0-1")
     assert "dnf upgrade libvirt" in answer.err
-    answer = dnf(known, "upgrade", "-y", "libvirt", "--repo=needs-libvirt")
+    answer = dnf(host_with_repo, "upgrade", "-y", "libvirt", "--repo=needs-libvirt")
     assert answer.status == 1
-    assert installed(known) == before
+    assert installed(host_with_repo) == before
 
 
-def test_a_plugins_package_cannot_have_one_from_the_systems_repo(known: Path,
-                                                                 dnf: Dnf) -> None:
-    before = installed(known)
-    answer = dnf(known, "install", "-y", "bar", "--enablerepo=needs-libvirt")
+def test_a_plugins_package_cannot_upgrade_a_core_package_from_a_system_repo(
+        host_with_repo: Path, dnf: Dnf) -> None:
+    before = installed(host_with_repo)
+    answer = dnf(host_with_repo, "install", "-y", "bar", "--enablerepo=needs-libvirt")
     assert answer.status == 1, answer.text
     assert "upgrade libvirt-9.0.0-1 to libvirt-10.0.0-1 from base" in answer.err
     assert "dnf upgrade libvirt" in answer.err
-    assert installed(known) == before
-    assert dnf(known, "upgrade", "-y", "libvirt").status == 0
-    answer = dnf(known, "install", "-y", "bar", "--enablerepo=needs-libvirt", "--nogpgcheck")
+    assert installed(host_with_repo) == before
+    assert dnf(host_with_repo, "upgrade", "-y", "libvirt").status == 0
+    answer = dnf(host_with_repo, "install", "-y", "bar", "--enablerepo=needs-libvirt",
+                 "--nogpgcheck")
     assert answer.status == 0, answer.text
 
 
-def test_a_plugins_package_cannot_remove_or_obsolete_one(built: support.Fixtures, host: Path,
-                                                         tmp_path: Path, dnf: Dnf) -> None:
+def test_a_plugins_package_cannot_remove_or_obsolete_a_core_package(
+        built: support.Fixtures, host: Path, tmp_path: Path, dnf: Dnf) -> None:
     repo = support.RpmRepo(tmp_path / "evil", "evil")
     repo.add("conflicter", "1.0", conflicts="libvirt")
     repo.add("obsoleter", "1.0", obsoletes="device-mapper-multipath")
@@ -88,7 +91,7 @@ def test_a_plugins_package_cannot_remove_or_obsolete_one(built: support.Fixtures
     assert installed(host) == before
 
 
-def test_a_plugin_that_needs_a_newer_core_package_says_which_to_update(
+def test_the_error_for_a_needed_core_package_says_which_to_update(
         built: support.Fixtures, host: Path, dnf: Dnf) -> None:
     before = installed(host)
     answer = dnf.plugin(host, "install", built.bundle("needs-libvirt"), "-y", "--trust-keys")
@@ -104,7 +107,7 @@ def test_a_plugin_that_needs_a_newer_core_package_says_which_to_update(
     assert answer.status == 0, answer.text
 
 
-def test_a_plugin_upgrades_no_core_package_but_others_may_come(
+def test_an_install_adds_dependencies_and_upgrades_no_core_package(
         built: support.Fixtures, host: Path, tmp_path: Path, dnf: Dnf) -> None:
     repo = support.RpmRepo(tmp_path / "monitor")
     repo.add("monitor", "1.0", requires=["net-snmp-libs", "libvirt"])
@@ -112,12 +115,12 @@ def test_a_plugin_upgrades_no_core_package_but_others_may_come(
         "monitor", repos=["test"]), repo=repo)
     answer = dnf.plugin(host, "install", bundle, "-y", "--nogpgcheck")
     assert answer.status == 0, answer.text
-    assert "libvirt-9.0.0-1.x86_64" in names(host)
-    assert "net-snmp-libs-1:5.9.1-11.el9.x86_64" in names(host)
+    assert "libvirt-9.0.0-1.x86_64" in installed_text(host)
+    assert "net-snmp-libs-1:5.9.1-11.el9.x86_64" in installed_text(host)
 
 
-def test_a_library_bundle_binds_its_repo_in_plain_dnf(built: support.Fixtures, host: Path,
-                                                      dnf: Dnf) -> None:
+def test_core_packages_of_a_library_bundles_repo_are_not_used_by_plain_dnf(
+        built: support.Fixtures, host: Path, dnf: Dnf) -> None:
     add_to_shipped_library(dnf, built.bundle("needs-libvirt"), "needs-libvirt")
     before = installed(host)
     answer = dnf(host, "install", "-y", "libvirt", "--repo=needs-libvirt")
@@ -125,7 +128,7 @@ def test_a_library_bundle_binds_its_repo_in_plain_dnf(built: support.Fixtures, h
     assert installed(host) == before
 
 
-def test_a_plugins_package_may_be_upgraded_by_the_hosts_own_dnf(
+def test_plain_dnf_can_upgrade_a_plugins_package_on_a_host(
         built: support.Fixtures, host: Path, tmp_path: Path, dnf: Dnf) -> None:
     assert dnf.plugin(host, "install", built.bundle("snmp"), "-y", "--trust-keys").status == 0
     updates = support.RpmRepo(tmp_path / "updates", "updates")

@@ -1,4 +1,4 @@
-"""The running system as the root: a booted node, which is refused, and a host."""
+"""The running system as the root: a booted node is refused, a host is changed."""
 from __future__ import annotations
 
 import shutil
@@ -16,8 +16,8 @@ from tests.support.repositories import define_repo
 
 pytestmark = pytest.mark.root
 
-# Runs a command chrooted into an overlay of the running system, whose changes stay in
-# the folder given first; the other folders are on filesystems of their own, perhaps.
+# Runs a command chrooted into an overlay of the running system. Its changes stay in the
+# first folder; the other folders may be on filesystems of their own.
 OVERLAY = """#!/bin/sh
 set -e
 space=$1 folders=$2
@@ -32,8 +32,8 @@ exec chroot "$space/root" "$@"
 """
 
 
-class Running:
-    """A running system of another identity than this machine's: / as dnf sees it."""
+class RunningSystem:
+    """A running system with an identity other than this machine's."""
 
     def __init__(self, space: Path, dnf: Dnf) -> None:
         self.changes = space / "upper"
@@ -45,23 +45,23 @@ class Running:
         self.prefix = ("unshare", "--mount", "sh", str(script), str(space), folders)
         self.dnf = Dnf(dnf.folder, prefix=self.prefix)
 
-    def become(self, root: Path, database: str) -> None:
-        """Take identity, repositories and rpm database from ``root``."""
+    def take_identity(self, root: Path, database: str) -> None:
+        """Copy os-release, repositories and rpm database from ``root``."""
         for name in (database, "etc/yum.repos.d", "etc/dnf"):
             shutil.copytree(root / name, self.changes / name, symlinks=True, dirs_exist_ok=True)
         release = resolve_inside(root, "etc/os-release").read_text()
         (self.changes / "etc/os-release").write_text(release)
-        # the host's own overlay would let its hooks shine through
+        # hides a registry of this machine
         (self.changes / "etc/ovirt.plugins.d").mkdir()
 
     def packages(self, database: str) -> str:
-        """Return what is installed by the rpm database of the running system."""
+        """Return the installed packages according to the rpm database of the running system."""
         return run([*self.prefix, "rpm", "--dbpath", f"/{database}", "-qa"])
 
 
 @pytest.fixture
 def space(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a filesystem that an overlay can write to."""
+    """A folder on a filesystem that can be the upper layer of an overlay."""
     folder = tmp_path / "space"
     folder.mkdir()
     run(["mount", "-t", "tmpfs", "tmpfs", folder])
@@ -72,15 +72,15 @@ def space(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def booted(node: Path, space: Path, dnf: Dnf) -> Running:
+def booted(node: Path, space: Path, dnf: Dnf) -> RunningSystem:
     """A booted node."""
-    running = Running(space, dnf)
-    running.become(node, "usr/share/rpm")
+    running = RunningSystem(space, dnf)
+    running.take_identity(node, "usr/share/rpm")
     return running
 
 
-def test_a_booted_node_is_refused_with_the_way_to_do_it_offline(
-        built: support.Fixtures, booted: Running) -> None:
+def test_a_change_of_a_booted_node_is_refused_with_the_offline_command(
+        built: support.Fixtures, booted: RunningSystem) -> None:
     before = booted.packages("usr/share/rpm")
     assert "ovirt-release-host-node-4.5.5" in before
     for command in (["install", built.bundle("snmp"), "-y", "--trust-keys"],
@@ -92,14 +92,15 @@ def test_a_booted_node_is_refused_with_the_way_to_do_it_offline(
     assert booted.packages("usr/share/rpm") == before
 
 
-def test_a_booted_node_can_be_looked_at(built: support.Fixtures, booted: Running) -> None:
+def test_commands_that_only_read_work_on_a_booted_node(built: support.Fixtures,
+                                                       booted: RunningSystem) -> None:
     for command in (["list", "--all"], ["info", built.bundle("snmp")], ["verify"], ["repos"]):
         answer = booted.dnf.plugin(Path("/"), *command)
         assert answer.status == 0, answer.text
 
 
-def test_other_transactions_on_a_booted_node_are_refused_but_for_the_image(
-        booted: Running, tmp_path: Path) -> None:
+def test_plain_dnf_on_a_booted_node_installs_only_the_image_update(
+        booted: RunningSystem, tmp_path: Path) -> None:
     repo = support.RpmRepo(tmp_path / "tools", "tools")
     repo.add("tool", "1.0")
     repo.add("ovirt-node-ng-image-update", "4.5.6")
@@ -115,8 +116,8 @@ def test_other_transactions_on_a_booted_node_are_refused_but_for_the_image(
     assert "ovirt-node-ng-image-update-4.5.6-1" in listing and "tool-1.0" not in listing
 
 
-def test_live_yes_lets_a_booted_node_be_changed(built: support.Fixtures, booted: Running,
-                                                dnf: Dnf) -> None:
+def test_live_yes_allows_changes_of_a_booted_node(built: support.Fixtures, booted: RunningSystem,
+                                                  dnf: Dnf) -> None:
     booted.dnf.configure(live="yes")
     answer = booted.dnf.plugin(Path("/"), "install", built.bundle("snmp"), "-y", "--trust-keys")
     assert answer.status == 0, answer.text
@@ -128,20 +129,20 @@ def test_live_yes_lets_a_booted_node_be_changed(built: support.Fixtures, booted:
     assert answer.status == 5, answer.text
 
 
-def test_a_plugin_installs_on_the_running_host(built: support.Fixtures, host: Path,
-                                               space: Path, dnf: Dnf) -> None:
-    running = Running(space, dnf)
-    running.become(host, "var/lib/rpm")
+def test_a_plugin_is_installed_on_and_removed_from_the_running_host(
+        built: support.Fixtures, host: Path, space: Path, dnf: Dnf) -> None:
+    running = RunningSystem(space, dnf)
+    running.take_identity(host, "var/lib/rpm")
     answer = running.dnf.plugin(Path("/"), "install", built.bundle("snmp"), "-y",
                                 "--trust-keys")
     assert answer.status == 0, answer.text
     assert "net-snmp-5.9.1" in running.packages("var/lib/rpm")
     assert (running.changes / "usr/lib/systemd/system/snmpd.service").is_file()
-    wanted = running.changes / "etc/systemd/system/multi-user.target.wants/snmpd.service"
-    assert wanted.is_symlink()
+    unit_link = running.changes / "etc/systemd/system/multi-user.target.wants/snmpd.service"
+    assert unit_link.is_symlink()
     answer = running.dnf.plugin(Path("/"), "verify")
     assert answer.status == 0, answer.text
     answer = running.dnf.plugin(Path("/"), "remove", "snmp", "-y")
     assert answer.status == 0, answer.text
-    assert not wanted.is_symlink()
+    assert not unit_link.is_symlink()
     assert "net-snmp" not in running.packages("var/lib/rpm")

@@ -1,4 +1,4 @@
-"""Scriptlets in an image have a /dev while they run, and the image's own stays empty."""
+"""Scriptlets in an image have device nodes while they run; the image's /dev stays empty."""
 from __future__ import annotations
 
 import os
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.root]
 
 SECTIONS = ("pre", "post", "preun", "postun", "posttrans")
 WRITE = "echo noise >/dev/null; echo noise >/dev/null-$1-own"
-# Without devices, the first has no file to read, the second an endless one to read to its end.
+# Fails without devices, and with regular files in their place.
 READ = ('test -c /dev/null && test "$(head -c 4 /dev/zero | od -An -tx4)" = " 00000000"'
         ' && test "$(head -c 9 /dev/urandom | wc -c)" = 9 && ! cat /dev/null | grep -q .'
         ' && ! echo x >/dev/full && head -c 1 /dev/random >/dev/null')
@@ -28,13 +28,13 @@ NO_MOUNTS = ("setpriv", "--bounding-set=-sys_admin", "--")
 
 @pytest.fixture
 def image(node: Path) -> Path:
-    """A Node image with nothing in its /dev, as an image's build leaves it."""
+    """A Node image with an empty /dev, as after an image's build."""
     shutil.rmtree(node / "dev")
     (node / "dev").mkdir(mode=0o755)
     return node
 
 
-def mounts(root: Path) -> List[str]:
+def mounts_below(root: Path) -> List[str]:
     return [line for line in Path("/proc/self/mountinfo").read_text().splitlines()
             if str(root) in line]
 
@@ -49,18 +49,17 @@ def test_a_scriptlet_that_writes_to_devices_leaves_no_file(
     done(dnf.plugin(image, "verify"))
     done(dnf.plugin(image, "remove", "-y", "noisy"))
     assert state_differences(before, tree_state(image)) == []
-    assert mounts(image) == []
+    assert mounts_below(image) == []
 
 
-def test_a_scriptlet_reads_from_devices_what_they_are(
-        dnf: Dnf, image: Path, tmp_path: Path) -> None:
+def test_a_scriptlet_can_read_devices(dnf: Dnf, image: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "reader", scriptlets={"pre": READ, "post": READ})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(image / "dev") == []
 
 
-def test_what_is_in_the_images_dev_already_stays_as_it_is(
-        dnf: Dnf, image: Path, tmp_path: Path) -> None:
+def test_existing_files_in_the_images_dev_are_not_changed(dnf: Dnf, image: Path,
+                                                          tmp_path: Path) -> None:
     (image / "dev/null").write_text("left by the image's build\n")
     before = tree_state(image)
     bundle = make_plugin(tmp_path, "noisy", scriptlets={"post": f"{WRITE}; {READ}"})
@@ -90,12 +89,12 @@ def test_a_killed_install_leaves_no_mount_and_no_file(
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)  # the scriptlet as well
     process.wait()
-    assert mounts(image) == [] and os.listdir(image / "dev") == []
+    assert mounts_below(image) == [] and os.listdir(image / "dev") == []
     assert "undone" in dnf.plugin(image, "verify").text
     assert state_differences(before, tree_state(image)) == []
 
 
-def test_where_nothing_may_be_mounted_files_are_removed_again(
+def test_files_in_dev_are_removed_when_mounts_are_not_permitted(
         image: Path, tmp_path: Path) -> None:
     dnf = Dnf(tmp_path / "dnf", prefix=NO_MOUNTS)
     before = tree_state(image)
@@ -107,7 +106,7 @@ def test_where_nothing_may_be_mounted_files_are_removed_again(
     assert state_differences(before, tree_state(image)) == []
 
 
-def test_a_file_in_dev_that_a_package_has_is_there_until_it_goes(
+def test_a_package_file_in_dev_exists_until_the_plugin_is_removed(
         dnf: Dnf, host: Path, tmp_path: Path) -> None:
     shutil.rmtree(host / "dev")
     (host / "dev").mkdir(mode=0o755)
@@ -121,14 +120,14 @@ def test_a_file_in_dev_that_a_package_has_is_there_until_it_goes(
     assert not (host / "dev/acme/seed").exists()
 
 
-def test_a_root_without_a_dev_is_given_none(dnf: Dnf, image: Path, tmp_path: Path) -> None:
+def test_no_dev_is_created_in_a_root_without_one(dnf: Dnf, image: Path, tmp_path: Path) -> None:
     (image / "dev").rmdir()
     bundle = make_plugin(tmp_path, "plain", scriptlets={"post": "true"})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert not (image / "dev").exists()
 
 
-def test_a_dev_that_is_a_link_out_of_the_root_is_not_followed(
+def test_a_dev_that_is_a_link_out_of_the_root_stays_untouched(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
     (image / "dev").rmdir()
     (tmp_path / "outside").mkdir()
@@ -136,12 +135,12 @@ def test_a_dev_that_is_a_link_out_of_the_root_is_not_followed(
     bundle = make_plugin(tmp_path, "noisy", scriptlets={"post": WRITE})
     dnf.plugin(image, "install", "-y", UNSIGNED, bundle)
     assert os.listdir(tmp_path / "outside") == []
-    assert mounts(tmp_path / "outside") == []
+    assert mounts_below(tmp_path / "outside") == []
 
 
-def test_what_a_scriptlet_left_running_does_not_hinder_the_change(
+def test_a_process_that_a_scriptlet_started_does_not_block_the_change(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "daemon", scriptlets={
         "post": "(exec sleep 5 </dev/null >/dev/null 2>&1) &"})
     done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
-    assert mounts(image) == [] and os.listdir(image / "dev") == []
+    assert mounts_below(image) == [] and os.listdir(image / "dev") == []

@@ -1,4 +1,4 @@
-"""Keys and signatures: what is trusted, when, and what happens if not."""
+"""Keys and signatures: which keys are trusted, and what is refused."""
 from __future__ import annotations
 
 import os
@@ -20,28 +20,28 @@ from tests.support.repositories import define_repo, installed
 pytestmark = pytest.mark.root
 
 
-def keys(root: Path) -> int:
-    """Return how many keys the rpm database of a node's ``root`` holds."""
+def count_keys(root: Path) -> int:
+    """Return the number of keys in the rpm database of a node's ``root``."""
     listing = run(["rpm", "--root", root, "--dbpath", "/usr/share/rpm", "-qa"])
     return listing.count("gpg-pubkey-")
 
 
-def answering(dnf: Dnf, root: Path, replies: str, *words: object) -> Answer:
+def run_on_terminal(dnf: Dnf, root: Path, replies: str, *words: object) -> Answer:
     """Run ``dnf node-plugin`` on a terminal where a user types ``replies``."""
     keyboard, terminal = pty.openpty()
     try:
         os.write(keyboard, replies.encode())
-        done = subprocess.run(dnf.argv(root, "node-plugin", *words), stdin=terminal,
-                              capture_output=True, text=True, env=environment(), check=False)
+        completed = subprocess.run(dnf.argv(root, "node-plugin", *words), stdin=terminal,
+                                   capture_output=True, text=True, env=environment(), check=False)
     finally:
         os.close(terminal)
         os.close(keyboard)
-    return Answer(done.returncode, done.stdout, done.stderr)
+    return Answer(completed.returncode, completed.stdout, completed.stderr)
 
 
 def bundle(folder: Path, *, key: Optional[SigningKey], signed_by: Optional[SigningKey],
            name: str = "tool") -> Path:
-    """Return a bundle that brings ``key`` and a package that another key may have signed."""
+    """Return a bundle that contains ``key`` and a package signed by ``signed_by``."""
     repo = support.RpmRepo(folder / "rpms", name, key=signed_by)
     repo.add(name, "1.0")
     return support.write_bundle(folder / name, support.descriptor_xml(name, repos=[name]),
@@ -49,50 +49,50 @@ def bundle(folder: Path, *, key: Optional[SigningKey], signed_by: Optional[Signi
 
 
 @pytest.fixture(scope="module")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
-    """A key that nobody knows."""
+def unknown_key(tmp_path_factory: pytest.TempPathFactory) -> SigningKey:
+    """A key that no bundle contains."""
     return make_key(tmp_path_factory.mktemp("stranger") / "key")
 
 
-def test_a_bundles_key_is_imported_where_the_administrator_says_so(
-        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+def test_trust_keys_imports_a_bundles_key(built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     answer = dnf.plugin(node, "install", built.bundle("snmp"), "-y", "--trust-keys")
     assert answer.status == 0, answer.text
-    assert keys(node) == 1
+    assert count_keys(node) == 1
     answer = dnf.plugin(node, "install", built.bundle("cim"), "-y")
     assert answer.status == 0, answer.text
 
 
-def test_yes_alone_trusts_no_key_of_a_bundle(built: support.Fixtures, node: Path,
-                                             dnf: Dnf) -> None:
+def test_assumeyes_alone_does_not_trust_a_bundles_key(built: support.Fixtures, node: Path,
+                                                      dnf: Dnf) -> None:
     before = installed(node)
     answer = dnf.plugin(node, "install", built.bundle("snmp"), "-y")
     assert answer.status == 6
     assert "-y does not trust such keys" in answer.err
     assert "--trust-keys" in answer.err
-    assert (installed(node), keys(node)) == (before, 0)
+    assert (installed(node), count_keys(node)) == (before, 0)
 
 
-def test_without_a_terminal_nobody_can_be_asked(built: support.Fixtures, node: Path,
-                                                dnf: Dnf) -> None:
+def test_a_bundles_key_is_refused_without_a_terminal(built: support.Fixtures, node: Path,
+                                                     dnf: Dnf) -> None:
     answer = dnf.plugin(node, "install", built.bundle("snmp"), stdin="y\ny\n")
     assert answer.status == 6
     assert "nobody to ask" in answer.err
-    assert keys(node) == 0
+    assert count_keys(node) == 0
 
 
-def test_the_key_is_shown_and_asked_for(built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+def test_a_bundles_key_is_shown_and_confirmed_on_a_terminal(
+        built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     before = installed(node)
-    answer = answering(dnf, node, "y\nn\n", "install", built.bundle("snmp"))
+    answer = run_on_terminal(dnf, node, "y\nn\n", "install", built.bundle("snmp"))
     assert answer.status == 6, answer.text
     assert "Fingerprint" in answer.text
-    assert (installed(node), keys(node)) == (before, 0)
-    answer = answering(dnf, node, "n\n", "install", built.bundle("snmp"))
+    assert (installed(node), count_keys(node)) == (before, 0)
+    answer = run_on_terminal(dnf, node, "n\n", "install", built.bundle("snmp"))
     assert answer.status == 1
     assert "Operation aborted." in answer.text
-    answer = answering(dnf, node, "y\ny\n", "install", built.bundle("snmp"))
+    answer = run_on_terminal(dnf, node, "y\ny\n", "install", built.bundle("snmp"))
     assert answer.status == 0, answer.text
-    assert keys(node) == 1
+    assert count_keys(node) == 1
     assert answer.text.count("Installed plugin snmp 1.0.") == 1
 
 
@@ -106,18 +106,18 @@ def test_a_package_without_a_signature_is_refused(built: support.Fixtures, node:
 
 
 def test_a_package_signed_by_another_key_is_refused(
-        built: support.Fixtures, node: Path, stranger: SigningKey, tmp_path: Path,
+        built: support.Fixtures, node: Path, unknown_key: SigningKey, tmp_path: Path,
         dnf: Dnf) -> None:
     before = installed(node)
-    forged = bundle(tmp_path, key=built.key, signed_by=stranger)
+    forged = bundle(tmp_path, key=built.key, signed_by=unknown_key)
     answer = dnf.plugin(node, "install", forged, "-y", "--trust-keys")
     assert answer.status == 6, answer.text
     assert "tool-1.0-1.noarch" in answer.err
     assert installed(node) == before
 
 
-def test_a_package_that_was_tampered_with_is_refused(
-        built: support.Fixtures, node: Path, tmp_path: Path, dnf: Dnf) -> None:
+def test_a_modified_package_is_refused(built: support.Fixtures, node: Path, tmp_path: Path,
+                                       dnf: Dnf) -> None:
     before = installed(node)
     copy = tmp_path / "snmp"
     shutil.copytree(built.bundle("snmp"), copy)
@@ -126,67 +126,67 @@ def test_a_package_that_was_tampered_with_is_refused(
     data[-20] ^= 0xFF
     rpm.write_bytes(data)
     answer = dnf.plugin(node, "install", copy, "-y", "--trust-keys")
-    assert answer.status != 0  # the checksum in the metadata does not hold
+    assert answer.status != 0  # the checksum in the metadata does not match
     run(["createrepo_c", "--quiet", copy / "repo"])
     answer = dnf.plugin(node, "install", copy, "-y", "--trust-keys")
-    # rpm 4.16 looks at the header's signature first, and at the payload in its own test
+    # rpm 4.16 checks the header's signature first, and the payload in its test transaction
     assert answer.status in (6, 8), answer.text
     assert re.search("net-snmp-(1:)?5.9.1-11.el9.x86_64", answer.err)
     assert installed(node) == before
 
 
-def test_a_bundles_own_repo_file_cannot_switch_the_check_off_unseen(
-        built: support.Fixtures, node: Path, tmp_path: Path, dnf: Dnf) -> None:
+def test_a_repo_file_that_disables_gpgcheck_is_noted(built: support.Fixtures, node: Path,
+                                                     tmp_path: Path, dnf: Dnf) -> None:
     repo = support.RpmRepo(tmp_path / "rpms", "tool")
     repo.add("tool", "1.0")
     repo.finish()
-    careless = support.write_bundle(
+    unchecked_bundle = support.write_bundle(
         tmp_path / "tool", support.descriptor_xml("tool", repos=["tool"]),
         repo_files={"tool.repo": support.repo_file("tool", repo.url, gpgcheck=False)})
-    answer = dnf.plugin(node, "install", careless, "-y", "--enablerepo=tool")
+    answer = dnf.plugin(node, "install", unchecked_bundle, "-y", "--enablerepo=tool")
     assert answer.status == 0, answer.text
     assert ("Note: Signatures of packages from tool are not checked (gpgcheck is off)."
             in answer.out)
     assert "tool-1.0-1.noarch" in installed(node)
 
 
-def test_the_check_can_be_left_out_by_dnfs_own_option(built: support.Fixtures, node: Path,
-                                                      dnf: Dnf) -> None:
+def test_nogpgcheck_disables_the_check_with_a_note(built: support.Fixtures, node: Path,
+                                                   dnf: Dnf) -> None:
     answer = dnf.plugin(node, "install", built.bundle("unsigned"), "-y", "--nogpgcheck")
     assert answer.status == 0, answer.text
     assert "are not checked" in answer.out
 
 
-def test_keys_of_the_systems_repos_are_imported_as_ever(built: support.Fixtures, node: Path,
-                                                        dnf: Dnf) -> None:
+def test_keys_of_the_systems_repos_are_imported(built: support.Fixtures, node: Path,
+                                                dnf: Dnf) -> None:
     path = define_repo(node, "agent", f"file://{built.repo('agent', '1.0')}")
     path.write_text(support.repo_file("agent", f"file://{built.repo('agent', '1.0')}",
                                       key=built.key))
     answer = dnf.plugin(node, "install", "agent", "-y", "--enablerepo=agent")
     assert answer.status == 0, answer.text
-    assert keys(node) == 1
+    assert count_keys(node) == 1
 
 
-def test_plain_dnf_checks_signatures_against_the_roots_own_keys(
+def test_plain_dnf_checks_signatures_with_the_keys_of_the_root(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     define_repo(node, "agent", "")
     (node / "etc/yum.repos.d/agent.repo").write_text(support.repo_file(
         "agent", f"file://{built.repo('agent', '1.0')}", key=built.key))
     answer = dnf(node, "install", "acme-agent", "-y", "--enablerepo=agent")
     assert answer.status == 0, answer.text
-    assert keys(node) == 1
+    assert count_keys(node) == 1
     assert dnf(node, "install", "-y", "--enablerepo=agent", "--setopt=agent.gpgkey=",
                "acme-agent").status == 0
 
 
-def test_yes_in_plain_dnf_trusts_no_key_of_a_bundle_in_the_library(
+def test_assumeyes_in_plain_dnf_does_not_trust_a_library_bundles_key(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     add_to_shipped_library(dnf, built.bundle("snmp"), "snmp")
     before = installed(node)
     answer = dnf(node, "install", "-y", "net-snmp", "--enablerepo=snmp")
     assert answer.status == 1
     assert answer.err.startswith("-y does not import keys of plugins: ")
-    assert (installed(node), keys(node)) == (before, 0)
+    assert (installed(node), count_keys(node)) == (before, 0)
     run(["rpmkeys", "--root", node, "--dbpath", "/usr/share/rpm", "--import", built.key.path])
     answer = dnf(node, "install", "-y", "net-snmp", "--enablerepo=snmp")
     assert answer.status == 0, answer.text

@@ -1,4 +1,4 @@
-"""The record of an install, and what verify finds when it is no longer true."""
+"""The record of an install, and the problems that verify reports."""
 from __future__ import annotations
 
 import hashlib
@@ -26,12 +26,12 @@ def install(dnf: Dnf, root: Path, *words: object) -> Answer:
 
 
 def problems(dnf: Dnf, root: Path) -> List[str]:
-    """Return what verify finds, which must be something."""
+    """Return the problems that verify reports, of which there must be at least one."""
     answer = dnf.plugin(root, "verify", "--json")
     assert answer.status == 9, answer.text
-    found: Dict[str, Any] = answer.json
-    assert found["ok"] is False
-    return [problem for plugin in found["plugins"] for problem in plugin["problems"]]
+    document: Dict[str, Any] = answer.json
+    assert document["ok"] is False
+    return [problem for plugin in document["plugins"] for problem in plugin["problems"]]
 
 
 def rpm(root: Path, *words: str) -> None:
@@ -39,7 +39,7 @@ def rpm(root: Path, *words: str) -> None:
 
 
 @pytest.mark.main_job
-def test_a_record_says_what_was_installed_when_from_where_and_what_was_before(
+def test_a_record_has_the_packages_settings_and_source_of_the_install(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     dnf.prefix = ("env", f"SOURCE_DATE_EPOCH={EPOCH}")
     install(dnf, node, built.bundle("snmp"), built.bundle("storage"))
@@ -52,62 +52,63 @@ def test_a_record_says_what_was_installed_when_from_where_and_what_was_before(
     assert record.source == str(built.bundle("snmp"))
     assert record.repos == ("snmp",)
     assert record.together == ("storage",)
-    assert [(one.kind, one.key, one.value, one.before) for one in record.settings] == [
+    assert [(setting.kind, setting.key, setting.value,
+             setting.before) for setting in record.settings] == [
         ("service", "snmpd.service", "enabled", "disabled")]
-    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in (built.bundle("snmp") / "repo").glob("*.rpm")}
-    named = {}
+    checksums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+                 for path in (built.bundle("snmp") / "repo").glob("*.rpm")}
+    reasons = {}
     for package in record.packages:
         file = package.nevra.replace("1:", "") + ".rpm"
-        assert package.checksum == f"sha256:{sums[file]}"
+        assert package.checksum == f"sha256:{checksums[file]}"
         assert package.repo == "bundle:snmp"
-        named[package.nevra.rsplit("-", 2)[0]] = package.reason
-    assert named == {"net-snmp": "requested", "net-snmp-utils": "requested",
-                     "net-snmp-libs": "dependency"}
+        reasons[package.nevra.rsplit("-", 2)[0]] = package.reason
+    assert reasons == {"net-snmp": "requested", "net-snmp-utils": "requested",
+                       "net-snmp-libs": "dependency"}
 
 
 @pytest.mark.main_job
-def test_a_record_is_the_same_in_every_run_and_everybody_may_read_it(
-        dnf: Dnf, built: support.Fixtures, tmp_path: Path) -> None:
+def test_a_record_is_reproducible_and_world_readable(dnf: Dnf, built: support.Fixtures,
+                                                     tmp_path: Path) -> None:
     dnf.prefix = ("env", f"SOURCE_DATE_EPOCH={EPOCH}")
-    found = []
+    contents = []
     for number in range(2):
         root = built.node_root(tmp_path / f"node{number}")
         install(dnf, root, built.bundle("cim"), built.bundle("agent"))
-        found.append({path.relative_to(root): path.read_bytes() for folder in (
+        contents.append({path.relative_to(root): path.read_bytes() for folder in (
             REGISTRY, MANIFESTS) for path in (root / folder).iterdir()})
         record = root / REGISTRY / "cim"
         assert record.stat().st_mode & 0o7777 == 0o644
         assert (root / REGISTRY).stat().st_mode & 0o7777 == 0o755
-    assert found[0] == found[1]
-    assert {path.name for path in found[0]} == {
+    assert contents[0] == contents[1]
+    assert {path.name for path in contents[0]} == {
         "cim", "agent", "cim.xml", "agent.xml", "cim.json.gz", "agent.json.gz"}
 
 
-def test_somebody_without_rights_can_list_and_read(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_an_unprivileged_user_can_read_records(dnf: Dnf, node: Path,
+                                               built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("storage"))
     for path in node.parents:
         if path.name.startswith(("pytest", "popen-", "test_")):
             path.chmod(0o755)
-    done_cat = subprocess.run(
+    completed = subprocess.run(
         ["setpriv", "--reuid=65534", "--clear-groups", "cat",
          str(node / REGISTRY / "storage"),
          str(node / MANIFESTS / "storage.xml")],
         check=False, capture_output=True)
-    assert done_cat.returncode == 0, done_cat.stderr
+    assert completed.returncode == 0, completed.stderr
 
 
 def test_a_shared_package_has_the_same_checksum_and_repo_in_both_records(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"))
     install(dnf, node, built.bundle("share-b"))
-    both = [{one.nevra: one for one in store.read_record(node, name).packages}
-            for name in ("share-a", "share-b")]
-    assert both[0]["libshare-1.0-1.noarch"] == both[1]["libshare-1.0-1.noarch"]
+    packages = [{package.nevra: package for package in store.read_record(node, name).packages}
+                for name in ("share-a", "share-b")]
+    assert packages[0]["libshare-1.0-1.noarch"] == packages[1]["libshare-1.0-1.noarch"]
 
 
-def test_a_record_forgets_who_came_along_when_that_one_goes(
+def test_removing_a_plugin_removes_it_from_records_of_plugins_installed_with_it(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
     done(dnf.plugin(node, "remove", "-y", "share-a"))
@@ -115,22 +116,21 @@ def test_a_record_forgets_who_came_along_when_that_one_goes(
 
 
 @pytest.mark.main_job
-def test_a_package_removed_behind_its_back_is_found_and_installed_again(
+def test_a_package_removed_with_rpm_is_reported_and_reinstalled(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
-    whole = tree_state(node)
+    before = tree_state(node)
     rpm(node, "-e", "--nodeps", "libvirt-cim")
     assert "package libvirt-cim-0.6.3-33.el9.x86_64 is not installed" in problems(dnf, node)
     answer = dnf.plugin(node, "list")
     assert answer.status == 0 and "broken" in answer.text
     assert "Repairing cim 1.0" in install(dnf, node, built.bundle("cim")).text
     done(dnf.plugin(node, "verify"))
-    assert [line for line in state_differences(whole, tree_state(node))
+    assert [line for line in state_differences(before, tree_state(node))
             if "ovirt.plugins" not in line] == []
 
 
-def test_another_version_of_a_package_is_found(
-        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+def test_another_version_of_a_package_is_reported(dnf: Dnf, node: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "mine", files={"/opt/mine/data": "x"})
     done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     rpm(node, "-U", "--nodeps", "--nosignature", str(support.quick_rpm(
@@ -139,7 +139,7 @@ def test_another_version_of_a_package_is_found(
 
 
 @pytest.mark.main_job
-def test_a_record_that_outlived_its_image_is_broken_and_can_be_repaired(
+def test_a_record_copied_to_a_newer_image_is_broken_and_can_be_repaired(
         dnf: Dnf, node: Path, built: support.Fixtures, tmp_path: Path) -> None:
     install(dnf, node, built.bundle("storage"))
     newer = built.node_root(tmp_path / "newer", "4.5.6")
@@ -167,8 +167,8 @@ def test_a_broken_plugin_can_be_removed(
     assert state_differences(before, tree_state(newer)) == []
 
 
-def test_a_setting_or_a_file_changed_by_hand_is_found(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+def test_settings_and_files_changed_by_hand_are_reported(dnf: Dnf, node: Path,
+                                                         built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("storage"))
     done(dnf.plugin(node, "verify"))
     subprocess.run(["systemctl", f"--root={node}", "disable", "acme-storaged.service"],
@@ -177,14 +177,14 @@ def test_a_setting_or_a_file_changed_by_hand_is_found(
     (node / "usr/share/acme-storage/before_vm_start.py").unlink()
     hook = node / "usr/libexec/vdsm/hooks/before_vm_start/60_acme_storage"
     hook.chmod(0o600)
-    found = "\n".join(problems(dnf, node))
-    assert "service acme-storaged.service is disabled, not enabled" in found
-    assert "/opt/acme/storage/bin/acme-storaged" in found
-    assert "missing" in found and "/usr/share/acme-storage/before_vm_start.py" in found
-    assert "/usr/libexec/vdsm/hooks/before_vm_start/60_acme_storage was changed" in found
+    text = "\n".join(problems(dnf, node))
+    assert "service acme-storaged.service is disabled, not enabled" in text
+    assert "/opt/acme/storage/bin/acme-storaged" in text
+    assert "missing" in text and "/usr/share/acme-storage/before_vm_start.py" in text
+    assert "/usr/libexec/vdsm/hooks/before_vm_start/60_acme_storage was changed" in text
 
 
-def test_a_damaged_record_is_told_and_does_not_hide_the_others(
+def test_a_damaged_record_is_reported_and_other_plugins_are_listed(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
     (node / REGISTRY / "share-a").write_text("<plugin-record")
