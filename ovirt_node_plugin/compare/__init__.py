@@ -1,1 +1,1 @@
-"""Differences between two images."""
+"""Compare two images."""

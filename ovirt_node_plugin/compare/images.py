@@ -41,7 +41,7 @@ FormValue = Union[str, int, bool, None]
 
 @dataclass(frozen=True)
 class Side:
-    """One of two open images, and a work folder."""
+    """One of the two open images to compare, and a work folder for it."""
 
     image: Image
     work: Path
@@ -306,5 +306,5 @@ def _on_iso(old_layout: Layout, old: Iso, new_layout: Layout, new: Iso,
     total = sum(file.size_bytes for file in old.files if file.path not in payloads)
     with progress.step("iso", "Comparing the files on the ISO", unit=BYTES,
                        total=lambda: total) as advance:
-        yield from iso_differences((old_layout.path, old), (new_layout.path, new), besides=payloads,
+        yield from iso_differences((old_layout.path, old), (new_layout.path, new), ignored=payloads,
                                    advance=advance)

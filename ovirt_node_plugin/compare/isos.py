@@ -19,12 +19,12 @@ _OPTIONS = re.compile(r"El Torito img opts :\s*(\d+)\s+(.*)")
 Blanks = Tuple[Tuple[int, int], ...]
 
 
-def iso_differences(old: Tuple[Path, Iso], new: Tuple[Path, Iso], *, besides: Container[str],
+def iso_differences(old: Tuple[Path, Iso], new: Tuple[Path, Iso], *, ignored: Container[str],
                     advance: Advance = lambda _: None) -> Iterator[Difference]:
     """Yield the differences between two ISOs, each a path and its content, sorted by path.
 
-    Files have their absolute paths on the ISO, partitions the path ``partition N``; those in
-    ``besides`` are ignored. Files of equal size are compared by content, except for the
+    A file is named by its absolute path on the ISO, a partition by ``partition N``. Names in
+    ``ignored`` are not compared. Files of equal size are compared by content, except for the
     position that is written into a boot image. ``advance`` gets the number of bytes read.
 
     Raises BadImage for a truncated ISO.
@@ -32,7 +32,7 @@ def iso_differences(old: Tuple[Path, Iso], new: Tuple[Path, Iso], *, besides: Co
     old_spans, new_spans = _spans(old[1]), _spans(new[1])
     read_bytes = 0
     for path in sorted({*old_spans, *new_spans}, key=os.fsencode):
-        if path in besides:
+        if path in ignored:
             continue
         before, after = old_spans.get(path), new_spans.get(path)
         if before is None or after is None:

@@ -159,8 +159,8 @@ class _Walk:
         """Return the entries of a folder that differ or are folders, in order."""
         with contextlib.ExitStack() as stack:
             old, new = (
-                stack.enter_context(_listed(tree, step.path)) if there else {}
-                for tree, there in ((self._old, step.in_old), (self._new, step.in_new)))
+                stack.enter_context(_listed(tree, step.path)) if present else {}
+                for tree, present in ((self._old, step.in_old), (self._new, step.in_new)))
             names = sorted({*old, *new}, key=os.fsencode)
             start = "" if step.path == "." else f"{step.path}/"
             compared = [self._compare_path(start + name, old.get(name), new.get(name))

@@ -241,13 +241,13 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
              boot.boot_configurations(output, new, work, run=run)}
     yield from (f"the boot configuration {place} lacks the change that the merge made"
                 for place, text in sorted(expected.boot.items()) if texts.get(place) != text)
-    besides = {*changes.files, *changes.removed,
+    ignored = {*changes.files, *changes.removed,
                *(f"partition {number}" for number in changes.partitions)}
-    sizes = sum(file.size_bytes for file in old.files if file.path not in besides)
+    sizes = sum(file.size_bytes for file in old.files if file.path not in ignored)
     with progress.step("compare-iso", "Comparing the ISO's files",
                        total=lambda: sizes) as advance:
         yield from (f"on the ISO, {_text(difference)}" for difference in iso_differences(
-            (source, old), (output, new), besides=besides, advance=advance))
+            (source, old), (output, new), ignored=ignored, advance=advance))
     yield from (f"{path} is missing on the ISO" for path in sorted(
         set(changes.files) - {file.path for file in new.files}))
     if old.checksum != new.checksum:

@@ -123,7 +123,7 @@ def iso_made(folder: Path, name: str, change: Callable[[Path], None]) -> Path:
 
 def on_isos(old: Path, new: Path) -> Sequence[Difference]:
     return list(iso_differences((old, read_iso(old, run=run)), (new, read_iso(new, run=run)),
-                                besides=["/payload"]))
+                                ignored=["/payload"]))
 
 
 def _moved(tree: Path) -> None:
