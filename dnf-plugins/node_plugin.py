@@ -63,7 +63,7 @@ class NodePlugin(dnf.Plugin):
             gate = self._opened()
             command = self._command()
             if command is not None:
-                command.work.keep_out_late(type(self), gate.policy)
+                command.work.disable_started_plugins(type(self), gate.policy)
             gate.before_repos()
             if command is not None:
                 command.work.prepare(gate.policy)

@@ -1,4 +1,4 @@
-"""Arguments of the program ``ovirt-node-plugin`` and their help."""
+"""The arguments of the program ``ovirt-node-plugin`` and their help."""
 from __future__ import annotations
 
 import argparse
@@ -121,32 +121,34 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
 
 
 def size(text: str) -> int:
-    """Return the bytes of a size such as ``6G``, in powers of 1024.
+    """Parse a size such as ``6G`` into bytes; units are powers of 1024.
 
-    Raises UsageError for what is none.
+    Raises UsageError for an invalid size.
     """
     match = re.fullmatch(r"(\d{1,15})([KMGT]?)", text, re.IGNORECASE)
     size_bytes = int(match.group(1)) * _UNITS[match.group(2).upper()] if match is not None else 0
     if not 0 < size_bytes <= _MAX_SIZE:
-        raise UsageError(f"{text} is no size", hint="A size is a number with K, M, G or T: 6G.")
+        raise UsageError(f"{text} is not a size",
+                         hint="Give a number with K, M, G or T, such as 6G.")
     return size_bytes
 
 
 def dnf_options(options: ProgramOptions) -> Sequence[str]:
-    """Return the command line's options for dnf; only for commands that run dnf."""
+    """Return the options to pass on to dnf; only for commands that run dnf."""
     words = [f"--enablerepo={repo}" for repo in options.enablerepo]
     words += [f"--setopt={setting}" for setting in options.setopt]
     return [*words, "--nogpgcheck"] if options.nogpgcheck else words
 
 
 def volume_id(text: str) -> str:
-    """Return ``text`` if it can be the volume id of an ISO: ECMA-119, 8.4.7.
+    """Return ``text`` if it is valid as the volume id of an ISO (ECMA-119, 8.4.7), or empty.
 
-    Raises UsageError for more than 32 characters, or others than are printable ASCII.
+    Raises UsageError for more than 32 characters, and for characters that are not printable
+    ASCII.
     """
     if not re.fullmatch(r"[!-~](?:[ -~]{0,30}[!-~])?|", text):
-        raise UsageError(f"{text!r} is no volume id",
-                         hint="It has at most 32 characters, printable ASCII.")
+        raise UsageError(f"{text!r} is not a volume id",
+                         hint="Give at most 32 characters of printable ASCII.")
     return text
 
 

@@ -23,7 +23,7 @@ _NO_NAMES = ("repos",)
 
 
 class DnfOptions(Protocol):
-    """The parsed command line: arguments of ``add_arguments``, and of dnf's own those in use."""
+    """The parsed command line: arguments of ``add_arguments``, and those of dnf that are used."""
 
     subcommand: str
     names: List[str]
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="manifest: show the changes of the last install or upgrade")
 
 
-# Flags of rpm's transaction, dnf.conf(5) "tsflags", with which it changes no file.
+# Transaction flags with which rpm changes no file: dnf.conf(5), "tsflags"
 _CHANGE_NOTHING = frozenset(("test", "justdb"))
 
 
@@ -86,7 +86,7 @@ def check_flags(subcommand: str, tsflags: Iterable[str]) -> None:
     if flags and subcommand in ("install", "remove", "upgrade"):
         raise UsageError(
             f"{subcommand} cannot be done with tsflags={','.join(flags)}, which changes no file",
-            hint="Take that out of dnf.conf and the command line. --dry-run shows the plan and"
+            hint="Remove it from dnf.conf and the command line. --dry-run shows the plan and"
                  " changes nothing.")
 
 
@@ -101,7 +101,7 @@ def check_arguments(options: DnfOptions) -> None:
         raise UsageError(f"{name} needs the name of a plugin",
                          hint=f"For example: dnf node-plugin {name} NAME")
     if options.names and name in _NO_NAMES:
-        raise UsageError(f"{name} takes no names, and got {' '.join(options.names)}",
+        raise UsageError(f"{name} takes no names: {' '.join(options.names)}",
                          hint=f"Run: dnf node-plugin {name}")
     if name in ("install", "remove", "upgrade") and options.json and not (
             options.dry_run or options.assumeyes or options.assumeno):

@@ -1,6 +1,6 @@
-"""The command ``dnf node-plugin``: parse, call, print.
+"""The command ``dnf node-plugin``: parse the arguments, call the operation, print the result.
 
-The hooks in dnf-plugins/ import this module when the command is the one that was asked for.
+The hooks in dnf-plugins/ import this module only if this command is run.
 """
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from .json_document import JsonDocument
 logger = logging.getLogger("dnf")
 
 _SILENT = logging.CRITICAL + 1
-# Subcommands that change the root, those that change the library of this machine, and those
-# that search for the plugins that they name.
+# Subcommands that change the root, that change the library of this machine, and that install
+# from the repositories of bundles
 _CHANGING = ("install", "remove", "upgrade")
 _OF_LIBRARY = ("add", "drop")
-_FINDING = ("install", "upgrade", "info")
+_WITH_BUNDLE_REPOS = ("install", "upgrade", "info")
 
 
 class ParsedCommand(DnfCliCommand, Protocol):
-    """DNF's object of the command; it has ``opts`` once the command line is parsed."""
+    """DNF's command object, whose ``opts`` exist after the command line was parsed."""
 
     opts: DnfOptions
 
@@ -52,7 +52,7 @@ class DnfCommand:
         self._command = command
         self._console = Console(command)
         self._stack = contextlib.ExitStack()
-        self._found_policy: Optional[RunPolicy] = None
+        self._run_policy: Optional[RunPolicy] = None
         self._bundles: List[Bundle] = []
         self._rest: List[str] = []
         self._document: Optional[JsonDocument] = None
@@ -70,20 +70,20 @@ class DnfCommand:
 
     @property
     def _policy(self) -> RunPolicy:
-        """The policy of this run, which the hooks give to ``prepare``."""
-        assert self._found_policy is not None
-        return self._found_policy
+        """The policy of this run, set by ``prepare``."""
+        assert self._run_policy is not None
+        return self._run_policy
 
     def pre_configure(self) -> None:
-        """Keep standard output for the answer if that is JSON."""
+        """With --json, keep DNF's messages out of standard output."""
         if self._document is not None and not self._opts.verbose:
             self._console.print_messages_from(_SILENT)
 
-    def keep_out_late(self, own: type, policy: RunPolicy) -> None:
-        """Disable other plugins that DNF has made already, and that may have acted.
+    def disable_started_plugins(self, own: type, policy: RunPolicy) -> None:
+        """Disable other DNF plugins that were started already and may have acted.
 
-        This happens where the hooks cannot see in time that the command is this one: after
-        --enableplugin, or behind an alias. Raises Refused if the root would be changed.
+        They were started if the hooks could not detect this command in time: with
+        --enableplugin, or for an alias. Raises Refused if the subcommand changes the root.
         """
         if policy.target.live:
             return
@@ -97,7 +97,7 @@ class DnfCommand:
 
     def prepare(self, policy: RunPolicy) -> None:
         """Open the bundles of the command line, before DNF reads its repositories."""
-        self._found_policy = policy
+        self._run_policy = policy
         console, subcommand = self._console, self._opts.subcommand
         check_arguments(self._opts)
         check_flags(subcommand, console.tsflags)
@@ -120,7 +120,7 @@ class DnfCommand:
         subcommand = self._opts.subcommand
         self._console.configure(needs_root=subcommand in (*_CHANGING, *_OF_LIBRARY))
         with self.reported():
-            for bundle in self._bundles if subcommand in _FINDING else ():
+            for bundle in self._bundles if subcommand in _WITH_BUNDLE_REPOS else ():
                 self._policy.add_bundle_repo(bundle, optional=subcommand == "info")
 
     def run(self) -> None:
@@ -165,9 +165,9 @@ class DnfCommand:
         self._fill(session, repos=False)
         ready = remove.plan(self._opts.names, session, keep_modified=self._opts.keep_modified,
                             run=run)
-        if self._agreed(ready.plan):
+        if self._confirmed(ready.plan):
             done = remove.carry_out(ready, session, displays=self._displays(), run=run)
-            self._done_with(ready.plan, done.notes, deltas=done.deltas)
+            self._report_done(ready.plan, done.notes, deltas=done.deltas)
         return Status.DONE
 
     def _list(self) -> Status:
@@ -181,15 +181,15 @@ class DnfCommand:
     def _info(self) -> Status:
         session = Session(self._policy)
         self._fill(session)
-        found = query.info(session, self._bundles, self._rest, run=run)
-        return self._answer(plan_data.infos(found), plan_text.infos(found))
+        plugins = query.info(session, self._bundles, self._rest, run=run)
+        return self._answer(plan_data.infos(plugins), plan_text.infos(plugins))
 
     def _manifest(self) -> Status:
         shows = manifest.Shows(packages=self._opts.packages, files=self._opts.files,
                                settings=self._opts.settings, delta=self._opts.delta)
-        found = manifest.manifests(self._policy.target.root, self._opts.names, shows)
-        return self._answer(manifest_data.manifests(found, shows),
-                            manifest_text.manifests(found, shows))
+        manifests = manifest.manifests(self._policy.target.root, self._opts.names, shows)
+        return self._answer(manifest_data.manifests(manifests, shows),
+                            manifest_text.manifests(manifests, shows))
 
     def _verify(self) -> Status:
         session = Session(self._policy)
@@ -225,14 +225,14 @@ class DnfCommand:
         session.fill(repos=repos)
 
     def _carry_out(self, ready: install.Installation, session: Session) -> Status:
-        if self._agreed(ready.plan):
+        if self._confirmed(ready.plan):
             session.check_signatures(trust_keys=self._opts.trust_keys,
                                      bundle_repos=self._policy.bundle_repos())
             notes = install.carry_out(ready, session, displays=self._displays())
-            self._done_with(ready.plan, notes)
+            self._report_done(ready.plan, notes)
         return Status.DONE
 
-    def _agreed(self, plan: Plan) -> bool:
+    def _confirmed(self, plan: Plan) -> bool:
         """Show the plan; return whether to carry it out.
 
         Raises NodePluginError if the user answers no.
@@ -255,13 +255,13 @@ class DnfCommand:
             raise NodePluginError("Operation aborted.")
         return True
 
-    def _done_with(self, plan: Plan, notes: Sequence[str], *,
+    def _report_done(self, plan: Plan, notes: Sequence[str], *,
                    deltas: Sequence[Delta] = ()) -> None:
         plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
         if self._document is not None:
             more = {"deltas": list(map(manifest_data.delta, deltas))} if deltas else {}
             self._document.print({**plan_data.plan(plan), "done": True, **more})
-        for line in (*map(manifest_text.removed, deltas), *plan_text.done(plan)):
+        for line in (*map(manifest_text.removal, deltas), *plan_text.done(plan)):
             logger.info("%s", line)
         for note in notes:
             logger.warning("Note: %s", note)

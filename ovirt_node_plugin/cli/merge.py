@@ -18,110 +18,117 @@ from ..merge import shell as shells
 from ..report import image_data, image_text
 from ..system.run import attached, run
 from . import arguments
-from .program import Frame
+from .program import Invocation
 
 
-def merge(frame: Frame) -> int:
+def merge(invocation: Invocation) -> int:
     """Merge plugins into an image, and write a new one."""
-    options = frame.options
+    options = invocation.options
     asks = not (options.assumeyes or options.dry_run)
-    if asks and frame.json:
+    if asks and invocation.json:
         raise UsageError("merge --json cannot ask whether the plan is right",
                          hint="Add --dry-run to see the plan, or -y to carry it out.")
-    again = _replayed(frame)
-    with merging.prepared(_order(frame, again), frame.folder, dnf=frame.dnf, run=run,
-                          progress=frame.progress) as prepared:
-        return _merged(frame, prepared, again, asks=asks)
+    wanted = _wanted_plugins(invocation)
+    with merging.prepared(_order(invocation, wanted), invocation.folder, dnf=invocation.dnf,
+                          run=run, progress=invocation.progress) as prepared:
+        return _plan_and_merge(invocation, prepared, wanted, asks=asks)
 
 
-def _merged(frame: Frame, prepared: merging.Merge, again: replay.Replay, *, asks: bool) -> int:
-    options, order = frame.options, prepared.order
-    show = not frame.json and (asks or options.dry_run)
+def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: replay.Replay, *,
+                    asks: bool) -> int:
+    options, order = invocation.options, prepared.order
+    show = not invocation.json and (asks or options.dry_run)
     try:
         rehearsal = merging.rehearse(prepared, show=show)
     except DnfFailed as exc:
-        alone = merging.failures_alone(prepared, order.install) if again.plugins else {}
+        alone = merging.failures_alone(prepared, order.install) if wanted.plugins else {}
         if not alone:
             raise
         raise replay.DoNotFit(
-            {again.plugins.get(word, word): why for word, why in alone.items()},
-            again.notes) from exc
-    notes = (*again.notes, *forecast.notes(prepared, rehearsal))
+            {wanted.plugins.get(word, word): failure for word, failure in alone.items()},
+            wanted.notes) from exc
+    notes = (*wanted.notes, *forecast.notes(prepared, rehearsal))
     strangers = merging.strangers(rehearsal, trust_keys=options.trust_keys)
     if options.dry_run and strangers is not None:
         notes = (*notes, strangers.message, strangers.hint)
-    if not frame.json:
-        frame.answer({}, [f"Note: {note}" for note in notes])
+    if not invocation.json:
+        invocation.answer({}, [f"Note: {note}" for note in notes])
     if options.dry_run or not rehearsal.changes:
-        frame.answer(image_data.merged(rehearsal, None, None, notes=notes),
-                     image_text.merged(rehearsal, None, options.output, source=options.image))
+        invocation.answer(
+            image_data.merge_result(rehearsal, None, None, notes=notes),
+            image_text.merge_result(rehearsal, None, options.output, source=options.image))
         return Status.DONE
     if strangers is not None:
         raise strangers
-    if asks and not _agreed():
+    if asks and not _confirmed():
         raise NodePluginError("Operation aborted.")
-    assert frame.destination is not None
-    outcome = merging.carry_out(prepared, rehearsal, frame.destination,
-                                show=None if frame.json else (("-q",) if asks else ()))
-    frame.answer(image_data.merged(rehearsal, outcome, options.output, notes=notes),
-                 image_text.merged(rehearsal, outcome, options.output, source=options.image))
+    assert invocation.destination is not None
+    outcome = merging.carry_out(prepared, rehearsal, invocation.destination,
+                                show=None if invocation.json else (("-q",) if asks else ()))
+    invocation.answer(
+        image_data.merge_result(rehearsal, outcome, options.output, notes=notes),
+        image_text.merge_result(rehearsal, outcome, options.output, source=options.image))
     return Status.DONE
 
 
-def shell(frame: Frame) -> int:
+def shell(invocation: Invocation) -> int:
     """Run a command or a shell in the root of an image."""
-    options = frame.options
-    with opened(options.image, frame.folder, payload=options.payload, run=run) as image:
-        shell_run = shells.ShellRun(image=image, command=options.argv, work=frame.folder, run=run,
-                                    attached=attached)
-        if frame.destination is None:
+    options = invocation.options
+    with opened(options.image, invocation.folder, payload=options.payload, run=run) as image:
+        shell_run = shells.ShellRun(image=image, command=options.argv, work=invocation.folder,
+                                    run=run, attached=attached)
+        if invocation.destination is None:
             return shells.run_and_discard(shell_run)
-        status = shells.run_and_write(shell_run, frame.destination, progress=frame.progress)
+        status = shells.run_and_write(shell_run, invocation.destination,
+                                      progress=invocation.progress)
     print(f"Status {status}: no image was written." if status
           else f"{options.output} is written.", file=sys.stderr)
     return status
 
 
-def _order(frame: Frame, again: replay.Replay) -> merging.Order:
-    options = frame.options
+def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
+    options = invocation.options
     return merging.Order(
-        image=options.image, install=again.words, remove=tuple(options.remove),
+        image=options.image, install=wanted.words, remove=tuple(options.remove),
         payload=options.payload,
         recompress=parse_compression(options.recompress) if options.recompress else None,
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
-        check=options.check, trust_keys=options.trust_keys, called=again.sources,
-        replayed=tuple(again.plugins.values()))
+        check=options.check, trust_keys=options.trust_keys, called=wanted.sources,
+        replayed=tuple(wanted.plugins.values()))
 
 
-def _replayed(frame: Frame) -> replay.Replay:
-    """Return what to install: the plugins of the command line and those of another image."""
-    options = frame.options
+def _wanted_plugins(invocation: Invocation) -> replay.Replay:
+    """Return the plugins to install: those of the command line and those of another image."""
+    options = invocation.options
     words = _words(options.plugins)
     if options.plugins_from is None:
         return replay.Replay(words, {}, {}, ())
-    copies, place = frame.folder / "copies", frame.folder / "other"
-    for path in (copies, place):
-        path.mkdir()
-    with _opened(options.plugins_from, place, options.payload) as other:
-        found = replay.replay(other, words, copies, run=run)
-        if not found.words and not options.remove:
-            raise UsageError(f"{options.plugins_from} has no plugins",
-                             hint="Name those that you want.")
-    return dataclasses.replace(found, words=tuple(
-        word for word in found.words if found.plugins.get(word) not in options.remove))
+    copies, mounts = invocation.folder / "copies", invocation.folder / "other"
+    for folder in (copies, mounts):
+        folder.mkdir()
+    with _opened(options.plugins_from, mounts, options.payload) as other:
+        wanted = replay.replay(other, words, copies, run=run)
+        if not wanted.words and not options.remove:
+            raise UsageError(f"{options.plugins_from} contains no plugins",
+                             hint="Name the plugins to merge.")
+    return dataclasses.replace(wanted, words=tuple(
+        word for word in wanted.words if wanted.plugins.get(word) not in options.remove))
 
 
 @contextlib.contextmanager
-def _opened(path: Path, place: Path, payload: str) -> Iterator[Image]:
-    """Open the image of --plugins-from; ``payload`` selects one of several squashfs in it."""
+def _opened(path: Path, mounts: Path, payload: str) -> Iterator[Image]:
+    """Open the image of --plugins-from, with ``payload`` if the image has several squashfs.
+
+    ``mounts`` is a folder for its mounts.
+    """
     with contextlib.ExitStack() as stack:
         try:
-            image = stack.enter_context(opened(path, place, run=run))
+            image = stack.enter_context(opened(path, mounts, run=run))
         except UsageError:
             if not payload:
                 raise
-            second = place / "second"
+            second = mounts / "second"
             second.mkdir()
             image = stack.enter_context(opened(path, second, payload=payload, run=run))
         yield image
@@ -133,7 +140,7 @@ def _words(words: Sequence[str]) -> Tuple[str, ...]:
                  for word in words)
 
 
-def _agreed() -> bool:
+def _confirmed() -> bool:
     with contextlib.suppress(EOFError):
         return input("Is this ok [y/N]: ").strip().lower() in ("y", "yes")
     return False

@@ -1,4 +1,4 @@
-"""The parts that all commands of the program share: work folders, dnf and output."""
+"""One run of the program: its work folders, its way to run dnf, and its output."""
 from __future__ import annotations
 
 import contextlib
@@ -12,7 +12,7 @@ from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
 from ..report import plan_data
-from ..report.layout import harmless
+from ..report.layout import escape
 from ..report.progress import FORMAT, JsonLines, for_people
 from ..system.json_data import Data
 from ..system.progress import Progress
@@ -20,24 +20,24 @@ from ..system.run import attached, run
 from . import arguments
 
 
-class Frame:
+class Invocation:
     """One run of the program, with the ``options`` of its command line.
 
-    ``make_places`` sets ``folder``, the work folder of this run, and ``destination``, where
+    ``make_folders`` sets ``folder``, the work folder of this run, and ``destination``, where
     the output is written, None for a command without output.
     """
 
     def __init__(self, options: arguments.ProgramOptions) -> None:
         self.options = options
         self.json = options.json
-        # merge reports its progress: then each JSON object is a line
+        # merge also prints its progress as JSON, one object on each line
         self._lines = self.json and options.command == "merge"
         self.progress: Progress = (JsonLines(sys.stdout) if self._lines
                                    else for_people(sys.stderr))
         self.folder = Path()
         self.destination: Optional[workspace.Destination] = None
 
-    def make_places(self, stack: contextlib.ExitStack) -> None:
+    def make_folders(self, stack: contextlib.ExitStack) -> None:
         """Make the folders of this run, which are removed at the end of ``stack``.
 
         Raises UsageError for an output that cannot be written.
@@ -49,38 +49,38 @@ class Frame:
                 self._refuse_inside(output.absolute().parent)
                 self.destination = stack.enter_context(workspace.destination(
                     output, replace=getattr(self.options, "force", False)))
-        self._refuse_inside(self.place)
-        self.folder = stack.enter_context(workspace.work_folder(self.place))
+        self._refuse_inside(self.work_place)
+        self.folder = stack.enter_context(workspace.work_folder(self.work_place))
 
     @property
-    def place(self) -> Path:
-        """The folder for large temporary files, absolute. Raises UsageError without it."""
+    def work_place(self) -> Path:
+        """The folder for large temporary files, absolute. Raises UsageError if it is missing."""
         place = self.options.work_dir or workspace.default_place()
         if not place.is_dir():
-            raise UsageError(f"there is no folder {place} to work in",
-                             hint="Give one with --work-dir, with room for the unpacked image.")
+            raise UsageError(f"there is no folder {place} for temporary files",
+                             hint="Give one with --work-dir, with space for the unpacked image.")
         return place.resolve()
 
     @property
     def dnf(self) -> Dnf:
-        """How dnf is to be run."""
+        """The way to run dnf, with the options of the command line."""
         return Dnf(tuple(arguments.dnf_options(self.options)), run, attached)
 
     def answer(self, document: Data, lines: Sequence[str]) -> None:
-        """Print an answer as JSON, or as lines for people."""
+        """Print a result as JSON, or as lines of text."""
         if self.json:
             self._print("result", document)
         else:
             for line in lines:
-                print(harmless(line), flush=True)
+                print(escape(line), flush=True)
 
     def failed(self, error: NodePluginError) -> int:
         """Print an error; return its exit status."""
         if not self.json:
             for line in f"Error: {error}".split("\n"):
-                print(harmless(line), file=sys.stderr)
+                print(escape(line), file=sys.stderr)
         elif isinstance(error, DnfFailed) and error.answer:
-            self._print("error", error.answer)  # dnf's answer says more
+            self._print("error", error.answer)  # it has more details than the exception
         else:
             self._print("error", plan_data.error(error))
         return int(error.status)
@@ -91,7 +91,7 @@ class Frame:
         if image is not None and image.is_dir() and (
                 image.resolve() in (place.resolve(), *place.resolve().parents)):
             raise UsageError(f"{place} is in the image {image}, which is never written to",
-                             hint="Name another place.")
+                             hint="Name another folder.")
 
     def _check_output(self, output: Optional[Path]) -> None:
         if output is None:
@@ -101,7 +101,7 @@ class Frame:
             return
         if not output.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {output.absolute().parent} to write to",
-                             hint="Make it, or give another name with -o.")
+                             hint="Create it, or give another name with -o.")
         if not os.path.lexists(output):
             return
         image = self.options.image
@@ -109,11 +109,11 @@ class Frame:
             raise UsageError(f"{output} is the input, which is never written to",
                              hint="Give another name with -o.")
         if not getattr(self.options, "force", False):
-            forced = ", or --force to write over it" if hasattr(self.options, "force") else ""
-            raise UsageError(f"{output} is there already",
+            forced = ", or --force to replace it" if hasattr(self.options, "force") else ""
+            raise UsageError(f"{output} exists already",
                              hint=f"Give another name with -o{forced}.")
         if not output.is_file() or output.is_symlink():
-            raise UsageError(f"{output} is not a regular file: it is not written over",
+            raise UsageError(f"{output} is not a regular file and cannot be replaced",
                              hint="Give another name with -o.")
 
     def _print(self, event: str, document: Data) -> None:

@@ -1,6 +1,6 @@
-"""What ``ovirt-node-plugin diff`` found, as plain data: the form of its ``--json``.
+"""The differences between two images as plain data, for ``ovirt-node-plugin diff --json``.
 
-Described in ovirt-node-plugin(8). Within a format names are only added.
+The format is described in ovirt-node-plugin(8). Within a format, names are only added.
 """
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from ..compare.trees import Difference
 from ..system.json_data import Data
 
 
-def differences(found: ImageDifferences) -> Data:
-    """Return all differences, one by one."""
+def differences(result: ImageDifferences) -> Data:
+    """Return every difference."""
     return {
-        "old": str(found.old), "new": str(found.new), "same": found.same,
-        "plugins": [asdict(one) for one in found.plugins],
-        "settings": [asdict(one) for one in found.settings],
-        "packages": [_package(one) for one in found.packages],
-        "boot": [asdict(one) for one in found.boot],
-        "form": None if found.form is None else [asdict(one) for one in found.form],
-        "files": _files(found.files, start="/"),
-        "around": _files(found.around),
-        "notes": list(found.notes),
+        "old": str(result.old), "new": str(result.new), "same": result.same,
+        "plugins": list(map(asdict, result.plugins)),
+        "settings": list(map(asdict, result.settings)),
+        "packages": list(map(_package, result.packages)),
+        "boot": list(map(asdict, result.boot)),
+        "form": None if result.form is None else list(map(asdict, result.form)),
+        "files": _files(result.files, start="/"),
+        "around": _files(result.around),
+        "notes": list(result.notes),
     }
 
 
-def _package(one: PackageDifference) -> Data:
-    side = one.new or one.old
-    return {"name": side.name if side is not None else None, "kind": one.kind,
-            "old": one.old.nevra if one.old is not None else None,
-            "new": one.new.nevra if one.new is not None else None,
-            "plugins": list(one.plugins)}
+def _package(package: PackageDifference) -> Data:
+    old, new = package.old, package.new
+    present = new or old
+    return {"name": present.name if present is not None else None, "kind": package.kind,
+            "old": old.nevra if old is not None else None,
+            "new": new.nevra if new is not None else None,
+            "plugins": list(package.plugins)}
 
 
-def _files(found: Optional[Sequence[Difference]], *, start: str = "") -> Optional[List[Data]]:
-    if found is None:
+def _files(files: Optional[Sequence[Difference]], *, start: str = "") -> Optional[List[Data]]:
+    """Return the differences of files. ``start`` is put before their paths."""
+    if files is None:
         return None
-    return [{"path": start + ("" if one.path == "." else one.path), "kind": one.kind,
-             "details": list(one.details)} for one in found]
+    return [{"path": start + ("" if file.path == "." else file.path), "kind": file.kind,
+             "details": list(file.details)} for file in files]

@@ -1,6 +1,6 @@
-"""The differences that ``ovirt-node-plugin diff`` found, as lines: counts, then details.
+"""The differences between two images as lines of text: the counts, then the details.
 
-Names in images come from strangers: control characters in them are escaped.
+Names in images are untrusted: control characters in them are escaped.
 """
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..compare.images import (
 from ..compare.packages import PackageDifference
 from ..compare.trees import ADDED, CHANGED, REMOVED, Difference
 from ..system.words import size
-from .layout import field, harmless
-from .path_groups import PathGroup, grouped
+from .layout import escape, field
+from .path_groups import PathGroup, group_paths
 
 _SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
 _MOST_FILES = 40  # lines for each kind of difference
 
 
 class _Section(NamedTuple):
-    """The differences of one sort: their counts, and a line for each."""
+    """The differences of one category, such as packages: counts, and a line for each."""
 
     name: str
     title: str
@@ -34,31 +34,32 @@ class _Section(NamedTuple):
     lines: List[str]
 
 
-def differences(found: ImageDifferences) -> List[str]:
+def differences(result: ImageDifferences) -> List[str]:
     """Return the counts, then the differences. Files are grouped by folder if there are many."""
-    sections = [one for one in _sections(found) if one.lines]
-    lines = [*field("Old", harmless(str(found.old))), *field("New", harmless(str(found.new)))]
-    for one in sections:
-        lines += field(one.name, one.counts)
-    if found.same:
+    sections = [section for section in _sections(result) if section.lines]
+    lines = [*field("Old", escape(str(result.old))), *field("New", escape(str(result.new)))]
+    for section in sections:
+        lines += field(section.name, section.counts)
+    if result.same:
         lines += field("Differences", "none")
-    for one in sections:
-        lines += ["", f"{one.title}:", *one.lines]
-    return [*lines, *(harmless(f"Note: {note}") for note in found.notes)]
+    for section in sections:
+        lines += ["", f"{section.title}:", *section.lines]
+    return [*lines, *(escape(f"Note: {note}") for note in result.notes)]
 
 
-def _sections(found: ImageDifferences) -> Iterator[_Section]:
-    form, files, around = found.form or (), found.files or (), found.around or ()
+def _sections(result: ImageDifferences) -> Iterator[_Section]:
+    form, files, around = result.form or (), result.files or (), result.around or ()
     yield _Section("Form", "Form", f"{len(form)} changed", list(map(_form, form)))
-    yield _Section("Plugins", "Plugins", _counts([one.kind for one in found.plugins]),
-                   list(map(_plugin, found.plugins)))
+    yield _Section("Plugins", "Plugins", _counts([plugin.kind for plugin in result.plugins]),
+                   list(map(_plugin, result.plugins)))
     yield _Section("Settings", "Settings of plugins",
-                   _counts([one.kind for one in found.settings]),
-                   list(map(_setting, found.settings)))
-    yield _Section("Packages", "Packages", _counts([one.kind for one in found.packages]),
-                   list(map(_package, found.packages)))
+                   _counts([setting.kind for setting in result.settings]),
+                   list(map(_setting, result.settings)))
+    yield _Section("Packages", "Packages",
+                   _counts([package.kind for package in result.packages]),
+                   list(map(_package, result.packages)))
     yield _Section("Boot", "Kernel arguments of boot entries",
-                   _counts([one.kind for one in found.boot]), list(_boot(found.boot)))
+                   _counts([entry.kind for entry in result.boot]), list(_boot(result.boot)))
     yield _files("Files", "Files of the root", files, start="/")
     yield _files("Around", "Files around the root", around)
 
@@ -70,34 +71,35 @@ def _counts(kinds: Sequence[str]) -> str:
 
 
 def _line(kind: str, text: str) -> str:
-    return f"  {_SIGNS[kind]} {harmless(text)}"
+    return f"  {_SIGNS[kind]} {escape(text)}"
 
 
-def _form(one: FormDifference) -> str:
-    name = one.name.replace("_bytes", "").replace("_", " ")
-    if "\n" in f"{one.old}{one.new}":
+def _form(difference: FormDifference) -> str:
+    name = difference.name.replace("_bytes", "").replace("_", " ")
+    if "\n" in f"{difference.old}{difference.new}":
         return _line(CHANGED, name)
-    old, new = _value(one, one.old), _value(one, one.new)
+    old, new = _value(difference, difference.old), _value(difference, difference.new)
     if old == new:  # sizes, rounded
-        old, new = f"{one.old} B", f"{one.new} B"
+        old, new = f"{difference.old} B", f"{difference.new} B"
     return _line(CHANGED, f"{name} {old} -> {new}")
 
 
-def _value(one: FormDifference, value: FormValue) -> str:
+def _value(difference: FormDifference, value: FormValue) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int) and one.name.endswith("_bytes"):
+    if isinstance(value, int) and difference.name.endswith("_bytes"):
         return size(value)
     return "none" if value in (None, "") else str(value)
 
 
-def _plugin(one: PluginDifference) -> str:
-    return _line(one.kind, ", ".join([f"{one.name} {_arrow(one.old, one.new)}", *one.details]))
+def _plugin(plugin: PluginDifference) -> str:
+    versions = _arrow(plugin.old, plugin.new)
+    return _line(plugin.kind, ", ".join([f"{plugin.name} {versions}", *plugin.details]))
 
 
-def _setting(one: SettingDifference) -> str:
-    words = [f"{one.plugin}:", one.setting, one.key, _arrow(one.old, one.new)]
-    return _line(one.kind, " ".join(filter(None, words)))
+def _setting(setting: SettingDifference) -> str:
+    words = [f"{setting.plugin}:", setting.setting, setting.key, _arrow(setting.old, setting.new)]
+    return _line(setting.kind, " ".join(filter(None, words)))
 
 
 def _arrow(old: Optional[str], new: Optional[str]) -> str:
@@ -106,8 +108,8 @@ def _arrow(old: Optional[str], new: Optional[str]) -> str:
     return f"{old} -> {new}"
 
 
-def _package(one: PackageDifference) -> str:
-    old, new = one.old, one.new
+def _package(package: PackageDifference) -> str:
+    old, new = package.old, package.new
     if old is None or new is None:
         text = "".join(side.nevra for side in (old, new) if side is not None)
     elif old.nevra == new.nevra:
@@ -116,28 +118,31 @@ def _package(one: PackageDifference) -> str:
         text = f"{'.'.join(filter(None, (new.name, new.arch)))} {old.evr} -> {new.evr}"
     else:
         text = f"{old.nevra} -> {new.nevra}"
-    return _line(one.kind, text + (f" ({', '.join(one.plugins)})" if one.plugins else ""))
+    plugins = f" ({', '.join(package.plugins)})" if package.plugins else ""
+    return _line(package.kind, text + plugins)
 
 
-def _boot(found: Sequence[BootDifference]) -> Iterator[str]:
+def _boot(differences: Sequence[BootDifference]) -> Iterator[str]:
     """Yield each change, followed by the boot entries that have it."""
     entries: Dict[Tuple[str, str], Dict[str, List[str]]] = {}
-    for one in found:
-        words = [*(f"+{word}" for word in one.added), *(f"-{word}" for word in one.removed)]
-        if one.kind != CHANGED:
-            words = [*one.added, *one.removed]
-        change = (one.kind, " ".join(words) or "the same arguments, in another order")
-        entries.setdefault(change, {}).setdefault(one.place, []).append(one.title or "no title")
+    for difference in differences:
+        added, removed = difference.added, difference.removed
+        words = [*(f"+{word}" for word in added), *(f"-{word}" for word in removed)]
+        if difference.kind != CHANGED:
+            words = [*added, *removed]
+        change = (difference.kind, " ".join(words) or "the same arguments, in another order")
+        titles = entries.setdefault(change, {}).setdefault(difference.place, [])
+        titles.append(difference.title or "no title")
     for (kind, text), places in entries.items():
         yield _line(kind, text)
         for place, titles in places.items():
-            yield f"      {harmless(place)}: {harmless(', '.join(titles))}"
+            yield f"      {escape(place)}: {escape(', '.join(titles))}"
 
 
 def _changes(files: Sequence[Difference]) -> str:
     """Return, in parentheses, how many files differ in each property, the most frequent first."""
     words = collections.Counter(
-        word for one in files for word in {_word(text) for text in one.details})
+        word for file in files for word in {_word(text) for text in file.details})
     counts = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
     return f" ({', '.join(f'{word} {number}' for word, number in counts)})" if counts else ""
 
@@ -146,19 +151,19 @@ def _word(detail: str) -> str:
     """Return the property that a detail is about. A different size counts as content."""
     word, _, rest = detail.partition(" ")
     if word == "xattr":
-        return harmless(rest.partition(" ")[0])
+        return escape(rest.partition(" ")[0])
     return "content" if word == "size" else word
 
 
 def _files(name: str, title: str, files: Sequence[Difference], *, start: str = "") -> _Section:
     """Return a section of files. ``start`` is put before their paths."""
-    groups = [(kind, grouped([one for one in files if one.kind == kind], _MOST_FILES))
+    groups = [(kind, group_paths([file for file in files if file.kind == kind], _MOST_FILES))
               for kind in _SIGNS]
-    if any(group.below for _, found in groups for group in found):
+    if any(group.below for _, path_groups in groups for group in path_groups):
         title += ", some grouped by folder (--json lists each)"
-    return _Section(name, title, _counts([one.kind for one in files]) + _changes(files),
-                    [_line(kind, _group(group, start)) for kind, found in groups
-                     for group in found])
+    return _Section(name, title, _counts([file.kind for file in files]) + _changes(files),
+                    [_line(kind, _group(group, start)) for kind, path_groups in groups
+                     for group in path_groups])
 
 
 def _group(group: PathGroup, start: str) -> str:

@@ -1,6 +1,6 @@
-"""Answers of ``ovirt-node-plugin`` as plain data, the forms of its ``--json``.
+"""The results of ``merge`` and ``inspect`` as plain data, for ``ovirt-node-plugin --json``.
 
-Described in ovirt-node-plugin(8). Within a format names are only added.
+The format is described in ovirt-node-plugin(8). Within a format, names are only added.
 """
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ..merge.merge import MergeResult, Rehearsal
 from ..system.json_data import Data
 
 
-def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path], *,
-           notes: Sequence[str]) -> Data:
-    """Return ``plans``, as ``dnf node-plugin`` gave them, and what was written, if anything."""
+def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path],
+                 *, notes: Sequence[str]) -> Data:
+    """Return the plans of ``dnf node-plugin``, and the output if one was written."""
     return {"plans": [dict(plan) for plan in rehearsal.plans], "changes": rehearsal.changes,
             "done": outcome is not None,
             "output": str(output) if outcome is not None else None,
@@ -24,29 +24,30 @@ def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optiona
             "notes": [*notes, *(outcome.notes if outcome is not None else ())]}
 
 
-def inspection(found: Inspection) -> Data:
-    """Return what ``inspect`` tells."""
-    layout = found.layout
+def inspection(result: Inspection) -> Data:
+    """Return the result of ``inspect``."""
+    layout = result.layout
     return {
-        "image": str(layout.path), "size_bytes": found.size_bytes,
+        "image": str(layout.path), "size_bytes": result.size_bytes,
         "nesting": list(layout.nesting),
         "volume_id": layout.iso.volume_id if layout.iso is not None else None,
         "payload": layout.payload.path if layout.payload is not None else None,
-        "squashfs": _squashfs(found),
+        "squashfs": _squashfs(result),
         "filesystem": asdict(layout.filesystem) if layout.filesystem is not None else None,
         "inner": layout.inner or None,
-        "target": {"kind": found.target.kind, "name": found.target.name,
-                   "version": found.target.version, "rpmdb": f"/{found.target.rpmdb}"},
-        "kernels": list(found.kernels), "packages": found.packages,
-        "plugins": [dict(plugin) for plugin in found.plugins],
-        "boot": [{"place": one.place,
-                  "entries": [asdict(entry) for entry in one.entries]} for one in found.boot],
-        "merge": _mark(found.mark),
+        "target": {"kind": result.target.kind, "name": result.target.name,
+                   "version": result.target.version, "rpmdb": f"/{result.target.rpmdb}"},
+        "kernels": list(result.kernels), "packages": result.packages,
+        "plugins": [dict(plugin) for plugin in result.plugins],
+        "boot": [{"place": configuration.place,
+                  "entries": list(map(asdict, configuration.entries))}
+                 for configuration in result.boot],
+        "merge": _mark(result.mark),
     }
 
 
-def _squashfs(found: Inspection) -> Optional[Data]:
-    superblock = found.layout.squashfs
+def _squashfs(result: Inspection) -> Optional[Data]:
+    superblock = result.layout.squashfs
     if superblock is None:
         return None
     return {"compression": str(superblock.compression), "block_size": superblock.block_size,

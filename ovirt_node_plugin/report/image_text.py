@@ -1,4 +1,4 @@
-"""Answers of ``ovirt-node-plugin`` as lines for a terminal."""
+"""The results of ``merge`` and ``inspect`` as lines of text."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import List, Optional
 from ..merge.inspection import Inspection
 from ..merge.merge import MergeResult, Rehearsal
 from ..system.words import size
-from .layout import field, harmless, table
+from .layout import escape, field, table
 
 
-def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path], *,
-           source: Path) -> List[str]:
-    """Return the result of a merge into the image ``source``. dnf itself has printed the plan."""
+def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path],
+                 *, source: Path) -> List[str]:
+    """Return the result of a merge into the image ``source``. dnf has printed the plan."""
     if outcome is not None:
         return [*(f"Note: {note}" for note in outcome.notes), f"{output} is written."]
     if not rehearsal.changes:
@@ -20,13 +20,13 @@ def merged(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optiona
     return []
 
 
-def inspection(found: Inspection) -> List[str]:
-    """Return the answer of ``inspect``."""
-    layout, target = found.layout, found.target
+def inspection(result: Inspection) -> List[str]:
+    """Return the result of ``inspect``."""
+    layout, target = result.layout, result.target
     lines = [*field("Image", str(layout.path)),
              *field("Nesting", " > ".join(layout.nesting))]
-    if found.size_bytes:
-        lines += field("Size", size(found.size_bytes))
+    if result.size_bytes:
+        lines += field("Size", size(result.size_bytes))
     if layout.iso is not None:
         lines += field("Volume id", layout.iso.volume_id)
     if layout.payload is not None:
@@ -39,30 +39,30 @@ def inspection(found: Inspection) -> List[str]:
                        f" {size(layout.filesystem.size_bytes)}, label"
                        f" {layout.filesystem.label or '(none)'}")
     lines += field("System", f"{target.name} ({target.kind})")
-    lines += field("Kernel", ", ".join(found.kernels) or "none")
-    lines += field("Packages", f"{found.packages}, database in /{target.rpmdb}")
-    return [*lines, *_plugins(found), *_boot(found)]
+    lines += field("Kernel", ", ".join(result.kernels) or "none")
+    lines += field("Packages", f"{result.packages}, database in /{target.rpmdb}")
+    return [*lines, *_plugins(result), *_boot(result)]
 
 
-def _plugins(found: Inspection) -> List[str]:
+def _plugins(result: Inspection) -> List[str]:
     lines = []
-    if found.mark is not None:
-        mark = found.mark
+    if result.mark is not None:
+        mark = result.mark
         lines += field("Merged", f"{mark.merged_at} from {mark.source} by {mark.tool}")
-    if not found.plugins:
+    if not result.plugins:
         return [*lines, *field("Plugins", "none")]
     rows = [("Plugin", "Version", "State")]
-    rows += [(str(one["name"]), str(one["version"]), str(one["state"]))
-             for one in found.plugins]
+    rows += [(str(plugin["name"]), str(plugin["version"]), str(plugin["state"]))
+             for plugin in result.plugins]
     return [*lines, "", *table(rows)]
 
 
-def _boot(found: Inspection) -> List[str]:
-    if not found.boot:
+def _boot(result: Inspection) -> List[str]:
+    if not result.boot:
         return []
     lines = [""]
-    for one in found.boot:
-        lines.append(f"Boot configuration {one.place}")
-        lines += [f"  {harmless(entry.title)}: {harmless(entry.arguments)}"
-                  for entry in one.entries]
+    for configuration in result.boot:
+        lines.append(f"Boot configuration {configuration.place}")
+        lines += [f"  {escape(entry.title)}: {escape(entry.arguments)}"
+                  for entry in configuration.entries]
     return lines

@@ -1,4 +1,4 @@
-"""Layout of results for a terminal: tables, fields."""
+"""Lay out results for a terminal: tables, fields, escaped control characters."""
 from __future__ import annotations
 
 import shutil
@@ -8,8 +8,8 @@ from typing import List, Sequence
 _NARROWEST = 8  # columns that a cell always gets
 
 
-def harmless(text: str) -> str:
-    """Return ``text`` with control characters and other unprintable characters escaped."""
+def escape(text: str) -> str:
+    """Return ``text`` with all unprintable characters escaped, such as control characters."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 

@@ -1,4 +1,4 @@
-"""Manifests as plain data, for ``--json``; described in dnf-node-plugin(8)."""
+"""Manifests as plain data, for ``--json``. The format is described in dnf-node-plugin(8)."""
 from __future__ import annotations
 
 import dataclasses
@@ -11,70 +11,71 @@ from ..registry.record import Record
 from ..system.json_data import Data
 
 
-def manifests(found: Sequence[PluginManifest], shows: Shows) -> Data:
-    """Return ``plugins``: of each what is asked for."""
-    return {"plugins": [_manifest(one, shows) for one in found]}
+def manifests(plugins: Sequence[PluginManifest], shows: Shows) -> Data:
+    """Return ``plugins``, each with the parts that ``shows`` asks for."""
+    return {"plugins": [_manifest(plugin, shows) for plugin in plugins]}
 
 
-def _manifest(one: PluginManifest, shows: Shows) -> Data:
-    record, inventory = one.record, one.inventory
-    found: Data = {"name": record.name, "version": record.version,
+def _manifest(manifest: PluginManifest, shows: Shows) -> Data:
+    record, inventory = manifest.record, manifest.inventory
+    data: Data = {"name": record.name, "version": record.version,
                    "installed_at": record.installed_at, "tool": record.tool}
     if shows.settings or shows.overview:
-        found["settings"] = settings(record)
+        data["settings"] = settings(record)
     if inventory is None:
-        return found
+        return data
     if shows.packages or shows.overview:
-        found["packages"] = packages(inventory)
+        data["packages"] = packages(inventory)
     if shows.files:
-        found["files"] = files(inventory)
+        data["files"] = files(inventory)
     if shows.delta:
-        found["delta"] = delta(inventory.delta())
+        data["delta"] = delta(inventory.delta())
     if shows.overview:
-        found["others"] = list(map(inventory_json.file, inventory.others))
-        found["accounts"] = [dataclasses.asdict(each) for each in inventory.accounts]
-        found["operations"] = list(map(inventory_json.operation, inventory.operations))
-    return found
+        data["others"] = list(map(inventory_json.file, inventory.others))
+        data["accounts"] = list(map(dataclasses.asdict, inventory.accounts))
+        data["operations"] = list(map(inventory_json.operation, inventory.operations))
+    return data
 
 
 def settings(record: Record) -> List[Data]:
     """Return the settings of a plugin as its record has them."""
-    return [dict(inventory_json.setting(one)) for one in record.settings]
+    return [dict(inventory_json.setting(setting)) for setting in record.settings]
 
 
 def packages(inventory: Inventory) -> List[Data]:
-    """Return the packages of a plugin, with how many files they have."""
-    return [{"nevra": one.nevra, "header": one.header, "since": one.since,
-             "files": len(one.files), "size_bytes": one.size_bytes}
-            for one in inventory.packages]
+    """Return the packages of a plugin, with the number of files of each."""
+    return [{"nevra": package.nevra, "header": package.header, "since": package.since,
+             "files": len(package.files), "size_bytes": package.size_bytes}
+            for package in inventory.packages]
 
 
 def files(inventory: Inventory) -> List[Data]:
-    """Return every file of a plugin, with the package that it is of, if it is of one."""
-    found = [{**inventory_json.file(one), "package": package.nevra}
-             for package in inventory.packages for one in package.files]
-    return found + [{**inventory_json.file(one), "package": ""} for one in inventory.others]
+    """Return every file of a plugin, with its package, which is empty for other files."""
+    of_packages = [{**inventory_json.file(file), "package": package.nevra}
+                   for package in inventory.packages for file in package.files]
+    others = [{**inventory_json.file(file), "package": ""} for file in inventory.others]
+    return of_packages + others
 
 
-def delta(one: Delta) -> Data:
+def delta(change: Delta) -> Data:
     """Return what an operation changed: packages, files, settings and accounts."""
-    last = one.operation
+    last = change.operation
     return {
-        "plugin": one.name, "operation": last.operation, "at": last.at, "tool": last.tool,
+        "plugin": change.name, "operation": last.operation, "at": last.at, "tool": last.tool,
         "version_from": last.version_from, "version_to": last.version_to,
         "packages": {"added": list(last.packages_added), "removed": list(last.packages_removed),
                      "shared": list(last.packages_shared)},
-        "files": {"added": _files(one.files_added), "removed": _files(one.files_removed),
+        "files": {"added": _files(change.files_added), "removed": _files(change.files_removed),
                   "changed": [{"path": new.path, "before": inventory_json.file(old),
                                "after": inventory_json.file(new)}
-                              for old, new in one.files_changed]},
-        "settings": {name: [inventory_json.setting(each) for each in some] for name, some in (
+                              for old, new in change.files_changed]},
+        "settings": {name: list(map(inventory_json.setting, applied)) for name, applied in (
             ("on", last.settings_on), ("again", last.settings_again),
             ("off", last.settings_off))},
-        "accounts": {name: [dataclasses.asdict(each) for each in some] for name, some in (
+        "accounts": {name: list(map(dataclasses.asdict, accounts)) for name, accounts in (
             ("added", last.accounts_added), ("removed", last.accounts_removed))},
     }
 
 
-def _files(found: Sequence[File]) -> List[Data]:
-    return list(map(inventory_json.file, found))
+def _files(files: Sequence[File]) -> List[Data]:
+    return list(map(inventory_json.file, files))

@@ -1,4 +1,4 @@
-"""Many paths in few lines: if there are too many, those of a folder share a line."""
+"""Group paths by folder, so that many differences fit on few lines."""
 from __future__ import annotations
 
 import heapq
@@ -14,8 +14,8 @@ class PathGroup:
     """One line: an entry, a folder that holds others, or both.
 
     ``path`` is relative to the root, which is ``.``. ``entry`` is the difference of the
-    path itself, None if only paths below it differ. ``below`` is the number of those that
-    this line stands for.
+    path itself, None if only paths below it differ. ``below`` is the number of paths below it
+    that this line stands for.
     """
 
     path: str
@@ -53,7 +53,7 @@ class _PathNode:
                 yield PathGroup(node.path, node.entry, 0)
 
 
-def grouped(found: Sequence[Difference], most: int) -> List[PathGroup]:
+def group_paths(differences: Sequence[Difference], most: int) -> List[PathGroup]:
     """Return at most ``most`` lines for differences of one kind, sorted by path.
 
     Folders with the most differences are expanded first, as long as the lines suffice. Then
@@ -61,8 +61,8 @@ def grouped(found: Sequence[Difference], most: int) -> List[PathGroup]:
     """
     lines: List[PathGroup] = []
     whole: List[_PathNode] = []
-    top = _tree(found)
-    todo = [(-top.count, top.path, top)] if found else []
+    top = _tree(differences)
+    todo = [(-top.count, top.path, top)] if differences else []
     while todo:
         _, _, node = heapq.heappop(todo)
         apart = len(node.nodes) + (node.entry is not None)
@@ -83,17 +83,17 @@ def grouped(found: Sequence[Difference], most: int) -> List[PathGroup]:
     return sorted(lines, key=lambda line: os.fsencode(line.path))
 
 
-def _tree(found: Sequence[Difference]) -> _PathNode:
+def _tree(differences: Sequence[Difference]) -> _PathNode:
     top = _PathNode(".")
-    for one in found:
+    for difference in differences:
         top.count += 1
         node = top
-        for name in one.path.split("/") if one.path != "." else ():
+        for name in difference.path.split("/") if difference.path != "." else ():
             below = node.nodes.get(name)
             if below is None:
                 below = _PathNode(name if node is top else f"{node.path}/{name}")
                 node.nodes[name] = below
             below.count += 1
             node = below
-        node.entry = one
+        node.entry = difference
     return top

@@ -1,4 +1,4 @@
-"""Results as lines for a terminal."""
+"""The results of ``dnf node-plugin`` as lines of text."""
 from __future__ import annotations
 
 import shutil
@@ -32,20 +32,20 @@ from .layout import table as _table
 _GROUPS = (("Installed Plugins", ("installed", "broken")), ("Available Plugins", ("available",)))
 _PLANNED = {INSTALL: "Installing", UPGRADE: "Upgrading", REPAIR: "Repairing",
             REMOVE: "Removing", KEEP: "Keeping"}
-_MOST_FOLDERS = 6  # that a plan names
+_MOST_FOLDERS = 6  # folders that a plan names
 _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: "Removed"}
 
 
 def plan(result: Plan) -> List[str]:
-    """Return the plan: dnf's table, then what changes with each plugin."""
+    """Return the plan: dnf's table, then the changes of each plugin."""
     lines = [result.table.rstrip("\n")] if result.table else []
     if result.changes:
         lines += ["", f"Plugins for {result.target.name} in {result.target.root}:"]
     for plugin in result.plugins:
-        lines += _planned(plugin, with_packages=bool(result.packages))
-    lines += _signed(result.signatures)
+        lines += _plugin_lines(plugin, with_packages=bool(result.packages))
+    lines += _signature_lines(result.signatures)
     if result.space is not None and result.packages:
-        lines.append(_room(result.space, str(result.target.root)))
+        lines.append(_disk_space(result.space, str(result.target.root)))
     lines += _noteworthy(result.noteworthy)
     lines += [f"Note: {note}" for note in result.notes]
     if not result.changes:
@@ -63,7 +63,7 @@ def listing(states: Sequence[PluginState]) -> List[str]:
     """Return the tables of installed and available plugins."""
     lines: List[str] = []
     for title, kinds in _GROUPS:
-        rows = [(state.name, state.version, _where(state)) for state in states
+        rows = [(state.name, state.version, _source(state)) for state in states
                 if state.state in kinds]
         if rows:
             lines += [title, *_table(rows, paths=True)]
@@ -72,39 +72,39 @@ def listing(states: Sequence[PluginState]) -> List[str]:
     return lines or ["No plugins."]
 
 
-def infos(found: Sequence[PluginInfo]) -> List[str]:
+def infos(plugins: Sequence[PluginInfo]) -> List[str]:
     """Return a paragraph of fields for each plugin, as ``dnf info`` prints them."""
     lines: List[str] = []
-    for one in found:
-        state = one.state
+    for plugin in plugins:
+        state = plugin.state
         fields = [("Name", state.name), ("Version", state.version), ("Vendor", state.vendor),
                   ("State", state.state), ("Source", state.source),
-                  ("Installed", one.installed_at), ("Summary", state.summary), ("URL", one.url),
-                  ("License", one.license)]
+                  ("Installed", plugin.installed_at), ("Summary", state.summary),
+                  ("URL", plugin.url), ("License", plugin.license)]
         for name, value in fields:
             lines += _field(name, value) if value else []
-        for name, values in (("Needs", one.requires), ("Repos", one.repos),
-                             ("Packages", one.packages),
-                             ("Settings", () if one.plan else one.settings),
+        for name, values in (("Needs", plugin.requires), ("Repos", plugin.repos),
+                             ("Packages", plugin.packages),
+                             ("Settings", () if plugin.plan else plugin.settings),
                              ("Problems", state.problems)):
             for position, value in enumerate(values):
                 lines += _field(name if position == 0 else "", value)
-        if one.description:
-            lines += _field("Description", one.description)
-        if one.refused:
-            lines += _field("Refused here", one.refused)
-        if one.plan is not None and one.plan.changes:
+        if plugin.description:
+            lines += _field("Description", plugin.description)
+        if plugin.refused:
+            lines += _field("Refused here", plugin.refused)
+        if plugin.plan is not None and plugin.plan.changes:
             lines += ["", "Installing it here would do this:"]
-            lines += [part for line in "\n".join(plan(one.plan)).splitlines()
+            lines += [part for line in "\n".join(plan(plugin.plan)).splitlines()
                       for part in _wrapped(line)]
         lines.append("")
     return lines[:-1]
 
 
-def checks(found: Sequence[Check]) -> List[str]:
+def checks(results: Sequence[Check]) -> List[str]:
     """Return one line for each plugin without a problem, and one for each problem."""
     lines: List[str] = []
-    for check in found:
+    for check in results:
         name = f"{check.name} {check.version}".strip()
         if not check.problems:
             lines.append(f"{name}: ok")
@@ -121,22 +121,22 @@ def repos(states: Sequence[RepoState]) -> List[str]:
     return _table(rows) if states else ["No repositories."]
 
 
-def _planned(plugin: PluginAction, *, with_packages: bool) -> List[str]:
+def _plugin_lines(plugin: PluginAction, *, with_packages: bool) -> List[str]:
     if plugin.action == KEEP:
         return [f"Plugin {plugin.name} {plugin.version} is already installed."]
     version = (f"{plugin.old_version} -> {plugin.version}" if plugin.action == UPGRADE
                else plugin.version or plugin.old_version)
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""
     lines = [f" {_PLANNED[plugin.action]} {plugin.name} {version}{vendor}"]
-    lines += [f"   {line}" for line in _counted(plugin)]
-    lines += [f"   {one.text}" for one in sorted(plugin.settings, key=_dropped_first)]
+    lines += [f"   {line}" for line in _file_counts(plugin)]
+    lines += [f"   {setting.text}" for setting in sorted(plugin.settings, key=_dropped_first)]
     if not plugin.settings:
         lines.append("   no setting changes")
     if not with_packages and plugin.action != REMOVE:
         lines.append("   no package changes")
     lines += [f"   {line}" for line in plugin.now]
-    lines += [f"   shares {one.kind} {one.name} with {', '.join(one.plugins)}"
-              for one in plugin.shares]
+    lines += [f"   shares {share.kind} {share.name} with {', '.join(share.plugins)}"
+              for share in plugin.shares]
     return lines + [f"   note: {note}" for note in plugin.notes]
 
 
@@ -144,47 +144,47 @@ def _dropped_first(setting: PlannedSetting) -> int:
     return {OFF: 0, STAYS: 1}.get(setting.action, 2)
 
 
-def _counted(plugin: PluginAction) -> List[str]:
+def _file_counts(plugin: PluginAction) -> List[str]:
     """Return the number of files that are added or removed, by folder."""
-    total = sum(one.files for one in plugin.files)
+    total = sum(folder.files for folder in plugin.files)
     if not total:
         return []
     shown = plugin.files[:_MOST_FOLDERS]
-    words = [f"{one.files} in {one.folder}" for one in shown]
-    rest = total - sum(one.files for one in shown)
+    words = [f"{folder.files} in {folder.folder}" for folder in shown]
+    rest = total - sum(folder.files for folder in shown)
     if rest:
         words.append(f"{rest} elsewhere")
     return [f"{total} file{'s' if total > 1 else ''}: {', '.join(words)}"]
 
 
-def _signed(signatures: Sequence[Signature]) -> List[str]:
+def _signature_lines(signatures: Sequence[Signature]) -> List[str]:
     lines = []
-    for one in signatures:
-        who = (f"Signed by {one.owner or 'a key that the root does not have yet'} ({one.key})"
-               if one.key else "Not signed")
-        checked = "" if one.checked or not one.key else ", but not checked"
-        lines.append(f"{who}{checked}: {', '.join(one.packages)}")
+    for signature in signatures:
+        owner = signature.owner or "a key that the root does not have yet"
+        who = f"Signed by {owner} ({signature.key})" if signature.key else "Not signed"
+        checked = "" if signature.checked or not signature.key else ", but not checked"
+        lines.append(f"{who}{checked}: {', '.join(signature.packages)}")
     return lines
 
 
-def _room(space: Space, root: str) -> str:
+def _disk_space(space: Space, root: str) -> str:
     net = space.needed_bytes - space.freed_bytes
     need = (f"{size(net)} needed" if net >= 0 else f"{size(-net)} freed")
     return f"Disk space in {root}: {need}, {size(space.free_bytes)} free."
 
 
-def _noteworthy(found: Sequence[Notable]) -> List[str]:
+def _noteworthy(notables: Sequence[Notable]) -> List[str]:
     """Return what to review before the installation, by package."""
     lines: List[str] = []
-    for package in dict.fromkeys(one.package for one in found):
-        lines += [f"Review {package}:", *(f"   {one.text}" for one in found
-                                           if one.package == package)]
-    if any(one.kind == SCRIPTLETS for one in found):
+    for package in dict.fromkeys(notable.package for notable in notables):
+        lines += [f"Review {package}:", *(f"   {notable.text}" for notable in notables
+                                           if notable.package == package)]
+    if any(notable.kind == SCRIPTLETS for notable in notables):
         lines.append("Changes made by scriptlets are reported after the transaction.")
     return lines
 
 
-def _where(state: PluginState) -> str:
+def _source(state: PluginState) -> str:
     return "broken" if state.state == "broken" else state.source
 
 

@@ -1,4 +1,4 @@
-"""Progress on a terminal, and as lines of JSON."""
+"""Print progress on a terminal, or as lines of JSON."""
 from __future__ import annotations
 
 import contextlib
@@ -10,7 +10,7 @@ from typing import Callable, Iterator, List, Optional, TextIO
 from ..system.json_data import Data
 from ..system.progress import BYTES, Advance, Progress, Silent
 from ..system.words import size
-from .layout import harmless
+from .layout import escape
 
 _REDRAW_S, _LINE_S = 0.1, 1.0
 _BAR = 20  # columns
@@ -23,7 +23,7 @@ def for_people(stream: TextIO) -> Progress:
 
 
 class _Pace:
-    """The position of a step, its rate, and the time it may still take."""
+    """The position of a step, its rate, and the estimated remaining time."""
 
     def __init__(self, total: int, clock: Callable[[], float]) -> None:
         self.total = total
@@ -42,7 +42,7 @@ class _Pace:
 
     @property
     def part(self) -> float:
-        """The share that is done, from 0 to 1. A total is an estimate and may be exceeded."""
+        """The share that is done, from 0 to 1. The total is an estimate and may be exceeded."""
         return min(self.done / self.total, 1.0) if self.total else 0.0
 
     @property
@@ -85,7 +85,7 @@ class Bars:
     def _draw(self, text: str, numbers: str = "", *, end: str = "") -> None:
         """Draw the line again. If it is too long, the text is cut, not the numbers."""
         width = shutil.get_terminal_size().columns - 1
-        text = harmless(text)
+        text = escape(text)
         self._stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4]
                            + end)
         self._stream.flush()

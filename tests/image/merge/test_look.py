@@ -93,9 +93,9 @@ def test_extract_prints_a_file_and_copies_a_folder(
     done(program("extract", site, "etc/modprobe.d", "-o", tmp_path / "taken"))
     assert [path for path in (tmp_path / "taken").iterdir() if "isv" in path.name]
     answer = program("extract", site, "/etc/modprobe.d", "-o", tmp_path / "taken")
-    assert answer.status == 2 and "is there already" in answer.err
+    assert answer.status == 2 and "exists already" in answer.err
     answer = program("extract", site, "/etc/modprobe.d")
-    assert answer.status == 2 and "is no file" in answer.err
+    assert answer.status == 2 and "is not a file" in answer.err
     answer = program("extract", site, "/no/such")
     assert answer.status == 2 and "has no /no/such" in answer.err
 
@@ -170,7 +170,7 @@ def test_untrusted_keys_are_reported_before_the_image_is_unpacked(
     (("merge", "{iso}", "x", "--remove", "x", "-o", "{out}", "-y"), "both removed and installed"),
     (("merge", "{iso}", "x", "-o", "/no/such/out", "-y"), "there is no folder /no/such"),
     (("merge", "{iso}", "x", "-o", "{out}", "--json"), "cannot ask"),
-    (("merge", "{iso}", "x", "-o", "{out}", "-y", "--size", "lots"), "is no size"),
+    (("merge", "{iso}", "x", "-o", "{out}", "-y", "--size", "lots"), "is not a size"),
     (("merge", "{iso}", "x", "-o", "{out}", "-y", "--recompress", "rar"), "no compressor rar"),
     (("merge", "{iso}", "nobody", "-o", "{out}", "-y"), "there is no plugin nobody"),
     (("merge", "{iso}", "--remove", "nobody", "-o", "{out}", "-y"), "nobody is not installed"),
@@ -202,4 +202,4 @@ def test_only_root_may_open_images(
                               "/usr/bin/python3", *argv], capture_output=True, text=True,
                              env={**environment(), "HOME": "/"}, check=False, cwd=os.sep)
     assert done_as.returncode == 6, done_as.stderr
-    assert "Run it as the superuser." in done_as.stderr
+    assert "Run the command as root." in done_as.stderr

@@ -6,16 +6,16 @@ from typing import Iterable, List, Tuple
 import pytest
 
 from ovirt_node_plugin.compare.trees import Difference
-from ovirt_node_plugin.report.path_groups import grouped
+from ovirt_node_plugin.report.path_groups import group_paths
 
 pytestmark = pytest.mark.unit
 
 
 def lines(paths: Iterable[str], most: int, kind: str = "changed") -> List[Tuple[str, int]]:
     """Return the path and the number of entries below it for each line."""
-    found = grouped([Difference(path, kind) for path in paths], most)
-    assert sum(one.below + (one.entry is not None) for one in found) == len(list(paths))
-    return [(one.path, one.below) for one in found]
+    groups = group_paths([Difference(path, kind) for path in paths], most)
+    assert sum(group.below + (group.entry is not None) for group in groups) == len(list(paths))
+    return [(group.path, group.below) for group in groups]
 
 
 def test_few_paths_are_listed_one_by_one() -> None:
