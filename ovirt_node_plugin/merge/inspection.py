@@ -71,5 +71,5 @@ def _mark(image: Image) -> Optional[marks.Mark]:
         if file.path == marks.ON_ISO and file.size_bytes < _MAX_MARK_BYTES:
             with contextlib.suppress(BadImage):
                 text = read_span(image.layout.path, file).decode(errors="replace")
-                found = marks.read(text, where=file.path)
+                found = marks.read(text, origin=file.path)
     return found

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Mapping, Optional, Tuple
 
 from .. import __version__
 from ..errors import BadImage
 from ..registry.store import installed_now
 from ..system.entries import write_atomic
+from ..system.json_data import of_format, typed
 from ..system.path_sets import IMAGE_MARK
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
@@ -91,25 +92,16 @@ def text(mark: Mark) -> str:
     return json.dumps({"format": FORMAT, **asdict(mark)}, indent=2, sort_keys=True) + "\n"
 
 
-def read(text_: str, *, where: str) -> Mark:
-    """Return the mark that ``text_``, of a place called ``where``, is.
+def read(text_: str, *, origin: str) -> Mark:
+    """Return the mark in ``text_``; ``origin`` is its name in messages.
 
-    Raises BadImage for anything else; a name that this version does not know is passed
-    over.
+    Raises BadImage for an invalid mark.
     """
     try:
-        data: Dict[str, Any] = json.loads(text_)
-        plugins = tuple(Plugin(*(_word(one, name.name) for name in fields(Plugin)))
-                        for one in data["plugins"])
-        changes = tuple(Changed(*(_word(one, name.name) for name in fields(Changed)))
-                        for one in data.get("changes", ()))
-        words = [_word(data, name) for name in ("merged_at", "tool", "source", "source_sha256")]
-        boot = {str(place): str(text) for place, text in data.get("boot", {}).items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
-        raise BadImage(f"{where} is damaged: {type(exc).__name__}: {exc}",
-                       hint="It is written by ovirt-node-plugin merge; do that again.") from exc
-    return Mark(merged_at=words[0], tool=words[1], source=words[2], source_sha256=words[3],
-                plugins=plugins, changes=changes, boot=boot)
+        return typed(Mark, of_format(FORMAT, json.loads(text_)))
+    except (ValueError, RecursionError) as exc:
+        raise BadImage(f"{origin} is damaged: {exc}",
+                       hint="Run ovirt-node-plugin merge again, which writes it.") from exc
 
 
 def read_from_root(root: Path) -> Optional[Mark]:
@@ -117,7 +109,7 @@ def read_from_root(root: Path) -> Optional[Mark]:
     path = resolve_inside(root, IMAGE_MARK)
     if not path.is_file():
         return None
-    return read(read_regular(path).decode(errors="replace"), where=f"/{IMAGE_MARK}")
+    return read(read_regular(path).decode(errors="replace"), origin=f"/{IMAGE_MARK}")
 
 
 def usable(root: Path) -> Optional[Mark]:
@@ -138,10 +130,3 @@ def write_to_root(root: Path, mark: Mark) -> None:
         path.unlink()
         if not any(path.parent.iterdir()):
             path.parent.rmdir()
-
-
-def _word(data: Mapping[str, Any], name: str) -> str:
-    found = data[name]
-    if not isinstance(found, str):
-        raise TypeError(f"{name} is no text")
-    return found

@@ -12,7 +12,7 @@ import zlib
 from typing import Dict, Mapping, Sequence
 
 from ..errors import RecordError
-from ..system.json_data import Data, number_of, object_of, objects_of, text_of, texts_of
+from ..system.json_data import Data, number_of, object_of, objects_of, of_format, text_of, texts_of
 from ..undo.changes import Applied
 from .inventory import Account, File, Inventory, InventoryPackage, Operation
 from .outcomes import from_text, to_text
@@ -42,9 +42,7 @@ def load(data: bytes, *, origin: str) -> Inventory:
     Raises RecordError for invalid data.
     """
     try:
-        whole = json.loads(_unpacked(data))
-        if not isinstance(whole, dict) or whole.get("format") != FORMAT:
-            raise ValueError(f"it is not of format {FORMAT}")
+        whole = of_format(FORMAT, json.loads(_unpacked(data)))
         inventory = Inventory(
             name=text_of(whole, "name"),
             operations=tuple(map(_load_operation, objects_of(whole, "operations"))),

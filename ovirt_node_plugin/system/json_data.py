@@ -1,10 +1,41 @@
 """Check the types of values in data that was read from JSON."""
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, Optional, Tuple
+import collections.abc
+import dataclasses
+import typing
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Type, TypeVar, cast
 
 # An object; its values are texts, numbers, booleans, None, and lists and objects of these.
 Data = Dict[str, object]
+
+_NOUNS: Mapping[object, str] = {
+    str: "a text", int: "a whole number", bool: "a boolean", list: "a list", dict: "an object"}
+T = TypeVar("T")
+
+
+def of_format(number: int, data: object) -> Data:
+    """Return ``data`` if it is an object whose ``format`` is ``number``; else raise ValueError.
+
+    Within a format, names are only added.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"it is not an object with the format {number}")
+    if data.get("format") != number:
+        raise ValueError(f"its format is {data.get('format')!r}, not {number}")
+    return data
+
+
+def typed(kind: Type[T], data: object) -> T:
+    """Return ``data`` as a value of the dataclass ``kind``, the inverse of dataclasses.asdict.
+
+    The fields are of ``str``, ``int``, ``bool``, ``object`` (any value) and dataclasses, or
+    tuples, mappings and optional values of these. Names without a field are ignored. A name
+    may be missing if its field has a default.
+
+    Raises ValueError, which names the place, for other data.
+    """
+    return cast(T, _typed(kind, data, ""))
 
 
 def text_of(data: Mapping[str, object], name: str, default: Optional[str] = None) -> str:
@@ -61,3 +92,34 @@ def texts_of(data: Mapping[str, object], name: str,
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
         raise ValueError(f"{name} is not a list of texts")
     return tuple(value)
+
+
+def _typed(kind: object, data: object, place: str) -> object:
+    outer, inner = typing.get_origin(kind), typing.get_args(kind)
+    if outer is typing.Union:  # of one type and None
+        return None if data is None else _typed(inner[0], data, place)
+    if outer is tuple:
+        return tuple(_typed(inner[0], item, f"{place}/{number}")
+                     for number, item in enumerate(_checked(list, data, place)))
+    if outer is collections.abc.Mapping:
+        return {name: _typed(inner[1], value, f"{place}/{name}")
+                for name, value in _checked(dict, data, place).items()}
+    if kind is object:
+        return data
+    assert isinstance(kind, type)
+    if not dataclasses.is_dataclass(kind):
+        return _checked(kind, data, place)
+    values, kinds = _checked(dict, data, place), typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
+        if field.name not in values and not optional:
+            raise ValueError(f"{place}/{field.name} is missing")
+    return kind(**{name: _typed(kinds[name], value, f"{place}/{name}")
+                   for name, value in values.items() if name in kinds})
+
+
+def _checked(kind: Type[T], data: object, place: str) -> T:
+    """Return ``data`` if its type is ``kind``; a boolean is not a number here."""
+    if type(data) is not kind:
+        raise ValueError(f"{place or '/'} is not {_NOUNS[kind]}")
+    return data
