@@ -47,6 +47,8 @@ class DnfPackage(Protocol):
     requires: Sequence[DnfReldep]   # hawkey
     conflicts: Sequence[DnfReldep]  # hawkey
     obsoletes: Sequence[DnfReldep]  # API
+    location: str                   # hawkey: as its repository's metadata has it
+    baseurl: Optional[str]          # hawkey: xml:base of the location
     chksum: Optional[Tuple[int, bytes]]  # hawkey: number of the algorithm, digest
 
     def evr_cmp(self, other: DnfPackage) -> int:
@@ -152,11 +154,13 @@ class DnfConf(Protocol):
     clean_requirements_on_remove: bool  # conf
     config_file_path: str               # conf
     exit_on_lock: bool                  # conf
+    gpgcheck: bool                      # conf
     installroot: str                    # conf
     logdir: str                         # conf
     optional_metadata_types: List[str]  # conf: since DNF 4.19
     persistdir: str                     # conf
     releasever: Optional[str]           # API
+    repo_gpgcheck: bool                 # conf
     reposdir: List[str]                 # conf
     substitutions: Mapping[str, str]    # API: the variables, such as ``basearch``
     tsflags: List[str]                  # conf
@@ -181,6 +185,7 @@ class DnfRepo(Protocol):
     baseurl: List[str]         # conf
     gpgcheck: bool             # conf
     gpgkey: List[str]          # conf: URLs
+    repo_gpgcheck: bool        # conf
     skip_if_unavailable: bool  # conf
     repofile: str              # API: the path of the file that defines it, empty for none
     _repo: LibdnfRepo          # code

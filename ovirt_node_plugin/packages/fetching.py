@@ -6,10 +6,12 @@ from typing import Collection, List, Sequence
 
 import dnf.exceptions
 
-from ..errors import NodePluginError, Refused
+from ..errors import BadBundle, NodePluginError, Refused
+from ..plugin.bundle import is_inside
 from ..target import Target
 from . import rpmdb
 from .dnf_types import DnfBase, DnfPackage
+from .repos import is_inside_bundle
 
 
 def download(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
@@ -27,6 +29,24 @@ def download(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
     except dnf.exceptions.DownloadError as exc:
         raise NodePluginError(f"downloading packages failed:\n{exc}",
                               hint="Nothing was changed. Check the repository.") from exc
+
+
+def check_locations(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
+    """Raise BadBundle for a package that the repository inside a bundle names elsewhere.
+
+    Metadata may name a package by another protocol, an absolute path or one that climbs, or
+    with ``xml:base``; DNF would then read it from this machine or the network.
+    """
+    for package in coming:
+        repo = base.repos.get(package.reponame)
+        if repo is None or not is_inside_bundle(repo):
+            continue
+        if package.baseurl or not is_inside(package.location):
+            place = "/".join(filter(None, (package.baseurl, package.location)))
+            raise BadBundle(
+                f"the repository inside the bundle names {package} at {place!r}, which is outside"
+                " of the bundle", hint="Nothing was changed. Ask the plugin's vendor for a bundle"
+                                       " whose repo/ has its packages.")
 
 
 def check_signatures(base: DnfBase, target: Target, coming: Sequence[DnfPackage], *,

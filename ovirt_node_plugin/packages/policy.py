@@ -9,6 +9,7 @@ from ..errors import NodePluginError
 from ..plugin.bundle import Bundle
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_files
+from ..plugin.repo_file import repo_ids
 from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
 from ..target import Target, find_rpmdb, identify
@@ -115,8 +116,14 @@ class RunPolicy:
             repo.skip_if_unavailable = True
 
     def after_repos(self) -> None:
-        """Disable the plugins' repositories, but for those that this run names."""
+        """Disable the plugins' repositories, but for those that this run names.
+
+        A bundle's ``.repo`` file does not switch off checks that dnf.conf demands.
+        """
         self._claim_owners()
+        if not command_line.sets_gpgcheck(self._options):
+            for repo in filter(None, map(self.base.repos.get, self.bundle_repos())):
+                repos.apply_stricter_checks(repo, self.base.conf)
         for repo in list(self.base.repos.iter_enabled()):
             if self._stays_off(repo):
                 self._disable(repo, _OFF)
@@ -199,7 +206,7 @@ class RunPolicy:
         conf = self.base.conf
         if self._system_ids is None:
             self._system_ids = repos.configured_ids(conf)
-        ids = repos.ids_in(files, conf)
+        ids = repos.substituted(repo_ids(files), conf)
         repos.refuse_redefinition(plugin, ids, {
             **self._system_ids, **{key: f"plugin {owner}" for key, owner in self.owners.items()}})
         self._bundle_ids[plugin] = {*ids, repos.bundle_repo_id(plugin)}

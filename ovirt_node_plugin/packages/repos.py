@@ -47,22 +47,22 @@ def bundle_repo_id(plugin: str) -> str:
 
 
 def configured_ids(conf: DnfConf) -> Dict[str, str]:
-    """Return every repo id that DNF's configuration ``conf`` defines, with its file."""
-    files = dict.fromkeys(ids_in([conf.config_file_path], conf), conf.config_file_path)
-    for folder in conf.reposdir:
-        for path in sorted(Path(folder).glob("*.repo")):
-            for repo_id in ids_in([path], conf):
-                files.setdefault(repo_id, str(path))
-    return files
-
-
-def ids_in(files: Iterable[os.PathLike[str] | str], conf: DnfConf) -> List[str]:
-    """Return the repo ids that ``.repo`` files define, with variables replaced as in DNF.
+    """Return every repo id that DNF's configuration ``conf`` defines, with its file.
 
     A file that cannot be read defines none.
     """
+    files: Dict[str, str] = {}
+    paths = (path for folder in conf.reposdir for path in sorted(Path(folder).glob("*.repo")))
+    for path in (Path(conf.config_file_path), *paths):
+        for repo_id in substituted(repo_ids_in(path), conf):
+            files.setdefault(repo_id, str(path))
+    return files
+
+
+def substituted(repo_ids: Iterable[str], conf: DnfConf) -> List[str]:
+    """Return repo ids as ``.repo`` files define them, with variables replaced as in DNF."""
     return [libdnf.conf.ConfigParser.substitute(repo_id, conf.substitutions)
-            for path in files for repo_id in repo_ids_in(Path(path))]
+            for repo_id in repo_ids]
 
 
 def refuse_redefinition(plugin: str, ids: Iterable[str], existing: Mapping[str, str]) -> None:
@@ -159,6 +159,16 @@ def add_bundle_repo(base: DnfBase, bundle: Bundle, *, options: object) -> Option
         repo._configure_from_options(options)
     repo.enable()
     return repo
+
+
+def apply_stricter_checks(repo: DnfRepo, conf: DnfConf) -> None:
+    """Check the signatures of a bundle's ``repo`` where dnf.conf or its ``.repo`` file says so.
+
+    What the command line says of the repository (--setopt=ID.gpgcheck=0) is left.
+    """
+    for option in ("gpgcheck", "repo_gpgcheck"):
+        if repo._get_priority(option) <= dnf.conf.PRIO_REPOCONFIG and getattr(conf, option):
+            setattr(repo, option, True)
 
 
 def metadata_descriptors(base: DnfBase) -> List[Tuple[str, Path]]:

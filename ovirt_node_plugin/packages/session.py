@@ -215,9 +215,11 @@ class Session:
         result has the headers, and files and signers from them; without ``download`` only
         for packages that are on this machine already. Checks no signature.
 
-        Raises NodePluginError if a download fails, or gives another package.
+        Raises NodePluginError if a download fails, or gives another package, and BadBundle for
+        a package that a bundle's repository names outside of the bundle.
         """
         arriving = {str(package): package for package in solved.arriving(self._base)}
+        fetching.check_locations(self._base, list(arriving.values()))
         if download:
             fetching.download(self._base, list(arriving.values()))
         files = {nevra: Path(package.localPkg()) for nevra, package in arriving.items()}

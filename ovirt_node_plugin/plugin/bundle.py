@@ -1,23 +1,26 @@
 """Read and check a bundle: one plugin as a folder or an archive."""
 from __future__ import annotations
 
-import configparser
 import contextlib
 import os
 import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 from ..errors import BadBundle, UsageError
 from ..system import run as programs
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.run import Runner
+from ..system.xml import parse_xml
 from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
+from .repo_file import repo_ids
 
 _LAYOUT = (f"A bundle is a folder with {DESCRIPTOR_NAME} and .repo files, optionally repo/ and "
            "keys/, or a tar of one.")
+_CREATEREPO = "Run createrepo_c on the bundle's repo/ folder."
+_XML_BASE = "{http://www.w3.org/XML/1998/namespace}base"
 _KEY_START = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 
 
@@ -70,8 +73,8 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     """Return the bundle in the folder ``directory``; ``source`` is its name in messages.
 
     Raises BadBundle for a folder that is not a bundle, links that lead out of it, a
-    ``repo/`` without repodata, invalid keys, and ``.repo`` files whose ids differ from those
-    in the descriptor.
+    ``repo/`` without repodata or with metadata elsewhere, invalid keys, ``.repo`` files that
+    set what a bundle may not set, and those whose ids differ from the descriptor's.
     """
     directory = directory.absolute()
     descriptor_path = directory / DESCRIPTOR_NAME
@@ -81,7 +84,7 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     descriptor = read_descriptor(descriptor_path)
     check_tool(descriptor)
     repo_files = repo_files_in(directory)
-    _check_ids(descriptor, _ids_of(repo_files), source)
+    _check_ids(descriptor, repo_ids(repo_files), source)
     return Bundle(descriptor=descriptor, directory=directory, source=source, repo_files=repo_files,
                   repository=_repository(directory, source), keys=_keys(directory))
 
@@ -135,10 +138,29 @@ def _repository(directory: Path, source: str) -> Optional[Path]:
     folder = directory / "repo"
     if not os.path.lexists(folder):
         return None
-    if not (folder / "repodata" / "repomd.xml").is_file():
+    index = folder / "repodata" / "repomd.xml"
+    if not index.is_file():
         raise BadBundle(f"{source}: repo/ is not a repository: repo/repodata/repomd.xml is missing",
-                        hint="Run createrepo_c on the bundle's repo/ folder.")
+                        hint=_CREATEREPO)
+    _check_index(index, f"{source}: repo/repodata/repomd.xml")
     return folder
+
+
+def _check_index(index: Path, origin: str) -> None:
+    """Refuse a repomd.xml that names metadata outside of its repository."""
+    document = parse_xml(_small(index), origin=origin, error=BadBundle)
+    for data in document.root.children:
+        for location in data.children:
+            href, base = location.get("href"), location.get(_XML_BASE)
+            if base or not is_inside(href):
+                raise BadBundle(f"{origin}:{location.line}: {base or href!r} is outside of repo/",
+                                hint=_CREATEREPO)
+
+
+def is_inside(location: str) -> bool:
+    """Return whether the location of a file in repository metadata is in that repository."""
+    return "://" not in location and not location.startswith("/") and (
+        ".." not in location.split("/"))
 
 
 def _keys(directory: Path) -> Tuple[Path, ...]:
@@ -158,48 +180,6 @@ def _small(path: Path) -> bytes:
         return read_regular(path, follow=True)
     except (NotRegular, TooLarge) as exc:
         raise BadBundle(f"{path} is {exc.strerror}") from exc
-
-
-def _ids_of(repo_files: Sequence[Path]) -> Tuple[str, ...]:
-    """Return the ids of the repos in all files, sorted."""
-    where: Dict[str, Path] = {}
-    for path in repo_files:
-        for repo_id in _sections(path):
-            if repo_id == "main":
-                raise BadBundle(f"{path} has a section [main], which is dnf's own",
-                                hint="Remove it: a .repo file of a bundle has repos only.")
-            if repo_id in where:
-                raise BadBundle(f"{path} and {where[repo_id].name} both have the repo {repo_id}")
-            where[repo_id] = path
-    return tuple(sorted(where))
-
-
-def _sections(path: Path) -> List[str]:
-    # as dnf's parser: no interpolation, only '=', no section of defaults
-    parser = configparser.RawConfigParser(strict=True, delimiters=("=",), default_section="")
-    try:
-        parser.read_string(_small(path).decode("utf-8"), source=str(path))
-    except UnicodeDecodeError as exc:
-        raise BadBundle(f"{path} is not UTF-8: byte {exc.start}") from exc
-    except configparser.Error as exc:
-        raise BadBundle(f"{path}:{_line_of(exc)}: {_reason(exc)}",
-                        hint="dnf.conf(5) describes the form of a .repo file.") from exc
-    return parser.sections()
-
-
-def _line_of(exc: configparser.Error) -> int:
-    errors = getattr(exc, "errors", None)  # of ParsingError itself, not of its subclasses
-    return int(errors[0][0] if errors else getattr(exc, "lineno", None) or 1)
-
-
-def _reason(exc: configparser.Error) -> str:
-    if isinstance(exc, configparser.MissingSectionHeaderError):
-        return "expected a section such as [ID], found something else"
-    if isinstance(exc, configparser.DuplicateSectionError):
-        return f"expected one section [{exc.section}], found a second"
-    if isinstance(exc, configparser.DuplicateOptionError):
-        return f"expected one {exc.option} in [{exc.section}], found a second"
-    return "expected a line KEY=VALUE, found something else"
 
 
 def _check_ids(descriptor: Descriptor, defined: Sequence[str], source: str) -> None:

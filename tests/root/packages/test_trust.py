@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 import pytest
 
@@ -135,19 +135,60 @@ def test_a_modified_package_is_refused(built: support.Fixtures, node: Path, tmp_
     assert installed(node) == before
 
 
-def test_a_repo_file_that_disables_gpgcheck_is_noted(built: support.Fixtures, node: Path,
-                                                     tmp_path: Path, dnf: Dnf) -> None:
+@pytest.fixture
+def careless(tmp_path: Path) -> Path:
+    """A bundle with an unsigned package, whose ``.repo`` file switches the check off."""
     repo = support.RpmRepo(tmp_path / "rpms", "tool")
     repo.add("tool", "1.0")
     repo.finish()
-    unchecked_bundle = support.write_bundle(
+    return support.write_bundle(
         tmp_path / "tool", support.descriptor_xml("tool", repos=["tool"]),
         repo_files={"tool.repo": support.repo_file("tool", repo.url, gpgcheck=False)})
-    answer = dnf.plugin(node, "install", unchecked_bundle, "-y", "--enablerepo=tool")
+
+
+def test_a_bundles_own_repo_file_cannot_switch_the_check_off(
+        careless: Path, node: Path, dnf: Dnf) -> None:
+    before = installed(node)
+    answer = dnf.plugin(node, "install", careless, "-y", "--enablerepo=tool",
+                        "--setopt=gpgcheck=1")
+    assert answer.status == 6, answer.text
+    assert "tool-1.0-1.noarch.rpm is not signed" in answer.err
+    assert installed(node) == before
+
+
+@pytest.mark.parametrize("options", [
+    ["--setopt=gpgcheck=1", "--setopt=tool.gpgcheck=0"], ["--setopt=gpgcheck=0"]])
+def test_the_administrator_can_switch_the_check_of_a_bundles_repo_off(
+        careless: Path, node: Path, dnf: Dnf, options: List[str]) -> None:
+    answer = dnf.plugin(node, "install", careless, "-y", "--enablerepo=tool", *options)
     assert answer.status == 0, answer.text
     assert ("Note: Signatures of packages from tool are not checked (gpgcheck is off)."
             in answer.out)
     assert "tool-1.0-1.noarch" in installed(node)
+
+
+def test_the_check_holds_for_a_library_bundle_in_plain_dnf(
+        careless: Path, node: Path, dnf: Dnf) -> None:
+    add_to_shipped_library(dnf, careless, "tool")
+    answer = dnf(node, "install", "tool", "-y", "--enablerepo=tool", "--setopt=gpgcheck=1")
+    assert answer.status == 1, answer.text
+    assert "You have enabled checking of packages via GPG keys" in answer.text
+    assert dnf(node, "install", "tool", "-y", "--enablerepo=tool",
+               "--setopt=gpgcheck=0").status == 0
+
+
+def test_a_library_bundle_that_weakens_checks_is_left_out(
+        careless: Path, node: Path, dnf: Dnf) -> None:
+    with (careless / "tool.repo").open("a", encoding="utf-8") as stream:
+        stream.write("sslverify=0\n")
+    answer = dnf.plugin(node, "install", careless, "-y", "--enablerepo=tool")
+    assert answer.status == 7, answer.text
+    assert re.search(r"tool/tool\.repo:\d: a bundle may not set sslverify to '0'", answer.err)
+    add_to_shipped_library(dnf, careless, "tool")
+    answer = dnf(node, "repolist", "--all")
+    assert answer.status == 0
+    assert "a bundle may not set sslverify" in answer.err
+    assert "tool" not in answer.out.split()
 
 
 def test_nogpgcheck_disables_the_check_with_a_note(built: support.Fixtures, node: Path,
