@@ -1,4 +1,4 @@
-"""The policies in runs of the real DNF 5, on a Node image, on a host and on the running system."""
+"""The policies in runs of the real DNF 5 on a Node image, a host and the running system."""
 from __future__ import annotations
 
 import shutil
@@ -22,12 +22,12 @@ CONFIG = "etc/dnf/plugins/node-plugin.conf"
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dnf5Machine]:
-    with dnf5_machine(tmp_path_factory.mktemp("dnf5") / "machine") as made:
-        yield made
+    with dnf5_machine(tmp_path_factory.mktemp("dnf5") / "machine") as machine:
+        yield machine
 
 
-class World:
-    """A root for DNF 5 to change, and a repository of the system's that is on in it."""
+class Dnf5Root:
+    """A root that DNF 5 changes, with one enabled repository of the system."""
 
     def __init__(self, box: Dnf5Machine, root: Path) -> None:
         self.machine = box
@@ -38,18 +38,18 @@ class World:
         self.repo.add("chrony", "99.0", arch="x86_64")
         self.repo.add("kernel-rt", "6.0")
         self.repo.finish()
-        self.file("usurper", obsoletes="glibc-common")
-        self.file("chrony", version="98.0", arch="x86_64")
+        self.add_rpm_file("usurper", obsoletes="glibc-common")
+        self.add_rpm_file("chrony", version="98.0", arch="x86_64")
         for path in (root / "etc/yum.repos.d").iterdir():
-            path.unlink()  # of places that the machine does not see
+            path.unlink()  # their folders do not exist in the machine
         define_repo(root, "system", f"file://{self.name}/srv/repo")
 
     def __call__(self, *words: object) -> Dnf5Answer:
         return self.machine(f"--installroot={self.name}", "-y", *words)
 
-    def file(self, name: str, *, version: str = "1.0", **more: Any) -> None:
-        """Put the RPM file ``/srv/NAME.rpm`` into the root."""
-        shutil.copy(support.quick_rpm(name, version, **more), self.root / f"srv/{name}.rpm")
+    def add_rpm_file(self, name: str, *, version: str = "1.0", **attributes: Any) -> None:
+        """Create the RPM file ``/srv/NAME.rpm`` in the root."""
+        shutil.copy(support.quick_rpm(name, version, **attributes), self.root / f"srv/{name}.rpm")
 
     def configure(self, text: str) -> None:
         (self.machine.top / CONFIG).write_text(f"[main]\n{text}\n")
@@ -57,62 +57,63 @@ class World:
     def packages(self) -> List[str]:
         return list(installed(self.root))
 
-    def on(self, *words: object) -> List[str]:
-        """Return the ids of the repositories that are on."""
+    def enabled_repos(self, *words: object) -> List[str]:
+        """Return the ids of the enabled repositories, sorted."""
         answer = self(*words, "repolist")
         assert answer.status == 0, answer.text
         return sorted(line.split()[0] for line in answer.text.splitlines()[1:])
 
 
-def _world(box: Dnf5Machine, made: Path) -> World:
+def _new_root(box: Dnf5Machine, root: Path) -> Dnf5Root:
     shutil.copy(Path(__file__).parents[3] / CONFIG, box.top / CONFIG)
-    return World(box, made)
+    return Dnf5Root(box, root)
 
 
 @pytest.fixture
-def node(installation: Dnf5Machine, built: support.Fixtures) -> Iterator[World]:
+def node(installation: Dnf5Machine, built: support.Fixtures) -> Iterator[Dnf5Root]:
     """A Node image on the machine."""
     root = built.node_root(installation.top / "node")
-    yield _world(installation, root)
+    yield _new_root(installation, root)
     shutil.rmtree(root)
 
 
 @pytest.fixture
-def host(installation: Dnf5Machine, built: support.Fixtures) -> Iterator[World]:
+def host(installation: Dnf5Machine, built: support.Fixtures) -> Iterator[Dnf5Root]:
     """The root of a host on the machine."""
     root = built.host_root(installation.top / "host")
-    yield _world(installation, root)
+    yield _new_root(installation, root)
     shutil.rmtree(root)
 
 
-def refused(world: World, *words: object) -> str:
-    """Return what DNF 5 says where a rule forbids the transaction; nothing may have changed."""
-    before = world.packages()
-    answer = world(*words)
+def assert_refused(dnf5_root: Dnf5Root, *words: object) -> str:
+    """Run a command, assert that it is refused and changes nothing, and return its output."""
+    before = dnf5_root.packages()
+    answer = dnf5_root(*words)
     assert answer.status == 1, answer.text
-    assert world.packages() == before
+    assert dnf5_root.packages() == before
     return " ".join(answer.text.split())
 
 
-def add_plugin_repo(world: World, built: support.Fixtures) -> None:
-    """Put a repository into the root whose metadata carry a descriptor, switched on."""
-    shutil.copytree(built.repo("snmp"), world.root / "srv/snmp")
-    define_repo(world.root, "snmp", f"file://{world.name}/srv/snmp")
+def add_plugin_repo(dnf5_root: Dnf5Root, built: support.Fixtures) -> None:
+    """Add an enabled repository to the root whose metadata contain a descriptor."""
+    shutil.copytree(built.repo("snmp"), dnf5_root.root / "srv/snmp")
+    define_repo(dnf5_root.root, "snmp", f"file://{dnf5_root.name}/srv/snmp")
 
 
-def test_a_plugin_repo_is_off_unless_it_is_named(node: World, built: support.Fixtures) -> None:
+def test_a_plugin_repo_is_disabled_unless_it_is_named(node: Dnf5Root,
+                                                      built: support.Fixtures) -> None:
     add_plugin_repo(node, built)
-    assert node.on() == ["system"]
-    assert node.on("--enablerepo=snmp") == ["snmp", "system"]
-    assert node.on("--enable-repo=sn*") == ["snmp", "system"]
-    assert node.on("--repo=snmp") == ["snmp"]
+    assert node.enabled_repos() == ["system"]
+    assert node.enabled_repos("--enablerepo=snmp") == ["snmp", "system"]
+    assert node.enabled_repos("--enable-repo=sn*") == ["snmp", "system"]
+    assert node.enabled_repos("--repo=snmp") == ["snmp"]
     assert "net-snmp" not in node("repoquery", "net-snmp").text
     node.configure("enabled = 0")
-    assert node.on() == ["snmp", "system"]
+    assert node.enabled_repos() == ["snmp", "system"]
 
 
-def test_repos_that_records_and_the_library_name_are_off(
-        node: World, dnf: Dnf, tmp_path: Path, built: support.Fixtures) -> None:
+def test_repos_named_by_records_and_the_library_are_disabled(
+        node: Dnf5Root, dnf: Dnf, tmp_path: Path, built: support.Fixtures) -> None:
     answer = dnf.plugin(node.root, "install", built.bundle("tworepos"), "-y", UNSIGNED,
                         "--enablerepo=tworepos*")
     assert answer.status == 0, answer.text
@@ -123,71 +124,72 @@ def test_repos_that_records_and_the_library_name_are_off(
     (library / "shelved.repo").write_text("[shelved-updates]\nname=x\nbaseurl=file:///none\n")
     define_repo(node.root, "shelved-updates", f"file://{node.name}/srv/repo")
     try:
-        assert node.on() == ["system"]
-        assert node.on("--enablerepo=tworepos-extra,shelved-*") == [
+        assert node.enabled_repos() == ["system"]
+        assert node.enabled_repos("--enablerepo=tworepos-extra,shelved-*") == [
             "shelved-updates", "system", "tworepos-extra"]
     finally:
         shutil.rmtree(library)
 
 
-def test_a_remote_plugin_repo_is_found_when_its_metadata_is_loaded(
-        node: World, built: support.Fixtures) -> None:
+def test_a_remote_plugin_repo_is_detected_when_its_metadata_is_loaded(
+        node: Dnf5Root, built: support.Fixtures) -> None:
     with web_server(built.repo("snmp")) as web:
         define_repo(node.root, "remote", web.url)
-        said = refused(node, "install", "net-snmp")
-        assert "repo remote belongs to a plugin" in said
-        assert "Run the command again: remote is off from now on" in said
-        assert "No match for argument: net-snmp" in refused(node, "install", "net-snmp")
+        text = assert_refused(node, "install", "net-snmp")
+        assert "repo remote belongs to a plugin" in text
+        assert "Run the command again: remote is off from now on" in text
+        assert "No match for argument: net-snmp" in assert_refused(node, "install", "net-snmp")
         assert node("--enablerepo=remote", "install", "net-snmp").status == 0
     assert any(nevra.startswith("net-snmp-1:5") for nevra in node.packages())
 
 
-def test_what_is_not_core_is_installed_and_removed_as_ever(node: World) -> None:
+def test_other_packages_are_installed_and_removed(node: Dnf5Root) -> None:
     before = node.packages()
     assert node("install", "tool").status == 0
     assert "tool-1.0-1.noarch" in node.packages()
-    # a node keeps all that no plugin brought, as in DNF 4
-    assert "remove tool-1.0-1" in refused(node, "remove", "tool")
+    # on a node a package without a plugin is not removed, as in DNF 4
+    assert "remove tool-1.0-1" in assert_refused(node, "remove", "tool")
     node.configure("node_policy = plugins")
     assert node("remove", "tool").status == 0
     assert node.packages() == before
 
 
-@pytest.mark.parametrize("words, said", [
+@pytest.mark.parametrize("words, message", [
     (["upgrade"], "upgrade chrony-4.3-1.el9 to chrony-99.0-1 from system"),
     (["upgrade", "chrony"], "upgrade chrony-4.3-1.el9"),
     (["install", "kernel-rt"], "install kernel-rt-6.0-1 from system"),
     (["install", "/node/srv/usurper.rpm"], "obsolete glibc-common-2"),
     (["install", "/node/srv/chrony.rpm"], "to chrony-98.0-1 from @commandline"),
     (["remove", "glibc-common"], "remove glibc-common-2")])
-def test_core_packages_of_a_node_stay(node: World, words: List[str], said: str) -> None:
-    text = refused(node, "--no-gpgchecks", *words)
+def test_changes_of_core_packages_of_a_node_are_refused(node: Dnf5Root, words: List[str],
+                                                        message: str) -> None:
+    text = assert_refused(node, "--no-gpgchecks", *words)
     assert "This transaction cannot go into oVirt Node 4.5.5" in text
-    assert said in text
+    assert message in text
 
 
-def test_a_build_of_images_may_change_core_packages(node: World) -> None:
+def test_node_policy_plugins_allows_changes_of_core_packages(node: Dnf5Root) -> None:
     node.configure("node_policy = plugins")
     assert node("upgrade", "chrony").status == 0
     assert "chrony-99.0-1.x86_64" in node.packages()
 
 
-def test_packages_of_plugins_change_with_their_plugin(node: World, dnf: Dnf,
-                                                      tmp_path: Path) -> None:
+def test_removing_a_package_of_a_plugin_is_refused(node: Dnf5Root, dnf: Dnf,
+                                                   tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     assert dnf.plugin(node.root, "install", bundle, "-y", UNSIGNED).status == 0
-    text = refused(node, "remove", "agent")
+    text = assert_refused(node, "remove", "agent")
     assert "agent-1.0-1.noarch belongs to plugin agent" in text
     assert f"dnf-3 node-plugin remove agent --installroot={node.name}" in text
 
 
-def test_a_host_upgrades_its_packages_and_plugins_do_not(host: World) -> None:
-    bad = support.RpmRepo(host.root / "srv/plugin", "vendor")
-    bad.add("vendor-agent", "1.0", requires="libvirt >= 99")
-    bad.add("libvirt", "99.0", arch="x86_64")
-    bad.finish(descriptor=_descriptor(host.root, "vendor"))
+def test_a_host_upgrades_core_packages_and_plugins_do_not(host: Dnf5Root) -> None:
+    repo = support.RpmRepo(host.root / "srv/plugin", "vendor")
+    repo.add("vendor-agent", "1.0", requires="libvirt >= 99")
+    repo.add("libvirt", "99.0", arch="x86_64")
+    repo.finish(descriptor=_descriptor(host.root, "vendor"))
     define_repo(host.root, "vendor", f"file://{host.name}/srv/plugin")
-    text = refused(host, "--enablerepo=vendor", "install", "vendor-agent")
+    text = assert_refused(host, "--enablerepo=vendor", "install", "vendor-agent")
     assert "libvirt-99.0-1 from vendor" in text
     assert "Update libvirt first: dnf upgrade libvirt" in text
     assert host("upgrade", "chrony").status == 0
@@ -200,19 +202,19 @@ def _descriptor(folder: Path, name: str) -> Path:
     return path
 
 
-def test_an_interrupted_change_waits_for_its_command(node: World) -> None:
+def test_transactions_are_refused_while_an_interrupted_change_is_pending(node: Dnf5Root) -> None:
     journal = node.root / "var/lib/ovirt-node-plugin/journal"
     journal.mkdir(parents=True)
     (journal / "journal.json").write_text("{}")
-    assert "was interrupted and is not undone yet" in refused(node, "install", "tool")
+    assert "was interrupted and is not undone yet" in assert_refused(node, "install", "tool")
 
 
 @pytest.fixture
-def booted(node: World) -> Iterator[World]:
+def booted(node: Dnf5Root) -> Iterator[Dnf5Root]:
     """The machine itself as a booted node."""
     top = node.machine.top
     release, repos = top / "etc/os-release", top / "etc/yum.repos.d"
-    before = release.readlink()
+    link_target = release.readlink()
     release.unlink()
     release.write_text(resolve_inside(node.root, "etc/os-release").read_text())
     repos.mkdir(exist_ok=True)
@@ -224,54 +226,55 @@ def booted(node: World) -> Iterator[World]:
     yield node
     (repos / "system.repo").unlink()
     release.unlink()
-    release.symlink_to(before)
+    release.symlink_to(link_target)
 
 
-def test_a_booted_node_is_refused(booted: World) -> None:
-    box = booted.machine
-    answer = box("-y", "install", "tool")
+def test_transactions_on_a_booted_node_are_refused_except_image_updates(booted: Dnf5Root) -> None:
+    machine = booted.machine
+    answer = machine("-y", "install", "tool")
     assert answer.status == 1, answer.text
     assert "this is a booted oVirt Node 4.5.5" in " ".join(answer.text.split())
-    assert not (box.top / "usr/bin/tool").exists()
-    assert box("repoquery", "tool").status == 0
-    # a new image comes all the same, and takes the place of what it obsoletes
-    placed = box("-y", "--no-plugins", "--setopt=obsoletes=0", "install", "placeholder")
-    assert placed.status == 0, placed.text
-    answer = box("-y", "install", "ovirt-node-ng-image-update")
+    assert not (machine.top / "usr/bin/tool").exists()
+    assert machine("repoquery", "tool").status == 0
+    # the image update is installed and may replace a package that it obsoletes
+    placeholder = machine("-y", "--no-plugins", "--setopt=obsoletes=0", "install", "placeholder")
+    assert placeholder.status == 0, placeholder.text
+    answer = machine("-y", "install", "ovirt-node-ng-image-update")
     assert answer.status == 0 and "placeholder" in answer.text, answer.text
-    answer = box("-y", "install", "ovirt-node-ng-image-update", "tool")
-    assert answer.status == 1 and not (box.top / "usr/bin/tool").exists(), answer.text
+    answer = machine("-y", "install", "ovirt-node-ng-image-update", "tool")
+    assert answer.status == 1 and not (machine.top / "usr/bin/tool").exists(), answer.text
     booted.configure("node_policy = plugins\nlive = yes")
-    answer = box("-y", "install", "tool")
-    assert answer.status == 0 and (box.top / "usr/bin/tool").exists(), answer.text
-    assert box("-y", "remove", "tool", "ovirt-node-ng-image-update").status == 0
+    answer = machine("-y", "install", "tool")
+    assert answer.status == 0 and (machine.top / "usr/bin/tool").exists(), answer.text
+    assert machine("-y", "remove", "tool", "ovirt-node-ng-image-update").status == 0
 
 
 @pytest.mark.parametrize("script", [
     "exit 1", "kill -KILL $$", "echo nonsense", "sleep 0; exit 6", None])
-def test_a_program_that_fails_stops_dnf(node: World, script: Optional[str]) -> None:
+def test_a_failing_policy_program_stops_dnf(node: Dnf5Root, script: Optional[str]) -> None:
     program = node.machine.top / POLICY_FILE
-    kept = program.read_bytes()
+    content = program.read_bytes()
     program.unlink()
     if script is not None:
         program.write_text(f"#!/bin/sh\n{script}\n")
         program.chmod(0o755)
     try:
-        refused(node, "install", "tool")
+        assert_refused(node, "install", "tool")
     finally:
-        program.write_bytes(kept)
+        program.write_bytes(content)
         program.chmod(0o755)
 
 
-def test_a_wrong_configuration_or_missing_lists_stop_dnf(node: World) -> None:
+def test_an_invalid_configuration_or_missing_lists_stop_dnf(node: Dnf5Root) -> None:
     node.configure("live = maybe")
-    assert "live = 'maybe', expected yes or no" in refused(node, "install", "tool")
+    assert "live = 'maybe', expected yes or no" in assert_refused(node, "install", "tool")
     node.configure("core_lists = /none")
-    assert "there is no list of core packages in /none" in refused(node, "install", "tool")
+    assert "there is no list of core packages in /none" in assert_refused(node, "install", "tool")
     (node.machine.top / CONFIG).write_text("no section\n")
-    assert "node-plugin policy: MissingSectionHeaderError" in refused(node, "install", "tool")
+    assert "node-plugin policy: MissingSectionHeaderError" in assert_refused(
+        node, "install", "tool")
 
 
-def test_no_plugins_is_the_way_round(node: World) -> None:
+def test_no_plugins_disables_the_policies(node: Dnf5Root) -> None:
     assert node("--no-plugins", "upgrade", "chrony").status == 0
     assert "chrony-99.0-1.x86_64" in node.packages()

@@ -1,4 +1,4 @@
-"""Placed files, arguments, paths and conditions, by the real dnf on the built images."""
+"""Placed files, kernel arguments, paths and conditions, with the real dnf on built images."""
 from __future__ import annotations
 
 import re
@@ -40,10 +40,10 @@ def bundle(tmp_path: Path, built: Fixtures) -> Path:
         "acme", settings=SETTINGS, repos=["acme"]), repo=repo, key=built.key)
 
 
-def test_all_of_a_plugin_for_nodes_comes_and_goes(node: Path, bundle: Path, dnf: Dnf) -> None:
+def test_settings_for_a_node_are_applied_and_undone(node: Path, bundle: Path, dnf: Dnf) -> None:
     write_file(node, ENTRY, "title a\noptions root=/dev/sda1 quiet\n")
     before = {part: tree(node / part) for part in ("etc", "boot", "usr/lib")}
-    shown = dnf.plugin(node, "install", bundle, "--assumeno")
+    plan = dnf.plugin(node, "install", bundle, "--assumeno")
     for line in (
             "install udev rules 60-acme.rules from /opt/acme/60-acme.rules",
             "install unit drop-in sanlock.service/10-acme.conf from /opt/acme/unit.conf",
@@ -51,7 +51,7 @@ def test_all_of_a_plugin_for_nodes_comes_and_goes(node: Path, bundle: Path, dnf:
             "note: left out: install multipath configuration acme.conf from /opt/acme/mp.conf"
             " (only on a host)",
             "note: left out: set kernel argument new=1 (only with libvirt >= 99)"):
-        assert line in shown.text
+        assert line in plan.text
     installed = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
     assert installed.status == 0, installed.text
     assert (node / ENTRY).read_text() == "title a\noptions root=/dev/sda1 quiet intel_iommu=on\n"
@@ -65,15 +65,15 @@ def test_all_of_a_plugin_for_nodes_comes_and_goes(node: Path, bundle: Path, dnf:
                 if not path.startswith("ovirt.plugins")] == []
 
 
-def test_a_host_gets_what_is_for_hosts(host: Path, bundle: Path, dnf: Dnf) -> None:
-    shown = dnf.plugin(host, "info", bundle)
-    shown_in_one_line = re.sub(r"\s+:? *", " ", shown.out)
-    assert "(only on a node and on oVirt Node >= 4.5.5)" in shown_in_one_line
-    assert "install multipath configuration acme.conf" in shown.out
+def test_settings_for_hosts_are_planned_on_a_host(host: Path, bundle: Path, dnf: Dnf) -> None:
+    info = dnf.plugin(host, "info", bundle)
+    text = re.sub(r"\s+:? *", " ", info.out)
+    assert "(only on a node and on oVirt Node >= 4.5.5)" in text
+    assert "install multipath configuration acme.conf" in info.out
 
 
-def test_what_the_checker_refuses_is_rolled_back(
-        node: Path, tmp_path: Path, dnf: Dnf, built: Fixtures) -> None:
+def test_a_file_that_its_checker_refuses_is_rolled_back(node: Path, tmp_path: Path, dnf: Dnf,
+                                                        built: Fixtures) -> None:
     repo = RpmRepo(tmp_path / "repo", "bad", key=built.key)
     repo.add("bad", "1.0", files={"/opt/bad/tmp.conf": "bogus\n"})
     write_file(node, ENTRY, "title a\noptions quiet\n")

@@ -1,4 +1,4 @@
-"""Settings on the full Node: put in by its own programs, seen by them, and gone again."""
+"""Settings on the full Node: applied and checked with its own programs, and undone."""
 from __future__ import annotations
 
 import os
@@ -16,8 +16,8 @@ from tests.support.full_node import full_node, in_root
 pytestmark = [pytest.mark.root]
 
 SUBJECT = "Site test authority"
-# What to switch on, and how a program of the root that reads it sees that.
-Seen = Callable[[Path], bool]
+# Whether a program of the root sees the setting.
+Check = Callable[[Path], bool]
 HOOK = "/usr/share/site/hook"
 FILES: Mapping[str, str] = {
     HOOK: "#!/bin/sh\nexit 0", "/usr/share/site/multipath.conf":
@@ -30,7 +30,7 @@ def kernel() -> str:
     return name
 
 
-SETTINGS: Dict[str, Tuple[str, Seen]] = {
+SETTINGS: Dict[str, Tuple[str, Check]] = {
     "firewall port": (
         '<firewall-port port="9100" protocol="tcp"/>',
         lambda root: "9100/tcp" in in_root(root, "firewall-offline-cmd", "--list-ports")),
@@ -49,7 +49,7 @@ SETTINGS: Dict[str, Tuple[str, Seen]] = {
         lambda root: os.access(root / "usr/libexec/vdsm/hooks/before_vm_start/40_site", os.X_OK)),
     "multipath": (
         '<multipath-config source="/usr/share/site/multipath.conf" name="site.conf"/>',
-        # the program itself wants a kernel with device-mapper
+        # the program itself needs a kernel with device-mapper
         lambda root: (root / "etc/multipath/conf.d/site.conf").exists()),
     "user": (
         '<user name="site" home="/var/lib/site"/>',
@@ -69,29 +69,29 @@ def plugin(folder: Path, *settings: str, **files: str) -> Path:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_is_seen_by_the_roots_programs_and_leaves_nothing(
+def test_a_setting_is_seen_by_the_roots_programs_until_it_is_undone(
         dnf: Dnf, full_root: Path, tmp_path: Path, name: str) -> None:
-    setting, seen = SETTINGS[name]
-    assert not seen(full_root)
-    untouched = changes_to_full_node(full_root)
+    setting, is_seen = SETTINGS[name]
+    assert not is_seen(full_root)
+    before = changes_to_full_node(full_root)
     done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, setting)))
-    assert seen(full_root)
+    assert is_seen(full_root)
     done(dnf.plugin(full_root, "verify"))
     done(dnf.plugin(full_root, "remove", "-y", "site"))
-    assert not seen(full_root)
-    assert changes_to_full_node(full_root) == untouched
+    assert not is_seen(full_root)
+    assert changes_to_full_node(full_root) == before
 
 
-def test_a_certificate_is_trusted_by_openssl_until_its_plugin_goes(
+def test_a_certificate_is_trusted_by_openssl_until_its_plugin_is_removed(
         dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
-    certificate = authority(tmp_path)
+    certificate = self_signed_certificate(tmp_path)
     bundle = "/etc/pki/tls/certs/ca-bundle.crt"
     (full_root / "tmp/site.pem").write_text(certificate)
 
     def trusted() -> bool:
-        said = run(["chroot", full_root, "openssl", "verify", "-CAfile", bundle, "-no-CApath",
-                    "/tmp/site.pem"], ok=(0, 2))
-        return said.rstrip().endswith(": OK")
+        output = run(["chroot", full_root, "openssl", "verify", "-CAfile", bundle, "-no-CApath",
+                      "/tmp/site.pem"], ok=(0, 2))
+        return output.rstrip().endswith(": OK")
 
     assert not trusted()
     done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(
@@ -105,24 +105,24 @@ def test_a_certificate_is_trusted_by_openssl_until_its_plugin_goes(
     assert changes_to_full_node(full_root) == []
 
 
-def authority(folder: Path) -> str:
-    """Return a certificate that signed itself."""
+def self_signed_certificate(folder: Path) -> str:
+    """Return a self-signed certificate in PEM form."""
     run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650", "-subj",
          f"/CN={SUBJECT}", "-keyout", folder / "key", "-out", folder / "certificate"])
     return (folder / "certificate").read_text()
 
 
 @pytest.mark.slow
-def test_selinux_settings_are_in_the_real_policy_and_leave_its_bytes_and_labels(
+def test_selinux_settings_change_the_real_policy_until_they_are_undone(
         dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
-    def told() -> Tuple[str, str, str]:
+    def policy_settings() -> Tuple[str, str, str]:
         return (run(["chroot", full_root, "semanage", "boolean", "-l", "-C", "-n"]),
                 run(["chroot", full_root, "semanage", "port", "-l", "-C", "-n"]),
                 run(["chroot", full_root, "matchpathcon", "-n", "/opt/site/bin/agent"]))
 
-    before = told()
+    before = policy_settings()
     done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, *SELINUX)))
-    booleans, ports, label = told()
+    booleans, ports, label = policy_settings()
     assert "virt_use_nfs" in booleans and "29100" in ports and ":bin_t:" in label
     unlabelled = [path for top in ("etc/selinux", "var/lib/selinux")
                   for path in (full_root / top).rglob("*")
@@ -130,12 +130,12 @@ def test_selinux_settings_are_in_the_real_policy_and_leave_its_bytes_and_labels(
     assert unlabelled == []
     done(dnf.plugin(full_root, "verify"))
     done(dnf.plugin(full_root, "remove", "-y", "site"))
-    assert told() == before
+    assert policy_settings() == before
     assert changes_to_full_node(full_root) == []
 
 
 @pytest.mark.slow
-def test_an_initramfs_has_a_driver_that_a_plugin_needs_until_it_goes(
+def test_an_initramfs_contains_a_plugins_driver_until_it_is_removed(
         dnf: Dnf, full_root: Path, tmp_path: Path) -> None:
     image = f"/boot/initramfs-{kernel()}.img"
 

@@ -1,4 +1,4 @@
-"""Accounts, firewall and kernel parameters of two plugins, by the real dnf on the built image."""
+"""Accounts, firewall and kernel parameters of two plugins, with the real dnf."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -30,16 +30,16 @@ def plugin(folder: Path, name: str, settings: Sequence[str], built: Fixtures) ->
 
 
 @pytest.mark.parametrize("first", ["cim", "backup"])
-def test_what_two_plugins_write_to_shared_files_comes_and_goes(
+def test_changes_of_two_plugins_in_shared_files_are_undone_separately(
         node: Path, tmp_path: Path, dnf: Dnf, built: Fixtures, first: str) -> None:
     make_firewall(node)
     before = {part: tree(node / part) for part in ("etc", "usr/lib")}
     cim = plugin(tmp_path, "cim", CIM, built)
-    shown = dnf.plugin(node, "install", cim, "--assumeno")
+    plan = dnf.plugin(node, "install", cim, "--assumeno")
     for line in ("create user cim (group sfcb, home /var/lib/cim, shell /sbin/nologin)",
                  "open firewall port 5989/tcp in zone public",
                  "set sysctl net.ipv4.ip_local_reserved_ports to 5989"):
-        assert line in shown.text
+        assert line in plan.text
     for bundle in (cim, plugin(tmp_path, "backup", BACKUP, built)):
         installed = dnf.plugin(node, "install", bundle, "-y", "--trust-keys")
         assert installed.status == 0, installed.text
@@ -54,16 +54,16 @@ def test_what_two_plugins_write_to_shared_files_comes_and_goes(
     assert dnf.plugin(node, "remove", second, "-y").status == 0
     for part, state in before.items():
         assert [path for path in differences(state, tree(node / part))
-                if not path.startswith(("ovirt.plugins", "dnf/modules.d"))] == []  # dnf's own
+                if not path.startswith(("ovirt.plugins", "dnf/modules.d"))] == []  # written by dnf
 
 
-def test_a_later_file_is_told_and_a_refusal_changes_nothing(
+def test_a_later_sysctl_file_is_noted_and_a_missing_firewall_refused(
         node: Path, tmp_path: Path, dnf: Dnf, built: Fixtures) -> None:
     write_file(node, "etc/sysctl.d/zz.conf", "kernel.panic = 5\n")
-    shown = dnf.plugin(node, "install", plugin(tmp_path, "late", [
+    plan = dnf.plugin(node, "install", plugin(tmp_path, "late", [
         '<sysctl name="kernel.panic" value="10"/>'], built), "--assumeno")
     assert "note: sysctl kernel.panic will not be 10: /etc/sysctl.d/zz.conf is read later" in (
-        shown.text)
+        plan.text)
     refused = dnf.plugin(node, "install", plugin(tmp_path, "wall", [
         '<firewall-port port="1" protocol="tcp"/>'], built), "-y", "--trust-keys")
     assert refused.status == 6

@@ -1,4 +1,4 @@
-"""What VDSM's capabilities tell of plugins, through the hook protocol itself."""
+"""The report of plugins in VDSM's capabilities, through the hook protocol."""
 from __future__ import annotations
 
 import json
@@ -54,44 +54,44 @@ def package(nevra: str = "p-1-1.noarch", signer: str = KEY, checked: bool = True
     return InstalledPackage(nevra, "", "requested", "", signer, checked)
 
 
-def test_capabilities_gain_one_key_and_keep_the_others(machine: VdsmMachine) -> None:
+def test_the_hook_adds_one_key_to_the_capabilities(machine: VdsmMachine) -> None:
     before = {"hooks": {"x": ["\u00e4", 1.5, None]}, "cpuSpeed": "2.10", "\ud800": 10 ** 30}
-    told = machine.run(json.dumps(before))
-    assert told.report == EMPTY
-    assert told.capabilities == {**before, "nodePlugins": EMPTY}
-    assert told.mode == "600"
+    result = machine.run(json.dumps(before))
+    assert result.report == EMPTY
+    assert result.capabilities == {**before, "nodePlugins": EMPTY}
+    assert result.mode == "600"
 
 
 @pytest.mark.main_job
-def test_an_installed_plugin_is_told_as_its_record_has_it(
+def test_an_installed_plugin_is_reported_as_in_its_record(
         dnf: Dnf, node: Path, built: support.Fixtures, machine: VdsmMachine) -> None:
     dnf.prefix = ("env", "SOURCE_DATE_EPOCH=1700000000")
     answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("storage"))
     assert answer.status == 0, answer.text
     machine.copy_databases(node)
-    told = machine.run()
-    assert told.report["packagesCompared"] is True
-    assert told.plugins == {"storage": {
+    result = machine.run()
+    assert result.report["packagesCompared"] is True
+    assert result.plugins == {"storage": {
         "name": "storage", "version": "1.0", "vendor": "ACME Storage Inc.", "state": "installed",
         "installDate": "2023-11-14T22:13:20Z", "problem": "",
         "trust": store.read_record(node, "storage").trust}}
 
 
-def test_a_record_that_outlived_its_packages_is_broken(
-        built: support.Fixtures, node: Path, machine: VdsmMachine) -> None:
+def test_a_plugin_whose_packages_are_missing_is_broken(built: support.Fixtures, node: Path,
+                                                       machine: VdsmMachine) -> None:
     shutil.copytree(node / RPMDB, machine.layer / RPMDB)
-    there = installed_nevras(node)[0]
-    gone = package("gone-1:2-3.noarch")
-    machine.write_record("good", record("good", package(there)))
-    machine.write_record("bad", record("bad", package(there), gone))
-    machine.write_record("worse", record("worse", gone, package(f"zz-{there}")))
+    installed = installed_nevras(node)[0]
+    missing = package("gone-1:2-3.noarch")
+    machine.write_record("good", record("good", package(installed)))
+    machine.write_record("bad", record("bad", package(installed), missing))
+    machine.write_record("worse", record("worse", missing, package(f"zz-{installed}")))
     assert machine.run().states == {
         "good": ("installed", ""), "bad": ("broken", "not installed: gone-1:2-3.noarch"),
         "worse": ("broken", "not installed: gone-1:2-3.noarch and 1 more")}
 
 
 @pytest.mark.parametrize("kind", ["missing", "garbage", "hidden", "fifo", "empty"])
-def test_without_a_database_that_can_be_read_only_the_record_counts(
+def test_without_a_readable_rpm_database_packages_are_not_compared(
         node: Path, machine: VdsmMachine, kind: str) -> None:
     folder = machine.layer / RPMDB
     machine.write_record("cim", record("cim", package("gone-1-1.noarch")))
@@ -109,21 +109,22 @@ def test_without_a_database_that_can_be_read_only_the_record_counts(
     elif kind == "empty":
         shutil.rmtree(folder)
         empty_database(folder)
-    told = machine.run()  # which does not wait for a hook that hangs
-    assert told.report["packagesCompared"] is False
-    assert told.states == {"cim": ("installed", "")}
+    result = machine.run()  # with a timeout, in case the hook hangs
+    assert result.report["packagesCompared"] is False
+    assert result.states == {"cim": ("installed", "")}
 
 
-@pytest.mark.parametrize("does", [
+@pytest.mark.parametrize("code", [
     "import time; time.sleep(600)", "import os; os.kill(os.getpid(), 11)", "raise SystemExit(5)",
     "print('x' * 100_000); raise ImportError", "import os; os.write(3, b'x'); os._exit(0)"])
-def test_whatever_librpm_does_harms_nobody(machine: VdsmMachine, does: str) -> None:
+def test_failures_and_hangs_of_librpm_do_not_affect_the_report(
+        machine: VdsmMachine, code: str) -> None:
     machine.write_record("cim", record("cim", package()))
     (machine.library.parent / "rpm").mkdir()
-    (machine.library.parent / "rpm/__init__.py").write_text(f"{does}\n")
-    told = machine.run()
-    assert told.report["packagesCompared"] is False
-    assert told.states == {"cim": ("installed", "")}
+    (machine.library.parent / "rpm/__init__.py").write_text(f"{code}\n")
+    result = machine.run()
+    assert result.report["packagesCompared"] is False
+    assert result.states == {"cim": ("installed", "")}
 
 
 @pytest.mark.parametrize(("packages", "trust"), [
@@ -134,7 +135,7 @@ def test_whatever_librpm_does_harms_nobody(machine: VdsmMachine, does: str) -> N
     ([package(), package("q-1-1.noarch", "", False)], "unsigned"),
     ([], "unknown"),
 ])
-def test_trust_is_what_holds_for_every_package(
+def test_the_trust_of_a_plugin_is_the_lowest_of_its_packages(
         machine: VdsmMachine, packages: List[InstalledPackage], trust: str) -> None:
     machine.write_record("cim", record("cim", *packages))
     assert machine.run().plugins["cim"]["trust"] == trust
@@ -148,7 +149,7 @@ def test_a_plugin_without_its_manifest_is_broken(machine: VdsmMachine) -> None:
         "one": ("installed", ""), "two": ("broken", "its manifest is missing")}
 
 
-def test_a_manifest_that_only_root_may_read_is_there(machine: VdsmMachine) -> None:
+def test_an_unreadable_manifest_is_not_reported_as_missing(machine: VdsmMachine) -> None:
     machine.write_record("cim", record())
     (machine.layer / MANIFESTS / "cim.xml").chmod(0o600)
     assert machine.run().states == {"cim": ("installed", "")}
@@ -156,40 +157,40 @@ def test_a_manifest_that_only_root_may_read_is_there(machine: VdsmMachine) -> No
     assert machine.run().states == {"cim": ("installed", "")}
 
 
-WHOLE = record("bad").decode()
+VALID = record("bad").decode()
 BOMB = ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a0 "ha">'
         + "".join(f'<!ENTITY a{i} "&a{i - 1};&a{i - 1};">' for i in range(1, 40))
         + "]><plugin-record>&a39;</plugin-record>")
-# What each of them holds; None is of another kind than a file.
+# The content of each damaged record.
 DAMAGED: Dict[str, bytes] = {
     "empty": b"", "no XML": b"storage 1.0\n", "binary": bytes(range(256)) * 64,
-    "cut off": WHOLE[:300].encode(), "twice": WHOLE.encode() * 2,
-    "not UTF-8": WHOLE.replace("ACME", "\u00e4").encode("latin-1"),
-    "UTF-16": WHOLE.replace("UTF-8", "UTF-16").encode("utf-16"),
-    "latin": WHOLE.replace("UTF-8", "ISO-8859-1").encode(),
-    "another root": b"<node-plugin/>", "no format": WHOLE.replace(' format="1"', "").encode(),
-    "later format": WHOLE.replace('format="1"', 'format="2"').encode(),
-    "another's": record("other"), "no name": WHOLE.replace("<name>bad</name>", "").encode(),
-    "two names": WHOLE.replace("<name>bad</name>", "<name>bad</name>" * 2).encode(),
-    "no packages": WHOLE.replace("<packages/>", "").encode(),
-    "nameless package": WHOLE.replace(
+    "cut off": VALID[:300].encode(), "twice": VALID.encode() * 2,
+    "not UTF-8": VALID.replace("ACME", "\u00e4").encode("latin-1"),
+    "UTF-16": VALID.replace("UTF-8", "UTF-16").encode("utf-16"),
+    "latin": VALID.replace("UTF-8", "ISO-8859-1").encode(),
+    "another root": b"<node-plugin/>", "no format": VALID.replace(' format="1"', "").encode(),
+    "later format": VALID.replace('format="1"', 'format="2"').encode(),
+    "another's": record("other"), "no name": VALID.replace("<name>bad</name>", "").encode(),
+    "two names": VALID.replace("<name>bad</name>", "<name>bad</name>" * 2).encode(),
+    "no packages": VALID.replace("<packages/>", "").encode(),
+    "nameless package": VALID.replace(
         "<packages/>", '<packages><package reason="requested"/></packages>').encode(),
-    "strange key": WHOLE.replace(
+    "strange key": VALID.replace(
         "<packages/>", '<packages><package nevra="a-1-1.x" checksum="" reason="requested"'
         ' signer="me"/></packages>').encode(),
-    "no time": WHOLE.replace("2026-11-22T16:40:11Z", "yesterday").encode(),
-    "bomb": BOMB.encode(), "instruction": WHOLE.replace("<name>", "<?php x?><name>").encode(),
+    "no time": VALID.replace("2026-11-22T16:40:11Z", "yesterday").encode(),
+    "bomb": BOMB.encode(), "instruction": VALID.replace("<name>", "<?php x?><name>").encode(),
     "outside": ('<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>'
                 "<plugin-record>&e;</plugin-record>").encode(),
-    "deep": b"<a>" * 100_000, "deep inside": WHOLE.replace(
+    "deep": b"<a>" * 100_000, "deep inside": VALID.replace(
         "<packages/>", f"<packages>{'<a>' * 100}{'</a>' * 100}</packages>").encode(),
-    "NUL": WHOLE.replace("ACME", "A\0ME").encode(),
-    "too large": WHOLE.replace("ACME", "x" * (4 << 20)).encode(),
+    "NUL": VALID.replace("ACME", "A\0ME").encode(),
+    "too large": VALID.replace("ACME", "x" * (4 << 20)).encode(),
 }
 
 
 @pytest.mark.parametrize("kind", sorted(DAMAGED))
-def test_both_readers_call_the_same_record_damaged(tmp_path: Path, kind: str) -> None:
+def test_both_readers_report_the_same_records_as_damaged(tmp_path: Path, kind: str) -> None:
     (tmp_path / REGISTRY).mkdir(parents=True)
     (tmp_path / REGISTRY / "bad").write_bytes(DAMAGED[kind])
     with pytest.raises(Damaged):
@@ -199,65 +200,67 @@ def test_both_readers_call_the_same_record_damaged(tmp_path: Path, kind: str) ->
 
 
 def test_both_readers_read_the_record_of_the_manual(tmp_path: Path) -> None:
-    (example,) = [one for one in manpages.examples_of_kind("ovirt.plugins.d.5", "xml")
-                  if one.words == "record"]
+    (example,) = [block for block in manpages.examples_of_kind("ovirt.plugins.d.5", "xml")
+                  if block.words == "record"]
     (tmp_path / REGISTRY).mkdir(parents=True)
     (tmp_path / REGISTRY / "storage").write_text(example.text, encoding="utf-8")
     scanned = scan_record(str(tmp_path / REGISTRY), "storage")
-    read = store.read_record(tmp_path, "storage")
-    assert scanned.texts == {"name": read.name, "version": read.version, "vendor": read.vendor}
-    assert scanned.installed_at == read.installed_at
-    assert scanned.packages == [(one.nevra, one.signer, one.checked) for one in read.packages]
+    record = store.read_record(tmp_path, "storage")
+    assert scanned.texts == {"name": record.name, "version": record.version,
+                             "vendor": record.vendor}
+    assert scanned.installed_at == record.installed_at
+    assert scanned.packages == [(block.nevra, block.signer,
+                                 block.checked) for block in record.packages]
 
 
-def test_damaged_records_are_told_as_such_and_the_others_as_ever(machine: VdsmMachine) -> None:
+def test_damaged_records_are_reported_and_do_not_affect_others(machine: VdsmMachine) -> None:
     for number, data in enumerate(DAMAGED.values()):
         machine.write_record(f"bad-{number}", data.replace(b">bad<", f">bad-{number}<".encode()))
     machine.write_record("good", record("good"))
-    told = machine.run()
-    assert told.states.pop("good") == ("installed", "")
-    for name, (state, problem) in told.states.items():
+    result = machine.run()
+    assert result.states.pop("good") == ("installed", "")
+    for name, (state, problem) in result.states.items():
         if name != "good":
             assert state == "broken" and problem.startswith("its record is damaged: "), name
-            assert told.plugins[name]["trust"] == "unknown"
-    assert len(told.plugins) == len(DAMAGED) + 1
-    assert "passwd" not in told.text and "root:" not in told.text
+            assert result.plugins[name]["trust"] == "unknown"
+    assert len(result.plugins) == len(DAMAGED) + 1
+    assert "passwd" not in result.text and "root:" not in result.text
 
 
-def a_fifo(path: Path) -> None:
+def make_fifo(path: Path) -> None:
     os.mkfifo(path)
 
 
-def a_link(path: Path) -> None:
+def make_link(path: Path) -> None:
     (path.parent.parent / "secret").write_bytes(record(path.name))
     path.symlink_to("../secret")
 
 
-def a_link_to_an_endless_device(path: Path) -> None:
+def link_to_endless_device(path: Path) -> None:
     path.symlink_to("/dev/zero")
 
 
-def a_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
     path.mkdir()
 
 
-def a_file_of_100_mb(path: Path) -> None:
+def make_large_file(path: Path) -> None:
     path.write_bytes(b"<a/>" * (25 << 20))
 
 
-def a_file_of_a_terabyte(path: Path) -> None:
+def make_sparse_terabyte_file(path: Path) -> None:
     with open(path, "wb") as stream:
         stream.truncate(1 << 40)
 
 
-def a_secret(path: Path) -> None:
+def make_private_file(path: Path) -> None:
     path.write_bytes(record(path.name))
     path.chmod(0o600)
 
 
-@pytest.mark.parametrize("make", [a_fifo, a_link, a_link_to_an_endless_device, a_folder,
-                                  a_file_of_100_mb, a_file_of_a_terabyte, a_secret])
-def test_whatever_lies_in_the_place_of_a_record_is_told_as_damaged(
+@pytest.mark.parametrize("make", [make_fifo, make_link, link_to_endless_device, make_folder,
+                                  make_large_file, make_sparse_terabyte_file, make_private_file])
+def test_anything_but_a_readable_file_in_place_of_a_record_is_damaged(
         machine: VdsmMachine, make: Callable[[Path], None]) -> None:
     machine.write_record("good", record("good"))
     make(machine.layer / REGISTRY / "bad")
@@ -266,7 +269,7 @@ def test_whatever_lies_in_the_place_of_a_record_is_told_as_damaged(
     assert states["bad"][0] == "broken" and "record is damaged" in states["bad"][1]
 
 
-def test_what_is_no_plugins_name_is_passed_over(machine: VdsmMachine) -> None:
+def test_files_without_a_valid_plugin_name_are_ignored(machine: VdsmMachine) -> None:
     for name in ("README", ".cim.x7d", "a b", "-x", "x" * 65, "\u00e4"):
         machine.write_record(name, record())
     machine.write_record("cim", record())
@@ -274,7 +277,7 @@ def test_what_is_no_plugins_name_is_passed_over(machine: VdsmMachine) -> None:
     assert list(machine.run().plugins) == ["cim"]
 
 
-def test_texts_that_are_too_long_are_cut(machine: VdsmMachine) -> None:
+def test_long_texts_are_truncated(machine: VdsmMachine) -> None:
     machine.write_record("cim", record(vendor="\u00e4" * 100_000, version="1" * 3000))
     plugin = machine.run().plugins["cim"]
     assert plugin["vendor"] == "\u00e4" * 255 + "\u2026"
@@ -282,7 +285,7 @@ def test_texts_that_are_too_long_are_cut(machine: VdsmMachine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["file", "link that leads nowhere", "fifo"])
-def test_without_a_folder_there_are_no_plugins(machine: VdsmMachine, kind: str) -> None:
+def test_a_registry_that_is_not_a_folder_has_no_plugins(machine: VdsmMachine, kind: str) -> None:
     folder = machine.layer / REGISTRY
     if kind == "file":
         folder.write_text("")
@@ -293,77 +296,78 @@ def test_without_a_folder_there_are_no_plugins(machine: VdsmMachine, kind: str) 
     assert machine.run().report == EMPTY
 
 
-def test_a_registry_that_may_not_be_read_is_told(machine: VdsmMachine) -> None:
+def test_an_unreadable_registry_is_reported(machine: VdsmMachine) -> None:
     machine.write_record("cim", record())
     (machine.layer / REGISTRY).chmod(0o700)
     assert machine.run().report == {
         **EMPTY, "problem": "/etc/ovirt.plugins.d cannot be read: Permission denied"}
 
 
-def test_more_plugins_than_anybody_has_are_cut_off(machine: VdsmMachine) -> None:
+def test_the_number_of_reported_plugins_is_limited(machine: VdsmMachine) -> None:
     for number in range(20_001):
         machine.write_record(f"plugin-{number:05}", b"", manifest=False)
-    told = machine.run(timeout_s=30)
-    assert told.report["truncated"] is True
-    assert len(told.plugins) == capabilities.MAX_PLUGINS
+    result = machine.run(timeout_s=30)
+    assert result.report["truncated"] is True
+    assert len(result.plugins) == capabilities.MAX_PLUGINS
 
 
-def test_more_than_can_be_read_in_time_is_cut_off(machine: VdsmMachine) -> None:
+def test_the_time_for_reading_records_is_limited(machine: VdsmMachine) -> None:
     large = record("large").replace(b"<settings/>", (
         b"<settings>" + b"<x/>" * 1_000_000 + b"</settings>"))
     machine.write_record("plugin-0", large)
     for number in range(1, capabilities.MAX_PLUGINS):
         os.link(machine.layer / REGISTRY / "plugin-0",
                 machine.layer / REGISTRY / f"plugin-{number}")
-    told = machine.run()
-    assert told.report["truncated"] is True and 0 < len(told.plugins) < capabilities.MAX_PLUGINS
+    result = machine.run()
+    assert result.report["truncated"] is True and 0 < len(result.plugins) < capabilities.MAX_PLUGINS
 
 
-def test_two_hundred_plugins_are_told(machine: VdsmMachine) -> None:
+def test_two_hundred_plugins_are_reported(machine: VdsmMachine) -> None:
     for number in range(200):
         machine.write_record(f"plugin-{number}", record(f"plugin-{number}", package()))
-    told = machine.run()
-    assert len(told.plugins) == 200 and told.report["truncated"] is False
+    result = machine.run()
+    assert len(result.plugins) == 200 and result.report["truncated"] is False
 
 
-NO_OBJECT = {
+INVALID_CAPABILITIES = {
     "nothing": "", "half": "{", "no JSON": "nonsense", "list": "[]", "null": "null",
     "text": '"text"', "lists": "[" * 100_000, "objects": '{"a": ' * 100_000,
     "long number": "1" * 10_000, "NUL": "\0", "two": '{"a": 1} {}', "bytes": "\udcff"}
 
 
-@pytest.mark.parametrize("kind", sorted(NO_OBJECT))
-def test_a_file_that_is_no_object_stays_as_it_is(machine: VdsmMachine, kind: str) -> None:
-    text = NO_OBJECT[kind]
-    told = machine.run(text)
-    assert (told.status, told.text, told.new_files) == (1, text, [])
-    assert told.err.startswith("50_node_plugins: ") and told.err.count("\n") == 1
+@pytest.mark.parametrize("kind", sorted(INVALID_CAPABILITIES))
+def test_a_file_without_one_json_object_is_not_changed(machine: VdsmMachine, kind: str) -> None:
+    text = INVALID_CAPABILITIES[kind]
+    result = machine.run(text)
+    assert (result.status, result.text, result.new_files) == (1, text, [])
+    assert result.err.startswith("50_node_plugins: ") and result.err.count("\n") == 1
 
 
-def test_a_file_that_may_not_be_written_stays_as_it_is(machine: VdsmMachine) -> None:
-    told = machine.run('{"a": 1}', mode="400")
-    assert (told.status, told.text, told.mode, told.new_files) == (1, '{"a": 1}', "400", [])
-    assert "Permission denied" in told.err
+def test_a_read_only_capabilities_file_is_not_changed(machine: VdsmMachine) -> None:
+    result = machine.run('{"a": 1}', mode="400")
+    assert (result.status, result.text, result.mode, result.new_files) == (1, '{"a": 1}', "400", [])
+    assert "Permission denied" in result.err
 
 
-def test_a_key_that_is_there_already_is_replaced(machine: VdsmMachine) -> None:
-    told = machine.run('{"nodePlugins": {"plugins": [1]}, "b": 2}')
-    assert told.capabilities == {"nodePlugins": EMPTY, "b": 2}
+def test_an_existing_key_is_replaced(machine: VdsmMachine) -> None:
+    result = machine.run('{"nodePlugins": {"plugins": [1]}, "b": 2}')
+    assert result.capabilities == {"nodePlugins": EMPTY, "b": 2}
 
 
 @pytest.mark.parametrize("damage", ["gone", "syntax", "raises"])
-def test_a_damaged_library_leaves_the_file_as_it_is(machine: VdsmMachine, damage: str) -> None:
+def test_a_damaged_library_leaves_the_capabilities_file_unchanged(
+        machine: VdsmMachine, damage: str) -> None:
     module = machine.library / "vdsm/capabilities.py"
     shutil.rmtree(module.parent / "__pycache__")
     if damage == "gone":
         shutil.rmtree(machine.library)
     else:
         module.write_text("(" if damage == "syntax" else "raise KeyError('x')")
-    told = machine.run('{"a": 1}')
-    assert (told.status, told.text, told.new_files) == (1, '{"a": 1}', [])
+    result = machine.run('{"a": 1}')
+    assert (result.status, result.text, result.new_files) == (1, '{"a": 1}', [])
 
 
-def test_a_full_disk_leaves_the_file_as_it_is(
+def test_a_full_disk_leaves_the_capabilities_file_unchanged(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -376,39 +380,39 @@ def test_a_full_disk_leaves_the_file_as_it_is(
     assert file.read_text() == '{"a": 1}'
 
 
-def test_the_hook_imports_nothing_that_is_dear() -> None:
-    """What takes long to import, and what may start programs."""
+def test_the_hook_does_not_import_expensive_modules() -> None:
+    """Neither modules that take long to import nor modules that start programs."""
     code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
             "from ovirt_node_plugin.vdsm import capabilities; print(*sys.modules)")
     loaded = set(run(["/usr/bin/python3", "-I", "-c", code, TOP]).split())
-    dear = {"lxml", "dataclasses", "typing", "pathlib", "subprocess", "tempfile", "dnf", "rpm",
-            "argparse", "inspect", "logging", "xml.etree"}
-    assert loaded & dear == set()
+    expensive = {"lxml", "dataclasses", "typing", "pathlib", "subprocess", "tempfile", "dnf", "rpm",
+                 "argparse", "inspect", "logging", "xml.etree"}
+    assert loaded & expensive == set()
 
 
-def test_the_hook_is_where_vdsm_looks_and_can_be_run(machine: VdsmMachine) -> None:
+def test_the_hook_is_an_executable_in_vdsms_hook_folder(machine: VdsmMachine) -> None:
     assert os.access(TOP / "vdsm-hooks" / HOOK.split("hooks/")[1], os.X_OK)
     line = (machine.layer / HOOK).read_text().splitlines()[0]
     assert line == "#!/usr/bin/python3 -I"
 
 
-def test_the_example_of_the_manual_is_what_the_hook_tells(
+def test_the_example_in_the_manual_is_the_report_of_the_hook(
         machine: VdsmMachine, node: Path) -> None:
-    (shown,) = manpages.examples_of_kind("ovirt.plugins.d.5", "json")
-    wanted: Dict[str, Any] = json.loads(shown.text)
+    (example,) = manpages.examples_of_kind("ovirt.plugins.d.5", "json")
+    expected: Dict[str, Any] = json.loads(example.text)
     shutil.copytree(node / RPMDB, machine.layer / RPMDB)
-    (there, *_) = installed_nevras(node)
-    for plugin in wanted["nodePlugins"]["plugins"]:
-        gone = plugin["problem"].rpartition(" ")[2]
+    (installed, *_) = installed_nevras(node)
+    for plugin in expected["nodePlugins"]["plugins"]:
+        missing = plugin["problem"].rpartition(" ")[2]
         machine.write_record(plugin["name"], record(
-            plugin["name"], package(gone or there, checked=plugin["trust"] == "signed"),
+            plugin["name"], package(missing or installed, checked=plugin["trust"] == "signed"),
             version=plugin["version"], vendor=plugin["vendor"]).replace(
             b"2026-11-22T16:40:11Z", plugin["installDate"].encode()))
-    told = machine.run()
-    assert told.capabilities == wanted
+    result = machine.run()
+    assert result.capabilities == expected
 
 
-def test_names_in_the_report_are_explained(machine: VdsmMachine) -> None:
+def test_the_manual_explains_all_keys_and_words_of_the_report(machine: VdsmMachine) -> None:
     machine.write_record("cim", record())
     report = machine.run().report
     terms = manpages.terms(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))
@@ -418,8 +422,8 @@ def test_names_in_the_report_are_explained(machine: VdsmMachine) -> None:
     assert words == {SIGNED, UNCHECKED, UNSIGNED, UNKNOWN}
 
 
-def test_limits_in_the_manual_are_those_of_the_code() -> None:
-    said = manpages.prose(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))
-    assert f"more than {capabilities.MAX_TEXT} characters" in said
-    assert f"after {capabilities.MAX_PLUGINS} plugins or two seconds" in said
+def test_the_manual_has_the_limits_of_the_code() -> None:
+    text = manpages.prose(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))
+    assert f"more than {capabilities.MAX_TEXT} characters" in text
+    assert f"after {capabilities.MAX_PLUGINS} plugins or two seconds" in text
     assert capabilities._READING_S == capabilities._COMPARING_S == 2
