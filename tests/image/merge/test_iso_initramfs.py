@@ -22,8 +22,8 @@ from ovirt_node_plugin.system.run import run
 from tests.root.settings.boot.test_initramfs import (
     CONFIGURATION,
     IMAGE,
-    build,
-    within,
+    build_initramfs,
+    run_in_root,
     write_kernel_module,
 )
 from tests.support.adhoc import RpmRepo, descriptor_xml, quick_rpm, write_bundle
@@ -90,7 +90,7 @@ def world(tmp_path: Path, dnf: Dnf) -> Iterator[World]:
         core = quick_rpm("core", "1.0", files={"/usr/share/core": "core"})
         run(["rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--nosignature", "--noplugins",
              "-i", core])
-        build(root)
+        build_initramfs(root)
         repo = RpmRepo(tmp_path / "isv.repo", "isv")
         repo.add("isv", "1.0", files={"/opt/isv": ""})
         bundle = write_bundle(tmp_path / "isv", descriptor_xml("isv", repos=["isv"], settings=[
@@ -108,7 +108,7 @@ def overlay(world: World, name: str) -> ContextManager[Path]:
 
 def drivers(path: Path, root: Path, tmp_path: Path) -> List[str]:
     shutil.copyfile(path, tmp_path / "listed.img")
-    return sorted(parse(within(root, tmp_path, "lsinitrd", "/tmp/listed.img")).drivers)
+    return sorted(parse(run_in_root(root, tmp_path, "lsinitrd", "/tmp/listed.img")).drivers)
 
 
 def installed(world: World, root: Path) -> None:

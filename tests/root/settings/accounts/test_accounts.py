@@ -1,4 +1,4 @@
-"""Users, groups and members, made by the real systemd-sysusers in a root made by hand."""
+"""Users, groups and members, created with the real systemd-sysusers in a minimal root."""
 from __future__ import annotations
 
 import itertools
@@ -43,31 +43,31 @@ FILES = ("passwd", "group", "shadow", "gshadow")
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a root with the accounts of a small image."""
-    made = make_root(tmp_path / "root")
+    root_folder = make_root(tmp_path / "root")
     for name, text in {
             "passwd": "root:x:0:0:root:/root:/bin/bash\nqemu:x:107:107::/:/sbin/nologin\n",
             "group": "root:x:0:\nkvm:x:36:qemu\nqemu:x:107:\n",
             "shadow": "root:$6$secret:1::::::\nqemu:!!:1::::::\n",
             "gshadow": "root:::\nkvm:::qemu\nqemu:!::\n"}.items():
-        (made / "etc" / name).write_text(text)
-        (made / "etc" / name).chmod(0o644 if name in ("passwd", "group") else 0o600)
-    return made
+        (root_folder / "etc" / name).write_text(text)
+        (root_folder / "etc" / name).chmod(0o644 if name in ("passwd", "group") else 0o600)
+    return root_folder
 
 
 def lines(root: Path, file: str) -> List[str]:
     return (root / "etc" / file).read_text().splitlines()
 
 
-def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
+def test_a_user_and_its_groups_are_created_and_removed(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    asked = wanted_settings(ctx, CIM, SFCB)  # in any order
-    assert [item.text for item in asked] == [
+    items = wanted_settings(ctx, CIM, SFCB)  # in any order
+    assert [item.text for item in items] == [
         "create group sfcb", "use group kvm", "use group qemu",
         "create user cim (group sfcb, home /var/lib/cim, shell /sbin/nologin)",
         "add user cim to group kvm", "add user cim to group qemu"]
-    checking.check(asked, ctx, others={})
+    checking.check(items, ctx, others={})
     assert tree(root) == before
-    applied = apply_all(asked, ctx)
+    applied = apply_all(items, ctx)
     uid, gid = lines(root, "passwd")[-1].split(":")[2:4]
     assert lines(root, "passwd")[-1] == f"cim:x:{uid}:{gid}:CIM 100%:/var/lib/cim:/sbin/nologin"
     assert f"sfcb:x:{gid}:" in lines(root, "group")
@@ -78,73 +78,74 @@ def test_a_user_with_its_groups_exists_and_is_gone_again(root: Path) -> None:
     assert [path.name for path in (root / "etc").glob("*-")] == []
     assert (root / "etc/sysusers.d/node-plugin-user-cim.conf").read_text().splitlines()[-1] == (
         f'u cim {uid}:sfcb "CIM 100%%" /var/lib/cim /sbin/nologin')
-    assert [one.before for one in applied] == [
+    assert [setting.before for setting in applied] == [
         "absent", "gid=36", "gid=107", "absent", "absent", "absent"]
     assert kinds.verify(applied, ctx) == ()
-    once = tree(root)
-    apply_all(asked, ctx)
-    assert differences(once, tree(root)) == []
+    after_first = tree(root)
+    apply_all(items, ctx)
+    assert differences(after_first, tree(root)) == []
     do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
-def test_what_no_file_of_accounts_has_yet_is_made_whole_and_taken_away(tmp_path: Path) -> None:
+def test_missing_account_files_are_created_and_removed(tmp_path: Path) -> None:
     root = make_root(tmp_path / "root")
     ctx, before = context(root), tree(root)
     applied = apply_all(wanted_settings(ctx, User("cim", "", "", "", "", (), "")), ctx)
     uid = lines(root, "passwd")[-1].split(":")[2]
-    assert lines(root, "group") == [f"cim:x:{uid}:"]  # one number for both
+    assert lines(root, "group") == [f"cim:x:{uid}:"]  # uid and gid are equal
     do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["one", "two", "three"])))
-def test_of_several_plugins_each_ones_lines_go_with_it(
-        root: Path, order: Sequence[str]) -> None:
+def test_removing_a_plugin_removes_only_its_accounts(root: Path, order: Sequence[str]) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("one", "two", "three"):
-        apply_settings(root, name, held, User(f"u-{name}", "", "", "", "", ("kvm", "common"), ""),
+        apply_settings(root, name, applied_by_plugin,
+                       User(f"u-{name}", "", "", "", "", ("kvm", "common"), ""),
                        Group("common", ""))
     for name in order:
-        revert_settings(root, name, held)
+        revert_settings(root, name, applied_by_plugin)
         for file in FILES:
-            there = (root / "etc" / file).read_text()
-            assert f"u-{name}" not in there
-            assert all(f"u-{other}" in there for other in held)
-        assert any(line.startswith("common:") for line in lines(root, "group")) == bool(held)
-        for other, applied in held.items():
+            text = (root / "etc" / file).read_text()
+            assert f"u-{name}" not in text
+            assert all(f"u-{other}" in text for other in applied_by_plugin)
+        assert any(
+            line.startswith("common:") for line in lines(root, "group")) == bool(applied_by_plugin)
+        for other, applied in applied_by_plugin.items():
             assert kinds.verify(applied, context(root, other)) == ()
     assert differences(before, tree(root)) == []
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
-def test_a_user_that_two_plugins_want_alike_stays_until_the_last_goes(
-        root: Path, first: str) -> None:
+def test_a_user_of_two_plugins_stays_until_the_last_is_removed(root: Path, first: str) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    apply_settings(root, "one", held, CIM, SFCB)
-    apply_settings(root, "two", held, User("cim", "", "", "", "sfcb", ("kvm",), ""), SFCB)
-    revert_settings(root, first, held)
-    (name, applied), = held.items()
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    apply_settings(root, "one", applied_by_plugin, CIM, SFCB)
+    apply_settings(root, "two", applied_by_plugin, User("cim", "", "", "", "sfcb", ("kvm",), ""),
+                   SFCB)
+    revert_settings(root, first, applied_by_plugin)
+    (name, applied), = applied_by_plugin.items()
     assert kinds.verify(applied, context(root)) == ()
-    assert ("cim" in lines(root, "group")[2]) == (name == "one")  # qemu: only one wants that
-    revert_settings(root, name, held)
+    assert ("cim" in lines(root, "group")[2]) == (name == "one")  # only plugin one adds cim to qemu
+    revert_settings(root, name, applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
 def test_a_group_stays_for_the_user_of_another_plugin(root: Path) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    apply_settings(root, "one", held, SFCB)
-    apply_settings(root, "two", held, User("cim", "", "", "", "sfcb", (), ""))
-    revert_settings(root, "one", held)
-    assert kinds.verify(held["two"], context(root)) == ()
-    revert_settings(root, "two", held)
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    apply_settings(root, "one", applied_by_plugin, SFCB)
+    apply_settings(root, "two", applied_by_plugin, User("cim", "", "", "", "sfcb", (), ""))
+    revert_settings(root, "one", applied_by_plugin)
+    assert kinds.verify(applied_by_plugin["two"], context(root)) == ()
+    revert_settings(root, "two", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-@pytest.mark.parametrize(("one", "two", "said"), [
+@pytest.mark.parametrize(("first", "second", "message"), [
     (Group("g", "500"), Group("g", "501"), r"two wants to create group g \(gid 501\), but plugin"
                                            r" one has group g"),
     (Group("g", "500"), Group("h", "500"), "plugin one has group g"),
@@ -154,23 +155,22 @@ def test_a_group_stays_for_the_user_of_another_plugin(root: Path) -> None:
     (User("u", "", "", "/a", "", (), ""), User("u", "", "", "/b", "", (), ""), "plugin one has"),
     (User("u", "", "", "", "", (), ""), User("u", "", "", "", "kvm", (), ""), "plugin one has"),
 ])
-def test_two_plugins_that_want_one_name_otherwise_are_both_named(
-        root: Path, one: Setting, two: Setting, said: str) -> None:
-    planned = {"one": checking.planned(wanted_settings(context(root, "one"), one))}
+def test_contradicting_accounts_of_two_plugins_are_refused_and_both_named(
+        root: Path, first: Setting, second: Setting, message: str) -> None:
+    others = {"one": checking.planned(wanted_settings(context(root, "one"), first))}
     ctx = context(root, "two")
-    with pytest.raises(Refused, match=f"plugin two wants to .*{said}|{said}"):
-        checking.check(wanted_settings(ctx, two), ctx, others=planned)
+    with pytest.raises(Refused, match=f"plugin two wants to .*{message}|{message}"):
+        checking.check(wanted_settings(ctx, second), ctx, others=others)
 
 
-def test_a_wished_id_must_be_the_one_that_the_system_chose_for_another_plugin(
-        root: Path) -> None:
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    apply_settings(root, "one", held, Group("g", ""))
+def test_an_id_other_than_the_existing_one_of_another_plugin_is_refused(root: Path) -> None:
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    apply_settings(root, "one", applied_by_plugin, Group("g", ""))
     with pytest.raises(Refused, match="plugin one has group g"):
-        apply_settings(root, "two", held, Group("g", "500"))
+        apply_settings(root, "two", applied_by_plugin, Group("g", "500"))
 
 
-@pytest.mark.parametrize(("setting", "said"), [
+@pytest.mark.parametrize(("setting", "message"), [
     (User("u", "107", "", "", "", (), ""), "uid 107 is qemu's"),
     (Group("g", "36"), "gid 36 is kvm's"),
     (Group("kvm", "500"), "it has gid 36"),
@@ -180,27 +180,27 @@ def test_a_wished_id_must_be_the_one_that_the_system_chose_for_another_plugin(
     (User("u", "", "", "", "qmeu", (), ""), "group qmeu, which is neither in the root nor in"),
     (User("u", "", "", "", "", ("kvm", "qmeu"), ""), "group qmeu, which is neither"),
 ])
-def test_what_the_root_has_otherwise_is_refused_before_anything_is_written(
-        root: Path, setting: Setting, said: str) -> None:
+def test_accounts_that_contradict_the_root_are_refused_before_any_change(
+        root: Path, setting: Setting, message: str) -> None:
     ctx, before = context(root), tree(root)
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(Refused, match=message):
         checking.check(wanted_settings(ctx, setting), ctx, others={})
     assert differences(before, tree(root)) == []
 
 
-def test_what_the_root_has_already_is_used_and_left(root: Path) -> None:
+def test_existing_accounts_are_used_and_not_removed(root: Path) -> None:
     ctx, before = context(root), tree(root)
-    asked = wanted_settings(ctx, User("qemu", "107", "/", "", "", ("kvm",), ""), Group("kvm", "36"))
-    checking.check(asked, ctx, others={})
-    applied = apply_all(asked, ctx)
-    assert [item.text for item in asked][:2] == ["use group qemu", "use group kvm (gid 36)"]
+    items = wanted_settings(ctx, User("qemu", "107", "/", "", "", ("kvm",), ""), Group("kvm", "36"))
+    checking.check(items, ctx, others={})
+    applied = apply_all(items, ctx)
+    assert [item.text for item in items][:2] == ["use group qemu", "use group kvm (gid 36)"]
     for file in FILES:
         assert tree(root)[f"etc/{file}"] == before[f"etc/{file}"]
     do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
-def test_the_plan_tells_accounts_of_the_root_and_groups_with_rights(root: Path) -> None:
+def test_the_plan_notes_accounts_of_the_root_and_privileged_groups(root: Path) -> None:
     ctx = context(root)
     notes = [note for item in wanted_settings(ctx, User("qemu", "", "", "", "", ("kvm",), ""))
              for note in item.notes]
@@ -209,30 +209,30 @@ def test_the_plan_tells_accounts_of_the_root_and_groups_with_rights(root: Path) 
         " as that user", KVM]
     assert [item.notes for item in wanted_settings(
         ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    apply_settings(root, "one", held, User("cim", "", "", "", "", (), ""))
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    apply_settings(root, "one", applied_by_plugin, User("cim", "", "", "", "", (), ""))
     assert [item.notes for item in wanted_settings(
         ctx, User("cim", "", "", "", "", (), ""))] == [(), ()]
 
 
-def test_ids_that_are_wished_are_given(root: Path) -> None:
+def test_requested_ids_are_assigned(root: Path) -> None:
     ctx = context(root)
     applied = apply_all(wanted_settings(ctx, User("u", "450", "", "", "", (), ""),
                                                Group("g", "451")), ctx)
     assert "u:x:450:" in lines(root, "group") and "g:x:451:" in lines(root, "group")
     assert lines(root, "passwd")[-1].startswith("u:x:450:450:")
-    assert [to_text(one.outcome) for one in applied if one.kind == "group"] == [
+    assert [to_text(setting.outcome) for setting in applied if setting.kind == "group"] == [
         "gid=450 new=yes", "gid=451 new=yes"]
 
 
-def test_accounts_that_others_made_since_stay(root: Path) -> None:
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    apply_settings(root, "one", held, CIM, SFCB)
+def test_accounts_added_later_are_not_removed(root: Path) -> None:
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    apply_settings(root, "one", applied_by_plugin, CIM, SFCB)
     for file, line in (("passwd", "ann:x:1000:1000::/home/ann:/bin/bash\n"),
                        ("shadow", "ann:$6$x:1::::::\n"), ("group", "ann:x:1000:\n")):
         with open(root / "etc" / file, "a", encoding="ascii") as stream:
             stream.write(line)
-    revert_settings(root, "one", held)
+    revert_settings(root, "one", applied_by_plugin)
     assert [line.split(":")[0] for line in lines(root, "passwd")] == ["root", "qemu", "ann"]
     assert [line.split(":")[0] for line in lines(root, "shadow")] == ["root", "qemu", "ann"]
     assert lines(root, "group") == ["root:x:0:", "kvm:x:36:qemu", "qemu:x:107:", "ann:x:1000:"]
@@ -242,7 +242,7 @@ def test_accounts_that_others_made_since_stay(root: Path) -> None:
     ("passwd", "/var/lib/cim:/sbin/nologin", "/home/cim:/bin/bash"),
     ("shadow", "cim:!*", "cim:$6$secret"), ("group", "sfcb:x:999:", "sfcb:x:999:ann"),
 ])
-def test_an_account_changed_by_hand_is_not_taken_away_unasked(
+def test_an_account_changed_by_hand_is_removed_only_when_forced(
         root: Path, file: str, old: str, new: str) -> None:
     ctx = context(root)
     applied = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
@@ -254,7 +254,7 @@ def test_an_account_changed_by_hand_is_not_taken_away_unasked(
     assert plan_revert(applied, Ledger(), root, keep_modified=True).keep == (f"etc/{file}",)
 
 
-def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
+def test_verify_reports_missing_and_changed_accounts(root: Path) -> None:
     ctx = context(root)
     applied = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     path = root / "etc/passwd"
@@ -268,38 +268,38 @@ def test_an_account_that_is_gone_or_other_is_told(root: Path) -> None:
         "user cim has home /x, not /var/lib/cim", "user cim is not in group kvm")
 
 
-def new_image(root: Path, applied: Sequence[Applied]) -> None:
-    """Take everything back, as an image does that knows of no plugin."""
+def revert_all(root: Path, applied: Sequence[Applied]) -> None:
+    """Undo all settings, so that the root is like a new image without plugins."""
     do_revert(plan_revert(applied, Ledger(), root), context(root))
 
 
-def test_after_an_image_replacement_a_name_gets_the_id_that_it_had(root: Path) -> None:
+def test_accounts_keep_their_ids_after_an_image_replacement(root: Path) -> None:
     ctx = context(root)
     old = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     ids = lines(root, "passwd")[-1].split(":")[2:4]
-    new_image(root, old)
+    revert_all(root, old)
     image = tree(root)
-    # it would take that number
+    # it gets the id that cim had
     apply_settings(root, "other", {}, User("other", "", "", "", "", (), ""))
     between = tree(root)
-    taken = lines(root, "passwd")[-1]
+    other_line = lines(root, "passwd")[-1]
     (root / "etc/passwd").write_text((root / "etc/passwd").read_text().replace(
-        taken, taken.replace(taken.split(":")[2], "300")))
+        other_line, other_line.replace(other_line.split(":")[2], "300")))
     (root / "etc/group").write_text((root / "etc/group").read_text().replace(
-        f"other:x:{taken.split(':')[3]}", "other:x:300"))
+        f"other:x:{other_line.split(':')[3]}", "other:x:300"))
     plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
     assert plan.notes == (KVM,)
-    now = upgrade_settings(plan, ctx)
+    applied = upgrade_settings(plan, ctx)
     assert lines(root, "passwd")[-1].split(":")[2:4] == ids
-    assert kinds.verify(now, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
     assert image != between
 
 
-def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
+def test_an_upgrade_notes_ids_that_changed_between_two_images(root: Path) -> None:
     ctx = context(root)
     old = apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
     uid, gid = lines(root, "passwd")[-1].split(":")[2:4]
-    new_image(root, old)
+    revert_all(root, old)
     for file, line in (("passwd", f"ann:x:{uid}:0::/:/bin/sh\n"), ("group", "sfcb:x:77:\n")):
         with open(root / "etc" / file, "a", encoding="ascii") as stream:
             stream.write(line)
@@ -310,14 +310,14 @@ def test_an_id_that_moved_between_two_images_is_told(root: Path) -> None:
         " given to it again",
         f"user cim had uid {uid}, which is ann's in this image: it gets another one, and files"
         " that it owned have to be given to it again", KVM)
-    now = upgrade_settings(plan, ctx)
-    assert kinds.verify(now, ctx) == ()
+    applied = upgrade_settings(plan, ctx)
+    assert kinds.verify(applied, ctx) == ()
     assert lines(root, "passwd")[-1].split(":")[3] == "77"
-    do_revert(plan_revert(now, Ledger(), root), ctx)
-    assert differences(before, tree(root)) == []  # the image's own group stays
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
+    assert differences(before, tree(root)) == []  # the group of the image stays
 
 
-def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> None:
+def test_a_user_changed_by_an_upgrade_keeps_its_id(root: Path) -> None:
     before = tree(root)
     ctx = context(root)
     old = apply_all(wanted_settings(ctx, User("u", "", "", "/bin/a", "", (), ""),
@@ -325,21 +325,21 @@ def test_a_user_that_becomes_other_with_an_upgrade_keeps_its_id(root: Path) -> N
     uid = lines(root, "passwd")[-2].split(":")[2]
     plan = plan_upgrade(old, wanted_settings(ctx, User("u", "", "", "/bin/b", "", (), ""),
                                                     User("v", "", "", "", "", (), "")), {}, ctx)
-    now = upgrade_settings(plan, ctx)
+    applied = upgrade_settings(plan, ctx)
     assert f"u:x:{uid}:{uid}::/:/bin/b" in lines(root, "passwd")
-    assert kinds.verify(now, ctx) == ()
-    do_revert(plan_revert(now, Ledger(), root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
-def test_a_manifest_keeps_the_ids(root: Path) -> None:
+def test_the_undo_data_keep_the_ids(root: Path) -> None:
     ctx = context(root)
     applied = apply_all(wanted_settings(ctx, Group("g", "")), ctx)
-    read = load_undo_data(dump_undo_data(UndoData("foo", b"", AppliedState(applied))), origin="x")
-    assert read.state.settings[0].outcome == applied[0].outcome != {}
+    loaded = load_undo_data(dump_undo_data(UndoData("foo", b"", AppliedState(applied))), origin="x")
+    assert loaded.state.settings[0].outcome == applied[0].outcome != {}
 
 
-def test_sysusers_gets_the_root_and_one_file_of_each(root: Path) -> None:
+def test_sysusers_is_started_with_the_root_and_one_file_for_each_account(root: Path) -> None:
     runner = RecordingRunner(real=run)
     ctx = context(root, runner=runner)
     apply_all(wanted_settings(ctx, CIM, SFCB), ctx)
@@ -348,7 +348,7 @@ def test_sysusers_gets_the_root_and_one_file_of_each(root: Path) -> None:
         for name in ("group-sfcb", "user-cim", "member-kvm@cim", "member-qemu@cim")]
 
 
-def test_a_missing_sysusers_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_sysusers_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)
     with pytest.raises(CommandError, match="systemd-sysusers cannot be started"):
@@ -356,8 +356,7 @@ def test_a_missing_sysusers_is_named(root: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("name", ["etc", "etc/sysusers.d", "etc/shadow", "etc/.pwd.lock"])
-def test_a_link_out_of_the_root_lets_nothing_be_written_there(
-        root: Path, tmp_path: Path, name: str) -> None:
+def test_a_symbolic_link_out_of_the_root_is_refused(root: Path, tmp_path: Path, name: str) -> None:
     outside = tmp_path / "outside"
     ctx = context(root)
     if (root / name).exists():
@@ -373,7 +372,7 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     assert before == (tree(outside) if outside.is_dir() else outside.read_bytes())
 
 
-@pytest.mark.parametrize(("element", "said"), [
+@pytest.mark.parametrize(("element", "message"), [
     ('<user name="Cim"/>', "expected the name of a user or group"),
     ('<user name="cim" uid="0"/>', "expected the number of a user or group"),
     ('<user name="cim" uid="65535"/>', "expected a uid that an account may have, found 65535"),
@@ -388,12 +387,12 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     ('<user name="cim"/><user name="cim"/>', "expected one <user> named cim, found a second"),
     ('<group name="cim"/><group name="cim"/>', "expected one <group> named cim"),
 ])
-def test_what_is_no_account_is_refused_in_the_descriptor(element: str, said: str) -> None:
-    with pytest.raises(DescriptorError, match=said):
+def test_invalid_accounts_in_a_descriptor_are_refused(element: str, message: str) -> None:
+    with pytest.raises(DescriptorError, match=message):
         parse_descriptor(edit_descriptor("<settings>", f"<settings>{element}").encode(), origin="x")
 
 
-def test_a_descriptor_may_name_accounts() -> None:
+def test_accounts_are_read_from_a_descriptor() -> None:
     text = edit_descriptor(
         "<settings>", '<settings><user name="cim" uid="" home="/var/lib/cim"'
         ' shell="/sbin/nologin" group="sfcb" groups="kvm,qemu" gecos="CIM 100%"/>'

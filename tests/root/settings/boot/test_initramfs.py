@@ -1,4 +1,4 @@
-"""An initramfs, made again by the real dracut in a whole system."""
+"""An initramfs, rebuilt by the real dracut in a complete system."""
 from __future__ import annotations
 
 import dataclasses
@@ -46,14 +46,14 @@ check() { return 255; }
 depends() { return 0; }
 install() { inst_simple /usr/share/isv-foo.conf; }
 """
-# Small, and quick: the root's own configuration says what an initramfs is made of.
+# A small initramfs, which dracut builds quickly.
 CONFIGURATION = ('dracutmodules+=" kernel-modules "\ncompress="cat"\n'
                  'add_drivers+=" core other "\n')
 
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Path]:
-    """A system with a kernel of few modules, and an initramfs that dracut made."""
+    """A system with a kernel of few modules and an initramfs built by dracut."""
     with full_host_root(tmp_path / "system") as root:
         for name in ("core", "other"):
             write_kernel_module(root, name)
@@ -63,7 +63,7 @@ def system(tmp_path: Path) -> Iterator[Path]:
         run(["depmod", "-b", root, KERNEL])
         (root / "etc/dracut.conf.d").mkdir(exist_ok=True)
         (root / "etc/dracut.conf.d/image.conf").write_text(CONFIGURATION)
-        build(root)
+        build_initramfs(root)
         yield root
 
 
@@ -72,97 +72,100 @@ def write_kernel_module(root: Path, name: str, folder: str = "kernel") -> str:
     return write_module(root, name, folder=folder)
 
 
-def build(root: Path) -> None:
+def build_initramfs(root: Path) -> None:
     work = root.parent / "work"
     work.mkdir(exist_ok=True)
-    within(root, work, "dracut", "--force", "--no-hostonly", "--kver", KERNEL, "/tmp/image")
+    run_in_root(root, work, "dracut", "--force", "--no-hostonly", "--kver", KERNEL, "/tmp/image")
     (root / IMAGE).unlink(missing_ok=True)
     shutil.move(str(work / "image"), str(root / IMAGE))
     os.chmod(root / IMAGE, 0o600)
 
 
-def within(root: Path, work: Path, *argv: str) -> str:
+def run_in_root(root: Path, work: Path, *argv: str) -> str:
     return run([sys.executable, "-I", chroot.__file__, root, work, *argv])
 
 
-def drivers(root: Path, tmp_path: Path) -> List[str]:
-    return sorted(parse(within(root, tmp_path, "lsinitrd", f"/{IMAGE}")).drivers)
+def initramfs_drivers(root: Path, tmp_path: Path) -> List[str]:
+    return sorted(parse(run_in_root(root, tmp_path, "lsinitrd", f"/{IMAGE}")).drivers)
 
 
-def state(root: Path) -> Dict[str, object]:
-    """What of the system can change here: the rest is thousands of files."""
-    found: Dict[str, object] = {
+def changeable_state(root: Path) -> Dict[str, object]:
+    """Return the state of the folders that these tests change."""
+    entries: Dict[str, object] = {
         f"{part}/{path}": entry for part in ("boot", "etc/dracut.conf.d", "var/tmp", "tmp")
         for path, entry in tree(root / part).items()}
-    found["time"] = (root / IMAGE).stat().st_mtime_ns
-    return found
+    entries["time"] = (root / IMAGE).stat().st_mtime_ns
+    return entries
 
 
-def plugin(root: Path, name: str, driver: str) -> Context:
-    """Give a plugin its kernel module, and return its context."""
+def plugin_with_module(root: Path, name: str, driver: str) -> Context:
+    """Create a kernel module that belongs to the plugin, and return the plugin's context."""
     files = [write_kernel_module(root, driver, "extra")]
     run(["depmod", "-b", root, KERNEL])
     return context(root, name, files=files)
 
 
-def apply(ctx: Context, held: Dict[str, Tuple[Applied, ...]], *settings: Setting,
-          ) -> Tuple[Applied, ...]:
+def apply_checked(ctx: Context, applied_by_plugin: Dict[str, Tuple[Applied, ...]],
+                  *settings: Setting, ) -> Tuple[Applied, ...]:
     items = selection.wanted(descriptor(*settings), ctx)
-    checking.check(items, ctx, others=held)
-    return apply_all(items, ctx, ledger_of(held))
+    checking.check(items, ctx, others=applied_by_plugin)
+    return apply_all(items, ctx, ledger_of(applied_by_plugin))
 
 
 @pytest.mark.root
-def test_a_driver_is_in_the_initramfs_until_its_plugin_goes(system: Path, tmp_path: Path) -> None:
-    before = state(system)
-    ctx = plugin(system, "foo", "isv_foo")
+def test_a_driver_is_in_the_initramfs_until_its_plugin_is_removed(
+        system: Path, tmp_path: Path) -> None:
+    before = changeable_state(system)
+    ctx = plugin_with_module(system, "foo", "isv_foo")
     setting = InitramfsDriver("isv-foo", load=True)
     items = selection.wanted(descriptor(setting), ctx)
     assert [item.text for item in items] == [
         "have driver isv-foo in the initramfs, and loaded by it",
         f"rebuild the module index of kernel {KERNEL}",
         f"make the initramfs of kernel {KERNEL} again if it lacks driver isv_foo"]
-    applied = apply(ctx, {}, setting)
-    assert drivers(system, tmp_path) == ["core", "isv_foo", "other"]
+    applied = apply_checked(ctx, {}, setting)
+    assert initramfs_drivers(system, tmp_path) == ["core", "isv_foo", "other"]
     assert (system / IMAGE).stat().st_mode & 0o777 == 0o600
-    assert set(state(system)) - set(before) == {
+    assert set(changeable_state(system)) - set(before) == {
         f"{IMAGE}{KEPT}", "etc/dracut.conf.d/node-plugin-foo=initramfs-driver=isv_foo.conf"}
     assert kinds.verify(applied, ctx) == ()
-    assert not any(change.before and change.before.content for one in applied
-                   for change in one.changes if change.path.startswith("boot"))
-    made = state(system)
+    assert not any(change.before and change.before.content for setting_applied in applied
+                   for change in setting_applied.changes if change.path.startswith("boot"))
+    after = changeable_state(system)
     assert apply_all(items, ctx)[-1].changes == ()
-    assert state(system) == made
+    assert changeable_state(system) == after
     revert_settings(system, "foo", {"foo": applied})
-    assert state(system) == before
+    assert changeable_state(system) == before
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("first", ["one", "two"])
-def test_what_another_plugin_needs_stays(system: Path, tmp_path: Path, first: str) -> None:
-    before = state(system)
-    held: Dict[str, Tuple[Applied, ...]] = {}
+def test_a_driver_of_another_plugin_stays_in_the_initramfs(
+        system: Path, tmp_path: Path, first: str) -> None:
+    before = changeable_state(system)
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("one", "two"):
-        held[name] = apply(plugin(system, name, f"m_{name}"), held,
-                           InitramfsDriver(f"m_{name}", load=False))
-    assert drivers(system, tmp_path) == ["core", "m_one", "m_two", "other"]
+        applied_by_plugin[name] = apply_checked(plugin_with_module(system, name, f"m_{name}"),
+                                                applied_by_plugin,
+                                                InitramfsDriver(f"m_{name}", load=False))
+    assert initramfs_drivers(system, tmp_path) == ["core", "m_one", "m_two", "other"]
     last = {"one": "two", "two": "one"}[first]
     (system / MODULES / f"extra/m_{first}.ko").unlink()
-    revert_settings(system, first, held)
-    assert drivers(system, tmp_path) == ["core", f"m_{last}", "other"]
-    assert kinds.verify(held[last], context(system, last)) == ()
-    revert_settings(system, last, held)
-    assert state(system) == before
+    revert_settings(system, first, applied_by_plugin)
+    assert initramfs_drivers(system, tmp_path) == ["core", f"m_{last}", "other"]
+    assert kinds.verify(applied_by_plugin[last], context(system, last)) == ()
+    revert_settings(system, last, applied_by_plugin)
+    assert changeable_state(system) == before
 
 
 @pytest.mark.root
-def test_a_module_of_dracut_that_a_plugin_brings_is_used(system: Path, tmp_path: Path) -> None:
-    before = state(system)
+def test_a_dracut_module_of_a_plugin_is_included(system: Path, tmp_path: Path) -> None:
+    before = changeable_state(system)
     write_file(system, "usr/share/isv-foo.conf", "x\n")
     write_file(system, FOO, SETUP)
     ctx = context(system, files=[FOO])
-    applied = apply(ctx, {}, DracutModule("isv-foo"))
-    listing = within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
+    applied = apply_checked(ctx, {}, DracutModule("isv-foo"))
+    listing = run_in_root(system, tmp_path, "lsinitrd", f"/{IMAGE}")
     assert "isv-foo" in parse(listing).modules and "usr/share/isv-foo.conf" in listing
     assert kinds.verify(applied, ctx) == ()
     write_file(system, FOO, SETUP.replace("isv-foo.conf", "isv-bar.conf"))
@@ -170,40 +173,40 @@ def test_a_module_of_dracut_that_a_plugin_brings_is_used(system: Path, tmp_path:
     upgrade = plan_upgrade(
         applied, selection.wanted(descriptor(DracutModule("isv-foo")), ctx), {}, ctx)
     applied = upgrade_settings(upgrade, ctx)
-    assert "usr/share/isv-bar.conf" in within(system, tmp_path, "lsinitrd", f"/{IMAGE}")
+    assert "usr/share/isv-bar.conf" in run_in_root(system, tmp_path, "lsinitrd", f"/{IMAGE}")
     revert_settings(system, "foo", {"foo": applied})
-    assert state(system) == before
+    assert changeable_state(system) == before
 
 
 @pytest.mark.root
-def test_what_is_there_is_not_made_again(system: Path) -> None:
-    made = (system / IMAGE).stat()
+def test_an_initramfs_that_has_the_drivers_is_not_rebuilt(system: Path) -> None:
+    before = (system / IMAGE).stat()
     ctx = context(system)
-    applied = apply(ctx, {}, InitramfsDriver("core", load=False),
-                    InitramfsDriver("builtin-one", load=False))
-    assert (system / IMAGE).stat() == made
+    applied = apply_checked(ctx, {}, InitramfsDriver("core", load=False),
+                            InitramfsDriver("builtin-one", load=False))
+    assert (system / IMAGE).stat() == before
     assert applied[-1].changes == ()
     assert kinds.verify(applied, ctx) == ()
 
 
 @pytest.mark.root
-def test_one_that_somebody_made_since_is_made_again_not_thrown_away(
-        system: Path, tmp_path: Path) -> None:
-    applied = apply(plugin(system, "foo", "isv_foo"), {}, InitramfsDriver("isv_foo", load=False))
+def test_an_initramfs_rebuilt_by_others_is_rebuilt_at_removal(system: Path, tmp_path: Path) -> None:
+    applied = apply_checked(plugin_with_module(system, "foo", "isv_foo"), {},
+                            InitramfsDriver("isv_foo", load=False))
     (system / MODULES / "kernel/other.ko").unlink()
     run(["depmod", "-b", system, KERNEL])
-    build(system)
+    build_initramfs(system)
     (system / MODULES / "extra/isv_foo.ko").unlink()
     revert_settings(system, "foo", {"foo": applied})
-    assert drivers(system, tmp_path) == ["core"]
+    assert initramfs_drivers(system, tmp_path) == ["core"]
     assert not (system / f"{IMAGE}{KEPT}").exists()
 
 
 @pytest.mark.root
-def test_an_initramfs_without_the_driver_is_told(system: Path) -> None:
+def test_verify_reports_an_initramfs_without_the_driver(system: Path) -> None:
     before = (system / IMAGE).read_bytes()
-    ctx = plugin(system, "foo", "isv_foo")
-    applied = apply(ctx, {}, InitramfsDriver("isv_foo", load=False))
+    ctx = plugin_with_module(system, "foo", "isv_foo")
+    applied = apply_checked(ctx, {}, InitramfsDriver("isv_foo", load=False))
     (system / IMAGE).write_bytes(before)
     assert kinds.verify(applied, ctx) == (
         f"driver isv_foo is not in the initramfs of kernel {KERNEL}",)
@@ -212,49 +215,49 @@ def test_an_initramfs_without_the_driver_is_told(system: Path) -> None:
 
 
 @pytest.mark.root
-def test_a_dracut_that_fails_or_passes_a_driver_over_is_an_error(system: Path) -> None:
-    before = state(system)
-    ctx = plugin(system, "foo", "isv_foo")
+def test_a_dracut_that_fails_or_omits_a_driver_is_an_error(system: Path) -> None:
+    before = changeable_state(system)
+    ctx = plugin_with_module(system, "foo", "isv_foo")
     program = system / "usr/bin/dracut"
     program.unlink()
-    for text, error, said in (
+    for text, error, message in (
             (f"cp /{IMAGE} /tmp/initramfs.img", Refused, "dracut left out driver isv_foo"),
             ("true", Refused, "dracut made no initramfs"),
             ("echo no room >&2; exit 1", CommandError, "no room")):
         program.write_text(f"#!/bin/sh\n{text}\n")
         program.chmod(0o755)
-        with pytest.raises(error, match=said):
-            apply(ctx, {}, InitramfsDriver("isv_foo", load=False))
+        with pytest.raises(error, match=message):
+            apply_checked(ctx, {}, InitramfsDriver("isv_foo", load=False))
         if (system / f"{IMAGE}{KEPT}").exists():
             os.replace(system / f"{IMAGE}{KEPT}", system / IMAGE)
     assert (system / IMAGE).stat().st_mtime_ns == before["time"]
 
 
 @pytest.mark.root
-def test_a_program_inside_sees_nothing_of_this_machine_and_leaves_nothing(
+def test_a_program_run_in_the_root_is_isolated_from_this_machine(
         system: Path, tmp_path: Path) -> None:
     before = tree(system / "dev"), tree(system / "tmp")
     mounts = Path("/proc/self/mounts").read_text()
-    said = within(system, tmp_path, "ls", "/dev", "/tmp", "/proc/self/fd")
-    assert "null" in said and "sda" not in said and "system" in said
-    assert within(system, tmp_path, "sh", "-c", "cat < /dev/null; echo $PATH $HOME")
+    output = run_in_root(system, tmp_path, "ls", "/dev", "/tmp", "/proc/self/fd")
+    assert "null" in output and "sda" not in output and "system" in output
+    assert run_in_root(system, tmp_path, "sh", "-c", "cat < /dev/null; echo $PATH $HOME")
     assert (tree(system / "dev"), tree(system / "tmp")) == before
     assert Path("/proc/self/mounts").read_text() == mounts
     with pytest.raises(CommandError, match="nothing: .*No such file"):
-        within(system, tmp_path, "nothing")
+        run_in_root(system, tmp_path, "nothing")
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root that only looks as if it had dracut."""
-    made = make_root(tmp_path / "root")
-    write_file(made, "usr/bin/dracut", "#!/bin/sh\n")
-    return made
+    """A minimal root with a file in place of dracut."""
+    root_folder = make_root(tmp_path / "root")
+    write_file(root_folder, "usr/bin/dracut", "#!/bin/sh\n")
+    return root_folder
 
 
-def test_the_roots_own_dracut_is_run_in_it(root: Path) -> None:
+def test_the_dracut_of_the_root_is_run_in_the_root(root: Path) -> None:
     write_file(root, IMAGE, "old")
-    runner = Listing(root)
+    runner = FakeDracut(root)
     ctx = context(root, files=[write_module(root, "isv_foo", folder="extra")], runner=runner)
     run(["depmod", "-b", root, KERNEL])
     items = selection.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)
@@ -271,9 +274,9 @@ def test_the_roots_own_dracut_is_run_in_it(root: Path) -> None:
     assert (root / f"{IMAGE}{KEPT}").read_text() == "old"
 
 
-def test_on_the_running_system_its_own_configuration_says_for_which_machine(root: Path) -> None:
+def test_dracut_is_run_without_no_hostonly_on_the_running_system(root: Path) -> None:
     write_file(root, IMAGE, "old")
-    runner = Listing(root)
+    runner = FakeDracut(root)
     write_module(root, "isv_foo", folder="extra")
     run(["depmod", "-b", root, KERNEL])
     ctx = dataclasses.replace(context(root, runner=runner), live=True)
@@ -283,8 +286,8 @@ def test_on_the_running_system_its_own_configuration_says_for_which_machine(root
     assert (root / IMAGE).read_text() == "new"
 
 
-class Listing(RecordingRunner):
-    """Plays lsinitrd and dracut."""
+class FakeDracut(RecordingRunner):
+    """A runner in place of lsinitrd and dracut."""
 
     def __init__(self, root: Path) -> None:
         super().__init__()
@@ -296,8 +299,8 @@ class Listing(RecordingRunner):
         if words[5] == "dracut":
             Path(words[4], "initramfs.img").write_text("new")
             return ""
-        there = (self.root / IMAGE).read_text() == "new"
-        return f"-rw 1 0 0 1 usr/lib/modules/{KERNEL}/isv-foo.ko.xz\n" if there else ""
+        rebuilt = (self.root / IMAGE).read_text() == "new"
+        return f"-rw 1 0 0 1 usr/lib/modules/{KERNEL}/isv-foo.ko.xz\n" if rebuilt else ""
 
 
 def test_a_root_without_dracut_is_refused(root: Path) -> None:
@@ -308,17 +311,17 @@ def test_a_root_without_dracut_is_refused(root: Path) -> None:
             checking.check(selection.wanted(descriptor(setting), ctx), ctx, others={})
 
 
-def test_a_name_that_nobody_knows_is_refused(root: Path) -> None:
+def test_an_unknown_driver_or_dracut_module_is_refused(root: Path) -> None:
     ctx = context(root)
-    for setting, what in ((InitramfsDriver("nope", load=False), "kernel module"),
+    for setting, kind in ((InitramfsDriver("nope", load=False), "kernel module"),
                           (DracutModule("nope"), "module of dracut")):
-        with pytest.raises(Refused, match=f"have a {what} of that name"):
+        with pytest.raises(Refused, match=f"have a {kind} of that name"):
             checking.check(selection.wanted(descriptor(setting), ctx), ctx, others={})
     checking.check(selection.wanted(descriptor(InitramfsDriver("core", load=False)), ctx), ctx,
                  others={})
 
 
-def test_a_root_without_an_initramfs_has_the_need_for_the_next_one(root: Path) -> None:
+def test_a_root_without_an_initramfs_gets_the_configuration_for_the_next_one(root: Path) -> None:
     before = tree(root)
     ctx = context(root, runner=RecordingRunner())
     (item,) = selection.wanted(descriptor(InitramfsDriver("core", load=False)), ctx)
@@ -330,16 +333,17 @@ def test_a_root_without_an_initramfs_has_the_need_for_the_next_one(root: Path) -
     assert differences(before, tree(root)) == []
 
 
-def test_a_kernel_without_the_module_is_told(root: Path) -> None:
+def test_the_plan_notes_a_kernel_without_the_module(root: Path) -> None:
     other = "6.1.0-1.el9.x86_64"
     write_file(root, f"usr/lib/modules/{other}/modules.dep", "")
     write_file(root, f"usr/lib/modules/{other}/initramfs.img", "")
-    (item, made) = selection.wanted(descriptor(InitramfsDriver("core", load=False)), context(root))
+    (item, rebuild) = selection.wanted(descriptor(InitramfsDriver("core", load=False)),
+                                       context(root))
     assert item.notes == (f"kernel {other} has no module core",)
-    assert made.key == other
+    assert rebuild.key == other
 
 
-def test_each_place_of_an_initramfs_is_found(root: Path, tmp_path: Path) -> None:
+def test_images_are_found_in_all_known_places(root: Path, tmp_path: Path) -> None:
     (tmp_path / "out").write_text("x")
     assert images(root) == {}
     places = [IMAGE, f"boot/{'0' * 32}/{KERNEL}/initrd", f"{MODULES}/initramfs.img"]
@@ -352,7 +356,7 @@ def test_each_place_of_an_initramfs_is_found(root: Path, tmp_path: Path) -> None
     assert images(root) == {KERNEL: tuple(places)}
 
 
-def test_a_link_does_not_lead_out_of_the_root(root: Path, tmp_path: Path) -> None:
+def test_symbolic_links_out_of_the_root_are_not_followed(root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / f"initramfs-{KERNEL}.img").write_text("x")
@@ -360,7 +364,7 @@ def test_a_link_does_not_lead_out_of_the_root(root: Path, tmp_path: Path) -> Non
     (root / "etc/dracut.conf.d").symlink_to(outside)
     assert images(root) == {}
     ctx = context(root)
-    apply(ctx, {}, InitramfsDriver("core", load=False))
+    apply_checked(ctx, {}, InitramfsDriver("core", load=False))
     assert [path.name for path in outside.iterdir()] == [f"initramfs-{KERNEL}.img"]
 
 
@@ -370,6 +374,6 @@ def test_a_link_does_not_lead_out_of_the_root(root: Path, tmp_path: Path) -> Non
     ['<initramfs-driver name="a b"/>'], ['<initramfs-driver name="a.ko"/>'],
     ['<dracut-module name="../x"/>'], ['<dracut-module name="-x"/>'],
     ['<initramfs-driver name="a" load="maybe"/>'], ['<initramfs-driver/>']])
-def test_a_bad_descriptor_is_refused(settings: List[str]) -> None:
+def test_invalid_initramfs_settings_in_a_descriptor_are_refused(settings: List[str]) -> None:
     with pytest.raises(DescriptorError):
         parse_descriptor(descriptor_xml("x", settings=settings).encode(), origin="x")

@@ -1,4 +1,4 @@
-"""Kernel arguments in boot configurations: put in, shared, and taken out exactly."""
+"""Kernel arguments in boot configurations: added, shared, and removed exactly."""
 from __future__ import annotations
 
 import random
@@ -41,11 +41,11 @@ grub_class kernel
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    made = make_root(tmp_path / "root")
-    write_file(made, CMDLINE, "root=/dev/mapper/onn-root ro quiet console=tty0\n")
-    write_file(made, ENTRY, ENTRY_TEXT)
-    write_file(made, RESCUE, "title rescue\noptions\n")
-    return made
+    root_folder = make_root(tmp_path / "root")
+    write_file(root_folder, CMDLINE, "root=/dev/mapper/onn-root ro quiet console=tty0\n")
+    write_file(root_folder, ENTRY, ENTRY_TEXT)
+    write_file(root_folder, RESCUE, "title rescue\noptions\n")
+    return root_folder
 
 
 def argument(name: str, value: str = "", *, present: bool = True,
@@ -53,13 +53,13 @@ def argument(name: str, value: str = "", *, present: bool = True,
     return KernelArgument(name, value, present, repeat)
 
 
-def install(root: Path, plugin: str, held: Dict[str, Tuple[Applied, ...]],
+def install(root: Path, plugin: str, applied_by_plugin: Dict[str, Tuple[Applied, ...]],
             *arguments: KernelArgument) -> None:
-    """Check and apply a plugin's arguments beside those of others, and note them."""
+    """Check and apply a plugin's arguments, and add them to ``applied_by_plugin``."""
     ctx = context(root, plugin)
     items = selection.wanted(descriptor(*arguments), ctx)
-    checking.check(items, ctx, others=held)
-    held[plugin] = apply_all(items, ctx, ledger_of(held))
+    checking.check(items, ctx, others=applied_by_plugin)
+    applied_by_plugin[plugin] = apply_all(items, ctx, ledger_of(applied_by_plugin))
 
 
 def options(root: Path, entry: str = ENTRY) -> str:
@@ -67,10 +67,10 @@ def options(root: Path, entry: str = ENTRY) -> str:
                 if line.startswith("options"))
 
 
-def test_arguments_are_set_replaced_added_and_removed_everywhere(root: Path) -> None:
+def test_arguments_are_set_replaced_added_and_removed_in_all_files(root: Path) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("intel_iommu", "on"), argument("nosmt"),
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("intel_iommu", "on"), argument("nosmt"),
             argument("console", "ttyS1", repeat=True), argument("quiet", present=False))
     assert (root / CMDLINE).read_text() == (
         "root=/dev/mapper/onn-root ro console=tty0 intel_iommu=on nosmt console=ttyS1\n")
@@ -78,16 +78,17 @@ def test_arguments_are_set_replaced_added_and_removed_everywhere(root: Path) -> 
                              " intel_iommu=on $tuned_params nosmt console=ttyS1")
     assert options(root, RESCUE) == "options intel_iommu=on nosmt console=ttyS1"
     assert (root / ENTRY).read_text().startswith("title oVirt Node 4.5.5\nversion ")
-    assert kinds.verify(held["one"], context(root, "one")) == ()
-    assert [(one.key, one.value, one.before) for one in held["one"]] == [
+    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == ()
+    assert [(setting.key, setting.value,
+             setting.before) for setting in applied_by_plugin["one"]] == [
         ("intel_iommu", "intel_iommu=on", "absent"), ("nosmt", "nosmt", "absent"),
         ("console=ttyS1", "+console=ttyS1", "absent"), ("quiet", "-quiet", "absent"),
         ("boot", "intel_iommu=on nosmt +console=ttyS1 -quiet", "present")]
-    revert_settings(root, "one", held)
+    revert_settings(root, "one", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-def test_the_plan_says_what_is_written_and_where(root: Path) -> None:
+def test_the_plan_names_arguments_and_files(root: Path) -> None:
     items = selection.wanted(descriptor(
         argument("intel_iommu", "on"), argument("quiet", present=False),
         argument("console", "ttyS1", repeat=True)), context(root))
@@ -97,19 +98,20 @@ def test_the_plan_says_what_is_written_and_where(root: Path) -> None:
         f"write the kernel arguments to /{CMDLINE}, /{RESCUE}, /{ENTRY}"]
 
 
-def test_a_root_without_a_boot_configuration_has_them_in_the_record(tmp_path: Path) -> None:
+def test_a_root_without_a_boot_configuration_has_the_arguments_in_the_record(
+        tmp_path: Path) -> None:
     root = make_root(tmp_path / "bare")
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("intel_iommu", "on"))
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("intel_iommu", "on"))
     assert differences(before, tree(root)) == []
-    assert [(one.kind, one.value) for one in held["one"]] == [
+    assert [(setting.kind, setting.value) for setting in applied_by_plugin["one"]] == [
         ("kernel-argument", "intel_iommu=on"), ("command-line", "intel_iommu=on")]
     items = selection.wanted(descriptor(argument("a")), context(root))
     assert items[-1].text == (
         "write the kernel arguments to the record only: no boot configuration in the root")
-    assert kinds.verify(held["one"], context(root, "one")) == ()
-    revert_settings(root, "one", held)
+    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == ()
+    revert_settings(root, "one", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
@@ -127,90 +129,90 @@ def test_applying_twice_changes_nothing(root: Path) -> None:
     items = selection.wanted(descriptor(argument("a", "b"), argument("ro"),
                                      argument("quiet", present=False)), ctx)
     apply_all(items, ctx)
-    once = tree(root)
+    after_first = tree(root)
     assert changed_paths(apply_all(items, ctx)) == []
-    assert differences(once, tree(root)) == []
+    assert differences(after_first, tree(root)) == []
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
-def test_an_argument_that_two_plugins_want_stays_for_the_one_that_stays(
-        root: Path, first: str) -> None:
+def test_an_argument_of_two_plugins_stays_until_the_last_is_removed(root: Path, first: str) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("intel_iommu", "on"), argument("a"))
-    install(root, "two", held, argument("intel_iommu", "on"), argument("b"))
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("intel_iommu", "on"), argument("a"))
+    install(root, "two", applied_by_plugin, argument("intel_iommu", "on"), argument("b"))
     assert options(root).count("intel_iommu=on") == 1
     last = "two" if first == "one" else "one"
-    revert_settings(root, first, held)
+    revert_settings(root, first, applied_by_plugin)
     assert "intel_iommu=on" in options(root)
     assert (" a" in options(root), " b" in options(root)) == (last == "one", last == "two")
-    assert kinds.verify(held[last], context(root, last)) == ()
-    revert_settings(root, last, held)
+    assert kinds.verify(applied_by_plugin[last], context(root, last)) == ()
+    revert_settings(root, last, applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-def test_what_an_administrator_wrote_since_stays(root: Path) -> None:
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("intel_iommu", "on"), argument("quiet", present=False))
+def test_changes_by_an_administrator_are_kept(root: Path) -> None:
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("intel_iommu", "on"),
+            argument("quiet", present=False))
     text = (root / ENTRY).read_text().replace("oVirt Node", "My Node")
     (root / ENTRY).write_text(text.replace("crashkernel=1G", "crashkernel=2G mitigations=off"))
-    revert_settings(root, "one", held)
+    revert_settings(root, "one", applied_by_plugin)
     assert (root / ENTRY).read_text() == ENTRY_TEXT.replace("oVirt Node", "My Node").replace(
         "crashkernel=1G", "crashkernel=2G mitigations=off")
 
 
-def test_a_value_that_an_administrator_changed_is_told_and_left(root: Path) -> None:
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("intel_iommu", "on"))
+def test_a_value_changed_by_an_administrator_is_reported_and_kept(root: Path) -> None:
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("intel_iommu", "on"))
     (root / ENTRY).write_text(ENTRY_TEXT.replace("iommu=off", "iommu=sm_on"))
-    assert kinds.verify(held["one"], context(root, "one")) == (
+    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == (
         f"kernel argument intel_iommu=on is not as wanted in /{ENTRY}",)
-    revert_settings(root, "one", held)
+    revert_settings(root, "one", applied_by_plugin)
     assert "intel_iommu=sm_on" in options(root)
 
 
-def test_the_entry_of_a_kernel_that_came_later_loses_the_argument_too(root: Path) -> None:
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("a", "1"))
-    install(root, "two", held, argument("b", "2"))
+def test_arguments_are_removed_from_entries_of_later_kernels(root: Path) -> None:
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("a", "1"))
+    install(root, "two", applied_by_plugin, argument("b", "2"))
     new = "boot/loader/entries/0123-6.0.conf"
     write_file(root, new, f"title new\noptions {(root / CMDLINE).read_text()}")
-    revert_settings(root, "one", held)
+    revert_settings(root, "one", applied_by_plugin)
     assert options(root, new).endswith("console=tty0 b=2")
-    revert_settings(root, "two", held)
+    revert_settings(root, "two", applied_by_plugin)
     assert options(root, new).endswith("console=tty0")
 
 
-def test_an_upgrade_takes_out_what_the_new_version_does_not_want(root: Path) -> None:
+def test_an_upgrade_removes_arguments_that_the_new_version_omits(root: Path) -> None:
     before, ctx = tree(root), context(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "other", held, argument("z"))
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "other", applied_by_plugin, argument("z"))
     old = apply_all(selection.wanted(descriptor(argument("a", "1"), argument("b")), ctx), ctx)
     new = selection.wanted(descriptor(argument("a", "2"), argument("c")), ctx)
-    plan = plan_upgrade(old, new, held, ctx)
-    upgrade_settings(plan, ctx, held)
+    plan = plan_upgrade(old, new, applied_by_plugin, ctx)
+    upgrade_settings(plan, ctx, applied_by_plugin)
     assert options(root).endswith("$tuned_params z a=2 c")
-    assert kinds.verify(held["foo"], ctx) == ()
-    revert_settings(root, "other", held)
+    assert kinds.verify(applied_by_plugin["foo"], ctx) == ()
+    revert_settings(root, "other", applied_by_plugin)
     assert options(root).endswith("$tuned_params a=2 c")
-    revert_settings(root, "foo", held)
+    revert_settings(root, "foo", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-def test_two_plugins_removed_at_once_leave_nothing(root: Path) -> None:
+def test_two_plugins_removed_at_once_leave_no_arguments(root: Path) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("a"), argument("quiet", present=False))
-    install(root, "two", held, argument("b"))
-    install(root, "three", held, argument("c"))
-    held["both"] = (*held.pop("one"), *held.pop("two"))
-    revert_settings(root, "both", held)
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("a"), argument("quiet", present=False))
+    install(root, "two", applied_by_plugin, argument("b"))
+    install(root, "three", applied_by_plugin, argument("c"))
+    applied_by_plugin["both"] = (*applied_by_plugin.pop("one"), *applied_by_plugin.pop("two"))
+    revert_settings(root, "both", applied_by_plugin)
     assert options(root).endswith("quiet crashkernel=1G intel_iommu=off $tuned_params c")
-    revert_settings(root, "three", held)
+    revert_settings(root, "three", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-@pytest.mark.parametrize(("mine", "theirs", "clash"), [
+@pytest.mark.parametrize(("first", "second", "clash"), [
     (argument("a", "1"), argument("a", "2"), True),
     (argument("a-b", "1"), argument("a_b", "2"), True),
     (argument("a", "1"), argument("a", "1"), False),
@@ -224,11 +226,11 @@ def test_two_plugins_removed_at_once_leave_nothing(root: Path) -> None:
     (argument("a", "1", repeat=True), argument("a", present=False), True),
     (argument("a", present=False), argument("a", "1", present=False), False),
 ])
-def test_contradictions_of_two_plugins_are_refused_and_both_named(
-        root: Path, mine: KernelArgument, theirs: KernelArgument, clash: bool) -> None:
-    for one, other in ((mine, theirs), (theirs, mine)):
+def test_contradicting_arguments_of_two_plugins_are_refused_and_both_named(
+        root: Path, first: KernelArgument, second: KernelArgument, clash: bool) -> None:
+    for own, other in ((first, second), (second, first)):
         others = {"acme": checking.planned(selection.wanted(descriptor(other), context(root)))}
-        items = selection.wanted(descriptor(one), context(root))
+        items = selection.wanted(descriptor(own), context(root))
         if not clash:
             checking.check(items, context(root), others=others)
             continue
@@ -236,14 +238,14 @@ def test_contradictions_of_two_plugins_are_refused_and_both_named(
             checking.check(items, context(root), others=others)
 
 
-def test_links_and_other_files_are_not_written_to(root: Path, tmp_path: Path) -> None:
+def test_symbolic_links_are_not_written_to(root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.write_text("options a\n")
     (root / "boot/loader/entries/evil.conf").symlink_to(outside)
     (root / CMDLINE).unlink()
     (root / CMDLINE).symlink_to(outside)
-    held: Dict[str, Tuple[Applied, ...]] = {}
-    install(root, "one", held, argument("b"))
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("b"))
     assert outside.read_text() == "options a\n"
 
 
@@ -254,7 +256,7 @@ def test_links_and_other_files_are_not_written_to(root: Path, tmp_path: Path) ->
     ("a b=1 b=2", "-b=1", "a b=2"), ("a=1", "+a=2", "a=1 a=2"), ("a=1 a=2", "+a=2", "a=1 a=2"),
     ("b", "-b", ""), ("ab abc=1", "-a", "ab abc=1"),
 ])
-def test_one_argument_is_put_into_a_line(text: str, code: str, after: str) -> None:
+def test_one_argument_is_added_to_a_line_and_removed(text: str, code: str, after: str) -> None:
     assert edited(text, [decode(code)], entry=False) == after
     assert edited(after, [decode(code)], entry=False) == after
     assert restored(after, text, [decode(code)], [], entry=False) == text
@@ -262,33 +264,34 @@ def test_one_argument_is_put_into_a_line(text: str, code: str, after: str) -> No
 
 @pytest.mark.parametrize("text", ["title x\n", "title x", "", "options\n", "options a\noptions b\n",
                                   "options\ta  b \n", "title options\n  options a\n"])
-def test_entries_of_any_form_come_back_as_they_were(text: str) -> None:
+def test_entries_of_any_form_are_restored(text: str) -> None:
     codes = [decode(code) for code in ("x=1", "-a", "+b=2")]
     after = edited(text, codes, entry=True)
     assert "x=1" in after and edited(after, codes, entry=True) == after
-    back = restored(after, text, codes, [], entry=True)
-    assert back in (text, text + "\n")
+    result = restored(after, text, codes, [], entry=True)
+    assert result in (text, text + "\n")
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_arguments_of_any_plugins_come_and_go_in_any_order(seed: int) -> None:
-    chance = random.Random(seed)
-    base = " ".join(chance.choice(["a", "a=1", "b=1", "b=2", "c", "d=x", "e_f=1"])
-                    for _ in range(chance.randrange(8)))
-    # at most one wish for each name, as the check of clashes sees to
-    wishes = {"a": ["a=2", "-a", "+a=3"], "b": ["b=1", "b=3", "-b=2"], "c": ["c", "-c"],
-              "e-f": ["e-f=2"], "g": ["g", "+g=1"]}
-    pool = [chance.choice(codes) for codes in wishes.values()]
+def test_arguments_of_many_plugins_are_undone_in_any_order(seed: int) -> None:
+    rng = random.Random(seed)
+    base = " ".join(rng.choice(["a", "a=1", "b=1", "b=2", "c", "d=x", "e_f=1"])
+                    for _ in range(rng.randrange(8)))
+    # at most one argument for each name, as the check for conflicts ensures
+    choices = {"a": ["a=2", "-a", "+a=3"], "b": ["b=1", "b=3", "-b=2"], "c": ["c", "-c"],
+               "e-f": ["e-f=2"], "g": ["g", "+g=1"]}
+    pool = [rng.choice(codes) for codes in choices.values()]
     text = base
-    on: List[str] = []
+    active: List[str] = []
     for _ in range(20):
-        code = chance.choice(pool)
-        if code in on:
-            on.remove(code)
-            text = restored(text, base, [decode(code)], [decode(one) for one in on], entry=False)
+        code = rng.choice(pool)
+        if code in active:
+            active.remove(code)
+            text = restored(text, base, [decode(code)], [decode(other) for other in active],
+                            entry=False)
         else:
-            on.append(code)
+            active.append(code)
             text = edited(text, [decode(code)], entry=False)
-        assert edited(text, [decode(one) for one in on], entry=False) == text
-    text = restored(text, base, [decode(one) for one in on], [], entry=False)
+        assert edited(text, [decode(other) for other in active], entry=False) == text
+    text = restored(text, base, [decode(other) for other in active], [], entry=False)
     assert text == base

@@ -1,4 +1,4 @@
-"""Certificates, taken into a trust store by the real p11-kit in a chroot."""
+"""Certificates, added to a trust store by the real p11-kit in a chroot."""
 from __future__ import annotations
 
 import shutil
@@ -40,9 +40,9 @@ CERTIFICATE = descriptor(CaCertificate(SOURCE, "acme.pem"))
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    made = add_trust(make_root(tmp_path / "root"))
-    write_file(made, SOURCE, ACME)
-    return made
+    root_folder = add_trust(make_root(tmp_path / "root"))
+    write_file(root_folder, SOURCE, ACME)
+    return root_folder
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def ctx(root: Path) -> Context:
     return context(root, files=[SOURCE])
 
 
-def test_a_certificate_is_in_the_trust_store_until_its_plugin_goes(
+def test_a_certificate_is_in_the_trust_store_until_its_plugin_is_removed(
         root: Path, ctx: Context) -> None:
     before = tree(root)
     items = selection.wanted(CERTIFICATE, ctx)
@@ -71,10 +71,10 @@ def test_a_certificate_is_in_the_trust_store_until_its_plugin_goes(
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
-def test_the_store_is_made_again_while_another_plugins_certificate_stays(
+def test_a_certificate_stays_when_another_plugins_certificate_is_removed(
         root: Path, first: str) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
     files = {"one": write_file(root, "opt/one.pem", ACME),
              "two": write_file(root, "opt/two.pem", OTHER)}
     (root / ANCHORS / "site.pem").unlink()
@@ -82,22 +82,22 @@ def test_the_store_is_made_again_while_another_plugins_certificate_stays(
     (root / "etc/pki/ca-trust/extracted/java").mkdir()
     for name, source in files.items():
         ctx = context(root, name, files=[source])
-        asked = selection.wanted(descriptor(CaCertificate(source, f"{name}.pem")), ctx)
-        checking.check(asked, ctx, others=held)
-        held[name] = apply_all(asked, ctx, ledger_of(held))
+        items = selection.wanted(descriptor(CaCertificate(source, f"{name}.pem")), ctx)
+        checking.check(items, ctx, others=applied_by_plugin)
+        applied_by_plugin[name] = apply_all(items, ctx, ledger_of(applied_by_plugin))
     last = "two" if first == "one" else "one"
-    revert_settings(root, first, held)
+    revert_settings(root, first, applied_by_plugin)
     bundle = (root / BUNDLE).read_text()
     assert ("acme" in bundle, "other" in bundle) == (last == "one", last == "two")
-    assert kinds.verify(held[last], context(root, last)) == ()
-    revert_settings(root, last, held)
+    assert kinds.verify(applied_by_plugin[last], context(root, last)) == ()
+    revert_settings(root, last, applied_by_plugin)
     assert set(differences(before, tree(root))) == {
         f"{ANCHORS}/site.pem", "etc/pki/ca-trust/extracted/java/cacerts",
         "opt/one.pem", "opt/two.pem"}
     assert (root / BUNDLE).read_text().count("BEGIN") == 1
 
 
-def test_a_store_that_was_made_again_by_hand_is_no_drift(root: Path, ctx: Context) -> None:
+def test_a_trust_store_rebuilt_by_hand_is_not_drift(root: Path, ctx: Context) -> None:
     applied = apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     (root / ANCHORS / "mine.pem").write_text(LEAF)
     (root / BUNDLE).write_text((root / BUNDLE).read_text() + "# touched\n")
@@ -106,14 +106,14 @@ def test_a_store_that_was_made_again_by_hand_is_no_drift(root: Path, ctx: Contex
     assert (root / ANCHORS / "mine.pem").exists()
 
 
-def test_applying_twice_changes_nothing_but_dates(root: Path, ctx: Context) -> None:
+def test_applying_twice_changes_only_the_dated_java_store(root: Path, ctx: Context) -> None:
     items = selection.wanted(CERTIFICATE, ctx)
     apply_all(items, ctx)
     again = apply_all(items, ctx)
     assert set(changed_paths(again)) <= {"etc/pki/ca-trust/extracted/java/cacerts"}
 
 
-def test_the_roots_own_program_is_run_in_the_root(root: Path) -> None:
+def test_update_ca_trust_of_the_root_is_run_in_the_root(root: Path) -> None:
     runner = RecordingRunner()
     (root / BUNDLE).write_text(OTHER + ACME)
     ctx = context(root, files=[SOURCE], runner=runner)
@@ -130,14 +130,13 @@ def test_a_root_without_update_ca_trust_is_refused(root: Path, ctx: Context) -> 
         checking.check(selection.wanted(CERTIFICATE, ctx), ctx, others={})
 
 
-def test_a_certificate_that_is_no_authoritys_is_refused_and_named(
-        root: Path, ctx: Context) -> None:
+def test_a_certificate_of_no_authority_is_refused_and_named(root: Path, ctx: Context) -> None:
     write_file(root, SOURCE, LEAF)
     with pytest.raises(Refused, match=r"left out acme\.pem"):
         apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
 
 
-def test_a_store_without_the_certificate_is_told(root: Path, ctx: Context) -> None:
+def test_verify_reports_a_trust_store_without_the_certificate(root: Path, ctx: Context) -> None:
     applied = apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     (root / BUNDLE).write_text(OTHER)
     assert kinds.verify(applied, ctx) == ("acme.pem is not in the trust store",)
@@ -149,29 +148,30 @@ def test_an_update_ca_trust_that_fails_is_an_error(root: Path, ctx: Context) -> 
         apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
 
 
-def test_an_edited_anchor_is_not_thrown_away(root: Path, ctx: Context) -> None:
+def test_a_modified_anchor_is_drift(root: Path, ctx: Context) -> None:
     applied = apply_all(selection.wanted(CERTIFICATE, ctx), ctx)
     (root / ANCHORS / "acme.pem").write_text(OTHER)
     with pytest.raises(Drifted, match=r"anchors/acme\.pem"):
         plan_revert(applied, Ledger(), root)
 
 
-def test_two_plugins_with_one_name_are_refused_and_both_named(ctx: Context) -> None:
+def test_certificates_of_one_name_of_two_plugins_are_refused_and_both_named(ctx: Context) -> None:
     others = {"acme": [Applied("ca-certificate", "acme.pem", "/x", "absent", ())]}
     with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
         checking.check(selection.wanted(CERTIFICATE, ctx), ctx, others=others)
 
 
-def test_an_upgrade_with_a_new_certificate_renews_the_store(root: Path, ctx: Context) -> None:
+def test_an_upgrade_with_a_new_certificate_rebuilds_the_trust_store(
+        root: Path, ctx: Context) -> None:
     (root / ANCHORS / "site.pem").unlink()
     items = selection.wanted(CERTIFICATE, ctx)
     old = apply_all(items, ctx)
     write_file(root, SOURCE, OTHER)
     upgrade = plan_upgrade(old, items, {}, ctx)
-    now = upgrade_settings(upgrade, ctx)
+    applied = upgrade_settings(upgrade, ctx)
     assert "Test authority other" in (root / BUNDLE).read_text()
     assert "Test authority acme" not in (root / BUNDLE).read_text()
-    assert kinds.verify(now, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
 
 
 @pytest.mark.parametrize(("data", "problem"), [
@@ -188,9 +188,9 @@ def test_an_upgrade_with_a_new_certificate_renews_the_store(root: Path, ctx: Con
     (ACME.replace("MIIB", "!!!!"), "not a certificate"),
     ("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", "not a certificate"),
 ])
-def test_only_certificates_in_pem_are_taken(data: str, problem: str) -> None:
-    found = pem.problem(data.encode())
-    assert problem in found and bool(problem) == bool(found)
+def test_only_certificates_in_pem_form_are_accepted(data: str, problem: str) -> None:
+    actual = pem.problem(data.encode())
+    assert problem in actual and bool(problem) == bool(actual)
 
 
 def test_a_private_key_is_not_copied(root: Path, ctx: Context) -> None:
