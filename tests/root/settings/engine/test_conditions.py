@@ -1,4 +1,4 @@
-"""Settings under a condition: wanted where it is met, and told where it is not."""
+"""Settings under a condition: wanted where it is met, and named where it is not."""
 from __future__ import annotations
 
 import dataclasses
@@ -23,11 +23,12 @@ HOST = dataclasses.replace(NODE, kind="host", version="9.4")
 ANY = When(settings=(Service("a.service", "enabled"),))
 
 
-def asked(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
-    """Return the keys that are wanted, and the lines for those that are left out."""
+def selected(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, ...]]:
+    """Return the keys of the wanted settings and a line for each setting left out."""
     ctx = dataclasses.replace(context(Path("/nowhere")), facts=facts)
-    whole = descriptor(*items)  # type: ignore[arg-type]
-    return tuple(one.key for one in selection.wanted(whole, ctx)), selection.left_out(whole, ctx)
+    document = descriptor(*items)  # type: ignore[arg-type]
+    return tuple(item.key for item in selection.wanted(document,
+                                                       ctx)), selection.left_out(document, ctx)
 
 
 @pytest.mark.parametrize(("condition", "node", "host"), [
@@ -49,52 +50,52 @@ def asked(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, ...
     ({"package": "kernel", "package_versions": VersionRange("5.14.0-5")}, "", ""),
     ({"target": "host", "archs": ("s390x",)}, "on a host and on s390x", "on s390x"),
 ])
-def test_a_condition_is_met_or_told(
-        condition: Dict[str, object], node: str, host: str) -> None:
+def test_a_setting_is_wanted_or_its_unmet_condition_named(condition: Dict[str, object], node: str,
+                                                          host: str) -> None:
     when = dataclasses.replace(ANY, **condition)  # type: ignore[arg-type]
     for facts, reason in ((NODE, node), (HOST, host)):
         expected = (((), (f"left out: enable service a.service (only {reason})",)) if reason
                     else (("a.service",), ()))
-        assert asked(facts, when) == expected
+        assert selected(facts, when) == expected
 
 
-def test_what_is_not_known_meets_no_condition() -> None:
+def test_unknown_facts_meet_no_condition() -> None:
     for condition in ({"target": "node"}, {"archs": ("x86_64",)},
                       {"node_versions": VersionRange("1")}, {"package": "bash"}):
         when = dataclasses.replace(ANY, **condition)
-        assert asked(Facts(), when)[0] == ()
+        assert selected(Facts(), when)[0] == ()
 
 
-def test_settings_keep_the_order_of_the_document() -> None:
+def test_settings_are_wanted_in_the_order_of_the_document() -> None:
     first, last = Service("z.service", "enabled"), Service("b.service", "enabled")
-    keys, left = asked(NODE, first, dataclasses.replace(ANY, target="node"), last)
-    assert (keys, left) == (("z.service", "a.service", "b.service"), ())
+    keys, left_out = selected(NODE, first, dataclasses.replace(ANY, target="node"), last)
+    assert (keys, left_out) == (("z.service", "a.service", "b.service"), ())
 
 
-def test_one_thing_may_be_asked_for_under_conditions_that_exclude_one_another() -> None:
+def test_contradicting_settings_are_allowed_under_exclusive_conditions() -> None:
     node = dataclasses.replace(ANY, target="node", settings=(Service("a.service", "masked"),))
     host = dataclasses.replace(ANY, target="host")
-    assert asked(NODE, node, host) == (
+    assert selected(NODE, node, host) == (
         ("a.service",), ("left out: enable service a.service (only on a host)",))
 
 
-def test_the_same_under_two_conditions_that_are_met_is_one() -> None:
+def test_equal_settings_under_two_met_conditions_are_wanted_once() -> None:
     both = dataclasses.replace(ANY, target="node"), dataclasses.replace(ANY, archs=("x86_64",))
-    assert asked(NODE, *both)[0] == ("a.service",)
+    assert selected(NODE, *both)[0] == ("a.service",)
 
 
-def test_contradictions_under_two_conditions_that_are_met_are_refused() -> None:
+def test_contradicting_settings_under_two_met_conditions_are_refused() -> None:
     node = dataclasses.replace(ANY, target="node", settings=(Service("a.service", "masked"),))
     with pytest.raises(Refused, match="to mask service a.service and to enable service a.service"):
-        asked(NODE, node, dataclasses.replace(ANY, archs=("x86_64",)))
+        selected(NODE, node, dataclasses.replace(ANY, archs=("x86_64",)))
 
 
-def test_a_condition_that_stopped_to_hold_puts_back_at_the_next_upgrade(tmp_path: Path) -> None:
+def test_an_upgrade_undoes_a_setting_whose_condition_is_no_longer_met(tmp_path: Path) -> None:
     ctx = Context(tmp_path, "foo", {}, context(tmp_path).run, NODE)
-    whole = descriptor(dataclasses.replace(ANY, package="libvirt",
-                                           package_versions=VersionRange("", "9.5")))
-    old = checking.planned(selection.wanted(whole, ctx))
+    document = descriptor(dataclasses.replace(ANY, package="libvirt",
+                                              package_versions=VersionRange("", "9.5")))
+    old = checking.planned(selection.wanted(document, ctx))
     newer = dataclasses.replace(NODE, versions=lambda name: ["10.0"])
-    now = selection.wanted(whole, dataclasses.replace(ctx, facts=newer))
-    plan = plan_upgrade(old, now, {}, ctx)
-    assert ([one.key for one in plan.gone], plan.order) == (["a.service"], ())
+    new = selection.wanted(document, dataclasses.replace(ctx, facts=newer))
+    plan = plan_upgrade(old, new, {}, ctx)
+    assert ([setting.key for setting in plan.gone], plan.order) == (["a.service"], ())

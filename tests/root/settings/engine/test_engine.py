@@ -1,4 +1,4 @@
-"""Settings of several plugins in one root: conflicts, drift, handing over, upgrades."""
+"""Settings of several plugins in one root: conflicts, drift, shared changes, upgrades."""
 from __future__ import annotations
 
 import dataclasses
@@ -86,39 +86,39 @@ def applied_by(root: Path, plugin: str, *settings: Setting) -> Tuple[Applied, ..
     return apply_all(items(ctx, *settings), ctx)
 
 
-def test_settings_are_wanted_in_the_descriptors_order_and_told_in_a_line(root: Path) -> None:
+def test_settings_are_wanted_in_the_descriptors_order_with_one_line_each(root: Path) -> None:
     ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/isv_foo.ko"])
-    asked = items(ctx, VdsmHook("after_vm_start", 50, "x", "/opt/x"),
-                  KernelModule("isv-foo", load=True, options="a=1", blacklist=False),
-                  Service("foo.service", "masked"),
-                  KernelModule("other", load=False, options="", blacklist=True))
-    assert [item.text for item in asked] == [
+    wanted = items(ctx, VdsmHook("after_vm_start", 50, "x", "/opt/x"),
+                   KernelModule("isv-foo", load=True, options="a=1", blacklist=False),
+                   Service("foo.service", "masked"),
+                   KernelModule("other", load=False, options="", blacklist=True))
+    assert [item.text for item in wanted] == [
         "install VDSM hook after_vm_start/50_x from /opt/x",
         "load kernel module isv-foo at boot", "set options of kernel module isv-foo: a=1",
         "mask service foo.service", "blacklist kernel module other",
         f"rebuild the module index of kernel {KERNEL}"]
 
 
-def test_each_setting_is_in_the_ledger_when_it_is_done(root: Path) -> None:
+def test_applied_settings_are_in_the_ledger(root: Path) -> None:
     ledger = Ledger()
     ctx = context(root)
-    asked = items(ctx, Service("sshd.service", "masked"),
-                  KernelModule("a", load=True, options="", blacklist=False))
-    assert apply_all(asked, ctx, ledger) == ledger.state("foo").settings
-    assert [one.key for one in ledger.state("foo").settings] == ["sshd.service", "a:load"]
+    wanted = items(ctx, Service("sshd.service", "masked"),
+                   KernelModule("a", load=True, options="", blacklist=False))
+    assert apply_all(wanted, ctx, ledger) == ledger.state("foo").settings
+    assert [setting.key for setting in ledger.state("foo").settings] == ["sshd.service", "a:load"]
 
 
-def test_a_failure_stops_at_the_setting_that_failed(root: Path) -> None:
+def test_the_ledger_has_the_settings_applied_before_a_failure(root: Path) -> None:
     ledger = Ledger()
     ctx = context(root)
-    asked = items(ctx, KernelModule("a", load=True, options="", blacklist=False),
-                  Service("nope.service", "enabled"))
+    wanted = items(ctx, KernelModule("a", load=True, options="", blacklist=False),
+                   Service("nope.service", "enabled"))
     with pytest.raises(CommandError, match="nope.service"):
-        apply_all(asked, ctx, ledger)
-    assert [one.key for one in ledger.state("foo").settings] == ["a:load"]
+        apply_all(wanted, ctx, ledger)
+    assert [setting.key for setting in ledger.state("foo").settings] == ["a:load"]
 
 
-def test_what_two_plugins_want_of_a_service_must_agree(root: Path) -> None:
+def test_contradicting_service_settings_of_two_plugins_are_refused(root: Path) -> None:
     ctx = context(root, "two")
     others = {"one": checking.planned(items(context(root), Service("sshd.service", "disabled")))}
     checking.check(items(ctx, Service("sshd.service", "disabled")), ctx, others=others)
@@ -130,7 +130,7 @@ def test_what_two_plugins_want_of_a_service_must_agree(root: Path) -> None:
         " their vendors.")
 
 
-def test_a_check_with_a_recorder_starts_only_programs_that_read(root: Path) -> None:
+def test_a_check_starts_only_programs_that_read(root: Path) -> None:
     runner = RecordingRunner(output="disabled")
     ctx = context(root, files=[f"/lib/modules/{KERNEL}/extra/isv_foo.ko"], runner=runner)
     checking.check(items(ctx, Service("sshd.service", "disabled")), ctx, others={})
@@ -138,7 +138,7 @@ def test_a_check_with_a_recorder_starts_only_programs_that_read(root: Path) -> N
         ("systemctl", f"--root={root}", "is-enabled"), ("depmod", "--version")]
 
 
-def test_a_file_changed_since_is_named_and_nothing_is_touched(root: Path) -> None:
+def test_a_revert_of_changed_files_is_refused_and_changes_nothing(root: Path) -> None:
     applied = applied_by(root, "foo", Service("sshd.service", "masked"),
                          KernelModule("a", load=True, options="b=1", blacklist=False))
     (root / "etc/modprobe.d/node-plugin-foo-a.conf").write_text("changed\n")
@@ -154,7 +154,7 @@ def test_a_file_changed_since_is_named_and_nothing_is_touched(root: Path) -> Non
     assert differences(before, tree(root)) == []
 
 
-def test_what_somebody_put_back_by_hand_is_no_drift(root: Path) -> None:
+def test_a_setting_undone_by_hand_is_not_drift(root: Path) -> None:
     before = tree(root)
     applied = applied_by(root, "foo", Service("sshd.service", "masked"))
     run(["systemctl", f"--root={root}", "unmask", "sshd.service"])
@@ -172,7 +172,7 @@ def test_reverting_twice_changes_nothing(root: Path) -> None:
     assert differences(before, tree(root)) == []
 
 
-def test_a_relabelled_file_is_no_drift(root: Path) -> None:
+def test_a_relabelled_file_is_not_drift(root: Path) -> None:
     applied = applied_by(root, "foo", KernelModule("a", load=True, options="", blacklist=False))
     change = applied[0].changes[-1]
     assert change.after is not None
@@ -184,62 +184,62 @@ def test_a_relabelled_file_is_no_drift(root: Path) -> None:
     assert plan_revert([relabelled], Ledger(), root).keep == ()
 
 
-def test_a_service_that_another_plugin_wants_too_stays(root: Path) -> None:
+def test_a_service_of_two_plugins_stays_until_the_last_is_removed(root: Path) -> None:
     write_unit(root, "a.service", also="a.socket")
     write_unit(root, "a.socket")
     before = tree(root)
-    held = {name: applied_by(root, name, Service("a.service", "enabled"))
-            for name in ("one", "two")}
-    assert changed_paths(held["two"]) == []
-    plan = revert_settings(root, "one", held)
+    applied_by_plugin = {name: applied_by(root, name, Service("a.service", "enabled"))
+                         for name in ("one", "two")}
+    assert changed_paths(applied_by_plugin["two"]) == []
+    plan = revert_settings(root, "one", applied_by_plugin)
     assert plan.restore == ()
-    assert held["two"][0].before == "disabled"
-    assert kinds.verify(held["two"], context(root)) == ()
-    revert_settings(root, "two", held)
+    assert applied_by_plugin["two"][0].before == "disabled"
+    assert kinds.verify(applied_by_plugin["two"], context(root)) == ()
+    revert_settings(root, "two", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
 @pytest.mark.parametrize("state", ["enabled", "disabled"])
-def test_a_unit_switched_along_with_anothers_stays_for_the_one_that_asks(
-        root: Path, state: str) -> None:
+def test_a_unit_changed_along_with_another_stays_for_its_own_plugin(root: Path, state: str) -> None:
     write_unit(root, "a.service", also="a.socket")
     write_unit(root, "a.socket")
     if state == "disabled":
         run(["systemctl", f"--root={root}", "enable", "a.service"])
     before = tree(root)
-    held = {"one": applied_by(root, "one", Service("a.service", state)),
-            "two": applied_by(root, "two", Service("a.socket", state))}
-    revert_settings(root, "one", held)
-    assert kinds.verify(held["two"], context(root)) == ()
-    said = run(["systemctl", f"--root={root}", "is-enabled", "a.service"], ok=(0, 1))
-    assert said.strip() == ("disabled" if state == "enabled" else "enabled")
-    revert_settings(root, "two", held)
+    applied_by_plugin = {"one": applied_by(root, "one", Service("a.service", state)),
+                         "two": applied_by(root, "two", Service("a.socket", state))}
+    revert_settings(root, "one", applied_by_plugin)
+    assert kinds.verify(applied_by_plugin["two"], context(root)) == ()
+    enabled_state = run(["systemctl", f"--root={root}", "is-enabled", "a.service"], ok=(0, 1))
+    assert enabled_state.strip() == ("disabled" if state == "enabled" else "enabled")
+    revert_settings(root, "two", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-def test_a_folder_goes_with_the_last_plugin_that_uses_it(root: Path) -> None:
+def test_a_created_folder_is_removed_with_the_last_plugin_that_uses_it(root: Path) -> None:
     before = tree(root)
-    held = {name: applied_by(root, name, KernelModule(f"m_{name}", load=True, options="",
-                                                      blacklist=False))
-            for name in ("one", "two")}
-    revert_settings(root, "one", held)
-    assert changed_paths(held["two"]) == [
+    applied_by_plugin = {name: applied_by(root, name,
+                                          KernelModule(f"m_{name}", load=True, options="",
+                                                                   blacklist=False))
+                         for name in ("one", "two")}
+    revert_settings(root, "one", applied_by_plugin)
+    assert changed_paths(applied_by_plugin["two"]) == [
         "etc/modules-load.d", "etc/modules-load.d/node-plugin-two-m_two.conf"]
-    revert_settings(root, "two", held)
+    revert_settings(root, "two", applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-def test_a_folder_with_somebodys_file_is_left_with_a_note(root: Path) -> None:
+def test_a_created_folder_with_a_file_of_others_is_kept_with_a_note(root: Path) -> None:
     applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
     (root / "etc/modules-load.d/mine.conf").write_text("loop\n")
     plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, context(root))
-    done = finish_revert(plan, Ledger(), context(root))
-    assert done == ("/etc/modules-load.d is left: it is not empty",)
+    notes = finish_revert(plan, Ledger(), context(root))
+    assert notes == ("/etc/modules-load.d is left: it is not empty",)
     assert [path.name for path in (root / "etc/modules-load.d").iterdir()] == ["mine.conf"]
 
 
-def test_a_folder_that_only_package_files_kept_goes_when_they_are_gone(root: Path) -> None:
+def test_a_created_folder_is_removed_after_the_package_files_in_it(root: Path) -> None:
     applied = applied_by(root, "one", KernelModule("m", load=True, options="", blacklist=False))
     owned = root / "etc/modules-load.d/of-the-package.conf"
     owned.write_text("")
@@ -250,29 +250,29 @@ def test_a_folder_that_only_package_files_kept_goes_when_they_are_gone(root: Pat
     assert not (root / "etc/modules-load.d").exists()
 
 
-def edit(root: Path, path: str, text: str) -> Change:
-    """Append to a file as a scriptlet does; return that as a change."""
+def append_as_scriptlet(root: Path, path: str, text: str) -> Change:
+    """Append ``text`` to a file, as a scriptlet would, and return the change."""
     watch = [Watch(path.rpartition("/")[0], path.rpartition("/")[2])]
     before = capture(root, watch)
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     with open(root / path, "a", encoding="ascii") as stream:
         stream.write(text)
-    found = difference(before, capture(root, watch))
-    return next(change for change in found if change.path == path)
+    changes = difference(before, capture(root, watch))
+    return next(change for change in changes if change.path == path)
 
 
-def effects_of(**effects: Sequence[Change]) -> Ledger:
-    """Return a ledger of plugins that have no settings."""
+def ledger_with_effects(**effects: Sequence[Change]) -> Ledger:
+    """Return a ledger with these effects of plugins, which have no settings."""
     return Ledger({name: AppliedState(effects=tuple(changes))
                    for name, changes in effects.items()})
 
 
 @pytest.mark.parametrize("order", [("one", "two"), ("two", "one")])
-def test_what_scriptlets_of_two_plugins_wrote_is_undone_in_any_order(
+def test_scriptlet_effects_of_two_plugins_are_undone_in_any_order(
         root: Path, order: Tuple[str, str]) -> None:
     before = tree(root)
-    ledger = effects_of(**{name: [edit(root, "etc/passwd", f"{name}:x:1\n")]
-                           for name in ("one", "two")})
+    ledger = ledger_with_effects(**{name: [append_as_scriptlet(root, "etc/passwd", f"{name}:x:1\n")]
+                                    for name in ("one", "two")})
     for name in order:
         effects = ledger.state(name).effects
         ledger.set_effects(name, ())
@@ -282,9 +282,10 @@ def test_what_scriptlets_of_two_plugins_wrote_is_undone_in_any_order(
     assert differences(before, tree(root)) == []
 
 
-def test_effects_that_were_changed_or_undone_since_are_left(root: Path) -> None:
-    effects = [edit(root, "etc/passwd", "one:x:1\n"), edit(root, "etc/new", "x"),
-               edit(root, "etc/gone", "x")]
+def test_scriptlet_effects_changed_later_are_kept_with_a_note(root: Path) -> None:
+    effects = [append_as_scriptlet(root, "etc/passwd", "one:x:1\n"),
+               append_as_scriptlet(root, "etc/new", "x"),
+               append_as_scriptlet(root, "etc/gone", "x")]
     (root / "etc/passwd").write_text("root:x:0\nadmin:x:1000\n")
     (root / "etc/gone").unlink()
     plan = plan_effects(effects, Ledger(), root)
@@ -294,8 +295,8 @@ def test_effects_that_were_changed_or_undone_since_are_left(root: Path) -> None:
     assert not (root / "etc/new").exists()
 
 
-def test_an_effect_whose_content_was_not_kept_is_left(root: Path) -> None:
-    effect = edit(root, "etc/passwd", "one:x:1\n")
+def test_a_scriptlet_effect_without_recorded_content_is_kept_with_a_note(root: Path) -> None:
+    effect = append_as_scriptlet(root, "etc/passwd", "one:x:1\n")
     assert effect.before is not None
     effect = dataclasses.replace(effect, before=effect.before.without_content())
     plan = plan_effects([effect], Ledger(), root)
@@ -303,34 +304,34 @@ def test_an_effect_whose_content_was_not_kept_is_left(root: Path) -> None:
         (), ("/etc/passwd is left as it is: what it was before was not kept",))
 
 
-def test_effects_go_to_the_plugin_that_keeps_the_package(root: Path) -> None:
+def test_scriptlet_effects_pass_to_the_plugin_that_keeps_the_package(root: Path) -> None:
     before = tree(root)
-    ledger = effects_of(two=())
-    plan = plan_effects([edit(root, "etc/passwd", "lib:x:1\n")], ledger, root, keepers=["two"])
+    ledger = ledger_with_effects(two=())
+    plan = plan_effects([append_as_scriptlet(root, "etc/passwd", "lib:x:1\n")], ledger, root,
+                        keepers=["two"])
     assert plan.restore == ()
     do_revert(plan_effects(ledger.state("two").effects, Ledger(), root), context(root))
     assert differences(before, tree(root)) == []
 
 
-def test_a_link_that_a_scriptlet_made_stays_for_the_plugin_that_wants_the_service(
+def test_a_unit_link_made_by_a_scriptlet_stays_for_a_plugin_that_enables_the_service(
         root: Path) -> None:
     write_unit(root, "a.service")
     watch = [Watch("etc/systemd/system", "*", deep=True)]
     before = capture(root, watch)
     run(["systemctl", f"--root={root}", "preset", "a.service"])
     effects = difference(before, capture(root, watch))
-    held = {"two": applied_by(root, "two", Service("a.service", "enabled"))}
-    ledger = ledger_of(held)
+    applied_by_plugin = {"two": applied_by(root, "two", Service("a.service", "enabled"))}
+    ledger = ledger_of(applied_by_plugin)
     plan = plan_effects(effects, ledger, root)
     do_revert(plan, context(root))
-    held["two"] = ledger.state("two").settings
-    assert kinds.verify(held["two"], context(root)) == ()
-    revert_settings(root, "two", held)
+    applied_by_plugin["two"] = ledger.state("two").settings
+    assert kinds.verify(applied_by_plugin["two"], context(root)) == ()
+    revert_settings(root, "two", applied_by_plugin)
     assert capture(root, watch) == before
 
 
-def test_an_upgrade_keeps_what_stayed_reverts_what_went_and_applies_what_is_new(
-        root: Path) -> None:
+def test_an_upgrade_keeps_equal_reverts_dropped_and_applies_new_settings(root: Path) -> None:
     for name in ("a.service", "b.service", "c.service"):
         write_unit(root, name)
     before = tree(root)
@@ -341,20 +342,20 @@ def test_an_upgrade_keeps_what_stayed_reverts_what_went_and_applies_what_is_new(
     new = items(ctx, Service("c.service", "enabled"), Service("a.service", "enabled"),
                 KernelModule("m", load=True, options="x=2", blacklist=False))
     plan = plan_upgrade(old, new, {}, ctx)
-    assert [one.key for one in plan.kept] == ["a.service", "m:load"]
-    assert [one.key for one in plan.gone] == ["b.service", "m:options"]
-    assert [one.key for one in plan.fresh] == ["c.service", "m:options"]
-    now = upgrade_settings(plan, ctx)
-    assert [(one.key, one.value) for one in now] == [
+    assert [setting.key for setting in plan.kept] == ["a.service", "m:load"]
+    assert [setting.key for setting in plan.gone] == ["b.service", "m:options"]
+    assert [setting.key for setting in plan.fresh] == ["c.service", "m:options"]
+    applied = upgrade_settings(plan, ctx)
+    assert [(setting.key, setting.value) for setting in applied] == [
         ("c.service", "enabled"), ("a.service", "enabled"), ("m:load", "yes"),
         ("m:options", "x=2")]
-    assert kinds.verify(now, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
     assert not (root / WANTS / "b.service").is_symlink()
-    do_revert(plan_revert(now, Ledger(), root), ctx)
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
-def test_an_upgrade_hands_folders_to_its_own_settings_that_stay(root: Path) -> None:
+def test_an_upgrade_passes_created_folders_to_the_remaining_settings(root: Path) -> None:
     write_unit(root, "a.socket")
     write_unit(root, "b.socket")
     before = tree(root)
@@ -362,20 +363,20 @@ def test_an_upgrade_hands_folders_to_its_own_settings_that_stay(root: Path) -> N
     old = apply_all(items(
         ctx, Service("a.socket", "enabled"), Service("b.socket", "enabled")), ctx)
     plan = plan_upgrade(old, items(ctx, Service("b.socket", "enabled")), {}, ctx)
-    effects = (edit(root, "etc/passwd", "x\n"),)
+    effects = (append_as_scriptlet(root, "etc/passwd", "x\n"),)
     ledger = Ledger({"foo": AppliedState(plan.kept, effects)})
     do_revert(plan_revert(plan.gone, ledger, root), ctx)
-    now = apply_upgrade(plan, ctx, ledger)
-    assert [one.kind for one in now] == ["service"]
+    applied = apply_upgrade(plan, ctx, ledger)
+    assert [setting.kind for setting in applied] == ["service"]
     assert ledger.state("foo").effects == effects
-    assert changed_paths(now) == [SOCKETS, f"{SOCKETS}/b.socket"]
+    assert changed_paths(applied) == [SOCKETS, f"{SOCKETS}/b.socket"]
     ledger.set_settings("foo", ())
-    do_revert(plan_revert(now, ledger, root), ctx)
+    do_revert(plan_revert(applied, ledger, root), ctx)
     do_revert(plan_effects(effects, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
-def test_an_upgrade_leaves_a_service_that_was_switched_by_hand(root: Path) -> None:
+def test_an_upgrade_keeps_a_service_state_changed_by_hand(root: Path) -> None:
     ctx = context(root)
     old = apply_all(items(ctx, Service("sshd.service", "enabled")), ctx)
     run(["systemctl", f"--root={root}", "disable", "sshd.service"])
@@ -385,49 +386,50 @@ def test_an_upgrade_leaves_a_service_that_was_switched_by_hand(root: Path) -> No
     assert upgrade_settings(plan, ctx) == old
 
 
-def test_a_repair_applies_again_what_a_replaced_image_lacks(root: Path) -> None:
+def test_a_repair_reapplies_settings_that_a_replaced_image_lacks(root: Path) -> None:
     source = write_file(root, "usr/share/hook.py", "exit 0\n")
     module = write_module(root, "isv_foo")
     ctx = context(root, files=[source, module])
-    asked = items(ctx, Service("sshd.service", "masked"),
-                  VdsmHook("before_vm_start", 1, "x", source))
-    old = apply_all(asked, ctx)
-    put_back(root, [change for one in old[1:] for change in one.changes])  # /usr is new, /etc not
+    wanted = items(ctx, Service("sshd.service", "masked"),
+                   VdsmHook("before_vm_start", 1, "x", source))
+    old = apply_all(wanted, ctx)
+    put_back(root,
+             [change for setting in old[1:] for change in setting.changes])  # /usr is new, /etc not
     before = tree(root)
-    plan = plan_upgrade(old, asked, {}, ctx, repair=True)
-    now = upgrade_settings(plan, ctx)
+    plan = plan_upgrade(old, wanted, {}, ctx, repair=True)
+    applied = upgrade_settings(plan, ctx)
     assert [item.kind for item in plan.refreshed] == ["vdsm-hook", "module-index"]
-    assert kinds.verify(now, ctx) == ()
-    assert now[0] == old[0]
-    do_revert(plan_revert(now[1:], Ledger(), root), ctx)
+    assert kinds.verify(applied, ctx) == ()
+    assert applied[0] == old[0]
+    do_revert(plan_revert(applied[1:], Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 
-def test_a_setting_that_switches_what_another_plugin_has_is_refused(root: Path) -> None:
+def test_a_setting_that_changes_another_plugins_unit_is_refused(root: Path) -> None:
     write_unit(root, "a.service", also="a.socket")
     write_unit(root, "a.socket")
     run(["systemctl", f"--root={root}", "enable", "a.service"])
-    held = {"one": applied_by(root, "one", Service("a.socket", "enabled"))}
+    applied_by_plugin = {"one": applied_by(root, "one", Service("a.socket", "enabled"))}
     ctx = context(root, "two")
-    asked = items(ctx, Service("a.service", "disabled"))
-    checking.check(asked, ctx, others=held)
+    wanted = items(ctx, Service("a.service", "disabled"))
+    checking.check(wanted, ctx, others=applied_by_plugin)
     with pytest.raises(Refused, match="switches a.socket along with it, which plugin one has"):
-        apply_all(asked, ctx, ledger_of(held))
+        apply_all(wanted, ctx, ledger_of(applied_by_plugin))
 
 
-def test_a_setting_of_an_unknown_kind_is_told_and_still_undone(root: Path) -> None:
+def test_a_setting_of_an_unknown_kind_is_reported_and_can_be_undone(root: Path) -> None:
     before = tree(root)
-    strange = Applied("time-machine", "1/tcp", "open", "closed",
-                      (edit(root, "etc/firewall", "1/tcp\n"),))
-    assert kinds.verify([strange], context(root)) == (
+    unknown = Applied("time-machine", "1/tcp", "open", "closed",
+                      (append_as_scriptlet(root, "etc/firewall", "1/tcp\n"),))
+    assert kinds.verify([unknown], context(root)) == (
         "the setting time-machine 1/tcp is of a kind that this version of the tool does not"
         " know",)
-    do_revert(plan_revert([strange], Ledger(), root), context(root))
+    do_revert(plan_revert([unknown], Ledger(), root), context(root))
     assert differences(before, tree(root)) == []
 
 
-class World:
-    """Plugins made up at random that come to a root and go, as operations do it."""
+class RandomPlugins:
+    """Random plugins that are installed, upgraded and removed as operations do it."""
 
     def __init__(self, root: Path, seed: int) -> None:
         self.root = root
@@ -437,36 +439,37 @@ class World:
 
     def install(self, name: str) -> None:
         start = tree(self.root)
-        files = self._packages(name)
-        effects = self._scriptlets(name)
+        files = self._write_package_files(name)
+        effects = self._run_scriptlets(name)
         ctx = context(self.root, name, files=files)
-        asked = items(ctx, *self._settings(name, files))
+        wanted = items(ctx, *self._random_settings(name, files))
         before = tree(self.root)
         try:
-            checking.check(asked, ctx, others=self._settings_now())
+            checking.check(wanted, ctx, others=self._applied_settings())
             assert differences(before, tree(self.root)) == []
             trial = Ledger(self.ledger.states)
-            applied = apply_all(asked, ctx, trial)
-        except Refused:  # what contradicts other plugins is rolled back, by a journal
+            applied = apply_all(wanted, ctx, trial)
+        except Refused:  # a conflict with other plugins; operations roll back by the journal
             put_back(self.root, difference(start, tree(self.root)))
             return
         assert applied == trial.state(name).settings
-        once = tree(self.root)
-        apply_all(asked, ctx)
-        assert differences(once, tree(self.root)) == []
+        after_first = tree(self.root)
+        apply_all(wanted, ctx)
+        assert differences(after_first, tree(self.root)) == []
         self.files[name] = files
         self.ledger = trial
         self.ledger.set_effects(name, effects)
 
     def upgrade(self, names: Sequence[str]) -> None:
-        """Bring plugins to settings made up anew, all in one run; their files stay."""
+        """Upgrade plugins to new random settings in one run; their files stay."""
         start = tree(self.root)
         ledger = Ledger(self.ledger.states)
         contexts = [context(self.root, name, files=self.files[name]) for name in names]
-        wanted = {ctx.plugin: items(ctx, *self._settings(ctx.plugin, self.files[ctx.plugin]))
+        wanted = {ctx.plugin: items(ctx, *self._random_settings(ctx.plugin, self.files[ctx.plugin]))
                   for ctx in contexts}
         held = checking.held(ledger, wanted)
-        contexts = [dataclasses.replace(ctx, held=held) for ctx in contexts]
+        contexts = [dataclasses.replace(ctx,
+                                        held=held) for ctx in contexts]
         try:
             upgrades, revert = plan_upgrades(wanted, contexts, ledger, self.root)
             assert differences(start, tree(self.root)) == []
@@ -484,17 +487,17 @@ class World:
 
     def remove(self, name: str) -> None:
         ctx = context(self.root, name)
-        gone = self.ledger.state(name).settings
+        applied = self.ledger.state(name).settings
         self.ledger.set_settings(name, ())
-        plan = plan_revert(gone, self.ledger, self.root)
+        plan = plan_revert(applied, self.ledger, self.root)
         do_revert(plan, ctx)
         for path in self.files.pop(name):
             (self.root / path.lstrip("/")).unlink()
         effects = self.ledger.state(name).effects
         self.ledger.set_effects(name, ())
-        undone = plan_effects(effects, self.ledger, self.root)
-        do_revert(undone, ctx)
-        assert (plan.notes, undone.notes) == ((), ())
+        effects_plan = plan_effects(effects, self.ledger, self.root)
+        do_revert(effects_plan, ctx)
+        assert (plan.notes, effects_plan.notes) == ((), ())
         assert finish_revert(plan, self.ledger, ctx) == ()
         self.ledger = Ledger({other: state for other, state in self.ledger.states.items()
                               if other != name})
@@ -503,10 +506,10 @@ class World:
         for name, state in self.ledger.states.items():
             assert kinds.verify(state.settings, context(self.root, name)) == ()
 
-    def _settings_now(self) -> Dict[str, Tuple[Applied, ...]]:
+    def _applied_settings(self) -> Dict[str, Tuple[Applied, ...]]:
         return {name: state.settings for name, state in self.ledger.states.items()}
 
-    def _packages(self, name: str) -> List[str]:
+    def _write_package_files(self, name: str) -> List[str]:
         files = [write_unit(self.root, f"{name}.service", also=self.random.choice(
                     ["", f"{name}.socket", "shared.socket"])),
                  write_unit(self.root, f"{name}.socket"),
@@ -515,24 +518,25 @@ class World:
             files.append(write_module(self.root, f"m_{name}"))
         return files
 
-    def _scriptlets(self, name: str) -> List[Change]:
-        found: List[Change] = []
+    def _run_scriptlets(self, name: str) -> List[Change]:
+        changes: List[Change] = []
         for path in ("etc/passwd", "etc/group", f"etc/{name}.d/conf", "etc/common.d/conf"):
             if self.random.random() < 0.3:
                 watch = [Watch(path.rpartition("/")[0], "*")]
                 before = capture(self.root, watch)
-                edit(self.root, path, {"passwd": f"{name}:x:{ord(name[-1])}:0::/:/bin/sh\n",
-                                       "group": f"{name}:x:{ord(name[-1])}:\n"}.get(
+                append_as_scriptlet(self.root, path,
+                                    {"passwd": f"{name}:x:{ord(name[-1])}:0::/:/bin/sh\n",
+                                                      "group": f"{name}:x:{ord(name[-1])}:\n"}.get(
                                            path.rpartition("/")[2], f"{name}\n"))
-                found.extend(difference(before, capture(self.root, watch)))
+                changes.extend(difference(before, capture(self.root, watch)))
         if self.random.random() < 0.3:
             watch = [Watch("etc/systemd/system", "*", deep=True)]
             before = capture(self.root, watch)
             run(["systemctl", f"--root={self.root}", "enable", f"{name}.service"])
-            found.extend(difference(before, capture(self.root, watch)))
-        return found
+            changes.extend(difference(before, capture(self.root, watch)))
+        return changes
 
-    def _settings(self, name: str, files: Sequence[str]) -> List[Setting]:
+    def _random_settings(self, name: str, files: Sequence[str]) -> List[Setting]:
         module = self.random.choice(["isv_a", "isv_b"])
         possible: List[Setting] = [
             Service(f"{name}.service", self.random.choice(["enabled", "disabled", "masked"])),
@@ -563,7 +567,7 @@ class World:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_any_plugins_that_come_change_and_go_in_any_order_leave_the_tree_as_it_was(
+def test_random_installs_upgrades_and_removals_leave_the_tree_unchanged(
         root: Path, seed: int) -> None:
     write_unit(root, "shared.service", also="shared.socket")
     write_unit(root, "shared.socket")
@@ -573,20 +577,20 @@ def test_any_plugins_that_come_change_and_go_in_any_order_leave_the_tree_as_it_w
     write_file(root, "usr/bin/dracut", "#!/bin/sh\n")
     write_file(root, "etc/group", "root:x:0:\nkvm:x:36:\n")
     before = tree(root)
-    world = World(root, seed)
+    plugins = RandomPlugins(root, seed)
     names = [f"p{number}" for number in range(5)]
     for _ in range(12):
-        gone = [name for name in names if name not in world.files]
-        if gone and (not world.files or world.random.random() < 0.6):
-            world.install(world.random.choice(gone))
-        elif world.random.random() < 0.5:
-            world.upgrade(world.random.sample(
-                sorted(world.files), world.random.randint(1, len(world.files))))
+        absent = [name for name in names if name not in plugins.files]
+        if absent and (not plugins.files or plugins.random.random() < 0.6):
+            plugins.install(plugins.random.choice(absent))
+        elif plugins.random.random() < 0.5:
+            plugins.upgrade(plugins.random.sample(
+                sorted(plugins.files), plugins.random.randint(1, len(plugins.files))))
         else:
-            world.remove(world.random.choice(sorted(world.files)))
-        world.verify()
-    for name in world.random.sample(sorted(world.files), len(world.files)):
-        world.remove(name)
-        world.verify()
+            plugins.remove(plugins.random.choice(sorted(plugins.files)))
+        plugins.verify()
+    for name in plugins.random.sample(sorted(plugins.files), len(plugins.files)):
+        plugins.remove(name)
+        plugins.verify()
     assert differences(before, tree(root)) == []
     assert (root / UNITS).is_dir() and (root / VDSM_HOOKS).is_dir() and (root / MODULES).is_dir()

@@ -1,7 +1,7 @@
-"""What settings do to the running system: the exact commands, their order, and the way back.
+"""Settings on a running system: the exact commands, their order, and how they are undone.
 
-The system is a folder here, and every program a recorded one. What it comes to on a
-system that runs is in test_live_host.py; loading a kernel module is seen only here.
+The system is a folder and every program is a fake one. test_live_host.py has the results on
+a real running system, except the loading of a kernel module.
 """
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ TMPFILES = Applied("tmpfiles", "foo.conf", "/usr/share/foo.conf", "absent", ())
 
 
 @dataclass
-class System:
-    """A runner that plays a small running system, and notes all but questions."""
+class FakeSystem:
+    """A runner in place of a small running system; it records commands that change it."""
 
     root: Path
     active: List[str] = field(default_factory=list)
@@ -46,8 +46,8 @@ class System:
     fails: Dict[str, str] = field(default_factory=dict)
     done: List[str] = field(default_factory=list)
 
-    def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,),
-                 stdin: bytes = b"", polled: Polled = None) -> str:
+    def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
+                 polled: Polled = None) -> str:
         words = list(map(str, argv))
         line, last = " ".join(words), words[-1]
         if words[:2] == ["systemctl", "is-active"]:
@@ -58,13 +58,13 @@ class System:
         if words[:2] == ["sysctl", "--values"]:
             return self.values[last] + "\n" if last in self.values else ""
         self.done.append(line)
-        for start, said in self.fails.items():
+        for start, message in self.fails.items():
             if line.startswith(start):
-                raise CommandError(said, argv=words, returncode=1, output=said)
-        self._play(words, last)
+                raise CommandError(message, argv=words, returncode=1, output=message)
+        self._change(words, last)
         return ""
 
-    def _play(self, words: Sequence[str], last: str) -> None:
+    def _change(self, words: Sequence[str], last: str) -> None:
         if words[:2] == ["systemctl", "start"]:
             self.active.append(last)
         elif words[:2] == ["systemctl", "stop"]:
@@ -79,41 +79,41 @@ class System:
 
 
 @pytest.fixture
-def system(tmp_path: Path) -> System:
-    """A root with a journal that is open, so that deeds can be kept."""
+def system(tmp_path: Path) -> FakeSystem:
+    """A root with a journal folder, in which the live log is written."""
     (tmp_path / JOURNAL).mkdir(parents=True)
     (tmp_path / "sys/module").mkdir(parents=True)
-    return System(tmp_path, values={"kernel.panic": "0"})
+    return FakeSystem(tmp_path, values={"kernel.panic": "0"})
 
 
-def running(system: System, *, is_live: bool = True) -> Context:
+def running_context(system: FakeSystem, *, is_live: bool = True) -> Context:
     return dataclasses.replace(context(system.root, runner=system), live=is_live)
 
 
-def switch_on(system: System, *applied: Applied) -> Tuple[Applied, ...]:
-    return live.switch_on(applied, running(system), settle_s=0)
+def switch_on(system: FakeSystem, *applied: Applied) -> Tuple[Applied, ...]:
+    return live.switch_on(applied, running_context(system), settle_s=0)
 
 
-def test_settings_take_effect_in_one_order_and_go_back_in_the_other(system: System) -> None:
+def test_settings_are_switched_on_in_order_and_off_in_reverse(system: FakeSystem) -> None:
     system.active.append("bar.service")
     applied = switch_on(system, SERVICE, OTHER, SYSCTL, MODULE)
     assert system.done == [
         "modprobe -- isv_foo", "sysctl --quiet --write -- kernel.panic=5",
         "systemctl stop -- bar.service", "systemctl start -- foo.service"]
-    assert [to_text(one.outcome) for one in applied] == [
+    assert [to_text(setting.outcome) for setting in applied] == [
         "was=inactive left=active", "was=active left=inactive", "was=0 left=5",
         "was=absent left=loaded"]
     system.done.clear()
-    assert live.switch_off(applied, running(system)) == ()
+    assert live.switch_off(applied, running_context(system)) == ()
     assert system.done == [
         "systemctl stop -- foo.service", "systemctl reset-failed -- foo.service",
         "sysctl --quiet --write -- kernel.panic=0", "modprobe --remove -- isv_foo"]
     system.done.clear()
-    assert live.switch_off(applied, running(system), late=True) == ()
+    assert live.switch_off(applied, running_context(system), late=True) == ()
     assert system.done == ["systemctl start -- bar.service"]
 
 
-def test_the_stages_of_the_kinds_are_in_this_order() -> None:
+def test_the_stages_of_kinds_are_ordered() -> None:
     order = ["kernel-module", "sysctl", "tmpfiles", "selinux-boolean", "selinux-file-context"]
     kinds_of = {name: KINDS[name] for name in order}
     stages = {name: kind.stage("on") for name, kind in kinds_of.items() if isinstance(kind, Live)}
@@ -123,92 +123,93 @@ def test_the_stages_of_the_kinds_are_in_this_order() -> None:
     assert max(stages.values()) < service.stage("inactive") < service.stage("active")
 
 
-def test_a_log_of_many_paths_is_read_back(system: System) -> None:
+def test_a_large_log_entry_is_read_back(system: FakeSystem) -> None:
     deed = live_log.Deed("tmpfiles", "a", "x" * (2 << 20))
     live_log.write_deed(system.root, deed)
     assert live_log.read_log(system.root).deeds == (deed,)
 
 
-def test_what_is_so_already_is_neither_done_nor_undone(system: System) -> None:
+def test_states_that_already_hold_are_neither_changed_nor_undone(system: FakeSystem) -> None:
     system.active.append("foo.service")
     system.values["kernel.panic"] = "5"
     (system.root / "sys/module/isv_foo").mkdir()
     applied = switch_on(system, SERVICE, OTHER, SYSCTL, MODULE)
-    assert live.switch_off(applied, running(system)) == ()
-    assert live.switch_off(applied, running(system), late=True) == ()
+    assert live.switch_off(applied, running_context(system)) == ()
+    assert live.switch_off(applied, running_context(system), late=True) == ()
     assert system.done == []
 
 
-def test_the_plan_says_what_will_be_done_now(system: System) -> None:
-    ctx = running(system)
+def test_the_plan_lists_live_changes(system: FakeSystem) -> None:
+    ctx = running_context(system)
     wanted = KINDS["kernel-module"].wanted(
         KernelModule("isv-foo", load=True, options="a=1", blacklist=False), ctx)
     assert live.plan_on(wanted, ctx) == ("load kernel module isv_foo now",)
-    assert live.plan_on(wanted, running(system, is_live=False)) == ()
+    assert live.plan_on(wanted, running_context(system, is_live=False)) == ()
     applied = switch_on(system, SERVICE, MODULE)
     assert live.plan_off(applied, ctx) == (
         "stop service foo.service now", "unload kernel module isv_foo now")
-    assert live.plan_off(applied, running(system, is_live=False)) == ()
+    assert live.plan_off(applied, running_context(system, is_live=False)) == ()
 
 
-def test_nothing_is_done_in_a_root_that_does_not_run(system: System) -> None:
-    ctx = running(system, is_live=False)
+def test_no_live_change_is_made_in_a_root_that_is_not_running(system: FakeSystem) -> None:
+    ctx = running_context(system, is_live=False)
     assert live.switch_on([SERVICE, SYSCTL], ctx) == (SERVICE, SYSCTL)
     rereading.read_again(["units", "firewall"], ctx)
     assert system.done == []
 
 
-def test_a_parameter_that_the_kernel_does_not_have_is_passed_over(system: System) -> None:
-    one = dataclasses.replace(SYSCTL, key="net.absent")
-    assert switch_on(system, one) == (one,)
+def test_a_parameter_unknown_to_the_kernel_is_ignored(system: FakeSystem) -> None:
+    unknown = dataclasses.replace(SYSCTL, key="net.absent")
+    assert switch_on(system, unknown) == (unknown,)
     assert system.done == []
 
 
-def test_values_with_blanks_come_back_from_the_record(system: System) -> None:
+def test_values_with_blanks_are_restored_from_the_record(system: FakeSystem) -> None:
     system.values["kernel.panic"] = "4096\t87380   6291456"
     applied = switch_on(system, dataclasses.replace(SYSCTL, value="1 2 3"))
     assert to_text(applied[0].outcome) == "was=4096%2087380%206291456 left=1%202%203"
-    live.switch_off(applied, running(system))
+    live.switch_off(applied, running_context(system))
     assert system.values["kernel.panic"] == "4096 87380 6291456"
 
 
-def test_a_module_that_is_in_use_stays_with_a_note(system: System) -> None:
+def test_a_module_in_use_stays_loaded_with_a_note(system: FakeSystem) -> None:
     applied = switch_on(system, MODULE)
     system.fails["modprobe --remove"] = "Module isv_foo is in use."
-    assert live.switch_off(applied, running(system)) == (
+    assert live.switch_off(applied, running_context(system)) == (
         "kernel module isv_foo stays until the next boot: Module isv_foo is in use.",)
 
 
-def test_verify_says_that_a_module_was_unloaded(system: System) -> None:
+def test_verify_reports_an_unloaded_module(system: FakeSystem) -> None:
     (applied,) = switch_on(system, MODULE)
-    assert kinds.verify([applied], running(system)) == ()
+    assert kinds.verify([applied], running_context(system)) == ()
     (system.root / "sys/module/isv_foo").rmdir()
-    assert kinds.verify([applied], running(system)) == ("kernel module isv_foo is not loaded",)
-    assert kinds.verify([applied], running(system, is_live=False)) == ()
+    assert kinds.verify([applied],
+                        running_context(system)) == ("kernel module isv_foo is not loaded",)
+    assert kinds.verify([applied], running_context(system, is_live=False)) == ()
 
 
-def test_a_failure_leaves_what_was_done_to_be_undone(system: System) -> None:
+def test_live_changes_before_a_failure_are_undone_from_the_log(system: FakeSystem) -> None:
     system.active.append("bar.service")
     system.fails["systemctl start"] = "Job failed."
     with pytest.raises(CommandError):
         switch_on(system, SERVICE, OTHER, SYSCTL, MODULE)
-    rereading.read_again(["firewall"], running(system))
+    rereading.read_again(["firewall"], running_context(system))
     system.fails.clear()
     system.done.clear()
-    assert live.backwards(system.root, system).log == live_log.NOTHING  # it does not run
-    back = live.Backwards(running(system), live_log.read_log(system.root))
-    assert back.before() == ()
+    assert live.backwards(system.root, system).log == live_log.NOTHING  # the system is not running
+    backwards = live.Backwards(running_context(system), live_log.read_log(system.root))
+    assert backwards.before() == ()
     assert system.done == ["systemctl reset-failed -- foo.service",
                            "modprobe --remove -- isv_foo"]
     system.done.clear()
     system.fails["systemctl daemon-reload"] = "no bus"
-    assert back.after() == ("reload systemd's units failed: no bus",)
+    assert backwards.after() == ("reload systemd's units failed: no bus",)
     assert system.done == [
         "systemctl daemon-reload", "firewall-cmd --state", "firewall-cmd --reload",
         "systemctl start -- bar.service", "sysctl --quiet --write -- kernel.panic=0"]
 
 
-def test_a_deed_is_kept_before_it_is_done(system: System) -> None:
+def test_a_live_change_is_logged_before_it_is_made(system: FakeSystem) -> None:
     system.fails["sysctl"] = "no"
     with pytest.raises(CommandError):
         switch_on(system, SYSCTL)
@@ -216,7 +217,7 @@ def test_a_deed_is_kept_before_it_is_done(system: System) -> None:
         live_log.Deed("sysctl", "kernel.panic", "0"),)
 
 
-def test_a_last_line_that_is_cut_off_is_passed_over_and_damage_is_not(system: System) -> None:
+def test_an_incomplete_last_log_line_is_ignored_and_damage_is_an_error(system: FakeSystem) -> None:
     assert live_log.read_log(system.root) == live_log.NOTHING
     live_log.write_again(system.root, ["units"])
     path = system.root / JOURNAL / "live"
@@ -227,7 +228,7 @@ def test_a_last_line_that_is_cut_off_is_passed_over_and_damage_is_not(system: Sy
         live_log.read_log(system.root)
 
 
-def test_what_to_read_again_follows_from_the_paths(system: System) -> None:
+def test_changed_paths_determine_what_is_reloaded(system: FakeSystem) -> None:
     assert rereading.to_read_again(["/usr/lib/systemd/system/x.service", "etc/udev/rules.d/1.rules",
                                      "/opt/x"], system.root) == {"units", "udev"}
     assert rereading.to_read_again(
@@ -235,59 +236,59 @@ def test_what_to_read_again_follows_from_the_paths(system: System) -> None:
         system.root) == {"firewall", "multipath"}
     system.active.append("multipathd.service")
     write_file(system.root, "run/udev/control", "")
-    rereading.read_again(["multipath", "udev", "firewall", "units"], running(system))
+    rereading.read_again(["multipath", "udev", "firewall", "units"], running_context(system))
     assert system.done == [
         "systemctl daemon-reload", "udevadm control --reload", "firewall-cmd --state",
         "firewall-cmd --reload", "systemctl reload -- multipathd.service"]
 
 
-def test_a_firewall_that_does_not_run_is_not_reloaded(system: System) -> None:
+def test_a_stopped_firewall_is_not_reloaded(system: FakeSystem) -> None:
     system.fails["firewall-cmd --state"] = "not running"
-    rereading.read_again(["firewall", "multipath", "udev"], running(system))
+    rereading.read_again(["firewall", "multipath", "udev"], running_context(system))
     assert system.done == ["firewall-cmd --state"]
 
 
-@pytest.mark.parametrize(("state", "said"), [
+@pytest.mark.parametrize(("state", "result"), [
     ("ActiveState=failed\nSubState=failed\nResult=exit-code", "exit-code"),
     ("ActiveState=activating\nSubState=auto-restart\nResult=signal", "signal"),
 ])
-def test_a_service_that_fails_right_after_its_start_is_refused(
-        system: System, state: str, said: str) -> None:
+def test_a_service_that_fails_immediately_after_its_start_is_refused(
+        system: FakeSystem, state: str, result: str) -> None:
     def runner(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
                stdin: bytes = b"", polled: Polled = None) -> str:
         return state if "show" in argv else system(argv, ok=ok, stdin=stdin)
-    ctx = dataclasses.replace(running(system), run=runner)
-    with pytest.raises(Refused, match=f"foo.service was started and failed at once .{said}"):
+    ctx = dataclasses.replace(running_context(system), run=runner)
+    with pytest.raises(Refused, match=f"foo.service was started and failed at once .{result}"):
         live.switch_on([SERVICE], ctx, settle_s=0)
 
 
-def test_the_state_before_goes_to_the_plugin_that_stays(system: System) -> None:
-    """Each has files of its own for one module, which is loaded once for both."""
-    (one,) = switch_on(system, MODULE)
-    (two,) = switch_on(system, MODULE)
-    assert [to_text(applied.outcome) for applied in (one, two)] == [
+def test_the_recorded_state_passes_to_the_remaining_plugin(system: FakeSystem) -> None:
+    """Two plugins load one module, each with files of its own; it is loaded once."""
+    (first,) = switch_on(system, MODULE)
+    (second,) = switch_on(system, MODULE)
+    assert [to_text(applied.outcome) for applied in (first, second)] == [
         "was=absent left=loaded", "was=loaded left=loaded"]
-    ledger = ledger_of({"two": [two]})
-    assert plan_revert([one], ledger, system.root).live == ()
+    ledger = ledger_of({"two": [second]})
+    assert plan_revert([first], ledger, system.root).live == ()
     assert to_text(ledger.state("two").settings[0].outcome) == "was=absent left=loaded"
-    ledger = ledger_of({"one": [one]})
-    assert plan_revert([two], ledger, system.root).live == ()
-    assert ledger.state("one").settings == (one,)
-    assert plan_revert([one, two], Ledger(), system.root).live == (one, two)
+    ledger = ledger_of({"one": [first]})
+    assert plan_revert([second], ledger, system.root).live == ()
+    assert ledger.state("one").settings == (first,)
+    assert plan_revert([first, second], Ledger(), system.root).live == (first, second)
 
 
-def test_what_was_switched_on_offline_is_stopped_as_the_boot_started_it(system: System) -> None:
+def test_settings_applied_offline_are_stopped_on_a_running_system(system: FakeSystem) -> None:
     change = Change("etc/x", None, Entry("link", 0o777, 0, 0, "", b"y", ()))
-    applied = [dataclasses.replace(one, changes=(change,)) for one in (SERVICE, MODULE)]
+    applied = [dataclasses.replace(setting, changes=(change,)) for setting in (SERVICE, MODULE)]
     system.active.append("foo.service")
     (system.root / "sys/module/isv_foo").mkdir()
-    live.switch_off([*applied, SYSCTL], running(system))
+    live.switch_off([*applied, SYSCTL], running_context(system))
     assert system.done == ["systemctl stop -- foo.service",
                            "systemctl reset-failed -- foo.service",
                            "modprobe --remove -- isv_foo"]
 
 
-def test_tmpfiles_are_created_and_empty_ones_taken_away(system: System) -> None:
+def test_tmpfiles_are_created_and_empty_ones_removed(system: FakeSystem) -> None:
     write_file(system.root, "etc/tmpfiles.d/foo.conf",
                "# c\nd /run/foo/in 0755\nf /run/foo/file\nf /run/foo/data\n"
                "L /run/foo/link - - - - x\nd! /run/boot\nd /run/%b\nr /run/gone\nd /sys\n")
@@ -299,17 +300,17 @@ def test_tmpfiles_are_created_and_empty_ones_taken_away(system: System) -> None:
     (system.root / "run/foo/file").touch()
     (system.root / "run/foo/data").write_text("mine")
     (system.root / "run/foo/link").symlink_to("x")
-    notes = live.switch_off([applied], running(system))
+    notes = live.switch_off([applied], running_context(system))
     assert sorted(path.name for path in (system.root / "run/foo").iterdir()) == ["data"]
     assert notes[0] == f"{system.root}/run/foo/data is left: it is not empty"
 
 
-def test_on_a_running_host_grubby_is_told_about_kernel_arguments(system: System) -> None:
+def test_kernel_arguments_of_a_running_host_are_passed_to_grubby(system: FakeSystem) -> None:
     entry = "boot/loader/entries/a.conf"
     text = "options root=/dev/sda1 quiet\n"
     write_file(system.root, entry, text)
     write_file(system.root, "usr/sbin/grubby", "")
-    ctx = running(system)
+    ctx = running_context(system)
     items = [wanted for item in (
         KernelArgument("iommu", "on", present=True, repeat=False),
         KernelArgument("console", "ttyS0", present=True, repeat=True),
@@ -318,7 +319,7 @@ def test_on_a_running_host_grubby_is_told_about_kernel_arguments(system: System)
     applied = apply_all([*items, *command_line.KIND.implied(items, ctx)], ctx)
     assert system.done == ["grubby --update-kernel=ALL --args=iommu=on --remove-args=quiet"]
     apply_all(command_line.KIND.implied(items, ctx), ctx)
-    assert len(system.done) == 1  # a second time changes nothing
+    assert len(system.done) == 1  # applying again changes nothing
     assert "iommu=on" in (system.root / entry).read_text()
     revert = plan_revert(applied, Ledger(), system.root)
     do_revert(revert, ctx)
