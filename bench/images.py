@@ -1,4 +1,4 @@
-"""Images of many real files to merge into: a root tree and a nested one, in xz and zstd."""
+"""Build images with many real files: a root tree and a filesystem image, in xz and zstd."""
 from __future__ import annotations
 
 import hashlib
@@ -15,13 +15,13 @@ COMPRESSORS = ("xz", "zstd")
 KINDS = ("tree", "nested")
 _SOURCE = Path("/usr")
 _INTO = "usr/share/bench-files"
-_INNER = "LiveOS/rootfs.img"  # as oVirt Node has it
+_INNER = "LiveOS/rootfs.img"  # as in oVirt Node
 
 
 def images(built: Fixtures, size_mb: int) -> Dict[str, Path]:
-    """Return the images by name, such as ``tree-xz``, made on the first call.
+    """Return the images by name, such as ``tree-xz``. They are built on the first call.
 
-    Each holds a Node's root and ``size_mb`` MB of what this machine has in /usr.
+    Each contains the root of a Node and ``size_mb`` MB of files from this machine's /usr.
     """
     digest = hashlib.sha256(built.folder.name.encode() + Path(__file__).read_bytes())
     folder = cached(f"bench/images-{digest.hexdigest()[:16]}-{size_mb}",
@@ -48,8 +48,8 @@ def _build(built: Fixtures, out: Path, size_mb: int) -> None:
 
 
 def _fill(into: Path, size_bytes: int) -> None:
-    """Copy files of this machine, in the order of their names, until it is so many bytes."""
-    left = size_bytes
+    """Copy ``size_bytes`` of this machine's files, in the order of their names."""
+    remaining_bytes = size_bytes
     copies: Dict[Tuple[int, int], Path] = {}
     for path in _files(_SOURCE):
         info = path.lstat()
@@ -60,8 +60,8 @@ def _fill(into: Path, size_bytes: int) -> None:
             os.link(first, target, follow_symlinks=False)
             continue
         shutil.copy2(path, target, follow_symlinks=False)
-        left -= info.st_size
-        if left < 0:
+        remaining_bytes -= info.st_size
+        if remaining_bytes < 0:
             return
 
 

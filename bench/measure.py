@@ -1,4 +1,4 @@
-"""Runs of dnf with and without the plugin, in turn, and what they took."""
+"""Measure runs of dnf with and without the plugin, in alternating order."""
 from __future__ import annotations
 
 import os
@@ -18,15 +18,15 @@ PLAIN, PLUGIN = "plain", "plugin"
 
 
 class BenchError(NodePluginError):
-    """A run that was to be measured did not do what it should."""
+    """A measured run failed or had no result."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run took: wall clock and processor time in seconds, peak memory in bytes.
+    """The cost of a run: wall clock and processor time in seconds, peak memory in bytes.
 
-    The processor time is that of dnf and of all programs that it started; the
-    memory is that of the largest of these processes.
+    The processor time includes all programs that dnf started. The memory is that of the
+    largest of these processes.
     """
 
     wall_s: float
@@ -36,22 +36,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The samples of both sides; those of the same index were taken in turn."""
+    """The samples of both sides; samples with the same index were taken one after the other."""
 
     plain: List[Sample] = field(default_factory=list)
     plugin: List[Sample] = field(default_factory=list)
 
     def ratio(self, value: Callable[[Sample], float]) -> "Ratio":
-        """Return the ratio of the medians of ``value`` and the spread of the pairs' ratios."""
+        """Return the ratio of the medians of ``value``, and the ratio of each pair."""
         plain = [value(sample) for sample in self.plain]
         plugin = [value(sample) for sample in self.plugin]
-        pairs = sorted(ours / theirs for ours, theirs in zip(plugin, plain))
+        pairs = sorted(with_plugin / without for with_plugin, without in zip(plugin, plain))
         return Ratio(statistics.median(plain), statistics.median(plugin), pairs)
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Medians of both sides, in the unit of the value, and each pair's ratio, sorted."""
+    """The medians of both sides, in the unit of the value, and the sorted ratios of the pairs."""
 
     plain: float
     plugin: float
@@ -59,24 +59,24 @@ class Ratio:
 
     @property
     def value(self) -> float:
-        """The plugin's median divided by the plain one."""
+        """The median with the plugin divided by the median without it."""
         return self.plugin / self.plain
 
     @property
     def low(self) -> float:
-        """The ratio that a quarter of the pairs stay below."""
+        """The lower quartile of the pairs' ratios."""
         return self.pairs[len(self.pairs) // 4]
 
     @property
     def high(self) -> float:
-        """The ratio that a quarter of the pairs exceed."""
+        """The upper quartile of the pairs' ratios."""
         return self.pairs[-1 - len(self.pairs) // 4]
 
 
 class Dnf:
-    """Starts dnf with the plugin or without it, all else equal; files go to ``folder``.
+    """Starts dnf with or without the plugin, otherwise in the same way.
 
-    ``program`` is what is started in the place of dnf-3.
+    Configuration files are written to ``folder``. ``program`` is started instead of dnf-3.
     """
 
     def __init__(self, folder: Path, *, program: Sequence[str] = ("dnf-3",)) -> None:
@@ -84,8 +84,7 @@ class Dnf:
         self._program = program
         for name in ("home", "none", "conf", "library"):
             (folder / name).mkdir()
-        # Both sides are told where the root's rpm database is, as on EL, where rpm looks
-        # there by itself.
+        # Both sides get the path of the root's rpm database, which is rpm's default on EL.
         (folder / "home/.rpmmacros").write_text(f"%_dbpath {NODE_DATABASE}\n")
         (folder / "conf/node-plugin.conf").write_text(
             f"[main]\nlibrary = {folder / 'library'}\n"
@@ -98,16 +97,16 @@ class Dnf:
                 f"--setopt=pluginconfpath={self._folder / 'conf'}", *words]
 
     def run(self, side: str, root: Path, words: Sequence[str]) -> Sample:
-        """Run dnf and return what it took. Raises BenchError if it fails."""
+        """Run dnf and return its cost. Raises BenchError if it fails."""
         return measured(self.argv(side, root, words), HOME=str(self._folder / "home"))
 
 
 def measured(argv: Sequence[str], **variables: str) -> Sample:
-    """Run a program, with more ``variables`` in its environment; return what it took.
+    """Run a program, with more ``variables`` in its environment, and return its cost.
 
     Raises BenchError if it fails.
     """
-    os.sync()  # what was copied before is not to be written out in this run's time
+    os.sync()  # so that files copied earlier are not written to the disk during this run
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         process = subprocess.Popen(argv, env={**environment(), **variables}, stdout=output,
@@ -124,10 +123,13 @@ def measured(argv: Sequence[str], **variables: str) -> Sample:
     return Sample(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
-def in_turn(runs: int, one: Callable[[str], Sample]) -> Pairs:
-    """Take ``runs`` pairs of samples; which side begins alternates."""
+def alternate(runs: int, sample: Callable[[str], Sample]) -> Pairs:
+    """Take ``runs`` pairs of samples; the side that begins alternates.
+
+    ``sample`` is called with the side, PLAIN or PLUGIN.
+    """
     pairs = Pairs()
     for number in range(runs):
         for side in (PLAIN, PLUGIN) if number % 2 == 0 else (PLUGIN, PLAIN):
-            (pairs.plain if side == PLAIN else pairs.plugin).append(one(side))
+            (pairs.plain if side == PLAIN else pairs.plugin).append(sample(side))
     return pairs

@@ -1,4 +1,4 @@
-"""The program bench/merge: merge, and do the same the plain way; compare, print."""
+"""The program bench/merge: measure a merge and the same steps with plain tools; print ratios."""
 from __future__ import annotations
 
 import argparse
@@ -34,10 +34,11 @@ _POLL_S = 0.2
 
 @dataclass
 class Row:
-    """What was measured on one image.
+    """The measurements on one image.
 
-    ``sides`` are the samples of PLAIN, MERGE and UNCHECKED, those of the same index taken
-    in turn. ``together_bytes`` is the most memory that all processes of one merge had.
+    ``sides`` are the samples of PLAIN, MERGE and UNCHECKED; samples with the same index were
+    taken one after the other. ``together_bytes`` is the peak memory of all processes of a
+    merge together.
     """
 
     name: str
@@ -48,27 +49,27 @@ class Row:
 
     def ratio(self, side: str = MERGE,
               value: Callable[[Sample], float] = lambda sample: sample.wall_s) -> Ratio:
-        """Return how a merge compares with the plain way, in seconds unless told otherwise."""
+        """Return the ratio of a merge to the plain tools, by default of the wall clock time."""
         return Pairs(self.sides[PLAIN], self.sides[side]).ratio(value)
 
     @property
     def cpu(self) -> Ratio:
-        """The same of the processor time."""
+        """The ratio of the processor times."""
         return self.ratio(value=lambda sample: sample.cpu_s)
 
     @property
     def copy_s(self) -> float:
-        """How long it takes to copy the image file."""
+        """The median time of copying the image file, in seconds."""
         return statistics.median(sample.wall_s for sample in self.copies)
 
     @property
     def largest_bytes(self) -> int:
-        """The memory of the largest process of any merge."""
+        """The peak memory of the largest process of any merge."""
         return max(sample.peak_bytes for side in (MERGE, UNCHECKED) for sample in self.sides[side])
 
     @property
     def met(self) -> bool:
-        """Whether both goals are."""
+        """Whether both goals are met."""
         return self.ratio().value <= _GOAL and self.together_bytes <= _PEAK_GOAL_BYTES
 
 
@@ -76,13 +77,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the program; return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        _say(f"images of {options.size_mb} MB: building them takes a while the first time")
+        _say(f"images of {options.size_mb} MB: the first build takes some minutes")
         built = fixtures()
-        found = images(built, options.size_mb)
+        paths = images(built, options.size_mb)
         rows = []
-        for name in options.only or found:
+        for name in options.only or paths:
             with tempfile.TemporaryDirectory(prefix="node-plugin-bench-", dir="/var/tmp") as work:
-                rows.append(_measure(name, found[name], built, Path(work), options.runs))
+                rows.append(_measure(name, paths[name], built, Path(work), options.runs))
             _say(_line(rows[-1]))
     except NodePluginError as exc:
         _say(f"bench/merge: {exc}")
@@ -95,12 +96,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench/merge", description=(
-        "Print what a merge takes, as ratios to unsquashfs, dnf install and mksquashfs, and to"
-        " copying the image."))
+        "Print the time and memory of a merge, as ratios to unsquashfs, dnf install and"
+        " mksquashfs, and to copying the image."))
     parser.add_argument("--size-mb", type=int, default=1000, metavar="N",
-                        help="real files in the image, in MB (%(default)s)")
+                        help="size of the real files in the image, in MB (%(default)s)")
     parser.add_argument("--runs", type=int, default=1, metavar="N",
-                        help="runs of each side, in turn (%(default)s)")
+                        help="runs of each side, in alternating order (%(default)s)")
     parser.add_argument("--only", action="append", metavar="IMAGE",
                         choices=[f"{kind}-{name}" for kind in KINDS for name in COMPRESSORS],
                         help="one of %(choices)s; may be repeated")
@@ -111,35 +112,35 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(name: str, image: Path, built: Fixtures, work: Path, runs: int) -> Row:
-    """Return what was measured on one image; every run starts with the image in memory."""
+    """Measure one image. In every run the image is in the page cache."""
     bundle = built.bundle(_PLUGIN)
-    variables = _compiled(work / "compiled")
-    plain = _Plain(image, sorted(bundle.glob("repo/*.rpm")), work, variables)
-    ours = _Merge(image, bundle, work, variables)
+    variables = _bytecode_variables(work / "compiled")
+    plain = _PlainTools(image, sorted(bundle.glob("repo/*.rpm")), work, variables)
+    merge = _Merge(image, bundle, work, variables)
     copy = work / "copy"
     row = Row(name, image.stat().st_size, [
         measured(["cp", "--reflink=never", str(image), str(copy)]) for _ in range(_COPIES)])
     copy.unlink()
-    ours.plan()
-    one: Dict[str, Callable[[], Sample]] = {
-        PLAIN: plain, MERGE: ours, UNCHECKED: lambda: ours("--no-check")}
-    row.sides = {side: [] for side in one}
+    merge.warm_up()
+    commands: Dict[str, Callable[[], Sample]] = {
+        PLAIN: plain, MERGE: merge, UNCHECKED: lambda: merge("--no-check")}
+    row.sides = {side: [] for side in commands}
     for number in range(runs):
-        for side in sorted(one, key=list(one).index, reverse=number % 2 == 1):
+        for side in sorted(commands, key=list(commands).index, reverse=number % 2 == 1):
             with _watched() as watch:
-                row.sides[side].append(one[side]())
+                row.sides[side].append(commands[side]())
             if side != PLAIN:
                 row.together_bytes = max(row.together_bytes, watch.peak_bytes)
     return row
 
 
-def _compiled(folder: Path) -> Dict[str, str]:
-    """Return variables with which Python keeps what it compiled, as an installed one has it."""
+def _bytecode_variables(folder: Path) -> Dict[str, str]:
+    """Return variables that make Python keep its bytecode in ``folder``, as if installed."""
     return {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
 
 
-class _Plain:
-    """The plain way: everything unpacked, changed by dnf, packed with the same options."""
+class _PlainTools:
+    """The same steps with plain tools: unpack, dnf install, and pack with the same options."""
 
     def __init__(self, image: Path, rpms: Sequence[Path], work: Path,
                  variables: Dict[str, str]) -> None:
@@ -150,7 +151,7 @@ class _Plain:
 
     def __call__(self) -> Sample:
         tree, output = self._work / "tree", self._work / "output"
-        os.sync()  # as in ``measured``; none between the steps, as nobody waits there
+        os.sync()  # as in ``measured``; not between the steps, where users do not sync either
         cpu_s, started = _children_s(), time.monotonic()
         run(["unsquashfs", "-no-progress", "-quiet", "-dest", tree, self._image])
         with _root_of(tree) as root:
@@ -158,11 +159,11 @@ class _Plain:
                  *self._dnf.argv(PLAIN, root, ["install", "-y", "--nogpgcheck",
                                                "--disablerepo=*", *map(str, self._rpms)])])
             if not (root / _INSTALLS).is_dir():
-                raise BenchError("an install ended well but did not install",
+                raise BenchError("an install succeeded but installed nothing",
                                  hint="Run the tests first.")
         run(["mksquashfs", tree, output, "-no-progress",
              *pack_options(read_superblock(self._image))])
-        # no memory: getrusage(2) has but the most of all children that there ever were
+        # without memory: getrusage(2) has only the peak of all children so far
         sample = Sample(time.monotonic() - started, _children_s() - cpu_s, 0)
         shutil.rmtree(tree)
         output.unlink()
@@ -191,19 +192,19 @@ def _root_of(tree: Path) -> Iterator[Path]:
 
 
 class _Merge:
-    """The program of this checkout."""
+    """A merge with the program of this checkout."""
 
     def __init__(self, image: Path, bundle: Path, work: Path, variables: Dict[str, str]) -> None:
         self._work, self._variables = work / "merge", variables
         self._work.mkdir()
-        Dnf(self._work)  # the configuration of dnf's plugin is what is wanted of it here
+        Dnf(self._work)  # writes the configuration of dnf's plugin
         self._argv = [
             str(PROGRAM), "merge", str(image), str(bundle), "--nogpgcheck",
             f"--setopt=pluginpath={PROGRAM.parent.parent / 'dnf-plugins'}",
             f"--setopt=pluginconfpath={self._work / 'conf'}", f"--work-dir={self._work}"]
 
-    def plan(self) -> None:
-        """Have the program and dnf read, and compiled, before anything is measured."""
+    def warm_up(self) -> None:
+        """Run a plan once, so that Python's bytecode exists before anything is measured."""
         measured([*self._argv, "--dry-run"], **self._variables)
 
     def __call__(self, *more: str) -> Sample:
@@ -213,39 +214,39 @@ class _Merge:
         return sample
 
 
-class _Watch(threading.Thread):
-    """Adds up, again and again, the memory of all that this process started.
+class _MemoryWatch(threading.Thread):
+    """Measures the total memory of all descendants of this process, at short intervals.
 
-    A page that several share counts in parts: proc(5), ``smaps_rollup``, Pss.
+    Each process counts its share of a shared page: proc(5), ``smaps_rollup``, Pss.
     """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self.peak_bytes = 0
 
     def run(self) -> None:
         """See threading.Thread."""
-        while not self._over.wait(_POLL_S):
+        while not self._stopped.wait(_POLL_S):
             self.peak_bytes = max(self.peak_bytes, sum(map(_pss, _descendants(os.getpid()))))
 
     def stop(self) -> None:
-        """End it."""
-        self._over.set()
+        """Stop measuring and wait for the thread."""
+        self._stopped.set()
         self.join()
 
 
 def _descendants(number: int) -> List[int]:
     children: Dict[int, List[int]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has just ended
-            # a name in brackets, which may hold anything, comes before the state and the parent
+        with contextlib.suppress(OSError):  # the process has ended
+            # the name, in parentheses, may contain any character; after it: state, parent
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(folder.name))
-    found = list(children.get(number, ()))
-    for one in found:
-        found += children.get(one, ())
-    return found
+    descendants = list(children.get(number, ()))
+    for descendant in descendants:
+        descendants += children.get(descendant, ())
+    return descendants
 
 
 def _pss(number: int) -> int:
@@ -257,8 +258,8 @@ def _pss(number: int) -> int:
 
 
 @contextlib.contextmanager
-def _watched() -> Iterator[_Watch]:
-    watch = _Watch()
+def _watched() -> Iterator[_MemoryWatch]:
+    watch = _MemoryWatch()
     watch.start()
     try:
         yield watch

@@ -1,4 +1,4 @@
-"""The program bench/overhead: measure, compare with the goals, print."""
+"""The program bench/overhead: measure dnf with and without the plugin, and print the ratios."""
 from __future__ import annotations
 
 import argparse
@@ -11,19 +11,19 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ovirt_node_plugin.errors import NodePluginError
 
+from .bench_root import OFFERED_REPO, PLUGIN, BenchRoot, cached_bench_root, fresh_root
 from .measure import PLUGIN as PLUGIN_SIDE
-from .measure import BenchError, Dnf, Pairs, Ratio, Sample, in_turn
-from .world import OFFERED_REPO, PLUGIN, World, fresh_root, world
+from .measure import BenchError, Dnf, Pairs, Ratio, Sample, alternate
 
 _INSTALL_GOAL, _REPOLIST_GOAL, _MEMORY_GOAL = 1.10, 1.05, 1.10
 _MIB = 1024.0 * 1024
-# Runs of repolist take a tenth of the time of an install, and tell less each.
+# A repolist takes a tenth of the time of an install and varies more, so it is run more often.
 _REPOLIST_RUNS = 4
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; ``goal`` is the highest ratio wanted, None where there is none."""
+    """A line of the table; ``goal`` is the maximum ratio, None if there is no goal."""
 
     key: str
     title: str
@@ -41,63 +41,66 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the program; return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        _say(f"root of {options.packages} packages, repo of {options.offered}: building"
-             " them takes a minute or two the first time")
-        place = world(options.packages, options.offered)
+        _say(f"root of {options.packages} packages, repo of {options.offered}: the first build"
+             " takes one or two minutes")
+        bench_root = cached_bench_root(options.packages, options.offered)
         with tempfile.TemporaryDirectory(prefix="node-plugin-bench-") as name:
-            rows = _measure(place, Path(name), options)
+            rows = _measure(bench_root, Path(name), options)
     except NodePluginError as exc:
         _say(f"bench/overhead: {exc}")
         return 2
-    _print_table(place, rows)
+    _print_table(bench_root, rows)
     if options.json:
-        print(json.dumps(_data(place, options.runs, rows), sort_keys=True))
+        print(json.dumps(_data(bench_root, options.runs, rows), sort_keys=True))
     return int(options.check and not all(row.met for row in rows))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench/overhead", description=(
-        "Print what dnf with the plugin takes, as ratios to plain dnf on the same root."))
+        "Print the time and memory of dnf with the plugin, as ratios to plain dnf on the same"
+        " root."))
     parser.add_argument("--packages", type=int, default=900, metavar="N",
                         help="packages installed in the root (%(default)s)")
     parser.add_argument("--offered", type=int, default=5000, metavar="N",
                         help="packages in the enabled repo (%(default)s)")
     parser.add_argument("--runs", type=int, default=7, metavar="N",
-                        help="pairs of installs; of repolist"
-                             f" {_REPOLIST_RUNS} times as many (%(default)s)")
-    parser.add_argument("--only", choices=("install", "repolist"), help="measure one of both")
+                        help="pairs of installs; repolist is run"
+                             f" {_REPOLIST_RUNS} times as often (%(default)s)")
+    parser.add_argument("--only", choices=("install", "repolist"),
+                        help="measure only this command")
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     parser.add_argument("--check", action="store_true",
                         help="exit with status 1 if a goal is missed")
     return parser
 
 
-def _measure(place: World, work: Path, options: argparse.Namespace) -> List[Row]:
-    """Take all samples in ``work`` and return the lines of the table."""
+def _measure(bench_root: BenchRoot, work: Path, options: argparse.Namespace) -> List[Row]:
+    """Measure everything in the folder ``work`` and return the lines of the table."""
     dnf = Dnf(work)
-    root = _with_metadata(dnf, place, work / "root")
+    root = _with_metadata(dnf, bench_root, work / "root")
     rows: List[Row] = []
     if options.only != "repolist":
         _say(f"{options.runs} pairs of installs")
-        pairs = in_turn(options.runs, lambda side: _install(dnf, side, place, root, work / "copy"))
+        pairs = alternate(options.runs,
+                          lambda side: _install(dnf, side, bench_root, root, work / "copy"))
         rows += _rows("install", "install", pairs, _INSTALL_GOAL)
     if options.only != "install":
         runs = options.runs * _REPOLIST_RUNS
         _say(f"{runs} pairs of repolist, twice")
-        pairs = in_turn(runs, lambda side: dnf.run(side, root, ["repolist"]))
+        pairs = alternate(runs, lambda side: dnf.run(side, root, ["repolist"]))
         rows += _rows("repolist", "repolist", pairs, _REPOLIST_GOAL)
-        dnf.run(PLUGIN_SIDE, root, _words(PLUGIN_SIDE, place))
-        pairs = in_turn(runs, lambda side: dnf.run(side, root, ["repolist"]))
-        rows += _rows("repolist_installed", "repolist, a plugin in", pairs, _REPOLIST_GOAL)
+        dnf.run(PLUGIN_SIDE, root, _words(PLUGIN_SIDE, bench_root))
+        pairs = alternate(runs, lambda side: dnf.run(side, root, ["repolist"]))
+        rows += _rows("repolist_installed", "repolist, plugin installed", pairs, _REPOLIST_GOAL)
     return rows
 
 
-def _with_metadata(dnf: Dnf, place: World, root: Path) -> Path:
+def _with_metadata(dnf: Dnf, bench_root: BenchRoot, root: Path) -> Path:
     """Return a copy of the root in which DNF has read both repositories once."""
-    fresh_root(place.root, root)
+    fresh_root(bench_root.root, root)
     for side in (PLUGIN_SIDE, "plain"):
-        # dnf calls it a failure when the answer to its question is no
-        words = ["--assumeno" if word == "-y" else word for word in _words(side, place)]
+        # dnf fails if the answer to its question is no
+        words = ["--assumeno" if word == "-y" else word for word in _words(side, bench_root)]
         try:
             dnf.run(side, root, words)
         except BenchError as exc:
@@ -106,19 +109,20 @@ def _with_metadata(dnf: Dnf, place: World, root: Path) -> Path:
     return root
 
 
-def _install(dnf: Dnf, side: str, place: World, root: Path, copy: Path) -> Sample:
-    """Install the plugin, or just its packages, into a fresh copy of ``root``."""
-    sample = dnf.run(side, fresh_root(root, copy), _words(side, place))
+def _install(dnf: Dnf, side: str, bench_root: BenchRoot, root: Path, copy: Path) -> Sample:
+    """Install the plugin, or only its packages, into a fresh copy of ``root``."""
+    sample = dnf.run(side, fresh_root(root, copy), _words(side, bench_root))
     recorded = (copy / "etc/ovirt.plugins.d" / PLUGIN).is_file()
     if recorded != (side == PLUGIN_SIDE) or not (copy / "opt/bench/bench-agent").is_dir():
-        raise BenchError("an install ended well but did not install", hint="Run the tests first.")
+        raise BenchError("an install succeeded but installed nothing",
+                         hint="Run the tests first.")
     return sample
 
 
-def _words(side: str, place: World) -> List[str]:
-    """Return the command line of an install: the same options and packages on both sides."""
+def _words(side: str, bench_root: BenchRoot) -> List[str]:
+    """Return the arguments of an install; both sides have the same options and packages."""
     words = (["node-plugin", "install", PLUGIN] if side == PLUGIN_SIDE
-             else ["install", *place.installs])
+             else ["install", *bench_root.installs])
     return [*words, "-y", f"--enablerepo={OFFERED_REPO}", f"--enablerepo={PLUGIN}"]
 
 
@@ -131,8 +135,8 @@ def _rows(key: str, title: str, pairs: Pairs, goal: float) -> List[Row]:
             pairs.ratio(lambda sample: sample.peak_bytes / _MIB))]
 
 
-def _print_table(place: World, rows: Sequence[Row]) -> None:
-    print(f"Root of {place.packages} packages, enabled repo of {place.offered}.")
+def _print_table(bench_root: BenchRoot, rows: Sequence[Row]) -> None:
+    print(f"Root of {bench_root.packages} packages, enabled repo of {bench_root.offered}.")
     print(f"{'':42}{'plain':>10}{'plugin':>10}{'ratio':>8}  {'spread':<12}  goal")
     for row in rows:
         digits = 3 if row.unit == "s" else 1
@@ -143,9 +147,9 @@ def _print_table(place: World, rows: Sequence[Row]) -> None:
               f"  {row.ratio.low:.3f}-{row.ratio.high:.3f}   {goal}".rstrip())
 
 
-def _data(place: World, runs: int, rows: Sequence[Row]) -> Dict[str, Any]:
-    return {"format": 1, "packages": place.packages, "offered": place.offered, "runs": runs,
-            "ratios": {row.key: {
+def _data(bench_root: BenchRoot, runs: int, rows: Sequence[Row]) -> Dict[str, Any]:
+    return {"format": 1, "packages": bench_root.packages, "offered": bench_root.offered,
+            "runs": runs, "ratios": {row.key: {
                 "plain": row.ratio.plain, "plugin": row.ratio.plugin, "unit": row.unit,
                 "ratio": row.ratio.value, "low": row.ratio.low, "high": row.ratio.high,
                 "pairs": len(row.ratio.pairs), "goal": row.goal, "met": row.met}

@@ -1,7 +1,7 @@
-"""dnf, with a clock on the parts of an install: ``python3 -m bench.timed FILE dnf's words``.
+"""Run dnf and time the parts of an install: ``python3 -m bench.timed_dnf FILE ARGUMENT...``.
 
-FILE gets, as JSON, the seconds that went into the transaction of packages, and into
-taking down the manifest of what it brought.
+The seconds of the package transaction and of writing the manifest go to FILE as JSON. The
+arguments are those of dnf.
 """
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _PARTS: List[Tuple[Any, str, str]] = [
 
 
 def main() -> None:
-    """Run dnf and end as it does."""
+    """Run dnf and exit with its status."""
     from dnf.cli.main import user_main
 
     spent: Dict[str, float] = {TRANSACTION: 0.0, MANIFEST: 0.0}
     for owner, name, part in _PARTS:
-        setattr(owner, name, _clocked(getattr(owner, name), part, spent))
+        setattr(owner, name, _timed(getattr(owner, name), part, spent))
     try:
         user_main(sys.argv[2:], exit_code=True)
     finally:
@@ -37,8 +37,9 @@ def main() -> None:
             json.dump(spent, stream)
 
 
-def _clocked(function: Callable[..., Any], part: str,
-             spent: Dict[str, float]) -> Callable[..., Any]:
+def _timed(function: Callable[..., Any], part: str,
+           spent: Dict[str, float]) -> Callable[..., Any]:
+    """Return ``function`` with its seconds added to ``spent[part]``."""
     @functools.wraps(function)
     def run(*words: Any, **named: Any) -> Any:
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The program bench/caps: measure the hook that VDSM waits for."""
+"""The program bench/caps: measure the VDSM hook that adds plugins to the capabilities."""
 from __future__ import annotations
 
 import argparse
@@ -16,11 +16,11 @@ from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.xml import dump_record
 from tests.support.vdsm_machine import HOOK, RPMDB, VdsmMachine, installed_nevras
 
+from .bench_root import cached_bench_root
 from .measure import BenchError
-from .world import world
 
 _RATIO_GOAL, _WALL_GOAL_S = 10.0, 0.1
-# Runs in the machine, as an ordinary user: both sides in turn, seconds of each run.
+# Runs in the machine as an ordinary user, and prints the seconds of alternating runs.
 _TIMER = """
 import json, os, subprocess, sys, time
 hook, runs, path = sys.argv[1], int(sys.argv[2]), '/tmp/json'
@@ -62,11 +62,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench/caps", description=(
-        "Print what the VDSM hook takes, as a ratio to the start of Python."))
+        "Print the time of the VDSM hook, as a ratio to the start of Python."))
     for name, default, what in (("plugins", 200, "plugins in the registry"),
                                 ("packages", 3, "packages of each plugin"),
                                 ("installed", 900, "packages in the rpm database"),
-                                ("offered", 5000, "packages in a repo, for bench/overhead's sake"),
+                                ("offered", 5000, "packages in the repo, as in bench/overhead"),
                                 ("runs", 20, "pairs of runs")):
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N",
                             help=f"{what} (%(default)s)")
@@ -77,15 +77,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(work: Path, options: argparse.Namespace) -> Dict[str, Any]:
-    """Return the seconds of each pair of runs, on a machine made in ``work``."""
+    """Return the seconds of each pair of runs, on a machine built in ``work``."""
     machine = VdsmMachine(work / "machine")
-    root = Path(world(options.installed, options.offered).root)
+    root = Path(cached_bench_root(options.installed, options.offered).root)
     shutil.copytree(root / RPMDB, machine.layer / RPMDB)
     nevras = installed_nevras(root)
     for number in range(options.plugins):
-        mine = [nevras[(number * options.packages + index) % len(nevras)]
-                for index in range(options.packages)]
-        machine.write_record(f"plugin-{number}", _record(f"plugin-{number}", mine))
+        packages = [nevras[(number * options.packages + index) % len(nevras)]
+                    for index in range(options.packages)]
+        machine.write_record(f"plugin-{number}", _record(f"plugin-{number}", packages))
     done = subprocess.run(
         machine.argv(["/usr/bin/python3", "-c", _TIMER, f"/{HOOK}", str(options.runs)]),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", check=False)
@@ -96,7 +96,8 @@ def _measure(work: Path, options: argparse.Namespace) -> Dict[str, Any]:
     report = answer["report"]
     if (len(report["plugins"]) != options.plugins or not report["packagesCompared"]
             or any(plugin["state"] != "installed" for plugin in report["plugins"])):
-        raise BenchError("the hook ended well but did not tell all", hint="Run the tests first.")
+        raise BenchError("the hook succeeded but did not report every plugin",
+                         hint="Run the tests first.")
     return answer
 
 

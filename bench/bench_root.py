@@ -1,4 +1,4 @@
-"""What is measured on: a Node root of many packages, a large repository, one plugin."""
+"""Build what dnf is measured on: a Node root, a large repository and the repository of a plugin."""
 from __future__ import annotations
 
 import hashlib
@@ -29,7 +29,7 @@ PLUGIN = "bench"
 OFFERED_REPO = "offered"
 _HOOK = "/usr/share/bench-agent/before_vm_start.py"
 _PLUGIN_PACKAGES = 8
-# Every so many of the offered packages that are installed is a newer one.
+# Of the offered packages that are installed, one in eight has a newer version.
 _NEWER_EVERY = 8
 _UNIT = """[Unit]
 Description=Agent
@@ -43,13 +43,12 @@ WantedBy=multi-user.target
 
 
 @dataclass(frozen=True)
-class World:
-    """A pristine root, to be copied, and the names of the packages that the plugin installs.
+class BenchRoot:
+    """A root to copy, and the names of the packages that the plugin installs.
 
-    ``packages`` is how many the root has, ``offered`` how many the large repository has.
-
-    The root's own ``.repo`` files define the two repositories: ``offered``, which is
-    enabled, and the plugin's, which is off.
+    ``packages`` is the number of packages in the root, ``offered`` the number in the large
+    repository. The root's ``.repo`` files define both repositories: ``offered``, which is
+    enabled, and the plugin's, which is disabled.
     """
 
     root: str
@@ -58,25 +57,25 @@ class World:
     installs: List[str]
 
 
-def world(packages: int, offered: int) -> World:
-    """Return a root of so many packages and a repository of so many, built once.
+def cached_bench_root(packages: int, offered: int) -> BenchRoot:
+    """Return a root of ``packages`` packages and a repository of ``offered``, built once.
 
-    A root has at least those of the small image that the tests use. A process of its
-    own builds them: the peak memory of whoever starts a program counts as that
-    program's own at least (getrusage(2) keeps it over execve(2)).
+    The root has at least the packages of the small image of the tests. A separate process
+    builds them, because getrusage(2) keeps the peak memory over execve(2): a program that this
+    process starts would show at least this process's peak.
     """
     top = Path(__file__).resolve().parent.parent
     answer = run(["env", f"PYTHONPATH={top}", sys.executable, "-m", __name__,
                   str(packages), str(offered)])
-    return World(**json.loads(answer))
+    return BenchRoot(**json.loads(answer))
 
 
-def build_world(packages: int, offered: int) -> World:
-    """Do the work of ``world`` in this process."""
+def build_bench_root(packages: int, offered: int) -> BenchRoot:
+    """Do the work of ``cached_bench_root`` in this process."""
     built = fixtures()
     folder = cached(_label(built, packages, offered),
                     lambda out, final: _build(built, out, final, packages, offered))
-    return World(str(folder / "root"), _count(folder / "root"), offered,
+    return BenchRoot(str(folder / "root"), _count(folder / "root"), offered,
                  [package.name for package in _plugin_packages()])
 
 
@@ -92,22 +91,22 @@ def _build(built: Fixtures, out: Path, final: Path, packages: int, offered: int)
     missing = max(0, packages - _count(root))
     rpms = build_bulk([bulk(index) for index in range(missing)], out / "rpms")
     if rpms:
-        # /usr/share is two thirds of the files, and nothing here looks at them but by the
-        # database, which has them all: a copy of the root is made three times as fast.
+        # /usr/share has two thirds of the files. Only their entries in the rpm database are
+        # needed, and without them a copy of the root is three times as fast.
         run([*rpm_of(root), "--define", "_flush_io 0", "--nosignature", "--noplugins",
              "--excludepath=/usr/share", "--install", *rpms])
     shutil.rmtree(out / "rpms", ignore_errors=True)
     run(["rpmkeys", *rpm_of(root)[1:], "--import", built.key.path])
     write_metadata(out / OFFERED_REPO, [_offered(index, missing) for index in range(offered)])
     _write_plugin_repo(out, built.key)
-    # Metadata never expires: a root that was cached for days costs no reading anew.
+    # Metadata never expires, so that dnf does not read it again in a root cached for days.
     for name, enabled in ((OFFERED_REPO, True), (PLUGIN, False)):
         text = repo_file(name, f"file://{final}/{name}", key=built.key, enabled=enabled)
         (root / f"etc/yum.repos.d/{name}.repo").write_text(f"{text}metadata_expire=never\n")
 
 
 def rpm_of(root: StrPath) -> List[str]:
-    """Return the start of the argument list of an rpm that works on ``root``."""
+    """Return the first arguments of an rpm command on ``root``."""
     return ["rpm", "--root", str(root), "--dbpath", NODE_DATABASE]
 
 
@@ -134,7 +133,7 @@ def _write_plugin_repo(out: Path, key: SigningKey) -> None:
 
 
 def _plugin_packages() -> List[Bulk]:
-    """Return the plugin's packages: an agent with its unit and hook, and what it needs."""
+    """Return the plugin's packages: an agent with its unit and hook, and its dependencies."""
     parts = [f"bench-agent-{number}" for number in range(1, _PLUGIN_PACKAGES)]
     agent: Dict[str, bytes] = {
         "/usr/lib/systemd/system/bench-agent.service": _UNIT.encode(),
@@ -146,7 +145,7 @@ def _plugin_packages() -> List[Bulk]:
 
 
 def _payload(name: str) -> Dict[str, bytes]:
-    """Return files as a vendor's program has them: 2 MB, half of which can be compressed."""
+    """Return files like those of a vendor's program: 2 MB, of which half is compressible."""
     pick = random.Random(name)
     folder = f"/opt/bench/{name}"
     return {f"{folder}/lib/part{number:02d}": pick.getrandbits(8 * 20_000).to_bytes(20_000, "big")
@@ -154,10 +153,10 @@ def _payload(name: str) -> Dict[str, bytes]:
 
 
 def fresh_root(source: StrPath, dest: Path) -> Path:
-    """Return a copy of a root at ``dest``, from which whatever was there is removed."""
+    """Replace ``dest`` by a copy of the root ``source`` and return it."""
     shutil.rmtree(dest, ignore_errors=True)
     return copy_tree(Path(source), dest)
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(build_world(int(sys.argv[1]), int(sys.argv[2])))))
+    print(json.dumps(asdict(build_bench_root(int(sys.argv[1]), int(sys.argv[2])))))
