@@ -1,4 +1,4 @@
-"""Paths to be kept over new images, in a root made by hand."""
+"""Paths that are kept across image updates, in a minimal root."""
 from __future__ import annotations
 
 import dataclasses
@@ -33,22 +33,22 @@ FOLDER = "etc/statetab.d"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    made = make_root(tmp_path / "root")
-    (made / "var/lib/acme").mkdir(parents=True)
-    return made
+    root_folder = make_root(tmp_path / "root")
+    (root_folder / "var/lib/acme").mkdir(parents=True)
+    return root_folder
 
 
-def test_a_path_is_named_where_a_stateless_node_looks_and_goes_again(root: Path) -> None:
+def test_a_path_is_written_to_statetab_and_removed(root: Path) -> None:
     before, ctx = tree(root), context(root)
     items = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
     assert [item.text for item in items] == ["keep /var/lib/acme over new images"]
     checking.check(items, ctx, others={})
     applied = apply_all(items, ctx)
     assert changed_paths(applied) == [FOLDER, f"{FOLDER}/node-plugin-foo=var,lib,acme.state"]
-    # what the boot script of readonly-root makes of the folder, which asks a shell
-    said = run(["sh", "-c", 'for file in "$1"/*; do for path in $(grep -v "^#" "$file"); do'
-                ' echo "$path"; done; done', "sh", root / FOLDER])
-    assert said == "/var/lib/acme\n"
+    # how the boot script of readonly-root reads the folder
+    output = run(["sh", "-c", 'for file in "$1"/*; do for path in $(grep -v "^#" "$file"); do'
+                  ' echo "$path"; done; done', "sh", root / FOLDER])
+    assert output == "/var/lib/acme\n"
     assert kinds.verify(applied, ctx) == ()
     assert changed_paths(apply_all(items, ctx)) == []
     do_revert(plan_revert(applied, Ledger(), root), ctx)
@@ -64,7 +64,7 @@ def test_no_program_is_started(root: Path) -> None:
     assert runner.argvs == []
 
 
-def test_a_path_that_nothing_made_is_refused(root: Path) -> None:
+def test_a_path_that_does_not_exist_after_the_install_is_refused(root: Path) -> None:
     ctx = context(root)
     items = selection.wanted(descriptor(PersistentPath("/var/lib/other")), ctx)
     checking.check(items, ctx, others={})
@@ -72,7 +72,7 @@ def test_a_path_that_nothing_made_is_refused(root: Path) -> None:
         apply_all(items, ctx)
 
 
-def test_a_path_that_is_gone_is_told(root: Path) -> None:
+def test_verify_reports_a_missing_path(root: Path) -> None:
     ctx = context(root)
     applied = apply_all(
         selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx), ctx)
@@ -81,23 +81,24 @@ def test_a_path_that_is_gone_is_told(root: Path) -> None:
 
 
 def test_two_plugins_may_keep_one_path(root: Path) -> None:
-    held: Dict[str, Tuple[Applied, ...]] = {}
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("a", "a-var"):
         ctx = context(root, name)
         items = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
-        checking.check(items, ctx, others=held)
-        held[name] = apply_all(items, ctx, ledger_of(held))
+        checking.check(items, ctx, others=applied_by_plugin)
+        applied_by_plugin[name] = apply_all(items, ctx, ledger_of(applied_by_plugin))
     assert len(list((root / FOLDER).iterdir())) == 2
 
 
-@pytest.mark.parametrize(("path", "said"), [
+@pytest.mark.parametrize(("path", "message"), [
     ("/etc/passwd", "package setup-2.13-1.noarch has /etc/passwd"),
     ("/var/lib", "the system has /var/lib"),
     ("/etc/ovirt.plugins.d/acme", "the system has /etc/ovirt.plugins.d/acme"),
     ("/opt/acme/link", "package setup-2.13-1.noarch has /etc/passwd"),
     ("/opt/acme/folder/b", "the system has /etc/ovirt-node-plugin/b"),
 ])
-def test_a_path_that_is_not_the_plugins_is_refused(root: Path, path: str, said: str) -> None:
+def test_a_path_of_the_system_or_another_package_is_refused(
+        root: Path, path: str, message: str) -> None:
     (root / "opt/acme").mkdir(parents=True)
     (root / "opt/acme/link").symlink_to("/etc/passwd")
     (root / "opt/acme/folder").symlink_to("../../etc/ovirt-node-plugin")
@@ -105,7 +106,7 @@ def test_a_path_that_is_not_the_plugins_is_refused(root: Path, path: str, said: 
     ctx = dataclasses.replace(context(root, files=["/var/lib/acme"]), facts=Facts(
         owner=lambda name: owners.get(name, "")))
     items = selection.wanted(descriptor(PersistentPath(path)), ctx)
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(Refused, match=message):
         checking.check(items, ctx, others={})
     own = selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx)
     checking.check(own, ctx, others={})

@@ -1,4 +1,4 @@
-"""Files in drop-in folders, copied from a plugin's files in a root made by hand."""
+"""Files in drop-in folders, copied from a plugin's files in a minimal root."""
 from __future__ import annotations
 
 import contextlib
@@ -35,8 +35,8 @@ from tests.support.settings_root import (
 )
 
 SOURCE = "/opt/acme/file"
-# element, name, unit, where it ends up, a content that the checkers take
-FORMS: Sequence[Tuple[str, str, str, str, str]] = [
+# element, name, unit, path of the copy, content that the checkers accept
+PLACEMENT_CASES: Sequence[Tuple[str, str, str, str, str]] = [
     ("udev-rules", "60-acme.rules", "", "etc/udev/rules.d/60-acme.rules",
      'KERNEL=="sd*",SYMLINK+="acme", OWNER="acme"\n'),
     ("multipath-config", "acme.conf", "", "etc/multipath/conf.d/acme.conf",
@@ -47,7 +47,8 @@ FORMS: Sequence[Tuple[str, str, str, str, str]] = [
     ("unit-drop-in", "10-acme.conf", "sshd.service",
      "etc/systemd/system/sshd.service.d/10-acme.conf", "[Service]\nNice=5\n"),
 ]
-EVERY = pytest.mark.parametrize(("element", "name", "unit", "place", "text"), FORMS)
+every_placement = pytest.mark.parametrize(("element", "name", "unit", "place", "text"),
+                                          PLACEMENT_CASES)
 
 
 @pytest.fixture
@@ -55,26 +56,26 @@ def root(tmp_path: Path) -> Path:
     return make_root(tmp_path / "root")
 
 
-def placed(ctx: Context, element: str, name: str, unit: str = "") -> Wanted:
+def placed_item(ctx: Context, element: str, name: str, unit: str = "") -> Wanted:
     return KINDS[element].wanted(PlacedFile(element, SOURCE, name, unit), ctx)[0]
 
 
-def tmpfiles(root: Path, text: str) -> Tuple[Context, Wanted]:
+def tmpfiles_item(root: Path, text: str) -> Tuple[Context, Wanted]:
     write_file(root, SOURCE, text)
     ctx = context(root, files=[SOURCE])
-    return ctx, placed(ctx, "tmpfiles", "acme.conf")
+    return ctx, placed_item(ctx, "tmpfiles", "acme.conf")
 
 
-def test_every_placement_is_tried_here() -> None:
-    assert [form[0] for form in FORMS] == [placement.kind for placement in PLACEMENTS]
+def test_every_placement_has_a_case() -> None:
+    assert [form[0] for form in PLACEMENT_CASES] == [placement.kind for placement in PLACEMENTS]
 
 
-@EVERY
-def test_a_file_is_copied_to_its_folder_and_goes_again(
-        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+@every_placement
+def test_a_file_is_copied_to_its_folder_and_removed(root: Path, element: str, name: str, unit: str,
+                                                    place: str, text: str) -> None:
     write_file(root, SOURCE, text)
     before, ctx = tree(root), context(root, files=[SOURCE])
-    item = placed(ctx, element, name, unit)
+    item = placed_item(ctx, element, name, unit)
     assert item.text.endswith(f"{item.key} from {SOURCE}")
     checking.check([item], ctx, others={})
     assert differences(before, tree(root)) == []
@@ -89,13 +90,13 @@ def test_a_file_is_copied_to_its_folder_and_goes_again(
     assert differences(before, tree(root)) == []
 
 
-@EVERY
-def test_only_the_checkers_are_started(
-        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+@every_placement
+def test_only_the_checkers_of_files_are_started(root: Path, element: str, name: str, unit: str,
+                                                place: str, text: str) -> None:
     write_file(root, SOURCE, text)
     runner = RecordingRunner(output="257 (257.3-1)\n")
     ctx = context(root, files=[SOURCE], runner=runner)
-    item = placed(ctx, element, name, unit)
+    item = placed_item(ctx, element, name, unit)
     checking.check([item], ctx, others={})
     apply_all([item], ctx)
     empty = next((word for argv in runner.argvs for word in argv if word.startswith("--root=")), "")
@@ -110,133 +111,133 @@ def test_only_the_checkers_are_started(
     assert not Path(empty.partition("=")[2] or "/nowhere").exists()
 
 
-@EVERY
-def test_what_is_there_already_is_refused(
-        root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
+@every_placement
+def test_an_existing_file_is_refused(root: Path, element: str, name: str, unit: str, place: str,
+                                     text: str) -> None:
     write_file(root, place, "the image's own\n")
     ctx = context(root, files=[SOURCE])
     with pytest.raises(Refused, match="is there already"):
-        checking.check([placed(ctx, element, name, unit)], ctx, others={})
+        checking.check([placed_item(ctx, element, name, unit)], ctx, others={})
 
 
-@EVERY
-def test_two_plugins_with_one_name_are_refused_and_both_named(
+@every_placement
+def test_a_name_of_two_plugins_is_refused_and_both_are_named(
         root: Path, element: str, name: str, unit: str, place: str, text: str) -> None:
     ctx = context(root, files=[SOURCE])
-    item = placed(ctx, element, name, unit)
+    item = placed_item(ctx, element, name, unit)
     others = {"acme": [Applied(element, item.key, "/x", "absent", ())]}
     with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
         checking.check([item], ctx, others=others)
 
 
-def test_a_source_that_no_package_brings_is_refused(root: Path) -> None:
+def test_a_source_that_no_package_contains_is_refused(root: Path) -> None:
     ctx = context(root)
     with pytest.raises(Refused, match="none of the plugin's packages brings that file"):
-        checking.check([placed(ctx, "udev-rules", "1.rules")], ctx, others={})
+        checking.check([placed_item(ctx, "udev-rules", "1.rules")], ctx, others={})
 
 
-def test_a_source_that_became_a_link_is_not_copied(root: Path) -> None:
+def test_a_source_that_is_a_symbolic_link_is_refused(root: Path) -> None:
     ctx = context(root, files=[SOURCE])
     write_file(root, SOURCE, "")
     (root / SOURCE.lstrip("/")).unlink()
     (root / SOURCE.lstrip("/")).symlink_to("/etc/passwd")
     with pytest.raises(Refused, match="not a regular file"):
-        apply_all([placed(ctx, "logrotate", "acme")], ctx)
+        apply_all([placed_item(ctx, "logrotate", "acme")], ctx)
 
 
-def test_a_drop_in_for_a_unit_that_is_nowhere_is_refused(root: Path) -> None:
+def test_a_drop_in_for_a_missing_unit_is_refused(root: Path) -> None:
     ctx = context(root, files=[SOURCE])
     with pytest.raises(Refused, match=r"there is no unit nope\.service"):
-        checking.check([placed(ctx, "unit-drop-in", "1.conf", "nope.service")], ctx, others={})
+        checking.check([placed_item(ctx, "unit-drop-in", "1.conf", "nope.service")], ctx, others={})
 
 
-def test_a_drop_in_for_a_unit_of_the_plugins_own_is_accepted(root: Path) -> None:
+def test_a_drop_in_for_a_unit_of_the_plugin_is_accepted(root: Path) -> None:
     ctx = context(root, files=[SOURCE, f"/{UNITS}/own.service"])
-    checking.check([placed(ctx, "unit-drop-in", "1.conf", "own.service")], ctx, others={})
+    checking.check([placed_item(ctx, "unit-drop-in", "1.conf", "own.service")], ctx, others={})
 
 
-def test_a_folder_that_is_a_link_out_of_the_root_leads_nowhere(root: Path, tmp_path: Path) -> None:
+def test_a_symbolic_link_out_of_the_root_is_not_followed(root: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     write_file(root, SOURCE, "d /x\n")
     (root / "etc/tmpfiles.d").symlink_to(outside)
-    ctx, item = tmpfiles(root, "d /x\n")
+    ctx, item = tmpfiles_item(root, "d /x\n")
     apply_all([item], ctx)
     assert list(outside.iterdir()) == []
 
 
 @pytest.mark.parametrize("text", ["bogus /var/lib/acme\n", "d var/lib/acme\n", "d\n"])
-def test_tmpfiles_that_systemd_does_not_understand_are_refused(root: Path, text: str) -> None:
-    ctx, item = tmpfiles(root, text)
+def test_invalid_tmpfiles_are_refused(root: Path, text: str) -> None:
+    ctx, item = tmpfiles_item(root, text)
     with pytest.raises(Refused, match="own checker refuses that file: systemd-tmpfiles"):
         apply_all([item], ctx)
 
 
-def test_checking_tmpfiles_makes_none_of_them(root: Path) -> None:
-    ctx, item = tmpfiles(root, "d /var/lib/acme\nf /etc/motd 0644 root root - hello\n"
+def test_checking_tmpfiles_creates_and_removes_no_file(root: Path) -> None:
+    ctx, item = tmpfiles_item(root, "d /var/lib/acme\nf /etc/motd 0644 root root - hello\n"
                                "r /etc/passwd\n")
     apply_all([item], ctx)
     assert not (root / "var/lib/acme").exists() and not (root / "etc/motd").exists()
     assert (root / "etc/passwd").exists()
 
 
-def test_checking_tmpfiles_acts_on_no_prefix_and_not_in_the_root(root: Path) -> None:
-    """Each prefix that the checker is told might be guessed: it has a root of its own."""
-    ctx, item = tmpfiles(root, "L /.no-such-folder - - - - /etc\n"
+def test_checking_tmpfiles_changes_nothing_below_the_prefix_or_the_root(root: Path) -> None:
+    """A file might name the prefix that the check uses; the check has an empty root."""
+    ctx, item = tmpfiles_item(root, "L /.no-such-folder - - - - /etc\n"
                                "w+ /.no-such-folder/passwd - - - - toor::0:0::/root:/bin/sh\n")
     before = tree(root)
     apply_all([item], ctx)
     assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
 
-    def guessed(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
-                stdin: bytes = b"", polled: Polled = None) -> str:
+    def run_with_known_prefix(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                              stdin: bytes = b"", polled: Polled = None) -> str:
         words = [word for word in map(str, argv) if not word.startswith("--prefix=")]
         return run([*words[:-1], "--prefix=/.no-such-folder", "-"] if "-" in words else words,
                    ok=ok, stdin=stdin)
 
     (root / "etc/tmpfiles.d/acme.conf").unlink()
-    ctx = context(root, files=[SOURCE], runner=guessed)
+    ctx = context(root, files=[SOURCE], runner=run_with_known_prefix)
     with contextlib.suppress(Refused):  # there is no passwd in the empty root
-        apply_all([placed(ctx, "tmpfiles", "acme.conf")], ctx)
+        apply_all([placed_item(ctx, "tmpfiles", "acme.conf")], ctx)
     assert [line for line in differences(before, tree(root)) if "tmpfiles.d" not in line] == []
 
 
-def test_a_missing_checker_is_named_before_anything_is_written(
-        root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ctx, item = tmpfiles(root, "d /x\n")
+def test_a_missing_checker_is_an_error_before_any_change(root: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx, item = tmpfiles_item(root, "d /x\n")
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(CommandError, match="systemd-tmpfiles cannot be started"):
         checking.check([item], ctx, others={})
 
 
-def test_udev_rules_are_checked_where_udevadm_can(root: Path) -> None:
-    """An udevadm that is older, or not there, has no verify: nothing is asked of it then."""
+def test_udev_rules_are_not_checked_by_an_old_or_missing_udevadm(root: Path) -> None:
+    """Before systemd 255 udevadm has no verify."""
     write_file(root, SOURCE, "BOGUS\n")
-    for said in ("252\n", "254 (254.1-1)\n", ""):
-        runner = RecordingRunner(output=said)
+    for version in ("252\n", "254 (254.1-1)\n", ""):
+        runner = RecordingRunner(output=version)
         ctx = context(root, files=[SOURCE], runner=runner)
-        apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
+        apply_all([placed_item(ctx, "udev-rules", "1.rules")], ctx)
         assert runner.argvs == [("udevadm", "--version")]
 
-    def absent(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
-               stdin: bytes = b"", polled: Polled = None) -> str:
+    def run_missing_program(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                            stdin: bytes = b"", polled: Polled = None) -> str:
         return run(["/nowhere/udevadm"])
 
-    ctx = context(root, files=[SOURCE], runner=absent)
-    apply_all([placed(ctx, "udev-rules", "1.rules")], ctx)
+    ctx = context(root, files=[SOURCE], runner=run_missing_program)
+    apply_all([placed_item(ctx, "udev-rules", "1.rules")], ctx)
 
 
-def test_udev_rules_with_a_mistake_are_refused(root: Path) -> None:
+def test_invalid_udev_rules_are_refused(root: Path) -> None:
     if not shutil.which("udevadm") or int(run(["udevadm", "--version"]).split()[0]) < 255:
         pytest.skip("udevadm of this machine cannot verify (systemd 255)")
     write_file(root, SOURCE, 'KERNEL=="sd*", BOGUS+="acme"\n')
     ctx = context(root, files=[SOURCE])
     with pytest.raises(Refused, match="own checker refuses that file: udevadm"):
-        apply_all([placed(ctx, "udev-rules", "60-acme.rules")], ctx)
+        apply_all([placed_item(ctx, "udev-rules", "60-acme.rules")], ctx)
 
 
-def test_an_edited_copy_is_not_thrown_away(root: Path) -> None:
-    ctx, item = tmpfiles(root, "d /x\n")
+def test_a_modified_copy_is_reported_and_is_drift(root: Path) -> None:
+    ctx, item = tmpfiles_item(root, "d /x\n")
     applied = apply_all([item], ctx)
     (root / "etc/tmpfiles.d/acme.conf").write_text("d /y\n")
     assert kinds.verify(applied, ctx) == ("/etc/tmpfiles.d/acme.conf was changed",)
@@ -245,15 +246,15 @@ def test_an_edited_copy_is_not_thrown_away(root: Path) -> None:
 
 
 def test_an_upgrade_copies_the_new_content(root: Path) -> None:
-    ctx, item = tmpfiles(root, "d /x\n")
+    ctx, item = tmpfiles_item(root, "d /x\n")
     old = apply_all([item], ctx)
     write_file(root, SOURCE, "d /y\n")
-    now = upgrade_settings(plan_upgrade(old, [item], {}, ctx), ctx)
+    applied = upgrade_settings(plan_upgrade(old, [item], {}, ctx), ctx)
     assert (root / "etc/tmpfiles.d/acme.conf").read_text() == "d /y\n"
-    assert kinds.verify(now, ctx) == ()
+    assert kinds.verify(applied, ctx) == ()
 
 
-def test_a_timer_is_a_service_like_any_other_unit(root: Path) -> None:
+def test_a_timer_is_enabled_like_a_service(root: Path) -> None:
     write_unit(root, "acme.timer")
     before, ctx = tree(root), context(root)
     items = selection.wanted(descriptor(Service("acme.timer", "enabled")), ctx)
@@ -264,13 +265,13 @@ def test_a_timer_is_a_service_like_any_other_unit(root: Path) -> None:
     assert differences(before, tree(root)) == []
 
 
-def test_a_drop_in_and_a_switch_of_its_unit_go_in_any_order(root: Path) -> None:
+def test_a_drop_in_and_the_mask_of_its_unit_are_undone_separately(root: Path) -> None:
     write_file(root, SOURCE, "[Service]\nNice=5\n")
     before, ctx = tree(root), context(root, files=[SOURCE])
     items = selection.wanted(descriptor(
         PlacedFile("unit-drop-in", SOURCE, "1.conf", "sshd.service"),
         Service("sshd.service", "masked")), ctx)
     applied = apply_all(items, ctx)
-    for one in applied:
-        do_revert(plan_revert([one], Ledger(), root), ctx)
+    for setting in applied:
+        do_revert(plan_revert([setting], Ledger(), root), ctx)
     assert differences(before, tree(root)) == []

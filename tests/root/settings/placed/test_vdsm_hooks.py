@@ -1,4 +1,4 @@
-"""VDSM hooks, copied from a plugin's files in a root made by hand."""
+"""VDSM hooks, copied from a plugin's files in a minimal root."""
 from __future__ import annotations
 
 import shutil
@@ -47,7 +47,7 @@ def hook(ctx: Context, *, source: str = SOURCE) -> Wanted:
     return KIND.wanted(VdsmHook("before_vm_start", 5, "storage", source), ctx)[0]
 
 
-def test_a_hook_is_an_executable_copy_that_goes_again(root: Path, ctx: Context) -> None:
+def test_a_hook_is_copied_as_an_executable_and_removed(root: Path, ctx: Context) -> None:
     before = tree(root)
     checking.check([hook(ctx)], ctx, others={})
     assert tree(root) == before
@@ -69,7 +69,7 @@ def test_no_program_is_started(root: Path, ctx: Context) -> None:
     assert runner.argvs == []
 
 
-def test_the_plan_line_names_point_order_and_source(ctx: Context) -> None:
+def test_the_plan_names_point_order_and_source(ctx: Context) -> None:
     assert hook(ctx).text == (
         "install VDSM hook before_vm_start/05_storage from /usr/share/acme/hook.py")
 
@@ -87,25 +87,25 @@ def test_a_root_without_vdsm_is_refused(root: Path, ctx: Context) -> None:
         checking.check([hook(ctx)], ctx, others={})
 
 
-def test_vdsm_may_come_with_the_plugin(root: Path) -> None:
+def test_vdsm_may_be_part_of_the_plugin(root: Path) -> None:
     shutil.rmtree(root / VDSM_HOOKS)
     ctx = context(root, files=[SOURCE, f"/{VDSM_HOOKS}/before_vm_start/50_vhostmd"])
     checking.check([hook(ctx)], ctx, others={})
 
 
-def test_a_source_that_no_package_brings_is_refused(ctx: Context) -> None:
+def test_a_source_that_no_package_contains_is_refused(ctx: Context) -> None:
     with pytest.raises(Refused, match="none of the plugin's packages brings that file"):
         checking.check([hook(ctx, source="/etc/shadow")], ctx, others={})
 
 
 @pytest.mark.parametrize("mode", [0o120777, 0o40755])
-def test_a_source_that_is_no_regular_file_is_refused(root: Path, mode: int) -> None:
+def test_a_source_that_is_not_a_regular_file_is_refused(root: Path, mode: int) -> None:
     ctx = Context(root, "foo", {SOURCE: mode}, RecordingRunner())
     with pytest.raises(Refused, match="not a regular file"):
         checking.check([hook(ctx)], ctx, others={})
 
 
-def test_a_source_that_became_a_link_is_not_copied(root: Path, ctx: Context) -> None:
+def test_a_source_replaced_by_a_symbolic_link_is_refused(root: Path, ctx: Context) -> None:
     (root / SOURCE.lstrip("/")).unlink()
     (root / SOURCE.lstrip("/")).symlink_to("/etc/passwd")
     with pytest.raises(Refused, match="not a regular file"):
@@ -113,7 +113,7 @@ def test_a_source_that_became_a_link_is_not_copied(root: Path, ctx: Context) -> 
     assert not (root / HOOK).exists()
 
 
-def test_a_hook_that_is_there_already_is_refused(root: Path, ctx: Context) -> None:
+def test_an_existing_hook_is_refused(root: Path, ctx: Context) -> None:
     write_file(root, HOOK, "administrator's own\n")
     with pytest.raises(Refused, match="is there already"):
         checking.check([hook(ctx)], ctx, others={})
@@ -125,13 +125,13 @@ def test_a_hook_of_another_plugin_is_refused_and_the_plugin_named(ctx: Context) 
         checking.check([hook(ctx)], ctx, others=others)
 
 
-def test_a_hook_that_the_plugins_own_package_brings_is_refused(root: Path) -> None:
+def test_a_hook_that_a_package_of_the_plugin_contains_is_refused(root: Path) -> None:
     ctx = context(root, files=[SOURCE, f"/{HOOK}"])
     with pytest.raises(Refused, match="own packages"):
         checking.check([hook(ctx)], ctx, others={})
 
 
-def test_an_edited_hook_is_not_thrown_away(root: Path, ctx: Context) -> None:
+def test_a_modified_hook_is_drift_and_can_be_kept(root: Path, ctx: Context) -> None:
     applied = apply_all([hook(ctx)], ctx)
     (root / HOOK).write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(Drifted, match="05_storage"):
@@ -145,7 +145,8 @@ def test_an_edited_hook_is_not_thrown_away(root: Path, ctx: Context) -> None:
     assert (root / HOOK).read_text() == "#!/bin/sh\nexit 1\n"
 
 
-def test_an_upgrade_refreshes_the_hook_and_remove_still_restores(root: Path, ctx: Context) -> None:
+def test_an_upgrade_updates_the_hook_and_its_removal_restores_the_root(
+        root: Path, ctx: Context) -> None:
     before = tree(root)
     old = apply_all([hook(ctx)], ctx)
     (root / SOURCE.lstrip("/")).write_text("#!/bin/sh\n# 1.1\n")
@@ -160,7 +161,7 @@ def test_an_upgrade_refreshes_the_hook_and_remove_still_restores(root: Path, ctx
     assert differences(before, tree(root)) == []
 
 
-def test_an_upgrade_leaves_an_edited_hook_and_says_so(root: Path, ctx: Context) -> None:
+def test_an_upgrade_keeps_a_modified_hook_with_a_note(root: Path, ctx: Context) -> None:
     old = apply_all([hook(ctx)], ctx)
     (root / HOOK).write_text("edited\n")
     upgrade = plan_upgrade(old, [hook(ctx)], {}, ctx)

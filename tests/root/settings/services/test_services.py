@@ -1,4 +1,4 @@
-"""Services, switched with the real systemctl in a root made by hand."""
+"""Services, enabled, disabled and masked with the real systemctl in a minimal root."""
 from __future__ import annotations
 
 import os
@@ -42,14 +42,14 @@ def undo(applied: Revert, ctx: Context) -> None:
     do_revert(applied, ctx)
 
 
-def test_enabling_makes_the_link_and_reverting_takes_it_away(root: Path) -> None:
+def test_enabling_creates_the_unit_link_and_reverting_removes_it(root: Path) -> None:
     write_unit(root, "agent.service")
     ctx, before = context(root), tree(root)
     item = service("agent.service", "enabled", ctx)
     checking.check([item], ctx, others={})
     assert tree(root) == before
     applied = apply_all([item], ctx)
-    # /lib or /usr/lib: the first of this machine's own search path that has it
+    # /lib or /usr/lib, whichever is first in this machine's search path
     assert os.readlink(root / WANTS / "agent.service").endswith("/lib/systemd/system/agent.service")
     assert changed_paths(applied) == [f"{WANTS}/agent.service"]
     assert (applied[0].before, kinds.verify(applied, ctx)) == ("disabled", ())
@@ -57,7 +57,7 @@ def test_enabling_makes_the_link_and_reverting_takes_it_away(root: Path) -> None
     assert differences(before, tree(root)) == []
 
 
-def test_folders_that_systemctl_makes_go_again(root: Path) -> None:
+def test_folders_created_by_systemctl_are_removed(root: Path) -> None:
     write_unit(root, "agent.service", also="agent.socket")
     write_unit(root, "agent.socket")
     ctx, before = context(root), tree(root)
@@ -68,7 +68,8 @@ def test_folders_that_systemctl_makes_go_again(root: Path) -> None:
 
 
 @pytest.mark.parametrize("state", ["disabled", "masked"])
-def test_what_the_image_has_enabled_is_switched_off_and_on_again(root: Path, state: str) -> None:
+def test_a_service_enabled_in_the_image_is_disabled_and_enabled_again(
+        root: Path, state: str) -> None:
     ctx, before = context(root), tree(root)
     applied = apply_all([service("sshd.service", state, ctx)], ctx)
     assert run(["systemctl", f"--root={root}", "is-enabled", "sshd.service"],
@@ -78,34 +79,34 @@ def test_what_the_image_has_enabled_is_switched_off_and_on_again(root: Path, sta
     assert differences(before, tree(root)) == []
 
 
-def write_hostile(root: Path, name: str, install: str) -> str:
+def write_unit_with_install(root: Path, name: str, install: str) -> str:
     (root / UNITS / name).write_text(f"[Service]\nExecStart=/bin/true\n[Install]\n{install}\n")
     return f"/{UNITS}/{name}"
 
 
-@pytest.mark.parametrize(("install", "said"), [
+@pytest.mark.parametrize(("install", "message"), [
     ("Alias=core.service", r"gives evil\.service the name core\.service, in the place of"),
     ("WantedBy=multi-user.target\nAlias=new.service core.service", r"the name core\.service"),
     ("Also=core.service", r"switches core\.service along with it"),
     ("Also=mine.service", r"gives mine\.service the name core\.service"),
 ])
-def test_a_unit_of_the_plugin_switches_no_other_ones_unseen(
-        root: Path, install: str, said: str) -> None:
+def test_a_plugins_unit_that_enables_or_replaces_another_unit_is_refused(
+        root: Path, install: str, message: str) -> None:
     write_unit(root, "core.service")
-    files = [write_hostile(root, "evil.service", install),
-             write_hostile(root, "mine.service", "Alias=core.service")]
+    files = [write_unit_with_install(root, "evil.service", install),
+             write_unit_with_install(root, "mine.service", "Alias=core.service")]
     ctx = context(root, files=files)
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(Refused, match=message):
         apply_all([service("evil.service", "enabled", ctx)], ctx)
 
 
-def test_a_unit_of_the_plugin_switches_no_other_ones_off_unseen(root: Path) -> None:
-    ctx = context(root, files=[write_hostile(root, "evil.service", "Also=sshd.service")])
+def test_a_plugins_unit_that_disables_another_unit_is_refused(root: Path) -> None:
+    ctx = context(root, files=[write_unit_with_install(root, "evil.service", "Also=sshd.service")])
     with pytest.raises(Refused, match=r"switches sshd\.service along with it"):
         apply_all([service("evil.service", "disabled", ctx)], ctx)
 
 
-def test_a_drop_in_that_names_a_unit_of_the_image_is_no_words_of_the_image(root: Path) -> None:
+def test_a_plugins_drop_in_that_enables_another_unit_is_refused(root: Path) -> None:
     write_unit(root, "core.service")
     write_unit(root, "other.service")
     folder = root / UNITS / "core.service.d"
@@ -116,7 +117,7 @@ def test_a_drop_in_that_names_a_unit_of_the_image_is_no_words_of_the_image(root:
         apply_all([service("core.service", "enabled", ctx)], ctx)
 
 
-def test_a_link_of_the_plugin_is_no_name_of_the_unit_that_it_leads_to(root: Path) -> None:
+def test_a_plugins_unit_link_to_another_unit_is_refused(root: Path) -> None:
     write_unit(root, "core.service")
     (root / UNITS / "evil.service").symlink_to("core.service")
     ctx = context(root, files=[f"/{UNITS}/evil.service"])
@@ -124,12 +125,14 @@ def test_a_link_of_the_plugin_is_no_name_of_the_unit_that_it_leads_to(root: Path
         apply_all([service("evil.service", "enabled", ctx)], ctx)
 
 
-def test_names_and_units_of_the_plugins_own_are_followed(root: Path) -> None:
+def test_aliases_and_units_of_the_same_plugin_are_enabled(root: Path) -> None:
     write_unit(root, "image.service", also="image.socket")
     write_unit(root, "image.socket")
-    files = [write_hostile(root, "a.service", "Alias=new.service b.service\nAlso=c@.service"),
-             write_hostile(root, "b.service", "WantedBy=multi-user.target"),
-             write_hostile(root, "c@.service", "WantedBy=multi-user.target\nDefaultInstance=x")]
+    files = [write_unit_with_install(root, "a.service",
+                                     "Alias=new.service b.service\nAlso=c@.service"),
+             write_unit_with_install(root, "b.service", "WantedBy=multi-user.target"),
+             write_unit_with_install(root, "c@.service",
+                                     "WantedBy=multi-user.target\nDefaultInstance=x")]
     ctx = context(root, files=files)
     before = tree(root)
     applied = apply_all([service("a.service", "enabled", ctx),
@@ -144,12 +147,12 @@ def test_applying_twice_changes_nothing(root: Path) -> None:
     ctx = context(root)
     items = [service("sshd.service", "masked", ctx)]
     apply_all(items, ctx)
-    once = tree(root)
+    after_first = tree(root)
     assert changed_paths(apply_all(items, ctx)) == []
-    assert differences(once, tree(root)) == []
+    assert differences(after_first, tree(root)) == []
 
 
-def test_a_service_switched_off_by_hand_is_told(root: Path) -> None:
+def test_verify_reports_a_service_disabled_by_hand(root: Path) -> None:
     ctx = context(root)
     applied = apply_all([service("sshd.service", "enabled", ctx)], ctx)
     run(["systemctl", f"--root={root}", "disable", "sshd.service"])
@@ -158,7 +161,7 @@ def test_a_service_switched_off_by_hand_is_told(root: Path) -> None:
     assert kinds.verify(applied, ctx) == ("service sshd.service is not-found, not enabled",)
 
 
-def test_a_unit_that_nothing_can_enable_is_refused(root: Path) -> None:
+def test_enabling_a_unit_without_install_section_is_refused(root: Path) -> None:
     write_unit(root, "static.service", install=False)
     ctx = context(root)
     item = service("static.service", "enabled", ctx)
@@ -170,37 +173,38 @@ def test_a_unit_that_nothing_can_enable_is_refused(root: Path) -> None:
 
 @pytest.mark.parametrize(("state", "verb"), [
     ("enabled", "enable"), ("disabled", "disable"), ("masked", "mask")])
-def test_systemctl_gets_the_root_the_verb_and_the_unit(root: Path, state: str, verb: str) -> None:
+def test_systemctl_is_started_with_the_root_the_verb_and_the_unit(
+        root: Path, state: str, verb: str) -> None:
     runner = RecordingRunner(output="disabled\n")
     ctx = context(root, runner=runner)
     apply_all([service("sshd.service", state, ctx)], ctx)
-    asked = ("systemctl", f"--root={root}", "is-enabled", "--", "sshd.service")
+    query = ("systemctl", f"--root={root}", "is-enabled", "--", "sshd.service")
     assert runner.argvs == [
-        asked, ("systemctl", f"--root={root}", verb, "--", "sshd.service"),
-        *([asked] if state == "enabled" else [])]
+        query, ("systemctl", f"--root={root}", verb, "--", "sshd.service"),
+        *([query] if state == "enabled" else [])]
 
 
-def test_a_unit_that_the_packages_will_bring_is_accepted(root: Path) -> None:
+def test_a_unit_of_the_plugins_packages_is_accepted(root: Path) -> None:
     ctx = context(root, files=["/lib/systemd/system/agent.service",
                                "/usr/lib/systemd/system/inst@.service"])
     checking.check([service("agent.service", "enabled", ctx),
                   service("inst@a.service", "enabled", ctx)], ctx, others={})
 
 
-def test_a_unit_that_is_nowhere_is_refused(root: Path) -> None:
+def test_a_missing_unit_is_refused(root: Path) -> None:
     ctx = context(root)
     with pytest.raises(Refused, match=r"enable service nope\.service, but there is no such unit"):
         checking.check([service("nope.service", "enabled", ctx)], ctx, others={})
 
 
-def test_enabling_what_the_root_masks_is_refused(root: Path) -> None:
+def test_enabling_a_masked_unit_is_refused(root: Path) -> None:
     run(["systemctl", f"--root={root}", "mask", "sshd.service"])
     ctx = context(root)
     with pytest.raises(Refused, match="masked in the root"):
         checking.check([service("sshd.service", "enabled", ctx)], ctx, others={})
 
 
-def test_masking_a_unit_of_etc_is_refused(root: Path) -> None:
+def test_masking_a_unit_in_etc_is_refused(root: Path) -> None:
     (root / "etc/systemd/system/own.service").write_text("[Service]\nExecStart=/bin/true\n")
     ctx = context(root)
     with pytest.raises(Refused, match="where the mask would have to be"):
@@ -210,8 +214,8 @@ def test_masking_a_unit_of_etc_is_refused(root: Path) -> None:
 @pytest.mark.parametrize("link", ["etc/systemd/system", "etc/systemd", WANTS,
                                   "usr/lib/systemd/system", "usr/lib/systemd", "usr/lib"])
 @pytest.mark.parametrize("target", ["absolute", "climbing", "root"])
-def test_a_link_out_of_the_root_lets_nothing_be_written_there(
-        root: Path, tmp_path: Path, link: str, target: str) -> None:
+def test_a_symbolic_link_out_of_the_root_is_refused(root: Path, tmp_path: Path, link: str,
+                                                    target: str) -> None:
     outside = tmp_path / "outside"
     (outside / "system").mkdir(parents=True)
     (outside / "systemd/system").mkdir(parents=True)
@@ -228,7 +232,7 @@ def test_a_link_out_of_the_root_lets_nothing_be_written_there(
     assert sorted(outside.rglob("*")) == before
 
 
-def test_a_folder_of_units_that_is_none_is_seen_before_anything_is_written(root: Path) -> None:
+def test_a_unit_folder_that_is_not_a_folder_is_refused_before_any_change(root: Path) -> None:
     ctx = context(root)
     item = service("sshd.service", "enabled", ctx)
     checking.check([item], ctx, others={})
@@ -241,7 +245,7 @@ def test_a_folder_of_units_that_is_none_is_seen_before_anything_is_written(root:
         (root / "etc/systemd/system").unlink()
 
 
-def test_a_missing_systemctl_is_seen_before_anything_is_written(
+def test_a_missing_systemctl_is_an_error_before_any_change(
         root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)

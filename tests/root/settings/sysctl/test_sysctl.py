@@ -1,4 +1,4 @@
-"""Kernel parameters, read back by the order of sysctl.d(5)."""
+"""Kernel parameters in files of sysctl.d(5)."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -45,7 +45,7 @@ def sysctl(ctx: Context, value: str = "54321", name: str = KEY) -> Wanted:
     return KIND.wanted(Sysctl(name, value), ctx)[0]
 
 
-def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
+def test_a_parameter_is_written_to_a_file_and_removed(root: Path) -> None:
     runner = RecordingRunner()
     ctx, before = context(root, runner=runner), tree(root)
     item = sysctl(ctx)
@@ -58,7 +58,7 @@ def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
     assert changed_paths(apply_all([item], ctx)) == []
     do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
-    assert runner.argvs == []  # a file is all that it takes
+    assert runner.argvs == []  # no program is started
 
 
 @pytest.mark.parametrize(("files", "text"), [
@@ -73,8 +73,8 @@ def test_a_parameter_is_a_file_that_goes_again(root: Path) -> None:
     ({"usr/lib/sysctl.d/a.conf": f"# {KEY} = 1\n; {KEY} = 2\nnet.*.ip_x = 3\nnet.* = 4\n",
       "usr/lib/sysctl.d/a.txt": f"{KEY} = 5\n"}, ""),
 ])
-def test_the_plan_shows_what_other_files_of_the_root_say(
-        root: Path, files: dict[str, str], text: str) -> None:
+def test_the_plan_shows_the_value_from_other_files(root: Path, files: dict[str, str],
+                                                   text: str) -> None:
     for path, content in files.items():
         write_file(root, path, content)
     item = sysctl(context(root))
@@ -84,50 +84,50 @@ def test_the_plan_shows_what_other_files_of_the_root_say(
 @pytest.mark.parametrize(("path", "when"), [
     ("etc/sysctl.d/zz.conf", "later"), ("usr/lib/sysctl.d/zz.conf", "later"),
     ("etc/sysctl.conf", "last by sysctl --system")])
-def test_a_file_that_is_read_later_is_told_in_plan_and_verify(
+def test_a_file_that_is_read_later_is_named_in_plan_and_verify(
         root: Path, path: str, when: str) -> None:
     write_file(root, path, f"{KEY} = 9\n")
     ctx = context(root)
     plan = plan_upgrade((), [sysctl(ctx)], {}, ctx)
-    says = f"/{path} is read {when} and sets it to 9"
-    assert plan.notes == (f"sysctl {KEY} will not be 54321: {says}",)
+    text = f"/{path} is read {when} and sets it to 9"
+    assert plan.notes == (f"sysctl {KEY} will not be 54321: {text}",)
     applied = upgrade_settings(plan, ctx)
-    assert kinds.verify(applied, ctx) == (f"sysctl {KEY} is not 54321: {says}",)
+    assert kinds.verify(applied, ctx) == (f"sysctl {KEY} is not 54321: {text}",)
 
 
-def test_two_values_of_one_parameter_are_refused_naming_both_plugins(root: Path) -> None:
-    one, two = context(root, "one"), context(root, "two")
-    held = {"one": apply_all([sysctl(one)], one)}
+def test_two_values_of_one_parameter_are_refused_and_both_plugins_named(root: Path) -> None:
+    context_one, context_two = context(root, "one"), context(root, "two")
+    applied_by_plugin = {"one": apply_all([sysctl(context_one)], context_one)}
     with pytest.raises(Refused, match=f"plugin two wants to set sysctl {KEY} to 1.*, but plugin"
                                       f" one has sysctl {KEY} \\(54321\\)"):
-        checking.check([sysctl(two, "1", "net/ipv4/ip_local_reserved_ports")], two, others=held)
+        checking.check([sysctl(context_two, "1", "net/ipv4/ip_local_reserved_ports")], context_two,
+                       others=applied_by_plugin)
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
-def test_one_value_of_two_plugins_stays_until_the_last_of_them_goes(
-        root: Path, first: str) -> None:
+def test_a_value_of_two_plugins_stays_until_the_last_is_removed(root: Path, first: str) -> None:
     before = tree(root)
-    held: Dict[str, Tuple[Applied, ...]] = {}
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
     for name in ("one", "two"):
         ctx = context(root, name)
-        checking.check([sysctl(ctx)], ctx, others=held)
-        held[name] = apply_all([sysctl(ctx)], ctx, ledger_of(held))
-    revert_settings(root, first, held)
-    (name, applied), = held.items()
+        checking.check([sysctl(ctx)], ctx, others=applied_by_plugin)
+        applied_by_plugin[name] = apply_all([sysctl(ctx)], ctx, ledger_of(applied_by_plugin))
+    revert_settings(root, first, applied_by_plugin)
+    (name, applied), = applied_by_plugin.items()
     assert kinds.verify(applied, context(root)) == ()
     assert applied[0].before == "unset"
-    revert_settings(root, name, held)
+    revert_settings(root, name, applied_by_plugin)
     assert differences(before, tree(root)) == []
 
 
-def test_a_file_of_that_name_that_is_no_plugins_is_refused(root: Path) -> None:
+def test_an_existing_file_of_that_name_is_refused(root: Path) -> None:
     write_file(root, FILE, "mine\n")
     ctx = context(root)
     with pytest.raises(Refused, match="is there already and not a plugin's"):
         checking.check([sysctl(ctx)], ctx, others={})
 
 
-def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> None:
+def test_a_file_changed_by_hand_is_reported_and_is_drift(root: Path) -> None:
     ctx = context(root)
     applied = apply_all([sysctl(ctx)], ctx)
     (root / FILE).write_text(f"{KEY} = 2\n")
@@ -138,7 +138,7 @@ def test_a_file_changed_by_hand_is_told_and_kept_from_being_lost(root: Path) -> 
     assert kinds.verify(applied, ctx) == (f"/{FILE} is missing",)
 
 
-def test_a_dot_within_a_part_is_written_as_sysctl_d_reads_it(root: Path) -> None:
+def test_a_dot_in_an_interface_name_is_written_as_in_sysctl_d(root: Path) -> None:
     assert dotted("net/ipv4/conf/eth0.1/rp_filter") == "net.ipv4.conf.eth0/1.rp_filter"
     assert dotted("net.ipv4.conf.eth0/1.rp_filter") == "net.ipv4.conf.eth0/1.rp_filter"
     ctx = context(root)
@@ -147,7 +147,7 @@ def test_a_dot_within_a_part_is_written_as_sysctl_d_reads_it(root: Path) -> None
         "node-plugin-net.ipv4.conf.eth0,1.rp_filter.conf"]
 
 
-@pytest.mark.parametrize(("name", "value", "said"), [
+@pytest.mark.parametrize(("name", "value", "message"), [
     ("net.ipv4.*.x", "1", "expected a kernel parameter's name"),
     ("../x", "1", "expected a kernel parameter's name"),
     ("net..x", "1", "expected a kernel parameter's name"),
@@ -156,15 +156,15 @@ def test_a_dot_within_a_part_is_written_as_sysctl_d_reads_it(root: Path) -> None
     ("net.x", "\u00e4", "expected a kernel parameter's value"),
     ("kernel/panic", "1", "expected one <sysctl> named kernel.panic, found a second"),
 ])
-def test_what_is_no_parameter_is_refused_in_the_descriptor(
-        name: str, value: str, said: str) -> None:
+def test_invalid_parameters_in_a_descriptor_are_refused(name: str, value: str,
+                                                        message: str) -> None:
     text = edit_descriptor("<settings>", f'<settings><sysctl name="kernel.panic" value="1"/>'
                            f'<sysctl name="{name}" value="{value}"/>')
-    with pytest.raises(DescriptorError, match=said):
+    with pytest.raises(DescriptorError, match=message):
         parse_descriptor(text.encode(), origin="x.xml")
 
 
-def test_a_descriptor_may_name_parameters() -> None:
+def test_parameters_are_read_from_a_descriptor() -> None:
     text = edit_descriptor("<settings>",
                            '<settings><sysctl name="kernel.panic" value=" 4096  1 "/>')
     assert parse_descriptor(text.encode(), origin="x").settings[0] == Sysctl(
