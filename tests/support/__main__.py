@@ -26,17 +26,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
                         help=f"of: {', '.join(_names())} (default: all)")
     options = parser.parse_args(argv)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    wanted = options.only.split(",") if options.only else _names()
-    unknown = sorted(set(wanted) - set(_names()))
+    names = options.only.split(",") if options.only else _names()
+    unknown = sorted(set(names) - set(_names()))
     if unknown:
         parser.error(f"there is no fixture {', '.join(unknown)}")
     started = time.monotonic()
     try:
-        _copy_fixtures(fixtures(), options.out.absolute(), wanted)
+        _copy_fixtures(fixtures(), options.out.absolute(), names)
     except NodePluginError as exc:
         print(f"Error: {exc}", file=sys.stderr)
         return 1
-    print(f"{', '.join(wanted)}: in {options.out} after {time.monotonic() - started:.1f} s")
+    print(f"{', '.join(names)}: in {options.out} after {time.monotonic() - started:.1f} s")
     return 0
 
 
@@ -51,9 +51,9 @@ def _isos() -> Dict[str, Tuple[str, str]]:
     return {f"{form}-{version}.iso": (form, version) for form in FORMS for version in VERSIONS}
 
 
-def _copy_fixtures(built: Fixtures, out: Path, wanted: Sequence[str]) -> None:
+def _copy_fixtures(built: Fixtures, out: Path, names: Sequence[str]) -> None:
     """Copy each wanted fixture to its place below ``out``; replace an existing copy."""
-    for name in wanted:
+    for name in names:
         if name in _isos():
             form, version = _isos()[name]
             shutil.copy2(built.iso(form, version=version), out / name)
@@ -61,7 +61,7 @@ def _copy_fixtures(built: Fixtures, out: Path, wanted: Sequence[str]) -> None:
             shutil.rmtree(out / name, ignore_errors=True)
             copy_tree(built.folder / "roots" / name, out / name)
     for source in plugins.sources():
-        if source.label in wanted:
+        if source.label in names:
             _copy_plugin(built.folder, source, out)
 
 

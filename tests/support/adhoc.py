@@ -153,9 +153,9 @@ def write_bundle(folder: Path, descriptor: str, *, repo: Optional[RpmRepo] = Non
     return folder
 
 
-def descriptor_xml(name: str, version: str = "1.0", *, install: Sequence[str] = (),
-                   repos: Sequence[str] = (), requires: Sequence[str] = (),
-                   settings: Sequence[str] = ()) -> str:
+def descriptor_xml(
+        name: str, version: str = "1.0", *, install: Sequence[str] = (), repos: Sequence[str] = (),
+        requires: Sequence[str] = (), settings: Sequence[str] = ()) -> str:
     """Return the text of a descriptor.
 
     ``install`` are package names (none: the plugin's own name), ``repos`` repo
@@ -166,11 +166,12 @@ def descriptor_xml(name: str, version: str = "1.0", *, install: Sequence[str] = 
              f"  <name>{name}</name>", f"  <version>{version}</version>",
              "  <vendor>Test</vendor>", f"  <summary>The plugin {name}</summary>"]
     lines += _element("requires", requires)
-    lines += _element("repos", [f'<repo id="{one}"/>' for one in repos])
-    lines += _element("packages", [f'<install name="{one}"/>' for one in install or (name,)])
+    lines += _element("repos", [f'<repo id="{item}"/>' for item in repos])
+    lines += _element("packages", [f'<install name="{item}"/>' for item in install or (name,)])
     lines += _element("settings", settings)
     return "\n".join([*lines, "</node-plugin>", ""])
 
 
 def _element(name: str, children: Sequence[str]) -> List[str]:
-    return [f"  <{name}>", *(f"    {one}" for one in children), f"  </{name}>"] if children else []
+    return [f"  <{name}>", *(f"    {child}" for child in children),
+            f"  </{name}>"] if children else []

@@ -50,13 +50,13 @@ def bulk(index: int, *, version: str = "1.0") -> Bulk:
     libraries = tuple(f"lib{name}-{number}.so.1()(64bit)" for number in range(4))
     needed = sorted({(index * 7 + step * 13) % index for step in range(6)} if index else ())
     return Bulk(name, version, dict(_files(index, name)), libraries,
-                tuple(f"lib{bulk_name(other)}-{other % 4}.so.1()(64bit)" for other in needed))
+                tuple(f"lib{bulk_name(number)}-{number % 4}.so.1()(64bit)" for number in needed))
 
 
 def bulk_name(index: int) -> str:
     """Return the name of the package number ``index``."""
-    stem, rest = _STEMS[index % len(_STEMS)], index // len(_STEMS)
-    return f"{stem}{rest // len(_PARTS)}-{_PARTS[rest % len(_PARTS)]}"
+    stem, quotient = _STEMS[index % len(_STEMS)], index // len(_STEMS)
+    return f"{stem}{quotient // len(_PARTS)}-{_PARTS[quotient % len(_PARTS)]}"
 
 
 def _files(index: int, name: str) -> Iterator[Tuple[str, bytes]]:

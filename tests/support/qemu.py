@@ -140,16 +140,16 @@ def boot_disk(disk: Path, kernel: Path, initramfs: Path, arguments: str, *,
 
 def _console(drive: Path, argv: List[str], timeout_s: float) -> str:
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=timeout_s, check=False)
+        completed = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, timeout=timeout_s, check=False)
     except subprocess.TimeoutExpired as exc:
         raise FixtureError(f"{drive} has not switched off after {timeout_s:g} s"
                            f"; its console ends: {_text(exc.stdout or b'')[-_END_CHARS:]}",
                            hint="Give it more time if it was still at work.") from exc
-    if done.returncode != 0:
-        raise FixtureError(f"{argv[0]} failed with status {done.returncode}: "
-                           f"{_text(done.stderr).strip()}")
-    return _text(done.stdout)
+    if completed.returncode != 0:
+        raise FixtureError(f"{argv[0]} failed with status {completed.returncode}: "
+                           f"{_text(completed.stderr).strip()}")
+    return _text(completed.stdout)
 
 
 def _machine(memory_mib: int) -> List[str]:
@@ -176,9 +176,9 @@ def _firmware_drives(firmware: str, work: Path) -> List[str]:
 
 def _program() -> str:
     for name in _QEMU:
-        found = shutil.which(name)
-        if found:
-            return found
+        path = shutil.which(name)
+        if path:
+            return path
     raise FixtureError(f"this machine has no {' or '.join(_QEMU)}", hint=_HINT)
 
 

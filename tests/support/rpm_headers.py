@@ -30,16 +30,17 @@ def edit_header(source: Path, dest: Path, change: Callable[[Tags], object], *,
     tags, payload = _parse(data, end + -end % 8)
     change(tags)
     header = _build(tags, _IMMUTABLE)
-    rest = data[payload:]
+    payload_bytes = data[payload:]
     new: Tags = {
-        _SIZE: (4, 1, struct.pack(">I", len(header) + len(rest))),
-        _MD5: (7, 16, hashlib.md5(header + rest).digest()),
+        _SIZE: (4, 1, struct.pack(">I", len(header) + len(payload_bytes))),
+        _MD5: (7, 16, hashlib.md5(header + payload_bytes).digest()),
         _PAYLOAD_SIZE: signatures.get(_PAYLOAD_SIZE, (4, 1, struct.pack(">I", 10000)))}
     if digests:
         new[_SHA1] = (6, 1, hashlib.sha1(header).hexdigest().encode() + b"\0")
         new[_SHA256] = (6, 1, hashlib.sha256(header).hexdigest().encode() + b"\0")
     signed = _build(new, _SIGNATURES)
-    dest.write_bytes(data[:_LEAD_BYTES] + signed + b"\0" * (-len(signed) % 8) + header + rest)
+    dest.write_bytes(
+        data[:_LEAD_BYTES] + signed + b"\0" * (-len(signed) % 8) + header + payload_bytes)
     return dest
 
 
@@ -47,19 +48,19 @@ def _parse(data: bytes, start: int) -> Tuple[Tags, int]:
     """Return the tags and the end of the header at ``start``."""
     count, size = struct.unpack(">II", data[start + 8:start + 16])
     begin = start + 16 + 16 * count
-    found: Tags = {}
+    tags: Tags = {}
     for number in range(count):
-        tag, kind, offset, many = struct.unpack_from(">IIII", data, start + 16 + 16 * number)
+        tag, kind, offset, values = struct.unpack_from(">IIII", data, start + 16 + 16 * number)
         if tag in (_SIGNATURES, _IMMUTABLE):
             continue
         end = begin + offset
         if kind in _STRINGS:
-            for _ in range(many):
+            for _ in range(values):
                 end = data.index(b"\0", end) + 1
         else:
-            end += _WIDTHS[kind] * many
-        found[tag] = (kind, many, data[begin + offset:end])
-    return found, begin + size
+            end += _WIDTHS[kind] * values
+        tags[tag] = (kind, values, data[begin + offset:end])
+    return tags, begin + size
 
 
 def _build(tags: Tags, region: int) -> bytes:
@@ -71,4 +72,4 @@ def _build(tags: Tags, region: int) -> bytes:
     index.insert(0, (region, 7, len(data), 16))
     data += struct.pack(">IIiI", region, 7, -16 * len(index), 16)
     return (_MAGIC + struct.pack(">II", len(index), len(data))
-            + b"".join(struct.pack(">IIII", *one) for one in index) + data)
+            + b"".join(struct.pack(">IIII", *entry) for entry in index) + data)

@@ -125,43 +125,46 @@ def wanted_settings(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
     return selection.wanted(descriptor(*settings), ctx)
 
 
-def ledger_of(held: Mapping[str, Sequence[Applied]]) -> Ledger:
+def ledger_of(applied_by_plugin: Mapping[str, Sequence[Applied]]) -> Ledger:
     """Return a ledger of plugins' settings, without effects."""
-    return Ledger({name: AppliedState(tuple(settings)) for name, settings in held.items()})
+    return Ledger({name: AppliedState(tuple(settings)) for name,
+                   settings in applied_by_plugin.items()})
 
 
-def apply_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]],
+def apply_settings(root: Path, name: str, applied_by_plugin: Dict[str, Tuple[Applied, ...]],
                    *settings: Setting) -> None:
-    """Check and apply one plugin's settings; ``held`` are the applied ones, and is updated."""
+    """Check and apply one plugin's settings, and add them to ``applied_by_plugin``."""
     ctx = context(root, name)
-    asked = wanted_settings(ctx, *settings)
-    checking.check(asked, ctx, others=held)
-    held[name] = apply_all(asked, ctx, ledger_of(held))
+    items = wanted_settings(ctx, *settings)
+    checking.check(items, ctx, others=applied_by_plugin)
+    applied_by_plugin[name] = apply_all(items, ctx, ledger_of(applied_by_plugin))
 
 
-def revert_settings(root: Path, name: str, held: Dict[str, Tuple[Applied, ...]]) -> Revert:
+def revert_settings(root: Path, name: str,
+                    applied_by_plugin: Dict[str, Tuple[Applied, ...]]) -> Revert:
     """Revert one plugin's settings, as an operation without packages does."""
-    gone = held.pop(name)
-    ledger = ledger_of(held)
-    plan = plan_revert(gone, ledger, root)
+    applied = applied_by_plugin.pop(name)
+    ledger = ledger_of(applied_by_plugin)
+    plan = plan_revert(applied, ledger, root)
     do_revert(plan, context(root))
     finish_revert(plan, ledger, context(root))
-    held.update({other: state.settings for other, state in ledger.states.items()})
+    applied_by_plugin.update({other: state.settings for other, state in ledger.states.items()})
     return plan
 
 
-def upgrade_settings(plan: Upgrade, ctx: Context,
-                     held: Optional[Dict[str, Tuple[Applied, ...]]] = None,
-                     ) -> Tuple[Applied, ...]:
-    """Upgrade one plugin's settings beside those in ``held``, which is updated; return them."""
-    held = {} if held is None else held
-    ledger = ledger_of({**held, ctx.plugin: plan.kept})
+def upgrade_settings(
+        plan: Upgrade, ctx: Context,
+        applied_by_plugin: Optional[Dict[str, Tuple[Applied, ...]]] = None, ) -> Tuple[Applied,
+        ...]:
+    """Upgrade one plugin's settings, update ``applied_by_plugin``, and return the settings."""
+    applied_by_plugin = {} if applied_by_plugin is None else applied_by_plugin
+    ledger = ledger_of({**applied_by_plugin, ctx.plugin: plan.kept})
     revert = plan_revert(plan.gone, ledger, ctx.root)
     do_revert(revert, ctx)
     finish_revert(revert, ledger, ctx)
     apply_upgrade(plan, ctx, ledger)
-    held.update({other: state.settings for other, state in ledger.states.items()})
-    return held[ctx.plugin]
+    applied_by_plugin.update({other: state.settings for other, state in ledger.states.items()})
+    return applied_by_plugin[ctx.plugin]
 
 
 def tree(root: Path) -> Mapping[str, Entry]:

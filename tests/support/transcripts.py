@@ -49,12 +49,12 @@ def _without_last_blanks(lines: Tuple[str, ...]) -> Tuple[str, ...]:
     return lines
 
 
-def output_agrees(shown: Sequence[str], printed: str) -> bool:
+def output_agrees(example: Sequence[str], printed: str) -> bool:
     """Return whether ``printed`` matches an example, apart from blanks and ELLIPSIS."""
-    if not shown:
+    if not example:
         return True
     pattern = "".join(
-        r"(?:.*\n)*?" if line.strip() == ELLIPSIS else _line(line) for line in shown)
+        r"(?:.*\n)*?" if line.strip() == ELLIPSIS else _line(line) for line in example)
     plain = "".join(f"{' '.join(line.split())}\n" for line in printed.splitlines())
     return re.fullmatch(pattern, plain) is not None
 
@@ -82,11 +82,11 @@ class Sandbox:
         self.cwd.mkdir(parents=True, exist_ok=True)
         self._status = 0
         argv = self.dnf.argv(Path("ROOT"))
-        rest = shlex.join(word for word in argv if word != "--installroot=ROOT")
+        dnf_command = shlex.join(word for word in argv if word != "--installroot=ROOT")
         self.program("dnf", 'case " $* " in\n'
                      '*" --installroot"*) ;;\n'
                      f'*) set -- --installroot={shlex.quote(str(self.default_root))} "$@" ;;\n'
-                     f'esac\nexec {rest.replace("dnf-3 ", _real("dnf-3") + " ", 1)} "$@"\n')
+                     f'esac\nexec {dnf_command.replace("dnf-3 ", _real("dnf-3") + " ", 1)} "$@"\n')
 
     def program(self, name: str, script: str) -> None:
         """Write a shell script that replaces a program of the machine."""
@@ -97,8 +97,8 @@ class Sandbox:
 
     def run(self, command: str) -> str:
         """Run one command and return its output; ``$?`` is the status of the previous one."""
-        for shown, real in self.places.items():
-            command = command.replace(shown, real)
+        for page_path, path in self.places.items():
+            command = command.replace(page_path, path)
         completed = subprocess.run(
             ["bash", "-c", f"(exit {self._status})\n{command}"], cwd=self.cwd, text=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -106,8 +106,8 @@ class Sandbox:
         self._status = completed.returncode
         printed = "".join(line for line in completed.stdout.splitlines(keepends=True)
                           if not any(noise in line for noise in NOISE))
-        for shown, real in sorted(self.places.items(), key=lambda pair: -len(pair[1])):
-            printed = printed.replace(real, shown)
+        for page_path, path in sorted(self.places.items(), key=lambda pair: -len(pair[1])):
+            printed = printed.replace(path, page_path)
         return printed
 
     def play(self, text: str) -> None:

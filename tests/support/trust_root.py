@@ -85,20 +85,20 @@ def add_trust(root: Path) -> Path:
 
 
 def _program(name: str) -> Path:
-    found = shutil.which(name)
-    assert found, f"the program {name} is missing: run tools/setup test"
-    return Path(found)
+    path = shutil.which(name)
+    assert path, f"the program {name} is missing: run tools/setup test"
+    return Path(path)
 
 
 def _trust_module() -> Path:
-    found: List[Path] = sorted(Path("/usr").glob("lib*/**/pkcs11/p11-kit-trust.so"))
-    assert found, "p11-kit-trust.so is missing: run tools/setup test"
-    return found[0]
+    paths: List[Path] = sorted(Path("/usr").glob("lib*/**/pkcs11/p11-kit-trust.so"))
+    assert paths, "p11-kit-trust.so is missing: run tools/setup test"
+    return paths[0]
 
 
 def _copy_with_libraries(root: Path, file: Path) -> None:
-    listed = subprocess.run(["ldd", str(file)], stdout=subprocess.PIPE, check=True)
-    for name in (str(file), *re.findall(r"(/\S+) \(0x", listed.stdout.decode())):
+    completed = subprocess.run(["ldd", str(file)], stdout=subprocess.PIPE, check=True)
+    for name in (str(file), *re.findall(r"(/\S+) \(0x", completed.stdout.decode())):
         target = root / name.lstrip("/")
         if not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)

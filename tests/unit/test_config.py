@@ -37,26 +37,26 @@ def test_an_empty_list_allows_nothing() -> None:
     assert read_config({"live_allow": ""}).live_allow == ()
 
 
-@pytest.mark.parametrize("options, said", [
+@pytest.mark.parametrize("options, message", [
     ({"live": "maybe"}, "live = 'maybe', expected yes or no"),
     ({"allowed_paths": "no"}, "allowed_paths = 'no', expected auto, enforce, warn or off"),
     ({"node_policy": "none"}, "node_policy = 'none', expected all or plugins"),
     ({"library": "plugins.d"}, "library = 'plugins.d', expected absolute folders"),
     ({"core_lists": "/a b"}, "core_lists = 'b', expected absolute folders")])
-def test_an_invalid_value_is_named_in_the_error(options: Dict[str, str], said: str) -> None:
+def test_an_invalid_value_is_named_in_the_error(options: Dict[str, str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_config(options)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert caught.value.status == Status.USAGE
     assert "/etc/dnf/plugins/node-plugin.conf" in caught.value.hint
 
 
 def test_the_shipped_file_shows_each_option_with_its_default() -> None:
-    shown: Dict[str, str] = {}
+    options: Dict[str, str] = {}
     for line in SHIPPED.read_text().splitlines():
         name, equals, value = line.lstrip("#").partition(" = ")
         if equals and " " not in name:
-            shown[name] = value
-    assert set(shown) == {"enabled", "node_policy", "live", "live_allow", "library", "core_lists",
-                          "allowed_paths", "path_lists", "others_off"}
-    assert read_config(shown) == Config()
+            options[name] = value
+    assert set(options) == {"enabled", "node_policy", "live", "live_allow", "library", "core_lists",
+                            "allowed_paths", "path_lists", "others_off"}
+    assert read_config(options) == Config()

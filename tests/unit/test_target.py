@@ -27,9 +27,9 @@ def node(root: Path, *lines: str, nvr: Optional[str] = None) -> Path:
     "4.4.10_pre", "4.5.7^20260101"])
 def test_the_version_of_a_node_is_its_variant_version(tmp_path: Path, version: str) -> None:
     short = version.split("_")[0]
-    found = identify(node(tmp_path / "root", f'VARIANT="oVirt Node {version}"',
-                          f'PRETTY_NAME="oVirt Node {short}"', nvr="ovirt-node-ng-1.0-1.0"))
-    assert (found.kind, found.version, found.name) == (NODE, version, f"oVirt Node {version}")
+    target = identify(node(tmp_path / "root", f'VARIANT="oVirt Node {version}"',
+                           f'PRETTY_NAME="oVirt Node {short}"', nvr="ovirt-node-ng-1.0-1.0"))
+    assert (target.kind, target.version, target.name) == (NODE, version, f"oVirt Node {version}")
 
 
 @pytest.mark.parametrize("variant", [
@@ -39,9 +39,9 @@ def test_the_version_of_a_node_is_its_variant_version(tmp_path: Path, version: s
 def test_without_a_variant_version_the_pretty_name_gives_the_version(
         tmp_path: Path, variant: str) -> None:
     lines = [f'VARIANT="{variant}"'] if variant else []
-    found = identify(node(tmp_path / "root", *lines, 'PRETTY_NAME="oVirt Node 4.5.6"',
-                          nvr="ovirt-node-ng-1.0-1.0"))
-    assert found.version == "4.5.6"
+    target = identify(node(tmp_path / "root", *lines, 'PRETTY_NAME="oVirt Node 4.5.6"',
+                           nvr="ovirt-node-ng-1.0-1.0"))
+    assert target.version == "4.5.6"
 
 
 @pytest.mark.parametrize(("nvr", "version"), [
@@ -50,11 +50,11 @@ def test_without_a_variant_version_the_pretty_name_gives_the_version(
     ("ovirt-node-ng-4.5.5-0.20231130.0+1", "4.5.5"), ("ovirt-node-ng-image-4.5.5-1.el9", "4.5.5"),
     ("", ""), ("4.5.5", ""), ("ovirt-node-ng", ""), ("a-\x1b[31m4-5", ""), ("a-4.5.5 -1", ""),
     ("a-\u0664.5-1", "")])
-def test_without_both_the_image_name_gives_the_version(
-        tmp_path: Path, nvr: str, version: str) -> None:
-    found = identify(node(tmp_path / "root", 'PRETTY_NAME="oVirt Node"', nvr=nvr))
-    assert found.version == version
-    assert found.name == f"oVirt Node {version or 'of unknown version'}"
+def test_without_both_the_image_name_gives_the_version(tmp_path: Path, nvr: str,
+                                                       version: str) -> None:
+    target = identify(node(tmp_path / "root", 'PRETTY_NAME="oVirt Node"', nvr=nvr))
+    assert target.version == version
+    assert target.name == f"oVirt Node {version or 'of unknown version'}"
 
 
 @pytest.mark.parametrize("pretty", ["", "CentOS Stream 9", "AlmaLinux 9.4", "9.1.2206.0"])
@@ -89,5 +89,5 @@ def test_a_looping_image_name_gives_no_version(tmp_path: Path) -> None:
 def test_a_host_has_the_version_of_its_distribution(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/os-release").write_text('PRETTY_NAME="Example 9.2"\nVERSION_ID="9.2"\n')
-    found = identify(tmp_path)
-    assert (found.kind, found.version, found.name) == (HOST, "9.2", "Example 9.2")
+    target = identify(tmp_path)
+    assert (target.kind, target.version, target.name) == (HOST, "9.2", "Example 9.2")

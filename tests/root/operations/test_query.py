@@ -184,11 +184,11 @@ def test_json_is_one_document_on_standard_output(command: List[str], with_snmp: 
 
 def test_the_json_of_an_install_says_whether_it_was_done(built: support.Fixtures, host: Path,
                                                          dnf: Dnf) -> None:
-    for option, status, done in (("--dry-run", 0, False), ("--assumeno", 1, False),
-                                 ("-y", 0, True), ("-y", 0, False)):
+    for option, status, was_done in (("--dry-run", 0, False), ("--assumeno", 1, False),
+                                     ("-y", 0, True), ("-y", 0, False)):
         answer = dnf.plugin(host, "install", built.bundle("snmp"), option, "--trust-keys",
                             "--json")
-        assert (answer.status, answer.json["done"]) == (status, done), answer.text
+        assert (answer.status, answer.json["done"]) == (status, was_done), answer.text
     assert answer.json["changes"] is False
 
 

@@ -23,28 +23,30 @@ HOOK = '<vdsm-hook point="before_vm_start" order="10" name="h" source="/opt/{}/h
 BROKEN = '<service name="nope.service" state="enabled"/>'
 
 
-def bundles(folder: Path, version: str, one: Sequence[str], two: Sequence[str]) -> Sequence[Path]:
+def bundles(folder: Path, version: str, settings_one: Sequence[str],
+            settings_two: Sequence[str]) -> Sequence[Path]:
     """Return one version of the plugins one and two with these settings.
 
     Each contains a file that can be the source of a hook.
     """
     return [make_plugin(folder, name, version, settings=settings,
                         files={f"/opt/{name}/hook": f"#!/bin/sh\n# {name} {version}\n"})
-            for name, settings in (("one", one), ("two", two))]
+            for name, settings in (("one", settings_one), ("two", settings_two))]
 
 
 def install(dnf: Dnf, node: Path, *plugins: Path) -> Answer:
     return dnf.plugin(node, "install", *plugins, "-y", UNSIGNED)
 
 
-@pytest.mark.parametrize(("one", "two"), [
+@pytest.mark.parametrize(("settings_one", "settings_two"), [
     ((), EVERY), (EVERY, ()), (OTHERS, OTHERS), ((), ())],
     ids=["the first drops them", "the second drops them", "both change", "both drop them"])
 def test_settings_shared_before_an_upgrade_are_undone_with_the_last_plugin(
-        node: Path, tmp_path: Path, dnf: Dnf, one: Sequence[str], two: Sequence[str]) -> None:
+        node: Path, tmp_path: Path, dnf: Dnf, settings_one: Sequence[str],
+        settings_two: Sequence[str]) -> None:
     before = tree_state(node)
     done(install(dnf, node, *bundles(tmp_path, "1.0", EVERY, EVERY)))
-    done(install(dnf, node, *bundles(tmp_path, "2.0", one, two)))
+    done(install(dnf, node, *bundles(tmp_path, "2.0", settings_one, settings_two)))
     assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
     done(dnf.plugin(node, "remove", "one", "two", "-y"))
     assert state_differences(before, tree_state(node)) == []
@@ -77,10 +79,10 @@ def test_a_hook_and_a_value_move_to_another_plugin_in_one_run(
 @pytest.mark.parametrize("wish", [HOOK.format("two"), SYSCTL.format(2)], ids=["hook", "sysctl"])
 def test_a_setting_that_an_installed_plugin_keeps_is_refused_and_its_owner_named(
         node: Path, tmp_path: Path, dnf: Dnf, wish: str) -> None:
-    kept = (HOOK.format("one"), SYSCTL.format(1))
-    done(install(dnf, node, *bundles(tmp_path, "1.0", kept, ())))
-    one, two = bundles(tmp_path, "2.0", kept, (wish,))
-    refused = install(dnf, node, two, one)
+    settings = (HOOK.format("one"), SYSCTL.format(1))
+    done(install(dnf, node, *bundles(tmp_path, "1.0", settings, ())))
+    bundle_one, bundle_two = bundles(tmp_path, "2.0", settings, (wish,))
+    refused = install(dnf, node, bundle_two, bundle_one)
     assert refused.status != 0
     assert "plugin one" in refused.text
     assert "Move that file away" not in refused.text

@@ -83,13 +83,13 @@ def test_removing_one_of_two_plugins_leaves_the_other_complete(
     removed, remaining = (second, first) if reverse else (first, second)
     remove(dnf, node, removed)
     done(dnf.plugin(node, "verify"))
-    alone = tree_and_packages(node)
+    only_remaining = tree_and_packages(node)
     remove(dnf, node, remaining)
     assert_same(before, node)
     install(dnf, node, built.bundle(remaining))
-    assert tree_and_packages(node)[1] == alone[1]
+    assert tree_and_packages(node)[1] == only_remaining[1]
     excluded = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d")  # they contain times
-    assert [line for line in state_differences(alone[0], tree_and_packages(node)[0])
+    assert [line for line in state_differences(only_remaining[0], tree_and_packages(node)[0])
             if not any(part in line for part in excluded)] == []
 
 

@@ -11,13 +11,13 @@ from ovirt_node_plugin.images.boot import BootConfiguration
 pytestmark = pytest.mark.unit
 
 
-def grub(*entries: str, place: str = "/grub.cfg") -> BootConfiguration:
+def grub(*entries: str, path: str = "/grub.cfg") -> BootConfiguration:
     """Return a GRUB configuration with the entries ``TITLE: ARGUMENTS``."""
     lines: List[str] = []
     for entry in entries:
         title, _, arguments = entry.partition(": ")
         lines += [f"menuentry '{title}' {{", f"  linux /vmlinuz {arguments}", "}"]
-    return BootConfiguration(place, "\n".join(lines) + "\n")
+    return BootConfiguration(path, "\n".join(lines) + "\n")
 
 
 def differences(old: BootConfiguration, new: BootConfiguration) -> List[BootDifference]:
@@ -56,6 +56,6 @@ def test_entries_with_the_same_title_are_compared_in_order() -> None:
 def test_added_and_removed_entries_list_all_arguments() -> None:
     assert differences(grub("One: a", "Two: b c"), grub("One: a")) == [
         BootDifference("/grub.cfg", "Two", "removed", (), ("b", "c"))]
-    assert differences(grub("One: a"), grub("One: a", place="/isolinux/grub.conf")) == [
+    assert differences(grub("One: a"), grub("One: a", path="/isolinux/grub.conf")) == [
         BootDifference("/grub.cfg", "One", "removed", (), ("a",)),
         BootDifference("/isolinux/grub.conf", "One", "added", ("a",), ())]

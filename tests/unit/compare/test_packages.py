@@ -84,10 +84,11 @@ def test_a_changed_version_is_one_difference() -> None:
 
 
 def test_a_rebuilt_package_of_the_same_version_is_a_change() -> None:
-    one = package("a 1-1 noarch", "x")
-    assert nevra_changes([one], [package("a 1-1 noarch", "y")]) == [
+    built = package("a 1-1 noarch", "x")
+    assert nevra_changes([built], [package("a 1-1 noarch", "y")]) == [
         ("changed", "a-1-1.noarch", "a-1-1.noarch")]
-    assert nevra_changes([one], [one]) == nevra_changes([one], [package("a 1-1 noarch")]) == []
+    assert nevra_changes([built], [built]) == nevra_changes([built],
+                                                            [package("a 1-1 noarch")]) == []
 
 
 def test_packages_of_different_architectures_are_compared_separately() -> None:
@@ -110,7 +111,7 @@ def test_several_versions_of_one_package_are_added_and_removed_separately() -> N
 
 
 def test_the_plugins_that_installed_a_package_are_named() -> None:
-    found = package_differences(
+    changes = package_differences(
         [package("a 1-1 noarch")], [package("a 2-1 noarch"), package("b 1-1 noarch")],
         {"a-1-1.noarch": ["two", "one"], "a-2-1.noarch": ["two"]})
-    assert [one.plugins for one in found] == [("one", "two"), ()]
+    assert [change.plugins for change in changes] == [("one", "two"), ()]

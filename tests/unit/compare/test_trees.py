@@ -106,13 +106,13 @@ def _replace_fifo_with_file(root: Path) -> None:
     (_replace_file_with_link, "etc/file", ["type file -> link", "mode 0644 -> 0777"]),
     (_replace_fifo_with_file, "etc/fifo", ["type fifo -> file"]),
 ])
-def test_each_kind_of_change_is_reported(
-        pair: Pair, change: Callable[[Path], None], path: str, details: List[str]) -> None:
+def test_each_kind_of_change_is_reported(pair: Pair, change: Callable[[Path], None], path: str,
+                                         details: List[str]) -> None:
     for root in pair:  # independent of the umask
-        for one in (".", "etc/deep"):
-            (root / one).chmod(0o755)
-        for one in ("etc/file", "etc/fifo"):
-            (root / one).chmod(0o644)
+        for name in (".", "etc/deep"):
+            (root / name).chmod(0o755)
+        for name in ("etc/file", "etc/fifo"):
+            (root / name).chmod(0o644)
     change(pair[1])
     assert differences_of(pair) == [changed_entry(path, *details)]
 
@@ -172,8 +172,8 @@ def test_a_link_to_a_folder_outside_is_not_followed(pair: Pair, tmp_path: Path) 
 
 def test_content_is_read_only_up_to_the_limit(pair: Pair) -> None:
     _change_content(pair[1])
-    for limit, told in ((None, ["etc/file"]), (4, ["etc/file"]), (3, []), (0, [])):
-        assert [one.path for one in differences(*pair, content_limit_bytes=limit)] == told
+    for limit, expected in ((None, ["etc/file"]), (4, ["etc/file"]), (3, []), (0, [])):
+        assert [entry.path for entry in differences(*pair, content_limit_bytes=limit)] == expected
 
 
 def test_content_at_the_end_of_a_large_file_is_compared(pair: Pair) -> None:
@@ -231,10 +231,10 @@ def test_links_to_other_files_are_reported(pair: Pair) -> None:
 
 def test_a_name_may_contain_any_bytes(pair: Pair) -> None:
     for name in (b"new\nline", b"\xff\xfe", b"back\\slash", "gr\u00fc\u00df".encode()):
-        place = os.fsencode(pair[1]) + b"/etc/" + name
-        with open(place, "wb") as stream:
+        path = os.fsencode(pair[1]) + b"/etc/" + name
+        with open(path, "wb") as stream:
             stream.write(b"x")
-    assert [os.fsencode(one.path) for one in differences_of(pair)] == [
+    assert [os.fsencode(entry.path) for entry in differences_of(pair)] == [
         b"etc/back\\slash", "etc/gr\u00fc\u00df".encode(), b"etc/new\nline", b"etc/\xff\xfe"]
 
 
@@ -254,27 +254,27 @@ def deep_pair(pair: Pair) -> Iterator[Pair]:
 def test_folders_may_be_nested_deeper_than_PATH_MAX(deep_pair: Pair) -> None:
     depth, name, pair = 1500, DEEP, deep_pair
     for root in pair:
-        here = os.open(root, os.O_RDONLY)
+        folder = os.open(root, os.O_RDONLY)
         for _ in range(depth):
-            os.mkdir(name, dir_fd=here)
-            below = os.open(name, os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = below
-        with open(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here), "wb") as stream:
+            os.mkdir(name, dir_fd=folder)
+            below = os.open(name, os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = below
+        with open(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=folder), "wb") as stream:
             stream.write(os.fsencode(root.name))
         if root == pair[1]:
-            os.mkdir("more", dir_fd=here)
-        os.close(here)
+            os.mkdir("more", dir_fd=folder)
+        os.close(folder)
     before = os.listdir("/proc/self/fd")
     path = "/".join([name] * depth)
     assert differences_of(pair) == [changed_entry(f"{path}/file", "content"),
                                     Difference(f"{path}/more", "added")]
     assert os.listdir("/proc/self/fd") == before
     (pair[0] / name).rename(pair[0] / "moved")
-    told = differences_of(pair)
+    moved = differences_of(pair)
     (pair[0] / "moved").rename(pair[0] / name)
-    assert len(told) == 2 * depth + 3
-    assert max(len(one.path) for one in told) > 16000
+    assert len(moved) == 2 * depth + 3
+    assert max(len(entry.path) for entry in moved) > 16000
 
 
 def test_an_unreadable_entry_is_named(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,8 +297,8 @@ def test_an_abandoned_comparison_closes_its_descriptors(pair: Pair) -> None:
 
 
 def test_the_number_of_compared_entries_is_reported(pair: Pair) -> None:
-    told: List[int] = []
-    list(differences(*pair, content_limit_bytes=0, advance=told.append))
+    counts: List[int] = []
+    list(differences(*pair, content_limit_bytes=0, advance=counts.append))
     entries = sum(len(folders) + len(files) for _, folders, files in os.walk(pair[0]))
-    assert told == sorted(told) and told[-1] == entries
+    assert counts == sorted(counts) and counts[-1] == entries
     assert stat.S_ISFIFO((pair[0] / "etc/fifo").stat().st_mode)

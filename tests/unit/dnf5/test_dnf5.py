@@ -16,11 +16,11 @@ from ovirt_node_plugin.policy.core_rules import CoreRules
 pytestmark = pytest.mark.unit
 
 
-def reply(**found: Any) -> str:
-    return json.dumps({"op": "reply", "status": "OK", "return": found}) + "\n"
+def reply(**values: Any) -> str:
+    return json.dumps({"op": "reply", "status": "OK", "return": values}) + "\n"
 
 
-def started(hook: str, replies: str) -> Tuple[int, List[Dict[str, Any]]]:
+def run_program(hook: str, replies: str) -> Tuple[int, List[Dict[str, Any]]]:
     """Run the program with replies of the actions plugin; return its requests."""
     requests = io.StringIO()
     status = program.main([hook], requests=requests, replies=io.StringIO(replies))
@@ -52,14 +52,14 @@ def test_requests_and_messages_about_repositories_are_exact(tmp_path: Path) -> N
         return reply(keys_val=[{"key": key.replace("__", "."), "value": value}
                                for key, value in values.items()])
 
-    status, asked = started("repos", "".join([
+    status, requests = run_program("repos", "".join([
         pairs(installroot=str(tmp_path)),
         pairs(os__enabled="1", mine__enabled="1", cached__enabled="true", off__enabled="0"),
         pairs(cachedir=str(tmp_path / "cache")),
         pairs(os__baseurl="https://example.com/os", mine__baseurl=f"file://{plugins}"),
         pairs(), pairs(), reply(actions_vars=[])]))
     assert status == 0
-    assert [(one["op"], one["domain"], one["args"]) for one in asked] == [
+    assert [(request["op"], request["domain"], request["args"]) for request in requests] == [
         ("get", "conf", {"key": "installroot"}), ("get", "conf", {"key": "*.enabled"}),
         ("get", "conf", {"key": "cachedir"}), ("get", "conf", {"key": "*.baseurl"}),
         ("set", "conf", {"key": "cached.enabled", "value": "0"}),
@@ -70,19 +70,20 @@ def test_requests_and_messages_about_repositories_are_exact(tmp_path: Path) -> N
 @pytest.mark.parametrize("hook", ["repos", "transaction"])
 @pytest.mark.parametrize("replies", [
     "", "nonsense\n", "{}\n", reply(), json.dumps({"status": "ERROR", "message": "no"}) + "\n"])
-def test_a_wrong_reply_stops_dnf(hook: str, replies: str) -> None:
-    status, asked = started(hook, replies)
+def test_an_invalid_reply_stops_dnf(hook: str, replies: str) -> None:
+    status, requests = run_program(hook, replies)
     assert status == 1
-    assert [one["op"] for one in asked] == ["get", "stop"] and asked[-1]["args"]["message"]
+    assert [request["op"] for request in requests] == ["get",
+                                                       "stop"] and requests[-1]["args"]["message"]
 
 
-def test_an_unknown_hook_and_a_wrong_option_stop_dnf(configuration: Path) -> None:
-    assert started("other", "")[1][-1]["op"] == "stop"
+def test_an_unknown_hook_or_an_invalid_option_stops_dnf(configuration: Path) -> None:
+    assert run_program("other", "")[1][-1]["op"] == "stop"
     configuration.write_text("[main]\nlive = maybe\n")
-    status, asked = started("repos", "")
-    assert status == 1 and "live = 'maybe'" in asked[-1]["args"]["message"]
+    status, requests = run_program("repos", "")
+    assert status == 1 and "live = 'maybe'" in requests[-1]["args"]["message"]
     configuration.write_text("[main]\nenabled = 0\n")
-    assert started("repos", "") == (0, [])
+    assert run_program("repos", "") == (0, [])
 
 
 def item(name: str, action: str, repo: str = "os", evr: str = "2-1") -> Item:
@@ -95,10 +96,10 @@ ROOT = [Dnf5Package(name, "1-1", f"{name}-1-1.noarch", "@System")
         for name in ("base", "claimed", "kernel", "image")]
 
 
-def changed(items: Sequence[Item], repos: Optional[Sequence[str]] = None) -> List[str]:
-    found = policy.changes(items, CORE, installed=lambda: ROOT,
-                           repos=None if repos is None else set(repos))
-    return [change.text() for change in found]
+def reported_changes(items: Sequence[Item], repos: Optional[Sequence[str]] = None) -> List[str]:
+    changes = policy.changes(items, CORE, installed=lambda: ROOT,
+                             repos=None if repos is None else set(repos))
+    return [change.text() for change in changes]
 
 
 @pytest.mark.parametrize("name, action", itertools.product(
@@ -112,24 +113,25 @@ def test_each_change_of_a_core_package_is_reported(name: str, action: str) -> No
     core = name in ("base", "kernel", "kernel-rt") or (name == "new" and action != "I")
     words = {"U": "upgrade", "D": "downgrade", "R": "reinstall", "E": "remove",
              "O": "obsolete", "I": "install"}
-    found = changed(items)
-    assert bool(found) == core, found
-    assert all(line.startswith(f"{words[action]} {name}-") for line in found)
+    lines = reported_changes(items)
+    assert bool(lines) == core, lines
+    assert all(line.startswith(f"{words[action]} {name}-") for line in lines)
 
 
 def test_only_packages_that_an_allowed_package_obsoletes_may_be_removed() -> None:
     image = item("image", "I")
-    assert changed([image, item("base", "O", evr="1-1")]) == []
-    assert changed([image, item("base", "E", evr="1-1")]) == ["remove base-1-1"]
-    assert changed([item("new", "I"), item("base", "O", evr="1-1")]) == ["obsolete base-1-1"]
+    assert reported_changes([image, item("base", "O", evr="1-1")]) == []
+    assert reported_changes([image, item("base", "E", evr="1-1")]) == ["remove base-1-1"]
+    assert reported_changes([item("new", "I"),
+                             item("base", "O", evr="1-1")]) == ["obsolete base-1-1"]
 
 
 def test_on_a_host_only_transactions_with_plugin_packages_are_restricted() -> None:
     upgrade = [item("kernel", "U"), item("kernel", "O", evr="1-1")]
-    assert changed(upgrade, repos=["vendor"]) == []
-    assert changed([*upgrade, item("agent", "I", "vendor")], repos=["vendor"]) == [
+    assert reported_changes(upgrade, repos=["vendor"]) == []
+    assert reported_changes([*upgrade, item("agent", "I", "vendor")], repos=["vendor"]) == [
         "upgrade kernel-1-1 to kernel-2-1 from os"]
-    assert changed([item("kernel-rt", "I", "vendor")], repos=["vendor"]) == [
+    assert reported_changes([item("kernel-rt", "I", "vendor")], repos=["vendor"]) == [
         "install kernel-rt-2-1 from vendor"]
 
 

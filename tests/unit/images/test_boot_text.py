@@ -66,24 +66,26 @@ title Install Node
 
 
 def test_isolinux_entries_are_those_that_boot_linux() -> None:
-    found = entries(ISOLINUX)
-    assert [(one.title, one.kernel, one.initrds, one.arguments) for one in found] == [
+    boot_entries = entries(ISOLINUX)
+    assert [(entry.title, entry.kernel, entry.initrds,
+             entry.arguments) for entry in boot_entries] == [
         ("linux", "vmlinuz", ("initrd.img",), "inst.stage2=hd:LABEL=Node quiet"),
         ("two", "/images/vmlinuz", ("/images/a.img", "/images/b.img"), "ro rhgb"),
         ("bare", "vmlinuz", (), "")]
 
 
 def test_grub_entries_are_those_that_boot_linux() -> None:
-    found = entries(GRUB)
-    assert [(one.title, one.kernel, one.initrds, one.arguments) for one in found] == [
+    boot_entries = entries(GRUB)
+    assert [(entry.title, entry.kernel, entry.initrds,
+             entry.arguments) for entry in boot_entries] == [
         ("Install Node", "/images/pxeboot/vmlinuz", ("/images/pxeboot/initrd.img",),
          "inst.stage2=hd:LABEL=Node quiet"),
         ("Rescue", "($root)/vmlinuz", ("/initrd.img", "/more.img"), "rescue")]
 
 
 def test_grub_legacy_entries_have_a_title() -> None:
-    (one,) = entries(LEGACY)
-    assert (one.title, one.kernel, one.arguments) == (
+    (entry,) = entries(LEGACY)
+    assert (entry.title, entry.kernel, entry.arguments) == (
         "Install Node", "/images/pxeboot/vmlinuz", "inst.stage2=hd:LABEL=Node")
 
 
@@ -95,7 +97,7 @@ def test_an_edit_without_changes_keeps_every_byte(text: str) -> None:
 @pytest.mark.parametrize("text", [ISOLINUX, GRUB, LEGACY])
 def test_only_arguments_are_changed_in_every_entry(text: str) -> None:
     edited = edit_arguments(text, lambda line: f"{line} isv.mode=fast".strip())
-    assert all("isv.mode=fast" in one.arguments for one in entries(edited))
+    assert all("isv.mode=fast" in entry.arguments for entry in entries(edited))
     assert len(entries(edited)) == len(entries(text))
     lines = [line for line in edited.splitlines() if "isv.mode" not in line]
     assert [line for line in text.splitlines() if line in lines] == lines
@@ -147,7 +149,7 @@ def test_a_volume_id_is_not_used_as_a_pattern() -> None:
 
 def test_arguments_for_all_entries_apply_to_entries_without_their_own() -> None:
     text = "append ro quiet\nlabel a\n  kernel v\nlabel b\n  kernel v\n  append rw\n"
-    assert [one.arguments for one in entries(text)] == ["ro quiet", "rw"]
+    assert [entry.arguments for entry in entries(text)] == ["ro quiet", "rw"]
     assert edit_arguments(text, lambda line: f"{line} a=b") == (
         "append ro quiet\nlabel a\n  kernel v\n  append ro quiet a=b\n"
         "label b\n  kernel v\n  append rw a=b\n")

@@ -67,12 +67,12 @@ def refusal(data: bytes, into: Path, *, limit_bytes: int = 1 << 20) -> str:
 
 
 @pytest.mark.parametrize("squeeze", [bytes, gzip.compress, lzma.compress])
-def test_a_tar_of_each_compression_is_unpacked(
-        into: Path, squeeze: Callable[[bytes], bytes]) -> None:
+def test_a_tar_of_each_compression_is_unpacked(into: Path,
+                                               compress: Callable[[bytes], bytes]) -> None:
     data = tar(member("./node-plugin.xml", b"<x/>"), member("./repo/a.rpm", b"r" * 3000),
                member("./repo", type=tarfile.DIRTYPE), member("./latest", type=tarfile.SYMTYPE,
                                                                linkname="repo/a.rpm"))
-    assert unpacked(squeeze(data), into) == into
+    assert unpacked(compress(data), into) == into
     assert (into / "node-plugin.xml").read_bytes() == b"<x/>"
     assert (into / "repo" / "a.rpm").read_bytes() == b"r" * 3000
     assert os.readlink(into / "latest") == "repo/a.rpm"
@@ -102,7 +102,7 @@ def test_a_hard_link_to_a_previous_member_is_kept(into: Path) -> None:
     assert (into / "b").read_bytes() == b"data"
 
 
-@pytest.mark.parametrize(("members", "said"), [
+@pytest.mark.parametrize(("members", "message"), [
     ([member("/etc/passwd", b"x")], "'/etc/passwd' has an absolute name"),
     ([member("../evil", b"x")], "'../evil' has '..' in its name"),
     ([member("a/../../evil", b"x")], "has '..' in its name"),
@@ -133,8 +133,8 @@ def test_a_hard_link_to_a_previous_member_is_kept(into: Path) -> None:
     ([], "is an empty archive"),
 ])
 def test_a_hostile_member_is_refused_by_name(into: Path, members: List[Member],
-                                             said: str) -> None:
-    assert any(part in refusal(tar(*members), into) for part in said.split("|"))
+                                             message: str) -> None:
+    assert any(part in refusal(tar(*members), into) for part in message.split("|"))
 
 
 @pytest.mark.parametrize("data", [
@@ -150,9 +150,9 @@ def test_a_damaged_tar_is_refused_with_the_accepted_forms(into: Path, data: byte
 
 
 @pytest.mark.parametrize("squeeze", [gzip.compress, lzma.compress])
-def test_a_decompression_bomb_is_stopped_at_the_limit(
-        into: Path, squeeze: Callable[[bytes], bytes]) -> None:
-    bomb = squeeze(tar(member("a", bytes(40 << 20))))
+def test_a_decompression_bomb_is_stopped_at_the_limit(into: Path,
+                                                      compress: Callable[[bytes], bytes]) -> None:
+    bomb = compress(tar(member("a", bytes(40 << 20))))
     assert len(bomb) < 1 << 17
     assert "larger than 1048576 bytes" in refusal(bomb, into)
     assert sum(p.stat().st_size for p in into.rglob("*")) <= 1 << 20

@@ -85,9 +85,10 @@ def test_the_error_for_a_path_without_a_bundle_names_the_expected_files(tmp_path
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("hello\n", encoding="utf-8")
     os.mkfifo(tmp_path / "fifo")
-    for name, said in (("empty", "has no node-plugin.xml"), ("text", "damaged, or not an archive"),
-                       ("fifo", "neither a folder nor a file")):
-        with pytest.raises(BadBundle, match=said) as caught, opened(tmp_path / name):
+    for name, message in (("empty", "has no node-plugin.xml"),
+                          ("text", "damaged, or not an archive"),
+                          ("fifo", "neither a folder nor a file")):
+        with pytest.raises(BadBundle, match=message) as caught, opened(tmp_path / name):
             raise AssertionError("not reached")
         assert "A bundle is a folder" in caught.value.hint
 
@@ -117,7 +118,7 @@ def test_a_device_or_fifo_in_a_bundle_is_refused(folder: Path) -> None:
     assert refusal(folder) == "cim: 'x.repo' is neither file, folder nor link"
 
 
-@pytest.mark.parametrize(("text", "said"), [
+@pytest.mark.parametrize(("text", "message"), [
     ("[other]\nname=x\n", "no .repo file has cim; node-plugin.xml does not name 'other'"),
     (REPO + "[other]\nname=x\n", "node-plugin.xml does not name 'other'"),
     ("", "the repos of node-plugin.xml (cim) are not those of its .repo files (none)"),
@@ -131,9 +132,9 @@ def test_a_device_or_fifo_in_a_bundle_is_refused(folder: Path) -> None:
     ("[cim]\n" + "#" * (1 << 20), "is larger than 1048576 bytes"),
 ])
 def test_a_repo_file_that_contradicts_the_descriptor_is_refused(
-        folder: Path, text: str, said: str) -> None:
+        folder: Path, text: str, message: str) -> None:
     (folder / "cim.repo").write_bytes(text.encode("latin-1"))
-    assert said in refusal(folder)
+    assert message in refusal(folder)
 
 
 def test_a_repo_id_in_two_files_is_refused(folder: Path) -> None:

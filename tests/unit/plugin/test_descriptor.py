@@ -41,38 +41,38 @@ def lines(text: str) -> List[str]:
 
 
 def test_every_value_of_a_descriptor_is_read() -> None:
-    read = parse_descriptor(DESCRIPTOR.encode(), origin="x.xml")
-    assert (read.schema_version, read.name, read.version) == (1, "cim", "1.0")
-    assert (read.vendor, read.license) == ("Example Storage Inc.", "GPL-2.0-or-later")
-    assert read.summary == "CIM monitoring for oVirt Node"
-    assert read.description == "Answers CIM requests about the host.\n\nNeeds a user."
-    assert read.url == "https://example.com/cim?a=1"
-    assert (read.node_versions, read.tool_versions) == (
+    parsed = parse_descriptor(DESCRIPTOR.encode(), origin="x.xml")
+    assert (parsed.schema_version, parsed.name, parsed.version) == (1, "cim", "1.0")
+    assert (parsed.vendor, parsed.license) == ("Example Storage Inc.", "GPL-2.0-or-later")
+    assert parsed.summary == "CIM monitoring for oVirt Node"
+    assert parsed.description == "Answers CIM requests about the host.\n\nNeeds a user."
+    assert parsed.url == "https://example.com/cim?a=1"
+    assert (parsed.node_versions, parsed.tool_versions) == (
         VersionRange("4.5.5", "4.6"), VersionRange("0.1"))
-    assert read.needs == (PackageNeed("vdsm", VersionRange("4.50")),)
-    assert read.repo_ids == ("cim",)
-    assert read.installs == (Install("sblim-sfcb", ""), Install("libvirt-cim", "0.6.3-1"))
-    assert read.excludes == ("sblim-*-debug",)
-    assert read.settings == (
+    assert parsed.needs == (PackageNeed("vdsm", VersionRange("4.50")),)
+    assert parsed.repo_ids == ("cim",)
+    assert parsed.installs == (Install("sblim-sfcb", ""), Install("libvirt-cim", "0.6.3-1"))
+    assert parsed.excludes == ("sblim-*-debug",)
+    assert parsed.settings == (
         Service("sblim-sfcb.service", "enabled"),
         KernelModule("isv_foo", load=True, options="debug=1 mode=fast", blacklist=False),
         KernelModule("other", load=False, options="", blacklist=True),
         VdsmHook("before_vm_start", 50, "storage", "/usr/share/x/a.py"))
-    assert read.source_xml == DESCRIPTOR.encode()
+    assert parsed.source_xml == DESCRIPTOR.encode()
 
 
 def test_optional_elements_may_be_absent_and_the_order_is_free() -> None:
-    read = parse_descriptor(
+    parsed = parse_descriptor(
         b'<node-plugin schema-version="1"><packages><install name="a"/></packages>'
         b"<summary>S <!-- one --> s</summary><version> 1 </version><vendor>V\n v</vendor>"
         b"<name>p</name></node-plugin>", origin="x")
-    assert (read.name, read.version, read.vendor, read.summary) == ("p", "1", "V v", "S s")
-    assert (read.description, read.url) == ("", "")
-    assert not read.node_versions and not read.tool_versions
-    assert (read.needs, read.repo_ids, read.excludes, read.settings) == ((), (), (), ())
+    assert (parsed.name, parsed.version, parsed.vendor, parsed.summary) == ("p", "1", "V v", "S s")
+    assert (parsed.description, parsed.url) == ("", "")
+    assert not parsed.node_versions and not parsed.tool_versions
+    assert (parsed.needs, parsed.repo_ids, parsed.excludes, parsed.settings) == ((), (), (), ())
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
+@pytest.mark.parametrize(("old", "new", "message"), [
     ("<name>cim</name>", "<name>Cim</name>", "x.xml:3:3: expected a plugin name"),
     ("<name>cim</name>", "<name>../cim</name>", "found '../cim'"),
     ("<name>cim</name>", "<name></name>", "in <name>, found nothing"),
@@ -108,11 +108,11 @@ def test_optional_elements_may_be_absent_and_the_order_is_free() -> None:
     ("node-plugin schema", 'node-plugin xmlns="urn:x" schema', "expected <node-plugin>"),
 ])
 def test_an_error_names_the_position_and_the_expected_and_found_values(
-        old: str, new: str, said: str) -> None:
-    assert said in refusal(edit_descriptor(old, new))
+        old: str, new: str, message: str) -> None:
+    assert message in refusal(edit_descriptor(old, new))
 
 
-@pytest.mark.parametrize(("old", "new", "said"), [
+@pytest.mark.parametrize(("old", "new", "message"), [
     ('point="before_vm_start"', 'point="before_vm_strat"',
      "x.xml:32:5: expected a VDSM hook point, found 'before_vm_strat': before_vm_strat is no "
      "VDSM hook point; the nearest is before_vm_start"),
@@ -138,17 +138,17 @@ def test_an_error_names_the_position_and_the_expected_and_found_values(
     ("</packages>", '<install name="sblim-sfcb"/></packages>', "one <install> of sblim-sfcb"),
     ("</packages>", '<exclude name="sblim-s*"/></packages>', "which names sblim-sfcb"),
 ])
-def test_rules_beyond_the_schema_are_checked(old: str, new: str, said: str) -> None:
-    assert said in refusal(edit_descriptor(old, new))
+def test_rules_beyond_the_schema_are_checked(old: str, new: str, message: str) -> None:
+    assert message in refusal(edit_descriptor(old, new))
 
 
 def test_all_errors_are_listed_in_document_order_up_to_ten() -> None:
-    found = lines(edit_descriptor("<name>cim</name>", "<name>C</name>").replace("1.0</v", "1-0</v")
-                  .replace("before_vm_start", "befor_vm_start"))
-    assert [line.split(":")[1] for line in found] == ["3", "4", "32"]
-    many = lines(edit_descriptor("<packages>", "<packages>" + "<x/>" * 14))
-    assert len(many) == 11
-    assert many[-1] == "x.xml: and 4 more"
+    errors = lines(edit_descriptor("<name>cim</name>", "<name>C</name>").replace("1.0</v", "1-0</v")
+                   .replace("before_vm_start", "befor_vm_start"))
+    assert [line.split(":")[1] for line in errors] == ["3", "4", "32"]
+    limited = lines(edit_descriptor("<packages>", "<packages>" + "<x/>" * 14))
+    assert len(limited) == 11
+    assert limited[-1] == "x.xml: and 4 more"
 
 
 def test_a_newer_schema_version_is_refused_before_unknown_elements() -> None:
@@ -163,8 +163,8 @@ def test_a_newer_schema_version_is_refused_before_unknown_elements() -> None:
 
 @pytest.mark.parametrize("version", ["", "x", "0", "1.0", "9" * 5000, "-1"])
 def test_a_schema_version_that_is_no_number_is_refused(version: str) -> None:
-    said = refusal(edit_descriptor('schema-version="1"', f'schema-version="{version}"'))
-    assert said.startswith("x.xml:2:1: expected a schema version from 1 to 1")
+    message = refusal(edit_descriptor('schema-version="1"', f'schema-version="{version}"'))
+    assert message.startswith("x.xml:2:1: expected a schema version from 1 to 1")
 
 
 def test_a_descriptor_without_schema_version_is_refused() -> None:
@@ -187,7 +187,7 @@ def test_the_required_tool_version_is_compared_with_this_version() -> None:
     check_tool(parse_descriptor(DESCRIPTOR.encode(), origin="x"))
 
 
-@pytest.mark.parametrize(("text", "said"), [
+@pytest.mark.parametrize(("text", "message"), [
     ('<?xml version="1.0"?>\n<!DOCTYPE x [<!ENTITY a "b">]>\n<x>&a;</x>',
      "expected no DOCTYPE, found <!DOCTYPE x>"),
     ('<!DOCTYPE x SYSTEM "http://example.com/x.dtd"><x/>', "expected no DOCTYPE"),
@@ -206,15 +206,15 @@ def test_the_required_tool_version_is_compared_with_this_version() -> None:
     ("plain text", "x.xml:1:1: expected well-formed XML"),
     ("<a>\x01</a>", "expected well-formed XML"),
 ])
-def test_hostile_xml_is_refused_with_its_position(text: str, said: str) -> None:
-    assert said in refusal(text)
+def test_hostile_xml_is_refused_with_its_position(text: str, message: str) -> None:
+    assert message in refusal(text)
 
 
 def test_xinclude_is_an_unknown_element_and_loads_nothing() -> None:
     include = '<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="/etc/passwd"/>'
-    said = refusal(edit_descriptor("<name>cim", f"<name>{include}cim"))
-    assert "found <include> of the namespace" in said
-    assert "root:" not in said
+    message = refusal(edit_descriptor("<name>cim", f"<name>{include}cim"))
+    assert "found <include> of the namespace" in message
+    assert "root:" not in message
 
 
 @pytest.mark.parametrize("data", [
@@ -228,8 +228,8 @@ def test_another_encoding_is_refused(data: bytes) -> None:
 
 
 def test_columns_count_characters_before_them() -> None:
-    found = lines(edit_descriptor("<vendor>", "<vendor>Ä</vendor><vendor>"))
-    assert found == ["x.xml:5:21: expected one <vendor> in <node-plugin>, found a second"]
+    errors = lines(edit_descriptor("<vendor>", "<vendor>Ä</vendor><vendor>"))
+    assert errors == ["x.xml:5:21: expected one <vendor> in <node-plugin>, found a second"]
 
 
 def test_an_error_names_the_file(tmp_path: Path) -> None:
@@ -242,9 +242,10 @@ def test_an_error_names_the_file(tmp_path: Path) -> None:
 
 def test_a_path_that_is_no_file_is_refused_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
-    for name, said in (("fifo", "not a regular file"), (".", "not a regular file|Is a directory"),
-                       ("none", "cannot be read: No such file")):
-        with pytest.raises(DescriptorError, match=said):
+    for name, message in (("fifo", "not a regular file"),
+                          (".", "not a regular file|Is a directory"),
+                          ("none", "cannot be read: No such file")):
+        with pytest.raises(DescriptorError, match=message):
             read_descriptor(tmp_path / name)
 
 
@@ -272,5 +273,6 @@ def test_names_that_are_unsafe_as_file_names_are_refused(name: str) -> None:
 def test_importing_the_dataclasses_imports_no_xml_library() -> None:
     code = ("import sys; import ovirt_node_plugin.plugin.library; "
             "print({'lxml', 'rpm', 'tarfile', 'dnf'} & {m.split('.')[0] for m in sys.modules})")
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
+    completed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
+                               text=True)
+    assert completed.stdout.strip() == "set()"

@@ -58,12 +58,12 @@ def test_an_added_bundle_is_found_unchanged(library: Library, tmp_path: Path) ->
     (source / "repo" / "tool").write_text("x", encoding="utf-8")
     (source / "repo" / "tool").chmod(0o4777)
     (source / "latest").symlink_to("repo/tool")
-    place = add(library, source)
-    assert place == library.folders[0] / "cim" == library.find("cim")
-    assert listing(place) == listing(source)
-    assert stat.S_IMODE((place / "repo" / "tool").stat().st_mode) == 0o755
-    assert stat.S_IMODE(place.stat().st_mode) == 0o755
-    assert os.readlink(place / "latest") == "repo/tool"
+    added = add(library, source)
+    assert added == library.folders[0] / "cim" == library.find("cim")
+    assert listing(added) == listing(source)
+    assert stat.S_IMODE((added / "repo" / "tool").stat().st_mode) == 0o755
+    assert stat.S_IMODE(added.stat().st_mode) == 0o755
+    assert os.readlink(added / "latest") == "repo/tool"
     assert listing(library.folders[0]) == sorted(
         ["cim"] + [f"cim/{name}" for name in listing(source)])
 
@@ -90,19 +90,19 @@ def test_a_damaged_bundle_is_reported_and_hides_no_other(library: Library) -> No
     (folder / "broken" / "node-plugin.xml").write_text("<x", encoding="utf-8")
     (folder / "a-file").write_text("", encoding="utf-8")
     (folder / ".work-x").mkdir()
-    found = {e.name: e.problem for e in library.entries()}
-    assert list(found) == ["broken", "cim", "empty", "renamed"]
-    assert found["cim"] == ""
-    assert "broken/node-plugin.xml:1:" in found["broken"]
-    assert "has no node-plugin.xml" in found["empty"]
-    assert found["renamed"] == f"{folder}/renamed has plugin cim, not renamed"
+    problems = {e.name: e.problem for e in library.entries()}
+    assert list(problems) == ["broken", "cim", "empty", "renamed"]
+    assert problems["cim"] == ""
+    assert "broken/node-plugin.xml:1:" in problems["broken"]
+    assert "has no node-plugin.xml" in problems["empty"]
+    assert problems["renamed"] == f"{folder}/renamed has plugin cim, not renamed"
     assert library.find("broken") == folder / "broken"
 
 
-@pytest.mark.parametrize(("there", "new"), [("1.0", "1.1"), ("1.0", "1.0"), ("1.0~rc", "1.0")])
-def test_the_same_or_a_newer_version_replaces_a_bundle(
-        library: Library, tmp_path: Path, there: str, new: str) -> None:
-    add(library, make_bundle(tmp_path / "a", descriptor=version(there)))
+@pytest.mark.parametrize(("old", "new"), [("1.0", "1.1"), ("1.0", "1.0"), ("1.0~rc", "1.0")])
+def test_the_same_or_a_newer_version_replaces_a_bundle(library: Library, tmp_path: Path, old: str,
+                                                       new: str) -> None:
+    add(library, make_bundle(tmp_path / "a", descriptor=version(old)))
     (library.folders[0] / "cim" / "old-file").write_text("", encoding="utf-8")
     add(library, make_bundle(tmp_path / "b", descriptor=version(new)))
     assert [e.descriptor.version for e in library.entries() if e.descriptor] == [new]
@@ -181,8 +181,8 @@ def test_a_plugin_of_a_repository_cannot_be_added(library: Library) -> None:
 
 
 def test_a_dropped_bundle_is_removed(library: Library, tmp_path: Path) -> None:
-    place = add(library, make_bundle(tmp_path / "a"))
-    assert library.drop("cim") == place
+    added = add(library, make_bundle(tmp_path / "a"))
+    assert library.drop("cim") == added
     assert listing(library.folders[0]) == []
     with pytest.raises(UnknownPlugin, match="the library has no plugin cim"):
         library.drop("cim")
@@ -199,11 +199,11 @@ def test_dropping_a_link_keeps_its_target(library: Library, tmp_path: Path) -> N
 
 
 def test_a_bundle_of_a_package_is_not_dropped_and_the_hint_names_rpm(library: Library) -> None:
-    place = make_bundle(library.folders[1] / "cim")
+    bundle = make_bundle(library.folders[1] / "cim")
     with pytest.raises(Refused, match="which belongs to a package") as caught:
         library.drop("cim")
-    assert caught.value.hint == f"Remove that package: dnf remove {place}/node-plugin.xml"
-    assert place.is_dir()
+    assert caught.value.hint == f"Remove that package: dnf remove {bundle}/node-plugin.xml"
+    assert bundle.is_dir()
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", ".", ".work-1", "", "A", "/etc", "a\0", "a\n"])

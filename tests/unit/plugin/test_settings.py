@@ -30,7 +30,7 @@ def settings(text: str) -> Tuple[Union[Setting, When], ...]:
                             origin="x.xml").settings
 
 
-@pytest.mark.parametrize(("text", "read"), [
+@pytest.mark.parametrize(("text", "expected"), [
     ('<udev-rules source="/opt/a" name="60-a.rules"/>',
      PlacedFile("udev-rules", "/opt/a", "60-a.rules")),
     ('<multipath-config source="/opt/a" name="a.conf"/>',
@@ -55,15 +55,15 @@ def settings(text: str) -> Tuple[Union[Setting, When], ...]:
           VersionRange("9", "10"), (Service("a.timer", "enabled"),))),
     ('<when target="host"/>', When("host")),
 ])
-def test_a_setting_is_read(text: str, read: Union[Setting, When]) -> None:
-    assert settings(text) == (read,)
+def test_a_setting_is_read(text: str, expected: Union[Setting, When]) -> None:
+    assert settings(text) == (expected,)
 
 
 def test_conditions_keep_their_order_among_settings() -> None:
-    found = settings('<service name="z.service" state="enabled"/>'
+    items = settings('<service name="z.service" state="enabled"/>'
                      '<when target="node"><persistent-path path="/var/a"/></when>'
                      '<service name="a.service" state="enabled"/>')
-    assert [type(item) for item in found] == [Service, When, Service]
+    assert [type(item) for item in items] == [Service, When, Service]
 
 
 @pytest.mark.parametrize("text", [
@@ -79,7 +79,7 @@ def test_settings_without_contradiction_are_accepted(text: str) -> None:
     assert len(settings(text)) == 2
 
 
-@pytest.mark.parametrize(("text", "said"), [
+@pytest.mark.parametrize(("text", "message"), [
     ('<udev-rules source="/opt/a" name="60-a"/>', "a file name that ends in .rules"),
     ('<udev-rules source="/opt/a" name="../a.rules"/>', "a file name that ends in .rules"),
     ('<udev-rules source="/opt/a" name=".rules"/>', "a file name that ends in .rules"),
@@ -124,10 +124,10 @@ def test_settings_without_contradiction_are_accepted(text: str) -> None:
     ('<when target="node" package-min="2"/>', "the attribute package beside its bounds"),
     ('<when target="node"><when target="host"/></when>', "found <when>"),
 ])
-def test_an_invalid_setting_is_reported_with_its_position(text: str, said: str) -> None:
+def test_an_invalid_setting_is_reported_with_its_position(text: str, message: str) -> None:
     with pytest.raises(DescriptorError) as caught:
         settings(text)
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert all(line.startswith("x.xml:2:") for line in caught.value.message.splitlines())
 
 

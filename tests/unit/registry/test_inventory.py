@@ -42,14 +42,14 @@ def file(path: str, *, digest: str = "ab" * 32, since: int = 1, **more: Any) -> 
 def sample() -> Inventory:
     files = (file("/opt/a"), File("/opt/l", "link", 0o777, "root", "root", link="a", since=1),
              file("/opt/b", marks=("config",), unchecked=("size",), capabilities="cap_chown=ep"))
-    others = (File("/etc/x", "file", 0o600, "root", "22", xattrs=(("user.a", "YQ=="),),
-                   by="scriptlets", change=ADDED, since=1),
-              File("/etc/gone", by="scriptlets", change=REMOVED, since=1))
+    unowned_files = (File("/etc/x", "file", 0o600, "root", "22", xattrs=(("user.a", "YQ=="),),
+                          by="scriptlets", change=ADDED, since=1),
+                     File("/etc/gone", by="scriptlets", change=REMOVED, since=1))
     setting = Applied("service", "a.service", "enabled", "disabled", ())
     operation = dataclasses.replace(
         INSTALL, settings_on=(setting,), accounts_added=(Account("user", "a", 7, "scriptlets"),))
     package = InventoryPackage("a-1-1.noarch", "cd" * 32, 1, files)
-    return Inventory("a", (operation,), (package,), others,
+    return Inventory("a", (operation,), (package,), unowned_files,
                      (File("/etc/gone", "file", 0o644, "root", "root", 5),))
 
 
@@ -63,8 +63,8 @@ def test_the_same_inventory_is_the_same_bytes() -> None:
 
 def test_names_of_any_bytes_are_preserved() -> None:
     odd = File("/opt/\udcff\n\\\"ä", "file", 0o644, "root", "root", since=1)
-    one = Inventory("a", (INSTALL,), (InventoryPackage("a", "", 1, (odd,)),))
-    assert inventory_json.load(inventory_json.dump(one), origin="x") == one
+    inventory = Inventory("a", (INSTALL,), (InventoryPackage("a", "", 1, (odd,)),))
+    assert inventory_json.load(inventory_json.dump(inventory), origin="x") == inventory
 
 
 def test_each_file_is_on_a_line_of_its_own() -> None:
@@ -76,8 +76,8 @@ def test_each_file_is_on_a_line_of_its_own() -> None:
 
 def test_an_install_adds_all_of_its_files() -> None:
     delta = counted(sample()).delta()
-    assert [one.path for one in delta.files_added] == ["/etc/x", "/opt/a", "/opt/b", "/opt/l"]
-    assert [one.path for one in delta.files_removed] == ["/etc/gone"]
+    assert [added.path for added in delta.files_added] == ["/etc/x", "/opt/a", "/opt/b", "/opt/l"]
+    assert [added.path for added in delta.files_removed] == ["/etc/gone"]
     assert delta.files_removed[0].size_bytes == 5
     assert (delta.operation.files_added, delta.operation.files_removed) == (4, 1)
 
@@ -88,12 +88,12 @@ def test_an_upgrade_records_old_and_new_digests() -> None:
         (InventoryPackage("a-2-1.noarch", "", 2, (file("/opt/a"), file("/opt/b", since=2),
                                                   file("/opt/c", since=2))),),
         (dataclasses.replace(file("/etc/group", since=2), by="scriptlets", change=CHANGED),),
-        tuple(one.remembered() for one in (file("/opt/b", digest="ef" * 32), file("/opt/d"))))
+        tuple(entry.remembered() for entry in (file("/opt/b", digest="ef" * 32), file("/opt/d"))))
     delta = counted(new).delta()
-    assert [one.path for one in delta.files_added] == ["/opt/c"]
-    assert [(old.digest, now.path) for old, now in delta.files_changed] == [
+    assert [entry.path for entry in delta.files_added] == ["/opt/c"]
+    assert [(old.digest, after.path) for old, after in delta.files_changed] == [
         ("", "/etc/group"), ("sha256:" + "ef" * 8, "/opt/b")]
-    assert [one.path for one in delta.files_removed] == ["/opt/d"]
+    assert [entry.path for entry in delta.files_removed] == ["/opt/d"]
 
 
 def test_existing_entries_are_not_recorded_as_added() -> None:
@@ -103,10 +103,10 @@ def test_existing_entries_are_not_recorded_as_added() -> None:
 
 
 def test_accounts_are_those_added_and_not_removed() -> None:
-    one, two = Account("user", "a", 7, "scriptlets"), Account("group", "a", None, "group a")
-    first = dataclasses.replace(INSTALL, accounts_added=(one, two))
-    second = dataclasses.replace(UPGRADE, accounts_removed=(one,))
-    assert Inventory("a", (first, second), ()).accounts == (two,)
+    user, group = Account("user", "a", 7, "scriptlets"), Account("group", "a", None, "group a")
+    first = dataclasses.replace(INSTALL, accounts_added=(user, group))
+    second = dataclasses.replace(UPGRADE, accounts_removed=(user,))
+    assert Inventory("a", (first, second), ()).accounts == (group,)
 
 
 def random_files(count: int, seed: int) -> Tuple[File, ...]:
@@ -119,23 +119,23 @@ def random_files(count: int, seed: int) -> Tuple[File, ...]:
 
 def test_five_thousand_files_take_less_than_300_kib() -> None:
     files = random_files(5000, 1)
-    one = Inventory("a", (INSTALL,), (InventoryPackage("a-1-1.noarch", "ab" * 32, 1, files),))
-    assert len(inventory_json.dump(one)) < 300 * 1024
+    inventory = Inventory("a", (INSTALL,), (InventoryPackage("a-1-1.noarch", "ab" * 32, 1, files),))
+    assert len(inventory_json.dump(inventory)) < 300 * 1024
 
 
 def test_an_upgrade_of_half_of_five_thousand_files_takes_less_than_300_kib() -> None:
     files = random_files(5000, 1)
-    changed = tuple(dataclasses.replace(one, since=2) for one in files[:2500])
-    before = tuple(one.remembered() for one in changed)
-    one = Inventory("a", (INSTALL, UPGRADE), (
+    changed = tuple(dataclasses.replace(entry, since=2) for entry in files[:2500])
+    before = tuple(entry.remembered() for entry in changed)
+    entry = Inventory("a", (INSTALL, UPGRADE), (
         InventoryPackage("a-2-1.noarch", "ab" * 32, 2, (*changed, *files[2500:])),), (), before)
-    assert len(counted(one).delta().files_changed) == 2500
-    assert len(inventory_json.dump(one)) < 300 * 1024
+    assert len(counted(entry).delta().files_changed) == 2500
+    assert len(inventory_json.dump(entry)) < 300 * 1024
 
 
 def document(**changes: Any) -> bytes:
-    whole: Dict[str, Any] = json.loads(gzip.decompress(inventory_json.dump(sample())))
-    return gzip.compress(json.dumps({**whole, **changes}).encode())
+    content: Dict[str, Any] = json.loads(gzip.decompress(inventory_json.dump(sample())))
+    return gzip.compress(json.dumps({**content, **changes}).encode())
 
 
 @pytest.mark.parametrize(("data", "reason"), [
@@ -207,13 +207,13 @@ def written(root: Path) -> Callable[[str, bytes, int], Entry]:
 def test_unowned_files_name_the_setting_or_scriptlet_that_made_them(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     write = written(tmp_path)
-    made = Change("etc/made", None, write("etc/made", b"xy", 0o644))
+    added = Change("etc/made", None, write("etc/made", b"xy", 0o644))
     changed = Change("etc/changed", entry(b"old"), write("etc/changed", b"new!", 0o644))
-    gone = Change("etc/gone", entry(b"old"), None)
+    removed = Change("etc/gone", entry(b"old"), None)
     setting = Applied("service", "a.service", "enabled", "", (
         Change("etc/want", None, write("etc/want", b"", 0o644)),))
-    found, before = unowned(tmp_path, AppliedState((setting,), (made, changed, gone)), ())
-    assert [(one.path, one.change, one.by, one.size_bytes) for one in found] == [
+    files, before = unowned(tmp_path, AppliedState((setting,), (added, changed, removed)), ())
+    assert [(item.path, item.change, item.by, item.size_bytes) for item in files] == [
         ("/etc/changed", CHANGED, "scriptlets", 4), ("/etc/gone", REMOVED, "scriptlets", 0),
         ("/etc/made", ADDED, "scriptlets", 2), ("/etc/want", ADDED, "service a.service", 0)]
     assert sorted(before) == ["/etc/changed", "/etc/gone"]
@@ -223,15 +223,15 @@ def test_an_entry_that_replaced_a_file_names_its_package(tmp_path: Path) -> None
     new = written(tmp_path)("etc/mine", b"new", 0o644)
     state = AppliedState(effects=(
         Change("etc/mine", entry(b"old"), new), Change("etc/mine", new, None)))
-    found, before = unowned(tmp_path, state, {"etc/mine"})
-    assert found == () and list(before) == ["/etc/mine"]
+    files, before = unowned(tmp_path, state, {"etc/mine"})
+    assert files == () and list(before) == ["/etc/mine"]
 
 
 @pytest.mark.parametrize(("mode", "folder_mode"), [(0o640, 0o755), (0o644, 0o700)])
-def test_an_inventory_contains_no_digest_of_private_files(
-        tmp_path: Path, mode: int, folder_mode: int) -> None:
+def test_an_inventory_contains_no_digest_of_private_files(tmp_path: Path, mode: int,
+                                                          folder_mode: int) -> None:
     after = written(tmp_path)("etc/secret/pin", b"1234", mode)
     (tmp_path / "etc/secret").chmod(folder_mode)
     state = AppliedState(effects=(Change("etc/secret/pin", None, after),))
-    (one,), _ = unowned(tmp_path, state, ())
-    assert (one.digest, one.size_bytes) == ("", 4)
+    (item,), _ = unowned(tmp_path, state, ())
+    assert (item.digest, item.size_bytes) == ("", 4)

@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def record(name: str = "cim", **other: Tuple[str, ...]) -> Record:
-    made = Record(
+    sample = Record(
         name=name, version="1.0", vendor="A & \"B\" <C>", summary="Sch\u00f6n  zwei",
         installed_at="2026-11-22T16:40:11Z", tool="ovirt-node-plugin 0.1.0", mode="offline",
         source="/srv/x y", target_kind="node", target_version="4.5.5", repos=("b", "a"),
@@ -40,7 +40,7 @@ def record(name: str = "cim", **other: Tuple[str, ...]) -> Record:
                   InstalledPackage("a-1:2-1.x86_64", "", "requested", "r",
                                    "0123456789abcdef", True)),
         settings=(Applied("service", "a.service", "enabled", "disabled", ()),))
-    return dataclasses.replace(made, repos=other.get("repos", made.repos))
+    return dataclasses.replace(sample, repos=other.get("repos", sample.repos))
 
 
 def undo_data(name: str = "cim", *changes: Change) -> UndoData:
@@ -53,11 +53,11 @@ def mode(path: Path) -> int:
 
 def test_a_saved_plugin_is_read_back(root: Path) -> None:
     store.save(root, record(), undo_data())
-    found = store.read_record(root, "cim")
-    assert found == dataclasses.replace(
+    loaded = store.read_record(root, "cim")
+    assert loaded == dataclasses.replace(
         record(), repos=("a", "b"), packages=tuple(reversed(record().packages)))
     assert store.read_undo_data(root, "cim").descriptor == b"<d/>"
-    assert store.read_registry(root) == store.Registry({"cim": found}, {})
+    assert store.read_registry(root) == store.Registry({"cim": loaded}, {})
 
 
 def test_a_record_without_signatures_of_an_older_version_is_read(root: Path) -> None:
@@ -65,9 +65,9 @@ def test_a_record_without_signatures_of_an_older_version_is_read(root: Path) -> 
     path = root / REGISTRY / "cim"
     path.write_bytes(path.read_bytes().replace(
         b' signer="0123456789abcdef" checked="yes"', b""))
-    found = store.read_record(root, "cim")
-    assert [(one.signer, one.checked) for one in found.packages] == [("", False)] * 2
-    assert found.trust == "unsigned"
+    loaded = store.read_record(root, "cim")
+    assert [(package.signer, package.checked) for package in loaded.packages] == [("", False)] * 2
+    assert loaded.trust == "unsigned"
 
 
 @pytest.mark.parametrize("attribute", ['signer="me"', 'signer="0123456789ABCDEF"',
@@ -174,31 +174,31 @@ def test_a_damaged_record_is_reported_and_the_others_are_read(
         root: Path, data: bytes, reason: str) -> None:
     store.save(root, record("good"), undo_data("good"))
     (root / REGISTRY / "bad").write_bytes(data)
-    found = store.read_registry(root)
-    assert list(found.records) == ["good"]
-    assert reason in found.damaged["bad"]
-    assert f"/{REGISTRY}/bad" in found.damaged["bad"]
+    registry = store.read_registry(root)
+    assert list(registry.records) == ["good"]
+    assert reason in registry.damaged["bad"]
+    assert f"/{REGISTRY}/bad" in registry.damaged["bad"]
 
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "link", "loop", "huge", "renamed"])
 def test_an_entry_that_is_no_record_is_reported_as_damaged(root: Path, kind: str) -> None:
     store.save(root, record("other"), undo_data("other"))
-    bad = root / REGISTRY / "bad"
+    path = root / REGISTRY / "bad"
     if kind == "folder":
-        bad.mkdir()
+        path.mkdir()
     elif kind == "fifo":
-        os.mkfifo(bad)
+        os.mkfifo(path)
     elif kind == "link":
-        bad.symlink_to("other")
+        path.symlink_to("other")
     elif kind == "loop":
-        bad.symlink_to("bad")
+        path.symlink_to("bad")
     elif kind == "huge":
-        with open(bad, "wb") as stream:
+        with open(path, "wb") as stream:
             stream.truncate(1 << 40)
     else:
-        bad.write_bytes((root / REGISTRY / "other").read_bytes())
-    found = store.read_registry(root)
-    assert (list(found.records), list(found.damaged)) == (["other"], ["bad"])
+        path.write_bytes((root / REGISTRY / "other").read_bytes())
+    registry = store.read_registry(root)
+    assert (list(registry.records), list(registry.damaged)) == (["other"], ["bad"])
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", ".x", "A"])

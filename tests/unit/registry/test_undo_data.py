@@ -101,13 +101,13 @@ def test_an_entity_or_a_doctype_is_refused() -> None:
 ])
 def test_content_that_does_not_match_its_digest_is_refused(
         content: bytes | None, reason: str) -> None:
-    good = base64.b64encode(zlib.compress(b"\x00old\r\n", 9))
+    encoded = base64.b64encode(zlib.compress(b"\x00old\r\n", 9))
     if content is None:
-        bad = b"&lt;"
+        replacement = b"&lt;"
     else:
-        bad = base64.b64encode(zlib.compress(content, 9) if content else b"\x00\x01")
+        replacement = base64.b64encode(zlib.compress(content, 9) if content else b"\x00\x01")
     with pytest.raises(RecordError, match=reason):
-        load_undo_data(dump_undo_data(FULL).replace(good, bad), origin="x")
+        load_undo_data(dump_undo_data(FULL).replace(encoded, replacement), origin="x")
 
 
 def test_missing_undo_data_is_reported(tmp_path: Path) -> None:

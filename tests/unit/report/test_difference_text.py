@@ -24,9 +24,9 @@ NOTHING = ImageDifferences(Path("/old"), Path("/new"), (), (), (), (), (), (), (
 HEAD = ["Old          : /old", "New          : /new"]
 
 
-def difference_lines(**found: Any) -> List[str]:
+def difference_lines(**fields: Any) -> List[str]:
     """Return the lines of a comparison without the two title lines."""
-    lines = difference_text.differences(dataclasses.replace(NOTHING, **found))
+    lines = difference_text.differences(dataclasses.replace(NOTHING, **fields))
     assert lines[:2] == HEAD
     return lines[2:]
 
@@ -100,8 +100,8 @@ def test_changes_of_files_are_counted_by_kind() -> None:
 
 def test_many_files_are_grouped_by_folder() -> None:
     files = tuple(Difference(f"usr/bin/{n}", "changed", ("content",)) for n in range(99))
-    other = Difference("etc/x", "changed", ("owner 0:0 -> 0:1",))
-    assert difference_lines(files=(*files, other)) == [
+    single = Difference("etc/x", "changed", ("owner 0:0 -> 0:1",))
+    assert difference_lines(files=(*files, single)) == [
         "Files        : 100 changed (content 99, owner 1)", "",
         "Files of the root, some grouped by folder (--json lists each):",
         "  ~ /etc/x: owner 0:0 -> 0:1", "  ~ /usr/bin/: 99 entries"]
@@ -112,10 +112,10 @@ def test_notes_come_last_and_count_as_differences() -> None:
 
 
 def test_data_has_absolute_paths() -> None:
-    found = difference_data.differences(dataclasses.replace(
+    data = difference_data.differences(dataclasses.replace(
         NOTHING, files=(Difference(".", "changed", ("mode 0755 -> 0700",)),
                         Difference("etc/\udcff", "added")), around=None))
-    assert found["files"] == [
+    assert data["files"] == [
         {"path": "/", "kind": "changed", "details": ["mode 0755 -> 0700"]},
         {"path": "/etc/\udcff", "kind": "added", "details": []}]
-    assert (found["around"], found["form"], found["same"]) == (None, [], False)
+    assert (data["around"], data["form"], data["same"]) == (None, [], False)

@@ -106,17 +106,17 @@ def test_each_line_of_json_is_an_object() -> None:
 
 
 def test_the_amount_that_a_program_has_read_is_reported_while_it_runs(tmp_path: object) -> None:
-    told: List[int] = []
+    amounts: List[int] = []
     code = "import time; data = open('/dev/zero', 'rb').read(5 << 20); time.sleep(1)"
-    run([sys.executable, "-c", code], polled=transferred(told.append, READ))
-    assert told and told == sorted(told) and told[-1] >= 5 << 20
+    run([sys.executable, "-c", code], polled=transferred(amounts.append, READ))
+    assert amounts and amounts == sorted(amounts) and amounts[-1] >= 5 << 20
 
 
 def test_a_process_that_has_ended_causes_no_error() -> None:
     process = subprocess.Popen(["true"])
     process.wait()
-    told: List[int] = []
-    transferred(told.append, READ)(process.pid)
-    assert told == []
-    transferred(told.append, READ)(os.getpid())
-    assert len(told) == 1
+    amounts: List[int] = []
+    transferred(amounts.append, READ)(process.pid)
+    assert amounts == []
+    transferred(amounts.append, READ)(os.getpid())
+    assert len(amounts) == 1

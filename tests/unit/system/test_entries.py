@@ -47,11 +47,11 @@ def test_every_kind_of_entry_is_distinguished(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     (tmp_path / "dir").mkdir()
     os.mkfifo(tmp_path / "fifo")
-    found = {name: read_entry(tmp_path, name) for name in ("link", "dir", "fifo", "none", "f/x")}
-    assert {name: entry.kind if entry else None for name, entry in found.items()} == {
+    entries = {name: read_entry(tmp_path, name) for name in ("link", "dir", "fifo", "none", "f/x")}
+    assert {name: entry.kind if entry else None for name, entry in entries.items()} == {
         "link": "link", "dir": "dir", "fifo": "other", "none": None, "f/x": None}
-    assert found["link"] is not None
-    assert found["link"].content == b"/etc/passwd"
+    assert entries["link"] is not None
+    assert entries["link"].content == b"/etc/passwd"
 
 
 def test_an_absent_entry_equals_only_an_absent_entry(tmp_path: Path) -> None:

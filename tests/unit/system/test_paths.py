@@ -41,13 +41,13 @@ def test_dots_within_a_name_are_just_dots(root: Path) -> None:
     assert resolve_inside(root, "etc/..x/y..") == root / "etc" / "..x" / "y.."
 
 
-@pytest.mark.parametrize(("target", "found"), [
+@pytest.mark.parametrize(("target", "resolved"), [
     ("/etc/shadow", "etc/shadow"), ("../../../../etc/shadow", "etc/shadow"),
     ("..", ""), ("/", ""), ("//etc", "etc"), ("../etc/./shadow", "etc/shadow"),
 ])
-def test_a_link_is_followed_as_in_a_chroot(root: Path, target: str, found: str) -> None:
+def test_a_link_is_followed_as_in_a_chroot(root: Path, target: str, resolved: str) -> None:
     (root / "etc" / "link").symlink_to(target)
-    assert resolve_inside(root, "etc/link") == root / found
+    assert resolve_inside(root, "etc/link") == root / resolved
 
 
 @pytest.mark.parametrize("target", [
@@ -74,12 +74,12 @@ def test_a_link_to_the_root_or_a_loop_is_its_only_place(root: Path) -> None:
 def test_a_link_leads_outside_if_the_kernel_and_a_chroot_resolve_it_differently(
         root: Path, target: str, outside: str) -> None:
     (root / "etc/link").symlink_to(target)
-    found = way_out(root, "etc/link")
+    outside_path = way_out(root, "etc/link")
     # in the root, ../../root/usr is /root/usr, which is not the kernel's /usr
     if target == "../../root/usr":
-        assert found == f"{root}/usr"
+        assert outside_path == f"{root}/usr"
     else:
-        assert bool(found) == bool(outside)
+        assert bool(outside_path) == bool(outside)
     assert way_out(root, "etc/passwd") == "" and way_out(root, "lib/x") == ""
 
 

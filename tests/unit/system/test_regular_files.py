@@ -24,12 +24,12 @@ pytestmark = pytest.mark.unit
 TOP = Path(__file__).resolve().parents[3]
 
 
-def a_socket(path: Path) -> None:
+def make_socket(path: Path) -> None:
     os.mknod(path, stat.S_IFSOCK | 0o600)  # bind(2) takes short paths only
 
 
 OTHERS: Dict[str, Callable[[Path], None]] = {
-    "folder": Path.mkdir, "fifo": os.mkfifo, "socket": a_socket,
+    "folder": Path.mkdir, "fifo": os.mkfifo, "socket": make_socket,
     "link": lambda path: path.symlink_to("real"), "loop": lambda path: path.symlink_to(path),
     "device": lambda path: path.symlink_to("/dev/zero"), "none": lambda path: None}
 
@@ -112,6 +112,6 @@ def test_the_module_imports_no_expensive_modules() -> None:
     code = ("import sys; sys.path.insert(0, sys.argv[1])\n"
             "import ovirt_node_plugin.system.regular_files\n"
             "print({'typing', 'pathlib', 'dataclasses', 'subprocess'} & set(sys.modules))")
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", code, TOP], check=True,
-                          capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
+    completed = subprocess.run([sys.executable, "-I", "-S", "-c", code, TOP], check=True,
+                               capture_output=True, text=True)
+    assert completed.stdout.strip() == "set()"

@@ -20,31 +20,31 @@ _VALUES = ("", "x", " a ", "1.0", "yes", "é", "/x", "50", "a.service", "a/b", "
 
 def _mutants(count: int) -> List[str]:
     """Return the sample with attributes and lines changed, removed or doubled."""
-    chance = random.Random(7)
-    found = []
+    rng = random.Random(7)
+    texts = []
     for _ in range(count):
         rows = DESCRIPTOR.splitlines()
-        at = chance.randrange(2, len(rows) - 1)
-        kind = chance.randrange(4)
+        at = rng.randrange(2, len(rows) - 1)
+        kind = rng.randrange(4)
         if kind == 0:
-            rows[at] = re.sub('"[^"]*"', f'"{chance.choice(_VALUES)}"', rows[at], count=1)
+            rows[at] = re.sub('"[^"]*"', f'"{rng.choice(_VALUES)}"', rows[at], count=1)
         elif kind == 1:
             rows[at] = re.sub(r' [a-z]+="[^"]*"', "", rows[at], count=1)
         elif kind == 2:
-            rows[at] = re.sub(">[^<]+<", f">{chance.choice(_VALUES)}<", rows[at])
+            rows[at] = re.sub(">[^<]+<", f">{rng.choice(_VALUES)}<", rows[at])
         elif rows[at].strip().endswith("/>"):
-            rows[at] = rows[at] * chance.choice((0, 2))
-        found.append("\n".join(rows))
-    return found
+            rows[at] = rows[at] * rng.choice((0, 2))
+        texts.append("\n".join(rows))
+    return texts
 
 
 def test_every_invalid_document_is_explained_by_the_schema() -> None:
     refused = 0
     for text in _mutants(300):
         document = parse_xml(text.encode(), origin="x", error=DescriptorError)
-        found = schema_problems(document, "node-plugin.rng")
-        refused += bool(found)
-        for problem in found:
+        problems = schema_problems(document, "node-plugin.rng")
+        refused += bool(problems)
+        for problem in problems:
             assert problem.text.startswith("expected ")
             assert ", found " in problem.text
             assert "what the schema says" not in problem.text, text

@@ -20,12 +20,12 @@ def test_an_older_version_sorts_before_a_newer_one(older: str, newer: str) -> No
     assert compare(newer, older) == 1
 
 
-@pytest.mark.parametrize(("one", "other"), [
+@pytest.mark.parametrize(("first", "second"), [
     ("1.0", "1.0"), ("0:1.0", "1.0"), ("1.0", "1.0-3.el9"), ("1.0-3", "1.0"),
     ("1.00", "1.0"), ("1.0", "1_0"),
 ])
-def test_versions_that_rpm_considers_equal_are_equal(one: str, other: str) -> None:
-    assert compare(one, other) == 0
+def test_versions_that_rpm_considers_equal_are_equal(first: str, second: str) -> None:
+    assert compare(first, second) == 0
 
 
 @pytest.mark.parametrize(("versions", "within", "without"), [
@@ -34,14 +34,15 @@ def test_versions_that_rpm_considers_equal_are_equal(one: str, other: str) -> No
     (VersionRange("", "4.6"), ("4", "4.6", "4.6-1"), ("4.6.1", "1:1")),
     (VersionRange("4.5", "4.6"), ("4.5", "4.5.9", "4.6"), ("4.4", "4.7")),
 ])
-def test_a_range_of_versions_has_both_its_bounds_and_what_is_between(
-        versions: VersionRange, within: Tuple[str, ...], without: Tuple[str, ...]) -> None:
+def test_a_range_of_versions_includes_both_bounds(versions: VersionRange, within: Tuple[str, ...],
+                                                  without: Tuple[str, ...]) -> None:
     assert [version for version in (*within, *without) if version in versions] == list(within)
 
 
-def test_a_range_of_versions_is_above_what_is_older_and_below_what_is_newer() -> None:
+def test_a_range_of_versions_is_above_older_and_below_newer_versions() -> None:
     versions = VersionRange("2", "3")
-    assert [(versions.is_above(one), versions.is_below(one)) for one in ("1", "2", "4")] == [
+    assert [(versions.is_above(version),
+             versions.is_below(version)) for version in ("1", "2", "4")] == [
         (True, False), (False, False), (False, True)]
     assert not VersionRange().is_above("1") and not VersionRange().is_below("1")
 
@@ -54,7 +55,7 @@ def test_a_range_of_versions_is_written_by_its_bounds(versions: VersionRange, te
     assert (str(versions), bool(versions)) == (text, bool(text))
 
 
-def test_a_range_whose_bounds_are_the_wrong_way_round_is_empty() -> None:
+def test_a_range_with_reversed_bounds_is_empty() -> None:
     assert VersionRange("2", "1").is_empty
-    assert not any(one.is_empty for one in (
+    assert not any(bounds.is_empty for bounds in (
         VersionRange("1", "1"), VersionRange("1"), VersionRange("", "1"), VersionRange()))

@@ -68,15 +68,15 @@ def test_the_target_of_a_parent_replaced_by_a_link_is_kept(root: Path) -> None:
 
 
 def test_deep_folders_are_removed_without_recursion(root: Path) -> None:
-    here = os.open(root, os.O_RDONLY)
+    folder = os.open(root, os.O_RDONLY)
     try:
         for _ in range(400):
-            os.mkdir("deep", dir_fd=here)
-            below = os.open("deep", os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = below
+            os.mkdir("deep", dir_fd=folder)
+            below = os.open("deep", os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = below
     finally:
-        os.close(here)
+        os.close(folder)
     remove_new(root, ["deep"])
     assert not (root / "deep").exists()
 

@@ -155,12 +155,12 @@ def test_a_failed_begin_leaves_no_files(root: Path, monkeypatch: pytest.MonkeyPa
 def test_effects_exclude_the_changes_of_packages(root: Path) -> None:
     opened = journal.begin(root, INTENT, SCOPE)
     change_everything(root)
-    found = opened.effects(owned={"usr/bin/new", "opt/pkg", "opt/pkg/data"},
-                           replaced={"usr/bin/old"}, ours={"etc/new\nline"})
-    assert paths(list(found)) == [
+    effects = opened.effects(owned={"usr/bin/new", "opt/pkg", "opt/pkg/data"},
+                             replaced={"usr/bin/old"}, ours={"etc/new\nline"})
+    assert paths(list(effects)) == [
         "etc/file", "etc/link", "etc/link/new", "etc/sub", "etc/sub/file", "etc/twin", "opt/other",
         "usr/bin/old;5f3a", "usr/etc2/file", "usr/share/new", "usr/share/new/x", "var/new"]
-    first = found[0]
+    first = effects[0]
     assert first.before is not None and first.before.content == b"this is etc/file"
     assert first.after is not None and first.after.content is None
 
@@ -218,16 +218,16 @@ def test_undoing_a_folder_replaced_by_a_link_changes_nothing_else(root: Path) ->
 @pytest.mark.parametrize("link", ["/", "/elsewhere"])
 def test_a_journal_folder_that_links_elsewhere_is_refused_and_never_pending(
         root: Path, link: str) -> None:
-    other = root / "elsewhere/journal"
-    other.mkdir(parents=True)
-    (other / "journal.json").write_text("{}")
+    journal_folder = root / "elsewhere/journal"
+    journal_folder.mkdir(parents=True)
+    (journal_folder / "journal.json").write_text("{}")
     os.symlink(link, root / "var/lib/ovirt-node-plugin")
     assert not journal.pending(root) and not journal.left_over(root)
     journal.finish(root)
     with pytest.raises(RecordError) as caught:
         journal.begin(root, INTENT, SCOPE)
     assert "leads elsewhere" in str(caught.value)
-    assert (other / "journal.json").exists()
+    assert (journal_folder / "journal.json").exists()
 
 
 def test_paths_outside_the_root_are_refused(root: Path) -> None:

@@ -150,9 +150,9 @@ def test_a_plan_lists_signers_shared_packages_and_disk_space(
 
 def test_a_plan_names_unsigned_packages(node: Path, dnf: Dnf, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "x", files=FILES)
-    shown = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
-    assert "Not signed: x-1.0-1.noarch" in shown.out
-    assert "3 files: 1 in /opt/x, 1 in /usr/lib, 1 in /usr/share" in shown.out
+    plan = dnf.plugin(node, "install", bundle, UNSIGNED, "--dry-run")
+    assert "Not signed: x-1.0-1.noarch" in plan.out
+    assert "3 files: 1 in /opt/x, 1 in /usr/lib, 1 in /usr/share" in plan.out
 
 
 def test_a_package_that_differs_from_the_metadata_is_refused(

@@ -109,8 +109,8 @@ def test_a_trust_store_rebuilt_by_hand_is_not_drift(root: Path, ctx: Context) ->
 def test_applying_twice_changes_only_the_dated_java_store(root: Path, ctx: Context) -> None:
     items = selection.wanted(CERTIFICATE, ctx)
     apply_all(items, ctx)
-    again = apply_all(items, ctx)
-    assert set(changed_paths(again)) <= {"etc/pki/ca-trust/extracted/java/cacerts"}
+    reapplied = apply_all(items, ctx)
+    assert set(changed_paths(reapplied)) <= {"etc/pki/ca-trust/extracted/java/cacerts"}
 
 
 def test_update_ca_trust_of_the_root_is_run_in_the_root(root: Path) -> None:

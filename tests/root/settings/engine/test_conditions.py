@@ -52,18 +52,18 @@ def selected(facts: Facts, *items: object) -> Tuple[Tuple[str, ...], Tuple[str, 
 ])
 def test_a_setting_is_wanted_or_its_unmet_condition_named(condition: Dict[str, object], node: str,
                                                           host: str) -> None:
-    when = dataclasses.replace(ANY, **condition)  # type: ignore[arg-type]
+    conditional = dataclasses.replace(ANY, **condition)  # type: ignore[arg-type]
     for facts, reason in ((NODE, node), (HOST, host)):
         expected = (((), (f"left out: enable service a.service (only {reason})",)) if reason
                     else (("a.service",), ()))
-        assert selected(facts, when) == expected
+        assert selected(facts, conditional) == expected
 
 
 def test_unknown_facts_meet_no_condition() -> None:
     for condition in ({"target": "node"}, {"archs": ("x86_64",)},
                       {"node_versions": VersionRange("1")}, {"package": "bash"}):
-        when = dataclasses.replace(ANY, **condition)
-        assert selected(Facts(), when)[0] == ()
+        conditional = dataclasses.replace(ANY, **condition)
+        assert selected(Facts(), conditional)[0] == ()
 
 
 def test_settings_are_wanted_in_the_order_of_the_document() -> None:
@@ -80,8 +80,9 @@ def test_contradicting_settings_are_allowed_under_exclusive_conditions() -> None
 
 
 def test_equal_settings_under_two_met_conditions_are_wanted_once() -> None:
-    both = dataclasses.replace(ANY, target="node"), dataclasses.replace(ANY, archs=("x86_64",))
-    assert selected(NODE, *both)[0] == ("a.service",)
+    conditionals = dataclasses.replace(ANY,
+                                       target="node"), dataclasses.replace(ANY, archs=("x86_64",))
+    assert selected(NODE, *conditionals)[0] == ("a.service",)
 
 
 def test_contradicting_settings_under_two_met_conditions_are_refused() -> None:

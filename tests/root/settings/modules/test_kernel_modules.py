@@ -74,9 +74,9 @@ def test_modprobe_reads_the_written_options_and_blacklist(root: Path) -> None:
     ctx = context(root)
     apply_all([*module("isv-foo", ctx, options="debug=1"),
                       *module("core", ctx, blacklist=True)], ctx)
-    shown = run(["modprobe", "-C", root / "etc/modprobe.d", "--showconfig"])
-    assert "options isv_foo debug=1" in shown
-    assert "blacklist core" in shown
+    output = run(["modprobe", "-C", root / "etc/modprobe.d", "--showconfig"])
+    assert "options isv_foo debug=1" in output
+    assert "blacklist core" in output
 
 
 def test_applying_twice_changes_nothing(root: Path) -> None:

@@ -81,15 +81,15 @@ def test_the_plan_shows_the_value_from_other_files(root: Path, files: dict[str, 
     assert (item.text, item.notes) == (f"set sysctl {KEY} to 54321{text}", ())
 
 
-@pytest.mark.parametrize(("path", "when"), [
+@pytest.mark.parametrize(("path", "time"), [
     ("etc/sysctl.d/zz.conf", "later"), ("usr/lib/sysctl.d/zz.conf", "later"),
     ("etc/sysctl.conf", "last by sysctl --system")])
 def test_a_file_that_is_read_later_is_named_in_plan_and_verify(
-        root: Path, path: str, when: str) -> None:
+        root: Path, path: str, time: str) -> None:
     write_file(root, path, f"{KEY} = 9\n")
     ctx = context(root)
     plan = plan_upgrade((), [sysctl(ctx)], {}, ctx)
-    text = f"/{path} is read {when} and sets it to 9"
+    text = f"/{path} is read {time} and sets it to 9"
     assert plan.notes == (f"sysctl {KEY} will not be 54321: {text}",)
     applied = upgrade_settings(plan, ctx)
     assert kinds.verify(applied, ctx) == (f"sysctl {KEY} is not 54321: {text}",)

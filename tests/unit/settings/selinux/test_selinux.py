@@ -186,25 +186,25 @@ def test_files_of_a_running_system_are_relabelled(tmp_path: Path) -> None:
     (tmp_path / "opt/acme").mkdir(parents=True)
     system = SelinuxSystem()
     ctx = context(tmp_path, system)
-    one = Applied("selinux-file-context", "/opt/acme(/.*)?", "a_t", "absent", ())
-    assert live.switch_on([one], ctx)[0].outcome == {"was": "otherwise", "left": "labelled"}
+    setting = Applied("selinux-file-context", "/opt/acme(/.*)?", "a_t", "absent", ())
+    assert live.switch_on([setting], ctx)[0].outcome == {"was": "otherwise", "left": "labelled"}
     assert ("restorecon", "-R", "--", f"{tmp_path}/opt/acme") in system.calls
 
 
-@pytest.mark.parametrize(("key", "found"), [
+@pytest.mark.parametrize(("key", "relabelled"), [
     ("/opt/acme(/.*)?", ["acme"]), ("/opt/acme/.*", ["acme/a", "acme/b"]),
     ("/opt/acme.*", ["acme", "acme.d"]), (r"/opt/acme\.d(/.*)?#directory", ["acme.d"]),
     ("/opt/none(/.*)?", []), ("/none/acme", []), ("/opt/acme", ["acme"])])
 def test_only_paths_that_an_expression_can_match_are_relabelled(
-        tmp_path: Path, key: str, found: Sequence[str]) -> None:
+        tmp_path: Path, key: str, relabelled: Sequence[str]) -> None:
     for name in ("acme/a", "acme/b", "acme.d"):
         (tmp_path / "opt" / name).mkdir(parents=True)
     system = SelinuxSystem()
     selinux_labels.restore([key], context(tmp_path, system))
     assert [list(call[3:]) for call in system.calls] == (
-        [[f"{tmp_path}/opt/{name}" for name in found]] if found else [])
+        [[f"{tmp_path}/opt/{name}" for name in relabelled]] if relabelled else [])
 
 
 def test_every_kind_of_rule_has_its_kind_of_setting() -> None:
     assert {name for name in KINDS if name.startswith("selinux-")} == {
-        f"selinux-{what}" for what in ("boolean", "port", "file-context", "module", "policy")}
+        f"selinux-{kind}" for kind in ("boolean", "port", "file-context", "module", "policy")}
