@@ -346,24 +346,37 @@ class Checkout:
         (top / ".github/ISSUE_TEMPLATE/bug.yml").touch()
         (top / "tests/unit/test_a.py").touch()
         shutil.copy(TOP / "tools/check", top / "tools")
-        for name in ("tools/setup", "tools/sources", *(f".venv/bin/{one}" for one in (
+        for name in ("tools/setup", "tools/sources", *(f".venv/bin/{program}" for program in (
                 "python", "ruff", "mypy", "vermin", "shellcheck", "yamllint",
                 "check-jsonschema", "mandoc"))):
             (top / name).write_text(f"#!/bin/sh\necho {Path(name).name} \"$@\" >>{self.log}\n",
                                     encoding="utf-8")
             (top / name).chmod(0o755)
 
+    def replace(self, program: str, script: str) -> None:
+        """Replace a stand-in, or give tools/check its own version of a program."""
+        path = self.top / ".venv/bin" / program
+        path.write_text(f"#!/bin/sh\n{script}", encoding="utf-8")
+        path.chmod(0o755)
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run it with the stand-ins."""
+        return call(str(self.top / "tools/check"), *words,
+                    env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}",
+                         "TMPDIR": str(self.top)})
+
     def check(self, *words: str) -> List[str]:
         """Run it and return the programs it started after tools/setup, in order."""
-        done = call(str(self.top / "tools/check"), *words,
-                    env={"PATH": f"{self.top}/.venv/bin:{os.environ['PATH']}"})
+        done = self.run(*words)
         assert done.returncode == 0, done.stderr
-        return [line for line in self.log.read_text(encoding="utf-8").splitlines()
+        log = re.sub(r"/node-tests\.\w{6}/", "/RANDOM/", self.log.read_text(encoding="utf-8"))
+        return [line for line in log.replace(str(self.top), "TOP").splitlines()
                 if not line.startswith(("setup ", "sources"))]
 
 
-PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0))}"
-          " --dist=loadfile --no-loadscope-reorder")
+COMPILE = "python -m compileall -q ovirt_node_plugin dnf-plugins"
+PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)) + 1}"
+          " --dist=loadfile --no-loadscope-reorder --basetemp=TOP/RANDOM/t")
 
 
 @pytest.mark.parametrize(("words", "arguments"), [
@@ -374,15 +387,48 @@ PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)
     ("-- --co", " --co")])
 def test_check_runs_only_tests_and_only_some_of_them(tmp_path: Path, words: str,
                                                      arguments: str) -> None:
-    assert Checkout(tmp_path).check("--tests", *words.split()) == [PYTEST + arguments]
+    assert Checkout(tmp_path).check("--tests", *words.split()) == [
+        COMPILE, PYTEST + arguments]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("status", [0, 1, 2])
+@pytest.mark.parametrize(("free_kib", "filesystem", "in_memory"), [
+    (6 << 20, "tmpfs", True), ((6 << 20) - 1, "tmpfs", False), (6 << 20, "ramfs", False)])
+def test_tests_work_in_memory_and_only_folders_of_failed_ones_remain(
+        tmp_path: Path, free_kib: int, filesystem: str, in_memory: bool, status: int) -> None:
+    """ramfs has no user attributes, like the tmpfs of Linux before 6.6."""
+    checkout = Checkout(tmp_path)
+    checkout.replace("awk", f"echo {free_kib}\n")
+    checkout.replace("mount", f"""
+        shift 4
+        PATH=${{PATH#*:}}
+        exec mount -t {filesystem} "$@"\n""")
+    checkout.replace("python", f"""
+        for word; do case $word in --basetemp=*) folder=${{word#*=}};; esac; done
+        [ -n "$folder" ] || exit 0
+        mkdir -p "$folder/popen-gw0/test_x0"
+        mknod "$folder/popen-gw0/test_x0/null" c 1 3
+        echo "$PWD $folder $(stat --format=%d "$folder")"
+        exit {status}\n""")
+    done = checkout.run("--tests")
+    assert done.returncode == status, done.stderr
+    *_, step, line = done.stdout.splitlines()
+    top, folder, device = line.split()
+    assert (top, Path(folder).name) == (str(tmp_path), "t")
+    assert step == f"== tests, in {Path(folder).parent}"
+    assert (int(device) != tmp_path.stat().st_dev) == in_memory
+    assert [str(path) for path in tmp_path.glob("node-tests.*")] == [
+        str(Path(folder).parent)] * (status == 1)
+    assert Path(folder, "popen-gw0/test_x0/null").is_char_device() == (status == 1)
 
 
 def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
     started = Checkout(tmp_path).check("tests/unit")
     assert [line.split()[0] for line in started] == [
         "ruff", "mypy", "vermin", "shellcheck", "yamllint",
-        *["check-jsonschema"] * 4, "mandoc", "python"]
-    assert started[-1] == f"{PYTEST} tests/unit"
+        *["check-jsonschema"] * 4, "mandoc", "python", "python"]
+    assert started[-2:] == [COMPILE, f"{PYTEST} tests/unit"]
 
 
 def test_check_refuses_a_missing_path() -> None:
