@@ -10,6 +10,8 @@ import pytest
 
 from ovirt_node_plugin.system.json_data import of_format, typed
 
+pytestmark = pytest.mark.unit
+
 
 @dataclass(frozen=True)
 class Leaf:
