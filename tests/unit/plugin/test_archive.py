@@ -66,7 +66,7 @@ def refusal(data: bytes, into: Path, *, limit_bytes: int = 1 << 20) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("squeeze", [bytes, gzip.compress, lzma.compress])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress])
 def test_a_tar_of_each_compression_is_unpacked(into: Path,
                                                compress: Callable[[bytes], bytes]) -> None:
     data = tar(member("./node-plugin.xml", b"<x/>"), member("./repo/a.rpm", b"r" * 3000),
@@ -149,7 +149,7 @@ def test_a_damaged_tar_is_refused_with_the_accepted_forms(into: Path, data: byte
     assert ".tar.zst" in caught.value.hint
 
 
-@pytest.mark.parametrize("squeeze", [gzip.compress, lzma.compress])
+@pytest.mark.parametrize("compress", [gzip.compress, lzma.compress])
 def test_a_decompression_bomb_is_stopped_at_the_limit(into: Path,
                                                       compress: Callable[[bytes], bytes]) -> None:
     bomb = compress(tar(member("a", bytes(40 << 20))))
