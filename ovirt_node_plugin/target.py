@@ -1,12 +1,13 @@
 """Identify a root: node or host, its version, whether it is live, its rpm database."""
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Mapping, Optional
+from typing import Dict, List, Mapping, Optional
 
 from .errors import BadRoot, OutsideRoot
 from .system.path_sets import RPM_DATABASES
@@ -58,6 +59,20 @@ def is_running_system(root: Path) -> bool:
         return os.path.samestat(os.stat(root), os.stat("/"))
     except OSError:
         return False
+
+
+def processes_in(root: Path) -> List[str]:
+    """Return the processes that run in a chroot in ``root``, as ``PID (NAME)``."""
+    processes = []
+    top = os.stat(root)
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                if (os.path.samestat(os.stat(folder / "root"), top)
+                        and "Z" not in (folder / "stat").read_text().rpartition(")")[2].split()[0]):
+                    name = (folder / "comm").read_text(errors="replace").strip()
+                    processes.append(f"{folder.name} ({name})")
+    return processes
 
 
 def read_target(root: Path) -> Target:

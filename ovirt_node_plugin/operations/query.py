@@ -23,7 +23,7 @@ from ..system.run import Runner
 from . import drift, find, install
 from .model.results import Check, PluginInfo, PluginState
 from .plan import leaving_out
-from .plan.root_facts import facts_of
+from .plan.requirements import facts_of
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,26 @@
-"""Remove plugins: settings back, packages that nobody else needs gone, record gone."""
+"""Remove plugins: undo their settings, then remove packages that nobody needs, and records."""
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, Sequence, Set, Tuple
+from typing import Collection, Dict, Sequence, Tuple
 
+from ..packages.contents import removed_paths
 from ..packages.session import PackageChange, Request, Session
 from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
-from ..settings.engine.kinds import replaced_files, replaced_folders
 from ..settings.engine.live import is_live, switch_off
 from ..settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
 from ..settings.kit.model import Context
-from ..settings.modules import module_index
+from ..settings.services import package_units
 from ..system.run import Runner
 from ..undo import journal
 from .apply import change, live, scriptlets
 from .apply.records import save_changed
 from .apply.removal_deltas import Leavings
-from .model import shared_settings
 from .model.books import Books
+from .model.jobs import staying_without
 from .model.results import Plan
 from .plan import preview
 
@@ -29,8 +29,8 @@ from .plan import preview
 class Removal:
     """A plan, and all that is needed to carry it out.
 
-    ``keepers`` are plugins that stay and keep a package of those that go, or came
-    in the same transaction: what scriptlets did may be theirs too.
+    ``keepers`` are plugins that stay and have a package of those that are removed, or came
+    in the same transaction: changes of scriptlets may be theirs too.
     """
 
     plan: Plan
@@ -42,7 +42,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class Removed:
-    """What a removal did: lines for people, and a delta of each plugin that went."""
+    """The result of a removal: lines for people, and a delta of each removed plugin."""
 
     notes: Tuple[str, ...]
     deltas: Tuple[Delta, ...]
@@ -50,10 +50,10 @@ class Removed:
 
 def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
          run: Runner) -> Removal:
-    """Return what removing the plugins ``names`` would do; change nothing.
+    """Return what removing the plugins ``names`` would do; only reads.
 
-    Raises UnknownPlugin for one that is not installed, and Drifted where
-    somebody changed a file that would be put back, unless ``keep_modified``.
+    Raises UnknownPlugin for one that is not installed, and Drifted if a file that would be
+    restored was changed since, unless ``keep_modified``.
     """
     target = session.target
     books = Books(target.root)
@@ -66,61 +66,56 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     going, needed = _packages(records, books, session)
     packages: Tuple[PackageChange, ...] = ()
     if going:
-        packages = session.solve(Request(subject="removing " + ", ".join(sorted(names)),
-                                         erases=going))
-        packages = session.as_installed(packages)
-    notes = [f"{nevra} stays: {other} needs it." for nevra, other in sorted(needed.items())]
+        packages = session.as_installed(session.solve(Request(
+            subject="removing " + ", ".join(sorted(names)), erases=going)))
     context = _context(target.root, records, run)
-    staying = shared_settings.staying_without(names, books)
-    actions = [preview.removed(
-        record, going, packages, preview.dropped(record.settings, staying),
-        [applied for applied in revert.live
-         if applied in books.undo_data[record.name].state.settings], context)
-        for record in records]
+    staying = staying_without(names, books)
     keepers = _keepers(records, books)
-    shown = Plan(
-        operation="remove", target=target, plugins=tuple(actions), packages=packages,
-        table=session.table(),
-        notes=(*notes, *_effects_stay(names, keepers, books), *revert.notes,
-               *preview.not_booted(target)),
-        space=preview.space(target, packages))
-    return Removal(plan=shown, records=records, books=books, revert=revert, keepers=keepers)
+    return Removal(
+        Plan(
+            operation="remove", target=target, packages=packages, table=session.table(),
+            plugins=tuple(preview.removed(
+                record, going, packages, staying,
+                [applied for applied in revert.live
+                 if applied in books.undo_data[record.name].state.settings], context)
+                for record in records),
+            notes=(*(f"{nevra} stays: {user} needs it." for nevra, user in sorted(needed.items())),
+                   *_effects_stay(names, keepers, books), *revert.notes,
+                   *preview.not_booted(target)),
+            space=preview.space(target, packages)),
+        records, books, revert, keepers)
 
 
 def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
               run: Runner) -> Removed:
-    """Do what ``ready`` says, with a journal around it; return what was done.
+    """Carry out ``ready``, with a journal of all changes; return what was done.
 
     Raises RolledBack if it fails.
     """
     root, books, packages = session.target.root, ready.books, ready.plan.packages
     names = tuple(record.name for record in ready.records)
     states = [books.undo_data[name].state for name in names]
-    changes = [one for state in states for one in state.changes]
-    effects = [one for name in names for one in books.ledger.state(name).effects]
-    kinds = {applied.kind for state in states for applied in state.settings}
-    kernels = {applied.key for state in states for applied in state.settings
-               if applied.kind == module_index.KIND.name}
-    scope = change.scope(session.target, packages, records=books.records,
-                         kernels=kernels | set(change.kernels_of(packages)), changes=changes,
-                         paths=replaced_files(kinds, root), whole=replaced_folders(kinds))
+    changes = [undone for state in states for undone in state.changes]
+    effects = [effect for name in names for effect in books.ledger.state(name).effects]
+    scope = change.scope(session.target, packages, plugins=books.records, changes=changes,
+                         settings={(applied.kind, applied.key)
+                                   for state in states for applied in state.settings})
     context = _context(root, ready.records, run)
-    leavings = Leavings(ready.records, packages, session,
-                        staying=shared_settings.staying_without(names, books))
+    leavings = Leavings(ready.records, packages, session, staying=staying_without(names, books))
     intent = journal.Intent("remove", names, change.TOOL)
     with change.journaled(session, intent, scope, run=run):
         notes = [*switch_off(ready.revert.live, context)]
-        live.stop_units(packages, context)
+        package_units.stop(removed_paths(packages), context)
         do_revert(ready.revert, context)
         before = scriptlets.states(effects, root)
         if packages:
-            change.run_packages(session, displays)
+            session.run(displays)
         undone = scriptlets.undo(names, before, books.ledger, context, keepers=ready.keepers)
         finished = finish_revert(ready.revert, books.ledger, context)
         if not ready.keepers:
             scriptlets.inherit_folders(effects, books, session, names)
         notes += live.read_again(changes, packages, ready.revert, context)
-        books.part(names)
+        books.separate(names)
         save_changed(root, books, without=names)
         for name in names:
             store.forget(root, name)
@@ -134,30 +129,28 @@ def _context(root: Path, records: Sequence[Record], run: Runner) -> Context:
 
 def _packages(records: Sequence[Record], books: Books,
               session: Session) -> Tuple[Tuple[str, ...], Dict[str, str]]:
-    """Return the NEVRAs that go, and who needs each of those that stay."""
+    """Return the NEVRAs to remove, and the user of each that stays."""
     gone = {record.name for record in records}
-    shared: Dict[str, str] = {}
-    for name, record in books.records.items():
-        if name not in gone:
-            shared.update({package.nevra: f"plugin {name}" for package in record.packages})
-    mine: Set[str] = {package.nevra for record in records for package in record.packages}
-    going, needed = session.removable(mine - set(shared))
-    return going, {**needed, **{nevra: shared[nevra] for nevra in mine & set(shared)}}
+    own = {nevra for record in records for nevra in record.nevras}
+    shared = {nevra: f"plugin {name}" for nevra, names in books.claims.items() if nevra in own
+              for name in names if name not in gone}
+    going, needed = session.removable(own - set(shared))
+    return going, {**needed, **shared}
 
 
 def _keepers(records: Sequence[Record], books: Books) -> Tuple[str, ...]:
     gone = {record.name for record in records}
-    mine = {package.nevra for record in records for package in record.packages}
+    own = {nevra for record in records for nevra in record.nevras}
     return tuple(name for name, record in books.records.items() if name not in gone
-                 and (gone & set(record.together)
-                      or any(package.nevra in mine for package in record.packages)))
+                 and (gone & set(record.together) or own & set(record.nevras)))
 
 
-def _effects_stay(gone: Iterable[str], keepers: Sequence[str], books: Books) -> Tuple[str, ...]:
-    """Return a line on whom what scriptlets did is handed to, if they did anything."""
+def _effects_stay(gone: Collection[str], keepers: Sequence[str],
+                  books: Books) -> Tuple[str, ...]:
+    """Return a line about who takes over the changes of scriptlets, if there are any."""
     if not keepers or not any(books.ledger.state(name).effects for name in gone):
         return ()
-    who = (f"plugin {keepers[0]} goes" if len(keepers) == 1 else
-           f"plugins {', '.join(keepers)} go")
+    until = (f"plugin {keepers[0]} goes" if len(keepers) == 1 else
+             f"plugins {', '.join(keepers)} go")
     return ("What scriptlets did, and folders that came with packages, stay until"
-            f" {who} too.",)
+            f" {until} too.",)

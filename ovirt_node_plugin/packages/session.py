@@ -29,6 +29,7 @@ import hawkey
 from ..errors import Locked, NodePluginError, Refused, RolledBack
 from ..plugin.bundle import Bundle, bundle_of_repo
 from ..plugin.descriptor import Install
+from ..system import path_sets
 from ..system.paths import resolve_inside
 from . import core, dependencies, devices, explain, fetching, repos, solved, unpacking
 from .dnf_types import DnfBase, DnfConf, DnfTransactionItem
@@ -74,6 +75,11 @@ class PackageChange:
     files: Tuple[str, ...] = field(repr=False, default=())
     signer: str = ""
     header: Optional[Header] = field(repr=False, default=None)
+
+    @property
+    def arrives(self) -> bool:
+        """Whether the transaction installs the package."""
+        return self.action != "remove"
 
 
 class _Failures(dnf.callback.TransactionProgress):
@@ -152,8 +158,8 @@ class Session:
 
     def versions_after(self, name: str, packages: Sequence[PackageChange]) -> List[str]:
         """Return the EVRs of the package ``name`` after the changes ``packages``."""
-        leaving = {change.nevra for change in packages if change.action == "remove"}
-        arriving = {change.nevra for change in packages if change.action != "remove"}
+        leaving = {change.nevra for change in packages if not change.arrives}
+        arriving = {change.nevra for change in packages if change.arrives}
         query = self._base.sack.query(hawkey.IGNORE_EXCLUDES).filter(name=name)
         return [package.evr for package in query
                 if str(package) in arriving or (package.reponame == "@System"
@@ -225,7 +231,7 @@ class Session:
         files = {nevra: Path(package.localPkg()) for nevra, package in arriving.items()}
         headers = {nevra: read_header(path) for nevra, path in files.items()
                    if download or path.is_file()}
-        return tuple(change if change.nevra not in headers or change.action == "remove"
+        return tuple(change if change.nevra not in headers or not change.arrives
                      else _as_packed(change, headers[change.nevra]) for change in packages)
 
     def check_signatures(self, *, trust_keys: bool, bundle_repos: Collection[str]) -> None:
@@ -255,7 +261,7 @@ class Session:
     def as_installed(self, packages: Sequence[PackageChange]) -> Tuple[PackageChange, ...]:
         """Return ``packages`` with headers from the rpm database for those that leave."""
         headers = self.installed_headers(
-            change.nevra for change in packages if change.action == "remove")
+            change.nevra for change in packages if not change.arrives)
         return tuple(_as_packed(change, headers[change.nevra])
                      if change.nevra in headers else change for change in packages)
 
@@ -288,7 +294,8 @@ class Session:
         """
         failures = _Failures()
         try:
-            with unpacking.not_unpacked(self._base, self._shared(leave_out)), self._devices():
+            with unpacking.not_unpacked(self._base, self._shared(leave_out)), \
+                    self._devices(), _without_empty_folder(self.target.root):
                 dnf.Base.do_transaction(self._base, [*displays, failures])
         except dnf.exceptions.Error as exc:
             raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
@@ -324,7 +331,7 @@ class Session:
             return []
         root = self.target.root
         every = {path for change in self.packages() for path in change.files
-                 if change.action != "remove"
+                 if change.arrives
                  or os.path.lexists(resolve_inside(root, path, follow_last=False))}
         return unpacking.shared_paths(leave_out, every)
 
@@ -396,6 +403,16 @@ def _as_packed(change: PackageChange, header: Header) -> PackageChange:
             hint="Do not install it; ask its vendor.")
     return replace(change, header=header, signer=header.signer,
                    files=tuple(file.path for file in header.files))
+
+
+@contextlib.contextmanager
+def _without_empty_folder(root: Path) -> Iterator[None]:
+    """Remove DNF's folder for the states of modules if a transaction made it and it is empty."""
+    existed = os.path.lexists(root / path_sets.DNF_MODULES)
+    yield
+    if not existed:
+        with contextlib.suppress(OSError):  # it is missing or not empty
+            resolve_inside(root, path_sets.DNF_MODULES).rmdir()
 
 
 @contextlib.contextmanager

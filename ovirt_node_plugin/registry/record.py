@@ -56,6 +56,11 @@ class Record:
     together: Tuple[str, ...] = ()
 
     @property
+    def nevras(self) -> Tuple[str, ...]:
+        """The NEVRAs of its packages."""
+        return tuple(package.nevra for package in self.packages)
+
+    @property
     def trust(self) -> str:
         """How far its packages can be trusted: a constant of ``registry.rules``."""
         return trust_of([(package.signer, package.checked) for package in self.packages])

@@ -103,10 +103,15 @@ def inventory_path(name: str) -> str:
     return f"{MANIFESTS}/{name}.json.gz"
 
 
+def paths_of(name: str) -> Tuple[str, ...]:
+    """Return the paths of everything that is kept of a plugin, relative to the root."""
+    return (f"{REGISTRY}/{name}", f"{MANIFESTS}/{name}.xml", inventory_path(name))
+
+
 def claims(root: Path) -> FrozenSet[str]:
     """Return the NEVRA of every package in a readable record."""
-    return frozenset(package.nevra for record in read_registry(root).records.values()
-                     for package in record.packages)
+    return frozenset(nevra for record in read_registry(root).records.values()
+                     for nevra in record.nevras)
 
 
 def repo_owners(root: Path) -> Dict[str, str]:

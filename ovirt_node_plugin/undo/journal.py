@@ -128,21 +128,18 @@ def finish(root: Path) -> None:
         _remove_files(root)
 
 
-def _nothing() -> None:
-    pass
-
-
-def undo(root: Path, *, first: Callable[[], None] = _nothing,
-         last: Callable[[], None] = _nothing) -> None:
+def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
+         last: Callable[[], Sequence[str]] = tuple) -> Tuple[str, ...]:
     """Restore ``root`` to its state before the journal, and end the journal.
 
     May be called again after an interruption. ``first`` is called before anything is
-    restored, ``last`` after everything is and before the journal is removed.
+    restored, ``last`` after everything is and before the journal is removed. Returns the
+    lines that both return.
     """
     state = _read(root)
     (_folder(root) / _RESERVE).unlink(missing_ok=True)
     ours = _own_changes(root, state)
-    first()
+    lines = [*first()]
     parents: Set[str] = set()
 
     def remove(paths: Collection[str]) -> None:
@@ -158,8 +155,9 @@ def undo(root: Path, *, first: Callable[[], None] = _nothing,
             restore(root, path, kept, _folder(root))
             parents.add(os.path.dirname(path))
     _restore_times(root, parents, state)
-    last()
+    lines += last()
     finish(root)
+    return tuple(lines)
 
 
 def _reserve(folder: Path) -> None:

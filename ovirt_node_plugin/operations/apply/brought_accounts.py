@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+from ...packages.contents import declared_accounts
 from ...packages.session import PackageChange
 from ...registry.inventory import SCRIPTLETS, Account
 from ...settings.accounts import account_files, sysusers
 from ...settings.accounts.account_ids import id_in
 from ...settings.kit.model import Context
 from ...undo.changes import Applied, Change
-from ..model.declared_accounts import declared_accounts
 
 _MEMBER = "group-member"
 _NUMBERS = {"user": "uid", "group": "gid"}

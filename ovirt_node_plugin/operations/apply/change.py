@@ -1,34 +1,30 @@
-"""The frame of every change of a root: journal around it, undone when it fails."""
+"""The frame of every change of a root: the journal, and the undoing of a change that fails."""
 from __future__ import annotations
 
 import contextlib
 import os
 import time
 from pathlib import Path
-from typing import Collection, Iterable, Iterator, List, Optional, Sequence, Set
+from typing import Iterable, Iterator, Optional, Sequence, Tuple
 
 from ... import __version__
 from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ...packages.session import PackageChange, Session
 from ...policy.refusals import live_refusal
-from ...registry.store import inventory_path
+from ...registry import store
 from ...settings.engine import live
+from ...settings.engine.kinds import replaced_files, replaced_folders
+from ...settings.modules import module_index
 from ...system import path_sets
 from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...system.run import Runner
-from ...system.trees import Relative
-from ...system.words import size
-from ...target import Target, is_running_system
+from ...target import Target, is_running_system, processes_in
 from ...undo import journal
 from ...undo.changes import Change
-from ..model.results import Space
+from ..model.jobs import Key
 
 TOOL = f"ovirt-node-plugin {__version__}"
-# The files that depmod(8) writes, over the kmod versions of EL8 to EL10.
-_INDEX_NAMES = tuple(f"modules.{name}" for name in (
-    "alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
-    "softdep", "symbols", "symbols.bin", "weakdep"))
 
 
 def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
@@ -41,23 +37,13 @@ def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
     journal.check_folder(target.root)
 
 
-def refuse_full(target: Target, space: Space) -> None:
-    """Raise RolledBack, with nothing begun, if the packages do not fit on the root's disk."""
-    if space.needed_bytes > space.free_bytes:
-        raise RolledBack(
-            f"the packages need {size(space.needed_bytes)} on the disk of {target.root}, which"
-            f" has {size(space.free_bytes)} free,"
-            f" {size(space.needed_bytes - space.free_bytes)} too little. Nothing was changed.",
-            hint="Make room or enlarge the filesystem, then try again.")
-
-
 @contextlib.contextmanager
 def guarded(target: Target, *, writes: bool, run: Runner) -> Iterator[Optional[str]]:
-    """Hold the root's lock where that is needed, and undo what a killed process left.
+    """Hold the root's lock if necessary, and undo the change of a process that was killed.
 
-    Yields a line that says what was undone, or None. ``writes`` says that the
-    command changes the root; another one takes the lock only to undo, and where it
-    cannot, says that a change waits or goes on.
+    Yields a line that says what was undone, or None. A command that ``writes`` holds the
+    lock until it ends. Another one takes it only to undo; if it cannot, the line says that
+    an interrupted change waits or that a change is running.
     """
     root = target.root
     if writes:
@@ -77,13 +63,13 @@ def _recover_now(root: Path, run: Runner) -> Optional[str]:
         with locked(root):
             return recover(root, run)
     except Locked:
-        return f"A change of plugins in {root} goes on; what follows may not be true for long."
+        return f"A change of plugins in {root} goes on; what follows may soon be out of date."
 
 
 def recover(root: Path, run: Runner) -> Optional[str]:
-    """Undo the change that a killed process left half done; say which, None if there is none.
+    """Undo an interrupted change; return lines about it, or None if there is none.
 
-    To be called with the root's lock held.
+    The caller holds the root's lock.
     """
     if not journal.pending(root):
         journal.finish(root)
@@ -96,73 +82,58 @@ def recover(root: Path, run: Runner) -> Optional[str]:
 
 
 def wait_for_scriptlets(root: Path, *, timeout_s: float = 10) -> None:
-    """Wait until no process runs that is chrooted into ``root``.
+    """Wait until no process runs in a chroot in ``root``.
 
-    A scriptlet outlives the dnf that was killed, and goes on changing the root.
+    A scriptlet may outlive the dnf process that was killed, and change the root further.
 
-    Raises Refused, naming them, if one is still there after ``timeout_s``.
+    Raises Refused, which names the processes, if one still runs after ``timeout_s``.
     """
     if is_running_system(root):
         return
     until = time.monotonic() + timeout_s
     while True:
-        found = _chrooted(root)
-        if not found:
+        processes = processes_in(root)
+        if not processes:
             return
         if time.monotonic() >= until:
             raise Refused(
                 f"an interrupted change of {root} is to be undone, but processes still run in"
-                f" that root: {', '.join(found)}", hint="End them, then try again.")
+                f" that root: {', '.join(processes)}", hint="End them, then try again.")
         time.sleep(0.1)
 
 
-def _chrooted(root: Path) -> List[str]:
-    found = []
-    top = os.stat(root)
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                if (os.path.samestat(os.stat(folder / "root"), top)
-                        and "Z" not in (folder / "stat").read_text().rpartition(")")[2].split()[0]):
-                    name = (folder / "comm").read_text(errors="replace").strip()
-                    found.append(f"{folder.name} ({name})")
-    return found
+def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterable[str],
+          settings: Iterable[Key], changes: Iterable[Change], folders: Iterable[str] = (),
+          paths: Iterable[str] = ()) -> journal.Scope:
+    """Return the paths that a change of ``packages`` may touch in the root.
 
-
-def scope(target: Target, packages: Sequence[PackageChange], *, records: Iterable[str],
-          kernels: Iterable[str], changes: Iterable[Change] = (),
-          folders: Iterable[str] = (), paths: Iterable[str] = (),
-          whole: Iterable[str] = ()) -> journal.Scope:
-    """Return what a change of ``packages`` may touch in the root.
-
-    ``records`` are the plugin names whose records may be written, ``kernels``
-    the kernel versions whose module index may be made again, ``changes`` those
-    that may be put back, ``folders`` those that settings write to, ``paths`` files that
-    they replace or take away, ``whole`` folders that a setting's program replaces.
+    ``plugins`` are those whose records may be written, ``settings`` those that are applied
+    or undone, ``changes`` those that may be undone, ``folders`` those to which settings
+    write, ``paths`` more files that may be removed.
     """
-    single: Set[str] = {*paths, *(path for change in packages for path in change.files)}
-    single.update(change.path for change in changes)
-    for name in records:
-        single.update((f"{path_sets.REGISTRY}/{name}", f"{path_sets.MANIFESTS}/{name}.xml",
-                       inventory_path(name)))
-    for kernel in kernels:
-        single.update(f"lib/modules/{kernel}/{name}" for name in _INDEX_NAMES)
-    places = {resolve_inside(target.root, folder).relative_to(target.root).as_posix()
-              for folder in folders}
-    trees = real_places(target.root, path_sets.TREES)
-    more = sorted(place for place in places if not is_inside_any(place, trees))
+    root, settings = target.root, set(settings)
+    kinds = {kind for kind, _ in settings}
+    files = [path for package in packages for path in package.files]
+    places = {resolve_inside(root, folder).relative_to(root).as_posix() for folder in folders}
+    trees = real_places(root, path_sets.TREES)
     return journal.Scope(
-        paths=tuple(sorted(single)), trees=(*path_sets.TREES, *more),
+        paths=tuple(sorted({
+            *files, *paths, *(change.path for change in changes), *replaced_files(kinds, root),
+            *(path for plugin in plugins for path in store.paths_of(plugin)),
+            *module_index.index_paths(files, [key for kind, key in settings
+                                              if kind == module_index.KIND.name])})),
+        trees=(*path_sets.TREES,
+               *sorted(place for place in places if not is_inside_any(place, trees))),
         bare=() if target.live else path_sets.BARE_TREES, near=path_sets.NEAR_FOLDERS,
         whole=(target.rpmdb, path_sets.REGISTRY, path_sets.MANIFESTS, *path_sets.DNF_HISTORY,
-               *sorted(set(whole))),
+               *sorted(set(replaced_folders(kinds)))),
         live=target.live, spared=path_sets.CHANGED_LIVE if target.live else ())
 
 
 @contextlib.contextmanager
 def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
               run: Runner) -> Iterator[journal.Journal]:
-    """Run a change with its journal; whatever fails in it is undone.
+    """Run a change with its journal, and undo it if it fails for any reason.
 
     Raises RolledBack for a failure that was undone, and RecordError for one that
     could not be: then the journal stays for the next command.
@@ -175,8 +146,6 @@ def _journaled(root: Path, session: Session, intent: journal.Intent, what: journ
                run: Runner) -> Iterator[journal.Journal]:
     try:
         opened = journal.begin(root, intent, what)
-    except NodePluginError:
-        raise
     except OSError as exc:
         raise RolledBack(f"the journal of the change cannot be written: {_reason(exc)}."
                          " Nothing was changed.",
@@ -197,42 +166,19 @@ def _journaled(root: Path, session: Session, intent: journal.Intent, what: journ
     journal.finish(root)
 
 
-def run_packages(session: Session, displays: Sequence[object], *,
-                 leave_out: Collection[str] = ()) -> None:
-    """Run the session's transaction, and take away the empty folder that DNF makes for it.
-
-    ``leave_out`` are absolute paths of files that rpm is not to unpack.
-    """
-    folder = session.target.root / path_sets.DNF_MODULES
-    was_there = os.path.lexists(folder)
-    session.run(displays, leave_out=leave_out)
-    if not was_there:
-        with contextlib.suppress(OSError):  # not there, or something is in it
-            resolve_inside(session.target.root, path_sets.DNF_MODULES).rmdir()
-
-
-def package_paths(root: Path, packages: Iterable[PackageChange]) -> Set[str]:
-    """Return the paths of all files of ``packages``, relative to ``root``, links resolved."""
-    relative = Relative(root)
-    return {relative(path) for change in packages for path in change.files}
-
-
-def _put_back(root: Path, run: Runner) -> Sequence[str]:
-    """Undo what the journal holds, files and running system; return lines on what is not."""
-    notes: List[str] = []
+def _put_back(root: Path, run: Runner) -> Tuple[str, ...]:
+    """Undo the journal's change of files and of the running system; return lines on failures."""
     back = live.backwards(root, run)
-    journal.undo(root, first=lambda: notes.extend(back.before()),
-                 last=lambda: notes.extend(back.after()))
-    return notes
+    return journal.undo(root, first=back.before, last=back.after)
 
 
-def _undo(root: Path, cause: BaseException, run: Runner) -> Sequence[str]:
+def _undo(root: Path, cause: BaseException, run: Runner) -> Tuple[str, ...]:
     try:
         return _put_back(root, run)
     except (OSError, NodePluginError) as exc:
         raise RecordError(
             f"the change failed ({_reason(cause)}) and could not be undone: {exc}",
-            hint="Mend what the message names, then run dnf node-plugin verify: it undoes"
+            hint="Repair what the message names, then run dnf node-plugin verify: it undoes"
                  " the rest. Change nothing else in that root before.") from exc
 
 
@@ -244,14 +190,3 @@ def _reason(exc: BaseException) -> str:
     if isinstance(exc, KeyboardInterrupt):
         return "interrupted"
     return str(exc) or type(exc).__name__
-
-
-def kernels_of(packages: Iterable[PackageChange]) -> List[str]:
-    """Return the kernel versions to which ``packages`` bring or take modules, sorted."""
-    found: Set[str] = set()
-    for change in packages:
-        for path in change.files:
-            parts = path.split("/")
-            if "modules" in parts[1:4] and ".ko" in parts[-1]:
-                found.add(parts[parts.index("modules") + 1])
-    return sorted(found)

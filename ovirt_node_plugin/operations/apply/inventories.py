@@ -28,9 +28,8 @@ from ...registry.inventory import (
 from ...registry.record import Record
 from ...system.trees import Relative
 from ...undo.changes import Applied, AppliedState, Change
-from ..model import shared_settings
 from ..model.books import Books
-from ..model.job import Job
+from ..model.jobs import Job, staying_of_job
 from ..model.results import REPAIR
 from . import brought_accounts
 from .change import TOOL
@@ -153,7 +152,7 @@ class Inventories:
         mine = {one.nevra for one in packages}
         had = {one.nevra for one in old.packages} if old is not None else set()
         settings = {(one.kind, one.key): replace(one, changes=()) for one in on}
-        staying = shared_settings.staying_of_job(job, self._jobs, self._books)
+        staying = staying_of_job(job, self._jobs, self._books)
         brought, gone = self._account_changes(job.name, tuple(settings.values()), old)
         return Operation(
             operation=job.action, at=moment, tool=TOOL,

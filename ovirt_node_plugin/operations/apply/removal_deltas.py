@@ -10,8 +10,8 @@ from ...registry import store
 from ...registry.inventory import ADDED, REMOVED, Delta, File, Inventory, Operation, counted_delta
 from ...registry.record import Record
 from ...system.trees import Relative
+from ..model.jobs import Key
 from ..model.results import REMOVE
-from ..model.shared_settings import Key
 from . import brought_accounts
 from .change import TOOL
 from .inventories import recorded

@@ -1,4 +1,4 @@
-"""What a plugin's scriptlets changed, undone while its packages go."""
+"""The changes of a plugin's scriptlets: their owner, and undoing them in a removal."""
 from __future__ import annotations
 
 import os
@@ -16,6 +16,7 @@ from typing import (
     Tuple,
 )
 
+from ...packages.contents import resolved_paths
 from ...packages.session import PackageChange, Session
 from ...registry.record import Record
 from ...settings.engine.ledger import Ledger
@@ -23,50 +24,69 @@ from ...settings.engine.revert import Revert, do_revert, plan_effects
 from ...settings.kit.model import Context
 from ...system.entries import Entry, read_entry
 from ...system.trees import Relative, folders_above
+from ...system.words import first_names
 from ...undo.changes import Change, alike, compact
 from ..model.books import Books
-from ..model.job import Job
-from .change import package_paths
+from ..model.jobs import Job
+
+_MOST_PATHS = 8  # that a line names
 
 States = Mapping[str, Optional[Entry]]
 
 
+def notes(effects: Sequence[Change], owned: Collection[str]) -> List[str]:
+    """Return a line that names what scriptlets made or changed outside the packages.
+
+    ``effects`` are the differences of the root before and after the transaction; ``owned``
+    are the paths, relative to the root, of the packages' files: rpm makes their folders.
+    """
+    made = {folder for path in owned for folder in folders_above(path)}
+    words = {(False, True): "made", (True, True): "changed", (True, False): "removed"}
+    paths: Dict[str, List[str]] = {}
+    for change in sorted(effects, key=lambda change: change.path):
+        word = words.get((change.before is not None, change.after is not None), "")
+        if word and not (word == "made" and change.path in made):
+            paths.setdefault(word, []).append(f"/{change.path}")
+    return [f"Scriptlets {word} {first_names(named, _MOST_PATHS)}."
+            for word, named in paths.items()]
+
+
 def split(effects: Sequence[Change], jobs: Sequence[Job], packages: Sequence[PackageChange],
           root: Path) -> Dict[str, Tuple[Change, ...]]:
-    """Return which plugin has to answer for which change that a transaction brought.
+    """Return the plugin to which each change of a transaction belongs.
 
-    A new folder in which packages of one plugin alone have files is that plugin's: rpm
-    made it. Nothing says which scriptlet did the rest: it is of the only plugin whose
-    packages have any, else of the first.
+    A new folder with files of one plugin's packages only was made by rpm, and belongs to
+    that plugin. All other changes belong to the only plugin whose packages have scriptlets;
+    if there are several, or none, to the first.
     """
-    coming = {job.name: [one for one in packages if one.action != "remove"
-                         and one.nevra in job.packages] for job in jobs}
-    makers = [name for name, mine in coming.items()
-              if any(one.header is not None and one.header.scriptlets for one in mine)]
-    rest = makers[0] if len(makers) == 1 else jobs[0].name
-    folders = {name: {folder for path in package_paths(root, mine)
-                      for folder in folders_above(path)} for name, mine in coming.items()}
-    found: Dict[str, List[Change]] = {job.name: [] for job in jobs}
+    arriving = {job.name: [change for change in packages
+                           if change.arrives and change.nevra in job.packages] for job in jobs}
+    makers = [name for name, own in arriving.items()
+              if any(change.header is not None and change.header.scriptlets for change in own)]
+    owner = makers[0] if len(makers) == 1 else jobs[0].name
+    folders = {name: {folder for path in resolved_paths(own, root)
+                      for folder in folders_above(path)} for name, own in arriving.items()}
+    shares: Dict[str, List[Change]] = {job.name: [] for job in jobs}
     for change in effects:
         is_new = change.before is None and change.after is not None and change.after.kind == "dir"
-        above = [name for name, inside in folders.items() if is_new and change.path in inside]
-        found[above[0] if len(above) == 1 else rest].append(change)
-    return {name: tuple(changes) for name, changes in found.items()}
+        plugins = [name for name, own in folders.items() if is_new and change.path in own]
+        shares[plugins[0] if len(plugins) == 1 else owner].append(change)
+    return {name: tuple(changes) for name, changes in shares.items()}
 
 
 def states(effects: Iterable[Change], root: Path) -> States:
-    """Return what is at the paths of ``effects``, before their packages go."""
+    """Return the present state of each path of ``effects``, before their packages leave."""
     return {path: read_entry(root, path, content=False)
             for path in {change.path for change in effects}}
 
 
-def undo(plugins: Sequence[str], before: States, ledger: Ledger, context: Context, *,
+def undo(plugins: Collection[str], before: States, ledger: Ledger, context: Context, *,
          keepers: Sequence[str]) -> Revert:
-    """Put back what scriptlets changed, when the packages are gone; return what was done.
+    """Undo what scriptlets of ``plugins`` changed, after the packages left.
 
-    ``before`` is what was there when the removal began: what scriptlets changed since is
-    the doing of ``plugins``, which go, as well, and nobody's hand. ``keepers`` are plugins
-    that take the effects over as they are.
+    ``before`` are the states before the packages left: a difference from them was made by
+    the scriptlets of the removal, not by an administrator. ``keepers`` are plugins that
+    take over the changes instead. Returns what was done.
     """
     root = context.root
     now = {path: read_entry(root, path, content=False) for path in before}
@@ -85,17 +105,16 @@ def undo(plugins: Sequence[str], before: States, ledger: Ledger, context: Contex
 
 
 def inherit_folders(effects: Iterable[Change], books: Books, session: Session,
-                    gone: Sequence[str]) -> None:
-    """Give folders that could not go to the plugin whose packages have files in them."""
+                    gone: Collection[str]) -> None:
+    """Give new folders that still exist to a plugin whose packages have files in them."""
     root = session.target.root
-    left = [change for change in effects if change.before is None and change.after is not None
-            and change.after.kind == "dir" and (root / change.path).is_dir()]
-    if not left:
-        return
-    others = {name: _folders(record, session) for name, record in books.records.items()
-              if name not in gone}
-    for change in left:
-        heir = next((name for name, inside in others.items() if change.path in inside), None)
+    remaining = [change for change in effects if change.before is None
+                 and change.after is not None and change.after.kind == "dir"
+                 and (root / change.path).is_dir()]
+    folders = {name: _folders(record, session) for name, record in books.records.items()
+               if name not in gone} if remaining else {}
+    for change in remaining:
+        heir = next((name for name, own in folders.items() if change.path in own), None)
         if heir is not None:
             own = books.ledger.state(heir).effects
             if (change.path, change.before) not in {(one.path, one.before) for one in own}:
@@ -104,7 +123,10 @@ def inherit_folders(effects: Iterable[Change], books: Books, session: Session,
 
 def _follow(changes: Sequence[Change], before: States, since: Collection[str],
             root: Path) -> Tuple[Change, ...]:
-    """Return ``changes`` with those that ended in the state before ended in what is now."""
+    """Return ``changes`` with the present state as the one after, if it was that in ``before``.
+
+    ``since`` are the paths whose state differs from ``before``.
+    """
     followed: List[Change] = []
     for change in changes:
         if (change.path in since and change.after is not None
@@ -119,11 +141,5 @@ def _follow(changes: Sequence[Change], before: States, since: Collection[str],
 def _folders(record: Record, session: Session) -> FrozenSet[str]:
     """Return every folder in which a package of the plugin has a file."""
     relative = Relative(session.target.root)
-    found = set()
-    for package in record.packages:
-        for path in session.files(package.nevra):
-            name = os.path.dirname(relative(path))
-            while name and name not in found:
-                found.add(name)
-                name = os.path.dirname(name)
-    return frozenset(found)
+    return frozenset(folder for nevra in record.nevras for path in session.files(nevra)
+                     for folder in folders_above(relative(path)))

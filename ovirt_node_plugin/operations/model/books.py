@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Mapping, Sequence, Tuple
+from typing import Collection, Dict, Iterable, List, Mapping, Tuple, TypeVar
 
 from ...errors import RecordError, not_installed
 from ...plugin.library import check_name
@@ -14,12 +14,14 @@ from ...registry.store import Registry
 from ...registry.undo_data import UndoData
 from ...settings.engine.ledger import Ledger
 
+_Item = TypeVar("_Item")
+
 
 class Books:
     """All records of ``root``, and the ledger of what its plugins applied."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         self.registry: Registry = store.read_registry(root)
         self._records: Dict[str, Record] = dict(self.registry.records)
 
@@ -30,21 +32,26 @@ class Books:
 
     @property
     def packages(self) -> Dict[str, InstalledPackage]:
-        """Every package that a record claims, by NEVRA."""
+        """Every package in a record, by NEVRA."""
         return {package.nevra: package for record in self.records.values()
                 for package in record.packages}
 
+    @property
+    def claims(self) -> Dict[str, Tuple[str, ...]]:
+        """The plugins that have each package, by NEVRA."""
+        return holders({name: record.nevras for name, record in self.records.items()})
+
     @cached_property
     def undo_data(self) -> Mapping[str, UndoData]:
-        """The undo data of the plugins that have a record, as they were before.
+        """The undo data of the plugins that have a record, as it is in the root.
 
         Raises RecordError if one cannot be read.
         """
-        return {name: store.read_undo_data(self._root, name) for name in self.records}
+        return {name: store.read_undo_data(self.root, name) for name in self.records}
 
     @cached_property
     def ledger(self) -> Ledger:
-        """What the plugins applied, as the operation changes it; raises as ``undo_data``."""
+        """The applied state of all plugins, which the operation changes; raises RecordError."""
         return Ledger({name: data.state for name, data in self.undo_data.items()})
 
     def record(self, name: str) -> Record:
@@ -56,19 +63,28 @@ class Books:
                 hint=f"Restore /etc/ovirt.plugins.d/{name}, or remove the file if the plugin is"
                      " gone.")
         if name not in self.records:
-            raise not_installed(name, self._root)
+            raise not_installed(name, self.root)
         return self.records[name]
 
     @property
     def changed(self) -> Tuple[str, ...]:
-        """The plugins whose record or applied state is not as it was read."""
+        """The plugins whose record or applied state differs from that in the root."""
         return tuple(name for name, record in self.records.items()
                      if record != self.registry.records[name]
                      or self.ledger.state(name) != self.undo_data[name].state)
 
-    def part(self, gone: Sequence[str]) -> None:
-        """Note that plugins which came together with those in ``gone`` no longer are."""
+    def separate(self, gone: Collection[str]) -> None:
+        """Remove the plugins ``gone`` from the records of those that came together with them."""
         for name, record in self._records.items():
             together = tuple(other for other in record.together if other not in gone)
             if together != record.together and name not in gone:
                 self._records[name] = dataclasses.replace(record, together=together)
+
+
+def holders(items: Mapping[str, Iterable[_Item]]) -> Dict[_Item, Tuple[str, ...]]:
+    """Return the names of the plugins that have each item, in the order of ``items``."""
+    plugins: Dict[_Item, List[str]] = {}
+    for plugin, own in items.items():
+        for item in dict.fromkeys(own):
+            plugins.setdefault(item, []).append(plugin)
+    return {item: tuple(names) for item, names in plugins.items()}

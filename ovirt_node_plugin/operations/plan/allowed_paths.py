@@ -3,20 +3,21 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
 from ...policy.path_rules import PathPolicy, built_in, read_rules
 from ...settings.modules import kernel_modules
+from ...settings.modules.module_index import module_name
 from ...system import path_sets
 from ...system.paths import is_inside, real_places, resolve_inside
 from ...system.words import first_lines
 from ...target import Target
-from ..model.job import Job
+from ..model.jobs import Job
 from .arriving import Arrivals, Arriving
-from .namesakes import driver
 
 _MOST_NAMED = 10
 
@@ -35,9 +36,8 @@ def check_reserved(arrivals: Arrivals, target: Target) -> None:
         inside = any(is_inside(place, folder) and place != folder
                      for place in entry.places for folder in reserved)
         if inside or not entry.places:
-            refused.append(DisputedFile(
-                plugin="", package=entry.change.nevra, path=entry.path,
-                reason="the folder is reserved" if inside else "it leads out of the root"))
+            refused.append(replace(entry.disputed(
+                "the folder is reserved" if inside else "it leads out of the root"), plugin=""))
     if refused:
         raise PathsRefused(
             "\n  ".join(["packages contain files in reserved places:", *listed(refused)]),
@@ -50,7 +50,7 @@ def check(jobs: Sequence[Job], arrivals: Arrivals, target: Target,
 
     A package of several plugins may contain what any of them may.
 
-    Raises PathsRefused for them where ``config`` enforces the allowed paths in such a root,
+    Raises PathsRefused for them if ``config`` enforces the allowed paths in such a root,
     UsageError for an invalid rule of the administrator.
     """
     mode = config.allowed_paths
@@ -58,11 +58,13 @@ def check(jobs: Sequence[Job], arrivals: Arrivals, target: Target,
         mode = "enforce" if target.is_node else "warn"
     if mode == "off" or not jobs:
         return ()
-    outside = _outside(jobs, arrivals, config)
+    outside = tuple(_outside(jobs, arrivals, config))
     if outside and mode == "enforce":
+        names = list(dict.fromkeys(file.plugin for file in outside))
+        subject = (f"plugin {names[0]} brings" if len(names) == 1 else
+                   f"plugins {', '.join(names)} bring")
         raise PathsRefused(
-            "\n  ".join([f"{_subject(outside)} files outside the allowed paths:",
-                         *listed(outside)]),
+            "\n  ".join([f"{subject} files outside the allowed paths:", *listed(outside)]),
             hint="Ask the vendor to put them elsewhere, or allow those paths in"
                  f" {config.path_lists[0]}; see ALLOWED PATHS in dnf-node-plugin(8).",
             files=outside)
@@ -74,25 +76,26 @@ def notes(files: Sequence[DisputedFile]) -> Tuple[str, ...]:
     return tuple(f"outside the allowed paths: {line}" for line in listed(files))
 
 
-def listed(files: Sequence[DisputedFile], most: int = _MOST_NAMED) -> List[str]:
-    """Return a line for each of the first ``most`` files, and one with the number of the others."""
-    lines = [f"{file.path} in package {file.package}{_of(file.plugin)}: {file.reason}"
+def listed(files: Sequence[DisputedFile]) -> List[str]:
+    """Return a line for each of the first files, and one with the number of the others."""
+    lines = [f"{file.path} in package {file.package}"
+             + (f" of plugin {file.plugin}" if file.plugin else "") + f": {file.reason}"
              for file in files]
-    return first_lines(lines, most, after=", which --json names")
+    return first_lines(lines, _MOST_NAMED, after=", which --json names")
 
 
 def brings_modules(job: Job, arrivals: Arrivals) -> bool:
     """Return whether a plugin contains kernel modules, has some installed or sets some up.
 
-    Keeping a module from loading is no reason to contain files for it.
+    Settings that only keep a module from loading do not count.
     """
     if any(item.kind == kernel_modules.KIND.name and not item.key.endswith(":blacklist")
            for item in job.upgrade.order):
         return True
-    own, paths = set(job.packages), {entry.path for entry in arrivals.entries}
-    return (any(entry.change.nevra in own and _has_driver(entry)
+    own, arriving = set(job.packages), {entry.path for entry in arrivals.entries}
+    return (any(entry.change.nevra in own and _is_module(entry)
                 for entry in arrivals.entries)
-            or any(driver(path.strip("/")) and path not in paths
+            or any(module_name(path.strip("/")) and path not in arriving
                    and _is_file(arrivals.root, path) for path in job.context.files))
 
 
@@ -103,53 +106,29 @@ def _is_file(root: Path, path: str) -> bool:
         return False
 
 
-def _has_driver(entry: Arriving) -> bool:
-    """Return whether it is a kernel module, not only something of such a name."""
-    real = entry.file is None or (
+def _is_module(entry: Arriving) -> bool:
+    """Return whether it is a kernel module with content, not only a file of such a name."""
+    has_content = entry.file is None or (
         entry.file.is_regular and not entry.is_ghost and entry.file.size_bytes > 0)
-    return real and any(driver(place) for place in entry.places)
+    return has_content and any(module_name(place) for place in entry.places)
 
 
-def _outside(jobs: Sequence[Job], arrivals: Arrivals, config: Config) -> Tuple[DisputedFile, ...]:
+def _outside(jobs: Sequence[Job], arrivals: Arrivals, config: Config) -> List[DisputedFile]:
     own = read_rules(config.path_lists)
-    ordinary = PathPolicy([*built_in(kernel_module=False), *own], root=arrivals.root)
-    with_modules = PathPolicy([*built_in(kernel_module=True), *own], root=arrivals.root)
-    plugins = plugins_of(jobs)
+    ordinary, with_modules = (
+        PathPolicy([*built_in(kernel_module=allowed), *own], root=arrivals.root)
+        for allowed in (False, True))
     module_packages = {nevra for job in jobs if brings_modules(job, arrivals)
                        for nevra in job.packages}
-    outside = []
-    for entry in arrivals.entries:
-        nevra = entry.change.nevra
-        reason = _objection(entry, with_modules if nevra in module_packages else ordinary)
-        if reason:
-            outside.append(DisputedFile(plugin=", ".join(plugins.get(nevra, ())), package=nevra,
-                                        path=entry.path, reason=reason))
-    return tuple(outside)
+    objections = ((entry, _objection(
+        entry, with_modules if entry.change.nevra in module_packages else ordinary))
+        for entry in arrivals.entries)
+    return [entry.disputed(reason) for entry, reason in objections if reason]
 
 
 def _objection(entry: Arriving, policy: PathPolicy) -> str:
     for place in entry.places:
         objection = policy.objection(place, folder=entry.may_be_folder, claimed=entry.is_ghost)
-        if objection and f"/{place}" != entry.path:
-            return f"that is /{place}; {objection}"
         if objection:
-            return objection
+            return objection if f"/{place}" == entry.path else f"that is /{place}; {objection}"
     return ""
-
-
-def plugins_of(jobs: Sequence[Job]) -> Dict[str, List[str]]:
-    """Return the plugins of a run that bring or share each package, by NEVRA."""
-    plugins: Dict[str, List[str]] = {}
-    for job in jobs:
-        for nevra in job.packages:
-            plugins.setdefault(nevra, []).append(job.name)
-    return plugins
-
-
-def _of(plugin: str) -> str:
-    return f" of plugin {plugin}" if plugin else ""
-
-
-def _subject(files: Sequence[DisputedFile]) -> str:
-    names = list(dict.fromkeys(file.plugin for file in files))
-    return f"plugin {names[0]} brings" if len(names) == 1 else f"plugins {', '.join(names)} bring"

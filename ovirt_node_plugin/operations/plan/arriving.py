@@ -1,59 +1,70 @@
-"""The files of arriving packages, and where in a root they will be when links are followed."""
+"""The files of arriving packages, and their places in a root when links are followed."""
 from __future__ import annotations
 
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import Collection, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
-from ...errors import OutsideRoot
+from ...errors import DisputedFile, OutsideRoot
 from ...packages.headers import PackedFile
 from ...packages.session import PackageChange
 from ...system.paths import relative_inside
 from ...system.trees import Relative
+from ..model.books import holders
 
 _ROUNDS = 8  # a link to a link to a link
+_NO_SHARES: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Arriving:
-    """One entry of a package that arrives.
+    """One file or folder of a package that arrives.
 
-    ``path`` is absolute, as in the package. ``places`` are relative to the root, with links
-    followed: two where links that arrive lead elsewhere than those that are there now, none
-    if the path leads out of the root. ``file`` is None before the package is fetched.
+    ``plugins`` are those that bring or share the package. ``path`` is absolute, as in the
+    package. ``places`` are relative to the root, with links followed: two if arriving links
+    lead elsewhere than the present ones, none if the path leads out of the root. ``file``
+    is None before the package is fetched.
     """
 
     change: PackageChange
+    plugins: Tuple[str, ...]
     path: str
     places: Tuple[str, ...]
     file: Optional[PackedFile]
 
     @property
     def may_be_folder(self) -> bool:
-        """Return whether it is a folder, or may be one while its package is not fetched."""
+        """Whether it is a folder, or may be one while its package is not fetched."""
         return self.file is None or self.file.is_folder
 
     @property
     def is_ghost(self) -> bool:
-        """Return whether the package has only the name (``%ghost``)."""
+        """Whether the package contains only the name (``%ghost``)."""
         return self.file is not None and self.file.ghost
+
+    def disputed(self, reason: str) -> DisputedFile:
+        """Return the file as one that is refused."""
+        return DisputedFile(plugin=", ".join(self.plugins), package=self.change.nevra,
+                            path=self.path, reason=reason)
 
 
 class Arrivals:
     """The files of the packages that arrive, computed once for a plan.
 
     ``packages`` are those of a transaction that arrive, ``entries`` all their files and
-    folders, each with its places in ``root``.
+    folders, each with its places in ``root``. ``shares`` are the NEVRAs of each plugin.
     """
 
-    def __init__(self, packages: Sequence[PackageChange], root: Path) -> None:
+    def __init__(self, packages: Sequence[PackageChange], root: Path,
+                 shares: Mapping[str, Collection[str]] = _NO_SHARES) -> None:
         self.root = root
-        self.packages = tuple(change for change in packages if change.action != "remove")
+        self.packages = tuple(change for change in packages if change.arrives)
         links = _links(self.packages, root)
         self._now = Relative(root)
         self._then = Relative(root, links=links) if links else self._now
-        self.entries = tuple(self._entries())
+        self.entries = tuple(self._entries(holders(shares)))
 
     def places(self, path: str) -> Tuple[str, ...]:
         """Return the places of the absolute ``path``, as ``Arriving`` has them."""
@@ -62,15 +73,16 @@ class Arrivals:
         except OutsideRoot:
             return ()
 
-    def _entries(self) -> Iterator[Arriving]:
+    def _entries(self, plugins: Mapping[str, Tuple[str, ...]]) -> Iterator[Arriving]:
         for change in self.packages:
             packed = {file.path: file for file in change.header.files} if change.header else {}
             for path in change.files:
-                yield Arriving(change, path, self.places(path), packed.get(path))
+                yield Arriving(change, plugins.get(change.nevra, ()), path, self.places(path),
+                               packed.get(path))
 
 
 def _links(packages: Sequence[PackageChange], root: Path) -> Dict[str, str]:
-    """Return the targets of the links that arrive, by the places of the links."""
+    """Return the targets of arriving links, by the places of the links."""
     links = [file for change in packages if change.header is not None
              for file in change.header.files if stat.S_ISLNK(file.mode) and not file.ghost]
     targets: Dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A root of another EL major than this machine's, and what its packages rely on in rpm."""
+"""A root of another EL major version than this machine, and what its packages need of rpm."""
 from __future__ import annotations
 
 import contextlib
@@ -7,42 +7,42 @@ from typing import List, Sequence, Tuple
 
 from ...errors import Refused
 from ...packages import rpmdb
+from ...packages.contents import declared_accounts
 from ...packages.session import PackageChange
 from ...settings.accounts import sysusers
 from ...settings.kit.model import Context
 from ...target import Target, el_major
-from ..model.declared_accounts import declared_accounts
 
 _ENFORCES = "sys/fs/selinux/enforce"
 
 
 def check(target: Target, *, machine: Path = Path("/")) -> Tuple[str, ...]:
-    """Return lines on a root of another EL major than that of ``machine``, which runs rpm.
+    """Return lines about a root of another EL major version than ``machine``, which runs rpm.
 
-    Raises Refused for a newer one where the machine enforces an SELinux policy: that
-    does not know all labels of the root's packages, and rpm fails at those.
+    Raises Refused for a newer root if the machine enforces an SELinux policy: that does not
+    know all labels of the root's packages, and rpm fails to set them.
     """
-    mine, theirs = el_major(machine), el_major(target.root)
-    if target.live or mine is None or theirs is None or mine == theirs:
+    here, there = el_major(machine), el_major(target.root)
+    if target.live or here is None or there is None or here == there:
         return ()
-    made_by = f"rpm {rpmdb.rpm_version()} of this machine, which is EL {mine}"
-    if theirs < mine:
-        return (f"{target.root} is EL {theirs}: its packages are installed by {made_by}. Its own"
+    made_by = f"rpm {rpmdb.rpm_version()} of this machine, which is EL {here}"
+    if there < here:
+        return (f"{target.root} is EL {there}: its packages are installed by {made_by}. Its own"
                 " rpm may not read all that a newer one writes.",)
     if _enforces(machine):
         raise Refused(
-            f"{target.root} is EL {theirs} and this machine is EL {mine}, with SELinux enforcing:"
-            f" the policy of EL {mine} does not know every label of EL {theirs}, and rpm fails"
+            f"{target.root} is EL {there} and this machine is EL {here}, with SELinux enforcing:"
+            f" the policy of EL {here} does not know every label of EL {there}, and rpm fails"
             " where it has to set one",
-            hint=f"Do this on a machine of EL {theirs}, or on one that does not enforce SELinux.")
-    return (f"{target.root} is EL {theirs}: its packages are installed by {made_by}. What they"
+            hint=f"Do this on a machine of EL {there}, or on one that does not enforce SELinux.")
+    return (f"{target.root} is EL {there}: its packages are installed by {made_by}. What they"
             " need of a newer rpm, other than accounts, is not done.",)
 
 
 def account_notes(packages: Sequence[PackageChange], ctx: Context) -> List[str]:
-    """Return a line on the accounts that are created before the transaction, if there are any.
+    """Return a line about the accounts that are created before the transaction, if any.
 
-    Raises as creating them would.
+    Raises the errors that creating them would raise.
     """
     lines = declared_accounts(packages)
     if not lines:
@@ -54,7 +54,7 @@ def account_notes(packages: Sequence[PackageChange], ctx: Context) -> List[str]:
 
 
 def _account(line: str) -> str:
-    """Return what a line of sysusers.d(5) makes: a user, a group, or a user's being in one."""
+    """Return the account in a line of sysusers.d(5): a user, a group, or ``USER in GROUP``."""
     kind, *words = line.split()
     return " in ".join(words[:2] if kind == "m" else words[:1])
 

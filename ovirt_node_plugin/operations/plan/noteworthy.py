@@ -1,19 +1,21 @@
-"""What of a package deserves a look: rights, devices, drop-ins, scriptlets and their effects."""
+"""What deserves a review in packages: rights, devices, drop-ins, same names, scriptlets."""
 from __future__ import annotations
 
+import re
 import stat
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Collection, DefaultDict, Dict, FrozenSet, Iterator, List, Sequence, Tuple
+from typing import DefaultDict, FrozenSet, Iterator, List, Sequence, Tuple
 
+from ...errors import OutsideRoot
 from ...packages.headers import PackedFile
 from ...packages.session import PackageChange
 from ...policy.path_rules import PathPolicy, PathRule
+from ...settings.modules.module_index import kernel_modules, module_name
 from ...system import path_sets
-from ...system.trees import folders_above
-from ...system.words import first_names
-from ...undo.changes import Change
+from ...system.paths import resolve_inside
+from ...system.trees import stat_of
 from ..model.results import (
     CAPABILITIES,
     DEVICE,
@@ -27,22 +29,28 @@ from ..model.results import (
     Notable,
 )
 from .arriving import Arrivals, Arriving
-from .namesakes import driver, kernel_drivers, namesakes
 
-_MOST_PATHS = 8  # that a line names
+_ORDER = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN)
+# Where a shell looks for programs; which is first differs between users and services.
+_PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
+# What Python imports by a name: a file, an extension, or a folder with an __init__.
+_IMPORTED = re.compile(
+    r"usr/lib(?:64)?/(python[0-9][^/]*)/(?:site-packages/)?([^/.]+)"
+    r"(?:/__init__)?(?:\.[^/]*)?\.(?:pyc?|so)")
 
 
 def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
     """Return what deserves a review in the packages that arrive and are fetched.
 
-    The place of a file counts, by the links of the root and of the packages. Sorted by
-    package, then by kind and path; the scriptlets of a package come last.
+    Files are judged by their place, with the links of the root and of the packages
+    followed. The result is sorted by package, then by kind and path; the scriptlets of a
+    package come last.
     """
     root = arrivals.root
     entries = [entry for entry in arrivals.entries if entry.file is not None]
     system = _System(
-        root, drivers=kernel_drivers(root),
-        coming=frozenset(place for entry in entries for place in entry.places),
+        root, modules=kernel_modules(root),
+        arriving=frozenset(place for entry in entries for place in entry.places),
         drop_ins=PathPolicy([PathRule(path, True) for path in path_sets.DROP_INS], root=root))
     notables: DefaultDict[str, List[Notable]] = defaultdict(list)
     for entry in entries:
@@ -51,37 +59,18 @@ def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
                  for notable in _of_package(change, notables[change.nevra]))
 
 
-def left_by_scriptlets(effects: Sequence[Change], owned: Collection[str]) -> List[str]:
-    """Return a line that names what scriptlets made or changed outside the packages.
-
-    ``effects`` are what comparing the root before and after the transaction found;
-    ``owned`` the paths, relative to the root, of the packages' files: rpm makes the
-    folders that these lie in.
-    """
-    made = {folder for path in owned for folder in folders_above(path)}
-    words = {(False, True): "made", (True, True): "changed", (True, False): "removed"}
-    found: Dict[str, List[str]] = {}
-    for change in sorted(effects, key=lambda one: one.path):
-        word = words.get((change.before is not None, change.after is not None), "")
-        if word and not (word == "made" and change.path in made):
-            found.setdefault(word, []).append(f"/{change.path}")
-    return [f"Scriptlets {word} {first_names(paths, _MOST_PATHS)}."
-            for word, paths in found.items()]
-
-
 @dataclass(frozen=True)
 class _System:
-    """A root, the modules of its kernels, every place to which files come, and the drop-ins."""
+    """A root, the modules of its kernels, all places of arriving files, and the drop-ins."""
 
     root: Path
-    drivers: FrozenSet[str]
-    coming: FrozenSet[str]
+    modules: FrozenSet[str]
+    arriving: FrozenSet[str]
     drop_ins: PathPolicy
 
 
 def _of_package(change: PackageChange, notables: Sequence[Notable]) -> Iterator[Notable]:
-    order = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN)
-    yield from sorted(notables, key=lambda notable: (order.index(notable.kind), notable.path))
+    yield from sorted(notables, key=lambda notable: (_ORDER.index(notable.kind), notable.path))
     if change.header is not None and change.header.scriptlets:
         yield Notable(change.nevra, SCRIPTLETS, "", ", ".join(change.header.scriptlets))
 
@@ -98,12 +87,12 @@ def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
         place = f"/{effective[-1]}"
         yield Notable(nevra, DROP_IN, file.path,
                       "" if place in (file.path, f"/usr{file.path}") else f"that is {place}")
-    names = dict.fromkeys(driver(place) for place in entry.places)
-    yield from (Notable(nevra, DRIVER, file.path, name) for name in names
-                if name in system.drivers)
+    for name in dict.fromkeys(map(module_name, entry.places)):
+        if name in system.modules:
+            yield Notable(nevra, DRIVER, file.path, name)
     others = dict.fromkeys(other for place in entry.places
-                           for other in namesakes(place, system.root)
-                           if other not in system.coming)
+                           for other in _namesakes(place, system.root)
+                           if other not in system.arriving)
     if others:
         yield Notable(nevra, NAMESAKE, file.path, ", ".join(f"/{other}" for other in others))
 
@@ -121,3 +110,30 @@ def _rights(nevra: str, file: PackedFile) -> Iterator[Notable]:
     sticky_folder = file.is_folder and file.mode & stat.S_ISVTX
     if file.mode & stat.S_IWOTH and not stat.S_ISLNK(file.mode) and not sticky_folder:
         yield Notable(nevra, WRITABLE, file.path, owner)
+
+
+def _namesakes(place: str, root: Path) -> List[str]:
+    """Return the files of ``root`` that a program or Python module at ``place`` may hide.
+
+    These are programs and Python modules of the same name in other folders that are
+    searched for them. All paths are relative to the root.
+    """
+    folder, _, name = place.rpartition("/")
+    module = _IMPORTED.fullmatch(place)
+    candidates: List[str] = []
+    if folder in _PROGRAMS:
+        candidates = [f"{other}/{name}" for other in _PROGRAMS]
+    elif module:
+        candidates = [f"usr/{lib}/{module.group(1)}{below}/{module.group(2)}{end}"
+                      for lib in ("lib64", "lib") for below in ("", "/site-packages")
+                      for end in (".py", "/__init__.py")]
+    return [path for path in candidates if path != place and _is_there(root, path)]
+
+
+def _is_there(root: Path, place: str) -> bool:
+    """Return whether an entry exists at ``place`` without a link to a folder in its path."""
+    try:
+        where = resolve_inside(root, place, follow_last=False)
+    except OutsideRoot:
+        return False
+    return where == root / place and stat_of(where) is not None

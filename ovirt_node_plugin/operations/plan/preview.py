@@ -1,23 +1,24 @@
-"""What a plan says of each plugin: settings, files, shared packages; and of keys and space."""
+"""What a plan shows of each plugin: settings, files, shared packages; keys and space."""
 from __future__ import annotations
 
 import os
 import typing
 from collections import Counter
-from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterable, List, Sequence, Tuple
 
-from ...packages.session import PackageChange
+from ...errors import RolledBack
+from ...packages.contents import removed_paths
+from ...packages.session import PackageChange, Session
 from ...registry.record import Record
 from ...settings.engine import checking, live, selection
 from ...settings.engine.revert import Revert
 from ...settings.kit.model import Context
 from ...settings.services import package_units
+from ...system.words import size
 from ...target import Target
 from ...undo.changes import Applied
-from ..model import shared_settings
-from ..model.books import Books
-from ..model.job import Job
-from ..model.paths_gone import paths_gone
+from ..model.books import Books, holders
+from ..model.jobs import Holders, Job, holders_after, staying_of_job
 from ..model.results import (
     AGAIN,
     KEEP,
@@ -40,66 +41,66 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
            revert: Revert) -> PluginAction:
     """Return what happens to the plugin of ``job``, one of ``jobs``.
 
-    ``revert`` undoes the settings of all jobs that go.
+    ``revert`` undoes the settings that any of the jobs drops.
     """
-    descriptor, context = job.bundle.descriptor, job.context
-    undone = [applied for applied in revert.live if applied in job.upgrade.gone]
+    descriptor, context, upgrade = job.bundle.descriptor, job.context, job.upgrade
+    undone = [applied for applied in revert.live if applied in upgrade.gone]
     return PluginAction(
         action=job.action, name=descriptor.name, version=descriptor.version,
         old_version=job.old.version if job.old else "", vendor=descriptor.vendor,
         summary=descriptor.summary, source=job.bundle.source, packages=job.packages,
-        settings=_settings(job, jobs, books),
+        settings=(*(PlannedSetting(action=ON, kind=item.kind, key=item.key, value=item.value,
+                                   text=item.text) for item in upgrade.fresh),
+                  *(PlannedSetting(action=AGAIN, kind=item.kind, key=item.key, value=item.value,
+                                   text=f"again: {item.text}") for item in upgrade.refreshed),
+                  *dropped(upgrade.gone, staying_of_job(job, jobs, books))),
         now=(*live.plan_off(undone, context),
-             *live.plan_on([*job.upgrade.fresh, *job.upgrade.refreshed], context)),
-        files=folder_counts(change for change in packages if change.nevra in job.packages
-                            and change.action != "remove"),
+             *live.plan_on([*upgrade.fresh, *upgrade.refreshed], context)),
+        files=folder_counts(change for change in packages
+                            if change.nevra in job.packages and change.arrives),
         shares=_shares(job, jobs, books),
-        notes=(*selection.left_out(descriptor, context), *job.upgrade.notes))
+        notes=(*selection.left_out(descriptor, context), *upgrade.notes))
 
 
-def kept(name: str, books: Books, *, source: str) -> PluginAction:
+def kept(record: Record, *, source: str) -> PluginAction:
     """Return that nothing happens to an installed plugin."""
-    record = books.records[name]
     return PluginAction(
         action=KEEP, name=record.name, version=record.version, old_version=record.version,
-        vendor=record.vendor, summary=record.summary, source=source,
-        packages=tuple(package.nevra for package in record.packages))
+        vendor=record.vendor, summary=record.summary, source=source, packages=record.nevras)
 
 
 def removed(record: Record, going: Sequence[str], packages: Sequence[PackageChange],
-            settings: Tuple[PlannedSetting, ...], undone: Sequence[Applied],
-            context: Context) -> PluginAction:
+            staying: Holders, undone: Sequence[Applied], context: Context) -> PluginAction:
     """Return that a plugin is removed, with those of its packages that are ``going``.
 
-    ``undone`` are its settings that are undone in the running system too.
+    ``staying`` are the settings that other plugins keep, ``undone`` the plugin's settings
+    that are undone in the running system too.
     """
-    nevras = {package.nevra for package in record.packages}
+    nevras = record.nevras
     own = [change for change in packages if change.nevra in nevras]
-    units = package_units.running(paths_gone(own), context)
+    units = package_units.running(removed_paths(own), context)
     return PluginAction(
         action=REMOVE, name=record.name, version="", old_version=record.version,
         vendor=record.vendor, summary=record.summary, source=record.source,
-        packages=tuple(package.nevra for package in record.packages if package.nevra in going),
-        settings=settings,
+        packages=tuple(nevra for nevra in nevras if nevra in going),
+        settings=dropped(record.settings, staying),
         now=tuple(dict.fromkeys((*live.plan_off(undone, context),
                                  *(f"stop service {unit} now" for unit in units)))),
         files=folder_counts(own))
 
 
-def dropped(gone: Iterable[Applied],
-            staying: Mapping[shared_settings.Key, Sequence[str]]) -> Tuple[PlannedSetting, ...]:
-    """Return the settings ``gone`` as ones that are undone, or stay for other plugins.
-
-    ``staying`` has the names of these, by kind and key.
-    """
+def dropped(gone: Iterable[Applied], staying: Holders) -> Tuple[PlannedSetting, ...]:
+    """Return the settings ``gone`` as ones that are undone, or stay for other plugins."""
     planned = []
     for applied in gone:
         names = staying.get((applied.kind, applied.key), ())
         text = checking.text_of(applied)
+        have = "plugin {} has" if len(names) == 1 else "plugins {} have"
         planned.append(PlannedSetting(
             action=STAYS if names else OFF, kind=applied.kind, key=applied.key,
             value=applied.value,
-            text=f"{text} stays: {_have(names)} it too" if names else f"undo {text}"))
+            text=(f"{text} stays: {have.format(', '.join(names))} it too" if names
+                  else f"undo {text}")))
     return tuple(planned)
 
 
@@ -115,12 +116,9 @@ def folder_counts(packages: Iterable[PackageChange]) -> Tuple[FolderCount, ...]:
                  sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def signatures(packages: Sequence[PackageChange],
-               owners: Mapping[str, str]) -> Tuple[Signature, ...]:
-    """Return the keys by which the arriving packages are signed; an empty key means none.
-
-    ``owners`` are the keys of the root's rpm database, by id.
-    """
+def signatures(packages: Sequence[PackageChange], session: Session) -> Tuple[Signature, ...]:
+    """Return the keys by which the arriving packages are signed; an empty key means none."""
+    owners = session.signers()
     keys: Dict[str, List[PackageChange]] = {}
     for change in packages:
         if change.header is not None:
@@ -134,9 +132,19 @@ def space(target: Target, packages: Sequence[PackageChange]) -> Space:
     """Return the space that the packages need, and what the root's filesystem has."""
     filesystem = os.statvfs(target.root)
     return Space(
-        needed_bytes=sum(one.size_bytes for one in packages if one.action != "remove"),
-        freed_bytes=sum(one.size_bytes for one in packages if one.action == "remove"),
+        needed_bytes=sum(change.size_bytes for change in packages if change.arrives),
+        freed_bytes=sum(change.size_bytes for change in packages if not change.arrives),
         free_bytes=filesystem.f_bavail * filesystem.f_frsize)
+
+
+def refuse_full(target: Target, room: Space) -> None:
+    """Raise RolledBack, with nothing changed, if the packages do not fit on the root's disk."""
+    if room.needed_bytes > room.free_bytes:
+        raise RolledBack(
+            f"the packages need {size(room.needed_bytes)} on the disk of {target.root}, which"
+            f" has {size(room.free_bytes)} free,"
+            f" {size(room.needed_bytes - room.free_bytes)} too little. Nothing was changed.",
+            hint="Make room or enlarge the filesystem, then try again.")
 
 
 def not_booted(target: Target) -> Tuple[str, ...]:
@@ -144,37 +152,13 @@ def not_booted(target: Target) -> Tuple[str, ...]:
     return (live.NOT_BOOTED,) if target.live and not live.is_live(target.root) else ()
 
 
-def _settings(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[PlannedSetting, ...]:
-    """Return the settings that come on, are applied again, or are dropped, in that order."""
-    upgrade = job.upgrade
-    return (*(PlannedSetting(action=ON, kind=item.kind, key=item.key, value=item.value,
-                             text=item.text) for item in upgrade.fresh),
-            *(PlannedSetting(action=AGAIN, kind=item.kind, key=item.key, value=item.value,
-                             text=f"again: {item.text}") for item in upgrade.refreshed),
-            *dropped(upgrade.gone, shared_settings.staying_of_job(job, jobs, books)))
-
-
-def _have(names: Sequence[str]) -> str:
-    return f"plugin {names[0]} has" if len(names) == 1 else f"plugins {', '.join(names)} have"
-
-
 def _shares(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[Share, ...]:
-    packages: Dict[str, List[str]] = {}
-    for name, nevras in _claims(job, jobs, books).items():
-        for nevra in sorted(set(nevras) & set(job.packages)):
-            packages.setdefault(nevra, []).append(name)
-    shares = [Share("package", nevra, tuple(sorted(names))) for nevra, names in packages.items()]
-    others = shared_settings.in_run(job, jobs, books)
-    for item in job.upgrade.order:
-        names = shared_settings.holders((item.kind, item.key), others)
-        if names:
-            shares.append(Share(item.kind, item.key, names))
-    return tuple(shares)
-
-
-def _claims(job: Job, jobs: Sequence[Job], books: Books) -> Dict[str, Sequence[str]]:
-    others = {other.name: other.packages for other in jobs if other is not job}
-    installed = {name: tuple(package.nevra for package in record.packages)
-                 for name, record in books.records.items()
-                 if name != job.name and name not in others}
-    return {**installed, **others}
+    """Return the packages and settings that the plugin has together with others."""
+    packages = holders(dict(sorted({
+        **{name: record.nevras for name, record in books.records.items()},
+        **{other.name: other.packages for other in jobs}, job.name: ()}.items())))
+    settings = holders_after(job, jobs, books)
+    return (*(Share("package", nevra, packages[nevra]) for nevra in job.packages
+              if nevra in packages),
+            *(Share(item.kind, item.key, settings[item.kind, item.key])
+              for item in job.upgrade.order if (item.kind, item.key) in settings))

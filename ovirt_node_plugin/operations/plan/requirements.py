@@ -1,23 +1,43 @@
-"""What must be true before a plugin goes in, such as versions."""
+"""What a plugin requires of a root, such as versions, and the facts about the root."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from ...errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
 from ...plugin.descriptor import PackageNeed, check_tool
+from ...settings.kit.model import Facts
 from ...system import path_sets
 from ...system.paths import is_inside_any, real_places
 from ...target import Target
 from ...undo.changes import Change
+from ..model.books import Books
+
+
+def facts_of(session: Session, packages: Sequence[PackageChange],
+             books: Optional[Books] = None) -> Facts:
+    """Return the facts about the root after the changes ``packages``.
+
+    With ``books`` they name the plugin of a package that has a file.
+    """
+    target, claims = session.target, books.claims if books else {}
+
+    def owner(path: str) -> str:
+        for nevra in session.owners(f"/{path}"):
+            plugins = ", ".join(claims.get(nevra, ()))
+            return f"package {nevra}" + (f" of plugin {plugins}" if plugins else "")
+        return ""
+
+    return Facts(kind=target.kind, version=target.version, arch=session.arch,
+                 versions=lambda name: session.versions_after(name, packages), owner=owner)
 
 
 def check_before(bundles: Sequence[Bundle], target: Target) -> None:
-    """Check versions of this tool and of Node, before anything is solved.
+    """Check the versions of this tool and of Node that descriptors require.
 
-    The bounds of Node bind on a node only. Raises BadBundle, NeedsNewerImage or
+    The version of Node is checked on a node only. Raises BadBundle, NeedsNewerImage or
     UnmetDependency.
     """
     for bundle in bundles:
@@ -45,7 +65,7 @@ def check_before(bundles: Sequence[Bundle], target: Target) -> None:
 
 def check_after(bundles: Sequence[Bundle], session: Session,
                 packages: Sequence[PackageChange]) -> None:
-    """Check the packages that descriptors need, as they will be after the transaction.
+    """Check that the packages required by descriptors are installed after the transaction.
 
     Raises NeedsNewerImage for a core package that is too old, else UnmetDependency.
     """
@@ -59,7 +79,7 @@ def check_after(bundles: Sequence[Bundle], session: Session,
 def check_effects(effects: Sequence[Change], root: Path) -> None:
     """Raise Refused if a scriptlet changed the configuration of DNF or of this tool in ``root``.
 
-    DNF's own states of modules may change.
+    The states of DNF's modules may change.
     """
     own = real_places(root, (*path_sets.DNF_FOLDERS, path_sets.CONFIGURATION))
     states = real_places(root, (path_sets.DNF_MODULES,))

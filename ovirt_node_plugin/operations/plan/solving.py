@@ -1,8 +1,8 @@
-"""The packages of an installation: what is asked for, and what nothing asks for any more."""
+"""The packages that an installation brings and removes."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Dict, Mapping, Sequence, Set, Tuple
 
 from ...errors import UnmetDependency
 from ...packages.session import PackageChange, Request, Session
@@ -20,18 +20,21 @@ class Solution:
 
 
 def solve(active: Sequence[Bundle], books: Books, session: Session) -> Solution:
-    """Return what the packages of the plugins ``active`` change, solved by ``session``.
+    """Return the package changes that the plugins ``active`` need, as ``session`` solves them.
 
-    Packages of old versions that nothing asks for any more are removed.
+    Packages of old versions that nothing requires any more are removed.
 
-    Raises NeedsNewerImage or UnmetDependency where there is no solution.
+    Raises NeedsNewerImage or UnmetDependency if there is no solution.
     """
     if not active:
         return Solution()
     _refuse_two_versions(active)
-    upgrades = [name for bundle in active for name in _old_names(bundle, books, session)]
+    old, installed = books.records, session.installed()
+    upgrades = [installed[nevra] for bundle in active if bundle.descriptor.name in old
+                for nevra in old[bundle.descriptor.name].nevras if nevra in installed]
+    names = [f"{bundle.descriptor.name} {bundle.descriptor.version}" for bundle in active]
     request = Request(
-        subject=_subject(active),
+        subject=f"plugin {names[0]}" if len(names) == 1 else f"plugins {', '.join(names)}",
         installs=tuple(install for bundle in active for install in bundle.descriptor.installs),
         upgrades=tuple(dict.fromkeys(upgrades)),
         excludes=tuple(glob for bundle in active for glob in bundle.descriptor.excludes))
@@ -47,38 +50,20 @@ def _solved(request: Request, active: Sequence[Bundle], books: Books,
     packages = session.solve(request)
     return Solution(packages, session.attribute(
         {bundle.descriptor.name: [install.name for install in bundle.descriptor.installs]
-         for bundle in active}, books.packages))
-
-
-def _old_names(bundle: Bundle, books: Books, session: Session) -> List[str]:
-    record = books.records.get(bundle.descriptor.name)
-    if record is None:
-        return []
-    present = session.installed()
-    return [present[package.nevra] for package in record.packages if package.nevra in present]
+         for bundle in active}, books.claims))
 
 
 def _orphans(shares: Mapping[str, Set[str]], books: Books,
              session: Session) -> Tuple[str, ...]:
-    """Return the packages of old versions that nothing asks for any more."""
-    gone: Set[str] = set()
-    claimed: Set[str] = set()
-    for name, record in books.records.items():
-        mine = {package.nevra for package in record.packages}
-        if name in shares:
-            gone |= mine - shares[name]
-        else:
-            claimed |= mine
-    touched = {one.name for one in session.packages()}
-    present = session.installed()
-    left = [nevra for nevra in gone - claimed - set().union(*shares.values())
-            if nevra in present and present[nevra] not in touched]
-    return session.removable(left)[0] if left else ()
-
-
-def _subject(active: Sequence[Bundle]) -> str:
-    names = [f"{bundle.descriptor.name} {bundle.descriptor.version}" for bundle in active]
-    return f"plugin {names[0]}" if len(names) == 1 else "plugins " + ", ".join(names)
+    """Return the packages of old versions that no plugin and no other package requires now."""
+    old = {nevra for name, record in books.records.items() if name in shares
+           for nevra in record.nevras}
+    kept = {nevra for nevra, names in books.claims.items() if not shares.keys() >= set(names)}
+    changed = {change.name for change in session.packages()}
+    installed = session.installed()
+    orphans = [nevra for nevra in old.difference(kept, *shares.values())
+               if nevra in installed and installed[nevra] not in changed]
+    return session.removable(orphans)[0] if orphans else ()
 
 
 def _refuse_two_versions(active: Sequence[Bundle]) -> None:

@@ -4,12 +4,13 @@ It is implied by the plugin's files.
 """
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Sequence, Set
+from typing import FrozenSet, Iterable, List, Sequence, Set
 
-from ...errors import Refused
+from ...errors import OutsideRoot, Refused
 from ...plugin.settings import Setting
 from ...system.paths import resolve_inside
 from ...system.regular_files import read_regular
@@ -22,7 +23,11 @@ _MODULE = re.compile(
     r"/(?:usr/)?lib/modules/([0-9]+\.[0-9]+[A-Za-z0-9._+~-]*)/.+\.ko(?:\.(?:gz|xz|zst))?")
 # The file name of a module at the end of a path.
 FILE = re.compile(r"/([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
+_PLACE = re.compile(r"(?:usr/)?lib/modules/[^/]+/(?:.+/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 _INDEX_BYTES = 16 << 20
+# What depmod(8) of EL8 to EL10 writes
+_WRITTEN = ("alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
+            "softdep", "symbols", "symbols.bin", "weakdep")
 # depmod.d(5). Given as options, as depmod -b reads those of this machine. The first one wins.
 _CONFIGURATION = ("etc/depmod.d", "usr/local/lib/depmod.d", "lib/depmod.d")
 
@@ -74,9 +79,7 @@ class ModuleIndex:
         index = resolve_inside(ctx.root, f"{folder}/modules.dep")
         if not index.is_file():
             return (f"the module index of kernel {applied.key} is missing",)
-        named = [line.partition(":")[0] for line in
-                 read_regular(index, max_bytes=_INDEX_BYTES).decode(errors="replace").splitlines()]
-        missing = [name for name in named if name.startswith("..") or not resolve_inside(
+        missing = [name for name in _listed(index) if name.startswith("..") or not resolve_inside(
             ctx.root, name if name.startswith("/") else f"{folder}/{name}").exists()]
         return tuple(f"the module index of kernel {applied.key} names {name}, which is not there"
                      for name in missing[:1])
@@ -85,21 +88,62 @@ class ModuleIndex:
 KIND = ModuleIndex()
 
 
+def index_paths(paths: Iterable[str], versions: Iterable[str]) -> List[str]:
+    """Return the files that depmod may write, relative to the root, for any version of kmod.
+
+    ``paths`` are the files of packages that change, ``versions`` more kernels.
+    """
+    kernels = set(versions)
+    for path in paths:
+        parts = path.split("/")
+        if "modules" in parts[1:4] and ".ko" in parts[-1]:
+            kernels.add(parts[parts.index("modules") + 1])
+    return [f"lib/modules/{kernel}/modules.{name}" for kernel in sorted(kernels)
+            for name in _WRITTEN]
+
+
+def module_name(path: str) -> str:
+    """Return the name of the module at ``path``, with ``_`` for ``-``; empty if it is none.
+
+    ``path`` is relative to the root, with links resolved.
+    """
+    match = _PLACE.fullmatch(path)
+    return match.group(1).replace("-", "_") if match else ""
+
+
 def module_names(version: str, root: Path, *, builtin: bool = True) -> Set[str]:
     """Return the modules in depmod's index of a kernel, with ``_`` for ``-``.
 
     ``builtin`` includes modules that are built into the kernel.
     """
-    names = set()
-    for name in ("modules.dep", "modules.builtin") if builtin else ("modules.dep",):
-        path = resolve_inside(root, f"lib/modules/{version}/{name}")
-        if path.is_file():
-            text = read_regular(path, max_bytes=_INDEX_BYTES).decode(errors="replace")
-            for line in text.splitlines():
-                match = FILE.search("/" + line.partition(":")[0])
-                if match:
-                    names.add(match.group(1).replace("-", "_"))
-    return names
+    matches = (FILE.search(f"/{path}")
+               for name in (("modules.dep", "modules.builtin") if builtin else ("modules.dep",))
+               for path in _listed(resolve_inside(root, f"lib/modules/{version}/{name}")))
+    return {match.group(1).replace("-", "_") for match in matches if match}
+
+
+def kernel_modules(root: Path) -> FrozenSet[str]:
+    """Return the names of the modules that belong to the kernels of ``root`` themselves.
+
+    The index of depmod alone does not have those that other modules override.
+    """
+    names: Set[str] = set()
+    with contextlib.suppress(OSError, OutsideRoot):
+        for kernel in resolve_inside(root, "usr/lib/modules").iterdir():
+            for name in ("modules.order", "modules.builtin", "modules.dep"):
+                with contextlib.suppress(OSError):
+                    path = resolve_inside(root, f"usr/lib/modules/{kernel.name}/{name}")
+                    names.update(module_name(f"usr/lib/modules/x/{module}")
+                                 for module in _listed(path) if module.startswith("kernel/"))
+    return frozenset(names - {""})
+
+
+def _listed(path: Path) -> List[str]:
+    """Return the paths in a list of modules, relative to the folder of their kernel."""
+    if not path.is_file():
+        return []
+    text = read_regular(path, max_bytes=_INDEX_BYTES).decode(errors="replace")
+    return [line.partition(":")[0].strip() for line in text.splitlines()]
 
 
 def rebuild(version: str, ctx: Context) -> None:

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ovirt_node_plugin.errors import Status, UsageError
+from ovirt_node_plugin.operations.apply import scriptlets
 from ovirt_node_plugin.operations.model.results import Notable
 from ovirt_node_plugin.operations.plan import noteworthy
 from ovirt_node_plugin.operations.plan.arriving import Arrivals
@@ -311,7 +312,7 @@ def test_kernel_modules_with_the_name_of_one_of_the_kernel_are_noteworthy(tmp_pa
 
 def test_changes_by_scriptlets_are_reported_by_path() -> None:
     entry = Entry("file", 0o644, 0, 0, "sha256:00", None, ())
-    assert noteworthy.left_by_scriptlets([
+    assert scriptlets.notes([
         Change("var/lib/a", None, entry), Change("etc/b", entry, None),
         Change("etc/a", entry, entry), Change("opt/acme", None, entry)], ["opt/acme/x/file"]) == [
             "Scriptlets changed /etc/a.",

@@ -8,7 +8,7 @@ import pytest
 
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.operations.plan.arriving import Arrivals
-from ovirt_node_plugin.operations.plan.conflicts import owners_of
+from ovirt_node_plugin.packages.contents import owners_of
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.system.run import run
