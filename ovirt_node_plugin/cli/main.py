@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
         "manifest": look.manifest, "extract": look.extract, "shell": merge.shell}
     handler = mounting_commands.get(invocation.options.command, _clean)
     if handler is _clean:
-        return _run(invocation, _clean)
+        return _run_handler(invocation, _clean)
     try:
         if os.geteuid() != 0:
             raise Refused("an image can be mounted only by the superuser",
@@ -50,10 +50,10 @@ def _run_in_child(invocation: Invocation, handler: _Handler) -> int:
     temporary = invocation.folder / "tmp"
     temporary.mkdir()
     os.environ["TMPDIR"] = str(temporary)  # removed with the work folder
-    return _run(invocation, handler)
+    return _run_handler(invocation, handler)
 
 
-def _run(invocation: Invocation, handler: _Handler) -> int:
+def _run_handler(invocation: Invocation, handler: _Handler) -> int:
     """Run a command; report every error as one paragraph and an exit status."""
     try:
         return handler(invocation)
