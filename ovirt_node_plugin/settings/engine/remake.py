@@ -45,18 +45,21 @@ def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root:
 
     And which of them are not as one of these changes left them.
     """
-    theirs = [change for _, applied in ledger.having(kind, key) for change in applied.changes]
+    heirs = dict(ledger.having(kind, key))
+    theirs = [change for applied in heirs.values() for change in applied.changes]
     paths = {change.path for change in (*mine, *theirs)}
     bases: Dict[str, Optional[Entry]] = {}
     drifted: List[str] = []
     for path in sorted(paths):
         steps = [*ledger.steps(path),
                  *(PathStep(change) for change in mine if change.path == path)]
+        # What else changed the path may begin with values that are gone since
+        own = [step for step in steps if step.place is None or step.place.holder in heirs]
         walk = walked(steps, read_entry(root, path, content=False))
         if not walk:
             drifted.append(path)
-            walk = _longest(steps)
-        earlier = [step for step in steps if step not in walk]
+            walk = _longest(own)
+        earlier = [step for step in own if step not in walk]
         if earlier and DERIVED[kind].merged:
             walk = _longest(earlier)  # somebody else's change came between these and those
         bases[path] = walk[0].change.before

@@ -12,8 +12,10 @@ from ovirt_node_plugin.plugin.settings import KernelArgument
 from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.apply import apply_all
-from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
-from ovirt_node_plugin.undo.changes import Applied
+from ovirt_node_plugin.settings.engine.ledger import Ledger
+from ovirt_node_plugin.settings.engine.revert import finish_revert, plan_revert, remake_all
+from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade, plan_upgrades
+from ovirt_node_plugin.undo.changes import Applied, difference
 from tests.support.settings_root import (
     RecordingRunner,
     changed_paths,
@@ -25,6 +27,7 @@ from tests.support.settings_root import (
     revert_settings,
     tree,
     upgrade_settings,
+    wanted_settings,
     write_file,
 )
 
@@ -197,6 +200,23 @@ def test_an_upgrade_removes_arguments_that_the_new_version_omits(root: Path) -> 
     assert options(root).endswith("$tuned_params a=2 c")
     revert_settings(root, "foo", applied_by_plugin)
     assert differences(before, tree(root)) == []
+
+
+def test_an_entry_that_a_scriptlet_changed_in_an_upgrade_keeps_no_argument(root: Path) -> None:
+    """What the scriptlet changed began with an argument that the new version has no more."""
+    ctx, ledger = context(root), Ledger()
+    apply_all(wanted_settings(ctx, argument("nosmt"), argument("intel_iommu", "on")), ctx, ledger)
+    upgrades, revert = plan_upgrades(
+        {"foo": wanted_settings(ctx, argument("intel_iommu", "on"))}, [ctx], ledger, root)
+    before = tree(root)
+    write_file(root, ENTRY, (root / ENTRY).read_text().replace("crashkernel=1G", "crashkernel=2G"))
+    ledger.set_effects("foo", difference(before, tree(root)))
+    remake_all(revert, ledger, ctx)
+    apply_upgrade(upgrades["foo"], ctx, ledger)
+    gone = ledger.state("foo").settings
+    ledger.set_settings("foo", ())
+    finish_revert(plan_revert(gone, ledger, root), ledger, ctx)
+    assert (root / ENTRY).read_text() == ENTRY_TEXT.replace("crashkernel=1G", "crashkernel=2G")
 
 
 def test_two_plugins_removed_at_once_leave_no_arguments(root: Path) -> None:
