@@ -13,6 +13,7 @@ from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequen
 from ..errors import NodePluginError, Status
 from ..operations import find, install, manifest, query, remove
 from ..operations.apply import change
+from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ..operations.model.results import Plan
 from ..packages import others, rpmdb
 from ..packages.console import Console, transaction_displays, translated
@@ -24,6 +25,7 @@ from ..plugin.library import Library
 from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text
+from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
 from ..system.run import run
 from .dnf_arguments import DnfOptions, check_arguments, check_flags
@@ -175,8 +177,9 @@ class DnfCommand:
         wants = query.Wants.of(installed=self._opts.installed, available=self._opts.available,
                                everything=self._opts.all)
         self._fill(session, repos=wants.available)
-        listing = query.list_plugins(session, wants, names=self._opts.names, run=run)
-        return self._answer(plan_data.listing(listing), plan_text.listing(listing))
+        states = query.list_plugins(session, wants, names=self._opts.names, run=run)
+        return self._answer(dataclasses.asdict(ListAnswer(tuple(states))),
+                            plan_text.listing(states))
 
     def _info(self) -> Status:
         session = Session(self._policy)
@@ -195,7 +198,7 @@ class DnfCommand:
         session = Session(self._policy)
         self._fill(session, repos=False)
         checks = query.verify(session, self._opts.names, run=run)
-        self._answer(plan_data.checks(checks), plan_text.checks(checks))
+        self._answer(dataclasses.asdict(VerifyAnswer.of(checks)), plan_text.checks(checks))
         return Status.BROKEN if any(check.problems for check in checks) else Status.DONE
 
     def _repos(self) -> Status:
@@ -241,7 +244,7 @@ class DnfCommand:
         dry = self._opts.dry_run or not plan.changes
         if self._document is not None:
             if dry or console.assumes_no:
-                self._document.print({**plan_data.plan(plan), "done": False})
+                self._document.print(PlanAnswer.of(plan, done=False).to_data())
         else:
             # -q hides what is logged, but not what the user is asked about
             hidden = self._opts.quiet and (dry or not console.assumes_yes)
@@ -259,8 +262,9 @@ class DnfCommand:
                    deltas: Sequence[Delta] = ()) -> None:
         plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
         if self._document is not None:
-            more = {"deltas": list(map(manifest_data.delta, deltas))} if deltas else {}
-            self._document.print({**plan_data.plan(plan), "done": True, **more})
+            answer = PlanAnswer.of(plan, done=True,
+                                   deltas=tuple(map(manifest_data.delta, deltas)))
+            self._document.print(answer.to_data())
         for line in (*map(manifest_text.removal, deltas), *plan_text.done(plan)):
             logger.info("%s", line)
         for note in notes:
@@ -292,7 +296,7 @@ class DnfCommand:
     def _fail(self, error: NodePluginError) -> None:
         self._stack.close()
         if self._document is not None:
-            self._document.print(plan_data.error(error))
+            self._document.print(ErrorAnswer.of(error).to_data())
         else:
             logger.critical("Error: %s", error)
         sys.exit(int(error.status))

@@ -7,7 +7,7 @@ import logging
 from typing import List
 
 from ..errors import NodePluginError, UsageError
-from ..report import plan_data
+from ..system.json_answer import ErrorAnswer, with_format
 from ..system.json_data import Data
 
 
@@ -32,15 +32,13 @@ class JsonDocument(logging.Handler):
         """Print the document; only the first one is printed."""
         if not self._printed:
             self._printed = True
-            print(json.dumps({"format": 1, **data}, indent=2, sort_keys=True), flush=True)
+            print(json.dumps(with_format(data), indent=2, sort_keys=True), flush=True)
 
     def _print_failure(self) -> None:
         if self._printed:
             return
         text = "\n".join(self._messages)
-        if text:
-            self.print(plan_data.error(NodePluginError(
-                text[len("Error: "):] if text.startswith("Error: ") else text)))
-        else:
-            self.print(plan_data.error(UsageError(
-                "the command line makes no sense", hint="Standard error says why.")))
+        error = (NodePluginError(text[len("Error: "):] if text.startswith("Error: ") else text)
+                 if text else UsageError("the command line makes no sense",
+                                         hint="Standard error says why."))
+        self.print(ErrorAnswer.of(error).to_data())

@@ -11,9 +11,9 @@ from typing import Optional, Sequence
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
-from ..report import plan_data
 from ..report.layout import escape
-from ..report.progress import FORMAT, JsonLines, for_people
+from ..report.progress import JsonLines, for_people
+from ..system.json_answer import ErrorAnswer, with_format
 from ..system.json_data import Data
 from ..system.progress import Progress
 from ..system.run import attached, run
@@ -79,10 +79,9 @@ class Invocation:
         if not self.json:
             for line in f"Error: {error}".split("\n"):
                 print(escape(line), file=sys.stderr)
-        elif isinstance(error, DnfFailed) and error.answer:
-            self._print("error", error.answer)  # it has more details than the exception
-        else:
-            self._print("error", plan_data.error(error))
+        else:  # the answer of dnf has more details than the exception
+            answer = error.answer if isinstance(error, DnfFailed) else ErrorAnswer.of(error)
+            self._print("error", answer.to_data())
         return int(error.status)
 
     def _refuse_inside(self, place: Path) -> None:
@@ -118,8 +117,7 @@ class Invocation:
 
     def _print(self, event: str, document: Data) -> None:
         if self._lines:
-            print(json.dumps({"format": FORMAT, "event": event, **document}, sort_keys=True),
+            print(json.dumps(with_format({"event": event, **document}), sort_keys=True),
                   flush=True)
         else:
-            print(json.dumps({"format": FORMAT, **document}, indent=2, sort_keys=True),
-                  flush=True)
+            print(json.dumps(with_format(document), indent=2, sort_keys=True), flush=True)

@@ -7,7 +7,7 @@ import shutil
 
 from ..errors import CommandError, NodePluginError
 
-_PACKAGE = "python3-dnf-plugin-node-plugin"
+PACKAGE = "python3-dnf-plugin-node-plugin"
 _CONFIG = "/etc/dnf/plugins/node-plugin.conf"
 
 
@@ -29,13 +29,13 @@ def no_command(stderr: str) -> NodePluginError:
     failed = re.search(r'^Failed loading plugin "node_plugin": (.*)$', stderr, re.MULTILINE)
     if failed:
         return NodePluginError(f"{what}: its plugin cannot be loaded: {failed.group(1)}",
-                               hint=f"Reinstall {_PACKAGE} and what it requires.")
+                               hint=f"Reinstall {PACKAGE} and what it requires.")
     if "loading of plugins is currently disabled" in stderr:
         return NodePluginError(f"{what}: plugins=0 in dnf.conf disables every plugin",
                                hint="Set plugins=1 in /etc/dnf/dnf.conf, or use"
                                     " --setopt=plugins=1.")
     if re.search(r"enable plugin patterns: .*\bnode_plugin\b", stderr):
-        return NodePluginError(f"{what}: its plugin is not installed", hint=f"Install {_PACKAGE}.")
+        return NodePluginError(f"{what}: its plugin is not installed", hint=f"Install {PACKAGE}.")
     return NodePluginError(f"{what}: its plugin is disabled", hint=f"Set enabled = 1 in {_CONFIG}.")
 
 

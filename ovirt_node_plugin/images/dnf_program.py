@@ -13,10 +13,11 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Sequence, Tuple
+from typing import Callable, Iterator, List, Sequence, Tuple, Type, TypeVar
 
 from ..errors import CommandError, NodePluginError, Status
 from ..policy.opened_paths import refuse_ways_out
+from ..system import json_answer
 from ..system.path_sets import DNF_CACHE
 from ..system.paths import resolve_inside
 from ..system.run import Runner, StrPath
@@ -26,6 +27,7 @@ from .mounts import mounted, overlaid
 
 # The configuration is this machine's: one in the image could name programs of its own.
 _CONFIG = "/etc/dnf/dnf.conf"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ class Dnf:
     run: Runner
     attached: Callable[[Sequence[StrPath]], int]
 
-    def asked(self, root: Path, subcommand: str, names: Sequence[str],
-              *more: str) -> Dict[str, Any]:
-        """Run a subcommand with ``--json`` in ``root`` and return its answer.
+    def asked(self, root: Path, subcommand: str, names: Sequence[str], *more: str,
+              answer: Type[T]) -> T:
+        """Run a subcommand with ``--json`` in ``root``; return its answer, of the type ``answer``.
 
-        Raises DnfFailed for an error, with the same message, hint and exit status, and
-        CommandError where dnf-3 is missing or a signal ends it.
+        Raises DnfFailed for an error, with the same message, hint and exit status,
+        CommandError if dnf-3 is missing or ended by a signal, and NodePluginError if dnf-3
+        does not print such an answer.
         """
         argv = self._argv(root, subcommand, names, "--json", *more)
         try:
@@ -54,14 +57,19 @@ class Dnf:
                 raise
             raise dnf_missing.no_program() from exc
         try:
-            answer: Dict[str, Any] = json.loads(text)
+            data = json.loads(text)
         except ValueError:
             raise self._unanswered(argv, subcommand) from None
-        error = answer.get("error")
-        if error:
-            raise DnfFailed(_of_image(error["message"], root), hint=_of_image(error["hint"], root),
-                            status=error["status"], answer=answer)
-        return answer
+        try:
+            result = json_answer.read(answer, data)
+        except ValueError as exc:
+            raise NodePluginError(
+                f"the answer of dnf node-plugin {subcommand} cannot be read: {exc}",
+                hint="Install the same version of ovirt-node-plugin and"
+                     f" {dnf_missing.PACKAGE}.") from exc
+        if isinstance(result, json_answer.ErrorAnswer):
+            raise DnfFailed(result, root)
+        return result
 
     def _unanswered(self, argv: Sequence[StrPath], subcommand: str) -> NodePluginError:
         """Return why dnf printed no JSON, by a second run that is expected to fail again."""
@@ -72,9 +80,9 @@ class Dnf:
             said = exc.output
         if dnf_missing.is_no_command(said):
             return dnf_missing.no_command(said)
-        return DnfFailed(
+        return NodePluginError(
             f"dnf node-plugin {subcommand} printed no JSON" + (f": {said}" if said else ""),
-            status=Status.DNF, hint="Check dnf's configuration on this machine and in the image.")
+            hint="Check dnf's configuration on this machine and in the image.")
 
     def shown(self, root: Path, subcommand: str, names: Sequence[str], *more: str) -> None:
         """Run a subcommand on the terminal; raises Reported for a status other than 0."""
@@ -100,12 +108,11 @@ def _of_image(text: str, root: Path) -> str:
 
 
 class DnfFailed(NodePluginError):
-    """What ``dnf node-plugin`` failed with; ``answer`` is its whole JSON document."""
+    """An error of ``dnf node-plugin`` in ``root``; ``answer`` is what it printed."""
 
-    def __init__(self, message: str, *, status: int, hint: str = "",
-                 answer: Any = None) -> None:
-        super().__init__(message, hint=hint)
-        self.status = Status(status) if status in set(Status) else Status.DNF
+    def __init__(self, answer: json_answer.ErrorAnswer, root: Path) -> None:
+        super().__init__(_of_image(answer.message, root), hint=_of_image(answer.hint, root))
+        self.status = Status(answer.status) if answer.status in set(Status) else Status.DNF
         self.answer = answer
 
 

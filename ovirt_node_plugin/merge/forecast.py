@@ -32,8 +32,8 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
     iso, lines = merge.image.layout.iso, []
     if iso is None:
         return ()
-    codes = sorted({setting["value"] for setting in rehearsal.settings()
-                    if setting["kind"] == _ARGUMENT})
+    codes = sorted({setting.value for setting in rehearsal.settings()
+                    if setting.kind == _ARGUMENT})
     volume_id = merge.order.volume_id
     if codes or volume_id:
         places = ", ".join(configuration.place for configuration in boot.boot_configurations(
@@ -43,6 +43,6 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
             lines.append(f"Kernel arguments ({arguments}) are also changed in {places}.")
         if volume_id:
             lines.append(f"The volume id changes to {volume_id}, also in {places}.")
-    if any(setting["kind"] in KIND_NAMES for setting in rehearsal.settings()):
+    if any(setting.kind in KIND_NAMES for setting in rehearsal.settings()):
         lines.append("The initramfs that a live ISO boots with is also updated.")
     return tuple(lines)

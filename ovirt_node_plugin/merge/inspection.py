@@ -4,7 +4,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Mapping, Optional, Tuple
+from typing import Optional, Tuple
 
 from ..compare.packages import read_packages
 from ..errors import BadImage
@@ -12,6 +12,8 @@ from ..images import boot
 from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout
 from ..images.iso import read_span
+from ..operations.model.answers import ListAnswer
+from ..operations.model.results import PluginState
 from ..system.paths import resolve_inside
 from ..system.run import Runner
 from ..target import Target, read_target
@@ -24,7 +26,7 @@ _MAX_MARK_BYTES = 1 << 20
 class Inspection:
     """All that ``inspect`` tells.
 
-    ``plugins`` is the answer of ``dnf node-plugin list``, a mapping each; ``kernels``
+    ``plugins`` are those that ``dnf node-plugin list`` names; ``kernels``
     the versions that have modules in the root; ``size_bytes`` of the file, ``mark`` what
     a merge wrote into the root, None if none did.
     """
@@ -34,7 +36,7 @@ class Inspection:
     target: Target
     kernels: Tuple[str, ...]
     packages: int
-    plugins: Tuple[Mapping[str, Any], ...]
+    plugins: Tuple[PluginState, ...]
     boot: Tuple[boot.BootConfiguration, ...]
     mark: Optional[marks.Mark]
 
@@ -49,12 +51,12 @@ def inspect(image: Image, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
     configurations = (boot.boot_configurations(layout.path, layout.iso, work, run=run)
                       if layout.iso is not None else ())
     with trial_root(image, work, run=run) as root:
-        listed = dnf.asked(root, "list", ())
+        listed = dnf.asked(root, "list", (), answer=ListAnswer)
         packages = read_packages(root, target, run=run)
     return Inspection(
         layout=layout, size_bytes=layout.path.stat().st_size if layout.path.is_file() else 0,
         target=target, kernels=_kernels(image.root), packages=len(packages),
-        plugins=tuple(listed["plugins"]), boot=tuple(configurations), mark=_mark(image))
+        plugins=listed.plugins, boot=tuple(configurations), mark=_mark(image))
 
 
 def _kernels(root: Path) -> Tuple[str, ...]:

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import Refused, UsageError
 from ..images.compression import Compression
@@ -14,6 +14,8 @@ from ..images.draft import draft, filesystem_size
 from ..images.image import FOLDER, ISO, RPM, Image, opened
 from ..images.iso import IsoChanges
 from ..images.workspace import Destination
+from ..operations.model.answers import PlanAnswer
+from ..operations.model.results import KEEP, REMOVE, PlannedSetting
 from ..registry import store
 from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
@@ -54,36 +56,36 @@ class Order:
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """What the merge would do: the answers of ``dnf node-plugin``, in the order of the steps."""
+    """What the merge would do: the plans of ``dnf node-plugin``, in the order of the steps."""
 
-    plans: Tuple[Mapping[str, Any], ...]
+    plans: Tuple[PlanAnswer, ...]
 
     @property
     def needed_bytes(self) -> int:
-        """What the packages take in the root's filesystem."""
-        return sum(int((plan.get("space") or {}).get("needed_bytes", 0)) for plan in self.plans)
+        """The space that the packages need in the root's filesystem."""
+        return sum(plan.space.needed_bytes for plan in self.plans if plan.space is not None)
 
     @property
     def needed_files(self) -> int:
-        """How many files come with packages."""
-        return sum(int(package["files"]) for plan in self.plans for package in plan["packages"]
-                   if package["action"] != "remove")
+        """The number of files in the packages that are installed."""
+        return sum(package.files for plan in self.plans for package in plan.packages
+                   if package.action != "remove")
 
     def sources(self) -> Dict[str, str]:
-        """Return where each plugin that is installed comes from, by its name."""
-        return {one["name"]: one["source"] for plan in self.plans for one in plan["plugins"]
-                if one["action"] not in ("keep", "remove")}
+        """Return the source of each plugin that is installed, by its name."""
+        return {plugin.name: plugin.source for plan in self.plans for plugin in plan.plugins
+                if plugin.action not in (KEEP, REMOVE)}
 
-    def settings(self) -> Iterator[Mapping[str, str]]:
-        """Yield the settings of plugins that come on, or are undone."""
+    def settings(self) -> Iterator[PlannedSetting]:
+        """Yield the settings that are applied or undone."""
         for plan in self.plans:
-            for plugin in plan["plugins"]:
-                yield from plugin["settings"]
+            for plugin in plan.plugins:
+                yield from plugin.settings
 
     @property
     def changes(self) -> bool:
-        """Say if there is anything to do."""
-        return any(plan["changes"] for plan in self.plans)
+        """Whether the merge would change anything."""
+        return any(plan.changes for plan in self.plans)
 
 
 @dataclass(frozen=True)
@@ -136,16 +138,17 @@ def rehearse(merge: Merge, *, show: bool) -> Rehearsal:
     ``show`` prints the plans on the terminal as dnf does. Raises what ``dnf node-plugin``
     fails with.
     """
-    plans: List[Dict[str, Any]] = []
+    plans: List[PlanAnswer] = []
     steps = _steps(merge.order)
     with trial_root(merge.image, merge.folder("trial"), run=merge.run) as root:
         for number, (subcommand, names) in enumerate(steps):
             with merge.progress.step("plan", "Planning"):
-                plans.append(merge.dnf.asked(root, subcommand, names, "--dry-run"))
+                plans.append(merge.dnf.asked(root, subcommand, names, "--dry-run",
+                                             answer=PlanAnswer))
             if show:
                 merge.dnf.shown(root, subcommand, names, "--dry-run")
             if number + 1 < len(steps):
-                merge.dnf.asked(root, subcommand, names, "-y")
+                merge.dnf.asked(root, subcommand, names, "-y", answer=PlanAnswer)
     return Rehearsal(tuple(plans))
 
 
@@ -229,11 +232,13 @@ def _steps(order: Order) -> List[Tuple[str, Tuple[str, ...]]]:
 
 def strangers(rehearsal: Rehearsal, *, trust_keys: bool) -> Optional[Refused]:
     """Return why dnf would not trust the signatures, None if it would."""
-    found = [one for plan in rehearsal.plans for one in plan.get("signatures", ())
-             if one["checked"] and not one["owner"] and not (trust_keys and one["key"])]
-    if not found:
+    untrusted = [signature for plan in rehearsal.plans for signature in plan.signatures
+                 if signature.checked and not signature.owner
+                 and not (trust_keys and signature.key)]
+    if not untrusted:
         return None
-    lines = [f"{one['key'] or 'no key at all'}: {', '.join(one['packages'])}" for one in found]
+    lines = [f"{signature.key or 'no key at all'}: {', '.join(signature.packages)}"
+             for signature in untrusted]
     return Refused(
         "\n  ".join(["packages are signed by keys that the image does not trust:", *lines]),
         hint="Compare the keys with what their vendors publish, then add --trust-keys; what has"
@@ -245,7 +250,7 @@ def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]]) -> None:
         own = ("--trust-keys",) if subcommand == "install" and merge.order.trust_keys else ()
         if show is None:
             with merge.progress.step(subcommand, "Changing the root"):
-                merge.dnf.asked(root, subcommand, names, "-y", *own)
+                merge.dnf.asked(root, subcommand, names, "-y", *own, answer=PlanAnswer)
         else:
             merge.dnf.shown(root, subcommand, names, "-y", *own, *show)
 
@@ -278,9 +283,9 @@ def _plugins(root: Path) -> Tuple[marks.Plugin, ...]:
 
 
 def _changes(rehearsal: Rehearsal) -> Tuple[marks.Changed, ...]:
-    return tuple(marks.Changed(one["action"], one["name"], one["version"] or one["old_version"])
-                 for plan in rehearsal.plans for one in plan["plugins"]
-                 if one["action"] != "keep")
+    return tuple(marks.Changed(plugin.action, plugin.name, plugin.version or plugin.old_version)
+                 for plan in rehearsal.plans for plugin in plan.plugins
+                 if plugin.action != KEEP)
 
 
 def failures_alone(merge: Merge, words: Sequence[str]) -> Dict[str, DnfFailed]:
@@ -288,7 +293,7 @@ def failures_alone(merge: Merge, words: Sequence[str]) -> Dict[str, DnfFailed]:
     failures: Dict[str, DnfFailed] = {}
     with trial_root(merge.image, merge.folder("single"), run=merge.run) as root:
         if merge.order.remove:
-            merge.dnf.asked(root, "remove", merge.order.remove, "-y")
+            merge.dnf.asked(root, "remove", merge.order.remove, "-y", answer=PlanAnswer)
         for word in words:
             failure = _failure(merge, root, (word,))
             if failure is not None:
@@ -302,7 +307,7 @@ def failures_alone(merge: Merge, words: Sequence[str]) -> Dict[str, DnfFailed]:
 
 def _failure(merge: Merge, root: Path, words: Tuple[str, ...]) -> Optional[DnfFailed]:
     try:
-        merge.dnf.asked(root, "install", words, "--dry-run")
+        merge.dnf.asked(root, "install", words, "--dry-run", answer=PlanAnswer)
     except DnfFailed as exc:
         return exc
     return None

@@ -21,6 +21,7 @@ from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges
 from ..images.squashfs import pack_options
+from ..operations.model.answers import VerifyAnswer
 from ..registry import store
 from ..system import path_sets
 from ..system.paths import is_inside_any, real_places
@@ -141,9 +142,9 @@ def _plugins(image: Image, work: Path, dnf: Dnf, run: Runner,
         return
     with progress.step("verify", "Verifying the plugins"), trial_root(
             image, work, run=run) as root:
-        answer = dnf.asked(root, "verify", ())
-    for plugin in answer["plugins"]:
-        yield from (f"plugin {plugin['name']}: {problem}" for problem in plugin["problems"])
+        answer = dnf.asked(root, "verify", (), answer=VerifyAnswer)
+    for plugin in answer.plugins:
+        yield from (f"plugin {plugin.name}: {problem}" for problem in plugin.problems)
 
 
 def _packages(old: Image, new: Image, work: Path, run: Runner) -> Iterator[str]:

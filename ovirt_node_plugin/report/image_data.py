@@ -11,13 +11,15 @@ from typing import Optional, Sequence
 from ..merge.inspection import Inspection
 from ..merge.marks import Mark
 from ..merge.merge import MergeResult, Rehearsal
+from ..system.json_answer import with_format
 from ..system.json_data import Data
 
 
 def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path],
                  *, notes: Sequence[str]) -> Data:
     """Return the plans of ``dnf node-plugin``, and the output if one was written."""
-    return {"plans": [dict(plan) for plan in rehearsal.plans], "changes": rehearsal.changes,
+    return {"plans": [with_format(plan.to_data()) for plan in rehearsal.plans],
+            "changes": rehearsal.changes,
             "done": outcome is not None,
             "output": str(output) if outcome is not None else None,
             "merge": _mark(outcome.mark if outcome is not None else None),
@@ -38,7 +40,7 @@ def inspection(result: Inspection) -> Data:
         "target": {"kind": result.target.kind, "name": result.target.name,
                    "version": result.target.version, "rpmdb": f"/{result.target.rpmdb}"},
         "kernels": list(result.kernels), "packages": result.packages,
-        "plugins": [dict(plugin) for plugin in result.plugins],
+        "plugins": [asdict(plugin) for plugin in result.plugins],
         "boot": [{"place": configuration.place,
                   "entries": list(map(asdict, configuration.entries))}
                  for configuration in result.boot],

@@ -52,7 +52,7 @@ def _plugins(result: Inspection) -> List[str]:
     if not result.plugins:
         return [*lines, *field("Plugins", "none")]
     rows = [("Plugin", "Version", "State")]
-    rows += [(str(plugin["name"]), str(plugin["version"]), str(plugin["state"]))
+    rows += [(plugin.name, plugin.version, plugin.state)
              for plugin in result.plugins]
     return [*lines, "", *table(rows)]
 

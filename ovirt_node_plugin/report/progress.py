@@ -7,14 +7,13 @@ import shutil
 import time
 from typing import Callable, Iterator, List, Optional, TextIO
 
-from ..system.json_data import Data
+from ..system.json_answer import with_format
 from ..system.progress import BYTES, Advance, Progress, Silent
 from ..system.words import size
 from .layout import escape
 
 _REDRAW_S, _LINE_S = 0.1, 1.0
 _BAR = 20  # columns
-FORMAT = 1
 
 
 def for_people(stream: TextIO) -> Progress:
@@ -120,7 +119,7 @@ class JsonLines:
         self._print("step-done", step=name, elapsed_s=round(pace.elapsed_s, 3))
 
     def _print(self, event: str, **data: object) -> None:
-        document: Data = {"format": FORMAT, "event": event, **data}
+        document = with_format({"event": event, **data})
         self._stream.write(json.dumps(document, sort_keys=True) + "\n")
         self._stream.flush()
 

@@ -26,16 +26,16 @@ def of_format(number: int, data: object) -> Data:
     return data
 
 
-def typed(kind: Type[T], data: object) -> T:
+def typed(kind: Type[T], data: object, *, place: str = "") -> T:
     """Return ``data`` as a value of the dataclass ``kind``, the inverse of dataclasses.asdict.
 
     The fields are of ``str``, ``int``, ``bool``, ``object`` (any value) and dataclasses, or
     tuples, mappings and optional values of these. Names without a field are ignored. A name
     may be missing if its field has a default.
 
-    Raises ValueError, which names the place, for other data.
+    Raises ValueError for other data, which names the place of the fault below ``place``.
     """
-    return cast(T, _typed(kind, data, ""))
+    return cast(T, _typed(kind, data, place))
 
 
 def text_of(data: Mapping[str, object], name: str, default: Optional[str] = None) -> str:

@@ -10,6 +10,7 @@ import pytest
 import tests.support.program
 from ovirt_node_plugin.errors import CommandError
 from ovirt_node_plugin.images.dnf_program import Dnf
+from ovirt_node_plugin.operations.model.answers import ListAnswer
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.support.dnf_runner import TOP
 from tests.support.program import Program
@@ -23,9 +24,10 @@ def test_dnf_3_is_run_with_only_this_plugin() -> None:
     def recorder(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
                  polled: Polled = None) -> str:
         started.append([os.fspath(word) for word in argv])
-        return "{}"
+        return '{"format": 1, "plugins": []}'
 
-    Dnf(("--enablerepo=x",), recorder, lambda argv: 0).asked(Path("/r"), "list", ["a"])
+    Dnf(("--enablerepo=x",), recorder, lambda argv: 0).asked(Path("/r"), "list", ["a"],
+                                                             answer=ListAnswer)
     (argv,) = started
     assert argv[0] == "dnf-3" and argv[1] in ("--config=/etc/dnf/dnf.conf", "--config=/dev/null")
     assert argv[2:] == [
@@ -39,7 +41,7 @@ def test_a_dnf_ended_by_a_signal_is_not_reported_as_missing(
     (tmp_path / "dnf-3").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(CommandError) as caught:
-        Dnf((), run, lambda argv: 0).asked(Path("/r"), "list", [])
+        Dnf((), run, lambda argv: 0).asked(Path("/r"), "list", [], answer=ListAnswer)
     assert "failed with status -9" in caught.value.message
     assert caught.value.hint == ""
 
@@ -92,3 +94,23 @@ def test_a_machine_without_dnf_4_is_reported(node: Path, program: Program, tmp_p
                         lambda: {**os.environ, "PYTHONPATH": str(TOP), "LC_ALL": "C.UTF-8"})
     text = refused(program, node, status=8)
     assert said in text and "Install python3-dnf" in text
+
+
+@pytest.mark.parametrize("printed, message", [
+    ("Loaded plugins", "dnf node-plugin list printed no JSON"),
+    ("[]", "the answer of dnf node-plugin list cannot be read: it is not an object"),
+    ('{"format": 2}', "the answer of dnf node-plugin list cannot be read: its format is 2, not 1"),
+    ('{"format": 1}', "the answer of dnf node-plugin list cannot be read: /plugins is missing"),
+    ('{"format": 1, "plugins": {}}', "/plugins is not a list"),
+    ('{"format": 1, "error": {}}', "/error/status is missing")])
+def test_an_answer_of_another_form_is_refused(
+        node: Path, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        printed: str, message: str) -> None:
+    (tmp_path / "answer").write_text(printed)
+    (tmp_path / "dnf-3").write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    (tmp_path / "dnf-3").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    answer = program("inspect", node, "--json")
+    assert answer.status == 1
+    error = answer.json["error"]
+    assert error["kind"] == "NodePluginError" and message in error["message"] and error["hint"]

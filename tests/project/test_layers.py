@@ -55,7 +55,7 @@ ONLY: Mapping[str, Tuple[str, ...]] = {
 BASE_ATTRIBUTES = frozenset(("base", "_base", "sack"))
 BASE_ROOM = "packages"
 
-MOST_ANY = 12
+MOST_ANY = 3
 MODULE_LINES = 500
 FUNCTION_LINES = 50
 

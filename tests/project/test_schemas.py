@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 import pytest
 
@@ -23,9 +23,11 @@ from ovirt_node_plugin import errors
 from ovirt_node_plugin.cli import arguments, dnf_arguments
 from ovirt_node_plugin.errors import NodePluginError, Status
 from ovirt_node_plugin.images import dnf_program
+from ovirt_node_plugin.merge import marks
+from ovirt_node_plugin.operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ovirt_node_plugin.registry import inventory_json
 from ovirt_node_plugin.registry.inventory import File
-from ovirt_node_plugin.report import plan_data
+from ovirt_node_plugin.system.json_answer import ErrorAnswer, read, with_format
 from tests.support import manpages, schemas
 from tests.support.dnf_runner import Answer, environment
 
@@ -150,6 +152,61 @@ def test_a_schema_refuses_other_types_and_names_anywhere(name: str) -> None:
                 assert list(schemas.violations(wrong, name)), (name, fault)
 
 
+def read_error(answer: object) -> Dict[str, object]:
+    error = read(ListAnswer, answer)
+    assert isinstance(error, ErrorAnswer)
+    return with_format(error.to_data())
+
+
+def read_plan(answer: object) -> Dict[str, object]:
+    plan = read(PlanAnswer, answer)
+    assert isinstance(plan, PlanAnswer)
+    return with_format(plan.to_data())
+
+
+# Reads a document and writes it again, for each that one program writes and another one reads.
+READERS: Mapping[str, Callable[[object], Dict[str, object]]] = {
+    "answer-plan.json": read_plan,
+    "answer-list.json": lambda answer: with_format(dataclasses.asdict(read(ListAnswer, answer))),
+    "answer-verify.json": lambda answer: with_format(
+        dataclasses.asdict(read(VerifyAnswer, answer))),
+    schemas.ERROR: read_error,
+    schemas.IMAGE: lambda mark: json.loads(marks.text(marks.read(json.dumps(mark), origin="x"))),
+}
+
+
+def read_again(document: object, name: str) -> Any:
+    """Return what the writer of a document makes of the values that its reader returns."""
+    return json.loads(json.dumps(READERS[name](document)))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_document_is_read_as_it_was_written(name: str) -> None:
+    for document in samples(name):
+        assert read_again(document, name) == document
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_refuses_other_types_anywhere_and_ignores_other_names(name: str) -> None:
+    """Except in parts that have arbitrary names, and in deltas, which no program reads."""
+    for document in samples(name):
+        for fault, wrong in faulty(document):
+            if fault.startswith("/deltas/0/") and not fault.startswith("/deltas/0/ of"):
+                continue
+            if fault.endswith("with another name") and not fault.startswith("/boot/"):
+                assert read_again(wrong, name) == document, fault
+            else:
+                with pytest.raises((ValueError, errors.BadImage)):
+                    read_again(wrong, name)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_refuses_another_format(name: str) -> None:
+    for document in samples(name):
+        with pytest.raises((ValueError, errors.BadImage), match="its format is 2, not 1"):
+            read_again({**document, "format": 2}, name)
+
+
 def without(value: Any, where: str = "/") -> Iterator[Tuple[str, Any]]:
     """Yield each document that lacks one name of a valid one, and the name."""
     if isinstance(value, dict):
@@ -182,7 +239,7 @@ def test_answers_that_tests_read_are_validated() -> None:
         return Answer(0, json.dumps(document), "", schema)
     listed = {"format": 1, "plugins": []}
     assert answer(listed, "answer-list.json").json == listed
-    failed = plan_data.error(NodePluginError("text"))
+    failed = ErrorAnswer.of(NodePluginError("text")).to_data()
     assert answer({"format": 1, **failed}, "answer-list.json").json
     for document, schema in ((listed, "answer-verify.json"), (listed, ""),
                              ({**listed, "more": 1}, "answer-list.json"),
@@ -226,7 +283,9 @@ def test_kinds_and_statuses_of_errors_are_those_of_the_code() -> None:
     errors.NeedsNewerImage("text", packages=["a"]), errors.Drifted("text", paths=["etc/a"]),
     errors.PathsRefused("text", files=[errors.DisputedFile("a", "a-1-1.noarch", "/a", "text")])])
 def test_an_error_has_only_the_names_of_its_kind(error: NodePluginError) -> None:
-    document = schemas.validated({"format": 1, **plan_data.error(error)}, schemas.ERROR)
+    document = json.loads(json.dumps(with_format(ErrorAnswer.of(error).to_data())))
+    schemas.validated(document, schemas.ERROR)
+    assert read_again(document, schemas.ERROR) == document
     for kind in ("Refused", "NeedsNewerImage", "Drifted", "PathsRefused"):
         other = copy.deepcopy(document)
         other["error"]["kind"] = kind

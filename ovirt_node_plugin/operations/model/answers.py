@@ -1,0 +1,120 @@
+"""The JSON answers of ``dnf node-plugin`` that ``ovirt-node-plugin`` reads.
+
+``dataclasses.asdict`` writes their fields, and ``json_answer.read`` reads them. They are
+described in dnf-node-plugin(8). Sizes are in bytes, packages are NEVRAs.
+"""
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Mapping, Optional, Sequence, Tuple
+
+from ...errors import DisputedFile
+from ...packages.session import PackageChange
+from ...system.json_data import Data
+from ...target import Target
+from .results import Check, Notable, Plan, PluginAction, PluginState, Signature, Space
+
+
+@dataclass(frozen=True)
+class TargetAnswer:
+    """The root of a plan, with fields of ``Target``."""
+
+    root: str
+    kind: str
+    name: str
+    version: str
+    live: bool
+
+    @classmethod
+    def of(cls, target: Target) -> TargetAnswer:
+        """Return the part of an answer for ``target``."""
+        return cls(root=str(target.root), kind=target.kind, name=target.name,
+                   version=target.version, live=target.live)
+
+
+@dataclass(frozen=True)
+class PackageAnswer:
+    """A package of a plan, with fields of ``PackageChange``; ``files`` is their number."""
+
+    action: str
+    name: str
+    nevra: str
+    repo: str
+    size_bytes: int
+    download_bytes: int
+    checksum: str
+    signed: bool
+    signer: str
+    files: int
+
+    @classmethod
+    def of(cls, change: PackageChange) -> PackageAnswer:
+        """Return the part of an answer for ``change``."""
+        return cls(
+            action=change.action, name=change.name, nevra=change.nevra, repo=change.repo,
+            size_bytes=change.size_bytes, download_bytes=change.download_bytes,
+            checksum=change.checksum, signed=change.signed, signer=change.signer,
+            files=len(change.files))
+
+
+@dataclass(frozen=True)
+class PlanAnswer:
+    """The answer of ``install``, ``upgrade`` and ``remove``: a plan, with fields of ``Plan``.
+
+    ``done`` tells whether the plan was carried out; it is None for a plan in the answer of
+    ``info``. ``deltas`` are the changes of a removal as data, one of each plugin.
+    """
+
+    operation: str
+    target: TargetAnswer
+    changes: bool
+    plugins: Tuple[PluginAction, ...]
+    packages: Tuple[PackageAnswer, ...]
+    signatures: Tuple[Signature, ...]
+    space: Optional[Space]
+    noteworthy: Tuple[Notable, ...]
+    disputed_files: Tuple[DisputedFile, ...]
+    notes: Tuple[str, ...]
+    done: Optional[bool] = None
+    deltas: Tuple[Mapping[str, object], ...] = ()
+
+    @classmethod
+    def of(cls, plan: Plan, *, done: Optional[bool] = None,
+           deltas: Sequence[Mapping[str, object]] = ()) -> PlanAnswer:
+        """Return the answer for ``plan``."""
+        return cls(
+            operation=plan.operation, target=TargetAnswer.of(plan.target),
+            changes=plan.changes, plugins=plan.plugins,
+            packages=tuple(map(PackageAnswer.of, plan.packages)), signatures=plan.signatures,
+            space=plan.space, noteworthy=plan.noteworthy, disputed_files=plan.disputed_files,
+            notes=plan.notes, done=done, deltas=tuple(deltas))
+
+    def to_data(self) -> Data:
+        """Return the answer as data, without its format."""
+        data: Data = dataclasses.asdict(self)
+        if self.done is None:
+            del data["done"]
+        if not self.deltas:
+            del data["deltas"]
+        return data
+
+
+@dataclass(frozen=True)
+class ListAnswer:
+    """The answer of ``list``."""
+
+    plugins: Tuple[PluginState, ...]
+
+
+@dataclass(frozen=True)
+class VerifyAnswer:
+    """The answer of ``verify``; ``ok`` is true if no plugin has problems."""
+
+    ok: bool
+    plugins: Tuple[Check, ...]
+
+    @classmethod
+    def of(cls, checks: Sequence[Check]) -> VerifyAnswer:
+        """Return the answer for the results ``checks``."""
+        return cls(ok=not any(check.problems for check in checks), plugins=tuple(checks))
