@@ -72,7 +72,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     staying = staying_without(names, books)
     keepers = _keepers(records, books)
     return Removal(
-        Plan(
+        plan=Plan(
             operation="remove", target=target, packages=packages, table=session.table(),
             plugins=tuple(preview.removed(
                 record, going, packages, staying,
@@ -83,7 +83,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
                    *_effects_stay(names, keepers, books), *revert.notes,
                    *preview.not_booted(target)),
             space=preview.space(target, packages)),
-        records, books, revert, keepers)
+        records=records, books=books, revert=revert, keepers=keepers)
 
 
 def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],

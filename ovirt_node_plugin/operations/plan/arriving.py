@@ -77,8 +77,8 @@ class Arrivals:
         for change in self.packages:
             packed = {file.path: file for file in change.header.files} if change.header else {}
             for path in change.files:
-                yield Arriving(change, plugins.get(change.nevra, ()), path, self.places(path),
-                               packed.get(path))
+                yield Arriving(change=change, plugins=plugins.get(change.nevra, ()), path=path,
+                               places=self.places(path), file=packed.get(path))
 
 
 def _links(packages: Sequence[PackageChange], root: Path) -> Dict[str, str]:
