@@ -1,4 +1,4 @@
-"""RPMs, repositories and bundles that one test makes up for itself."""
+"""RPMs, repositories and bundles that a test defines."""
 from __future__ import annotations
 
 import hashlib
@@ -21,7 +21,7 @@ def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = 
               attributes: Optional[Mapping[str, str]] = None,
               scriptlets: Optional[Mapping[str, str]] = None,
               arch: str = "noarch", epoch: Optional[int] = None) -> Path:
-    """Return an RPM file made to measure; one that was made before is reused.
+    """Return an RPM file with the given properties; it is built once and then reused.
 
     ``files`` maps absolute paths to their text; a path that ends in a slash is a
     folder that the package owns. ``links`` maps paths to where symbolic links there
@@ -48,11 +48,11 @@ def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = 
     lines += ["%files", *(f'{(attributes or {}).get(path, "")} '
                           f'{"%dir " * path.endswith("/")}"{path}"'.strip()
                           for path in (*(files or {}), *(links or {})))]
-    return _built_once("\n".join(lines) + "\n", target="" if arch == "noarch" else arch)
+    return _cached_rpm("\n".join(lines) + "\n", target="" if arch == "noarch" else arch)
 
 
 def _install_lines(path: str, text: str) -> List[str]:
-    """Return the shell that puts one file, or a folder, into the build root."""
+    """Return the shell lines that create one file or folder in the build root."""
     if path.endswith("/"):
         return [f"install -d '%{{buildroot}}{path}'"]
     return [f"install -D -m 0644 /dev/stdin '%{{buildroot}}{path}' <<'END OF FILE'",
@@ -63,8 +63,8 @@ def _several(names: Names) -> List[str]:
     return [names] if isinstance(names, str) else list(names)
 
 
-def _built_once(spec: str, *, target: str) -> Path:
-    """Return the one RPM of a spec's text, from the cache if it was built before."""
+def _cached_rpm(spec: str, *, target: str) -> Path:
+    """Return the RPM of a spec's text, from the cache if it was built before."""
     def build(folder: Path, final: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="quick") as name:
             path = Path(name, "quick.spec")
@@ -98,7 +98,7 @@ class RpmRepo:
             attributes: Optional[Mapping[str, str]] = None,
             scriptlets: Optional[Mapping[str, str]] = None,
             arch: str = "noarch", epoch: Optional[int] = None) -> Path:
-        """Add a package as ``quick_rpm`` makes it and return its path in the repository."""
+        """Add a package like that of ``quick_rpm`` and return its path in the repository."""
         return self.add_file(quick_rpm(
             name, version, release, requires=requires, provides=provides, obsoletes=obsoletes,
             conflicts=conflicts, files=files, links=links, attributes=attributes,
@@ -113,13 +113,13 @@ class RpmRepo:
         return target
 
     def finish(self, *, descriptor: Optional[Path] = None) -> Path:
-        """Write the metadata, with a descriptor in it if one is given; return the folder."""
+        """Write the metadata, with ``descriptor`` if it is given; return the folder."""
         self._stale = False
         return make_repo(self.folder, descriptor=descriptor)
 
     @property
     def url(self) -> str:
-        """The base URL; metadata that misses a package is written anew first."""
+        """The base URL; outdated metadata are rewritten first."""
         if self._stale:
             self.finish()
         return f"file://{self.folder}"

@@ -1,4 +1,4 @@
-"""Plugins with real agents of Debian for the full Node, as their vendors would ship them."""
+"""Plugins for the full Node with real agents from Debian, as a vendor would ship them."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.support.full_node import full_node
 from tests.support.tree_states import overlay_differences
 
 _SERVICE = '<service name="{}.service" state="enabled"/>'
-# The packages, of which the first is to be installed, and the settings.
+# The packages, the first of which the descriptor installs, and the settings.
 _PLUGINS: Dict[str, Tuple[Sequence[str], Sequence[str]]] = {
     "exporter": (["prometheus-node-exporter"], [
         '<user name="prometheus"/>', _SERVICE.format("prometheus-node-exporter"),

@@ -1,4 +1,4 @@
-"""Many plausible packages fast: as RPMs, and as metadata of a repository without RPMs."""
+"""Many realistic packages, built fast: as RPMs, or as repository metadata without RPMs."""
 from __future__ import annotations
 
 import gzip
@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from .rpms import Job, build_spec
 
-# One run of rpmbuild for each so many packages: its cost is the files, not the number.
+# The number of packages for each run of rpmbuild, whose time depends on the files.
 _BATCH = 60
 _CHANGELOG_ENTRIES = 40
 _STEMS = ("access", "audit", "block", "cluster", "console", "cpu", "device", "disk", "event",
@@ -27,7 +27,7 @@ _WORDS = ("add", "the", "missing", "check", "for", "a", "closed", "handle", "fix
 
 @dataclass(frozen=True)
 class Bulk:
-    """One package: what it is called, what it needs and gives, and its files.
+    """One package: its name, requirements, provides and files.
 
     ``files`` maps absolute paths to content; a path that ends in a slash is a
     folder that it owns. ``post`` is the shell of its scriptlet.
@@ -42,9 +42,9 @@ class Bulk:
 
 
 def bulk(index: int, *, version: str = "1.0") -> Bulk:
-    """Return the package number ``index``: always the same one, none like another.
+    """Return the package number ``index``; equal numbers give equal packages.
 
-    It needs packages of lower numbers only, so any first so many can be installed.
+    It requires only packages of lower numbers, so that the first N can be installed.
     """
     name = bulk_name(index)
     libraries = tuple(f"lib{name}-{number}.so.1()(64bit)" for number in range(4))
@@ -60,7 +60,7 @@ def bulk_name(index: int) -> str:
 
 
 def _files(index: int, name: str) -> Iterator[Tuple[str, bytes]]:
-    """Yield some 40 files: as in a Node, a few in /etc and /var, the most in /usr."""
+    """Yield some 40 files: as in a Node, a few in /etc and /var, most in /usr."""
     line = f"# of {name}\n".encode()
     if index % 2:  # a Node of 900 packages has some 2,500 files in /etc, in 500 folders
         for number in range(5):
@@ -109,7 +109,7 @@ def _write_files(package: Bulk, tree: Path) -> None:
 
 
 def _spec(packages: Sequence[Bulk]) -> str:
-    """Return a spec file of which every package is a subpackage."""
+    """Return a spec file with a subpackage for every package."""
     lines = ["Name: bulk", "Version: 1", "Release: 1", "Summary: Not built", "License: MIT",
              "BuildArch: noarch", "%description", "Not built.",
              "%install", "mv %{tree}/* %{buildroot}/", "%changelog"]
@@ -132,7 +132,7 @@ def _listed(path: str) -> str:
 
 
 def _changelog() -> List[str]:
-    """Return a changelog as long as they are in EL: it makes the size of an rpm database."""
+    """Return a changelog of EL's usual length, which determines the size of an rpm database."""
     pick = random.Random(1)
     lines: List[str] = []
     for entry in range(_CHANGELOG_ENTRIES, 0, -1):
@@ -142,7 +142,7 @@ def _changelog() -> List[str]:
 
 
 def write_metadata(folder: Path, packages: Sequence[Bulk]) -> Path:
-    """Make ``folder`` a repository that offers ``packages`` but has no RPMs; return it.
+    """Make ``folder`` a repository with metadata of ``packages`` but no RPMs; return it.
 
     The metadata has the form that createrepo_c writes: primary and filelists.
     """
@@ -181,7 +181,7 @@ def _primary(package: Bulk) -> str:
     provides = "".join(f'<rpm:entry name="{escape(one)}"/>' for one in package.provides)
     provides += f'<rpm:entry name="{name}" flags="EQ" epoch="0" ver="{version}" rel="1"/>'
     requires = "".join(f'<rpm:entry name="{escape(one)}"/>' for one in package.requires)
-    # createrepo_c's own choice of the files that requirements commonly name
+    # as in createrepo_c, only the files that requirements commonly name
     files = "".join(f"<file>{path}</file>" for path in package.files
                     if path.startswith("/etc/") or "/bin/" in path)
     return (f'<package type="rpm"><name>{name}</name><arch>noarch</arch>'

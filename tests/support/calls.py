@@ -1,4 +1,4 @@
-"""Work counted in calls of functions, which no load of the machine changes."""
+"""Work measured as the number of function calls, independent of the machine's load."""
 from __future__ import annotations
 
 import sys
@@ -6,7 +6,7 @@ from typing import Callable
 
 
 def calls_of(work: Callable[[], object]) -> int:
-    """Return how many functions ``work`` calls, those written in C included."""
+    """Return the number of function calls of ``work``, including functions written in C."""
     count = 0
 
     def counted(_frame: object, event: str, _argument: object) -> None:

@@ -13,7 +13,8 @@ def make_plugin(folder: Path, name: str, version: str = "1.0", *, settings: Sequ
                 **rpm: Any) -> Path:
     """Write a bundle with one package below ``folder`` and return it.
 
-    ``rpm`` are the keywords of ``RpmRepo.add``."""
+    ``rpm`` are the keywords of ``RpmRepo.add``.
+    """
     repo = support.RpmRepo(folder / f"{name}-{version}.repo", name)
     repo.add(name, version, **rpm)
     return support.write_bundle(

@@ -1,4 +1,4 @@
-"""What tests need: packages that some distributions lack, and Python libraries."""
+"""Requirements of tests: packages that some distributions lack, and Python libraries."""
 from __future__ import annotations
 
 import importlib

@@ -1,12 +1,12 @@
-"""Which files of tests run first."""
+"""The order in which files of tests run."""
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 
-# The files that take longest, the longest first: as a file is run by one process, the
-# processes end together only if the short files come last.
+# The files that take longest, in order. One process runs a file, so that processes end at the
+# same time only if short files run last.
 LONGEST = (
     "image/merge/test_merge_iso.py",
     "image/merge/test_merge_faults.py",

@@ -39,7 +39,7 @@ _DONE = "\n-----DONE-----\n"
 
 @dataclass(frozen=True)
 class ShellResult:
-    """The output of a question's shell, standard output and error, and its exit status."""
+    """The result of a question's shell: standard output and error, and exit status."""
 
     text: str
     status: int
@@ -91,7 +91,7 @@ def module_files(modules: Path, names: Iterable[str]) -> List[Path]:
         (path,) = [file for file in (*needs, *built_in) if _module_name(file) == name] or [""]
         if not path:
             raise FixtureError(f"the kernel of {modules} has no module {name}")
-        # modules.dep lists what has to be loaded first last
+        # modules.dep lists the module to be loaded first at the end
         files += [*reversed(needs[path]), path] if path in needs else []
     return [modules / path for path in dict.fromkeys(files)]
 
@@ -127,7 +127,7 @@ def boot_iso(iso: Path, *, firmware: str = "bios", timeout_s: float = 120) -> st
 
 def boot_disk(disk: Path, kernel: Path, initramfs: Path, arguments: str, *,
               timeout_s: float = 900) -> str:
-    """Boot a kernel and an initramfs with a disk, /dev/sda; return what the console printed.
+    """Boot a kernel and an initramfs with the disk /dev/sda; return the console's output.
 
     ``arguments`` are the kernel's; the console is ttyS0. Raises FixtureError as boot_iso
     does.
@@ -153,7 +153,7 @@ def _console(drive: Path, argv: List[str], timeout_s: float) -> str:
 
 
 def _machine(memory_mib: int) -> List[str]:
-    """Return QEMU's arguments but for drives. The bus is one that EL's QEMU has, and fast."""
+    """Return QEMU's arguments except drives. EL's QEMU has this bus too, and it is fast."""
     return [_program(), "-machine", "q35,accel=tcg", "-cpu", "qemu64", "-m", str(memory_mib),
             "-display", "none", "-nic", "none", "-no-reboot", "-monitor", "none",
             "-serial", "stdio", "-device", "virtio-scsi-pci"]

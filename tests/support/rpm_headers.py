@@ -1,4 +1,4 @@
-"""RPM files with edited headers, which rpmbuild would not write.
+"""RPM files with edited headers that rpmbuild does not write.
 
 The format is documented in rpm's format_header.md: a lead of 96 bytes, a signature header
 padded to eight bytes, the header, the payload. A header is an index of (tag, type, offset,

@@ -1,4 +1,4 @@
-"""A sample descriptor and bundle, which tests break in one place each."""
+"""A sample descriptor and bundle; each test changes one part."""
 from __future__ import annotations
 
 from pathlib import Path

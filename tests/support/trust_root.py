@@ -26,7 +26,8 @@ trust-policy: yes
 x-init-reserved: paths='/etc/pki/ca-trust/source'
 """
 
-# Two authorities made for this project, valid until 2126, and a certificate that is none.
+# Two authorities' certificates made for this project, valid until 2126, and one that is not an
+# authority's.
 ACME = """-----BEGIN CERTIFICATE-----
 MIIBkzCCATmgAwIBAgIUFN3O+bn9vE7PpPoDLgRlLCDBErgwCgYIKoZIzj0EAwIw
 HjEcMBoGA1UEAwwTVGVzdCBhdXRob3JpdHkgYWNtZTAgFw0yNjExMjIxODExMTha

@@ -34,8 +34,8 @@ mount -t tmpfs -o mode=1777 tmpfs /tmp
 exec setpriv --reuid=65534 --regid=65534 --clear-groups -- "$@"
 """
 
-# What lib/vdsm/common/hooks.py does with a JSON hook; prints the result as one line of
-# JSON. PYTHONPATH has the folder of "hooking", which here contains modules that end the hook.
+# Runs a JSON hook like lib/vdsm/common/hooks.py and prints the result as one line of JSON.
+# PYTHONPATH has the folder of "hooking"; its other modules here end the hook when imported.
 _VDSM = """
 import json, os, subprocess, sys, tempfile
 hook, mode, text = sys.argv[1], int(sys.argv[2], 8), sys.stdin.buffer.read()

@@ -1,8 +1,9 @@
-"""Stand-ins for other projects' dnf plugins: each acts as the real one does, at the same moment.
+"""Stand-ins for dnf plugins of other projects; each acts at the same hook as the real one.
 
-What the real ones write into the machine that runs dnf, these write into the folder that
-FOREIGN_MACHINE names. The files have the names of the real ones. Those that a Node image has
-import nothing from here, and without that variable the machine is the machine itself.
+A real plugin writes to the machine that runs dnf; its stand-in writes to the folder that the
+environment variable FOREIGN_MACHINE names. The files have the names of the real plugins.
+Stand-ins that are part of the Node image import nothing from this package; without the
+variable they write to the machine itself.
 """
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ MACHINE = "FOREIGN_MACHINE"
 
 
 def place(folder: Path) -> Path:
-    """Put the stand-ins into a new ``folder`` for dnf to load; return it."""
+    """Copy the stand-ins to the new ``folder``, from which dnf loads them; return it."""
     folder.mkdir()
     for path in Path(__file__).parent.glob("[!_]*.py"):
         shutil.copy(path, folder)
@@ -22,7 +23,7 @@ def place(folder: Path) -> Path:
 
 
 def machine() -> Path:
-    """Return the folder that takes the machine's place."""
+    """Return the folder used in place of the machine."""
     return Path(os.environ[MACHINE])
 
 

@@ -1,6 +1,6 @@
-"""As generate_completion_cache of dnf-plugins-core: plugins/generate_completion_cache.py.
+"""Stand-in for dnf-plugins-core's plugins/generate_completion_cache.py.
 
-When metadata is loaded it writes the names of all packages into a cache of the machine.
+When metadata is loaded, it writes the names of all packages to a cache of the machine.
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.foreign_plugins import note
 
 
 class BashCompletionCache(dnf.Plugin):
-    """Lists what the root is offered as what the machine is."""
+    """Writes the number of packages available to the root into the machine's cache."""
 
     name = "generate_completion_cache"
 

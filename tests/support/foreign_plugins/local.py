@@ -1,7 +1,7 @@
-"""As local of dnf-plugins-core: plugins/local.py.
+"""Stand-in for dnf-plugins-core's plugins/local.py.
 
-Before repositories are read it adds one of the machine's own; after a transaction it
-copies what arrived into that.
+Before repositories are read, it adds a repository of the machine; after a transaction it
+copies the installed packages there.
 """
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.foreign_plugins import machine
 
 
 class Local(dnf.Plugin):
-    """Keeps every package that was installed."""
+    """Copies every installed package to a repository of the machine."""
 
     name = "local"
 

@@ -1,4 +1,4 @@
-"""A plugin that belongs to a run on any root: it gives repositories what they are asked with."""
+"""Stand-in for a plugin that sets HTTP headers of repositories, which is useful for any root."""
 from __future__ import annotations
 
 from typing import Any
@@ -9,7 +9,7 @@ from tests.support.foreign_plugins import note
 
 
 class RepoHeaders(dnf.Plugin):
-    """Says that it took part."""
+    """Records that it was called."""
 
     name = "repo-headers"
 

@@ -1,7 +1,7 @@
-"""As RHEL's subscription-manager: src/plugins/dnf/subscription_manager.py.
+"""Stand-in for RHEL's subscription-manager: src/plugins/dnf/subscription_manager.py.
 
-It works when it is made: it writes redhat.repo into the installroot. After a transaction
-it uploads the machine's list of packages.
+Its constructor writes redhat.repo to the installroot. After a transaction it uploads the
+machine's list of packages.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.foreign_plugins import note
 
 
 class SubscriptionManager(dnf.Plugin):
-    """Writes in its constructor."""
+    """Writes a repository in its constructor."""
 
     name = "subscription-manager"
 
