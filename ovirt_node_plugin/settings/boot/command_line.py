@@ -19,7 +19,7 @@ from ...system.entries import Entry, read_entry, write_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Remnant, Wanted
-from .argument_text import DROP, SET, Argument, decode, edited, restored
+from .argument_text import DROP, SET, Argument, decode, edited, restored, tokens
 
 _KERNEL, _CMDLINE = "etc/kernel", "cmdline"
 _ENTRIES, _ENTRY = "boot/loader/entries", ".conf"
@@ -77,9 +77,12 @@ class CommandLine:
     def remake(self, last: Remnant, ctx: Context) -> None:
         kept = _arguments(last.kept)
         gone = [argument for argument in _arguments(last.gone) if argument not in kept]
-        new = {path: restored(text, _text(last.bases.get(path)), gone, kept, entry=is_entry(path))
-               for path, text in configurations(ctx.root).items()}
-        _by_grubby(ctx, drop=[argument.token for argument in gone if argument.how != DROP])
+        texts = configurations(ctx.root)
+        added = _added(gone, texts, last.bases, ctx.root)
+        new = {path: restored(text, _text(last.bases.get(path)),
+                              gone if path in last.bases else added, kept, entry=is_entry(path))
+               for path, text in texts.items()}
+        _by_grubby(ctx, drop=[argument.token for argument in added if argument.how != DROP])
         _write_all(ctx.root, new)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
@@ -104,6 +107,20 @@ def configurations(root: Path) -> Dict[str, str]:
 def is_entry(path: str) -> bool:
     """Return whether a boot configuration is an entry of the boot loader."""
     return path.endswith(_ENTRY)
+
+
+def _added(gone: Sequence[Argument], texts: Mapping[str, str],
+           bases: Mapping[str, Optional[Entry]], root: Path) -> Sequence[Argument]:
+    """Return those of ``gone`` that the system did not have before the first plugin.
+
+    In a file that no plugin changed, what the system had is not known: it may be the entry
+    of a later kernel. Such an entry is made from /etc/kernel/cmdline, so what that had counts.
+    """
+    if not bases:  # no plugin changed anything
+        return ()
+    path = f"{resolve_inside(root, _KERNEL).relative_to(root).as_posix()}/{_CMDLINE}"
+    first = _text(bases[path]) if path in bases else texts.get(path)
+    return [argument for argument in gone if argument.token not in tokens(first or "")]
 
 
 def _by_grubby(ctx: Context, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> None:

@@ -186,6 +186,26 @@ def test_arguments_are_removed_from_entries_of_later_kernels(root: Path) -> None
     assert options(root, new).endswith("console=tty0")
 
 
+@pytest.mark.parametrize("has", [argument("quiet"), argument("console", "tty0", repeat=True)],
+                         ids=["everywhere", "in one file"])
+@pytest.mark.parametrize("upgraded", [False, True], ids=["removed", "upgraded"])
+def test_arguments_of_the_image_stay_when_a_plugin_wanted_them_too(
+        root: Path, has: KernelArgument, upgraded: bool) -> None:
+    before = tree(root)
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "foo", applied_by_plugin, has, argument("nosmt"))
+    if upgraded:
+        ctx = context(root)
+        old = applied_by_plugin.pop("foo")
+        plan = plan_upgrade(old, wanted_settings(ctx, argument("nosmt")), applied_by_plugin, ctx)
+        upgrade_settings(plan, ctx, applied_by_plugin)
+    revert_settings(root, "foo", applied_by_plugin)
+    assert differences(before, tree(root)) == []
+    install(root, "foo", applied_by_plugin, has)
+    revert_settings(root, "foo", applied_by_plugin)
+    assert differences(before, tree(root)) == []
+
+
 def test_an_upgrade_removes_arguments_that_the_new_version_omits(root: Path) -> None:
     before, ctx = tree(root), context(root)
     applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
