@@ -4,17 +4,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dnf.conf.config import MainConf, RepoConf
 
 from ovirt_node_plugin.errors import BadBundle
-from ovirt_node_plugin.plugin.repo_file import OPTIONS, repo_ids
+from ovirt_node_plugin.plugin.repo_file import repo_ids
 
 pytestmark = pytest.mark.unit
 
 TEXT = "[tool]\nname=Tool\nbaseurl=https://example.com/repo\n{}\n"
-# DNF's options of a repository, which are attributes of libdnf's object, in lower case.
-DNF_OPTIONS = sorted(name for name in dir(RepoConf(MainConf())._config)
-                     if name.islower() and not name.startswith(("_", "this")))
 
 
 def ids_of(tmp_path: Path, text: str) -> object:
@@ -56,13 +52,3 @@ def test_options_that_weaken_checks_are_refused_with_file_and_line(
         ids_of(tmp_path, "[other]\nname=x\nbaseurl=https://example.com\n" + text)
     assert caught.value.message == f"{tmp_path}/tool.repo:9: {message}"
     assert caught.value.hint
-
-
-@pytest.mark.parametrize("option", sorted(set(DNF_OPTIONS) - set(OPTIONS)))
-def test_every_other_option_of_dnf_is_refused(tmp_path: Path, option: str) -> None:
-    with pytest.raises(BadBundle, match=rf"tool\.repo:4: a bundle may not set {option}\b"):
-        ids_of(tmp_path, TEXT.format(f"{option}=1"))
-
-
-def test_the_options_of_dnf_are_known() -> None:
-    assert {"gpgcheck", "proxy", "sslverify", "excludepkgs"} <= set(DNF_OPTIONS)
