@@ -40,7 +40,7 @@ LIBRARY_WRITERS = (
     "undo.changes.put_back", "undo.journal.begin", "undo.journal.finish", "undo.journal.undo",
     "undo.live_log.write_deed", "undo.live_log.write_again", "undo.snapshot",
 )
-# Modules of Python that a plan has no use for.
+# Python modules that a plan does not need.
 PYTHON_WRITERS = ("fileinput", "shutil", "subprocess", "tempfile")
 # Functions of ``os`` and methods of a path that write. A string has a ``replace`` too, so
 # that name counts for ``os`` only.

@@ -223,7 +223,7 @@ def test_an_upgrade_removes_arguments_that_the_new_version_omits(root: Path) -> 
 
 
 def test_an_entry_that_a_scriptlet_changed_in_an_upgrade_keeps_no_argument(root: Path) -> None:
-    """What the scriptlet changed began with an argument that the new version has no more."""
+    """The entry that the scriptlet changed has an argument that the new version omits."""
     ctx, ledger = context(root), Ledger()
     apply_all(wanted_settings(ctx, argument("nosmt"), argument("intel_iommu", "on")), ctx, ledger)
     upgrades, revert = plan_upgrades(
