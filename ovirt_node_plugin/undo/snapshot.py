@@ -8,11 +8,11 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import RecordError
 from ..system.entries import Entry, Xattrs, read_xattrs, sync_dir
-from ..system.json_data import Data
+from ..system.json_data import Data, number_of, text_of
 from ..system.paths import resolve_inside
 from ..system.regular_files import opened_handle
 from ..system.trees import Stat, remove_new, stat_of, state_of
@@ -67,21 +67,22 @@ class SavedEntry:
         return data
 
     @classmethod
-    def load(cls, data: Mapping[str, Any]) -> SavedEntry:
+    def load(cls, data: Mapping[str, object]) -> SavedEntry:
         """Return the entry in ``data``, the inverse of ``dump``.
 
         Raises ValueError, TypeError or KeyError for invalid data.
         """
-        xattrs = tuple((str(name), base64.b64decode(value)) for name, value in
-                       data.get("xattrs", ()))
-        kept = cls(**{**data, "stat": tuple(map(int, data["stat"])), "xattrs": xattrs})
-        numbers = (kept.device, kept.offset, kept.size_bytes, kept.number)
-        if (not all(isinstance(number, int) and number >= 0 for number in numbers)
-                or not isinstance(kept.mtime_ns, int)
-                or not all(isinstance(text, str) for text in (kept.kind, kept.target, kept.twin))
-                or len(kept.stat) < 4):
+        state, mtime_ns, xattrs = data["stat"], data["mtime_ns"], data.get("xattrs", [])
+        if (not isinstance(state, list) or len(state) < 4 or not isinstance(mtime_ns, int)
+                or not isinstance(xattrs, list)):
             raise ValueError("the description of a file is invalid")
-        return kept
+        return cls(
+            stat=tuple(map(int, state)), kind=text_of(data, "kind"), mtime_ns=mtime_ns,
+            xattrs=tuple((str(name), base64.b64decode(value)) for name, value in xattrs),
+            target=text_of(data, "target", ""), device=number_of(data, "device", 0),
+            offset=number_of(data, "offset", 0), size_bytes=number_of(data, "size_bytes", 0),
+            number=number_of(data, "number", 0), linked=bool(data.get("linked")),
+            twin=text_of(data, "twin", ""))
 
 
 class SnapshotWriter:
