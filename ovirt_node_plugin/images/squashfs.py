@@ -25,14 +25,12 @@ _BROKEN = ((4, 7, 0), (4, 7, 5))
 
 @dataclass(frozen=True)
 class Superblock:
-    """The superblock of a squashfs. Sizes are in bytes, ``mtime`` in seconds since 1970."""
+    """The superblock of a squashfs. Sizes are in bytes."""
 
     compression: Compression
     block_size: int
     flags: int
-    inodes: int
     bytes_used: int
-    mtime: int
 
 
 def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
@@ -58,7 +56,7 @@ def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
         stream.seek(offset + _HEAD.size)
         options = _options(stream) if flags & _OPTIONS else b""
     return Superblock(compression=decode_options(head[5], options), block_size=block_size,
-                      flags=flags, inodes=head[1], bytes_used=head[12], mtime=head[2])
+                      flags=flags, bytes_used=head[12])
 
 
 def pack_options(superblock: Superblock, *,

@@ -68,11 +68,6 @@ class PackedFile:
         """Whether it is a folder, which several packages may have."""
         return stat.S_ISDIR(self.mode)
 
-    @property
-    def sets_id(self) -> bool:
-        """Whether it runs with the rights of its owner or its group."""
-        return self.is_regular and bool(self.mode & (stat.S_ISUID | stat.S_ISGID))
-
 
 @dataclass(frozen=True)
 class Header:

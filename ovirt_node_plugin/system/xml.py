@@ -52,12 +52,11 @@ class XmlElement:
 
 @dataclass(frozen=True)
 class Document:
-    """A well-formed document: ``origin`` is its name in messages.
+    """A well-formed document.
 
     ``tree`` is lxml's element tree of the same bytes, for validation only.
     """
 
-    origin: str
     root: XmlElement
     tree: etree._ElementTree = field(repr=False)
 
@@ -88,7 +87,7 @@ def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
         raise error(f"{origin}:{line}:{column}: expected well-formed XML, "
                     f"found: {exc.msg}") from exc
     places.reverse()
-    return Document(origin, _node(root, places), root.getroottree())
+    return Document(_node(root, places), root.getroottree())
 
 
 def _node(element: etree._Element, places: List[Tuple[int, int]]) -> XmlElement:
