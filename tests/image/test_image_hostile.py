@@ -11,7 +11,7 @@ from ovirt_node_plugin.images.boot_text import BootEntry, entries
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Dnf, done
+from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.iso_contents import extract_iso, xorriso
 from tests.support.program import Program
 from tests.support.tree_states import state_differences, tree_state
@@ -106,10 +106,10 @@ def test_folders_may_be_links_inside_the_image(
         names: Tuple[str, ...], node: Path, program: Program, tmp_path: Path) -> None:
     texts = {name: moved(node, name) for name in names}
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    answer = done(program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED))
+    answer = succeeded(program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED))
     assert "triggers" not in answer.text, answer.text
     assert {name: os.readlink(tmp_path / "out" / name) for name in names} == texts
-    done(program("inspect", tmp_path / "out"))
+    succeeded(program("inspect", tmp_path / "out"))
 
 
 @pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
@@ -120,10 +120,10 @@ def test_install_and_remove_restore_a_root_with_linked_folders(
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"}, scriptlets={
         "post": "echo x > /etc/modprobe.d/made; echo y > /var/lib/made; echo z > /opt/made"})
     before = tree_state(node)
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
     assert (node / "opt/made").exists() and (node / "var/lib/made").exists()
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", "agent"))
+    succeeded(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "remove", "-y", "agent"))
     assert state_differences(before, tree_state(node)) == []
 
 
@@ -192,7 +192,7 @@ def test_downloads_that_dnf_keeps_in_the_root_are_removed(
     kept.write_text("")
     (node / "var/cache/dnf/tempfiles.json").write_text(f'["{kept}"]')
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, plugin))
     assert not kept.exists()
 
 
@@ -250,7 +250,7 @@ def test_a_name_with_a_colon_is_no_path_in_an_image(
             "/boot/grub2/a:b.cfg", "-commit")
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[
         '<kernel-argument name="isv.mode" value="fast"/>'])
-    done(program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
+    succeeded(program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 
 
 def test_names_with_line_breaks_are_reported(
@@ -266,7 +266,7 @@ def test_names_with_line_breaks_are_reported(
 def test_a_device_is_not_extracted_from_an_image(
         node: Path, program: Program, tmp_path: Path) -> None:
     os.mknod(node / "etc/blk", 0o666 | 0o060000, os.makedev(254, 0))
-    answer = done(program("extract", node, "/etc", "-o", tmp_path / "taken"))
+    answer = succeeded(program("extract", node, "/etc", "-o", tmp_path / "taken"))
     assert not os.path.lexists(tmp_path / "taken/blk") and "blk is a device" in answer.err
     assert (tmp_path / "taken/passwd").exists()
     assert program("extract", node, "/etc/blk", "-o", tmp_path / "one").status == 2

@@ -47,8 +47,8 @@ class Answer:
                 for line in self.out.splitlines()]
 
 
-def done(answer: Answer) -> Answer:
-    """Return the answer of a run, which must have succeeded."""
+def succeeded(answer: Answer) -> Answer:
+    """Assert that a run succeeded and return its answer."""
     assert answer.status == 0, answer.text
     return answer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import support
-from tests.support.dnf_runner import Dnf, done
+from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.isos import FORMS
 from tests.support.program import Program
 
@@ -19,8 +19,9 @@ def site(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("site")
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
-    done(program("merge", built.iso("tree-live"), built.bundle("cim"),
-                 built.bundle("isv-module-foo"), "-o", folder / "site.iso", "-y", "--trust-keys"))
+    succeeded(program("merge", built.iso("tree-live"), built.bundle("cim"),
+                      built.bundle("isv-module-foo"), "-o", folder / "site.iso", "-y",
+                      "--trust-keys"))
     return folder / "site.iso"
 
 
@@ -28,7 +29,7 @@ def site(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_inspect_describes_the_parts_of_an_iso(
         form: str, built: support.Fixtures, program: Program) -> None:
     iso = built.iso(form, "xz")
-    found = done(program("inspect", "--json", iso)).json
+    found = succeeded(program("inspect", "--json", iso)).json
     assert found["nesting"] == {"installer": ["iso", "squashfs", "ext4"],
                                 "old-live": ["iso", "squashfs", "ext4"],
                                 "tree-live": ["iso", "squashfs"]}[form]
@@ -45,7 +46,7 @@ def test_inspect_describes_the_parts_of_an_iso(
 
 
 def test_inspect_prints_text(site: Path, program: Program) -> None:
-    lines = done(program("inspect", site)).out.splitlines()
+    lines = succeeded(program("inspect", site)).out.splitlines()
     assert "Nesting      : iso > squashfs" in lines
     assert "System       : oVirt Node 4.5.5 (node)" in lines
     assert any(line.split() == ["cim", "1.0", "installed"] for line in lines)
@@ -56,10 +57,10 @@ def test_inspect_prints_text(site: Path, program: Program) -> None:
 def test_a_plugin_with_missing_packages_is_broken(
         site: Path, program: Program, tmp_path: Path) -> None:
     broken = tmp_path / "broken.iso"
-    done(program("shell", site, "-o", broken, "--", "/bin/sh", "-c",
-                 "rm /etc/ovirt.plugins.d/cim; echo damaged > /etc/ovirt.plugins.d/cim"))
+    succeeded(program("shell", site, "-o", broken, "--", "/bin/sh", "-c",
+                      "rm /etc/ovirt.plugins.d/cim; echo damaged > /etc/ovirt.plugins.d/cim"))
     states = {one["name"]: one["state"] for one in
-              done(program("inspect", broken, "--json")).json["plugins"]}
+              succeeded(program("inspect", broken, "--json")).json["plugins"]}
     assert states == {"cim": "broken", "isv-module-foo": "installed"}
 
 
@@ -71,17 +72,17 @@ def test_control_characters_are_escaped(
     (tmp_path / "grub.cfg").write_text(text.replace("menuentry '", "menuentry '\x1b]0;owned\x07"))
     xorriso(iso, "-outdev", f"stdio:{hostile}", "-boot_image", "any", "replay", "-map",
             str(tmp_path / "grub.cfg"), "/EFI/BOOT/grub.cfg", "-commit")
-    out = done(program("inspect", hostile)).out
+    out = succeeded(program("inspect", hostile)).out
     assert "\x1b" not in out and "\x07" not in out and r"\x1b]0;owned\x07" in out
 
 
 def test_manifest_of_an_image_is_that_of_its_root(
         site: Path, program: Program, dnf: Dnf, tmp_path: Path) -> None:
-    whole = done(program("manifest", site, "cim", "--files")).out
+    whole = succeeded(program("manifest", site, "cim", "--files")).out
     assert "/usr/sbin/sfcbd" in whole
-    found = done(program("manifest", site, "cim", "isv-module-foo", "--json")).json
+    found = succeeded(program("manifest", site, "cim", "isv-module-foo", "--json")).json
     assert [one["name"] for one in found["plugins"]] == ["cim", "isv-module-foo"]
-    every = done(program("manifest", site, "--json")).json
+    every = succeeded(program("manifest", site, "--json")).json
     assert every == found
     answer = program("manifest", site, "nobody")
     assert answer.status == 2 and "plugin nobody is not installed" in answer.err
@@ -89,8 +90,8 @@ def test_manifest_of_an_image_is_that_of_its_root(
 
 def test_extract_prints_a_file_and_copies_a_folder(
         site: Path, program: Program, tmp_path: Path) -> None:
-    assert "VARIANT_ID=" in done(program("extract", site, "/etc/os-release")).out
-    done(program("extract", site, "etc/modprobe.d", "-o", tmp_path / "taken"))
+    assert "VARIANT_ID=" in succeeded(program("extract", site, "/etc/os-release")).out
+    succeeded(program("extract", site, "etc/modprobe.d", "-o", tmp_path / "taken"))
     assert [path for path in (tmp_path / "taken").iterdir() if "isv" in path.name]
     answer = program("extract", site, "/etc/modprobe.d", "-o", tmp_path / "taken")
     assert answer.status == 2 and "exists already" in answer.err
@@ -103,9 +104,9 @@ def test_extract_prints_a_file_and_copies_a_folder(
 def test_a_link_to_outside_is_resolved_in_the_root(
         site: Path, program: Program, tmp_path: Path) -> None:
     linked = tmp_path / "linked.iso"
-    done(program("shell", site, "-o", linked, "--", "/bin/sh", "-c",
-                 "ln -s /../../../etc/hostname /leak; ln -s /etc/os-release /fine"))
-    assert "VARIANT_ID=" in done(program("extract", linked, "/fine")).out
+    succeeded(program("shell", site, "-o", linked, "--", "/bin/sh", "-c",
+                      "ln -s /../../../etc/hostname /leak; ln -s /etc/os-release /fine"))
+    assert "VARIANT_ID=" in succeeded(program("extract", linked, "/fine")).out
     answer = program("extract", linked, "/leak")
     assert answer.status == 2, answer.text
 
@@ -125,18 +126,19 @@ def test_changes_of_a_shell_are_written_if_it_succeeds(
     argv = ("shell", site, "-o", output, "--", "/bin/sh", "-c")
     answer = program(*argv, "echo new > /etc/new; exit 1")
     assert answer.status == 1 and not output.exists()
-    done(program(*argv, "echo new > /etc/new; echo x > /tmp/x; echo x > /run/x"))
-    assert done(program("extract", output, "/etc/new")).out == "new\n"
+    succeeded(program(*argv, "echo new > /etc/new; echo x > /tmp/x; echo x > /run/x"))
+    assert succeeded(program("extract", output, "/etc/new")).out == "new\n"
     for path in ("/tmp/x", "/run/x", "/dev/tty"):
         assert program("extract", output, path).status == 2
-    assert {one["name"] for one in done(program("inspect", output, "--json")).json["plugins"]} == {
+    assert {one["name"] for one in succeeded(program("inspect", output,
+                                                     "--json")).json["plugins"]} == {
         "cim", "isv-module-foo"}
 
 
 def test_a_merge_reports_its_steps_in_lines_of_json(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    answer = done(program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
-                          tmp_path / "out.iso", "-y", "--trust-keys", "--json"))
+    answer = succeeded(program("merge", built.iso("old-live"), built.bundle("cim"), "-o",
+                               tmp_path / "out.iso", "-y", "--trust-keys", "--json"))
     lines = answer.lines
     assert [line["step"] for line in lines if line["event"] == "step"] == [
         "plan", "digest", "unpack", "install", "pack", "iso", "verify", "compare",
@@ -149,8 +151,8 @@ def test_a_merge_reports_its_steps_in_lines_of_json(
 
 def test_a_merge_prints_no_progress_without_a_terminal(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    answer = done(program("merge", built.iso("tree-live"), built.bundle("cim"), "-o",
-                          tmp_path / "out.iso", "-y", "--trust-keys"))
+    answer = succeeded(program("merge", built.iso("tree-live"), built.bundle("cim"), "-o",
+                               tmp_path / "out.iso", "-y", "--trust-keys"))
     assert "Packing" not in answer.text and "\r" not in answer.err
 
 

@@ -12,7 +12,7 @@ import pytest
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import done
+from tests.support.dnf_runner import succeeded
 from tests.support.iso_contents import superblock
 from tests.support.program import Program
 
@@ -54,7 +54,7 @@ def digest(path: Path) -> str:
 
 
 def inspected(program: Program, image: Path) -> Dict[str, object]:
-    found: Dict[str, object] = done(program("inspect", "--json", image)).json
+    found: Dict[str, object] = succeeded(program("inspect", "--json", image)).json
     return found
 
 
@@ -66,17 +66,18 @@ def test_a_plugin_is_merged_and_removed_again(
     image: Path = request.getfixturevalue(kind)
     was = digest(image)
     merged, bare = tmp_path / "merged.img", tmp_path / "bare.img"
-    answer = done(program("merge", image, agent, "-o", merged, "-y", UNSIGNED))
+    answer = succeeded(program("merge", image, agent, "-o", merged, "-y", UNSIGNED))
     assert "Installed plugin agent 1.0." in answer.out
     assert answer.out.endswith(f"{merged} is written.\n")
     assert superblock(merged) == superblock(image)
-    assert done(program("extract", merged, "/opt/agent/text")).out == "hello\n"
+    assert succeeded(program("extract", merged, "/opt/agent/text")).out == "hello\n"
     found = inspected(program, merged)
-    assert [(one["name"], one["state"]) for one in found["plugins"]] == [  # type: ignore[attr-defined]
+    assert [(one["name"],
+             one["state"]) for one in found["plugins"]] == [  # type: ignore[attr-defined]
         ("agent", "installed")]
     assert found["merge"]["source_sha256"] == was  # type: ignore[index]
     assert found["nesting"] == inspected(program, image)["nesting"]
-    done(program("merge", merged, "--remove", "agent", "-o", bare, "-y"))
+    succeeded(program("merge", merged, "--remove", "agent", "-o", bare, "-y"))
     assert inspected(program, bare)["plugins"] == []
     assert digest(image) == was
     assert list(program.work.iterdir()) == []
@@ -85,7 +86,7 @@ def test_a_plugin_is_merged_and_removed_again(
 def test_a_dry_run_prints_the_plan_and_writes_nothing(
         program: Program, tree: Path, agent: Path, tmp_path: Path) -> None:
     before = sorted(os.listdir(tmp_path))
-    answer = done(program("merge", tree, agent, "--dry-run", UNSIGNED))
+    answer = succeeded(program("merge", tree, agent, "--dry-run", UNSIGNED))
     assert "Installing agent 1.0" in answer.out
     assert sorted(os.listdir(tmp_path)) == before
 
@@ -125,7 +126,7 @@ def test_the_input_is_refused_as_output(program: Program, tree: Path, agent: Pat
 def test_a_full_filesystem_is_enlarged(program: Program, nested: Path, tmp_path: Path) -> None:
     big = make_plugin(tmp_path, "big", files={"/opt/big/data": os.urandom(90 << 19).hex()})
     merged = tmp_path / "merged.img"
-    done(program("merge", nested, big, "-o", merged, "-y", UNSIGNED))
+    succeeded(program("merge", nested, big, "-o", merged, "-y", UNSIGNED))
     before, after = (inspected(program, image)["filesystem"] for image in (nested, merged))
     assert after["size_bytes"] > before["size_bytes"]  # type: ignore[index]
     assert after["uuid"] == before["uuid"]  # type: ignore[index]
@@ -134,7 +135,7 @@ def test_a_full_filesystem_is_enlarged(program: Program, nested: Path, tmp_path:
 
 def test_a_folder_is_merged_into_a_folder(
         program: Program, node: Path, agent: Path, tmp_path: Path) -> None:
-    done(program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED))
+    succeeded(program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED))
     assert (tmp_path / "out/opt/agent/text").read_text() == "hello\n"
     assert not (node / "opt/agent").exists()
     # dnf writes into it when it starts; its access time is irrelevant

@@ -13,7 +13,7 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import done
+from tests.support.dnf_runner import succeeded
 from tests.support.iso_contents import (
     boot_records,
     extract_iso,
@@ -66,7 +66,7 @@ def test_everything_except_the_plugin_is_unchanged(
         form: str, compressor: str, built: support.Fixtures, program: Program,
         tmp_path: Path) -> None:
     iso, merged = built.iso(form, compressor), tmp_path / "merged.iso"
-    done(program("merge", iso, built.bundle("storage"), "-o", merged, "-y", "--trust-keys"))
+    succeeded(program("merge", iso, built.bundle("storage"), "-o", merged, "-y", "--trust-keys"))
     old, new = extract_iso(iso, tmp_path / "old"), extract_iso(merged, tmp_path / "new")
     assert boot_records(merged) == boot_records(iso) and len(boot_records(iso)) >= 3
     assert volume_id(merged) == volume_id(iso)
@@ -94,7 +94,7 @@ def test_the_checksum_is_implanted_if_the_iso_had_one(
         form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso(form), tmp_path / "merged.iso"
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
     status = {path: re.findall(rb"RHLISOSTATUS=(\d)", path.read_bytes()[32768:34816])
               for path in (iso, merged)}
     assert status[merged] == status[iso]
@@ -114,8 +114,8 @@ def test_kernel_arguments_are_added_to_every_boot_configuration_and_removed(
         form: str, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged, bare = built.iso(form), tmp_path / "merged.iso", tmp_path / "bare.iso"
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
-    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
-    done(program("merge", merged, "--remove", "isv", "-o", bare, "-y"))
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    succeeded(program("merge", merged, "--remove", "isv", "-o", bare, "-y"))
     was, now, again = (configurations(extract_iso(one, tmp_path / one.stem), one, tmp_path)
                        for one in (iso, merged, bare))
     assert len(was) >= 3
@@ -135,7 +135,7 @@ def test_kernel_arguments_are_added_to_every_boot_configuration_and_removed(
 def test_the_iso_lists_the_merged_plugins(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
-    done(program("merge", iso, built.bundle("cim"), "-o", merged, "-y", "--trust-keys"))
+    succeeded(program("merge", iso, built.bundle("cim"), "-o", merged, "-y", "--trust-keys"))
     written = extract_iso(merged, tmp_path / "new") / "ovirt-node-plugins.json"
     mark = schemas.validated(json.loads(written.read_text()), schemas.IMAGE)
     assert mark["source"] == iso.name
@@ -144,7 +144,7 @@ def test_the_iso_lists_the_merged_plugins(
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", mark["merged_at"])
     assert [(one["name"], one["version"]) for one in mark["plugins"]] == [("cim", "1.0")]
     assert mark["changes"] == [{"action": "install", "name": "cim", "version": "1.0"}]
-    extracted = done(program("extract", merged, "/usr/share/ovirt-node-plugin/image.json")).out
+    extracted = succeeded(program("extract", merged, "/usr/share/ovirt-node-plugin/image.json")).out
     assert json.loads(extracted) == mark
 
 
@@ -152,7 +152,7 @@ def test_a_new_volume_id_is_written_to_every_boot_configuration(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
-    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--volid", "SITE 4.5.5"))
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--volid", "SITE 4.5.5"))
     assert volume_id(merged) == "SITE 4.5.5"
     old = volume_id(iso)
     was, now = (configurations(extract_iso(one, tmp_path / one.stem), one, tmp_path)
@@ -175,7 +175,7 @@ def test_a_squashfs_can_be_compressed_with_another_compressor(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("tree-live", "gzip"), tmp_path / "merged.iso"
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--recompress", "zstd:3"))
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--recompress", "zstd:3"))
     lines = superblock(extract_iso(merged, tmp_path / "new") / PAYLOAD["tree-live"])
     assert "Compression zstd" in lines and "compression-level 3" in lines
 
@@ -185,10 +185,10 @@ def test_a_root_on_xfs_keeps_its_identity_and_can_grow(
     iso, merged = tmp_path / "xfs.iso", tmp_path / "merged.iso"
     make_iso("old-live", node, iso, filesystem="xfs")
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    before = done(program("inspect", iso, "--json")).json["filesystem"]
+    before = succeeded(program("inspect", iso, "--json")).json["filesystem"]
     size = before["size_bytes"] + (64 << 20)
-    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, f"--size={size}"))
-    after = done(program("inspect", merged, "--json")).json["filesystem"]
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, f"--size={size}"))
+    after = succeeded(program("inspect", merged, "--json")).json["filesystem"]
     assert after == {**before, "size_bytes": size} and after["kind"] == "xfs"
 
 
@@ -209,7 +209,7 @@ def test_one_of_several_payloads_has_to_be_chosen(
     answer = program("inspect", two)
     assert answer.status == 2
     assert "/LiveOS/squashfs.img, /other.img" in answer.err and "--image" in answer.err
-    assert "/other.img" in done(program("inspect", two, "--image", "/other.img")).out
+    assert "/other.img" in succeeded(program("inspect", two, "--image", "/other.img")).out
     answer = program("inspect", two, "--image", "/no.img")
     assert answer.status == 2 and "/other.img" in answer.err
 
@@ -234,7 +234,7 @@ def test_joliet_names_are_kept(has_joliet: bool, built: support.Fixtures, progra
                 __file__, "/file", "-commit")
         iso = plain
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    done(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
     for path in (iso, merged):
         descriptors = path.read_bytes()[16 * 2048:20 * 2048]  # ECMA-119, 8.5
         assert (b"\2CD001" in descriptors and b"%/E" in descriptors) is has_joliet
@@ -243,8 +243,8 @@ def test_joliet_names_are_kept(has_joliet: bool, built: support.Fixtures, progra
 def test_a_dry_run_describes_the_changes_of_the_iso(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
-    answer = done(program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
-                          "--volid", "SITE", "--size", "3G"))
+    answer = succeeded(program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
+                               "--volid", "SITE", "--size", "3G"))
     assert "Kernel arguments (quiet, isv.mode=fast) are also changed in /EFI/BOOT/grub.cfg," in (
         answer.out)
     assert "/images/efiboot.img:/EFI/BOOT/grub.cfg" in answer.out
@@ -253,7 +253,7 @@ def test_a_dry_run_describes_the_changes_of_the_iso(
     refused = program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                       "--size", "1M")
     assert refused.status == 2 and "It can only grow." in refused.err
-    told = done(program("merge", built.iso("installer"), built.bundle("cim"), "--dry-run"))
+    told = succeeded(program("merge", built.iso("installer"), built.bundle("cim"), "--dry-run"))
     assert "signed by keys that the image does not trust" in told.out
 
 
@@ -268,7 +268,7 @@ def test_an_uneditable_boot_line_is_refused_and_named(
     answer = program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
     assert answer.status == 6 and "/EFI/BOOT/grub.cfg has a line" in answer.err
     plain = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
-    done(program("merge", odd, plain, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
+    succeeded(program("merge", odd, plain, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 
 
 def test_the_umask_does_not_affect_modes_in_the_image(
@@ -277,12 +277,12 @@ def test_the_umask_does_not_affect_modes_in_the_image(
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     old = os.umask(0o077)
     try:
-        done(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
-                     UNSIGNED))
+        succeeded(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
+                          UNSIGNED))
     finally:
         os.umask(old)
-    done(program("extract", tmp_path / "out.iso", "/usr/share/ovirt-node-plugin", "-o",
-                 tmp_path / "taken"))
+    succeeded(program("extract", tmp_path / "out.iso", "/usr/share/ovirt-node-plugin", "-o",
+                      tmp_path / "taken"))
     assert (tmp_path / "taken").stat().st_mode & 0o777 == 0o755
 
 
@@ -290,21 +290,23 @@ def test_a_running_process_of_a_scriptlet_does_not_keep_the_image_mounted(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "daemon", files={"/opt/daemon/text": ""},
                          scriptlets={"post": "sleep 300 >/dev/null 2>&1 </dev/null &"})
-    done(program("merge", built.iso("old-live"), plugin, "-o", tmp_path / "out.iso", "-y",
-                 UNSIGNED))
+    succeeded(program("merge", built.iso("old-live"), plugin, "-o", tmp_path / "out.iso", "-y",
+                      UNSIGNED))
     assert list(program.work.iterdir()) == []
 
 
 def test_a_damaged_list_of_merged_plugins_is_ignored(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
-    done(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
-                 UNSIGNED))
-    done(program("shell", tmp_path / "out.iso", "-o", tmp_path / "odd.iso", "--", "/bin/sh", "-c",
-                 "echo '{' > /usr/share/ovirt-node-plugin/image.json"))
-    assert done(program("inspect", tmp_path / "odd.iso")).status == 0
-    done(program("merge", tmp_path / "odd.iso", "--remove", "agent", "-o", tmp_path / "bare.iso",
-                 "-y"))
-    found = done(program("inspect", tmp_path / "bare.iso", "--json")).json
+    succeeded(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
+                      UNSIGNED))
+    succeeded(program("shell", tmp_path / "out.iso", "-o", tmp_path / "odd.iso", "--", "/bin/sh",
+                      "-c",
+                      "echo '{' > /usr/share/ovirt-node-plugin/image.json"))
+    assert succeeded(program("inspect", tmp_path / "odd.iso")).status == 0
+    succeeded(program("merge", tmp_path / "odd.iso", "--remove", "agent", "-o",
+                      tmp_path / "bare.iso",
+                      "-y"))
+    found = succeeded(program("inspect", tmp_path / "bare.iso", "--json")).json
     assert found["plugins"] == [] and found["merge"]["changes"] == [
         {"action": "remove", "name": "agent", "version": "1.0"}]

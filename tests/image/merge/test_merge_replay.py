@@ -8,7 +8,7 @@ import pytest
 
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Dnf, add_to_shipped_library, done
+from tests.support.dnf_runner import Dnf, add_to_shipped_library, succeeded
 from tests.support.iso_contents import extract_iso, file_digests
 from tests.support.program import Program
 
@@ -29,7 +29,7 @@ def new(built: support.Fixtures) -> Path:
 
 
 def plugins(program: Program, image: Path) -> List[Tuple[str, str, str]]:
-    found = done(program("inspect", image, "--json")).json["plugins"]
+    found = succeeded(program("inspect", image, "--json")).json["plugins"]
     return [(one["name"], one["version"], one["state"]) for one in found]
 
 
@@ -37,17 +37,17 @@ def test_kept_bundles_are_sufficient_for_the_next_image(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     folder = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    done(program("merge", old, built.bundle("cim", form="tar.zst"), folder, "-o", site, "-y",
-                 "--trust-keys", "--nogpgcheck", "--keep-bundles"))
+    succeeded(program("merge", old, built.bundle("cim", form="tar.zst"), folder, "-o", site, "-y",
+                      "--trust-keys", "--nogpgcheck", "--keep-bundles"))
     on_iso = file_digests(extract_iso(site, tmp_path / "taken") / "node-plugins")
     assert sorted(on_iso) == ["agent-1.0.tar", "cim-1.0.tar.zst"]
-    answer = done(program("merge", new, "--plugins-from", site, "-o", next_site, "-y",
-                          "--nogpgcheck", "--keep-bundles"))
+    answer = succeeded(program("merge", new, "--plugins-from", site, "-o", next_site, "-y",
+                               "--nogpgcheck", "--keep-bundles"))
     assert "Installed plugin agent 1.0." in answer.out
     assert plugins(program, next_site) == [("agent", "1.0", "installed"),
                                            ("cim", "1.0", "installed")]
     assert file_digests(extract_iso(next_site, tmp_path / "again") / "node-plugins") == on_iso
-    listed = done(program("inspect", next_site, "--json")).json["plugins"]
+    listed = succeeded(program("inspect", next_site, "--json")).json["plugins"]
     assert {one["source"] for one in listed} == {"site.iso:/node-plugins/agent-1.0.tar",
                                                  "site.iso:/node-plugins/cim-1.0.tar.zst"}
 
@@ -58,11 +58,11 @@ def test_a_kept_bundle_is_removed_with_its_plugin(
     bundles = [make_plugin(tmp_path, name, version, files={f"/opt/{name}/text": version})
                for name, version in (("one", "1.0"), ("two", "1.0"), ("two", "2.0"))]
     keep = ("-y", UNSIGNED, "--keep-bundles")
-    done(program("merge", old, *bundles[:2], "-o", site, *keep))
-    done(program("merge", site, bundles[2], "-o", upgraded, *keep))
+    succeeded(program("merge", old, *bundles[:2], "-o", site, *keep))
+    succeeded(program("merge", site, bundles[2], "-o", upgraded, *keep))
     assert sorted(file_digests(extract_iso(upgraded, tmp_path / "taken") / "node-plugins")) == [
         "one-1.0.tar", "two-2.0.tar"]
-    done(program("merge", upgraded, "--remove", "one", "-o", less, "-y"))
+    succeeded(program("merge", upgraded, "--remove", "one", "-o", less, "-y"))
     plugins = extract_iso(less, tmp_path / "less") / "node-plugins"
     assert sorted(file_digests(plugins)) == ["two-2.0.tar"]
 
@@ -72,8 +72,8 @@ def test_bundles_that_were_not_kept_come_from_the_library(
         tmp_path: Path) -> None:
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     add_to_shipped_library(dnf, built.bundle("storage"), "storage")
-    done(program("merge", old, "storage", "-o", site, "-y", "--trust-keys"))
-    done(program("merge", new, "--plugins-from", site, "-o", next_site, "-y", "--trust-keys"))
+    succeeded(program("merge", old, "storage", "-o", site, "-y", "--trust-keys"))
+    succeeded(program("merge", new, "--plugins-from", site, "-o", next_site, "-y", "--trust-keys"))
     assert plugins(program, next_site) == [("storage", "1.0", "installed")]
 
 
@@ -82,9 +82,9 @@ def test_a_given_path_replaces_the_kept_bundle(
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     first, second = (make_plugin(tmp_path, "agent", version, files={"/opt/agent/text": version})
                      for version in ("1.0", "2.0"))
-    done(program("merge", old, first, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
-    answer = done(program("merge", new, second, "--plugins-from", site, "-o", next_site, "-y",
-                          UNSIGNED))
+    succeeded(program("merge", old, first, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
+    answer = succeeded(program("merge", new, second, "--plugins-from", site, "-o", next_site, "-y",
+                               UNSIGNED))
     assert "Plugin agent is merged in version 2.0; the other image has 1.0." in answer.out
     assert plugins(program, next_site) == [("agent", "2.0", "installed")]
 
@@ -94,8 +94,8 @@ def test_all_obstacles_are_reported_at_once(
     site = tmp_path / "site.iso"
     agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     gone = make_plugin(tmp_path, "gone", files={"/opt/gone/text": "hello"})
-    done(program("merge", old, built.bundle("isv-module-foo"), agent, gone, "-o", site, "-y",
-                 "--trust-keys", UNSIGNED))
+    succeeded(program("merge", old, built.bundle("isv-module-foo"), agent, gone, "-o", site, "-y",
+                      "--trust-keys", UNSIGNED))
     answer = program("merge", new, "--plugins-from", site, built.bundle("isv-module-foo"), agent,
                      "-o", tmp_path / "next.iso", "-y", "--trust-keys", UNSIGNED)
     assert answer.status == 6, answer.text
@@ -110,8 +110,9 @@ def test_all_obstacles_are_reported_at_once(
 def test_the_json_contains_the_reasons(
         program: Program, built: support.Fixtures, old: Path, new: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
-    done(program("merge", old, built.bundle("isv-module-foo"), "-o", site, "-y", "--trust-keys",
-                 "--keep-bundles"))
+    succeeded(program("merge", old, built.bundle("isv-module-foo"), "-o", site, "-y",
+                      "--trust-keys",
+                      "--keep-bundles"))
     answer = program("merge", new, "--plugins-from", site, "--dry-run", "--json")
     lines = answer.lines
     error: Dict[str, object] = lines[-1]["error"]
@@ -124,16 +125,17 @@ def test_a_plugin_of_the_old_image_can_be_excluded(
     site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
     bundles = [make_plugin(tmp_path, name, files={f"/opt/{name}/text": ""})
                for name in ("one", "two")]
-    done(program("merge", old, *bundles, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
-    done(program("merge", new, "--plugins-from", site, "--remove", "two", "-o", next_site, "-y",
-                 UNSIGNED))
+    succeeded(program("merge", old, *bundles, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
+    succeeded(program("merge", new, "--plugins-from", site, "--remove", "two", "-o", next_site,
+                      "-y",
+                      UNSIGNED))
     assert plugins(program, next_site) == [("one", "1.0", "installed")]
 
 
 def test_a_plugin_of_a_repository_is_not_kept_with_a_note(
         program: Program, built: support.Fixtures, old: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
-    answer = done(program(
+    answer = succeeded(program(
         "merge", old, "snmp", f"--setopt=reposdir={built.repo('snmp')}", "--enablerepo=snmp", "-o",
         site, "-y", "--nogpgcheck", "--keep-bundles"))
     assert ("The bundle of plugin snmp is not kept on the ISO: the plugin came from repo snmp,"
@@ -155,7 +157,7 @@ def test_a_plugin_that_needs_another_is_not_named_for_a_third(
     first = make_plugin(tmp_path, "first", files={"/opt/first/text": ""})
     second = make_plugin(tmp_path, "second", files={"/opt/second/text": ""}, requires="first")
     third = make_plugin(tmp_path, "third", files={"/opt/third/text": ""})
-    done(program("merge", old, first, second, third, "-o", site, "-y", UNSIGNED))
+    succeeded(program("merge", old, first, second, third, "-o", site, "-y", UNSIGNED))
     answer = program("merge", new, "--plugins-from", site, first, second, "--dry-run", "--json",
                      UNSIGNED)
     message = answer.lines[-1]["error"]["message"]
@@ -169,6 +171,6 @@ def test_a_version_with_a_caret_is_kept_and_found(
     descriptor = bundle / "node-plugin.xml"
     descriptor.write_text(descriptor.read_text().replace(
         "<version>1.0</version>", "<version>1.0^git1</version>"))
-    done(program("merge", old, bundle, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
-    answer = done(program("merge", new, "--plugins-from", site, "--dry-run", UNSIGNED))
+    succeeded(program("merge", old, bundle, "-o", site, "-y", UNSIGNED, "--keep-bundles"))
+    answer = succeeded(program("merge", new, "--plugins-from", site, "--dry-run", UNSIGNED))
     assert "Installing agent 1.0^git1" in answer.out

@@ -11,7 +11,7 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.agent_plugins import AGENTS, UNITS, agent_plugin, changes_to_full_node
 from tests.support.custom_plugins import UNSIGNED
-from tests.support.dnf_runner import Dnf, done
+from tests.support.dnf_runner import Dnf, succeeded
 
 pytestmark = [pytest.mark.root]
 
@@ -41,7 +41,7 @@ def test_rpm_verify_reports_only_the_files_that_the_build_changes(full_root: Pat
 
 
 def test_dnf_check_reports_no_problem(full_root: Path, dnf: Dnf) -> None:
-    answer = done(dnf(full_root, "check"))
+    answer = succeeded(dnf(full_root, "check"))
     assert answer.out == ""
 
 
@@ -75,32 +75,32 @@ def test_the_programs_are_real_and_dev_is_empty(full_root: Path) -> None:
 @pytest.mark.parametrize("name", AGENTS)
 def test_a_vendors_agent_is_installed_verified_and_removed_without_changes(
         dnf: Dnf, full_root: Path, tmp_path: Path, name: str) -> None:
-    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, agent_plugin(tmp_path, name)))
+    succeeded(dnf.plugin(full_root, "install", "-y", UNSIGNED, agent_plugin(tmp_path, name)))
     assert changes_to_full_node(full_root) != []
-    assert f"{name} 1.0: ok" in done(dnf.plugin(full_root, "verify")).text
+    assert f"{name} 1.0: ok" in succeeded(dnf.plugin(full_root, "verify")).text
     unit = UNITS[AGENTS.index(name)]
     assert run(["systemctl", f"--root={full_root}", "is-enabled", unit]) == "enabled\n"
-    done(dnf.plugin(full_root, "remove", "-y", name))
+    succeeded(dnf.plugin(full_root, "remove", "-y", name))
     assert changes_to_full_node(full_root) == []
 
 
 def test_agents_removed_in_another_order_leave_no_changes(dnf: Dnf, full_root: Path,
                                                           tmp_path: Path) -> None:
     bundles = [agent_plugin(tmp_path, name) for name in AGENTS]
-    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, *bundles))
-    done(dnf.plugin(full_root, "verify"))
+    succeeded(dnf.plugin(full_root, "install", "-y", UNSIGNED, *bundles))
+    succeeded(dnf.plugin(full_root, "verify"))
     for name in (AGENTS[1], AGENTS[2], AGENTS[0]):
-        done(dnf.plugin(full_root, "remove", "-y", name))
-        done(dnf.plugin(full_root, "verify"))
+        succeeded(dnf.plugin(full_root, "remove", "-y", name))
+        succeeded(dnf.plugin(full_root, "verify"))
     assert changes_to_full_node(full_root) == []
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_plugin_of_the_small_image_leaves_no_changes_when_removed(
         dnf: Dnf, full_root: Path, built: support.Fixtures, name: str) -> None:
-    done(dnf.plugin(full_root, "install", "-y", "--trust-keys", built.bundle(name)))
-    done(dnf.plugin(full_root, "verify"))
-    done(dnf.plugin(full_root, "remove", "-y", name))
+    succeeded(dnf.plugin(full_root, "install", "-y", "--trust-keys", built.bundle(name)))
+    succeeded(dnf.plugin(full_root, "verify"))
+    succeeded(dnf.plugin(full_root, "remove", "-y", name))
     assert changes_to_full_node(full_root) == []
 
 

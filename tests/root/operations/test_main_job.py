@@ -9,7 +9,7 @@ import pytest
 
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Dnf, add_to_shipped_library, done
+from tests.support.dnf_runner import Dnf, add_to_shipped_library, succeeded
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root, pytest.mark.main_job]
@@ -22,7 +22,7 @@ def transactions(dnf: Dnf, root: Path) -> List[str]:
 
 
 def listed(dnf: Dnf, root: Path, *words: str) -> List[str]:
-    answer = done(dnf.plugin(root, "list", "--json", *words))
+    answer = succeeded(dnf.plugin(root, "list", "--json", *words))
     return [f"{plugin['name']} {plugin['version']} {plugin['state']}"
             for plugin in answer.json["plugins"]]
 
@@ -32,10 +32,10 @@ def test_a_bundle_is_installed_from_a_path(
         dnf: Dnf, node: Path, built: support.Fixtures, form: str) -> None:
     if form == "tar.zst" and shutil.which("zstd") is None:
         pytest.fail("zstd is missing")
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("snmp", form=form)))
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("snmp", form=form)))
     assert listed(dnf, node) == ["snmp 1.0 installed"]
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", "snmp"))
+    succeeded(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "remove", "-y", "snmp"))
     assert listed(dnf, node) == []
 
 
@@ -43,7 +43,7 @@ def test_a_plugin_is_installed_by_name_from_the_library(dnf: Dnf, node: Path,
                                                         built: support.Fixtures) -> None:
     add_to_shipped_library(dnf, built.bundle("cim"), "cim")
     assert listed(dnf, node, "--available") == ["cim 1.0 available"]
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", "cim"))
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", "cim"))
     assert listed(dnf, node, "--all") == ["cim 1.0 installed"]
     assert (node / "etc/systemd/system/multi-user.target.wants/sblim-sfcb.service").is_symlink()
 
@@ -52,9 +52,9 @@ def test_a_plugin_is_installed_from_the_metadata_of_a_repository(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     shutil.copy2(built.repo("storage") / "storage.repo", node / "etc/yum.repos.d")
     assert dnf.plugin(node, "install", "-y", "storage").status == 2  # its repo is off
-    done(dnf.plugin(node, "install", "-y", "storage", "--enablerepo=storage"))
+    succeeded(dnf.plugin(node, "install", "-y", "storage", "--enablerepo=storage"))
     assert listed(dnf, node) == ["storage 1.0 installed"]
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
 
 
 def test_a_path_precedes_the_library_which_precedes_metadata(
@@ -64,8 +64,8 @@ def test_a_path_precedes_the_library_which_precedes_metadata(
         support.repo_file("vendor", f"file://{newer}", key=built.key))
 
     def version(plugin: object) -> str:
-        answer = done(dnf.plugin(node, "install", "--dry-run", "--json", plugin,
-                                 "--enablerepo=vendor"))
+        answer = succeeded(dnf.plugin(node, "install", "--dry-run", "--json", plugin,
+                                      "--enablerepo=vendor"))
         return str(answer.json["plugins"][0]["version"])
     assert version("agent") == "1.1"
     add_to_shipped_library(dnf, built.bundle("agent", "1.0"), "agent")
@@ -76,24 +76,25 @@ def test_a_path_precedes_the_library_which_precedes_metadata(
 def test_several_plugins_are_changed_in_one_dnf_transaction(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     before = len(transactions(dnf, node))
-    done(dnf.plugin(node, "install", "-y", "--trust-keys",
-                    *(built.bundle(name) for name in ("cim", "snmp", "storage"))))
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys",
+                         *(built.bundle(name) for name in ("cim", "snmp", "storage"))))
     lines = transactions(dnf, node)
     assert len(lines) == before + 1
     assert listed(dnf, node) == ["cim 1.0 installed", "snmp 1.0 installed",
                                  "storage 1.0 installed"]
-    done(dnf.plugin(node, "remove", "-y", "cim", "snmp", "storage"))
+    succeeded(dnf.plugin(node, "remove", "-y", "cim", "snmp", "storage"))
     assert len(transactions(dnf, node)) == before + 2
 
 
 def test_dnf_records_packages_as_user_installed_or_dependency(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("snmp")))
-    info = done(dnf(node, "history", "info", "last")).out
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("snmp")))
+    info = succeeded(dnf(node, "history", "info", "last")).out
     reasons = {line.split()[1].rsplit("-", 2)[0]: line.split()[0]
                for line in info.splitlines() if "net-snmp" in line and "Install" in line}
     assert set(reasons) == {"net-snmp", "net-snmp-utils", "net-snmp-libs"}
-    user_installed = done(dnf(node, "repoquery", "--userinstalled", "--qf", "%{name}")).out.split()
+    user_installed = succeeded(dnf(node, "repoquery", "--userinstalled", "--qf",
+                                   "%{name}")).out.split()
     assert "net-snmp" in user_installed and "net-snmp-libs" not in user_installed
 
 
@@ -134,14 +135,14 @@ def test_the_answer_no_to_the_question_changes_nothing(dnf: Dnf, node: Path,
     answer = dnf.plugin(node, "install", built.bundle("cim"), stdin="n\n")
     assert answer.status == 1 and "Operation aborted" in answer.text
     assert state_differences(before, tree_state(node)) == []
-    done(dnf.plugin(node, "install", "--trust-keys", built.bundle("cim"), stdin="y\n"))
+    succeeded(dnf.plugin(node, "install", "--trust-keys", built.bundle("cim"), stdin="y\n"))
 
 
 def test_installing_an_installed_plugin_succeeds_and_changes_nothing(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("cim")))
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("cim")))
     before, history = tree_state(node), transactions(dnf, node)
-    answer = done(dnf.plugin(node, "install", "-y", built.bundle("cim")))
+    answer = succeeded(dnf.plugin(node, "install", "-y", built.bundle("cim")))
     assert "Plugin cim 1.0 is already installed." in answer.text
     assert state_differences(before, tree_state(node)) == []
     assert transactions(dnf, node) == history
@@ -149,13 +150,13 @@ def test_installing_an_installed_plugin_succeeds_and_changes_nothing(
 
 def test_a_newer_version_is_an_upgrade_and_an_older_one_is_refused(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("agent", "1.0")))
-    answer = done(dnf.plugin(node, "install", "-y", built.bundle("agent", "1.1")))
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("agent", "1.0")))
+    answer = succeeded(dnf.plugin(node, "install", "-y", built.bundle("agent", "1.1")))
     assert " Upgrading agent 1.0 -> 1.1" in answer.text
     assert "undo kernel-module loop:options" in answer.text
     assert "enable service acme-agent.service" in answer.text
     assert listed(dnf, node) == ["agent 1.1 installed"]
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     before = tree_state(node)
     answer = dnf.plugin(node, "install", "-y", built.bundle("agent", "1.0"))
     assert answer.status == 2 and "1.0 is older" in answer.text
@@ -164,34 +165,34 @@ def test_a_newer_version_is_an_upgrade_and_an_older_one_is_refused(
 
 def test_upgrade_finds_the_newest_version_in_the_sources(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("agent", "1.0")))
-    assert "Nothing to do" in done(dnf.plugin(node, "upgrade", "-y")).text
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("agent", "1.0")))
+    assert "Nothing to do" in succeeded(dnf.plugin(node, "upgrade", "-y")).text
     add_to_shipped_library(dnf, built.bundle("agent", "1.1"), "agent")
-    done(dnf.plugin(node, "upgrade", "-y", "agent"))
+    succeeded(dnf.plugin(node, "upgrade", "-y", "agent"))
     assert listed(dnf, node) == ["agent 1.1 installed"]
-    done(dnf.plugin(node, "verify"))
-    assert "Nothing to do" in done(dnf.plugin(node, "upgrade", "-y")).text
+    succeeded(dnf.plugin(node, "verify"))
+    assert "Nothing to do" in succeeded(dnf.plugin(node, "upgrade", "-y")).text
 
 
 def test_a_package_of_two_plugins_stays_until_the_last_is_removed(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("share-a")))
-    done(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("share-b")))
-    answer = done(dnf.plugin(node, "remove", "-y", "share-a"))
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("share-a")))
+    succeeded(dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("share-b")))
+    answer = succeeded(dnf.plugin(node, "remove", "-y", "share-a"))
     assert "libshare-1.0-1.noarch stays: plugin share-b needs it." in answer.text
     assert (node / "opt/example/lib/libshare.so.1").exists()
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", "share-b"))
+    succeeded(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "remove", "-y", "share-b"))
     assert not (node / "opt/example").exists()
 
 
 def test_a_plugin_is_installed_on_and_removed_from_a_host(dnf: Dnf, host: Path,
                                                           built: support.Fixtures) -> None:
     before = tree_state(host)
-    done(dnf.plugin(host, "install", "-y", "--trust-keys", built.bundle("snmp")))
+    succeeded(dnf.plugin(host, "install", "-y", "--trust-keys", built.bundle("snmp")))
     assert listed(dnf, host) == ["snmp 1.0 installed"]
-    done(dnf.plugin(host, "verify"))
-    done(dnf.plugin(host, "remove", "-y", "snmp"))
+    succeeded(dnf.plugin(host, "verify"))
+    succeeded(dnf.plugin(host, "remove", "-y", "snmp"))
     lines = state_differences(before, tree_state(host))
     assert [line for line in lines if "/lib/dnf" not in line] == []
 
@@ -220,8 +221,8 @@ def test_plugins_without_and_with_settings_verify_after_each_step(
                   '<vdsm-hook point="before_vm_start" order="05" name="rich"'
                   ' source="/opt/rich/hook"/>'])
     for bundle in (plain, rich):
-        done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
-        done(dnf.plugin(node, "verify"))
+        succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
+        succeeded(dnf.plugin(node, "verify"))
     for name in ("plain", "rich"):
-        done(dnf.plugin(node, "remove", "-y", name))
-        done(dnf.plugin(node, "verify"))
+        succeeded(dnf.plugin(node, "remove", "-y", name))
+        succeeded(dnf.plugin(node, "verify"))

@@ -15,18 +15,18 @@ from ovirt_node_plugin.registry import store
 from tests import support
 from tests.support import schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, done, environment
+from tests.support.dnf_runner import Answer, Dnf, environment, succeeded
 from tests.support.tree_states import tree_state
 
 pytestmark = [pytest.mark.root]
 
 
 def install(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
-    return done(dnf.plugin(root, "install", "-y", "--trust-keys", UNSIGNED, *bundles))
+    return succeeded(dnf.plugin(root, "install", "-y", "--trust-keys", UNSIGNED, *bundles))
 
 
 def manifest(dnf: Dnf, root: Path, name: str, *options: str) -> Any:
-    (plugin,) = done(dnf.plugin(root, "manifest", name, "--json", *options)).json["plugins"]
+    (plugin,) = succeeded(dnf.plugin(root, "manifest", name, "--json", *options)).json["plugins"]
     return plugin
 
 
@@ -117,7 +117,7 @@ def test_a_removal_returns_its_delta_and_deletes_the_inventory(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
     installed = manifest(dnf, node, "cim", "--delta")["delta"]
-    answer = done(dnf.plugin(node, "remove", "-y", "cim", "--json")).json
+    answer = succeeded(dnf.plugin(node, "remove", "-y", "cim", "--json")).json
     (delta,) = answer["deltas"]
     assert delta["operation"] == "remove" and delta["version_from"] == "1.0"
     assert delta["packages"]["removed"] == installed["packages"]["added"]
@@ -130,7 +130,7 @@ def test_a_removal_returns_its_delta_and_deletes_the_inventory(
 
 def test_a_removal_prints_a_one_line_summary(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
-    answer = done(dnf.plugin(node, "remove", "-y", "cim"))
+    answer = succeeded(dnf.plugin(node, "remove", "-y", "cim"))
     assert "Plugin cim: -2 packages, ~8 -11 files, -1 setting, -2 accounts." in answer.text
 
 
@@ -144,9 +144,9 @@ def test_a_package_of_two_plugins_is_listed_as_shared(dnf: Dnf, node: Path,
     files = manifest(dnf, node, "share-b", "--files")["files"]
     shared = paths([file for file in files if file["package"] == "libshare-1.0-1.noarch"])
     assert shared and not set(shared) & set(paths(delta["files"]["added"]))
-    answer = done(dnf.plugin(node, "remove", "-y", "share-a", "--json")).json
+    answer = succeeded(dnf.plugin(node, "remove", "-y", "share-a", "--json")).json
     assert answer["deltas"][0]["packages"]["removed"] == ["share-a-1.0-1.noarch"]
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     assert manifest(dnf, node, "share-b", "--files")["files"] == files
 
 
@@ -155,32 +155,32 @@ def test_an_inventory_stays_correct_when_a_shared_file_passes_to_its_plugin(
     bundles = [make_plugin(tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
                            scriptlets={"post": f"echo {name} >> /etc/common.list"})
                for name in ("one", "two")]
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, *bundles))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, *bundles))
     before = [file for file in manifest(dnf, node, "two", "--files")["files"] if file["package"]]
-    done(dnf.plugin(node, "remove", "-y", "one"))
+    succeeded(dnf.plugin(node, "remove", "-y", "one"))
     after = manifest(dnf, node, "two", "--files")["files"]
     assert [file for file in after if file["package"]] == before
     assert "/etc/common.list" in paths(after)
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
 
 
 @pytest.mark.main_job
 def test_the_manifest_is_printed_as_text(dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("cim"))
-    text = done(dnf.plugin(node, "manifest", "cim")).out
+    text = succeeded(dnf.plugin(node, "manifest", "cim")).out
     assert "Packages     : libvirt-cim-0.6.3-33.el9.x86_64, 4 files, 126 B" in text
     assert ": ~ /etc/passwd (scriptlets)" in text and "(service" in text
-    files = done(dnf.plugin(node, "manifest", "cim", "--files")).out.splitlines()
+    files = succeeded(dnf.plugin(node, "manifest", "cim", "--files")).out.splitlines()
     (line,) = [line for line in files if line.endswith("/usr/sbin/sfcbd")]
     assert line.split() == ["-rwxr-xr-x", "root", "root", "82",
                             "sblim-sfcb-1.4.9-25.el9.x86_64", "/usr/sbin/sfcbd"]
-    delta = done(dnf.plugin(node, "manifest", "cim", "--delta")).out.splitlines()
+    delta = succeeded(dnf.plugin(node, "manifest", "cim", "--delta")).out.splitlines()
     assert delta[0].startswith("install 1.0 at 20")
     assert {"+ package sblim-sfcb-1.4.9-25.el9.x86_64", "+ /usr/sbin/sfcbd",
             "~ /etc/passwd (size, content)"} <= set(delta)
-    packages = done(dnf.plugin(node, "manifest", "cim", "--packages")).out
+    packages = succeeded(dnf.plugin(node, "manifest", "cim", "--packages")).out
     assert "sblim-sfcb-1.4.9-25.el9.x86_64   6 files" in packages
-    settings = done(dnf.plugin(node, "manifest", "cim", "--settings")).out
+    settings = succeeded(dnf.plugin(node, "manifest", "cim", "--settings")).out
     assert settings == "service sblim-sfcb.service enabled (before: disabled)\n"
 
 
@@ -209,13 +209,13 @@ def test_a_missing_or_damaged_inventory_is_reported_and_rewritten(
     path.unlink() if data is None else path.write_bytes(data)
     answer = dnf.plugin(node, "manifest", "agent", "--files")
     assert answer.status == 9 and "/etc/ovirt.plugins-manifests.d/agent.json.gz" in answer.text
-    done(dnf.plugin(node, "manifest", "agent", "--settings"))
+    succeeded(dnf.plugin(node, "manifest", "agent", "--settings"))
     answer = dnf.plugin(node, "verify")
     assert answer.status == 9 and "agent.json.gz" in answer.text
     install(dnf, node, built.bundle("agent", "1.1"))
     delta = manifest(dnf, node, "agent", "--delta")["delta"]
     assert "/opt/acme/agent/bin/agent" not in paths(delta["files"]["added"])
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
 
 
 def test_a_plugin_recorded_by_an_older_version_needs_no_inventory(
@@ -224,21 +224,21 @@ def test_a_plugin_recorded_by_an_older_version_needs_no_inventory(
     (node / store.inventory_path("agent")).unlink()
     undo_data = node / "etc/ovirt.plugins-manifests.d/agent.xml"
     undo_data.write_text(undo_data.read_text().replace(' inventory="yes"', ""))
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     install(dnf, node, built.bundle("agent", "1.1"))
     operations = manifest(dnf, node, "agent")["operations"]
     assert [operation["operation"] for operation in operations] == ["install", "upgrade"]
     delta = manifest(dnf, node, "agent", "--delta")["delta"]
     assert "/usr/libexec/vdsm/hooks/before_vm_start/40_agent" not in paths(
         delta["files"]["added"])
-    done(dnf.plugin(node, "remove", "-y", "agent"))
+    succeeded(dnf.plugin(node, "remove", "-y", "agent"))
 
 
 def test_the_delta_of_a_removal_without_an_inventory_lists_package_files(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
     (node / store.inventory_path("agent")).unlink()
-    (delta,) = done(dnf.plugin(node, "remove", "-y", "agent", "--json")).json["deltas"]
+    (delta,) = succeeded(dnf.plugin(node, "remove", "-y", "agent", "--json")).json["deltas"]
     assert "/opt/acme/agent/bin/agent" in paths(delta["files"]["removed"])
 
 
@@ -253,7 +253,7 @@ def test_a_repair_reinstalls_missing_packages(dnf: Dnf, node: Path, built: suppo
     assert delta["operation"] == "repair"
     assert delta["packages"]["added"] == ["acme-agent-1.0-1.noarch"]
     assert "/opt/acme/agent/bin/agent" in paths(delta["files"]["added"])
-    done(dnf.plugin(fresh, "verify"))
+    succeeded(dnf.plugin(fresh, "verify"))
 
 
 def change_files_of_agent(root: Path) -> None:
@@ -267,7 +267,7 @@ def change_files_of_agent(root: Path) -> None:
 def test_verify_reports_changed_files_to_unprivileged_users(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    assert done(as_nobody(dnf, node, "verify")).out == "agent 1.0: ok\n"
+    assert succeeded(as_nobody(dnf, node, "verify")).out == "agent 1.0: ok\n"
     change_files_of_agent(node)
     lines = as_nobody(dnf, node, "verify").out.splitlines()
     assert "agent 1.0: file /opt/acme/agent/bin/agent was changed (size, mode)" in lines
@@ -308,7 +308,7 @@ def test_verify_reports_missing_or_changed_files_made_by_scriptlets(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     (node / "etc/fstab.maker.old").write_text("old\n")
     install(dnf, node, plugin_with_scriptlet_files(tmp_path))
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     (node / "etc/maker.conf").write_text("changed\n")
     (node / "usr/lib/maker/index").unlink()
     (node / "var/lib/maker/state").write_text("changed\n")
@@ -325,7 +325,7 @@ def test_a_later_plugins_change_of_a_shared_file_is_not_drift(
         install(dnf, node, make_plugin(
             tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
             scriptlets={"post": f"echo {name} >> /etc/common.list"}))
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     with open(node / "etc/common.list", "a") as stream:
         stream.write("by hand\n")
     assert "/etc/common.list, which a scriptlet made, was changed" in dnf.plugin(
@@ -380,21 +380,21 @@ def test_plugins_installed_together_have_separate_manifests(
                            scriptlets={"post": "echo y > /etc/y-left"})]
     names = ["y", "x"] if reverse else ["x", "y"]
     before = tree_state(node)
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, *(bundles[::-1] if reverse else bundles)))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, *(bundles[::-1] if reverse else bundles)))
     listed = {name: {item["path"] for item in manifest(dnf, node, name, "--files")["files"]}
               for name in "xy"}
     assert {"/opt/x", "/opt/x/file"} <= listed["x"] and not any("y" in item for item in listed["x"])
     assert {"/opt/y", "/opt/y/file", "/etc/y-left"} <= listed["y"] and "/opt/x" not in listed["y"]
-    answer = done(dnf.plugin(node, "remove", "-y", names[0]))
+    answer = succeeded(dnf.plugin(node, "remove", "-y", names[0]))
     assert f"stay until plugin {names[1]} goes too." in " ".join(answer.text.split())
-    done(dnf.plugin(node, "verify"))
-    done(dnf.plugin(node, "remove", "-y", names[1]))
+    succeeded(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "remove", "-y", names[1]))
     assert tree_state(node) == before
 
 
 def test_a_missing_folder_of_a_package_is_not_reported_as_made_by_a_scriptlet(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
-    done(dnf.plugin(node, "install", "-y", UNSIGNED,
-                    make_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED,
+                         make_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))
     shutil.rmtree(node / "opt/x")
     assert "/opt/x, which came with its packages, is missing" in dnf.plugin(node, "verify").text

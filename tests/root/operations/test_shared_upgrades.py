@@ -7,7 +7,7 @@ from typing import Sequence
 import pytest
 
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, done
+from tests.support.dnf_runner import Answer, Dnf, succeeded
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -45,21 +45,21 @@ def test_settings_shared_before_an_upgrade_are_undone_with_the_last_plugin(
         node: Path, tmp_path: Path, dnf: Dnf, settings_one: Sequence[str],
         settings_two: Sequence[str]) -> None:
     before = tree_state(node)
-    done(install(dnf, node, *bundles(tmp_path, "1.0", EVERY, EVERY)))
-    done(install(dnf, node, *bundles(tmp_path, "2.0", settings_one, settings_two)))
-    assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
-    done(dnf.plugin(node, "remove", "one", "two", "-y"))
+    succeeded(install(dnf, node, *bundles(tmp_path, "1.0", EVERY, EVERY)))
+    succeeded(install(dnf, node, *bundles(tmp_path, "2.0", settings_one, settings_two)))
+    assert succeeded(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
+    succeeded(dnf.plugin(node, "remove", "one", "two", "-y"))
     assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_failing_upgrade_restores_the_shared_settings_that_it_had_undone(
         node: Path, tmp_path: Path, dnf: Dnf) -> None:
-    done(install(dnf, node, *bundles(tmp_path, "1.0", EVERY, EVERY)))
+    succeeded(install(dnf, node, *bundles(tmp_path, "1.0", EVERY, EVERY)))
     before = tree_state(node)
     failed = install(dnf, node, *bundles(tmp_path, "2.0", (), (BROKEN,)))
     assert failed.status != 0 and "nope.service" in failed.text
     assert state_differences(before, tree_state(node)) == []
-    assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 1.0: ok", "two 1.0: ok"]
+    assert succeeded(dnf.plugin(node, "verify")).out.splitlines() == ["one 1.0: ok", "two 1.0: ok"]
 
 
 @pytest.mark.parametrize("reverse", [False, True],
@@ -67,12 +67,12 @@ def test_a_failing_upgrade_restores_the_shared_settings_that_it_had_undone(
 def test_a_hook_and_a_value_move_to_another_plugin_in_one_run(
         node: Path, tmp_path: Path, dnf: Dnf, reverse: bool) -> None:
     before = tree_state(node)
-    done(install(dnf, node, *bundles(
+    succeeded(install(dnf, node, *bundles(
         tmp_path, "1.0", (HOOK.format("one"), SYSCTL.format(1)), ())))
     new = bundles(tmp_path, "2.0", (), (HOOK.format("two"), SYSCTL.format(2)))
-    done(install(dnf, node, *(reversed(new) if reverse else new)))
-    assert done(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
-    done(dnf.plugin(node, "remove", "one", "two", "-y"))
+    succeeded(install(dnf, node, *(reversed(new) if reverse else new)))
+    assert succeeded(dnf.plugin(node, "verify")).out.splitlines() == ["one 2.0: ok", "two 2.0: ok"]
+    succeeded(dnf.plugin(node, "remove", "one", "two", "-y"))
     assert state_differences(before, tree_state(node)) == []
 
 
@@ -80,7 +80,7 @@ def test_a_hook_and_a_value_move_to_another_plugin_in_one_run(
 def test_a_setting_that_an_installed_plugin_keeps_is_refused_and_its_owner_named(
         node: Path, tmp_path: Path, dnf: Dnf, wish: str) -> None:
     settings = (HOOK.format("one"), SYSCTL.format(1))
-    done(install(dnf, node, *bundles(tmp_path, "1.0", settings, ())))
+    succeeded(install(dnf, node, *bundles(tmp_path, "1.0", settings, ())))
     bundle_one, bundle_two = bundles(tmp_path, "2.0", settings, (wish,))
     refused = install(dnf, node, bundle_two, bundle_one)
     assert refused.status != 0

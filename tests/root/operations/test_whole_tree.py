@@ -12,7 +12,7 @@ import pytest
 
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, done
+from tests.support.dnf_runner import Answer, Dnf, succeeded
 from tests.support.tree_states import State, state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -24,11 +24,11 @@ OUTSIDE = "../../../../../../../../../outside"
 
 def install(dnf: Dnf, root: Path, *bundles: Path) -> Answer:
     extra = ["--enablerepo=tworepos-extra" for bundle in bundles if "tworepos" in bundle.name]
-    return done(dnf.plugin(root, "install", "-y", "--trust-keys", *extra, *bundles))
+    return succeeded(dnf.plugin(root, "install", "-y", "--trust-keys", *extra, *bundles))
 
 
 def remove(dnf: Dnf, root: Path, *names: str) -> Answer:
-    return done(dnf.plugin(root, "remove", "-y", *names))
+    return succeeded(dnf.plugin(root, "remove", "-y", *names))
 
 
 def packages(root: Path) -> List[str]:
@@ -55,7 +55,7 @@ def test_a_removed_plugin_leaves_no_changes(dnf: Dnf, node: Path, built: support
     before = tree_and_packages(node)
     install(dnf, node, built.bundle(name))
     assert tree_and_packages(node)[1] != before[1]
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     remove(dnf, node, name)
     assert_same(before, node)
 
@@ -67,7 +67,7 @@ def test_all_plugins_removed_in_another_order_leave_no_changes(
     install(dnf, node, *(built.bundle(name) for name in PLUGINS))
     for names in (PLUGINS[4:5], PLUGINS[:1], PLUGINS[5:], PLUGINS[1:4]):
         remove(dnf, node, *names)
-        done(dnf.plugin(node, "verify"))
+        succeeded(dnf.plugin(node, "verify"))
     assert_same(before, node)
 
 
@@ -82,7 +82,7 @@ def test_removing_one_of_two_plugins_leaves_the_other_complete(
     install(dnf, node, built.bundle(second))
     removed, remaining = (second, first) if reverse else (first, second)
     remove(dnf, node, removed)
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     only_remaining = tree_and_packages(node)
     remove(dnf, node, remaining)
     assert_same(before, node)
@@ -99,7 +99,7 @@ def test_scriptlet_effects_of_plugins_installed_together_stay_until_the_last_is_
     install(dnf, node, built.bundle("snmp"), built.bundle("cim"))
     remove(dnf, node, "snmp")
     assert "cim:" in (node / "etc/passwd").read_text()
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     remove(dnf, node, "cim")
     assert_same(before, node)
 
@@ -121,7 +121,7 @@ def test_an_upgrade_and_a_removal_leave_no_changes(dnf: Dnf, node: Path,
     info_after = os.stat(hook)
     assert (info_after.st_ino, info_after.st_mtime_ns) == (info_before.st_ino,
                                                            info_before.st_mtime_ns)
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     remove(dnf, node, "agent")
     assert_same(before, node)
 
@@ -137,9 +137,9 @@ def test_unowned_files_that_a_package_replaced_are_restored_at_removal(
     (node / "opt/taker/data").write_text("old data")
     os.chown(node / "opt/taker", 12, 34)
     before = tree_and_packages(node)
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert (node / "etc/taker.conf").read_text() == "new\n"
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     remove(dnf, node, "taker")
     assert_same(before, node)
 
@@ -158,9 +158,9 @@ feed"; mknod /srv/maker/node c 1 3; chmod 0700 /etc/multipath"""
                          files={"/opt/maker/data": "x"})
     (node / "etc/multipath").mkdir(exist_ok=True)
     before = tree_and_packages(node)
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert (node / "usr/bin/maker").is_symlink() and (node / "opt/maker/huge").exists()
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     remove(dnf, node, "maker")
     assert_same(before, node)
 
@@ -171,7 +171,7 @@ def test_a_package_that_another_package_needs_stays_and_is_reported(
     dnf.configure(bind_all="no")
     install(dnf, node, built.bundle("share-a"))
     user = support.quick_rpm("user", "1", requires="libshare.so.1()(64bit)")
-    done(dnf(node, "install", "-y", UNSIGNED, "--disablerepo=*", user))
+    succeeded(dnf(node, "install", "-y", UNSIGNED, "--disablerepo=*", user))
     answer = remove(dnf, node, "share-a")
     assert "libshare-1.0-1.noarch stays: user-1-1.noarch needs it." in answer.text
     assert "libshare-1.0-1" in " ".join(packages(node))
@@ -190,7 +190,7 @@ def test_a_modified_file_refuses_the_removal_unless_keep_modified_is_given(
     assert answer.status == 6 and f"/etc/modprobe.d/{path.name}" in answer.text
     assert "--keep-modified" in answer.text
     assert_same(before, node)
-    answer = done(dnf.plugin(node, "remove", "-y", "--keep-modified", "agent"))
+    answer = succeeded(dnf.plugin(node, "remove", "-y", "--keep-modified", "agent"))
     assert f"/etc/modprobe.d/{path.name} is left as it is" in answer.text
     assert path.read_text() == "options loop max_loop=8\n"
 
@@ -203,7 +203,7 @@ def test_settings_written_through_symbolic_links_are_undone_at_removal(
     bundle = make_plugin(tmp_path, "linked", files={"/opt/linked/data": "x"},
                          settings=['<kernel-module name="loop" load="yes"/>'])
     before = tree_and_packages(node)
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert len(list((node / "usr/lib/elsewhere").iterdir())) == 1
     remove(dnf, node, "linked")
     assert_same(before, node)
@@ -257,7 +257,7 @@ def test_three_plugins_removed_in_different_orders_leave_no_changes(
     before = tree_and_packages(node)
     for order in orders:
         for bundle in bundles:
-            done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
+            succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
         for name in order:
             remove(dnf, node, name)
         assert_same(before, node)

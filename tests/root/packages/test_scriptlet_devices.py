@@ -12,7 +12,7 @@ from typing import List
 import pytest
 
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Dnf, done, environment
+from tests.support.dnf_runner import Dnf, environment, succeeded
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -44,17 +44,17 @@ def test_a_scriptlet_that_writes_to_devices_leaves_no_file(
         dnf: Dnf, image: Path, tmp_path: Path, section: str) -> None:
     bundle = make_plugin(tmp_path, "noisy", scriptlets={section: WRITE})
     before = tree_state(image)
-    done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(image / "dev") == []
-    done(dnf.plugin(image, "verify"))
-    done(dnf.plugin(image, "remove", "-y", "noisy"))
+    succeeded(dnf.plugin(image, "verify"))
+    succeeded(dnf.plugin(image, "remove", "-y", "noisy"))
     assert state_differences(before, tree_state(image)) == []
     assert mounts_below(image) == []
 
 
 def test_a_scriptlet_can_read_devices(dnf: Dnf, image: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "reader", scriptlets={"pre": READ, "post": READ})
-    done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(image / "dev") == []
 
 
@@ -63,8 +63,8 @@ def test_existing_files_in_the_images_dev_are_not_changed(dnf: Dnf, image: Path,
     (image / "dev/null").write_text("left by the image's build\n")
     before = tree_state(image)
     bundle = make_plugin(tmp_path, "noisy", scriptlets={"post": f"{WRITE}; {READ}"})
-    done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
-    done(dnf.plugin(image, "remove", "-y", "noisy"))
+    succeeded(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(image, "remove", "-y", "noisy"))
     assert state_differences(before, tree_state(image)) == []
 
 
@@ -100,9 +100,9 @@ def test_files_in_dev_are_removed_when_mounts_are_not_permitted(
     before = tree_state(image)
     bundle = make_plugin(tmp_path, "noisy", scriptlets={
         "post": f"{WRITE}; mkdir /dev/folder; touch /dev/folder/x; ! test -c /dev/null"})
-    done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(image / "dev") == []
-    done(dnf.plugin(image, "remove", "-y", "noisy"))
+    succeeded(dnf.plugin(image, "remove", "-y", "noisy"))
     assert state_differences(before, tree_state(image)) == []
 
 
@@ -112,18 +112,18 @@ def test_a_package_file_in_dev_exists_until_the_plugin_is_removed(
     (host / "dev").mkdir(mode=0o755)
     bundle = make_plugin(tmp_path, "owner", files={"/dev/acme/seed": "seed"},
                          scriptlets={"post": WRITE})
-    done(dnf.plugin(host, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(host, "install", "-y", UNSIGNED, bundle))
     assert os.listdir(host / "dev") == ["acme"]
     assert (host / "dev/acme/seed").read_text() == "seed\n"
-    done(dnf.plugin(host, "verify"))
-    done(dnf.plugin(host, "remove", "-y", "owner"))
+    succeeded(dnf.plugin(host, "verify"))
+    succeeded(dnf.plugin(host, "remove", "-y", "owner"))
     assert not (host / "dev/acme/seed").exists()
 
 
 def test_no_dev_is_created_in_a_root_without_one(dnf: Dnf, image: Path, tmp_path: Path) -> None:
     (image / "dev").rmdir()
     bundle = make_plugin(tmp_path, "plain", scriptlets={"post": "true"})
-    done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert not (image / "dev").exists()
 
 
@@ -142,5 +142,5 @@ def test_a_process_that_a_scriptlet_started_does_not_block_the_change(
         dnf: Dnf, image: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "daemon", scriptlets={
         "post": "(exec sleep 5 </dev/null >/dev/null 2>&1) &"})
-    done(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))
     assert mounts_below(image) == [] and os.listdir(image / "dev") == []

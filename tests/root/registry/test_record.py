@@ -13,7 +13,7 @@ from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.system.path_sets import MANIFESTS, REGISTRY
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Answer, Dnf, done
+from tests.support.dnf_runner import Answer, Dnf, succeeded
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -22,7 +22,7 @@ EPOCH = 1700000000
 
 
 def install(dnf: Dnf, root: Path, *words: object) -> Answer:
-    return done(dnf.plugin(root, "install", "-y", "--trust-keys", *words))
+    return succeeded(dnf.plugin(root, "install", "-y", "--trust-keys", *words))
 
 
 def problems(dnf: Dnf, root: Path) -> List[str]:
@@ -111,7 +111,7 @@ def test_a_shared_package_has_the_same_checksum_and_repo_in_both_records(
 def test_removing_a_plugin_removes_it_from_records_of_plugins_installed_with_it(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
-    done(dnf.plugin(node, "remove", "-y", "share-a"))
+    succeeded(dnf.plugin(node, "remove", "-y", "share-a"))
     assert store.read_record(node, "storage").together == ()
 
 
@@ -125,14 +125,14 @@ def test_a_package_removed_with_rpm_is_reported_and_reinstalled(
     answer = dnf.plugin(node, "list")
     assert answer.status == 0 and "broken" in answer.text
     assert "Repairing cim 1.0" in install(dnf, node, built.bundle("cim")).text
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     assert [line for line in state_differences(before, tree_state(node))
             if "ovirt.plugins" not in line] == []
 
 
 def test_another_version_of_a_package_is_reported(dnf: Dnf, node: Path, tmp_path: Path) -> None:
     bundle = make_plugin(tmp_path, "mine", files={"/opt/mine/data": "x"})
-    done(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
+    succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, bundle))
     rpm(node, "-U", "--nodeps", "--nosignature", str(support.quick_rpm(
         "mine", "2.0", files={"/opt/mine/data": "y"})))
     assert "package mine-1.0-1.noarch is there as mine-2.0-1.noarch" in problems(dnf, node)
@@ -150,9 +150,9 @@ def test_a_record_copied_to_a_newer_image_is_broken_and_can_be_repaired(
     assert dnf.plugin(newer, "list", "--json").json["plugins"][0]["state"] == "broken"
     answer = install(dnf, newer, built.bundle("storage"))
     assert "Repairing storage 1.0" in answer.text
-    done(dnf.plugin(newer, "verify"))
+    succeeded(dnf.plugin(newer, "verify"))
     assert store.read_record(newer, "storage").target_version == "4.5.6"
-    done(dnf.plugin(newer, "remove", "-y", "storage"))
+    succeeded(dnf.plugin(newer, "remove", "-y", "storage"))
     assert state_differences(before, tree_state(newer)) == []
 
 
@@ -163,14 +163,14 @@ def test_a_broken_plugin_can_be_removed(
     before = tree_state(newer)
     for folder in (REGISTRY, MANIFESTS):
         shutil.copytree(node / folder, newer / folder)
-    done(dnf.plugin(newer, "remove", "-y", "storage"))
+    succeeded(dnf.plugin(newer, "remove", "-y", "storage"))
     assert state_differences(before, tree_state(newer)) == []
 
 
 def test_settings_and_files_changed_by_hand_are_reported(dnf: Dnf, node: Path,
                                                          built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("storage"))
-    done(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "verify"))
     subprocess.run(["systemctl", f"--root={node}", "disable", "acme-storaged.service"],
                    check=True, capture_output=True)
     (node / "opt/acme/storage/bin/acme-storaged").write_text("altered")
@@ -194,4 +194,4 @@ def test_a_damaged_record_is_reported_and_other_plugins_are_listed(
     assert states == {"share-a": "broken", "storage": "installed"}
     answer = dnf.plugin(node, "install", "-y", built.bundle("share-a"))
     assert answer.status == 2 and "is damaged" in answer.text
-    done(dnf.plugin(node, "remove", "-y", "storage"))
+    succeeded(dnf.plugin(node, "remove", "-y", "storage"))

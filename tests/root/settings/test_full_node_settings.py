@@ -10,7 +10,7 @@ import pytest
 from ovirt_node_plugin.system.run import run
 from tests.support.agent_plugins import changes_to_full_node
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Dnf, done
+from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.full_node import full_node, in_root
 
 pytestmark = [pytest.mark.root]
@@ -74,10 +74,10 @@ def test_a_setting_is_seen_by_the_roots_programs_until_it_is_undone(
     setting, is_seen = SETTINGS[name]
     assert not is_seen(full_root)
     before = changes_to_full_node(full_root)
-    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, setting)))
+    succeeded(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, setting)))
     assert is_seen(full_root)
-    done(dnf.plugin(full_root, "verify"))
-    done(dnf.plugin(full_root, "remove", "-y", "site"))
+    succeeded(dnf.plugin(full_root, "verify"))
+    succeeded(dnf.plugin(full_root, "remove", "-y", "site"))
     assert not is_seen(full_root)
     assert changes_to_full_node(full_root) == before
 
@@ -94,12 +94,12 @@ def test_a_certificate_is_trusted_by_openssl_until_its_plugin_is_removed(
         return output.rstrip().endswith(": OK")
 
     assert not trusted()
-    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(
+    succeeded(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(
         tmp_path, '<ca-certificate source="/usr/share/site/ca.pem" name="site.pem"/>',
         **{"/usr/share/site/ca.pem": certificate})))
     assert trusted()
-    done(dnf.plugin(full_root, "verify"))
-    done(dnf.plugin(full_root, "remove", "-y", "site"))
+    succeeded(dnf.plugin(full_root, "verify"))
+    succeeded(dnf.plugin(full_root, "remove", "-y", "site"))
     assert not trusted()
     (full_root / "tmp/site.pem").unlink()
     assert changes_to_full_node(full_root) == []
@@ -121,15 +121,15 @@ def test_selinux_settings_change_the_real_policy_until_they_are_undone(
                 run(["chroot", full_root, "matchpathcon", "-n", "/opt/site/bin/agent"]))
 
     before = policy_settings()
-    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, *SELINUX)))
+    succeeded(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(tmp_path, *SELINUX)))
     booleans, ports, label = policy_settings()
     assert "virt_use_nfs" in booleans and "29100" in ports and ":bin_t:" in label
     unlabelled = [path for top in ("etc/selinux", "var/lib/selinux")
                   for path in (full_root / top).rglob("*")
                   if "security.selinux" not in os.listxattr(path, follow_symlinks=False)]
     assert unlabelled == []
-    done(dnf.plugin(full_root, "verify"))
-    done(dnf.plugin(full_root, "remove", "-y", "site"))
+    succeeded(dnf.plugin(full_root, "verify"))
+    succeeded(dnf.plugin(full_root, "remove", "-y", "site"))
     assert policy_settings() == before
     assert changes_to_full_node(full_root) == []
 
@@ -143,9 +143,9 @@ def test_an_initramfs_contains_a_plugins_driver_until_it_is_removed(
         return "/zram.ko" in in_root(full_root, "lsinitrd", image)
 
     assert not has_driver()
-    done(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(
+    succeeded(dnf.plugin(full_root, "install", "-y", UNSIGNED, plugin(
         tmp_path, '<initramfs-driver name="zram"/>')))
     assert has_driver()
-    done(dnf.plugin(full_root, "verify"))
-    done(dnf.plugin(full_root, "remove", "-y", "site"))
+    succeeded(dnf.plugin(full_root, "verify"))
+    succeeded(dnf.plugin(full_root, "remove", "-y", "site"))
     assert changes_to_full_node(full_root) == []
