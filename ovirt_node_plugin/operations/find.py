@@ -1,4 +1,4 @@
-"""From what a user names to bundles: a path, the library, the enabled repositories."""
+"""Find the bundles that a user names: by path, in the library, in the enabled repositories."""
 from __future__ import annotations
 
 import contextlib
@@ -23,74 +23,70 @@ def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitSta
                run: Runner) -> Tuple[List[Bundle], List[str]]:
     """Open the bundles that ``words`` name as paths or in the ``library``.
 
-    They live as long as ``stack``. Returns them, and the names left for the
-    metadata of repositories. A path is what has a slash, ends as an archive, or
-    is there and holds a descriptor.
+    They stay open until ``stack`` is closed. Returns them, and the names to be searched in
+    the metadata of repositories. A word is a path if it has a slash, ends like an archive,
+    or is a folder with a descriptor.
     """
-    found: List[Bundle] = []
+    bundles: List[Bundle] = []
     rest: List[str] = []
     for word in dict.fromkeys(words):
         if _is_path(word):
-            found.append(stack.enter_context(opened(Path(word), run=run)))
+            bundles.append(stack.enter_context(opened(Path(word), run=run)))
             continue
         folder = library.find(word)
         if folder is None:
             rest.append(word)
         else:
-            found.append(_as_asked(word, stack.enter_context(opened(folder, run=run))))
-    _refuse_twice(found)
-    return found, rest
+            bundles.append(stack.enter_context(opened(folder, run=run)))
+            _refuse_other_name(word, bundles[-1])
+    _refuse_twice(bundles)
+    return bundles, rest
 
 
 def open_paths(words: Sequence[str], stack: contextlib.ExitStack, *,
                run: Runner) -> List[Bundle]:
-    """Open the bundles at the paths ``words``; they live as long as ``stack``."""
-    found = [stack.enter_context(opened(Path(word), run=run)) for word in dict.fromkeys(words)]
-    _refuse_twice(found)
-    return found
+    """Open the bundles at the paths ``words``; they stay open until ``stack`` is closed."""
+    bundles = [stack.enter_context(opened(Path(word), run=run)) for word in dict.fromkeys(words)]
+    _refuse_twice(bundles)
+    return bundles
 
 
 def find_in_metadata(names: Iterable[str], session: Session) -> List[Bundle]:
     """Return the plugins ``names`` from the metadata of the enabled repositories.
 
-    One that none of them carries, but that is installed, has the descriptor in its undo data.
-
-    Raises UnknownPlugin for any other name.
+    An installed plugin that none of them contains is returned with the descriptor of its
+    undo data. Raises UnknownPlugin for any other name.
     """
+    root = session.target.root
     offered, problems = session.metadata_bundles()
     by_name = newest(offered)
-    known = store.names(session.target.root)
-    found: List[Bundle] = []
+    installed = store.names(root)
+    bundles: List[Bundle] = []
     for name in names:
-        if name in by_name:
-            session.policy.wanted.add(name)
-            found.append(by_name[name])
-        elif name in known:
-            found.append(_installed(name, session))
-        else:
+        if name not in by_name and name not in installed:
             raise _unknown(name, session, problems)
-    return found
+        bundles.append(by_name[name] if name in by_name else _installed(name, root))
+    return bundles
 
 
 def library_upgrades(names: Sequence[str], session: Session, stack: contextlib.ExitStack, *,
                      run: Runner) -> List[Bundle]:
-    """Open the library's bundles that are newer than what is installed.
+    """Open the library's bundles that are newer than the installed versions.
 
-    ``names`` are the plugins to look at, all that are installed if there are none.
+    ``names`` limits them to these plugins.
     """
     records = store.read_registry(session.target.root).records
     library = Library(session.policy.config.library)
-    found: List[Bundle] = []
-    for name in _chosen(names, records, session):
-        for entry in library.versions(name):
-            if entry.descriptor and compare(entry.descriptor.version, records[name].version) > 0:
-                found.append(stack.enter_context(opened(entry.path, run=run)))
-    return list(newest(found).values())
+    return list(newest(
+        stack.enter_context(opened(entry.path, run=run))
+        for name in _chosen(names, records, session) for entry in library.versions(name)
+        if entry.descriptor and compare(entry.descriptor.version, records[name].version) > 0
+    ).values())
 
 
 def newer(names: Sequence[str], opened_bundles: Sequence[Bundle],
           session: Session) -> List[Bundle]:
-    """Return, for each plugin to upgrade, the newest bundle found that is newer."""
+    """Return, for each plugin to upgrade, the newest bundle that is newer than its version."""
     records = store.read_registry(session.target.root).records
     chosen = _chosen(names, records, session)
     candidates = newest([*opened_bundles, *session.metadata_bundles()[0]])
@@ -98,12 +94,21 @@ def newer(names: Sequence[str], opened_bundles: Sequence[Bundle],
             and compare(candidates[name].descriptor.version, records[name].version) > 0]
 
 
-def _installed(name: str, session: Session) -> Bundle:
-    root = session.target.root
-    record = store.read_record(root, name)
+def newest(bundles: Iterable[Bundle]) -> Dict[str, Bundle]:
+    """Return the newest bundle of each plugin; of equal versions the first."""
+    by_name: Dict[str, Bundle] = {}
+    for bundle in bundles:
+        other = by_name.setdefault(bundle.descriptor.name, bundle)
+        if compare(bundle.descriptor.version, other.descriptor.version) > 0:
+            by_name[bundle.descriptor.name] = bundle
+    return by_name
+
+
+def _installed(name: str, root: Path) -> Bundle:
     descriptor = parse_descriptor(store.read_undo_data(root, name).descriptor,
                                   origin=f"the undo data of {name}")
-    return Bundle(descriptor=descriptor, directory=None, source=record.source, repo_files=(),
+    return Bundle(descriptor=descriptor, directory=None,
+                  source=store.read_record(root, name).source, repo_files=(),
                   repository=None, keys=())
 
 
@@ -117,35 +122,23 @@ def _chosen(names: Sequence[str], records: Mapping[str, Record],
     return list(dict.fromkeys(names)) or list(records)
 
 
-def newest(bundles: Iterable[Bundle]) -> Dict[str, Bundle]:
-    """Return the newest bundle of each name; the first one where versions are equal."""
-    found: Dict[str, Bundle] = {}
-    for bundle in bundles:
-        name = bundle.descriptor.name
-        if name not in found or compare(bundle.descriptor.version,
-                                        found[name].descriptor.version) > 0:
-            found[name] = bundle
-    return found
-
-
 def _is_path(word: str) -> bool:
     return ("/" in word or word in (".", "..") or word.endswith(_ARCHIVES)
             or os.path.isfile(os.path.join(word, DESCRIPTOR_NAME)))
 
 
-def _as_asked(name: str, bundle: Bundle) -> Bundle:
+def _refuse_other_name(name: str, bundle: Bundle) -> None:
     if bundle.descriptor.name != name:
         raise BadBundle(
             f"{bundle.source} was asked for as {name}, but its descriptor names the plugin"
             f" {bundle.descriptor.name}",
             hint="Rename the folder to the descriptor's name.")
-    return bundle
 
 
 def _refuse_twice(bundles: Sequence[Bundle]) -> None:
-    seen: Dict[str, Bundle] = {}
+    by_name: Dict[str, Bundle] = {}
     for bundle in bundles:
-        other = seen.setdefault(bundle.descriptor.name, bundle)
+        other = by_name.setdefault(bundle.descriptor.name, bundle)
         if other is not bundle:
             raise UsageError(
                 f"plugin {bundle.descriptor.name} is named twice: {other.source} and"

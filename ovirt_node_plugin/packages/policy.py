@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..config import Config
 from ..errors import NodePluginError
@@ -27,8 +27,8 @@ class RunPolicy:
     pre_config), ``after_repos`` (config), ``after_sack`` (sack), ``after_solve``
     (resolved). ``options`` are the parsed arguments, None where DNF runs as a
     library; ``plugin_run`` tells that the command is ``dnf node-plugin``, which solves
-    itself; ``owners`` maps the repo ids of plugins to the plugins' names; ``wanted``
-    are the plugins that this run is about; ``left_out`` is what was excluded.
+    itself; ``owners`` maps the repo ids of plugins to the plugins' names;
+    ``left_out`` is what was excluded.
     """
 
     def __init__(self, base: DnfBase, config: Config, *, options: object, plugin_run: bool) -> None:
@@ -37,7 +37,6 @@ class RunPolicy:
         self.plugin_run = plugin_run
         self.explaining = False
         self.owners: Dict[str, str] = {}
-        self.wanted: Set[str] = set()
         self.left_out: List[CoreChange] = []
         self._options = options
         self._reasons: Dict[str, str] = {}
@@ -101,7 +100,6 @@ class RunPolicy:
         """
         if bundle.directory is not None:
             plugin = bundle.descriptor.name
-            self.wanted.add(plugin)
             self._forget(plugin)
             self._add_repo_files(plugin, bundle.directory, bundle.repo_files)
 
@@ -178,10 +176,10 @@ class RunPolicy:
         inside = {repo.id for repo in self.base.repos.values() if repos.is_inside_bundle(repo)}
         return tuple(sorted(inside.union(*self._bundle_ids.values())))
 
-    def own_repos_off(self) -> Tuple[str, ...]:
-        """Return the ids of the repositories of ``wanted`` plugins that are disabled."""
+    def own_repos_off(self, plugins: Collection[str]) -> Tuple[str, ...]:
+        """Return the ids of the repositories of ``plugins`` that are disabled."""
         return tuple(sorted(repo.id for repo in self.base.repos.values()
-                            if self.owners.get(repo.id) in self.wanted and not repo.enabled))
+                            if self.owners.get(repo.id) in plugins and not repo.enabled))
 
     def states(self) -> List[repos.RepoState]:
         """Return every repository of this run, sorted by id, with the reason for its state."""

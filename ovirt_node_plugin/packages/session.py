@@ -44,7 +44,8 @@ class Request:
 
     ``installs`` are packages to install, ``upgrades`` names to upgrade to the newest
     version offered, ``erases`` NEVRAs to remove, ``excludes`` globs of names that
-    must not be pulled in; ``subject`` is what messages call it.
+    must not be pulled in; ``subject`` is what messages call it, ``plugins`` are the names of
+    the plugins that are installed.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class Request:
     upgrades: Tuple[str, ...] = ()
     erases: Tuple[str, ...] = ()
     excludes: Tuple[str, ...] = ()
+    plugins: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ class Session:
                     base, target=self.target, subject=request.subject, rules=rules,
                     mark=lambda: self._mark(request), problem=str(exc),
                     names=[install.name for install in request.installs],
-                    repos_off=self.policy.own_repos_off()) from exc
+                    repos_off=self.policy.own_repos_off(request.plugins)) from exc
             finally:
                 self.policy.explaining = False
         return self.packages()

@@ -37,7 +37,8 @@ def solve(active: Sequence[Bundle], books: Books, session: Session) -> Solution:
         subject=f"plugin {names[0]}" if len(names) == 1 else f"plugins {', '.join(names)}",
         installs=tuple(install for bundle in active for install in bundle.descriptor.installs),
         upgrades=tuple(dict.fromkeys(upgrades)),
-        excludes=tuple(glob for bundle in active for glob in bundle.descriptor.excludes))
+        excludes=tuple(glob for bundle in active for glob in bundle.descriptor.excludes),
+        plugins=tuple(bundle.descriptor.name for bundle in active))
     solution = _solved(request, active, books, session)
     orphans = _orphans(solution.shares, books, session)
     if orphans:

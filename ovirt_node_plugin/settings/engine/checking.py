@@ -1,7 +1,7 @@
 """Refusals before anything is written: what a kind cannot do, and contradictions."""
 from __future__ import annotations
 
-from typing import Dict, Iterable, Mapping, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, Sequence, Set, Tuple
 
 from ...errors import Refused
 from ...undo.changes import Applied, Change
@@ -43,20 +43,17 @@ def held(ledger: Ledger, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, st
     """
     makers: Dict[str, Set[Tuple[str, ...]]] = {}
     stay: Dict[Tuple[str, ...], str] = {}
-
-    def note(maker: Tuple[str, ...], changes: Iterable[Change], stays_with: str) -> None:
-        if stays_with:
-            stay.setdefault(maker, stays_with)
-        for change in changes:
-            if change.before is None and change.after and change.after.kind != "dir":
-                makers.setdefault(change.path, set()).add(maker)
-
     for plugin, state in ledger.states.items():
         new = {(item.kind, item.key, item.value) for item in wanted.get(plugin, ())}
-        for applied in state.settings:
-            stays = plugin not in wanted or (applied.kind, applied.key, applied.value) in new
-            note((applied.kind, applied.key), applied.changes, plugin if stays else "")
-        note((plugin,), state.effects, plugin)
+        made: List[Tuple[Tuple[str, ...], Sequence[Change], bool]] = [
+            ((applied.kind, applied.key), applied.changes, plugin not in wanted
+             or (applied.kind, applied.key, applied.value) in new) for applied in state.settings]
+        for maker, changes, stays in [*made, ((plugin,), state.effects, True)]:
+            if stays:
+                stay.setdefault(maker, plugin)
+            for change in changes:
+                if change.before is None and change.after and change.after.kind != "dir":
+                    makers.setdefault(change.path, set()).add(maker)
     return {path: next((stay[maker] for maker in sorted(found) if maker in stay), "")
             for path, found in makers.items()}
 

@@ -6,7 +6,6 @@ kinds' stages, after the system has read again what it read before.
 """
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,13 +114,16 @@ class Backwards:
         """Reload what the system reads, and restore what was set and what was stopped."""
         if not self.ctx.live:
             return ()
-        notes: List[str] = []
+        return (*self._read_again(), *self._leave(off=False))
+
+    def _read_again(self) -> Iterator[str]:
         for name, reader in rereading.READERS.items():
             # scriptlets had the units read whatever the settings are
             if name in (*self.log.again, rereading.UNITS):
-                with _noted(notes, f"{reader.doing} failed"):
+                try:
                     reader.read(self.ctx)
-        return (*notes, *self._leave(off=False))
+                except NodePluginError as exc:
+                    yield f"{reader.doing} failed: {exc.message}"
 
     def _leave(self, *, off: bool) -> Iterator[str]:
         first: Dict[Tuple[str, str], str] = {}
@@ -129,13 +131,13 @@ class Backwards:
             first.setdefault((deed.kind, deed.key), deed.was)
         for (name, key), was in reversed(list(first.items())):
             kind = KINDS.get(name)
-            notes: List[str] = []
             if self.ctx.live and isinstance(kind, Live) and off == _is_off(kind, was):
-                with _noted(notes, f"{kind.doing(key, was)} failed"):
+                try:
                     if kind.running(key, self.ctx) != was or (
                             off and isinstance(kind, Settling)):
-                        notes.extend(kind.leave(key, was, "", self.ctx))
-            yield from notes
+                        yield from kind.leave(key, was, "", self.ctx)
+                except NodePluginError as exc:
+                    yield f"{kind.doing(key, was)} failed: {exc.message}"
 
 
 def backwards(root: Path, run: Runner) -> Backwards:
@@ -145,15 +147,6 @@ def backwards(root: Path, run: Runner) -> Backwards:
     """
     ctx = Context(root, "", {}, run, live=is_live(root))
     return Backwards(ctx, live_log.read_log(root) if ctx.live else live_log.NOTHING)
-
-
-@contextlib.contextmanager
-def _noted(notes: List[str], what: str) -> Iterator[None]:
-    """Turn a failure into a line: undoing continues with the rest."""
-    try:
-        yield
-    except NodePluginError as exc:
-        notes.append(f"{what}: {exc.message}")
 
 
 def _is_off(kind: Live, state: str) -> bool:
