@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Tuple
 
-from ovirt_node_plugin.operations.apply import unowned_files
+from ovirt_node_plugin.operations.apply import inventories, unowned_files
 from ovirt_node_plugin.operations.apply.inventories import Inventories
 from ovirt_node_plugin.packages.session import Session
 from ovirt_node_plugin.registry import store
@@ -19,7 +19,7 @@ from ovirt_node_plugin.registry import store
 TRANSACTION, MANIFEST = "transaction_s", "manifest_s"
 _PARTS: List[Tuple[Any, str, str]] = [
     (Session, "run", TRANSACTION), (Inventories, "__init__", MANIFEST),
-    (Inventories, "packages_done", MANIFEST), (Inventories, "of", MANIFEST),
+    (inventories, "previous", MANIFEST), (Inventories, "of", MANIFEST),
     (store, "save_inventory", MANIFEST), (unowned_files, "follow", MANIFEST)]
 
 

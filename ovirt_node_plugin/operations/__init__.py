@@ -1,1 +1,1 @@
-"""What a user asks for, put together from packages, settings and the registry."""
+"""The subcommands: packages, settings and the registry combined."""

@@ -1,22 +1,11 @@
-"""What is not, or no longer, as inventory and undo data have it, without rpm's own look."""
+"""Differences of a root from the inventories and undo data of its plugins, without ``rpm -V``."""
 from __future__ import annotations
 
 import contextlib
 import os
 import stat
 from pathlib import Path
-from typing import (
-    Callable,
-    Collection,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-)
+from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import NodePluginError
 from ..packages.installed import read_installed
@@ -26,20 +15,18 @@ from ..registry.record import Record
 from ..registry.undo_data import UndoData
 from ..settings.accounts import account_files
 from ..system import path_sets
-from ..system.entries import Entry, read_entry
+from ..system.entries import Entry, kind_of, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above
 from ..undo.changes import Change, alike
 
-_KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
-
 
 def inventory_problems(record: Record, undo_data: UndoData, root: Path, *,
                        look: bool) -> Tuple[str, ...]:
-    """Return what differs from the inventory of a plugin, a line each.
+    """Return a line for each difference from the inventory of a plugin.
 
-    Packages are compared by their headers. With ``look``, for want of ``rpm -V``, so are
-    their files, by lstat(2) alone: no content is read.
+    Packages are compared by their headers. With ``look``, as a replacement for ``rpm -V``,
+    their files are compared too, by lstat(2) alone: no content is read.
     """
     path = f"/{store.inventory_path(record.name)}"
     try:
@@ -56,60 +43,48 @@ def inventory_problems(record: Record, undo_data: UndoData, root: Path, *,
 
 
 def effect_problems(effects: Sequence[Change], root: Path, *,
-                    files: Collection[str] = ()) -> Tuple[str, ...]:
-    """Return which files that scriptlets made are gone or changed, a line each.
+                    files: Collection[str] = ()) -> Iterator[str]:
+    """Yield a line for each file that scriptlets made or changed and that differs since.
 
-    Nothing is told of what lies in folders for state, and of a file that was there before
-    only that it is gone. What a setting or another plugin made of it later is no drift.
-    rpm made the folders that ``files``, the packages' paths, lie in.
+    Folders for state are skipped. Of a file that existed before, only its removal is
+    reported. Later changes by settings or other plugins do not count. The folders of
+    ``files``, the paths of the packages, were made by rpm.
     """
-    found: List[str] = []
-    recorded: Optional[Mapping[str, Sequence[Optional[Entry]]]] = None
     last = {change.path: change for change in effects}
     first = {change.path: change for change in reversed(effects)}
-    passed_over = real_places(root, (*path_sets.STATE, *path_sets.REGENERATED)) if effects else ()
-    kept = real_places(root, path_sets.WRITTEN_ONCE) if effects else ()
+    skipped = real_places(root, (*path_sets.STATE, *path_sets.REGENERATED)) if effects else ()
+    written_once = real_places(root, path_sets.WRITTEN_ONCE) if effects else ()
+    recorded: Optional[Mapping[str, Sequence[Optional[Entry]]]] = None
+    relative = Relative(root)
     for path, change in sorted(last.items()):
-        if change.after is None or is_inside_any(path, passed_over):
+        if change.after is None or is_inside_any(path, skipped):
             continue
         made = first[path].before is None
         try:
-            problem = _effect_problem(root, path, change.after, made=made,
-                                      written=made and is_inside_any(path, kept))
+            now = read_entry(root, path, content=False) if made else _stat(root, path)
         except PermissionError:
             continue
-        if problem.endswith("changed"):
+        if now is not None:
+            if now.kind == change.after.kind and (
+                    now.kind == "dir" or not made or not is_inside_any(path, written_once)
+                    or alike(now, change.after)):
+                continue
             recorded = _recorded_states(root) if recorded is None else recorded
             now = read_entry(root, path, content=False)
             if any(alike(state, now) for state in recorded.get(path, ())):
                 continue
-        if problem:
-            who = ("came with its packages" if made and _is_above(path, files, root) else
-                   f"a scriptlet {'made' if made else 'changed'}")
-            found.append(f"/{path}, which {who}, {problem}")
-    return tuple(found)
-
-
-def _is_above(folder: str, files: Collection[str], root: Path) -> bool:
-    relative = Relative(root)
-    return any(folder in folders_above(relative(path)) for path in files)
-
-
-def _effect_problem(root: Path, path: str, after: Entry, *, made: bool, written: bool) -> str:
-    now = read_entry(root, path, content=False) if made else _stat(root, path)
-    if now is None:
-        return "is missing"
-    if now.kind != after.kind or (written and after.kind != "dir" and not alike(now, after)):
-        return "was changed"
-    return ""
+        by_rpm = made and any(path in folders_above(relative(file)) for file in files)
+        maker = "came with its packages" if by_rpm else (
+            f"a scriptlet {'made' if made else 'changed'}")
+        yield f"/{path}, which {maker}, {'is missing' if now is None else 'was changed'}"
 
 
 def _stat(root: Path, path: str) -> Optional[Entry]:
+    """Return the kind of an entry; its content may be unreadable or large."""
     try:
-        info = os.lstat(root / path)
+        return Entry(kind_of(os.lstat(root / path).st_mode), 0, 0, 0)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return Entry(_KINDS.get(stat.S_IFMT(info.st_mode), "other"), 0, 0, 0)
 
 
 def _recorded_states(root: Path) -> Mapping[str, Sequence[Optional[Entry]]]:
@@ -123,63 +98,45 @@ def _recorded_states(root: Path) -> Mapping[str, Sequence[Optional[Entry]]]:
 
 
 def _package_problems(inventory: Inventory, root: Path, look: bool) -> Iterator[str]:
-    there = read_installed(root, [one.nevra for one in inventory.packages])
-    names = _Names(root)
+    installed = read_installed(root, [package.nevra for package in inventory.packages])
+    # the first entry of a name counts; rpm gives files of unknown owners to root
+    uids = {user.name: user.uid for user in reversed(account_files.users(root))}
+    gids = {group.name: group.gid for group in reversed(account_files.groups(root))}
     relative = Relative(root)
-    folders: Set[str] = set()  # those that several packages have are told once
+    folders: Set[str] = set()  # several packages may have one folder
     for package in inventory.packages:
-        if package.nevra not in there:
-            continue  # the record says so already
-        if package.header and there[package.nevra].digest != package.header:
+        if package.nevra not in installed:
+            continue  # reported when the record is checked
+        if package.header and installed[package.nevra].digest != package.header:
             yield (f"package {package.nevra} is another build than the one that was installed,"
                    " of the same name and version")
             continue
-        for one in package.files if look else ():
-            if ABSENT.intersection(one.marks) or one.path in folders:
+        for file in package.files if look else ():
+            if ABSENT.intersection(file.marks) or file.path in folders:
                 continue
-            if one.kind == "dir":
-                folders.add(one.path)
-            problem = _file_problem(one, root / relative(one.path), names)
+            if file.kind == "dir":
+                folders.add(file.path)
+            problem = _file_problem(file, root / relative(file.path), uids.get(file.owner, 0),
+                                    gids.get(file.group, 0))
             if problem:
                 yield problem
 
 
-class _Names:
-    """The numbers of names of owners in a root; rpm gives what it does not know to root."""
-
-    def __init__(self, root: Path) -> None:
-        self.users: Dict[str, int] = {one.name: one.uid
-                                      for one in reversed(account_files.users(root))}
-        self.groups: Dict[str, int] = {one.name: one.gid
-                                       for one in reversed(account_files.groups(root))}
-
-
-def _file_problem(one: File, where: Path, names: _Names) -> str:
-    what = "configuration file" if CONFIG in one.marks else "file"
+def _file_problem(file: File, where: Path, uid: int, gid: int) -> str:
+    what = f"{'configuration file' if CONFIG in file.marks else 'file'} {file.path}"
     try:
         info = os.lstat(where)
+        kind = kind_of(info.st_mode)
+        differences = {
+            "kind": kind != file.kind,
+            "size": kind == file.kind == "file" and info.st_size != file.size_bytes,
+            "mode": file.kind != "link" and stat.S_IMODE(info.st_mode) != file.mode,
+            "link": kind == file.kind == "link" and os.readlink(where) != file.link,
+            "owner": info.st_uid != uid, "group": info.st_gid != gid}
     except (FileNotFoundError, NotADirectoryError):
-        return f"{what} {one.path} is missing"
+        return f"{what} is missing"
     except PermissionError:
         return ""
-    changed = [word for word, differs in _CHECKS.items()
-               if word not in one.unchecked and differs(one, info, where, names)]
-    return f"{what} {one.path} was changed ({', '.join(changed)})" if changed else ""
-
-
-def _kind(info: os.stat_result) -> str:
-    return _KINDS.get(stat.S_IFMT(info.st_mode), "other")
-
-
-_Check = Callable[[File, os.stat_result, Path, _Names], bool]
-_CHECKS: Mapping[str, _Check] = {
-    "kind": lambda one, info, where, names: _kind(info) != one.kind,
-    "size": lambda one, info, where, names: (
-        one.kind == _kind(info) == "file" and info.st_size != one.size_bytes),
-    "mode": lambda one, info, where, names: (
-        one.kind != "link" and stat.S_IMODE(info.st_mode) != one.mode),
-    "link": lambda one, info, where, names: (
-        one.kind == _kind(info) == "link" and os.readlink(where) != one.link),
-    "owner": lambda one, info, where, names: info.st_uid != names.users.get(one.owner, 0),
-    "group": lambda one, info, where, names: info.st_gid != names.groups.get(one.group, 0),
-}
+    changed = [word for word, differs in differences.items()
+               if differs and word not in file.unchecked]
+    return f"{what} was changed ({', '.join(changed)})" if changed else ""

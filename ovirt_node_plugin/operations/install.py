@@ -21,9 +21,8 @@ from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Change
-from .apply import change, live, records, scriptlets
+from .apply import change, inventories, live, records, scriptlets
 from .apply.brought_accounts import make_accounts
-from .apply.inventories import Inventories
 from .model.books import Books
 from .model.jobs import Job
 from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan
@@ -111,7 +110,7 @@ def carry_out(ready: Installation, session: Session, *,
     session.check_unchanged(packages)
     leave_out = leaving_out.left_out(jobs)
     with change.journaled(session, intent, _scope(ready, leave_out), run=context.run) as opened:
-        inventories = Inventories(jobs, packages, session, books, left_out=leave_out)
+        old = inventories.previous(jobs, session)
         notes = [*switch_off(revert.live, context)]
         do_revert(revert, context)
         package_units.stop(removed_paths(packages), context)
@@ -128,12 +127,13 @@ def carry_out(ready: Installation, session: Session, *,
         requirements.check_effects(effects, root)
         notes += scriptlets.notes(effects, owned)
         shares = scriptlets.split(effects, jobs, packages, root)
-        inventories.packages_done(shares)
+        installed = inventories.Inventories(jobs, packages, session, books, old=old,
+                                            effects=shares, left_out=leave_out)
         moment = store.installed_now()
         _switch_on(ready, shares)
         notes += live.switch_on(jobs, revert, packages, books.ledger)
         for job in jobs:
-            records.save(job, jobs, packages, books, session, inventories.of(job, moment))
+            records.save(job, jobs, packages, books, session, installed.of(job, moment))
         records.save_changed(root, books, without=intent.plugins)
     return tuple(notes)
 

@@ -1,4 +1,4 @@
-"""What ``manifest`` shows: a plugin's record and inventory."""
+"""The manifest of an installed plugin: its record and inventory."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..registry.record import Record
 
 @dataclass(frozen=True)
 class Shows:
-    """Which parts of manifests are asked for; none of them: an overview."""
+    """The parts of manifests to show; an overview if no part is asked for."""
 
     packages: bool = False
     files: bool = False
@@ -23,18 +23,18 @@ class Shows:
 
     @property
     def overview(self) -> bool:
-        """Say if no part is asked for."""
+        """Whether no part is asked for."""
         return not (self.packages or self.files or self.settings or self.delta)
 
     @property
     def record_only(self) -> bool:
-        """Say if the record alone has it all."""
+        """Whether the record is sufficient for the parts."""
         return self.settings and not (self.packages or self.files or self.delta)
 
 
 @dataclass(frozen=True)
 class PluginManifest:
-    """One installed plugin; without ``inventory`` only its settings are known."""
+    """One installed plugin; ``inventory`` is None if only its settings are shown."""
 
     record: Record
     inventory: Optional[Inventory]
@@ -46,7 +46,7 @@ def manifests(root: Path, names: Sequence[str], shows: Shows) -> Tuple[PluginMan
     Raises UnknownPlugin for a name without a record, and RecordError for a record or an
     inventory that is damaged, or missing though it is asked for.
     """
-    found = []
+    answer = []
     for name in dict.fromkeys(names):
         check_name(name)
         if name not in store.names(root):
@@ -58,5 +58,5 @@ def manifests(root: Path, names: Sequence[str], shows: Shows) -> Tuple[PluginMan
                 f"plugin {name} has no inventory /{store.inventory_path(name)}",
                 hint="An older version of this tool installed it, or somebody removed that"
                      " file. Its next upgrade writes one; --settings shows what the record has.")
-        found.append(PluginManifest(record, inventory))
-    return tuple(found)
+        answer.append(PluginManifest(record, inventory))
+    return tuple(answer)

@@ -1,10 +1,9 @@
-"""Look without changing: list, info, verify."""
+"""Commands that only read: list, info, verify."""
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError, UnknownPlugin, not_installed
 from ..packages import rpmdb
@@ -15,7 +14,6 @@ from ..plugin.library import Library, check_name
 from ..registry import store
 from ..registry.record import Record
 from ..registry.store import Registry
-from ..registry.undo_data import UndoData
 from ..settings.engine import kinds, live, selection
 from ..settings.kit.model import Context
 from ..system.nevra import name_of
@@ -35,7 +33,7 @@ class Wants:
 
     @classmethod
     def of(cls, *, installed: bool, available: bool, everything: bool) -> Wants:
-        """Return what the options mean; without any, what is installed."""
+        """Return what the options mean; without any, installed plugins."""
         return cls(installed or everything or not available, available or everything)
 
 
@@ -43,20 +41,22 @@ def list_plugins(session: Session, wants: Wants, *, names: Sequence[str],
                  run: Runner) -> Tuple[PluginState, ...]:
     """Return the plugins of the session's root, the library and the enabled repositories.
 
-    ``names`` limits the list; installed ones come first, each part by name.
+    ``names`` limits the list; installed plugins come first, each part sorted by name.
+
+    Raises UnknownPlugin for a name that is not in the list.
     """
-    known = store.read_registry(session.target.root)
+    registry = store.read_registry(session.target.root)
     present = session.installed()
-    found: List[PluginState] = []
+    states: List[PluginState] = []
     if wants.installed:
-        found += [_installed(record, _check(record, present, session, run).problems)
-                  for record in known.records.values() if not names or record.name in names]
-        found += [PluginState(name=name, version="", vendor="", summary="", state="broken",
-                              source="", problems=(reason,))
-                  for name, reason in known.damaged.items()]
+        states += [_installed(record, _check(record, present, session, run).problems)
+                   for record in registry.records.values() if not names or record.name in names]
+        states += [PluginState(name=name, version="", vendor="", summary="", state="broken",
+                               source="", problems=(reason,))
+                   for name, reason in registry.damaged.items()]
     if wants.available:
-        found += _available(session, known, hide_installed=wants.installed)
-    shown = [state for state in found if not names or state.name in names]
+        states += _available(session, registry, hide_installed=wants.installed)
+    shown = [state for state in states if not names or state.name in names]
     missing = sorted(set(names) - {state.name for state in shown})
     if missing:
         raise UnknownPlugin(f"no plugin {', '.join(missing)} to list",
@@ -64,30 +64,29 @@ def list_plugins(session: Session, wants: Wants, *, names: Sequence[str],
     return tuple(shown)
 
 
-def info(session: Session, bundles: Sequence[Bundle], rest: Sequence[str], *,
+def info(session: Session, bundles: Sequence[Bundle], names: Sequence[str], *,
          run: Runner) -> Tuple[PluginInfo, ...]:
-    """Return what is known of ``bundles``, and of the names ``rest``.
+    """Return what is known of ``bundles``, and of the plugins ``names``.
 
-    A plugin that is installed is told as its record has it, and what is offered
-    besides if that is another version.
+    An installed plugin is described by its record; a bundle is described besides if it has
+    another version.
     """
-    known = store.read_registry(session.target.root)
-    unknown = [name for name in rest if name not in known.records]
+    registry = store.read_registry(session.target.root)
+    records = registry.records
+    unknown = [name for name in names if name not in records]
     for name in unknown:
-        if name in known.damaged:
-            raise RecordError(f"the record of plugin {name} is damaged: {known.damaged[name]}",
+        if name in registry.damaged:
+            raise RecordError(f"the record of plugin {name} is damaged: {registry.damaged[name]}",
                               hint="dnf node-plugin verify says more.")
     offered = [*bundles, *find.find_in_metadata(unknown, session)]
-    installed = [name for name in (*(one.descriptor.name for one in bundles), *rest)
-                 if name in known.records]
     present = session.installed()
-    found = [_recorded(known.records[name], session,
-                       _check(known.records[name], present, session, run).problems)
-             for name in dict.fromkeys(installed)]
-    found += [_offered(bundle, session, run) for bundle in offered
-              if bundle.descriptor.name not in known.records
-              or known.records[bundle.descriptor.name].version != bundle.descriptor.version]
-    return tuple(found)
+    asked = dict.fromkeys((*(bundle.descriptor.name for bundle in bundles), *names))
+    return (*(_recorded(records[name], session,
+                        _check(records[name], present, session, run).problems)
+              for name in asked if name in records),
+            *(_offered(bundle, session, run) for bundle in offered
+              if bundle.descriptor.name not in records
+              or records[bundle.descriptor.name].version != bundle.descriptor.version))
 
 
 def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Check, ...]:
@@ -95,37 +94,31 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
 
     Raises UnknownPlugin for a name without a record.
     """
-    known = store.read_registry(session.target.root)
+    registry = store.read_registry(session.target.root)
+    known = {*registry.records, *registry.damaged}
     for name in names:
         check_name(name)
-        if name not in known.records and name not in known.damaged:
+        if name not in known:
             raise not_installed(name, session.target.root)
     present = session.installed()
-    found = [_check(known.records[name], present, session, run) for name in known.records
-             if not names or name in names]
-    found += [Check(name, "", (f"its record is damaged: {reason}",))
-              for name, reason in known.damaged.items() if not names or name in names]
-    return tuple(sorted(found, key=lambda check: check.name))
+    return tuple(
+        _check(registry.records[name], present, session, run) if name in registry.records else
+        Check(name, "", (f"its record is damaged: {registry.damaged[name]}",))
+        for name in sorted(known) if not names or name in names)
 
 
-def package_problems(record: Record, present: Mapping[str, str]) -> Tuple[str, ...]:
-    """Return a line for each package of ``record`` that is not installed as recorded.
+def package_problems(record: Record, present: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each package of ``record`` that is not installed as recorded.
 
-    ``present`` maps the NEVRAs that are installed to names.
+    ``present`` maps the NEVRAs of installed packages to their names.
     """
-    versions: Dict[str, List[str]] = {}
-    for nevra, name in present.items():
-        versions.setdefault(name, []).append(nevra)
-    lines = []
-    for package in record.packages:
-        if package.nevra in present:
-            continue
-        other = sorted(versions.get(name_of(package.nevra), ()))
-        lines.append(f"package {package.nevra} is "
-                     + (f"there as {', '.join(other)}" if other else "not installed"))
-    if lines:
-        lines.append("the image may have been replaced since; install the plugin again")
-    return tuple(lines)
+    missing = [nevra for nevra in record.nevras if nevra not in present]
+    for nevra in missing:
+        others = sorted(other for other, name in present.items() if name == name_of(nevra))
+        yield f"package {nevra} is " + (f"there as {', '.join(others)}" if others else
+                                        "not installed")
+    if missing:
+        yield "the image may have been replaced since; install the plugin again"
 
 
 def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
@@ -134,20 +127,21 @@ def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
                        source=record.source, problems=problems)
 
 
-def _available(session: Session, known: Registry, *, hide_installed: bool) -> List[PluginState]:
-    found: Dict[str, PluginState] = {}
+def _available(session: Session, registry: Registry, *,
+               hide_installed: bool) -> List[PluginState]:
+    states: Dict[str, PluginState] = {}
     for entry in Library(session.policy.config.library).entries():
         if entry.descriptor is None:
-            found[entry.name] = PluginState(name=entry.name, version="", vendor="", summary="",
-                                            state="available", source=str(entry.path),
-                                            problems=(entry.problem,))
+            states[entry.name] = PluginState(name=entry.name, version="", vendor="", summary="",
+                                             state="available", source=str(entry.path),
+                                             problems=(entry.problem,))
         else:
-            found[entry.name] = _available_state(entry.descriptor, str(entry.path))
+            states[entry.name] = _available_state(entry.descriptor, str(entry.path))
     for name, bundle in find.newest(session.metadata_bundles()[0]).items():
-        found.setdefault(name, _available_state(bundle.descriptor, bundle.source))
-    return [state for name, state in sorted(found.items())
-            if not hide_installed or name not in known.records
-            or known.records[name].version != state.version]
+        states.setdefault(name, _available_state(bundle.descriptor, bundle.source))
+    return [state for name, state in sorted(states.items())
+            if not hide_installed or name not in registry.records
+            or registry.records[name].version != state.version]
 
 
 def _available_state(descriptor: Descriptor, source: str) -> PluginState:
@@ -159,25 +153,26 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
     descriptor = bundle.descriptor
     context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
                       facts=facts_of(session, ()), live=live.is_live(session.target.root))
-    known = _info(_available_state(descriptor, bundle.source), descriptor, "",
-                  tuple(f"{one.name} {one.version}".rstrip() for one in descriptor.installs),
-                  (*(one.text for one in selection.wanted(descriptor, context)),
-                   *selection.left_out(descriptor, context)))
-    if os.geteuid() != 0:  # what other plugins changed is not for everybody to read
-        return known
+    plugin_info = _info(
+        _available_state(descriptor, bundle.source), descriptor, "",
+        tuple(f"{item.name} {item.version}".rstrip() for item in descriptor.installs),
+        (*(item.text for item in selection.wanted(descriptor, context)),
+         *selection.left_out(descriptor, context)))
+    if os.geteuid() != 0:  # only root may read the undo data of other plugins
+        return plugin_info
     try:
-        return replace(known, plan=install.plan([bundle], session, run=run, download=False).plan)
+        return replace(plugin_info,
+                       plan=install.plan([bundle], session, run=run, download=False).plan)
     except NodePluginError as exc:
-        return replace(known, refused=exc.message)
+        return replace(plugin_info, refused=exc.message)
 
 
 def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:
     undo_data = store.read_undo_data(session.target.root, record.name)
     descriptor = parse_descriptor(undo_data.descriptor, origin=f"the undo data of {record.name}")
-    return _info(_installed(record, problems), descriptor, record.installed_at,
-                 tuple(package.nevra for package in record.packages),
-                 tuple(f"{one.kind} {one.key} {one.value} (before: {one.before})".strip()
-                       for one in record.settings))
+    return _info(_installed(record, problems), descriptor, record.installed_at, record.nevras,
+                 tuple(f"{applied.kind} {applied.key} {applied.value} (before:"
+                       f" {applied.before})".strip() for applied in record.settings))
 
 
 def _info(state: PluginState, descriptor: Descriptor, installed_at: str,
@@ -185,55 +180,32 @@ def _info(state: PluginState, descriptor: Descriptor, installed_at: str,
     ranges = [("oVirt Node", descriptor.node_versions),
               ("ovirt-node-plugin", descriptor.tool_versions),
               *((need.name, need.versions) for need in descriptor.needs)]
-    requires = tuple(f"{name} {versions}" for name, versions in ranges if versions)
     return PluginInfo(
         state=state, description=descriptor.description, url=descriptor.url,
         license=descriptor.license, installed_at=installed_at, repos=descriptor.repo_ids,
-        packages=packages, settings=settings, requires=requires)
+        packages=packages, settings=settings,
+        requires=tuple(f"{name} {versions}" for name, versions in ranges if versions))
 
 
 def _check(record: Record, present: Mapping[str, str], session: Session, run: Runner) -> Check:
     problems = list(package_problems(record, present))
-    target = session.target
-    there = [one.nevra for one in record.packages if one.nevra in present]
-    if os.geteuid() == 0:  # rpm changes its root to look
-        problems += [_altered(line) for line in rpmdb.verify_files(
-            target.root, target.rpmdb, there, runner=run)
-            if not _is_left_out(line, record)]
+    root = session.target.root
+    nevras = [nevra for nevra in record.nevras if nevra in present]
+    is_root = os.geteuid() == 0  # rpm writes to its database when it verifies
+    if is_root:
+        problems += [problem.text for problem in rpmdb.verify_files(
+            root, session.target.rpmdb, nevras, runner=run)
+            if not (problem.missing
+                    and leaving_out.is_left_out(problem.missing, record.settings))]
     try:
-        undo_data: UndoData = store.read_undo_data(target.root, record.name)
+        undo_data = store.read_undo_data(root, record.name)
     except NodePluginError as exc:
         return Check(record.name, record.version, (*problems, exc.message))
-    files = {path: 0 for nevra in there for path in session.files(nevra)}
-    context = Context(root=target.root, plugin=record.name, files=files, run=run,
+    files = {path: 0 for nevra in nevras for path in session.files(nevra)}
+    context = Context(root=root, plugin=record.name, files=files, run=run,
                       leavable=leaving_out.recorded(record.settings, files, session),
-                      live=live.is_live(target.root))
+                      live=live.is_live(root))
     problems += kinds.verify(undo_data.state.settings, context)
-    problems += drift.effect_problems(undo_data.state.effects, target.root, files=files)
-    problems += drift.inventory_problems(record, undo_data, target.root, look=os.geteuid() != 0)
+    problems += drift.effect_problems(undo_data.state.effects, root, files=files)
+    problems += drift.inventory_problems(record, undo_data, root, look=not is_root)
     return Check(record.name, record.version, tuple(problems))
-
-
-def _is_left_out(line: str, record: Record) -> bool:
-    """Say if a line of ``rpm -V`` misses a file that is to be missing."""
-    found = _MISSING.fullmatch(line)
-    return found is not None and leaving_out.is_left_out(found.group(1), record.settings)
-
-
-_MISSING = re.compile(r"missing +(?:[a-z] )?(/.*)")
-# rpm(8), "VERIFY OPTIONS": the letters of a line, each at its own place.
-_LETTERS = {"S": "size", "M": "mode", "5": "content", "D": "device number", "L": "link target",
-            "U": "owner", "G": "group", "T": "time", "P": "capabilities"}
-
-
-def _altered(line: str) -> str:
-    """Return a line of ``rpm -V`` in words; one of another form as it is."""
-    found = re.fullmatch(r"(\S+) +(?:([a-z]) )?(/.*)", line)
-    if found is None:
-        return line
-    marks, kind, path = found.groups()
-    what = "configuration file" if kind == "c" else "file"
-    if marks == "missing":
-        return f"{what} {path} is missing"
-    changed = [word for letter, word in _LETTERS.items() if letter in marks]
-    return f"{what} {path} was changed ({', '.join(changed)})" if changed else line

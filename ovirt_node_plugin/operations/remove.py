@@ -18,7 +18,7 @@ from ..system.run import Runner
 from ..undo import journal
 from .apply import change, live, scriptlets
 from .apply.records import save_changed
-from .apply.removal_deltas import Leavings
+from .apply.removal_deltas import RemovalDeltas
 from .model.books import Books
 from .model.jobs import staying_without
 from .model.results import Plan
@@ -101,7 +101,8 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
                          settings={(applied.kind, applied.key)
                                    for state in states for applied in state.settings})
     context = _context(root, ready.records, run)
-    leavings = Leavings(ready.records, packages, session, staying=staying_without(names, books))
+    deltas = RemovalDeltas(ready.records, packages, session,
+                           staying=staying_without(names, books))
     intent = journal.Intent("remove", names, change.TOOL)
     with change.journaled(session, intent, scope, run=run):
         notes = [*switch_off(ready.revert.live, context)]
@@ -119,8 +120,8 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
         save_changed(root, books, without=names)
         for name in names:
             store.forget(root, name)
-        deltas = leavings.deltas()
-    return Removed((*notes, *undone.notes, *finished), deltas)
+        removed = deltas.after()
+    return Removed((*notes, *undone.notes, *finished), removed)
 
 
 def _context(root: Path, records: Sequence[Record], run: Runner) -> Context:

@@ -4,9 +4,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional
 
@@ -86,11 +88,22 @@ def _problem(root: Path) -> Optional[BadRoot]:
                    hint="Give the folder that holds the image's usr, etc and var.")
 
 
-def verify_files(root: Path, rpmdb: str, nevras: List[str], *, runner: Runner = run) -> List[str]:
-    """Return what ``rpm -V`` says of the packages ``nevras`` in ``root``, a line each.
+# rpm(8), "VERIFY OPTIONS": the letters of a line such as ``S.5....T.  c /etc/x``.
+_LETTERS = {"S": "size", "M": "mode", "5": "content", "D": "device number", "L": "link target",
+            "U": "owner", "G": "group", "T": "time", "P": "capabilities"}
 
-    The lines have the form of rpm(8), "VERIFY OPTIONS": ``S.5....T.  c /etc/x``.
-    """
+
+@dataclass(frozen=True)
+class FileProblem:
+    """A difference that ``rpm -V`` reports: ``text`` to show, and the path of a missing file."""
+
+    text: str
+    missing: str = ""
+
+
+def verify_files(root: Path, rpmdb: str, nevras: List[str], *,
+                 runner: Runner = run) -> List[FileProblem]:
+    """Return what ``rpm -V`` reports about the packages ``nevras`` in ``root``."""
     if not nevras:
         return []
     argv: List[StrPath] = ["rpm", "--root", root, "--dbpath", f"/{rpmdb}", "--verify",
@@ -101,7 +114,19 @@ def verify_files(root: Path, rpmdb: str, nevras: List[str], *, runner: Runner = 
         if exc.returncode is None:
             raise
         output = runner(argv, ok=range(256))
-    return [line.strip() for line in output.splitlines() if line.strip()]
+    return [_file_problem(line.strip()) for line in output.splitlines() if line.strip()]
+
+
+def _file_problem(line: str) -> FileProblem:
+    match = re.fullmatch(r"(\S+) +(?:([a-z]) )?(/.*)", line)
+    if match is None:
+        return FileProblem(line)
+    marks, kind, path = match.groups()
+    what = "configuration file" if kind == "c" else "file"
+    if marks == "missing":
+        return FileProblem(f"{what} {path} is missing", missing=path)
+    changed = [word for letter, word in _LETTERS.items() if letter in marks]
+    return FileProblem(f"{what} {path} was changed ({', '.join(changed)})" if changed else line)
 
 
 # DNF takes longer than this to start, and whoever made a folder just before started it

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Collection, Dict, FrozenSet, Iterable, Iterator, Mapping, Optional, Tuple
 
 from ..undo.changes import Applied
 
@@ -157,6 +157,16 @@ class Inventory:
             files.setdefault(file.path, file)
         return files
 
+    def files_of(self, nevras: Collection[str]) -> Dict[str, File]:
+        """Return the files of those packages that are among ``nevras``; as ``files``."""
+        return dataclasses.replace(self, others=(), packages=tuple(
+            package for package in self.packages if package.nevra in nevras)).files()
+
+    @property
+    def nevras(self) -> FrozenSet[str]:
+        """The NEVRAs of the packages."""
+        return frozenset(package.nevra for package in self.packages)
+
     @property
     def accounts(self) -> Tuple[Account, ...]:
         """The accounts that operations added and no later one removed."""
@@ -191,6 +201,22 @@ class Inventory:
         for package in self.packages:
             yield from package.files
         yield from self.others
+
+
+def numbered(files: Iterable[File], known: Mapping[str, File], number: int,
+             fresh: Optional[int] = None) -> Tuple[File, ...]:
+    """Return ``files`` with ``since`` set by the operation of that ``number``.
+
+    A file that is the same in ``known``, the files of the operation before by path, keeps
+    its ``since``. One that is not in ``known`` gets ``fresh``, by default ``number``.
+    """
+    def since(file: File) -> int:
+        old = known.get(file.path)
+        if old is None:
+            return number if fresh is None else fresh
+        return old.since if file.same(old) else number
+
+    return tuple(dataclasses.replace(file, since=since(file)) for file in files)
 
 
 def counted(inventory: Inventory) -> Inventory:

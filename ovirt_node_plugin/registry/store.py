@@ -141,7 +141,7 @@ def save(root: Path, record: Record, undo_data: UndoData,
         save_inventory(root, inventory)
         undo_data = dataclasses.replace(undo_data, inventory=True)
     record = dataclasses.replace(
-        record, settings=tuple(map(xml.without_changes, record.settings)))
+        record, settings=tuple(applied.without_changes() for applied in record.settings))
     _write_undo_data(root, undo_data)
     write_atomic(resolve_inside(root, f"{REGISTRY}/{_safe(record.name)}", follow_last=False),
                  xml.dump_record(record))

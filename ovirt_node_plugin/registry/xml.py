@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import dataclasses
 import hashlib
 import os
 import re
@@ -240,8 +239,3 @@ def _base64(node: XmlElement, origin: str) -> bytes:
     except (binascii.Error, ValueError) as exc:
         raise RecordError(f"{origin}:{node.line}:{node.column}: not base64: {exc}",
                           hint=_HINT) from exc
-
-
-def without_changes(applied: Applied) -> Applied:
-    """Return a setting as in a record."""
-    return dataclasses.replace(applied, changes=())

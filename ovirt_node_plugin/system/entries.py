@@ -20,6 +20,8 @@ Xattrs = Tuple[Tuple[str, bytes], ...]
 # Others, such as system.nfs4_acl or btrfs.*, are computed by the filesystem.
 _XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 
+_KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -48,6 +50,11 @@ class Entry:
         return dataclasses.replace(self, content=None)
 
 
+def kind_of(mode: int) -> str:
+    """Return the kind of an entry, as ``Entry`` has it, by its ``st_mode``."""
+    return _KINDS.get(stat.S_IFMT(mode), "other")
+
+
 def same_entry(one: Optional[Entry], other: Optional[Entry]) -> bool:
     """Return whether both are absent, or both describe the same entry."""
     return other is None if one is None else one.same(other)
@@ -64,19 +71,17 @@ def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry
         info = os.lstat(where)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    kind = kind_of(info.st_mode)
     data: Optional[bytes] = None
     digest = ""
-    if stat.S_ISREG(info.st_mode):
-        kind = "file"
+    if kind == "file":
         if content:
             with opened_regular(where) as stream:
                 data = stream.read()
         else:
             digest = _digest(where)
-    elif stat.S_ISLNK(info.st_mode):
-        kind, data = "link", os.fsencode(os.readlink(where))
-    else:
-        kind = "dir" if stat.S_ISDIR(info.st_mode) else "other"
+    elif kind == "link":
+        data = os.fsencode(os.readlink(where))
     if data is not None:
         digest = hashlib.sha256(data).hexdigest()
     return Entry(kind=kind, mode=stat.S_IMODE(info.st_mode), uid=info.st_uid, gid=info.st_gid,

@@ -49,6 +49,10 @@ class Applied:
     changes: Tuple[Change, ...]
     outcome: Outcome = field(default_factory=dict)
 
+    def without_changes(self) -> Applied:
+        """Return the setting as in a record."""
+        return dataclasses.replace(self, changes=())
+
 
 @dataclass(frozen=True)
 class AppliedState:

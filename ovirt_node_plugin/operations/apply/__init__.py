@@ -1,1 +1,1 @@
-"""What a change writes."""
+"""Carry out a change; writes to the root."""

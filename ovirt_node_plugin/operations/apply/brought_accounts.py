@@ -1,9 +1,9 @@
-"""Users and groups that a plugin brings: created where declared, and found afterwards."""
+"""Users and groups that a plugin brings: created if declared, and detected afterwards."""
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import FrozenSet, Iterable, Iterator, Optional, Sequence, Tuple
 
 from ...packages.contents import declared_accounts
 from ...packages.session import PackageChange
@@ -15,29 +15,22 @@ from ...undo.changes import Applied, Change
 
 _MEMBER = "group-member"
 _NUMBERS = {"user": "uid", "group": "gid"}
-_FILES = {"etc/passwd": "user", "etc/group": "group"}
 
 
-class Present:
-    """Says which accounts a root has, as it is when this is made."""
-
-    def __init__(self, root: Path) -> None:
-        self._users = {one.name for one in account_files.users(root)}
-        self._groups = {one.name: one.members for one in account_files.groups(root)}
-
-    def __call__(self, account: Account) -> bool:
-        """Say if ``account`` is there."""
-        if account.kind == _MEMBER:
-            group, _, user = account.name.partition(":")
-            return user in self._groups.get(group, ())
-        return account.name in (self._users if account.kind == "user" else self._groups)
+def present(root: Path) -> FrozenSet[Tuple[str, str]]:
+    """Return kind and name of every account in ``root``, as ``Account`` has them."""
+    groups = account_files.groups(root)
+    return frozenset([*(("user", user.name) for user in account_files.users(root)),
+                      *(("group", group.name) for group in groups),
+                      *((_MEMBER, f"{group.name}:{user}") for group in groups
+                        for user in group.members)])
 
 
 def make_accounts(packages: Sequence[PackageChange], ctx: Context) -> None:
     """Create the accounts that arriving packages declare, as rpm 4.19 and later does.
 
-    To be called before the transaction: rpm gives files of owners that it does not find to
-    root. Raises Refused or CommandError where it cannot be done.
+    To be called before the transaction: rpm gives files of unknown owners to root. Raises
+    Refused or CommandError if it cannot be done.
     """
     lines = declared_accounts(packages)
     if lines:
@@ -53,21 +46,20 @@ def by_settings(settings: Iterable[Applied]) -> Iterator[Account]:
                           by=f"{applied.kind} {applied.key}")
 
 
-def by_scriptlets(effects: Sequence[Change], root: Path) -> Tuple[Account, ...]:
-    """Return the users and groups that ``effects`` added to passwd(5) and group(5) of ``root``."""
-    found: List[Account] = []
+def by_scriptlets(effects: Sequence[Change], root: Path) -> Iterator[Account]:
+    """Yield the users and groups that ``effects`` added to passwd(5) and group(5) of ``root``."""
+    now = {"etc/passwd": ("user", {user.name: user.uid for user in account_files.users(root)}),
+           "etc/group": ("group", {group.name: group.gid
+                                   for group in account_files.groups(root)})}
     for change in effects:
-        kind = _FILES.get(change.path)
-        if kind is not None and change.after is not None:
-            before = _numbers(change.before.content if change.before is not None else b"")
-            now: Dict[str, Optional[int]] = (
-                {one.name: one.uid for one in account_files.users(root)} if kind == "user"
-                else {one.name: one.gid for one in account_files.groups(root)})
-            found.extend(Account(kind, name, number, SCRIPTLETS)
-                         for name, number in sorted(now.items()) if name not in before)
-    return tuple(found)
+        if change.path in now and change.after is not None:
+            before = _names(change.before.content if change.before is not None else b"")
+            kind, accounts = now[change.path]
+            for name, number in sorted(accounts.items()):
+                if name not in before:
+                    yield Account(kind, name, number, SCRIPTLETS)
 
 
-def _numbers(content: Optional[bytes]) -> Dict[str, str]:
+def _names(content: Optional[bytes]) -> FrozenSet[str]:
     lines = (line.split(":") for line in os.fsdecode(content or b"").split("\n"))
-    return {line[0]: line[2] for line in lines if len(line) > 3}
+    return frozenset(line[0] for line in lines if len(line) > 3)

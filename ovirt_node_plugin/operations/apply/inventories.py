@@ -1,10 +1,10 @@
-"""What plugins bring, taken down while they are installed: begun before, ended after."""
+"""The inventories of plugins: read before an installation, and written after it."""
 from __future__ import annotations
 
 import os
 import stat
 from dataclasses import replace
-from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Collection, Dict, Mapping, Sequence, Tuple
 
 from ...errors import NodePluginError, Refused
 from ...packages.headers import Header, PackedFile
@@ -24,8 +24,10 @@ from ...registry.inventory import (
     InventoryPackage,
     Operation,
     counted,
+    numbered,
 )
 from ...registry.record import Record
+from ...system.entries import kind_of
 from ...system.trees import Relative
 from ...undo.changes import Applied, AppliedState, Change
 from ..model.books import Books
@@ -33,175 +35,152 @@ from ..model.jobs import Job, staying_of_job
 from ..model.results import REPAIR
 from . import brought_accounts
 from .change import TOOL
-from .unowned_files import numbered, owned_paths, unowned
+from .unowned_files import owned_paths, unowned
 
-_KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
 _NOTHING = RpmdbPackage("")
 
 
-class Inventories:
-    """The inventories of the plugins of one installation.
+def previous(jobs: Sequence[Job], session: Session) -> Dict[str, Inventory]:
+    """Return the inventories of the plugins before an installation, empty ones for new plugins.
 
-    To be made before its transaction ``packages`` runs. ``left_out`` are the absolute
-    paths of files of packages that are not to be in the root.
+    If the image was replaced, they have only what is still there.
+    """
+    old: Dict[str, Inventory] = {}
+    for job in jobs:
+        old[job.name] = (recorded(job.old, session) if job.old is not None else
+                         Inventory(job.name, (), ()))
+        if job.action == REPAIR:
+            present = session.installed()
+            old[job.name] = replace(old[job.name], others=(), packages=tuple(
+                package for package in old[job.name].packages if package.nevra in present))
+    return old
+
+
+class Inventories:
+    """The inventories of the plugins of one installation, after its transaction ``packages``.
+
+    ``old`` are the previous inventories and ``effects`` the changes of scriptlets, both by
+    plugin; ``left_out`` are the absolute paths of files that rpm did not unpack.
+
+    Raises Refused if another package was installed than the one that was planned.
     """
 
     def __init__(self, jobs: Sequence[Job], packages: Sequence[PackageChange],
-                 session: Session, books: Books, *, left_out: Collection[str] = ()) -> None:
+                 session: Session, books: Books, *, old: Mapping[str, Inventory],
+                 effects: Mapping[str, Sequence[Change]], left_out: Collection[str]) -> None:
         self._jobs = jobs
         self._books = books
-        self._session = session
         self._root = session.target.root
+        self._old = old
         self._left_out = left_out
-        self._coming = {one.nevra: one.header for one in packages
-                        if one.action != "remove" and one.header is not None}
-        self._going = {one.nevra for one in packages if one.action == "remove"}
-        self._old = {job.name: self._before(job, job.old) for job in jobs if job.old is not None}
-        self._nevras = sorted({nevra for job in jobs for nevra in job.packages})
-        self._there: Dict[str, RpmdbPackage] = {}
-        self._headers: Dict[str, Header] = {}
-        self._accounts: Dict[str, Tuple[Account, ...]] = {}
-
-    def packages_done(self, effects: Mapping[str, Sequence[Change]]) -> None:
-        """Look at what the transaction installed.
-
-        ``effects`` are what scriptlets changed, by the plugin that has to answer for it.
-
-        Raises Refused if it installed another package than the one that was planned.
-        """
-        self._there = read_installed(self._root, self._nevras)
-        for nevra, header in self._coming.items():
-            found = self._there.get(nevra)
-            if found is None or header.digest != found.digest:
+        self._going = {change.nevra for change in packages if not change.arrives}
+        self._arrived = {change.nevra: change.header for change in packages
+                         if change.arrives and change.header is not None}
+        nevras = sorted({nevra for job in jobs for nevra in job.packages})
+        self._installed = read_installed(self._root, nevras)
+        for nevra, header in self._arrived.items():
+            if self._installed.get(nevra, _NOTHING).digest != header.digest:
                 raise Refused(
                     f"the package that was installed as {nevra} is not the one that was planned:"
                     " somebody put another one in its place in between",
                     hint="Find out who can write to the repository, or to dnf's cache.")
-        self._headers = self._session.installed_headers(
-            nevra for nevra in self._nevras if nevra not in self._coming)
-        self._accounts = {name: brought_accounts.by_scriptlets(mine, self._root)
-                          for name, mine in effects.items()}
+        self._headers: Dict[str, Header] = {**self._arrived, **session.installed_headers(
+            nevra for nevra in nevras if nevra not in self._arrived)}
+        self._accounts = {name: tuple(brought_accounts.by_scriptlets(changes, self._root))
+                          for name, changes in effects.items()}
 
     def of(self, job: Job, moment: str) -> Inventory:
         """Return the inventory of a plugin whose settings are on."""
-        state = self._books.ledger.state(job.name)
-        old = self._old.get(job.name)
-        earlier = old.operations if old is not None else ()
-        number = len(earlier) + 1
-        known = old.files() if old is not None else {}
+        state, old = self._books.ledger.state(job.name), self._old[job.name]
+        number = len(old.operations) + 1
+        known = old.files()
         packages = tuple(self._package(nevra, old, known, number) for nevra in job.packages)
-        others, was = self._others(packages, state, known, number)
-        new = Inventory(job.name, (), packages, others)
-        before = self._changed(old, new, was, number)
-        operation = self._operation(job, packages, state.settings, old, moment)
-        return counted(replace(new, operations=(*earlier, operation), before=before))
+        others, before = unowned(self._root, state, owned_paths(self._root, packages))
+        new = Inventory(job.name, (), packages, numbered(others, known, number))
+        return counted(replace(
+            new, before=self._changed(old, new, before, number),
+            operations=(*old.operations, self._operation(job, state.settings, old, moment))))
 
-    def _before(self, job: Job, record: Record) -> Inventory:
-        """Return what was there of a plugin; of an image that was replaced, what is left."""
-        found = recorded(record, self._session)
-        if job.action != REPAIR:
-            return found
-        present = self._session.installed()
-        return replace(found, others=(), packages=tuple(
-            one for one in found.packages if one.nevra in present))
-
-    def _package(self, nevra: str, old: Optional[Inventory], known: Mapping[str, File],
+    def _package(self, nevra: str, old: Inventory, known: Mapping[str, File],
                  number: int) -> InventoryPackage:
-        header = self._coming.get(nevra) or self._headers.get(nevra)
-        there = self._there.get(nevra, _NOTHING)
-        fresh = number if nevra in self._coming else 0
-        before = {one.nevra: one for one in old.packages} if old is not None else {}
-        since = before[nevra].since if nevra in before else fresh
+        installed, header = self._installed.get(nevra, _NOTHING), self._headers.get(nevra)
+        fresh = number if nevra in self._arrived else 0
+        since = next((package.since for package in old.packages if package.nevra == nevra), fresh)
         if header is None:
-            return InventoryPackage(nevra, there.digest, since)
-        files = tuple(_packed(one, there, self._left_out) for one in header.files)
-        return InventoryPackage(nevra, header.digest or there.digest, since, tuple(
-            replace(one, since=known[one.path].since if one.same(known.get(one.path))
-                    else number if one.path in known else fresh) if known or fresh else one
-            for one in files))
+            return InventoryPackage(nevra, installed.digest, since)
+        files = (_packed(file, installed, self._left_out) for file in header.files)
+        return InventoryPackage(nevra, header.digest or installed.digest, since,
+                                numbered(files, known, number, fresh))
 
-    def _others(self, packages: Sequence[InventoryPackage], state: AppliedState,
-                known: Mapping[str, File], number: int,
-                ) -> Tuple[Tuple[File, ...], Mapping[str, File]]:
-        found, was = unowned(self._root, state, owned_paths(self._root, packages))
-        return numbered(found, known, number), was
-
-    def _changed(self, old: Optional[Inventory], new: Inventory, was: Mapping[str, File],
+    def _changed(self, old: Inventory, new: Inventory, replaced: Mapping[str, File],
                  number: int) -> Tuple[File, ...]:
-        """Return what this operation changed or removed, as it was before."""
-        now = new.files()
-        found: Dict[str, File] = {}
-        for package in old.packages if old is not None else ():
-            if package.nevra in self._going or any(
-                    package.nevra == one.nevra for one in new.packages):
-                found.update((one.path, one) for one in package.files
-                             if one.path not in now or now[one.path].since == number)
-        for one in old.others if old is not None else ():
-            if one.change == ADDED and one.path not in now or (
-                    one.path in now and now[one.path].since == number):
-                found.setdefault(one.path, one)
-        for path, one in was.items():
-            if path in now and now[path].since == number:
-                found.setdefault(path, one)
-        relative = Relative(self._root)  # what the plugin no longer has may still be another's
-        return tuple(one.remembered() for path, one in sorted(found.items())
-                     if path in now or not os.path.lexists(self._root / relative(path)))
+        """Return the files that this operation changed or removed, in their state before.
 
-    def _operation(self, job: Job, packages: Sequence[InventoryPackage], on: Sequence[Applied],
-                   old: Optional[Inventory], moment: str) -> Operation:
-        mine = {one.nevra for one in packages}
-        had = {one.nevra for one in old.packages} if old is not None else set()
-        settings = {(one.kind, one.key): replace(one, changes=()) for one in on}
+        ``replaced`` are the states before of files that settings and scriptlets changed.
+        """
+        now, nevras = new.files(), self._going | new.nevras
+        before = {path: file for path, file in replaced.items() if path in now}
+        before.update((file.path, file) for file in old.others
+                      if file.change == ADDED or file.path in now)
+        before.update((file.path, file) for package in old.packages
+                      if package.nevra in nevras for file in package.files)
+        relative = Relative(self._root)  # another plugin may still have what this one dropped
+        return tuple(file.remembered() for path, file in sorted(before.items())
+                     if (now[path].since == number if path in now
+                         else not os.path.lexists(self._root / relative(path))))
+
+    def _operation(self, job: Job, on: Sequence[Applied], old: Inventory,
+                   moment: str) -> Operation:
+        settings = {(applied.kind, applied.key): applied.without_changes() for applied in on}
         staying = staying_of_job(job, self._jobs, self._books)
-        brought, gone = self._account_changes(job.name, tuple(settings.values()), old)
+        new, arrived = set(job.packages), set(self._arrived)
+        added, removed = self._account_changes(job.name, on, old)
         return Operation(
             operation=job.action, at=moment, tool=TOOL,
             version_from=job.old.version if job.old is not None else "",
             version_to=job.bundle.descriptor.version,
-            packages_added=tuple(sorted(mine & set(self._coming))),
-            packages_removed=tuple(sorted(had & self._going)),
-            packages_shared=tuple(sorted(mine - had - set(self._coming))),
-            settings_on=tuple(settings[one.kind, one.key] for one in job.upgrade.fresh
-                              if (one.kind, one.key) in settings),
-            settings_again=tuple(settings[one.kind, one.key] for one in job.upgrade.refreshed
-                                 if (one.kind, one.key) in settings),
-            settings_off=tuple(replace(one, changes=()) for one in job.upgrade.gone
-                               if (one.kind, one.key) not in staying),
-            accounts_added=brought, accounts_removed=gone)
+            packages_added=tuple(sorted(new & arrived)),
+            packages_removed=tuple(sorted(old.nevras & self._going)),
+            packages_shared=tuple(sorted(new - old.nevras - arrived)),
+            settings_on=tuple(settings[item.kind, item.key] for item in job.upgrade.fresh
+                              if (item.kind, item.key) in settings),
+            settings_again=tuple(settings[item.kind, item.key] for item in job.upgrade.refreshed
+                                 if (item.kind, item.key) in settings),
+            settings_off=tuple(applied.without_changes() for applied in job.upgrade.gone
+                               if (applied.kind, applied.key) not in staying),
+            accounts_added=added, accounts_removed=removed)
 
-    def _account_changes(self, plugin: str, settings: Sequence[Applied],
-                         old: Optional[Inventory],
+    def _account_changes(self, plugin: str, settings: Sequence[Applied], old: Inventory,
                          ) -> Tuple[Tuple[Account, ...], Tuple[Account, ...]]:
-        known = old.accounts if old is not None else ()
-        names = {(one.kind, one.name) for one in known}
-        present = brought_accounts.Present(self._root)
-        brought = {(one.kind, one.name): one
-                   for one in (*self._accounts.get(plugin, ()),
-                               *brought_accounts.by_settings(settings))}
-        return (tuple(one for key, one in sorted(brought.items())
-                      if key not in names and present(one)),
-                tuple(one for one in known if not present(one)))
+        """Return the accounts that the plugin added, and those that it had and that are gone."""
+        known = {(account.kind, account.name): account for account in old.accounts}
+        present = brought_accounts.present(self._root)
+        brought = {(account.kind, account.name): account
+                   for account in (*self._accounts.get(plugin, ()),
+                                   *brought_accounts.by_settings(settings))}
+        return (tuple(account for key, account in sorted(brought.items())
+                      if key not in known and key in present),
+                tuple(account for key, account in known.items() if key not in present))
 
 
 def recorded(record: Record, session: Session) -> Inventory:
     """Return the inventory of an installed plugin.
 
-    Where there is none, it is made of the rpm database: the plugin was installed by a
-    version of this tool that wrote none, or somebody took it away.
+    Without one, as after an installation by the first versions of this tool, it is made
+    from the rpm database.
     """
     root = session.target.root
     try:
-        found = store.read_inventory(root, record.name)
+        inventory = store.read_inventory(root, record.name)
     except NodePluginError:
-        found = None
-    if found is not None:
-        return found
-    nevras = [one.nevra for one in record.packages]
-    there = read_installed(root, nevras)
-    headers = session.installed_headers(nevras)
-    packages = tuple(InventoryPackage(nevra, header.digest, 1, tuple(
-        replace(_packed(one, there.get(nevra, _NOTHING), ()), since=1)
-        for one in header.files)) for nevra, header in sorted(headers.items()))
+        inventory = None
+    if inventory is not None:
+        return inventory
+    installed = read_installed(root, record.nevras)
+    packages = tuple(
+        InventoryPackage(nevra, header.digest, 1, numbered(
+            (_packed(file, installed.get(nevra, _NOTHING), ()) for file in header.files), {}, 1))
+        for nevra, header in sorted(session.installed_headers(record.nevras).items()))
     try:
         state = store.read_undo_data(root, record.name).state
     except NodePluginError:
@@ -212,21 +191,13 @@ def recorded(record: Record, session: Session) -> Inventory:
     return Inventory(record.name, (operation,), packages, numbered(others, {}, 1))
 
 
-def _packed(one: PackedFile, there: RpmdbPackage, left_out: Collection[str]) -> File:
-    marks: List[str] = []
-    if one.config:
-        marks.append(CONFIG)
-    if one.ghost:
-        marks.append(GHOST)
-    if one.path in left_out:
-        marks.append(LEFT_OUT)
-    elif one.path in there.not_unpacked:
-        marks.append(NOT_INSTALLED)
-    elif one.path in there.replaced:
-        marks.append(REPLACED)
+def _packed(file: PackedFile, installed: RpmdbPackage, left_out: Collection[str]) -> File:
+    path = file.path
+    state = (LEFT_OUT if path in left_out else NOT_INSTALLED if path in installed.not_unpacked
+             else REPLACED if path in installed.replaced else "")
+    marks = (CONFIG if file.config else "", GHOST if file.ghost else "", state)
     return File(
-        path=one.path, kind=_KINDS.get(stat.S_IFMT(one.mode), "other"),
-        mode=stat.S_IMODE(one.mode), owner=one.owner, group=one.group,
-        size_bytes=one.size_bytes if one.is_regular else 0, digest=one.digest, link=one.link,
-        capabilities=one.capabilities, xattrs=(), marks=tuple(marks),
-        unchecked=there.unchecked.get(one.path, ()))
+        path=path, kind=kind_of(file.mode), mode=stat.S_IMODE(file.mode), owner=file.owner,
+        group=file.group, size_bytes=file.size_bytes if file.is_regular else 0,
+        digest=file.digest, link=file.link, capabilities=file.capabilities, xattrs=(),
+        marks=tuple(filter(None, marks)), unchecked=installed.unchecked.get(path, ()))

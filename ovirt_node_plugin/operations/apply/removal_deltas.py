@@ -1,13 +1,21 @@
-"""What a removal takes away, told when it is done: nothing of it is kept in the root."""
+"""What a removal took away: shown when it is done, not kept in the root."""
 from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Collection, Iterable, List, Sequence, Tuple
 
 from ...packages.session import PackageChange, Session
 from ...registry import store
-from ...registry.inventory import ADDED, REMOVED, Delta, File, Inventory, Operation, counted_delta
+from ...registry.inventory import (
+    ADDED,
+    CHANGED,
+    REMOVED,
+    Delta,
+    File,
+    Operation,
+    counted_delta,
+)
 from ...registry.record import Record
 from ...system.trees import Relative
 from ..model.jobs import Key
@@ -18,68 +26,54 @@ from .inventories import recorded
 from .unowned_files import Describer
 
 
-class Leavings:
-    """The files, packages and accounts of plugins that go; to be made before they do.
+class RemovalDeltas:
+    """The files, packages and accounts of plugins, read before these are removed.
 
     ``staying`` are kind and key of those of their settings that other plugins keep.
     """
 
     def __init__(self, records: Sequence[Record], packages: Iterable[PackageChange],
-                 session: Session, *, staying: Collection[Key] = ()) -> None:
+                 session: Session, *, staying: Collection[Key]) -> None:
         self._root = session.target.root
         self._records = records
         self._staying = staying
-        self._going = {one.nevra for one in packages if one.action == "remove"}
+        self._going = {change.nevra for change in packages if not change.arrives}
         self._old = {record.name: recorded(record, session) for record in records}
-        self._relative = Relative(self._root)
-        self._paths: Dict[str, str] = {
-            one.path: self._relative(one.path) for inventory in self._old.values()
-            for one in _of(inventory, self._going)}
+        relative = Relative(self._root)
+        self._packed = {name: [(file, relative(path)) for path, file in
+                               inventory.files_of(self._going).items()]
+                        for name, inventory in self._old.items()}
 
-    def deltas(self) -> Tuple[Delta, ...]:
-        """Return what each removal changed; to be called when all is gone."""
+    def after(self) -> Tuple[Delta, ...]:
+        """Return what each removal changed, after all of them."""
         moment = store.installed_now()
         return tuple(self._delta(record, moment) for record in self._records)
 
     def _delta(self, record: Record, moment: str) -> Delta:
         old = self._old[record.name]
-        present = brought_accounts.Present(self._root)
+        present = brought_accounts.present(self._root)
         operation = Operation(
             operation=REMOVE, at=moment, tool=TOOL, version_from=record.version, version_to="",
-            packages_removed=tuple(one.nevra for one in old.packages if one.nevra in self._going),
-            settings_off=tuple(replace(one, changes=()) for one in record.settings
-                               if (one.kind, one.key) not in self._staying),
-            accounts_removed=tuple(one for one in old.accounts if not present(one)))
-        gone: List[File] = [one for one in _of(old, self._going)
-                            if not self._is_there(self._paths[one.path])]
-        back: List[File] = []
+            packages_removed=tuple(package.nevra for package in old.packages
+                                   if package.nevra in self._going),
+            settings_off=tuple(applied.without_changes() for applied in record.settings
+                               if (applied.kind, applied.key) not in self._staying),
+            accounts_removed=tuple(account for account in old.accounts
+                                   if (account.kind, account.name) not in present))
+        removed = [file for file, path in self._packed[record.name]
+                   if not os.path.lexists(self._root / path)]
+        restored: List[File] = []
         changed: List[Tuple[File, File]] = []
         describe = Describer(self._root)
-        for one in old.others:
-            now = describe.now(one.path.lstrip("/"))
-            if one.change == ADDED and now is None:
-                gone.append(one)
-            elif one.change == REMOVED and now is not None:
-                back.append(now)
-            elif now is not None and one.change not in (ADDED, REMOVED) and not _alike(one, now):
-                changed.append((one, now))
-        return counted_delta(Delta(name=record.name, operation=operation, files_added=tuple(back),
-                                   files_changed=tuple(changed),
-                                   files_removed=tuple(sorted(gone, key=lambda one: one.path))))
-
-    def _is_there(self, path: str) -> bool:
-        return os.path.lexists(self._root / path)
-
-
-def _of(inventory: Inventory, nevras: Collection[str]) -> Iterable[File]:
-    """Return the files of those packages of a plugin that are among ``nevras``, each once."""
-    found: Dict[str, File] = {}
-    for package in inventory.packages:
-        if package.nevra in nevras:
-            for one in package.files:
-                found.setdefault(one.path, one)
-    return found.values()
-
-
-def _alike(one: File, other: Optional[File]) -> bool:
-    return replace(one, change="", by="").same(other)
+        for file in old.others:
+            now = describe.now(file.path.lstrip("/"))
+            if now is None:
+                removed += [file] if file.change == ADDED else []
+            elif file.change == REMOVED:
+                restored.append(now)
+            elif file.change == CHANGED and not replace(file, change="").same(now):
+                changed.append((file, now))
+        return counted_delta(Delta(
+            name=record.name, operation=operation, files_added=tuple(restored),
+            files_changed=tuple(changed),
+            files_removed=tuple(sorted(removed, key=lambda file: file.path))))

@@ -1,1 +1,1 @@
-"""What the steps of a change hand to one another."""
+"""The data that the steps of a change pass to one another."""

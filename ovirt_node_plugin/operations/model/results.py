@@ -1,4 +1,4 @@
-"""What the operations answer: plans, outcomes, tables. Plain data, for any report."""
+"""The results of operations as plain data: plans, states of plugins, checks."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from ...errors import DisputedFile
 from ...packages.session import PackageChange
 from ...target import Target
 
-# What is noteworthy of a package, in the order in which it is told.
+# Kinds of Notable.
 SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, SCRIPTLETS = (
     "setuid", "setgid", "capabilities", "device", "world-writable", "kernel-module", "same-name",
     "drop-in", "scriptlets")
@@ -19,10 +19,10 @@ ON, AGAIN, OFF, STAYS = "on", "again", "off", "stays"
 
 @dataclass(frozen=True)
 class PlannedSetting:
-    """One setting and what happens to it: it comes ON, is applied AGAIN, goes OFF or STAYS.
+    """One setting and its ``action``: ON, AGAIN (applied again), OFF or STAYS.
 
-    It stays where its plugin drops it and another one has it too.
-    ``kind``, ``key`` and ``value`` are as in the record, ``text`` is a line for people.
+    A setting STAYS if its plugin drops it and another plugin has it too. ``kind``, ``key``
+    and ``value`` are as in the record, ``text`` is a line for people.
     """
 
     action: str
@@ -34,7 +34,7 @@ class PlannedSetting:
 
 @dataclass(frozen=True)
 class FolderCount:
-    """How many files of a plugin lie in a folder, which is absolute, and below it."""
+    """The number of a plugin's files in and below a folder, which is an absolute path."""
 
     folder: str
     files: int
@@ -42,9 +42,10 @@ class FolderCount:
 
 @dataclass(frozen=True)
 class Share:
-    """What a plugin has together with others, and stays until the last of them goes.
+    """A package or setting that several plugins have; it stays until the last is removed.
 
-    ``kind`` is ``package`` or a setting's, ``name`` the NEVRA or the setting's key.
+    ``kind`` is ``package`` or the kind of a setting, ``name`` the NEVRA or the setting's
+    key; ``plugins`` are the other plugins.
     """
 
     kind: str
@@ -54,10 +55,11 @@ class Share:
 
 @dataclass(frozen=True)
 class Signature:
-    """A key, by its id, and the packages that it signed; no id for those without a signature.
+    """The packages that one key signed, or those without a signature.
 
-    ``owner`` is empty where the root does not have the key yet. ``checked`` says that
-    their repositories have signatures checked.
+    ``key`` is the id of the key, empty without a signature; ``owner`` is empty if the root
+    does not have the key yet; ``checked`` is whether the signatures are checked, as the
+    packages' repositories say.
     """
 
     key: str
@@ -68,7 +70,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Space:
-    """Room on the root's filesystem, in bytes: for what comes, by what goes, and free."""
+    """Space on the root's filesystem: needed by arriving packages, freed by others, free."""
 
     needed_bytes: int
     freed_bytes: int
@@ -77,12 +79,12 @@ class Space:
 
 @dataclass(frozen=True)
 class Notable:
-    """One thing about a package that is good to know before it goes in.
+    """One item of a package that deserves a review before the installation.
 
-    ``kind`` is one of the above; ``path`` absolute, empty for scriptlets; ``detail`` the
-    mode and owner of a file, its capabilities as cap_to_text(3) writes them, the name of a
-    kernel's own module, the other file of that name, where a drop-in is if links lead
-    there, or names of scriptlets such as ``post``.
+    ``kind`` is a constant above; ``path`` is absolute, empty for scriptlets. ``detail``
+    depends on the kind: mode and owner of a file, capabilities as cap_to_text(3) writes
+    them, the name of a kernel's own module, other files of the same name, the resolved path
+    of a drop-in, or names of scriptlets such as ``post``.
     """
 
     package: str
@@ -104,12 +106,12 @@ class Notable:
 
 @dataclass(frozen=True)
 class PluginAction:
-    """What happens to one plugin.
+    """The changes of one plugin.
 
-    ``action`` is INSTALL, UPGRADE, REPAIR (its record outlived its packages),
-    KEEP (nothing to do) or REMOVE; ``old_version`` is empty for an install;
-    ``packages`` are the NEVRAs that it brings or shares, ``files`` what is in those
-    that come or go; ``now`` are lines on what is done to the running system.
+    ``action`` is INSTALL, UPGRADE, REPAIR (it has a record, but packages are missing), KEEP
+    (nothing to do) or REMOVE; ``old_version`` is empty for an install; ``packages`` are the
+    NEVRAs that it brings or shares; ``files`` are counts of the files in packages that
+    arrive or leave; ``now`` are lines about changes of the running system.
     """
 
     action: str
@@ -129,11 +131,11 @@ class PluginAction:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that an operation would do, before it does it.
+    """Everything that an operation would do.
 
-    ``table`` is the transaction as dnf prints it, empty without packages;
-    ``signatures`` are of the packages that come, ``noteworthy`` what of them deserves a
-    look, ``disputed_files`` those outside the allowed paths that are let through.
+    ``table`` is the transaction as dnf prints it, empty without packages; ``signatures``
+    and ``noteworthy`` are about arriving packages; ``disputed_files`` are the files outside
+    the allowed paths that are only reported.
     """
 
     operation: str
@@ -149,7 +151,7 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        """Say if there is anything to do."""
+        """Whether there is anything to do."""
         return any(plugin.action != KEEP for plugin in self.plugins)
 
 
@@ -157,8 +159,8 @@ class Plan:
 class PluginState:
     """One plugin, installed or offered.
 
-    ``state`` is ``installed``, ``broken`` or ``available``; ``problems`` say why
-    it is broken; ``source`` is where it was or would be installed from.
+    ``state`` is ``installed``, ``broken`` or ``available``; ``problems`` are the reasons
+    for ``broken``; ``source`` is where it was or would be installed from.
     """
 
     name: str
@@ -172,10 +174,10 @@ class PluginState:
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """All that is known of one plugin; lines of settings as in a plan.
+    """Everything that is known of one plugin; ``settings`` are lines for people.
 
-    ``plan`` is what installing it here would do, ``refused`` why it cannot be; neither
-    is there for one that is installed.
+    For a plugin that is not installed, ``plan`` is what installing it here would do, or
+    ``refused`` the reason why it cannot be installed.
     """
 
     state: PluginState
@@ -193,7 +195,7 @@ class PluginInfo:
 
 @dataclass(frozen=True)
 class Check:
-    """What ``verify`` found of one plugin; no problems means that all is true."""
+    """The result of ``verify`` for one plugin; ``problems`` is empty if all is as recorded."""
 
     name: str
     version: str

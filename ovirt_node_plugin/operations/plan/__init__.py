@@ -1,1 +1,1 @@
-"""What a change would do; reads only."""
+"""Plan a change; only reads."""
