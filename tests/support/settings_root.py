@@ -9,7 +9,6 @@ from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Un
 from ovirt_node_plugin.plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.plugin.settings import Setting
 from ovirt_node_plugin.settings.engine import checking, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import Upgrade, apply_upgrade
@@ -19,6 +18,7 @@ from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.rpm_version import VersionRange
 from ovirt_node_plugin.system.run import Polled, Runner, StrPath, run
 from ovirt_node_plugin.undo.changes import Applied, AppliedState
+from tests.support.applied import apply_all
 from tests.support.kmod import module_bytes
 
 UNITS = "usr/lib/systemd/system"

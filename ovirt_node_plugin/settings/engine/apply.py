@@ -1,28 +1,13 @@
 """Settings switched on, each with its state before and after."""
 from __future__ import annotations
 
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from ...system.entries import read_entry, same_entry
 from ...undo.changes import Applied, Change, Outcome, alike, capture, difference
 from ..kit.model import Context, Overlapping, Wanted, Woven
 from .kinds import KINDS
 from .ledger import Ledger
-
-
-def apply_all(items: Sequence[Wanted], ctx: Context,
-              ledger: Optional[Ledger] = None) -> Tuple[Applied, ...]:
-    """Switch settings on, in order; return what that changed, and add it to ``ledger``.
-
-    When one fails, nothing is undone, and the earlier ones are in the ledger: the caller's
-    journal undoes them. Raises as ``apply_one``.
-    """
-    ledger = Ledger() if ledger is None else ledger
-    applied: List[Applied] = []
-    for item in items:
-        applied.append(apply_one(item, ctx, ledger))
-        ledger.set_settings(ctx.plugin, (*ledger.state(ctx.plugin).settings, applied[-1]))
-    return tuple(applied)
 
 
 def apply_one(item: Wanted, ctx: Context, ledger: Ledger) -> Applied:

@@ -33,26 +33,15 @@ class Remake:
 def planned_remake(kind: str, key: str, mine: Sequence[Applied], ledger: Ledger,
                    root: Path) -> Remake:
     """Return how the settings ``mine`` of one derived kind and key go."""
-    changes = [change for applied in mine for change in applied.changes]
-    bases, drifted = _bases_of(kind, key, changes, ledger, root)
-    return Remake(kind=kind, key=key, gone=tuple(applied.value for applied in mine),
-                  bases=bases, drifted=drifted)
-
-
-def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root: Path,
-              ) -> Tuple[Mapping[str, Optional[Entry]], Tuple[str, ...]]:
-    """Return every path that ``mine`` or its like changed, as it was before the first.
-
-    And which of them are not as one of these changes left them.
-    """
     heirs = dict(ledger.having(kind, key))
-    theirs = [change for applied in heirs.values() for change in applied.changes]
-    paths = {change.path for change in (*mine, *theirs)}
+    changes = [change for applied in mine for change in applied.changes]
+    paths = {change.path for change in (
+        *changes, *(change for applied in heirs.values() for change in applied.changes))}
     bases: Dict[str, Optional[Entry]] = {}
     drifted: List[str] = []
     for path in sorted(paths):
         steps = [*ledger.steps(path),
-                 *(PathStep(change) for change in mine if change.path == path)]
+                 *(PathStep(change) for change in changes if change.path == path)]
         # What else changed the path may begin with values that are gone since
         own = [step for step in steps if step.place is None or step.place.holder in heirs]
         walk = walked(steps, read_entry(root, path, content=False))
@@ -63,7 +52,8 @@ def _bases_of(kind: str, key: str, mine: Sequence[Change], ledger: Ledger, root:
         if earlier and DERIVED[kind].merged:
             walk = _longest(earlier)  # somebody else's change came between these and those
         bases[path] = walk[0].change.before
-    return bases, tuple(drifted)
+    return Remake(kind=kind, key=key, gone=tuple(applied.value for applied in mine),
+                  bases=bases, drifted=tuple(drifted))
 
 
 def remake(one: Remake, ledger: Ledger, ctx: Context) -> None:

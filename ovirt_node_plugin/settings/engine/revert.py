@@ -63,11 +63,11 @@ def plan_revert(gone: Sequence[Applied], ledger: Ledger, root: Path, *,
     steps = _hand_over(plain, ledger)
     again = frozenset(_leaning(plain, ledger))
     remakes, put = _split_derived(derived, ledger, root)
-    lifted = _lift_all(steps, ledger, root)
-    if lifted.drifted and not keep_modified:
-        raise _drifted(root, lifted.drifted)
-    restore, folders = _decide_folders([*lifted.restore, *put], ledger, root)
-    return Revert(restore=restore, notes=_changed_since(lifted.drifted), keep=lifted.drifted,
+    lifted, drifted = _lift_all(steps, ledger, root)
+    if drifted and not keep_modified:
+        raise _drifted(root, drifted)
+    restore, folders = _decide_folders([*lifted, *put], ledger, root)
+    return Revert(restore=restore, notes=_changed_since(drifted), keep=drifted,
                   remake=remakes, folders=folders, again=again, live=live)
 
 
@@ -85,16 +85,16 @@ def plan_effects(effects: Sequence[Change], ledger: Ledger, root: Path, *,
         ledger.give(Holder(keepers[0]), effects)
         return Revert(())
     steps = tuple(_not_upheld(map(PathStep, effects), ledger))
-    lifted = _lift_all(steps, ledger, root)
-    lost = [change for change in lifted.restore if not _can_restore(change)]
+    lifted, drifted = _lift_all(steps, ledger, root)
+    lost = [change for change in lifted if not _can_restore(change)]
     restore, folders = _decide_folders(
-        [change for change in lifted.restore if change not in lost], ledger, root)
-    notes = (*_changed_since(lifted.drifted),
+        [change for change in lifted if change not in lost], ledger, root)
+    notes = (*_changed_since(drifted),
              *(f"/{change.path} is left as it is: what it was before was not kept"
                for change in lost),
              *(f"/{path} is left: it is not empty" for path in folders))
     return Revert(restore=restore, notes=notes,
-                  keep=tuple(sorted({*lifted.drifted, *(change.path for change in lost)})))
+                  keep=tuple(sorted({*drifted, *(change.path for change in lost)})))
 
 
 def do_revert(revert: Revert, ctx: Context) -> None:
@@ -123,12 +123,6 @@ def remake_all(revert: Revert, ledger: Ledger, ctx: Context) -> None:
     """Make again what is derived from what is in ``ledger`` now, and note it there."""
     for planned in revert.remake:
         remake(planned, ledger, ctx)
-
-
-@dataclass(frozen=True)
-class _LiftedPaths:
-    restore: Tuple[Change, ...]
-    drifted: Tuple[str, ...]
 
 
 def _leaning(gone: Sequence[Applied], ledger: Ledger) -> Iterator[Tuple[str, str]]:
@@ -196,7 +190,9 @@ def _steps(applied: Applied) -> Iterator[PathStep]:
                        if isinstance(kind, Woven) else None)
 
 
-def _lift_all(steps: Sequence[PathStep], ledger: Ledger, root: Path) -> _LiftedPaths:
+def _lift_all(steps: Sequence[PathStep], ledger: Ledger, root: Path,
+              ) -> Tuple[List[Change], Tuple[str, ...]]:
+    """Take ``steps`` out of their paths; return what to restore, and the paths that drifted."""
     restore: List[Change] = []
     drifted: List[str] = []
     for path in sorted({step.change.path for step in steps}):
@@ -210,7 +206,7 @@ def _lift_all(steps: Sequence[PathStep], ledger: Ledger, root: Path) -> _LiftedP
                 restore.append(change)  # a folder that goes may have got another mode
             else:
                 drifted.append(path)
-    return _LiftedPaths(tuple(restore), tuple(sorted(set(drifted))))
+    return restore, tuple(sorted(set(drifted)))
 
 
 def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
@@ -229,9 +225,9 @@ def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
         again = planned_remake(kind, key, mine, ledger, root)
         if not DERIVED[kind].merged and not ledger.having(kind, key):
             steps = [step for applied in mine for step in _steps(applied)]
-            lifted = _lift_all(steps, ledger, root)
-            if not lifted.drifted:
-                put.extend(lifted.restore)
+            lifted, drifted = _lift_all(steps, ledger, root)
+            if not drifted:
+                put.extend(lifted)
                 continue
         remakes.append(again)
     return tuple(remakes), put

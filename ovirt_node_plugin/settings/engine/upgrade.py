@@ -105,7 +105,7 @@ def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
 
     ``ledger`` has those that stay of the old version, and gets the new ones. To be called
     when what goes is reverted and the packages are there; with ``derived``, only for the
-    kinds that are, or are not. Raises as ``apply_all``.
+    kinds that are, or are not. Raises as ``apply_one``.
     """
     for item in upgrade.order:
         if derived not in (None, is_derived(item.kind)):

@@ -15,12 +15,12 @@ from ovirt_node_plugin.registry.outcomes import to_text
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.registry.xml import dump_undo_data, load_undo_data
 from ovirt_node_plugin.settings.engine import checking, kinds
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied, AppliedState
+from tests.support.applied import apply_all
 from tests.support.sample_bundle import edit_descriptor
 from tests.support.settings_root import (
     RecordingRunner,

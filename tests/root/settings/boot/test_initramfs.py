@@ -15,13 +15,13 @@ from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import DracutModule, InitramfsDriver, Setting
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, images, parse
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.system import chroot
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.adhoc import descriptor_xml
+from tests.support.applied import apply_all
 from tests.support.full_host import full_host_root
 from tests.support.settings_root import (
     KERNEL,

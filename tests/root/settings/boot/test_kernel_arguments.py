@@ -11,11 +11,11 @@ from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import KernelArgument
 from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import finish_revert, plan_revert, remake_all
 from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade, plan_upgrades
 from ovirt_node_plugin.undo.changes import Applied, difference
+from tests.support.applied import apply_all
 from tests.support.settings_root import (
     RecordingRunner,
     changed_paths,

@@ -26,7 +26,6 @@ from ovirt_node_plugin.plugin.settings import (
     VdsmHook,
 )
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import (
     do_revert,
@@ -48,6 +47,7 @@ from ovirt_node_plugin.undo.changes import (
     difference,
     put_back,
 )
+from tests.support.applied import apply_all
 from tests.support.settings_root import (
     KERNEL,
     MODULES,

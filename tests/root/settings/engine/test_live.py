@@ -17,7 +17,6 @@ from ovirt_node_plugin.plugin.settings import KernelArgument, KernelModule
 from ovirt_node_plugin.registry.outcomes import to_text
 from ovirt_node_plugin.settings.boot import command_line
 from ovirt_node_plugin.settings.engine import kinds, live, rereading
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
@@ -27,6 +26,7 @@ from ovirt_node_plugin.system.path_sets import JOURNAL
 from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied, Change
+from tests.support.applied import apply_all
 from tests.support.settings_root import context, ledger_of, write_file
 
 SERVICE = Applied("service", "foo.service", "enabled", "disabled", ())

@@ -13,12 +13,12 @@ from ovirt_node_plugin.errors import CommandError, DescriptorError, Drifted, Ref
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import FirewallPort, FirewallService, Setting
 from ovirt_node_plugin.settings.engine import checking, kinds
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
+from tests.support.applied import apply_all
 from tests.support.sample_bundle import edit_descriptor
 from tests.support.settings_root import (
     RecordingRunner,

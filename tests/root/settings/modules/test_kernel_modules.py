@@ -9,13 +9,13 @@ import pytest
 from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
 from ovirt_node_plugin.plugin.settings import KernelModule
 from ovirt_node_plugin.settings.engine import checking, kinds
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.modules import module_index
 from ovirt_node_plugin.settings.modules.kernel_modules import KIND
 from ovirt_node_plugin.system.run import run
+from tests.support.applied import apply_all
 from tests.support.settings_root import (
     KERNEL,
     MODULES,

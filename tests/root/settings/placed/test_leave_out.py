@@ -14,13 +14,13 @@ from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import LeaveOut
 from ovirt_node_plugin.registry.outcomes import to_text
 from ovirt_node_plugin.settings.engine import checking, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.kit.model import Context, KeepReason, Leavable
 from ovirt_node_plugin.settings.placed import leave_out
 from ovirt_node_plugin.system.paths import relative_inside
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support import Fixtures
 from tests.support.adhoc import RpmRepo, descriptor_xml, write_bundle
+from tests.support.applied import apply_all
 from tests.support.dnf_runner import NOISE, Dnf
 from tests.support.settings_root import (
     RecordingRunner,

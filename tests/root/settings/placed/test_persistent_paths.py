@@ -11,12 +11,12 @@ import pytest
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import PersistentPath
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Facts
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
+from tests.support.applied import apply_all
 from tests.support.settings_root import (
     RecordingRunner,
     changed_paths,

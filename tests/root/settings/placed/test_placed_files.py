@@ -11,7 +11,6 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, Drifted, Refused
 from ovirt_node_plugin.plugin.settings import PlacedFile, Service
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
@@ -20,6 +19,7 @@ from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.placed.placed_files import PLACEMENTS
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from ovirt_node_plugin.undo.changes import Applied
+from tests.support.applied import apply_all
 from tests.support.settings_root import (
     UNITS,
     RecordingRunner,

@@ -9,7 +9,6 @@ import pytest
 from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.plugin.settings import VdsmHook
 from ovirt_node_plugin.settings.engine import checking, kinds
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
@@ -17,6 +16,7 @@ from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.placed.vdsm_hooks import KIND
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.undo.changes import Applied
+from tests.support.applied import apply_all
 from tests.support.settings_root import (
     RecordingRunner,
     changed_paths,

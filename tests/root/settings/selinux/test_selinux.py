@@ -16,7 +16,6 @@ from ovirt_node_plugin.plugin.settings import (
     Setting,
 )
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import finish_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
@@ -25,6 +24,7 @@ from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support import quick_rpm
+from tests.support.applied import apply_all
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf
 from tests.support.full_host import full_host_root

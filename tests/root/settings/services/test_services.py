@@ -9,12 +9,12 @@ import pytest
 from ovirt_node_plugin.errors import CommandError, Refused
 from ovirt_node_plugin.plugin.settings import Service
 from ovirt_node_plugin.settings.engine import checking, kinds
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.services.services import KIND
 from ovirt_node_plugin.system.run import run
+from tests.support.applied import apply_all
 from tests.support.settings_root import (
     UNITS,
     RecordingRunner,

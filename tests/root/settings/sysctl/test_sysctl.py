@@ -11,13 +11,13 @@ from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import Sysctl
 from ovirt_node_plugin.plugin.sysctl_names import dotted
 from ovirt_node_plugin.settings.engine import checking, kinds
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.sysctl.sysctl import KIND
 from ovirt_node_plugin.undo.changes import Applied
+from tests.support.applied import apply_all
 from tests.support.sample_bundle import edit_descriptor
 from tests.support.settings_root import (
     RecordingRunner,

@@ -17,7 +17,6 @@ from ovirt_node_plugin.plugin.settings import (
     Setting,
 )
 from ovirt_node_plugin.settings.engine import live, rereading
-from ovirt_node_plugin.settings.engine.apply import apply_all
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.selinux import selinux_labels, selinux_store
@@ -26,6 +25,7 @@ from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied
 from ovirt_node_plugin.undo.live_log import Deed
+from tests.support.applied import apply_all
 
 pytestmark = pytest.mark.unit
 
