@@ -11,10 +11,10 @@ import sys
 import time
 from typing import Any, Callable, Dict, List, Tuple
 
-from ovirt_node_plugin.operations.apply import inventories, unowned_files
+from ovirt_node_plugin.operations.apply import inventories
 from ovirt_node_plugin.operations.apply.inventories import Inventories
 from ovirt_node_plugin.packages.session import Session
-from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry import store, unowned_files
 
 TRANSACTION, MANIFEST = "transaction_s", "manifest_s"
 _PARTS: List[Tuple[Any, str, str]] = [

@@ -13,8 +13,7 @@ from ..registry import store
 from ..registry.inventory import ABSENT, CONFIG, File, Inventory
 from ..registry.record import Record
 from ..registry.undo_data import UndoData
-from ..settings.accounts import account_files
-from ..system import path_sets
+from ..system import account_files, path_sets
 from ..system.entries import Entry, kind_of, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above

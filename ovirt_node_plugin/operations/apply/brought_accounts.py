@@ -8,9 +8,10 @@ from typing import FrozenSet, Iterable, Iterator, Optional, Sequence, Tuple
 from ...packages.contents import declared_accounts
 from ...packages.session import PackageChange
 from ...registry.inventory import SCRIPTLETS, Account
-from ...settings.accounts import account_files, sysusers
+from ...settings.accounts import sysusers
 from ...settings.accounts.account_ids import id_in
 from ...settings.kit.model import Context
+from ...system import account_files
 from ...undo.changes import Applied, Change
 
 _MEMBER = "group-member"

@@ -55,15 +55,12 @@ def guarded(target: Target, *, writes: bool, run: Runner) -> Iterator[Optional[s
         yield (f"A change of plugins in {root} was interrupted, or goes on; if it was, the next"
                " command of the superuser undoes it.") if journal.pending(root) else None
     else:
-        yield _recover_now(root, run)
-
-
-def _recover_now(root: Path, run: Runner) -> Optional[str]:
-    try:
-        with locked(root):
-            return recover(root, run)
-    except Locked:
-        return f"A change of plugins in {root} goes on; what follows may soon be out of date."
+        try:
+            with locked(root):
+                notice = recover(root, run)
+        except Locked:
+            notice = f"A change of plugins in {root} goes on; what follows may soon be out of date."
+        yield notice
 
 
 def recover(root: Path, run: Runner) -> Optional[str]:
@@ -138,32 +135,28 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
     Raises RolledBack for a failure that was undone, and RecordError for one that
     could not be: then the journal stays for the next command.
     """
+    root = session.target.root
     with session.exclusive():
-        yield from _journaled(session.target.root, session, intent, what, run)
-
-
-def _journaled(root: Path, session: Session, intent: journal.Intent, what: journal.Scope,
-               run: Runner) -> Iterator[journal.Journal]:
-    try:
-        opened = journal.begin(root, intent, what)
-    except OSError as exc:
-        raise RolledBack(f"the journal of the change cannot be written: {_reason(exc)}."
-                         " Nothing was changed.",
-                         hint="Make room on the root's disk, then try again.") from exc
-    try:
-        yield opened
-    except BaseException as exc:
         try:
-            session.close()
-        finally:
-            notes = _undo(root, exc, run)
-        if not isinstance(exc, Exception):
-            raise
-        raise RolledBack(
-            f"{intent.operation} of {', '.join(intent.plugins)} failed and was rolled back:"
-            f" {_reason(exc)}",
-            hint="\n".join([f"The root {root} is as it was before.", *notes])) from exc
-    journal.finish(root)
+            opened = journal.begin(root, intent, what)
+        except OSError as exc:
+            raise RolledBack(f"the journal of the change cannot be written: {_reason(exc)}."
+                             " Nothing was changed.",
+                             hint="Make room on the root's disk, then try again.") from exc
+        try:
+            yield opened
+        except BaseException as exc:
+            try:
+                session.close()
+            finally:
+                notes = _undo(root, exc, run)
+            if not isinstance(exc, Exception):
+                raise
+            raise RolledBack(
+                f"{intent.operation} of {', '.join(intent.plugins)} failed and was rolled back:"
+                f" {_reason(exc)}",
+                hint="\n".join([f"The root {root} is as it was before.", *notes])) from exc
+        journal.finish(root)
 
 
 def _put_back(root: Path, run: Runner) -> Tuple[str, ...]:

@@ -27,6 +27,7 @@ from ...registry.inventory import (
     numbered,
 )
 from ...registry.record import Record
+from ...registry.unowned_files import owned_paths, unowned
 from ...system.entries import kind_of
 from ...system.trees import Relative
 from ...undo.changes import Applied, AppliedState, Change
@@ -35,7 +36,6 @@ from ..model.jobs import Job, staying_of_job
 from ..model.results import REPAIR
 from . import brought_accounts
 from .change import TOOL
-from .unowned_files import owned_paths, unowned
 
 _NOTHING = RpmdbPackage("")
 

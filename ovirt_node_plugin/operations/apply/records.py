@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Collection, Dict, Iterator, Sequence
 
 from ...packages.session import PackageChange, Session
-from ...registry import store
+from ...registry import store, unowned_files
 from ...registry.inventory import Inventory
 from ...registry.record import InstalledPackage, Record
 from ...registry.undo_data import UndoData
 from ..model.books import Books
 from ..model.jobs import Job
-from . import unowned_files
 from .change import TOOL
 
 

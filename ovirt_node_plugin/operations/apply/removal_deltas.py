@@ -17,13 +17,13 @@ from ...registry.inventory import (
     counted_delta,
 )
 from ...registry.record import Record
+from ...registry.unowned_files import Describer
 from ...system.trees import Relative
 from ..model.jobs import Key
 from ..model.results import REMOVE
 from . import brought_accounts
 from .change import TOOL
 from .inventories import recorded
-from .unowned_files import Describer
 
 
 class RemovalDeltas:

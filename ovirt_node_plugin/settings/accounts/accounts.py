@@ -12,11 +12,12 @@ from typing import List, Optional, Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import Group, Setting, User
+from ...system import account_files
+from ...system.account_files import GroupEntry, UserEntry, find_group, find_user
 from ...system.entries import read_entry
 from ...undo.changes import Applied, Change, Outcome, Watch
 from ..kit.model import Context, Taker, Wanted
-from . import account_files, sysusers
-from .account_files import GroupEntry, UserEntry, find_group, find_user
+from . import sysusers
 from .account_ids import asked_of, id_in, id_problems, ids_clash, refuse_id, remembered, wrong_id
 
 _ANY = "any"  # the value if the system chooses

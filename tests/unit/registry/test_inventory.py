@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, Tuple
 import pytest
 
 from ovirt_node_plugin.errors import RecordError
-from ovirt_node_plugin.operations.apply.unowned_files import unowned
 from ovirt_node_plugin.registry import inventory_json, store
 from ovirt_node_plugin.registry.inventory import (
     ADDED,
@@ -25,6 +24,7 @@ from ovirt_node_plugin.registry.inventory import (
     Operation,
     counted,
 )
+from ovirt_node_plugin.registry.unowned_files import unowned
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Applied, AppliedState, Change
 

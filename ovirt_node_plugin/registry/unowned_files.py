@@ -8,9 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Collection, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
-from ...errors import NodePluginError
-from ...registry import store
-from ...registry.inventory import (
+from ..errors import NodePluginError
+from ..system import account_files
+from ..system.entries import Entry, read_entry
+from ..system.trees import Relative, folders_above
+from ..undo.changes import AppliedState, Change
+from . import store
+from .inventory import (
     ADDED,
     CHANGED,
     PACKAGES,
@@ -20,10 +24,6 @@ from ...registry.inventory import (
     InventoryPackage,
     numbered,
 )
-from ...settings.accounts import account_files
-from ...system.entries import Entry, read_entry
-from ...system.trees import Relative, folders_above
-from ...undo.changes import AppliedState, Change
 
 # Labels are changed by the system, not by a plugin.
 _LABEL = "security.selinux"

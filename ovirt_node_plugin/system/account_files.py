@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
-from ...system.entries import read_entry
+from .entries import read_entry
 
 Line = List[str]
 
