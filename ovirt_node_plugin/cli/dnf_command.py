@@ -188,9 +188,10 @@ class DnfCommand:
         return self._answer(plan_data.infos(plugins), plan_text.infos(plugins))
 
     def _manifest(self) -> Status:
-        shows = manifest.Shows(packages=self._opts.packages, files=self._opts.files,
-                               settings=self._opts.settings, delta=self._opts.delta)
-        manifests = manifest.manifests(self._policy.target.root, self._opts.names, shows)
+        shows = manifest_data.Shows(packages=self._opts.packages, files=self._opts.files,
+                                    settings=self._opts.settings, delta=self._opts.delta)
+        manifests = manifest.manifests(self._policy.target.root, self._opts.names,
+                                       inventories=not shows.record_only)
         return self._answer(manifest_data.manifests(manifests, shows),
                             manifest_text.manifests(manifests, shows))
 

@@ -67,11 +67,11 @@ def _payload_of(path: Path, options: ProgramOptions) -> str:
 def manifest(invocation: Invocation) -> int:
     """Show the content of plugins, as ``dnf node-plugin manifest`` does."""
     options = invocation.options
-    shows = manifests.Shows(packages=options.packages, files=options.files,
-                            settings=options.settings, delta=options.delta)
+    shows = manifest_data.Shows(packages=options.packages, files=options.files,
+                                settings=options.settings, delta=options.delta)
     with _opened(invocation) as image:
         names = options.names or store.names(image.root)
-        plugins = manifests.manifests(image.root, names, shows)
+        plugins = manifests.manifests(image.root, names, inventories=not shows.record_only)
     invocation.answer(manifest_data.manifests(plugins, shows),
                       manifest_text.manifests(plugins, shows))
     return Status.DONE

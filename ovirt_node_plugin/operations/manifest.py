@@ -13,26 +13,6 @@ from ..registry.record import Record
 
 
 @dataclass(frozen=True)
-class Shows:
-    """The parts of manifests to show; an overview if no part is asked for."""
-
-    packages: bool = False
-    files: bool = False
-    settings: bool = False
-    delta: bool = False
-
-    @property
-    def overview(self) -> bool:
-        """Whether no part is asked for."""
-        return not (self.packages or self.files or self.settings or self.delta)
-
-    @property
-    def record_only(self) -> bool:
-        """Whether the record is sufficient for the parts."""
-        return self.settings and not (self.packages or self.files or self.delta)
-
-
-@dataclass(frozen=True)
 class PluginManifest:
     """One installed plugin; ``inventory`` is None if only its settings are shown."""
 
@@ -40,8 +20,9 @@ class PluginManifest:
     inventory: Optional[Inventory]
 
 
-def manifests(root: Path, names: Sequence[str], shows: Shows) -> Tuple[PluginManifest, ...]:
-    """Return the manifests of the plugins ``names``; only reads.
+def manifests(root: Path, names: Sequence[str], *,
+              inventories: bool) -> Tuple[PluginManifest, ...]:
+    """Return the manifests of the plugins ``names``, with or without their inventories.
 
     Raises UnknownPlugin for a name without a record, and RecordError for a record or an
     inventory that is damaged, or missing though it is asked for.
@@ -52,8 +33,8 @@ def manifests(root: Path, names: Sequence[str], shows: Shows) -> Tuple[PluginMan
         if name not in store.names(root):
             raise not_installed(name, root)
         record = store.read_record(root, name)
-        inventory = None if shows.record_only else store.read_inventory(root, name)
-        if inventory is None and not shows.record_only:
+        inventory = store.read_inventory(root, name) if inventories else None
+        if inventory is None and inventories:
             raise RecordError(
                 f"plugin {name} has no inventory /{store.inventory_path(name)}",
                 hint="An older version of this tool installed it, or somebody removed that"

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 from ..errors import NodePluginError, RecordError, UnknownPlugin, not_installed
 from ..packages import rpmdb
@@ -121,10 +121,14 @@ def package_problems(record: Record, present: Mapping[str, str]) -> Iterator[str
         yield "the image may have been replaced since; install the plugin again"
 
 
+def _state(plugin: Union[Record, Descriptor], state: str, source: str,
+           problems: Tuple[str, ...] = ()) -> PluginState:
+    return PluginState(name=plugin.name, version=plugin.version, vendor=plugin.vendor,
+                       summary=plugin.summary, state=state, source=source, problems=problems)
+
+
 def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
-    return PluginState(name=record.name, version=record.version, vendor=record.vendor,
-                       summary=record.summary, state="broken" if problems else "installed",
-                       source=record.source, problems=problems)
+    return _state(record, "broken" if problems else "installed", record.source, problems)
 
 
 def _available(session: Session, registry: Registry, *,
@@ -136,17 +140,12 @@ def _available(session: Session, registry: Registry, *,
                                              state="available", source=str(entry.path),
                                              problems=(entry.problem,))
         else:
-            states[entry.name] = _available_state(entry.descriptor, str(entry.path))
+            states[entry.name] = _state(entry.descriptor, "available", str(entry.path))
     for name, bundle in find.newest(session.metadata_bundles()[0]).items():
-        states.setdefault(name, _available_state(bundle.descriptor, bundle.source))
+        states.setdefault(name, _state(bundle.descriptor, "available", bundle.source))
     return [state for name, state in sorted(states.items())
             if not hide_installed or name not in registry.records
             or registry.records[name].version != state.version]
-
-
-def _available_state(descriptor: Descriptor, source: str) -> PluginState:
-    return PluginState(name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
-                       summary=descriptor.summary, state="available", source=source)
 
 
 def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
@@ -154,7 +153,7 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
     context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
                       facts=facts_of(session, ()), live=live.is_live(session.target.root))
     plugin_info = _info(
-        _available_state(descriptor, bundle.source), descriptor, "",
+        _state(descriptor, "available", bundle.source), descriptor, "",
         tuple(f"{item.name} {item.version}".rstrip() for item in descriptor.installs),
         (*(item.text for item in selection.wanted(descriptor, context)),
          *selection.left_out(descriptor, context)))

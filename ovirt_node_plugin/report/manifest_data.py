@@ -1,14 +1,34 @@
 """Manifests as plain data, for ``--json``. The format is described in dnf-node-plugin(8)."""
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import asdict, dataclass
 from typing import List, Sequence
 
-from ..operations.manifest import PluginManifest, Shows
+from ..operations.manifest import PluginManifest
 from ..registry import inventory_json
 from ..registry.inventory import Delta, File, Inventory
 from ..registry.record import Record
 from ..system.json_data import Data
+
+
+@dataclass(frozen=True)
+class Shows:
+    """The parts of manifests to show; an overview if no part is asked for."""
+
+    packages: bool = False
+    files: bool = False
+    settings: bool = False
+    delta: bool = False
+
+    @property
+    def overview(self) -> bool:
+        """Whether no part is asked for."""
+        return not (self.packages or self.files or self.settings or self.delta)
+
+    @property
+    def record_only(self) -> bool:
+        """Whether the record is sufficient for the parts."""
+        return self.settings and not (self.packages or self.files or self.delta)
 
 
 def manifests(plugins: Sequence[PluginManifest], shows: Shows) -> Data:
@@ -32,7 +52,7 @@ def _manifest(manifest: PluginManifest, shows: Shows) -> Data:
         data["delta"] = delta(inventory.delta())
     if shows.overview:
         data["others"] = list(map(inventory_json.file, inventory.others))
-        data["accounts"] = list(map(dataclasses.asdict, inventory.accounts))
+        data["accounts"] = list(map(asdict, inventory.accounts))
         data["operations"] = list(map(inventory_json.operation, inventory.operations))
     return data
 
@@ -72,7 +92,7 @@ def delta(change: Delta) -> Data:
         "settings": {name: list(map(inventory_json.setting, applied)) for name, applied in (
             ("on", last.settings_on), ("again", last.settings_again),
             ("off", last.settings_off))},
-        "accounts": {name: list(map(dataclasses.asdict, accounts)) for name, accounts in (
+        "accounts": {name: list(map(asdict, accounts)) for name, accounts in (
             ("added", last.accounts_added), ("removed", last.accounts_removed))},
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 import stat
 from typing import Iterable, List, Sequence, Tuple
 
-from ..operations.manifest import PluginManifest, Shows
+from ..operations.manifest import PluginManifest
 from ..registry.inventory import (
     ADDED,
     CONFIG,
@@ -24,6 +24,7 @@ from ..registry.record import Record
 from ..system.words import count, first_lines, size
 from ..undo.changes import Applied
 from .layout import escape, field, table
+from .manifest_data import Shows
 
 _SIGNS = {ADDED: "+", REMOVED: "-"}
 _TYPES = {"file": stat.S_IFREG, "link": stat.S_IFLNK, "dir": stat.S_IFDIR}

@@ -6,8 +6,13 @@ import textwrap
 from typing import List, Sequence
 
 from ..operations.model.results import (
+    CAPABILITIES,
+    DEVICE,
+    DRIVER,
+    DROP_IN,
     INSTALL,
     KEEP,
+    NAMESAKE,
     OFF,
     REMOVE,
     REPAIR,
@@ -177,11 +182,22 @@ def _noteworthy(notables: Sequence[Notable]) -> List[str]:
     """Return what to review before the installation, by package."""
     lines: List[str] = []
     for package in dict.fromkeys(notable.package for notable in notables):
-        lines += [f"Review {package}:", *(f"   {notable.text}" for notable in notables
+        lines += [f"Review {package}:", *(f"   {notable_line(notable)}" for notable in notables
                                            if notable.package == package)]
     if any(notable.kind == SCRIPTLETS for notable in notables):
         lines.append("Changes made by scriptlets are reported after the transaction.")
     return lines
+
+
+def notable_line(notable: Notable) -> str:
+    """Return an item that deserves a review as a line."""
+    if notable.kind == SCRIPTLETS:
+        return f"scriptlets that run: {notable.detail}"
+    if notable.kind == DRIVER:
+        return f"replaces kernel module {notable.detail}: {notable.path}"
+    what = {CAPABILITIES: "file with capabilities", DROP_IN: "active without a setting",
+            DEVICE: "device node", NAMESAKE: "same name as another"}.get(notable.kind, notable.kind)
+    return f"{what}: {notable.path}" + (f" ({notable.detail})" if notable.detail else "")
 
 
 def _source(state: PluginState) -> str:

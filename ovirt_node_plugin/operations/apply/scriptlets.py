@@ -117,7 +117,7 @@ def inherit_folders(effects: Iterable[Change], books: Books, session: Session,
         heir = next((name for name, own in folders.items() if change.path in own), None)
         if heir is not None:
             own = books.ledger.state(heir).effects
-            if (change.path, change.before) not in {(one.path, one.before) for one in own}:
+            if all((change.path, change.before) != (old.path, old.before) for old in own):
                 books.ledger.set_effects(heir, (change, *own))
 
 

@@ -92,17 +92,6 @@ class Notable:
     path: str
     detail: str
 
-    @property
-    def text(self) -> str:
-        """A line for people."""
-        if self.kind == SCRIPTLETS:
-            return f"scriptlets that run: {self.detail}"
-        if self.kind == DRIVER:
-            return f"replaces kernel module {self.detail}: {self.path}"
-        what = {CAPABILITIES: "file with capabilities", DROP_IN: "active without a setting",
-                DEVICE: "device node", NAMESAKE: "same name as another"}.get(self.kind, self.kind)
-        return f"{what}: {self.path}" + (f" ({self.detail})" if self.detail else "")
-
 
 @dataclass(frozen=True)
 class PluginAction:

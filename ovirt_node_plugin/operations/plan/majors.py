@@ -22,20 +22,20 @@ def check(target: Target, *, machine: Path = Path("/")) -> Tuple[str, ...]:
     Raises Refused for a newer root if the machine enforces an SELinux policy: that does not
     know all labels of the root's packages, and rpm fails to set them.
     """
-    here, there = el_major(machine), el_major(target.root)
-    if target.live or here is None or there is None or here == there:
+    own, major = el_major(machine), el_major(target.root)
+    if target.live or own is None or major is None or own == major:
         return ()
-    made_by = f"rpm {rpmdb.rpm_version()} of this machine, which is EL {here}"
-    if there < here:
-        return (f"{target.root} is EL {there}: its packages are installed by {made_by}. Its own"
+    made_by = f"rpm {rpmdb.rpm_version()} of this machine, which is EL {own}"
+    if major < own:
+        return (f"{target.root} is EL {major}: its packages are installed by {made_by}. Its own"
                 " rpm may not read all that a newer one writes.",)
     if _enforces(machine):
         raise Refused(
-            f"{target.root} is EL {there} and this machine is EL {here}, with SELinux enforcing:"
-            f" the policy of EL {here} does not know every label of EL {there}, and rpm fails"
+            f"{target.root} is EL {major} and this machine is EL {own}, with SELinux enforcing:"
+            f" the policy of EL {own} does not know every label of EL {major}, and rpm fails"
             " where it has to set one",
-            hint=f"Do this on a machine of EL {there}, or on one that does not enforce SELinux.")
-    return (f"{target.root} is EL {there}: its packages are installed by {made_by}. What they"
+            hint=f"Do this on a machine of EL {major}, or on one that does not enforce SELinux.")
+    return (f"{target.root} is EL {major}: its packages are installed by {made_by}. What they"
             " need of a newer rpm, other than accounts, is not done.",)
 
 

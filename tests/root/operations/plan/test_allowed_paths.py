@@ -18,6 +18,7 @@ from ovirt_node_plugin.operations.plan.arriving import Arrivals
 from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.policy.path_rules import PathPolicy, built_in, read_rules
+from ovirt_node_plugin.report.plan_text import notable_line
 from ovirt_node_plugin.system import path_sets
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Change
@@ -261,7 +262,7 @@ def test_drop_ins_reached_by_links_of_another_package_are_noteworthy(tmp_path: P
     notables = notable([
         package_with("b", file("/opt/evil/s/evil"), file("/opt/old/rules.d/x")),
         package_with("a", file("/opt/evil/s", 0o120777, link="/etc/sudoers.d"))], tmp_path)
-    assert [item.text for item in notables] == [
+    assert list(map(notable_line, notables)) == [
         "active without a setting: /opt/evil/s/evil (that is /etc/sudoers.d/evil)",
         "active without a setting: /opt/old/rules.d/x (that is /etc/udev/rules.d/x)"]
 
@@ -288,12 +289,12 @@ def test_programs_and_python_modules_with_the_name_of_another_are_noteworthy(
         "a", file("/usr/bin/ip"), file("/usr/bin/acme"), file("/usr/sbin/ip"),
         file("/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"),
         file("/usr/lib64/python3.9/site-packages/acme/os.py"))], tmp_path)
-    assert [item.text for item in notables] == [
+    assert list(map(notable_line, notables)) == [
         "same name as another: "
         "/usr/lib64/python3.9/site-packages/yaml.cpython-39-x86_64-linux-gnu.so"
         " (/usr/lib/python3.9/site-packages/yaml/__init__.py)"]
     notables = notable([package_with("a", file("/usr/bin/ip"))], tmp_path)
-    assert [item.text for item in notables] == ["same name as another: /usr/bin/ip (/usr/sbin/ip)"]
+    assert list(map(notable_line, notables)) == ["same name as another: /usr/bin/ip (/usr/sbin/ip)"]
 
 
 def test_kernel_modules_with_the_name_of_one_of_the_kernel_are_noteworthy(tmp_path: Path) -> None:
@@ -305,7 +306,7 @@ def test_kernel_modules_with_the_name_of_one_of_the_kernel_are_noteworthy(tmp_pa
         file(f"/lib/modules/5.14/{name}") for name in (
             "extra/xfs.ko.xz", "updates/dm_mod.ko", "extra/acme.ko.xz", "extra/xfs.txt")))],
         tmp_path)
-    assert [item.text for item in notables] == [
+    assert list(map(notable_line, notables)) == [
         "replaces kernel module xfs: /lib/modules/5.14/extra/xfs.ko.xz",
         "replaces kernel module dm_mod: /lib/modules/5.14/updates/dm_mod.ko"]
 
