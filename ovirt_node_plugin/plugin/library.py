@@ -22,6 +22,8 @@ FOLDERS: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/plugins.d"),
                              Path("/usr/share/ovirt-node-plugin/plugins.d"))
 """The folder to which ``add`` copies bundles, and that of bundles in RPMs."""
 
+_REPO_BYTES = 64 << 20  # of a .repo file of the system; DNF reads any size
+
 
 @dataclass(frozen=True)
 class LibraryBundle:
@@ -141,7 +143,7 @@ def repo_ids_in(path: Path) -> List[str]:
     """
     parser = configparser.RawConfigParser(strict=False, default_section="")
     with contextlib.suppress(configparser.Error, OSError):  # DNF warns of such a file
-        text = read_regular(path, follow=True).decode(errors="replace")
+        text = read_regular(path, max_bytes=_REPO_BYTES, follow=True).decode(errors="replace")
         parser.read_string(text, source=str(path))
         return [section for section in parser.sections() if section != "main"]
     return []

@@ -18,7 +18,7 @@ from ovirt_node_plugin.errors import (
 )
 from ovirt_node_plugin.plugin import library as module
 from ovirt_node_plugin.plugin.bundle import bundle_of_repo, opened
-from ovirt_node_plugin.plugin.library import Library, repo_files
+from ovirt_node_plugin.plugin.library import Library, repo_files, repo_ids_in
 from ovirt_node_plugin.system.entries import locked
 from tests.support.sample_bundle import DESCRIPTOR, edit_descriptor, make_bundle
 
@@ -79,6 +79,13 @@ def test_the_first_folder_wins_and_all_versions_are_known(library: Library, tmp_
     assert repo_files(library.folders) == (
         ("cim", library.folders[0] / "cim" / "cim.repo"),
         ("zzz", library.folders[1] / "zzz" / "cim.repo"))
+
+
+def test_repo_ids_in_a_large_file_are_read(tmp_path: Path) -> None:
+    """DNF reads files of any size; ids that are not known could be redefined by a bundle."""
+    path = tmp_path / "large.repo"
+    path.write_text("# comment\n" * 200_000 + "[main]\n[vendor]\nname = a\n[other]\n")
+    assert repo_ids_in(path) == ["vendor", "other"]
 
 
 def test_a_damaged_bundle_is_reported_and_hides_no_other(library: Library) -> None:
