@@ -57,8 +57,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def root(merged: Path, tmp_path: Path) -> Iterator[Path]:
     """An overlay of the merged image."""
-    with writable(merged, tmp_path / "booted") as made:
-        yield made
+    with writable(merged, tmp_path / "booted") as overlay:
+        yield overlay
 
 
 def test_the_agents_run_when_the_image_is_booted_in_a_container(root: Path) -> None:
@@ -83,12 +83,12 @@ def becomes_active(machine: Container, unit: str) -> bool:
 
 def test_settings_of_four_plugins_are_active_when_the_image_boots_its_own_kernel(
         root: Path, tmp_path: Path) -> None:
-    said = ask_booted(root, QUESTIONS, tmp_path)
-    assert {name: one.text for name, one in said.items() if one.status} == {}
-    assert sorted(said) == sorted(QUESTIONS)
-    assert said["agents"].text.split()[-3:] == ["active"] * 3
-    assert said["registry"].text.split() == sorted(NAMES)
-    assert said["account"].text.strip() == "prometheus"
-    assert (said["parameter"].text, said["module"].text) == ("7\n", "3\n")
-    assert said["tmpfiles"].text == "750\n"
-    assert said["selinux"].text == "virt_use_nfs --> on\n"
+    answers = ask_booted(root, QUESTIONS, tmp_path)
+    assert {name: answer.text for name, answer in answers.items() if answer.status} == {}
+    assert sorted(answers) == sorted(QUESTIONS)
+    assert answers["agents"].text.split()[-3:] == ["active"] * 3
+    assert answers["registry"].text.split() == sorted(NAMES)
+    assert answers["account"].text.strip() == "prometheus"
+    assert (answers["parameter"].text, answers["module"].text) == ("7\n", "3\n")
+    assert answers["tmpfiles"].text == "750\n"
+    assert answers["selinux"].text == "virt_use_nfs --> on\n"

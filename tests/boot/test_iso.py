@@ -17,12 +17,12 @@ from tests.support.program import Program
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 # GRUB, GRUB in an appended partition, isolinux, GRUB in efiboot.img. The installer has the
-# last two again; one of them shows that its payload, which Anaconda unpacks, can be mounted.
+# last two again; one of these boots shows that its payload, which Anaconda unpacks, can be mounted.
 BOOTS = (("tree-live", "bios"), ("tree-live", "uefi"), ("old-live", "bios"), ("old-live", "uefi"),
          ("installer", "bios"))
 MODULES = "/usr/lib/modules/5.14.0-284.11.1.el9_2.x86_64"
 SITE_HOOK = "/usr/libexec/vdsm/hooks/before_vm_start/40_site"
-# What is asked in the root that was booted; each fails where its plugin is not.
+# Commands for the booted root; each fails without its plugin.
 QUESTIONS = {
     "argument": "grep -wo printk.time=0 /proc/cmdline && cat /sys/module/printk/parameters/time",
     "merge": "cat /run/initramfs/live/ovirt-node-plugins.json",
@@ -56,12 +56,12 @@ def merged(isos: Dict[str, Path], built: support.Fixtures,
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
     bundles = [site_plugin(folder), built.bundle("storage"), built.bundle("isv-module-foo")]
-    found = {}
+    merged_isos = {}
     for form, iso in isos.items():
-        found[form] = folder / f"{form}.iso"
-        answer = program("merge", iso, *bundles, "-o", found[form], "-y", UNSIGNED)
+        merged_isos[form] = folder / f"{form}.iso"
+        answer = program("merge", iso, *bundles, "-o", merged_isos[form], "-y", UNSIGNED)
         assert answer.status == 0, answer.text
-    return found
+    return merged_isos
 
 
 def site_plugin(folder: Path) -> Path:
@@ -74,36 +74,37 @@ def site_plugin(folder: Path) -> Path:
                   '<kernel-argument name="printk.time" value="0"/>'])
 
 
-def asked(iso: Path, firmware: str) -> Dict[str, qemu.ShellResult]:
+def boot_and_ask(iso: Path, firmware: str) -> Dict[str, qemu.ShellResult]:
+    """Boot an ISO that runs QUESTIONS and return the answers."""
     return qemu.answers(qemu.boot_iso(iso, firmware=firmware))
 
 
 @pytest.mark.parametrize(("form", "firmware"), BOOTS)
 def test_merged_plugins_are_present_when_the_iso_is_booted(
         form: str, firmware: str, merged: Dict[str, Path]) -> None:
-    said = asked(merged[form], firmware)
-    assert {name: one.text for name, one in said.items() if one.status} == {}
-    assert sorted(said) == sorted(QUESTIONS)
-    assert said["argument"].text == "printk.time=0\nN\n"
+    answers = boot_and_ask(merged[form], firmware)
+    assert {name: answer.text for name, answer in answers.items() if answer.status} == {}
+    assert sorted(answers) == sorted(QUESTIONS)
+    assert answers["argument"].text == "printk.time=0\nN\n"
     plugins = [plugin["name"] for plugin in schemas.validated(
-        json.loads(said["merge"].text), schemas.IMAGE)["plugins"]]
-    assert plugins == said["registry"].text.splitlines() == ["isv-module-foo", "site", "storage"]
-    assert said["file"].text.startswith("-rw-r--r--    1 0        0 ")
-    assert said["file"].text.endswith("\nhello\n")
-    assert "\nisv_foo\n" in said["module"].text
-    assert "\noptions isv_foo debug=1 mode=fast\n" in said["module"].text
-    assert "\nextra/isv_foo.ko: " in said["module"].text
-    assert said["service"].text.startswith("lrwxrwxrwx ")
-    assert "\nExecStart=/opt/acme/storage/bin/acme-storaged\n" in said["service"].text
-    assert "\n-rwxr-xr-x " in said["service"].text
-    assert said["hooks"].text.startswith("-rwxr-xr-x ")
-    assert said["hooks"].text.endswith(f"\nI am {SITE_HOOK}\n")
+        json.loads(answers["merge"].text), schemas.IMAGE)["plugins"]]
+    assert plugins == answers["registry"].text.splitlines() == ["isv-module-foo", "site", "storage"]
+    assert answers["file"].text.startswith("-rw-r--r--    1 0        0 ")
+    assert answers["file"].text.endswith("\nhello\n")
+    assert "\nisv_foo\n" in answers["module"].text
+    assert "\noptions isv_foo debug=1 mode=fast\n" in answers["module"].text
+    assert "\nextra/isv_foo.ko: " in answers["module"].text
+    assert answers["service"].text.startswith("lrwxrwxrwx ")
+    assert "\nExecStart=/opt/acme/storage/bin/acme-storaged\n" in answers["service"].text
+    assert "\n-rwxr-xr-x " in answers["service"].text
+    assert answers["hooks"].text.startswith("-rwxr-xr-x ")
+    assert answers["hooks"].text.endswith(f"\nI am {SITE_HOOK}\n")
 
 
 def test_the_questions_fail_before_the_merge(isos: Dict[str, Path]) -> None:
-    said = asked(isos["old-live"], "bios")
-    assert sorted(said) == sorted(QUESTIONS)
-    assert [name for name, one in said.items() if not one.status] == []
+    answers = boot_and_ask(isos["old-live"], "bios")
+    assert sorted(answers) == sorted(QUESTIONS)
+    assert [name for name, answer in answers.items() if not answer.status] == []
 
 
 def test_a_machine_that_does_not_power_off_is_stopped(tmp_path: Path) -> None:
@@ -135,7 +136,7 @@ def test_modules_are_loaded_after_their_dependencies(tmp_path: Path) -> None:
     (tmp_path / "modules.dep").write_text("fs/a.ko: fs/b-c.ko lib/d.ko\nfs/b-c.ko: lib/d.ko\n"
                                           "lib/d.ko:\n")
     (tmp_path / "modules.builtin").write_text("fs/e.ko\n")
-    found = qemu.module_files(tmp_path, ["e", "b_c", "a"])
-    assert [path.name for path in found] == ["d.ko", "b-c.ko", "a.ko"]
+    files = qemu.module_files(tmp_path, ["e", "b_c", "a"])
+    assert [path.name for path in files] == ["d.ko", "b-c.ko", "a.ko"]
     with pytest.raises(support.FixtureError, match="no module f"):
         qemu.module_files(tmp_path, ["f"])

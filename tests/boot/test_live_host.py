@@ -108,19 +108,19 @@ class World:
     def snapshot(self) -> Sequence[str]:
         """Return the state of the running system that plugins of these tests change."""
         ask = self.machine
-        said = [ask("systemctl", "list-units", "--plain", "--no-legend", "--all",
+        parts = [ask("systemctl", "list-units", "--plain", "--no-legend", "--all",
                     "--type=service,timer", "echo*", "good*", "bad*", "hang*"),
                 ask("systemctl", "list-unit-files", "--no-legend"),
                 self.parameter(), ask("firewall-cmd", "--list-all"), ask("rpm", "-qa"),
                 ask("cat", "/etc/passwd", "/etc/group"), ask("ls", "-A", "/run"),
                 ask("find", "/etc", "/usr/lib/systemd", "/usr/libexec", "-not", "-type", "d",
                     "-printf", "%p %M %u %g %s %l\\n"), ask("ls", "-A", "/var/lib")]
-        return "\n".join(said).splitlines()
+        return "\n".join(parts).splitlines()
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One boot for all tests; each restores the system."""
+    """A booted host for all tests; each test restores it."""
     work = tmp_path_factory.mktemp("live")
     (work / "shared").mkdir()
     release = quick_rpm("redhat-release", "9.4", provides=["system-release = 9.4", "/bin/sh"])
@@ -297,13 +297,13 @@ def test_a_service_of_two_plugins_runs_until_the_last_is_removed(world: World) -
              "/usr/lib/systemd/system/good.service": server_unit(7070)}
     setting = ['<service name="good.service" state="enabled"/>',
                f'<sysctl name="{PARAMETER}" value="7070"/>']
-    one = world.bundle("good-one", files, setting)
-    two = world.bundle("good-two", {"/usr/share/good-two": "x"}, setting)
-    world.plugin("install", "-y", one)
-    world.plugin("install", "-y", two)
+    first = world.bundle("good-one", files, setting)
+    second = world.bundle("good-two", {"/usr/share/good-two": "x"}, setting)
+    world.plugin("install", "-y", first)
+    world.plugin("install", "-y", second)
     world.plugin("remove", "-y", "good-two")
     world.answer(7070, expected="answer-7070")
-    world.plugin("install", "-y", two)
+    world.plugin("install", "-y", second)
     world.plugin("remove", "-y", "good-two", "good-one")
     world.answer(7070, expected="nobody")
 
@@ -328,7 +328,7 @@ def test_in_a_chroot_of_the_system_only_files_are_changed(world: World) -> None:
     assert "Nothing of it takes effect now" in answer.text
     world.answer(7070, expected="nobody")
     assert world.parameter() == ""
-    # as after a boot: files are in force, and the tool did not start anything
+    # as after a boot: systemd has applied the files, and the tool started nothing
     world.machine("systemctl", "daemon-reload")
     world.machine("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/echo.conf")
     world.machine("systemctl", "start", "echo.service", "echo-tick.timer")

@@ -57,28 +57,28 @@ def refused(program: Program, root: Path, *words: str, status: int = 1) -> str:
 def test_a_missing_dnf_plugin_is_reported_with_the_reason(
         node: Path, program: Program, tmp_path: Path) -> None:
     program.dnf.configure(enabled="0")
-    said = refused(program, node)
-    assert "its plugin is disabled" in said and "enabled = 1" in said
+    message = refused(program, node)
+    assert "its plugin is disabled" in message and "enabled = 1" in message
     program.dnf.configure()
-    said = refused(program, node, "--setopt=plugins=0")
-    assert "plugins=0 in dnf.conf" in said
+    message = refused(program, node, "--setopt=plugins=0")
+    assert "plugins=0 in dnf.conf" in message
     (tmp_path / "empty").mkdir()
-    said = refused(program, node, f"--setopt=pluginpath={tmp_path / 'empty'}")
-    assert "its plugin is not installed" in said and "python3-dnf-plugin-node-plugin" in said
+    message = refused(program, node, f"--setopt=pluginpath={tmp_path / 'empty'}")
+    assert "its plugin is not installed" in message and "python3-dnf-plugin-node-plugin" in message
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "node_plugin.py").write_text("import ovirt_node_plugin.absent\n")
-    said = refused(program, node, f"--setopt=pluginpath={broken}")
-    assert "No module named 'ovirt_node_plugin.absent'" in said
+    message = refused(program, node, f"--setopt=pluginpath={broken}")
+    assert "No module named 'ovirt_node_plugin.absent'" in message
 
 
-@pytest.mark.parametrize("name, said", [
+@pytest.mark.parametrize("name, expected", [
     (None, "dnf-3 cannot be started: it is not installed\n"),
     ("dnf5", "dnf on this machine is DNF 5"),
     ("dnf4", "dnf-3 cannot be started: it is not installed\n")])
 def test_a_machine_without_dnf_4_is_reported(node: Path, program: Program, tmp_path: Path,
                                              monkeypatch: pytest.MonkeyPatch,
-                                             name: Optional[str], said: str) -> None:
+                                             name: Optional[str], expected: str) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     for folder in ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"):
@@ -93,7 +93,7 @@ def test_a_machine_without_dnf_4_is_reported(node: Path, program: Program, tmp_p
     monkeypatch.setattr(tests.support.program, "environment",
                         lambda: {**os.environ, "PYTHONPATH": str(TOP), "LC_ALL": "C.UTF-8"})
     text = refused(program, node, status=8)
-    assert said in text and "Install python3-dnf" in text
+    assert expected in text and "Install python3-dnf" in text
 
 
 @pytest.mark.parametrize("printed, message", [

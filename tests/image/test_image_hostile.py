@@ -82,22 +82,22 @@ def moved(root: Path, name: str, text: str = "") -> str:
 
     Returns the target of the link, by default a relative one.
     """
-    there = root / "srv/moved" / name.replace("/", "-")
-    there.parent.mkdir(exist_ok=True)
-    text = text.format(there.name) or "../" * name.count("/") + f"srv/moved/{there.name}"
+    target = root / "srv/moved" / name.replace("/", "-")
+    target.parent.mkdir(exist_ok=True)
+    text = text.format(target.name) or "../" * name.count("/") + f"srv/moved/{target.name}"
     if (root / name).is_dir() and not (root / name).is_symlink():
-        run(["mv", root / name, there])
+        run(["mv", root / name, target])
     else:
         (root / name).unlink(missing_ok=True)
-        there.mkdir()
+        target.mkdir()
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).symlink_to(text)
-    if there.name in ("var", "var-lib"):  # links in it are nested deeper
-        for path in (there / "lib/dnf", there / "lib/rpm", there / "dnf", there / "rpm"):
+    if target.name in ("var", "var-lib"):  # links in it are nested deeper
+        for path in (target / "lib/dnf", target / "lib/rpm", target / "dnf", target / "rpm"):
             if path.is_symlink():
                 leads = os.readlink(path)
                 path.unlink()
-                path.symlink_to("../" * (2 if there.name == "var" else 1) + leads)
+                path.symlink_to("../" * (2 if target.name == "var" else 1) + leads)
     return text
 
 
@@ -232,14 +232,14 @@ def test_a_kept_bundle_is_the_one_that_was_named(
         assert b"precious" not in (tree / "node-plugins/leak-1.0.tar").read_bytes()
 
 
-@pytest.mark.parametrize(("text", "found"), [
+@pytest.mark.parametrize(("text", "expected"), [
     ("\n" * 1_000_000, ()),
     ("linux /k" + " " * 900_000 + "x", (BootEntry("", "/k", (), "x"),)),
     ("label" + "\t" * 900_000, ()),
 ])
 def test_a_boot_configuration_of_a_million_characters_is_read(
-        text: str, found: Tuple[BootEntry, ...]) -> None:
-    assert entries(text) == found
+        text: str, expected: Tuple[BootEntry, ...]) -> None:
+    assert entries(text) == expected
 
 
 def test_a_name_with_a_colon_is_no_path_in_an_image(

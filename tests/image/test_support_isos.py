@@ -34,10 +34,10 @@ def root(built: Fixtures) -> Path:
 def report(iso: Path, what: str) -> Dict[str, List[str]]:
     """Map the titles of one of xorriso's reports to its lines."""
     text = run(["xorriso", "-no_rc", "-indev", f"stdio:{iso}", f"-report_{what}", "plain"])
-    found: Dict[str, List[str]] = {}
+    lines: Dict[str, List[str]] = {}
     for name, _, value in (line.partition(":") for line in text.splitlines()):
-        found.setdefault(name.strip(), []).append(" ".join(value.split()))
-    return found
+        lines.setdefault(name.strip(), []).append(" ".join(value.split()))
+    return lines
 
 
 def names(iso: Path) -> List[str]:
@@ -151,9 +151,9 @@ def test_the_newer_live_iso_has_no_checksum(built: Fixtures) -> None:
 def test_the_payload_has_the_requested_compressor(
         built: Fixtures, form: str, compressor: str, tmp_path: Path) -> None:
     payload = extracted(built.iso(form, compressor), PAYLOADS[form], tmp_path)
-    said = run(["unsquashfs", "-s", payload])
-    assert f"Compression {compressor}\n" in said and "Block size 131072\n" in said
-    assert ("Filters selected: x86" in said) == (compressor == "xz")
+    text = run(["unsquashfs", "-s", payload])
+    assert f"Compression {compressor}\n" in text and "Block size 131072\n" in text
+    assert ("Filters selected: x86" in text) == (compressor == "xz")
 
 
 @pytest.mark.parametrize(("form", "name", "label"), [
@@ -219,11 +219,11 @@ def test_kernels_and_arguments_of_the_menus_are_on_the_iso(root: Path, tmp_path:
                        compressor="gzip")
         folder = tmp_path / f"{form}.files"
         folder.mkdir()
-        for source, found in zip((boot.kernel, boot.initramfs), places[form]):
-            for place in found:
-                assert extracted(iso, place, folder).read_bytes() == source.read_bytes()
-        for place in MENUS[form]:
-            text = extracted(iso, place, folder).read_text()
+        for source, paths in zip((boot.kernel, boot.initramfs), places[form]):
+            for path in paths:
+                assert extracted(iso, path, folder).read_bytes() == source.read_bytes()
+        for path in MENUS[form]:
+            text = extracted(iso, path, folder).read_text()
             lines = [line for line in text.splitlines() if BOOTS_LINUX.match(line)]
             assert len(lines) == 3
             assert all(line.endswith(" console=ttyS0 last") for line in lines)

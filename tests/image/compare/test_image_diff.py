@@ -36,13 +36,13 @@ class Images:
 
     def diff(self, old: object, new: object, *words: object) -> Answer:
         """Run the program; a plain name is an image of the folder."""
-        paths = [self.folder / str(one) for one in (old, new)]
+        paths = [self.folder / str(name) for name in (old, new)]
         answer = self.program("diff", *words, *paths)
         assert list(self.program.work.iterdir()) == []
         return answer
 
-    def found(self, old: object, new: object, *words: object) -> Any:
-        """Return what ``--json`` answers."""
+    def differences(self, old: object, new: object, *words: object) -> Any:
+        """Return the answer of ``--json``."""
         answer = self.diff(old, new, "--json", *words)
         assert answer.status == 0, answer.text
         return answer.json
@@ -90,33 +90,34 @@ def agents(images: Images, node: Path, dnf: Dnf, tmp_path: Path) -> Iterator[Lis
 
 
 def kinds(differences: List[Dict[str, Any]], name: str = "name") -> Dict[str, str]:
-    return {one[name]: one["kind"] for one in differences}
+    return {difference[name]: difference["kind"] for difference in differences}
 
 
-def own_files(found: Any) -> Dict[str, str]:
-    """Return the kinds of files that differ, by path, without what changes always."""
-    return {path: kind for path, kind in kinds(found["files"], "path").items()
-            if not path.startswith(tuple(f"/{one}" for one in ALWAYS))}
+def own_files(document: Any) -> Dict[str, str]:
+    """Return the kinds of files that differ, by path, without those that always change."""
+    return {path: kind for path, kind in kinds(document["files"], "path").items()
+            if not path.startswith(tuple(f"/{prefix}" for prefix in ALWAYS))}
 
 
 def test_a_merged_plugin_is_reported_with_all_its_changes(images: Images) -> None:
-    found = images.found("4.5.5", "merged")
-    assert found["plugins"] == [
+    result = images.differences("4.5.5", "merged")
+    assert result["plugins"] == [
         {"name": "agent", "kind": "added", "old": None, "new": "1.0", "details": []}]
-    assert {(one["plugin"], one["kind"], one["setting"], one["key"], one["old"], one["new"])
-            for one in found["settings"]} >= {
+    assert {(item["plugin"], item["kind"], item["setting"], item["key"], item["old"], item["new"])
+            for item in result["settings"]} >= {
         ("agent", "added", "sysctl", "vm.swappiness", None, "5"),
         ("agent", "added", "kernel-argument", "isv.mode", None, "isv.mode=fast")}
-    assert found["packages"] == [{"name": "agent", "kind": "added", "old": None,
+    assert result["packages"] == [{"name": "agent", "kind": "added", "old": None,
                                   "new": "agent-1.0-1.noarch", "plugins": ["agent"]}]
-    assert own_files(found) == {"/opt/agent": "added", "/opt/agent/text": "added",
+    assert own_files(result) == {"/opt/agent": "added", "/opt/agent/text": "added",
                                 "/etc/sysctl.d/node-plugin-vm.swappiness.conf": "added"}
-    told = kinds(found["files"], "path")
-    assert told["/usr/share/rpm/rpmdb.sqlite"] == "changed"
-    assert told["/etc/ovirt.plugins.d/agent"] == "added"
-    assert (found["boot"], found["around"], found["notes"], found["same"]) == ([], [], [], False)
-    assert found["old"] == str(images["4.5.5"]) and found["format"] == 1
-    assert {one["name"] for one in found["form"]} <= {"size_bytes"}
+    files = kinds(result["files"], "path")
+    assert files["/usr/share/rpm/rpmdb.sqlite"] == "changed"
+    assert files["/etc/ovirt.plugins.d/agent"] == "added"
+    assert (result["boot"], result["around"], result["notes"]) == ([], [], [])
+    assert result["same"] is False
+    assert result["old"] == str(images["4.5.5"]) and result["format"] == 1
+    assert {item["name"] for item in result["form"]} <= {"size_bytes"}
 
 
 def test_the_text_has_totals_before_details(images: Images) -> None:
@@ -132,19 +133,19 @@ def test_the_text_has_totals_before_details(images: Images) -> None:
                  "  + agent-1.0-1.noarch (agent)", "  + /opt/agent", "  + /opt/agent/text"):
         assert line in lines
     # a database with free pages does not grow with one more package
-    (told,) = [one["details"] for one in images.found("4.5.5", "merged")["files"]
-               if one["path"] == "/usr/share/rpm/rpmdb.sqlite"]
-    assert re.fullmatch(r"size \d+ -> \d+|content", ", ".join(told))
-    assert f"  ~ /usr/share/rpm/rpmdb.sqlite: {', '.join(told)}" in lines
+    (details,) = [file["details"] for file in images.differences("4.5.5", "merged")["files"]
+                  if file["path"] == "/usr/share/rpm/rpmdb.sqlite"]
+    assert re.fullmatch(r"size \d+ -> \d+|content", ", ".join(details))
+    assert f"  ~ /usr/share/rpm/rpmdb.sqlite: {', '.join(details)}" in lines
 
 
 def test_the_reverse_comparison_reports_removals(images: Images) -> None:
-    found = images.found("merged", "4.5.5")
-    assert kinds(found["plugins"]) == {"agent": "removed"}
-    assert kinds(found["packages"]) == {"agent": "removed"}
-    assert found["packages"][0]["plugins"] == ["agent"]
-    assert {one["kind"] for one in found["settings"]} == {"removed"}
-    assert own_files(found)["/opt/agent/text"] == "removed"
+    result = images.differences("merged", "4.5.5")
+    assert kinds(result["plugins"]) == {"agent": "removed"}
+    assert kinds(result["packages"]) == {"agent": "removed"}
+    assert result["packages"][0]["plugins"] == ["agent"]
+    assert {setting["kind"] for setting in result["settings"]} == {"removed"}
+    assert own_files(result)["/opt/agent/text"] == "removed"
 
 
 def test_an_image_has_no_differences_from_itself(images: Images) -> None:
@@ -153,25 +154,26 @@ def test_an_image_has_no_differences_from_itself(images: Images) -> None:
         assert (answer.status, answer.err) == (0, "")
         assert answer.out == (f"Old          : {images[image]}\nNew          : {images[image]}\n"
                               "Differences  : none\n")
-        assert images.found(image, image)["same"] is True
+        assert images.differences(image, image)["same"] is True
 
 
 def test_only_plugins_can_be_compared(images: Images) -> None:
-    found = images.found("merged.iso", "4.5.6", "--plugins")
-    assert kinds(found["plugins"]) == kinds(found["packages"]) == {"agent": "removed"}
-    assert {one["plugin"] for one in found["settings"]} == {"agent"}
-    assert found["boot"] and {one["kind"] for one in found["boot"]} == {"removed"}
-    assert (found["files"], found["around"], found["form"]) == (None, None, None)
-    assert images.found("4.5.5", "4.5.6", "--plugins")["same"] is True
+    result = images.differences("merged.iso", "4.5.6", "--plugins")
+    assert kinds(result["plugins"]) == kinds(result["packages"]) == {"agent": "removed"}
+    assert {item["plugin"] for item in result["settings"]} == {"agent"}
+    assert result["boot"] and {item["kind"] for item in result["boot"]} == {"removed"}
+    assert (result["files"], result["around"], result["form"]) == (None, None, None)
+    assert images.differences("4.5.5", "4.5.6", "--plugins")["same"] is True
 
 
 def test_differences_of_two_node_versions_are_reported(images: Images) -> None:
-    found = images.found("4.5.5", "4.5.6")
-    packages = {one["name"]: (one["old"], one["new"]) for one in found["packages"]}
+    result = images.differences("4.5.5", "4.5.6")
+    packages = {package["name"]: (package["old"], package["new"]) for package in result["packages"]}
     assert packages["vdsm"] == ("vdsm-4.50.5-1.el9.x86_64", "vdsm-4.50.6-1.el9.x86_64")
-    assert {"name": "system", "old": "oVirt Node 4.5.5", "new": "oVirt Node 4.5.6"} in found["form"]
-    assert (found["plugins"], found["settings"]) == ([], [])
-    files = kinds(found["files"], "path")
+    assert {"name": "system", "old": "oVirt Node 4.5.5",
+            "new": "oVirt Node 4.5.6"} in result["form"]
+    assert (result["plugins"], result["settings"]) == ([], [])
+    files = kinds(result["files"], "path")
     # same size and time, but different content
     release = "usr/lib/os.release.d/ovirt-release-host-node"
     stats = [os.lstat(images[f"root-{version}"] / release) for version in ("4.5.5", "4.5.6")]
@@ -197,23 +199,23 @@ def test_files_of_an_unchanged_package_are_read_on_request(images: Images, tmp_p
     for path in (before / "usr/bin/own", before / "usr/bin/virsh"):
         path.write_bytes(b"z" * info.st_size)
         os.utime(path, ns=(0, info.st_mtime_ns))
-    assert own_files(images.found(before, root)) == {"/usr/bin/own": "changed"}
-    assert own_files(images.found(before, root, "--content")) == {
+    assert own_files(images.differences(before, root)) == {"/usr/bin/own": "changed"}
+    assert own_files(images.differences(before, root, "--content")) == {
         "/usr/bin/own": "changed", "/usr/bin/virsh": "changed"}
     os.utime(before / "usr/bin/virsh", ns=(0, info.st_mtime_ns + 10**9))
-    assert own_files(images.found(before, root)) == {
+    assert own_files(images.differences(before, root)) == {
         "/usr/bin/own": "changed", "/usr/bin/virsh": "changed"}
 
 
 def test_an_upgrade_is_reported_with_old_and_new_version(
         images: Images, agents: List[Path]) -> None:
-    found = images.found(*agents)
-    assert found["plugins"] == [
+    result = images.differences(*agents)
+    assert result["plugins"] == [
         {"name": "agent", "kind": "changed", "old": "1.0", "new": "1.1", "details": []}]
-    assert found["packages"] == [
+    assert result["packages"] == [
         {"name": "agent", "kind": "changed", "old": "agent-1.0-1.noarch",
          "new": "agent-1.1-1.noarch", "plugins": ["agent"]}]
-    (setting,) = [one for one in found["settings"] if one["setting"] == "sysctl"]
+    (setting,) = [item for item in result["settings"] if item["setting"] == "sysctl"]
     assert (setting["kind"], setting["old"], setting["new"]) == ("changed", "5", "9")
     lines = images.diff(*agents, "--plugins").out.splitlines()
     for line in ("  ~ agent 1.0 -> 1.1", "  ~ agent: sysctl vm.swappiness 5 -> 9",
@@ -223,24 +225,24 @@ def test_an_upgrade_is_reported_with_old_and_new_version(
 
 def test_an_unreadable_record_is_reported(images: Images, agents: List[Path]) -> None:
     (agents[0] / "etc/ovirt.plugins.d/agent").write_text("junk")
-    found = images.found(*agents, "--plugins")
-    assert len(found["notes"]) == 1
-    assert found["notes"][0].startswith(f"{agents[0]}: ") and "plugins.d/agent" in found["notes"][0]
+    result = images.differences(*agents, "--plugins")
+    (note,) = result["notes"]
+    assert note.startswith(f"{agents[0]}: ") and "plugins.d/agent" in note
     assert "Note: " in images.diff(*agents, "--plugins").out
 
 
 def test_differences_of_isos_include_boot_entries(images: Images) -> None:
-    found = images.found("4.5.5.iso", "merged.iso")
-    places = {one["place"] for one in found["boot"]}
+    result = images.differences("4.5.5.iso", "merged.iso")
+    places = {entry["place"] for entry in result["boot"]}
     assert {"/isolinux/isolinux.cfg", "/EFI/BOOT/grub.cfg",
             "/images/efiboot.img:/EFI/BOOT/grub.cfg"} <= places
-    assert {(one["kind"], *one["added"], *one["removed"]) for one in found["boot"]} == {
+    assert {(entry["kind"], *entry["added"], *entry["removed"]) for entry in result["boot"]} == {
         ("changed", "isv.mode=fast")}
-    around = kinds(found["around"], "path")
+    around = kinds(result["around"], "path")
     assert around.pop("/ovirt-node-plugins.json") == "added"
     assert set(around.values()) == {"changed"}
     assert set(around) == {place.partition(":")[0] for place in places}
-    assert own_files(found)["/opt/agent/text"] == "added"
+    assert own_files(result)["/opt/agent/text"] == "added"
     lines = images.diff("4.5.5.iso", "merged.iso").out.splitlines()
     place = lines.index("Kernel arguments of boot entries:")
     assert lines[place + 1] == "  ~ +isv.mode=fast"
@@ -248,15 +250,16 @@ def test_differences_of_isos_include_boot_entries(images: Images) -> None:
 
 
 def test_images_of_different_forms_can_be_compared(images: Images) -> None:
-    found = images.found("4.5.5", "4.5.5.iso", "--image", "/ovirt-node-ng-image.squashfs.img")
-    form = {one["name"]: (one["old"], one["new"]) for one in found["form"]}
+    result = images.differences(
+        "4.5.5", "4.5.5.iso", "--image", "/ovirt-node-ng-image.squashfs.img")
+    form = {item["name"]: (item["old"], item["new"]) for item in result["form"]}
     assert form["nesting"] == ("squashfs", "iso > squashfs > ext4")
     assert form["filesystem_label"] == (None, "LiveOS")
     assert form["payload"] == (None, "/ovirt-node-ng-image.squashfs.img")
     assert form["compression"][0].startswith("zstd")
-    assert {one["kind"] for one in found["boot"]} == {"added"}
-    assert found["around"] == []
-    assert own_files(found) == {"/lost+found": "added"}
+    assert {item["kind"] for item in result["boot"]} == {"added"}
+    assert result["around"] == []
+    assert own_files(result) == {"/lost+found": "added"}
     assert "  ~ nesting squashfs -> iso > squashfs > ext4" in images.diff(
         "4.5.5", "4.5.5.iso").out.splitlines()
 
@@ -267,16 +270,16 @@ def test_control_characters_of_names_in_images_are_escaped(images: Images, tmp_p
         pass
     answer = images.diff("root-4.5.5", root)
     assert "  + /etc/\\x1b[31m\\n\\udcff\n" in answer.out
-    found = own_files(images.found("root-4.5.5", root))
-    assert [os.fsencode(path) for path in found] == [b"/etc/\x1b[31m\n\xff"]
+    files = own_files(images.differences("root-4.5.5", root))
+    assert [os.fsencode(path) for path in files] == [b"/etc/\x1b[31m\n\xff"]
 
 
-@pytest.mark.parametrize("name, status, told, first, form", [
+@pytest.mark.parametrize("name, status, expected, first, form", [
     ("missing.iso", 2, "missing.iso", True, ""), ("junk", 10, "junk", True, "--json"),
     ("junk", 10, "junk", False, ""), ("empty", 10, "empty", False, ""),
     ("bare", 2, "no rpm database", False, "--json")])
 def test_a_file_that_is_no_image_is_named(images: Images, tmp_path: Path, name: str, status: int,
-                                          told: str, first: bool, form: str) -> None:
+                                          expected: str, first: bool, form: str) -> None:
     (tmp_path / "junk").write_bytes(b"x" * 5000)
     (tmp_path / "empty").mkdir()
     (tmp_path / "bare/etc").mkdir(parents=True)
@@ -284,8 +287,8 @@ def test_a_file_that_is_no_image_is_named(images: Images, tmp_path: Path, name: 
     pair = [tmp_path / name, images["4.5.5"]]
     answer = images.diff(*(pair if first else reversed(pair)), *filter(None, [form]))
     assert answer.status == status
-    said = answer.json["error"]["message"] if form else answer.err
-    assert told in said
+    message = answer.json["error"]["message"] if form else answer.err
+    assert expected in message
     assert form or answer.out == ""
 
 
@@ -308,4 +311,4 @@ def names_in(value: Any) -> Iterator[str]:
 def test_names_in_json_are_explained(images: Images) -> None:
     words = set(re.findall(r"\w+", manpages.prose(
         manpages.section("ovirt-node-plugin.8", "JSON"))))
-    assert set(names_in(images.found("4.5.5.iso", "merged"))) - words == set()
+    assert set(names_in(images.differences("4.5.5.iso", "merged"))) - words == set()

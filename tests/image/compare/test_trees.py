@@ -70,7 +70,7 @@ CHANGES = [
 ]
 
 
-def made(root: Path) -> Path:
+def make_tree(root: Path) -> Path:
     """Make a small tree with an entry of each type that can have attributes."""
     (root / "folder").mkdir(parents=True)
     (root / "file").write_text("text")
@@ -84,7 +84,7 @@ def made(root: Path) -> Path:
 @pytest.mark.parametrize("change, path, details", CHANGES)
 def test_each_kind_of_change_is_reported(tmp_path: Path, change: Callable[[Path], None], path: str,
                                          details: List[str]) -> None:
-    old, new = (made(tmp_path / name) for name in ("old", "new"))
+    old, new = (make_tree(tmp_path / name) for name in ("old", "new"))
     assert list(differences(old, new, content_limit_bytes=None)) == []
     change(new)
     assert list(differences(old, new, content_limit_bytes=None)) == [
@@ -92,7 +92,7 @@ def test_each_kind_of_change_is_reported(tmp_path: Path, change: Callable[[Path]
 
 
 def test_a_tree_equals_its_squashfs_until_one_is_changed(tmp_path: Path) -> None:
-    root = made(tmp_path / "root")
+    root = make_tree(tmp_path / "root")
     os.link(root / "file", root / "folder/second")
     run(["mksquashfs", root, tmp_path / "image", "-no-progress", "-quiet"])
     (tmp_path / "at").mkdir()
@@ -102,12 +102,12 @@ def test_a_tree_equals_its_squashfs_until_one_is_changed(tmp_path: Path) -> None
             change(root)
         shutil.copy2(root / "folder/second", root / "folder/copy")
         (root / "folder/copy").rename(root / "folder/second")
-        told = list(differences(root, at, content_limit_bytes=None, times=True))
-    assert [one.path for one in told] == ["file", "folder/second", "link", "null"]
-    assert "links 1 -> 2" in told[0].details and "links 1 -> 2" in told[1].details
+        changes = list(differences(root, at, content_limit_bytes=None, times=True))
+    assert [difference.path for difference in changes] == ["file", "folder/second", "link", "null"]
+    assert "links 1 -> 2" in changes[0].details and "links 1 -> 2" in changes[1].details
 
 
-def iso_made(folder: Path, name: str, change: Callable[[Path], None]) -> Path:
+def make_iso(folder: Path, name: str, change: Callable[[Path], None]) -> Path:
     """Make a small ISO with a boot image from a tree that ``change`` edits."""
     tree = folder / name
     (tree / "boot").mkdir(parents=True)
@@ -143,10 +143,10 @@ def _larger(tree: Path) -> None:
 
 
 def test_files_on_isos_are_compared(tmp_path: Path) -> None:
-    plain, moved, rewritten, larger = (iso_made(tmp_path, name, change) for name, change in (
+    plain, moved, rewritten, larger = (make_iso(tmp_path, name, change) for name, change in (
         ("plain", lambda tree: None), ("moved", _moved), ("rewritten", _rewritten),
         ("larger", _larger)))
-    images = [next(one for one in read_iso(iso, run=run).files if one.path == "/boot/image.bin")
+    images = [next(file for file in read_iso(iso, run=run).files if file.path == "/boot/image.bin")
               for iso in (plain, moved)]
     assert images[0].lba != images[1].lba  # and both images contain it
     assert on_isos(plain, plain) == []

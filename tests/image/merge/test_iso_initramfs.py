@@ -167,6 +167,6 @@ def test_an_initramfs_for_an_unknown_kernel_is_kept_with_a_note(world: World) ->
 def test_the_copy_on_the_iso_equals_the_file(world: World, tmp_path: Path) -> None:
     image = world.image(LIVE, b"content of it", b"kernel")
     assert image.layout.iso is not None
-    (file,) = [one for one in image.layout.iso.files if one.path == INITRD]
+    (file,) = [file for file in image.layout.iso.files if file.path == INITRD]
     copy_span(image.layout.path, file, tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"content of it"

@@ -29,20 +29,20 @@ def site(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> P
 def test_inspect_describes_the_parts_of_an_iso(
         form: str, built: support.Fixtures, program: Program) -> None:
     iso = built.iso(form, "xz")
-    found = succeeded(program("inspect", "--json", iso)).json
-    assert found["nesting"] == {"installer": ["iso", "squashfs", "ext4"],
+    document = succeeded(program("inspect", "--json", iso)).json
+    assert document["nesting"] == {"installer": ["iso", "squashfs", "ext4"],
                                 "old-live": ["iso", "squashfs", "ext4"],
                                 "tree-live": ["iso", "squashfs"]}[form]
-    assert found["squashfs"]["compression"].startswith("xz")
-    assert found["size_bytes"] == iso.stat().st_size
-    assert found["target"] == {"kind": "node", "name": "oVirt Node 4.5.5", "version": "4.5.5",
+    assert document["squashfs"]["compression"].startswith("xz")
+    assert document["size_bytes"] == iso.stat().st_size
+    assert document["target"] == {"kind": "node", "name": "oVirt Node 4.5.5", "version": "4.5.5",
                                "rpmdb": "/usr/share/rpm"}
-    assert found["kernels"] == ["5.14.0-284.11.1.el9_2.x86_64"]
-    assert found["packages"] > 40 and found["plugins"] == [] and found["merge"] is None
-    places = {one["place"] for one in found["boot"]}
+    assert document["kernels"] == ["5.14.0-284.11.1.el9_2.x86_64"]
+    assert document["packages"] > 40 and document["plugins"] == [] and document["merge"] is None
+    places = {configuration["place"] for configuration in document["boot"]}
     assert {"/EFI/BOOT/grub.cfg"} < places and [place for place in places if ":" in place]
-    assert all(entry["kernel"] and entry["initrds"] for one in found["boot"]
-               for entry in one["entries"])
+    assert all(entry["kernel"] and entry["initrds"] for configuration in document["boot"]
+               for entry in configuration["entries"])
 
 
 def test_inspect_prints_text(site: Path, program: Program) -> None:
@@ -59,7 +59,7 @@ def test_a_plugin_with_missing_packages_is_broken(
     broken = tmp_path / "broken.iso"
     succeeded(program("shell", site, "-o", broken, "--", "/bin/sh", "-c",
                       "rm /etc/ovirt.plugins.d/cim; echo damaged > /etc/ovirt.plugins.d/cim"))
-    states = {one["name"]: one["state"] for one in
+    states = {plugin["name"]: plugin["state"] for plugin in
               succeeded(program("inspect", broken, "--json")).json["plugins"]}
     assert states == {"cim": "broken", "isv-module-foo": "installed"}
 
@@ -80,10 +80,10 @@ def test_manifest_of_an_image_is_that_of_its_root(
         site: Path, program: Program, dnf: Dnf, tmp_path: Path) -> None:
     whole = succeeded(program("manifest", site, "cim", "--files")).out
     assert "/usr/sbin/sfcbd" in whole
-    found = succeeded(program("manifest", site, "cim", "isv-module-foo", "--json")).json
-    assert [one["name"] for one in found["plugins"]] == ["cim", "isv-module-foo"]
-    every = succeeded(program("manifest", site, "--json")).json
-    assert every == found
+    document = succeeded(program("manifest", site, "cim", "isv-module-foo", "--json")).json
+    assert [plugin["name"] for plugin in document["plugins"]] == ["cim", "isv-module-foo"]
+    all_plugins = succeeded(program("manifest", site, "--json")).json
+    assert all_plugins == document
     answer = program("manifest", site, "nobody")
     assert answer.status == 2 and "plugin nobody is not installed" in answer.err
 
@@ -130,8 +130,8 @@ def test_changes_of_a_shell_are_written_if_it_succeeds(
     assert succeeded(program("extract", output, "/etc/new")).out == "new\n"
     for path in ("/tmp/x", "/run/x", "/dev/tty"):
         assert program("extract", output, path).status == 2
-    assert {one["name"] for one in succeeded(program("inspect", output,
-                                                     "--json")).json["plugins"]} == {
+    plugins = succeeded(program("inspect", output, "--json")).json["plugins"]
+    assert {plugin["name"] for plugin in plugins} == {
         "cim", "isv-module-foo"}
 
 
@@ -146,7 +146,7 @@ def test_a_merge_reports_its_steps_in_lines_of_json(
     assert all(line["format"] == 1 for line in lines)
     assert lines[-1]["event"] == "result" and lines[-1]["done"] is True
     assert lines[-1]["output"] == str(tmp_path / "out.iso")
-    assert [one["name"] for one in lines[-1]["plans"][0]["plugins"]] == ["cim"]
+    assert [plugin["name"] for plugin in lines[-1]["plans"][0]["plugins"]] == ["cim"]
 
 
 def test_a_merge_prints_no_progress_without_a_terminal(
@@ -167,7 +167,7 @@ def test_untrusted_keys_are_reported_before_the_image_is_unpacked(
     assert "unpack" not in [line.get("step") for line in lines]
 
 
-@pytest.mark.parametrize(("words", "told"), [
+@pytest.mark.parametrize(("words", "message"), [
     (("merge", "{iso}", "x"), "-o OUTPUT"), (("merge", "{iso}", "-o", "{out}"), "nothing to merge"),
     (("merge", "{iso}", "x", "--remove", "x", "-o", "{out}", "-y"), "both removed and installed"),
     (("merge", "{iso}", "x", "-o", "/no/such/out", "-y"), "there is no folder /no/such"),
@@ -181,12 +181,12 @@ def test_untrusted_keys_are_reported_before_the_image_is_unpacked(
     (("frob",), "invalid choice"),
 ])
 def test_an_invalid_command_line_is_a_usage_error(
-        words: "tuple[str, ...]", told: str, built: support.Fixtures, program: Program,
+        words: "tuple[str, ...]", message: str, built: support.Fixtures, program: Program,
         tmp_path: Path) -> None:
     places = {"iso": str(built.iso("tree-live")), "out": str(tmp_path / "out.iso")}
     answer = program(*(word.format(**places) for word in words))
     assert answer.status == 2, answer.text
-    assert told in answer.text and "Traceback" not in answer.text
+    assert message in answer.text and "Traceback" not in answer.text
     assert not (tmp_path / "out.iso").exists() and list(program.work.iterdir()) == []
 
 

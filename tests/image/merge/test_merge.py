@@ -54,8 +54,8 @@ def digest(path: Path) -> str:
 
 
 def inspected(program: Program, image: Path) -> Dict[str, object]:
-    found: Dict[str, object] = succeeded(program("inspect", "--json", image)).json
-    return found
+    document: Dict[str, object] = succeeded(program("inspect", "--json", image)).json
+    return document
 
 
 @pytest.mark.main_job
@@ -64,22 +64,21 @@ def test_a_plugin_is_merged_and_removed_again(
         kind: str, request: pytest.FixtureRequest, program: Program, agent: Path,
         tmp_path: Path) -> None:
     image: Path = request.getfixturevalue(kind)
-    was = digest(image)
+    before = digest(image)
     merged, bare = tmp_path / "merged.img", tmp_path / "bare.img"
     answer = succeeded(program("merge", image, agent, "-o", merged, "-y", UNSIGNED))
     assert "Installed plugin agent 1.0." in answer.out
     assert answer.out.endswith(f"{merged} is written.\n")
     assert superblock(merged) == superblock(image)
     assert succeeded(program("extract", merged, "/opt/agent/text")).out == "hello\n"
-    found = inspected(program, merged)
-    assert [(one["name"],
-             one["state"]) for one in found["plugins"]] == [  # type: ignore[attr-defined]
+    document = inspected(program, merged)
+    assert [(plugin["name"], plugin["state"]) for plugin in document["plugins"]] == [  # type: ignore[attr-defined]
         ("agent", "installed")]
-    assert found["merge"]["source_sha256"] == was  # type: ignore[index]
-    assert found["nesting"] == inspected(program, image)["nesting"]
+    assert document["merge"]["source_sha256"] == before  # type: ignore[index]
+    assert document["nesting"] == inspected(program, image)["nesting"]
     succeeded(program("merge", merged, "--remove", "agent", "-o", bare, "-y"))
     assert inspected(program, bare)["plugins"] == []
-    assert digest(image) == was
+    assert digest(image) == before
     assert list(program.work.iterdir()) == []
 
 

@@ -63,15 +63,15 @@ def merged(program: Program, image: Path, agent: Path, *more: str) -> Answer:
                    *more)
 
 
-@pytest.mark.parametrize("told", DAMAGES)
+@pytest.mark.parametrize("message", DAMAGES)
 def test_a_damaged_tree_is_reported_and_not_kept(
-        told: str, built: support.Fixtures, program: Program, agent: Path,
+        message: str, built: support.Fixtures, program: Program, agent: Path,
         instead: Dict[str, str], tmp_path: Path) -> None:
-    instead["mksquashfs"] = f'({DAMAGES[told]}) >/dev/null 2>&1; exec "$real" "$@"'
+    instead["mksquashfs"] = f'({DAMAGES[message]}) >/dev/null 2>&1; exec "$real" "$@"'
     answer = merged(program, built.iso("tree-live"), agent)
     assert answer.status == 8, answer.text
     assert "the image that was written is not correct:" in answer.err
-    assert told in answer.err
+    assert message in answer.err
     assert not (tmp_path / "merged.iso").exists()
     assert list(program.work.iterdir()) == []
 
@@ -108,7 +108,7 @@ def test_a_damaged_filesystem_is_reported(
     assert "the image that was written is not correct:" in answer.err
 
 
-@pytest.mark.parametrize(("told", "words"), [
+@pytest.mark.parametrize(("message", "words"), [
     ("its boot records differ", '-boot_image any discard'),
     ("on the ISO, /EFI/BOOT/grub.cfg was changed", "-map /etc/passwd /EFI/BOOT/grub.cfg"),
     ("on the ISO, /images/pxeboot/vmlinuz was removed", "-rm /images/pxeboot/vmlinuz --"),
@@ -116,13 +116,13 @@ def test_a_damaged_filesystem_is_reported(
     ("its volume id is OTHER", "-volid OTHER"),
 ])
 def test_a_damaged_iso_is_reported(
-        told: str, words: str, built: support.Fixtures, program: Program, agent: Path,
+        message: str, words: str, built: support.Fixtures, program: Program, agent: Path,
         instead: Dict[str, str]) -> None:
     instead["xorriso"] = ('words=("$@"); if [ "${words[-1]}" = -commit ]; then unset "words[-1]";'
                           f' exec "$real" "${{words[@]}}" {words} -commit; fi; exec "$real" "$@"')
     answer = merged(program, built.iso("installer"), agent)
     assert answer.status == 8, answer.text
-    assert told in answer.err
+    assert message in answer.err
 
 
 def test_a_wrong_checksum_is_reported(

@@ -72,18 +72,18 @@ class Place:
 
     def remains(self) -> List[str]:
         """Return the remains of a merge: files, mounts, loop devices, processes."""
-        found = [str(path) for folder in (self.program.work, self.output.parent, self.temporary)
+        remains = [str(path) for folder in (self.program.work, self.output.parent, self.temporary)
                  for path in folder.iterdir()]
-        found += [line for line in Path("/proc/self/mounts").read_text().splitlines()
+        remains += [line for line in Path("/proc/self/mounts").read_text().splitlines()
                   if str(self.program.work) in line]
         devices = run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"])
-        found += [line for line in devices.splitlines()
+        remains += [line for line in devices.splitlines()
                   if str(self.program.work) in line or str(self.image) in line]
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):
                 if str(self.folder).encode() in process.read_bytes():
-                    found.append(process.read_text())
-        return found
+                    remains.append(process.read_text())
+        return remains
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_a_signal_at_any_step_leaves_nothing(step: str, sent: signal.Signals, pl
         assert process.returncode == -signal.SIGKILL
         until = time.monotonic() + 10  # until the kernel has ended all processes of the namespace
         name = f"{place.folder}\0"
-        while time.monotonic() < until and any(one.startswith(name) for one in place.remains()):
+        while time.monotonic() < until and any(line.startswith(name) for line in place.remains()):
             time.sleep(0.1)
         cleaned = place.program("clean", place.output.parent)
         assert cleaned.status == 0, cleaned.text

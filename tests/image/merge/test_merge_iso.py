@@ -37,20 +37,20 @@ ARGUMENTS = ('<kernel-argument name="isv.mode" value="fast"/>',
 
 def configurations(folder: Path, iso: Path, work: Path) -> Dict[str, str]:
     """Map the boot configurations of an ISO to their texts, read by other programs."""
-    found = {path.relative_to(folder).as_posix(): path.read_text()
+    texts = {path.relative_to(folder).as_posix(): path.read_text()
              for path in folder.rglob("*") if re.search(r"(grub|isolinux)\.(cfg|conf)$", path.name)}
     efi = next(folder.rglob("efiboot.img"), work / "efi.img")
     if folder not in efi.parents:
-        said = xorriso(iso, "-report_system_area", "plain")
-        number = re.search(r"GPT partname local :\s+(\d+)\s+Appended", said)
+        text = xorriso(iso, "-report_system_area", "plain")
+        number = re.search(r"GPT partname local :\s+(\d+)\s+Appended", text)
         assert number is not None
-        span = re.search(rf"GPT start and size :\s+{number.group(1)}\s+(\d+)\s+(\d+)", said)
+        span = re.search(rf"GPT start and size :\s+{number.group(1)}\s+(\d+)\s+(\d+)", text)
         assert span is not None
         with open(iso, "rb") as stream:
             stream.seek(int(span.group(1)) * 512)
             efi.write_bytes(stream.read(int(span.group(2)) * 512))
-    found["in FAT"] = fat_text(efi, "/EFI/BOOT/grub.cfg")
-    return found
+    texts["in FAT"] = fat_text(efi, "/EFI/BOOT/grub.cfg")
+    return texts
 
 
 def boot_lines(text: str) -> List[str]:
@@ -61,7 +61,7 @@ def boot_lines(text: str) -> List[str]:
 
 # each form, and each compressor with the form that is fastest to write
 @pytest.mark.parametrize(("form", "compressor"), [
-    ("installer", "xz"), ("old-live", "gzip"), *(("tree-live", one) for one in COMPRESSORS)])
+    ("installer", "xz"), ("old-live", "gzip"), *(("tree-live", name) for name in COMPRESSORS)])
 def test_everything_except_the_plugin_is_unchanged(
         form: str, compressor: str, built: support.Fixtures, program: Program,
         tmp_path: Path) -> None:
@@ -79,14 +79,16 @@ def test_everything_except_the_plugin_is_unchanged(
     if form in INNER:
         for folder in (old, new):
             run(["unsquashfs", "-no-progress", "-d", folder / "outer", folder / PAYLOAD[form]])
-        was, now = (run(["blkid", "-p", "-o", "export", folder / "outer" / INNER[form]])
-                    for folder in (old, new))
+        old_filesystem, new_filesystem = (
+            run(["blkid", "-p", "-o", "export", folder / "outer" / INNER[form]])
+            for folder in (old, new))
         for name in ("LABEL", "UUID", "TYPE", "BLOCK_SIZE"):
-            assert re.findall(f"^{name}=.*", now, re.M) == re.findall(f"^{name}=.*", was, re.M)
+            value = re.compile(f"^{name}=.*", re.M)
+            assert value.findall(new_filesystem) == value.findall(old_filesystem)
         run(["e2fsck", "-f", "-n", new / "outer" / INNER[form]])
         image = (new / "outer" / INNER[form]).stat()
         assert image.st_size == (old / "outer" / INNER[form]).stat().st_size
-        assert image.st_blocks * 512 < image.st_size / 4, "it is sparse again"
+        assert image.st_blocks * 512 < image.st_size / 4, "the image is not sparse"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -116,19 +118,20 @@ def test_kernel_arguments_are_added_to_every_boot_configuration_and_removed(
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
     succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
     succeeded(program("merge", merged, "--remove", "isv", "-o", bare, "-y"))
-    was, now, again = (configurations(extract_iso(one, tmp_path / one.stem), one, tmp_path)
-                       for one in (iso, merged, bare))
-    assert len(was) >= 3
-    for place, text in now.items():
+    before, after, restored = (
+        configurations(extract_iso(image, tmp_path / image.stem), image, tmp_path)
+        for image in (iso, merged, bare))
+    assert len(before) >= 3
+    for place, text in after.items():
         lines = boot_lines(text)
-        assert lines and len(lines) == len(boot_lines(was[place])), place
+        assert lines and len(lines) == len(boot_lines(before[place])), place
         assert all("isv.mode=fast" in line.split() for line in lines), place
         assert not [line for line in lines if "quiet" in line.split()], place
         others = [line for line in text.splitlines() if line not in lines]
-        assert [line for line in was[place].splitlines()
-                if line not in boot_lines(was[place])] == others, place
-    assert "quiet" in " ".join(was.values())
-    assert again == was
+        assert [line for line in before[place].splitlines()
+                if line not in boot_lines(before[place])] == others, place
+    assert "quiet" in " ".join(before.values())
+    assert restored == before
 
 
 @pytest.mark.main_job
@@ -142,7 +145,7 @@ def test_the_iso_lists_the_merged_plugins(
     assert mark["source_sha256"] == run(["sha256sum", iso]).split()[0]
     assert mark["tool"].startswith("ovirt-node-plugin ")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", mark["merged_at"])
-    assert [(one["name"], one["version"]) for one in mark["plugins"]] == [("cim", "1.0")]
+    assert [(plugin["name"], plugin["version"]) for plugin in mark["plugins"]] == [("cim", "1.0")]
     assert mark["changes"] == [{"action": "install", "name": "cim", "version": "1.0"}]
     extracted = succeeded(program("extract", merged, "/usr/share/ovirt-node-plugin/image.json")).out
     assert json.loads(extracted) == mark
@@ -155,13 +158,13 @@ def test_a_new_volume_id_is_written_to_every_boot_configuration(
     succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--volid", "SITE 4.5.5"))
     assert volume_id(merged) == "SITE 4.5.5"
     old = volume_id(iso)
-    was, now = (configurations(extract_iso(one, tmp_path / one.stem), one, tmp_path)
-                for one in (iso, merged))
-    for place, text in now.items():
-        assert old in was[place] and old not in text and "SITE" in text, place
-    assert r"hd:LABEL=SITE\x204.5.5" in now["isolinux/isolinux.cfg"]
-    assert r"hd:LABEL=SITE\\x204.5.5" in now["EFI/BOOT/grub.cfg"]
-    assert "-l 'SITE 4.5.5'" in now["EFI/BOOT/grub.cfg"]
+    before, after = (configurations(extract_iso(image, tmp_path / image.stem), image, tmp_path)
+                     for image in (iso, merged))
+    for place, text in after.items():
+        assert old in before[place] and old not in text and "SITE" in text, place
+    assert r"hd:LABEL=SITE\x204.5.5" in after["isolinux/isolinux.cfg"]
+    assert r"hd:LABEL=SITE\\x204.5.5" in after["EFI/BOOT/grub.cfg"]
+    assert "-l 'SITE 4.5.5'" in after["EFI/BOOT/grub.cfg"]
 
 
 def test_an_invalid_volume_id_is_refused(
@@ -253,8 +256,8 @@ def test_a_dry_run_describes_the_changes_of_the_iso(
     refused = program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                       "--size", "1M")
     assert refused.status == 2 and "It can only grow." in refused.err
-    told = succeeded(program("merge", built.iso("installer"), built.bundle("cim"), "--dry-run"))
-    assert "signed by keys that the image does not trust" in told.out
+    signed = succeeded(program("merge", built.iso("installer"), built.bundle("cim"), "--dry-run"))
+    assert "signed by keys that the image does not trust" in signed.out
 
 
 def test_an_uneditable_boot_line_is_refused_and_named(
@@ -301,12 +304,10 @@ def test_a_damaged_list_of_merged_plugins_is_ignored(
     succeeded(program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
                       UNSIGNED))
     succeeded(program("shell", tmp_path / "out.iso", "-o", tmp_path / "odd.iso", "--", "/bin/sh",
-                      "-c",
-                      "echo '{' > /usr/share/ovirt-node-plugin/image.json"))
+                      "-c", "echo '{' > /usr/share/ovirt-node-plugin/image.json"))
     assert succeeded(program("inspect", tmp_path / "odd.iso")).status == 0
     succeeded(program("merge", tmp_path / "odd.iso", "--remove", "agent", "-o",
-                      tmp_path / "bare.iso",
-                      "-y"))
-    found = succeeded(program("inspect", tmp_path / "bare.iso", "--json")).json
-    assert found["plugins"] == [] and found["merge"]["changes"] == [
+                      tmp_path / "bare.iso", "-y"))
+    document = succeeded(program("inspect", tmp_path / "bare.iso", "--json")).json
+    assert document["plugins"] == [] and document["merge"]["changes"] == [
         {"action": "remove", "name": "agent", "version": "1.0"}]

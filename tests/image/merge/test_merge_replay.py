@@ -29,8 +29,8 @@ def new(built: support.Fixtures) -> Path:
 
 
 def plugins(program: Program, image: Path) -> List[Tuple[str, str, str]]:
-    found = succeeded(program("inspect", image, "--json")).json["plugins"]
-    return [(one["name"], one["version"], one["state"]) for one in found]
+    listed = succeeded(program("inspect", image, "--json")).json["plugins"]
+    return [(plugin["name"], plugin["version"], plugin["state"]) for plugin in listed]
 
 
 def test_kept_bundles_are_sufficient_for_the_next_image(
@@ -48,7 +48,7 @@ def test_kept_bundles_are_sufficient_for_the_next_image(
                                            ("cim", "1.0", "installed")]
     assert file_digests(extract_iso(next_site, tmp_path / "again") / "node-plugins") == on_iso
     listed = succeeded(program("inspect", next_site, "--json")).json["plugins"]
-    assert {one["source"] for one in listed} == {"site.iso:/node-plugins/agent-1.0.tar",
+    assert {plugin["source"] for plugin in listed} == {"site.iso:/node-plugins/agent-1.0.tar",
                                                  "site.iso:/node-plugins/cim-1.0.tar.zst"}
 
 
