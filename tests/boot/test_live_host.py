@@ -51,7 +51,7 @@ def unit(*lines: str) -> str:
     return "\n".join(["[Service]", *lines, "[Install]", "WantedBy=multi-user.target", ""])
 
 
-class World:
+class LiveHost:
     """A booted system with dnf, and bundles for it."""
 
     def __init__(self, machine: Container, work: Path) -> None:
@@ -60,8 +60,8 @@ class World:
         self.dnf = Dnf(work / "dnf", prefix=machine.prefix)
         self.before: Sequence[str] = ()
 
-    def become(self, release: str) -> None:
-        """Write another os-release, which otherwise is a link into /usr."""
+    def set_release(self, release: str) -> None:
+        """Replace os-release, which is a link into /usr, by a file."""
         path = self.machine.root / "etc/os-release"
         path.unlink()
         path.write_text(release)
@@ -79,7 +79,7 @@ class World:
         assert answer.status == status, answer.text
         return answer
 
-    def killed(self, *words: object, when: Callable[[], bool]) -> None:
+    def kill_during(self, *words: object, when: Callable[[], bool]) -> None:
         """Run ``dnf node-plugin`` and kill it as soon as a condition holds."""
         process = subprocess.Popen(
             self.dnf.argv(LIVE, "node-plugin", *words, "-y", UNSIGNED), env=environment(),
@@ -92,14 +92,14 @@ class World:
         os.kill(int(inner), signal.SIGKILL)
         process.wait(timeout=10)
 
-    def answer(self, port: int, *, expected: str) -> None:
-        """Return the answer of a local port; a program needs a moment to listen."""
+    def expect_answer(self, port: int, *, expected: str) -> None:
+        """Wait until a local port answers as expected; a program needs a moment to listen."""
         until = time.monotonic() + 10
-        said = ""
-        while time.monotonic() < until and not said.startswith(expected):
-            said = self.machine("python3", "-c", ASK, str(port))
+        reply = ""
+        while time.monotonic() < until and not reply.startswith(expected):
+            reply = self.machine("python3", "-c", ASK, str(port))
             time.sleep(0.05)
-        assert said.startswith(expected), said
+        assert reply.startswith(expected), reply
 
     def parameter(self) -> str:
         """Return a kernel parameter of the container."""
@@ -119,7 +119,7 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveHost]:
     """A booted host for all tests; each test restores it."""
     work = tmp_path_factory.mktemp("live")
     (work / "shared").mkdir()
@@ -129,22 +129,22 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (root / "etc/os-release").unlink()
         (root / "etc/os-release").write_text(HOST)
         with booted(root, shared=[TOP, work / "shared"]) as machine:
-            yield World(machine, work / "shared")
+            yield LiveHost(machine, work / "shared")
 
 
 @pytest.fixture
-def world(running: World) -> Iterator[World]:
+def host(running: LiveHost) -> Iterator[LiveHost]:
     """The host, whose state must be the same before and after a test."""
     if not running.before:
         running.before = running.snapshot()
     yield running
-    running.become(HOST)
+    running.set_release(HOST)
     running.dnf.configure()
     assert running.snapshot() == running.before
 
 
-def echo(world: World, version: str = "1.0", *, reserved: str = "7070") -> Path:
-    return world.bundle("echo", {
+def echo_plugin(host: LiveHost, version: str = "1.0", *, reserved: str = "7070") -> Path:
+    return host.bundle("echo", {
         "/usr/libexec/serve-7070": SERVER,
         "/usr/lib/systemd/system/echo.service":
             server_unit(7070, "User=echo", "WorkingDirectory=/run/echo/inner"),
@@ -159,61 +159,61 @@ def echo(world: World, version: str = "1.0", *, reserved: str = "7070") -> Path:
         '<tmpfiles source="/usr/share/echo/tmpfiles.conf" name="echo.conf"/>'], version)
 
 
-def test_a_plugin_takes_effect_at_once_and_stops_when_it_is_removed(world: World) -> None:
-    ask = world.machine
-    plan = world.plugin("install", "--dry-run", echo(world)).text
-    assert world.parameter() == ""
+def test_a_plugin_takes_effect_at_once_and_stops_when_it_is_removed(host: LiveHost) -> None:
+    ask = host.machine
+    plan = host.plugin("install", "--dry-run", echo_plugin(host)).text
+    assert host.parameter() == ""
     for line in (f"set sysctl {PARAMETER} to 7070 now", "start service echo.service now",
                  "start service echo-tick.timer now",
                  "create what tmpfiles configuration echo.conf describes now"):
         assert line in plan
-    world.plugin("install", "-y", echo(world))
+    host.plugin("install", "-y", echo_plugin(host))
     uid = ask("id", "-u", "echo")
-    world.answer(7070, expected=f"answer-7070 {uid} /run/echo/inner")
+    host.expect_answer(7070, expected=f"answer-7070 {uid} /run/echo/inner")
     assert ask.state("echo-tick.timer") == "active"
-    assert world.parameter() == "7070"
+    assert host.parameter() == "7070"
     assert ask("firewall-cmd", "--query-port=7070/tcp") == "yes"
-    assert "echo 1.0: ok" in world.plugin("verify").text
-    assert "stop service echo.service now" in world.plugin("remove", "--dry-run", "echo").text
-    world.plugin("remove", "-y", "echo")
-    world.answer(7070, expected="nobody")
+    assert "echo 1.0: ok" in host.plugin("verify").text
+    assert "stop service echo.service now" in host.plugin("remove", "--dry-run", "echo").text
+    host.plugin("remove", "-y", "echo")
+    host.expect_answer(7070, expected="nobody")
     assert ask("firewall-cmd", "--query-port=7070/tcp", ok=(1,)) == "no"
-    assert world.parameter() == ""
+    assert host.parameter() == ""
     assert not (ask.root / "proc/1/root/run/echo").exists()
 
 
-def test_verify_reports_a_stopped_service_and_a_changed_parameter(world: World) -> None:
-    world.plugin("install", "-y", echo(world))
-    world.machine("systemctl", "stop", "echo.service")
-    world.machine("sysctl", "-qw", f"{PARAMETER}=9")
-    text = world.plugin("verify", status=9).text
+def test_verify_reports_a_stopped_service_and_a_changed_parameter(host: LiveHost) -> None:
+    host.plugin("install", "-y", echo_plugin(host))
+    host.machine("systemctl", "stop", "echo.service")
+    host.machine("sysctl", "-qw", f"{PARAMETER}=9")
+    text = host.plugin("verify", status=9).text
     assert "service echo.service is not running" in text
     assert f"sysctl {PARAMETER} is 9 now, not 7070" in text
-    text = world.plugin("remove", "-y", "echo").text
+    text = host.plugin("remove", "-y", "echo").text
     assert f"sysctl {PARAMETER} is left as it is, 9: it was changed since" in text
-    assert world.parameter() == "9"
-    world.machine("sysctl", "-qw", f"{PARAMETER}=")
+    assert host.parameter() == "9"
+    host.machine("sysctl", "-qw", f"{PARAMETER}=")
 
 
-def test_a_state_from_before_the_plugin_is_kept_when_it_is_removed(world: World) -> None:
-    ask = world.machine
+def test_a_state_from_before_the_plugin_is_kept_when_it_is_removed(host: LiveHost) -> None:
+    ask = host.machine
     ask("sysctl", "-qw", f"{PARAMETER}=7070")
-    world.plugin("install", "-y", echo(world))
-    world.plugin("remove", "-y", "echo")
-    assert world.parameter() == "7070"
+    host.plugin("install", "-y", echo_plugin(host))
+    host.plugin("remove", "-y", "echo")
+    assert host.parameter() == "7070"
     ask("sysctl", "-qw", f"{PARAMETER}=")
 
 
-def test_an_upgrade_starts_new_settings_in_the_running_system(world: World) -> None:
-    world.plugin("install", "-y", echo(world))
-    world.plugin("install", "-y", echo(world, "2.0", reserved="7070-7071"))
-    assert world.parameter() == "7070-7071"
-    world.answer(7070, expected="answer-7070")
-    world.plugin("remove", "-y", "echo")
+def test_an_upgrade_starts_new_settings_in_the_running_system(host: LiveHost) -> None:
+    host.plugin("install", "-y", echo_plugin(host))
+    host.plugin("install", "-y", echo_plugin(host, "2.0", reserved="7070-7071"))
+    assert host.parameter() == "7070-7071"
+    host.expect_answer(7070, expected="answer-7070")
+    host.plugin("remove", "-y", "echo")
 
 
-def test_a_service_that_does_not_start_rolls_the_install_back(world: World) -> None:
-    bad = world.bundle("bad", {
+def test_a_service_that_does_not_start_rolls_the_install_back(host: LiveHost) -> None:
+    bad = host.bundle("bad", {
         "/usr/libexec/serve-7071": SERVER,
         "/usr/lib/systemd/system/good.service": server_unit(7071),
         "/usr/lib/systemd/system/bad.service": unit("Type=oneshot", "ExecStart=/bin/false"),
@@ -223,23 +223,24 @@ def test_a_service_that_does_not_start_rolls_the_install_back(world: World) -> N
         f'<sysctl name="{PARAMETER}" value="7071"/>',
         '<firewall-port port="7071" protocol="tcp"/>'],
         scriptlets={"post": "systemctl daemon-reload; systemctl start good-too.service"})
-    text = world.plugin("install", "-y", bad, status=8).text
+    text = host.plugin("install", "-y", bad, status=8).text
     assert "install of bad failed and was rolled back: systemctl start -- bad.service" in text
-    world.answer(7071, expected="nobody")
-    assert world.plugin("list").text.strip().endswith("No plugins.")
+    host.expect_answer(7071, expected="nobody")
+    assert host.plugin("list").text.strip().endswith("No plugins.")
 
 
-def test_a_service_that_ends_right_after_its_start_is_detected(world: World) -> None:
-    bad = world.bundle("bad-later", {
+def test_a_service_that_ends_right_after_its_start_is_detected(host: LiveHost) -> None:
+    bad = host.bundle("bad-later", {
         "/usr/lib/systemd/system/bad-later.service":
             unit("ExecStart=/bin/sh -c 'sleep 0.3; exit 3'")},
         ['<service name="bad-later.service" state="enabled"/>'])
-    text = world.plugin("install", "-y", bad, status=8).text
+    text = host.plugin("install", "-y", bad, status=8).text
     assert "service bad-later.service was started and failed at once (exit-code)" in text
 
 
-def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(world: World) -> None:
-    hang = world.bundle("hang", {
+def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
+        host: LiveHost) -> None:
+    hang = host.bundle("hang", {
         "/usr/libexec/serve-7072": SERVER,
         "/usr/lib/systemd/system/hang-first.service": server_unit(7072),
         "/usr/lib/systemd/system/hang.service":
@@ -248,91 +249,92 @@ def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(wo
         '<service name="hang.service" state="enabled"/>',
         f'<sysctl name="{PARAMETER}" value="7072"/>',
         '<firewall-port port="7072" protocol="tcp"/>'])
-    world.killed("install", hang, when=lambda: world.machine.state("hang.service") == "activating")
-    world.answer(7072, expected="answer-7072")
-    assert world.parameter() == "7072"
-    assert "An interrupted install of hang was undone" in world.plugin("verify").text
-    world.answer(7072, expected="nobody")
+    host.kill_during("install", hang,
+                     when=lambda: host.machine.state("hang.service") == "activating")
+    host.expect_answer(7072, expected="answer-7072")
+    assert host.parameter() == "7072"
+    assert "An interrupted install of hang was undone" in host.plugin("verify").text
+    host.expect_answer(7072, expected="nobody")
 
 
-def test_a_disabled_service_of_the_system_runs_again_after_the_removal(world: World) -> None:
-    assert world.machine.state("crond.service") == "active"
-    off = world.bundle("bad-cron", {"/usr/share/bad-cron": "x"},
+def test_a_disabled_service_of_the_system_runs_again_after_the_removal(host: LiveHost) -> None:
+    assert host.machine.state("crond.service") == "active"
+    off = host.bundle("bad-cron", {"/usr/share/bad-cron": "x"},
                        ['<service name="crond.service" state="masked"/>'])
-    world.plugin("install", "-y", off)
-    assert world.machine.state("crond.service") == "inactive"
-    world.plugin("remove", "-y", "bad-cron")
-    assert world.machine.state("crond.service") == "active"
+    host.plugin("install", "-y", off)
+    assert host.machine.state("crond.service") == "inactive"
+    host.plugin("remove", "-y", "bad-cron")
+    assert host.machine.state("crond.service") == "active"
 
 
-def test_a_failed_removal_keeps_everything_running(world: World) -> None:
-    stuck = world.bundle("good-stuck", {
+def test_a_failed_removal_keeps_everything_running(host: LiveHost) -> None:
+    stuck = host.bundle("good-stuck", {
         "/usr/libexec/serve-7073": SERVER,
         "/usr/lib/systemd/system/good-stuck.service": server_unit(7073),
         "/usr/lib/systemd/system/good-more@.service": unit("ExecStart=/bin/sleep infinity")},
         ['<service name="good-stuck.service" state="enabled"/>',
          f'<sysctl name="{PARAMETER}" value="7073"/>'],
         scriptlets={"preun": "test -e /run/may-go || exit 1"})
-    world.plugin("install", "-y", stuck)
-    world.machine("systemctl", "start", "good-more@one.service")
-    assert "stop service good-more@one.service now" in world.plugin(
+    host.plugin("install", "-y", stuck)
+    host.machine("systemctl", "start", "good-more@one.service")
+    assert "stop service good-more@one.service now" in host.plugin(
         "remove", "--dry-run", "good-stuck").text
-    world.plugin("remove", "-y", "good-stuck", status=8)
-    world.answer(7073, expected="answer-7073")
-    assert world.machine.state("good-more@one.service") == "active"
-    assert world.parameter() == "7073"
-    assert "good-stuck 1.0: ok" in world.plugin("verify").text
-    world.killed("remove", "good-stuck", when=lambda: world.machine.state(
+    host.plugin("remove", "-y", "good-stuck", status=8)
+    host.expect_answer(7073, expected="answer-7073")
+    assert host.machine.state("good-more@one.service") == "active"
+    assert host.parameter() == "7073"
+    assert "good-stuck 1.0: ok" in host.plugin("verify").text
+    host.kill_during("remove", "good-stuck", when=lambda: host.machine.state(
         "good-stuck.service") == "inactive")
-    assert "An interrupted remove of good-stuck was undone" in world.plugin("verify").text
-    world.answer(7073, expected="answer-7073")
-    assert world.parameter() == "7073"
-    world.machine("touch", "/run/may-go")
-    world.plugin("remove", "-y", "good-stuck")
-    world.machine("rm", "/run/may-go")
+    assert "An interrupted remove of good-stuck was undone" in host.plugin("verify").text
+    host.expect_answer(7073, expected="answer-7073")
+    assert host.parameter() == "7073"
+    host.machine("touch", "/run/may-go")
+    host.plugin("remove", "-y", "good-stuck")
+    host.machine("rm", "/run/may-go")
 
 
-def test_a_service_of_two_plugins_runs_until_the_last_is_removed(world: World) -> None:
+def test_a_service_of_two_plugins_runs_until_the_last_is_removed(host: LiveHost) -> None:
     files = {"/usr/libexec/serve-7070": SERVER,
              "/usr/lib/systemd/system/good.service": server_unit(7070)}
     setting = ['<service name="good.service" state="enabled"/>',
                f'<sysctl name="{PARAMETER}" value="7070"/>']
-    first = world.bundle("good-one", files, setting)
-    second = world.bundle("good-two", {"/usr/share/good-two": "x"}, setting)
-    world.plugin("install", "-y", first)
-    world.plugin("install", "-y", second)
-    world.plugin("remove", "-y", "good-two")
-    world.answer(7070, expected="answer-7070")
-    world.plugin("install", "-y", second)
-    world.plugin("remove", "-y", "good-two", "good-one")
-    world.answer(7070, expected="nobody")
+    first = host.bundle("good-one", files, setting)
+    second = host.bundle("good-two", {"/usr/share/good-two": "x"}, setting)
+    host.plugin("install", "-y", first)
+    host.plugin("install", "-y", second)
+    host.plugin("remove", "-y", "good-two")
+    host.expect_answer(7070, expected="answer-7070")
+    host.plugin("install", "-y", second)
+    host.plugin("remove", "-y", "good-two", "good-one")
+    host.expect_answer(7070, expected="nobody")
 
 
-def test_a_booted_node_is_changed_only_if_its_configuration_allows_it(world: World) -> None:
-    world.become(NODE)
-    text = world.plugin("install", "-y", echo(world), status=6).text
+def test_a_booted_node_is_changed_only_if_its_configuration_allows_it(host: LiveHost) -> None:
+    host.set_release(NODE)
+    text = host.plugin("install", "-y", echo_plugin(host), status=6).text
     assert "live" in text
-    world.answer(7070, expected="nobody")
-    world.dnf.configure(live="yes")
-    world.plugin("install", "-y", echo(world))
-    world.answer(7070, expected="answer-7070")
-    world.plugin("remove", "-y", "echo")
+    host.expect_answer(7070, expected="nobody")
+    host.dnf.configure(live="yes")
+    host.plugin("install", "-y", echo_plugin(host))
+    host.expect_answer(7070, expected="answer-7070")
+    host.plugin("remove", "-y", "echo")
 
 
-def test_in_a_chroot_of_the_system_only_files_are_changed(world: World) -> None:
-    inner = dataclasses.replace(world.dnf, prefix=(
-        *world.machine.prefix, "unshare", "--mount", "sh", "-c",
+def test_in_a_chroot_of_the_system_only_files_are_changed(host: LiveHost) -> None:
+    inner = dataclasses.replace(host.dnf, prefix=(
+        *host.machine.prefix, "unshare", "--mount", "sh", "-c",
         "umount -R /run/systemd 2>/dev/null; mount -t tmpfs tmpfs /run && exec \"$@\"", "sh"))
-    answer = inner.plugin(LIVE, "install", "-y", echo(world), UNSIGNED)
+    answer = inner.plugin(LIVE, "install", "-y", echo_plugin(host), UNSIGNED)
     assert answer.status == 0, answer.text
     assert "Nothing of it takes effect now" in answer.text
-    world.answer(7070, expected="nobody")
-    assert world.parameter() == ""
+    host.expect_answer(7070, expected="nobody")
+    assert host.parameter() == ""
     # as after a boot: systemd has applied the files, and the tool started nothing
-    world.machine("systemctl", "daemon-reload")
-    world.machine("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/echo.conf")
-    world.machine("systemctl", "start", "echo.service", "echo-tick.timer")
-    world.machine("firewall-cmd", "--reload")
-    world.plugin("remove", "-y", "echo")
-    world.answer(7070, expected="nobody")
-    world.machine("rmdir", "/run/echo/inner", "/run/echo", ok=(0, 1))
+    host.machine("systemctl", "daemon-reload")
+    host.machine("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/echo.conf")
+    host.machine("systemctl", "start", "echo.service", "echo-tick.timer")
+    host.machine("firewall-cmd", "--reload")
+    host.plugin("remove", "-y", "echo")
+    host.expect_answer(7070, expected="nobody")
+    host.machine("rmdir", "/run/echo/inner", "/run/echo", ok=(0, 1))

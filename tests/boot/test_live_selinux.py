@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.system.run import run
-from tests.boot.test_live_host import HOST, World
+from tests.boot.test_live_host import HOST, LiveHost
 from tests.support import quick_rpm
 from tests.support.container import booted
 from tests.support.dnf_runner import TOP
@@ -30,14 +30,14 @@ def test_the_policy_of_a_running_system_is_changed_and_restored(tmp_path: Path) 
         add_policy(root)
         before = tree(root / f"etc/selinux/{POLICY}"), tree(root / STORE)
         with booted(root, shared=[TOP, shared]) as machine:
-            world = World(machine, shared)
-            bundle = world.bundle("acme", {SOURCE: MODULE}, [
+            host = LiveHost(machine, shared)
+            bundle = host.bundle("acme", {SOURCE: MODULE}, [
                 f'<selinux-module source="{SOURCE}" name="acme"/>',
                 '<selinux-boolean name="use_nfs" value="off"/>',
                 '<selinux-file-context type="acme_t" path="/usr/share/acme(/.*)?"/>'])
-            world.plugin("install", bundle, "-y")
+            host.plugin("install", bundle, "-y")
             assert "acme_t" in machine("matchpathcon", "-n", SOURCE)
-            assert world.plugin("verify").out.strip() == "acme 1.0: ok"
-            world.plugin("remove", "acme", "-y")
+            assert host.plugin("verify").out.strip() == "acme 1.0: ok"
+            host.plugin("remove", "acme", "-y")
         after = tree(root / f"etc/selinux/{POLICY}"), tree(root / STORE)
         assert [differences(*pair) for pair in zip(before, after)] == [[], []]

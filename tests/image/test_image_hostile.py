@@ -28,7 +28,7 @@ def victim(tmp_path: Path) -> Path:
     return folder
 
 
-def link(name: str) -> Callable[[Path, Path], None]:
+def link_out(name: str) -> Callable[[Path, Path], None]:
     def make(root: Path, victim: Path) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,15 +39,16 @@ def link(name: str) -> Callable[[Path, Path], None]:
     return make
 
 
-def device(root: Path, victim: Path) -> None:
+def memory_device(root: Path, victim: Path) -> None:
     (root / "var/lib/dnf").mkdir(parents=True, exist_ok=True)
     os.mknod(root / "var/lib/dnf/history.sqlite", 0o600 | 0o020000, os.makedev(1, 5))
 
 
 @pytest.mark.parametrize("make", [
-    link("var/log"), link("var/lib/dnf"), link("var/cache"), link("var/cache/dnf"),
-    link("etc/yum.repos.d"), link("etc/yum.repos.d/x.repo"), link("usr/share/rpm/rpmdb.sqlite"),
-    link("var/lib/dnf/history.sqlite"), link("etc/dnf"), device],
+    link_out("var/log"), link_out("var/lib/dnf"), link_out("var/cache"), link_out("var/cache/dnf"),
+    link_out("etc/yum.repos.d"), link_out("etc/yum.repos.d/x.repo"),
+    link_out("usr/share/rpm/rpmdb.sqlite"),
+    link_out("var/lib/dnf/history.sqlite"), link_out("etc/dnf"), memory_device],
     ids=["var-log", "var-lib-dnf", "var-cache", "cache", "repos", "repo", "rpmdb", "history",
          "etc-dnf", "device"])
 def test_links_that_dnf_would_follow_outside_the_image_change_nothing_there(
@@ -63,7 +64,7 @@ def test_links_that_dnf_would_follow_outside_the_image_change_nothing_there(
 
 def test_a_cache_folder_that_links_outside_is_named(
         node: Path, victim: Path, program: Program) -> None:
-    link("var/cache/dnf")(node, victim)
+    link_out("var/cache/dnf")(node, victim)
     answer = program("inspect", node)
     assert answer.status == 6
     assert f"/var/cache/dnf in the image leads, by a symbolic link, to {victim} of" in answer.err
@@ -77,7 +78,7 @@ FOLLOWED = {
     "var": ("var",)}
 
 
-def moved(root: Path, name: str, text: str = "") -> str:
+def move_and_link(root: Path, name: str, text: str = "") -> str:
     """Move the folder ``name`` of ``root`` to /srv/moved/NAME and replace it with a link.
 
     Returns the target of the link, by default a relative one.
@@ -95,16 +96,16 @@ def moved(root: Path, name: str, text: str = "") -> str:
     if target.name in ("var", "var-lib"):  # links in it are nested deeper
         for path in (target / "lib/dnf", target / "lib/rpm", target / "dnf", target / "rpm"):
             if path.is_symlink():
-                leads = os.readlink(path)
+                target_text = os.readlink(path)
                 path.unlink()
-                path.symlink_to("../" * (2 if target.name == "var" else 1) + leads)
+                path.symlink_to("../" * (2 if target.name == "var" else 1) + target_text)
     return text
 
 
 @pytest.mark.parametrize("names", FOLLOWED.values(), ids=FOLLOWED)
 def test_folders_may_be_links_inside_the_image(
         names: Tuple[str, ...], node: Path, program: Program, tmp_path: Path) -> None:
-    texts = {name: moved(node, name) for name in names}
+    texts = {name: move_and_link(node, name) for name in names}
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = succeeded(program("merge", node, plugin, "-o", tmp_path / "out", "-y", UNSIGNED))
     assert "triggers" not in answer.text, answer.text
@@ -116,7 +117,7 @@ def test_folders_may_be_links_inside_the_image(
 def test_install_and_remove_restore_a_root_with_linked_folders(
         names: Tuple[str, ...], node: Path, dnf: Dnf, tmp_path: Path) -> None:
     for name in names:
-        moved(node, name)
+        move_and_link(node, name)
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"}, scriptlets={
         "post": "echo x > /etc/modprobe.d/made; echo y > /var/lib/made; echo z > /opt/made"})
     before = tree_state(node)
@@ -140,7 +141,7 @@ def test_a_link_to_a_missing_folder_is_named(node: Path, program: Program) -> No
                                   "var/lib", "var/lib/dnf", "usr/share"])
 def test_a_link_that_leads_outside_without_chroot_is_refused(
         name: str, text: str, node: Path, program: Program) -> None:
-    moved(node, name, text)
+    move_and_link(node, name, text)
     answer = program("inspect", node)
     assert answer.status == 6
     assert "in the image leads, by a symbolic link, to /srv/moved" in answer.err
@@ -151,7 +152,7 @@ def test_a_link_that_leads_outside_without_chroot_is_refused(
                                   "var/lib/dnf/modulefailsafe/a.yaml"])
 def test_the_command_refuses_links_by_which_dnf_would_write_outside(
         name: str, node: Path, victim: Path, dnf: Dnf) -> None:
-    link(name)(node, victim)
+    link_out(name)(node, victim)
     answer = dnf.plugin(node, "verify")
     assert answer.status == 6, answer.text
     assert f"/{name} in {node} leads, by a symbolic link, to {victim}" in answer.err
@@ -159,10 +160,10 @@ def test_the_command_refuses_links_by_which_dnf_would_write_outside(
 
 def test_a_link_to_outside_behind_a_link_inside_is_detected(
         node: Path, victim: Path, dnf: Dnf) -> None:
-    moved(node, "var/lib/dnf/modulefailsafe")
+    move_and_link(node, "var/lib/dnf/modulefailsafe")
     (node / "srv/moved/var-lib-dnf-modulefailsafe/circle").symlink_to(".")
     assert dnf.plugin(node, "list").status == 0
-    link("srv/moved/var-lib-dnf-modulefailsafe/a.yaml")(node, victim)
+    link_out("srv/moved/var-lib-dnf-modulefailsafe/a.yaml")(node, victim)
     answer = dnf.plugin(node, "list")
     assert answer.status == 6, answer.text
     assert f"/var/lib/dnf/modulefailsafe/a.yaml in {node} leads" in answer.err

@@ -52,7 +52,7 @@ def root(tmp_path: Path) -> Path:
     return tree
 
 
-def packed(root: Path, *options: str) -> Path:
+def pack_root(root: Path, *options: str) -> Path:
     output = root.with_name("image.squashfs")
     run(["mksquashfs", root, output, "-no-progress", *options])
     return output
@@ -69,7 +69,7 @@ def packed(root: Path, *options: str) -> Path:
     "-comp gzip -no-xattrs -always-use-fragments"])
 def test_an_image_packed_by_its_superblock_has_the_same_form(
         options: str, root: Path, tmp_path: Path) -> None:
-    first = packed(root, *options.split())
+    first = pack_root(root, *options.split())
     second = tmp_path / "second"
     squashfs.pack(root, second, read_superblock(first), run=run)
     assert superblock(second) == superblock(first)
@@ -77,7 +77,7 @@ def test_an_image_packed_by_its_superblock_has_the_same_form(
 
 
 def test_the_arguments_of_mksquashfs_and_unsquashfs_are_exact(root: Path, tmp_path: Path) -> None:
-    block = read_superblock(packed(root, "-comp", "xz", "-b", "64K"))
+    block = read_superblock(pack_root(root, "-comp", "xz", "-b", "64K"))
     recorder = Recorder(answer="unsquashfs version 4.6.1 (2023/03/25)")
     squashfs.pack(root, tmp_path / "out", block, run=recorder)
     squashfs.unpack(tmp_path / "in", tmp_path / "to", offset=4096, run=recorder)
@@ -110,7 +110,7 @@ def test_a_bad_superblock_is_reported(
         change: Callable[[bytes], bytes], message: str, root: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     (root / "large").write_bytes(os.urandom(10_000))
-    bad.write_bytes(change(packed(root).read_bytes()))
+    bad.write_bytes(change(pack_root(root).read_bytes()))
     with pytest.raises(BadImage, match=message):
         read_superblock(bad)
 
@@ -190,8 +190,8 @@ def test_a_filesystem_does_not_shrink(disk: Path) -> None:
 
 @pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
 def test_the_root_in_an_image_is_found_and_read_only(form: str, root: Path, tmp_path: Path) -> None:
-    image = _image(form, root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+    image = make_image(form, root, tmp_path)
+    with opened(image, make_folder(tmp_path / "work"), run=run) as opened_image:
         assert (opened_image.root / "file").read_bytes() == b"content" * 1000
         assert opened_image.layout.nesting == {
             "folder": ("folder",), "squashfs": ("squashfs",), "nested": ("squashfs", "ext4")}[form]
@@ -201,20 +201,20 @@ def test_the_root_in_an_image_is_found_and_read_only(form: str, root: Path, tmp_
 
 
 def test_an_outer_mount_is_released_when_the_inner_one_fails(root: Path, tmp_path: Path) -> None:
-    image = _image("nested", root, tmp_path)
+    image = make_image("nested", root, tmp_path)
     recorder = Recorder(real=True, fails=lambda words: words[0] == "mount" and "ext4" in words)
-    with pytest.raises(CommandError), opened(image, _folder(tmp_path / "work"), run=recorder):
+    with pytest.raises(CommandError), opened(image, make_folder(tmp_path / "work"), run=recorder):
         pass
     assert [words[0] for words in recorder.argvs] == ["mount", "blkid", "mount", "umount"]
     assert str(tmp_path / "work") not in Path("/proc/self/mounts").read_text()
 
 
 def test_an_image_that_is_already_mounted_can_be_opened(root: Path, tmp_path: Path) -> None:
-    image, at = _image("nested", root, tmp_path), _folder(tmp_path / "at")
+    image, at = make_image("nested", root, tmp_path), make_folder(tmp_path / "at")
     before = run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"]).count(str(image))
     with mounted(image, at, options=["loop", "ro", "offset=0", "sizelimit=4096000"], run=run) \
             if image.stat().st_size > 4_096_000 else mounted(image, at, options=["loop"], run=run):
-        with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+        with opened(image, make_folder(tmp_path / "work"), run=run) as opened_image:
             assert (opened_image.root / "file").exists()
         assert (at / "LiveOS/rootfs.img").exists()
     until = time.monotonic() + 10
@@ -229,7 +229,7 @@ def test_an_image_that_is_already_mounted_can_be_opened(root: Path, tmp_path: Pa
     ("w.ufdio", ""), ("w9.gzdio", "contains no uncompressed squashfs")])
 def test_a_squashfs_in_an_rpm_is_read_in_place(
         payload: str, message: str, root: Path, tmp_path: Path) -> None:
-    image = _image("nested", root, tmp_path)
+    image = make_image("nested", root, tmp_path)
     spec = tmp_path / "update.spec"
     spec.write_text(
         f"Name: update\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n"
@@ -239,10 +239,10 @@ def test_a_squashfs_in_an_rpm_is_read_in_place(
     (rpm,) = build_spec(Job(spec), tmp_path / "rpms")
     if message:
         with pytest.raises(BadImage, match=message), opened(
-                rpm, _folder(tmp_path / "work"), run=run):
+                rpm, make_folder(tmp_path / "work"), run=run):
             pass
         return
-    with opened(rpm, _folder(tmp_path / "work"), run=run) as opened_image:
+    with opened(rpm, make_folder(tmp_path / "work"), run=run) as opened_image:
         assert (opened_image.root / "file").read_bytes() == b"content" * 1000
         assert opened_image.layout.nesting == ("rpm", "squashfs", "ext4")
 
@@ -253,31 +253,32 @@ def test_a_link_in_an_image_is_resolved_in_the_image(root: Path, tmp_path: Path)
     os.symlink("/etc/hostname", outer / "LiveOS/rootfs.img")
     run(["mksquashfs", outer, tmp_path / "bad", "-no-progress"])
     with pytest.raises(BadImage, match="contains no root"), opened(
-            tmp_path / "bad", _folder(tmp_path / "work"), run=run):
+            tmp_path / "bad", make_folder(tmp_path / "work"), run=run):
         pass
 
 
 def test_an_image_without_a_root_is_reported(tmp_path: Path) -> None:
-    folder = _folder(tmp_path / "empty")
+    folder = make_folder(tmp_path / "empty")
     with pytest.raises(BadImage, match="there is no os-release"), opened(
-            folder, _folder(tmp_path / "work"), run=run):
+            folder, make_folder(tmp_path / "work"), run=run):
         pass
     with pytest.raises(UsageError, match="there is no image"), opened(
-            tmp_path / "missing", _folder(tmp_path / "work2"), run=run):
+            tmp_path / "missing", make_folder(tmp_path / "work2"), run=run):
         pass
 
 
 @pytest.mark.parametrize("form", ["folder", "squashfs", "nested"])
 def test_a_draft_is_changed_and_the_image_is_kept(form: str, root: Path, tmp_path: Path) -> None:
-    image = _image(form, root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
-        image_draft = draft(opened_image, _folder(tmp_path / "draft"), run=run, progress=Silent())
+    image = make_image(form, root, tmp_path)
+    with opened(image, make_folder(tmp_path / "work"), run=run) as opened_image:
+        image_draft = draft(opened_image, make_folder(tmp_path / "draft"), run=run,
+                            progress=Silent())
         with image_draft.changing() as changed:
             (changed / "file").write_text("new")
             (changed / "usr/lib/more").mkdir()
         image_draft.pack(tmp_path / "output")
         assert (opened_image.root / "file").read_bytes() == b"content" * 1000
-    with opened(tmp_path / "output", _folder(tmp_path / "again"), run=run) as opened_image:
+    with opened(tmp_path / "output", make_folder(tmp_path / "again"), run=run) as opened_image:
         for name in ("file", "link"):
             assert (opened_image.root / name).read_text() == "new"
         assert os.path.samefile(opened_image.root / "file", opened_image.root / "link")
@@ -287,11 +288,11 @@ def test_a_draft_is_changed_and_the_image_is_kept(form: str, root: Path, tmp_pat
 @pytest.mark.parametrize(("needed_bytes", "needed_files"), [(200 << 20, 10), (1 << 20, 40_000)])
 def test_a_full_filesystem_is_enlarged_for_new_files(
         needed_bytes: int, needed_files: int, root: Path, tmp_path: Path) -> None:
-    image = _image("nested", root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+    image = make_image("nested", root, tmp_path)
+    with opened(image, make_folder(tmp_path / "work"), run=run) as opened_image:
         before = os.statvfs(opened_image.root)
         size = filesystem_size(opened_image, needed_bytes=needed_bytes, needed_files=needed_files)
-        image_draft = draft(opened_image, _folder(tmp_path / "draft"), size_bytes=size, run=run,
+        image_draft = draft(opened_image, make_folder(tmp_path / "draft"), size_bytes=size, run=run,
                             progress=Silent())
         with image_draft.changing() as changed:
             info = os.statvfs(changed)
@@ -300,8 +301,8 @@ def test_a_full_filesystem_is_enlarged_for_new_files(
 
 
 def test_a_filesystem_with_free_space_keeps_its_size(root: Path, tmp_path: Path) -> None:
-    image = _image("nested", root, tmp_path)
-    with opened(image, _folder(tmp_path / "work"), run=run) as opened_image:
+    image = make_image("nested", root, tmp_path)
+    with opened(image, make_folder(tmp_path / "work"), run=run) as opened_image:
         assert filesystem_size(opened_image, needed_bytes=1 << 20, needed_files=20) == 0
 
 
@@ -354,10 +355,10 @@ def test_a_work_folder_is_removed_even_after_an_error(tmp_path: Path) -> None:
 
 
 def test_a_work_folder_with_a_mount_in_it_is_not_deleted(root: Path, tmp_path: Path) -> None:
-    place = _folder(tmp_path / "place")
+    place = make_folder(tmp_path / "place")
     with pytest.raises(Exception, match="is still mounted"):
         with workspace.work_folder(place) as folder:
-            _folder(folder / "at")
+            make_folder(folder / "at")
             run(["mount", "--bind", root, folder / "at"])
     assert (root / "file").exists()
     run(["umount", next(place.iterdir()) / "at"])
@@ -402,10 +403,10 @@ def test_only_abandoned_work_folders_are_cleaned(tmp_path: Path) -> None:
 
 
 def test_an_overlay_may_have_a_comma_and_a_colon_in_its_path(tmp_path: Path) -> None:
-    tmp_path = _folder(tmp_path / "x:y\\z")
-    lower = _folder(tmp_path / "a,b")
+    tmp_path = make_folder(tmp_path / "x:y\\z")
+    lower = make_folder(tmp_path / "a,b")
     (lower / "file").write_text("old")
-    changes, at = _folder(tmp_path / "work"), _folder(tmp_path / "at")
+    changes, at = make_folder(tmp_path / "work"), make_folder(tmp_path / "at")
     with overlaid(lower, changes, at, run=run) as root:
         (root / "file").write_text("new")
     assert (lower / "file").read_text() == "old"
@@ -413,17 +414,17 @@ def test_an_overlay_may_have_a_comma_and_a_colon_in_its_path(tmp_path: Path) -> 
         assert (root / "file").read_text() == "new"
 
 
-def _folder(path: Path) -> Path:
+def make_folder(path: Path) -> Path:
     path.mkdir()
     return path
 
 
-def _image(form: str, root: Path, tmp_path: Path) -> Path:
+def make_image(form: str, root: Path, tmp_path: Path) -> Path:
     """Return an image of that form that contains ``root``."""
     if form == "folder":
         return root
     if form == "squashfs":
-        return packed(root)
+        return pack_root(root)
     outer = tmp_path / "outer"
     (outer / "LiveOS").mkdir(parents=True)
     with open(outer / "LiveOS/rootfs.img", "wb") as stream:

@@ -46,7 +46,7 @@ def names(iso: Path) -> List[str]:
     return [line.strip("'") for line in lines.splitlines()]
 
 
-def extracted(iso: Path, place: str, folder: Path) -> Path:
+def extract(iso: Path, place: str, folder: Path) -> Path:
     """Copy a file of an ISO into ``folder`` and return it."""
     to = folder / place.replace("/", "-").strip("-")
     run(["xorriso", "-no_rc", "-osirrox", "on", "-indev", f"stdio:{iso}", "-extract", place, to])
@@ -64,9 +64,9 @@ def efi_image(iso: Path, folder: Path) -> Path:
     return to
 
 
-def inner(iso: Path, form: str, folder: Path) -> Path:
+def unpack_filesystem(iso: Path, form: str, folder: Path) -> Path:
     """Unpack the filesystem image of the payload into ``folder`` and return it."""
-    payload = extracted(iso, PAYLOADS[form], folder)
+    payload = extract(iso, PAYLOADS[form], folder)
     run(["unsquashfs", "-no-progress", "-dest", folder / "payload", payload])
     (image,) = (folder / "payload").glob("*/*")
     return image
@@ -112,7 +112,7 @@ def test_the_volume_id_is_the_label_in_the_menus(
     probed = run(["blkid", "-p", "-s", "LABEL", "-o", "value", iso]).strip()
     assert probed == VOLUMES[form]
     for place in MENUS[form]:
-        text = extracted(iso, place, tmp_path).read_text()
+        text = extract(iso, place, tmp_path).read_text()
         assert f"LABEL={VOLUMES[form]}" in text
         if "grub.cfg" in place:
             assert f"search --no-floppy --set=root -l '{VOLUMES[form]}'" in text
@@ -127,7 +127,7 @@ def test_the_fat_image_for_uefi_has_grub_and_the_same_menu(
         "::/EFI/", "::/EFI/BOOT/", "::/EFI/BOOT/BOOTX64.EFI", "::/EFI/BOOT/grub.cfg"]
     for name in ("BOOTX64.EFI", "grub.cfg"):
         run(["mcopy", "-i", image, f"::/EFI/BOOT/{name}", tmp_path / name])
-        on_iso = extracted(iso, f"/EFI/BOOT/{name}", tmp_path)
+        on_iso = extract(iso, f"/EFI/BOOT/{name}", tmp_path)
         assert (tmp_path / name).read_bytes() == on_iso.read_bytes()
     assert (tmp_path / "BOOTX64.EFI").read_bytes()[:2] == b"MZ"
 
@@ -150,7 +150,7 @@ def test_the_newer_live_iso_has_no_checksum(built: Fixtures) -> None:
 @pytest.mark.parametrize("form", ["installer", "tree-live"])
 def test_the_payload_has_the_requested_compressor(
         built: Fixtures, form: str, compressor: str, tmp_path: Path) -> None:
-    payload = extracted(built.iso(form, compressor), PAYLOADS[form], tmp_path)
+    payload = extract(built.iso(form, compressor), PAYLOADS[form], tmp_path)
     text = run(["unsquashfs", "-s", payload])
     assert f"Compression {compressor}\n" in text and "Block size 131072\n" in text
     assert ("Filters selected: x86" in text) == (compressor == "xz")
@@ -160,7 +160,7 @@ def test_the_payload_has_the_requested_compressor(
     ("installer", "rootfs.img", "LiveOS"), ("old-live", "ext3fs.img", "ovirt-node")])
 def test_the_payload_contains_one_filesystem_image(
         built: Fixtures, form: str, name: str, label: str, tmp_path: Path) -> None:
-    image = inner(built.iso(form), form, tmp_path)
+    image = unpack_filesystem(built.iso(form), form, tmp_path)
     assert image.relative_to(tmp_path / "payload").as_posix() == f"LiveOS/{name}"
     probed = run(["blkid", "-p", "-o", "export", image]).splitlines()
     assert {f"LABEL={label}", "TYPE=ext4", "BLOCK_SIZE=4096"} <= set(probed)
@@ -173,7 +173,7 @@ def test_the_payload_contains_one_filesystem_image(
 @pytest.mark.root
 def test_the_filesystem_image_is_xfs_on_request(root: Path, tmp_path: Path) -> None:
     iso = make_iso("old-live", root, tmp_path / "iso", filesystem="xfs")
-    image = inner(iso, "old-live", tmp_path)
+    image = unpack_filesystem(iso, "old-live", tmp_path)
     probed = run(["blkid", "-p", "-o", "export", image]).splitlines()
     assert {"LABEL=ovirt-node", "TYPE=xfs"} <= set(probed)
     run(["xfs_repair", "-n", image])
@@ -182,7 +182,7 @@ def test_the_filesystem_image_is_xfs_on_request(root: Path, tmp_path: Path) -> N
 
 def test_the_newer_live_iso_contains_the_root_directly(
         built: Fixtures, root: Path, tmp_path: Path) -> None:
-    payload = extracted(built.iso("tree-live"), PAYLOADS["tree-live"], tmp_path)
+    payload = extract(built.iso("tree-live"), PAYLOADS["tree-live"], tmp_path)
     run(["unsquashfs", "-no-progress", "-dest", tmp_path / "tree", payload])
     assert run(["diff", "--recursive", "--brief", "--no-dereference", root,
                 tmp_path / "tree"]) == ""
@@ -193,15 +193,15 @@ def test_the_newer_live_iso_contains_the_root_directly(
 
 def test_the_installer_has_the_files_that_anaconda_reads(built: Fixtures, tmp_path: Path) -> None:
     iso = built.iso("installer")
-    kickstart = extracted(iso, "/interactive-defaults.ks", tmp_path).read_text()
+    kickstart = extract(iso, "/interactive-defaults.ks", tmp_path).read_text()
     assert "liveimg --url=file:///run/install/repo/ovirt-node-ng-image.squashfs.img" in kickstart
     assert "%post --erroronfail\nimgbase layout --init\n%end" in kickstart
-    assert "variant = ovirt-node" in extracted(iso, "/.treeinfo", tmp_path).read_text()
-    product = extracted(iso, "/images/product.img", tmp_path)
+    assert "variant = ovirt-node" in extract(iso, "/.treeinfo", tmp_path).read_text()
+    product = extract(iso, "/images/product.img", tmp_path)
     plain = run(["gzip", "--decompress", "--stdout"], stdin=product.read_bytes())
     assert "Product=oVirt Node Next" in run(
         ["cpio", "--quiet", "--extract", "--to-stdout", ".buildstamp"], stdin=plain.encode())
-    stage2 = run(["unsquashfs", "-l", extracted(iso, "/images/install.img", tmp_path)])
+    stage2 = run(["unsquashfs", "-l", extract(iso, "/images/install.img", tmp_path)])
     assert "usr/share/anaconda" in stage2 and "os-release" not in stage2
 
 
@@ -221,9 +221,9 @@ def test_kernels_and_arguments_of_the_menus_are_on_the_iso(root: Path, tmp_path:
         folder.mkdir()
         for source, paths in zip((boot.kernel, boot.initramfs), places[form]):
             for path in paths:
-                assert extracted(iso, path, folder).read_bytes() == source.read_bytes()
+                assert extract(iso, path, folder).read_bytes() == source.read_bytes()
         for path in MENUS[form]:
-            text = extracted(iso, path, folder).read_text()
+            text = extract(iso, path, folder).read_text()
             lines = [line for line in text.splitlines() if BOOTS_LINUX.match(line)]
             assert len(lines) == 3
             assert all(line.endswith(" console=ttyS0 last") for line in lines)
@@ -233,7 +233,7 @@ def test_kernels_and_arguments_of_the_menus_are_on_the_iso(root: Path, tmp_path:
 def test_menus_have_a_rescue_entry_and_an_entry_without_linux(
         built: Fixtures, form: str, tmp_path: Path) -> None:
     for place in MENUS[form]:
-        text = extracted(built.iso(form), place, tmp_path).read_text()
+        text = extract(built.iso(form), place, tmp_path).read_text()
         titles = re.findall(r"(?:menuentry '|menu label |title )([^'\n]*)", text)
         assert [title for title in titles if "Rescue a oVirt Node 4.5.5 system" in title]
         assert "timeout" in text

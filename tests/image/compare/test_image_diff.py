@@ -48,11 +48,11 @@ class Images:
         return answer.json
 
 
-def squashed(root: Path, image: Path) -> None:
+def pack_root(root: Path, image: Path) -> None:
     run(["mksquashfs", root, image, "-comp", "zstd", "-Xcompression-level", "1", "-no-progress"])
 
 
-def copied(root: Path, to: Path) -> Path:
+def copy_root(root: Path, to: Path) -> Path:
     """Copy a root with all attributes of its entries."""
     run(["cp", "--archive", "--no-target-directory", "--", root, to])
     return to
@@ -65,7 +65,7 @@ def images(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
     for version in ("4.5.5", "4.5.6"):
-        squashed(built.node_root(folder / f"root-{version}", version), folder / version)
+        pack_root(built.node_root(folder / f"root-{version}", version), folder / version)
     os.symlink(built.iso("installer"), folder / "4.5.5.iso")
     agent = make_plugin(folder, "agent", files={"/opt/agent/text": "hello"},
                         settings=(SYSCTL.format(5), ARGUMENT))
@@ -85,7 +85,7 @@ def agents(images: Images, node: Path, dnf: Dnf, tmp_path: Path) -> Iterator[Lis
                              settings=(SYSCTL.format(swappiness),))
         answer = dnf.plugin(node, "install", bundle, "-y", UNSIGNED)
         assert answer.status == 0, answer.text
-        roots.append(copied(node, tmp_path / version))
+        roots.append(copy_root(node, tmp_path / version))
     yield roots
 
 
@@ -188,14 +188,14 @@ def test_differences_of_two_node_versions_are_reported(images: Images) -> None:
 
 def test_files_of_an_unchanged_package_are_read_on_request(images: Images, tmp_path: Path) -> None:
     """Same size and time: only an attempt to hide a change results in this."""
-    root = copied(images["root-4.5.5"], tmp_path / "root")
+    root = copy_root(images["root-4.5.5"], tmp_path / "root")
     owned, own = root / "usr/bin/virsh", root / "usr/bin/own"
     info = owned.stat()
     for path in (owned, own):
         path.write_bytes(b"y" * info.st_size)
         os.utime(path, ns=(0, info.st_mtime_ns))
         path.chmod(info.st_mode & 0o7777)
-    before = copied(root, tmp_path / "before")
+    before = copy_root(root, tmp_path / "before")
     for path in (before / "usr/bin/own", before / "usr/bin/virsh"):
         path.write_bytes(b"z" * info.st_size)
         os.utime(path, ns=(0, info.st_mtime_ns))
@@ -265,7 +265,7 @@ def test_images_of_different_forms_can_be_compared(images: Images) -> None:
 
 
 def test_control_characters_of_names_in_images_are_escaped(images: Images, tmp_path: Path) -> None:
-    root = copied(images["root-4.5.5"], tmp_path / "root")
+    root = copy_root(images["root-4.5.5"], tmp_path / "root")
     with open(os.fsencode(root) + b"/etc/\x1b[31m\n\xff", "wb"):
         pass
     answer = images.diff("root-4.5.5", root)

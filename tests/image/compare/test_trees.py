@@ -121,7 +121,7 @@ def make_iso(folder: Path, name: str, change: Callable[[Path], None]) -> Path:
     return iso
 
 
-def on_isos(old: Path, new: Path) -> Sequence[Difference]:
+def iso_changes(old: Path, new: Path) -> Sequence[Difference]:
     return list(iso_differences((old, read_iso(old, run=run)), (new, read_iso(new, run=run)),
                                 ignored=["/payload"]))
 
@@ -149,10 +149,10 @@ def test_files_on_isos_are_compared(tmp_path: Path) -> None:
     images = [next(file for file in read_iso(iso, run=run).files if file.path == "/boot/image.bin")
               for iso in (plain, moved)]
     assert images[0].lba != images[1].lba  # and both images contain it
-    assert on_isos(plain, plain) == []
-    assert on_isos(plain, moved) == [Difference("/boot/a", "added")]
-    assert on_isos(moved, plain) == [Difference("/boot/a", "removed")]
-    assert on_isos(plain, rewritten) == [Difference("/boot/image.bin", "changed", ("content",)),
+    assert iso_changes(plain, plain) == []
+    assert iso_changes(plain, moved) == [Difference("/boot/a", "added")]
+    assert iso_changes(moved, plain) == [Difference("/boot/a", "removed")]
+    assert iso_changes(plain, rewritten) == [Difference("/boot/image.bin", "changed", ("content",)),
                                          Difference("/text", "changed", ("content",))]
-    assert on_isos(plain, larger) == [Difference("/new", "added"),
+    assert iso_changes(plain, larger) == [Difference("/new", "added"),
                                       Difference("/text", "changed", ("size 4 -> 6",))]

@@ -40,7 +40,7 @@ INSTALLER = "inst.stage2=hd:LABEL=node quiet"
 
 
 @dataclass(frozen=True)
-class World:
+class ImageSetup:
     """The root of an image, an overlay to change it, and a plugin with a driver."""
 
     root: Path
@@ -58,15 +58,15 @@ class World:
             f"label node\n  kernel vmlinuz0\n  append initrd=initrd0.img {arguments}\n")
         iso = self.work / "node.iso"
         run(["xorriso", "-outdev", iso, "-volid", "node", "-map", tree.parent, "/", "-commit"])
-        return self.opened(iso)
+        return self.open_iso(iso)
 
-    def opened(self, iso: Path) -> Image:
+    def open_iso(self, iso: Path) -> Image:
         """Return an open image of that ISO with this root."""
         return Image(Layout(iso, ISO, read_iso(iso, run=run)), self.root, self.root)
 
     def initramfs_changes(self, image: Image, root: Path) -> InitramfsChanges:
         """Return the change of the initramfs for the plugins in ``root``."""
-        work = self.work / f"made-{len(os.listdir(self.work))}"
+        work = self.work / f"changes-{len(os.listdir(self.work))}"
         work.mkdir()
         iso = image.layout.iso
         assert iso is not None
@@ -76,7 +76,7 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, dnf: Dnf) -> Iterator[World]:
+def setup(tmp_path: Path, dnf: Dnf) -> Iterator[ImageSetup]:
     with full_host_root(tmp_path / "system") as root:
         for name in ("core", "other"):
             write_kernel_module(root, name)
@@ -97,13 +97,13 @@ def world(tmp_path: Path, dnf: Dnf) -> Iterator[World]:
             '<initramfs-driver name="other"/>']), repo=repo)
         work = tmp_path / "work"
         work.mkdir()
-        yield World(root, work, bundle, dnf)
+        yield ImageSetup(root, work, bundle, dnf)
 
 
-def overlay(world: World, name: str) -> ContextManager[Path]:
-    folder = world.work / name
+def overlay(setup: ImageSetup, name: str) -> ContextManager[Path]:
+    folder = setup.work / name
     (folder / "at").mkdir(parents=True)
-    return overlaid(world.root, folder, folder / "at", run=run)
+    return overlaid(setup.root, folder, folder / "at", run=run)
 
 
 def drivers(path: Path, root: Path, tmp_path: Path) -> List[str]:
@@ -111,61 +111,61 @@ def drivers(path: Path, root: Path, tmp_path: Path) -> List[str]:
     return sorted(parse(run_in_root(root, tmp_path, "lsinitrd", "/tmp/listed.img")).drivers)
 
 
-def installed(world: World, root: Path) -> None:
-    answer = world.dnf.plugin(root, "install", "-y", UNSIGNED, world.bundle)
+def install(setup: ImageSetup, root: Path) -> None:
+    answer = setup.dnf.plugin(root, "install", "-y", UNSIGNED, setup.bundle)
     assert answer.status == 0, answer.text
 
 
-def test_an_initramfs_that_the_root_also_has_is_copied_from_it(world: World) -> None:
-    image = world.image(LIVE, (world.root / IMAGE).read_bytes(), b"kernel")
-    with overlay(world, "changed") as root:
-        assert world.initramfs_changes(image, root) == InitramfsChanges()
-        installed(world, root)
-        changes = world.initramfs_changes(image, root)
+def test_an_initramfs_that_the_root_also_has_is_copied_from_it(setup: ImageSetup) -> None:
+    image = setup.image(LIVE, (setup.root / IMAGE).read_bytes(), b"kernel")
+    with overlay(setup, "changed") as root:
+        assert setup.initramfs_changes(image, root) == InitramfsChanges()
+        install(setup, root)
+        changes = setup.initramfs_changes(image, root)
         assert changes.files[INITRD].read_bytes() == (root / IMAGE).read_bytes()
-        assert changes.files[INITRD].read_bytes() != (world.root / IMAGE).read_bytes()
+        assert changes.files[INITRD].read_bytes() != (setup.root / IMAGE).read_bytes()
         assert list(changes.files) == [INITRD] and not changes.removed and not changes.notes
 
 
-def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(world: World, tmp_path: Path) -> None:
-    own = (world.root / IMAGE).read_bytes() + b"\0" * 512
-    image = world.image(LIVE, own, b"kernel")
-    with overlay(world, "changed") as root:
-        installed(world, root)
-        changes = world.initramfs_changes(image, root)
+def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(setup: ImageSetup, tmp_path: Path) -> None:
+    own = (setup.root / IMAGE).read_bytes() + b"\0" * 512
+    image = setup.image(LIVE, own, b"kernel")
+    with overlay(setup, "changed") as root:
+        install(setup, root)
+        changes = setup.initramfs_changes(image, root)
         assert sorted(changes.files) == [INITRD, INITRD + KEPT]
         assert drivers(changes.files[INITRD], root, tmp_path) == ["core", "other"]
         assert changes.files[INITRD + KEPT].read_bytes() == own
         assert image.layout.iso is not None
-        merged = world.work / "merged.iso"
+        merged = setup.work / "merged.iso"
         write_iso(image.layout.path, image.layout.iso, merged, IsoChanges(changes.files), run=run)
-        after = Image(world.opened(merged).layout, root, root)
-        with overlay(world, "restored") as bare:
-            restored = world.initramfs_changes(after, bare)
+        after = Image(setup.open_iso(merged).layout, root, root)
+        with overlay(setup, "restored") as bare:
+            restored = setup.initramfs_changes(after, bare)
             assert list(restored.files) == [INITRD] and restored.removed == (INITRD + KEPT,)
             assert restored.files[INITRD].read_bytes() == own
 
 
-def test_the_initramfs_of_an_installer_is_kept_with_a_note(world: World) -> None:
-    image = world.image(INSTALLER, b"anaconda", b"kernel")
-    with overlay(world, "changed") as root:
-        installed(world, root)
-        changes = world.initramfs_changes(image, root)
+def test_the_initramfs_of_an_installer_is_kept_with_a_note(setup: ImageSetup) -> None:
+    image = setup.image(INSTALLER, b"anaconda", b"kernel")
+    with overlay(setup, "changed") as root:
+        install(setup, root)
+        changes = setup.initramfs_changes(image, root)
         assert not changes.files
         assert [note for note in changes.notes if "installer's own initramfs" in note]
 
 
-def test_an_initramfs_for_an_unknown_kernel_is_kept_with_a_note(world: World) -> None:
-    image = world.image(LIVE, b"other initramfs", b"another kernel")
-    with overlay(world, "changed") as root:
-        installed(world, root)
-        changes = world.initramfs_changes(image, root)
+def test_an_initramfs_for_an_unknown_kernel_is_kept_with_a_note(setup: ImageSetup) -> None:
+    image = setup.image(LIVE, b"other initramfs", b"another kernel")
+    with overlay(setup, "changed") as root:
+        install(setup, root)
+        changes = setup.initramfs_changes(image, root)
         assert not changes.files
         assert [note for note in changes.notes if "not in the image's root" in note]
 
 
-def test_the_copy_on_the_iso_equals_the_file(world: World, tmp_path: Path) -> None:
-    image = world.image(LIVE, b"content of it", b"kernel")
+def test_the_copy_on_the_iso_equals_the_file(setup: ImageSetup, tmp_path: Path) -> None:
+    image = setup.image(LIVE, b"content of it", b"kernel")
     assert image.layout.iso is not None
     (file,) = [file for file in image.layout.iso.files if file.path == INITRD]
     copy_span(image.layout.path, file, tmp_path / "copy")

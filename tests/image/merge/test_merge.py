@@ -53,7 +53,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def inspected(program: Program, image: Path) -> Dict[str, object]:
+def inspect(program: Program, image: Path) -> Dict[str, object]:
     document: Dict[str, object] = succeeded(program("inspect", "--json", image)).json
     return document
 
@@ -71,13 +71,13 @@ def test_a_plugin_is_merged_and_removed_again(
     assert answer.out.endswith(f"{merged} is written.\n")
     assert superblock(merged) == superblock(image)
     assert succeeded(program("extract", merged, "/opt/agent/text")).out == "hello\n"
-    document = inspected(program, merged)
+    document = inspect(program, merged)
     assert [(plugin["name"], plugin["state"]) for plugin in document["plugins"]] == [  # type: ignore[attr-defined]
         ("agent", "installed")]
     assert document["merge"]["source_sha256"] == before  # type: ignore[index]
-    assert document["nesting"] == inspected(program, image)["nesting"]
+    assert document["nesting"] == inspect(program, image)["nesting"]
     succeeded(program("merge", merged, "--remove", "agent", "-o", bare, "-y"))
-    assert inspected(program, bare)["plugins"] == []
+    assert inspect(program, bare)["plugins"] == []
     assert digest(image) == before
     assert list(program.work.iterdir()) == []
 
@@ -126,7 +126,7 @@ def test_a_full_filesystem_is_enlarged(program: Program, nested: Path, tmp_path:
     big = make_plugin(tmp_path, "big", files={"/opt/big/data": os.urandom(90 << 19).hex()})
     merged = tmp_path / "merged.img"
     succeeded(program("merge", nested, big, "-o", merged, "-y", UNSIGNED))
-    before, after = (inspected(program, image)["filesystem"] for image in (nested, merged))
+    before, after = (inspect(program, image)["filesystem"] for image in (nested, merged))
     assert after["size_bytes"] > before["size_bytes"]  # type: ignore[index]
     assert after["uuid"] == before["uuid"]  # type: ignore[index]
     assert after["label"] == "LiveOS"  # type: ignore[index]

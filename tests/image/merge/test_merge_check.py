@@ -35,7 +35,7 @@ def agent(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def instead(built: support.Fixtures, tmp_path: Path,
+def scripts(built: support.Fixtures, tmp_path: Path,
             monkeypatch: pytest.MonkeyPatch) -> Dict[str, str]:
     """Shell scripts by the names of the programs they replace; ``real`` runs the program."""
     for form in support.FORMS:
@@ -46,7 +46,7 @@ def instead(built: support.Fixtures, tmp_path: Path,
 
 
 class Scripts(Dict[str, str]):
-    """Writes assigned values as scripts."""
+    """Writes each value as a script, which replaces the program of that name."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Scripts(Dict[str, str]):
         path.chmod(0o755)
 
 
-def merged(program: Program, image: Path, agent: Path, *more: str) -> Answer:
+def run_merge(program: Program, image: Path, agent: Path, *more: str) -> Answer:
     return program("merge", image, agent, "-o", program.work.parent / "merged.iso", "-y", UNSIGNED,
                    *more)
 
@@ -66,9 +66,9 @@ def merged(program: Program, image: Path, agent: Path, *more: str) -> Answer:
 @pytest.mark.parametrize("message", DAMAGES)
 def test_a_damaged_tree_is_reported_and_not_kept(
         message: str, built: support.Fixtures, program: Program, agent: Path,
-        instead: Dict[str, str], tmp_path: Path) -> None:
-    instead["mksquashfs"] = f'({DAMAGES[message]}) >/dev/null 2>&1; exec "$real" "$@"'
-    answer = merged(program, built.iso("tree-live"), agent)
+        scripts: Dict[str, str], tmp_path: Path) -> None:
+    scripts["mksquashfs"] = f'({DAMAGES[message]}) >/dev/null 2>&1; exec "$real" "$@"'
+    answer = run_merge(program, built.iso("tree-live"), agent)
     assert answer.status == 8, answer.text
     assert "the image that was written is not correct:" in answer.err
     assert message in answer.err
@@ -77,33 +77,33 @@ def test_a_damaged_tree_is_reported_and_not_kept(
 
 
 def test_a_different_compressor_is_reported(
-        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
-    instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
-    answer = merged(program, built.iso("tree-live"), agent)
+        built: support.Fixtures, program: Program, agent: Path, scripts: Dict[str, str]) -> None:
+    scripts["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
+    answer = run_merge(program, built.iso("tree-live"), agent)
     assert answer.status == 8 and "it is packed with -comp gzip" in answer.err
 
 
 def test_a_different_compressor_than_requested_is_reported(
-        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
-    instead["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
-    answer = merged(program, built.iso("tree-live"), agent, "--recompress", "zstd:3")
+        built: support.Fixtures, program: Program, agent: Path, scripts: Dict[str, str]) -> None:
+    scripts["mksquashfs"] = 'exec "$real" "$1" "$2" -comp gzip -noappend -no-progress'
+    answer = run_merge(program, built.iso("tree-live"), agent, "--recompress", "zstd:3")
     assert answer.status == 8 and "it is packed with gzip" in answer.err
 
 
 def test_a_package_of_no_plugin_is_reported(
-        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
-    instead["mksquashfs"] = ('rpm --root "$1" --dbpath /usr/share/rpm --erase --nodeps --noscripts'
+        built: support.Fixtures, program: Program, agent: Path, scripts: Dict[str, str]) -> None:
+    scripts["mksquashfs"] = ('rpm --root "$1" --dbpath /usr/share/rpm --erase --nodeps --noscripts'
                              ' --justdb chrony >/dev/null 2>&1; exec "$real" "$@"')
-    answer = merged(program, built.iso("tree-live"), agent)
+    answer = run_merge(program, built.iso("tree-live"), agent)
     assert answer.status == 8 and "package chrony-" in answer.err and "was removed" in answer.err
 
 
 def test_a_damaged_filesystem_is_reported(
-        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
+        built: support.Fixtures, program: Program, agent: Path, scripts: Dict[str, str]) -> None:
     # a block in the middle of the first inode table
-    instead["mksquashfs"] = ('dd if=/dev/urandom of="$1/LiveOS/ext3fs.img" bs=4096 seek=40'
+    scripts["mksquashfs"] = ('dd if=/dev/urandom of="$1/LiveOS/ext3fs.img" bs=4096 seek=40'
                              ' count=40 conv=notrunc 2>/dev/null; exec "$real" "$@"')
-    answer = merged(program, built.iso("old-live"), agent)
+    answer = run_merge(program, built.iso("old-live"), agent)
     assert answer.status == 8, answer.text
     assert "the image that was written is not correct:" in answer.err
 
@@ -117,28 +117,28 @@ def test_a_damaged_filesystem_is_reported(
 ])
 def test_a_damaged_iso_is_reported(
         message: str, words: str, built: support.Fixtures, program: Program, agent: Path,
-        instead: Dict[str, str]) -> None:
-    instead["xorriso"] = ('words=("$@"); if [ "${words[-1]}" = -commit ]; then unset "words[-1]";'
+        scripts: Dict[str, str]) -> None:
+    scripts["xorriso"] = ('words=("$@"); if [ "${words[-1]}" = -commit ]; then unset "words[-1]";'
                           f' exec "$real" "${{words[@]}}" {words} -commit; fi; exec "$real" "$@"')
-    answer = merged(program, built.iso("installer"), agent)
+    answer = run_merge(program, built.iso("installer"), agent)
     assert answer.status == 8, answer.text
     assert message in answer.err
 
 
 def test_a_wrong_checksum_is_reported(
-        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str]) -> None:
+        built: support.Fixtures, program: Program, agent: Path, scripts: Dict[str, str]) -> None:
     # a digit of the checksum, after its title: ECMA-119, 8.4.32
-    instead["implantisomd5"] = ('"$real" "$@" >/dev/null; printf z | dd of="${@: -1}" bs=1'
+    scripts["implantisomd5"] = ('"$real" "$@" >/dev/null; printf z | dd of="${@: -1}" bs=1'
                                 f' seek={16 * 2048 + 883 + 20} conv=notrunc 2>/dev/null')
-    answer = merged(program, built.iso("old-live"), agent)
+    answer = run_merge(program, built.iso("old-live"), agent)
     assert answer.status == 8, answer.text
     assert "does not match its checksum" in answer.err
 
 
 def test_the_verification_can_be_skipped(
-        built: support.Fixtures, program: Program, agent: Path, instead: Dict[str, str],
+        built: support.Fixtures, program: Program, agent: Path, scripts: Dict[str, str],
         tmp_path: Path) -> None:
-    instead["mksquashfs"] = 'touch "$1/etc/hosts.site"; exec "$real" "$@"'
-    answer = merged(program, built.iso("tree-live"), agent, "--no-check")
+    scripts["mksquashfs"] = 'touch "$1/etc/hosts.site"; exec "$real" "$@"'
+    answer = run_merge(program, built.iso("tree-live"), agent, "--no-check")
     assert answer.status == 0, answer.text
     assert (tmp_path / "merged.iso").exists()
