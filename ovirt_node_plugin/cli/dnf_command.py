@@ -207,12 +207,12 @@ class DnfCommand:
         return self._answer(plan_data.repos(states), plan_text.repos(states))
 
     def _add(self) -> Status:
-        places = [str(self._library.add(bundle)) for bundle in self._bundles]
-        return self._answer({"added": places}, [f"Added {place}." for place in places])
+        paths = [str(self._library.add(bundle)) for bundle in self._bundles]
+        return self._answer({"added": paths}, [f"Added {path}." for path in paths])
 
     def _drop(self) -> Status:
-        places = [str(self._library.drop(name)) for name in self._opts.names]
-        return self._answer({"dropped": places}, [f"Dropped {place}." for place in places])
+        paths = [str(self._library.drop(name)) for name in self._opts.names]
+        return self._answer({"dropped": paths}, [f"Dropped {path}." for path in paths])
 
     @property
     def _library(self) -> Library:

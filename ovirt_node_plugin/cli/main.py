@@ -65,11 +65,11 @@ def _run_handler(invocation: Invocation, handler: _Handler) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Status.DONE  # the reader closed the pipe
     except OSError as exc:
-        what = f"{exc.strerror}: {exc.filename}" if exc.filename else str(exc)
-        return invocation.failed(NodePluginError(what))
+        message = f"{exc.strerror}: {exc.filename}" if exc.filename else str(exc)
+        return invocation.failed(NodePluginError(message))
 
 
 def _clean(invocation: Invocation) -> int:
-    for path in workspace.clean([invocation.work_place, *invocation.options.places]):
+    for path in workspace.clean([invocation.work_parent, *invocation.options.places]):
         print(f"Removed {path}.")
     return Status.DONE

@@ -49,17 +49,17 @@ class Invocation:
                 self._refuse_inside(output.absolute().parent)
                 self.destination = stack.enter_context(workspace.destination(
                     output, replace=getattr(self.options, "force", False)))
-        self._refuse_inside(self.work_place)
-        self.folder = stack.enter_context(workspace.work_folder(self.work_place))
+        self._refuse_inside(self.work_parent)
+        self.folder = stack.enter_context(workspace.work_folder(self.work_parent))
 
     @property
-    def work_place(self) -> Path:
+    def work_parent(self) -> Path:
         """The folder for large temporary files, absolute. Raises UsageError if it is missing."""
-        place = self.options.work_dir or workspace.default_place()
-        if not place.is_dir():
-            raise UsageError(f"there is no folder {place} for temporary files",
+        folder = self.options.work_dir or workspace.default_parent()
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {folder} for temporary files",
                              hint="Give one with --work-dir, with space for the unpacked image.")
-        return place.resolve()
+        return folder.resolve()
 
     @property
     def dnf(self) -> Dnf:
@@ -84,12 +84,12 @@ class Invocation:
             self._print("error", answer.to_data())
         return int(error.status)
 
-    def _refuse_inside(self, place: Path) -> None:
+    def _refuse_inside(self, folder: Path) -> None:
         """Raise UsageError if ``place`` is in the image, which may be a folder."""
         image: Optional[Path] = getattr(self.options, "image", None)
         if image is not None and image.is_dir() and (
-                image.resolve() in (place.resolve(), *place.resolve().parents)):
-            raise UsageError(f"{place} is in the image {image}, which is never written to",
+                image.resolve() in (folder.resolve(), *folder.resolve().parents)):
+            raise UsageError(f"{folder} is in the image {image}, which is never written to",
                              hint="Name another folder.")
 
     def _check_output(self, output: Optional[Path]) -> None:

@@ -41,13 +41,13 @@ def boot_differences(old: Sequence[BootConfiguration], new: Sequence[BootConfigu
 def surplus(words: Sequence[str], others: Sequence[str]) -> List[str]:
     """Return the words that ``words`` has more often than ``others``, in their order."""
     unmatched = collections.Counter(others)
-    more = []
+    surplus_words = []
     for word in words:
         if unmatched[word]:
             unmatched[word] -= 1
         else:
-            more.append(word)
-    return more
+            surplus_words.append(word)
+    return surplus_words
 
 
 def _arguments(configurations: Sequence[BootConfiguration]

@@ -34,22 +34,22 @@ def parse_compression(text: str) -> Compression:
 
     Raises UsageError for a compressor or level that mksquashfs does not support.
     """
-    name, _, more = text.partition(":")
+    name, _, parameter = text.partition(":")
     if name not in ("gzip", "lz4", "lzo", "xz", "zstd"):
         raise UsageError(f"{text}: there is no compressor {name}",
                          hint="Use gzip, lz4, lzo, xz or zstd, such as zstd:3.")
-    if not more:
+    if not parameter:
         return Compression(name)
-    if name == "xz" and more in [word for _, word in _FILTERS]:
-        return Compression(name, ("-Xbcj", more))
-    if name == "lz4" and more == "hc":
+    if name == "xz" and parameter in [word for _, word in _FILTERS]:
+        return Compression(name, ("-Xbcj", parameter))
+    if name == "lz4" and parameter == "hc":
         return Compression(name, ("-Xhc",))
     least, most = _LEVELS.get(name, (1, 0))
-    if not re.fullmatch(r"\d{1,2}", more) or not least <= int(more) <= most:
+    if not re.fullmatch(r"\d{1,2}", parameter) or not least <= int(parameter) <= most:
         takes = f"a level from {least} to {most}" if most else "no level"
         raise UsageError(f"{text}: {name} takes {takes}",
                          hint="For example zstd:3, gzip:9, xz:x86 or lz4:hc.")
-    return Compression(name, ("-Xcompression-level", str(int(more))))
+    return Compression(name, ("-Xcompression-level", str(int(parameter))))
 
 
 def decode_options(compressor: int, raw: bytes) -> Compression:

@@ -52,19 +52,19 @@ def loop_mounted(file: Path, at: Path, *, kind: str, run: Runner, offset: int = 
     span = [*([f"offset={offset}"] if offset else []), *([f"sizelimit={size}"] if size else [])]
     with contextlib.ExitStack() as stack:
         try:
-            place = stack.enter_context(mounted(file, at, kind=kind, run=run,
-                                                options=["loop", *span, *words]))
+            mount_point = stack.enter_context(mounted(
+                file, at, kind=kind, run=run, options=["loop", *span, *words]))
         except CommandError as exc:
             if "overlapping loop device" not in exc.output:
                 raise
             device = _device(file, offset, size, writable, run)
             try:
-                place = stack.enter_context(mounted(device, at, kind=kind, run=run,
-                                                    options=words))
+                mount_point = stack.enter_context(mounted(
+                    device, at, kind=kind, run=run, options=words))
             finally:
                 # detached with the mount, or at once if the mount failed
                 run(["losetup", "--detach", device])
-        yield place
+        yield mount_point
 
 
 def _device(file: Path, offset: int, size: int, writable: bool, run: Runner) -> str:
@@ -81,10 +81,10 @@ def _device(file: Path, offset: int, size: int, writable: bool, run: Runner) -> 
 def bind_mounted(source: Path, at: Path, *, writable: bool = False,
                  run: Runner) -> Iterator[Path]:
     """Bind the folder or file ``source`` to ``at``, read-only unless ``writable``."""
-    with mounted(source, at, options=["bind"], run=run) as place:
+    with mounted(source, at, options=["bind"], run=run) as mount_point:
         if not writable:
             run(["mount", "--options", "remount,bind,ro", "--", at])
-        yield place
+        yield mount_point
 
 
 @contextlib.contextmanager
@@ -105,8 +105,8 @@ def overlaid(lower: Path, work: Path, at: Path, *, options: Sequence[str] = (),
         ("lowerdir", r"[\\:,]", lower), ("upperdir", r"[\\,]", upper),
         ("workdir", r"[\\,]", scratch))]
     words = [*options, *paths, "index=on", "redirect_dir=off", "metacopy=off"]
-    with mounted("overlay", at, kind="overlay", options=words, run=run) as place:
-        yield place
+    with mounted("overlay", at, kind="overlay", options=words, run=run) as mount_point:
+        yield mount_point
 
 
 def _copy_attributes(lower: Path, upper: Path) -> None:

@@ -113,6 +113,6 @@ def _options(stream: BinaryIO) -> bytes:
     return stream.read(size & 0x7FFF)
 
 
-def _bad(path: Path, what: str) -> BadImage:
-    return BadImage(f"the squashfs in {path} {what}",
+def _bad(path: Path, problem: str) -> BadImage:
+    return BadImage(f"the squashfs in {path} {problem}",
                     hint="Compare the image with its published checksum, or download it again.")

@@ -27,18 +27,18 @@ _FOLDER = re.compile(re.escape(_PREFIX) + r"[a-z0-9_]{8}")
 _PARTIAL = re.compile(r"\..+\." + re.escape(_PREFIX) + r"[a-z0-9_]{8}")
 
 
-def default_place() -> Path:
+def default_parent() -> Path:
     """Return the folder for large temporary files: $TMPDIR, or /var/tmp (hier(7))."""
     return Path(os.environ.get("TMPDIR") or "/var/tmp")
 
 
 @contextlib.contextmanager
-def work_folder(place: Path) -> Iterator[Path]:
-    """Yield a new folder in ``place``, and delete it with its content at the end.
+def work_folder(parent: Path) -> Iterator[Path]:
+    """Yield a new folder in ``parent``, and delete it with its content at the end.
 
     Raises NodePluginError, and deletes nothing, if a filesystem is still mounted in it.
     """
-    with _locked_folder(place, _PREFIX) as folder:
+    with _locked_folder(parent, _PREFIX) as folder:
         yield folder
 
 
@@ -76,18 +76,19 @@ def destination(output: Path, *, replace: bool = False) -> Iterator[Destination]
     The folder is deleted at the end. With ``replace``, the output may replace an existing
     file. Raises NodePluginError if the folder cannot be created.
     """
-    where = output.absolute()
-    with _locked_folder(where.parent, f".{where.name[:_NAME_CHARACTERS]}.{_PREFIX}") as folder:
-        yield Destination(where, folder, replace=replace)
+    absolute = output.absolute()
+    prefix = f".{absolute.name[:_NAME_CHARACTERS]}.{_PREFIX}"
+    with _locked_folder(absolute.parent, prefix) as folder:
+        yield Destination(absolute, folder, replace=replace)
 
 
 @contextlib.contextmanager
-def _locked_folder(place: Path, prefix: str) -> Iterator[Path]:
+def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """Yield a new folder that is locked, and delete it with its content at the end."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     except OSError as exc:
-        raise NodePluginError(f"{place} cannot be written to: {exc.strerror}",
+        raise NodePluginError(f"{parent} cannot be written to: {exc.strerror}",
                               hint="Name another folder.") from exc
     with open(folder / _LOCK, "wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -117,15 +118,15 @@ def _sync(path: Path) -> None:
         os.sync()
 
 
-def clean(places: Sequence[Path]) -> List[Path]:
-    """Delete the folders of killed runs in ``places``; return the deleted paths.
+def clean(parents: Sequence[Path]) -> List[Path]:
+    """Delete the folders of killed runs in ``parents``; return the deleted paths.
 
     Only folders of this user are deleted that have the project's prefix, and a lock file that
     no process has locked.
     """
     deleted = []
-    for place in dict.fromkeys(places):
-        for path in sorted(place.resolve().iterdir()):
+    for parent in dict.fromkeys(parents):
+        for path in sorted(parent.resolve().iterdir()):
             if _FOLDER.fullmatch(path.name) or _PARTIAL.fullmatch(path.name):
                 if _is_left_over(path):
                     _delete(path)
@@ -154,7 +155,7 @@ def _is_left_over(folder: Path) -> bool:
 
 
 def _delete(folder: Path) -> None:
-    mounts = [place for place in _mount_points() if folder in (place, *place.parents)]
+    mounts = [mount for mount in _mount_points() if folder in (mount, *mount.parents)]
     if mounts:
         raise NodePluginError(f"{folder} cannot be deleted: {mounts[0]} is still mounted",
                               hint=f"Unmount it, then run ovirt-node-plugin clean {folder.parent}")

@@ -65,7 +65,7 @@ def replay(other: Image, given: Sequence[str], work: Path, *, run: Runner) -> Re
                       hint="Name the plugins to merge instead of --plugins-from.")
     paths = {_plugin_at(Path(word), run): word for word in given if os.sep in word}
     sources: Dict[str, str] = {}
-    kept: Dict[str, str] = {}
+    kept_bundles: Dict[str, str] = {}
     notes: List[str] = []
     for path, copy in bundles.extract(other, work).items():
         sources[str(copy)] = f"{other.layout.path.resolve().name}:{path}"
@@ -76,12 +76,12 @@ def replay(other: Image, given: Sequence[str], work: Path, *, run: Runner) -> Re
             notes.append(f"The bundle {path} of the other image cannot be used: {exc.message}")
             continue
         record = registry.records.get(name)
-        if name not in kept or (record is not None and record.version == version):
-            kept[name] = str(copy)
-    plugins = {paths.get(name, kept.get(name, name)): name for name in registry.records}
-    rest = [word for word in given if word not in plugins]
+        if name not in kept_bundles or (record is not None and record.version == version):
+            kept_bundles[name] = str(copy)
+    plugins = {paths.get(name, kept_bundles.get(name, name)): name for name in registry.records}
+    other_words = [word for word in given if word not in plugins]
     return Replay(
-        words=(*plugins, *rest), plugins=plugins,
+        words=(*plugins, *other_words), plugins=plugins,
         sources={word: sources[word] for word in plugins if word in sources},
         notes=(*notes, *_version_notes(registry.records, plugins, run)))
 

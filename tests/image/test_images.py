@@ -368,15 +368,15 @@ def test_a_work_folder_with_a_mount_in_it_is_not_deleted(root: Path, tmp_path: P
 
 def test_an_output_is_complete_or_absent(tmp_path: Path) -> None:
     output = tmp_path / "out"
-    with pytest.raises(ValueError), workspace.destination(output) as place:
-        place.target.write_text("half")
+    with pytest.raises(ValueError), workspace.destination(output) as destination:
+        destination.target.write_text("half")
         raise ValueError
     assert list(tmp_path.iterdir()) == []
-    with workspace.destination(output) as place:
-        place.target.write_text("whole")
-        assert not output.exists() and not place.appeared
-        place.place()
-        assert place.appeared
+    with workspace.destination(output) as destination:
+        destination.target.write_text("whole")
+        assert not output.exists() and not destination.appeared
+        destination.place()
+        assert destination.appeared
     assert output.read_text() == "whole" and list(tmp_path.iterdir()) == [output]
 
 
