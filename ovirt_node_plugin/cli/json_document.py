@@ -1,4 +1,4 @@
-"""Standard output as one JSON document."""
+"""Print exactly one JSON document to standard output."""
 from __future__ import annotations
 
 import atexit
@@ -12,9 +12,9 @@ from ..system.json_data import Data
 
 
 class JsonDocument(logging.Handler):
-    """Standard output as one JSON document, even if DNF itself ends the run with an error.
+    """Prints one JSON document, even if DNF itself ends the run with an error.
 
-    ``logger`` is DNF's; its messages of such an error go into the document.
+    ``logger`` is DNF's; the document then contains its messages about the error.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -39,6 +39,6 @@ class JsonDocument(logging.Handler):
             return
         text = "\n".join(self._messages)
         error = (NodePluginError(text[len("Error: "):] if text.startswith("Error: ") else text)
-                 if text else UsageError("the command line makes no sense",
-                                         hint="Standard error says why."))
+                 if text else UsageError("the command line is invalid",
+                                         hint="Read the reason on standard error."))
         self.print(ErrorAnswer.of(error).to_data())

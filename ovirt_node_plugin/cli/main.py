@@ -8,7 +8,7 @@ from typing import Callable, Mapping, Sequence
 
 from ..errors import NodePluginError, Refused, Status
 from ..images import workspace
-from ..images.dnf_program import Reported
+from ..images.dnf_program import ReportedError
 from ..system.namespaces import run_apart
 from . import arguments, look, merge
 from .program import Invocation
@@ -57,7 +57,7 @@ def _run_handler(invocation: Invocation, handler: _Handler) -> int:
     """Run a command; report every error as one paragraph and an exit status."""
     try:
         return handler(invocation)
-    except Reported as exc:  # dnf has printed the error
+    except ReportedError as exc:  # dnf has printed the error
         return exc.code
     except NodePluginError as exc:
         return invocation.failed(exc)

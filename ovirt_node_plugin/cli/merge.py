@@ -41,16 +41,16 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
     try:
         rehearsal = merging.rehearse(prepared, show=show)
     except DnfFailed as exc:
-        alone = merging.failures_alone(prepared, order.install) if wanted.plugins else {}
-        if not alone:
+        failures = merging.single_failures(prepared, order.install) if wanted.plugins else {}
+        if not failures:
             raise
         raise replay.DoNotFit(
-            {wanted.plugins.get(word, word): failure for word, failure in alone.items()},
+            {wanted.plugins.get(word, word): failure for word, failure in failures.items()},
             wanted.notes) from exc
     notes = (*wanted.notes, *forecast.notes(prepared, rehearsal))
-    strangers = merging.strangers(rehearsal, trust_keys=options.trust_keys)
-    if options.dry_run and strangers is not None:
-        notes = (*notes, strangers.message, strangers.hint)
+    untrusted = merging.untrusted_signatures(rehearsal, trust_keys=options.trust_keys)
+    if options.dry_run and untrusted is not None:
+        notes = (*notes, untrusted.message, untrusted.hint)
     if not invocation.json:
         invocation.answer({}, [f"Note: {note}" for note in notes])
     if options.dry_run or not rehearsal.changes:
@@ -58,8 +58,8 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
             image_data.merge_result(rehearsal, None, None, notes=notes),
             image_text.merge_result(rehearsal, None, options.output, source=options.image))
         return Status.DONE
-    if strangers is not None:
-        raise strangers
+    if untrusted is not None:
+        raise untrusted
     if asks and not _confirmed():
         raise NodePluginError("Operation aborted.")
     assert invocation.destination is not None
@@ -94,7 +94,7 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
         recompress=parse_compression(options.recompress) if options.recompress else None,
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
-        check=options.check, trust_keys=options.trust_keys, called=wanted.sources,
+        check=options.check, trust_keys=options.trust_keys, sources=wanted.sources,
         replayed=tuple(wanted.plugins.values()))
 
 

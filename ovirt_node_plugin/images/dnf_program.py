@@ -1,10 +1,10 @@
-"""``dnf node-plugin`` run as a program in an image's root.
+"""Run ``dnf node-plugin`` as a program on the root of an image.
 
-So a merge goes by the same code, configuration and hooks as the command does, in a
-process whose memory and locks end with it. Every plugin of DNF but ours is off: others act
-on this machine, whatever the root is. DNF takes a root for its own: it reads its
-configuration there, and follows its links. So it gets this machine's configuration, and no
-root in which something leads out.
+A merge thus uses the same code, configuration and hooks as the command, in a process whose
+memory and locks end with it. All other DNF plugins are disabled, because some act on this
+machine whatever the root is. DNF trusts a root: it reads its configuration there and follows
+its links. So it gets this machine's configuration, and roots with links that lead outside are
+refused.
 """
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from . import dnf_missing
 from .image import Image
 from .mounts import mounted, overlaid
 
-# The configuration is this machine's: one in the image could name programs of its own.
+# This machine's configuration: one in the image could name programs to run.
 _CONFIG = "/etc/dnf/dnf.conf"
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Dnf:
-    """How to run it: ``options`` are passed on to dnf as they are, before the command.
+    """Runs dnf with ``options``, which are passed on to it before the command.
 
-    ``run`` starts programs that are listened to, ``attached`` those on the terminal.
+    ``run`` starts programs whose output is read, ``attached`` programs on the terminal.
     """
 
     options: Tuple[str, ...]
     run: Runner
     attached: Callable[[Sequence[StrPath]], int]
 
-    def asked(self, root: Path, subcommand: str, names: Sequence[str], *more: str,
+    def run_json(self, root: Path, subcommand: str, names: Sequence[str], *more: str,
               answer: Type[T]) -> T:
         """Run a subcommand with ``--json`` in ``root``; return its answer, of the type ``answer``.
 
@@ -59,7 +59,7 @@ class Dnf:
         try:
             data = json.loads(text)
         except ValueError:
-            raise self._unanswered(argv, subcommand) from None
+            raise self._no_json_error(argv, subcommand) from None
         try:
             result = json_answer.read(answer, data)
         except ValueError as exc:
@@ -71,30 +71,31 @@ class Dnf:
             raise DnfFailed(result, root)
         return result
 
-    def _unanswered(self, argv: Sequence[StrPath], subcommand: str) -> NodePluginError:
-        """Return why dnf printed no JSON, by a second run that is expected to fail again."""
-        said = ""
+    def _no_json_error(self, argv: Sequence[StrPath], subcommand: str) -> NodePluginError:
+        """Return the error for a run without JSON, from the messages of a second run."""
+        stderr = ""
         try:
             self.run(argv, ok=())
         except CommandError as exc:
-            said = exc.output
-        if dnf_missing.is_no_command(said):
-            return dnf_missing.no_command(said)
+            stderr = exc.output
+        if dnf_missing.is_no_command(stderr):
+            return dnf_missing.no_command(stderr)
         return NodePluginError(
-            f"dnf node-plugin {subcommand} printed no JSON" + (f": {said}" if said else ""),
+            f"dnf node-plugin {subcommand} printed no JSON" + (f": {stderr}" if stderr else ""),
             hint="Check dnf's configuration on this machine and in the image.")
 
-    def shown(self, root: Path, subcommand: str, names: Sequence[str], *more: str) -> None:
-        """Run a subcommand on the terminal; raises Reported for a status other than 0."""
+    def run_on_terminal(self, root: Path, subcommand: str, names: Sequence[str],
+                        *more: str) -> None:
+        """Run a subcommand on the terminal. Raises ReportedError for a status other than 0."""
         status = self.attached(self._argv(root, subcommand, names, *more))
         if status:
-            raise Reported(status)
+            raise ReportedError(status)
 
     def _argv(self, root: Path, subcommand: str, names: Sequence[str],
               *more: str) -> List[StrPath]:
-        # DNF 4 by its own name: on Fedora 41 and later dnf is DNF 5, which loads none of its
-        # plugins. A plugin that is enabled by the name of its file is off all the
-        # same where its configuration says enabled=0.
+        # dnf-3 is DNF 4: on Fedora 41 and later, dnf is DNF 5, which does not load plugins of
+        # DNF 4. A plugin that is enabled by the name of its file is still disabled if its
+        # configuration has enabled=0.
         return ["dnf-3",
                 f"--config={_CONFIG if os.path.exists(_CONFIG) else os.devnull}",
                 f"--installroot={root}", f"--setopt=logdir=/{DNF_CACHE}", "--disableplugin=*",
@@ -103,7 +104,7 @@ class Dnf:
 
 
 def _of_image(text: str, root: Path) -> str:
-    """Return a message with the paths as in the image: ``root`` is where it is opened."""
+    """Return a message whose paths are those in the image, which is mounted at ``root``."""
     return text.replace(f"{root}/", "/").replace(f" in {root} ", " in the image ")
 
 
@@ -116,8 +117,8 @@ class DnfFailed(NodePluginError):
         self.answer = answer
 
 
-class Reported(NodePluginError):
-    """A program said on the terminal itself what is wrong; ``code`` is its status."""
+class ReportedError(NodePluginError):
+    """A program failed and has printed its error on the terminal; ``code`` is its exit status."""
 
     def __init__(self, code: int) -> None:
         super().__init__("")
@@ -126,37 +127,37 @@ class Reported(NodePluginError):
 
 @contextlib.contextmanager
 def trial_root(image: Image, work: Path, *, run: Runner) -> Iterator[Path]:
-    """Yield a writable overlay of the root, which DNF needs even to look; it goes at the end.
+    """Yield a temporary writable overlay of the root, which DNF needs even to read.
 
-    ``work`` is a folder for it. Raises Refused for a root that DNF would leave.
+    ``work`` is a folder for it. Raises Refused for a root with links that lead outside.
     """
     upper, at = work / "trial", work / "tried" / image.name
     for folder in (upper, at):
         folder.mkdir(parents=True)
-    with overlaid(image.root, upper, at, options=["nodev"], run=run) as tried, for_dnf(
-            tried, work / "cache", run=run):
-        yield tried
+    with overlaid(image.root, upper, at, options=["nodev"], run=run) as root, for_dnf(
+            root, work / "cache", run=run):
+        yield root
 
 
 @contextlib.contextmanager
 def for_dnf(root: Path, work: Path, *, run: Runner) -> Iterator[None]:
-    """Have DNF's caches and logs in the new folder ``work``, and not in ``root``, meanwhile.
+    """Keep DNF's caches and logs out of ``root``, in the new folder ``work``.
 
-    All that DNF writes for itself is below the installroot, dnf.conf(5).
+    DNF writes all its files below the installroot: dnf.conf(5).
 
-    Raises Refused where something that DNF or rpm open by its path in the root is a device,
-    or a link that leads elsewhere when it is followed from outside the root, as they do.
+    Raises Refused if a file that DNF or rpm open in the root is a device, or a link that leads
+    outside; they follow links without a chroot.
     """
     refuse_ways_out(root, "the image")
     cache = resolve_inside(root, DNF_CACHE)
-    made = [path for path in (*reversed(cache.parents), cache) if not path.exists()]
+    missing = [path for path in (*reversed(cache.parents), cache) if not path.exists()]
     work.mkdir()
-    for path in made:
+    for path in missing:
         path.mkdir()
     try:
         with mounted(work, cache, options=["bind"], run=run):
             yield
     finally:
-        for path in reversed(made):
-            with contextlib.suppress(OSError):  # somebody put something there
+        for path in reversed(missing):
+            with contextlib.suppress(OSError):  # the folder is not empty
                 path.rmdir()

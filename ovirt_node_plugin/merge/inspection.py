@@ -1,4 +1,4 @@
-"""What an image is: its containers, its root, the plugins in it, how it boots."""
+"""Inspect an image: its containers, its root, the plugins in it and its boot configurations."""
 from __future__ import annotations
 
 import contextlib
@@ -24,11 +24,11 @@ _MAX_MARK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Inspection:
-    """All that ``inspect`` tells.
+    """The result of ``inspect``.
 
-    ``plugins`` are those that ``dnf node-plugin list`` names; ``kernels``
-    the versions that have modules in the root; ``size_bytes`` of the file, ``mark`` what
-    a merge wrote into the root, None if none did.
+    ``size_bytes`` is the size of the image file, 0 for a folder; ``kernels`` are the versions
+    with modules in the root; ``packages`` is the number of packages. ``plugins`` are the
+    answer of ``dnf node-plugin list``. ``mark`` is that of the last merge, None without one.
     """
 
     layout: Layout
@@ -42,16 +42,16 @@ class Inspection:
 
 
 def inspect(image: Image, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
-    """Return what ``image`` is; ``work`` is a folder for what has to be unpacked.
+    """Inspect the open ``image``; ``work`` is a folder for mounts and copies.
 
-    Raises BadRoot where the root has no rpm database.
+    Raises BadRoot if the root has no rpm database.
     """
     layout = image.layout
     target = read_target(image.root)
     configurations = (boot.boot_configurations(layout.path, layout.iso, work, run=run)
                       if layout.iso is not None else ())
     with trial_root(image, work, run=run) as root:
-        listed = dnf.asked(root, "list", (), answer=ListAnswer)
+        listed = dnf.run_json(root, "list", (), answer=ListAnswer)
         packages = read_packages(root, target, run=run)
     return Inspection(
         layout=layout, size_bytes=layout.path.stat().st_size if layout.path.is_file() else 0,
@@ -67,11 +67,14 @@ def _kernels(root: Path) -> Tuple[str, ...]:
 
 
 def _mark(image: Image) -> Optional[marks.Mark]:
-    """Return what the last merge noted: in the root, or on the ISO when no plugin is left."""
-    found, iso = marks.usable(image.root), image.layout.iso
-    for file in iso.files if iso is not None and found is None else ():
+    """Return the mark of the last merge: from the root, else from the ISO.
+
+    Only the ISO has one if the last merge removed the last plugin.
+    """
+    mark, iso = marks.read_if_valid(image.root), image.layout.iso
+    for file in iso.files if iso is not None and mark is None else ():
         if file.path == marks.ON_ISO and file.size_bytes < _MAX_MARK_BYTES:
             with contextlib.suppress(BadImage):
                 text = read_span(image.layout.path, file).decode(errors="replace")
-                found = marks.read(text, origin=file.path)
-    return found
+                mark = marks.read(text, origin=file.path)
+    return mark

@@ -85,7 +85,7 @@ def read(image: Image, work: Path, *, run: Runner) -> IsoBoot:
     configurations = boot.boot_configurations(layout.path, layout.iso, work, run=run)
     texts = {configuration.place: configuration.text for configuration in configurations}
     before = boot_arguments.plugin_arguments(image.root)
-    mark = marks.usable(image.root)
+    mark = marks.read_if_valid(image.root)
     originals = boot_arguments.original_texts(texts, mark.boot if mark else {}, before)
     return IsoBoot(image=image, configurations=configurations, texts=texts,
                    originals=originals, before=before)

@@ -1,7 +1,7 @@
-"""What an image says of itself after a merge: what was merged, from what, when, by what.
+"""The mark that a merge writes into an image: the plugins, the input, the time and the tool.
 
-The same document lies in the root and on the ISO. In the root it is below /usr, which an
-upgrade of the node replaces whole, as it is true of that image only.
+The same JSON document is written to the root and to the ISO. In the root it is below /usr,
+because an upgrade of the Node replaces /usr, and the mark is valid only for its image.
 """
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Plugin:
-    """A plugin that is in the image; ``source`` is the bundle's file name, or ``repo ID``."""
+class MergedPlugin:
+    """A plugin in the image; ``source`` is the bundle's file name, or ``repo ID``."""
 
     name: str
     version: str
@@ -37,9 +37,11 @@ class Plugin:
 
 
 @dataclass(frozen=True)
-class Changed:
-    """What the merge did to a plugin: ``action`` is ``install``, ``upgrade``, ``repair`` or
-    ``remove``, ``version`` the new one, or that which went.
+class PluginChange:
+    """The change of a plugin by the merge.
+
+    ``action`` is ``install``, ``upgrade``, ``repair`` or ``remove``; ``version`` is the new
+    version, or the removed one.
     """
 
     action: str
@@ -49,26 +51,29 @@ class Changed:
 
 @dataclass(frozen=True)
 class Mark:
-    """One merge.
+    """The mark of a merge.
 
-    ``merged_at`` is ISO 8601 in UTC; ``tool`` a name and version; ``source`` the file name
-    of the input and ``source_sha256`` its digest in hex, empty for a folder; ``plugins``
-    all that are in the image now, ``changes`` what this merge did; ``boot`` the boot
-    configurations as they were before any plugin, by their places on the ISO.
+    ``merged_at`` is ISO 8601 in UTC; ``tool`` a name and version; ``source`` the file name of
+    the input, and ``source_sha256`` its digest in hex, empty for a folder. ``plugins`` are all
+    plugins in the image, ``changes`` those of this merge. ``boot`` are the boot configurations
+    before any plugin, by their places on the ISO.
     """
 
     merged_at: str
     tool: str
     source: str
     source_sha256: str
-    plugins: Tuple[Plugin, ...]
-    changes: Tuple[Changed, ...] = ()
+    plugins: Tuple[MergedPlugin, ...]
+    changes: Tuple[PluginChange, ...] = ()
     boot: Mapping[str, str] = field(default_factory=dict)
 
 
-def new_mark(source: Path, digest: str, plugins: Tuple[Plugin, ...],
-             changes: Tuple[Changed, ...], boot: Mapping[str, str]) -> Mark:
-    """Return the mark of a merge that ends now."""
+def new_mark(source: Path, digest: str, plugins: Tuple[MergedPlugin, ...],
+             changes: Tuple[PluginChange, ...], boot: Mapping[str, str]) -> Mark:
+    """Return the mark of a merge that ends now.
+
+    ``source`` is the input, ``digest`` its SHA-256 in hex.
+    """
     return Mark(merged_at=installed_now(), tool=f"ovirt-node-plugin {__version__}",
                 source=source.resolve().name, source_sha256=digest, plugins=plugins,
                 changes=changes, boot=boot)
@@ -78,13 +83,13 @@ def digest_of(path: Path, progress: Progress) -> str:
     """Return the SHA-256 of an image file in hex, empty for a folder."""
     if path.is_dir():
         return ""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with open(path, "rb") as stream, progress.step(
             "digest", f"Reading {path.name}", total=lambda: path.stat().st_size) as advance:
         for chunk in iter(lambda: stream.read(_CHUNK), b""):
-            found.update(chunk)
+            digest.update(chunk)
             advance(stream.tell())
-    return found.hexdigest()
+    return digest.hexdigest()
 
 
 def text(mark: Mark) -> str:
@@ -112,7 +117,7 @@ def read_from_root(root: Path) -> Optional[Mark]:
     return read(read_regular(path).decode(errors="replace"), origin=f"/{IMAGE_MARK}")
 
 
-def usable(root: Path) -> Optional[Mark]:
+def read_if_valid(root: Path) -> Optional[Mark]:
     """Return the mark in ``root``, None if there is none or it is damaged."""
     try:
         return read_from_root(root)
@@ -121,7 +126,7 @@ def usable(root: Path) -> Optional[Mark]:
 
 
 def write_to_root(root: Path, mark: Mark) -> None:
-    """Write the mark into ``root``; without plugins, take it away instead."""
+    """Write the mark to ``root``, or remove it if no plugins are in the image."""
     path = resolve_inside(root, IMAGE_MARK)
     if mark.plugins:
         path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,7 @@
-"""Merge: plugins into an image, by the code that installs them, with one write of it."""
+"""Merge plugins into an image: plan, change the root, write the new image and verify it.
+
+``dnf node-plugin`` changes the root, as it does on a host.
+"""
 from __future__ import annotations
 
 import contextlib
@@ -24,20 +27,20 @@ from ..system.words import first_names
 from . import bundles, disk_space, iso_boot, iso_initramfs, marks, verify
 from .writing import Writer
 
-_MOST = 5  # files that a note names
+_MOST_PATHS = 5  # that a note names
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be merged.
+    """What to merge, and how.
 
-    ``install`` are names and paths of plugins, ``remove`` names; ``payload`` the path of
-    the squashfs in the ISO where there are several; ``size_bytes`` the least size of the
-    filesystem image, 0 for its own; ``volume_id`` empty for the ISO's own.
-    ``keep_bundles`` puts the bundles on the ISO, ``check`` looks at the output when it is
-    done. ``called`` says what to call the source of a plugin that lies at a path of
-    ``install`` for the time of the merge only. ``replayed`` are the names of the plugins of
-    another image: one of them that is to be removed is left out, and need not be there.
+    ``install`` are names of plugins and paths of bundles, ``remove`` names of plugins.
+    ``payload`` is the path of the squashfs on the ISO, needed if there are several.
+    ``size_bytes`` is the minimum size of the filesystem image, 0 to keep it; ``volume_id`` is
+    empty to keep it. ``keep_bundles`` copies the bundles to the ISO; ``check`` verifies the
+    output. ``sources`` are the permanent sources, for the records, of temporary paths in
+    ``install``. ``replayed`` are the names of the plugins of another image: it is no error to
+    remove one that is not in this image.
     """
 
     image: Path
@@ -50,7 +53,7 @@ class Order:
     keep_bundles: bool = False
     check: bool = True
     trust_keys: bool = False
-    called: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
     replayed: Tuple[str, ...] = ()
 
 
@@ -90,7 +93,7 @@ class Rehearsal:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """What a merge left: the mark in the image, and ``notes``, lines for people."""
+    """The result of a merge: the mark that was written to the image, and notes for people."""
 
     mark: marks.Mark
     notes: Tuple[str, ...]
@@ -98,7 +101,7 @@ class MergeResult:
 
 @dataclass(frozen=True)
 class Merge:
-    """One merge in progress: the order, the open image, where its work lies."""
+    """A merge in progress: the order, the open image, and the work folder."""
 
     order: Order
     image: Image
@@ -108,7 +111,7 @@ class Merge:
     progress: Progress = field(default_factory=Silent)
 
     def folder(self, name: str) -> Path:
-        """Return a folder of this name in the work folder, made if it is not there."""
+        """Return the folder ``name`` in the work folder, and create it if it is missing."""
         path = self.work / name
         path.mkdir(exist_ok=True)
         return path
@@ -117,89 +120,89 @@ class Merge:
 @contextlib.contextmanager
 def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
              progress: Progress) -> Iterator[Merge]:
-    """Open the image of ``order`` for a merge that works in the folder ``work``.
+    """Open the image of ``order`` for a merge with the work folder ``work``.
 
-    Raises UsageError for an order that makes no sense, BadImage for a bad image.
+    Raises UsageError for an invalid order, BadImage for a damaged image.
     """
     _check(order)
     mounts = work / "input"
     mounts.mkdir()
     with opened(order.image, mounts, payload=order.payload, run=run) as image:
         _check_fits(order, image)
-        there = store.names(image.root)
+        installed = store.names(image.root)
         order = dataclasses.replace(order, remove=tuple(
-            name for name in order.remove if name in there or name not in order.replayed))
+            name for name in order.remove if name in installed or name not in order.replayed))
         yield Merge(order=order, image=image, work=work, dnf=dnf, run=run, progress=progress)
 
 
 def rehearse(merge: Merge, *, show: bool) -> Rehearsal:
-    """Return what the merge would do; removals are done for it, in an overlay that goes.
+    """Plan the merge in a temporary overlay, in which plugins are really removed.
 
-    ``show`` prints the plans on the terminal as dnf does. Raises what ``dnf node-plugin``
-    fails with.
+    With ``show``, dnf also prints the plans on the terminal. Raises DnfFailed if
+    ``dnf node-plugin`` fails.
     """
     plans: List[PlanAnswer] = []
     steps = _steps(merge.order)
     with trial_root(merge.image, merge.folder("trial"), run=merge.run) as root:
         for number, (subcommand, names) in enumerate(steps):
             with merge.progress.step("plan", "Planning"):
-                plans.append(merge.dnf.asked(root, subcommand, names, "--dry-run",
+                plans.append(merge.dnf.run_json(root, subcommand, names, "--dry-run",
                                              answer=PlanAnswer))
             if show:
-                merge.dnf.shown(root, subcommand, names, "--dry-run")
+                merge.dnf.run_on_terminal(root, subcommand, names, "--dry-run")
             if number + 1 < len(steps):
-                merge.dnf.asked(root, subcommand, names, "-y", answer=PlanAnswer)
+                merge.dnf.run_json(root, subcommand, names, "-y", answer=PlanAnswer)
     return Rehearsal(tuple(plans))
 
 
 def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
               show: Optional[Tuple[str, ...]] = None) -> MergeResult:
-    """Do the merge and have the output appear, whole and checked, at its ``destination``.
+    """Merge, and write the verified output to ``destination``.
 
-    Unless ``show`` is None, dnf shows on the terminal what it does, with these options
-    besides. Raises RolledBack for a lack of room on the disk and for an output that is not
-    as it should be.
+    Unless ``show`` is None, dnf prints its progress on the terminal and gets the options in
+    ``show``. Raises RolledBack if the disk is too small or the output is not correct.
     """
     order = merge.order
     disk_space.check(
         merge.image.layout, merge.image.root, merge.work, destination.target,
         needed_bytes=rehearsal.needed_bytes, recompressed=order.recompress is not None)
-    made = draft(merge.image, merge.folder("draft"), size_bytes=wanted_size(merge, rehearsal),
-                 run=merge.run, progress=merge.progress)
+    image_draft = draft(
+        merge.image, merge.folder("draft"), size_bytes=wanted_size(merge, rehearsal),
+        run=merge.run, progress=merge.progress)
     digest = marks.digest_of(order.image, merge.progress)
-    ready = iso_boot.read(merge.image, merge.folder("boot"), run=merge.run)
-    with made.changing() as root:
+    boot = iso_boot.read(merge.image, merge.folder("boot"), run=merge.run)
+    with image_draft.changing() as root:
         with for_dnf(root, merge.work / "cache", run=merge.run):
             _change(merge, root, show)
-            end_others()  # what scriptlets left is not to change what is read now
-        ready = ready.for_root(root, volume_id=order.volume_id)
-        early = iso_initramfs.initramfs_changes(
-            merge.image, root, ready, merge.folder("initramfs"), run=merge.run,
+            end_others()  # a process of a scriptlet could change files that are read below
+        boot = boot.for_root(root, volume_id=order.volume_id)
+        initramfs = iso_initramfs.initramfs_changes(
+            merge.image, root, boot, merge.folder("initramfs"), run=merge.run,
             progress=merge.progress)
-        changed = _changes(rehearsal)
-        kept = bundles.bundle_changes(
+        plugin_changes = _changes(rehearsal)
+        bundle_files = bundles.bundle_changes(
             merge.image, root, merge.folder("bundles"), run=merge.run,
             installed=rehearsal.sources() if order.keep_bundles else None)
-        _call_sources(root, order.called)
-        mark = marks.new_mark(order.image, digest, _plugins(root), changed, ready.originals)
+        _set_sources(root, order.sources)
+        mark = marks.new_mark(order.image, digest, _plugins(root), plugin_changes, boot.originals)
         marks.write_to_root(root, mark)
         expected = verify.Expected(
             image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},
-            changes=IsoChanges(), recompress=order.recompress, boot=ready.texts)
-        others = verify.unclaimed_paths(expected, root)
-    note = merge.work / "mark.json"
-    note.write_text(marks.text(mark), encoding="utf-8")
-    changes = IsoChanges({**early.files, **kept.files, marks.ON_ISO: note},
-                         (*early.removed, *kept.removed), order.volume_id)
-    writer = Writer(image=merge.image, draft=made, work=merge.folder("written"), run=merge.run,
-                    progress=merge.progress, recompress=order.recompress)
-    changes = writer.write(destination.target, changes, ready)
+            changes=IsoChanges(), recompress=order.recompress, boot=boot.texts)
+        unclaimed = verify.unclaimed_paths(expected, root)
+    mark_file = merge.work / "mark.json"
+    mark_file.write_text(marks.text(mark), encoding="utf-8")
+    changes = IsoChanges({**initramfs.files, **bundle_files.files, marks.ON_ISO: mark_file},
+                         (*initramfs.removed, *bundle_files.removed), order.volume_id)
+    writer = Writer(image=merge.image, draft=image_draft, work=merge.folder("written"),
+                    run=merge.run, progress=merge.progress, recompress=order.recompress)
+    changes = writer.write(destination.target, changes, boot)
     if order.check:
         verify.check(dataclasses.replace(expected, changes=changes), destination.target,
                        merge.folder("check"), dnf=merge.dnf, run=merge.run,
                        progress=merge.progress)
     destination.place()
-    return MergeResult(mark, (*kept.notes, *early.notes, *_told(others)))
+    return MergeResult(mark, (*bundle_files.notes, *initramfs.notes, *_unclaimed_note(unclaimed)))
 
 
 def _check(order: Order) -> None:
@@ -209,19 +212,19 @@ def _check(order: Order) -> None:
     both = sorted(set(order.install) & set(order.remove))
     if both:
         raise UsageError(f"{', '.join(both)} cannot be both removed and installed",
-                         hint="A newer version of a plugin takes the place of the older one.")
+                         hint="To upgrade a plugin, only install the new version.")
 
 
 def _check_fits(order: Order, image: Image) -> None:
     kind = image.layout.kind
     if kind == RPM:
-        raise UsageError(f"{order.image} is an RPM, which can only be looked at",
-                         hint="Merge into the ISO, or into the squashfs that the RPM holds.")
+        raise UsageError(f"{order.image} is an RPM, which can only be read",
+                         hint="Merge into the ISO, or into the squashfs in the RPM.")
     if kind == FOLDER and order.recompress is not None:
-        raise UsageError(f"{order.image} is a folder: nothing in it is compressed",
+        raise UsageError(f"{order.image} is a folder, which is not compressed",
                          hint="Leave --recompress out.")
     if kind != ISO and (order.volume_id or order.keep_bundles):
-        raise UsageError(f"{order.image} is no ISO: it has no volume id and keeps no bundles",
+        raise UsageError(f"{order.image} is not an ISO: it has no volume id and keeps no bundles",
                          hint="Leave --volid and --keep-bundles out.")
 
 
@@ -230,8 +233,8 @@ def _steps(order: Order) -> List[Tuple[str, Tuple[str, ...]]]:
     return [(subcommand, names) for subcommand, names in steps if names]
 
 
-def strangers(rehearsal: Rehearsal, *, trust_keys: bool) -> Optional[Refused]:
-    """Return why dnf would not trust the signatures, None if it would."""
+def untrusted_signatures(rehearsal: Rehearsal, *, trust_keys: bool) -> Optional[Refused]:
+    """Return the error for signatures that dnf would not trust, None if it trusts all."""
     untrusted = [signature for plan in rehearsal.plans for signature in plan.signatures
                  if signature.checked and not signature.owner
                  and not (trust_keys and signature.key)]
@@ -241,8 +244,8 @@ def strangers(rehearsal: Rehearsal, *, trust_keys: bool) -> Optional[Refused]:
              for signature in untrusted]
     return Refused(
         "\n  ".join(["packages are signed by keys that the image does not trust:", *lines]),
-        hint="Compare the keys with what their vendors publish, then add --trust-keys; what has"
-             " no signature goes in by --nogpgcheck only.")
+        hint="Compare the keys with those that their vendors publish, then add --trust-keys."
+             " Packages without a signature need --nogpgcheck.")
 
 
 def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]]) -> None:
@@ -250,50 +253,55 @@ def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]]) -> None:
         own = ("--trust-keys",) if subcommand == "install" and merge.order.trust_keys else ()
         if show is None:
             with merge.progress.step(subcommand, "Changing the root"):
-                merge.dnf.asked(root, subcommand, names, "-y", *own, answer=PlanAnswer)
+                merge.dnf.run_json(root, subcommand, names, "-y", *own, answer=PlanAnswer)
         else:
-            merge.dnf.shown(root, subcommand, names, "-y", *own, *show)
+            merge.dnf.run_on_terminal(root, subcommand, names, "-y", *own, *show)
 
 
-def _call_sources(root: Path, called: Mapping[str, str]) -> None:
-    """Have records name a source that outlives the merge."""
+def _set_sources(root: Path, sources: Mapping[str, str]) -> None:
+    """Replace temporary paths in the records by the permanent sources."""
     for record in store.read_registry(root).records.values():
-        if record.source in called:
-            store.save(root, dataclasses.replace(record, source=called[record.source]),
+        if record.source in sources:
+            store.save(root, dataclasses.replace(record, source=sources[record.source]),
                           store.read_undo_data(root, record.name))
 
 
-def _told(others: Sequence[str]) -> Tuple[str, ...]:
-    """Return a note on files that no plugin claims, if there are any."""
-    if not others:
+def _unclaimed_note(paths: Sequence[str]) -> Tuple[str, ...]:
+    """Return a note on changed files that belong to no plugin, if there are any."""
+    if not paths:
         return ()
-    paths = first_names([f"/{path}" for path in others], _MOST)
-    return (f"The transaction also changed {paths}: triggers of the image's own packages do so.",)
+    names = first_names([f"/{path}" for path in paths], _MOST_PATHS)
+    return (f"The transaction also changed {names}, probably by triggers of the image's own"
+            " packages.",)
 
 
-def _plugins(root: Path) -> Tuple[marks.Plugin, ...]:
-    found = store.read_registry(root)
-    if found.damaged:
-        raise Refused(f"the root's registry is damaged: {', '.join(sorted(found.damaged))}",
-                      hint="Mend it in the image first: dnf node-plugin verify says what is"
-                           " wrong.")
-    return tuple(marks.Plugin(record.name, record.version, record.vendor,
+def _plugins(root: Path) -> Tuple[marks.MergedPlugin, ...]:
+    registry = store.read_registry(root)
+    if registry.damaged:
+        raise Refused(f"the root's registry is damaged: {', '.join(sorted(registry.damaged))}",
+                      hint="Repair it in the image first. dnf node-plugin verify shows the"
+                           " problems.")
+    return tuple(marks.MergedPlugin(record.name, record.version, record.vendor,
                               record.source.rpartition("/")[2])
-                 for _, record in sorted(found.records.items()))
+                 for _, record in sorted(registry.records.items()))
 
 
-def _changes(rehearsal: Rehearsal) -> Tuple[marks.Changed, ...]:
-    return tuple(marks.Changed(plugin.action, plugin.name, plugin.version or plugin.old_version)
-                 for plan in rehearsal.plans for plugin in plan.plugins
-                 if plugin.action != KEEP)
+def _changes(rehearsal: Rehearsal) -> Tuple[marks.PluginChange, ...]:
+    return tuple(
+        marks.PluginChange(plugin.action, plugin.name, plugin.version or plugin.old_version)
+        for plan in rehearsal.plans for plugin in plan.plugins if plugin.action != KEEP)
 
 
-def failures_alone(merge: Merge, words: Sequence[str]) -> Dict[str, DnfFailed]:
-    """Return why each of ``words`` cannot be installed, by itself and beside those that can."""
+def single_failures(merge: Merge, words: Sequence[str]) -> Dict[str, DnfFailed]:
+    """Return the failure of each word that can be installed neither alone nor with the others.
+
+    ``words`` are names of plugins and paths of bundles. The others are those that can be
+    installed alone.
+    """
     failures: Dict[str, DnfFailed] = {}
     with trial_root(merge.image, merge.folder("single"), run=merge.run) as root:
         if merge.order.remove:
-            merge.dnf.asked(root, "remove", merge.order.remove, "-y", answer=PlanAnswer)
+            merge.dnf.run_json(root, "remove", merge.order.remove, "-y", answer=PlanAnswer)
         for word in words:
             failure = _failure(merge, root, (word,))
             if failure is not None:
@@ -307,16 +315,16 @@ def failures_alone(merge: Merge, words: Sequence[str]) -> Dict[str, DnfFailed]:
 
 def _failure(merge: Merge, root: Path, words: Tuple[str, ...]) -> Optional[DnfFailed]:
     try:
-        merge.dnf.asked(root, "install", words, "--dry-run", answer=PlanAnswer)
+        merge.dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
     except DnfFailed as exc:
         return exc
     return None
 
 
 def wanted_size(merge: Merge, rehearsal: Rehearsal) -> int:
-    """Return the size that the filesystem image is to have, in bytes, 0 for its own.
+    """Return the new size of the filesystem image in bytes, 0 to keep the present size.
 
-    Raises UsageError where a size is given for what has none, or a smaller one than it has.
+    Raises UsageError for a size that is smaller, or for an image without a filesystem image.
     """
     return filesystem_size(merge.image, needed_bytes=rehearsal.needed_bytes,
                            needed_files=rehearsal.needed_files, size_bytes=merge.order.size_bytes)

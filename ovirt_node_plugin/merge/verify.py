@@ -142,7 +142,7 @@ def _plugins(image: Image, work: Path, dnf: Dnf, run: Runner,
         return
     with progress.step("verify", "Verifying the plugins"), trial_root(
             image, work, run=run) as root:
-        answer = dnf.asked(root, "verify", (), answer=VerifyAnswer)
+        answer = dnf.run_json(root, "verify", (), answer=VerifyAnswer)
     for plugin in answer.plugins:
         yield from (f"plugin {plugin.name}: {problem}" for problem in plugin.problems)
 

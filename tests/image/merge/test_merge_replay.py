@@ -148,7 +148,7 @@ def test_an_image_without_an_iso_keeps_no_bundles(
     agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     answer = program("merge", node, agent, "-o", tmp_path / "out", "-y", UNSIGNED,
                      "--keep-bundles")
-    assert answer.status == 2 and "is no ISO" in answer.err
+    assert answer.status == 2 and "is not an ISO" in answer.err
 
 
 def test_a_plugin_that_needs_another_is_not_named_for_a_third(
