@@ -174,10 +174,11 @@ class DnfCommand:
 
     def _list(self) -> Status:
         session = Session(self._policy)
-        wants = query.Wants.of(installed=self._opts.installed, available=self._opts.available,
-                               everything=self._opts.all)
-        self._fill(session, repos=wants.available)
-        states = query.list_plugins(session, wants, names=self._opts.names, run=run)
+        available = self._opts.available or self._opts.all
+        self._fill(session, repos=available)
+        states = query.list_plugins(
+            session, installed=self._opts.installed or self._opts.all or not available,
+            available=available, names=self._opts.names, run=run)
         return self._answer(dataclasses.asdict(ListAnswer(tuple(states))),
                             plan_text.listing(states))
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple, Union
 
 from ..errors import NodePluginError, RecordError, UnknownPlugin, not_installed
@@ -16,30 +16,17 @@ from ..registry.record import Record
 from ..registry.store import Registry
 from ..settings.engine import kinds, live, selection
 from ..settings.kit.model import Context
+from ..settings.placed import leave_out
 from ..system.nevra import name_of
 from ..system.run import Runner
 from . import drift, find, install
 from .model.results import Check, PluginInfo, PluginState
-from .plan import leaving_out
 from .plan.requirements import facts_of
 
 
-@dataclass(frozen=True)
-class Wants:
-    """Which plugins a list shows."""
-
-    installed: bool
-    available: bool
-
-    @classmethod
-    def of(cls, *, installed: bool, available: bool, everything: bool) -> Wants:
-        """Return what the options mean; without any, installed plugins."""
-        return cls(installed or everything or not available, available or everything)
-
-
-def list_plugins(session: Session, wants: Wants, *, names: Sequence[str],
+def list_plugins(session: Session, *, installed: bool, available: bool, names: Sequence[str],
                  run: Runner) -> Tuple[PluginState, ...]:
-    """Return the plugins of the session's root, the library and the enabled repositories.
+    """Return the installed plugins, and those ``available`` in the library and repositories.
 
     ``names`` limits the list; installed plugins come first, each part sorted by name.
 
@@ -48,14 +35,14 @@ def list_plugins(session: Session, wants: Wants, *, names: Sequence[str],
     registry = store.read_registry(session.target.root)
     present = session.installed()
     states: List[PluginState] = []
-    if wants.installed:
+    if installed:
         states += [_installed(record, _check(record, present, session, run).problems)
                    for record in registry.records.values() if not names or record.name in names]
         states += [PluginState(name=name, version="", vendor="", summary="", state="broken",
                                source="", problems=(reason,))
                    for name, reason in registry.damaged.items()]
-    if wants.available:
-        states += _available(session, registry, hide_installed=wants.installed)
+    if available:
+        states += _available(session, registry, hide_installed=installed)
     shown = [state for state in states if not names or state.name in names]
     missing = sorted(set(names) - {state.name for state in shown})
     if missing:
@@ -195,14 +182,14 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
         problems += [problem.text for problem in rpmdb.verify_files(
             root, session.target.rpmdb, nevras, runner=run)
             if not (problem.missing
-                    and leaving_out.is_left_out(problem.missing, record.settings))]
+                    and leave_out.is_left_out(problem.missing, record.settings))]
     try:
         undo_data = store.read_undo_data(root, record.name)
     except NodePluginError as exc:
         return Check(record.name, record.version, (*problems, exc.message))
     files = {path: 0 for nevra in nevras for path in session.files(nevra)}
     context = Context(root=root, plugin=record.name, files=files, run=run,
-                      leavable=leaving_out.recorded(record.settings, files, session),
+                      leavable=leave_out.recorded(record.settings, files, session.files_of),
                       live=live.is_live(root))
     problems += kinds.verify(undo_data.state.settings, context)
     problems += drift.effect_problems(undo_data.state.effects, root, files=files)

@@ -1,4 +1,4 @@
-"""Which files of its packages a plugin may leave out, and which it did."""
+"""Which files of its packages a plugin may leave out."""
 from __future__ import annotations
 
 import os
@@ -12,12 +12,9 @@ from ...settings.engine import selection
 from ...settings.kit.model import Facts, KeepReason, Leavable
 from ...settings.placed import leave_out
 from ...system.nevra import name_of
-from ...undo.changes import Applied
 from ..model.books import Books
 from ..model.jobs import Job
 from .arriving import Arrivals
-
-_NOBODY = "-"  # among names of packages: files that existed before and belong to no package
 
 
 class LeavingOut:
@@ -113,7 +110,8 @@ class LeavingOut:
             if foreign:
                 reasons[path] = _held_by(name_of(foreign[0]))
             elif not owners:
-                reasons[path] = KeepReason("they were there before, and no package's", _NOBODY)
+                reasons[path] = KeepReason("they were there before, and no package's",
+                                           leave_out.NOBODY)
         return reasons
 
 
@@ -125,19 +123,3 @@ def left_out(jobs: Iterable[Job]) -> Set[str]:
     """Return the absolute paths of all files that the plugins of a run leave out."""
     return {path for job in jobs for item in job.upgrade.order if item.kind == leave_out.NAME
             for path in leave_out.matching(item.key, job.context.leavable.sizes)}
-
-
-def recorded(settings: Sequence[Applied], files: Iterable[str], session: Session) -> Leavable:
-    """Return which of ``files``, those of an installed plugin's packages, it may have left out."""
-    own = [applied for applied in settings if applied.kind == leave_out.NAME]
-    keepers = {name for applied in own for name in leave_out.kept_packages(applied)}
-    if not own or _NOBODY in keepers:
-        return Leavable()
-    kept = {path for name in keepers for path in session.files_of(name)}
-    return Leavable({path: 0 for path in files if path not in kept})
-
-
-def is_left_out(path: str, settings: Sequence[Applied]) -> bool:
-    """Return whether the settings of a plugin leave out the file ``path``."""
-    return any(leave_out.matching(applied.key, [path]) for applied in settings
-               if applied.kind == leave_out.NAME)

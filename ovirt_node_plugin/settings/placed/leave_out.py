@@ -10,16 +10,18 @@ import fnmatch
 import os
 import stat
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import LeaveOut, Setting
 from ...system.paths import relative_inside, resolve_inside
 from ...system.words import count, size
 from ...undo.changes import Applied, Change, Outcome, Watch
-from ..kit.model import Context, KeepReason, Taker, Wanted
+from ..kit.model import Context, KeepReason, Leavable, Taker, Wanted
 
 NAME = "leave-out"
+NOBODY = "-"
+"""Among names of packages: for files that existed before and belong to no package."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,25 @@ def matching(glob: str, paths: Iterable[str]) -> List[str]:
 def kept_packages(applied: Applied) -> Tuple[str, ...]:
     """Return the names of packages in the outcome that keep a matching file."""
     return tuple(name for name in (applied.outcome.get("kept") or "").split(",") if name)
+
+
+def is_left_out(path: str, settings: Iterable[Applied]) -> bool:
+    """Return whether the settings of a plugin leave out the file ``path``."""
+    return any(matching(applied.key, [path]) for applied in settings if applied.kind == NAME)
+
+
+def recorded(settings: Iterable[Applied], files: Iterable[str],
+             files_of: Callable[[str], Iterable[str]]) -> Leavable:
+    """Return which of ``files``, those of an installed plugin's packages, it may have left out.
+
+    ``files_of`` returns the files of the installed packages of a name.
+    """
+    own = [applied for applied in settings if applied.kind == NAME]
+    keepers = {name for applied in own for name in kept_packages(applied)}
+    if not own or NOBODY in keepers:
+        return Leavable()
+    kept = {path for name in keepers for path in files_of(name)}
+    return Leavable({path: 0 for path in files if path not in kept})
 
 
 def _segments(glob: str) -> List[List[str]]:
