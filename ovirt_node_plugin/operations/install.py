@@ -13,7 +13,7 @@ from ..settings.engine import checking, selection
 from ..settings.engine.apply import chained
 from ..settings.engine.kinds import KINDS, is_derived
 from ..settings.engine.live import is_live, switch_off
-from ..settings.engine.revert import Revert, do_revert, finish_revert, remake_all
+from ..settings.engine.revert import Revert, do_revert, finish_revert, rebuild_all
 from ..settings.engine.upgrade import apply_upgrade, plan_upgrades
 from ..settings.kit.model import Context
 from ..settings.services import package_units
@@ -146,11 +146,11 @@ def _switch_on(ready: Installation, effects: Mapping[str, Sequence[Change]]) -> 
     of several plugins comes last, once for all of them.
     """
     ledger, context = ready.books.ledger, ready.jobs[0].context
-    finish_revert(replace(ready.revert, remake=()), ledger, context)
+    finish_revert(ready.revert, ledger, context)
     for job in ready.jobs:
         apply_upgrade(job.upgrade, job.context, ledger, derived=False)
         ledger.set_effects(job.name, chained(ledger.state(job.name).effects, effects[job.name]))
-    remake_all(ready.revert, ledger, context)
+    rebuild_all(ready.revert, ledger, context)
     for job in ready.jobs:
         apply_upgrade(job.upgrade, job.context, ledger, derived=True)
 

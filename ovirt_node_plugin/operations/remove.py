@@ -11,7 +11,7 @@ from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
 from ..settings.engine.live import is_live, switch_off
-from ..settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
+from ..settings.engine.revert import Revert, do_revert, finish_revert, plan_revert, rebuild_all
 from ..settings.kit.model import Context
 from ..settings.services import package_units
 from ..system.run import Runner
@@ -112,6 +112,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
         if packages:
             session.run(displays)
         undone = scriptlets.undo(names, before, books.ledger, context, keepers=ready.keepers)
+        rebuild_all(ready.revert, books.ledger, context)
         finished = finish_revert(ready.revert, books.ledger, context)
         if not ready.keepers:
             scriptlets.inherit_folders(effects, books, session, names)

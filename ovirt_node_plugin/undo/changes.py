@@ -53,6 +53,11 @@ class Applied:
         """Return the setting as in a record."""
         return dataclasses.replace(self, changes=())
 
+    @property
+    def identity(self) -> Tuple[str, str]:
+        """The kind and the key."""
+        return self.kind, self.key
+
 
 @dataclass(frozen=True)
 class AppliedState:

@@ -10,7 +10,13 @@ from ovirt_node_plugin.plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.plugin.settings import Setting
 from ovirt_node_plugin.settings.engine import checking, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
-from ovirt_node_plugin.settings.engine.revert import Revert, do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.revert import (
+    Revert,
+    do_revert,
+    finish_revert,
+    plan_revert,
+    rebuild_all,
+)
 from ovirt_node_plugin.settings.engine.upgrade import Upgrade, apply_upgrade
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.system.entries import Entry, read_entry
@@ -131,6 +137,12 @@ def ledger_of(applied_by_plugin: Mapping[str, Sequence[Applied]]) -> Ledger:
                    settings in applied_by_plugin.items()})
 
 
+def finish(plan: Revert, ledger: Ledger, ctx: Context) -> Tuple[str, ...]:
+    """Do what a removal does after the packages are removed; return lines for people."""
+    rebuild_all(plan, ledger, ctx)
+    return finish_revert(plan, ledger, ctx)
+
+
 def apply_settings(root: Path, name: str, applied_by_plugin: Dict[str, Tuple[Applied, ...]],
                    *settings: Setting) -> None:
     """Check and apply one plugin's settings, and add them to ``applied_by_plugin``."""
@@ -147,21 +159,21 @@ def revert_settings(root: Path, name: str,
     ledger = ledger_of(applied_by_plugin)
     plan = plan_revert(applied, ledger, root)
     do_revert(plan, context(root))
-    finish_revert(plan, ledger, context(root))
+    finish(plan, ledger, context(root))
     applied_by_plugin.update({other: state.settings for other, state in ledger.states.items()})
     return plan
 
 
 def upgrade_settings(
         plan: Upgrade, ctx: Context,
-        applied_by_plugin: Optional[Dict[str, Tuple[Applied, ...]]] = None, ) -> Tuple[Applied,
-        ...]:
+        applied_by_plugin: Optional[Dict[str, Tuple[Applied, ...]]] = None,
+        ) -> Tuple[Applied, ...]:
     """Upgrade one plugin's settings, update ``applied_by_plugin``, and return the settings."""
     applied_by_plugin = {} if applied_by_plugin is None else applied_by_plugin
     ledger = ledger_of({**applied_by_plugin, ctx.plugin: plan.kept})
     revert = plan_revert(plan.gone, ledger, ctx.root)
     do_revert(revert, ctx)
-    finish_revert(revert, ledger, ctx)
+    finish(revert, ledger, ctx)
     apply_upgrade(plan, ctx, ledger)
     applied_by_plugin.update({other: state.settings for other, state in ledger.states.items()})
     return applied_by_plugin[ctx.plugin]

@@ -13,7 +13,7 @@ from ...packages.session import PackageChange, Session
 from ...policy.refusals import live_refusal
 from ...registry import store
 from ...settings.engine import live
-from ...settings.engine.kinds import replaced_files, replaced_folders
+from ...settings.engine.kinds import replaced_paths
 from ...settings.modules import module_index
 from ...system import path_sets
 from ...system.entries import locked
@@ -109,13 +109,13 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
     write, ``paths`` more files that may be removed.
     """
     root, settings = target.root, set(settings)
-    kinds = {kind for kind, _ in settings}
+    replaced_files, replaced_folders = replaced_paths({kind for kind, _ in settings}, root)
     files = [path for package in packages for path in package.files]
     places = {resolve_inside(root, folder).relative_to(root).as_posix() for folder in folders}
     trees = real_places(root, path_sets.TREES)
     return journal.Scope(
         paths=tuple(sorted({
-            *files, *paths, *(change.path for change in changes), *replaced_files(kinds, root),
+            *files, *paths, *(change.path for change in changes), *replaced_files,
             *(path for plugin in plugins for path in store.paths_of(plugin)),
             *module_index.index_paths(files, [key for kind, key in settings
                                               if kind == module_index.KIND.name])})),
@@ -123,7 +123,7 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
                *sorted(place for place in places if not is_inside_any(place, trees))),
         bare=() if target.live else path_sets.BARE_TREES, near=path_sets.NEAR_FOLDERS,
         whole=(target.rpmdb, path_sets.REGISTRY, path_sets.MANIFESTS, *path_sets.DNF_HISTORY,
-               *sorted(set(replaced_folders(kinds)))),
+               *sorted(replaced_folders)),
         live=target.live, spared=path_sets.CHANGED_LIVE if target.live else ())
 
 
@@ -161,7 +161,7 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
 
 def _put_back(root: Path, run: Runner) -> Tuple[str, ...]:
     """Undo the journal's change of files and of the running system; return lines on failures."""
-    back = live.backwards(root, run)
+    back = live.undo_of(root, run)
     return journal.undo(root, first=back.before, last=back.after)
 
 

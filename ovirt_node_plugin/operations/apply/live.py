@@ -28,10 +28,10 @@ def switch_on(jobs: Sequence[Job], revert: Revert, packages: Sequence[PackageCha
                if (holder.plugin, applied.kind, applied.key) in new}
     changes = (*revert.restore, *(change for applied in changed.values()
                                   for change in applied.changes))
-    remade = (path for remake in revert.remake for path in remake.bases)
-    notes = read_again(changes, packages, revert, ctx, paths=remade)
+    rebuilt = (path for removal in revert.rebuild for path in removal.bases)
+    notes = read_again(changes, packages, revert, ctx, paths=rebuilt)
     for holder, applied in zip(changed, live.switch_on(tuple(changed.values()), ctx)):
-        ledger.replace(holder, applied)
+        ledger.put(holder.plugin, applied)
     return notes
 
 

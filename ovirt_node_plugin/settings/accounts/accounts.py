@@ -16,7 +16,7 @@ from ...system import account_files
 from ...system.account_files import GroupEntry, UserEntry, find_group, find_user
 from ...system.entries import read_entry
 from ...undo.changes import Applied, Change, Outcome, Watch
-from ..kit.model import Context, Taker, Wanted
+from ..kit.model import Context, PartRemover, Wanted
 from . import sysusers
 from .account_ids import asked_of, id_in, id_problems, ids_clash, refuse_id, remembered, wrong_id
 
@@ -92,14 +92,14 @@ class Groups:
         there = find_group(ctx.root, wanted.key)
         return {"gid": str(there.gid), **_novelty("group", changes)} if there else {}
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         file, gid = _file(path), id_in(applied.outcome, "gid")
         if file not in ("group", "gshadow") or gid is None:
             return None
         entry = GroupEntry(applied.key, gid, ())
         return _if_new(applied, lambda text: account_files.without_group(text, file, entry))
 
-    def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
+    def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
         there = find_group(ctx.root, wanted.key)
         return remembered(wanted, applied, "gid", there.gid if there else None, [
             (group.name, group.gid) for group in account_files.groups(ctx.root)])
@@ -197,7 +197,7 @@ class Users:
         return {"uid": str(there.uid), "gid": str(there.gid), "home": there.home,
                 "shell": there.shell, **_novelty("passwd", changes)}
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         file, made = _file(path), applied.outcome
         uid, gid = id_in(made, "uid"), id_in(made, "gid")
         if file not in ("passwd", "shadow") or uid is None or gid is None:
@@ -206,7 +206,7 @@ class Users:
                           shell=made.get("shell") or "")
         return _if_new(applied, lambda text: account_files.without_user(text, file, entry))
 
-    def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
+    def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
         there = find_user(ctx.root, wanted.key)
         return remembered(wanted, applied, "uid", there.uid if there else None, [
             (user.name, user.uid) for user in account_files.users(ctx.root)])
@@ -269,7 +269,7 @@ class Members:
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         return _novelty("group", changes)
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         file, (group, _, user) = _file(path), applied.key.partition(":")
         if file not in ("group", "gshadow"):
             return None
@@ -303,9 +303,9 @@ def _novelty(file: str, changes: Sequence[Change]) -> Outcome:
     return {"new": "yes" if any(_file(change.path) == file for change in changes) else "no"}
 
 
-def _if_new(applied: Applied, taker: Taker) -> Taker:
-    """Return ``taker`` if the plugin made the account, else a function that removes nothing."""
-    return taker if applied.outcome.get("new") == "yes" else lambda content: content
+def _if_new(applied: Applied, remover: PartRemover) -> PartRemover:
+    """Return ``remover`` if the plugin made the account, else a function that removes nothing."""
+    return remover if applied.outcome.get("new") == "yes" else lambda content: content
 
 
 def _file(path: str) -> str:

@@ -18,7 +18,7 @@ from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry, write_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Remnant, Wanted
+from ..kit.model import Context, DerivedRemoval, Wanted
 from .argument_text import DROP, SET, Argument, decode, edited, restored, tokens
 
 _KERNEL, _CMDLINE = "etc/kernel", "cmdline"
@@ -74,13 +74,13 @@ class CommandLine:
                        drop=[argument.token for argument in arguments if argument.how == DROP])
         _write_all(ctx.root, new)
 
-    def remake(self, last: Remnant, ctx: Context) -> None:
-        kept = _arguments(last.kept)
-        gone = [argument for argument in _arguments(last.gone) if argument not in kept]
+    def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
+        kept = _arguments(removal.kept)
+        gone = [argument for argument in _arguments(removal.gone) if argument not in kept]
         texts = configurations(ctx.root)
-        added = _added(gone, texts, last.bases, ctx.root)
-        new = {path: restored(text, _text(last.bases.get(path)),
-                              gone if path in last.bases else added, kept, entry=is_entry(path))
+        added = _added(gone, texts, removal.bases, ctx.root)
+        new = {path: restored(text, _text(removal.bases.get(path)),
+                              gone if path in removal.bases else added, kept, entry=is_entry(path))
                for path, text in texts.items()}
         _by_grubby(ctx, drop=[argument.token for argument in added if argument.how != DROP])
         _write_all(ctx.root, new)

@@ -25,7 +25,7 @@ from ...system.paths import resolve_inside
 from ...system.regular_files import opened_regular
 from ...system.run import Runner, StrPath
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Remnant, Wanted
+from ..kit.model import Context, DerivedRemoval, Wanted
 from . import dracut_files
 from .initramfs_images import KEPT, Content, images, is_file, parse
 
@@ -84,15 +84,15 @@ class Initramfs:
                 f" {', '.join(missing)}", hint="Its vendor has to say why; what dracut says of it"
                 " shows dracut --force with the root's own configuration.")
 
-    def remake(self, last: Remnant, ctx: Context) -> None:
+    def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
         """Rebuild it with the remaining needs; without any, restore the one before any plugin."""
-        places = images(ctx.root).get(last.key, ())
-        if last.kept:
+        places = images(ctx.root).get(removal.key, ())
+        if removal.kept:
             if places and _was_reconfigured(ctx.root / places[0], ctx.root):
-                _make(last.key, ctx)
+                _make(removal.key, ctx)
             return
-        if places and not all(_is_kept(place, last, ctx.root) for place in places):
-            _make(last.key, ctx)  # it was rebuilt since: keep what is new in it
+        if places and not all(_is_kept(place, removal, ctx.root) for place in places):
+            _make(removal.key, ctx)  # it was rebuilt since: keep what is new in it
             for place in places:
                 (ctx.root / (place + KEPT)).unlink(missing_ok=True)
         for place in places:
@@ -178,12 +178,12 @@ def _was_reconfigured(image: Path, root: Path) -> bool:
         path.lstat().st_ctime_ns > made_ns for path in (folder, *folder.iterdir()))
 
 
-def _is_kept(place: str, last: Remnant, root: Path) -> bool:
+def _is_kept(place: str, removal: DerivedRemoval, root: Path) -> bool:
     """Return whether the old initramfs can be restored: it is kept, and none was built since."""
-    was, kept = last.bases.get(place), read_entry(root, place + KEPT, content=False)
-    if place not in last.bases:
+    was, kept = removal.bases.get(place), read_entry(root, place + KEPT, content=False)
+    if place not in removal.bases:
         return kept is None  # no plugin changed it
-    return (place not in last.drifted and was is not None and kept is not None
+    return (place not in removal.drifted and was is not None and kept is not None
             and was.digest == kept.digest)
 
 

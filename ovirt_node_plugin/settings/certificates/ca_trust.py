@@ -15,7 +15,7 @@ from ...plugin.settings import Setting
 from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Remnant, Wanted
+from ..kit.model import Context, DerivedRemoval, Wanted
 from . import pem
 
 ANCHORS = "etc/pki/ca-trust/source/anchors"
@@ -74,7 +74,7 @@ class CaTrust:
                 f" {', '.join(missing)}",
                 hint="Each must be the certificate of an authority (basicConstraints CA:TRUE).")
 
-    def remake(self, last: Remnant, ctx: Context) -> None:
+    def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
         _extract(ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:

@@ -1,41 +1,43 @@
-"""Settings switched on, each with its state before and after."""
+"""Apply settings, and return each with its state before and its changes."""
 from __future__ import annotations
 
 from typing import List, Sequence, Tuple
 
 from ...system.entries import read_entry, same_entry
 from ...undo.changes import Applied, Change, Outcome, alike, capture, difference
-from ..kit.model import Context, Overlapping, Wanted, Woven
+from ..kit.model import Context, Overlapping, PartWriter, Wanted
 from .kinds import KINDS
 from .ledger import Ledger
 
 
 def apply_one(item: Wanted, ctx: Context, ledger: Ledger) -> Applied:
-    """Switch one setting on; return what that changed.
+    """Apply one setting, and return it with its changes.
 
-    Raises Refused when it turns out to undo a setting in ``ledger``: which units ``Also=``
-    switches is not known before the unit's package is there.
+    The ledger has the settings of all plugins; it is not changed. If this fails, the caller's
+    journal undoes it. Raises Refused if the setting undid one in the ledger: the units that
+    ``Also=`` in a unit names are only known once its package is installed.
     """
     before, changes = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
     for holder, other in ledger.settings():
         kind = KINDS.get(other.kind)
-        if isinstance(kind, Overlapping) and any(kind.undone(other, change)
+        if isinstance(kind, Overlapping) and any(kind.contradicts(other, change)
                                                  for change in changes):
-            raise kind.undoing(other, holder.plugin, item, ctx)
+            raise kind.contradiction(other, holder.plugin, item, ctx)
     return Applied(kind=item.kind, key=item.key, value=item.value, before=before,
                    changes=changes, outcome=_outcome(item, changes, ctx))
 
 
-def refresh(old: Applied, item: Wanted, ctx: Context, *, repair: bool = False) -> Applied:
-    """Apply a setting again after its source changed; its state before stays the first one.
+def apply_again(old: Applied, item: Wanted, ctx: Context, *, repair: bool = False) -> Applied:
+    """Apply a setting again after its source changed; ``before`` remains the first state.
 
-    With ``repair`` the state before is the present one, where that is not as it was left.
+    With ``repair``, if the present state is not the one that it left, the present state becomes
+    ``before``.
     """
     before, then = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
     first = old.changes
     if repair:
         again = {change.path for change in then}
-        # of the image that was replaced, unless it is still so
+        # The other changes were in the replaced image, unless they are in this one too
         first = tuple(change for change in first if change.path not in again and not alike(
             read_entry(ctx.root, change.path, content=False), change.before))
     outcome = {**old.outcome, **_outcome(item, then, ctx)} if then else old.outcome
@@ -47,7 +49,7 @@ def refresh(old: Applied, item: Wanted, ctx: Context, *, repair: bool = False) -
 def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ...]:
     """Return two sets of changes, one after the other, as one.
 
-    Where something came between the two, both stay: the path has two changes then.
+    A path has two changes if something else changed it in between.
     """
     joined: List[Change] = list(first)
     for change in then:
@@ -62,7 +64,7 @@ def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ..
 
 def _outcome(item: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
     kind = KINDS[item.kind]
-    return kind.outcome(item, changes, ctx) if isinstance(kind, Woven) else {}
+    return kind.outcome(item, changes, ctx) if isinstance(kind, PartWriter) else {}
 
 
 def _apply(item: Wanted, ctx: Context) -> Tuple[Change, ...]:

@@ -1,65 +1,65 @@
-"""Refusals before anything is written: what a kind cannot do, and contradictions."""
+"""Check settings before anything is written: by their kind, and against other plugins."""
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 from ...errors import Refused
-from ...undo.changes import Applied, Change
+from ...undo.changes import Applied
 from ..kit.model import Context, Wanted
 from .kinds import KINDS
 from .ledger import Ledger
 
 
 def planned(items: Sequence[Wanted]) -> Tuple[Applied, ...]:
-    """Return settings as if applied, to check other plugins of the same run against."""
+    """Return settings as if they were applied, to check other plugins of the run against."""
     return tuple(Applied(kind=item.kind, key=item.key, value=item.value, before="", changes=())
                  for item in items)
 
 
 def check(items: Sequence[Wanted], ctx: Context, *, others: Mapping[str, Sequence[Applied]],
-          mine: Sequence[Applied] = ()) -> None:
+          own: Sequence[Applied] = ()) -> None:
     """Raise if ``items`` cannot be applied; only reads.
 
-    ``others`` are the settings of other plugins, installed or planned; ``mine``
-    those that this plugin has already, for an upgrade.
+    ``others`` are the settings of other plugins, installed or planned; ``own`` are those that
+    this plugin has already, in an upgrade.
 
-    Raises Refused for what a kind refuses and for a contradiction with another
-    plugin, which it names; CommandError if a program is missing.
+    Raises Refused for what a kind refuses and for a contradiction with another plugin, which
+    it names; CommandError if a program is missing.
     """
-    owned = {(applied.kind, applied.key) for applied in mine}
+    installed = {applied.identity for applied in own}
     for item in items:
         for other, settings in others.items():
             for applied in settings:
                 if applied.kind == item.kind and KINDS[item.kind].clash(item, applied):
                     raise _conflict(item, ctx.plugin, applied, other)
-        KINDS[item.kind].check(item, ctx, mine=(item.kind, item.key) in owned)
+        KINDS[item.kind].check(item, ctx, mine=item.identity in installed)
 
 
 def held(ledger: Ledger, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, str]:
-    """Return the files that installed plugins put there, for ``Context.held``.
+    """Return the files that installed plugins made, for ``Context.held``.
 
-    ``wanted`` are the settings of the versions that some of the plugins are about to
-    have: what is not among them goes before any of these comes.
+    ``wanted`` are the settings of the new versions of plugins; what is not among them is
+    undone before any of these is applied.
     """
-    makers: Dict[str, Set[Tuple[str, ...]]] = {}
-    stay: Dict[Tuple[str, ...], str] = {}
+    new = {plugin: {(*item.identity, item.value) for item in items}
+           for plugin, items in wanted.items()}
+    keepers: Dict[Tuple[str, str], str] = {}
+    for holder, applied in ledger.settings():
+        if holder.plugin not in wanted or (*applied.identity, applied.value) in new[holder.plugin]:
+            keepers.setdefault(applied.identity, holder.plugin)
+    files: Dict[str, str] = {}
     for plugin, state in ledger.states.items():
-        new = {(item.kind, item.key, item.value) for item in wanted.get(plugin, ())}
-        made: List[Tuple[Tuple[str, ...], Sequence[Change], bool]] = [
-            ((applied.kind, applied.key), applied.changes, plugin not in wanted
-             or (applied.kind, applied.key, applied.value) in new) for applied in state.settings]
-        for maker, changes, stays in [*made, ((plugin,), state.effects, True)]:
-            if stays:
-                stay.setdefault(maker, plugin)
+        for keeper, changes in (
+                *((keepers.get(applied.identity, ""), applied.changes)
+                  for applied in state.settings), (plugin, state.effects)):
             for change in changes:
                 if change.before is None and change.after and change.after.kind != "dir":
-                    makers.setdefault(change.path, set()).add(maker)
-    return {path: next((stay[maker] for maker in sorted(found) if maker in stay), "")
-            for path, found in makers.items()}
+                    files[change.path] = files.get(change.path) or keeper
+    return files
 
 
 def text_of(applied: Applied) -> str:
-    """Return an applied setting as one line for people."""
+    """Return an applied setting as a line for people."""
     shown = f" ({applied.value})" if applied.value not in ("yes", "current") else ""
     return f"{applied.kind} {applied.key}{shown}"
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterable, Iterator, List, Mapping, Tuple
+from typing import Collection, Iterable, List, Mapping, Set, Tuple
 
 from ...undo.changes import Applied
 from ..accounts import accounts
@@ -29,17 +29,17 @@ KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 
 
 def is_shared(name: str) -> bool:
-    """Return whether settings of this kind that are alike are one state of the system."""
+    """Return whether equal settings of this kind are one state of the system."""
     return name in KINDS and KINDS[name].shared
 
 
 def is_derived(name: str) -> bool:
-    """Return whether this kind is made again rather than put back."""
+    """Return whether settings of this kind are rebuilt instead of being restored."""
     return name in DERIVED
 
 
 def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[str, ...]:
-    """Return what is not, or no longer, as it was applied, each in one line."""
+    """Return a line for each difference from the applied state."""
     problems: List[str] = []
     for applied in settings:
         if applied.kind in KINDS:
@@ -50,18 +50,11 @@ def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[str, ...]:
     return tuple(problems)
 
 
-def replaced_folders(names: Iterable[str]) -> Tuple[str, ...]:
-    """Return the folders, relative to a root, that programs of these kinds replace whole."""
-    return tuple(path for kind in _replacing(names) for path in kind.replaced_folders())
+def replaced_paths(names: Collection[str], root: Path) -> Tuple[Set[str], Set[str]]:
+    """Return the files and the folders, relative to ``root``, that programs of kinds replace.
 
-
-def replaced_files(names: Iterable[str], root: Path) -> Tuple[str, ...]:
-    """Return the files, relative to ``root``, that these kinds replace without keeping them."""
-    return tuple(path for kind in _replacing(names) for path in kind.replaced_files(root))
-
-
-def _replacing(names: Iterable[str]) -> Iterator[Replacing]:
-    for name in sorted(set(names) & set(KINDS)):
-        kind = KINDS[name]
-        if isinstance(kind, Replacing):
-            yield kind
+    Their former content is not in the undo data of the settings.
+    """
+    kinds = [kind for name, kind in KINDS.items() if name in names and isinstance(kind, Replacing)]
+    return ({path for kind in kinds for path in kind.replaced_files(root)},
+            {path for kind in kinds for path in kind.replaced_folders()})

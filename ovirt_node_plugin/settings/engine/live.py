@@ -1,8 +1,8 @@
-"""Settings that take effect at once, where the root is the system that runs.
+"""Settings made live: applied to the running system at once, and undone there.
 
-A setting is its files first: what they ask for is then true of the next boot. What is
-done here brings the running system to the same, and back. It goes in the order of the
-kinds' stages, after the system has read again what it read before.
+Applying a setting writes files, which are for the next boot. This module brings the running
+system into the same state, in the order of the kinds' stages, after the system has read its
+configuration again.
 """
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from ...undo import live_log
 from ...undo.changes import Applied
 from ...undo.live_log import LEFT, WAS, Deed
 from ..kit.model import Context, Live, Settling, Switched, Wanted
+from ..services import package_units
 from . import rereading
 from .kinds import KINDS
 
-_Setting = TypeVar("_Setting", Applied, Wanted)
+_AnySetting = TypeVar("_AnySetting", Applied, Wanted)
 
 NOT_BOOTED = ("Nothing of it takes effect now: no systemd runs here, as in a chroot or a"
               " container.")
@@ -31,19 +32,19 @@ _SETTLE_S = 1.0
 def is_live(root: Path) -> bool:
     """Return whether ``root`` is a running system on which settings can take effect.
 
-    That is one that systemd booted, as sd_booted(3) finds out.
+    That is one that systemd booted, by the same check as sd_booted(3).
     """
     return is_running_system(root) and (root / "run/systemd/system").is_dir()
 
 
 def plan_on(items: Sequence[Wanted], ctx: Context) -> Tuple[str, ...]:
-    """Return what settings do to the running system when they are switched on, in order."""
+    """Return what ``switch_on`` would do to the running system, in order."""
     return tuple(f"{kind.doing(item.key, goal)} now" for item, kind, goal in _by_stage(items, ctx)
                  if kind.running(item.key, ctx) != goal)
 
 
 def plan_off(gone: Sequence[Applied], ctx: Context) -> Tuple[str, ...]:
-    """Return what is done to the running system when settings are undone, in order."""
+    """Return what ``switch_off`` would do to the running system, in order."""
     return tuple(f"{kind.doing(applied.key, was)} now" for late in (False, True)
                  for applied, kind, was in _to_leave(gone, ctx, late=late)
                  if kind.running(applied.key, ctx) not in (was, None))
@@ -51,12 +52,12 @@ def plan_off(gone: Sequence[Applied], ctx: Context) -> Tuple[str, ...]:
 
 def switch_on(settings: Sequence[Applied], ctx: Context, *,
               settle_s: float = _SETTLE_S) -> Tuple[Applied, ...]:
-    """Let settings take effect now; return them with what the running system was before.
+    """Make settings live; return them with the states of the running system as outcome.
 
-    To be called within the root's journal, when all files are there and were read again.
+    To be called within the root's journal, when all files are written and were read again.
 
-    Raises CommandError or Refused where the system cannot be brought to what is asked
-    for; the journal then knows what was done so far.
+    Raises CommandError or Refused if a state cannot be reached; the journal then has what was
+    done so far.
     """
     before: Dict[int, Tuple[Live, str]] = {}
     changed: Dict[str, Dict[str, str]] = {}
@@ -81,45 +82,44 @@ def switch_on(settings: Sequence[Applied], ctx: Context, *,
 def switch_off(gone: Sequence[Applied], ctx: Context, *, late: bool = False) -> Tuple[str, ...]:
     """Undo what settings did to the running system; return lines for people.
 
-    To be called within the root's journal: while the files are still there, and again,
-    ``late``, when they are gone and were read again, for what runs without them. Raises
-    CommandError where that fails.
+    To be called within the root's journal, twice: before the files are removed, and, ``late``,
+    after they are removed and the configuration was read again, for what runs without them.
+    Raises CommandError if it fails.
     """
     notes: List[str] = []
     for applied, kind, was in _to_leave(gone, ctx, late=late):
         now = kind.running(applied.key, ctx)
         if now not in (was, None):
             live_log.write_deed(ctx.root, Deed(applied.kind, applied.key, now or ""))
-            left = applied.outcome.get(LEFT) or ""
-            notes.extend(kind.leave(applied.key, was, left, ctx))
+            notes.extend(kind.leave(applied.key, was, applied.outcome.get(LEFT) or "", ctx))
     return tuple(notes)
 
 
 @dataclass(frozen=True)
-class Backwards:
+class LiveUndo:
     """What a failed or interrupted change did to the running system, to be undone.
 
-    ``before`` is to be called before the files are put back, ``after`` when they are:
-    both do as much as they can, and return lines on what they could not.
+    ``before`` is to be called before the files are restored, ``after`` when they are. Both
+    continue after a failure, and return a line for each.
     """
 
     ctx: Context
     log: live_log.Log
 
     def before(self) -> Tuple[str, ...]:
-        """Stop what was started, and unload what was loaded."""
+        """Stop the units that were started, and unload the modules that were loaded."""
         return tuple(self._leave(off=True))
 
     def after(self) -> Tuple[str, ...]:
-        """Reload what the system reads, and restore what was set and what was stopped."""
+        """Read configuration again, restore parameters, and start the units that were stopped."""
         if not self.ctx.live:
             return ()
         return (*self._read_again(), *self._leave(off=False))
 
     def _read_again(self) -> Iterator[str]:
-        for name, reader in rereading.READERS.items():
-            # scriptlets had the units read whatever the settings are
-            if name in (*self.log.again, rereading.UNITS):
+        for reader in rereading.READERS:
+            # scriptlets may have reloaded units without a setting
+            if reader.name in self.log.again or reader is package_units.READER:
                 try:
                     reader.read(self.ctx)
                 except NodePluginError as exc:
@@ -140,35 +140,35 @@ class Backwards:
                     yield f"{kind.doing(key, was)} failed: {exc.message}"
 
 
-def backwards(root: Path, run: Runner) -> Backwards:
+def undo_of(root: Path, run: Runner) -> LiveUndo:
     """Return what the journal of ``root`` says was done to the running system.
 
-    Nothing if that is not running. Raises RecordError if it cannot be read.
+    It is empty if the root is not running. Raises RecordError if it cannot be read.
     """
     ctx = Context(root, "", {}, run, live=is_live(root))
-    return Backwards(ctx, live_log.read_log(root) if ctx.live else live_log.NOTHING)
+    return LiveUndo(ctx, live_log.read_log(root) if ctx.live else live_log.NOTHING)
 
 
 def _is_off(kind: Live, state: str) -> bool:
     return isinstance(kind, Switched) and state == kind.off
 
 
-def _by_stage(settings: Sequence[_Setting], ctx: Context) -> List[Tuple[_Setting, Live, str]]:
-    """Return the settings that take effect, with kind and goal, in the order of the stages."""
-    found: List[Tuple[_Setting, Live, str]] = []
+def _by_stage(settings: Sequence[_AnySetting], ctx: Context) -> List[Tuple[_AnySetting, Live, str]]:
+    """Return the settings that have a live state, with kind and goal, in order of stages."""
+    entries: List[Tuple[_AnySetting, Live, str]] = []
     for setting in settings if ctx.live else ():
         kind = KINDS.get(setting.kind)
         if isinstance(kind, Live) and kind.goal(setting.key, setting.value):
-            found.append((setting, kind, kind.goal(setting.key, setting.value)))
-    return sorted(found, key=lambda entry: entry[1].stage(entry[2]))
+            entries.append((setting, kind, kind.goal(setting.key, setting.value)))
+    return sorted(entries, key=lambda entry: entry[1].stage(entry[2]))
 
 
 def _to_leave(gone: Sequence[Applied], ctx: Context, *,
               late: bool) -> Iterator[Tuple[Applied, Live, str]]:
-    """Yield settings that changed the running system, last first: the kind, the state before.
+    """Yield settings that changed the running system, with kind and state before, last first.
 
-    ``late`` are those whose state before is reached when the files are gone. Of a setting
-    that was applied offline, the state before is known only for a ``Switched`` kind.
+    ``late`` selects those whose state before is reached after the files are removed. If a
+    setting was applied offline, the state before is known only for a ``Switched`` kind.
     """
     for applied, kind, goal in reversed(_by_stage(gone, ctx)):
         was = applied.outcome.get(WAS)
@@ -181,7 +181,7 @@ def _to_leave(gone: Sequence[Applied], ctx: Context, *,
 
 
 def _with_states(applied: Applied, kind: Live, was: str, ctx: Context) -> Applied:
-    """Add the state before and the present one, which may be another than was asked for."""
-    left = kind.running(applied.key, ctx) or ""
+    """Add the state before and the present one, which may differ from the goal."""
+    present = kind.running(applied.key, ctx) or ""
     return dataclasses.replace(
-        applied, outcome={**applied.outcome, WAS: was, LEFT: left})
+        applied, outcome={**applied.outcome, WAS: was, LEFT: present})

@@ -1,7 +1,8 @@
-"""Undoing settings and scriptlet effects of one plugin while others stay.
+"""Undo settings and scriptlet effects of some plugins while other plugins stay.
 
-The order of an operation: ``plan_revert`` (reads only), ``do_revert``, then the
-packages, then ``plan_effects`` and ``do_revert`` of that, then ``finish_revert``.
+The order of an operation: ``plan_revert`` (only reads the root), ``do_revert``, then the
+packages, then ``plan_effects`` and ``do_revert`` of its plan, then ``rebuild_all`` and
+``finish_revert``.
 """
 from __future__ import annotations
 
@@ -9,241 +10,237 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ...errors import Drifted
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Change, put_back
 from ...undo.live_log import LEFT, WAS
-from ..kit.model import Context, Leaning, Overlapping, Wanted, Woven
-from .apply import refresh
+from ..kit.model import Context, Dependent, DerivedRemoval, Overlapping, PartWriter, Wanted
+from .apply import apply_again
 from .checking import text_of
 from .kinds import DERIVED, KINDS, is_derived, is_shared
 from .ledger import Ledger
-from .path_history import Holder, PathStep
-from .remake import Remake, planned_remake, remake
-from .shared_files import unweave
+from .path_history import Holder, PathStep, revert_path
+from .rebuild import plan_rebuild, rebuild
 
 
 @dataclass(frozen=True)
 class Revert:
-    """How to undo the part of one plugin or several.
+    """How to undo the settings or the scriptlet effects of plugins.
 
-    ``restore`` are the changes to put back; ``notes`` lines for people; ``keep`` the paths
-    left as somebody changed them since. ``remake``, ``again`` and ``folders`` are for
-    ``finish_revert``: what is made again, kind and key of what is applied again if it is
-    no longer so, and folders to be removed that had something in them when this was
-    planned. ``live`` are the settings of which no other plugin needs what they did to the
-    running system.
+    ``restore`` are the changes to restore; ``notes`` are lines for people. The next three are
+    for the time after the packages are removed: the derived settings to ``rebuild``; kind and
+    key of settings to apply ``again`` if they differ by then; ``folders`` to remove that were
+    not empty when this was planned. ``live`` are the settings whose effect on the running
+    system no other plugin needs.
     """
 
     restore: Tuple[Change, ...]
     notes: Tuple[str, ...] = ()
-    keep: Tuple[str, ...] = ()
-    remake: Tuple[Remake, ...] = ()
-    folders: Tuple[str, ...] = ()
+    rebuild: Tuple[DerivedRemoval, ...] = ()
     again: FrozenSet[Tuple[str, str]] = frozenset()
+    folders: Tuple[str, ...] = ()
     live: Tuple[Applied, ...] = ()
 
 
 def plan_revert(gone: Sequence[Applied], ledger: Ledger, root: Path, *,
                 keep_modified: bool = False) -> Revert:
-    """Return how to undo the settings ``gone``; of the root, only reads.
+    """Return how to undo the settings ``gone``; only reads the root.
 
-    ``ledger`` has what stays, of the same plugins and of others, and is brought to what it
-    is without them.
+    ``ledger`` has the settings that stay, of all plugins. It is changed: what they also want
+    is recorded as theirs.
 
-    Raises Drifted for paths that are not as they were left, unless
-    ``keep_modified``: then they stay as they are and are named in ``keep``.
+    Raises Drifted for paths that differ from what the settings left, unless
+    ``keep_modified``: then these paths stay as they are, with a note.
     """
-    live = tuple(_last_of(gone, ledger))
-    plain = [applied for applied in gone if not is_derived(applied.kind)]
-    derived = [applied for applied in gone if is_derived(applied.kind)]
-    steps = _hand_over(plain, ledger)
-    again = frozenset(_leaning(plain, ledger))
-    remakes, put = _split_derived(derived, ledger, root)
-    lifted, drifted = _lift_all(steps, ledger, root)
+    steps, live = _hand_over(gone, ledger)
+    again = frozenset(_dependent(gone, ledger))
+    rebuilds, unchanged = _plan_derived(
+        [applied for applied in gone if is_derived(applied.kind)], ledger, root)
+    restore, drifted = _revert_paths(steps, ledger, root)
     if drifted and not keep_modified:
         raise _drifted(root, drifted)
-    restore, folders = _decide_folders([*lifted, *put], ledger, root)
-    return Revert(restore=restore, notes=_changed_since(drifted), keep=drifted,
-                  remake=remakes, folders=folders, again=again, live=live)
+    restore, folders = _split_folders([*restore, *unchanged], ledger, root)
+    return Revert(restore=restore, notes=_changed_since(drifted), rebuild=rebuilds,
+                  folders=folders, again=again, live=tuple(live))
 
 
 def plan_effects(effects: Sequence[Change], ledger: Ledger, root: Path, *,
                  keepers: Sequence[str] = ()) -> Revert:
-    """Return how to undo what plugins' scriptlets changed; of the root, only reads.
+    """Return how to undo what scriptlets of plugins changed; only reads the root.
 
-    Each path that is as they left it is put back, unless another plugin built on
-    it; what is as before already needs nothing; the rest is left, with a note.
-    ``keepers`` are plugins that keep a package of the same plugins: the scriptlets' work
-    is still needed, so the first of them takes all of it over. ``ledger`` has what stays,
-    and is brought to what it is without ``effects``. Refuses nothing.
+    Each path that is as the scriptlets left it is restored, unless another plugin changed it
+    after them; any other path stays as it is, with a note. ``keepers`` are plugins that keep a
+    package of the removed ones: the effects are still needed, and are recorded as those of the
+    first keeper. ``ledger`` has what stays, and is changed as by ``plan_revert``.
     """
     if keepers:
         ledger.give(Holder(keepers[0]), effects)
         return Revert(())
-    steps = tuple(_not_upheld(map(PathStep, effects), ledger))
-    lifted, drifted = _lift_all(steps, ledger, root)
-    lost = [change for change in lifted if not _can_restore(change)]
-    restore, folders = _decide_folders(
-        [change for change in lifted if change not in lost], ledger, root)
-    notes = (*_changed_since(drifted),
-             *(f"/{change.path} is left as it is: what it was before was not kept"
-               for change in lost),
-             *(f"/{path} is left: it is not empty" for path in folders))
-    return Revert(restore=restore, notes=notes,
-                  keep=tuple(sorted({*drifted, *(change.path for change in lost)})))
+    changes, drifted = _revert_paths(
+        _not_wanted([PathStep(change) for change in effects], ledger), ledger, root)
+    lost = [change for change in changes if not _can_restore(change)]
+    restore, folders = _split_folders(
+        [change for change in changes if change not in lost], ledger, root)
+    return Revert(restore, notes=(
+        *_changed_since(drifted),
+        *(f"/{change.path} is left as it is: what it was before was not kept"
+          for change in lost),
+        *(f"/{path} is left: it is not empty" for path in folders)))
 
 
 def do_revert(revert: Revert, ctx: Context) -> None:
-    """Put back what a plan says; a second time changes nothing."""
+    """Restore what a plan says; a second time changes nothing."""
     put_back(ctx.root, revert.restore)
 
 
-def finish_revert(revert: Revert, ledger: Ledger, ctx: Context) -> Tuple[str, ...]:
-    """Do what has to wait until the packages are gone; return lines for people.
+def rebuild_all(revert: Revert, ledger: Ledger, ctx: Context) -> None:
+    """Rebuild the derived settings from the present files, and record that in the ledger."""
+    for removal in revert.rebuild:
+        rebuild(removal, ledger, ctx)
 
-    ``ledger`` has what stays, and gets what this changes of it.
+
+def finish_revert(revert: Revert, ledger: Ledger, ctx: Context) -> Tuple[str, ...]:
+    """Do what has to wait until the packages are removed; return lines for people.
+
+    A setting in the ledger that is applied again gets its new changes there.
     """
-    remake_all(revert, ledger, ctx)
     for holder, applied in tuple(ledger.settings()):
-        if (applied.kind, applied.key) in revert.again and KINDS[applied.kind].verify(
-                applied, ctx):
+        if applied.identity in revert.again and KINDS[applied.kind].verify(applied, ctx):
             wanted = Wanted(kind=applied.kind, key=applied.key, value=applied.value,
                             text=text_of(applied), item=None)
-            ledger.replace(holder, refresh(applied, wanted, ctx))
-    left = put_back(ctx.root, [Change(path, None, None) for path in revert.folders
-                               if _is_folder(ctx.root, path)])
-    return tuple(f"/{path} is left: it is not empty" for path in left)
+            ledger.put(holder.plugin, apply_again(applied, wanted, ctx))
+    not_empty = put_back(ctx.root, [Change(path, None, None) for path in revert.folders
+                                    if _is_folder(ctx.root, path)])
+    return tuple(f"/{path} is left: it is not empty" for path in not_empty)
 
 
-def remake_all(revert: Revert, ledger: Ledger, ctx: Context) -> None:
-    """Make again what is derived from what is in ``ledger`` now, and note it there."""
-    for planned in revert.remake:
-        remake(planned, ledger, ctx)
+def _hand_over(gone: Sequence[Applied], ledger: Ledger) -> Tuple[List[PathStep], List[Applied]]:
+    """Record what other plugins also want as theirs; return the rest.
 
-
-def _leaning(gone: Sequence[Applied], ledger: Ledger) -> Iterator[Tuple[str, str]]:
-    """Yield kind and key of what may have to be applied again without ``gone``."""
-    for _, applied in ledger.settings():
-        kind = KINDS.get(applied.kind)
-        if isinstance(kind, Leaning) and any(
-                other.kind == applied.kind and kind.leans(applied, other) for other in gone):
-            yield applied.kind, applied.key
-
-
-def _last_of(gone: Sequence[Applied], ledger: Ledger) -> Iterator[Applied]:
-    """Yield those of ``gone`` that no plugin has any more; another one gets the state before.
-
-    That is the running system's, which is one for all, whatever files each plugin has.
+    These are the changes to undo, without those of derived settings, and the settings whose
+    effect on the running system no plugin needs any more.
     """
-    for applied in gone:
-        heirs = ledger.having(applied.kind, applied.key)
-        if not heirs:
-            yield applied
-            continue
-        was = applied.outcome.get(WAS)
-        if was is not None and was != applied.outcome.get(LEFT):
-            holder, heir = heirs[0]
-            ledger.replace(holder, dataclasses.replace(
-                heir, outcome={**heir.outcome, WAS: was}))
-
-
-def _hand_over(gone: Sequence[Applied], ledger: Ledger) -> List[PathStep]:
-    """Give other plugins what they want alike; return the changes that remain."""
     steps: List[PathStep] = []
+    unneeded: List[Applied] = []
     for applied in gone:
-        heirs = ledger.having(applied.kind, applied.key) if is_shared(applied.kind) else []
-        if not heirs:
-            steps.extend(_not_upheld(_steps(applied), ledger))
-        elif applied.changes:
-            holder, heir = heirs[0]
-            ledger.replace(holder, dataclasses.replace(
-                heir, before=applied.before, changes=(*applied.changes, *heir.changes),
-                outcome={**heir.outcome, **{name: value for name, value in applied.outcome.items()
-                                            if name not in (WAS, LEFT)}}))
-    return steps
+        heirs = ledger.having(*applied.identity)
+        if heirs:
+            ledger.put(heirs[0][0].plugin, _merged(applied, heirs[0][1]))
+        else:
+            unneeded.append(applied)
+        if not is_derived(applied.kind) and not (heirs and is_shared(applied.kind)):
+            steps.extend(_not_wanted(_steps(applied), ledger))
+    return steps, unneeded
 
 
-def _not_upheld(steps: Iterable[PathStep], ledger: Ledger) -> Iterator[PathStep]:
-    """Yield changes that no other setting upholds; one that does answers for the change."""
+def _merged(gone: Applied, heir: Applied) -> Applied:
+    """Return the setting ``heir`` with what it inherits from an equal one of another plugin.
+
+    That is always the state of the running system before, which is one for all plugins, and the
+    changes if the setting is shared.
+    """
+    outcome = dict(heir.outcome)
+    was = gone.outcome.get(WAS)
+    if was is not None and was != gone.outcome.get(LEFT):
+        outcome[WAS] = was
+    if not is_shared(gone.kind) or is_derived(gone.kind) or not gone.changes:
+        return dataclasses.replace(heir, outcome=outcome)
+    outcome.update((name, value) for name, value in gone.outcome.items()
+                   if name not in (WAS, LEFT))
+    return dataclasses.replace(heir, before=gone.before, outcome=outcome,
+                               changes=(*gone.changes, *heir.changes))
+
+
+def _not_wanted(steps: Sequence[PathStep], ledger: Ledger) -> List[PathStep]:
+    """Return the changes that no other setting wants; the others are recorded as its own."""
+    unwanted: List[PathStep] = []
     for step in steps:
         holder = next((holder for holder, applied in ledger.settings()
-                       if _upholds(applied, step.change)), None)
+                       if _also_wants(applied, step.change)), None)
         if holder is None:
-            yield step
+            unwanted.append(step)
         else:
             ledger.give(holder, [step.change])
+    return unwanted
 
 
-def _upholds(applied: Applied, change: Change) -> bool:
+def _also_wants(applied: Applied, change: Change) -> bool:
     kind = KINDS.get(applied.kind)
-    return isinstance(kind, Overlapping) and kind.upholds(applied, change)
+    return isinstance(kind, Overlapping) and kind.also_wants(applied, change)
 
 
-def _steps(applied: Applied) -> Iterator[PathStep]:
+def _steps(applied: Applied) -> List[PathStep]:
     kind = KINDS.get(applied.kind)
-    for change in applied.changes:
-        yield PathStep(change, taker=kind.taker(applied, change.path)
-                       if isinstance(kind, Woven) else None)
+    return [PathStep(change, remover=kind.part_remover(applied, change.path)
+                     if isinstance(kind, PartWriter) else None) for change in applied.changes]
 
 
-def _lift_all(steps: Sequence[PathStep], ledger: Ledger, root: Path,
-              ) -> Tuple[List[Change], Tuple[str, ...]]:
-    """Take ``steps`` out of their paths; return what to restore, and the paths that drifted."""
+def _dependent(gone: Sequence[Applied], ledger: Ledger) -> Iterator[Tuple[str, str]]:
+    """Yield kind and key of settings that may have to be applied again without ``gone``."""
+    for _, applied in ledger.settings():
+        kind = KINDS.get(applied.kind)
+        if isinstance(kind, Dependent) and any(
+                other.kind == applied.kind and kind.relies_on(applied, other) for other in gone):
+            yield applied.identity
+
+
+def _plan_derived(gone: Sequence[Applied], ledger: Ledger, root: Path,
+                  ) -> Tuple[Tuple[DerivedRemoval, ...], List[Change]]:
+    """Return the derived settings to rebuild, and the changes that can simply be restored.
+
+    The latter are of settings that no other plugin has and that nothing changed since. They
+    are restored before the packages are removed, as rpm removes only empty folders.
+    """
+    rebuilds: List[DerivedRemoval] = []
+    restore: List[Change] = []
+    order = list(DERIVED)
+    for identity in sorted({applied.identity for applied in gone},
+                           key=lambda identity: (order.index(identity[0]), identity[1])):
+        settings = [applied for applied in gone if applied.identity == identity]
+        removal = plan_rebuild(settings, ledger, root)
+        if not DERIVED[removal.kind].merged and not ledger.having(*identity):
+            changes, drifted = _revert_paths(
+                [step for applied in settings for step in _steps(applied)], ledger, root)
+            if not drifted:
+                restore.extend(changes)
+                continue
+        rebuilds.append(removal)
+    return tuple(rebuilds), restore
+
+
+def _revert_paths(steps: Sequence[PathStep], ledger: Ledger, root: Path,
+                  ) -> Tuple[Tuple[Change, ...], Tuple[str, ...]]:
+    """Return the changes to restore, and the paths where that is not possible, sorted."""
     restore: List[Change] = []
     drifted: List[str] = []
     for path in sorted({step.change.path for step in steps}):
-        mine = [step for step in steps if step.change.path == path]
-        now = read_entry(root, path, content=any(step.taker for step in mine))
-        lifted = unweave([*ledger.steps(path), *mine], now)
-        ledger.rewrite(lifted.rewritten)
-        restore.extend(lifted.restore)
-        for change in lifted.drifted:
-            if change.before is None and _is_dir(now) and _is_dir(change.after):
-                restore.append(change)  # a folder that goes may have got another mode
-            else:
-                drifted.append(path)
-    return restore, tuple(sorted(set(drifted)))
+        undone = [step for step in steps if step.change.path == path]
+        now = read_entry(root, path, content=any(step.remover for step in undone))
+        reverted = revert_path([*ledger.steps(path), *undone], now)
+        ledger.rewrite(reverted.rewritten)
+        # The mode of a folder that is removed does not matter
+        folders = [change for change in reverted.drifted
+                   if change.before is None and _is_dir(now) and _is_dir(change.after)]
+        restore.extend((*reverted.restore, *folders))
+        if len(folders) < len(reverted.drifted):
+            drifted.append(path)
+    return tuple(restore), tuple(drifted)
 
 
-def _split_derived(derived: Sequence[Applied], ledger: Ledger, root: Path,
-                   ) -> Tuple[Tuple[Remake, ...], List[Change]]:
-    """Return what has to be made again, and what can simply be put back.
+def _split_folders(restore: Sequence[Change], ledger: Ledger, root: Path,
+                   ) -> Tuple[Tuple[Change, ...], Tuple[str, ...]]:
+    """Return the changes to restore now, and the folders that are not empty yet.
 
-    The latter only where nobody else needs it and nothing changed it since. It is
-    put back before the packages go, for rpm removes only folders that are empty.
-    """
-    remakes: List[Remake] = []
-    put: List[Change] = []
-    order = list(DERIVED)  # what is made of others comes after them
-    for kind, key in sorted({(applied.kind, applied.key) for applied in derived},
-                            key=lambda pair: (order.index(pair[0]), pair[1])):
-        mine = [applied for applied in derived if (applied.kind, applied.key) == (kind, key)]
-        again = planned_remake(kind, key, mine, ledger, root)
-        if not DERIVED[kind].merged and not ledger.having(kind, key):
-            steps = [step for applied in mine for step in _steps(applied)]
-            lifted, drifted = _lift_all(steps, ledger, root)
-            if not drifted:
-                put.extend(lifted)
-                continue
-        remakes.append(again)
-    return tuple(remakes), put
-
-
-def _decide_folders(restore: Sequence[Change], ledger: Ledger, root: Path,
-                    ) -> Tuple[Tuple[Change, ...], Tuple[str, ...]]:
-    """Return what is put back, and the folders that cannot go yet.
-
-    A folder in which another plugin's setting changed something becomes that one's,
-    even if it is empty now: undoing that may need it.
+    A folder in which another holder changed something is recorded as its own, even if it is
+    empty now: undoing that change may need it.
     """
     chosen: List[Change] = []
-    full: List[str] = []
+    not_empty: List[str] = []
     gone: Set[str] = {change.path for change in restore if change.before is None}
-    for change in sorted(restore, key=lambda one: one.path.count("/"), reverse=True):
+    for change in sorted(restore, key=lambda change: change.path.count("/"), reverse=True):
         if change.before is not None or not _is_folder(root, change.path):
             chosen.append(change)
             continue
@@ -257,8 +254,9 @@ def _decide_folders(restore: Sequence[Change], ledger: Ledger, root: Path,
         if heir is not None:
             ledger.give(heir, [change])
         else:
-            full.append(change.path)
-    return tuple(sorted(chosen, key=lambda one: one.path)), tuple(sorted(full, reverse=True))
+            not_empty.append(change.path)
+    return (tuple(sorted(chosen, key=lambda change: change.path)),
+            tuple(sorted(not_empty, reverse=True)))
 
 
 def _can_restore(change: Change) -> bool:

@@ -1,4 +1,4 @@
-"""Settings of a plugin's next version: what stays, what goes, what is new."""
+"""Settings of a plugin's next version: those that stay, those to undo, those to apply."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 
 from ...undo.changes import Applied
 from ..kit.model import Context, Remembering, Wanted
-from .apply import apply_one, refresh
+from .apply import apply_again, apply_one
 from .checking import check, planned
 from .kinds import KINDS, is_derived
 from .ledger import Ledger
@@ -16,12 +16,12 @@ from .revert import Revert, plan_revert
 
 @dataclass(frozen=True)
 class Upgrade:
-    """How one version's settings become the next one's.
+    """How the settings of one version become those of the next.
 
-    ``kept`` are those that stay as they are or are refreshed; ``refreshed`` which of
-    them are applied again, for what they are made of may have changed; ``gone`` are
-    to be reverted; ``fresh`` to be applied; ``order`` is all of the new version;
-    ``repair`` as it was asked for.
+    ``kept`` are the applied settings that stay; ``refreshed`` are those of them to apply
+    again, as their source may have changed; ``gone`` are to be undone, ``fresh`` to be
+    applied; ``order`` has all settings of the new version. ``repair`` is as in
+    ``plan_upgrade``.
     """
 
     kept: Tuple[Applied, ...]
@@ -36,12 +36,12 @@ class Upgrade:
 def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Context],
                   ledger: Ledger, root: Path, *, repaired: Container[str] = (),
                   ) -> Tuple[Dict[str, Upgrade], Revert]:
-    """Return how plugins come to their settings ``wanted`` in one run, and how the old ones go.
+    """Return how the settings ``wanted`` of plugins are reached, and how the old ones go.
 
-    All that goes is switched off before anything comes: what one plugin gives up another
-    one may take. ``ledger`` is without it then; of the root this only reads. ``contexts``
-    are in the order of ``wanted``. ``repaired``
-    are the plugins to be planned with ``repair``.
+    Everything is undone before anything is applied, so that a plugin can take what another
+    one gives up. ``contexts`` are in the order of ``wanted``; ``repaired`` are the plugins to
+    plan with ``repair``. The root is only read; ``ledger`` is changed: it loses the settings to
+    be undone.
 
     Raises as ``plan_upgrade`` and ``plan_revert``.
     """
@@ -53,7 +53,7 @@ def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Con
                                         repair=plugin in repaired)
         others[plugin] = planned(items)
     for plugin, upgrade in upgrades.items():
-        ledger.drop(plugin, upgrade.gone)
+        ledger.set_settings(plugin, upgrade.kept)
     gone = [applied for upgrade in upgrades.values() for applied in upgrade.gone]
     return upgrades, plan_revert(gone, ledger, root)
 
@@ -63,61 +63,60 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
                  repair: bool = False) -> Upgrade:
     """Return what an upgrade does to the settings; only reads.
 
-    A setting that stays but was changed by hand since is left as it is, with a
-    note. With ``repair`` it is applied again, and what is there before that counts as
-    the state before: the image was replaced and the record outlived it.
-    ``ctx.files`` are those of the new version's packages.
+    A setting that stays but was changed by hand is left as it is, with a note. With
+    ``repair`` it is applied again, and the present state is recorded as the one before:
+    the image was replaced, and the record outlived it. ``ctx.files`` are those of the packages
+    of the new version.
 
-    Raises as ``check`` for what is new or refreshed.
+    Raises as ``check`` for settings to apply.
     """
-    new = [_again(item, old, ctx) for item in new]
-    wanted = {(item.kind, item.key, item.value): item for item in new}
-    kept = tuple(one for one in old if (one.kind, one.key, one.value) in wanted)
-    known = {(one.kind, one.key, one.value) for one in kept}
-    fresh = tuple(item for key, item in wanted.items() if key not in known)
+    new = [_with_outcome(item, old, ctx) for item in new]
+    wanted = {(*item.identity, item.value): item for item in new}
+    kept = {(*applied.identity, applied.value): applied for applied in old
+            if (*applied.identity, applied.value) in wanted}
+    fresh = tuple(item for key, item in wanted.items() if key not in kept)
     notes, refreshed = [], []
-    for one in kept:
-        problems = () if is_derived(one.kind) else KINDS[one.kind].verify(one, ctx)
+    for key, applied in kept.items():
+        kind = KINDS[applied.kind]
+        problems = () if is_derived(applied.kind) else kind.verify(applied, ctx)
         if problems and not repair:
             notes.append(f"left as it was changed by hand: {'; '.join(problems)}")
-        elif problems or KINDS[one.kind].follows_content:
-            refreshed.append(wanted[one.kind, one.key, one.value])
-    check([*fresh, *refreshed], ctx, others=others, mine=old)
+        elif problems or kind.follows_content:
+            refreshed.append(wanted[key])
+    check([*fresh, *refreshed], ctx, others=others, own=old)
     notes.extend(note for item in (*fresh, *refreshed) for note in item.notes)
     return Upgrade(
-        kept=kept, refreshed=tuple(refreshed),
-        gone=tuple(one for one in old if one not in kept), fresh=fresh, order=tuple(new),
-        notes=tuple(notes), repair=repair)
-
-
-def _again(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:
-    kind = KINDS[item.kind]
-    if isinstance(kind, Remembering):
-        for applied in old:
-            if (applied.kind, applied.key) == (item.kind, item.key):
-                return kind.again(item, applied, ctx)
-    return item
+        kept=tuple(kept.values()), refreshed=tuple(refreshed),
+        gone=tuple(applied for applied in old if applied not in kept.values()), fresh=fresh,
+        order=tuple(new), notes=tuple(notes), repair=repair)
 
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
-                  derived: Optional[bool] = None) -> Tuple[Applied, ...]:
-    """Refresh and apply; return the settings of the new version, in its order.
+                  derived: Optional[bool] = None) -> None:
+    """Apply the settings of the new version.
 
-    ``ledger`` has those that stay of the old version, and gets the new ones. To be called
-    when what goes is reverted and the packages are there; with ``derived``, only for the
-    kinds that are, or are not. Raises as ``apply_one``.
+    To be called when the old settings are undone and the packages are installed. ``ledger`` has
+    the settings that stay, and gets the new ones, in the order of the new version. With
+    ``derived``, only derived kinds are applied, or only the others. Raises as ``apply_one``.
     """
     for item in upgrade.order:
         if derived not in (None, is_derived(item.kind)):
             continue
-        settings = {(one.kind, one.key): one for one in ledger.state(ctx.plugin).settings}
         if item in upgrade.refreshed:
-            settings[item.kind, item.key] = refresh(
-                settings[item.kind, item.key], item, ctx, repair=upgrade.repair)
+            old = next(applied for applied in ledger.state(ctx.plugin).settings
+                       if applied.identity == item.identity)
+            ledger.put(ctx.plugin, apply_again(old, item, ctx, repair=upgrade.repair))
         elif item in upgrade.fresh:
-            settings[item.kind, item.key] = apply_one(item, ctx, ledger)
-        ledger.set_settings(ctx.plugin, settings.values())
-    settings = {(one.kind, one.key): one for one in ledger.state(ctx.plugin).settings}
-    ledger.set_settings(ctx.plugin, (settings[item.kind, item.key] for item in upgrade.order
-                                     if (item.kind, item.key) in settings))
-    return ledger.state(ctx.plugin).settings
+            ledger.put(ctx.plugin, apply_one(item, ctx, ledger))
+    order = [item.identity for item in upgrade.order]
+    ledger.set_settings(ctx.plugin, sorted(ledger.state(ctx.plugin).settings,
+                                           key=lambda applied: order.index(applied.identity)))
+
+
+def _with_outcome(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:
+    """Return ``item`` with the values that the system chose for it in the old version."""
+    kind = KINDS[item.kind]
+    applied = next((applied for applied in old if applied.identity == item.identity), None)
+    if applied is None or not isinstance(kind, Remembering):
+        return item
+    return kind.with_outcome(item, applied, ctx)

@@ -15,7 +15,7 @@ from ...plugin.settings import FirewallPort, FirewallService, Setting
 from ...system.entries import read_entry
 from ...system.paths import relative_inside, resolve_inside
 from ...undo.changes import Applied, Change, Outcome, Watch, capture, difference, put_back
-from ..kit.model import Context, Taker, Wanted, leads_inside
+from ..kit.model import Context, PartRemover, Wanted, leads_inside
 from . import firewall_files
 from .firewall_files import DEFAULT, SYSTEM, Range, missing, overlap, parse_ranges
 
@@ -74,13 +74,13 @@ class FirewallPorts:
         there = firewall_files.ports(before.decode(errors="replace"))
         return dict.fromkeys(map(str, missing(parse_ranges(ports), there)))
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         if not path.endswith(f"/{_split(applied.key)[0]}.xml"):
             return None
         ranges = parse_ranges(" ".join(applied.outcome))
         return lambda content: firewall_files.without_ports(content, ranges)
 
-    def leans(self, applied: Applied, gone: Applied) -> bool:
+    def relies_on(self, applied: Applied, gone: Applied) -> bool:
         (zone, ports), (gone_zone, gone_ports) = _split(applied.key), _split(gone.key)
         return zone == gone_zone and any(overlap(first, second) for first in parse_ranges(ports)
                                          for second in parse_ranges(gone_ports))
@@ -203,7 +203,7 @@ class FirewallServices:
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
         return {}
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         zone, service = _split(applied.key)
         if not path.endswith(f"/{zone}.xml"):
             return None

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ...errors import CommandError
 from ...system.entries import read_entry
+from ..kit.model import Context, Reader
 
 SYSTEM, DEFAULT = "etc/firewalld", "usr/lib/firewalld"
 _FALLBACK_ZONE = "public"  # of firewalld itself if DefaultZone is not set, firewalld.conf(5)
@@ -134,3 +136,14 @@ def _without(text: str, tag: str, fits: Callable[[Dict[str, str]], bool]) -> str
                 start, end = line, end + 1
             text = text[:start] + text[end:]
     return text
+
+
+def _reload(ctx: Context) -> None:
+    try:
+        ctx.run(["firewall-cmd", "--state"])
+    except CommandError:
+        return  # not running: it reads its configuration when it starts
+    ctx.run(["firewall-cmd", "--reload"])
+
+
+READER = Reader("firewall", (SYSTEM, DEFAULT), "reload the firewall", _reload)

@@ -13,8 +13,8 @@ from ...system.paths import relative_inside, resolve_inside
 from ...system.run import Runner
 from ...undo.changes import Applied, Change, Outcome, Watch, alike
 
-Taker = Callable[[bytes], Optional[bytes]]
-"""Returns a file's content without the part of one setting; None if that was changed since."""
+PartRemover = Callable[[bytes], Optional[bytes]]
+"""Returns a file's content without the part of one setting, None if that part was changed."""
 
 
 def _no_versions(name: str) -> Sequence[str]:
@@ -130,6 +130,44 @@ class Wanted:
     wish: Outcome = field(default_factory=dict)
     notes: Tuple[str, ...] = ()
 
+    @property
+    def identity(self) -> Tuple[str, str]:
+        """The kind and the key."""
+        return self.kind, self.key
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A part of the running system that reads its configuration only once.
+
+    ``folders`` are where it reads, relative to the root. ``name`` is its name in the journal,
+    ``doing`` says for people what ``read`` does: it makes the part read again, or raises
+    CommandError.
+    """
+
+    name: str
+    folders: Sequence[str]
+    doing: str
+    read: Callable[[Context], None]
+
+
+@dataclass(frozen=True)
+class DerivedRemoval:
+    """A derived setting when plugins are removed.
+
+    ``gone`` are their values; ``bases`` is each path that any plugin's setting of this kind and
+    key changed, in its state before the first change; ``drifted`` are the paths among them
+    that something else changed since. ``kept``, the values of the other plugins, is known
+    when it is rebuilt.
+    """
+
+    kind: str
+    key: str
+    gone: Tuple[str, ...]
+    bases: Mapping[str, Optional[Entry]]
+    drifted: Tuple[str, ...]
+    kept: Tuple[str, ...] = ()
+
 
 class Kind(Protocol):
     """One kind of setting. The protocols below are for abilities that only some kinds have.
@@ -182,34 +220,34 @@ class Derived(Kind, Protocol):
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
         """Return the settings that ``wanted`` and the files of a plugin imply."""
 
-    def remake(self, last: Remnant, ctx: Context) -> None:
+    def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
         """Rebuild it without the parts of removed plugins."""
 
 
 @runtime_checkable
-class Woven(Protocol):
-    """A kind that writes lines into files that also have lines of others."""
+class PartWriter(Protocol):
+    """A kind that writes parts of files of which other settings write other parts."""
 
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
-        """Return the values that the system chose, for ``taker`` and for the next image."""
+        """Return the values that the system chose, for ``part_remover`` and for the next image."""
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
-        """Return a function that removes its lines from the file ``path``, None if it has none."""
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
+        """Return a function that removes its part of the file ``path``, None if it has none."""
 
 
 @runtime_checkable
 class Remembering(Protocol):
     """A kind for which the system chooses a value that has to stay the same, such as a uid."""
 
-    def again(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
+    def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
         """Return ``wanted`` with the values that the system chose for ``applied``."""
 
 
 @runtime_checkable
-class Leaning(Protocol):
-    """A kind of which a setting may rely on the change of another one."""
+class Dependent(Protocol):
+    """A kind of which a setting may rely on the change of another setting of the kind."""
 
-    def leans(self, applied: Applied, gone: Applied) -> bool:
+    def relies_on(self, applied: Applied, gone: Applied) -> bool:
         """Return whether ``applied`` may rely on ``gone``, and is applied again without it."""
 
 
@@ -217,13 +255,13 @@ class Leaning(Protocol):
 class Overlapping(Protocol):
     """A kind of which a setting may also change the state that another setting wants."""
 
-    def upholds(self, applied: Applied, change: Change) -> bool:
+    def also_wants(self, applied: Applied, change: Change) -> bool:
         """Return whether ``change``, by another plugin, is one that ``applied`` also wants."""
 
-    def undone(self, applied: Applied, change: Change) -> bool:
+    def contradicts(self, applied: Applied, change: Change) -> bool:
         """Return whether ``change``, by another setting, undid ``applied``."""
 
-    def undoing(self, applied: Applied, plugin: str, by: Wanted, ctx: Context) -> Refused:
+    def contradiction(self, applied: Applied, plugin: str, by: Wanted, ctx: Context) -> Refused:
         """Return the error that ``by`` undoes ``applied``, a setting of ``plugin``."""
 
 
@@ -303,22 +341,6 @@ class Settling(Live, Protocol):
 
     def settle(self, goals: Mapping[str, str], ctx: Context, *, settle_s: float) -> None:
         """Raise Refused if one of ``goals``, states by key, fails within ``settle_s``."""
-
-
-@dataclass(frozen=True)
-class Remnant:
-    """A derived setting when plugins are removed.
-
-    ``gone`` are their values, ``kept`` those of the other plugins; ``bases`` is each path
-    that any of them changed, in its state before the first change; ``drifted`` are the
-    paths among them that something else changed since.
-    """
-
-    key: str
-    gone: Tuple[str, ...]
-    kept: Tuple[str, ...]
-    bases: Mapping[str, Optional[Entry]]
-    drifted: Tuple[str, ...] = ()
 
 
 def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:

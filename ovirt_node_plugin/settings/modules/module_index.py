@@ -16,7 +16,7 @@ from ...system.paths import resolve_inside
 from ...system.regular_files import read_regular
 from ...system.run import StrPath
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Remnant, Wanted, leads_inside
+from ..kit.model import Context, DerivedRemoval, Wanted, leads_inside
 
 # depmod(8) reads its argument as a version only if it begins with two numbers.
 _MODULE = re.compile(
@@ -70,8 +70,8 @@ class ModuleIndex:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         rebuild(wanted.key, ctx)
 
-    def remake(self, last: Remnant, ctx: Context) -> None:
-        rebuild(last.key, ctx)
+    def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
+        rebuild(removal.key, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         """Return a line for the first module in the index that is missing."""

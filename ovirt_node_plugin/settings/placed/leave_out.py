@@ -17,7 +17,7 @@ from ...plugin.settings import LeaveOut, Setting
 from ...system.paths import relative_inside, resolve_inside
 from ...system.words import count, size
 from ...undo.changes import Applied, Change, Outcome, Watch
-from ..kit.model import Context, KeepReason, Leavable, Taker, Wanted
+from ..kit.model import Context, KeepReason, Leavable, PartRemover, Wanted
 
 NAME = "leave-out"
 NOBODY = "-"
@@ -79,7 +79,7 @@ class LeaveOuts:
         owners = sorted({kept[path].package for path in matching(wanted.key, kept)})
         return {**numbers, "kept": ",".join(owners)} if owners else numbers
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         return None
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:

@@ -21,8 +21,9 @@ from ...plugin.settings import PlacedFile, Setting
 from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Stage, Wanted, changed_since
+from ..kit.model import Context, Reader, Stage, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
+from ..services import running_units
 from ..services.unit_links import find_unit
 from . import tmpfiles
 
@@ -165,6 +166,20 @@ def _check_tmpfiles(ctx: Context, path: str, data: bytes) -> None:
                  f"--prefix=/{Path(empty).name}", "-"], stdin=data)
 
 
+def _reload_udev(ctx: Context) -> None:
+    if (ctx.root / "run/udev/control").exists():
+        ctx.run(["udevadm", "control", "--reload"])
+
+
+def _reconfigure_multipath(ctx: Context) -> None:
+    if running_units.state("multipathd.service", ctx) == running_units.ACTIVE:
+        ctx.run(["systemctl", "reload", "--", "multipathd.service"])
+
+
+UDEV = Reader("udev", ("etc/udev", "usr/lib/udev", "lib/udev"), "reload udev's rules",
+              _reload_udev)
+MULTIPATH = Reader("multipath", ("etc/multipath", "etc/multipath.conf"),
+                   "reconfigure multipathd", _reconfigure_multipath)
 PLACEMENTS = (
     Placement("udev-rules", "etc/udev/rules.d", "udev rules", _check_udev_rules),
     Placement("multipath-config", "etc/multipath/conf.d", "multipath configuration"),

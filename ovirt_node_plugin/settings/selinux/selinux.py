@@ -18,7 +18,7 @@ from ...plugin.settings import (
 )
 from ...undo import live_log
 from ...undo.changes import Applied, Change, Outcome, Watch
-from ..kit.model import Context, Stage, Taker, Wanted
+from ..kit.model import Context, PartRemover, Stage, Wanted
 from ..kit.placing import check_source
 from . import selinux_labels, selinux_store
 from .selinux_store import BOOLEAN, CONTEXT, MODULE, PORT, Store
@@ -116,7 +116,7 @@ class Booleans(SelinuxKind):
         was = self.running(wanted.key, ctx) if ctx.live else None
         return {live_log.WAS: was} if was is not None else {}
 
-    def taker(self, applied: Applied, path: str) -> Optional[Taker]:
+    def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         return None
 
 

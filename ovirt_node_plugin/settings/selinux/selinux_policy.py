@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
-from ...errors import Refused
+from ...errors import CommandError, Refused
 from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Change, Watch, put_back
-from ..kit.model import Context, Remnant, Wanted
+from ..kit.model import Context, DerivedRemoval, Reader, Wanted
 from . import selinux_labels, selinux_store
 from .selinux_store import (
     BOOLEAN,
@@ -113,18 +113,18 @@ class SelinuxPolicy:
                 f" {', '.join(missing_keys)}",
                 hint="A module's name has to be the one in its file.")
 
-    def remake(self, last: Remnant, ctx: Context) -> None:
+    def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
         """Remove the rules that no plugin wants any more, and restore the values from before."""
         store = selinux_store.find(ctx.root)
-        kept = [rule for codes in last.kept for rule in decode(codes)]
+        kept = [rule for codes in removal.kept for rule in decode(codes)]
         known = {rule.about for rule in kept}
-        gone = {rule.about: rule for codes in last.gone for rule in decode(codes)
+        gone = {rule.about: rule for codes in removal.gone for rule in decode(codes)
                 if rule.about not in known}
         rules = tuple(gone.values())
         with selinux_labels.kept(_written(store)):
-            changed = _take_out(rules, last.bases, store, ctx, all_gone=not kept)
+            changed = _take_out(rules, removal.bases, store, ctx, all_gone=not kept)
             if not kept:
-                _restore(last.bases, store, ctx)
+                _restore(removal.bases, store, ctx)
         if ctx.live and changed:
             selinux_labels.restore([rule.key for rule in gone.values()
                                     if rule.what == CONTEXT], ctx)
@@ -139,6 +139,16 @@ class SelinuxPolicy:
         return ()  # each kind of rule verifies its own
 
 
+def _load_policy(ctx: Context) -> None:
+    # The status of selinuxenabled(8) is 1 without SELinux; then nothing can be loaded
+    try:
+        ctx.run(["selinuxenabled"])
+    except CommandError:
+        return
+    ctx.run(["load_policy"])
+
+
+READER = Reader("policy", (selinux_store.STORES,), "load the SELinux policy", _load_policy)
 KIND = SelinuxPolicy()
 
 

@@ -1,10 +1,10 @@
-"""Units that packages bring or take away, in the system that runs."""
+"""Units of packages that are installed or removed in the running system."""
 from __future__ import annotations
 
 from typing import Iterable, Iterator, Tuple
 
 from ...undo import live_log
-from ..kit.model import Context
+from ..kit.model import Context, Reader
 from . import running_units
 from .services import KIND
 
@@ -14,7 +14,7 @@ _STARTED = (".service", ".socket", ".timer", ".path", ".mount")
 
 
 def expect(paths: Iterable[str], ctx: Context) -> None:
-    """Record in the journal which of ``paths`` are units that are not there yet.
+    """Record in the journal which of ``paths`` are units that do not exist yet.
 
     Scriptlets may start them. To be called within the root's journal.
     """
@@ -31,14 +31,21 @@ def running(paths: Iterable[str], ctx: Context) -> Tuple[str, ...]:
 
 
 def stop(paths: Iterable[str], ctx: Context) -> None:
-    """Stop the units among ``paths``, which are about to go, whoever started them."""
+    """Stop the units among ``paths``, which are about to be removed."""
     for unit in running(paths, ctx):
         live_log.write_deed(ctx.root, live_log.Deed(KIND.name, unit, KIND.on))
         running_units.leave(unit, KIND.off, ctx)
 
 
+def _reload_units(ctx: Context) -> None:
+    ctx.run(["systemctl", "daemon-reload"])
+
+
+READER = Reader("units", FOLDERS, "reload systemd's units", _reload_units)
+
+
 def _units(paths: Iterable[str], ctx: Context) -> Iterator[Tuple[str, str]]:
-    """Yield path and name of each unit that can run; none if the root does not run."""
+    """Yield path and name of each unit that can run; none unless the root is running."""
     for path in sorted(path.lstrip("/") for path in paths) if ctx.live else ():
         folder, _, unit = path.rpartition("/")
         if folder in FOLDERS and unit.endswith(_STARTED):

@@ -113,18 +113,18 @@ class UnitServices:
         started = [unit for unit, goal in goals.items() if goal == self.on]
         running_units.watch(started, ctx, settle_s=settle_s)
 
-    def upholds(self, applied: Applied, change: Change) -> bool:
+    def also_wants(self, applied: Applied, change: Change) -> bool:
         """Return whether ``change`` is of a link that ``applied`` also wants.
 
         ``Also=`` in another unit makes or removes such links (systemd.unit(5)).
         """
-        return _concerns(applied, change) and not self.undone(applied, change)
+        return _concerns(applied, change) and not self.contradicts(applied, change)
 
-    def undone(self, applied: Applied, change: Change) -> bool:
+    def contradicts(self, applied: Applied, change: Change) -> bool:
         return _concerns(applied, change) and (
             (change.after is None) != (applied.value == "disabled"))
 
-    def undoing(self, applied: Applied, plugin: str, by: Wanted, ctx: Context) -> Refused:
+    def contradiction(self, applied: Applied, plugin: str, by: Wanted, ctx: Context) -> Refused:
         return Refused(
             f"plugin {ctx.plugin} wants to {by.text}, but that switches {applied.key} along"
             f" with it, which plugin {plugin} has {applied.value}",

@@ -24,11 +24,11 @@ SELF = "ovirt_node_plugin."
 LIBRARY_WRITERS = (
     "operations.apply", "plugin.library.Library",
     "registry.store.save", "registry.store.save_inventory", "registry.store.forget",
-    "settings.engine.apply", "settings.engine.remake", "settings.engine.rereading",
+    "settings.engine.apply", "settings.engine.rebuild", "settings.engine.rereading",
     "settings.engine.live.switch_on",
     "settings.engine.live.switch_off", "settings.services.package_units.expect",
     "settings.services.package_units.stop",
-    "settings.engine.live.backwards", "settings.engine.revert.do_revert",
+    "settings.engine.live.undo_of", "settings.engine.revert.do_revert",
     "settings.engine.revert.finish_revert", "settings.engine.upgrade.apply_upgrade",
     "settings.accounts.sysusers.place", "settings.accounts.sysusers.run_sysusers",
     "settings.kit.placing.place_file", "settings.modules.module_index.rebuild",
@@ -52,7 +52,7 @@ PATH_WRITERS = frozenset((
     "chmod", "hardlink_to", "lchmod", "link_to", "mkdir", "rename", "rmdir", "symlink_to",
     "touch", "unlink", "write", "write_bytes", "write_text", "writelines"))
 # Methods of the library's own objects that write: of kinds of setting and of a session.
-OWN_WRITERS = frozenset(("apply", "bring", "exclusive", "leave", "remake", "run"))
+OWN_WRITERS = frozenset(("apply", "bring", "exclusive", "leave", "rebuild_without", "run"))
 
 # These bundles cannot be installed with the others: they are refused, or obsolete another.
 SEPARATE = ("needs-libvirt-2.0", "obsoleter-1.0")

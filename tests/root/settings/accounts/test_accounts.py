@@ -251,7 +251,8 @@ def test_an_account_changed_by_hand_is_removed_only_when_forced(
     with pytest.raises(Drifted) as caught:
         plan_revert(applied, Ledger(), root)
     assert caught.value.paths == (f"etc/{file}",)
-    assert plan_revert(applied, Ledger(), root, keep_modified=True).keep == (f"etc/{file}",)
+    assert plan_revert(applied, Ledger(), root, keep_modified=True).notes == (
+        f"/etc/{file} is left as it is: it was changed since",)
 
 
 def test_verify_reports_missing_and_changed_accounts(root: Path) -> None:

@@ -12,7 +12,7 @@ from ovirt_node_plugin.plugin.settings import KernelArgument
 from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
-from ovirt_node_plugin.settings.engine.revert import finish_revert, plan_revert, remake_all
+from ovirt_node_plugin.settings.engine.revert import plan_revert, rebuild_all
 from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade, plan_upgrades
 from ovirt_node_plugin.undo.changes import Applied, difference
 from tests.support.applied import apply_all
@@ -22,6 +22,7 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    finish,
     ledger_of,
     make_root,
     revert_settings,
@@ -231,11 +232,11 @@ def test_an_entry_that_a_scriptlet_changed_in_an_upgrade_keeps_no_argument(root:
     before = tree(root)
     write_file(root, ENTRY, (root / ENTRY).read_text().replace("crashkernel=1G", "crashkernel=2G"))
     ledger.set_effects("foo", difference(before, tree(root)))
-    remake_all(revert, ledger, ctx)
+    rebuild_all(revert, ledger, ctx)
     apply_upgrade(upgrades["foo"], ctx, ledger)
     gone = ledger.state("foo").settings
     ledger.set_settings("foo", ())
-    finish_revert(plan_revert(gone, ledger, root), ledger, ctx)
+    finish(plan_revert(gone, ledger, root), ledger, ctx)
     assert (root / ENTRY).read_text() == ENTRY_TEXT.replace("crashkernel=1G", "crashkernel=2G")
 
 

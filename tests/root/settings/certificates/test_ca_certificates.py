@@ -12,7 +12,7 @@ from ovirt_node_plugin.plugin.settings import CaCertificate
 from ovirt_node_plugin.settings.certificates import pem
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
-from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
 from ovirt_node_plugin.undo.changes import Applied
@@ -23,6 +23,7 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    finish,
     ledger_of,
     make_root,
     revert_settings,
@@ -66,7 +67,7 @@ def test_a_certificate_is_in_the_trust_store_until_its_plugin_is_removed(
     assert kinds.verify(applied, ctx) == ()
     plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, ctx)
-    finish_revert(plan, Ledger(), ctx)
+    finish(plan, Ledger(), ctx)
     assert differences(before, tree(root)) == []
 
 

@@ -32,7 +32,7 @@ from ovirt_node_plugin.settings.engine.revert import (
     finish_revert,
     plan_effects,
     plan_revert,
-    remake_all,
+    rebuild_all,
 )
 from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade, plan_upgrades
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
@@ -57,6 +57,7 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    finish,
     ledger_of,
     make_firewall,
     make_root,
@@ -181,7 +182,7 @@ def test_a_relabelled_file_is_not_drift(root: Path) -> None:
     relabelled = dataclasses.replace(applied[0], changes=(
         *applied[0].changes[:-1], dataclasses.replace(change, after=labelled)))
     assert kinds.verify([relabelled], context(root)) == ()
-    assert plan_revert([relabelled], Ledger(), root).keep == ()
+    assert plan_revert([relabelled], Ledger(), root).notes == ()
 
 
 def test_a_service_of_two_plugins_stays_until_the_last_is_removed(root: Path) -> None:
@@ -234,7 +235,7 @@ def test_a_created_folder_with_a_file_of_others_is_kept_with_a_note(root: Path) 
     (root / "etc/modules-load.d/mine.conf").write_text("loop\n")
     plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, context(root))
-    notes = finish_revert(plan, Ledger(), context(root))
+    notes = finish(plan, Ledger(), context(root))
     assert notes == ("/etc/modules-load.d is left: it is not empty",)
     assert [path.name for path in (root / "etc/modules-load.d").iterdir()] == ["mine.conf"]
 
@@ -246,7 +247,7 @@ def test_a_created_folder_is_removed_after_the_package_files_in_it(root: Path) -
     plan = plan_revert(applied, Ledger(), root)
     do_revert(plan, context(root))
     owned.unlink()
-    assert finish_revert(plan, Ledger(), context(root)) == ()
+    assert finish(plan, Ledger(), context(root)) == ()
     assert not (root / "etc/modules-load.d").exists()
 
 
@@ -291,7 +292,6 @@ def test_scriptlet_effects_changed_later_are_kept_with_a_note(root: Path) -> Non
     plan = plan_effects(effects, Ledger(), root)
     do_revert(plan, context(root))
     assert plan.notes == ("/etc/passwd is left as it is: it was changed since",)
-    assert plan.keep == ("etc/passwd",)
     assert not (root / "etc/new").exists()
 
 
@@ -366,7 +366,8 @@ def test_an_upgrade_passes_created_folders_to_the_remaining_settings(root: Path)
     effects = (append_as_scriptlet(root, "etc/passwd", "x\n"),)
     ledger = Ledger({"foo": AppliedState(plan.kept, effects)})
     do_revert(plan_revert(plan.gone, ledger, root), ctx)
-    applied = apply_upgrade(plan, ctx, ledger)
+    apply_upgrade(plan, ctx, ledger)
+    applied = ledger.state("foo").settings
     assert [setting.kind for setting in applied] == ["service"]
     assert ledger.state("foo").effects == effects
     assert changed_paths(applied) == [SOCKETS, f"{SOCKETS}/b.socket"]
@@ -474,10 +475,10 @@ class RandomPlugins:
             upgrades, revert = plan_upgrades(wanted, contexts, ledger, self.root)
             assert differences(start, tree(self.root)) == []
             do_revert(revert, contexts[0])
-            finish_revert(dataclasses.replace(revert, remake=()), ledger, contexts[0])
+            finish_revert(revert, ledger, contexts[0])
             for ctx in contexts:
                 apply_upgrade(upgrades[ctx.plugin], ctx, ledger, derived=False)
-            remake_all(revert, ledger, contexts[0])
+            rebuild_all(revert, ledger, contexts[0])
             for ctx in contexts:
                 apply_upgrade(upgrades[ctx.plugin], ctx, ledger, derived=True)
         except Refused:
@@ -498,7 +499,7 @@ class RandomPlugins:
         effects_plan = plan_effects(effects, self.ledger, self.root)
         do_revert(effects_plan, ctx)
         assert (plan.notes, effects_plan.notes) == ((), ())
-        assert finish_revert(plan, self.ledger, ctx) == ()
+        assert finish(plan, self.ledger, ctx) == ()
         self.ledger = Ledger({other: state for other, state in self.ledger.states.items()
                               if other != name})
 

@@ -19,7 +19,7 @@ from ovirt_node_plugin.settings.boot import command_line
 from ovirt_node_plugin.settings.engine import kinds, live, rereading
 from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.engine.ledger import Ledger
-from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Live
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import JOURNAL
@@ -27,7 +27,7 @@ from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied, Change
 from tests.support.applied import apply_all
-from tests.support.settings_root import context, ledger_of, write_file
+from tests.support.settings_root import context, finish, ledger_of, write_file
 
 SERVICE = Applied("service", "foo.service", "enabled", "disabled", ())
 OTHER = Applied("service", "bar.service", "disabled", "enabled", ())
@@ -196,14 +196,14 @@ def test_live_changes_before_a_failure_are_undone_from_the_log(system: FakeSyste
     rereading.read_again(["firewall"], running_context(system))
     system.fails.clear()
     system.done.clear()
-    assert live.backwards(system.root, system).log == live_log.NOTHING  # the system is not running
-    backwards = live.Backwards(running_context(system), live_log.read_log(system.root))
-    assert backwards.before() == ()
+    assert live.undo_of(system.root, system).log == live_log.NOTHING  # the system is not running
+    undo = live.LiveUndo(running_context(system), live_log.read_log(system.root))
+    assert undo.before() == ()
     assert system.done == ["systemctl reset-failed -- foo.service",
                            "modprobe --remove -- isv_foo"]
     system.done.clear()
     system.fails["systemctl daemon-reload"] = "no bus"
-    assert backwards.after() == ("reload systemd's units failed: no bus",)
+    assert undo.after() == ("reload systemd's units failed: no bus",)
     assert system.done == [
         "systemctl daemon-reload", "firewall-cmd --state", "firewall-cmd --reload",
         "systemctl start -- bar.service", "sysctl --quiet --write -- kernel.panic=0"]
@@ -323,6 +323,6 @@ def test_kernel_arguments_of_a_running_host_are_passed_to_grubby(system: FakeSys
     assert "iommu=on" in (system.root / entry).read_text()
     revert = plan_revert(applied, Ledger(), system.root)
     do_revert(revert, ctx)
-    finish_revert(revert, Ledger(), ctx)
+    finish(revert, Ledger(), ctx)
     assert system.done[1:] == ["grubby --update-kernel=ALL --remove-args=iommu=on console=ttyS0"]
     assert (system.root / entry).read_text() == text

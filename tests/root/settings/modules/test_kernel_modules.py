@@ -10,7 +10,7 @@ from ovirt_node_plugin.errors import Drifted, OutsideRoot, Refused
 from ovirt_node_plugin.plugin.settings import KernelModule
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.ledger import Ledger
-from ovirt_node_plugin.settings.engine.revert import do_revert, finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.settings.modules import module_index
 from ovirt_node_plugin.settings.modules.kernel_modules import KIND
@@ -23,6 +23,7 @@ from tests.support.settings_root import (
     changed_paths,
     context,
     differences,
+    finish,
     ledger_of,
     make_root,
     tree,
@@ -190,7 +191,7 @@ def test_the_module_index_contains_the_modules_of_remaining_plugins(root: Path, 
         plan = plan_revert(applied, ledger, root)
         do_revert(plan, ctx)
         (root / MODULES / f"kernel/m_{name}.ko").unlink()
-        finish_revert(plan, ledger, ctx)
+        finish(plan, ledger, ctx)
         applied_by_plugin.update({other: state.settings for other, state in ledger.states.items()})
         if applied_by_plugin:
             assert indexed_modules(root) == sorted(["core",
@@ -209,7 +210,7 @@ def test_a_module_index_rebuilt_by_others_is_rebuilt_at_removal(root: Path) -> N
     plan = plan_revert(applied, ledger, root)
     do_revert(plan, ctx)
     (root / MODULES / "kernel/isv_foo.ko").unlink()
-    assert finish_revert(plan, ledger, ctx) == ()
+    assert finish(plan, ledger, ctx) == ()
     assert ledger.states == {}
     assert indexed_modules(root) == ["core", "later"]
 

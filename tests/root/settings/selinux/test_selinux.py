@@ -17,7 +17,7 @@ from ovirt_node_plugin.plugin.settings import (
 )
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
-from ovirt_node_plugin.settings.engine.revert import finish_revert, plan_revert
+from ovirt_node_plugin.settings.engine.revert import plan_revert
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.system.entries import Entry
@@ -34,6 +34,7 @@ from tests.support.settings_root import (
     context,
     descriptor,
     differences,
+    finish,
     ledger_of,
     revert_settings,
     tree,
@@ -128,7 +129,7 @@ def test_each_program_is_called_once_for_all_settings(root: Path) -> None:
     apply_all(selection.wanted(descriptor(*ALL_SETTINGS), ctx), ctx)
     assert recorder.argvs == []
     plan = plan_revert(applied, Ledger(), root)
-    finish_revert(plan, Ledger(), ctx)
+    finish(plan, Ledger(), ctx)
     assert recorder.argvs == [(*chroot, "semodule", "-n", "-X", "300", "-r", "acme")]
 
 
@@ -138,7 +139,7 @@ def test_values_are_removed_one_by_one_beside_values_of_an_administrator(root: P
     applied = apply_all(selection.wanted(descriptor(SelinuxBoolean("use_net", "on")), ctx), ctx)
     semanage(root, "boolean -m -0 use_nfs")
     recorder.argvs.clear()
-    finish_revert(plan_revert(applied, Ledger(), root), Ledger(), ctx)
+    finish(plan_revert(applied, Ledger(), root), Ledger(), ctx)
     chroot = ("chroot", str(root))
     assert recorder.argvs == [(*chroot, "semanage", "import", "-N"),
                               (*chroot, "semodule", "-n", "-B")]
