@@ -92,8 +92,8 @@ def _decompress_zst(archive: Path, plain: Path, *, run: Runner, limit_bytes: int
                         hint=f"A bundle is a folder or a {_FORMS} of one.") from exc
 
 
-def _too_big(where: str, limit_bytes: int) -> BadBundle:
-    return BadBundle(f"{where}unpacked it is larger than {limit_bytes} bytes",
+def _too_big(origin: str, limit_bytes: int) -> BadBundle:
+    return BadBundle(f"{origin}unpacked it is larger than {limit_bytes} bytes",
                      hint="Ask the vendor for a smaller bundle.")
 
 
@@ -104,9 +104,9 @@ class _Meter:
     limit of the step keeps that small.
     """
 
-    def __init__(self, stream: BinaryIO, where: str, limit_bytes: int) -> None:
+    def __init__(self, stream: BinaryIO, origin: str, limit_bytes: int) -> None:
         self._stream = stream
-        self._where = where
+        self._origin = origin
         self._limit_bytes = limit_bytes
         self._remaining = limit_bytes + _MAX_HEADER_BYTES
         self._step_remaining = 0
@@ -121,9 +121,9 @@ class _Meter:
         self._remaining -= len(data)
         self._step_remaining -= len(data)
         if self._remaining < 0:
-            raise _too_big(self._where, self._limit_bytes)
+            raise _too_big(self._origin, self._limit_bytes)
         if self._step_remaining < 0:
-            raise BadBundle(f"{self._where}a member's header is larger than "
+            raise BadBundle(f"{self._origin}a member's header is larger than "
                             f"{_MAX_HEADER_BYTES} bytes")
         return data
 
@@ -202,21 +202,21 @@ class _Unpacking:
         """Check that the path is free and its parents are folders; make missing parents."""
         for depth in range(1, len(parts)):
             parent = parts[:depth]
-            there = self._kinds.get(parent)
-            if there is None:
+            present = self._kinds.get(parent)
+            if present is None:
                 self._dir(parent)
                 self._kinds[parent] = "dir"
-            elif there != "dir":
-                raise self._bad(member, f"is below {'/'.join(parent)!r}, which is a {there}")
-        there = self._kinds.get(parts)
-        if there is not None and not (there == kind == "dir"):
+            elif present != "dir":
+                raise self._bad(member, f"is below {'/'.join(parent)!r}, which is a {present}")
+        present = self._kinds.get(parts)
+        if present is not None and not (present == kind == "dir"):
             raise self._bad(member, "is in the archive twice")
         self._kinds[parts] = kind
 
     def _dir(self, parts: Parts) -> None:
-        where = self._into.joinpath(*parts)
-        where.mkdir(exist_ok=True)
-        where.chmod(0o755)
+        folder = self._into.joinpath(*parts)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
 
     def _file(self, tar: tarfile.TarFile, member: tarfile.TarInfo, parts: Parts) -> None:
         self._size_bytes += member.size

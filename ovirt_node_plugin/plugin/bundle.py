@@ -49,13 +49,13 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
 
     Raises UsageError if the path does not exist, BadBundle if it is not a valid bundle.
     """
-    where = path.absolute()
+    absolute = path.absolute()
     try:
-        mode = os.stat(where).st_mode
+        mode = os.stat(absolute).st_mode
     except OSError as exc:
         raise UsageError(f"{path} cannot be opened: {exc.strerror}") from exc
     if stat.S_ISDIR(mode):
-        yield read_bundle(where, source=str(where))
+        yield read_bundle(absolute, source=str(absolute))
         return
     if not stat.S_ISREG(mode):
         raise BadBundle(f"{path} is neither a folder nor a file", hint=_LAYOUT)
@@ -66,7 +66,7 @@ def opened(path: Path, *, run: Runner = programs.run) -> Iterator[Bundle]:
         into = Path(work) / "bundle"
         into.mkdir()
         # resolved, as zstd does not follow links
-        yield read_bundle(archive.unpack(where.resolve(), into, run=run), source=str(where))
+        yield read_bundle(archive.unpack(absolute.resolve(), into, run=run), source=str(absolute))
 
 
 def read_bundle(directory: Path, *, source: str) -> Bundle:

@@ -130,23 +130,23 @@ def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:
 _UPDATE = "Update ovirt-node-plugin, then try again."
 
 
-def _newer_tool(what: str, needed: str, version: str) -> str:
-    return f"{what} needs ovirt-node-plugin {needed} or newer; this is {version}"
+def _newer_tool(subject: str, needed: str, version: str) -> str:
+    return f"{subject} needs ovirt-node-plugin {needed} or newer; this is {version}"
 
 
 def _check_schema_version(root: XmlElement, origin: str) -> None:
     if root.tag != "node-plugin":
         return
-    where = f"{origin}:{root.line}:{root.column}"
+    position = f"{origin}:{root.line}:{root.column}"
     text = root.get("schema-version")
     if not re.fullmatch("[1-9][0-9]{0,8}", text):
         found = repr(text[:40]) if "schema-version" in root.attributes else "none"
         raise DescriptorError(
-            f"{where}: expected a schema version from 1 to {SCHEMA_VERSION} in "
+            f"{position}: expected a schema version from 1 to {SCHEMA_VERSION} in "
             f'<node-plugin schema-version="…">, found {found}', hint=_SEE)
     if int(text) > SCHEMA_VERSION:
         raise DescriptorError(
-            f"{where}: the descriptor is written for schema version {text}; "
+            f"{position}: the descriptor is written for schema version {text}; "
             f"this tool knows {SCHEMA_VERSION}", hint=_UPDATE)
 
 

@@ -320,11 +320,11 @@ def _conditions(root: XmlElement) -> Iterator[Problem]:
                 yield problem_at(when, "expected a condition in <when>, found none")
             if when.get("target") == "host" and (when.get("node-min") or when.get("node-max")):
                 yield problem_at(when, "expected no bound of the Node beside target=\"host\"")
-            for what in ("node", "package"):
-                versions = VersionRange(when.get(f"{what}-min"), when.get(f"{what}-max"))
+            for subject in ("node", "package"):
+                versions = VersionRange(when.get(f"{subject}-min"), when.get(f"{subject}-max"))
                 if versions.is_empty:
-                    yield problem_at(when, f"expected a {what}-min that is not above "
-                                           f"{what}-max {versions.most}, found {versions.least}")
+                    yield problem_at(when, f"expected a {subject}-min that is not above "
+                                           f"{subject}-max {versions.most}, found {versions.least}")
             if not when.get("package") and (when.get("package-min") or when.get("package-max")):
                 yield problem_at(when, "expected the attribute package beside its bounds, "
                                        "found none")

@@ -87,9 +87,9 @@ class Library:
                              " to add", hint="Install it by its name.")
         place = self.folders[0] / name
         with _changing(place.parent) as work:
-            there = _entry(name, place).descriptor if place.is_dir() else None
-            if there is not None and compare(there.version, version) > 0:
-                raise Refused(f"{place} has plugin {name} {there.version}, which is newer than "
+            present = _entry(name, place).descriptor if place.is_dir() else None
+            if present is not None and compare(present.version, version) > 0:
+                raise Refused(f"{place} has plugin {name} {present.version}, which is newer than "
                               f"{version}", hint=f"Drop it first: dnf node-plugin drop {name}")
             _copy(bundle.directory, work / "new")
             copied = read_bundle(work / "new", source=bundle.source).descriptor

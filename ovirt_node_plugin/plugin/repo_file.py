@@ -42,17 +42,17 @@ def repo_ids(files: Sequence[Path]) -> Tuple[str, ...]:
     Raises BadBundle, naming file and line, for a file that is not valid, defines a repository
     again, or sets an option that a bundle may not set.
     """
-    where: Dict[str, Path] = {}
+    files_of: Dict[str, Path] = {}
     for path in files:
         parser = parse(path)
         for repo_id in parser.sections():
             if repo_id == "main":
                 raise BadBundle(f"{path} has a section [main], which is dnf's own",
                                 hint="Remove it: a .repo file of a bundle has repos only.")
-            if repo_id in where:
-                raise BadBundle(f"{path} and {where[repo_id].name} both have the repo {repo_id}")
-            where[repo_id] = path
-    return tuple(sorted(where))
+            if repo_id in files_of:
+                raise BadBundle(f"{path} and {files_of[repo_id].name} both have the repo {repo_id}")
+            files_of[repo_id] = path
+    return tuple(sorted(files_of))
 
 
 def parse(path: Path) -> configparser.RawConfigParser:

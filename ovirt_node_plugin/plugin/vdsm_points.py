@@ -17,8 +17,8 @@ _ALONE = ("after_disk_prepare", "after_hostdev_list_by_caps", "after_vdsm_stop",
           "before_vdsm_start")
 
 HOOK_POINTS: Tuple[str, ...] = tuple(sorted(
-    [f"{when}_{what}" for when in ("before", "after") for what in _BOTH]
-    + [f"after_{what}_fail" for what in _FAILING] + list(_ALONE)))
+    [f"{when}_{action}" for when in ("before", "after") for action in _BOTH]
+    + [f"after_{action}_fail" for action in _FAILING] + list(_ALONE)))
 """All hook points, sorted; from ``vdsm_hooks/Makefile.am`` and ``hooks.py`` of oVirt/vdsm."""
 
 

@@ -133,10 +133,10 @@ def save(root: Path, record: Record, undo_data: UndoData,
     """
     from . import xml
 
-    made = _make_folders(root)
+    new_folders = _make_folders(root)
     kept = _known_folders(root, record.name)
     undo_data = dataclasses.replace(
-        undo_data, folders=tuple(sorted({*undo_data.folders, *made, *kept})))
+        undo_data, folders=tuple(sorted({*undo_data.folders, *new_folders, *kept})))
     if inventory is not None:
         save_inventory(root, inventory)
         undo_data = dataclasses.replace(undo_data, inventory=True)
@@ -214,7 +214,7 @@ def _reason_hint(exc: OSError) -> str:
 
 def _make_folders(root: Path) -> List[str]:
     """Make the folders of the registry; return those that were missing, relative to the root."""
-    made: List[str] = []
+    new_folders: List[str] = []
     for name in (MANIFESTS, REGISTRY):
         folder = resolve_inside(root, name)
         for part in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
@@ -222,8 +222,8 @@ def _make_folders(root: Path) -> List[str]:
                 (root / part).mkdir(mode=0o755)
                 os.chmod(root / part, 0o755)  # whatever the umask
                 sync_dir((root / part).parent)
-                made.append(part.as_posix())
-    return made
+                new_folders.append(part.as_posix())
+    return new_folders
 
 
 def _known_folders(root: Path, name: str) -> Tuple[str, ...]:
@@ -258,15 +258,15 @@ def _readable_undo_data(root: Path, *, but: str) -> Iterator[UndoData]:
 
 
 def _unlink(root: Path, path: str) -> None:
-    where = resolve_inside(root, path, follow_last=False)
+    target = resolve_inside(root, path, follow_last=False)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        where.unlink()
-        sync_dir(where.parent)
+        target.unlink()
+        sync_dir(target.parent)
 
 
 def _remove_folders(root: Path, folders: Sequence[str]) -> None:
     for folder in sorted(folders, reverse=True):
-        where = resolve_inside(root, folder, follow_last=False)
+        target = resolve_inside(root, folder, follow_last=False)
         with contextlib.suppress(OSError):  # not empty: still in use
-            where.rmdir()
-            sync_dir(where.parent)
+            target.rmdir()
+            sync_dir(target.parent)

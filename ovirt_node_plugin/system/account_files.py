@@ -74,8 +74,8 @@ def without_user(content: bytes, file: str, entry: UserEntry) -> Optional[bytes]
 def without_group(content: bytes, file: str, entry: GroupEntry) -> Optional[bytes]:
     """Return the text of group or gshadow without a group, None if its gid or members differ."""
     def untouched(line: Line) -> bool:
-        own = line[1].startswith(_LOCKED) if file == "gshadow" else line[2] == str(entry.gid)
-        return own and not line[3]
+        unchanged = line[1].startswith(_LOCKED) if file == "gshadow" else line[2] == str(entry.gid)
+        return unchanged and not line[3]
 
     return _edited(content, file, entry.name, lambda line: [] if untouched(line) else None)
 

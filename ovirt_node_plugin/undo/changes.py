@@ -121,9 +121,9 @@ def compact(entry: Optional[Entry]) -> Optional[Entry]:
     return entry if entry is None or entry.kind == "link" else entry.without_content()
 
 
-def alike(one: Optional[Entry], other: Optional[Entry]) -> bool:
+def alike(first: Optional[Entry], second: Optional[Entry]) -> bool:
     """Return whether two states are equal apart from SELinux labels, or both absent."""
-    return comparable(one) == comparable(other)
+    return comparable(first) == comparable(second)
 
 
 def comparable(entry: Optional[Entry]) -> Optional[Entry]:

@@ -77,8 +77,8 @@ class Journal:
             self._root, path, kept, _folder(self._root))
         if kept is not None and before is None:
             return []
-        where = self._root / path
-        after = compact(read_entry(self._root, path, content=os.path.islink(where)))
+        present = self._root / path
+        after = compact(read_entry(self._root, path, content=os.path.islink(present)))
         if before is None and after is None or before is not None and before.same(after):
             return []
         changes = [Change(path, before, after)]
@@ -140,16 +140,9 @@ def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
     (_folder(root) / _RESERVE).unlink(missing_ok=True)
     ours = _own_changes(root, state)
     lines = [*first()]
-    parents: Set[str] = set()
-
-    def remove(paths: Collection[str]) -> None:
-        own = [path for path in paths if stat_of(root / path) is not None and ours(path)]
-        remove_new(root, own)
-        parents.update(map(os.path.dirname, own))
-
-    remove([path for path, kept in state.index.items() if kept is None])
+    parents = _remove(root, [path for path, kept in state.index.items() if kept is None], ours)
     known = _recorded(state)
-    remove(_present(root, state, known) - known)
+    parents |= _remove(root, _present(root, state, known) - known, ours)
     for path, kept in sorted(state.index.items()):
         if kept is not None and stat_of(root / path) != kept.stat and ours(path):
             restore(root, path, kept, _folder(root))
@@ -158,6 +151,13 @@ def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
     lines += last()
     finish(root)
     return tuple(lines)
+
+
+def _remove(root: Path, paths: Collection[str], ours: Callable[[str], bool]) -> Set[str]:
+    """Remove those of ``paths`` that exist and are ``ours``; return their parent folders."""
+    existing = [path for path in paths if stat_of(root / path) is not None and ours(path)]
+    remove_new(root, existing)
+    return set(map(os.path.dirname, existing))
 
 
 def _reserve(folder: Path) -> None:
@@ -297,8 +297,8 @@ def _refuse_late(root: Path, state: State) -> None:
     In a running system, rpm may have installed packages since; to restore the old database
     would lose them.
     """
-    own = [root / path for path in state.scope.paths] + [_folder(root) / CONTENT]
-    last = max(state_now[3] for state_now in map(stat_of, own)
+    own_paths = [root / path for path in state.scope.paths] + [_folder(root) / CONTENT]
+    last = max(state_now[3] for state_now in map(stat_of, own_paths)
                if state_now is not None and not stat.S_ISDIR(state_now[0]))
     for path in state.index:
         now = stat_of(root / path)
@@ -322,8 +322,8 @@ def _restore_times(root: Path, parents: Collection[str], state: State) -> None:
 
 def _folder(root: Path) -> Path:
     """Return the journal's folder; ``/var`` and ``/var/lib`` of the root may be links."""
-    above, *own = JOURNAL.rsplit("/", 2)
-    return resolve_inside(root, above).joinpath(*own)
+    above, *names = JOURNAL.rsplit("/", 2)
+    return resolve_inside(root, above).joinpath(*names)
 
 
 def _is_real(root: Path) -> bool:

@@ -103,12 +103,12 @@ class SnapshotWriter:
         A file larger than ``copy_bytes`` is saved as a hard link, which costs nothing, but
         is lost when a program writes into the file; rpm and careful programs replace it.
         """
-        where = f"{self._root}/{path}"
+        source = f"{self._root}/{path}"
         try:
-            info = os.lstat(where)
-            xattrs = read_xattrs(where)
+            info = os.lstat(source)
+            xattrs = read_xattrs(source)
             if not stat.S_ISDIR(info.st_mode):
-                return self._keep(path, where, info, xattrs, copy_bytes)
+                return self._keep(path, source, info, xattrs, copy_bytes)
             return SavedEntry(state_of(info), "dir", info.st_mtime_ns, xattrs)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -122,26 +122,26 @@ class SnapshotWriter:
                 os.fsync(stream.fileno())
         sync_dir(self._folder)
 
-    def _keep(self, path: str, where: str, info: os.stat_result, xattrs: Xattrs,
+    def _keep(self, path: str, source: str, info: os.stat_result, xattrs: Xattrs,
               copy_bytes: int) -> SavedEntry:
         twin = self._twin(path, info)
         if stat.S_ISLNK(info.st_mode):
             return SavedEntry(state_of(info), "link", info.st_mtime_ns, xattrs,
-                              target=os.readlink(where), twin=twin)
+                              target=os.readlink(source), twin=twin)
         if not stat.S_ISREG(info.st_mode):
             return SavedEntry(state_of(info), "other", info.st_mtime_ns, xattrs,
                               device=info.st_rdev, twin=twin)
         offset, size_bytes, number, linked = 0, info.st_size, 0, False
         if not twin and size_bytes <= _SMALL_BYTES:
-            offset, size_bytes = self._append(where)
+            offset, size_bytes = self._append(source)
         elif not twin:
             self._count += 1
             number = self._count
-            linked = size_bytes > copy_bytes and self._link(where, number)
+            linked = size_bytes > copy_bytes and self._link(source, number)
             if linked:
-                info = os.lstat(where)  # the link changed its ctime
+                info = os.lstat(source)  # the link changed its ctime
             else:
-                size_bytes = self._copy(where, number)
+                size_bytes = self._copy(source, number)
         return SavedEntry(state_of(info), "file", info.st_mtime_ns, xattrs, offset=offset,
                           size_bytes=size_bytes, number=number, linked=linked, twin=twin)
 
@@ -151,23 +151,23 @@ class SnapshotWriter:
         first = self._first.setdefault((info.st_dev, info.st_ino), path)
         return "" if first == path else first
 
-    def _append(self, where: str) -> Tuple[int, int]:
-        with opened_handle(where) as source:
+    def _append(self, path: str) -> Tuple[int, int]:
+        with opened_handle(path) as source:
             data = os.read(source, _SMALL_BYTES)
         self._content.write(data)
         self._end += len(data)
         return self._end - len(data), len(data)
 
-    def _link(self, where: str, number: int) -> bool:
+    def _link(self, path: str, number: int) -> bool:
         try:
-            os.link(where, self._folder / str(number), follow_symlinks=False)
+            os.link(path, self._folder / str(number), follow_symlinks=False)
         except OSError:  # another filesystem, or one without hard links
             return False
         return True
 
-    def _copy(self, where: str, number: int) -> int:
+    def _copy(self, path: str, number: int) -> int:
         self._copies.append(_new_file(self._folder / str(number)))
-        with opened_handle(where) as source:
+        with opened_handle(path) as source:
             return _pump(source, self._copies[-1].fileno(), os.fstat(source).st_size)
 
 
@@ -179,30 +179,30 @@ def restore(root: Path, path: str, kept: SavedEntry, folder: Path) -> None:
     Raises OSError from the system, RecordError if a parent became a link, and OutsideRoot
     if a mount is in a folder that is to be replaced.
     """
-    where = root / path
-    if resolve_inside(root, path, follow_last=False) != where:
-        raise RecordError(f"{where} cannot be restored: a folder above it became a symbolic link",
+    target = root / path
+    if resolve_inside(root, path, follow_last=False) != target:
+        raise RecordError(f"{target} cannot be restored: a folder above it became a symbolic link",
                           hint="Restore that folder.")
-    now = stat_of(where)
+    now = stat_of(target)
     is_dir = now is not None and stat.S_ISDIR(now[0])
     if kept.kind == "dir":
         if not is_dir:
-            where.unlink(missing_ok=True)
-            where.mkdir(mode=0o700)
-        _dress(where, kept)
+            target.unlink(missing_ok=True)
+            target.mkdir(mode=0o700)
+        _dress(target, kept)
         return
     if is_dir:
         remove_new(root, [path])
     if kept.kind == "other" and not (kept.device or stat.S_ISFIFO(kept.stat[0])):
         return  # a socket: the program that listens on it makes it
-    temporary = where.with_name(f".{where.name[:200]}.{os.getpid()}.back")
+    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.back")
     temporary.unlink(missing_ok=True)
     try:
         if _make(root, temporary, kept, folder):
             _dress(temporary, kept)
-        if os.path.lexists(where) and os.path.samestat(os.lstat(where), os.lstat(temporary)):
+        if os.path.lexists(target) and os.path.samestat(os.lstat(target), os.lstat(temporary)):
             return
-        os.replace(temporary, where)
+        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -225,9 +225,9 @@ def entry_of(root: Path, path: str, kept: SavedEntry, folder: Path) -> Optional[
                  xattrs=kept.xattrs)
 
 
-def _is_there(where: Path, kept: SavedEntry) -> bool:
+def _is_there(path: Path, kept: SavedEntry) -> bool:
     """Return whether the saved file is still in its place, and may have been written to."""
-    now = stat_of(where)
+    now = stat_of(path)
     return now is not None and now[-1] == kept.stat[-1]
 
 
@@ -247,10 +247,10 @@ def _make(root: Path, temporary: Path, kept: SavedEntry, folder: Path) -> bool:
         return True
     if kept.number:
         # A hard link needs no room, and the disk may be full.
-        own = folder / str(kept.number)
+        saved = folder / str(kept.number)
         with contextlib.suppress(OSError):
-            if stat.S_ISREG(os.lstat(own).st_mode):
-                os.link(own, temporary, follow_symlinks=False)
+            if stat.S_ISREG(os.lstat(saved).st_mode):
+                os.link(saved, temporary, follow_symlinks=False)
                 return True
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -263,15 +263,15 @@ def _make(root: Path, temporary: Path, kept: SavedEntry, folder: Path) -> bool:
     return True
 
 
-def _dress(where: Path, kept: SavedEntry) -> None:
-    os.chown(where, *kept.owner, follow_symlinks=False)
+def _dress(path: Path, kept: SavedEntry) -> None:
+    os.chown(path, *kept.owner, follow_symlinks=False)
     if kept.kind != "link":
-        os.chmod(where, kept.mode)
-    for name in {name for name, _ in read_xattrs(where)} - {name for name, _ in kept.xattrs}:
-        os.removexattr(where, name, follow_symlinks=False)
+        os.chmod(path, kept.mode)
+    for name in {name for name, _ in read_xattrs(path)} - {name for name, _ in kept.xattrs}:
+        os.removexattr(path, name, follow_symlinks=False)
     for name, value in kept.xattrs:
-        os.setxattr(where, name, value, follow_symlinks=False)
-    os.utime(where, ns=(kept.mtime_ns, kept.mtime_ns), follow_symlinks=False)
+        os.setxattr(path, name, value, follow_symlinks=False)
+    os.utime(path, ns=(kept.mtime_ns, kept.mtime_ns), follow_symlinks=False)
 
 
 def _new_file(path: Path) -> BinaryIO:

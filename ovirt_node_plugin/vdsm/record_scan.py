@@ -147,7 +147,7 @@ class _RecordParser:
             raise Damaged("it is in another encoding than UTF-8")
 
     @staticmethod
-    def _refuse(what: str) -> Callable[..., None]:
+    def _refuse(name: str) -> Callable[..., None]:
         def handler(*_: object) -> None:
-            raise Damaged(f"it has {what}")
+            raise Damaged(f"it has {name}")
         return handler

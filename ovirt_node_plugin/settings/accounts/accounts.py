@@ -46,51 +46,51 @@ class Groups:
         return groups
 
     def _wanted(self, name: str, gid: str, item: Setting, ctx: Context) -> Wanted:
-        there = find_group(ctx.root, name) is not None
-        text = f"use group {name}" if there else f"create group {name}"
+        exists = find_group(ctx.root, name) is not None
+        text = f"use group {name}" if exists else f"create group {name}"
         return Wanted(kind=self.name, key=name, value=f"gid={gid or _ANY}",
                       text=text + (f" (gid {gid})" if gid else ""), item=item)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse an id of another group, another id of this group, and an undeclared group."""
         sysusers.check_root(ctx)
-        there = find_group(ctx.root, wanted.key)
+        group = find_group(ctx.root, wanted.key)
         user = wanted.item if isinstance(wanted.item, User) else None
-        if there is None and wanted.need and user and (user.group or user.name != wanted.key):
+        if group is None and wanted.need and user and (user.group or user.name != wanted.key):
             raise Refused(
                 f"plugin {ctx.plugin} wants user {user.name} to be of group {wanted.key}, which"
                 " is neither in the root nor in the descriptor",
                 hint=f'Its vendor has to correct the name, or add <group name="{wanted.key}"/>.')
         gid = id_in(asked_of(wanted), "gid")
-        if gid is not None and not (there and mine):
-            refuse_id(wanted, "gid", gid, there.gid if there else None, ctx, [
-                group.name for group in account_files.groups(ctx.root) if group.gid == gid])
+        if gid is not None and not (group and installed):
+            refuse_id(wanted, "gid", gid, group.gid if group else None, ctx, [
+                other.name for other in account_files.groups(ctx.root) if other.gid == gid])
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return ids_clash(wanted, other, "gid")
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = find_group(ctx.root, wanted.key)
-        return "absent" if there is None else f"gid={there.gid}"
+        group = find_group(ctx.root, wanted.key)
+        return "absent" if group is None else f"gid={group.gid}"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return sysusers.watches(sysusers.file_of(self.name, wanted.key))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         file = sysusers.file_of(self.name, wanted.key)
-        there = find_group(ctx.root, wanted.key)
-        if there is None:
+        group = find_group(ctx.root, wanted.key)
+        if group is None:
             gid = id_in(asked_of(wanted), "gid") or id_in(wanted.wish, "gid") or "-"
             sysusers.place(ctx, file, f"g {wanted.key} {gid}")
             sysusers.run_sysusers(ctx, file)
-            there = find_group(ctx.root, wanted.key)
-        if there is None or id_in(asked_of(wanted), "gid") not in (None, there.gid):
-            raise wrong_id(wanted, "gid", there.gid if there else None, ctx)
-        sysusers.place(ctx, file, f"g {wanted.key} {there.gid}")
+            group = find_group(ctx.root, wanted.key)
+        if group is None or id_in(asked_of(wanted), "gid") not in (None, group.gid):
+            raise wrong_id(wanted, "gid", group.gid if group else None, ctx)
+        sysusers.place(ctx, file, f"g {wanted.key} {group.gid}")
 
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
-        there = find_group(ctx.root, wanted.key)
-        return {"gid": str(there.gid), **_novelty("group", changes)} if there else {}
+        group = find_group(ctx.root, wanted.key)
+        return {"gid": str(group.gid), **_novelty("group", changes)} if group else {}
 
     def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         file, gid = _file(path), id_in(applied.outcome, "gid")
@@ -100,15 +100,15 @@ class Groups:
         return _if_new(applied, lambda text: account_files.without_group(text, file, entry))
 
     def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
-        there = find_group(ctx.root, wanted.key)
-        return remembered(wanted, applied, "gid", there.gid if there else None, [
+        present = find_group(ctx.root, wanted.key)
+        return remembered(wanted, applied, "gid", present.gid if present else None, [
             (group.name, group.gid) for group in account_files.groups(ctx.root)])
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        there = find_group(ctx.root, applied.key)
-        if there is None:
+        group = find_group(ctx.root, applied.key)
+        if group is None:
             return (f"group {applied.key} is missing",)
-        return id_problems(applied, "gid", there.gid)
+        return id_problems(applied, "gid", group.gid)
 
 
 @dataclass(frozen=True)
@@ -124,33 +124,33 @@ class Users:
             return ()
         asked = {"uid": item.uid, "group": item.group or item.name, "home": item.home,
                  "shell": item.shell}
-        value = " ".join(f"{what}={text or _ANY}" for what, text in asked.items())
-        shown = ", ".join(f"{what} {text}" for what, text in asked.items() if text)
+        value = " ".join(f"{name}={text or _ANY}" for name, text in asked.items())
+        shown = ", ".join(f"{name} {text}" for name, text in asked.items() if text)
         verb = "create" if find_user(ctx.root, item.name) is None else "use"
         return (Wanted(kind=self.name, key=item.name, value=value,
                        text=f"{verb} user {item.name} ({shown})", item=item,
                        notes=_of_the_root(item.name, ctx)),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse an id of another user, and an existing user with other values."""
         sysusers.check_root(ctx)
-        there = find_user(ctx.root, wanted.key)
+        user = find_user(ctx.root, wanted.key)
         uid = id_in(asked_of(wanted), "uid")
-        if mine and there is not None:
+        if installed and user is not None:
             return
         if uid is not None:
-            refuse_id(wanted, "uid", uid, there.uid if there else None, ctx, [
-                user.name for user in account_files.users(ctx.root) if user.uid == uid])
-        if there is not None:
-            self._refuse_other(wanted, there, ctx)
+            refuse_id(wanted, "uid", uid, user.uid if user else None, ctx, [
+                other.name for other in account_files.users(ctx.root) if other.uid == uid])
+        if user is not None:
+            self._refuse_other(wanted, user, ctx)
 
-    def _refuse_other(self, wanted: Wanted, there: UserEntry, ctx: Context) -> None:
+    def _refuse_other(self, wanted: Wanted, user: UserEntry, ctx: Context) -> None:
         asked, group = asked_of(wanted), find_group(ctx.root, asked_of(wanted)["group"])
-        present = {"home": there.home, "shell": there.shell}
-        wrong = [f"{what} {text}" for what, text in present.items()
-                 if asked[what] not in (_ANY, text)]
-        if group is None or group.gid != there.gid:
-            wrong.append(f"gid {there.gid}")
+        present = {"home": user.home, "shell": user.shell}
+        wrong = [f"{name} {text}" for name, text in present.items()
+                 if asked[name] not in (_ANY, text)]
+        if group is None or group.gid != user.gid:
+            wrong.append(f"gid {user.gid}")
         if wrong:
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but that user is in the"
                           f" root, with {' and '.join(wrong)}",
@@ -159,67 +159,67 @@ class Users:
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         asked, others = asked_of(wanted), asked_of(other)
         return ids_clash(wanted, other, "uid") or wanted.key == other.key and any(
-            len({asked[what], others.get(what, _ANY)} - {_ANY}) == 2
-            for what in ("group", "home", "shell"))
+            len({asked[name], others.get(name, _ANY)} - {_ANY}) == 2
+            for name in ("group", "home", "shell"))
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = find_user(ctx.root, wanted.key)
-        return "absent" if there is None else f"uid={there.uid}"
+        user = find_user(ctx.root, wanted.key)
+        return "absent" if user is None else f"uid={user.uid}"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return sysusers.watches(sysusers.file_of(self.name, wanted.key))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        there = find_user(ctx.root, wanted.key)
-        if there is None:
+        user = find_user(ctx.root, wanted.key)
+        if user is None:
             uid = id_in(asked_of(wanted), "uid") or id_in(wanted.wish, "uid")
             self._place(wanted, str(uid or "-"), ctx)
             sysusers.run_sysusers(ctx, sysusers.file_of(self.name, wanted.key))
-            there = find_user(ctx.root, wanted.key)
+            user = find_user(ctx.root, wanted.key)
         elif not wanted.wish and wanted.item is not None:
-            self._refuse_other(wanted, there, ctx)
-        if there is None or id_in(asked_of(wanted), "uid") not in (None, there.uid):
-            raise wrong_id(wanted, "uid", there.uid if there else None, ctx)
-        self._place(wanted, str(there.uid), ctx)
+            self._refuse_other(wanted, user, ctx)
+        if user is None or id_in(asked_of(wanted), "uid") not in (None, user.uid):
+            raise wrong_id(wanted, "uid", user.uid if user else None, ctx)
+        self._place(wanted, str(user.uid), ctx)
 
     def _place(self, wanted: Wanted, uid: str, ctx: Context) -> None:
         asked = asked_of(wanted)
         gecos = wanted.item.gecos.replace("%", "%%") if isinstance(wanted.item, User) else ""
-        home, shell = ("-" if asked[what] == _ANY else asked[what] for what in ("home", "shell"))
+        home, shell = ("-" if asked[name] == _ANY else asked[name] for name in ("home", "shell"))
         about = f'"{gecos}"' if gecos else "-"
         sysusers.place(ctx, sysusers.file_of(self.name, wanted.key),
                        f"u {wanted.key} {uid}:{asked['group']} {about} {home} {shell}")
 
     def outcome(self, wanted: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:
-        there = find_user(ctx.root, wanted.key)
-        if there is None:
+        user = find_user(ctx.root, wanted.key)
+        if user is None:
             return {}
-        return {"uid": str(there.uid), "gid": str(there.gid), "home": there.home,
-                "shell": there.shell, **_novelty("passwd", changes)}
+        return {"uid": str(user.uid), "gid": str(user.gid), "home": user.home,
+                "shell": user.shell, **_novelty("passwd", changes)}
 
     def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
-        file, made = _file(path), applied.outcome
-        uid, gid = id_in(made, "uid"), id_in(made, "gid")
+        file, outcome = _file(path), applied.outcome
+        uid, gid = id_in(outcome, "uid"), id_in(outcome, "gid")
         if file not in ("passwd", "shadow") or uid is None or gid is None:
             return None
-        entry = UserEntry(name=applied.key, uid=uid, gid=gid, home=made.get("home") or "",
-                          shell=made.get("shell") or "")
+        entry = UserEntry(name=applied.key, uid=uid, gid=gid, home=outcome.get("home") or "",
+                          shell=outcome.get("shell") or "")
         return _if_new(applied, lambda text: account_files.without_user(text, file, entry))
 
     def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
-        there = find_user(ctx.root, wanted.key)
-        return remembered(wanted, applied, "uid", there.uid if there else None, [
+        present = find_user(ctx.root, wanted.key)
+        return remembered(wanted, applied, "uid", present.uid if present else None, [
             (user.name, user.uid) for user in account_files.users(ctx.root)])
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        there = find_user(ctx.root, applied.key)
-        if there is None:
+        user = find_user(ctx.root, applied.key)
+        if user is None:
             return (f"user {applied.key} is missing",)
         asked = asked_of(applied)
-        problems: List[str] = [*id_problems(applied, "uid", there.uid)]
-        for what, text in (("home", there.home), ("shell", there.shell)):
-            if asked.get(what, _ANY) not in (_ANY, text):
-                problems.append(f"user {applied.key} has {what} {text}, not {asked[what]}")
+        problems: List[str] = [*id_problems(applied, "uid", user.uid)]
+        for name, text in (("home", user.home), ("shell", user.shell)):
+            if asked.get(name, _ANY) not in (_ANY, text):
+                problems.append(f"user {applied.key} has {name} {text}, not {asked[name]}")
         return problems
 
 
@@ -239,7 +239,7 @@ class Members:
                        notes=_rights(group))
                 for group in dict.fromkeys(item.groups)]
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse links out of the root; group and user are settings of their own."""
         sysusers.check_root(ctx)
 
@@ -314,5 +314,5 @@ def _file(path: str) -> str:
 
 def _is_member(key: str, ctx: Context) -> bool:
     group, _, user = key.partition(":")
-    there = find_group(ctx.root, group)
-    return there is not None and user in there.members
+    entry = find_group(ctx.root, group)
+    return entry is not None and user in entry.members

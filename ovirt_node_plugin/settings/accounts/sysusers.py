@@ -74,7 +74,7 @@ def refuse_links(ctx: Context) -> None:
                 f"/{path} in {ctx.root} leads elsewhere by a symbolic link; systemd-sysusers"
                 " would write outside the root", hint="Replace that link by a real file or folder.")
     for name in _ACCOUNTS:
-        where = resolve_inside(ctx.root, f"etc/{name}", follow_last=False)
-        if os.path.lexists(where) and not stat.S_ISREG(os.lstat(where).st_mode):
+        file = resolve_inside(ctx.root, f"etc/{name}", follow_last=False)
+        if os.path.lexists(file) and not stat.S_ISREG(os.lstat(file).st_mode):
             raise Refused(f"/etc/{name} in {ctx.root} is not a regular file",
                           hint="Replace it by the file itself.")

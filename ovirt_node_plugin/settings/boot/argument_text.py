@@ -117,9 +117,9 @@ def _on_lines(text: str, entry: bool, change: Callable[[List[str]], List[str]]) 
         return change([text])[0]
     options = list(_OPTIONS.finditer(text))
     if not options:
-        made = change([""])[0]
+        new_line = change([""])[0]
         end = "" if text.endswith("\n") or not text else "\n"
-        return f"{text}{end}options {made}\n" if made else text
+        return f"{text}{end}options {new_line}\n" if new_line else text
     for match, new in reversed(list(zip(options, change(_lines(text, True))))):
         blank = " " if new and new[0] not in _BLANKS else ""
         text = text[:match.start(1)] + blank + new + text[match.end():]
@@ -164,13 +164,13 @@ def _undo_all(argument: Argument, before: Sequence[str], lines: List[str]) -> Li
 
 
 def _undo(line: str, base: str, argument: Argument) -> str:
-    there = tokens(line)
+    present = tokens(line)
     old = [token for token in tokens(base) if argument.matches(token)]
     if argument.how == DROP:
-        if any(map(argument.matches, there)):
+        if any(map(argument.matches, present)):
             return line  # added by others since
         return _reinserted(line, base, argument)
-    if argument.token not in there or argument.token in old:
+    if argument.token not in present or argument.token in old:
         return line
     if argument.how == SET and old:
         spot = next(m for m in _TOKEN.finditer(line) if m.group() == argument.token)

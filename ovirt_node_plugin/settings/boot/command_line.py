@@ -46,12 +46,12 @@ class CommandLine:
         if not codes:
             return ()
         paths = configurations(ctx.root)
-        where = (", ".join(f"/{path}" for path in paths)
+        places = (", ".join(f"/{path}" for path in paths)
                  or "the record only: no boot configuration in the root")
         return (Wanted(kind=self.name, key=_KEY, value=" ".join(codes),
-                       text=f"write the kernel arguments to {where}", item=None),)
+                       text=f"write the kernel arguments to {places}", item=None),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Check nothing: other entries than regular files are ignored."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:

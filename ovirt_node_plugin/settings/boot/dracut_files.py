@@ -59,7 +59,7 @@ class DracutFiles:
         return (Wanted(kind=self.name, key=key, value=value, text=text, item=item,
                        notes=_notes(key, self.name, ctx)),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without dracut, and an unknown name."""
         if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
                    for name in _PROGRAMS):
@@ -76,8 +76,8 @@ class DracutFiles:
         return False  # each has a file of its own, and dracut accepts a name twice
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = read_entry(ctx.root, "/".join(_place(wanted, ctx.plugin)), content=False)
-        return "absent" if there is None else "present"
+        entry = read_entry(ctx.root, "/".join(_place(wanted, ctx.plugin)), content=False)
+        return "absent" if entry is None else "present"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return (Watch(*_place(wanted, ctx.plugin)),)

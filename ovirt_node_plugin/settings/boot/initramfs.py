@@ -57,7 +57,7 @@ class Initramfs:
                    item=None, parts=parts)
             for version in images(ctx.root))
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Check nothing: the kinds that imply it do."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
@@ -144,15 +144,15 @@ def _lacking(version: str, needs: Sequence[str], ctx: Context) -> List[str]:
     places = images(ctx.root).get(version)
     if not places or not needs:
         return []
-    there = _content(places[0], ctx)
+    image = _content(places[0], ctx)
     offered = dracut_files.loadable(version, ctx.root)
     missing = []
     for need in needs:
         kind, _, name = need.partition(":")
         if kind == dracut_files.DRIVER:
-            lacks = name in offered and name not in there.drivers
+            lacks = name in offered and name not in image.drivers
         else:
-            lacks = name not in there.modules
+            lacks = name not in image.modules
         if lacks:
             missing.append(dracut_files.need_text(need))
     return missing
@@ -196,9 +196,9 @@ def _make(version: str, ctx: Context) -> None:
     before = _content(first, ctx)
     with _workplace() as work:
         # for another machine, nothing may be left out
-        made = _dracut(version, before, work, root=ctx.root, hostonly=ctx.live, run=ctx.run)
+        built = _dracut(version, before, work, root=ctx.root, hostonly=ctx.live, run=ctx.run)
         for place in places:
-            _put(made, ctx.root / place)
+            _put(built, ctx.root / place)
 
 
 def _dracut(version: str, before: Content, work: Path, *, root: Path, hostonly: bool,

@@ -40,7 +40,7 @@ class KernelArguments:
         return (Wanted(kind=self.name, key=key, value=argument.code,
                        text=f"{verb} kernel argument {argument.token}", item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Check nothing: the rules of descriptors refuse the image's own arguments."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:

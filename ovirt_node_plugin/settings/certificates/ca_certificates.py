@@ -34,17 +34,17 @@ class CaCertificates:
         return (Wanted(kind=self.name, key=item.name, value=item.source,
                        text=f"trust the certificates of {item.source} as {item.name}", item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a source that no package has, and an existing file."""
         check_source(wanted, wanted.value, ctx)
-        check_place(wanted, f"{ca_trust.ANCHORS}/{wanted.key}", ctx, mine=mine)
+        check_place(wanted, f"{ca_trust.ANCHORS}/{wanted.key}", ctx, installed=installed)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = read_entry(ctx.root, f"{ca_trust.ANCHORS}/{wanted.key}", content=False)
-        return "absent" if there is None else "present"
+        entry = read_entry(ctx.root, f"{ca_trust.ANCHORS}/{wanted.key}", content=False)
+        return "absent" if entry is None else "present"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return (Watch(ca_trust.ANCHORS, wanted.key),)

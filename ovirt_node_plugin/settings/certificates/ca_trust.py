@@ -46,7 +46,7 @@ class CaTrust:
                        text=f"make the trust store again, with {', '.join(names)}",
                        item=None, parts=names),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without update-ca-trust, and a missing chroot(1) on this machine."""
         if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
                    for name in _PROGRAMS):

@@ -32,7 +32,7 @@ def check(items: Sequence[Wanted], ctx: Context, *, others: Mapping[str, Sequenc
             for applied in settings:
                 if applied.kind == item.kind and KINDS[item.kind].clash(item, applied):
                     raise _conflict(item, ctx.plugin, applied, other)
-        KINDS[item.kind].check(item, ctx, mine=item.identity in installed)
+        KINDS[item.kind].check(item, ctx, installed=item.identity in installed)
 
 
 def held(ledger: Ledger, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, str]:

@@ -38,7 +38,7 @@ class FirewallPorts:
         return (Wanted(kind=self.name, key=f"{zone}:{ports}", value="open",
                        text=f"open firewall port {ports} in zone {zone}", item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without firewalld, and zones or ports that firewalld refuses."""
         _refuse_root(wanted, ctx)
         zone, ports = _split(wanted.key)
@@ -71,8 +71,8 @@ class FirewallPorts:
         if before is None:  # the zone was that of the default configuration
             entry = read_entry(ctx.root, path.replace(SYSTEM, DEFAULT))
             before = (entry.content if entry else None) or b""
-        there = firewall_files.ports(before.decode(errors="replace"))
-        return dict.fromkeys(map(str, missing(parse_ranges(ports), there)))
+        open_before = firewall_files.ports(before.decode(errors="replace"))
+        return dict.fromkeys(map(str, missing(parse_ranges(ports), open_before)))
 
     def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         if not path.endswith(f"/{_split(applied.key)[0]}.xml"):
@@ -113,7 +113,7 @@ class Definitions:
                        text=f"define firewall service {item.name} ({value.replace(' ', ', ')})",
                        item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse an unknown service, and the definition of an existing one with other ports."""
         _refuse_root(wanted, ctx)
         if wanted.need:
@@ -124,8 +124,8 @@ class Definitions:
         zone = firewall_files.default_zone(ctx.root)
         for ports in wanted.value.split():
             _ask(wanted, ctx, f"--zone={zone}", f"--query-port={ports}")
-        there = _defined(wanted.key, ctx)
-        if there is not None and not mine and there != _ranges(wanted):
+        defined = _defined(wanted.key, ctx)
+        if defined is not None and not installed and defined != _ranges(wanted):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has a service"
                           " of that name already",
                           hint="Its vendor has to take another name, or the service as it is.")
@@ -143,22 +143,22 @@ class Definitions:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         if wanted.value == "any":
             return
-        there, asked = _defined(wanted.key, ctx), _ranges(wanted)
-        if there is None:
+        defined, asked = _defined(wanted.key, ctx), _ranges(wanted)
+        if defined is None:
             _change(wanted, ctx, "services", wanted.key, f"--new-service={wanted.key}")
-        extra = [ports for ports in there or () if ports not in asked]
-        fresh = [ports for ports in asked if ports not in (there or ())]
+        extra = [ports for ports in defined or () if ports not in asked]
+        fresh = [ports for ports in asked if ports not in (defined or ())]
         for verb, ranges in (("remove", extra), ("add", fresh)):
             if ranges:
                 _change(wanted, ctx, "services", wanted.key, f"--service={wanted.key}",
                         *(f"--{verb}-port={ports}" for ports in ranges))
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        there = _defined(applied.key, ctx)
-        if there is None:
+        defined = _defined(applied.key, ctx)
+        if defined is None:
             return (f"firewall service {applied.key} is not defined",)
         asked = "" if applied.value == "any" else applied.value
-        if asked and sorted(map(str, there)) != sorted(asked.split()):
+        if asked and sorted(map(str, defined)) != sorted(asked.split()):
             return (f"firewall service {applied.key} has other ports than {asked}",)
         return ()
 
@@ -180,7 +180,7 @@ class FirewallServices:
         return (Wanted(kind=self.name, key=f"{zone}:{item.name}", value=_value(item) or "open",
                        text=f"open firewall service {item.name} in zone {zone}", item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without firewalld, and an unknown zone."""
         _refuse_root(wanted, ctx)
         zone, service = _split(wanted.key)
@@ -227,8 +227,8 @@ def _ranges(wanted: Wanted) -> Tuple[Range, ...]:
 
 
 def _split(key: str) -> Tuple[str, str]:
-    zone, _, what = key.partition(":")
-    return zone, what
+    zone, _, rest = key.partition(":")
+    return zone, rest
 
 
 def _closed(key: str, ctx: Context) -> Tuple[Range, ...]:
@@ -297,10 +297,10 @@ def _refusal(wanted: Wanted, ctx: Context, exc: CommandError) -> NodePluginError
 def _refuse_root(wanted: Wanted, ctx: Context) -> None:
     """Refuse a root without firewalld, or with firewalld files that lead out of it."""
     for folder in (SYSTEM, DEFAULT):
-        where = resolve_inside(ctx.root, folder)
-        if where == ctx.root or not leads_inside(ctx.root, folder):
+        target = resolve_inside(ctx.root, folder)
+        if target == ctx.root or not leads_inside(ctx.root, folder):
             raise _leads_out(folder, ctx)
-        if not where.is_dir():
+        if not target.is_dir():
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                           f" firewalld: /{folder} is not there",
                           hint="Install firewalld in it first, or limit the setting by <when>.")
@@ -312,9 +312,9 @@ def _unsafe_entries(ctx: Context, folder: str) -> Iterator[str]:
     """Yield links out of the root, and other entries than files, folders and links."""
     for parent, folders, files in os.walk(resolve_inside(ctx.root, folder)):
         for name in (*folders, *files):
-            where = os.path.join(parent, name)
-            path = os.path.relpath(where, ctx.root)
-            mode = os.lstat(where).st_mode
+            entry = os.path.join(parent, name)
+            path = os.path.relpath(entry, ctx.root)
+            mode = os.lstat(entry).st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
                     and leads_inside(ctx.root, path)):
                 yield path

@@ -38,17 +38,18 @@ def parse_ranges(text: str) -> Tuple[Range, ...]:
                  for match in matches if match)
 
 
-def overlap(one: Range, other: Range) -> bool:
+def overlap(first: Range, second: Range) -> bool:
     """Return whether two ranges have a port in common."""
-    return one.protocol == other.protocol and one.low <= other.high and other.low <= one.high
+    return (first.protocol == second.protocol
+            and first.low <= second.high and second.low <= first.high)
 
 
-def missing(wanted: Sequence[Range], there: Sequence[Range]) -> Tuple[Range, ...]:
-    """Return the parts of ``wanted`` that are not in ``there``, lowest first."""
+def missing(wanted: Sequence[Range], present: Sequence[Range]) -> Tuple[Range, ...]:
+    """Return the parts of ``wanted`` that are not in ``present``, lowest first."""
     parts: List[Range] = []
     for ports in wanted:
         low = ports.low
-        for other in sorted((other for other in there if overlap(ports, other)),
+        for other in sorted((other for other in present if overlap(ports, other)),
                             key=lambda other: other.low):
             if other.low > low:
                 parts.append(Range(low, other.low - 1, ports.protocol))
@@ -90,8 +91,8 @@ def services(text: str) -> Tuple[str, ...]:
 def without_ports(content: bytes, ranges: Sequence[Range]) -> Optional[bytes]:
     """Return a zone's XML without ``ranges``, None if one is only part of another range."""
     text = content.decode(errors="surrogateescape")
-    there = ports(text)
-    if any(ports not in there and any(overlap(ports, other) for other in there)
+    present = ports(text)
+    if any(ports not in present and any(overlap(ports, other) for other in present)
            for ports in ranges):
         return None
     return _without(text, "port", lambda attributes: bool(

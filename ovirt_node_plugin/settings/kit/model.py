@@ -187,8 +187,8 @@ class Kind(Protocol):
     def wanted(self, item: Setting, ctx: Context) -> Sequence[Wanted]:
         """Return the settings of this kind for ``item``, none if it is of another kind."""
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
-        """Raise if it cannot be applied; only reads. ``mine``: this plugin has it already."""
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
+        """Raise if it cannot be applied; only reads. ``installed``: this plugin has it already."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         """Return whether it contradicts ``other``, a setting of this kind of another plugin."""

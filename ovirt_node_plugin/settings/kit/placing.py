@@ -16,51 +16,51 @@ def place_file(root: Path, folder: str, name: str, data: bytes, *, mode: int) ->
 
     Missing folders are made with mode 0755. A file that is equal already is not written.
     """
-    there = read_entry(root, f"{folder}/{name}")
-    if there is not None and (there.kind, there.mode, there.uid, there.gid, there.content) == (
+    entry = read_entry(root, f"{folder}/{name}")
+    if entry is not None and (entry.kind, entry.mode, entry.uid, entry.gid, entry.content) == (
             "file", mode, 0, 0, data):
         return
-    where = resolve_inside(root, folder)
-    _make_folders(root, where)
-    write_atomic(where / name, data, mode=mode, owner=(0, 0))
+    target = resolve_inside(root, folder)
+    _make_folders(root, target)
+    write_atomic(target / name, data, mode=mode, owner=(0, 0))
 
 
 def check_source(wanted: Wanted, source: str, ctx: Context) -> None:
     """Raise Refused unless ``source`` is a regular file of a package of the plugin."""
-    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    subject = f"plugin {ctx.plugin} wants to {wanted.text}, but"
     mode = ctx.brings(source)
     if mode is None:
-        raise Refused(f"{here} none of the plugin's packages brings that file",
+        raise Refused(f"{subject} none of the plugin's packages brings that file",
                       hint="Its vendor has to correct the source, or add the package.")
     if mode and not stat.S_ISREG(mode):
-        raise Refused(f"{here} that is not a regular file in the plugin's packages",
+        raise Refused(f"{subject} that is not a regular file in the plugin's packages",
                       hint="Its vendor has to name the file itself as the source.")
 
 
-def check_place(wanted: Wanted, place: str, ctx: Context, *, mine: bool) -> None:
+def check_place(wanted: Wanted, place: str, ctx: Context, *, installed: bool) -> None:
     """Raise Refused if ``place``, relative to the root, exists and is not this plugin's."""
-    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    subject = f"plugin {ctx.plugin} wants to {wanted.text}, but"
     if ctx.brings(place) is not None:
-        raise Refused(f"{here} the plugin's own packages bring /{place}",
+        raise Refused(f"{subject} the plugin's own packages bring /{place}",
                       hint="Its vendor has to do one of the two, not both.")
-    if not mine and read_entry(ctx.root, place, content=False):
+    if not installed and read_entry(ctx.root, place, content=False):
         refuse_others(wanted, place, ctx)
 
 
-def refuse_others(wanted: Wanted, place: str, ctx: Context) -> None:
-    """Raise Refused for the file ``place`` unless its plugins give it up in this transaction."""
-    here = f"plugin {ctx.plugin} wants to {wanted.text}, but"
-    holder = ctx.held.get(relative_inside(ctx.root, place))
+def refuse_others(wanted: Wanted, path: str, ctx: Context) -> None:
+    """Raise Refused for the file ``path`` unless its plugins give it up in this transaction."""
+    subject = f"plugin {ctx.plugin} wants to {wanted.text}, but"
+    holder = ctx.held.get(relative_inside(ctx.root, path))
     if holder == "":
         return
     if holder:
-        raise Refused(f"{here} plugin {holder} has /{place}",
+        raise Refused(f"{subject} plugin {holder} has /{path}",
                       hint="The two do not go together; ask their vendors.")
-    owner = ctx.facts.owner(place)
+    owner = ctx.facts.owner(path)
     if owner:
-        raise Refused(f"{here} {owner} has /{place}",
+        raise Refused(f"{subject} {owner} has /{path}",
                       hint="The two do not go together; ask their vendors.")
-    raise Refused(f"{here} /{place} is there already and not a plugin's",
+    raise Refused(f"{subject} /{path} is there already and not a plugin's",
                   hint="Move that file away if it is not needed.")
 
 

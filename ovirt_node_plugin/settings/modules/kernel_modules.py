@@ -55,7 +55,7 @@ class KernelModules:
                                    text=f"blacklist kernel module {item.name}", item=item))
         return settings
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Check nothing: the files have unique names, and folders are made."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
@@ -69,8 +69,8 @@ class KernelModules:
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
         folder, name = _place(wanted.key, ctx)
-        there = read_entry(ctx.root, f"{folder}/{name}", content=False)
-        return "absent" if there is None else "present"
+        entry = read_entry(ctx.root, f"{folder}/{name}", content=False)
+        return "absent" if entry is None else "present"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return (Watch(*_place(wanted.key, ctx)),)

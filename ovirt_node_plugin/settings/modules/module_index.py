@@ -52,7 +52,7 @@ class ModuleIndex:
                    text=f"rebuild the module index of kernel {version}", item=None)
             for version in sorted({match.group(1) for match in matches if match}))
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a folder that leads depmod out of the root, and a missing depmod."""
         _base(wanted.key, ctx.root)
         ctx.run(["depmod", "--version"])
@@ -169,10 +169,10 @@ def _folder(version: str, root: Path) -> str:
 
 def _base(version: str, root: Path) -> Path:
     """Return the folder to give depmod, which is not in a chroot, as its base."""
-    where = resolve_inside(root, _folder(version, root))
+    folder = resolve_inside(root, _folder(version, root))
     for base in (root, root / "usr"):
         name = f"{base.relative_to(root).as_posix()}/lib/modules/{version}"
-        if resolve_inside(root, name) == where and leads_inside(root, name):
+        if resolve_inside(root, name) == folder and leads_inside(root, name):
             return base
     raise Refused(
         f"/lib/modules/{version} in {root} leads elsewhere by a symbolic link; depmod would"

@@ -47,12 +47,12 @@ class LeaveOuts:
         if ctx.leavable.known and not left_out and not notes:
             notes.append(f"{item.files} matches no file of the plugin's own packages")
         size_bytes = sum(ctx.leavable.sizes[path] for path in left_out)
-        what = (f"{count(len(left_out), 'file')}, {size(size_bytes)}"
+        summary = (f"{count(len(left_out), 'file')}, {size(size_bytes)}"
                 if ctx.leavable.known else "files")
         return (Wanted(kind=self.name, key=item.files, value="yes",
-                       text=f"leave out {what}: {item.files}", item=item, notes=tuple(notes)),)
+                       text=f"leave out {summary}: {item.files}", item=item, notes=tuple(notes)),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Check nothing: files that others need are not left out."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
@@ -83,12 +83,12 @@ class LeaveOuts:
         return None
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        there = [path for path in matching(applied.key, ctx.leavable.sizes)
+        present = [path for path in matching(applied.key, ctx.leavable.sizes)
                  if _is_there(path, ctx)]
-        if not there:
+        if not present:
             return ()
-        return (f"{count(len(there), 'file')} to be left out by {applied.key}: there again, such as"
-                f" {there[0]}",)
+        return (f"{count(len(present), 'file')} to be left out by {applied.key}: there again,"
+                f" such as {present[0]}",)
 
 
 KIND = LeaveOuts()

@@ -44,7 +44,7 @@ class PersistentPaths:
         return (Wanted(kind=self.name, key=path, value="yes", text=f"keep {path} over new images",
                        item=item, notes=notes),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a path of others; packages and scriptlets may make the path later."""
         _refuse_others(wanted, ctx)
 
@@ -52,8 +52,8 @@ class PersistentPaths:
         return False  # two plugins may keep one path: each has a file of its own
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = read_entry(ctx.root, "/".join(_place(wanted.key, ctx)), content=False)
-        return "absent" if there is None else "present"
+        entry = read_entry(ctx.root, "/".join(_place(wanted.key, ctx)), content=False)
+        return "absent" if entry is None else "present"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return (Watch(*_place(wanted.key, ctx)),)

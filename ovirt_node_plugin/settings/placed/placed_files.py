@@ -71,7 +71,7 @@ class PlacedFiles:
         return (Wanted(kind=self.name, key=key, value=item.source,
                        text=f"install {self.placement.what} {key} from {item.source}", item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a source that no package has, an existing file, and an unknown unit."""
         unit = wanted.key.partition("/")[0] if "/" in wanted.key else ""
         if unit and find_unit(unit, ctx) is None:
@@ -82,14 +82,14 @@ class PlacedFiles:
         check_source(wanted, wanted.value, ctx)
         if self.placement.program:
             ctx.run([self.placement.program, "--version"])
-        check_place(wanted, "/".join(self._place(wanted.key)), ctx, mine=mine)
+        check_place(wanted, "/".join(self._place(wanted.key)), ctx, installed=installed)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = read_entry(ctx.root, "/".join(self._place(wanted.key)), content=False)
-        return "absent" if there is None else "present"
+        entry = read_entry(ctx.root, "/".join(self._place(wanted.key)), content=False)
+        return "absent" if entry is None else "present"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return (Watch(*self._place(wanted.key)),)

@@ -31,21 +31,21 @@ class VdsmHooks:
         return (Wanted(kind=self.name, key=key, value=item.source,
                        text=f"install VDSM hook {key} from {item.source}", item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without VDSM, a source that no package has, and an existing hook."""
         if not resolve_inside(ctx.root, VDSM_HOOKS).is_dir() and not _brings_hooks(ctx):
             raise Refused(f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                           f" VDSM: /{VDSM_HOOKS} is not there",
                           hint="This plugin is for oVirt Nodes and hosts; install vdsm first.")
         check_source(wanted, wanted.value, ctx)
-        check_place(wanted, f"{VDSM_HOOKS}/{wanted.key}", ctx, mine=mine)
+        check_place(wanted, f"{VDSM_HOOKS}/{wanted.key}", ctx, installed=installed)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return wanted.key == other.key
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        there = read_entry(ctx.root, f"{VDSM_HOOKS}/{wanted.key}", content=False)
-        return "absent" if there is None else "present"
+        entry = read_entry(ctx.root, f"{VDSM_HOOKS}/{wanted.key}", content=False)
+        return "absent" if entry is None else "present"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
         return (Watch(*_place(wanted.key)),)

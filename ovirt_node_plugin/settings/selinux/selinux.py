@@ -32,11 +32,11 @@ class SelinuxKind:
     """The base class of the four kinds."""
 
     name: str
-    what: str
+    rule_kind: str
     shared: bool = True
     follows_content: bool = False
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Check nothing: the kind ``selinux-policy`` checks all of them together."""
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
@@ -52,20 +52,20 @@ class SelinuxKind:
         """Change nothing: the kind ``selinux-policy`` does."""
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        there = self._local(applied.key, ctx)
-        if there is None:
-            return (f"SELinux {self.what} {applied.key} is no longer set",)
-        if there != applied.value and there != _real(applied.value, ctx):
-            return (f"SELinux {self.what} {applied.key} is {there}, not {applied.value}",)
+        value = self._local(applied.key, ctx)
+        if value is None:
+            return (f"SELinux {self.rule_kind} {applied.key} is no longer set",)
+        if value != applied.value and value != _real(applied.value, ctx):
+            return (f"SELinux {self.rule_kind} {applied.key} is {value}, not {applied.value}",)
         return ()
 
     def _local(self, key: str, ctx: Context) -> Optional[str]:
-        return selinux_store.find(ctx.root).local(self.what).get(key)
+        return selinux_store.find(ctx.root).local(self.rule_kind).get(key)
 
     def _wanted(self, key: str, value: str, text: str, item: Setting, ctx: Context) -> Wanted:
-        there = self._local(key, ctx)
-        if there is not None and there != value:
-            text += f" (now {there})"
+        present = self._local(key, ctx)
+        if present is not None and present != value:
+            text += f" (now {present})"
         notes = (_OFF_NOTE,) if selinux_store.is_disabled(ctx.root) else ()
         return Wanted(kind=self.name, key=key, value=value, text=text, item=item, notes=notes)
 
@@ -180,14 +180,14 @@ class Modules(SelinuxKind):
                        text=f"put SELinux module {item.name} of {item.source} into the policy",
                        item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a file that no package has, and an existing module of that name."""
         check_source(wanted, wanted.value, ctx)
-        there = _store(ctx).priorities(wanted.key)
-        if there and not mine:
+        priorities = _store(ctx).priorities(wanted.key)
+        if priorities and not installed:
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but the policy has a module of"
-                f" that name, at priority {' and '.join(there)}",
+                f" that name, at priority {' and '.join(priorities)}",
                 hint="Its vendor has to give it a name of its own.")
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:

@@ -76,9 +76,9 @@ def _places(keys: Sequence[str], root: Path) -> List[Path]:
         match = _PLAIN.match(regex)
         end = match.end() if match else 0
         folder, _, name = re.sub(r"\\(.)", r"\1", regex[:end]).rpartition("/")
-        where = resolve_inside(root, folder)
+        target = resolve_inside(root, folder)
         whole = end == len(regex) or regex[end] == "("
-        if where.is_dir():
-            places += [where / entry.name for entry in sorted(where.iterdir())
+        if target.is_dir():
+            places += [target / entry.name for entry in sorted(target.iterdir())
                        if (entry.name == name if whole else entry.name.startswith(name))]
     return list(dict.fromkeys(places))

@@ -35,7 +35,7 @@ from .selinux_store import (
 _KEY = "store"
 _PROGRAMS = {"semanage": "policycoreutils-python-utils", "semodule": "policycoreutils"}
 _FOLDERS = ("usr/sbin", "sbin", "usr/bin", "bin")
-_KINDS = {f"selinux-{what}": what for what in (BOOLEAN, PORT, CONTEXT, MODULE)}
+_KINDS = {f"selinux-{kind}": kind for kind in (BOOLEAN, PORT, CONTEXT, MODULE)}
 # semanage-fcontext(8), -f
 _LETTERS = {"": "a", "regular": "f", "directory": "d", "character-device": "c",
             "block-device": "b", "socket": "s", "symlink": "l", "pipe": "p"}
@@ -64,17 +64,17 @@ class SelinuxPolicy:
         return (Wanted(kind=self.name, key=_KEY, value=" ".join(rule.code for rule in rules),
                        text="make the SELinux policy again", item=None),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a root without a store or its programs, and names unknown to the policy."""
         store = _store(wanted, ctx)
         rules = decode(wanted.value)
-        if not any(rule.what == MODULE for rule in rules):
+        if not any(rule.kind == MODULE for rule in rules):
             _refuse_unknown(wanted, rules, store, ctx)
-        if not mine:
+        if not installed:
             _refuse_overlaps(rules, store, ctx)
         for rule in rules:
             regex = selinux_store.context_of(rule.key)[0]
-            same = store.equivalent(regex) if rule.what == CONTEXT else None
+            same = store.equivalent(regex) if rule.kind == CONTEXT else None
             if same:
                 raise Refused(
                     f"plugin {ctx.plugin} wants a SELinux file context for {regex}, but the"
@@ -96,11 +96,11 @@ class SelinuxPolicy:
         return (*(Watch(store.active, name) for name in (*LOCAL.values(), "commit_num")),
                 Watch(f"{store.active}/modules", PRIORITY),
                 Watch(f"{selinux_store.STORES}/{store.policy}", "semanage.*.LOCK"),
-                *(Watch(f"{store.made}/contexts/files", name) for name in _LOCAL_CONTEXTS))
+                *(Watch(f"{store.built}/contexts/files", name) for name in _LOCAL_CONTEXTS))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         store, rules = _store(wanted, ctx), decode(wanted.value)
-        missing = [rule for rule in rules if rule.what == MODULE and not _is_in(rule, store)]
+        missing = [rule for rule in rules if rule.kind == MODULE and not _is_in(rule, store)]
         with selinux_labels.kept(_written(store)):
             if missing:
                 _semodule(ctx, *(word for rule in missing for word in ("-i", rule.value)),
@@ -127,7 +127,7 @@ class SelinuxPolicy:
                 _restore(removal.bases, store, ctx)
         if ctx.live and changed:
             selinux_labels.restore([rule.key for rule in gone.values()
-                                    if rule.what == CONTEXT], ctx)
+                                    if rule.kind == CONTEXT], ctx)
 
     def replaced_files(self, root: Path) -> Sequence[str]:
         return ()
@@ -155,19 +155,19 @@ KIND = SelinuxPolicy()
 def _store(wanted: Wanted, ctx: Context) -> Store:
     """Return the root's store. Raises Refused, with what is missing, for an incomplete one."""
     store = selinux_store.find(ctx.root)
-    here = f"plugin {ctx.plugin} has SELinux settings, but the root {ctx.root}"
+    subject = f"plugin {ctx.plugin} has SELinux settings, but the root {ctx.root}"
     if not _is_there(store):
-        what = f"no policy store /{store.active}" if store.policy else (
+        missing = f"no policy store /{store.active}" if store.policy else (
             "no SELINUXTYPE in /etc/selinux/config")
-        raise Refused(f"{here} has {what}", hint="Its package of a policy, such as"
+        raise Refused(f"{subject} has {missing}", hint="Its package of a policy, such as"
                       " selinux-policy-targeted, has to be there first.")
     for program, package in _PROGRAMS.items():
         if not any(resolve_inside(ctx.root, f"{folder}/{program}").is_file()
                    for folder in _FOLDERS):
-            raise Refused(f"{here} has no {program}",
+            raise Refused(f"{subject} has no {program}",
                           hint=f"Its package {package} has to be there first.")
     if store.compiled() is None:
-        raise Refused(f"{here} has no compiled policy in /{store.made}/policy",
+        raise Refused(f"{subject} has no compiled policy in /{store.built}/policy",
                       hint="Have the root's own semodule -B make it.")
     return store
 
@@ -181,21 +181,21 @@ def _refuse_unknown(wanted: Wanted, rules: Sequence[PolicyRule], store: Store,
     """Refuse names that are not in the policy. Not for a plugin with modules, which add names."""
     policy = store.compiled()
     for rule in rules:
-        name = rule.key if rule.what == BOOLEAN else rule.value
-        if policy is None or (policy.boolean(name) if rule.what == BOOLEAN
+        name = rule.key if rule.kind == BOOLEAN else rule.value
+        if policy is None or (policy.boolean(name) if rule.kind == BOOLEAN
                               else policy.type(name)):
             continue
-        what = "boolean" if rule.what == BOOLEAN else "type"
+        name_kind = "boolean" if rule.kind == BOOLEAN else "type"
         raise Refused(
-            f"plugin {ctx.plugin} wants the SELinux {rule.what} {rule.key} to be {rule.value},"
-            f" but the root's policy has no {what} {name}",
+            f"plugin {ctx.plugin} wants the SELinux {rule.kind} {rule.key} to be {rule.value},"
+            f" but the root's policy has no {name_kind} {name}",
             hint="Its vendor has to correct the name, or bring it in a <selinux-module>.")
 
 
 def _refuse_overlaps(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> None:
     """Refuse ports that overlap those of the administrator, as semanage does."""
     for rule in rules:
-        for key in store.local(PORT) if rule.what == PORT else ():
+        for key in store.local(PORT) if rule.kind == PORT else ():
             if key != rule.key and overlap(key, rule.key):
                 raise Refused(
                     f"plugin {ctx.plugin} wants the SELinux port {rule.key} to be {rule.value},"
@@ -206,9 +206,9 @@ def _refuse_overlaps(rules: Sequence[PolicyRule], store: Store, ctx: Context) ->
 
 def _is_in(rule: PolicyRule, store: Store) -> bool:
     """Return whether a rule is in the store with its value."""
-    if rule.what != MODULE:
-        there = store.local(rule.what).get(rule.key)
-        return there is not None and there in (rule.value, _real(rule, store))
+    if rule.kind != MODULE:
+        value = store.local(rule.kind).get(rule.key)
+        return value is not None and value in (rule.value, _real(rule, store))
     module, source = store.module(rule.key), read_entry(store.root, rule.value)
     return (module is not None and source is not None and source.content is not None
             and module == selinux_store.unpacked(source.content))
@@ -216,19 +216,19 @@ def _is_in(rule: PolicyRule, store: Store) -> bool:
 
 def _real(rule: PolicyRule, store: Store) -> str:
     """Return the value as semanage writes it, with the name of a type instead of an alias."""
-    policy = store.compiled() if rule.what in (PORT, CONTEXT) else None
+    policy = store.compiled() if rule.kind in (PORT, CONTEXT) else None
     return policy.type(rule.value) or rule.value if policy is not None else rule.value
 
 
 def _adding(rules: Sequence[PolicyRule], store: Store, ctx: Context) -> List[str]:
     """Return the lines for ``semanage import`` that add missing ``rules`` to the store."""
-    missing = [rule for rule in rules if rule.what != MODULE and not _is_in(rule, store)]
+    missing = [rule for rule in rules if rule.kind != MODULE and not _is_in(rule, store)]
     known: Dict[str, Mapping[str, str]] = {BOOLEAN: {}}
-    if any(rule.what == PORT for rule in missing):
+    if any(rule.kind == PORT for rule in missing):
         known[PORT] = _ports(ctx)
-    if any(rule.what == CONTEXT for rule in missing):
+    if any(rule.kind == CONTEXT for rule in missing):
         known[CONTEXT] = store.contexts()
-    return [_line("-m" if rule.what == BOOLEAN or rule.key in known[rule.what] else "-a", rule)
+    return [_line("-m" if rule.kind == BOOLEAN or rule.key in known[rule.kind] else "-a", rule)
             for rule in missing]
 
 
@@ -238,21 +238,21 @@ def _removing(gone: Sequence[PolicyRule], bases: Bases, store: Store) -> List[st
     Values that were changed since stay.
     """
     lines: List[str] = []
-    for what in (PORT, CONTEXT, BOOLEAN):
-        now, before = dict(store.local(what)), _before(what, bases, store)
-        own = [rule for rule in gone if rule.what == what
+    for kind in (PORT, CONTEXT, BOOLEAN):
+        now, before = dict(store.local(kind)), _before(kind, bases, store)
+        to_undo = [rule for rule in gone if rule.kind == kind
                and now.get(rule.key) == _real(rule, store)
                and before.get(rule.key) != now[rule.key]]
-        if what == BOOLEAN and any(rule.key not in before for rule in own):
+        if kind == BOOLEAN and any(rule.key not in before for rule in to_undo):
             # semanage can only remove all local booleans, not one
-            for rule in own:
+            for rule in to_undo:
                 now.pop(rule.key)
-            now.update((rule.key, before[rule.key]) for rule in own if rule.key in before)
-            lines += ["boolean -D", *(_line("-m", PolicyRule(what, key, value))
+            now.update((rule.key, before[rule.key]) for rule in to_undo if rule.key in before)
+            lines += ["boolean -D", *(_line("-m", PolicyRule(kind, key, value))
                                          for key, value in now.items())]
             continue
-        lines += [_line("-m", PolicyRule(what, rule.key, before[rule.key])) if rule.key in before
-                  else _line("-d", rule) for rule in own]
+        lines += [_line("-m", PolicyRule(kind, rule.key, before[rule.key])) if rule.key in before
+                  else _line("-d", rule) for rule in to_undo]
     return lines
 
 
@@ -270,7 +270,7 @@ def _take_out(gone: Sequence[PolicyRule], bases: Bases, store: Store, ctx: Conte
     else:
         _semanage(ctx, lines)
     modules = [rule.key for rule in gone
-               if rule.what == MODULE and store.module(rule.key) is not None]
+               if rule.kind == MODULE and store.module(rule.key) is not None]
     if modules:
         _semodule(ctx, *(word for name in modules for word in ("-r", name)), priority=True)
     elif lines and all_gone:
@@ -281,15 +281,15 @@ def _take_out(gone: Sequence[PolicyRule], bases: Bases, store: Store, ctx: Conte
 def _written(store: Store) -> List[Path]:
     """Return the folders to which the programs write."""
     return [resolve_inside(store.root, folder)
-            for folder in (f"{selinux_store.STORES}/{store.policy}", store.made)]
+            for folder in (f"{selinux_store.STORES}/{store.policy}", store.built)]
 
 
 def _leads_back(gone: Sequence[PolicyRule], bases: Bases, store: Store) -> bool:
     """Return whether all local values are those from before after ``gone`` are removed."""
-    for what in LOCAL:
-        now, before = dict(store.local(what)), _before(what, bases, store)
+    for kind in LOCAL:
+        now, before = dict(store.local(kind)), _before(kind, bases, store)
         for rule in gone:
-            if rule.what == what and now.get(rule.key) == _real(rule, store):
+            if rule.kind == kind and now.get(rule.key) == _real(rule, store):
                 del now[rule.key]
                 now.update({rule.key: before[rule.key]} if rule.key in before else {})
         if now != before:
@@ -304,20 +304,20 @@ def _local_files(bases: Bases, store: Store) -> List[Change]:
             for path in (f"{folder}/{name}" for name in LOCAL.values()) if path in bases]
 
 
-def _before(what: str, bases: Bases, store: Store) -> Mapping[str, str]:
+def _before(kind: str, bases: Bases, store: Store) -> Mapping[str, str]:
     path = resolve_inside(store.root, store.active).relative_to(store.root).as_posix()
-    base = bases.get(f"{path}/{LOCAL[what]}")
+    base = bases.get(f"{path}/{LOCAL[kind]}")
     if base is None or base.content is None:
-        return store.local(what) if f"{path}/{LOCAL[what]}" not in bases else {}
-    return selinux_store.parse(what, base.content.decode(errors="replace"))
+        return store.local(kind) if f"{path}/{LOCAL[kind]}" not in bases else {}
+    return selinux_store.parse(kind, base.content.decode(errors="replace"))
 
 
 def _line(how: str, rule: PolicyRule) -> str:
     """Return one line for ``semanage import``."""
-    if rule.what == BOOLEAN:
+    if rule.kind == BOOLEAN:
         return f"boolean {how} {'-1' if rule.value == 'on' else '-0'} {rule.key}"
     of_type = "" if how == "-d" else f" -t {rule.value}"
-    if rule.what == PORT:
+    if rule.kind == PORT:
         protocol, _, port = rule.key.partition("/")
         return f"port {how}{of_type} -p {protocol} {port}"
     regex, file_type = selinux_store.context_of(rule.key)
@@ -346,5 +346,5 @@ def _semodule(ctx: Context, *words: str, priority: bool = False) -> None:
 
 def _restore(bases: Bases, store: Store, ctx: Context) -> None:
     """Restore the bytes of the small files if all local values are those from before."""
-    if all(store.local(what) == _before(what, bases, store) for what in LOCAL):
+    if all(store.local(kind) == _before(kind, bases, store) for kind in LOCAL):
         put_back(ctx.root, [Change(path, entry, None) for path, entry in bases.items()])

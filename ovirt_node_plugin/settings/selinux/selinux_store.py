@@ -36,33 +36,33 @@ Key = Tuple[str, str]
 class PolicyRule:
     """One rule of a plugin for the policy.
 
-    ``what`` is BOOLEAN, PORT, CONTEXT or MODULE. ``key`` and ``value`` are, in this order:
+    ``kind`` is BOOLEAN, PORT, CONTEXT or MODULE. ``key`` and ``value`` are, in this order:
     a boolean's name, and ``on`` or ``off``; ``tcp/80`` or ``tcp/80-90``, and a type;
     ``REGEX`` or ``REGEX#FILE-TYPE``, and a type; a module's name, and its file.
     """
 
-    what: str
+    kind: str
     key: str
     value: str
 
     @property
     def code(self) -> str:
         """The rule as one word; none of its parts has a blank."""
-        return f"{self.what}:{self.key}={self.value}"
+        return f"{self.kind}:{self.key}={self.value}"
 
     @property
     def about(self) -> Key:
         """The rule without its value."""
-        return self.what, self.key
+        return self.kind, self.key
 
 
 def decode(codes: str) -> Tuple[PolicyRule, ...]:
     """Return the rules in ``codes``, which are separated by blanks."""
     rules = []
     for code in codes.split():
-        what, _, rest = code.partition(":")
+        kind, _, rest = code.partition(":")
         key, _, value = rest.rpartition("=")
-        rules.append(PolicyRule(what, key, value))
+        rules.append(PolicyRule(kind, key, value))
     return tuple(rules)
 
 
@@ -79,13 +79,13 @@ class Store:
         return f"{STORES}/{self.policy}/active"
 
     @property
-    def made(self) -> str:
+    def built(self) -> str:
         """The folder of the policy that is built from the store, relative to the root."""
         return f"etc/selinux/{self.policy}"
 
-    def local(self, what: str) -> Mapping[str, str]:
+    def local(self, kind: str) -> Mapping[str, str]:
         """Return the local values by key, also those of the administrator."""
-        return parse(what, self._text(f"{self.active}/{LOCAL[what]}"))
+        return parse(kind, self._text(f"{self.active}/{LOCAL[kind]}"))
 
     def contexts(self) -> Mapping[str, str]:
         """Return the types of all file contexts by key, those of the policy and local ones."""
@@ -97,7 +97,7 @@ class Store:
     def equivalent(self, path: str) -> Optional[Tuple[str, str]]:
         """Return the folder above ``path`` that has an equivalent in the policy, and that one."""
         for name in ("file_contexts.subs", "file_contexts.subs_dist"):
-            for line in self._text(f"{self.made}/contexts/files/{name}").splitlines():
+            for line in self._text(f"{self.built}/contexts/files/{name}").splitlines():
                 words = line.split()
                 if len(words) == 2 and words[0][0] == "/" and path.startswith(words[0] + "/"):
                     return words[0], words[1]
@@ -123,13 +123,13 @@ class Store:
 
     def compiled(self) -> Optional[CompiledPolicy]:
         """Return the compiled policy of the newest format, None if there is none."""
-        folder = resolve_inside(self.root, f"{self.made}/policy")
+        folder = resolve_inside(self.root, f"{self.built}/policy")
         names = [path.name for path in folder.glob("policy.[0-9]*")
                  if path.suffix[1:].isdigit()] if folder.is_dir() else []
         if not names:
             return None
         name = max(names, key=lambda name: int(name.rpartition(".")[2]))
-        data = self._bytes(f"{self.made}/policy/{name}")
+        data = self._bytes(f"{self.built}/policy/{name}")
         return None if data is None else CompiledPolicy(data)
 
     def _text(self, path: str) -> str:
@@ -202,17 +202,17 @@ def is_disabled(root: Path) -> bool:
     return _DISABLED.search(_config(root)) is not None
 
 
-def parse(what: str, text: str) -> Mapping[str, str]:
+def parse(kind: str, text: str) -> Mapping[str, str]:
     """Return the values by key in a file of local values."""
     values: Dict[str, str] = {}
     for line in text.splitlines():
         line = line.strip()
         if line.startswith("#") or not line:
             continue
-        if what == BOOLEAN:
+        if kind == BOOLEAN:
             name, _, value = line.partition("=")
             values[name.strip()] = "on" if value.strip() in ("1", "true", "on") else "off"
-        elif what == PORT:
+        elif kind == PORT:
             port = _PORT.match(line)
             if port:
                 key = port_key(port.group(1), port.group(2), port.group(3) or "")
@@ -237,10 +237,10 @@ def port_of(key: str) -> Tuple[str, int, int]:
     return protocol, int(low), int(high or low)
 
 
-def overlap(one: str, other: str) -> bool:
+def overlap(key: str, other_key: str) -> bool:
     """Return whether two keys have a port in common."""
-    protocol, low, high = port_of(one)
-    other_protocol, other_low, other_high = port_of(other)
+    protocol, low, high = port_of(key)
+    other_protocol, other_low, other_high = port_of(other_key)
     return protocol == other_protocol and low <= other_high and other_low <= high
 
 

@@ -44,7 +44,7 @@ class UnitServices:
         text = f"{_VERBS[item.state]} service {item.name}"
         return (Wanted(kind=self.name, key=item.name, value=item.state, text=text, item=item),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse an unknown unit, and links that lead out of the root."""
         _refuse_links(ctx.root)
         unit = wanted.key
@@ -53,13 +53,13 @@ class UnitServices:
                 f"plugin {ctx.plugin} wants to {wanted.text}, but there is no such unit in the"
                 " root or in the plugin's packages",
                 hint="Its vendor has to correct the name, or add the package that brings it.")
-        there = read_entry(ctx.root, f"{_UNITS}/{unit}", content=True)
-        if wanted.value == "enabled" and _is_mask(there):
+        entry = read_entry(ctx.root, f"{_UNITS}/{unit}", content=True)
+        if wanted.value == "enabled" and _is_mask(entry):
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but it is masked in the root",
                 hint=f"Unmask it first: systemctl --root={ctx.root} unmask {unit}")
-        own = ctx.brings(f"{_UNITS}/{unit}") is not None
-        if wanted.value == "masked" and (own or not (there is None or _is_mask(there))):
+        in_package = ctx.brings(f"{_UNITS}/{unit}") is not None
+        if wanted.value == "masked" and (in_package or not (entry is None or _is_mask(entry))):
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but /{_UNITS}/{unit} is there,"
                 " where the mask would have to be",
@@ -162,17 +162,17 @@ def _state(unit: str, ctx: Context) -> str:
 def _refuse_links(root: Path) -> None:
     """Refuse links that lead systemctl, which is not in a chroot, out of the root."""
     folders = list(SEARCH)
-    where = resolve_inside(root, _UNITS)
-    if where.is_dir():
-        folders += [f"{_UNITS}/{name}" for name in sorted(os.listdir(where))
-                    if stat.S_ISLNK(os.lstat(where / name).st_mode)
+    units = resolve_inside(root, _UNITS)
+    if units.is_dir():
+        folders += [f"{_UNITS}/{name}" for name in sorted(os.listdir(units))
+                    if stat.S_ISLNK(os.lstat(units / name).st_mode)
                     and name.endswith((".wants", ".requires", ".upholds", ".d"))]
     for folder in folders:
-        if where == root or not leads_inside(root, folder):
+        if units == root or not leads_inside(root, folder):
             raise Refused(
                 f"/{folder} in {root} leads elsewhere by a symbolic link; systemctl would"
                 " follow it out of the root", hint="Replace that link by a real folder.")
-    if not where.is_dir() and os.path.lexists(resolve_inside(root, _UNITS, follow_last=False)):
+    if not units.is_dir() and os.path.lexists(resolve_inside(root, _UNITS, follow_last=False)):
         raise Refused(f"/{_UNITS} in {root} is not a folder; systemctl would have to write there",
                       hint="Replace it by a folder.")
 

@@ -48,14 +48,14 @@ def refuse_others(wanted: Wanted, before: Mapping[str, str], ctx: Context) -> No
     ``before`` is the result of ``links`` from before. Links that a unit of the image names
     itself are allowed; a drop-in of the plugin may name others.
     """
-    after, own = links(ctx.root), _own(wanted.key, ctx)
+    after, own_units = links(ctx.root), _own(wanted.key, ctx)
     for path in sorted({*before, *after}):
         name = unit = os.path.basename(path)
-        if before.get(path) == after.get(path) or name in own:
+        if before.get(path) == after.get(path) or name in own_units:
             continue
         if os.sep not in path:  # an alias: the link's name is not the unit's
             unit = os.path.basename(after.get(path) or before.get(path) or name)
-        if not ({unit, _template(unit)} & own or _is_mine(unit, ctx)
+        if not ({unit, _template(unit)} & own_units or _is_in_packages(unit, ctx)
                 or _says(wanted.key, "Also", unit, ctx)):
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but that switches {unit} along"
@@ -67,13 +67,13 @@ def refuse_others(wanted: Wanted, before: Mapping[str, str], ctx: Context) -> No
 
 
 def _refuse_alias(wanted: Wanted, name: str, unit: str, ctx: Context) -> None:
-    there = find_unit(name, ctx, SEARCH[1:])
-    if there is None or ctx.brings(there) is not None or (
-            _link_name(there, ctx) == unit or _says(unit, "Alias", name, ctx)):
+    path = find_unit(name, ctx, SEARCH[1:])
+    if path is None or ctx.brings(path) is not None or (
+            _link_name(path, ctx) == unit or _says(unit, "Alias", name, ctx)):
         return
     raise Refused(
         f"plugin {ctx.plugin} wants to {wanted.text}, but that gives {unit} the name {name}, in"
-        f" the place of /{there}, which none of the plugin's packages brings",
+        f" the place of /{path}, which none of the plugin's packages brings",
         hint=f"It is named by Alias= in the unit {unit}. Its vendor has to take it out.")
 
 
@@ -84,7 +84,7 @@ def _own(unit: str, ctx: Context) -> Set[str]:
     return {name for own in (unit, link) if own for name in (own, _template(own))}
 
 
-def _is_mine(unit: str, ctx: Context) -> bool:
+def _is_in_packages(unit: str, ctx: Context) -> bool:
     path = find_unit(unit, ctx, SEARCH[1:])
     return path is not None and ctx.brings(path) is not None
 
@@ -92,10 +92,10 @@ def _is_mine(unit: str, ctx: Context) -> bool:
 def _says(unit: str, key: str, name: str, ctx: Context) -> bool:
     """Return whether a unit of the image names ``name`` by ``key`` in its own file."""
     path = find_unit(unit, ctx)
-    where = resolve_inside(ctx.root, path) if path and ctx.brings(path) is None else None
-    if where is None or not where.is_file():
+    file = resolve_inside(ctx.root, path) if path and ctx.brings(path) is None else None
+    if file is None or not file.is_file():
         return False
-    lines = read_regular(where).decode(errors="replace").splitlines()
+    lines = read_regular(file).decode(errors="replace").splitlines()
     pairs = [line.partition("=") for line in lines]
     return any(option.strip() == key and name in words.split() for option, _, words in pairs)
 

@@ -36,11 +36,11 @@ class Sysctls:
                       for assignment in later[-1:] if assignment.value != value)
         return (Wanted(kind=self.name, key=key, value=value, text=text, item=item, notes=notes),)
 
-    def check(self, wanted: Wanted, ctx: Context, *, mine: bool) -> None:
+    def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a file of that name with another content."""
         path = f"{_FOLDER}/{file_name(wanted.key)}"
-        there = read_entry(ctx.root, path)
-        if there is not None and not mine and there.content != _content(wanted):
+        entry = read_entry(ctx.root, path)
+        if entry is not None and not installed and entry.content != _content(wanted):
             refuse_others(wanted, path, ctx)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
@@ -59,20 +59,20 @@ class Sysctls:
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         path = f"{_FOLDER}/{file_name(applied.key)}"
-        there = read_entry(ctx.root, path)
-        if there is None:
+        entry = read_entry(ctx.root, path)
+        if entry is None:
             return (f"/{path} is missing",)
-        if there.content != _content(Wanted(kind=self.name, key=applied.key, value=applied.value,
+        if entry.content != _content(Wanted(kind=self.name, key=applied.key, value=applied.value,
                                             text="", item=None)):
             return (f"/{path} was changed",)
         _, later = _around(applied.key, ctx)
         problems = [f"sysctl {applied.key} is not {applied.value}: {_reason(assignment)}"
                     for assignment in later[-1:] if assignment.value != applied.value]
-        left = applied.outcome.get(live_log.LEFT)
-        if ctx.live and left is not None:
+        live = applied.outcome.get(live_log.LEFT)
+        if ctx.live and live is not None:
             now = self.running(applied.key, ctx)
-            if now not in (left, None):  # None: only root may read some of them
-                problems.append(f"sysctl {applied.key} is {now or 'empty'} now, not {left}")
+            if now not in (live, None):  # None: only root may read some of them
+                problems.append(f"sysctl {applied.key} is {now or 'empty'} now, not {live}")
         return tuple(problems)
 
     def goal(self, key: str, value: str) -> str:
@@ -110,10 +110,10 @@ def _around(key: str, ctx: Context) -> Tuple[Sequence[Assignment], Sequence[Assi
 
     A pattern never overrides a full name (sysctl.d(5)).
     """
-    own = file_name(key)
-    others = [other for other in assignments(ctx.root, key) if other.name != own]
-    return ([other for other in others if other.pattern or not other.comes_after(own)],
-            [other for other in others if not other.pattern and other.comes_after(own)])
+    own_name = file_name(key)
+    others = [other for other in assignments(ctx.root, key) if other.name != own_name]
+    return ([other for other in others if other.pattern or not other.comes_after(own_name)],
+            [other for other in others if not other.pattern and other.comes_after(own_name)])
 
 
 def _reason(other: Assignment) -> str:

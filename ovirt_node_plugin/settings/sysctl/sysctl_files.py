@@ -72,9 +72,9 @@ def _names(parameter: str, wanted: str, *, pattern: bool) -> bool:
 def _files(root: Path) -> List[str]:
     chosen: Dict[str, str] = {}
     for folder in _FOLDERS:
-        where = resolve_inside(root, folder)
-        if where.is_dir():
-            for name in os.listdir(where):
+        path = resolve_inside(root, folder)
+        if path.is_dir():
+            for name in os.listdir(path):
                 if name.endswith(".conf"):
                     chosen.setdefault(name, f"{folder}/{name}")
     return [*(chosen[name] for name in sorted(chosen)), LAST]
