@@ -227,7 +227,7 @@ _ovirt_node_plugin_program() {
         inspect)  options+=(--image --setopt --nogpgcheck --enablerepo --json) ;;
         diff)     options+=(--image --plugins --content --json) ;;
         manifest) options+=(--image --packages --files --settings --delta --json) ;;
-        extract)  options+=(--image --output) ;;
+        extract)  options+=(--image --output --keep-privileges) ;;
         shell)    options+=(--image --output --force) ;;
         esac
         _ovirt_node_plugin_offer "${options[@]}"

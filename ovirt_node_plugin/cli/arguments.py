@@ -40,6 +40,7 @@ class ProgramOptions(argparse.Namespace):
     delta: bool
     files: bool
     keep_bundles: bool
+    keep_privileges: bool
     packages: bool
     plugins_from: Optional[Path]
     plugins_only: bool
@@ -106,6 +107,8 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     extract.add_argument("path", metavar="PATH", help="its path in the root")
     extract.add_argument("-o", "--output", type=Path, default=None,
                         help="where to copy; default for a file: standard output")
+    extract.add_argument("--keep-privileges", action="store_true",
+                         help="keep setuid and setgid bits and capabilities of files")
     shell = command("shell", "run a shell, or a command, in the root of an image",
                     usage="%(prog)s [options] IMAGE [-- COMMAND [ARGUMENT...]]")
     _image(shell)

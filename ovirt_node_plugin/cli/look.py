@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import stat
@@ -24,12 +25,14 @@ from ..report import (
     manifest_data,
     manifest_text,
 )
-from ..report.layout import escape
 from ..system.paths import resolve_inside
 from ..system.regular_files import opened_regular
 from ..system.run import run
+from ..system.words import count, printable
 from .arguments import ProgramOptions
 from .program import Invocation
+
+_CAPABILITIES = "security.capability"
 
 
 def inspect(invocation: Invocation) -> int:
@@ -90,8 +93,13 @@ def extract(invocation: Invocation) -> int:
             return _print_file(source, options.path)
         run(["cp", "--archive", "--sparse=auto", "--no-target-directory", "--", source,
              invocation.destination.target])
-        for path in _delete_devices(invocation.destination.target):
-            print(escape(f"{path} is a device and was not copied."), file=sys.stderr)
+        copy = invocation.destination.target
+        for path in _delete_devices(copy):
+            print(printable(f"{path} is a device and was not copied."), file=sys.stderr)
+        dropped = 0 if options.keep_privileges else _drop_privileges(copy)
+        if dropped:
+            print(f"{count(dropped, 'file')} copied without setuid, setgid or capabilities;"
+                  " --keep-privileges keeps them.", file=sys.stderr)
         invocation.destination.place()
     return Status.DONE
 
@@ -113,10 +121,37 @@ def _delete_devices(target: Path) -> Iterator[str]:
                 yield os.path.relpath(path, target)
 
 
+def _drop_privileges(target: Path) -> int:
+    """Clear setuid and setgid, and delete capabilities, in the copy; return of how many files.
+
+    A file of a stranger would give its rights to whoever starts it on this machine.
+    """
+    dropped = 0
+    paths = (os.path.join(parent, name) for parent, folders, files in os.walk(target)
+             for name in (*folders, *files))
+    for path in (str(target), *paths):
+        mode = os.lstat(path).st_mode
+        if stat.S_ISLNK(mode):
+            continue
+        with_capabilities = _CAPABILITIES in os.listxattr(path)
+        if with_capabilities:
+            os.removexattr(path, _CAPABILITIES)
+        if mode & (stat.S_ISUID | stat.S_ISGID):
+            os.chmod(path, stat.S_IMODE(mode) & ~(stat.S_ISUID | stat.S_ISGID))
+        elif not with_capabilities:
+            continue
+        dropped += stat.S_ISREG(mode)
+    return dropped
+
+
 def _print_file(source: Path, path: str) -> int:
     if not source.is_file():
         raise UsageError(f"{path} is not a file", hint="Give -o OUTPUT to copy a folder.")
     with opened_regular(source) as stream:
-        shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
+        if sys.stdout.isatty():
+            for line in io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape"):
+                sys.stdout.write(printable(line, keep="\n\t"))
+        else:
+            shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
     sys.stdout.flush()
     return Status.DONE

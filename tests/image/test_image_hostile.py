@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import os
+import pty
+import stat
+import subprocess
 from pathlib import Path
 from typing import Callable, Dict, Tuple
 
@@ -11,7 +14,7 @@ from ovirt_node_plugin.images.boot_text import BootEntry, entries
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import Dnf, succeeded
+from tests.support.dnf_runner import Dnf, environment, succeeded
 from tests.support.iso_contents import extract_iso, xorriso
 from tests.support.program import Program
 from tests.support.tree_states import state_differences, tree_state
@@ -271,6 +274,49 @@ def test_a_device_is_not_extracted_from_an_image(
     assert not os.path.lexists(tmp_path / "taken/blk") and "blk is a device" in answer.err
     assert (tmp_path / "taken/passwd").exists()
     assert program("extract", node, "/etc/blk", "-o", tmp_path / "one").status == 2
+
+
+def test_an_extracted_file_has_no_privileges(node: Path, program: Program, tmp_path: Path) -> None:
+    folder = node / "opt/tools"
+    folder.mkdir(parents=True)
+    for name, mode in (("su", 0o4755), ("sg", 0o2755), ("cap", 0o755), ("plain", 0o1644)):
+        (folder / name).write_text("x", encoding="utf-8")
+        (folder / name).chmod(mode)
+    folder.chmod(0o2755)
+    os.symlink("/usr/bin/su", folder / "link")
+    run(["setcap", "cap_net_raw+ep", folder / "cap"])
+    answer = succeeded(program("extract", node, "/opt/tools", "-o", tmp_path / "taken"))
+    assert "3 files copied without setuid, setgid or capabilities" in answer.err
+    modes = {path.name: stat.S_IMODE(path.lstat().st_mode)
+             for path in (tmp_path / "taken", *(tmp_path / "taken").iterdir())}
+    assert modes == {"taken": 0o755, "su": 0o755, "sg": 0o755, "cap": 0o755, "plain": 0o1644,
+                     "link": 0o777}
+    assert os.listxattr(tmp_path / "taken/cap") == []
+    succeeded(program("extract", node, "/opt/tools/su", "-o", tmp_path / "su"))
+    assert stat.S_IMODE((tmp_path / "su").stat().st_mode) == 0o755
+    answer = succeeded(program("extract", node, "/opt/tools", "-o", tmp_path / "kept",
+                          "--keep-privileges"))
+    assert answer.err == ""
+    assert stat.S_IMODE((tmp_path / "kept/su").stat().st_mode) == 0o4755
+    assert os.listxattr(tmp_path / "kept/cap") == ["security.capability"]
+
+
+def test_a_file_is_printed_to_a_terminal_with_escapes(
+        node: Path, program: Program, tmp_path: Path) -> None:
+    content = b"a\tb\x1b[31m\xff\n\xe2\x80\xaec\n"
+    (node / "etc/text").write_bytes(content)
+    argv = program.argv("extract", node, "/etc/text")
+    reader, terminal = pty.openpty()
+    try:
+        subprocess.run(argv, env=environment(), stdout=terminal, check=True)
+        shown = os.read(reader, 1 << 12)
+    finally:
+        os.close(terminal)
+        os.close(reader)
+    assert shown.split(b"\r\n")[:2] == [b"a\tb\\x1b[31m\\udcff", b"\\u202ec"]
+    with open(tmp_path / "out", "wb") as out:
+        subprocess.run(argv, env=environment(), stdout=out, check=True)
+    assert (tmp_path / "out").read_bytes() == content
 
 
 def test_an_output_inside_an_input_folder_is_refused(
