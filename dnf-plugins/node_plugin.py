@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import traceback
 
 import dnf
 import dnf.cli
@@ -107,7 +108,7 @@ class NodePlugin(dnf.Plugin):
 
     def _tell_notes(self) -> None:
         for note in self._gate.take_notes() if self._gate is not None else ():
-            logger.warning("%s", note)
+            logger.warning("%s", _printable(note))
 
 
 class NodePluginCommand(dnf.cli.Command):
@@ -149,9 +150,15 @@ def _fail_closed() -> Iterator[None]:
         raise
     except Exception as exc:  # DNF would log any other type and go on
         if hasattr(exc, "hint"):  # a NodePluginError; its module may be the one that is missing
-            raise dnf.exceptions.Error(str(exc)) from exc
-        logger.debug("", exc_info=True)
-        raise dnf.exceptions.Error(f"node-plugin policy: {type(exc).__name__}: {exc}") from exc
+            raise dnf.exceptions.Error(_printable(str(exc))) from exc
+        logger.debug("%s", _printable(traceback.format_exc()))
+        raise dnf.exceptions.Error(
+            _printable(f"node-plugin policy: {type(exc).__name__}: {exc}")) from exc
+
+
+def _printable(text: str) -> str:
+    from ovirt_node_plugin.system.words import printable
+    return printable(text, keep="\n")
 
 
 def _read_options(plugin: NodePlugin) -> Dict[str, str]:
@@ -175,7 +182,7 @@ def _keep_others_out(own: type, conf: DnfConf, parser: DnfConfigParser) -> None:
     if is_running_system(Path(conf.installroot)) or not others.is_asked(sys.argv[1:]):
         return
     names = others.keep_out(own, read_others_off(_main_options(parser)))
-    logger.debug("node-plugin: other plugins kept out: %s", ", ".join(names))
+    logger.debug("node-plugin: other plugins kept out: %s", _printable(", ".join(names)))
 
 
 __all__ = ["NodePlugin", "NodePluginCommand"]

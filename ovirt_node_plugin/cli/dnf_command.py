@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import logging
 import sys
+import traceback
 from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 from ..errors import NodePluginError, Status
@@ -16,7 +17,7 @@ from ..operations.apply import change
 from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ..operations.model.results import Plan
 from ..packages import others, rpmdb
-from ..packages.console import Console, transaction_displays, translated
+from ..packages.console import Console, PrintableRecord, transaction_displays, translated
 from ..packages.dnf_types import DnfCliCommand
 from ..packages.policy import RunPolicy
 from ..packages.session import Session
@@ -28,6 +29,7 @@ from ..report import manifest_data, manifest_text, plan_data, plan_text
 from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
 from ..system.run import run
+from ..system.words import printable
 from .dnf_arguments import DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument
 
@@ -58,6 +60,7 @@ class DnfCommand:
         self._bundles: List[Bundle] = []
         self._rest: List[str] = []
         self._document: Optional[JsonDocument] = None
+        logging.setLogRecordFactory(PrintableRecord)
         words = self._console.words
         if "--json" in words and not {"-h", "--help"}.intersection(words):
             self._document = JsonDocument(logger)
@@ -141,8 +144,8 @@ class DnfCommand:
                 yield
         except NodePluginError as exc:
             self._fail(exc)
-        except Exception as exc:  # a bug: -v shows the traceback
-            logger.debug("", exc_info=True)
+        except Exception as exc:  # noqa: BLE001  # a bug: -v shows the traceback
+            logger.debug("%s", traceback.format_exc())
             self._fail(NodePluginError(
                 f"internal error: {type(exc).__name__}: {exc}",
                 hint="Run the command again with -v and report what it prints."))
@@ -252,8 +255,8 @@ class DnfCommand:
             hidden = self._opts.quiet and (dry or not console.assumes_yes)
             for line in plan_text.plan(plan):
                 if hidden:
-                    print(line)
-                logger.info("%s", line)
+                    print(printable(line))
+                logger.info("%s", printable(line))
         if dry:
             return False
         if not console.confirmed():
@@ -268,7 +271,7 @@ class DnfCommand:
                                    deltas=tuple(map(manifest_data.delta, deltas)))
             self._document.print(answer.to_data())
         for line in (*map(manifest_text.removal, deltas), *plan_text.done(plan)):
-            logger.info("%s", line)
+            logger.info("%s", printable(line))
         for note in notes:
             logger.warning("Note: %s", note)
 
@@ -280,7 +283,7 @@ class DnfCommand:
             self._document.print(data)
         else:
             for line in lines:
-                print(line)
+                print(printable(line))
         return Status.DONE
 
     @contextlib.contextmanager

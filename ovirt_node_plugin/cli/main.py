@@ -10,6 +10,7 @@ from ..errors import NodePluginError, Refused, Status
 from ..images import workspace
 from ..images.dnf_program import ReportedError
 from ..system.namespaces import run_apart
+from ..system.words import printable
 from . import arguments, look, merge
 from .program import Invocation
 
@@ -71,5 +72,5 @@ def _run_handler(invocation: Invocation, handler: _Handler) -> int:
 
 def _clean(invocation: Invocation) -> int:
     for path in workspace.clean([invocation.work_parent, *invocation.options.places]):
-        print(f"Removed {path}.")
+        print(printable(f"Removed {path}."))
     return Status.DONE

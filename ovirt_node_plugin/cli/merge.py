@@ -17,6 +17,7 @@ from ..merge import merge as merging
 from ..merge import shell as shells
 from ..report import image_data, image_text
 from ..system.run import attached, run
+from ..system.words import printable
 from . import arguments
 from .program import Invocation
 
@@ -81,8 +82,8 @@ def shell(invocation: Invocation) -> int:
             return shells.run_and_discard(shell_run)
         status = shells.run_and_write(shell_run, invocation.destination,
                                       progress=invocation.progress)
-    print(f"Status {status}: no image was written." if status
-          else f"{options.output} is written.", file=sys.stderr)
+    print(printable(f"Status {status}: no image was written." if status
+                    else f"{options.output} is written."), file=sys.stderr)
     return status
 
 

@@ -11,12 +11,12 @@ from typing import Optional, Sequence
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
-from ..report.layout import escape
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer, with_format
 from ..system.json_data import Data
 from ..system.progress import Progress
 from ..system.run import attached, run
+from ..system.words import printable
 from . import arguments
 
 
@@ -72,13 +72,13 @@ class Invocation:
             self._print("result", document)
         else:
             for line in lines:
-                print(escape(line), flush=True)
+                print(printable(line), flush=True)
 
     def failed(self, error: NodePluginError) -> int:
         """Print an error; return its exit status."""
         if not self.json:
             for line in f"Error: {error}".split("\n"):
-                print(escape(line), file=sys.stderr)
+                print(printable(line), file=sys.stderr)
         else:  # the answer of dnf has more details than the exception
             answer = error.answer if isinstance(error, DnfFailed) else ErrorAnswer.of(error)
             self._print("error", answer.to_data())

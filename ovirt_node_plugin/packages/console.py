@@ -2,13 +2,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from typing import Collection, Iterator, Sequence, Set, TextIO, Tuple
 
 import dnf.exceptions
 
 from ..errors import Locked, NodePluginError
+from ..system.words import printable
 from . import command_line, others
 from .dnf_types import DnfCliCommand
+
+
+class PrintableRecord(logging.LogRecord):
+    """A log message whose text has no control characters, whoever wrote it."""
+
+    def getMessage(self) -> str:
+        """Return the message, with escapes for all but line ends and tabs."""
+        return printable(super().getMessage(), keep="\n\t")
 
 
 class Console:
@@ -54,7 +64,13 @@ class Console:
         return self._cli.demands.root_user
 
     def configure(self, *, needs_root: bool) -> None:
-        """Tell DNF what the run needs: repositories, but no sack, which ``Session`` fills."""
+        """Tell DNF what the run needs: repositories, but no sack, which ``Session`` fills.
+
+        Tables of DNF have no colors, as control characters are not printed.
+        """
+        output = self._base.output
+        if output is not None:
+            output.term.reinit(color="never")
         demands = self._cli.demands
         demands.sack_activation = False
         demands.available_repos = True

@@ -231,9 +231,17 @@ class DnfRepos(Protocol):
         """Return the enabled ones. API."""
 
 
+class DnfTerm(Protocol):
+    """The terminal of the dnf program. Code: dnf/cli/term.py."""
+
+    def reinit(self, *, color: str) -> None:
+        """Use colors: ``always``, ``auto`` or ``never``."""
+
+
 class DnfOutput(Protocol):
     """What prints for the dnf program. Code: dnf/cli/output.py."""
 
+    term: DnfTerm
     progress: object  # a dnf.callback.DownloadProgress
 
     def download_callback_total_cb(self, remote_size: int, start_timestamp: float) -> None:

@@ -15,6 +15,7 @@ import rpm
 
 from ..errors import NodePluginError, Refused
 from ..system.nevra import make_evr, make_nevra, name_of
+from ..system.words import printable
 from .dnf_types import RpmHeader
 
 _Value = TypeVar("_Value")
@@ -285,8 +286,3 @@ def _refuse_incomplete(columns: _Columns, header: Header) -> None:
         return
     raise Refused(f"the header of {printable(header.nevra)} {problem}.",
                   hint="Do not install it; ask its vendor.")
-
-
-def printable(text: str) -> str:
-    """Return ``text`` with control characters, and those that hide text, as escapes."""
-    return _UNSHOWN.sub(lambda match: match.group().encode("unicode_escape").decode(), text)

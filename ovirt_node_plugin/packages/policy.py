@@ -12,6 +12,7 @@ from ..plugin.library import repo_files
 from ..plugin.repo_file import repo_ids
 from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
+from ..system.words import printable
 from ..target import Target, find_rpmdb, identify
 from . import command_line, core, refuse, repos, rpmdb, start
 from .dnf_types import DnfBase, DnfRepo
@@ -116,7 +117,8 @@ class RunPolicy:
     def after_repos(self) -> None:
         """Disable the plugins' repositories, but for those that this run names.
 
-        A bundle's ``.repo`` file does not switch off checks that dnf.conf demands.
+        A bundle's ``.repo`` file does not switch off checks that dnf.conf demands. Names of
+        repositories, which DNF prints, become printable.
         """
         self._claim_owners()
         if not command_line.sets_gpgcheck(self._options):
@@ -129,6 +131,8 @@ class RunPolicy:
                 self._disable(repo, _OFF_NODE)
             else:
                 repo.add_metadata_type_to_download(METADATA_TYPE)
+                if self.plugin_run and not repo.name.isprintable():
+                    repo.name = printable(repo.name)
                 if repo.id in self.owners and not self.base.conf.cacheonly:
                     repos.forget_stale(repo)
 

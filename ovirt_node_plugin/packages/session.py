@@ -173,7 +173,8 @@ class Session:
         Core packages are no candidates and may not be removed.
 
         Raises NeedsNewerImage if a core package would have to change, UnmetDependency
-        with DNF's own text for any other reason.
+        with DNF's own text for any other reason, and Refused for a package whose name DNF
+        cannot print, as it prints names while it downloads and installs.
         """
         base, rules = self._base, self.policy.rules
         base.reset(goal=True)
@@ -191,7 +192,9 @@ class Session:
                     repos_off=self.policy.own_repos_off(request.plugins)) from exc
             finally:
                 self.policy.explaining = False
-        return self.packages()
+        packages = self.packages()
+        _refuse_unprintable(packages)
+        return packages
 
     def removable(self, nevras: Iterable[str]) -> Tuple[Tuple[str, ...], Dict[str, str]]:
         """Return which of the installed ``nevras`` can go; see ``dependencies.removable``."""
@@ -395,6 +398,13 @@ def _change(base: DnfBase, item: DnfTransactionItem) -> PackageChange:
         download_bytes=package.downloadsize if arriving else 0,
         checksum=f"{hawkey.chksum_name(checksum[0])}:{checksum[1].hex()}" if checksum else "",
         signed=bool(repo is not None and repo.gpgcheck), files=tuple(package.files))
+
+
+def _refuse_unprintable(packages: Sequence[PackageChange]) -> None:
+    for change in packages:
+        if not change.nevra.isprintable():
+            raise Refused(f"the repository {change.repo} has the package {change.nevra!a}, a name"
+                          " with control characters", hint="Do not install it; ask its vendor.")
 
 
 def _as_packed(change: PackageChange, header: Header) -> PackageChange:

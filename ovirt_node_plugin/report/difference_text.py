@@ -17,8 +17,8 @@ from ..compare.images import (
 )
 from ..compare.packages import PackageDifference
 from ..compare.trees import ADDED, CHANGED, REMOVED, Difference
-from ..system.words import size
-from .layout import escape, field
+from ..system.words import printable, size
+from .layout import field
 from .path_groups import PathGroup, group_paths
 
 _SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
@@ -37,14 +37,14 @@ class _Section(NamedTuple):
 def differences(result: ImageDifferences) -> List[str]:
     """Return the counts, then the differences. Files are grouped by folder if there are many."""
     sections = [section for section in _sections(result) if section.lines]
-    lines = [*field("Old", escape(str(result.old))), *field("New", escape(str(result.new)))]
+    lines = [*field("Old", printable(str(result.old))), *field("New", printable(str(result.new)))]
     for section in sections:
         lines += field(section.name, section.counts)
     if result.same:
         lines += field("Differences", "none")
     for section in sections:
         lines += ["", f"{section.title}:", *section.lines]
-    return [*lines, *(escape(f"Note: {note}") for note in result.notes)]
+    return [*lines, *(printable(f"Note: {note}") for note in result.notes)]
 
 
 def _sections(result: ImageDifferences) -> Iterator[_Section]:
@@ -71,7 +71,7 @@ def _counts(kinds: Sequence[str]) -> str:
 
 
 def _line(kind: str, text: str) -> str:
-    return f"  {_SIGNS[kind]} {escape(text)}"
+    return f"  {_SIGNS[kind]} {printable(text)}"
 
 
 def _form(difference: FormDifference) -> str:
@@ -136,7 +136,7 @@ def _boot(differences: Sequence[BootDifference]) -> Iterator[str]:
     for (kind, text), places in entries.items():
         yield _line(kind, text)
         for place, titles in places.items():
-            yield f"      {escape(place)}: {escape(', '.join(titles))}"
+            yield f"      {printable(place)}: {printable(', '.join(titles))}"
 
 
 def _changes(files: Sequence[Difference]) -> str:
@@ -151,7 +151,7 @@ def _word(detail: str) -> str:
     """Return the property that a detail is about. A different size counts as content."""
     word, _, rest = detail.partition(" ")
     if word == "xattr":
-        return escape(rest.partition(" ")[0])
+        return printable(rest.partition(" ")[0])
     return "content" if word == "size" else word
 
 

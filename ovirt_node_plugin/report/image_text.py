@@ -6,8 +6,8 @@ from typing import List, Optional
 
 from ..merge.inspection import Inspection
 from ..merge.merge import MergeResult, Rehearsal
-from ..system.words import size
-from .layout import escape, field, table
+from ..system.words import printable, size
+from .layout import field, table
 
 
 def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path],
@@ -63,6 +63,6 @@ def _boot(result: Inspection) -> List[str]:
     lines = [""]
     for configuration in result.boot:
         lines.append(f"Boot configuration {configuration.place}")
-        lines += [f"  {escape(entry.title)}: {escape(entry.arguments)}"
+        lines += [f"  {printable(entry.title)}: {printable(entry.arguments)}"
                   for entry in configuration.entries]
     return lines

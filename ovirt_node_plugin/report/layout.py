@@ -1,16 +1,13 @@
-"""Lay out results for a terminal: tables, fields, escaped control characters."""
+"""Lay out results for a terminal: tables and fields."""
 from __future__ import annotations
 
 import shutil
 import textwrap
 from typing import List, Sequence
 
+from ..system.words import printable
+
 _NARROWEST = 8  # columns that a cell always gets
-
-
-def escape(text: str) -> str:
-    """Return ``text`` with all unprintable characters escaped, such as control characters."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def table(rows: Sequence[Sequence[str]], *, paths: bool = False) -> List[str]:
@@ -18,6 +15,7 @@ def table(rows: Sequence[Sequence[str]], *, paths: bool = False) -> List[str]:
 
     With ``paths``, cells of the last column are paths and are cut at their start.
     """
+    rows = [list(map(printable, row)) for row in rows]
     width = shutil.get_terminal_size().columns
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     while sum(widths) + 2 * (len(widths) - 1) > width and max(widths) > _NARROWEST:
@@ -39,7 +37,7 @@ def _cut(cell: str, size: int) -> str:
 def field(name: str, value: str) -> List[str]:
     """Return a field, ``NAME : VALUE``, wrapped at the width of the terminal."""
     width = max(shutil.get_terminal_size().columns - 15, 30)
-    wrapped = [line for paragraph in value.split("\n")
+    wrapped = [line for paragraph in printable(value, keep="\n").split("\n")
                for line in textwrap.wrap(paragraph, width, break_long_words=False,
                                          break_on_hyphens=False) or [""]]
     return [f"{name if position == 0 else '':<12} : {line}".rstrip()

@@ -21,9 +21,9 @@ from ..registry.inventory import (
 )
 from ..registry.outcomes import to_text
 from ..registry.record import Record
-from ..system.words import count, first_lines, size
+from ..system.words import count, first_lines, printable, size
 from ..undo.changes import Applied
-from .layout import escape, field, table
+from .layout import field, table
 from .manifest_data import Shows
 
 _SIGNS = {ADDED: "+", REMOVED: "-"}
@@ -80,7 +80,7 @@ def _overview(record: Record, inventory: Inventory) -> List[str]:
             ("Accounts", list(map(_account, inventory.accounts))),
             ("Operations", list(map(_operation, inventory.operations)))):
         for position, value in enumerate(values):
-            lines += field(name if position == 0 else "", escape(value))
+            lines += field(name if position == 0 else "", printable(value))
     return lines
 
 
@@ -110,8 +110,8 @@ def _files(inventory: Inventory) -> List[str]:
             marks += [f"{file.change} by {file.by}"] if file.by else []
             rows.append((_mode(file), file.owner or "-", file.group or "-", str(file.size_bytes),
                          source))
-            paths.append(escape(file.path) + (f" -> {escape(file.link)}" if file.link else "")
-                        + (f"  ({escape(', '.join(marks))})" if marks else ""))
+            paths.append(printable(file.path) + (f" -> {printable(file.link)}" if file.link else "")
+                        + (f"  ({printable(', '.join(marks))})" if marks else ""))
     widths = [max(map(len, column)) for column in zip(*rows)]
     return ["  ".join((mode, owner.ljust(widths[1]), group.ljust(widths[2]),
                        number.rjust(widths[3]), source.ljust(widths[4]), path))
@@ -119,7 +119,7 @@ def _files(inventory: Inventory) -> List[str]:
 
 
 def _settings(record: Record) -> List[str]:
-    return [escape(_setting(setting)) for setting in record.settings] or ["no settings"]
+    return [printable(_setting(setting)) for setting in record.settings] or ["no settings"]
 
 
 def _delta(delta: Delta) -> List[str]:
@@ -136,11 +136,11 @@ def _delta(delta: Delta) -> List[str]:
     files = [(file.path, "+", "") for file in delta.files_added]
     files += [(file.path, "-", "") for file in delta.files_removed]
     files += [(new.path, "~", _difference(old, new)) for old, new in delta.files_changed]
-    return lines + [f"{sign} {escape(path)}{more}" for path, sign, more in sorted(files)]
+    return lines + [f"{sign} {printable(path)}{more}" for path, sign, more in sorted(files)]
 
 
 def _signed(sign: str, what: str, names: Iterable[str]) -> List[str]:
-    return [f"{sign} {what} {escape(name)}" for name in names]
+    return [f"{sign} {what} {printable(name)}" for name in names]
 
 
 def _difference(old: File, new: File) -> str:

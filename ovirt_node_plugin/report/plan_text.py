@@ -43,7 +43,7 @@ _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: 
 
 def plan(result: Plan) -> List[str]:
     """Return the plan: dnf's table, then the changes of each plugin."""
-    lines = [result.table.rstrip("\n")] if result.table else []
+    lines = result.table.rstrip("\n").split("\n") if result.table else []
     if result.changes:
         lines += ["", f"Plugins for {result.target.name} in {result.target.root}:"]
     for plugin in result.plugins:

@@ -9,8 +9,7 @@ from typing import Callable, Iterator, List, Optional, TextIO
 
 from ..system.json_answer import with_format
 from ..system.progress import BYTES, Advance, Progress, Silent
-from ..system.words import size
-from .layout import escape
+from ..system.words import printable, size
 
 _REDRAW_S, _LINE_S = 0.1, 1.0
 _BAR = 20  # columns
@@ -84,7 +83,7 @@ class Bars:
     def _draw(self, text: str, numbers: str = "", *, end: str = "") -> None:
         """Draw the line again. If it is too long, the text is cut, not the numbers."""
         width = shutil.get_terminal_size().columns - 1
-        text = escape(text)
+        text = printable(text)
         self._stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4]
                            + end)
         self._stream.flush()

@@ -14,6 +14,15 @@ def size(size_bytes: int) -> str:
     return f"{amount:.0f} B" if unit == "B" else f"{amount:.1f} {unit}"
 
 
+def printable(text: str, *, keep: str = "") -> str:
+    """Return ``text`` with escapes for characters that are not printable and not in ``keep``.
+
+    Control characters can change the terminal, and marks of direction the meaning of a line.
+    """
+    return "".join(char if char.isprintable() or char in keep else ascii(char)[1:-1]
+                   for char in text)
+
+
 def count(number: int, noun: str) -> str:
     """Return a number with its noun, such as ``1 file`` or ``2 files``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -32,3 +32,16 @@ def test_omitted_lines_are_counted() -> None:
 def test_names_in_one_line_are_omitted_only_above_the_limit() -> None:
     assert words.first_names(["a", "b"], 2) == "a, b"
     assert words.first_names(["a", "b", "c", "d"], 2) == "a, b and 2 more"
+
+
+@pytest.mark.parametrize("char", [
+    *map(chr, range(0x20)), *map(chr, range(0x7f, 0xa0)), "\u200b", "\u2028", "\u2029",
+    *map(chr, range(0x202a, 0x202f)), *map(chr, range(0x2066, 0x206a)), "\ufeff", "\udcff"])
+def test_characters_that_change_a_terminal_or_hide_text_are_escaped(char: str) -> None:
+    shown = words.printable(f"a{char}b")
+    assert shown.isprintable() and shown != f"a{char}b" and shown == words.printable(shown)
+
+
+def test_printable_text_and_kept_characters_stay() -> None:
+    assert words.printable("Müller – 東京 \\x1b") == "Müller – 東京 \\x1b"
+    assert words.printable("a\n\tb\x1b", keep="\n\t") == "a\n\tb\\x1b"
