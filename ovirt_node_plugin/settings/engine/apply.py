@@ -33,17 +33,17 @@ def apply_again(old: Applied, item: Wanted, ctx: Context, *, repair: bool = Fals
     With ``repair``, if the present state is not the one that it left, the present state becomes
     ``before``.
     """
-    before, then = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
+    before, later = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
     first = old.changes
     if repair:
-        again = {change.path for change in then}
+        repeated = {change.path for change in later}
         # The other changes were in the replaced image, unless they are in this one too
-        first = tuple(change for change in first if change.path not in again and not alike(
+        first = tuple(change for change in first if change.path not in repeated and not alike(
             read_entry(ctx.root, change.path, content=False), change.before))
-    outcome = {**old.outcome, **_outcome(item, then, ctx)} if then else old.outcome
+    outcome = {**old.outcome, **_outcome(item, later, ctx)} if later else old.outcome
     return Applied(kind=old.kind, key=old.key, value=item.value,
-                   before=before if repair and then else old.before,
-                   changes=chained(first, then), outcome=outcome)
+                   before=before if repair and later else old.before,
+                   changes=chained(first, later), outcome=outcome)
 
 
 def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ...]:

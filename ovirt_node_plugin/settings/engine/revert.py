@@ -280,7 +280,7 @@ def _changed_since(paths: Sequence[str]) -> Tuple[str, ...]:
 def _drifted(root: Path, paths: Sequence[str]) -> Drifted:
     listed = "\n".join(f"  /{path}" for path in paths)
     return Drifted(
-        f"these files of {root} were changed after the plugin was installed, and putting back"
-        f" what was there before would lose that:\n{listed}",
-        hint="Put them back as the plugin left them (dnf node-plugin verify says what differs),"
-             " or have them left as they are with --keep-modified.", paths=paths)
+        f"these files of {root} were changed after the plugin was installed, and restoring their"
+        f" state before the plugin would lose these changes:\n{listed}",
+        hint="Undo the changes by hand (dnf node-plugin verify lists them), or keep the files"
+             " as they are with --keep-modified.", paths=paths)

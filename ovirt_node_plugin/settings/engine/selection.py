@@ -64,8 +64,8 @@ def _unmet(when: When, facts: Facts) -> Iterator[str]:
         yield f"on {' or '.join(when.archs)}"
     # the version of a host is not that of a Node
     version = [facts.version] if facts.kind == "node" and facts.version else []
-    if when.node_versions and not any(one in when.node_versions for one in version):
+    if when.node_versions and not any(evr in when.node_versions for evr in version):
         yield f"on oVirt Node {when.node_versions}"
-    if when.package and not any(one in when.package_versions
-                                for one in facts.versions(when.package)):
+    if when.package and not any(evr in when.package_versions
+                                for evr in facts.versions(when.package)):
         yield f"with {when.package} {when.package_versions}".rstrip()

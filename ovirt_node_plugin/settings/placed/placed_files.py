@@ -39,14 +39,14 @@ _UDEV_VERIFIES = 255
 class Placement:
     """The place of files of one kind.
 
-    ``folder`` is relative to the root, with ``{unit}`` for the unit of a drop-in; ``what``
-    is the name to show; ``checker`` takes the path and content of the copy, and raises
-    CommandError for an invalid file; ``program`` is one that the checker needs.
+    ``folder`` is relative to the root, with ``{unit}`` for the unit of a drop-in;
+    ``description`` is the name to show; ``checker`` takes the path and content of the copy, and
+    raises CommandError for an invalid file; ``program`` is one that the checker needs.
     """
 
     kind: str
     folder: str
-    what: str
+    description: str
     checker: Optional[Checker] = None
     program: str = ""
 
@@ -69,7 +69,8 @@ class PlacedFiles:
             return ()
         key = f"{item.unit}/{item.name}" if item.unit else item.name
         return (Wanted(kind=self.name, key=key, value=item.source,
-                       text=f"install {self.placement.what} {key} from {item.source}", item=item),)
+                       text=f"install {self.placement.description} {key} from {item.source}",
+                       item=item),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a source that no package has, an existing file, and an unknown unit."""
@@ -183,7 +184,7 @@ MULTIPATH = Reader("multipath", ("etc/multipath", "etc/multipath.conf"),
 PLACEMENTS = (
     Placement("udev-rules", "etc/udev/rules.d", "udev rules", _check_udev_rules),
     Placement("multipath-config", "etc/multipath/conf.d", "multipath configuration"),
-    Placement(kind="tmpfiles", folder="etc/tmpfiles.d", what="tmpfiles configuration",
+    Placement(kind="tmpfiles", folder="etc/tmpfiles.d", description="tmpfiles configuration",
               checker=_check_tmpfiles, program="systemd-tmpfiles"),
     Placement("logrotate", "etc/logrotate.d", "logrotate configuration"),
     Placement("unit-drop-in", "etc/systemd/system/{unit}.d", "unit drop-in"),
