@@ -323,7 +323,7 @@ def test_a_booted_node_is_changed_only_if_its_configuration_allows_it(host: Live
 
 def test_in_a_chroot_of_the_system_only_files_are_changed(host: LiveHost) -> None:
     inner = dataclasses.replace(host.dnf, prefix=(
-        *host.machine.prefix, "unshare", "--mount", "sh", "-c",
+        *host.machine.prefix, "unshare", "--mount", "--propagation", "slave", "sh", "-c",
         "umount -R /run/systemd 2>/dev/null; mount -t tmpfs tmpfs /run && exec \"$@\"", "sh"))
     answer = inner.plugin(LIVE, "install", "-y", echo_plugin(host), UNSIGNED)
     assert answer.status == 0, answer.text

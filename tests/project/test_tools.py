@@ -369,8 +369,8 @@ class Checkout:
         """Run it and return the programs it started after tools/setup, in order."""
         done = self.run(*words)
         assert done.returncode == 0, done.stderr
-        log = re.sub(r"/node-tests\.\w{6}/", "/RANDOM/", self.log.read_text(encoding="utf-8"))
-        return [line for line in log.replace(str(self.top), "TOP").splitlines()
+        log = self.log.read_text(encoding="utf-8").replace(str(self.top), "TOP")
+        return [line for line in re.sub(r"/node-tests\.\w{6}/", "/RANDOM/", log).splitlines()
                 if not line.startswith(("setup ", "sources"))]
 
 
@@ -401,8 +401,9 @@ def test_tests_work_in_memory_and_only_folders_of_failed_ones_remain(
     checkout = Checkout(tmp_path)
     checkout.replace("awk", f"echo {free_kib}\n")
     checkout.replace("mount", f"""
-        shift 4
         PATH=${{PATH#*:}}
+        if [ "$1" = --make-rshared ]; then exec mount "$@"; fi
+        shift 4
         exec mount -t {filesystem} "$@"\n""")
     checkout.replace("python", f"""
         for word; do case $word in --basetemp=*) folder=${{word#*=}};; esac; done

@@ -133,7 +133,8 @@ class VdsmMachine:
 
     def argv(self, words: Sequence[str]) -> List[str]:
         """Return the argument list that runs a program on the machine as an ordinary user."""
-        return ["unshare", "--mount", "sh", "-c", _ENTER, "sh", str(self.layer), *words]
+        return ["unshare", "--mount", "--propagation", "slave", "sh", "-c", _ENTER, "sh",
+                str(self.layer), *words]
 
     def run(self, text: str = "{}", *, mode: str = "600", timeout_s: float = 60) -> HookRun:
         """Run the hook on a JSON file that contains ``text``."""

@@ -42,7 +42,8 @@ class RunningSystem:
         script = space / "enter"
         script.write_text(OVERLAY)
         folders = f"{TOP} {cache_root()} {dnf.folder.parent}"
-        self.prefix = ("unshare", "--mount", "sh", str(script), str(space), folders)
+        self.prefix = ("unshare", "--mount", "--propagation", "slave", "sh", str(script),
+                       str(space), folders)
         self.dnf = Dnf(dnf.folder, prefix=self.prefix)
 
     def take_identity(self, root: Path, database: str) -> None:

@@ -100,7 +100,7 @@ def machine_prefix(folder: Path, text: str, *, enforcing: str) -> Tuple[str, ...
         f"set -e\nmount --bind {folder / 'os-release'} /etc/os-release\n"
         "mount -t tmpfs tmpfs /sys/fs\nmkdir /sys/fs/selinux\n"
         f'echo {enforcing} >/sys/fs/selinux/enforce\nexec "$@"\n')
-    return ("unshare", "--mount", "sh", str(folder / "enter"))
+    return ("unshare", "--mount", "--propagation", "slave", "sh", str(folder / "enter"))
 
 
 def test_the_command_refuses_a_newer_root_and_notes_other_majors(

@@ -182,8 +182,8 @@ class ReadOnlyComparison:
         expected = self._status_and_document(
             self._dnf.plugin(self._root, *words, "--dry-run", "--json"))
         before = tree_state(self._root)
-        self._dnf.prefix = ("unshare", "--mount", "sh", "-ec", self._script(), "sh",
-                            *self._prefix)
+        self._dnf.prefix = ("unshare", "--mount", "--propagation", "slave", "sh", "-ec",
+                            self._script(), "sh", *self._prefix)
         try:
             answer = self._dnf.plugin(self._root, *words, "--dry-run", "--json")
         finally:
