@@ -134,7 +134,9 @@ def carry_out(ready: Installation, session: Session, *,
         notes += live.switch_on(jobs, revert, packages, books.ledger)
         for job in jobs:
             records.save(job, jobs, packages, books, session, installed.of(job, moment))
-        records.save_changed(root, books, without=intent.plugins)
+        records.save_changed(
+            root, books, (undone for job in jobs for gone in job.upgrade.gone
+                          for undone in gone.changes), without=intent.plugins)
     return tuple(notes)
 
 

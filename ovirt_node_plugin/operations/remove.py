@@ -118,7 +118,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
             scriptlets.inherit_folders(effects, books, session, names)
         notes += live.read_again(changes, packages, ready.revert, context)
         books.separate(names)
-        save_changed(root, books, without=names)
+        save_changed(root, books, changes, without=names)
         for name in names:
             store.forget(root, name)
         removed = deltas.after()

@@ -3,13 +3,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Collection, Dict, Iterator, Sequence
+from typing import Collection, Dict, Iterable, Iterator, Sequence
 
 from ...packages.session import PackageChange, Session
 from ...registry import store, unowned_files
 from ...registry.inventory import Inventory
 from ...registry.record import InstalledPackage, Record
 from ...registry.undo_data import UndoData
+from ...undo.changes import Change
 from ..model.books import Books
 from ..model.jobs import Job
 from .change import TOOL
@@ -39,12 +40,19 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
     store.save(target.root, record, undo_data, inventory)
 
 
-def save_changed(root: Path, books: Books, *, without: Collection[str]) -> None:
-    """Write the records of installed plugins whose record or settings changed in ``books``."""
-    for name in books.changed:
-        if name not in without:
-            state = books.ledger.state(name)
+def save_changed(root: Path, books: Books, undone: Iterable[Change], *,
+                 without: Collection[str]) -> None:
+    """Write what changed of installed plugins other than ``without``.
+
+    Their records and undo data, where these changed in ``books``, and the inventories of
+    plugins that also changed a path of the ``undone`` changes.
+    """
+    changed, paths = books.changed, {change.path for change in undone}
+    for name in (name for name in books.records if name not in without):
+        state = books.ledger.state(name)
+        if name in changed:
             store.save(root, books.records[name], replace(books.undo_data[name], state=state))
+        if name in changed or any(change.path in paths for change in state.changes):
             unowned_files.follow(root, name, state)
 
 

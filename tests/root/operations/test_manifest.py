@@ -398,3 +398,22 @@ def test_a_missing_folder_of_a_package_is_not_reported_as_made_by_a_scriptlet(
                          make_plugin(tmp_path, "x", files={"/opt/x/file": "x"})))
     shutil.rmtree(node / "opt/x")
     assert "/opt/x, which came with its packages, is missing" in dnf.plugin(node, "verify").text
+
+
+def test_an_inventory_stays_correct_when_another_plugins_lines_leave_a_file(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    def bundle(name: str, version: str) -> Path:
+        return make_plugin(tmp_path, name, version, settings=[f'<user name="{name}d"/>'])
+
+    def sizes() -> Dict[str, int]:
+        inventory = store.read_inventory(node, "first")
+        assert inventory is not None
+        return {file.path: file.size_bytes for file in inventory.others
+                if file.path in ("/etc/passwd", "/etc/group")}
+
+    install(dnf, node, bundle("first", "1.0"))
+    install(dnf, node, bundle("second", "1.0"))
+    install(dnf, node, bundle("first", "2.0"))
+    succeeded(dnf.plugin(node, "remove", "second", "-y"))
+    assert sizes() == {path: (node / path.lstrip("/")).stat().st_size
+                       for path in ("/etc/passwd", "/etc/group")}
