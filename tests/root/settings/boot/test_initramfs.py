@@ -235,14 +235,20 @@ def test_a_dracut_that_fails_or_omits_a_driver_is_an_error(system: Path) -> None
 
 @pytest.mark.root
 def test_a_program_run_in_the_root_is_isolated_from_this_machine(
-        system: Path, tmp_path: Path) -> None:
-    before = tree(system / "dev"), tree(system / "tmp")
-    mounts = Path("/proc/self/mounts").read_text()
+        system: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    tests = str(tmp_path_factory.getbasetemp().parent)  # of all processes of pytest
+
+    def mounts() -> List[str]:
+        """Return the mounts of this machine, without those that other tests make meanwhile."""
+        return [line for line in Path("/proc/self/mounts").read_text().splitlines()
+                if f" {tests}/" not in line or f" {tmp_path}/" in line]
+
+    before, mounts_before = (tree(system / "dev"), tree(system / "tmp")), mounts()
     output = run_in_root(system, tmp_path, "ls", "/dev", "/tmp", "/proc/self/fd")
     assert "null" in output and "sda" not in output and "system" in output
     assert run_in_root(system, tmp_path, "sh", "-c", "cat < /dev/null; echo $PATH $HOME")
     assert (tree(system / "dev"), tree(system / "tmp")) == before
-    assert Path("/proc/self/mounts").read_text() == mounts
+    assert mounts() == mounts_before
     with pytest.raises(CommandError, match="nothing: .*No such file"):
         run_in_root(system, tmp_path, "nothing")
 
