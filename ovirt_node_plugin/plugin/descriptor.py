@@ -1,6 +1,7 @@
 """Read a plugin's descriptor, ``node-plugin.xml``; see node-plugin.xml(5)."""
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, List, Optional, Tuple, Union
 
 from .. import __version__
 from ..errors import BadBundle, DescriptorError
+from ..system.limits import DESCRIPTOR_ITEMS, PROBLEMS, TEXT_BYTES
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.rpm_version import VersionRange, compare
 from .settings import Setting, read_setting
@@ -19,7 +21,6 @@ DESCRIPTOR_NAME = "node-plugin.xml"
 METADATA_TYPE = "node-plugin"
 """The type of descriptors in a repository's metadata (``modifyrepo_c --mdtype``)."""
 SCHEMA_VERSION = 1
-_MAX_BYTES = 1 << 20
 _SEE = "node-plugin.xml(5) describes every element."
 
 
@@ -88,7 +89,7 @@ def read_descriptor(path: Path) -> Descriptor:
     not a regular file.
     """
     try:
-        data = read_regular(path, max_bytes=_MAX_BYTES, follow=True)
+        data = read_regular(path, max_bytes=TEXT_BYTES, follow=True)
     except (NotRegular, TooLarge) as exc:
         raise DescriptorError(f"{path} is {exc.strerror}") from exc
     except OSError as exc:
@@ -107,10 +108,11 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
     from . import descriptor_rules
 
     document = xml.parse_xml(data, origin=origin, error=DescriptorError,
-                                 max_bytes=_MAX_BYTES)
+                             max_items=DESCRIPTOR_ITEMS)
     _check_schema_version(document.root, origin)
-    problems = (*relaxng.schema_problems(document, "node-plugin.rng"),
-                *descriptor_rules.problems(document.root))
+    problems = tuple(itertools.islice(itertools.chain(
+        relaxng.schema_problems(document, "node-plugin.rng"),
+        descriptor_rules.problems(document.root)), PROBLEMS))
     if problems:
         _check_tool_of_root(document.root, origin)
     relaxng.raise_problems(problems, origin=origin, error=DescriptorError, hint=_SEE)

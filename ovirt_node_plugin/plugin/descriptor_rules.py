@@ -1,12 +1,14 @@
 """The rules for descriptors that a RELAX NG schema cannot express."""
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import fnmatch
 import posixpath
 import re
-from typing import Callable, Dict, Hashable, Iterator, Sequence, Tuple
+from typing import Callable, Dict, Hashable, Iterator, List, Optional, Sequence, Tuple
 
+from ..system.limits import DESCRIPTOR_EXCLUDES
 from ..system.path_sets import KEPT_BELOW
 from ..system.relaxng import Problem, problem_at, quoted
 from ..system.rpm_version import VersionRange
@@ -15,12 +17,71 @@ from .sysctl_names import dotted
 from .vdsm_points import HOOK_POINTS, nearest_point
 
 
-def problems(root: XmlElement) -> Tuple[Problem, ...]:
-    """Return the violations of these rules in a descriptor.
+def problems(root: XmlElement) -> Iterator[Problem]:
+    """Yield the violations of these rules in a descriptor, rule by rule.
 
-    The document may violate its schema; missing parts are ignored here.
+    The document may violate its schema; missing parts are ignored here. The work of each
+    rule grows with the size of the document only.
     """
-    return tuple(problem for rule in _RULES for problem in rule(root))
+    for rule in _RULES:
+        yield from rule(root)
+
+
+class _Seen:
+    """What a set of settings that may apply together contains, as far as it was read.
+
+    ``outer`` are the settings without a condition, for those of one ``<when>``.
+    """
+
+    def __init__(self, outer: Optional[_Seen] = None) -> None:
+        self._outer = outer
+        self._nodes: Dict[Hashable, XmlElement] = {}
+        self._ranges: Dict[str, _PortRanges] = {}
+
+    def find(self, key: Hashable) -> Optional[XmlElement]:
+        """Return the element with ``key``, None if there is none."""
+        found = self._nodes.get(key)
+        return found if found is not None or self._outer is None else self._outer.find(key)
+
+    def add(self, key: Hashable, node: XmlElement) -> Optional[XmlElement]:
+        """Return the element that has ``key`` already; if there is none, add ``node``."""
+        found = self.find(key)
+        if found is None:
+            self._nodes[key] = node
+        return found
+
+    def overlapping(self, node: XmlElement) -> Optional[XmlElement]:
+        """Return an element that shares a port with ``node``, None if there is none."""
+        ranges = self._ranges.get(node.get("protocol"))
+        found = ranges.find(*_limits(node)) if ranges else None
+        return found if found is not None or self._outer is None else (
+            self._outer.overlapping(node))
+
+    def add_ports(self, node: XmlElement) -> None:
+        """Add an element for which ``overlapping`` returns None."""
+        low, high = _limits(node)
+        if low <= high:
+            self._ranges.setdefault(node.get("protocol"), _PortRanges()).add(low, high, node)
+
+
+class _PortRanges:
+    """Ranges of ports, none of which overlaps another, in ascending order."""
+
+    def __init__(self) -> None:
+        self._lows: List[int] = []
+        self._ranges: List[Tuple[int, XmlElement]] = []
+
+    def find(self, low: int, high: int) -> Optional[XmlElement]:
+        """Return the element of a range that overlaps the one given, or None."""
+        place = bisect.bisect_right(self._lows, high) - 1
+        if place < 0 or self._ranges[place][0] < low:
+            return None
+        return self._ranges[place][1]
+
+    def add(self, low: int, high: int, node: XmlElement) -> None:
+        place = bisect.bisect_right(self._lows, low)
+        self._lows.insert(place, low)
+        self._ranges.insert(place, (high, node))
 
 
 def _bounds(root: XmlElement) -> Iterator[Problem]:
@@ -34,13 +95,13 @@ def _bounds(root: XmlElement) -> Iterator[Problem]:
 
 def _needs(root: XmlElement) -> Iterator[Problem]:
     for requires in root.all("requires"):
-        yield from _once(requires.all("package"), lambda node: node.get("name"),
+        yield from _once(_Seen(), requires.all("package"), lambda node: node.get("name"),
                          lambda node: f"<package> named {node.get('name')}")
 
 
 def _repo_ids(root: XmlElement) -> Iterator[Problem]:
     for repos in root.all("repos"):
-        yield from _once(repos.all("repo"), lambda node: node.get("id"),
+        yield from _once(_Seen(), repos.all("repo"), lambda node: node.get("id"),
                          lambda node: f"<repo> with id {node.get('id')}")
         for repo in repos.all("repo"):
             if repo.get("id") == "main":
@@ -51,32 +112,39 @@ def _repo_ids(root: XmlElement) -> Iterator[Problem]:
 def _packages(root: XmlElement) -> Iterator[Problem]:
     for packages in root.all("packages"):
         installs, excludes = packages.all("install"), packages.all("exclude")
-        yield from _once(installs, lambda node: node.get("name"),
+        yield from _once(_Seen(), installs, lambda node: node.get("name"),
                          lambda node: f"<install> of {node.get('name')}")
-        yield from _once(excludes, lambda node: node.get("name"),
+        yield from _once(_Seen(), excludes, lambda node: node.get("name"),
                          lambda node: f"<exclude> of {node.get('name')}")
-        for exclude in excludes:
+        if len(excludes) > DESCRIPTOR_EXCLUDES:
+            yield problem_at(excludes[DESCRIPTOR_EXCLUDES], "expected at most "
+                             f"{DESCRIPTOR_EXCLUDES} <exclude>, found {len(excludes)}")
+        for exclude in excludes[:DESCRIPTOR_EXCLUDES]:
             for install in installs:
-                if fnmatch.fnmatchcase(install.get("name"), exclude.get("name")):
+                if _matches(install.get("name"), exclude.get("name")):
                     yield problem_at(
                         exclude, "expected a package that is not installed as well, found "
                                  f"{exclude.get('name')}, which names {install.get('name')}")
 
 
+def _matches(name: str, glob: str) -> bool:
+    """Return whether a package's name matches; too long ones are errors by the schema."""
+    return max(len(name), len(glob)) <= 128 and fnmatch.fnmatchcase(name, glob)
+
+
 def _services(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
-        yield from _once(settings.all("service"), lambda node: node.get("name"),
+    for settings, seen in _together(root):
+        yield from _once(seen, settings.all("service"), lambda node: node.get("name"),
                          lambda node: f"<service> named {node.get('name')}")
 
 
 def _kernel_modules(root: XmlElement) -> Iterator[Problem]:
     """Check that each module is given load, options or blacklist once, and no opposites."""
-    for settings in _together(root):
-        yield from _module_actions(settings.all("kernel-module"))
+    for settings, seen in _together(root):
+        yield from _module_actions(seen, settings.all("kernel-module"))
 
 
-def _module_actions(modules: Sequence[XmlElement]) -> Iterator[Problem]:
-    actions: Dict[Tuple[str, str], XmlElement] = {}
+def _module_actions(seen: _Seen, modules: Sequence[XmlElement]) -> Iterator[Problem]:
     opposite = {"load": "blacklist", "blacklist": "load"}
     for module in modules:
         name = module.get("name").replace("-", "_")  # equal for modprobe(8)
@@ -86,19 +154,18 @@ def _module_actions(modules: Sequence[XmlElement]) -> Iterator[Problem]:
             yield problem_at(module, 'expected load="yes", options or blacklist="yes" in '
                                      "<kernel-module>, found none of them")
         for action in wanted:
-            if (name, action) in actions:
+            if seen.add((name, action), module) is not None:
                 yield problem_at(module, f"expected one {action} for module "
                                          f"{module.get('name')}, found a second")
-            actions[name, action] = module
-            if (name, opposite.get(action, "")) in actions:
+            if seen.find((name, opposite.get(action, ""))) is not None:
                 yield problem_at(module, f"expected load or blacklist for module "
                                          f"{module.get('name')}, found both")
 
 
 def _initramfs(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
+    for settings, seen in _together(root):
         for tag in ("initramfs-driver", "dracut-module"):
-            yield from _once(settings.all(tag), _initramfs_name,
+            yield from _once(seen, settings.all(tag), _initramfs_name,
                              lambda node: f"<{node.tag}> named {node.get('name')}")
 
 
@@ -108,7 +175,7 @@ def _initramfs_name(node: XmlElement) -> str:
 
 
 def _vdsm_hooks(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
+    for settings, seen in _together(root):
         hooks = settings.all("vdsm-hook")
         for hook in hooks:
             point = hook.get("point")
@@ -116,15 +183,15 @@ def _vdsm_hooks(root: XmlElement) -> Iterator[Problem]:
                 yield problem_at(hook, f"expected a VDSM hook point, found {quoted(point)}: "
                                        f"{point[:64]} is no VDSM hook point; the nearest is "
                                        f"{nearest_point(point[:64])}")
-        yield from _once(hooks, lambda node: (node.get("point"), node.get("order"),
-                                              node.get("name")),
+        yield from _once(seen, hooks, lambda node: (node.get("point"), node.get("order"),
+                                                    node.get("name")),
                          lambda node: f"<vdsm-hook> {node.get('order')}_{node.get('name')} at "
                                       f"{node.get('point')}")
 
 
 def _paths(root: XmlElement) -> Iterator[Problem]:
     """Check the paths in settings of every kind."""
-    for settings in _together(root):
+    for settings, _ in _together(root):
         for node in settings.children:
             for name in ("source", "path", "home", "shell"):
                 path = node.attributes.get(name, "")
@@ -135,15 +202,15 @@ def _paths(root: XmlElement) -> Iterator[Problem]:
 
 
 def _placed_files(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
+    for settings, seen in _together(root):
         for tag in ("udev-rules", "multipath-config", "tmpfiles", "logrotate",
                     "ca-certificate"):
-            yield from _once(settings.all(tag), lambda node: node.get("name"),
+            yield from _once(seen, settings.all(tag), lambda node: node.get("name"),
                              lambda node: f"<{node.tag}> named {node.get('name')}")
-        yield from _once(settings.all("unit-drop-in"),
+        yield from _once(seen, settings.all("unit-drop-in"),
                          lambda node: (node.get("unit"), node.get("name")),
                          lambda node: f"<unit-drop-in> {node.get('name')} of {node.get('unit')}")
-        yield from _once(settings.all("persistent-path"), lambda node: node.get("path"),
+        yield from _once(seen, settings.all("persistent-path"), lambda node: node.get("path"),
                          lambda node: f"<persistent-path> {node.get('path')}")
 
 
@@ -157,8 +224,7 @@ _STARTING = re.compile(r"(?:rd\.)?(?:systemd\.(?:run(?:_.*)?|unit|wants|debug_sh
 
 def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
     """Check that no argument is the image's own, and that those of one name agree."""
-    for settings in _together(root):
-        by_name: Dict[str, XmlElement] = {}
+    for settings, seen in _together(root):
         arguments = settings.all("kernel-argument")
         for node in arguments:
             name = node.get("name").replace("-", "_")  # equal for the kernel
@@ -169,21 +235,21 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
                     node.get("state") == "absent" or not node.get("value")):
                 yield problem_at(node, "expected a value, and no state=\"absent\", beside "
                                        "repeat=\"yes\"")
-            first = by_name.setdefault(name, node)
+            first = seen.add(name, node) or node
             many = all(node.get("value") and (argument.get("repeat") == "yes"
                        or argument.get("state") == "absent") for argument in (first, node))
             if first is not node and not many:
                 yield problem_at(node, f"expected one <kernel-argument> named "
                                        f"{node.get('name')}, found a second")
-        yield from _once(arguments, lambda node: (node.get("name").replace("-", "_"),
-                                                  node.get("value")),
+        yield from _once(seen, arguments, lambda node: (node.get("name").replace("-", "_"),
+                                                        node.get("value")),
                          lambda node: f"<kernel-argument> {node.get('name')}"
                                       f"={node.get('value')}")
 
 
 def _persistent_paths(root: XmlElement) -> Iterator[Problem]:
     """Check that no path would keep a part of the old image in the new one."""
-    for settings in _together(root):
+    for settings, _ in _together(root):
         for node in settings.all("persistent-path"):
             parts = node.get("path").split("/")[1:]
             if parts and (parts[0] not in KEPT_BELOW or len(parts) < 2):
@@ -194,7 +260,7 @@ def _persistent_paths(root: XmlElement) -> Iterator[Problem]:
 
 def _leave_outs(root: XmlElement) -> Iterator[Problem]:
     """Check that each glob begins with two folders, and ``**`` is a whole component."""
-    for settings in _together(root):
+    for settings, seen in _together(root):
         leave_outs = settings.all("leave-out")
         for node in leave_outs:
             glob = node.get("files")
@@ -205,13 +271,13 @@ def _leave_outs(root: XmlElement) -> Iterator[Problem]:
             elif len(parts) < 3 or any(set("*?") & set(part) for part in parts[:2]):
                 yield problem_at(node, "expected a glob that begins with two folders, such as "
                                        f"/usr/share/doc/NAME/**, found {quoted(glob)}")
-        yield from _once(leave_outs, lambda node: node.get("files"),
+        yield from _once(seen, leave_outs, lambda node: node.get("files"),
                          lambda node: f"<leave-out> of {node.get('files')}")
 
 
 def _sysctls(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
-        yield from _once(settings.all("sysctl"), lambda node: dotted(node.get("name")),
+    for settings, seen in _together(root):
+        yield from _once(seen, settings.all("sysctl"), lambda node: dotted(node.get("name")),
                          lambda node: f"<sysctl> named {dotted(node.get('name'))}")
 
 
@@ -219,10 +285,10 @@ _NO_IDS = ("65534", "65535", "4294967295")  # nobody, and "no id" (systemd: UIDs
 
 
 def _accounts(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
+    for settings, seen in _together(root):
         for tag, number in (("user", "uid"), ("group", "gid")):
             nodes = settings.all(tag)
-            yield from _once(nodes, lambda node: node.get("name"),
+            yield from _once(seen, nodes, lambda node: node.get("name"),
                              lambda node: f"<{node.tag}> named {node.get('name')}")
             for node in nodes:
                 if node.get(number) in _NO_IDS or int(_digits(node.get(number))) > 2**32 - 2:
@@ -231,37 +297,39 @@ def _accounts(root: XmlElement) -> Iterator[Problem]:
 
 
 def _firewall(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
+    for settings, seen in _together(root):
         ports, services = settings.all("firewall-port"), settings.all("firewall-service")
         defined = [node for node in services if node.all("port")]
         yield from _port_numbers((*ports, *(port for service in defined
                                             for port in service.all("port"))))
-        yield from _once(ports, lambda node: (node.get("zone"), *_port(node)),
+        yield from _once(seen, ports, lambda node: (node.get("zone"), *_port(node)),
                          lambda node: f"<firewall-port> {'/'.join(_port(node))}")
-        yield from _once(services, lambda node: (node.get("zone"), node.get("name")),
+        yield from _once(seen, services, lambda node: (node.get("zone"), node.get("name")),
                          lambda node: f"<firewall-service> named {node.get('name')}")
-        yield from _once(defined, lambda node: node.get("name"),
+        yield from _once(seen, defined, lambda node: node.get("name"),
                          lambda node: f"definition of {node.get('name')}")
         for service in defined:
-            yield from _once(service.all("port"), _port,
+            yield from _once(_Seen(), service.all("port"), _port,
                              lambda node: f"<port> {'/'.join(_port(node))}")
 
 
 def _selinux(root: XmlElement) -> Iterator[Problem]:
-    for settings in _together(root):
+    for settings, seen in _together(root):
         for tag in ("selinux-boolean", "selinux-module"):
-            yield from _once(settings.all(tag), lambda node: node.get("name"),
+            yield from _once(seen, settings.all(tag), lambda node: node.get("name"),
                              lambda node: f"<{node.tag}> named {node.get('name')}")
         ports, contexts = settings.all("selinux-port"), settings.all("selinux-file-context")
         yield from _port_numbers(ports)
-        yield from _once(ports, _port, lambda node: f"<selinux-port> {'/'.join(_port(node))}")
-        for count, node in enumerate(ports):
-            for other in ports[:count]:
-                if _port(node) != _port(other) and _overlap(node, other):
-                    yield problem_at(node, f"expected ports that are not those of "
-                                           f"{'/'.join(_port(other))}, found "
-                                           f"{'/'.join(_port(node))}")
-        yield from _once(contexts, lambda node: (node.get("path"), node.get("file-type")),
+        yield from _once(seen, ports, _port, lambda node: f"<selinux-port> {'/'.join(_port(node))}")
+        for node in ports:
+            other = seen.overlapping(node)
+            if other is None:
+                seen.add_ports(node)
+            elif _port(node) != _port(other):
+                yield problem_at(node, f"expected ports that are not those of "
+                                       f"{'/'.join(_port(other))}, found "
+                                       f"{'/'.join(_port(node))}")
+        yield from _once(seen, contexts, lambda node: (node.get("path"), node.get("file-type")),
                          lambda node: f"<selinux-file-context> {node.get('path')}")
         for node in contexts:
             if not _is_expression(node.get("path")):
@@ -276,9 +344,11 @@ def _selinux(root: XmlElement) -> Iterator[Problem]:
 
 
 def _is_expression(text: str) -> bool:
+    if len(text) > 500:
+        return True  # an error by the schema
     try:
         re.compile(text)
-    except (re.error, OverflowError):
+    except (re.error, OverflowError, RecursionError):
         return False
     plain = re.sub(r"\\.|\[[^]]*\]", "", text)
     while re.search(r"\([^()]*\)", plain):
@@ -286,14 +356,10 @@ def _is_expression(text: str) -> bool:
     return "|" not in plain
 
 
-def _overlap(first: XmlElement, second: XmlElement) -> bool:
-    """Return whether two elements share a port of one protocol."""
-    ranges = []
-    for node in (first, second):
-        low, _, high = node.get("port").partition("-")
-        ranges.append((int(_digits(low)), int(_digits(high or low))))
-    return (first.get("protocol") == second.get("protocol")
-            and ranges[0][0] <= ranges[1][1] and ranges[1][0] <= ranges[0][1])
+def _limits(node: XmlElement) -> Tuple[int, int]:
+    """Return the lowest and the highest port of an element; 0 for what is no number."""
+    low, _, high = node.get("port").partition("-")
+    return int(_digits(low)), int(_digits(high or low))
 
 
 def _port_numbers(ports: Sequence[XmlElement]) -> Iterator[Problem]:
@@ -330,30 +396,30 @@ def _conditions(root: XmlElement) -> Iterator[Problem]:
                                        "found none")
 
 
-def _together(root: XmlElement) -> Iterator[XmlElement]:
-    """Yield each set of settings that may apply at once, as one <settings>.
+def _together(root: XmlElement) -> Iterator[Tuple[XmlElement, _Seen]]:
+    """Yield sets of settings, each as one <settings>, with what may apply together with it.
 
-    A set is the settings without a condition and those of one ``<when>``. The settings of
-    two conditions, which may exclude one another, are compared at installation.
+    First come the settings without a condition, then those of each ``<when>``, which apply
+    together with the first. The settings of two conditions, which may exclude one another,
+    are compared at installation.
     """
     for settings in root.all("settings"):
-        plain = tuple(node for node in settings.children if node.tag != "when")
-        whens = settings.all("when")
-        for children in [when.children for when in whens] or [()]:
-            yield dataclasses.replace(settings, children=(*plain, *children))
+        seen = _Seen()
+        yield dataclasses.replace(settings, children=tuple(
+            node for node in settings.children if node.tag != "when")), seen
+        for when in settings.all("when"):
+            yield dataclasses.replace(settings, children=when.children), _Seen(seen)
 
 
 def _is_plain(path: str) -> bool:
     return posixpath.normpath(path) == path and not path.startswith("//")
 
 
-def _once(nodes: Sequence[XmlElement], key: Callable[[XmlElement], Hashable],
+def _once(seen: _Seen, nodes: Sequence[XmlElement], key: Callable[[XmlElement], Hashable],
           words: Callable[[XmlElement], str]) -> Iterator[Problem]:
-    seen = set()
     for node in nodes:
-        if key(node) in seen:
+        if seen.add((node.tag, key(node)), node) is not None:
             yield problem_at(node, f"expected one {words(node)}, found a second")
-        seen.add(key(node))
 
 
 _RULES = (_bounds, _needs, _repo_ids, _packages, _services, _kernel_modules, _initramfs,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from typing import (
 )
 
 from ..errors import NodePluginError
+from .limits import PROBLEMS
 from .words import first_lines
 from .xml import Document, XmlElement, collapse, parse_xml
 
@@ -65,11 +67,11 @@ def raise_problems(problems: Iterable[Problem], *, origin: str,
 
 
 def schema_problems(document: Document, schema: str) -> Tuple[Problem, ...]:
-    """Return the errors of a document; ``schema`` is a file name in the folder ``schema``."""
+    """Return the first errors of a document; ``schema`` is a file in the folder ``schema``."""
     validator = _validator(schema)
     if validator.validate(document.tree):
         return ()
-    problems = tuple(_explain(document.root, _rules(schema)))
+    problems = tuple(itertools.islice(_explain(document.root, _rules(schema)), PROBLEMS))
     return problems or (_as_libxml2_says(document.root, validator),)
 
 

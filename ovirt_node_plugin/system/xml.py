@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Tuple, Type
 from xml.parsers import expat
 
 from ..errors import NodePluginError
+from .limits import TEXT_BYTES, XML_DEPTH, XML_ITEMS
 
 if TYPE_CHECKING:
     from lxml import etree
 
-MAX_BYTES = 1 << 20
-_MAX_DEPTH = 32
 _SPACE = re.compile("[ \t\r\n]+")
 
 
@@ -24,6 +23,8 @@ class XmlElement:
     directly in it, as written; ``line`` and ``column`` are the position of its ``<``,
     counted from 1.
     """
+
+    __slots__ = ("tag", "attributes", "text", "children", "line", "column")
 
     tag: str
     attributes: Mapping[str, str]
@@ -67,14 +68,16 @@ def collapse(text: str) -> str:
 
 
 def parse_xml(data: bytes, *, origin: str, error: Type[NodePluginError],
-              max_bytes: int = MAX_BYTES) -> Document:
-    """Return the document in ``data``, UTF-8 text of at most ``max_bytes`` bytes.
+              max_bytes: int = TEXT_BYTES, max_items: int = XML_ITEMS) -> Document:
+    """Return the document in ``data``, UTF-8 text within the limits.
+
+    ``max_items`` limits its elements, attributes and namespaces together.
 
     Raises ``error``, naming ``origin``, line and column, for anything that is not
     plain XML: not well-formed, another encoding, a DOCTYPE, an entity, a
     processing instruction, too deep, too big.
     """
-    places = _Scan(origin, error).scan(data, max_bytes)
+    places = _Scan(origin, error, max_items).scan(data, max_bytes)
     from lxml import etree  # here, because importing it is slow and most runs read no XML
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False,
@@ -110,9 +113,11 @@ class _Scan:
     be refused.
     """
 
-    def __init__(self, origin: str, error: Type[NodePluginError]) -> None:
+    def __init__(self, origin: str, error: Type[NodePluginError], max_items: int) -> None:
         self._origin = origin
         self._error = error
+        self._max_items = max_items
+        self._items = 0
         self._depth = 0
         self._places: List[Tuple[int, int]] = []
         self._parser = expat.ParserCreate(namespace_separator=" ")
@@ -123,6 +128,7 @@ class _Scan:
         self._parser.ProcessingInstructionHandler = self._instruction
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
+        self._parser.StartNamespaceDeclHandler = self._namespace
 
     def scan(self, data: bytes, max_bytes: int) -> List[Tuple[int, int]]:
         if len(data) > max_bytes:
@@ -165,9 +171,18 @@ class _Scan:
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
-            raise self._refuse(f"at most {_MAX_DEPTH} levels of elements", "one more")
+        if self._depth > XML_DEPTH:
+            raise self._refuse(f"at most {XML_DEPTH} levels of elements", "one more")
+        self._count(1 + len(attributes))
         self._places.append(self._here())
 
     def _end(self, name: str) -> None:
         self._depth -= 1
+
+    def _namespace(self, prefix: Optional[str], uri: Optional[str]) -> None:
+        self._count(1)
+
+    def _count(self, items: int) -> None:
+        self._items += items
+        if self._items > self._max_items:
+            raise self._refuse(f"at most {self._max_items} elements and attributes", "more")

@@ -1,0 +1,26 @@
+"""The limits for what is read from others: plugins, images, roots and repositories.
+
+Each reader raises an error that names the limit when its input exceeds it. With these, the
+reading of one file takes less than 256 MiB of memory, and time that grows with its size only.
+This module imports nothing, as VDSM and every DNF run wait for programs that use it.
+"""
+from __future__ import annotations
+
+MIB = 1 << 20
+
+TEXT_BYTES = MIB
+"""A configuration file, a descriptor, or another file that is read as a whole."""
+EDITED_BYTES = 64 * MIB
+"""A file of a root whose content is compared, edited or kept to be restored."""
+ACCOUNTS_BYTES = 4 * MIB
+"""One of passwd(5), group(5), shadow(5) and gshadow(5)."""
+
+XML_DEPTH = 32
+XML_ITEMS = 250_000
+"""The elements, attributes and namespaces of an XML document."""
+DESCRIPTOR_ITEMS = 20_000
+"""As XML_ITEMS, of a descriptor: some 5000 settings."""
+DESCRIPTOR_EXCLUDES = 100
+"""The ``<exclude>`` elements of a descriptor; each is compared with each ``<install>``."""
+PROBLEMS = 100
+"""The problems in one document after which no more are looked for; ten are shown."""
