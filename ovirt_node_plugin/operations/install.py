@@ -81,6 +81,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     unchecked = sorted({package.repo for package in arrivals.packages if not package.signed})
     notes += [f"Signatures of packages from {repo} are not checked (gpgcheck is off)."
               for repo in unchecked]
+    notes += preview.changed_for_others(jobs, packages, books)
     notes += allowed_paths.notes(disputed)
     notes += majors.account_notes(packages, jobs[0].context) if jobs else ()
     return Installation(
@@ -132,8 +133,10 @@ def carry_out(ready: Installation, session: Session, *,
         moment = store.installed_now()
         _switch_on(ready, shares)
         notes += live.switch_on(jobs, revert, packages, books.ledger)
-        for job in jobs:
-            records.save(job, jobs, packages, books, session, installed.of(job, moment))
+        new = [installed.of(job, moment) for job in jobs]
+        for job, inventory in zip(jobs, new):
+            records.save(job, jobs, packages, books, session, inventory)
+        records.replace_shared(packages, books, new)
         records.save_changed(
             root, books, (undone for job in jobs for gone in job.upgrade.gone
                           for undone in gone.changes), without=intent.plugins)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Collection, Dict, Sequence, Tuple
 
+from ..packages.claims import Claim
 from ..packages.contents import removed_paths
 from ..packages.session import PackageChange, Request, Session
 from ..registry import store
@@ -67,7 +68,9 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     packages: Tuple[PackageChange, ...] = ()
     if going:
         packages = session.as_installed(session.solve(Request(
-            subject="removing " + ", ".join(sorted(names)), erases=going)))
+            subject="removing " + ", ".join(sorted(names)), erases=going,
+            claims={nevra: Claim(plugins) for nevra, plugins
+                    in books.claims_of_others(names).items()})))
     context = _context(target.root, records, run)
     staying = staying_without(names, books)
     keepers = _keepers(records, books)

@@ -20,6 +20,14 @@ def removed_paths(packages: Sequence[PackageChange]) -> List[str]:
             if path not in arriving]
 
 
+def replacements(packages: Iterable[PackageChange]) -> Dict[str, PackageChange]:
+    """Return the package of the same name that replaces each one, by the NEVRA that leaves."""
+    packages = list(packages)
+    arriving = {change.name: change for change in packages if change.arrives}
+    return {change.nevra: arriving[change.name] for change in packages
+            if not change.arrives and change.name in arriving}
+
+
 def resolved_paths(packages: Iterable[PackageChange], root: Path) -> Set[str]:
     """Return the paths of all files of ``packages``, relative to ``root``, links resolved."""
     relative = Relative(root)

@@ -66,13 +66,13 @@ def changes(base: DnfBase, rules: CoreRules, *,
     by_name = {item.pkg.name: item for item in solved.arriving_items(base)}
     bound = [package for package in solved.arriving(base)
              if repos is None or package.reponame in repos]
-    result = [_removed_change(item, by_name) for item in solved.leaving_items(base)
+    result = [removed_change(item, by_name) for item in solved.leaving_items(base)
               if rules.is_core(item.pkg)
               and not _replaced_by_free(base, item.pkg, by_name, rules)
               and (repos is None or _is_caused(base, item.pkg, by_name, bound))]
     names = {package.name for package in _installed_core(base, rules)} if bound else set()
     seen = {change.name for change in result}
-    result.extend(_added_change(package) for package in bound if package.name not in seen
+    result.extend(added_change(package) for package in bound if package.name not in seen
                   and (rules.named(package.name) or package.name in names))
     return sorted(result, key=lambda change: (change.name, change.nevra))
 
@@ -93,7 +93,7 @@ def needs(base: DnfBase, package: DnfPackage, nevra: str) -> List[DnfReldep]:
 def _excluded_change(package: DnfPackage, installed: Optional[DnfPackage]) -> CoreChange:
     """Return what the offered ``package`` would do to the ``installed`` one of its name."""
     if installed is None:
-        return _added_change(package)
+        return added_change(package)
     order = package.evr_cmp(installed)
     return CoreChange(
         action="upgrade" if order > 0 else "downgrade" if order < 0 else "reinstall",
@@ -101,9 +101,9 @@ def _excluded_change(package: DnfPackage, installed: Optional[DnfPackage]) -> Co
         nevra=str(package), repo=package.reponame)
 
 
-def _removed_change(item: DnfTransactionItem,
-                    arriving: Mapping[str, DnfTransactionItem]) -> CoreChange:
-    """Return the change of the core package of ``item``, which leaves."""
+def removed_change(item: DnfTransactionItem,
+                   arriving: Mapping[str, DnfTransactionItem]) -> CoreChange:
+    """Return the change of the package of ``item``, which leaves; ``arriving`` are by name."""
     package = item.pkg
     new = arriving.get(package.name)
     if new is None:
@@ -116,7 +116,8 @@ def _removed_change(item: DnfTransactionItem,
         repo=new.pkg.reponame)
 
 
-def _added_change(package: DnfPackage) -> CoreChange:
+def added_change(package: DnfPackage) -> CoreChange:
+    """Return that the offered ``package`` is installed."""
     return CoreChange(action="install", name=package.name, has="", offers=evr_name(package),
                       nevra=str(package), repo=package.reponame)
 

@@ -39,6 +39,7 @@ class DnfPackage(Protocol):
     """
 
     name: str                       # API
+    version: str                    # API
     evr: str                        # hawkey: ``[EPOCH:]VERSION-RELEASE``
     reponame: str                   # hawkey: the repo id, ``@System`` if installed
     installsize: int                # API: bytes

@@ -1,16 +1,17 @@
 """Why a plugin cannot be installed: a second solve that may touch core packages."""
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import dnf.exceptions
 import hawkey
 
-from ..errors import NodePluginError, UnmetDependency
+from ..errors import NodePluginError, Refused, UnmetDependency
 from ..policy.core_rules import CoreChange, CoreRules
 from ..policy.refusals import needs_newer
 from ..target import Target
-from . import core, solved
+from . import claims, core, solved
+from .claims import Claims
 from .dnf_types import DnfBase, DnfPackage
 
 _MOST_PACKAGES = 500
@@ -18,15 +19,16 @@ _MOST_PACKAGES = 500
 
 def refusal(base: DnfBase, *, target: Target, subject: str, rules: CoreRules,
             mark: Callable[[], None], problem: str, names: Sequence[str] = (),
-            repos_off: Sequence[str] = ()) -> NodePluginError:
+            repos_off: Sequence[str] = (), claimed: Claims) -> NodePluginError:
     """Return the error that says why the first solve failed.
 
     ``mark`` marks the wanted packages again on a fresh goal; ``problem`` is DNF's
     text of the first failure; ``names`` are the packages wanted; ``repos_off`` the
-    plugins' repositories that this run does not use. The second solve runs without the
-    excludes of the core policy and may erase. If it needs changes of core packages, the
-    result is NeedsNewerImage and names each of them; otherwise, or if it fails too, it is
-    UnmetDependency with DNF's own text.
+    plugins' repositories that this run does not use; ``claimed`` are packages of plugins
+    that are not part of the run. The second solve runs without the excludes of these rules
+    and may erase. If it needs changes of core packages, the result is NeedsNewerImage and
+    names each of them; if it changes claimed packages, Refused. Otherwise, or if it fails
+    too, it is UnmetDependency with DNF's own text.
     """
     base.reset(goal=True)
     base.sack.reset_excludes()
@@ -38,26 +40,38 @@ def refusal(base: DnfBase, *, target: Target, subject: str, rules: CoreRules,
         lacking = _lacking(base, names, target)
         return _unmet(subject, target, "\n".join([str(exc).strip(), *lacking]), repos_off)
     changes = core.changes(base, rules)
+    if changes:
+        what = "the image" if target.is_node else "the system"
+        return needs_newer(subject, target, changes, _reasons(base, changes, lambda _: what),
+                           first=_wanted_by_others(base, changes))
+    return claims_refusal(base, subject, claimed) or _unmet(subject, target, problem, repos_off)
+
+
+def claims_refusal(base: DnfBase, subject: str, claimed: Claims) -> Optional[Refused]:
+    """Return the refusal of a solved transaction that changes ``claimed`` packages, or None."""
+    changes = claims.changes(base, claimed)
     if not changes:
-        return _unmet(subject, target, problem, repos_off)
-    return needs_newer(subject, target, changes, _reasons(base, changes, target),
-                       first=_wanted_by_others(base, changes))
+        return None
+    return claims.refusal(subject, changes, _reasons(
+        base, list(changes), lambda change: f"plugin {', '.join(changes[change])}"))
 
 
-def _reasons(base: DnfBase, changes: Sequence[CoreChange], target: Target) -> List[str]:
-    """Return a line for each core package: who asks for it, what is there, what is offered.
+def _reasons(base: DnfBase, changes: Sequence[CoreChange],
+             owner: Callable[[CoreChange], str]) -> List[str]:
+    """Return a line for each package that changes: who asks for it, who has it, what is offered.
 
-    The lines with packages that are not core themselves come first.
+    ``owner`` returns who has the package. The lines with packages that do not change
+    themselves come first.
     """
     arriving = solved.arriving(base)
-    core_names = {change.name for change in changes}
+    changed_names = {change.name for change in changes}
     lines: Dict[bool, List[str]] = {False: [], True: []}
     for change in changes:
-        has = f"the {'image' if target.is_node else 'system'} has {change.has or 'none'}"
+        has = f"{owner(change)} has {change.has or 'none'}"
         offer = f"; repo {change.repo} offers {change.offers}" if change.offers else ""
         askers = sorted(_askers(base, arriving, change),
-                        key=lambda asker: asker[0].name in core_names)
-        outer = [asker for asker in askers if asker[0].name not in core_names]
+                        key=lambda asker: asker[0].name in changed_names)
+        outer = [asker for asker in askers if asker[0].name not in changed_names]
         for package, verb, wanted in outer or askers[:1]:
             lines[not outer].append(f"{package} {verb} {wanted}; {has}{offer}.")
         if not askers:

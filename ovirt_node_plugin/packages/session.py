@@ -31,7 +31,8 @@ from ..plugin.bundle import Bundle, bundle_of_repo
 from ..plugin.descriptor import Install
 from ..system import path_sets
 from ..system.paths import resolve_inside
-from . import core, dependencies, devices, explain, fetching, repos, solved, unpacking
+from . import claims, core, dependencies, devices, explain, fetching, repos, solved, unpacking
+from .claims import Claims
 from .dnf_types import DnfBase, DnfConf, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
@@ -45,7 +46,7 @@ class Request:
     ``installs`` are packages to install, ``upgrades`` names to upgrade to the newest
     version offered, ``erases`` NEVRAs to remove, ``excludes`` globs of names that
     must not be pulled in; ``subject`` is what messages call it, ``plugins`` are the names of
-    the plugins that are installed.
+    the plugins that are installed; ``claims`` are the packages of other plugins.
     """
 
     subject: str
@@ -54,6 +55,7 @@ class Request:
     erases: Tuple[str, ...] = ()
     excludes: Tuple[str, ...] = ()
     plugins: Tuple[str, ...] = ()
+    claims: Claims = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -170,16 +172,20 @@ class Session:
     def solve(self, request: Request) -> Tuple[PackageChange, ...]:
         """Solve the transaction that ``request`` asks for, and return its packages.
 
-        Core packages are no candidates and may not be removed.
+        Core packages and those of other plugins are no candidates and may not be removed.
 
         Raises NeedsNewerImage if a core package would have to change, UnmetDependency
-        with DNF's own text for any other reason, and Refused for a package whose name DNF
-        cannot print, as it prints names while it downloads and installs.
+        with DNF's own text for any other reason, and Refused if a package of another plugin
+        would have to change, and for a package whose name DNF cannot print, as it prints
+        names while it downloads and installs.
         """
         base, rules = self._base, self.policy.rules
         base.reset(goal=True)
         core.exclude(base, rules)
         core.protect(base, rules)
+        claims.exclude(base, request.claims, asked={
+            *request.upgrades, *(install.name for install in request.installs)})
+        claims.protect(base, request.claims)
         try:
             self._resolve(request)
         except dnf.exceptions.Error as exc:
@@ -189,9 +195,13 @@ class Session:
                     base, target=self.target, subject=request.subject, rules=rules,
                     mark=lambda: self._mark(request), problem=str(exc),
                     names=[install.name for install in request.installs],
-                    repos_off=self.policy.own_repos_off(request.plugins)) from exc
+                    repos_off=self.policy.own_repos_off(request.plugins),
+                    claimed=request.claims) from exc
             finally:
                 self.policy.explaining = False
+        refused = explain.claims_refusal(base, request.subject, request.claims)
+        if refused is not None:
+            raise refused
         packages = self.packages()
         _refuse_unprintable(packages)
         return packages

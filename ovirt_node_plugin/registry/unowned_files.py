@@ -129,6 +129,26 @@ def follow(root: Path, name: str, state: AppliedState) -> None:
         store.save_inventory(root, replace(old, others=others))
 
 
+def follow_packages(root: Path, name: str, new: Mapping[str, InventoryPackage]) -> None:
+    """Replace packages in the inventory of a plugin that shares them with another.
+
+    ``new`` are those after an upgrade of the other plugin, by the NEVRAs that they replace.
+    They are not the result of an operation of this plugin. A missing or damaged inventory
+    is left as it is.
+    """
+    try:
+        old = store.read_inventory(root, name)
+    except NodePluginError:
+        old = None
+    if old is None:
+        return
+    packages = tuple(
+        replace(new[package.nevra], since=0, files=tuple(
+            replace(file, since=0) for file in new[package.nevra].files))
+        if package.nevra in new else package for package in old.packages)
+    store.save_inventory(root, replace(old, packages=packages))
+
+
 def _by_path(state: AppliedState) -> Dict[str, List[Tuple[str, Change]]]:
     """Return what made each change of a path, and the change, in their order."""
     changes = [(SCRIPTLETS, change) for change in state.effects]  # scriptlets ran first

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Collection, Dict, Iterable, Iterator, Sequence
 
+from ...packages.contents import replacements
 from ...packages.session import PackageChange, Session
 from ...registry import store, unowned_files
 from ...registry.inventory import Inventory
@@ -40,6 +41,26 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
     store.save(target.root, record, undo_data, inventory)
 
 
+def replace_shared(packages: Sequence[PackageChange], books: Books,
+                   inventories: Sequence[Inventory]) -> None:
+    """Replace packages that changed in the records and inventories of other plugins.
+
+    These have them together with the plugins of the run, whose new ``inventories`` describe
+    the packages; ``packages`` is the transaction that ran. The records are changed in
+    ``books`` only.
+    """
+    new = replacements(packages)
+    run = [inventory.name for inventory in inventories]
+    described = {package.nevra: package for inventory in inventories
+                 for package in inventory.packages}
+    for name, record in books.records.items():
+        if name not in run and not new.keys().isdisjoint(record.nevras):
+            unowned_files.follow_packages(books.root, name, {
+                old: described[change.nevra] for old, change in new.items()
+                if change.nevra in described})
+    books.replace_packages({old: _installed(change) for old, change in new.items()}, without=run)
+
+
 def save_changed(root: Path, books: Books, undone: Iterable[Change], *,
                  without: Collection[str]) -> None:
     """Write what changed of installed plugins other than ``without``.
@@ -60,12 +81,15 @@ def _packages(job: Job, packages: Sequence[PackageChange], books: Books,
               session: Session) -> Iterator[InstalledPackage]:
     """Yield the plugin's packages for its record; shared ones as in the other plugin's."""
     known: Dict[str, InstalledPackage] = {**books.packages, **{
-        change.nevra: InstalledPackage(
-            nevra=change.nevra, checksum=change.checksum, reason="", repo=change.repo,
-            signer=change.signer, checked=change.signed and bool(change.signer))
-        for change in packages if change.arrives}}
+        change.nevra: _installed(change) for change in packages if change.arrives}}
     requested = {install.name for install in job.bundle.descriptor.installs}
     names = session.names_of(job.packages)
     for nevra in job.packages:
         yield replace(known.get(nevra, InstalledPackage(nevra, checksum="", reason="")),
                       reason="requested" if names.get(nevra) in requested else "dependency")
+
+
+def _installed(change: PackageChange) -> InstalledPackage:
+    return InstalledPackage(
+        nevra=change.nevra, checksum=change.checksum, reason="", repo=change.repo,
+        signer=change.signer, checked=change.signed and bool(change.signer))

@@ -41,6 +41,11 @@ class Books:
         """The plugins that have each package, by NEVRA."""
         return holders({name: record.nevras for name, record in self.records.items()})
 
+    def claims_of_others(self, plugins: Collection[str]) -> Dict[str, Tuple[str, ...]]:
+        """Return the plugins other than ``plugins`` that have each package, by NEVRA."""
+        return holders({name: record.nevras for name, record in self.records.items()
+                        if name not in plugins})
+
     @cached_property
     def undo_data(self) -> Mapping[str, UndoData]:
         """The undo data of the plugins that have a record, as it is in the root.
@@ -72,6 +77,20 @@ class Books:
         return tuple(name for name, record in self.records.items()
                      if record != self.registry.records[name]
                      or self.ledger.state(name) != self.undo_data[name].state)
+
+    def replace_packages(self, new: Mapping[str, InstalledPackage], *,
+                         without: Collection[str]) -> None:
+        """Replace packages in the records of plugins other than ``without``.
+
+        ``new`` are the packages by the NEVRAs that they replace; each keeps the reason of
+        the one before.
+        """
+        for name, record in self._records.items():
+            if name not in without and not new.keys().isdisjoint(record.nevras):
+                packages = tuple(
+                    dataclasses.replace(new.get(old.nevra, old), reason=old.reason)
+                    for old in record.packages)
+                self._records[name] = dataclasses.replace(record, packages=packages)
 
     def separate(self, gone: Collection[str]) -> None:
         """Remove the plugins ``gone`` from the records of those that came together with them."""

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Dict, Iterable, List, Sequence, Tuple
 
 from ...errors import RolledBack
-from ...packages.contents import removed_paths
+from ...packages.contents import removed_paths, replacements
 from ...packages.session import PackageChange, Session
 from ...registry.record import Record
 from ...settings.engine import checking, live, selection
@@ -58,7 +58,7 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
              *live.plan_on([*upgrade.fresh, *upgrade.refreshed], context)),
         files=folder_counts(change for change in packages
                             if change.nevra in job.packages and change.arrives),
-        shares=_shares(job, jobs, books),
+        shares=_shares(job, jobs, books, packages),
         notes=(*selection.left_out(descriptor, context), *upgrade.notes))
 
 
@@ -152,10 +152,22 @@ def not_booted(target: Target) -> Tuple[str, ...]:
     return (live.NOT_BOOTED,) if target.live and not live.is_live(target.root) else ()
 
 
-def _shares(job: Job, jobs: Sequence[Job], books: Books) -> Tuple[Share, ...]:
+def changed_for_others(jobs: Sequence[Job], packages: Sequence[PackageChange],
+                       books: Books) -> Tuple[str, ...]:
+    """Return a line for each package that changes and that plugins without a job have too."""
+    others = books.claims_of_others([job.name for job in jobs])
+    return tuple(
+        f"{old}, which plugin {', '.join(others[old])} has too, becomes {new.nevra}."
+        for old, new in sorted(replacements(packages).items()) if old in others)
+
+
+def _shares(job: Job, jobs: Sequence[Job], books: Books,
+            changes: Sequence[PackageChange]) -> Tuple[Share, ...]:
     """Return the packages and settings that the plugin has together with others."""
+    new = {old: change.nevra for old, change in replacements(changes).items()}
     packages = holders(dict(sorted({
-        **{name: record.nevras for name, record in books.records.items()},
+        **{name: tuple(new.get(nevra, nevra) for nevra in record.nevras)
+           for name, record in books.records.items()},
         **{other.name: other.packages for other in jobs}, job.name: ()}.items())))
     settings = holders_after(job, jobs, books)
     return (*(Share("package", nevra, packages[nevra]) for nevra in job.packages

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, Mapping, Sequence, Set, Tuple
 
 from ...errors import UnmetDependency
+from ...packages.claims import Claim, Claims
 from ...packages.session import PackageChange, Request, Session
 from ...plugin.bundle import Bundle
-from ...plugin.descriptor import Install
+from ...plugin.descriptor import Install, parse_descriptor
 from ..model.books import Books
 
 
@@ -24,21 +25,22 @@ def solve(active: Sequence[Bundle], books: Books, session: Session) -> Solution:
 
     Packages of old versions that nothing requires any more are removed.
 
-    Raises NeedsNewerImage or UnmetDependency if there is no solution.
+    Raises NeedsNewerImage, UnmetDependency or Refused if there is no solution.
     """
     if not active:
         return Solution()
     _refuse_two_versions(active)
     old, installed = books.records, session.installed()
-    upgrades = [installed[nevra] for bundle in active if bundle.descriptor.name in old
-                for nevra in old[bundle.descriptor.name].nevras if nevra in installed]
+    plugins = tuple(bundle.descriptor.name for bundle in active)
+    upgrades = [installed[nevra] for name in plugins if name in old
+                for nevra in old[name].nevras if nevra in installed]
     names = [f"{bundle.descriptor.name} {bundle.descriptor.version}" for bundle in active]
     request = Request(
         subject=f"plugin {names[0]}" if len(names) == 1 else f"plugins {', '.join(names)}",
         installs=tuple(install for bundle in active for install in bundle.descriptor.installs),
         upgrades=tuple(dict.fromkeys(upgrades)),
         excludes=tuple(glob for bundle in active for glob in bundle.descriptor.excludes),
-        plugins=tuple(bundle.descriptor.name for bundle in active))
+        plugins=plugins, claims=_claims(plugins, books))
     solution = _solved(request, active, books, session)
     orphans = _orphans(solution.shares, books, session)
     if orphans:
@@ -52,6 +54,22 @@ def _solved(request: Request, active: Sequence[Bundle], books: Books,
     return Solution(packages, session.attribute(
         {bundle.descriptor.name: [install.name for install in bundle.descriptor.installs]
          for bundle in active}, books.claims))
+
+
+def _claims(plugins: Sequence[str], books: Books) -> Claims:
+    """Return the packages of plugins other than ``plugins``, and the versions that they accept."""
+    own = {nevra for name in plugins if name in books.records
+           for nevra in books.records[name].nevras}
+    claims: Dict[str, Claim] = {}
+    for nevra, others in books.claims_of_others(plugins).items():
+        descriptors = [parse_descriptor(books.undo_data[name].descriptor,
+                                        origin=f"the undo data of {name}")
+                       for name in others if nevra in own]
+        claims[nevra] = Claim(
+            plugins=others, shared=nevra in own,
+            installs=tuple(install for each in descriptors for install in each.installs),
+            needs=tuple(need for each in descriptors for need in each.needs))
+    return claims
 
 
 def _orphans(shares: Mapping[str, Set[str]], books: Books,
