@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
 from .errors import BadRoot, OutsideRoot
+from .system.limits import OS_RELEASE_BYTES
 from .system.path_sets import RPM_DATABASES
 from .system.paths import read_inside, resolve_inside
 
@@ -130,7 +131,7 @@ def read_os_release(root: Path) -> Dict[str, str]:
     """Return the variables of the root's os-release(5), links resolved inside it."""
     for name in ("etc/os-release", "usr/lib/os-release"):
         try:
-            text = read_inside(root, name).decode(errors="replace")
+            text = read_inside(root, name, max_bytes=OS_RELEASE_BYTES).decode(errors="replace")
         except (OSError, OutsideRoot):  # a loop of links cannot be opened
             continue
         return dict(_variables(text))

@@ -22,6 +22,7 @@ from ..plugin.library import repo_files, repo_ids_in
 from ..policy import refusals
 from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
+from ..system.limits import REPOMD_BYTES
 from ..system.regular_files import read_regular
 from ..target import Target, identify
 from .conversation import Conversation, Dnf5Package, Item
@@ -29,7 +30,6 @@ from .conversation import Conversation, Dnf5Package, Item
 CONFIG = Path("/etc/dnf/plugins/node-plugin.conf")
 # The plugins' repositories of this run, from the first hook to the later ones.
 _OWNED = "node_plugin_repos"
-_METADATA_BYTES = 16 << 20  # more than any repomd.xml has
 _ACTIONS = {"U": "upgrade", "D": "downgrade", "R": "reinstall"}
 
 
@@ -218,7 +218,7 @@ def _places(repo: str, cache: str, urls: Mapping[str, str]) -> List[str]:
 
 def _content(path: Path) -> bytes:
     with contextlib.suppress(OSError):
-        return read_regular(path, max_bytes=_METADATA_BYTES, follow=True)
+        return read_regular(path, max_bytes=REPOMD_BYTES, follow=True)
     return b""
 
 

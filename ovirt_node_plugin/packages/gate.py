@@ -57,6 +57,7 @@ class Gate:
         """Hook pre_config: before DNF reads its repositories."""
         self._began = True
         root = self._base.conf.installroot
+        start.refuse_repo_files(self._base.conf.reposdir)
         folders = self._read_options().get("library", "").replace(",", " ").split() or start.LIBRARY
         if (self._plugin_run or start.has_entries(folders)
                 or not start.point_rpm_at(root)):

@@ -18,13 +18,13 @@ from ..errors import BadBundle, NodePluginError
 from ..plugin.bundle import Bundle, bundle_of_repo
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_ids_in
+from ..system.limits import REPOMD_BYTES
 from ..system.regular_files import read_regular
 from . import command_line
 from .dnf_types import DnfBase, DnfConf, DnfRepo, DnfRepos
 from .metadata import read_metadata
 
 _BUNDLE_PREFIX = "bundle:"
-_INDEX_BYTES = 16 << 20  # of a repomd.xml
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,9 @@ def _location(repomd: Path) -> Optional[str]:
     the repository.
     """
     try:
-        text = read_regular(repomd, max_bytes=_INDEX_BYTES, follow=True).decode(errors="replace")
+        text = read_regular(repomd, max_bytes=REPOMD_BYTES, follow=True).decode(errors="replace")
     except OSError:
         return None
-    match = re.search(rf'<data type="{METADATA_TYPE}">.*?<location href="([^"]+)"', text, re.DOTALL)
-    return match.group(1) if match else None
+    data = text.partition(f'<data type="{METADATA_TYPE}">')[2]
+    location = data.partition('<location href="')[2]
+    return location.partition('"')[0] or None

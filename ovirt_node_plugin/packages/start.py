@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 
 import dnf.rpm
 import rpm
+
+from ..system.limits import RECORD_BYTES, REPO_FILE_BYTES, REPOMD_BYTES
+from ..system.regular_files import TooLarge, read_regular
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing's own constant would cost the import of typing
@@ -49,20 +53,41 @@ def records_name(root: str, repo_ids: Iterable[str]) -> bool:
     if os.path.realpath(folder) != folder:
         return True
     ids = "|".join(map(re.escape, repo_ids))
-    element = re.compile(rf"<repo\b[^>]*[\"'](?:{ids})[\"']".encode())
+    element = re.compile(rf"<repo\b[^<>]*[\"'](?:{ids})[\"']".encode())
     try:
         names = os.listdir(folder)
     except OSError:
         return False
     for name in names:
         try:
-            with open(os.path.join(folder, name), "rb") as stream:
-                text = stream.read()
+            text = read_regular(os.path.join(folder, name), max_bytes=RECORD_BYTES, follow=True)
+        except TooLarge:
+            return True
         except OSError:
             continue
         if b"&#" in text or element.search(text):
             return True
     return False
+
+
+def refuse_repo_files(folders: Iterable[str]) -> None:
+    """Raise Refused for a ``.repo`` file that is a fifo or device, or larger than the limit.
+
+    DNF reads all of a file, and waits for the writer of a fifo.
+    """
+    for folder in folders:
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            if not name.endswith(".repo") or not os.path.exists(path):
+                continue
+            info = os.stat(path)
+            if not stat.S_ISREG(info.st_mode) or info.st_size > REPO_FILE_BYTES:
+                from ..errors import Refused
+
+                raise Refused(
+                    f"{path} is not a regular file of at most {REPO_FILE_BYTES} bytes; dnf would"
+                    " read it", hint="Find out what made it, and remove it.")
 
 
 def carries_descriptor(repo: DnfRepo) -> bool:
@@ -74,9 +99,11 @@ def carries_descriptor(repo: DnfRepo) -> bool:
     places += [url[len("file://"):] for url in repo.baseurl if url.startswith("file://")]
     for place in places:
         try:
-            with open(os.path.join(place, "repodata/repomd.xml"), "rb") as stream:
-                if _MARK in stream.read():
-                    return True
+            if _MARK in read_regular(os.path.join(place, "repodata/repomd.xml"), follow=True,
+                                     max_bytes=REPOMD_BYTES):
+                return True
+        except TooLarge:
+            return True
         except OSError:
             continue
     return False

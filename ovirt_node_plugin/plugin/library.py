@@ -1,7 +1,6 @@
 """The library: folders of bundles that ``dnf node-plugin`` finds by name."""
 from __future__ import annotations
 
-import configparser
 import contextlib
 import os
 import shutil
@@ -13,6 +12,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from ..errors import BadBundle, NodePluginError, Refused, UnknownPlugin, UsageError
 from ..registry.rules import is_plugin_name
 from ..system.entries import locked, sync_dir
+from ..system.limits import REPO_FILE_BYTES
 from ..system.regular_files import NotRegular, opened_regular, read_regular
 from ..system.rpm_version import compare
 from .bundle import Bundle, read_bundle, repo_files_in
@@ -21,9 +21,6 @@ from .descriptor import DESCRIPTOR_NAME, Descriptor
 FOLDERS: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/plugins.d"),
                              Path("/usr/share/ovirt-node-plugin/plugins.d"))
 """The folder to which ``add`` copies bundles, and that of bundles in RPMs."""
-
-_REPO_BYTES = 64 << 20  # of a .repo file of the system; DNF reads any size
-
 
 @dataclass(frozen=True)
 class LibraryBundle:
@@ -141,12 +138,13 @@ def repo_ids_in(path: Path) -> List[str]:
 
     Variables in them are not replaced.
     """
-    parser = configparser.RawConfigParser(strict=False, default_section="")
-    with contextlib.suppress(configparser.Error, OSError):  # DNF warns of such a file
-        text = read_regular(path, max_bytes=_REPO_BYTES, follow=True).decode(errors="replace")
-        parser.read_string(text, source=str(path))
-        return [section for section in parser.sections() if section != "main"]
-    return []
+    try:
+        text = read_regular(path, max_bytes=REPO_FILE_BYTES, follow=True).decode(errors="replace")
+    except OSError:
+        return []
+    headers = (line.strip()[1:].rpartition("]")[0] for line in text.split("\n")
+               if line.lstrip().startswith("["))
+    return [name for name in dict.fromkeys(headers) if name not in ("", "main")]
 
 
 def check_name(name: str) -> str:

@@ -3,8 +3,6 @@ from __future__ import annotations
 
 import re
 
-MAX_RECORD_BYTES = 4 << 20
-
 SIGNED = "signed"
 """Every package was signed, and its signature was checked."""
 UNCHECKED = "unchecked"

@@ -14,12 +14,13 @@ from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence,
 
 from ..errors import NodePluginError, RecordError
 from ..system.entries import sync_dir, write_atomic
+from ..system.limits import RECORD_BYTES
 from ..system.path_sets import MANIFESTS, REGISTRY
 from ..system.paths import read_inside, resolve_inside
 from ..system.regular_files import NotRegular
 from .inventory import Inventory
 from .record import Record
-from .rules import MAX_RECORD_BYTES, is_plugin_name
+from .rules import is_plugin_name
 from .undo_data import UndoData
 
 
@@ -66,7 +67,7 @@ def read_record(root: Path, name: str) -> Record:
     from . import xml
 
     path = f"{REGISTRY}/{_safe(name)}"
-    record = xml.load_record(_read(root, path, MAX_RECORD_BYTES), origin=f"/{path}")
+    record = xml.load_record(_read(root, path, RECORD_BYTES), origin=f"/{path}")
     _same_name(name, record.name, path)
     return record
 

@@ -14,12 +14,12 @@ from lxml import etree
 
 from ..errors import RecordError
 from ..system.entries import Entry
+from ..system.limits import RECORD_BYTES
 from ..system.relaxng import raise_problems, schema_problems
 from ..system.xml import XmlElement, parse_xml
 from ..undo.changes import Applied, AppliedState, Change
 from .outcomes import from_text, to_text
 from .record import InstalledPackage, Record
-from .rules import MAX_RECORD_BYTES
 from .undo_data import UndoData
 
 MAX_UNDO_DATA_BYTES = 256 << 20
@@ -63,7 +63,7 @@ def load_record(data: bytes, *, origin: str) -> Record:
 
     Raises RecordError for an invalid document.
     """
-    root = _valid(data, origin, "record.rng", MAX_RECORD_BYTES)
+    root = _valid(data, origin, "record.rng", RECORD_BYTES)
     installed, target = root.all("installed")[0], root.all("target")[0]
     return Record(
         **{name: root.all(name)[0].text for name in ("name", "version", "vendor", "summary")},

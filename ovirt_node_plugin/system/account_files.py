@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, List, Mapping, Optional, Sequence, Tuple
 
 from .entries import read_entry
+from .limits import ACCOUNTS_BYTES
 
 Line = List[str]
 
@@ -111,7 +112,7 @@ def _members(text: str) -> Tuple[str, ...]:
 
 
 def _lines(root: Path, file: str) -> Sequence[Line]:
-    entry = read_entry(root, f"etc/{file}")
+    entry = read_entry(root, f"etc/{file}", max_bytes=ACCOUNTS_BYTES)
     if entry is None or entry.content is None or entry.kind != "file":
         return ()
     lines = (line.split(":") for line in os.fsdecode(entry.content).split("\n"))

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple, Union
 
-from ..errors import Locked
+from ..errors import Locked, Refused
+from .limits import EDITED_BYTES, TEXT_BYTES
 from .paths import resolve_inside
-from .regular_files import opened_regular
+from .regular_files import TooLarge, opened_regular, read_regular
 
 Xattrs = Tuple[Tuple[str, bytes], ...]
 # Others, such as system.nfs4_acl or btrfs.*, are computed by the filesystem.
@@ -60,11 +61,14 @@ def same_entry(one: Optional[Entry], other: Optional[Entry]) -> bool:
     return other is None if one is None else one.same(other)
 
 
-def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry]:
+def read_entry(root: Path, path: str, *, content: bool = True,
+               max_bytes: int = EDITED_BYTES) -> Optional[Entry]:
     """Return the entry at ``path``, relative to ``root``, or None if there is none.
 
     Parents are resolved inside the root; a link in the last component is not followed.
     Without ``content``, only its digest is kept.
+
+    Raises Refused if the content has more than ``max_bytes`` bytes.
     """
     where = resolve_inside(root, path, follow_last=False)
     try:
@@ -76,8 +80,7 @@ def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry
     digest = ""
     if kind == "file":
         if content:
-            with opened_regular(where) as stream:
-                data = stream.read()
+            data = _content(where, path, root, max_bytes)
         else:
             digest = _digest(where)
     elif kind == "link":
@@ -86,6 +89,15 @@ def read_entry(root: Path, path: str, *, content: bool = True) -> Optional[Entry
         digest = hashlib.sha256(data).hexdigest()
     return Entry(kind=kind, mode=stat.S_IMODE(info.st_mode), uid=info.st_uid, gid=info.st_gid,
                  digest=digest, content=data if content else None, xattrs=read_xattrs(where))
+
+
+def read_text(root: Path, path: str) -> Optional[bytes]:
+    """Return the content of a configuration file, as ``read_entry``, None if it is no file.
+
+    Raises Refused if it has more than TEXT_BYTES.
+    """
+    entry = read_entry(root, path, max_bytes=TEXT_BYTES)
+    return entry.content if entry is not None and entry.kind == "file" else None
 
 
 def write_entry(root: Path, path: str, entry: Optional[Entry]) -> None:
@@ -201,6 +213,14 @@ def read_xattrs(where: Union[str, Path]) -> Xattrs:
             with contextlib.suppress(OSError):
                 values[name] = os.getxattr(where, name, follow_symlinks=False)
     return tuple(sorted(values.items()))
+
+
+def _content(where: Path, path: str, root: Path, max_bytes: int) -> bytes:
+    try:
+        return read_regular(where, max_bytes=max_bytes)
+    except TooLarge as exc:
+        raise Refused(f"/{path} in {root} is {exc.strerror}, the most that is read of it",
+                      hint="Find out what made it, and replace it by a smaller one.") from exc
 
 
 def _digest(where: Path) -> str:

@@ -12,9 +12,15 @@ TEXT_BYTES = MIB
 """A configuration file, a descriptor, or another file that is read as a whole."""
 EDITED_BYTES = 64 * MIB
 """A file of a root whose content is compared, edited or kept to be restored."""
+OS_RELEASE_BYTES = 64 << 10
 ACCOUNTS_BYTES = 4 * MIB
 """One of passwd(5), group(5), shadow(5) and gshadow(5)."""
 
+RECORD_BYTES = 4 * MIB
+REPOMD_BYTES = MIB
+"""The index of a repository's metadata, ``repomd.xml``; it has one element for each file."""
+REPO_FILE_BYTES = 4 * MIB
+"""A ``.repo`` file of a root; one in a bundle has TEXT_BYTES at most."""
 XML_DEPTH = 32
 XML_ITEMS = 250_000
 """The elements, attributes and namespaces of an XML document."""

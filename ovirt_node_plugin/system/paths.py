@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from ..errors import OutsideRoot
-from .regular_files import SMALL_BYTES, read_regular
+from .limits import TEXT_BYTES
+from .regular_files import read_regular
 
 _MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -110,7 +111,7 @@ def way_out(root: Path, name: str) -> str:
     return "" if there == inside else there
 
 
-def read_inside(root: Path, name: str, *, max_bytes: int = SMALL_BYTES,
+def read_inside(root: Path, name: str, *, max_bytes: int = TEXT_BYTES,
                 follow_last: bool = True) -> bytes:
     """Return the content of the regular file ``name`` inside ``root``.
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 
-SMALL_BYTES = 1 << 20
+from .limits import TEXT_BYTES
+
 _GUARDED = os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -54,7 +55,7 @@ def opened_regular(path: str | os.PathLike[str], *, follow: bool = False,
             yield stream
 
 
-def read_regular(path: str | os.PathLike[str], *, max_bytes: int = SMALL_BYTES,
+def read_regular(path: str | os.PathLike[str], *, max_bytes: int = TEXT_BYTES,
                  follow: bool = False, flags: int = os.O_RDONLY) -> bytes:
     """Return the content of the regular file at ``path``; see ``opened_handle``.
 

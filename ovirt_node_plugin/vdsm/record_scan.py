@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable
 from xml.parsers import expat
 
-from ..registry.rules import MAX_RECORD_BYTES
+from ..system.limits import RECORD_BYTES, XML_DEPTH
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 
-_MAX_DEPTH = 32
 _PARTS = frozenset(("name", "version", "vendor", "summary", "installed", "target", "repos",
                     "packages", "settings"))
 _TEXTS = frozenset(("name", "version", "vendor"))
@@ -44,7 +43,7 @@ def scan_record(folder: str, name: str) -> Scanned:
 
     Raises Damaged if it is unreadable, or not a valid record of that plugin.
     """
-    data = read_whole(os.path.join(folder, name), MAX_RECORD_BYTES)
+    data = read_whole(os.path.join(folder, name), RECORD_BYTES)
     try:
         data.decode("utf-8")
         scanned = _RecordParser().read(data)
@@ -104,8 +103,8 @@ class _RecordParser:
             self._part(tag, attributes)
         elif len(path) == 3 and tag == "package" and path[1] == "packages":
             self._package(attributes)
-        elif len(path) > _MAX_DEPTH:
-            raise Damaged(f"it has more than {_MAX_DEPTH} levels of elements")
+        elif len(path) > XML_DEPTH:
+            raise Damaged(f"it has more than {XML_DEPTH} levels of elements")
 
     def _root(self, tag: str, attributes: dict[str, str]) -> None:
         if tag != "plugin-record":

@@ -10,7 +10,7 @@ import stat
 from typing import Sequence, Tuple
 
 from ...errors import Refused
-from ...system.entries import read_entry, write_entry
+from ...system.entries import read_entry, read_text, write_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Watch
 from ..kit.model import Context, leads_inside
@@ -39,8 +39,7 @@ def place(ctx: Context, file: str, *lines: str) -> None:
 
 def lines_of(ctx: Context, file: str) -> Tuple[str, ...]:
     """Return the lines that ``place`` wrote, none if the file is missing."""
-    entry = read_entry(ctx.root, f"{FOLDER}/{file}")
-    text = (entry.content or b"").decode(errors="replace") if entry else ""
+    text = (read_text(ctx.root, f"{FOLDER}/{file}") or b"").decode(errors="replace")
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 

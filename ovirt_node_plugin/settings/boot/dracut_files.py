@@ -13,7 +13,7 @@ from typing import FrozenSet, List, Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import DracutModule, InitramfsDriver, Setting
-from ...system.entries import read_entry
+from ...system.entries import read_entry, read_text
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Wanted, changed_since
@@ -109,9 +109,9 @@ def needs_of(plugin: str, root: Path) -> List[str]:
     for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
         kind = next((kind for kind in KIND_NAMES
                      if name.startswith(f"node-plugin-{plugin}={kind}=")), "")
-        entry = read_entry(root, f"{FOLDER}/{name}") if kind else None
-        if entry is not None and entry.content is not None and entry.kind == "file":
-            match = _LINE.search(entry.content.decode(errors="replace"))
+        content = read_text(root, f"{FOLDER}/{name}") if kind else None
+        if content is not None:
+            match = _LINE.search(content.decode(errors="replace"))
             needs += [f"{kind}:{match.group(2)}"] if match else []
     return needs
 

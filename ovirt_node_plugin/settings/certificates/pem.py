@@ -4,9 +4,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Tuple
+from typing import List, Tuple
 
-_BLOCK = re.compile(rb"-----BEGIN ([^-\n]+)-----(.*?)-----END ([^-\n]+)-----", re.DOTALL)
+_BEGIN = b"-----BEGIN "
+_BLOCK = re.compile(rb"([^-\n]+)-----(.*?)-----END ([^-\n]+)-----", re.DOTALL)
 
 
 def problem(data: bytes) -> str:
@@ -16,8 +17,8 @@ def problem(data: bytes) -> str:
     private key, matter here. Whether they are CA certificates is checked by
     update-ca-trust.
     """
-    all_blocks = _BLOCK.findall(data)
-    if not all_blocks or len(all_blocks) != data.count(b"-----BEGIN "):
+    all_blocks = _blocks(data)
+    if not all_blocks or len(all_blocks) != data.count(_BEGIN):
         return "that file has no complete block of PEM"
     for begin, body, end in all_blocks:
         if begin != b"CERTIFICATE" or end != begin:
@@ -29,7 +30,13 @@ def problem(data: bytes) -> str:
 
 def blocks(data: bytes) -> Tuple[bytes, ...]:
     """Return the base64 text of each block in ``data``, without white space."""
-    return tuple(b"".join(body.split()) for _, body, _ in _BLOCK.findall(data))
+    return tuple(b"".join(body.split()) for _, body, _ in _blocks(data))
+
+
+def _blocks(data: bytes) -> List[Tuple[bytes, bytes, bytes]]:
+    """Return the label at the start, the text and the label at the end of each whole block."""
+    matches = (_BLOCK.match(part) for part in data.split(_BEGIN)[1:])
+    return [(match[1], match[2], match[3]) for match in matches if match]
 
 
 def _is_one_sequence(body: bytes) -> bool:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ...errors import CommandError
-from ...system.entries import read_entry
+from ...system.entries import read_text
 from ..kit.model import Context, Reader
 
 SYSTEM, DEFAULT = "etc/firewalld", "usr/lib/firewalld"
 _FALLBACK_ZONE = "public"  # of firewalld itself if DefaultZone is not set, firewalld.conf(5)
 # Only the tags that matter here; elements in a rich rule belong to the rule.
-_MARKS = re.compile(r"<!--.*?-->|<rule\b[^>]*>|</rule\s*>|<(port|service)\b([^>]*)/?>", re.DOTALL)
+# An unfinished comment or element ends where the next one begins, so that the time is linear.
+_MARKS = re.compile(r"<!--.*?(?:-->|\Z)|<rule\b[^<>]*>|</rule\s*>|<(port|service)\b([^<>]*)/?>",
+                    re.DOTALL)
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?/([a-z]+)")
-_ATTRIBUTE = re.compile(r"""([A-Za-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_ATTRIBUTE = re.compile(r"""(?<![A-Za-z-])([A-Za-z-]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
 
 @dataclass(frozen=True)
@@ -61,18 +63,17 @@ def missing(wanted: Sequence[Range], present: Sequence[Range]) -> Tuple[Range, .
 
 def default_zone(root: Path) -> str:
     """Return the default zone in the root's firewalld.conf(5)."""
-    entry = read_entry(root, f"{SYSTEM}/firewalld.conf")
-    text = (entry.content or b"").decode(errors="replace") if entry else ""
-    zones = re.findall(r"^\s*DefaultZone\s*=\s*(\S+)\s*$", text, re.MULTILINE)
+    text = (read_text(root, f"{SYSTEM}/firewalld.conf") or b"").decode(errors="replace")
+    zones = re.findall(r"^[ \t]*DefaultZone[ \t]*=[ \t]*(\S+)[ \t]*$", text, re.MULTILINE)
     return zones[-1] if zones else _FALLBACK_ZONE
 
 
 def read_config(root: Path, folder: str, name: str) -> Optional[str]:
     """Return the XML of a zone or service, from ``/etc`` if it is there."""
     for base in (SYSTEM, DEFAULT):
-        entry = read_entry(root, f"{base}/{folder}/{name}.xml")
-        if entry is not None and entry.content is not None:
-            return entry.content.decode(errors="surrogateescape")
+        content = read_text(root, f"{base}/{folder}/{name}.xml")
+        if content is not None:
+            return content.decode(errors="surrogateescape")
     return None
 
 
@@ -130,13 +131,18 @@ def _range(attributes: Dict[str, str]) -> Tuple[Range, ...]:
 
 def _without(text: str, tag: str, fits: Callable[[Dict[str, str]], bool]) -> str:
     """Return ``text`` without the elements that fit, and without lines that become empty."""
+    parts: List[str] = []  # what is kept, from the end
+    kept_from = len(text)
     for (start, end), element, attributes in reversed(list(_elements(text))):
         if element == tag and fits(attributes):
+            if text[end:kept_from]:
+                parts.append(text[end:kept_from])
+            kept_from = start
             line = text.rfind("\n", 0, start) + 1
-            if not text[line:start].strip() and text[end:end + 1] == "\n":
-                start, end = line, end + 1
-            text = text[:start] + text[end:]
-    return text
+            if not text[line:start].strip() and parts and parts[-1].startswith("\n"):
+                parts[-1] = parts[-1][1:]
+                kept_from = line
+    return text[:kept_from] + "".join(reversed(parts))
 
 
 def _reload(ctx: Context) -> None:

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Dict, Mapping, Optional, Sequence, Set
 
 from ...errors import Refused
-from ...system.entries import read_entry
+from ...system.entries import read_entry, read_text
 from ...system.paths import resolve_inside
-from ...system.regular_files import read_regular
 from ..kit.model import Context, Wanted
 
 UNITS = "etc/systemd/system"
@@ -92,10 +91,10 @@ def _is_in_packages(unit: str, ctx: Context) -> bool:
 def _says(unit: str, key: str, name: str, ctx: Context) -> bool:
     """Return whether a unit of the image names ``name`` by ``key`` in its own file."""
     path = find_unit(unit, ctx)
-    file = resolve_inside(ctx.root, path) if path and ctx.brings(path) is None else None
-    if file is None or not file.is_file():
+    if not path or ctx.brings(path) is not None:
         return False
-    lines = read_regular(file).decode(errors="replace").splitlines()
+    place = resolve_inside(ctx.root, path).relative_to(ctx.root).as_posix()
+    lines = (read_text(ctx.root, place) or b"").decode(errors="replace").splitlines()
     pairs = [line.partition("=") for line in lines]
     return any(option.strip() == key and name in words.split() for option, _, words in pairs)
 

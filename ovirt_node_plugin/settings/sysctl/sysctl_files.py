@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Dict, List, Tuple
 
 from ...plugin.sysctl_names import as_path
-from ...system.entries import read_entry
+from ...system.entries import read_text
 from ...system.paths import resolve_inside
 
 # sysctl.d(5): a file in an earlier folder hides one of the same name in a later one.
@@ -47,11 +47,11 @@ def assignments(root: Path, key: str) -> Tuple[Assignment, ...]:
     """Return every line of the root's files that sets ``key``, in the order of reading."""
     lines: List[Assignment] = []
     for path in _files(root):
-        entry = read_entry(root, resolve_inside(root, path).relative_to(root).as_posix())
-        if entry is None or entry.kind != "file" or entry.content is None:
+        content = read_text(root, resolve_inside(root, path).relative_to(root).as_posix())
+        if content is None:
             continue
         name = path.rpartition("/")[2]
-        for line in entry.content.decode(errors="replace").splitlines():
+        for line in content.decode(errors="replace").splitlines():
             parameter, equals, value = line.strip().partition("=")
             parameter = parameter.strip().lstrip("-").strip()
             if not equals or not parameter or parameter[0] in "#;":
