@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import stat
@@ -28,6 +29,7 @@ from ..report import (
 from ..system.paths import resolve_inside
 from ..system.regular_files import opened_regular
 from ..system.run import run
+from ..system.trees import walk
 from ..system.words import count, printable
 from .arguments import ProgramOptions
 from .program import Invocation
@@ -112,13 +114,11 @@ def _opened(invocation: Invocation) -> ContextManager[Image]:
 
 def _delete_devices(target: Path) -> Iterator[str]:
     """Delete device files in the copy, which would open devices of this machine; yield paths."""
-    for parent, _, names in os.walk(target):
-        for name in names:
-            path = os.path.join(parent, name)
-            mode = os.lstat(path).st_mode
-            if stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
-                os.unlink(path)
-                yield os.path.relpath(path, target)
+    for entry in _below(target):
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
+            os.unlink(entry.path)
+            yield os.path.relpath(entry.path, target)
 
 
 def _drop_privileges(target: Path) -> int:
@@ -127,9 +127,7 @@ def _drop_privileges(target: Path) -> int:
     A file of a stranger would give its rights to whoever starts it on this machine.
     """
     dropped = 0
-    paths = (os.path.join(parent, name) for parent, folders, files in os.walk(target)
-             for name in (*folders, *files))
-    for path in (str(target), *paths):
+    for path in itertools.chain([str(target)], (entry.path for entry in _below(target))):
         mode = os.lstat(path).st_mode
         if stat.S_ISLNK(mode):
             continue
@@ -142,6 +140,12 @@ def _drop_privileges(target: Path) -> int:
             continue
         dropped += stat.S_ISREG(mode)
     return dropped
+
+
+def _below(target: Path) -> Iterator[os.DirEntry[str]]:
+    """Yield what is below a folder; a link to one has nothing below it."""
+    if target.is_dir() and not target.is_symlink():
+        yield from walk(target)
 
 
 def _print_file(source: Path, path: str) -> int:

@@ -13,11 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
 from ..errors import BadBundle, CommandError, NodePluginError
+from ..system.limits import BUNDLE_BYTES, BUNDLE_ENTRIES, FOLDER_DEPTH
 from ..system.run import Runner
 
-MAX_BYTES = 8 << 30
-"""The largest size of an unpacked bundle; the largest ones have firmware and drivers."""
-MAX_MEMBERS = 100_000
 _MAX_HEADER_BYTES = 1 << 20  # of one member, with its long name and pax records
 _BLOCK = 1 << 20
 _FORMS = ".tar, .tar.gz, .tar.xz or .tar.zst"
@@ -28,7 +26,7 @@ _DAMAGE = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipF
 Parts = Tuple[str, ...]
 
 
-def unpack(archive: Path, into: Path, *, run: Runner, limit_bytes: int = MAX_BYTES) -> Path:
+def unpack(archive: Path, into: Path, *, run: Runner, limit_bytes: int = BUNDLE_BYTES) -> Path:
     """Unpack the tar ``archive`` into the empty folder ``into``; return the bundle's folder.
 
     That is ``into``, or the only folder in it if the archive has a single top folder. Files
@@ -148,9 +146,11 @@ class _Unpacking:
                 member = _first(tar)
                 while member is not None:
                     members += 1
-                    if members > MAX_MEMBERS:
-                        raise BadBundle(f"{self._archive} has more than {MAX_MEMBERS} members")
                     self._unpack_member(tar, member)
+                    # with the folders that no member names
+                    if max(members, len(self._kinds) - 1) > BUNDLE_ENTRIES:
+                        raise BadBundle(f"{self._archive} has more than {BUNDLE_ENTRIES} members",
+                                        hint="Ask the vendor for a smaller bundle.")
                     tar.members = []  # type: ignore[attr-defined]  # else all are kept in memory
                     self._meter.allow(_MAX_HEADER_BYTES)
                     member = tar.next()
@@ -194,6 +194,8 @@ class _Unpacking:
         parts = tuple(part for part in name.split("/") if part not in ("", "."))
         if ".." in parts:
             raise self._bad(member, "has '..' in its name")
+        if len(parts) > FOLDER_DEPTH:
+            raise self._bad(member, f"is below more than {FOLDER_DEPTH} levels of folders")
         if "\0" in name or len(name) > 4000 or any(len(os.fsencode(p)) > 255 for p in parts):
             raise self._bad(member, "has a name that is too long or has a NUL")
         return parts

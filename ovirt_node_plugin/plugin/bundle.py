@@ -11,8 +11,10 @@ from typing import Iterator, Optional, Sequence, Tuple
 
 from ..errors import BadBundle, UsageError
 from ..system import run as programs
+from ..system.limits import BUNDLE_BYTES, BUNDLE_ENTRIES, BUNDLE_FILES
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..system.run import Runner
+from ..system.trees import walk
 from ..system.xml import parse_xml
 from .descriptor import DESCRIPTOR_NAME, Descriptor, check_tool, parse_descriptor, read_descriptor
 from .repo_file import repo_ids
@@ -84,6 +86,7 @@ def read_bundle(directory: Path, *, source: str) -> Bundle:
     descriptor = read_descriptor(descriptor_path)
     check_tool(descriptor)
     repo_files = repo_files_in(directory)
+    _check_number(repo_files, ".repo files", source)
     _check_ids(descriptor, repo_ids(repo_files), source)
     return Bundle(descriptor=descriptor, directory=directory, source=source, repo_files=repo_files,
                   repository=_repository(directory, source), keys=_keys(directory))
@@ -121,17 +124,21 @@ def _stays(directory: Path, path: str) -> bool:
 
 def _check_tree(directory: Path, source: str) -> None:
     """Refuse links that lead out of the bundle, and entries other than file, folder or link."""
-    for parent, folders, files in os.walk(directory):
-        for name in (*folders, *files):
-            path = os.path.join(parent, name)
-            mode = os.lstat(path).st_mode
-            shown = os.path.relpath(path, directory)
-            if stat.S_ISLNK(mode) and not _stays(directory, path):
-                raise BadBundle(
-                    f"{source}: {shown!r} is a link that leads out of the bundle, to "
-                    f"{os.readlink(path)!r}", hint="Replace the link by a copy of the file.")
-            if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise BadBundle(f"{source}: {shown!r} is neither file, folder nor link")
+    size_bytes = 0
+    for number, entry in enumerate(walk(directory, error=BadBundle), start=1):
+        info = entry.stat(follow_symlinks=False)
+        mode = info.st_mode
+        shown = os.path.relpath(entry.path, directory)
+        if stat.S_ISLNK(mode) and not _stays(directory, entry.path):
+            raise BadBundle(
+                f"{source}: {shown!r} is a link that leads out of the bundle, to "
+                f"{os.readlink(entry.path)!r}", hint="Replace the link by a copy of the file.")
+        if not (stat.S_ISLNK(mode) or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise BadBundle(f"{source}: {shown!r} is neither file, folder nor link")
+        size_bytes += info.st_size
+        if number > BUNDLE_ENTRIES or size_bytes > BUNDLE_BYTES:
+            raise BadBundle(f"{source} has more than {BUNDLE_ENTRIES} files and folders, or"
+                            f" {BUNDLE_BYTES} bytes", hint="Ask the vendor for a smaller bundle.")
 
 
 def _repository(directory: Path, source: str) -> Optional[Path]:
@@ -168,11 +175,18 @@ def _keys(directory: Path) -> Tuple[Path, ...]:
     if not folder.is_dir():
         return ()
     keys = tuple(sorted(p for p in folder.iterdir() if not p.name.startswith(".")))
+    _check_number(keys, "keys", str(directory))
     for key in keys:
         if not key.is_file() or _KEY_START not in _small(key):
             raise BadBundle(f"{key} is not an armored GPG public key",
                             hint="Write it with gpg --armor --export.")
     return keys
+
+
+def _check_number(files: Sequence[Path], words: str, source: str) -> None:
+    if len(files) > BUNDLE_FILES:
+        raise BadBundle(f"{source} has {len(files)} {words}; {BUNDLE_FILES} are allowed",
+                        hint="Ask the vendor for a smaller bundle.")
 
 
 def _small(path: Path) -> bytes:

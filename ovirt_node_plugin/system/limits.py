@@ -21,6 +21,13 @@ REPOMD_BYTES = MIB
 """The index of a repository's metadata, ``repomd.xml``; it has one element for each file."""
 REPO_FILE_BYTES = 4 * MIB
 """A ``.repo`` file of a root; one in a bundle has TEXT_BYTES at most."""
+BUNDLE_BYTES = 8 << 30
+"""The files of an unpacked bundle; the largest ones have firmware and drivers."""
+BUNDLE_ENTRIES = 100_000
+BUNDLE_FILES = 100
+"""The ``.repo`` files of a bundle, and its keys."""
+FOLDER_DEPTH = 100
+"""The levels of folders in a bundle, and in a part of a root that is listed as a whole."""
 XML_DEPTH = 32
 XML_ITEMS = 250_000
 """The elements, attributes and namespaces of an XML document."""

@@ -6,10 +6,22 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Collection, Dict, FrozenSet, Iterable, Iterator, Mapping, Optional, Set, Tuple
+from typing import (
+    Collection,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    Mapping,
+    Optional,
+    Set,
+    Tuple,
+    Type,
+)
 
-from ..errors import OutsideRoot
+from ..errors import NodePluginError, OutsideRoot, Refused
 from . import path_sets
+from .limits import FOLDER_DEPTH
 from .paths import is_inside, is_inside_any, real_places, relative_inside, resolve_inside
 from .run import StrPath
 
@@ -29,6 +41,25 @@ def stat_of(path: StrPath) -> Optional[Stat]:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return state_of(info)
+
+
+def walk(top: StrPath, *, error: Type[NodePluginError] = Refused) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries below the folder ``top``, each folder before its entries.
+
+    Links are not followed. Raises ``error`` for more than FOLDER_DEPTH levels of folders.
+    """
+    todo = [(os.fspath(top), 1)]
+    while todo:
+        folder, depth = todo.pop()
+        with os.scandir(folder) as listing:
+            entries = sorted(listing, key=lambda entry: entry.name)
+        if entries and depth > FOLDER_DEPTH:
+            raise error(f"{top} has more than {FOLDER_DEPTH} levels of folders",
+                        hint=f"Remove the deepest ones, such as those in {folder}")
+        for entry in entries:
+            yield entry
+            if entry.is_dir(follow_symlinks=False):
+                todo.append((entry.path, depth + 1))
 
 
 class Listing:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import OutsideRoot
+from ..errors import OutsideRoot, Refused
 from ..system.entries import Entry, read_entry, same_entry, write_entry
+from ..system.limits import EDITED_BYTES, FOLDER_DEPTH
 from ..system.paths import resolve_inside
 
 # The system relabels files (restorecon, first boot): not a change of any plugin.
@@ -92,9 +93,11 @@ class Watch:
 def capture(root: Path, watches: Sequence[Watch], *, content: bool = True) -> Dict[str, Entry]:
     """Return every watched entry by its path relative to ``root``.
 
-    Raises OutsideRoot for a watched folder that leads to the root itself by a link.
+    Raises OutsideRoot for a watched folder that leads to the root itself by a link, and
+    Refused for contents of more than EDITED_BYTES together.
     """
     entries: Dict[str, Entry] = {}
+    content_bytes = 0
     for watch in watches:
         folder = resolve_inside(root, watch.folder).relative_to(root).as_posix()
         if folder == ".":
@@ -105,6 +108,11 @@ def capture(root: Path, watches: Sequence[Watch], *, content: bool = True) -> Di
                 root, path, content=content and watch.content)
             if entry is not None:
                 entries[path] = entry
+                content_bytes += len(entry.content or b"")
+            if content_bytes > EDITED_BYTES:
+                raise Refused(f"the files in /{folder} in {root} have more than {EDITED_BYTES}"
+                              " bytes; all are kept in memory",
+                              hint="Remove those that are not needed.")
     return entries
 
 
@@ -187,6 +195,9 @@ def _listed(root: Path, folder: str, watch: Watch) -> Iterator[str]:
             path = f"{folder}/{name}"
             yield path
             if watch.deep and _is_folder(root / path):
+                if path.count("/") > FOLDER_DEPTH:
+                    raise Refused(f"/{folder} in {root} is below {FOLDER_DEPTH} levels of folders",
+                                  hint="Find out what made it, and remove it.")
                 yield from _listed(root, path, Watch(path, "*", deep=True,
                                                      content=watch.content))
 

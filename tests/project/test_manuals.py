@@ -15,11 +15,11 @@ import pytest
 from ovirt_node_plugin import config, errors
 from ovirt_node_plugin.cli import dnf_arguments
 from ovirt_node_plugin.errors import Status
-from ovirt_node_plugin.plugin import archive
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.library import FOLDERS
 from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry import xml
+from ovirt_node_plugin.system import limits
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal
 from tests import support
@@ -154,7 +154,16 @@ def test_limits_are_those_of_the_code() -> None:
     said = manpages.prose(manpages.section(COMMAND, "LIMITS"))
     assert f"more than {journal._COPIED_TREE >> 20} MiB" in said
     said = manpages.prose(manpages.section(DESCRIPTOR, "A BUNDLE ON DISK"))
-    assert f"{archive.MAX_MEMBERS} members" in said and f"{archive.MAX_BYTES >> 30} GiB" in said
+    assert f"{limits.BUNDLE_ENTRIES} members" in said and f"{limits.BUNDLE_BYTES >> 30} GiB" in said
+    assert f"{limits.FOLDER_DEPTH} levels of folders" in said
+    assert f"{limits.BUNDLE_FILES} keys" in said
+    said = manpages.prose(manpages.section(DESCRIPTOR, "ELEMENTS"))
+    assert f"{limits.TEXT_BYTES >> 20} MiB" in said
+    assert f"{limits.DESCRIPTOR_ITEMS} elements and attributes" in said
+    assert f"{limits.XML_DEPTH} levels of elements" in said
+    assert f"At most {limits.DESCRIPTOR_EXCLUDES}. Packages that must not" in said
+    said = manpages.prose(manpages.section(DESCRIPTOR, "ERRORS"))
+    assert f"of the first {limits.PROBLEMS} errors" in said
 
 
 @pytest.mark.parametrize("page", manpages.PAGES)

@@ -14,6 +14,7 @@ from ...errors import CommandError, NodePluginError, Refused
 from ...plugin.settings import FirewallPort, FirewallService, Setting
 from ...system.entries import read_entry
 from ...system.paths import relative_inside, resolve_inside
+from ...system.trees import walk
 from ...undo.changes import Applied, Change, Outcome, Watch, capture, difference, put_back
 from ..kit.model import Context, PartRemover, Wanted, leads_inside
 from . import firewall_files
@@ -310,14 +311,12 @@ def _refuse_root(wanted: Wanted, ctx: Context) -> None:
 
 def _unsafe_entries(ctx: Context, folder: str) -> Iterator[str]:
     """Yield links out of the root, and other entries than files, folders and links."""
-    for parent, folders, files in os.walk(resolve_inside(ctx.root, folder)):
-        for name in (*folders, *files):
-            entry = os.path.join(parent, name)
-            path = os.path.relpath(entry, ctx.root)
-            mode = os.lstat(entry).st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
-                    and leads_inside(ctx.root, path)):
-                yield path
+    for entry in walk(resolve_inside(ctx.root, folder)):
+        path = os.path.relpath(entry.path, ctx.root)
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+                and leads_inside(ctx.root, path)):
+            yield path
 
 
 def _leads_out(path: str, ctx: Context) -> Refused:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
 from ...system.paths import resolve_inside
+from ...system.trees import walk
 from ..kit.model import Context
 from . import selinux_store
 
@@ -57,8 +58,8 @@ def kept(folders: Sequence[Path]) -> Iterator[None]:
 def _tree(folder: Path) -> Iterator[Path]:
     """Yield a folder and everything in it, each folder before its entries."""
     yield folder
-    for above, folders, files in os.walk(folder):
-        yield from (Path(above, name) for name in (*folders, *files))
+    if folder.is_dir():
+        yield from (Path(entry.path) for entry in walk(folder))
 
 
 def _label(path: Path) -> Optional[bytes]:

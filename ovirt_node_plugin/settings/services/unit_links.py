@@ -12,6 +12,7 @@ from typing import Dict, Mapping, Optional, Sequence, Set
 from ...errors import Refused
 from ...system.entries import read_entry, read_text
 from ...system.paths import resolve_inside
+from ...system.trees import walk
 from ..kit.model import Context, Wanted
 
 UNITS = "etc/systemd/system"
@@ -33,12 +34,8 @@ def find_unit(unit: str, ctx: Context, folders: Sequence[str] = SEARCH) -> Optio
 def links(root: Path) -> Dict[str, str]:
     """Return the target of each link to a unit, by its path relative to ``UNITS``."""
     top = resolve_inside(root, UNITS)
-    targets: Dict[str, str] = {}
-    for folder, _, _ in os.walk(top) if top.is_dir() else ():
-        with os.scandir(folder) as entries:
-            targets.update((os.path.relpath(entry.path, top), os.readlink(entry.path))
-                           for entry in entries if entry.is_symlink())
-    return targets
+    return {os.path.relpath(entry.path, top): os.readlink(entry.path)
+            for entry in (walk(top) if top.is_dir() else ()) if entry.is_symlink()}
 
 
 def refuse_others(wanted: Wanted, before: Mapping[str, str], ctx: Context) -> None:

@@ -179,6 +179,18 @@ def test_endlessly_nested_headers_are_refused(into: Path) -> None:
     assert "is damaged, or not an archive" in refusal(info.tobuf(tarfile.GNU_FORMAT) * 1900, into)
 
 
+@pytest.mark.parametrize("depth", [101, 1900])
+def test_nested_folders_are_limited(into: Path, depth: int) -> None:
+    assert "is below more than 100 levels of folders" in refusal(
+        tar(member("a/" * depth, type=tarfile.DIRTYPE)), into)
+
+
+def test_folders_that_no_member_names_count_as_members(
+        into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "BUNDLE_ENTRIES", 5)
+    assert "more than 5 members" in refusal(tar(member("a/b/c/d/e/f", b"")), into)
+
+
 def test_the_number_of_members_is_limited(into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(archive, "BUNDLE_ENTRIES", 3)
     assert "more than 3 members" in refusal(tar(*(member(f"f{n}") for n in range(4))), into)

@@ -183,3 +183,42 @@ def test_listing_repo_files_does_not_read_them(folder: Path) -> None:
     (folder / "out.repo").symlink_to("/etc/passwd")
     (folder / "folder.repo").mkdir()
     assert repo_files_in(folder) == (folder / "cim.repo",)
+
+
+def test_a_tar_of_deeply_nested_folders_leaves_nothing(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    with tarfile.open(tmp_path / "b.tar", "w") as tar:
+        for depth in range(1, 1900):
+            folder = tarfile.TarInfo("a/" * depth)
+            folder.type = tarfile.DIRTYPE
+            tar.addfile(folder)
+    with pytest.raises(BadBundle, match="more than 100 levels of folders"):
+        with opened(tmp_path / "b.tar"):
+            pass
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_folder_with_deeply_nested_folders_is_refused(folder: Path) -> None:
+    deep = folder
+    for _ in range(102):
+        deep /= "a"
+        deep.mkdir()
+    assert refusal(folder) == f"{folder} has more than 100 levels of folders"
+
+
+def test_the_numbers_of_repo_files_and_keys_are_limited(folder: Path) -> None:
+    key = (folder / "keys/vendor.asc").read_bytes()
+    for number in range(100):
+        (folder / f"keys/{number}.asc").write_bytes(key)
+    assert refusal(folder) == f"{folder} has 101 keys; 100 are allowed"
+    for number in range(100):
+        (folder / f"{number}.repo").write_text("")
+    assert refusal(folder) == "cim has 101 .repo files; 100 are allowed"
+
+
+def test_the_size_of_a_folder_is_limited(folder: Path) -> None:
+    (folder / "repo/sparse").write_bytes(b"")
+    os.truncate(folder / "repo/sparse", 9 << 30)
+    assert "more than 100000 files and folders, or 8589934592 bytes" in refusal(folder)
