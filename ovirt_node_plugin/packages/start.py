@@ -11,22 +11,22 @@ import stat
 import dnf.rpm
 import rpm
 
-from ..system.limits import RECORD_BYTES, REPO_FILE_BYTES, REPOMD_BYTES
-from ..system.regular_files import TooLarge, read_regular
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # typing's own constant would cost the import of typing
     from typing import Iterable
 
     from .dnf_types import DnfBase, DnfRepo
 
-# The same as in library, registry, descriptor and target, whose import takes long;
+# The same as in library, registry, descriptor, limits and target, whose import takes long;
 # a test compares them.
 METADATA_TYPE = "node-plugin"
 LIBRARY = ("/etc/ovirt-node-plugin/plugins.d", "/usr/share/ovirt-node-plugin/plugins.d")
 REGISTRY = "etc/ovirt.plugins.d"
 RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
 RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
+RECORD_BYTES = 4 << 20
+REPOMD_BYTES = 1 << 20
+REPO_FILE_BYTES = 4 << 20
 
 _MARK = f'type="{METADATA_TYPE}"'.encode()
 
@@ -59,13 +59,8 @@ def records_name(root: str, repo_ids: Iterable[str]) -> bool:
     except OSError:
         return False
     for name in names:
-        try:
-            text = read_regular(os.path.join(folder, name), max_bytes=RECORD_BYTES, follow=True)
-        except TooLarge:
-            return True
-        except OSError:
-            continue
-        if b"&#" in text or element.search(text):
+        text = _content(os.path.join(folder, name), RECORD_BYTES)
+        if len(text) > RECORD_BYTES or b"&#" in text or element.search(text):
             return True
     return False
 
@@ -98,15 +93,25 @@ def carries_descriptor(repo: DnfRepo) -> bool:
     places = [repo._repo.getCachedir()]
     places += [url[len("file://"):] for url in repo.baseurl if url.startswith("file://")]
     for place in places:
-        try:
-            if _MARK in read_regular(os.path.join(place, "repodata/repomd.xml"), follow=True,
-                                     max_bytes=REPOMD_BYTES):
-                return True
-        except TooLarge:
+        text = _content(os.path.join(place, "repodata/repomd.xml"), REPOMD_BYTES)
+        if len(text) > REPOMD_BYTES or _MARK in text:
             return True
-        except OSError:
-            continue
     return False
+
+
+def _content(path: str, max_bytes: int) -> bytes:
+    """Return at most ``max_bytes`` + 1 bytes of a regular file; none if it cannot be read.
+
+    ``system.regular_files`` would be another import. Nobody changes the file meanwhile who
+    could not also change what DNF reads.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with open(path, "rb") as stream:
+            return stream.read(max_bytes + 1)
+    except OSError:
+        return b""
 
 
 def point_rpm_at(root: str) -> bool:

@@ -11,29 +11,45 @@ import re
 import zlib
 from typing import Dict, Mapping, Sequence
 
-from ..errors import RecordError
-from ..system.json_data import Data, number_of, object_of, objects_of, of_format, text_of, texts_of
+from ..errors import RecordError, Refused
+from ..system.json_data import (
+    Data,
+    number_of,
+    object_of,
+    objects_of,
+    of_format,
+    parse_json,
+    text_of,
+    texts_of,
+)
+from ..system.limits import INVENTORY_BYTES, JSON_ITEMS
 from ..undo.changes import Applied
 from .inventory import Account, File, Inventory, InventoryPackage, Operation
 from .outcomes import from_text, to_text
 
 FORMAT = 1
-MAX_PACKED_BYTES = 64 << 20
-_MAX_BYTES = 512 << 20  # unpacked; limits a damaged inventory
 _HINT = "It is damaged, or was written by another version of this tool."
 _MODE = re.compile("[0-7]{4}")
 _GZIP = 16 + zlib.MAX_WBITS  # zlib(3), inflateInit2: the form of gzip(1) only
 
 
 def dump(inventory: Inventory) -> bytes:
-    """Return the file of an inventory; equal inventories give equal bytes."""
+    """Return the file of an inventory; equal inventories give equal bytes.
+
+    Raises Refused for one that ``load`` would refuse as too large.
+    """
     parts = [("operations", [json.dumps(operation(item)) for item in inventory.operations]),
              ("packages", [_package(package) for package in inventory.packages]),
              ("others", [_line(file(other)) for other in inventory.others]),
              ("before", [_line(file(before)) for before in inventory.before])]
     head = f'{{"format":{FORMAT},"name":{json.dumps(inventory.name)}'
     text = ",\n".join([head, *(f'"{name}":{_listed(lines)}' for name, lines in parts)])
-    return _packed(f"{text}}}\n".encode("ascii"))
+    data = f"{text}}}\n".encode("ascii")
+    if len(data) > INVENTORY_BYTES or sum(map(data.count, (b",", b"[", b"{"))) > JSON_ITEMS:
+        raise Refused(f"plugin {inventory.name} has too many files for an inventory, which has at"
+                      f" most {INVENTORY_BYTES} bytes and {JSON_ITEMS} values",
+                      hint="Ask the vendor for packages with fewer files.")
+    return _packed(data)
 
 
 def load(data: bytes, *, origin: str) -> Inventory:
@@ -42,7 +58,7 @@ def load(data: bytes, *, origin: str) -> Inventory:
     Raises RecordError for invalid data.
     """
     try:
-        whole = of_format(FORMAT, json.loads(_unpacked(data)))
+        whole = of_format(FORMAT, parse_json(_unpacked(data)))
         inventory = Inventory(
             name=text_of(whole, "name"),
             operations=tuple(map(_load_operation, objects_of(whole, "operations"))),
@@ -52,7 +68,7 @@ def load(data: bytes, *, origin: str) -> Inventory:
         if not inventory.operations:
             raise ValueError("it has no operation")
         return inventory
-    except (ValueError, KeyError, TypeError, RecursionError, zlib.error) as exc:
+    except (ValueError, KeyError, TypeError, zlib.error) as exc:
         raise RecordError(f"{origin} cannot be read: {exc}", hint=_HINT) from exc
 
 
@@ -118,9 +134,9 @@ def _packed(data: bytes) -> bytes:
 
 def _unpacked(data: bytes) -> bytes:
     machine = zlib.decompressobj(_GZIP)
-    unpacked = machine.decompress(data, _MAX_BYTES)
+    unpacked = machine.decompress(data, INVENTORY_BYTES)
     if not machine.eof:
-        raise ValueError("it is cut off or too large")
+        raise ValueError(f"it is cut off, or larger than {INVENTORY_BYTES} bytes")
     return unpacked
 
 
@@ -165,9 +181,9 @@ def _load_package(data: Data) -> InventoryPackage:
 def _load_file(data: Data) -> File:
     path, mode = text_of(data, "path"), text_of(data, "mode", "0000")
     if not path.startswith("/") or "\0" in path or ".." in path.split("/"):
-        raise ValueError(f"{path!r} is not an absolute path")
+        raise ValueError(f"{path[:200]!r} is not an absolute path")
     if not _MODE.fullmatch(mode):
-        raise ValueError(f"{mode!r} is not the mode of a file")
+        raise ValueError(f"{mode[:200]!r} is not the mode of a file")
     xattrs = object_of(data, "xattrs")
     return File(
         path=path, kind=text_of(data, "kind", ""), mode=int(mode, 8),

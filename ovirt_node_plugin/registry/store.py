@@ -14,7 +14,7 @@ from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence,
 
 from ..errors import NodePluginError, RecordError
 from ..system.entries import sync_dir, write_atomic
-from ..system.limits import RECORD_BYTES
+from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, UNDO_DATA_BYTES
 from ..system.path_sets import MANIFESTS, REGISTRY
 from ..system.paths import read_inside, resolve_inside
 from ..system.regular_files import NotRegular
@@ -77,7 +77,7 @@ def read_undo_data(root: Path, name: str) -> UndoData:
     from . import xml
 
     path = f"{MANIFESTS}/{_safe(name)}.xml"
-    undo_data = xml.load_undo_data(_read(root, path, xml.MAX_UNDO_DATA_BYTES),
+    undo_data = xml.load_undo_data(_read(root, path, UNDO_DATA_BYTES),
                                    origin=f"/{path}")
     _same_name(name, undo_data.name, path)
     return undo_data
@@ -93,7 +93,7 @@ def read_inventory(root: Path, name: str) -> Optional[Inventory]:
     path = inventory_path(_safe(name))
     if not os.path.lexists(resolve_inside(root, path, follow_last=False)):
         return None
-    inventory = inventory_json.load(_read(root, path, inventory_json.MAX_PACKED_BYTES),
+    inventory = inventory_json.load(_read(root, path, INVENTORY_BYTES),
                                     origin=f"/{path}")
     _same_name(name, inventory.name, path)
     return inventory

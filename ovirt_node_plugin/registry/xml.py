@@ -12,9 +12,9 @@ from typing import Dict, Optional, Tuple
 
 from lxml import etree
 
-from ..errors import RecordError
+from ..errors import RecordError, Refused
 from ..system.entries import Entry
-from ..system.limits import RECORD_BYTES
+from ..system.limits import RECORD_BYTES, UNDO_CONTENT_BYTES, UNDO_DATA_BYTES, XML_ITEMS
 from ..system.relaxng import raise_problems, schema_problems
 from ..system.xml import XmlElement, parse_xml
 from ..undo.changes import Applied, AppliedState, Change
@@ -22,13 +22,19 @@ from .outcomes import from_text, to_text
 from .record import InstalledPackage, Record
 from .undo_data import UndoData
 
-MAX_UNDO_DATA_BYTES = 256 << 20
-_MAX_CONTENT_BYTES = 256 << 20  # of one file, unpacked; limits a damaged document
 _MAX_ID = (1 << 32) - 2  # for chown(2), the next number means no change
 _FORMAT = "1"
 _HINT = "It is damaged, or was written by another version of this tool."
 # Characters that XML 1.0 does not allow, and lone surrogates.
 _UNFIT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class _Source:
+    """The document that is read: its name in messages, and the limit of its contents."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.remaining_bytes = UNDO_CONTENT_BYTES
 
 
 def dump_record(record: Record) -> bytes:
@@ -64,6 +70,7 @@ def load_record(data: bytes, *, origin: str) -> Record:
     Raises RecordError for an invalid document.
     """
     root = _valid(data, origin, "record.rng", RECORD_BYTES)
+    source = _Source(origin)
     installed, target = root.all("installed")[0], root.all("target")[0]
     return Record(
         **{name: root.all(name)[0].text for name in ("name", "version", "vendor", "summary")},
@@ -76,12 +83,15 @@ def load_record(data: bytes, *, origin: str) -> Record:
                              reason=_get(node, "reason"), repo=_get(node, "repo"),
                              signer=_get(node, "signer"), checked=_get(node, "checked") == "yes")
             for node in _inside(root, "packages")),
-        settings=tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
+        settings=tuple(_load_setting(node, source) for node in _inside(root, "settings")),
         together=tuple(_get(node, "name") for node in _inside(root, "together")))
 
 
 def dump_undo_data(undo_data: UndoData) -> bytes:
-    """Return the XML of undo data; file contents are zlib in base64."""
+    """Return the XML of undo data; file contents are zlib in base64.
+
+    Raises Refused for undo data that ``load_undo_data`` would refuse as too large.
+    """
     root = etree.Element("plugin-manifest", format=_FORMAT, name=undo_data.name)
     if undo_data.inventory:
         root.set("inventory", "yes")
@@ -97,7 +107,19 @@ def dump_undo_data(undo_data: UndoData) -> bytes:
     effects = etree.SubElement(root, "effects")
     for change in undo_data.state.effects:
         _dump_change(effects, change)
-    return _document(root)
+    data = _document(root)
+    content_bytes = len(undo_data.descriptor) + sum(
+        len(entry.content or b"") for change in undo_data.state.changes
+        for entry in (change.before, change.after) if entry is not None)
+    items = sum(1 + len(node.attrib) for node in root.iter())
+    if (len(data) > UNDO_DATA_BYTES or content_bytes > UNDO_CONTENT_BYTES
+            or items > XML_ITEMS):
+        raise Refused(f"plugin {undo_data.name} changes too much to be undone later: its undo"
+                      f" data has {items} elements and attributes, {len(data)} bytes, and"
+                      f" {content_bytes} bytes of contents",
+                      hint="ovirt.plugins.d(5) has the limits. They hold what settings and"
+                           " scriptlets change, not the files of packages.")
+    return data
 
 
 def load_undo_data(data: bytes, *, origin: str) -> UndoData:
@@ -105,12 +127,13 @@ def load_undo_data(data: bytes, *, origin: str) -> UndoData:
 
     Raises RecordError for an invalid document, or content that does not match its digest.
     """
-    root = _valid(data, origin, "manifest.rng", MAX_UNDO_DATA_BYTES)
+    root = _valid(data, origin, "manifest.rng", UNDO_DATA_BYTES)
+    source = _Source(origin)
     return UndoData(
-        name=_get(root, "name"), descriptor=_unpack(root.all("descriptor")[0], origin),
+        name=_get(root, "name"), descriptor=_unpack(root.all("descriptor")[0], source),
         state=AppliedState(
-            tuple(_load_setting(node, origin) for node in _inside(root, "settings")),
-            tuple(_load_change(node, origin) for node in _inside(root, "effects"))),
+            tuple(_load_setting(node, source) for node in _inside(root, "settings")),
+            tuple(_load_change(node, source) for node in _inside(root, "effects"))),
         folders=tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")),
         inventory=_get(root, "inventory") == "yes")
 
@@ -123,11 +146,11 @@ def _setting(parent: etree._Element, applied: Applied) -> etree._Element:
     return node
 
 
-def _load_setting(node: XmlElement, origin: str) -> Applied:
+def _load_setting(node: XmlElement, source: _Source) -> Applied:
     return Applied(
         kind=_get(node, "kind"), key=_get(node, "key"), value=_get(node, "value"),
         before=_get(node, "before"),
-        changes=tuple(_load_change(child, origin) for child in node.children),
+        changes=tuple(_load_change(child, source) for child in node.children),
         outcome=from_text(_get(node, "outcome")))
 
 
@@ -150,27 +173,27 @@ def _dump_entry(parent: etree._Element, name: str, entry: Entry) -> None:
         etree.SubElement(node, "content").text = _pack(entry.content)
 
 
-def _load_change(node: XmlElement, origin: str) -> Change:
+def _load_change(node: XmlElement, source: _Source) -> Change:
     before, after = node.first("before"), node.first("after")
     return Change(_unquote(_get(node, "path")),
-                  _load_entry(before, origin) if before else None,
-                  _load_entry(after, origin) if after else None)
+                  _load_entry(before, source) if before else None,
+                  _load_entry(after, source) if after else None)
 
 
-def _load_entry(node: XmlElement, origin: str) -> Entry:
+def _load_entry(node: XmlElement, source: _Source) -> Entry:
     packed = node.first("content")
-    content = _unpack(packed, origin) if packed is not None else None
+    content = _unpack(packed, source) if packed is not None else None
     digest = _get(node, "digest")
     if content is not None and hashlib.sha256(content).hexdigest() != digest:
-        raise RecordError(f"{origin}:{node.line}:{node.column}: the content does not match"
+        raise RecordError(f"{source.name}:{node.line}:{node.column}: the content does not match"
                           " its digest", hint=_HINT)
     uid, gid = int(_get(node, "uid")), int(_get(node, "gid"))
     if max(uid, gid) > _MAX_ID:
-        raise RecordError(f"{origin}:{node.line}:{node.column}: expected a uid and gid of at"
+        raise RecordError(f"{source.name}:{node.line}:{node.column}: expected a uid and gid of at"
                           f" most {_MAX_ID}, found {uid} and {gid}", hint=_HINT)
     return Entry(kind=_get(node, "kind"), mode=int(_get(node, "mode"), 8), uid=uid, gid=gid,
                  digest=digest, content=content,
-                 xattrs=tuple((_get(child, "name"), _base64(child, origin))
+                 xattrs=tuple((_get(child, "name"), _base64(child, source))
                               for child in node.all("xattr")))
 
 
@@ -217,25 +240,27 @@ def _pack(data: bytes) -> str:
     return base64.b64encode(zlib.compress(data, 9)).decode()
 
 
-def _unpack(node: XmlElement, origin: str) -> bytes:
-    packed = _base64(node, origin)
+def _unpack(node: XmlElement, source: _Source) -> bytes:
+    packed = _base64(node, source)
     machine = zlib.decompressobj()
     reason: Optional[str] = None
     try:
-        data = machine.decompress(packed, _MAX_CONTENT_BYTES)
+        data = machine.decompress(packed, max(1, source.remaining_bytes))  # 0 means no limit
+        source.remaining_bytes -= len(data)
     except zlib.error as exc:
         data, reason = b"", str(exc)
     if reason is None and not machine.eof:
-        reason = "it is cut off or too large"
+        reason = ("it is cut off, or all contents together are larger than"
+                  f" {UNDO_CONTENT_BYTES} bytes")
     if reason is not None:
-        raise RecordError(f"{origin}:{node.line}:{node.column}: the content cannot be"
+        raise RecordError(f"{source.name}:{node.line}:{node.column}: the content cannot be"
                           f" unpacked: {reason}", hint=_HINT)
     return data
 
 
-def _base64(node: XmlElement, origin: str) -> bytes:
+def _base64(node: XmlElement, source: _Source) -> bytes:
     try:
         return base64.b64decode(node.text.strip(), validate=True)
     except (binascii.Error, ValueError) as exc:
-        raise RecordError(f"{origin}:{node.line}:{node.column}: not base64: {exc}",
+        raise RecordError(f"{source.name}:{node.line}:{node.column}: not base64: {exc}",
                           hint=_HINT) from exc

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
+import json
 import typing
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple, Type, TypeVar, cast
+
+from .limits import JSON_DIGITS, JSON_ITEMS
 
 # An object; its values are texts, numbers, booleans, None, and lists and objects of these.
 Data = Dict[str, object]
@@ -12,6 +15,26 @@ Data = Dict[str, object]
 _NOUNS: Mapping[object, str] = {
     str: "a text", int: "a whole number", bool: "a boolean", list: "a list", dict: "an object"}
 T = TypeVar("T")
+
+
+def parse_json(text: bytes) -> object:
+    """Return the value in a JSON text of UTF-8.
+
+    Raises ValueError for invalid text and for one that exceeds a limit. The bound of the
+    number of values counts the characters that begin one, also within texts.
+    """
+    if sum(map(text.count, (b",", b"[", b"{"))) > JSON_ITEMS:
+        raise ValueError(f"it has more than {JSON_ITEMS} values")
+    try:
+        return json.loads(text.decode(), parse_int=_whole_number)
+    except RecursionError:
+        raise ValueError("its values are nested too deeply") from None
+
+
+def _whole_number(digits: str) -> int:
+    if len(digits) > JSON_DIGITS:
+        raise ValueError(f"it has a number of more than {JSON_DIGITS} digits")
+    return int(digits)
 
 
 def of_format(number: int, data: object) -> Data:
@@ -22,7 +45,7 @@ def of_format(number: int, data: object) -> Data:
     if not isinstance(data, dict):
         raise ValueError(f"it is not an object with the format {number}")
     if data.get("format") != number:
-        raise ValueError(f"its format is {data.get('format')!r}, not {number}")
+        raise ValueError(f"its format is {repr(data.get('format'))[:40]}, not {number}")
     return data
 
 

@@ -17,6 +17,16 @@ ACCOUNTS_BYTES = 4 * MIB
 """One of passwd(5), group(5), shadow(5) and gshadow(5)."""
 
 RECORD_BYTES = 4 * MIB
+UNDO_DATA_BYTES = 32 * MIB
+"""The undo data of a plugin, with contents of files that are compressed."""
+UNDO_CONTENT_BYTES = 64 * MIB
+"""All contents in the undo data of a plugin, decompressed."""
+INVENTORY_BYTES = 32 * MIB
+"""An inventory, decompressed: some 75,000 files."""
+JSON_ITEMS = 1_000_000
+"""The commas and opening brackets in a JSON text, a bound of the number of its values."""
+JSON_DIGITS = 20
+"""The digits of a whole number in a JSON text."""
 REPOMD_BYTES = MIB
 """The index of a repository's metadata, ``repomd.xml``; it has one element for each file."""
 REPO_FILE_BYTES = 4 * MIB

@@ -11,6 +11,7 @@ import pytest
 from ovirt_node_plugin import target
 from ovirt_node_plugin.packages import start
 from ovirt_node_plugin.plugin import descriptor, library
+from ovirt_node_plugin.system import limits
 from ovirt_node_plugin.system.path_sets import REGISTRY, RPM_DATABASES
 from tests import support
 from tests.support.dnf_library import run_library_program
@@ -97,6 +98,8 @@ def test_constants_of_the_gate_equal_those_of_the_library() -> None:
     assert start.REGISTRY == REGISTRY
     assert start.RPMDB_FOLDERS == RPM_DATABASES
     assert start.RPMDB_FILES == target._RPMDB_FILES
+    assert (start.RECORD_BYTES, start.REPOMD_BYTES, start.REPO_FILE_BYTES) == (
+        limits.RECORD_BYTES, limits.REPOMD_BYTES, limits.REPO_FILE_BYTES)
 
 
 def test_valid_metadata_is_not_downloaded_again_for_descriptors(
