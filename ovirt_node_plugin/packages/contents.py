@@ -5,9 +5,9 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Dict, Iterable, List, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterable, List, Sequence, Set, Tuple
 
-from ..system.trees import Relative
+from ..system.trees import Relative, folders_above
 from . import rpmdb
 from .headers import PackedFile
 from .session import PackageChange
@@ -48,22 +48,53 @@ def declared_accounts(packages: Iterable[PackageChange]) -> Tuple[str, ...]:
 
 
 def owners_of(places: Set[str], lists: Iterable[Tuple[str, Sequence[str]]],
-              root: Path) -> Dict[str, Set[str]]:
+              root: Path, *, core: Collection[str] = ()) -> Dict[str, Set[str]]:
     """Return the packages that have files at ``places``: by NEVRA, the paths of those files.
 
     ``lists`` are the NEVRAs of installed packages, each with the absolute paths of its
     files. A place where nothing is now, such as that of a file that was left out, has no
-    owner.
+    owner, except the packages ``core``.
     """
     occupied = {place for place in places if os.path.lexists(root / place)}
-    names = {os.path.basename(place) for place in occupied}
+    # by whether the package is core
+    wanted = {False: occupied, True: places}
+    names = {is_core: {os.path.basename(place) for place in wanted[is_core]}
+             for is_core in wanted}
     relative = Relative(root)
     owners: Dict[str, Set[str]] = {}
-    for nevra, paths in lists if occupied else ():
-        for path in paths:
-            if path[path.rfind("/") + 1:] in names and relative(path) in occupied:
+    for nevra, paths in lists if places else ():
+        is_core = nevra in core
+        for path in paths if wanted[is_core] else ():
+            if path[path.rfind("/") + 1:] in names[is_core] and relative(path) in wanted[is_core]:
                 owners.setdefault(nevra, set()).add(path)
     return owners
+
+
+def owners_below(places: Collection[str], lists: Iterable[Tuple[str, Sequence[str]]],
+                 root: Path) -> Dict[str, Tuple[str, str]]:
+    """Return a package with a file below each of ``places``, and that file, by place.
+
+    The arguments are as in ``owners_of``. Places without such a package are left out.
+    """
+    relative = Relative(root)
+    owners: Dict[str, Tuple[str, str]] = {}
+    seen: Set[str] = set()
+    for nevra, paths in lists if places else ():
+        for path in paths:
+            folder = os.path.dirname(path)
+            if folder not in seen:
+                seen.add(folder)
+                owners.update((above, (nevra, path)) for above in folders_above(relative(path))
+                              if above in places)
+    return owners
+
+
+def can_share_with_core(file: PackedFile, nevra: str, core_file: PackedFile, core: str) -> bool:
+    """Return whether a plugin's package may have a file that the core package ``core`` has.
+
+    This is stricter than rpm: a path that one of them has as ``%ghost`` is not shared.
+    """
+    return not file.ghost and not core_file.ghost and can_share(file, nevra, core_file, core)
 
 
 def can_share(file: PackedFile, nevra: str, other: PackedFile, other_nevra: str) -> bool:

@@ -297,6 +297,11 @@ class Session:
         for package in self._base.sack.query().installed():
             yield str(package), package.files
 
+    def core_packages(self) -> Set[str]:
+        """Return the NEVRAs of the installed core packages."""
+        return {str(package) for package in self._base.sack.query().installed()
+                if self.policy.rules.is_core(package)}
+
     def files_of(self, name: str) -> Tuple[str, ...]:
         """Return the absolute paths of all files of the installed packages called ``name``."""
         return tuple(path for package in self._base.sack.query().installed().filter(name=name)

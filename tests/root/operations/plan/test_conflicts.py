@@ -138,6 +138,69 @@ def test_a_file_of_an_image_package_is_refused_and_the_package_named(
     assert "which is no plugin's, has it too" in answer.err
 
 
+GHOSTS = {"/etc/ld.so.cache": "", "/opt/core/state": "", "/opt/core/folder/": "",
+          "/opt/core/deep/below/file": ""}
+
+
+def add_core_package(root: Path) -> None:
+    """Install a core package that has only names, as glibc has /etc/ld.so.cache."""
+    rpm = support.quick_rpm("corelib", "1", files=GHOSTS,
+                            attributes=dict.fromkeys(GHOSTS, "%ghost"))
+    run(["rpm", "--root", root, "--dbpath", "/usr/share/rpm", "--install", "--nodeps", rpm])
+
+
+def ghosts_of(root: Path) -> List[str]:
+    """Return the %ghost paths of all packages in a root."""
+    listing = run(["rpm", "--root", root, "--dbpath", "/usr/share/rpm", "-qa",
+                   "--queryformat", "[%{FILENAMES} %{FILEFLAGS:fflags}\\n]"])
+    lines = [line.rpartition(" ") for line in listing.splitlines()]
+    return sorted(path for path, _, flags in lines if "g" in flags)
+
+
+@pytest.mark.parametrize("form", ["file", "folder", "link", "ghost", "file below", "link above"])
+def test_no_package_may_have_a_path_that_a_core_package_only_claims(
+        node: Path, dnf: Dnf, tmp_path: Path, form: str) -> None:
+    dnf.configure(allowed_paths="off")
+    add_core_package(node)
+    ghosts = ghosts_of(node)
+    assert {path.rstrip("/") for path in GHOSTS} < set(ghosts)
+    if form == "file below":
+        ghosts.remove("/opt/core/folder")
+    paths = {"folder": [f"{path}/" for path in ghosts],
+             "file below": [f"{path}/file" for path in ghosts],
+             "link above": ["/opt/core/deep/below", "/opt/core"]}.get(form, ghosts)
+    made: Dict[str, Any] = ({"links": dict.fromkeys(paths, "/opt/bb/hook")}
+                            if form.startswith("link") else {"files": dict.fromkeys(paths, "x")})
+    if form == "ghost":
+        made["attributes"] = dict.fromkeys(paths, "%ghost")
+    before = tree_state(node)
+    refused: List[str] = []
+    for number, path in enumerate(paths if form == "link above" else [""]):
+        chosen = {"links": {path: "/opt/bb/hook"}} if path else made
+        answer = dnf.plugin(node, "install", "-y", UNSIGNED, "--json",
+                            plugin(tmp_path / str(number), "bb", **chosen))
+        assert answer.status == Status.REFUSED, answer.text
+        refused += [file["path"] for file in answer.json["error"]["disputed_files"]]
+    assert set(refused) == {path.rstrip("/") for path in paths}
+    assert state_differences(before, tree_state(node)) == []
+
+
+def test_a_file_at_the_place_of_the_loaders_cache_is_refused(node: Path, dnf: Dnf,
+                                                             tmp_path: Path) -> None:
+    add_core_package(node)
+    answer = refused_install(dnf, node, plugin(tmp_path, "bb", files={"/etc/ld.so.cache": "bb"}))
+    assert "/etc/ld.so.cache in package bb-1.0-1.noarch of plugin bb" in answer.err
+
+
+def test_a_plugin_does_not_claim_a_file_of_the_image(node: Path, dnf: Dnf,
+                                                     tmp_path: Path) -> None:
+    dnf.configure(allowed_paths="off")
+    answer = refused_install(dnf, node, plugin(
+        tmp_path, "bb", files={"/etc/passwd": "", "/bin/busybox": ""},
+        attributes={"/etc/passwd": "%ghost", "/bin/busybox": "%ghost"}))
+    assert f"/bin/busybox in package {PACKAGE_B} of plugin bb: package busybox-" in answer.err
+
+
 def test_equal_files_folders_and_links_may_belong_to_two_packages(
         node: Path, dnf: Dnf, tmp_path: Path) -> None:
     contents: Dict[str, Any] = {
