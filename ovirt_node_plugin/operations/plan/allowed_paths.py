@@ -9,11 +9,11 @@ from typing import List, Sequence, Tuple
 
 from ...config import Config
 from ...errors import DisputedFile, OutsideRoot, PathsRefused
-from ...policy.path_rules import PathPolicy, built_in, read_rules
+from ...policy.path_rules import PathPolicy, PathRule, built_in, read_rules
 from ...settings.modules import kernel_modules
 from ...settings.modules.module_index import module_name
-from ...system import path_sets
-from ...system.paths import is_inside, real_places, resolve_inside
+from ...system import read_paths
+from ...system.paths import resolve_inside
 from ...system.words import first_lines
 from ...target import Target
 from ..model.jobs import Job
@@ -23,25 +23,32 @@ _MOST_NAMED = 10
 
 
 def check_reserved(arrivals: Arrivals, target: Target) -> None:
-    """Raise PathsRefused if a package contains files in reserved folders.
+    """Raise PathsRefused if a package contains files in reserved places, or on the way there.
 
     Reserved are this tool's registry, journal and configuration, rpm's database, and DNF's
-    repositories and configuration, whatever paths are allowed. The folders themselves
+    repositories, configuration and logs, whatever paths are allowed. The folders themselves
     may belong to a package.
     """
-    reserved = real_places(target.root, (*path_sets.OWN, path_sets.JOURNAL, target.rpmdb,
-                                         *path_sets.DNF_FOLDERS))
-    refused = []
-    for entry in arrivals.entries:
-        inside = any(is_inside(place, folder) and place != folder
-                     for place in entry.places for folder in reserved)
-        if inside or not entry.places:
-            refused.append(replace(entry.disputed(
-                "the folder is reserved" if inside else "it leads out of the root"), plugin=""))
+    paths = dict.fromkeys((*read_paths.paths_of(read_paths.RESERVED), target.rpmdb))
+    policy = PathPolicy([PathRule(path, False, f"/{path} is reserved") for path in paths],
+                        root=target.root, links=arrivals.links)
+    refused = [replace(entry.disputed(reason), plugin="") for entry in arrivals.entries
+               for reason in [_reservation(entry, policy)] if reason]
     if refused:
         raise PathsRefused(
             "\n  ".join(["packages contain files in reserved places:", *listed(refused)]),
             hint="Do not install them; ask their vendor.", files=refused)
+
+
+def _reservation(entry: Arriving, policy: PathPolicy) -> str:
+    """Return why a package may not have ``entry`` in any root, empty if it may."""
+    if not entry.places:
+        return "it leads out of the root"
+    for place in entry.places:
+        match = policy.deciding(place, folder=entry.may_be_folder)
+        if match is not None and not (entry.may_be_folder and place == match.place):
+            return match.objection
+    return ""
 
 
 def check(jobs: Sequence[Job], arrivals: Arrivals, target: Target,
@@ -116,7 +123,8 @@ def _is_module(entry: Arriving) -> bool:
 def _outside(jobs: Sequence[Job], arrivals: Arrivals, config: Config) -> List[DisputedFile]:
     own = read_rules(config.path_lists)
     ordinary, with_modules = (
-        PathPolicy([*built_in(kernel_module=allowed), *own], root=arrivals.root)
+        PathPolicy([*built_in(kernel_module=allowed), *own], root=arrivals.root,
+                   links=arrivals.links)
         for allowed in (False, True))
     module_packages = {nevra for job in jobs if brings_modules(job, arrivals)
                        for nevra in job.packages}

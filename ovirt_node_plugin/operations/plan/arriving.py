@@ -54,16 +54,17 @@ class Arrivals:
     """The files of the packages that arrive, computed once for a plan.
 
     ``packages`` are those of a transaction that arrive, ``entries`` all their files and
-    folders, each with its places in ``root``. ``shares`` are the NEVRAs of each plugin.
+    folders, each with its places in ``root``. ``links`` are the targets of arriving links by
+    place, as in ``paths.resolve_inside``. ``shares`` are the NEVRAs of each plugin.
     """
 
     def __init__(self, packages: Sequence[PackageChange], root: Path,
                  shares: Mapping[str, Collection[str]] = _NO_SHARES) -> None:
         self.root = root
         self.packages = tuple(change for change in packages if change.arrives)
-        links = _links(self.packages, root)
+        self.links: Mapping[str, str] = _links(self.packages, root)
         self._now = Relative(root)
-        self._then = Relative(root, links=links) if links else self._now
+        self._then = Relative(root, links=self.links) if self.links else self._now
         self.entries = tuple(self._entries(holders(shares)))
 
     def places(self, path: str) -> Tuple[str, ...]:

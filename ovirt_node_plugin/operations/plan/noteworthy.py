@@ -11,9 +11,8 @@ from typing import DefaultDict, FrozenSet, Iterator, List, Sequence, Tuple
 from ...errors import OutsideRoot
 from ...packages.headers import PackedFile
 from ...packages.session import PackageChange
-from ...policy.path_rules import PathPolicy, PathRule
+from ...policy.path_rules import PathPolicy, RuleMatch
 from ...settings.modules.module_index import kernel_modules, module_name
-from ...system import path_sets
 from ...system.paths import resolve_inside
 from ...system.trees import stat_of
 from ..model.results import (
@@ -28,6 +27,7 @@ from ..model.results import (
     WRITABLE,
     Notable,
 )
+from .active_paths import active_paths
 from .arriving import Arrivals, Arriving
 
 _ORDER = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN)
@@ -51,7 +51,7 @@ def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
     system = _System(
         root, modules=kernel_modules(root),
         arriving=frozenset(place for entry in entries for place in entry.places),
-        drop_ins=PathPolicy([PathRule(path, True) for path in path_sets.DROP_INS], root=root))
+        active=active_paths(root, arrivals.links))
     notables: DefaultDict[str, List[Notable]] = defaultdict(list)
     for entry in entries:
         notables[entry.change.nevra] += _entry(entry, system)
@@ -61,12 +61,12 @@ def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
 
 @dataclass(frozen=True)
 class _System:
-    """A root, the modules of its kernels, all places of arriving files, and the drop-ins."""
+    """A root, the modules of its kernels, all places of arriving files, and the active paths."""
 
     root: Path
     modules: FrozenSet[str]
     arriving: FrozenSet[str]
-    drop_ins: PathPolicy
+    active: PathPolicy
 
 
 def _of_package(change: PackageChange, notables: Sequence[Notable]) -> Iterator[Notable]:
@@ -82,11 +82,10 @@ def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
     yield from _rights(nevra, file)
     if file.is_folder or file.ghost:
         return
-    effective = [place for place in entry.places if not system.drop_ins.objection(place)]
-    if effective:
-        place = f"/{effective[-1]}"
-        yield Notable(nevra, DROP_IN, file.path,
-                      "" if place in (file.path, f"/usr{file.path}") else f"that is {place}")
+    matches = [(place, match) for place in entry.places
+               for match in [system.active.deciding(place, folder=False)] if match is not None]
+    if matches:
+        yield Notable(nevra, DROP_IN, file.path, _detail(file.path, *matches[-1]))
     for name in dict.fromkeys(map(module_name, entry.places)):
         if name in system.modules:
             yield Notable(nevra, DRIVER, file.path, name)
@@ -95,6 +94,15 @@ def _entry(entry: Arriving, system: _System) -> Iterator[Notable]:
                            if other not in system.arriving)
     if others:
         yield Notable(nevra, NAMESAKE, file.path, ", ".join(f"/{other}" for other in others))
+
+
+def _detail(path: str, place: str, match: RuleMatch) -> str:
+    """Return how the file ``path`` at ``place`` is active, if that is not plain."""
+    if match.above:
+        return f"on the way to /{match.rule.path}"
+    if match.place != match.rule.path:
+        return f"read through /{match.rule.path}"
+    return "" if f"/{place}" in (path, f"/usr{path}") else f"that is /{place}"
 
 
 def _rights(nevra: str, file: PackedFile) -> Iterator[Notable]:

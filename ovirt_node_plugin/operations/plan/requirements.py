@@ -8,8 +8,9 @@ from ...errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
 from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
 from ...plugin.descriptor import PackageNeed, check_tool
+from ...policy.path_rules import PathPolicy, PathRule
 from ...settings.kit.model import Facts
-from ...system import path_sets
+from ...system import path_sets, read_paths
 from ...system.paths import is_inside_any, real_places
 from ...target import Target
 from ...undo.changes import Change
@@ -81,10 +82,13 @@ def check_effects(effects: Sequence[Change], root: Path) -> None:
 
     The states of DNF's modules may change.
     """
-    own = real_places(root, (*path_sets.DNF_FOLDERS, path_sets.CONFIGURATION))
+    policy = PathPolicy([PathRule(path, False) for path in
+                         read_paths.paths_of(read_paths.CONFIGURING)], root=root)
     states = real_places(root, (path_sets.DNF_MODULES,))
     for change in effects:
-        if is_inside_any(change.path, own) and not is_inside_any(change.path, states):
+        folder = change.after is None or change.after.kind == "dir"
+        if (policy.deciding(change.path, folder=folder) is not None
+                and not is_inside_any(change.path, states)):
             raise Refused(f"a scriptlet of a package changed /{change.path}, which is the"
                           " configuration of DNF or of this tool",
                           hint="Do not install it; ask its vendor.")

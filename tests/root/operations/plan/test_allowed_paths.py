@@ -19,7 +19,7 @@ from ovirt_node_plugin.packages.headers import Header, PackedFile
 from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.policy.path_rules import PathPolicy, built_in, read_rules
 from ovirt_node_plugin.report.plan_text import notable_line
-from ovirt_node_plugin.system import path_sets
+from ovirt_node_plugin.system import path_sets, read_paths
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Change
 from tests import support
@@ -31,7 +31,7 @@ from tests.support.tree_states import state_differences, tree_state
 
 ORDINARY = PathPolicy(built_in(kernel_module=False))
 MODULES = PathPolicy(built_in(kernel_module=True))
-DENIED = [(reason, path) for reason, paths in path_sets.DENIED.items() for path in paths]
+DENIED = list(read_paths.denied())
 
 
 # -- the rules
@@ -175,7 +175,7 @@ def test_the_manual_lists_all_rules() -> None:
     assert {f"/{path}" for path in (
         *path_sets.ALLOWED, *path_sets.KERNEL_MODULE, *(path for _, path in DENIED))
             } - paths == set()
-    assert {f"/{path}" for path in path_sets.DROP_INS} - paths == set()
+    assert {f"/{path}" for path in read_paths.active()} - paths == set()
 
 
 # -- where files will be installed
