@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Tuple
+from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from ..errors import CommandError, Refused
+from ..errors import BadImage, CommandError, Refused
+from ..system.limits import BOOT_BYTES, FAT_BYTES, TEXT_BYTES
 from ..system.run import Runner
 from .boot_text import BootEntry, entries
 from .iso import Iso, Span, copy_span, read_span
 
 _ENCODING = "latin-1"  # decodes any bytes, and encodes to the same bytes
-_MAX_BYTES = 1 << 20
 _NAMES = re.compile(r"/((isolinux|syslinux|boot/(grub2?|isolinux|syslinux)|EFI/[^/]+)/"
                     r"[^/:]+\.(cfg|conf)|boot/grub2?/[^/:]+/[^/:]+\.cfg)", re.IGNORECASE)
 _EFI_IMAGE = re.compile(r"El Torito img path :\s*(\d+)\s+(/.+)")
@@ -49,21 +49,24 @@ def boot_configurations(source: Path, iso: Iso, work: Path, *,
     """Return the configurations on the ISO ``source`` that boot Linux, sorted by place.
 
     ``work`` is a folder for temporary copies. Raises CommandError if a FAT image cannot be
-    read.
+    read, and BadImage if the configurations are larger than the limit.
     """
-    configurations = [
-        BootConfiguration(file.path, read_span(source, file).decode(_ENCODING))
-        for file in iso.files
-        if _NAMES.fullmatch(file.path) and file.size_bytes <= _MAX_BYTES]
+    files = [file for file in iso.files
+             if _NAMES.fullmatch(file.path) and file.size_bytes <= TEXT_BYTES]
+    _check_sum(files, BOOT_BYTES, "boot configurations", source)
+    configurations = [BootConfiguration(file.path, read_span(source, file).decode(_ENCODING))
+                      for file in files]
     for number, (image, span) in enumerate(_fat_images(source, iso)):
         copy = work / f"fat-{number}.img"
         copy_span(source, span, copy)
         for name in _fat_names(copy, run):
             extracted = work / "configuration"
             run(["mcopy", "-n", "-o", "-i", copy, f"::{name}", extracted])
-            if extracted.stat().st_size <= _MAX_BYTES:
+            if extracted.stat().st_size <= TEXT_BYTES:
                 text = extracted.read_bytes().decode(_ENCODING)
                 configurations.append(BootConfiguration(f"{image}:{name}", text))
+        if sum(len(configuration.text) for configuration in configurations) > BOOT_BYTES:
+            raise _too_large("boot configurations", BOOT_BYTES, source)
     return tuple(sorted((configuration for configuration in configurations
                          if configuration.entries),
                         key=lambda configuration: configuration.place))
@@ -101,6 +104,16 @@ def write_changed(source: Path, iso: Iso, old: Mapping[str, str], new: Mapping[s
     return files, partitions
 
 
+def _check_sum(spans: Sequence[Span], limit_bytes: int, words: str, source: Path) -> None:
+    if sum(span.size_bytes for span in spans) > limit_bytes:
+        raise _too_large(words, limit_bytes, source)
+
+
+def _too_large(words: str, limit_bytes: int, source: Path) -> BadImage:
+    return BadImage(f"the {words} of {source} have more than {limit_bytes} bytes",
+                    hint="Compare the image with its published checksum, or download it again.")
+
+
 def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
     """Yield the FAT images that UEFI boots from, by the boot record and by their usual name."""
     numbers = {match.group(1) for line in iso.el_torito for match in [_UEFI.match(line)] if match}
@@ -111,6 +124,7 @@ def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
         if file.path in named or file.path.lower().endswith("/efiboot.img")]
     spans += [(f"partition {partition.number}", partition) for partition in iso.partitions
               if partition.kind.lower() in _EFI_KINDS]
+    _check_sum([span for _, span in spans], FAT_BYTES, "FAT images", source)
     for name, span in spans:
         with open(source, "rb") as stream:
             stream.seek(span.offset + _FAT_END_AT)

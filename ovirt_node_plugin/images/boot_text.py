@@ -15,7 +15,8 @@ _QUOTED = re.compile(r"(['\"])(.*?)\1")
 _FIRST_WORD = re.compile(r"\S+[ \t]*")
 # A line that continues in the next one, or has a comment or a second command
 _MORE = re.compile(r"\\$|(?:^|\s)#|;")
-_ONE_LINE = re.compile(r"^[ \t]*menuentry\b.*\{.*\b(?:linux(?:efi|16)?|kernel)\s.*$", re.MULTILINE)
+_MENUENTRY = re.compile(r"[ \t]*menuentry\b")
+_LINUX_COMMAND = re.compile(r"\b(?:linux(?:efi|16)?|kernel)(?:\s|$)")
 _NO_LINUX = re.compile(r"memtest|\.(?:c32|com|cbt|bss|bin|0|img)$", re.IGNORECASE)
 _KERNEL_COMMANDS = ("linux", "linuxefi", "linux16", "kernel")
 _INITRD_COMMANDS = ("initrd", "initrdefi", "initrd16")
@@ -78,10 +79,11 @@ def edit_arguments(text: str, edit: Callable[[str], str]) -> str:
     more than one command.
     """
     edited = [(entry, edit(entry.arguments(text))) for entry in _linux_entries(text)]
-    for match in _ONE_LINE.finditer(text):
-        if any(edit(word) != word for word in ("", match.group())):
-            raise ValueError(match.group().strip())
-    for entry, arguments in reversed(edited):
+    for line in text.split("\n"):
+        if _is_one_line(line) and any(edit(word) != word for word in ("", line)):
+            raise ValueError(line.strip())
+    parts, done = [], 0
+    for entry, arguments in edited:
         old = entry.arguments(text)
         if arguments == old:
             continue
@@ -89,8 +91,16 @@ def edit_arguments(text: str, edit: Callable[[str], str]) -> str:
             raise ValueError(old)
         if entry.missing:
             arguments = f"\n  append {arguments}"
-        text = text[:entry.start] + arguments + text[entry.end:]
-    return text
+        parts += [text[done:entry.start], arguments]
+        done = entry.end
+    return "".join((*parts, text[done:]))
+
+
+def _is_one_line(line: str) -> bool:
+    """Return whether a line has a whole entry of GRUB 2, with its command."""
+    start = _MENUENTRY.match(line)
+    brace = line.find("{", start.end()) if start else -1
+    return brace >= 0 and _LINUX_COMMAND.search(line, brace) is not None
 
 
 def replace_volume_id(text: str, old: str, new: str) -> str:

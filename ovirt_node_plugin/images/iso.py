@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Protocol, Tuple
 
 from ..errors import BadImage, CommandError
+from ..system.limits import ISO_FILES
 from ..system.run import Polled, Runner, StrPath
 from . import checksum
 
@@ -135,6 +136,8 @@ def read_iso(path: Path, *, run: Runner) -> Iso:
         if exc.returncode is None:
             raise
         raise BadImage(f"the ISO {path} cannot be read: {exc.output}", hint=_DAMAGED) from exc
+    if text.count("\n") > ISO_FILES:
+        raise BadImage(f"the ISO {path} has more than {ISO_FILES} files", hint=_DAMAGED)
     volume_id = _VOLUME_ID.search(text)
     files = _files(path, text)
     partitions = [

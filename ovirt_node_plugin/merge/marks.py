@@ -15,7 +15,7 @@ from .. import __version__
 from ..errors import BadImage
 from ..registry.store import installed_now
 from ..system.entries import write_atomic
-from ..system.json_data import of_format, typed
+from ..system.json_data import of_format, parse_json, typed
 from ..system.path_sets import IMAGE_MARK
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
@@ -103,8 +103,8 @@ def read(text_: str, *, origin: str) -> Mark:
     Raises BadImage for an invalid mark.
     """
     try:
-        return typed(Mark, of_format(FORMAT, json.loads(text_)))
-    except (ValueError, RecursionError) as exc:
+        return typed(Mark, of_format(FORMAT, parse_json(text_.encode())))
+    except ValueError as exc:
         raise BadImage(f"{origin} is damaged: {exc}",
                        hint="Run ovirt-node-plugin merge again, which writes it.") from exc
 

@@ -5,23 +5,23 @@ from outside: an absolute link leads them to this machine's own files.
 """
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
 from typing import Callable, Iterator, List, Set
 
 from ..errors import OutsideRoot, Refused
+from ..system.json_data import parse_json
+from ..system.limits import REMOVALS_BYTES
 from ..system.path_sets import DNF_CACHE, DNF_OPENED, DNF_OPENED_WITH_FILES
 from ..system.paths import is_inside, resolve_inside, way_out
-from ..system.regular_files import read_regular
+from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..target import read_target
 
 # Files of dnf's folder of logs; dnf's logging.py and libdnf's
 _LOGS = ("dnf.log", "dnf.librepo.log", "dnf.rpm.log", "hawkey.log")
 # In dnf's cache: a list of files that dnf removes after a transaction; dnf's persistor.py
 _REMOVALS = "tempfiles.json"
-_REMOVALS_BYTES = 16 << 20
 # dnf makes these where they are missing, also at the target of a link
 _MADE = ("var/cache", DNF_CACHE)
 
@@ -66,9 +66,12 @@ def _relative(root: Path, path: str) -> List[str]:
 def _refuse_removals(path: Path, cache: str) -> None:
     """Raise Refused if the list at ``path`` names files that are not in the folder ``cache``."""
     try:
-        listed = json.loads(read_regular(path, max_bytes=_REMOVALS_BYTES).decode())
+        listed = parse_json(read_regular(path, max_bytes=REMOVALS_BYTES))
     except FileNotFoundError:
         return
+    except (NotRegular, TooLarge) as exc:
+        raise Refused(f"{path} is {exc.strerror}; dnf would read it",
+                      hint=f"Remove that list: rm {path}") from exc
     except ValueError:  # dnf reads it as an empty list
         return
     names = map(str, listed) if isinstance(listed, list) else [str(listed)]

@@ -38,6 +38,17 @@ BUNDLE_FILES = 100
 """The ``.repo`` files of a bundle, and its keys."""
 FOLDER_DEPTH = 100
 """The levels of folders in a bundle, and in a part of a root that is listed as a whole."""
+MODULE_INDEX_BYTES = 16 * MIB
+"""One of depmod's lists of modules."""
+REMOVALS_BYTES = 16 * MIB
+"""The list of files that dnf removes after a transaction."""
+OUTPUT_BYTES = 64 * MIB
+"""What a program prints, such as the list of files of an ISO."""
+ISO_FILES = 100_000
+BOOT_BYTES = 16 * MIB
+"""All boot configurations of an ISO together, and all boot loader entries of a root."""
+FAT_BYTES = 512 * MIB
+"""The FAT images that an ISO boots from, together; they are copied."""
 XML_DEPTH = 32
 XML_ITEMS = 250_000
 """The elements, attributes and namespaces of an XML document."""

@@ -2,10 +2,15 @@
 from __future__ import annotations
 
 import os
+import select
+import selectors
+import signal
 import subprocess
-from typing import Callable, Container, Mapping, Optional, Protocol, Sequence, Tuple, Union
+import time
+from typing import Callable, Container, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
 from ..errors import CommandError
+from .limits import OUTPUT_BYTES
 
 StrPath = Union[str, "os.PathLike[str]"]
 Polled = Optional[Callable[[int], None]]
@@ -51,16 +56,66 @@ def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
 
 def _communicate(process: "subprocess.Popen[bytes]", stdin: bytes,
                  polled: Polled) -> Tuple[bytes, bytes]:
-    """Return the output and errors of a program, polling it; see subprocess.Popen."""
-    if polled is None:
-        return process.communicate(stdin)
-    given: Optional[bytes] = stdin
+    """Return the output and errors of a program, polling it.
+
+    Unlike subprocess.Popen.communicate, this limits what is kept in memory.
+    """
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    parts: Mapping[int, List[bytes]] = {process.stdout.fileno(): [], process.stderr.fileno(): []}
+    waiting, size_bytes = memoryview(stdin), 0
+    with selectors.DefaultSelector() as selector:
+        for handle in parts:
+            selector.register(handle, selectors.EVENT_READ)
+        selector.register(process.stdin.fileno(), selectors.EVENT_WRITE)
+        poll_at = time.monotonic() + _POLL_S
+        while selector.get_map():
+            events = selector.select(max(0.0, poll_at - time.monotonic()) if polled else None)
+            for key, _ in events:
+                if key.fd not in parts:
+                    waiting = _fed(key.fd, waiting)
+                    if not waiting:
+                        selector.unregister(key.fd)
+                        process.stdin.close()
+                    continue
+                data = os.read(key.fd, 1 << 16)
+                parts[key.fd].append(data)
+                size_bytes += len(data)
+                if not data:
+                    selector.unregister(key.fd)
+                if size_bytes > OUTPUT_BYTES:
+                    raise _printed_too_much(process)
+            if polled and time.monotonic() >= poll_at:
+                polled(process.pid)
+                poll_at = time.monotonic() + _POLL_S
+    _wait(process, polled)
+    out, err = (b"".join(part) for part in parts.values())
+    return out, err
+
+
+def _fed(handle: int, data: memoryview) -> memoryview:
+    """Write a part of ``data`` to a pipe; return the rest, none if nobody reads it."""
+    try:
+        return data[os.write(handle, data[:select.PIPE_BUF]):]
+    except BrokenPipeError:
+        return memoryview(b"")
+
+
+def _wait(process: "subprocess.Popen[bytes]", polled: Polled) -> None:
+    """Wait for the end of a program that has closed its output."""
     while True:
         try:
-            return process.communicate(given, timeout=_POLL_S)
+            process.wait(timeout=_POLL_S if polled else None)
+            return
         except subprocess.TimeoutExpired:
-            given = None
+            assert polled is not None
             polled(process.pid)
+
+
+def _printed_too_much(process: "subprocess.Popen[bytes]") -> CommandError:
+    words = [os.fspath(word) for word in process.args] if isinstance(process.args, list) else []
+    return CommandError(f"{' '.join(words)} printed more than {OUTPUT_BYTES} bytes",
+                        argv=words, returncode=-signal.SIGKILL,
+                        hint="Find out what in its input makes it print so much.")
 
 
 def attached(argv: Sequence[StrPath]) -> int:

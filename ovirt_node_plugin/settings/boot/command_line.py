@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
+from ...errors import Refused
 from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry, write_entry
+from ...system.limits import BOOT_BYTES, TEXT_BYTES
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted
@@ -94,11 +96,15 @@ KIND = CommandLine()
 
 def configurations(root: Path) -> Dict[str, str]:
     """Return the text of each boot configuration by its path relative to ``root``, resolved."""
-    texts = {}
+    texts, size_bytes = {}, 0
     for folder, names in ((_KERNEL, [_CMDLINE]), (_ENTRIES, sorted(_entries(root)))):
         resolved = resolve_inside(root, folder).relative_to(root).as_posix()
         for name in names:
-            text = _text(read_entry(root, f"{resolved}/{name}"))
+            text = _text(read_entry(root, f"{resolved}/{name}", max_bytes=TEXT_BYTES))
+            size_bytes += len(text or "")
+            if size_bytes > BOOT_BYTES:
+                raise Refused(f"the boot loader entries in /{resolved} in {root} have more than"
+                              f" {BOOT_BYTES} bytes", hint="Remove those that are not needed.")
             if text is not None:
                 texts[f"{resolved}/{name}"] = text
     return texts

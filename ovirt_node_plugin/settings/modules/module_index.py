@@ -12,8 +12,9 @@ from typing import FrozenSet, Iterable, List, Sequence, Set
 
 from ...errors import OutsideRoot, Refused
 from ...plugin.settings import Setting
+from ...system.limits import MODULE_INDEX_BYTES
 from ...system.paths import resolve_inside
-from ...system.regular_files import read_regular
+from ...system.regular_files import TooLarge, read_regular
 from ...system.run import StrPath
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted, leads_inside
@@ -24,7 +25,6 @@ _MODULE = re.compile(
 # The file name of a module at the end of a path.
 FILE = re.compile(r"/([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 _PLACE = re.compile(r"(?:usr/)?lib/modules/[^/]+/(?:.+/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
-_INDEX_BYTES = 16 << 20
 # What depmod(8) of EL8 to EL10 writes
 _WRITTEN = ("alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
             "softdep", "symbols", "symbols.bin", "weakdep")
@@ -142,7 +142,11 @@ def _listed(path: Path) -> List[str]:
     """Return the paths in a list of modules, relative to the folder of their kernel."""
     if not path.is_file():
         return []
-    text = read_regular(path, max_bytes=_INDEX_BYTES).decode(errors="replace")
+    try:
+        text = read_regular(path, max_bytes=MODULE_INDEX_BYTES).decode(errors="replace")
+    except TooLarge as exc:
+        raise Refused(f"{path} is {exc.strerror}",
+                      hint="depmod makes it again, as it should be.") from exc
     return [line.partition(":")[0].strip() for line in text.splitlines()]
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Tuple
 
+from ...system.limits import EDITED_BYTES
 from ...system.paths import read_inside, resolve_inside
 
 STORES, _CONFIG = "var/lib/selinux", "etc/selinux/config"
@@ -22,7 +23,6 @@ PRIORITY = "300"
 LOCAL = {BOOLEAN: "booleans.local", PORT: "ports.local", CONTEXT: "file_contexts.local"}
 FILE_TYPES = {"regular": "--", "directory": "-d", "character-device": "-c",
               "block-device": "-b", "socket": "-s", "symlink": "-l", "pipe": "-p"}
-_MAX_BYTES = 128 << 20
 _TYPE = re.compile(r"^[ \t]*SELINUXTYPE[ \t]*=[ \t]*([A-Za-z0-9][A-Za-z0-9._-]*)", re.MULTILINE)
 _DISABLED = re.compile(r"^[ \t]*SELINUX[ \t]*=[ \t]*disabled", re.MULTILINE | re.IGNORECASE)
 _PORT = re.compile(r"portcon\s+(\w+)\s+(\d+)(?:\s*-\s*(\d+))?\s+\(?([^\s()]+)")
@@ -137,7 +137,7 @@ class Store:
 
     def _bytes(self, path: str) -> Optional[bytes]:
         try:
-            return read_inside(self.root, path, max_bytes=_MAX_BYTES)
+            return read_inside(self.root, path, max_bytes=EDITED_BYTES)
         except OSError:
             return None
 
@@ -257,9 +257,11 @@ def context_of(key: str) -> Tuple[str, str]:
 
 def unpacked(data: bytes) -> bytes:
     """Return a module's bytes, decompressed if they are compressed by bzip2."""
+    if not data.startswith(b"BZh"):
+        return data
     try:
-        return bz2.decompress(data) if data.startswith(b"BZh") else data
-    except (OSError, ValueError):
+        return bz2.BZ2Decompressor().decompress(data, EDITED_BYTES)
+    except (EOFError, OSError, ValueError):
         return data
 
 

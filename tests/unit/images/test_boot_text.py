@@ -170,3 +170,18 @@ def test_an_entry_in_one_line_is_refused_and_not_skipped() -> None:
     assert edit_arguments(text, lambda arguments: arguments) == text
     with pytest.raises(ValueError, match="menuentry"):
         edit_arguments(text, lambda arguments: f"{arguments} a=b")
+
+
+@pytest.mark.parametrize("text", [
+    "menuentry " + "{" * 500_000, "menuentry {" + "kernel" * 150_000, "'" * 500_000 + '"' * 500_000,
+    "label a\n" * 120_000, "menuentry 'a' {\n linux /a b\n}\n" * 20_000],
+    ids=["braces", "words", "quotes", "labels", "entries"])
+def test_a_configuration_of_the_largest_size_is_read_in_linear_time(text: str) -> None:
+    changed = edit_arguments(text, lambda arguments: arguments)
+    assert changed == text
+    assert len(entries(text)) == text.count("linux")
+
+
+def test_many_entries_are_edited_in_linear_time() -> None:
+    text = "menuentry 'a' {\n linux /a b\n}\n" * 20_000
+    assert edit_arguments(text, lambda arguments: "c") == text.replace("/a b", "/a c")

@@ -61,3 +61,22 @@ def test_a_missing_program_is_named_with_a_hint() -> None:
 
 def test_output_that_is_no_text_causes_no_crash() -> None:
     assert "\ufffd" in run(python("import os; os.write(1, b'\\xff')"))
+
+
+def test_a_program_that_prints_without_end_is_stopped() -> None:
+    with pytest.raises(CommandError) as caught:
+        run(["yes"])
+    assert caught.value.message == "yes printed more than 67108864 bytes"
+
+
+def test_much_input_and_output_do_not_block_one_another() -> None:
+    text = "0123456789" * 200_000
+    assert run(["cat"], stdin=text.encode()) == text
+    assert run(["true"], stdin=text.encode()) == ""
+
+
+def test_a_program_is_polled_also_after_it_closed_its_output() -> None:
+    processes: "list[int]" = []
+    assert run(["sh", "-c", "exec >&- 2>&-; sleep 0.7"], polled=processes.append) == ""
+    assert processes
+    assert set(processes) == {processes[0]}
