@@ -1,0 +1,55 @@
+"""Measure one reader with input of growing size, in a process of its own.
+
+    /usr/bin/python3 -m tests.fuzz.growth READER
+
+Prints a JSON list with an object for each size, the last one READER's largest.
+"""
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import Dict, List, Union
+
+from tests.fuzz.readers import READERS, Reader
+
+Measurement = Dict[str, Union[int, float, str]]
+
+
+def measure(reader: Reader, size: int, folder: Path) -> Measurement:
+    """Read input with ``size`` items; return the time, the peak of memory, and the error."""
+    data, error = reader.grown(size), ""
+    _forget_peak()
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    try:
+        reader.read(data, folder)
+    except reader.errors as exc:
+        error = str(exc)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return {"size": size, "bytes": len(data), "peak_mib": _peak_mib(), "error": error,
+            "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime}
+
+
+def _forget_peak() -> None:
+    """Set the peak of memory to what is used now; see proc(5), clear_refs."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_mib() -> int:
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) >> 10
+
+
+def main(name: str) -> None:
+    reader = READERS[name]
+    measurements: List[Measurement] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for share in (8, 4, 2, 1):
+            measurements.append(measure(reader, reader.largest // share, Path(folder)))
+    json.dump(measurements, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
