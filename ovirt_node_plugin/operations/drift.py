@@ -9,15 +9,19 @@ from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ..errors import NodePluginError
 from ..packages.installed import read_installed
+from ..policy.path_rules import PathPolicy, PathRule
 from ..registry import store
 from ..registry.inventory import ABSENT, CONFIG, File, Inventory
 from ..registry.record import Record
 from ..registry.undo_data import UndoData
-from ..system import account_files, path_sets
+from ..system import account_files, path_sets, read_paths
 from ..system.entries import Entry, kind_of, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above
 from ..undo.changes import Change, alike
+
+# update-alternatives(8) changes its state whenever another package is installed.
+_READ = tuple(path for path in read_paths.active() if path != "var/lib/alternatives")
 
 
 def inventory_problems(record: Record, undo_data: UndoData, root: Path, *,
@@ -45,18 +49,19 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
                     files: Collection[str] = ()) -> Iterator[str]:
     """Yield a line for each file that scriptlets made or changed and that differs since.
 
-    Folders for state are skipped. Of a file that existed before, only its removal is
-    reported. Later changes by settings or other plugins do not count. The folders of
-    ``files``, the paths of the packages, were made by rpm.
+    Folders for state are skipped, except paths that programs read by themselves. Of a file
+    that existed before, only its removal is reported. Later changes by settings or other
+    plugins do not count. The folders of ``files``, the paths of the packages, were made by rpm.
     """
+    if not effects:
+        return
     last = {change.path: change for change in effects}
     first = {change.path: change for change in reversed(effects)}
-    skipped = real_places(root, (*path_sets.STATE, *path_sets.REGENERATED)) if effects else ()
-    written_once = real_places(root, path_sets.WRITTEN_ONCE) if effects else ()
+    rules = _Watched(root)
     recorded: Optional[Mapping[str, Sequence[Optional[Entry]]]] = None
     relative = Relative(root)
     for path, change in sorted(last.items()):
-        if change.after is None or is_inside_any(path, skipped):
+        if change.after is None or not rules.compares(path):
             continue
         made = first[path].before is None
         try:
@@ -65,7 +70,7 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
             continue
         if now is not None:
             if now.kind == change.after.kind and (
-                    now.kind == "dir" or not made or not is_inside_any(path, written_once)
+                    now.kind == "dir" or not made or not rules.keeps_content(path)
                     or alike(now, change.after)):
                 continue
             recorded = _recorded_states(root) if recorded is None else recorded
@@ -76,6 +81,28 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
         maker = "came with its packages" if by_rpm else (
             f"a scriptlet {'made' if made else 'changed'}")
         yield f"/{path}, which {maker}, {'is missing' if now is None else 'was changed'}"
+
+
+class _Watched:
+    """Which files of scriptlets have to stay in ``root``, and which to stay unchanged."""
+
+    def __init__(self, root: Path) -> None:
+        self._state = real_places(root, path_sets.STATE)
+        self._regenerated = real_places(root, path_sets.REGENERATED)
+        self._written_once = real_places(root, path_sets.WRITTEN_ONCE)
+        self._read = PathPolicy([PathRule(path, False) for path in _READ], root=root)
+
+    def compares(self, path: str) -> bool:
+        """Return whether the file ``path``, relative to the root, has to stay."""
+        return not is_inside_any(path, self._regenerated) and (
+            self._is_read(path) or not is_inside_any(path, self._state))
+
+    def keeps_content(self, path: str) -> bool:
+        """Return whether a file that has to stay must have the same content too."""
+        return self._is_read(path) or is_inside_any(path, self._written_once)
+
+    def _is_read(self, path: str) -> bool:
+        return self._read.deciding(path, folder=True) is not None
 
 
 def _stat(root: Path, path: str) -> Optional[Entry]:

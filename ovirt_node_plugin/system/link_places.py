@@ -112,6 +112,16 @@ class LinkPlaces:
         return self._present[place]
 
 
+def existing_places(root: Path, globs: Iterable[str]) -> Tuple[str, ...]:
+    """Return the entries of ``root`` at ``globs`` and where links on them lead.
+
+    All are relative to the root, with their parents resolved.
+    """
+    places = LinkPlaces(root)
+    return tuple(dict.fromkeys(path for glob in globs for place in places.of(glob)
+                               for path in existing(root, place)))
+
+
 def existing(root: Path, glob: str) -> Tuple[str, ...]:
     """Return the entries of ``root`` that match ``glob``, through folders that are no links."""
     paths = [""]

@@ -68,8 +68,7 @@ DENIED: Mapping[str, Sources] = {
         "nftables.service, iptables.service": (
             "etc/nftables", "etc/sysconfig/ip6tables", "etc/sysconfig/iptables",
             "etc/sysconfig/nftables.conf"),
-        "selinux_config(5); semanage.conf(5)": ("etc/selinux", "etc/sysconfig/selinux",
-                                                "var/lib/selinux"),
+        "selinux_config(5)": ("etc/selinux", "etc/sysconfig/selinux"),
         "update-ca-trust(8)": ("etc/pki/ca-trust", "etc/pki/tls/cert.pem",
                                "usr/share/pki/ca-trust-legacy", "usr/share/pki/ca-trust-source"),
         "cron(8); at(1), FILES": ("var/spool/at", "var/spool/cron"),
@@ -176,6 +175,7 @@ DENIED_STATE: Mapping[str, Sources] = {
         "dnf.conf(5), persistdir": (DNF_STATE,),
         "systemd-random-seed(8) and others": ("var/lib/systemd",),
         "iscsid(8), FILES": ("var/lib/iscsi",),
+        "semanage.conf(5)": ("var/lib/selinux",),
     },
 }
 # Allowed, as ordinary packages have files there, or outside the allowed paths; listed for

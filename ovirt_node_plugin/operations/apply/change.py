@@ -23,6 +23,7 @@ from ...target import Target, is_running_system, processes_in
 from ...undo import journal
 from ...undo.changes import Change
 from ..model.jobs import Key
+from .active_scope import active_scope
 
 TOOL = f"ovirt-node-plugin {__version__}"
 
@@ -113,15 +114,17 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
     files = [path for package in packages for path in package.files]
     places = {resolve_inside(root, folder).relative_to(root).as_posix() for folder in folders}
     trees = real_places(root, path_sets.TREES)
+    active = active_scope(root)
     return journal.Scope(
         paths=tuple(sorted({
             *files, *paths, *(change.path for change in changes), *replaced_files,
             *(path for plugin in plugins for path in store.paths_of(plugin)),
             *module_index.index_paths(files, [key for kind, key in settings
                                               if kind == module_index.KIND.name])})),
-        trees=(*path_sets.TREES,
+        trees=(*path_sets.TREES, *active.trees,
                *sorted(place for place in places if not is_inside_any(place, trees))),
-        bare=() if target.live else path_sets.BARE_TREES, near=path_sets.NEAR_FOLDERS,
+        bare=() if target.live else path_sets.BARE_TREES,
+        near=(*path_sets.NEAR_FOLDERS, *active.near),
         whole=(target.rpmdb, path_sets.REGISTRY, path_sets.MANIFESTS, *path_sets.DNF_HISTORY,
                *sorted(replaced_folders)),
         live=target.live, spared=path_sets.CHANGED_LIVE if target.live else ())

@@ -8,7 +8,7 @@ from typing import List, Mapping
 from ...errors import OutsideRoot
 from ...policy.path_rules import PathPolicy, PathRule
 from ...system import read_paths
-from ...system.link_places import LinkPlaces, existing
+from ...system.link_places import existing_places
 from ...system.paths import resolve_inside
 
 
@@ -27,18 +27,17 @@ def active_paths(root: Path, links: Mapping[str, str]) -> PathPolicy:
 
 def _dangling(root: Path) -> List[str]:
     """Return the links in active paths of ``root`` that lead to nothing in it."""
-    places = LinkPlaces(root)
-    globs = dict.fromkeys(place for path in read_paths.active() for place in places.of(path))
-    tops = {path for glob in globs for path in existing(root, glob)}
+    tops = existing_places(root, read_paths.active())
     links = [path for path in tops if os.path.islink(root / path)]
     todo = [path for path in tops if path not in links and os.path.isdir(root / path)]
+    known = set(tops)
     for folder in todo:  # grows while it is walked
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}"
                 if entry.is_symlink():
                     links.append(path)
-                elif entry.is_dir(follow_symlinks=False) and path not in tops:
+                elif entry.is_dir(follow_symlinks=False) and path not in known:
                     todo.append(path)
     return [path for path in dict.fromkeys(links) if _leads_nowhere(root, path)]
 
