@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadImage, CommandError, Refused
-from ..system.limits import BOOT_BYTES, FAT_BYTES, TEXT_BYTES
+from ..system.limits import BOOT_BYTES, FAT_BYTES, FAT_CONFIGURATIONS, TEXT_BYTES
 from ..system.run import Runner
 from .boot_text import BootEntry, entries
 from .iso import Iso, Span, copy_span, read_span
@@ -24,6 +24,7 @@ _UEFI = re.compile(r"El Torito boot img :\s*(\d+)\s+UEFI")
 # the types in an MBR and in a GPT; xorriso(1) also prints the GUID's bytes in disk order
 _EFI_KINDS = ("0xef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "28732ac11ff8d211ba4b00a0c93ec93b")
 _PARTITION = re.compile(r"partition (\d+)")
+_DAMAGED = "Compare the image with its published checksum, or download it again."
 _FAT_END_AT, _FAT_END = 510, b"\x55\xaa"
 
 
@@ -48,8 +49,8 @@ def boot_configurations(source: Path, iso: Iso, work: Path, *,
                         run: Runner) -> Tuple[BootConfiguration, ...]:
     """Return the configurations on the ISO ``source`` that boot Linux, sorted by place.
 
-    ``work`` is a folder for temporary copies. Raises CommandError if a FAT image cannot be
-    read, and BadImage if the configurations are larger than the limit.
+    ``work`` is a folder for temporary copies. Raises BadImage if a FAT image cannot be read,
+    or if something is larger than its limit.
     """
     files = [file for file in iso.files
              if _NAMES.fullmatch(file.path) and file.size_bytes <= TEXT_BYTES]
@@ -59,11 +60,13 @@ def boot_configurations(source: Path, iso: Iso, work: Path, *,
     for number, (image, span) in enumerate(_fat_images(source, iso)):
         copy = work / f"fat-{number}.img"
         copy_span(source, span, copy)
-        for name in _fat_names(copy, run):
-            extracted = work / "configuration"
-            run(["mcopy", "-n", "-o", "-i", copy, f"::{name}", extracted])
-            if extracted.stat().st_size <= TEXT_BYTES:
-                text = extracted.read_bytes().decode(_ENCODING)
+        names = _fat_names(copy, run)
+        if len(names) > FAT_CONFIGURATIONS:
+            raise BadImage(f"{image} in {source} has more than {FAT_CONFIGURATIONS} boot"
+                           " configurations", hint=_DAMAGED)
+        for name in names:
+            text = _extracted(copy, name, work / "configuration", run)
+            if text is not None:
                 configurations.append(BootConfiguration(f"{image}:{name}", text))
         if sum(len(configuration.text) for configuration in configurations) > BOOT_BYTES:
             raise _too_large("boot configurations", BOOT_BYTES, source)
@@ -110,8 +113,7 @@ def _check_sum(spans: Sequence[Span], limit_bytes: int, words: str, source: Path
 
 
 def _too_large(words: str, limit_bytes: int, source: Path) -> BadImage:
-    return BadImage(f"the {words} of {source} have more than {limit_bytes} bytes",
-                    hint="Compare the image with its published checksum, or download it again.")
+    return BadImage(f"the {words} of {source} have more than {limit_bytes} bytes", hint=_DAMAGED)
 
 
 def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
@@ -133,6 +135,29 @@ def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
 
 
 def _fat_names(image: Path, run: Runner) -> List[str]:
-    lines = run(["mdir", "-/", "-b", "-i", image, "::"]).splitlines()
+    try:
+        lines = run(["mdir", "-/", "-b", "-i", image, "::"]).splitlines()
+    except CommandError as exc:
+        if exc.returncode is None:
+            raise
+        raise BadImage(f"a FAT image that UEFI boots from cannot be read: {exc.message}",
+                       hint=_DAMAGED) from exc
     names = [line[2:] for line in lines if line.startswith("::")]
-    return sorted(name for name in names if _NAMES.fullmatch(name))
+    return sorted({name for name in names if _NAMES.fullmatch(name)})
+
+
+def _extracted(image: Path, name: str, copy: Path, run: Runner) -> Optional[str]:
+    """Return the text of a file in a FAT image, None if it is larger than TEXT_BYTES.
+
+    The size that the image gives may be false: mcopy(1) is stopped by prlimit(1).
+    """
+    copy.unlink(missing_ok=True)
+    most = TEXT_BYTES + 1
+    try:
+        run(["prlimit", f"--fsize={most}", "--core=0", "mcopy", "-n", "-o", "-i", image,
+             f"::{name}", copy])
+    except CommandError as exc:
+        if exc.returncode is None or not copy.exists() or copy.stat().st_size < most:
+            raise
+    data = copy.read_bytes()
+    return data.decode(_ENCODING) if len(data) < most else None

@@ -24,7 +24,7 @@ LIBRARY = ("/etc/ovirt-node-plugin/plugins.d", "/usr/share/ovirt-node-plugin/plu
 REGISTRY = "etc/ovirt.plugins.d"
 RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
 RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
-RECORD_BYTES = 4 << 20
+RECORD_BYTES, RECORDS, RECORDS_BYTES = 4 << 20, 1000, 16 << 20
 REPOMD_BYTES = 1 << 20
 REPO_FILE_BYTES = 4 << 20
 
@@ -58,11 +58,14 @@ def records_name(root: str, repo_ids: Iterable[str]) -> bool:
         names = os.listdir(folder)
     except OSError:
         return False
-    for name in names:
+    remaining_bytes = RECORDS_BYTES
+    for name in names[:RECORDS + 1]:
         text = _content(os.path.join(folder, name), RECORD_BYTES)
-        if len(text) > RECORD_BYTES or b"&#" in text or element.search(text):
+        remaining_bytes -= len(text)
+        if (len(text) > RECORD_BYTES or remaining_bytes < 0 or b"&#" in text
+                or element.search(text)):
             return True
-    return False
+    return len(names) > RECORDS
 
 
 def refuse_repo_files(folders: Iterable[str]) -> None:

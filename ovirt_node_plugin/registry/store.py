@@ -14,7 +14,7 @@ from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence,
 
 from ..errors import NodePluginError, RecordError
 from ..system.entries import sync_dir, write_atomic
-from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, UNDO_DATA_BYTES
+from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, RECORDS, RECORDS_BYTES, UNDO_DATA_BYTES
 from ..system.path_sets import MANIFESTS, REGISTRY
 from ..system.paths import read_inside, resolve_inside
 from ..system.regular_files import NotRegular
@@ -38,22 +38,35 @@ class Registry:
 def names(root: Path) -> Tuple[str, ...]:
     """Return the names of the plugins that have a record in ``root``, sorted.
 
-    Other files, such as temporary ones, are ignored.
+    Other files, such as temporary ones, are ignored. Raises RecordError for more than RECORDS.
     """
     try:
         entries = os.listdir(resolve_inside(root, REGISTRY))
     except (FileNotFoundError, NotADirectoryError):
         return ()
-    return tuple(sorted(name for name in entries if is_plugin_name(name)))
+    plugins = tuple(sorted(name for name in entries if is_plugin_name(name)))
+    if len(plugins) > RECORDS:
+        raise RecordError(f"/{REGISTRY} in {root} has more than {RECORDS} records",
+                          hint="Find out what made them, and move them away.")
+    return plugins
 
 
 def read_registry(root: Path) -> Registry:
-    """Return every record of ``root``; damaged ones raise no error."""
+    """Return every record of ``root``; damaged ones raise no error.
+
+    Those beyond RECORDS_BYTES in sum count as damaged.
+    """
     records: Dict[str, Record] = {}
     damaged: Dict[str, str] = {}
+    remaining_bytes = RECORDS_BYTES
     for name in names(root):
         try:
-            records[name] = read_record(root, name)
+            if remaining_bytes <= 0:
+                raise RecordError(f"/{REGISTRY}/{name} has more than {RECORDS_BYTES} bytes of"
+                                  " records before it, and is not read")
+            data = _record_data(root, name)
+            remaining_bytes -= len(data)
+            records[name] = _record(name, data)
         except NodePluginError as exc:
             damaged[name] = exc.message
     return Registry(records, damaged)
@@ -64,12 +77,7 @@ def read_record(root: Path, name: str) -> Record:
 
     Raises RecordError if it is missing, damaged, or of another plugin.
     """
-    from . import xml
-
-    path = f"{REGISTRY}/{_safe(name)}"
-    record = xml.load_record(_read(root, path, RECORD_BYTES), origin=f"/{path}")
-    _same_name(name, record.name, path)
-    return record
+    return _record(name, _record_data(root, name))
 
 
 def read_undo_data(root: Path, name: str) -> UndoData:
@@ -183,6 +191,19 @@ def installed_now() -> str:
     else:
         now = datetime.datetime.now(zone)
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _record_data(root: Path, name: str) -> bytes:
+    return _read(root, f"{REGISTRY}/{_safe(name)}", RECORD_BYTES)
+
+
+def _record(name: str, data: bytes) -> Record:
+    from . import xml
+
+    path = f"{REGISTRY}/{name}"
+    record = xml.load_record(data, origin=f"/{path}")
+    _same_name(name, record.name, path)
+    return record
 
 
 def _safe(name: str) -> str:

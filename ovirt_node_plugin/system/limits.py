@@ -17,6 +17,10 @@ ACCOUNTS_BYTES = 4 * MIB
 """One of passwd(5), group(5), shadow(5) and gshadow(5)."""
 
 RECORD_BYTES = 4 * MIB
+RECORDS = 1_000
+"""The records of a root; VDSM is told of as many plugins."""
+RECORDS_BYTES = 16 * MIB
+"""All records of a root together."""
 UNDO_DATA_BYTES = 32 * MIB
 """The undo data of a plugin, with contents of files that are compressed."""
 UNDO_CONTENT_BYTES = 64 * MIB
@@ -47,6 +51,8 @@ OUTPUT_BYTES = 64 * MIB
 ISO_FILES = 100_000
 BOOT_BYTES = 16 * MIB
 """All boot configurations of an ISO together, and all boot loader entries of a root."""
+FAT_CONFIGURATIONS = 100
+"""The boot configurations in one FAT image; each is copied by a program."""
 FAT_BYTES = 512 * MIB
 """The FAT images that an ISO boots from, together; they are copied."""
 XML_DEPTH = 32

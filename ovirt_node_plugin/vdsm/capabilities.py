@@ -12,6 +12,7 @@ import stat
 import time
 
 from ..registry.rules import UNKNOWN, is_plugin_name, trust_of
+from ..system.limits import RECORDS
 from ..system.path_sets import MANIFESTS, REGISTRY
 from ..system.words import first_names
 from .presence import missing_packages
@@ -19,7 +20,6 @@ from .record_scan import Damaged, Scanned, read_whole, scan_record
 
 KEY = "nodePlugins"
 FORMAT = 1
-MAX_PLUGINS = 1000
 MAX_TEXT = 256
 """The longest text in the capabilities, in characters."""
 _MAX_ENTRIES = 20_000  # in the registry's folder, plugins or not
@@ -78,7 +78,7 @@ def _first_names(folder: str) -> tuple[list[str], bool]:
     with os.scandir(folder) as entries:
         seen = [entry.name for entry in itertools.islice(entries, _MAX_ENTRIES + 1)]
     names = sorted(filter(is_plugin_name, seen))
-    return names[:MAX_PLUGINS], len(names) > MAX_PLUGINS or len(seen) > _MAX_ENTRIES
+    return names[:RECORDS], len(names) > RECORDS or len(seen) > _MAX_ENTRIES
 
 
 def _plugin(root: str, name: str) -> tuple[dict[str, object], Scanned | None]:

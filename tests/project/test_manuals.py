@@ -164,6 +164,7 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"At most {limits.DESCRIPTOR_EXCLUDES}. Packages that must not" in said
     said = manpages.prose(manpages.section(REGISTRY, "READING THE REGISTRY"))
     assert f"record has at most {limits.RECORD_BYTES >> 20} MiB" in said
+    assert f"{limits.RECORDS} records, of {limits.RECORDS_BYTES >> 20} MiB together" in said
     assert (f"manifest has at most {limits.UNDO_DATA_BYTES >> 20} MiB and"
             f" {limits.UNDO_CONTENT_BYTES >> 20} MiB of contents") in said
     assert f"at most {limits.INVENTORY_BYTES >> 20} MiB when it is unpacked" in said

@@ -100,6 +100,7 @@ def test_constants_of_the_gate_equal_those_of_the_library() -> None:
     assert start.RPMDB_FILES == target._RPMDB_FILES
     assert (start.RECORD_BYTES, start.REPOMD_BYTES, start.REPO_FILE_BYTES) == (
         limits.RECORD_BYTES, limits.REPOMD_BYTES, limits.REPO_FILE_BYTES)
+    assert (start.RECORDS, start.RECORDS_BYTES) == (limits.RECORDS, limits.RECORDS_BYTES)
 
 
 def test_valid_metadata_is_not_downloaded_again_for_descriptors(

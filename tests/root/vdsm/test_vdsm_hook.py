@@ -14,6 +14,7 @@ from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.registry import store, xml
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.rules import SIGNED, UNCHECKED, UNKNOWN, UNSIGNED
+from ovirt_node_plugin.system import limits
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.vdsm import capabilities
 from ovirt_node_plugin.vdsm.record_scan import Damaged, scan_record
@@ -308,18 +309,18 @@ def test_the_number_of_reported_plugins_is_limited(machine: VdsmMachine) -> None
         machine.write_record(f"plugin-{number:05}", b"", manifest=False)
     result = machine.run(timeout_s=30)
     assert result.report["truncated"] is True
-    assert len(result.plugins) == capabilities.MAX_PLUGINS
+    assert len(result.plugins) == limits.RECORDS
 
 
 def test_the_time_for_reading_records_is_limited(machine: VdsmMachine) -> None:
     large = record("large").replace(b"<settings/>", (
         b"<settings>" + b"<x/>" * 1_000_000 + b"</settings>"))
     machine.write_record("plugin-0", large)
-    for number in range(1, capabilities.MAX_PLUGINS):
+    for number in range(1, limits.RECORDS):
         os.link(machine.layer / REGISTRY / "plugin-0",
                 machine.layer / REGISTRY / f"plugin-{number}")
     result = machine.run()
-    assert result.report["truncated"] is True and 0 < len(result.plugins) < capabilities.MAX_PLUGINS
+    assert result.report["truncated"] is True and 0 < len(result.plugins) < limits.RECORDS
 
 
 def test_two_hundred_plugins_are_reported(machine: VdsmMachine) -> None:
@@ -425,5 +426,5 @@ def test_the_manual_explains_all_keys_and_words_of_the_report(machine: VdsmMachi
 def test_the_manual_has_the_limits_of_the_code() -> None:
     text = manpages.prose(manpages.section("ovirt.plugins.d.5", "IN VDSM'S CAPABILITIES"))
     assert f"more than {capabilities.MAX_TEXT} characters" in text
-    assert f"after {capabilities.MAX_PLUGINS} plugins or two seconds" in text
+    assert f"after {limits.RECORDS} plugins or two seconds" in text
     assert capabilities._READING_S == capabilities._COMPARING_S == 2

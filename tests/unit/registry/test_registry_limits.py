@@ -4,12 +4,13 @@ from __future__ import annotations
 import base64
 import zlib
 from hashlib import sha256
+from pathlib import Path
 from typing import Tuple
 
 import pytest
 
 from ovirt_node_plugin.errors import RecordError, Refused
-from ovirt_node_plugin.registry import inventory_json, xml
+from ovirt_node_plugin.registry import inventory_json, store, xml
 from ovirt_node_plugin.registry.inventory import File, Inventory
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system import json_data, limits
@@ -86,3 +87,23 @@ def test_contents_of_undo_data_are_limited_together() -> None:
 def test_undo_data_that_could_not_be_read_is_not_written(changes: Tuple[Change, ...]) -> None:
     with pytest.raises(Refused, match="plugin p changes too much to be undone later"):
         xml.dump_undo_data(UndoData("p", b"", AppliedState(effects=changes)))
+
+
+def test_records_are_limited_together(tmp_path: Path) -> None:
+    folder = tmp_path / "etc/ovirt.plugins.d"
+    folder.mkdir(parents=True)
+    for number in range(7):
+        (folder / f"p{number}").write_bytes(b" " * (3 << 20))
+    damaged = store.read_registry(tmp_path).damaged
+    assert damaged["p6"] == ("/etc/ovirt.plugins.d/p6 has more than 16777216 bytes"
+                             " of records before it, and is not read")
+    assert set(damaged) == {f"p{number}" for number in range(7)}
+
+
+def test_the_number_of_records_is_limited(tmp_path: Path) -> None:
+    folder = tmp_path / "etc/ovirt.plugins.d"
+    folder.mkdir(parents=True)
+    for number in range(limits.RECORDS + 1):
+        (folder / f"p{number}").write_text("")
+    with pytest.raises(RecordError, match="has more than 1000 records"):
+        store.names(tmp_path)
