@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, Tuple
 
+from ..errors import BadImage
+from ..system.limits import BOOT_ARGUMENTS_CHARACTERS, BOOT_ENTRIES
+
 _BLANKS = " \t"
 _QUOTED = re.compile(r"(['\"])(.*?)\1")
 _FIRST_WORD = re.compile(r"\S+[ \t]*")
@@ -58,7 +61,10 @@ class _EntryPosition:
 
 
 def entries(text: str) -> Tuple[BootEntry, ...]:
-    """Return the entries of a configuration that boot Linux, in order."""
+    """Return the entries of a configuration that boot Linux, in order.
+
+    Raises BadImage for more entries, or more arguments of one, than the limits allow.
+    """
     boot_entries = []
     for entry in _linux_entries(text):
         words = entry.arguments(text).split()
@@ -156,8 +162,18 @@ def _lines(text: str) -> Iterator[_Line]:
 
 def _linux_entries(text: str) -> List[_EntryPosition]:
     parse = _isolinux if any(line.word == "label" for line in _lines(text)) else _grub
-    return [entry for entry in parse(text)
-            if entry.kernel and not _NO_LINUX.search(entry.kernel)]
+    linux_entries: List[_EntryPosition] = []
+    for entry in parse(text):
+        if not entry.kernel or _NO_LINUX.search(entry.kernel):
+            continue
+        linux_entries.append(entry)
+        length = len(entry.default) if entry.missing else entry.end - entry.start
+        if len(linux_entries) > BOOT_ENTRIES or length > BOOT_ARGUMENTS_CHARACTERS:
+            raise BadImage(
+                f"a boot configuration has more than {BOOT_ENTRIES} entries, or an entry with more"
+                f" than {BOOT_ARGUMENTS_CHARACTERS} characters of kernel arguments",
+                hint="Compare the image with its published checksum, or download it again.")
+    return linux_entries
 
 
 def _isolinux(text: str) -> Iterator[_EntryPosition]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import stat
+import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, TypeVar
@@ -14,6 +15,7 @@ import dnf.rpm.transaction
 import rpm
 
 from ..errors import NodePluginError, Refused
+from ..system.limits import HEADER_BYTES, PACKAGE_FILES, PACKAGE_PATHS_CHARACTERS
 from ..system.nevra import make_evr, make_nevra, name_of
 from ..system.words import printable
 from .dnf_types import RpmHeader
@@ -33,7 +35,7 @@ _UNCHECKED = -1
 _UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _ACCOUNT_LINE = re.compile(r"(?:u!?|g|m)\s")  # not comments, not ranges of ids for all accounts
 _ACCOUNT = re.compile(r"(?:user|group|groupmember)\(.+\)")
-_MOST_FILES = 500_000
+_ASK = "Do not install it; ask its vendor."
 _ALGORITHMS: Mapping[object, str] = {
     1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}
 
@@ -102,7 +104,9 @@ def read_header(path: Path) -> Header:
     except OSError as exc:
         raise NodePluginError(f"{path} cannot be read: {exc.strerror}") from exc
     try:
+        _refuse_large(handle, path)
         raw = transaction.hdrFromFdno(handle)
+        _refuse_many_files(raw, path)
         columns = _Columns(raw)
         header = _header(raw, columns)
         _refuse_incomplete(columns, header)
@@ -111,6 +115,37 @@ def read_header(path: Path) -> Header:
         raise NodePluginError(f"{path} is no RPM package: {exc}") from exc
     finally:
         os.close(handle)
+
+
+def _refuse_large(handle: int, path: Path) -> None:
+    """Refuse a header of more than HEADER_BYTES, which rpm reads as a whole.
+
+    Behind the lead of 96 bytes are two headers, of the signatures and of the package. Each
+    begins with its number of entries, of 16 bytes each, and the size of its data; see "Package
+    file format" in rpm's documentation.
+    """
+    place = 96
+    for _ in range(2):
+        intro = os.pread(handle, 16, place)
+        if len(intro) < 16:
+            return  # rpm reports it
+        entries, data_bytes = struct.unpack(">8xII", intro)
+        size_bytes = 16 + 16 * entries + data_bytes
+        if size_bytes > HEADER_BYTES:
+            raise Refused(
+                f"the header of {path} has {size_bytes} bytes; {HEADER_BYTES} are allowed",
+                hint=_ASK)
+        place += size_bytes + -size_bytes % 8
+
+
+def _refuse_many_files(raw: RpmHeader, path: Path) -> None:
+    """Refuse a header whose paths, which are put together from folders and names, are too large."""
+    folders, indexes = texts_of(raw, "dirnames"), numbers_of(raw, "dirindexes")
+    lengths = list(map(len, folders))
+    characters = sum(lengths[index] for index in indexes if index < len(lengths))
+    if len(indexes) > PACKAGE_FILES or characters > PACKAGE_PATHS_CHARACTERS:
+        raise Refused(f"the header of {path} has more than {PACKAGE_FILES} files, or paths of more"
+                      f" than {PACKAGE_PATHS_CHARACTERS} characters", hint=_ASK)
 
 
 def installed_headers(root: Path, nevras: Iterable[str]) -> Dict[str, Header]:
@@ -276,8 +311,6 @@ def _refuse_incomplete(columns: _Columns, header: Header) -> None:
              for text in (file.path, file.owner, file.group, file.link, file.capabilities)]
     if not columns.are_complete:
         problem = "does not say of every file what it is"
-    elif len(columns.names) > _MOST_FILES:
-        problem = f"has more than {_MOST_FILES} files"
     elif any(map(_UNSHOWN.search, (header.nevra, *shown))):
         problem = "has control characters in names"
     elif not header.digest:
@@ -285,4 +318,4 @@ def _refuse_incomplete(columns: _Columns, header: Header) -> None:
     else:
         return
     raise Refused(f"the header of {printable(header.nevra)} {problem}.",
-                  hint="Do not install it; ask its vendor.")
+                  hint=_ASK)

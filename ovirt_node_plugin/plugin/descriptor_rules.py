@@ -8,7 +8,7 @@ import posixpath
 import re
 from typing import Callable, Dict, Hashable, Iterator, List, Optional, Sequence, Tuple
 
-from ..system.limits import DESCRIPTOR_EXCLUDES
+from ..system.limits import DESCRIPTOR_ARGUMENTS, DESCRIPTOR_EXCLUDES
 from ..system.path_sets import KEPT_BELOW
 from ..system.relaxng import Problem, problem_at, quoted
 from ..system.rpm_version import VersionRange
@@ -226,6 +226,9 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
     """Check that no argument is the image's own, and that those of one name agree."""
     for settings, seen in _together(root):
         arguments = settings.all("kernel-argument")
+        if len(arguments) > DESCRIPTOR_ARGUMENTS:
+            yield problem_at(arguments[DESCRIPTOR_ARGUMENTS], "expected at most "
+                             f"{DESCRIPTOR_ARGUMENTS} <kernel-argument>, found {len(arguments)}")
         for node in arguments:
             name = node.get("name").replace("-", "_")  # equal for the kernel
             if name in _OWN_ARGUMENTS or _STARTING.fullmatch(name):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple, Union
 
 from ..errors import Locked, Refused
-from .limits import EDITED_BYTES, TEXT_BYTES
+from .limits import DIGEST_BYTES, EDITED_BYTES, TEXT_BYTES
 from .paths import resolve_inside
 from .regular_files import TooLarge, opened_regular, read_regular
 
@@ -21,6 +21,7 @@ Xattrs = Tuple[Tuple[str, bytes], ...]
 # Others, such as system.nfs4_acl or btrfs.*, are computed by the filesystem.
 _XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 
+_TOO_LARGE = "Find out what made it, and replace it by a smaller one."
 _KINDS = {stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFDIR: "dir"}
 
 
@@ -68,7 +69,7 @@ def read_entry(root: Path, path: str, *, content: bool = True,
     Parents are resolved inside the root; a link in the last component is not followed.
     Without ``content``, only its digest is kept.
 
-    Raises Refused if the content has more than ``max_bytes`` bytes.
+    Raises Refused for content of more than ``max_bytes``, and a digest of more than DIGEST_BYTES.
     """
     where = resolve_inside(root, path, follow_last=False)
     try:
@@ -82,6 +83,9 @@ def read_entry(root: Path, path: str, *, content: bool = True,
         if content:
             data = _content(where, path, root, max_bytes)
         else:
+            if info.st_size > DIGEST_BYTES:
+                raise Refused(f"/{path} in {root} is larger than {DIGEST_BYTES} bytes, the most of"
+                              " which a digest is made", hint=_TOO_LARGE)
             digest = _digest(where)
     elif kind == "link":
         data = os.fsencode(os.readlink(where))
@@ -220,7 +224,7 @@ def _content(where: Path, path: str, root: Path, max_bytes: int) -> bytes:
         return read_regular(where, max_bytes=max_bytes)
     except TooLarge as exc:
         raise Refused(f"/{path} in {root} is {exc.strerror}, the most that is read of it",
-                      hint="Find out what made it, and replace it by a smaller one.") from exc
+                      hint=_TOO_LARGE) from exc
 
 
 def _digest(where: Path) -> str:

@@ -40,6 +40,11 @@ BUNDLE_BYTES = 8 << 30
 BUNDLE_ENTRIES = 100_000
 BUNDLE_FILES = 100
 """The ``.repo`` files of a bundle, and its keys."""
+HEADER_BYTES = 32 * MIB
+"""The header of an RPM."""
+PACKAGE_FILES = 100_000
+PACKAGE_PATHS_CHARACTERS = 32 * MIB
+"""All paths of an RPM together; its header has each folder only once."""
 FOLDER_DEPTH = 100
 """The levels of folders in a bundle, and in a part of a root that is listed as a whole."""
 MODULE_INDEX_BYTES = 16 * MIB
@@ -50,7 +55,16 @@ OUTPUT_BYTES = 64 * MIB
 """What a program prints, such as the list of files of an ISO."""
 ISO_FILES = 100_000
 BOOT_BYTES = 16 * MIB
-"""All boot configurations of an ISO together, and all boot loader entries of a root."""
+"""All boot configurations of an ISO together."""
+BOOT_ENTRIES = 1_000
+"""The entries in one boot configuration."""
+BOOT_ARGUMENTS_CHARACTERS = 16 << 10
+"""The kernel arguments of one entry; Linux takes 4096 at most."""
+LOADER_ENTRY_BYTES = 64 << 10
+LOADER_ENTRIES_BYTES = MIB
+"""All boot loader entries of a root together."""
+DIGEST_BYTES = 16 << 30
+"""A file of a root of which a digest is made."""
 FAT_CONFIGURATIONS = 100
 """The boot configurations in one FAT image; each is copied by a program."""
 FAT_BYTES = 512 * MIB
@@ -60,6 +74,8 @@ XML_ITEMS = 250_000
 """The elements, attributes and namespaces of an XML document."""
 DESCRIPTOR_ITEMS = 20_000
 """As XML_ITEMS, of a descriptor: some 5000 settings."""
+DESCRIPTOR_ARGUMENTS = 100
+"""The kernel arguments of a descriptor; each is looked for in each boot entry."""
 DESCRIPTOR_EXCLUDES = 100
 """The ``<exclude>`` elements of a descriptor; each is compared with each ``<install>``."""
 PROBLEMS = 100

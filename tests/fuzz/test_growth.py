@@ -20,7 +20,7 @@ _MOST_MIB = 256
 _MOST_TIMES, _LEAST_S = 4, 1.0
 # They stop at a limit of bytes without an error, or have none: a part of them is not read.
 WITHOUT_LIMIT = {"record-repos", "os-release", "os-release-value", "pem", "loader-entry",
-                 "initramfs", "selinux", "removals", "boot", "superblock", "archive", "journal",
+                 "initramfs", "selinux", "removals", "superblock", "archive", "journal",
                  "system-repo-file", "mark", "modules"}
 
 

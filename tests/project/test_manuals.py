@@ -161,6 +161,7 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"{limits.TEXT_BYTES >> 20} MiB" in said
     assert f"{limits.DESCRIPTOR_ITEMS} elements and attributes" in said
     assert f"{limits.XML_DEPTH} levels of elements" in said
+    assert f"command line, at most {limits.DESCRIPTOR_ARGUMENTS} of them" in said
     assert f"At most {limits.DESCRIPTOR_EXCLUDES}. Packages that must not" in said
     said = manpages.prose(manpages.section(REGISTRY, "READING THE REGISTRY"))
     assert f"record has at most {limits.RECORD_BYTES >> 20} MiB" in said

@@ -17,7 +17,7 @@ from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 from ...errors import Refused
 from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry, write_entry
-from ...system.limits import BOOT_BYTES, TEXT_BYTES
+from ...system.limits import LOADER_ENTRIES_BYTES, LOADER_ENTRY_BYTES
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted
@@ -100,11 +100,12 @@ def configurations(root: Path) -> Dict[str, str]:
     for folder, names in ((_KERNEL, [_CMDLINE]), (_ENTRIES, sorted(_entries(root)))):
         resolved = resolve_inside(root, folder).relative_to(root).as_posix()
         for name in names:
-            text = _text(read_entry(root, f"{resolved}/{name}", max_bytes=TEXT_BYTES))
+            text = _text(read_entry(root, f"{resolved}/{name}", max_bytes=LOADER_ENTRY_BYTES))
             size_bytes += len(text or "")
-            if size_bytes > BOOT_BYTES:
+            if size_bytes > LOADER_ENTRIES_BYTES:
                 raise Refused(f"the boot loader entries in /{resolved} in {root} have more than"
-                              f" {BOOT_BYTES} bytes", hint="Remove those that are not needed.")
+                              f" {LOADER_ENTRIES_BYTES} bytes",
+                              hint="Remove those that are not needed.")
             if text is not None:
                 texts[f"{resolved}/{name}"] = text
     return texts

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.root]
 
 FILE_SIZES, FILE_MODES, FILE_DIGESTS, FILE_LINKS, FILE_FLAGS = 1028, 1030, 1035, 1036, 1037
 FILE_USERS, FILE_GROUPS, BASE_NAMES = 1039, 1040, 1117
+SUMMARY, DIR_INDEXES, DIR_NAMES = 1004, 1116, 1118
 FILES = {"/opt/evil/a": "x", "/etc/ld.so.preload": "/opt/evil.so\n"}
 
 
@@ -103,3 +104,28 @@ def test_an_rpm_replaced_while_the_plan_is_shown_is_not_installed(
     assert process.returncode == 6, output.decode()
     assert b"is not the one that was planned any more" in output
     assert not (node / "var/tmp/ran").exists() and not (node / "opt/evil").exists()
+
+
+def test_a_header_with_a_long_folder_for_many_files_is_refused(rpm: Path, tmp_path: Path) -> None:
+    """Its paths together would have gigabytes."""
+    def lengthen(tags: Tags) -> None:
+        for tag, value in ((DIR_INDEXES, bytes(4)), (BASE_NAMES, b"a\0")):
+            tags[tag] = tags[tag][0], 50_000, value * 50_000
+        kind, count, names = tags[DIR_NAMES]
+        tags[DIR_NAMES] = kind, count, b"/" + b"a" * 1_000_000 + b"/\0" + names.partition(b"\0")[2]
+    with pytest.raises(Refused, match="paths of more than 33554432 characters"):
+        read_header(edit_header(rpm, tmp_path / "odd.rpm", lengthen))
+
+
+def test_a_header_with_many_files_is_refused(rpm: Path, tmp_path: Path) -> None:
+    def multiply(tags: Tags) -> None:
+        tags[DIR_INDEXES] = tags[DIR_INDEXES][0], 100_001, bytes(4 * 100_001)
+    with pytest.raises(Refused, match="has more than 100000 files"):
+        read_header(edit_header(rpm, tmp_path / "odd.rpm", multiply))
+
+
+def test_a_header_that_is_too_large_is_refused(rpm: Path, tmp_path: Path) -> None:
+    def enlarge(tags: Tags) -> None:
+        tags[SUMMARY] = 9, 1, b"a" * (33 << 20) + b"\0"
+    with pytest.raises(Refused, match="bytes; 33554432 are allowed"):
+        read_header(edit_header(rpm, tmp_path / "odd.rpm", enlarge))

@@ -104,6 +104,12 @@ def test_more_excludes_than_the_limit_are_refused() -> None:
         document(packages='<install name="a"/>' + excludes))
 
 
+def test_more_kernel_arguments_than_the_limit_are_refused() -> None:
+    arguments = "".join(f'<kernel-argument name="a{i}"/>' for i in range(101))
+    assert "expected at most 100 <kernel-argument>, found 101" in read(
+        document(settings=arguments))
+
+
 def test_ranges_that_overlap_are_found_in_any_order() -> None:
     for first, second in (("1-9", "5"), ("5", "1-9"), ("1-5", "5-9"), ("5-9", "1-5")):
         ports = "".join(f'<selinux-port type="t" port="{port}" protocol="tcp"/>'

@@ -59,6 +59,12 @@ def test_a_digest_is_read_of_a_file_of_any_size(tmp_path: Path) -> None:
     assert len(entry.digest) == 64
 
 
+def test_a_digest_is_not_read_of_a_file_without_end(tmp_path: Path) -> None:
+    make_sparse(tmp_path, "opt/large", size_bytes=8 << 40)
+    with pytest.raises(Refused, match="/opt/large in .* is larger than 17179869184 bytes"):
+        read_entry(tmp_path, "opt/large", content=False)
+
+
 def test_an_os_release_that_is_too_large_is_ignored(tmp_path: Path) -> None:
     make_sparse(tmp_path, "etc/os-release")
     (tmp_path / "usr/lib").mkdir(parents=True)
