@@ -77,9 +77,11 @@ class Dnf:
     """Starts dnf with or without the plugin, otherwise in the same way.
 
     Configuration files are written to ``folder``. ``program`` is started instead of dnf-3.
+    Without ``isolated`` the plugin's option isolation is off.
     """
 
-    def __init__(self, folder: Path, *, program: Sequence[str] = ("dnf-3",)) -> None:
+    def __init__(self, folder: Path, *, program: Sequence[str] = ("dnf-3",),
+                 isolated: bool = True) -> None:
         self._folder = folder
         self._program = program
         for name in ("home", "none", "conf", "library"):
@@ -88,7 +90,8 @@ class Dnf:
         (folder / "home/.rpmmacros").write_text(f"%_dbpath {NODE_DATABASE}\n")
         (folder / "conf/node-plugin.conf").write_text(
             f"[main]\nlibrary = {folder / 'library'}\n"
-            f"core_lists = {TOP / 'etc/ovirt-node-plugin/core.d'}\n")
+            f"core_lists = {TOP / 'etc/ovirt-node-plugin/core.d'}\n"
+            f"isolation = {'on' if isolated else 'off'}\n")
 
     def argv(self, side: str, root: Path, words: Sequence[str]) -> List[str]:
         """Return the argument list of a run on ``root``."""

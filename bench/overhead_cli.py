@@ -66,8 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=7, metavar="N",
                         help="pairs of installs; repolist is run"
                              f" {_REPOLIST_RUNS} times as often (%(default)s)")
-    parser.add_argument("--only", choices=("install", "repolist"),
-                        help="measure only this command")
+    parser.add_argument("--only", choices=("install", "repolist", "isolation"),
+                        help="measure only this")
     parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
     parser.add_argument("--check", action="store_true",
                         help="exit with status 1 if a goal is missed")
@@ -79,12 +79,19 @@ def _measure(bench_root: BenchRoot, work: Path, options: argparse.Namespace) -> 
     dnf = Dnf(work)
     root = _with_metadata(dnf, bench_root, work / "root")
     rows: List[Row] = []
-    if options.only != "repolist":
+    if options.only in (None, "install"):
         _say(f"{options.runs} pairs of installs")
         pairs = alternate(options.runs,
                           lambda side: _install(dnf, side, bench_root, root, work / "copy"))
         rows += _rows("install", "install", pairs, _INSTALL_GOAL)
-    if options.only != "install":
+    if options.only in (None, "isolation"):
+        _say(f"{options.runs} pairs of installs, with isolation and without it")
+        (work / "open").mkdir()
+        sides = {PLUGIN_SIDE: dnf, "plain": Dnf(work / "open", isolated=False)}
+        pairs = alternate(options.runs, lambda side: _install(
+            sides[side], PLUGIN_SIDE, bench_root, root, work / "copy"))
+        rows += _rows("isolation", "isolation, with: without", pairs, _INSTALL_GOAL)
+    if options.only in (None, "repolist"):
         runs = options.runs * _REPOLIST_RUNS
         _say(f"{runs} pairs of repolist, twice")
         pairs = alternate(runs, lambda side: dnf.run(side, root, ["repolist"]))

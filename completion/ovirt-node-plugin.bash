@@ -228,7 +228,7 @@ _ovirt_node_plugin_program() {
         diff)     options+=(--image --plugins --content --json) ;;
         manifest) options+=(--image --packages --files --settings --delta --json) ;;
         extract)  options+=(--image --output --keep-privileges) ;;
-        shell)    options+=(--image --output --force) ;;
+        shell)    options+=(--image --output --network --force) ;;
         esac
         _ovirt_node_plugin_offer "${options[@]}"
     else

@@ -28,6 +28,9 @@ class Config:
     ``bind_all``: the core policy applies to every dnf transaction on a node, not only to
     those of ``dnf node-plugin``. ``live``: a booted node may be changed.
     ``live_allow``: globs of package names that may be changed on a booted node.
+    ``isolation``: programs of a root other than the running system are isolated from this
+    machine. ``isolation_allow``: globs of names of packages that may have device nodes, and
+    scriptlets in which rpm expands macros.
     ``library``: folders of bundles; new bundles are written to the first.
     ``core_lists``: folders with lists of core packages.
     ``allowed_paths``: how files outside the allowed paths are treated: ``enforce``,
@@ -39,6 +42,8 @@ class Config:
 
     bind_all: bool = True
     live: bool = False
+    isolation: bool = True
+    isolation_allow: Tuple[str, ...] = ()
     live_allow: Tuple[str, ...] = ("ovirt-node-ng-image-update",)
     library: Tuple[Path, ...] = FOLDERS
     core_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/core.d"),)
@@ -62,6 +67,9 @@ def read_config(options: Mapping[str, str]) -> Config:
     return Config(
         bind_all=bind == "all",
         live=_flag(options, "live", default.live),
+        isolation=_flag(options, "isolation", default.isolation),
+        isolation_allow=tuple(name for name in _words(options, "isolation_allow", ())
+                              if name != "none"),
         live_allow=_words(options, "live_allow", default.live_allow),
         library=_folders(options, "library", default.library),
         core_lists=_folders(options, "core_lists", default.core_lists),

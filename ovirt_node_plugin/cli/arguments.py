@@ -41,6 +41,7 @@ class ProgramOptions(argparse.Namespace):
     files: bool
     keep_bundles: bool
     keep_privileges: bool
+    network: bool
     packages: bool
     plugins_from: Optional[Path]
     plugins_only: bool
@@ -114,6 +115,8 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _image(shell)
     shell.add_argument("-o", "--output", type=Path, default=None,
                        help="write an image with the changes, if the status is 0")
+    shell.add_argument("--network", action="store_true",
+                       help="let the command use this machine's network")
     _force(shell)
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,

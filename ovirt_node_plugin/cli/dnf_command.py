@@ -18,7 +18,7 @@ from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ..operations.model.results import Plan
 from ..packages import others, rpmdb
 from ..packages.console import Console, PrintableRecord, transaction_displays, translated
-from ..packages.dnf_types import DnfCliCommand
+from ..packages.dnf_types import DnfCliCommand, DnfDisplay
 from ..packages.policy import RunPolicy
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
@@ -35,6 +35,7 @@ from .json_document import JsonDocument
 
 logger = logging.getLogger("dnf")
 
+_NOT_ISOLATED = "isolation is off: programs of the root can change this machine."
 _SILENT = logging.CRITICAL + 1
 # Subcommands that change the root, that change the library of this machine, and that install
 # from the repositories of bundles
@@ -225,7 +226,9 @@ class DnfCommand:
     def _session_to_change(self) -> Session:
         """Return the session of a run that changes the root. Raises Refused if it may not."""
         change.refuse_unwritable(self._policy.target, live_allowed=self._policy.config.live)
-        return Session(self._policy)
+        session = Session(self._policy)
+        session.refuse_unsealed()
+        return session
 
     def _fill(self, session: Session, *, repos: bool = True) -> None:
         if self._document is not None:
@@ -246,6 +249,8 @@ class DnfCommand:
         Raises NodePluginError if the user answers no.
         """
         console = self._console
+        if not (self._policy.config.isolation or self._policy.target.live):
+            plan = dataclasses.replace(plan, notes=(*plan.notes, _NOT_ISOLATED))
         dry = self._opts.dry_run or not plan.changes
         if self._document is not None:
             if dry or console.assumes_no:
@@ -275,7 +280,7 @@ class DnfCommand:
         for note in notes:
             logger.warning("Note: %s", note)
 
-    def _displays(self) -> Sequence[object]:
+    def _displays(self) -> Sequence[DnfDisplay]:
         return () if self._document is not None else transaction_displays()
 
     def _answer(self, data: Data, lines: Sequence[str]) -> Status:

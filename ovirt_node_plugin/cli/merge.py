@@ -77,7 +77,7 @@ def shell(invocation: Invocation) -> int:
     options = invocation.options
     with opened(options.image, invocation.folder, payload=options.payload, run=run) as image:
         shell_run = shells.ShellRun(image=image, command=options.argv, work=invocation.folder,
-                                    run=run, attached=attached)
+                                    run=run, attached=attached, network=options.network)
         if invocation.destination is None:
             return shells.run_and_discard(shell_run)
         status = shells.run_and_write(shell_run, invocation.destination,

@@ -1,4 +1,4 @@
-"""Run a command in an image's root: a chroot with the mounts that programs expect."""
+"""Run a command in an image's root, sealed, with the mounts that programs expect."""
 from __future__ import annotations
 
 import contextlib
@@ -7,16 +7,15 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, List, Sequence
+from typing import Callable, List, Sequence
 
 from ..errors import UsageError
 from ..images.dnf_program import trial_root
 from ..images.draft import draft
 from ..images.image import RPM, Image
 from ..images.iso import IsoChanges
-from ..images.mounts import bind_mounted, mounted
 from ..images.workspace import Destination
-from ..system import chroot
+from ..isolation import program
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner, StrPath
@@ -24,7 +23,6 @@ from . import iso_boot
 from .writing import Writer
 
 _SHELLS = ("bin/bash", "usr/bin/bash", "bin/sh", "usr/bin/sh")
-_RESOLVER = "etc/resolv.conf"
 
 Attached = Callable[[Sequence[StrPath]], int]
 
@@ -34,7 +32,8 @@ class ShellRun:
     """A command to run in the root of an open image; ``command`` is empty for a shell.
 
     ``work`` is a folder for temporary files. ``attached`` starts a program on the terminal
-    and returns its exit status.
+    and returns its exit status. With ``network`` the command has this machine's network and
+    /etc/resolv.conf.
     """
 
     image: Image
@@ -42,6 +41,7 @@ class ShellRun:
     work: Path
     run: Runner
     attached: Attached
+    network: bool = False
 
 
 def run_and_discard(shell: ShellRun) -> int:
@@ -77,17 +77,16 @@ def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progre
 def _run_in(root: Path, shell: ShellRun) -> int:
     command: List[str] = list(shell.command)
     if not command:
-        program = next((name for name in _SHELLS if resolve_inside(root, name).is_file()), "")
-        if not program:
+        path = next((name for name in _SHELLS if resolve_inside(root, name).is_file()), "")
+        if not path:
             raise UsageError("the image has no shell", hint="Name a command that it has.")
-        command = [f"/{program}", "-l"]
+        command = [f"/{path}", "-l"]
     temporary = shell.work / "own-tmp"
     temporary.mkdir()
     temporary.chmod(0o1777)
     try:
-        with _mounts(root, shell.run):
-            return shell.attached(
-                [sys.executable, "-I", chroot.__file__, root, temporary, *command])
+        return shell.attached(program.argv(root, command, temporary=temporary,
+                                           network=shell.network, volatile=True))
     finally:
         _take_terminal()
 
@@ -103,22 +102,3 @@ def _take_terminal() -> None:
             signal.signal(signal.SIGTTOU, signal.SIG_IGN)
             os.setpgid(0, 0)
             os.tcsetpgrp(sys.stdin.fileno(), os.getpgrp())
-
-
-@contextlib.contextmanager
-def _mounts(root: Path, run: Runner) -> Iterator[None]:
-    """Mount a new /run, and this machine's /sys and resolv.conf read-only.
-
-    ``chroot`` makes the other mounts.
-    """
-    with contextlib.ExitStack() as stack:
-        run_folder, sys_folder = resolve_inside(root, "run"), resolve_inside(root, "sys")
-        if run_folder.is_dir():
-            stack.enter_context(
-                mounted("tmpfs", run_folder, kind="tmpfs", options=["mode=0755"], run=run))
-        if sys_folder.is_dir():
-            stack.enter_context(bind_mounted(Path("/sys"), sys_folder, run=run))
-        resolver, host_resolver = resolve_inside(root, _RESOLVER), Path("/", _RESOLVER)
-        if resolver.is_file() and host_resolver.is_file():
-            stack.enter_context(bind_mounted(host_resolver, resolver, run=run))
-        yield

@@ -6,6 +6,7 @@ from typing import Collection, List, Mapping, Sequence, Set, Tuple
 
 from ..errors import UsageError
 from ..packages.contents import removed_paths, resolved_paths
+from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
@@ -33,6 +34,7 @@ from .plan import (
     majors,
     noteworthy,
     preview,
+    refused_headers,
     requirements,
     solving,
 )
@@ -72,6 +74,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     packages = session.fetch(solution.packages, download=download)
     arrivals = Arrivals(packages, target.root, solution.shares)
     allowed_paths.check_reserved(arrivals, target)
+    refused_headers.check(arrivals, target, session.policy.config)
     contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
     jobs, revert = _jobs(active, actions, books, contexts, solution.shares)
     disputed = allowed_paths.check(jobs, arrivals, target, session.policy.config)
@@ -98,7 +101,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
 
 
 def carry_out(ready: Installation, session: Session, *,
-              displays: Sequence[object]) -> Tuple[str, ...]:
+              displays: Sequence[DnfDisplay]) -> Tuple[str, ...]:
     """Carry out ``ready``: packages, settings and records, with a journal of all changes.
 
     The packages' signatures must have been checked. Returns lines for people. Raises
@@ -226,5 +229,6 @@ def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: B
                  for path in files.get(nevra) or session.files(nevra)
                  if path not in leavable.sizes}
         contexts.append(Context(root=books.root, plugin=name, files=paths, run=run, facts=facts,
-                                leavable=leavable, live=is_live(books.root)))
+                                leavable=leavable, live=is_live(books.root),
+                                sealed=session.sealed))
     return contexts

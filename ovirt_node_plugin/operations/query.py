@@ -138,7 +138,8 @@ def _available(session: Session, registry: Registry, *,
 def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
     descriptor = bundle.descriptor
     context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
-                      facts=facts_of(session, ()), live=live.is_live(session.target.root))
+                      facts=facts_of(session, ()), live=live.is_live(session.target.root),
+                      sealed=session.sealed)
     plugin_info = _info(
         _state(descriptor, "available", bundle.source), descriptor, "",
         tuple(f"{item.name} {item.version}".rstrip() for item in descriptor.installs),
@@ -190,7 +191,7 @@ def _check(record: Record, present: Mapping[str, str], session: Session, run: Ru
     files = {path: 0 for nevra in nevras for path in session.files(nevra)}
     context = Context(root=root, plugin=record.name, files=files, run=run,
                       leavable=leave_out.recorded(record.settings, files, session.files_of),
-                      live=live.is_live(root))
+                      live=live.is_live(root), sealed=session.sealed)
     problems += kinds.verify(undo_data.state.settings, context)
     problems += drift.effect_problems(undo_data.state.effects, root, files=files)
     problems += drift.inventory_problems(record, undo_data, root, look=not is_root)

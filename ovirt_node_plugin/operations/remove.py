@@ -2,11 +2,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Collection, Dict, Sequence, Tuple
 
 from ..packages.claims import Claim
 from ..packages.contents import removed_paths
+from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Request, Session
 from ..registry import store
 from ..registry.inventory import Delta
@@ -71,7 +71,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
             subject="removing " + ", ".join(sorted(names)), erases=going,
             claims={nevra: Claim(plugins) for nevra, plugins
                     in books.claims_of_others(names).items()})))
-    context = _context(target.root, records, run)
+    context = _context(session, records, run)
     staying = staying_without(names, books)
     keepers = _keepers(records, books)
     return Removal(
@@ -89,7 +89,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
         records=records, books=books, revert=revert, keepers=keepers)
 
 
-def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
+def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay],
               run: Runner) -> Removed:
     """Carry out ``ready``, with a journal of all changes; return what was done.
 
@@ -103,7 +103,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
     scope = change.scope(session.target, packages, plugins=books.records, changes=changes,
                          settings={(applied.kind, applied.key)
                                    for state in states for applied in state.settings})
-    context = _context(root, ready.records, run)
+    context = _context(session, ready.records, run)
     deltas = RemovalDeltas(ready.records, packages, session,
                            staying=staying_without(names, books))
     intent = journal.Intent("remove", names, change.TOOL)
@@ -128,8 +128,10 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[object],
     return Removed((*notes, *undone.notes, *finished), removed)
 
 
-def _context(root: Path, records: Sequence[Record], run: Runner) -> Context:
-    return Context(root=root, plugin=records[0].name, files={}, run=run, live=is_live(root))
+def _context(session: Session, records: Sequence[Record], run: Runner) -> Context:
+    root = session.target.root
+    return Context(root=root, plugin=records[0].name, files={}, run=run, live=is_live(root),
+                   sealed=session.sealed)
 
 
 def _packages(records: Sequence[Record], books: Books,

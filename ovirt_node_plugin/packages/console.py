@@ -10,7 +10,7 @@ import dnf.exceptions
 from ..errors import Locked, NodePluginError
 from ..system.words import printable
 from . import command_line, others
-from .dnf_types import DnfCliCommand
+from .dnf_types import DnfCliCommand, DnfDisplay
 
 
 class PrintableRecord(logging.LogRecord):
@@ -116,7 +116,7 @@ def translated() -> Iterator[None]:
         raise NodePluginError(str(exc)) from exc
 
 
-def transaction_displays() -> Tuple[object, ...]:
+def transaction_displays() -> Tuple[DnfDisplay, ...]:
     """Return what displays a running transaction as dnf itself does."""
     from dnf.cli.output import CliTransactionDisplay
     return (CliTransactionDisplay(),)

@@ -7,14 +7,17 @@ writes to /dev/null would make a plain file of that name in the image, and one t
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shutil
+import stat
 from pathlib import Path
-from typing import Collection, Iterator
+from typing import Collection, Iterator, Set
 
-from ..system.chroot import CLONE_NEWNS, MS_NOEXEC, MS_NOSUID, MS_REC, MS_SLAVE, make_devices, mount
+from ..system import kernel
 from ..system.paths import resolve_inside
+
+# Documentation/admin-guide/devices.txt of the kernel
+_DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9))
 
 
 @contextlib.contextmanager
@@ -31,9 +34,8 @@ def scriptlet_devices(root: Path, owned: Collection[str] = ()) -> Iterator[None]
     if not folder.is_dir():
         yield
         return
-    in_dev = {path for path in owned if path.startswith("/dev/")}
-    libc = ctypes.CDLL(None, use_errno=True)
-    if in_dev or not _mounted(libc, folder):
+    in_dev = _in_dev(owned)
+    if in_dev or not _mounted(folder):
         with _new_entries_removed(folder, in_dev):
             yield
         return
@@ -41,28 +43,48 @@ def scriptlet_devices(root: Path, owned: Collection[str] = ()) -> Iterator[None]
         yield
     finally:
         # A process that a scriptlet left behind keeps it mounted, in this namespace only.
-        libc.umount2(os.fsencode(folder), 0)
+        with contextlib.suppress(OSError):
+            kernel.unmount(str(folder))
 
 
-def _mounted(libc: ctypes.CDLL, folder: Path) -> bool:
+def _mounted(folder: Path) -> bool:
     """Mount a /dev at ``folder`` in a namespace of this process; return whether that was done."""
-    if libc.unshare(CLONE_NEWNS) != 0:
-        return False
     try:
+        kernel.unshare(kernel.CLONE_NEWNS)
         # what others mount and unmount is seen here, but not the other way round
-        mount(libc, None, "/", None, MS_REC | MS_SLAVE)
-        mount(libc, "tmpfs", str(folder), "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755")
+        kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_SLAVE)
+        kernel.mount("tmpfs", str(folder), "tmpfs", kernel.MS_NOSUID | kernel.MS_NOEXEC, "mode=755")
     except OSError:
         return False
     mask = os.umask(0)
     try:
-        make_devices(str(folder))
+        for name, major, minor in _DEVICES:
+            os.mknod(folder / name, stat.S_IFCHR | 0o666, os.makedev(major, minor))
     except OSError:  # a container whose root may not make devices
-        libc.umount2(os.fsencode(folder), 0)
+        kernel.unmount(str(folder))
         return False
     finally:
         os.umask(mask)
     return True
+
+
+@contextlib.contextmanager
+def own_devices(root: Path, owned: Collection[str]) -> Iterator[bool]:
+    """Yield whether another /dev may be mounted over the root's while scriptlets run.
+
+    It may not where one of ``owned``, absolute paths of packages' files, is in /dev. Then what
+    is new in the root's /dev and not owned is removed at the end.
+    """
+    folder, in_dev = resolve_inside(root, "dev"), _in_dev(owned)
+    if not in_dev or not folder.is_dir():
+        yield True
+        return
+    with _new_entries_removed(folder, in_dev):
+        yield False
+
+
+def _in_dev(owned: Collection[str]) -> Set[str]:
+    return {path for path in owned if path.startswith("/dev/")}
 
 
 @contextlib.contextmanager

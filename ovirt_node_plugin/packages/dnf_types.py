@@ -140,9 +140,26 @@ class DnfTransactionItem(Protocol):
 class DnfTransaction(Protocol):
     """The result of a solve: its items; empty where nothing is to be done. API."""
 
+    install_set: Collection[DnfPackage]  # code
+
     def __iter__(self) -> Iterator[DnfTransactionItem]: ...
 
     def __len__(self) -> int: ...
+
+
+class DnfDisplay(Protocol):
+    """What shows the progress of a transaction. API: dnf.callback.TransactionProgress."""
+
+    def progress(self, package: Union[DnfPackage, str], action: Optional[int],
+                 ti_done: Optional[int], ti_total: Optional[int], ts_done: Optional[int],
+                 ts_total: Optional[int]) -> None:
+        """Show how far the transaction and one package in it are. API."""
+
+    def scriptout(self, msgs: str) -> None:
+        """Show the output of scriptlets. Code."""
+
+    def error(self, message: str) -> None:
+        """Show an error. API."""
 
 
 class DnfConf(Protocol):
@@ -305,6 +322,8 @@ class DnfBase(Protocol):
     output: Optional[DnfOutput]             # code: None where DNF is a library
     _moduleContainer: DnfModules            # code
     _plugins: DnfPlugins                    # code
+    _trans_success: bool                    # code: whether the transaction was run
+    _trans_install_set: bool                # code: whether it installed something
 
     def fill_sack(self, *, load_system_repo: Union[bool, str],
                   load_available_repos: bool = True) -> object:

@@ -26,6 +26,7 @@ _Value = TypeVar("_Value")
 _SCRIPTLETS = ("pretrans", "prein", "postin", "preun", "postun", "posttrans", "preuntrans",
                "postuntrans", "verifyscript")
 _TRIGGERS = ("trigger", "filetrigger", "transfiletrigger")
+_EXPANSION = 1 << 0 | 1 << 1  # RPMSCRIPT_FLAG_EXPAND and _QFORMAT of rpm's rpmscript.h
 _SIGNATURES = ("OPENPGP", "RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG")
 # "RSA/SHA256, Mon 01 Jan 2024 …, Key ID 0123456789abcdef"; newer ones give a fingerprint
 _KEY = re.compile(r"[Kk]ey (?:ID|[Ff]ingerprint):? ([0-9a-f]{16,64})")
@@ -71,6 +72,11 @@ class PackedFile:
         """Whether it is a folder, which several packages may have."""
         return stat.S_ISDIR(self.mode)
 
+    @property
+    def is_device(self) -> bool:
+        """Whether it is a device node."""
+        return stat.S_ISCHR(self.mode) or stat.S_ISBLK(self.mode)
+
 
 @dataclass(frozen=True)
 class Header:
@@ -79,6 +85,7 @@ class Header:
     ``digest`` is that of the header itself, in hexadecimal, equal for two that are the
     same; ``signer`` the id of the signing key, 16 hexadecimal digits, empty without a
     signature (which is not checked here); ``scriptlets`` names such as ``post``;
+    ``expanded`` are those of them in which rpm expands macros or tags of the header;
     ``accounts`` the lines of sysusers.d(5) by which rpm 4.19 and later creates users and
     groups before it unpacks the package.
     """
@@ -89,6 +96,7 @@ class Header:
     scriptlets: Tuple[str, ...]
     files: Tuple[PackedFile, ...] = field(repr=False, default=())
     accounts: Tuple[str, ...] = ()
+    expanded: Tuple[str, ...] = ()
 
 
 def read_header(path: Path) -> Header:
@@ -203,7 +211,8 @@ def numbers_of(raw: RpmHeader, tag: str) -> List[int]:
 
 def _header(raw: RpmHeader, columns: _Columns) -> Header:
     return Header(nevra=nevra_of(raw), digest=digest_of(raw), signer=_signer(raw),
-                  scriptlets=tuple(_scriptlets(raw)), files=columns.files(),
+                  scriptlets=tuple(_scriptlets(raw)),
+                  expanded=tuple(_expanded(raw)), files=columns.files(),
                   accounts=tuple(_accounts(raw)))
 
 
@@ -246,11 +255,28 @@ def _scriptlets(raw: RpmHeader) -> Iterable[str]:
             yield name
 
 
-def _has(raw: RpmHeader, tag: str) -> bool:
+def _expanded(raw: RpmHeader) -> Iterable[str]:
+    """Yield the scriptlets that are marked by ``-e`` or ``-q`` in the spec file."""
+    for name in _SCRIPTLETS:
+        flags = _value(raw, f"{name}flags")
+        if isinstance(flags, int) and flags & _EXPANSION:
+            yield name[:-2] if name in ("prein", "postin") else name
+    for name in _TRIGGERS:
+        flags = _value(raw, f"{name}scriptflags")
+        if isinstance(flags, list) and any(value & _EXPANSION for value in flags):
+            yield name
+
+
+def _value(raw: RpmHeader, tag: str) -> object:
+    """Return the value of a tag; None where this rpm does not know it."""
     try:
-        return bool(raw[tag])
-    except (KeyError, ValueError, rpm.error):  # this rpm does not know it
-        return False
+        return raw[tag]
+    except (KeyError, ValueError, rpm.error):
+        return None
+
+
+def _has(raw: RpmHeader, tag: str) -> bool:
+    return bool(_value(raw, tag))
 
 
 class _Columns:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import (
     Collection,
-    ContextManager,
     Dict,
     Iterable,
     Iterator,
@@ -27,13 +26,26 @@ import dnf.transaction
 import hawkey
 
 from ..errors import Locked, NodePluginError, Refused, RolledBack
+from ..isolation.sealed import refuse_impossible
 from ..plugin.bundle import Bundle, bundle_of_repo
 from ..plugin.descriptor import Install
+from ..policy import opened_paths
 from ..system import path_sets
 from ..system.paths import resolve_inside
-from . import claims, core, dependencies, devices, explain, fetching, repos, solved, unpacking
+from . import (
+    claims,
+    core,
+    dependencies,
+    devices,
+    explain,
+    fetching,
+    repos,
+    sealed_transaction,
+    solved,
+    unpacking,
+)
 from .claims import Claims
-from .dnf_types import DnfBase, DnfConf, DnfTransactionItem
+from .dnf_types import DnfBase, DnfConf, DnfDisplay, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
 from .policy import RunPolicy
@@ -307,26 +319,53 @@ class Session:
         return tuple(path for package in self._base.sack.query().installed().filter(name=name)
                      for path in package.files)
 
-    def run(self, displays: Sequence[object], *, leave_out: Collection[str] = ()) -> None:
+    def run(self, displays: Sequence[DnfDisplay], *, leave_out: Collection[str] = ()) -> None:
         """Run the solved transaction. Raises RolledBack; the caller then rolls back.
 
         ``leave_out`` are absolute paths of files that rpm is not to unpack.
         """
         failures = _Failures()
+        root, live = self.target.root, self.target.live
+        links = frozenset() if live else opened_paths.links_not_undone(root)
         try:
             with unpacking.not_unpacked(self._base, self._shared(leave_out)), \
-                    self._devices(), _without_empty_folder(self.target.root):
-                dnf.Base.do_transaction(self._base, [*displays, failures])
+                    _without_empty_folder(root):
+                self._run_transaction([*displays, failures])
         except dnf.exceptions.Error as exc:
             raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
         if failures.messages:
             raise RolledBack("\n".join(dict.fromkeys(failures.messages)))
+        if not live:
+            opened_paths.refuse_left(root, links)
 
-    def _devices(self) -> ContextManager[None]:
+    @property
+    def sealed(self) -> bool:
+        """Whether programs of the root are isolated from this machine in this run."""
+        return self.policy.config.isolation and not self.target.live
+
+    def refuse_unsealed(self) -> None:
+        """Raise Refused if programs of the root should be isolated and cannot be."""
+        if self.sealed:
+            sealed_transaction.refuse_state_outside(
+                str(self.target.root), self._base.conf.persistdir)
+            refuse_impossible(sealed_transaction.view_of(str(self.target.root)))
+
+    def _run_transaction(self, displays: Sequence[DnfDisplay]) -> None:
         if self.target.live:
-            return contextlib.nullcontext()
-        return devices.scriptlet_devices(self.target.root, {
-            path for change in self.packages() for path in change.files})
+            dnf.Base.do_transaction(self._base, displays)
+            return
+        root = self.target.root
+        owned = {path for change in self.packages() for path in change.files}
+        if not self.sealed:
+            with devices.scriptlet_devices(root, owned):
+                dnf.Base.do_transaction(self._base, displays)
+            return
+        with devices.own_devices(root, owned) as own_devices:
+            rpms = [package.localPkg() for package in solved.arriving(self._base)]
+            nodes = any(file.is_device for path in rpms for file in read_header(Path(path)).files)
+            view = sealed_transaction.view_of(
+                str(root), [*rpms, self._base.conf.cachedir], own_devices=own_devices, nodes=nodes)
+            sealed_transaction.run_transaction(self._base, view, displays)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -8,22 +8,60 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Callable, Iterator, List, Set
+from typing import Callable, FrozenSet, Iterator, List, Set
 
 from ..errors import OutsideRoot, Refused
 from ..system.json_data import parse_json
 from ..system.limits import REMOVALS_BYTES
-from ..system.path_sets import DNF_CACHE, DNF_OPENED, DNF_OPENED_WITH_FILES
-from ..system.paths import is_inside, resolve_inside, way_out
+from ..system.path_sets import DNF_CACHE, DNF_OPENED, DNF_OPENED_WITH_FILES, DNF_STATE, LOGS
+from ..system.paths import is_inside, is_inside_any, resolve_inside, way_out
 from ..system.regular_files import NotRegular, TooLarge, read_regular
 from ..target import read_target
 
 # Files of dnf's folder of logs; dnf's logging.py and libdnf's
 _LOGS = ("dnf.log", "dnf.librepo.log", "dnf.rpm.log", "hawkey.log")
+_LOG_PATHS = frozenset(f"{LOGS}/{name}" for name in _LOGS)
 # In dnf's cache: a list of files that dnf removes after a transaction; dnf's persistor.py
 _REMOVALS = "tempfiles.json"
 # dnf makes these where they are missing, also at the target of a link
 _MADE = ("var/cache", DNF_CACHE)
+
+
+def is_opened(path: str, *, absolute: bool) -> bool:
+    """Return whether DNF would follow a link at ``path``, relative to a root, out of it.
+
+    ``absolute`` tells whether the link's target is absolute. Links in place of files of DNF
+    count whatever their target is: DNF would write to it.
+    """
+    if path in DNF_OPENED or path == LOGS:
+        return absolute
+    return path in _LOG_PATHS or is_inside_any(path, (*DNF_OPENED_WITH_FILES, DNF_CACHE))
+
+
+def links_not_undone(root: Path) -> FrozenSet[str]:
+    """Return the links at paths of DNF that the undoing of a change leaves alone.
+
+    These are its logs, its state and its cache; all paths are relative to ``root``.
+    """
+    paths = {*_LOG_PATHS, *_below(root, DNF_STATE), *_below(root, DNF_CACHE)}
+    return frozenset(path for path in paths
+                     if os.path.islink(resolve_inside(root, path, follow_last=False)))
+
+
+def refuse_left(root: Path, before: FrozenSet[str]) -> None:
+    """Raise Refused if packages left a way out of ``root`` that dnf or rpm would take.
+
+    ``before`` is the result of ``links_not_undone`` before the transaction. Links that are
+    new since are removed.
+    """
+    links = sorted(links_not_undone(root) - before)
+    for path in links:
+        resolve_inside(root, path, follow_last=False).unlink()
+    if links:
+        raise Refused(f"a package put a symbolic link at /{links[0]}, where dnf writes a file",
+                      hint="Do not install it; ask its vendor.")
+    _refuse_unless(root, LOGS, stat.S_ISDIR, "folder", str(root))
+    refuse_ways_out(root, str(root))
 
 
 def refuse_ways_out(root: Path, title: str) -> None:

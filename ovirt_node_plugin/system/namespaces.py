@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -10,17 +9,7 @@ from types import FrameType
 from typing import Callable, NamedTuple, NoReturn, Optional, Sequence
 
 from ..errors import Refused
-from .chroot import (
-    CLONE_NEWNS,
-    CLONE_NEWPID,
-    MS_NODEV,
-    MS_NOEXEC,
-    MS_NOSUID,
-    MS_REC,
-    MS_SLAVE,
-    end_with_parent,
-    mount,
-)
+from . import kernel
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _UMASK = 0o022  # images are readable by every user, whatever the umask of the caller
@@ -44,19 +33,19 @@ def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> C
 
     Raises Refused if this process may not make namespaces.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
     # signals that are ignored stay ignored, as nohup(1) expects
     forwarded = [signum for signum in _SIGNALS if signal.getsignal(signum) != signal.SIG_IGN]
     signal.pthread_sigmask(signal.SIG_BLOCK, forwarded)  # until the handlers are set
     sys.stdout.flush()
-    if libc.unshare(CLONE_NEWPID) != 0:
-        code = ctypes.get_errno()
+    try:
+        kernel.unshare(kernel.CLONE_NEWPID)
+    except OSError as exc:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, forwarded)
-        raise Refused(f"namespaces cannot be made: {os.strerror(code)}",
-                      hint="Run it as the superuser: images are mounted.")
+        raise Refused(f"namespaces cannot be made: {os.strerror(exc.errno or 0)}",
+                      hint="Run it as the superuser: images are mounted.") from exc
     child = os.fork()
     if not child:
-        _be_child(libc, main, failed, forwarded)
+        _be_child(main, failed, forwarded)
     forwarding = _Forwarding(child)
     for signum in forwarded:
         signal.signal(signum, forwarding)
@@ -93,13 +82,13 @@ class _Forwarding:
         os.kill(self._child, signum)
 
 
-def _be_child(libc: ctypes.CDLL, main: Callable[[], int],
-              failed: Callable[[Refused], int], signals: Sequence[signal.Signals]) -> NoReturn:
+def _be_child(main: Callable[[], int], failed: Callable[[Refused], int],
+              signals: Sequence[signal.Signals]) -> NoReturn:
     """Run ``main`` and end with its status, without closing what the parent has open."""
     code = 1
     try:
         try:
-            _enter(libc, signals)
+            _enter(signals)
         except OSError as exc:
             code = failed(Refused(f"images cannot be mounted here: {exc.strerror}",
                                   hint="In a container, it needs CAP_SYS_ADMIN."))
@@ -113,16 +102,16 @@ def _be_child(libc: ctypes.CDLL, main: Callable[[], int],
         os._exit(code)
 
 
-def _enter(libc: ctypes.CDLL, signals: Sequence[signal.Signals]) -> None:
-    end_with_parent(libc)
+def _enter(signals: Sequence[signal.Signals]) -> None:
+    kernel.end_with_parent()
     os.umask(_UMASK)
     for signum in signals:
         signal.signal(signum, _end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        raise OSError(ctypes.get_errno(), "a mount namespace cannot be made")
-    mount(libc, None, "/", None, MS_REC | MS_SLAVE)
-    mount(libc, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_SLAVE)
+    kernel.mount("proc", "/proc", "proc",
+                 kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
 
 
 def _end(signum: int, _: Optional[FrameType]) -> NoReturn:

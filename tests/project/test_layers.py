@@ -17,6 +17,7 @@ DNF_PLUGIN = TOP / "dnf-plugins"
 LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("errors",),
     ("system",),
+    ("isolation",),
     ("undo",),
     ("registry",),
     ("vdsm",),

@@ -25,9 +25,9 @@ def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = 
 
     ``files`` maps absolute paths to their text; a path that ends in a slash is a
     folder that the package owns. ``links`` maps paths to where symbolic links there
-    lead, ``attributes`` paths to what the spec says before them, such as ``%ghost`` or
-    ``%attr(4755,root,root)``. ``scriptlets`` maps the names of spec sections
-    (``pre``, ``post``, ``preun``, ``postun``, ``posttrans``) to shell. The file
+    lead, ``attributes`` paths to what the spec says before them, such as ``%ghost``,
+    ``%attr(4755,root,root)``, or for a device node ``%dev(c, 1, 3)``. ``scriptlets`` maps the
+    names of spec sections such as ``pre`` to shell. The file
     belongs to the cache: copy it before changing it.
     """
     head = {"Name": [name], "Version": [version], "Release": [release],
@@ -47,7 +47,8 @@ def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = 
         lines += [f"%{section}", shell.replace("%", "%%")]
     lines += ["%files", *(f'{(attributes or {}).get(path, "")} '
                           f'{"%dir " * path.endswith("/")}"{path}"'.strip()
-                          for path in (*(files or {}), *(links or {})))]
+                          for path in dict.fromkeys(
+                              (*(files or {}), *(links or {}), *(attributes or {}))))]
     return _cached_rpm("\n".join(lines) + "\n", target="" if arch == "noarch" else arch)
 
 

@@ -20,6 +20,15 @@ _EXCLUDED = tuple(_ROOT + name for name in ("var/log", "var/cache", "var/lib/dnf
 _LOG = os.open(os.environ["KILL_LOG"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
 _remaining = int(os.environ["KILL_AT"])
 
+def _absolute(path, folder):
+    """Return an absolute path in place of one below an open folder."""
+    if isinstance(folder, int) and folder >= 0:
+        path = f"/proc/self/fd/{folder}/{path}"
+    if not path.startswith("/proc/self/fd/"):
+        return path
+    number, _, name = path[len("/proc/self/fd/"):].partition("/")
+    return os.path.join(os.readlink(f"/proc/self/fd/{number}"), name)
+
 def _hook(event, args):
     global _remaining
     if event == "open":
@@ -30,6 +39,8 @@ def _hook(event, args):
         path = os.fsdecode(path)
     elif hasattr(path, "__fspath__"):
         path = path.__fspath__()
+    if isinstance(path, str):
+        path = _absolute(path, args[1] if event in ("os.remove", "os.rmdir") else None)
     if not isinstance(path, str) or not path.startswith(_ROOT) or path.startswith(_EXCLUDED):
         return
     os.write(_LOG, f"{event} {path[len(_ROOT):]!r}\\n".encode())

@@ -57,6 +57,7 @@ def test_the_shipped_file_shows_each_option_with_its_default() -> None:
         name, equals, value = line.lstrip("#").partition(" = ")
         if equals and " " not in name:
             options[name] = value
-    assert set(options) == {"enabled", "node_policy", "live", "live_allow", "library", "core_lists",
+    assert set(options) == {"enabled", "node_policy", "live", "isolation",
+                            "isolation_allow", "live_allow", "library", "core_lists",
                             "allowed_paths", "path_lists", "others_off"}
     assert read_config(options) == Config()

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Iterator, List, Sequence
 
 from ...errors import Refused
+from ...isolation import program
 from ...plugin.settings import Setting
-from ...system import chroot
 from ...system.entries import read_entry, sync_dir
 from ...system.paths import resolve_inside
 from ...system.regular_files import opened_regular
-from ...system.run import Runner, StrPath
+from ...system.run import Runner
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted
 from . import dracut_files
@@ -130,13 +130,14 @@ def made_like(version: str, like: Path, work: Path, *, root: Path, run: Runner) 
     Refused if dracut builds none.
     """
     shutil.copyfile(like, work / "like.img")
-    listing = run(_inside(root, work, "lsinitrd", "/tmp/like.img"))
+    listing = run(program.argv(root, ["lsinitrd", "/tmp/like.img"], temporary=work))
     return _dracut(version, parse(listing), work, root=root, hostonly=False, run=run)
 
 
 def _content(path: str, ctx: Context) -> Content:
     with _workplace() as work:
-        return parse(ctx.run(_inside(ctx.root, work, "lsinitrd", f"/{path}")))
+        return parse(ctx.run(program.argv(ctx.root, ["lsinitrd", f"/{path}"], temporary=work,
+                                          live=ctx.live)))
 
 
 def _lacking(version: str, needs: Sequence[str], ctx: Context) -> List[str]:
@@ -210,7 +211,8 @@ def _dracut(version: str, before: Content, work: Path, *, root: Path, hostonly: 
     modules = before.modules & dracut_files.modules_there(root)
     if modules:
         argv += ["--add", " ".join(sorted(modules))]
-    run(_inside(root, work, *argv, "--kver", version, f"/tmp/{_NEW}"))
+    argv += ["--kver", version, f"/tmp/{_NEW}"]
+    run(program.argv(root, argv, temporary=work, live=hostonly))
     if not is_file(work / _NEW):
         raise Refused(f"dracut made no initramfs of kernel {version}",
                       hint="Run it in the root by hand to see why.")
@@ -238,10 +240,6 @@ def _put(new: Path, place: Path) -> None:
     finally:
         Path(name).unlink(missing_ok=True)
     sync_dir(place.parent)
-
-
-def _inside(root: Path, work: Path, *argv: str) -> List[StrPath]:
-    return [sys.executable, "-I", chroot.__file__, root, work, *argv]
 
 
 @contextlib.contextmanager

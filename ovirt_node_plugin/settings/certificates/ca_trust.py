@@ -47,13 +47,12 @@ class CaTrust:
                        item=None, parts=names),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Refuse a root without update-ca-trust, and a missing chroot(1) on this machine."""
+        """Refuse a root without update-ca-trust."""
         if not any(resolve_inside(ctx.root, name).is_file() or ctx.brings(name) is not None
                    for name in _PROGRAMS):
             raise Refused(
                 f"plugin {ctx.plugin} wants to {wanted.text}, but the root has no"
                 " update-ca-trust", hint="Its package ca-certificates has to be there first.")
-        ctx.run(["chroot", "--version"])
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False
@@ -99,4 +98,4 @@ def untrusted(names: Sequence[str], root: Path) -> List[str]:
 
 
 def _extract(ctx: Context) -> None:
-    ctx.run(["chroot", ctx.root, "update-ca-trust", "extract"])
+    ctx.in_root("update-ca-trust", "extract")

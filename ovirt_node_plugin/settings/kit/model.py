@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runtime_checkable
 
 from ...errors import Refused
+from ...isolation import program
 from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry
 from ...system.paths import relative_inside, resolve_inside
@@ -80,7 +81,8 @@ class Context:
     ``leavable`` are the files that may be left out. ``held`` are the files placed by
     settings of installed plugins, by path relative to the root: the plugin that keeps it,
     or empty if it is given up in this transaction. ``live`` is true if the root is the
-    running system, so that settings become live at once.
+    running system, so that settings become live at once. ``sealed`` is true if programs of
+    a root that is not running are isolated from this machine.
     """
 
     root: Path
@@ -91,6 +93,16 @@ class Context:
     leavable: Leavable = NO_FILES
     held: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
+    sealed: bool = True
+
+    def in_root(self, *words: str, stdin: bytes = b"") -> str:
+        """Run a program of the root in it, and return its standard output.
+
+        Raises CommandError, as ``run`` does.
+        """
+        argv = program.argv(self.root, words) if self.sealed and not self.live else [
+            "chroot", self.root, *words]
+        return self.run(argv, stdin=stdin)
 
     def brings(self, path: str) -> Optional[int]:
         """Return the ``st_mode`` of a file among ``files``, None if it is not one.

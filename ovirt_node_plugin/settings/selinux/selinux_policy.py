@@ -327,7 +327,7 @@ def _line(how: str, rule: PolicyRule) -> str:
 def _ports(ctx: Context) -> Mapping[str, str]:
     """Return the types of all ports by key; semanage needs -m for known ones, else -a."""
     types: Dict[str, str] = {}
-    for line in ctx.run(["chroot", ctx.root, "semanage", "port", "-l", "-n"]).splitlines():
+    for line in ctx.in_root("semanage", "port", "-l", "-n").splitlines():
         words = line.replace(",", " ").split()
         types.update((f"{words[1]}/{port}", words[0]) for port in words[2:])
     return types
@@ -336,12 +336,12 @@ def _ports(ctx: Context) -> Mapping[str, str]:
 def _semanage(ctx: Context, lines: Sequence[str]) -> None:
     """Run all lines as one transaction, which rebuilds the policy once."""
     if lines:
-        ctx.run(["chroot", ctx.root, "semanage", "import", "-N"],
-                stdin="".join(f"{line}\n" for line in lines).encode())
+        ctx.in_root("semanage", "import", "-N",
+                    stdin="".join(f"{line}\n" for line in lines).encode())
 
 
 def _semodule(ctx: Context, *words: str, priority: bool = False) -> None:
-    ctx.run(["chroot", ctx.root, "semodule", "-n", *(["-X", PRIORITY] * priority), *words])
+    ctx.in_root("semodule", "-n", *(["-X", PRIORITY] * priority), *words)
 
 
 def _restore(bases: Bases, store: Store, ctx: Context) -> None:

@@ -140,10 +140,49 @@ def test_a_dnf_killed_by_a_scriptlet_is_undone_after_the_scriptlet_ends(
     bundle = plugin_with_scriptlet(
         tmp_path, "exec >/dev/null 2>&1\necho x > /usr/bin/scripted\necho x >> /etc/passwd\n"
         "kill -9 $PPID\nsleep 1\necho late > /etc/late\n", section)
+    dnf.configure(isolation="off")  # otherwise a scriptlet cannot reach dnf
     before = tree_and_packages(node)
     assert dnf.plugin(node, "install", "-y", UNSIGNED, bundle).status == -signal.SIGKILL
     answer = dnf.plugin(node, "verify")
     assert answer.status == 0 and "An interrupted install of scripted was undone" in answer.text
+    after = tree_and_packages(node)
+    assert state_differences(before[0], after[0]) == []
+    assert after[1] == before[1]
+
+
+@pytest.mark.main_job
+@pytest.mark.parametrize("section", ["pre", "post", "posttrans"])
+def test_a_dnf_that_is_killed_while_a_scriptlet_runs_is_undone(
+        dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
+    bundle = plugin_with_scriptlet(
+        tmp_path, "exec >/dev/null 2>&1\necho x > /usr/bin/scripted\necho x >> /etc/passwd\n"
+        ": > /etc/begun\nsleep 1\necho late > /etc/late\n", section)
+    before = tree_and_packages(node)
+    with subprocess.Popen(dnf.argv(node, "node-plugin", "install", "-y", UNSIGNED, bundle),
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          env=environment()) as process:
+        while not (node / "etc/begun").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    answer = dnf.plugin(node, "verify")
+    assert answer.status == 0 and "An interrupted install of scripted was undone" in answer.text
+    after = tree_and_packages(node)
+    assert state_differences(before[0], after[0]) == []
+    assert after[1] == before[1]
+
+
+@pytest.mark.parametrize("section", ["pre", "post", "posttrans"])
+def test_a_scriptlet_that_kills_the_transaction_is_undone_at_once(
+        dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
+    bundle = plugin_with_scriptlet(
+        tmp_path, "exec >/dev/null 2>&1\necho x > /usr/bin/scripted\necho x >> /etc/passwd\n"
+        "kill -9 $PPID\nsleep 1\necho late > /etc/late\n", section)
+    before = tree_and_packages(node)
+    answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
+    assert answer.status == 8, answer.text
+    assert "the sealed process ended with status 137" in answer.text
     after = tree_and_packages(node)
     assert state_differences(before[0], after[0]) == []
     assert after[1] == before[1]

@@ -61,7 +61,7 @@ ALL = {"uploaded-profile", "var/imgbased/persisted-rpms/agent-1.0-1.noarch.rpm",
 
 
 def test_all_plugins_act_when_none_is_configured_off(machine: MachineWithPlugins) -> None:
-    machine.dnf.configure(others_off="")
+    machine.dnf.configure(others_off="", isolation="off")
     answer = machine.install()
     assert answer.status == 0, answer.text
     assert set(machine.effects()) == ALL

@@ -98,6 +98,10 @@ def test_files_in_dev_are_removed_when_mounts_are_not_permitted(
         image: Path, tmp_path: Path) -> None:
     dnf = Dnf(tmp_path / "dnf", prefix=NO_MOUNTS)
     before = tree_state(image)
+    answer = dnf.plugin(image, "install", UNSIGNED, make_plugin(tmp_path, "other"))
+    assert answer.status != 0 and "set isolation = off" in answer.text, answer.text
+    assert "Is this ok" not in answer.text
+    dnf.configure(isolation="off")
     bundle = make_plugin(tmp_path, "noisy", scriptlets={
         "post": f"{WRITE}; mkdir /dev/folder; touch /dev/folder/x; ! test -c /dev/null"})
     succeeded(dnf.plugin(image, "install", "-y", UNSIGNED, bundle))

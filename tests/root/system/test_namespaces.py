@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Dict, List
 
 import pytest
 
-from ovirt_node_plugin.system import chroot
+from ovirt_node_plugin.isolation import program
+from ovirt_node_plugin.system.run import StrPath
 from tests.support.dnf_runner import TOP
 
 # Prints whether a mount is there before and after its unmount outside, then makes a mount.
@@ -40,15 +42,18 @@ grep -c '^within ' /proc/self/mounts || true
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("way", ["apart", "chroot"])
+@pytest.mark.parametrize("way", ["apart", "program"])
 def test_an_unmount_outside_reaches_the_namespace_and_no_mount_leaves_it(
         tmp_path: Path, way: str) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
-    start = {"apart": ["-c", APART], "chroot": [chroot.__file__, "/", str(folder / "tmp")]}[way]
+    words = ["sh", "-ec", WITHIN, "sh", str(folder)]
+    start: Dict[str, List[StrPath]] = {
+        "apart": [sys.executable, "-c", APART, *words],
+        "program": program.argv(Path("/"), words, temporary=folder / "tmp", live=True)}
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-ec", OUTSIDE, str(folder),
-         str(folder), sys.executable, *start, "sh", "-ec", WITHIN, "sh", str(folder)],
+         str(folder), *start[way]],
         env={**os.environ, "PYTHONPATH": str(TOP)}, capture_output=True, text=True, check=False,
         timeout=60)
     assert (done.stdout.split(), done.stderr) == (["mounted", "unmounted", "0"], "")

@@ -45,8 +45,9 @@ def ask_booted(root: Path, questions: Mapping[str, str], work: Path) -> Dict[str
     (root / "etc/questions.sh").write_text("\n".join(lines) + "\n")
     (root / "etc/systemd/system/questions.service").write_text(_UNIT)
     run(["systemctl", f"--root={root}", "enable", "questions.service"])
+    # of "/", setfiles would inform the audit system, which is not there
     in_root(root, "setfiles", "-F", *(word for name in ("/dev", "/proc", "/tmp")
-                                      for word in ("-e", name)), _CONTEXTS, "/")
+                                      for word in ("-e", name)), _CONTEXTS, "/.")
     disk = work / "disk"
     run(["truncate", f"--size={_DISK_MIB}M", disk])
     run(["mkfs.ext4", "-q", "-d", root, disk])

@@ -2,12 +2,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import Sequence
 
-from ovirt_node_plugin.system import chroot
+from ovirt_node_plugin.isolation import program
 from ovirt_node_plugin.system.run import StrPath, run
 
 from .. import image, node_build
@@ -43,4 +42,4 @@ def finish(root: Path) -> None:
 def in_root(root: Path, *argv: StrPath) -> str:
     """Run a program in the root, with /dev, /proc and /tmp; return what it prints."""
     with tempfile.TemporaryDirectory(prefix="full-node") as work:
-        return run([sys.executable, "-I", os.fspath(chroot.__file__), root, work, *argv])
+        return run(program.argv(root, [os.fspath(word) for word in argv], temporary=Path(work)))

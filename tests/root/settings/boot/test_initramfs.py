@@ -4,20 +4,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, DescriptorError, Refused
+from ovirt_node_plugin.isolation import program
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.plugin.settings import DracutModule, InitramfsDriver, Setting
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, images, parse
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.upgrade import plan_upgrade
 from ovirt_node_plugin.settings.kit.model import Context
-from ovirt_node_plugin.system import chroot
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo.changes import Applied
 from tests.support.adhoc import descriptor_xml
@@ -82,7 +81,7 @@ def build_initramfs(root: Path) -> None:
 
 
 def run_in_root(root: Path, work: Path, *argv: str) -> str:
-    return run([sys.executable, "-I", chroot.__file__, root, work, *argv])
+    return run(program.argv(root, argv, temporary=work))
 
 
 def initramfs_drivers(root: Path, tmp_path: Path) -> List[str]:
@@ -269,9 +268,9 @@ def test_the_dracut_of_the_root_is_run_in_the_root(root: Path) -> None:
     items = selection.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)
     checking.check([item for item in items if item.kind != "module-index"], ctx, others={})
     apply_all([item for item in items if item.kind != "module-index"], ctx)
-    start = (sys.executable, "-I", chroot.__file__, str(root))
-    assert [argv[:4] for argv in runner.argvs] == [start] * 4
-    assert [argv[5:] for argv in runner.argvs] == [
+    start = tuple(map(str, program.argv(root, (), temporary=root)))
+    assert {argv[:5] + argv[6:8] for argv in runner.argvs} == {start[:5] + start[6:]}
+    assert [argv[8:] for argv in runner.argvs] == [
         ("lsinitrd", f"/{IMAGE}"), ("lsinitrd", f"/{IMAGE}"),
         ("dracut", "--force", "--reproducible", "--no-hostonly", "--kver", KERNEL,
          "/tmp/initramfs.img"),
@@ -302,8 +301,9 @@ class FakeDracut(RecordingRunner):
     def __call__(self, argv: Sequence[object], **_: object) -> str:
         words = tuple(map(str, argv))
         self.argvs.append(words)
-        if words[5] == "dracut":
-            Path(words[4], "initramfs.img").write_text("new")
+        if "dracut" in words:
+            (work,) = (word.partition("=")[2] for word in words if word.startswith("--temporary="))
+            Path(work, "initramfs.img").write_text("new")
             return ""
         rebuilt = (self.root / IMAGE).read_text() == "new"
         return f"-rw 1 0 0 1 usr/lib/modules/{KERNEL}/isv-foo.ko.xz\n" if rebuilt else ""

@@ -8,6 +8,7 @@ from typing import Dict, Iterator, Mapping, Sequence, Tuple
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, OutsideRoot, Refused
+from ovirt_node_plugin.isolation import program
 from ovirt_node_plugin.plugin.settings import (
     SelinuxBoolean,
     SelinuxFileContext,
@@ -121,7 +122,7 @@ def test_each_program_is_called_once_for_all_settings(root: Path) -> None:
     recorder = RecordingRunner(run)
     ctx = context(root, files=[SOURCE], runner=recorder)
     applied = apply_all(selection.wanted(descriptor(*ALL_SETTINGS), ctx), ctx)
-    chroot = ("chroot", str(root))
+    chroot = tuple(map(str, program.argv(root, ())))
     assert recorder.argvs == [
         (*chroot, "semodule", "-n", "-X", "300", "-i", SOURCE),
         (*chroot, "semanage", "port", "-l", "-n"), (*chroot, "semanage", "import", "-N")]
@@ -140,7 +141,7 @@ def test_values_are_removed_one_by_one_beside_values_of_an_administrator(root: P
     semanage(root, "boolean -m -0 use_nfs")
     recorder.argvs.clear()
     finish(plan_revert(applied, Ledger(), root), Ledger(), ctx)
-    chroot = ("chroot", str(root))
+    chroot = tuple(map(str, program.argv(root, ())))
     assert recorder.argvs == [(*chroot, "semanage", "import", "-N"),
                               (*chroot, "semodule", "-n", "-B")]
     assert local_values(root, "boolean") == {"use_nfs": "off"}
