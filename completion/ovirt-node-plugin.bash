@@ -129,7 +129,7 @@ _ovirt_node_plugin_offer() {
 
 _ovirt_node_plugin_options() {
     local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
-                   --repo --setopt --quiet --verbose --help)
+                   --repo --setopt --quiet --verbose --recover --help)
     case $1 in
     install | upgrade) options+=(--dry-run --trust-keys) ;;
     remove)            options+=(--dry-run --keep-modified) ;;

@@ -31,6 +31,7 @@ class DnfOptions(Protocol):
     dry_run: bool
     trust_keys: bool
     keep_modified: bool
+    recover: bool
     installed: bool
     available: bool
     all: bool
@@ -63,6 +64,9 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="import the GPG keys that the bundles contain; -y alone does not")
     parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
                         help="remove: keep files that were changed since the install")
+    parser.add_argument("--recover", action="store_true",
+                        help="undo an interrupted change of which this machine did not write"
+                             " the journal")
     parser.add_argument("--installed", action="store_true", help="list: installed plugins")
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")

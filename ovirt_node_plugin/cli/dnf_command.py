@@ -298,7 +298,7 @@ class DnfCommand:
             yield
             return
         with change.guarded(self._policy.target, writes=self._console.needs_root,
-                            run=run) as notice:
+                            run=run, foreign=self._opts.recover) as notice:
             if notice:
                 logger.warning("%s", notice)
             yield

@@ -12,6 +12,7 @@ from typing import (
     FrozenSet,
     Iterable,
     Iterator,
+    List,
     Mapping,
     Optional,
     Set,
@@ -20,7 +21,7 @@ from typing import (
 )
 
 from ..errors import NodePluginError, OutsideRoot, Refused
-from . import path_sets
+from . import beneath, path_sets
 from .limits import FOLDER_DEPTH
 from .paths import is_inside, is_inside_any, real_places, relative_inside, resolve_inside
 from .run import StrPath
@@ -122,18 +123,21 @@ def remove_new(root: Path, paths: Iterable[str]) -> None:
     for path in sorted(paths, key=lambda name: -name.count("/")):
         if resolve_inside(root, path, follow_last=False) != root / path:
             continue  # a parent became a link
-        try:
-            info = os.lstat(root / path)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
         mounted = sorted(mount for mount in mounts if is_inside(mount, path))
         if mounted:
             raise OutsideRoot(f"{root / mounted[0]} is a mount; it is not removed",
                               hint=f"Unmount it: umount {root / mounted[0]}")
-        if stat.S_ISDIR(info.st_mode):
-            _remove_folder(root / path, info.st_dev)
-        else:
-            os.unlink(root / path)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with beneath.parent_opened(root, path) as where:
+                _remove_entry(where)
+
+
+def _remove_entry(where: Path) -> None:
+    info = os.lstat(where)
+    if stat.S_ISDIR(info.st_mode):
+        _remove_folder(where, info.st_dev)
+    else:
+        os.unlink(where)
 
 
 def mounts_below(root: Path) -> FrozenSet[str]:
@@ -184,23 +188,44 @@ def _is_folder(root: Path, path: str) -> bool:
         return False
 
 
-def _remove_folder(top: Path, device: int) -> None:
-    """Remove a folder and all below; raise OutsideRoot for a folder on another device."""
-    folders, others = [os.fspath(top)], []
+def _remove_folder(where: Path, device: int) -> None:
+    """Remove a folder and all below; raise OutsideRoot for a folder on another device.
+
+    Each folder is opened beneath ``where``, so that no link is followed.
+    """
+    with beneath.opened(where) as top:
+        folders = _folders_below(top, where, device)
+        for folder in folders:
+            with beneath.opened_folder(top, folder) as opened:
+                for name in os.listdir(beneath.path_of(opened)):
+                    if not stat.S_ISDIR(os.lstat(name, dir_fd=opened).st_mode):
+                        os.unlink(name, dir_fd=opened)
+        for folder in reversed(folders[1:]):
+            above, _, name = folder.rpartition("/")
+            with beneath.opened_folder(top, above) as opened:
+                os.rmdir(name, dir_fd=opened)
+    os.rmdir(where)
+
+
+def _folders_below(top: int, where: Path, device: int) -> List[str]:
+    """Return the folders below the open folder ``top``, each after the one it is in.
+
+    They are relative to it, and the first is itself. Raises OutsideRoot for one on another
+    device; ``where`` is the path for that message.
+    """
+    folders = [""]
     for folder in folders:  # grows while it is walked
-        with os.scandir(folder) as listed:
-            for entry in listed:
-                if not entry.is_dir(follow_symlinks=False):
-                    others.append(entry.path)
-                elif entry.stat(follow_symlinks=False).st_dev == device:
-                    folders.append(entry.path)
-                else:
-                    raise OutsideRoot(f"{entry.path} is a mount; it is not removed",
-                                      hint=f"Unmount it: umount {entry.path}")
-    for path in others:
-        os.unlink(path)
-    for folder in reversed(folders):
-        os.rmdir(folder)
+        with beneath.opened_folder(top, folder) as opened:
+            for name in os.listdir(beneath.path_of(opened)):
+                info = os.lstat(name, dir_fd=opened)
+                if not stat.S_ISDIR(info.st_mode):
+                    continue
+                path = f"{folder}/{name}".lstrip("/")
+                if info.st_dev != device:
+                    raise OutsideRoot(f"{where / path} is a mount; it is not removed",
+                                      hint=f"Unmount it: umount {where / path}")
+                folders.append(path)
+    return folders
 
 
 def state_of(info: os.stat_result) -> Stat:

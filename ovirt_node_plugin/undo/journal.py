@@ -12,19 +12,21 @@ import shutil
 import stat
 import sys
 from pathlib import Path
-from typing import Callable, Collection, Dict, List, Sequence, Set, Tuple
+from typing import Callable, Collection, Dict, FrozenSet, List, Sequence, Set, Tuple
 
 from ..errors import RecordError
 from ..system.entries import read_entry, sync_dir, write_atomic
 from ..system.path_sets import JOURNAL
-from ..system.paths import is_inside_any, real_places, resolve_inside
+from ..system.paths import is_inside, is_inside_any, real_places, resolve_inside
 from ..system.regular_files import read_regular
-from ..system.trees import Listing, Relative, folders_above, remove_new, stat_of
+from ..system.trees import Listing, Relative, folders_above, mounts_below, remove_new, stat_of
+from ..system.words import printable
+from . import origin
 from .changes import Change, compact
 from .journal_file import Intent, Scope, State, dump, load
 from .snapshot import CONTENT, SnapshotWriter, entry_of, restore
 
-_OPEN, _RESERVE = "journal.json", "reserve"
+_OPEN, _SEAL, _RESERVE = "journal.json", "journal.seal", "reserve"
 # Every user may look up names, only root may list them. A parent folder of this mode was made
 # here and is removed again; one of a package has another mode.
 _MODE = 0o711
@@ -33,6 +35,8 @@ _MODE = 0o711
 _COPIED_PATH, _COPIED_TREE = 256 * 1024, 16 * 1024 * 1024
 # Space that undoing needs for small files when the disk is full.
 _RESERVE_BYTES = 1024 * 1024
+_MAX_SEAL_BYTES = 256
+_MAX_NAMED = 5
 _MAX_STATE_BYTES = 512 << 20  # enough for millions of files; limits a hostile one
 # In a running system that crashed, a change so much later was made by others.
 _SLACK_NS = 60 * 1_000_000_000
@@ -97,7 +101,10 @@ def begin(root: Path, intent: Intent, scope: Scope) -> Journal:
     try:
         _reserve(folder)
         state = _save_scope(root, intent, scope, folder)
-        write_atomic(folder / _OPEN, dump(state), mode=0o600)
+        data = dump(state)
+        if not scope.live:  # that of the running system is this machine's own
+            write_atomic(folder / _SEAL, origin.seal_of(data).encode(), mode=0o600)
+        write_atomic(folder / _OPEN, data, mode=0o600)
     except BaseException:
         _remove_files(root)
         raise
@@ -112,6 +119,35 @@ def pending(root: Path) -> bool:
 def left_over(root: Path) -> bool:
     """Return whether anything of a journal exists, such as files of a killed process."""
     return _is_real(root) and (_folder(root).is_dir() or _is_ours(_folder(root).parent))
+
+
+def is_own(root: Path) -> bool:
+    """Return whether this machine wrote the journal of ``root``, and nothing changed it since."""
+    folder = _folder(root)
+    try:
+        data = read_regular(folder / _OPEN, max_bytes=_MAX_STATE_BYTES)
+        seal = read_regular(folder / _SEAL, max_bytes=_MAX_SEAL_BYTES).decode(errors="replace")
+    except OSError:
+        return False
+    return origin.is_own(data, seal)
+
+
+def refuse_foreign(root: Path) -> None:
+    """Raise RecordError, which says what the journal of ``root`` holds."""
+    state, path = _read(root), _folder(root) / _OPEN
+    restored = [name for name, kept in sorted(state.index.items()) if kept is not None]
+    removed = [name for name, kept in sorted(state.index.items()) if kept is None]
+    raise RecordError(printable(
+        f"the journal {path} was not written by this machine, or was changed since. It says that"
+        f" {state.intent.operation} of {', '.join(state.intent.plugins)} was interrupted, and to"
+        f" undo that {_counted(restored, 'restored')}, and {_counted(removed, 'removed')}"),
+        hint="If you trust this root, add --recover to undo the change. If the root is as it"
+             f" should be, remove the folder {path.parent}.")
+
+
+def _counted(paths: Sequence[str], how: str) -> str:
+    named = f" (/{', /'.join(paths[:_MAX_NAMED])}{', ...' * (len(paths) > _MAX_NAMED)})"
+    return f"{len(paths)} entries may be {how}{named * bool(paths)}"
 
 
 def intent(root: Path) -> Intent:
@@ -129,16 +165,21 @@ def finish(root: Path) -> None:
 
 
 def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
-         last: Callable[[], Sequence[str]] = tuple) -> Tuple[str, ...]:
+         last: Callable[[], Sequence[str]] = tuple, trusted: bool = True) -> Tuple[str, ...]:
     """Restore ``root`` to its state before the journal, and end the journal.
 
     May be called again after an interruption. ``first`` is called before anything is
     restored, ``last`` after everything is and before the journal is removed. Returns the
-    lines that both return.
+    lines that both return. If the journal is not ``trusted``, nothing on another filesystem is
+    restored.
+
+    Raises RecordError, before anything is changed, for an entry that was on another
+    filesystem when the journal was written.
     """
     state = _read(root)
-    (_folder(root) / _RESERVE).unlink(missing_ok=True)
     ours = _own_changes(root, state)
+    _refuse_crossing(root, state, ours, mounts=state.mounts if trusted else frozenset())
+    (_folder(root) / _RESERVE).unlink(missing_ok=True)
     lines = [*first()]
     parents = _remove(root, [path for path, kept in state.index.items() if kept is None], ours)
     known = _recorded(state)
@@ -158,6 +199,29 @@ def _remove(root: Path, paths: Collection[str], ours: Callable[[str], bool]) -> 
     existing = [path for path in paths if stat_of(root / path) is not None and ours(path)]
     remove_new(root, existing)
     return set(map(os.path.dirname, existing))
+
+
+def _refuse_crossing(root: Path, state: State, ours: Callable[[str], bool], *,
+                     mounts: FrozenSet[str]) -> None:
+    """Raise RecordError if an entry is to be undone on a filesystem that is mounted in the root.
+
+    Those mounted at ``mounts`` are part of the root, and have to be there.
+    """
+    changed = mounts_below(root) ^ mounts
+    if not changed:
+        return
+    known = _recorded(state)
+    paths = {path for path, kept in state.index.items()
+             if stat_of(root / path) != (kept and kept.stat)}
+    for path in sorted(paths | (_present(root, state, known) - known)):
+        place = next((mount for mount in changed if is_inside(path, mount)), "")
+        if place and ours(path):
+            verb, other = (("mounted", "umount") if place not in mounts
+                           else ("not mounted any more", "mount"))
+            raise RecordError(
+                f"to undo a change, {root / path} has to be restored, but {root / place} is"
+                f" {verb}; undoing stays on the filesystems of the root",
+                hint=f"Run {other} {root / place}, then try again.")
 
 
 def _reserve(folder: Path) -> None:
@@ -197,7 +261,7 @@ def _save_scope(root: Path, intent: Intent, scope: Scope, folder: Path) -> State
         names |= listing.inside(place)
     names |= _scripts(root)
     return State(intent=intent, scope=scope, index=index, near=frozenset(near),
-                 names=frozenset(names - set(index)))
+                 names=frozenset(names - set(index)), mounts=mounts_below(root))
 
 
 def _without_links(root: Path, scope: Scope) -> Scope:
@@ -378,5 +442,5 @@ def _read(root: Path) -> State:
                  " again, or remove that file if the root is as it should be.") from exc
 
 
-__all__ = ["Intent", "Journal", "Scope", "begin", "finish", "intent", "left_over",
-           "pending", "undo"]
+__all__ = ["Intent", "Journal", "Scope", "begin", "finish", "intent", "is_own", "left_over",
+           "pending", "refuse_foreign", "undo"]

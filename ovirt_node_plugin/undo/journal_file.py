@@ -8,6 +8,8 @@ from typing import Dict, FrozenSet, Optional, Tuple
 from .snapshot import SavedEntry
 
 FORMAT = 1
+# The parts of a scope whose content is undone as a whole.
+_FOLDERS = ("trees", "bare", "whole")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class State:
 
     ``index`` has every saved entry by its path, None where there was none; ``near`` are the
     folders of ``paths``; ``names`` are the names in those, in ``bare`` and in ``trees``.
+    ``mounts`` are the mount points in the root.
     """
 
     intent: Intent
@@ -56,6 +59,7 @@ class State:
     index: Dict[str, Optional[SavedEntry]]
     near: FrozenSet[str]
     names: FrozenSet[str]
+    mounts: FrozenSet[str] = frozenset()
 
 
 def dump(state: State) -> bytes:
@@ -64,6 +68,7 @@ def dump(state: State) -> bytes:
         "format": FORMAT, "operation": state.intent.operation,
         "plugins": state.intent.plugins, "tool": state.intent.tool,
         "scope": vars(state.scope), "near": sorted(state.near), "names": sorted(state.names),
+        "mounts": sorted(state.mounts),
         "index": {path: kept and kept.dump() for path, kept in state.index.items()}}
     return json.dumps(data, separators=(",", ":")).encode()
 
@@ -77,8 +82,9 @@ def load(text: bytes) -> State:
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']}, not {FORMAT}")
     scope = data["scope"]
-    names = {key: tuple(map(str, scope[key])) for key in scope if key != "live"}
-    index = {_inside(path): SavedEntry.load(kept) if kept is not None else None
+    names = {key: tuple(map(_named if key in _FOLDERS else str, scope[key]))
+             for key in scope if key != "live"}
+    index = {_named(path): SavedEntry.load(kept) if kept is not None else None
              for path, kept in data["index"].items()}
     twins = {kept.twin for kept in index.values() if kept is not None and kept.twin}
     if not twins <= set(index):
@@ -86,7 +92,16 @@ def load(text: bytes) -> State:
     return State(
         intent=Intent(str(data["operation"]), tuple(map(str, data["plugins"])), str(data["tool"])),
         scope=Scope(live=bool(scope["live"]), **names), index=index,
-        near=frozenset(map(_inside, data["near"])), names=frozenset(map(_inside, data["names"])))
+        near=frozenset(map(_inside, data["near"])), names=frozenset(map(_named, data["names"])),
+        mounts=frozenset(map(_named, data.get("mounts", ()))))
+
+
+def _named(path: object) -> str:
+    """Return ``path`` if it names an entry in the root; else raise ValueError."""
+    text = _inside(path)
+    if set(text.split("/")) & {"", "."}:
+        raise ValueError(f"it names {text!r}, which is no entry of the root")
+    return text
 
 
 def _inside(path: object) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import RecordError
+from ..system import beneath
 from ..system.entries import Entry, Xattrs, read_xattrs, sync_dir
 from ..system.json_data import Data, number_of, text_of
 from ..system.paths import resolve_inside
@@ -183,26 +184,32 @@ def restore(root: Path, path: str, kept: SavedEntry, folder: Path) -> None:
     if resolve_inside(root, path, follow_last=False) != target:
         raise RecordError(f"{target} cannot be restored: a folder above it became a symbolic link",
                           hint="Restore that folder.")
-    now = stat_of(target)
+    with beneath.parent_opened(root, path) as entry:
+        _restore_at(entry, root, path, kept, folder)
+
+
+def _restore_at(where: Path, root: Path, path: str, kept: SavedEntry, folder: Path) -> None:
+    """Restore the entry ``path`` at ``where``, which stays in its folder."""
+    now = stat_of(where)
     is_dir = now is not None and stat.S_ISDIR(now[0])
     if kept.kind == "dir":
         if not is_dir:
-            target.unlink(missing_ok=True)
-            target.mkdir(mode=0o700)
-        _dress(target, kept)
+            where.unlink(missing_ok=True)
+            where.mkdir(mode=0o700)
+        _dress(where, kept)
         return
     if is_dir:
         remove_new(root, [path])
     if kept.kind == "other" and not (kept.device or stat.S_ISFIFO(kept.stat[0])):
         return  # a socket: the program that listens on it makes it
-    temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}.back")
+    temporary = where.with_name(f".{where.name[:200]}.{os.getpid()}.back")
     temporary.unlink(missing_ok=True)
     try:
         if _make(root, temporary, kept, folder):
             _dress(temporary, kept)
-        if os.path.lexists(target) and os.path.samestat(os.lstat(target), os.lstat(temporary)):
+        if os.path.lexists(where) and os.path.samestat(os.lstat(where), os.lstat(temporary)):
             return
-        os.replace(temporary, target)
+        os.replace(temporary, where)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -237,7 +244,8 @@ def _make(root: Path, temporary: Path, kept: SavedEntry, folder: Path) -> bool:
         if resolve_inside(root, kept.twin, follow_last=False) != root / kept.twin:
             raise RecordError(f"a folder above {root / kept.twin} became a symbolic link",
                               hint="Restore that folder.")
-        os.link(root / kept.twin, temporary, follow_symlinks=False)
+        with beneath.parent_opened(root, kept.twin) as twin:
+            os.link(twin, temporary, follow_symlinks=False)
         return False
     if kept.kind == "link":
         os.symlink(kept.target, temporary)

@@ -39,17 +39,19 @@ def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
 
 
 @contextlib.contextmanager
-def guarded(target: Target, *, writes: bool, run: Runner) -> Iterator[Optional[str]]:
+def guarded(target: Target, *, writes: bool, run: Runner,
+            foreign: bool = False) -> Iterator[Optional[str]]:
     """Hold the root's lock if necessary, and undo the change of a process that was killed.
 
     Yields a line that says what was undone, or None. A command that ``writes`` holds the
     lock until it ends. Another one takes it only to undo; if it cannot, the line says that
-    an interrupted change waits or that a change is running.
+    an interrupted change waits or that a change is running. With ``foreign``, a journal that
+    this machine did not write is undone as well.
     """
     root = target.root
     if writes:
         with locked(root):
-            yield recover(root, run)
+            yield recover(root, run, foreign=foreign)
     elif not journal.left_over(root):
         yield None
     elif os.geteuid() != 0:
@@ -58,23 +60,27 @@ def guarded(target: Target, *, writes: bool, run: Runner) -> Iterator[Optional[s
     else:
         try:
             with locked(root):
-                notice = recover(root, run)
+                notice = recover(root, run, foreign=foreign)
         except Locked:
             notice = f"A change of plugins in {root} goes on; what follows may soon be out of date."
         yield notice
 
 
-def recover(root: Path, run: Runner) -> Optional[str]:
+def recover(root: Path, run: Runner, *, foreign: bool = False) -> Optional[str]:
     """Undo an interrupted change; return lines about it, or None if there is none.
 
-    The caller holds the root's lock.
+    The caller holds the root's lock. Raises RecordError for a journal that this machine did
+    not write, unless ``foreign`` allows it.
     """
     if not journal.pending(root):
         journal.finish(root)
         return None
+    own = is_running_system(root) or journal.is_own(root)
+    if not (own or foreign):
+        journal.refuse_foreign(root)
     intent = journal.intent(root)
     wait_for_scriptlets(root)
-    notes = _put_back(root, run)
+    notes = _put_back(root, run, trusted=own)
     return "\n".join([f"An interrupted {intent.operation} of {', '.join(intent.plugins)} was"
                       f" undone; {root} is as it was before it.", *notes])
 
@@ -162,10 +168,10 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
         journal.finish(root)
 
 
-def _put_back(root: Path, run: Runner) -> Tuple[str, ...]:
+def _put_back(root: Path, run: Runner, *, trusted: bool = True) -> Tuple[str, ...]:
     """Undo the journal's change of files and of the running system; return lines on failures."""
     back = live.undo_of(root, run)
-    return journal.undo(root, first=back.before, last=back.after)
+    return journal.undo(root, first=back.before, last=back.after, trusted=trusted)
 
 
 def _undo(root: Path, cause: BaseException, run: Runner) -> Tuple[str, ...]:
