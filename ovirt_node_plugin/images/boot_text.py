@@ -15,7 +15,9 @@ from ..system.limits import BOOT_ARGUMENTS_CHARACTERS, BOOT_ENTRIES
 
 _BLANKS = " \t"
 _QUOTED = re.compile(r"(['\"])(.*?)\1")
-_FIRST_WORD = re.compile(r"\S+[ \t]*")
+# Boot loaders separate words by these blanks only, not by all white space of Unicode.
+_COMMAND = re.compile(r"[ \t]*([^ \t]+)[ \t]*")
+_FIRST_WORD = re.compile(r"([^ \t]+)[ \t]*")
 # A line that continues in the next one, or has a comment or a second command
 _MORE = re.compile(r"\\$|(?:^|\s)#|;")
 _MENUENTRY = re.compile(r"[ \t]*menuentry\b")
@@ -147,17 +149,15 @@ class _Line:
 def _lines(text: str) -> Iterator[_Line]:
     """Yield the lines that begin with a word. The time is linear in the length of the text."""
     begin = 0
-    for whole in text.splitlines(keepends=True):
-        line = whole.rstrip("\r\n").rstrip(_BLANKS)
-        line_end = begin + len(whole.rstrip("\r\n"))
-        word = line.split(None, 1)[0] if line.strip() else ""
-        if word.isascii() and word.isalnum():
-            after = line.index(word) + len(word)
-            value = line[after:].lstrip(_BLANKS)
-            end = begin + len(line)
-            yield _Line(word=word.lower(), value=value, start=end - len(value), end=end,
-                        line_end=line_end)
-        begin += len(whole)
+    for whole in text.split("\n"):
+        line_end = begin + len(whole.rstrip("\r"))
+        line = whole.rstrip("\r").rstrip(_BLANKS)
+        command = _COMMAND.match(line)
+        word = command.group(1) if command else ""
+        if command and word.isascii() and word.isalnum():
+            yield _Line(word=word.lower(), value=line[command.end():],
+                        start=begin + command.end(), end=begin + len(line), line_end=line_end)
+        begin += len(whole) + 1
 
 
 def _linux_entries(text: str) -> List[_EntryPosition]:
@@ -219,7 +219,7 @@ def _grub(text: str) -> Iterator[_EntryPosition]:
             kernel = _FIRST_WORD.match(value)
             assert kernel is not None
             start = line.start + kernel.end()
-            entry = _EntryPosition(title=title, kernel=kernel.group().strip(), initrds=[],
+            entry = _EntryPosition(title=title, kernel=kernel.group(1), initrds=[],
                                    start=start, end=line.end)
         elif word in _INITRD_COMMANDS:
             entry.initrds += value.split()

@@ -336,7 +336,7 @@ READERS: Dict[str, Reader] = {
     "removals": Reader(_removals, (b'["/var/cache/dnf/a"]',),
                        lambda size: b'["/var/cache/dnf/a"' + b',"/var/cache/dnf/a"' * size + b"]",
                        400_000),
-    "boot": Reader(_boot, (_MENU, _GRUB), _lines(_GRUB), 2_000),
+    "boot": Reader(_boot, (_MENU, _GRUB, b"linux\xa0/a b\nkernel /a\n"), _lines(_GRUB), 2_000),
     "iso": Reader(_iso, (_LISTING,), _lines(b"File data lba:  0 ,  33 ,  1 ,  7 , '/a%d'\n"),
                   120_000),
     "superblock": Reader(_superblock, (_SUPERBLOCK,), lambda size: _SUPERBLOCK + bytes(size),

@@ -195,3 +195,8 @@ def test_more_entries_or_arguments_than_the_limits_are_refused(text: str) -> Non
         with pytest.raises(BadImage, match="has more than 1000 entries, or an entry with more than"
                                            " 16384 characters of kernel arguments"):
             read(text)
+
+
+def test_only_blanks_separate_words() -> None:
+    text = "menuentry 'a' {\n linux\xa0/a b\n linux /k\xa0x b\n linux \x85/c\n kernel \xa0\n}\n"
+    assert [entry.kernel for entry in entries(text)] == ["/k\xa0x", "\x85/c", "\xa0"]
