@@ -14,6 +14,7 @@ from typing import Dict, Mapping, Sequence
 from ..errors import RecordError, Refused
 from ..system.json_data import (
     Data,
+    check_items,
     number_of,
     object_of,
     objects_of,
@@ -22,7 +23,7 @@ from ..system.json_data import (
     text_of,
     texts_of,
 )
-from ..system.limits import INVENTORY_BYTES, JSON_ITEMS
+from ..system.limits import INVENTORY_BYTES
 from ..undo.changes import Applied
 from .inventory import Account, File, Inventory, InventoryPackage, Operation
 from .outcomes import from_text, to_text
@@ -45,10 +46,13 @@ def dump(inventory: Inventory) -> bytes:
     head = f'{{"format":{FORMAT},"name":{json.dumps(inventory.name)}'
     text = ",\n".join([head, *(f'"{name}":{_listed(lines)}' for name, lines in parts)])
     data = f"{text}}}\n".encode("ascii")
-    if len(data) > INVENTORY_BYTES or sum(map(data.count, (b",", b"[", b"{"))) > JSON_ITEMS:
-        raise Refused(f"plugin {inventory.name} has too many files for an inventory, which has at"
-                      f" most {INVENTORY_BYTES} bytes and {JSON_ITEMS} values",
-                      hint="Ask the vendor for packages with fewer files.")
+    try:
+        if len(data) > INVENTORY_BYTES:
+            raise ValueError(f"it has more than {INVENTORY_BYTES} bytes")
+        check_items(data)
+    except ValueError as exc:
+        raise Refused(f"plugin {inventory.name} has too many files for an inventory: {exc}",
+                      hint="Ask the vendor for packages with fewer files.") from exc
     return _packed(data)
 
 

@@ -20,15 +20,22 @@ T = TypeVar("T")
 def parse_json(text: bytes) -> object:
     """Return the value in a JSON text of UTF-8.
 
-    Raises ValueError for invalid text and for one that exceeds a limit. The bound of the
-    number of values counts the characters that begin one, also within texts.
+    Raises ValueError for invalid text and for one that exceeds a limit.
     """
-    if sum(map(text.count, (b",", b"[", b"{"))) > JSON_ITEMS:
-        raise ValueError(f"it has more than {JSON_ITEMS} values")
+    check_items(text)
     try:
         return json.loads(text.decode(), parse_int=_whole_number)
     except RecursionError:
         raise ValueError("its values are nested too deeply") from None
+
+
+def check_items(text: bytes) -> None:
+    """Raise ValueError for a JSON text that may have more than JSON_ITEMS values.
+
+    The characters that begin a value are counted, also within texts.
+    """
+    if sum(map(text.count, (b",", b"[", b"{"))) > JSON_ITEMS:
+        raise ValueError(f"it has more than {JSON_ITEMS} values")
 
 
 def _whole_number(digits: str) -> int:

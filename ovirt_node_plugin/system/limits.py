@@ -27,6 +27,8 @@ UNDO_CONTENT_BYTES = 64 * MIB
 """All contents in the undo data of a plugin, decompressed."""
 INVENTORY_BYTES = 32 * MIB
 """An inventory, decompressed: some 75,000 files."""
+JOURNAL_BYTES = 64 * MIB
+"""The journal of a change: some 900,000 names of files."""
 JSON_ITEMS = 1_000_000
 """The commas and opening brackets in a JSON text, a bound of the number of its values."""
 JSON_DIGITS = 20

@@ -16,6 +16,7 @@ from typing import Callable, Collection, Dict, FrozenSet, List, Sequence, Set, T
 
 from ..errors import RecordError
 from ..system.entries import read_entry, sync_dir, write_atomic
+from ..system.limits import JOURNAL_BYTES
 from ..system.path_sets import JOURNAL
 from ..system.paths import is_inside, is_inside_any, real_places, resolve_inside
 from ..system.regular_files import read_regular
@@ -37,7 +38,6 @@ _COPIED_PATH, _COPIED_TREE = 256 * 1024, 16 * 1024 * 1024
 _RESERVE_BYTES = 1024 * 1024
 _MAX_SEAL_BYTES = 256
 _MAX_NAMED = 5
-_MAX_STATE_BYTES = 512 << 20  # enough for millions of files; limits a hostile one
 # In a running system that crashed, a change so much later was made by others.
 _SLACK_NS = 60 * 1_000_000_000
 # The longest time that scriptlets and dracut may take after the last file was unpacked.
@@ -125,7 +125,7 @@ def is_own(root: Path) -> bool:
     """Return whether this machine wrote the journal of ``root``, and nothing changed it since."""
     folder = _folder(root)
     try:
-        data = read_regular(folder / _OPEN, max_bytes=_MAX_STATE_BYTES)
+        data = read_regular(folder / _OPEN, max_bytes=JOURNAL_BYTES)
         seal = read_regular(folder / _SEAL, max_bytes=_MAX_SEAL_BYTES).decode(errors="replace")
     except OSError:
         return False
@@ -433,8 +433,8 @@ def _is_ours(folder: Path) -> bool:
 def _read(root: Path) -> State:
     path = _folder(root) / _OPEN
     try:
-        return load(read_regular(path, max_bytes=_MAX_STATE_BYTES))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        return load(read_regular(path, max_bytes=JOURNAL_BYTES))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise RecordError(
             f"the journal {path} cannot be read: {exc}",
             hint="It was written by another version of this tool, or is damaged. With the"

@@ -5,6 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Optional, Tuple
 
+from ..errors import Refused
+from ..system.json_data import check_items
+from ..system.limits import JOURNAL_BYTES
 from .snapshot import SavedEntry
 
 FORMAT = 1
@@ -63,14 +66,26 @@ class State:
 
 
 def dump(state: State) -> bytes:
-    """Return the content of the journal's file for ``state``."""
+    """Return the content of the journal's file for ``state``.
+
+    Raises Refused for one that ``load`` would refuse as too large.
+    """
     data = {
         "format": FORMAT, "operation": state.intent.operation,
         "plugins": state.intent.plugins, "tool": state.intent.tool,
         "scope": vars(state.scope), "near": sorted(state.near), "names": sorted(state.names),
         "mounts": sorted(state.mounts),
         "index": {path: kept and kept.dump() for path, kept in state.index.items()}}
-    return json.dumps(data, separators=(",", ":")).encode()
+    text = json.dumps(data, separators=(",", ":")).encode()
+    try:
+        if len(text) > JOURNAL_BYTES:
+            raise ValueError(f"it has more than {JOURNAL_BYTES} bytes")
+        check_items(text)
+    except ValueError as exc:
+        raise Refused(f"the root has too many files for a journal: {exc}",
+                      hint="Nothing was changed. Remove files that do not belong in an image.",
+                      ) from exc
+    return text
 
 
 def load(text: bytes) -> State:
@@ -78,6 +93,7 @@ def load(text: bytes) -> State:
 
     Raises ValueError, KeyError, TypeError or AttributeError for invalid text.
     """
+    check_items(text)
     data = json.loads(text)
     if data["format"] != FORMAT:
         raise ValueError(f"its format is {data['format']}, not {FORMAT}")
@@ -100,7 +116,7 @@ def _named(path: object) -> str:
     """Return ``path`` if it names an entry in the root; else raise ValueError."""
     text = _inside(path)
     if set(text.split("/")) & {"", "."}:
-        raise ValueError(f"it names {text!r}, which is no entry of the root")
+        raise ValueError(f"it names {text[:200]!r}, which is no entry of the root")
     return text
 
 
@@ -108,5 +124,5 @@ def _inside(path: object) -> str:
     """Return ``path`` if it is relative and has no ``..``; else raise ValueError."""
     text = str(path)
     if text.startswith("/") or ".." in text.split("/") or "\0" in text:
-        raise ValueError(f"it names {text!r}, which is outside of the root")
+        raise ValueError(f"it names {text[:200]!r}, which is outside of the root")
     return text

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, List, Tuple
 
 from ..errors import RecordError
+from ..system.limits import JOURNAL_BYTES
 from ..system.path_sets import JOURNAL
 from ..system.regular_files import read_regular
 
@@ -19,7 +20,6 @@ WAS, LEFT = "was", "left"
 """Names in an outcome: the state of the running system before and after the step."""
 
 _FILE = "live"
-_MAX_BYTES = 512 << 20  # as of the journal's state; a deed can name many paths
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def read_log(root: Path) -> Log:
     again: List[str] = []
     try:
         lines = read_regular(root / JOURNAL / _FILE,
-                             max_bytes=_MAX_BYTES).decode().split("\n")[:-1]
+                             max_bytes=JOURNAL_BYTES).decode().split("\n")[:-1]
         for data in map(json.loads, lines):
             if "again" in data:
                 again.extend(map(str, data["again"]))
@@ -70,7 +70,7 @@ def read_log(root: Path) -> Log:
                 deeds.append(Deed(str(data["kind"]), str(data["key"]), str(data["was"])))
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as exc:
         raise RecordError(f"the journal {root / JOURNAL / _FILE} cannot be read: {exc}",
                           hint="Remove that file, then run the command again; look by hand"
                                " which services run.") from exc
