@@ -17,11 +17,12 @@ import stat
 import sys
 import tempfile
 import time
-from typing import Callable, Iterator, List, NoReturn, Sequence, TextIO, Tuple
+from typing import Callable, Iterator, List, NoReturn, Sequence, Set, TextIO, Tuple
 
 from ..errors import Refused
 from ..system import kernel
-from ..system.json_data import Data
+from ..system.json_data import Data, parse_json
+from ..system.limits import OUTPUT_BYTES
 from ..system.words import printable
 from . import system_calls
 from .capabilities import KEPT
@@ -31,7 +32,7 @@ Tell = Callable[[Data], None]
 
 _NAMESPACES = (kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS
                | kernel.CLONE_NEWNET)
-_MAX_MESSAGE_BYTES = 1 << 20
+_MAX_REPORT_BYTES = 1 << 20
 _POLLS, _POLL_S = 500, 0.01
 _SEALED: Data = {"event": "sealed"}
 _DONE: Data = {"event": "done"}
@@ -154,8 +155,8 @@ def _listen(ends: Sequence[int], told: Callable[[Data], None]) -> bool:
     Raises Refused if the first process reports that it cannot seal.
     """
     messages, out, _ = ends
-    open_ends, rest = set(ends), b""
-    reports: List[Data] = []
+    open_ends, rest, size_bytes = set(ends), b"", 0
+    events: Set[str] = set()
     while messages in open_ends:  # processes in the background may hold the others open
         for end in select.select(list(open_ends), [], [])[0]:
             data = os.read(end, 65536)
@@ -166,26 +167,27 @@ def _listen(ends: Sequence[int], told: Callable[[Data], None]) -> bool:
             else:
                 *lines, rest = (rest + data).split(b"\n")
                 for report in map(_parsed, lines):
-                    _take(report, reports, told)
-                if len(rest) > _MAX_MESSAGE_BYTES:
-                    raise Ended("the sealed process sent a report that is too long")
-    return _DONE in reports
+                    _take(report, events, told)
+                size_bytes += len(data)
+                if len(rest) > _MAX_REPORT_BYTES or size_bytes > OUTPUT_BYTES:
+                    raise Ended("the sealed process sent a report that is too long, or too many")
+    return _DONE["event"] in events
 
 
-def _take(report: Data, reports: List[Data], told: Callable[[Data], None]) -> None:
-    """Pass on one report; ``reports`` are those of them that concern the seal."""
-    if not reports and report.get("event") == "unsealed":
+def _take(report: Data, events: Set[str], told: Callable[[Data], None]) -> None:
+    """Pass on one report; ``events`` are those of reports that concern the seal."""
+    if not events and report.get("event") == "unsealed":
         raise impossible(str(report.get("text")))
-    if not reports or report == _DONE:
-        reports.append(report)
+    if not events or report == _DONE:
+        events.add(str(report.get("event")))
     else:
         told(report)
 
 
 def _parsed(line: bytes) -> Data:
     try:
-        message = json.loads(line)
-    except (ValueError, RecursionError) as exc:
+        message = parse_json(line)
+    except ValueError as exc:
         raise Ended("the sealed process sent a report that is not JSON") from exc
     if not isinstance(message, dict):
         raise Ended("the sealed process sent a report that is not a JSON object")
@@ -207,15 +209,16 @@ def _first(work: Callable[[Tell], None], view: View, ends: Sequence[int],
         if select.select([alive[0]], [], [], 0)[0]:
             os._exit(1)  # the parent ended before the kernel was asked to watch it
         os.setsid()
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        for source, target in ((null, 0), (out, 1), (err, 2)):
+        for source, target in ((out, 1), (err, 2)):
             os.dup2(source, target)
-        _close_others(messages, null, view.root)
+        replaced = [0, *_ways_out(messages, view.root)]
+        _connect_to_null(replaced)
         try:
             seal(view)
         except OSError as exc:
             _send(messages, {"event": "unsealed", "text": exc.strerror or str(exc)})
             os._exit(1)
+        _connect_to_null(replaced)  # that of the view: sealed code may change its mode
         _send(messages, _SEALED)
         worker = os.fork()
         if not worker:
@@ -286,16 +289,29 @@ def process_of_its_own(status: int) -> Iterator[None]:
         os._exit(status)
 
 
-def _close_others(messages: int, null: int, root: str) -> None:
-    """Disconnect all open files but regular files in the root, which are writable anyway.
+def _ways_out(messages: int, root: str) -> List[int]:
+    """Return the open files from 3 on, except for ``messages`` and regular files in the root.
 
-    An open folder or connection would be a way out. ``null`` takes their place, so that a
-    library that still writes to one of their numbers does not meet another file.
+    An open folder or connection would be a way out; what is in the root can be changed anyway.
     """
+    numbers = []
     for number in map(int, os.listdir("/proc/self/fd")):
-        if number <= 2 or number in (messages, null):
+        if number <= 2 or number == messages:
             continue
         with contextlib.suppress(OSError):
             inside = os.readlink(f"/proc/self/fd/{number}").startswith(f"{root}/")
             if not (inside and stat.S_ISREG(os.fstat(number).st_mode)):
-                os.dup2(null, number, inheritable=False)
+                numbers.append(number)
+    return numbers
+
+
+def _connect_to_null(numbers: Sequence[int]) -> None:
+    """Replace open files by /dev/null.
+
+    They are not closed: a library that still writes to one of the numbers would write to the
+    file that gets the number next.
+    """
+    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    for number in numbers:
+        os.dup2(null, number, inheritable=number == 0)
+    os.close(null)

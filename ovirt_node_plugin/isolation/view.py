@@ -34,8 +34,7 @@ _CONFIGURATION = (
     "alternatives", "crypto-policies", "group", "host.conf", "ld.so.cache", "ld.so.conf",
     "ld.so.conf.d", "locale.conf", "localtime", "nsswitch.conf", "passwd", "pki/tls/openssl.cnf",
     "rpm", "selinux", "ssl/openssl.cnf")
-# Entries of /proc that concern the whole kernel: read-only, or replaced by an empty file.
-_PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs", "acpi", "scsi", "driver")
+# Entries of /proc that are replaced by an empty file.
 _PROC_EMPTY = ("kcore", "keys", "key-users", "timer_list", "latency_stats", "kmsg",
                "sched_debug")
 # Documentation/admin-guide/devices.txt of the kernel
@@ -251,15 +250,17 @@ def _fill_dev(place: str) -> None:
 
 
 def _fill_proc(place: str) -> None:
+    """Mount a /proc in which everything but processes is read-only, or empty.
+
+    Those entries are the same in every /proc of the kernel, also their modes and owners.
+    """
     mount("proc", place, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    for name in _PROC_READ_ONLY:
-        if os.path.exists(f"{place}/{name}"):
-            _bind_read_only(f"{place}/{name}", f"{place}/{name}")
     empty = "/empty"
     os.close(os.open(empty, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o000))
-    for name in _PROC_EMPTY:
-        if os.path.exists(f"{place}/{name}"):
-            mount(empty, f"{place}/{name}", None, MS_BIND)
+    for name in os.listdir(place):
+        entry = f"{place}/{name}"
+        if not name.isdigit() and not os.path.islink(entry):
+            _bind_read_only(empty if name in _PROC_EMPTY else entry, entry)
 
 
 def _bind_root(view: View, covered: Collection[_Folder]) -> None:

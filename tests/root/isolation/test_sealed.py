@@ -23,6 +23,7 @@ from ovirt_node_plugin.isolation.sealed import Tell
 from ovirt_node_plugin.isolation.view import View
 from ovirt_node_plugin.system import kernel
 from ovirt_node_plugin.system.json_data import Data
+from ovirt_node_plugin.system.run import run
 from tests.support.dnf_runner import TOP
 
 pytestmark = [pytest.mark.root]
@@ -205,6 +206,41 @@ def test_the_root_is_written_to_and_has_devices_of_its_own(root: Path) -> None:
     assert (root / "etc/file").read_text() and stat.S_ISCHR((root / "etc/node").stat().st_mode)
 
 
+def test_the_mode_of_no_file_of_the_kernel_can_be_changed(root: Path, tmp_path: Path) -> None:
+    """An entry of /proc has the same mode in every /proc; /dev/null was open before the seal."""
+    fresh = tmp_path / "proc"
+    fresh.mkdir()
+
+    def modes() -> List[str]:
+        return run(["unshare", "--mount", "sh", "-c", f"mount -t proc proc {fresh}; stat --format"
+                    f" '%n %a %u' /dev/null $(find {fresh} -maxdepth 1 ! -name '[0-9]*'"
+                    " ! -type l | sort)"]).splitlines()
+
+    def work(tell: Tell) -> None:
+        places = [f"/proc/{name}" for name in os.listdir("/proc") if not name.isdigit()]
+        changed = []
+        for place in (*places, *(f"/proc/self/fd/{number}" for number in range(64))):
+            with contextlib.suppress(OSError):
+                os.chmod(place, 0o702)
+                changed.append(place)
+        tell({"changed": " ".join(changed)})
+    before = modes()
+    (told,) = answers(root, work)
+    assert modes() == before and len(before) > 20
+    assert "/proc/self/fd/0" in str(told["changed"]) and "/proc/version" not in str(told["changed"])
+
+
+def test_a_shell_cannot_read_the_environment_and_memory_of_what_started_it(
+        root: Path) -> None:
+    def work(tell: Tell) -> None:
+        for place in ("environ", "mem", "fd/0", "root/etc"):
+            for process in (1, os.getpid()):
+                read = subprocess.run(["head", "-c", "1", f"/proc/{process}/{place}"],
+                                      capture_output=True, check=False)
+                tell({"said": read.stderr.decode().rpartition(": ")[2].strip()})
+    assert {str(told["said"]) for told in answers(root, work)} == {"Permission denied"}
+
+
 def test_nothing_that_it_started_goes_on(root: Path) -> None:
     def work(tell: Tell) -> None:
         child = os.fork()
@@ -249,8 +285,21 @@ def test_a_worker_that_does_not_come_to_its_end_is_an_error(
         sealed.run_sealed(worked, View(str(root), (str(TOP), sys.prefix)), told=lambda _: None)
 
 
-@pytest.mark.parametrize("line", [b"no json\n", b"[1]\n", b"[" * 100000 + b"\n"],
-                         ids=["text", "list", "deep"])
+def test_reports_without_end_are_an_error_before_they_fill_the_memory(root: Path) -> None:
+    def work(_: Tell) -> None:
+        done = b'{"event": "done"}\n' * 4000
+        for number in range(3, 64):
+            with contextlib.suppress(OSError):
+                if stat.S_ISFIFO(os.fstat(number).st_mode):
+                    while True:
+                        os.write(number, done)
+    with pytest.raises(sealed.Ended, match="too many"):
+        answers(root, work)
+
+
+@pytest.mark.parametrize("line", [b"no json\n", b"[1]\n", b"[" * 100000 + b"\n",
+                                  b'{"event": 1' + b"0" * 30 + b"}\n"],
+                         ids=["text", "list", "deep", "a long number"])
 def test_what_is_no_message_is_refused(line: bytes, root: Path) -> None:
     def work(_: Tell) -> None:
         for number in range(3, 64):
