@@ -14,6 +14,7 @@ import dnf
 import dnf.callback
 import dnf.exceptions
 import dnf.lock
+import dnf.transaction
 
 from ..errors import Refused
 from ..isolation import sealed
@@ -56,7 +57,7 @@ def run_transaction(base: DnfBase, view: View, displays: Sequence[DnfDisplay]) -
     """
     packages = [item.pkg for item in base.transaction or ()]
     base._closeRpmDB()  # the sealed process opens it by itself
-    reports = _Reports(packages, displays)
+    reports = Reports(packages, displays)
     try:
         sealed.run_sealed(lambda tell: _transaction(base, view.root, packages, tell), view,
                    told=reports.take)
@@ -116,7 +117,7 @@ class _Reporting(dnf.callback.TransactionProgress):
         self._tell({"event": "error", "text": str(message)})
 
 
-class _Reports:
+class Reports:
     """The reports of the sealed process, passed on to displays.
 
     ``failure`` is the message of DNF's error, empty without one.
@@ -147,15 +148,23 @@ class _Reports:
             raise sealed.Ended("the sealed process sent an unknown report")
 
     def _progress(self, report: Data) -> Tuple[Union[DnfPackage, str], List[Optional[int]]]:
-        """Return the package, or a text in its place, and the numbers of a report."""
-        counts, item = report.get("counts"), report.get("item")
-        numbers: List[Optional[int]] = []
-        for number in (report.get("action"), *(counts if isinstance(counts, list) else ())):
-            if number is not None and not isinstance(number, int):
-                raise sealed.Ended("the sealed process sent progress that is not a number")
-            numbers.append(number)
-        if len(numbers) != 5 or not isinstance(item, int) or not -1 <= item < len(self._packages):
+        """Return the package, or a text in its place, and the numbers of a report.
+
+        Displays of DNF calculate with them, and draw a bar of that length.
+        """
+        action, item, counts = report.get("action"), report.get("item"), report.get("counts")
+        is_end = action == dnf.transaction.TRANS_POST
+        if (not isinstance(action, int) or not isinstance(item, int)
+                or not -1 <= item < len(self._packages) or not isinstance(counts, list)
+                or len(counts) != 4 or is_end and counts != [None] * 4
+                or not is_end and not all(_is_count(count) for count in counts)):
             raise sealed.Ended("the sealed process sent progress of an unknown form")
+        if not is_end:
+            counts[0] = min(counts[:2])
         if item >= 0:
-            return self._packages[item], numbers
-        return printable(str(report.get("name"))), numbers
+            return self._packages[item], [action, *counts]
+        return printable(str(report.get("name"))), [action, *counts]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and value >= 0
