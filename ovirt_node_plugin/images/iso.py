@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Protocol, Tuple
 
 from ..errors import BadImage, CommandError
-from ..system.limits import ISO_FILES
+from ..system.limits import ISO_FILES, ISO_SHARES
 from ..system.run import Polled, Runner, StrPath
 from . import checksum
 
@@ -140,6 +140,9 @@ def read_iso(path: Path, *, run: Runner) -> Iso:
         raise BadImage(f"the ISO {path} has more than {ISO_FILES} files", hint=_DAMAGED)
     volume_id = _VOLUME_ID.search(text)
     files = _files(path, text)
+    if sum(file.size_bytes for file in files) > ISO_SHARES * path.stat().st_size:
+        raise BadImage(f"the files of the ISO {path} together are more than {ISO_SHARES} times"
+                       " larger than it", hint=_DAMAGED)
     partitions = [
         Partition(int(number), kind, int(first) * _SECTOR, (int(last) - int(first) + 1) * _SECTOR)
         for number, kind, first, last in _APPENDED.findall(commands)]

@@ -1,4 +1,4 @@
-"""Read files of a repository's metadata: decompressed, up to a limit of size."""
+"""Read files of a repository's metadata, and measure them: decompressed, up to a limit."""
 from __future__ import annotations
 
 import bz2
@@ -8,47 +8,74 @@ import lzma
 import resource
 import tempfile
 import zlib
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Callable, Iterator, Mapping
+from typing import IO, Callable, Iterable, Iterator, Mapping, cast
 
 import libdnf.utils
 
 from ..errors import BadBundle
+from ..system.limits import METADATA_BYTES, TEXT_BYTES
+from ..system.regular_files import opened_regular
 
-LIMIT_BYTES = 1024 * 1024
-
-_READERS: Mapping[str, Callable[[Path], BufferedIOBase]] = {
-    ".gz": gzip.GzipFile, ".xz": lzma.LZMAFile, ".bz2": bz2.BZ2File}
+_READERS: Mapping[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda raw: cast(IO[bytes], gzip.open(raw)), ".xz": lambda raw: lzma.open(raw),
+    ".bz2": lambda raw: cast(IO[bytes], bz2.open(raw))}
+_DAMAGE = (EOFError, OSError, RuntimeError, lzma.LZMAError, zlib.error)
 
 
 def read_metadata(path: Path) -> bytes:
     """Return the content of the file ``path``, decompressed by its suffix.
 
-    Raises BadBundle for one that is damaged or larger than LIMIT_BYTES.
+    Raises BadBundle for one that is damaged or larger than TEXT_BYTES.
     """
     try:
-        if path.suffix in (".zst", ".zck"):
-            data = _by_libdnf(path)
-        else:
-            reader = _READERS.get(path.suffix)
-            with reader(path) if reader else open(path, "rb") as stream:
-                data = stream.read(LIMIT_BYTES + 1)
-    except (EOFError, OSError, RuntimeError, lzma.LZMAError, zlib.error) as exc:
+        with _opened(path, TEXT_BYTES) as stream:
+            data = stream.read(TEXT_BYTES + 1)
+    except _DAMAGE as exc:
         raise BadBundle(f"the descriptor in {path} cannot be read: {exc}",
                         hint="Refresh the repository's metadata: dnf clean metadata") from exc
-    if len(data) > LIMIT_BYTES:
-        raise BadBundle(f"the descriptor in {path} is larger than {LIMIT_BYTES} bytes")
+    if len(data) > TEXT_BYTES:
+        raise BadBundle(f"the descriptor in {path} is larger than {TEXT_BYTES} bytes")
     return bytes(data)
 
 
-def _by_libdnf(path: Path) -> bytes:
-    """Decompress what Python's library cannot, into a file of a limited size."""
-    with tempfile.TemporaryDirectory(prefix="node-plugin-") as work:
-        plain = Path(work) / path.stem
-        with _largest_file(LIMIT_BYTES + 1):
-            libdnf.utils.decompress(str(path), str(plain), 0o600)
-        return plain.read_bytes()
+def check_sizes(files: Iterable[Path]) -> None:
+    """Raise BadBundle if metadata is larger than METADATA_BYTES in sum, decompressed.
+
+    A file that is missing or damaged is left to DNF, which reports it.
+    """
+    remaining_bytes = METADATA_BYTES
+    for path in sorted(set(files)):
+        with contextlib.suppress(*_DAMAGE), _opened(path, METADATA_BYTES) as stream:
+            for part in iter(lambda: stream.read(1 << 20), b""):
+                remaining_bytes -= len(part)
+                if remaining_bytes < 0:
+                    raise BadBundle(f"{path} and the metadata beside it are larger than"
+                                    f" {METADATA_BYTES} bytes, decompressed",
+                                    hint="Ask the vendor for a smaller bundle.")
+
+
+@contextlib.contextmanager
+def _opened(path: Path, limit_bytes: int) -> Iterator[IO[bytes]]:
+    """Yield the content of a regular file, decompressed by its suffix.
+
+    What libdnf has to decompress ends one byte behind the limit.
+    """
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(opened_regular(path, follow=True))
+        reader = _READERS.get(path.suffix)
+        if path.suffix not in (".zst", ".zck"):
+            yield stack.enter_context(reader(raw)) if reader else raw
+            return
+        work = stack.enter_context(tempfile.TemporaryDirectory(prefix="node-plugin-"))
+        plain = Path(work) / "plain"
+        try:
+            with _largest_file(limit_bytes + 1):
+                libdnf.utils.decompress(str(path), str(plain), 0o600)
+        except RuntimeError:
+            if not plain.exists() or plain.stat().st_size <= limit_bytes:
+                raise
+        yield stack.enter_context(open(plain, "rb"))
 
 
 @contextlib.contextmanager

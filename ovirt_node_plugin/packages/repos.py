@@ -15,14 +15,14 @@ import dnf.repo
 import libdnf.conf
 
 from ..errors import BadBundle, NodePluginError
-from ..plugin.bundle import Bundle, bundle_of_repo
+from ..plugin.bundle import Bundle, bundle_of_repo, metadata_files
 from ..plugin.descriptor import METADATA_TYPE
 from ..plugin.library import repo_ids_in
 from ..system.limits import REPOMD_BYTES
 from ..system.regular_files import read_regular
 from . import command_line
 from .dnf_types import DnfBase, DnfConf, DnfRepo, DnfRepos
-from .metadata import read_metadata
+from .metadata import check_sizes, read_metadata
 
 _BUNDLE_PREFIX = "bundle:"
 
@@ -144,6 +144,7 @@ def add_bundle_repo(base: DnfBase, bundle: Bundle, *, options: object) -> Option
     """
     if bundle.repository is None:
         return None
+    check_sizes(metadata_files(bundle.repository))
     plugin = bundle.descriptor.name
     repo_id = bundle_repo_id(plugin)
     refuse_redefinition(plugin, [repo_id], dict.fromkeys(base.repos, "this run"))

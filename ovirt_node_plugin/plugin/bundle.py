@@ -7,7 +7,7 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import BadBundle, UsageError
 from ..system import run as programs
@@ -153,15 +153,28 @@ def _repository(directory: Path, source: str) -> Optional[Path]:
     return folder
 
 
-def _check_index(index: Path, origin: str) -> None:
-    """Refuse a repomd.xml that names metadata outside of its repository."""
+def metadata_files(repository: Path) -> Tuple[Path, ...]:
+    """Return the files of metadata that the index of a bundle's ``repository`` names."""
+    index = repository / "repodata" / "repomd.xml"
+    return tuple(repository / href for href in _check_index(index, str(index)))
+
+
+def _check_index(index: Path, origin: str) -> List[str]:
+    """Return the locations in a repomd.xml; refuse one outside of its repository.
+
+    Those of SQLite databases, which DNF does not read, are left out.
+    """
     document = parse_xml(_small(index), origin=origin, error=BadBundle)
+    locations: List[str] = []
     for data in document.root.children:
         for location in data.children:
             href, base = location.get("href"), location.get(_XML_BASE)
             if base or not is_inside(href):
                 raise BadBundle(f"{origin}:{location.line}: {base or href!r} is outside of repo/",
                                 hint=_CREATEREPO)
+            if href and not data.get("type").endswith("_db"):
+                locations.append(href)
+    return locations
 
 
 def is_inside(location: str) -> bool:

@@ -35,6 +35,8 @@ JSON_DIGITS = 20
 """The digits of a whole number in a JSON text."""
 REPOMD_BYTES = MIB
 """The index of a repository's metadata, ``repomd.xml``; it has one element for each file."""
+METADATA_BYTES = 64 * MIB
+"""The metadata of the repository inside a bundle, decompressed; libsolv reads all of it."""
 REPO_FILE_BYTES = 4 * MIB
 """A ``.repo`` file of a root; one in a bundle has TEXT_BYTES at most."""
 BUNDLE_BYTES = 8 << 30
@@ -56,6 +58,8 @@ REMOVALS_BYTES = 16 * MIB
 OUTPUT_BYTES = 64 * MIB
 """What a program prints, such as the list of files of an ISO."""
 ISO_FILES = 100_000
+ISO_SHARES = 16
+"""How often the files of an ISO may have its size together: they can share blocks."""
 BOOT_BYTES = 16 * MIB
 """All boot configurations of an ISO together."""
 BOOT_ENTRIES = 1_000

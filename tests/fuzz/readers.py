@@ -259,7 +259,7 @@ _LISTING = b"Volume Id    : NODE\nFile data lba:  0 ,  33 ,  1 ,  7 , '/a'\n"
 
 def _iso(data: bytes, folder: Path) -> None:
     """Read what xorriso(1) prints, which has the names of an ISO."""
-    path = _written(b"", folder, "a.iso")
+    path = _written(bytes(1 << 20), folder, "a.iso")
     text = data.decode(errors="replace")
 
     def prints(argv: object, **options: object) -> str:

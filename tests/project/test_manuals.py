@@ -157,6 +157,7 @@ def test_limits_are_those_of_the_code() -> None:
     assert f"{limits.BUNDLE_ENTRIES} members" in said and f"{limits.BUNDLE_BYTES >> 30} GiB" in said
     assert f"{limits.FOLDER_DEPTH} levels of folders" in said
     assert f"{limits.BUNDLE_FILES} keys" in said
+    assert f"{limits.METADATA_BYTES >> 20} MiB when it is decompressed" in said
     said = manpages.prose(manpages.section(DESCRIPTOR, "ELEMENTS"))
     assert f"{limits.TEXT_BYTES >> 20} MiB" in said
     assert f"{limits.DESCRIPTOR_ITEMS} elements and attributes" in said

@@ -7,6 +7,11 @@ from typing import Callable, Dict, List
 
 import pytest
 
+from ovirt_node_plugin.errors import BadBundle
+from ovirt_node_plugin.packages.metadata import check_sizes, read_metadata
+from ovirt_node_plugin.system import limits
+from ovirt_node_plugin.system.run import run
+from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf
 
 pytestmark = pytest.mark.root
@@ -57,3 +62,38 @@ def test_a_file_of_any_size_ends_no_query(kind: str, name: str, node: Path, dnf:
     answer = dnf(node, "node-plugin", "list", "--json")
     assert answer.status == 0
     assert answer.json["plugins"] == []
+
+
+COMPRESSORS: Dict[str, List[str]] = {
+    ".gz": ["gzip", "-1"], ".xz": ["xz", "-0"], ".bz2": ["bzip2", "-1"], ".zst": ["zstd", "-q"]}
+
+
+def compressed(path: Path, suffix: str, size_bytes: int) -> Path:
+    """Write that many zeros to a file, compressed."""
+    path.write_bytes(bytes(size_bytes))
+    run([*COMPRESSORS[suffix], path])
+    return path.with_name(path.name + suffix)
+
+
+@pytest.mark.parametrize("suffix", COMPRESSORS)
+def test_metadata_that_is_too_large_when_decompressed_is_refused(
+        suffix: str, tmp_path: Path) -> None:
+    half = [compressed(tmp_path / name, suffix, limits.METADATA_BYTES // 2) for name in "ab"]
+    check_sizes(half)
+    more = compressed(tmp_path / "c", suffix, 1)
+    with pytest.raises(BadBundle, match="are larger than 67108864 bytes, decompressed"):
+        check_sizes([*half, more])
+    with pytest.raises(BadBundle, match="is larger than 1048576 bytes"):
+        read_metadata(half[0])
+    assert read_metadata(more) == b"\0"
+
+
+def test_a_repository_in_a_bundle_whose_metadata_is_too_large_is_refused(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = make_plugin(tmp_path, "tool")
+    plain = tmp_path / "updateinfo.xml"
+    plain.write_bytes(b"<updates>" + b" " * limits.METADATA_BYTES + b"</updates>")
+    run(["modifyrepo_c", "--mdtype=updateinfo", plain, bundle / "repo/repodata"])
+    answer = dnf.plugin(node, "install", bundle, "-y", UNSIGNED)
+    assert answer.status == 7
+    assert "larger than 67108864 bytes" in " ".join(answer.err.split())

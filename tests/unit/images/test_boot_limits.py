@@ -41,6 +41,17 @@ def test_fat_images_are_limited_together() -> None:
     assert refusal(*files) == "the FAT images of a.iso have more than 536870912 bytes"
 
 
+def test_files_of_an_iso_that_share_blocks_again_and_again_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.iso"
+    path.write_bytes(bytes(4096))
+
+    def listing(argv: Sequence[StrPath], **options: object) -> str:
+        return "".join(f"File data lba:  0 ,  0 ,  2 ,  4096 , '/{n}'\n" for n in range(17))
+
+    with pytest.raises(BadImage, match="together are more than 16 times larger than it"):
+        iso.read_iso(path, run=listing)
+
+
 def test_the_number_of_files_on_an_iso_is_limited(tmp_path: Path) -> None:
     def listing(argv: Sequence[StrPath], **options: object) -> str:
         return "File data lba:  0 ,  1 ,  1 ,  1 , '/a'\n" * (limits.ISO_FILES + 1)
