@@ -24,6 +24,7 @@ from ..undo import journal
 from ..undo.changes import Change
 from .apply import change, inventories, live, records, scriptlets
 from .apply.brought_accounts import make_accounts
+from .apply.other_plugins import OtherPlugins
 from .model.books import Books
 from .model.jobs import Job
 from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan
@@ -113,7 +114,9 @@ def carry_out(ready: Installation, session: Session, *,
     intent = journal.Intent(operation, tuple(job.name for job in jobs), change.TOOL)
     session.check_unchanged(packages)
     leave_out = leaving_out.left_out(jobs)
-    with change.journaled(session, intent, _scope(ready, leave_out), run=context.run) as opened:
+    others = OtherPlugins(intent.plugins, packages, books, session, context.run)
+    scope = _scope(ready, leave_out, others.places)
+    with change.journaled(session, intent, scope, run=context.run) as opened:
         old = inventories.previous(jobs, session)
         notes = [*switch_off(revert.live, context)]
         do_revert(revert, context)
@@ -122,7 +125,8 @@ def carry_out(ready: Installation, session: Session, *,
                               for path in package.files), context)
         if packages:
             make_accounts(packages, context)
-            session.run(displays, leave_out=leave_out)
+            with others.untouched():
+                session.run(displays, leave_out=leave_out)
         owned = resolved_paths(packages, root)
         effects = opened.effects(
             owned=owned,
@@ -163,8 +167,12 @@ def _switch_on(ready: Installation, effects: Mapping[str, Sequence[Change]]) -> 
         apply_upgrade(job.upgrade, job.context, ledger, derived=True)
 
 
-def _scope(ready: Installation, leave_out: Collection[str]) -> journal.Scope:
-    """Return what the installation may touch; rpm does not unpack the files ``leave_out``."""
+def _scope(ready: Installation, leave_out: Collection[str],
+           others: Collection[str]) -> journal.Scope:
+    """Return what the installation may touch; rpm does not unpack the files ``leave_out``.
+
+    ``others`` are the places of files of other plugins.
+    """
     jobs = ready.jobs
     gone = [applied for job in jobs for applied in job.upgrade.gone]
     return change.scope(
@@ -176,7 +184,7 @@ def _scope(ready: Installation, leave_out: Collection[str]) -> journal.Scope:
         folders={watch.folder for job in jobs for item in job.upgrade.order
                  if not is_derived(item.kind)
                  for watch in KINDS[item.kind].watched(item, job.context)},
-        paths=leave_out)
+        paths=leave_out, others=others)
 
 
 def _action(bundle: Bundle, books: Books, session: Session) -> str:

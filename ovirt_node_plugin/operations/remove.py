@@ -18,6 +18,7 @@ from ..settings.services import package_units
 from ..system.run import Runner
 from ..undo import journal
 from .apply import change, live, scriptlets
+from .apply.other_plugins import OtherPlugins
 from .apply.records import save_changed
 from .apply.removal_deltas import RemovalDeltas
 from .model.books import Books
@@ -100,10 +101,12 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
     states = [books.undo_data[name].state for name in names]
     changes = [undone for state in states for undone in state.changes]
     effects = [effect for name in names for effect in books.ledger.state(name).effects]
+    context = _context(session, ready.records, run)
+    others = OtherPlugins(names, packages, books, session, run)
     scope = change.scope(session.target, packages, plugins=books.records, changes=changes,
+                         others=others.places,
                          settings={(applied.kind, applied.key)
                                    for state in states for applied in state.settings})
-    context = _context(session, ready.records, run)
     deltas = RemovalDeltas(ready.records, packages, session,
                            staying=staying_without(names, books))
     intent = journal.Intent("remove", names, change.TOOL)
@@ -113,7 +116,8 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
         do_revert(ready.revert, context)
         before = scriptlets.states(effects, root)
         if packages:
-            session.run(displays)
+            with others.untouched():
+                session.run(displays)
         undone = scriptlets.undo(names, before, books.ledger, context, keepers=ready.keepers)
         rebuild_all(ready.revert, books.ledger, context)
         finished = finish_revert(ready.revert, books.ledger, context)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Callable, Collection, Dict, FrozenSet, List, Sequence, Set, Tuple
 
-from ..errors import RecordError
+from ..errors import NodePluginError, RecordError
 from ..system.entries import read_entry, sync_dir, write_atomic
 from ..system.limits import JOURNAL_BYTES
 from ..system.path_sets import JOURNAL
@@ -74,6 +74,24 @@ class Journal:
             if path not in ours and not _is_whole(self._state.scope, path):
                 changes.extend(self._changes(path, path in owned))
         return tuple(changes)
+
+    def rewrite(self) -> None:
+        """Write the journal's file again, unless it is as it was written.
+
+        A scriptlet may have changed or removed it. What the journal saved is not restored.
+
+        Raises RecordError if the journal's folder is gone.
+        """
+        folder, data = _folder(self._root), dump(self._state)
+        if not _is_real(self._root) or not folder.is_dir():
+            raise RecordError(f"the journal {folder} was removed or moved away",
+                              hint="Unpack the root again.")
+        try:
+            if read_regular(folder / _OPEN, max_bytes=len(data)) == data:
+                return
+        except (OSError, NodePluginError):
+            remove_new(self._root, [(folder / _OPEN).relative_to(self._root).as_posix()])
+        write_atomic(folder / _OPEN, data, mode=0o600)
 
     def _changes(self, path: str, owned: bool) -> List[Change]:
         kept = self._state.index.get(path)
@@ -182,6 +200,7 @@ def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
     (_folder(root) / _RESERVE).unlink(missing_ok=True)
     lines = [*first()]
     parents = _remove(root, [path for path, kept in state.index.items() if kept is None], ours)
+    _restore_folders(root, state)
     known = _recorded(state)
     parents |= _remove(root, _present(root, state, known) - known, ours)
     for path, kept in sorted(state.index.items()):
@@ -192,6 +211,15 @@ def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
     lines += last()
     finish(root)
     return tuple(lines)
+
+
+def _restore_folders(root: Path, state: State) -> None:
+    """Restore folders in ``whole`` that became links: what these lead to is left alone."""
+    for path in state.scope.whole:
+        kept = state.index.get(path)
+        if (kept is not None and kept.kind == "dir" and os.path.islink(root / path)
+                and resolve_inside(root, path, follow_last=False) == root / path):
+            restore(root, path, kept, _folder(root))
 
 
 def _remove(root: Path, paths: Collection[str], ours: Callable[[str], bool]) -> Set[str]:

@@ -289,7 +289,10 @@ def _new_file(path: Path) -> BinaryIO:
 
 @contextlib.contextmanager
 def _content(kept: SavedEntry, folder: Path) -> Iterator[int]:
-    with opened_handle(folder / (str(kept.number) if kept.number else CONTENT)) as source:
+    path = folder / (str(kept.number) if kept.number else CONTENT)
+    if not path.exists():
+        raise _cut_off()
+    with opened_handle(path) as source:
         os.lseek(source, kept.offset, os.SEEK_SET)
         yield source
 

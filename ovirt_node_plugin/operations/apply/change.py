@@ -108,12 +108,13 @@ def wait_for_scriptlets(root: Path, *, timeout_s: float = 10) -> None:
 
 def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterable[str],
           settings: Iterable[Key], changes: Iterable[Change], folders: Iterable[str] = (),
-          paths: Iterable[str] = ()) -> journal.Scope:
+          paths: Iterable[str] = (), others: Iterable[str] = ()) -> journal.Scope:
     """Return the paths that a change of ``packages`` may touch in the root.
 
     ``plugins`` are those whose records may be written, ``settings`` those that are applied
     or undone, ``changes`` those that may be undone, ``folders`` those to which settings
-    write, ``paths`` more files that may be removed.
+    write, ``paths`` more files that may be removed, ``others`` the files of other plugins,
+    which only a hostile scriptlet changes.
     """
     root, settings = target.root, set(settings)
     replaced_files, replaced_folders = replaced_paths({kind for kind, _ in settings}, root)
@@ -127,7 +128,7 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
             *(path for plugin in plugins for path in store.paths_of(plugin)),
             *module_index.index_paths(files, [key for kind, key in settings
                                               if kind == module_index.KIND.name])})),
-        trees=(*path_sets.TREES, *active.trees,
+        trees=(*path_sets.TREES, *active.trees, *others,
                *sorted(place for place in places if not is_inside_any(place, trees))),
         bare=() if target.live else path_sets.BARE_TREES,
         near=(*path_sets.NEAR_FOLDERS, *active.near),
@@ -158,7 +159,7 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
             try:
                 session.close()
             finally:
-                notes = _undo(root, exc, run)
+                notes = _undo(opened, root, exc, run)
             if not isinstance(exc, Exception):
                 raise
             raise RolledBack(
@@ -174,8 +175,10 @@ def _put_back(root: Path, run: Runner, *, trusted: bool = True) -> Tuple[str, ..
     return journal.undo(root, first=back.before, last=back.after, trusted=trusted)
 
 
-def _undo(root: Path, cause: BaseException, run: Runner) -> Tuple[str, ...]:
+def _undo(opened: journal.Journal, root: Path, cause: BaseException,
+          run: Runner) -> Tuple[str, ...]:
     try:
+        opened.rewrite()
         return _put_back(root, run)
     except (OSError, NodePluginError) as exc:
         raise RecordError(
