@@ -17,7 +17,7 @@ import stat
 import sys
 import tempfile
 import time
-from typing import Callable, Iterator, List, NoReturn, Sequence, Set, TextIO, Tuple
+from typing import Callable, Iterator, List, NoReturn, Sequence, Set, Tuple
 
 from ..errors import Refused
 from ..system import kernel
@@ -73,8 +73,9 @@ def impossible(cause: str) -> Refused:
 def run_sealed(work: Callable[[Tell], None], view: View, *, told: Callable[[Data], None]) -> None:
     """Run ``work(tell)`` sealed, with ``view``; ``told`` gets each report here.
 
-    What the work prints is printed here, with escapes for control characters. If ``told``
-    raises, or this process is interrupted, all sealed processes are killed.
+    What the work prints is printed here to standard error, with escapes for control characters:
+    standard output is for answers, which it could forge. If ``told`` raises, or this process is
+    interrupted, all sealed processes are killed.
 
     Raises Ended if the work ends early, Refused if it cannot be sealed.
     """
@@ -154,7 +155,7 @@ def _listen(ends: Sequence[int], told: Callable[[Data], None]) -> bool:
 
     Raises Refused if the first process reports that it cannot seal.
     """
-    messages, out, _ = ends
+    messages, *_ = ends
     open_ends, rest, size_bytes = set(ends), b"", 0
     events: Set[str] = set()
     while messages in open_ends:  # processes in the background may hold the others open
@@ -163,7 +164,7 @@ def _listen(ends: Sequence[int], told: Callable[[Data], None]) -> bool:
             if not data:
                 open_ends.discard(end)
             elif end != messages:
-                _print(data, sys.stdout if end == out else sys.stderr)
+                _print(data)
             else:
                 *lines, rest = (rest + data).split(b"\n")
                 for report in map(_parsed, lines):
@@ -194,9 +195,9 @@ def _parsed(line: bytes) -> Data:
     return message
 
 
-def _print(data: bytes, stream: TextIO) -> None:
-    stream.write(printable(data.decode(errors="replace"), keep="\n\t"))
-    stream.flush()
+def _print(data: bytes) -> None:
+    sys.stderr.write(printable(data.decode(errors="replace"), keep="\n\t"))
+    sys.stderr.flush()
 
 
 def _first(work: Callable[[Tell], None], view: View, ends: Sequence[int],
@@ -265,8 +266,10 @@ def _work(work: Callable[[Tell], None], messages: int) -> NoReturn:
 
 
 def _reduce_environment() -> None:
+    """Remove variables, also from /proc/self/environ, which Lua in this process can read."""
     for name in set(os.environ).difference(_ENVIRONMENT):
         if not name.startswith(_ENVIRONMENT_PREFIXES):
+            kernel.erase_variable(name)
             del os.environ[name]
 
 

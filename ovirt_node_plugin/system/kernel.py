@@ -124,6 +124,14 @@ def refuse_tracing() -> None:
     _check(_libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0), "prctl(PR_SET_DUMPABLE)")
 
 
+def erase_variable(name: str) -> None:
+    """Overwrite the value of a variable of the environment where it is stored; getenv(3)."""
+    _libc.getenv.restype = ctypes.c_void_p
+    value = _libc.getenv(os.fsencode(name))
+    if value:
+        ctypes.memset(value, 0, len(ctypes.string_at(value)))
+
+
 def keep_capabilities(kept: Collection[int]) -> None:
     """Give up every capability but those with the numbers ``kept``; capabilities(7).
 

@@ -230,6 +230,19 @@ def test_the_mode_of_no_file_of_the_kernel_can_be_changed(root: Path, tmp_path: 
     assert "/proc/self/fd/0" in str(told["changed"]) and "/proc/version" not in str(told["changed"])
 
 
+def test_secrets_in_the_environment_are_erased(root: Path) -> None:
+    """Linux shows the environment with which a program was started, whatever it removed since."""
+    program = (
+        "import os, subprocess; from ovirt_node_plugin.isolation import sealed;"
+        " from ovirt_node_plugin.isolation.view import View;"
+        " sealed.run_sealed(lambda tell: tell({'found': open('/proc/self/environ').read()"
+        " + repr(os.environ) + subprocess.check_output(['env']).decode()}),"
+        f" View({str(root)!r}, {(str(TOP), sys.prefix)!r}), told=lambda report: print(report))")
+    said = run(["env", "http_proxy=http://user:secret@proxy", "TOKEN=secret", "LC_ALL=C.UTF-8",
+                f"PYTHONPATH={TOP}", sys.executable, "-c", program])
+    assert "LC_ALL=C.UTF-8" in said and "secret" not in said
+
+
 def test_a_shell_cannot_read_the_environment_and_memory_of_what_started_it(
         root: Path) -> None:
     def work(tell: Tell) -> None:
@@ -315,7 +328,8 @@ def test_control_characters_do_not_reach_the_terminal(
     def work(_: Tell) -> None:
         os.write(1, "\x1b]0;title\x07 plain\u202e\n".encode())
     answers(root, work)
-    assert capfd.readouterr().out == "\\x1b]0;title\\x07 plain\\u202e\n"
+    out, err = capfd.readouterr()
+    assert out == "" and err == "\\x1b]0;title\\x07 plain\\u202e\n"
 
 
 def test_windows_into_this_machine_that_are_mounted_in_the_root_are_covered(root: Path) -> None:
