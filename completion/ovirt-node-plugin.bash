@@ -77,7 +77,7 @@ _ovirt_node_plugin_takes_value() {
     --repo | --repoid | --enablerepo | --disablerepo | --repofrompath | --enableplugin | \
     --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
-    --cve | --cves | --secseverity | --sec-severity)
+    --cve | --cves | --secseverity | --sec-severity | --accept-origin)
         return 0 ;;
     esac
     return 1
@@ -131,7 +131,8 @@ _ovirt_node_plugin_options() {
     local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
                    --repo --setopt --quiet --verbose --recover --help)
     case $1 in
-    install | upgrade) options+=(--dry-run --trust-keys) ;;
+    install)           options+=(--dry-run --trust-keys --accept-origin) ;;
+    upgrade)           options+=(--dry-run --trust-keys) ;;
     remove)            options+=(--dry-run --keep-modified) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
@@ -197,6 +198,8 @@ _ovirt_node_plugin_dnf() {
         if [[ $option && $COMP_WORDBREAKS != *=* ]]; then
             COMPREPLY=("${COMPREPLY[@]/#/$option}")
         fi
+    elif [[ $previous == --accept-origin ]]; then
+        _ovirt_node_plugin_offer "$(_ovirt_node_plugin_installed)"
     elif [[ $previous || $cur == --*=* ]]; then
         _ovirt_node_plugin_delegate "$@"
     elif [[ $cur == -* ]]; then
@@ -221,8 +224,8 @@ _ovirt_node_plugin_program() {
     elif [[ $cur == -* ]]; then
         local options=(--work-dir --help)
         case $sub in
-        merge)    options+=(--output --remove --dry-run --assumeyes --trust-keys --nogpgcheck
-                            --enablerepo --setopt --recompress --size --volid --plugins-from
+        merge)    options+=(--output --remove --dry-run --assumeyes --trust-keys --accept-origin
+                            --nogpgcheck --enablerepo --setopt --recompress --size --volid --plugins-from
                             --keep-bundles --check --no-check --force --image --json) ;;
         inspect)  options+=(--image --setopt --nogpgcheck --enablerepo --json) ;;
         diff)     options+=(--image --plugins --content --json) ;;

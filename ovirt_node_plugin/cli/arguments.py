@@ -50,6 +50,7 @@ class ProgramOptions(argparse.Namespace):
     settings: bool
     size: str
     trust_keys: bool
+    accept_origin: List[str]
     volid: str
     enablerepo: List[str]
     setopt: List[str]
@@ -171,6 +172,10 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="print the whole plan and write nothing")
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
                         help="import the GPG keys that the bundles contain; -y alone does not")
+    parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
+                        dest="accept_origin",
+                        help="let another vendor's plugin replace the plugin NAME of the image;"
+                             " may be repeated; -y alone does not")
     parser.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
                         help="use another compression than the input has, such as zstd:3")
     parser.add_argument("--size", metavar="SIZE", default="",

@@ -30,6 +30,7 @@ class DnfOptions(Protocol):
     json: bool
     dry_run: bool
     trust_keys: bool
+    accept_origin: List[str]
     keep_modified: bool
     recover: bool
     installed: bool
@@ -62,6 +63,10 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="print the whole plan and change nothing")
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
                         help="import the GPG keys that the bundles contain; -y alone does not")
+    parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
+                        dest="accept_origin",
+                        help="install: let another vendor's plugin replace the installed plugin"
+                             " NAME; may be repeated; -y alone does not")
     parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
                         help="remove: keep files that were changed since the install")
     parser.add_argument("--recover", action="store_true",

@@ -16,6 +16,7 @@ from ..operations import find, install, manifest, query, remove
 from ..operations.apply import change
 from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ..operations.model.results import Plan
+from ..operations.plan import origins
 from ..packages import others, rpmdb
 from ..packages.console import Console, PrintableRecord, transaction_displays, translated
 from ..packages.dnf_types import DnfCliCommand, DnfDisplay
@@ -164,7 +165,9 @@ class DnfCommand:
             self._bundles.append(bundle)
         self._fill(session)
         bundles = find.newer(self._opts.names, self._bundles, session)
-        return self._carry_out(install.plan(bundles, session, run=run), session)
+        ready = install.plan(bundles, session, run=run)
+        origins.refuse_changed(ready.plan)
+        return self._carry_out(ready, session)
 
     def _remove(self) -> Status:
         session = self._session_to_change()
@@ -237,6 +240,7 @@ class DnfCommand:
 
     def _carry_out(self, ready: install.Installation, session: Session) -> Status:
         if self._confirmed(ready.plan):
+            self._accept_origins(ready.plan)
             session.check_signatures(trust_keys=self._opts.trust_keys,
                                      bundle_repos=self._policy.bundle_repos())
             notes = install.carry_out(ready, session, displays=self._displays())
@@ -267,6 +271,21 @@ class DnfCommand:
         if not console.confirmed():
             raise NodePluginError("Operation aborted.")
         return True
+
+    def _accept_origins(self, plan: Plan) -> None:
+        """Ask about each plugin whose origin changes, unless an option accepts it.
+
+        Raises Refused with -y, and NodePluginError if the user answers no.
+        """
+        changed = [plugin for plugin in plan.plugins
+                   if plugin.old_origin is not None and plugin.name not in self._opts.accept_origin]
+        if changed and self._console.assumes_yes:
+            raise origins.refusal(changed, accepting="add")
+        for plugin in changed:
+            for line in (*plugin.origin_change, f"Accept the new origin of {plugin.name}?"):
+                print(printable(line))
+            if not self._console.confirmed():
+                raise NodePluginError("Operation aborted.")
 
     def _report_done(self, plan: Plan, notes: Sequence[str], *,
                    deltas: Sequence[Delta] = ()) -> None:

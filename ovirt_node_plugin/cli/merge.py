@@ -50,8 +50,9 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
             wanted.notes) from exc
     notes = (*wanted.notes, *forecast.notes(prepared, rehearsal))
     untrusted = merging.untrusted_signatures(rehearsal, trust_keys=options.trust_keys)
-    if options.dry_run and untrusted is not None:
-        notes = (*notes, untrusted.message, untrusted.hint)
+    other_origins = merging.refused_origins(rehearsal, order, options.accept_origin)
+    for refused in (untrusted, other_origins) if options.dry_run else ():
+        notes = (*notes, *((refused.message, refused.hint) if refused is not None else ()))
     if not invocation.json:
         invocation.answer({}, [f"Note: {note}" for note in notes])
     if options.dry_run or not rehearsal.changes:
@@ -61,7 +62,9 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
         return Status.DONE
     if untrusted is not None:
         raise untrusted
-    if asks and not _confirmed():
+    if other_origins is not None and not asks:
+        raise other_origins
+    if asks and not _confirmed(other_origins.message if other_origins is not None else ""):
         raise NodePluginError("Operation aborted.")
     assert invocation.destination is not None
     outcome = merging.carry_out(prepared, rehearsal, invocation.destination,
@@ -96,7 +99,7 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
         check=options.check, trust_keys=options.trust_keys, sources=wanted.sources,
-        replayed=tuple(wanted.plugins.values()))
+        replayed=wanted.records)
 
 
 def _wanted_plugins(invocation: Invocation) -> replay.Replay:
@@ -141,7 +144,10 @@ def _words(words: Sequence[str]) -> Tuple[str, ...]:
                  for word in words)
 
 
-def _confirmed() -> bool:
+def _confirmed(warning: str = "") -> bool:
+    """Return whether the user agrees, first to ``warning``, if there is one, then to the plan."""
+    questions = [*([f"{warning}\nAccept the new origin"] if warning else []), "Is this ok"]
     with contextlib.suppress(EOFError):
-        return input("Is this ok [y/N]: ").strip().lower() in ("y", "yes")
+        return all(input(f"{printable(question, keep=chr(10))} [y/N]: ").strip().lower()
+                   in ("y", "yes") for question in questions)
     return False

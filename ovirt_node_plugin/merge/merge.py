@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import Refused, UsageError
 from ..images.compression import Compression
@@ -18,8 +19,10 @@ from ..images.image import FOLDER, ISO, RPM, Image, opened
 from ..images.iso import IsoChanges
 from ..images.workspace import Destination
 from ..operations.model.answers import PlanAnswer
-from ..operations.model.results import KEEP, REMOVE, PlannedSetting
+from ..operations.model.results import KEEP, REMOVE, PlannedSetting, PluginAction
+from ..operations.plan import origins
 from ..registry import store
+from ..registry.record import Record
 from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
@@ -39,8 +42,8 @@ class Order:
     ``size_bytes`` is the minimum size of the filesystem image, 0 to keep it; ``volume_id`` is
     empty to keep it. ``keep_bundles`` copies the bundles to the ISO; ``check`` verifies the
     output. ``sources`` are the permanent sources, for the records, of temporary paths in
-    ``install``. ``replayed`` are the names of the plugins of another image: it is no error to
-    remove one that is not in this image.
+    ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
+    error to remove one that is not in this image.
     """
 
     image: Path
@@ -54,7 +57,7 @@ class Order:
     check: bool = True
     trust_keys: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
-    replayed: Tuple[str, ...] = ()
+    replayed: Mapping[str, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
               show: Optional[Tuple[str, ...]] = None) -> MergeResult:
     """Merge, and write the verified output to ``destination``.
 
+    The changes of origins in ``rehearsal`` were accepted.
     Unless ``show`` is None, dnf prints its progress on the terminal and gets the options in
     ``show``. Raises RolledBack if the disk is too small or the output is not correct.
     """
@@ -173,7 +177,8 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
     boot = iso_boot.read(merge.image, merge.folder("boot"), run=merge.run)
     with image_draft.changing() as root:
         with for_dnf(root, merge.work / "cache", run=merge.run):
-            _change(merge, root, show)
+            _change(merge, root, show,
+                    [plugin.name for plugin in changed_origins(rehearsal, order)])
             end_others()  # a process of a scriptlet could change files that are read below
         boot = boot.for_root(root, volume_id=order.volume_id)
         initramfs = iso_initramfs.initramfs_changes(
@@ -183,7 +188,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
         bundle_files = bundles.bundle_changes(
             merge.image, root, merge.folder("bundles"), run=merge.run,
             installed=rehearsal.sources() if order.keep_bundles else None)
-        _set_sources(root, order.sources)
+        _set_sources(root, order)
         mark = marks.new_mark(order.image, digest, _plugins(root), plugin_changes, boot.originals)
         marks.write_to_root(root, mark)
         expected = verify.Expected(
@@ -248,9 +253,39 @@ def untrusted_signatures(rehearsal: Rehearsal, *, trust_keys: bool) -> Optional[
              " Packages without a signature need --nogpgcheck.")
 
 
-def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]]) -> None:
+def changed_origins(rehearsal: Rehearsal, order: Order) -> List[PluginAction]:
+    """Return the plugins of another origin than the plugin in the image or the other image.
+
+    A plugin of the other image may come from elsewhere, but has to have the same keys, or
+    without keys the same vendor. A bundle that is kept on that image is the same.
+    """
+    changed = []
+    for plugin in (plugin for plan in rehearsal.plans for plugin in plan.plugins):
+        old = order.replayed.get(plugin.name)
+        if plugin.old_origin is not None:
+            changed.append(plugin)
+        elif old is not None and plugin.origin is not None and plugin.source not in order.sources:
+            there = dataclasses.replace(plugin.origin, location=old.origin.location)
+            if not old.accepts_origin(there, old.source):
+                changed.append(dataclasses.replace(
+                    plugin, old_version=old.version, old_origin=old.origin))
+    return changed
+
+
+def refused_origins(rehearsal: Rehearsal, order: Order,
+                    accepted: Collection[str]) -> Optional[Refused]:
+    """Return the error for plugins whose origin changes, None if all these are ``accepted``."""
+    changed = [plugin for plugin in changed_origins(rehearsal, order)
+               if plugin.name not in accepted]
+    return origins.refusal(changed, accepting="add") if changed else None
+
+
+def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]],
+            accepted: Sequence[str]) -> None:
+    """Carry out the steps; ``accepted`` are the plugins whose new origin is accepted."""
     for subcommand, names in _steps(merge.order):
-        own = ("--trust-keys",) if subcommand == "install" and merge.order.trust_keys else ()
+        own = [f"--accept-origin={name}" for name in accepted] if subcommand == "install" else []
+        own += ["--trust-keys"] if subcommand == "install" and merge.order.trust_keys else []
         if show is None:
             with merge.progress.step(subcommand, "Changing the root"):
                 merge.dnf.run_json(root, subcommand, names, "-y", *own, answer=PlanAnswer)
@@ -258,12 +293,17 @@ def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]]) -> None:
             merge.dnf.run_on_terminal(root, subcommand, names, "-y", *own, *show)
 
 
-def _set_sources(root: Path, sources: Mapping[str, str]) -> None:
-    """Replace temporary paths in the records by the permanent sources."""
+def _set_sources(root: Path, order: Order) -> None:
+    """Replace temporary paths in the records by the permanent sources, and their origins."""
     for record in store.read_registry(root).records.values():
-        if record.source in sources:
-            store.save(root, dataclasses.replace(record, source=sources[record.source]),
-                          store.read_undo_data(root, record.name))
+        if record.source in order.sources:
+            origin, old = record.origin, order.replayed.get(record.name)
+            source = order.sources[record.source]
+            location = old.origin.location if old is not None else os.path.dirname(source)
+            store.save(root, dataclasses.replace(
+                record, source=source,
+                recorded_origin=dataclasses.replace(origin, location=location)),
+                store.read_undo_data(root, record.name))
 
 
 def _unclaimed_note(paths: Sequence[str]) -> Tuple[str, ...]:

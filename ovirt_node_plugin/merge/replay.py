@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
 
@@ -22,13 +22,15 @@ class Replay:
 
     ``words`` are plugin names and bundle paths for ``dnf node-plugin install``. ``sources``
     are the permanent sources of temporary paths among them, for the records. ``plugins`` are
-    the names of the other image's plugins, by the word that installs each.
+    the names of the other image's plugins, by the word that installs each, and ``records``
+    their records in that image, by name.
     """
 
     words: Tuple[str, ...]
     sources: Mapping[str, str]
     plugins: Mapping[str, str]
     notes: Tuple[str, ...]
+    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 class DoNotFit(NodePluginError):
@@ -83,7 +85,8 @@ def replay(other: Image, given: Sequence[str], work: Path, *, run: Runner) -> Re
     return Replay(
         words=(*plugins, *other_words), plugins=plugins,
         sources={word: sources[word] for word in plugins if word in sources},
-        notes=(*notes, *_version_notes(registry.records, plugins, run)))
+        notes=(*notes, *_version_notes(registry.records, plugins, run)),
+        records=registry.records)
 
 
 def _plugin_at(path: Path, run: Runner) -> str:

@@ -34,6 +34,7 @@ from .plan import (
     leaving_out,
     majors,
     noteworthy,
+    origins,
     preview,
     refused_headers,
     requirements,
@@ -78,6 +79,8 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     refused_headers.check(arrivals, target, session.policy.config)
     contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
     jobs, revert = _jobs(active, actions, books, contexts, solution.shares)
+    jobs = tuple(replace(job, origin=origins.origin_of(
+        job.bundle, job.packages, packages, books, session)) for job in jobs)
     disputed = allowed_paths.check(jobs, arrivals, target, session.policy.config)
     conflicts.check(jobs, arrivals, books, session)
     space = preview.space(target, packages)

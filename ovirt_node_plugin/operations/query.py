@@ -108,14 +108,14 @@ def package_problems(record: Record, present: Mapping[str, str]) -> Iterator[str
         yield "the image may have been replaced since; install the plugin again"
 
 
-def _state(plugin: Union[Record, Descriptor], state: str, source: str,
-           problems: Tuple[str, ...] = ()) -> PluginState:
+def _state(plugin: Union[Record, Descriptor], state: str, source: str) -> PluginState:
     return PluginState(name=plugin.name, version=plugin.version, vendor=plugin.vendor,
-                       summary=plugin.summary, state=state, source=source, problems=problems)
+                       summary=plugin.summary, state=state, source=source)
 
 
 def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
-    return _state(record, "broken" if problems else "installed", record.source, problems)
+    state = _state(record, "broken" if problems else "installed", record.source)
+    return replace(state, problems=problems, origin=record.origin)
 
 
 def _available(session: Session, registry: Registry, *,

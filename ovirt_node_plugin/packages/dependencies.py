@@ -1,13 +1,14 @@
 """Which packages need which: what a plugin's packages pull in, and what may be removed."""
 from __future__ import annotations
 
-from typing import Collection, Dict, Iterable, List, Mapping, Sequence, Set, Tuple
+import contextlib
+from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Sequence, Set, Tuple
 
 import hawkey
 
 from ..errors import UnmetDependency
 from . import solved
-from .dnf_types import DnfBase, DnfGoal, DnfPackage, DnfQuery
+from .dnf_types import DnfBase, DnfConf, DnfGoal, DnfPackage, DnfQuery
 
 
 def removable(base: DnfBase, nevras: Iterable[str]) -> Tuple[Tuple[str, ...], Dict[str, str]]:
@@ -48,6 +49,17 @@ def attribute(base: DnfBase, wanted: Mapping[str, Sequence[str]],
     shares = {plugin: _closure(query, names) for plugin, names in wanted.items()}
     weak = set(arriving).difference(*shares.values())
     return {plugin: nevras | weak for plugin, nevras in shares.items()}
+
+
+@contextlib.contextmanager
+def no_clean_requirements(conf: DnfConf) -> Iterator[None]:
+    """Set clean_requirements_on_remove of dnf.conf(5) to off during a ``with``."""
+    before = conf.clean_requirements_on_remove
+    conf.clean_requirements_on_remove = False
+    try:
+        yield
+    finally:
+        conf.clean_requirements_on_remove = before
 
 
 def _also_removed(base: DnfBase, wanted: Mapping[str, DnfPackage]) -> List[DnfPackage]:

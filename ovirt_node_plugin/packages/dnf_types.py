@@ -201,6 +201,8 @@ class DnfRepo(Protocol):
     name: str                  # conf
     enabled: bool              # conf
     baseurl: List[str]         # conf
+    metalink: Optional[str]    # conf
+    mirrorlist: Optional[str]  # conf
     gpgcheck: bool             # conf
     gpgkey: List[str]          # conf: URLs
     repo_gpgcheck: bool        # conf

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import dnf.conf
 import dnf.repo
@@ -117,6 +117,13 @@ def brought_by(repo: DnfRepo, bundle: Bundle, known: DnfRepos) -> Tuple[str, ...
                  if re.match(rf"{re.escape(name)}([-_.:]|$)", repo_id)
                  or (repo_id in known and known[repo_id].repofile
                      and known[repo_id].repofile == repo.repofile))
+
+
+def location(repo: DnfRepo) -> str:
+    """Return the URL of ``repo``, or of the list of its mirrors, without a user and password."""
+    url = next(filter(None, (*repo.baseurl, repo.metalink, repo.mirrorlist)), "")
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
 
 
 def is_inside_bundle(repo: DnfRepo) -> bool:

@@ -39,13 +39,14 @@ from . import (
     devices,
     explain,
     fetching,
+    offers,
     repos,
     sealed_transaction,
     solved,
     unpacking,
 )
 from .claims import Claims
-from .dnf_types import DnfBase, DnfConf, DnfDisplay, DnfTransactionItem
+from .dnf_types import DnfBase, DnfDisplay, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
 from .policy import RunPolicy
@@ -314,6 +315,16 @@ class Session:
         return {str(package) for package in self._base.sack.query().installed()
                 if self.policy.rules.is_core(package)}
 
+    def repo_location(self, repo_id: str) -> str:
+        """Return the URL of a repository, or of the list of its mirrors, without a password."""
+        repo = self._base.repos.get(repo_id)
+        return repos.location(repo) if repo is not None else ""
+
+    def offers_installed(self, nevra: str, checksum: str, repo_ids: Collection[str]) -> bool:
+        """Return whether a repository offers an installed package; see ``offers``."""
+        return offers.offers_installed(self._base, self.target.root, nevra, checksum=checksum,
+                                       repo_ids=repo_ids)
+
     def files_of(self, name: str) -> Tuple[str, ...]:
         """Return the absolute paths of all files of the installed packages called ``name``."""
         return tuple(path for package in self._base.sack.query().installed().filter(name=name)
@@ -399,7 +410,7 @@ class Session:
         self._base.close()
 
     def _resolve(self, request: Request) -> None:
-        with _no_clean_requirements(self._base.conf):
+        with dependencies.no_clean_requirements(self._base.conf):
             self._mark(request)
             self._base.resolve(allow_erasing=False)
 
@@ -445,12 +456,11 @@ def _change(base: DnfBase, item: DnfTransactionItem) -> PackageChange:
     package = item.pkg
     arriving = item.action in dnf.transaction.FORWARD_ACTIONS
     repo = base.repos.get(package.reponame)
-    checksum = package.chksum if arriving else None
     return PackageChange(
         action=_ACTIONS[item.action], name=package.name, nevra=str(package),
         repo=package.reponame, size_bytes=package.installsize,
         download_bytes=package.downloadsize if arriving else 0,
-        checksum=f"{hawkey.chksum_name(checksum[0])}:{checksum[1].hex()}" if checksum else "",
+        checksum=offers.checksum_of(package) if arriving else "",
         signed=bool(repo is not None and repo.gpgcheck), files=tuple(package.files))
 
 
@@ -479,17 +489,6 @@ def _without_empty_folder(root: Path) -> Iterator[None]:
     if not existed:
         with contextlib.suppress(OSError):  # it is missing or not empty
             resolve_inside(root, path_sets.DNF_MODULES).rmdir()
-
-
-@contextlib.contextmanager
-def _no_clean_requirements(conf: DnfConf) -> Iterator[None]:
-    """Set clean_requirements_on_remove of dnf.conf(5) to off during a ``with``."""
-    before = conf.clean_requirements_on_remove
-    conf.clean_requirements_on_remove = False
-    try:
-        yield
-    finally:
-        conf.clean_requirements_on_remove = before
 
 
 __all__ = ["PackageChange", "Request", "Session"]

@@ -1,11 +1,15 @@
 """The record of one installed plugin."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Tuple
+import os
+from dataclasses import dataclass, replace
+from typing import Iterable, Optional, Tuple
 
 from ..undo.changes import Applied
+from .origin import Origin
 from .rules import trust_of
+
+_REPO_SOURCE = "repo "
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Record:
     from; ``target_kind`` is ``node`` or ``host``; ``repos`` are the ids of the plugin's own
     repos. ``settings`` have no changes here: those are in the undo data. ``together`` are
     the plugins of the same transaction: the changes of its scriptlets are kept with one of
-    them, as it is unknown whose they are.
+    them, as it is unknown whose they are. ``recorded_origin`` is None in records of versions
+    that did not record it.
     """
 
     name: str
@@ -54,6 +59,34 @@ class Record:
     packages: Tuple[InstalledPackage, ...]
     settings: Tuple[Applied, ...]
     together: Tuple[str, ...] = ()
+    recorded_origin: Optional[Origin] = None
+
+    @property
+    def origin(self) -> Origin:
+        """The plugin's origin; without a recorded one, as far as its packages and source tell."""
+        if self.recorded_origin is not None:
+            return self.recorded_origin
+        return Origin(
+            self.vendor, keys_of((package.signer, package.checked) for package in self._own),
+            location_of(self.source))
+
+    def accepts_origin(self, new: Origin, source: str) -> bool:
+        """Return whether ``new`` is the same origin: that of a new version from ``source``.
+
+        If signatures of the installed packages were not checked, checked signatures by the
+        same keys are the same origin too.
+        """
+        if self.recorded_origin is None:  # the source tells no URL
+            new = replace(new, location=location_of(source))
+        signers = {package.signer for package in self._own}
+        return self.origin.accepts(new) or (
+            not self.origin.keys and bool(new.keys) and signers.issuperset(new.keys))
+
+    @property
+    def _own(self) -> Tuple[InstalledPackage, ...]:
+        """Its packages from its own repositories."""
+        return tuple(package for package in self.packages
+                     if package.repo in (*self.repos, f"bundle:{self.name}"))
 
     @property
     def nevras(self) -> Tuple[str, ...]:
@@ -64,3 +97,19 @@ class Record:
     def trust(self) -> str:
         """How far its packages can be trusted: a constant of ``registry.rules``."""
         return trust_of([(package.signer, package.checked) for package in self.packages])
+
+
+def keys_of(packages: Iterable[Tuple[str, bool]]) -> Tuple[str, ...]:
+    """Return the keys of an origin from the signer of each package and whether it is checked."""
+    signers = [signer if checked else "" for signer, checked in packages]
+    return tuple(sorted(set(signers))) if all(signers) else ()
+
+
+def location_of(source: str) -> str:
+    """Return the location of an origin from a plugin's source, as far as that tells."""
+    return source if source_repo(source) else os.path.dirname(source)
+
+
+def source_repo(source: str) -> str:
+    """Return the repo id in the source of a plugin from a repository's metadata, else ``""``."""
+    return source[len(_REPO_SOURCE):] if source.startswith(_REPO_SOURCE) else ""

@@ -18,6 +18,7 @@ from ..system.limits import RECORD_BYTES, UNDO_CONTENT_BYTES, UNDO_DATA_BYTES, X
 from ..system.relaxng import raise_problems, schema_problems
 from ..system.xml import XmlElement, parse_xml
 from ..undo.changes import Applied, AppliedState, Change
+from .origin import Origin
 from .outcomes import from_text, to_text
 from .record import InstalledPackage, Record
 from .undo_data import UndoData
@@ -45,6 +46,11 @@ def dump_record(record: Record) -> bytes:
     _element(root, "installed", at=record.installed_at, tool=record.tool, mode=record.mode,
              source=record.source)
     _element(root, "target", kind=record.target_kind, version=record.target_version)
+    if record.recorded_origin is not None:
+        origin = _element(root, "origin", vendor=record.recorded_origin.vendor,
+                          location=record.recorded_origin.location)
+        for key in record.recorded_origin.keys:
+            _element(origin, "key", id=key)
     repos = etree.SubElement(root, "repos")
     for repo_id in sorted(set(record.repos)):
         _element(repos, "repo", id=repo_id)
@@ -84,7 +90,15 @@ def load_record(data: bytes, *, origin: str) -> Record:
                              signer=_get(node, "signer"), checked=_get(node, "checked") == "yes")
             for node in _inside(root, "packages")),
         settings=tuple(_load_setting(node, source) for node in _inside(root, "settings")),
-        together=tuple(_get(node, "name") for node in _inside(root, "together")))
+        together=tuple(_get(node, "name") for node in _inside(root, "together")),
+        recorded_origin=_load_origin(root.first("origin")))
+
+
+def _load_origin(node: Optional[XmlElement]) -> Optional[Origin]:
+    if node is None:
+        return None
+    return Origin(vendor=_get(node, "vendor"), location=_get(node, "location"),
+                  keys=tuple(sorted(_get(key, "id") for key in node.all("key"))))
 
 
 def dump_undo_data(undo_data: UndoData) -> bytes:

@@ -84,6 +84,7 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
         state = plugin.state
         fields = [("Name", state.name), ("Version", state.version), ("Vendor", state.vendor),
                   ("State", state.state), ("Source", state.source),
+                  ("Origin", state.origin.text() if state.origin is not None else ""),
                   ("Installed", plugin.installed_at), ("Summary", state.summary),
                   ("URL", plugin.url), ("License", plugin.license)]
         for name, value in fields:
@@ -133,6 +134,9 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool) -> List[str]:
                else plugin.version or plugin.old_version)
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""
     lines = [f" {_PLANNED[plugin.action]} {plugin.name} {version}{vendor}"]
+    if plugin.origin_change:
+        lines += ["   another origin than that of the installed version:",
+                  *(f"     {line}" for line in plugin.origin_change)]
     lines += [f"   {line}" for line in _file_counts(plugin)]
     lines += [f"   {setting.text}" for setting in sorted(plugin.settings, key=_dropped_first)]
     if not plugin.settings:

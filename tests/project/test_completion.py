@@ -152,16 +152,23 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
 
 
 @pytest.mark.parametrize("subcommand, options", [
-    ("install", ["--dry-run", "--trust-keys"]), ("upgrade", ["--dry-run", "--trust-keys"]),
+    ("install", ["--accept-origin", "--dry-run", "--trust-keys"]),
+    ("upgrade", ["--dry-run", "--trust-keys"]),
     ("remove", ["--dry-run", "--keep-modified"]), ("list", ["--all", "--available", "--installed"]),
     ("repos", [])])
 def test_options_are_those_of_the_subcommand(
         shell: Shell, subcommand: str, options: List[str]) -> None:
-    special = {"--dry-run", "--trust-keys", "--keep-modified", "--all", "--available",
-               "--installed"}
+    special = {"--accept-origin", "--dry-run", "--trust-keys", "--keep-modified", "--all",
+               "--available", "--installed"}
     offered = shell.complete(f"dnf node-plugin {subcommand} --")
     assert "--json" in offered and "--installroot" in offered
     assert [word for word in offered if word in special] == options
+
+
+def test_the_name_of_an_accepted_origin_is_that_of_an_installed_plugin(
+        shell: Shell, root: Path) -> None:
+    assert shell.complete(f"dnf --installroot={root} node-plugin install --accept-origin s") == [
+        "snmp"]
 
 
 def test_other_commands_are_completed_by_dnf(shell: Shell) -> None:

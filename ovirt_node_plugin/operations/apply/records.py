@@ -9,7 +9,7 @@ from ...packages.contents import replacements
 from ...packages.session import PackageChange, Session
 from ...registry import store, unowned_files
 from ...registry.inventory import Inventory
-from ...registry.record import InstalledPackage, Record
+from ...registry.record import InstalledPackage, Record, source_repo
 from ...registry.undo_data import UndoData
 from ...undo.changes import Change
 from ..model.books import Books
@@ -27,8 +27,7 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
     state = books.ledger.state(job.name)
     # the bundle's repositories, or the one whose metadata contains the descriptor
     repos = {*descriptor.repo_ids, *(job.old.repos if job.old else ())}
-    if job.bundle.source.startswith("repo "):
-        repos.add(job.bundle.source[len("repo "):])
+    repos.update(filter(None, (source_repo(job.bundle.source),)))
     together = {*(other.name for other in jobs), *(job.old.together if job.old else ())}
     record = Record(
         name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
@@ -36,7 +35,8 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
         mode="online" if target.live else "offline", source=job.bundle.source,
         target_kind=target.kind, target_version=target.version,
         repos=tuple(sorted(repos)), packages=tuple(_packages(job, packages, books, session)),
-        settings=state.settings, together=tuple(sorted(together - {job.name})))
+        settings=state.settings, together=tuple(sorted(together - {job.name})),
+        recorded_origin=job.recorded_origin)
     undo_data = UndoData(descriptor.name, descriptor=descriptor.source_xml, state=state)
     store.save(target.root, record, undo_data, inventory)
 

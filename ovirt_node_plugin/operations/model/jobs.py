@@ -1,10 +1,11 @@
 """The plugins of an installation, and the settings that they share with others."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Collection, FrozenSet, Mapping, Optional, Sequence, Tuple
 
 from ...plugin.bundle import Bundle
+from ...registry.origin import Origin
 from ...registry.record import Record
 from ...settings.engine.kinds import is_derived, is_shared
 from ...settings.engine.upgrade import Upgrade
@@ -22,7 +23,8 @@ class Job:
     """One plugin of an installation: its bundle, its installed version, the changes.
 
     ``action`` is as in ``results.PluginAction``; ``old`` is the record of the installed
-    version, if there is one; ``packages`` are the NEVRAs that it brings or shares.
+    version, if there is one; ``packages`` are the NEVRAs that it brings or shares;
+    ``origin`` is None if packages that tell it are not fetched.
     """
 
     bundle: Bundle
@@ -31,6 +33,23 @@ class Job:
     packages: Tuple[str, ...]
     upgrade: Upgrade
     context: Context
+    origin: Optional[Origin] = None
+
+    @property
+    def old_origin(self) -> Optional[Origin]:
+        """The origin of the installed version, if that of the new one differs, else None."""
+        if self.old is None or self.origin is None:
+            return None
+        if self.old.accepts_origin(self.origin, self.bundle.source):
+            return None
+        return self.old.origin
+
+    @property
+    def recorded_origin(self) -> Optional[Origin]:
+        """The origin for the record. Keys stay, as not all packages change in an upgrade."""
+        if self.old is None or self.origin is None or self.old_origin is not None:
+            return self.origin
+        return replace(self.origin, keys=self.old.origin.keys or self.origin.keys)
 
     @property
     def name(self) -> str:

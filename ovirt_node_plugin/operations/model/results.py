@@ -6,6 +6,7 @@ from typing import Optional, Tuple
 
 from ...errors import DisputedFile
 from ...packages.session import PackageChange
+from ...registry.origin import Origin
 from ...target import Target
 
 # Kinds of Notable.
@@ -100,7 +101,9 @@ class PluginAction:
     ``action`` is INSTALL, UPGRADE, REPAIR (it has a record, but packages are missing), KEEP
     (nothing to do) or REMOVE; ``old_version`` is empty for an install; ``packages`` are the
     NEVRAs that it brings or shares; ``files`` are counts of the files in packages that
-    arrive or leave; ``now`` are lines about changes of the running system.
+    arrive or leave; ``now`` are lines about changes of the running system. ``origin`` is
+    None for KEEP and REMOVE, and if packages are not fetched; ``old_origin`` is that of the
+    installed version if it is another vendor's, else None.
     """
 
     action: str
@@ -116,6 +119,16 @@ class PluginAction:
     files: Tuple[FolderCount, ...] = ()
     shares: Tuple[Share, ...] = ()
     notes: Tuple[str, ...] = ()
+    origin: Optional[Origin] = None
+    old_origin: Optional[Origin] = None
+
+    @property
+    def origin_change(self) -> Tuple[str, ...]:
+        """Lines about the origin, if it is another one than that of the installed version."""
+        if self.old_origin is None or self.origin is None:
+            return ()
+        return (f"{self.name} {self.old_version} is by {self.old_origin.text()};",
+                f"{self.name} {self.version} is by {self.origin.text()}")
 
 
 @dataclass(frozen=True)
@@ -149,7 +162,8 @@ class PluginState:
     """One plugin, installed or offered.
 
     ``state`` is ``installed``, ``broken`` or ``available``; ``problems`` are the reasons
-    for ``broken``; ``source`` is where it was or would be installed from.
+    for ``broken``; ``source`` is where it was or would be installed from; ``origin`` is None
+    unless it is installed.
     """
 
     name: str
@@ -159,6 +173,7 @@ class PluginState:
     state: str
     source: str
     problems: Tuple[str, ...] = ()
+    origin: Optional[Origin] = None
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
         files=folder_counts(change for change in packages
                             if change.nevra in job.packages and change.arrives),
         shares=_shares(job, jobs, books, packages),
-        notes=(*selection.left_out(descriptor, context), *upgrade.notes))
+        notes=(*selection.left_out(descriptor, context), *upgrade.notes),
+        origin=job.recorded_origin, old_origin=job.old_origin)
 
 
 def kept(record: Record, *, source: str) -> PluginAction:

@@ -14,6 +14,7 @@ import pytest
 
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.origin import Origin
 from ovirt_node_plugin.registry.record import InstalledPackage, Record
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
@@ -68,6 +69,26 @@ def test_a_record_without_signatures_of_an_older_version_is_read(root: Path) -> 
     loaded = store.read_record(root, "cim")
     assert [(package.signer, package.checked) for package in loaded.packages] == [("", False)] * 2
     assert loaded.trust == "unsigned"
+
+
+def test_a_record_with_an_origin_is_read_back_and_one_of_an_older_version_is_read(
+        root: Path) -> None:
+    origin = Origin("A & B", ("0123456789abcdef",), "https://example.com/?a=1&b=2")
+    store.save(root, dataclasses.replace(record(), recorded_origin=origin), undo_data())
+    assert store.read_record(root, "cim").origin == origin
+    store.save(root, record(), undo_data())
+    assert b"<origin" not in (root / REGISTRY / "cim").read_bytes()
+    loaded = store.read_record(root, "cim")
+    assert (loaded.recorded_origin, loaded.origin) == (
+        None, Origin('A & "B" <C>', (), "/srv"))
+
+
+@pytest.mark.parametrize("key", ["", "me", "0123456789ABCDEF", "0123456789abcdef0"])
+def test_an_invalid_key_of_an_origin_makes_a_record_damaged(root: Path, key: str) -> None:
+    origin = Origin("A", (key,), "/x")
+    store.save(root, dataclasses.replace(record(), recorded_origin=origin), undo_data())
+    with pytest.raises(RecordError, match="key id"):
+        store.read_record(root, "cim")
 
 
 @pytest.mark.parametrize("attribute", ['signer="me"', 'signer="0123456789ABCDEF"',

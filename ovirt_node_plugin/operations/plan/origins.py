@@ -1,0 +1,76 @@
+"""The origins of the plugins of an installation, from what their repositories offer."""
+from __future__ import annotations
+
+import os
+from typing import Collection, List, Mapping, Optional, Sequence, Set, Tuple
+
+from ...errors import Refused
+from ...packages.repos import bundle_repo_id
+from ...packages.session import PackageChange, Session
+from ...plugin.bundle import Bundle
+from ...registry.origin import Origin
+from ...registry.record import keys_of, source_repo
+from ..model.books import Books
+from ..model.results import Plan, PluginAction
+
+
+def origin_of(bundle: Bundle, nevras: Collection[str], packages: Sequence[PackageChange],
+              books: Books, session: Session) -> Optional[Origin]:
+    """Return the origin of the plugin in ``bundle``, whose packages are ``nevras``.
+
+    None if a package that tells it is not fetched. Packages from the plugin's own
+    repositories tell its keys: those that arrive, and installed ones that these repositories
+    offer unchanged. Packages of other repositories do not identify the plugin, unless its
+    descriptor is the installed one, as in a repair.
+    """
+    name, repo_id = bundle.descriptor.name, source_repo(bundle.source)
+    own = {bundle_repo_id(name), *bundle.descriptor.repo_ids, *filter(None, (repo_id,))}
+    arriving = [change for change in packages if change.arrives and change.nevra in nevras]
+    telling = [change for change in arriving if change.repo in own]
+    if not telling and _is_installed(bundle, books):
+        telling = arriving
+    if any(change.header is None for change in telling):
+        return None
+    signers = [(change.signer, change.signed) for change in telling]
+    signers += _unchanged(nevras, {change.nevra for change in arriving}, own, books, session)
+    location = session.repo_location(repo_id) if repo_id else os.path.dirname(bundle.source)
+    return Origin(bundle.descriptor.vendor, keys_of(signers), location)
+
+
+def refuse_changed(plan: Plan) -> None:
+    """Raise Refused for an upgrade by a plugin of another origin than the installed one."""
+    changed = [plugin for plugin in plan.plugins if plugin.old_origin is not None]
+    if changed:
+        raise refusal(changed, accepting="run dnf node-plugin install with")
+
+
+def refusal(changed: Sequence[PluginAction], *, accepting: str) -> Refused:
+    """Return the refusal of the plugins ``changed``, whose origin differs.
+
+    ``accepting`` are the words before the option that accepts them.
+    """
+    names = [plugin.name for plugin in changed]
+    options = " ".join(f"--accept-origin={name}" for name in names)
+    return Refused("\n  ".join(["plugins would be replaced by ones of another origin:",
+                                *(line for plugin in changed for line in plugin.origin_change)]),
+                   hint=f"If you know that the vendor is the same, {accepting} {options}."
+                        f" Otherwise leave out {', '.join(names)}, or the repository or bundle"
+                        " that it comes from.")
+
+
+def _is_installed(bundle: Bundle, books: Books) -> bool:
+    """Return whether the descriptor of ``bundle`` is that of the installed version."""
+    name = bundle.descriptor.name
+    return (name in books.records
+            and books.undo_data[name].descriptor == bundle.descriptor.source_xml)
+
+
+def _unchanged(nevras: Collection[str], arriving: Set[str], repo_ids: Collection[str],
+               books: Books, session: Session) -> List[Tuple[str, bool]]:
+    """Return signer and check of the installed ``nevras`` that repositories offer unchanged."""
+    known: Mapping[str, Tuple[str, str, bool]] = {
+        nevra: (package.checksum, package.signer, package.checked)
+        for nevra, package in books.packages.items()}
+    return [known[nevra][1:] for nevra in nevras
+            if nevra in known and nevra not in arriving
+            and session.offers_installed(nevra, known[nevra][0], repo_ids)]
