@@ -13,6 +13,7 @@ from ...policy.path_rules import PathPolicy, PathRule, built_in, read_rules
 from ...settings.modules import kernel_modules
 from ...settings.modules.module_index import module_name
 from ...system import read_paths
+from ...system.link_places import LinkPlaces
 from ...system.paths import resolve_inside
 from ...system.words import first_lines
 from ...target import Target
@@ -25,6 +26,8 @@ _MOST_NAMED = 10
 def check_reserved(arrivals: Arrivals, target: Target) -> None:
     """Raise PathsRefused if a package contains files in reserved places, or on the way there.
 
+    A link that leads to such a place is refused too, wherever it is.
+
     Reserved are this tool's registry, journal and configuration, rpm's database, and DNF's
     repositories, configuration and logs, whatever paths are allowed. The folders themselves
     may belong to a package.
@@ -32,8 +35,10 @@ def check_reserved(arrivals: Arrivals, target: Target) -> None:
     paths = dict.fromkeys((*read_paths.paths_of(read_paths.RESERVED), target.rpmdb))
     policy = PathPolicy([PathRule(path, False, f"/{path} is reserved") for path in paths],
                         root=target.root, links=arrivals.links)
+    links = LinkPlaces(target.root, arrivals.links)
     refused = [replace(entry.disputed(reason), plugin="") for entry in arrivals.entries
-               for reason in [_reservation(entry, policy)] if reason]
+               for reason in [_reservation(entry, policy) or _lead(entry, policy, links)]
+               if reason]
     if refused:
         raise PathsRefused(
             "\n  ".join(["packages contain files in reserved places:", *listed(refused)]),
@@ -49,6 +54,15 @@ def _reservation(entry: Arriving, policy: PathPolicy) -> str:
         if match is not None and not (entry.may_be_folder and place == match.place):
             return match.objection
     return ""
+
+
+def _lead(entry: Arriving, policy: PathPolicy, links: LinkPlaces) -> str:
+    """Return to which reserved place a link leads, empty without one."""
+    if entry.file is None or not entry.file.link:
+        return ""
+    steps = [step for place in entry.places for step in links.of(place)]
+    return next((f"it leads to /{step}; {match.objection}" for step in steps
+                 for match in [policy.deciding(step, folder=True)] if match is not None), "")
 
 
 def check(jobs: Sequence[Job], arrivals: Arrivals, target: Target,

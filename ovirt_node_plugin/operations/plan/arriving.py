@@ -14,7 +14,7 @@ from ...system.paths import relative_inside
 from ...system.trees import Relative
 from ..model.books import holders
 
-_ROUNDS = 8  # a link to a link to a link
+_ROUNDS = 41  # one more than links are followed for a path, path_resolution(7)
 _NO_SHARES: Mapping[str, Collection[str]] = MappingProxyType({})
 
 
@@ -83,7 +83,11 @@ class Arrivals:
 
 
 def _links(packages: Sequence[PackageChange], root: Path) -> Dict[str, str]:
-    """Return the targets of arriving links, by the places of the links."""
+    """Return the targets of arriving links, by the places of the links.
+
+    The path of a link may lead through other arriving links, so that its place is known only
+    when theirs are.
+    """
     links = [file for change in packages if change.header is not None
              for file in change.header.files if stat.S_ISLNK(file.mode) and not file.ghost]
     targets: Dict[str, str] = {}

@@ -111,6 +111,24 @@ def test_links_are_judged_like_what_they_make_reachable(
     assert missed == []
 
 
+@pytest.mark.parametrize("path", RESERVED)
+def test_links_that_lead_to_a_reserved_place_are_refused_wherever_they_are(
+        tmp_path: Path, path: str) -> None:
+    make(tmp_path, {"/opt/old": f"/{path}"})
+    for target in (f"/{path}", f"../../{path}/x", "one", "/opt/old", "/opt/old/x"):
+        arriving = arrivals(tmp_path, [{"/opt/a/link": target, "/opt/a/fine": "../b"},
+                                       {"/opt/a/one": f"../../{path}"}])
+        assert refused(arriving) == {"/opt/a/link", "/opt/a/one"}
+
+
+def test_links_by_which_other_links_arrive_are_followed_to_the_end(tmp_path: Path) -> None:
+    deep = "/opt/s" + "/s" * 30
+    nested: List[Files] = [{f"/opt/s{'/s' * count}": f"/opt/t{count}"}
+                           for count in range(30, -1, -1)]
+    last = arrivals(tmp_path, [*nested, {f"{deep}/x": ""}])
+    assert last.places(f"{deep}/x")[-1] == "opt/t30/x"
+
+
 @pytest.mark.parametrize("path", ["opt", "usr/include", "usr/lib/modules/5.14/extra", "var/lib"])
 def test_links_in_place_of_allowed_folders_are_denied_and_allow_nothing(
         tmp_path: Path, path: str) -> None:
