@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import BadImage, UsageError
+from ..system.limits import SUPERBLOCKS
 from ..system.paths import resolve_inside
 from ..system.run import Runner
 from .filesystem import Filesystem, mount_options, read_filesystem
@@ -154,7 +155,9 @@ def _rpm_layout(path: Path) -> Layout:
     with open(path, "rb") as stream, mmap.mmap(
             stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         offset = content.find(_MAGIC)
-        while offset >= 0:
+        for _ in range(SUPERBLOCKS):
+            if offset < 0:
+                break
             with contextlib.suppress(BadImage):
                 return Layout(path, RPM, squashfs=read_superblock(path, offset=offset),
                               rpm_offset=offset)

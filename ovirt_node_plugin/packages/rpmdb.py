@@ -20,6 +20,7 @@ from ..system import path_sets
 from ..system.paths import resolve_inside
 from ..system.rpm_version import compare
 from ..system.run import Runner, StrPath, run
+from ..system.trees import walk
 from ..target import find_rpmdb, is_running_system, read_target
 from . import start
 
@@ -139,8 +140,9 @@ def _take_back(root: Path, runner: Runner) -> None:
     places = (path_sets.LOGS, path_sets.DNF_CACHE, rpm.expandMacro("%{?_dbpath}").lstrip("/"))
     if is_running_system(root):
         return
-    found = [path for place in places if resolve_inside(root, place) == root / place
-             for path in sorted((root / place).rglob("*"), reverse=True)]
+    found = [path for place in places
+             if resolve_inside(root, place) == root / place and (root / place).is_dir()
+             for path in sorted((Path(entry.path) for entry in walk(root / place)), reverse=True)]
     folders = {parent for path in found for parent in path.parents if root in parent.parents}
     for path in [*found, *sorted(folders, reverse=True)]:
         if path.is_dir() and not path.is_symlink():

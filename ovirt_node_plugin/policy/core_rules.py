@@ -10,6 +10,7 @@ from typing import FrozenSet, Iterable, Pattern, Protocol, Sequence, Set, Tuple
 
 from ..errors import UsageError
 from ..registry import store
+from ..system.limits import CORE_PATTERNS
 from ..system.paths import resolve_inside
 from ..system.regular_files import read_regular
 from ..target import Target
@@ -102,6 +103,9 @@ def read_patterns(folders: Iterable[Path], *, needed: bool = True) -> Tuple[str,
             raise UsageError(f"the core package list {path} cannot be read: {exc}",
                              hint="Make it a readable text file, or remove it.") from exc
         patterns.update(line.partition("#")[0].strip() for line in lines)
+        if len(patterns) > CORE_PATTERNS:
+            raise UsageError(f"the lists of core packages up to {path} have more than"
+                             f" {CORE_PATTERNS} names", hint="Use globs, or remove a list.")
     return tuple(sorted(patterns - {""}))
 
 

@@ -78,3 +78,11 @@ def test_a_missing_list_is_an_error_where_one_is_required(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="there is no list of core packages"):
         read_patterns([tmp_path])
     assert read_patterns([tmp_path], needed=False) == ()
+
+
+def test_the_names_in_all_lists_are_limited(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.conf").write_text(
+            "".join(f"name-{number}-{line}\n" for line in range(4000)))
+    with pytest.raises(UsageError, match="up to .*/2.conf have more than 10000 names"):
+        read_patterns([tmp_path])
