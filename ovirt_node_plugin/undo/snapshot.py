@@ -75,10 +75,11 @@ class SavedEntry:
         """
         state, mtime_ns, xattrs = data["stat"], data["mtime_ns"], data.get("xattrs", [])
         if (not isinstance(state, list) or len(state) < 4 or not isinstance(mtime_ns, int)
+                or not all(isinstance(number, int) for number in state)
                 or not isinstance(xattrs, list)):
             raise ValueError("the description of a file is invalid")
         return cls(
-            stat=tuple(map(int, state)), kind=text_of(data, "kind"), mtime_ns=mtime_ns,
+            stat=tuple(state), kind=text_of(data, "kind"), mtime_ns=mtime_ns,
             xattrs=tuple((str(name), base64.b64decode(value)) for name, value in xattrs),
             target=text_of(data, "target", ""), device=number_of(data, "device", 0),
             offset=number_of(data, "offset", 0), size_bytes=number_of(data, "size_bytes", 0),

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize(("text", "reason"), [
     (b"[" * 200_000, "maximum recursion|Stack overflow|too many"),
     (b"[" + b"1," * 1_000_001, "it has more than 1000000 values"),
+    (b'{"format":1,"scope":{},"index":{"a":{"stat":[1e999,0,0,0],"kind":"file","mtime_ns":1}}}',
+     "the description of a file is invalid"),
     (b'{"format":1,"scope":{},"index":{"/' + b"a" * 300 + b'":null}}', "it names '/aaa")])
 def test_a_hostile_journal_is_refused(text: bytes, reason: str, tmp_path: Path) -> None:
     folder = tmp_path / JOURNAL
