@@ -74,6 +74,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     solution = solving.solve(active, books, session)
     requirements.check_after(active, session, solution.packages)
     packages = session.fetch(solution.packages, download=download)
+    origins.check_shared([bundle.descriptor.name for bundle in active], packages, books)
     arrivals = Arrivals(packages, target.root, solution.shares)
     allowed_paths.check_reserved(arrivals, target)
     refused_headers.check(arrivals, target, session.policy.config)

@@ -5,6 +5,7 @@ import os
 from typing import Collection, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ...errors import Refused
+from ...packages.contents import replacements
 from ...packages.repos import bundle_repo_id
 from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
@@ -42,6 +43,26 @@ def refuse_changed(plan: Plan) -> None:
     changed = [plugin for plugin in plan.plugins if plugin.old_origin is not None]
     if changed:
         raise refusal(changed, accepting="run dnf node-plugin install with")
+
+
+def check_shared(plugins: Collection[str], packages: Sequence[PackageChange],
+                 books: Books) -> None:
+    """Raise Refused for a package that others than ``plugins`` share, if its signer changes.
+
+    A plugin could otherwise share a package of another one, and replace it by its own in a
+    later version. A signature that was not checked at the install tells nothing.
+    """
+    others, lines = books.claims_of_others(plugins), []
+    for nevra, new in sorted(replacements(packages).items()):
+        old = books.packages.get(nevra)
+        if (nevra in others and old is not None and old.checked and new.header is not None
+                and not (new.signed and new.signer == old.signer)):
+            lines.append(f"{nevra}, which plugin {', '.join(others[nevra])} has too, is signed by"
+                         f" {old.signer}; {new.nevra} has no checked signature by it")
+    if lines:
+        raise Refused("\n  ".join(["packages that plugins share keep their signer:", *lines]),
+                      hint="Install it together with a version of the other plugin that has this"
+                           " package, in one command, or ask the vendors.")
 
 
 def refusal(changed: Sequence[PluginAction], *, accepting: str) -> Refused:

@@ -50,6 +50,8 @@ def test_kept_bundles_are_sufficient_for_the_next_image(
     listed = succeeded(program("inspect", next_site, "--json")).json["plugins"]
     assert {plugin["source"] for plugin in listed} == {"site.iso:/node-plugins/agent-1.0.tar",
                                                  "site.iso:/node-plugins/cim-1.0.tar.zst"}
+    assert [plugin["origin"] for plugin in listed] == [plugin["origin"] for plugin in succeeded(
+        program("inspect", site, "--json")).json["plugins"]]
 
 
 def test_a_kept_bundle_is_removed_with_its_plugin(

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import pytest
 
@@ -11,6 +11,7 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED
 from tests.support.dnf_runner import Answer, Dnf, succeeded
+from tests.support.keys import SigningKey, make_key
 from tests.support.repositories import installed
 from tests.support.tree_states import state_differences, tree_state
 
@@ -181,6 +182,35 @@ def test_a_shared_package_keeps_the_version_that_the_other_plugin_needs(
     assert refused.status == 6, refused.text
     assert "plugin two has lib-1-1" in refused.err
     assert succeeded(dnf.plugin(node, "verify")).out == "one 2.0: ok\ntwo 1.0: ok\n"
+
+
+@pytest.mark.parametrize("key", ["same", "none", "other"])
+def test_a_shared_package_keeps_its_signer(key: str, built: support.Fixtures, tmp_path: Path,
+                                           node: Path, dnf: Dnf) -> None:
+    def sharing_signed(name: str, version: str, library_key: Optional[SigningKey]) -> Path:
+        repo = support.RpmRepo(tmp_path / f"{name}-{version}.repo", name, key=library_key)
+        repo.add("lib", version)
+        repo.key = built.key
+        repo.add(name, version, requires=f"lib >= {version}")
+        made = support.write_bundle(tmp_path / f"{name}-{version}", support.descriptor_xml(
+            name, version, repos=[name]), repo=repo, key=built.key)
+        if library_key is not None:
+            (made / "keys/library").write_bytes(library_key.path.read_bytes())
+        return made
+
+    trusted = ("-y", "--trust-keys")
+    for name in ("one", "two"):
+        succeeded(dnf.plugin(node, "install", *trusted, sharing_signed(name, "1", built.key)))
+    before = tree_state(node)
+    keys = {"same": built.key, "none": None}
+    new = sharing_signed("one", "2", keys[key] if key in keys else make_key(tmp_path / "key"))
+    answer = dnf.plugin(node, "install", *trusted, new)
+    assert answer.status == (0 if key == "same" else 6), answer.text
+    if key != "same":
+        signer = built.key.fingerprint[-16:].lower()
+        assert f"lib-1-1.noarch, which plugin two has too, is signed by {signer}; lib-2-1" in (
+            answer.err)
+        assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_package_that_requires_the_old_version_keeps_a_shared_package(
