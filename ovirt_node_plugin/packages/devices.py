@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Collection, Iterator, Set
 
-from ..system import kernel
+from ..system import beneath, kernel
 from ..system.paths import resolve_inside
 
 # Documentation/admin-guide/devices.txt of the kernel
@@ -89,14 +89,27 @@ def _in_dev(owned: Collection[str]) -> Set[str]:
 
 @contextlib.contextmanager
 def _new_entries_removed(folder: Path, owned: Collection[str]) -> Iterator[None]:
-    before = set(os.listdir(folder))
+    """Remove, at the end, what is new in ``folder`` and not ``owned``.
+
+    The folder stays open, because scriptlets can put a link to a folder of this machine in its
+    place.
+    """
+    with beneath.opened(folder) as descriptor:
+        before = _names(descriptor)
+        try:
+            yield
+        finally:
+            kept = before.union(path.split("/")[2] for path in owned)
+            for name in _names(descriptor) - kept:
+                path = Path(beneath.path_of(descriptor), name)
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _names(descriptor: int) -> Set[str]:
     try:
-        yield
-    finally:
-        kept = before.union(path.split("/")[2] for path in owned)
-        for name in set(os.listdir(folder)) - kept:
-            path = folder / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        return set(os.listdir(beneath.path_of(descriptor)))
+    except FileNotFoundError:  # the folder was removed
+        return set()

@@ -124,6 +124,17 @@ def test_a_package_file_in_dev_exists_until_the_plugin_is_removed(
     assert not (host / "dev/acme/seed").exists()
 
 
+def test_a_dev_that_a_scriptlet_replaces_by_a_link_empties_no_folder_of_this_machine(
+        dnf: Dnf, host: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    (outside / "folder").mkdir(parents=True)
+    (outside / "file").write_text("of this machine")
+    bundle = make_plugin(tmp_path, "dev", requires="busybox", files={"/dev/own": "x"},
+                         scriptlets={"post": f"mv /dev /moved; ln -s {outside} /dev; true"})
+    dnf.plugin(host, "install", "-y", UNSIGNED, bundle)
+    assert sorted(os.listdir(outside)) == ["file", "folder"]
+
+
 def test_no_dev_is_created_in_a_root_without_one(dnf: Dnf, image: Path, tmp_path: Path) -> None:
     (image / "dev").rmdir()
     bundle = make_plugin(tmp_path, "plain", scriptlets={"post": "true"})
