@@ -15,6 +15,7 @@ import dnf.callback
 import dnf.exceptions
 import dnf.lock
 import dnf.transaction
+import rpm
 
 from ..errors import Refused
 from ..isolation import sealed
@@ -78,6 +79,8 @@ def _transaction(base: DnfBase, root: str, packages: Sequence[DnfPackage],
         setattr(dnf.lock.ProcessLock, name, lambda *_: None)
     if not is_inside(os.path.realpath(base.conf.logdir), root):
         base.conf.logdir = "/tmp"  # libdnf opens its log again
+    # A plugin of rpm 4.20 that isolates scriptlets less, with calls that fail here
+    rpm.addMacro("__transaction_unshare", "%{nil}")
     numbers = {str(package): number for number, package in enumerate(packages)}
     try:
         dnf.Base.do_transaction(base, [_Reporting(tell, numbers)])
