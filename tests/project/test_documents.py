@@ -227,6 +227,16 @@ def test_manual_sections_named_in_security_exist() -> None:
         assert re.search(rf"{option}\b", manual + other), option
 
 
+def test_each_wall_in_security_names_tests_that_exist() -> None:
+    text = (TOP / "SECURITY.md").read_text(encoding="utf-8")
+    section = text[text.index("## The walls"):text.index("## What it does not protect")]
+    walls = re.split(r"^- (?=\*\*)", section, flags=re.MULTILINE)[1:]
+    assert len(walls) > 15
+    for wall in walls:
+        tests = re.findall(r"`(tests/[^`]+)`", wall.partition("Tests:")[2])
+        assert tests and all((TOP / name).exists() for name in tests), wall
+
+
 def editor_rules(name: str) -> Dict[str, str]:
     """Return the rules of .editorconfig for a file; later sections override earlier ones."""
     parser = configparser.RawConfigParser()
