@@ -39,6 +39,7 @@ from . import (
     devices,
     explain,
     fetching,
+    logs,
     offers,
     repos,
     sealed_transaction,
@@ -337,17 +338,19 @@ class Session:
         """
         failures = _Failures()
         root, live = self.target.root, self.target.live
-        links = frozenset() if live else opened_paths.links_not_undone(root)
+        conf = self._base.conf
         try:
-            with unpacking.not_unpacked(self._base, self._shared(leave_out)), \
-                    _without_empty_folder(root):
+            with contextlib.nullcontext() if live else opened_paths.reverted(
+                    root, cache=conf.cachedir, logs=conf.logdir), \
+                    unpacking.not_unpacked(self._base, self._shared(leave_out)), \
+                    _without_empty_folder(root), logs.not_rotated():
                 self._run_transaction([*displays, failures])
         except dnf.exceptions.Error as exc:
             raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
         if failures.messages:
             raise RolledBack("\n".join(dict.fromkeys(failures.messages)))
         if not live:
-            opened_paths.refuse_left(root, links)
+            opened_paths.refuse_left(root)
 
     @property
     def sealed(self) -> bool:

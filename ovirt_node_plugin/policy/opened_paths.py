@@ -5,10 +5,21 @@ from outside: an absolute link leads them to this machine's own files.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
-from typing import Callable, FrozenSet, Iterator, List, Set
+from typing import (
+    Callable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from ..errors import OutsideRoot, Refused
 from ..system.json_data import parse_json
@@ -27,6 +38,15 @@ _REMOVALS = "tempfiles.json"
 _MADE = ("var/cache", DNF_CACHE)
 
 
+class _Way(NamedTuple):
+    """An entry by which dnf reaches its files: ``kind`` as in stat.S_IFMT, and a link's target."""
+
+    kind: int
+    target: str
+    mode: int
+    owner: Tuple[int, int]
+
+
 def is_opened(path: str, *, absolute: bool) -> bool:
     """Return whether DNF would follow a link at ``path``, relative to a root, out of it.
 
@@ -38,28 +58,90 @@ def is_opened(path: str, *, absolute: bool) -> bool:
     return path in _LOG_PATHS or is_inside_any(path, (*DNF_OPENED_WITH_FILES, DNF_CACHE))
 
 
-def links_not_undone(root: Path) -> FrozenSet[str]:
-    """Return the links at paths of DNF that the undoing of a change leaves alone.
+@contextlib.contextmanager
+def reverted(root: Path, *, cache: str, logs: str) -> Iterator[None]:
+    """Revert what code that runs in ``root`` in the ``with`` does to the paths of DNF's files.
 
-    These are its logs, its state and its cache; all paths are relative to ``root``.
+    These are its logs, its state and its cache, which dnf opens after the transaction, and
+    which the undoing of a change leaves alone. ``cache`` and ``logs`` as in ``refuse_written``.
+    Raises Refused, which names the first, if something was reverted.
     """
-    paths = {*_LOG_PATHS, *_below(root, DNF_STATE), *_below(root, DNF_CACHE)}
-    return frozenset(path for path in paths
-                     if os.path.islink(resolve_inside(root, path, follow_last=False)))
+    names = [DNF_STATE, *_relative(root, logs), *_relative(root, cache)]
+    removals = [f"{name}/{_REMOVALS}" for name in _relative(root, cache)]
+    ways = {path: _way(root, path) for name in names for path in _ways(root, name)}
+    files = {path: _content(root, path) for path in removals}
+    links = _links(root, names)
+    try:
+        yield
+    except BaseException:
+        _revert(root, ways, files, links, names)
+        raise
+    for path in _revert(root, ways, files, links, names):
+        raise Refused(f"a package put something else at /{path}, where dnf writes a file, such as"
+                      " a symbolic link", hint="Do not install it; ask its vendor.")
 
 
-def refuse_left(root: Path, before: FrozenSet[str]) -> None:
-    """Raise Refused if packages left a way out of ``root`` that dnf or rpm would take.
+def _revert(root: Path, ways: Mapping[str, Optional[_Way]], files: Mapping[str, bytes],
+            links: Set[str], names: Sequence[str]) -> List[str]:
+    """Revert the changes; return the paths."""
+    changed = []
+    for path, before in sorted(ways.items()):  # a folder comes before what is in it
+        now = _way(root, path)
+        if now is None or now == before or now.kind == stat.S_IFDIR:
+            continue
+        (root / path).unlink()
+        if before is not None and before.target:
+            (root / path).symlink_to(before.target)
+        elif before is not None:
+            (root / path).mkdir()
+            os.chown(root / path, *before.owner)
+            (root / path).chmod(before.mode)
+        changed.append(path)
+    new = [*(_links(root, names) - links),
+           *(path for path, content in files.items() if _content(root, path) != content)]
+    for path in sorted(new):
+        with contextlib.suppress(FileNotFoundError):
+            resolve_inside(root, path, follow_last=False).unlink()
+            changed.append(path)
+    return changed
 
-    ``before`` is the result of ``links_not_undone`` before the transaction. Links that are
-    new since are removed.
-    """
-    links = sorted(links_not_undone(root) - before)
-    for path in links:
-        resolve_inside(root, path, follow_last=False).unlink()
-    if links:
-        raise Refused(f"a package put a symbolic link at /{links[0]}, where dnf writes a file",
-                      hint="Do not install it; ask its vendor.")
+
+def _ways(root: Path, name: str) -> Iterator[str]:
+    """Yield ``name`` and the folders above it, up to the first link, and where it leads."""
+    for path in (name, resolve_inside(root, name).relative_to(root).as_posix()):
+        parts = path.split("/")
+        for end in range(1, len(parts) + 1):
+            yield "/".join(parts[:end])
+            if os.path.islink(root.joinpath(*parts[:end])):
+                break
+
+
+def _way(root: Path, path: str) -> Optional[_Way]:
+    try:
+        info = os.lstat(root / path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    target = os.readlink(root / path) if stat.S_ISLNK(info.st_mode) else ""
+    return _Way(stat.S_IFMT(info.st_mode), target, stat.S_IMODE(info.st_mode),
+                (info.st_uid, info.st_gid))
+
+
+def _links(root: Path, names: Sequence[str]) -> Set[str]:
+    """Return the links below the folders ``names``, but of logs only those of dnf's own."""
+    paths = {*_LOG_PATHS, *(path for name in names if name != LOGS for path in _below(root, name))}
+    return {path for path in paths
+            if os.path.islink(resolve_inside(root, path, follow_last=False))}
+
+
+def _content(root: Path, path: str) -> bytes:
+    try:
+        return read_regular(resolve_inside(root, path), max_bytes=REMOVALS_BYTES)
+    except OSError:  # missing, or refused before dnf reads it
+        return b""
+
+
+def refuse_left(root: Path) -> None:
+    """Raise Refused if packages left a way out of ``root`` that dnf or rpm would take."""
     _refuse_unless(root, LOGS, stat.S_ISDIR, "folder", str(root))
     refuse_ways_out(root, str(root))
 
