@@ -6,6 +6,7 @@ Prints a JSON list with an object for each size, the last one READER's largest.
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import sys
@@ -33,8 +34,12 @@ def measure(reader: Reader, size: int, folder: Path) -> Measurement:
 
 
 def _forget_peak() -> None:
-    """Set the peak of memory to what is used now; see proc(5), clear_refs."""
-    Path("/proc/self/clear_refs").write_text("5")
+    """Set the peak of memory to what is used now; see proc(5), clear_refs.
+
+    Where /proc is read-only, as in some containers, the peak includes making the input.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _peak_mib() -> int:
