@@ -153,6 +153,18 @@ def test_every_hook_point_is_listed() -> None:
 def test_limits_are_those_of_the_code() -> None:
     said = manpages.prose(manpages.section(COMMAND, "LIMITS"))
     assert f"more than {journal._COPIED_TREE >> 20} MiB" in said
+    mib, kib = 20, 10
+    assert f"a configuration file has at most {limits.TEXT_BYTES >> mib} MiB" in said
+    assert f"users or groups {limits.ACCOUNTS_BYTES >> mib} MiB" in said
+    assert f".repo file {limits.REPO_FILE_BYTES >> mib} MiB" in said
+    assert f"edits or keeps {limits.EDITED_BYTES >> mib} MiB" in said
+    assert (f"have {limits.LOADER_ENTRY_BYTES >> kib} KiB each, and"
+            f" {limits.LOADER_ENTRIES_BYTES >> mib} MiB together") in said
+    assert f"have {limits.CORE_PATTERNS} names" in said
+    assert f"has {limits.FOLDER_DEPTH} levels" in said
+    assert (f"header of at most {limits.HEADER_BYTES >> mib} MiB, and {limits.PACKAGE_FILES}"
+            " files") in said
+    assert f"more than {limits.JOURNAL_BYTES >> mib} MiB or {limits.JSON_ITEMS} values" in said
     said = manpages.prose(manpages.section(DESCRIPTOR, "A BUNDLE ON DISK"))
     assert f"{limits.BUNDLE_ENTRIES} members" in said and f"{limits.BUNDLE_BYTES >> 30} GiB" in said
     assert f"{limits.FOLDER_DEPTH} levels of folders" in said

@@ -14,6 +14,7 @@ import pytest
 
 from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.errors import Status
+from ovirt_node_plugin.system import limits
 from tests import support
 from tests.support import manpages
 from tests.support.dnf_runner import TOP, Dnf, environment
@@ -60,6 +61,12 @@ def test_the_documented_limit_of_compared_content_is_that_of_the_code() -> None:
     from ovirt_node_plugin.merge import verify
     text = manpages.prose(manpages.section(PAGE, "COMMANDS"))
     assert f"by content up to {verify._CONTENT_LIMIT_BYTES >> 10} KiB" in text
+
+
+def test_the_documented_limits_of_an_iso_are_those_of_the_code() -> None:
+    text = manpages.prose(manpages.section(PAGE, "DESCRIPTION"))
+    assert (f"at most {limits.ISO_FILES} files, and each of its boot configurations"
+            f" {limits.BOOT_ENTRIES} entries") in text
 
 
 @pytest.fixture
