@@ -1,4 +1,7 @@
-"""The work of every reader grows at most linearly with its input, and its memory is limited."""
+"""The work of every reader grows at most linearly with its input, and its memory is limited.
+
+The work is counted in calls. tools/fuzz measures the time with the largest inputs.
+"""
 from __future__ import annotations
 
 import json
@@ -15,9 +18,6 @@ from tests.support.dnf_runner import TOP, environment
 from tests.support.growth import calls_by_size, is_linear
 
 _MOST_MIB = 256
-# A reader that grew with the square would take eight times as long for twice the size, at the
-# fourth doubling. Times below a second say nothing.
-_MOST_TIMES, _LEAST_S = 4, 1.0
 # They stop at a limit of bytes without an error, or have none: a part of them is not read.
 WITHOUT_LIMIT = {"record-repos", "os-release", "os-release-value", "pem", "loader-entry",
                  "initramfs", "selinux", "removals", "superblock", "archive", "journal",
@@ -51,13 +51,11 @@ def test_the_calls_of_a_reader_grow_linearly(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
-def test_time_and_memory_are_limited_up_to_the_largest_input(name: str) -> None:
+def test_memory_is_limited_up_to_the_largest_input(name: str) -> None:
     answer = subprocess.run([sys.executable, "-m", "tests.fuzz.growth", name], cwd=TOP, check=True,
                             env=environment(), capture_output=True, text=True)
     measured: List[Measurement] = json.loads(answer.stdout)
     assert max(int(one["peak_mib"]) for one in measured) < _MOST_MIB, measured
-    for before, after in zip(measured, measured[1:]):
-        assert float(after["cpu_s"]) < max(_LEAST_S, _MOST_TIMES * float(before["cpu_s"])), measured
 
 
 @pytest.mark.parametrize("name", sorted({*READERS} - WITHOUT_LIMIT))
