@@ -73,7 +73,8 @@ class View:
     /dev is a small one in memory, otherwise the one in the root. With ``nodes`` device nodes in
     the root work, which rpm needs to unpack one. ``temporary`` is a folder of this machine that
     is mounted, writable, as the root's /tmp; with ``volatile`` the root's /run is in memory.
-    ``shown`` are files of this machine, each with the path in the root where it can be read.
+    ``shown`` are files and folders of this machine, each with the path in the root where it can
+    be read, and only read.
     """
 
     root: str

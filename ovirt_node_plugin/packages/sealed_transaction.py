@@ -21,6 +21,7 @@ from ..errors import Refused
 from ..isolation import sealed
 from ..isolation.view import View
 from ..system.json_data import Data
+from ..system.path_sets import JOURNAL
 from ..system.paths import is_inside
 from ..system.words import printable
 from .dnf_types import DnfBase, DnfDisplay, DnfPackage
@@ -31,13 +32,15 @@ def view_of(root: str, needed: Iterable[str] = (), *, own_devices: bool = True,
     """Return what a transaction in ``root`` sees.
 
     ``needed`` are the paths of the packages' files and of DNF's cache, which may be outside of
-    the root; they can be read only. ``own_devices`` and ``nodes`` as in ``View``.
+    the root; they can be read only. So can the journal, which undoes what scriptlets do.
+    ``own_devices`` and ``nodes`` as in ``View``.
     """
     top = os.path.realpath(root)
     paths = {os.path.abspath(path) for path in (*needed, *filter(None, sys.path))}
     readable = (path for path in paths if os.path.exists(path)
                 and not path.startswith(("/usr/", f"{top}/")))
-    return View(top, tuple(sorted(readable)), own_devices=own_devices, nodes=nodes)
+    return View(top, tuple(sorted(readable)), own_devices=own_devices, nodes=nodes,
+                shown=((f"{top}/{JOURNAL}", JOURNAL),))
 
 
 def refuse_state_outside(root: str, state: str) -> None:

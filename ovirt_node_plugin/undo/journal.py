@@ -48,11 +48,17 @@ _RPM_MAKES = (".rpmnew", ".rpmsave", ".rpmorig")
 
 
 class Journal:
-    """An open journal, made by ``begin`` and ended by ``finish`` or ``undo``."""
+    """An open journal, made by ``begin`` and ended by ``finish`` or ``undo``; to be closed."""
 
     def __init__(self, root: Path, state: State) -> None:
         self._root = root
         self._state = state
+        self._place = _folder(root)
+        self._handle = os.open(self._place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        """Close the handle of the journal's folder."""
+        os.close(self._handle)
 
     def effects(self, *, owned: Collection[str], replaced: Collection[str] = (),
                 ours: Collection[str] = ()) -> Tuple[Change, ...]:
@@ -75,23 +81,43 @@ class Journal:
                 changes.extend(self._changes(path, path in owned))
         return tuple(changes)
 
-    def rewrite(self) -> None:
-        """Write the journal's file again, unless it is as it was written.
+    def repair(self) -> None:
+        """Move the journal's folder back, and write its file again, if a scriptlet changed them.
 
-        A scriptlet may have changed or removed it. What the journal saved is not restored.
+        What the journal saved is not restored.
 
-        Raises RecordError if the journal's folder is gone.
+        Raises RecordError if the folder is gone.
         """
-        folder, data = _folder(self._root), dump(self._state)
-        if not _is_real(self._root) or not folder.is_dir():
-            raise RecordError(f"the journal {folder} was removed or moved away",
-                              hint="Unpack the root again.")
+        if _folder(self._root) != self._place or not self._is_at(self._place):
+            self._move_back()
+        data, path = dump(self._state), self._place / _OPEN
         try:
-            if read_regular(folder / _OPEN, max_bytes=len(data)) == data:
+            if read_regular(path, max_bytes=len(data)) == data:
                 return
         except (OSError, NodePluginError):
-            remove_new(self._root, [(folder / _OPEN).relative_to(self._root).as_posix()])
-        write_atomic(folder / _OPEN, data, mode=0o600)
+            remove_new(self._root, [path.relative_to(self._root).as_posix()])
+        write_atomic(path, data, mode=0o600)
+
+    def _is_at(self, place: Path) -> bool:
+        try:
+            return os.path.samestat(os.lstat(place), os.fstat(self._handle))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
+    def _move_back(self) -> None:
+        now = Path(os.readlink(f"/proc/self/fd/{self._handle}"))
+        if not self._is_at(now):
+            raise RecordError(f"the journal {self._place} was removed",
+                              hint="Unpack the root again.")
+        relative = self._place.relative_to(self._root)
+        for name in [*relative.parents][-2::-1]:
+            folder = self._root / name
+            if folder.is_symlink() or not folder.is_dir():
+                folder.unlink(missing_ok=True)
+                folder.mkdir(mode=_MODE)
+        if os.path.lexists(self._place):
+            remove_new(self._root, [relative.as_posix()])
+        os.rename(now, self._place)
 
     def _changes(self, path: str, owned: bool) -> List[Change]:
         kept = self._state.index.get(path)

@@ -166,6 +166,8 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
                 f"{intent.operation} of {', '.join(intent.plugins)} failed and was rolled back:"
                 f" {_reason(exc)}",
                 hint="\n".join([f"The root {root} is as it was before.", *notes])) from exc
+        finally:
+            opened.close()
         journal.finish(root)
 
 
@@ -178,7 +180,7 @@ def _put_back(root: Path, run: Runner, *, trusted: bool = True) -> Tuple[str, ..
 def _undo(opened: journal.Journal, root: Path, cause: BaseException,
           run: Runner) -> Tuple[str, ...]:
     try:
-        opened.rewrite()
+        opened.repair()
         return _put_back(root, run)
     except (OSError, NodePluginError) as exc:
         raise RecordError(

@@ -39,9 +39,6 @@ ATTACKS: Dict[str, Tuple[str, str]] = {
     "removes an inventory": (f"rm /{MANIFESTS}/cim.json.gz", f"/{MANIFESTS}/cim.json.gz"),
     "makes the folder of undo data a link": (
         f"mv /{MANIFESTS} /opt/lk; ln -s ../opt/lk /{MANIFESTS}", f"/{MANIFESTS}"),
-    "changes the journal": (f"echo >> /{JOURNAL}/journal.json", f"/{JOURNAL}/journal.json"),
-    "removes the journal's file": (f"rm /{JOURNAL}/journal.json", f"/{JOURNAL}/journal.json"),
-    "adds to the journal": (f"touch /{JOURNAL}/x", f"/{JOURNAL}/x"),
     "makes a mark of an image": (
         f"mkdir -p /{IMAGE_MARK.rpartition('/')[0]}; echo '{{}}' > /{IMAGE_MARK}",
         f"/{IMAGE_MARK}"),
@@ -59,6 +56,19 @@ ATTACKS: Dict[str, Tuple[str, str]] = {
         "mv /opt/cim /opt/x; ln -s /opt/x /opt/cim", "/opt/cim"),
     "changes the configuration of a plugin": ("echo evil > /etc/cim.conf", "/etc/cim.conf"),
     "switches off a setting of a plugin": (f"rm {WANTS}", "a setting of plugin cim: "),
+}
+
+# Attacks on the journal, and whether the change can be undone without isolation
+ON_JOURNAL = {
+    f"echo >> /{JOURNAL}/journal.json": "",
+    f"rm /{JOURNAL}/journal.json": "",
+    f"rm /{JOURNAL}/journal.json; mkdir -p /{JOURNAL}/journal.json/x": "",
+    f"touch /{JOURNAL}/x": "",
+    f"mv /{JOURNAL} /opt/j; ln -s /opt/j /{JOURNAL}": "",
+    "mv /var/lib/ovirt-node-plugin /opt; ln -s /opt/ovirt-node-plugin /var/lib": "",
+    f"rm -r /{JOURNAL}": "was removed",
+    f"rm /{JOURNAL}/content; echo evil >> /etc/cim.conf": "saved content is missing",
+    f"true > /{JOURNAL}/content; echo evil >> /etc/cim.conf": "saved content is missing",
 }
 
 
@@ -89,17 +99,31 @@ def test_a_scriptlet_that_changes_what_is_others_is_rolled_back_and_named(
     assert dnf.plugin(cim, "verify").status == 0
 
 
-@pytest.mark.parametrize("script, reason", [
-    (f"rm -r /{JOURNAL}", "was removed or moved away"),
-    (f"mv /{JOURNAL} /opt/j; ln -s /opt/j /{JOURNAL}", "was removed or moved away"),
-    (f"rm /{JOURNAL}/content; echo evil >> /etc/cim.conf", "saved content is missing"),
-    (f": > /{JOURNAL}/content; echo evil >> /etc/cim.conf", "saved content is missing")])
-def test_a_scriptlet_that_destroys_what_the_journal_saved_is_an_error(
-        cim: Path, dnf: Dnf, tmp_path: Path, script: str, reason: str) -> None:
+@pytest.mark.parametrize("script", ON_JOURNAL)
+def test_an_isolated_scriptlet_cannot_change_the_journal(cim: Path, dnf: Dnf, tmp_path: Path,
+                                                         script: str) -> None:
+    before = tree_state(cim)
+    script = "; ".join(f"({command}) || true" for command in script.split("; "))
+    answer = install(dnf, cim, make_plugin(tmp_path, "sly", requires="busybox", scriptlets={
+        "post": f"{script}; mv /var/lib/ovirt-node-plugin /opt; echo evil > /etc/new; false"}))
+    assert answer.status == Status.ROLLED_BACK and "belongs to others" not in answer.err
+    assert state_differences(before, tree_state(cim)) == []
+
+
+@pytest.mark.parametrize("script", ON_JOURNAL)
+def test_a_scriptlet_that_changes_the_journal_without_isolation_is_named(
+        cim: Path, dnf: Dnf, tmp_path: Path, script: str) -> None:
+    dnf.configure(isolation="off")
+    before = tree_state(cim)
     answer = install(dnf, cim, make_plugin(tmp_path, "sly", requires="busybox",
                                            scriptlets={"post": script}))
-    assert answer.status == Status.BROKEN and f"/{JOURNAL}" in answer.err
-    assert reason in answer.err and "Unpack the root again." in answer.err
+    assert "changed what belongs to others:\n  /var/lib/ovirt-node-plugin" in answer.err
+    if ON_JOURNAL[script]:
+        assert answer.status == Status.BROKEN
+        assert ON_JOURNAL[script] in answer.err and "Unpack the root again." in answer.err
+    else:
+        assert answer.status == Status.ROLLED_BACK
+        assert state_differences(before, tree_state(cim)) == []
 
 
 @pytest.mark.parametrize("attack", ["adds a record", "changes a file of a plugin"])
