@@ -7,6 +7,7 @@ kernel kills when its parent ends. So no mount and no process remains.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -78,6 +79,7 @@ def _first(view: View, options: argparse.Namespace) -> NoReturn:
             if options.live:
                 _apart(view)
             else:
+                _keep_terminal()
                 sealed.seal(view, network=options.network)
         except OSError as exc:
             sys.stderr.write(printable(f"{sealed.impossible(exc.strerror or str(exc))}\n",
@@ -89,6 +91,20 @@ def _first(view: View, options: argparse.Namespace) -> NoReturn:
             _program(view.root, options)
         sealed.wait_for(worker)
     os._exit(1)
+
+
+def _keep_terminal() -> None:
+    """Open the terminal again by a read-only mount, so that its mode and owner stay as they are."""
+    for number in filter(os.isatty, range(3)):
+        with contextlib.suppress(OSError):  # a terminal of another namespace has no name here
+            name = os.ttyname(number)
+            kernel.unshare(kernel.CLONE_NEWNS)
+            kernel.mount(None, "/", None, kernel.MS_REC | kernel.MS_SLAVE)
+            kernel.mount(name, name, None, kernel.MS_BIND)
+            kernel.mount(None, name, None, kernel.MS_REMOUNT | kernel.MS_BIND | kernel.MS_RDONLY)
+            terminal = os.open(name, os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+            os.dup2(terminal, number)
+            os.close(terminal)
 
 
 def _apart(view: View) -> None:

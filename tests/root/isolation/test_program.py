@@ -119,6 +119,20 @@ def test_links_in_the_root_do_not_lead_its_mounts_out(node: Path, tmp_path: Path
     assert os.listdir(outside) == []
 
 
+def test_the_mode_of_the_terminal_stays_as_it_is(node: Path) -> None:
+    master, slave = os.openpty()
+    try:
+        before = os.fstat(slave).st_mode
+        subprocess.run(program.argv(node, ["/bin/sh", "-c", "chmod 777 /dev/stdin; echo done"]),
+                       stdin=slave, stdout=slave, stderr=slave, check=True)
+        said = os.read(master, 4096).decode()
+        assert os.fstat(slave).st_mode == before
+        assert "Read-only file system" in said and "done" in said
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 def test_only_with_the_network_it_is_there(node: Path) -> None:
     (node / "etc/resolv.conf").write_text("")
     with socket.create_server(("127.0.0.1", 0)) as server:
