@@ -118,7 +118,7 @@ def carry_out(ready: Installation, session: Session, *,
     intent = journal.Intent(operation, tuple(job.name for job in jobs), change.TOOL)
     session.check_unchanged(packages)
     leave_out = leaving_out.left_out(jobs)
-    others = OtherPlugins(intent.plugins, packages, books, session, context.run)
+    others = OtherPlugins(intent.plugins, packages, books, session=session, run=context.run)
     scope = _scope(ready, leave_out, others.places)
     with change.journaled(session, intent, scope, run=context.run) as opened:
         old = inventories.previous(jobs, session)

@@ -102,7 +102,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
     changes = [undone for state in states for undone in state.changes]
     effects = [effect for name in names for effect in books.ledger.state(name).effects]
     context = _context(session, ready.records, run)
-    others = OtherPlugins(names, packages, books, session, run)
+    others = OtherPlugins(names, packages, books, session=session, run=run)
     scope = change.scope(session.target, packages, plugins=books.records, changes=changes,
                          others=others.places,
                          settings={(applied.kind, applied.key)

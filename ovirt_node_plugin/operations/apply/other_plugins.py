@@ -43,7 +43,7 @@ class _OthersFile:
 
 
 @dataclass(frozen=True)
-class _State:
+class _FileState:
     """The state of a file: ``digest`` is ``TYPE:HEX`` of its content, or a link's target."""
 
     stat: Stat
@@ -59,7 +59,7 @@ class OtherPlugins:
     """
 
     def __init__(self, names: Collection[str], packages: Sequence[PackageChange], books: Books,
-                 session: Session, run: Runner) -> None:
+                 *, session: Session, run: Runner) -> None:
         self._session, self._books, self._run = session, books, run
         self._root = session.target.root
         self._records = [record for name, record in books.records.items() if name not in names]
@@ -117,8 +117,8 @@ def _files(records: Sequence[Record], packages: Sequence[PackageChange], books: 
                if session.target.live else ())
     owners = {nevra: record.name for record in records for nevra in record.nevras
               if nevra not in leaving}
-    files = [_OthersFile(owners[nevra], packed.path, relative(packed.path), packed.is_folder,
-                         "" if packed.config else packed.digest)
+    files = [_OthersFile(plugin=owners[nevra], path=packed.path, place=relative(packed.path),
+                         folder=packed.is_folder, digest="" if packed.config else packed.digest)
              for nevra, header in session.installed_headers(owners).items()
              for packed in header.files if not packed.ghost]
     files += [_OthersFile(record.name, f"/{change.path}", change.path, True)
@@ -130,20 +130,20 @@ def _files(records: Sequence[Record], packages: Sequence[PackageChange], books: 
             yield file
 
 
-def _state(file: _OthersFile, root: Path) -> Optional[_State]:
+def _state(file: _OthersFile, root: Path) -> Optional[_FileState]:
     """Return the present state; None if the file is missing, as one that was left out."""
     where = root / file.place
     state = stat_of(where)
     if state is None:
         return None
     if stat.S_ISLNK(state[0]):
-        return _State(state, os.readlink(where))
+        return _FileState(state, os.readlink(where))
     if not stat.S_ISREG(state[0]):
-        return _State(state, "")
-    return _State(state, file.digest or f"sha256:{_digest(where, 'sha256')}")
+        return _FileState(state, "")
+    return _FileState(state, file.digest or f"sha256:{_digest(where, 'sha256')}")
 
 
-def _difference(file: _OthersFile, before: _State, root: Path) -> str:
+def _difference(file: _OthersFile, before: _FileState, root: Path) -> str:
     """Return how a file differs from its state before, empty if it is the same.
 
     Its content is read only if its times differ, as after restorecon(8).

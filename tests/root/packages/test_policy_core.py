@@ -247,7 +247,9 @@ def test_dnf_upgrade_of_a_plugins_package_is_refused(built: support.Fixtures, no
                                                      dnf: Dnf) -> None:
     agent = built.bundle("agent", "1.0")
     assert dnf.plugin(node, "install", agent, "-y", "--trust-keys").status == 0
-    define_repo(node, "agent", f"file://{built.repo('agent', '1.1')}")
+    # the signatures show that its origin is the same
+    define_repo(node, "agent", "").write_text(
+        support.repo_file("agent", f"file://{built.repo('agent', '1.1')}", gpgcheck=True))
     answer = dnf(node, "upgrade", "-y", "--enablerepo=agent")
     assert answer.status == 1
     assert f"(or dnf node-plugin upgrade agent --installroot={node})" in answer.err
