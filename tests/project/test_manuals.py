@@ -21,7 +21,7 @@ from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
 from ovirt_node_plugin.registry import xml
 from ovirt_node_plugin.system import limits
 from ovirt_node_plugin.system.run import run
-from ovirt_node_plugin.undo import journal
+from ovirt_node_plugin.undo import covered
 from tests import support
 from tests.support import manpages
 from tests.support.dnf_runner import TOP, Dnf
@@ -152,7 +152,7 @@ def test_every_hook_point_is_listed() -> None:
 
 def test_limits_are_those_of_the_code() -> None:
     said = manpages.prose(manpages.section(COMMAND, "LIMITS"))
-    assert f"more than {journal._COPIED_TREE >> 20} MiB" in said
+    assert f"more than {covered.COPIED_TREE_BYTES >> 20} MiB" in said
     mib, kib = 20, 10
     assert f"a configuration file has at most {limits.TEXT_BYTES >> mib} MiB" in said
     assert f"users or groups {limits.ACCOUNTS_BYTES >> mib} MiB" in said

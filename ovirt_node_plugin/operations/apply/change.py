@@ -20,7 +20,7 @@ from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...system.run import Runner
 from ...target import Target, is_running_system, processes_in
-from ...undo import journal
+from ...undo import journal, undoing
 from ...undo.changes import Change
 from ..model.jobs import Key
 from .active_scope import active_scope
@@ -174,7 +174,7 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
 def _put_back(root: Path, run: Runner, *, trusted: bool = True) -> Tuple[str, ...]:
     """Undo the journal's change of files and of the running system; return lines on failures."""
     back = live.undo_of(root, run)
-    return journal.undo(root, first=back.before, last=back.after, trusted=trusted)
+    return undoing.undo(root, first=back.before, last=back.after, trusted=trusted)
 
 
 def _undo(opened: journal.Journal, root: Path, cause: BaseException,

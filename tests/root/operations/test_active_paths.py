@@ -9,7 +9,7 @@ from ovirt_node_plugin.operations.apply import change
 from ovirt_node_plugin.operations.drift import effect_problems
 from ovirt_node_plugin.system import read_paths
 from ovirt_node_plugin.target import HOST, Target
-from ovirt_node_plugin.undo import journal
+from ovirt_node_plugin.undo import journal, undoing
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf
 from tests.support.tree_states import state_differences, tree_state
@@ -47,7 +47,7 @@ def test_changes_of_scriptlets_in_every_active_path_are_detected_and_undone(
     changes = {each.path for each in opened.effects(owned=())}
     expected = files | {f"{path.rpartition('/')[0]}/xnew.pth" for path in files}
     assert expected - changes == set()
-    journal.undo(tmp_path)
+    undoing.undo(tmp_path)
     assert state_differences(before, tree_state(tmp_path)) == []
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ovirt_node_plugin.errors import OutsideRoot, RecordError
 from ovirt_node_plugin.system.path_sets import JOURNAL
-from ovirt_node_plugin.undo import journal
+from ovirt_node_plugin.undo import journal, undoing
 from ovirt_node_plugin.undo.changes import Change
 from ovirt_node_plugin.undo.journal import Intent, Scope
 from tests.support.tree_states import state_differences, tree_state
@@ -72,7 +72,7 @@ def test_everything_in_scope_is_restored(root: Path) -> None:
     journal.begin(root, INTENT, SCOPE)
     assert journal.pending(root) and journal.intent(root) == INTENT
     change_everything(root)
-    journal.undo(root)
+    undoing.undo(root)
     assert state_differences(before, tree_state(root)) == []
     assert not journal.left_over(root)
 
@@ -82,7 +82,7 @@ def test_times_of_files_and_folders_are_restored(root: Path) -> None:
         os.utime(root / path, ns=(10**18, 10**18 + 7))
     journal.begin(root, INTENT, SCOPE)
     change_everything(root)
-    journal.undo(root)
+    undoing.undo(root)
     for path in ("etc/file", "etc/sub", "etc"):
         assert os.stat(root / path).st_mtime_ns == 10**18 + 7
 
@@ -93,10 +93,10 @@ def test_undoing_twice_equals_undoing_once(root: Path, monkeypatch: pytest.Monke
     change_everything(root)
     with monkeypatch.context() as patch:
         patch.setattr(journal, "finish", lambda _root: None)
-        journal.undo(root)
+        undoing.undo(root)
     wreck_a_little = root / "etc/file"
     wreck_a_little.unlink()
-    journal.undo(root)
+    undoing.undo(root)
     assert state_differences(before, tree_state(root)) == []
 
 
@@ -181,14 +181,14 @@ def test_large_files_of_packages_are_not_copied(root: Path) -> None:
     assert sum(path.stat().st_size for path in (root / JOURNAL).iterdir()
                if path.stat().st_nlink == 1) < 1_200_000
     large.unlink()
-    journal.undo(root)
+    undoing.undo(root)
     assert large.read_bytes() == b"x" * 3_000_000 and large.stat().st_ino == number
     assert large.stat().st_nlink == 1
 
 
 def test_later_changes_of_other_programs_are_kept_on_a_running_system(
         root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_SLACK_NS", -1)
+    monkeypatch.setattr(undoing, "_SLACK_NS", -1)
     journal.begin(root, INTENT, Scope(
         paths=("/usr/bin/new",), trees=("etc",), live=True, spared=("etc/sub",)))
     (root / "usr/bin/new").write_text("x")
@@ -197,7 +197,7 @@ def test_later_changes_of_other_programs_are_kept_on_a_running_system(
     later = os.stat(root / "usr/bin/new").st_ctime_ns
     while os.stat(root / "etc/file").st_ctime_ns <= later:
         (root / "etc/file").write_text("later")
-    journal.undo(root)
+    undoing.undo(root)
     assert not (root / "usr/bin/new").exists()
     assert (root / "usr/bin/others").exists()
     assert (root / "etc/file").read_text() == "later"
@@ -211,7 +211,7 @@ def test_undoing_a_folder_replaced_by_a_link_changes_nothing_else(root: Path) ->
     (root / "opt").symlink_to("usr")
     shutil.rmtree(root / "etc")
     (root / "etc").symlink_to("/usr/db")
-    journal.undo(root)
+    undoing.undo(root)
     assert state_differences(before, tree_state(root)) == []
 
 
@@ -248,7 +248,7 @@ def test_extended_attributes_and_links_are_restored(root: Path) -> None:
     os.removexattr(root / "etc/file", "user.note")
     os.setxattr(root / "etc/sub", "user.more", b"three")
     (root / "etc/twin").unlink()
-    journal.undo(root)
+    undoing.undo(root)
     assert state_differences(before, tree_state(root)) == []
     assert (root / "etc/file").samefile(root / "etc/twin")
 
@@ -261,10 +261,10 @@ def test_packages_changed_after_a_crash_of_a_running_system_are_kept(
     journal.begin(root, Intent("install", ("foo",), "test"),
                   Scope(paths=(), trees=("etc",), whole=("var/lib/rpm",), live=True))
     database.write_bytes(b"new")
-    monkeypatch.setattr(journal, "_LATE_NS", -10**12)
+    monkeypatch.setattr(undoing, "_LATE_NS", -10**12)
     with pytest.raises(RecordError, match="packages were changed") as caught:
-        journal.undo(root)
+        undoing.undo(root)
     assert "move" in caught.value.hint and database.read_bytes() == b"new"
-    monkeypatch.setattr(journal, "_LATE_NS", 10**12)
-    journal.undo(root)
+    monkeypatch.setattr(undoing, "_LATE_NS", 10**12)
+    undoing.undo(root)
     assert database.read_bytes() == b"old"

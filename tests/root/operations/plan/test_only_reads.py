@@ -37,7 +37,7 @@ LIBRARY_WRITERS = (
     "settings.services.running_units.bring", "settings.services.running_units.leave",
     "system.entries.write_entry", "system.entries.write_atomic", "system.entries.sync_dir",
     "system.entries.locked", "system.run.run", "system.trees.remove_new",
-    "undo.changes.put_back", "undo.journal.begin", "undo.journal.finish", "undo.journal.undo",
+    "undo.changes.put_back", "undo.journal.begin", "undo.journal.finish", "undo.undoing.undo",
     "undo.live_log.write_deed", "undo.live_log.write_again", "undo.snapshot",
 )
 # Python modules that a plan does not need.
