@@ -1,10 +1,37 @@
-"""DNF's log files in a root while scriptlets run."""
+"""DNF's messages and log files in a root while scriptlets run."""
 from __future__ import annotations
 
 import contextlib
 import logging
 import logging.handlers
-from typing import Iterator
+from typing import Callable, Iterator, List
+
+_LOGGERS = ("dnf", "dnf.rpm", "librepo")
+
+
+def report_messages(report: Callable[[int, str], None]) -> None:
+    """Call ``report`` with the level and text of each message, instead of printing it."""
+    def reported(record: logging.LogRecord) -> bool:
+        report(record.levelno, record.getMessage())
+        return False  # it is not printed here
+
+    for handler in _printing():
+        handler.addFilter(reported)
+
+
+def show_message(level: int, text: str) -> None:
+    """Print a message as DNF does, where its level is to be printed."""
+    record = logging.getLogger("dnf").makeRecord("dnf", level, "", 0, text, (), None)
+    for handler in _printing():
+        if level >= handler.level:
+            handler.handle(record)
+
+
+def _printing() -> List[logging.Handler]:
+    """Return the handlers that print messages, each once."""
+    handlers = [handler for name in _LOGGERS for handler in logging.getLogger(name).handlers
+                if type(handler) is logging.StreamHandler]
+    return list(dict.fromkeys(handlers))
 
 
 @contextlib.contextmanager
@@ -13,7 +40,7 @@ def not_rotated() -> Iterator[None]:
 
     A scriptlet can put a link in the place of a log while it is rotated.
     """
-    handlers = [handler for name in ("dnf", "dnf.rpm", "librepo")
+    handlers = [handler for name in _LOGGERS
                 for handler in logging.getLogger(name).handlers
                 if isinstance(handler, logging.handlers.RotatingFileHandler)]
     sizes = [handler.maxBytes for handler in handlers]

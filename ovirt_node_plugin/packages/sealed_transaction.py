@@ -6,6 +6,7 @@ a scriptlet may have changed the process that sends it.
 """
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
@@ -24,6 +25,7 @@ from ..system.json_data import Data
 from ..system.path_sets import JOURNAL
 from ..system.paths import is_inside
 from ..system.words import printable
+from . import logs
 from .dnf_types import DnfBase, DnfDisplay, DnfPackage
 
 
@@ -84,6 +86,8 @@ def _transaction(base: DnfBase, root: str, packages: Sequence[DnfPackage],
         base.conf.logdir = "/tmp"  # libdnf opens its log again
     # A plugin of rpm 4.20 that isolates scriptlets less, with calls that fail here
     rpm.addMacro("__transaction_unshare", "%{nil}")
+    logs.report_messages(lambda level, message: tell(
+        {"event": "message", "level": level, "text": message}))
     numbers = {str(package): number for number, package in enumerate(packages)}
     try:
         dnf.Base.do_transaction(base, [_Reporting(tell, numbers)])
@@ -148,6 +152,8 @@ class Reports:
         elif event == "output":
             for display in self._displays:
                 display.scriptout(text)
+        elif event == "message":
+            logs.show_message(_level(report), text)
         elif event == "failed":
             self.failure = text or "the transaction failed"
         else:
@@ -170,6 +176,14 @@ class Reports:
         if item >= 0:
             return self._packages[item], [action, *counts]
         return printable(str(report.get("name"))), [action, *counts]
+
+
+def _level(report: Data) -> int:
+    """Return the level of a message, one of the module logging."""
+    level = report.get("level")
+    if not isinstance(level, int) or not 0 <= level <= logging.CRITICAL:
+        raise sealed.Ended("the sealed process sent a message of an unknown level")
+    return level
 
 
 def _is_count(value: object) -> bool:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import sys
 from typing import Dict, List
 
@@ -52,7 +53,8 @@ def test_a_display_copes_with_every_number(
     {"counts": [1, -1, 1, 1]}, {"counts": [1.5, 2, 3, 4]}, {"counts": ["1", 2, 3, 4]},
     {"counts": [1, 2, 3]}, {"counts": {}}, {"counts": None}, {"action": None}, {"action": "1"},
     {"action": []}, {"item": 0}, {"item": -2}, {"item": None}, {"item": "0"},
-    {"action": dnf.transaction.TRANS_POST}, {"event": "unsealed"}, {"event": None}], ids=str)
+    {"action": dnf.transaction.TRANS_POST}, {"event": "unsealed"}, {"event": None},
+    *({"event": "message", "level": level} for level in (None, "20", -1, 51, HUGE, 20.5))], ids=str)
 def test_a_report_that_is_never_sent_ends_the_transaction(
         terminal: Terminal, report: Dict[str, object]) -> None:
     with pytest.raises(sealed.Ended):
@@ -63,3 +65,16 @@ def test_a_report_that_is_never_sent_ends_the_transaction(
 def test_the_end_has_no_numbers(terminal: Terminal) -> None:
     take(action=dnf.transaction.TRANS_POST, counts=[None] * 4)
     assert terminal.getvalue() == ""
+
+
+def test_a_message_is_printed_only_where_dnf_would_print_it(terminal: Terminal) -> None:
+    logger, handler = logging.getLogger("dnf"), logging.StreamHandler(terminal)
+    handler.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        take(event="message", level=logging.INFO, text="forged")
+        assert terminal.getvalue() == ""
+        take(event="message", level=logging.WARNING, text="\x1b[2Jforged %s")
+        assert terminal.getvalue() == "\\x1b[2Jforged %s\n"
+    finally:
+        logger.removeHandler(handler)
