@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadImage, CommandError, Refused
 from ..system.limits import BOOT_BYTES, FAT_BYTES, FAT_CONFIGURATIONS, TEXT_BYTES
-from ..system.run import Runner
+from ..system.run import Runner, size_limited
 from .boot_text import BootEntry, entries
 from .iso import Iso, Span, copy_span, read_span
 
@@ -149,13 +149,12 @@ def _fat_names(image: Path, run: Runner) -> List[str]:
 def _extracted(image: Path, name: str, copy: Path, run: Runner) -> Optional[str]:
     """Return the text of a file in a FAT image, None if it is larger than TEXT_BYTES.
 
-    The size that the image gives may be false: mcopy(1) is stopped by prlimit(1).
+    The size that the image gives may be false: mcopy(1) is stopped at that size.
     """
     copy.unlink(missing_ok=True)
     most = TEXT_BYTES + 1
     try:
-        run(["prlimit", f"--fsize={most}", "--core=0", "mcopy", "-n", "-o", "-i", image,
-             f"::{name}", copy])
+        run(size_limited(["mcopy", "-n", "-o", "-i", image, f"::{name}", copy], most_bytes=most))
     except CommandError as exc:
         if exc.returncode is None or not copy.exists() or copy.stat().st_size < most:
             raise

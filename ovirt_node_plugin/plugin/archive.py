@@ -14,7 +14,7 @@ from typing import IO, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
 
 from ..errors import BadBundle, CommandError, NodePluginError
 from ..system.limits import BUNDLE_BYTES, BUNDLE_ENTRIES, FOLDER_DEPTH
-from ..system.run import Runner
+from ..system.run import Runner, size_limited
 
 _MAX_HEADER_BYTES = 1 << 20  # of one member, with its long name and pax records
 _BLOCK = 1 << 20
@@ -79,8 +79,8 @@ def _decompress_zst(archive: Path, plain: Path, *, run: Runner, limit_bytes: int
                            hint="Install the package zstd, then try again.")
     most = limit_bytes + _MAX_HEADER_BYTES
     try:
-        run(["prlimit", f"--fsize={most}", "--core=0", "zstd", "-d", "-q", "--no-progress",
-             "--no-sparse", "-o", plain, "--", archive])
+        run(size_limited(["zstd", "-d", "-q", "--no-progress", "--no-sparse", "-o", plain, "--",
+                          archive], most_bytes=most))
     except CommandError as exc:
         if exc.returncode is None:
             raise

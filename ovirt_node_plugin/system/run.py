@@ -1,9 +1,11 @@
 """Start programs; no other module does."""
 from __future__ import annotations
 
+import errno
 import os
 import select
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -116,6 +118,17 @@ def _printed_too_much(process: "subprocess.Popen[bytes]") -> CommandError:
     return CommandError(f"{' '.join(words)} printed more than {OUTPUT_BYTES} bytes",
                         argv=words, returncode=-signal.SIGKILL,
                         hint="Find out what in its input makes it print so much.")
+
+
+def size_limited(argv: Sequence[StrPath], *, most_bytes: int) -> List[StrPath]:
+    """Return the argument list that runs ``argv`` so that it writes no larger file; prlimit(1).
+
+    Raises CommandError if its program is missing, which prlimit would not tell from a failure.
+    """
+    words = [os.fspath(word) for word in argv]
+    if shutil.which(words[0]) is None:
+        raise _not_started(words, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    return ["prlimit", f"--fsize={most_bytes}", "--core=0", *argv]
 
 
 def attached(argv: Sequence[StrPath]) -> int:

@@ -76,8 +76,7 @@ def calls_of_runners(function: Function) -> Iterator[ast.Call]:
 def first_words(value: ast.expr, function: Function, module: Module) -> List[str]:
     """Return the possible first words of an argument list."""
     if isinstance(value, ast.List) and value.elts:
-        first = words(value.elts[0], function, module)
-        return first + (inner_program(value) if first == ["prlimit"] else [])
+        return words(value.elts[0], function, module)
     if isinstance(value, ast.BinOp):
         return first_words(value.left, function, module)
     if isinstance(value, ast.IfExp):
@@ -85,6 +84,8 @@ def first_words(value: ast.expr, function: Function, module: Module) -> List[str
                 for word in first_words(part, function, module)]
     if isinstance(value, ast.Name):
         return assigned(value.id, function, module)
+    if isinstance(value, ast.Call) and dotted(value.func) == "size_limited":
+        return ["prlimit", *first_words(value.args[0], function, module)]
     if isinstance(value, ast.Call):
         return returned(value, module)
     raise NotUnderstood(f"{module.path}:{value.lineno}: {ast.dump(value)}")
@@ -103,12 +104,6 @@ def words(value: ast.expr, function: Function, module: Module) -> List[str]:
         if field is not None:
             return [field]
     raise NotUnderstood(f"{module.path}:{value.lineno}: {ast.dump(value)}")
-
-
-def inner_program(value: ast.List) -> List[str]:
-    """Return the program that prlimit starts: the first word that is not an option."""
-    return [word.value for word in value.elts[1:] if isinstance(word, ast.Constant)
-            and isinstance(word.value, str) and not word.value.startswith("-")][:1]
 
 
 def dotted(value: ast.expr) -> str:
@@ -235,7 +230,7 @@ def one(ctx, image):
     argv += ["y"]
     run([*argv, image])
     attached(["d", *argv] + image)
-    run(["prlimit", f"--fsize={image}", "--core=0", "f", "-d"])
+    run(size_limited(["f", "-d"], most_bytes=1))
     goal.run(allow=True)
 
 def listed():
