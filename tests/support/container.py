@@ -53,7 +53,7 @@ def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Container]:
             "--private-network", "--console=pipe", f"--machine=plugin-{os.getpid()}",
             f"--directory={root}", *(f"--bind={folder}" for folder in shared)]
     environment = {**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-    with _single_container(), open(root.parent / "console", "wb") as console:
+    with single_container(), open(root.parent / "console", "wb") as console:
         outer = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=console,
                                  stderr=subprocess.STDOUT, env=environment)
         leader = 0
@@ -73,7 +73,7 @@ def booted(root: Path, *, shared: Sequence[Path]) -> Iterator[Container]:
 
 
 @contextlib.contextmanager
-def _single_container() -> Iterator[None]:
+def single_container() -> Iterator[None]:
     """Let one container run at a time: with --keep-unit two would share a control group."""
     with open(Path(tempfile.gettempdir(), "ovirt-node-plugin-machine.lock"), "w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

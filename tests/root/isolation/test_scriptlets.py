@@ -16,6 +16,7 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
+from tests.support.container import single_container
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import TOP, Answer, Dnf, environment
 from tests.support.tree_states import state_differences, tree_state
@@ -262,14 +263,16 @@ def test_isolation_works_in_a_container_of_systemd_nspawn(
     for name in ("bin", "sbin", "lib", "lib64"):
         (tree / name).symlink_to(f"usr/{name}")
     nested = replace(dnf, prefix=(
-        "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--directory={tree}",
+        "env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1", "systemd-nspawn", "--quiet", "--register=no",
+        "--keep-unit", f"--directory={tree}",
         f"--machine=nested-{os.getpid()}", "--resolv-conf=off", "--timezone=off",
         "--private-network", "--console=pipe", "--as-pid2", "--bind-ro=/usr", "--bind-ro=/etc",
         *(f"--bind={folder}" for folder in (tmp_path, TOP)),
         *(f"--setenv={name}={environment()[name]}" for name in ("PATH", "PYTHONPATH"))))
     bundle = make_plugin(tmp_path, "hostile", requires="busybox",
                          scriptlets=scriptlets(machine, "shell", SLOTS))
-    succeeded(nested.plugin(node, "install", "-y", UNSIGNED, bundle))
+    with single_container():
+        succeeded(nested.plugin(node, "install", "-y", UNSIGNED, bundle))
     assert fired(node) == {"pretrans", "pre", "post", "posttrans"}
     assert machine.traces() == []
 

@@ -336,6 +336,8 @@ def test_windows_into_this_machine_that_are_mounted_in_the_root_are_covered(root
     for name, source in (("proc", "/proc"), ("sys", "/sys"), ("run", "/run")):
         (root / name).mkdir(exist_ok=True)
         kernel.mount(source, str(root / name), None, kernel.MS_BIND | kernel.MS_REC)
+        # otherwise an unmount here is one of this machine's mounts too
+        kernel.mount(None, str(root / name), None, kernel.MS_SLAVE | kernel.MS_REC)
     (root / "data").mkdir()
     kernel.mount("tmpfs", str(root / "data"), "tmpfs", 0)
     try:
