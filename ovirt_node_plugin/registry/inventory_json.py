@@ -14,7 +14,7 @@ from typing import Dict, Mapping, Sequence
 from ..errors import RecordError, Refused
 from ..system.json_data import (
     Data,
-    check_items,
+    check_size,
     number_of,
     object_of,
     objects_of,
@@ -47,9 +47,7 @@ def dump(inventory: Inventory) -> bytes:
     text = ",\n".join([head, *(f'"{name}":{_listed(lines)}' for name, lines in parts)])
     data = f"{text}}}\n".encode("ascii")
     try:
-        if len(data) > INVENTORY_BYTES:
-            raise ValueError(f"it has more than {INVENTORY_BYTES} bytes")
-        check_items(data)
+        check_size(data, most_bytes=INVENTORY_BYTES)
     except ValueError as exc:
         raise Refused(f"plugin {inventory.name} has too many files for an inventory: {exc}",
                       hint="Ask the vendor for packages with fewer files.") from exc

@@ -21,6 +21,7 @@ from .inventory import (
     REMOVED,
     SCRIPTLETS,
     File,
+    Inventory,
     InventoryPackage,
     numbered,
 )
@@ -117,10 +118,7 @@ def follow(root: Path, name: str, state: AppliedState) -> None:
 
     A missing or damaged inventory is left as it is.
     """
-    try:
-        old = store.read_inventory(root, name)
-    except NodePluginError:
-        old = None
+    old = _readable(root, name)
     if old is None:
         return
     files, _ = unowned(root, state, owned_paths(root, old.packages))
@@ -136,10 +134,7 @@ def follow_packages(root: Path, name: str, new: Mapping[str, InventoryPackage]) 
     They are not the result of an operation of this plugin. A missing or damaged inventory
     is left as it is.
     """
-    try:
-        old = store.read_inventory(root, name)
-    except NodePluginError:
-        old = None
+    old = _readable(root, name)
     if old is None:
         return
     packages = tuple(
@@ -158,3 +153,11 @@ def _by_path(state: AppliedState) -> Dict[str, List[Tuple[str, Change]]]:
     for by, change in changes:
         by_path.setdefault(change.path, []).append((by, change))
     return by_path
+
+
+def _readable(root: Path, name: str) -> Optional[Inventory]:
+    """Return the inventory of a plugin; None if it is missing or damaged."""
+    try:
+        return store.read_inventory(root, name)
+    except NodePluginError:
+        return None

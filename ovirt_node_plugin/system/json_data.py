@@ -38,6 +38,13 @@ def check_items(text: bytes) -> None:
         raise ValueError(f"it has more than {JSON_ITEMS} values")
 
 
+def check_size(text: bytes, *, most_bytes: int) -> None:
+    """Raise ValueError for a JSON text that would be refused when it is read again."""
+    if len(text) > most_bytes:
+        raise ValueError(f"it has more than {most_bytes} bytes")
+    check_items(text)
+
+
 def _whole_number(digits: str) -> int:
     if len(digits) > JSON_DIGITS:
         raise ValueError(f"it has a number of more than {JSON_DIGITS} digits")

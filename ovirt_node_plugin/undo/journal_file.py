@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, Optional, Tuple
 
 from ..errors import Refused
-from ..system.json_data import check_items
+from ..system.json_data import check_items, check_size
 from ..system.limits import JOURNAL_BYTES
 from .snapshot import SavedEntry
 
@@ -78,9 +78,7 @@ def dump(state: State) -> bytes:
         "index": {path: kept and kept.dump() for path, kept in state.index.items()}}
     text = json.dumps(data, separators=(",", ":")).encode()
     try:
-        if len(text) > JOURNAL_BYTES:
-            raise ValueError(f"it has more than {JOURNAL_BYTES} bytes")
-        check_items(text)
+        check_size(text, most_bytes=JOURNAL_BYTES)
     except ValueError as exc:
         raise Refused(f"the root has too many files for a journal: {exc}",
                       hint="Nothing was changed. Remove files that do not belong in an image.",

@@ -133,30 +133,37 @@ def plugin_with_scriptlet(tmp_path: Path, shell: str, section: str = "post") -> 
                        files={"/opt/scripted/data": "data", "/etc/scripted.conf": "a=1"})
 
 
-@pytest.mark.main_job
-@pytest.mark.parametrize("section", ["pre", "post", "posttrans"])
-def test_a_dnf_killed_by_a_scriptlet_is_undone_after_the_scriptlet_ends(
-        dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
-    bundle = plugin_with_scriptlet(
+def interrupted_plugin(tmp_path: Path, shell: str, section: str) -> Path:
+    """Return a plugin whose scriptlet runs ``shell`` between two changes, the second one late."""
+    return plugin_with_scriptlet(
         tmp_path, "exec >/dev/null 2>&1\necho x > /usr/bin/scripted\necho x >> /etc/passwd\n"
-        "kill -9 $PPID\nsleep 1\necho late > /etc/late\n", section)
-    dnf.configure(isolation="off")  # otherwise a scriptlet cannot reach dnf
-    before = tree_and_packages(node)
-    assert dnf.plugin(node, "install", "-y", UNSIGNED, bundle).status == -signal.SIGKILL
-    answer = dnf.plugin(node, "verify")
-    assert answer.status == 0 and "An interrupted install of scripted was undone" in answer.text
-    after = tree_and_packages(node)
+        f"{shell}\nsleep 1\necho late > /etc/late\n", section)
+
+
+def assert_unchanged(before: Tuple[State, List[str]], root: Path) -> None:
+    after = tree_and_packages(root)
     assert state_differences(before[0], after[0]) == []
     assert after[1] == before[1]
 
 
 @pytest.mark.main_job
 @pytest.mark.parametrize("section", ["pre", "post", "posttrans"])
+def test_a_dnf_killed_by_a_scriptlet_is_undone_after_the_scriptlet_ends(
+        dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
+    bundle = interrupted_plugin(tmp_path, "kill -9 $PPID", section)
+    dnf.configure(isolation="off")  # otherwise a scriptlet cannot reach dnf
+    before = tree_and_packages(node)
+    assert dnf.plugin(node, "install", "-y", UNSIGNED, bundle).status == -signal.SIGKILL
+    answer = dnf.plugin(node, "verify")
+    assert answer.status == 0 and "An interrupted install of scripted was undone" in answer.text
+    assert_unchanged(before, node)
+
+
+@pytest.mark.main_job
+@pytest.mark.parametrize("section", ["pre", "post", "posttrans"])
 def test_a_dnf_that_is_killed_while_a_scriptlet_runs_is_undone(
         dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
-    bundle = plugin_with_scriptlet(
-        tmp_path, "exec >/dev/null 2>&1\necho x > /usr/bin/scripted\necho x >> /etc/passwd\n"
-        ": > /etc/begun\nsleep 1\necho late > /etc/late\n", section)
+    bundle = interrupted_plugin(tmp_path, ": > /etc/begun", section)
     before = tree_and_packages(node)
     with subprocess.Popen(dnf.argv(node, "node-plugin", "install", "-y", UNSIGNED, bundle),
                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -168,24 +175,18 @@ def test_a_dnf_that_is_killed_while_a_scriptlet_runs_is_undone(
     assert process.returncode == -signal.SIGKILL
     answer = dnf.plugin(node, "verify")
     assert answer.status == 0 and "An interrupted install of scripted was undone" in answer.text
-    after = tree_and_packages(node)
-    assert state_differences(before[0], after[0]) == []
-    assert after[1] == before[1]
+    assert_unchanged(before, node)
 
 
 @pytest.mark.parametrize("section", ["pre", "post", "posttrans"])
 def test_a_scriptlet_that_kills_the_transaction_is_undone_at_once(
         dnf: Dnf, node: Path, tmp_path: Path, section: str) -> None:
-    bundle = plugin_with_scriptlet(
-        tmp_path, "exec >/dev/null 2>&1\necho x > /usr/bin/scripted\necho x >> /etc/passwd\n"
-        "kill -9 $PPID\nsleep 1\necho late > /etc/late\n", section)
+    bundle = interrupted_plugin(tmp_path, "kill -9 $PPID", section)
     before = tree_and_packages(node)
     answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
     assert answer.status == 8, answer.text
     assert "the sealed process ended with status 137" in answer.text
-    after = tree_and_packages(node)
-    assert state_differences(before[0], after[0]) == []
-    assert after[1] == before[1]
+    assert_unchanged(before, node)
 
 
 def test_a_scriptlet_that_does_not_end_is_named_in_the_error(node: Path) -> None:
