@@ -29,7 +29,7 @@ from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text
 from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
-from ..system.run import run
+from ..system.run import run_on_root as run
 from ..system.words import printable
 from .dnf_arguments import DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument

@@ -59,6 +59,8 @@ MODULE_INDEX_BYTES = 16 * MIB
 """One of depmod's lists of modules."""
 REMOVALS_BYTES = 16 * MIB
 """The list of files that dnf removes after a transaction."""
+PROGRAM_S = 900.0
+"""The time that a program which reads files of a root may take, in seconds; dracut needs most."""
 OUTPUT_BYTES = 64 * MIB
 """What a program prints, such as the list of files of an ISO."""
 ISO_FILES = 100_000

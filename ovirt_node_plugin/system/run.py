@@ -12,7 +12,7 @@ import time
 from typing import Callable, Container, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
 
 from ..errors import CommandError
-from .limits import OUTPUT_BYTES
+from .limits import OUTPUT_BYTES, PROGRAM_S
 
 StrPath = Union[str, "os.PathLike[str]"]
 Polled = Optional[Callable[[int], None]]
@@ -26,12 +26,31 @@ class Runner(Protocol):
                  stdin: bytes = b"", polled: Polled = None) -> str: ...
 
 
+def run_on_root(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
+                stdin: bytes = b"", polled: Polled = None) -> str:
+    """Run one program as ``run``, for at most PROGRAM_S.
+
+    Programs that read files of a root would wait for ever on a fifo among them.
+
+    Raises CommandError as ``run``, and if the program was killed because it took longer.
+    """
+    until = time.monotonic() + PROGRAM_S
+
+    def checked(process_id: int) -> None:
+        if time.monotonic() > until:
+            raise _took_too_long(argv)
+        if polled:
+            polled(process_id)
+    return run(argv, ok=ok, stdin=stdin, polled=checked)
+
+
 def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
         stdin: bytes = b"", polled: Polled = None) -> str:
     """Run one program and return its standard output as text.
 
     ``argv`` is the argument list; ``stdin`` is its standard input. It runs in the C locale.
-    ``polled`` is called with its process id five times a second while it runs.
+    ``polled`` is called with its process id five times a second while it runs; if that raises,
+    the program is killed.
 
     Raises CommandError if it cannot be started or its status is not in ``ok``.
     """
@@ -118,6 +137,14 @@ def _printed_too_much(process: "subprocess.Popen[bytes]") -> CommandError:
     return CommandError(f"{' '.join(words)} printed more than {OUTPUT_BYTES} bytes",
                         argv=words, returncode=-signal.SIGKILL,
                         hint="Find out what in its input makes it print so much.")
+
+
+def _took_too_long(argv: Sequence[StrPath]) -> CommandError:
+    words = [os.fspath(word) for word in argv]
+    return CommandError(
+        f"{' '.join(words)} did not end within {PROGRAM_S:.0f} seconds; it may wait for a fifo in"
+        " the root", argv=words, returncode=-signal.SIGKILL,
+        hint="Search the root for one: find ROOT -xdev -type p")
 
 
 def size_limited(argv: Sequence[StrPath], *, most_bytes: int) -> List[StrPath]:

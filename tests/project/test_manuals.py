@@ -165,6 +165,7 @@ def test_limits_are_those_of_the_code() -> None:
     assert (f"header of at most {limits.HEADER_BYTES >> mib} MiB, and {limits.PACKAGE_FILES}"
             " files") in said
     assert f"more than {limits.JOURNAL_BYTES >> mib} MiB or {limits.JSON_ITEMS} values" in said
+    assert f"is ended after {limits.PROGRAM_S:.0f} seconds" in said
     said = manpages.prose(manpages.section(DESCRIPTOR, "A BUNDLE ON DISK"))
     assert f"{limits.BUNDLE_ENTRIES} members" in said and f"{limits.BUNDLE_BYTES >> 30} GiB" in said
     assert f"{limits.FOLDER_DEPTH} levels of folders" in said

@@ -1,12 +1,15 @@
 """The function that starts every program."""
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import List
 
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, Status
+from ovirt_node_plugin.system import run as programs
 from ovirt_node_plugin.system.run import run
 
 pytestmark = pytest.mark.unit
@@ -80,3 +83,22 @@ def test_a_program_is_polled_also_after_it_closed_its_output() -> None:
     assert run(["sh", "-c", "exec >&- 2>&-; sleep 0.7"], polled=processes.append) == ""
     assert processes
     assert set(processes) == {processes[0]}
+
+
+@pytest.mark.parametrize("argv", [["cat", "FIFO"], ["sh", "-c", "exec >&- 2>&-; read line <FIFO"],
+                                  ["sh", "-c", "while echo; do sleep 0.01; done"]])
+def test_a_program_that_waits_for_ever_is_killed(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: List[str]) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    monkeypatch.setattr(programs, "PROGRAM_S", 0.1)
+    words = [word.replace("FIFO", str(tmp_path / "fifo")) for word in argv]
+    with pytest.raises(CommandError, match="did not end within") as caught:
+        programs.run_on_root(words)
+    assert "-type p" in str(caught.value.hint)
+
+
+def test_a_program_that_ends_in_time_gives_its_output() -> None:
+    processes: List[int] = []
+    assert programs.run_on_root(["cat"], stdin=b"text", polled=processes.append) == "text"
+    with pytest.raises(CommandError, match="status 3"):
+        programs.run_on_root(["sh", "-c", "exit 3"])
