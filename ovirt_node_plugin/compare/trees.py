@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Container, Dict, Iterator, List, Optional, Tuple
 
+from ..errors import Refused
+from ..system import limits
 from ..system.progress import Advance
 from ..system.regular_files import opened_regular
 
@@ -55,7 +57,8 @@ def differences(old: Path, new: Path, *, content_limit_bytes: Optional[int],
     (None: no limit, 0: never); for ``trusted`` paths only if their times differ.
     ``advance`` gets the number of entries that were compared.
 
-    Raises OSError, with the path, for an unreadable entry.
+    Raises OSError, with the path, for an unreadable entry, and Refused if the files whose
+    content is to be compared have more than COMPARED_BYTES together.
     """
     with contextlib.ExitStack() as stack:
         trees = [stack.enter_context(_opened(root)) for root in (old, new)]
@@ -136,6 +139,7 @@ class _Walk:
         self._rules = rules
         self._advance = advance
         self._seen = 0
+        self._compared_bytes = 0
         self._links = _Links()
 
     def differences(self) -> Iterator[Difference]:
@@ -206,11 +210,20 @@ class _Walk:
             yield from _changed("size", str(size), str(new.info.st_size))
         elif ((rules.content_limit_bytes is None or size <= rules.content_limit_bytes)
               and not (times[0] == times[1] and path in rules.trusted)
-              and not self._links.same(old, new, _same_content)):
+              and not self._links.same(old, new, self._same_content)):
             yield "content"
         if rules.times:
             yield from _changed("mtime", str(times[0]), str(times[1]))
         yield from self._links.details(path, old, new)
+
+    def _same_content(self, old: _OpenEntry, new: _OpenEntry) -> bool:
+        self._compared_bytes += old.info.st_size
+        if self._compared_bytes > limits.COMPARED_BYTES:
+            raise Refused(f"{new.name} in {self._new.root}: the files to compare have more than"
+                          f" {limits.COMPARED_BYTES} bytes together",
+                          hint="Look for sparse files, which have more bytes than they take up on"
+                               " disk.")
+        return _same_content(old, new)
 
 
 class _Links:

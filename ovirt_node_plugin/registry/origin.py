@@ -20,7 +20,7 @@ class Origin:
     location: str
 
     def accepts(self, new: Origin) -> bool:
-        """Return whether ``new`` is the same vendor's: of a new version of the plugin.
+        """Return whether ``new``, the origin of another version, is that of the same vendor.
 
         The keys decide; without keys, vendor and location do, which anybody can imitate.
         """

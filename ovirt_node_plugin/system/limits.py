@@ -77,6 +77,8 @@ LOADER_ENTRIES_BYTES = MIB
 """All boot loader entries of a root together."""
 DIGEST_BYTES = 16 << 30
 """A file of a root of which a digest is made."""
+COMPARED_BYTES = 128 << 30
+"""The files of two images whose content is compared, together; sparse ones count as a whole."""
 FAT_CONFIGURATIONS = 100
 """The boot configurations in one FAT image; each is copied by a program."""
 FAT_BYTES = 512 * MIB

@@ -65,6 +65,7 @@ def test_the_documented_limit_of_compared_content_is_that_of_the_code() -> None:
 
 def test_the_documented_limits_of_an_iso_are_those_of_the_code() -> None:
     text = manpages.prose(manpages.section(PAGE, "DESCRIPTION"))
+    assert f"at most {limits.COMPARED_BYTES >> 30} GiB together" in text
     assert (f"at most {limits.ISO_FILES} files, and each of its boot configurations"
             f" {limits.BOOT_ENTRIES} entries") in text
 

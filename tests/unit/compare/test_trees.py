@@ -11,6 +11,8 @@ import pytest
 
 from ovirt_node_plugin.compare import trees
 from ovirt_node_plugin.compare.trees import Difference, differences
+from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.system import limits
 
 pytestmark = pytest.mark.unit
 
@@ -180,6 +182,22 @@ def test_content_at_the_end_of_a_large_file_is_compared(pair: Pair) -> None:
     for root, last in zip(pair, (b"a", b"b")):
         (root / "big").write_bytes(b"\0" * (3 << 20) + last)
     assert differences_of(pair) == [changed_entry("big", "content")]
+
+
+def test_sparse_files_are_not_read_beyond_the_limit_of_all_files(
+        pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    for root in pair:
+        with open(root / "sparse", "wb") as file:
+            file.truncate(limits.COMPARED_BYTES + 1)
+    with pytest.raises(Refused, match="sparse in .*: the files to compare have more than"):
+        differences_of(pair)
+    monkeypatch.setattr(limits, "COMPARED_BYTES", 100)
+    for root in pair:
+        (root / "sparse").unlink()
+        for number in range(3):
+            (root / f"small{number}").write_bytes(b"x" * 40)
+    with pytest.raises(Refused, match="more than 100 bytes together"):
+        differences_of(pair)
 
 
 def test_equal_times_are_trusted_for_trusted_paths(pair: Pair) -> None:
