@@ -114,9 +114,8 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(name: str, image: Path, built: Fixtures, work: Path, runs: int) -> Row:
     """Measure one image. In every run the image is in the page cache."""
     bundle = built.bundle(_PLUGIN)
-    variables = _bytecode_variables(work / "compiled")
-    plain = _PlainTools(image, sorted(bundle.glob("repo/*.rpm")), work, variables)
-    merge = _Merge(image, bundle, work, variables)
+    plain = _PlainTools(image, sorted(bundle.glob("repo/*.rpm")), work)
+    merge = _Merge(image, bundle, work)
     copy = work / "copy"
     row = Row(name, image.stat().st_size, [
         measured(["cp", "--reflink=never", str(image), str(copy)]) for _ in range(_COPIES)])
@@ -134,20 +133,13 @@ def _measure(name: str, image: Path, built: Fixtures, work: Path, runs: int) -> 
     return row
 
 
-def _bytecode_variables(folder: Path) -> Dict[str, str]:
-    """Return variables that make Python keep its bytecode in ``folder``, as if installed."""
-    return {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
-
-
 class _PlainTools:
     """The same steps with plain tools: unpack, dnf install, and pack with the same options."""
 
-    def __init__(self, image: Path, rpms: Sequence[Path], work: Path,
-                 variables: Dict[str, str]) -> None:
+    def __init__(self, image: Path, rpms: Sequence[Path], work: Path) -> None:
         self._image, self._rpms, self._work = image, rpms, work / "plain"
         self._work.mkdir()
         self._dnf = Dnf(self._work)
-        self._variables = {**variables, "HOME": str(self._work / "home")}
 
     def __call__(self) -> Sample:
         tree, output = self._work / "tree", self._work / "output"
@@ -155,9 +147,9 @@ class _PlainTools:
         cpu_s, started = _children_s(), time.monotonic()
         run(["unsquashfs", "-no-progress", "-quiet", "-dest", tree, self._image])
         with _root_of(tree) as root:
-            run(["env", *(f"{name}={value}" for name, value in self._variables.items()),
-                 *self._dnf.argv(PLAIN, root, ["install", "-y", "--nogpgcheck",
-                                               "--disablerepo=*", *map(str, self._rpms)])])
+            run(["env", f"HOME={self._work / 'home'}", *self._dnf.argv(
+                PLAIN, root, ["install", "-y", "--nogpgcheck", "--disablerepo=*",
+                              *map(str, self._rpms)])])
             if not (root / _INSTALLS).is_dir():
                 raise BenchError("an install succeeded but installed nothing",
                                  hint="Run the tests first.")
@@ -194,22 +186,22 @@ def _root_of(tree: Path) -> Iterator[Path]:
 class _Merge:
     """A merge with the program of this checkout."""
 
-    def __init__(self, image: Path, bundle: Path, work: Path, variables: Dict[str, str]) -> None:
-        self._work, self._variables = work / "merge", variables
+    def __init__(self, image: Path, bundle: Path, work: Path) -> None:
+        self._work = work / "merge"
         self._work.mkdir()
-        Dnf(self._work)  # writes the configuration of dnf's plugin
+        Dnf(self._work)  # writes the configuration of dnf's plugin, and compiles the library
         self._argv = [
             str(PROGRAM), "merge", str(image), str(bundle), "--nogpgcheck",
             f"--setopt=pluginpath={PROGRAM.parent.parent / 'dnf-plugins'}",
             f"--setopt=pluginconfpath={self._work / 'conf'}", f"--work-dir={self._work}"]
 
     def warm_up(self) -> None:
-        """Run a plan once, so that Python's bytecode exists before anything is measured."""
-        measured([*self._argv, "--dry-run"], **self._variables)
+        """Run a plan once, so that all files are in the page cache before anything is measured."""
+        measured([*self._argv, "--dry-run"])
 
     def __call__(self, *more: str) -> Sample:
         output = self._work / "output"
-        sample = measured([*self._argv, "-y", "-o", str(output), *more], **self._variables)
+        sample = measured([*self._argv, "-y", "-o", str(output), *more])
         output.unlink()
         return sample
 

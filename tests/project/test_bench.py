@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,21 @@ def test_overhead_prints_the_ratios_with_their_goals() -> None:
                for ratio in ratios.values())
     assert any(line.startswith("install ") and "<= 1.10" in line for line in table)
     assert any(line.startswith("repolist ") and "<= 1.05" in line for line in table)
+
+
+def test_the_compiled_plugin_is_measured_whatever_the_environment_says(tmp_path: Path) -> None:
+    (tmp_path / "dnf").mkdir()
+    code = "from pathlib import Path; from bench.measure import Dnf; Dnf(Path('dnf'))"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, env={
+        **os.environ, "PYTHONPATH": str(TOP), "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")})
+    folder = tmp_path / "compiled" / TOP.relative_to("/")
+    modules = [path for name in ("ovirt_node_plugin", "dnf-plugins")
+               for path in (TOP / name).rglob("*.py")]
+    assert len(modules) > 200
+    tag = sys.implementation.cache_tag
+    assert [path for path in modules if not (
+        folder / path.parent.relative_to(TOP) / f"{path.stem}.{tag}.pyc").is_file()] == []
 
 
 def test_overhead_refuses_invalid_options() -> None:
