@@ -116,7 +116,7 @@ _ovirt_node_plugin_paths() {
         COMPREPLY+=($(compgen -d -- "$cur"))
     else
         COMPREPLY+=($(compgen -d -- "$cur")
-                    $(compgen -f -X '!*.@(tar|tar.gz|tar.xz|tar.zst)' -- "$cur"))
+                    $(compgen -f -X '!*.@(tar|tar.gz|tgz|tar.xz|txz|tar.zst|tzst)' -- "$cur"))
     fi
 }
 

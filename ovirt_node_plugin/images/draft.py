@@ -15,6 +15,7 @@ from typing import ContextManager, Iterator, Optional, Protocol
 from ..errors import UsageError
 from ..system.progress import READ, Progress, transferred
 from ..system.run import Runner
+from ..system.words import size
 from .compression import Compression
 from .filesystem import (
     XFS,
@@ -25,7 +26,7 @@ from .filesystem import (
     read_filesystem,
     trim,
 )
-from .image import FOLDER, Image
+from .image import FOLDER, Image, Layout
 from .mounts import loop_mounted, overlaid
 from .squashfs import pack, unpack
 
@@ -64,21 +65,27 @@ def filesystem_size(image: Image, *, needed_bytes: int, needed_files: int,
 
     ``needed_bytes`` and ``needed_files`` are the size and number of the files to add,
     ``size_bytes`` the minimum size that was asked for, 0 for none.
-
-    Raises UsageError for a ``size_bytes`` below the present size, or for an image without a
-    filesystem image.
     """
     filesystem = image.layout.filesystem
     if filesystem is None:
-        if size_bytes:
-            raise UsageError(
-                f"{image.layout.path} contains no filesystem image whose size can be set",
-                hint="Leave --size out: a squashfs or a folder grows by itself.")
         return 0
-    if size_bytes and size_bytes < filesystem.size_bytes:
-        raise UsageError(f"{image.layout.inner} has {filesystem.size_bytes} bytes and cannot be"
-                         f" reduced to {size_bytes}", hint="It can only grow.")
     return max(size_bytes, _sufficient_bytes(image.root, filesystem, needed_bytes, needed_files))
+
+
+def check_size(layout: Layout, size_bytes: int) -> None:
+    """Raise UsageError if the filesystem image cannot get the minimum size ``size_bytes``.
+
+    That is if it is larger, or if there is none.
+    """
+    filesystem = layout.filesystem
+    if filesystem is None:
+        raise UsageError(f"{layout.path} contains no filesystem image whose size can be set",
+                         hint="Leave --size out: a squashfs or a folder grows by itself.")
+    if size_bytes < filesystem.size_bytes:
+        raise UsageError(
+            f"{layout.inner} in {layout.path} has {size(filesystem.size_bytes)}"
+            f" ({filesystem.size_bytes} bytes) and cannot be reduced to {size(size_bytes)}"
+            f" ({size_bytes} bytes)", hint="It can only grow: give a larger --size, or none.")
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..images.image import Image
 from ..images.iso import IsoFile, copy_span
+from ..plugin.archive import SUFFIXES
 from ..registry import store
 from ..registry.record import Record
 from ..system.run import Runner
 
 FOLDER = "/node-plugins"
-_NAME = re.compile(rf"{FOLDER}/([A-Za-z0-9][A-Za-z0-9._+~^-]*\.tar(?:\.(?:gz|xz|zst))?)")
-_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst")
+_NAME = re.compile(rf"{FOLDER}/([A-Za-z0-9][A-Za-z0-9._+~^-]*"
+                   rf"(?:{'|'.join(map(re.escape, SUFFIXES))}))")
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def bundle_changes(image: Image, root: Path, work: Path, *,
 def _iso_file(record: Record, source: Path, work: Path, run: Runner) -> Tuple[str, Path]:
     """Return the path of a plugin's bundle on the ISO, and the file to write there."""
     if source.is_file():
-        suffix = next((suffix for suffix in _SUFFIXES if source.name.endswith(suffix)), ".tar")
-        return f"{_stem(record)}{'.tar.gz' if suffix == '.tgz' else suffix}", source
+        form = next((form for suffix, form in SUFFIXES.items() if source.name.endswith(suffix)),
+                    ".tar")
+        return f"{_stem(record)}{form}", source
     tar = work / f"{record.name}.tar"
     run(["tar", "--create", "--file", tar, "--sort=name", "--format=posix",
          "--pax-option=delete=atime,delete=ctime", "--owner=0", "--group=0", "--numeric-owner",
@@ -96,4 +98,4 @@ def _stem(record: Record) -> str:
 
 def _paths(record: Record) -> Sequence[str]:
     """Return the paths that a plugin's bundle may have on an ISO."""
-    return [_stem(record) + suffix for suffix in _SUFFIXES if suffix != ".tgz"]
+    return [_stem(record) + suffix for suffix in SUFFIXES]

@@ -13,10 +13,7 @@ _ARGUMENT = "kernel-argument"
 
 
 def notes(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
-    """Return lines on the ISO, its boot configurations and the filesystem image.
-
-    Raises UsageError for an invalid size.
-    """
+    """Return lines on the ISO, its boot configurations and the filesystem image."""
     return (*_size(merge, rehearsal), *_iso(merge, rehearsal))
 
 

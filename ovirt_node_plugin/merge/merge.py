@@ -14,7 +14,7 @@ from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence
 from ..errors import Refused, UsageError
 from ..images.compression import Compression
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
-from ..images.draft import draft, filesystem_size
+from ..images.draft import check_size, draft, filesystem_size
 from ..images.image import FOLDER, ISO, RPM, Image, opened
 from ..images.iso import IsoChanges
 from ..images.workspace import Destination
@@ -231,6 +231,8 @@ def _check_fits(order: Order, image: Image) -> None:
     if kind != ISO and (order.volume_id or order.keep_bundles):
         raise UsageError(f"{order.image} is not an ISO: it has no volume id and keeps no bundles",
                          hint="Leave --volid and --keep-bundles out.")
+    if order.size_bytes:
+        check_size(image.layout, order.size_bytes)
 
 
 def _steps(order: Order) -> List[Tuple[str, Tuple[str, ...]]]:
@@ -362,9 +364,6 @@ def _failure(merge: Merge, root: Path, words: Tuple[str, ...]) -> Optional[DnfFa
 
 
 def wanted_size(merge: Merge, rehearsal: Rehearsal) -> int:
-    """Return the new size of the filesystem image in bytes, 0 to keep the present size.
-
-    Raises UsageError for a size that is smaller, or for an image without a filesystem image.
-    """
+    """Return the new size of the filesystem image in bytes, 0 to keep the present size."""
     return filesystem_size(merge.image, needed_bytes=rehearsal.needed_bytes,
                            needed_files=rehearsal.needed_files, size_bytes=merge.order.size_bytes)

@@ -8,6 +8,7 @@ from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
 from ..errors import BadBundle, UnknownPlugin, UsageError, not_installed
 from ..packages.session import Session
+from ..plugin.archive import SUFFIXES
 from ..plugin.bundle import Bundle, opened
 from ..plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
 from ..plugin.library import Library, check_name
@@ -15,8 +16,6 @@ from ..registry import store
 from ..registry.record import Record
 from ..system.rpm_version import compare
 from ..system.run import Runner
-
-_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst")
 
 
 def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitStack, *,
@@ -123,7 +122,7 @@ def _chosen(names: Sequence[str], records: Mapping[str, Record],
 
 
 def _is_path(word: str) -> bool:
-    return ("/" in word or word in (".", "..") or word.endswith(_ARCHIVES)
+    return ("/" in word or word in (".", "..") or word.endswith(tuple(SUFFIXES))
             or os.path.isfile(os.path.join(word, DESCRIPTOR_NAME)))
 
 

@@ -10,7 +10,7 @@ import tarfile
 import tempfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO, Callable, Dict, Iterator, Optional, Tuple, cast
+from typing import IO, BinaryIO, Callable, Dict, Iterator, Mapping, Optional, Tuple, cast
 
 from ..errors import BadBundle, CommandError, NodePluginError
 from ..system.limits import BUNDLE_BYTES, BUNDLE_ENTRIES, FOLDER_DEPTH
@@ -18,6 +18,10 @@ from ..system.run import Runner, size_limited
 
 _MAX_HEADER_BYTES = 1 << 20  # of one member, with its long name and pax records
 _BLOCK = 1 << 20
+SUFFIXES: Mapping[str, str] = {
+    ".tar": ".tar", ".tar.gz": ".tar.gz", ".tgz": ".tar.gz", ".tar.xz": ".tar.xz",
+    ".txz": ".tar.xz", ".tar.zst": ".tar.zst", ".tzst": ".tar.zst"}
+"""The suffixes of a bundle's tar, each with the long form of it."""
 _FORMS = ".tar, .tar.gz, .tar.xz or .tar.zst"
 _MAGIC = {b"\x1f\x8b": "gz", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zst"}
 _DAMAGE = (tarfile.TarError, EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile,

@@ -10,6 +10,8 @@ from typing import Any, List, Sequence
 
 import pytest
 
+from ovirt_node_plugin.plugin.archive import SUFFIXES
+
 TOP = Path(__file__).resolve().parents[2]
 SCRIPT = TOP / "completion" / "ovirt-node-plugin.bash"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
@@ -86,7 +88,8 @@ def shell(tmp_path: Path) -> Shell:
     added, vendors, cwd = tmp_path / "added", tmp_path / "vendors", tmp_path / "cwd"
     for folder in (added / "mine", vendors / "theirs", cwd / "bundle", cwd / "with space"):
         folder.mkdir(parents=True)
-    for file in (added / "stray", cwd / "foo.tar.gz", cwd / "foo.tar.bz2", cwd / "notes.txt"):
+    for file in (added / "stray", cwd / "foo.tar.gz", cwd / "foo.tar.bz2", cwd / "notes.txt",
+                 *(cwd / f"short{suffix}" for suffix in SUFFIXES)):
         file.touch()
     return Shell([added, vendors], cwd, [BASH_COMPLETION])
 
@@ -135,8 +138,9 @@ def test_info_offers_installed_plugins_and_the_library(shell: Shell, root: Path)
 
 def test_folders_and_tars_are_offered_as_bundles(shell: Shell) -> None:
     assert shell.complete("dnf node-plugin install ./") == [
-        "./bundle", "./foo.tar.gz", "./with space"]
-    assert shell.complete("dnf node-plugin add ") == ["bundle", "foo.tar.gz", "with space"]
+        "./bundle", "./foo.tar.gz", *(f"./short{suffix}" for suffix in sorted(SUFFIXES)),
+        "./with space"]
+    assert shell.complete("dnf node-plugin add f") == ["foo.tar.gz"]
 
 
 def test_only_folders_are_offered_as_installroot(shell: Shell) -> None:

@@ -6,6 +6,7 @@ from typing import Dict, List, Tuple
 
 import pytest
 
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf, add_to_shipped_library, succeeded
@@ -59,14 +60,15 @@ def test_a_kept_bundle_is_removed_with_its_plugin(
     site, upgraded, less = (tmp_path / name for name in ("site.iso", "upgraded.iso", "less.iso"))
     bundles = [make_plugin(tmp_path, name, version, files={f"/opt/{name}/text": version})
                for name, version in (("one", "1.0"), ("two", "1.0"), ("two", "2.0"))]
+    run(["tar", "-C", bundles[2], "-caf", tmp_path / "two.tgz", "."])
     keep = ("-y", UNSIGNED, "--keep-bundles")
     succeeded(program("merge", old, *bundles[:2], "-o", site, *keep))
-    succeeded(program("merge", site, bundles[2], "-o", upgraded, *keep))
+    succeeded(program("merge", site, tmp_path / "two.tgz", "-o", upgraded, *keep))
     assert sorted(file_digests(extract_iso(upgraded, tmp_path / "taken") / "node-plugins")) == [
-        "one-1.0.tar", "two-2.0.tar"]
+        "one-1.0.tar", "two-2.0.tar.gz"]
     succeeded(program("merge", upgraded, "--remove", "one", "-o", less, "-y"))
     plugins = extract_iso(less, tmp_path / "less") / "node-plugins"
-    assert sorted(file_digests(plugins)) == ["two-2.0.tar"]
+    assert sorted(file_digests(plugins)) == ["two-2.0.tar.gz"]
 
 
 def test_bundles_that_were_not_kept_come_from_the_library(
