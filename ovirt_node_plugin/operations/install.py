@@ -12,7 +12,7 @@ from ..plugin.bundle import Bundle
 from ..registry import store
 from ..settings.engine import checking, selection
 from ..settings.engine.apply import chained
-from ..settings.engine.kinds import KINDS, is_derived
+from ..settings.engine.kinds import KINDS, is_derived, remarks
 from ..settings.engine.live import is_live, switch_off
 from ..settings.engine.revert import Revert, do_revert, finish_revert, rebuild_all
 from ..settings.engine.upgrade import apply_upgrade, plan_upgrades
@@ -144,6 +144,8 @@ def carry_out(ready: Installation, session: Session, *,
         moment = store.installed_now()
         _switch_on(ready, shares)
         notes += live.switch_on(jobs, revert, packages, books.ledger)
+        notes += (remark for job in jobs
+                  for remark in remarks(books.ledger.state(job.name).settings, job.context))
         new = [installed.of(job, moment) for job in jobs]
         for job, inventory in zip(jobs, new):
             records.save(job, jobs, packages, books, session, inventory)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Tuple
+from typing import FrozenSet, Tuple
 
 _BOTH = (
     "device_create", "device_destroy", "device_migrate_destination",
@@ -20,6 +20,11 @@ HOOK_POINTS: Tuple[str, ...] = tuple(sorted(
     [f"{when}_{action}" for when in ("before", "after") for action in _BOTH]
     + [f"after_{action}_fail" for action in _FAILING] + list(_ALONE)))
 """All hook points, sorted; from ``vdsm_hooks/Makefile.am`` and ``hooks.py`` of oVirt/vdsm."""
+
+STATUS_IGNORED: FrozenSet[str] = frozenset(
+    {point for point in HOOK_POINTS if point.startswith("after_")} - {"after_disk_prepare"}
+    | {"before_vdsm_start", "before_vm_destroy", "before_vm_set_ticket"})
+"""The points at which VDSM goes on after a hook that fails: ``raiseError`` in ``hooks.py``."""
 
 
 def nearest_point(name: str) -> str:

@@ -33,10 +33,13 @@ MODULES = f"usr/lib/modules/{KERNEL}"
 
 
 def make_root(root: Path) -> Path:
-    """Fill ``root`` with a usr-merged tree: units, VDSM's hooks, a kernel with one module."""
+    """Fill ``root`` with a usr-merged tree: units, VDSM's hooks, a shell, a kernel with modules."""
     for folder in ("etc/systemd/system/multi-user.target.wants", UNITS, VDSM_HOOKS,
-                   f"{MODULES}/kernel", "etc/modprobe.d", "usr/share"):
+                   f"{MODULES}/kernel", "etc/modprobe.d", "usr/share", "usr/bin"):
         (root / folder).mkdir(parents=True)
+    (root / "bin").symlink_to("usr/bin")
+    write_file(root, "usr/bin/sh", "\x7fELF")
+    (root / "usr/bin/sh").chmod(0o755)
     (root / "lib").symlink_to("usr/lib")
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
     for target in ("multi-user.target", "sockets.target"):

@@ -9,7 +9,7 @@ from ..accounts import accounts
 from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
 from ..firewall import firewall
-from ..kit.model import Context, Derived, Kind, Replacing
+from ..kit.model import Context, Derived, Kind, Remarking, Replacing
 from ..modules import kernel_modules, module_index
 from ..placed import leave_out, persistent_paths, placed_files, vdsm_hooks
 from ..selinux import selinux, selinux_policy
@@ -48,6 +48,16 @@ def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[str, ...]:
             problems.append(f"the setting {applied.kind} {applied.key} is of a kind that this"
                             " version of the tool does not know")
     return tuple(problems)
+
+
+def remarks(settings: Iterable[Applied], ctx: Context) -> Tuple[str, ...]:
+    """Return lines to show after ``settings`` were applied."""
+    lines: List[str] = []
+    for applied in settings:
+        kind = KINDS.get(applied.kind)
+        if isinstance(kind, Remarking):
+            lines.extend(kind.remarks(applied, ctx))
+    return tuple(lines)
 
 
 def replaced_paths(names: Collection[str], root: Path) -> Tuple[Set[str], Set[str]]:

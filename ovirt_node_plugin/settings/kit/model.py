@@ -288,6 +288,14 @@ class Replacing(Protocol):
         """Return folders, relative to a root, that it replaces as a whole."""
 
 
+@runtime_checkable
+class Remarking(Protocol):
+    """A kind of which an applied setting may deserve a remark that is no reason to refuse it."""
+
+    def remarks(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        """Return lines to show after the change."""
+
+
 class Stage(enum.IntEnum):
     """The stages in which settings become live, in this order."""
 

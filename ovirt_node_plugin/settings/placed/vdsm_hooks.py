@@ -6,12 +6,14 @@ from typing import Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import Setting, VdsmHook
+from ...plugin.vdsm_points import STATUS_IGNORED
 from ...system.entries import read_entry
 from ...system.path_sets import VDSM_HOOKS
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
+from .hook_start import start_problem
 
 _MODE = 0o755
 
@@ -51,8 +53,25 @@ class VdsmHooks:
         return (Watch(*_place(wanted.key)),)
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
-        place_file(ctx.root, *_place(wanted.key), read_source(wanted, wanted.value, ctx),
-                   mode=_MODE)
+        """Refuse a hook that cannot be started where its failure fails the operation of VDSM."""
+        data = read_source(wanted, wanted.value, ctx)
+        point, problem = wanted.key.partition("/")[0], start_problem(data, ctx.root)
+        if problem and point not in STATUS_IGNORED:
+            raise Refused(
+                f"plugin {ctx.plugin} wants to {wanted.text}, but VDSM could not start it, and"
+                f" every {_operation(point)} would fail: {problem}",
+                hint="Its vendor has to correct the first line of the hook, or require the"
+                     " package of the interpreter.")
+        place_file(ctx.root, *_place(wanted.key), data, mode=_MODE)
+
+    def remarks(self, applied: Applied, ctx: Context) -> Sequence[str]:
+        """Return a line about a hook that cannot be started, where VDSM ignores that."""
+        entry = read_entry(ctx.root, f"{VDSM_HOOKS}/{applied.key}")
+        if entry is None or entry.content is None:
+            return ()
+        problem = start_problem(entry.content, ctx.root)
+        return [f"VDSM cannot start the hook {applied.key} of plugin {ctx.plugin}, and goes on"
+                f" without it: {problem}"] if problem else ()
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         return changed_since(applied, ctx)
@@ -64,6 +83,11 @@ KIND = VdsmHooks()
 def _place(key: str) -> Tuple[str, str]:
     point, _, name = key.partition("/")
     return f"{VDSM_HOOKS}/{point}", name
+
+
+def _operation(point: str) -> str:
+    """Return the operation at a hook point, such as ``vm_start``."""
+    return point.partition("_")[2]
 
 
 def _brings_hooks(ctx: Context) -> bool:

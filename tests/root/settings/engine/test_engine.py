@@ -388,7 +388,7 @@ def test_an_upgrade_keeps_a_service_state_changed_by_hand(root: Path) -> None:
 
 
 def test_a_repair_reapplies_settings_that_a_replaced_image_lacks(root: Path) -> None:
-    source = write_file(root, "usr/share/hook.py", "exit 0\n")
+    source = write_file(root, "usr/share/hook.py", "#!/bin/sh\n")
     module = write_module(root, "isv_foo")
     ctx = context(root, files=[source, module])
     wanted = items(ctx, Service("sshd.service", "masked"),

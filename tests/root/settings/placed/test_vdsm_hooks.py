@@ -8,6 +8,7 @@ import pytest
 
 from ovirt_node_plugin.errors import Drifted, Refused
 from ovirt_node_plugin.plugin.settings import VdsmHook
+from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS, STATUS_IGNORED
 from ovirt_node_plugin.settings.engine import checking, kinds
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
@@ -44,8 +45,8 @@ def ctx(root: Path) -> Context:
     return context(root, files=[SOURCE])
 
 
-def hook(ctx: Context, *, source: str = SOURCE) -> Wanted:
-    return KIND.wanted(VdsmHook("before_vm_start", 5, "storage", source), ctx)[0]
+def hook(ctx: Context, *, source: str = SOURCE, point: str = "before_vm_start") -> Wanted:
+    return KIND.wanted(VdsmHook(point, 5, "storage", source), ctx)[0]
 
 
 def test_a_hook_is_copied_as_an_executable_and_removed(root: Path, ctx: Context) -> None:
@@ -168,3 +169,90 @@ def test_an_upgrade_keeps_a_modified_hook_with_a_note(root: Path, ctx: Context) 
     assert upgrade_settings(upgrade, ctx) == old
     assert upgrade.notes == (f"left as it was changed by hand: /{HOOK} was changed",)
     assert (root / HOOK).read_text() == "edited\n"
+
+
+STARTS = (
+    "#!/bin/sh", "#! \t/bin/sh\t-e", "#!/usr/bin/../bin/sh", "#!/usr/bin/env sh", "#!/usr/bin/env",
+    "#!/usr/bin/env -S sh -e", "#!/usr/bin/env -S -i -u X A=b sh", "#!/bin/env A=b",
+    "#!/usr/bin/ok", "#!/usr/bin/env -vS sh -e", "#!/usr/bin/env /bin/sh", "#!/bin/sh " + "x" * 300)
+"""First lines with which the kernel can start a script in the root of ``startable_root``."""
+FAILS = {
+    "exit 0": "does not begin with #!",
+    "": "does not begin with #!",
+    " #!/bin/sh": "does not begin with #!",
+    "\ufeff#!/bin/sh": "byte order mark",
+    "#!": "names no interpreter",
+    "#!  ": "names no interpreter",
+    "#!/usr/bin/python2": "/usr/bin/python2 is not a program",
+    "#!/usr/bin/python2 -u": "/usr/bin/python2 is not a program",
+    "#!/usr/bin/env python2": "python2, which env looks for",
+    "#!/usr/bin/env -S python2 -u": "python2, which env looks for",
+    "#!/usr/bin/env sh -e": "need env -S",
+    "#!/usr/bin/env /opt/none": "/opt/none, which env looks for",
+    "#!/bin/sh\r": "CR LF",
+    "#!/usr/bin/env sh\r": "CR LF",
+    "#!sh": "not an absolute path",
+    "#!/usr/bin": "/usr/bin is not a program",
+    "#!/usr/bin/plain": "/usr/bin/plain is not a program",
+    "#!/usr/bin/dangling": "/usr/bin/dangling is not a program",
+    "#!/usr/bin/loop": "/usr/bin/loop is not a program",
+    "#!/" + "x" * 300: "longer than 256 bytes",
+}
+"""First lines with which it cannot, and a part of the reason."""
+
+
+@pytest.fixture
+def startable_root(root: Path) -> Path:
+    """A root with a shell and ``env``, and with names that are no programs."""
+    for name in ("env", "ok"):
+        (root / "usr/bin" / name).symlink_to("/usr/bin/sh")
+    write_file(root, "usr/bin/plain", "#!/bin/sh\n")
+    (root / "usr/bin/dangling").symlink_to("/nowhere")
+    (root / "usr/bin/loop").symlink_to("loop")
+    return root
+
+
+@pytest.mark.parametrize("line", STARTS)
+def test_a_hook_that_the_kernel_can_start_is_installed(startable_root: Path, line: str) -> None:
+    write_file(startable_root, SOURCE, f"{line}\nexit 0\n")
+    ctx = context(startable_root, files=[SOURCE])
+    (applied,) = apply_all([hook(ctx)], ctx)
+    assert kinds.remarks([applied], ctx) == ()
+
+
+@pytest.mark.parametrize(("line", "reason"), FAILS.items())
+def test_a_hook_that_cannot_be_started_is_refused_or_reported(
+        startable_root: Path, line: str, reason: str) -> None:
+    write_file(startable_root, SOURCE, f"{line}\n" if line else "")
+    ctx = context(startable_root, files=[SOURCE])
+    with pytest.raises(Refused, match="plugin foo .* every vm_start would fail") as refused:
+        apply_all([hook(ctx)], ctx)
+    assert reason in refused.value.message
+    (applied,) = apply_all([hook(ctx, point="after_vm_start")], ctx)
+    (remark,) = kinds.remarks([applied], ctx)
+    assert remark.startswith("VDSM cannot start the hook after_vm_start/05_storage of plugin foo")
+    assert reason in remark
+
+
+def test_an_interpreter_of_the_plugins_own_packages_counts(root: Path) -> None:
+    write_file(root, SOURCE, "#!/opt/acme/python2\n")
+    ctx = context(root, files=[SOURCE, "/opt/acme/python2"])
+    with pytest.raises(Refused, match="/opt/acme/python2 is not a program"):
+        apply_all([hook(ctx)], ctx)
+    (root / write_file(root, "opt/acme/python2", "x").lstrip("/")).chmod(0o755)
+    apply_all([hook(ctx)], ctx)
+
+
+def test_only_points_at_which_vdsm_ignores_a_failure_take_a_hook_that_cannot_be_started(
+        root: Path) -> None:
+    write_file(root, SOURCE, "#!/usr/bin/python2\n")
+    ctx = context(root, files=[SOURCE])
+    accepted = set()
+    for point in HOOK_POINTS:
+        try:
+            apply_all([hook(ctx, point=point)], ctx)
+        except Refused:
+            continue
+        accepted.add(point)
+    assert accepted == STATUS_IGNORED and "after_get_caps" in accepted
+    assert not accepted & {"before_vm_start", "before_vm_migrate_source", "after_disk_prepare"}
