@@ -12,7 +12,8 @@ from typing import Dict, List, Mapping, Optional
 from .errors import BadRoot, OutsideRoot
 from .system.limits import OS_RELEASE_BYTES
 from .system.path_sets import RPM_DATABASES
-from .system.paths import read_inside, resolve_inside
+from .system.paths import read_inside
+from .system.rpm_database import find_rpmdb
 
 NODE = "node"
 HOST = "host"
@@ -23,8 +24,6 @@ _NVR = "usr/share/imgbase/build/meta/nvr"
 # Another text may end in the version of the distribution: CentOS Stream 9.
 _VERSION = re.compile(r"[0-9][0-9A-Za-z._~^+]{0,63}")
 _NAMED = re.compile(rf"\s*oVirt Node\s+({_VERSION.pattern})\s*")
-# The files that make a folder a database for rpm 4.14 to 4.20: sqlite, ndb, bdb.
-_RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,13 @@ def processes_in(root: Path) -> List[str]:
     return processes
 
 
-def read_target(root: Path) -> Target:
+def read_target(root: Path, *, named_rpmdb: str = "") -> Target:
     """Identify ``root``, an absolute path.
 
-    Raises BadRoot if the folder is missing, is empty, or has no rpm database.
+    ``named_rpmdb`` is the folder of the database according to rpm, if that is known; as in
+    ``find_rpmdb``.
+
+    Raises BadRoot if the folder is missing, is empty, or has no rpm database or several.
     """
     if not root.is_dir():
         raise BadRoot(f"the installroot {root} is not there",
@@ -87,7 +89,7 @@ def read_target(root: Path) -> Target:
     if not any(root.iterdir()):
         raise BadRoot(f"the installroot {root} is empty",
                       hint="Unpack or mount the image there first.")
-    rpmdb = find_rpmdb(root)
+    rpmdb = find_rpmdb(root, named=named_rpmdb)
     if rpmdb is None:
         raise BadRoot(
             f"the installroot {root} has no rpm database",
@@ -151,15 +153,6 @@ def el_major(root: Path) -> Optional[int]:
             [release.get("ID", ""), *release.get("ID_LIKE", "").split()]):
         match = re.match(r"(\d+)(?:\.|$)", release.get("VERSION_ID", ""))
     return int(match.group(1)) if match else None
-
-
-def find_rpmdb(root: Path) -> Optional[str]:
-    """Return the folder of the root's own rpm database, relative to it, or None."""
-    for name in RPM_DATABASES:
-        folder = resolve_inside(root, name)
-        if any((folder / file).is_file() for file in _RPMDB_FILES):
-            return folder.relative_to(root).as_posix()
-    return None
 
 
 def _variables(text: str) -> Dict[str, str]:

@@ -59,15 +59,14 @@ def check_signatures(base: DnfBase, target: Target, coming: Sequence[DnfPackage]
     Raises Refused for a signature that does not hold.
     """
     with rpmdb.programs_pointed_at(target.rpmdb):
-        wrong = _wrong(base, coming, trust_keys, bundle_repos)
+        wrong = _wrong(base, target, coming, trust_keys, bundle_repos)
     if wrong:
         raise Refused("\n  ".join(["signatures of packages do not hold:", *wrong]),
                       hint="Nothing was changed. Get the packages from their vendor again,"
-                           " or import the right key with rpmkeys --root="
-                           f"{target.root} --import FILE.")
+                           f" or import the right key: {rpmdb.import_command(target)}")
 
 
-def _wrong(base: DnfBase, coming: Sequence[DnfPackage], trust_keys: bool,
+def _wrong(base: DnfBase, target: Target, coming: Sequence[DnfPackage], trust_keys: bool,
            bundle_repos: Collection[str]) -> List[str]:
     wrong: List[str] = []
     for package in coming:
@@ -77,14 +76,14 @@ def _wrong(base: DnfBase, coming: Sequence[DnfPackage], trust_keys: bool,
         try:
             if result != 1:
                 raise dnf.exceptions.Error(message)
-            _import_key(base, package, message, trust_keys, bundle_repos)
+            _import_key(base, target, package, message, trust_keys, bundle_repos)
         except (dnf.exceptions.Error, ValueError) as exc:
             wrong.append(" ".join(str(exc).split()))
     return wrong
 
 
-def _import_key(base: DnfBase, package: DnfPackage, message: str, trust_keys: bool,
-                bundle_repos: Collection[str]) -> None:
+def _import_key(base: DnfBase, target: Target, package: DnfPackage, message: str,
+                trust_keys: bool, bundle_repos: Collection[str]) -> None:
     """Import the keys of a package's repository, if they may be trusted."""
     conf = base.conf
     if package.reponame in bundle_repos:
@@ -101,7 +100,8 @@ def _import_key(base: DnfBase, package: DnfPackage, message: str, trust_keys: bo
                      " question.")
     if not conf.assumeyes and not sys.stdin.isatty():
         raise Refused(f"{message}, and there is nobody to ask whether its key can be trusted.",
-                      hint="Import it with rpmkeys --import, or add --trust-keys.")
+                      hint="Add --trust-keys, or import it: "
+                           + rpmdb.import_command(target, base.repos[package.reponame].gpgkey))
     output = base.output
     assert output is not None
     base.package_import_key(

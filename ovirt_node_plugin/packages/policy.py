@@ -13,7 +13,7 @@ from ..plugin.repo_file import repo_ids
 from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
 from ..system.words import printable
-from ..target import Target, find_rpmdb, identify
+from ..target import Target, identify
 from . import command_line, core, refuse, repos, rpmdb, start
 from .dnf_types import DnfBase, DnfRepo
 
@@ -53,7 +53,7 @@ class RunPolicy:
         """The root of this run."""
         if self._target is None:
             root = Path(self.base.conf.installroot)
-            self._target = identify(root, rpmdb=find_rpmdb(root) or "")
+            self._target = identify(root, rpmdb=rpmdb.find_own(root) or "")
         return self._target
 
     @property
@@ -263,8 +263,8 @@ class RunPolicy:
         if repo.id in self.bundle_repos() and repo.gpgkey and self.base.conf.assumeyes:
             self._notes.append(
                 f"-y does not import keys of plugins: {', '.join(repo.gpgkey)} of repo {repo.id}"
-                " is left out. If packages need it, import it with rpmkeys --import, or leave"
-                " -y out.")
+                " is left out. If packages need it, leave -y out, or import it:"
+                f" {rpmdb.import_command(self.target, repo.gpgkey)}")
             repo.gpgkey = []
 
     def _load_without(self, late: Sequence[DnfRepo]) -> None:

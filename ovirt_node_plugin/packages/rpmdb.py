@@ -5,12 +5,14 @@ import contextlib
 import logging
 import os
 import re
+import shlex
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Sequence
+from urllib.parse import unquote
 
 import dnf.rpm.transaction
 import rpm
@@ -18,10 +20,11 @@ import rpm
 from ..errors import BadRoot, CommandError
 from ..system import path_sets
 from ..system.paths import resolve_inside
+from ..system.rpm_database import RPMDB_FILES, find_rpmdb
 from ..system.rpm_version import compare
 from ..system.run import Runner, StrPath, run
 from ..system.trees import walk
-from ..target import find_rpmdb, is_running_system, read_target
+from ..target import Target, is_running_system, read_target
 from . import start
 
 
@@ -33,12 +36,22 @@ def point_rpm_at(root: Path) -> None:
     root would lead rpm back to the running machine. Does nothing for a root
     without a database, which DNF is about to make.
     """
-    own = find_rpmdb(root)
+    own = find_own(root)
     default = rpm.expandMacro("%{?_dbpath}")
     if own is not None:
         start.use_database(own)
     if "/.rpmdb" in default and default != f"/{own}":
         _drop_stray(root, default.lstrip("/"), own=own)
+
+
+def find_own(root: Path) -> Optional[str]:
+    """Return the folder of the root's own database, see ``rpm_database.find_rpmdb``."""
+    return find_rpmdb(root, named=_default_of(root))
+
+
+def _default_of(root: Path) -> str:
+    """Return the folder that this machine's rpm uses if ``root`` is the running system."""
+    return rpm.expandMacro("%{?_dbpath}") if is_running_system(root) else ""
 
 
 @contextlib.contextmanager
@@ -61,6 +74,17 @@ def programs_pointed_at(rpmdb: str) -> Iterator[None]:
             os.environ["HOME"] = home
 
 
+def import_command(target: Target, keys: Sequence[str] = ()) -> str:
+    """Return the command for a shell that imports keys into the root's own database.
+
+    ``keys`` are paths and URLs; without one, the command has the word FILE.
+    """
+    root = [] if target.live else [f"--root={target.root}"]
+    files = [unquote(key[len("file://"):]) if key.startswith("file:///") else key for key in keys]
+    return " ".join(map(shlex.quote, [
+        "rpmkeys", *root, f"--dbpath=/{target.rpmdb}", "--import", *(files or ["FILE"])]))
+
+
 def require_system(root: Path, *, runner: Runner = run) -> None:
     """Raise BadRoot if ``root``, an absolute path, holds no RPM based system.
 
@@ -80,7 +104,7 @@ def require_system(root: Path, *, runner: Runner = run) -> None:
 
 def _problem(root: Path) -> Optional[BadRoot]:
     try:
-        read_target(root)
+        read_target(root, named_rpmdb=_default_of(root))
     except BadRoot as exc:
         return exc
     if any(True for _ in dnf.rpm.transaction.initReadOnlyTransaction(str(root)).dbMatch()):
@@ -182,7 +206,7 @@ def _drop_stray(root: Path, name: str, *, own: Optional[str]) -> None:
     is the folder of the root's own database, if it has one.
     """
     folder = resolve_inside(root, name)
-    if not any((folder / file).is_file() for file in ("rpmdb.sqlite", "Packages", "Packages.db")):
+    if not any((folder / file).is_file() for file in RPMDB_FILES):
         return
     rpm.addMacro("_dbpath", f"/{name}")
     try:

@@ -27,6 +27,7 @@ RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 RECORD_BYTES, RECORDS, RECORDS_BYTES = 4 << 20, 1000, 16 << 20
 REPOMD_BYTES = 1 << 20
 REPO_FILE_BYTES = 4 << 20
+TEXT_BYTES = 1 << 20
 
 _MARK = f'type="{METADATA_TYPE}"'.encode()
 
@@ -121,18 +122,39 @@ def point_rpm_at(root: str) -> bool:
     """Make rpm, and so DNF, use the database in ``root``; return whether it was done.
 
     rpm's default differs between the machine that runs and the root. False, with
-    nothing done, where the path of the database has a link: rpm would follow it
-    out of the root.
+    nothing done, where it takes more than a look: a folder is a link, which rpm would
+    follow out of the root, or there are several databases, or the root configures rpm.
     """
     top = os.path.realpath(root)
-    for name in RPMDB_FOLDERS:
+    names = list(RPMDB_FOLDERS)
+    if top == "/":  # rpm of this machine knows best
+        names.append(rpm.expandMacro("%{?_dbpath}").lstrip("/"))
+    elif _configures_rpm(top):
+        return False
+    databases = []
+    for name in names:
         folder = os.path.join(top, name)
         if os.path.realpath(folder) != folder:
             return False
-        if any(os.path.isfile(os.path.join(folder, file)) for file in RPMDB_FILES):
-            use_database(name)
-            return True
-    return True  # none yet: DNF makes one at its default
+        if name not in databases and any(
+                os.path.isfile(os.path.join(folder, file)) for file in RPMDB_FILES):
+            databases.append(name)
+    if len(databases) > 1:
+        return False
+    for name in databases:  # without one, DNF makes one at its default
+        use_database(name)
+    return True
+
+
+def _configures_rpm(root: str) -> bool:
+    """Return whether a file of macros in ``root``, or a link to one, may name a database."""
+    folder = os.path.join(root, "etc/rpm")
+    if os.path.realpath(folder) != folder:
+        return True
+    paths = [os.path.join(folder, name) for name in os.listdir(folder)
+             if name.startswith("macros")] if os.path.isdir(folder) else []
+    return any(os.path.islink(path) or b"%_dbpath" in _content(path, TEXT_BYTES)
+               for path in paths)
 
 
 def use_database(name: str) -> None:

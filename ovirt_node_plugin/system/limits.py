@@ -59,6 +59,10 @@ MODULE_INDEX_BYTES = 16 * MIB
 """One of depmod's lists of modules."""
 REMOVALS_BYTES = 16 * MIB
 """The list of files that dnf removes after a transaction."""
+RPM_MACRO_FILES = 1_000
+"""The files of rpm's macros in a root; each has at most TEXT_BYTES."""
+RPMDB_PAGES = 16_384
+"""The pages of an rpm database that are looked at to find whether it has a package."""
 PROGRAM_S = 900.0
 """The time that a program which reads files of a root may take, in seconds; dracut needs most."""
 OUTPUT_BYTES = 64 * MIB

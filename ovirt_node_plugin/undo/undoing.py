@@ -9,6 +9,7 @@ from typing import Callable, Collection, FrozenSet, Sequence, Set, Tuple
 from ..errors import RecordError
 from ..system.entries import sync_dir
 from ..system.paths import is_inside, resolve_inside
+from ..system.rpm_database import RPMDB_FILES
 from ..system.trees import Relative, mounts_below, remove_new, stat_of
 from . import covered, journal
 from .journal_file import State
@@ -18,7 +19,6 @@ from .snapshot import CONTENT, restore
 _SLACK_NS = 60 * 1_000_000_000
 # The longest time that scriptlets and dracut may take after the last file was unpacked.
 _LATE_NS = 30 * 60 * 10**9
-_DATABASES = ("rpmdb.sqlite", "Packages", "Packages.db")
 
 
 def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
@@ -124,7 +124,7 @@ def _refuse_late(root: Path, state: State) -> None:
                if state_now is not None and not stat.S_ISDIR(state_now[0]))
     for path in state.index:
         now = stat_of(root / path)
-        if (covered.is_whole(state.scope, path) and os.path.basename(path) in _DATABASES
+        if (covered.is_whole(state.scope, path) and os.path.basename(path) in RPMDB_FILES
                 and now is not None and now[3] > last + _LATE_NS):
             raise RecordError(
                 f"packages were changed in {root} after a change of plugins was interrupted",

@@ -8,8 +8,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
 
+from ovirt_node_plugin.system.rpm_database import find_rpmdb
 from ovirt_node_plugin.system.run import run
-from ovirt_node_plugin.target import find_rpmdb
 from tests import support
 from tests.support.dnf_runner import Answer
 

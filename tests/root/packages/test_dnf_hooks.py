@@ -8,10 +8,9 @@ from typing import List, Tuple
 
 import pytest
 
-from ovirt_node_plugin import target
 from ovirt_node_plugin.packages import start
 from ovirt_node_plugin.plugin import descriptor, library
-from ovirt_node_plugin.system import limits
+from ovirt_node_plugin.system import limits, rpm_database
 from ovirt_node_plugin.system.path_sets import REGISTRY, RPM_DATABASES
 from tests import support
 from tests.support.dnf_library import run_library_program
@@ -97,9 +96,10 @@ def test_constants_of_the_gate_equal_those_of_the_library() -> None:
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
     assert start.REGISTRY == REGISTRY
     assert start.RPMDB_FOLDERS == RPM_DATABASES
-    assert start.RPMDB_FILES == target._RPMDB_FILES
+    assert start.RPMDB_FILES == rpm_database.RPMDB_FILES
     assert (start.RECORD_BYTES, start.REPOMD_BYTES, start.REPO_FILE_BYTES) == (
         limits.RECORD_BYTES, limits.REPOMD_BYTES, limits.REPO_FILE_BYTES)
+    assert start.TEXT_BYTES == limits.TEXT_BYTES
     assert (start.RECORDS, start.RECORDS_BYTES) == (limits.RECORDS, limits.RECORDS_BYTES)
 
 

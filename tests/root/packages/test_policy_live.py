@@ -1,12 +1,15 @@
 """The running system as the root: a booted node is refused, a host is changed."""
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from pathlib import Path
 from typing import Iterator
 
 import pytest
 
+from ovirt_node_plugin.system.path_sets import RPM_DATABASES
 from ovirt_node_plugin.system.paths import resolve_inside
 from ovirt_node_plugin.system.run import run
 from tests import support
@@ -15,6 +18,8 @@ from tests.support.dnf_runner import TOP, Dnf
 from tests.support.repositories import define_repo
 
 pytestmark = pytest.mark.root
+
+_DEBIANS_DATABASE = "root/.rpmdb"
 
 # Runs a command chrooted into an overlay of the running system. Its changes stay in the
 # first folder; the other folders may be on filesystems of their own.
@@ -52,8 +57,12 @@ class RunningSystem:
             shutil.copytree(root / name, self.changes / name, symlinks=True, dirs_exist_ok=True)
         release = resolve_inside(root, "etc/os-release").read_text()
         (self.changes / "etc/os-release").write_text(release)
-        # hides a registry of this machine
+        # hides a registry of this machine, and its databases
         (self.changes / "etc/ovirt.plugins.d").mkdir()
+        for name in {*RPM_DATABASES, _DEBIANS_DATABASE} - {database}:
+            if (Path("/") / name).is_dir():
+                (self.changes / name).parent.mkdir(parents=True, exist_ok=True)
+                os.mknod(self.changes / name, stat.S_IFCHR)  # overlayfs: not there
 
     def packages(self, database: str) -> str:
         """Return the installed packages according to the rpm database of the running system."""
@@ -134,6 +143,9 @@ def test_a_plugin_is_installed_on_and_removed_from_the_running_host(
         built: support.Fixtures, host: Path, space: Path, dnf: Dnf) -> None:
     running = RunningSystem(space, dnf)
     running.take_identity(host, "var/lib/rpm")
+    (running.changes / "usr/share/rpm").unlink(missing_ok=True)
+    assert running.packages("usr/share/rpm") == ""  # the query makes an empty database
+    assert (running.changes / "usr/share/rpm/rpmdb.sqlite").is_file()
     answer = running.dnf.plugin(Path("/"), "install", built.bundle("snmp"), "-y",
                                 "--trust-keys")
     assert answer.status == 0, answer.text
