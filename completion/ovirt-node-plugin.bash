@@ -136,6 +136,7 @@ _ovirt_node_plugin_options() {
     remove)            options+=(--dry-run --keep-modified) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
+    verify)            options+=(--strict) ;;
     esac
     _ovirt_node_plugin_offer "${options[@]}"
     return 0

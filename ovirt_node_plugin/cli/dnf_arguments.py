@@ -33,6 +33,7 @@ class DnfOptions(Protocol):
     accept_origin: List[str]
     keep_modified: bool
     recover: bool
+    strict: bool
     installed: bool
     available: bool
     all: bool
@@ -72,6 +73,8 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--recover", action="store_true",
                         help="undo an interrupted change of which this machine did not write"
                              " the journal")
+    parser.add_argument("--strict", action="store_true",
+                        help="verify: count changed configuration files as problems")
     parser.add_argument("--installed", action="store_true", help="list: installed plugins")
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")

@@ -12,7 +12,7 @@ import traceback
 from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 from ..errors import NodePluginError, Status
-from ..operations import find, install, manifest, query, remove
+from ..operations import find, install, manifest, query, remove, verification
 from ..operations.apply import change
 from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ..operations.model.results import Plan
@@ -206,9 +206,10 @@ class DnfCommand:
     def _verify(self) -> Status:
         session = Session(self._policy)
         self._fill(session, repos=False)
-        checks = query.verify(session, self._opts.names, run=run)
-        self._answer(dataclasses.asdict(VerifyAnswer.of(checks)), plan_text.checks(checks))
-        return Status.BROKEN if any(check.problems for check in checks) else Status.DONE
+        checks = verification.verify(session, self._opts.names, run=run)
+        answer = VerifyAnswer.of(checks, strict=self._opts.strict)
+        self._answer(dataclasses.asdict(answer), plan_text.checks(checks))
+        return Status.DONE if answer.ok else Status.BROKEN
 
     def _repos(self) -> Status:
         states = self._policy.states()

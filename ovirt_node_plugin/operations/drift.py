@@ -19,14 +19,15 @@ from ..system.entries import Entry, kind_of, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above
 from ..undo.changes import Change, alike
+from .model.results import IN_CONFIG, IN_FILE, IN_PACKAGE, IN_RECORD, Finding
 
 # update-alternatives(8) changes its state whenever another package is installed.
 _READ = tuple(path for path in read_paths.active() if path != "var/lib/alternatives")
 
 
-def inventory_problems(record: Record, undo_data: UndoData, root: Path, *,
-                       look: bool) -> Tuple[str, ...]:
-    """Return a line for each difference from the inventory of a plugin.
+def inventory_findings(record: Record, undo_data: UndoData, root: Path, *,
+                       look: bool) -> Iterator[Finding]:
+    """Yield each difference from the inventory of a plugin.
 
     Packages are compared by their headers. With ``look``, as a replacement for ``rpm -V``,
     their files are compared too, by lstat(2) alone: no content is read.
@@ -35,14 +36,19 @@ def inventory_problems(record: Record, undo_data: UndoData, root: Path, *,
     try:
         inventory = store.read_inventory(root, record.name)
     except NodePluginError as exc:
-        return (exc.message,)
+        yield Finding(IN_RECORD, exc.message)
+        return
     if inventory is None:
-        return (f"its inventory {path} is missing; its next upgrade writes one",) * (
-            undo_data.inventory)
+        if undo_data.inventory:
+            yield Finding(IN_RECORD,
+                          f"its inventory {path} is missing; its next upgrade writes one")
+        return
     last = inventory.operations[-1]
     if (last.version_to, last.at) != (record.version, record.installed_at):
-        return (f"its inventory {path} is of version {last.version_to}, installed at {last.at}",)
-    return tuple(_package_problems(inventory, root, look))
+        yield Finding(IN_RECORD, f"its inventory {path} is of version {last.version_to},"
+                                 f" installed at {last.at}")
+        return
+    yield from _package_findings(inventory, root, look)
 
 
 def effect_problems(effects: Sequence[Change], root: Path, *,
@@ -123,7 +129,7 @@ def _recorded_states(root: Path) -> Mapping[str, Sequence[Optional[Entry]]]:
     return states
 
 
-def _package_problems(inventory: Inventory, root: Path, look: bool) -> Iterator[str]:
+def _package_findings(inventory: Inventory, root: Path, look: bool) -> Iterator[Finding]:
     installed = read_installed(root, [package.nevra for package in inventory.packages])
     # the first entry of a name counts; rpm gives files of unknown owners to root
     uids = {user.name: user.uid for user in reversed(account_files.users(root))}
@@ -134,22 +140,25 @@ def _package_problems(inventory: Inventory, root: Path, look: bool) -> Iterator[
         if package.nevra not in installed:
             continue  # reported when the record is checked
         if package.header and installed[package.nevra].digest != package.header:
-            yield (f"package {package.nevra} is another build than the one that was installed,"
-                   " of the same name and version")
+            yield Finding(IN_PACKAGE, f"package {package.nevra} is another build than the one that"
+                                      " was installed, of the same name and version",
+                          package=package.nevra)
             continue
         for file in package.files if look else ():
             if ABSENT.intersection(file.marks) or file.path in folders:
                 continue
             if file.kind == "dir":
                 folders.add(file.path)
-            problem = _file_problem(file, root / relative(file.path), uids.get(file.owner, 0),
-                                    gids.get(file.group, 0))
-            if problem:
-                yield problem
+            kind, text = _file_difference(file, root / relative(file.path),
+                                          uids.get(file.owner, 0), gids.get(file.group, 0))
+            if text:
+                yield Finding(kind, text, file.path, package.nevra)
 
 
-def _file_problem(file: File, where: Path, uid: int, gid: int) -> str:
-    what = f"{'configuration file' if CONFIG in file.marks else 'file'} {file.path}"
+def _file_difference(file: File, where: Path, uid: int, gid: int) -> Tuple[str, str]:
+    """Return the kind of a Finding and its text, which is empty for a file as packed."""
+    is_config = CONFIG in file.marks
+    what = f"{'configuration file' if is_config else 'file'} {file.path}"
     try:
         info = os.lstat(where)
         kind = kind_of(info.st_mode)
@@ -160,9 +169,10 @@ def _file_problem(file: File, where: Path, uid: int, gid: int) -> str:
             "link": kind == file.kind == "link" and os.readlink(where) != file.link,
             "owner": info.st_uid != uid, "group": info.st_gid != gid}
     except (FileNotFoundError, NotADirectoryError):
-        return f"{what} is missing"
+        return IN_FILE, f"{what} is missing"
     except PermissionError:
-        return ""
+        return IN_FILE, ""
     changed = [word for word, differs in differences.items()
                if differs and word not in file.unchecked]
-    return f"{what} was changed ({', '.join(changed)})" if changed else ""
+    return (IN_CONFIG if is_config else IN_FILE,
+            f"{what} was changed ({', '.join(changed)})" if changed else "")

@@ -1,27 +1,25 @@
-"""Commands that only read: list, info, verify."""
+"""Commands that only read: list and info."""
 from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple, Union
+from typing import Dict, List, Sequence, Tuple, Union
 
-from ..errors import NodePluginError, RecordError, UnknownPlugin, not_installed
-from ..packages import rpmdb
+from ..errors import NodePluginError, RecordError, UnknownPlugin
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
 from ..plugin.descriptor import Descriptor, parse_descriptor
-from ..plugin.library import Library, check_name
+from ..plugin.library import Library
 from ..registry import store
 from ..registry.record import Record
 from ..registry.store import Registry
-from ..settings.engine import kinds, live, selection
+from ..settings.engine import live, selection
 from ..settings.kit.model import Context
-from ..settings.placed import leave_out
-from ..system.nevra import name_of
 from ..system.run import Runner
-from . import drift, find, install
-from .model.results import Check, PluginInfo, PluginState
+from . import find, install
+from .model.results import PluginInfo, PluginState
 from .plan.requirements import facts_of
+from .verification import check
 
 
 def list_plugins(session: Session, *, installed: bool, available: bool, names: Sequence[str],
@@ -36,7 +34,7 @@ def list_plugins(session: Session, *, installed: bool, available: bool, names: S
     present = session.installed()
     states: List[PluginState] = []
     if installed:
-        states += [_installed(record, _check(record, present, session, run).problems)
+        states += [_installed(record, check(record, present, session, run=run).problems)
                    for record in registry.records.values() if not names or record.name in names]
         states += [PluginState(name=name, version="", vendor="", summary="", state="broken",
                                source="", problems=(reason,))
@@ -69,43 +67,11 @@ def info(session: Session, bundles: Sequence[Bundle], names: Sequence[str], *,
     present = session.installed()
     asked = dict.fromkeys((*(bundle.descriptor.name for bundle in bundles), *names))
     return (*(_recorded(records[name], session,
-                        _check(records[name], present, session, run).problems)
+                        check(records[name], present, session, run=run).problems)
               for name in asked if name in records),
             *(_offered(bundle, session, run) for bundle in offered
               if bundle.descriptor.name not in records
               or records[bundle.descriptor.name].version != bundle.descriptor.version))
-
-
-def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Check, ...]:
-    """Compare records, packages, settings and files of the plugins ``names``, or of all.
-
-    Raises UnknownPlugin for a name without a record.
-    """
-    registry = store.read_registry(session.target.root)
-    known = {*registry.records, *registry.damaged}
-    for name in names:
-        check_name(name)
-        if name not in known:
-            raise not_installed(name, session.target.root)
-    present = session.installed()
-    return tuple(
-        _check(registry.records[name], present, session, run) if name in registry.records else
-        Check(name, "", (f"its record is damaged: {registry.damaged[name]}",))
-        for name in sorted(known) if not names or name in names)
-
-
-def package_problems(record: Record, present: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for each package of ``record`` that is not installed as recorded.
-
-    ``present`` maps the NEVRAs of installed packages to their names.
-    """
-    missing = [nevra for nevra in record.nevras if nevra not in present]
-    for nevra in missing:
-        others = sorted(other for other, name in present.items() if name == name_of(nevra))
-        yield f"package {nevra} is " + (f"there as {', '.join(others)}" if others else
-                                        "not installed")
-    if missing:
-        yield "the image may have been replaced since; install the plugin again"
 
 
 def _state(plugin: Union[Record, Descriptor], state: str, source: str) -> PluginState:
@@ -172,27 +138,3 @@ def _info(state: PluginState, descriptor: Descriptor, installed_at: str,
         license=descriptor.license, installed_at=installed_at, repos=descriptor.repo_ids,
         packages=packages, settings=settings,
         requires=tuple(f"{name} {versions}" for name, versions in ranges if versions))
-
-
-def _check(record: Record, present: Mapping[str, str], session: Session, run: Runner) -> Check:
-    problems = list(package_problems(record, present))
-    root = session.target.root
-    nevras = [nevra for nevra in record.nevras if nevra in present]
-    is_root = os.geteuid() == 0  # rpm writes to its database when it verifies
-    if is_root:
-        problems += [problem.text for problem in rpmdb.verify_files(
-            root, session.target.rpmdb, nevras, runner=run)
-            if not (problem.missing
-                    and leave_out.is_left_out(problem.missing, record.settings))]
-    try:
-        undo_data = store.read_undo_data(root, record.name)
-    except NodePluginError as exc:
-        return Check(record.name, record.version, (*problems, exc.message))
-    files = {path: 0 for nevra in nevras for path in session.files(nevra)}
-    context = Context(root=root, plugin=record.name, files=files, run=run,
-                      leavable=leave_out.recorded(record.settings, files, session.files_of),
-                      live=live.is_live(root), sealed=session.sealed)
-    problems += kinds.verify(undo_data.state.settings, context)
-    problems += drift.effect_problems(undo_data.state.effects, root, files=files)
-    problems += drift.inventory_problems(record, undo_data, root, look=not is_root)
-    return Check(record.name, record.version, tuple(problems))

@@ -4,25 +4,23 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import shlex
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
+from typing import Iterator, Optional, Sequence
 from urllib.parse import unquote
 
 import dnf.rpm.transaction
 import rpm
 
-from ..errors import BadRoot, CommandError
+from ..errors import BadRoot
 from ..system import path_sets
 from ..system.paths import resolve_inside
 from ..system.rpm_database import RPMDB_FILES, find_rpmdb
 from ..system.rpm_version import compare
-from ..system.run import Runner, StrPath, run
+from ..system.run import Runner, run
 from ..system.trees import walk
 from ..target import Target, is_running_system, read_target
 from . import start
@@ -111,47 +109,6 @@ def _problem(root: Path) -> Optional[BadRoot]:
         return None
     return BadRoot(f"the rpm database in the installroot {root} is empty",
                    hint="Give the folder that holds the image's usr, etc and var.")
-
-
-# rpm(8), "VERIFY OPTIONS": the letters of a line such as ``S.5....T.  c /etc/x``.
-_LETTERS = {"S": "size", "M": "mode", "5": "content", "D": "device number", "L": "link target",
-            "U": "owner", "G": "group", "T": "time", "P": "capabilities"}
-
-
-@dataclass(frozen=True)
-class FileProblem:
-    """A difference that ``rpm -V`` reports: ``text`` to show, and the path of a missing file."""
-
-    text: str
-    missing: str = ""
-
-
-def verify_files(root: Path, rpmdb: str, nevras: List[str], *,
-                 runner: Runner = run) -> List[FileProblem]:
-    """Return what ``rpm -V`` reports about the packages ``nevras`` in ``root``."""
-    if not nevras:
-        return []
-    argv: List[StrPath] = ["rpm", "--root", root, "--dbpath", f"/{rpmdb}", "--verify",
-                           "--nodeps", "--noscripts", "--", *nevras]
-    try:
-        output = runner(argv, ok=(0,))
-    except CommandError as exc:
-        if exc.returncode is None:
-            raise
-        output = runner(argv, ok=range(256))
-    return [_file_problem(line.strip()) for line in output.splitlines() if line.strip()]
-
-
-def _file_problem(line: str) -> FileProblem:
-    match = re.fullmatch(r"(\S+) +(?:([a-z]) )?(/.*)", line)
-    if match is None:
-        return FileProblem(line)
-    marks, kind, path = match.groups()
-    what = "configuration file" if kind == "c" else "file"
-    if marks == "missing":
-        return FileProblem(f"{what} {path} is missing", missing=path)
-    changed = [word for letter, word in _LETTERS.items() if letter in marks]
-    return FileProblem(f"{what} {path} was changed ({', '.join(changed)})" if changed else line)
 
 
 # DNF takes longer than this to start, and whoever made a folder just before started it

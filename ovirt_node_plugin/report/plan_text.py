@@ -108,14 +108,12 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
 
 
 def checks(results: Sequence[Check]) -> List[str]:
-    """Return one line for each plugin without a problem, and one for each problem."""
+    """Return one line for each plugin without a problem, and one for each problem and note."""
     lines: List[str] = []
     for check in results:
         name = f"{check.name} {check.version}".strip()
-        if not check.problems:
-            lines.append(f"{name}: ok")
-        else:
-            lines += [f"{name}: {problem}" for problem in check.problems]
+        lines += [f"{name}: {problem}" for problem in check.problems or ["ok"]]
+        lines += [f"{name}: note: {note}" for note in check.notes]
     return lines or ["No plugins are installed."]
 
 

@@ -109,12 +109,16 @@ class ListAnswer:
 
 @dataclass(frozen=True)
 class VerifyAnswer:
-    """The answer of ``verify``; ``ok`` is true if no plugin has problems."""
+    """The answer of ``verify``; ``ok`` is true if no plugin has problems.
+
+    With the option --strict, notes count as problems.
+    """
 
     ok: bool
     plugins: Tuple[Check, ...]
 
     @classmethod
-    def of(cls, checks: Sequence[Check]) -> VerifyAnswer:
+    def of(cls, checks: Sequence[Check], *, strict: bool = False) -> VerifyAnswer:
         """Return the answer for the results ``checks``."""
-        return cls(ok=not any(check.problems for check in checks), plugins=tuple(checks))
+        return cls(ok=not any(check.problems or strict and check.notes for check in checks),
+                   plugins=tuple(checks))

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Iterable, Optional, Tuple
 
 from ...errors import DisputedFile
 from ...packages.session import PackageChange
@@ -15,6 +15,10 @@ SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, SCRIP
     "drop-in", "scriptlets")
 
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
+# Kinds of Finding: of a package that is missing or another build, of a file of a package, of
+# a file that a scriptlet made, and of a file that its package marks %config or %ghost.
+IN_RECORD, IN_PACKAGE, IN_FILE, IN_SETTING, IN_SCRIPTLET, IN_CONFIG, IN_GHOST = (
+    "record", "package", "file", "setting", "scriptlet", "config", "ghost")
 ON, AGAIN, OFF, STAYS = "on", "again", "off", "stays"
 
 
@@ -198,9 +202,42 @@ class PluginInfo:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One difference of a root from the record of a plugin, which ``text`` describes.
+
+    ``kind`` is IN_RECORD, IN_PACKAGE, IN_FILE, IN_SETTING, IN_SCRIPTLET, IN_CONFIG or
+    IN_GHOST. ``path`` is absolute and ``package`` a NEVRA; both are empty if the difference is
+    in none, or in several.
+    """
+
+    kind: str
+    text: str
+    path: str = ""
+    package: str = ""
+
+    @property
+    def is_damage(self) -> bool:
+        """Whether this is a problem, and not a change that the package leaves to others."""
+        return self.kind not in (IN_CONFIG, IN_GHOST)
+
+
+@dataclass(frozen=True)
 class Check:
-    """The result of ``verify`` for one plugin; ``problems`` is empty if all is as recorded."""
+    """The result of ``verify`` for one plugin; ``problems`` is empty if all is as recorded.
+
+    ``problems`` are the texts of the findings that are damage, ``notes`` those of the others.
+    """
 
     name: str
     version: str
     problems: Tuple[str, ...]
+    notes: Tuple[str, ...] = ()
+    findings: Tuple[Finding, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, version: str, findings: Iterable[Finding]) -> Check:
+        """Return the check of a plugin with all its ``findings``."""
+        findings = tuple(findings)
+        return cls(name=name, version=version, findings=findings,
+                   problems=tuple(each.text for each in findings if each.is_damage),
+                   notes=tuple(each.text for each in findings if not each.is_damage))

@@ -17,6 +17,7 @@ from tests.support import schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, environment, succeeded
 from tests.support.tree_states import tree_state
+from tests.support.unprivileged import as_nobody
 
 pytestmark = [pytest.mark.root]
 
@@ -37,20 +38,6 @@ def paths(files: List[Dict[str, Any]]) -> List[str]:
 def rpm(root: Path, *words: str) -> List[str]:
     return subprocess.run(["rpm", "--root", str(root), "--dbpath", "/usr/share/rpm", *words],
                           check=True, capture_output=True, text=True).stdout.splitlines()
-
-
-def as_nobody(dnf: Dnf, root: Path, *words: str) -> Answer:
-    """Run ``dnf node-plugin`` as nobody; rpm's database path is configured as on EL."""
-    home = root.parent / "home"
-    home.mkdir(exist_ok=True)
-    (home / ".rpmmacros").write_text("%_dbpath /usr/share/rpm\n")
-    for folder in (root, *root.parents):
-        if str(folder).startswith("/tmp/"):
-            folder.chmod(0o755)
-    argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env",
-            f"PATH={environment()['PATH']}", f"HOME={home}", *dnf.argv(root), "node-plugin",
-            *words]
-    return dnf.run(argv)
 
 
 @pytest.mark.main_job

@@ -1,0 +1,107 @@
+"""Compare the installed plugins with their records: packages, files, settings."""
+from __future__ import annotations
+
+import os
+from typing import Iterator, Mapping, Sequence, Tuple
+
+from ..errors import NodePluginError, not_installed
+from ..packages.rpm_verify import FileProblem, verify_files
+from ..packages.session import Session
+from ..plugin.library import check_name
+from ..registry import store
+from ..registry.record import Record
+from ..settings.engine import kinds, live
+from ..settings.kit.model import Context
+from ..settings.placed import leave_out
+from ..system.nevra import name_of
+from ..system.run import Runner
+from . import drift
+from .model.results import (
+    IN_CONFIG,
+    IN_FILE,
+    IN_GHOST,
+    IN_PACKAGE,
+    IN_RECORD,
+    IN_SCRIPTLET,
+    IN_SETTING,
+    Check,
+    Finding,
+)
+
+
+def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Check, ...]:
+    """Compare records, packages, settings and files of the plugins ``names``, or of all.
+
+    Raises UnknownPlugin for a name without a record.
+    """
+    registry = store.read_registry(session.target.root)
+    known = {*registry.records, *registry.damaged}
+    for name in names:
+        check_name(name)
+        if name not in known:
+            raise not_installed(name, session.target.root)
+    present = session.installed()
+    return tuple(
+        check(registry.records[name], present, session, run=run) if name in registry.records else
+        Check.of(name, "", [Finding(IN_RECORD,
+                                    f"its record is damaged: {registry.damaged[name]}")])
+        for name in sorted(known) if not names or name in names)
+
+
+def check(record: Record, present: Mapping[str, str], session: Session, *,
+          run: Runner) -> Check:
+    """Compare one plugin with its record; ``present`` maps installed NEVRAs to their names."""
+    return Check.of(record.name, record.version, _findings(record, present, session, run))
+
+
+def _findings(record: Record, present: Mapping[str, str], session: Session,
+              run: Runner) -> Iterator[Finding]:
+    root = session.target.root
+    yield from _package_findings(record, present)
+    owners = {path: nevra for nevra in record.nevras if nevra in present
+              for path in session.files(nevra)}
+    is_root = os.geteuid() == 0  # rpm writes to its database when it verifies
+    if is_root:
+        yield from _file_findings(record, owners, present, session, run)
+    try:
+        undo_data = store.read_undo_data(root, record.name)
+    except NodePluginError as exc:
+        yield Finding(IN_RECORD, exc.message)
+        return
+    files = dict.fromkeys(owners, 0)
+    context = Context(root=root, plugin=record.name, files=files, run=run,
+                      leavable=leave_out.recorded(record.settings, files, session.files_of),
+                      live=live.is_live(root), sealed=session.sealed)
+    yield from (Finding(IN_SETTING, text)
+                for text in kinds.verify(undo_data.state.settings, context))
+    yield from (Finding(IN_SCRIPTLET, text)
+                for text in drift.effect_problems(undo_data.state.effects, root, files=files))
+    yield from drift.inventory_findings(record, undo_data, root, look=not is_root)
+
+
+def _package_findings(record: Record, present: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield each package that is not installed as recorded."""
+    missing = [nevra for nevra in record.nevras if nevra not in present]
+    for nevra in missing:
+        others = sorted(other for other, name in present.items() if name == name_of(nevra))
+        yield Finding(IN_PACKAGE, f"package {nevra} is " + (
+            f"there as {', '.join(others)}" if others else "not installed"), package=nevra)
+    if missing:
+        yield Finding(IN_PACKAGE, "the image may have been replaced since")
+
+
+def _file_findings(record: Record, owners: Mapping[str, str], present: Mapping[str, str],
+                   session: Session, run: Runner) -> Iterator[Finding]:
+    """Yield what ``rpm -V`` reports; ``owners`` are the plugin's packages by their files."""
+    nevras = [nevra for nevra in record.nevras if nevra in present]
+    target = session.target
+    for problem in verify_files(target.root, target.rpmdb, nevras, runner=run):
+        if not (problem.missing and leave_out.is_left_out(problem.path, record.settings)):
+            yield Finding(_kind(problem), problem.text, problem.path,
+                          owners.get(problem.path, ""))
+
+
+def _kind(problem: FileProblem) -> str:
+    if problem.missing:
+        return IN_FILE
+    return IN_CONFIG if problem.config else IN_GHOST if problem.ghost else IN_FILE
