@@ -131,9 +131,9 @@ _ovirt_node_plugin_options() {
     local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
                    --repo --setopt --quiet --verbose --recover --help)
     case $1 in
-    install)           options+=(--dry-run --trust-keys --accept-origin) ;;
-    upgrade)           options+=(--dry-run --trust-keys) ;;
-    remove)            options+=(--dry-run --keep-modified) ;;
+    install)           options+=(--dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
+    upgrade)           options+=(--dry-run --trust-keys --skip-scriptlets) ;;
+    remove)            options+=(--dry-run --keep-modified --skip-scriptlets) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
     verify)            options+=(--strict) ;;

@@ -32,6 +32,7 @@ class DnfOptions(Protocol):
     trust_keys: bool
     accept_origin: List[str]
     keep_modified: bool
+    skip_scriptlets: bool
     recover: bool
     strict: bool
     installed: bool
@@ -70,6 +71,9 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                              " NAME; may be repeated; -y alone does not")
     parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
                         help="remove: keep files that were changed since the install")
+    parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
+                        help="install, upgrade, remove: do not run the %%preun and %%postun"
+                             " scriptlets of packages that leave")
     parser.add_argument("--recover", action="store_true",
                         help="undo an interrupted change of which this machine did not write"
                              " the journal")

@@ -156,7 +156,7 @@ class DnfCommand:
         session = self._session_to_change()
         self._fill(session)
         bundles = self._bundles + find.find_in_metadata(self._rest, session)
-        return self._carry_out(install.plan(bundles, session, run=run), session)
+        return self._carry_out(self._plan_install(bundles, session), session)
 
     def _upgrade(self) -> Status:
         session = self._session_to_change()
@@ -165,15 +165,18 @@ class DnfCommand:
             self._bundles.append(bundle)
         self._fill(session)
         bundles = find.newer(self._opts.names, self._bundles, session)
-        ready = install.plan(bundles, session, run=run)
+        ready = self._plan_install(bundles, session)
         origins.refuse_changed(ready.plan)
         return self._carry_out(ready, session)
+
+    def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> install.Installation:
+        return install.plan(bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets)
 
     def _remove(self) -> Status:
         session = self._session_to_change()
         self._fill(session, repos=False)
         ready = remove.plan(self._opts.names, session, keep_modified=self._opts.keep_modified,
-                            run=run)
+                            run=run, skip_scriptlets=self._opts.skip_scriptlets)
         if self._confirmed(ready.plan):
             done = remove.carry_out(ready, session, displays=self._displays(), run=run)
             self._report_done(ready.plan, done.notes, deltas=done.deltas)

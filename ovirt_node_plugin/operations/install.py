@@ -38,6 +38,7 @@ from .plan import (
     preview,
     refused_headers,
     requirements,
+    skipped_scriptlets,
     solving,
 )
 from .plan.arriving import Arrivals
@@ -48,20 +49,23 @@ class Installation:
     """A plan, and all that is needed to carry it out.
 
     ``revert`` undoes the settings that go, of all plugins; ``books`` are without them.
+    ``skipped_scriptlets`` as in ``inventory.Operation``.
     """
 
     plan: Plan
     jobs: Tuple[Job, ...]
     books: Books
     revert: Revert
+    skipped_scriptlets: Tuple[str, ...] = ()
 
 
 def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
-         download: bool = True) -> Installation:
+         download: bool = True, skip_scriptlets: bool = False) -> Installation:
     """Return what installing ``bundles`` would do to the session's root; only reads.
 
     Without ``download``, packages that are not on this machine are known only from the
-    metadata of their repository.
+    metadata of their repository. With ``skip_scriptlets``, scriptlets of packages that leave
+    are not run.
 
     Raises NodePluginError with the reason if they cannot be installed.
     """
@@ -91,6 +95,8 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
               for repo in unchecked]
     notes += preview.changed_for_others(jobs, packages, books)
     notes += allowed_paths.notes(disputed)
+    skipped = skipped_scriptlets.of_leaving(packages, session) if skip_scriptlets else ()
+    notes += skipped_scriptlets.notes(skipped)
     notes += majors.account_notes(packages, jobs[0].context) if jobs else ()
     return Installation(
         Plan(
@@ -102,7 +108,7 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
             notes=(*notes, *preview.not_booted(target)),
             signatures=preview.signatures(packages, session), space=space,
             noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
-        jobs, books, revert)
+        jobs, books, revert, skipped_scriptlets=skipped)
 
 
 def carry_out(ready: Installation, session: Session, *,
@@ -130,7 +136,9 @@ def carry_out(ready: Installation, session: Session, *,
         if packages:
             make_accounts(packages, context)
             with others.untouched():
-                session.run(displays, leave_out=leave_out)
+                report = session.run(displays, states=opened.states, leave_out=leave_out,
+                                     skip_scriptlets=bool(ready.skipped_scriptlets))
+            notes += scriptlets.failures(report)
         owned = resolved_paths(packages, root)
         effects = opened.effects(
             owned=owned,
@@ -140,7 +148,8 @@ def carry_out(ready: Installation, session: Session, *,
         notes += scriptlets.notes(effects, owned)
         shares = scriptlets.split(effects, jobs, packages, root)
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
-                                            effects=shares, left_out=leave_out)
+                                            effects=shares, left_out=leave_out,
+                                            skipped_scriptlets=ready.skipped_scriptlets)
         moment = store.installed_now()
         _switch_on(ready, shares)
         notes += live.switch_on(jobs, revert, packages, books.ledger)

@@ -24,7 +24,7 @@ from .apply.removal_deltas import RemovalDeltas
 from .model.books import Books
 from .model.jobs import staying_without
 from .model.results import Plan
-from .plan import preview
+from .plan import preview, skipped_scriptlets
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Removal:
     """A plan, and all that is needed to carry it out.
 
     ``keepers`` are plugins that stay and have a package of those that are removed, or came
-    in the same transaction: changes of scriptlets may be theirs too.
+    in the same transaction: changes of scriptlets may be theirs too. ``skipped_scriptlets`` as
+    in ``inventory.Operation``.
     """
 
     plan: Plan
@@ -40,6 +41,7 @@ class Removal:
     books: Books
     revert: Revert
     keepers: Tuple[str, ...]
+    skipped_scriptlets: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ class Removed:
 
 
 def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
-         run: Runner) -> Removal:
+         run: Runner, skip_scriptlets: bool = False) -> Removal:
     """Return what removing the plugins ``names`` would do; only reads.
+
+    With ``skip_scriptlets``, scriptlets of packages that leave are not run.
 
     Raises UnknownPlugin for one that is not installed, and Drifted if a file that would be
     restored was changed since, unless ``keep_modified``.
@@ -72,6 +76,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
             subject="removing " + ", ".join(sorted(names)), erases=going,
             claims={nevra: Claim(plugins) for nevra, plugins
                     in books.claims_of_others(names).items()})))
+    skipped = skipped_scriptlets.of_leaving(packages, session) if skip_scriptlets else ()
     context = _context(session, records, run)
     staying = staying_without(names, books)
     keepers = _keepers(records, books)
@@ -85,9 +90,10 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
                 for record in records),
             notes=(*(f"{nevra} stays: {user} needs it." for nevra, user in sorted(needed.items())),
                    *_effects_stay(names, keepers, books), *revert.notes,
-                   *preview.not_booted(target)),
+                   *skipped_scriptlets.notes(skipped), *preview.not_booted(target)),
             space=preview.space(target, packages)),
-        records=records, books=books, revert=revert, keepers=keepers)
+        records=records, books=books, revert=revert, keepers=keepers,
+        skipped_scriptlets=skipped)
 
 
 def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay],
@@ -108,16 +114,19 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
                          settings={(applied.kind, applied.key)
                                    for state in states for applied in state.settings})
     deltas = RemovalDeltas(ready.records, packages, session,
-                           staying=staying_without(names, books))
+                           staying=staying_without(names, books),
+                           skipped_scriptlets=ready.skipped_scriptlets)
     intent = journal.Intent("remove", names, change.TOOL)
-    with change.journaled(session, intent, scope, run=run):
+    with change.journaled(session, intent, scope, run=run) as opened:
         notes = [*switch_off(ready.revert.live, context)]
         package_units.stop(removed_paths(packages), context)
         do_revert(ready.revert, context)
         before = scriptlets.states(effects, root)
         if packages:
             with others.untouched():
-                session.run(displays)
+                report = session.run(displays, states=opened.states,
+                                     skip_scriptlets=bool(ready.skipped_scriptlets))
+            notes += scriptlets.failures(report)
         undone = scriptlets.undo(names, before, books.ledger, context, keepers=ready.keepers)
         rebuild_all(ready.revert, books.ledger, context)
         finished = finish_revert(ready.revert, books.ledger, context)

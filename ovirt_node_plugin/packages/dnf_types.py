@@ -313,6 +313,13 @@ class DnfPlugins(Protocol):
     plugins: Sequence[object]
 
 
+class DnfTransactionSet(Protocol):
+    """rpm's transaction set, which is made when it is first used. Code."""
+
+    def addTsFlag(self, flag: int) -> None:
+        """Add a flag of rpm's rpmts.h."""
+
+
 class DnfBase(Protocol):
     """One run of DNF. API."""
 
@@ -324,6 +331,7 @@ class DnfBase(Protocol):
     output: Optional[DnfOutput]             # code: None where DNF is a library
     _moduleContainer: DnfModules            # code
     _plugins: DnfPlugins                    # code
+    _ts: DnfTransactionSet                  # code
     _trans_success: bool                    # code: whether the transaction was run
     _trans_install_set: bool                # code: whether it installed something
 

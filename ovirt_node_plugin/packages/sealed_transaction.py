@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import dnf
 import dnf.callback
@@ -25,8 +25,11 @@ from ..system.json_data import Data
 from ..system.path_sets import JOURNAL
 from ..system.paths import is_inside
 from ..system.words import printable
-from . import logs
+from . import logs, scriptlet_runs
 from .dnf_types import DnfBase, DnfDisplay, DnfPackage
+from .scriptlet_runs import FailedScriptlet, Scriptlet, ScriptletListener, States
+
+_MOST_CHANGED, _MOST_OUTPUT = 1000, 10_000  # paths and characters in a report
 
 
 def view_of(root: str, needed: Iterable[str] = (), *, own_devices: bool = True,
@@ -56,17 +59,24 @@ def refuse_state_outside(root: str, state: str) -> None:
                       hint="Leave out the option persistdir, then try again.")
 
 
-def run_transaction(base: DnfBase, view: View, displays: Sequence[DnfDisplay]) -> None:
+def run_transaction(base: DnfBase, view: View, displays: Sequence[DnfDisplay],
+                    listener: ScriptletListener, *, states: States,
+                    skip_scriptlets: bool = False) -> None:
     """Run the solved transaction of ``base``, sealed with ``view``.
 
-    Raises dnf.exceptions.Error if the transaction fails or ends early.
+    ``listener`` is told about scriptlets; ``states`` and ``skip_scriptlets`` are as in
+    ``running.RunOptions``. Raises dnf.exceptions.Error if the transaction fails or ends early.
     """
     packages = [item.pkg for item in base.transaction or ()]
     base._closeRpmDB()  # the sealed process opens it by itself
-    reports = Reports(packages, displays)
+    reports = Reports(packages, displays, listener)
+
+    def work(tell: sealed.Tell) -> None:
+        with scriptlet_runs.reported(_ScriptletTeller(tell), states):
+            _transaction(base, view.root, packages, tell, skip_scriptlets=skip_scriptlets)
+
     try:
-        sealed.run_sealed(lambda tell: _transaction(base, view.root, packages, tell), view,
-                   told=reports.take)
+        sealed.run_sealed(work, view, told=reports.take)
     except sealed.Ended as exc:
         raise dnf.exceptions.Error(str(exc)) from exc
     if reports.failure:
@@ -76,7 +86,7 @@ def run_transaction(base: DnfBase, view: View, displays: Sequence[DnfDisplay]) -
 
 
 def _transaction(base: DnfBase, root: str, packages: Sequence[DnfPackage],
-                 tell: sealed.Tell) -> None:
+                 tell: sealed.Tell, *, skip_scriptlets: bool) -> None:
     """Run the transaction, in the sealed process."""
     # The parent holds the locks. Here, they would be written with a process id that means
     # another process outside of this namespace.
@@ -89,6 +99,8 @@ def _transaction(base: DnfBase, root: str, packages: Sequence[DnfPackage],
     logs.report_messages(lambda level, message: tell(
         {"event": "message", "level": level, "text": message}))
     numbers = {str(package): number for number, package in enumerate(packages)}
+    if skip_scriptlets:
+        scriptlet_runs.skip_of_leaving(base)
     try:
         dnf.Base.do_transaction(base, [_Reporting(tell, numbers)])
     except dnf.exceptions.Error as exc:
@@ -127,37 +139,68 @@ class _Reporting(dnf.callback.TransactionProgress):
         self._tell({"event": "error", "text": str(message)})
 
 
+class _ScriptletTeller:
+    """Reports what happens to scriptlets."""
+
+    def __init__(self, tell: sealed.Tell) -> None:
+        self._tell = tell
+
+    def scriptlet_ran(self, scriptlet: Scriptlet, changed: Sequence[str]) -> None:
+        self._tell({"event": "scriptlet", "section": scriptlet.section,
+                    "package": scriptlet.package, "changed": list(changed[:_MOST_CHANGED])})
+
+    def scriptlet_failed(self, failed: FailedScriptlet) -> None:
+        self._tell({"event": "scriptlet-failed", "section": failed.scriptlet.section,
+                    "package": failed.scriptlet.package, "fatal": failed.fatal,
+                    "text": failed.output[-_MOST_OUTPUT:]})
+
+
 class Reports:
     """The reports of the sealed process, passed on to displays.
 
     ``failure`` is the message of DNF's error, empty without one.
     """
 
-    def __init__(self, packages: Sequence[DnfPackage], displays: Sequence[DnfDisplay]) -> None:
+    def __init__(self, packages: Sequence[DnfPackage], displays: Sequence[DnfDisplay],
+                 listener: ScriptletListener) -> None:
         self._packages = packages
         self._displays = displays
+        self._listener = listener
+        self._takers: Mapping[str, Callable[[Data, str], None]] = {
+            "progress": self._take_progress, "error": self._take_error,
+            "output": self._take_output, "failed": self._take_failure,
+            "message": lambda report, text: logs.show_message(_level(report), text),
+            "scriptlet": lambda report, _: listener.scriptlet_ran(
+                _scriptlet(report), _texts(report, "changed")),
+            "scriptlet-failed": self._take_failed_scriptlet}
         self.failure = ""
 
     def take(self, report: Data) -> None:
         """Pass on one report. Raises sealed.Ended for one that this module does not send."""
-        event = report.get("event")
-        text = printable(str(report.get("text")), keep="\n\t")
-        if event == "progress":
-            package, numbers = self._progress(report)
-            for display in self._displays:
-                display.progress(package, *numbers)
-        elif event == "error":
-            for display in self._displays:
-                display.error(text)
-        elif event == "output":
-            for display in self._displays:
-                display.scriptout(text)
-        elif event == "message":
-            logs.show_message(_level(report), text)
-        elif event == "failed":
-            self.failure = text or "the transaction failed"
-        else:
+        take = self._takers.get(str(report.get("event")))
+        if take is None:
             raise sealed.Ended("the sealed process sent an unknown report")
+        take(report, printable(str(report.get("text")), keep="\n\t"))
+
+    def _take_progress(self, report: Data, _text: str) -> None:
+        package, numbers = self._progress(report)
+        for display in self._displays:
+            display.progress(package, *numbers)
+
+    def _take_error(self, _report: Data, text: str) -> None:
+        for display in self._displays:
+            display.error(text)
+
+    def _take_output(self, _report: Data, text: str) -> None:
+        for display in self._displays:
+            display.scriptout(text)
+
+    def _take_failure(self, _report: Data, text: str) -> None:
+        self.failure = text or "the transaction failed"
+
+    def _take_failed_scriptlet(self, report: Data, text: str) -> None:
+        self._listener.scriptlet_failed(FailedScriptlet(
+            _scriptlet(report), text, fatal=bool(report.get("fatal"))))
 
     def _progress(self, report: Data) -> Tuple[Union[DnfPackage, str], List[Optional[int]]]:
         """Return the package, or a text in its place, and the numbers of a report.
@@ -176,6 +219,19 @@ class Reports:
         if item >= 0:
             return self._packages[item], [action, *counts]
         return printable(str(report.get("name"))), [action, *counts]
+
+
+def _scriptlet(report: Data) -> Scriptlet:
+    """Return the scriptlet of a report."""
+    section, package = (printable(str(report.get(name))) for name in ("section", "package"))
+    return Scriptlet(section, package)
+
+
+def _texts(report: Data, name: str) -> List[str]:
+    texts = report.get(name)
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise sealed.Ended("the sealed process sent a scriptlet's report of an unknown form")
+    return texts
 
 
 def _level(report: Data) -> int:

@@ -19,29 +19,25 @@ from typing import (
 )
 
 import dnf
-import dnf.callback
 import dnf.exceptions
 import dnf.lock
 import dnf.transaction
 import hawkey
 
-from ..errors import Locked, NodePluginError, Refused, RolledBack
+from ..errors import Locked, NodePluginError, Refused
 from ..isolation.sealed import refuse_impossible
 from ..plugin.bundle import Bundle, bundle_of_repo
 from ..plugin.descriptor import Install
-from ..policy import opened_paths
-from ..system import path_sets
 from ..system.paths import resolve_inside
 from . import (
     claims,
     core,
     dependencies,
-    devices,
     explain,
     fetching,
-    logs,
     offers,
     repos,
+    running,
     sealed_transaction,
     solved,
     unpacking,
@@ -51,6 +47,7 @@ from .dnf_types import DnfBase, DnfDisplay, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
 from .policy import RunPolicy
+from .scriptlet_runs import ScriptletReport, States
 
 
 @dataclass(frozen=True)
@@ -98,20 +95,6 @@ class PackageChange:
     def arrives(self) -> bool:
         """Whether the transaction installs the package."""
         return self.action != "remove"
-
-
-class _Failures(dnf.callback.TransactionProgress):
-    """Collects what rpm reports as errors while a transaction runs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: List[str] = []
-
-    def error(self, message: str) -> None:
-        self.messages.append(message)
-
-    def progress(self, *_args: object) -> None:
-        pass
 
 
 class Session:
@@ -331,26 +314,18 @@ class Session:
         return tuple(path for package in self._base.sack.query().installed().filter(name=name)
                      for path in package.files)
 
-    def run(self, displays: Sequence[DnfDisplay], *, leave_out: Collection[str] = ()) -> None:
-        """Run the solved transaction. Raises RolledBack; the caller then rolls back.
+    def run(self, displays: Sequence[DnfDisplay], *, states: States,
+            leave_out: Collection[str] = (), skip_scriptlets: bool = False) -> ScriptletReport:
+        """Run the solved transaction; return what scriptlets did.
 
-        ``leave_out`` are absolute paths of files that rpm is not to unpack.
+        ``leave_out`` are absolute paths of files that rpm is not to unpack; the others as in
+        ``running.RunOptions``. Raises RolledBack; the caller then rolls back.
         """
-        failures = _Failures()
-        root, live = self.target.root, self.target.live
-        conf = self._base.conf
-        try:
-            with contextlib.nullcontext() if live else opened_paths.reverted(
-                    root, cache=conf.cachedir, logs=conf.logdir), \
-                    unpacking.not_unpacked(self._base, self._shared(leave_out)), \
-                    _without_empty_folder(root), logs.not_rotated():
-                self._run_transaction([*displays, failures])
-        except dnf.exceptions.Error as exc:
-            raise RolledBack("\n".join([str(exc), *failures.messages])) from exc
-        if failures.messages:
-            raise RolledBack("\n".join(dict.fromkeys(failures.messages)))
-        if not live:
-            opened_paths.refuse_left(root)
+        packages = self.packages()
+        return running.run(self._base, running.RunOptions(
+            target=self.target, sealed=self.sealed, leave_out=self._shared(leave_out),
+            files={path for change in packages for path in change.files},
+            skip_scriptlets=skip_scriptlets, states=states), displays)
 
     @property
     def sealed(self) -> bool:
@@ -363,23 +338,6 @@ class Session:
             sealed_transaction.refuse_state_outside(
                 str(self.target.root), self._base.conf.persistdir)
             refuse_impossible(sealed_transaction.view_of(str(self.target.root)))
-
-    def _run_transaction(self, displays: Sequence[DnfDisplay]) -> None:
-        if self.target.live:
-            dnf.Base.do_transaction(self._base, displays)
-            return
-        root = self.target.root
-        owned = {path for change in self.packages() for path in change.files}
-        if not self.sealed:
-            with devices.scriptlet_devices(root, owned):
-                dnf.Base.do_transaction(self._base, displays)
-            return
-        with devices.own_devices(root, owned) as own_devices:
-            rpms = [package.localPkg() for package in solved.arriving(self._base)]
-            nodes = any(file.is_device for path in rpms for file in read_header(Path(path)).files)
-            view = sealed_transaction.view_of(
-                str(root), [*rpms, self._base.conf.cachedir], own_devices=own_devices, nodes=nodes)
-            sealed_transaction.run_transaction(self._base, view, displays)
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -482,16 +440,6 @@ def _as_packed(change: PackageChange, header: Header) -> PackageChange:
             hint="Do not install it; ask its vendor.")
     return replace(change, header=header, signer=header.signer,
                    files=tuple(file.path for file in header.files))
-
-
-@contextlib.contextmanager
-def _without_empty_folder(root: Path) -> Iterator[None]:
-    """Remove DNF's folder for the states of modules if a transaction made it and it is empty."""
-    existed = os.path.lexists(root / path_sets.DNF_MODULES)
-    yield
-    if not existed:
-        with contextlib.suppress(OSError):  # it is missing or not empty
-            resolve_inside(root, path_sets.DNF_MODULES).rmdir()
 
 
 __all__ = ["PackageChange", "Request", "Session"]

@@ -104,6 +104,8 @@ class Operation:
 
     ``at`` is the time as in a record; ``version_from`` is empty for an install.
     ``packages_shared`` are packages of other plugins that were installed before.
+    ``scriptlets_skipped`` are scriptlets of leaving packages that were not run, each as
+    ``NEVRA:SECTION``, where the section is that of a spec file, such as ``preun``.
     """
 
     operation: str
@@ -122,6 +124,7 @@ class Operation:
     files_added: int = 0
     files_changed: int = 0
     files_removed: int = 0
+    scriptlets_skipped: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

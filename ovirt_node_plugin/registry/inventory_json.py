@@ -96,7 +96,7 @@ def operation(item: Operation) -> Data:
     data: Data = {}
     for field in dataclasses.fields(item):
         value = getattr(item, field.name)
-        if field.name.startswith("packages_"):
+        if field.name.startswith(("packages_", "scriptlets_")):
             value = list(value)
         elif field.name.startswith("settings_"):
             value = list(map(setting, value))
@@ -158,7 +158,8 @@ def _load_operation(data: Data) -> Operation:
         accounts_removed=tuple(map(_load_account, objects_of(data, "accounts_removed"))),
         files_added=number_of(data, "files_added"),
         files_changed=number_of(data, "files_changed"),
-        files_removed=number_of(data, "files_removed"))
+        files_removed=number_of(data, "files_removed"),
+        scriptlets_skipped=texts_of(data, "scriptlets_skipped", ()))
 
 
 def _load_setting(data: Data) -> Applied:

@@ -94,6 +94,7 @@ def delta(change: Delta) -> Data:
             ("off", last.settings_off))},
         "accounts": {name: list(map(asdict, accounts)) for name, accounts in (
             ("added", last.accounts_added), ("removed", last.accounts_removed))},
+        "scriptlets_skipped": list(last.scriptlets_skipped),
     }
 
 

@@ -133,6 +133,7 @@ def _delta(delta: Delta) -> List[str]:
         lines += _signed(sign, "setting", map(_setting, settings))
     lines += _signed("+", "account", map(_account, last.accounts_added))
     lines += _signed("-", "account", map(_account, last.accounts_removed))
+    lines += _signed("!", "scriptlet not run", last.scriptlets_skipped)
     files = [(file.path, "+", "") for file in delta.files_added]
     files += [(file.path, "-", "") for file in delta.files_removed]
     files += [(new.path, "~", _difference(old, new)) for old, new in delta.files_changed]

@@ -29,6 +29,8 @@ INVENTORY_BYTES = 32 * MIB
 """An inventory, decompressed: some 75,000 files."""
 JOURNAL_BYTES = 64 * MIB
 """The journal of a change: some 900,000 names of files."""
+WATCHED_ENTRIES = 20_000
+"""The entries of a root whose states are compared before and after each scriptlet."""
 JSON_ITEMS = 1_000_000
 """The commas and opening brackets in a JSON text, a bound of the number of its values."""
 JSON_DIGITS = 20

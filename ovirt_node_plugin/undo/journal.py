@@ -10,15 +10,15 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Collection, List, Sequence, Tuple
+from typing import Collection, Dict, List, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError
 from ..system.entries import read_entry, sync_dir, write_atomic
-from ..system.limits import JOURNAL_BYTES
+from ..system.limits import JOURNAL_BYTES, WATCHED_ENTRIES
 from ..system.path_sets import JOURNAL
 from ..system.paths import resolve_inside
 from ..system.regular_files import read_regular
-from ..system.trees import remove_new, stat_of
+from ..system.trees import Stat, remove_new, stat_of
 from ..system.words import printable
 from . import covered, origin
 from .changes import Change, compact
@@ -71,6 +71,19 @@ class Journal:
             if path not in ours and not covered.is_whole(self._state.scope, path):
                 changes.extend(self._changes(path, path in owned))
         return tuple(changes)
+
+    def states(self) -> Dict[str, Stat]:
+        """Return the states of the entries that exist now, by path, without databases.
+
+        It is empty if the journal covers more than WATCHED_ENTRIES: listing them takes long.
+        """
+        if len(self._state.index) + len(self._state.names) > WATCHED_ENTRIES:
+            return {}
+        known = covered.recorded(self._state)
+        paths = covered.present(self._root, self._state, known).union(self._state.index)
+        states = ((path, stat_of(f"{self._root}/{path}")) for path in paths
+                  if not covered.is_whole(self._state.scope, path))
+        return {path: state for path, state in states if state is not None}
 
     def repair(self) -> None:
         """Move the journal's folder back, and write its file again, if a scriptlet changed them.

@@ -156,14 +156,15 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
 
 
 @pytest.mark.parametrize("subcommand, options", [
-    ("install", ["--accept-origin", "--dry-run", "--trust-keys"]),
-    ("upgrade", ["--dry-run", "--trust-keys"]),
-    ("remove", ["--dry-run", "--keep-modified"]), ("list", ["--all", "--available", "--installed"]),
+    ("install", ["--accept-origin", "--dry-run", "--skip-scriptlets", "--trust-keys"]),
+    ("upgrade", ["--dry-run", "--skip-scriptlets", "--trust-keys"]),
+    ("remove", ["--dry-run", "--keep-modified", "--skip-scriptlets"]),
+    ("list", ["--all", "--available", "--installed"]),
     ("repos", [])])
 def test_options_are_those_of_the_subcommand(
         shell: Shell, subcommand: str, options: List[str]) -> None:
     special = {"--accept-origin", "--dry-run", "--trust-keys", "--keep-modified", "--all",
-               "--available", "--installed"}
+               "--available", "--installed", "--skip-scriptlets"}
     offered = shell.complete(f"dnf node-plugin {subcommand} --")
     assert "--json" in offered and "--installroot" in offered
     assert [word for word in offered if word in special] == options

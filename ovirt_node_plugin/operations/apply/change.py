@@ -165,7 +165,8 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
             raise RolledBack(
                 f"{intent.operation} of {', '.join(intent.plugins)} failed and was rolled back:"
                 f" {_reason(exc)}",
-                hint="\n".join([f"The root {root} is as it was before.", *notes])) from exc
+                hint="\n".join([f"The root {root} is as it was before.", *notes,
+                                *_hint(exc)])) from exc
         finally:
             opened.close()
         journal.finish(root)
@@ -187,6 +188,11 @@ def _undo(opened: journal.Journal, root: Path, cause: BaseException,
             f"the change failed ({_reason(cause)}) and could not be undone: {exc}",
             hint="Repair what the message names, then run dnf node-plugin verify: it undoes"
                  " the rest. Change nothing else in that root before.") from exc
+
+
+def _hint(exc: BaseException) -> Tuple[str, ...]:
+    """Return the hint of a transaction that failed, if it has one."""
+    return (exc.hint,) if isinstance(exc, RolledBack) and exc.hint else ()
 
 
 def _reason(exc: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
-from typing import Collection, Dict, Mapping, Sequence, Tuple
+from typing import Collection, Dict, Iterable, Mapping, Sequence, Tuple
 
 from ...errors import NodePluginError, Refused
 from ...packages.headers import Header, PackedFile
@@ -60,19 +60,22 @@ class Inventories:
     """The inventories of the plugins of one installation, after its transaction ``packages``.
 
     ``old`` are the previous inventories and ``effects`` the changes of scriptlets, both by
-    plugin; ``left_out`` are the absolute paths of files that rpm did not unpack.
+    plugin; ``left_out`` are the absolute paths of files that rpm did not unpack,
+    ``skipped_scriptlets`` scriptlets as ``Operation`` has them.
 
     Raises Refused if another package was installed than the one that was planned.
     """
 
     def __init__(self, jobs: Sequence[Job], packages: Sequence[PackageChange],
                  session: Session, books: Books, *, old: Mapping[str, Inventory],
-                 effects: Mapping[str, Sequence[Change]], left_out: Collection[str]) -> None:
+                 effects: Mapping[str, Sequence[Change]], left_out: Collection[str],
+                 skipped_scriptlets: Sequence[str] = ()) -> None:
         self._jobs = jobs
         self._books = books
         self._root = session.target.root
         self._old = old
         self._left_out = left_out
+        self._skipped = skipped_scriptlets
         self._going = {change.nevra for change in packages if not change.arrives}
         self._arrived = {change.nevra: change.header for change in packages
                          if change.arrives and change.header is not None}
@@ -148,7 +151,8 @@ class Inventories:
                                  if (item.kind, item.key) in settings),
             settings_off=tuple(applied.without_changes() for applied in job.upgrade.gone
                                if (applied.kind, applied.key) not in staying),
-            accounts_added=added, accounts_removed=removed)
+            accounts_added=added, accounts_removed=removed,
+            scriptlets_skipped=of_packages(self._skipped, old.nevras))
 
     def _account_changes(self, plugin: str, settings: Sequence[Applied], old: Inventory,
                          ) -> Tuple[Tuple[Account, ...], Tuple[Account, ...]]:
@@ -161,6 +165,12 @@ class Inventories:
         return (tuple(account for key, account in sorted(brought.items())
                       if key not in known and key in present),
                 tuple(account for key, account in known.items() if key not in present))
+
+
+def of_packages(scriptlets: Iterable[str], nevras: Collection[str]) -> Tuple[str, ...]:
+    """Return those of ``scriptlets``, as ``Operation`` has them, that are of ``nevras``."""
+    return tuple(scriptlet for scriptlet in scriptlets
+                 if scriptlet.rpartition(":")[0] in nevras)
 
 
 def recorded(record: Record, session: Session) -> Inventory:

@@ -23,20 +23,23 @@ from ..model.jobs import Key
 from ..model.results import REMOVE
 from . import brought_accounts
 from .change import TOOL
-from .inventories import recorded
+from .inventories import of_packages, recorded
 
 
 class RemovalDeltas:
     """The files, packages and accounts of plugins, read before these are removed.
 
-    ``staying`` are kind and key of those of their settings that other plugins keep.
+    ``staying`` are kind and key of those of their settings that other plugins keep,
+    ``skipped_scriptlets`` those that are not run.
     """
 
     def __init__(self, records: Sequence[Record], packages: Iterable[PackageChange],
-                 session: Session, *, staying: Collection[Key]) -> None:
+                 session: Session, *, staying: Collection[Key],
+                 skipped_scriptlets: Sequence[str] = ()) -> None:
         self._root = session.target.root
         self._records = records
         self._staying = staying
+        self._skipped = tuple(skipped_scriptlets)
         self._going = {change.nevra for change in packages if not change.arrives}
         self._old = {record.name: recorded(record, session) for record in records}
         relative = Relative(self._root)
@@ -59,7 +62,8 @@ class RemovalDeltas:
             settings_off=tuple(applied.without_changes() for applied in record.settings
                                if (applied.kind, applied.key) not in self._staying),
             accounts_removed=tuple(account for account in old.accounts
-                                   if (account.kind, account.name) not in present))
+                                   if (account.kind, account.name) not in present),
+            scriptlets_skipped=of_packages(self._skipped, old.nevras))
         removed = [file for file, path in self._packed[record.name]
                    if not os.path.lexists(self._root / path)]
         restored: List[File] = []

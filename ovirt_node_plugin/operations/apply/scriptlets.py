@@ -17,6 +17,7 @@ from typing import (
 )
 
 from ...packages.contents import resolved_paths
+from ...packages.scriptlet_runs import ScriptletReport
 from ...packages.session import PackageChange, Session
 from ...registry.record import Record
 from ...settings.engine.ledger import Ledger
@@ -49,6 +50,16 @@ def notes(effects: Sequence[Change], owned: Collection[str]) -> List[str]:
             paths.setdefault(word, []).append(f"/{change.path}")
     return [f"Scriptlets {word} {first_names(named, _MOST_PATHS)}."
             for word, named in paths.items()]
+
+
+def failures(report: ScriptletReport) -> List[str]:
+    """Return a line about each scriptlet that failed without making the change fail."""
+    lines = []
+    for failed in report.failed:
+        what, *output = failed.text.splitlines()
+        lines.append(f"T{what[1:]}, and the change went on, as rpm does it"
+                     + (f"; its output: {'; '.join(map(str.strip, output))}" if output else "."))
+    return lines
 
 
 def split(effects: Sequence[Change], jobs: Sequence[Job], packages: Sequence[PackageChange],

@@ -11,6 +11,7 @@ import dnf.transaction
 import pytest
 
 from ovirt_node_plugin.isolation import sealed
+from ovirt_node_plugin.packages.scriptlet_runs import ScriptletReport
 from ovirt_node_plugin.packages.sealed_transaction import Reports
 
 pytestmark = [pytest.mark.root]
@@ -35,7 +36,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 def take(**report: object) -> None:
     whole = {"event": "progress", "item": -1, "name": "forged", "action": 1,
              "counts": [1, 2, 3, 4], **report}
-    Reports((), [dnf.cli.output.CliTransactionDisplay()]).take(whole)
+    Reports((), [dnf.cli.output.CliTransactionDisplay()], ScriptletReport()).take(whole)
 
 
 @pytest.mark.parametrize("action", [*sorted(dnf.transaction.ACTIONS), -1, HUGE])
@@ -54,6 +55,7 @@ def test_a_display_copes_with_every_number(
     {"counts": [1, 2, 3]}, {"counts": {}}, {"counts": None}, {"action": None}, {"action": "1"},
     {"action": []}, {"item": 0}, {"item": -2}, {"item": None}, {"item": "0"},
     {"action": dnf.transaction.TRANS_POST}, {"event": "unsealed"}, {"event": None},
+    *({"event": "scriptlet", "changed": changed} for changed in (None, "etc", [1], 7)),
     *({"event": "message", "level": level} for level in (None, "20", -1, 51, HUGE, 20.5))], ids=str)
 def test_a_report_that_is_never_sent_ends_the_transaction(
         terminal: Terminal, report: Dict[str, object]) -> None:
