@@ -150,19 +150,25 @@ def carry_out(ready: Installation, session: Session, *,
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,
                                             skipped_scriptlets=ready.skipped_scriptlets)
-        moment = store.installed_now()
         _switch_on(ready, shares)
         notes += live.switch_on(jobs, revert, packages, books.ledger)
         notes += (remark for job in jobs
                   for remark in remarks(books.ledger.state(job.name).settings, job.context))
-        new = [installed.of(job, moment) for job in jobs]
-        for job, inventory in zip(jobs, new):
-            records.save(job, jobs, packages, books, session, inventory)
-        records.replace_shared(packages, books, new)
-        records.save_changed(
-            root, books, (undone for job in jobs for gone in job.upgrade.gone
-                          for undone in gone.changes), without=intent.plugins)
+        _save(ready, session, installed)
     return tuple(notes)
+
+
+def _save(ready: Installation, session: Session, installed: inventories.Inventories) -> None:
+    """Write the records of the plugins, and of others that share packages or settings."""
+    books, jobs, packages = ready.books, ready.jobs, ready.plan.packages
+    moment = store.installed_now()
+    new = [installed.of(job, moment) for job in jobs]
+    for job, inventory in zip(jobs, new):
+        records.save(job, jobs, packages, books, session, inventory)
+    records.replace_shared(packages, books, new)
+    records.save_changed(
+        books.root, books, (undone for job in jobs for gone in job.upgrade.gone
+                            for undone in gone.changes), without=[job.name for job in jobs])
 
 
 def _switch_on(ready: Installation, effects: Mapping[str, Sequence[Change]]) -> None:
