@@ -12,10 +12,10 @@ from ..plugin.bundle import Bundle
 from ..registry import store
 from ..settings.engine import checking, selection
 from ..settings.engine.apply import chained
-from ..settings.engine.kinds import KINDS, is_derived, remarks
+from ..settings.engine.kinds import KINDS, Phase, is_derived, remarks
 from ..settings.engine.live import is_live, switch_off
 from ..settings.engine.revert import Revert, do_revert, finish_revert, rebuild_all
-from ..settings.engine.upgrade import apply_upgrade, plan_upgrades
+from ..settings.engine.upgrade import apply_upgrade, make_accounts, plan_upgrades
 from ..settings.kit.model import Context
 from ..settings.services import package_units
 from ..system.rpm_version import compare
@@ -23,7 +23,7 @@ from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Change
 from .apply import change, inventories, live, records, scriptlets
-from .apply.brought_accounts import make_accounts
+from .apply.brought_accounts import make_declared
 from .apply.other_plugins import OtherPlugins
 from .model.books import Books
 from .model.jobs import Job
@@ -133,8 +133,9 @@ def carry_out(ready: Installation, session: Session, *,
         package_units.stop(removed_paths(packages), context)
         package_units.expect((path for package in packages if package.arrives
                               for path in package.files), context)
+        accounts = make_accounts([(job.upgrade, job.context) for job in jobs], books.ledger)
         if packages:
-            make_accounts(packages, context)
+            make_declared(packages, context)
             with others.untouched():
                 report = session.run(displays, states=opened.states, leave_out=leave_out,
                                      skip_scriptlets=bool(ready.skipped_scriptlets))
@@ -143,7 +144,7 @@ def carry_out(ready: Installation, session: Session, *,
         effects = opened.effects(
             owned=owned,
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
-            ours={restored.path for restored in revert.restore})
+            ours={restored.path for restored in revert.restore}, since=accounts)
         requirements.check_effects(effects, root)
         notes += scriptlets.notes(effects, owned)
         shares = scriptlets.split(effects, jobs, packages, root)
@@ -181,11 +182,11 @@ def _switch_on(ready: Installation, effects: Mapping[str, Sequence[Change]]) -> 
     ledger, context = ready.books.ledger, ready.jobs[0].context
     finish_revert(ready.revert, ledger, context)
     for job in ready.jobs:
-        apply_upgrade(job.upgrade, job.context, ledger, derived=False)
+        apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.SETTINGS)
         ledger.set_effects(job.name, chained(ledger.state(job.name).effects, effects[job.name]))
     rebuild_all(ready.revert, ledger, context)
     for job in ready.jobs:
-        apply_upgrade(job.upgrade, job.context, ledger, derived=True)
+        apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.DERIVED)
 
 
 def _scope(ready: Installation, leave_out: Collection[str],

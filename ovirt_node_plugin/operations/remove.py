@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Collection, Dict, Sequence, Tuple
 
 from ..packages.claims import Claim
@@ -11,12 +12,15 @@ from ..packages.session import PackageChange, Request, Session
 from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record
+from ..settings.engine.kinds import Phase, phase_of
+from ..settings.engine.ledger import Ledger
 from ..settings.engine.live import is_live, switch_off
 from ..settings.engine.revert import Revert, do_revert, finish_revert, plan_revert, rebuild_all
 from ..settings.kit.model import Context
 from ..settings.services import package_units
 from ..system.run import Runner
 from ..undo import journal
+from ..undo.changes import Applied
 from .apply import change, live, scriptlets
 from .apply.other_plugins import OtherPlugins
 from .apply.records import save_changed
@@ -65,10 +69,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     books = Books(target.root)
     records = tuple(books.record(name) for name in dict.fromkeys(names))
     names = tuple(record.name for record in records)
-    gone = [applied for name in names for applied in books.ledger.state(name).settings]
-    for name in names:
-        books.ledger.set_settings(name, ())
-    revert = plan_revert(gone, books.ledger, target.root, keep_modified=keep_modified)
+    revert, kept_notes = _plan_reverts(names, books.ledger, target.root, keep_modified)
     going, needed = _packages(records, books, session)
     packages: Tuple[PackageChange, ...] = ()
     if going:
@@ -89,7 +90,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
                  if applied in books.undo_data[record.name].state.settings], context)
                 for record in records),
             notes=(*(f"{nevra} stays: {user} needs it." for nevra, user in sorted(needed.items())),
-                   *_effects_stay(names, keepers, books), *revert.notes,
+                   *_effects_stay(names, keepers, books), *kept_notes,
                    *skipped_scriptlets.notes(skipped), *preview.not_booted(target)),
             space=preview.space(target, packages)),
         records=records, books=books, revert=revert, keepers=keepers,
@@ -132,6 +133,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
         finished = finish_revert(ready.revert, books.ledger, context)
         if not ready.keepers:
             scriptlets.inherit_folders(effects, books, session, names)
+        finished += _remove_accounts(ready, context)
         notes += live.read_again(changes, packages, ready.revert, context)
         books.separate(names)
         save_changed(root, books, changes, without=names)
@@ -139,6 +141,43 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
             store.forget(root, name)
         removed = deltas.after()
     return Removed((*notes, *undone.notes, *finished), removed)
+
+
+def _plan_reverts(names: Sequence[str], ledger: Ledger, root: Path,
+                  keep_modified: bool) -> Tuple[Revert, Tuple[str, ...]]:
+    """Return how to undo the settings other than accounts, and notes about all settings.
+
+    The accounts stay in the ledger, for ``_remove_accounts``: packages need them until they
+    are removed. Raises Drifted as ``plan_revert`` does for all settings together.
+    """
+    states = {name: ledger.state(name).settings for name in names}
+    trial = Ledger(ledger.states)
+    for name in names:
+        trial.set_settings(name, ())
+        ledger.set_settings(name, [applied for applied in states[name] if _is_account(applied)])
+    gone = [applied for settings in states.values() for applied in settings]
+    notes = plan_revert(gone, trial, root, keep_modified=keep_modified).notes
+    return plan_revert([applied for applied in gone if not _is_account(applied)], ledger, root,
+                       keep_modified=keep_modified), notes
+
+
+def _remove_accounts(ready: Removal, context: Context) -> Tuple[str, ...]:
+    """Remove the users and groups of the plugins; return lines that the plan does not have.
+
+    Scriptlets of the packages may have removed them, or changed the account files.
+    """
+    ledger, names = ready.books.ledger, [record.name for record in ready.records]
+    gone = [applied for name in names for applied in ledger.state(name).settings]
+    for name in names:
+        ledger.set_settings(name, ())
+    revert = plan_revert(gone, ledger, context.root, keep_modified=True)
+    do_revert(revert, context)
+    notes = (*revert.notes, *finish_revert(revert, ledger, context))
+    return tuple(note for note in notes if note not in ready.plan.notes)
+
+
+def _is_account(applied: Applied) -> bool:
+    return phase_of(applied.kind) is Phase.ACCOUNTS
 
 
 def _context(session: Session, records: Sequence[Record], run: Runner) -> Context:

@@ -10,10 +10,11 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import Collection, Dict, List, Sequence, Tuple
+from types import MappingProxyType
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError
-from ..system.entries import read_entry, sync_dir, write_atomic
+from ..system.entries import Entry, read_entry, sync_dir, write_atomic
 from ..system.limits import JOURNAL_BYTES, WATCHED_ENTRIES
 from ..system.path_sets import JOURNAL
 from ..system.paths import resolve_inside
@@ -25,6 +26,7 @@ from .changes import Change, compact
 from .journal_file import Intent, Scope, State, dump, load
 from .snapshot import entry_of
 
+_NOTHING: Mapping[str, Optional[Entry]] = MappingProxyType({})
 _OPEN, _SEAL, _RESERVE = "journal.json", "journal.seal", "reserve"
 # Every user may look up names, only root may list them. A parent folder of this mode was made
 # here and is removed again; one of a package has another mode.
@@ -52,14 +54,16 @@ class Journal:
         os.close(self._handle)
 
     def effects(self, *, owned: Collection[str], replaced: Collection[str] = (),
-                ours: Collection[str] = ()) -> Tuple[Change, ...]:
+                ours: Collection[str] = (),
+                since: Mapping[str, Optional[Entry]] = _NOTHING) -> Tuple[Change, ...]:
         """Return the changes by scriptlets since, and by rpm beside the packages' files.
 
         All paths are relative to the root: ``owned`` are the files of installed and
         removed packages, ``replaced`` those of removed packages, ``ours`` the paths that
-        this tool changed itself. Where a package's file replaced an unowned one, there are
-        two changes: one to the package's file, and one to none, which is the state when the
-        package is removed.
+        this tool changed itself. ``since`` has paths that it changed before the transaction,
+        in the state, with content, from which their changes are to be counted. Where a
+        package's file replaced an unowned one, there are two changes: one to the package's
+        file, and one to none, which is the state when the package is removed.
         """
         known = covered.recorded(self._state)
         new = covered.present(self._root, self._state, known) - known
@@ -67,9 +71,15 @@ class Journal:
         old = {path for path, kept in self._state.index.items()
                if kept is not None and stat_of(start + path) != kept.stat}
         changes: List[Change] = []
-        for path in sorted((new - set(owned)) | (old - set(replaced))):
-            if path not in ours and not covered.is_whole(self._state.scope, path):
-                changes.extend(self._changes(path, path in owned))
+        for path in sorted((new - set(owned)) | (old - set(replaced)) | set(since)):
+            if path in since:
+                changes.extend(self._changes(path, since[path], path in owned))
+            elif path not in ours and not covered.is_whole(self._state.scope, path):
+                kept = self._state.index.get(path)
+                before = None if kept is None else entry_of(
+                    self._root, path, kept, folder_of(self._root))
+                if kept is None or before is not None:
+                    changes.extend(self._changes(path, before, path in owned))
         return tuple(changes)
 
     def states(self) -> Dict[str, Stat]:
@@ -123,12 +133,7 @@ class Journal:
             remove_new(self._root, [relative.as_posix()])
         os.rename(now, self._place)
 
-    def _changes(self, path: str, owned: bool) -> List[Change]:
-        kept = self._state.index.get(path)
-        before = None if kept is None else entry_of(
-            self._root, path, kept, folder_of(self._root))
-        if kept is not None and before is None:
-            return []
+    def _changes(self, path: str, before: Optional[Entry], owned: bool) -> List[Change]:
         present = self._root / path
         after = compact(read_entry(self._root, path, content=os.path.islink(present)))
         if before is None and after is None or before is not None and before.same(after):

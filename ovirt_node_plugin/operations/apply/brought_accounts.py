@@ -27,7 +27,7 @@ def present(root: Path) -> FrozenSet[Tuple[str, str]]:
                         for user in group.members)])
 
 
-def make_accounts(packages: Sequence[PackageChange], ctx: Context) -> None:
+def make_declared(packages: Sequence[PackageChange], ctx: Context) -> None:
     """Create the accounts that arriving packages declare, as rpm 4.19 and later does.
 
     To be called before the transaction: rpm gives files of unknown owners to root. Raises

@@ -1,6 +1,7 @@
 """The kinds of setting, by name."""
 from __future__ import annotations
 
+import enum
 from pathlib import Path
 from typing import Collection, Iterable, List, Mapping, Set, Tuple
 
@@ -26,6 +27,28 @@ _ALL: Tuple[Kind, ...] = (
     *dracut_files.KINDS, *selinux.KINDS, *DERIVED.values())
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
 """All kinds. The settings of one element are in this order, and derived kinds come last."""
+
+
+class Phase(enum.IntEnum):
+    """The phases of a change in which settings are applied, in this order.
+
+    ACCOUNTS are users and groups, which the packages need: they are created before the packages
+    are installed, and removed after these are removed. DERIVED follow from the others.
+    """
+
+    ACCOUNTS = 0
+    SETTINGS = 1
+    DERIVED = 2
+
+
+_ACCOUNTS = frozenset(kind.name for kind in accounts.KINDS)
+
+
+def phase_of(name: str) -> Phase:
+    """Return the phase in which settings of this kind are applied."""
+    if name in _ACCOUNTS:
+        return Phase.ACCOUNTS
+    return Phase.DERIVED if is_derived(name) else Phase.SETTINGS
 
 
 def is_shared(name: str) -> bool:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 
+from ...system.entries import Entry, read_entry
 from ...undo.changes import Applied
 from ..kit.model import Context, Remembering, Wanted
 from .apply import apply_again, apply_one
 from .checking import check, planned
-from .kinds import KINDS, is_derived
+from .kinds import KINDS, Phase, is_derived, phase_of
 from .ledger import Ledger
 from .revert import Revert, plan_revert
 
@@ -92,15 +93,15 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
 
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
-                  derived: Optional[bool] = None) -> None:
-    """Apply the settings of the new version.
+                  phase: Optional[Phase] = None) -> None:
+    """Apply the settings of the new version: of all kinds, or those of one ``phase``.
 
-    To be called when the old settings are undone and the packages are installed. ``ledger`` has
-    the settings that stay, and gets the new ones, in the order of the new version. With
-    ``derived``, only derived kinds are applied, or only the others. Raises as ``apply_one``.
+    To be called when the old settings are undone and, but for ACCOUNTS, the packages are
+    installed. ``ledger`` has the settings that stay, and gets the new ones, in the order of the
+    new version. Raises as ``apply_one``.
     """
     for item in upgrade.order:
-        if derived not in (None, is_derived(item.kind)):
+        if phase not in (None, phase_of(item.kind)):
             continue
         if item in upgrade.refreshed:
             old = next(applied for applied in ledger.state(ctx.plugin).settings
@@ -111,6 +112,22 @@ def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
     order = [item.identity for item in upgrade.order]
     ledger.set_settings(ctx.plugin, sorted(ledger.state(ctx.plugin).settings,
                                            key=lambda applied: order.index(applied.identity)))
+
+
+def make_accounts(upgrades: Sequence[Tuple[Upgrade, Context]], ledger: Ledger,
+                  ) -> Dict[str, Optional[Entry]]:
+    """Create the users and groups of plugins, before their packages are installed.
+
+    Returns the new state of each path that this changed, with content. Raises as ``apply_one``.
+    """
+    for upgrade, ctx in upgrades:
+        apply_upgrade(upgrade, ctx, ledger, phase=Phase.ACCOUNTS)
+    applied = {(ctx.plugin, *item.identity) for upgrade, ctx in upgrades
+               for item in (*upgrade.fresh, *upgrade.refreshed)}
+    root = upgrades[0][1].root
+    return {change.path: read_entry(root, change.path) for holder, setting in ledger.settings()
+            if phase_of(setting.kind) is Phase.ACCOUNTS
+            and (holder.plugin, *setting.identity) in applied for change in setting.changes}
 
 
 def _with_outcome(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:

@@ -30,6 +30,7 @@ LIBRARY_WRITERS = (
     "settings.services.package_units.stop",
     "settings.engine.live.undo_of", "settings.engine.revert.do_revert",
     "settings.engine.revert.finish_revert", "settings.engine.upgrade.apply_upgrade",
+    "settings.engine.upgrade.make_accounts",
     "settings.accounts.sysusers.place", "settings.accounts.sysusers.run_sysusers",
     "settings.kit.placing.place_file", "settings.modules.module_index.rebuild",
     "settings.placed.tmpfiles.create", "settings.placed.tmpfiles.remove",

@@ -26,6 +26,7 @@ from ovirt_node_plugin.plugin.settings import (
     VdsmHook,
 )
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
+from ovirt_node_plugin.settings.engine.kinds import Phase
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import (
     do_revert,
@@ -34,7 +35,12 @@ from ovirt_node_plugin.settings.engine.revert import (
     plan_revert,
     rebuild_all,
 )
-from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade, plan_upgrades
+from ovirt_node_plugin.settings.engine.upgrade import (
+    apply_upgrade,
+    make_accounts,
+    plan_upgrade,
+    plan_upgrades,
+)
 from ovirt_node_plugin.settings.kit.model import Context, Wanted
 from ovirt_node_plugin.system.path_sets import VDSM_HOOKS
 from ovirt_node_plugin.system.run import run
@@ -476,11 +482,12 @@ class RandomPlugins:
             assert differences(start, tree(self.root)) == []
             do_revert(revert, contexts[0])
             finish_revert(revert, ledger, contexts[0])
+            make_accounts([(upgrades[ctx.plugin], ctx) for ctx in contexts], ledger)
             for ctx in contexts:
-                apply_upgrade(upgrades[ctx.plugin], ctx, ledger, derived=False)
+                apply_upgrade(upgrades[ctx.plugin], ctx, ledger, phase=Phase.SETTINGS)
             rebuild_all(revert, ledger, contexts[0])
             for ctx in contexts:
-                apply_upgrade(upgrades[ctx.plugin], ctx, ledger, derived=True)
+                apply_upgrade(upgrades[ctx.plugin], ctx, ledger, phase=Phase.DERIVED)
         except Refused:
             put_back(self.root, difference(start, tree(self.root)))
             return
