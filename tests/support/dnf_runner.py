@@ -4,12 +4,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Sequence, Tuple
 
-from tests.support import schemas
+from tests.support import schemas, script_server
 
 TOP = Path(__file__).resolve().parents[2]
 # Messages of Debian's dnf and rpm in every run: Debian 12's rpm looks in the home folder,
@@ -109,8 +108,7 @@ class Dnf:
 
     def run(self, argv: Sequence[str], *, stdin: str = "") -> Answer:
         """Run an argument list in this checkout's environment."""
-        completed = subprocess.run(argv, input=stdin, capture_output=True, text=True,
-                                   env=environment(), check=False)
+        completed = script_server.run(argv, stdin, environment())
         errors = "".join(line for line in completed.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
         return Answer(completed.returncode, completed.stdout, errors,

@@ -1,12 +1,11 @@
 """The program ``ovirt-node-plugin`` of this checkout."""
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List
 
-from tests.support import schemas
+from tests.support import schemas, script_server
 from tests.support.dnf_runner import NOISE, TOP, Answer, Dnf, environment
 
 PROGRAM = TOP / "bin/ovirt-node-plugin"
@@ -29,8 +28,7 @@ class Program:
 
     def __call__(self, command: str, *words: object, stdin: str = "") -> Answer:
         """Run one command."""
-        completed = subprocess.run(self.argv(command, *words), input=stdin, capture_output=True,
-                                   text=True, env=environment(), check=False)
+        completed = script_server.run(self.argv(command, *words), stdin, environment())
         errors = "".join(line for line in completed.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
         return Answer(completed.returncode, completed.stdout, errors,
