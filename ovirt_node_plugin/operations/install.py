@@ -12,17 +12,17 @@ from ..plugin.bundle import Bundle
 from ..registry import store
 from ..settings.engine import checking, selection
 from ..settings.engine.apply import chained
-from ..settings.engine.kinds import KINDS, Phase, is_derived, remarks
+from ..settings.engine.kinds import KINDS, Phase, in_order, is_derived, remarks
 from ..settings.engine.live import is_live, switch_off
 from ..settings.engine.revert import Revert, do_revert, finish_revert, rebuild_all
 from ..settings.engine.upgrade import apply_upgrade, make_accounts, plan_upgrades
 from ..settings.kit.model import Context
+from ..settings.modules import module_index
 from ..settings.services import package_units
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal
-from ..undo.changes import Change
-from .apply import change, inventories, live, records, scriptlets
+from .apply import change, inventories, live, module_changes, records, scriptlets
 from .apply.brought_accounts import make_declared
 from .apply.other_plugins import OtherPlugins
 from .model.books import Books
@@ -151,7 +151,7 @@ def carry_out(ready: Installation, session: Session, *,
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,
                                             skipped_scriptlets=ready.skipped_scriptlets)
-        _switch_on(ready, shares)
+        ready = _switch_on(ready, shares)
         notes += live.switch_on(jobs, revert, packages, books.ledger)
         notes += (remark for job in jobs
                   for remark in remarks(books.ledger.state(job.name).settings, job.context))
@@ -172,21 +172,25 @@ def _save(ready: Installation, session: Session, installed: inventories.Inventor
                             for undone in gone.changes), without=[job.name for job in jobs])
 
 
-def _switch_on(ready: Installation, effects: Mapping[str, Sequence[Change]]) -> None:
-    """Apply settings, and add scriptlet ``effects``, by plugin, to the ledger.
+def _switch_on(ready: Installation, shares: module_changes.Shares) -> Installation:
+    """Apply settings, and add ``shares``, the changes of scriptlets, to the ledger.
 
     Folders that had to wait until the packages left are removed first, for all plugins: a
     setting of another plugin may need one of them next. What is derived from the settings
-    of several plugins comes last, once for all of them.
+    of several plugins comes last, once for all of them. Returns ``ready`` with
+    the settings that follow from what scriptlets did.
     """
     ledger, context = ready.books.ledger, ready.jobs[0].context
+    jobs, settings, effects = module_changes.adopted(ready.jobs, shares, ready.books.root)
     finish_revert(ready.revert, ledger, context)
-    for job in ready.jobs:
+    for job in jobs:
         apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.SETTINGS)
         ledger.set_effects(job.name, chained(ledger.state(job.name).effects, effects[job.name]))
     rebuild_all(ready.revert, ledger, context)
-    for job in ready.jobs:
-        apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.DERIVED)
+    for job in jobs:
+        apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.DERIVED,
+                      earlier=settings[job.name])
+    return replace(ready, jobs=jobs)
 
 
 def _scope(ready: Installation, leave_out: Collection[str],
@@ -233,6 +237,9 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
           ) -> Tuple[Tuple[Job, ...], Revert]:
     wanted = {context.plugin: selection.wanted(bundle.descriptor, context)
               for bundle, context in zip(active, contexts)}
+    wanted = {plugin: in_order((*items, *module_index.carried(
+        items, books.ledger.state(plugin).settings, books.root)))
+        for plugin, items in wanted.items()}
     held = checking.held(books.ledger, wanted)
     contexts = [replace(context, held=held) for context in contexts]
     upgrades, revert = plan_upgrades(

@@ -21,7 +21,7 @@ from ..settings.services import package_units
 from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Applied
-from .apply import change, live, scriptlets
+from .apply import change, live, module_changes, scriptlets
 from .apply.other_plugins import OtherPlugins
 from .apply.records import save_changed
 from .apply.removal_deltas import RemovalDeltas
@@ -123,11 +123,14 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
         package_units.stop(removed_paths(packages), context)
         do_revert(ready.revert, context)
         before = scriptlets.states(effects, root)
+        indexes = module_changes.ModuleIndexes(
+            [applied for state in states for applied in state.settings], packages, root)
         if packages:
             with others.untouched():
                 report = session.run(displays, states=opened.states,
                                      skip_scriptlets=bool(ready.skipped_scriptlets))
             notes += scriptlets.failures(report)
+        indexes.restore()
         undone = scriptlets.undo(names, before, books.ledger, context, keepers=ready.keepers)
         rebuild_all(ready.revert, books.ledger, context)
         finished = finish_revert(ready.revert, books.ledger, context)

@@ -1,6 +1,7 @@
 """RPMs, repositories and bundles that a test defines."""
 from __future__ import annotations
 
+import base64
 import hashlib
 import shutil
 import tempfile
@@ -16,14 +17,14 @@ Names = Union[str, Sequence[str]]  # one relation such as "core >= 2.0", or seve
 
 def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = (),
               provides: Names = (), obsoletes: Names = (), conflicts: Names = (),
-              files: Optional[Mapping[str, str]] = None,
+              files: Optional[Mapping[str, Union[str, bytes]]] = None,
               links: Optional[Mapping[str, str]] = None,
               attributes: Optional[Mapping[str, str]] = None,
               scriptlets: Optional[Mapping[str, str]] = None,
               arch: str = "noarch", epoch: Optional[int] = None) -> Path:
     """Return an RPM file with the given properties; it is built once and then reused.
 
-    ``files`` maps absolute paths to their text; a path that ends in a slash is a
+    ``files`` maps absolute paths to their text or bytes; a path that ends in a slash is a
     folder that the package owns. ``links`` maps paths to where symbolic links there
     lead, ``attributes`` paths to what the spec says before them, such as ``%ghost``,
     ``%attr(4755,root,root)``, or for a device node ``%dev(c, 1, 3)``. ``scriptlets`` maps the
@@ -52,12 +53,16 @@ def quick_rpm(name: str, version: str, release: str = "1", *, requires: Names = 
     return _cached_rpm("\n".join(lines) + "\n", target="" if arch == "noarch" else arch)
 
 
-def _install_lines(path: str, text: str) -> List[str]:
+def _install_lines(path: str, content: Union[str, bytes]) -> List[str]:
     """Return the shell lines that create one file or folder in the build root."""
     if path.endswith("/"):
         return [f"install -d '%{{buildroot}}{path}'"]
+    if isinstance(content, bytes):
+        return [f"install -d '%{{buildroot}}{path.rpartition('/')[0]}'",
+                f"base64 --decode > '%{{buildroot}}{path}' <<'END OF FILE'",
+                base64.b64encode(content).decode(), "END OF FILE"]
     return [f"install -D -m 0644 /dev/stdin '%{{buildroot}}{path}' <<'END OF FILE'",
-            text.replace("%", "%%").rstrip("\n"), "END OF FILE"]
+            content.replace("%", "%%").rstrip("\n"), "END OF FILE"]
 
 
 def _several(names: Names) -> List[str]:
@@ -94,7 +99,7 @@ class RpmRepo:
 
     def add(self, name: str, version: str, release: str = "1", *, requires: Names = (),
             provides: Names = (), obsoletes: Names = (), conflicts: Names = (),
-            files: Optional[Mapping[str, str]] = None,
+            files: Optional[Mapping[str, Union[str, bytes]]] = None,
             links: Optional[Mapping[str, str]] = None,
             attributes: Optional[Mapping[str, str]] = None,
             scriptlets: Optional[Mapping[str, str]] = None,

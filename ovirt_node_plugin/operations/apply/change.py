@@ -14,7 +14,7 @@ from ...policy.refusals import live_refusal
 from ...registry import store
 from ...settings.engine import live
 from ...settings.engine.kinds import replaced_paths
-from ...settings.modules import module_index
+from ...settings.modules import module_index, module_trees
 from ...system import path_sets
 from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside
@@ -121,16 +121,15 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
     files = [path for package in packages for path in package.files]
     places = {resolve_inside(root, folder).relative_to(root).as_posix() for folder in folders}
     trees = real_places(root, path_sets.TREES)
-    active = active_scope(root)
+    active, modules = active_scope(root), module_trees.tree_scope(root, files)
     return journal.Scope(
         paths=tuple(sorted({
             *files, *paths, *(change.path for change in changes), *replaced_files,
             *(path for plugin in plugins for path in store.paths_of(plugin)),
-            *module_index.index_paths(files, [key for kind, key in settings
-                                              if kind == module_index.KIND.name])})),
-        trees=(*path_sets.TREES, *active.trees, *others,
+            *module_index.index_paths(files, module_trees.trees(root))})),
+        trees=(*path_sets.TREES, *active.trees, *modules.trees, *others,
                *sorted(place for place in places if not is_inside_any(place, trees))),
-        bare=() if target.live else path_sets.BARE_TREES,
+        bare=(*modules.bare, *(() if target.live else path_sets.BARE_TREES)),
         near=(*path_sets.NEAR_FOLDERS, *active.near),
         whole=(target.rpmdb, path_sets.REGISTRY, path_sets.MANIFESTS, *path_sets.DNF_HISTORY,
                *sorted(replaced_folders)),

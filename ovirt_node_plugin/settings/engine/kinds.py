@@ -3,14 +3,14 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Collection, Iterable, List, Mapping, Set, Tuple
+from typing import Collection, Iterable, List, Mapping, Sequence, Set, Tuple
 
 from ...undo.changes import Applied
 from ..accounts import accounts
 from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
 from ..firewall import firewall
-from ..kit.model import Context, Derived, Kind, Remarking, Replacing
+from ..kit.model import Context, Derived, Kind, Remarking, Replacing, Wanted
 from ..modules import kernel_modules, module_index
 from ..placed import leave_out, persistent_paths, placed_files, vdsm_hooks
 from ..selinux import selinux, selinux_policy
@@ -49,6 +49,13 @@ def phase_of(name: str) -> Phase:
     if name in _ACCOUNTS:
         return Phase.ACCOUNTS
     return Phase.DERIVED if is_derived(name) else Phase.SETTINGS
+
+
+def in_order(settings: Sequence[Wanted]) -> Tuple[Wanted, ...]:
+    """Return ``settings`` with derived ones last, each after those that it follows from."""
+    kinds = list(DERIVED)
+    return tuple(sorted(settings, key=lambda item: (
+        kinds.index(item.kind) if item.kind in DERIVED else -1)))
 
 
 def is_shared(name: str) -> bool:

@@ -1,18 +1,21 @@
 """Settings of a plugin's next version: those that stay, those to undo, those to apply."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 
 from ...system.entries import Entry, read_entry
-from ...undo.changes import Applied
+from ...undo.changes import Applied, Change, alike
 from ..kit.model import Context, Remembering, Wanted
-from .apply import apply_again, apply_one
+from .apply import apply_again, apply_one, chained
 from .checking import check, planned
 from .kinds import KINDS, Phase, is_derived, phase_of
 from .ledger import Ledger
 from .revert import Revert, plan_revert
+
+_NOTHING: Mapping[Tuple[str, str], Sequence[Change]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,14 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
 
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
-                  phase: Optional[Phase] = None) -> None:
+                  phase: Optional[Phase] = None,
+                  earlier: Mapping[Tuple[str, str], Sequence[Change]] = _NOTHING) -> None:
     """Apply the settings of the new version: of all kinds, or those of one ``phase``.
 
     To be called when the old settings are undone and, but for ACCOUNTS, the packages are
     installed. ``ledger`` has the settings that stay, and gets the new ones, in the order of the
-    new version. Raises as ``apply_one``.
+    new version. ``earlier`` are changes that were made just before and belong to a setting, by
+    its kind and key. Raises as ``apply_one``.
     """
     for item in upgrade.order:
         if phase not in (None, phase_of(item.kind)):
@@ -106,9 +111,12 @@ def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
         if item in upgrade.refreshed:
             old = next(applied for applied in ledger.state(ctx.plugin).settings
                        if applied.identity == item.identity)
+            old = _with_earlier(old, earlier.get(item.identity, ()))
             ledger.put(ctx.plugin, apply_again(old, item, ctx, repair=upgrade.repair))
         elif item in upgrade.fresh:
-            ledger.put(ctx.plugin, apply_one(item, ctx, ledger))
+            applied = apply_one(item, ctx, ledger)
+            ledger.put(ctx.plugin, replace(applied, changes=chained(
+                earlier.get(item.identity, ()), applied.changes)))
     order = [item.identity for item in upgrade.order]
     ledger.set_settings(ctx.plugin, sorted(ledger.state(ctx.plugin).settings,
                                            key=lambda applied: order.index(applied.identity)))
@@ -128,6 +136,14 @@ def make_accounts(upgrades: Sequence[Tuple[Upgrade, Context]], ledger: Ledger,
     return {change.path: read_entry(root, change.path) for holder, setting in ledger.settings()
             if phase_of(setting.kind) is Phase.ACCOUNTS
             and (holder.plugin, *setting.identity) in applied for change in setting.changes}
+
+
+def _with_earlier(old: Applied, earlier: Sequence[Change]) -> Applied:
+    """Return ``old`` with changes that were made since, except those back to what it left."""
+    left = {change.path: change.after for change in old.changes}
+    return replace(old, changes=chained(old.changes, [
+        change for change in earlier
+        if change.path not in left or not alike(change.after, left[change.path])]))
 
 
 def _with_outcome(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:

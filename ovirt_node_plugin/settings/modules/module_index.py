@@ -1,14 +1,16 @@
 """The module index of each kernel for which a plugin has modules, rebuilt by depmod(8).
 
-It is implied by the plugin's files.
+It is implied by the plugin's files. The links to modules that were built for other kernels are
+part of it.
 """
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, Iterable, List, Sequence, Set
+from typing import FrozenSet, Iterable, Iterator, List, Sequence, Set
 
 from ...errors import OutsideRoot, Refused
 from ...plugin.settings import Setting
@@ -20,14 +22,16 @@ from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted, leads_inside
 
 # depmod(8) reads its argument as a version only if it begins with two numbers.
-_MODULE = re.compile(
-    r"/(?:usr/)?lib/modules/([0-9]+\.[0-9]+[A-Za-z0-9._+~-]*)/.+\.ko(?:\.(?:gz|xz|zst))?")
+_VERSION = r"[0-9]+\.[0-9]+[A-Za-z0-9._+~-]*"
+_MODULE = re.compile(rf"/(?:usr/)?lib/modules/({_VERSION})/.+\.ko(?:\.(?:gz|xz|zst))?")
 # The file name of a module at the end of a path.
 FILE = re.compile(r"/([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 _PLACE = re.compile(r"(?:usr/)?lib/modules/[^/]+/(?:.+/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 # What depmod(8) of EL8 to EL10 writes
 _WRITTEN = ("alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
             "softdep", "symbols", "symbols.bin", "weakdep")
+WEAK_LINKS = "weak-updates"
+"""The folder in a module tree with links to modules that were built for other kernels."""
 # depmod.d(5). Given as options, as depmod -b reads those of this machine. The first one wins.
 _CONFIGURATION = ("etc/depmod.d", "usr/local/lib/depmod.d", "lib/depmod.d")
 
@@ -48,8 +52,7 @@ class ModuleIndex:
         """Return the index of each kernel for which the plugin has modules."""
         matches = (_MODULE.fullmatch(path) for path in ctx.files)
         return tuple(
-            Wanted(kind=self.name, key=version, value="current",
-                   text=f"rebuild the module index of kernel {version}", item=None)
+            wanted_index(version)
             for version in sorted({match.group(1) for match in matches if match}))
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
@@ -65,16 +68,20 @@ class ModuleIndex:
         return "present" if index.is_file() else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        return (Watch(_folder(wanted.key, ctx.root), "modules.*"),)
+        return watches(wanted.key, ctx.root)
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         rebuild(wanted.key, ctx)
 
     def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
+        _remove_dangling(_folder(removal.key, ctx.root), removal, ctx.root)
         rebuild(removal.key, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        """Return a line for the first module in the index that is missing."""
+        """Return a line for each link that is missing, and for the first missing module."""
+        return (*_link_problems(applied, ctx.root), *self._index_problems(applied, ctx))
+
+    def _index_problems(self, applied: Applied, ctx: Context) -> Sequence[str]:
         folder = _folder(applied.key, ctx.root)
         index = resolve_inside(ctx.root, f"{folder}/modules.dep")
         if not index.is_file():
@@ -86,6 +93,41 @@ class ModuleIndex:
 
 
 KIND = ModuleIndex()
+
+
+def wanted_index(version: str) -> Wanted:
+    """Return the setting that keeps the module index of the kernel ``version``."""
+    return Wanted(kind=KIND.name, key=version, value="current",
+                  text=f"rebuild the module index of kernel {version}", item=None)
+
+
+def carried(wanted: Sequence[Wanted], old: Iterable[Applied], root: Path) -> Sequence[Wanted]:
+    """Return the settings of the old version to keep, besides those that are ``wanted``.
+
+    Scriptlets of the old version changed these indexes, and those of the new version may too.
+    """
+    known = {item.identity for item in wanted}
+    return [wanted_index(applied.key) for applied in old
+            if applied.kind == KIND.name and applied.identity not in known
+            and resolve_inside(root, _folder(applied.key, root)).is_dir()]
+
+
+def is_version(version: str) -> bool:
+    """Return whether depmod takes ``version`` for one of a kernel."""
+    return bool(re.fullmatch(_VERSION, version))
+
+
+def watches(version: str, root: Path) -> Sequence[Watch]:
+    """Return the paths of which the index of a kernel consists."""
+    folder = _folder(version, root)
+    return Watch(folder, "modules.*"), Watch(folder, WEAK_LINKS, deep=True)
+
+
+def covers(path: str, version: str) -> bool:
+    """Return whether ``path``, in the module tree of ``version``, is among ``watches``."""
+    name = path.partition(f"/{version}/")[2]
+    return name.partition("/")[0] == WEAK_LINKS or (
+        "/" not in name and name.startswith("modules."))
 
 
 def index_paths(paths: Iterable[str], versions: Iterable[str]) -> List[str]:
@@ -148,6 +190,29 @@ def _listed(path: Path) -> List[str]:
         raise Refused(f"{path} is {exc.strerror}",
                       hint="depmod makes it again, as it should be.") from exc
     return [line.partition(":")[0].strip() for line in text.splitlines()]
+
+
+def _link_problems(applied: Applied, root: Path) -> Iterator[str]:
+    """Yield a line for each link to a module that is missing or leads to nothing."""
+    for change in applied.changes:
+        if change.after is not None and change.after.kind == "link":
+            if not os.path.islink(root / change.path):
+                yield f"/{change.path} is missing"
+            elif not resolve_inside(root, change.path).exists():
+                yield f"/{change.path} leads to a file that is missing"
+
+
+def _remove_dangling(folder: str, removal: DerivedRemoval, root: Path) -> None:
+    """Remove links to modules that are gone, and folders that were made for them."""
+    top = resolve_inside(root, f"{folder}/{WEAK_LINKS}")
+    for where, _, names in os.walk(top, topdown=False):
+        for path in (Path(where, name) for name in names):
+            if path.is_symlink() and not resolve_inside(
+                    root, path.relative_to(root).as_posix()).exists():
+                path.unlink()
+        relative = Path(where).relative_to(root).as_posix()
+        if not os.listdir(where) and removal.bases.get(relative, removal) is None:
+            os.rmdir(where)
 
 
 def rebuild(version: str, ctx: Context) -> None:

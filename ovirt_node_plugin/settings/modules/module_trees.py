@@ -1,0 +1,74 @@
+"""The module trees of a root: a folder of modules and their index for each kernel."""
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Iterable, List, Mapping, NamedTuple, Tuple
+
+from ...errors import OutsideRoot
+from ...system.paths import is_inside_any, resolve_inside
+
+_FOLDERS = ("usr/lib/modules", "lib/modules")
+# Where modules are that no package of a kernel has; depmod.d(5).
+_ADDED = ("extra", "updates", "weak-updates")
+# What a package of a kernel has, and one with other modules only has not.
+_OF_KERNEL = ("kernel", "modules.builtin", "modules.order", "vmlinuz")
+
+
+class TreeScope(NamedTuple):
+    """Paths for ``journal.Scope``, relative to the root."""
+
+    trees: Tuple[str, ...]
+    bare: Tuple[str, ...]
+
+
+def folders(root: Path) -> Tuple[str, ...]:
+    """Return the folders of ``root`` in which module trees are, relative to it, links resolved."""
+    places: List[str] = []
+    for name in _FOLDERS:
+        with contextlib.suppress(OutsideRoot):
+            where = resolve_inside(root, name)
+            if where != root and where.is_dir():
+                places.append(where.relative_to(root).as_posix())
+    return tuple(dict.fromkeys(places))
+
+
+def trees(root: Path) -> Mapping[str, str]:
+    """Return the module trees of ``root``, relative to it, by version; some have no kernel."""
+    found = {name: f"{place}/{name}" for place in reversed(folders(root))
+             for name in os.listdir(root / place) if (root / place / name).is_dir()}
+    return dict(sorted(found.items()))
+
+
+def kernels(root: Path) -> Mapping[str, str]:
+    """Return the module trees of the kernels of ``root``, as ``trees`` does."""
+    return {version: tree for version, tree in trees(root).items()
+            if any(os.path.lexists(root / tree / name) for name in _OF_KERNEL)}
+
+
+def version_of(path: str, places: Iterable[str]) -> str:
+    """Return the version to whose module tree ``path`` belongs, empty if it belongs to none.
+
+    ``path`` is relative to the root, ``places`` are its ``folders``.
+    """
+    for place in places:
+        if path.startswith(f"{place}/"):
+            version, slash, _ = path[len(place) + 1:].partition("/")
+            return version if slash else ""
+    return ""
+
+
+def tree_scope(root: Path, files: Iterable[str]) -> TreeScope:
+    """Return the module trees as a part of a journal's scope.
+
+    ``files`` are the absolute paths of packages that change. If there are modules among them,
+    their scriptlets may change anything in a tree, and all of it is saved. Otherwise the modules
+    of the kernels' own packages are not saved: they are large, and hardly anything changes them.
+    """
+    places = folders(root)
+    if any(is_inside_any(path.lstrip("/"), _FOLDERS) for path in files):
+        return TreeScope(places, ())
+    return TreeScope(tuple(f"{tree}/{name}" for tree in trees(root).values()
+                           for name in sorted(os.listdir(root / tree))
+                           if name in _ADDED or name.startswith("modules.")), places)

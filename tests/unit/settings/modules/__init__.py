@@ -1,0 +1,1 @@
+"""Tests of kernel modules and their index."""
