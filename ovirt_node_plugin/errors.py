@@ -1,10 +1,11 @@
 """The errors that this project reports, each with its exit status and a hint."""
 from __future__ import annotations
 
+import contextlib
 import enum
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import Iterator, List, Sequence, Tuple
 
 
 class Status(enum.IntEnum):
@@ -173,6 +174,84 @@ class CommandError(NodePluginError):
         self.argv = tuple(argv)
         self.returncode = returncode
         self.output = output
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason of several: the error, and the plugins that it is about, if that is known."""
+
+    error: NodePluginError
+    plugins: Tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> List[str]:
+        """The message as lines, with the plugins before the first and the others indented."""
+        subject = f"{', '.join(self.plugins)}: " if self.plugins else ""
+        first, *rest = self.error.message.splitlines() or [""]
+        return [f"  {subject}{first}", *(f"    {line.strip()}" for line in rest)]
+
+
+class SeveralReasons(NodePluginError):
+    """More than one reason, or reasons by plugin; the exit status is that of the first.
+
+    ``fitting`` are the plugins of the command against which there is none. ``title`` is the
+    first line of the message.
+    """
+
+    def __init__(self, title: str, reasons: Sequence[Reason], *,
+                 fitting: Sequence[str] = ()) -> None:
+        hints = list(dict.fromkeys(reason.error.hint for reason in reasons if reason.error.hint))
+        lines = [title, *(line for reason in reasons for line in reason.lines)]
+        if fitting:
+            subject = "plugin {} fits" if len(fitting) == 1 else "plugins {} fit"
+            lines.append(f"There is nothing against the others: {subject}."
+                         .format(", ".join(fitting)))
+        super().__init__("\n".join(lines), hint="\n".join(hints))
+        self.status = reasons[0].error.status
+        self.reasons = tuple(reasons)
+        self.fitting = tuple(fitting)
+
+
+class Reasons:
+    """Collects the errors of several checks, to report them together."""
+
+    def __init__(self) -> None:
+        self._reasons: List[Reason] = []
+
+    @contextlib.contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep an error of the body, and go on after the ``with``."""
+        try:
+            yield
+        except SeveralReasons as exc:
+            self._add(exc.reasons)
+        except NodePluginError as exc:
+            self._add([Reason(exc)])
+
+    @contextlib.contextmanager
+    def ending(self) -> Iterator[None]:
+        """Raise an error of the body together with those that were collected before."""
+        try:
+            yield
+        except NodePluginError:
+            with self.collected():
+                raise
+            self.raise_any()
+
+    def raise_any(self) -> None:
+        """Raise the errors that were collected, if there are any: a single one as it is."""
+        if len(self._reasons) == 1:
+            raise self._reasons[0].error
+        if self._reasons:
+            raise SeveralReasons(f"there are {len(self._reasons)} reasons against this:",
+                                 self._reasons)
+
+    def __bool__(self) -> bool:
+        return bool(self._reasons)
+
+    def _add(self, reasons: Sequence[Reason]) -> None:
+        known = [reason.error.message for reason in self._reasons]
+        self._reasons += [reason for reason in reasons if reason.error.message not in known]
 
 
 def not_installed(name: str, root: Path, *,

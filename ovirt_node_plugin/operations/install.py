@@ -2,9 +2,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Collection, List, Mapping, Sequence, Set, Tuple
+from typing import Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ..errors import UsageError
+from ..errors import DisputedFile, NodePluginError, Reasons, UsageError
 from ..packages.contents import removed_paths, resolved_paths
 from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Session
@@ -27,7 +27,7 @@ from .apply.brought_accounts import make_declared
 from .apply.other_plugins import OtherPlugins
 from .model.books import Books
 from .model.jobs import Job
-from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan
+from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, Space
 from .plan import (
     allowed_paths,
     conflicts,
@@ -36,6 +36,7 @@ from .plan import (
     noteworthy,
     origins,
     preview,
+    reasons_by_plugin,
     refused_headers,
     requirements,
     skipped_scriptlets,
@@ -67,29 +68,53 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     metadata of their repository. With ``skip_scriptlets``, scriptlets of packages that leave
     are not run.
 
-    Raises NodePluginError with the reason if they cannot be installed.
+    Raises NodePluginError with the reason if they cannot be installed, or SeveralReasons with
+    all that are known, by plugin.
     """
-    target = session.target
+    def planned(some: Sequence[Bundle]) -> Installation:
+        return _plan(some, session, run=run, download=download, skip_scriptlets=skip_scriptlets)
+
+    def failure(some: Sequence[Bundle]) -> Optional[NodePluginError]:
+        session.forget_excludes()
+        try:
+            planned(some)
+        except NodePluginError as error:
+            return error
+        return None
+
+    try:
+        return planned(bundles)
+    except NodePluginError as exc:
+        raise reasons_by_plugin.reasons(bundles, exc, failure, session.target) from exc
+
+
+def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
+          download: bool, skip_scriptlets: bool) -> Installation:
+    """Return the plan for ``bundles``; raise all reasons against it, not by plugin."""
+    target, reasons = session.target, Reasons()
     books = Books(target.root)
-    actions = {bundle.descriptor.name: _action(bundle, books, session) for bundle in bundles}
-    active = [bundle for bundle in bundles if actions[bundle.descriptor.name] != KEEP]
-    requirements.check_before(active, target)
-    notes = [*majors.check(target)]
-    solution = solving.solve(active, books, session)
-    requirements.check_after(active, session, solution.packages)
-    packages = session.fetch(solution.packages, download=download)
-    origins.check_shared([bundle.descriptor.name for bundle in active], packages, books)
+    actions: Dict[str, str] = {}
+    for bundle in bundles:
+        with reasons.collected():
+            actions[bundle.descriptor.name] = _action(bundle, books, session)
+    active = [bundle for bundle in bundles if actions.get(bundle.descriptor.name, KEEP) != KEEP]
+    for bundle in active:
+        with reasons.collected():
+            requirements.check_before(bundle, session)
+    with reasons.ending():
+        notes = [*majors.check(target)]
+        solution = solving.solve(active, books, session)
+        packages = session.fetch(solution.packages, download=download)
     arrivals = Arrivals(packages, target.root, solution.shares)
-    allowed_paths.check_reserved(arrivals, target)
-    refused_headers.check(arrivals, target, session.policy.config)
-    contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
-    jobs, revert = _jobs(active, actions, books, contexts, solution.shares)
+    _check_packages(active, packages, arrivals, books, session, reasons)
+    with reasons.ending():
+        contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
+        jobs, revert = _jobs(active, actions, books, contexts, solution.shares, reasons)
     jobs = tuple(replace(job, origin=origins.origin_of(
         job.bundle, job.packages, packages, books, session)) for job in jobs)
-    disputed = allowed_paths.check(jobs, arrivals, target, session.policy.config)
-    conflicts.check(jobs, arrivals, books, session)
     space = preview.space(target, packages)
-    preview.refuse_full(target, space)
+    disputed = _check_files(jobs, arrivals, books, session, space, reasons)
+    reasons.raise_any()
     unchecked = sorted({package.repo for package in arrivals.packages if not package.signed})
     notes += [f"Signatures of packages from {repo} are not checked (gpgcheck is off)."
               for repo in unchecked]
@@ -109,6 +134,37 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
             signatures=preview.signatures(packages, session), space=space,
             noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
         jobs, books, revert, skipped_scriptlets=skipped)
+
+
+def _check_packages(active: Sequence[Bundle], packages: Sequence[PackageChange],
+                    arrivals: Arrivals, books: Books, session: Session,
+                    reasons: Reasons) -> None:
+    """Add what can be said against the packages without the settings to ``reasons``."""
+    for bundle in active:
+        with reasons.collected():
+            requirements.check_after(bundle, session, packages)
+    with reasons.collected():
+        origins.check_shared([bundle.descriptor.name for bundle in active], packages, books)
+    with reasons.collected():
+        allowed_paths.check_reserved(arrivals, session.target)
+    with reasons.collected():
+        refused_headers.check(arrivals, session.target, session.policy.config)
+
+
+def _check_files(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session: Session,
+                 space: Space, reasons: Reasons) -> Tuple[DisputedFile, ...]:
+    """Add what can be said against the files of packages to ``reasons``.
+
+    Returns those outside the allowed paths that are let through.
+    """
+    disputed: Tuple[DisputedFile, ...] = ()
+    with reasons.collected():
+        disputed = allowed_paths.check(jobs, arrivals, session.target, session.policy.config)
+    with reasons.collected():
+        conflicts.check(jobs, arrivals, books, session)
+    with reasons.collected():
+        preview.refuse_full(session.target, space)
+    return disputed
 
 
 def carry_out(ready: Installation, session: Session, *,
@@ -233,7 +289,7 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
 
 
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
-          contexts: Sequence[Context], shares: Mapping[str, Set[str]],
+          contexts: Sequence[Context], shares: Mapping[str, Set[str]], reasons: Reasons,
           ) -> Tuple[Tuple[Job, ...], Revert]:
     wanted = {context.plugin: selection.wanted(bundle.descriptor, context)
               for bundle, context in zip(active, contexts)}
@@ -244,7 +300,7 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
     contexts = [replace(context, held=held) for context in contexts]
     upgrades, revert = plan_upgrades(
         wanted, contexts, books.ledger, books.root,
-        repaired=[name for name in wanted if actions[name] == REPAIR])
+        repaired=[name for name in wanted if actions[name] == REPAIR], reasons=reasons)
     return tuple(
         Job(bundle=bundle, action=actions[name], old=books.records.get(name),
             packages=tuple(sorted(shares[name])), upgrade=upgrades[name], context=context)

@@ -203,6 +203,14 @@ class Session:
         _refuse_unprintable(packages)
         return packages
 
+    def forget_excludes(self) -> None:
+        """Forget the excludes of former solves; those of dnf.conf are applied again.
+
+        Only for the reasons of a failure: excludes of other plugins of DNF are forgotten too.
+        """
+        self._base.sack.reset_excludes()
+        self._base._setup_excludes_includes()
+
     def removable(self, nevras: Iterable[str]) -> Tuple[Tuple[str, ...], Dict[str, str]]:
         """Return which of the installed ``nevras`` can go; see ``dependencies.removable``."""
         return dependencies.removable(self._base, nevras)
@@ -380,19 +388,7 @@ class Session:
         if request.excludes:
             unwanted = base.sack.query().available().filter(name__glob=list(request.excludes))
             base.sack.add_excludes(unwanted)
-        for install in request.installs:
-            query = base.sack.query().filter(name=install.name)
-            if install.version:
-                key = "evr" if "-" in install.version else "version"
-                query = query.filter(**{key: install.version})
-            if install.name in request.upgrades:
-                query = query.latest()
-            if not query:
-                raise dnf.exceptions.MarkingError(
-                    f"no package {install.name} {install.version}".rstrip() + " is offered")
-            selector = dnf.selector.Selector(base.sack)
-            selector.set(pkg=query)
-            base.goal.install(select=selector, optional=False)
+        self._mark_installs(request)
         for name in request.upgrades:
             newer = base.sack.query().filter(name=name).upgrades()
             if newer:
@@ -402,6 +398,26 @@ class Session:
         for package in base.sack.query().installed():
             if str(package) in request.erases:
                 base.goal.erase(package, clean_deps=False)
+
+    def _mark_installs(self, request: Request) -> None:
+        """Mark the packages to install; raise MarkingError with all that no repo offers."""
+        base, missing = self._base, []
+        for install in request.installs:
+            query = base.sack.query().filter(name=install.name)
+            if install.version:
+                key = "evr" if "-" in install.version else "version"
+                query = query.filter(**{key: install.version})
+            if install.name in request.upgrades:
+                query = query.latest()
+            if not query:
+                missing.append(f"{install.name} {install.version}".rstrip())
+                continue
+            selector = dnf.selector.Selector(base.sack)
+            selector.set(pkg=query)
+            base.goal.install(select=selector, optional=False)
+        if missing:
+            raise dnf.exceptions.MarkingError(
+                "\n".join(f"no package {name} is offered" for name in dict.fromkeys(missing)))
 
 
 _ACTIONS = {

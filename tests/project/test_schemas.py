@@ -281,12 +281,14 @@ def test_kinds_and_statuses_of_errors_are_those_of_the_code() -> None:
 
 @pytest.mark.parametrize("error", [
     errors.NeedsNewerImage("text", packages=["a"]), errors.Drifted("text", paths=["etc/a"]),
-    errors.PathsRefused("text", files=[errors.DisputedFile("a", "a-1-1.noarch", "/a", "text")])])
+    errors.PathsRefused("text", files=[errors.DisputedFile("a", "a-1-1.noarch", "/a", "text")]),
+    errors.SeveralReasons("text", [errors.Reason(errors.NeedsNewerImage("a", packages=["b"]), ()),
+                                   errors.Reason(errors.Drifted("a", paths=["c"]), ("d",))])])
 def test_an_error_has_only_the_names_of_its_kind(error: NodePluginError) -> None:
     document = json.loads(json.dumps(with_format(ErrorAnswer.of(error).to_data())))
     schemas.validated(document, schemas.ERROR)
     assert read_again(document, schemas.ERROR) == document
-    for kind in ("Refused", "NeedsNewerImage", "Drifted", "PathsRefused"):
+    for kind in ("Refused", "NeedsNewerImage", "Drifted", "PathsRefused", "SeveralReasons"):
         other = copy.deepcopy(document)
         other["error"]["kind"] = kind
         assert bool(list(schemas.violations(other, schemas.ERROR))) == (

@@ -4,13 +4,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import List, Optional, Sequence
 
-from ...errors import NeedsNewerImage, NodePluginError, Refused, UnmetDependency
+from ...errors import NeedsNewerImage, NodePluginError, Reasons, Refused, UnmetDependency
 from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
-from ...plugin.descriptor import PackageNeed, check_tool
+from ...plugin.descriptor import Descriptor, PackageNeed, check_tool
 from ...policy.path_rules import PathPolicy, PathRule
 from ...settings.kit.model import Facts
 from ...system import path_sets, read_paths
+from ...system.nevra import name_of
 from ...system.paths import is_inside_any, real_places
 from ...target import Target
 from ...undo.changes import Change
@@ -35,46 +36,64 @@ def facts_of(session: Session, packages: Sequence[PackageChange],
                  versions=lambda name: session.versions_after(name, packages), owner=owner)
 
 
-def check_before(bundles: Sequence[Bundle], target: Target) -> None:
-    """Check the versions of this tool and of Node that descriptors require.
+def check_before(bundle: Bundle, session: Session) -> None:
+    """Check what is known before the solve: versions of this tool, of Node, of core packages.
 
-    The version of Node is checked on a node only. Raises BadBundle, NeedsNewerImage or
-    UnmetDependency.
+    Versions of Node and of core packages are checked on a node only, where they do not change.
+    Raises BadBundle, NeedsNewerImage or UnmetDependency, or SeveralReasons.
     """
-    for bundle in bundles:
-        descriptor = bundle.descriptor
+    descriptor, target, reasons = bundle.descriptor, session.target, Reasons()
+    with reasons.collected():
         check_tool(descriptor)
-        title = f"plugin {descriptor.name} {descriptor.version}"
-        if not target.is_node or not descriptor.node_versions:
-            continue
-        if not target.version:
-            raise UnmetDependency(
-                f"{title} cannot go into {target.name}: it is made for certain versions of"
-                " oVirt Node.", hint="The image tells its version neither by VARIANT or"
-                " PRETTY_NAME in its os-release nor in /usr/share/imgbase/build/meta/nvr: find"
-                " out who made it.")
-        if descriptor.node_versions.is_above(target.version):
-            raise NeedsNewerImage(
-                f"{title} cannot go into {target.name}: it needs oVirt Node"
-                f" {descriptor.node_versions.least} or newer.", hint="You need a newer Node ISO.")
-        if descriptor.node_versions.is_below(target.version):
-            raise UnmetDependency(
-                f"{title} cannot go into {target.name}: it is made for oVirt Node up to"
-                f" {descriptor.node_versions.most}.",
-                hint="Ask its vendor for a version for this Node.")
+    if target.is_node:
+        with reasons.collected():
+            _check_node(descriptor, target)
+        core = set(map(name_of, session.core_packages())) if descriptor.needs else set()
+        with reasons.collected():
+            _check_needs(bundle, [need for need in descriptor.needs if need.name in core],
+                         session, ())
+    reasons.raise_any()
 
 
-def check_after(bundles: Sequence[Bundle], session: Session,
-                packages: Sequence[PackageChange]) -> None:
-    """Check that the packages required by descriptors are installed after the transaction.
+def check_after(bundle: Bundle, session: Session, packages: Sequence[PackageChange]) -> None:
+    """Check that the packages required by a descriptor are installed after the transaction.
 
-    Raises NeedsNewerImage for a core package that is too old, else UnmetDependency.
+    Raises NeedsNewerImage for a core package that is too old, else UnmetDependency, or
+    SeveralReasons.
     """
-    for bundle in bundles:
-        for need in bundle.descriptor.needs:
-            versions = session.versions_after(need.name, packages)
-            if not any(version in need.versions for version in versions):
+    _check_needs(bundle, bundle.descriptor.needs, session, packages)
+
+
+def _check_node(descriptor: Descriptor, target: Target) -> None:
+    title = f"plugin {descriptor.name} {descriptor.version}"
+    if not descriptor.node_versions:
+        return
+    if not target.version:
+        raise UnmetDependency(
+            f"{title} cannot go into {target.name}: it is made for certain versions of"
+            " oVirt Node.", hint="The image tells its version neither by VARIANT or"
+            " PRETTY_NAME in its os-release nor in /usr/share/imgbase/build/meta/nvr: find"
+            " out who made it.")
+    if descriptor.node_versions.is_above(target.version):
+        raise NeedsNewerImage(
+            f"{title} cannot go into {target.name}: it needs oVirt Node"
+            f" {descriptor.node_versions.least} or newer.", hint="You need a newer Node ISO.")
+    if descriptor.node_versions.is_below(target.version):
+        raise UnmetDependency(
+            f"{title} cannot go into {target.name}: it is made for oVirt Node up to"
+            f" {descriptor.node_versions.most}.",
+            hint="Ask its vendor for a version for this Node.")
+
+
+def _check_needs(bundle: Bundle, needs: Sequence[PackageNeed], session: Session,
+                 packages: Sequence[PackageChange]) -> None:
+    reasons = Reasons()
+    for need in needs:
+        versions = session.versions_after(need.name, packages)
+        if not any(version in need.versions for version in versions):
+            with reasons.collected():
                 raise _unmet(bundle, need, versions, session)
+    reasons.raise_any()
 
 
 def check_effects(effects: Sequence[Change], root: Path) -> None:

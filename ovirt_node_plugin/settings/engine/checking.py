@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from typing import Dict, Mapping, Sequence, Tuple
 
-from ...errors import Refused
+from ...errors import Reasons, Refused
 from ...undo.changes import Applied
 from ..kit.model import Context, Wanted
 from .kinds import KINDS
@@ -24,15 +24,19 @@ def check(items: Sequence[Wanted], ctx: Context, *, others: Mapping[str, Sequenc
     this plugin has already, in an upgrade.
 
     Raises Refused for what a kind refuses and for a contradiction with another plugin, which
-    it names; CommandError if a program is missing.
+    it names; CommandError if a program is missing; SeveralReasons for several of these.
     """
-    installed = {applied.identity for applied in own}
+    installed, reasons = {applied.identity for applied in own}, Reasons()
     for item in items:
-        for other, settings in others.items():
-            for applied in settings:
-                if applied.kind == item.kind and KINDS[item.kind].clash(item, applied):
-                    raise _conflict(item, ctx.plugin, applied, other)
-        KINDS[item.kind].check(item, ctx, installed=item.identity in installed)
+        kind = KINDS[item.kind]
+        clashes = [_conflict(item, ctx.plugin, applied, other)
+                   for other, settings in others.items() for applied in settings
+                   if applied.kind == item.kind and kind.clash(item, applied)]
+        with reasons.collected():
+            if clashes:
+                raise clashes[0]
+            kind.check(item, ctx, installed=item.identity in installed)
+    reasons.raise_any()
 
 
 def held(ledger: Ledger, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, str]:

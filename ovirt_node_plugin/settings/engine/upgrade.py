@@ -1,11 +1,13 @@
 """Settings of a plugin's next version: those that stay, those to undo, those to apply."""
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 
+from ...errors import Reasons
 from ...system.entries import Entry, read_entry
 from ...undo.changes import Applied, Change, alike
 from ..kit.model import Context, Remembering, Wanted
@@ -39,13 +41,14 @@ class Upgrade:
 
 def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Context],
                   ledger: Ledger, root: Path, *, repaired: Container[str] = (),
+                  reasons: Optional[Reasons] = None,
                   ) -> Tuple[Dict[str, Upgrade], Revert]:
     """Return how the settings ``wanted`` of plugins are reached, and how the old ones go.
 
     Everything is undone before anything is applied, so that a plugin can take what another
     one gives up. ``contexts`` are in the order of ``wanted``; ``repaired`` are the plugins to
     plan with ``repair``. The root is only read; ``ledger`` is changed: it loses the settings to
-    be undone.
+    be undone. ``reasons`` is as in ``plan_upgrade``.
 
     Raises as ``plan_upgrade`` and ``plan_revert``.
     """
@@ -54,7 +57,7 @@ def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Con
     upgrades: Dict[str, Upgrade] = {}
     for (plugin, items), ctx in zip(wanted.items(), contexts):
         upgrades[plugin] = plan_upgrade(ledger.state(plugin).settings, items, others, ctx,
-                                        repair=plugin in repaired)
+                                        repair=plugin in repaired, reasons=reasons)
         others[plugin] = planned(items)
     for plugin, upgrade in upgrades.items():
         ledger.set_settings(plugin, upgrade.kept)
@@ -64,7 +67,7 @@ def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Con
 
 def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
                  others: Mapping[str, Sequence[Applied]], ctx: Context, *,
-                 repair: bool = False) -> Upgrade:
+                 repair: bool = False, reasons: Optional[Reasons] = None) -> Upgrade:
     """Return what an upgrade does to the settings; only reads.
 
     A setting that stays but was changed by hand is left as it is, with a note. With
@@ -72,7 +75,7 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
     the image was replaced, and the record outlived it. ``ctx.files`` are those of the packages
     of the new version.
 
-    Raises as ``check`` for settings to apply.
+    Raises as ``check`` for settings to apply, or adds that to ``reasons``, if given.
     """
     new = [_with_outcome(item, old, ctx) for item in new]
     wanted = {(*item.identity, item.value): item for item in new}
@@ -87,7 +90,8 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
             notes.append(f"left as it was changed by hand: {'; '.join(problems)}")
         elif problems or kind.follows_content:
             refreshed.append(wanted[key])
-    check([*fresh, *refreshed], ctx, others=others, own=old)
+    with contextlib.nullcontext() if reasons is None else reasons.collected():
+        check([*fresh, *refreshed], ctx, others=others, own=old)
     notes.extend(note for item in (*fresh, *refreshed) for note in item.notes)
     return Upgrade(
         kept=tuple(kept.values()), refreshed=tuple(refreshed),

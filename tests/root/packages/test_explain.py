@@ -67,7 +67,8 @@ def test_the_message_names_the_core_packages_of_all_plugins(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     answer = install(dnf, node, built.bundle("needs-libvirt"), built.bundle("obsoleter"))
     assert answer.status == 5
-    assert "plugins needs-libvirt 2.0, obsoleter 1.0 cannot go into" in answer.err
+    assert "  needs-libvirt: plugin needs-libvirt 2.0 cannot go into" in answer.err
+    assert "  obsoleter: plugin obsoleter 1.0 cannot go into" in answer.err
     assert "libvirt-10.0.0-1" in answer.err and "device-mapper-multipath-0.8.7" in answer.err
 
 
