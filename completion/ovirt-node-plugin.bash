@@ -225,7 +225,8 @@ _ovirt_node_plugin_program() {
     elif [[ $cur == -* ]]; then
         local options=(--work-dir --help)
         case $sub in
-        merge)    options+=(--output --remove --dry-run --assumeyes --trust-keys --accept-origin
+        merge)    options+=(--output --remove --dry-run --assumeyes --assumeno --quiet --verbose
+                            --log --trust-keys --accept-origin
                             --nogpgcheck --enablerepo --setopt --recompress --size --volid --plugins-from
                             --keep-bundles --check --no-check --force --image --json) ;;
         inspect)  options+=(--image --setopt --nogpgcheck --enablerepo --json) ;;

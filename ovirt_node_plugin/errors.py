@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
+_LAST_LINES = 5  # of what a program printed, in a message
+
 
 class Status(enum.IntEnum):
     """Exit statuses of ``dnf node-plugin``; stable, listed in dnf-node-plugin(8).
@@ -174,6 +176,19 @@ class CommandError(NodePluginError):
         self.argv = tuple(argv)
         self.returncode = returncode
         self.output = output
+
+    @property
+    def brief(self) -> str:
+        """The message without the argument list: the program, its status and its last lines."""
+        if self.returncode is None or not self.argv:
+            return self.message
+        words = [word for word in self.argv if not word.startswith("-")]
+        program = words[1] if words[0] == "prlimit" else words[0]  # it runs another one
+        ended = (f"status {self.returncode}" if self.returncode >= 0
+                 else f"signal {-self.returncode}")
+        lines = self.output.strip().splitlines()[-_LAST_LINES:]
+        return "\n  ".join([f"{program.rpartition('/')[2]} ended with {ended}"
+                            + (":" if lines else ""), *map(str.strip, lines)])
 
 
 @dataclass(frozen=True)

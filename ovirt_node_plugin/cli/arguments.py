@@ -32,8 +32,12 @@ class ProgramOptions(argparse.Namespace):
     output: Optional[Path] = None
     work_dir: Optional[Path] = None
     json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    log: Optional[Path] = None
     dry_run: bool = False
     force: bool
+    assumeno: bool = False
     assumeyes: bool
     check: bool
     content: bool
@@ -168,8 +172,17 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="remove a plugin from the image; may be repeated")
     parser.add_argument("-y", "--assumeyes", action="store_true",
                         help="carry out the plan without asking")
+    parser.add_argument("--assumeno", action="store_true",
+                        help="print the whole plan and answer no")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
                         help="print the whole plan and write nothing")
+    parser.add_argument("-q", "--quiet", action="store_true",
+                        help="print errors only, and what is asked")
+    parser.add_argument("-v", "--verbose", action="store_true",
+                        help="print each program that is started, and its time")
+    parser.add_argument("--log", metavar="FILE", type=Path, default=None,
+                        help="append a report of the merge to FILE: plan, notes, steps, programs,"
+                             " times")
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
                         help="import the GPG keys that the bundles contain; -y alone does not")
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],

@@ -294,11 +294,10 @@ class DnfCommand:
     def _report_done(self, plan: Plan, notes: Sequence[str], *,
                    deltas: Sequence[Delta] = ()) -> None:
         plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
+        removed = tuple(map(manifest_data.delta, deltas))
         if self._document is not None:
-            answer = PlanAnswer.of(plan, done=True,
-                                   deltas=tuple(map(manifest_data.delta, deltas)))
-            self._document.print(answer.to_data())
-        for line in (*map(manifest_text.removal, deltas), *plan_text.done(plan)):
+            self._document.print(PlanAnswer.of(plan, done=True, deltas=removed).to_data())
+        for line in (*map(manifest_text.removal, removed), *plan_text.done(plan)):
             logger.info("%s", printable(line))
         for note in notes:
             logger.warning("Note: %s", note)

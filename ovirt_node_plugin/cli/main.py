@@ -8,7 +8,6 @@ from typing import Callable, Mapping, Sequence
 
 from ..errors import NodePluginError, Refused, Status
 from ..images import workspace
-from ..images.dnf_program import ReportedError
 from ..system.namespaces import run_apart
 from ..system.words import printable
 from . import arguments, look, merge
@@ -24,7 +23,7 @@ def main(argv: Sequence[str]) -> int:
     folders that the child writes to, and deletes them after the child, its mounts and its
     programs have ended.
     """
-    invocation = Invocation(arguments.parse(argv))
+    invocation = Invocation(arguments.parse(argv), argv)
     mounting_commands: Mapping[str, _Handler] = {
         "merge": merge.merge, "inspect": look.inspect, "diff": look.diff,
         "manifest": look.manifest, "extract": look.extract, "shell": merge.shell}
@@ -36,6 +35,7 @@ def main(argv: Sequence[str]) -> int:
             raise Refused("an image can be mounted only by the superuser",
                           hint="Run the command as root.")
         with contextlib.ExitStack() as stack:
+            invocation.open_log(stack)
             invocation.make_folders(stack)
             ended = run_apart(lambda: _run_in_child(invocation, handler), failed=invocation.failed)
             if ended.interrupted:
@@ -58,8 +58,6 @@ def _run_handler(invocation: Invocation, handler: _Handler) -> int:
     """Run a command; report every error as one paragraph and an exit status."""
     try:
         return handler(invocation)
-    except ReportedError as exc:  # dnf has printed the error
-        return exc.code
     except NodePluginError as exc:
         return invocation.failed(exc)
     except BrokenPipeError:

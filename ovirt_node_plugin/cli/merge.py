@@ -16,7 +16,7 @@ from ..merge import forecast, replay
 from ..merge import merge as merging
 from ..merge import shell as shells
 from ..report import image_data, image_text
-from ..system.run import attached, run
+from ..system.run import Runner, attached
 from ..system.words import printable
 from . import arguments
 from .program import Invocation
@@ -25,59 +25,72 @@ from .program import Invocation
 def merge(invocation: Invocation) -> int:
     """Merge plugins into an image, and write a new one."""
     options = invocation.options
-    asks = not (options.assumeyes or options.dry_run)
+    asks = not (options.assumeyes or options.assumeno or options.dry_run)
     if asks and invocation.json:
         raise UsageError("merge --json cannot ask whether the plan is right",
                          hint="Add --dry-run to see the plan, or -y to carry it out.")
     wanted = _wanted_plugins(invocation)
     with merging.prepared(_order(invocation, wanted), invocation.folder, dnf=invocation.dnf,
-                          run=run, progress=invocation.progress) as prepared:
+                          run=invocation.run, progress=invocation.progress) as prepared:
         return _plan_and_merge(invocation, prepared, wanted, asks=asks)
 
 
 def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: replay.Replay, *,
                     asks: bool) -> int:
     options, order = invocation.options, prepared.order
-    show = not invocation.json and (asks or options.dry_run)
-    try:
-        rehearsal = merging.rehearse(prepared, show=show)
-    except DnfFailed as exc:
-        failures = merging.single_failures(prepared, order.install) if wanted.plugins else {}
-        if not failures:
-            raise
-        raise replay.DoNotFit(
-            {wanted.plugins.get(word, word): failure for word, failure in failures.items()},
-            wanted.notes) from exc
+    rehearsal = _rehearsal(prepared, wanted)
     notes = (*wanted.notes, *forecast.notes(prepared, rehearsal))
     untrusted = merging.untrusted_signatures(rehearsal, trust_keys=options.trust_keys)
     other_origins = merging.refused_origins(rehearsal, order, options.accept_origin)
-    for refused in (untrusted, other_origins) if options.dry_run else ():
+    plans_only = options.dry_run or options.assumeno
+    for refused in (untrusted, other_origins) if plans_only else ():
         notes = (*notes, *((refused.message, refused.hint) if refused is not None else ()))
-    if not invocation.json:
-        invocation.answer({}, [f"Note: {note}" for note in notes])
-    if options.dry_run or not rehearsal.changes:
+    invocation.say(image_text.plans(rehearsal, notes), asked=asks or plans_only)
+    if plans_only or not rehearsal.changes:
         invocation.answer(
             image_data.merge_result(rehearsal, None, None, notes=notes),
             image_text.merge_result(rehearsal, None, options.output, source=options.image))
-        return Status.DONE
+        return _aborted(invocation) if options.assumeno and rehearsal.changes else Status.DONE
     if untrusted is not None:
         raise untrusted
     if other_origins is not None and not asks:
         raise other_origins
     if asks and not _confirmed(other_origins.message if other_origins is not None else ""):
-        raise NodePluginError("Operation aborted.")
+        return _aborted(invocation)
     assert invocation.destination is not None
-    outcome = merging.carry_out(prepared, rehearsal, invocation.destination,
-                                show=None if invocation.json else (("-q",) if asks else ()))
+    outcome = merging.carry_out(prepared, rehearsal, invocation.destination)
     invocation.answer(
         image_data.merge_result(rehearsal, outcome, options.output, notes=notes),
         image_text.merge_result(rehearsal, outcome, options.output, source=options.image))
     return Status.DONE
 
 
+def _rehearsal(prepared: merging.Merge, wanted: replay.Replay) -> merging.Rehearsal:
+    """Return the plans. Raises DoNotFit with the reasons for each plugin of another image."""
+    try:
+        return merging.rehearse(prepared)
+    except DnfFailed as exc:
+        failures = (merging.single_failures(prepared, prepared.order.install) if wanted.plugins
+                    else {})
+        if not failures:
+            raise
+        raise replay.DoNotFit(
+            {wanted.plugins.get(word, word): failure for word, failure in failures.items()},
+            wanted.notes) from exc
+
+
+def _aborted(invocation: Invocation) -> int:
+    """Report that the user answered no; with --json, the last line is the plan already."""
+    error = NodePluginError("Operation aborted.")
+    if invocation.json:
+        invocation.note(error.message)
+        return int(error.status)
+    raise error
+
+
 def shell(invocation: Invocation) -> int:
     """Run a command or a shell in the root of an image."""
-    options = invocation.options
+    options, run = invocation.options, invocation.run
     with opened(options.image, invocation.folder, payload=options.payload, run=run) as image:
         shell_run = shells.ShellRun(image=image, command=options.argv, work=invocation.folder,
                                     run=run, attached=attached, network=options.network)
@@ -104,15 +117,16 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
 
 def _wanted_plugins(invocation: Invocation) -> replay.Replay:
     """Return the plugins to install: those of the command line and those of another image."""
-    options = invocation.options
+    options, run = invocation.options, invocation.run
     words = _words(options.plugins)
     if options.plugins_from is None:
         return replay.Replay(words, {}, {}, ())
     copies, mounts = invocation.folder / "copies", invocation.folder / "other"
     for folder in (copies, mounts):
         folder.mkdir()
-    with _opened(options.plugins_from, mounts, options.payload) as other:
+    with _opened(options.plugins_from, mounts, options.payload, run) as other:
         wanted = replay.replay(other, words, copies, run=run)
+        invocation.shown.name(wanted.sources.items())
         if not wanted.words and not options.remove:
             raise UsageError(f"{options.plugins_from} contains no plugins",
                              hint="Name the plugins to merge.")
@@ -121,7 +135,7 @@ def _wanted_plugins(invocation: Invocation) -> replay.Replay:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, mounts: Path, payload: str) -> Iterator[Image]:
+def _opened(path: Path, mounts: Path, payload: str, run: Runner) -> Iterator[Image]:
     """Open the image of --plugins-from, with ``payload`` if the image has several squashfs.
 
     ``mounts`` is a folder for its mounts.

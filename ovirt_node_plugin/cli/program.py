@@ -2,40 +2,74 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import Optional, Sequence, TextIO
 
-from ..errors import NodePluginError, UsageError
+from .. import __version__
+from ..errors import CommandError, NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
+from ..images.image import mount_name
+from ..report import merge_log
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer, with_format
 from ..system.json_data import Data
-from ..system.progress import Progress
-from ..system.run import attached, run
+from ..system.progress import Progress, Silent
+from ..system.run import Runner, run
 from ..system.words import printable
-from . import arguments
+from . import arguments, hints
+from .shown import ShownPaths
 
 
 class Invocation:
-    """One run of the program, with the ``options`` of its command line.
+    """One run of the program: the command line ``argv``, and its parsed ``options``.
 
-    ``make_folders`` sets ``folder``, the work folder of this run, and ``destination``, where
-    the output is written, None for a command without output.
+    ``run`` starts programs, and ``shown`` names paths in messages. ``make_folders`` sets
+    ``folder``, the work folder of this run, and ``destination``, where the output is written,
+    None for a command without output.
     """
 
-    def __init__(self, options: arguments.ProgramOptions) -> None:
+    def __init__(self, options: arguments.ProgramOptions, argv: Sequence[str]) -> None:
         self.options = options
         self.json = options.json
+        merges = options.command == "merge"
         # merge also prints its progress as JSON, one object on each line
-        self._lines = self.json and options.command == "merge"
-        self.progress: Progress = (JsonLines(sys.stdout) if self._lines
-                                   else for_people(sys.stderr))
+        self._lines = self.json and merges
+        self.progress: Progress = (
+            JsonLines(sys.stdout) if self._lines else Silent() if options.quiet
+            else for_people(sys.stderr, lines=merges))
+        self.run: Runner = merge_log.logged_runner(run, _print_error) if options.verbose else run
+        self._argv = argv
+        self._log: Optional[TextIO] = None
+        image = Path(os.path.abspath(getattr(options, "image", "")))
+        self.shown = ShownPaths(str(image), mount_name(image))
         self.folder = Path()
         self.destination: Optional[workspace.Destination] = None
+
+    def open_log(self, stack: contextlib.ExitStack) -> None:
+        """Open the log of --log, which is closed at the end of ``stack``.
+
+        Raises UsageError for a file that cannot be the log.
+        """
+        path = self.options.log
+        if path is None:
+            return
+        self._refuse_inside(path.absolute().parent)
+        self._log = stack.enter_context(merge_log.opened(path))
+        write = merge_log.writer(self._log)
+        write(f"ovirt-node-plugin {__version__}: {shlex.join(self._argv)}")
+        self.run = merge_log.logged_runner(self.run, write)
+        self.progress = merge_log.LoggedSteps(self.progress, write)
+
+    def note(self, text: str) -> None:
+        """Write lines to the log, if there is one."""
+        if self._log is not None:
+            merge_log.writer(self._log)(text)
 
     def make_folders(self, stack: contextlib.ExitStack) -> None:
         """Make the folders of this run, which are removed at the end of ``stack``.
@@ -43,14 +77,16 @@ class Invocation:
         Raises UsageError for an output that cannot be written.
         """
         output = self.options.output
-        if not self.options.dry_run:
+        if not (self.options.dry_run or self.options.assumeno):
             self._check_output(output)
             if output is not None:
                 self._refuse_inside(output.absolute().parent)
                 self.destination = stack.enter_context(workspace.destination(
                     output, replace=getattr(self.options, "force", False)))
+                self.shown.add_folder(self.destination.target.parent, output.absolute().parent)
         self._refuse_inside(self.work_parent)
         self.folder = stack.enter_context(workspace.work_folder(self.work_parent))
+        self.shown.add_folder(self.folder, self.work_parent)
 
     @property
     def work_parent(self) -> Path:
@@ -64,24 +100,41 @@ class Invocation:
     @property
     def dnf(self) -> Dnf:
         """The way to run dnf, with the options of the command line."""
-        return Dnf(tuple(arguments.dnf_options(self.options)), run, attached)
+        return Dnf(tuple(arguments.dnf_options(self.options)), self.run)
 
     def answer(self, document: Data, lines: Sequence[str]) -> None:
         """Print a result as JSON, or as lines of text."""
         if self.json:
-            self._print("result", document)
-        else:
-            for line in lines:
+            self._print("result", self.shown.data(document))
+        self.say(lines)
+
+    def say(self, lines: Sequence[str], *, asked: bool = False) -> None:
+        """Print lines of text, and write them to the log.
+
+        With --json they are not printed, and with -q only those that the user is ``asked`` about.
+        """
+        for line in map(self.shown.text, lines):
+            self.note(line)
+            if not self.json and (asked or not self.options.quiet):
                 print(printable(line), flush=True)
 
     def failed(self, error: NodePluginError) -> int:
         """Print an error; return its exit status."""
-        if not self.json:
-            for line in f"Error: {error}".split("\n"):
-                print(printable(line), file=sys.stderr)
-        else:  # the answer of dnf has more details than the exception
-            answer = error.answer if isinstance(error, DnfFailed) else ErrorAnswer.of(error)
+        # the answer of dnf has more details than the exception
+        answer = error.answer if isinstance(error, DnfFailed) else ErrorAnswer.of(error)
+        if isinstance(error, CommandError):
+            answer = dataclasses.replace(answer, message=error.brief)
+        hint = answer.hint
+        if self.options.command == "merge":
+            hint = hints.for_merge(hint, image=str(self.options.image))
+        answer = dataclasses.replace(answer, message=self.shown.text(answer.message),
+                                     hint=self.shown.text(hint))
+        if self.json:
             self._print("error", answer.to_data())
+        for line in "\n".join(filter(None, (f"Error: {answer.message}", answer.hint))).split("\n"):
+            self.note(line)
+            if not self.json:
+                _print_error(line)
         return int(error.status)
 
     def _refuse_inside(self, folder: Path) -> None:
@@ -98,6 +151,9 @@ class Invocation:
                 raise UsageError("merge needs the name of the image to write",
                                  hint="Give -o OUTPUT, or --dry-run to see the plan only.")
             return
+        if str(output) == "-":
+            raise UsageError("an image cannot be written to standard output",
+                             hint="Give the name of a file with -o; ./- is a file of that name.")
         if not output.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {output.absolute().parent} to write to",
                              hint="Create it, or give another name with -o.")
@@ -121,3 +177,7 @@ class Invocation:
                   flush=True)
         else:
             print(json.dumps(with_format(document), indent=2, sort_keys=True), flush=True)
+
+
+def _print_error(line: str) -> None:
+    print(printable(line), file=sys.stderr, flush=True)

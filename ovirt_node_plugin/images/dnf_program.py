@@ -13,7 +13,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator, List, Sequence, Tuple, Type, TypeVar
+from typing import Iterator, List, Sequence, Tuple, Type, TypeVar
 
 from ..errors import CommandError, NodePluginError, Status
 from ..policy.opened_paths import refuse_ways_out
@@ -32,14 +32,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Dnf:
-    """Runs dnf with ``options``, which are passed on to it before the command.
-
-    ``run`` starts programs whose output is read, ``attached`` programs on the terminal.
-    """
+    """Runs dnf with ``options``, which are passed on to it before the command."""
 
     options: Tuple[str, ...]
     run: Runner
-    attached: Callable[[Sequence[StrPath]], int]
 
     def run_json(self, root: Path, subcommand: str, names: Sequence[str], *more: str,
               answer: Type[T]) -> T:
@@ -68,7 +64,7 @@ class Dnf:
                 hint="Install the same version of ovirt-node-plugin and"
                      f" {dnf_missing.PACKAGE}.") from exc
         if isinstance(result, json_answer.ErrorAnswer):
-            raise DnfFailed(result, root)
+            raise DnfFailed(result)
         return result
 
     def _no_json_error(self, argv: Sequence[StrPath], subcommand: str) -> NodePluginError:
@@ -84,13 +80,6 @@ class Dnf:
             f"dnf node-plugin {subcommand} printed no JSON" + (f": {stderr}" if stderr else ""),
             hint="Check dnf's configuration on this machine and in the image.")
 
-    def run_on_terminal(self, root: Path, subcommand: str, names: Sequence[str],
-                        *more: str) -> None:
-        """Run a subcommand on the terminal. Raises ReportedError for a status other than 0."""
-        status = self.attached(self._argv(root, subcommand, names, *more))
-        if status:
-            raise ReportedError(status)
-
     def _argv(self, root: Path, subcommand: str, names: Sequence[str],
               *more: str) -> List[StrPath]:
         # dnf-3 is DNF 4: on Fedora 41 and later, dnf is DNF 5, which does not load plugins of
@@ -103,26 +92,13 @@ class Dnf:
                 "node-plugin", *more, subcommand, "--", *names]
 
 
-def _of_image(text: str, root: Path) -> str:
-    """Return a message whose paths are those in the image, which is mounted at ``root``."""
-    return text.replace(f"{root}/", "/").replace(f" in {root} ", " in the image ")
-
-
 class DnfFailed(NodePluginError):
-    """An error of ``dnf node-plugin`` in ``root``; ``answer`` is what it printed."""
+    """An error of ``dnf node-plugin``; ``answer`` is what it printed."""
 
-    def __init__(self, answer: json_answer.ErrorAnswer, root: Path) -> None:
-        super().__init__(_of_image(answer.message, root), hint=_of_image(answer.hint, root))
+    def __init__(self, answer: json_answer.ErrorAnswer) -> None:
+        super().__init__(answer.message, hint=answer.hint)
         self.status = Status(answer.status) if answer.status in set(Status) else Status.DNF
         self.answer = answer
-
-
-class ReportedError(NodePluginError):
-    """A program failed and has printed its error on the terminal; ``code`` is its exit status."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__("")
-        self.code = code
 
 
 @contextlib.contextmanager

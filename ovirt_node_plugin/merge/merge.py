@@ -96,9 +96,14 @@ class Rehearsal:
 
 @dataclass(frozen=True)
 class MergeResult:
-    """The result of a merge: the mark that was written to the image, and notes for people."""
+    """The result of a merge.
+
+    ``mark`` was written to the image; ``answers`` are those of ``dnf node-plugin`` on the changed
+    plugins; ``notes`` are for people.
+    """
 
     mark: marks.Mark
+    answers: Tuple[PlanAnswer, ...]
     notes: Tuple[str, ...]
 
 
@@ -138,11 +143,10 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
         yield Merge(order=order, image=image, work=work, dnf=dnf, run=run, progress=progress)
 
 
-def rehearse(merge: Merge, *, show: bool) -> Rehearsal:
+def rehearse(merge: Merge) -> Rehearsal:
     """Plan the merge in a temporary overlay, in which plugins are really removed.
 
-    With ``show``, dnf also prints the plans on the terminal. Raises DnfFailed if
-    ``dnf node-plugin`` fails.
+    Raises DnfFailed if ``dnf node-plugin`` fails.
     """
     plans: List[PlanAnswer] = []
     steps = _steps(merge.order)
@@ -151,20 +155,16 @@ def rehearse(merge: Merge, *, show: bool) -> Rehearsal:
             with merge.progress.step("plan", "Planning"):
                 plans.append(merge.dnf.run_json(root, subcommand, names, "--dry-run",
                                              answer=PlanAnswer))
-            if show:
-                merge.dnf.run_on_terminal(root, subcommand, names, "--dry-run")
             if number + 1 < len(steps):
                 merge.dnf.run_json(root, subcommand, names, "-y", answer=PlanAnswer)
     return Rehearsal(tuple(plans))
 
 
-def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
-              show: Optional[Tuple[str, ...]] = None) -> MergeResult:
+def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> MergeResult:
     """Merge, and write the verified output to ``destination``.
 
-    The changes of origins in ``rehearsal`` were accepted.
-    Unless ``show`` is None, dnf prints its progress on the terminal and gets the options in
-    ``show``. Raises RolledBack if the disk is too small or the output is not correct.
+    The changes of origins in ``rehearsal`` were accepted. Raises RolledBack if the disk is too
+    small or the output is not correct.
     """
     order = merge.order
     disk_space.check(
@@ -177,8 +177,8 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
     boot = iso_boot.read(merge.image, merge.folder("boot"), run=merge.run)
     with image_draft.changing() as root:
         with for_dnf(root, merge.work / "cache", run=merge.run):
-            _change(merge, root, show,
-                    [plugin.name for plugin in changed_origins(rehearsal, order)])
+            answers = _change(merge, root, [
+                plugin.name for plugin in changed_origins(rehearsal, order)])
             end_others()  # a process of a scriptlet could change files that are read below
         boot = boot.for_root(root, volume_id=order.volume_id)
         initramfs = iso_initramfs.initramfs_changes(
@@ -207,7 +207,9 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination, *,
                        merge.folder("check"), dnf=merge.dnf, run=merge.run,
                        progress=merge.progress)
     destination.place()
-    return MergeResult(mark, (*bundle_files.notes, *initramfs.notes, *_unclaimed_note(unclaimed)))
+    return MergeResult(mark, answers, (
+        *_new_notes(answers, rehearsal), *bundle_files.notes, *initramfs.notes,
+        *_unclaimed_note(unclaimed)))
 
 
 def _check(order: Order) -> None:
@@ -282,17 +284,22 @@ def refused_origins(rehearsal: Rehearsal, order: Order,
     return origins.refusal(changed, accepting="add") if changed else None
 
 
-def _change(merge: Merge, root: Path, show: Optional[Tuple[str, ...]],
-            accepted: Sequence[str]) -> None:
+def _change(merge: Merge, root: Path, accepted: Sequence[str]) -> Tuple[PlanAnswer, ...]:
     """Carry out the steps; ``accepted`` are the plugins whose new origin is accepted."""
+    answers = []
     for subcommand, names in _steps(merge.order):
         own = [f"--accept-origin={name}" for name in accepted] if subcommand == "install" else []
         own += ["--trust-keys"] if subcommand == "install" and merge.order.trust_keys else []
-        if show is None:
-            with merge.progress.step(subcommand, "Changing the root"):
-                merge.dnf.run_json(root, subcommand, names, "-y", *own, answer=PlanAnswer)
-        else:
-            merge.dnf.run_on_terminal(root, subcommand, names, "-y", *own, *show)
+        with merge.progress.step(subcommand, "Changing the root"):
+            answers.append(merge.dnf.run_json(root, subcommand, names, "-y", *own,
+                                              answer=PlanAnswer))
+    return tuple(answers)
+
+
+def _new_notes(answers: Sequence[PlanAnswer], rehearsal: Rehearsal) -> Iterator[str]:
+    """Yield the notes of the transactions that the plans do not have."""
+    known = {note for plan in rehearsal.plans for note in plan.notes}
+    yield from (note for answer in answers for note in answer.notes if note not in known)
 
 
 def _set_sources(root: Path, order: Order) -> None:

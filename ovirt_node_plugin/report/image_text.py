@@ -2,22 +2,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Sequence
 
 from ..merge.inspection import Inspection
 from ..merge.merge import MergeResult, Rehearsal
+from ..operations.model.answers import PlanAnswer
 from ..system.words import printable, size
+from . import manifest_text, plan_text
 from .layout import field, table
+
+
+def plans(rehearsal: Rehearsal, notes: Sequence[str]) -> List[str]:
+    """Return the plans as ``dnf node-plugin`` prints them, and notes on the whole merge."""
+    lines = [line for answer in rehearsal.plans for line in plan_text.plan(answer)]
+    return [*lines, *(f"Note: {note}" for note in notes)]
 
 
 def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path],
                  *, source: Path) -> List[str]:
-    """Return the result of a merge into the image ``source``. dnf has printed the plan."""
+    """Return the result of a merge into the image ``source``, without its plan."""
     if outcome is not None:
-        return [*(f"Note: {note}" for note in outcome.notes), f"{output} is written."]
+        return [*(line for answer in outcome.answers for line in _changed(answer)),
+                *(f"Note: {note}" for note in outcome.notes), f"{output} is written."]
     if not rehearsal.changes:
-        return [f"Nothing to do: {source} already contains all of it. No image was written."]
+        return [f"{source} already contains all of it. No image was written."]
     return []
+
+
+def _changed(answer: PlanAnswer) -> List[str]:
+    """Return what was changed in the root, as ``dnf node-plugin`` prints it."""
+    return [*map(manifest_text.removal, answer.deltas), *plan_text.done(answer)]
 
 
 def inspection(result: Inspection) -> List[str]:

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import stat
-from typing import Iterable, List, Sequence, Tuple
+from typing import Iterable, List, Mapping, Sequence, Tuple
 
 from ..operations.manifest import PluginManifest
 from ..registry.inventory import (
@@ -21,6 +21,7 @@ from ..registry.inventory import (
 )
 from ..registry.outcomes import to_text
 from ..registry.record import Record
+from ..system.json_data import object_of
 from ..system.words import count, first_lines, printable, size
 from ..undo.changes import Applied
 from .layout import field, table
@@ -49,9 +50,17 @@ def manifests(plugins: Sequence[PluginManifest], shows: Shows) -> List[str]:
     return lines
 
 
-def removal(delta: Delta) -> str:
-    """Return one line with the counts of a removal."""
-    return f"Plugin {delta.name}: {_counts(delta.operation)}."
+def removal(delta: Mapping[str, object]) -> str:
+    """Return one line with the counts of a removal, of which ``delta`` is the data."""
+    counts = []
+    for noun, names in (("package", ("added", "", "removed")),
+                        ("file", ("added", "changed", "removed")),
+                        ("setting", ("on", "again", "off")), ("account", ("added", "", "removed"))):
+        group = object_of(delta, f"{noun}s")
+        added, changed, removed = (len(objects) if isinstance(objects, (list, tuple)) else 0
+                                   for objects in map(group.get, names))
+        counts.append((noun, added, changed, removed))
+    return f"Plugin {delta['plugin']}: {_counted(counts)}."
 
 
 def _parts(manifest: PluginManifest, shows: Shows) -> List[str]:
@@ -167,6 +176,11 @@ def _counts(operation: Operation) -> str:
               ("setting", len(operation.settings_on), len(operation.settings_again),
                len(operation.settings_off)),
               ("account", len(operation.accounts_added), 0, len(operation.accounts_removed)))
+    return _counted(counts)
+
+
+def _counted(counts: Iterable[Tuple[str, int, int, int]]) -> str:
+    """Return counts, each a noun with the numbers added, changed and removed, as text."""
     words = []
     for what, *numbers in counts:
         signed = [f"{sign}{number}" for sign, number in zip("+~-", numbers) if number]

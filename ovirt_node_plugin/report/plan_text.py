@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from typing import List, Sequence
+from typing import List, Sequence, Union
 
+from ..operations.model.answers import PlanAnswer
 from ..operations.model.results import (
     CAPABILITIES,
     DEVICE,
@@ -41,7 +42,7 @@ _MOST_FOLDERS = 6  # folders that a plan names
 _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: "Removed"}
 
 
-def plan(result: Plan) -> List[str]:
+def plan(result: Union[Plan, PlanAnswer]) -> List[str]:
     """Return the plan: dnf's table, then the changes of each plugin."""
     lines = result.table.rstrip("\n").split("\n") if result.table else []
     if result.changes:
@@ -58,7 +59,7 @@ def plan(result: Plan) -> List[str]:
     return lines
 
 
-def done(result: Plan) -> List[str]:
+def done(result: Union[Plan, PlanAnswer]) -> List[str]:
     """Return one line for each plugin that was changed."""
     return [f"{_DONE[plugin.action]} plugin {plugin.name} {plugin.version or plugin.old_version}."
             for plugin in result.plugins if plugin.action != KEEP]

@@ -15,9 +15,12 @@ _REDRAW_S, _LINE_S = 0.1, 1.0
 _BAR = 20  # columns
 
 
-def for_people(stream: TextIO) -> Progress:
-    """Return progress for a terminal. If ``stream`` is not a terminal, nothing is printed."""
-    return Bars(stream) if stream.isatty() else Silent()
+def for_people(stream: TextIO, *, lines: bool = False) -> Progress:
+    """Return progress as bars on a terminal.
+
+    If ``stream`` is not a terminal, it is printed as ``lines``, or not at all.
+    """
+    return Bars(stream) if stream.isatty() else Lines(stream) if lines else Silent()
 
 
 class _Pace:
@@ -86,6 +89,29 @@ class Bars:
         text = printable(text)
         self._stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4]
                            + end)
+        self._stream.flush()
+
+
+class Lines:
+    """Two plain lines for each step: one when it begins, one when it ends."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._clock = stream, clock
+
+    @contextlib.contextmanager
+    def step(self, name: str, text: str, *, total: Callable[[], int] = lambda: 0,
+             unit: str = BYTES) -> Iterator[Advance]:
+        """See ``Progress``."""
+        begun, ended = self._clock(), "not done"
+        self._print(f"{text} ...")
+        try:
+            yield lambda _: None
+            ended = f"done in {_seconds(self._clock() - begun)}"
+        finally:
+            self._print(f"{text}: {ended}")
+
+    def _print(self, text: str) -> None:
+        self._stream.write(f"{printable(text)}\n")
         self._stream.flush()
 
 

@@ -26,8 +26,7 @@ def test_dnf_3_is_run_with_only_this_plugin() -> None:
         started.append([os.fspath(word) for word in argv])
         return '{"format": 1, "plugins": []}'
 
-    Dnf(("--enablerepo=x",), recorder, lambda argv: 0).run_json(Path("/r"), "list", ["a"],
-                                                             answer=ListAnswer)
+    Dnf(("--enablerepo=x",), recorder).run_json(Path("/r"), "list", ["a"], answer=ListAnswer)
     (argv,) = started
     assert argv[0] == "dnf-3" and argv[1] in ("--config=/etc/dnf/dnf.conf", "--config=/dev/null")
     assert argv[2:] == [
@@ -41,7 +40,7 @@ def test_a_dnf_ended_by_a_signal_is_not_reported_as_missing(
     (tmp_path / "dnf-3").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     with pytest.raises(CommandError) as caught:
-        Dnf((), run, lambda argv: 0).run_json(Path("/r"), "list", [], answer=ListAnswer)
+        Dnf((), run).run_json(Path("/r"), "list", [], answer=ListAnswer)
     assert "failed with status -9" in caught.value.message
     assert caught.value.hint == ""
 

@@ -63,7 +63,8 @@ class PlanAnswer:
     """The answer of ``install``, ``upgrade`` and ``remove``: a plan, with fields of ``Plan``.
 
     ``done`` tells whether the plan was carried out; it is None for a plan in the answer of
-    ``info``. ``deltas`` are the changes of a removal as data, one of each plugin.
+    ``info``. ``deltas`` are the changes of a removal as data, one of each plugin. ``table`` is
+    the transaction as dnf prints it.
     """
 
     operation: str
@@ -76,6 +77,7 @@ class PlanAnswer:
     noteworthy: Tuple[Notable, ...]
     disputed_files: Tuple[DisputedFile, ...]
     notes: Tuple[str, ...]
+    table: str = ""
     done: Optional[bool] = None
     deltas: Tuple[Mapping[str, object], ...] = ()
 
@@ -88,7 +90,7 @@ class PlanAnswer:
             changes=plan.changes, plugins=plan.plugins,
             packages=tuple(map(PackageAnswer.of, plan.packages)), signatures=plan.signatures,
             space=plan.space, noteworthy=plan.noteworthy, disputed_files=plan.disputed_files,
-            notes=plan.notes, done=done, deltas=tuple(deltas))
+            notes=plan.notes, table=plan.table, done=done, deltas=tuple(deltas))
 
     def to_data(self) -> Data:
         """Return the answer as data, without its format."""

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ovirt_node_plugin.report.progress import Bars, JsonLines, for_people
+from ovirt_node_plugin.report.progress import Bars, JsonLines, Lines, for_people
 from ovirt_node_plugin.system.progress import ENTRIES, READ, Silent, transferred
 from ovirt_node_plugin.system.run import run
 
@@ -86,6 +86,18 @@ def test_nothing_is_drawn_without_a_terminal() -> None:
     with progress.step("x", "Packing") as advance:
         advance(5)
     assert isinstance(progress, Silent) and stream.getvalue() == ""
+
+
+def test_a_step_is_two_plain_lines_without_a_terminal_if_lines_are_wanted() -> None:
+    stream, clock = io.StringIO(), Clock()
+    assert isinstance(for_people(stream, lines=True), Lines)
+    with Lines(stream, clock).step("x", "Packing\x1b", total=lambda: 5) as advance:
+        clock.now_s = 65.0
+        advance(5)
+    with pytest.raises(ValueError), Lines(stream, clock).step("x", "Reading"):
+        raise ValueError
+    assert stream.getvalue() == ("Packing\\x1b ...\nPacking\\x1b: done in 1:05 min\n"
+                                 "Reading ...\nReading: not done\n")
 
 
 def test_each_line_of_json_is_an_object() -> None:
