@@ -14,16 +14,15 @@ from typing import (
     Mapping,
     NamedTuple,
     Optional,
-    Sequence,
     Set,
     Tuple,
     Union,
 )
 
 from ..errors import OutsideRoot
-from ..images.boot import BootConfiguration, boot_configurations
+from ..images.boot import boot_configurations
 from ..images.dnf_program import trial_root
-from ..images.image import FOLDER, SQUASHFS, Image, Layout
+from ..images.image import FOLDER, SQUASHFS, Image, Layout, kernels
 from ..images.iso import Iso
 from ..registry import store
 from ..registry.record import Record
@@ -31,7 +30,7 @@ from ..system.progress import BYTES, ENTRIES, Progress
 from ..system.run import Runner
 from ..system.trees import Relative
 from ..target import read_target
-from .boot import BootDifference, boot_differences, surplus
+from .boot import BootDifference, BootSide, boot_differences, surplus
 from .isos import iso_differences
 from .packages import PackageDifference, RootPackage, package_differences, read_files, read_packages
 from .trees import ADDED, CHANGED, REMOVED, Difference, differences
@@ -134,7 +133,7 @@ def compare(old: Side, new: Side, *, plugins_only: bool = False, content: bool =
         after = _installed(new, run, files=False)
         packages = package_differences(before.packages, after.packages,
                                        _claims(old_records, new_records))
-    booted = tuple(boot_differences(*(_configurations(side, run) for side in (old, new))))
+    booted = tuple(boot_differences(*(_boot_side(side, run) for side in (old, new))))
     return ImageDifferences(
         old=old.image.layout.path, new=new.image.layout.path,
         plugins=tuple(_plugins(old_records, new_records)),
@@ -231,11 +230,13 @@ def _values(records: Mapping[str, Record]) -> Dict[_Key, List[str]]:
     return values
 
 
-def _configurations(side: Side, run: Runner) -> Sequence[BootConfiguration]:
+def _boot_side(side: Side, run: Runner) -> BootSide:
     layout = side.image.layout
     if layout.iso is None:
-        return ()
-    return boot_configurations(layout.path, layout.iso, side.work, run=run)
+        return BootSide(())
+    return BootSide(boot_configurations(layout.path, layout.iso, side.work, run=run),
+                    layout.iso.volume_id,
+                    (read_target(side.image.root).version, *kernels(side.image.root)))
 
 
 def _form(old: Side, new: Side) -> Iterator[FormDifference]:

@@ -12,7 +12,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from ..errors import BadImage, UsageError
 from ..system.limits import SUPERBLOCKS
 from ..system.paths import resolve_inside
-from ..system.run import Runner
+from ..system.run import Runner, explained
 from .filesystem import Filesystem, mount_options, read_filesystem
 from .iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bind_mounted, loop_mounted
@@ -24,6 +24,7 @@ _FILESYSTEM_IMAGES = ("LiveOS/rootfs.img", "LiveOS/ext3fs.img")
 # The system of the installer, Anaconda, and its updates; never the system that it installs
 _INSTALLER = ("/images/install.img", "/images/product.img", "/images/updates.img")
 _MAGIC = b"hsqs"
+_DAMAGED = "Compare the image with its published checksum, or download it again."
 _RPM_MAGIC = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
 
 
@@ -112,10 +113,13 @@ def opened(path: Path, work: Path, *, payload: str = "", run: Runner) -> Iterato
             yield Image(Layout(path, FOLDER), root, root)
             return
         layout = _outer_layout(path, payload, run)
-        stack.enter_context(loop_mounted(path, outer, kind="squashfs", run=run,
-                                         offset=layout.payload_offset, size=layout.payload_size))
+        with explained(f"the squashfs in {path} cannot be mounted", BadImage, hint=_DAMAGED):
+            stack.enter_context(loop_mounted(
+                path, outer, kind="squashfs", run=run, offset=layout.payload_offset,
+                size=layout.payload_size))
         layout = _with_filesystem(layout, outer, run)
-        stack.enter_context(_root_mounted(layout, outer, root, run))
+        with explained(f"the root in {path} cannot be mounted", BadImage, hint=_DAMAGED):
+            stack.enter_context(_root_mounted(layout, outer, root, run))
         _require_root(root, path)
         yield Image(layout, outer, root)
 
@@ -222,6 +226,14 @@ def _other_filesystem_images(outer: Path) -> List[str]:
         return []
     images = sorted(path.relative_to(outer).as_posix() for path in outer.glob("*/*.img"))
     return images if len(images) == 1 else []
+
+
+def kernels(root: Path) -> Tuple[str, ...]:
+    """Return the versions of the kernels that have modules in ``root``, sorted."""
+    folder = resolve_inside(root, "lib/modules")
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
 
 
 def _require_root(root: Path, path: Path) -> None:

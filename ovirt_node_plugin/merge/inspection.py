@@ -10,11 +10,10 @@ from ..compare.packages import read_packages
 from ..errors import BadImage
 from ..images import boot
 from ..images.dnf_program import Dnf, trial_root
-from ..images.image import Image, Layout
+from ..images.image import Image, Layout, kernels
 from ..images.iso import read_span
 from ..operations.model.answers import ListAnswer
 from ..operations.model.results import PluginState
-from ..system.paths import resolve_inside
 from ..system.run import Runner
 from ..target import Target, read_target
 from . import marks
@@ -55,15 +54,8 @@ def inspect(image: Image, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
         packages = read_packages(root, target, run=run)
     return Inspection(
         layout=layout, size_bytes=layout.path.stat().st_size if layout.path.is_file() else 0,
-        target=target, kernels=_kernels(image.root), packages=len(packages),
+        target=target, kernels=kernels(image.root), packages=len(packages),
         plugins=listed.plugins, boot=tuple(configurations), mark=_mark(image))
-
-
-def _kernels(root: Path) -> Tuple[str, ...]:
-    folder = resolve_inside(root, "lib/modules")
-    if not folder.is_dir():
-        return ()
-    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
 
 
 def _mark(image: Image) -> Optional[marks.Mark]:

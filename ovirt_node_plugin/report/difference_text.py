@@ -58,7 +58,7 @@ def _sections(result: ImageDifferences) -> Iterator[_Section]:
     yield _Section("Packages", "Packages",
                    _counts([package.kind for package in result.packages]),
                    list(map(_package, result.packages)))
-    yield _Section("Boot", "Kernel arguments of boot entries",
+    yield _Section("Boot", "Boot entries",
                    _counts([entry.kind for entry in result.boot]), list(_boot(result.boot)))
     yield _files("Files", "Files of the root", files, start="/")
     yield _files("Around", "Files around the root", around)
@@ -130,7 +130,9 @@ def _boot(differences: Sequence[BootDifference]) -> Iterator[str]:
         words = [*(f"+{word}" for word in added), *(f"-{word}" for word in removed)]
         if difference.kind != CHANGED:
             words = [*added, *removed]
-        change = (difference.kind, " ".join(words) or "the same arguments, in another order")
+        change = (difference.kind, ", ".join([*filter(None, [" ".join(words)]),
+                                              *difference.details])
+                  or "the same arguments, in another order")
         titles = entries.setdefault(change, {}).setdefault(difference.place, [])
         titles.append(difference.title or "no title")
     for (kind, text), places in entries.items():

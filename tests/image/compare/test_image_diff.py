@@ -244,7 +244,7 @@ def test_differences_of_isos_include_boot_entries(images: Images) -> None:
     assert set(around) == {place.partition(":")[0] for place in places}
     assert own_files(result)["/opt/agent/text"] == "added"
     lines = images.diff("4.5.5.iso", "merged.iso").out.splitlines()
-    place = lines.index("Kernel arguments of boot entries:")
+    place = lines.index("Boot entries:")
     assert lines[place + 1] == "  ~ +isv.mode=fast"
     assert lines[place + 2].startswith("      /EFI/BOOT/grub.cfg: ")
 

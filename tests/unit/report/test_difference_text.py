@@ -79,7 +79,7 @@ def test_boot_entries_with_the_same_change_share_a_line() -> None:
         BootDifference("/a.cfg", "Three", "changed", ("q=1",), ("r",)),
         BootDifference("/b.cfg", "", "removed", (), ("quiet", "rhgb")),
         BootDifference("/b.cfg", "One\x1b", "changed", ("q=1",), ("r",)))) == [
-        "Boot         : 1 removed, 4 changed", "", "Kernel arguments of boot entries:",
+        "Boot         : 1 removed, 4 changed", "", "Boot entries:",
         "  ~ +q=1 -r", "      /a.cfg: One, Three", "      /b.cfg: One\\x1b",
         "  ~ the same arguments, in another order", "      /a.cfg: Two",
         "  - quiet rhgb", "      /b.cfg: no title"]
