@@ -77,7 +77,7 @@ _ovirt_node_plugin_takes_value() {
     --repo | --repoid | --enablerepo | --disablerepo | --repofrompath | --enableplugin | \
     --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
-    --cve | --cves | --secseverity | --sec-severity | --accept-origin)
+    --cve | --cves | --secseverity | --sec-severity | --accept-origin | --repo-file)
         return 0 ;;
     esac
     return 1
@@ -129,7 +129,7 @@ _ovirt_node_plugin_offer() {
 
 _ovirt_node_plugin_options() {
     local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
-                   --repo --setopt --quiet --verbose --recover --help)
+                   --repo --repo-file --setopt --quiet --verbose --recover --help)
     case $1 in
     install)           options+=(--dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
     upgrade)           options+=(--dry-run --trust-keys --skip-scriptlets) ;;
@@ -199,6 +199,8 @@ _ovirt_node_plugin_dnf() {
         if [[ $option && $COMP_WORDBREAKS != *=* ]]; then
             COMPREPLY=("${COMPREPLY[@]/#/$option}")
         fi
+    elif [[ $previous == --repo-file ]]; then
+        compopt -o default 2>/dev/null
     elif [[ $previous == --accept-origin ]]; then
         _ovirt_node_plugin_offer "$(_ovirt_node_plugin_installed)"
     elif [[ $previous || $cur == --*=* ]]; then
@@ -227,7 +229,8 @@ _ovirt_node_plugin_program() {
         case $sub in
         merge)    options+=(--output --remove --dry-run --assumeyes --assumeno --quiet --verbose
                             --log --trust-keys --accept-origin
-                            --nogpgcheck --enablerepo --setopt --recompress --size --volid --plugins-from
+                            --nogpgcheck --repo --repofrompath --repo-file --releasever
+                            --enablerepo --setopt --recompress --size --volid --plugins-from
                             --keep-bundles --check --no-check --force --image --json) ;;
         inspect)  options+=(--image --setopt --nogpgcheck --enablerepo --json) ;;
         diff)     options+=(--image --plugins --content --json) ;;

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import List, Mapping, Optional, Sequence, Tuple
@@ -57,6 +58,10 @@ class ProgramOptions(argparse.Namespace):
     accept_origin: List[str]
     volid: str
     enablerepo: List[str]
+    releasever: str = ""
+    repo: List[str]
+    repo_file: List[Path]
+    repofrompath: List[str]
     setopt: List[str]
     nogpgcheck: bool
 
@@ -148,6 +153,11 @@ def dnf_options(options: ProgramOptions) -> Sequence[str]:
     """Return the options to pass on to dnf; only for commands that run dnf."""
     words = [f"--enablerepo={repo}" for repo in options.enablerepo]
     words += [f"--setopt={setting}" for setting in options.setopt]
+    if options.command == "merge":
+        words += [f"--repo={repo}" for repo in options.repo]
+        words += [f"--repofrompath={repo}" for repo in options.repofrompath]
+        words += [f"--repo-file={os.path.abspath(path)}" for path in options.repo_file]
+        words += [f"--releasever={options.releasever}"] if options.releasever else []
     return [*words, "--nogpgcheck"] if options.nogpgcheck else words
 
 
@@ -176,13 +186,6 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="print the whole plan and answer no")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
                         help="print the whole plan and write nothing")
-    parser.add_argument("-q", "--quiet", action="store_true",
-                        help="print errors only, and what is asked")
-    parser.add_argument("-v", "--verbose", action="store_true",
-                        help="print each program that is started, and its time")
-    parser.add_argument("--log", metavar="FILE", type=Path, default=None,
-                        help="append a report of the merge to FILE: plan, notes, steps, programs,"
-                             " times")
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
                         help="import the GPG keys that the bundles contain; -y alone does not")
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
@@ -202,7 +205,33 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="whether to check the image that was written; default: check it")
     _force(parser)
     _dnf(parser)
+    _repositories(parser)
+    _reports(parser)
     _json(parser)
+
+
+def _reports(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-q", "--quiet", action="store_true",
+                        help="print errors only, and what is asked")
+    parser.add_argument("-v", "--verbose", action="store_true",
+                        help="print each program that is started, and its time")
+    parser.add_argument("--log", metavar="FILE", type=Path, default=None,
+                        help="append a report of the merge to FILE: plan, notes, steps, programs,"
+                             " times")
+
+
+def _repositories(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repo", metavar="REPO", action="append", default=[],
+                        help="use only this repository besides those of bundles; may be repeated,"
+                             " globs as in dnf")
+    parser.add_argument("--repofrompath", metavar="ID,PATH", action="append", default=[],
+                        help="also use the repository at PATH, a path or URL, with this id; may be"
+                             " repeated")
+    parser.add_argument("--repo-file", metavar="FILE", action="append", default=[],
+                        dest="repo_file", type=Path,
+                        help="also use the repositories of this .repo file; may be repeated")
+    parser.add_argument("--releasever", metavar="VERSION", default="",
+                        help="the value of $releasever in repositories; default: the image's")
 
 
 def _force(parser: argparse.ArgumentParser) -> None:

@@ -35,6 +35,7 @@ class DnfOptions(Protocol):
     skip_scriptlets: bool
     recover: bool
     strict: bool
+    repo_file: List[str]
     installed: bool
     available: bool
     all: bool
@@ -79,6 +80,9 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                              " the journal")
     parser.add_argument("--strict", action="store_true",
                         help="verify: count changed configuration files as problems")
+    parser.add_argument("--repo-file", metavar="FILE", action="append", default=[],
+                        dest="repo_file",
+                        help="also use the repositories of this .repo file; may be repeated")
     parser.add_argument("--installed", action="store_true", help="list: installed plugins")
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")

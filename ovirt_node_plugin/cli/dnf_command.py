@@ -8,7 +8,9 @@ import contextlib
 import dataclasses
 import logging
 import sys
+import tempfile
 import traceback
+from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 from ..errors import NodePluginError, Status
@@ -114,6 +116,9 @@ class DnfCommand:
             if not policy.target.live:
                 refuse_ways_out(root, str(root))
                 refuse_written(root, str(root), cache=console.cache, logs=console.logs)
+        for path in self._opts.repo_file:
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="node-plugin-"))
+            policy.add_repo_file(Path(path), Path(folder))
         if subcommand == "add":
             self._bundles = find.open_paths(self._opts.names, self._stack, run=run)
         elif subcommand in ("install", "info"):

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Collection, Dict, List, Optional, Sequence, Set, Tuple
 
 from ..config import Config
-from ..errors import NodePluginError
+from ..errors import NodePluginError, UsageError
 from ..plugin.bundle import Bundle
 from ..plugin.descriptor import METADATA_TYPE
-from ..plugin.library import repo_files
+from ..plugin.library import repo_files, repo_ids_in
 from ..plugin.repo_file import repo_ids
 from ..policy.core_rules import CoreChange, CoreRules, read_rules
 from ..registry import store
+from ..system.regular_files import read_regular
 from ..system.words import printable
 from ..target import Target, identify
 from . import command_line, core, refuse, repos, rpmdb, start
@@ -47,6 +48,7 @@ class RunPolicy:
         self._system_ids: Optional[Dict[str, str]] = None
         self._folders: Dict[str, Path] = {}
         self._bundle_ids: Dict[str, Set[str]] = {}
+        self._file_ids: Set[str] = set()
 
     @property
     def target(self) -> Target:
@@ -104,6 +106,27 @@ class RunPolicy:
             self._forget(plugin)
             self._add_repo_files(plugin, bundle.directory, bundle.repo_files)
 
+    def add_repo_file(self, path: Path, folder: Path) -> None:
+        """Name the repositories of the administrator's ``.repo`` file ``path`` in this run.
+
+        ``folder`` is an empty folder for a copy of it, as DNF reads whole folders. To be called
+        before DNF reads its repositories. Raises UsageError for a file without a repository.
+        """
+        try:
+            data = read_regular(path, max_bytes=start.REPO_FILE_BYTES, follow=True)
+        except OSError as exc:
+            raise UsageError(f"the .repo file {path} cannot be read: {exc.strerror}") from exc
+        copy = folder / "named.repo"
+        copy.write_bytes(data)
+        conf = self.base.conf
+        ids = repos.substituted(repo_ids_in(copy), conf)
+        if not ids:
+            raise UsageError(f"{path} defines no repository",
+                             hint="dnf.conf(5) describes the form of a .repo file.")
+        self._system_ids = {**repos.configured_ids(conf), **dict.fromkeys(ids, str(path))}
+        self._file_ids.update(ids)
+        conf.reposdir = [str(folder), *conf.reposdir]  # of two with one id, DNF uses the first
+
     def add_bundle_repo(self, bundle: Bundle, *, optional: bool = False) -> None:
         """Add the repository inside ``bundle``, if there is one, and enable it.
 
@@ -131,6 +154,8 @@ class RunPolicy:
                 self._disable(repo, _OFF_NODE)
             else:
                 repo.add_metadata_type_to_download(METADATA_TYPE)
+                if self.plugin_run and repo.id in (*self.named, *self._file_ids):
+                    repo.skip_if_unavailable = False
                 if self.plugin_run and not repo.name.isprintable():
                     repo.name = printable(repo.name)
                 if repo.id in self.owners and not self.base.conf.cacheonly:
@@ -246,7 +271,7 @@ class RunPolicy:
             self.owners.setdefault(repo_id, self.owners[repo.id])
 
     def _is_named(self, repo: DnfRepo) -> bool:
-        if repos.is_named(repo.id, self.named):
+        if repo.id in self._file_ids or repos.is_named(repo.id, self.named):
             return True
         return command_line.is_programmed(self._options) and repos.enabled_by_program(repo)
 

@@ -41,6 +41,7 @@ from . import (
     sealed_transaction,
     solved,
     unpacking,
+    unreachable,
 )
 from .claims import Claims
 from .dnf_types import DnfBase, DnfDisplay, DnfTransactionItem
@@ -113,10 +114,8 @@ class Session:
         conf = self._base.conf
         if hasattr(conf, "optional_metadata_types"):  # since 4.19 DNF leaves file lists out
             conf.optional_metadata_types = [*conf.optional_metadata_types, "filelists"]
-        try:
+        with unreachable.named_repositories(self._base):
             self._base.fill_sack(load_system_repo="auto", load_available_repos=repos)
-        except dnf.exceptions.RepoError as exc:
-            raise NodePluginError(str(exc), hint="Check the repository named above.") from exc
 
     def enabled_repos(self) -> List[str]:
         """Return the ids of the enabled repositories, sorted."""
