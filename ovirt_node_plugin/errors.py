@@ -182,13 +182,20 @@ class CommandError(NodePluginError):
         """The message without the argument list: the program, its status and its last lines."""
         if self.returncode is None or not self.argv:
             return self.message
-        words = [word for word in self.argv if not word.startswith("-")]
-        program = words[1] if words[0] == "prlimit" else words[0]  # it runs another one
+        program = self._program()
         ended = (f"status {self.returncode}" if self.returncode >= 0
                  else f"signal {-self.returncode}")
         lines = self.output.strip().splitlines()[-_LAST_LINES:]
         return "\n  ".join([f"{program.rpartition('/')[2]} ended with {ended}"
                             + (":" if lines else ""), *map(str.strip, lines)])
+
+    def _program(self) -> str:
+        """Return the program that failed, also if another one ran it."""
+        if self.argv[0] == "prlimit":
+            return next(word for word in self.argv[1:] if not word.startswith("-"))
+        if self.argv[1:3] == ("-I", "-c"):  # isolation.program: after -- and the root
+            return self.argv[self.argv.index("--") + 2]
+        return self.argv[0]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadImage, CommandError, Refused
 from ..system.limits import BOOT_BYTES, FAT_BYTES, FAT_CONFIGURATIONS, TEXT_BYTES
-from ..system.run import Runner, size_limited
+from ..system.run import Runner, explained, size_limited
 from .boot_text import BootEntry, entries
 from .iso import Iso, Span, copy_span, read_span
 
@@ -24,6 +24,7 @@ _UEFI = re.compile(r"El Torito boot img :\s*(\d+)\s+UEFI")
 # the types in an MBR and in a GPT; xorriso(1) also prints the GUID's bytes in disk order
 _EFI_KINDS = ("0xef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "28732ac11ff8d211ba4b00a0c93ec93b")
 _PARTITION = re.compile(r"partition (\d+)")
+_NO_FAT = "a FAT image that UEFI boots from cannot be read"
 _DAMAGED = "Compare the image with its published checksum, or download it again."
 _FAT_END_AT, _FAT_END = 510, b"\x55\xaa"
 
@@ -97,11 +98,9 @@ def write_changed(source: Path, iso: Iso, old: Mapping[str, str], new: Mapping[s
             # a fresh copy: the state of an earlier one is unknown
             files[image] = work / f"new-fat-{number}.img"
             copy_span(source, images[image], files[image])
-        try:
+        with explained(f"{inner} in {image} cannot be changed", Refused,
+                       hint="The FAT image that UEFI boots from may be full."):
             run(["mcopy", "-o", "-i", files[image], written, f"::{inner}"])
-        except CommandError as exc:
-            raise Refused(f"{inner} in {image} cannot be changed: {exc.output}",
-                          hint="The FAT image that UEFI boots from may be full.") from exc
     partitions = {int(match.group(1)): files.pop(image) for image in list(files)
                   for match in [_PARTITION.fullmatch(image)] if match}
     return files, partitions
@@ -135,13 +134,8 @@ def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
 
 
 def _fat_names(image: Path, run: Runner) -> List[str]:
-    try:
+    with explained(_NO_FAT, BadImage, hint=_DAMAGED):
         lines = run(["mdir", "-/", "-b", "-i", image, "::"]).splitlines()
-    except CommandError as exc:
-        if exc.returncode is None:
-            raise
-        raise BadImage(f"a FAT image that UEFI boots from cannot be read: {exc.message}",
-                       hint=_DAMAGED) from exc
     names = [line[2:] for line in lines if line.startswith("::")]
     return sorted({name for name in names if _NAMES.fullmatch(name)})
 
@@ -153,10 +147,12 @@ def _extracted(image: Path, name: str, copy: Path, run: Runner) -> Optional[str]
     """
     copy.unlink(missing_ok=True)
     most = TEXT_BYTES + 1
-    try:
-        run(size_limited(["mcopy", "-n", "-o", "-i", image, f"::{name}", copy], most_bytes=most))
-    except CommandError as exc:
-        if exc.returncode is None or not copy.exists() or copy.stat().st_size < most:
-            raise
+    with explained(_NO_FAT, BadImage, hint=_DAMAGED):
+        try:
+            run(size_limited(["mcopy", "-n", "-o", "-i", image, f"::{name}", copy],
+                             most_bytes=most))
+        except CommandError as exc:
+            if exc.returncode is None or not copy.exists() or copy.stat().st_size < most:
+                raise
     data = copy.read_bytes()
     return data.decode(_ENCODING) if len(data) < most else None

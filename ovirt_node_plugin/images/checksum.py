@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import BadImage, CommandError
-from ..system.run import Polled, Runner
+from ..errors import BadImage
+from ..system.run import Polled, Runner, explained
 
 _FIELD_AT, _FIELD_BYTES = 16 * 2048 + 883, 512
 
@@ -39,10 +39,6 @@ def implant(path: Path, *, supported: bool, run: Runner) -> None:
 
 def check(path: Path, *, run: Runner, polled: Polled = None) -> None:
     """Raise BadImage if the ISO does not match its checksum."""
-    try:
+    with explained(f"the ISO {path} does not match its checksum", BadImage,
+                   hint="Download it again."):
         run(["checkisomd5", path], polled=polled)
-    except CommandError as exc:
-        if exc.returncode is None:
-            raise
-        raise BadImage(f"the ISO {path} does not match its checksum",
-                       hint="Download it again.") from exc

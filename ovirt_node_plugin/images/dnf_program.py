@@ -60,7 +60,7 @@ class Dnf:
             result = json_answer.read(answer, data)
         except ValueError as exc:
             raise NodePluginError(
-                f"the answer of dnf node-plugin {subcommand} cannot be read: {exc}",
+                f"the answer of dnf-3 to {subcommand} cannot be read: {exc}",
                 hint="Install the same version of ovirt-node-plugin and"
                      f" {dnf_missing.PACKAGE}.") from exc
         if isinstance(result, json_answer.ErrorAnswer):
@@ -77,7 +77,7 @@ class Dnf:
         if dnf_missing.is_no_command(stderr):
             return dnf_missing.no_command(stderr)
         return NodePluginError(
-            f"dnf node-plugin {subcommand} printed no JSON" + (f": {stderr}" if stderr else ""),
+            f"dnf-3 printed no JSON for {subcommand}" + (f": {stderr}" if stderr else ""),
             hint="Check dnf's configuration on this machine and in the image.")
 
     def _argv(self, root: Path, subcommand: str, names: Sequence[str],

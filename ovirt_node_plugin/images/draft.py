@@ -14,7 +14,7 @@ from typing import ContextManager, Iterator, Optional, Protocol
 
 from ..errors import UsageError
 from ..system.progress import READ, Progress, transferred
-from ..system.run import Runner
+from ..system.run import Runner, explained
 from ..system.words import size
 from .compression import Compression
 from .filesystem import (
@@ -111,7 +111,8 @@ class _TreeDraft:
         with self.changing() as root:
             if self.image.layout.kind == FOLDER or squashfs is None:
                 with self.progress.step("copy", "Copying the folder",
-                                        total=lambda: content_bytes(root)) as advance:
+                                        total=lambda: content_bytes(root)) as advance, explained(
+                                            "the folder cannot be copied"):
                     self.run(["cp", "--archive", "--reflink=auto", "--sparse=always",
                               "--no-target-directory", "--", root, output],
                              polled=transferred(advance, READ))
@@ -140,7 +141,9 @@ class _FilesystemDraft:
             grow_mounted(self._at, self._filesystem, run=self._run)
             yield self._at
             # only this reports that the disk below the loop device is full
-            self._run(["sync", "--file-system", "--", self._at])
+            with explained("the filesystem image cannot be written",
+                           hint="Check that the disk of --work-dir works and has free space."):
+                self._run(["sync", "--file-system", "--", self._at])
             trim(self._at, run=self._run)
 
     def pack(self, output: Path, *, recompress: Optional[Compression] = None) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List
 
-from ..errors import BadImage, CommandError, UsageError
-from ..system.run import Runner, StrPath
+from ..errors import BadImage, UsageError
+from ..system.run import Runner, StrPath, explained
 
 _EXT = ("ext2", "ext3", "ext4")
 XFS = "xfs"
@@ -29,13 +29,9 @@ def read_filesystem(path: Path, *, run: Runner) -> Filesystem:
 
     Raises BadImage if it is not ext2, ext3, ext4 or xfs.
     """
-    try:
+    with explained(f"{path.name} contains no known filesystem", BadImage,
+                   hint="ext4 and xfs are supported."):
         text = run(["blkid", "--probe", "--output", "export", "--", path])
-    except CommandError as exc:
-        if exc.returncode is None:
-            raise
-        raise BadImage(f"{path.name} contains no known filesystem",
-                       hint="ext4 and xfs are supported.") from exc
     words: Dict[str, str] = dict(line.partition("=")[::2] for line in text.splitlines())
     kind = words.get("TYPE", "")
     if kind not in (*_EXT, XFS):
@@ -64,8 +60,9 @@ def grow(path: Path, filesystem: Filesystem, size_bytes: int, *, run: Runner) ->
                          hint="It can only grow.")
     os.truncate(path, size_bytes)
     if filesystem.kind in _EXT:
-        run(["e2fsck", "-f", "-p", path], ok=(0, 1))  # e2fsck(8): 1 is repaired
-        run(["resize2fs", path])
+        with explained(f"the filesystem {path.name} cannot be enlarged"):
+            run(["e2fsck", "-f", "-p", path], ok=(0, 1))  # e2fsck(8): 1 is repaired
+            run(["resize2fs", path])
 
 
 def grow_mounted(root: Path, filesystem: Filesystem, *, run: Runner) -> None:
@@ -78,13 +75,9 @@ def check(path: Path, filesystem: Filesystem, *, run: Runner) -> None:
     """Raise BadImage if the unmounted filesystem in ``path`` is damaged; repair nothing."""
     argv: List[StrPath] = (["xfs_repair", "-n", "-f", path] if filesystem.kind == XFS
                            else ["e2fsck", "-f", "-n", path])
-    try:
+    with explained(f"the filesystem {path.name} is damaged", BadImage,
+                   hint=f"Run {argv[0]} for the details."):
         run(argv)
-    except CommandError as exc:
-        if exc.returncode is None:
-            raise
-        raise BadImage(f"the filesystem {path.name} is damaged: {exc.output or exc.message}",
-                       hint=f"Run {argv[0]} for the details.") from exc
 
 
 def trim(root: Path, *, run: Runner) -> None:

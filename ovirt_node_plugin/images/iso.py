@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Protocol, Tuple
 
-from ..errors import BadImage, CommandError
+from ..errors import BadImage
 from ..system.limits import ISO_FILES, ISO_SHARES
-from ..system.run import Polled, Runner, StrPath
+from ..system.run import Polled, Runner, StrPath, explained
 from . import checksum
 
 _BLOCK = 2048
@@ -30,6 +30,7 @@ _STABLE = re.compile(r"El Torito (?:cat path|img path|img opts) .*|System area s
 _TYPE = re.compile(r"GPT type GUID\s*:\s*(\d+)\s+(\S+)")
 _VOLUME_ID = re.compile(r"^Volume Id\s*:\s(.*)$", re.MULTILINE)
 _QUIET = ("-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE")
+_DISK = "Check that the disks of the output and of --work-dir work and have free space."
 _DAMAGED = "Check it with checkisomd5, or download it again."
 
 
@@ -124,7 +125,7 @@ def is_iso(path: Path) -> bool:
 
 def read_iso(path: Path, *, run: Runner) -> Iso:
     """Read the ISO ``path`` with xorriso(1). Raises BadImage if it cannot be read."""
-    try:
+    with explained(f"the ISO {path} cannot be read", BadImage, hint=_DAMAGED):
         text = run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", "-pvd_info",
                     "-find", "/", "-type", "f", "-exec", "report_lba", "--"])
         el_torito, system_area, commands = [
@@ -132,10 +133,6 @@ def read_iso(path: Path, *, run: Runner) -> Iso:
             for report, form in (("-report_el_torito", "plain"),
                                  ("-report_system_area", "plain"),
                                  ("-report_system_area", "cmd"))]
-    except CommandError as exc:
-        if exc.returncode is None:
-            raise
-        raise BadImage(f"the ISO {path} cannot be read: {exc.output}", hint=_DAMAGED) from exc
     if text.count("\n") > ISO_FILES:
         raise BadImage(f"the ISO {path} has more than {ISO_FILES} files", hint=_DAMAGED)
     volume_id = _VOLUME_ID.search(text)
@@ -177,10 +174,11 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
     for path, file in sorted(changes.files.items()):
         argv += ["-map", file, path, "-chown", "0", path, "--", "-chgrp", "0", path, "--",
                  "-chmod", "0444", path, "--"]
-    run([*argv, "-commit"], polled=polled)
-    _truncate(output, run)
-    if iso.checksum.implanted:
-        checksum.implant(output, supported=iso.checksum.supported, run=run)
+    with explained("the new ISO cannot be written", hint=_DISK):
+        run([*argv, "-commit"], polled=polled)
+        _truncate(output, run)
+        if iso.checksum.implanted:
+            checksum.implant(output, supported=iso.checksum.supported, run=run)
 
 
 def copy_span(source: Path, span: Span, to: Path) -> None:

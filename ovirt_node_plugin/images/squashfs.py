@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, List, Optional
 
 from ..errors import BadImage, Refused
-from ..system.run import Polled, Runner, StrPath
+from ..system.run import Polled, Runner, StrPath, explained
 from .compression import Compression, decode_options
 
 # squashfs 4.0: the kernel's Documentation/filesystems/squashfs.rst; little endian
@@ -19,6 +19,8 @@ _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
 _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
 # The default of mksquashfs is a quarter of the machine's memory
 _MEMORY = "768M"
+_DISK = ("Check that the disk of --work-dir works and has free space, and whether the image matches"
+         " its published checksum.")
 # The unsquashfs of these versions can write holes in the wrong places: first, first fixed one
 _BROKEN = ((4, 7, 0), (4, 7, 5))
 
@@ -79,23 +81,26 @@ def pack(folder: Path, output: Path, superblock: Superblock, *,
          recompress: Optional[Compression] = None, run: Runner, polled: Polled = None) -> None:
     """Pack the tree ``folder`` into the new file ``output``, with ``pack_options``.
 
-    ``polled`` is as in ``run``. Raises CommandError if mksquashfs fails.
+    ``polled`` is as in ``run``. Raises RolledBack if mksquashfs fails.
     """
-    run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
-         "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
+    with explained("the root cannot be packed into a squashfs", hint=_DISK):
+        run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
+             "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
 
 
 def unpack(image: Path, to: Path, *, offset: int = 0, run: Runner,
            polled: Polled = None) -> None:
     """Unpack the squashfs at the byte ``offset`` of ``image`` into the new folder ``to``.
 
-    Raises Refused for a version of unsquashfs that is known to damage files.
+    Raises Refused for a version of unsquashfs that is known to damage files, and RolledBack if
+    it fails.
     """
     _refuse_broken_version(run)
     argv: List[StrPath] = ["unsquashfs", "-no-progress", "-quiet", "-dest", to]
     if offset:
         argv += ["-offset", str(offset)]
-    run([*argv, image], polled=polled)
+    with explained(f"the squashfs in {image} cannot be unpacked", hint=_DISK):
+        run([*argv, image], polled=polled)
 
 
 def _refuse_broken_version(run: Runner) -> None:

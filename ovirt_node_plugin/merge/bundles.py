@@ -12,7 +12,7 @@ from ..images.iso import IsoFile, copy_span
 from ..plugin.archive import SUFFIXES
 from ..registry import store
 from ..registry.record import Record
-from ..system.run import Runner
+from ..system.run import Runner, explained
 
 FOLDER = "/node-plugins"
 _NAME = re.compile(rf"{FOLDER}/([A-Za-z0-9][A-Za-z0-9._+~^-]*"
@@ -86,9 +86,10 @@ def _iso_file(record: Record, source: Path, work: Path, run: Runner) -> Tuple[st
                     ".tar")
         return f"{_stem(record)}{form}", source
     tar = work / f"{record.name}.tar"
-    run(["tar", "--create", "--file", tar, "--sort=name", "--format=posix",
-         "--pax-option=delete=atime,delete=ctime", "--owner=0", "--group=0", "--numeric-owner",
-         "--directory", source, "."])
+    with explained(f"the bundle {source} cannot be packed"):
+        run(["tar", "--create", "--file", tar, "--sort=name", "--format=posix",
+             "--pax-option=delete=atime,delete=ctime", "--owner=0", "--group=0",
+             "--numeric-owner", "--directory", source, "."])
     return f"{_stem(record)}.tar", tar
 
 

@@ -26,7 +26,7 @@ from ..settings.boot.initramfs_images import KEPT, images
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.regular_files import opened_regular
-from ..system.run import Runner
+from ..system.run import Runner, explained
 from .iso_boot import IsoBoot
 
 # dracut.cmdline(7), "Booting live images"; the last one is used by livecd-tools
@@ -134,7 +134,8 @@ class _Builder:
         old = self._extract(original or initramfs.file)
         folder = self._new_path("made")
         folder.mkdir()
-        with self._progress.step("initramfs", f"Building {path}"):
+        with self._progress.step("initramfs", f"Building {path}"), explained(
+                f"the initramfs {path} cannot be built"):
             self.files[path] = made_like(version, old, folder, root=self._root, run=self._run)
         if original is None:
             self.files[path + KEPT] = old

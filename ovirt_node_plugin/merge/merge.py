@@ -328,8 +328,7 @@ def _plugins(root: Path) -> Tuple[marks.MergedPlugin, ...]:
     registry = store.read_registry(root)
     if registry.damaged:
         raise Refused(f"the root's registry is damaged: {', '.join(sorted(registry.damaged))}",
-                      hint="Repair it in the image first. dnf node-plugin verify shows the"
-                           " problems.")
+                      hint="Merge into an image whose registry is not damaged.")
     return tuple(marks.MergedPlugin(record.name, record.version, record.vendor,
                               record.source.rpartition("/")[2])
                  for _, record in sorted(registry.records.items()))

@@ -1,6 +1,7 @@
 """Start programs; no other module does."""
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
@@ -9,9 +10,21 @@ import shutil
 import signal
 import subprocess
 import time
-from typing import Callable, Container, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
+from typing import (
+    Callable,
+    Container,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+    Type,
+    Union,
+)
 
-from ..errors import CommandError
+from ..errors import CommandError, NodePluginError, RolledBack
 from .limits import OUTPUT_BYTES, PROGRAM_S
 
 StrPath = Union[str, "os.PathLike[str]"]
@@ -73,6 +86,22 @@ def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
             + (f": {errors}" if errors else ""),
             argv=words, returncode=process.returncode, output=errors)
     return out.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def explained(what: str, error: Type[NodePluginError] = RolledBack, *,
+              hint: str = "") -> Iterator[None]:
+    """Raise ``error``, which says ``what`` is the matter, for a program that fails.
+
+    The message ends with the last lines that the program printed. CommandError for a program
+    that cannot be started is raised as it is.
+    """
+    try:
+        yield
+    except CommandError as exc:
+        if exc.returncode is None:
+            raise
+        raise error(f"{what}: {exc.brief}", hint=hint) from exc
 
 
 def _communicate(process: "subprocess.Popen[bytes]", stdin: bytes,

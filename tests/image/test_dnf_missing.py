@@ -96,10 +96,10 @@ def test_a_machine_without_dnf_4_is_reported(node: Path, program: Program, tmp_p
 
 
 @pytest.mark.parametrize("printed, message", [
-    ("Loaded plugins", "dnf node-plugin list printed no JSON"),
-    ("[]", "the answer of dnf node-plugin list cannot be read: it is not an object"),
-    ('{"format": 2}', "the answer of dnf node-plugin list cannot be read: its format is 2, not 1"),
-    ('{"format": 1}', "the answer of dnf node-plugin list cannot be read: /plugins is missing"),
+    ("Loaded plugins", "dnf-3 printed no JSON for list"),
+    ("[]", "the answer of dnf-3 to list cannot be read: it is not an object"),
+    ('{"format": 2}', "the answer of dnf-3 to list cannot be read: its format is 2, not 1"),
+    ('{"format": 1}', "the answer of dnf-3 to list cannot be read: /plugins is missing"),
     ('{"format": 1, "plugins": {}}', "/plugins is not a list"),
     ('{"format": 1, "error": {}}', "/error/status is missing")])
 def test_an_answer_of_another_form_is_refused(

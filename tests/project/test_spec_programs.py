@@ -21,7 +21,7 @@ from tests.project.test_spec import MAIN, TOP
 
 RUNNERS = ("run", "_run", "runner", "attached", "_attached")
 # objects whose run() starts no program: DNF's goal, the session of the transaction
-OTHERS = ("goal", "session")
+OTHERS = ("goal", "running", "session")
 # the argument is a parameter; its values are read below
 FIELDS: Mapping[str, str] = {"self.placement.program": "program", "sys.executable": "python3"}
 

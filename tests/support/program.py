@@ -1,6 +1,7 @@
 """The program ``ovirt-node-plugin`` of this checkout."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List
@@ -9,6 +10,9 @@ from tests.support import schemas, script_server
 from tests.support.dnf_runner import NOISE, TOP, Answer, Dnf, environment
 
 PROGRAM = TOP / "bin/ovirt-node-plugin"
+# In a message of merge: hints for dnf, arguments of programs, and temporary paths
+_FOREIGN = re.compile(r"dnf node-plugin|--installroot|rpmkeys|stdio:|-no_rc|--types |-noappend"
+                      r"|/\.?[\w.-]*ovirt-node-plugin-[a-z0-9_]{8}\b|/tmp/node-plugin-")
 
 
 @dataclass(frozen=True)
@@ -31,5 +35,13 @@ class Program:
         completed = script_server.run(self.argv(command, *words), stdin, environment())
         errors = "".join(line for line in completed.stderr.splitlines(keepends=True)
                          if not any(noise in line for noise in NOISE))
+        if command == "merge" and not {"-v", "--verbose"}.intersection(map(str, words)):
+            check_messages(completed.stdout + completed.stderr)
         return Answer(completed.returncode, completed.stdout, errors,
                       schemas.PROGRAM_ANSWERS.get(command, ""))
+
+
+def check_messages(text: str) -> None:
+    """Raise AssertionError for text of merge that does not help those who ran it."""
+    foreign = [line for line in text.splitlines() if _FOREIGN.search(line)]
+    assert not foreign, foreign

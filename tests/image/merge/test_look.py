@@ -149,11 +149,12 @@ def test_a_merge_reports_its_steps_in_lines_of_json(
     assert [plugin["name"] for plugin in lines[-1]["plans"][0]["plugins"]] == ["cim"]
 
 
-def test_a_merge_prints_no_progress_without_a_terminal(
+def test_a_merge_prints_plain_lines_without_a_terminal(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     answer = succeeded(program("merge", built.iso("tree-live"), built.bundle("cim"), "-o",
                                tmp_path / "out.iso", "-y", "--trust-keys"))
-    assert "Packing" not in answer.text and "\r" not in answer.err
+    assert "Packing" not in answer.out and "\r" not in answer.err and "\x1b" not in answer.err
+    assert "\nPacking /LiveOS/squashfs.img ...\nPacking /LiveOS/squashfs.img: done in" in answer.err
 
 
 def test_untrusted_keys_are_reported_before_the_image_is_unpacked(

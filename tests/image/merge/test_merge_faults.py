@@ -18,7 +18,7 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, environment
-from tests.support.program import Program
+from tests.support.program import Program, check_messages
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -61,6 +61,7 @@ class MergeSetup:
     def run(self) -> Answer:
         done = subprocess.run(self.argv(), capture_output=True, text=True, check=False,
                               env=self.environment(), stdin=subprocess.DEVNULL)
+        check_messages(done.stdout + done.stderr)
         return Answer(done.returncode, done.stdout, done.stderr)
 
     def replace_program(self, name: str, text: str) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf, succeeded
-from tests.support.program import Program
+from tests.support.program import Program, check_messages
 
 pytestmark = [pytest.mark.root]
 
@@ -26,6 +27,11 @@ def place(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
+def without_free_space(text: str) -> str:
+    """Return a plan without the free space of this machine's disk."""
+    return re.sub(r"needed, .* free\.", "needed.", text)
+
+
 def test_the_report_of_a_merge_is_the_same_with_and_without_a_question(
         place: Path, program: Program, tmp_path: Path) -> None:
     words = ("merge", place / "node", place / "agent-1.0", UNSIGNED, "-o", tmp_path / "out")
@@ -33,7 +39,8 @@ def test_the_report_of_a_merge_is_the_same_with_and_without_a_question(
     asked = succeeded(program(*words, "--log", log, stdin="y\n"))
     told = succeeded(program(*words[:-1], tmp_path / "told", "-y"))
     plan, _, result = asked.out.partition("Is this ok [y/N]: ")
-    assert plan + result.replace(str(tmp_path / "out"), str(tmp_path / "told")) == told.out
+    printed = plan + result.replace(str(tmp_path / "out"), str(tmp_path / "told"))
+    assert without_free_space(printed) == without_free_space(told.out)
     assert result == f"Installed plugin agent 1.0.\n{SCRIPTLET}\n{tmp_path}/out is written.\n"
     assert f"Plugins for oVirt Node 4.5.5 in {place}/node:" in plan
     assert f"Disk space in {place}/node: " in plan
@@ -94,3 +101,75 @@ def test_a_failed_merge_is_in_the_log(place: Path, program: Program, dnf: Dnf, t
     assert text.count("# Log of ovirt-node-plugin") == 1
     assert text.count(" Error: there is no plugin missing") == 2
     assert text.count(" step: Planning: not done (") == 2
+
+
+def test_repositories_of_this_run_are_used_and_one_that_cannot_be_read_is_named(
+        place: Path, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    words = ("merge", place / "node", "snmp", "--dry-run")
+    text = (built.repo("snmp") / "snmp.repo").read_text()
+    (tmp_path / "site.conf").write_text(text.replace("repos/snmp-1.0", "repos/snmp-$releasever"))
+    used = succeeded(program(*words, "--repo-file", tmp_path / "site.conf", "--releasever", "1.0"))
+    assert "Installing snmp 1.0" in used.out and "Signed by a key that the root" in used.out
+    path = f"snmp,{built.repo('snmp')}"
+    used = succeeded(program(*words, "--repofrompath", path, "--repo=snmp", UNSIGNED))
+    assert "Installing snmp 1.0" in used.out
+    (tmp_path / "far").write_text("[far]\nname=far\nbaseurl=http://u:secret@127.0.0.1:9/\n"
+                                  "skip_if_unavailable=1\nenabled=1\n")
+    (tmp_path / "empty").write_text("none")
+    for more, status, message in (
+            (("--repo-file", tmp_path / "far"), 1,
+             "Error: the repository far at http://127.0.0.1:9 cannot be read:\n"
+             "  Curl error (7): Couldn't connect to server for http://127.0.0.1:9/repodata/"),
+            ((f"--repofrompath=gone,{tmp_path}/gone",), 1,
+             f"Error: the repository gone at file://{tmp_path}/gone cannot be read:\n  Curl error"),
+            (("--repo=other",), 1, "Unknown repo: 'other'"),
+            (("--repo-file", tmp_path / "empty"), 2, f"{tmp_path}/empty defines no repository"),
+            (("--repo-file", tmp_path / "none"), 2, f"{tmp_path}/none cannot be read: No such")):
+        answer = program(*words, *more)
+        assert answer.status == status and message in answer.err, answer.text
+        assert "secret" not in answer.text
+
+
+def test_refusals_name_the_image_and_help_those_who_ran_merge(
+        place: Path, built: support.Fixtures, node: Path, program: Program, tmp_path: Path
+        ) -> None:
+    """``Program`` checks each message for temporary paths, and for hints of other programs."""
+    (tmp_path / "bad.tar").write_bytes(b"x" * 10240)
+    for name, file, text in (("xml", "node-plugin.xml", "<node-plugin"), ("key", "keys/k", "k")):
+        run(["cp", "-a", place / "agent-1.0", tmp_path / name])
+        (tmp_path / name / file).parent.mkdir(exist_ok=True)
+        (tmp_path / name / file).write_text(text)
+        run(["tar", "-cf", tmp_path / f"{name}.tar", "-C", tmp_path, name])
+    run(["mksquashfs", node, tmp_path / "image", "-quiet", "-no-progress"])
+    with open(tmp_path / "image", "r+b") as stream:  # the tables are at the end
+        stream.seek(-3000, 2)
+        stream.write(b"x" * 3000)
+    image = place / "node"
+    for words, status, message in (
+            ((image, "nothing"), 2, "there is no plugin nothing"),
+            ((image, "--remove", "nothing"), 2,
+             f"nothing is not installed in {image}\novirt-node-plugin inspect {image} shows"),
+            ((image, built.bundle("needs-libvirt")), 5, "You need a newer Node ISO."),
+            ((image, tmp_path / "bad.tar"), 7, f"{tmp_path}/bad.tar"),
+            ((image, tmp_path / "xml.tar"), 7, "node-plugin.xml"),
+            ((image, tmp_path / "key.tar"), 7, "/keys/k is not an armored GPG public key"),
+            ((image, built.bundle("snmp")), 6, "add --trust-keys"),
+            ((tmp_path / "image", place / "agent-1.0"), 10,
+             f"Error: the squashfs in {tmp_path}/image cannot be mounted: mount ended with")):
+        answer = program("merge", *words, "-o", tmp_path / "out", "-y")
+        assert answer.status == status and message in answer.err, answer.text
+    journal = node / "var/lib/ovirt-node-plugin/journal"
+    journal.mkdir(parents=True, mode=0o700)
+    (journal / "journal.json").write_text("x")
+    answer = program("merge", node, place / "agent-1.0", "-o", tmp_path / "out", "-y")
+    assert answer.status == 9 and "The image was made while plugins were" in answer.err
+    assert "/var/lib/ovirt-node-plugin/journal/journal.json" in answer.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", [
+    "Run dnf node-plugin list", "in /x/ovirt-node-plugin-ab12cd34/root", "xorriso -no_rc failed",
+    "/out/.a.iso.ovirt-node-plugin-ab12cd34/a.iso"])
+def test_a_message_that_does_not_help_is_detected(text: str) -> None:
+    with pytest.raises(AssertionError):
+        check_messages(text)
