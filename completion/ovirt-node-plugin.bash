@@ -133,6 +133,7 @@ _ovirt_node_plugin_options() {
     case $1 in
     install)           options+=(--dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
     upgrade)           options+=(--dry-run --trust-keys --skip-scriptlets) ;;
+    repair)            options+=(--all --dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
     remove)            options+=(--dry-run --keep-modified --skip-scriptlets) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
@@ -145,18 +146,18 @@ _ovirt_node_plugin_options() {
 _ovirt_node_plugin_names() {
     local names='' added=${_ovirt_node_plugin_folders[0]}
     if [[ $cur == */* || $cur == .* || $cur == "~"* ]]; then
-        case $1 in install | info | add) _ovirt_node_plugin_paths ;; esac
+        case $1 in install | info | add | repair) _ovirt_node_plugin_paths ;; esac
         return 0
     fi
     case $1 in
-    remove | verify | upgrade | manifest) names=$(_ovirt_node_plugin_installed) ;;
+    remove | verify | upgrade | manifest | repair) names=$(_ovirt_node_plugin_installed) ;;
     install)                   names=$(_ovirt_node_plugin_library) ;;
     info)                      names=$(_ovirt_node_plugin_installed; _ovirt_node_plugin_library) ;;
     drop)                      names=$(_ovirt_node_plugin_entries "$added" -d) ;;
     esac
     _ovirt_node_plugin_offer "$names"
     if [[ ${#COMPREPLY[@]} -eq 0 ]]; then
-        case $1 in install | info | add) _ovirt_node_plugin_paths ;; esac
+        case $1 in install | info | add | repair) _ovirt_node_plugin_paths ;; esac
     fi
     return 0
 }
@@ -208,7 +209,8 @@ _ovirt_node_plugin_dnf() {
     elif [[ $cur == -* ]]; then
         _ovirt_node_plugin_options "$sub"
     elif [[ ! $sub ]]; then
-        _ovirt_node_plugin_offer install remove upgrade list info manifest verify add drop repos
+        _ovirt_node_plugin_offer install remove upgrade list info manifest verify repair add drop \
+                                 repos
     else
         _ovirt_node_plugin_names "$sub"
     fi

@@ -15,11 +15,14 @@ SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
     "info": (1, "show everything known about plugins, by name or path of a bundle"),
     "manifest": (1, "show what plugins contain: packages, files, settings, accounts"),
     "verify": (0, "compare the records with packages, settings and files"),
+    "repair": (0, "install damaged packages again, and apply changed settings again"),
     "add": (1, "copy bundles into the library, where they are found by name"),
     "drop": (1, "delete plugins from the library"),
     "repos": (0, "list every repository: its plugin, on or off in this run, and why"),
 }
 _NO_NAMES = ("repos",)
+# Subcommands that change the root
+CHANGING = ("install", "remove", "upgrade", "repair")
 
 
 class DnfOptions(Protocol):
@@ -68,12 +71,12 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="import the GPG keys that the bundles contain; -y alone does not")
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
                         dest="accept_origin",
-                        help="install: let another vendor's plugin replace the installed plugin"
-                             " NAME; may be repeated; -y alone does not")
+                        help="install, repair: let another vendor's plugin replace the installed"
+                             " plugin NAME; may be repeated; -y alone does not")
     parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
                         help="remove: keep files that were changed since the install")
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
-                        help="install, upgrade, remove: do not run the %%preun and %%postun"
+                        help="install, upgrade, repair, remove: do not run the %%preun and %%postun"
                              " scriptlets of packages that leave")
     parser.add_argument("--recover", action="store_true",
                         help="undo an interrupted change of which this machine did not write"
@@ -86,7 +89,8 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--installed", action="store_true", help="list: installed plugins")
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")
-    parser.add_argument("--all", action="store_true", help="list: both")
+    parser.add_argument("--all", action="store_true",
+                        help="list: both; repair: all plugins, the default")
     parser.add_argument("--packages", action="store_true",
                         help="manifest: list each package with the number of its files")
     parser.add_argument("--files", action="store_true",
@@ -103,7 +107,7 @@ _CHANGE_NOTHING = frozenset(("test", "justdb"))
 def check_flags(subcommand: str, tsflags: Iterable[str]) -> None:
     """Raise UsageError if the subcommand changes the root, but flags of rpm prevent it."""
     flags = sorted(_CHANGE_NOTHING.intersection(tsflags))
-    if flags and subcommand in ("install", "remove", "upgrade"):
+    if flags and subcommand in CHANGING:
         raise UsageError(
             f"{subcommand} cannot be done with tsflags={','.join(flags)}, which changes no file",
             hint="Remove it from dnf.conf and the command line. --dry-run shows the plan and"
@@ -123,13 +127,16 @@ def check_arguments(options: DnfOptions) -> None:
     if options.names and name in _NO_NAMES:
         raise UsageError(f"{name} takes no names: {' '.join(options.names)}",
                          hint=f"Run: dnf node-plugin {name}")
-    if name in ("install", "remove", "upgrade") and options.json and not (
+    if name in CHANGING and options.json and not (
             options.dry_run or options.assumeyes or options.assumeno):
         raise UsageError(f"{name} --json cannot ask whether the plan is right",
                          hint="Add --dry-run to see the plan, or -y to carry it out.")
-    if name in ("install", "remove", "upgrade") and options.downloadonly:
+    if name in CHANGING and options.downloadonly:
         raise UsageError(f"{name} cannot be limited to the download by --downloadonly",
                          hint="Add --dry-run to see the plan and change nothing.")
+    if name == "repair" and options.all and options.names:
+        raise UsageError("repair takes either --all or names",
+                         hint="Without names it repairs all plugins.")
     if options.installed + options.available + options.all > 1:
         raise UsageError("--installed, --available and --all exclude each other",
                          hint="Give one of them.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 from ..errors import NodePluginError, Status
-from ..operations import find, install, manifest, query, remove, verification
+from ..operations import find, install, manifest, query, remove, repair, verification
 from ..operations.apply import change
 from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ..operations.model.results import Plan
@@ -33,18 +33,16 @@ from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
 from ..system.run import run_on_root as run
 from ..system.words import printable
-from .dnf_arguments import DnfOptions, check_arguments, check_flags
+from .dnf_arguments import CHANGING, DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument
 
 logger = logging.getLogger("dnf")
 
 _NOT_ISOLATED = "isolation is off: programs of the root can change this machine."
 _SILENT = logging.CRITICAL + 1
-# Subcommands that change the root, that change the library of this machine, and that install
-# from the repositories of bundles
-_CHANGING = ("install", "remove", "upgrade")
+# Subcommands that change the library of this machine, and that use the repositories of bundles
 _OF_LIBRARY = ("add", "drop")
-_WITH_BUNDLE_REPOS = ("install", "upgrade", "info")
+_WITH_BUNDLE_REPOS = ("install", "upgrade", "info", "repair")
 
 
 class ParsedCommand(DnfCliCommand, Protocol):
@@ -63,6 +61,7 @@ class DnfCommand:
         self._run_policy: Optional[RunPolicy] = None
         self._bundles: List[Bundle] = []
         self._rest: List[str] = []
+        self._sources: Optional[repair.Sources] = None
         self._document: Optional[JsonDocument] = None
         logging.setLogRecordFactory(PrintableRecord)
         words = self._console.words
@@ -71,7 +70,8 @@ class DnfCommand:
         self._subcommands: Mapping[str, Callable[[], Status]] = {
             "install": self._install, "upgrade": self._upgrade, "remove": self._remove,
             "list": self._list, "info": self._info, "manifest": self._manifest,
-            "verify": self._verify, "repos": self._repos, "add": self._add, "drop": self._drop}
+            "verify": self._verify, "repair": self._repair, "repos": self._repos,
+            "add": self._add, "drop": self._drop}
 
     @property
     def _opts(self) -> DnfOptions:
@@ -100,7 +100,7 @@ class DnfCommand:
                                 among=self._console.plugin_classes())
         if names:
             error = others.late(names, str(policy.target.root), enabled=self._opts.enableplugin)
-            if self._opts.subcommand in _CHANGING:
+            if self._opts.subcommand in CHANGING:
                 raise error
             logger.warning("%s.\n%s", error.message, error.hint)
 
@@ -124,16 +124,21 @@ class DnfCommand:
         elif subcommand in ("install", "info"):
             self._bundles, self._rest = find.open_named(
                 self._opts.names, self._library, self._stack, run=run)
+        elif subcommand == "repair":
+            self._sources = repair.open_sources(self._opts.names, policy.target.root,
+                                                self._stack, run=run)
+            self._bundles = list(self._sources.bundles)
+            policy.use_recorded_repos(self._sources.repo_ids)
         for bundle in self._bundles:
             policy.add_bundle(bundle)
 
     def configure(self) -> None:
         """Tell DNF what the run needs, and add the repositories of the bundles."""
         subcommand = self._opts.subcommand
-        self._console.configure(needs_root=subcommand in (*_CHANGING, *_OF_LIBRARY))
+        self._console.configure(needs_root=subcommand in (*CHANGING, *_OF_LIBRARY))
         with self.reported():
             for bundle in self._bundles if subcommand in _WITH_BUNDLE_REPOS else ():
-                self._policy.add_bundle_repo(bundle, optional=subcommand == "info")
+                self._policy.add_bundle_repo(bundle, optional=subcommand in ("info", "repair"))
 
     def run(self) -> None:
         """Run the subcommand and set the exit status."""
@@ -173,6 +178,26 @@ class DnfCommand:
         ready = self._plan_install(bundles, session)
         origins.refuse_changed(ready.plan)
         return self._carry_out(ready, session)
+
+    def _repair(self) -> Status:
+        sources = self._sources
+        assert sources is not None
+        session = self._session_to_change()
+        self._fill(session, repos=False)
+        checks = verification.verify(session, sources.names, run=run) if sources.names else ()
+        needed = repair.needs_packages(checks)
+        if needed:
+            self._policy.leave_recorded_repos(sources.repo_ids.difference(
+                *(sources.repos.get(name, ()) for name in needed)))
+            self._fill(session)
+        ready = repair.plan(checks, sources, session, run=run,
+                            skip_scriptlets=self._opts.skip_scriptlets)
+        plan, notes = ready.plan, self._carried_out(ready, session)
+        if notes is not None:
+            session.fill(repos=False)
+            plan = repair.outcome(plan, verification.verify(session, sources.names, run=run))
+            self._report_done(plan, notes)
+        return Status.BROKEN if plan.unrepaired else Status.DONE
 
     def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> install.Installation:
         return install.plan(bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets)
@@ -215,8 +240,9 @@ class DnfCommand:
         session = Session(self._policy)
         self._fill(session, repos=False)
         checks = verification.verify(session, self._opts.names, run=run)
-        answer = VerifyAnswer.of(checks, strict=self._opts.strict)
-        self._answer(dataclasses.asdict(answer), plan_text.checks(checks))
+        next_step = verification.repair_command(checks, session.target.root)
+        answer = VerifyAnswer.of(checks, strict=self._opts.strict, next_step=next_step)
+        self._answer(dataclasses.asdict(answer), plan_text.checks(checks, next_step=next_step))
         return Status.DONE if answer.ok else Status.BROKEN
 
     def _repos(self) -> Status:
@@ -248,13 +274,20 @@ class DnfCommand:
         session.fill(repos=repos)
 
     def _carry_out(self, ready: install.Installation, session: Session) -> Status:
-        if self._confirmed(ready.plan):
-            self._accept_origins(ready.plan)
-            session.check_signatures(trust_keys=self._opts.trust_keys,
-                                     bundle_repos=self._policy.bundle_repos())
-            notes = install.carry_out(ready, session, displays=self._displays())
+        notes = self._carried_out(ready, session)
+        if notes is not None:
             self._report_done(ready.plan, notes)
         return Status.DONE
+
+    def _carried_out(self, ready: install.Installation,
+                     session: Session) -> Optional[Sequence[str]]:
+        """Show the plan, ask, and carry it out; return notes, None if nothing is to be done."""
+        if not self._confirmed(ready.plan):
+            return None
+        self._accept_origins(ready.plan)
+        session.check_signatures(trust_keys=self._opts.trust_keys,
+                                 bundle_repos=self._policy.bundle_repos())
+        return install.carry_out(ready, session, displays=self._displays())
 
     def _confirmed(self, plan: Plan) -> bool:
         """Show the plan; return whether to carry it out.

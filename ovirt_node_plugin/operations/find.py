@@ -29,7 +29,7 @@ def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitSta
     bundles: List[Bundle] = []
     rest: List[str] = []
     for word in dict.fromkeys(words):
-        if _is_path(word):
+        if is_path(word):
             bundles.append(stack.enter_context(opened(Path(word), run=run)))
             continue
         folder = library.find(word)
@@ -64,7 +64,7 @@ def find_in_metadata(names: Iterable[str], session: Session) -> List[Bundle]:
     for name in names:
         if name not in by_name and name not in installed:
             raise _unknown(name, session, problems)
-        bundles.append(by_name[name] if name in by_name else _installed(name, root))
+        bundles.append(by_name[name] if name in by_name else installed_bundle(name, root))
     return bundles
 
 
@@ -103,7 +103,8 @@ def newest(bundles: Iterable[Bundle]) -> Dict[str, Bundle]:
     return by_name
 
 
-def _installed(name: str, root: Path) -> Bundle:
+def installed_bundle(name: str, root: Path) -> Bundle:
+    """Return the installed plugin ``name``, with the descriptor of its undo data."""
     descriptor = parse_descriptor(store.read_undo_data(root, name).descriptor,
                                   origin=f"the undo data of {name}")
     return Bundle(descriptor=descriptor, directory=None,
@@ -121,7 +122,8 @@ def _chosen(names: Sequence[str], records: Mapping[str, Record],
     return list(dict.fromkeys(names)) or list(records)
 
 
-def _is_path(word: str) -> bool:
+def is_path(word: str) -> bool:
+    """Return whether a word of the command line is the path of a bundle, and not a name."""
     return ("/" in word or word in (".", "..") or word.endswith(tuple(SUFFIXES))
             or os.path.isfile(os.path.join(word, DESCRIPTOR_NAME)))
 

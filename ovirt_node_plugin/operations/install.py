@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Collection, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import DisputedFile, NodePluginError, Reasons, UsageError
 from ..packages.contents import removed_paths, resolved_paths
@@ -10,6 +10,7 @@ from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
+from ..registry.record import Record
 from ..settings.engine import checking, selection
 from ..settings.engine.apply import chained
 from ..settings.engine.kinds import KINDS, Phase, in_order, is_derived, remarks
@@ -22,12 +23,13 @@ from ..settings.services import package_units
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal
+from . import verification
 from .apply import change, inventories, live, module_changes, records, scriptlets
 from .apply.brought_accounts import make_declared
 from .apply.other_plugins import OtherPlugins
 from .model.books import Books
 from .model.jobs import Job
-from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, Space
+from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, PluginAction, Space
 from .plan import (
     allowed_paths,
     conflicts,
@@ -61,18 +63,21 @@ class Installation:
 
 
 def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
-         download: bool = True, skip_scriptlets: bool = False) -> Installation:
+         download: bool = True, skip_scriptlets: bool = False,
+         again: solving.Again = solving.NOTHING) -> Installation:
     """Return what installing ``bundles`` would do to the session's root; only reads.
 
     Without ``download``, packages that are not on this machine are known only from the
     metadata of their repository. With ``skip_scriptlets``, scriptlets of packages that leave
-    are not run.
+    are not run. ``again`` are the plugins to repair, each with the packages to install again,
+    or which are missing, and their checksums, by NEVRA.
 
     Raises NodePluginError with the reason if they cannot be installed, or SeveralReasons with
     all that are known, by plugin.
     """
     def planned(some: Sequence[Bundle]) -> Installation:
-        return _plan(some, session, run=run, download=download, skip_scriptlets=skip_scriptlets)
+        return _plan(some, session, run=run, download=download, skip_scriptlets=skip_scriptlets,
+                     again=again)
 
     def failure(some: Sequence[Bundle]) -> Optional[NodePluginError]:
         session.forget_excludes()
@@ -89,45 +94,42 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
 
 
 def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
-          download: bool, skip_scriptlets: bool) -> Installation:
+          download: bool, skip_scriptlets: bool, again: solving.Again) -> Installation:
     """Return the plan for ``bundles``; raise all reasons against it, not by plugin."""
     target, reasons = session.target, Reasons()
     books = Books(target.root)
     actions: Dict[str, str] = {}
     for bundle in bundles:
         with reasons.collected():
-            actions[bundle.descriptor.name] = _action(bundle, books, session)
+            actions[bundle.descriptor.name] = (
+                REPAIR if bundle.descriptor.name in again else _action(bundle, books, session))
     active = [bundle for bundle in bundles if actions.get(bundle.descriptor.name, KEEP) != KEEP]
     for bundle in active:
         with reasons.collected():
             requirements.check_before(bundle, session)
     with reasons.ending():
         notes = [*majors.check(target)]
-        solution = solving.solve(active, books, session)
+        solution = solving.solve(active, books, session, again=again)
         packages = session.fetch(solution.packages, download=download)
     arrivals = Arrivals(packages, target.root, solution.shares)
     _check_packages(active, packages, arrivals, books, session, reasons)
     with reasons.ending():
         contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
-        jobs, revert = _jobs(active, actions, books, contexts, solution.shares, reasons)
+        jobs, revert = _jobs(active, actions, books, contexts, solution.shares, session, reasons)
     jobs = tuple(replace(job, origin=origins.origin_of(
         job.bundle, job.packages, packages, books, session)) for job in jobs)
     space = preview.space(target, packages)
     disputed = _check_files(jobs, arrivals, books, session, space, reasons)
     reasons.raise_any()
-    unchecked = sorted({package.repo for package in arrivals.packages if not package.signed})
-    notes += [f"Signatures of packages from {repo} are not checked (gpgcheck is off)."
-              for repo in unchecked]
-    notes += preview.changed_for_others(jobs, packages, books)
-    notes += allowed_paths.notes(disputed)
     skipped = skipped_scriptlets.of_leaving(packages, session) if skip_scriptlets else ()
-    notes += skipped_scriptlets.notes(skipped)
+    notes += [*_package_notes(jobs, packages, books), *allowed_paths.notes(disputed),
+              *skipped_scriptlets.notes(skipped)]
     notes += majors.account_notes(packages, jobs[0].context) if jobs else ()
     return Installation(
         Plan(
             operation="install", target=target,
             plugins=(*(preview.action(job, jobs, packages, books, revert) for job in jobs),
-                     *(preview.kept(books.records[bundle.descriptor.name], source=bundle.source)
+                     *(_kept(books.records[bundle.descriptor.name], bundle, session, run)
                        for bundle in bundles if bundle not in active)),
             packages=packages, table=session.table(),
             notes=(*notes, *preview.not_booted(target)),
@@ -176,7 +178,8 @@ def carry_out(ready: Installation, session: Session, *,
     """
     root, books, jobs, revert = session.target.root, ready.books, ready.jobs, ready.revert
     packages, context = ready.plan.packages, jobs[0].context
-    operation = "upgrade" if all(job.action == UPGRADE for job in jobs) else "install"
+    operation = ("upgrade" if all(job.action == UPGRADE for job in jobs)
+                 else ready.plan.operation)
     intent = journal.Intent(operation, tuple(job.name for job in jobs), change.TOOL)
     session.check_unchanged(packages)
     leave_out = leaving_out.left_out(jobs)
@@ -288,8 +291,26 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
     return KEEP if session.installed().keys() >= set(record.nevras) else REPAIR
 
 
+def _package_notes(jobs: Sequence[Job], packages: Sequence[PackageChange],
+                   books: Books) -> Iterator[str]:
+    """Yield lines about signatures that are not checked, and packages of other plugins."""
+    for repo in sorted({package.repo for package in packages
+                        if package.arrives and not package.signed}):
+        yield f"Signatures of packages from {repo} are not checked (gpgcheck is off)."
+    yield from preview.changed_for_others(jobs, packages, books)
+
+
+def _kept(record: Record, bundle: Bundle, session: Session, run: Runner) -> PluginAction:
+    """Return that an installed plugin is not changed, with its problems as notes."""
+    check = verification.check(record, session.installed(), session, run=run)
+    command = verification.repair_command([check], session.target.root)
+    return preview.kept(record, source=bundle.source,
+                        notes=[*check.problems, *([f"to repair it: {command}"] if command else [])])
+
+
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
-          contexts: Sequence[Context], shares: Mapping[str, Set[str]], reasons: Reasons,
+          contexts: Sequence[Context], shares: Mapping[str, Set[str]], session: Session,
+          reasons: Reasons,
           ) -> Tuple[Tuple[Job, ...], Revert]:
     wanted = {context.plugin: selection.wanted(bundle.descriptor, context)
               for bundle, context in zip(active, contexts)}
@@ -300,11 +321,22 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
     contexts = [replace(context, held=held) for context in contexts]
     upgrades, revert = plan_upgrades(
         wanted, contexts, books.ledger, books.root,
-        repaired=[name for name in wanted if actions[name] == REPAIR], reasons=reasons)
+        repaired=[name for name in wanted if actions[name] == REPAIR],
+        replaced=[name for name in wanted if actions[name] == REPAIR
+                  and _is_image_replaced(books.records[name], session)],
+        reasons=reasons)
     return tuple(
         Job(bundle=bundle, action=actions[name], old=books.records.get(name),
             packages=tuple(sorted(shares[name])), upgrade=upgrades[name], context=context)
         for name, bundle, context in zip(wanted, active, contexts)), revert
+
+
+def _is_image_replaced(record: Record, session: Session) -> bool:
+    """Return whether the record of a plugin comes from another image than that in the root."""
+    if record.nevras:
+        return session.installed().keys().isdisjoint(record.nevras)
+    target = session.target
+    return target.is_node and record.target_version != target.version
 
 
 def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: Books,

@@ -8,7 +8,8 @@ from typing import Collection, Dict, Sequence, Tuple
 from ..packages.claims import Claim
 from ..packages.contents import removed_paths
 from ..packages.dnf_types import DnfDisplay
-from ..packages.session import PackageChange, Request, Session
+from ..packages.request import Request
+from ..packages.session import PackageChange, Session
 from ..registry import store
 from ..registry.inventory import Delta
 from ..registry.record import Record

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+from pathlib import Path
 from typing import Iterator, Mapping, Sequence, Tuple
 
 from ..errors import NodePluginError, not_installed
@@ -15,6 +17,7 @@ from ..settings.kit.model import Context
 from ..settings.placed import leave_out
 from ..system.nevra import name_of
 from ..system.run import Runner
+from ..target import is_running_system
 from . import drift
 from .model.results import (
     IN_CONFIG,
@@ -46,6 +49,18 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
         Check.of(name, "", [Finding(IN_RECORD,
                                     f"its record is damaged: {registry.damaged[name]}")])
         for name in sorted(known) if not names or name in names)
+
+
+def repair_command(checks: Sequence[Check], root: Path) -> str:
+    """Return the command that repairs what ``checks`` found, empty if there is nothing.
+
+    A damaged record cannot be repaired.
+    """
+    names = [check.name for check in checks if check.problems and check.version]
+    if not names:
+        return ""
+    installroot = [] if is_running_system(root) else [f"--installroot={root}"]
+    return shlex.join(["dnf", *installroot, "node-plugin", "repair", *names])
 
 
 def check(record: Record, present: Mapping[str, str], session: Session, *,

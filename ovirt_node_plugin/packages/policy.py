@@ -49,6 +49,7 @@ class RunPolicy:
         self._folders: Dict[str, Path] = {}
         self._bundle_ids: Dict[str, Set[str]] = {}
         self._file_ids: Set[str] = set()
+        self._recorded: Set[str] = set()
 
     @property
     def target(self) -> Target:
@@ -127,6 +128,20 @@ class RunPolicy:
         self._file_ids.update(ids)
         conf.reposdir = [str(folder), *conf.reposdir]  # of two with one id, DNF uses the first
 
+    def use_recorded_repos(self, repo_ids: Collection[str]) -> None:
+        """Take ``repo_ids``, from which installed plugins came, for named in this run.
+
+        To be called before DNF reads its repositories. One that cannot be read is left out.
+        """
+        self._recorded.update(repo_ids)
+
+    def leave_recorded_repos(self, repo_ids: Collection[str]) -> None:
+        """Disable those of ``repo_ids`` that only records name, before the sack is filled."""
+        for repo_id in self._recorded.intersection(repo_ids):
+            repo = self.base.repos.get(repo_id)
+            if repo is not None and not repos.is_named(repo_id, self.named):
+                self._disable(repo, _OFF)
+
     def add_bundle_repo(self, bundle: Bundle, *, optional: bool = False) -> None:
         """Add the repository inside ``bundle``, if there is one, and enable it.
 
@@ -147,6 +162,7 @@ class RunPolicy:
         if not command_line.sets_gpgcheck(self._options):
             for repo in filter(None, map(self.base.repos.get, self.bundle_repos())):
                 repos.apply_stricter_checks(repo, self.base.conf)
+        self._enable_recorded()
         for repo in list(self.base.repos.iter_enabled()):
             if self._stays_off(repo):
                 self._disable(repo, _OFF)
@@ -271,13 +287,19 @@ class RunPolicy:
             self.owners.setdefault(repo_id, self.owners[repo.id])
 
     def _is_named(self, repo: DnfRepo) -> bool:
-        if repo.id in self._file_ids or repos.is_named(repo.id, self.named):
+        if repo.id in (*self._file_ids, *self._recorded) or repos.is_named(repo.id, self.named):
             return True
         return command_line.is_programmed(self._options) and repos.enabled_by_program(repo)
 
     def _stays_off(self, repo: DnfRepo) -> bool:
         return (repo.id in self.owners and not repos.is_inside_bundle(repo)
                 and not self._is_named(repo))
+
+    def _enable_recorded(self) -> None:
+        for repo in filter(None, map(self.base.repos.get, self._recorded)):
+            if not repos.is_named(repo.id, self.named):
+                repo.enable()
+                repo.skip_if_unavailable = True
 
     def _disable(self, repo: DnfRepo, reason: str) -> None:
         repo.disable()

@@ -27,7 +27,6 @@ import hawkey
 from ..errors import Locked, NodePluginError, Refused
 from ..isolation.sealed import refuse_impossible
 from ..plugin.bundle import Bundle, bundle_of_repo
-from ..plugin.descriptor import Install
 from ..system.paths import resolve_inside
 from . import (
     claims,
@@ -43,31 +42,12 @@ from . import (
     unpacking,
     unreachable,
 )
-from .claims import Claims
 from .dnf_types import DnfBase, DnfDisplay, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
 from .policy import RunPolicy
+from .request import Request, mark
 from .scriptlet_runs import ScriptletReport, States
-
-
-@dataclass(frozen=True)
-class Request:
-    """The task of a transaction.
-
-    ``installs`` are packages to install, ``upgrades`` names to upgrade to the newest
-    version offered, ``erases`` NEVRAs to remove, ``excludes`` globs of names that
-    must not be pulled in; ``subject`` is what messages call it, ``plugins`` are the names of
-    the plugins that are installed; ``claims`` are the packages of other plugins.
-    """
-
-    subject: str
-    installs: Tuple[Install, ...] = ()
-    upgrades: Tuple[str, ...] = ()
-    erases: Tuple[str, ...] = ()
-    excludes: Tuple[str, ...] = ()
-    plugins: Tuple[str, ...] = ()
-    claims: Claims = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,13 +89,19 @@ class Session:
     def fill(self, *, repos: bool = True) -> None:
         """Load the root's rpm database and, with ``repos``, the enabled repositories.
 
+        A second call replaces what was loaded. Without ``repos``, DNF disables them all; they
+        are enabled again for such a call.
+
         Raises NodePluginError for a repository that cannot be read.
         """
         conf = self._base.conf
         if hasattr(conf, "optional_metadata_types"):  # since 4.19 DNF leaves file lists out
             conf.optional_metadata_types = [*conf.optional_metadata_types, "filelists"]
+        enabled = list(self._base.repos.iter_enabled())
         with unreachable.named_repositories(self._base):
             self._base.fill_sack(load_system_repo="auto", load_available_repos=repos)
+        for repo in enabled if not repos else ():
+            repo.enable()
 
     def enabled_repos(self) -> List[str]:
         """Return the ids of the enabled repositories, sorted."""
@@ -189,7 +175,7 @@ class Session:
             try:
                 raise explain.refusal(
                     base, target=self.target, subject=request.subject, rules=rules,
-                    mark=lambda: self._mark(request), problem=str(exc),
+                    mark=lambda: mark(base, request), problem=str(exc),
                     names=[install.name for install in request.installs],
                     repos_off=self.policy.own_repos_off(request.plugins),
                     claimed=request.claims) from exc
@@ -270,7 +256,7 @@ class Session:
         An RPM in a local repository is not copied, and may be replaced while the user
         reads the plan.
         """
-        planned = {change.nevra: change.header for change in packages}
+        planned = {change.nevra: change.header for change in packages if change.arrives}
         for package in solved.arriving(self._base):
             if read_header(Path(package.localPkg())) != planned.get(str(package)):
                 raise Refused(
@@ -295,6 +281,11 @@ class Session:
     def owners(self, path: str) -> List[str]:
         """Return the NEVRAs of the installed packages that contain the absolute ``path``."""
         return [str(package) for package in self._base.sack.query().installed().filter(file=path)]
+
+    def offered(self, nevras: Collection[str]) -> Set[str]:
+        """Return those of the packages ``nevras`` that the enabled repositories offer."""
+        query = self._base.sack.query(hawkey.IGNORE_EXCLUDES).available()
+        return {str(package) for package in query.filter(nevra_strict=list(nevras))}
 
     def file_lists(self) -> Iterator[Tuple[str, Sequence[str]]]:
         """Yield the NEVRA of each installed package, with the absolute paths of its files."""
@@ -379,44 +370,8 @@ class Session:
 
     def _resolve(self, request: Request) -> None:
         with dependencies.no_clean_requirements(self._base.conf):
-            self._mark(request)
+            mark(self._base, request)
             self._base.resolve(allow_erasing=False)
-
-    def _mark(self, request: Request) -> None:
-        base = self._base
-        if request.excludes:
-            unwanted = base.sack.query().available().filter(name__glob=list(request.excludes))
-            base.sack.add_excludes(unwanted)
-        self._mark_installs(request)
-        for name in request.upgrades:
-            newer = base.sack.query().filter(name=name).upgrades()
-            if newer:
-                selector = dnf.selector.Selector(base.sack)
-                selector.set(pkg=newer)
-                base.goal.upgrade(select=selector)
-        for package in base.sack.query().installed():
-            if str(package) in request.erases:
-                base.goal.erase(package, clean_deps=False)
-
-    def _mark_installs(self, request: Request) -> None:
-        """Mark the packages to install; raise MarkingError with all that no repo offers."""
-        base, missing = self._base, []
-        for install in request.installs:
-            query = base.sack.query().filter(name=install.name)
-            if install.version:
-                key = "evr" if "-" in install.version else "version"
-                query = query.filter(**{key: install.version})
-            if install.name in request.upgrades:
-                query = query.latest()
-            if not query:
-                missing.append(f"{install.name} {install.version}".rstrip())
-                continue
-            selector = dnf.selector.Selector(base.sack)
-            selector.set(pkg=query)
-            base.goal.install(select=selector, optional=False)
-        if missing:
-            raise dnf.exceptions.MarkingError(
-                "\n".join(f"no package {name} is offered" for name in dict.fromkeys(missing)))
 
 
 _ACTIONS = {
@@ -457,4 +412,4 @@ def _as_packed(change: PackageChange, header: Header) -> PackageChange:
                    files=tuple(file.path for file in header.files))
 
 
-__all__ = ["PackageChange", "Request", "Session"]
+__all__ = ["PackageChange", "Session"]

@@ -39,6 +39,7 @@ _GROUPS = (("Installed Plugins", ("installed", "broken")), ("Available Plugins",
 _PLANNED = {INSTALL: "Installing", UPGRADE: "Upgrading", REPAIR: "Repairing",
             REMOVE: "Removing", KEEP: "Keeping"}
 _MOST_FOLDERS = 6  # folders that a plan names
+_KEPT = {"repair": "has no problems"}  # by operation, why a plugin is not changed
 _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: "Removed"}
 
 
@@ -48,21 +49,30 @@ def plan(result: Union[Plan, PlanAnswer]) -> List[str]:
     if result.changes:
         lines += ["", f"Plugins for {result.target.name} in {result.target.root}:"]
     for plugin in result.plugins:
-        lines += _plugin_lines(plugin, with_packages=bool(result.packages))
+        lines += _plugin_lines(plugin, with_packages=bool(result.packages),
+                               kept=_KEPT.get(result.operation, "is already installed"))
     lines += _signature_lines(result.signatures)
     if result.space is not None and result.packages:
         lines.append(_disk_space(result.space, str(result.target.root)))
     lines += _noteworthy(result.noteworthy)
     lines += [f"Note: {note}" for note in result.notes]
+    lines += unrepaired(result)
     if not result.changes:
         lines.append("Nothing to do.")
     return lines
 
 
+def unrepaired(result: Union[Plan, PlanAnswer]) -> List[str]:
+    """Return a line for each reason why a plugin is not repaired, or not completely."""
+    return [f"Not repaired: {plugin.name} {plugin.version}".rstrip() + f": {reason}"
+            for plugin in result.unrepaired for reason in plugin.reasons]
+
+
 def done(result: Union[Plan, PlanAnswer]) -> List[str]:
     """Return one line for each plugin that was changed."""
-    return [f"{_DONE[plugin.action]} plugin {plugin.name} {plugin.version or plugin.old_version}."
-            for plugin in result.plugins if plugin.action != KEEP]
+    return [*(f"{_DONE[plugin.action]} plugin {plugin.name}"
+              f" {plugin.version or plugin.old_version}."
+              for plugin in result.plugins if plugin.action != KEEP), *unrepaired(result)]
 
 
 def listing(states: Sequence[PluginState]) -> List[str]:
@@ -108,13 +118,18 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
     return lines[:-1]
 
 
-def checks(results: Sequence[Check]) -> List[str]:
-    """Return one line for each plugin without a problem, and one for each problem and note."""
+def checks(results: Sequence[Check], *, next_step: str = "") -> List[str]:
+    """Return one line for each plugin without a problem, and one for each problem and note.
+
+    ``next_step`` is the command that repairs the plugins.
+    """
     lines: List[str] = []
     for check in results:
         name = f"{check.name} {check.version}".strip()
         lines += [f"{name}: {problem}" for problem in check.problems or ["ok"]]
         lines += [f"{name}: note: {note}" for note in check.notes]
+    if next_step:
+        lines.append(f"To repair: {next_step}")
     return lines or ["No plugins are installed."]
 
 
@@ -126,9 +141,10 @@ def repos(states: Sequence[RepoState]) -> List[str]:
     return _table(rows) if states else ["No repositories."]
 
 
-def _plugin_lines(plugin: PluginAction, *, with_packages: bool) -> List[str]:
+def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> List[str]:
     if plugin.action == KEEP:
-        return [f"Plugin {plugin.name} {plugin.version} is already installed."]
+        return [f"Plugin {plugin.name} {plugin.version} {kept}.",
+                *(f"   note: {note}" for note in plugin.notes)]
     version = (f"{plugin.old_version} -> {plugin.version}" if plugin.action == UPGRADE
                else plugin.version or plugin.old_version)
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""
@@ -136,6 +152,7 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool) -> List[str]:
     if plugin.origin_change:
         lines += ["   another origin than that of the installed version:",
                   *(f"     {line}" for line in plugin.origin_change)]
+    lines += [f"   repairs: {problem}" for problem in plugin.repairs]
     lines += [f"   {line}" for line in _file_counts(plugin)]
     lines += [f"   {setting.text}" for setting in sorted(plugin.settings, key=_dropped_first)]
     if not plugin.settings:

@@ -15,8 +15,8 @@ from ovirt_node_plugin.plugin.archive import SUFFIXES
 TOP = Path(__file__).resolve().parents[2]
 SCRIPT = TOP / "completion" / "ovirt-node-plugin.bash"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
-SUBCOMMANDS = ["add", "drop", "info", "install", "list", "manifest", "remove", "repos", "upgrade",
-               "verify"]
+SUBCOMMANDS = ["add", "drop", "info", "install", "list", "manifest", "remove", "repair", "repos",
+               "upgrade", "verify"]
 
 # Splits a line as readline does: "=" and ":" are separate words unless COMP_WORDBREAKS lacks
 # them. The line is completed at its end.

@@ -21,6 +21,11 @@ def installed(root: Path) -> Tuple[str, ...]:
     return tuple(sorted(line for line in listing.splitlines() if "gpg-pubkey" not in line))
 
 
+def remove_package(root: Path, name: str) -> None:
+    """Remove a package from the rpm database and the files of ``root``, whatever needs it."""
+    run(["rpm", "--root", root, "--dbpath", f"/{find_rpmdb(root)}", "-e", "--nodeps", name])
+
+
 def define_repo(root: Path, repo_id: str, url: str, *, enabled: bool = True,
                 extra: str = "") -> Path:
     """Write a ``.repo`` file for one repository without signatures into ``root``."""

@@ -13,7 +13,7 @@ INVENTORY, IMAGE, CAPABILITIES = "inventory.json", "image.json", "capabilities.j
 FILES = (INVENTORY, IMAGE, CAPABILITIES)
 
 DNF_ANSWERS: Mapping[str, str] = {
-    **dict.fromkeys(("install", "remove", "upgrade"), "answer-plan.json"),
+    **dict.fromkeys(("install", "remove", "upgrade", "repair"), "answer-plan.json"),
     **{name: f"answer-{name}.json"
        for name in ("list", "info", "manifest", "verify", "add", "drop", "repos")}}
 """Maps subcommands of ``dnf node-plugin`` to the schemas of their answers."""

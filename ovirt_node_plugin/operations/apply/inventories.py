@@ -51,7 +51,8 @@ def previous(jobs: Sequence[Job], session: Session) -> Dict[str, Inventory]:
                          Inventory(job.name, (), ()))
         if job.action == REPAIR:
             present = session.installed()
-            old[job.name] = replace(old[job.name], others=(), packages=tuple(
+            others = () if job.upgrade.replaced else old[job.name].others
+            old[job.name] = replace(old[job.name], others=others, packages=tuple(
                 package for package in old[job.name].packages if package.nevra in present))
     return old
 
@@ -142,8 +143,8 @@ class Inventories:
             operation=job.action, at=moment, tool=TOOL,
             version_from=job.old.version if job.old is not None else "",
             version_to=job.bundle.descriptor.version,
-            packages_added=tuple(sorted(new & arrived)),
-            packages_removed=tuple(sorted(old.nevras & self._going)),
+            packages_added=tuple(sorted((new & arrived) - (old.nevras & self._going))),
+            packages_removed=tuple(sorted((old.nevras & self._going) - arrived)),
             packages_shared=tuple(sorted(new - old.nevras - arrived)),
             settings_on=tuple(settings[item.kind, item.key] for item in job.upgrade.fresh
                               if (item.kind, item.key) in settings),

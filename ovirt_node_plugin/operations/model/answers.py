@@ -13,7 +13,16 @@ from ...errors import DisputedFile
 from ...packages.session import PackageChange
 from ...system.json_data import Data
 from ...target import Target
-from .results import Check, Notable, Plan, PluginAction, PluginState, Signature, Space
+from .results import (
+    Check,
+    Notable,
+    Plan,
+    PluginAction,
+    PluginState,
+    Signature,
+    Space,
+    Unrepaired,
+)
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class PackageAnswer:
 
 @dataclass(frozen=True)
 class PlanAnswer:
-    """The answer of ``install``, ``upgrade`` and ``remove``: a plan, with fields of ``Plan``.
+    """The answer of ``install``, ``upgrade``, ``repair`` and ``remove``, with fields of ``Plan``.
 
     ``done`` tells whether the plan was carried out; it is None for a plan in the answer of
     ``info``. ``deltas`` are the changes of a removal as data, one of each plugin. ``table`` is
@@ -80,6 +89,7 @@ class PlanAnswer:
     table: str = ""
     done: Optional[bool] = None
     deltas: Tuple[Mapping[str, object], ...] = ()
+    unrepaired: Tuple[Unrepaired, ...] = ()
 
     @classmethod
     def of(cls, plan: Plan, *, done: Optional[bool] = None,
@@ -90,15 +100,17 @@ class PlanAnswer:
             changes=plan.changes, plugins=plan.plugins,
             packages=tuple(map(PackageAnswer.of, plan.packages)), signatures=plan.signatures,
             space=plan.space, noteworthy=plan.noteworthy, disputed_files=plan.disputed_files,
-            notes=plan.notes, table=plan.table, done=done, deltas=tuple(deltas))
+            notes=plan.notes, table=plan.table, done=done, deltas=tuple(deltas),
+            unrepaired=plan.unrepaired)
 
     def to_data(self) -> Data:
         """Return the answer as data, without its format."""
         data: Data = dataclasses.asdict(self)
         if self.done is None:
             del data["done"]
-        if not self.deltas:
-            del data["deltas"]
+        for name in ("deltas", "unrepaired"):
+            if not data[name]:
+                del data[name]
         return data
 
 
@@ -113,14 +125,17 @@ class ListAnswer:
 class VerifyAnswer:
     """The answer of ``verify``; ``ok`` is true if no plugin has problems.
 
-    With the option --strict, notes count as problems.
+    With the option --strict, notes count as problems. ``next_step`` is the command that
+    repairs the plugins, empty if there is nothing to repair.
     """
 
     ok: bool
     plugins: Tuple[Check, ...]
+    next_step: str = ""
 
     @classmethod
-    def of(cls, checks: Sequence[Check], *, strict: bool = False) -> VerifyAnswer:
+    def of(cls, checks: Sequence[Check], *, strict: bool = False,
+           next_step: str = "") -> VerifyAnswer:
         """Return the answer for the results ``checks``."""
         return cls(ok=not any(check.problems or strict and check.notes for check in checks),
-                   plugins=tuple(checks))
+                   plugins=tuple(checks), next_step=next_step)

@@ -102,12 +102,13 @@ class Notable:
 class PluginAction:
     """The changes of one plugin.
 
-    ``action`` is INSTALL, UPGRADE, REPAIR (it has a record, but packages are missing), KEEP
+    ``action`` is INSTALL, UPGRADE, REPAIR (it is installed, but damaged), KEEP
     (nothing to do) or REMOVE; ``old_version`` is empty for an install; ``packages`` are the
     NEVRAs that it brings or shares; ``files`` are counts of the files in packages that
     arrive or leave; ``now`` are lines about changes of the running system. ``origin`` is
     None for KEEP and REMOVE, and if packages are not fetched; ``old_origin`` is that of the
-    installed version if it is another vendor's, else None.
+    installed version if it is another vendor's, else None. ``repairs`` are the problems that
+    the command repair is to end.
     """
 
     action: str
@@ -125,6 +126,7 @@ class PluginAction:
     notes: Tuple[str, ...] = ()
     origin: Optional[Origin] = None
     old_origin: Optional[Origin] = None
+    repairs: Tuple[str, ...] = ()
 
     @property
     def origin_change(self) -> Tuple[str, ...]:
@@ -136,12 +138,21 @@ class PluginAction:
 
 
 @dataclass(frozen=True)
+class Unrepaired:
+    """A plugin that is not repaired, or not completely, and the reasons."""
+
+    name: str
+    version: str
+    reasons: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that an operation would do.
 
     ``table`` is the transaction as dnf prints it, empty without packages; ``signatures``
     and ``noteworthy`` are about arriving packages; ``disputed_files`` are the files outside
-    the allowed paths that are only reported.
+    the allowed paths that are only reported. ``unrepaired`` are plugins of the command repair.
     """
 
     operation: str
@@ -154,6 +165,7 @@ class Plan:
     space: Optional[Space] = None
     noteworthy: Tuple[Notable, ...] = ()
     disputed_files: Tuple[DisputedFile, ...] = ()
+    unrepaired: Tuple[Unrepaired, ...] = ()
 
     @property
     def changes(self) -> bool:

@@ -63,11 +63,12 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
         origin=job.recorded_origin, old_origin=job.old_origin)
 
 
-def kept(record: Record, *, source: str) -> PluginAction:
+def kept(record: Record, *, source: str, notes: Iterable[str] = ()) -> PluginAction:
     """Return that nothing happens to an installed plugin."""
     return PluginAction(
         action=KEEP, name=record.name, version=record.version, old_version=record.version,
-        vendor=record.vendor, summary=record.summary, source=source, packages=record.nevras)
+        vendor=record.vendor, summary=record.summary, source=source, packages=record.nevras,
+        notes=tuple(notes))
 
 
 def removed(record: Record, going: Sequence[str], packages: Sequence[PackageChange],
@@ -159,7 +160,8 @@ def changed_for_others(jobs: Sequence[Job], packages: Sequence[PackageChange],
     others = books.claims_of_others([job.name for job in jobs])
     return tuple(
         f"{old}, which plugin {', '.join(others[old])} has too, becomes {new.nevra}."
-        for old, new in sorted(replacements(packages).items()) if old in others)
+        for old, new in sorted(replacements(packages).items())
+        if old in others and old != new.nevra)
 
 
 def _shares(job: Job, jobs: Sequence[Job], books: Books,

@@ -2,14 +2,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Dict, Mapping, Sequence, Set, Tuple
 
 from ...errors import UnmetDependency
 from ...packages.claims import Claim, Claims
-from ...packages.session import PackageChange, Request, Session
+from ...packages.request import Request
+from ...packages.session import PackageChange, Session
 from ...plugin.bundle import Bundle
 from ...plugin.descriptor import Install, parse_descriptor
 from ..model.books import Books
+
+Again = Mapping[str, Mapping[str, str]]
+"""Plugins to repair: by name, the checksums of packages to install again by NEVRA."""
+NOTHING: Again = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -20,10 +26,12 @@ class Solution:
     shares: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
-def solve(active: Sequence[Bundle], books: Books, session: Session) -> Solution:
+def solve(active: Sequence[Bundle], books: Books, session: Session, *,
+          again: Again) -> Solution:
     """Return the package changes that the plugins ``active`` need, as ``session`` solves them.
 
-    Packages of old versions that nothing requires any more are removed.
+    Packages of old versions that nothing requires any more are removed. ``again`` are the
+    packages of plugins to repair, which keep their versions: see ``install.plan``.
 
     Raises NeedsNewerImage, UnmetDependency or Refused if there is no solution.
     """
@@ -32,13 +40,15 @@ def solve(active: Sequence[Bundle], books: Books, session: Session) -> Solution:
     _refuse_two_versions(active)
     old, installed = books.records, session.installed()
     plugins = tuple(bundle.descriptor.name for bundle in active)
-    upgrades = [installed[nevra] for name in plugins if name in old
+    upgrades = [installed[nevra] for name in plugins if name in old and name not in again
                 for nevra in old[name].nevras if nevra in installed]
     names = [f"{bundle.descriptor.name} {bundle.descriptor.version}" for bundle in active]
     request = Request(
         subject=f"plugin {names[0]}" if len(names) == 1 else f"plugins {', '.join(names)}",
         installs=tuple(install for bundle in active for install in bundle.descriptor.installs),
         upgrades=tuple(dict.fromkeys(upgrades)),
+        exact={nevra: checksum for name in plugins
+               for nevra, checksum in again.get(name, {}).items()},
         excludes=tuple(glob for bundle in active for glob in bundle.descriptor.excludes),
         plugins=plugins, claims=_claims(plugins, books))
     solution = _solved(request, active, books, session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from typing import List, Sequence, Tuple
 
 from ...system.entries import read_entry, same_entry
-from ...undo.changes import Applied, Change, Outcome, alike, capture, difference
+from ...undo.changes import Applied, Change, Outcome, alike, capture, compact, difference
 from ..kit.model import Context, Overlapping, PartWriter, Wanted
 from .kinds import KINDS
 from .ledger import Ledger
@@ -27,23 +27,36 @@ def apply_one(item: Wanted, ctx: Context, ledger: Ledger) -> Applied:
                    changes=changes, outcome=_outcome(item, changes, ctx))
 
 
-def apply_again(old: Applied, item: Wanted, ctx: Context, *, repair: bool = False) -> Applied:
+def apply_again(old: Applied, item: Wanted, ctx: Context, *, repair: bool = False,
+                replaced: bool = False) -> Applied:
     """Apply a setting again after its source changed; ``before`` remains the first state.
 
-    With ``repair``, if the present state is not the one that it left, the present state becomes
+    With ``repair``, the present state is damage that is not restored later. With ``replaced``,
+    it is that of a new image: if it is not the one that the setting left, it becomes
     ``before``.
     """
-    before, later = KINDS[item.kind].state(item, ctx), _apply(item, ctx)
+    kind = KINDS[item.kind]
+    before, later = kind.state(item, ctx), _apply(item, ctx)
     first = old.changes
-    if repair:
+    if replaced:
         repeated = {change.path for change in later}
         # The other changes were in the replaced image, unless they are in this one too
         first = tuple(change for change in first if change.path not in repeated and not alike(
             read_entry(ctx.root, change.path, content=False), change.before))
+    elif repair and not isinstance(kind, PartWriter):
+        last = {change.path: change for change in first}
+        first = tuple(_followed(change, later) if change is last[change.path] else change
+                      for change in first)
     outcome = {**old.outcome, **_outcome(item, later, ctx)} if later else old.outcome
     return Applied(kind=old.kind, key=old.key, value=item.value,
-                   before=before if repair and later else old.before,
+                   before=before if replaced and later else old.before,
                    changes=chained(first, later), outcome=outcome)
+
+
+def _followed(change: Change, later: Sequence[Change]) -> Change:
+    """Return ``change`` with the state in which ``later`` finds its path as the one after."""
+    found = next((other.before for other in later if other.path == change.path), change.after)
+    return Change(change.path, change.before, compact(found))
 
 
 def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ...]:

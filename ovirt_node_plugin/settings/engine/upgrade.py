@@ -26,7 +26,7 @@ class Upgrade:
 
     ``kept`` are the applied settings that stay; ``refreshed`` are those of them to apply
     again, as their source may have changed; ``gone`` are to be undone, ``fresh`` to be
-    applied; ``order`` has all settings of the new version. ``repair`` is as in
+    applied; ``order`` has all settings of the new version. ``replaced`` is as in
     ``plan_upgrade``.
     """
 
@@ -37,18 +37,20 @@ class Upgrade:
     order: Tuple[Wanted, ...]
     notes: Tuple[str, ...]
     repair: bool = False
+    replaced: bool = False
 
 
 def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Context],
                   ledger: Ledger, root: Path, *, repaired: Container[str] = (),
-                  reasons: Optional[Reasons] = None,
+                  replaced: Container[str] = (), reasons: Optional[Reasons] = None,
                   ) -> Tuple[Dict[str, Upgrade], Revert]:
     """Return how the settings ``wanted`` of plugins are reached, and how the old ones go.
 
     Everything is undone before anything is applied, so that a plugin can take what another
     one gives up. ``contexts`` are in the order of ``wanted``; ``repaired`` are the plugins to
-    plan with ``repair``. The root is only read; ``ledger`` is changed: it loses the settings to
-    be undone. ``reasons`` is as in ``plan_upgrade``.
+    plan with ``repair``, ``replaced`` those of a replaced image. The root is only read;
+    ``ledger`` is changed: it loses the settings to be undone. ``reasons`` is as in
+    ``plan_upgrade``.
 
     Raises as ``plan_upgrade`` and ``plan_revert``.
     """
@@ -57,7 +59,8 @@ def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Con
     upgrades: Dict[str, Upgrade] = {}
     for (plugin, items), ctx in zip(wanted.items(), contexts):
         upgrades[plugin] = plan_upgrade(ledger.state(plugin).settings, items, others, ctx,
-                                        repair=plugin in repaired, reasons=reasons)
+                                        repair=plugin in repaired,
+                                        replaced=plugin in replaced, reasons=reasons)
         others[plugin] = planned(items)
     for plugin, upgrade in upgrades.items():
         ledger.set_settings(plugin, upgrade.kept)
@@ -67,13 +70,14 @@ def plan_upgrades(wanted: Mapping[str, Sequence[Wanted]], contexts: Sequence[Con
 
 def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
                  others: Mapping[str, Sequence[Applied]], ctx: Context, *,
-                 repair: bool = False, reasons: Optional[Reasons] = None) -> Upgrade:
+                 repair: bool = False, replaced: bool = False,
+                 reasons: Optional[Reasons] = None) -> Upgrade:
     """Return what an upgrade does to the settings; only reads.
 
     A setting that stays but was changed by hand is left as it is, with a note. With
-    ``repair`` it is applied again, and the present state is recorded as the one before:
-    the image was replaced, and the record outlived it. ``ctx.files`` are those of the packages
-    of the new version.
+    ``repair`` it is applied again. With ``replaced`` besides, the present state is recorded as
+    the one before: the image was replaced, and the record outlived it. ``ctx.files`` are those
+    of the packages of the new version.
 
     Raises as ``check`` for settings to apply, or adds that to ``reasons``, if given.
     """
@@ -96,7 +100,7 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
     return Upgrade(
         kept=tuple(kept.values()), refreshed=tuple(refreshed),
         gone=tuple(applied for applied in old if applied not in kept.values()), fresh=fresh,
-        order=tuple(new), notes=tuple(notes), repair=repair)
+        order=tuple(new), notes=tuple(notes), repair=repair, replaced=replaced)
 
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
@@ -116,7 +120,8 @@ def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
             old = next(applied for applied in ledger.state(ctx.plugin).settings
                        if applied.identity == item.identity)
             old = _with_earlier(old, earlier.get(item.identity, ()))
-            ledger.put(ctx.plugin, apply_again(old, item, ctx, repair=upgrade.repair))
+            ledger.put(ctx.plugin, apply_again(
+                old, item, ctx, repair=upgrade.repair, replaced=upgrade.replaced))
         elif item in upgrade.fresh:
             applied = apply_one(item, ctx, ledger)
             ledger.put(ctx.plugin, replace(applied, changes=chained(

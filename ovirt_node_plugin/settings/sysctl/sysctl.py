@@ -9,7 +9,7 @@ from ...plugin.sysctl_names import dotted
 from ...system.entries import read_entry
 from ...undo import live_log
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Stage, Wanted
+from ..kit.model import Context, Stage, Wanted, changed_since
 from ..kit.placing import place_file, refuse_others
 from .sysctl_files import LAST, Assignment, assignments, file_name
 
@@ -65,6 +65,9 @@ class Sysctls:
         if entry.content != _content(Wanted(kind=self.name, key=applied.key, value=applied.value,
                                             text="", item=None)):
             return (f"/{path} was changed",)
+        drifted = changed_since(applied, ctx)
+        if drifted:
+            return drifted
         _, later = _around(applied.key, ctx)
         problems = [f"sysctl {applied.key} is not {applied.value}: {_reason(assignment)}"
                     for assignment in later[-1:] if assignment.value != applied.value]

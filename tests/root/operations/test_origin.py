@@ -10,12 +10,11 @@ import pytest
 from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.registry.origin import Origin
 from ovirt_node_plugin.system.path_sets import REGISTRY
-from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
 from tests.support.keys import SigningKey, make_key
-from tests.support.repositories import define_repo, installed, web_server
+from tests.support.repositories import define_repo, installed, remove_package, web_server
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
@@ -305,7 +304,3 @@ def test_a_url_in_a_record_has_no_password(tmp_path: Path, node: Path, dnf: Dnf)
         location = store.read_record(node, "agent").origin.location
     assert location == f"{web.url}/vendor"
     assert "secret" not in (node / REGISTRY / "agent").read_text()
-
-
-def remove_package(root: Path, name: str) -> None:
-    run(["rpm", "--root", root, "--dbpath", "/usr/share/rpm", "-e", "--nodeps", name])

@@ -288,7 +288,7 @@ def test_accounts_keep_their_ids_after_an_image_replacement(root: Path) -> None:
         other_line, other_line.replace(other_line.split(":")[2], "300")))
     (root / "etc/group").write_text((root / "etc/group").read_text().replace(
         f"other:x:{other_line.split(':')[3]}", "other:x:300"))
-    plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
+    plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True, replaced=True)
     assert plan.notes == (KVM,)
     applied = upgrade_settings(plan, ctx)
     assert lines(root, "passwd")[-1].split(":")[2:4] == ids
@@ -305,7 +305,7 @@ def test_an_upgrade_notes_ids_that_changed_between_two_images(root: Path) -> Non
         with open(root / "etc" / file, "a", encoding="ascii") as stream:
             stream.write(line)
     before = tree(root)
-    plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True)
+    plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True, replaced=True)
     assert plan.notes == (
         f"group sfcb has gid 77 in this image, it had {gid}: files that it owned have to be"
         " given to it again",

@@ -403,12 +403,46 @@ def test_a_repair_reapplies_settings_that_a_replaced_image_lacks(root: Path) -> 
     put_back(root,
              [change for setting in old[1:] for change in setting.changes])  # /usr is new, /etc not
     before = tree(root)
-    plan = plan_upgrade(old, wanted, {}, ctx, repair=True)
+    plan = plan_upgrade(old, wanted, {}, ctx, repair=True, replaced=True)
     applied = upgrade_settings(plan, ctx)
     assert [item.kind for item in plan.refreshed] == ["vdsm-hook", "module-index"]
     assert kinds.verify(applied, ctx) == ()
     assert applied[0] == old[0]
     do_revert(plan_revert(applied[1:], Ledger(), root), ctx)
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize("how", ["removed", "edited", "mode"])
+def test_a_repair_is_undone_to_the_state_before_the_install_not_to_the_damage(
+        how: str, root: Path) -> None:
+    write_unit(root, "a.service")
+    source = write_file(root, "usr/share/hook.py", "#!/bin/sh\nexit 0\n")
+    write_file(root, "etc/sysctl.d/00-own.conf", "vm.swappiness = 30\n")
+    before = tree(root)
+    ctx = context(root, files=[source])
+    wanted = items(ctx, Sysctl("vm.swappiness", "1"), VdsmHook("before_vm_start", 1, "x", source),
+                   KernelModule("m", load=True, options="x=1", blacklist=False),
+                   Service("a.service", "enabled"))
+    old = apply_all(wanted, ctx)
+    damaged = 0
+    for path in changed_paths(old):
+        file = root / path
+        if file.is_symlink() or file.is_dir():
+            continue
+        damaged += 1
+        if how == "removed":
+            file.unlink()
+        elif how == "edited":
+            file.write_text("edited\n")
+        else:
+            file.chmod(0o600)
+    (root / WANTS / "a.service").unlink()
+    assert damaged >= 4 and kinds.verify(old, ctx) != ()
+    plan = plan_upgrade(old, wanted, {}, ctx, repair=True)
+    applied = upgrade_settings(plan, ctx)
+    assert kinds.verify(applied, ctx) == ()
+    assert [setting.before for setting in applied] == [setting.before for setting in old]
+    do_revert(plan_revert(applied, Ledger(), root), ctx)
     assert differences(before, tree(root)) == []
 
 

@@ -1,0 +1,106 @@
+"""The task of a DNF transaction, and how DNF's goal is told about it."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Sequence, Tuple
+
+import dnf
+import dnf.exceptions
+import dnf.selector
+
+from ..plugin.descriptor import Install
+from ..system.nevra import name_of
+from .claims import Claims
+from .dnf_types import DnfBase, DnfQuery
+from .offers import checksum_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """The task of a transaction.
+
+    ``installs`` are packages to install, ``upgrades`` names to upgrade to the newest
+    version offered, ``exact`` NEVRAs to install in this version, also again if they are
+    installed, each with the checksum that its RPM had, ``erases`` NEVRAs to remove,
+    ``excludes`` globs of names that must not be pulled in; ``subject`` is what messages call
+    it, ``plugins`` are the names of the plugins that are installed; ``claims`` are the packages
+    of other plugins.
+    """
+
+    subject: str
+    installs: Tuple[Install, ...] = ()
+    upgrades: Tuple[str, ...] = ()
+    exact: Mapping[str, str] = field(default_factory=dict)
+    erases: Tuple[str, ...] = ()
+    excludes: Tuple[str, ...] = ()
+    plugins: Tuple[str, ...] = ()
+    claims: Claims = field(default_factory=dict)
+
+
+def mark(base: DnfBase, request: Request) -> None:
+    """Tell DNF's goal what ``request`` asks for.
+
+    Raises dnf.exceptions.MarkingError for a package that no repository offers.
+    """
+    if request.excludes:
+        unwanted = base.sack.query().available().filter(name__glob=list(request.excludes))
+        base.sack.add_excludes(unwanted)
+    _mark_installs(base, request)
+    _mark_exact(base, request)
+    for name in request.upgrades:
+        newer = base.sack.query().filter(name=name).upgrades()
+        if newer:
+            base.goal.upgrade(select=_selector(base, newer))
+    for package in base.sack.query().installed():
+        if str(package) in request.erases:
+            base.goal.erase(package, clean_deps=False)
+
+
+def _mark_installs(base: DnfBase, request: Request) -> None:
+    """Ask for the packages to install; raise MarkingError with all that no repo offers.
+
+    Those that are asked for by their NEVRA are left out: the solver would prefer installed ones.
+    """
+    exact, missing = {name_of(nevra) for nevra in request.exact}, []
+    for install in request.installs:
+        query = base.sack.query().filter(name=install.name)
+        if install.version:
+            key = "evr" if "-" in install.version else "version"
+            query = query.filter(**{key: install.version})
+        if install.name in request.upgrades:
+            query = query.latest()
+        if query and install.name not in exact:
+            _install(base, query)
+        elif install.name not in exact:
+            missing.append(f"{install.name} {install.version}".rstrip())
+    _refuse_missing(missing)
+
+
+def _mark_exact(base: DnfBase, request: Request) -> None:
+    """Ask for packages by their NEVRAs; those with the recorded checksum are preferred."""
+    missing = []
+    for nevra, checksum in request.exact.items():
+        offered = base.sack.query().available().filter(nevra_strict=nevra)
+        same = [package for package in offered if checksum_of(package) == checksum]
+        if offered:
+            _install(base, offered.filter(pkg=same) if same else offered)
+        else:
+            missing.append(nevra)
+    _refuse_missing(missing)
+
+
+def _refuse_missing(missing: Sequence[str]) -> None:
+    if missing:
+        raise dnf.exceptions.MarkingError(
+            "\n".join(f"no package {name} is offered" for name in dict.fromkeys(missing)))
+
+
+def _install(base: DnfBase, query: DnfQuery) -> None:
+    """Ask for one of the packages of ``query``."""
+    base.goal.install(select=_selector(base, query), optional=False)
+
+
+def _selector(base: DnfBase, query: DnfQuery) -> object:
+    selector = dnf.selector.Selector(base.sack)
+    selector.set(pkg=query)
+    return selector

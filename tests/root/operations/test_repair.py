@@ -1,0 +1,146 @@
+"""Repairs of installed plugins: what comes back, from where, and what is named as not repaired."""
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.registry import store
+from tests import support
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, succeeded
+from tests.support.repositories import define_repo, remove_package
+from tests.support.tree_states import state_differences, tree_state
+
+pytestmark = pytest.mark.root
+
+FILES = {"/opt/agent/tool": "tool\n", "/opt/agent/modified": "", "/opt/agent/plain": "",
+         "/etc/opt/agent/edited.conf": "x=1\n", "/etc/opt/agent/mode.conf": "x=1\n",
+         "/etc/opt/agent/gone.conf": "x=1\n"}
+SYSCTL = '<sysctl name="vm.swappiness" value="1"/>'
+
+
+def agent(folder: Path, version: str = "1.0") -> Path:
+    """Return a bundle with files, configuration, a scriptlet and a setting."""
+    return make_plugin(
+        folder, "agent", version, files=FILES, settings=[SYSCTL],
+        attributes={path: "%config(noreplace)" for path in FILES if path.endswith(".conf")},
+        scriptlets={"post": "echo made > /etc/opt/agent/made.conf"})
+
+
+def sysctl_file(root: Path) -> Path:
+    (path,) = (root / "etc/sysctl.d").glob("*swappiness*")
+    return path
+
+
+def damage(root: Path) -> None:
+    """Damage what the plugin agent brought, by each kind of change."""
+    (root / "opt/agent/tool").write_text("another tool\n")
+    (root / "opt/agent/modified").chmod(0o777)
+    (root / "opt/agent/plain").unlink()
+    (root / "etc/opt/agent/gone.conf").unlink()
+    (root / "etc/opt/agent/made.conf").unlink()
+    sysctl_file(root).write_text("vm.swappiness = 60\n")
+
+
+def install(dnf: Dnf, root: Path, *words: object) -> Answer:
+    return succeeded(dnf.plugin(root, "install", "-y", UNSIGNED, *words))
+
+
+def repair(dnf: Dnf, root: Path, *words: object) -> Answer:
+    return dnf.plugin(root, "repair", "-y", UNSIGNED, *words)
+
+
+def test_a_repair_restores_all_damage_and_keeps_changed_configuration(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    before = tree_state(node)
+    install(dnf, node, agent(tmp_path))
+    assert succeeded(repair(dnf, node)).out.endswith("has no problems.\nNothing to do.\n")
+    complete = tree_state(node)
+    damage(node)
+    (node / "etc/opt/agent/edited.conf").write_text("x=2, and more\n")
+    (node / "etc/opt/agent/mode.conf").chmod(0o600)
+    damaged = tree_state(node)
+    command = f"dnf --installroot={node} node-plugin repair agent"
+    answer = dnf.plugin(node, "verify")
+    assert (answer.status, answer.out.splitlines()[-1]) == (9, f"To repair: {command}")
+    assert dnf.plugin(node, "verify", "--json").json["next_step"] == command
+    answer = install(dnf, node, tmp_path / "agent-1.0")
+    assert f"   note: to repair it: {command}\nNothing to do.\n" in answer.out
+    answer = dnf.plugin(node, "repair", "--dry-run", "agent")
+    assert "   repairs: file /opt/agent/plain is missing" in succeeded(answer).out
+    assert tree_state(node) == damaged
+    answer = succeeded(repair(dnf, node, "agent"))
+    assert "Repaired plugin agent 1.0." in answer.out
+    assert "/etc/opt/agent/edited.conf was changed" in answer.out
+    answer = dnf.plugin(node, "verify")
+    assert (answer.status, answer.out.splitlines()[0]) == (0, "agent 1.0: ok")
+    changed = [line for line in state_differences(complete, tree_state(node))
+               if "ovirt.plugins" not in line]
+    assert [line for line in changed if "edited.conf" not in line] == []
+    assert (node / "etc/opt/agent/edited.conf").read_text() == "x=2, and more\n"
+    assert succeeded(dnf.plugin(node, "manifest", "agent", "--delta", "--json")).json[
+        "plugins"][0]["delta"]["operation"] == "repair"
+    (node / "etc/opt/agent/edited.conf").write_text("x=1\n")
+    succeeded(dnf.plugin(node, "remove", "-y", "agent"))
+    assert state_differences(before, tree_state(node)) == []
+
+
+def test_packages_come_from_the_recorded_source_or_a_given_one(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    bundle = agent(tmp_path)
+    repo = support.RpmRepo(tmp_path / "vendor", "vendor")
+    repo.add("tools", "1.0", files={"/opt/tools/tool": "tool\n"})
+    define_repo(node, "vendor", repo.url, enabled=False)
+    tools = support.write_bundle(tmp_path / "tools", support.descriptor_xml(
+        "tools", "1.0", repos=[]))
+    install(dnf, node, bundle)
+    install(dnf, node, tools, "--enablerepo=vendor")
+    repo.add("tools", "2.0", files={"/opt/tools/tool": "newer\n"})
+    define_repo(node, "vendor", repo.url, enabled=False)
+    shutil.rmtree(tools)  # its record names the repository too
+    moved = bundle.rename(tmp_path / "moved")
+    damage(node)
+    (node / "opt/tools/tool").unlink()
+    answer = repair(dnf, node, "--all")
+    assert answer.status == 9
+    assert "Repaired plugin tools 1.0." in answer.out
+    assert (node / "opt/tools/tool").read_text() == "tool\n"
+    assert "Not repaired: agent 1.0: package agent-1.0-1.noarch cannot be installed again: no" in (
+        answer.out)
+    assert f"{bundle} cannot be opened" in answer.out
+    assert sysctl_file(node).read_text() != "vm.swappiness = 60\n"  # needs no package
+    answer = dnf.plugin(node, "repair", "--dry-run", "--json")
+    assert answer.status == 9
+    assert [plugin["name"] for plugin in answer.json["unrepaired"]] == ["agent"]
+    other = agent(tmp_path, "2.0")
+    answer = repair(dnf, node, other)
+    assert answer.status == 2 and f"{other} has plugin agent 2.0, and 1.0 is" in answer.text
+    answer = repair(dnf, node, moved, "--accept-origin=agent")
+    assert "Repaired plugin agent 1.0." in succeeded(answer).out
+    assert store.read_record(node, "agent").source == str(moved)
+    succeeded(dnf.plugin(node, "verify"))
+
+
+def test_missing_packages_and_damaged_records_are_repaired_or_named(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    install(dnf, node, agent(tmp_path))
+    other = make_plugin(tmp_path, "other", files={"/opt/other/x": ""})
+    third = make_plugin(tmp_path, "third", files={"/opt/third/x": ""})
+    install(dnf, node, other, third)
+    remove_package(node, "agent")
+    remove_package(node, "third")
+    (node / "etc/ovirt.plugins.d/other").write_text("<plugin-record")
+    shutil.rmtree(third / "repo")
+    answer = repair(dnf, node)
+    assert answer.status == 9
+    assert "Repaired plugin agent 1.0." in answer.out
+    assert "Not repaired: other: its record is damaged" in answer.out
+    assert "Not repaired: third 1.0: package third-1.0-1.noarch cannot be installed again" in (
+        answer.out)
+    states = {plugin["name"]: plugin["state"]
+              for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}
+    assert states == {"agent": "installed", "other": "broken", "third": "broken"}
+    for words, status in ((["nothing"], 2), (["--all", "agent"], 2), (["agent"], 0)):
+        assert repair(dnf, node, *words).status == status
