@@ -83,6 +83,7 @@ class NodePlugin(dnf.Plugin):
     def resolved(self) -> None:
         with _fail_closed():
             self._opened().after_solve()
+            self._tell_notes()
 
     def pre_transaction(self) -> None:
         with _fail_closed():

@@ -226,7 +226,9 @@ class DnfCommand:
         session = Session(self._policy)
         self._fill(session)
         plugins = query.info(session, self._bundles, self._rest, run=run)
-        return self._answer(plan_data.infos(plugins), plan_text.infos(plugins))
+        self._answer(plan_data.infos(plugins), plan_text.infos(plugins))
+        return next((Status(plugin.refused_status) for plugin in plugins if plugin.refused),
+                    Status.DONE)
 
     def _manifest(self) -> Status:
         shows = manifest_data.Shows(packages=self._opts.packages, files=self._opts.files,
@@ -326,7 +328,7 @@ class DnfCommand:
         for plugin in changed:
             for line in (*plugin.origin_change, f"Accept the new origin of {plugin.name}?"):
                 print(printable(line))
-            if not self._console.confirmed():
+            if not self._console.accepted():
                 raise NodePluginError("Operation aborted.")
 
     def _report_done(self, plan: Plan, notes: Sequence[str], *,

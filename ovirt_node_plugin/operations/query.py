@@ -117,7 +117,7 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
         return replace(plugin_info,
                        plan=install.plan([bundle], session, run=run, download=False).plan)
     except NodePluginError as exc:
-        return replace(plugin_info, refused=exc.message)
+        return replace(plugin_info, refused=exc.message, refused_status=int(exc.status))
 
 
 def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:

@@ -5,7 +5,7 @@ command has options of its own.
 """
 from __future__ import annotations
 
-from typing import Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from .dnf_types import DnfBase
 
@@ -50,6 +50,22 @@ def removes(options: object) -> bool:
 def is_programmed(options: object) -> bool:
     """Return whether a program or ``dnf shell`` enables repositories without an option."""
     return options is None or _command(options) == "shell"
+
+
+def recorded_upgrades(base: DnfBase) -> List[str]:
+    """Return a list that gets what the program asks ``base`` to upgrade from now on.
+
+    DNF does not tell a hook what was asked for if it finds nothing to do.
+    """
+    requested: List[str] = []
+    upgrade = base.upgrade
+
+    def recorded(pkg_spec: str, reponame: Optional[str] = None) -> int:
+        requested.append(pkg_spec)
+        return upgrade(pkg_spec, reponame)
+
+    base.upgrade = recorded  # type: ignore[method-assign]
+    return requested
 
 
 def _command(options: object) -> str:

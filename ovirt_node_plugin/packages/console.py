@@ -10,7 +10,7 @@ import dnf.exceptions
 from ..errors import Locked, NodePluginError
 from ..system.words import printable
 from . import command_line, others
-from .dnf_types import DnfCliCommand, DnfDisplay
+from .dnf_types import DnfBase, DnfCliCommand, DnfDisplay
 
 
 class PrintableRecord(logging.LogRecord):
@@ -94,9 +94,28 @@ class Console:
         return not self.assumes_no and (
             self.assumes_yes or (output is not None and output.userconfirm()))
 
+    def accepted(self) -> bool:
+        """Ask the user to accept a risk, unless an option answers that; see ``explicit_yes``."""
+        return not self.assumes_no and (self.assumes_yes or explicit_yes(self._base))
+
     def plugin_classes(self) -> Set[type]:
         """Return the classes of the plugins that DNF has made in this run."""
         return others.started(self._base)
+
+
+def explicit_yes(base: DnfBase) -> bool:
+    """Ask the user; return whether the answer is yes, which an empty one is not.
+
+    With defaultyes of dnf.conf(5) an empty answer to DNF's own questions is a yes.
+    """
+    if base.output is None:
+        return False
+    before = base.conf.defaultyes
+    base.conf.defaultyes = False
+    try:
+        return base.output.userconfirm()
+    finally:
+        base.conf.defaultyes = before
 
 
 @contextlib.contextmanager

@@ -52,14 +52,18 @@ def attribute(base: DnfBase, wanted: Mapping[str, Sequence[str]],
 
 
 @contextlib.contextmanager
-def no_clean_requirements(conf: DnfConf) -> Iterator[None]:
-    """Set clean_requirements_on_remove of dnf.conf(5) to off during a ``with``."""
-    before = conf.clean_requirements_on_remove
-    conf.clean_requirements_on_remove = False
+def solver_options(conf: DnfConf) -> Iterator[None]:
+    """Set options of dnf.conf(5) that change what a plugin gets to off during a ``with``.
+
+    With clean_requirements_on_remove more would be removed. With best, a plugin would be
+    refused if the newest of its packages does not fit, though an older one does.
+    """
+    before = conf.clean_requirements_on_remove, conf.best
+    conf.clean_requirements_on_remove = conf.best = False
     try:
         yield
     finally:
-        conf.clean_requirements_on_remove = before
+        conf.clean_requirements_on_remove, conf.best = before
 
 
 def _also_removed(base: DnfBase, wanted: Mapping[str, DnfPackage]) -> List[DnfPackage]:

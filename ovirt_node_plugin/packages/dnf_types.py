@@ -167,10 +167,12 @@ class DnfConf(Protocol):
 
     assumeno: bool                      # conf
     assumeyes: bool                     # conf
+    best: bool                          # conf
     cachedir: str                       # conf
     cacheonly: Union[bool, int]         # conf
     clean_requirements_on_remove: bool  # conf
     config_file_path: str               # conf
+    defaultyes: bool                    # conf
     exit_on_lock: bool                  # conf
     gpgcheck: bool                      # conf
     installroot: str                    # conf
@@ -355,6 +357,9 @@ class DnfBase(Protocol):
     def package_import_key(self, package: DnfPackage, *,
                            fullaskcb: Callable[[Mapping[str, str]], bool]) -> None:
         """Import the keys of a package's repository, if the callback agrees. API."""
+
+    def upgrade(self, pkg_spec: str, reponame: Optional[str] = None) -> int:
+        """Mark packages to be upgraded, by name, glob or NEVRA. API."""
 
     def close(self) -> None:
         """Close all files and databases. API."""

@@ -10,6 +10,7 @@ from ..errors import BadBundle, NodePluginError, Refused
 from ..plugin.bundle import is_inside
 from ..target import Target
 from . import rpmdb
+from .console import explicit_yes
 from .dnf_types import DnfBase, DnfPackage
 from .repos import is_inside_bundle
 
@@ -102,7 +103,4 @@ def _import_key(base: DnfBase, target: Target, package: DnfPackage, message: str
         raise Refused(f"{message}, and there is nobody to ask whether its key can be trusted.",
                       hint="Add --trust-keys, or import it: "
                            + rpmdb.import_command(target, base.repos[package.reponame].gpgkey))
-    output = base.output
-    assert output is not None
-    base.package_import_key(
-        package, fullaskcb=lambda *_: output.userconfirm())
+    base.package_import_key(package, fullaskcb=lambda *_: conf.assumeyes or explicit_yes(base))

@@ -30,7 +30,7 @@ class RunPolicy:
     (resolved). ``options`` are the parsed arguments, None where DNF runs as a
     library; ``plugin_run`` tells that the command is ``dnf node-plugin``, which solves
     itself; ``owners`` maps the repo ids of plugins to the plugins' names;
-    ``left_out`` is what was excluded.
+    ``left_out`` is what was excluded; ``requested`` what a program asks to upgrade.
     """
 
     def __init__(self, base: DnfBase, config: Config, *, options: object, plugin_run: bool) -> None:
@@ -40,6 +40,7 @@ class RunPolicy:
         self.explaining = False
         self.owners: Dict[str, str] = {}
         self.left_out: List[CoreChange] = []
+        self.requested: List[str] = []
         self._options = options
         self._reasons: Dict[str, str] = {}
         self._notes: List[str] = []
@@ -195,6 +196,8 @@ class RunPolicy:
         if scope is not None and not scope:
             return
         self.left_out = core.exclude(self.base, self.rules, repos=scope)
+        if self._options is None and not self.requested:
+            self.requested = command_line.recorded_upgrades(self.base)
         note = refuse.left_out_note(self, self._options)
         if note:
             self._notes.append(note)
@@ -208,8 +211,12 @@ class RunPolicy:
         Raises Refused on a booted node or while an interrupted change waits, and
         NeedsNewerImage for a change of a core package.
         """
-        if not self.explaining:
-            refuse.check(self, options=self._options, scope=self._scope())
+        if self.explaining:
+            return
+        refuse.check(self, options=self._options, scope=self._scope())
+        note = refuse.foreign_note(self)
+        if note:
+            self._notes.append(note)
 
     def take_notes(self) -> List[str]:
         """Return the notes for the user since the last call."""

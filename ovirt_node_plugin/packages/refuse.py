@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import List, Optional, Protocol, Sequence
+from typing import Dict, List, Optional, Protocol, Sequence
 
 from ..config import Config
 from ..errors import Refused
@@ -23,6 +23,8 @@ class TransactionPolicy(Protocol):
     config: Config
     plugin_run: bool
     left_out: List[CoreChange]
+    owners: Dict[str, str]
+    requested: List[str]
 
     @property
     def target(self) -> Target: ...
@@ -58,6 +60,26 @@ def check(policy: TransactionPolicy, *, options: object, scope: Optional[Sequenc
             raise refusals.needs_newer("This transaction", policy.target, changes,
                                        [change.text() for change in changes],
                                        hint=_hint(policy, changes) if plain else "")
+
+
+def foreign_note(policy: TransactionPolicy) -> str:
+    """Return a line on packages that a plain command installs from plugins' repositories.
+
+    On a node they become core packages. Empty for any other transaction.
+    """
+    if policy.plugin_run or not policy.target.is_node:
+        return ""
+    by_repo: Dict[str, List[str]] = {}
+    for package in solved.arriving(policy.base):
+        if policy.owners.get(package.reponame):
+            by_repo.setdefault(package.reponame, []).append(str(package))
+    where = "" if policy.target.live else f" --installroot={policy.target.root}"
+    return "\n".join(
+        f"Repo {repo} belongs to plugin {policy.owners[repo]}, which this command does not install:"
+        f" {first_names(packages, _SHOWN)} will be core packages of {policy.target.name}, which no"
+        f" plugin changes or removes. To install the plugin instead: dnf node-plugin install"
+        f" {policy.owners[repo]} --enablerepo={repo}{where}"
+        for repo, packages in sorted(by_repo.items()))
 
 
 def left_out_note(policy: TransactionPolicy, options: object) -> str:
@@ -96,9 +118,8 @@ def _hint(policy: TransactionPolicy, changes: Sequence[CoreChange]) -> str:
 
 def _refuse_asked(policy: TransactionPolicy, options: object) -> None:
     """Refuse an upgrade by name that does nothing because the packages are core."""
-    if not command_line.upgrades(options):
-        return
-    words = command_line.words_of(policy.base)
+    words = [*policy.requested, *(
+        command_line.words_of(policy.base) if command_line.upgrades(options) else ())]
     asked = [change for change in policy.left_out
              if change.action == "upgrade" and is_asked(change, words)]
     if asked:

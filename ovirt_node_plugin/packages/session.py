@@ -369,7 +369,7 @@ class Session:
         self._base.close()
 
     def _resolve(self, request: Request) -> None:
-        with dependencies.no_clean_requirements(self._base.conf):
+        with dependencies.solver_options(self._base.conf):
             mark(self._base, request)
             self._base.resolve(allow_erasing=False)
 

@@ -197,7 +197,8 @@ class PluginInfo:
     """Everything that is known of one plugin; ``settings`` are lines for people.
 
     For a plugin that is not installed, ``plan`` is what installing it here would do, or
-    ``refused`` the reason why it cannot be installed.
+    ``refused`` the reason why it cannot be installed, with ``refused_status``, the exit status
+    of ``install``.
     """
 
     state: PluginState
@@ -211,6 +212,7 @@ class PluginInfo:
     requires: Tuple[str, ...]
     plan: Optional[Plan] = None
     refused: str = ""
+    refused_status: int = 0
 
 
 @dataclass(frozen=True)

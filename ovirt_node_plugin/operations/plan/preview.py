@@ -14,7 +14,7 @@ from ...settings.engine import checking, live, selection
 from ...settings.engine.revert import Revert
 from ...settings.kit.model import Context
 from ...settings.services import package_units
-from ...system.words import size
+from ...system.words import first_names, size
 from ...target import Target
 from ...undo.changes import Applied
 from ..model.books import Books, holders
@@ -35,6 +35,7 @@ from ..model.results import (
 )
 
 _FOLDER_PARTS = 2  # /usr/share, /opt/acme
+_NAMED = 3
 
 
 def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books,
@@ -147,6 +148,15 @@ def refuse_full(target: Target, room: Space) -> None:
             f" has {size(room.free_bytes)} free,"
             f" {size(room.needed_bytes - room.free_bytes)} too little. Nothing was changed.",
             hint="Make room or enlarge the filesystem, then try again.")
+
+
+def estimate(packages: Sequence[PackageChange]) -> Tuple[str, ...]:
+    """Return a line if packages are not fetched, so that the plan lacks what is in them."""
+    unknown = [change.nevra for change in packages if change.arrives and change.header is None]
+    return ("This is an estimate, as packages are not downloaded:"
+            f" {first_names(unknown, _NAMED)}. Their signatures, scriptlets and files to review"
+            " are not known yet, the number of files includes folders, and the install may still"
+            " be refused for one of them.",) if unknown else ()
 
 
 def not_booted(target: Target) -> Tuple[str, ...]:

@@ -138,7 +138,11 @@ def test_yes_to_both_questions_accepts_the_new_origin(
         built: support.Fixtures, other_key: SigningKey, tmp_path: Path, node: Path,
         dnf: Dnf) -> None:
     succeeded(install(dnf, node, signed(tmp_path, "1.0", built.key)))
-    succeeded(install(dnf, node, signed(tmp_path / "new", "2.0", other_key), stdin="y\ny\n"))
+    new, before = signed(tmp_path / "new", "2.0", other_key), tree_state(node)
+    answer = install(dnf, node, new, "--setopt=defaultyes=True", stdin="y\n\n")
+    assert answer.status == 1 and "Operation aborted." in answer.text
+    assert state_differences(before, tree_state(node)) == []
+    succeeded(install(dnf, node, new, stdin="y\ny\n"))
     assert store.read_record(node, "agent").origin == Origin(
         "Test", (key_id(other_key),), str(tmp_path / "new"))
     succeeded(install(dnf, node, signed(tmp_path / "newer", "3.0", other_key)))

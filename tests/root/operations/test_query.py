@@ -7,8 +7,14 @@ from typing import List
 import pytest
 
 from tests import support
-from tests.support.dnf_runner import Answer, Dnf, add_to_shipped_library, environment
-from tests.support.repositories import define_repo, installed
+from tests.support.dnf_runner import (
+    Answer,
+    Dnf,
+    add_to_shipped_library,
+    environment,
+    succeeded,
+)
+from tests.support.repositories import define_repo, installed, web_server
 
 pytestmark = pytest.mark.root
 
@@ -106,6 +112,18 @@ def test_info_finds_names_in_library_and_repos(built: support.Fixtures, node: Pa
     define_repo(node, "snmp", f"file://{built.repo('snmp')}")
     answer = dnf.plugin(node, "info", "cim", "snmp", "--enablerepo=snmp", "--json")
     assert [plugin["name"] for plugin in answer.json["plugins"]] == ["cim", "snmp"]
+
+
+def test_info_says_that_the_plan_is_an_estimate_without_the_packages(
+        built: support.Fixtures, node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    with web_server(Path(built.repo("snmp"))) as web:
+        define_repo(node, "snmp", web.url)
+        options = ("--enablerepo=snmp", "--nogpgcheck")
+        text = succeeded(dnf.plugin(node, "info", "snmp", *options)).out
+        assert "This is an estimate, as packages are not downloaded: net-snmp" in " ".join(
+            text.split())
+        answer = dnf.plugin(node, "install", "snmp", "--dry-run", *options)
+        assert "estimate" not in succeeded(answer).out
 
 
 def test_verify_reports_changed_files_and_settings(with_snmp: Path, dnf: Dnf) -> None:

@@ -99,6 +99,19 @@ def test_a_requirement_that_no_repo_offers_is_reported_with_the_images_version(
             " of this run offers another that fits.") in answer.err
 
 
+@pytest.mark.parametrize("best", [True, False])
+def test_the_newest_version_that_fits_is_installed(best: bool, node: Path, tmp_path: Path,
+                                                   dnf: Dnf) -> None:
+    repo = support.RpmRepo(tmp_path / "rpms", "acme")
+    for version, needs in (("1.0", ()), ("2.0", ()), ("3.0", "libvirt >= 99"), ("4.0", "nothing")):
+        repo.add("acme", version, requires=needs)
+    path = support.write_bundle(tmp_path / "acme", support.descriptor_xml("acme", repos=["acme"]),
+                                repo=repo)
+    answer = install(dnf, node, path, f"--setopt=best={best}")
+    assert answer.status == 0, answer.text
+    assert "acme-2.0-1.noarch" in installed(node)
+
+
 def test_a_missing_dependency_is_reported_in_dnfs_words(node: Path, tmp_path: Path,
                                                         dnf: Dnf) -> None:
     tool = bundle(tmp_path, "tool", requires=["libfoo >= 3"])

@@ -8,7 +8,8 @@ import pytest
 
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support.dnf_runner import Dnf
+from tests.support.dnf_library import LIBRARY_PROGRAM, run_library_program
+from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.repositories import define_repo, installed
 
 pytestmark = pytest.mark.root
@@ -125,6 +126,40 @@ def test_a_command_that_needs_no_core_change_omits_core_packages_and_says_so(
     assert answer.err.startswith("Core packages stay as they are. Left out of repo ")
     assert NEWER_ISO in answer.err
     assert installed(node_with_repos) == before
+
+
+def test_a_program_that_upgrades_a_core_package_gets_the_refusal(
+        node_with_repos: Path, dnf: Dnf) -> None:
+    """Ansible's module reports success for an upgrade that finds nothing to do."""
+    before = installed(node_with_repos)
+    program = LIBRARY_PROGRAM.replace("base.install(name)", "base.upgrade(name)").replace(
+        "    base.resolve()", "    try:\n        base.resolve()\n    except dnf.exceptions.Error as"
+        " exc:\n        sys.exit(f'refused: {exc}')").replace("import dnf\n", "import dnf\n"
+                                                              "import dnf.exceptions\n")
+    for name in ("libvirt", "libvi*"):
+        answer = run_library_program(dnf, node_with_repos, name, "+newer", text=program)
+        assert answer.status == 1
+        assert "refused: This transaction cannot go into oVirt Node" in answer.err
+        assert "upgrade libvirt-9.0.0-1 to" in answer.err and NEWER_ISO in answer.err
+    answer = run_library_program(dnf, node_with_repos, "net-tools", "+newer", text=program)
+    assert (answer.status, "refused" in answer.err) == (0, False), answer.text
+    assert installed(node_with_repos) == before
+
+
+def test_packages_of_a_plugins_repository_become_core_with_a_warning(
+        node_with_repos: Path, tmp_path: Path, dnf: Dnf) -> None:
+    repo = support.RpmRepo(tmp_path / "acme", "acme")
+    repo.add("acme", "1.0", requires="harmless")
+    (tmp_path / "acme.xml").write_text(support.descriptor_xml("acme"))
+    repo.finish(descriptor=tmp_path / "acme.xml")
+    define_repo(node_with_repos, "acme", repo.url, enabled=False)
+    words = ("install", "acme", "--enablerepo=acme,mixed", "-y")
+    answer = succeeded(dnf(node_with_repos, *words))
+    (line,) = [line for line in answer.err.splitlines() if "acme" in line]
+    assert line.startswith("Repo acme belongs to plugin acme, which this command does not install:"
+                           " acme-1.0-1.noarch will be core packages of oVirt Node")
+    assert line.endswith(f"dnf node-plugin install acme --enablerepo=acme"
+                         f" --installroot={node_with_repos}")
 
 
 def test_other_packages_can_be_installed(node_with_repos: Path, dnf: Dnf) -> None:

@@ -177,6 +177,9 @@ def test_info_of_a_bundle_has_the_plan_or_the_reason_of_the_refusal(
     plan = planned(dnf, node, built.bundle("snmp"))
     assert accepted["plan"]["plugins"] == plan["plugins"] and accepted["refused"] == ""
     assert refused["plan"] is None and "needs newer core packages" in refused["refused"]
+    assert (answer.status, refused["refused_status"], accepted["refused_status"]) == (5, 5, 0)
+    assert dnf.plugin(node, "info", built.bundle("snmp")).status == 0
+    assert not any("estimate" in note for note in accepted["plan"]["notes"])
 
 
 WANTED = '<sysctl name="net.core.somaxconn" value="4096"/>', '<group name="acme"/>'
