@@ -77,7 +77,8 @@ _ovirt_node_plugin_takes_value() {
     --repo | --repoid | --enablerepo | --disablerepo | --repofrompath | --enableplugin | \
     --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
-    --cve | --cves | --secseverity | --sec-severity | --accept-origin | --repo-file)
+    --cve | --cves | --secseverity | --sec-severity | --accept-origin | --accounts-from | \
+    --repo-file)
         return 0 ;;
     esac
     return 1
@@ -131,7 +132,8 @@ _ovirt_node_plugin_options() {
     local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
                    --repo --repo-file --setopt --quiet --verbose --recover --help)
     case $1 in
-    install)           options+=(--dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
+    install)           options+=(--dry-run --trust-keys --accept-origin --accounts-from
+                                 --skip-scriptlets) ;;
     upgrade)           options+=(--dry-run --trust-keys --skip-scriptlets) ;;
     repair)            options+=(--all --dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
     remove)            options+=(--dry-run --keep-modified --skip-scriptlets) ;;
@@ -192,7 +194,8 @@ _ovirt_node_plugin_dnf() {
         fi
         return 0
     fi
-    if [[ $previous == --installroot || $cur == --installroot=* ]]; then
+    if [[ $previous == --installroot || $cur == --installroot=* \
+          || $previous == --accounts-from || $cur == --accounts-from=* ]]; then
         local option=''
         if [[ ! $previous ]]; then option=${cur%%=*}= cur=${cur#*=}; fi
         _ovirt_node_plugin_paths -d

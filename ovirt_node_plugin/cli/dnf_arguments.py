@@ -34,6 +34,7 @@ class DnfOptions(Protocol):
     dry_run: bool
     trust_keys: bool
     accept_origin: List[str]
+    accounts_from: str
     keep_modified: bool
     skip_scriptlets: bool
     recover: bool
@@ -73,6 +74,9 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         dest="accept_origin",
                         help="install, repair: let another vendor's plugin replace the installed"
                              " plugin NAME; may be repeated; -y alone does not")
+    parser.add_argument("--accounts-from", metavar="ROOT", default="", dest="accounts_from",
+                        help="install: give users and groups of the plugins the numbers that they"
+                             " have in another root, such as that of the previous image")
     parser.add_argument("--keep-modified", action="store_true", dest="keep_modified",
                         help="remove: keep files that were changed since the install")
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",

@@ -200,7 +200,9 @@ class DnfCommand:
         return Status.BROKEN if plan.unrepaired else Status.DONE
 
     def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> install.Installation:
-        return install.plan(bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets)
+        other = self._opts.accounts_from
+        return install.plan(bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets,
+                            accounts_from=Path(other).absolute() if other else None)
 
     def _remove(self) -> Status:
         session = self._session_to_change()

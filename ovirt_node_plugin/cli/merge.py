@@ -112,7 +112,7 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
         check=options.check, trust_keys=options.trust_keys, sources=wanted.sources,
-        replayed=wanted.records)
+        replayed=wanted.records, accounts_from=wanted.registry)
 
 
 def _wanted_plugins(invocation: Invocation) -> replay.Replay:

@@ -43,7 +43,8 @@ class Order:
     empty to keep it. ``keep_bundles`` copies the bundles to the ISO; ``check`` verifies the
     output. ``sources`` are the permanent sources, for the records, of temporary paths in
     ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
-    error to remove one that is not in this image.
+    error to remove one that is not in this image. ``accounts_from`` is a root with their records,
+    for the numbers of their users and groups.
     """
 
     image: Path
@@ -58,6 +59,12 @@ class Order:
     trust_keys: bool = False
     sources: Mapping[str, str] = field(default_factory=dict)
     replayed: Mapping[str, Record] = field(default_factory=dict)
+    accounts_from: Optional[Path] = None
+
+    @property
+    def account_options(self) -> Tuple[str, ...]:
+        """The options of ``dnf node-plugin install`` that keep numbers of users and groups."""
+        return (f"--accounts-from={self.accounts_from}",) if self.accounts_from else ()
 
 
 @dataclass(frozen=True)
@@ -152,8 +159,9 @@ def rehearse(merge: Merge) -> Rehearsal:
     steps = _steps(merge.order)
     with trial_root(merge.image, merge.folder("trial"), run=merge.run) as root:
         for number, (subcommand, names) in enumerate(steps):
+            own = merge.order.account_options if subcommand == "install" else ()
             with merge.progress.step("plan", "Planning"):
-                plans.append(merge.dnf.run_json(root, subcommand, names, "--dry-run",
+                plans.append(merge.dnf.run_json(root, subcommand, names, "--dry-run", *own,
                                              answer=PlanAnswer))
             if number + 1 < len(steps):
                 merge.dnf.run_json(root, subcommand, names, "-y", answer=PlanAnswer)
@@ -290,6 +298,7 @@ def _change(merge: Merge, root: Path, accepted: Sequence[str]) -> Tuple[PlanAnsw
     for subcommand, names in _steps(merge.order):
         own = [f"--accept-origin={name}" for name in accepted] if subcommand == "install" else []
         own += ["--trust-keys"] if subcommand == "install" and merge.order.trust_keys else []
+        own += merge.order.account_options if subcommand == "install" else ()
         with merge.progress.step(subcommand, "Changing the root"):
             answers.append(merge.dnf.run_json(root, subcommand, names, "-y", *own,
                                               answer=PlanAnswer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError, Refused, Status
 from ..images.dnf_program import DnfFailed
@@ -23,7 +23,8 @@ class Replay:
     ``words`` are plugin names and bundle paths for ``dnf node-plugin install``. ``sources``
     are the permanent sources of temporary paths among them, for the records. ``plugins`` are
     the names of the other image's plugins, by the word that installs each, and ``records``
-    their records in that image, by name.
+    their records in that image, by name. ``registry`` is a root with copies of these records
+    and of the inventories, None without another image.
     """
 
     words: Tuple[str, ...]
@@ -31,6 +32,7 @@ class Replay:
     plugins: Mapping[str, str]
     notes: Tuple[str, ...]
     records: Mapping[str, Record] = field(default_factory=dict)
+    registry: Optional[Path] = None
 
 
 class DoNotFit(NodePluginError):
@@ -81,12 +83,14 @@ def replay(other: Image, given: Sequence[str], work: Path, *, run: Runner) -> Re
         if name not in kept_bundles or (record is not None and record.version == version):
             kept_bundles[name] = str(copy)
     plugins = {paths.get(name, kept_bundles.get(name, name)): name for name in registry.records}
+    copied = work / "registry"
+    store.copy_records(other.root, registry.records, copied)
     other_words = [word for word in given if word not in plugins]
     return Replay(
         words=(*plugins, *other_words), plugins=plugins,
         sources={word: sources[word] for word in plugins if word in sources},
         notes=(*notes, *_version_notes(registry.records, plugins, run)),
-        records=registry.records)
+        records=registry.records, registry=copied if registry.records else None)
 
 
 def _plugin_at(path: Path, run: Runner) -> str:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import DisputedFile, NodePluginError, Reasons, UsageError
@@ -10,6 +11,7 @@ from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
+from ..registry.inventory import Inventory
 from ..registry.record import Record
 from ..settings.engine import checking, selection
 from ..settings.engine.apply import chained
@@ -19,20 +21,30 @@ from ..settings.engine.revert import Revert, do_revert, finish_revert, rebuild_a
 from ..settings.engine.upgrade import apply_upgrade, make_accounts, plan_upgrades
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
+from ..settings.placed import persistent_paths
 from ..settings.services import package_units
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal
 from . import verification
-from .apply import change, inventories, live, module_changes, records, scriptlets
-from .apply.brought_accounts import make_declared
+from .apply import (
+    account_numbers,
+    brought_accounts,
+    change,
+    inventories,
+    live,
+    module_changes,
+    records,
+    scriptlets,
+)
 from .apply.other_plugins import OtherPlugins
 from .model.books import Books
-from .model.jobs import Job
+from .model.jobs import Job, Key
 from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, PluginAction, Space
 from .plan import (
     allowed_paths,
     conflicts,
+    earlier_accounts,
     leaving_out,
     majors,
     noteworthy,
@@ -64,20 +76,22 @@ class Installation:
 
 def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
          download: bool = True, skip_scriptlets: bool = False,
-         again: solving.Again = solving.NOTHING) -> Installation:
+         again: solving.Again = solving.NOTHING,
+         accounts_from: Optional[Path] = None) -> Installation:
     """Return what installing ``bundles`` would do to the session's root; only reads.
 
     Without ``download``, packages that are not on this machine are known only from the
     metadata of their repository. With ``skip_scriptlets``, scriptlets of packages that leave
     are not run. ``again`` are the plugins to repair, each with the packages to install again,
-    or which are missing, and their checksums, by NEVRA.
+    or which are missing, and their checksums, by NEVRA. ``accounts_from`` is another root, in
+    which accounts of the plugins have the numbers that they are to get.
 
     Raises NodePluginError with the reason if they cannot be installed, or SeveralReasons with
     all that are known, by plugin.
     """
     def planned(some: Sequence[Bundle]) -> Installation:
         return _plan(some, session, run=run, download=download, skip_scriptlets=skip_scriptlets,
-                     again=again)
+                     again=again, accounts_from=accounts_from)
 
     def failure(some: Sequence[Bundle]) -> Optional[NodePluginError]:
         session.forget_excludes()
@@ -94,7 +108,8 @@ def plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
 
 
 def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
-          download: bool, skip_scriptlets: bool, again: solving.Again) -> Installation:
+          download: bool, skip_scriptlets: bool, again: solving.Again,
+          accounts_from: Optional[Path]) -> Installation:
     """Return the plan for ``bundles``; raise all reasons against it, not by plugin."""
     target, reasons = session.target, Reasons()
     books = Books(target.root)
@@ -114,7 +129,8 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     arrivals = Arrivals(packages, target.root, solution.shares)
     _check_packages(active, packages, arrivals, books, session, reasons)
     with reasons.ending():
-        contexts = _contexts(active, solution.shares, books, session, packages, arrivals, run)
+        contexts = earlier_accounts.with_earlier(_contexts(
+            active, solution.shares, books, session, packages, arrivals, run), accounts_from)
         jobs, revert = _jobs(active, actions, books, contexts, solution.shares, session, reasons)
     jobs = tuple(replace(job, origin=origins.origin_of(
         job.bundle, job.packages, packages, books, session)) for job in jobs)
@@ -193,12 +209,14 @@ def carry_out(ready: Installation, session: Session, *,
         package_units.expect((path for package in packages if package.arrives
                               for path in package.files), context)
         accounts = make_accounts([(job.upgrade, job.context) for job in jobs], books.ledger)
+        present = brought_accounts.present(root)
         if packages:
-            make_declared(packages, context)
+            brought_accounts.make_declared(packages, context)
             with others.untouched():
                 report = session.run(displays, states=opened.states, leave_out=leave_out,
                                      skip_scriptlets=bool(ready.skipped_scriptlets))
             notes += scriptlets.failures(report)
+            notes += _keep_numbers(ready, old, opened, present)
         owned = resolved_paths(packages, root)
         effects = opened.effects(
             owned=owned,
@@ -216,6 +234,22 @@ def carry_out(ready: Installation, session: Session, *,
                   for remark in remarks(books.ledger.state(job.name).settings, job.context))
         _save(ready, session, installed)
     return tuple(notes)
+
+
+def _keep_numbers(ready: Installation, old: Mapping[str, Inventory], opened: journal.Journal,
+                  present: Collection[Key]) -> List[str]:
+    """Give new accounts of scriptlets their earlier numbers; return lines about the others.
+
+    ``present`` are kind and name of the accounts before the transaction.
+    """
+    root, packages = ready.plan.target.root, ready.plan.packages
+
+    def changed() -> Set[str]:
+        owned = resolved_paths((package for package in packages if package.arrives), root)
+        return owned.union(change.path for change in opened.effects(owned=owned))
+
+    return [note for note in account_numbers.keep_numbers(ready.jobs, old, present, changed)
+            if note not in ready.plan.notes]
 
 
 def _save(ready: Installation, session: Session, installed: inventories.Inventories) -> None:
@@ -318,7 +352,9 @@ def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,
         items, books.ledger.state(plugin).settings, books.root)))
         for plugin, items in wanted.items()}
     held = checking.held(books.ledger, wanted)
-    contexts = [replace(context, held=held) for context in contexts]
+    contexts = [replace(context, held=held, persistent=[
+        item.key for item in wanted[context.plugin] if item.kind == persistent_paths.KIND.name])
+        for context in contexts]
     upgrades, revert = plan_upgrades(
         wanted, contexts, books.ledger, books.root,
         repaired=[name for name in wanted if actions[name] == REPAIR],

@@ -10,7 +10,7 @@ import datetime
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError
 from ..system.entries import sync_dir, write_atomic
@@ -115,6 +115,17 @@ def inventory_path(name: str) -> str:
 def paths_of(name: str) -> Tuple[str, ...]:
     """Return the paths of everything that is kept of a plugin, relative to the root."""
     return (f"{REGISTRY}/{name}", f"{MANIFESTS}/{name}.xml", inventory_path(name))
+
+
+def copy_records(root: Path, plugins: Iterable[str], copy: Path) -> None:
+    """Copy the records and inventories of ``plugins`` in ``root`` to the folder ``copy``."""
+    for name in plugins:
+        for path, limit in ((f"{REGISTRY}/{name}", RECORD_BYTES),
+                            (inventory_path(name), INVENTORY_BYTES)):
+            with contextlib.suppress(FileNotFoundError):
+                data = read_inside(root, path, max_bytes=limit)
+                (copy / path).parent.mkdir(parents=True, exist_ok=True)
+                (copy / path).write_bytes(data)
 
 
 def claims(root: Path) -> FrozenSet[str]:

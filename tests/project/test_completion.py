@@ -146,6 +146,7 @@ def test_folders_and_tars_are_offered_as_bundles(shell: Shell) -> None:
 def test_only_folders_are_offered_as_installroot(shell: Shell) -> None:
     assert shell.complete("dnf node-plugin list --installroot=./b") == ["./bundle"]
     assert shell.complete("dnf node-plugin list --installroot ./b") == ["./bundle"]
+    assert shell.complete("dnf node-plugin install --accounts-from ./b") == ["./bundle"]
 
 
 def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
@@ -156,15 +157,16 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
 
 
 @pytest.mark.parametrize("subcommand, options", [
-    ("install", ["--accept-origin", "--dry-run", "--skip-scriptlets", "--trust-keys"]),
+    ("install", ["--accept-origin", "--accounts-from", "--dry-run",
+                 "--skip-scriptlets", "--trust-keys"]),
     ("upgrade", ["--dry-run", "--skip-scriptlets", "--trust-keys"]),
     ("remove", ["--dry-run", "--keep-modified", "--skip-scriptlets"]),
     ("list", ["--all", "--available", "--installed"]),
     ("repos", [])])
 def test_options_are_those_of_the_subcommand(
         shell: Shell, subcommand: str, options: List[str]) -> None:
-    special = {"--accept-origin", "--dry-run", "--trust-keys", "--keep-modified", "--all",
-               "--available", "--installed", "--skip-scriptlets"}
+    special = {"--accept-origin", "--accounts-from", "--dry-run", "--trust-keys",
+               "--keep-modified", "--all", "--available", "--installed", "--skip-scriptlets"}
     offered = shell.complete(f"dnf node-plugin {subcommand} --")
     assert "--json" in offered and "--installroot" in offered
     assert [word for word in offered if word in special] == options

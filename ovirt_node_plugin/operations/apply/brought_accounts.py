@@ -9,13 +9,12 @@ from ...packages.contents import declared_accounts
 from ...packages.session import PackageChange
 from ...registry.inventory import SCRIPTLETS, Account
 from ...settings.accounts import sysusers
-from ...settings.accounts.account_ids import id_in
+from ...settings.accounts.account_ids import ID_NAMES, id_in
 from ...settings.kit.model import Context
 from ...system import account_files
 from ...undo.changes import Applied, Change
 
 _MEMBER = "group-member"
-_NUMBERS = {"user": "uid", "group": "gid"}
 
 
 def present(root: Path) -> FrozenSet[Tuple[str, str]]:
@@ -41,8 +40,8 @@ def make_declared(packages: Sequence[PackageChange], ctx: Context) -> None:
 def by_settings(settings: Iterable[Applied]) -> Iterator[Account]:
     """Yield the accounts that settings made, without those that the image had before."""
     for applied in settings:
-        if applied.kind in (*_NUMBERS, _MEMBER) and applied.outcome.get("new") != "no":
-            number = id_in(applied.outcome, _NUMBERS.get(applied.kind, ""))
+        if applied.kind in (*ID_NAMES, _MEMBER) and applied.outcome.get("new") != "no":
+            number = id_in(applied.outcome, ID_NAMES.get(applied.kind, ""))
             yield Account(kind=applied.kind, name=applied.key, number=number,
                           by=f"{applied.kind} {applied.key}")
 

@@ -1,12 +1,21 @@
 """The ids of users and groups: check who has them, and keep them over new images."""
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from typing import Dict, Optional, Sequence, Tuple, Union
+import os
+import shlex
+from pathlib import Path
+from typing import Dict, Iterator, Mapping, Optional, Sequence, Union
 
 from ...errors import Refused
+from ...system import account_files
+from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Outcome
 from ..kit.model import Context, Wanted
+
+ID_NAMES: Mapping[str, str] = {"user": "uid", "group": "gid"}
+"""The name of the number of each kind of account that has one."""
 
 
 def asked_of(setting: Union[Wanted, Applied]) -> Dict[str, str]:
@@ -60,20 +69,77 @@ def id_problems(applied: Applied, id_name: str, number: int) -> Sequence[str]:
             " was installed",)
 
 
-def remembered(wanted: Wanted, applied: Applied, id_name: str, present: Optional[int],
-               taken: Sequence[Tuple[str, int]]) -> Wanted:
-    """Return ``wanted`` with a wish for the id that the name had, and a note if it is taken."""
+def numbers_in(root: Path, kind: str) -> Dict[str, int]:
+    """Return the number of each user or group of ``root``, by name."""
+    if kind == "user":
+        return {user.name: user.uid for user in account_files.users(root)}
+    return {group.name: group.gid for group in account_files.groups(root)}
+
+
+def number_note(applied: Applied, ctx: Context) -> str:
+    """Return a line if an account cannot have the number in ``applied``, else an empty text.
+
+    The account exists with another number, or another one has that number.
+    """
+    id_name = ID_NAMES[applied.kind]
     known = id_in(applied.outcome, id_name)
+    present = numbers_in(ctx.root, applied.kind).get(applied.key)
+    holder = "" if known is None else _holder(applied, known, ctx.root)
+    if known is None or present == known or present is None and not holder:
+        return ""
+    subject, files = f"{applied.kind} {applied.key}", _give_again(applied, known, ctx)
+    if present is not None:
+        return f"{subject} has {id_name} {present} in this image, it had {known}: {files}"
+    return (f"{subject} had {id_name} {known}, which is {holder}'s in this image: it gets another"
+            f" one, and {files}")
+
+
+def _holder(applied: Applied, number: int, root: Path) -> str:
+    """Return who has the number of an account that is to be created, empty if nobody.
+
+    systemd-sysusers gives a user no number that a group of another name has, unless that is
+    the user's group.
+    """
+    holders = [name for name, other in numbers_in(root, applied.kind).items() if other == number]
+    if "gid" in applied.outcome and applied.kind == "user" and (
+            id_in(applied.outcome, "gid") != number):
+        holders += [f"group {name}" for name, other in numbers_in(root, "group").items()
+                    if other == number and name != applied.key]
+    return holders[0] if holders else ""
+
+
+def remembered(wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
+    """Return ``wanted`` with a wish for the id that the name had, and a note if it is taken."""
+    id_name = ID_NAMES[wanted.kind]
+    known, note = id_in(applied.outcome, id_name), number_note(applied, ctx)
     if known is None:
         return wanted
-    subject = f"{wanted.kind} {wanted.key}"
-    holder = next((name for name, number in taken if number == known), "")
-    note = ""
-    if present is not None and present != known:
-        note = (f"{subject} has {id_name} {present} in this image, it had {known}: files that it"
-                " owned have to be given to it again")
-    elif present is None and holder:
-        note = (f"{subject} had {id_name} {known}, which is {holder}'s in this image: it gets"
-                " another one, and files that it owned have to be given to it again")
     return dataclasses.replace(wanted, wish={id_name: str(known)},
                                notes=(*wanted.notes, note) if note else wanted.notes)
+
+
+def _give_again(applied: Applied, number: int, ctx: Context) -> str:
+    """Return how the files of an account with another number are given to it again.
+
+    Only paths that the plugin keeps over new images can have such files, as packages are
+    unpacked with the new number.
+    """
+    is_user = applied.kind == "user"
+    test, program = ("-uid", "chown") if is_user else ("-gid", "chgrp")
+    where = " ".join(map(shlex.quote, ctx.persistent)) or "FOLDER"
+    count = sum(number == (info.st_uid if is_user else info.st_gid)
+                for path in ctx.persistent for info in _entries(resolve_inside(ctx.root, path)))
+    return (f"files that it owned{f' ({count} in this root)' if count else ''} have to be given"
+            f" to it again: find {where} -xdev {test} {number} -exec {program} -h {applied.key}"
+            " {} +")
+
+
+def _entries(path: Path) -> Iterator[os.stat_result]:
+    """Yield the state of ``path`` and of everything below it on the same filesystem."""
+    with contextlib.suppress(OSError):
+        top = os.lstat(path)
+        yield top
+        for folder, names, files in os.walk(path):
+            states = {name: os.lstat(os.path.join(folder, name)) for name in (*names, *files)}
+            names[:] = [name for name in names if states[name].st_dev == top.st_dev]
+            yield from states.values()

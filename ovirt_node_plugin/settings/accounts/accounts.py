@@ -7,6 +7,7 @@ it is removed with the last of them.
 from __future__ import annotations
 
 import dataclasses
+import enum
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
@@ -100,9 +101,7 @@ class Groups:
         return _if_new(applied, lambda text: account_files.without_group(text, file, entry))
 
     def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
-        present = find_group(ctx.root, wanted.key)
-        return remembered(wanted, applied, "gid", present.gid if present else None, [
-            (group.name, group.gid) for group in account_files.groups(ctx.root)])
+        return remembered(wanted, applied, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         group = find_group(ctx.root, applied.key)
@@ -207,9 +206,7 @@ class Users:
         return _if_new(applied, lambda text: account_files.without_user(text, file, entry))
 
     def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
-        present = find_user(ctx.root, wanted.key)
-        return remembered(wanted, applied, "uid", present.uid if present else None, [
-            (user.name, user.uid) for user in account_files.users(ctx.root)])
+        return remembered(wanted, applied, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         user = find_user(ctx.root, applied.key)
@@ -283,6 +280,26 @@ class Members:
 
 
 KINDS = (Groups(), Users(), Members())
+
+
+class Step(enum.IntEnum):
+    """The steps in which accounts are created: a user needs its group, a member both."""
+
+    NUMBERED_GROUPS = 0
+    OTHER_GROUPS = 1
+    NUMBERED_USERS = 2
+    OTHER_USERS = 3
+    MEMBERS = 4
+
+
+def step_of(wanted: Wanted) -> Step:
+    """Return the step in which an account is created; those with a number precede others."""
+    if wanted.kind == "group-member":
+        return Step.MEMBERS
+    id_name, steps = ("gid", (Step.NUMBERED_GROUPS, Step.OTHER_GROUPS)) \
+        if wanted.kind == "group" else ("uid", (Step.NUMBERED_USERS, Step.OTHER_USERS))
+    number = id_in(asked_of(wanted), id_name) or id_in(wanted.wish, id_name)
+    return steps[number is None]
 
 
 def _of_the_root(user: str, ctx: Context) -> Tuple[str, ...]:

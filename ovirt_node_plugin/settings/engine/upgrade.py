@@ -10,6 +10,7 @@ from typing import Container, Dict, Mapping, Optional, Sequence, Tuple
 from ...errors import Reasons
 from ...system.entries import Entry, read_entry
 from ...undo.changes import Applied, Change, alike
+from ..accounts import accounts
 from ..kit.model import Context, Remembering, Wanted
 from .apply import apply_again, apply_one, chained
 from .checking import check, planned
@@ -104,9 +105,9 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
 
 
 def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
-                  phase: Optional[Phase] = None,
+                  phase: Optional[Phase] = None, step: Optional[accounts.Step] = None,
                   earlier: Mapping[Tuple[str, str], Sequence[Change]] = _NOTHING) -> None:
-    """Apply the settings of the new version: of all kinds, or those of one ``phase``.
+    """Apply the settings of the new version: all, or those of one ``phase`` or ``step`` of it.
 
     To be called when the old settings are undone and, but for ACCOUNTS, the packages are
     installed. ``ledger`` has the settings that stay, and gets the new ones, in the order of the
@@ -114,7 +115,8 @@ def apply_upgrade(upgrade: Upgrade, ctx: Context, ledger: Ledger, *,
     its kind and key. Raises as ``apply_one``.
     """
     for item in upgrade.order:
-        if phase not in (None, phase_of(item.kind)):
+        if (phase not in (None, phase_of(item.kind))
+                or step is not None and step != accounts.step_of(item)):
             continue
         if item in upgrade.refreshed:
             old = next(applied for applied in ledger.state(ctx.plugin).settings
@@ -135,10 +137,12 @@ def make_accounts(upgrades: Sequence[Tuple[Upgrade, Context]], ledger: Ledger,
                   ) -> Dict[str, Optional[Entry]]:
     """Create the users and groups of plugins, before their packages are installed.
 
+    Those with a number come first: the system could choose that number for another one.
     Returns the new state of each path that this changed, with content. Raises as ``apply_one``.
     """
-    for upgrade, ctx in upgrades:
-        apply_upgrade(upgrade, ctx, ledger, phase=Phase.ACCOUNTS)
+    for step in accounts.Step:
+        for upgrade, ctx in upgrades:
+            apply_upgrade(upgrade, ctx, ledger, phase=Phase.ACCOUNTS, step=step)
     applied = {(ctx.plugin, *item.identity) for upgrade, ctx in upgrades
                for item in (*upgrade.fresh, *upgrade.refreshed)}
     root = upgrades[0][1].root
@@ -156,9 +160,13 @@ def _with_earlier(old: Applied, earlier: Sequence[Change]) -> Applied:
 
 
 def _with_outcome(item: Wanted, old: Sequence[Applied], ctx: Context) -> Wanted:
-    """Return ``item`` with the values that the system chose for it in the old version."""
+    """Return ``item`` with the values that the system chose for it in the old version.
+
+    A plugin without an old version may have one in another root.
+    """
     kind = KINDS[item.kind]
-    applied = next((applied for applied in old if applied.identity == item.identity), None)
+    applied = next((applied for applied in (*old, *ctx.earlier)
+                    if applied.identity == item.identity), None)
     if applied is None or not isinstance(kind, Remembering):
         return item
     return kind.with_outcome(item, applied, ctx)

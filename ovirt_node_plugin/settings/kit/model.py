@@ -82,7 +82,9 @@ class Context:
     settings of installed plugins, by path relative to the root: the plugin that keeps it,
     or empty if it is given up in this transaction. ``live`` is true if the root is the
     running system, so that settings become live at once. ``sealed`` is true if programs of
-    a root that is not running are isolated from this machine.
+    a root that is not running are isolated from this machine. ``earlier`` are settings of the
+    plugin in another root, whose accounts get the same numbers if they can. ``persistent`` are
+    the absolute paths that the plugin keeps over new images.
     """
 
     root: Path
@@ -94,6 +96,8 @@ class Context:
     held: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
     sealed: bool = True
+    earlier: Sequence[Applied] = ()
+    persistent: Sequence[str] = ()
 
     def in_root(self, *words: str, stdin: bytes = b"") -> str:
         """Run a program of the root in it, and return its standard output.

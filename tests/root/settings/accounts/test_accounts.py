@@ -308,9 +308,10 @@ def test_an_upgrade_notes_ids_that_changed_between_two_images(root: Path) -> Non
     plan = plan_upgrade(old, wanted_settings(ctx, CIM, SFCB), {}, ctx, repair=True, replaced=True)
     assert plan.notes == (
         f"group sfcb has gid 77 in this image, it had {gid}: files that it owned have to be"
-        " given to it again",
+        f" given to it again: find FOLDER -xdev -gid {gid} -exec chgrp -h sfcb {{}} +",
         f"user cim had uid {uid}, which is ann's in this image: it gets another one, and files"
-        " that it owned have to be given to it again", KVM)
+        " that it owned have to be given to it again:"
+        f" find FOLDER -xdev -uid {uid} -exec chown -h cim {{}} +", KVM)
     applied = upgrade_settings(plan, ctx)
     assert kinds.verify(applied, ctx) == ()
     assert lines(root, "passwd")[-1].split(":")[3] == "77"
