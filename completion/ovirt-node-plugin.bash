@@ -228,7 +228,8 @@ _ovirt_node_plugin_program() {
     sub=${words[1]-}
     COMPREPLY=()
     if (( ${#words[@]} <= 2 )); then
-        _ovirt_node_plugin_offer merge inspect diff manifest extract shell clean --help --version
+        _ovirt_node_plugin_offer merge inspect diff manifest verify extract shell clean --help \
+                                 --version
     elif [[ $cur == -* ]]; then
         local options=(--work-dir --help)
         case $sub in
@@ -240,6 +241,7 @@ _ovirt_node_plugin_program() {
         inspect)  options+=(--image --setopt --nogpgcheck --enablerepo --json) ;;
         diff)     options+=(--image --plugins --content --json) ;;
         manifest) options+=(--image --packages --files --settings --delta --json) ;;
+        verify)   options+=(--image --strict --setopt --nogpgcheck --enablerepo --json) ;;
         extract)  options+=(--image --output --keep-privileges) ;;
         shell)    options+=(--image --output --network --force) ;;
         esac

@@ -54,6 +54,7 @@ class ProgramOptions(argparse.Namespace):
     remove: List[str]
     settings: bool
     size: str
+    strict: bool
     trust_keys: bool
     accept_origin: List[str]
     volid: str
@@ -103,16 +104,8 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _dnf(inspect)
     _json(inspect)
     _diff(command("diff", "show the differences between two images"))
-    manifest = command("manifest", "show what plugins in an image contain")
-    _image(manifest)
-    manifest.add_argument("names", metavar="NAME", nargs="*",
-                          help="a plugin's name; default: all plugins")
-    for name, text in (("packages", "list each package with the number of its files"),
-                       ("files", "list each file, also those that no package owns"),
-                       ("settings", "list each setting"),
-                       ("delta", "show the changes of the last install or upgrade")):
-        manifest.add_argument(f"--{name}", action="store_true", help=text)
-    _json(manifest)
+    _manifest(command("manifest", "show what plugins in an image contain"))
+    _verify(command("verify", "compare plugins in an image with their records"))
     extract = command("extract", "copy a file or folder from the root in an image")
     _image(extract)
     extract.add_argument("path", metavar="PATH", help="its path in the root")
@@ -171,6 +164,31 @@ def volume_id(text: str) -> str:
         raise UsageError(f"{text!r} is not a volume id",
                          hint="Give at most 32 characters of printable ASCII.")
     return text
+
+
+def _manifest(parser: argparse.ArgumentParser) -> None:
+    _image(parser)
+    _names(parser)
+    for name, text in (("packages", "list each package with the number of its files"),
+                       ("files", "list each file, also those that no package owns"),
+                       ("settings", "list each setting"),
+                       ("delta", "show the changes of the last install or upgrade")):
+        parser.add_argument(f"--{name}", action="store_true", help=text)
+    _json(parser)
+
+
+def _verify(parser: argparse.ArgumentParser) -> None:
+    _image(parser)
+    _names(parser)
+    parser.add_argument("--strict", action="store_true",
+                        help="count changed configuration files as problems")
+    _dnf(parser)
+    _json(parser)
+
+
+def _names(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", metavar="NAME", nargs="*",
+                        help="a plugin's name; default: all plugins")
 
 
 def _merge(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,8 @@
-"""The commands that only read images: ``inspect``, ``diff``, ``manifest``, ``extract``."""
+"""The commands that only read images: inspect, diff, manifest, verify, extract."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import itertools
 import os
@@ -25,6 +26,7 @@ from ..report import (
     image_text,
     manifest_data,
     manifest_text,
+    plan_text,
 )
 from ..system.paths import resolve_inside
 from ..system.regular_files import opened_regular
@@ -80,6 +82,17 @@ def manifest(invocation: Invocation) -> int:
     invocation.answer(manifest_data.manifests(plugins, shows),
                       manifest_text.manifests(plugins, shows))
     return Status.DONE
+
+
+def verify(invocation: Invocation) -> int:
+    """Compare the plugins in an image with their records, as ``dnf node-plugin verify`` does."""
+    options = invocation.options
+    with _opened(invocation) as image:
+        answer = inspection.verify(image, options.names, invocation.folder, dnf=invocation.dnf,
+                                   run=run, strict=options.strict)
+    invocation.answer(dataclasses.asdict(answer),
+                      plan_text.checks(answer.plugins, next_step=answer.next_step))
+    return Status.DONE if answer.ok else Status.BROKEN
 
 
 def extract(invocation: Invocation) -> int:

@@ -26,7 +26,8 @@ def main(argv: Sequence[str]) -> int:
     invocation = Invocation(arguments.parse(argv), argv)
     mounting_commands: Mapping[str, _Handler] = {
         "merge": merge.merge, "inspect": look.inspect, "diff": look.diff,
-        "manifest": look.manifest, "extract": look.extract, "shell": merge.shell}
+        "manifest": look.manifest, "verify": look.verify, "extract": look.extract,
+        "shell": merge.shell}
     handler = mounting_commands.get(invocation.options.command, _clean)
     if handler is _clean:
         return _run_handler(invocation, _clean)

@@ -1,10 +1,12 @@
-"""Inspect an image: its containers, its root, the plugins in it and its boot configurations."""
+"""Inspect an image: its containers, root, plugins and boot configurations; verify its plugins."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 from ..compare.packages import read_packages
 from ..errors import BadImage
@@ -12,7 +14,7 @@ from ..images import boot
 from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, kernels
 from ..images.iso import read_span
-from ..operations.model.answers import ListAnswer
+from ..operations.model.answers import ListAnswer, VerifyAnswer
 from ..operations.model.results import PluginState
 from ..system.run import Runner
 from ..target import Target, read_target
@@ -56,6 +58,21 @@ def inspect(image: Image, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
         layout=layout, size_bytes=layout.path.stat().st_size if layout.path.is_file() else 0,
         target=target, kernels=kernels(image.root), packages=len(packages),
         plugins=listed.plugins, boot=tuple(configurations), mark=_mark(image))
+
+
+def verify(image: Image, names: Sequence[str], work: Path, *, dnf: Dnf, run: Runner,
+           strict: bool = False) -> VerifyAnswer:
+    """Compare plugins in the open ``image`` with their records; of ``names``, or all.
+
+    ``strict`` counts changed configuration files as problems. An image is not repaired in
+    place: the next step is a merge into one without plugins. Raises DnfFailed.
+    """
+    with trial_root(image, work, run=run) as root:
+        answer = dnf.run_json(root, "verify", names, *(["--strict"] if strict else []),
+                              answer=VerifyAnswer)
+    next_step = shlex.join(["ovirt-node-plugin", "merge", "IMAGE-WITHOUT-PLUGINS", "-o", "OUTPUT",
+                            f"--plugins-from={image.layout.path}"])
+    return dataclasses.replace(answer, next_step=next_step if answer.next_step else "")
 
 
 def _mark(image: Image) -> Optional[marks.Mark]:

@@ -25,7 +25,7 @@ class Program:
     def argv(self, command: str, *words: object) -> List[str]:
         """Return the argument list of one run."""
         options = [f"--work-dir={self.work}"]
-        if command in ("merge", "inspect"):
+        if command in ("merge", "inspect", "verify"):
             options += [f"--setopt=pluginpath={TOP / 'dnf-plugins'}",
                         f"--setopt=pluginconfpath={self.dnf.folder / 'pluginconf'}"]
         return [str(PROGRAM), command, *options, *map(str, words)]

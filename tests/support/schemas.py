@@ -18,7 +18,7 @@ DNF_ANSWERS: Mapping[str, str] = {
        for name in ("list", "info", "manifest", "verify", "add", "drop", "repos")}}
 """Maps subcommands of ``dnf node-plugin`` to the schemas of their answers."""
 PROGRAM_ANSWERS: Mapping[str, str] = {
-    name: f"answer-{name}.json" for name in ("merge", "inspect", "diff", "manifest")}
+    name: f"answer-{name}.json" for name in ("merge", "inspect", "diff", "manifest", "verify")}
 """Maps commands of ``ovirt-node-plugin`` to the schemas of their answers; for merge, of a line."""
 
 

@@ -64,6 +64,25 @@ def test_a_plugin_with_missing_packages_is_broken(
     assert states == {"cim": "broken", "isv-module-foo": "installed"}
 
 
+def test_verify_of_an_image_is_that_of_its_root(
+        site: Path, program: Program, tmp_path: Path) -> None:
+    answer = succeeded(program("verify", site))
+    assert answer.out == "cim 1.0: ok\nisv-module-foo 1.0: ok\n"
+    damaged = tmp_path / "damaged.iso"
+    succeeded(program("shell", site, "-o", damaged, "--", "/bin/sh", "-c",
+                      "echo x > /usr/sbin/sfcbd"))
+    answer = program("verify", damaged, "cim")
+    assert answer.status == 9
+    assert [line.split(" (")[0] for line in answer.out.splitlines()] == [
+        "cim 1.0: file /usr/sbin/sfcbd was changed",
+        "To repair: ovirt-node-plugin merge IMAGE-WITHOUT-PLUGINS -o OUTPUT"
+        f" --plugins-from={damaged}"]
+    answer = program("verify", damaged, "isv-module-foo", "--json")
+    assert (answer.status, answer.json["ok"], answer.json["next_step"]) == (0, True, "")
+    answer = program("verify", damaged, "nobody")
+    assert answer.status == 2 and "plugin nobody is not installed" in answer.err
+
+
 def test_control_characters_are_escaped(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     from tests.support.iso_contents import extract_iso, xorriso
