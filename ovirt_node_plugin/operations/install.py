@@ -45,6 +45,7 @@ from .plan import (
     allowed_paths,
     conflicts,
     earlier_accounts,
+    kernel_fits,
     leaving_out,
     majors,
     noteworthy,
@@ -274,7 +275,8 @@ def _switch_on(ready: Installation, shares: module_changes.Shares) -> Installati
     the settings that follow from what scriptlets did.
     """
     ledger, context = ready.books.ledger, ready.jobs[0].context
-    jobs, settings, effects = module_changes.adopted(ready.jobs, shares, ready.books.root)
+    jobs, settings, effects = module_changes.adopted(
+        ready.jobs, module_changes.with_links(ready.jobs, shares), ready.books.root)
     finish_revert(ready.revert, ledger, context)
     for job in jobs:
         apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.SETTINGS)
@@ -392,4 +394,4 @@ def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: B
         contexts.append(Context(root=books.root, plugin=name, files=paths, run=run, facts=facts,
                                 leavable=leavable, live=is_live(books.root),
                                 sealed=session.sealed))
-    return contexts
+    return kernel_fits.with_module_fits(contexts, packages, session.rpm_files())

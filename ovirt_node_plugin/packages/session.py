@@ -239,6 +239,11 @@ class Session:
         return tuple(change if change.nevra not in headers or not change.arrives
                      else _as_packed(change, headers[change.nevra]) for change in packages)
 
+    def rpm_files(self) -> Dict[str, Path]:
+        """Return the RPM files of arriving packages that are on this machine, by NEVRA."""
+        files = {str(package): Path(package.localPkg()) for package in solved.arriving(self._base)}
+        return {nevra: path for nevra, path in files.items() if path.is_file()}
+
     def check_signatures(self, *, trust_keys: bool, bundle_repos: Collection[str]) -> None:
         """Check the signatures of what was fetched, as its repositories say.
 

@@ -59,6 +59,8 @@ FOLDER_DEPTH = 100
 """The levels of folders in a bundle, and in a part of a root that is listed as a whole."""
 MODULE_INDEX_BYTES = 16 * MIB
 """One of depmod's lists of modules."""
+MODULE_BYTES = 64 * MIB
+"""A kernel module, decompressed, and a decompressed list of a kernel's symbols."""
 REMOVALS_BYTES = 16 * MIB
 """The list of files that dnf removes after a transaction."""
 RPM_MACRO_FILES = 1_000

@@ -1,4 +1,4 @@
-"""Changes in module trees by scriptlets, which become changes of the setting module-index.
+"""Changes in module trees by scriptlets and links, which become changes of module-index.
 
 So they are undone, verified and shown like those that this tool makes there.
 """
@@ -10,8 +10,10 @@ from typing import Collection, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ...packages.contents import resolved_paths
 from ...packages.session import PackageChange
+from ...settings.engine.apply import chained
 from ...settings.engine.kinds import in_order
 from ...settings.modules import module_index, module_trees
+from ...settings.modules.weak_links import make_links
 from ...undo.changes import Applied, Change, capture, difference, put_back
 from ..model.jobs import Job, Key
 
@@ -52,10 +54,18 @@ def adopted(jobs: Sequence[Job], shares: Shares, root: Path) -> Adopted:
                 changes.setdefault(key, []).append(change)
             else:
                 others.append(change)
-        settings[job.name] = {key: tuple(each) for key, each in changes.items()}
+        settings[job.name] = {key: chained((), each) for key, each in changes.items()}
         effects[job.name] = tuple(others)
         new_jobs.append(_with_indexes(job, [version for _, version in changes]))
     return Adopted(tuple(new_jobs), settings, effects)
+
+
+def with_links(jobs: Sequence[Job], shares: Shares) -> Shares:
+    """Link the modules of plugins below the kernels that load them; return all changes.
+
+    ``shares`` are the changes of scriptlets, which may have made these links themselves.
+    """
+    return {job.name: (*shares[job.name], *make_links(job.context)) for job in jobs}
 
 
 def _is_folder(change: Change) -> bool:

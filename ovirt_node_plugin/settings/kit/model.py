@@ -73,6 +73,30 @@ NO_FILES = Leavable()
 
 
 @dataclass(frozen=True)
+class ModuleFit:
+    """Which kernels of a root load a module of a plugin.
+
+    ``kernels`` are the versions that load it from its own place, ``links`` those that load it
+    through a link in their folder weak-updates; ``reasons`` say why the others do not.
+    """
+
+    kernels: Tuple[str, ...] = ()
+    links: Tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def loads(self) -> bool:
+        """Whether any kernel loads it."""
+        return bool(self.kernels or self.links)
+
+    @property
+    def reasons_text(self) -> str:
+        """Why the kernels do not load it, as text for messages."""
+        return "; ".join(f"kernel {kernel}: {reason}" for kernel, reason in self.reasons.items()
+                         ) or "it has none"
+
+
+@dataclass(frozen=True)
 class Context:
     """What a kind needs to know about the root and one plugin.
 
@@ -81,7 +105,8 @@ class Context:
     ``leavable`` are the files that may be left out. ``held`` are the files placed by
     settings of installed plugins, by path relative to the root: the plugin that keeps it,
     or empty if it is given up in this transaction. ``live`` is true if the root is the
-    running system, so that settings become live at once. ``sealed`` is true if programs of
+    running system, so that settings become live at once. ``modules`` tells which kernels load
+    the modules among ``files``, as far as that is known. ``sealed`` is true if programs of
     a root that is not running are isolated from this machine. ``earlier`` are settings of the
     plugin in another root, whose accounts get the same numbers if they can. ``persistent`` are
     the absolute paths that the plugin keeps over new images.
@@ -94,6 +119,7 @@ class Context:
     facts: Facts = NO_FACTS
     leavable: Leavable = NO_FILES
     held: Mapping[str, str] = field(default_factory=dict)
+    modules: Mapping[str, ModuleFit] = field(default_factory=dict)
     live: bool = False
     sealed: bool = True
     earlier: Sequence[Applied] = ()

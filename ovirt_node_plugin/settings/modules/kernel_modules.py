@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 from typing import List, Optional, Sequence, Tuple
 
-from ...errors import CommandError
+from ...errors import CommandError, Refused
 from ...plugin.settings import KernelModule, Setting
 from ...system.entries import read_entry
 from ...system.paths import resolve_inside
@@ -17,7 +17,7 @@ from ...undo import live_log
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Stage, Wanted, changed_since
 from ..kit.placing import place_file
-from .module_index import FILE, module_names
+from .module_index import FILE, kernel_modules, module_name, module_names
 
 _LOAD, _OPTIONS, _BLACKLIST = "load", "options", "blacklist"
 _LOADED, _ABSENT = "loaded", "absent"
@@ -56,7 +56,18 @@ class KernelModules:
         return settings
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Check nothing: the files have unique names, and folders are made."""
+        """Refuse a module to load that the plugin brings, and that no kernel of the root loads."""
+        module, effect = _split(wanted.key)
+        fits = {path: fit for path, fit in ctx.modules.items()
+                if module_name(path.lstrip("/")) == module}
+        if effect != _LOAD or not fits or any(fit.loads for fit in fits.values()) or (
+                module in kernel_modules(ctx.root)):
+            return
+        path, fit = next(iter(fits.items()))
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but no kernel of the root would load"
+            f" {path}: {fit.reasons_text}",
+            hint="Ask its vendor for a version with modules for a kernel of this root.")
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         module, effect = _split(wanted.key)

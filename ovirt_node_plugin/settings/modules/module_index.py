@@ -8,32 +8,27 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import FrozenSet, Iterable, Iterator, List, Sequence, Set
+from typing import Dict, FrozenSet, Iterable, Iterator, List, Sequence, Set
 
 from ...errors import OutsideRoot, Refused
 from ...plugin.settings import Setting
 from ...system.limits import MODULE_INDEX_BYTES
 from ...system.paths import resolve_inside
 from ...system.regular_files import TooLarge, read_regular
-from ...system.run import StrPath
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, DerivedRemoval, Wanted, leads_inside
+from ..kit.model import Context, DerivedRemoval, Wanted
+from .depmod import WRITTEN, base_of, folder_of, rebuild
 
 # depmod(8) reads its argument as a version only if it begins with two numbers.
 _VERSION = r"[0-9]+\.[0-9]+[A-Za-z0-9._+~-]*"
-_MODULE = re.compile(rf"/(?:usr/)?lib/modules/({_VERSION})/.+\.ko(?:\.(?:gz|xz|zst))?")
+MODULE = re.compile(rf"/(?:usr/)?lib/modules/({_VERSION})/.+\.ko(?:\.(?:gz|xz|zst))?")
 # The file name of a module at the end of a path.
 FILE = re.compile(r"/([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
 _PLACE = re.compile(r"(?:usr/)?lib/modules/[^/]+/(?:.+/)?([^/]+)\.ko(?:\.(?:gz|xz|zst))?")
-# What depmod(8) of EL8 to EL10 writes
-_WRITTEN = ("alias", "alias.bin", "builtin.alias.bin", "builtin.bin", "dep", "dep.bin", "devname",
-            "softdep", "symbols", "symbols.bin", "weakdep")
 WEAK_LINKS = "weak-updates"
 """The folder in a module tree with links to modules that were built for other kernels."""
-# depmod.d(5). Given as options, as depmod -b reads those of this machine. The first one wins.
-_CONFIGURATION = ("etc/depmod.d", "usr/local/lib/depmod.d", "lib/depmod.d")
 
 
 @dataclass(frozen=True)
@@ -49,22 +44,30 @@ class ModuleIndex:
         return ()
 
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
-        """Return the index of each kernel for which the plugin has modules."""
-        matches = (_MODULE.fullmatch(path) for path in ctx.files)
+        """Return the index of each kernel for which the plugin has modules, or gets links."""
+        modules: Dict[str, List[str]] = {}
+        links: Dict[str, List[str]] = {}
+        for path in ctx.files:
+            match = MODULE.fullmatch(path)
+            if match:
+                modules.setdefault(match.group(1), []).append(path)
+            for kernel in ctx.modules[path].links if path in ctx.modules else ():
+                links.setdefault(kernel, []).append(module_name(path.lstrip("/")))
         return tuple(
-            wanted_index(version)
-            for version in sorted({match.group(1) for match in matches if match}))
+            replace(wanted_index(version, sorted(links.get(version, ()))),
+                    notes=tuple(_fit_notes(sorted(modules.get(version, ())), ctx)))
+            for version in sorted({*modules, *links}))
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
         """Refuse a folder that leads depmod out of the root, and a missing depmod."""
-        _base(wanted.key, ctx.root)
+        base_of(wanted.key, ctx.root)
         ctx.run(["depmod", "--version"])
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False
 
     def state(self, wanted: Wanted, ctx: Context) -> str:
-        index = resolve_inside(ctx.root, f"{_folder(wanted.key, ctx.root)}/modules.dep")
+        index = resolve_inside(ctx.root, f"{folder_of(wanted.key, ctx.root)}/modules.dep")
         return "present" if index.is_file() else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
@@ -74,7 +77,7 @@ class ModuleIndex:
         rebuild(wanted.key, ctx)
 
     def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
-        _remove_dangling(_folder(removal.key, ctx.root), removal, ctx.root)
+        _remove_dangling(folder_of(removal.key, ctx.root), removal, ctx.root)
         rebuild(removal.key, ctx)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
@@ -82,7 +85,7 @@ class ModuleIndex:
         return (*_link_problems(applied, ctx.root), *self._index_problems(applied, ctx))
 
     def _index_problems(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        folder = _folder(applied.key, ctx.root)
+        folder = folder_of(applied.key, ctx.root)
         index = resolve_inside(ctx.root, f"{folder}/modules.dep")
         if not index.is_file():
             return (f"the module index of kernel {applied.key} is missing",)
@@ -95,10 +98,23 @@ class ModuleIndex:
 KIND = ModuleIndex()
 
 
-def wanted_index(version: str) -> Wanted:
-    """Return the setting that keeps the module index of the kernel ``version``."""
-    return Wanted(kind=KIND.name, key=version, value="current",
-                  text=f"rebuild the module index of kernel {version}", item=None)
+def wanted_index(version: str, linked: Sequence[str] = ()) -> Wanted:
+    """Return the setting that keeps the module index of the kernel ``version``.
+
+    ``linked`` are the modules to link below it.
+    """
+    text = f"rebuild the module index of kernel {version}"
+    if linked:
+        text = f"link {', '.join(linked)} into weak-updates of kernel {version}, and {text}"
+    return Wanted(kind=KIND.name, key=version, value="current", text=text, item=None)
+
+
+def _fit_notes(paths: Iterable[str], ctx: Context) -> Iterator[str]:
+    """Yield a line for each module that no kernel of the root loads."""
+    for path in paths:
+        fit = ctx.modules.get(path)
+        if fit is not None and not fit.loads:
+            yield f"no kernel of the root would load {path}: {fit.reasons_text}"
 
 
 def carried(wanted: Sequence[Wanted], old: Iterable[Applied], root: Path) -> Sequence[Wanted]:
@@ -109,7 +125,7 @@ def carried(wanted: Sequence[Wanted], old: Iterable[Applied], root: Path) -> Seq
     known = {item.identity for item in wanted}
     return [wanted_index(applied.key) for applied in old
             if applied.kind == KIND.name and applied.identity not in known
-            and resolve_inside(root, _folder(applied.key, root)).is_dir()]
+            and resolve_inside(root, folder_of(applied.key, root)).is_dir()]
 
 
 def is_version(version: str) -> bool:
@@ -119,7 +135,7 @@ def is_version(version: str) -> bool:
 
 def watches(version: str, root: Path) -> Sequence[Watch]:
     """Return the paths of which the index of a kernel consists."""
-    folder = _folder(version, root)
+    folder = folder_of(version, root)
     return Watch(folder, "modules.*"), Watch(folder, WEAK_LINKS, deep=True)
 
 
@@ -141,7 +157,7 @@ def index_paths(paths: Iterable[str], versions: Iterable[str]) -> List[str]:
         if "modules" in parts[1:4] and ".ko" in parts[-1]:
             kernels.add(parts[parts.index("modules") + 1])
     return [f"lib/modules/{kernel}/modules.{name}" for kernel in sorted(kernels)
-            for name in _WRITTEN]
+            for name in WRITTEN]
 
 
 def module_name(path: str) -> str:
@@ -213,36 +229,3 @@ def _remove_dangling(folder: str, removal: DerivedRemoval, root: Path) -> None:
         relative = Path(where).relative_to(root).as_posix()
         if not os.listdir(where) and removal.bases.get(relative, removal) is None:
             os.rmdir(where)
-
-
-def rebuild(version: str, ctx: Context) -> None:
-    """Run depmod for one kernel version of the root.
-
-    Raises Refused if it would follow a link out of the root.
-    """
-    base = _base(version, ctx.root)
-    argv: List[StrPath] = ["depmod", "-b", base]
-    for folder in dict.fromkeys(resolve_inside(ctx.root, name) for name in _CONFIGURATION):
-        if folder.is_dir() or not argv[3:]:
-            argv += ["-C", folder]
-    ctx.run([*argv, version])
-
-
-def _folder(version: str, root: Path) -> str:
-    """Return the folder of a kernel's modules, relative to ``root``; /lib may be no link."""
-    for name in ("lib/modules", "usr/lib/modules"):
-        if resolve_inside(root, f"{name}/{version}").is_dir():
-            return f"{name}/{version}"
-    return f"lib/modules/{version}"
-
-
-def _base(version: str, root: Path) -> Path:
-    """Return the folder to give depmod, which is not in a chroot, as its base."""
-    folder = resolve_inside(root, _folder(version, root))
-    for base in (root, root / "usr"):
-        name = f"{base.relative_to(root).as_posix()}/lib/modules/{version}"
-        if resolve_inside(root, name) == folder and leads_inside(root, name):
-            return base
-    raise Refused(
-        f"/lib/modules/{version} in {root} leads elsewhere by a symbolic link; depmod would"
-        " write outside the root", hint="Make /lib a relative link to usr/lib, or a folder.")

@@ -10,8 +10,8 @@ from ...errors import OutsideRoot
 from ...system.paths import is_inside_any, resolve_inside
 
 _FOLDERS = ("usr/lib/modules", "lib/modules")
-# Where modules are that no package of a kernel has; depmod.d(5).
-_ADDED = ("extra", "updates", "weak-updates")
+ADDED = ("extra", "updates", "weak-updates")
+"""The folders in a module tree with modules that no package of a kernel has; depmod.d(5)."""
 # What a package of a kernel has, and one with other modules only has not.
 _OF_KERNEL = ("kernel", "modules.builtin", "modules.order", "vmlinuz")
 
@@ -71,4 +71,4 @@ def tree_scope(root: Path, files: Iterable[str]) -> TreeScope:
         return TreeScope(places, ())
     return TreeScope(tuple(f"{tree}/{name}" for tree in trees(root).values()
                            for name in sorted(os.listdir(root / tree))
-                           if name in _ADDED or name.startswith("modules.")), places)
+                           if name in ADDED or name.startswith("modules.")), places)

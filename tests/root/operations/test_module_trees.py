@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 import pytest
 
@@ -115,3 +115,72 @@ def test_links_of_two_plugins_go_one_by_one(
     assert first not in (root / TREES / SECOND / "modules.dep").read_text()
     succeeded(dnf.plugin(root, "remove", "-y", second))
     assert state_differences(before, tree_state(root)) == []
+
+
+WEAK_MODULES = """\
+#!/bin/sh
+# A stand-in: links each module of standard input below each other kernel.
+[ "$*" = "--no-initramfs --add-modules" ] || exit 1
+while read module; do
+    for order in /lib/modules/*/modules.order; do
+        kernel=${order%/*} name=${module##*/}
+        mkdir -p $kernel/weak-updates && ln -sf $module $kernel/weak-updates/$name
+        echo "weak-updates/$name: linked" >> $kernel/modules.dep
+    done
+done
+"""
+LOAD = '<kernel-module name="acme" load="yes"/>'
+
+
+def bring(folder: Path, version: str, *, needs: Sequence[str], load: bool = True) -> Path:
+    """Return a plugin with a module for another kernel, and no scriptlets."""
+    return make_plugin(
+        folder, "acme", version, arch="x86_64", settings=[LOAD] if load else [],
+        files={f"/lib/modules/{BUILT_FOR}/extra/acme/acme.ko": module_bytes(
+            "acme", kernel=BUILT_FOR, needs=needs)})
+
+
+def test_a_module_is_linked_where_its_symbols_fit_and_refused_where_no_kernel_loads_it(
+        dnf: Dnf, root: Path, tmp_path: Path) -> None:
+    (first,) = {path.name for path in (root / TREES).iterdir()} - {SECOND}
+    (root / TREES / SECOND / "modules.symbols").write_text("# none\n")
+    before = tree_state(root)
+    refused = dnf.plugin(root, "install", "-y", UNSIGNED, bring(tmp_path, "0.1", needs=["gone"]))
+    assert refused.status == 6
+    assert f"no kernel of the root would load /lib/modules/{BUILT_FOR}/extra/acme/acme.ko:" in (
+        refused.text)
+    for version in (first, SECOND):
+        assert f"kernel {version}: it needs the unknown symbol gone" in refused.text
+    told = succeeded(dnf.plugin(root, "install", "--dry-run", "--json", UNSIGNED, bring(
+        tmp_path, "0.2", needs=["gone"], load=False)))
+    assert "no kernel of the root would load" in told.json["plugins"][0]["notes"][0]
+    bundle = bring(tmp_path, "1.0", needs=["scsi_register_driver"])
+    answer = succeeded(dnf.plugin(root, "install", "-y", UNSIGNED, bundle))
+    assert f"link acme into weak-updates of kernel {first}, and rebuild" in answer.text
+    assert links(root) == [f"{first} acme.ko"]
+    index = (root / TREES / first / "modules.dep").read_text()
+    assert "weak-updates/acme/acme.ko: kernel/" in index
+    succeeded(dnf.plugin(root, "verify"))
+    succeeded(dnf.plugin(root, "remove", "-y", "acme"))
+    assert state_differences(before, tree_state(root)) == []
+
+
+def test_the_roots_weak_modules_is_run_and_what_it_did_is_undone(
+        dnf: Dnf, root: Path, tmp_path: Path) -> None:
+    program = root / "usr/sbin/weak-modules"
+    program.write_text(WEAK_MODULES)
+    program.chmod(0o755)
+    before = tree_state(root)
+    bundle = bring(tmp_path, "1.0", needs=["scsi_register_driver"])
+    succeeded(dnf.plugin(root, "install", "-y", UNSIGNED, bundle))
+    assert sorted(path.parts[-3] for path in (root / TREES).glob("*/weak-updates/*.ko")) == sorted(
+        path.parent.name for path in (root / TREES).glob("*/modules.order"))
+    assert "weak-updates/acme.ko:" in (root / TREES / SECOND / "modules.dep").read_text()
+    succeeded(dnf.plugin(root, "verify"))
+    (root / TREES / SECOND / "weak-updates/acme.ko").unlink()
+    assert dnf.plugin(root, "verify").status == 9
+    succeeded(dnf.plugin(root, "remove", "-y", "acme"))
+    assert state_differences(before, tree_state(root)) == []
+    program.write_text("#!/bin/sh\necho no kernel >&2; exit 3\n")
+    failed = dnf.plugin(root, "install", "-y", UNSIGNED, bundle)
+    assert failed.status == 8 and "no kernel" in failed.text
