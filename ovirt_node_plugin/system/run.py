@@ -181,10 +181,14 @@ def size_limited(argv: Sequence[StrPath], *, most_bytes: int) -> List[StrPath]:
 
     Raises CommandError if its program is missing, which prlimit would not tell from a failure.
     """
-    words = [os.fspath(word) for word in argv]
-    if shutil.which(words[0]) is None:
-        raise _not_started(words, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    require_program(os.fspath(argv[0]))
     return ["prlimit", f"--fsize={most_bytes}", "--core=0", *argv]
+
+
+def require_program(name: str) -> None:
+    """Raise CommandError, as ``run`` does, if this machine has no program ``name``."""
+    if shutil.which(name) is None:
+        raise _not_started([name], FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
 
 
 def attached(argv: Sequence[StrPath]) -> int:

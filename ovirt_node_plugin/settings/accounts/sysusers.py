@@ -12,6 +12,7 @@ from typing import Sequence, Tuple
 from ...errors import Refused
 from ...system.entries import read_entry, read_text, write_entry
 from ...system.paths import resolve_inside
+from ...system.run import require_program
 from ...undo.changes import Watch
 from ..kit.model import Context, leads_inside
 from ..kit.placing import place_file
@@ -62,7 +63,7 @@ def run_sysusers(ctx: Context, file: str, *, lines: Sequence[str] = ()) -> None:
 def check_root(ctx: Context) -> None:
     """Raise Refused as ``run_sysusers`` does, and CommandError if the program is missing."""
     refuse_links(ctx)
-    ctx.run(["systemd-sysusers", "--version"])
+    require_program("systemd-sysusers")
 
 
 def refuse_links(ctx: Context) -> None:

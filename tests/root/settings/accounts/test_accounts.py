@@ -350,6 +350,14 @@ def test_sysusers_is_started_with_the_root_and_one_file_for_each_account(root: P
         for name in ("group-sfcb", "user-cim", "member-kvm@cim", "member-qemu@cim")]
 
 
+def test_checking_many_accounts_starts_no_program(root: Path) -> None:
+    runner = RecordingRunner(real=run)
+    ctx = context(root, runner=runner)
+    users = [User(f"u{number}", "", "", "", "", (), "") for number in range(50)]
+    checking.check(wanted_settings(ctx, *users), ctx, others={})
+    assert runner.argvs == []
+
+
 def test_a_missing_sysusers_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     ctx = context(root)
