@@ -78,7 +78,7 @@ _ovirt_node_plugin_takes_value() {
     --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
     --cve | --cves | --secseverity | --sec-severity | --accept-origin | --accounts-from | \
-    --repo-file)
+    --repo-file | --save-bundles)
         return 0 ;;
     esac
     return 1
@@ -133,8 +133,8 @@ _ovirt_node_plugin_options() {
                    --repo --repo-file --setopt --quiet --verbose --recover --help)
     case $1 in
     install)           options+=(--dry-run --trust-keys --accept-origin --accounts-from
-                                 --skip-scriptlets) ;;
-    upgrade)           options+=(--dry-run --trust-keys --skip-scriptlets) ;;
+                                 --skip-scriptlets --save-bundles) ;;
+    upgrade)           options+=(--dry-run --trust-keys --skip-scriptlets --save-bundles) ;;
     repair)            options+=(--all --dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
     remove)            options+=(--dry-run --keep-modified --skip-scriptlets) ;;
     list)              options+=(--installed --available --all) ;;
@@ -203,7 +203,7 @@ _ovirt_node_plugin_dnf() {
         if [[ $option && $COMP_WORDBREAKS != *=* ]]; then
             COMPREPLY=("${COMPREPLY[@]/#/$option}")
         fi
-    elif [[ $previous == --repo-file ]]; then
+    elif [[ $previous == --repo-file || $previous == --save-bundles ]]; then
         compopt -o default 2>/dev/null
     elif [[ $previous == --accept-origin ]]; then
         _ovirt_node_plugin_offer "$(_ovirt_node_plugin_installed)"

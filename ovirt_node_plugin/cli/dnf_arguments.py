@@ -40,6 +40,7 @@ class DnfOptions(Protocol):
     recover: bool
     strict: bool
     repo_file: List[str]
+    save_bundles: str
     installed: bool
     available: bool
     all: bool
@@ -90,6 +91,9 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--repo-file", metavar="FILE", action="append", default=[],
                         dest="repo_file",
                         help="also use the repositories of this .repo file; may be repeated")
+    parser.add_argument("--save-bundles", metavar="DIR", default="", dest="save_bundles",
+                        help="install, upgrade: write a bundle of each plugin that comes from a"
+                             " repository to this folder")
     parser.add_argument("--installed", action="store_true", help="list: installed plugins")
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")

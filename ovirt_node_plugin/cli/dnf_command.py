@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 from ..errors import NodePluginError, Status
-from ..operations import find, install, manifest, query, remove, repair, verification
+from ..operations import (
+    find,
+    install,
+    manifest,
+    query,
+    remove,
+    repair,
+    save_bundles,
+    verification,
+)
 from ..operations.apply import change
 from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ..operations.model.results import Plan
@@ -291,7 +300,16 @@ class DnfCommand:
         self._accept_origins(ready.plan)
         session.check_signatures(trust_keys=self._opts.trust_keys,
                                  bundle_repos=self._policy.bundle_repos())
-        return install.carry_out(ready, session, displays=self._displays())
+        saved = self._saved_bundles(ready, session)
+        return (*install.carry_out(ready, session, displays=self._displays()), *saved)
+
+    def _saved_bundles(self, ready: install.Installation, session: Session) -> Sequence[str]:
+        """Write bundles of the plugins of repositories for --save-bundles; return notes."""
+        folder = self._opts.save_bundles
+        if not folder:
+            return ()
+        return tuple(save_bundles.save(ready.jobs, ready.plan.packages, session, Path(folder),
+                                       run=run))
 
     def _confirmed(self, plan: Plan) -> bool:
         """Show the plan; return whether to carry it out.

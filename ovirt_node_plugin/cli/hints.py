@@ -18,7 +18,7 @@ _REWORDED = (
     (r",? or import the right key with rpmkeys[^.]*(?:\.\S+)*?FILE\.", f". {_KEY}"),
     (r"[Ii]mport it with rpmkeys --import, or add --trust-keys\.", _KEY),
     (r"Undoing that change would lose them\..*dnf node-plugin verify\.", _INTERRUPTED),
-    (r"dnf node-plugin verify", "ovirt-node-plugin inspect {image}"),
+    (r"dnf node-plugin verify", "ovirt-node-plugin verify {image}"),
     (r", or keep the files as they are with --keep-modified", ""),
     (r"dnf node-plugin install", "ovirt-node-plugin merge"),
     (r" --installroot=\S+", ""),

@@ -48,14 +48,15 @@ def extract(image: Image, into: Path) -> Dict[str, Path]:
     return copies
 
 
-def bundle_changes(image: Image, root: Path, work: Path, *,
+def bundle_changes(image: Image, root: Path, work: Path, *, saved: Path,
                    installed: Optional[Mapping[str, str]], run: Runner) -> BundleChanges:
     """Return which bundles to write and to remove, for the plugins in the changed ``root``.
 
     A bundle on the ISO is kept as long as its plugin is installed in the same version.
     ``installed`` are the sources of the plugins that this merge installed, by plugin, whose
     bundles are to be kept; None if no bundles are to be added. A tar is copied; of a folder a
-    tar is made in the folder ``work``. Sources in the records of the root are not opened, as
+    tar is made in the folder ``work``. ``saved`` has a bundle of each plugin that this merge
+    installed from a repository, by plugin. Sources in the records of the root are not opened, as
     the image or a scriptlet may name any file of this machine there.
     """
     records = store.read_registry(root).records.values()
@@ -65,8 +66,9 @@ def bundle_changes(image: Image, root: Path, work: Path, *,
     notes = []
     for record in records if installed is not None else ():
         source = (installed or {}).get(record.name, "")
-        if os.path.isabs(source):
-            path, file = _iso_file(record, Path(source), work, run)
+        bundle = Path(source) if os.path.isabs(source) else saved / record.name
+        if source and bundle.exists():
+            path, file = _iso_file(record, bundle, work, run)
             files[path] = file
             needed.difference_update(_paths(record))
         elif not present.intersection(_paths(record)):
@@ -84,7 +86,7 @@ def _iso_file(record: Record, source: Path, work: Path, run: Runner) -> Tuple[st
     if source.is_file():
         form = next((form for suffix, form in SUFFIXES.items() if source.name.endswith(suffix)),
                     ".tar")
-        return f"{_stem(record)}{form}", source
+        return f"{_stem(record)}{form}", source.resolve()  # xorriso would copy a link itself
     tar = work / f"{record.name}.tar"
     with explained(f"the bundle {source} cannot be packed"):
         run(["tar", "--create", "--file", tar, "--sort=name", "--format=posix",

@@ -30,6 +30,7 @@ from ..system.words import first_names
 from . import bundles, disk_space, iso_boot, iso_initramfs, marks, verify
 from .writing import Writer
 
+SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories
 _MOST_PATHS = 5  # that a note names
 
 
@@ -194,7 +195,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
             progress=merge.progress)
         plugin_changes = _changes(rehearsal)
         bundle_files = bundles.bundle_changes(
-            merge.image, root, merge.folder("bundles"), run=merge.run,
+            merge.image, root, merge.folder("bundles"), saved=merge.folder(SAVED), run=merge.run,
             installed=rehearsal.sources() if order.keep_bundles else None)
         _set_sources(root, order)
         mark = marks.new_mark(order.image, digest, _plugins(root), plugin_changes, boot.originals)
@@ -299,6 +300,8 @@ def _change(merge: Merge, root: Path, accepted: Sequence[str]) -> Tuple[PlanAnsw
         own = [f"--accept-origin={name}" for name in accepted] if subcommand == "install" else []
         own += ["--trust-keys"] if subcommand == "install" and merge.order.trust_keys else []
         own += merge.order.account_options if subcommand == "install" else ()
+        if subcommand == "install" and merge.order.keep_bundles:
+            own.append(f"--save-bundles={merge.folder(SAVED)}")
         with merge.progress.step(subcommand, "Changing the root"):
             answers.append(merge.dnf.run_json(root, subcommand, names, "-y", *own,
                                               answer=PlanAnswer))

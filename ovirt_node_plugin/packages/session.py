@@ -37,6 +37,7 @@ from . import (
     offers,
     repos,
     running,
+    saving,
     sealed_transaction,
     solved,
     unpacking,
@@ -254,6 +255,10 @@ class Session:
         """
         fetching.check_signatures(self._base, self.target, solved.arriving(self._base),
                                   trust_keys=trust_keys, bundle_repos=bundle_repos)
+
+    def save_packages(self, nevras: Sequence[str], folder: Path, keys: Path) -> List[str]:
+        """Copy packages and the keys of their repositories; see ``saving.save_packages``."""
+        return saving.save_packages(self._base, nevras, folder, keys)
 
     def check_unchanged(self, packages: Sequence[PackageChange]) -> None:
         """Raise Refused if an RPM changed after ``packages`` were fetched.

@@ -5,18 +5,19 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
-from typing import List
+from typing import Dict, List
 
 import pytest
 
-from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.project.test_layers import LIBRARY, imported, read_modules
 from tests.support import manpages
-from tests.support.dnf_runner import TOP, Dnf
+from tests.support.dnf_runner import TOP, Dnf, environment
+from tests.support.program import PROGRAM, Program
 from tests.support.transcripts import Sandbox
 
 README = (TOP / "README.md").read_text(encoding="utf-8")
@@ -61,12 +62,66 @@ def test_the_first_two_commands_are_demo_and_check() -> None:
     assert all(os.access(TOP / command, os.X_OK) for command in commands)
 
 
-def test_commands_of_the_program_are_accepted() -> None:
-    """ovirt-node-plugin(8) has the same ones, which its tests run."""
-    lines = "".join(blocks(README, "sh")).replace("\\\n", " ").splitlines()
-    commands = [words for words in map(shlex.split, lines) if words[:1] == ["ovirt-node-plugin"]]
-    names = [arguments.parse(words[1:]).command for words in commands]
-    assert {"merge", "inspect", "diff"} <= set(names)
+def test_a_test_plays_each_block() -> None:
+    """A new block needs a test: of sh the first is checked by test_demo and by tools/check."""
+    assert [len(blocks(README, language)) for language in ("sh", "console", "xml")] == [3, 2, 1]
+    assert len(re.findall(r"^```", README, re.MULTILINE)) == 2 * 6
+
+
+def play(text: str, cwd: Path, programs: Dict[str, str]) -> str:
+    """Run a block in ``cwd`` by a shell that ends at the first failure; return what it prints.
+
+    ``programs`` are shell scripts that replace programs, by name.
+    """
+    (cwd / "bin").mkdir()
+    for name, script in programs.items():
+        (cwd / "bin" / name).write_text(f"#!/bin/bash\n{script}\n")
+        (cwd / "bin" / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text], cwd=cwd, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        env={**environment(), "PATH": f"{cwd}/bin:{environment()['PATH']}"})
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_the_commands_on_an_iso_run_as_printed(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    """Only options for the checkout and its work folder are added, and the questions answered."""
+    for version in ("4.5.5", "4.5.6"):
+        (tmp_path / f"node-{version}.iso").symlink_to(built.iso("tree-live", version=version))
+    for name in ("cim", "storage"):
+        (tmp_path / f"{name}.tar.zst").symlink_to(built.bundle(name, form="tar.zst"))
+    own = [shlex.join(program.argv(command)[2:]) for command in ("merge", "inspect")]
+    script = (f'case $1 in merge) own=({own[0]});; inspect) own=({own[1]});; *) own=();; esac\n'
+              f'exec {PROGRAM} "$1" "${{own[@]}}" "${{@:2}}" <<<y')
+    printed = play(blocks(README, "sh")[2], tmp_path, {"ovirt-node-plugin": script})
+    for line in ("\nInstalled plugin cim 1.0.", "node-4.5.5-site.iso is written.",
+                 "cim      1.0      installed", "node-4.5.6-site.iso is written.",
+                 "Old          : node-4.5.5-site.iso"):
+        assert line in printed, printed
+    # the entries of the two versions do the same
+    compared = printed.partition("Old          : ")[2]
+    assert "\nFiles        : " in compared and "Boot" not in compared
+
+
+def test_the_commands_that_build_and_install_run_as_printed(tmp_path: Path) -> None:
+    """dnf only records its arguments, and make makes empty files with the names of the RPMs.
+
+    The workflow runs the same commands on EL and Fedora.
+    """
+    spec = (TOP / "ovirt-node-plugin.spec").read_text(encoding="utf-8")
+    names = ["ovirt-node-plugin", *(name.replace("%{name}", "ovirt-node-plugin") for name in
+                                    re.findall(r"^%package -n (\S+)", spec, re.MULTILINE))]
+    make = ("[ $1 = rpm ]\nmkdir -p build/rpms/noarch\n"
+            + "\n".join(f"touch build/rpms/noarch/{name}-0.1.0-1.noarch.rpm" for name in names))
+    play(blocks(README, "sh")[1], tmp_path, {"dnf": 'echo "$*" >>calls', "make": make})
+    *_, builddep, last = (tmp_path / "calls").read_text().splitlines()
+    assert builddep == "-y builddep ovirt-node-plugin.spec"
+    wanted = [name for name in names if name.startswith(("ovirt-node-plugin", "python3-"))]
+    assert len(wanted) == 3 and sorted(last.split()[2:]) == sorted(
+        f"build/rpms/noarch/{name}-0.1.0-1.noarch.rpm" for name in wanted)
 
 
 def test_named_targets_of_the_makefile_exist() -> None:

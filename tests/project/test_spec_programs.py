@@ -31,7 +31,8 @@ MAINS = ("images", "compare", "merge", "cli")
 # The package of each program on EL9, EL10 and Fedora; a line lists programs of one package.
 PACKAGES: Mapping[str, str] = {
     program: package for package, programs in {
-        "coreutils": "chroot cp stat sync", "e2fsprogs": "e2fsck resize2fs",
+        "coreutils": "chroot cp stat sync", "createrepo_c": "createrepo_c",
+        "e2fsprogs": "e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
         "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
         "libselinux-utils": "getsebool selinuxenabled", "mtools": "mcopy mdir",
@@ -44,9 +45,9 @@ PACKAGES: Mapping[str, str] = {
         "xfsprogs": "xfs_growfs xfs_repair", "xorriso": "xorriso", "zstd": "zstd",
     }.items() for program in programs.split()}
 
-# Programs that only one kind of setting, or a host with SELinux, needs.
-RECOMMENDED = frozenset({"firewalld", "grubby", "libselinux-utils", "policycoreutils",
-                         "systemd-udev"})
+# Programs that only one kind of setting, an option, or a host with SELinux, needs.
+RECOMMENDED = frozenset({"createrepo_c", "firewalld", "grubby", "libselinux-utils",
+                         "policycoreutils", "systemd-udev"})
 
 
 class NotUnderstood(Exception):

@@ -1,6 +1,7 @@
 """The plugins of one image merged into the next version; obstacles are reported."""
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Dict, List, Tuple
 
@@ -136,15 +137,46 @@ def test_a_plugin_of_the_old_image_can_be_excluded(
     assert plugins(program, next_site) == [("one", "1.0", "installed")]
 
 
-def test_a_plugin_of_a_repository_is_not_kept_with_a_note(
-        program: Program, built: support.Fixtures, old: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def snmp(built: support.Fixtures, tmp_path: Path) -> Path:
+    """A .repo file of a repository with a plugin, which the test can take away."""
+    shutil.copytree(built.repo("snmp"), tmp_path / "snmp")
+    file = tmp_path / "snmp.repo"
+    file.write_text((built.repo("snmp") / "snmp.repo").read_text().replace(
+        f"file://{built.repo('snmp')}", f"file://{tmp_path}/snmp"))
+    return file
+
+
+def test_a_bundle_is_made_of_a_plugin_from_a_repository_and_is_sufficient_without_it(
+        program: Program, snmp: Path, old: Path, new: Path, tmp_path: Path) -> None:
+    site, next_site = tmp_path / "site.iso", tmp_path / "next.iso"
+    answer = succeeded(program("merge", old, "snmp", "--repo-file", snmp, "-o", site, "-y",
+                               "--trust-keys", "--keep-bundles"))
+    assert "not kept" not in answer.out
+    shutil.rmtree(tmp_path / "snmp")
+    words = ("merge", new, "--plugins-from", site, "-o", next_site, "-y")
+    untrusted = program(*words)
+    assert untrusted.status == 6 and "signed by keys that the image does not trust" in untrusted.err
+    succeeded(program(*words, "--trust-keys", "--keep-bundles"))
+    (plugin,), (before,) = (succeeded(program("inspect", image, "--json")).json["plugins"]
+                            for image in (next_site, site))
+    assert (plugin["version"], plugin["state"]) == ("1.0", "installed")
+    assert plugin["source"] == "site.iso:/node-plugins/snmp-1.0.tar"
+    assert plugin["origin"] == before["origin"] and plugin["origin"]["keys"]
+
+
+def test_a_plugin_that_an_earlier_merge_took_from_a_repository_is_not_kept_with_a_note(
+        program: Program, snmp: Path, old: Path, tmp_path: Path) -> None:
     site = tmp_path / "site.iso"
-    answer = succeeded(program(
-        "merge", old, "snmp", f"--setopt=reposdir={built.repo('snmp')}", "--enablerepo=snmp", "-o",
-        site, "-y", "--nogpgcheck", "--keep-bundles"))
+    agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+    succeeded(program("merge", old, "snmp", "--repo-file", snmp, "-o", site, "-y", UNSIGNED,
+                      "--no-check"))
+    answer = succeeded(program("merge", site, agent, "-o", tmp_path / "two.iso", "-y", UNSIGNED,
+                               "--keep-bundles", "--no-check"))
     assert ("The bundle of plugin snmp is not kept on the ISO: the plugin came from repo snmp,"
             in answer.out)
-    assert plugins(program, site) == [("snmp", "1.0", "installed")]
+    assert plugins(program, tmp_path / "two.iso") == [("agent", "1.0", "installed"),
+                                                      ("snmp", "1.0", "installed")]
 
 
 def test_an_image_without_an_iso_keeps_no_bundles(

@@ -1,0 +1,48 @@
+"""Write a bundle of each plugin of an installation that comes from a repository.
+
+The bundle has the plugin's packages in a repository of its own, and the keys of the repositories
+that they come from. Its descriptor names no repositories: their addresses are this run's.
+"""
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Iterator, Sequence
+
+from ..errors import UsageError
+from ..packages.session import PackageChange, Session
+from ..plugin.descriptor import DESCRIPTOR_NAME
+from ..registry.record import source_repo
+from ..system.run import Runner, explained
+from .model.jobs import Job
+
+_REPOS = re.compile(rb"<repos\s*/>|<repos\s*>.*?</repos\s*>", re.DOTALL)
+
+
+def save(jobs: Sequence[Job], packages: Sequence[PackageChange], session: Session, folder: Path, *,
+         run: Runner) -> Iterator[str]:
+    """Write the bundles to ``folder``, each to a new folder with the plugin's name.
+
+    ``packages`` are those of the solved transaction, with headers. Yields notes for people.
+    Raises UsageError if ``folder`` has such a folder already, and RolledBack if createrepo_c fails.
+    """
+    signed = {change.nevra for change in packages if change.signer}
+    for job in jobs:
+        if not source_repo(job.bundle.source):
+            continue
+        bundle = folder / job.name
+        if bundle.exists():
+            raise UsageError(f"{bundle} exists already", hint="Name another folder.")
+        repository, keys = bundle / "repo", bundle / "keys"
+        for new in (repository, keys):
+            new.mkdir(parents=True)
+        missing = session.save_packages(job.packages, repository, keys)
+        if signed.isdisjoint(job.packages):  # keys would demand signatures
+            for key in keys.iterdir():
+                key.unlink()
+        with explained(f"the repository of the bundle {bundle} cannot be made"):
+            run(["createrepo_c", "--quiet", "--no-database", repository])
+        (bundle / DESCRIPTOR_NAME).write_bytes(_REPOS.sub(b"", job.bundle.descriptor.source_xml))
+        if missing:
+            yield (f"The bundle of plugin {job.name} lacks {', '.join(missing)}, which no"
+                   " repository of this run offers.")
