@@ -194,7 +194,7 @@ def _names(parser: argparse.ArgumentParser) -> None:
 def _merge(parser: argparse.ArgumentParser) -> None:
     _image(parser)
     parser.add_argument("plugins", metavar="NAME|PATH", nargs="*",
-                        help="a plugin's name, or the path of a bundle (folder or tar)")
+                        help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle")
     parser.add_argument("-o", "--output", type=Path, default=None, help="the image to write")
     parser.add_argument("--remove", metavar="NAME", action="append", default=[],
                         help="remove a plugin from the image; may be repeated")

@@ -64,7 +64,7 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
         help="one of:\n" + "\n".join(f"  {name:<9} {text}"
                                      for name, (_, text) in SUBCOMMANDS.items()))
     parser.add_argument("names", metavar="NAME|PATH", nargs="*",
-                        help="a plugin's name, or the path of a bundle (folder or tar)")
+                        help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle")
     parser.add_argument("--json", action="store_true",
                         help="print the answer as JSON, for programs")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",

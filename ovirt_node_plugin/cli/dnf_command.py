@@ -174,7 +174,8 @@ class DnfCommand:
     def _install(self) -> Status:
         session = self._session_to_change()
         self._fill(session)
-        bundles = self._bundles + find.find_in_metadata(self._rest, session)
+        bundles = self._bundles + find.find_in_metadata(
+            self._rest, session, opened_bundles=self._bundles)
         return self._carry_out(self._plan_install(bundles, session), session)
 
     def _upgrade(self) -> Status:

@@ -6,25 +6,27 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ..errors import BadBundle, UnknownPlugin, UsageError, not_installed
+from ..errors import BadBundle, UnknownPlugin, UsageError
 from ..packages.session import Session
 from ..plugin.archive import SUFFIXES
 from ..plugin.bundle import Bundle, opened
 from ..plugin.descriptor import DESCRIPTOR_NAME, parse_descriptor
-from ..plugin.library import Library, check_name
+from ..plugin.library import Library
 from ..registry import store
 from ..registry.record import Record
 from ..system.rpm_version import compare
 from ..system.run import Runner
+from . import matching
+from .matching import Plugin
 
 
 def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitStack, *,
                run: Runner) -> Tuple[List[Bundle], List[str]]:
     """Open the bundles that ``words`` name as paths or in the ``library``.
 
-    They stay open until ``stack`` is closed. Returns them, and the names to be searched in
-    the metadata of repositories. A word is a path if it has a slash, ends like an archive,
-    or is a folder with a descriptor.
+    They stay open until ``stack`` is closed. Returns them, and the words to be searched in
+    the metadata of repositories: what is not in the library, and patterns. A word is a path
+    if it has a slash, ends like an archive, or is a folder with a descriptor.
     """
     bundles: List[Bundle] = []
     rest: List[str] = []
@@ -32,12 +34,13 @@ def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitSta
         if is_path(word):
             bundles.append(stack.enter_context(opened(Path(word), run=run)))
             continue
-        folder = library.find(word)
-        if folder is None:
+        folders = _in_library(matching.check_word(word), library)
+        for folder in folders:
+            if all(bundle.directory != folder for bundle in bundles):
+                bundles.append(stack.enter_context(opened(folder, run=run)))
+                _refuse_other_name(folder.name, bundles[-1])
+        if not folders or matching.is_pattern(word):
             rest.append(word)
-        else:
-            bundles.append(stack.enter_context(opened(folder, run=run)))
-            _refuse_other_name(word, bundles[-1])
     _refuse_twice(bundles)
     return bundles, rest
 
@@ -50,22 +53,34 @@ def open_paths(words: Sequence[str], stack: contextlib.ExitStack, *,
     return bundles
 
 
-def find_in_metadata(names: Iterable[str], session: Session) -> List[Bundle]:
-    """Return the plugins ``names`` from the metadata of the enabled repositories.
+def find_in_metadata(words: Iterable[str], session: Session, *,
+                     opened_bundles: Sequence[Bundle] = ()) -> List[Bundle]:
+    """Return the plugins that ``words`` name from the metadata of the enabled repositories.
 
     An installed plugin that none of them contains is returned with the descriptor of its
-    undo data. Raises UnknownPlugin for any other name.
+    undo data. Plugins of ``opened_bundles`` are left out. Raises UnknownPlugin for a word
+    that names no plugin, not even of ``opened_bundles``, and UsageError for two versions.
     """
     root = session.target.root
     offered, problems = session.metadata_bundles()
-    by_name = newest(offered)
-    installed = store.names(root)
-    bundles: List[Bundle] = []
-    for name in names:
-        if name not in by_name and name not in installed:
-            raise _unknown(name, session, problems)
-        bundles.append(by_name[name] if name in by_name else installed_bundle(name, root))
-    return bundles
+    installed = [(record.name, record.version)
+                 for record in store.read_registry(root).records.values()]
+    given = [_version_of(bundle) for bundle in opened_bundles]
+    bundles: Dict[str, Bundle] = {}
+    for word in words:
+        versions = matching.select(word, map(_version_of, offered))
+        found = newest(bundle for bundle in offered if _version_of(bundle) in versions)
+        for name, _ in matching.select(word, installed):
+            if name not in found:
+                found[name] = installed_bundle(name, root)
+        if not found and not matching.select(word, given):
+            raise _unknown(word, session, problems)
+        for name, bundle in found.items():
+            other = bundles.setdefault(name, bundle)
+            if _version_of(other) != _version_of(bundle):
+                raise _named_twice(other, bundle)
+    names = {name for name, _ in given}
+    return [bundle for name, bundle in bundles.items() if name not in names]
 
 
 def library_upgrades(names: Sequence[str], session: Session, stack: contextlib.ExitStack, *,
@@ -112,14 +127,38 @@ def installed_bundle(name: str, root: Path) -> Bundle:
                   repository=None, keys=())
 
 
-def _chosen(names: Sequence[str], records: Mapping[str, Record],
+def _chosen(words: Sequence[str], records: Mapping[str, Record],
             session: Session) -> List[str]:
-    for name in names:
-        check_name(name)
-        if name not in records:
-            raise not_installed(name, session.target.root,
-                                hint=f"To install it: dnf node-plugin install {name}")
-    return list(dict.fromkeys(names)) or list(records)
+    """Return the installed plugins that ``words`` name by names or globs, all without words."""
+    for word in words:
+        if "=" in word:
+            raise UsageError(f"upgrade takes names, and no version: {word}",
+                             hint=f"To upgrade to it: dnf node-plugin install {word}")
+    names = matching.installed(words, session.target.root, hint="To install a plugin:"
+                               " dnf node-plugin install NAME") if words else records
+    return [name for name in names if name in records]
+
+
+def _in_library(word: str, library: Library) -> List[Path]:
+    """Return the folders of the library's bundles that ``word`` names, the newest of each name."""
+    if not matching.is_pattern(word):
+        folder = library.find(word)
+        if folder is not None:
+            return [folder]
+    places: Dict[Plugin, Path] = {}
+    for name in library.names():
+        for entry in library.versions(name) if matching.may_name(word, name) else ():
+            if entry.descriptor is not None:
+                places.setdefault((name, entry.descriptor.version), entry.path)
+    best: Dict[str, str] = {}
+    for name, version in matching.select(word, places):
+        if name not in best or compare(version, best[name]) > 0:
+            best[name] = version
+    return [places[plugin] for plugin in best.items()]
+
+
+def _version_of(bundle: Bundle) -> Plugin:
+    return bundle.descriptor.name, bundle.descriptor.version
 
 
 def is_path(word: str) -> bool:
@@ -141,9 +180,13 @@ def _refuse_twice(bundles: Sequence[Bundle]) -> None:
     for bundle in bundles:
         other = by_name.setdefault(bundle.descriptor.name, bundle)
         if other is not bundle:
-            raise UsageError(
-                f"plugin {bundle.descriptor.name} is named twice: {other.source} and"
-                f" {bundle.source}", hint="Name each plugin once.")
+            raise _named_twice(other, bundle)
+
+
+def _named_twice(first: Bundle, second: Bundle) -> UsageError:
+    return UsageError(
+        f"plugin {second.descriptor.name} is named twice: {first.source} and {second.source}",
+        hint="Name each plugin once.")
 
 
 def _unknown(name: str, session: Session, problems: Sequence[str]) -> UnknownPlugin:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional, Sequence, Tuple
 
-from ..errors import RecordError, not_installed
-from ..plugin.library import check_name
+from ..errors import RecordError
 from ..registry import store
 from ..registry.inventory import Inventory
 from ..registry.record import Record
+from . import matching
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,7 @@ def manifests(root: Path, names: Sequence[str], *,
     inventory that is damaged, or missing though it is asked for.
     """
     answer = []
-    for name in dict.fromkeys(names):
-        check_name(name)
-        if name not in store.names(root):
-            raise not_installed(name, root)
+    for name in matching.installed(names, root):
         record = store.read_record(root, name)
         inventory = store.read_inventory(root, name) if inventories else None
         if inventory is None and inventories:

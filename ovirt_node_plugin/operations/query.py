@@ -16,7 +16,7 @@ from ..registry.store import Registry
 from ..settings.engine import live, selection
 from ..settings.kit.model import Context
 from ..system.run import Runner
-from . import find, install
+from . import find, install, matching
 from .model.results import PluginInfo, PluginState
 from .plan.requirements import facts_of
 from .verification import check
@@ -33,20 +33,26 @@ def list_plugins(session: Session, *, installed: bool, available: bool, names: S
     registry = store.read_registry(session.target.root)
     present = session.installed()
     states: List[PluginState] = []
+    words = [matching.check_word(word) for word in dict.fromkeys(names)]
     if installed:
         states += [_installed(record, check(record, present, session, run=run).problems)
-                   for record in registry.records.values() if not names or record.name in names]
+                   for record in registry.records.values()
+                   if not names or any(matching.may_name(word, record.name) for word in words)]
         states += [PluginState(name=name, version="", vendor="", summary="", state="broken",
                                source="", problems=(reason,))
                    for name, reason in registry.damaged.items()]
     if available:
         states += _available(session, registry, hide_installed=installed)
-    shown = [state for state in states if not names or state.name in names]
-    missing = sorted(set(names) - {state.name for state in shown})
+    if not names:
+        return tuple(states)
+    versions = [(state.name, state.version) for state in states]
+    selected = {word: matching.select(word, versions) for word in words}
+    missing = sorted(word for word in words if not selected[word])
     if missing:
         raise UnknownPlugin(f"no plugin {', '.join(missing)} to list",
                             hint="dnf node-plugin list --all shows the names that there are.")
-    return tuple(shown)
+    return tuple(state for state in states if any(
+        (state.name, state.version) in plugins for plugins in selected.values()))
 
 
 def info(session: Session, bundles: Sequence[Bundle], names: Sequence[str], *,
@@ -58,14 +64,16 @@ def info(session: Session, bundles: Sequence[Bundle], names: Sequence[str], *,
     """
     registry = store.read_registry(session.target.root)
     records = registry.records
-    unknown = [name for name in names if name not in records]
-    for name in unknown:
+    for name in names:
         if name in registry.damaged:
             raise RecordError(f"the record of plugin {name} is damaged: {registry.damaged[name]}",
                               hint="dnf node-plugin verify says more.")
-    offered = [*bundles, *find.find_in_metadata(unknown, session)]
+    offered = [*bundles, *find.find_in_metadata(
+        [name for name in names if name not in records], session, opened_bundles=bundles)]
     present = session.installed()
-    asked = dict.fromkeys((*(bundle.descriptor.name for bundle in bundles), *names))
+    versions = [(record.name, record.version) for record in records.values()]
+    asked = dict.fromkeys((*(bundle.descriptor.name for bundle in bundles), *(
+        name for word in names for name, _ in matching.select(word, versions))))
     return (*(_recorded(records[name], session,
                         check(records[name], present, session, run=run).problems)
               for name in asked if name in records),

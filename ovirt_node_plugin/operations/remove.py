@@ -22,6 +22,7 @@ from ..settings.services import package_units
 from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Applied
+from . import matching
 from .apply import change, live, module_changes, scriptlets
 from .apply.other_plugins import OtherPlugins
 from .apply.records import save_changed
@@ -68,7 +69,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
     """
     target = session.target
     books = Books(target.root)
-    records = tuple(books.record(name) for name in dict.fromkeys(names))
+    records = tuple(books.record(name) for name in matching.installed(names, target.root))
     names = tuple(record.name for record in records)
     revert, kept_notes = _plan_reverts(names, books.ledger, target.root, keep_modified)
     going, needed = _packages(records, books, session)

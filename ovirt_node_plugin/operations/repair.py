@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ..errors import NodePluginError, UsageError, not_installed
+from ..errors import NodePluginError, UsageError
 from ..packages.repos import bundle_repo_id
 from ..packages.session import Session
 from ..plugin.bundle import Bundle, opened
@@ -19,7 +19,7 @@ from ..registry import store
 from ..registry.record import Record, source_repo
 from ..system.nevra import name_of
 from ..system.run import Runner
-from . import find, install
+from . import find, install, matching
 from .model.results import (
     IN_CONFIG,
     IN_FILE,
@@ -86,14 +86,11 @@ def open_sources(words: Sequence[str], root: Path, stack: contextlib.ExitStack, 
     another version than the installed one.
     """
     registry = store.read_registry(root)
-    known = {*registry.records, *registry.damaged}
     given = {bundle.descriptor.name: bundle for bundle in find.open_paths(
         [word for word in words if find.is_path(word)], stack, run=run)}
-    names = [word for word in words if not find.is_path(word)]
-    chosen = tuple(dict.fromkeys([*names, *given])) if words else tuple(sorted(known))
-    for name in chosen:
-        if name not in known:
-            raise not_installed(name, root)
+    names = matching.installed(
+        [*(word for word in words if not find.is_path(word)), *given], root)
+    chosen = names if words else tuple(sorted({*registry.records, *registry.damaged}))
     records = {name: registry.records[name] for name in chosen if name in registry.records}
     for name, bundle in given.items():
         _refuse_other_version(bundle, records.get(name))

@@ -6,10 +6,9 @@ import shlex
 from pathlib import Path
 from typing import Iterator, Mapping, Sequence, Tuple
 
-from ..errors import NodePluginError, not_installed
+from ..errors import NodePluginError
 from ..packages.rpm_verify import FileProblem, verify_files
 from ..packages.session import Session
-from ..plugin.library import check_name
 from ..registry import store
 from ..registry.record import Record
 from ..settings.engine import kinds, live
@@ -18,7 +17,7 @@ from ..settings.placed import leave_out
 from ..system.nevra import name_of
 from ..system.run import Runner
 from ..target import is_running_system
-from . import drift
+from . import drift, matching
 from .model.results import (
     IN_CONFIG,
     IN_FILE,
@@ -33,22 +32,19 @@ from .model.results import (
 
 
 def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Check, ...]:
-    """Compare records, packages, settings and files of the plugins ``names``, or of all.
+    """Compare records, packages, settings and files of plugins: those that ``names`` name, or all.
 
     Raises UnknownPlugin for a name without a record.
     """
     registry = store.read_registry(session.target.root)
     known = {*registry.records, *registry.damaged}
-    for name in names:
-        check_name(name)
-        if name not in known:
-            raise not_installed(name, session.target.root)
+    chosen = matching.installed(names, session.target.root)
     present = session.installed()
     return tuple(
         check(registry.records[name], present, session, run=run) if name in registry.records else
         Check.of(name, "", [Finding(IN_RECORD,
                                     f"its record is damaged: {registry.damaged[name]}")])
-        for name in sorted(known) if not names or name in names)
+        for name in sorted(known) if not names or name in chosen)
 
 
 def repair_command(checks: Sequence[Check], root: Path) -> str:
