@@ -57,7 +57,8 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
 
     Folders for state are skipped, except paths that programs read by themselves. Of a file
     that existed before, only its removal is reported. Later changes by settings or other
-    plugins do not count. The folders of ``files``, the paths of the packages, were made by rpm.
+    plugins do not count, nor do folders among ``files``, the paths of the packages, which rpm
+    compares. The folders of ``files`` were made by rpm.
     """
     if not effects:
         return
@@ -66,24 +67,24 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
     rules = _Watched(root)
     recorded: Optional[Mapping[str, Sequence[Optional[Entry]]]] = None
     relative = Relative(root)
+    packed = {relative(file) for file in files}
     for path, change in sorted(last.items()):
-        if change.after is None or not rules.compares(path):
+        if change.after is None or path in packed or not rules.compares(path):
             continue
         made = first[path].before is None
         try:
             now = read_entry(root, path, content=False) if made else _stat(root, path)
         except PermissionError:
             continue
-        if now is not None:
-            if now.kind == change.after.kind and (
-                    now.kind == "dir" or not made or not rules.keeps_content(path)
-                    or alike(now, change.after)):
-                continue
-            recorded = _recorded_states(root) if recorded is None else recorded
-            now = read_entry(root, path, content=False)
-            if any(alike(state, now) for state in recorded.get(path, ())):
-                continue
-        by_rpm = made and any(path in folders_above(relative(file)) for file in files)
+        if now is not None and now.kind == change.after.kind and (
+                now.kind == "dir" or not made or not rules.keeps_content(path)
+                or alike(now, change.after)):
+            continue
+        recorded = _recorded_states(root) if recorded is None else recorded
+        now = read_entry(root, path, content=False)
+        if any(alike(state, now) for state in recorded.get(path, ())):
+            continue
+        by_rpm = made and any(path in folders_above(file) for file in packed)
         maker = "came with its packages" if by_rpm else (
             f"a scriptlet {'made' if made else 'changed'}")
         yield f"/{path}, which {maker}, {'is missing' if now is None else 'was changed'}"

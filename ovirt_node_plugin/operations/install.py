@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import DisputedFile, NodePluginError, Reasons, UsageError
-from ..packages.contents import removed_paths, resolved_paths
+from ..packages.contents import removed_paths, replacements, resolved_paths
 from ..packages.dnf_types import DnfDisplay
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
@@ -38,6 +38,7 @@ from .apply import (
     scriptlets,
 )
 from .apply.other_plugins import OtherPlugins
+from .apply.package_folders import PackageFolders
 from .model.books import Books
 from .model.jobs import Job, Key
 from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, PluginAction, Space
@@ -194,14 +195,15 @@ def carry_out(ready: Installation, session: Session, *,
     RolledBack for any failure; the root is then as before.
     """
     root, books, jobs, revert = session.target.root, ready.books, ready.jobs, ready.revert
-    packages, context = ready.plan.packages, jobs[0].context
+    packages, context = session.as_installed(ready.plan.packages), jobs[0].context
     operation = ("upgrade" if all(job.action == UPGRADE for job in jobs)
                  else ready.plan.operation)
     intent = journal.Intent(operation, tuple(job.name for job in jobs), change.TOOL)
     session.check_unchanged(packages)
     leave_out = leaving_out.left_out(jobs)
     others = OtherPlugins(intent.plugins, packages, books, session=session, run=context.run)
-    scope = _scope(ready, leave_out, others.places)
+    folders = PackageFolders(packages, session)
+    scope = _scope(ready, packages, leave_out, others.places)
     with change.journaled(session, intent, scope, run=context.run) as opened:
         old = inventories.previous(jobs, session)
         notes = [*switch_off(revert.live, context)]
@@ -220,17 +222,17 @@ def carry_out(ready: Installation, session: Session, *,
             notes += _keep_numbers(ready, old, opened, present)
         owned = resolved_paths(packages, root)
         effects = opened.effects(
-            owned=owned,
+            owned=owned, folders=folders.arriving, since=accounts,
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
-            ours={restored.path for restored in revert.restore}, since=accounts)
+            ours={restored.path for restored in revert.restore})
         requirements.check_effects(effects, root)
-        notes += scriptlets.notes(effects, owned)
+        notes += scriptlets.notes(effects, {*owned, *folders.arriving})
         shares = scriptlets.split(effects, jobs, packages, root)
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,
                                             skipped_scriptlets=ready.skipped_scriptlets)
-        ready = _switch_on(ready, shares)
-        notes += live.switch_on(jobs, revert, packages, books.ledger)
+        ready, released = _switch_on(ready, shares, folders)
+        notes += (*released.notes, *live.switch_on(jobs, revert, packages, books.ledger))
         notes += (remark for job in jobs
                   for remark in remarks(books.ledger.state(job.name).settings, job.context))
         _save(ready, session, installed)
@@ -266,38 +268,52 @@ def _save(ready: Installation, session: Session, installed: inventories.Inventor
                             for undone in gone.changes), without=[job.name for job in jobs])
 
 
-def _switch_on(ready: Installation, shares: module_changes.Shares) -> Installation:
+def _switch_on(ready: Installation, shares: module_changes.Shares, folders: PackageFolders,
+               ) -> Tuple[Installation, Revert]:
     """Apply settings, and add ``shares``, the changes of scriptlets, to the ledger.
 
     Folders that had to wait until the packages left are removed first, for all plugins: a
     setting of another plugin may need one of them next. What is derived from the settings
     of several plugins comes last, once for all of them. Returns ``ready`` with
-    the settings that follow from what scriptlets did.
+    the settings that follow from what scriptlets did, and what was done with the ``folders``.
     """
     ledger, context = ready.books.ledger, ready.jobs[0].context
     jobs, settings, effects = module_changes.adopted(
         ready.jobs, module_changes.with_links(ready.jobs, shares), ready.books.root)
     finish_revert(ready.revert, ledger, context)
+    folders.make_again(ledger)
+    for job in jobs:
+        ledger.set_effects(job.name, chained(ledger.state(job.name).effects, effects[job.name]))
+    released = folders.release(*_nevras(ready), ledger, context)
     for job in jobs:
         apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.SETTINGS)
-        ledger.set_effects(job.name, chained(ledger.state(job.name).effects, effects[job.name]))
     rebuild_all(ready.revert, ledger, context)
     for job in jobs:
         apply_upgrade(job.upgrade, job.context, ledger, phase=Phase.DERIVED,
                       earlier=settings[job.name])
-    return replace(ready, jobs=jobs)
+    return replace(ready, jobs=jobs), released
 
 
-def _scope(ready: Installation, leave_out: Collection[str],
+def _nevras(ready: Installation) -> Tuple[Mapping[str, Sequence[str]], Mapping[str, Sequence[str]]]:
+    """Return the NEVRAs of all plugins before and after the transaction."""
+    new = {nevra: change.nevra for nevra, change in replacements(ready.plan.packages).items()}
+    old = {name: record.nevras for name, record in ready.books.records.items()}
+    return old, {
+        **{name: [new.get(nevra, nevra) for nevra in nevras] for name, nevras in old.items()},
+        **{job.name: job.packages for job in ready.jobs}}
+
+
+def _scope(ready: Installation, packages: Sequence[PackageChange], leave_out: Collection[str],
            others: Collection[str]) -> journal.Scope:
     """Return what the installation may touch; rpm does not unpack the files ``leave_out``.
 
-    ``others`` are the places of files of other plugins.
+    ``packages`` is the transaction with all headers, ``others`` are the places of files of
+    other plugins.
     """
     jobs = ready.jobs
     gone = [applied for job in jobs for applied in job.upgrade.gone]
     return change.scope(
-        ready.plan.target, ready.plan.packages,
+        ready.plan.target, packages,
         plugins=[*ready.books.records, *(job.name for job in jobs)],
         settings={key for job in jobs for key in (*job.keys, *job.keys_gone)},
         changes=[*ready.revert.restore,

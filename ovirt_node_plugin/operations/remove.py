@@ -16,7 +16,14 @@ from ..registry.record import Record
 from ..settings.engine.kinds import Phase, phase_of
 from ..settings.engine.ledger import Ledger
 from ..settings.engine.live import is_live, switch_off
-from ..settings.engine.revert import Revert, do_revert, finish_revert, plan_revert, rebuild_all
+from ..settings.engine.revert import (
+    Revert,
+    do_revert,
+    finish_revert,
+    plan_effects,
+    plan_revert,
+    rebuild_all,
+)
 from ..settings.kit.model import Context
 from ..settings.services import package_units
 from ..system.run import Runner
@@ -25,6 +32,7 @@ from ..undo.changes import Applied
 from . import matching
 from .apply import change, live, module_changes, scriptlets
 from .apply.other_plugins import OtherPlugins
+from .apply.package_folders import PackageFolders
 from .apply.records import save_changed
 from .apply.removal_deltas import RemovalDeltas
 from .model.books import Books
@@ -109,13 +117,14 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
     names = tuple(record.name for record in ready.records)
     states = [books.undo_data[name].state for name in names]
     changes = [undone for state in states for undone in state.changes]
-    effects = [effect for name in names for effect in books.ledger.state(name).effects]
+    effects = [effect for state in books.ledger.states.values() for effect in state.effects]
     context = _context(session, ready.records, run)
     others = OtherPlugins(names, packages, books, session=session, run=run)
     scope = change.scope(session.target, packages, plugins=books.records, changes=changes,
                          others=others.places,
                          settings={(applied.kind, applied.key)
                                    for state in states for applied in state.settings})
+    folders = PackageFolders(packages, session)
     deltas = RemovalDeltas(ready.records, packages, session,
                            staying=staying_without(names, books),
                            skipped_scriptlets=ready.skipped_scriptlets)
@@ -133,11 +142,9 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
                                      skip_scriptlets=bool(ready.skipped_scriptlets))
             notes += scriptlets.failures(report)
         indexes.restore()
-        undone = scriptlets.undo(names, before, books.ledger, context, keepers=ready.keepers)
+        undone = _undo_effects(ready, before, folders, context)
         rebuild_all(ready.revert, books.ledger, context)
         finished = finish_revert(ready.revert, books.ledger, context)
-        if not ready.keepers:
-            scriptlets.inherit_folders(effects, books, session, names)
         finished += _remove_accounts(ready, context)
         notes += live.read_again(changes, packages, ready.revert, context)
         books.separate(names)
@@ -164,6 +171,26 @@ def _plan_reverts(names: Sequence[str], ledger: Ledger, root: Path,
     notes = plan_revert(gone, trial, root, keep_modified=keep_modified).notes
     return plan_revert([applied for applied in gone if not _is_account(applied)], ledger, root,
                        keep_modified=keep_modified), notes
+
+
+def _undo_effects(ready: Removal, before: scriptlets.States, folders: PackageFolders,
+                  context: Context) -> Revert:
+    """Undo what scriptlets did, or give it to the keepers; return what was done.
+
+    ``before`` are the states before the packages were removed.
+    """
+    books, names = ready.books, {record.name for record in ready.records}
+    staying = {name: record.nevras for name, record in books.records.items() if name not in names}
+    folders.make_again(books.ledger)
+    effects = scriptlets.take(names, before, books.ledger, context.root)
+    if ready.keepers:
+        plan_effects([effect for effect in effects if effect.path not in folders.leaving],
+                     books.ledger, context.root, keepers=ready.keepers)
+        effects = [effect for effect in effects if effect.path in folders.leaving]
+    undone = plan_effects(folders.hand_over(effects, staying, books.ledger), books.ledger,
+                          context.root)
+    do_revert(undone, context)
+    return undone
 
 
 def _remove_accounts(ready: Removal, context: Context) -> Tuple[str, ...]:

@@ -5,11 +5,12 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Collection, Dict, Iterable, List, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
+from ..system.paths import resolve_inside
 from ..system.trees import Relative, folders_above
 from . import rpmdb
-from .headers import PackedFile
+from .headers import Header, PackedFile
 from .session import PackageChange
 
 
@@ -32,6 +33,19 @@ def resolved_paths(packages: Iterable[PackageChange], root: Path) -> Set[str]:
     """Return the paths of all files of ``packages``, relative to ``root``, links resolved."""
     relative = Relative(root)
     return {relative(path) for change in packages for path in change.files}
+
+
+def folder_places(headers: Iterable[Optional[Header]], root: Path) -> Set[str]:
+    """Return the places of all folders of packages, relative to ``root``.
+
+    rpm keeps a symbolic link in the place of a folder, changes the folder it leads to, and
+    removes the link together with the package. So both are among them.
+    """
+    relative = Relative(root)
+    paths = [file.path for header in headers if header is not None
+             for file in header.files if file.is_folder]
+    return {*map(relative, paths), *(
+        resolve_inside(root, path).relative_to(root).as_posix() for path in paths)} - {"."}
 
 
 def declared_accounts(packages: Iterable[PackageChange]) -> Tuple[str, ...]:

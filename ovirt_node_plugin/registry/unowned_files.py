@@ -10,7 +10,8 @@ from typing import Collection, Dict, Iterable, List, Mapping, Optional, Set, Tup
 
 from ..errors import NodePluginError
 from ..system import account_files
-from ..system.entries import Entry, read_entry
+from ..system.entries import Entry, read_entry, same_entry
+from ..system.paths import resolve_inside
 from ..system.trees import Relative, folders_above
 from ..undo.changes import AppliedState, Change
 from . import store
@@ -92,7 +93,7 @@ def unowned(root: Path, state: AppliedState, owned: Collection[str],
     packed_folders = {folder for path in owned for folder in folders_above(path)}
     for path, steps in sorted(_by_path(state).items()):
         first, (by, last) = steps[0][1].before, steps[-1]
-        if first is not None:
+        if first is not None and not same_entry(first, last.after):
             before[f"/{path}"] = describe.file(path, first, len(first.content or b""))
         if path in owned:
             continue
@@ -108,9 +109,15 @@ def unowned(root: Path, state: AppliedState, owned: Collection[str],
 
 
 def owned_paths(root: Path, packages: Iterable[InventoryPackage]) -> Set[str]:
-    """Return the paths of all files of packages, relative to ``root``, links resolved."""
+    """Return the paths of all files of packages, relative to ``root``, links resolved.
+
+    rpm keeps a link in the place of a folder; then both are among them.
+    """
     relative = Relative(root)
-    return {relative(file.path) for package in packages for file in package.files}
+    files = [file for package in packages for file in package.files]
+    return {*(relative(file.path) for file in files),
+            *(resolve_inside(root, file.path).relative_to(root).as_posix()
+              for file in files if file.kind == "dir")}
 
 
 def follow(root: Path, name: str, state: AppliedState) -> None:

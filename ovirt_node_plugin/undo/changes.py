@@ -129,6 +129,16 @@ def compact(entry: Optional[Entry]) -> Optional[Entry]:
     return entry if entry is None or entry.kind == "link" else entry.without_content()
 
 
+def is_kept(change: Change) -> bool:
+    """Return whether undoing may need ``change``: the states differ, or it is of a folder.
+
+    A package that owns a folder which existed before may change nothing, but rpm removes the
+    folder, or a link in its place, together with the package.
+    """
+    return not same_entry(change.before, change.after) or (
+        change.before is not None and change.before.kind in ("dir", "link"))
+
+
 def alike(first: Optional[Entry], second: Optional[Entry]) -> bool:
     """Return whether two states are equal apart from SELinux labels, or both absent."""
     return comparable(first) == comparable(second)

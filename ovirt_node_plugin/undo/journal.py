@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Collection, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError
-from ..system.entries import Entry, read_entry, sync_dir, write_atomic
+from ..system.entries import Entry, read_entry, same_entry, sync_dir, write_atomic
 from ..system.limits import JOURNAL_BYTES, WATCHED_ENTRIES
 from ..system.path_sets import JOURNAL
 from ..system.paths import resolve_inside
@@ -54,7 +54,7 @@ class Journal:
         os.close(self._handle)
 
     def effects(self, *, owned: Collection[str], replaced: Collection[str] = (),
-                ours: Collection[str] = (),
+                folders: Collection[str] = (), ours: Collection[str] = (),
                 since: Mapping[str, Optional[Entry]] = _NOTHING) -> Tuple[Change, ...]:
         """Return the changes by scriptlets since, and by rpm beside the packages' files.
 
@@ -63,7 +63,9 @@ class Journal:
         this tool changed itself. ``since`` has paths that it changed before the transaction,
         in the state, with content, from which their changes are to be counted. Where a
         package's file replaced an unowned one, there are two changes: one to the package's
-        file, and one to none, which is the state when the package is removed.
+        file, and one to none, which is the state when the package is removed. ``folders`` are
+        those of installed packages. Each has one change, even if its state is the same: rpm
+        removes it together with the package.
         """
         known = covered.recorded(self._state)
         new = covered.present(self._root, self._state, known) - known
@@ -71,15 +73,19 @@ class Journal:
         old = {path for path, kept in self._state.index.items()
                if kept is not None and stat_of(start + path) != kept.stat}
         changes: List[Change] = []
-        for path in sorted((new - set(owned)) | (old - set(replaced)) | set(since)):
+        watched = (new - set(owned)) | (old - set(replaced)) | set(since) | set(folders)
+        for path in sorted(watched):
             if path in since:
-                changes.extend(self._changes(path, since[path], path in owned))
-            elif path not in ours and not covered.is_whole(self._state.scope, path):
+                before = since[path]
+            elif path in ours or covered.is_whole(self._state.scope, path):
+                continue
+            else:
                 kept = self._state.index.get(path)
                 before = None if kept is None else entry_of(
                     self._root, path, kept, folder_of(self._root))
-                if kept is None or before is not None:
-                    changes.extend(self._changes(path, before, path in owned))
+                if kept is not None and before is None:
+                    continue
+            changes.extend(self._changes(path, before, path in owned, path in folders))
         return tuple(changes)
 
     def states(self) -> Dict[str, Stat]:
@@ -133,12 +139,15 @@ class Journal:
             remove_new(self._root, [relative.as_posix()])
         os.rename(now, self._place)
 
-    def _changes(self, path: str, before: Optional[Entry], owned: bool) -> List[Change]:
+    def _changes(self, path: str, before: Optional[Entry], owned: bool,
+                 folder: bool) -> List[Change]:
         present = self._root / path
         after = compact(read_entry(self._root, path, content=os.path.islink(present)))
-        if before is None and after is None or before is not None and before.same(after):
-            return []
         changes = [Change(path, before, after)]
+        if folder:
+            return changes if after is not None and after.kind in ("dir", "link") else []
+        if same_entry(before, after):
+            return []
         if owned and after is not None:
             changes.append(Change(path, after, None))
         return changes

@@ -9,6 +9,7 @@ from typing import Iterable, Iterator, Optional, Sequence, Tuple
 
 from ... import __version__
 from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
+from ...packages.contents import folder_places
 from ...packages.session import PackageChange, Session
 from ...policy.refusals import live_refusal
 from ...registry import store
@@ -121,10 +122,11 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
     files = [path for package in packages for path in package.files]
     places = {resolve_inside(root, folder).relative_to(root).as_posix() for folder in folders}
     trees = real_places(root, path_sets.TREES)
+    package_folders = folder_places((package.header for package in packages), root)
     active, modules = active_scope(root), module_trees.tree_scope(root, files)
     return journal.Scope(
         paths=tuple(sorted({
-            *files, *paths, *(change.path for change in changes), *replaced_files,
+            *files, *package_folders, *paths, *(change.path for change in changes), *replaced_files,
             *(path for plugin in plugins for path in store.paths_of(plugin)),
             *module_index.index_paths(files, module_trees.trees(root))})),
         trees=(*path_sets.TREES, *active.trees, *modules.trees, *others,

@@ -14,6 +14,7 @@ from ...settings.engine.apply import chained
 from ...settings.engine.kinds import in_order
 from ...settings.modules import module_index, module_trees
 from ...settings.modules.weak_links import make_links
+from ...system.entries import same_entry
 from ...undo.changes import Applied, Change, capture, difference, put_back
 from ..model.jobs import Job, Key
 
@@ -50,7 +51,8 @@ def adopted(jobs: Sequence[Job], shares: Shares, root: Path) -> Adopted:
                 continue
             if not _is_folder(change):
                 changes.setdefault(key, [])
-            if module_index.covers(change.path, version):
+            if module_index.covers(change.path, version) and not same_entry(
+                    change.before, change.after):  # else a folder that a package owns
                 changes.setdefault(key, []).append(change)
             else:
                 others.append(change)

@@ -7,7 +7,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Collection, Iterator, Optional, Sequence, Tuple
+from typing import Collection, Iterator, Optional, Sequence, Set, Tuple
 
 from ...errors import Refused
 from ...packages.session import PackageChange, Session
@@ -63,7 +63,7 @@ class OtherPlugins:
         self._session, self._books, self._run = session, books, run
         self._root = session.target.root
         self._records = [record for name, record in books.records.items() if name not in names]
-        self._files = tuple(_files(self._records, packages, books, session))
+        self._files = tuple(_files(self._records, set(names), packages, books, session))
 
     @property
     def places(self) -> Tuple[str, ...]:
@@ -106,9 +106,13 @@ class OtherPlugins:
                 yield f"a setting of plugin {record.name}: {problem}"
 
 
-def _files(records: Sequence[Record], packages: Sequence[PackageChange], books: Books,
-           session: Session) -> Iterator[_OthersFile]:
-    """Yield the files of packages, and the folders that rpm or a scriptlet made for them."""
+def _files(records: Sequence[Record], changed: Set[str], packages: Sequence[PackageChange],
+           books: Books, session: Session) -> Iterator[_OthersFile]:
+    """Yield the files of packages, and the folders that rpm or a scriptlet made for them.
+
+    Which plugin's scriptlets made a folder is unknown if several came together. So the folders
+    of plugins that came together with one of the ``changed`` plugins are left out.
+    """
     relative = Relative(session.target.root)
     changing = {relative(path) for change in packages for path in change.files}
     leaving = {change.nevra for change in packages if not change.arrives}
@@ -122,10 +126,11 @@ def _files(records: Sequence[Record], packages: Sequence[PackageChange], books: 
              for nevra, header in session.installed_headers(owners).items()
              for packed in header.files if not packed.ghost]
     files += [_OthersFile(record.name, f"/{change.path}", change.path, True)
-              for record in records for change in books.ledger.state(record.name).effects
+              for record in records if changed.isdisjoint(record.together)
+              for change in books.ledger.state(record.name).effects
               if change.before is None and change.after is not None
               and change.after.kind == "dir"]
-    for file in files:
+    for file in reversed({file.place: file for file in reversed(files)}.values()):
         if file.place not in changing and not is_inside_any(file.place, skipped):
             yield file
 

@@ -11,6 +11,7 @@ from ...plugin.descriptor import Descriptor, PackageNeed, check_tool
 from ...policy.path_rules import PathPolicy, PathRule
 from ...settings.kit.model import Facts
 from ...system import path_sets, read_paths
+from ...system.entries import same_entry
 from ...system.nevra import name_of
 from ...system.paths import is_inside_any, real_places
 from ...target import Target
@@ -106,7 +107,8 @@ def check_effects(effects: Sequence[Change], root: Path) -> None:
     states = real_places(root, (path_sets.DNF_MODULES,))
     for change in effects:
         folder = change.after is None or change.after.kind == "dir"
-        if (policy.deciding(change.path, folder=folder) is not None
+        if (not same_entry(change.before, change.after)
+                and policy.deciding(change.path, folder=folder) is not None
                 and not is_inside_any(change.path, states)):
             raise Refused(f"a scriptlet of a package changed /{change.path}, which is the"
                           " configuration of DNF or of this tool",

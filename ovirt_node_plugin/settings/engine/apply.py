@@ -3,8 +3,17 @@ from __future__ import annotations
 
 from typing import List, Sequence, Tuple
 
-from ...system.entries import read_entry, same_entry
-from ...undo.changes import Applied, Change, Outcome, alike, capture, compact, difference
+from ...system.entries import read_entry
+from ...undo.changes import (
+    Applied,
+    Change,
+    Outcome,
+    alike,
+    capture,
+    compact,
+    difference,
+    is_kept,
+)
 from ..kit.model import Context, Overlapping, PartWriter, Wanted
 from .kinds import KINDS
 from .ledger import Ledger
@@ -72,7 +81,7 @@ def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ..
             joined.append(change)
         else:
             joined[joined.index(old)] = Change(change.path, old.before, change.after)
-    return tuple(change for change in joined if not same_entry(change.before, change.after))
+    return tuple(change for change in joined if is_kept(change))
 
 
 def _outcome(item: Wanted, changes: Sequence[Change], ctx: Context) -> Outcome:

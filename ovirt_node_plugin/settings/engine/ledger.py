@@ -4,8 +4,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from ...system.entries import same_entry
-from ...undo.changes import Applied, AppliedState, Change
+from ...undo.changes import Applied, AppliedState, Change, is_kept
 from .path_history import ChangePlace, Holder, PathStep
 
 
@@ -70,8 +69,7 @@ class Ledger:
         for holder in {place.holder for place in rewritten}:
             changes = [rewritten.get(ChangePlace(holder, number), change)
                        for number, change in enumerate(self._changes_of(holder))]
-            self._set_changes(holder, (change for change in changes
-                                       if not same_entry(change.before, change.after)))
+            self._set_changes(holder, (change for change in changes if is_kept(change)))
 
     def _changes(self) -> Iterator[Tuple[Holder, Tuple[Change, ...]]]:
         for plugin, state in self._states.items():

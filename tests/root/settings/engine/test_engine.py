@@ -8,7 +8,7 @@ from typing import Dict, List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.errors import CommandError, Drifted, Refused
+from ovirt_node_plugin.errors import CommandError, Drifted, Refused, SeveralReasons
 from ovirt_node_plugin.plugin.settings import (
     FirewallPort,
     FirewallService,
@@ -490,7 +490,7 @@ class RandomPlugins:
             assert differences(before, tree(self.root)) == []
             trial = Ledger(self.ledger.states)
             applied = apply_all(wanted, ctx, trial)
-        except Refused:  # a conflict with other plugins; operations roll back by the journal
+        except (Refused, SeveralReasons):  # conflicts; operations roll back by the journal
             put_back(self.root, difference(start, tree(self.root)))
             return
         assert applied == trial.state(name).settings
@@ -522,7 +522,7 @@ class RandomPlugins:
             rebuild_all(revert, ledger, contexts[0])
             for ctx in contexts:
                 apply_upgrade(upgrades[ctx.plugin], ctx, ledger, phase=Phase.DERIVED)
-        except Refused:
+        except (Refused, SeveralReasons):
             put_back(self.root, difference(start, tree(self.root)))
             return
         self.ledger = ledger
