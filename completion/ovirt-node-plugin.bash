@@ -78,7 +78,7 @@ _ovirt_node_plugin_takes_value() {
     --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
     --cve | --cves | --secseverity | --sec-severity | --accept-origin | --accounts-from | \
-    --repo-file | --save-bundles)
+    --repo-file | --save-bundles | --trust-key)
         return 0 ;;
     esac
     return 1
@@ -132,10 +132,12 @@ _ovirt_node_plugin_options() {
     local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
                    --repo --repo-file --setopt --quiet --verbose --recover --help)
     case $1 in
-    install)           options+=(--dry-run --trust-keys --accept-origin --accounts-from
-                                 --skip-scriptlets --save-bundles) ;;
-    upgrade)           options+=(--dry-run --trust-keys --skip-scriptlets --save-bundles) ;;
-    repair)            options+=(--all --dry-run --trust-keys --accept-origin --skip-scriptlets) ;;
+    install)           options+=(--dry-run --trust-keys --trust-key --accept-origin
+                                 --accounts-from --skip-scriptlets --save-bundles) ;;
+    upgrade)           options+=(--dry-run --trust-keys --trust-key --skip-scriptlets
+                                 --save-bundles) ;;
+    repair)            options+=(--all --dry-run --trust-keys --trust-key --accept-origin
+                                 --skip-scriptlets) ;;
     remove)            options+=(--dry-run --keep-modified --skip-scriptlets) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
@@ -234,7 +236,7 @@ _ovirt_node_plugin_program() {
         local options=(--work-dir --help)
         case $sub in
         merge)    options+=(--output --remove --dry-run --assumeyes --assumeno --quiet --verbose
-                            --log --trust-keys --accept-origin
+                            --log --trust-keys --trust-key --accept-origin
                             --nogpgcheck --repo --repofrompath --repo-file --releasever
                             --enablerepo --setopt --recompress --size --volid --plugins-from
                             --keep-bundles --check --no-check --force --image --json) ;;

@@ -56,6 +56,7 @@ class ProgramOptions(argparse.Namespace):
     size: str
     strict: bool
     trust_keys: bool
+    trust_key: List[str]
     accept_origin: List[str]
     volid: str
     enablerepo: List[str]
@@ -206,6 +207,10 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="print the whole plan and write nothing")
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
                         help="import the GPG keys that the bundles contain; -y alone does not")
+    parser.add_argument("--trust-key", metavar="FINGERPRINT", action="append", default=[],
+                        dest="trust_key",
+                        help="import the key with this fingerprint, which a bundle or repository"
+                             " offers, and no other; may be repeated")
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
                         dest="accept_origin",
                         help="let another vendor's plugin replace the plugin NAME of the image;"

@@ -5,6 +5,7 @@ import argparse
 from typing import Dict, Iterable, List, Protocol, Tuple
 
 from ..errors import UsageError
+from ..policy.key_trust import read_trust
 
 # subcommand: (least number of names, help)
 SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
@@ -33,6 +34,7 @@ class DnfOptions(Protocol):
     json: bool
     dry_run: bool
     trust_keys: bool
+    trust_key: List[str]
     accept_origin: List[str]
     accounts_from: str
     keep_modified: bool
@@ -71,6 +73,10 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="print the whole plan and change nothing")
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
                         help="import the GPG keys that the bundles contain; -y alone does not")
+    parser.add_argument("--trust-key", metavar="FINGERPRINT", action="append", default=[],
+                        dest="trust_key",
+                        help="import the key with this fingerprint, which a bundle or repository"
+                             " offers, and no other; may be repeated")
     parser.add_argument("--accept-origin", metavar="NAME", action="append", default=[],
                         dest="accept_origin",
                         help="install, repair: let another vendor's plugin replace the installed"
@@ -94,6 +100,11 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--save-bundles", metavar="DIR", default="", dest="save_bundles",
                         help="install, upgrade: write a bundle of each plugin that comes from a"
                              " repository to this folder")
+    _add_choices(parser)
+
+
+def _add_choices(parser: argparse._ActionsContainer) -> None:
+    """Add the arguments that choose what is shown."""
     parser.add_argument("--installed", action="store_true", help="list: installed plugins")
     parser.add_argument("--available", action="store_true",
                        help="list: plugins in the library and in enabled repositories")
@@ -125,6 +136,7 @@ def check_flags(subcommand: str, tsflags: Iterable[str]) -> None:
 def check_arguments(options: DnfOptions) -> None:
     """Raise UsageError for an unknown subcommand, and for arguments that it does not allow."""
     name = options.subcommand
+    read_trust(options.trust_key, every=options.trust_keys)
     if name not in SUBCOMMANDS:
         raise UsageError(f"there is no subcommand {name}",
                          hint="The subcommands are: " + ", ".join(SUBCOMMANDS) + ".")

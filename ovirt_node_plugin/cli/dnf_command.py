@@ -35,6 +35,7 @@ from ..packages.policy import RunPolicy
 from ..packages.session import Session
 from ..plugin.bundle import Bundle
 from ..plugin.library import Library
+from ..policy.key_trust import read_trust
 from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text
@@ -299,8 +300,9 @@ class DnfCommand:
         if not self._confirmed(ready.plan):
             return None
         self._accept_origins(ready.plan)
-        session.check_signatures(trust_keys=self._opts.trust_keys,
-                                 bundle_repos=self._policy.bundle_repos())
+        session.check_signatures(
+            trust=read_trust(self._opts.trust_key, every=self._opts.trust_keys),
+            bundle_repos=self._policy.bundle_repos())
         saved = self._saved_bundles(ready, session)
         return (*install.carry_out(ready, session, displays=self._displays()), *saved)
 

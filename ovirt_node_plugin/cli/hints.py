@@ -16,7 +16,7 @@ _REWORDED = (
     (r"To go back, run dnf node-plugin remove (\S+) first\.",
      r"To go back, merge with --remove \1 first, and install the other version into the result."),
     (r",? or import the right key with rpmkeys[^.]*(?:\.\S+)*?FILE\.", f". {_KEY}"),
-    (r"[Ii]mport it with rpmkeys --import, or add --trust-keys\.", _KEY),
+    (r", or import it: [^;]*$", "."),
     (r"Undoing that change would lose them\..*dnf node-plugin verify\.", _INTERRUPTED),
     (r"dnf node-plugin verify", "ovirt-node-plugin verify {image}"),
     (r", or keep the files as they are with --keep-modified", ""),

@@ -15,6 +15,7 @@ from ..images.image import Image, opened
 from ..merge import forecast, replay
 from ..merge import merge as merging
 from ..merge import shell as shells
+from ..policy.key_trust import read_trust
 from ..report import image_data, image_text
 from ..system.run import Runner, attached
 from ..system.words import printable
@@ -40,7 +41,7 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
     options, order = invocation.options, prepared.order
     rehearsal = _rehearsal(prepared, wanted)
     notes = (*wanted.notes, *forecast.notes(prepared, rehearsal))
-    untrusted = merging.untrusted_signatures(rehearsal, trust_keys=options.trust_keys)
+    untrusted = merging.untrusted_signatures(rehearsal, order.trust)
     other_origins = merging.refused_origins(rehearsal, order, options.accept_origin)
     plans_only = options.dry_run or options.assumeno
     for refused in (untrusted, other_origins) if plans_only else ():
@@ -111,8 +112,9 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
         recompress=parse_compression(options.recompress) if options.recompress else None,
         size_bytes=arguments.size(options.size) if options.size else 0,
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
-        check=options.check, trust_keys=options.trust_keys, sources=wanted.sources,
-        replayed=wanted.records, accounts_from=wanted.registry)
+        check=options.check, sources=wanted.sources, replayed=wanted.records,
+        trust=read_trust(options.trust_key, every=options.trust_keys),
+        accounts_from=wanted.registry)
 
 
 def _wanted_plugins(invocation: Invocation) -> replay.Replay:

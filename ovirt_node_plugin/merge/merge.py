@@ -21,6 +21,7 @@ from ..images.workspace import Destination
 from ..operations.model.answers import PlanAnswer
 from ..operations.model.results import KEEP, REMOVE, PlannedSetting, PluginAction
 from ..operations.plan import origins
+from ..policy.key_trust import NO_TRUST, KeyTrust
 from ..registry import store
 from ..registry.record import Record
 from ..system.namespaces import end_others
@@ -57,7 +58,7 @@ class Order:
     volume_id: str = ""
     keep_bundles: bool = False
     check: bool = True
-    trust_keys: bool = False
+    trust: KeyTrust = NO_TRUST
     sources: Mapping[str, str] = field(default_factory=dict)
     replayed: Mapping[str, Record] = field(default_factory=dict)
     accounts_from: Optional[Path] = None
@@ -251,19 +252,21 @@ def _steps(order: Order) -> List[Tuple[str, Tuple[str, ...]]]:
     return [(subcommand, names) for subcommand, names in steps if names]
 
 
-def untrusted_signatures(rehearsal: Rehearsal, *, trust_keys: bool) -> Optional[Refused]:
+def untrusted_signatures(rehearsal: Rehearsal, trust: KeyTrust) -> Optional[Refused]:
     """Return the error for signatures that dnf would not trust, None if it trusts all."""
     untrusted = [signature for plan in rehearsal.plans for signature in plan.signatures
                  if signature.checked and not signature.owner
-                 and not (trust_keys and signature.key)]
+                 and not (trust.every and signature.key)
+                 and signature.fingerprint not in trust.fingerprints]
     if not untrusted:
         return None
-    lines = [f"{signature.key or 'no key at all'}: {', '.join(signature.packages)}"
+    lines = [f"{signature.key_text or 'no key at all'}: {', '.join(signature.packages)}"
              for signature in untrusted]
     return Refused(
         "\n  ".join(["packages are signed by keys that the image does not trust:", *lines]),
-        hint="Compare the keys with those that their vendors publish, then add --trust-keys."
-             " Packages without a signature need --nogpgcheck.")
+        hint="Compare the fingerprints with those that the vendors publish, then add"
+             " --trust-key=FINGERPRINT, or --trust-keys for all keys of the bundles. Packages"
+             " without a signature need --nogpgcheck.")
 
 
 def changed_origins(rehearsal: Rehearsal, order: Order) -> List[PluginAction]:
@@ -298,7 +301,7 @@ def _change(merge: Merge, root: Path, accepted: Sequence[str]) -> Tuple[PlanAnsw
     answers = []
     for subcommand, names in _steps(merge.order):
         own = [f"--accept-origin={name}" for name in accepted] if subcommand == "install" else []
-        own += ["--trust-keys"] if subcommand == "install" and merge.order.trust_keys else []
+        own += merge.order.trust.options if subcommand == "install" else []
         own += merge.order.account_options if subcommand == "install" else ()
         if subcommand == "install" and merge.order.keep_bundles:
             own.append(f"--save-bundles={merge.folder(SAVED)}")

@@ -151,7 +151,7 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
                        for bundle in bundles if bundle not in active)),
             packages=packages, table=session.table(),
             notes=(*notes, *preview.estimate(packages), *preview.not_booted(target)),
-            signatures=preview.signatures(packages, session), space=space,
+            signatures=preview.signatures(packages, session, network=download), space=space,
             noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
         jobs, books, revert, skipped_scriptlets=skipped)
 

@@ -2,16 +2,20 @@
 from __future__ import annotations
 
 import sys
-from typing import Collection, List, Sequence
+from pathlib import Path
+from typing import Collection, List, Mapping, Sequence
 
 import dnf.exceptions
 
 from ..errors import BadBundle, NodePluginError, Refused
 from ..plugin.bundle import is_inside
+from ..policy.key_trust import KeyTrust
+from ..system.openpgp import PublicKey
 from ..target import Target
-from . import rpmdb
+from . import keys, rpmdb
 from .console import explicit_yes
 from .dnf_types import DnfBase, DnfPackage
+from .headers import read_header
 from .repos import is_inside_bundle
 
 
@@ -51,23 +55,23 @@ def check_locations(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
 
 
 def check_signatures(base: DnfBase, target: Target, coming: Sequence[DnfPackage], *,
-                     trust_keys: bool, bundle_repos: Collection[str]) -> None:
+                     trust: KeyTrust, bundle_repos: Collection[str]) -> None:
     """Check the signatures of fetched packages as their repositories say.
 
-    ``bundle_repos`` are repo ids that a bundle brings; their keys count only with
-    ``trust_keys``, or when the administrator says so at the prompt.
+    ``bundle_repos`` are repo ids that a bundle brings; their keys count only as ``trust``
+    says, or when the administrator says so at the prompt.
 
     Raises Refused for a signature that does not hold.
     """
     with rpmdb.programs_pointed_at(target.rpmdb):
-        wrong = _wrong(base, target, coming, trust_keys, bundle_repos)
+        wrong = _wrong(base, target, coming, trust, bundle_repos)
     if wrong:
         raise Refused("\n  ".join(["signatures of packages do not hold:", *wrong]),
                       hint="Nothing was changed. Get the packages from their vendor again,"
                            f" or import the right key: {rpmdb.import_command(target)}")
 
 
-def _wrong(base: DnfBase, target: Target, coming: Sequence[DnfPackage], trust_keys: bool,
+def _wrong(base: DnfBase, target: Target, coming: Sequence[DnfPackage], trust: KeyTrust,
            bundle_repos: Collection[str]) -> List[str]:
     wrong: List[str] = []
     for package in coming:
@@ -77,30 +81,67 @@ def _wrong(base: DnfBase, target: Target, coming: Sequence[DnfPackage], trust_ke
         try:
             if result != 1:
                 raise dnf.exceptions.Error(message)
-            _import_key(base, target, package, message, trust_keys, bundle_repos)
+            _import_key(base, target, package, message, trust, bundle_repos)
         except (dnf.exceptions.Error, ValueError) as exc:
-            wrong.append(" ".join(str(exc).split()))
+            wrong.append(_with_signer(base, target, package, " ".join(str(exc).split())))
     return wrong
 
 
 def _import_key(base: DnfBase, target: Target, package: DnfPackage, message: str,
-                trust_keys: bool, bundle_repos: Collection[str]) -> None:
+                trust: KeyTrust, bundle_repos: Collection[str]) -> None:
     """Import the keys of a package's repository, if they may be trusted."""
-    conf = base.conf
+    conf, repo = base.conf, base.repos[package.reponame]
+    offers = keys.offered([repo])
+    message = " ".join([_with_signer(base, target, package, message),
+                        *(f"The repository offers the key {line}." for line in keys.lines(offers))])
+    if trust.fingerprints:
+        _import_trusted(base, package, message, trust, offers)
+        return
     if package.reponame in bundle_repos:
-        if trust_keys:
+        if trust.every:
             base.package_import_key(package, fullaskcb=lambda *_: True)
             return
         if conf.assumeyes:
-            keys = ", ".join(base.repos[package.reponame].gpgkey)
             raise Refused(
-                f"{message}: its key comes with the plugin, and -y does not trust such"
-                " keys.",
-                hint="Compare the key's fingerprint with what the vendor publishes"
-                     f" ({keys}), then add --trust-keys; or leave -y out and answer the"
-                     " question.")
+                f"{message} The key comes with the plugin, and -y does not trust such keys.",
+                hint="Compare the fingerprint with what the vendor publishes, then add"
+                     " --trust-key=FINGERPRINT, or --trust-keys for all keys of the bundles; or"
+                     " leave -y out and answer the question.")
     if not conf.assumeyes and not sys.stdin.isatty():
-        raise Refused(f"{message}, and there is nobody to ask whether its key can be trusted.",
-                      hint="Add --trust-keys, or import it: "
-                           + rpmdb.import_command(target, base.repos[package.reponame].gpgkey))
+        raise Refused(f"{message} There is nobody to ask whether the key can be trusted.",
+                      hint="Add --trust-key=FINGERPRINT or --trust-keys, or import it: "
+                           + rpmdb.import_command(target, repo.gpgkey))
     base.package_import_key(package, fullaskcb=lambda *_: conf.assumeyes or explicit_yes(base))
+
+
+def _import_trusted(base: DnfBase, package: DnfPackage, message: str, trust: KeyTrust,
+                    offers: Mapping[str, Sequence[PublicKey]]) -> None:
+    """Import the key among ``offers`` that signed a package, if the user trusts its fingerprint."""
+    signer = _signer(package)
+    trusted = {fingerprint for offered in offers.values() for key in offered
+               if trust.names(key) and key.is_named(signer) for fingerprint in key.fingerprints}
+    if not trusted:
+        raise Refused(f"{message} --trust-key names another key.",
+                      hint="Compare the fingerprint with what the vendor publishes.")
+    conf = base.conf
+    before, conf.assumeyes = conf.assumeyes, False  # or DNF imports all keys and asks for none
+    try:
+        base.package_import_key(
+            package, fullaskcb=lambda key: key["fingerprint"].lower() in trusted)
+    finally:
+        conf.assumeyes = before
+
+
+def _with_signer(base: DnfBase, target: Target, package: DnfPackage, message: str) -> str:
+    """Return a message about a fetched package with the key that signed it, if one did."""
+    name = _signer(package)
+    known = [*keys.of_root(target.root), *(key for offered in keys.offered(
+        [base.repos[package.reponame]], network=False).values() for key in offered)]
+    signer = next((key.text for key in known if key.is_named(name)), name)
+    return f"{message.rstrip('.')}. It is signed by {signer}." if signer else message
+
+
+def _signer(package: DnfPackage) -> str:
+    """Return the fingerprint, or else the id, of the key that signed a fetched package."""
+    header = read_header(Path(package.localPkg()))
+    return header.fingerprint or header.signer

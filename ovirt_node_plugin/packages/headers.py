@@ -17,6 +17,7 @@ import rpm
 from ..errors import NodePluginError, Refused
 from ..system.limits import HEADER_BYTES, PACKAGE_FILES, PACKAGE_PATHS_CHARACTERS
 from ..system.nevra import make_evr, make_nevra, name_of
+from ..system.openpgp import issuer_fingerprint
 from ..system.words import printable
 from .dnf_types import RpmHeader
 
@@ -84,7 +85,8 @@ class Header:
 
     ``digest`` is that of the header itself, in hexadecimal, equal for two that are the
     same; ``signer`` the id of the signing key, 16 hexadecimal digits, empty without a
-    signature (which is not checked here); ``scriptlets`` names such as ``post``;
+    signature (which is not checked here), and ``fingerprint`` the whole fingerprint of that
+    key, empty if the signature does not have it; ``scriptlets`` names such as ``post``;
     ``expanded`` are those of them in which rpm expands macros or tags of the header;
     ``accounts`` the lines of sysusers.d(5) by which rpm 4.19 and later creates users and
     groups before it unpacks the package.
@@ -97,6 +99,7 @@ class Header:
     files: Tuple[PackedFile, ...] = field(repr=False, default=())
     accounts: Tuple[str, ...] = ()
     expanded: Tuple[str, ...] = ()
+    fingerprint: str = ""
 
 
 def read_header(path: Path) -> Header:
@@ -213,7 +216,7 @@ def _header(raw: RpmHeader, columns: _Columns) -> Header:
     return Header(nevra=nevra_of(raw), digest=digest_of(raw), signer=_signer(raw),
                   scriptlets=tuple(_scriptlets(raw)),
                   expanded=tuple(_expanded(raw)), files=columns.files(),
-                  accounts=tuple(_accounts(raw)))
+                  accounts=tuple(_accounts(raw)), fingerprint=_fingerprint(raw))
 
 
 def digest_of(raw: RpmHeader) -> str:
@@ -230,6 +233,18 @@ def _signer(raw: RpmHeader) -> str:
         match = _KEY.search(text)
         if match:
             return match.group(1)[-16:]
+    return ""
+
+
+def _fingerprint(raw: RpmHeader) -> str:
+    for tag in _SIGNATURES:
+        with contextlib.suppress(ValueError):  # this rpm does not know the tag, or no base64
+            value = raw[tag.lower()]
+            for signature in value if isinstance(value, list) else [value]:
+                data = base64.b64decode(signature) if isinstance(signature, str) else signature
+                fingerprint = issuer_fingerprint(bytes(data)) if data else ""
+                if fingerprint:
+                    return fingerprint
     return ""
 
 

@@ -27,6 +27,8 @@ import hawkey
 from ..errors import Locked, NodePluginError, Refused
 from ..isolation.sealed import refuse_impossible
 from ..plugin.bundle import Bundle, bundle_of_repo
+from ..policy.key_trust import KeyTrust
+from ..system.openpgp import PublicKey
 from ..system.paths import resolve_inside
 from . import (
     claims,
@@ -34,6 +36,7 @@ from . import (
     dependencies,
     explain,
     fetching,
+    keys,
     offers,
     repos,
     running,
@@ -245,16 +248,16 @@ class Session:
         files = {str(package): Path(package.localPkg()) for package in solved.arriving(self._base)}
         return {nevra: path for nevra, path in files.items() if path.is_file()}
 
-    def check_signatures(self, *, trust_keys: bool, bundle_repos: Collection[str]) -> None:
+    def check_signatures(self, *, trust: KeyTrust, bundle_repos: Collection[str]) -> None:
         """Check the signatures of what was fetched, as its repositories say.
 
         ``bundle_repos`` are repo ids that a bundle brings; their keys count only
-        with ``trust_keys``, or when the administrator says so at the prompt.
+        as ``trust`` says, or when the administrator says so at the prompt.
 
         Raises Refused for a signature that does not hold.
         """
         fetching.check_signatures(self._base, self.target, solved.arriving(self._base),
-                                  trust_keys=trust_keys, bundle_repos=bundle_repos)
+                                  trust=trust, bundle_repos=bundle_repos)
 
     def save_packages(self, nevras: Sequence[str], folder: Path, keys: Path) -> List[str]:
         """Copy packages and the keys of their repositories; see ``saving.save_packages``."""
@@ -287,6 +290,16 @@ class Session:
     def signers(self) -> Dict[str, str]:
         """Return the owners of the keys in the root's rpm database, by key id."""
         return signers(self.target.root)
+
+    def known_keys(self, repo_ids: Collection[str], *, network: bool) -> List[PublicKey]:
+        """Return the keys in the root's rpm database, then those that repositories offer.
+
+        Keys of the network are only read with ``network``.
+        """
+        chosen = filter(None, map(self._base.repos.get, sorted(repo_ids)))
+        offers = keys.offered(chosen, network=network)
+        return [*keys.of_root(self.target.root), *(key for found in offers.values()
+                                                   for key in found)]
 
     def owners(self, path: str) -> List[str]:
         """Return the NEVRAs of the installed packages that contain the absolute ``path``."""

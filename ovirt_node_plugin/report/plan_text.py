@@ -186,7 +186,7 @@ def _signature_lines(signatures: Sequence[Signature]) -> List[str]:
     lines = []
     for signature in signatures:
         owner = signature.owner or "a key that the root does not have yet"
-        who = f"Signed by {owner} ({signature.key})" if signature.key else "Not signed"
+        who = f"Signed by {owner} ({signature.key_text})" if signature.key else "Not signed"
         checked = "" if signature.checked or not signature.key else ", but not checked"
         lines.append(f"{who}{checked}: {', '.join(signature.packages)}")
     return lines

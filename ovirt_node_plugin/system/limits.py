@@ -46,6 +46,8 @@ BUNDLE_BYTES = 8 << 30
 BUNDLE_ENTRIES = 100_000
 BUNDLE_FILES = 100
 """The ``.repo`` files of a bundle, and its keys."""
+KEY_BYTES = 4 * MIB
+"""A file of public keys."""
 HEADER_BYTES = 32 * MIB
 """The header of an RPM."""
 PACKAGE_FILES = 100_000

@@ -64,13 +64,22 @@ class Signature:
 
     ``key`` is the id of the key, empty without a signature; ``owner`` is empty if the root
     does not have the key yet; ``checked`` is whether the signatures are checked, as the
-    packages' repositories say.
+    packages' repositories say. ``fingerprint`` is the whole one of the key, empty if it is not
+    known, and ``offered_owner`` the owner that the key names which a repository offers, if the
+    root does not have it: nobody has confirmed that.
     """
 
     key: str
     owner: str
     packages: Tuple[str, ...]
     checked: bool
+    fingerprint: str = ""
+    offered_owner: str = ""
+
+    @property
+    def key_text(self) -> str:
+        """The fingerprint of the key, or its id, and the owner that it names itself."""
+        return ", ".join(filter(None, (self.fingerprint or self.key, self.offered_owner)))
 
 
 @dataclass(frozen=True)

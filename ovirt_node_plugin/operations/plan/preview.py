@@ -14,6 +14,7 @@ from ...settings.engine import checking, live, selection
 from ...settings.engine.revert import Revert
 from ...settings.kit.model import Context
 from ...settings.services import package_units
+from ...system.openpgp import PublicKey
 from ...system.words import first_names, size
 from ...target import Target
 from ...undo.changes import Applied
@@ -119,16 +120,38 @@ def folder_counts(packages: Iterable[PackageChange]) -> Tuple[FolderCount, ...]:
                  sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def signatures(packages: Sequence[PackageChange], session: Session) -> Tuple[Signature, ...]:
-    """Return the keys by which the arriving packages are signed; an empty key means none."""
+def signatures(packages: Sequence[PackageChange], session: Session, *,
+               network: bool) -> Tuple[Signature, ...]:
+    """Return the keys by which the arriving packages are signed; an empty key means none.
+
+    Owners of keys that are not in the root yet are read from the network only with ``network``.
+    """
     owners = session.signers()
-    keys: Dict[str, List[PackageChange]] = {}
+    by_key: Dict[Tuple[str, str], List[PackageChange]] = {}
     for change in packages:
         if change.header is not None:
-            keys.setdefault(change.signer, []).append(change)
-    return tuple(Signature(key, owners.get(key, ""), tuple(change.nevra for change in changes),
-                           checked=all(change.signed for change in changes))
-                 for key, changes in sorted(keys.items()))
+            by_key.setdefault((change.signer, change.header.fingerprint), []).append(change)
+    known = session.known_keys({change.repo for changes in by_key.values() for change in changes
+                                if change.signer and change.signed}, network=network)
+    return tuple(_signature(changes, owners.get(signer, ""), known)
+                 for (signer, _), changes in sorted(by_key.items()))
+
+
+def _signature(changes: Sequence[PackageChange], owner: str,
+               known: Sequence[PublicKey]) -> Signature:
+    """Return the signature that all of ``changes`` have, by one of the ``known`` keys or another.
+
+    ``owner`` is that of the key in the root.
+    """
+    header, signer = changes[0].header, changes[0].signer
+    fingerprint = header.fingerprint if header is not None else ""
+    key = next((key for key in known if fingerprint in key.fingerprints
+                or (not fingerprint and signer in key.ids)), None)
+    return Signature(
+        signer, owner, tuple(change.nevra for change in changes),
+        checked=all(change.signed for change in changes),
+        fingerprint=key.fingerprint if key is not None else fingerprint,
+        offered_owner=key.owner if key is not None and not owner else "")
 
 
 def space(target: Target, packages: Sequence[PackageChange]) -> Space:

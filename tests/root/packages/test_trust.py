@@ -72,6 +72,43 @@ def test_assumeyes_alone_does_not_trust_a_bundles_key(built: support.Fixtures, n
     assert (installed(node), count_keys(node)) == (before, 0)
 
 
+def test_one_key_is_trusted_by_its_fingerprint_and_no_other(
+        built: support.Fixtures, node: Path, unknown_key: SigningKey, tmp_path: Path,
+        dnf: Dnf) -> None:
+    before = installed(node)
+    owner = "Node Plugin Fixtures <fixtures@example.com>"
+    signed = bundle(tmp_path, key=built.key, signed_by=built.key)
+    shutil.copy2(unknown_key.path, signed / "keys/other")
+    define_repo(node, "agent", "")
+    (node / "etc/yum.repos.d/agent.repo").write_text(support.repo_file(
+        "agent", f"file://{built.repo('agent', '1.0')}", key=built.key))
+    right, wrong = built.key.fingerprint, unknown_key.fingerprint
+    for words in ([signed], ["agent", "--enablerepo=agent"]):
+        answer = dnf.plugin(node, "install", *words, "-y", f"--trust-key={wrong}")
+        assert answer.status == 6, answer.text
+        assert f"{right.lower()} {owner}" in " ".join(answer.err.split())
+    refused = dnf.plugin(node, "install", signed, "-y")
+    assert refused.status == 6
+    for key in (built.key, unknown_key):
+        assert f"offers the key {key.fingerprint.lower()} {owner} (" in refused.err
+    assert f"It is signed by {right.lower()} {owner}." in refused.err
+    for value in (right[-16:], "x"):
+        assert dnf.plugin(node, "install", signed, "-y", f"--trust-key={value}").status == 2
+    assert dnf.plugin(node, "install", signed, f"--trust-key={right}", "--trust-keys",
+                      "-y").status == 2
+    assert (installed(node), count_keys(node)) == (before, 0)
+    grouped = " ".join(right[i:i + 4] for i in range(0, 40, 4))
+    answer = dnf.plugin(node, "install", signed, "-y", f"--trust-key={grouped}")
+    assert answer.status == 0, answer.text
+    assert f"Signed by a key that the root does not have yet ({right.lower()}, {owner})" in (
+        answer.out)
+    assert count_keys(node) == 1
+    answer = dnf.plugin(node, "install", "agent", "--enablerepo=agent", "--dry-run", "--json")
+    (signature,) = answer.json["signatures"]
+    assert signature["fingerprint"] == right.lower()
+    assert (signature["owner"], signature["offered_owner"]) == (owner, "")
+
+
 def test_a_bundles_key_is_refused_without_a_terminal(built: support.Fixtures, node: Path,
                                                      dnf: Dnf) -> None:
     answer = dnf.plugin(node, "install", built.bundle("snmp"), stdin="y\ny\n")

@@ -1,0 +1,157 @@
+"""Fingerprints and owners of OpenPGP public keys: RFC 9580. Checks no signature."""
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from typing import Iterator, List, Tuple
+
+from .words import printable
+
+_SIGNATURE, _KEY, _USER_ID, _SUBKEY = 2, 6, 13, 14
+_ISSUER_FINGERPRINT = 33
+_ARMOR = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----(.*?)-----END", re.DOTALL)
+_FINGERPRINT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """A public key: its fingerprint, in hexadecimal, its first user id, and its subkeys'.
+
+    ``owner`` is what the key itself says, such as ``ACME <rpm@example.com>``.
+    """
+
+    fingerprint: str
+    owner: str = ""
+    subkeys: Tuple[str, ...] = ()
+
+    @property
+    def fingerprints(self) -> Tuple[str, ...]:
+        """The fingerprints of the key and of its subkeys, by which it may sign."""
+        return self.fingerprint, *self.subkeys
+
+    @property
+    def ids(self) -> Tuple[str, ...]:
+        """The ids of the key and of its subkeys, 16 hexadecimal digits each."""
+        return tuple(map(key_id, self.fingerprints))
+
+    def is_named(self, name: str) -> bool:
+        """Return whether ``name`` is a fingerprint or an id of the key or of a subkey."""
+        return name in (*self.fingerprints, *self.ids)
+
+    @property
+    def text(self) -> str:
+        """The fingerprint and the owner, as words for people."""
+        return f"{self.fingerprint} {self.owner}".rstrip()
+
+
+def key_id(fingerprint: str) -> str:
+    """Return the id of the key with this fingerprint."""
+    return fingerprint[-16:] if len(fingerprint) == 40 else fingerprint[:16]
+
+
+def read_fingerprint(text: str) -> str:
+    """Return the fingerprint that somebody wrote, perhaps in groups or in capitals.
+
+    Raises ValueError for anything else, such as a short id.
+    """
+    plain = re.sub(r"^0x|[\s:]", "", text.lower())
+    if not _FINGERPRINT.fullmatch(plain):
+        raise ValueError(f"{text!a} is not a fingerprint, which has 40 or 64 hexadecimal digits")
+    return plain
+
+
+def read_keys(data: bytes) -> List[PublicKey]:
+    """Return the public keys in a file, with armor or without; none of what is damaged."""
+    blocks = [_unarmored(block) for block in _ARMOR.findall(data)] or [data]
+    keys: List[PublicKey] = []
+    for tag, body in (packet for block in blocks for packet in _packets(block)):
+        fingerprint = _fingerprint(body) if tag in (_KEY, _SUBKEY) else ""
+        if tag == _KEY and fingerprint:
+            keys.append(PublicKey(fingerprint))
+        elif tag == _SUBKEY and fingerprint and keys:
+            keys[-1] = replace(keys[-1], subkeys=(*keys[-1].subkeys, fingerprint))
+        elif tag == _USER_ID and keys and not keys[-1].owner:
+            keys[-1] = replace(keys[-1], owner=printable(body.decode("utf-8", "replace")))
+    return keys
+
+
+def issuer_fingerprint(signature: bytes) -> str:
+    """Return the fingerprint of the key that a signature names; empty if it names none."""
+    for tag, body in _packets(signature):
+        if tag == _SIGNATURE and body[:1] in (b"\x04", b"\x06"):
+            width = 2 if body[0] == 4 else 4
+            start = 4
+            for _ in ("hashed", "not hashed"):
+                size = int.from_bytes(body[start:start + width], "big")
+                start += width
+                for kind, content in _subpackets(body[start:start + size]):
+                    if kind == _ISSUER_FINGERPRINT:
+                        return content[1:].hex()
+                start += size
+    return ""
+
+
+def _unarmored(block: bytes) -> bytes:
+    """Return the content of armor, without its headers and checksum."""
+    lines = block.replace(b"\r", b"").split(b"\n\n", 1)[-1].split()
+    try:
+        return base64.b64decode(b"".join(line for line in lines if not line.startswith(b"=")))
+    except binascii.Error:
+        return b""
+
+
+def _packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
+    """Yield tag and content of each packet, up to one that is damaged or of partial length."""
+    start = 0
+    while start + 1 < len(data) and data[start] & 0x80:
+        first = data[start]
+        if first & 0x40:
+            tag, (size, begin) = first & 0x3f, _length(data, start + 1)
+        else:
+            tag, width = first >> 2 & 0xf, 1 << (first & 3)
+            begin = start + 1 + width
+            size = int.from_bytes(data[start + 1:begin], "big") if width < 8 else -1
+        if size < 0 or begin + size > len(data):
+            return
+        yield tag, data[begin:begin + size]
+        start = begin + size
+
+
+def _length(data: bytes, start: int) -> Tuple[int, int]:
+    """Return a length in the newer form and where the content begins; -1 if it is partial."""
+    first = data[start] if start < len(data) else 224
+    if first < 192:
+        return first, start + 1
+    if first < 224:
+        low = data[start + 1] if start + 1 < len(data) else 0
+        return ((first - 192) << 8) + low + 192, start + 2
+    return (int.from_bytes(data[start + 1:start + 5], "big") if first == 255 else -1), start + 5
+
+
+def _subpackets(data: bytes) -> Iterator[Tuple[int, bytes]]:
+    start = 0
+    while start < len(data):
+        first = data[start]
+        if 192 <= first < 255:  # two octets, unlike the length of a packet up to 254
+            size = ((first - 192) << 8) + int.from_bytes(data[start + 1:start + 2], "big") + 192
+            begin = start + 2
+        else:
+            size, begin = _length(data, start)
+        if size < 1 or begin + size > len(data):
+            return
+        yield data[begin] & 0x7f, data[begin + 1:begin + size]
+        start = begin + size
+
+
+def _fingerprint(body: bytes) -> str:
+    """Return the fingerprint of a key packet; empty for a version that has none."""
+    version = body[0] if body else 0
+    if version == 4:
+        return hashlib.sha1(b"\x99" + len(body).to_bytes(2, "big") + body,
+                            usedforsecurity=False).hexdigest() if len(body) < 1 << 16 else ""
+    marks = {5: b"\x9a", 6: b"\x9b"}
+    return hashlib.sha256(marks[version] + len(body).to_bytes(4, "big") + body).hexdigest() \
+        if version in marks else ""
