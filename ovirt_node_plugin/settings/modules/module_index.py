@@ -19,6 +19,7 @@ from ...system.paths import resolve_inside
 from ...system.regular_files import TooLarge, read_regular
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted
+from . import module_trees
 from .depmod import WRITTEN, base_of, folder_of, rebuild
 
 # depmod(8) reads its argument as a version only if it begins with two numbers.
@@ -105,7 +106,8 @@ def wanted_index(version: str, linked: Sequence[str] = ()) -> Wanted:
     """
     text = f"rebuild the module index of kernel {version}"
     if linked:
-        text = f"link {', '.join(linked)} into weak-updates of kernel {version}, and {text}"
+        text = (f"link {', '.join(linked)} into weak-updates of kernel {version}, and rebuild its"
+                " module index")
     return Wanted(kind=KIND.name, key=version, value="current", text=text, item=None)
 
 
@@ -118,14 +120,14 @@ def _fit_notes(paths: Iterable[str], ctx: Context) -> Iterator[str]:
 
 
 def carried(wanted: Sequence[Wanted], old: Iterable[Applied], root: Path) -> Sequence[Wanted]:
-    """Return the settings of the old version to keep, besides those that are ``wanted``.
+    """Return the indexes of kernels to keep from the old version, besides those ``wanted``.
 
-    Scriptlets of the old version changed these indexes, and those of the new version may too.
+    Scriptlets of the old version changed them, and those of the new version may do so too.
     """
-    known = {item.identity for item in wanted}
+    kept = module_trees.kernels(root).keys() - {item.key for item in wanted
+                                                if item.kind == KIND.name}
     return [wanted_index(applied.key) for applied in old
-            if applied.kind == KIND.name and applied.identity not in known
-            and resolve_inside(root, folder_of(applied.key, root)).is_dir()]
+            if applied.kind == KIND.name and applied.key in kept]
 
 
 def is_version(version: str) -> bool:

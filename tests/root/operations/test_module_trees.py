@@ -30,6 +30,13 @@ for order in */modules.order; do
     echo scriptlet > $kernel/modules.weakdep
 done
 """
+# What a scriptlet may do besides, in the tree of the second kernel.
+MORE = """\
+cd /lib/modules/SECOND
+mkdir updates && echo made > updates/made.ko && echo made > kernel/made.ko
+rm kernel/drivers/net/tun.ko.xz modules.symbols && echo changed > kernel/drivers/md/dm-mod.ko.xz
+chmod 0700 kernel/drivers/md && echo changed >> modules.builtin && mv modules.order modules.moved
+"""
 UNLINK = """\
 [ "$1" = 0 ] || exit 0
 cd /lib/modules
@@ -80,11 +87,11 @@ def test_a_failed_install_leaves_no_link_and_no_changed_index(
 
 def test_links_of_scriptlets_are_shown_verified_kept_in_an_upgrade_and_removed(
         dnf: Dnf, root: Path, tmp_path: Path) -> None:
-    before = tree_state(root)
-    first = kmod(tmp_path, "acme", preun=UNLINK)
+    before, linked_everywhere = tree_state(root), linked(root, "acme")
+    first = kmod(tmp_path, "acme", link=LINK + MORE.replace("SECOND", SECOND), preun=UNLINK)
     second = kmod(tmp_path, "acme", "2.0", preun=UNLINK, postun=UNLINK)
     succeeded(dnf.plugin(root, "install", "-y", UNSIGNED, first))
-    assert links(root) == linked(root, "acme")
+    assert links(root) == linked_everywhere
     succeeded(dnf.plugin(root, "verify"))
     (plugin,) = succeeded(dnf.plugin(root, "manifest", "acme", "--json")).json["plugins"]
     shown = {file["path"]: file["by"] for file in plugin["others"]
@@ -95,7 +102,7 @@ def test_links_of_scriptlets_are_shown_verified_kept_in_an_upgrade_and_removed(
     answer = dnf.plugin(root, "verify")
     assert answer.status == 9 and f"{link} is missing" in answer.text
     succeeded(dnf.plugin(root, "install", "-y", UNSIGNED, second))
-    assert links(root) == linked(root, "acme")
+    assert links(root) == linked_everywhere
     succeeded(dnf.plugin(root, "verify"))
     succeeded(dnf.plugin(root, "remove", "-y", "acme"))
     assert state_differences(before, tree_state(root)) == []
@@ -156,7 +163,7 @@ def test_a_module_is_linked_where_its_symbols_fit_and_refused_where_no_kernel_lo
     assert "no kernel of the root would load" in told.json["plugins"][0]["notes"][0]
     bundle = bring(tmp_path, "1.0", needs=["scsi_register_driver"])
     answer = succeeded(dnf.plugin(root, "install", "-y", UNSIGNED, bundle))
-    assert f"link acme into weak-updates of kernel {first}, and rebuild" in answer.text
+    assert f"link acme into weak-updates of kernel {first}, and rebuild its" in answer.text
     assert links(root) == [f"{first} acme.ko"]
     index = (root / TREES / first / "modules.dep").read_text()
     assert "weak-updates/acme/acme.ko: kernel/" in index
