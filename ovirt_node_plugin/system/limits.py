@@ -62,7 +62,11 @@ FOLDER_DEPTH = 100
 MODULE_INDEX_BYTES = 16 * MIB
 """One of depmod's lists of modules."""
 MODULE_BYTES = 64 * MIB
-"""A kernel module, decompressed, and a decompressed list of a kernel's symbols."""
+"""A kernel module, decompressed."""
+MODULES_BYTES = 256 * MIB
+"""The kernel modules of arriving packages that are read before the installation."""
+MODULE_SYMBOLS = 500_000
+"""The symbols in a kernel module, and the texts in each of its sections of texts."""
 REMOVALS_BYTES = 16 * MIB
 """The list of files that dnf removes after a transaction."""
 RPM_MACRO_FILES = 1_000

@@ -26,13 +26,14 @@ from ovirt_node_plugin.registry import inventory_json, xml
 from ovirt_node_plugin.settings.boot import argument_text, initramfs_images
 from ovirt_node_plugin.settings.certificates import pem
 from ovirt_node_plugin.settings.firewall import firewall_files
-from ovirt_node_plugin.settings.modules import module_index
+from ovirt_node_plugin.settings.modules import module_fits, module_index
 from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.settings.sysctl import sysctl_files
 from ovirt_node_plugin.system import account_files
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal_file
 from ovirt_node_plugin.vdsm import record_scan
+from tests.support.kmod import module_bytes
 from tests.support.sample_bundle import DESCRIPTOR
 
 Errors = Tuple[Type[Exception], ...]
@@ -217,6 +218,10 @@ def _modules(data: bytes, folder: Path) -> None:
     module_index.module_names("1", folder)
 
 
+def _module(data: bytes, folder: Path) -> None:
+    module_fits.module_fits({"/lib/modules/1.0/extra/a.ko": data}, folder, leaving=())
+
+
 def _policy(data: bytes, folder: Path) -> None:
     text = data.decode(errors="replace")
     for kind in (selinux_store.BOOLEAN, selinux_store.PORT, selinux_store.CONTEXT):
@@ -327,6 +332,9 @@ READERS: Dict[str, Reader] = {
                            lambda size: b"options " + b"b=%d " % size * size, 100_000),
     "modules": Reader(_modules, (b"kernel/a/b.ko.xz: kernel/c.ko\n",),
                       _lines(b"kernel/a/b%d.ko.xz: kernel/c.ko\n"), 500_000),
+    "module": Reader(_module, (module_bytes("a", kernel="1.0", exports=["b"], needs=["c"]),),
+                     lambda count: module_bytes("a", kernel="1.0", fields=[
+                         f"a{number}=b" for number in range(count)]), 400_000),
     "initramfs": Reader(lambda data, _: initramfs_images.parse(data.decode(errors="replace")),
                         (b"dracut modules:\nbase\n===\n-rw-r--r-- 1 root lib/a-b.ko.xz\n",),
                         _lines(b"-rw-r--r-- 1 root lib/a%d.ko.xz\n"), 400_000),

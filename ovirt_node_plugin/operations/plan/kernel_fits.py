@@ -12,7 +12,7 @@ from ...packages.session import PackageChange
 from ...settings.kit.model import Context
 from ...settings.modules.module_fits import module_fits
 from ...settings.modules.module_index import MODULE
-from ...system.limits import MODULE_BYTES
+from ...system.limits import MODULE_BYTES, MODULES_BYTES
 from ...system.paths import resolve_inside
 from ...system.regular_files import read_regular
 
@@ -31,7 +31,7 @@ def with_module_fits(contexts: Sequence[Context], packages: Sequence[PackageChan
     for nevra in sorted(set(arriving.values()) & files.keys()):
         contents.update(read_files(
             files[nevra], [path for path, owner in arriving.items() if owner == nevra],
-            max_bytes=MODULE_BYTES))
+            max_bytes=MODULES_BYTES - sum(map(len, contents.values()))))
     complete: List[Context] = []
     for context in contexts:
         modules = {path: contents[path] if path in contents else _installed(path, context.root)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Dict, Iterable, Mapping, Optional
 
 from ...errors import OutsideRoot
-from ...system.limits import MODULE_BYTES, MODULE_INDEX_BYTES
+from ...system.limits import MODULE_INDEX_BYTES
 from ...system.paths import resolve_inside
 from ...system.regular_files import read_regular
 
@@ -24,6 +24,8 @@ _MAPS = ("{tree}/System.map", "boot/System.map-{version}")
 _REAL_MAP = re.compile(rb"^[0-9a-f]+ T _s?text$", re.MULTILINE)
 _EXPORTED = re.compile(rb"^[0-9a-f]+ \w __ksymtab_(\S+)$", re.MULTILINE)
 _OF_MODULE = re.compile(rb"^alias symbol:(\S+) ", re.MULTILINE)
+# xz -9 needs 65 MiB to decompress
+_XZ_MEMORY_BYTES = 128 << 20
 
 Symbols = Mapping[str, Optional[int]]
 """The checksums of symbols, None if unknown."""
@@ -69,10 +71,10 @@ def _read(path: str, root: Path) -> Optional[bytes]:
         data = read_regular(resolve_inside(root, path), max_bytes=MODULE_INDEX_BYTES)
         if path.endswith(".gz"):
             with gzip.open(io.BytesIO(data)) as stream:
-                return stream.read(MODULE_BYTES)
+                return stream.read(MODULE_INDEX_BYTES)
         if path.endswith(".xz"):
-            return lzma.LZMADecompressor(memlimit=MODULE_BYTES).decompress(
-                data, max_length=MODULE_BYTES)
+            return lzma.LZMADecompressor(memlimit=_XZ_MEMORY_BYTES).decompress(
+                data, max_length=MODULE_INDEX_BYTES)
     except (OSError, OutsideRoot, EOFError, lzma.LZMAError, zlib.error):
         return None
     return data

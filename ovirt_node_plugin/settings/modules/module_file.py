@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from ...system.limits import MODULE_BYTES
+from ...system.limits import MODULE_BYTES, MODULE_SYMBOLS
 
 # elf(5): the class and byte order, a section without a place in the file, bindings of symbols
 _64_BIT, _ORDERS = 2, {1: "<", 2: ">"}
@@ -21,6 +21,8 @@ _GLOBAL = 1
 _HEADER, _SECTION, _SYMBOL = "16sHHIQQQIHHHHHH", "IIQQQQIIQQ", "IBBHQQ"
 # struct modversion_info of the kernel's include/linux/module.h
 _VERSION = "Q56s"
+# KSYM_NAME_LEN of its kallsyms.h, with the zero at the end
+_NAME_BYTES = 512
 _VERSIONS = ("__versions", "__version_ext_crcs")
 
 
@@ -72,7 +74,7 @@ def _plain(name: str, data: bytes) -> Optional[bytes]:
         with gzip.open(io.BytesIO(data)) as stream:
             data = stream.read(MODULE_BYTES + 1)
     elif name.endswith(".xz"):
-        data = lzma.LZMADecompressor(memlimit=MODULE_BYTES).decompress(
+        data = lzma.LZMADecompressor(memlimit=2 * MODULE_BYTES).decompress(
             data, max_length=MODULE_BYTES + 1)
     return data if len(data) <= MODULE_BYTES else None
 
@@ -90,9 +92,9 @@ def _parsed(data: bytes) -> ModuleFile:
             needs[name] = versions.get(name)
         elif name.startswith("__ksymtab_"):
             exports.add(name[len("__ksymtab_"):])
-    fields = [text.partition("=") for text in _strings(sections.get(".modinfo"))]
-    vermagic = next((value for key, _, value in fields if key == "vermagic"), "")
-    return ModuleFile(vermagic.strip(), needs, frozenset(exports),
+    vermagic = next((text for text in _strings(sections.get(".modinfo"))
+                     if text.startswith("vermagic=")), "")
+    return ModuleFile(vermagic.partition("=")[2].strip(), needs, frozenset(exports),
                       versioned=not sections.keys().isdisjoint(_VERSIONS))
 
 
@@ -118,6 +120,8 @@ def _symbols(sections: Mapping[str, _ElfSection], order: str) -> Iterator[Tuple[
     table = sections.get(".symtab")
     if table is None:
         return
+    if len(table.data) > MODULE_SYMBOLS * struct.calcsize(order + _SYMBOL):
+        raise ValueError("too many symbols")
     names = bytes(sections[str(table.link)].data)
     for offset, info, _, section, _, _ in struct.iter_unpack(order + _SYMBOL, table.data):
         yield _text_at(names, offset), info >> 4, section
@@ -142,10 +146,11 @@ def _versions(sections: Mapping[str, _ElfSection], order: str) -> Mapping[str, i
 
 
 def _strings(section: Optional[_ElfSection]) -> List[str]:
-    if section is None:
-        return []
-    return [text.decode(errors="replace") for text in bytes(section.data).split(b"\0") if text]
+    content = bytes(section.data) if section is not None else b""
+    if content.count(b"\0") > MODULE_SYMBOLS:
+        raise ValueError("a section has too many texts")
+    return [text.decode(errors="replace") for text in content.split(b"\0") if text]
 
 
 def _text_at(table: bytes, offset: int) -> str:
-    return table[offset:table.index(b"\0", offset)].decode(errors="replace")
+    return table[offset:table.index(b"\0", offset, offset + _NAME_BYTES)].decode(errors="replace")

@@ -29,7 +29,7 @@ def make_links(ctx: Context) -> Tuple[Change, ...]:
     watches = [watch for kernel in kernels for watch in module_index.watches(kernel, ctx.root)]
     before = capture(ctx.root, watches)
     if program:
-        ctx.in_root(f"/{_PROGRAM}", "--no-initramfs", "--add-modules",
+        ctx.in_root(f"/{_PROGRAM}", "--add-modules", "--no-initramfs",
                     stdin="".join(f"{path}\n" for path in paths).encode())
     else:
         for place, target in link_paths(ctx.modules, ctx.root):

@@ -127,7 +127,7 @@ def test_links_of_two_plugins_go_one_by_one(
 WEAK_MODULES = """\
 #!/bin/sh
 # A stand-in: links each module of standard input below each other kernel.
-[ "$*" = "--no-initramfs --add-modules" ] || exit 1
+[ "$*" = "--add-modules --no-initramfs" ] || exit 1
 while read module; do
     for order in /lib/modules/*/modules.order; do
         kernel=${order%/*} name=${module##*/}

@@ -215,6 +215,6 @@ def test_the_roots_weak_modules_gets_the_modules_on_its_standard_input(root: Pat
     ctx = with_modules(root, {PATH: b"no module", OWN: b"", "/usr/share/x": b""}, runner)
     assert make_links(ctx) == ()
     ((argv, stdin),) = calls
-    assert list(argv)[-3:] == ["/usr/sbin/weak-modules", "--no-initramfs", "--add-modules"]
+    assert list(argv)[-3:] == ["/usr/sbin/weak-modules", "--add-modules", "--no-initramfs"]
     assert stdin == f"{PATH}\n{OWN}\n".encode()
     assert make_links(with_modules(root, {OWN: b""}, runner)) == () and len(calls) == 1
