@@ -70,9 +70,14 @@ def verify(image: Image, names: Sequence[str], work: Path, *, dnf: Dnf, run: Run
     with trial_root(image, work, run=run) as root:
         answer = dnf.run_json(root, "verify", names, *(["--strict"] if strict else []),
                               answer=VerifyAnswer)
-    next_step = shlex.join(["ovirt-node-plugin", "merge", "IMAGE-WITHOUT-PLUGINS", "-o", "OUTPUT",
-                            f"--plugins-from={image.layout.path}"])
-    return dataclasses.replace(answer, next_step=next_step if answer.next_step else "")
+    return dataclasses.replace(
+        answer, next_step=repair_command(image) if answer.next_step else "")
+
+
+def repair_command(image: Image) -> str:
+    """Return the command that makes an image with the plugins of ``image``, without damage."""
+    return shlex.join(["ovirt-node-plugin", "merge", "IMAGE-WITHOUT-PLUGINS", "-o", "OUTPUT",
+                       f"--plugins-from={image.layout.path}"])
 
 
 def _mark(image: Image) -> Optional[marks.Mark]:

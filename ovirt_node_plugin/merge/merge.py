@@ -28,7 +28,7 @@ from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
 from ..system.words import first_names
-from . import bundles, disk_space, iso_boot, iso_initramfs, marks, verify
+from . import bundles, disk_space, inspection, iso_boot, iso_initramfs, marks, verify
 from .writing import Writer
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories
@@ -163,8 +163,8 @@ def rehearse(merge: Merge) -> Rehearsal:
         for number, (subcommand, names) in enumerate(steps):
             own = merge.order.account_options if subcommand == "install" else ()
             with merge.progress.step("plan", "Planning"):
-                plans.append(merge.dnf.run_json(root, subcommand, names, "--dry-run", *own,
-                                             answer=PlanAnswer))
+                plans.append(_of_image(merge.image, merge.dnf.run_json(
+                    root, subcommand, names, "--dry-run", *own, answer=PlanAnswer)))
             if number + 1 < len(steps):
                 merge.dnf.run_json(root, subcommand, names, "-y", answer=PlanAnswer)
     return Rehearsal(tuple(plans))
@@ -294,6 +294,13 @@ def refused_origins(rehearsal: Rehearsal, order: Order,
     changed = [plugin for plugin in changed_origins(rehearsal, order)
                if plugin.name not in accepted]
     return origins.refusal(changed, accepting="add") if changed else None
+
+
+def _of_image(image: Image, plan: PlanAnswer) -> PlanAnswer:
+    """Return ``plan`` with what repairs a plugin of an image."""
+    return dataclasses.replace(plan, plugins=tuple(
+        dataclasses.replace(plugin, next_step=inspection.repair_command(image))
+        if plugin.next_step else plugin for plugin in plan.plugins))
 
 
 def _change(merge: Merge, root: Path, accepted: Sequence[str]) -> Tuple[PlanAnswer, ...]:

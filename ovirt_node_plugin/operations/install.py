@@ -355,9 +355,8 @@ def _package_notes(jobs: Sequence[Job], packages: Sequence[PackageChange],
 def _kept(record: Record, bundle: Bundle, session: Session, run: Runner) -> PluginAction:
     """Return that an installed plugin is not changed, with its problems as notes."""
     check = verification.check(record, session.installed(), session, run=run)
-    command = verification.repair_command([check], session.target.root)
-    return preview.kept(record, source=bundle.source,
-                        notes=[*check.problems, *([f"to repair it: {command}"] if command else [])])
+    return preview.kept(record, source=bundle.source, notes=check.problems,
+                        next_step=verification.repair_command([check], session.target.root))
 
 
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,

@@ -9,7 +9,18 @@ import contextlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import (
+    Collection,
+    ContextManager,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from ..errors import NodePluginError, UsageError
 from ..packages.repos import bundle_repo_id
@@ -19,6 +30,7 @@ from ..registry import store
 from ..registry.record import Record, source_repo
 from ..system.nevra import name_of
 from ..system.run import Runner
+from ..system.trees import Relative, folders_above
 from . import find, install, matching
 from .model.results import (
     IN_CONFIG,
@@ -191,12 +203,35 @@ def _repair_of(check: Check, record: Record, sources: Sources, session: Session)
                if other in core and name == name_of(nevra)}
     reasons += [f"package {nevra} cannot take the place of {other}, which no plugin has"
                 for nevra, other in blocked.items()]
+    obstacles = _obstacles(wanted.keys() & installed.keys(), session)
+    reasons += obstacles
     others = any(finding.is_damage and finding.kind not in _OF_PACKAGES
                  for finding in check.findings)
     return _Repair(
         packages={nevra: wanted[nevra] for nevra in sorted(offered)},
-        possible=not blocked and absent <= offered and bool(offered or others),
+        possible=(not blocked and not obstacles and absent <= offered
+                  and bool(offered or others)),
         lacking=bool(lacking), reasons=tuple(reasons))
+
+
+def _obstacles(nevras: Collection[str], session: Session) -> List[str]:
+    """Return a line for each place where rpm cannot unpack a package: of another kind."""
+    root = session.target.root
+    relative = Relative(root)
+    folders: Dict[str, bool] = {}  # whether a folder of the packages has to be one
+    for header in session.installed_headers(nevras).values():
+        for file in header.files:
+            path = relative(file.path)
+            folders.update(dict.fromkeys(folders_above(path), True))
+            if not file.ghost:
+                folders[path] = file.is_folder
+    lines = []
+    for path, wanted in sorted(folders.items()):
+        if os.path.lexists(root / path) and wanted != os.path.isdir(root / path) and not (
+                os.path.islink(root / path)):
+            lines.append(f"/{path} is a {'file' if wanted else 'folder'} now, which rpm does not"
+                         f" replace by a {'folder' if wanted else 'file'}: move it away")
+    return lines
 
 
 def _damaged_packages(check: Check, record: Record) -> Dict[str, str]:

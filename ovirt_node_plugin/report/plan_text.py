@@ -144,7 +144,8 @@ def repos(states: Sequence[RepoState]) -> List[str]:
 def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> List[str]:
     if plugin.action == KEEP:
         return [f"Plugin {plugin.name} {plugin.version} {kept}.",
-                *(f"   note: {note}" for note in plugin.notes)]
+                *(f"   note: {note}" for note in plugin.notes),
+                *([f"   To repair: {plugin.next_step}"] if plugin.next_step else [])]
     version = (f"{plugin.old_version} -> {plugin.version}" if plugin.action == UPGRADE
                else plugin.version or plugin.old_version)
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""

@@ -117,7 +117,8 @@ class PluginAction:
     arrive or leave; ``now`` are lines about changes of the running system. ``origin`` is
     None for KEEP and REMOVE, and if packages are not fetched; ``old_origin`` is that of the
     installed version if it is another vendor's, else None. ``repairs`` are the problems that
-    the command repair is to end.
+    the command repair is to end; ``next_step`` is the command that repairs a plugin which is
+    kept, empty if it has no problem.
     """
 
     action: str
@@ -136,6 +137,7 @@ class PluginAction:
     origin: Optional[Origin] = None
     old_origin: Optional[Origin] = None
     repairs: Tuple[str, ...] = ()
+    next_step: str = ""
 
     @property
     def origin_change(self) -> Tuple[str, ...]:

@@ -65,12 +65,13 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
         origin=job.recorded_origin, old_origin=job.old_origin)
 
 
-def kept(record: Record, *, source: str, notes: Iterable[str] = ()) -> PluginAction:
+def kept(record: Record, *, source: str, notes: Iterable[str] = (),
+         next_step: str = "") -> PluginAction:
     """Return that nothing happens to an installed plugin."""
     return PluginAction(
         action=KEEP, name=record.name, version=record.version, old_version=record.version,
         vendor=record.vendor, summary=record.summary, source=source, packages=record.nevras,
-        notes=tuple(notes))
+        notes=tuple(notes), next_step=next_step)
 
 
 def removed(record: Record, going: Sequence[str], packages: Sequence[PackageChange],

@@ -73,6 +73,20 @@ def test_quiet_verbose_and_no_as_the_answer(
     assert answer.lines[-1]["plans"][0]["target"]["root"] == f"{place}/node"
 
 
+def test_a_damaged_plugin_of_the_image_is_named_with_what_repairs_an_image(
+        place: Path, program: Program, tmp_path: Path) -> None:
+    image, bundle = tmp_path / "out", place / "agent-1.0"
+    succeeded(program("merge", place / "node", bundle, UNSIGNED, "-o", image, "-y", "--no-check"))
+    (image / "opt/agent/text").write_text("damaged")
+    answer = succeeded(program("merge", image, bundle, UNSIGNED, "--dry-run"))
+    assert "   note: file /opt/agent/text was changed (size, content, time)\n" in answer.out
+    assert ("   To repair: ovirt-node-plugin merge IMAGE-WITHOUT-PLUGINS -o OUTPUT"
+            f" --plugins-from={image}\n") in answer.out
+    check_messages(answer.text)
+    answer = succeeded(program("merge", image, "--remove", "ag*=1*", "--dry-run"))
+    assert " Removing agent 1.0 (Test)\n" in answer.out
+
+
 def test_a_file_that_is_no_log_and_standard_output_are_refused(
         place: Path, program: Program, tmp_path: Path) -> None:
     (tmp_path / "notes").write_text("mine")

@@ -67,7 +67,7 @@ def test_a_repair_restores_all_damage_and_keeps_changed_configuration(
     assert (answer.status, answer.out.splitlines()[-1]) == (9, f"To repair: {command}")
     assert dnf.plugin(node, "verify", "--json").json["next_step"] == command
     answer = install(dnf, node, tmp_path / "agent-1.0")
-    assert f"   note: to repair it: {command}\nNothing to do.\n" in answer.out
+    assert f"   To repair: {command}\nNothing to do.\n" in answer.out
     answer = dnf.plugin(node, "repair", "--dry-run", "agent")
     assert "   repairs: file /opt/agent/plain is missing" in succeeded(answer).out
     assert tree_state(node) == damaged
@@ -144,3 +144,20 @@ def test_missing_packages_and_damaged_records_are_repaired_or_named(
     assert states == {"agent": "installed", "other": "broken", "third": "broken"}
     for words, status in ((["nothing"], 2), (["--all", "agent"], 2), (["agent"], 0)):
         assert repair(dnf, node, *words).status == status
+    (node / "opt/agent/tool").unlink()
+    (node / "opt/agent/tool").mkdir()
+    answer = repair(dnf, node, "agent")
+    assert answer.status == 9 and "/opt/agent/tool is a folder now" in answer.out
+
+
+def test_a_repair_that_fails_is_rolled_back(dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    install(dnf, node, make_plugin(tmp_path, "stuck", files={"/opt/stuck/x": "x\n"},
+                                   settings=[SYSCTL], scriptlets={"preun": "exit 1"}))
+    (node / "opt/stuck/x").write_text("damaged")
+    sysctl_file(node).write_text("vm.swappiness = 60\n")
+    damaged = tree_state(node)
+    answer = repair(dnf, node, "stuck")
+    assert answer.status == 8 and "repair of stuck failed and was rolled back" in answer.text
+    assert state_differences(damaged, tree_state(node)) == []
+    succeeded(repair(dnf, node, "stuck", "--skip-scriptlets"))
+    succeeded(dnf.plugin(node, "verify"))
