@@ -27,6 +27,8 @@ _Value = TypeVar("_Value")
 _SCRIPTLETS = ("pretrans", "prein", "postin", "preun", "postun", "posttrans", "preuntrans",
                "postuntrans", "verifyscript")
 _TRIGGERS = ("trigger", "filetrigger", "transfiletrigger")
+# In /lib/modules, weak-modules, depmod and akmods, for example.
+_MODULE_WORDS = ("modules", "depmod", "kmod", "dkms")
 _EXPANSION = 1 << 0 | 1 << 1  # RPMSCRIPT_FLAG_EXPAND and _QFORMAT of rpm's rpmscript.h
 _SIGNATURES = ("OPENPGP", "RSAHEADER", "DSAHEADER", "SIGPGP", "SIGGPG")
 # "RSA/SHA256, Mon 01 Jan 2024 …, Key ID 0123456789abcdef"; newer ones give a fingerprint
@@ -89,7 +91,8 @@ class Header:
     key, empty if the signature does not have it; ``scriptlets`` names such as ``post``;
     ``expanded`` are those of them in which rpm expands macros or tags of the header;
     ``accounts`` the lines of sysusers.d(5) by which rpm 4.19 and later creates users and
-    groups before it unpacks the package.
+    groups before it unpacks the package; ``about_modules`` is whether a scriptlet mentions
+    kernel modules.
     """
 
     nevra: str
@@ -99,6 +102,7 @@ class Header:
     files: Tuple[PackedFile, ...] = field(repr=False, default=())
     accounts: Tuple[str, ...] = ()
     expanded: Tuple[str, ...] = ()
+    about_modules: bool = False
     fingerprint: str = ""
 
 
@@ -216,6 +220,7 @@ def _header(raw: RpmHeader, columns: _Columns) -> Header:
     return Header(nevra=nevra_of(raw), digest=digest_of(raw), signer=_signer(raw),
                   scriptlets=tuple(_scriptlets(raw)),
                   expanded=tuple(_expanded(raw)), files=columns.files(),
+                  about_modules=_are_about_modules(raw),
                   accounts=tuple(_accounts(raw)), fingerprint=_fingerprint(raw))
 
 
@@ -280,6 +285,15 @@ def _expanded(raw: RpmHeader) -> Iterable[str]:
         flags = _value(raw, f"{name}scriptflags")
         if isinstance(flags, list) and any(value & _EXPANSION for value in flags):
             yield name
+
+
+def _are_about_modules(raw: RpmHeader) -> bool:
+    """Return whether any scriptlet mentions kernel modules, or a program for them."""
+    values = [_value(raw, tag) for name in _SCRIPTLETS for tag in (name, f"{name}prog")]
+    values += [_value(raw, f"{name}scripts") for name in _TRIGGERS]
+    texts = [str(text) for value in values
+             for text in (value if isinstance(value, list) else [value or ""])]
+    return any(word in text for text in texts for word in _MODULE_WORDS)
 
 
 def _value(raw: RpmHeader, tag: str) -> object:

@@ -123,7 +123,9 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
     places = {resolve_inside(root, folder).relative_to(root).as_posix() for folder in folders}
     trees = real_places(root, path_sets.TREES)
     package_folders = folder_places((package.header for package in packages), root)
-    active, modules = active_scope(root), module_trees.tree_scope(root, files)
+    active, modules = active_scope(root), module_trees.tree_scope(
+        root, files, whole=any(package.header is not None and package.header.about_modules
+                               for package in packages))
     return journal.Scope(
         paths=tuple(sorted({
             *files, *package_folders, *paths, *(change.path for change in changes), *replaced_files,

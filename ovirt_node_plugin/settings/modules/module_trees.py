@@ -59,15 +59,16 @@ def version_of(path: str, places: Iterable[str]) -> str:
     return ""
 
 
-def tree_scope(root: Path, files: Iterable[str]) -> TreeScope:
+def tree_scope(root: Path, files: Iterable[str], *, whole: bool = False) -> TreeScope:
     """Return the module trees as a part of a journal's scope.
 
-    ``files`` are the absolute paths of packages that change. If there are modules among them,
-    their scriptlets may change anything in a tree, and all of it is saved. Otherwise the modules
-    of the kernels' own packages are not saved: they are large, and hardly anything changes them.
+    ``files`` are the absolute paths of packages that change. If there are modules among them, or
+    if ``whole``, their scriptlets may change anything in a tree, and all of it is saved. Otherwise
+    the modules of the kernels' own packages are not saved: they are large, and hardly anything
+    changes them.
     """
     places = folders(root)
-    if any(is_inside_any(path.lstrip("/"), _FOLDERS) for path in files):
+    if whole or any(is_inside_any(path.lstrip("/"), _FOLDERS) for path in files):
         return TreeScope(places, ())
     return TreeScope(tuple(f"{tree}/{name}" for tree in trees(root).values()
                            for name in sorted(os.listdir(root / tree))

@@ -80,9 +80,12 @@ def linked(root: Path, *names: str) -> List[str]:
 def test_a_failed_install_leaves_no_link_and_no_changed_index(
         dnf: Dnf, root: Path, tmp_path: Path) -> None:
     before = tree_state(root)
-    failing = kmod(tmp_path, "acme", link=LINK + "rm -r /lib/modules/*/kernel; exit 1")
-    assert dnf.plugin(root, "install", "-y", UNSIGNED, failing).status == 8
-    assert state_differences(before, tree_state(root)) == []
+    remove_and_fail = "rm -r /lib/modules/*/kernel; exit 1"
+    for failing in (kmod(tmp_path, "acme", link=LINK + remove_and_fail),
+                    make_plugin(tmp_path, "plain", requires="busybox", files={"/opt/plain/x": ""},
+                                scriptlets={"post": remove_and_fail})):
+        assert dnf.plugin(root, "install", "-y", UNSIGNED, failing).status == 8
+        assert state_differences(before, tree_state(root)) == []
 
 
 def test_links_of_scriptlets_are_shown_verified_kept_in_an_upgrade_and_removed(

@@ -53,6 +53,7 @@ def test_a_journal_saves_the_index_and_added_modules_of_every_kernel(root: Path)
 def test_a_journal_saves_all_if_packages_bring_modules(root: Path, folder: str) -> None:
     scope = module_trees.tree_scope(root, [f"{folder}/{FOREIGN}/extra/acme.ko"])
     assert scope.trees == module_trees.folders(root)
+    assert module_trees.tree_scope(root, [], whole=True) == scope
 
 
 def test_a_folder_that_leads_elsewhere_is_no_module_tree(tmp_path: Path) -> None:
