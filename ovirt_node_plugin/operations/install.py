@@ -37,6 +37,7 @@ from .apply import (
     records,
     scriptlets,
 )
+from .apply.configuration_copies import ConfigurationCopies
 from .apply.other_plugins import OtherPlugins
 from .apply.package_folders import PackageFolders
 from .model.books import Books
@@ -202,7 +203,7 @@ def carry_out(ready: Installation, session: Session, *,
     session.check_unchanged(packages)
     leave_out = leaving_out.left_out(jobs)
     others = OtherPlugins(intent.plugins, packages, books, session=session, run=context.run)
-    folders = PackageFolders(packages, session)
+    folders, copies = PackageFolders(packages, session), ConfigurationCopies(packages, root)
     scope = _scope(ready, packages, leave_out, others.places)
     with change.journaled(session, intent, scope, run=context.run) as opened:
         old = inventories.previous(jobs, session)
@@ -220,13 +221,13 @@ def carry_out(ready: Installation, session: Session, *,
                                      skip_scriptlets=bool(ready.skipped_scriptlets))
             notes += scriptlets.failures(report)
             notes += _keep_numbers(ready, old, opened, present)
-        owned = resolved_paths(packages, root)
         effects = opened.effects(
-            owned=owned, folders=folders.arriving, since=accounts,
+            owned=resolved_paths(packages, root), folders=folders.arriving, since=accounts,
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
-            ours={restored.path for restored in revert.restore})
+            ours={*(restored.path for restored in revert.restore), *copies.paths})
         requirements.check_effects(effects, root)
-        notes += scriptlets.notes(effects, {*owned, *folders.arriving})
+        notes += scriptlets.notes(effects, {*resolved_paths(packages, root), *folders.arriving})
+        notes += copies.notes()
         shares = scriptlets.split(effects, jobs, packages, root)
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,

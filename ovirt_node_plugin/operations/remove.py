@@ -31,6 +31,7 @@ from ..undo import journal
 from ..undo.changes import Applied
 from . import matching
 from .apply import change, live, module_changes, scriptlets
+from .apply.configuration_copies import ConfigurationCopies
 from .apply.other_plugins import OtherPlugins
 from .apply.package_folders import PackageFolders
 from .apply.records import save_changed
@@ -124,7 +125,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
                          others=others.places,
                          settings={(applied.kind, applied.key)
                                    for state in states for applied in state.settings})
-    folders = PackageFolders(packages, session)
+    folders, copies = PackageFolders(packages, session), ConfigurationCopies(packages, root)
     deltas = RemovalDeltas(ready.records, packages, session,
                            staying=staying_without(names, books),
                            skipped_scriptlets=ready.skipped_scriptlets)
@@ -152,7 +153,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
         for name in names:
             store.forget(root, name)
         removed = deltas.after()
-    return Removed((*notes, *undone.notes, *finished), removed)
+    return Removed((*notes, *copies.notes(), *undone.notes, *finished), removed)
 
 
 def _plan_reverts(names: Sequence[str], ledger: Ledger, root: Path,

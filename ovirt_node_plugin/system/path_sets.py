@@ -33,6 +33,8 @@ DNF_OPENED = ("etc", "etc/dnf", "etc/yum", "var", "var/cache", DNF_CACHE, "var/l
 DNF_OPENED_WITH_FILES = (
     DNF_MODULES, "etc/dnf/modules.defaults.d", "etc/dnf/protected.d", "etc/dnf/vars",
     "etc/distro.repos.d", "etc/yum.repos.d", "etc/yum/repos.d", "etc/yum/vars", DNF_STATE)
+# Suffixes of the copies that rpm makes of configuration files; lib/fsm.c, rpm(8).
+RPM_COPIES = (".rpmnew", ".rpmsave", ".rpmorig")
 # Changed by every transaction, with plugins or without.
 TRANSACTION_STATE = (REGISTRY, MANIFESTS, DNF_STATE, IMAGE_MARK)
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Collection, Dict, Sequence, Set, Tuple
 
+from ..system.path_sets import RPM_COPIES
 from ..system.paths import is_inside_any, real_places, resolve_inside
 from ..system.trees import Listing, Relative, folders_above, mounts_below
 from .journal_file import Intent, Scope, State
@@ -15,8 +16,6 @@ from .snapshot import SnapshotWriter
 # Larger files are linked, not copied (see snapshot.py): files of packages, as rpm replaces
 # them and never writes into them; files in trees, as copying them takes too long.
 COPIED_PATH_BYTES, COPIED_TREE_BYTES = 256 * 1024, 16 * 1024 * 1024
-# Suffixes of files that rpm makes beside a package's: lib/fsm.c; rpm(8), "CONFIGURATION FILES".
-_RPM_MAKES = (".rpmnew", ".rpmsave", ".rpmorig")
 
 
 def save(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
@@ -112,7 +111,7 @@ def _is_rpms(path: str, index: Collection[str]) -> bool:
     stem, semicolon, tail = path.rpartition(";")
     if semicolon and stem in index and all(c in "0123456789abcdef" for c in tail):
         return True
-    return any(path.endswith(end) and path[:-len(end)] in index for end in _RPM_MAKES)
+    return any(path.endswith(end) and path[:-len(end)] in index for end in RPM_COPIES)
 
 
 def _is_spared(scope: Scope, path: str) -> bool:

@@ -25,6 +25,7 @@ from ...undo import journal, undoing
 from ...undo.changes import Change
 from ..model.jobs import Key
 from .active_scope import active_scope
+from .configuration_copies import copy_paths
 
 TOOL = f"ovirt-node-plugin {__version__}"
 
@@ -122,13 +123,14 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
     files = [path for package in packages for path in package.files]
     places = {resolve_inside(root, folder).relative_to(root).as_posix() for folder in folders}
     trees = real_places(root, path_sets.TREES)
-    package_folders = folder_places((package.header for package in packages), root)
+    headers = [package.header for package in packages]
+    package_folders, copies = folder_places(headers, root), copy_paths(headers, root)
     active, modules = active_scope(root), module_trees.tree_scope(
-        root, files, whole=any(package.header is not None and package.header.about_modules
-                               for package in packages))
+        root, files, whole=any(header is not None and header.about_modules for header in headers))
     return journal.Scope(
         paths=tuple(sorted({
-            *files, *package_folders, *paths, *(change.path for change in changes), *replaced_files,
+            *files, *package_folders, *copies, *paths, *replaced_files,
+            *(change.path for change in changes),
             *(path for plugin in plugins for path in store.paths_of(plugin)),
             *module_index.index_paths(files, module_trees.trees(root))})),
         trees=(*path_sets.TREES, *active.trees, *modules.trees, *others,
