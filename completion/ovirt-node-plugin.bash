@@ -236,7 +236,7 @@ _ovirt_node_plugin_program() {
         local options=(--work-dir --help)
         case $sub in
         merge)    options+=(--output --remove --dry-run --assumeyes --assumeno --quiet --verbose
-                            --log --trust-keys --trust-key --accept-origin
+                            --log --trust-keys --trust-key --accept-origin --skip-scriptlets
                             --nogpgcheck --repo --repofrompath --repo-file --releasever
                             --enablerepo --setopt --recompress --size --volid --plugins-from
                             --keep-bundles --check --no-check --force --image --json) ;;

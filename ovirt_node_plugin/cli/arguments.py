@@ -53,6 +53,7 @@ class ProgramOptions(argparse.Namespace):
     recompress: str
     remove: List[str]
     settings: bool
+    skip_scriptlets: bool
     size: str
     strict: bool
     trust_keys: bool
@@ -215,6 +216,8 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         dest="accept_origin",
                         help="let another vendor's plugin replace the plugin NAME of the image;"
                              " may be repeated; -y alone does not")
+    parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
+                        help="do not run scriptlets of packages that leave")
     parser.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
                         help="use another compression than the input has, such as zstd:3")
     parser.add_argument("--size", metavar="SIZE", default="",

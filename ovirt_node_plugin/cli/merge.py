@@ -114,7 +114,7 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
         check=options.check, sources=wanted.sources, replayed=wanted.records,
         trust=read_trust(options.trust_key, every=options.trust_keys),
-        accounts_from=wanted.registry)
+        accounts_from=wanted.registry, skip_scriptlets=options.skip_scriptlets)
 
 
 def _wanted_plugins(invocation: Invocation) -> replay.Replay:

@@ -14,7 +14,6 @@ from .. import __version__
 from ..errors import CommandError, NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
-from ..images.image import mount_name
 from ..report import merge_log
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer, with_format
@@ -46,8 +45,12 @@ class Invocation:
         self.run: Runner = merge_log.logged_runner(run, _print_error) if options.verbose else run
         self._argv = argv
         self._log: Optional[TextIO] = None
-        image = Path(os.path.abspath(getattr(options, "image", "")))
-        self.shown = ShownPaths(str(image), mount_name(image))
+        # the folders of look.diff and merge.merge
+        images = {"old": "old", "new": "new", "other": "plugins_from"}
+        self.shown = ShownPaths(
+            os.path.abspath(getattr(options, "image", "")),
+            {folder: os.path.abspath(path) for folder, name in images.items()
+             for path in [getattr(options, name, None)] if path})
         self.folder = Path()
         self.destination: Optional[workspace.Destination] = None
 

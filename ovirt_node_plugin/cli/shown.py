@@ -3,25 +3,26 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Tuple
+from typing import Callable, Dict, Iterable, List, Mapping, Tuple
 
 from ..system.json_data import Data
 
 # Folders of a run below which the path of a file in an image, or in a bundle, begins
-_TOPS = ("outer", "root", "bundle")
+_INSIDE = re.compile(r"(?:/[^/]+)*?/(?:outer|root|bundle|(?:tried|changed)/[^/]+)(?:/|$)(.*)")
 _END = r"(?![^\s'\",:;()])"  # the end of a path in a text
 
 
 class ShownPaths:
     """Replaces the temporary paths of a run in texts by names that its reader knows.
 
-    ``image`` is the image, absolute, and ``name`` the name of folders in which its root is
-    mounted. The root itself is called as the image, and a path in it begins with a slash.
+    ``image`` is the image, absolute, and ``others`` are further ones by the names of their
+    folders in the work folder. The root of an image is called as the image, and a path in it
+    begins with a slash.
     """
 
-    def __init__(self, image: str, name: str) -> None:
+    def __init__(self, image: str, others: Mapping[str, str]) -> None:
         self._image = image
-        self._tops = "|".join(map(re.escape, (*_TOPS, name)))
+        self._others = others
         self._names: Dict[str, str] = {}
         self._folders: List[Tuple[str, str]] = []
 
@@ -58,8 +59,9 @@ class ShownPaths:
             place = match.group(1)
             if not place:
                 return parent
-            inside = re.match(rf"(?:/[^/]+)*?/(?:{self._tops})(?:/|$)(.*)", place)
+            inside = _INSIDE.match(place)
             if inside is None:
                 return place.rpartition("/")[2]
-            return f"/{inside.group(1)}" if inside.group(1) else self._image
+            image = self._others.get(place.split("/")[1], self._image)
+            return f"/{inside.group(1)}" if inside.group(1) else image
         return named

@@ -85,12 +85,7 @@ class Image:
     @property
     def name(self) -> str:
         """The image's file name for use in paths, without the characters that dnf rejects."""
-        return mount_name(self.layout.path)
-
-
-def mount_name(path: Path) -> str:
-    """Return the name of a folder in which the root of the image ``path`` is mounted."""
-    return re.sub(r"[^\w.+-]", "_", path.resolve().name) or "root"
+        return re.sub(r"[^\w.+-]", "_", self.layout.path.resolve().name) or "root"
 
 
 @contextlib.contextmanager

@@ -46,7 +46,8 @@ class Order:
     output. ``sources`` are the permanent sources, for the records, of temporary paths in
     ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
     error to remove one that is not in this image. ``accounts_from`` is a root with their records,
-    for the numbers of their users and groups.
+    for the numbers of their users and groups. ``skip_scriptlets`` does not run scriptlets of
+    packages that leave.
     """
 
     image: Path
@@ -62,11 +63,16 @@ class Order:
     sources: Mapping[str, str] = field(default_factory=dict)
     replayed: Mapping[str, Record] = field(default_factory=dict)
     accounts_from: Optional[Path] = None
+    skip_scriptlets: bool = False
 
-    @property
-    def account_options(self) -> Tuple[str, ...]:
-        """The options of ``dnf node-plugin install`` that keep numbers of users and groups."""
-        return (f"--accounts-from={self.accounts_from}",) if self.accounts_from else ()
+    def options(self, subcommand: str) -> Tuple[str, ...]:
+        """Return the options of ``dnf node-plugin``, the same for the plan and the change.
+
+        Those of install keep the numbers of users and groups.
+        """
+        accounts = (f"--accounts-from={self.accounts_from}",) if (
+            self.accounts_from and subcommand == "install") else ()
+        return (*accounts, *(["--skip-scriptlets"] if self.skip_scriptlets else ()))
 
 
 @dataclass(frozen=True)
@@ -161,12 +167,12 @@ def rehearse(merge: Merge) -> Rehearsal:
     steps = _steps(merge.order)
     with trial_root(merge.image, merge.folder("trial"), run=merge.run) as root:
         for number, (subcommand, names) in enumerate(steps):
-            own = merge.order.account_options if subcommand == "install" else ()
+            own = merge.order.options(subcommand)
             with merge.progress.step("plan", "Planning"):
                 plans.append(_of_image(merge.image, merge.dnf.run_json(
                     root, subcommand, names, "--dry-run", *own, answer=PlanAnswer)))
             if number + 1 < len(steps):
-                merge.dnf.run_json(root, subcommand, names, "-y", answer=PlanAnswer)
+                merge.dnf.run_json(root, subcommand, names, "-y", *own, answer=PlanAnswer)
     return Rehearsal(tuple(plans))
 
 
@@ -307,11 +313,11 @@ def _change(merge: Merge, root: Path, accepted: Sequence[str]) -> Tuple[PlanAnsw
     """Carry out the steps; ``accepted`` are the plugins whose new origin is accepted."""
     answers = []
     for subcommand, names in _steps(merge.order):
-        own = [f"--accept-origin={name}" for name in accepted] if subcommand == "install" else []
-        own += merge.order.trust.options if subcommand == "install" else []
-        own += merge.order.account_options if subcommand == "install" else ()
-        if subcommand == "install" and merge.order.keep_bundles:
-            own.append(f"--save-bundles={merge.folder(SAVED)}")
+        own = [*merge.order.options(subcommand)]
+        if subcommand == "install":
+            own += [f"--accept-origin={name}" for name in accepted]
+            own += merge.order.trust.options
+            own += [f"--save-bundles={merge.folder(SAVED)}"] if merge.order.keep_bundles else []
         with merge.progress.step(subcommand, "Changing the root"):
             answers.append(merge.dnf.run_json(root, subcommand, names, "-y", *own,
                                               answer=PlanAnswer))
@@ -371,7 +377,8 @@ def single_failures(merge: Merge, words: Sequence[str]) -> Dict[str, DnfFailed]:
     failures: Dict[str, DnfFailed] = {}
     with trial_root(merge.image, merge.folder("single"), run=merge.run) as root:
         if merge.order.remove:
-            merge.dnf.run_json(root, "remove", merge.order.remove, "-y", answer=PlanAnswer)
+            merge.dnf.run_json(root, "remove", merge.order.remove, "-y",
+                               *merge.order.options("remove"), answer=PlanAnswer)
         for word in words:
             failure = _failure(merge, root, (word,))
             if failure is not None:

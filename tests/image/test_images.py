@@ -203,7 +203,7 @@ def test_the_root_in_an_image_is_found_and_read_only(form: str, root: Path, tmp_
 def test_an_outer_mount_is_released_when_the_inner_one_fails(root: Path, tmp_path: Path) -> None:
     image = make_image("nested", root, tmp_path)
     recorder = Recorder(real=True, fails=lambda words: words[0] == "mount" and "ext4" in words)
-    with pytest.raises(CommandError), opened(image, make_folder(tmp_path / "work"), run=recorder):
+    with pytest.raises(BadImage), opened(image, make_folder(tmp_path / "work"), run=recorder):
         pass
     assert [words[0] for words in recorder.argvs] == ["mount", "blkid", "mount", "umount"]
     assert str(tmp_path / "work") not in Path("/proc/self/mounts").read_text()

@@ -23,7 +23,7 @@ FOREIGN = re.compile(r"dnf node-plugin|--installroot|rpmkeys|--recover|--keep-mo
 
 @pytest.fixture
 def shown() -> ShownPaths:
-    shown = ShownPaths("/iso/node-4.5.5.iso", "node-4.5.5.iso")
+    shown = ShownPaths("/iso/node-4.5.5.iso", {"old": "/iso/old.iso", "other": "/iso/site.iso"})
     shown.add_folder(Path("/iso/.site.iso.ovirt-node-plugin-x7yz1234"), Path("/iso"))
     shown.add_folder(Path(FOLDER), Path("/var/tmp"))
     shown.name([(f"{FOLDER}/copies/cim-1.0.tar", "site.iso:/node-plugins/cim-1.0.tar")])
@@ -39,6 +39,8 @@ def shown() -> ShownPaths:
     (f"{FOLDER}/tmp/node-plugin-abc/bundle/keys/key.asc", "/keys/key.asc"),
     (f"{FOLDER}/copies/cim-1.0.tar is damaged", "site.iso:/node-plugins/cim-1.0.tar is damaged"),
     (f"{FOLDER}/copies/cim-1.0.tar.gz", "cim-1.0.tar.gz"),
+    (f"in {FOLDER}/old/tried/any: {FOLDER}/other/root", "in /iso/old.iso: /iso/site.iso"),
+    (f"{FOLDER}/old/tried/any/etc/x", "/etc/x"),
     (f"disk of {FOLDER}, full", "disk of /var/tmp, full"),
     (f"{FOLDER}/written/payload: no space", "payload: no space"),
     ("/iso/.site.iso.ovirt-node-plugin-x7yz1234/site.iso: no", "site.iso: no"),
