@@ -31,6 +31,7 @@ from .apply import (
     account_numbers,
     brought_accounts,
     change,
+    created_paths,
     inventories,
     live,
     module_changes,
@@ -197,9 +198,7 @@ def carry_out(ready: Installation, session: Session, *,
     """
     root, books, jobs, revert = session.target.root, ready.books, ready.jobs, ready.revert
     packages, context = session.as_installed(ready.plan.packages), jobs[0].context
-    operation = ("upgrade" if all(job.action == UPGRADE for job in jobs)
-                 else ready.plan.operation)
-    intent = journal.Intent(operation, tuple(job.name for job in jobs), change.TOOL)
+    intent = _intent(ready)
     session.check_unchanged(packages)
     leave_out = leaving_out.left_out(jobs)
     others = OtherPlugins(intent.plugins, packages, books, session=session, run=context.run)
@@ -213,22 +212,23 @@ def carry_out(ready: Installation, session: Session, *,
         package_units.expect((path for package in packages if package.arrives
                               for path in package.files), context)
         accounts = make_accounts([(job.upgrade, job.context) for job in jobs], books.ledger)
-        present = brought_accounts.present(root)
         if packages:
+            present = brought_accounts.present(root)
             brought_accounts.make_declared(packages, context)
             with others.untouched():
                 report = session.run(displays, states=opened.states, leave_out=leave_out,
                                      skip_scriptlets=bool(ready.skipped_scriptlets))
-            notes += scriptlets.failures(report)
-            notes += _keep_numbers(ready, old, opened, present)
+            notes += [*scriptlets.failures(report), *_keep_numbers(ready, old, opened, present)]
+        created = created_paths.create(jobs, packages)
         effects = opened.effects(
-            owned=resolved_paths(packages, root), folders=folders.arriving, since=accounts,
+            owned=resolved_paths(packages, root), folders=folders.arriving,
+            since={**accounts, **created.entries},
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
             ours={*(restored.path for restored in revert.restore), *copies.paths})
-        requirements.check_effects(effects, root)
+        requirements.check_effects((*created.changes, *effects), root)
         notes += scriptlets.notes(effects, {*resolved_paths(packages, root), *folders.arriving})
-        notes += copies.notes()
-        shares = scriptlets.split(effects, jobs, packages, root)
+        notes += [*created.notes, *copies.notes()]
+        shares = created.before(scriptlets.split(effects, jobs, packages, root))
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,
                                             skipped_scriptlets=ready.skipped_scriptlets)
@@ -238,6 +238,12 @@ def carry_out(ready: Installation, session: Session, *,
                   for remark in remarks(books.ledger.state(job.name).settings, job.context))
         _save(ready, session, installed)
     return tuple(notes)
+
+
+def _intent(ready: Installation) -> journal.Intent:
+    is_upgrade = all(job.action == UPGRADE for job in ready.jobs)
+    return journal.Intent("upgrade" if is_upgrade else ready.plan.operation,
+                          tuple(job.name for job in ready.jobs), change.TOOL)
 
 
 def _keep_numbers(ready: Installation, old: Mapping[str, Inventory], opened: journal.Journal,

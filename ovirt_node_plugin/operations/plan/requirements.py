@@ -110,8 +110,8 @@ def check_effects(effects: Sequence[Change], root: Path) -> None:
         if (not same_entry(change.before, change.after)
                 and policy.deciding(change.path, folder=folder) is not None
                 and not is_inside_any(change.path, states)):
-            raise Refused(f"a scriptlet of a package changed /{change.path}, which is the"
-                          " configuration of DNF or of this tool",
+            raise Refused(f"a scriptlet or tmpfiles of a package changed /{change.path}, which is"
+                          " the configuration of DNF or of this tool",
                           hint="Do not install it; ask its vendor.")
 
 

@@ -40,7 +40,8 @@ class PersistentPaths:
         known = _is_there(path, ctx) or ctx.brings(path) is not None or any(
             file.startswith(f"{path}/") for file in ctx.files)
         notes = () if known else (
-            f"{path} has to be made by a scriptlet: neither the packages nor the root have it",)
+            f"{path} has to be made by a scriptlet or by tmpfiles: neither the packages nor the"
+            " root have it",)
         return (Wanted(kind=self.name, key=path, value="yes", text=f"keep {path} over new images",
                        item=item, notes=notes),)
 

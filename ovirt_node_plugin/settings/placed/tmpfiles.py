@@ -26,7 +26,7 @@ def state(place: str, ctx: Context) -> Optional[str]:
     if entry is None:
         return None
     missing: List[str] = []
-    for path in _paths((entry.content or b"").decode(errors="replace")):
+    for path in paths((entry.content or b"").decode(errors="replace")):
         parts = path.strip("/").split("/")
         for count in range(1, len(parts) + 1):
             name = "/" + "/".join(parts[:count])
@@ -62,7 +62,8 @@ def remove(was: str, ctx: Context) -> Sequence[str]:
     return notes
 
 
-def _paths(text: str) -> Iterator[str]:
+def paths(text: str) -> Iterator[str]:
+    """Yield the absolute paths that a configuration creates, without those with specifiers."""
     for line in text.splitlines():
         words = line.split(None, 2)
         if len(words) < 2 or words[0].startswith("#"):
