@@ -19,7 +19,7 @@ from ..system.entries import Entry, kind_of, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above
 from ..undo.changes import Change, alike
-from .model.results import IN_CONFIG, IN_FILE, IN_PACKAGE, IN_RECORD, Finding
+from .model.results import IN_CONFIG, IN_FILE, IN_INVENTORY, IN_PACKAGE, Finding
 
 # update-alternatives(8) changes its state whenever another package is installed.
 _READ = tuple(path for path in read_paths.active() if path != "var/lib/alternatives")
@@ -36,16 +36,16 @@ def inventory_findings(record: Record, undo_data: UndoData, root: Path, *,
     try:
         inventory = store.read_inventory(root, record.name)
     except NodePluginError as exc:
-        yield Finding(IN_RECORD, exc.message)
+        yield Finding(IN_INVENTORY, exc.message)
         return
     if inventory is None:
         if undo_data.inventory:
-            yield Finding(IN_RECORD,
-                          f"its inventory {path} is missing; its next upgrade writes one")
+            yield Finding(IN_INVENTORY,
+                          f"its inventory {path} is missing")
         return
     last = inventory.operations[-1]
     if (last.version_to, last.at) != (record.version, record.installed_at):
-        yield Finding(IN_RECORD, f"its inventory {path} is of version {last.version_to},"
+        yield Finding(IN_INVENTORY, f"its inventory {path} is of version {last.version_to},"
                                  f" installed at {last.at}")
         return
     yield from _package_findings(inventory, root, look)

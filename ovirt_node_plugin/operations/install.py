@@ -189,6 +189,12 @@ def _check_files(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session:
     return disputed
 
 
+def nothing(session: Session) -> Installation:
+    """Return the plan that changes nothing."""
+    return Installation(Plan(operation="install", target=session.target, plugins=(), packages=()),
+                        (), Books(session.target.root), Revert(()))
+
+
 def carry_out(ready: Installation, session: Session, *,
               displays: Sequence[DnfDisplay]) -> Tuple[str, ...]:
     """Carry out ``ready``: packages, settings and records, with a journal of all changes.

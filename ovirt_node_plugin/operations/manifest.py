@@ -35,6 +35,6 @@ def manifests(root: Path, names: Sequence[str], *,
             raise RecordError(
                 f"plugin {name} has no inventory /{store.inventory_path(name)}",
                 hint="An older version of this tool installed it, or somebody removed that"
-                     " file. Its next upgrade writes one; --settings shows what the record has.")
+                     " file. A repair writes one; --settings shows what the record has.")
         answer.append(PluginManifest(record, inventory))
     return tuple(answer)

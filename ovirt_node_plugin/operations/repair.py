@@ -50,6 +50,9 @@ _OF_PACKAGES = (IN_PACKAGE, IN_FILE, IN_SCRIPTLET)
 _NO_OFFER = ("Give the path of the plugin's bundle, or name the repository that has the package"
              " with --enablerepo=ID.")
 
+_NO_RECORD = ("A damaged record, or damaged undo data, is not repaired: restore the file from a"
+              " copy of the root.")
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -133,13 +136,14 @@ def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
     root = session.target.root
     records = store.read_registry(root).records
     repairs = {check.name: _repair_of(check, records[check.name], sources, session)
-               for check in checks if check.problems and check.name in records}
+               for check in checks if check.is_repairable}
     again = {name: repair.packages for name, repair in repairs.items() if repair.possible}
     unrepaired = [Unrepaired(check.name, check.version,
                              repairs[check.name].reasons if check.name in repairs
                              else check.problems) for check in checks if check.problems]
-    ready = install.plan([_bundle(name, sources, root) for name in again], session, run=run,
-                         skip_scriptlets=skip_scriptlets, again=again)
+    ready = (install.plan([_bundle(name, sources, root) for name in again], session, run=run,
+                          skip_scriptlets=skip_scriptlets, again=again) if again
+             else install.nothing(session))
     by_name = {check.name: check for check in checks}
     plugins = [_with_problems(action, by_name[action.name]) for action in ready.plan.plugins]
     plugins += [preview.kept(records[check.name], source=records[check.name].source)
@@ -148,6 +152,8 @@ def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
                                   for note in _kept_configuration(by_name[name], packages))]
     if any(repair.lacking for repair in repairs.values()):
         notes.append(_NO_OFFER)
+    if any(check.problems and not check.is_repairable for check in checks):
+        notes.append(_NO_RECORD)
     return replace(ready, plan=replace(
         ready.plan, operation="repair", plugins=tuple(plugins), notes=tuple(notes),
         unrepaired=tuple(plugin for plugin in unrepaired if plugin.reasons)))

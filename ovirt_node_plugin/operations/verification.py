@@ -48,11 +48,8 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
 
 
 def repair_command(checks: Sequence[Check], root: Path) -> str:
-    """Return the command that repairs what ``checks`` found, empty if there is nothing.
-
-    A damaged record cannot be repaired.
-    """
-    names = [check.name for check in checks if check.problems and check.version]
+    """Return the command that repairs what ``checks`` found, empty if nothing can be."""
+    names = [check.name for check in checks if check.is_repairable]
     if not names:
         return ""
     installroot = [] if is_running_system(root) else [f"--installroot={root}"]

@@ -15,10 +15,11 @@ SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, SCRIP
     "drop-in", "scriptlets")
 
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
-# Kinds of Finding: of a package that is missing or another build, of a file of a package, of
-# a file that a scriptlet made, and of a file that its package marks %config or %ghost.
-IN_RECORD, IN_PACKAGE, IN_FILE, IN_SETTING, IN_SCRIPTLET, IN_CONFIG, IN_GHOST = (
-    "record", "package", "file", "setting", "scriptlet", "config", "ghost")
+# Kinds of Finding: in the record or the undo data, which cannot be repaired, in the inventory, of
+# a package that is missing or another build, of a file of a package, of a file that a scriptlet
+# made, and of a file that its package marks %config or %ghost.
+IN_RECORD, IN_INVENTORY, IN_PACKAGE, IN_FILE, IN_SETTING, IN_SCRIPTLET, IN_CONFIG, IN_GHOST = (
+    "record", "inventory", "package", "file", "setting", "scriptlet", "config", "ghost")
 ON, AGAIN, OFF, STAYS = "on", "again", "off", "stays"
 
 
@@ -230,9 +231,8 @@ class PluginInfo:
 class Finding:
     """One difference of a root from the record of a plugin, which ``text`` describes.
 
-    ``kind`` is IN_RECORD, IN_PACKAGE, IN_FILE, IN_SETTING, IN_SCRIPTLET, IN_CONFIG or
-    IN_GHOST. ``path`` is absolute and ``package`` a NEVRA; both are empty if the difference is
-    in none, or in several.
+    ``kind`` is one of the constants above. ``path`` is absolute and ``package`` a NEVRA; both
+    are empty if the difference is in none, or in several.
     """
 
     kind: str
@@ -258,6 +258,12 @@ class Check:
     problems: Tuple[str, ...]
     notes: Tuple[str, ...] = ()
     findings: Tuple[Finding, ...] = ()
+
+    @property
+    def is_repairable(self) -> bool:
+        """Whether there are problems, and record and undo data can be read."""
+        return bool(self.problems) and all(
+            finding.kind != IN_RECORD for finding in self.findings)
 
     @classmethod
     def of(cls, name: str, version: str, findings: Iterable[Finding]) -> Check:

@@ -1,7 +1,7 @@
 """Apply settings, and return each with its state before and its changes."""
 from __future__ import annotations
 
-from typing import List, Sequence, Tuple
+from typing import Collection, List, Sequence, Tuple
 
 from ...system.entries import read_entry
 from ...undo.changes import (
@@ -52,20 +52,30 @@ def apply_again(old: Applied, item: Wanted, ctx: Context, *, repair: bool = Fals
         # The other changes were in the replaced image, unless they are in this one too
         first = tuple(change for change in first if change.path not in repeated and not alike(
             read_entry(ctx.root, change.path, content=False), change.before))
-    elif repair and not isinstance(kind, PartWriter):
-        last = {change.path: change for change in first}
-        first = tuple(_followed(change, later) if change is last[change.path] else change
-                      for change in first)
+    elif repair:
+        parts = {change.path for change in first if isinstance(kind, PartWriter)
+                 and kind.part_remover(old, change.path) is not None}
+        first = _followed(first, later, parts)
     outcome = {**old.outcome, **_outcome(item, later, ctx)} if later else old.outcome
     return Applied(kind=old.kind, key=old.key, value=item.value,
                    before=before if replaced and later else old.before,
                    changes=chained(first, later), outcome=outcome)
 
 
-def _followed(change: Change, later: Sequence[Change]) -> Change:
-    """Return ``change`` with the state in which ``later`` finds its path as the one after."""
-    found = next((other.before for other in later if other.path == change.path), change.after)
-    return Change(change.path, change.before, compact(found))
+def _followed(first: Sequence[Change], later: Sequence[Change],
+              parts: Collection[str]) -> Tuple[Change, ...]:
+    """Return the changes ``first`` with the states in which ``later`` finds their paths.
+
+    Of ``parts``, files of which the setting wrote only a part, others may have changed the rest:
+    they are followed only back to the state before.
+    """
+    found = {change.path: change.before for change in later}
+    last = {change.path: change for change in first}
+    return tuple(
+        Change(change.path, change.before, compact(found[change.path]))
+        if change.path in found and change is last[change.path] and (
+            change.path not in parts or alike(change.before, found[change.path]))
+        else change for change in first)
 
 
 def chained(first: Sequence[Change], then: Sequence[Change]) -> Tuple[Change, ...]:

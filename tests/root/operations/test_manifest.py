@@ -303,7 +303,8 @@ def test_verify_reports_missing_or_changed_files_made_by_scriptlets(
     lines = dnf.plugin(node, "verify").out.splitlines()
     assert lines == [
         "maker 1.0: /etc/maker.conf, which a scriptlet made, was changed",
-        "maker 1.0: /usr/lib/maker/index, which a scriptlet made, is missing"]
+        "maker 1.0: /usr/lib/maker/index, which a scriptlet made, is missing",
+        f"To repair: dnf --installroot={node} node-plugin repair maker"]
 
 
 def test_a_later_plugins_change_of_a_shared_file_is_not_drift(

@@ -189,6 +189,9 @@ def test_the_roots_weak_modules_is_run_and_what_it_did_is_undone(
     succeeded(dnf.plugin(root, "verify"))
     (root / TREES / SECOND / "weak-updates/acme.ko").unlink()
     assert dnf.plugin(root, "verify").status == 9
+    succeeded(dnf.plugin(root, "repair", "-y", UNSIGNED))
+    succeeded(dnf.plugin(root, "verify"))
+    (root / TREES / SECOND / "weak-updates/acme.ko").unlink()
     succeeded(dnf.plugin(root, "remove", "-y", "acme"))
     assert state_differences(before, tree_state(root)) == []
     program.write_text("#!/bin/sh\necho no kernel >&2; exit 3\n")

@@ -11,6 +11,7 @@ from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
 from tests.support.repositories import define_repo, remove_package
+from tests.support.settings_root import make_firewall
 from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = pytest.mark.root
@@ -142,8 +143,11 @@ def test_missing_packages_and_damaged_records_are_repaired_or_named(
     states = {plugin["name"]: plugin["state"]
               for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}
     assert states == {"agent": "installed", "other": "broken", "third": "broken"}
+    assert "restore the file from a copy of the root" in answer.out
+    (node / store.inventory_path("agent")).unlink()
     for words, status in ((["nothing"], 2), (["--all", "agent"], 2), (["agent"], 0)):
         assert repair(dnf, node, *words).status == status
+    succeeded(dnf.plugin(node, "verify", "agent"))
     (node / "opt/agent/tool").unlink()
     (node / "opt/agent/tool").mkdir()
     answer = repair(dnf, node, "agent")
@@ -161,3 +165,60 @@ def test_a_repair_that_fails_is_rolled_back(dnf: Dnf, node: Path, tmp_path: Path
     assert state_differences(damaged, tree_state(node)) == []
     succeeded(repair(dnf, node, "stuck", "--skip-scriptlets"))
     succeeded(dnf.plugin(node, "verify"))
+
+
+SETTINGS = (
+    SYSCTL, '<user name="acme" home="/opt/agent" groups="acmes"/>', '<group name="acmes"/>',
+    '<kernel-module name="dummy" options="numdummies=3"/>',
+    '<firewall-port port="9100" protocol="tcp"/>',
+    '<firewall-service name="site"><port port="5988" protocol="tcp"/></firewall-service>',
+    '<kernel-argument name="intel_iommu" value="on"/>',
+    '<persistent-path path="/opt/agent/state"/>',
+    *(f'<{kind} source="/opt/agent/text" name="{name}"/>' for kind, name in (
+        ("udev-rules", "60-acme.rules"), ("tmpfiles", "acme.conf"), ("logrotate", "acme"))),
+    '<unit-drop-in unit="sanlock.service" source="/opt/agent/text" name="10-acme.conf"/>',
+    '<vdsm-hook point="before_vm_start" order="40" name="acme" source="/opt/agent/hook"/>')
+
+
+def test_settings_of_each_kind_are_applied_again_and_undone(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    entry = node / "boot/loader/entries/a.conf"
+    entry.write_text("title a\noptions root=/dev/sda1 quiet\n")
+    make_firewall(node)
+    before, group_before = tree_state(node), (node / "etc/group").read_text()
+    own_group = "admins:x:4321:root\n"
+    install(dnf, node, make_plugin(
+        tmp_path, "agent", settings=SETTINGS,
+        files={"/opt/agent/text": "# text\n", "/opt/agent/hook": "#!/bin/sh\n",
+               "/opt/agent/state/": ""},
+        attributes={"/opt/agent/hook": "%attr(0755,root,root)"}))
+    complete, record = tree_state(node), store.read_record(node, "agent")
+    assert len({setting.kind for setting in record.settings}) >= len(SETTINGS)
+    undo = store.read_undo_data(node, "agent").state.settings
+    for path in sorted({change.path for setting in undo for change in setting.changes}):
+        file = node / path
+        if path not in before and (file.is_symlink() or file.is_file()):
+            file.unlink()
+    for name in ("passwd", "group", "shadow", "gshadow"):
+        file = node / "etc" / name
+        lines = file.read_text().splitlines(keepends=True) if file.exists() else []
+        if lines:
+            file.write_text("".join(
+                line for line in lines if not line.startswith(("acme:", "acmes:"))))
+    with open(node / "etc/group", "a", encoding="ascii") as stream:
+        stream.write(own_group)
+    entry.write_text("title a\noptions root=/dev/sda1 quiet\n")
+    problems = dnf.plugin(node, "verify", "--json").json["plugins"][0]["problems"]
+    assert len(problems) >= len(SETTINGS) - 1
+    succeeded(repair(dnf, node))
+    assert succeeded(dnf.plugin(node, "verify")).out == "agent 1.0: ok\n"
+    groups = (node / "etc/group").read_text()
+    assert own_group in groups
+    (node / "etc/group").write_text(groups.replace(own_group, ""))
+    assert [line for line in state_differences(complete, tree_state(node))
+            if "ovirt.plugins" not in line] == []
+    (node / "etc/group").write_text(groups)
+    succeeded(dnf.plugin(node, "remove", "-y", "agent"))
+    assert [line.split(":")[1] for line in state_differences(before, tree_state(node))] == [
+        " etc/group"]
+    assert (node / "etc/group").read_text() == group_before + own_group
