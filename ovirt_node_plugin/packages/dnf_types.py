@@ -318,6 +318,9 @@ class DnfPlugins(Protocol):
 class DnfTransactionSet(Protocol):
     """rpm's transaction set, which is made when it is first used. Code."""
 
+    def __iter__(self) -> Iterator[object]:
+        """Return the elements: packages that come or go."""
+
     def addTsFlag(self, flag: int) -> None:
         """Add a flag of rpm's rpmts.h."""
 

@@ -233,6 +233,12 @@ class RunPolicy:
         return tuple(sorted(repo.id for repo in self.base.repos.values()
                             if self.owners.get(repo.id) in plugins and not repo.enabled))
 
+    def enabled_repos_of(self, plugins: Collection[str]) -> List[str]:
+        """Return the ids of the enabled repositories of ``plugins``."""
+        return [repo.id for repo in self.base.repos.iter_enabled()
+                if self.owners.get(repo.id) in plugins
+                or repos.is_inside_bundle(repo) and repo.id in map(repos.bundle_repo_id, plugins)]
+
     def states(self) -> List[repos.RepoState]:
         """Return every repository of this run, sorted by id, with the reason for its state."""
         return [repos.RepoState(id=repo.id, name=repo.name, plugin=self.owners.get(repo.id, ""),

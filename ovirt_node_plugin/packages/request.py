@@ -2,16 +2,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Sequence, Tuple
+from typing import Collection, List, Mapping, Sequence, Tuple
 
 import dnf
 import dnf.exceptions
 import dnf.selector
+import hawkey
 
 from ..plugin.descriptor import Install
 from ..system.nevra import name_of
 from .claims import Claims
-from .dnf_types import DnfBase, DnfQuery
+from .dnf_types import DnfBase, DnfPackage, DnfQuery
 from .offers import checksum_of
 
 
@@ -37,15 +38,35 @@ class Request:
     claims: Claims = field(default_factory=dict)
 
 
-def mark(base: DnfBase, request: Request) -> None:
-    """Tell DNF's goal what ``request`` asks for.
+def outdated(base: DnfBase, request: Request, repos: Sequence[str], *,
+             core: Collection[str] = ()) -> List[DnfPackage]:
+    """Return the installed packages that do not count as what ``request`` asks for.
+
+    These are older than what ``repos``, the ids of the plugins' repositories, have, whether or
+    not that may be installed: otherwise nothing would be installed. The NEVRAs ``core`` do not
+    count either. Packages of other plugins count: they are shared.
+    """
+    names = sorted({install.name for install in request.installs})
+    query = base.sack.query(hawkey.IGNORE_EXCLUDES).filter(name=names)
+    brought = [package for package in query.available().filter(reponame=list(repos))
+               if any(install.name == package.name
+                      and install.version in ("", package.version, package.evr)
+                      for install in request.installs)]
+    nevras = {*map(str, brought), *request.claims}
+    return [package for package in query.installed()
+            if str(package) in core or str(package) not in nevras and any(
+                package.name == other.name and package.evr_cmp(other) < 0 for other in brought)]
+
+
+def mark(base: DnfBase, request: Request, uncounted: Sequence[DnfPackage] = ()) -> None:
+    """Tell DNF's goal what ``request`` asks for; it is not met by ``uncounted`` packages.
 
     Raises dnf.exceptions.MarkingError for a package that no repository offers.
     """
     if request.excludes:
         unwanted = base.sack.query().available().filter(name__glob=list(request.excludes))
         base.sack.add_excludes(unwanted)
-    _mark_installs(base, request)
+    _mark_installs(base, request, uncounted)
     _mark_exact(base, request)
     for name in request.upgrades:
         newer = base.sack.query().filter(name=name).upgrades()
@@ -56,7 +77,7 @@ def mark(base: DnfBase, request: Request) -> None:
             base.goal.erase(package, clean_deps=False)
 
 
-def _mark_installs(base: DnfBase, request: Request) -> None:
+def _mark_installs(base: DnfBase, request: Request, uncounted: Sequence[DnfPackage]) -> None:
     """Ask for the packages to install; raise MarkingError with all that no repo offers.
 
     Those that are asked for by their NEVRA are left out: the solver would prefer installed ones.
@@ -64,6 +85,8 @@ def _mark_installs(base: DnfBase, request: Request) -> None:
     exact, missing = {name_of(nevra) for nevra in request.exact}, []
     for install in request.installs:
         query = base.sack.query().filter(name=install.name)
+        if uncounted:
+            query = query.difference(query.filter(pkg=list(uncounted)))
         if install.version:
             key = "evr" if "-" in install.version else "version"
             query = query.filter(**{key: install.version})

@@ -17,6 +17,7 @@ import dnf.yum.rpmtrans
 import rpm
 
 from ..system.words import first_lines
+from . import outcome
 from .dnf_types import DnfBase
 
 _MOST_LINES = 10
@@ -131,6 +132,7 @@ class _Callbacks(dnf.yum.rpmtrans.RPMTransaction):
         self._listener, self._states = listener, states
         self._before: Mapping[str, object] = {}
         super().__init__(*args, **options)
+        outcome.refuse_unplanned(self.base)  # now rpm has the whole transaction, and ran nothing
 
     def callback(self, what: int, amount: int, total: int, key: object,
                  client_data: object) -> object:

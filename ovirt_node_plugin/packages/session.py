@@ -38,6 +38,7 @@ from . import (
     fetching,
     keys,
     offers,
+    outcome,
     repos,
     running,
     saving,
@@ -50,7 +51,7 @@ from .dnf_types import DnfBase, DnfDisplay, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
 from .policy import RunPolicy
-from .request import Request, mark
+from .request import Request, mark, outdated
 from .scriptlet_runs import ScriptletReport, States
 
 
@@ -179,7 +180,7 @@ class Session:
             try:
                 raise explain.refusal(
                     base, target=self.target, subject=request.subject, rules=rules,
-                    mark=lambda: mark(base, request), problem=str(exc),
+                    mark=lambda: self._mark(request), problem=str(exc),
                     names=[install.name for install in request.installs],
                     repos_off=self.policy.own_repos_off(request.plugins),
                     claimed=request.claims) from exc
@@ -340,13 +341,20 @@ class Session:
         """Run the solved transaction; return what scriptlets did.
 
         ``leave_out`` are absolute paths of files that rpm is not to unpack; the others as in
-        ``running.RunOptions``. Raises RolledBack; the caller then rolls back.
+        ``running.RunOptions``. Raises RolledBack if it fails, or if the rpm database is not as
+        planned then; the caller then rolls back.
         """
-        packages = self.packages()
-        return running.run(self._base, running.RunOptions(
+        root, packages = self.target.root, self.packages()
+        before = outcome.installed(root)
+        report = running.run(self._base, running.RunOptions(
             target=self.target, sealed=self.sealed, leave_out=self._shared(leave_out),
             files={path for change in packages for path in change.files},
             skip_scriptlets=skip_scriptlets, states=states), displays)
+        outcome.refuse_other(outcome.differences(
+            before, outcome.installed(root),
+            arriving=[change.nevra for change in packages if change.arrives],
+            leaving=[change.nevra for change in packages if not change.arrives]))
+        return report
 
     @property
     def sealed(self) -> bool:
@@ -393,8 +401,14 @@ class Session:
 
     def _resolve(self, request: Request) -> None:
         with dependencies.solver_options(self._base.conf):
-            mark(self._base, request)
+            self._mark(request)
             self._base.resolve(allow_erasing=False)
+
+    def _mark(self, request: Request) -> None:
+        enabled = self.policy.enabled_repos_of(request.plugins)
+        unknown = not enabled and self.policy.own_repos_off(request.plugins)
+        mark(self._base, request, outdated(
+            self._base, request, enabled, core=self.core_packages() if unknown else ()))
 
 
 _ACTIONS = {
