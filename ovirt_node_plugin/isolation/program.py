@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     parser.add_argument("words", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     view = View(os.path.realpath(options.root), temporary=options.temporary,
-                volatile=options.volatile,
+                volatile=("run",) if options.volatile else (),
                 shown=((f"/{_RESOLVER}", _RESOLVER),) if options.network else ())
     kernel.end_with_parent()
     try:

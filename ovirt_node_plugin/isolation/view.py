@@ -38,9 +38,9 @@ _CONFIGURATION = (
 _PROC_EMPTY = ("kcore", "keys", "key-users", "timer_list", "latency_stats", "kmsg",
                "sched_debug")
 # Documentation/admin-guide/devices.txt of the kernel
-_DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9),
+DEVICES = (("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9),
             ("tty", 5, 0))
-_DEVICE_LINKS = (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
+DEVICE_LINKS = (("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"),
                  ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2"),
                  ("ptmx", "pts/ptmx"))
 # Filesystems that show the kernel and are not part of a root.
@@ -58,6 +58,7 @@ _SYSTEM = ("/bin", "/boot", "/etc", "/lib", "/usr")
 _WHOLE = ("/home", "/opt", "/root", "/srv", "/var")
 _READ_ONLY = MS_RDONLY | MS_NOSUID | MS_NODEV
 _TEMPORARY = "mode=1777,size=1g"
+_FOR_EVERYBODY = ("tmp", "var/tmp")
 _OLD, _NEW = "/old", "/new"
 
 # A folder as its filesystem's device and the path in that filesystem.
@@ -72,7 +73,8 @@ class View:
     writable. ``readable`` are absolute paths outside of it. With ``own_devices`` the root's
     /dev is a small one in memory, otherwise the one in the root. With ``nodes`` device nodes in
     the root work, which rpm needs to unpack one. ``temporary`` is a folder of this machine that
-    is mounted, writable, as the root's /tmp; with ``volatile`` the root's /run is in memory.
+    is mounted, writable, as the root's /tmp. ``volatile`` are folders in the root, such as
+    ``var/tmp``, that are empty and in memory.
     ``shown`` are files and folders of this machine, each with the path in the root where it can
     be read, and only read.
     """
@@ -82,7 +84,7 @@ class View:
     own_devices: bool = True
     nodes: bool = False
     temporary: str = ""
-    volatile: bool = False
+    volatile: Tuple[str, ...] = ()
     shown: Tuple[Tuple[str, str], ...] = ()
 
 
@@ -235,12 +237,12 @@ def _fill_dev(place: str) -> None:
     os.mkdir(nodes)
     mount("tmpfs", nodes, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=1m")
     mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=755,size=64m")
-    for name, major, minor in _DEVICES:
+    for name, major, minor in DEVICES:
         os.mknod(f"{nodes}/{name}", stat.S_IFCHR, os.makedev(major, minor))
         os.chmod(f"{nodes}/{name}", 0o666)
         _make_file(f"{place}/{name}")
         mount(f"{nodes}/{name}", f"{place}/{name}", None, MS_BIND)
-    for name, target in _DEVICE_LINKS:
+    for name, target in DEVICE_LINKS:
         os.symlink(target, f"{place}/{name}")
     for name in ("pts", "shm"):
         os.mkdir(f"{place}/{name}")
@@ -283,9 +285,12 @@ def _bind_root(view: View, covered: Collection[_Folder]) -> None:
         _mount_in_root(place, "dev", f"{_NEW}/dev")
     if view.temporary:
         _mount_in_root(place, "tmp", _OLD + view.temporary)
-    if view.volatile:
-        mount("tmpfs", _NEW + "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755")
-        _mount_in_root(place, "run", f"{_NEW}/run")
+    for number, name in enumerate(view.volatile):
+        source = f"/volatile-{number}"
+        os.mkdir(source)
+        mount("tmpfs", source, "tmpfs", MS_NOSUID | MS_NODEV,
+              _TEMPORARY if name in _FOR_EVERYBODY else "mode=755")
+        _mount_in_root(place, name, source)
     for source, name in view.shown:
         _mount_in_root(place, name, _OLD + _real(source), read_only=True)
 

@@ -14,9 +14,9 @@ import dnf.exceptions
 from ..errors import RolledBack
 from ..policy import opened_paths
 from ..system import path_sets
-from ..system.paths import resolve_inside
+from ..system.paths import is_inside, resolve_inside
 from ..target import Target
-from . import devices, logs, scriptlet_runs, sealed_transaction, solved, unpacking
+from . import logs, scriptlet_runs, sealed_transaction, solved, surroundings, unpacking
 from .dnf_types import DnfBase, DnfDisplay
 from .headers import read_header
 from .scriptlet_runs import FailedScriptlet, ScriptletReport, States
@@ -98,23 +98,40 @@ def _rolled_back(messages: Sequence[str], failed: Sequence[FailedScriptlet]) -> 
 
 def _run(base: DnfBase, options: RunOptions, displays: Sequence[DnfDisplay],
          report: ScriptletReport) -> None:
-    root, owned = options.target.root, options.files
     if not options.sealed:
-        with contextlib.nullcontext() if options.target.live else \
-                devices.scriptlet_devices(root, owned), \
-                scriptlet_runs.reported(report, options.states):
-            if options.skip_scriptlets:
-                scriptlet_runs.skip_of_leaving(base)
-            dnf.Base.do_transaction(base, displays)
+        _run_unsealed(base, options, displays, report)
         return
-    with devices.own_devices(root, owned) as own_devices:
-        rpms = [package.localPkg() for package in solved.arriving(base)]
-        nodes = any(file.is_device for path in rpms for file in read_header(Path(path)).files)
+    root = options.target.root
+    rpms = [package.localPkg() for package in solved.arriving(base)]
+    nodes = any(file.is_device for path in rpms for file in read_header(Path(path)).files)
+    with surroundings.coverable(root, _used(root, options.files, rpms)) as covered:
         view = sealed_transaction.view_of(
-            str(root), [*rpms, base.conf.cachedir], own_devices=own_devices, nodes=nodes)
+            str(root), [*rpms, base.conf.cachedir], covered=covered, nodes=nodes)
         sealed_transaction.run_transaction(
             base, view, displays, report, states=options.states,
             skip_scriptlets=options.skip_scriptlets)
+
+
+def _run_unsealed(base: DnfBase, options: RunOptions, displays: Sequence[DnfDisplay],
+                  report: ScriptletReport) -> None:
+    with contextlib.ExitStack() as stack:
+        if not options.target.live:
+            root = options.target.root
+            rpms = [package.localPkg() for package in solved.arriving(base)]
+            covered = stack.enter_context(
+                surroundings.coverable(root, _used(root, options.files, rpms)))
+            stack.enter_context(surroundings.mounted(root, covered))
+        stack.enter_context(scriptlet_runs.reported(report, options.states))
+        if options.skip_scriptlets:
+            scriptlet_runs.skip_of_leaving(base)
+        dnf.Base.do_transaction(base, displays)
+
+
+def _used(root: Path, files: Collection[str], rpms: Collection[str]) -> Collection[str]:
+    """Return the absolute paths in the root of packages' ``files``, and of ``rpms`` in it."""
+    top = os.path.realpath(root)
+    return {*files, *(path[len(top):] for path in map(os.path.realpath, rpms)
+                      if is_inside(path, top))}
 
 
 @contextlib.contextmanager

@@ -32,19 +32,20 @@ from .scriptlet_runs import FailedScriptlet, Scriptlet, ScriptletListener, State
 _MOST_CHANGED, _MOST_OUTPUT = 1000, 10_000  # paths and characters in a report
 
 
-def view_of(root: str, needed: Iterable[str] = (), *, own_devices: bool = True,
+def view_of(root: str, needed: Iterable[str] = (), *, covered: Sequence[str] = (),
             nodes: bool = False) -> View:
     """Return what a transaction in ``root`` sees.
 
     ``needed`` are the paths of the packages' files and of DNF's cache, which may be outside of
     the root; they can be read only. So can the journal, which undoes what scriptlets do.
-    ``own_devices`` and ``nodes`` as in ``View``.
+    ``covered`` are those of SURROUNDINGS that are the process's own; ``nodes`` as in ``View``.
     """
     top = os.path.realpath(root)
     paths = {os.path.abspath(path) for path in (*needed, *filter(None, sys.path))}
     readable = (path for path in paths if os.path.exists(path)
                 and not path.startswith(("/usr/", f"{top}/")))
-    return View(top, tuple(sorted(readable)), own_devices=own_devices, nodes=nodes,
+    return View(top, tuple(sorted(readable)), own_devices="dev" in covered, nodes=nodes,
+                volatile=tuple(name for name in covered if name not in ("dev", "proc")),
                 shown=((f"{top}/{JOURNAL}", JOURNAL),))
 
 

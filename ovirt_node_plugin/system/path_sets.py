@@ -41,6 +41,8 @@ TRANSACTION_STATE = (REGISTRY, MANIFESTS, DNF_STATE, IMAGE_MARK)
 # -- of the system, with any packages
 
 KERNEL_VIEWS = ("dev", "proc", "run", "sys")
+# What a container has in memory: so have scriptlets in a root that is not running.
+SURROUNDINGS = ("dev", "proc", "run", "tmp", "var/tmp")
 LOGS = "var/log"
 # Caches and temporary files: they may be removed at any time.
 CACHES = ("var/cache", "var/tmp", "tmp")

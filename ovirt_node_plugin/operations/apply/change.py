@@ -127,9 +127,11 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
     package_folders, copies = folder_places(headers, root), copy_paths(headers, root)
     active, modules = active_scope(root), module_trees.tree_scope(
         root, files, whole=any(header is not None and header.about_modules for header in headers))
+    made = [] if target.live else [name for name in path_sets.SURROUNDINGS
+                                   if not os.path.lexists(root / name)]
     return journal.Scope(
         paths=tuple(sorted({
-            *files, *package_folders, *copies, *paths, *replaced_files,
+            *files, *package_folders, *copies, *paths, *made, *replaced_files,
             *(change.path for change in changes),
             *(path for plugin in plugins for path in store.paths_of(plugin)),
             *module_index.index_paths(files, module_trees.trees(root))})),
