@@ -289,7 +289,7 @@ def _bind_root(view: View, covered: Collection[_Folder]) -> None:
         source = f"/volatile-{number}"
         os.mkdir(source)
         mount("tmpfs", source, "tmpfs", MS_NOSUID | MS_NODEV,
-              _TEMPORARY if name in _FOR_EVERYBODY else "mode=755")
+              _TEMPORARY if name in _FOR_EVERYBODY else "mode=755,size=64m")
         _mount_in_root(place, name, source)
     for source, name in view.shown:
         _mount_in_root(place, name, _OLD + _real(source), read_only=True)

@@ -348,8 +348,7 @@ def _unclaimed_note(paths: Sequence[str]) -> Tuple[str, ...]:
     if not paths:
         return ()
     names = first_names([f"/{path}" for path in paths], _MOST_PATHS)
-    return (f"The transaction also changed {names}, probably by triggers of the image's own"
-            " packages.",)
+    return (f"The transaction also changed {names}, which no plugin has.",)
 
 
 def _plugins(root: Path) -> Tuple[marks.MergedPlugin, ...]:

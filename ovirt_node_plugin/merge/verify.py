@@ -66,7 +66,7 @@ def root_changes(image: Image, root: Path) -> Dict[str, Difference]:
 def unclaimed_paths(expected: Expected, root: Path) -> Tuple[str, ...]:
     """Return the paths that the transaction added or changed and no plugin's undo data has.
 
-    Triggers of the image's own packages change such paths, for example caches and indexes.
+    For example, triggers of the image's own packages change caches and indexes.
     """
     claimed = _claimed(expected.image.root) | _claimed(root)
     return tuple(path for path, difference in sorted(expected.root.items())

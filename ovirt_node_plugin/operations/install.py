@@ -8,6 +8,7 @@ from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence
 from ..errors import DisputedFile, NodePluginError, Reasons, UsageError
 from ..packages.contents import removed_paths, replacements, resolved_paths
 from ..packages.dnf_types import DnfDisplay
+from ..packages.scriptlet_runs import ScriptletReport
 from ..packages.session import PackageChange, Session
 from ..plugin.bundle import Bundle
 from ..registry import store
@@ -23,6 +24,7 @@ from ..settings.kit.model import Context
 from ..settings.modules import module_index
 from ..settings.placed import persistent_paths
 from ..settings.services import package_units
+from ..system.nevra import name_of
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..undo import journal
@@ -37,6 +39,7 @@ from .apply import (
     module_changes,
     records,
     scriptlets,
+    transaction_notes,
 )
 from .apply.configuration_copies import ConfigurationCopies
 from .apply.other_plugins import OtherPlugins
@@ -218,13 +221,7 @@ def carry_out(ready: Installation, session: Session, *,
         package_units.expect((path for package in packages if package.arrives
                               for path in package.files), context)
         accounts = make_accounts([(job.upgrade, job.context) for job in jobs], books.ledger)
-        if packages:
-            present = brought_accounts.present(root)
-            brought_accounts.make_declared(packages, context)
-            with others.untouched():
-                report = session.run(displays, states=opened.states, leave_out=leave_out,
-                                     skip_scriptlets=bool(ready.skipped_scriptlets))
-            notes += [*scriptlets.failures(report), *_keep_numbers(ready, old, opened, present)]
+        report, told = _change_packages(ready, session, displays, opened, old, others)
         created = created_paths.create(jobs, packages)
         effects = opened.effects(
             owned=resolved_paths(packages, root), folders=folders.arriving,
@@ -232,8 +229,9 @@ def carry_out(ready: Installation, session: Session, *,
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
             ours={*(restored.path for restored in revert.restore), *copies.paths})
         requirements.check_effects((*created.changes, *effects), root)
-        notes += scriptlets.notes(effects, {*resolved_paths(packages, root), *folders.arriving})
-        notes += [*created.notes, *copies.notes()]
+        notes += [*told, *transaction_notes.effects(
+            effects, {*resolved_paths(packages, root), *folders.arriving},
+            _doers(ready, report, opened.watches)), *created.notes, *copies.notes()]
         shares = created.before(scriptlets.split(effects, jobs, packages, root))
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,
@@ -252,6 +250,23 @@ def _intent(ready: Installation) -> journal.Intent:
                           tuple(job.name for job in ready.jobs), change.TOOL)
 
 
+def _change_packages(ready: Installation, session: Session, displays: Sequence[DnfDisplay],
+                     opened: journal.Journal, old: Mapping[str, Inventory],
+                     others: OtherPlugins) -> Tuple[ScriptletReport, List[str]]:
+    """Run the transaction; return what scriptlets did, and lines for people."""
+    packages = ready.plan.packages
+    if not packages:
+        return ScriptletReport(), []
+    present = brought_accounts.present(ready.plan.target.root)
+    brought_accounts.make_declared(packages, ready.jobs[0].context)
+    with others.untouched():
+        report = session.run(displays, states=opened.states,
+                             leave_out=leaving_out.left_out(ready.jobs),
+                             skip_scriptlets=bool(ready.skipped_scriptlets))
+    return report, [*transaction_notes.failures(report),
+                    *_keep_numbers(ready, old, opened, present)]
+
+
 def _keep_numbers(ready: Installation, old: Mapping[str, Inventory], opened: journal.Journal,
                   present: Collection[Key]) -> List[str]:
     """Give new accounts of scriptlets their earlier numbers; return lines about the others.
@@ -266,6 +281,13 @@ def _keep_numbers(ready: Installation, old: Mapping[str, Inventory], opened: jou
 
     return [note for note in account_numbers.keep_numbers(ready.jobs, old, present, changed)
             if note not in ready.plan.notes]
+
+
+def _doers(ready: Installation, report: ScriptletReport, watched: bool) -> transaction_notes.Doers:
+    nevras = {*ready.books.packages, *(package.nevra for package in ready.plan.packages)}
+    return transaction_notes.Doers(
+        report, watched=watched, plugin_packages=set(map(name_of, nevras)),
+        whole="image" if ready.plan.target.is_node else "system")
 
 
 def _save(ready: Installation, session: Session, installed: inventories.Inventories) -> None:

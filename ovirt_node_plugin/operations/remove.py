@@ -30,7 +30,7 @@ from ..system.run import Runner
 from ..undo import journal
 from ..undo.changes import Applied
 from . import matching
-from .apply import change, live, module_changes, scriptlets
+from .apply import change, live, module_changes, scriptlets, transaction_notes
 from .apply.configuration_copies import ConfigurationCopies
 from .apply.other_plugins import OtherPlugins
 from .apply.package_folders import PackageFolders
@@ -141,7 +141,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
             with others.untouched():
                 report = session.run(displays, states=opened.states,
                                      skip_scriptlets=bool(ready.skipped_scriptlets))
-            notes += scriptlets.failures(report)
+            notes += transaction_notes.failures(report)
         indexes.restore()
         undone = _undo_effects(ready, before, folders, context)
         rebuild_all(ready.revert, books.ledger, context)

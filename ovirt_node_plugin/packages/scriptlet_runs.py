@@ -16,6 +16,7 @@ import dnf.util
 import dnf.yum.rpmtrans
 import rpm
 
+from ..errors import NodePluginError
 from ..system.words import first_lines
 from . import outcome
 from .dnf_types import DnfBase
@@ -138,22 +139,28 @@ class _Callbacks(dnf.yum.rpmtrans.RPMTransaction):
                  client_data: object) -> object:
         """Take one callback of rpm, see rpmcallback.h; ``amount`` is the tag of a scriptlet."""
         if what == rpm.RPMCALLBACK_SCRIPT_ERROR:  # DNF would name another package
-            output = "".join(self._output)
-            failed = FailedScriptlet(_described(self._scriptlet(amount, key), output), output,
-                                     fatal=total != rpm.RPMRC_OK)
-            self._listener.scriptlet_failed(failed)
-            self.displays[0].error(failed.text)  # to the log
+            output = "".join(self._output)  # which is in DNF's log, too
+            self._listener.scriptlet_failed(FailedScriptlet(
+                _described(self._scriptlet(amount, key), output), output,
+                fatal=total != rpm.RPMRC_OK))
             return None
         if what == rpm.RPMCALLBACK_SCRIPT_START:
             self._output.clear()
-            self._before = self._states()
+            self._before = self._look()
         result = super().callback(what, amount, total, key, client_data)
         if what == rpm.RPMCALLBACK_SCRIPT_STOP:
-            after = self._states()
-            self._listener.scriptlet_ran(self._scriptlet(amount, key), sorted(
-                path for path in self._before.keys() | after.keys()
-                if self._before.get(path) != after.get(path)))
+            before, after = self._before, self._look()
+            changed = [path for path in before.keys() | after.keys()
+                       if before.get(path) != after.get(path)] if before and after else []
+            self._listener.scriptlet_ran(self._scriptlet(amount, key), sorted(changed))
         return result
+
+    def _look(self) -> Mapping[str, object]:
+        """Return the states, empty if they cannot be read: scriptlets make any kind of tree."""
+        try:
+            return self._states()
+        except (NodePluginError, OSError):
+            return {}
 
     def _scriptOutput(self) -> object:
         output = super()._scriptOutput()

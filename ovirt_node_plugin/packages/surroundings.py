@@ -86,7 +86,7 @@ def _mount(folder: Path, name: str) -> None:
         kernel.mount("tmpfs", str(folder), "tmpfs", flags, "mode=755")
     else:
         kernel.mount("tmpfs", str(folder), "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV,
-                     f"mode={_MODES.get(name, 0o755):o}")
+                     f"mode={_MODES.get(name, 0o755):o},size=1g")
 
 
 def _unmount(folder: str) -> None:

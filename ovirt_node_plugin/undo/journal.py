@@ -46,6 +46,7 @@ class Journal:
     def __init__(self, root: Path, state: State) -> None:
         self._root = root
         self._state = state
+        self._top = os.stat(root)
         self._place = folder_of(root)
         self._handle = os.open(self._place, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
@@ -88,18 +89,27 @@ class Journal:
             changes.extend(self._changes(path, before, path in owned, path in folders))
         return tuple(changes)
 
+    @property
+    def watches(self) -> bool:
+        """Whether the journal covers at most WATCHED_ENTRIES: listing more takes long."""
+        return len(self._state.index) + len(self._state.names) <= WATCHED_ENTRIES
+
     def states(self) -> Dict[str, Stat]:
         """Return the states of the entries that exist now, by path, without databases.
 
-        It is empty if the journal covers more than WATCHED_ENTRIES: listing them takes long.
+        That of a folder is without its times. The result is empty without ``watches``. rpm calls
+        this in a chroot in the root, where the root's path is another one.
         """
-        if len(self._state.index) + len(self._state.names) > WATCHED_ENTRIES:
+        if not self.watches:
             return {}
+        inside = os.path.samestat(os.stat("/"), self._top)
+        root = Path("/") if inside else self._root
         known = covered.recorded(self._state)
-        paths = covered.present(self._root, self._state, known).union(self._state.index)
-        states = ((path, stat_of(f"{self._root}/{path}")) for path in paths
+        paths = covered.present(root, self._state, known).union(self._state.index)
+        states = ((path, stat_of(f"{root}/{path}")) for path in paths
                   if not covered.is_whole(self._state.scope, path))
-        return {path: state for path, state in states if state is not None}
+        return {path: state[:3] if stat.S_ISDIR(state[0]) else state
+                for path, state in states if state is not None}
 
     def repair(self) -> None:
         """Move the journal's folder back, and write its file again, if a scriptlet changed them.

@@ -16,51 +16,14 @@ from typing import (
 )
 
 from ...packages.contents import folder_places, resolved_paths
-from ...packages.scriptlet_runs import ScriptletReport
 from ...packages.session import PackageChange
 from ...settings.engine.ledger import Ledger
-from ...system.entries import Entry, read_entry, same_entry
+from ...system.entries import Entry, read_entry
 from ...system.trees import folders_above
-from ...system.words import first_names
 from ...undo.changes import Change, alike, compact, is_kept
 from ..model.jobs import Job
 
-_MOST_PATHS = 8  # that a line names
-
 States = Mapping[str, Optional[Entry]]
-
-
-def notes(effects: Sequence[Change], owned: Collection[str]) -> List[str]:
-    """Return lines that name what scriptlets made or changed, and what packages changed.
-
-    ``effects`` are the differences of the root before and after the transaction; ``owned``
-    are the paths, relative to the root, of the packages' files: rpm makes their folders.
-    """
-    made = {folder for path in owned for folder in folders_above(path)}
-    words = {(False, True): "made", (True, True): "changed", (True, False): "removed"}
-    paths: Dict[str, List[str]] = {}
-    replaced: List[str] = []
-    for change in sorted(effects, key=lambda change: change.path):
-        word = words.get((change.before is not None, change.after is not None), "")
-        if change.path in owned:
-            if word == "changed" and not same_entry(change.before, change.after):
-                replaced.append(f"/{change.path}")
-        elif word and not (word == "made" and change.path in made):
-            paths.setdefault(word, []).append(f"/{change.path}")
-    return [*(f"Scriptlets {word} {first_names(named, _MOST_PATHS)}."
-              for word, named in paths.items()),
-            *(f"Packages changed {first_names(replaced, _MOST_PATHS)}, which existed before; a"
-              " removal restores that." for _ in replaced[:1])]
-
-
-def failures(report: ScriptletReport) -> List[str]:
-    """Return a line about each scriptlet that failed without making the change fail."""
-    lines = []
-    for failed in report.failed:
-        what, *output = failed.text.splitlines()
-        lines.append(f"T{what[1:]}, and the change went on, as rpm does it"
-                     + (f"; its output: {'; '.join(map(str.strip, output))}" if output else "."))
-    return lines
 
 
 def split(effects: Sequence[Change], jobs: Sequence[Job], packages: Sequence[PackageChange],

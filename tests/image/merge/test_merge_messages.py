@@ -14,7 +14,7 @@ from tests.support.program import Program, check_messages
 
 pytestmark = [pytest.mark.root]
 
-SCRIPTLET = "Note: Scriptlets made /etc/agent.state."
+SCRIPTLET = "Note: %post of agent-1.0-1.noarch made /etc/agent.state."
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,7 @@ def test_packages_larger_than_the_free_space_are_refused_before_any_change(
 
 def test_a_change_that_fills_the_disk_is_rolled_back(dnf: Dnf, small_root: Path,
                                                      tmp_path: Path) -> None:
-    shell = "\n".join(f"dd if=/dev/zero of=/var/tmp/filler{size} bs={size}"
+    shell = "\n".join(f"dd if=/dev/zero of=/var/cache/filler{size} bs={size}"
                       for size in ("64k", "1k", "1"))
     bundle = make_plugin(
         tmp_path, "filler", requires="busybox", scriptlets={"post": shell + "\ntrue"},
@@ -208,7 +208,7 @@ def test_a_change_that_fills_the_disk_is_rolled_back(dnf: Dnf, small_root: Path,
     answer = dnf.plugin(small_root, "install", "-y", UNSIGNED, bundle)
     assert answer.status == 8, answer.text
     assert "No space left on device" in answer.text
-    for path in (small_root / "var/tmp").glob("filler*"):  # nothing in /var/tmp is undone
+    for path in (small_root / "var/cache").glob("filler*"):  # nothing in a cache is undone
         path.unlink()
     assert state_differences(before, tree_state(small_root)) == []
     assert dnf.plugin(small_root, "verify").status == 0

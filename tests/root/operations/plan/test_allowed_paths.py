@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 import pytest
 
 from ovirt_node_plugin.errors import Status, UsageError
-from ovirt_node_plugin.operations.apply import scriptlets
 from ovirt_node_plugin.operations.model.results import Notable
 from ovirt_node_plugin.operations.plan import noteworthy
 from ovirt_node_plugin.operations.plan.arriving import Arrivals
@@ -20,8 +19,6 @@ from ovirt_node_plugin.packages.session import PackageChange
 from ovirt_node_plugin.policy.path_rules import PathPolicy, built_in, read_rules
 from ovirt_node_plugin.report.plan_text import notable_line
 from ovirt_node_plugin.system import path_sets, read_paths
-from ovirt_node_plugin.system.entries import Entry
-from ovirt_node_plugin.undo.changes import Change
 from tests import support
 from tests.support import manpages
 from tests.support.calls import calls_of
@@ -309,16 +306,6 @@ def test_kernel_modules_with_the_name_of_one_of_the_kernel_are_noteworthy(tmp_pa
     assert list(map(notable_line, notables)) == [
         "replaces kernel module xfs: /lib/modules/5.14/extra/xfs.ko.xz",
         "replaces kernel module dm_mod: /lib/modules/5.14/updates/dm_mod.ko"]
-
-
-def test_changes_by_scriptlets_are_reported_by_path() -> None:
-    entry = Entry("file", 0o644, 0, 0, "sha256:00", None, ())
-    assert scriptlets.notes([
-        Change("var/lib/a", None, entry), Change("etc/b", entry, None),
-        Change("etc/a", entry, entry), Change("opt/acme", None, entry)], ["opt/acme/x/file"]) == [
-            "Scriptlets changed /etc/a.",
-            "Scriptlets removed /etc/b.",
-            "Scriptlets made /var/lib/a."]
 
 
 # -- by the real dnf
