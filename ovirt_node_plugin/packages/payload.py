@@ -4,21 +4,21 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Collection, Dict
+from typing import Collection, Iterator, Tuple
 
 import rpm
 
 from ..errors import NodePluginError
 
 
-def read_files(package: Path, paths: Collection[str], *, max_bytes: int) -> Dict[str, bytes]:
-    """Return the content of the files ``paths`` in the RPM file at the host path ``package``.
+def read_files(package: Path, paths: Collection[str], *,
+               max_bytes: int) -> Iterator[Tuple[str, bytes]]:
+    """Yield the path and content of the files ``paths`` in an RPM file of this machine.
 
-    Files that it does not have are left out, and those with which there would be more than
-    ``max_bytes``. Raises NodePluginError for a payload that cannot be read.
+    Files that it does not have, and those of more than ``max_bytes``, are left out. Raises
+    NodePluginError for a payload that cannot be read.
     """
     missing = set(paths)
-    contents: Dict[str, bytes] = {}
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(-1)
     handle = os.open(package, os.O_RDONLY | os.O_CLOEXEC)
@@ -30,12 +30,10 @@ def read_files(package: Path, paths: Collection[str], *, max_bytes: int) -> Dict
             if not missing:
                 break
             if file.name in missing and stat.S_ISREG(file.mode) and file.size <= max_bytes:
-                contents[file.name] = archive.read(file.size)
-                max_bytes -= file.size
+                yield file.name, archive.read(file.size)
             missing.discard(file.name)
     except (rpm.error, OSError) as exc:
         raise NodePluginError(f"the payload of {package} cannot be read: {exc}",
                               hint="Do not install it; ask its vendor.") from exc
     finally:
         os.close(handle)
-    return contents

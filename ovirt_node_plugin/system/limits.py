@@ -66,7 +66,7 @@ MODULE_BYTES = 64 * MIB
 MODULES_BYTES = 256 * MIB
 """The kernel modules of arriving packages that are read before the installation."""
 MODULE_SYMBOLS = 500_000
-"""The symbols in a kernel module, and the texts in each of its sections of texts."""
+"""The symbols of the kernel modules of a plugin, and the texts in a section of a module."""
 REMOVALS_BYTES = 16 * MIB
 """The list of files that dnf removes after a transaction."""
 RPM_MACRO_FILES = 1_000

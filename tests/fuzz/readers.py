@@ -26,7 +26,7 @@ from ovirt_node_plugin.registry import inventory_json, xml
 from ovirt_node_plugin.settings.boot import argument_text, initramfs_images
 from ovirt_node_plugin.settings.certificates import pem
 from ovirt_node_plugin.settings.firewall import firewall_files
-from ovirt_node_plugin.settings.modules import module_fits, module_index
+from ovirt_node_plugin.settings.modules import module_file, module_fits, module_index
 from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.settings.sysctl import sysctl_files
 from ovirt_node_plugin.system import account_files
@@ -219,7 +219,8 @@ def _modules(data: bytes, folder: Path) -> None:
 
 
 def _module(data: bytes, folder: Path) -> None:
-    module_fits.module_fits({"/lib/modules/1.0/extra/a.ko": data}, folder, leaving=())
+    modules = module_file.read_modules([("/lib/modules/1.0/extra/a.ko", data)])
+    module_fits.module_fits(modules, folder, leaving=())
 
 
 def _policy(data: bytes, folder: Path) -> None:

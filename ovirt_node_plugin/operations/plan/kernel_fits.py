@@ -3,13 +3,15 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Dict, List, Mapping, Sequence
+from typing import Iterator, List, Mapping, Sequence, Tuple
 
 from ...errors import OutsideRoot
 from ...packages.payload import read_files
 from ...packages.session import PackageChange
 from ...settings.kit.model import Context
+from ...settings.modules.module_file import read_modules
 from ...settings.modules.module_fits import module_fits
 from ...settings.modules.module_index import MODULE
 from ...system.limits import MODULE_BYTES, MODULES_BYTES
@@ -27,24 +29,32 @@ def with_module_fits(contexts: Sequence[Context], packages: Sequence[PackageChan
     leaving = {path for change in packages if not change.arrives for path in change.files}
     arriving = {path: change.nevra for change in packages if change.arrives
                 for path in change.files if MODULE.fullmatch(path)}
-    contents: Dict[str, bytes] = {}
-    for nevra in sorted(set(arriving.values()) & files.keys()):
-        contents.update(read_files(
-            files[nevra], [path for path, owner in arriving.items() if owner == nevra],
-            max_bytes=MODULES_BYTES - sum(map(len, contents.values()))))
     complete: List[Context] = []
     for context in contexts:
-        modules = {path: contents[path] if path in contents else _installed(path, context.root)
-                   for path in sorted(context.files) if MODULE.fullmatch(path)
-                   and (path in contents or path not in arriving)}
-        fits = module_fits({path: data for path, data in modules.items() if data},
-                           context.root, leaving=leaving) if modules else {}
+        paths = sorted(path for path in context.files if MODULE.fullmatch(path))
+        modules = read_modules(chain(
+            _contents({path: arriving[path] for path in paths if path in arriving}, files),
+            _installed([path for path in paths if path not in arriving], context.root)))
+        fits = module_fits(modules, context.root, leaving=leaving) if modules else {}
         complete.append(replace(context, modules=fits))
     return complete
 
 
-def _installed(path: str, root: Path) -> bytes:
-    """Return the content of a file of an installed package, empty if it cannot be read."""
-    with contextlib.suppress(OSError, OutsideRoot):
-        return read_regular(resolve_inside(root, path), max_bytes=MODULE_BYTES)
-    return b""
+def _contents(owners: Mapping[str, str], files: Mapping[str, Path]) -> Iterator[Tuple[str, bytes]]:
+    """Yield path and content of modules in arriving packages; ``owners`` are their NEVRAs."""
+    left_bytes = MODULES_BYTES
+    for nevra in sorted(set(owners.values()) & files.keys()):
+        for path, content in read_files(
+                files[nevra], [path for path, owner in owners.items() if owner == nevra],
+                max_bytes=MODULE_BYTES):
+            left_bytes -= len(content)
+            if left_bytes < 0:
+                return
+            yield path, content
+
+
+def _installed(paths: Sequence[str], root: Path) -> Iterator[Tuple[str, bytes]]:
+    """Yield path and content of modules of installed packages, as far as they can be read."""
+    for path in paths:
+        with contextlib.suppress(OSError, OutsideRoot):
+            yield path, read_regular(resolve_inside(root, path), max_bytes=MODULE_BYTES)

@@ -10,7 +10,18 @@ import lzma
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import (
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Tuple,
+    Union,
+)
 
 from ...system.limits import MODULE_BYTES, MODULE_SYMBOLS
 
@@ -65,6 +76,28 @@ def read_module(name: str, data: bytes) -> Optional[ModuleFile]:
     except (struct.error, EOFError, OSError, lzma.LZMAError, zlib.error, LookupError,
             OverflowError, ValueError) as exc:
         raise BadModule(f"it is no kernel module: {exc}") from exc
+
+
+def read_modules(contents: Iterable[Tuple[str, bytes]]) -> Dict[str, Union[ModuleFile, BadModule]]:
+    """Return the modules of which ``contents`` are path and content, by path.
+
+    Those that ``read_module`` does not read are left out, and all after MODULE_SYMBOLS symbols.
+    """
+    modules: Dict[str, Union[ModuleFile, BadModule]] = {}
+    symbols = 0
+    for path, data in contents:
+        try:
+            module = read_module(path, data)
+        except BadModule as exc:
+            modules[path] = exc
+            continue
+        if module is None:
+            continue
+        symbols += len(module.needs) + len(module.exports)
+        if symbols > MODULE_SYMBOLS:
+            break
+        modules[path] = module
+    return modules
 
 
 def _plain(name: str, data: bytes) -> Optional[bytes]:

@@ -8,43 +8,38 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from ...system.paths import resolve_inside
 from ..kit.model import ModuleFit
 from . import module_trees
 from .kernel_symbols import Symbols, exported_symbols
-from .module_file import BadModule, ModuleFile, read_module
+from .module_file import BadModule, ModuleFile
 from .module_index import MODULE, WEAK_LINKS, module_name
 
 # The folders in which a kernel finds a module before that in weak-updates; depmod.d(5).
 _PREFERRED = ("updates", "extra")
 
 
-def module_fits(contents: Mapping[str, bytes], root: Path, *,
+def module_fits(modules: Mapping[str, Union[ModuleFile, BadModule]], root: Path, *,
                 leaving: Collection[str]) -> Dict[str, ModuleFit]:
-    """Return the fit of each module in ``contents``, by its absolute path in a package.
+    """Return the fit of each of ``modules``, by its absolute path in a package.
 
-    ``leaving`` are the absolute paths of files that are removed. Modules that cannot be judged
-    are left out.
+    ``leaving`` are the absolute paths of files that are removed.
     """
     kernels = module_trees.kernels(root)
     fits: Dict[str, ModuleFit] = {}
     groups: Dict[str, Dict[str, ModuleFile]] = {}
-    for path, data in contents.items():
-        version = _built_for(path)
-        try:
-            module = read_module(path, data)
-        except BadModule as exc:
-            fits[path] = ModuleFit(reasons={kernel: str(exc) for kernel in kernels})
-            continue
-        if module is not None and version:
-            groups.setdefault(version, {})[path] = module
+    for path, module in modules.items():
+        if isinstance(module, BadModule):
+            fits[path] = ModuleFit(reasons={kernel: str(module) for kernel in kernels})
+        else:
+            groups.setdefault(_built_for(path), {})[path] = module
     symbols = {version: exported_symbols(version, tree, root)
                for version, tree in kernels.items()} if groups else {}
-    for version, modules in groups.items():
-        together = {name: None for module in modules.values() for name in module.exports}
-        for path, module in modules.items():
+    for version, group in groups.items():
+        together = {name: None for module in group.values() for name in module.exports}
+        for path, module in group.items():
             own: List[str] = []
             links: List[str] = []
             reasons: Dict[str, str] = {}
@@ -53,7 +48,7 @@ def module_fits(contents: Mapping[str, bytes], root: Path, *,
                 problem = next(_problems(module, kernel, known, together, own=kernel == version),
                                "")
                 if kernel != version and not problem:
-                    problem = (_brought(path, kernel, contents)
+                    problem = (_brought(path, kernel, modules)
                                or _occupied(path, tree, root, leaving))
                 if problem:
                     reasons[kernel] = problem

@@ -15,8 +15,8 @@ CONTENT = bytes(range(256)) * 40
 def test_only_the_named_files_are_read_and_no_large_ones(tmp_path: Path) -> None:
     rpm = quick_rpm("payload", "1", files={"/opt/a": CONTENT, "/opt/b": "text", "/opt/dir/": ""})
     wanted = ["/opt/a", "/opt/dir", "/opt/none"]
-    assert read_files(rpm, wanted, max_bytes=len(CONTENT)) == {"/opt/a": CONTENT}
-    assert read_files(rpm, wanted, max_bytes=len(CONTENT) - 1) == {}
+    assert dict(read_files(rpm, wanted, max_bytes=len(CONTENT))) == {"/opt/a": CONTENT}
+    assert dict(read_files(rpm, wanted, max_bytes=len(CONTENT) - 1)) == {}
 
 
 def test_a_damaged_payload_is_refused_with_the_name_of_the_file(tmp_path: Path) -> None:
@@ -25,4 +25,4 @@ def test_a_damaged_payload_is_refused_with_the_name_of_the_file(tmp_path: Path) 
     damaged = tmp_path / "damaged.rpm"
     damaged.write_bytes(data[:-200])
     with pytest.raises(NodePluginError, match="the payload of .*damaged.rpm cannot be read"):
-        read_files(damaged, ["/opt/a", "/opt/b"], max_bytes=1 << 20)
+        dict(read_files(damaged, ["/opt/a", "/opt/b"], max_bytes=1 << 20))

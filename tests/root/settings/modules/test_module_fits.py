@@ -17,7 +17,7 @@ from ovirt_node_plugin.plugin.settings import KernelModule
 from ovirt_node_plugin.settings.kit.model import Context, ModuleFit
 from ovirt_node_plugin.settings.modules import module_index
 from ovirt_node_plugin.settings.modules.kernel_modules import KIND
-from ovirt_node_plugin.settings.modules.module_file import BadModule, read_module
+from ovirt_node_plugin.settings.modules.module_file import BadModule, read_module, read_modules
 from ovirt_node_plugin.settings.modules.module_fits import module_fits
 from ovirt_node_plugin.settings.modules.weak_links import make_links
 from ovirt_node_plugin.system.run import Runner, run
@@ -39,8 +39,13 @@ def root(tmp_path: Path) -> Path:
     return root
 
 
+def fits(contents: Dict[str, bytes], root: Path, leaving: Sequence[str] = ()) -> Dict[
+        str, ModuleFit]:
+    return module_fits(read_modules(contents.items()), root, leaving=leaving)
+
+
 def fit(root: Path, path: str, data: bytes, *others: str) -> ModuleFit:
-    return module_fits({path: data, **dict.fromkeys(others, data)}, root, leaving=())[path]
+    return fits({path: data, **dict.fromkeys(others, data)}, root)[path]
 
 
 @pytest.mark.parametrize("needs", [{}, {"printk": 0x1234}, {"kfree": 5},
@@ -77,9 +82,8 @@ def test_verdicts_are_those_of_depmod(root: Path, tmp_path: Path) -> None:
         (tree / "offering.ko").write_bytes(offering)
         wrong = run(["sh", "-c", 'exec depmod "$@" 2>&1', "sh", "-b", tmp_path, "-n", "-e", "-E",
                      symvers, KERNEL])
-        fits = module_fits({PATH: data, PATH.replace("acme.ko", "offering.ko"): offering}, root,
-                           leaving=())
-        assert fits[PATH].loads == (not re.search("needs unknown|disagrees about version of symbol "
+        verdict = fits({PATH: data, PATH.replace("acme.ko", "offering.ko"): offering}, root)[PATH]
+        assert verdict.loads == (not re.search("needs unknown|disagrees about version of symbol "
                                                   "(?!offered)", wrong)), (needs, wrong)
 
 
@@ -117,7 +121,7 @@ def test_a_module_is_linked_only_where_nothing_else_is(root: Path) -> None:
     place.unlink()
     place.symlink_to("/lib/modules/5.14.0-0.el9/extra/acme/acme.ko")
     assert "is there already" in fit(root, PATH, data).reasons[KERNEL]
-    assert module_fits({PATH: data}, root, leaving=[
+    assert fits({PATH: data}, root, leaving=[
         "/lib/modules/5.14.0-0.el9/extra/acme/acme.ko"])[PATH].links == (KERNEL,)
     (root / MODULES / "extra").mkdir()
     (root / MODULES / "extra/acme.ko.xz").touch()
@@ -161,7 +165,7 @@ def with_modules(root: Path, contents: Dict[str, bytes], runner: Runner = run) -
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
     return replace(context(root, files=list(contents), runner=runner),
-                   modules=module_fits(contents, root, leaving=()))
+                   modules=fits(contents, root))
 
 
 def test_a_module_that_no_kernel_loads_is_told_and_refused_if_it_is_to_be_loaded(

@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ovirt_node_plugin.settings.modules import module_file
-from ovirt_node_plugin.settings.modules.module_file import BadModule, read_module
+from ovirt_node_plugin.settings.modules.module_file import BadModule, read_module, read_modules
 from tests.support.kmod import module_bytes
 
 pytestmark = [pytest.mark.unit]
@@ -20,6 +20,13 @@ def test_modules_with_too_many_symbols_or_texts_are_refused(
             (module_bytes("a", kernel="1.0", needs=["b" * 512]), "it is no kernel module")):
         with pytest.raises(BadModule, match=reason):
             read_module("a.ko", data)
+
+
+def test_the_symbols_of_all_modules_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module_file, "MODULE_SYMBOLS", 5)
+    contents = [(f"{name}.ko", module_bytes(name, kernel="1.0", needs=["x", "y"]))
+                for name in "abc"]
+    assert list(read_modules(contents)) == ["a.ko", "b.ko"]
 
 
 def test_a_module_that_is_too_large_is_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
