@@ -271,7 +271,7 @@ def untrusted_signatures(rehearsal: Rehearsal, trust: KeyTrust) -> Optional[Refu
     return Refused(
         "\n  ".join(["packages are signed by keys that the image does not trust:", *lines]),
         hint="Compare the fingerprints with those that the vendors publish, then add"
-             " --trust-key=FINGERPRINT, or --trust-keys for all keys of the bundles. Packages"
+             " --trust-key=FINGERPRINT, or add --trust-keys for all keys of the bundles. Packages"
              " without a signature need --nogpgcheck.")
 
 

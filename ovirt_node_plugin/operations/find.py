@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterable, List, Mapping, Sequence, Tuple
 
-from ..errors import BadBundle, UnknownPlugin, UsageError
+from ..errors import BadBundle, Reasons, UnknownPlugin, UsageError
 from ..packages.session import Session
 from ..plugin.archive import SUFFIXES
 from ..plugin.bundle import Bundle, opened
@@ -27,20 +27,25 @@ def open_named(words: Sequence[str], library: Library, stack: contextlib.ExitSta
     They stay open until ``stack`` is closed. Returns them, and the words to be searched in
     the metadata of repositories: what is not in the library, and patterns. A word is a path
     if it has a slash, ends like an archive, or is a folder with a descriptor.
+
+    Raises UsageError and BadBundle, or SeveralReasons for several words.
     """
     bundles: List[Bundle] = []
     rest: List[str] = []
+    reasons = Reasons()
     for word in dict.fromkeys(words):
-        if is_path(word):
-            bundles.append(stack.enter_context(opened(Path(word), run=run)))
-            continue
-        folders = _in_library(matching.check_word(word), library)
-        for folder in folders:
-            if all(bundle.directory != folder for bundle in bundles):
-                bundles.append(stack.enter_context(opened(folder, run=run)))
-                _refuse_other_name(folder.name, bundles[-1])
-        if not folders or matching.is_pattern(word):
-            rest.append(word)
+        with reasons.collected():
+            if is_path(word):
+                bundles.append(stack.enter_context(opened(Path(word), run=run)))
+                continue
+            folders = _in_library(matching.check_word(word), library)
+            for folder in folders:
+                if all(bundle.directory != folder for bundle in bundles):
+                    bundles.append(stack.enter_context(opened(folder, run=run)))
+                    _refuse_other_name(folder.name, bundles[-1])
+            if not folders or matching.is_pattern(word):
+                rest.append(word)
+    reasons.raise_any()
     _refuse_twice(bundles)
     return bundles, rest
 
@@ -59,7 +64,8 @@ def find_in_metadata(words: Iterable[str], session: Session, *,
 
     An installed plugin that none of them contains is returned with the descriptor of its
     undo data. Plugins of ``opened_bundles`` are left out. Raises UnknownPlugin for a word
-    that names no plugin, not even of ``opened_bundles``, and UsageError for two versions.
+    that names no plugin, not even of ``opened_bundles``, SeveralReasons for several, and
+    UsageError for two versions.
     """
     root = session.target.root
     offered, problems = session.metadata_bundles()
@@ -67,6 +73,7 @@ def find_in_metadata(words: Iterable[str], session: Session, *,
                  for record in store.read_registry(root).records.values()]
     given = [_version_of(bundle) for bundle in opened_bundles]
     bundles: Dict[str, Bundle] = {}
+    reasons = Reasons()
     for word in words:
         versions = matching.select(word, map(_version_of, offered))
         found = newest(bundle for bundle in offered if _version_of(bundle) in versions)
@@ -74,11 +81,13 @@ def find_in_metadata(words: Iterable[str], session: Session, *,
             if name not in found:
                 found[name] = installed_bundle(name, root)
         if not found and not matching.select(word, given):
-            raise _unknown(word, session, problems)
+            with reasons.collected():
+                raise _unknown(word, session, problems)
         for name, bundle in found.items():
             other = bundles.setdefault(name, bundle)
             if _version_of(other) != _version_of(bundle):
                 raise _named_twice(other, bundle)
+    reasons.raise_any()
     names = {name for name, _ in given}
     return [bundle for name, bundle in bundles.items() if name not in names]
 

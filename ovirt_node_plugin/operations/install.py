@@ -143,7 +143,11 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
         job.bundle, job.packages, packages, books, session)) for job in jobs)
     space = preview.space(target, packages)
     disputed = _check_files(jobs, arrivals, books, session, space, reasons)
+    if reasons and download:  # else they are checked after the question
+        with reasons.collected():
+            session.check_certain_signatures()
     reasons.raise_any()
+    known = preview.known_keys(packages, session, network=download)
     skipped = skipped_scriptlets.of_leaving(packages, session) if skip_scriptlets else ()
     notes += [*_package_notes(jobs, packages, books), *allowed_paths.notes(disputed),
               *skipped_scriptlets.notes(skipped)]
@@ -151,12 +155,12 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
     return Installation(
         Plan(
             operation="install", target=target,
-            plugins=(*(preview.action(job, jobs, packages, books, revert) for job in jobs),
+            plugins=(*(preview.action(job, jobs, packages, books, revert, known) for job in jobs),
                      *(_kept(books.records[bundle.descriptor.name], bundle, session, run)
                        for bundle in bundles if bundle not in active)),
             packages=packages, table=session.table(),
             notes=(*notes, *preview.estimate(packages), *preview.not_booted(target)),
-            signatures=preview.signatures(packages, session, network=download), space=space,
+            signatures=preview.signatures(packages, session, known), space=space,
             noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
         jobs, books, revert, skipped_scriptlets=skipped)
 
@@ -169,7 +173,8 @@ def _check_packages(active: Sequence[Bundle], packages: Sequence[PackageChange],
         with reasons.collected():
             requirements.check_after(bundle, session, packages)
     with reasons.collected():
-        origins.check_shared([bundle.descriptor.name for bundle in active], packages, books)
+        origins.check_shared([bundle.descriptor.name for bundle in active], packages, books,
+                             session)
     with reasons.collected():
         allowed_paths.check_reserved(arrivals, session.target)
     with reasons.collected():

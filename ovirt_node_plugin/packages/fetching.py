@@ -65,6 +65,21 @@ def check_signatures(base: DnfBase, target: Target, coming: Sequence[DnfPackage]
     """
     with rpmdb.programs_pointed_at(target.rpmdb):
         wrong = _wrong(base, target, coming, trust, bundle_repos)
+    _refuse(target, wrong)
+
+
+def check_certain(base: DnfBase, target: Target, coming: Sequence[DnfPackage]) -> None:
+    """Raise Refused for signatures of fetched packages that no key can make hold.
+
+    Packages without a signature are among them. Imports no key.
+    """
+    with rpmdb.programs_pointed_at(target.rpmdb):
+        checked = [(package, *base.package_signature_check(package)) for package in coming]
+    _refuse(target, [_with_signer(base, target, package, " ".join(message.split()))
+                     for package, result, message in checked if result > 1])
+
+
+def _refuse(target: Target, wrong: Sequence[str]) -> None:
     if wrong:
         raise Refused("\n  ".join(["signatures of packages do not hold:", *wrong]),
                       hint="Nothing was changed. Get the packages from their vendor again,"

@@ -260,6 +260,10 @@ class Session:
         fetching.check_signatures(self._base, self.target, solved.arriving(self._base),
                                   trust=trust, bundle_repos=bundle_repos)
 
+    def check_certain_signatures(self) -> None:
+        """Raise Refused for signatures of fetched packages that no key can make hold."""
+        fetching.check_certain(self._base, self.target, solved.arriving(self._base))
+
     def save_packages(self, nevras: Sequence[str], folder: Path, keys: Path) -> List[str]:
         """Copy packages and the keys of their repositories; see ``saving.save_packages``."""
         return saving.save_packages(self._base, nevras, folder, keys)
@@ -291,6 +295,11 @@ class Session:
     def signers(self) -> Dict[str, str]:
         """Return the owners of the keys in the root's rpm database, by key id."""
         return signers(self.target.root)
+
+    def key_text(self, key_id: str) -> str:
+        """Return fingerprint and owner of a key in the root, or only the id of another key."""
+        key = keys.by_id(keys.of_root(self.target.root)).get(key_id)
+        return key.text if key is not None else key_id
 
     def known_keys(self, repo_ids: Collection[str], *, network: bool) -> List[PublicKey]:
         """Return the keys in the root's rpm database, then those that repositories offer.

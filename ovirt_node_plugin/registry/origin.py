@@ -2,7 +2,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from types import MappingProxyType
+from typing import Mapping, Tuple
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Origin:
             return bool(new.keys) and set(new.keys) <= set(self.keys)
         return (self.vendor, self.location) == (new.vendor, new.location)
 
-    def text(self) -> str:
-        """Return it as words for people."""
-        keys = (f"signed by {', '.join(self.keys)}" if self.keys
+    def text(self, key_texts: Mapping[str, str] = MappingProxyType({})) -> str:
+        """Return it as words for people; ``key_texts`` are texts for some of the keys."""
+        keys = (f"signed by {', '.join(key_texts.get(key, key) for key in self.keys)}" if self.keys
                 else "without checked signatures")
         return f"{self.vendor or 'an unnamed vendor'}, {keys}, from {self.location}"

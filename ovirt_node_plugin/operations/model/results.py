@@ -109,6 +109,15 @@ class Notable:
 
 
 @dataclass(frozen=True)
+class KnownKey:
+    """The whole fingerprint and the owner of the key with the id ``key``."""
+
+    key: str
+    fingerprint: str
+    owner: str
+
+
+@dataclass(frozen=True)
 class PluginAction:
     """The changes of one plugin.
 
@@ -119,7 +128,8 @@ class PluginAction:
     None for KEEP and REMOVE, and if packages are not fetched; ``old_origin`` is that of the
     installed version if it is another vendor's, else None. ``repairs`` are the problems that
     the command repair is to end; ``next_step`` is the command that repairs a plugin which is
-    kept, empty if it has no problem.
+    kept, empty if it has no problem. ``known_keys`` are the keys of both
+    origins of which fingerprint and owner are known.
     """
 
     action: str
@@ -139,14 +149,19 @@ class PluginAction:
     old_origin: Optional[Origin] = None
     repairs: Tuple[str, ...] = ()
     next_step: str = ""
+    known_keys: Tuple[KnownKey, ...] = ()
 
     @property
     def origin_change(self) -> Tuple[str, ...]:
         """Lines about the origin, if it is another one than that of the installed version."""
         if self.old_origin is None or self.origin is None:
             return ()
-        return (f"{self.name} {self.old_version} is by {self.old_origin.text()};",
-                f"{self.name} {self.version} is by {self.origin.text()}")
+        texts = {known.key: f"{known.fingerprint} {known.owner}".rstrip()
+                 for known in self.known_keys}
+        return (f"{self.name} {self.old_version} is by"
+                f" {self.old_origin.text(texts)};",
+                f"{self.name} {self.version} is by"
+                f" {self.origin.text(texts)}")
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def refuse_changed(plan: Plan) -> None:
 
 
 def check_shared(plugins: Collection[str], packages: Sequence[PackageChange],
-                 books: Books) -> None:
+                 books: Books, session: Session) -> None:
     """Raise Refused for a package that others than ``plugins`` share, if its signer changes.
 
     A plugin could otherwise share a package of another one, and replace it by its own in a
@@ -58,7 +58,8 @@ def check_shared(plugins: Collection[str], packages: Sequence[PackageChange],
         if (nevra in others and old is not None and old.checked and new.header is not None
                 and not (new.signed and new.signer == old.signer)):
             lines.append(f"{nevra}, which plugin {', '.join(others[nevra])} has too, is signed by"
-                         f" {old.signer}; {new.nevra} has no checked signature by it")
+                         f" {session.key_text(old.signer)}; {new.nevra} has no checked signature"
+                         " by it")
     if lines:
         raise Refused("\n  ".join(["packages that plugins share keep their signer:", *lines]),
                       hint="Install it together with a version of the other plugin that has this"

@@ -28,6 +28,7 @@ from ..model.results import (
     REMOVE,
     STAYS,
     FolderCount,
+    KnownKey,
     PlannedSetting,
     PluginAction,
     Share,
@@ -40,10 +41,11 @@ _NAMED = 3
 
 
 def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books,
-           revert: Revert) -> PluginAction:
+           revert: Revert, known: Sequence[PublicKey]) -> PluginAction:
     """Return what happens to the plugin of ``job``, one of ``jobs``.
 
-    ``revert`` undoes the settings that any of the jobs drops.
+    ``revert`` undoes the settings that any of the jobs drops. ``known`` are the keys whose
+    owners are known.
     """
     descriptor, context, upgrade = job.bundle.descriptor, job.context, job.upgrade
     undone = [applied for applied in revert.live if applied in upgrade.gone]
@@ -62,7 +64,11 @@ def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], boo
                             if change.nevra in job.packages and change.arrives),
         shares=_shares(job, jobs, books, packages),
         notes=(*selection.left_out(descriptor, context), *upgrade.notes),
-        origin=job.recorded_origin, old_origin=job.old_origin)
+        origin=job.recorded_origin, old_origin=job.old_origin,
+        known_keys=tuple(dict.fromkeys(
+            KnownKey(name, key.fingerprint, key.owner) for key in known for name in key.ids
+            for origin in (job.recorded_origin, job.old_origin)
+            if origin is not None and name in origin.keys)))
 
 
 def kept(record: Record, *, source: str, notes: Iterable[str] = (),
@@ -121,19 +127,27 @@ def folder_counts(packages: Iterable[PackageChange]) -> Tuple[FolderCount, ...]:
                  sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def signatures(packages: Sequence[PackageChange], session: Session, *,
-               network: bool) -> Tuple[Signature, ...]:
+def known_keys(packages: Sequence[PackageChange], session: Session, *,
+               network: bool) -> Sequence[PublicKey]:
+    """Return the keys in the root, and those that repositories of arriving packages offer.
+
+    Keys are read from the network only with ``network``.
+    """
+    return session.known_keys({change.repo for change in packages if change.signer
+                               and change.signed}, network=network)
+
+
+def signatures(packages: Sequence[PackageChange], session: Session,
+               known: Sequence[PublicKey]) -> Tuple[Signature, ...]:
     """Return the keys by which the arriving packages are signed; an empty key means none.
 
-    Owners of keys that are not in the root yet are read from the network only with ``network``.
+    ``known`` are the keys whose owners are known.
     """
     owners = session.signers()
     by_key: Dict[Tuple[str, str], List[PackageChange]] = {}
     for change in packages:
         if change.header is not None:
             by_key.setdefault((change.signer, change.header.fingerprint), []).append(change)
-    known = session.known_keys({change.repo for changes in by_key.values() for change in changes
-                                if change.signer and change.signed}, network=network)
     return tuple(_signature(changes, owners.get(signer, ""), known)
                  for (signer, _), changes in sorted(by_key.items()))
 

@@ -52,7 +52,7 @@ def test_a_merge_asks_about_another_origin_and_y_alone_does_not_accept_it(
     words = ("merge", site, other, UNSIGNED, "-o", output)
     refused = program(*words, "-y")
     assert refused.status == 6, refused.text
-    key = built.key.fingerprint[-16:].lower()
+    key = f"{built.key.fingerprint.lower()} Node Plugin Fixtures <fixtures@example.com>"
     assert f"agent 1.0 is by Test, signed by {key}, from {tmp_path};" in refused.err
     assert f"agent 9.0 is by Test, without checked signatures, from {tmp_path}/other" in refused.err
     assert "--accept-origin=agent" in refused.err

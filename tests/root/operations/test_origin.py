@@ -30,6 +30,10 @@ def key_id(key: SigningKey) -> str:
     return key.fingerprint[-16:].lower()
 
 
+def key_text(key: SigningKey) -> str:
+    return f"{key.fingerprint.lower()} Node Plugin Fixtures <fixtures@example.com>"
+
+
 def signed(folder: Path, version: str, key: Optional[SigningKey], *, package: str = "",
            more: Sequence[str] = (), settings: Sequence[str] = ()) -> Path:
     """Return a bundle of the plugin agent; ``more`` are packages without a signature."""
@@ -91,7 +95,7 @@ def test_cim_is_not_taken_over_by_a_strangers_repository(
     for answer in (upgrade(dnf, node, *words), upgrade(dnf, node, "cim", *words)):
         assert_refused(answer, node, before, "cim 9.0 is by Test, without checked signatures,"
                        f" from file://{tmp_path}/stranger", "cim 1.0 is by Example Management Inc.,"
-                       f" signed by {key_id(built.key)}, from ")
+                       f" signed by {key_text(built.key)}, from ")
     assert upgrade(dnf, node, *words, "--dry-run").status == 6
 
 
@@ -121,7 +125,7 @@ def test_install_asks_about_another_origin_and_y_alone_does_not_accept_it(
         takeover: Sequence[object], built: support.Fixtures, node: Path, dnf: Dnf) -> None:
     before = tree_state(node)
     assert_refused(install(dnf, node, *takeover), node, before, "agent 1.0 is by Test, signed by"
-                   f" {key_id(built.key)}, from ", "agent 9.0 is by Test, ")
+                   f" {key_text(built.key)}, from ", "agent 9.0 is by Test, ")
     assert_refused(install(dnf, node, *takeover, "--accept-origin=other"), node, before)
     for answers in ("n\n", "y\nn\n", "y\n"):
         answer = install(dnf, node, *takeover, stdin=answers)

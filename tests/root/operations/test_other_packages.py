@@ -207,7 +207,7 @@ def test_a_shared_package_keeps_its_signer(key: str, built: support.Fixtures, tm
     answer = dnf.plugin(node, "install", *trusted, new)
     assert answer.status == (0 if key == "same" else 6), answer.text
     if key != "same":
-        signer = built.key.fingerprint[-16:].lower()
+        signer = f"{built.key.fingerprint.lower()} Node Plugin Fixtures <fixtures@example.com>"
         assert f"lib-1-1.noarch, which plugin two has too, is signed by {signer}; lib-2-1" in (
             answer.err)
         assert state_differences(before, tree_state(node)) == []

@@ -204,6 +204,20 @@ def test_the_administrator_can_switch_the_check_of_a_bundles_repo_off(
     assert "tool-1.0-1.noarch" in installed(node)
 
 
+def test_a_missing_signature_is_reported_with_other_reasons(
+        node: Path, tmp_path: Path, dnf: Dnf) -> None:
+    repo = support.RpmRepo(tmp_path / "rpms", "tool")
+    repo.add("tool", "1.0", files={"/boot/tool": ""})
+    path = support.write_bundle(tmp_path / "tool", support.descriptor_xml(
+        "tool", repos=["tool"], requires=['<node min="9"/>']), repo=repo)
+    answer = dnf.plugin(node, "install", path, "-y", "--setopt=gpgcheck=1", "--json")
+    texts = [reason["message"] for reason in answer.json["error"]["reasons"]]
+    assert answer.status == 5
+    for text, part in zip(texts, ["needs oVirt Node 9", "/boot/tool", "rpm is not signed"]):
+        assert part in text
+    assert len(texts) == 3
+
+
 def test_the_check_holds_for_a_library_bundle_in_plain_dnf(
         careless: Path, node: Path, dnf: Dnf) -> None:
     add_to_shipped_library(dnf, careless, "tool")

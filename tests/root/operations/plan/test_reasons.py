@@ -61,6 +61,16 @@ def test_every_reason_is_named_with_its_plugin(node: Path, tmp_path: Path, dnf: 
     assert lines[-1] == "There is nothing against the others: plugin good fits."
 
 
+def test_all_words_that_name_no_plugin_are_named(node: Path, tmp_path: Path, dnf: Dnf) -> None:
+    (tmp_path / "empty").mkdir()
+    good = make_plugin(tmp_path, "good", files={"/opt/good/x": ""})
+    paths = dnf.plugin(node, "install", good, "/no/bundle", tmp_path / "empty", "../x", "-y")
+    assert all(word in paths.err for word in ("/no/bundle", f"{tmp_path}/empty", "../x"))
+    names = dnf.plugin(node, "install", good, "nope", "neither", "-y", "--json")
+    assert (names.status, [reason["kind"] for reason in names.json["error"]["reasons"]]) == (
+        2, ["UnknownPlugin", "UnknownPlugin"])
+
+
 class Bundle:
     """The part of a bundle that reasons depend on."""
 
