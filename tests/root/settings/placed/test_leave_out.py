@@ -21,7 +21,7 @@ from ovirt_node_plugin.undo.changes import Applied
 from tests.support import Fixtures
 from tests.support.adhoc import RpmRepo, descriptor_xml, write_bundle
 from tests.support.applied import apply_all
-from tests.support.dnf_runner import NOISE, Dnf
+from tests.support.dnf_runner import NOISE, Dnf, succeeded
 from tests.support.settings_root import (
     RecordingRunner,
     context,
@@ -103,6 +103,9 @@ def test_left_out_files_are_not_installed_and_rpm_verify_reports_nothing(
     record = (node / "etc/ovirt.plugins.d/acme").read_text()
     assert (f'kind="leave-out" key="{DOC}/**" value="yes" before="absent"'
             ' outcome="files=3 bytes=820"') in record
+    (node / "opt/acme/agent").unlink()
+    succeeded(dnf.plugin(node, "repair", "-y"))
+    assert contents_below(node, DOC) == {} and verify(dnf, node) == ["acme 1.0: ok"]
     removed = dnf.plugin(node, "remove", "acme", "-y")
     assert removed.status == 0 and "remove failed" not in removed.text
     assert [line for line in state_differences(before, tree_state(node))
