@@ -263,12 +263,12 @@ def _change_packages(ready: Installation, session: Session, displays: Sequence[D
     if not packages:
         return ScriptletReport(), []
     present = brought_accounts.present(ready.plan.target.root)
-    brought_accounts.make_declared(packages, ready.jobs[0].context)
+    notes = brought_accounts.make_declared(packages, session.rpm_files(), ready.jobs[0].context)
     with others.untouched():
         report = session.run(displays, states=opened.states,
                              leave_out=leaving_out.left_out(ready.jobs),
                              skip_scriptlets=bool(ready.skipped_scriptlets))
-    return report, [*transaction_notes.failures(report),
+    return report, [*notes, *transaction_notes.failures(report),
                     *_keep_numbers(ready, old, opened, present)]
 
 

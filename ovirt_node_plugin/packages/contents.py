@@ -5,13 +5,17 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Collection, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
+from ..system.limits import TEXT_BYTES
 from ..system.paths import resolve_inside
 from ..system.trees import Relative, folders_above
 from . import rpmdb
-from .headers import Header, PackedFile
+from .headers import ACCOUNT_LINE, UNSHOWN, Header, PackedFile
+from .payload import read_files
 from .session import PackageChange
+
+_SYSUSERS_FILE = re.compile(r"/usr/lib/sysusers\.d/[^/]+\.conf")
 
 
 def removed_paths(packages: Sequence[PackageChange]) -> List[str]:
@@ -55,10 +59,35 @@ def declared_accounts(packages: Iterable[PackageChange]) -> Tuple[str, ...]:
     """
     if rpmdb.creates_accounts():
         return ()
-    # systemd before 257 does not know "u!", which expires an account besides locking it
-    return tuple(dict.fromkeys(
-        re.sub("^u!", "u", line) for change in packages
-        if change.arrives and change.header is not None for line in change.header.accounts))
+    return _for_sysusers(line for change in packages if change.arrives
+                         and change.header is not None for line in change.header.accounts)
+
+
+def accounts_in_files(packages: Iterable[PackageChange], files: Mapping[str, Path],
+                      ) -> Tuple[str, ...]:
+    """Return the lines in sysusers.d(5) files of arriving packages that declare nothing else.
+
+    rpm before 4.19 makes such packages: their accounts are created by a trigger, after the
+    files were unpacked. ``files`` are the RPM files by NEVRA. Raises NodePluginError for a
+    payload that cannot be read.
+    """
+    lines: List[str] = []
+    for change in packages:
+        paths = [path for path in change.files if _SYSUSERS_FILE.fullmatch(path)]
+        if (paths and change.nevra in files and change.arrives
+                and change.header is not None and not change.header.accounts):
+            for content in read_files(files[change.nevra], paths, max_bytes=TEXT_BYTES).values():
+                lines += content.decode(errors="replace").split("\n")
+    return _for_sysusers(line for line in map(str.strip, lines)
+                         if ACCOUNT_LINE.match(line) and not UNSHOWN.search(line))
+
+
+def _for_sysusers(lines: Iterable[str]) -> Tuple[str, ...]:
+    """Return each line once, as systemd-sysusers before 257 takes it.
+
+    It does not know "u!", which expires an account besides locking it.
+    """
+    return tuple(dict.fromkeys(re.sub("^u!", "u", line) for line in lines))
 
 
 def owners_of(places: Set[str], lists: Iterable[Tuple[str, Sequence[str]]],

@@ -36,8 +36,8 @@ _KEY = re.compile(r"[Kk]ey (?:ID|[Ff]ingerprint):? ([0-9a-f]{16,64})")
 # RPMVSF_MASK_NOSIGNATURES and _NODIGESTS, and no need for a header, of rpmts.h
 _UNCHECKED = -1
 # Control characters of C0 and C1, and those that turn the direction of text
-_UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_ACCOUNT_LINE = re.compile(r"(?:u!?|g|m)\s")  # not comments, not ranges of ids for all accounts
+UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+ACCOUNT_LINE = re.compile(r"(?:u!?|g|m)\s")  # not comments, not ranges of ids for all accounts
 _ACCOUNT = re.compile(r"(?:user|group|groupmember)\(.+\)")
 _ASK = "Do not install it; ask its vendor."
 _ALGORITHMS: Mapping[object, str] = {
@@ -262,7 +262,7 @@ def _accounts(raw: RpmHeader) -> Iterable[str]:
         if _ACCOUNT.fullmatch(name) and version:
             with contextlib.suppress(ValueError):  # a version of another form
                 line = base64.b64decode(version, validate=True).decode().rstrip("\0")
-                if _ACCOUNT_LINE.match(line) and not _UNSHOWN.search(line):
+                if ACCOUNT_LINE.match(line) and not UNSHOWN.search(line):
                     yield line
 
 
@@ -366,7 +366,7 @@ def _refuse_incomplete(columns: _Columns, header: Header) -> None:
              for text in (file.path, file.owner, file.group, file.link, file.capabilities)]
     if not columns.are_complete:
         problem = "does not say of every file what it is"
-    elif any(map(_UNSHOWN.search, (header.nevra, *shown))):
+    elif any(map(UNSHOWN.search, (header.nevra, *shown))):
         problem = "has control characters in names"
     elif not header.digest:
         problem = "has no digest of itself"

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import FrozenSet, Iterable, Iterator, Optional, Sequence, Tuple
+from typing import FrozenSet, Iterable, Iterator, Mapping, Optional, Sequence, Tuple
 
-from ...packages.contents import declared_accounts
+from ...errors import CommandError
+from ...packages.contents import accounts_in_files, declared_accounts
 from ...packages.session import PackageChange
 from ...registry.inventory import SCRIPTLETS, Account
 from ...settings.accounts import sysusers
@@ -26,15 +27,24 @@ def present(root: Path) -> FrozenSet[Tuple[str, str]]:
                         for user in group.members)])
 
 
-def make_declared(packages: Sequence[PackageChange], ctx: Context) -> None:
+def make_declared(packages: Sequence[PackageChange], files: Mapping[str, Path],
+                  ctx: Context) -> Tuple[str, ...]:
     """Create the accounts that arriving packages declare, as rpm 4.19 and later does.
 
-    To be called before the transaction: rpm gives files of unknown owners to root. Raises
-    Refused or CommandError if it cannot be done.
+    ``files`` are the RPM files by NEVRA. To be called before the transaction: rpm gives files
+    of unknown owners to root. Returns a line if those in files of sysusers.d(5), which a
+    trigger of systemd reads later, cannot be created. Raises Refused or CommandError for others.
     """
     lines = declared_accounts(packages)
     if lines:
         sysusers.run_sysusers(ctx, "-", lines=lines)
+    in_files = accounts_in_files(packages, files)
+    try:
+        if in_files:
+            sysusers.run_sysusers(ctx, "-", lines=in_files)
+    except CommandError as exc:
+        return (f"accounts in sysusers.d files of packages were not created: {exc.message}",)
+    return ()
 
 
 def by_settings(settings: Iterable[Applied]) -> Iterator[Account]:

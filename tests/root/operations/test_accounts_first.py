@@ -56,6 +56,23 @@ def test_accounts_are_there_from_before_the_unpacking_until_after_the_removal(
     assert state_differences(before, tree_state(node)) == []
 
 
+def test_accounts_in_sysusers_files_of_packages_are_there_before_the_unpacking(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    """rpm before 4.19 packs such files without declaring their accounts in the header."""
+    before = tree_state(node)
+    bundle = make_plugin(
+        tmp_path, "acme", scriptlets={"pre": NEEDS, "postun": NEEDS},
+        files={"/usr/lib/sysusers.d/acme.conf": '# of acme\nu! acmebk - "A\tuser" /opt/acme\n'
+               'u acmebk - "Acme" /opt/acme -\nr - 300-400\n', **FILES["files"]},
+        attributes=FILES["attributes"])
+    answer = succeeded(dnf.plugin(node, "install", bundle, "-y", UNSIGNED))
+    assert "not created" not in answer.text
+    assert (node / "opt/acme/data").stat().st_uid == uid_of(node, "acmebk") > 0
+    succeeded(dnf.plugin(node, "verify"))
+    succeeded(dnf.plugin(node, "remove", "acme", "-y"))
+    assert state_differences(before, tree_state(node)) == []
+
+
 def test_a_failed_install_takes_the_accounts_with_it(node: Path, dnf: Dnf,
                                                      tmp_path: Path) -> None:
     before = tree_state(node)
