@@ -15,6 +15,7 @@ from .headers import ACCOUNT_LINE, UNSHOWN, Header, PackedFile
 from .payload import read_files
 from .session import PackageChange
 
+_SYSUSERS_FILES = 16  # that are read of a package
 _SYSUSERS_FILE = re.compile(r"/usr/lib/sysusers\.d/[^/]+\.conf")
 
 
@@ -76,7 +77,8 @@ def accounts_in_files(packages: Iterable[PackageChange], files: Mapping[str, Pat
         paths = [path for path in change.files if _SYSUSERS_FILE.fullmatch(path)]
         if (paths and change.nevra in files and change.arrives
                 and change.header is not None and not change.header.accounts):
-            for content in read_files(files[change.nevra], paths, max_bytes=TEXT_BYTES).values():
+            for _, content in read_files(files[change.nevra], paths[:_SYSUSERS_FILES],
+                                         max_bytes=TEXT_BYTES):
                 lines += content.decode(errors="replace").split("\n")
     return _for_sysusers(line for line in map(str.strip, lines)
                          if ACCOUNT_LINE.match(line) and not UNSHOWN.search(line))
