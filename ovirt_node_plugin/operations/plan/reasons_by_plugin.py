@@ -71,7 +71,7 @@ def _by_plugin(failures: Mapping[str, NodePluginError], target: Target, *,
         reason.error, [other.error for other in known])] if joint is not None else []
     names = list(failures)
     subject = f"plugin {names[0]}" if len(names) == 1 else "these plugins"
-    return SeveralReasons(f"{subject} cannot be installed in {target.root}:", [*known, *more],
+    return SeveralReasons(f"{subject} cannot go into {target.name}:", [*known, *more],
                           fitting=fitting)
 
 

@@ -90,3 +90,14 @@ def test_a_plugin_of_another_image_is_not_replaced_by_one_of_its_name_in_the_lib
     assert "agent 1.0 is by Test, signed by" in refused.err and "agent 9.0 is by" in refused.err
     succeeded(program(*words, "--accept-origin", "agent"))
     assert version(program, output)[0] == "9.0"
+
+
+def test_one_key_is_trusted_by_its_fingerprint(
+        node: Path, built: support.Fixtures, tmp_path: Path, program: Program) -> None:
+    output, key = tmp_path / "out", built.key.fingerprint
+    words = ("merge", node, built.bundle("snmp"), "-o", output, "-y")
+    assert program(*words, "--trust-key", key[-16:]).status == 2
+    refused = program(*words, f"--trust-key={'ab' * 20}")
+    assert refused.status == 6 and f"{key.lower()}, Node Plugin Fixtures" in refused.err
+    assert not output.exists()
+    succeeded(program(*words, f"--trust-key={key}"))

@@ -226,3 +226,19 @@ def test_plugins_without_and_with_settings_verify_after_each_step(
     for name in ("plain", "rich"):
         succeeded(dnf.plugin(node, "remove", "-y", name))
         succeeded(dnf.plugin(node, "verify"))
+
+
+def test_a_hook_that_cannot_be_started_is_rolled_back_or_reported(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    hook = '<vdsm-hook point="{0}" order="50" name="x" source="/opt/{0}/hook"/>'
+    fatal, harmless = (
+        make_plugin(tmp_path, point.replace("_", "-"), settings=[hook.format(point)],
+                    files={f"/opt/{point}/hook": "#!/usr/bin/env python2\n"})
+        for point in ("before_vm_start", "after_vm_start"))
+    before = tree_state(node)
+    refused = dnf.plugin(node, "install", "-y", UNSIGNED, fatal)
+    assert refused.status == 8 and "every vm_start would fail: its interpreter python2" in (
+        refused.err)
+    assert state_differences(before, tree_state(node)) == []
+    reported = succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, harmless))
+    assert "Note: VDSM cannot start the hook after_vm_start/50_x" in reported.err
