@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from typing import Callable, Iterator, List, Mapping, Optional, Protocol, Sequence
+from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Protocol, Sequence
 
 from ..errors import NodePluginError, Status
 from ..operations import (
@@ -303,16 +303,16 @@ class DnfCommand:
         session.check_signatures(
             trust=read_trust(self._opts.trust_key, every=self._opts.trust_keys),
             bundle_repos=self._policy.bundle_repos())
-        saved = self._saved_bundles(ready, session)
-        return (*install.carry_out(ready, session, displays=self._displays()), *saved)
+        with self._saved_bundles(ready, session) as notes:
+            return (*install.carry_out(ready, session, displays=self._displays()), *notes)
 
-    def _saved_bundles(self, ready: install.Installation, session: Session) -> Sequence[str]:
-        """Write bundles of the plugins of repositories for --save-bundles; return notes."""
+    def _saved_bundles(self, ready: install.Installation,
+                       session: Session) -> ContextManager[Sequence[str]]:
+        """Write bundles of the plugins of repositories for --save-bundles; yield notes."""
         folder = self._opts.save_bundles
         if not folder:
-            return ()
-        return tuple(save_bundles.save(ready.jobs, ready.plan.packages, session, Path(folder),
-                                       run=run))
+            return contextlib.nullcontext(())
+        return save_bundles.saved(ready.jobs, ready.plan.packages, session, Path(folder), run=run)
 
     def _confirmed(self, plan: Plan) -> bool:
         """Show the plan; return whether to carry it out.

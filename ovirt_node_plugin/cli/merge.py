@@ -56,7 +56,8 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
         raise untrusted
     if other_origins is not None and not asks:
         raise other_origins
-    if asks and not _confirmed(other_origins.message if other_origins is not None else ""):
+    warning = invocation.shown.text(other_origins.message) if other_origins is not None else ""
+    if asks and not _confirmed(warning):
         return _aborted(invocation)
     assert invocation.destination is not None
     outcome = merging.carry_out(prepared, rehearsal, invocation.destination)

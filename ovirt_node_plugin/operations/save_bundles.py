@@ -5,9 +5,12 @@ that they come from. Its descriptor names no repositories: their addresses are t
 """
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Sequence, Tuple
 
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
@@ -19,20 +22,36 @@ from .model.jobs import Job
 _REPOS = re.compile(rb"<repos\s*/>|<repos\s*>.*?</repos\s*>", re.DOTALL)
 
 
-def save(jobs: Sequence[Job], packages: Sequence[PackageChange], session: Session, folder: Path, *,
-         run: Runner) -> Iterator[str]:
+@contextlib.contextmanager
+def saved(jobs: Sequence[Job], packages: Sequence[PackageChange], session: Session, folder: Path,
+          *, run: Runner) -> Iterator[Tuple[str, ...]]:
     """Write the bundles to ``folder``, each to a new folder with the plugin's name.
 
-    ``packages`` are those of the solved transaction, with headers. Yields notes for people.
-    Raises UsageError if ``folder`` has such a folder already, and RolledBack if createrepo_c fails.
+    ``packages`` are those of the solved transaction, with headers. Yields notes for people; if
+    the ``with`` block fails, the bundles are deleted. Raises UsageError if ``folder`` has such a
+    folder already, and RolledBack if createrepo_c fails.
     """
+    bundles = [folder / job.name for job in jobs if source_repo(job.bundle.source)]
+    for bundle in bundles:
+        if os.path.lexists(bundle):
+            raise UsageError(f"{bundle} exists already",
+                             hint="Remove it, or name another folder with --save-bundles.")
+    try:
+        yield tuple(_save(jobs, packages, session, folder, run))
+    except BaseException:
+        for bundle in bundles:
+            shutil.rmtree(bundle, ignore_errors=True)
+        raise
+
+
+def _save(jobs: Sequence[Job], packages: Sequence[PackageChange], session: Session, folder: Path,
+          run: Runner) -> Iterator[str]:
+    """Write the bundles; yield notes for people."""
     signed = {change.nevra for change in packages if change.signer}
     for job in jobs:
         if not source_repo(job.bundle.source):
             continue
         bundle = folder / job.name
-        if bundle.exists():
-            raise UsageError(f"{bundle} exists already", hint="Name another folder.")
         repository, keys = bundle / "repo", bundle / "keys"
         for new in (repository, keys):
             new.mkdir(parents=True)
