@@ -52,14 +52,15 @@ def attribute(base: DnfBase, wanted: Mapping[str, Sequence[str]],
 
 
 @contextlib.contextmanager
-def solver_options(conf: DnfConf) -> Iterator[None]:
-    """Set options of dnf.conf(5) that change what a plugin gets to off during a ``with``.
+def solver_options(conf: DnfConf, *, best: bool) -> Iterator[None]:
+    """Set options of dnf.conf(5) that change what a plugin gets during a ``with``.
 
-    With clean_requirements_on_remove more would be removed. With best, a plugin would be
-    refused if the newest of its packages does not fit, though an older one does.
+    With clean_requirements_on_remove more would be removed. With ``best``, the solve fails if
+    the newest version of a package does not fit, though an older one does; without it, an
+    installed package stays at its version.
     """
     before = conf.clean_requirements_on_remove, conf.best
-    conf.clean_requirements_on_remove = conf.best = False
+    conf.clean_requirements_on_remove, conf.best = False, best
     try:
         yield
     finally:

@@ -167,14 +167,11 @@ class Session:
         names while it downloads and installs.
         """
         base, rules = self._base, self.policy.rules
-        base.reset(goal=True)
-        core.exclude(base, rules)
-        core.protect(base, rules)
-        claims.exclude(base, request.claims, asked={
-            *request.upgrades, *(install.name for install in request.installs)})
-        claims.protect(base, request.claims)
         try:
-            self._resolve(request)
+            try:
+                self._resolve(request, best=True)
+            except dnf.exceptions.DepsolveError:
+                self._resolve(request, best=False)
         except dnf.exceptions.Error as exc:
             self.policy.explaining = True
             try:
@@ -408,10 +405,18 @@ class Session:
         """Close all files of the root's databases."""
         self._base.close()
 
-    def _resolve(self, request: Request) -> None:
-        with dependencies.solver_options(self._base.conf):
+    def _resolve(self, request: Request, *, best: bool) -> None:
+        """Solve with the newest version of each package, or without ``best`` one that fits."""
+        base, rules = self._base, self.policy.rules
+        base.reset(goal=True)
+        core.exclude(base, rules)
+        core.protect(base, rules)
+        claims.exclude(base, request.claims, asked={
+            *request.upgrades, *(install.name for install in request.installs)})
+        claims.protect(base, request.claims)
+        with dependencies.solver_options(base.conf, best=best):
             self._mark(request)
-            self._base.resolve(allow_erasing=False)
+            base.resolve(allow_erasing=False)
 
     def _mark(self, request: Request) -> None:
         enabled = self.policy.enabled_repos_of(request.plugins)
