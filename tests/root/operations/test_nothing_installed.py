@@ -14,14 +14,14 @@ from tests.support.tree_states import state_differences, tree_state
 pytestmark = [pytest.mark.root]
 
 
-def bundle_of(folder: Path, name: str, versions: Sequence[str]) -> Path:
+def bundle_of(folder: Path, name: str, versions: Sequence[str], version: str = "1") -> Path:
     """Return a plugin that names the core package chrony, of which it has ``versions``."""
-    repo = support.RpmRepo(folder / f"{name}.repo", name)
-    for version in versions:
-        repo.add("chrony", version)
-    repo.add(f"{name}-data", "1", files={f"/opt/{name}/data": "x"})
-    return support.write_bundle(folder / name, support.descriptor_xml(
-        name, "1", install=["chrony", f"{name}-data"], repos=[name]), repo=repo)
+    repo = support.RpmRepo(folder / f"{name}-{version}.repo", name)
+    for offered in versions:
+        repo.add("chrony", offered)
+    repo.add(f"{name}-data", version, files={f"/opt/{name}/data": "x"})
+    return support.write_bundle(folder / f"{name}-{version}", support.descriptor_xml(
+        name, version, install=["chrony", f"{name}-data"], repos=[name]), repo=repo)
 
 
 def test_an_older_core_package_is_not_what_the_plugin_brings(
@@ -36,6 +36,11 @@ def test_an_older_core_package_is_not_what_the_plugin_brings(
         assert state_differences(before, tree_state(node)) == []
     # an image with the same version, or a newer one, has what the plugin brings
     succeeded(dnf.plugin(node, "install", "-y", UNSIGNED, bundle_of(tmp_path, "older", ["0"])))
+    # an upgrade needs what its new version brings
+    before = tree_state(node)
+    answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle_of(tmp_path, "older", ["99"], "2"))
+    assert answer.status == 5 and "offers chrony-99-1" in answer.text, answer.text
+    assert state_differences(before, tree_state(node)) == []
 
 
 def test_a_plugin_whose_repository_is_off_is_not_installed_by_a_core_package(
