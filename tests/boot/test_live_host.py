@@ -189,6 +189,9 @@ def test_verify_reports_a_stopped_service_and_a_changed_parameter(host: LiveHost
     text = host.plugin("verify", status=9).text
     assert "service echo.service is not running" in text
     assert f"sysctl {PARAMETER} is 9 now, not 7070" in text
+    host.plugin("repair", "-y", "echo")
+    assert host.plugin("verify").out == "echo 1.0: ok\n"
+    host.machine("sysctl", "-qw", f"{PARAMETER}=9")
     text = host.plugin("remove", "-y", "echo").text
     assert f"sysctl {PARAMETER} is left as it is, 9: it was changed since" in text
     assert host.parameter() == "9"
