@@ -3,14 +3,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 import sys
 from pathlib import Path
-from typing import Collection, Dict, Sequence, Set, Tuple
+from typing import Collection, Dict, Optional, Sequence, Set, Tuple
 
+from ..system import path_sets
+from ..system.limits import WATCHED_ENTRIES
 from ..system.path_sets import RPM_COPIES
 from ..system.paths import is_inside_any, real_places, resolve_inside
-from ..system.trees import Listing, Relative, folders_above, mounts_below
-from .journal_file import Intent, Scope, State
+from ..system.trees import Listing, Relative, folders_above, mounts_below, stat_of
+from .journal_file import Intent, NamedFile, Scope, State
 from .snapshot import SnapshotWriter
 
 # Larger files are linked, not copied (see snapshot.py): files of packages, as rpm replaces
@@ -38,19 +41,43 @@ def save(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
     for name in scope.whole:
         for path in (name, *listing.below(name)):
             copied[path] = sys.maxsize
+    bare = set().union(*map(listing.below, scope.bare))
+    if len(bare) <= WATCHED_ENTRIES:
+        copied.update((path, 0) for path in bare.difference(copied) if _has_no_content(root, path))
+    copied.update((path, 0) for path in map(relative, path_sets.LEFT_ALONE)
+                  if path not in copied and (root / path).is_symlink())
     snapshot = SnapshotWriter(root, folder)
     try:
         index = {path: snapshot.keep(path, copy_bytes=copied[path]) for path in sorted(copied)}
     finally:
         snapshot.close()
-    names: Set[str] = set()
-    for tree in scope.bare:
-        names |= listing.below(tree)
+    names: Set[str] = set(bare)
     for place in near:
         names |= listing.inside(place)
     names |= _scripts(root)
+    names |= {place for place in real_places(root, path_sets.LEFT_ALONE)
+              if os.path.lexists(root / place)}  # also if a link to it is removed
+    names -= set(index)
     return State(intent=intent, scope=scope, index=index, near=frozenset(near),
-                 names=frozenset(names - set(index)), mounts=mounts_below(root))
+                 names=frozenset(names), mounts=mounts_below(root),
+                 files={} if scope.live or len(names) > WATCHED_ENTRIES else {
+                     path: file for path in names for file in [named_file(root, path)] if file})
+
+
+def named_file(root: Path, path: str) -> Optional[NamedFile]:
+    """Return the present values of a regular file for ``State.files``."""
+    try:
+        info = os.lstat(f"{root}/{path}")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(info.st_mode):
+        return None
+    return info.st_ino, info.st_size, info.st_mtime_ns, info.st_mode, info.st_uid, info.st_gid
+
+
+def _has_no_content(root: Path, path: str) -> bool:
+    state = stat_of(root / path)
+    return state is not None and (stat.S_ISDIR(state[0]) or stat.S_ISLNK(state[0]))
 
 
 def _without_links(root: Path, scope: Scope) -> Scope:

@@ -2,8 +2,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Dict, FrozenSet, Optional, Tuple
+from dataclasses import dataclass, field
+from typing import Dict, FrozenSet, Mapping, Optional, Tuple
 
 from ..errors import Refused
 from ..system.json_data import check_items, check_size
@@ -15,13 +15,17 @@ FORMAT = 1
 _FOLDERS = ("trees", "bare", "whole")
 
 
+NamedFile = Tuple[int, int, int, int, int, int]
+"""Inode, size in bytes, mtime in ns, st_mode, uid and gid of a file that is known by name only."""
+
+
 @dataclass(frozen=True)
 class Scope:
     """The paths that an operation may change, all relative to the root.
 
     ``paths`` are single entries, such as those in package file lists; new entries beside
     them are undone too. ``trees`` are folders to which scriptlets and settings write, saved
-    with content. Of ``bare`` folders only the names are saved, to remove new entries; of
+    with content. Of ``bare`` folders the folders, links and names are saved, but no content; of
     ``near`` folders only the names directly in them. ``whole`` are files and folders that
     are written in place, such as databases; all of them are copied.
 
@@ -54,7 +58,8 @@ class State:
 
     ``index`` has every saved entry by its path, None where there was none; ``near`` are the
     folders of ``paths``; ``names`` are the names in those, in ``bare`` and in ``trees``.
-    ``mounts`` are the mount points in the root.
+    ``mounts`` are the mount points in the root. ``files`` describes the regular files in
+    ``names``, by path; it is empty in a running system.
     """
 
     intent: Intent
@@ -63,6 +68,7 @@ class State:
     near: FrozenSet[str]
     names: FrozenSet[str]
     mounts: FrozenSet[str] = frozenset()
+    files: Mapping[str, NamedFile] = field(default_factory=dict)
 
 
 def dump(state: State) -> bytes:
@@ -74,7 +80,7 @@ def dump(state: State) -> bytes:
         "format": FORMAT, "operation": state.intent.operation,
         "plugins": state.intent.plugins, "tool": state.intent.tool,
         "scope": vars(state.scope), "near": sorted(state.near), "names": sorted(state.names),
-        "mounts": sorted(state.mounts),
+        "mounts": sorted(state.mounts), "files": state.files,
         "index": {path: kept and kept.dump() for path, kept in state.index.items()}}
     text = json.dumps(data, separators=(",", ":")).encode()
     try:
@@ -107,7 +113,16 @@ def load(text: bytes) -> State:
         intent=Intent(str(data["operation"]), tuple(map(str, data["plugins"])), str(data["tool"])),
         scope=Scope(live=bool(scope["live"]), **names), index=index,
         near=frozenset(map(_inside, data["near"])), names=frozenset(map(_named, data["names"])),
-        mounts=frozenset(map(_named, data.get("mounts", ()))))
+        mounts=frozenset(map(_named, data.get("mounts", ()))),
+        files={_named(path): _file(values) for path, values in data.get("files", {}).items()})
+
+
+def _file(values: object) -> NamedFile:
+    if (not isinstance(values, list) or len(values) != 6
+            or not all(isinstance(value, int) for value in values)):
+        raise ValueError("the description of a file is invalid")
+    inode, size_bytes, mtime_ns, mode, uid, gid = values
+    return inode, size_bytes, mtime_ns, mode, uid, gid
 
 
 def _named(path: object) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Collection, FrozenSet, Sequence, Set, Tuple
 
@@ -11,7 +12,7 @@ from ..system.entries import sync_dir
 from ..system.paths import is_inside, resolve_inside
 from ..system.rpm_database import RPMDB_FILES
 from ..system.trees import Relative, mounts_below, remove_new, stat_of
-from . import covered, journal
+from . import covered, journal, moved
 from .journal_file import State
 from .snapshot import CONTENT, restore
 
@@ -21,14 +22,21 @@ _SLACK_NS = 60 * 1_000_000_000
 _LATE_NS = 30 * 60 * 10**9
 
 
+@dataclass(frozen=True)
+class Undone:
+    """The result of undoing: lines of ``first`` and ``last``, and what is not as before."""
+
+    lines: Tuple[str, ...]
+    changed: Tuple[str, ...]
+
+
 def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
-         last: Callable[[], Sequence[str]] = tuple, trusted: bool = True) -> Tuple[str, ...]:
+         last: Callable[[], Sequence[str]] = tuple, trusted: bool = True) -> Undone:
     """Restore ``root`` to its state before the journal, and end the journal.
 
     May be called again after an interruption. ``first`` is called before anything is
-    restored, ``last`` after everything is and before the journal is removed. Returns the
-    lines that both return. If the journal is not ``trusted``, nothing on another filesystem is
-    restored.
+    restored, ``last`` after everything is and before the journal is removed. If the journal is
+    not ``trusted``, nothing on another filesystem is restored.
 
     Raises RecordError, before anything is changed, for an entry that was on another
     filesystem when the journal was written.
@@ -38,6 +46,8 @@ def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
     _refuse_crossing(root, state, ours, mounts=state.mounts if trusted else frozenset())
     journal.free_reserve(root)
     lines = [*first()]
+    changed = moved.written_in_place(root, state)
+    moved.move_back(root, state)
     parents = _remove(root, [path for path, kept in state.index.items() if kept is None], ours)
     _restore_folders(root, state)
     known = covered.recorded(state)
@@ -48,8 +58,9 @@ def undo(root: Path, *, first: Callable[[], Sequence[str]] = tuple,
             parents.add(os.path.dirname(path))
     _restore_times(root, parents, state)
     lines += last()
+    changed = (*changed, *moved.lost(root, state))
     journal.finish(root)
-    return tuple(lines)
+    return Undone(tuple(lines), changed)
 
 
 def _restore_folders(root: Path, state: State) -> None:

@@ -20,6 +20,7 @@ from ...system import path_sets
 from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...system.run import Runner
+from ...system.words import first_names
 from ...target import Target, is_running_system, processes_in
 from ...undo import journal, undoing
 from ...undo.changes import Change
@@ -27,6 +28,7 @@ from ..model.jobs import Key
 from .active_scope import active_scope
 from .configuration_copies import copy_paths
 
+_MOST_PATHS = 8  # that a line names
 TOOL = f"ovirt-node-plugin {__version__}"
 
 
@@ -84,7 +86,7 @@ def recover(root: Path, run: Runner, *, foreign: bool = False) -> Optional[str]:
     wait_for_scriptlets(root)
     notes = _put_back(root, run, trusted=own)
     return "\n".join([f"An interrupted {intent.operation} of {', '.join(intent.plugins)} was"
-                      f" undone; {root} is as it was before it.", *notes])
+                      f" undone.", *notes])
 
 
 def wait_for_scriptlets(root: Path, *, timeout_s: float = 10) -> None:
@@ -172,17 +174,21 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
             raise RolledBack(
                 f"{intent.operation} of {', '.join(intent.plugins)} failed and was rolled back:"
                 f" {_reason(exc)}",
-                hint="\n".join([f"The root {root} is as it was before.", *notes,
-                                *_hint(exc)])) from exc
+                hint="\n".join([*notes, *_hint(exc)])) from exc
         finally:
             opened.close()
         journal.finish(root)
 
 
 def _put_back(root: Path, run: Runner, *, trusted: bool = True) -> Tuple[str, ...]:
-    """Undo the journal's change of files and of the running system; return lines on failures."""
+    """Undo the journal's change of files and of the running system; return lines about it."""
     back = live.undo_of(root, run)
-    return undoing.undo(root, first=back.before, last=back.after, trusted=trusted)
+    undone = undoing.undo(root, first=back.before, last=back.after, trusted=trusted)
+    if not undone.changed:
+        return (f"The root {root} is as it was before.", *undone.lines)
+    return (f"The root {root} is as it was before, except for files of which no copy is made (see"
+            f" LIMITS in dnf-node-plugin(8)): {first_names(undone.changed, _MOST_PATHS)}. Restore"
+            " them from a backup, or unpack the root again.", *undone.lines)
 
 
 def _undo(opened: journal.Journal, root: Path, cause: BaseException,
@@ -192,9 +198,10 @@ def _undo(opened: journal.Journal, root: Path, cause: BaseException,
         return _put_back(root, run)
     except (OSError, NodePluginError) as exc:
         raise RecordError(
-            f"the change failed ({_reason(cause)}) and could not be undone: {exc}",
-            hint="Repair what the message names, then run dnf node-plugin verify: it undoes"
-                 " the rest. Change nothing else in that root before.") from exc
+            f"the change failed ({_reason(cause)}) and could not be undone: {_reason(exc)}",
+            hint=(isinstance(exc, NodePluginError) and exc.hint)
+            or "Repair what the message names, then run dnf node-plugin verify: it undoes"
+               " the rest. Change nothing else in that root before.") from exc
 
 
 def _hint(exc: BaseException) -> Tuple[str, ...]:

@@ -5,10 +5,15 @@ import contextlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Iterator
+from types import SimpleNamespace
+from typing import Any, Iterator, NoReturn
 
 import pytest
 
+from ovirt_node_plugin.errors import RecordError
+from ovirt_node_plugin.operations.apply import change
+from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo import journal, undoing
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, at_home
@@ -89,6 +94,30 @@ line" /usr/bin/new /boot/new; mknod /etc/node c 1 5
     assert answer.status == 8
     assert os.getxattr(node / "etc/hard1", "user.note") == b"kept"
     assert (node / "etc/hard1").samefile(node / "etc/hard2")
+
+
+def test_what_is_moved_or_removed_is_restored_or_named(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    for path in ("opt/tools/data", "srv/gone", "opt/edited"):
+        (node / path).parent.mkdir(parents=True, exist_ok=True)
+        (node / path).write_text("mine")
+    assert (node / "var/lib/rpm").is_symlink()
+    scripts = {
+        "moves": "mv /var/lib /var/lib.old; mv /opt/tools /srv/tools; exit 1",
+        "removes": "rm -rf /var/lib/rpm /usr/share/rpm; exit 1",
+        "edits": "echo x >> /opt/edited; rm /srv/gone; exit 1"}
+    for name in ("moves", "removes"):
+        bundle = make_plugin(tmp_path, name, requires="busybox", files={f"/opt/{name}/x": "x"},
+                             scriptlets={"post": scripts[name]})
+        answer = assert_fails_unchanged(dnf, node, "install", "-y", UNSIGNED, bundle)
+        assert f"The root {node} is as it was before.\n" in answer.text
+    bundle = make_plugin(tmp_path, "edits", requires="busybox", files={"/opt/edits/x": "x"},
+                         scriptlets={"post": scripts["edits"]})
+    answer = dnf.plugin(node, "install", "-y", UNSIGNED, bundle)
+    assert answer.status == 8 and "is as it was before." not in answer.text
+    assert (f"The root {node} is as it was before, except for files of which no copy is made (see"
+            " LIMITS in dnf-node-plugin(8)): /srv/gone was removed, /opt/edited was changed."
+            in answer.text)
 
 
 def test_a_missing_systemctl_is_reported_before_any_change(
@@ -242,3 +271,20 @@ def test_a_rollback_does_not_change_mounts_in_the_root(dnf: Dnf, node: Path,
         assert (outside / "mine").read_text() == "mine"
         assert (outside / "new").exists()  # a mount is not part of the root
         assert not (node / "opt/little").exists()
+
+
+def test_a_change_that_cannot_be_undone_gives_one_hint(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_args: object, **_options: object) -> NoReturn:
+        raise RecordError("the journal is incomplete", hint="Unpack the root again.")
+
+    session: Any = SimpleNamespace(target=SimpleNamespace(root=tmp_path),
+                                   exclusive=contextlib.nullcontext, close=lambda: None)
+    monkeypatch.setattr(undoing, "undo", fail)
+    with pytest.raises(RecordError) as caught:
+        with change.journaled(session, journal.Intent("install", ("foo",), "test"),
+                              journal.Scope(paths=()), run=run):
+            raise OSError("broken")
+    assert caught.value.message == (
+        "the change failed (broken) and could not be undone: the journal is incomplete")
+    assert caught.value.hint == "Unpack the root again."

@@ -1,0 +1,70 @@
+"""What the journal saved only by name: move it back, and tell what is not as before."""
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Dict, Tuple
+
+from ..system import beneath
+from . import covered, journal
+from .journal_file import State
+from .snapshot import restore
+
+
+def move_back(root: Path, state: State) -> None:
+    """Make missing folders and links again, and move files back that were moved.
+
+    A moved file is known by its inode and mtime, or, where it was copied, by its name, size and
+    mtime. A file that took its place is replaced.
+    """
+    for path, kept in sorted(state.index.items()):
+        if (kept is not None and kept.kind in ("dir", "link")
+                and not os.path.lexists(root / path) and (root / path).parent.is_dir()):
+            restore(root, path, kept, journal.folder_of(root))
+    missing = {path: file for path, file in state.files.items()
+               if (covered.named_file(root, path) or ())[:3] != file[:3]}
+    if not missing:
+        return
+    known = covered.recorded(state)
+    places: Dict[Tuple[object, ...], str] = {}
+    for path in sorted(covered.present(root, state, known) - known):
+        file = covered.named_file(root, path)
+        if file is not None:
+            places[file[:3]] = path
+            places.setdefault((os.path.basename(path), *file[1:3]), path)
+    for path, file in sorted(missing.items()):
+        new = places.get(file[:3]) or places.get((os.path.basename(path), *file[1:3]))
+        if new is not None and os.path.lexists(root / new) and not (root / path).is_dir():
+            with beneath.parent_opened(root, new) as source, \
+                    beneath.parent_opened(root, path) as target:
+                os.rename(source, target)
+
+
+def lost(root: Path, state: State) -> Tuple[str, ...]:
+    """Return what is not as before, such as ``/opt/x was removed``, after undoing.
+
+    A running system may have changed files itself; nothing is returned for it.
+    """
+    if state.scope.live:
+        return ()
+    return (*(f"/{path} was removed" for path in sorted(state.names)
+              if not os.path.lexists(root / path)),
+            *(f"/{path} was changed" for path, file in sorted(state.files.items())
+              for now in [covered.named_file(root, path)]
+              if os.path.lexists(root / path) and (now is None or now[1:] != file[1:])))
+
+
+def written_in_place(root: Path, state: State) -> Tuple[str, ...]:
+    """Return the files that were saved as hard links and written to since, before undoing."""
+    changed = []
+    for path, kept in sorted(state.index.items()):
+        if kept is not None and kept.linked:
+            try:
+                info = os.lstat(journal.folder_of(root) / str(kept.number))
+            except FileNotFoundError:
+                continue
+            if (stat.S_ISREG(info.st_mode)
+                    and (info.st_size, info.st_mtime_ns) != (kept.size_bytes, kept.mtime_ns)):
+                changed.append(f"/{path} was changed")
+    return tuple(changed)
