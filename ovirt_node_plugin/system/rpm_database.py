@@ -81,8 +81,9 @@ def _ambiguous(root: Path, folders: List[str]) -> BadRoot:
     named = " and ".join(f"/{folder}" for folder in folders)
     return BadRoot(
         f"{root} has more than one rpm database with packages, in {named}",
-        hint=f"List the packages of each by rpm --root={root} --dbpath=FOLDER -qa, and move the"
-             " one that is not in use out of the root.")
+        hint="List the packages of each by rpm --dbpath=FOLDER -qa, with --root=DIR for an unpacked"
+             " root, or in ovirt-node-plugin shell for an image. Then move the one that is not in"
+             " use to another place.")
 
 
 def _files(root: Path, folder: str) -> Dict[str, Path]:

@@ -83,7 +83,7 @@ def _renumber(moves: Moves, paths: Iterable[str], root: Path) -> None:
 def _edit(root: Path, path: str, fields: Mapping[int, Mapping[int, int]]) -> None:
     """Change numbers in the ``fields`` of each line of a file."""
     entry = read_entry(root, path)
-    if entry is None or entry.content is None:
+    if entry is None or entry.kind != "file" or entry.content is None:
         return
     lines = [line.split(b":") for line in entry.content.split(b"\n")]
     for line in lines:
