@@ -173,6 +173,8 @@ class Session:
             except dnf.exceptions.DepsolveError:
                 self._resolve(request, best=False)
         except dnf.exceptions.Error as exc:
+            if isinstance(exc.__cause__, NodePluginError):  # a refusal of the hooks
+                raise exc.__cause__ from None
             self.policy.explaining = True
             try:
                 raise explain.refusal(

@@ -104,9 +104,12 @@ def test_a_change_of_a_booted_node_is_refused_with_the_offline_command(
 
 def test_commands_that_only_read_work_on_a_booted_node(built: support.Fixtures,
                                                        booted: RunningSystem) -> None:
-    for command in (["list", "--all"], ["info", built.bundle("snmp")], ["verify"], ["repos"]):
+    for command in (["list", "--all"], ["verify"], ["repos"]):
         answer = booted.dnf.plugin(Path("/"), *command)
         assert answer.status == 0, answer.text
+    described = booted.dnf.plugin(Path("/"), "info", built.bundle("snmp"))
+    assert (described.status, "Summary      : SNMP monitoring" in described.out) == (6, True)
+    assert "Refused here : this is a booted oVirt Node" in described.out
 
 
 def test_plain_dnf_on_a_booted_node_installs_only_the_image_update(
