@@ -6,7 +6,7 @@ from typing import Dict, Mapping, Sequence, Tuple
 from ...errors import Reasons, Refused
 from ...undo.changes import Applied
 from ..kit.model import Context, Wanted
-from .kinds import KINDS
+from .kinds import KINDS, in_order, is_derived
 from .ledger import Ledger
 
 
@@ -27,7 +27,9 @@ def check(items: Sequence[Wanted], ctx: Context, *, others: Mapping[str, Sequenc
     it names; CommandError if a program is missing; SeveralReasons for several of these.
     """
     installed, reasons = {applied.identity for applied in own}, Reasons()
-    for item in items:
+    for item in in_order(items):
+        if reasons and is_derived(item.kind):
+            break  # it follows from those that are refused
         kind = KINDS[item.kind]
         clashes = [_conflict(item, ctx.plugin, applied, other)
                    for other, settings in others.items() for applied in settings
