@@ -6,10 +6,12 @@ module needs, with the same checksums.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
-from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Collection, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, Union
 
+from ...errors import OutsideRoot
 from ...system.paths import resolve_inside
 from ..kit.model import ModuleFit
 from . import module_trees
@@ -37,6 +39,10 @@ def module_fits(modules: Mapping[str, Union[ModuleFile, BadModule]], root: Path,
             groups.setdefault(_built_for(path), {})[path] = module
     symbols = {version: exported_symbols(version, tree, root)
                for version, tree in kernels.items()} if groups else {}
+    brought = _brought(modules)
+    gone = _places(leaving, root)
+    preferred = {version: _preferred(tree, root, gone)
+                 for version, tree in kernels.items()} if groups else {}
     for version, group in groups.items():
         together = {name: None for module in group.values() for name in module.exports}
         for path, module in group.items():
@@ -48,8 +54,9 @@ def module_fits(modules: Mapping[str, Union[ModuleFile, BadModule]], root: Path,
                 problem = next(_problems(module, kernel, known, together, own=kernel == version),
                                "")
                 if kernel != version and not problem:
-                    problem = (_brought(path, kernel, modules)
-                               or _occupied(path, tree, root, leaving))
+                    name = module_name(path.lstrip("/"))
+                    problem = (brought.get((kernel, name)) or preferred[kernel].get(name)
+                               or _occupied(path, tree, root, gone))
                 if problem:
                     reasons[kernel] = problem
                 else:
@@ -93,35 +100,58 @@ def _problems(module: ModuleFile, kernel: str, known: Optional[Symbols],
             yield f"it needs another version of the symbol {symbol}"
 
 
-def _brought(path: str, kernel: str, others: Iterable[str]) -> str:
-    """Return why no link is needed: one of ``others`` is the module built for ``kernel``."""
-    name = module_name(path.lstrip("/"))
-    return next((f"it loads {other}" for other in others if _built_for(other) == kernel
-                 and module_name(other.lstrip("/")) == name), "")
+def _brought(paths: Iterable[str]) -> Dict[Tuple[str, str], str]:
+    """Return why no link is needed, by kernel and name of the modules ``paths`` of a plugin.
+
+    A module that was built for the kernel is one of them.
+    """
+    reasons: Dict[Tuple[str, str], str] = {}
+    for path in paths:
+        reasons.setdefault((_built_for(path), module_name(path.lstrip("/"))), f"it loads {path}")
+    return reasons
 
 
-def _occupied(path: str, tree: str, root: Path, leaving: Collection[str]) -> str:
-    """Return why there is no place for a link to the module ``path`` in a module tree."""
-    name = module_name(path.lstrip("/"))
+def _places(leaving: Collection[str], root: Path) -> Set[Path]:
+    """Return the places of modules among ``leaving`` in ``root``, with resolved parents."""
+    places: Set[Path] = set()
+    for path in filter(MODULE.fullmatch, leaving):
+        with contextlib.suppress(OutsideRoot):
+            places.add(resolve_inside(root, path, follow_last=False))
+    return places
+
+
+def _preferred(tree: str, root: Path, gone: Collection[Path]) -> Dict[str, str]:
+    """Return why a link would have no effect, by the name of a module.
+
+    The kernel has a module of this name in a preferred folder of its module tree, and it is not
+    among those that are ``gone`` after the change.
+    """
+    reasons: Dict[str, str] = {}
     for folder in _PREFERRED:
-        for above, _, names in os.walk(root / tree / folder):
-            relative = Path(above).relative_to(root).as_posix()
-            if any(module_name(f"{relative}/{other}") == name
-                   and f"/{relative}/{other}" not in leaving for other in names):
-                return f"it has a module {name} in {folder} already"
+        with contextlib.suppress(OutsideRoot):
+            for above, _, files in os.walk(resolve_inside(root, f"{tree}/{folder}")):
+                for file in files:
+                    if Path(above, file) not in gone:
+                        name = module_name(f"{tree}/{file}")
+                        reasons.setdefault(name, f"it has a module {name} in {folder} already")
+    return reasons
+
+
+def _occupied(path: str, tree: str, root: Path, gone: Collection[Path]) -> str:
+    """Return why there is no place for a link to the module ``path`` in a module tree."""
     place = link_place(path, tree)
-    if os.path.lexists(root / place) and not _replaceable(place, path, root, leaving):
+    where = resolve_inside(root, place, follow_last=False)
+    if os.path.lexists(where) and not _replaceable(where, path, root, gone):
         return f"/{place} is there already"
     return ""
 
 
-def _replaceable(place: str, path: str, root: Path, leaving: Collection[str]) -> bool:
-    """Return whether the entry at ``place`` is a link to the module ``path``, or to none."""
-    if not os.path.islink(root / place):
+def _replaceable(where: Path, path: str, root: Path, gone: Collection[Path]) -> bool:
+    """Return whether the entry ``where`` is a link to the module ``path``, or to none."""
+    if not where.is_symlink():
         return False
-    target = resolve_inside(root, place)
-    places = [resolve_inside(root, file) for file in (path, *leaving) if file.endswith(target.name)]
-    return target in places or not target.exists()
+    target = resolve_inside(root, where.relative_to(root).as_posix())
+    return target == resolve_inside(root, path) or target in gone or not target.exists()
 
 
 def link_paths(fits: Mapping[str, ModuleFit], root: Path) -> Iterator[Tuple[str, str]]:

@@ -35,10 +35,13 @@ def folders(root: Path) -> Tuple[str, ...]:
 
 
 def trees(root: Path) -> Mapping[str, str]:
-    """Return the module trees of ``root``, relative to it, by version; some have no kernel."""
-    found = {name: f"{place}/{name}" for place in reversed(folders(root))
-             for name in os.listdir(root / place) if (root / place / name).is_dir()}
-    return dict(sorted(found.items()))
+    """Return the module trees of ``root``, relative to it, by version; some have no kernel.
+
+    A link is none: it could lead out of the root.
+    """
+    by_version = {entry.name: f"{place}/{entry.name}" for place in reversed(folders(root))
+                  for entry in os.scandir(root / place) if entry.is_dir(follow_symlinks=False)}
+    return dict(sorted(by_version.items()))
 
 
 def kernels(root: Path) -> Mapping[str, str]:

@@ -128,6 +128,50 @@ def test_a_module_is_linked_only_where_nothing_else_is(root: Path) -> None:
     assert fit(root, PATH, data).reasons == {KERNEL: "it has a module acme in extra already"}
 
 
+def test_links_of_a_root_are_followed_inside_it(root: Path, tmp_path: Path) -> None:
+    data = versioned_module("acme", kernel=OLD, needs={})
+    outside = tmp_path / "outside/acme"
+    outside.mkdir(parents=True)
+    for name in ("acme.ko", "other.ko"):
+        (outside / name).touch()
+    for folder in ("extra", "updates", "weak-updates"):
+        (root / MODULES / folder).symlink_to(outside.parent)
+    assert fit(root, PATH, data).links == (KERNEL,)
+    inside = root / str(outside.parent).lstrip("/")
+    inside.mkdir(parents=True)
+    (inside / "acme.ko").touch()
+    assert fit(root, PATH, data).reasons == {KERNEL: "it has a module acme in updates already"}
+
+
+def test_a_module_that_leaves_makes_place_for_a_link(root: Path) -> None:
+    data = versioned_module("acme", kernel=OLD, needs={})
+    (root / MODULES / "extra").mkdir()
+    (root / OWN.lstrip("/")).touch()
+    assert not fits({PATH: data}, root)[PATH].loads
+    assert fits({PATH: data}, root, leaving=[OWN])[PATH].links == (KERNEL,)
+
+
+def test_the_work_grows_with_the_number_of_modules(
+        root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: List[str] = []
+
+    def counted(path: str) -> str:
+        looked_at.append(path)
+        return module_index.module_name(path)
+
+    monkeypatch.setattr("ovirt_node_plugin.settings.modules.module_fits.module_name", counted)
+    (root / MODULES / "extra").mkdir()
+    works = []
+    for number in (20, 40):
+        for name in range(number):
+            (root / MODULES / f"extra/own{name}.ko").touch()
+        looked_at.clear()
+        fits({f"/lib/modules/{OLD}/extra/a{name}.ko":
+              versioned_module("a", kernel=OLD, needs={}) for name in range(number)}, root)
+        works.append(len(looked_at))
+    assert 0 < works[1] <= 2 * works[0], works
+
+
 @pytest.mark.parametrize("data", [b"", b"#!/bin/sh\n", b"\x7fELF", b"\x7fELF\2\1" + bytes(58),
                                   b"\x7fELF\2\1" + b"\xff" * 600])
 def test_what_is_no_module_is_loaded_by_no_kernel(root: Path, data: bytes) -> None:

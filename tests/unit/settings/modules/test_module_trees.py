@@ -65,6 +65,12 @@ def test_a_folder_that_leads_elsewhere_is_no_module_tree(tmp_path: Path) -> None
         (root / "usr/lib/modules").unlink()
 
 
+def test_a_link_is_no_module_tree(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside/kernel").mkdir(parents=True)
+    (root / "usr/lib/modules/5.14.0-9.el9.x86_64").symlink_to(tmp_path / "outside")
+    assert list(module_trees.kernels(root)) == [FIRST, SECOND]
+
+
 @pytest.mark.parametrize(("path", "covered"), [
     ("modules.dep", True), ("weak-updates/acme/acme.ko", True), ("weak-updates", True),
     ("extra/acme.ko", False), ("extra/modules.dep", False), ("kernel/weak-updates/a.ko", False)])
