@@ -141,7 +141,7 @@ class Invocation:
         return int(error.status)
 
     def _refuse_inside(self, folder: Path) -> None:
-        """Raise UsageError if ``place`` is in the image, which may be a folder."""
+        """Raise UsageError if ``folder`` is in the image, which may be a folder."""
         image: Optional[Path] = getattr(self.options, "image", None)
         if image is not None and image.is_dir() and (
                 image.resolve() in (folder.resolve(), *folder.resolve().parents)):
@@ -149,14 +149,16 @@ class Invocation:
                              hint="Name another folder.")
 
     def _check_output(self, output: Optional[Path]) -> None:
+        command = self.options.command
         if output is None:
-            if self.options.command == "merge":
+            if command == "merge":
                 raise UsageError("merge needs the name of the image to write",
                                  hint="Give -o OUTPUT, or --dry-run to see the plan only.")
             return
         if str(output) == "-":
-            raise UsageError("an image cannot be written to standard output",
-                             hint="Give the name of a file with -o; ./- is a file of that name.")
+            printing = " Without -o, extract prints a file." if command == "extract" else ""
+            raise UsageError(f"the output of {command} cannot be written to standard output",
+                             hint=f"Give another name with -o.{printing}")
         if not output.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {output.absolute().parent} to write to",
                              hint="Create it, or give another name with -o.")

@@ -92,8 +92,12 @@ def test_a_file_that_is_no_log_and_standard_output_are_refused(
         answer = program(*words, "-o", tmp_path / "out", "--log", tmp_path / log)
         assert answer.status == 2 and message in answer.err, answer.text
     assert (tmp_path / "notes").read_text() == "mine"
-    answer = program(*words, "-o", "-")
-    assert answer.status == 2 and "cannot be written to standard output" in answer.err
+    extract = ("extract", place / "node", "/etc/os-release")
+    for (command, *more), hint in ((words, "Give another name with -o.\n"),
+                                   (extract, " Without -o, extract prints a file.\n")):
+        answer = program(str(command), *more, "-o", "-")
+        assert answer.status == 2 and answer.err.endswith(hint), answer.text
+        assert f"the output of {command} cannot be written to standard output" in answer.err
     inside = program(*words, "-o", tmp_path / "out", "--log", place / "node/log")
     assert inside.status == 2 and "which is never written to" in inside.err
     assert not (tmp_path / "out").exists() and not (place / "node/log").exists()
