@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -37,11 +38,18 @@ def stat_of(path: StrPath) -> Optional[Stat]:
 
     Size and mtime of a folder are left out: they change with the entries in it.
     """
+    info = lstat_of(path)
+    return None if info is None else state_of(info)
+
+
+def lstat_of(path: StrPath) -> Optional[os.stat_result]:
+    """Return the status of an entry, None if it is absent: then a folder above may be a link."""
     try:
-        info = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return state_of(info)
+        return os.lstat(path)
+    except OSError as exc:
+        if exc.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
 
 
 def walk(top: StrPath, *, error: Type[NodePluginError] = Refused) -> Iterator[os.DirEntry[str]]:

@@ -12,7 +12,7 @@ from ..system import path_sets
 from ..system.limits import WATCHED_ENTRIES
 from ..system.path_sets import RPM_COPIES
 from ..system.paths import is_inside_any, real_places, resolve_inside
-from ..system.trees import Listing, Relative, folders_above, mounts_below, stat_of
+from ..system.trees import Listing, Relative, folders_above, lstat_of, mounts_below, stat_of
 from .journal_file import Intent, NamedFile, Scope, State
 from .snapshot import SnapshotWriter
 
@@ -66,11 +66,8 @@ def save(root: Path, intent: Intent, scope: Scope, folder: Path) -> State:
 
 def named_file(root: Path, path: str) -> Optional[NamedFile]:
     """Return the present values of a regular file for ``State.files``."""
-    try:
-        info = os.lstat(f"{root}/{path}")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if not stat.S_ISREG(info.st_mode):
+    info = lstat_of(f"{root}/{path}")
+    if info is None or not stat.S_ISREG(info.st_mode):
         return None
     return info.st_ino, info.st_size, info.st_mtime_ns, info.st_mode, info.st_uid, info.st_gid
 

@@ -1,26 +1,29 @@
 """What the journal saved only by name: move it back, and tell what is not as before."""
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
 from typing import Dict, Tuple
 
 from ..system import beneath
+from ..system.trees import stat_of
 from . import covered, journal
 from .journal_file import State
 from .snapshot import restore
 
 
 def move_back(root: Path, state: State) -> None:
-    """Make missing folders and links again, and move files back that were moved.
+    """Make folders and links again that are missing, and move files back that were moved.
 
     A moved file is known by its inode and mtime, or, where it was copied, by its name, size and
-    mtime. A file that took its place is replaced.
+    mtime. A file that took its place is replaced, and so is what took the place of a folder.
     """
     for path, kept in sorted(state.index.items()):
-        if (kept is not None and kept.kind in ("dir", "link")
-                and not os.path.lexists(root / path) and (root / path).parent.is_dir()):
+        if (kept is not None and (not os.path.lexists(root / path) if kept.kind == "link" else
+                                  kept.kind == "dir" and _is_gone(root / path, state))
+                and (root / path).parent.is_dir()):
             restore(root, path, kept, journal.folder_of(root))
     missing = {path: file for path, file in state.files.items()
                if (covered.named_file(root, path) or ())[:3] != file[:3]}
@@ -36,9 +39,19 @@ def move_back(root: Path, state: State) -> None:
     for path, file in sorted(missing.items()):
         new = places.get(file[:3]) or places.get((os.path.basename(path), *file[1:3]))
         if new is not None and os.path.lexists(root / new) and not (root / path).is_dir():
-            with beneath.parent_opened(root, new) as source, \
+            # without its folder, or from another filesystem, it stays lost, and is named as such
+            with contextlib.suppress(OSError), beneath.parent_opened(root, new) as source, \
                     beneath.parent_opened(root, path) as target:
                 os.rename(source, target)
+
+
+def _is_gone(folder: Path, state: State) -> bool:
+    """Return whether a saved folder is missing, or is a file or a link now.
+
+    What a running system put in its place is restored later, if the change did that.
+    """
+    now = stat_of(folder)
+    return now is None or not (state.scope.live or stat.S_ISDIR(now[0]))
 
 
 def lost(root: Path, state: State) -> Tuple[str, ...]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,19 @@ def test_a_file_in_the_place_of_a_moved_or_copied_one_is_replaced(root: Path) ->
     assert state_differences(before, tree_state(root)) == []
 
 
+@pytest.mark.parametrize("target", ["", "/var/data", "../var/data", "/usr/share", "data", "none"])
+def test_a_folder_that_a_file_or_a_link_replaced_is_restored(root: Path, target: str) -> None:
+    before = tree_state(root)
+    journal.begin(root, INTENT, SCOPE).close()
+    (root / "opt/data").rename(root / "var/data")
+    if target:
+        (root / "opt/data").symlink_to(target)
+    else:
+        (root / "opt/data").write_text("a file")
+    assert undo(root).changed == ()
+    assert state_differences(before, tree_state(root)) == []
+
+
 def test_what_cannot_be_restored_is_named(root: Path) -> None:
     large = root / "etc/large"
     with open(large, "wb") as stream:
@@ -75,6 +89,14 @@ def test_what_cannot_be_restored_is_named(root: Path) -> None:
     assert undo(root).changed == (
         "/etc/large was changed", "/opt/data/deep/file was removed", "/opt/data/file was changed",
         "/opt/kept was changed", "/opt/mode was changed", "/var/lib/state/x was changed")
+
+
+def test_a_file_whose_folder_is_not_saved_is_named(root: Path) -> None:
+    (root / "usr/share/file").write_text("content")
+    journal.begin(root, INTENT, replace(SCOPE, near=("usr/share",))).close()
+    (root / "usr/share/file").rename(root / "var/file")
+    (root / "usr/share").rmdir()
+    assert undo(root).changed == ("/usr/share/file was removed",)
 
 
 def test_a_running_system_changes_files_itself(root: Path) -> None:
