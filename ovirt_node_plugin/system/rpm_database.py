@@ -109,7 +109,7 @@ def _has_rows(path: Path) -> bool:
             return True
     try:
         with contextlib.closing(sqlite3.connect(
-                f"file:{urllib.parse.quote(os.fspath(path))}?immutable=1", uri=True)) as database:
+                f"file:{urllib.parse.quote(os.fsencode(path))}?immutable=1", uri=True)) as database:
             # ends a query that a hostile file makes long
             database.set_progress_handler(lambda: 1, _SQLITE_STEPS)
             is_table = database.execute("SELECT 1 FROM sqlite_master WHERE name = 'Packages'"
@@ -127,7 +127,7 @@ def _has_slots(path: Path) -> bool:
         if len(header) < 32 or header[:4] != b"RpmP":
             return False
         (pages,) = struct.unpack_from("<I", header, 12)
-        slots = stream.read(min(pages, RPMDB_PAGES) * 4096 - 32)
+        slots = stream.read(max(min(pages, RPMDB_PAGES) * 4096 - 32, 0))
     return any(slots[at:at + 4] == b"Slot" and slots[at + 4:at + 8] != bytes(4)
                for at in range(0, len(slots) - 15, 16))
 

@@ -60,15 +60,17 @@ Make = Callable[..., None]
 @pytest.mark.parametrize("make", [sqlite, ndb, bdb, big_endian])
 def test_a_database_with_and_without_packages_is_told_apart(tmp_path: Path, make: Make) -> None:
     for packages in (0, 1, 3):
-        make(tmp_path / str(packages), packages=packages)
-        before = sorted(path.name for path in (tmp_path / str(packages)).iterdir())
-        assert has_packages(tmp_path, str(packages)) is (packages > 0)
-        assert sorted(path.name for path in (tmp_path / str(packages)).iterdir()) == before
+        folder = tmp_path / f"{packages} \udcff"  # a name that is not UTF-8
+        make(folder, packages=packages)
+        before = sorted(path.name for path in folder.iterdir())
+        assert has_packages(tmp_path, folder.name) is (packages > 0)
+        assert sorted(path.name for path in folder.iterdir()) == before
 
 
 def test_what_is_no_database_has_no_packages(tmp_path: Path) -> None:
     for name in ("rpmdb.sqlite", "Packages.db", "Packages"):
         for number, data in enumerate((b"", b"x" * 10, b"\xff" * 9000, b"RpmP" + b"\xff" * 28,
+                                       b"RpmP" + bytes(60),
                                        b"SQLite format 3\0" + bytes(4096),
                                        struct.pack("<QIIII", 0, 0, 0x61561, 9, 0))):
             folder = tmp_path / f"{name}-{number}"
