@@ -12,7 +12,7 @@ from .words import printable
 
 _SIGNATURE, _KEY, _USER_ID, _SUBKEY = 2, 6, 13, 14
 _ISSUER_FINGERPRINT = 33
-_ARMOR = re.compile(rb"-----BEGIN PGP PUBLIC KEY BLOCK-----(.*?)-----END", re.DOTALL)
+_ARMOR_BEGIN, _ARMOR_END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END"
 _FINGERPRINT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -65,17 +65,19 @@ def read_fingerprint(text: str) -> str:
 
 def read_keys(data: bytes) -> List[PublicKey]:
     """Return the public keys in a file, with armor or without; none of what is damaged."""
-    blocks = [_unarmored(block) for block in _ARMOR.findall(data)] or [data]
+    blocks = list(map(_unarmored, _armored(data))) or [data]
     keys: List[PublicKey] = []
+    subkeys: List[List[str]] = []
     for tag, body in (packet for block in blocks for packet in _packets(block)):
         fingerprint = _fingerprint(body) if tag in (_KEY, _SUBKEY) else ""
         if tag == _KEY and fingerprint:
             keys.append(PublicKey(fingerprint))
+            subkeys.append([])
         elif tag == _SUBKEY and fingerprint and keys:
-            keys[-1] = replace(keys[-1], subkeys=(*keys[-1].subkeys, fingerprint))
+            subkeys[-1].append(fingerprint)
         elif tag == _USER_ID and keys and not keys[-1].owner:
             keys[-1] = replace(keys[-1], owner=printable(body.decode("utf-8", "replace")))
-    return keys
+    return [replace(key, subkeys=tuple(own)) for key, own in zip(keys, subkeys)]
 
 
 def issuer_fingerprint(signature: bytes) -> str:
@@ -92,6 +94,17 @@ def issuer_fingerprint(signature: bytes) -> str:
                         return content[1:].hex()
                 start += size
     return ""
+
+
+def _armored(data: bytes) -> Iterator[bytes]:
+    """Yield the text between each line that begins armor and the next one that ends it."""
+    end = 0
+    while True:
+        start = data.find(_ARMOR_BEGIN, end)
+        end = data.find(_ARMOR_END, start)
+        if start < 0 or end < 0:
+            return
+        yield data[start + len(_ARMOR_BEGIN):end]
 
 
 def _unarmored(block: bytes) -> bytes:

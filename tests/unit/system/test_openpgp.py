@@ -5,6 +5,7 @@ import base64
 
 import pytest
 
+from ovirt_node_plugin.system.limits import MIB
 from ovirt_node_plugin.system.openpgp import (
     issuer_fingerprint,
     key_id,
@@ -27,6 +28,17 @@ def test_keys_of_other_versions_have_fingerprints_of_64_digits() -> None:
     assert len(key.fingerprint) == 64 and key.ids == (key.fingerprint[:16],)
     assert key_id("0" * 24 + "1" * 16) == "1" * 16
     assert read_keys(bytes([0xc6, 3]) + b"\x03ab") == []
+
+
+def test_a_key_of_any_form_is_read_once() -> None:
+    key = b"\xc6\x01\x04" + b"\xce\x01\x04" * (MIB // 3)
+    assert [len(each.subkeys) for each in read_keys(key)] == [MIB // 3]
+    begin, end = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END PGP PUBLIC KEY BLOCK-----"
+    assert read_keys(begin * (4 * MIB // len(begin))) == []
+    assert read_keys(end + begin * 1000 + end) == []
+    text = base64.b64encode(b"\xc6\x01\x04")
+    armored = b"\n".join([begin, b"", text, end, b"text", begin, b"", text, end, begin])
+    assert len(read_keys(armored)) == 2
 
 
 @pytest.mark.parametrize("text", ["AB" * 20, "ab" * 32, "0x" + "ab" * 20, "abab " * 10,
