@@ -20,11 +20,14 @@ from .headers import texts_of
 
 
 def of_root(root: Path) -> List[PublicKey]:
-    """Return the keys in the root's rpm database."""
+    """Return the keys in the root's rpm database; none of what is damaged."""
     transaction = dnf.rpm.transaction.initReadOnlyTransaction(str(root))
-    return [key for raw in transaction.dbMatch("name", "gpg-pubkey")
-            for text in texts_of(raw, "pubkeys")
-            for key in openpgp.read_keys(base64.b64decode(text))]
+    keys: List[PublicKey] = []
+    for raw in transaction.dbMatch("name", "gpg-pubkey"):
+        for text in texts_of(raw, "pubkeys"):
+            with contextlib.suppress(ValueError):  # no base64
+                keys += openpgp.read_keys(base64.b64decode(text))
+    return keys
 
 
 def offered(repos: Iterable[DnfRepo], *, network: bool = True) -> Dict[str, List[PublicKey]]:

@@ -39,7 +39,7 @@ def named_repositories(base: DnfBase) -> Iterator[None]:
     except dnf.exceptions.RepoError as exc:
         text = str(exc)
         repo = next((repo for repo in base.repos.iter_enabled() if f"'{repo.id}'" in text), None)
-        causes = dict.fromkeys(cause for cause in handler.causes)
+        causes = dict.fromkeys(handler.causes)
         message = text if repo is None else "\n  ".join([
             f"the repository {repo.id} at {repos.location(repo) or 'no address'} cannot be read:",
             *(causes or [text])])

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import rpm
 
 from ovirt_node_plugin.system.run import run
 from tests import support
@@ -61,12 +62,23 @@ def printed_command(answer: Answer) -> str:
     return " ".join(match.group().split())
 
 
+def add_damaged_key(root: Path) -> None:
+    """Add a key to the rpm database that is no base64."""
+    header = rpm.hdr()
+    for tag, value in (("name", "gpg-pubkey"), ("version", "0"), ("release", "0")):
+        header[tag] = value
+    header["pubkeys"] = ["abc"]
+    run(["rpmdb", "--root", root, "--dbpath", "/usr/share/rpm", "--importdb"],
+        stdin=bytes.fromhex("8eade80100000000") + header.unload())
+
+
 def test_the_printed_command_imports_the_key_into_the_roots_database(
         built: support.Fixtures, node: Path, dnf: Dnf) -> None:
+    add_damaged_key(node)
     answer = dnf.plugin(node, "install", built.bundle("snmp"), stdin="y\ny\n")
     assert answer.status == 6 and "nobody to ask" in answer.err, answer.text
     run(["sh", "-c", printed_command(answer)])
-    assert "gpg-pubkey" in queried_at(node, "/usr/share/rpm")
+    assert queried_at(node, "/usr/share/rpm").count("gpg-pubkey") == 2
     answer = dnf.plugin(node, "install", built.bundle("snmp"), "-y")
     assert answer.status == 0, answer.text
 
