@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
 from ..errors import UsageError
 from ..packages.session import PackageChange, Session
-from ..plugin.descriptor import DESCRIPTOR_NAME
+from ..plugin.descriptor import DESCRIPTOR_NAME, without_repos
 from ..registry.record import source_repo
 from ..system.run import Runner, explained
 from .model.jobs import Job
-
-_REPOS = re.compile(rb"<repos\s*/>|<repos\s*>.*?</repos\s*>", re.DOTALL)
 
 
 @contextlib.contextmanager
@@ -61,7 +58,7 @@ def _save(jobs: Sequence[Job], packages: Sequence[PackageChange], session: Sessi
                 key.unlink()
         with explained(f"the repository of the bundle {bundle} cannot be made"):
             run(["createrepo_c", "--quiet", "--no-database", repository])
-        (bundle / DESCRIPTOR_NAME).write_bytes(_REPOS.sub(b"", job.bundle.descriptor.source_xml))
+        (bundle / DESCRIPTOR_NAME).write_bytes(without_repos(job.bundle.descriptor.source_xml))
         if missing:
             yield (f"The bundle of plugin {job.name} lacks {', '.join(missing)}, which no"
                    " repository of this run offers.")

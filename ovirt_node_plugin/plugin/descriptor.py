@@ -22,6 +22,9 @@ METADATA_TYPE = "node-plugin"
 """The type of descriptors in a repository's metadata (``modifyrepo_c --mdtype``)."""
 SCHEMA_VERSION = 1
 _SEE = "node-plugin.xml(5) describes every element."
+_NO_ELEMENT = rb"<!--.*?-->|<!\[CDATA\[.*?\]\]>"
+_REPOS = re.compile(_NO_ELEMENT + rb"|<repos\b[^>]*/>|<repos\b[^>]*>(?:" + _NO_ELEMENT
+                    + rb"|[^<]|</?repo\b[^>]*>)*</repos\s*>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,11 @@ def parse_descriptor(data: bytes, *, origin: str) -> Descriptor:
         _check_tool_of_root(document.root, origin)
     relaxng.raise_problems(problems, origin=origin, error=DescriptorError, hint=_SEE)
     return _descriptor(document.root, data)
+
+
+def without_repos(data: bytes) -> bytes:
+    """Return the valid descriptor ``data`` without its element ``repos``; all else is kept."""
+    return _REPOS.sub(lambda match: b"" if match[0].startswith(b"<repos") else match[0], data)
 
 
 def check_tool(descriptor: Descriptor, *, version: str = __version__) -> None:

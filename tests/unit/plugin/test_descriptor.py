@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import List
 
@@ -17,6 +19,7 @@ from ovirt_node_plugin.plugin.descriptor import (
     check_tool,
     parse_descriptor,
     read_descriptor,
+    without_repos,
 )
 from ovirt_node_plugin.plugin.settings import KernelModule, Service, VdsmHook
 from ovirt_node_plugin.plugin.vdsm_points import HOOK_POINTS
@@ -38,6 +41,19 @@ def refusal(text: str) -> str:
 def lines(text: str) -> List[str]:
     """Return the error lines of a refused descriptor."""
     return refusal(text).splitlines()
+
+
+@pytest.mark.parametrize("element", [
+    "<repos/>", '<repos xmlns="" />', "<repos></repos >", '<repos>\n<repo id="cim"/>\n</repos>',
+    '<repos><!-- </repos> --><repo id="a"></repo><![CDATA[ ]]><repo\nid="b"/></repos>',
+    '<repos><repo id="a"/></repos><!-- no <repos> here: ' + "<repos>" * 10_000 + " -->"])
+def test_the_repositories_of_a_descriptor_are_left_out(element: str) -> None:
+    comment = "<!-- <repos> and <packages> follow -->"
+    text = re.sub("<repos>.*</repos>", lambda _: comment + element, DESCRIPTOR, flags=re.DOTALL)
+    given = parse_descriptor(text.encode(), origin="x.xml")
+    rest = parse_descriptor(without_repos(given.source_xml), origin="x.xml")
+    assert rest == replace(given, repo_ids=(), source_xml=rest.source_xml)
+    assert comment.encode() in rest.source_xml
 
 
 def test_every_value_of_a_descriptor_is_read() -> None:
