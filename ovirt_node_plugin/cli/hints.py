@@ -1,4 +1,4 @@
-"""Hints of ``dnf node-plugin``, reworded for those who run ``ovirt-node-plugin merge``."""
+"""Hints of ``dnf node-plugin``, reworded for those who run ``ovirt-node-plugin``."""
 from __future__ import annotations
 
 import re
@@ -25,8 +25,8 @@ _REWORDED = (
 )
 
 
-def for_merge(hint: str, *, image: str) -> str:
-    """Return a ``hint`` of dnf node-plugin with what helps in a merge into ``image``."""
+def for_image(hint: str, *, image: str) -> str:
+    """Return a ``hint`` of dnf node-plugin with what helps with ``image``."""
     for pattern, text in _REWORDED:
         hint = re.sub(pattern, text.replace("{image}", image.replace("\\", r"\\")), hint,
                       flags=re.DOTALL)

@@ -127,9 +127,9 @@ class Invocation:
         answer = error.answer if isinstance(error, DnfFailed) else ErrorAnswer.of(error)
         if isinstance(error, CommandError):
             answer = dataclasses.replace(answer, message=error.brief)
-        hint = answer.hint
-        if self.options.command == "merge":
-            hint = hints.for_merge(hint, image=str(self.options.image))
+        hint, image = answer.hint, getattr(self.options, "image", None)
+        if image is not None:
+            hint = hints.for_image(hint, image=str(image))
         answer = dataclasses.replace(answer, message=self.shown.text(answer.message),
                                      hint=self.shown.text(hint))
         if self.json:

@@ -81,6 +81,7 @@ def test_verify_of_an_image_is_that_of_its_root(
     assert (answer.status, answer.json["ok"], answer.json["next_step"]) == (0, True, "")
     answer = program("verify", damaged, "nobody")
     assert answer.status == 2 and "plugin nobody is not installed" in answer.err
+    assert f"\novirt-node-plugin inspect {damaged} shows those" in answer.err
 
 
 def test_control_characters_are_escaped(
@@ -105,6 +106,7 @@ def test_manifest_of_an_image_is_that_of_its_root(
     assert all_plugins == document
     answer = program("manifest", site, "nobody")
     assert answer.status == 2 and "plugin nobody is not installed" in answer.err
+    assert f"\novirt-node-plugin inspect {site} shows those" in answer.err
 
 
 def test_extract_prints_a_file_and_copies_a_folder(

@@ -9,7 +9,7 @@ from typing import Iterator, List
 import pytest
 
 import ovirt_node_plugin
-from ovirt_node_plugin.cli.hints import for_merge
+from ovirt_node_plugin.cli.hints import for_image
 from ovirt_node_plugin.cli.shown import ShownPaths
 from ovirt_node_plugin.errors import CommandError
 
@@ -87,17 +87,17 @@ OTHERS = ("To install it: dnf node-plugin", "Drop it first", "dnf node-plugin li
 
 
 def test_each_hint_helps_those_who_ran_merge() -> None:
-    reworded = [(hint, for_merge(hint, image="node.iso")) for hint in hints()]
+    reworded = [(hint, for_image(hint, image="node.iso")) for hint in hints()]
     assert sum(hint != text for hint, text in reworded) >= 8
     assert [text for hint, text in reworded if FOREIGN.search(text)
             and not any(other in hint for other in OTHERS)] == []
 
 
 def test_an_installroot_is_left_out_of_a_hint() -> None:
-    hint = for_merge("Run: dnf node-plugin verify --installroot=/x/y. It undoes that change first.",
+    hint = for_image("Run: dnf node-plugin verify --installroot=/x/y. It undoes that change first.",
                      image="node.iso")
     assert hint.startswith("The image was made while plugins were being changed.")
-    assert for_merge("dnf node-plugin list shows those that are.", image=r"a\1.iso") == (
+    assert for_image("dnf node-plugin list shows those that are.", image=r"a\1.iso") == (
         r"ovirt-node-plugin inspect a\1.iso shows those that are.")
 
 
