@@ -150,10 +150,18 @@ def dnf_options(options: ProgramOptions) -> Sequence[str]:
     words += [f"--setopt={setting}" for setting in options.setopt]
     if options.command == "merge":
         words += [f"--repo={repo}" for repo in options.repo]
-        words += [f"--repofrompath={repo}" for repo in options.repofrompath]
+        words += [f"--repofrompath={_repo_from_path(repo)}" for repo in options.repofrompath]
         words += [f"--repo-file={os.path.abspath(path)}" for path in options.repo_file]
         words += [f"--releasever={options.releasever}"] if options.releasever else []
     return [*words, "--nogpgcheck"] if options.nogpgcheck else words
+
+
+def _repo_from_path(text: str) -> str:
+    """Return ``text`` if it has the form that dnf takes. Raises UsageError."""
+    if not re.fullmatch("[^,]+,[^,]+", text, re.DOTALL):
+        raise UsageError(f"--repofrompath: {text} is not an id, one comma and a path or URL",
+                         hint="Give an id, such as --repofrompath=vendor,/mnt/vendor.")
+    return text
 
 
 def volume_id(text: str) -> str:

@@ -136,6 +136,8 @@ def test_repositories_of_this_run_are_used_and_one_that_cannot_be_read_is_named(
             ((f"--repofrompath=gone,{tmp_path}/gone",), 1,
              f"Error: the repository gone at file://{tmp_path}/gone cannot be read:\n  Curl error"),
             (("--repo=other",), 1, "Unknown repo: 'other'"),
+            (("--repofrompath=gone",), 2, "gone is not an id, one comma and a path or URL"),
+            (("--repofrompath=gone,a,b",), 2, "gone,a,b is not an id, one comma and"),
             (("--repo-file", tmp_path / "empty"), 2, f"{tmp_path}/empty defines no repository"),
             (("--repo-file", tmp_path / "none"), 2, f"{tmp_path}/none cannot be read: No such")):
         answer = program(*words, *more)
