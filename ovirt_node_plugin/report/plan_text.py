@@ -158,7 +158,7 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
                   *(f"     {line}" for line in plugin.origin_change)]
     lines += [f"   repairs: {problem}" for problem in plugin.repairs]
     if plugin.repairs and with_packages:
-        lines.append(f"   packages of {plugin.source}")
+        lines.append(f"   packages from {plugin.source}")
     lines += [f"   {line}" for line in _file_counts(plugin)]
     lines += [f"   {setting.text}" for setting in sorted(plugin.settings, key=_dropped_first)]
     if not plugin.settings:

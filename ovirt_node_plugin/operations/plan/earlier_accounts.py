@@ -24,8 +24,8 @@ def with_earlier(contexts: Sequence[Context], other: Optional[Path]) -> List[Con
         return list(contexts)
     names = store.names(other)
     if not names:
-        raise BadRoot(f"{other} has no records of plugins, whose accounts could be looked up",
-                      hint="Give the folder that has the other system's etc.")
+        raise BadRoot(f"{other} has no records of plugins with the numbers of their accounts",
+                      hint="Give the root of the other system, the folder that contains its etc.")
     inventories = filter(None, (store.read_inventory(other, name) for name in names))
     of_scriptlets = [account for inventory in inventories for account in as_settings(inventory)]
     settings = {context.plugin: store.read_record(other, context.plugin).settings

@@ -71,7 +71,7 @@ def test_a_repair_restores_all_damage_and_keeps_changed_configuration(
     assert f"   To repair: {command}\nNothing to do.\n" in answer.out
     answer = dnf.plugin(node, "repair", "--dry-run", "agent")
     assert "   repairs: file /opt/agent/plain is missing" in succeeded(answer).out
-    assert f"   packages of {tmp_path}/agent-1.0\n" in answer.out
+    assert f"   packages from {tmp_path}/agent-1.0\n" in answer.out
     assert tree_state(node) == damaged
     answer = succeeded(repair(dnf, node, "agent"))
     assert "Repaired plugin agent 1.0." in answer.out
