@@ -225,7 +225,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="let another vendor's plugin replace the plugin NAME of the image;"
                              " may be repeated; -y alone does not")
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
-                        help="do not run scriptlets of packages that leave")
+                        help="do not run scriptlets of packages that are removed or replaced")
     parser.add_argument("--recompress", metavar="COMPRESSOR[:LEVEL]", default="",
                         help="use another compression than the input has, such as zstd:3")
     parser.add_argument("--size", metavar="SIZE", default="",

@@ -88,7 +88,7 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="remove: keep files that were changed since the install")
     parser.add_argument("--skip-scriptlets", action="store_true", dest="skip_scriptlets",
                         help="install, upgrade, repair, remove: do not run the %%preun and %%postun"
-                             " scriptlets of packages that leave")
+                             " scriptlets of packages that are removed or replaced")
     parser.add_argument("--recover", action="store_true",
                         help="undo an interrupted change of which this machine did not write"
                              " the journal")
