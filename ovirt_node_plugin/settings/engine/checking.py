@@ -1,9 +1,10 @@
 """Check settings before anything is written: by their kind, and against other plugins."""
 from __future__ import annotations
 
-from typing import Dict, Mapping, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
-from ...errors import Reasons, Refused
+from ...errors import NodePluginError, Reasons, Refused
+from ...plugin.settings import Setting
 from ...undo.changes import Applied
 from ..kit.model import Context, Wanted
 from .kinds import KINDS, in_order, is_derived
@@ -24,21 +25,31 @@ def check(items: Sequence[Wanted], ctx: Context, *, others: Mapping[str, Sequenc
     this plugin has already, in an upgrade.
 
     Raises Refused for what a kind refuses and for a contradiction with another plugin, which
-    it names; CommandError if a program is missing; SeveralReasons for several of these.
+    it names; CommandError if a program is missing; SeveralReasons for several of these, one for
+    each setting of the descriptor.
     """
     installed, reasons = {applied.identity for applied in own}, Reasons()
+    refused: List[Setting] = []
     for item in in_order(items):
-        if reasons and is_derived(item.kind):
-            break  # it follows from those that are refused
-        kind = KINDS[item.kind]
-        clashes = [_conflict(item, ctx.plugin, applied, other)
-                   for other, settings in others.items() for applied in settings
-                   if applied.kind == item.kind and kind.clash(item, applied)]
+        if any(item.item is other for other in refused) or (reasons and is_derived(item.kind)):
+            continue  # it would be refused for the same reason
         with reasons.collected():
-            if clashes:
-                raise clashes[0]
-            kind.check(item, ctx, installed=item.identity in installed)
+            try:
+                _check(item, ctx, others, installed=item.identity in installed)
+            except NodePluginError:
+                refused += [item.item] if item.item is not None else []
+                raise
     reasons.raise_any()
+
+
+def _check(item: Wanted, ctx: Context, others: Mapping[str, Sequence[Applied]], *,
+           installed: bool) -> None:
+    kind = KINDS[item.kind]
+    for other, settings in others.items():
+        for applied in settings:
+            if applied.kind == item.kind and kind.clash(item, applied):
+                raise _conflict(item, ctx.plugin, applied, other)
+    kind.check(item, ctx, installed=installed)
 
 
 def held(ledger: Ledger, wanted: Mapping[str, Sequence[Wanted]]) -> Dict[str, str]:
