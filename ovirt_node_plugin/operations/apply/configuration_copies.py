@@ -36,7 +36,7 @@ class ConfigurationCopies:
         made = [f"/{path}{' (in place of an older one)' * (self._before[path] is not None)}"
                 for path in present if path in changed]
         left = [f"/{path}" for path in present if path not in changed]
-        return [*(f"rpm made {first_names(made, _MOST_PATHS)}: compare with the file in use, and"
+        return [*(f"rpm made {first_names(made, _MOST_PATHS)}: take from it what you need, and"
                   " remove it yourself; no change of plugins does." for _ in made[:1]),
                 *(f"{first_names(left, _MOST_PATHS)} stays as it is: such copies of configuration"
                   " files are the administrator's." for _ in left[:1])]

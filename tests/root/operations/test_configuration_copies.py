@@ -24,7 +24,7 @@ def notes(dnf: Dnf, root: Path, *words: object) -> List[str]:
 
 
 def made(*paths: str) -> str:
-    return (f"rpm made {', '.join(paths)}: compare with the file in use, and remove it yourself;"
+    return (f"rpm made {', '.join(paths)}: take from it what you need, and remove it yourself;"
             " no change of plugins does.")
 
 
