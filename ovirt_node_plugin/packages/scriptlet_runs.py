@@ -72,7 +72,8 @@ class FailedScriptlet:
     @property
     def text(self) -> str:
         """The words for people, with the output."""
-        return "\n  ".join([f"the scriptlet {self.scriptlet.text} failed",
+        start = "the scriptlet " * self.scriptlet.text.startswith("%")
+        return "\n  ".join([f"{start}{self.scriptlet.text} failed",
                             *first_lines(self.output.strip().splitlines(), _MOST_LINES)])
 
 
@@ -172,11 +173,12 @@ class _Callbacks(dnf.yum.rpmtrans.RPMTransaction):
         """Return the scriptlet of a callback: ``key`` is DNF's item or the name of a package."""
         tag_name = _TRIGGERS.get(tag) or str(rpm.tagnames.get(tag, "scriptlet")).lower()
         section = tag_name[:-2] if tag_name in ("prein", "postin") else tag_name
-        if hasattr(key, "pkg"):
-            return Scriptlet(section, str(key.pkg))
-        name = str(key)
+        package = getattr(key, "pkg", None)
         if tag in _TRIGGERS:
-            return Scriptlet(section, name)
+            return Scriptlet(section, str(package.name if package else key))
+        if package:
+            return Scriptlet(section, str(package))
+        name = str(key)
         leaving = [element for element in self._te_list[self._te_index:] + self._te_list
                    if element.N() == name and not hasattr(element.Key(), "pkg")]
         return Scriptlet(section, dnf.util._te_nevra(leaving[0]) if leaving else name)

@@ -83,6 +83,6 @@ def failures(report: ScriptletReport) -> List[str]:
     lines = []
     for failed in report.failed:
         what, *output = failed.text.splitlines()
-        lines.append(f"T{what[1:]}, and the change went on, as rpm does it"
+        lines.append(f"{what[0].upper()}{what[1:]}, and the change went on, as rpm does it"
                      + (f"; its output: {'; '.join(map(str.strip, output))}" if output else "."))
     return lines

@@ -6,8 +6,12 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.operations.apply.transaction_notes import Doers, effects
-from ovirt_node_plugin.packages.scriptlet_runs import Scriptlet, ScriptletReport
+from ovirt_node_plugin.operations.apply.transaction_notes import Doers, effects, failures
+from ovirt_node_plugin.packages.scriptlet_runs import (
+    FailedScriptlet,
+    Scriptlet,
+    ScriptletReport,
+)
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.undo.changes import Change
 from tests import support
@@ -50,6 +54,14 @@ def test_each_change_is_told_by_its_doer_and_its_name() -> None:
             "DNF changed the state of the module stream nodejs."]
 
 
+def test_what_failed_is_named() -> None:
+    failed = [FailedScriptlet(Scriptlet(section, "acme-1-1.noarch"), "no\n", fatal=False)
+              for section in ("triggerun", "postun")]
+    assert failures(ScriptletReport(failed=failed)) == [
+        f"{name} of acme-1-1.noarch failed, and the change went on, as rpm does it; its output: no"
+        for name in ("A trigger", "The scriptlet %postun")]
+
+
 def test_a_real_transaction_names_package_and_scriptlet(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     core = support.quick_rpm("core-trigger", "1", requires="busybox", scriptlets={
@@ -58,10 +70,11 @@ def test_a_real_transaction_names_package_and_scriptlet(
     (node / "etc/acme.conf").write_text("of the administrator")  # no scriptlet makes .rpmnew
     (node / "etc/old").write_text("old")
     repo = support.RpmRepo(tmp_path / "repo", "acme")
-    repo.add("acme", "1", requires="busybox",
+    repo.add("acme", "1", requires=["busybox", "quiet"],
              files={"/opt/acme/x": "x", "/etc/acme.conf": "of the package"},
              attributes={"/etc/acme.conf": "%config(noreplace)"},
              scriptlets={"post": "echo x > /etc/new; echo new > /etc/old; echo x >> /etc/both",
+                         "triggerin -- quiet": "echo x > /etc/by-plugin",
                          "posttrans": "echo x >> /etc/both; mkdir -p /var/lib/acme/sub"})
     repo.add("quiet", "1", requires="busybox", scriptlets={"post": "true"})
     answer = succeeded(dnf.plugin(
@@ -73,6 +86,7 @@ def test_a_real_transaction_names_package_and_scriptlet(
     assert told == [
         "%post of acme-1-1.noarch, %posttrans of acme-1-1.noarch made /etc/both.",
         "A trigger of core-trigger, a package of the image, made /etc/by-image.",
+        "A trigger of acme made /etc/by-plugin.",
         "%post of acme-1-1.noarch made /etc/new.",
         "%post of acme-1-1.noarch changed /etc/old.",
         "%posttrans of acme-1-1.noarch made /var/lib/acme, /var/lib/acme/sub."]
