@@ -226,7 +226,7 @@ def carry_out(ready: Installation, session: Session, *,
         package_units.expect((path for package in packages if package.arrives
                               for path in package.files), context)
         accounts = make_accounts([(job.upgrade, job.context) for job in jobs], books.ledger)
-        report, told = _change_packages(ready, session, displays, opened, old, others)
+        report, package_notes = _change_packages(ready, session, displays, opened, old, others)
         created = created_paths.create(jobs, packages)
         effects = opened.effects(
             owned=resolved_paths(packages, root), folders=folders.arriving,
@@ -234,9 +234,10 @@ def carry_out(ready: Installation, session: Session, *,
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
             ours={*(restored.path for restored in revert.restore), *copies.paths})
         requirements.check_effects((*created.changes, *effects), root)
-        notes += [*told, *transaction_notes.effects(
-            effects, {*resolved_paths(packages, root), *folders.arriving},
-            _doers(ready, report, opened.watches)), *created.notes, *copies.notes()]
+        doers = _doers(ready, report, opened.watches)
+        notes += [*package_notes, *transaction_notes.effects(
+            effects, {*resolved_paths(packages, root), *folders.arriving}, doers),
+            *transaction_notes.moved(opened.moved(), doers), *created.notes, *copies.notes()]
         shares = created.before(scriptlets.split(effects, jobs, packages, root))
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,

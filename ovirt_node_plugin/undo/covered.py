@@ -72,6 +72,25 @@ def named_file(root: Path, path: str) -> Optional[NamedFile]:
     return info.st_ino, info.st_size, info.st_mtime_ns, info.st_mode, info.st_uid, info.st_gid
 
 
+def moved(root: Path, state: State, new: Collection[str]) -> Dict[str, str]:
+    """Return where files are now that were saved by name only and were moved; by old path.
+
+    ``new`` are the paths where nothing was before. A moved file is known by its inode and mtime,
+    or, where it was copied, by its name, size and mtime.
+    """
+    missing = {path: file for path, file in state.files.items()
+               if (named_file(root, path) or ())[:3] != file[:3]}
+    places: Dict[Tuple[object, ...], str] = {}
+    for path in sorted(new) if missing else ():
+        file = named_file(root, path)
+        if file is not None:
+            places[file[:3]] = path
+            places.setdefault((os.path.basename(path), *file[1:3]), path)
+    now = {path: places.get(file[:3]) or places.get((os.path.basename(path), *file[1:3]))
+           for path, file in sorted(missing.items())}
+    return {path: place for path, place in now.items() if place}
+
+
 def _has_no_content(root: Path, path: str) -> bool:
     state = stat_of(root / path)
     return state is not None and (stat.S_ISDIR(state[0]) or stat.S_ISLNK(state[0]))

@@ -66,7 +66,8 @@ class Journal:
         package's file replaced an unowned one, there are two changes: one to the package's
         file, and one to none, which is the state when the package is removed. ``folders`` are
         those of installed packages. Each has one change, even if its state is the same: rpm
-        removes it together with the package.
+        removes it together with the package. Files that were ``moved`` are not among the
+        changes, as undoing these would remove data that existed before.
         """
         known = covered.recorded(self._state)
         new = covered.present(self._root, self._state, known) - known
@@ -74,6 +75,7 @@ class Journal:
         old = {path for path, kept in self._state.index.items()
                if kept is not None and stat_of(start + path) != kept.stat}
         changes: List[Change] = []
+        new -= set(covered.moved(self._root, self._state, new).values())
         watched = (new - set(owned)) | (old - set(replaced)) | set(since) | set(folders)
         for path in sorted(watched):
             if path in since:
@@ -88,6 +90,12 @@ class Journal:
                     continue
             changes.extend(self._changes(path, before, path in owned, path in folders))
         return tuple(changes)
+
+    def moved(self) -> Mapping[str, str]:
+        """Return the new place of each moved file that was saved by name only, by old path."""
+        known = covered.recorded(self._state)
+        new = covered.present(self._root, self._state, known) - known if self._state.files else ()
+        return covered.moved(self._root, self._state, new)
 
     @property
     def watches(self) -> bool:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import stat
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Tuple
 
 from ..system import beneath
 from ..system.trees import stat_of
@@ -17,30 +17,19 @@ from .snapshot import restore
 def move_back(root: Path, state: State) -> None:
     """Make folders and links again that are missing, and move files back that were moved.
 
-    A moved file is known by its inode and mtime, or, where it was copied, by its name, size and
-    mtime. A file that took its place is replaced, and so is what took the place of a folder.
+    A file that took its place is replaced, and so is what took the place of a folder.
     """
     for path, kept in sorted(state.index.items()):
         if (kept is not None and (not os.path.lexists(root / path) if kept.kind == "link" else
                                   kept.kind == "dir" and _is_gone(root / path, state))
                 and (root / path).parent.is_dir()):
             restore(root, path, kept, journal.folder_of(root))
-    missing = {path: file for path, file in state.files.items()
-               if (covered.named_file(root, path) or ())[:3] != file[:3]}
-    if not missing:
-        return
     known = covered.recorded(state)
-    places: Dict[Tuple[object, ...], str] = {}
-    for path in sorted(covered.present(root, state, known) - known):
-        file = covered.named_file(root, path)
-        if file is not None:
-            places[file[:3]] = path
-            places.setdefault((os.path.basename(path), *file[1:3]), path)
-    for path, file in sorted(missing.items()):
-        new = places.get(file[:3]) or places.get((os.path.basename(path), *file[1:3]))
-        if new is not None and os.path.lexists(root / new) and not (root / path).is_dir():
+    new = covered.present(root, state, known) - known if state.files else set()
+    for path, place in covered.moved(root, state, new).items():
+        if os.path.lexists(root / place) and not (root / path).is_dir():
             # without its folder, or from another filesystem, it stays lost, and is named as such
-            with contextlib.suppress(OSError), beneath.parent_opened(root, new) as source, \
+            with contextlib.suppress(OSError), beneath.parent_opened(root, place) as source, \
                     beneath.parent_opened(root, path) as target:
                 os.rename(source, target)
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Collection, Dict, List, Sequence
+from typing import Collection, Dict, List, Mapping, Sequence
 
 from ...packages.scriptlet_runs import Scriptlet, ScriptletReport
 from ...system import path_sets
@@ -66,6 +66,15 @@ def effects(changes: Sequence[Change], owned: Collection[str], doers: Doers) -> 
               for doer, paths in names.items()),
             *(f"Packages changed {first_names(replaced, _MOST_PATHS)}, which existed before; a"
               " removal restores that." for _ in replaced[:1])]
+
+
+def moved(places: Mapping[str, str], doers: Doers) -> List[str]:
+    """Return lines that name moved files; ``places`` are as ``Journal.moved`` returns them."""
+    names: Dict[str, List[str]] = {}
+    for old, new in places.items():
+        names.setdefault(doers.of(new), []).append(f"/{old} to /{new}")
+    return [f"{doer[0].upper()}{doer[1:]} moved {first_names(paths, _MOST_PATHS)}: a removal does"
+            " not move that back." for doer, paths in names.items()]
 
 
 def _name(path: str) -> str:

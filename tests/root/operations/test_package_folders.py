@@ -61,6 +61,24 @@ def acme(tmp_path: Path, version: str = "1.0", *, folders: Sequence[str] = FOLDE
                        scriptlets={"post": post})
 
 
+def test_data_of_the_administrator_that_a_scriptlet_moves_is_not_removed(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    make_folder(node / "opt/site", 0o750, data="mine")
+    make_folder(node / "opt/other", 0o750, plain="mine as well")
+    move = ("mv /opt/site /var/lib/site; ln -s /var/lib/site /opt/site; echo x > /var/lib/site/new;"
+            " mv /opt/other/plain /opt/other/plain.old; echo x > /opt/other/plain")
+    answer = install(dnf, node, make_plugin(tmp_path, "acme", requires="busybox",
+                                            files={"/opt/acme/data": ""},
+                                            scriptlets={"post": move}))
+    assert ("%post of acme-1.0-1.noarch moved /opt/other/plain to /opt/other/plain.old,"
+            " /opt/site/data to /var/lib/site/data: a removal does not move that back."
+            in answer.text)
+    remove(dnf, node, "acme")
+    assert (node / "var/lib/site/data").read_text() == "mine"
+    assert (node / "opt/other/plain.old").read_text() == "mine as well"
+    assert not (node / "var/lib/site/new").exists() and not (node / "opt/site").is_symlink()
+
+
 def test_folders_that_a_package_owns_or_claims_are_as_before_after_its_removal(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     prepare(node)
