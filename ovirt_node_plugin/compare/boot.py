@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import re
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Callable, Deque, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from ..images.boot import BootConfiguration
 from ..images.boot_text import BootEntry, entries, replace_volume_id
@@ -119,17 +119,25 @@ def _pairs(old: Sequence[_Compared], new: Sequence[_Compared]
     they boot the same. Several that are the same go together in their order.
     """
     keys: Tuple[Callable[[_Compared], object], ...] = (
-        lambda one: one.entry.title, lambda one: one.title, lambda one: (one.files, one.words))
-    left, right = list(old), list(new)
+        lambda entry: entry.entry.title, lambda entry: entry.title,
+        lambda entry: (entry.files, tuple(entry.words)))
     for key in keys:
-        for entry in list(left):
-            match = next((other for other in right if key(other) == key(entry)), None)
-            if match is not None:
-                left.remove(entry)
-                right.remove(match)
-                yield [entry], [match]
-    yield from (([entry], []) for entry in left)
-    yield from (([], [entry]) for entry in right)
+        positions: Dict[object, Deque[int]] = {}
+        for position, entry in enumerate(new):
+            positions.setdefault(key(entry), collections.deque()).append(position)
+        unmatched, matched = [], set()
+        for entry in old:
+            same = positions.get(key(entry))
+            if same:
+                position = same.popleft()
+                matched.add(position)
+                yield [entry], [new[position]]
+            else:
+                unmatched.append(entry)
+        old, new = unmatched, [entry for position, entry in enumerate(new)
+                               if position not in matched]
+    yield from (([entry], []) for entry in old)
+    yield from (([], [entry]) for entry in new)
 
 
 def _difference(place: str, old: Sequence[_Compared],

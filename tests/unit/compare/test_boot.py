@@ -5,6 +5,7 @@ from typing import List
 
 import pytest
 
+from ovirt_node_plugin.compare import boot
 from ovirt_node_plugin.compare.boot import BootDifference, BootSide, boot_differences
 from ovirt_node_plugin.images.boot import BootConfiguration
 
@@ -117,3 +118,28 @@ def test_a_removed_entry_does_not_pair_others_wrongly() -> None:
     old = grub("Start 1.0: a", "Start 2.0: b", "Start 3.0: c")
     assert differences(old, grub("Start 2.0: b", "Start 3.0: c")) == [
         BootDifference("/grub.cfg", "Start 1.0", "removed", (), ("a",))]
+
+
+def test_the_work_grows_with_the_number_of_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    works: List[int] = []
+
+    class Counting:
+        """Counts the texts of which the versions are replaced."""
+
+        def sub(self, _: str, text: str) -> str:
+            works[-1] += 1
+            return text
+
+    monkeypatch.setattr(boot, "_VERSION", Counting())
+    for number in (20, 40):
+        works.append(0)
+        old, new = (grub(*(f"{side} {entry}: {side}{entry}" for entry in range(number)))
+                    for side in ("old", "new"))
+        assert len(differences(old, new)) == 2 * number
+    assert 0 < works[1] <= 2 * works[0], works
+
+
+def test_entries_of_one_title_are_compared_in_their_order() -> None:
+    old = grub("A 1: a", "A 2: b", "A 3: c")
+    assert [(difference.added, difference.removed) for difference in differences(
+        old, grub("A 7: a", "A 8: x", "A 3: c"))] == [(("x",), ("b",))]
