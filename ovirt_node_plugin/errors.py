@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Sequence, Tuple
 
-_LAST_LINES = 5  # of what a program printed, in a message
-
 
 class Status(enum.IntEnum):
     """Exit statuses of ``dnf node-plugin``; stable, listed in dnf-node-plugin(8).
@@ -176,26 +174,6 @@ class CommandError(NodePluginError):
         self.argv = tuple(argv)
         self.returncode = returncode
         self.output = output
-
-    @property
-    def brief(self) -> str:
-        """The message without the argument list: the program, its status and its last lines."""
-        if self.returncode is None or not self.argv:
-            return self.message
-        program = self._program()
-        ended = (f"status {self.returncode}" if self.returncode >= 0
-                 else f"signal {-self.returncode}")
-        lines = self.output.strip().splitlines()[-_LAST_LINES:]
-        return "\n  ".join([f"{program.rpartition('/')[2]} ended with {ended}"
-                            + (":" if lines else ""), *map(str.strip, lines)])
-
-    def _program(self) -> str:
-        """Return the program that failed, also if another one ran it."""
-        if self.argv[0] == "prlimit":
-            return next(word for word in self.argv[1:] if not word.startswith("-"))
-        if self.argv[1:3] == ("-I", "-c"):  # isolation.program: after -- and the root
-            return self.argv[self.argv.index("--") + 2]
-        return self.argv[0]
 
 
 @dataclass(frozen=True)

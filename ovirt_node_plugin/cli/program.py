@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Optional, Sequence, TextIO
 
 from .. import __version__
-from ..errors import CommandError, NodePluginError, UsageError
+from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
 from ..report import merge_log
@@ -125,8 +125,6 @@ class Invocation:
         """Print an error; return its exit status."""
         # the answer of dnf has more details than the exception
         answer = error.answer if isinstance(error, DnfFailed) else ErrorAnswer.of(error)
-        if isinstance(error, CommandError):
-            answer = dataclasses.replace(answer, message=error.brief)
         hint, image = answer.hint, getattr(self.options, "image", None)
         if image is not None:
             hint = hints.for_image(hint, image=str(image))

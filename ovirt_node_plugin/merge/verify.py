@@ -85,7 +85,7 @@ def check(expected: Expected, output: Path, work: Path, *, dnf: Dnf, run: Runner
     except CommandError as exc:
         if exc.returncode is None:
             raise
-        problems = [exc.brief]
+        problems = [exc.message]
     except NodePluginError as exc:
         problems = [exc.message]
     except OSError as exc:

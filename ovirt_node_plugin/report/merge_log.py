@@ -60,7 +60,7 @@ def logged_runner(start: Runner, write: WriteLine) -> Runner:
         try:
             return start(argv, ok=ok, stdin=stdin, polled=polled)
         except CommandError as exc:
-            ended = exc.brief
+            ended = exc.message
             raise
         finally:
             command = shlex.join(os.fspath(word) for word in argv)

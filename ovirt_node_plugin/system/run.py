@@ -28,6 +28,7 @@ from ..errors import CommandError, NodePluginError, RolledBack
 from .limits import OUTPUT_BYTES, PROGRAM_S
 
 StrPath = Union[str, "os.PathLike[str]"]
+_LAST_LINES = 5  # of what a program printed, in a message
 Polled = Optional[Callable[[int], None]]
 _POLL_S = 0.2
 
@@ -81,10 +82,8 @@ def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
             raise
     if process.returncode not in ok:
         errors = err.decode(errors="replace").strip()
-        raise CommandError(
-            f"{' '.join(words)} failed with status {process.returncode}"
-            + (f": {errors}" if errors else ""),
-            argv=words, returncode=process.returncode, output=errors)
+        raise CommandError(_failure(words, process.returncode, errors), argv=words,
+                           returncode=process.returncode, output=errors)
     return out.decode(errors="replace")
 
 
@@ -101,7 +100,25 @@ def explained(what: str, error: Type[NodePluginError] = RolledBack, *,
     except CommandError as exc:
         if exc.returncode is None:
             raise
-        raise error(f"{what}: {exc.brief}", hint=hint) from exc
+        raise error(f"{what}: {exc.message}", hint=hint) from exc
+
+
+def _failure(words: Sequence[str], status: int, errors: str) -> str:
+    """Return a message: the program, its ``status`` and the last lines of its ``errors``."""
+    lines = errors.splitlines()[-_LAST_LINES:]
+    ended = f"status {status}" if status >= 0 else f"signal {-status}"
+    return "\n  ".join([f"{_program(words)} ended with {ended}" + (":" if lines else ""),
+                        *map(str.strip, lines)])
+
+
+def _program(words: Sequence[str]) -> str:
+    """Return the name of the program that an argument list runs, also if by another program."""
+    program = words[0]
+    if program == "prlimit":
+        program = next(word for word in words[1:] if not word.startswith("-"))
+    elif list(words[1:3]) == ["-I", "-c"]:  # isolation.program: after -- and the root
+        program = words[words.index("--") + 2]
+    return program.rpartition("/")[2]
 
 
 def _communicate(process: "subprocess.Popen[bytes]", stdin: bytes,
@@ -162,8 +179,9 @@ def _wait(process: "subprocess.Popen[bytes]", polled: Polled) -> None:
 
 
 def _printed_too_much(process: "subprocess.Popen[bytes]") -> CommandError:
-    words = [os.fspath(word) for word in process.args] if isinstance(process.args, list) else []
-    return CommandError(f"{' '.join(words)} printed more than {OUTPUT_BYTES} bytes",
+    assert isinstance(process.args, list)
+    words = [os.fspath(word) for word in process.args]
+    return CommandError(f"{_program(words)} printed more than {OUTPUT_BYTES} bytes",
                         argv=words, returncode=-signal.SIGKILL,
                         hint="Find out what in its input makes it print so much.")
 
@@ -171,7 +189,7 @@ def _printed_too_much(process: "subprocess.Popen[bytes]") -> CommandError:
 def _took_too_long(argv: Sequence[StrPath]) -> CommandError:
     words = [os.fspath(word) for word in argv]
     return CommandError(
-        f"{' '.join(words)} did not end within {PROGRAM_S:.0f} seconds; it may wait for a fifo in"
+        f"{_program(words)} did not end within {PROGRAM_S:.0f} seconds; it may wait for a fifo in"
         " the root", argv=words, returncode=-signal.SIGKILL,
         hint="Search the root for one: find ROOT -xdev -type p")
 

@@ -12,7 +12,7 @@ from tests.support.dnf_runner import NOISE, TOP, Answer, Dnf, environment
 PROGRAM = TOP / "bin/ovirt-node-plugin"
 # In a message of merge: hints for dnf, arguments of programs, and temporary paths
 _FOREIGN = re.compile(r"dnf node-plugin|--installroot|rpmkeys|stdio:|-no_rc|--types |-noappend"
-                      r"|/\.?[\w.-]*ovirt-node-plugin-[a-z0-9_]{8}\b|/tmp/node-plugin-")
+                      r"|-I -c |/\.?[\w.-]*ovirt-node-plugin-[a-z0-9_]{8}\b|/tmp/node-plugin-")
 
 
 @dataclass(frozen=True)

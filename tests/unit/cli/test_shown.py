@@ -11,7 +11,6 @@ import pytest
 import ovirt_node_plugin
 from ovirt_node_plugin.cli.hints import for_image
 from ovirt_node_plugin.cli.shown import ShownPaths
-from ovirt_node_plugin.errors import CommandError
 
 pytestmark = pytest.mark.unit
 
@@ -99,17 +98,3 @@ def test_an_installroot_is_left_out_of_a_hint() -> None:
     assert hint.startswith("The image was made while plugins were being changed.")
     assert for_image("dnf node-plugin list shows those that are.", image=r"a\1.iso") == (
         r"ovirt-node-plugin inspect a\1.iso shows those that are.")
-
-
-@pytest.mark.parametrize(("argv", "status", "output", "expected"), [
-    (["/usr/sbin/xorriso", "-indev", "stdio:/x"], 5, "a\nb", "xorriso ended with status 5:\n  a\n"
-     "  b"),
-    (["prlimit", "--fsize=5", "--core=0", "mcopy", "-i", "/x"], 1, "", "mcopy ended with status 1"),
-    (["dnf-3", "--x"], -9, "", "dnf-3 ended with signal 9"),
-    (["tar"], 2, "\n".join(map(str, range(9))),
-     "tar ended with status 2:\n  4\n  5\n  6\n  7\n  8"),
-])
-def test_a_failed_program_is_named_without_its_arguments(
-        argv: List[str], status: int, output: str, expected: str) -> None:
-    error = CommandError(f"{' '.join(argv)} failed", argv=argv, returncode=status, output=output)
-    assert error.brief == expected

@@ -4,11 +4,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import List
+from typing import List, Sequence
 
 import pytest
 
 from ovirt_node_plugin.errors import CommandError, Status
+from ovirt_node_plugin.isolation import program
 from ovirt_node_plugin.system import run as programs
 from ovirt_node_plugin.system.run import run
 
@@ -34,6 +35,25 @@ def test_no_shell_interprets_arguments(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+SEALED: Sequence[str] = [os.fspath(word) for word in program.argv(
+    Path("/r"), ["/usr/sbin/depmod", "-a"])]
+
+
+@pytest.mark.parametrize(("argv", "expected"), [
+    (["/bin/sh", "-c", "echo a >&2; echo b >&2; exit 5"], "sh ended with status 5:\n  a\n  b"),
+    (["prlimit", "--fsize=5", "--core=0", "sh", "-c", "exit 1"], "sh ended with status 1"),
+    (["sh", "-c", "kill -KILL $$"], "sh ended with signal 9"),
+    (["sh", "-c", "seq 9 >&2; exit 2"], "sh ended with status 2:\n  5\n  6\n  7\n  8\n  9"),
+    ([*SEALED[:3], "raise SystemExit(4)", *SEALED[4:]], "depmod ended with status 4"),
+])
+def test_a_failed_program_is_named_without_its_arguments(
+        argv: List[str], expected: str) -> None:
+    with pytest.raises(CommandError) as caught:
+        run(argv)
+    assert caught.value.message == expected
+    assert caught.value.argv == tuple(argv)
+
+
 def test_messages_are_in_the_c_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert run(python("import os; print(os.environ['LC_ALL'])")) == "C.UTF-8\n"
@@ -41,7 +61,7 @@ def test_messages_are_in_the_c_locale(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unaccepted_status_is_an_error_with_the_output() -> None:
     argv = python("import sys; sys.stderr.write('no disk\\n'); sys.exit(3)")
-    with pytest.raises(CommandError, match="failed with status 3: no disk") as caught:
+    with pytest.raises(CommandError, match="^python3? ended with status 3:\n  no disk$") as caught:
         run(argv)
     assert caught.value.argv == tuple(argv)
     assert (caught.value.returncode, caught.value.output) == (3, "no disk")
@@ -92,7 +112,7 @@ def test_a_program_that_waits_for_ever_is_killed(
     os.mkfifo(tmp_path / "fifo")
     monkeypatch.setattr(programs, "PROGRAM_S", 0.1)
     words = [word.replace("FIFO", str(tmp_path / "fifo")) for word in argv]
-    with pytest.raises(CommandError, match="did not end within") as caught:
+    with pytest.raises(CommandError, match=f"^{argv[0]} did not end within") as caught:
         programs.run_on_root(words)
     assert "-type p" in str(caught.value.hint)
 
