@@ -16,7 +16,7 @@ from typing import Callable, Collection, Dict, Iterable, List, Mapping, Optional
 from ...registry.inventory import Inventory
 from ...settings.accounts.account_ids import ID_NAMES, id_in, number_note, numbers_in
 from ...system import beneath
-from ...system.entries import read_entry, read_xattrs, write_entry
+from ...system.entries import read_entry, write_entry
 from ...undo.changes import Applied
 from ..model.earlier_accounts import as_settings
 from ..model.jobs import Job, Key
@@ -96,15 +96,25 @@ def _edit(root: Path, path: str, fields: Mapping[int, Mapping[int, int]]) -> Non
 
 
 def _give(entry: Path, moves: Moves) -> None:
-    """Change the owner of one entry; its mode and capabilities stay, which chown(2) clears."""
-    info = os.lstat(entry)
-    owner = (moves["user"].get(info.st_uid, info.st_uid),
-             moves["group"].get(info.st_gid, info.st_gid))
-    if owner == (info.st_uid, info.st_gid):
-        return
-    capabilities = [value for name, value in read_xattrs(entry) if name == _CAPABILITY]
-    os.chown(entry, *owner, follow_symlinks=False)
-    if not stat.S_ISLNK(info.st_mode):
-        os.chmod(entry, stat.S_IMODE(info.st_mode))
-    for value in capabilities:
-        os.setxattr(entry, _CAPABILITY, value, follow_symlinks=False)
+    """Change the owner of one entry; its mode and capabilities stay, which chown(2) clears.
+
+    The entry is opened: in a running system, its owner may put a link in its place meanwhile.
+    """
+    handle = os.open(entry, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        info, place = os.fstat(handle), beneath.path_of(handle)
+        owner = (moves["user"].get(info.st_uid, info.st_uid),
+                 moves["group"].get(info.st_gid, info.st_gid))
+        if owner == (info.st_uid, info.st_gid):
+            return
+        is_link = stat.S_ISLNK(info.st_mode)
+        capabilities = b""
+        with contextlib.suppress(OSError):  # it has none
+            capabilities = b"" if is_link else os.getxattr(place, _CAPABILITY)
+        os.chown(place, *owner)
+        if not is_link:
+            os.chmod(place, stat.S_IMODE(info.st_mode))
+        if capabilities:
+            os.setxattr(place, _CAPABILITY, capabilities)
+    finally:
+        os.close(handle)

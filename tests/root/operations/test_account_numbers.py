@@ -1,8 +1,9 @@
 """Users and groups keep their numbers in another root, also those that scriptlets create."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import pytest
 
@@ -15,6 +16,8 @@ from tests.support.tree_states import state_differences, tree_state
 
 pytestmark = pytest.mark.root
 
+CAPABILITY = "security.capability"
+CAP_CHOWN = b"\x01\0\0\x02\x01" + bytes(15)  # vfs_cap_data of <linux/capability.h>
 # A scriptlet takes the number after the highest one below 600, as useradd(8) does.
 ADD_USER = """\
 grep -q ^s{name}: /etc/passwd && exit 0
@@ -107,6 +110,37 @@ def test_numbers_move_only_to_those_that_nobody_keeps(
         present: Mapping[str, int], wishes: Mapping[str, Optional[int]],
         moves: Mapping[int, int]) -> None:
     assert account_numbers._moves(present, wishes) == moves
+
+
+def test_an_owner_changes_only_for_the_entry_itself(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mode and capabilities stay, also if the owner puts a link in its place meanwhile."""
+    program, link, victim = (tmp_path / name for name in ("program", "link", "victim"))
+    for path in (program, victim):
+        path.touch(0o600)
+        os.chown(path, 500, 500)
+    os.setxattr(program, CAPABILITY, CAP_CHOWN)
+    program.chmod(0o755)
+    link.symlink_to("victim")
+    moves = {"user": {500: 501}, "group": {500: 502}}
+    os.chown(link, 500, 500, follow_symlinks=False)
+    for path in (program, link):
+        account_numbers._give(path, moves)
+        assert (path.lstat().st_uid, path.lstat().st_gid) == (501, 502)
+    assert program.stat().st_mode & 0o7777 == 0o755
+    assert os.getxattr(program, CAPABILITY) == CAP_CHOWN
+
+    def replaced(*words: Any, **options: Any) -> None:
+        chown(*words, **options)
+        program.unlink()
+        program.symlink_to("victim")
+
+    chown = os.chown
+    os.chown(program, 500, 500)
+    program.chmod(0o4755)
+    monkeypatch.setattr(os, "chown", replaced)
+    account_numbers._give(program, moves)
+    assert victim.stat().st_mode & 0o7777 == 0o600 and victim.stat().st_uid == 500
 
 
 def test_a_merge_of_the_plugins_of_another_image_keeps_the_numbers(
