@@ -230,7 +230,7 @@ def carry_out(ready: Installation, session: Session, *,
         created = created_paths.create(jobs, packages)
         effects = opened.effects(
             owned=resolved_paths(packages, root), folders=folders.arriving,
-            since={**accounts, **created.entries},
+            since={**accounts, **created.entries, **folders.overwritten(books.ledger)},
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
             ours={*(restored.path for restored in revert.restore), *copies.paths})
         requirements.check_effects((*created.changes, *effects), root)

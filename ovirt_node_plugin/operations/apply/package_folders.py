@@ -7,6 +7,7 @@ it, as the package left it, if it is not empty.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from itertools import groupby
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set
 
@@ -18,7 +19,7 @@ from ...settings.engine.revert import Revert, do_revert, plan_effects
 from ...settings.kit.model import Context
 from ...system.entries import Entry, read_entry
 from ...system.trees import Relative, folders_above
-from ...undo.changes import Change, put_back
+from ...undo.changes import Change, alike, comparable, put_back
 
 Nevras = Mapping[str, Iterable[str]]
 
@@ -57,6 +58,21 @@ class PackageFolders:
             for steps in [ledger.steps(path)]
             if steps and all(step.change.before is not None for step in steps)
             and read_entry(self._root, path, content=False) is None])
+
+    def overwritten(self, ledger: Ledger) -> Dict[str, Entry]:
+        """Return the states in which plugins left folders that somebody changed since.
+
+        They are those of folders that packages own before and after the transaction: rpm gives
+        them the package's mode and owner, so that the change in between is not restored either.
+        """
+        states: Dict[str, Entry] = {}
+        for path in self.arriving.intersection(self._before):
+            changes = [step.change for step in ledger.steps(path)]
+            last = (Counter(comparable(change.after) for change in changes)
+                    - Counter(comparable(change.before) for change in changes))
+            states.update((path, entry) for entry in last
+                          if entry is not None and not alike(entry, self._before[path]))
+        return states
 
     def release(self, old: Nevras, new: Nevras, ledger: Ledger, context: Context) -> Revert:
         """Undo the changes of folders that packages of a plugin owned, and none of it owns now.

@@ -122,6 +122,23 @@ def test_folders_that_a_new_version_does_not_own_are_as_before_after_the_upgrade
     assert state_differences(before, tree_state(node)) == []
 
 
+def test_folders_that_rpm_took_back_from_an_administrator_are_as_before_after_a_removal(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    prepare(node)
+    before = tree_state(node)
+    install(dnf, node, acme(tmp_path), make_plugin(
+        tmp_path, "other", files={"/opt/acme/": "", "/opt/acme/other": ""}))
+    for words in (["repair", "acme"], ["install", acme(tmp_path, "2.0")], ["repair", "acme"]):
+        for name in ("acme", "claimed"):
+            (node / "opt" / name).chmod(0o700)
+        answer = succeeded(dnf.plugin(node, *words, "-y", UNSIGNED))
+        assert "existed before" not in answer.text
+        assert (mode_and_owner(node / "opt/acme") == mode_and_owner(node / "opt/claimed")
+                == (0o755, 0, 0))
+    assert "was changed" not in remove(dnf, node, "acme").text + remove(dnf, node, "other").text
+    assert state_differences(before, tree_state(node)) == []
+
+
 def test_a_folder_with_a_file_of_the_administrator_stays_and_is_named(
         dnf: Dnf, node: Path, tmp_path: Path) -> None:
     install(dnf, node, acme(tmp_path))
