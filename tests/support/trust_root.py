@@ -71,8 +71,8 @@ def add_trust(root: Path) -> Path:
     for folder in ("usr/bin", "usr/share/p11-kit/modules", ANCHORS,
                    "etc/pki/ca-trust/extracted/pem", "etc/pki/ca-trust/extracted/java"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / "bin").symlink_to("usr/bin")
     shutil.copy2(_program("busybox"), root / "usr/bin/busybox")
+    (root / "usr/bin/sh").unlink()  # of make_root, which nothing runs
     (root / "usr/bin/sh").symlink_to("busybox")
     for file in (_program("trust"), _trust_module()):
         _copy_with_libraries(root, file)
