@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
-from typing import List, Tuple
+from typing import Iterator, List, Tuple
 
 import pytest
 
@@ -19,14 +19,15 @@ def gpg(home: Path, *words: str, data: bytes = b"") -> bytes:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A GNUPGHOME with two keys, of which the first has a subkey."""
     folder = tmp_path_factory.mktemp("gnupg")
     folder.chmod(0o700)
     for owner in OWNERS:
         gpg(folder, "--quick-generate-key", owner, "ed25519", "sign", "never")
     gpg(folder, "--quick-add-key", fingerprints(folder)[0][1], "ed25519", "sign", "never")
-    return folder
+    yield folder
+    subprocess.run(["gpgconf", "--homedir", folder, "--kill", "all"], check=True)
 
 
 def fingerprints(home: Path) -> List[Tuple[str, str]]:
