@@ -227,7 +227,8 @@ def test_a_service_that_does_not_start_rolls_the_install_back(host: LiveHost) ->
         '<firewall-port port="7071" protocol="tcp"/>'],
         scriptlets={"post": "systemctl daemon-reload; systemctl start good-too.service"})
     text = host.plugin("install", "-y", bad, status=8).text
-    assert "install of bad failed and was rolled back: systemctl start -- bad.service" in text
+    assert "install of bad failed and was rolled back: systemctl ended with status 1:" in text
+    assert "Job for bad.service failed" in text
     host.expect_answer(7071, expected="nobody")
     assert host.plugin("list").text.strip().endswith("No plugins.")
 
