@@ -76,14 +76,14 @@ def find_in_metadata(words: Iterable[str], session: Session, *,
     reasons = Reasons()
     for word in words:
         versions = matching.select(word, map(_version_of, offered))
-        found = newest(bundle for bundle in offered if _version_of(bundle) in versions)
+        by_name = newest(bundle for bundle in offered if _version_of(bundle) in versions)
         for name, _ in matching.select(word, installed):
-            if name not in found:
-                found[name] = installed_bundle(name, root)
-        if not found and not matching.select(word, given):
+            if name not in by_name:
+                by_name[name] = installed_bundle(name, root)
+        if not by_name and not matching.select(word, given):
             with reasons.collected():
                 raise _unknown(word, session, problems)
-        for name, bundle in found.items():
+        for name, bundle in by_name.items():
             other = bundles.setdefault(name, bundle)
             if _version_of(other) != _version_of(bundle):
                 raise _named_twice(other, bundle)

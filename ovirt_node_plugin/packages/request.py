@@ -1,4 +1,4 @@
-"""The task of a DNF transaction, and how DNF's goal is told about it."""
+"""The task of a DNF transaction, and its form in DNF's goal."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field

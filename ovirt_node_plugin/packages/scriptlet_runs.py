@@ -78,7 +78,7 @@ class FailedScriptlet:
 
 
 class ScriptletListener(Protocol):
-    """What is told about the scriptlets of a transaction."""
+    """Receives the scriptlets of a transaction as they end."""
 
     def scriptlet_ran(self, scriptlet: Scriptlet, changed: Sequence[str]) -> None:
         """Take note of a scriptlet that ended, and of the paths that changed meanwhile."""

@@ -65,7 +65,7 @@ def run_transaction(base: DnfBase, view: View, displays: Sequence[DnfDisplay],
                     skip_scriptlets: bool = False) -> None:
     """Run the solved transaction of ``base``, sealed with ``view``.
 
-    ``listener`` is told about scriptlets; ``states`` and ``skip_scriptlets`` are as in
+    ``listener`` receives the scriptlets that ran; ``states`` and ``skip_scriptlets`` are as in
     ``running.RunOptions``. Raises dnf.exceptions.Error if the transaction fails or ends early.
     """
     packages = [item.pkg for item in base.transaction or ()]

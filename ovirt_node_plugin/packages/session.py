@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -307,8 +308,7 @@ class Session:
         """
         chosen = filter(None, map(self._base.repos.get, sorted(repo_ids)))
         offers = keys.offered(chosen, network=network)
-        return [*keys.of_root(self.target.root), *(key for found in offers.values()
-                                                   for key in found)]
+        return [*keys.of_root(self.target.root), *itertools.chain.from_iterable(offers.values())]
 
     def owners(self, path: str) -> List[str]:
         """Return the NEVRAs of the installed packages that contain the absolute ``path``."""

@@ -30,16 +30,16 @@ class ConfigurationCopies:
         self._before = {path: _state(root / path) for path in self.paths}
 
     def notes(self) -> List[str]:
-        """Return lines that name the copies that rpm made since, and those that are left."""
+        """Return lines that name the copies that rpm made since, and older ones."""
         present = [path for path in sorted(self.paths) if os.path.lexists(self._root / path)]
         changed = {path for path in present if _state(self._root / path) != self._before[path]}
         made = [f"/{path}{' (in place of an older one)' * (self._before[path] is not None)}"
                 for path in present if path in changed]
-        left = [f"/{path}" for path in present if path not in changed]
+        unchanged = [f"/{path}" for path in present if path not in changed]
         return [*(f"rpm made {first_names(made, _MOST_PATHS)}: take from it what you need, and"
                   " remove it yourself; no change of plugins does." for _ in made[:1]),
-                *(f"{first_names(left, _MOST_PATHS)} stays as it is: such copies of configuration"
-                  " files are the administrator's." for _ in left[:1])]
+                *(f"{first_names(unchanged, _MOST_PATHS)} stays as it is: such copies of"
+                  " configuration files are the administrator's." for _ in unchanged[:1])]
 
 
 def _state(path: Path) -> Optional[Tuple[int, int]]:

@@ -83,13 +83,15 @@ class PackageFolders:
         released: List[Change] = []
         for plugin, nevras in new.items():
             effects = ledger.state(plugin).effects
-            left = {path for nevra in old.get(plugin, ()) for path in self._leaving.get(nevra, ())
-                    }.intersection(change.path for change in effects)
-            if left:
-                left -= folder_places(self._session.installed_headers(nevras).values(), self._root)
-                released += [change for change in effects if change.path in left]
+            former = {
+                path for nevra in old.get(plugin, ()) for path in self._leaving.get(nevra, ())
+            }.intersection(change.path for change in effects)
+            if former:
+                former -= folder_places(self._session.installed_headers(nevras).values(),
+                                        self._root)
+                released += [change for change in effects if change.path in former]
                 ledger.set_effects(plugin, [change for change in effects
-                                            if change.path not in left])
+                                            if change.path not in former])
         revert = plan_effects(self.hand_over(released, new, ledger), ledger, self._root)
         do_revert(revert, context)
         return revert
