@@ -296,7 +296,7 @@ def _image(parser: argparse.ArgumentParser) -> None:
 
 def _payload(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", metavar="PATH", dest="payload", default="",
-                        help="the squashfs to use if the ISO contains several")
+                        help="the squashfs to use if the ISO or RPM contains several")
 
 
 def _work(parser: argparse.ArgumentParser) -> None:

@@ -249,7 +249,7 @@ def _form(old: Side, new: Side) -> Iterator[FormDifference]:
 def _form_of(image: Image) -> Iterator[Tuple[str, FormValue]]:
     """Yield name and value of each property of an image, with the same names for all."""
     layout = image.layout
-    iso, payload, squashfs = layout.iso, layout.payload, layout.squashfs
+    iso, squashfs = layout.iso, layout.squashfs
     filesystem = layout.filesystem
     yield "system", read_target(image.root).name
     yield "nesting", " > ".join(layout.nesting)
@@ -257,8 +257,8 @@ def _form_of(image: Image) -> Iterator[Tuple[str, FormValue]]:
     yield "volume_id", iso.volume_id if iso else None
     yield "boot_records", "\n".join(iso.boot_records) if iso else None
     yield "implanted_checksum", iso.checksum.implanted if iso else None
-    yield "payload", payload.path if payload else None
-    yield "payload_size_bytes", payload.size_bytes if payload else None
+    yield "payload", layout.payload_path or None
+    yield "payload_size_bytes", layout.payload_size if layout.payload_path else None
     yield "compression", str(squashfs.compression) if squashfs else None
     yield "block_size_bytes", squashfs.block_size if squashfs else None
     yield "inner", layout.inner or None
@@ -291,7 +291,7 @@ def _around(old: Side, new: Side, progress: Progress) -> Iterator[Difference]:
     if old_layout.iso is not None and new_layout.iso is not None:
         yield from _on_iso(old_layout, old_layout.iso, new_layout, new_layout.iso, progress)
     if old_layout.filesystem is not None and new_layout.filesystem is not None:
-        image = new_layout.payload.path if new_layout.payload is not None else SQUASHFS
+        image = new_layout.payload_path or SQUASHFS
         # filesystem images are not compared, as their files are
         limit = min(old_layout.filesystem.size_bytes, new_layout.filesystem.size_bytes) - 1
         for difference in differences(old.image.outer, new.image.outer, content_limit_bytes=limit):

@@ -155,8 +155,8 @@ class _FilesystemDraft:
         packed_bytes = layout.squashfs.bytes_used
         with self._progress.step("unpack", f"Unpacking {layout.inner}",
                                  total=lambda: packed_bytes) as advance:
-            unpack(layout.path, self._outer, offset=layout.payload_offset, run=self._run,
-                   polled=transferred(advance, READ))
+            unpack(layout.squashfs_file, self._outer, offset=layout.payload_offset,
+                   run=self._run, polled=transferred(advance, READ))
         self._at.mkdir(parents=True, exist_ok=True)
         if self._size_bytes > self._filesystem.size_bytes:
             file = self._outer / layout.inner
@@ -168,7 +168,7 @@ def _pack(folder: Path, output: Path, image: Image, recompress: Optional[Compres
           run: Runner, progress: Progress) -> None:
     layout = image.layout
     assert layout.squashfs is not None
-    name = layout.payload.path if layout.payload is not None else layout.path.name
+    name = layout.payload_path or layout.path.name
     with progress.step("pack", f"Packing {name}", total=lambda: content_bytes(folder)) as advance:
         pack(folder, output, layout.squashfs, recompress=recompress, run=run,
              polled=transferred(advance, READ))

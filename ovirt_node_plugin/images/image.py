@@ -3,19 +3,18 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import mmap
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import BadImage, UsageError
-from ..system.limits import SUPERBLOCKS
 from ..system.paths import resolve_inside
 from ..system.run import Runner, explained
 from .filesystem import Filesystem, mount_options, read_filesystem
 from .iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bind_mounted, loop_mounted
+from .rpm_file import PackagedFile, copy_squashfs
 from .squashfs import Superblock, read_superblock
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"
@@ -33,9 +32,8 @@ class Layout:
     """The containers of an image, from the outside in.
 
     ``kind`` is FOLDER, SQUASHFS, ISO or RPM; an RPM is only read. ``payload`` is the squashfs
-    on the ISO, ``rpm_offset`` the position of the squashfs in an RPM, in bytes. ``inner`` is
-    the path of the filesystem image, relative to the squashfs; it is empty if the squashfs
-    contains the root directly.
+    on the ISO, ``packaged`` the one in an RPM. ``inner`` is the path of the filesystem image,
+    relative to the squashfs; it is empty if the squashfs contains the root directly.
     """
 
     path: Path
@@ -45,7 +43,7 @@ class Layout:
     squashfs: Optional[Superblock] = None
     inner: str = ""
     filesystem: Optional[Filesystem] = None
-    rpm_offset: int = 0
+    packaged: Optional[PackagedFile] = None
 
     @property
     def nesting(self) -> Tuple[str, ...]:
@@ -58,15 +56,27 @@ class Layout:
         return tuple(words)
 
     @property
+    def payload_path(self) -> str:
+        """The path of the squashfs on the ISO or in the RPM; empty for other images."""
+        container = self.payload or self.packaged
+        return container.path if container is not None else ""
+
+    @property
+    def squashfs_file(self) -> Path:
+        """The host file that contains the squashfs."""
+        return self.packaged.copy if self.packaged is not None else self.path
+
+    @property
     def payload_offset(self) -> int:
-        """The position of the squashfs in the file, in bytes."""
-        return self.payload.offset if self.payload is not None else self.rpm_offset
+        """The position of the squashfs in ``squashfs_file``, in bytes."""
+        return self.payload.offset if self.payload is not None else 0
 
     @property
     def payload_size(self) -> int:
-        """The size of the squashfs in bytes, 0 if its container does not tell it."""
-        if self.payload is not None:
-            return self.payload.size_bytes
+        """The size of the squashfs in bytes, 0 for a folder."""
+        container = self.payload or self.packaged
+        if container is not None:
+            return container.size_bytes
         return self.path.stat().st_size if self.kind == SQUASHFS else 0
 
 
@@ -107,10 +117,11 @@ def opened(path: Path, work: Path, *, payload: str = "", run: Runner) -> Iterato
             _require_root(root, path)
             yield Image(Layout(path, FOLDER), root, root)
             return
-        layout = _outer_layout(path, payload, run)
+        layout = _outer_layout(path, payload, work / "payload", run)
         with explained(f"the squashfs in {path} cannot be mounted", BadImage, hint=_DAMAGED):
             stack.enter_context(loop_mounted(
-                path, outer, kind="squashfs", run=run, offset=layout.payload_offset,
+                layout.squashfs_file, outer, kind="squashfs", run=run,
+                offset=layout.payload_offset,
                 size=layout.payload_size))
         layout = _with_filesystem(layout, outer, run)
         with explained(f"the root in {path} cannot be mounted", BadImage, hint=_DAMAGED):
@@ -131,19 +142,23 @@ def _root_mounted(layout: Layout, outer: Path, root: Path, run: Runner) -> Itera
         yield
 
 
-def _outer_layout(path: Path, payload: str, run: Runner) -> Layout:
-    """Return the part of the layout that can be read without a mount."""
+def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
+    """Return the part of the layout that can be read without a mount.
+
+    ``copy`` is where the squashfs of an RPM is copied to.
+    """
     if not path.is_file():
         raise UsageError(f"there is no image {path}",
                          hint="Give an ISO, a squashfs image or the folder of an unpacked one.")
     if not is_iso(path):
-        if payload:
-            raise UsageError(f"{path} is not an ISO and cannot contain {payload}",
-                             hint="Leave --image out.")
         with open(path, "rb") as stream:
             magic = stream.read(len(_MAGIC))
         if magic == _RPM_MAGIC:
-            return _rpm_layout(path)
+            packaged = copy_squashfs(path, copy, wanted=payload)
+            return Layout(path, RPM, squashfs=read_superblock(copy), packaged=packaged)
+        if payload:
+            raise UsageError(f"{path} is not an ISO and cannot contain {payload}",
+                             hint="Leave --image out.")
         if magic != _MAGIC:
             raise BadImage(f"{path} is neither an ISO nor a squashfs",
                            hint="Give an image of oVirt Node, or the folder of an unpacked one.")
@@ -152,22 +167,6 @@ def _outer_layout(path: Path, payload: str, run: Runner) -> Layout:
     file = _payload(path, iso, payload)
     return Layout(path=path, kind=ISO, iso=iso, payload=file,
                   squashfs=read_superblock(path, offset=file.offset))
-
-
-def _rpm_layout(path: Path) -> Layout:
-    """Return the layout of an RPM with an uncompressed payload, such as an update of Node."""
-    with open(path, "rb") as stream, mmap.mmap(
-            stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        offset = content.find(_MAGIC)
-        for _ in range(SUPERBLOCKS):
-            if offset < 0:
-                break
-            with contextlib.suppress(BadImage):
-                return Layout(path, RPM, squashfs=read_superblock(path, offset=offset),
-                              rpm_offset=offset)
-            offset = content.find(_MAGIC, offset + 1)
-    raise BadImage(f"the RPM {path} contains no uncompressed squashfs",
-                   hint="ovirt-node-ng-image-update contains one. Unpack other RPMs first.")
 
 
 def _payload(path: Path, iso: Iso, wanted: str) -> IsoFile:

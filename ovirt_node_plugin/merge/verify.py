@@ -101,8 +101,7 @@ def check(expected: Expected, output: Path, work: Path, *, dnf: Dnf, run: Runner
 def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runner,
               progress: Progress) -> Iterator[str]:
     layout = expected.image.layout
-    payload = layout.payload.path if layout.payload is not None else ""
-    with opened(output, work, payload=payload, run=run) as image:
+    with opened(output, work, payload=layout.payload_path, run=run) as image:
         yield from _form(expected, image.layout)
         if image.layout.filesystem is not None:
             filesystem.check(image.outer / image.layout.inner, image.layout.filesystem, run=run)

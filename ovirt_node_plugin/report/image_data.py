@@ -33,7 +33,7 @@ def inspection(result: Inspection) -> Data:
         "image": str(layout.path), "size_bytes": result.size_bytes,
         "nesting": list(layout.nesting),
         "volume_id": layout.iso.volume_id if layout.iso is not None else None,
-        "payload": layout.payload.path if layout.payload is not None else None,
+        "payload": layout.payload_path or None,
         "squashfs": _squashfs(result),
         "filesystem": asdict(layout.filesystem) if layout.filesystem is not None else None,
         "inner": layout.inner or None,

@@ -44,8 +44,8 @@ def inspection(result: Inspection) -> List[str]:
         lines += field("Size", size(result.size_bytes))
     if layout.iso is not None:
         lines += field("Volume id", layout.iso.volume_id)
-    if layout.payload is not None:
-        lines += field("Payload", f"{layout.payload.path}, {size(layout.payload.size_bytes)}")
+    if layout.payload_path:
+        lines += field("Payload", f"{layout.payload_path}, {size(layout.payload_size)}")
     if layout.squashfs is not None:
         lines += field("Compression", f"{layout.squashfs.compression}, blocks of"
                                       f" {size(layout.squashfs.block_size)}")

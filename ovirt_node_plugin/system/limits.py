@@ -55,8 +55,6 @@ PACKAGE_PATHS_CHARACTERS = 32 * MIB
 """All paths of an RPM together; its header has each folder only once."""
 CORE_PATTERNS = 10_000
 """The names in all lists of core packages of a machine or a root."""
-SUPERBLOCKS = 1_000
-"""The places in an RPM that are tried as the beginning of a squashfs."""
 FOLDER_DEPTH = 100
 """The levels of folders in a bundle, and in a part of a root that is listed as a whole."""
 MODULE_INDEX_BYTES = 16 * MIB

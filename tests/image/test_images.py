@@ -18,8 +18,8 @@ from ovirt_node_plugin.images.mounts import mounted, overlaid
 from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import Polled, StrPath, run
-from tests.support import Job, build_spec
 from tests.support.iso_contents import superblock
+from tests.support.update_rpm import make_update_rpm
 
 pytestmark = [pytest.mark.root]
 
@@ -225,26 +225,51 @@ def test_an_image_that_is_already_mounted_can_be_opened(root: Path, tmp_path: Pa
         str(image)) == before == 0
 
 
-@pytest.mark.parametrize(("payload", "message"), [
-    ("w.ufdio", ""), ("w9.gzdio", "contains no uncompressed squashfs")])
-def test_a_squashfs_in_an_rpm_is_read_in_place(
-        payload: str, message: str, root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compression", ["w0.gzdio", "w.ufdio", "w9.gzdio"])
+def test_the_squashfs_in_an_rpm_is_read(compression: str, root: Path, tmp_path: Path) -> None:
     image = make_image("nested", root, tmp_path)
-    spec = tmp_path / "update.spec"
-    spec.write_text(
-        f"Name: update\nVersion: 1\nRelease: 1\nSummary: x\nLicense: MIT\nBuildArch: noarch\n"
-        f"%define _binary_payload {payload}\n%description\nx\n%install\n"
-        f"install -D {image} %{{buildroot}}/usr/share/image/node.squashfs.img\n"
-        "%files\n/usr/share/image/node.squashfs.img\n")
-    (rpm,) = build_spec(Job(spec), tmp_path / "rpms")
-    if message:
-        with pytest.raises(BadImage, match=message), opened(
-                rpm, make_folder(tmp_path / "work"), run=run):
-            pass
-        return
-    with opened(rpm, make_folder(tmp_path / "work"), run=run) as opened_image:
+    update = make_update_rpm(tmp_path, [image], compression=compression)
+    with opened(update, make_folder(tmp_path / "work"), run=run) as opened_image:
         assert (opened_image.root / "file").read_bytes() == b"content" * 1000
         assert opened_image.layout.nesting == ("rpm", "squashfs", "ext4")
+        assert opened_image.layout.payload_path == f"/usr/share/image/{image.name}"
+        assert opened_image.layout.payload_size == image.stat().st_size
+
+
+def test_a_squashfs_of_several_in_an_rpm_has_to_be_named(root: Path, tmp_path: Path) -> None:
+    image = make_image("nested", root, tmp_path)
+    other = tmp_path / "other.img"
+    shutil.copyfile(image, other)
+    update = make_update_rpm(tmp_path, [image, other])
+    for number, (name, message) in enumerate((
+            ("", "contains several squashfs images: .*other.img"),
+            ("/usr/share/image/none", "contains no squashfs /usr/share/image/none"))):
+        with pytest.raises(UsageError, match=message), opened(
+                update, make_folder(tmp_path / f"work-{number}"), payload=name, run=run):
+            pass
+    with opened(update, make_folder(tmp_path / "work"), payload="usr/share/image/other.img",
+                run=run) as opened_image:
+        assert opened_image.layout.payload_path == "/usr/share/image/other.img"
+
+
+def test_an_rpm_that_is_damaged_or_has_no_squashfs_is_reported(
+        root: Path, tmp_path: Path) -> None:
+    image = make_image("nested", root, tmp_path)
+    update = make_update_rpm(tmp_path, [image], compression="w.ufdio")
+    content = update.read_bytes()
+    header, payload = tmp_path / "header.rpm", tmp_path / "payload.rpm"
+    at = content.index(b"An update")
+    header.write_bytes(content[:at] + b"!" + content[at + 1:])
+    payload.write_bytes(content[:-5000] + b"damaged" + content[-4993:])
+    text = tmp_path / "text"
+    text.write_text("no image")
+    none = make_update_rpm(tmp_path, [text])
+    for number, (path, message) in enumerate((
+            (header, "cannot be read"), (payload, "does not match the digest"),
+            (none, "contains no squashfs image"))):
+        with pytest.raises(BadImage, match=message), opened(
+                path, make_folder(tmp_path / f"work-{number}"), run=run):
+            pass
 
 
 def test_a_link_in_an_image_is_resolved_in_the_image(root: Path, tmp_path: Path) -> None:
