@@ -9,6 +9,7 @@ from typing import BinaryIO, List, Optional
 
 from ..errors import BadImage, Refused
 from ..system.run import Polled, Runner, StrPath, explained
+from ..system.source_date import source_date
 from .compression import Compression, decode_options
 
 # squashfs 4.0: the kernel's Documentation/filesystems/squashfs.rst; little endian
@@ -19,6 +20,7 @@ _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
 _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
 # The default of mksquashfs is a quarter of the machine's memory
 _MEMORY = "768M"
+_LAST_TIME = (1 << 32) - 1  # that the superblock can have
 _DISK = ("Check that the disk of --work-dir works and has free space, and whether the image matches"
          " its published checksum.")
 # The unsquashfs of these versions can write holes in the wrong places: first, first fixed one
@@ -81,11 +83,14 @@ def pack(folder: Path, output: Path, superblock: Superblock, *,
          recompress: Optional[Compression] = None, run: Runner, polled: Polled = None) -> None:
     """Pack the tree ``folder`` into the new file ``output``, with ``pack_options``.
 
+    With SOURCE_DATE_EPOCH, that is the time in the superblock; no time of a file is changed.
     ``polled`` is as in ``run``. Raises RolledBack if mksquashfs fails.
     """
+    date = source_date()
+    dated = ["-mkfs-time", str(min(date, _LAST_TIME))] if date is not None else []
     with explained("the root cannot be packed into a squashfs", hint=_DISK):
         run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
-             "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
+             *dated, "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
 
 
 def unpack(image: Path, to: Path, *, offset: int = 0, run: Runner,

@@ -15,6 +15,7 @@ from typing import List, NoReturn, Optional, Sequence
 
 from ..system import kernel
 from ..system.run import StrPath
+from ..system.source_date import VARIABLE
 from ..system.words import printable
 from . import sealed
 from .capabilities import KEPT
@@ -125,8 +126,9 @@ def _program(root: str, options: argparse.Namespace) -> NoReturn:
         os.chroot(root)
         os.chdir("/")
         try:
-            os.execvpe(words[0], words,
-                       {**_ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb")})
+            os.execvpe(words[0], words, {
+                **_ENVIRONMENT, "TERM": os.environ.get("TERM", "dumb"),
+                **{name: os.environ[name] for name in (VARIABLE,) if name in os.environ}})
         except OSError as exc:
             sys.stderr.write(f"{printable(f'{words[0]}: {exc}')}\n")
             sys.stderr.flush()

@@ -20,7 +20,7 @@ import time
 from typing import Callable, Iterator, List, NoReturn, Sequence, Set, Tuple
 
 from ..errors import Refused
-from ..system import kernel
+from ..system import kernel, source_date
 from ..system.json_data import Data, parse_json
 from ..system.limits import OUTPUT_BYTES
 from ..system.words import printable
@@ -37,8 +37,8 @@ _POLLS, _POLL_S = 500, 0.01
 _SEALED: Data = {"event": "sealed"}
 _DONE: Data = {"event": "done"}
 # The rest of the environment may contain secrets, such as the password of a proxy.
-_ENVIRONMENT = ("COLUMNS", "DEBUG", "HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TERM",
-                "TZ", "USER")
+_ENVIRONMENT = ("COLUMNS", "DEBUG", "HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL",
+                source_date.VARIABLE, "TERM", "TZ", "USER")
 _ENVIRONMENT_PREFIXES = ("LC_", "PYTHON", "RPM_")
 _HINT = ("Namespaces and mounts are needed, which need CAP_SYS_ADMIN. If this is a container that"
          " scriptlets may change, set isolation = off in /etc/dnf/plugins/node-plugin.conf.")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError
+from ..system import source_date
 from ..system.entries import sync_dir, write_atomic
 from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, RECORDS, RECORDS_BYTES, UNDO_DATA_BYTES
 from ..system.path_sets import MANIFESTS, REGISTRY
@@ -191,16 +192,8 @@ def forget(root: Path, name: str) -> None:
 
 
 def installed_now() -> str:
-    """Return the present time for a record, or that in SOURCE_DATE_EPOCH if it is set.
-
-    SOURCE_DATE_EPOCH is in seconds since 1970; see reproducible-builds.org.
-    """
-    given = os.environ.get("SOURCE_DATE_EPOCH", "")
-    zone = datetime.timezone.utc
-    if given.isascii() and given.isdigit() and len(given) <= 11:
-        now = datetime.datetime.fromtimestamp(int(given), zone)
-    else:
-        now = datetime.datetime.now(zone)
+    """Return the present time for a record, or that in SOURCE_DATE_EPOCH if it is set."""
+    now = datetime.datetime.fromtimestamp(source_date.now(), datetime.timezone.utc)
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

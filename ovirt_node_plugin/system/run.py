@@ -25,12 +25,16 @@ from typing import (
 )
 
 from ..errors import CommandError, NodePluginError, RolledBack
+from . import source_date
 from .limits import OUTPUT_BYTES, PROGRAM_S
 
 StrPath = Union[str, "os.PathLike[str]"]
 _LAST_LINES = 5  # of what a program printed, in a message
 Polled = Optional[Callable[[int], None]]
 _POLL_S = 0.2
+# The programs that get SOURCE_DATE_EPOCH. Others, such as mksquashfs, would also change times of
+# files that were there before; they get the time as an option.
+_DATED = ("dnf-3", "dracut")
 
 
 class Runner(Protocol):
@@ -71,7 +75,7 @@ def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
     words = [os.fspath(word) for word in argv]
     try:
         process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, env=_environment())
+                                   stderr=subprocess.PIPE, env=_environment(words))
     except OSError as exc:
         raise _not_started(words, exc) from exc
     with process:
@@ -116,7 +120,7 @@ def _program(words: Sequence[str]) -> str:
     program = words[0]
     if program == "prlimit":
         program = next(word for word in words[1:] if not word.startswith("-"))
-    elif list(words[1:3]) == ["-I", "-c"]:  # isolation.program: after -- and the root
+    elif list(words[1:3]) == ["-I", "-c"] and "--" in words:  # isolation.program: -- ROOT
         program = words[words.index("--") + 2]
     return program.rpartition("/")[2]
 
@@ -227,6 +231,9 @@ def _not_started(words: Sequence[str], exc: OSError) -> CommandError:
         hint=f"Install the program {words[0]} on this machine, then try again.")
 
 
-def _environment(base: Optional[Mapping[str, str]] = None) -> Mapping[str, str]:
-    """Return the environment for programs: that of this process, in the C locale."""
-    return {**(os.environ if base is None else base), "LC_ALL": "C.UTF-8"}
+def _environment(words: Sequence[str]) -> Mapping[str, str]:
+    """Return the environment for a program: that of this process, in the C locale."""
+    environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    if source_date.VARIABLE in environment and _program(words) not in _DATED:
+        del environment[source_date.VARIABLE]
+    return environment

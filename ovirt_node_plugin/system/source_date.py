@@ -1,0 +1,29 @@
+"""The time that replaces the present one in reproducible output.
+
+https://reproducible-builds.org/specs/source-date-epoch/
+"""
+from __future__ import annotations
+
+import os
+import time
+from typing import Optional
+
+VARIABLE = "SOURCE_DATE_EPOCH"
+_MOST_DIGITS = 11
+
+
+def source_date() -> Optional[int]:
+    """Return the time in SOURCE_DATE_EPOCH, in seconds since 1970.
+
+    None if the variable is not set or is no number.
+    """
+    given = os.environ.get(VARIABLE, "")
+    if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS:
+        return int(given)
+    return None
+
+
+def now() -> float:
+    """Return the time in SOURCE_DATE_EPOCH, or the present one, in seconds since 1970."""
+    date = source_date()
+    return time.time() if date is None else date

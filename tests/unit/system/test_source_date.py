@@ -1,0 +1,36 @@
+"""The time in SOURCE_DATE_EPOCH, and the programs that get it."""
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from ovirt_node_plugin.system import source_date
+from ovirt_node_plugin.system.run import run
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_time_is_that_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    assert source_date.source_date() == source_date.now() == 1700000000
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-1", "1.5", "٣", "0x10", "1" * 12, " 1"])
+def test_a_value_that_is_no_time_is_ignored(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    before = time.time()
+    assert source_date.source_date() is None
+    assert source_date.now() >= before
+
+
+@pytest.mark.parametrize(("name", "given"), [
+    ("dnf-3", "1700000000"), ("mksquashfs", ""), ("xorriso", ""), ("sh", "")])
+def test_only_programs_that_use_it_well_get_the_variable(
+        name: str, given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    program = tmp_path / name
+    program.write_text('#!/bin/sh\necho "$SOURCE_DATE_EPOCH"\n')
+    program.chmod(0o755)
+    assert run([program]) == f"{given}\n"
