@@ -7,6 +7,7 @@ from ..images import boot
 from ..settings.boot.argument_text import decode
 from ..settings.boot.dracut_files import KIND_NAMES
 from ..system import words
+from . import iso_initramfs
 from .merge import Merge, Rehearsal, wanted_size
 
 _ARGUMENT = "kernel-argument"
@@ -27,19 +28,20 @@ def _size(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
 
 def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
     iso, lines = merge.image.layout.iso, []
-    if iso is None:
-        return ()
     codes = sorted({setting.value for setting in rehearsal.settings()
                     if setting.kind == _ARGUMENT})
+    has_needs = any(setting.kind in KIND_NAMES for setting in rehearsal.settings())
     volume_id = merge.order.volume_id
-    if codes or volume_id:
-        places = ", ".join(configuration.place for configuration in boot.boot_configurations(
-            merge.image.layout.path, iso, merge.folder("forecast"), run=merge.run))
-        if codes:
-            arguments = ", ".join(decode(code).token for code in codes)
-            lines.append(f"Kernel arguments ({arguments}) are also changed in {places}.")
-        if volume_id:
-            lines.append(f"The volume id changes to {volume_id}, also in {places}.")
-    if any(setting.kind in KIND_NAMES for setting in rehearsal.settings()):
-        lines.append("The initramfs that a live ISO boots with is also updated.")
+    if iso is None or not (codes or has_needs or volume_id):
+        return ()
+    configurations = boot.boot_configurations(
+        merge.image.layout.path, iso, merge.folder("forecast"), run=merge.run)
+    places = ", ".join(configuration.place for configuration in configurations)
+    if codes:
+        arguments = ", ".join(decode(code).token for code in codes)
+        lines.append(f"Kernel arguments ({arguments}) are also changed in {places}.")
+    if volume_id:
+        lines.append(f"The volume id changes to {volume_id}, also in {places}.")
+    if has_needs:
+        lines += iso_initramfs.forecast(merge.image, configurations)
     return tuple(lines)

@@ -13,12 +13,12 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..images.boot import BootConfiguration
 from ..images.boot_text import BootEntry
 from ..images.image import Image
-from ..images.iso import Iso, IsoFile, copy_span, span_chunks
+from ..images.iso import IsoFile, copy_span, span_chunks
 from ..registry import store
 from ..settings.boot.dracut_files import KIND_NAMES
 from ..settings.boot.initramfs import made_like
@@ -32,6 +32,8 @@ from .iso_boot import IsoBoot
 # dracut.cmdline(7), "Booting live images"; the last one is used by livecd-tools
 _LIVE = ("root=live:", "rd.live.image", "liveimg")
 _KERNELS = ("boot/vmlinuz-{}", "lib/modules/{}/vmlinuz")
+_NOT_NAMED = ("No boot configuration names an initramfs on the ISO: what plugins need in it is"
+              " added only to the one in the root.")
 
 
 @dataclass(frozen=True)
@@ -49,16 +51,41 @@ class InitramfsChanges:
 
 @dataclass(frozen=True)
 class _IsoInitramfs:
-    """An initramfs on the ISO, and the kernel that is booted with it.
+    """An initramfs on the ISO.
 
     ``other_paths`` are further paths of the same file. ``live`` is whether it boots a live
-    system.
+    system. ``original`` is the one from before any plugin if that is kept beside it.
+    ``root_copy`` is the path of an identical one in the root, None if there is none or an
+    original. ``version`` is that of the kernel, None if the root has no such kernel.
     """
 
     file: IsoFile
     other_paths: Tuple[str, ...]
-    kernel: Optional[IsoFile]
     live: bool
+    original: Optional[IsoFile]
+    root_copy: Optional[str]
+    version: Optional[str]
+
+    @property
+    def reason_kept(self) -> str:
+        """Why what plugins need is not added to it, as a note; empty if it is added."""
+        if self.root_copy is not None:
+            return ""
+        if not self.live:
+            return (f"{self.file.path} is the installer's own initramfs: it is not changed, and"
+                    " does not contain what plugins need in it.")
+        if self.version is None:
+            return (f"{self.file.path} is not changed: the kernel that is booted with it is not in"
+                    " the image's root.")
+        return ""
+
+
+def forecast(image: Image, configurations: Tuple[BootConfiguration, ...]) -> Tuple[str, ...]:
+    """Return what changed needs of plugins mean for each initramfs on the ISO, as notes."""
+    return tuple(
+        initramfs.reason_kept
+        or f"The initramfs {initramfs.file.path}, with which the ISO boots, is also updated."
+        for initramfs in _initramfses(image, configurations)) or (_NOT_NAMED,)
 
 
 def initramfs_changes(image: Image, root: Path, boot: IsoBoot, work: Path, *, run: Runner,
@@ -67,29 +94,26 @@ def initramfs_changes(image: Image, root: Path, boot: IsoBoot, work: Path, *, ru
 
     ``work`` is a folder for new files. Raises CommandError or Refused if dracut fails.
     """
-    iso = image.layout.iso
-    if iso is None:
+    if image.layout.iso is None:
         return InitramfsChanges()
     builder = _Builder(image=image, root=root, work=work, run=run, progress=progress)
-    initramfses = list(_initramfses(iso, boot.configurations))
-    if not initramfses and _needs(root) != _needs(image.root):
-        builder.notes.append("No boot configuration names an initramfs on the ISO: what plugins"
-                             " need in it was added only to the one in the root.")
+    initramfses = _initramfses(image, boot.configurations)
+    needs = _needs(root)
+    needs_differ = needs != _needs(image.root)
+    if not initramfses and needs_differ:
+        builder.notes.append(_NOT_NAMED)
     for initramfs in initramfses:
         path = initramfs.file.path
-        original = next((file for file in iso.files if file.path == path + KEPT), None)
-        root_copy = _path_in_root(image, initramfs.file) if original is None else None
-        if root_copy is not None:
-            builder.copy_from_root(initramfs.file, root_copy)
-        elif _needs(root) == _needs(image.root):
+        if initramfs.root_copy is not None:
+            builder.copy_from_root(initramfs.file, initramfs.root_copy)
+        elif not needs_differ:
             continue
-        elif not initramfs.live:
-            builder.notes.append(f"{path} is the installer's own initramfs: it is not changed,"
-                                 " and does not contain what plugins need in it.")
-        elif original is not None and not _needs(root):
-            builder.restore(initramfs.file, original)
+        elif initramfs.original is not None and not needs:
+            builder.restore(initramfs.file, initramfs.original)
+        elif initramfs.version is None or initramfs.reason_kept:
+            builder.notes.append(initramfs.reason_kept)
         else:
-            builder.build(initramfs, original)
+            builder.build(initramfs, initramfs.version)
         if path in builder.files:
             builder.files.update((other, builder.files[path]) for other in initramfs.other_paths)
     return InitramfsChanges(builder.files, tuple(builder.removed), tuple(builder.notes))
@@ -119,25 +143,20 @@ class _Builder:
         self.files[file.path] = self._extract(original)
         self.removed.append(original.path)
 
-    def build(self, initramfs: _IsoInitramfs, original: Optional[IsoFile]) -> None:
+    def build(self, initramfs: _IsoInitramfs, version: str) -> None:
         """Build an initramfs with the content of the original one and what plugins need.
 
-        ``original`` is None if the initramfs on the ISO is the original; it is then kept
-        beside the new one.
+        ``version`` is that of the kernel. If the initramfs on the ISO is the original, it is
+        kept beside the new one.
         """
         path = initramfs.file.path
-        version = _version(self._image, initramfs.kernel)
-        if version is None:
-            self.notes.append(f"{path} is not changed: the kernel that is booted with it is not"
-                              " in the image's root.")
-            return
-        old = self._extract(original or initramfs.file)
+        old = self._extract(initramfs.original or initramfs.file)
         folder = self._new_path("made")
         folder.mkdir()
         with self._progress.step("initramfs", f"Building {path}"), explained(
                 f"the initramfs {path} cannot be built"):
             self.files[path] = made_like(version, old, folder, root=self._root, run=self._run)
-        if original is None:
+        if initramfs.original is None:
             self.files[path + KEPT] = old
 
     def _extract(self, file: IsoFile) -> Path:
@@ -157,10 +176,11 @@ def _needs(root: Path) -> FrozenSet[str]:
         for setting in record.settings if setting.kind in KIND_NAMES)
 
 
-def _initramfses(iso: Iso, configurations: Tuple[BootConfiguration, ...]
-                 ) -> Iterator[_IsoInitramfs]:
-    """Yield each initramfs on the ISO that a boot entry names, once."""
-    by_path = {file.path: file for file in iso.files}
+def _initramfses(image: Image, configurations: Tuple[BootConfiguration, ...]
+                 ) -> Tuple[_IsoInitramfs, ...]:
+    """Return each initramfs on the ISO that a boot entry names, once."""
+    iso = image.layout.iso
+    by_path = {file.path: file for file in iso.files} if iso is not None else {}
     by_lba: Dict[int, _IsoInitramfs] = {}
     for configuration in configurations:
         place = configuration.place
@@ -169,12 +189,15 @@ def _initramfses(iso: Iso, configurations: Tuple[BootConfiguration, ...]
             kernel = by_path.get(_iso_path(folder, entry.kernel))
             for name in entry.initrds:
                 file = by_path.get(_iso_path(folder, name))
-                if file is not None:
-                    other_paths = tuple(other.path for other in iso.files
-                                        if other.lba == file.lba and other.path != file.path)
-                    by_lba.setdefault(
-                        file.lba, _IsoInitramfs(file, other_paths, kernel, _is_live(entry)))
-    yield from by_lba.values()
+                if file is not None and file.lba not in by_lba:
+                    original = by_path.get(file.path + KEPT)
+                    by_lba[file.lba] = _IsoInitramfs(
+                        file=file, live=_is_live(entry), original=original,
+                        other_paths=tuple(other.path for other in by_path.values()
+                                          if other.lba == file.lba and other.path != file.path),
+                        root_copy=_path_in_root(image, file) if original is None else None,
+                        version=_version(image, kernel))
+    return tuple(by_lba.values())
 
 
 def _iso_path(folder: str, name: str) -> str:

@@ -23,7 +23,8 @@ def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: O
             "done": outcome is not None,
             "output": str(output) if outcome is not None else None,
             "merge": _mark(outcome.mark if outcome is not None else None),
-            "notes": [*notes, *(outcome.notes if outcome is not None else ())]}
+            "notes": list(dict.fromkeys((
+                *notes, *(outcome.notes if outcome is not None else ()))))}
 
 
 def inspection(result: Inspection) -> Data:

@@ -5,18 +5,22 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ContextManager, Iterator, List
+from typing import ContextManager, Iterator, List, Tuple
 
 import pytest
 
 from ovirt_node_plugin.images import boot
+from ovirt_node_plugin.images.dnf_program import Dnf as MergeDnf
 from ovirt_node_plugin.images.image import ISO, Image, Layout
 from ovirt_node_plugin.images.iso import IsoChanges, copy_span, read_iso, write_iso
 from ovirt_node_plugin.images.mounts import overlaid
-from ovirt_node_plugin.merge import iso_initramfs
+from ovirt_node_plugin.merge import forecast, iso_initramfs
 from ovirt_node_plugin.merge.iso_boot import IsoBoot
 from ovirt_node_plugin.merge.iso_initramfs import InitramfsChanges
+from ovirt_node_plugin.merge.merge import Merge, Order, Rehearsal
+from ovirt_node_plugin.operations.model.answers import PlanAnswer
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
+from ovirt_node_plugin.system import json_answer
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
 from tests.root.settings.boot.test_initramfs import (
@@ -36,6 +40,7 @@ pytestmark = [pytest.mark.root]
 
 INITRD = "/isolinux/initrd0.img"
 LIVE = "root=live:CDLABEL=node rd.live.image quiet"
+UPDATED = f"The initramfs {INITRD}, with which the ISO boots, is also updated."
 INSTALLER = "inst.stage2=hd:LABEL=node quiet"
 
 
@@ -48,21 +53,36 @@ class ImageSetup:
     bundle: Path
     dnf: Dnf
 
-    def image(self, arguments: str, initrd: bytes, kernel: bytes) -> Image:
-        """Return the open image of an ISO that boots ``kernel`` with ``initrd``."""
-        tree = self.work / "iso/isolinux"
+    def image(self, arguments: str, initrd: bytes, kernel: bytes, *,
+              name: str = "initrd0.img") -> Image:
+        """Return the open image of an ISO that boots ``kernel`` with ``initrd``.
+
+        ``name`` is that of the initramfs in the boot configuration.
+        """
+        tree = self.work / f"iso-{len(os.listdir(self.work))}/isolinux"
         tree.mkdir(parents=True)
         (tree / "initrd0.img").write_bytes(initrd)
         (tree / "vmlinuz0").write_bytes(kernel)
         (tree / "isolinux.cfg").write_text(
-            f"label node\n  kernel vmlinuz0\n  append initrd=initrd0.img {arguments}\n")
-        iso = self.work / "node.iso"
+            f"label node\n  kernel vmlinuz0\n  append initrd={name} {arguments}\n")
+        iso = tree.parent.with_suffix(".iso")
         run(["xorriso", "-outdev", iso, "-volid", "node", "-map", tree.parent, "/", "-commit"])
         return self.open_iso(iso)
 
     def open_iso(self, iso: Path) -> Image:
         """Return an open image of that ISO with this root."""
         return Image(Layout(iso, ISO, read_iso(iso, run=run)), self.root, self.root)
+
+    def plan_notes(self, image: Image) -> Tuple[str, ...]:
+        """Return the notes of the plan to merge the plugin into ``image``."""
+        with overlay(self, f"planned-{len(os.listdir(self.work))}") as root:
+            plan = json_answer.read(PlanAnswer, self.dnf.plugin(
+                root, "install", "--dry-run", "--json", self.bundle).json)
+            assert isinstance(plan, PlanAnswer)
+        order = Order(image.layout.path, (str(self.bundle),))
+        merge = Merge(order=order, image=image, work=self.work,
+                      dnf=MergeDnf((), run), run=run)
+        return forecast.notes(merge, Rehearsal((plan,)))
 
     def initramfs_changes(self, image: Image, root: Path) -> InitramfsChanges:
         """Return the change of the initramfs for the plugins in ``root``."""
@@ -118,6 +138,7 @@ def install(setup: ImageSetup, root: Path) -> None:
 
 def test_an_initramfs_that_the_root_also_has_is_copied_from_it(setup: ImageSetup) -> None:
     image = setup.image(LIVE, (setup.root / IMAGE).read_bytes(), b"kernel")
+    assert setup.plan_notes(image) == (UPDATED,)
     with overlay(setup, "changed") as root:
         assert setup.initramfs_changes(image, root) == InitramfsChanges()
         install(setup, root)
@@ -130,6 +151,7 @@ def test_an_initramfs_that_the_root_also_has_is_copied_from_it(setup: ImageSetup
 def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(setup: ImageSetup, tmp_path: Path) -> None:
     own = (setup.root / IMAGE).read_bytes() + b"\0" * 512
     image = setup.image(LIVE, own, b"kernel")
+    assert setup.plan_notes(image) == (UPDATED,)
     with overlay(setup, "changed") as root:
         install(setup, root)
         changes = setup.initramfs_changes(image, root)
@@ -146,22 +168,19 @@ def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(setup: ImageSetup, tmp_
             assert restored.files[INITRD].read_bytes() == own
 
 
-def test_the_initramfs_of_an_installer_is_kept_with_a_note(setup: ImageSetup) -> None:
-    image = setup.image(INSTALLER, b"anaconda", b"kernel")
+def test_an_initramfs_that_is_not_updated_has_a_note_in_the_plan_and_the_result(
+        setup: ImageSetup) -> None:
     with overlay(setup, "changed") as root:
         install(setup, root)
-        changes = setup.initramfs_changes(image, root)
-        assert not changes.files
-        assert [note for note in changes.notes if "installer's own initramfs" in note]
-
-
-def test_an_initramfs_for_an_unknown_kernel_is_kept_with_a_note(setup: ImageSetup) -> None:
-    image = setup.image(LIVE, b"other initramfs", b"another kernel")
-    with overlay(setup, "changed") as root:
-        install(setup, root)
-        changes = setup.initramfs_changes(image, root)
-        assert not changes.files
-        assert [note for note in changes.notes if "not in the image's root" in note]
+        for image, reason in (
+                (setup.image(INSTALLER, b"anaconda", b"kernel"), "the installer's own initramfs"),
+                (setup.image(LIVE, b"other", b"another kernel"), "not in the image's root"),
+                (setup.image(LIVE, b"other", b"kernel", name="none.img"), "names an initramfs")):
+            changes = setup.initramfs_changes(image, root)
+            assert not changes.files
+            (note,) = changes.notes
+            assert reason in note
+            assert setup.plan_notes(image) == changes.notes
 
 
 def test_the_copy_on_the_iso_equals_the_file(setup: ImageSetup, tmp_path: Path) -> None:
