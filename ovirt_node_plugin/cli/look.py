@@ -14,6 +14,7 @@ from typing import ContextManager, Iterator
 
 from ..compare import images
 from ..errors import Status, UsageError
+from ..images.digests import read_digests
 from ..images.image import Image, opened
 from ..images.iso import is_iso
 from ..merge import inspection
@@ -41,10 +42,11 @@ _CAPABILITIES = "security.capability"
 
 def inspect(invocation: Invocation) -> int:
     """Show what an image consists of."""
-    with _opened(invocation) as image:
-        result = inspection.inspect(image, invocation.folder, dnf=invocation.dnf, run=run)
+    digests = read_digests(invocation.options.image, (), invocation.progress)
+    with inspection.explained_by_damage(digests), _opened(invocation) as image:
+        result = inspection.inspect(image, digests, invocation.folder, dnf=invocation.dnf, run=run)
     invocation.answer(image_data.inspection(result), image_text.inspection(result))
-    return Status.DONE
+    return Status.DONE if result.sound else Status.BAD_IMAGE
 
 
 def diff(invocation: Invocation) -> int:

@@ -10,6 +10,7 @@ from typing import Iterator, Sequence, Tuple
 
 from ..errors import NodePluginError, Status, UsageError
 from ..images.compression import parse_compression
+from ..images.digests import read_digests
 from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
 from ..merge import forecast, replay
@@ -93,6 +94,8 @@ def _aborted(invocation: Invocation) -> int:
 def shell(invocation: Invocation) -> int:
     """Run a command or a shell in the root of an image."""
     options, run = invocation.options, invocation.run
+    if invocation.destination is not None:
+        read_digests(options.image, (), invocation.progress).require_sound()
     with opened(options.image, invocation.folder, payload=options.payload, run=run) as image:
         shell_run = shells.ShellRun(image=image, command=options.argv, work=invocation.folder,
                                     run=run, attached=attached, network=options.network)

@@ -6,11 +6,12 @@ import dataclasses
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 from ..compare.packages import read_packages
-from ..errors import BadImage
+from ..errors import BadImage, NodePluginError, UsageError
 from ..images import boot
+from ..images.digests import Comparison, Digests
 from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, kernels
 from ..images.iso import read_span
@@ -30,6 +31,7 @@ class Inspection:
     ``size_bytes`` is the size of the image file, 0 for a folder; ``kernels`` are the versions
     with modules in the root; ``packages`` is the number of packages. ``plugins`` are the
     answer of ``dnf node-plugin list``. ``mark`` is that of the last merge, None without one.
+    ``checksums`` are the comparisons with the checksums of the image.
     """
 
     layout: Layout
@@ -40,9 +42,27 @@ class Inspection:
     plugins: Tuple[PluginState, ...]
     boot: Tuple[boot.BootConfiguration, ...]
     mark: Optional[marks.Mark]
+    checksums: Tuple[Comparison, ...]
+
+    @property
+    def sound(self) -> bool:
+        """Whether the image matches its checksums."""
+        return all(comparison.matches for comparison in self.checksums)
 
 
-def inspect(image: Image, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
+@contextlib.contextmanager
+def explained_by_damage(digests: Digests) -> Iterator[None]:
+    """Raise BadImage for an error of the body if the image does not match its checksum."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (NodePluginError, OSError):
+        digests.require_sound()
+        raise
+
+
+def inspect(image: Image, digests: Digests, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
     """Inspect the open ``image``; ``work`` is a folder for mounts and copies.
 
     Raises BadRoot if the root has no rpm database.
@@ -57,7 +77,8 @@ def inspect(image: Image, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
     return Inspection(
         layout=layout, size_bytes=layout.path.stat().st_size if layout.path.is_file() else 0,
         target=target, kernels=kernels(image.root), packages=len(packages),
-        plugins=listed.plugins, boot=tuple(configurations), mark=_mark(image))
+        plugins=listed.plugins, boot=tuple(configurations), mark=_mark(image),
+        checksums=digests.comparisons)
 
 
 def verify(image: Image, names: Sequence[str], work: Path, *, dnf: Dnf, run: Runner,

@@ -5,7 +5,6 @@ because an upgrade of the Node replaces /usr, and the mark is valid only for its
 """
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,12 +17,10 @@ from ..system.entries import write_atomic
 from ..system.json_data import of_format, parse_json, typed
 from ..system.path_sets import IMAGE_MARK
 from ..system.paths import resolve_inside
-from ..system.progress import Progress
 from ..system.regular_files import read_regular
 
 ON_ISO = "/ovirt-node-plugins.json"
 FORMAT = 1
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -77,19 +74,6 @@ def new_mark(source: Path, digest: str, plugins: Tuple[MergedPlugin, ...],
     return Mark(merged_at=installed_now(), tool=f"ovirt-node-plugin {__version__}",
                 source=source.resolve().name, source_sha256=digest, plugins=plugins,
                 changes=changes, boot=boot)
-
-
-def digest_of(path: Path, progress: Progress) -> str:
-    """Return the SHA-256 of an image file in hex, empty for a folder."""
-    if path.is_dir():
-        return ""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream, progress.step(
-            "digest", f"Reading {path.name}", total=lambda: path.stat().st_size) as advance:
-        for chunk in iter(lambda: stream.read(_CHUNK), b""):
-            digest.update(chunk)
-            advance(stream.tell())
-    return digest.hexdigest()
 
 
 def text(mark: Mark) -> str:

@@ -13,6 +13,7 @@ from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ..errors import Refused, UsageError
 from ..images.compression import Compression
+from ..images.digests import SHA256, Digests, read_digests
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from ..images.draft import check_size, draft, filesystem_size
 from ..images.image import FOLDER, ISO, RPM, Image, opened
@@ -124,10 +125,11 @@ class MergeResult:
 
 @dataclass(frozen=True)
 class Merge:
-    """A merge in progress: the order, the open image, and the work folder."""
+    """A merge in progress: the order, the open image and its digests, and the work folder."""
 
     order: Order
     image: Image
+    digests: Digests
     work: Path
     dnf: Dnf
     run: Runner
@@ -143,11 +145,13 @@ class Merge:
 @contextlib.contextmanager
 def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
              progress: Progress) -> Iterator[Merge]:
-    """Open the image of ``order`` for a merge with the work folder ``work``.
+    """Check the image of ``order``, then open it for a merge with the work folder ``work``.
 
     Raises UsageError for an invalid order, BadImage for a damaged image.
     """
     _check(order)
+    digests = read_digests(order.image, (SHA256,), progress)
+    digests.require_sound()
     mounts = work / "input"
     mounts.mkdir()
     with opened(order.image, mounts, payload=order.payload, run=run) as image:
@@ -155,7 +159,8 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
         installed = store.names(image.root)
         order = dataclasses.replace(order, remove=tuple(
             name for name in order.remove if name in installed or name not in order.replayed))
-        yield Merge(order=order, image=image, work=work, dnf=dnf, run=run, progress=progress)
+        yield Merge(order=order, image=image, digests=digests, work=work, dnf=dnf, run=run,
+                    progress=progress)
 
 
 def rehearse(merge: Merge) -> Rehearsal:
@@ -189,7 +194,6 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
     image_draft = draft(
         merge.image, merge.folder("draft"), size_bytes=wanted_size(merge, rehearsal),
         run=merge.run, progress=merge.progress)
-    digest = marks.digest_of(order.image, merge.progress)
     boot = iso_boot.read(merge.image, merge.folder("boot"), run=merge.run)
     with image_draft.changing() as root:
         with for_dnf(root, merge.work / "cache", run=merge.run):
@@ -205,7 +209,8 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
             merge.image, root, merge.folder("bundles"), saved=merge.folder(SAVED), run=merge.run,
             installed=rehearsal.sources() if order.keep_bundles else None)
         _set_sources(root, order)
-        mark = marks.new_mark(order.image, digest, _plugins(root), plugin_changes, boot.originals)
+        mark = marks.new_mark(
+            order.image, merge.digests.sha256, _plugins(root), plugin_changes, boot.originals)
         marks.write_to_root(root, mark)
         expected = verify.Expected(
             image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},

@@ -46,6 +46,9 @@ def inspection(result: Inspection) -> Data:
                   "entries": list(map(asdict, configuration.entries))}
                  for configuration in result.boot],
         "merge": _mark(result.mark),
+        "checksums": [{"source": comparison.source, "algorithm": comparison.algorithm,
+                       "matches": comparison.matches, "problem": comparison.problem}
+                      for comparison in result.checksums],
     }
 
 

@@ -42,6 +42,7 @@ def inspection(result: Inspection) -> List[str]:
              *field("Nesting", " > ".join(layout.nesting))]
     if result.size_bytes:
         lines += field("Size", size(result.size_bytes))
+        lines += _checksums(result)
     if layout.iso is not None:
         lines += field("Volume id", layout.iso.volume_id)
     if layout.payload_path:
@@ -57,6 +58,14 @@ def inspection(result: Inspection) -> List[str]:
     lines += field("Kernel", ", ".join(result.kernels) or "none")
     lines += field("Packages", f"{result.packages}, database in /{target.rpmdb}")
     return [*lines, *_plugins(result), *_boot(result)]
+
+
+def _checksums(result: Inspection) -> List[str]:
+    if not result.checksums:
+        return field("Checksum", "none to compare the image with")
+    return [line for comparison in result.checksums for line in field(
+        "Checksum", f"{comparison.source} {comparison.algorithm.upper()}:"
+                    f" {comparison.problem or 'matches'}")]
 
 
 def _plugins(result: Inspection) -> List[str]:

@@ -10,6 +10,7 @@ from typing import ContextManager, Iterator, List, Tuple
 import pytest
 
 from ovirt_node_plugin.images import boot
+from ovirt_node_plugin.images.digests import Digests
 from ovirt_node_plugin.images.dnf_program import Dnf as MergeDnf
 from ovirt_node_plugin.images.image import ISO, Image, Layout
 from ovirt_node_plugin.images.iso import IsoChanges, copy_span, read_iso, write_iso
@@ -80,7 +81,7 @@ class ImageSetup:
                 root, "install", "--dry-run", "--json", self.bundle).json)
             assert isinstance(plan, PlanAnswer)
         order = Order(image.layout.path, (str(self.bundle),))
-        merge = Merge(order=order, image=image, work=self.work,
+        merge = Merge(order=order, image=image, digests=Digests(order.image), work=self.work,
                       dnf=MergeDnf((), run), run=run)
         return forecast.notes(merge, Rehearsal((plan,)))
 

@@ -162,7 +162,7 @@ def test_a_merge_reports_its_steps_in_lines_of_json(
                                tmp_path / "out.iso", "-y", "--trust-keys", "--json"))
     lines = answer.lines
     assert [line["step"] for line in lines if line["event"] == "step"] == [
-        "plan", "digest", "unpack", "install", "pack", "iso", "verify", "compare",
+        "digest", "plan", "unpack", "install", "pack", "iso", "verify", "compare",
         "compare-iso", "checksum"]
     assert all(line["format"] == 1 for line in lines)
     assert lines[-1]["event"] == "result" and lines[-1]["done"] is True

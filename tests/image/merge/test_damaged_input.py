@@ -1,0 +1,64 @@
+"""A damaged image is not merged into, and is not written again as a sound one."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests import support
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import succeeded
+from tests.support.program import Program
+
+pytestmark = [pytest.mark.root]
+
+
+@pytest.fixture(scope="module")
+def damaged(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ISO of which 300 KiB in the middle are overwritten."""
+    iso = tmp_path_factory.mktemp("damaged") / "node.iso"
+    content = bytearray(built.iso("installer").read_bytes())
+    middle = len(content) // 2
+    content[middle:middle + (300 << 10)] = b"damage" * (50 << 10)
+    iso.write_bytes(content)
+    return iso
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Path:
+    return make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
+
+
+def test_an_iso_that_does_not_match_its_checksum_is_refused(
+        damaged: Path, agent: Path, program: Program, tmp_path: Path) -> None:
+    before = sorted(os.listdir(tmp_path))
+    for words in (("merge", damaged, agent, "-y", UNSIGNED, "-o", tmp_path / "out.iso"),
+                  ("merge", damaged, agent, UNSIGNED, "--dry-run"),
+                  ("shell", damaged, "-o", tmp_path / "out.iso", "--", "/bin/true")):
+        answer = program(*map(str, words))
+        assert answer.status == 10, answer.text
+        assert "node.iso does not match its implanted checksum: the damage begins between" in (
+            answer.err)
+        assert "implantisomd5 --force" in answer.err and "Planning" not in answer.err
+    assert sorted(os.listdir(tmp_path)) == before and list(program.work.iterdir()) == []
+
+
+def test_inspect_tells_whether_the_implanted_checksum_matches(
+        damaged: Path, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    sound = succeeded(program("inspect", "--json", built.iso("installer"))).json
+    assert sound["checksums"] == [
+        {"source": "implanted", "algorithm": "md5", "matches": True, "problem": ""}]
+    assert "Checksum     : implanted MD5: matches\n" in succeeded(
+        program("inspect", built.iso("installer"))).out
+    without = succeeded(program("inspect", built.iso("tree-live")))
+    assert "Checksum     : none to compare the image with\n" in without.out
+    changed = tmp_path / "changed.iso"  # in a file that inspect does not read
+    content = built.iso("installer").read_bytes()
+    changed.write_bytes(content.replace(b"timezone --utc Etc/UTC", b"timezone --utc Etc/GMT"))
+    answer = program("inspect", "--json", changed)
+    assert answer.status == 10 and answer.json["target"]["name"] == "oVirt Node 4.5.5"
+    assert answer.json["checksums"][0]["matches"] is False
+    assert "the damage" in answer.json["checksums"][0]["problem"]
+    unreadable = program("inspect", damaged)
+    assert unreadable.status == 10 and "the damage begins between" in unreadable.text
