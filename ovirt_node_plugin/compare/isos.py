@@ -1,20 +1,17 @@
-"""Compare the files on two ISOs, and the partitions behind them."""
+"""Compare the files on two ISOs, the partitions behind them, and hidden boot images."""
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Container, Dict, Iterator, Tuple
+from typing import Container, Iterator, Tuple
 
-from ..images.iso import Iso, Span, span_chunks
+from ..images.iso import Iso, span_chunks
 from ..system.progress import Advance
 from .trees import ADDED, CHANGED, REMOVED, Difference
 
 # The bytes of a boot image into which xorriso(1) and mkisofs(8) write its position on the
 # ISO: "-boot-info-table", and the block address at 2548 of GRUB 2
 _WRITTEN = (("boot-info-table", 8, 64), ("grub2-boot-info", 2548, 2556))
-_PATH = re.compile(r"El Torito img path :\s*(\d+)\s+(/.*)")
-_OPTIONS = re.compile(r"El Torito img opts :\s*(\d+)\s+(.*)")
 
 Blanks = Tuple[Tuple[int, int], ...]
 
@@ -23,13 +20,13 @@ def iso_differences(old: Tuple[Path, Iso], new: Tuple[Path, Iso], *, ignored: Co
                     advance: Advance = lambda _: None) -> Iterator[Difference]:
     """Yield the differences between two ISOs, each a path and its content, sorted by path.
 
-    A file is named by its absolute path on the ISO, a partition by ``partition N``. Names in
-    ``ignored`` are not compared. Files of equal size are compared by content, except for the
-    position that is written into a boot image. ``advance`` gets the number of bytes read.
+    The names are those of ``Iso.spans``. Names in ``ignored`` are not compared. Files of equal
+    size are compared by content, except for the position that is written into a boot image.
+    ``advance`` gets the number of bytes read.
 
     Raises BadImage for a truncated ISO.
     """
-    old_spans, new_spans = _spans(old[1]), _spans(new[1])
+    old_spans, new_spans = old[1].spans, new[1].spans
     read_bytes = 0
     for path in sorted({*old_spans, *new_spans}, key=os.fsencode):
         if path in ignored:
@@ -51,18 +48,9 @@ def iso_differences(old: Tuple[Path, Iso], new: Tuple[Path, Iso], *, ignored: Co
             advance(read_bytes)
 
 
-def _spans(iso: Iso) -> Dict[str, Span]:
-    spans: Dict[str, Span] = {file.path: file for file in iso.files}
-    spans.update((f"partition {partition.number}", partition) for partition in iso.partitions)
-    return spans
-
-
 def _blanks(iso: Iso, path: str) -> Blanks:
     """Return the bytes of the boot image ``path`` that were written with the ISO."""
-    numbers = {match.group(1) for line in iso.el_torito for match in [_PATH.match(line)]
-               if match and match.group(2).strip() == path}
-    words = {word for line in iso.el_torito for match in [_OPTIONS.match(line)]
-             if match and match.group(1) in numbers for word in match.group(2).split()}
+    words = {word for image in iso.boot_images if image.path == path for word in image.options}
     return tuple((start, end) for word, start, end in _WRITTEN if word in words)
 
 

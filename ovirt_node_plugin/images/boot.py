@@ -1,11 +1,12 @@
 """Find, read and write the boot configurations of an ISO.
 
 They are files on the ISO, and files in the FAT images that UEFI boots from. Such an image is
-a file on the ISO or a partition behind it.
+a file on the ISO, a partition behind it, or an image that only the boot catalog names.
 """
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -14,27 +15,25 @@ from ..errors import BadImage, CommandError, Refused
 from ..system.limits import BOOT_BYTES, FAT_BYTES, FAT_CONFIGURATIONS, TEXT_BYTES
 from ..system.run import Runner, explained, size_limited
 from .boot_text import BootEntry, entries
+from .el_torito import UEFI
 from .iso import Iso, Span, copy_span, read_span
 
 _ENCODING = "latin-1"  # decodes any bytes, and encodes to the same bytes
 _NAMES = re.compile(r"/((isolinux|syslinux|boot/(grub2?|isolinux|syslinux)|EFI/[^/]+)/"
                     r"[^/:]+\.(cfg|conf)|boot/grub2?/[^/:]+/[^/:]+\.cfg)", re.IGNORECASE)
-_EFI_IMAGE = re.compile(r"El Torito img path :\s*(\d+)\s+(/.+)")
-_UEFI = re.compile(r"El Torito boot img :\s*(\d+)\s+UEFI")
 # the types in an MBR and in a GPT; xorriso(1) also prints the GUID's bytes in disk order
 _EFI_KINDS = ("0xef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "28732ac11ff8d211ba4b00a0c93ec93b")
-_PARTITION = re.compile(r"partition (\d+)")
 _NO_FAT = "a FAT image that UEFI boots from cannot be read"
 _DAMAGED = "Compare the image with its published checksum, or download it again."
-_FAT_END_AT, _FAT_END = 510, b"\x55\xaa"
+_SECTOR, _FAT_END_AT, _FAT_END = 512, 510, b"\x55\xaa"
 
 
 @dataclass(frozen=True)
 class BootConfiguration:
     """A boot configuration. ``text`` is its bytes, decoded as latin-1.
 
-    ``place`` is its path on the ISO, or ``IMAGE:PATH`` in a FAT image, where IMAGE is a path
-    on the ISO or ``partition N``.
+    ``place`` is its path on the ISO, or ``IMAGE:PATH`` in a FAT image, where IMAGE is a name in
+    ``Iso.spans``.
     """
 
     place: str
@@ -77,14 +76,15 @@ def boot_configurations(source: Path, iso: Iso, work: Path, *,
 
 
 def write_changed(source: Path, iso: Iso, old: Mapping[str, str], new: Mapping[str, str],
-                  work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[int, Path]]:
+                  work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[str, Path]]:
     """Write the boot configurations that changed to host files in the folder ``work``.
 
-    ``old`` and ``new`` are texts by place. Returns the host files by their paths on the ISO,
-    and by partition number. Raises Refused if a FAT image has no space left.
+    ``old`` and ``new`` are texts by place. Returns the new files by their paths on the ISO, and
+    the changed FAT images by their names. Raises Refused if a FAT image has no space left.
     """
-    images = dict(_fat_images(source, iso))
+    spans = dict(_fat_images(source, iso))
     files: Dict[str, Path] = {}
+    images: Dict[str, Path] = {}
     for number, (place, text) in enumerate(sorted(new.items())):
         if text == old[place]:
             continue
@@ -94,16 +94,14 @@ def write_changed(source: Path, iso: Iso, old: Mapping[str, str], new: Mapping[s
         if not inner:
             files[place] = written
             continue
-        if image not in files:
+        if image not in images:
             # a fresh copy: the state of an earlier one is unknown
-            files[image] = work / f"new-fat-{number}.img"
-            copy_span(source, images[image], files[image])
+            images[image] = work / f"new-fat-{number}.img"
+            copy_span(source, spans[image], images[image])
         with explained(f"{inner} in {image} cannot be changed", Refused,
                        hint="The FAT image that UEFI boots from may be full."):
-            run(["mcopy", "-o", "-i", files[image], written, f"::{inner}"])
-    partitions = {int(match.group(1)): files.pop(image) for image in list(files)
-                  for match in [_PARTITION.fullmatch(image)] if match}
-    return files, partitions
+            run(["mcopy", "-o", "-i", images[image], written, f"::{inner}"])
+    return files, images
 
 
 def _check_sum(spans: Sequence[Span], limit_bytes: int, words: str, source: Path) -> None:
@@ -117,20 +115,31 @@ def _too_large(words: str, limit_bytes: int, source: Path) -> BadImage:
 
 def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
     """Yield the FAT images that UEFI boots from, by the boot record and by their usual name."""
-    numbers = {match.group(1) for line in iso.el_torito for match in [_UEFI.match(line)] if match}
-    named = {match.group(2) for line in iso.el_torito for match in [_EFI_IMAGE.match(line)]
-             if match and match.group(1) in numbers}
-    spans: List[Tuple[str, Span]] = [
-        (file.path, file) for file in iso.files
-        if file.path in named or file.path.lower().endswith("/efiboot.img")]
-    spans += [(f"partition {partition.number}", partition) for partition in iso.partitions
-              if partition.kind.lower() in _EFI_KINDS]
+    named = {image.name for image in iso.boot_images if image.platform == UEFI}
+    named |= {f"partition {partition.number}" for partition in iso.partitions
+              if partition.kind.lower() in _EFI_KINDS}
+    spans = [(name, span) for name, span in sorted(iso.spans.items())
+             if name in named or name.lower().endswith("/efiboot.img")]
     _check_sum([span for _, span in spans], FAT_BYTES, "FAT images", source)
     for name, span in spans:
         with open(source, "rb") as stream:
-            stream.seek(span.offset + _FAT_END_AT)
-            if stream.read(len(_FAT_END)) == _FAT_END:
+            stream.seek(span.offset)
+            if _is_fat(stream.read(_SECTOR)):
                 yield name, span
+
+
+def _is_fat(sector: bytes) -> bool:
+    """Return whether the first sector of an image is that of a FAT.
+
+    These are the checks of Linux (fat_read_bpb in fs/fat/inode.c) and the signature. An image
+    with another filesystem may be there too, such as macboot.img with HFS+ for Apple's firmware.
+    """
+    if len(sector) < _SECTOR or sector[_FAT_END_AT:] != _FAT_END:
+        return False
+    sector_bytes, cluster, reserved, tables, media = struct.unpack_from("<HBHB4xB", sector, 11)
+    return (sector_bytes in (512, 1024, 2048, 4096) and cluster > 0
+            and cluster & (cluster - 1) == 0 and reserved > 0 and tables > 0
+            and (media >= 0xf8 or media == 0xf0))
 
 
 def _fat_names(image: Path, run: Runner) -> List[str]:

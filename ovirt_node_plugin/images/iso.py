@@ -4,14 +4,16 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Protocol, Tuple
 
-from ..errors import BadImage
+from ..errors import BadImage, RolledBack
 from ..system.limits import ISO_FILES, ISO_SHARES
 from ..system.run import Polled, Runner, StrPath, explained
 from . import checksum
+from .el_torito import BootImage, boot_images
 
 _BLOCK = 2048
 # ECMA-119: the primary volume descriptor begins at sector 16; its second byte begins the name
@@ -100,20 +102,40 @@ class Iso:
                  if match and match.group(1) not in gaps]
         return tuple(sorted(stable + types))
 
+    @property
+    def boot_images(self) -> Tuple[BootImage, ...]:
+        """The images in the El Torito boot catalog, by number."""
+        return boot_images(self.el_torito)
+
+    @property
+    def spans(self) -> Dict[str, Span]:
+        """The files by path, the partitions as ``partition N``, and the other boot images.
+
+        A boot image that is no file may be a partition; then it is only that.
+        """
+        spans: Dict[str, Span] = {file.path: file for file in self.files}
+        spans.update((f"partition {partition.number}", partition)
+                     for partition in self.partitions)
+        offsets = {partition.offset for partition in self.partitions}
+        spans.update((image.name, image) for image in self.boot_images
+                     if not image.path and image.offset not in offsets)
+        return spans
+
 
 @dataclass(frozen=True)
 class IsoChanges:
     """The changes to make to an ISO.
 
     ``files`` are host files by their paths on the ISO, to add or to replace others.
-    ``removed`` are paths on the ISO to remove, ``partitions`` host files by the number of the
-    appended partition that they replace. ``volume_id`` is empty to keep the present one.
+    ``removed`` are paths on the ISO to remove. ``overwritten`` are host files, each of the size
+    of the file, partition or boot image of that name in ``Iso.spans``, whose bytes it replaces.
+    ``volume_id`` is empty to keep the present one.
     """
 
     files: Mapping[str, Path] = field(default_factory=dict)
     removed: Tuple[str, ...] = ()
     volume_id: str = ""
-    partitions: Mapping[int, Path] = field(default_factory=dict)
+    overwritten: Mapping[str, Path] = field(default_factory=dict)
 
 
 def is_iso(path: Path) -> bool:
@@ -165,10 +187,6 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
         argv += ["-joliet", "on", "-compliance", "joliet_long_names:joliet_long_paths"]
     if changes.volume_id:
         argv += ["-volid", changes.volume_id]
-    for partition in iso.partitions:
-        if partition.number in changes.partitions:
-            argv += ["-append_partition", str(partition.number), partition.kind,
-                     changes.partitions[partition.number]]
     for path in changes.removed:
         argv += ["-rm", path, "--"]
     for path, file in sorted(changes.files.items()):
@@ -177,6 +195,7 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
     with explained("the new ISO cannot be written", hint=_DISK):
         run([*argv, "-commit"], polled=polled)
         _truncate(output, run)
+        _overwrite(output, changes.overwritten, run)
         if iso.checksum.implanted:
             checksum.implant(output, supported=iso.checksum.supported, run=run)
 
@@ -244,6 +263,24 @@ def _truncate(path: Path, run: Runner) -> None:
     size = re.search(r"^ISO image size/512\s*:\s*(\d+)", text, re.MULTILINE)
     if size and "GPT" in text and int(size.group(1)) * 512 < path.stat().st_size:
         os.truncate(path, int(size.group(1)) * 512)
+
+
+def _overwrite(path: Path, images: Mapping[str, Path], run: Runner) -> None:
+    """Write host files over the spans of these names in the ISO ``path``.
+
+    xorriso(1) would write a boot image anew as another file, to which an entry of the boot
+    catalog that was replayed before does not point.
+    """
+    spans = read_iso(path, run=run).spans if images else {}
+    with open(path, "r+b") as stream:
+        for name, image in sorted(images.items()):
+            size_bytes = image.stat().st_size
+            if name not in spans or spans[name].size_bytes != size_bytes:
+                raise RolledBack(f"the new ISO has no {name} of {size_bytes} bytes",
+                                 hint="This is a bug of ovirt-node-plugin: report it.")
+            stream.seek(spans[name].offset)
+            with open(image, "rb") as content:
+                shutil.copyfileobj(content, stream)
 
 
 def _lines(text: str) -> Tuple[str, ...]:

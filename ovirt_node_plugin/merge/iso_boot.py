@@ -64,11 +64,11 @@ class IsoBoot:
         return dataclasses.replace(self, texts=texts,
                                    originals=originals if self.before or after else {})
 
-    def write(self, work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[int, Path]]:
+    def write(self, work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[str, Path]]:
         """Write the changed boot configurations to the folder ``work``.
 
-        Returns the host files by their paths on the ISO, and by partition number. Raises
-        Refused if a FAT image has no space left.
+        Returns the files and the FAT images as ``boot.write_changed`` does. Raises Refused if a
+        FAT image has no space left.
         """
         layout = self.image.layout
         if layout.iso is None:

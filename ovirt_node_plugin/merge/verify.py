@@ -241,12 +241,11 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
              boot.boot_configurations(output, new, work, run=run)}
     yield from (f"the boot configuration {place} lacks the change that the merge made"
                 for place, text in sorted(expected.boot.items()) if texts.get(place) != text)
-    ignored = {*changes.files, *changes.removed,
-               *(f"partition {number}" for number in changes.partitions)}
+    ignored = {*changes.files, *changes.removed, *changes.overwritten}
     sizes = sum(file.size_bytes for file in old.files if file.path not in ignored)
     with progress.step("compare-iso", "Comparing the ISO's files",
                        total=lambda: sizes) as advance:
-        yield from (f"on the ISO, {_text(difference)}" for difference in iso_differences(
+        yield from (f"on the ISO, {_text(difference, top='')}" for difference in iso_differences(
             (source, old), (output, new), ignored=ignored, advance=advance))
     yield from (f"{path} is missing on the ISO" for path in sorted(
         set(changes.files) - {file.path for file in new.files}))
@@ -258,9 +257,8 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
             checksum.check(output, run=run, polled=transferred(advance, READ))
 
 
-def _text(difference: Difference) -> str:
-    path = difference.path
-    path = f"/{path}" if not path.startswith(("/", "partition ")) else path
+def _text(difference: Difference, top: str = "/") -> str:
+    path = top + difference.path
     path = path if path.isprintable() else ascii(path)
     details = f" ({', '.join(difference.details)})" if difference.details else ""
     return f"{path} was {difference.kind}{details}"

@@ -34,8 +34,8 @@ class Writer:
             return IsoChanges()
         payload = self.work / "payload"
         self.draft.pack(payload, recompress=self.recompress)
-        files, partitions = boot.write(self.work, run=self.run)
-        changes = dataclasses.replace(changes, partitions=partitions, files={
+        files, overwritten = boot.write(self.work, run=self.run)
+        changes = dataclasses.replace(changes, overwritten=overwritten, files={
             **changes.files, **files, layout.payload.path: payload})
         size = layout.path.stat().st_size - layout.payload.size_bytes + payload.stat().st_size
         with self.progress.step("iso", "Writing the ISO", total=lambda: size) as advance:

@@ -13,7 +13,7 @@ from ovirt_node_plugin.errors import BadImage, CommandError, Refused, UsageError
 from ovirt_node_plugin.images import checksum, filesystem, squashfs, workspace
 from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
 from ovirt_node_plugin.images.image import opened
-from ovirt_node_plugin.images.iso import Iso, IsoChanges, Partition, read_iso, write_iso
+from ovirt_node_plugin.images.iso import Iso, IsoChanges, read_iso, write_iso
 from ovirt_node_plugin.images.mounts import mounted, overlaid
 from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
@@ -339,13 +339,13 @@ def test_the_size_of_a_tree_counts_hard_links_once(root: Path) -> None:
 
 
 def test_the_arguments_of_xorriso_are_exact(tmp_path: Path) -> None:
-    iso = Iso("NODE", (), (), (), (Partition(2, "0xef", 0, 0),), joliet=True,
+    iso = Iso("NODE", (), (), (), (), joliet=True,
               checksum=checksum.Checksum(implanted=True, supported=True))
     output = tmp_path / "out.iso"
     output.touch()
     recorder = Recorder()
     write_iso(Path("/in.iso"), iso, output, IsoChanges(
-        {"/b": Path("/tmp/b"), "/a": Path("/tmp/a")}, ("/gone",), "NEW", {2: Path("/tmp/efi")}),
+        {"/b": Path("/tmp/b"), "/a": Path("/tmp/a")}, ("/gone",), "NEW"),
         run=recorder)
     quiet = ["-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE"]
     mapped = [word for name in "ab" for word in (
@@ -354,8 +354,8 @@ def test_the_arguments_of_xorriso_are_exact(tmp_path: Path) -> None:
     assert recorder.argvs == [
         ["xorriso", *quiet, "-indev", "stdio:/in.iso", "-outdev", f"stdio:{output}",
          "-boot_image", "any", "replay", "-padding", "0", "-joliet", "on", "-compliance",
-         "joliet_long_names:joliet_long_paths", "-volid", "NEW", "-append_partition", "2", "0xef",
-         "/tmp/efi", "-rm", "/gone", "--", *mapped, "-commit"],
+         "joliet_long_names:joliet_long_paths", "-volid", "NEW", "-rm", "/gone", "--", *mapped,
+         "-commit"],
         ["xorriso", *quiet, "-indev", f"stdio:{output}", "-report_system_area", "plain"],
         ["implantisomd5", "--force", "--supported-iso", str(output)]]
 

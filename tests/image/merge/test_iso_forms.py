@@ -1,0 +1,57 @@
+"""Merges into ISOs whose form differs from the usual ones: kept, or refused before the install."""
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Sequence
+
+import pytest
+
+from ovirt_node_plugin.system.run import run
+from tests import support
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import succeeded
+from tests.support.iso_contents import boot_records, extract_iso, fat_text, file_digests, volume_id
+from tests.support.program import Program
+
+pytestmark = [pytest.mark.root]
+
+ARGUMENT = '<kernel-argument name="isv.mode" value="fast"/>'
+BIOS = ("-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
+        "-boot-load-size", "4", "-boot-info-table")
+UEFI = ("-eltorito-alt-boot", "-e", "images/efiboot.img", "-no-emul-boot")
+APPLE = ("-eltorito-alt-boot", "-e", "images/macboot.img", "-no-emul-boot")
+
+
+@pytest.fixture(scope="module", name="tree")
+def _tree(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of an installer ISO, with an image for Apple's firmware as lorax makes it."""
+    iso = built.iso("installer")
+    tree = extract_iso(iso, tmp_path_factory.mktemp("forms") / "tree")
+    (tree / "images/macboot.img").write_bytes(
+        bytes(1024) + struct.pack(">2sH", b"H+", 4).ljust(2048 * 300, b"\0"))
+    return tree
+
+
+def make_iso(tree: Path, iso: Path, booting: Sequence[str]) -> Path:
+    """Write an ISO with the boot images of lorax's x86.tmpl, by the options ``booting``."""
+    run(["xorriso", "-no_rc", "-as", "mkisofs", "-quiet", "-r", "-J", "-joliet-long", "-V",
+         "CentOS-Stream-9-BaseOS-x86_64", *booting, "-o", iso, tree])
+    return iso
+
+
+def test_an_image_for_apples_firmware_is_kept(
+        tree: Path, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, merged = tmp_path / "mac.iso", tmp_path / "merged.iso"
+    make_iso(tree, iso, [*BIOS, *UEFI, *APPLE, "-isohybrid-mbr", str(built.iso("old-live")),
+                         "-isohybrid-gpt-basdat", "-isohybrid-apm-hfsplus"])
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[ARGUMENT])
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    assert boot_records(merged) == boot_records(iso) and volume_id(merged) == volume_id(iso)
+    new = extract_iso(merged, tmp_path / "new")
+    assert "isv.mode=fast" in fat_text(new / "images/efiboot.img", "/EFI/BOOT/grub.cfg")
+    before, after = file_digests(tree), file_digests(new)
+    changed = {path for path, digest in before.items() if after.get(path) != digest}
+    assert changed == {"images/efiboot.img", "EFI/BOOT/grub.cfg", "isolinux/isolinux.cfg",
+                       "isolinux/grub.conf", "isolinux/isolinux.bin", "isolinux/boot.cat",
+                       "ovirt-node-ng-image.squashfs.img"}
