@@ -84,6 +84,8 @@ BOOT_ENTRIES = 1_000
 """The entries in one boot configuration."""
 BOOT_ARGUMENTS_CHARACTERS = 16 << 10
 """The kernel arguments of one entry; Linux takes 4096 at most."""
+COMMAND_LINE_CHARACTERS = 2047
+"""The longest kernel command line: COMMAND_LINE_SIZE of x86 and arm64, less 1."""
 LOADER_ENTRY_BYTES = 64 << 10
 LOADER_ENTRIES_BYTES = MIB
 """All boot loader entries of a root together."""

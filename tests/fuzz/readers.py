@@ -23,7 +23,7 @@ from ovirt_node_plugin.plugin import archive, bundle, library, repo_file
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.policy import opened_paths
 from ovirt_node_plugin.registry import inventory_json, xml
-from ovirt_node_plugin.settings.boot import argument_text, initramfs_images
+from ovirt_node_plugin.settings.boot import argument_syntax, argument_text, initramfs_images
 from ovirt_node_plugin.settings.certificates import pem
 from ovirt_node_plugin.settings.firewall import firewall_files
 from ovirt_node_plugin.settings.modules import module_file, module_fits, module_index
@@ -207,9 +207,11 @@ def _entry(data: bytes, folder: Path) -> None:
     """Edit a boot loader entry; what was added comes out exactly."""
     text = data.decode("latin-1")
     added = argument_text.decode("a=b")
-    new = argument_text.edited(text, [added], entry=True)
-    argument_text.restored(new, text, [added], [], entry=True)
-    argument_text.problems(text, added, entry=False)
+    for syntax in (argument_syntax.KERNEL, argument_syntax.GRUB):
+        new = argument_text.edited(text, [added], entry=True, syntax=syntax)
+        argument_text.restored(new, text, [added], [], entry=True, syntax=syntax)
+        argument_text.problems(text, added, entry=False, syntax=syntax)
+        argument_text.unsound_words(text, entry=True, syntax=syntax)
 
 
 def _modules(data: bytes, folder: Path) -> None:

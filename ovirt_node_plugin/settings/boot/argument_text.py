@@ -1,9 +1,9 @@
 """Add kernel arguments to the text of a boot configuration, and remove them exactly.
 
 The text is the line of /etc/kernel/cmdline (kernel-install(8)), or an entry of the Boot
-Loader Specification with ``options`` lines. Arguments are separated by blanks outside of
-double quotes; ``-`` and ``_`` in a name are equal (the kernel's
-Documentation/admin-guide/kernel-parameters.rst).
+Loader Specification with ``options`` lines. Arguments are found by their text without quotes,
+and written with those that the syntax of the line needs; ``-`` and ``_`` in a name are equal
+(the kernel's Documentation/admin-guide/kernel-parameters.rst).
 """
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import re
 from dataclasses import dataclass
 from typing import Callable, List, Optional, Sequence, Tuple
 
+from .argument_syntax import KERNEL, Syntax, Word
+
 SET, ADD, DROP = "", "+", "-"
-_TOKEN = re.compile(r'(?:[^\s"]|"[^"]*"?)+', re.ASCII)
 _BLANKS = " \t\r\n"
 _OPTIONS = re.compile(r"^options((?:[ \t].*)?)$", re.MULTILINE)
 
@@ -32,7 +33,7 @@ class Argument:
 
     @property
     def token(self) -> str:
-        """The argument as in a command line."""
+        """The argument as the kernel gets it."""
         return f"{self.name}={self.value}" if self.value else self.name
 
     @property
@@ -60,50 +61,68 @@ def plain_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def edited(text: str, arguments: Sequence[Argument], *, entry: bool) -> str:
+def edited(text: str, arguments: Sequence[Argument], *, entry: bool,
+           syntax: Syntax = KERNEL) -> str:
     """Return ``text`` with ``arguments`` applied; unchanged if they are already.
 
-    ``entry``: it is a boot loader entry.
+    ``entry``: it is a boot loader entry. ``syntax`` is that of the command line.
     """
-    return _on_lines(text, entry, lambda lines: _edit_all(lines, arguments))
+    editor = _Editor(syntax)
+    return _on_lines(text, entry, lambda lines: editor.edit_all(lines, arguments))
 
 
 def restored(text: str, base: Optional[str], gone: Sequence[Argument],
-             kept: Sequence[Argument], *, entry: bool) -> str:
+             kept: Sequence[Argument], *, entry: bool, syntax: Syntax = KERNEL) -> str:
     """Return ``text`` with ``gone`` undone and ``kept`` applied.
 
     ``base`` is the text before the first argument of any plugin; without it, replaced
     arguments cannot be restored. The result is exact if nothing else changed the command
     line since; else each of ``gone`` is undone separately, and other changes stay.
     """
+    editor = _Editor(syntax)
     before = _lines(base, entry) if base is not None else []
     lines = _lines(text, entry)
     first = before or [""]
-    if base is not None and len(lines) == len(first) and _bag(lines) == _bag(
-            _edit_all(first, [*gone, *kept])):
-        after = _edit_all(first, kept)
-        if entry and not before and not _bag(after):
+    if base is not None and len(lines) == len(first) and editor.texts(lines) == editor.texts(
+            editor.edit_all(first, [*gone, *kept])):
+        after = editor.edit_all(first, kept)
+        if entry and not before and not editor.texts(after):
             return re.sub(r"^options(?:[ \t].*)?\n?", "", text, flags=re.MULTILINE)
         return _on_lines(text, entry, lambda _: after)
     for argument in gone:
-        text = _on_lines(text, entry, functools.partial(_undo_all, argument, before))
-    return edited(text, kept, entry=entry)
+        text = _on_lines(text, entry, functools.partial(editor.undo_all, argument, before))
+    return edited(text, kept, entry=entry, syntax=syntax)
 
 
-def problems(text: str, argument: Argument, *, entry: bool) -> Tuple[str, ...]:
+def problems(text: str, argument: Argument, *, entry: bool,
+             syntax: Syntax = KERNEL) -> Tuple[str, ...]:
     """Return the tokens that contradict ``argument``, or its own if that is missing."""
-    matching = [token for line in _lines(text, entry) for token in tokens(line)
-                if argument.matches(token)]
+    matching = [word for line in _lines(text, entry) for word in syntax.words(line)
+                if argument.matches(word.text)]
     if argument.how == DROP:
-        return tuple(matching)
-    if argument.token not in matching:
+        return tuple(word.text for word in matching)
+    if not any(word.text == argument.token and word.is_sound for word in matching):
         return (argument.token,)
-    return tuple(token for token in matching if token != argument.token)
+    return tuple(word.text for word in matching if word.text != argument.token)
 
 
 def tokens(line: str) -> List[str]:
-    """Return the arguments of a command line."""
-    return [match.group() for match in _TOKEN.finditer(line)]
+    """Return the arguments of a command line in the kernel's syntax, with their quotes."""
+    return [word.raw for word in KERNEL.words(line)]
+
+
+def unsound_words(text: str, *, entry: bool, syntax: Syntax) -> List[Tuple[int, str]]:
+    """Return the words at which the reader of a command line stops, with their line numbers."""
+    options = ([(match.start(1), match.group(1)) for match in _OPTIONS.finditer(text)]
+               if entry else [(0, text)])
+    return [(text.count("\n", 0, start + word.start) + 1, word.raw)
+            for start, line in options for word in syntax.words(line) if not word.is_sound]
+
+
+def command_line_length(text: str, *, entry: bool, syntax: Syntax) -> int:
+    """Return the length of all arguments as the kernel gets them."""
+    return len(" ".join(word.text for line in _lines(text, entry)
+                        for word in syntax.words(line)))
 
 
 def _lines(text: str, entry: bool) -> List[str]:
@@ -126,10 +145,6 @@ def _on_lines(text: str, entry: bool, change: Callable[[List[str]], List[str]]) 
     return text
 
 
-def _bag(lines: Sequence[str]) -> List[str]:
-    return sorted(token for line in lines for token in tokens(line))
-
-
 def _paired(before: Sequence[str], count: int) -> List[str]:
     """Return the base of each of ``count`` lines, or all in the last if the count differs."""
     if len(before) == count:
@@ -137,74 +152,86 @@ def _paired(before: Sequence[str], count: int) -> List[str]:
     return [*[""] * (count - 1), " ".join(before)]
 
 
-def _edit_all(lines: List[str], arguments: Sequence[Argument]) -> List[str]:
-    for argument in arguments:
-        lines = _edit(argument, lines)
-    return lines
+@dataclass(frozen=True)
+class _Editor:
+    """Changes the arguments in command lines of one syntax."""
 
+    syntax: Syntax
 
-def _edit(argument: Argument, lines: List[str]) -> List[str]:
-    matching = [token for line in lines for token in tokens(line) if argument.matches(token)]
-    if argument.how == DROP:
-        return [_without(line, argument.matches) for line in lines]
-    if matching == [argument.token] or (argument.how == ADD and matching):
+    def texts(self, lines: Sequence[str]) -> List[str]:
+        """Return the texts of all arguments, sorted."""
+        return sorted(word.text for line in lines for word in self.syntax.words(line))
+
+    def edit_all(self, lines: List[str], arguments: Sequence[Argument]) -> List[str]:
+        """Return ``lines`` with ``arguments`` applied."""
+        for argument in arguments:
+            lines = self._edit(argument, lines)
         return lines
-    if not matching:
-        return [*lines[:-1], _appended(lines[-1], argument.token)]
-    first = next(n for n, line in enumerate(lines) if any(map(argument.matches, tokens(line))))
-    spot = next(m for m in _TOKEN.finditer(lines[first]) if argument.matches(m.group()))
-    rest = _without(lines[first][spot.end():], argument.matches)
-    return [*lines[:first], lines[first][:spot.start()] + argument.token + rest,
-            *(_without(line, argument.matches) for line in lines[first + 1:])]
 
+    def _edit(self, argument: Argument, lines: List[str]) -> List[str]:
+        matching = [word for line in lines for word in self.syntax.words(line)
+                    if argument.matches(word.text)]
+        if argument.how == DROP:
+            return [self._without(line, argument.matches) for line in lines]
+        if all(word.is_sound for word in matching) and (
+                [word.text for word in matching] == [argument.token]
+                or (argument.how == ADD and matching)):
+            return lines
+        if not matching:
+            return [*lines[:-1], _appended(lines[-1], self.syntax.write(argument.token))]
+        number, first = next((number, word) for number, line in enumerate(lines)
+                             for word in self.syntax.words(line) if argument.matches(word.text))
+        line = lines[number]
+        return [*lines[:number],
+                line[:first.start] + self.syntax.write(argument.token)
+                + self._without(line[first.end:], argument.matches),
+                *(self._without(line, argument.matches) for line in lines[number + 1:])]
 
-def _undo_all(argument: Argument, before: Sequence[str], lines: List[str]) -> List[str]:
-    return [_undo(line, base, argument)
-            for line, base in zip(lines, _paired(before, len(lines)))]
+    def undo_all(self, argument: Argument, before: Sequence[str], lines: List[str]) -> List[str]:
+        """Return ``lines`` with ``argument`` undone; ``before`` are those before any plugin."""
+        return [self._undo(line, base, argument)
+                for line, base in zip(lines, _paired(before, len(lines)))]
 
+    def _undo(self, line: str, base: str, argument: Argument) -> str:
+        present = self.syntax.words(line)
+        old = [word for word in self.syntax.words(base) if argument.matches(word.text)]
+        if argument.how == DROP:
+            if any(argument.matches(word.text) for word in present):
+                return line  # added by others since
+            return self._reinserted(line, base, argument)
+        own = next((word for word in present if word.text == argument.token), None)
+        if own is None or argument.token in [word.text for word in old]:
+            return line
+        if argument.how == SET and old:
+            return line[:own.start] + " ".join(word.raw for word in old) + line[own.end:]
+        return self._without(line, lambda text: text == argument.token)
 
-def _undo(line: str, base: str, argument: Argument) -> str:
-    present = tokens(line)
-    old = [token for token in tokens(base) if argument.matches(token)]
-    if argument.how == DROP:
-        if any(map(argument.matches, present)):
-            return line  # added by others since
-        return _reinserted(line, base, argument)
-    if argument.token not in present or argument.token in old:
+    def _reinserted(self, line: str, base: str, argument: Argument) -> str:
+        """Restore the words of an argument in ``base``, each behind its neighbour there."""
+        behind: List[Word] = []
+        for word in self.syntax.words(base):
+            if argument.matches(word.text):
+                line = self._inserted(line, behind, word)
+            behind.append(word)
         return line
-    if argument.how == SET and old:
-        spot = next(m for m in _TOKEN.finditer(line) if m.group() == argument.token)
-        return line[:spot.start()] + " ".join(old) + line[spot.end():]
-    return _without(line, lambda token: token == argument.token)
+
+    def _inserted(self, line: str, behind: Sequence[Word], new: Word) -> str:
+        present = self.syntax.words(line)
+        for neighbour in reversed(behind):
+            place = next((word for word in present if word.text == neighbour.text), None)
+            if place is not None:
+                return f"{line[:place.end]} {new.raw}{line[place.end:]}"
+        return f"{new.raw} {line}" if present else _appended(line, new.raw)
+
+    def _without(self, line: str, unwanted: Callable[[str], bool]) -> str:
+        for word in reversed(self.syntax.words(line)):
+            if unwanted(word.text):
+                head, tail = line[:word.start], line[word.end:]
+                # one of the two blanks around it is removed too, the end of the line stays
+                line = head.rstrip(" \t") + tail if head.strip() else head + tail.lstrip(" \t")
+        return line
 
 
-def _reinserted(line: str, base: str, argument: Argument) -> str:
-    """Restore the tokens of an argument in ``base``, each behind its neighbour there."""
-    behind: List[str] = []
-    for token in tokens(base):
-        if argument.matches(token):
-            line = _inserted(line, behind, token)
-        behind.append(token)
-    return line
-
-
-def _inserted(line: str, behind: Sequence[str], token: str) -> str:
-    for neighbour in reversed(behind):
-        spot = next((m for m in _TOKEN.finditer(line) if m.group() == neighbour), None)
-        if spot is not None:
-            return f"{line[:spot.end()]} {token}{line[spot.end():]}"
-    return f"{token} {line}" if tokens(line) else _appended(line, token)
-
-
-def _appended(line: str, token: str) -> str:
+def _appended(line: str, word: str) -> str:
     stripped = line.rstrip(_BLANKS)
-    return stripped + (" " if stripped else "") + token + line[len(stripped):]
-
-
-def _without(line: str, unwanted: Callable[[str], bool]) -> str:
-    for match in reversed(list(_TOKEN.finditer(line))):
-        if unwanted(match.group()):
-            head, tail = line[:match.start()], line[match.end():]
-            # one of the two blanks around it is removed too, the end of the line stays
-            line = head.rstrip(" \t") + tail if head.strip() else head + tail.lstrip(" \t")
-    return line
+    return stripped + (" " if stripped else "") + word + line[len(stripped):]

@@ -4,7 +4,8 @@ It is in /etc/kernel/cmdline, from which kernel-install(8) makes entries of new 
 in existing entries (Boot Loader Specification, ``options``). Files are edited, never made:
 a root without any, such as an image that boots by the configuration of its ISO, has the
 arguments in the record only. On a running host with grubby(8), that is run too, as it
-knows other places of its boot loader.
+knows other places of its boot loader, except for arguments that GRUB needs quotes for: it is
+a shell script that adds and removes by sed(1), without quotes.
 """
 from __future__ import annotations
 
@@ -12,21 +13,38 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry, write_entry
-from ...system.limits import LOADER_ENTRIES_BYTES, LOADER_ENTRY_BYTES
+from ...system.limits import (
+    COMMAND_LINE_CHARACTERS,
+    LOADER_ENTRIES_BYTES,
+    LOADER_ENTRY_BYTES,
+)
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted
-from .argument_text import DROP, SET, Argument, decode, edited, restored, tokens
+from .argument_syntax import GRUB, KERNEL, Syntax
+from .argument_text import (
+    DROP,
+    SET,
+    Argument,
+    command_line_length,
+    decode,
+    edited,
+    restored,
+    unsound_words,
+)
 
 _KERNEL, _CMDLINE = "etc/kernel", "cmdline"
 _ENTRIES, _ENTRY = "boot/loader/entries", ".conf"
 _KEY = "boot"
 _GRUBBY = ("usr/sbin/grubby", "usr/bin/grubby")
+# Any of these is there if GRUB boots the root: its packages own them.
+_GRUB_PATHS = ("etc/default/grub", "etc/grub.d", "boot/grub2", "boot/grub")
+_LOADER_CHARACTERS = 128  # for what GRUB adds: BOOT_IMAGE= and the kernel's path
 _ENCODING = "latin-1"  # keeps all bytes unchanged
 
 
@@ -54,7 +72,17 @@ class CommandLine:
                        text=f"write the kernel arguments to {places}", item=None),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Check nothing: other entries than regular files are ignored."""
+        """Refuse arguments that cannot be written so that the kernel gets them."""
+        arguments = _arguments([wanted.value])
+        texts, syntax = configurations(ctx.root), syntax_of(ctx.root)
+        unwritable = [argument.token for argument in arguments if not _is_for_grubby(argument)]
+        if unwritable and _has_grubby(ctx) and not any(map(is_entry, texts)):
+            raise Refused(
+                f"the kernel argument {unwritable[0]} cannot be written: grubby(8), which writes"
+                " the boot configuration of this host, does not quote it for GRUB",
+                hint=f"Switch to boot loader entries in /{_ENTRIES} (grub2-switch-to-blscfg).")
+        for path, text in texts.items():
+            _check_text(path, text, arguments, syntax)
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return False
@@ -69,11 +97,12 @@ class CommandLine:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         arguments = _arguments([wanted.value])
         texts = configurations(ctx.root)
-        new = {path: edited(text, arguments, entry=is_entry(path))
+        syntax = syntax_of(ctx.root)
+        new = {path: edited(text, arguments, entry=is_entry(path), syntax=syntax)
                for path, text in texts.items()}
         if new != texts:
-            _by_grubby(ctx, add=[argument.token for argument in arguments if argument.how == SET],
-                       drop=[argument.token for argument in arguments if argument.how == DROP])
+            _by_grubby(ctx, add=[argument for argument in arguments if argument.how == SET],
+                       drop=[argument for argument in arguments if argument.how == DROP])
         _write_all(ctx.root, new)
 
     def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
@@ -81,10 +110,12 @@ class CommandLine:
         gone = [argument for argument in _arguments(removal.gone) if argument not in kept]
         texts = configurations(ctx.root)
         added = _added(gone, texts, removal.bases, ctx.root)
+        syntax = syntax_of(ctx.root)
         new = {path: restored(text, _text(removal.bases.get(path)),
-                              gone if path in removal.bases else added, kept, entry=is_entry(path))
+                              gone if path in removal.bases else added, kept,
+                              entry=is_entry(path), syntax=syntax)
                for path, text in texts.items()}
-        _by_grubby(ctx, drop=[argument.token for argument in added if argument.how != DROP])
+        _by_grubby(ctx, drop=[argument for argument in added if argument.how != DROP])
         _write_all(ctx.root, new)
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
@@ -116,6 +147,32 @@ def is_entry(path: str) -> bool:
     return path.endswith(_ENTRY)
 
 
+def syntax_of(root: Path) -> Syntax:
+    """Return the syntax of the command lines in ``root``: GRUB's if GRUB may read them.
+
+    That of /etc/kernel/cmdline is the same, as kernel-install(8) copies it to entries.
+    """
+    return GRUB if any(resolve_inside(root, path).exists() for path in _GRUB_PATHS) else KERNEL
+
+
+def _check_text(path: str, text: str, arguments: Sequence[Argument], syntax: Syntax) -> None:
+    """Raise Refused if the kernel would not get ``arguments`` from a boot configuration."""
+    entry = is_entry(path)
+    new = edited(text, arguments, entry=entry, syntax=syntax)
+    remaining = unsound_words(new, entry=entry, syntax=syntax)
+    unsound = [(line, word) for line, word in unsound_words(text, entry=entry, syntax=syntax)
+               if any(other.startswith(word) for _, other in remaining)]
+    for line, word in unsound:
+        raise Refused(f"/{path}, line {line}: the boot loader does not pass on {word} and what"
+                      " follows, so kernel arguments cannot be added",
+                      hint="Close its quotes, or put quotes around it, then try again.")
+    length = command_line_length(new, entry=entry, syntax=syntax)
+    most = COMMAND_LINE_CHARACTERS - _LOADER_CHARACTERS
+    if length > most and length > command_line_length(text, entry=entry, syntax=syntax):
+        raise Refused(f"/{path} would have kernel arguments of {length} characters, of which the"
+                      f" kernel reads about {most}", hint="Remove arguments that are not needed.")
+
+
 def _added(gone: Sequence[Argument], texts: Mapping[str, str],
            bases: Mapping[str, Optional[Entry]], root: Path) -> Sequence[Argument]:
     """Return those of ``gone`` that the system did not have before the first plugin.
@@ -127,21 +184,35 @@ def _added(gone: Sequence[Argument], texts: Mapping[str, str],
         return ()
     path = f"{resolve_inside(root, _KERNEL).relative_to(root).as_posix()}/{_CMDLINE}"
     first = _text(bases[path]) if path in bases else texts.get(path)
-    return [argument for argument in gone if argument.token not in tokens(first or "")]
+    texts_before = [word.text for word in syntax_of(root).words(first or "")]
+    return [argument for argument in gone if argument.token not in texts_before]
 
 
-def _by_grubby(ctx: Context, *, add: Sequence[str] = (), drop: Sequence[str] = ()) -> None:
+def _by_grubby(ctx: Context, *, add: Sequence[Argument] = (),
+               drop: Sequence[Argument] = ()) -> None:
     """Run grubby(8) if it is there; its changes to our own files are overwritten.
 
-    Only on a running host, as it does not work on other roots. It replaces all arguments of
-    one name.
+    It replaces all arguments of one name.
     """
-    if not ctx.live or not any((ctx.root / path).exists() for path in _GRUBBY):
+    if not _has_grubby(ctx):
         return
-    words = [*([f"--args={' '.join(add)}"] if add else []),
-             *([f"--remove-args={' '.join(drop)}"] if drop else [])]
+    words = [f"--{option}={' '.join(tokens)}" for option, tokens in (
+        ("args", _for_grubby(add)), ("remove-args", _for_grubby(drop))) if tokens]
     if words:
         ctx.run(["grubby", "--update-kernel=ALL", *words])
+
+
+def _has_grubby(ctx: Context) -> bool:
+    """Return whether grubby(8) is there, and the host runs; it works on no other root."""
+    return ctx.live and any((ctx.root / path).exists() for path in _GRUBBY)
+
+
+def _is_for_grubby(argument: Argument) -> bool:
+    return GRUB.write(argument.token) == argument.token
+
+
+def _for_grubby(arguments: Sequence[Argument]) -> List[str]:
+    return [argument.token for argument in arguments if _is_for_grubby(argument)]
 
 
 def _entries(root: Path) -> Iterator[str]:

@@ -70,8 +70,10 @@ class KernelArguments:
 
     def _missing(self, code: str, ctx: Context) -> List[str]:
         """Return the boot configurations that do not have the argument as wanted."""
+        syntax = command_line.syntax_of(ctx.root)
         return [path for path, text in command_line.configurations(ctx.root).items()
-                if problems(text, decode(code), entry=command_line.is_entry(path))]
+                if problems(text, decode(code), entry=command_line.is_entry(path),
+                            syntax=syntax)]
 
 
 KIND = KernelArguments()

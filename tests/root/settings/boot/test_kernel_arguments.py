@@ -14,8 +14,10 @@ from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import plan_revert, rebuild_all
 from ovirt_node_plugin.settings.engine.upgrade import apply_upgrade, plan_upgrade, plan_upgrades
+from ovirt_node_plugin.system import grub_words
 from ovirt_node_plugin.undo.changes import Applied, difference
 from tests.support.applied import apply_all
+from tests.support.grub import accepted
 from tests.support.settings_root import (
     RecordingRunner,
     changed_paths,
@@ -277,6 +279,105 @@ def test_contradicting_arguments_of_two_plugins_are_refused_and_both_named(
             continue
         with pytest.raises(Refused, match="plugin foo wants .* but plugin acme has"):
             checking.check(items, context(root), others=others)
+
+
+# Every character that a value can have in a descriptor, and that of the first public report
+EVERY = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\"$'\\`")
+NOCLOUD = argument("ds", "nocloud;s=http://10.0.0.1/")
+
+
+def grub_root(root: Path) -> Path:
+    write_file(root, "etc/default/grub", "")
+    return root
+
+
+def boot_by_grub(options_line: str) -> List[str]:
+    """Return the arguments that GRUB gives the kernel for the options of an entry."""
+    script = f"linux /vmlinuz {options_line}\n"
+    assert accepted(script)
+    *read, end = grub_words.tokens(script)
+    assert all(token.is_word for token in read) and not end.is_word
+    return [grub_words.value(script[token.start:token.end]) or "" for token in read[2:]]
+
+
+def test_grub_gets_each_character_of_a_value_from_an_entry(root: Path) -> None:
+    before = tree(grub_root(root))
+    arguments = (NOCLOUD, argument("every", EVERY), argument("plain", "1"),
+                 *(argument(f"c{ord(character):x}", f"a{character}b") for character in EVERY),
+                 *(argument(f"d{ord(character):x}", character) for character in EVERY))
+    wanted_tokens = [f"{each.name}={each.value}" for each in arguments]
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, *arguments)
+    assert boot_by_grub(options(root, RESCUE)[len("options "):]) == wanted_tokens
+    assert options(root, RESCUE).startswith(
+        'options ds="nocloud;s=http://10.0.0.1/" every=')
+    assert " plain=1 " in options(root, RESCUE)
+    assert boot_by_grub((root / CMDLINE).read_text().strip())[-len(arguments):] == wanted_tokens
+    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == ()
+    revert_settings(root, "one", applied_by_plugin)
+    assert differences(before, tree(root)) == []
+
+
+def test_without_grub_the_kernel_gets_an_entry_as_it_is(root: Path) -> None:
+    install(root, "one", {}, NOCLOUD, argument("every", EVERY))
+    assert options(root, RESCUE) == f"options ds=nocloud;s=http://10.0.0.1/ every={EVERY}"
+
+
+@pytest.mark.parametrize("form", [
+    "'ds=nocloud;s=http://10.0.0.1/'", r"ds=nocloud\;s=http://10.0.0.1/",
+    'ds="nocloud;s=http://10.0.0.1/"', '"ds=nocloud;s=http://10.0.0.1/"'])
+def test_an_argument_is_found_with_other_quotes(root: Path, form: str) -> None:
+    text = ENTRY_TEXT.replace("quiet", f"{form} quiet")
+    write_file(grub_root(root), ENTRY, text)
+    install(root, "one", {}, NOCLOUD)
+    assert (root / ENTRY).read_text() == text
+    install(root, "two", {}, argument("ds", "none"))
+    assert (root / ENTRY).read_text() == ENTRY_TEXT.replace("quiet", "ds=none quiet")
+
+
+def test_an_argument_without_the_quotes_that_grub_needs_is_reported_and_replaced(
+        root: Path) -> None:
+    before = tree(grub_root(root))
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, NOCLOUD)
+    text = (root / ENTRY).read_text()
+    (root / ENTRY).write_text(text.replace('"', ""))
+    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == (
+        f"kernel argument ds=nocloud;s=http://10.0.0.1/ is not as wanted in /{ENTRY}",)
+    install(root, "two", {}, NOCLOUD)
+    assert (root / ENTRY).read_text() == text
+    (root / ENTRY).write_text(text.replace('"', ""))
+    revert_settings(root, "one", applied_by_plugin)
+    assert differences(before, tree(root)) == []
+
+
+@pytest.mark.parametrize(("line", "reason"), [
+    ("options quiet # serial console=ttyS0", "the boot loader does not pass on # and"),
+    ("options quiet a=1;b ro", "does not pass on a=1;b and"),
+    ("options quiet a={1} ro", "does not pass on a={1} and"),
+    ("options quiet a='1 ro", "does not pass on a='1 ro and"),
+    ('options quiet a="1 ro', 'does not pass on a="1 ro and'),
+    (f"options a={'x' * 1900}", "would have kernel arguments of 1932 characters")])
+def test_an_entry_that_cannot_have_an_argument_is_refused_with_its_line(
+        root: Path, line: str, reason: str) -> None:
+    write_file(grub_root(root), ENTRY, f"title x\nlinux /vmlinuz\n{line}\n")
+    before, ctx = tree(root), context(root)
+    items = selection.wanted(descriptor(NOCLOUD), ctx)
+    with pytest.raises(Refused) as caught:
+        checking.check(items, ctx, others={})
+    assert f"/{ENTRY}" in str(caught.value) and reason in str(caught.value)
+    assert (f"/{ENTRY}, line 3: " in str(caught.value)) == ("pass on" in reason)
+    assert differences(before, tree(root)) == []
+
+
+def test_without_grub_only_open_quotes_are_refused(root: Path) -> None:
+    ctx = context(root)
+    items = selection.wanted(descriptor(NOCLOUD), ctx)
+    write_file(root, ENTRY, "title x\noptions quiet # a=1;b c={1} d='1\n")
+    checking.check(items, ctx, others={})
+    write_file(root, ENTRY, 'title x\noptions quiet a="1 2\n')
+    with pytest.raises(Refused, match="line 2: the boot loader does not pass on a=\"1 2 and"):
+        checking.check(items, ctx, others={})
 
 
 def test_symbolic_links_are_not_written_to(root: Path, tmp_path: Path) -> None:

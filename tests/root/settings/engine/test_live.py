@@ -326,3 +326,31 @@ def test_kernel_arguments_of_a_running_host_are_passed_to_grubby(system: FakeSys
     finish(revert, Ledger(), ctx)
     assert system.done[1:] == ["grubby --update-kernel=ALL --remove-args=iommu=on console=ttyS0"]
     assert (system.root / entry).read_text() == text
+
+
+def test_an_argument_that_grubby_cannot_quote_is_written_to_the_entries_or_refused(
+        system: FakeSystem) -> None:
+    entry = "boot/loader/entries/a.conf"
+    write_file(system.root, "usr/sbin/grubby", "")
+    write_file(system.root, "etc/default/grub", "")
+    write_file(system.root, "etc/kernel/cmdline", "quiet\n")
+    ctx = running_context(system)
+    items = [wanted for item in (
+        KernelArgument("ds", "nocloud;s=x", present=True, repeat=False),
+        KernelArgument("iommu", "on", present=True, repeat=False))
+        for wanted in KINDS["kernel-argument"].wanted(item, ctx)]
+    (line,) = command_line.KIND.implied(items, ctx)
+    with pytest.raises(Refused, match="ds=nocloud;s=x cannot be written: grubby") as caught:
+        command_line.KIND.check(line, ctx, installed=False)
+    assert "grub2-switch-to-blscfg" in caught.value.hint
+    write_file(system.root, entry, "options quiet\n")
+    (line,) = command_line.KIND.implied(items, ctx)
+    command_line.KIND.check(line, ctx, installed=False)
+    applied = apply_all([*items, line], ctx)
+    assert system.done == ["grubby --update-kernel=ALL --args=iommu=on"]
+    assert (system.root / entry).read_text() == 'options quiet ds="nocloud;s=x" iommu=on\n'
+    revert = plan_revert(applied, Ledger(), system.root)
+    do_revert(revert, ctx)
+    finish(revert, Ledger(), ctx)
+    assert system.done[1:] == ["grubby --update-kernel=ALL --remove-args=iommu=on"]
+    assert (system.root / entry).read_text() == "options quiet\n"
