@@ -42,7 +42,7 @@ _KERNEL, _CMDLINE = "etc/kernel", "cmdline"
 _ENTRIES, _ENTRY = "boot/loader/entries", ".conf"
 _KEY = "boot"
 _GRUBBY = ("usr/sbin/grubby", "usr/bin/grubby")
-# Any of these is there if GRUB boots the root: its packages own them.
+# At least one of these is there if GRUB boots the root: its packages own them.
 _GRUB_PATHS = ("etc/default/grub", "etc/grub.d", "boot/grub2", "boot/grub")
 _LOADER_CHARACTERS = 128  # for what GRUB adds: BOOT_IMAGE= and the kernel's path
 _ENCODING = "latin-1"  # keeps all bytes unchanged
