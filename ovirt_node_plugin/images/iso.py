@@ -5,13 +5,15 @@ import os
 import re
 import shlex
 import shutil
+import time
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Protocol, Tuple
+from pathlib import Path, PurePosixPath
+from typing import Dict, Iterator, List, Mapping, Protocol, Set, Tuple
 
 from ..errors import BadImage, RolledBack
 from ..system.limits import ISO_FILES, ISO_SHARES
 from ..system.run import Polled, Runner, StrPath, explained
+from ..system.source_date import source_date
 from . import checksum
 from .el_torito import BootImage, boot_images
 
@@ -178,8 +180,10 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
     """Write a copy of the ISO ``source`` with ``changes`` to the new file ``output``.
 
     Everything else is kept, including boot records and boot information tables. If the
-    source has an implanted checksum, a new one is implanted.
+    source has an implanted checksum, a new one is implanted. With SOURCE_DATE_EPOCH, that is
+    the time of the new ISO and of the changed files, and the GUIDs of a GPT are kept.
     """
+    date = source_date()
     argv: List[StrPath] = ["xorriso", *_QUIET, "-indev", f"stdio:{source}",
                            "-outdev", f"stdio:{output}", "-boot_image", "any", "replay",
                            "-padding", "0"]
@@ -192,12 +196,33 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
     for path, file in sorted(changes.files.items()):
         argv += ["-map", file, path, "-chown", "0", path, "--", "-chgrp", "0", path, "--",
                  "-chmod", "0444", path, "--"]
+    if date is not None:
+        argv += _dated(source, iso, changes, date, run)
     with explained("the new ISO cannot be written", hint=_DISK):
         run([*argv, "-commit"], polled=polled)
         _truncate(output, run)
         _overwrite(output, changes.overwritten, run)
         if iso.checksum.implanted:
             checksum.implant(output, supported=iso.checksum.supported, run=run)
+
+
+def _dated(source: Path, iso: Iso, changes: IsoChanges, date: int, run: Runner) -> List[str]:
+    """Return the commands of xorriso(1) that write a time for the present one, and keep GUIDs."""
+    guid = run(["xorriso", *_QUIET, "-indev", f"stdio:{source}",
+                "-report_system_area", "gpt_disk_guid"]).strip()
+    words = ["-volume_date", "uuid", time.strftime("%Y%m%d%H%M%S00", time.gmtime(date)),
+             *(["-boot_image", "any", f"gpt_disk_guid={guid}"] if guid else [])]
+    for path in sorted(changes.files.keys() | _new_folders(iso, changes)):
+        words += ["-alter_date", "b", f"={date}", path, "--",
+                  "-alter_date", "c", f"={date}", path, "--"]
+    return words
+
+
+def _new_folders(iso: Iso, changes: IsoChanges) -> Set[str]:
+    """Return the folders of new files in which the ISO has no file."""
+    before, after = ({str(folder) for path in paths for folder in PurePosixPath(path).parents}
+                     for paths in ([file.path for file in iso.files], changes.files))
+    return after - before
 
 
 def copy_span(source: Path, span: Span, to: Path) -> None:

@@ -13,6 +13,7 @@ from ..plugin.archive import SUFFIXES
 from ..registry import store
 from ..registry.record import Record
 from ..system.run import Runner, explained
+from ..system.source_date import source_date
 
 FOLDER = "/node-plugins"
 _NAME = re.compile(rf"{FOLDER}/([A-Za-z0-9][A-Za-z0-9._+~^-]*"
@@ -88,10 +89,12 @@ def _iso_file(record: Record, source: Path, work: Path, run: Runner) -> Tuple[st
                     ".tar")
         return f"{_stem(record)}{form}", source.resolve()  # xorriso would copy a link itself
     tar = work / f"{record.name}.tar"
+    date = source_date()
+    dated = [f"--mtime=@{date}", "--clamp-mtime"] if date is not None else []
     with explained(f"the bundle {source} cannot be packed"):
         run(["tar", "--create", "--file", tar, "--sort=name", "--format=posix",
              "--pax-option=delete=atime,delete=ctime", "--owner=0", "--group=0",
-             "--numeric-owner", "--directory", source, "."])
+             "--numeric-owner", *dated, "--directory", source, "."])
     return f"{_stem(record)}.tar", tar
 
 

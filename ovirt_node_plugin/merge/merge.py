@@ -29,7 +29,16 @@ from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
 from ..system.words import first_names
-from . import bundles, disk_space, inspection, iso_boot, iso_initramfs, marks, verify
+from . import (
+    bundles,
+    disk_space,
+    inspection,
+    iso_boot,
+    iso_initramfs,
+    marks,
+    reproducible,
+    verify,
+)
 from .writing import Writer
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories
@@ -195,6 +204,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
         merge.image, merge.folder("draft"), size_bytes=wanted_size(merge, rehearsal),
         run=merge.run, progress=merge.progress)
     boot = iso_boot.read(merge.image, merge.folder("boot"), run=merge.run)
+    start = reproducible.Start.now()
     with image_draft.changing() as root:
         with for_dnf(root, merge.work / "cache", run=merge.run):
             answers = _change(merge, root, [
@@ -204,14 +214,12 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
         initramfs = iso_initramfs.initramfs_changes(
             merge.image, root, boot, merge.folder("initramfs"), run=merge.run,
             progress=merge.progress)
-        plugin_changes = _changes(rehearsal)
         bundle_files = bundles.bundle_changes(
             merge.image, root, merge.folder("bundles"), saved=merge.folder(SAVED), run=merge.run,
             installed=rehearsal.sources() if order.keep_bundles else None)
         _set_sources(root, order)
-        mark = marks.new_mark(
-            order.image, merge.digests.sha256, _plugins(root), plugin_changes, boot.originals)
-        marks.write_to_root(root, mark)
+        mark = _write_mark(merge, root, _changes(rehearsal), boot)
+        reproducible.settle(root, merge.image.root, start, work=merge.work)
         expected = verify.Expected(
             image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},
             changes=IsoChanges(), recompress=order.recompress, boot=boot.texts)
@@ -346,6 +354,15 @@ def _set_sources(root: Path, order: Order) -> None:
                 record, source=source,
                 recorded_origin=dataclasses.replace(origin, location=location)),
                 store.read_undo_data(root, record.name))
+
+
+def _write_mark(merge: Merge, root: Path, plugin_changes: Tuple[marks.PluginChange, ...],
+                boot: iso_boot.IsoBoot) -> marks.Mark:
+    """Write the mark of this merge to the changed ``root``, and return it."""
+    mark = marks.new_mark(merge.order.image, merge.digests.sha256, _plugins(root), plugin_changes,
+                          boot.originals)
+    marks.write_to_root(root, mark)
+    return mark
 
 
 def _unclaimed_note(paths: Sequence[str]) -> Tuple[str, ...]:

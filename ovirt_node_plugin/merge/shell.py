@@ -19,7 +19,7 @@ from ..isolation import program
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner, StrPath
-from . import iso_boot
+from . import iso_boot, reproducible
 from .writing import Writer
 
 _SHELLS = ("bin/bash", "usr/bin/bash", "bin/sh", "usr/bin/sh")
@@ -63,8 +63,10 @@ def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progre
         folder.mkdir()
     changed = draft(shell.image, draft_folder, run=shell.run, progress=progress)
     boot = iso_boot.read(shell.image, boot_folder, run=shell.run)
+    start = reproducible.Start.now()
     with changed.changing() as root:
         status = _run_in(root, shell)
+        reproducible.settle(root, shell.image.root, start, work=shell.work)
     if status:
         return status
     writer = Writer(image=shell.image, draft=changed, work=shell.work, run=shell.run,

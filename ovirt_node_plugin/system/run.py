@@ -34,7 +34,7 @@ Polled = Optional[Callable[[int], None]]
 _POLL_S = 0.2
 # The programs that get SOURCE_DATE_EPOCH. Others, such as mksquashfs, would also change times of
 # files that were there before; they get the time as an option.
-_DATED = ("dnf-3", "dracut")
+_DATED = ("dnf-3", "dracut", "mcopy")
 
 
 class Runner(Protocol):
@@ -232,8 +232,13 @@ def _not_started(words: Sequence[str], exc: OSError) -> CommandError:
 
 
 def _environment(words: Sequence[str]) -> Mapping[str, str]:
-    """Return the environment for a program: that of this process, in the C locale."""
+    """Return the environment for a program: that of this process, in the C locale.
+
+    With SOURCE_DATE_EPOCH the time zone is UTC.
+    """
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
+    if source_date.source_date() is not None:
+        environment["TZ"] = "UTC"  # FAT has local times, and an ISO the time zone
     if source_date.VARIABLE in environment and _program(words) not in _DATED:
         del environment[source_date.VARIABLE]
     return environment

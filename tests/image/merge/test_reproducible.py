@@ -1,22 +1,29 @@
-"""Merges with SOURCE_DATE_EPOCH: no time of a file of the input changes."""
+"""Merges with SOURCE_DATE_EPOCH: two write the same, and no time of the input changes."""
 from __future__ import annotations
 
 import os
 import struct
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Tuple
 
 import pytest
 
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.system.trees import walk
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
-from tests.support.dnf_runner import succeeded
+from tests.support.dnf_runner import TOP, succeeded
 from tests.support.program import Program
 
 pytestmark = pytest.mark.root
 
 EPOCH = 1700000000
+# Of the second run: what should make no difference
+OTHER = ("env", f"SOURCE_DATE_EPOCH={EPOCH}", "TZ=Asia/Tokyo", "COLUMNS=40",
+         f"PYTHONPATH={TOP}", f"PATH={os.environ['PATH']}:/usr/sbin:/sbin",
+         "unshare", "--uts", "sh", "-ec", 'umask 077\nhostname other\ncd /\nexec "$@"', "sh")
+SETTINGS = ('<kernel-argument name="isv.mode" value="fast"/>', '<user name="isvuser"/>')
+SCRIPTLETS = {"post": "mkdir /etc/isv\necho made >/etc/isv/made\nln -s made /etc/isv/link"}
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +38,28 @@ def tree(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
+def isv(tmp_path: Path) -> Path:
+    """A plugin whose settings and scriptlets change the root and the boot configurations."""
+    return make_plugin(tmp_path, "isv", files={"/opt/isv/text": "hello"}, settings=SETTINGS,
+                       scriptlets=SCRIPTLETS)
+
+
+@pytest.fixture
 def dated(monkeypatch: pytest.MonkeyPatch) -> None:
     """SOURCE_DATE_EPOCH is set."""
     monkeypatch.setenv("SOURCE_DATE_EPOCH", str(EPOCH))
+
+
+def merge_twice(program: Program, tmp_path: Path, image: Path, *words: object) -> Tuple[Path, Path]:
+    """Merge twice under different circumstances; return the outputs, of the same name."""
+    outputs = tmp_path / "first" / image.name, tmp_path / "second" / image.name
+    for output in outputs:
+        output.parent.mkdir(parents=True)
+    succeeded(program("merge", image, *words, "-o", outputs[0], "-y", UNSIGNED))
+    other = Program(tmp_path / "another/work", program.dnf)
+    other.work.mkdir(parents=True)
+    run([*OTHER, *other.argv("merge", image, *words, "-o", outputs[1], "-y", UNSIGNED)])
+    return outputs
 
 
 def unpacked(image: Path, to: Path) -> Path:
@@ -44,8 +70,22 @@ def unpacked(image: Path, to: Path) -> Path:
 
 def file_times(root: Path) -> Dict[str, int]:
     """Map the files below ``root`` to their times of modification, in seconds."""
-    return {path.relative_to(root).as_posix(): int(path.lstat().st_mtime)
-            for path in root.rglob("*") if path.is_symlink() or path.is_file()}
+    return {os.path.relpath(entry.path, root): int(entry.stat(follow_symlinks=False).st_mtime)
+            for entry in walk(root) if not entry.is_dir(follow_symlinks=False)}
+
+
+def metadata(root: Path) -> Dict[str, Tuple[object, ...]]:
+    """Map every entry below ``root`` to its content and attributes."""
+    entries: Dict[str, Tuple[object, ...]] = {}
+    for path in (root, *root.rglob("*")):
+        info = path.lstat()
+        content = (os.readlink(path) if path.is_symlink()
+                   else path.read_bytes() if path.is_file() else b"")
+        entries[os.path.relpath(path, root)] = (
+            info.st_mode, info.st_uid, info.st_gid, info.st_mtime_ns, content,
+            [(name, os.getxattr(path, name, follow_symlinks=False))
+             for name in os.listxattr(path, follow_symlinks=False)])
+    return entries
 
 
 def superblock_time(squashfs: Path) -> int:
@@ -56,16 +96,37 @@ def superblock_time(squashfs: Path) -> int:
 
 @pytest.mark.usefixtures("dated")
 def test_files_keep_their_times_in_a_merge_and_a_shell(
-        tree: Path, program: Program, tmp_path: Path) -> None:
+        tree: Path, program: Program, isv: Path, tmp_path: Path) -> None:
     before = file_times(unpacked(tree, tmp_path / "before"))
-    agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
     merged, shelled = tmp_path / "merged.img", tmp_path / "shelled.img"
-    succeeded(program("merge", tree, agent, "-o", merged, "-y", UNSIGNED))
-    succeeded(program("shell", merged, "-o", shelled, "--", "true"))
+    succeeded(program("merge", tree, isv, "-o", merged, "-y", UNSIGNED))
+    succeeded(program("shell", merged, "-o", shelled, "--", "sh", "-c", "echo >/etc/shelled"))
     assert before["etc/new"] == EPOCH + 1000
-    state = ("usr/share/rpm/", "usr/share/dnf/")
     for image in (merged, shelled):
         after = file_times(unpacked(image, tmp_path / image.stem))
-        assert {path for path, time in before.items() if after.get(path) != time
-                and not path.startswith(state)} == set()
+        assert {after[path] for path, time in before.items() if after[path] != time} <= {EPOCH}
+        unchanged = {path for path, time in before.items() if after[path] == time}
+        assert {"etc/new", "etc/os-release", "etc/chrony.conf"} <= unchanged
+        assert after["etc/isv/made"] == after["etc/isv/link"] == EPOCH < after["opt/isv/text"]
         assert superblock_time(image) == EPOCH
+    assert after["etc/shelled"] == EPOCH
+
+
+@pytest.mark.usefixtures("dated")
+def test_two_merges_write_the_same_live_iso(
+        built: support.Fixtures, program: Program, isv: Path, tmp_path: Path) -> None:
+    first, second = merge_twice(program, tmp_path, built.iso("tree-live"), isv, "--keep-bundles")
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.usefixtures("dated")
+def test_two_merges_and_removals_write_the_same_folder(
+        node: Path, program: Program, isv: Path, tmp_path: Path) -> None:
+    before = metadata(node)
+    first, second = merge_twice(program, tmp_path, node, isv)
+    after = metadata(first)
+    assert after == metadata(second)
+    assert max(int(entry[3]) for path, entry in after.items()  # type: ignore[call-overload]
+               if entry != before.get(path) and not path.startswith("opt/isv")) == EPOCH * 10**9
+    first, second = merge_twice(program, tmp_path / "removed", first, "--remove", "isv")
+    assert metadata(first) == metadata(second)
