@@ -3,7 +3,8 @@
 KERNEL is the kernel's own syntax (next_arg in its lib/cmdline.c). systemd-boot and zipl pass
 the ``options`` of an entry to the kernel as they are. GRUB is that of a command of GRUB 2:
 its blscfg makes the command ``linux KERNEL OPTIONS`` of an entry (grub-core/commands/blscfg.c
-in Red Hat's GRUB), so a ``;`` without quotes ends the options.
+in Red Hat's GRUB), so a ``;`` without quotes ends the options. It reads the first line of
+options, systemd-boot all of them.
 """
 from __future__ import annotations
 
@@ -33,11 +34,17 @@ class Word:
 
 @dataclass(frozen=True)
 class Syntax:
-    """A syntax of command lines; ``write`` returns an argument in it."""
+    """A syntax of command lines; ``write`` returns an argument in it.
+
+    ``default`` are the options of an entry that has none. ``first_only`` is whether only the
+    first line of options counts.
+    """
 
     _word: "re.Pattern[str]"
     _read: Callable[[str], Tuple[str, bool]]
     write: Callable[[str], str]
+    default: str = ""
+    first_only: bool = False
 
     def words(self, line: str) -> List[Word]:
         """Return the arguments of a command line."""
@@ -86,4 +93,4 @@ def _grub_word(argument: str) -> str:
 
 KERNEL = Syntax(re.compile(r'(?:[^\s"]|"[^"]*"?)+', re.ASCII), _kernel_text, str)
 GRUB = Syntax(re.compile(r"""(?:[^\s"'\\]|\\[\s\S]?|'[^']*'?|"(?:[^"\\]|\\[\s\S])*\\?"?)+""",
-                         re.ASCII), _grub_text, _grub_word)
+                         re.ASCII), _grub_text, _grub_word, "$default_kernelopts", first_only=True)

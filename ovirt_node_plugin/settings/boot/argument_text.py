@@ -8,6 +8,7 @@ and written with those that the syntax of the line needs; ``-`` and ``_`` in a n
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 from typing import Callable, List, Optional, Sequence, Tuple
@@ -16,7 +17,7 @@ from .argument_syntax import KERNEL, Syntax, Word
 
 SET, ADD, DROP = "", "+", "-"
 _BLANKS = " \t\r\n"
-_OPTIONS = re.compile(r"^options((?:[ \t].*)?)$", re.MULTILINE)
+_OPTIONS = re.compile(r"^[ \t]*options((?:[ \t].*)?)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def edited(text: str, arguments: Sequence[Argument], *, entry: bool,
     ``entry``: it is a boot loader entry. ``syntax`` is that of the command line.
     """
     editor = _Editor(syntax)
-    return _on_lines(text, entry, lambda lines: editor.edit_all(lines, arguments))
+    return _on_lines(text, entry, syntax, lambda lines: editor.edit_all(lines, arguments))
 
 
 def restored(text: str, base: Optional[str], gone: Sequence[Argument],
@@ -80,24 +81,24 @@ def restored(text: str, base: Optional[str], gone: Sequence[Argument],
     line since; else each of ``gone`` is undone separately, and other changes stay.
     """
     editor = _Editor(syntax)
-    before = _lines(base, entry) if base is not None else []
-    lines = _lines(text, entry)
-    first = before or [""]
+    before = _lines(base, entry, syntax) if base is not None else []
+    lines = _lines(text, entry, syntax)
+    first = before or [syntax.default]
     if base is not None and len(lines) == len(first) and editor.texts(lines) == editor.texts(
             editor.edit_all(first, [*gone, *kept])):
         after = editor.edit_all(first, kept)
-        if entry and not before and not editor.texts(after):
+        if entry and not before and after == first:
             return re.sub(r"^options(?:[ \t].*)?\n?", "", text, flags=re.MULTILINE)
-        return _on_lines(text, entry, lambda _: after)
+        return _on_lines(text, entry, syntax, lambda _: after)
     for argument in gone:
-        text = _on_lines(text, entry, functools.partial(editor.undo_all, argument, before))
+        text = _on_lines(text, entry, syntax, functools.partial(editor.undo_all, argument, before))
     return edited(text, kept, entry=entry, syntax=syntax)
 
 
 def problems(text: str, argument: Argument, *, entry: bool,
              syntax: Syntax = KERNEL) -> Tuple[str, ...]:
     """Return the tokens that contradict ``argument``, or its own if that is missing."""
-    matching = [word for line in _lines(text, entry) for word in syntax.words(line)
+    matching = [word for line in _lines(text, entry, syntax) for word in syntax.words(line)
                 if argument.matches(word.text)]
     if argument.how == DROP:
         return tuple(word.text for word in matching)
@@ -113,7 +114,7 @@ def tokens(line: str) -> List[str]:
 
 def unsound_words(text: str, *, entry: bool, syntax: Syntax) -> List[Tuple[int, str]]:
     """Return the words at which the reader of a command line stops, with their line numbers."""
-    options = ([(match.start(1), match.group(1)) for match in _OPTIONS.finditer(text)]
+    options = ([(match.start(1), match.group(1)) for match in _options(text, syntax)]
                if entry else [(0, text)])
     return [(text.count("\n", 0, start + word.start) + 1, word.raw)
             for start, line in options for word in syntax.words(line) if not word.is_sound]
@@ -121,25 +122,31 @@ def unsound_words(text: str, *, entry: bool, syntax: Syntax) -> List[Tuple[int, 
 
 def command_line_length(text: str, *, entry: bool, syntax: Syntax) -> int:
     """Return the length of all arguments as the kernel gets them."""
-    return len(" ".join(word.text for line in _lines(text, entry)
+    return len(" ".join(word.text for line in _lines(text, entry, syntax)
                         for word in syntax.words(line)))
 
 
-def _lines(text: str, entry: bool) -> List[str]:
+def _options(text: str, syntax: Syntax) -> List["re.Match[str]"]:
+    """Return the ``options`` lines of an entry that count; group 1 is the command line."""
+    return list(itertools.islice(_OPTIONS.finditer(text), 1 if syntax.first_only else None))
+
+
+def _lines(text: str, entry: bool, syntax: Syntax) -> List[str]:
     """Return the command lines in ``text``: its ``options`` lines if it is an entry, else all."""
-    return [match.group(1) for match in _OPTIONS.finditer(text)] if entry else [text]
+    return [match.group(1) for match in _options(text, syntax)] if entry else [text]
 
 
-def _on_lines(text: str, entry: bool, change: Callable[[List[str]], List[str]]) -> str:
+def _on_lines(text: str, entry: bool, syntax: Syntax,
+              change: Callable[[List[str]], List[str]]) -> str:
     """Return ``text`` with its command lines replaced by the result of ``change``."""
     if not entry:
         return change([text])[0]
-    options = list(_OPTIONS.finditer(text))
+    options = _options(text, syntax)
     if not options:
-        new_line = change([""])[0]
+        (new_line,) = change([syntax.default])
         end = "" if text.endswith("\n") or not text else "\n"
-        return f"{text}{end}options {new_line}\n" if new_line else text
-    for match, new in reversed(list(zip(options, change(_lines(text, True))))):
+        return f"{text}{end}options {new_line}\n" if new_line != syntax.default else text
+    for match, new in reversed(list(zip(options, change(_lines(text, entry, syntax))))):
         blank = " " if new and new[0] not in _BLANKS else ""
         text = text[:match.start(1)] + blank + new + text[match.end():]
     return text

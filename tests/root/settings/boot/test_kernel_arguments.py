@@ -370,6 +370,25 @@ def test_an_entry_that_cannot_have_an_argument_is_refused_with_its_line(
     assert differences(before, tree(root)) == []
 
 
+def test_grub_gets_arguments_in_the_options_that_it_reads(root: Path) -> None:
+    """blscfg reads the first line of options, and a variable of GRUB if there is none."""
+    none = "title without\nlinux /vmlinuz\n"
+    several = "title two\n  options a\noptions b\n"
+    write_file(grub_root(root), ENTRY, none)
+    write_file(root, RESCUE, several)
+    before = tree(root)
+    applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
+    install(root, "one", applied_by_plugin, argument("b"), argument("c"))
+    install(root, "two", applied_by_plugin, argument("d"))
+    assert (root / ENTRY).read_text() == f"{none}options $default_kernelopts b c d\n"
+    assert (root / RESCUE).read_text() == several.replace("options a", "options a b c d")
+    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == ()
+    revert_settings(root, "one", applied_by_plugin)
+    assert (root / ENTRY).read_text() == f"{none}options $default_kernelopts d\n"
+    revert_settings(root, "two", applied_by_plugin)
+    assert differences(before, tree(root)) == []
+
+
 def test_without_grub_only_open_quotes_are_refused(root: Path) -> None:
     ctx = context(root)
     items = selection.wanted(descriptor(NOCLOUD), ctx)
