@@ -17,24 +17,25 @@ from ..system.source_date import source_date
 from . import checksum
 from .el_torito import BootImage, boot_images
 
-_BLOCK = 2048
+BLOCK = 2048
 # ECMA-119: the primary volume descriptor begins at sector 16; its second byte begins the name
-_DESCRIPTORS_AT, _MAX_DESCRIPTORS = 16, 32
-_DESCRIPTOR = (_DESCRIPTORS_AT * _BLOCK + 1, b"CD001")
+DESCRIPTORS_AT, _MAX_DESCRIPTORS = 16, 32
+_DESCRIPTOR = (DESCRIPTORS_AT * BLOCK + 1, b"CD001")
 _LBA = re.compile(r"File data lba:\s*\d+ ,\s*(\d+) ,\s*\d+ ,\s*(\d+) , (.+)")
 _APPENDED = re.compile(r"^-append_partition (\d+) (\S+) --interval:imported_iso:(\d+)d-(\d+)d:",
                        re.MULTILINE)
 _SECTOR = 512
-_GAP = re.compile(r"GPT partname local\s*:\s*(\d+)\s+Gap\d+$")
+_GAP = re.compile(r"(GPT|APM) part\w+ \w+\s*:\s*(\d+)\s+Gap\d+$")
 # The parts of boot records that do not depend on the position of files: of a boot image all
 # but load size and block, of an MBR partition all but start and size
 _STABLE = re.compile(r"El Torito (?:cat path|img path|img opts) .*|System area summary.*"
                      r"|GPT partition path.*|El Torito boot img :(?:\s+\S+){6}"
                      r"|MBR partition\s+:(?:\s+\S+){3}")
-_TYPE = re.compile(r"GPT type GUID\s*:\s*(\d+)\s+(\S+)")
+_TYPE = re.compile(r"(GPT|APM) (?:type GUID|partition type)\s*:\s*(\d+)\s+(\S+)")
 _VOLUME_ID = re.compile(r"^Volume Id\s*:\s(.*)$", re.MULTILINE)
 _QUIET = ("-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE")
 _DISK = "Check that the disks of the output and of --work-dir work and have free space."
+_BUG = "Report this as a bug, with the log of --log."
 _DAMAGED = "Check it with checkisomd5, or download it again."
 
 
@@ -59,7 +60,7 @@ class IsoFile:
     @property
     def offset(self) -> int:
         """The position in the ISO, in bytes."""
-        return self.lba * _BLOCK
+        return self.lba * BLOCK
 
 
 @dataclass(frozen=True)
@@ -93,15 +94,15 @@ class Iso:
     def boot_records(self) -> Tuple[str, ...]:
         """The boot records without block addresses and sizes, which change with the files.
 
-        Left out are also the names of GPT partitions, which each writing program chooses, and
-        GPT partitions that only fill gaps.
+        Left out are also the names of GPT and APM partitions, which each writing program chooses,
+        and partitions that only fill gaps.
         """
-        gaps = {match.group(1) for line in self.system_area for match in [_GAP.match(line)]
+        gaps = {match.groups() for line in self.system_area for match in [_GAP.match(line)]
                 if match}
         lines = [*self.el_torito, *self.system_area]
         stable = [match.group() for line in lines for match in [_STABLE.match(line)] if match]
-        types = [f"GPT type {match.group(2)}" for line in lines for match in [_TYPE.match(line)]
-                 if match and match.group(1) not in gaps]
+        types = [f"{match.group(1)} type {match.group(3)}" for line in lines
+                 for match in [_TYPE.match(line)] if match and match.group(1, 2) not in gaps]
         return tuple(sorted(stable + types))
 
     @property
@@ -152,8 +153,10 @@ def read_iso(path: Path, *, run: Runner) -> Iso:
     with explained(f"the ISO {path} cannot be read", BadImage, hint=_DAMAGED):
         text = run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", "-pvd_info",
                     "-find", "/", "-type", "f", "-exec", "report_lba", "--"])
+        # it also reports that it cannot write a boot image again
         el_torito, system_area, commands = [
-            run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", report, form])
+            run(["xorriso", *_QUIET, "-return_with", "FAILURE", "32", "-indev", f"stdio:{path}",
+                 report, form])
             for report, form in (("-report_el_torito", "plain"),
                                  ("-report_system_area", "plain"),
                                  ("-report_system_area", "cmd"))]
@@ -198,7 +201,7 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
                  "-chmod", "0444", path, "--"]
     if date is not None:
         argv += _dated(source, iso, changes, date, run)
-    with explained("the new ISO cannot be written", hint=_DISK):
+    with explained("the new ISO cannot be written", hint=_BUG, disk_hint=_DISK):
         run([*argv, "-commit"], polled=polled)
         _truncate(output, run)
         _overwrite(output, changes.overwritten, run)
@@ -272,10 +275,10 @@ def _has_joliet(path: Path) -> bool:
     ECMA-119, 8.5; Joliet Specification, "SVD Escape Sequences Field".
     """
     with open(path, "rb") as stream:
-        for sector in range(_DESCRIPTORS_AT, _DESCRIPTORS_AT + _MAX_DESCRIPTORS):
-            stream.seek(sector * _BLOCK)
-            block = stream.read(_BLOCK)
-            if len(block) < _BLOCK or block[1:6] != b"CD001" or block[0] == 255:
+        for sector in range(DESCRIPTORS_AT, DESCRIPTORS_AT + _MAX_DESCRIPTORS):
+            stream.seek(sector * BLOCK)
+            block = stream.read(BLOCK)
+            if len(block) < BLOCK or block[1:6] != b"CD001" or block[0] == 255:
                 return False
             if block[0] == 2 and block[88:91] in (b"%/@", b"%/C", b"%/E"):
                 return True
@@ -302,7 +305,7 @@ def _overwrite(path: Path, images: Mapping[str, Path], run: Runner) -> None:
             size_bytes = image.stat().st_size
             if name not in spans or spans[name].size_bytes != size_bytes:
                 raise RolledBack(f"the new ISO has no {name} of {size_bytes} bytes",
-                                 hint="This is a bug of ovirt-node-plugin: report it.")
+                                 hint=_BUG)
             stream.seek(spans[name].offset)
             with open(image, "rb") as content:
                 shutil.copyfileobj(content, stream)

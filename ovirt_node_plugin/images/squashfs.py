@@ -21,8 +21,8 @@ _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
 # The default of mksquashfs is a quarter of the machine's memory
 _MEMORY = "768M"
 _LAST_TIME = (1 << 32) - 1  # that the superblock can have
-_DISK = ("Check that the disk of --work-dir works and has free space, and whether the image matches"
-         " its published checksum.")
+_DISK = "Check that the disk of --work-dir works and has free space."
+_IMAGE = "Compare the image with its published checksum. If it is right, report this as a bug."
 # The unsquashfs of these versions can write holes in the wrong places: first, first fixed one
 _BROKEN = ((4, 7, 0), (4, 7, 5))
 
@@ -88,7 +88,7 @@ def pack(folder: Path, output: Path, superblock: Superblock, *,
     """
     date = source_date()
     dated = ["-mkfs-time", str(min(date, _LAST_TIME))] if date is not None else []
-    with explained("the root cannot be packed into a squashfs", hint=_DISK):
+    with explained("the root cannot be packed into a squashfs", hint=_IMAGE, disk_hint=_DISK):
         run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
              *dated, "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
 
@@ -104,7 +104,7 @@ def unpack(image: Path, to: Path, *, offset: int = 0, run: Runner,
     argv: List[StrPath] = ["unsquashfs", "-no-progress", "-quiet", "-dest", to]
     if offset:
         argv += ["-offset", str(offset)]
-    with explained(f"the squashfs in {image} cannot be unpacked", hint=_DISK):
+    with explained(f"the squashfs in {image} cannot be unpacked", hint=_IMAGE, disk_hint=_DISK):
         run([*argv, image], polled=polled)
 
 

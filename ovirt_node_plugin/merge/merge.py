@@ -39,7 +39,7 @@ from . import (
     reproducible,
     verify,
 )
-from .writing import Writer
+from .writing import Writer, require_writable
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories
 _MOST_PATHS = 5  # that a note names
@@ -156,7 +156,8 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
              progress: Progress) -> Iterator[Merge]:
     """Check the image of ``order``, then open it for a merge with the work folder ``work``.
 
-    Raises UsageError for an invalid order, BadImage for a damaged image.
+    Raises UsageError for an invalid order, BadImage for a damaged image, and Refused for one that
+    cannot be written again.
     """
     _check(order)
     digests = read_digests(order.image, (SHA256,), progress)
@@ -165,6 +166,7 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
     mounts.mkdir()
     with opened(order.image, mounts, payload=order.payload, run=run) as image:
         _check_fits(order, image)
+        require_writable(image, work, run=run)
         installed = store.names(image.root)
         order = dataclasses.replace(order, remove=tuple(
             name for name in order.remove if name in installed or name not in order.replayed))

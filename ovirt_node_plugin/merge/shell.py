@@ -20,7 +20,7 @@ from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner, StrPath
 from . import iso_boot, reproducible
-from .writing import Writer
+from .writing import Writer, require_writable
 
 _SHELLS = ("bin/bash", "usr/bin/bash", "bin/sh", "usr/bin/sh")
 
@@ -53,11 +53,13 @@ def run_and_discard(shell: ShellRun) -> int:
 def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progress) -> int:
     """Run the command, write the changed image if its status is 0, and return the status.
 
-    Raises UsageError for an RPM, which cannot be written.
+    Raises UsageError for an RPM, which cannot be written, and Refused for another image that
+    cannot.
     """
     if shell.image.layout.kind == RPM:
         raise UsageError(f"{shell.image.layout.path} is an RPM, which can only be read",
                          hint="Leave -o out.")
+    require_writable(shell.image, shell.work, run=shell.run)
     draft_folder, boot_folder = shell.work / "draft", shell.work / "boot"
     for folder in (draft_folder, boot_folder):
         folder.mkdir()

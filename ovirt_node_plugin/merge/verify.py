@@ -94,8 +94,8 @@ def check(expected: Expected, output: Path, work: Path, *, dnf: Dnf, run: Runner
         raise RolledBack("\n  ".join(
             ["the image that was written is not correct:",
              *first_lines(problems, _MOST_PROBLEMS)]),
-            hint="It was deleted. Check whether the input is complete. If it is, the disk may be"
-                 " failing, or this is a bug of ovirt-node-plugin: report it.")
+            hint="It was deleted. Compare the input with its published checksum. If it is right,"
+                 " this is a bug of ovirt-node-plugin: report it with the log of --log.")
 
 
 def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runner,

@@ -10,9 +10,20 @@ from ..images.compression import Compression
 from ..images.draft import Draft
 from ..images.image import Image
 from ..images.iso import IsoChanges, write_iso
+from ..images.iso_copies import require_copyable
 from ..system.progress import WRITTEN, Progress, transferred
 from ..system.run import Runner
 from .iso_boot import IsoBoot
+
+
+def require_writable(image: Image, work: Path, *, run: Runner) -> None:
+    """Raise Refused if an image in the form of ``image`` cannot be written.
+
+    ``work`` is a folder for temporary files.
+    """
+    layout = image.layout
+    if layout.iso is not None:
+        require_copyable(layout.path, layout.iso, work, run=run)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import select
 import selectors
 import shutil
@@ -30,6 +31,9 @@ from .limits import OUTPUT_BYTES, PROGRAM_S
 
 StrPath = Union[str, "os.PathLike[str]"]
 _LAST_LINES = 5  # of what a program printed, in a message
+# strerror(3) in English, in which all programs run
+_DISK_ERROR = re.compile("|".join(os.strerror(number) for number in (
+    errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EFBIG)))
 Polled = Optional[Callable[[int], None]]
 _POLL_S = 0.2
 # The programs that get SOURCE_DATE_EPOCH. Others, such as mksquashfs, would also change times of
@@ -93,10 +97,11 @@ def run(argv: Sequence[StrPath], *, ok: Container[int] = (0,),
 
 @contextlib.contextmanager
 def explained(what: str, error: Type[NodePluginError] = RolledBack, *,
-              hint: str = "") -> Iterator[None]:
+              hint: str = "", disk_hint: str = "") -> Iterator[None]:
     """Raise ``error``, which says ``what`` is the matter, for a program that fails.
 
-    The message ends with the last lines that the program printed. CommandError for a program
+    The message ends with the last lines that the program printed. ``disk_hint`` is used instead
+    of ``hint`` if the program reports that a disk is full or fails. CommandError for a program
     that cannot be started is raised as it is.
     """
     try:
@@ -104,6 +109,8 @@ def explained(what: str, error: Type[NodePluginError] = RolledBack, *,
     except CommandError as exc:
         if exc.returncode is None:
             raise
+        if disk_hint and _DISK_ERROR.search(exc.output):
+            hint = disk_hint
         raise error(f"{what}: {exc.message}", hint=hint) from exc
 
 

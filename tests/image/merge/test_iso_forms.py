@@ -11,7 +11,14 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import succeeded
-from tests.support.iso_contents import boot_records, extract_iso, fat_text, file_digests, volume_id
+from tests.support.iso_contents import (
+    boot_records,
+    extract_iso,
+    fat_text,
+    file_digests,
+    volume_id,
+    xorriso,
+)
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root]
@@ -55,3 +62,21 @@ def test_an_image_for_apples_firmware_is_kept(
     assert changed == {"images/efiboot.img", "EFI/BOOT/grub.cfg", "isolinux/isolinux.cfg",
                        "isolinux/grub.conf", "isolinux/isolinux.bin", "isolinux/boot.cat",
                        "ovirt-node-ng-image.squashfs.img"}
+
+
+def test_an_iso_that_cannot_be_copied_is_refused_before_anything_is_installed(
+        tree: Path, program: Program, tmp_path: Path) -> None:
+    iso, merged = tmp_path / "hidden.iso", tmp_path / "merged.iso"
+    make_iso(tree, tmp_path / "mac.iso", [*BIOS, *UEFI, *APPLE])
+    xorriso(tmp_path / "mac.iso", "-outdev", f"stdio:{iso}", "-boot_image", "any", "replay",
+            "-hide", "on", "/images/macboot.img", "--", "-changes_pending", "yes", "-commit")
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    for command, words in (("merge", [iso, plugin, "--dry-run", UNSIGNED]),
+                           ("merge", [iso, plugin, "-o", merged, "-y", UNSIGNED]),
+                           ("shell", [iso, "-o", merged, "--", "/bin/true"])):
+        answer = program(command, *words)
+        assert answer.status == 6 and "Planning" not in answer.err, answer.text
+        assert f"the boot records of {iso} cannot be written again" in answer.err
+        assert "disk" not in answer.err
+    assert not merged.exists()
+    assert "oVirt Node" in succeeded(program("inspect", iso)).out

@@ -8,7 +8,7 @@ from typing import List, Sequence
 
 import pytest
 
-from ovirt_node_plugin.errors import CommandError, Status
+from ovirt_node_plugin.errors import CommandError, RolledBack, Status
 from ovirt_node_plugin.isolation import program
 from ovirt_node_plugin.system import run as programs
 from ovirt_node_plugin.system.run import run
@@ -122,3 +122,14 @@ def test_a_program_that_ends_in_time_gives_its_output() -> None:
     assert programs.run_on_root(["cat"], stdin=b"text", polled=processes.append) == "text"
     with pytest.raises(CommandError, match="status 3"):
         programs.run_on_root(["sh", "-c", "exit 3"])
+
+
+@pytest.mark.parametrize(("printed", "hint"), [
+    ("mksquashfs: Write failed because No space left on device", "the disk"),
+    ("read error: Input/output error", "the disk"), ("unknown option", "another"),
+    ("", "another")])
+def test_a_disk_is_suspected_only_if_the_program_reports_it(printed: str, hint: str) -> None:
+    with pytest.raises(RolledBack, match="it fails: ") as caught, programs.explained(
+            "it fails", hint="another", disk_hint="the disk"):
+        run(python(f"import sys; sys.exit({printed!r} or 1)"))
+    assert caught.value.hint == hint
