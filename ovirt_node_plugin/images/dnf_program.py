@@ -23,7 +23,8 @@ from ..system.paths import resolve_inside
 from ..system.run import Runner, StrPath
 from . import dnf_missing
 from .image import Image
-from .mounts import mounted, overlaid
+from .mounts import mounted
+from .writable import writable
 
 # This machine's configuration: one in the image could name programs to run.
 _CONFIG = "/etc/dnf/dnf.conf"
@@ -103,16 +104,17 @@ class DnfFailed(NodePluginError):
 
 @contextlib.contextmanager
 def trial_root(image: Image, work: Path, *, run: Runner) -> Iterator[Path]:
-    """Yield a temporary writable overlay of the root, which DNF needs even to read.
+    """Yield a temporary writable view of the root, which DNF needs even to read.
 
     ``work`` is a folder for it. Raises Refused for a root with links that lead outside.
     """
-    upper, at = work / "trial", work / "tried" / image.name
-    for folder in (upper, at):
+    changes, at = work / "trial", work / "tried" / image.name
+    for folder in (changes, at):
         folder.mkdir(parents=True)
-    with overlaid(image.root, upper, at, options=["nodev"], run=run) as root, for_dnf(
-            root, work / "cache", run=run):
+    with writable(image.root, changes, at, copied=image.needs_copy, options=["nodev"],
+                  run=run) as root, for_dnf(root, work / "cache", run=run):
         yield root
+    run(["rm", "--recursive", "--force", "--one-file-system", "--", changes])
 
 
 @contextlib.contextmanager

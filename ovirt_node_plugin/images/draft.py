@@ -27,8 +27,9 @@ from .filesystem import (
     trim,
 )
 from .image import FOLDER, Image, Layout
-from .mounts import loop_mounted, overlaid
+from .mounts import loop_mounted
 from .squashfs import pack, unpack
+from .writable import copy_tree, writable
 
 # Reserves for packages that are downloaded into the root, for the journal of the filesystem,
 # and for files that scriptlets create
@@ -90,7 +91,7 @@ def check_size(layout: Layout, size_bytes: int) -> None:
 
 @dataclass(frozen=True)
 class _TreeDraft:
-    """A draft of a folder, or of a root directly in the squashfs: an overlay of the tree."""
+    """A draft of a folder, or of a root directly in the squashfs: a writable view of the tree."""
 
     image: Image
     work: Path
@@ -100,10 +101,11 @@ class _TreeDraft:
     @contextlib.contextmanager
     def changing(self) -> Iterator[Path]:
         at = self.work / "changed" / self.image.name
-        upper = self.work / "overlay"
-        for folder in (at, upper):
+        changes = self.work / "changes"
+        for folder in (at, changes):
             folder.mkdir(parents=True, exist_ok=True)
-        with overlaid(self.image.root, upper, at, run=self.run) as root:
+        with writable(self.image.root, changes, at, copied=self.image.needs_copy,
+                      run=self.run) as root:
             yield root
 
     def pack(self, output: Path, *, recompress: Optional[Compression] = None) -> None:
@@ -113,9 +115,7 @@ class _TreeDraft:
                 with self.progress.step("copy", "Copying the folder",
                                         total=lambda: content_bytes(root)) as advance, explained(
                                             "the folder cannot be copied"):
-                    self.run(["cp", "--archive", "--reflink=auto", "--sparse=always",
-                              "--no-target-directory", "--", root, output],
-                             polled=transferred(advance, READ))
+                    copy_tree(root, output, run=self.run, polled=transferred(advance, READ))
             else:
                 _pack(root, output, self.image, recompress, self.run, self.progress)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from .iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bind_mounted, loop_mounted
 from .rpm_file import PackagedFile, copy_squashfs
 from .squashfs import Superblock, read_superblock
+from .writable import needs_copy
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"
 # The names that oVirt Node, lorax and livecd-tools use: livemedia-creator(1)
@@ -96,6 +98,11 @@ class Image:
     def name(self) -> str:
         """The image's file name for use in paths, without the characters that dnf rejects."""
         return re.sub(r"[^\w.+-]", "_", self.layout.path.resolve().name) or "root"
+
+    @functools.cached_property
+    def needs_copy(self) -> bool:
+        """Whether the root has entries that an overlay of it would not show as they are."""
+        return needs_copy(self.root)
 
 
 @contextlib.contextmanager

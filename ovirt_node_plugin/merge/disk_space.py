@@ -8,25 +8,25 @@ from typing import Dict
 
 from ..errors import RolledBack
 from ..images.draft import content_bytes
-from ..images.image import FOLDER, ISO, Layout
+from ..images.image import FOLDER, ISO, Image, Layout
 from ..system import words
 
 _SPARE_BYTES = 16 << 20
 
 
-def check(layout: Layout, root: Path, work: Path, output: Path, *, needed_bytes: int,
+def check(image: Image, work: Path, output: Path, *, needed_bytes: int,
           recompressed: bool) -> None:
     """Raise RolledBack if the folder of ``output`` or ``work`` has too little free space.
 
-    ``root`` is the image's mounted root, ``needed_bytes`` the size of the files to add. They
-    count uncompressed, as their compressed size is not known yet.
+    ``needed_bytes`` is the size of the files to add. They count uncompressed, as their compressed
+    size is not known yet.
     """
     output_folder = output.absolute().parent
     needs: Dict[int, int] = {}
     folders: Dict[int, Path] = {}
     for folder, size in (
-            (work, _work_bytes(layout, root, needed_bytes, recompressed)),
-            (output_folder, _output_bytes(layout, root, needed_bytes, recompressed))):
+            (work, _work_bytes(image, needed_bytes, recompressed)),
+            (output_folder, _output_bytes(image, needed_bytes, recompressed))):
         device = os.stat(folder).st_dev
         needs[device] = needs.get(device, _SPARE_BYTES) + size
         folders.setdefault(device, folder)
@@ -41,20 +41,23 @@ def check(layout: Layout, root: Path, work: Path, output: Path, *, needed_bytes:
                      " --work-dir.")
 
 
-def _work_bytes(layout: Layout, root: Path, needed_bytes: int, recompressed: bool) -> int:
+def _work_bytes(image: Image, needed_bytes: int, recompressed: bool) -> int:
     """Return the size of the temporary files."""
-    total = needed_bytes
+    layout, total = image.layout, needed_bytes
     if layout.filesystem is not None:
-        total += _used_bytes(root)
+        total += _used_bytes(image.root)
+    elif image.needs_copy:
+        total += content_bytes(image.root)
     if layout.kind == ISO:
         total += _squashfs_bytes(layout, needed_bytes, recompressed)
     return total
 
 
-def _output_bytes(layout: Layout, root: Path, needed_bytes: int, recompressed: bool) -> int:
+def _output_bytes(image: Image, needed_bytes: int, recompressed: bool) -> int:
     """Return the size of the output."""
+    layout = image.layout
     if layout.kind == FOLDER:
-        return content_bytes(root) + needed_bytes
+        return content_bytes(image.root) + needed_bytes
     rest = layout.path.stat().st_size - layout.payload_size if layout.kind == ISO else 0
     return rest + _squashfs_bytes(layout, needed_bytes, recompressed)
 

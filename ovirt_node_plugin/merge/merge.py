@@ -200,8 +200,8 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
     """
     order = merge.order
     disk_space.check(
-        merge.image.layout, merge.image.root, merge.work, destination.target,
-        needed_bytes=rehearsal.needed_bytes, recompressed=order.recompress is not None)
+        merge.image, merge.work, destination.target, needed_bytes=rehearsal.needed_bytes,
+        recompressed=order.recompress is not None)
     image_draft = draft(
         merge.image, merge.folder("draft"), size_bytes=wanted_size(merge, rehearsal),
         run=merge.run, progress=merge.progress)

@@ -107,7 +107,7 @@ def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runne
             filesystem.check(image.outer / image.layout.inner, image.layout.filesystem, run=run)
         yield from _plugins(image, work, dnf, run, progress)
         yield from _packages(expected.image, image, work, run)
-        yield from _root(expected, image, progress)
+        yield from root_problems(expected, image, progress)
         yield from _around(expected.image, image)
     if layout.iso is not None and image.layout.iso is not None:
         yield from _iso(expected, layout.iso, output, image.layout.iso, work, run, progress)
@@ -166,8 +166,12 @@ def _packages(old: Image, new: Image, work: Path, run: Runner) -> Iterator[str]:
             yield f"package {nevras} was {difference.kind}"
 
 
-def _root(expected: Expected, new: Image, progress: Progress) -> Iterator[str]:
-    """Yield the differences in the root that the merge did not make."""
+def root_problems(expected: Expected, new: Image, progress: Progress) -> Iterator[str]:
+    """Yield the differences in the root that the merge did not make.
+
+    Lost attributes of an entry that is otherwise unchanged are a problem even if they were
+    missing in the changed root: no plugin removes them there.
+    """
     old = expected.image
     claimed = _claimed(old.root) | _claimed(new.root)
     info = os.statvfs(new.root)
@@ -183,12 +187,19 @@ def _root(expected: Expected, new: Image, progress: Progress) -> Iterator[str]:
             path = difference.path
             change = expected.root.get(path)
             missing.discard(path)
-            if change is not None and change.kind == difference.kind:
+            if (change is not None and change.kind == difference.kind
+                    and not _only_lost_attributes(difference)):
                 continue
             if not (path in claimed or _is_state(path, new.root)):
                 yield _text(difference)
     yield from (f"/{path} lacks the change that the merge made"
                 for path in sorted(missing - claimed))
+
+
+def _only_lost_attributes(difference: Difference) -> bool:
+    return bool(difference.details) and all(
+        detail.startswith("xattr ") and detail.endswith(" -> none")
+        for detail in difference.details)
 
 
 @functools.lru_cache(maxsize=None)
