@@ -15,6 +15,7 @@ from ..system.run import Runner, explained
 from .filesystem import Filesystem, mount_options, read_filesystem
 from .iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bind_mounted, loop_mounted
+from .other_forms import other_form, other_roots
 from .rpm_file import PackagedFile, copy_squashfs
 from .squashfs import Superblock, read_superblock
 from .writable import needs_copy
@@ -167,8 +168,11 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
             raise UsageError(f"{path} is not an ISO and cannot contain {payload}",
                              hint="Leave --image out.")
         if magic != _MAGIC:
-            raise BadImage(f"{path} is neither an ISO nor a squashfs",
-                           hint="Give an image of oVirt Node, or the folder of an unpacked one.")
+            form = other_form(path)
+            raise BadImage(f"{path} is neither an ISO nor a squashfs"
+                           + (f"; it is {form.name}" if form is not None else ""),
+                           hint=form.hint if form is not None else "Give an image of oVirt Node,"
+                           " or the folder of an unpacked one.")
         return Layout(path, SQUASHFS, squashfs=read_superblock(path))
     iso = read_iso(path, run=run)
     file = _payload(path, iso, payload)
@@ -183,12 +187,19 @@ def _payload(path: Path, iso: Iso, wanted: str) -> IsoFile:
         for file in squashfs:
             if file.path.lstrip("/") == wanted.lstrip("/"):
                 return file
+        for name, hint in other_roots(path, iso.files):
+            if name.startswith(f"/{wanted.lstrip('/')}, "):
+                raise BadImage(f"{path} contains {name}, which is not supported", hint=hint)
         raise UsageError(f"{path} contains no squashfs {wanted}; its squashfs images:"
                          f" {_paths(squashfs)}", hint="Give one of these with --image.")
-    candidates = [file for file in squashfs if file.path not in _INSTALLER]
+    candidates = [file for file in squashfs if file.path.lower() not in _INSTALLER]
     if not candidates:
-        raise BadImage(f"{path} contains no squashfs image of a root; its squashfs images:"
-                       f" {_paths(squashfs)}", hint="Give an ISO of oVirt Node, or a live ISO.")
+        others = dict(other_roots(path, iso.files))
+        raise BadImage(
+            f"{path} contains no squashfs image of a root; its squashfs images: {_paths(squashfs)}"
+            + "".join(f"; it contains {name}" for name in others),
+            hint="\n".join(dict.fromkeys(others.values()))
+                 or "Give an ISO of oVirt Node, or a live ISO.")
     if len(candidates) > 1:
         raise UsageError(f"{path} contains several squashfs images: {_paths(candidates)}",
                          hint="Select one with --image PATH.")

@@ -15,6 +15,7 @@ from .compression import Compression, decode_options
 # squashfs 4.0: the kernel's Documentation/filesystems/squashfs.rst; little endian
 _HEAD = struct.Struct("<5I6H8Q")
 _MAGIC = 0x73717368
+_OLD_VERSIONS = (1, 2, 3)  # their superblock has the version in the same place
 _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
           (0x20, "-always-use-fragments"), (0x100, "-noX"), (0x200, "-no-xattrs"), (0x800, "-noId"))
 _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
@@ -50,7 +51,11 @@ def read_superblock(path: Path, *, offset: int = 0) -> Superblock:
         head = _HEAD.unpack(raw)
         if head[0] != _MAGIC:
             raise _bad(path, "has no superblock")
-        flags, major, block_size, log = head[7], head[9], head[3], head[6]
+        flags, major, minor, block_size, log = head[7], head[9], head[10], head[3], head[6]
+        if major in _OLD_VERSIONS:
+            raise BadImage(f"the squashfs in {path} is of version {major}.{minor}; only 4.0 is"
+                           " supported", hint="Unpack it with unsquashfs, and pack it again with"
+                                              " mksquashfs.")
         if major != 4 or not 12 <= log <= 20 or block_size != 1 << log:
             raise _bad(path, "has a superblock that is not valid")
         stream.seek(0, 2)

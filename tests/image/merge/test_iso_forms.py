@@ -80,3 +80,19 @@ def test_an_iso_that_cannot_be_copied_is_refused_before_anything_is_installed(
         assert "disk" not in answer.err
     assert not merged.exists()
     assert "oVirt Node" in succeeded(program("inspect", iso)).out
+
+
+def test_erofs_in_place_of_the_squashfs_is_named_by_every_command(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    iso, image = tmp_path / "erofs.iso", tmp_path / "squashfs.img"
+    image.write_bytes(bytes(1024) + b"\xe2\xe1\xf5\xe0" + bytes(100_000))
+    run(["xorriso", "-outdev", iso, "-map", image, "/LiveOS/squashfs.img", "-commit"])
+    name = "/LiveOS/squashfs.img, an EROFS filesystem"
+    for command, words in (("inspect", [iso]), ("inspect", [iso, "--image=LiveOS/squashfs.img"]),
+                           ("diff", [built.iso("tree-live"), iso]), ("manifest", [iso]),
+                           ("merge", [iso, built.bundle("snmp"), "--dry-run"])):
+        answer = program(command, *words)
+        assert answer.status == 10 and name in " ".join(answer.err.split()), answer.text
+        assert "cp -a DIR/. FOLDER" in answer.err
+    assert f"{image} is neither an ISO nor a squashfs; it is an EROFS filesystem" in " ".join(
+        program("inspect", image).err.split())
