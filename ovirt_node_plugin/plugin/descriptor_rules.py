@@ -8,7 +8,11 @@ import posixpath
 import re
 from typing import Callable, Dict, Hashable, Iterator, List, Optional, Sequence, Tuple
 
-from ..system.limits import DESCRIPTOR_ARGUMENTS, DESCRIPTOR_EXCLUDES
+from ..system.limits import (
+    COMMAND_LINE_CHARACTERS,
+    DESCRIPTOR_ARGUMENTS,
+    DESCRIPTOR_EXCLUDES,
+)
 from ..system.path_sets import KEPT_BELOW
 from ..system.relaxng import Problem, problem_at, quoted
 from ..system.rpm_version import VersionRange
@@ -250,6 +254,18 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
                                       f"={node.get('value')}")
 
 
+def _command_line_length(root: XmlElement) -> Iterator[Problem]:
+    """Check that the arguments that apply together fit into the kernel's command line."""
+    for settings, _ in _together(root):
+        arguments = [node for node in settings.all("kernel-argument")
+                     if node.get("state") != "absent"]
+        length = len(" ".join(f"{node.get('name')}={node.get('value')}".rstrip("=")
+                              for node in arguments))
+        if length > COMMAND_LINE_CHARACTERS:
+            yield problem_at(arguments[0], f"expected at most {COMMAND_LINE_CHARACTERS} characters"
+                             f" of <kernel-argument> together, found {length}")
+
+
 def _persistent_paths(root: XmlElement) -> Iterator[Problem]:
     """Check that no path would keep a part of the old image in the new one."""
     for settings, _ in _together(root):
@@ -426,5 +442,5 @@ def _once(seen: _Seen, nodes: Sequence[XmlElement], key: Callable[[XmlElement], 
 
 
 _RULES = (_bounds, _needs, _repo_ids, _packages, _services, _kernel_modules, _initramfs,
-          _vdsm_hooks, _paths, _placed_files, _kernel_arguments, _persistent_paths, _leave_outs,
-          _sysctls, _accounts, _firewall, _selinux, _conditions)
+          _vdsm_hooks, _paths, _placed_files, _kernel_arguments, _command_line_length,
+          _persistent_paths, _leave_outs, _sysctls, _accounts, _firewall, _selinux, _conditions)

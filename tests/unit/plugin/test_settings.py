@@ -1,8 +1,10 @@
 """Settings for files, arguments, certificates and paths, and their conditions."""
 from __future__ import annotations
 
+import contextlib
 import random
 from typing import Tuple, Union
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -115,6 +117,12 @@ def test_settings_without_contradiction_are_accepted(text: str) -> None:
     ('<kernel-argument name="a" value="1" repeat="yes"/>'
      '<kernel-argument name="a" value="1" state="absent"/>', "<kernel-argument> a=1"),
     ('<kernel-argument name="a" repeat="yes"/>', "expected a value"),
+    (f'<kernel-argument name="a" value="{"x" * 1000}"/><kernel-argument name="b"/>'
+     f'<when target="node"><kernel-argument name="c" value="{"x" * 1000}"/></when>'
+     f'<kernel-argument name="d" value="{"x" * 1000}"/>'
+     f'<kernel-argument name="e" state="absent" value="{"x" * 1000}"/>'
+     f'<kernel-argument name="f" value="{"x" * 39}"/>',
+     "expected at most 2047 characters of <kernel-argument> together, found 2049"),
     ("<when/>", "x.xml:2:1: expected a condition in <when>, found none"),
     ('<when target="vm"/>', "expected 'node' or 'host' as target of <when>"),
     ('<when arch="x86_64,aarch64"/>', "names of architectures"),
@@ -129,6 +137,18 @@ def test_an_invalid_setting_is_reported_with_its_position(text: str, message: st
         settings(text)
     assert message in caught.value.message
     assert all(line.startswith("x.xml:2:") for line in caught.value.message.splitlines())
+
+
+def test_a_kernel_argument_has_the_characters_that_every_boot_loader_passes_on() -> None:
+    accepted = ""
+    for character in map(chr, [*range(0x20, 0x7F), 0x85, 0xA0, 0xE9, 0x2028]):
+        value = quoteattr(f"a{character}b")
+        with contextlib.suppress(DescriptorError):
+            (item,) = settings(f'<kernel-argument name="a" value={value}/>')
+            assert item == KernelArgument("a", f"a{character}b", present=True, repeat=False)
+            accepted += character
+    assert accepted == "".join(
+        chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\"$'\\`")
 
 
 @pytest.mark.parametrize("element", [
