@@ -31,7 +31,7 @@ MAINS = ("images", "compare", "merge", "cli")
 # The package of each program on EL9, EL10 and Fedora; a line lists programs of one package.
 PACKAGES: Mapping[str, str] = {
     program: package for package, programs in {
-        "coreutils": "chroot cp stat sync", "createrepo_c": "createrepo_c",
+        "coreutils": "chroot cp rm stat sync", "createrepo_c": "createrepo_c",
         "e2fsprogs": "e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
         "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
