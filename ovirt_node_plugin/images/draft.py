@@ -73,6 +73,14 @@ def filesystem_size(image: Image, *, needed_bytes: int, needed_files: int,
     return max(size_bytes, _sufficient_bytes(image.root, filesystem, needed_bytes, needed_files))
 
 
+def free_bytes(image: Image) -> Optional[int]:
+    """Return the free space of the filesystem image, None if there is none."""
+    if image.layout.filesystem is None:
+        return None
+    info = os.statvfs(image.root)
+    return info.f_bavail * info.f_frsize
+
+
 def check_size(layout: Layout, size_bytes: int) -> None:
     """Raise UsageError if the filesystem image cannot get the minimum size ``size_bytes``.
 

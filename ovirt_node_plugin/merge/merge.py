@@ -15,7 +15,7 @@ from ..errors import Refused, UsageError
 from ..images.compression import Compression
 from ..images.digests import SHA256, Digests, read_digests
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
-from ..images.draft import check_size, draft, filesystem_size
+from ..images.draft import check_size, draft, filesystem_size, free_bytes
 from ..images.image import FOLDER, ISO, RPM, Image, opened
 from ..images.iso import IsoChanges
 from ..images.workspace import Destination
@@ -318,8 +318,9 @@ def refused_origins(rehearsal: Rehearsal, order: Order,
 
 
 def _of_image(image: Image, plan: PlanAnswer) -> PlanAnswer:
-    """Return ``plan`` with what repairs a plugin of an image."""
-    return dataclasses.replace(plan, plugins=tuple(
+    """Return ``plan`` with what repairs a plugin of an image, and the image's free space."""
+    space = plan.space and dataclasses.replace(plan.space, free_bytes=free_bytes(image))
+    return dataclasses.replace(plan, space=space, plugins=tuple(
         dataclasses.replace(plugin, next_step=inspection.repair_command(image))
         if plugin.next_step else plugin for plugin in plan.plugins))
 

@@ -14,8 +14,7 @@ from .layout import field, table
 
 def plans(rehearsal: Rehearsal, notes: Sequence[str]) -> List[str]:
     """Return the plans as ``dnf node-plugin`` prints them, and notes on the whole merge."""
-    lines = [line for answer in rehearsal.plans
-             for line in plan_text.plan(answer, with_free=False)]
+    lines = [line for answer in rehearsal.plans for line in plan_text.plan(answer)]
     return [*lines, *(line for note in notes for line in f"Note: {note}".split("\n"))]
 
 

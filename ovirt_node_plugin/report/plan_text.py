@@ -43,11 +43,8 @@ _KEPT = {"repair": "has no problems"}  # by operation, why a plugin is not chang
 _DONE = {INSTALL: "Installed", UPGRADE: "Upgraded", REPAIR: "Repaired", REMOVE: "Removed"}
 
 
-def plan(result: Union[Plan, PlanAnswer], *, with_free: bool = True) -> List[str]:
-    """Return the plan: dnf's table, then the changes of each plugin.
-
-    ``with_free`` is false for the trial of a merge, in which the root is on another disk.
-    """
+def plan(result: Union[Plan, PlanAnswer]) -> List[str]:
+    """Return the plan: dnf's table, then the changes of each plugin."""
     lines = result.table.rstrip("\n").split("\n") if result.table else []
     if result.changes:
         lines += ["", f"Plugins for {result.target.name} in {result.target.root}:"]
@@ -56,7 +53,7 @@ def plan(result: Union[Plan, PlanAnswer], *, with_free: bool = True) -> List[str
                                kept=_KEPT.get(result.operation, "is already installed"))
     lines += _signature_lines(result.signatures)
     if result.space is not None and result.packages:
-        lines.append(_disk_space(result.space, str(result.target.root), with_free=with_free))
+        lines.append(_disk_space(result.space, str(result.target.root)))
     lines += _noteworthy(result.noteworthy)
     lines += [f"Note: {note}" for note in result.notes]
     lines += unrepaired(result)
@@ -198,10 +195,10 @@ def _signature_lines(signatures: Sequence[Signature]) -> List[str]:
     return lines
 
 
-def _disk_space(space: Space, root: str, *, with_free: bool) -> str:
+def _disk_space(space: Space, root: str) -> str:
     net = space.needed_bytes - space.freed_bytes
     need = (f"{size(net)} needed" if net >= 0 else f"{size(-net)} freed")
-    free = f", {size(space.free_bytes)} free" if with_free else ""
+    free = f", {size(space.free_bytes)} free" if space.free_bytes is not None else ""
     return f"Disk space in {root}: {need}{free}."
 
 

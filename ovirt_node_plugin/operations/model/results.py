@@ -85,11 +85,14 @@ class Signature:
 
 @dataclass(frozen=True)
 class Space:
-    """Space on the root's filesystem: needed by arriving packages, freed by others, free."""
+    """Space on the root's filesystem: needed by arriving packages, freed by others, free.
+
+    ``free_bytes`` is None for a root of an image that has no filesystem of its own.
+    """
 
     needed_bytes: int
     freed_bytes: int
-    free_bytes: int
+    free_bytes: Optional[int]
 
 
 @dataclass(frozen=True)

@@ -180,7 +180,7 @@ def space(target: Target, packages: Sequence[PackageChange]) -> Space:
 
 def refuse_full(target: Target, room: Space) -> None:
     """Raise RolledBack, with nothing changed, if the packages do not fit on the root's disk."""
-    if room.needed_bytes > room.free_bytes:
+    if room.free_bytes is not None and room.needed_bytes > room.free_bytes:
         raise RolledBack(
             f"the packages need {size(room.needed_bytes)} on the disk of {target.root}, which"
             f" has {size(room.free_bytes)} free,"

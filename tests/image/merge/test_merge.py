@@ -9,6 +9,7 @@ from typing import Dict
 
 import pytest
 
+from ovirt_node_plugin.images.image import opened
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -130,6 +131,18 @@ def test_a_full_filesystem_is_enlarged(program: Program, nested: Path, tmp_path:
     assert after["size_bytes"] > before["size_bytes"]  # type: ignore[index]
     assert after["uuid"] == before["uuid"]  # type: ignore[index]
     assert after["label"] == "LiveOS"  # type: ignore[index]
+
+
+def test_the_free_space_of_a_plan_is_that_of_the_filesystem_image(
+        program: Program, nested: Path, tmp_path: Path) -> None:
+    big = make_plugin(tmp_path, "big", files={"/opt/big/data": os.urandom(90 << 19).hex()})
+    answer = succeeded(program("merge", nested, big, "--dry-run", "--json", UNSIGNED)).lines[-1]
+    (tmp_path / "open").mkdir()
+    with opened(nested, tmp_path / "open", run=run) as image:
+        info = os.statvfs(image.root)
+    space = answer["plans"][0]["space"]
+    assert space["free_bytes"] == info.f_bavail * info.f_frsize < space["needed_bytes"]
+    assert [note for note in answer["notes"] if note.startswith("LiveOS/rootfs.img grows by ")]
 
 
 def test_a_folder_is_merged_into_a_folder(
