@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Callable, Deque, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 from ..images.boot import BootConfiguration
-from ..images.boot_text import BootEntry, entries, replace_volume_id
+from ..images.boot_text.model import BootEntry, label_pattern
 from ..settings.boot.argument_text import tokens
 from .trees import ADDED, CHANGED, REMOVED
 
@@ -101,14 +101,12 @@ def _by_place(side: BootSide) -> Dict[str, List[_Compared]]:
     """Return the entries of each boot configuration."""
     names = "|".join(map(re.escape, filter(None, side.versions)))
     versions = re.compile(rf"(?<![\w.])(?:{names})(?![\w.])" if names else r"(?!)")
-    compared: Dict[str, List[_Compared]] = {}
-    for configuration in side.configurations:
-        plain = entries(replace_volume_id(configuration.text, side.volume_id, _VOLUME_ID))
-        compared[configuration.place] = [
-            _Compared(entry, tokens(entry.arguments),
-                      [versions.sub("VERSION", word) for word in tokens(same.arguments)])
-            for entry, same in zip(configuration.entries, plain)]
-    return compared
+    label = label_pattern(side.volume_id)
+    return {configuration.place: [
+        _Compared(entry, tokens(entry.arguments),
+                  [versions.sub("VERSION", label.sub(_VOLUME_ID, word))
+                   for word in tokens(entry.arguments)])
+        for entry in configuration.entries] for configuration in side.configurations}
 
 
 def _pairs(old: Sequence[_Compared], new: Sequence[_Compared]

@@ -14,7 +14,8 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from ..errors import BadImage, CommandError, Refused
 from ..system.limits import BOOT_BYTES, FAT_BYTES, FAT_CONFIGURATIONS, TEXT_BYTES
 from ..system.run import Runner, explained, size_limited
-from .boot_text import BootEntry, entries
+from .boot_text.model import BootEntry
+from .boot_text.texts import entries
 from .el_torito import UEFI
 from .iso import Iso, Span, copy_span, read_span
 

@@ -1,15 +1,17 @@
 """The kernel arguments of an image's plugins, applied to the boot configurations of its ISO."""
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Mapping, Optional, Sequence, Tuple
 
+from ..images.boot_text.model import CannotEdit
+from ..images.boot_text.texts import EditLine, argument_lines, edit_arguments, edit_each
+from ..operations.model.results import OFF, PlannedSetting
 from ..registry import store
-from ..settings.boot.argument_text import Argument, decode, restored
+from ..settings.boot.argument_text import DROP, Argument, decode, edited, restored
 
 _KIND = "kernel-argument"
-# A function that applies another one to the arguments of each boot entry in a text
-EditLines = Callable[[str, Callable[[str], str]], str]
 
 
 def plugin_arguments(root: Path) -> Tuple[Argument, ...]:
@@ -31,31 +33,47 @@ def original_texts(texts: Mapping[str, str], recorded: Mapping[str, str],
             for place, text in texts.items()}
 
 
-def with_arguments(text: str, original: Optional[str], before: Sequence[Argument],
-                   after: Sequence[Argument], edit_lines: EditLines) -> str:
+def planned_arguments(before: Sequence[Argument],
+                      plans: Sequence[Sequence[PlannedSetting]]) -> Tuple[Argument, ...]:
+    """Return the kernel arguments of the plugins after ``plans``, sorted, from those ``before``."""
+    codes = {argument.code for argument in before}
+    for settings in plans:
+        own = [setting for setting in settings if setting.kind == _KIND]
+        codes -= {setting.value for setting in own if setting.action == OFF}
+        codes |= {setting.value for setting in own if setting.action != OFF}
+    return tuple(decode(code) for code in sorted(codes))
+
+
+def with_arguments(text: str, original: str, before: Sequence[Argument],
+                   after: Sequence[Argument]) -> str:
     """Return a boot configuration with the arguments ``after`` instead of ``before``.
 
-    If no argument of a plugin remains and nobody else changed the text, the result is
-    identical to ``original``.
+    If nobody else changed the text since ``original``, the result is what a merge of ``after``
+    makes of that, and identical to it if no argument of a plugin remains.
+
+    Raises CannotEdit for a line that cannot be changed so.
     """
+    with contextlib.suppress(CannotEdit):
+        if _applied(original, before) == text:
+            text, before = original, ()
+    if not before:
+        return _applied(text, after)
     removed = [argument for argument in before if argument not in after]
-    lines = _lines(text, edit_lines)
-    original_lines: List[Optional[str]] = (
-        [*_lines(original, edit_lines)] if original is not None else [])
-    if len(original_lines) != len(lines):
-        original_lines = [None] * len(lines)
-    originals: Iterator[Optional[str]] = iter(original_lines)
-    return edit_lines(
-        text, lambda line: restored(line, next(originals), removed, after, entry=False))
+    originals: Sequence[Optional[str]] = argument_lines(original)
+    if len(originals) != len(argument_lines(text)):
+        originals = ()
+
+    def edit_of(number: int) -> EditLine:
+        base = originals[number] if number < len(originals) else None
+        return lambda line: restored(line, base, removed, after, entry=False)
+
+    return edit_each(text, edit_of, removes=bool(removed) or _removes(after))
 
 
-def _lines(text: str, edit_lines: EditLines) -> List[str]:
-    """Return the arguments of each boot entry in ``text``."""
-    lines: List[str] = []
+def _applied(text: str, arguments: Sequence[Argument]) -> str:
+    return edit_arguments(text, lambda line: edited(line, arguments, entry=False),
+                          removes=_removes(arguments))
 
-    def collect(line: str) -> str:
-        lines.append(line)
-        return line
 
-    edit_lines(text, collect)
-    return lines
+def _removes(arguments: Sequence[Argument]) -> bool:
+    return any(argument.how == DROP for argument in arguments)

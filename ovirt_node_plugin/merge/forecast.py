@@ -3,18 +3,20 @@ from __future__ import annotations
 
 from typing import Tuple
 
-from ..images import boot
 from ..settings.boot.argument_text import decode
 from ..settings.boot.dracut_files import KIND_NAMES
 from ..system import words
-from . import iso_initramfs
+from . import boot_arguments, iso_boot, iso_initramfs
 from .merge import Merge, Rehearsal, wanted_size
 
 _ARGUMENT = "kernel-argument"
 
 
 def notes(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
-    """Return lines on the ISO, its boot configurations and the filesystem image."""
+    """Return lines on the ISO, its boot configurations and the filesystem image.
+
+    Raises Refused if a boot configuration cannot be changed as the merge needs it.
+    """
     return (*_size(merge, rehearsal), *_iso(merge, rehearsal))
 
 
@@ -34,14 +36,15 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
     volume_id = merge.order.volume_id
     if iso is None or not (codes or has_needs or volume_id):
         return ()
-    configurations = boot.boot_configurations(
-        merge.image.layout.path, iso, merge.folder("forecast"), run=merge.run)
-    places = ", ".join(configuration.place for configuration in configurations)
+    boot = iso_boot.read(merge.image, merge.folder("forecast"), run=merge.run)
+    boot.for_arguments(boot_arguments.planned_arguments(boot.before, rehearsal.settings_by_plan()),
+                       volume_id=volume_id)
+    places = ", ".join(boot.input_texts)
     if codes:
         arguments = ", ".join(decode(code).token for code in codes)
         lines.append(f"Kernel arguments ({arguments}) are also changed in {places}.")
     if volume_id:
         lines.append(f"The volume id changes to {volume_id}, also in {places}.")
     if has_needs:
-        lines += iso_initramfs.forecast(merge.image, configurations)
+        lines += iso_initramfs.forecast(merge.image, boot.configurations)
     return tuple(lines)

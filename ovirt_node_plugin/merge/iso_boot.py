@@ -4,11 +4,12 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 from ..errors import Refused
 from ..images import boot
-from ..images.boot_text import edit_arguments, replace_volume_id
+from ..images.boot_text.model import CannotEdit
+from ..images.boot_text.texts import replace_volume_id
 from ..images.image import Image
 from ..settings.boot.argument_text import Argument
 from ..system.run import Runner
@@ -36,30 +37,29 @@ class IsoBoot:
         return {configuration.place: configuration.text for configuration in self.configurations}
 
     def for_root(self, root: Path, *, volume_id: str = "") -> IsoBoot:
-        """Return the boot configurations for the plugins in the changed ``root``.
+        """Return the boot configurations for the plugins in the changed ``root``."""
+        return self.for_arguments(boot_arguments.plugin_arguments(root), volume_id=volume_id)
+
+    def for_arguments(self, after: Sequence[Argument], *, volume_id: str = "") -> IsoBoot:
+        """Return the boot configurations with the kernel arguments ``after`` of plugins.
 
         ``volume_id`` is the ISO's new volume id, empty to keep the present one. Raises Refused
         for a line that cannot be changed.
         """
-        after = boot_arguments.plugin_arguments(root)
         if self.image.layout.iso is None:
             return self
         texts, originals = {}, {}
         for place, text in self.input_texts.items():
-            original = self.originals[place]
+            original = self.originals.get(place, text)
             try:
-                text = boot_arguments.with_arguments(text, original, self.before, after,
-                                                     edit_arguments)
-            except ValueError as exc:
-                raise Refused(
-                    f"the boot configuration {place} has a line whose kernel arguments cannot"
-                    f" be changed: {exc}",
-                    hint="Write each command on a line of its own, without a comment, with"
-                         " another tool, then merge again.") from exc
-            if volume_id:
-                old_id = self.image.layout.iso.volume_id
-                text, original = (replace_volume_id(content, old_id, volume_id)
-                                  for content in (text, original))
+                text = boot_arguments.with_arguments(text, original, self.before, after)
+                if volume_id:
+                    old_id = self.image.layout.iso.volume_id
+                    text, original = (replace_volume_id(content, old_id, volume_id)
+                                      for content in (text, original))
+            except CannotEdit as exc:
+                raise Refused(f"{place}:{exc.line}: the boot configuration cannot be changed:"
+                              f" {exc.reason}", hint=exc.hint) from exc
             texts[place], originals[place] = text, original
         return dataclasses.replace(self, texts=texts,
                                    originals=originals if self.before or after else {})

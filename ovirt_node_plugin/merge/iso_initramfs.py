@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from ..images.boot import BootConfiguration
-from ..images.boot_text import BootEntry
+from ..images.boot_text.model import BootEntry
 from ..images.image import Image
 from ..images.iso import IsoFile, copy_span, span_chunks
 from ..registry import store

@@ -109,9 +109,13 @@ class Rehearsal:
 
     def settings(self) -> Iterator[PlannedSetting]:
         """Yield the settings that are applied or undone."""
-        for plan in self.plans:
-            for plugin in plan.plugins:
-                yield from plugin.settings
+        for settings in self.settings_by_plan():
+            yield from settings
+
+    def settings_by_plan(self) -> Tuple[Tuple[PlannedSetting, ...], ...]:
+        """Return the settings that are applied or undone by each plan."""
+        return tuple(tuple(setting for plugin in plan.plugins for setting in plugin.settings)
+                     for plan in self.plans)
 
     @property
     def changes(self) -> bool:

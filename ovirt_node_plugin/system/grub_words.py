@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional, Tuple
 
 _SPECIAL = "{}|&$;<> \t\n\r'\"\\"  # that end a word, or mean something in it
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[?#*@]"
@@ -24,7 +24,7 @@ _UNQUOTED_ESCAPE = re.compile(rf"\\(?:({_HEX})|\r?(\n)|([^\n]))")
 _DOUBLE_QUOTED_ESCAPE = re.compile(r'\\(?:([$\\"])|\r?(\n))')
 _CONTINUATION = re.compile(r"\\\r?\n")
 _IGNORED = re.compile(rf"(?:[ \t\r]|{_CONTINUATION.pattern})+|#.*")
-_SYMBOL = re.compile(r"\|\||&&|;;|[\s\S]")
+_SYMBOL = re.compile(r"\|\||&&|;;|[\n;{}<>|&]")
 _PLAIN = re.compile(rf"(?!\#)[^{re.escape(_SPECIAL)}*?]+")  # * and ? may be globs for GRUB
 _ESCAPED = re.compile(rf"\\(?={_HEX})")
 _UNPASSABLE = re.compile(rf"[^!-~\x80-\xff]|['\"]|\\(?!{_HEX})")
@@ -32,8 +32,7 @@ _RESERVED = frozenset(("[[", "]]", "case", "do", "done", "elif", "else", "esac",
                        "function", "if", "in", "select", "then", "until", "while"))
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A word or a symbol of a script, from ``start`` to ``end``.
 
     A symbol is a newline or one of ``; ;; { } < > | || & &&``; anything else that is no word
@@ -66,13 +65,12 @@ def tokens(script: str) -> Iterator[Token]:
         if ignored:
             position = ignored.end()
             continue
-        end, closed = _word_end(script, position)
+        symbol = _SYMBOL.match(script, position)
+        end, closed = (symbol.end(), True) if symbol else _word_end(script, position)
         if end > position:
-            yield Token(position, end, is_word=True, closed=closed)
-        else:
-            symbol = _SYMBOL.match(script, position)
-            assert symbol is not None
-            end = symbol.end()
+            yield Token(position, end, is_word=symbol is None, closed=closed)
+        else:  # a $ that begins no variable
+            end += 1
             yield Token(position, end, is_word=False)
         position = end
 
@@ -155,6 +153,12 @@ def quoted_argument(argument: str) -> str:
 
 
 def kernel_text(text: str) -> str:
-    """Return the argument that the kernel gets for a word that stands for ``text``."""
+    """Return the argument that the kernel gets for a word that stands for ``text``.
+
+    With a blank, GRUB passes ``"NAME=VALUE"``; returned is ``NAME="VALUE"``, which is equal.
+    """
     escaped = re.sub(rf"['\"]|\\(?!{_HEX})", r"\\\g<0>", text)
-    return f'"{escaped}"' if " " in escaped else escaped
+    if " " not in escaped:
+        return escaped
+    name, equals, content = escaped.partition("=")
+    return f'{name}="{content}"' if equals and " " not in name else f'"{escaped}"'

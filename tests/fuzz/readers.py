@@ -5,6 +5,7 @@ is a fault.
 """
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import shutil
@@ -16,7 +17,9 @@ from typing import Callable, Dict, Tuple, Type
 
 from ovirt_node_plugin import target
 from ovirt_node_plugin.errors import NodePluginError
-from ovirt_node_plugin.images import boot_text, iso, squashfs
+from ovirt_node_plugin.images import iso, squashfs
+from ovirt_node_plugin.images.boot_text import texts as boot_text
+from ovirt_node_plugin.images.boot_text.model import CannotEdit
 from ovirt_node_plugin.merge import marks
 from ovirt_node_plugin.packages import metadata, repos, start
 from ovirt_node_plugin.plugin import archive, bundle, library, repo_file
@@ -252,14 +255,23 @@ _MENU = b"label a\n  kernel vmlinuz\n  append initrd=a quiet\nlabel b\n  kernel 
 _GRUB = b"menuentry 'a' --class x {\n  linux /vmlinuz quiet LABEL=a\n  initrd /a\n}\n"
 
 
+_SCRIPT = b"""set linux=linuxefi
+set x="a b"
+menuentry 'a' { $linux /k LABEL=a \\
+ 'b;c'"$x" $x # d
+}
+search --label a
+if true; then submenu b { linux16 /m $y; }; fi
+"""
+
+
 def _boot(data: bytes, folder: Path) -> None:
     text = data.decode("latin-1")
     boot_text.entries(text)
-    boot_text.replace_volume_id(text, "a", "b")
-    try:
-        boot_text.edit_arguments(text, lambda arguments: f"{arguments} x")
-    except ValueError:
-        pass
+    with contextlib.suppress(CannotEdit):
+        boot_text.replace_volume_id(text, "a", "b c")
+    with contextlib.suppress(CannotEdit):
+        boot_text.edit_arguments(text, lambda arguments: f"{arguments} x;y")
 
 
 _LISTING = b"Volume Id    : NODE\nFile data lba:  0 ,  33 ,  1 ,  7 , '/a'\n"
@@ -348,7 +360,8 @@ READERS: Dict[str, Reader] = {
     "removals": Reader(_removals, (b'["/var/cache/dnf/a"]',),
                        lambda size: b'["/var/cache/dnf/a"' + b',"/var/cache/dnf/a"' * size + b"]",
                        400_000),
-    "boot": Reader(_boot, (_MENU, _GRUB, b"linux\xa0/a b\nkernel /a\n"), _lines(_GRUB), 2_000),
+    "boot": Reader(_boot, (_MENU, _GRUB, _SCRIPT, b"linux\xa0/a b\nkernel /a\n"), _lines(_GRUB),
+                   2_000),
     "iso": Reader(_iso, (_LISTING,), _lines(b"File data lba:  0 ,  33 ,  1 ,  7 , '/a%d'\n"),
                   120_000),
     "superblock": Reader(_superblock, (_SUPERBLOCK,), lambda size: _SUPERBLOCK + bytes(size),

@@ -5,15 +5,18 @@ import json
 import re
 from pathlib import Path
 from typing import Dict, List
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
+from ovirt_node_plugin.images.boot_text.texts import entries
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import succeeded
+from tests.support.grub import accepted
 from tests.support.iso_contents import (
     boot_records,
     extract_iso,
@@ -263,16 +266,57 @@ def test_a_dry_run_describes_the_changes_of_the_iso(
     assert "signed by keys that the image does not trust" in signed.out
 
 
-def test_an_uneditable_boot_line_is_refused_and_named(
+# Each printable character that a value may have, and a value that cloud-init(1) documents
+SPECIAL = ["isv.all=!#%&()*+,-./:;<=>?@[]^_{|}~", "ds=nocloud;s=http://10.0.0.1/"]
+ODD_GRUB = """\
+set linux=linux
+set linuxarg="rhgb"
+menuentry 'Comment' { $linux /images/pxeboot/vmlinuz a # b
+}
+submenu 'More' { menuentry "One" { linux /images/pxeboot/vmlinuz $linuxarg; initrd /i; } }
+menuentry 'Continued' {
+  linux /images/pxeboot/vmlinuz a \\
+    'b=c;d'
+}
+"""
+
+
+def with_file(iso: Path, output: Path, path: str, text: str) -> Path:
+    """Write ``iso`` to ``output`` with another text in the file ``path``, and return it."""
+    content = output.with_suffix(".text")
+    content.write_text(text)
+    xorriso(iso, "-outdev", f"stdio:{output}", "-boot_image", "any", "replay", "-map",
+            str(content), path, "-commit")
+    return output
+
+
+def test_arguments_with_special_characters_are_written_as_each_loader_reads_them(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    iso, odd = built.iso("tree-live"), tmp_path / "odd.iso"
-    text = (extract_iso(iso, tmp_path / "tree") / "EFI/BOOT/grub.cfg").read_text()
-    (tmp_path / "grub.cfg").write_text(text.replace("rd.live.image\n", "rd.live.image # live\n"))
-    xorriso(iso, "-outdev", f"stdio:{odd}", "-boot_image", "any", "replay", "-map",
-            str(tmp_path / "grub.cfg"), "/EFI/BOOT/grub.cfg", "-commit")
+    odd = with_file(built.iso("installer"), tmp_path / "odd.iso", "/EFI/BOOT/grub.cfg", ODD_GRUB)
+    settings = ["<kernel-argument name={} value={}/>".format(
+        *map(quoteattr, argument.split("=", 1))) for argument in SPECIAL]
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=settings)
+    merged, bare = tmp_path / "merged.iso", tmp_path / "bare.iso"
+    succeeded(program("merge", odd, plugin, "-o", merged, "-y", UNSIGNED))
+    after = configurations(extract_iso(merged, tmp_path / "merged"), merged, tmp_path)
+    for place, text in after.items():
+        assert all(set(SPECIAL) <= set(entry.arguments.split()) for entry in entries(text)), place
+        assert not place.endswith("grub.cfg") or accepted(text), place
+    assert len(entries(after["EFI/BOOT/grub.cfg"])) == 3
+    succeeded(program("merge", merged, "--remove", "isv", "-o", bare, "-y"))
+    assert configurations(extract_iso(bare, tmp_path / "bare"), bare, tmp_path) == configurations(
+        extract_iso(odd, tmp_path / "odd"), odd, tmp_path)
+
+
+def test_an_uneditable_boot_line_is_refused_in_the_plan_and_named(
+        built: support.Fixtures, program: Program, tmp_path: Path) -> None:
+    text = "set args='rhgb quiet'\nmenuentry x {\n  linux /vmlinuz $args\n}\n"
+    odd = with_file(built.iso("tree-live"), tmp_path / "odd.iso", "/EFI/BOOT/grub.cfg", text)
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
-    answer = program("merge", odd, plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED)
-    assert answer.status == 6 and "/EFI/BOOT/grub.cfg has a line" in answer.err
+    for more in (["-o", tmp_path / "out.iso", "-y"], ["--dry-run"]):
+        answer = program("merge", odd, plugin, UNSIGNED, *more)
+        assert answer.status == 6 and "/EFI/BOOT/grub.cfg:3: " in answer.err
+        assert "in $args" in answer.err and "Changing the root" not in answer.err
     plain = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     succeeded(program("merge", odd, plain, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 import pytest
 
 from ovirt_node_plugin.errors import BadImage
-from ovirt_node_plugin.images.boot_text import edit_arguments, entries, replace_volume_id
+from ovirt_node_plugin.images.boot_text.texts import edit_arguments, entries, replace_volume_id
+from tests.support.grub import accepted
 
 pytestmark = pytest.mark.unit
 
@@ -157,20 +158,27 @@ def test_arguments_for_all_entries_apply_to_entries_without_their_own() -> None:
     assert edit_arguments(text, lambda line: line) == text
 
 
-@pytest.mark.parametrize("line", [
-    "linux /v root=x \\\n  quiet\n", "linux /v root=x # a comment\n", "linux /v root=x; boot\n"])
-def test_a_line_with_other_commands_is_kept_or_refused(line: str) -> None:
+@pytest.mark.parametrize(("line", "edited"), [
+    ("linux /v root=x \\\n  quiet\n", "linux /v root=x \\\n  quiet a=b\n"),
+    ("linux /v root=x # a comment\n", "linux /v root=x a=b # a comment\n"),
+    ("linux /v root=x; boot\n", "linux /v root=x a=b; boot\n"),
+    ("linux /v root=x;boot\n", "linux /v root=x a=b;boot\n"),
+    ("if true; then linux /v; else linux /v b; fi\n",
+     "if true; then linux /v a=b; else linux /v b a=b; fi\n")])
+def test_arguments_are_found_on_a_line_with_other_commands(line: str, edited: str) -> None:
     text = f"menuentry 'x' {{\n{line}}}\n"
     assert edit_arguments(text, lambda arguments: arguments) == text
-    with pytest.raises(ValueError, match="root=x"):
-        edit_arguments(text, lambda arguments: f"{arguments} a=b")
+    assert edit_arguments(text, lambda arguments: f"{arguments} a=b") == (
+        f"menuentry 'x' {{\n{edited}}}\n")
+    assert accepted(text) and accepted(f"menuentry 'x' {{\n{edited}}}\n")
 
 
-def test_an_entry_in_one_line_is_refused_and_not_skipped() -> None:
-    text = "menuentry 'x' { linux /v root=x ; initrd /i }\n"
-    assert edit_arguments(text, lambda arguments: arguments) == text
-    with pytest.raises(ValueError, match="menuentry"):
-        edit_arguments(text, lambda arguments: f"{arguments} a=b")
+def test_an_entry_in_one_line_is_changed() -> None:
+    text = "submenu s { menuentry 'x' { linux /v root=x ; initrd /i; } }\n"
+    (entry,) = entries(text)
+    assert (entry.title, entry.kernel, entry.initrds) == ("x", "/v", ("/i",))
+    assert edit_arguments(text, lambda arguments: f"{arguments} a=b") == text.replace(
+        "root=x", "root=x a=b")
 
 
 @pytest.mark.parametrize("text", [

@@ -78,7 +78,7 @@ def test_an_argument_that_is_written_reaches_the_kernel_unchanged(argument: str)
 
 
 def test_the_kernel_gets_quotes_and_backslashes_as_grub_passes_them() -> None:
-    assert kernel_text("a=b c") == '"a=b c"'
+    assert kernel_text("a=b c") == 'a="b c"' and kernel_text("a b") == '"a b"'
     assert kernel_text("a='\"\\") == "a=\\'\\\"\\\\"
     assert kernel_text(r"a=\x20\x2") == r"a=\x20\\x2"
 
