@@ -9,6 +9,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 
 from .. import __version__
 from ..errors import UsageError
+from ..merge.named_checksums import NamedChecksums, named_checksums
 
 _MAX_SIZE = 16 << 40  # of a file on ext4 with blocks of 4096 bytes
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -41,6 +42,8 @@ class ProgramOptions(argparse.Namespace):
     assumeno: bool = False
     assumeyes: bool
     check: bool
+    checksum_file: Optional[Path]
+    checksum_key: Optional[Path]
     content: bool
     delta: bool
     files: bool
@@ -53,6 +56,7 @@ class ProgramOptions(argparse.Namespace):
     recompress: str
     remove: List[str]
     settings: bool
+    sha256: str
     skip_scriptlets: bool
     size: str
     strict: bool
@@ -103,6 +107,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     _merge(command("merge", "merge plugins into an image and write a new image"))
     inspect = command("inspect", "show the containers of an image and the plugins in it")
     _image(inspect)
+    _checksums(inspect)
     _dnf(inspect)
     _json(inspect)
     _diff(command("diff", "show the differences between two images"))
@@ -122,6 +127,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
                        help="write an image with the changes, if the status is 0")
     shell.add_argument("--network", action="store_true",
                        help="let the command use this machine's network")
+    _checksums(shell)
     _force(shell)
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
@@ -154,6 +160,11 @@ def dnf_options(options: ProgramOptions) -> Sequence[str]:
         words += [f"--repo-file={os.path.abspath(path)}" for path in options.repo_file]
         words += [f"--releasever={options.releasever}"] if options.releasever else []
     return [*words, "--nogpgcheck"] if options.nogpgcheck else words
+
+
+def checksums(options: ProgramOptions) -> NamedChecksums:
+    """Return the checksums that the image has to match. Raises UsageError for an invalid one."""
+    return named_checksums(options.sha256, options.checksum_file, options.checksum_key)
 
 
 def _repo_from_path(text: str) -> str:
@@ -237,6 +248,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
                         help="copy the bundles to the ISO, into /node-plugins/")
     parser.add_argument("--check", action=argparse.BooleanOptionalAction, default=True,
                         help="whether to check the image that was written; default: check it")
+    _checksums(parser)
     _force(parser)
     _dnf(parser)
     _repositories(parser)
@@ -292,6 +304,17 @@ def _image(parser: argparse.ArgumentParser) -> None:
                         help="an ISO, a squashfs image, or the folder of an unpacked one")
     _payload(parser)
     _work(parser)
+
+
+def _checksums(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--sha256", metavar="SUM", default="",
+                        help="refuse the image if this is not its SHA-256, in hexadecimal")
+    parser.add_argument("--checksum-file", metavar="FILE", dest="checksum_file", type=Path,
+                        default=None, help="refuse the image if it differs from its checksum in"
+                                           " this list, such as SHA256SUMS or CHECKSUM")
+    parser.add_argument("--checksum-key", metavar="FILE", dest="checksum_key", type=Path,
+                        default=None, help="refuse the list if none of the OpenPGP keys in FILE"
+                                           " signed it")
 
 
 def _payload(parser: argparse.ArgumentParser) -> None:

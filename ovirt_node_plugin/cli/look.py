@@ -14,10 +14,10 @@ from typing import ContextManager, Iterator
 
 from ..compare import images
 from ..errors import Status, UsageError
-from ..images.digests import read_digests
 from ..images.image import Image, opened
 from ..images.iso import is_iso
 from ..merge import inspection
+from ..merge.named_checksums import check_image
 from ..operations import manifest as manifests
 from ..registry import store
 from ..report import (
@@ -34,6 +34,7 @@ from ..system.regular_files import opened_regular
 from ..system.run import run
 from ..system.trees import walk
 from ..system.words import count, printable
+from . import arguments
 from .arguments import ProgramOptions
 from .program import Invocation
 
@@ -42,9 +43,11 @@ _CAPABILITIES = "security.capability"
 
 def inspect(invocation: Invocation) -> int:
     """Show what an image consists of."""
-    digests = read_digests(invocation.options.image, (), invocation.progress)
-    with inspection.explained_by_damage(digests), _opened(invocation) as image:
-        result = inspection.inspect(image, digests, invocation.folder, dnf=invocation.dnf, run=run)
+    checked = check_image(
+        invocation.options.image, arguments.checksums(invocation.options), invocation.folder,
+        run=run, progress=invocation.progress)
+    with inspection.explained_by_damage(checked.digests), _opened(invocation) as image:
+        result = inspection.inspect(image, checked, invocation.folder, dnf=invocation.dnf, run=run)
     invocation.answer(image_data.inspection(result), image_text.inspection(result))
     return Status.DONE if result.sound else Status.BAD_IMAGE
 

@@ -10,12 +10,12 @@ from typing import Iterator, Sequence, Tuple
 
 from ..errors import NodePluginError, Status, UsageError
 from ..images.compression import parse_compression
-from ..images.digests import read_digests
 from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
 from ..merge import forecast, replay
 from ..merge import merge as merging
 from ..merge import shell as shells
+from ..merge.named_checksums import NO_CHECKSUMS, check_image
 from ..policy.key_trust import read_trust
 from ..report import image_data, image_text
 from ..system.run import Runner, attached
@@ -41,7 +41,7 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
                     asks: bool) -> int:
     options, order = invocation.options, prepared.order
     rehearsal = _rehearsal(prepared, wanted)
-    notes = (*wanted.notes, *forecast.notes(prepared, rehearsal))
+    notes = (*wanted.notes, *prepared.checked.notes, *forecast.notes(prepared, rehearsal))
     untrusted = merging.untrusted_signatures(rehearsal, order.trust)
     other_origins = merging.refused_origins(rehearsal, order, options.accept_origin)
     plans_only = options.dry_run or options.assumeno
@@ -94,8 +94,13 @@ def _aborted(invocation: Invocation) -> int:
 def shell(invocation: Invocation) -> int:
     """Run a command or a shell in the root of an image."""
     options, run = invocation.options, invocation.run
-    if invocation.destination is not None:
-        read_digests(options.image, (), invocation.progress).require_sound()
+    named = arguments.checksums(options)
+    if invocation.destination is not None or named != NO_CHECKSUMS:
+        checked = check_image(options.image, named, invocation.folder, run=run,
+                              progress=invocation.progress)
+        checked.digests.require_sound()
+        for note in checked.notes:
+            print(printable(f"Note: {note}"), file=sys.stderr)
     with opened(options.image, invocation.folder, payload=options.payload, run=run) as image:
         shell_run = shells.ShellRun(image=image, command=options.argv, work=invocation.folder,
                                     run=run, attached=attached, network=options.network)
@@ -118,7 +123,8 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
         volume_id=arguments.volume_id(options.volid), keep_bundles=options.keep_bundles,
         check=options.check, sources=wanted.sources, replayed=wanted.records,
         trust=read_trust(options.trust_key, every=options.trust_keys),
-        accounts_from=wanted.registry, skip_scriptlets=options.skip_scriptlets)
+        accounts_from=wanted.registry, skip_scriptlets=options.skip_scriptlets,
+        checksums=arguments.checksums(options))
 
 
 def _wanted_plugins(invocation: Invocation) -> replay.Replay:

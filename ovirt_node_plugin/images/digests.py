@@ -20,13 +20,15 @@ _CHUNK = 1 << 20
 class Comparison:
     """The comparison of an image with a checksum.
 
-    ``source`` is IMPLANTED; ``algorithm`` is a name of hashlib; ``problem`` says how the image
-    differs, and is empty if it matches.
+    ``source`` is IMPLANTED, an option, or the path of a list; ``algorithm`` is a name of hashlib.
+    ``problem`` says how the image differs, and is empty if it matches. ``signed_by`` is the owner
+    of the key that signed the list, empty if that was not checked.
     """
 
     source: str
     algorithm: str
     problem: str = ""
+    signed_by: str = ""
 
     @property
     def matches(self) -> bool:
@@ -57,6 +59,14 @@ class Digests:
         if self.implanted_problem is None:
             return ()
         return (Comparison(IMPLANTED, "md5", self.implanted_problem),)
+
+    def require(self, source: str, algorithm: str, digest: str) -> None:
+        """Raise BadImage if the image does not have the ``digest`` that ``source`` names."""
+        if self.by_algorithm[algorithm] != digest:
+            raise BadImage(
+                f"{self.path} is not the image that {source} names: its {algorithm.upper()} is"
+                f" {self.by_algorithm[algorithm]}, not {digest}",
+                hint="Download it again, and check that both are of the same version.")
 
     def require_sound(self) -> None:
         """Raise BadImage if the image does not match its implanted checksum."""

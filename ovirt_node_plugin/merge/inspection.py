@@ -20,6 +20,7 @@ from ..operations.model.results import PluginState
 from ..system.run import Runner
 from ..target import Target, read_target
 from . import marks
+from .named_checksums import CheckedImage
 
 _MAX_MARK_BYTES = 1 << 20
 
@@ -31,7 +32,8 @@ class Inspection:
     ``size_bytes`` is the size of the image file, 0 for a folder; ``kernels`` are the versions
     with modules in the root; ``packages`` is the number of packages. ``plugins`` are the
     answer of ``dnf node-plugin list``. ``mark`` is that of the last merge, None without one.
-    ``checksums`` are the comparisons with the checksums of the image.
+    ``checksums`` are the comparisons with the checksums of the image, ``notes`` what was not
+    checked.
     """
 
     layout: Layout
@@ -43,6 +45,7 @@ class Inspection:
     boot: Tuple[boot.BootConfiguration, ...]
     mark: Optional[marks.Mark]
     checksums: Tuple[Comparison, ...]
+    notes: Tuple[str, ...]
 
     @property
     def sound(self) -> bool:
@@ -62,7 +65,8 @@ def explained_by_damage(digests: Digests) -> Iterator[None]:
         raise
 
 
-def inspect(image: Image, digests: Digests, work: Path, *, dnf: Dnf, run: Runner) -> Inspection:
+def inspect(image: Image, checked: CheckedImage, work: Path, *, dnf: Dnf,
+            run: Runner) -> Inspection:
     """Inspect the open ``image``; ``work`` is a folder for mounts and copies.
 
     Raises BadRoot if the root has no rpm database.
@@ -78,7 +82,7 @@ def inspect(image: Image, digests: Digests, work: Path, *, dnf: Dnf, run: Runner
         layout=layout, size_bytes=layout.path.stat().st_size if layout.path.is_file() else 0,
         target=target, kernels=kernels(image.root), packages=len(packages),
         plugins=listed.plugins, boot=tuple(configurations), mark=_mark(image),
-        checksums=digests.comparisons)
+        checksums=checked.comparisons, notes=checked.notes)
 
 
 def verify(image: Image, names: Sequence[str], work: Path, *, dnf: Dnf, run: Runner,

@@ -12,6 +12,7 @@ from typing import Mapping, Optional, Tuple
 
 from .. import __version__
 from ..errors import BadImage
+from ..images.digests import Digests
 from ..registry.store import installed_now
 from ..system.entries import write_atomic
 from ..system.json_data import of_format, parse_json, typed
@@ -65,14 +66,11 @@ class Mark:
     boot: Mapping[str, str] = field(default_factory=dict)
 
 
-def new_mark(source: Path, digest: str, plugins: Tuple[MergedPlugin, ...],
+def new_mark(source: Digests, plugins: Tuple[MergedPlugin, ...],
              changes: Tuple[PluginChange, ...], boot: Mapping[str, str]) -> Mark:
-    """Return the mark of a merge that ends now.
-
-    ``source`` is the input, ``digest`` its SHA-256 in hex.
-    """
+    """Return the mark of a merge that ends now; ``source`` is the input."""
     return Mark(merged_at=installed_now(), tool=f"ovirt-node-plugin {__version__}",
-                source=source.resolve().name, source_sha256=digest, plugins=plugins,
+                source=source.path.resolve().name, source_sha256=source.sha256, plugins=plugins,
                 changes=changes, boot=boot)
 
 

@@ -13,7 +13,7 @@ from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from ..errors import Refused, UsageError
 from ..images.compression import Compression
-from ..images.digests import SHA256, Digests, read_digests
+from ..images.digests import SHA256
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from ..images.draft import check_size, draft, filesystem_size, free_bytes
 from ..images.image import FOLDER, ISO, RPM, Image, opened
@@ -39,6 +39,7 @@ from . import (
     reproducible,
     verify,
 )
+from .named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums, check_image
 from .writing import Writer, require_writable
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories
@@ -57,7 +58,7 @@ class Order:
     ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
     error to remove one that is not in this image. ``accounts_from`` is a root with their records,
     for the numbers of their users and groups. ``skip_scriptlets`` does not run scriptlets of
-    packages that leave.
+    packages that leave. ``checksums`` are those that the image has to match.
     """
 
     image: Path
@@ -74,6 +75,7 @@ class Order:
     replayed: Mapping[str, Record] = field(default_factory=dict)
     accounts_from: Optional[Path] = None
     skip_scriptlets: bool = False
+    checksums: NamedChecksums = NO_CHECKSUMS
 
     def options(self, subcommand: str) -> Tuple[str, ...]:
         """Return the options of ``dnf node-plugin``, the same for the plan and the change.
@@ -138,11 +140,11 @@ class MergeResult:
 
 @dataclass(frozen=True)
 class Merge:
-    """A merge in progress: the order, the open image and its digests, and the work folder."""
+    """A merge in progress: the order, the checked and open image, and the work folder."""
 
     order: Order
     image: Image
-    digests: Digests
+    checked: CheckedImage
     work: Path
     dnf: Dnf
     run: Runner
@@ -164,8 +166,9 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
     cannot be written again.
     """
     _check(order)
-    digests = read_digests(order.image, (SHA256,), progress)
-    digests.require_sound()
+    checked = check_image(order.image, order.checksums, work, run=run, progress=progress,
+                          algorithms=(SHA256,))
+    checked.digests.require_sound()
     mounts = work / "input"
     mounts.mkdir()
     with opened(order.image, mounts, payload=order.payload, run=run) as image:
@@ -174,7 +177,7 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
         installed = store.names(image.root)
         order = dataclasses.replace(order, remove=tuple(
             name for name in order.remove if name in installed or name not in order.replayed))
-        yield Merge(order=order, image=image, digests=digests, work=work, dnf=dnf, run=run,
+        yield Merge(order=order, image=image, checked=checked, work=work, dnf=dnf, run=run,
                     progress=progress)
 
 
@@ -366,8 +369,7 @@ def _set_sources(root: Path, order: Order) -> None:
 def _write_mark(merge: Merge, root: Path, plugin_changes: Tuple[marks.PluginChange, ...],
                 boot: iso_boot.IsoBoot) -> marks.Mark:
     """Write the mark of this merge to the changed ``root``, and return it."""
-    mark = marks.new_mark(merge.order.image, merge.digests.sha256, _plugins(root), plugin_changes,
-                          boot.originals)
+    mark = marks.new_mark(merge.checked.digests, _plugins(root), plugin_changes, boot.originals)
     marks.write_to_root(root, mark)
     return mark
 

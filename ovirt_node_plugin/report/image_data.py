@@ -47,8 +47,10 @@ def inspection(result: Inspection) -> Data:
                  for configuration in result.boot],
         "merge": _mark(result.mark),
         "checksums": [{"source": comparison.source, "algorithm": comparison.algorithm,
-                       "matches": comparison.matches, "problem": comparison.problem}
+                       "matches": comparison.matches, "problem": comparison.problem,
+                       "signed_by": comparison.signed_by}
                       for comparison in result.checksums],
+        "notes": list(result.notes),
     }
 
 

@@ -60,11 +60,12 @@ def inspection(result: Inspection) -> List[str]:
 
 
 def _checksums(result: Inspection) -> List[str]:
-    if not result.checksums:
-        return field("Checksum", "none to compare the image with")
-    return [line for comparison in result.checksums for line in field(
-        "Checksum", f"{comparison.source} {comparison.algorithm.upper()}:"
-                    f" {comparison.problem or 'matches'}")]
+    lines = []
+    for comparison in result.checksums:
+        signed = f", signed by {comparison.signed_by}" if comparison.signed_by else ""
+        lines += field("Checksum", f"{comparison.source} {comparison.algorithm.upper()}:"
+                                   f" {comparison.problem or 'matches'}{signed}")
+    return [*lines, *(line for note in result.notes for line in field("Note", note))]
 
 
 def _plugins(result: Inspection) -> List[str]:

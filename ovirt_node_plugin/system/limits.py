@@ -48,6 +48,8 @@ BUNDLE_FILES = 100
 """The ``.repo`` files of a bundle, and its keys."""
 KEY_BYTES = 4 * MIB
 """A file of public keys."""
+CHECKSUM_LIST_BYTES = 4 * MIB
+"""A list of checksums of files, beside an image or in it; some 50,000 files."""
 HEADER_BYTES = 32 * MIB
 """The header of an RPM."""
 PACKAGE_FILES = 100_000

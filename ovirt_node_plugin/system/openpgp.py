@@ -65,7 +65,7 @@ def read_fingerprint(text: str) -> str:
 
 def read_keys(data: bytes) -> List[PublicKey]:
     """Return the public keys in a file, with armor or without; none of what is damaged."""
-    blocks = list(map(_unarmored, _armored(data))) or [data]
+    blocks = _blocks(data)
     keys: List[PublicKey] = []
     subkeys: List[List[str]] = []
     for tag, body in (packet for block in blocks for packet in _packets(block)):
@@ -78,6 +78,15 @@ def read_keys(data: bytes) -> List[PublicKey]:
         elif tag == _USER_ID and keys and not keys[-1].owner:
             keys[-1] = replace(keys[-1], owner=printable(body.decode("utf-8", "replace")))
     return [replace(key, subkeys=tuple(own)) for key, own in zip(keys, subkeys)]
+
+
+def unarmored(data: bytes) -> bytes:
+    """Return the packets of a file of public keys, with armor or without."""
+    return b"".join(_blocks(data))
+
+
+def _blocks(data: bytes) -> List[bytes]:
+    return list(map(_unarmored, _armored(data))) or [data]
 
 
 def issuer_fingerprint(signature: bytes) -> str:

@@ -15,6 +15,7 @@ import pytest
 from ovirt_node_plugin.cli import arguments
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.system import limits
+from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import manpages
 from tests.support.dnf_runner import TOP, Dnf, environment
@@ -75,6 +76,7 @@ def place(built: support.Fixtures, tmp_path: Path) -> Path:
     """A folder with the files that the examples name."""
     for version in ("4.5.5", "4.5.6"):
         shutil.copyfile(built.iso("tree-live", version=version), tmp_path / f"node-{version}.iso")
+    (tmp_path / "SHA256SUMS").write_text(run(["sha256sum", tmp_path / "node-4.5.5.iso"]))
     for name in ("cim", "storage"):
         shutil.copyfile(built.bundle(name, form="tar.zst"), tmp_path / f"{name}.tar.zst")
     return tmp_path

@@ -91,6 +91,7 @@ def test_the_commands_on_an_iso_run_as_printed(
     """Only options for the checkout and its work folder are added, and the questions answered."""
     for version in ("4.5.5", "4.5.6"):
         (tmp_path / f"node-{version}.iso").symlink_to(built.iso("tree-live", version=version))
+    (tmp_path / "SHA256SUMS").write_text(run(["sha256sum", tmp_path / "node-4.5.5.iso"]))
     for name in ("cim", "storage"):
         (tmp_path / f"{name}.tar.zst").symlink_to(built.bundle(name, form="tar.zst"))
     own = [shlex.join(program.argv(command)[2:]) for command in ("merge", "inspect")]

@@ -34,7 +34,7 @@ PACKAGES: Mapping[str, str] = {
         "coreutils": "chroot cp rm stat sync", "createrepo_c": "createrepo_c",
         "e2fsprogs": "e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
-        "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
+        "gnupg2": "gpgv", "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
         "libselinux-utils": "getsebool selinuxenabled", "mtools": "mcopy mdir",
         "policycoreutils": "load_policy restorecon setsebool", "procps-ng": "sysctl",
         "python3": "python3", "python3-dnf": "dnf-3", "rpm": "rpm",
@@ -46,7 +46,7 @@ PACKAGES: Mapping[str, str] = {
     }.items() for program in programs.split()}
 
 # Programs that only one kind of setting, an option, or a host with SELinux, needs.
-RECOMMENDED = frozenset({"createrepo_c", "firewalld", "grubby", "libselinux-utils",
+RECOMMENDED = frozenset({"createrepo_c", "firewalld", "gnupg2", "grubby", "libselinux-utils",
                          "policycoreutils", "systemd-udev"})
 
 

@@ -1,6 +1,7 @@
 """A damaged image is not merged into, and is not written again as a sound one."""
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -48,11 +49,12 @@ def test_inspect_tells_whether_the_implanted_checksum_matches(
         damaged: Path, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     sound = succeeded(program("inspect", "--json", built.iso("installer"))).json
     assert sound["checksums"] == [
-        {"source": "implanted", "algorithm": "md5", "matches": True, "problem": ""}]
+        {"source": "implanted", "algorithm": "md5", "matches": True, "problem": "",
+         "signed_by": ""}]
     assert "Checksum     : implanted MD5: matches\n" in succeeded(
         program("inspect", built.iso("installer"))).out
     without = succeeded(program("inspect", built.iso("tree-live")))
-    assert "Checksum     : none to compare the image with\n" in without.out
+    assert "Note : There is no checksum to compare" in " ".join(without.out.split())
     changed = tmp_path / "changed.iso"  # in a file that inspect does not read
     content = built.iso("installer").read_bytes()
     changed.write_bytes(content.replace(b"timezone --utc Etc/UTC", b"timezone --utc Etc/GMT"))
@@ -62,3 +64,25 @@ def test_inspect_tells_whether_the_implanted_checksum_matches(
     assert "the damage" in answer.json["checksums"][0]["problem"]
     unreadable = program("inspect", damaged)
     assert unreadable.status == 10 and "the damage begins between" in unreadable.text
+
+
+def test_an_image_is_compared_with_the_checksums_that_the_command_line_names(
+        built: support.Fixtures, agent: Path, program: Program, tmp_path: Path) -> None:
+    iso, sums = built.iso("tree-live"), tmp_path / "SHA256SUMS"
+    digest = hashlib.sha256(iso.read_bytes()).hexdigest()
+    sums.write_text(f"{digest} *{iso.name}\n")
+    document = succeeded(program("inspect", iso, "--json", "--sha256", digest,
+                                 "--checksum-file", sums)).json
+    assert [(item["source"], item["algorithm"], item["matches"]) for item in
+            document["checksums"]] == [("--sha256", "sha256", True), (str(sums), "sha256", True)]
+    assert document["notes"] == []
+    merge = ("merge", iso, agent, "--dry-run", UNSIGNED)
+    planned = succeeded(program(*merge, "--checksum-file", sums))
+    assert "Note: There is no checksum" not in planned.out and "Installing agent" in planned.out
+    assert f"Note: There is no checksum to compare {iso} with;" in succeeded(program(*merge)).out
+    sums.write_text(f"{'0' * 64}  {iso.name}\n")
+    for words in (merge, ("inspect", iso), ("shell", iso, "--", "/bin/true")):
+        answer = program(*words[:2], "--checksum-file", sums, *words[2:])
+        assert answer.status == 10 and f"{iso} is not the image that {sums} names" in answer.err
+        assert program(*words[:2], "--sha256", "0" * 64, *words[2:]).status == 10
+        assert program(*words[:2], "--sha256", "0", *words[2:]).status == 2

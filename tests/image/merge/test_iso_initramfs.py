@@ -19,6 +19,7 @@ from ovirt_node_plugin.merge import forecast, iso_initramfs
 from ovirt_node_plugin.merge.iso_boot import IsoBoot
 from ovirt_node_plugin.merge.iso_initramfs import InitramfsChanges
 from ovirt_node_plugin.merge.merge import Merge, Order, Rehearsal
+from ovirt_node_plugin.merge.named_checksums import CheckedImage
 from ovirt_node_plugin.operations.model.answers import PlanAnswer
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
 from ovirt_node_plugin.system import json_answer
@@ -81,8 +82,8 @@ class ImageSetup:
                 root, "install", "--dry-run", "--json", self.bundle).json)
             assert isinstance(plan, PlanAnswer)
         order = Order(image.layout.path, (str(self.bundle),))
-        merge = Merge(order=order, image=image, digests=Digests(order.image), work=self.work,
-                      dnf=MergeDnf((), run), run=run)
+        merge = Merge(order=order, image=image, checked=CheckedImage(Digests(order.image)),
+                      work=self.work, dnf=MergeDnf((), run), run=run)
         return forecast.notes(merge, Rehearsal((plan,)))
 
     def initramfs_changes(self, image: Image, root: Path) -> InitramfsChanges:
