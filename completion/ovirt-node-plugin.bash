@@ -239,16 +239,16 @@ _ovirt_node_plugin_program() {
                             --log --trust-keys --trust-key --accept-origin --skip-scriptlets
                             --nogpgcheck --repo --repofrompath --repo-file --releasever
                             --enablerepo --setopt --recompress --size --volid --plugins-from
-                            --keep-bundles --check --no-check --sha256 --checksum-file
-                            --checksum-key --force --image --json) ;;
+                            --keep-bundles --site-tag --sign --check --no-check --sha256
+                            --checksum-file --checksum-key --force --image --json) ;;
         inspect)  options+=(--image --sha256 --checksum-file --checksum-key --setopt
                             --nogpgcheck --enablerepo --json) ;;
         diff)     options+=(--image --plugins --content --json) ;;
         manifest) options+=(--image --packages --files --settings --delta --json) ;;
         verify)   options+=(--image --strict --setopt --nogpgcheck --enablerepo --json) ;;
         extract)  options+=(--image --output --keep-privileges) ;;
-        shell)    options+=(--image --output --network --sha256 --checksum-file --checksum-key
-                            --force) ;;
+        shell)    options+=(--image --output --network --site-tag --sign --sha256
+                            --checksum-file --checksum-key --force) ;;
         esac
         _ovirt_node_plugin_offer "${options[@]}"
     else

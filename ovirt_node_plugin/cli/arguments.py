@@ -57,6 +57,8 @@ class ProgramOptions(argparse.Namespace):
     remove: List[str]
     settings: bool
     sha256: str
+    sign: str = ""
+    site_tag: str = ""
     skip_scriptlets: bool
     size: str
     strict: bool
@@ -128,6 +130,7 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     shell.add_argument("--network", action="store_true",
                        help="let the command use this machine's network")
     _checksums(shell)
+    _package(shell)
     _force(shell)
     clean = command("clean", "remove the files of a killed run")
     clean.add_argument("places", metavar="DIR", nargs="*", type=Path,
@@ -242,6 +245,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", metavar="SIZE", default="",
                         help="the minimum size of the filesystem in the image, such as 6G")
     parser.add_argument("--volid", metavar="ID", default="", help="a new volume id for the ISO")
+    _package(parser)
     parser.add_argument("--plugins-from", metavar="IMAGE", dest="plugins_from", type=Path,
                         default=None, help="merge the plugins of another image")
     parser.add_argument("--keep-bundles", action="store_true", dest="keep_bundles",
@@ -254,6 +258,14 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _repositories(parser)
     _reports(parser)
     _json(parser)
+
+
+def _package(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--site-tag", metavar="TAG", dest="site_tag", default="",
+                        help="the tag at the end of the release of an RPM; default: site1, or"
+                             " the next one")
+    parser.add_argument("--sign", metavar="KEY", default="",
+                        help="sign an RPM with this secret key of GnuPG")
 
 
 def _reports(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from ..errors import NodePluginError, Status, UsageError
 from ..images.compression import parse_compression
 from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
-from ..merge import forecast, replay
+from ..merge import forecast, replay, site_release
 from ..merge import merge as merging
 from ..merge import shell as shells
 from ..merge.named_checksums import NO_CHECKSUMS, check_image
@@ -103,7 +103,9 @@ def shell(invocation: Invocation) -> int:
             print(printable(f"Note: {note}"), file=sys.stderr)
     with opened(options.image, invocation.folder, payload=options.payload, run=run) as image:
         shell_run = shells.ShellRun(image=image, command=options.argv, work=invocation.folder,
-                                    run=run, attached=attached, network=options.network)
+                                    run=run, attached=attached, network=options.network,
+                                    site_tag=site_release.check_tag(options.site_tag),
+                                    sign_key=options.sign)
         if invocation.destination is None:
             return shells.run_and_discard(shell_run)
         status = shells.run_and_write(shell_run, invocation.destination,
@@ -124,6 +126,7 @@ def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
         check=options.check, sources=wanted.sources, replayed=wanted.records,
         trust=read_trust(options.trust_key, every=options.trust_keys),
         accounts_from=wanted.registry, skip_scriptlets=options.skip_scriptlets,
+        site_tag=site_release.check_tag(options.site_tag), sign_key=options.sign,
         checksums=arguments.checksums(options))
 
 

@@ -14,6 +14,7 @@ from .. import __version__
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
+from ..merge import site_release
 from ..report import merge_log
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer, with_format
@@ -80,6 +81,10 @@ class Invocation:
         Raises UsageError for an output that cannot be written.
         """
         output = self.options.output
+        if output is not None and self.options.command in ("merge", "shell"):
+            # an RPM gets its own name in a folder
+            output = self.options.output = site_release.output_in(
+                self.options.image, output, self.options.site_tag)
         if not (self.options.dry_run or self.options.assumeno):
             self._check_output(output)
             if output is not None:

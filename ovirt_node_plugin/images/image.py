@@ -16,7 +16,7 @@ from .filesystem import Filesystem, mount_options, read_filesystem
 from .iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bind_mounted, loop_mounted
 from .other_forms import other_form, other_roots
-from .rpm_file import PackagedFile, copy_squashfs
+from .rpm_file import PackagedFile, copy_squashfs, is_rpm
 from .squashfs import Superblock, read_superblock
 from .writable import needs_copy
 
@@ -27,15 +27,14 @@ _FILESYSTEM_IMAGES = ("LiveOS/rootfs.img", "LiveOS/ext3fs.img")
 _INSTALLER = ("/images/install.img", "/images/product.img", "/images/updates.img")
 _MAGIC = b"hsqs"
 _DAMAGED = "Compare the image with its published checksum, or download it again."
-_RPM_MAGIC = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
 
 
 @dataclass(frozen=True)
 class Layout:
     """The containers of an image, from the outside in.
 
-    ``kind`` is FOLDER, SQUASHFS, ISO or RPM; an RPM is only read. ``payload`` is the squashfs
-    on the ISO, ``packaged`` the one in an RPM. ``inner`` is the path of the filesystem image,
+    ``kind`` is FOLDER, SQUASHFS, ISO or RPM. ``payload`` is the squashfs on the ISO,
+    ``packaged`` the one in an RPM. ``inner`` is the path of the filesystem image,
     relative to the squashfs; it is empty if the squashfs contains the root directly.
     """
 
@@ -159,14 +158,14 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
         raise UsageError(f"there is no image {path}",
                          hint="Give an ISO, a squashfs image or the folder of an unpacked one.")
     if not is_iso(path):
-        with open(path, "rb") as stream:
-            magic = stream.read(len(_MAGIC))
-        if magic == _RPM_MAGIC:
+        if is_rpm(path):
             packaged = copy_squashfs(path, copy, wanted=payload)
             return Layout(path, RPM, squashfs=read_superblock(copy), packaged=packaged)
         if payload:
             raise UsageError(f"{path} is not an ISO and cannot contain {payload}",
                              hint="Leave --image out.")
+        with open(path, "rb") as stream:
+            magic = stream.read(len(_MAGIC))
         if magic != _MAGIC:
             form = other_form(path)
             raise BadImage(f"{path} is neither an ISO nor a squashfs"

@@ -11,13 +11,14 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Protocol, Tuple
+from typing import Iterator, List, Protocol
 
 import rpm
 
 from ..errors import BadImage, UsageError
 
 _MAGIC = b"hsqs"
+_LEAD = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
 _CHUNK_BYTES = 1 << 20
 _ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}  # RFC 4880, 9.4
 _DAMAGED = "Compare the RPM with its published checksum, or download it again."
@@ -53,33 +54,48 @@ class Archive(Protocol):
     def __iter__(self) -> Iterator[ArchivedFile]: ...
 
 
-def copy_squashfs(path: Path, to: Path, *, wanted: str = "") -> PackagedFile:
-    """Copy the squashfs in the RPM ``path`` to the new file ``to``.
+@dataclass(frozen=True)
+class Payload:
+    """The open RPM ``path``: its ``header``, and the ``archive`` of its files."""
 
-    ``wanted`` is its path in the package, needed if there are several. Raises BadImage for a
-    damaged RPM and for one without a squashfs, UsageError if the squashfs is ambiguous.
-    """
-    with payload_of(path) as (header, archive):
-        algorithm = _ALGORITHMS.get(header["filedigestalgo"] or 1)
-        images: List[str] = []
-        for file in archive:
-            if not stat.S_ISREG(file.mode) or file.size < len(_MAGIC):
-                continue
-            magic = archive.read(len(_MAGIC))
-            if magic != _MAGIC:
-                continue
-            images.append(file.name)
-            if wanted and file.name.lstrip("/") != wanted.lstrip("/"):
-                continue
-            if not wanted and len(images) > 1:
-                continue
-            _copy(path, archive, file, magic, to, algorithm)
-    return PackagedFile(_chosen(path, images, wanted), to)
+    path: Path
+    header: rpm.hdr
+    archive: Archive
+
+    def copy(self, file: ArchivedFile, to: Path, *, begin: bytes = b"") -> None:
+        """Copy the present ``file`` of the archive, whose bytes ``begin`` were read, to ``to``.
+
+        Raises BadImage if it does not match its digest in the header.
+        """
+        algorithm = _ALGORITHMS.get(self.header["filedigestalgo"] or 1, "")
+        digest = hashlib.new(algorithm, begin) if algorithm else None
+        with open(to, "wb") as stream:
+            stream.write(begin)
+            remaining_bytes = file.size - len(begin)
+            while remaining_bytes:
+                chunk = self.archive.read(min(remaining_bytes, _CHUNK_BYTES))
+                if not chunk:
+                    break
+                stream.write(chunk)
+                if digest is not None:
+                    digest.update(chunk)
+                remaining_bytes -= len(chunk)
+        if remaining_bytes or (digest is not None and digest.hexdigest() != file.digest):
+            raise BadImage(f"{file.name} in the RPM {self.path} is damaged: it does not match the"
+                           " digest in the RPM's header", hint=_DAMAGED)
+
+
+def is_rpm(path: Path) -> bool:
+    """Return whether ``path`` is a file that begins as an RPM."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        return stream.read(len(_LEAD)) == _LEAD
 
 
 @contextlib.contextmanager
-def payload_of(path: Path) -> Iterator[Tuple[rpm.hdr, Archive]]:
-    """Yield the header and the payload of the RPM ``path``; checks digests, no signature.
+def opened_rpm(path: Path) -> Iterator[Payload]:
+    """Open the RPM ``path``. Its digests are checked, but no signature.
 
     Raises BadImage for an RPM that cannot be read.
     """
@@ -90,30 +106,31 @@ def payload_of(path: Path) -> Iterator[Tuple[rpm.hdr, Archive]]:
         header = transaction.hdrFromFdno(handle)
         # rpm's reader of gzip also reads a payload that is not compressed
         stream = rpm.fd(handle, "r", header["payloadcompressor"] or "gzip")
-        yield header, rpm.files(header).archive(stream, write=False)
+        yield Payload(path, header, rpm.files(header).archive(stream, write=False))
     except (rpm.error, OSError) as exc:
         raise BadImage(f"the RPM {path} cannot be read: {exc}", hint=_DAMAGED) from exc
     finally:
         os.close(handle)
 
 
-def _copy(path: Path, archive: Archive, file: ArchivedFile, begin: bytes, to: Path,
-          algorithm: object) -> None:
-    digest = hashlib.new(algorithm, begin) if isinstance(algorithm, str) else None
-    with open(to, "xb") as stream:
-        stream.write(begin)
-        remaining_bytes = file.size - len(begin)
-        while remaining_bytes:
-            chunk = archive.read(min(remaining_bytes, _CHUNK_BYTES))
-            if not chunk:
-                break
-            stream.write(chunk)
-            if digest is not None:
-                digest.update(chunk)
-            remaining_bytes -= len(chunk)
-    if remaining_bytes or (digest is not None and digest.hexdigest() != file.digest):
-        raise BadImage(f"{file.name} in the RPM {path} is damaged: it does not match the digest in"
-                       " the RPM's header", hint=_DAMAGED)
+def copy_squashfs(path: Path, to: Path, *, wanted: str = "") -> PackagedFile:
+    """Copy the squashfs in the RPM ``path`` to the new file ``to``.
+
+    ``wanted`` is its path in the package, needed if there are several. Raises BadImage for a
+    damaged RPM and for one without a squashfs, UsageError if the squashfs is ambiguous.
+    """
+    images: List[str] = []
+    with opened_rpm(path) as payload:
+        for file in payload.archive:
+            if not stat.S_ISREG(file.mode) or file.size < len(_MAGIC):
+                continue
+            magic = payload.archive.read(len(_MAGIC))
+            if magic != _MAGIC:
+                continue
+            images.append(file.name)
+            if _is_wanted(file.name, wanted) if wanted else len(images) == 1:
+                payload.copy(file, to, begin=magic)
+    return PackagedFile(_chosen(path, images, wanted), to)
 
 
 def _chosen(path: Path, images: List[str], wanted: str) -> str:
@@ -121,7 +138,7 @@ def _chosen(path: Path, images: List[str], wanted: str) -> str:
     names = ", ".join(images) or "none"
     if wanted:
         for name in images:
-            if name.lstrip("/") == wanted.lstrip("/"):
+            if _is_wanted(name, wanted):
                 return name
         raise UsageError(f"{path} contains no squashfs {wanted}; its squashfs images: {names}",
                          hint="Give one of these with --image.")
@@ -132,3 +149,7 @@ def _chosen(path: Path, images: List[str], wanted: str) -> str:
         raise UsageError(f"{path} contains several squashfs images: {names}",
                          hint="Select one with --image PATH.")
     return images[0]
+
+
+def _is_wanted(name: str, wanted: str) -> bool:
+    return name.lstrip("/") == wanted.lstrip("/")

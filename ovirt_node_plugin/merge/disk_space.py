@@ -8,7 +8,7 @@ from typing import Dict
 
 from ..errors import RolledBack
 from ..images.draft import content_bytes
-from ..images.image import FOLDER, ISO, Image, Layout
+from ..images.image import FOLDER, ISO, RPM, Image, Layout
 from ..system import words
 
 _SPARE_BYTES = 16 << 20
@@ -48,8 +48,10 @@ def _work_bytes(image: Image, needed_bytes: int, recompressed: bool) -> int:
         total += _used_bytes(image.root)
     elif image.needs_copy:
         total += content_bytes(image.root)
-    if layout.kind == ISO:
+    if layout.kind in (ISO, RPM):
         total += _squashfs_bytes(layout, needed_bytes, recompressed)
+    if layout.kind == RPM:  # the RPM is built there, and its squashfs copied out to check it
+        total += 2 * _squashfs_bytes(layout, needed_bytes, recompressed)
     return total
 
 
@@ -58,7 +60,8 @@ def _output_bytes(image: Image, needed_bytes: int, recompressed: bool) -> int:
     layout = image.layout
     if layout.kind == FOLDER:
         return content_bytes(image.root) + needed_bytes
-    rest = layout.path.stat().st_size - layout.payload_size if layout.kind == ISO else 0
+    rest = (layout.path.stat().st_size - layout.payload_size if layout.kind in (ISO, RPM)
+            else 0)
     return rest + _squashfs_bytes(layout, needed_bytes, recompressed)
 
 

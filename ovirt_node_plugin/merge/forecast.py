@@ -13,11 +13,17 @@ _ARGUMENT = "kernel-argument"
 
 
 def notes(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
-    """Return lines on the ISO, its boot configurations and the filesystem image.
+    """Return lines on the ISO or RPM, boot configurations and the filesystem image.
 
     Raises Refused if a boot configuration cannot be changed as the merge needs it.
     """
-    return (*_size(merge, rehearsal), *_iso(merge, rehearsal))
+    return (*_size(merge, rehearsal), *_iso(merge, rehearsal), *_package(merge))
+
+
+def _package(merge: Merge) -> Tuple[str, ...]:
+    if merge.package is None:
+        return ()
+    return (f"The release of the RPM becomes {merge.package.release}.",)
 
 
 def _size(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:

@@ -16,8 +16,9 @@ from ..images.compression import Compression
 from ..images.digests import SHA256
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from ..images.draft import check_size, draft, filesystem_size, free_bytes
-from ..images.image import FOLDER, ISO, RPM, Image, opened
+from ..images.image import FOLDER, ISO, Image, opened
 from ..images.iso import IsoChanges
+from ..images.rpm_build import NewRpm
 from ..images.workspace import Destination
 from ..operations.model.answers import PlanAnswer
 from ..operations.model.results import KEEP, REMOVE, PlannedSetting, PluginAction
@@ -37,6 +38,7 @@ from . import (
     iso_initramfs,
     marks,
     reproducible,
+    site_release,
     verify,
 )
 from .named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums, check_image
@@ -58,7 +60,8 @@ class Order:
     ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
     error to remove one that is not in this image. ``accounts_from`` is a root with their records,
     for the numbers of their users and groups. ``skip_scriptlets`` does not run scriptlets of
-    packages that leave. ``checksums`` are those that the image has to match.
+    packages that leave. ``checksums`` are those that the image has to match. ``site_tag`` and
+    ``sign_key`` are those of the new RPM.
     """
 
     image: Path
@@ -76,6 +79,8 @@ class Order:
     accounts_from: Optional[Path] = None
     skip_scriptlets: bool = False
     checksums: NamedChecksums = NO_CHECKSUMS
+    site_tag: str = ""
+    sign_key: str = ""
 
     def options(self, subcommand: str) -> Tuple[str, ...]:
         """Return the options of ``dnf node-plugin``, the same for the plan and the change.
@@ -140,7 +145,10 @@ class MergeResult:
 
 @dataclass(frozen=True)
 class Merge:
-    """A merge in progress: the order, the checked and open image, and the work folder."""
+    """A merge in progress: the order, the checked and open image, and the work folder.
+
+    ``package`` is how an RPM is written.
+    """
 
     order: Order
     image: Image
@@ -149,6 +157,7 @@ class Merge:
     dnf: Dnf
     run: Runner
     progress: Progress = field(default_factory=Silent)
+    package: Optional[NewRpm] = None
 
     def folder(self, name: str) -> Path:
         """Return the folder ``name`` in the work folder, and create it if it is missing."""
@@ -173,12 +182,13 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
     mounts.mkdir()
     with opened(order.image, mounts, payload=order.payload, run=run) as image:
         _check_fits(order, image)
-        require_writable(image, work, run=run)
+        package = site_release.new_rpm(image, order.site_tag, order.sign_key)
+        require_writable(image, package, work, run=run)
         installed = store.names(image.root)
         order = dataclasses.replace(order, remove=tuple(
             name for name in order.remove if name in installed or name not in order.replayed))
         yield Merge(order=order, image=image, checked=checked, work=work, dnf=dnf, run=run,
-                    progress=progress)
+                    progress=progress, package=package)
 
 
 def rehearse(merge: Merge) -> Rehearsal:
@@ -238,7 +248,8 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
     changes = IsoChanges({**initramfs.files, **bundle_files.files, marks.ON_ISO: mark_file},
                          (*initramfs.removed, *bundle_files.removed), order.volume_id)
     writer = Writer(image=merge.image, draft=image_draft, work=merge.folder("written"),
-                    run=merge.run, progress=merge.progress, recompress=order.recompress)
+                    run=merge.run, progress=merge.progress, recompress=order.recompress,
+                    package=merge.package)
     changes = writer.write(destination.target, changes, boot)
     if order.check:
         verify.check(dataclasses.replace(expected, changes=changes), destination.target,
@@ -262,9 +273,6 @@ def _check(order: Order) -> None:
 
 def _check_fits(order: Order, image: Image) -> None:
     kind = image.layout.kind
-    if kind == RPM:
-        raise UsageError(f"{order.image} is an RPM, which can only be read",
-                         hint="Merge into the ISO, or into the squashfs in the RPM.")
     if kind == FOLDER and order.recompress is not None:
         raise UsageError(f"{order.image} is a folder, which is not compressed",
                          hint="Leave --recompress out.")
@@ -368,9 +376,14 @@ def _set_sources(root: Path, order: Order) -> None:
 
 def _write_mark(merge: Merge, root: Path, plugin_changes: Tuple[marks.PluginChange, ...],
                 boot: iso_boot.IsoBoot) -> marks.Mark:
-    """Write the mark of this merge to the changed ``root``, and return it."""
+    """Write the mark of this merge, and the version of an RPM, to the changed ``root``.
+
+    Returns the mark.
+    """
     mark = marks.new_mark(merge.checked.digests, _plugins(root), plugin_changes, boot.originals)
     marks.write_to_root(root, mark)
+    if merge.package is not None:
+        site_release.write_version(root, merge.package.release)
     return mark
 
 

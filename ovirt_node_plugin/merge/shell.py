@@ -12,14 +12,14 @@ from typing import Callable, List, Sequence
 from ..errors import UsageError
 from ..images.dnf_program import trial_root
 from ..images.draft import draft
-from ..images.image import RPM, Image
+from ..images.image import Image
 from ..images.iso import IsoChanges
 from ..images.workspace import Destination
 from ..isolation import program
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner, StrPath
-from . import iso_boot, reproducible
+from . import iso_boot, reproducible, site_release
 from .writing import Writer, require_writable
 
 _SHELLS = ("bin/bash", "usr/bin/bash", "bin/sh", "usr/bin/sh")
@@ -33,7 +33,7 @@ class ShellRun:
 
     ``work`` is a folder for temporary files. ``attached`` starts a program on the terminal
     and returns its exit status. With ``network`` the command has this machine's network and
-    /etc/resolv.conf.
+    /etc/resolv.conf. ``site_tag`` and ``sign_key`` are those of the new RPM.
     """
 
     image: Image
@@ -42,6 +42,8 @@ class ShellRun:
     run: Runner
     attached: Attached
     network: bool = False
+    site_tag: str = ""
+    sign_key: str = ""
 
 
 def run_and_discard(shell: ShellRun) -> int:
@@ -53,13 +55,10 @@ def run_and_discard(shell: ShellRun) -> int:
 def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progress) -> int:
     """Run the command, write the changed image if its status is 0, and return the status.
 
-    Raises UsageError for an RPM, which cannot be written, and Refused for another image that
-    cannot.
+    Raises Refused for an image that cannot be written.
     """
-    if shell.image.layout.kind == RPM:
-        raise UsageError(f"{shell.image.layout.path} is an RPM, which can only be read",
-                         hint="Leave -o out.")
-    require_writable(shell.image, shell.work, run=shell.run)
+    package = site_release.new_rpm(shell.image, shell.site_tag, shell.sign_key)
+    require_writable(shell.image, package, shell.work, run=shell.run)
     draft_folder, boot_folder = shell.work / "draft", shell.work / "boot"
     for folder in (draft_folder, boot_folder):
         folder.mkdir()
@@ -68,11 +67,13 @@ def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progre
     start = reproducible.Start.now()
     with changed.changing() as root:
         status = _run_in(root, shell)
+        if package is not None:
+            site_release.write_version(root, package.release)
         reproducible.settle(root, shell.image.root, start, work=shell.work)
     if status:
         return status
     writer = Writer(image=shell.image, draft=changed, work=shell.work, run=shell.run,
-                    progress=progress)
+                    progress=progress, package=package)
     writer.write(destination.target, IsoChanges(), boot)
     destination.place()
     return status

@@ -34,7 +34,7 @@ from ..target import read_target
 # To read a file of a squashfs, the whole block around it is decompressed. Small files share
 # blocks, so comparing only them is cheap.
 _CONTENT_LIMIT_BYTES = 16 << 10
-_MARK_FOLDERS = (os.path.dirname(path_sets.IMAGE_MARK),)
+_MARK_FOLDERS = (os.path.dirname(path_sets.IMAGE_MARK), path_sets.IMAGE_VERSION)
 _MOST_PROBLEMS = 10  # that the message names
 
 

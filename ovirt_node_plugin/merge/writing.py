@@ -11,16 +11,20 @@ from ..images.draft import Draft
 from ..images.image import Image
 from ..images.iso import IsoChanges, write_iso
 from ..images.iso_copies import require_copyable
+from ..images.rpm_build import NewRpm
 from ..system.progress import WRITTEN, Progress, transferred
 from ..system.run import Runner
 from .iso_boot import IsoBoot
 
 
-def require_writable(image: Image, work: Path, *, run: Runner) -> None:
+def require_writable(image: Image, package: Optional[NewRpm], work: Path, *,
+                     run: Runner) -> None:
     """Raise Refused if an image in the form of ``image`` cannot be written.
 
-    ``work`` is a folder for temporary files.
+    ``package`` is how an RPM is written, ``work`` a folder for temporary files.
     """
+    if package is not None:
+        package.check(work / "trial-rpm", run=run)
     layout = image.layout
     if layout.iso is not None:
         require_copyable(layout.path, layout.iso, work, run=run)
@@ -28,7 +32,10 @@ def require_writable(image: Image, work: Path, *, run: Runner) -> None:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the ``draft`` of ``image``; ``work`` is a folder for temporary files."""
+    """Writes the ``draft`` of ``image``; ``work`` is a folder for temporary files.
+
+    ``package`` is how an RPM is written.
+    """
 
     image: Image
     draft: Draft
@@ -36,10 +43,17 @@ class Writer:
     run: Runner
     progress: Progress
     recompress: Optional[Compression] = None
+    package: Optional[NewRpm] = None
 
     def write(self, output: Path, changes: IsoChanges, boot: IsoBoot) -> IsoChanges:
         """Write the new file ``output``; return all changes on the ISO, with payload and boot."""
         layout = self.image.layout
+        if self.package is not None:
+            payload = self.work / "payload"
+            self.draft.pack(payload, recompress=self.recompress)
+            with self.progress.step("rpm", "Writing the RPM"):
+                self.package.write(payload, output, self.work / "rpm", run=self.run)
+            return IsoChanges()
         if layout.iso is None or layout.payload is None:
             self.draft.pack(output, recompress=self.recompress)
             return IsoChanges()

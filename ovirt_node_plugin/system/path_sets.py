@@ -13,6 +13,8 @@ CONFIGURATION = "etc/ovirt-node-plugin"
 TOOL_STATE = "var/lib/ovirt-node-plugin"
 JOURNAL = f"{TOOL_STATE}/journal"
 IMAGE_MARK = "usr/share/ovirt-node-plugin/image.json"
+# The name, version and release of a Node's image, as imgbase(8) writes it when it builds one.
+IMAGE_VERSION = "usr/share/imgbase/build/meta/nvr"
 OWN = (REGISTRY, MANIFESTS, CONFIGURATION)
 
 # -- of rpm and DNF

@@ -38,7 +38,7 @@ Polled = Optional[Callable[[int], None]]
 _POLL_S = 0.2
 # The programs that get SOURCE_DATE_EPOCH. Others, such as mksquashfs, would also change times of
 # files that were there before; they get the time as an option.
-_DATED = ("dnf-3", "dracut", "mcopy")
+_DATED = ("dnf-3", "dracut", "mcopy", "rpmbuild")
 
 
 class Runner(Protocol):

@@ -19,7 +19,7 @@ from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.support.iso_contents import superblock
-from tests.support.update_rpm import make_update_rpm
+from tests.support.update_rpm import FOLDER, make_update_rpm
 
 pytestmark = [pytest.mark.root]
 
@@ -232,7 +232,7 @@ def test_the_squashfs_in_an_rpm_is_read(compression: str, root: Path, tmp_path: 
     with opened(update, make_folder(tmp_path / "work"), run=run) as opened_image:
         assert (opened_image.root / "file").read_bytes() == b"content" * 1000
         assert opened_image.layout.nesting == ("rpm", "squashfs", "ext4")
-        assert opened_image.layout.payload_path == f"/usr/share/image/{image.name}"
+        assert opened_image.layout.payload_path == f"{FOLDER}/{image.name}"
         assert opened_image.layout.payload_size == image.stat().st_size
 
 
@@ -243,13 +243,13 @@ def test_a_squashfs_of_several_in_an_rpm_has_to_be_named(root: Path, tmp_path: P
     update = make_update_rpm(tmp_path, [image, other])
     for number, (name, message) in enumerate((
             ("", "contains several squashfs images: .*other.img"),
-            ("/usr/share/image/none", "contains no squashfs /usr/share/image/none"))):
+            (f"{FOLDER}/none", f"contains no squashfs {FOLDER}/none"))):
         with pytest.raises(UsageError, match=message), opened(
                 update, make_folder(tmp_path / f"work-{number}"), payload=name, run=run):
             pass
-    with opened(update, make_folder(tmp_path / "work"), payload="usr/share/image/other.img",
+    with opened(update, make_folder(tmp_path / "work"), payload=f"{FOLDER[1:]}/other.img",
                 run=run) as opened_image:
-        assert opened_image.layout.payload_path == "/usr/share/image/other.img"
+        assert opened_image.layout.payload_path == f"{FOLDER}/other.img"
 
 
 def test_an_rpm_that_is_damaged_or_has_no_squashfs_is_reported(
@@ -258,7 +258,7 @@ def test_an_rpm_that_is_damaged_or_has_no_squashfs_is_reported(
     update = make_update_rpm(tmp_path, [image], compression="w.ufdio")
     content = update.read_bytes()
     header, payload = tmp_path / "header.rpm", tmp_path / "payload.rpm"
-    at = content.index(b"An update")
+    at = content.index(b"An update of")
     header.write_bytes(content[:at] + b"!" + content[at + 1:])
     payload.write_bytes(content[:-5000] + b"damaged" + content[-4993:])
     text = tmp_path / "text"

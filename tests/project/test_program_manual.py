@@ -20,6 +20,7 @@ from tests import support
 from tests.support import manpages
 from tests.support.dnf_runner import TOP, Dnf, environment
 from tests.support.program import PROGRAM, Program
+from tests.support.update_rpm import make_update_rpm
 
 PAGE, COMMAND = "ovirt-node-plugin.8", "dnf-node-plugin.8"
 
@@ -79,6 +80,10 @@ def place(built: support.Fixtures, tmp_path: Path) -> Path:
     (tmp_path / "SHA256SUMS").write_text(run(["sha256sum", tmp_path / "node-4.5.5.iso"]))
     for name in ("cim", "storage"):
         shutil.copyfile(built.bundle(name, form="tar.zst"), tmp_path / f"{name}.tar.zst")
+    image = tmp_path / "ovirt-node-ng-image-update-4.5.6-1.el9.squashfs.img"
+    run(["xorriso", "-osirrox", "on", "-indev", tmp_path / "node-4.5.6.iso", "-extract",
+         "/LiveOS/squashfs.img", image])
+    shutil.move(str(make_update_rpm(tmp_path, [image])), tmp_path)
     return tmp_path
 
 
@@ -102,6 +107,7 @@ def test_every_example_works(place: Path, dnf: Dnf) -> None:
         names.add(words[1])
     assert names == set(parsers())
     assert (place / "node-4.5.6-less.iso").exists()
+    assert (place / "ovirt-node-ng-image-update-4.5.6-1.el9.site1.noarch.rpm").exists()
 
 
 def test_the_program_starts_in_any_folder(tmp_path: Path) -> None:

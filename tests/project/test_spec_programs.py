@@ -37,7 +37,8 @@ PACKAGES: Mapping[str, str] = {
         "gnupg2": "gpgv", "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
         "libselinux-utils": "getsebool selinuxenabled", "mtools": "mcopy mdir",
         "policycoreutils": "load_policy restorecon setsebool", "procps-ng": "sysctl",
-        "python3": "python3", "python3-dnf": "dnf-3", "rpm": "rpm",
+        "python3": "python3", "python3-dnf": "dnf-3", "rpm": "rpm", "rpm-build": "rpmbuild",
+        "rpm-sign": "rpmsign",
         "squashfs-tools": "mksquashfs unsquashfs",
         "systemd": "systemctl systemd-sysusers systemd-tmpfiles", "systemd-udev": "udevadm",
         "tar": "tar",
@@ -47,7 +48,7 @@ PACKAGES: Mapping[str, str] = {
 
 # Programs that only one kind of setting, an option, or a host with SELinux, needs.
 RECOMMENDED = frozenset({"createrepo_c", "firewalld", "gnupg2", "grubby", "libselinux-utils",
-                         "policycoreutils", "systemd-udev"})
+                         "policycoreutils", "rpm-build", "rpm-sign", "systemd-udev"})
 
 
 class NotUnderstood(Exception):
