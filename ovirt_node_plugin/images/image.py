@@ -179,12 +179,6 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
                   squashfs=read_superblock(path, offset=file.offset))
 
 
-def is_rpm(path: Path) -> bool:
-    """Return whether the file ``path`` is an RPM."""
-    with open(path, "rb") as stream:
-        return stream.read(len(_RPM_MAGIC)) == _RPM_MAGIC
-
-
 def _payload(path: Path, iso: Iso, wanted: str) -> IsoFile:
     """Return the squashfs ``wanted`` of the ISO ``path``; if empty, the only one of a root."""
     squashfs = squashfs_files(path, iso.files)

@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import Refused, UsageError
 from ..images.digests import SHA256, Comparison, Digests, read_digests
-from ..images.image import is_rpm
+from ..images.rpm_file import is_rpm
 from ..system.checksum_lists import ListedDigest, bare_digest, listed_digests
 from ..system.limits import CHECKSUM_LIST_BYTES, KEY_BYTES
 from ..system.openpgp import read_keys
