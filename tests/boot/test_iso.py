@@ -4,9 +4,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Dict
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
+from ovirt_node_plugin.settings.boot.argument_syntax import GRUB
 from tests import support
 from tests.support import qemu, schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -22,9 +24,18 @@ BOOTS = (("tree-live", "bios"), ("tree-live", "uefi"), ("old-live", "bios"), ("o
          ("installer", "bios"))
 MODULES = "/usr/lib/modules/5.14.0-284.11.1.el9_2.x86_64"
 SITE_HOOK = "/usr/libexec/vdsm/hooks/before_vm_start/40_site"
+# Every character that a value can have in a descriptor, together and one by one
+SPECIAL = "".join(chr(code) for code in range(0x21, 0x7F)
+                  if not chr(code).isalnum() and chr(code) not in "\"$'\\`")
+ARGUMENTS = {"ds": "nocloud;s=http://10.0.0.1/", "site.every": SPECIAL,
+             **{f"site.c{ord(character):x}": f"a{character}b" for character in SPECIAL}}
+# The form in which boot loader entries have an argument, which Red Hat's GRUB reads as a script
+ENTRY_ARGUMENT = f"entry.every={SPECIAL}"
+VOLUME_ID = "it's a Node; 4 & more"
 # Commands for the booted root; each fails without its plugin.
 QUESTIONS = {
     "argument": "grep -wo printk.time=0 /proc/cmdline && cat /sys/module/printk/parameters/time",
+    "cmdline": "grep site.every= /proc/cmdline",
     "merge": "cat /run/initramfs/live/ovirt-node-plugins.json",
     "registry": "ls -1 /etc/ovirt.plugins.d | grep .",
     "file": "ls -ln /opt/site/text && cat /opt/site/text",
@@ -43,15 +54,17 @@ def isos(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> D
     folder = tmp_path_factory.mktemp("isos")
     root = built.node_root(folder / "root")
     boot = BootFiles(qemu.kernel_file(), qemu.make_initramfs(QUESTIONS, folder / "initramfs"))
+    arguments = "console=ttyS0 quiet panic=-1"
+    in_grub = {"tree-live": f"{arguments} {GRUB.write(ENTRY_ARGUMENT)}"}
     return {form: make_iso(form, root, folder / f"{form}.iso", boot=boot,
-                           arguments="console=ttyS0 quiet panic=-1")
+                           arguments=in_grub.get(form, arguments))
             for form in dict(BOOTS)}
 
 
 @pytest.fixture(scope="module")
 def merged(isos: Dict[str, Path], built: support.Fixtures,
            tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
-    """The ISOs with three merged plugins."""
+    """The ISOs with three merged plugins and another volume id."""
     folder = tmp_path_factory.mktemp("merged")
     (folder / "work").mkdir()
     program = Program(folder / "work", Dnf(folder / "dnf"))
@@ -59,19 +72,22 @@ def merged(isos: Dict[str, Path], built: support.Fixtures,
     merged_isos = {}
     for form, iso in isos.items():
         merged_isos[form] = folder / f"{form}.iso"
-        answer = program("merge", iso, *bundles, "-o", merged_isos[form], "-y", UNSIGNED)
+        answer = program("merge", iso, *bundles, "-o", merged_isos[form], "-y", UNSIGNED,
+                         "--volid", VOLUME_ID)
         assert answer.status == 0, answer.text
     return merged_isos
 
 
 def site_plugin(folder: Path) -> Path:
-    """Write a plugin with a file, a hook that runs in any root, and a kernel argument."""
+    """Write a plugin with a file, a hook that runs in any root, and kernel arguments."""
     hook = "/usr/share/site/hook"
     return make_plugin(
         folder, "site", files={"/opt/site/text": "hello", hook: "#!/bin/sh\necho I am $0"},
         attributes={hook: "%attr(0755,root,root)"},
         settings=[f'<vdsm-hook point="before_vm_start" order="40" name="site" source="{hook}"/>',
-                  '<kernel-argument name="printk.time" value="0"/>'])
+                  '<kernel-argument name="printk.time" value="0"/>',
+                  *(f'<kernel-argument name="{name}" value={quoteattr(value)}/>'
+                    for name, value in ARGUMENTS.items())])
 
 
 def boot_and_ask(iso: Path, firmware: str) -> Dict[str, qemu.ShellResult]:
@@ -86,6 +102,10 @@ def test_merged_plugins_are_present_when_the_iso_is_booted(
     assert {name: answer.text for name, answer in answers.items() if answer.status} == {}
     assert sorted(answers) == sorted(QUESTIONS)
     assert answers["argument"].text == "printk.time=0\nN\n"
+    arguments = answers["cmdline"].text.split()
+    assert [argument for argument in arguments if argument.partition("=")[0] in ARGUMENTS] == [
+        f"{name}={value}" for name, value in sorted(ARGUMENTS.items())]
+    assert (ENTRY_ARGUMENT in arguments) == (form == "tree-live")
     plugins = [plugin["name"] for plugin in schemas.validated(
         json.loads(answers["merge"].text), schemas.IMAGE)["plugins"]]
     assert plugins == answers["registry"].text.splitlines() == ["isv-module-foo", "site", "storage"]
