@@ -19,6 +19,7 @@ class ProgramOptions(argparse.Namespace):
     """The parsed command line; each command sets the options that it has.
 
     ``command`` is the subcommand's name, ``argv`` the command that ``shell`` runs.
+    ``output_text`` is the output as it was given, perhaps with a slash at the end.
     """
 
     command: str
@@ -32,6 +33,7 @@ class ProgramOptions(argparse.Namespace):
     old: Path
     new: Path
     output: Optional[Path] = None
+    output_text: Optional[str] = None
     work_dir: Optional[Path] = None
     json: bool = False
     quiet: bool = False
@@ -90,6 +92,8 @@ def parse(argv: Sequence[str]) -> ProgramOptions:
         rest, command = rest[:cut], rest[cut + 1:]
     options = commands[name].parse_intermixed_args(rest, ProgramOptions())
     options.command, options.argv = name, command
+    if options.output_text is not None:
+        options.output = Path(options.output_text)
     return options
 
 
@@ -118,14 +122,14 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     extract = command("extract", "copy a file or folder from the root in an image")
     _image(extract)
     extract.add_argument("path", metavar="PATH", help="its path in the root")
-    extract.add_argument("-o", "--output", type=Path, default=None,
+    extract.add_argument("-o", "--output", dest="output_text", default=None,
                         help="where to copy; default for a file: standard output")
     extract.add_argument("--keep-privileges", action="store_true",
                          help="keep setuid and setgid bits and capabilities of files")
     shell = command("shell", "run a shell, or a command, in the root of an image",
                     usage="%(prog)s [options] IMAGE [-- COMMAND [ARGUMENT...]]")
     _image(shell)
-    shell.add_argument("-o", "--output", type=Path, default=None,
+    shell.add_argument("-o", "--output", dest="output_text", default=None,
                        help="write an image with the changes, if the status is 0")
     shell.add_argument("--network", action="store_true",
                        help="let the command use this machine's network")
@@ -219,7 +223,8 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _image(parser)
     parser.add_argument("plugins", metavar="NAME|PATH", nargs="*",
                         help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle")
-    parser.add_argument("-o", "--output", type=Path, default=None, help="the image to write")
+    parser.add_argument("-o", "--output", dest="output_text", default=None,
+                        help="the image to write")
     parser.add_argument("--remove", metavar="NAME", action="append", default=[],
                         help="remove a plugin from the image; may be repeated")
     parser.add_argument("-y", "--assumeyes", action="store_true",

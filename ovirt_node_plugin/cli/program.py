@@ -84,7 +84,7 @@ class Invocation:
         if output is not None and self.options.command in ("merge", "shell"):
             # an RPM gets its own name in a folder
             output = self.options.output = site_release.output_in(
-                self.options.image, output, self.options.site_tag)
+                self.options.image, self.options.output_text or "", self.options.site_tag)
         if not (self.options.dry_run or self.options.assumeno):
             self._check_output(output)
             if output is not None:

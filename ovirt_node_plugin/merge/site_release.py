@@ -76,14 +76,18 @@ def with_tag(text: str, tag: str) -> str:
     return f"{begin if begin and replaced else text}.{tag}"
 
 
-def output_in(image: Path, output: Path, tag: str) -> Path:
-    """Return the path of the merged RPM of the input ``image``; ``output`` if that is no folder.
+def output_in(image: Path, text: str, tag: str) -> Path:
+    """Return the path of the output ``text``, in which an RPM gets its own name if it is a folder.
 
-    Raises BadImage for an RPM that cannot be read or has no valid name, UsageError as
-    ``new_release``.
+    ``image`` is the input. Raises BadImage for an RPM that cannot be read or has no valid name,
+    and UsageError for a folder that is missing, or as ``new_release``.
     """
-    if not output.is_dir() or not is_rpm(image):
+    output = Path(text)
+    if not is_rpm(image) or not (output.is_dir() or text.endswith(os.sep)):
         return output
+    if not output.is_dir():
+        raise UsageError(f"there is no folder {text} to write to",
+                         hint="Create it, or give another name with -o.")
     with opened_rpm(image) as package:
         header = package.header
         release = new_release(header["release"], tag)

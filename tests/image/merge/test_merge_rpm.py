@@ -164,6 +164,13 @@ def test_what_no_rpm_can_have_is_refused_before_the_plan(
     assert "Planning" not in answer.err
 
 
+def test_a_folder_that_is_missing_is_reported(
+        program: Program, update: Path, tmp_path: Path) -> None:
+    answer = program("merge", update, "agent", "-o", f"{tmp_path}/site/")
+    assert answer.status == Status.USAGE
+    assert f"there is no folder {tmp_path}/site/ to write to" in answer.err
+
+
 def test_a_site_tag_is_for_rpms_only(program: Program, update: Path, tmp_path: Path) -> None:
     image = squashfs_of(update, tmp_path / "unpacked")
     answer = program("merge", image, "agent", "--dry-run", "--site-tag=site1")
