@@ -15,9 +15,12 @@ from typing import ContextManager, Iterator, Optional, Protocol
 from ..errors import UsageError
 from ..system.progress import READ, Progress, transferred
 from ..system.run import Runner, explained
+from ..system.source_date import source_date
 from ..system.words import size
 from .compression import Compression
+from .ext_changes import ExtChanges
 from .filesystem import (
+    EXT,
     XFS,
     Filesystem,
     grow,
@@ -58,6 +61,11 @@ def draft(image: Image, work: Path, *, size_bytes: int = 0, run: Runner,
         return _FilesystemDraft(image=image, work=work, run=run, progress=progress,
                                 filesystem=image.layout.filesystem, size_bytes=size_bytes)
     return _TreeDraft(image, work, run, progress)
+
+
+def is_changed_twice(filesystem: Filesystem) -> bool:
+    """Return whether a draft of ``filesystem`` has a second copy of it."""
+    return source_date() is not None and filesystem.kind in EXT
 
 
 def filesystem_size(image: Image, *, needed_bytes: int, needed_files: int,
@@ -129,7 +137,11 @@ class _TreeDraft:
 
 
 class _FilesystemDraft:
-    """A draft of a filesystem image in a squashfs, which is unpacked once and then mounted."""
+    """A draft of a filesystem image in a squashfs, which is unpacked once and then mounted.
+
+    With SOURCE_DATE_EPOCH, an ext filesystem is changed twice: a copy by the kernel, which is
+    discarded, and then the image by ``ext_changes``.
+    """
 
     def __init__(self, image: Image, work: Path, run: Runner, progress: Progress,
                  filesystem: Filesystem, size_bytes: int) -> None:
@@ -137,15 +149,16 @@ class _FilesystemDraft:
         self._outer, self._at = work / "unpacked", work / "changed" / image.name
         self._filesystem = filesystem
         self._size_bytes = size_bytes
+        self._work, self._date = work, source_date()
+        self._copy = work / "copy" if is_changed_twice(filesystem) else None
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[Path]:
         if not self._outer.exists():
             self._unpack()
-        file = self._outer / self._image.layout.inner
         options = mount_options(self._filesystem, writable=True)
-        with loop_mounted(file, self._at, kind=self._filesystem.kind, writable=True,
-                          options=options, run=self._run):
+        with loop_mounted(self._copy or self._inner, self._at, kind=self._filesystem.kind,
+                          writable=True, options=options, run=self._run):
             grow_mounted(self._at, self._filesystem, run=self._run)
             yield self._at
             # only this reports that the disk below the loop device is full
@@ -155,7 +168,32 @@ class _FilesystemDraft:
             trim(self._at, run=self._run)
 
     def pack(self, output: Path, *, recompress: Optional[Compression] = None) -> None:
+        if self._copy is not None:
+            self._write_changes(self._copy)
+        if self._date is not None:
+            os.utime(self._inner, (self._date, self._date))
         _pack(self._outer, output, self._image, recompress, self._run, self._progress)
+
+    @property
+    def _inner(self) -> Path:
+        return self._outer / self._image.layout.inner
+
+    def _write_changes(self, copy: Path) -> None:
+        """Write the changes of ``copy`` to the image, and delete ``copy``."""
+        folder = self._work / "ext-changes"
+        folder.mkdir()
+        with self._progress.step("rewrite", f"Writing {self._inner.name}"), self._mounted(
+                copy, self._at) as changed:
+            changes = ExtChanges(self._image.root, changed, folder, self._date or 0)
+            changes.apply(self._inner, run=self._run)
+            with self._mounted(self._inner, self._work / "written-root") as result:
+                changes.check(result)
+        copy.unlink()
+
+    def _mounted(self, file: Path, at: Path) -> ContextManager[Path]:
+        at.mkdir(exist_ok=True)
+        return loop_mounted(file, at, kind=self._filesystem.kind, run=self._run,
+                            options=mount_options(self._filesystem, writable=False))
 
     def _unpack(self) -> None:
         layout = self._image.layout
@@ -167,9 +205,10 @@ class _FilesystemDraft:
                    run=self._run, polled=transferred(advance, READ))
         self._at.mkdir(parents=True, exist_ok=True)
         if self._size_bytes > self._filesystem.size_bytes:
-            file = self._outer / layout.inner
-            grow(file, self._filesystem, self._size_bytes, run=self._run)
-            self._filesystem = read_filesystem(file, run=self._run)
+            grow(self._inner, self._filesystem, self._size_bytes, run=self._run)
+            self._filesystem = read_filesystem(self._inner, run=self._run)
+        if self._copy is not None:
+            self._run(["cp", "--reflink=auto", "--sparse=always", "--", self._inner, self._copy])
 
 
 def _pack(folder: Path, output: Path, image: Image, recompress: Optional[Compression],

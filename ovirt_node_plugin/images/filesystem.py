@@ -9,7 +9,7 @@ from typing import Dict, List
 from ..errors import BadImage, UsageError
 from ..system.run import Runner, StrPath, explained
 
-_EXT = ("ext2", "ext3", "ext4")
+EXT = ("ext2", "ext3", "ext4")
 XFS = "xfs"
 
 
@@ -34,7 +34,7 @@ def read_filesystem(path: Path, *, run: Runner) -> Filesystem:
         text = run(["blkid", "--probe", "--output", "export", "--", path])
     words: Dict[str, str] = dict(line.partition("=")[::2] for line in text.splitlines())
     kind = words.get("TYPE", "")
-    if kind not in (*_EXT, XFS):
+    if kind not in (*EXT, XFS):
         raise BadImage(f"{path.name} contains a filesystem of type {kind or 'unknown'}",
                        hint="ext4 and xfs are supported.")
     return Filesystem(kind=kind, label=words.get("LABEL", ""), uuid=words.get("UUID", ""),
@@ -59,7 +59,7 @@ def grow(path: Path, filesystem: Filesystem, size_bytes: int, *, run: Runner) ->
         raise UsageError(f"{size_bytes} bytes are less than the filesystem has",
                          hint="It can only grow.")
     os.truncate(path, size_bytes)
-    if filesystem.kind in _EXT:
+    if filesystem.kind in EXT:
         with explained(f"the filesystem {path.name} cannot be enlarged"):
             run(["e2fsck", "-f", "-p", path], ok=(0, 1))  # e2fsck(8): 1 is repaired
             run(["resize2fs", path])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict
 
 from ..errors import RolledBack
-from ..images.draft import content_bytes
+from ..images.draft import content_bytes, is_changed_twice
 from ..images.image import FOLDER, ISO, RPM, Image, Layout
 from ..system import words
 
@@ -45,7 +45,7 @@ def _work_bytes(image: Image, needed_bytes: int, recompressed: bool) -> int:
     """Return the size of the temporary files."""
     layout, total = image.layout, needed_bytes
     if layout.filesystem is not None:
-        total += _used_bytes(image.root)
+        total += _used_bytes(image.root) * (2 if is_changed_twice(layout.filesystem) else 1)
     elif image.needs_copy:
         total += content_bytes(image.root)
     if layout.kind in (ISO, RPM):

@@ -39,6 +39,8 @@ _POLL_S = 0.2
 # The programs that get SOURCE_DATE_EPOCH. Others, such as mksquashfs, would also change times of
 # files that were there before; they get the time as an option.
 _DATED = ("dnf-3", "dracut", "mcopy", "rpmbuild")
+# The present time for e2fsprogs, 0 for none: lib/ext2fs/openfs.c, e2fsck/e2fsck.c
+_E2FSPROGS_TIMES = ("E2FSPROGS_FAKE_TIME", "E2FSCK_TIME")
 
 
 class Runner(Protocol):
@@ -244,8 +246,10 @@ def _environment(words: Sequence[str]) -> Mapping[str, str]:
     With SOURCE_DATE_EPOCH the time zone is UTC.
     """
     environment = {**os.environ, "LC_ALL": "C.UTF-8"}
-    if source_date.source_date() is not None:
+    date = source_date.source_date()
+    if date is not None:
         environment["TZ"] = "UTC"  # FAT has local times, and an ISO the time zone
+        environment.update(dict.fromkeys(_E2FSPROGS_TIMES, str(max(date, 1))))
     if source_date.VARIABLE in environment and _program(words) not in _DATED:
         del environment[source_date.VARIABLE]
     return environment

@@ -32,7 +32,7 @@ MAINS = ("images", "compare", "merge", "cli")
 PACKAGES: Mapping[str, str] = {
     program: package for package, programs in {
         "coreutils": "chroot cp rm stat sync", "createrepo_c": "createrepo_c",
-        "e2fsprogs": "e2fsck resize2fs",
+        "e2fsprogs": "debugfs e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
         "gnupg2": "gpgv", "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
         "libselinux-utils": "getsebool selinuxenabled", "mtools": "mcopy mdir",

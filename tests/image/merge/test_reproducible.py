@@ -113,9 +113,11 @@ def test_files_keep_their_times_in_a_merge_and_a_shell(
 
 
 @pytest.mark.usefixtures("dated")
-def test_two_merges_write_the_same_live_iso(
-        built: support.Fixtures, program: Program, isv: Path, tmp_path: Path) -> None:
-    first, second = merge_twice(program, tmp_path, built.iso("tree-live"), isv, "--keep-bundles")
+@pytest.mark.parametrize("form", ["tree-live", "installer"])
+def test_two_merges_write_the_same_iso(
+        form: str, built: support.Fixtures, program: Program, isv: Path, tmp_path: Path) -> None:
+    """The installer has a filesystem image in its squashfs."""
+    first, second = merge_twice(program, tmp_path, built.iso(form), isv, "--keep-bundles")
     assert first.read_bytes() == second.read_bytes()
 
 

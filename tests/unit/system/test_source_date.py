@@ -25,6 +25,17 @@ def test_a_value_that_is_no_time_is_ignored(value: str, monkeypatch: pytest.Monk
     assert source_date.now() >= before
 
 
+def test_programs_have_the_time_of_the_variable_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("TZ", "E2FSPROGS_FAKE_TIME", "E2FSCK_TIME")
+    show = ["sh", "-c", "".join(f'echo "${name}";' for name in names)]
+    for name in names:
+        monkeypatch.setenv(name, "before")
+    assert run(show).split() == ["before"] * 3
+    for date, given in (("1700000000", "1700000000"), ("0", "1")):
+        monkeypatch.setenv("SOURCE_DATE_EPOCH", date)
+        assert run(show).split() == ["UTC", given, given]
+
+
 @pytest.mark.parametrize(("name", "given"), [
     ("dnf-3", "1700000000"), ("mksquashfs", ""), ("xorriso", ""), ("sh", "")])
 def test_only_programs_that_use_it_well_get_the_variable(
