@@ -9,7 +9,14 @@ import pytest
 
 from ovirt_node_plugin.errors import Refused
 from ovirt_node_plugin.plugin.settings import KernelArgument
-from ovirt_node_plugin.settings.boot.argument_text import decode, edited, restored
+from ovirt_node_plugin.settings.boot.argument_syntax import GRUB, KERNEL
+from ovirt_node_plugin.settings.boot.argument_text import (
+    decode,
+    edited,
+    problems,
+    restored,
+    unsound_words,
+)
 from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import plan_revert, rebuild_all
@@ -436,11 +443,12 @@ def test_entries_of_any_form_are_restored(text: str) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_arguments_of_many_plugins_are_undone_in_any_order(seed: int) -> None:
     rng = random.Random(seed)
-    base = " ".join(rng.choice(["a", "a=1", "b=1", "b=2", "c", "d=x", "e_f=1"])
+    syntax = (KERNEL, GRUB)[seed % 2]
+    base = " ".join(rng.choice(["a", "a=1", "b=1", '"b=2"', "c", 'd="x;y z"', "e_f=1"])
                     for _ in range(rng.randrange(8)))
     # at most one argument for each name, as the check for conflicts ensures
-    choices = {"a": ["a=2", "-a", "+a=3"], "b": ["b=1", "b=3", "-b=2"], "c": ["c", "-c"],
-               "e-f": ["e-f=2"], "g": ["g", "+g=1"]}
+    choices = {"a": ["a=2", "-a", "+a={3}"], "b": ["b=1", "b=3;4", "-b=2"], "c": ["c", "-c"],
+               "e-f": ["e-f=2&3"], "g": ["g", "+g=1|#<>"]}
     pool = [rng.choice(codes) for codes in choices.values()]
     text = base
     active: List[str] = []
@@ -449,10 +457,15 @@ def test_arguments_of_many_plugins_are_undone_in_any_order(seed: int) -> None:
         if code in active:
             active.remove(code)
             text = restored(text, base, [decode(code)], [decode(other) for other in active],
-                            entry=False)
+                            entry=False, syntax=syntax)
         else:
             active.append(code)
-            text = edited(text, [decode(code)], entry=False)
-        assert edited(text, [decode(other) for other in active], entry=False) == text
-    text = restored(text, base, [decode(other) for other in active], [], entry=False)
+            text = edited(text, [decode(code)], entry=False, syntax=syntax)
+        arguments = [decode(other) for other in active]
+        assert edited(text, arguments, entry=False, syntax=syntax) == text
+        assert not unsound_words(text, entry=False, syntax=syntax)
+        assert not [problem for argument in arguments
+                    for problem in problems(text, argument, entry=False, syntax=syntax)]
+    text = restored(text, base, [decode(other) for other in active], [], entry=False,
+                    syntax=syntax)
     assert text == base
