@@ -67,7 +67,7 @@ def with_arguments(text: str, original: str, before: Sequence[Argument],
         base = originals[number] if number < len(originals) else None
         return lambda line: restored(line, base, removed, after, entry=False)
 
-    return edit_each(text, edit_of, removes=bool(removed) or _removes(after))
+    return edit_each(text, edit_of, removes=_removes(after))
 
 
 def _applied(text: str, arguments: Sequence[Argument]) -> str:

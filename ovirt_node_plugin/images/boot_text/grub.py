@@ -108,6 +108,8 @@ def _entry(script: Script, command: Command, title: str) -> EntryText:
 
 def _argument(script: Script, token: Token, gap: int) -> ArgumentWord:
     word = script.word(token)
+    if len(word) > BOOT_ARGUMENTS_CHARACTERS:
+        return ArgumentWord(gap, token.start, token.end, (word,))
     choices = script.arguments(token)
     if value(word) is not None:
         return ArgumentWord(gap, token.start, token.end, choices[0])
@@ -117,7 +119,8 @@ def _argument(script: Script, token: Token, gap: int) -> ArgumentWord:
     return ArgumentWord(
         gap, token.start, token.end, choices[0] if is_all and len(choices) == 1 else (word,),
         is_literal=False, is_unknown=not (is_all or names_itself),
-        possible=tuple(argument for choice in choices for argument in choice))
+        possible=tuple(argument for choice in choices for argument in choice
+                       if is_all or len(choices) > 1))
 
 
 def replace_volume_id(text: str, old: str, new: str) -> str:

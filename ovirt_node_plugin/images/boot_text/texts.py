@@ -60,7 +60,7 @@ def edit_each(text: str, edit_of: Callable[[int], EditLine], *, removes: bool) -
     ``edit_of`` returns the edit of an entry by its number in ``argument_lines``. An edit gets
     and returns arguments as the kernel has them, without the boot loader's quotes. An isolinux
     entry without arguments of its own uses the default ones, and gets a line of its own if its
-    edit changes them. ``removes`` is whether edits remove arguments.
+    edit changes them. ``removes`` is whether edits remove arguments wherever they come from.
 
     Raises CannotEdit for a line that cannot be changed so.
     """
@@ -94,7 +94,7 @@ def replace_volume_id(text: str, old: str, new: str) -> str:
         if entry.boots_linux:
             wanted.append(tuple(pattern.sub(lambda match: udev_label(new), argument)
                                 for argument in entry.arguments))
-            if ":" in new and any(re.match(rf"[^=]+=hd:{pattern.pattern}", argument)
+            if ":" in new and any(re.match(rf"[^=]+=hd:LABEL={pattern.pattern}", argument)
                                   for argument in entry.arguments):
                 raise CannotEdit(line_number(text, entry.position),
                                  f"{new} has a colon, which ends a label behind hd:LABEL=",
