@@ -32,6 +32,7 @@ from ..system.run import Runner
 from ..system.words import first_names
 from . import (
     bundles,
+    databases,
     disk_space,
     inspection,
     iso_boot,
@@ -45,6 +46,7 @@ from .named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums, check_i
 from .writing import Writer, require_writable
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories
+_MARK_FILE = "mark.json"  # for the ISO, in the work folder
 _MOST_PATHS = 5  # that a note names
 
 
@@ -238,14 +240,14 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
             installed=rehearsal.sources() if order.keep_bundles else None)
         _set_sources(root, order)
         mark = _write_mark(merge, root, _changes(rehearsal), boot)
+        databases.remove_temporary_files(root, merge.image.root)
         reproducible.settle(root, merge.image.root, start, work=merge.work)
         expected = verify.Expected(
             image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},
             changes=IsoChanges(), recompress=order.recompress, boot=boot.texts)
         unclaimed = verify.unclaimed_paths(expected, root)
-    mark_file = merge.work / "mark.json"
-    mark_file.write_text(marks.text(mark), encoding="utf-8")
-    changes = IsoChanges({**initramfs.files, **bundle_files.files, marks.ON_ISO: mark_file},
+    changes = IsoChanges({**initramfs.files, **bundle_files.files,
+                          marks.ON_ISO: merge.work / _MARK_FILE},
                          (*initramfs.removed, *bundle_files.removed), order.volume_id)
     writer = Writer(image=merge.image, draft=image_draft, work=merge.folder("written"),
                     run=merge.run, progress=merge.progress, recompress=order.recompress,
@@ -378,10 +380,11 @@ def _write_mark(merge: Merge, root: Path, plugin_changes: Tuple[marks.PluginChan
                 boot: iso_boot.IsoBoot) -> marks.Mark:
     """Write the mark of this merge, and the version of an RPM, to the changed ``root``.
 
-    Returns the mark.
+    Returns the mark, which is also written to _MARK_FILE.
     """
     mark = marks.new_mark(merge.checked.digests, _plugins(root), plugin_changes, boot.originals)
     marks.write_to_root(root, mark)
+    (merge.work / _MARK_FILE).write_text(marks.text(mark), encoding="utf-8")
     if merge.package is not None:
         site_release.write_version(root, merge.package.release)
     return mark

@@ -5,7 +5,6 @@ packages have for their files, are kept.
 """
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import time
@@ -13,13 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from ..errors import OutsideRoot
-from ..system.path_sets import DNF_HISTORY
-from ..system.paths import resolve_inside
 from ..system.source_date import source_date
 from ..system.trees import lstat_of, walk
+from . import databases
 
-_SQLITE_STEPS = 100_000_000
 _NOBODY = -1  # the user of a transaction without a login, as DNF writes it
 
 
@@ -78,37 +74,17 @@ def _settle_history(root: Path, since: int, date: int, work: Path) -> None:
 
     Tables: libdnf's transaction/sql/create.sql. A history that cannot be read is left as it is.
     """
-    import sqlite3  # few merges need this
-
-    path = _history(root, since)
-    if path is None:
+    path = databases.regular_database(root, databases.HISTORY)
+    if path is None or _changed_at(path) < since:
         return
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(
-            sqlite3.connect(path, isolation_level=None)) as database:
-        # ends a statement that a hostile file makes long
-        database.set_progress_handler(lambda: 1, _SQLITE_STEPS)
-        database.execute("PRAGMA trusted_schema = OFF")
-        database.execute(
-            "UPDATE trans SET dt_begin = ?1, dt_end = ?1, user_id = ?2,"
-            " cmdline = replace(cmdline, ?3, '') WHERE dt_begin >= ?4",
-            (date, _NOBODY, f"{work}/", since))
-        database.execute("VACUUM")  # else the file still has the old values
+    databases.execute(path, [
+        ("UPDATE trans SET dt_begin = ?1, dt_end = ?1, user_id = ?2,"
+         " cmdline = replace(cmdline, ?3, '') WHERE dt_begin >= ?4",
+         (date, _NOBODY, f"{work}/", since)),
+        ("VACUUM", ())])  # else the file still has the old values
 
 
-def _history(root: Path, since: int) -> Optional[Path]:
-    """Return DNF's history if it was written since then and SQLite can open it safely."""
-    infos = []
-    for name in DNF_HISTORY:
-        try:
-            infos.append(lstat_of(resolve_inside(root, name, follow_last=False)))
-        except OutsideRoot:
-            return None
-    history, journal, *_ = infos
-    files = [info for info in infos if info is not None]
-    # a journal would name another file, which SQLite removes: sqlite.org/atomiccommit.html
-    if history is None or journal is not None or not all(
-            stat.S_ISREG(info.st_mode) for info in files):
-        return None
-    if max(info.st_mtime_ns for info in files) // 10**9 < since:
-        return None
-    return resolve_inside(root, DNF_HISTORY[0])
+def _changed_at(database: Path) -> int:
+    """Return when ``database`` or its log was changed, in whole seconds."""
+    infos = [lstat_of(f"{database}{end}") for end in ("", "-wal", "-shm")]
+    return max(info.st_mtime_ns for info in infos if info is not None) // 10**9
