@@ -217,8 +217,8 @@ def _pack(folder: Path, output: Path, image: Image, recompress: Optional[Compres
     assert layout.squashfs is not None
     name = layout.payload_path or layout.path.name
     with progress.step("pack", f"Packing {name}", total=lambda: content_bytes(folder)) as advance:
-        pack(folder, output, layout.squashfs, recompress=recompress, run=run,
-             polled=transferred(advance, READ))
+        pack(folder, output, layout.squashfs, padded=layout.is_padded, recompress=recompress,
+             run=run, polled=transferred(advance, READ))
 
 
 def content_bytes(folder: Path) -> int:

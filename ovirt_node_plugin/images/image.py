@@ -4,6 +4,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,8 @@ from .iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bind_mounted, loop_mounted
 from .other_forms import other_form, other_roots
 from .rpm_file import PackagedFile, copy_squashfs, is_rpm
-from .squashfs import Superblock, read_superblock
+from .squashfs import PADDING_BYTES, Superblock, read_superblock
+from .trailing_data import TrailingData, data_behind_filesystem, data_behind_squashfs
 from .writable import needs_copy
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"
@@ -26,6 +28,7 @@ _FILESYSTEM_IMAGES = ("LiveOS/rootfs.img", "LiveOS/ext3fs.img")
 # The system of the installer, Anaconda, and its updates; never the system that it installs
 _INSTALLER = ("/images/install.img", "/images/product.img", "/images/updates.img")
 _MAGIC = b"hsqs"
+_BLOCK = 2048  # of an ISO; squashfs reads blocks of 1024 bytes, a loop device has sectors of 512
 _DAMAGED = "Compare the image with its published checksum, or download it again."
 
 
@@ -35,7 +38,9 @@ class Layout:
 
     ``kind`` is FOLDER, SQUASHFS, ISO or RPM. ``payload`` is the squashfs on the ISO,
     ``packaged`` the one in an RPM. ``inner`` is the path of the filesystem image,
-    relative to the squashfs; it is empty if the squashfs contains the root directly.
+    relative to the squashfs; it is empty if the squashfs contains the root directly. ``padded``
+    is a copy of a squashfs file that a loop device cannot map whole. ``trailing`` is data behind
+    the squashfs, or behind the filesystem in it.
     """
 
     path: Path
@@ -46,6 +51,8 @@ class Layout:
     inner: str = ""
     filesystem: Optional[Filesystem] = None
     packaged: Optional[PackagedFile] = None
+    padded: Optional[Path] = None
+    trailing: Optional[TrailingData] = None
 
     @property
     def nesting(self) -> Tuple[str, ...]:
@@ -66,7 +73,7 @@ class Layout:
     @property
     def squashfs_file(self) -> Path:
         """The host file that contains the squashfs."""
-        return self.packaged.copy if self.packaged is not None else self.path
+        return self.packaged.copy if self.packaged is not None else self.padded or self.path
 
     @property
     def payload_offset(self) -> int:
@@ -80,6 +87,11 @@ class Layout:
         if container is not None:
             return container.size_bytes
         return self.path.stat().st_size if self.kind == SQUASHFS else 0
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether the squashfs ends with padding, as mksquashfs(1) writes it without -nopad."""
+        return self.payload_size % PADDING_BYTES == 0
 
 
 @dataclass(frozen=True)
@@ -128,8 +140,7 @@ def opened(path: Path, work: Path, *, payload: str = "", run: Runner) -> Iterato
         with explained(f"the squashfs in {path} cannot be mounted", BadImage, hint=_DAMAGED):
             stack.enter_context(loop_mounted(
                 layout.squashfs_file, outer, kind="squashfs", run=run,
-                offset=layout.payload_offset,
-                size=layout.payload_size))
+                offset=layout.payload_offset, size=_whole_blocks(layout.payload_size)))
         layout = _with_filesystem(layout, outer, run)
         with explained(f"the root in {path} cannot be mounted", BadImage, hint=_DAMAGED):
             stack.enter_context(_root_mounted(layout, outer, root, run))
@@ -152,7 +163,7 @@ def _root_mounted(layout: Layout, outer: Path, root: Path, run: Runner) -> Itera
 def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
     """Return the part of the layout that can be read without a mount.
 
-    ``copy`` is where the squashfs of an RPM is copied to.
+    ``copy`` is where a squashfs is copied to that cannot be mounted where it is.
     """
     if not path.is_file():
         raise UsageError(f"there is no image {path}",
@@ -160,7 +171,9 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
     if not is_iso(path):
         if is_rpm(path):
             packaged = copy_squashfs(path, copy, wanted=payload)
-            return Layout(path, RPM, squashfs=read_superblock(copy), packaged=packaged)
+            os.truncate(copy, _whole_blocks(packaged.size_bytes))
+            return _with_trailing(Layout(path, RPM, squashfs=read_superblock(copy),
+                                         packaged=packaged))
         if payload:
             raise UsageError(f"{path} is not an ISO and cannot contain {payload}",
                              hint="Leave --image out.")
@@ -172,11 +185,42 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
                            + (f"; it is {form.name}" if form is not None else ""),
                            hint=form.hint if form is not None else "Give an image of oVirt Node,"
                            " or the folder of an unpacked one.")
-        return Layout(path, SQUASHFS, squashfs=read_superblock(path))
+        return _with_trailing(Layout(path, SQUASHFS, squashfs=read_superblock(path),
+                                     padded=_padded(path, copy, run)))
     iso = read_iso(path, run=run)
     file = _payload(path, iso, payload)
-    return Layout(path=path, kind=ISO, iso=iso, payload=file,
-                  squashfs=read_superblock(path, offset=file.offset))
+    return _with_trailing(
+        Layout(path=path, kind=ISO, iso=iso, payload=file,
+               squashfs=read_superblock(path, offset=file.offset)))
+
+
+def _with_trailing(layout: Layout) -> Layout:
+    """Return the layout with the data behind the squashfs, if there is any."""
+    assert layout.squashfs is not None
+    return dataclasses.replace(layout, trailing=data_behind_squashfs(
+        layout.squashfs_file, layout.payload_path or str(layout.path),
+        start=layout.payload_offset, bytes_used=layout.squashfs.bytes_used,
+        size_bytes=layout.payload_size))
+
+
+def _padded(path: Path, copy: Path, run: Runner) -> Optional[Path]:
+    """Return a padded copy of a squashfs that a loop device cannot map whole, else None."""
+    size_bytes = path.stat().st_size
+    if size_bytes == _whole_blocks(size_bytes):
+        return None
+    with explained(f"{path} cannot be copied to pad it",
+                   hint="Check that the disk of --work-dir works and has free space."):
+        run(["cp", "--reflink=auto", "--sparse=auto", "--", path, copy])
+    os.truncate(copy, _whole_blocks(size_bytes))
+    return copy
+
+
+def _whole_blocks(size_bytes: int) -> int:
+    """Return a size that a loop device can have, and squashfs can read to its end.
+
+    A file on an ISO is followed by zeros up to this size.
+    """
+    return -(-size_bytes // _BLOCK) * _BLOCK
 
 
 def _payload(path: Path, iso: Iso, wanted: str) -> IsoFile:
@@ -225,9 +269,11 @@ def _with_filesystem(layout: Layout, outer: Path, run: Runner) -> Layout:
     for inner in (*_FILESYSTEM_IMAGES, *_other_filesystem_images(outer)):
         path = resolve_inside(outer, inner)
         if path.is_file():
+            name = path.relative_to(outer).as_posix()
+            filesystem = read_filesystem(path, run=run)
             return dataclasses.replace(
-                layout, inner=path.relative_to(outer).as_posix(),
-                filesystem=read_filesystem(path, run=run))
+                layout, inner=name, filesystem=filesystem,
+                trailing=layout.trailing or data_behind_filesystem(path, name))
     return layout
 
 

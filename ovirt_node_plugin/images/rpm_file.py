@@ -26,15 +26,11 @@ _DAMAGED = "Compare the RPM with its published checksum, or download it again."
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """A file of an RPM: its ``path`` in the package, and its ``copy`` on this machine."""
+    """A file of an RPM: its ``path`` and size in the package, its ``copy`` on this machine."""
 
     path: str
     copy: Path
-
-    @property
-    def size_bytes(self) -> int:
-        """The size of the file."""
-        return self.copy.stat().st_size
+    size_bytes: int
 
 
 class ArchivedFile(Protocol):
@@ -130,7 +126,7 @@ def copy_squashfs(path: Path, to: Path, *, wanted: str = "") -> PackagedFile:
             images.append(file.name)
             if _is_wanted(file.name, wanted) if wanted else len(images) == 1:
                 payload.copy(file, to, begin=magic)
-    return PackagedFile(_chosen(path, images, wanted), to)
+    return PackagedFile(_chosen(path, images, wanted), to, to.stat().st_size)
 
 
 def _chosen(path: Path, images: List[str], wanted: str) -> str:

@@ -15,6 +15,7 @@ from .compression import Compression, decode_options
 # squashfs 4.0: the kernel's Documentation/filesystems/squashfs.rst; little endian
 _HEAD = struct.Struct("<5I6H8Q")
 _MAGIC = 0x73717368
+PADDING_BYTES = 4096  # mksquashfs(1), "-nopad"
 _OLD_VERSIONS = (1, 2, 3)  # their superblock has the version in the same place
 _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
           (0x20, "-always-use-fragments"), (0x100, "-noX"), (0x200, "-no-xattrs"), (0x800, "-noId"))
@@ -84,10 +85,11 @@ def pack_options(superblock: Superblock, *,
     return words
 
 
-def pack(folder: Path, output: Path, superblock: Superblock, *,
+def pack(folder: Path, output: Path, superblock: Superblock, *, padded: bool = True,
          recompress: Optional[Compression] = None, run: Runner, polled: Polled = None) -> None:
     """Pack the tree ``folder`` into the new file ``output``, with ``pack_options``.
 
+    ``padded`` makes its size a multiple of PADDING_BYTES.
     With SOURCE_DATE_EPOCH, that is the time in the superblock; no time of a file is changed.
     ``polled`` is as in ``run``. Raises RolledBack if mksquashfs fails.
     """
@@ -95,7 +97,8 @@ def pack(folder: Path, output: Path, superblock: Superblock, *,
     dated = ["-mkfs-time", str(min(date, _LAST_TIME))] if date is not None else []
     with explained("the root cannot be packed into a squashfs", hint=_IMAGE, disk_hint=_DISK):
         run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
-             *dated, "-noappend", "-no-progress", "-no-recovery", "-mem", _MEMORY], polled=polled)
+             *dated, *([] if padded else ["-nopad"]), "-noappend", "-no-progress",
+             "-no-recovery", "-mem", _MEMORY], polled=polled)
 
 
 def unpack(image: Path, to: Path, *, offset: int = 0, run: Runner,

@@ -125,6 +125,9 @@ def _form(expected: Expected, new: Layout) -> Iterator[str]:
         elif expected.recompress is not None and (
                 new.squashfs.compression.name != expected.recompress.name):
             yield f"it is packed with {new.squashfs.compression.name}"
+        if old.is_padded and not new.is_padded or not old.is_padded and (
+                new.payload_size != new.squashfs.bytes_used):
+            yield f"the squashfs is {'not ' if old.is_padded else ''}padded"
         if new.squashfs.block_size != old.squashfs.block_size:
             yield f"its block size is {new.squashfs.block_size} bytes"
     if old.filesystem is not None and new.filesystem is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from ..errors import Refused
 from ..images.compression import Compression
 from ..images.draft import Draft
 from ..images.image import Image
@@ -14,6 +15,7 @@ from ..images.iso_copies import require_copyable
 from ..images.rpm_build import NewRpm
 from ..system.progress import WRITTEN, Progress, transferred
 from ..system.run import Runner
+from ..system.words import size
 from .iso_boot import IsoBoot
 
 
@@ -26,6 +28,10 @@ def require_writable(image: Image, package: Optional[NewRpm], work: Path, *,
     if package is not None:
         package.check(work / "trial-rpm", run=run)
     layout = image.layout
+    if layout.trailing is not None:
+        trailing = layout.trailing
+        raise Refused(f"behind {trailing.behind} is {trailing.words} ({size(trailing.size_bytes)}),"
+                      " which the new image would not have", hint="Use an image without it.")
     if layout.iso is not None:
         require_copyable(layout.path, layout.iso, work, run=run)
 
@@ -62,8 +68,9 @@ class Writer:
         files, overwritten = boot.write(self.work, run=self.run)
         changes = dataclasses.replace(changes, overwritten=overwritten, files={
             **changes.files, **files, layout.payload.path: payload})
-        size = layout.path.stat().st_size - layout.payload.size_bytes + payload.stat().st_size
-        with self.progress.step("iso", "Writing the ISO", total=lambda: size) as advance:
+        new_bytes = (layout.path.stat().st_size - layout.payload.size_bytes
+                     + payload.stat().st_size)
+        with self.progress.step("iso", "Writing the ISO", total=lambda: new_bytes) as advance:
             write_iso(layout.path, layout.iso, output, changes, run=self.run,
                       polled=transferred(advance, WRITTEN))
         return changes

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
+from ..images.trailing_data import TrailingData
 from ..merge.inspection import Inspection
 from ..merge.marks import Mark
 from ..merge.merge import MergeResult, Rehearsal
@@ -38,6 +39,7 @@ def inspection(result: Inspection) -> Data:
         "squashfs": _squashfs(result),
         "filesystem": asdict(layout.filesystem) if layout.filesystem is not None else None,
         "inner": layout.inner or None,
+        "trailing": _trailing(layout.trailing),
         "target": {"kind": result.target.kind, "name": result.target.name,
                    "version": result.target.version, "rpmdb": f"/{result.target.rpmdb}"},
         "kernels": list(result.kernels), "packages": result.packages,
@@ -60,6 +62,15 @@ def _squashfs(result: Inspection) -> Optional[Data]:
         return None
     return {"compression": str(superblock.compression), "block_size": superblock.block_size,
             "size_bytes": superblock.bytes_used}
+
+
+def _trailing(trailing: Optional[TrailingData]) -> Optional[Data]:
+    if trailing is None:
+        return None
+    verity = trailing.verity
+    return {"behind": trailing.behind, "kind": "dm-verity" if verity is not None else "unknown",
+            "size_bytes": trailing.size_bytes,
+            "root_hash": verity.root_hash if verity is not None else None}
 
 
 def _mark(mark: Optional[Mark]) -> Optional[Data]:

@@ -49,6 +49,9 @@ def inspection(result: Inspection) -> List[str]:
     if layout.squashfs is not None:
         lines += field("Compression", f"{layout.squashfs.compression}, blocks of"
                                       f" {size(layout.squashfs.block_size)}")
+    if layout.trailing is not None:
+        lines += field("Trailing", f"{layout.trailing.words}, {size(layout.trailing.size_bytes)},"
+                                   f" behind {layout.trailing.behind}")
     if layout.filesystem is not None:
         lines += field("Filesystem", f"{layout.inner}, {layout.filesystem.kind},"
                        f" {size(layout.filesystem.size_bytes)}, label"
