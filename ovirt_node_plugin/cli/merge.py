@@ -61,7 +61,7 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
     if asks and not _confirmed(warning):
         return _aborted(invocation)
     assert invocation.destination is not None
-    outcome = merging.carry_out(prepared, rehearsal, invocation.destination)
+    outcome = merging.carry_out(prepared, rehearsal, invocation.destination).without(notes)
     invocation.answer(
         image_data.merge_result(rehearsal, outcome, options.output, notes=notes),
         image_text.merge_result(rehearsal, outcome, options.output, source=options.image))
@@ -108,8 +108,10 @@ def shell(invocation: Invocation) -> int:
                                     sign_key=options.sign)
         if invocation.destination is None:
             return shells.run_and_discard(shell_run)
-        status = shells.run_and_write(shell_run, invocation.destination,
-                                      progress=invocation.progress)
+        status, notes = shells.run_and_write(shell_run, invocation.destination,
+                                             progress=invocation.progress)
+    for note in notes:
+        print(printable(f"Note: {note}"), file=sys.stderr)
     print(printable(f"Status {status}: no image was written." if status
                     else f"{options.output} is written."), file=sys.stderr)
     return status

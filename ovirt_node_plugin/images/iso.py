@@ -182,9 +182,9 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
               polled: Polled = None) -> None:
     """Write a copy of the ISO ``source`` with ``changes`` to the new file ``output``.
 
-    Everything else is kept, including boot records and boot information tables. If the
-    source has an implanted checksum, a new one is implanted. With SOURCE_DATE_EPOCH, that is
-    the time of the new ISO and of the changed files, and the GUIDs of a GPT are kept.
+    Everything else is kept, including boot records and boot information tables, but for an
+    implanted checksum, which ``finish_iso`` writes. With SOURCE_DATE_EPOCH, that is the time of
+    the new ISO and of the changed files, and the GUIDs of a GPT are kept.
     """
     date = source_date()
     argv: List[StrPath] = ["xorriso", *_QUIET, "-indev", f"stdio:{source}",
@@ -205,6 +205,12 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
         run([*argv, "-commit"], polled=polled)
         _truncate(output, run)
         _overwrite(output, changes.overwritten, run)
+
+
+def finish_iso(output: Path, iso: Iso, overwritten: Mapping[str, Path], *, run: Runner) -> None:
+    """Write host files over spans of the new ISO, and implant a checksum if ``iso`` has one."""
+    with explained("the new ISO cannot be written", hint=_BUG, disk_hint=_DISK):
+        _overwrite(output, overwritten, run)
         if iso.checksum.implanted:
             checksum.implant(output, supported=iso.checksum.supported, run=run)
 

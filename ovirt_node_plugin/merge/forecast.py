@@ -1,8 +1,10 @@
 """Notes on what a merge will change outside of the root: the ISO and the filesystem image."""
 from __future__ import annotations
 
-from typing import Tuple
+from typing import Iterable, Iterator, Tuple
 
+from ..images import iso_checksums
+from ..images.iso import Iso, IsoChanges
 from ..settings.boot.argument_text import decode
 from ..settings.boot.dracut_files import KIND_NAMES
 from ..system import words
@@ -40,8 +42,10 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
                     if setting.kind == _ARGUMENT})
     has_needs = any(setting.kind in KIND_NAMES for setting in rehearsal.settings())
     volume_id = merge.order.volume_id
-    if iso is None or not (codes or has_needs or volume_id):
+    if iso is None:
         return ()
+    if not (codes or has_needs or volume_id):
+        return tuple(_signatures(merge, iso, ()))
     boot = iso_boot.read(merge.image, merge.folder("forecast"), run=merge.run)
     boot.for_arguments(boot_arguments.planned_arguments(boot.before, rehearsal.settings_by_plan()),
                        volume_id=volume_id)
@@ -53,4 +57,18 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
         lines.append(f"The volume id changes to {volume_id}, also in {places}.")
     if has_needs:
         lines += iso_initramfs.forecast(merge.image, boot.configurations)
-    return tuple(lines)
+    return (*lines, *_signatures(merge, iso, boot.input_texts if codes or volume_id else ()))
+
+
+def _signatures(merge: Merge, iso: Iso, places: Iterable[str]) -> Iterator[str]:
+    """Yield the signatures of lists of checksums that do not match after the merge.
+
+    ``places`` are those of boot configurations that change.
+    """
+    layout = merge.image.layout
+    changing = {*iso_checksums.changing_paths(iso, IsoChanges()),
+                *(place.partition(":")[0] for place in places),
+                *([layout.payload.path] if layout.payload is not None else [])}
+    for checksums in iso_checksums.checksum_lists(layout.path, iso):
+        if any(path in changing for _, path in checksums.lines):
+            yield from iso_checksums.signature_notes(checksums)

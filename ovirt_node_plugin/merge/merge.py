@@ -144,6 +144,11 @@ class MergeResult:
     answers: Tuple[PlanAnswer, ...]
     notes: Tuple[str, ...]
 
+    def without(self, notes: Collection[str]) -> MergeResult:
+        """Return the result without ``notes``, which the plan had."""
+        return dataclasses.replace(self, notes=tuple(
+            note for note in self.notes if note not in notes))
+
 
 @dataclass(frozen=True)
 class Merge:
@@ -252,15 +257,15 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
     writer = Writer(image=merge.image, draft=image_draft, work=merge.folder("written"),
                     run=merge.run, progress=merge.progress, recompress=order.recompress,
                     package=merge.package)
-    changes = writer.write(destination.target, changes, boot)
+    written = writer.write(destination.target, changes, boot)
     if order.check:
-        verify.check(dataclasses.replace(expected, changes=changes), destination.target,
+        verify.check(dataclasses.replace(expected, changes=written.changes), destination.target,
                        merge.folder("check"), dnf=merge.dnf, run=merge.run,
                        progress=merge.progress)
     destination.place()
     return MergeResult(mark, answers, (
         *_new_notes(answers, rehearsal), *bundle_files.notes, *initramfs.notes,
-        *_unclaimed_note(unclaimed)))
+        *written.notes, *_unclaimed_note(unclaimed)))
 
 
 def _check(order: Order) -> None:

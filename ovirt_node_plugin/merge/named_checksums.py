@@ -12,16 +12,20 @@ from ..images.digests import SHA256, Comparison, Digests, read_digests
 from ..images.rpm_file import is_rpm
 from ..system.checksum_lists import ListedDigest, bare_digest, listed_digests
 from ..system.limits import CHECKSUM_LIST_BYTES, KEY_BYTES
-from ..system.openpgp import read_keys
+from ..system.openpgp import (
+    SIGNATURE_SUFFIXES,
+    clear_signed_text,
+    is_clear_signed,
+    read_keys,
+)
 from ..system.progress import Progress
 from ..system.regular_files import read_regular
 from ..system.run import Runner
 from ..system.words import first_names
-from .signatures import clear_signed_text, is_clear_signed, verified_text
+from .signatures import verified_text
 
 OPTION = "--sha256"
 _PROOFS = ("sha512", "sha384", SHA256)  # collisions of the others can be made, or are feared
-_SIGNATURES = (".asc", ".gpg", ".sign", ".sig")
 _MOST_NAMES = 5  # that a message has
 
 
@@ -118,9 +122,10 @@ def _read_list(path: Path, key: Optional[Path], work: Path, run: Runner) -> _Lis
         raise UsageError(f"{key} contains no OpenPGP public key",
                          hint="Give the publisher's public keys, as gpg --export writes them.")
     if not clear_signed and signature is None:
+        name = f"{path.name}{SIGNATURE_SUFFIXES[0]}"
         raise Refused(f"{path} is not signed, and has no signature beside it",
-                      hint=f"Download its signature, such as {path.name}{_SIGNATURES[0]}, to the"
-                           " folder of the list, or name a list that contains its signature.")
+                      hint=f"Download its signature, such as {name}, to the folder of the list, or"
+                           " name a list that contains its signature.")
     try:
         text, owner = verified_text(
             data, b"" if signature is None else _read(signature, CHECKSUM_LIST_BYTES), keys, work,
@@ -147,7 +152,7 @@ def _unchecked(path: Path, data: bytes, signature: Optional[Path]) -> _List:
 
 def _detached(path: Path) -> Optional[Path]:
     """Return the signature beside the list ``path``; a clear-signed copy of it is none."""
-    for suffix in _SIGNATURES:
+    for suffix in SIGNATURE_SUFFIXES:
         signature = path.with_name(path.name + suffix)
         if signature.is_file() and not is_clear_signed(_read(signature, CHECKSUM_LIST_BYTES)):
             return signature

@@ -7,7 +7,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Sequence
+from typing import Callable, List, Sequence, Tuple
 
 from ..errors import UsageError
 from ..images.dnf_program import trial_root
@@ -52,8 +52,9 @@ def run_and_discard(shell: ShellRun) -> int:
         return _run_in(root, shell)
 
 
-def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progress) -> int:
-    """Run the command, write the changed image if its status is 0, and return the status.
+def run_and_write(shell: ShellRun, destination: Destination, *,
+                  progress: Progress) -> Tuple[int, Tuple[str, ...]]:
+    """Run the command, write the changed image if its status is 0; return the status and notes.
 
     Raises Refused for an image that cannot be written.
     """
@@ -72,12 +73,12 @@ def run_and_write(shell: ShellRun, destination: Destination, *, progress: Progre
         databases.remove_temporary_files(root, shell.image.root)
         reproducible.settle(root, shell.image.root, start, work=shell.work)
     if status:
-        return status
+        return status, ()
     writer = Writer(image=shell.image, draft=changed, work=shell.work, run=shell.run,
                     progress=progress, package=package)
-    writer.write(destination.target, IsoChanges(), boot)
+    written = writer.write(destination.target, IsoChanges(), boot)
     destination.place()
-    return status
+    return status, written.notes
 
 
 def _run_in(root: Path, shell: ShellRun) -> int:

@@ -15,11 +15,11 @@ from ..compare.isos import iso_differences
 from ..compare.packages import package_differences, read_packages
 from ..compare.trees import REMOVED, Difference, differences
 from ..errors import CommandError, NodePluginError, RolledBack
-from ..images import boot, checksum, filesystem
+from ..images import boot, checksum, filesystem, iso_checksums
 from ..images.compression import Compression
 from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, opened
-from ..images.iso import Iso, IsoChanges
+from ..images.iso import Iso, IsoChanges, read_span
 from ..images.squashfs import pack_options
 from ..operations.model.answers import VerifyAnswer
 from ..registry import store
@@ -261,6 +261,11 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
                        total=lambda: sizes) as advance:
         yield from (f"on the ISO, {_text(difference, top='')}" for difference in iso_differences(
             (source, old), (output, new), ignored=ignored, advance=advance))
+    corrected = iso_checksums.corrected_lists((source, old), (output, new), changes)
+    spans = new.spans
+    yield from (f"the list of checksums {path} does not match the files"
+                for path, text in sorted(corrected.texts.items())
+                if path not in spans or read_span(output, spans[path]) != text)
     yield from (f"{path} is missing on the ISO" for path in sorted(
         set(changes.files) - {file.path for file in new.files}))
     if old.checksum != new.checksum:

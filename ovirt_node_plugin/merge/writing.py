@@ -4,13 +4,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional, Tuple
 
 from ..errors import Refused
+from ..images import iso_checksums
 from ..images.compression import Compression
 from ..images.draft import Draft
 from ..images.image import Image
-from ..images.iso import IsoChanges, write_iso
+from ..images.iso import Iso, IsoChanges, finish_iso, read_iso, read_span, write_iso
 from ..images.iso_copies import require_copyable
 from ..images.rpm_build import NewRpm
 from ..system.progress import WRITTEN, Progress, transferred
@@ -37,6 +38,14 @@ def require_writable(image: Image, package: Optional[NewRpm], work: Path, *,
 
 
 @dataclass(frozen=True)
+class Written:
+    """What was written: the ``changes`` on the ISO, with notes on its lists of checksums."""
+
+    changes: IsoChanges
+    notes: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Writer:
     """Writes the ``draft`` of ``image``; ``work`` is a folder for temporary files.
 
@@ -51,26 +60,46 @@ class Writer:
     recompress: Optional[Compression] = None
     package: Optional[NewRpm] = None
 
-    def write(self, output: Path, changes: IsoChanges, boot: IsoBoot) -> IsoChanges:
-        """Write the new file ``output``; return all changes on the ISO, with payload and boot."""
+    def write(self, output: Path, changes: IsoChanges, boot: IsoBoot) -> Written:
+        """Write the new file ``output`` with ``changes`` and those of payload and boot."""
         layout = self.image.layout
         if self.package is not None:
             payload = self.work / "payload"
             self.draft.pack(payload, recompress=self.recompress)
             with self.progress.step("rpm", "Writing the RPM"):
                 self.package.write(payload, output, self.work / "rpm", run=self.run)
-            return IsoChanges()
+            return Written(IsoChanges())
         if layout.iso is None or layout.payload is None:
             self.draft.pack(output, recompress=self.recompress)
-            return IsoChanges()
+            return Written(IsoChanges())
         payload = self.work / "payload"
         self.draft.pack(payload, recompress=self.recompress)
         files, overwritten = boot.write(self.work, run=self.run)
+        lists = iso_checksums.without_removed(
+            iso_checksums.checksum_lists(layout.path, layout.iso), changes.removed, self.work)
         changes = dataclasses.replace(changes, overwritten=overwritten, files={
-            **changes.files, **files, layout.payload.path: payload})
+            **changes.files, **files, **lists, layout.payload.path: payload})
         new_bytes = (layout.path.stat().st_size - layout.payload.size_bytes
                      + payload.stat().st_size)
         with self.progress.step("iso", "Writing the ISO", total=lambda: new_bytes) as advance:
             write_iso(layout.path, layout.iso, output, changes, run=self.run,
                       polled=transferred(advance, WRITTEN))
-        return changes
+            corrected, notes = self._corrected_lists(layout.iso, output, changes)
+            finish_iso(output, layout.iso, corrected, run=self.run)
+        return Written(dataclasses.replace(changes, overwritten={**overwritten, **corrected}),
+                       notes)
+
+    def _corrected_lists(self, iso: Iso, output: Path, changes: IsoChanges,
+                         ) -> Tuple[Dict[str, Path], Tuple[str, ...]]:
+        """Write the lists of checksums that the ISO ``output`` needs; return them and notes."""
+        source = self.image.layout.path
+        if not iso_checksums.checksum_lists(source, iso):
+            return {}, ()
+        new = read_iso(output, run=self.run)
+        corrected = iso_checksums.corrected_lists((source, iso), (output, new), changes)
+        files = {}
+        for number, (path, text) in enumerate(sorted(corrected.texts.items())):
+            if read_span(output, new.spans[path]) != text:
+                files[path] = self.work / f"corrected-{number}"
+                files[path].write_bytes(text)
+        return files, corrected.notes

@@ -1,4 +1,7 @@
-"""Fingerprints and owners of OpenPGP public keys: RFC 9580. Checks no signature."""
+"""OpenPGP, RFC 9580: fingerprints and owners of public keys, and clear-signed texts.
+
+No signature is checked here.
+"""
 from __future__ import annotations
 
 import base64
@@ -13,6 +16,11 @@ from .words import printable
 _SIGNATURE, _KEY, _USER_ID, _SUBKEY = 2, 6, 13, 14
 _ISSUER_FINGERPRINT = 33
 _ARMOR_BEGIN, _ARMOR_END = b"-----BEGIN PGP PUBLIC KEY BLOCK-----", b"-----END"
+_TEXT_BEGIN = re.compile(rb"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\r?$", re.MULTILINE)
+_TEXT_END = re.compile(rb"^-----BEGIN PGP SIGNATURE-----[ \t]*\r?$", re.MULTILINE)
+_HEADERS_END = re.compile(rb"^[ \t]*\r?\n", re.MULTILINE)
+SIGNATURE_SUFFIXES = (".asc", ".gpg", ".sign", ".sig")
+"""The ends of names of a signature, after the name of the file that it signs."""
 _FINGERPRINT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -103,6 +111,24 @@ def issuer_fingerprint(signature: bytes) -> str:
                         return content[1:].hex()
                 start += size
     return ""
+
+
+def is_clear_signed(data: bytes) -> bool:
+    """Return whether ``data`` contains a clear-signed text."""
+    return _TEXT_BEGIN.search(data) is not None
+
+
+def clear_signed_text(data: bytes) -> bytes:
+    """Return the text in clear-signed ``data``, without a check of its signature.
+
+    Raises ValueError for several such texts, or an incomplete one.
+    """
+    begins = list(_TEXT_BEGIN.finditer(data))
+    start = _HEADERS_END.search(data, begins[0].end() + 1) if len(begins) == 1 else None
+    end = _TEXT_END.search(data, start.end()) if start is not None else None
+    if start is None or end is None:
+        raise ValueError("several signed texts" if len(begins) > 1 else "an incomplete signed text")
+    return re.sub(rb"^- ", b"", data[start.end():end.start()], flags=re.MULTILINE)
 
 
 def _armored(data: bytes) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from ovirt_node_plugin.errors import BadImage, CommandError, Refused, UsageError
 from ovirt_node_plugin.images import checksum, filesystem, squashfs, workspace
 from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
 from ovirt_node_plugin.images.image import opened
-from ovirt_node_plugin.images.iso import Iso, IsoChanges, read_iso, write_iso
+from ovirt_node_plugin.images.iso import Iso, IsoChanges, finish_iso, read_iso, write_iso
 from ovirt_node_plugin.images.mounts import mounted, overlaid
 from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
@@ -347,6 +347,7 @@ def test_the_arguments_of_xorriso_are_exact(tmp_path: Path) -> None:
     write_iso(Path("/in.iso"), iso, output, IsoChanges(
         {"/b": Path("/tmp/b"), "/a": Path("/tmp/a")}, ("/gone",), "NEW"),
         run=recorder)
+    finish_iso(output, iso, {}, run=recorder)
     quiet = ["-no_rc", "-report_about", "WARNING", "-abort_on", "FAILURE"]
     mapped = [word for name in "ab" for word in (
         "-map", f"/tmp/{name}", f"/{name}", "-chown", "0", f"/{name}", "--", "-chgrp", "0",
