@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import stat
+import urllib.parse
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 from ..errors import OutsideRoot
 from ..system.path_sets import DNF_HISTORY, RPM_DATABASES
@@ -56,18 +58,25 @@ def regular_database(root: Path, name: str) -> Optional[Path]:
 
 
 def execute(path: Path, statements: Sequence[Tuple[str, Tuple[object, ...]]]) -> None:
-    """Execute statements of SQL, each with its values, in the database ``path``, and close it.
-
-    An error of SQLite ends them, as does a limit on the time that a hostile file takes.
-    """
-    import sqlite3  # few merges need this
-
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(
-            sqlite3.connect(path, isolation_level=None)) as database:
-        database.set_progress_handler(lambda: 1, _STEPS)
-        database.execute("PRAGMA trusted_schema = OFF")
+    """Execute statements of SQL, each with its values, in the database ``path``, and close it."""
+    with opened(path) as database:
         for statement, values in statements:
             database.execute(statement, values)
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, immutable: bool = False) -> Iterator[sqlite3.Connection]:
+    """Yield the database ``path``, and close it.
+
+    With ``immutable``, no file is changed, and SQLite ignores a log. An error of SQLite ends the
+    block, as does a limit on the time that a hostile file takes.
+    """
+    uri = f"file:{urllib.parse.quote(os.fsencode(path))}{'?immutable=1' if immutable else ''}"
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(
+            sqlite3.connect(uri, isolation_level=None, uri=True)) as database:
+        database.set_progress_handler(lambda: 1, _STEPS)
+        database.execute("PRAGMA trusted_schema = OFF")
+        yield database
 
 
 def _regular(root: Path, name: str) -> Optional[Path]:

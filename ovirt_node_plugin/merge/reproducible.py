@@ -14,9 +14,7 @@ from typing import Optional
 
 from ..system.source_date import source_date
 from ..system.trees import lstat_of, walk
-from . import databases
-
-_NOBODY = -1  # the user of a transaction without a login, as DNF writes it
+from .transaction_times import settle_history, settle_rpmdb
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,13 @@ class Start:
 def settle(root: Path, original: Path, start: Start, *, work: Path) -> None:
     """Replace the times since ``start`` in the changed ``root``, if there is another one.
 
-    These are the times of files and folders, and those in DNF's history, in which paths in the
-    folder ``work`` become relative. ``original`` is the unchanged root.
+    These are the times of files and folders, and those in the databases of rpm and DNF, in which
+    paths in the folder ``work`` become relative. ``original`` is the unchanged root.
     """
     if start.date is None:
         return
-    _settle_history(root, start.seconds, start.date, work)
+    settle_history(root, start.seconds, start.date, work)
+    settle_rpmdb(root, start.seconds, start.date)
     _clamp(root, original, start.seconds, start.date)
 
 
@@ -67,24 +66,3 @@ def _clamp_entry(path: str, info: os.stat_result, before: Optional[os.stat_resul
     if changed_at > date and changed_at >= since and (
             before is None or before.st_mtime_ns != info.st_mtime_ns):
         os.utime(path, (date, date), follow_symlinks=False)
-
-
-def _settle_history(root: Path, since: int, date: int, work: Path) -> None:
-    """Replace what depends on time, user and work folder in the new transactions of DNF's history.
-
-    Tables: libdnf's transaction/sql/create.sql. A history that cannot be read is left as it is.
-    """
-    path = databases.regular_database(root, databases.HISTORY)
-    if path is None or _changed_at(path) < since:
-        return
-    databases.execute(path, [
-        ("UPDATE trans SET dt_begin = ?1, dt_end = ?1, user_id = ?2,"
-         " cmdline = replace(cmdline, ?3, '') WHERE dt_begin >= ?4",
-         (date, _NOBODY, f"{work}/", since)),
-        ("VACUUM", ())])  # else the file still has the old values
-
-
-def _changed_at(database: Path) -> int:
-    """Return when ``database`` or its log was changed, in whole seconds."""
-    infos = [lstat_of(f"{database}{end}") for end in ("", "-wal", "-shm")]
-    return max(info.st_mtime_ns for info in infos if info is not None) // 10**9

@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Dict, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.merge.reproducible import Start, settle
+from ovirt_node_plugin.system.run import StrPath, run
 from ovirt_node_plugin.system.trees import walk
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -86,6 +88,30 @@ def metadata(root: Path) -> Dict[str, Tuple[object, ...]]:
             [(name, os.getxattr(path, name, follow_symlinks=False))
              for name in os.listxattr(path, follow_symlinks=False)])
     return entries
+
+
+def test_rpm_databases_of_rpm_before_4_18_become_the_same(
+        built: support.Fixtures, isv: Path, tmp_path: Path) -> None:
+    """Such an rpm does not know the variable: here it does not get it."""
+    (package,) = isv.rglob("*.rpm")
+    databases = []
+    for name in ("first", "second"):
+        start = Start(int(time.time()), EPOCH)
+        root = built.node_root(tmp_path / name)
+        rpm: List[StrPath] = ["rpm", "--root", root, "--dbpath", "/usr/share/rpm"]
+        before = run([*rpm, "-qa", "--qf", "%{nevra} %{installtime} %{installtid}\n"])
+        time.sleep(1)
+        run([*rpm, "--nosignature", "--noplugins", "-i", package])
+        settle(root, root, start, work=tmp_path)
+        databases.append((root / "usr/share/rpm/rpmdb.sqlite").read_bytes())
+        after = run([*rpm, "-qa", "--qf", "%{nevra} %{installtime} %{installtid}\n"])
+        assert set(after.splitlines()) - set(before.splitlines()) == {
+            f"isv-1.0-1.noarch {EPOCH} {EPOCH}"}
+        assert set(before.splitlines()) < set(after.splitlines())
+        assert run([*rpm, "-q", "--tid", str(EPOCH)]) == "isv-1.0-1.noarch\n"
+        run([*rpm, "-V", "--noscripts", "--nodeps", "isv"])
+        run(["rpmdb", *rpm[1:], "--verifydb"])
+    assert databases[0] == databases[1]
 
 
 def superblock_time(squashfs: Path) -> int:

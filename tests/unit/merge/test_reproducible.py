@@ -4,11 +4,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import struct
 from pathlib import Path
 
 import pytest
 
 from ovirt_node_plugin.merge.reproducible import Start, settle
+from ovirt_node_plugin.merge.transaction_times import with_install_time
 
 pytestmark = pytest.mark.unit
 
@@ -129,6 +131,32 @@ def test_an_unchanged_or_unsafe_history_is_not_opened(
     path.symlink_to(outside)
     settle(root, original, START, work=root)
     assert outside.read_bytes() == unchanged
+
+
+def header(time: int, transaction: int) -> bytes:
+    """Return the header of an installed package with a name and the times of the install."""
+    entries = ((1000, 6, 0, 1), (1008, 4, 4, 1), (1128, 4, 8, 1))
+    return (struct.pack(">2I", len(entries), 12)
+            + b"".join(struct.pack(">2IiI", *entry) for entry in entries)
+            + struct.pack(">4s2I", b"abc", time, transaction))
+
+
+def test_the_time_of_an_install_is_replaced() -> None:
+    assert with_install_time(header(LATER, SINCE), SINCE, DATE, 3) == header(DATE + 3, DATE)
+    assert with_install_time(header(BEFORE, BEFORE), SINCE, DATE, 3) is None
+
+
+def test_a_header_that_is_not_valid_is_left_as_it_is() -> None:
+    valid = header(LATER, LATER)
+    for size in range(len(valid)):
+        assert with_install_time(valid[:size], SINCE, DATE, 0) is None
+    for value in (None, 5, "text"):
+        assert with_install_time(value, SINCE, DATE, 0) is None
+    for offset in (-1, -4, 9, 1 << 30):
+        changed = bytearray(valid)
+        struct.pack_into(">i", changed, 8 + 16 + 8, offset)
+        result = with_install_time(bytes(changed), SINCE, DATE, 0)
+        assert result is None or len(result) == len(valid)
 
 
 @pytest.mark.parametrize("text", ["", "no database", "SQLite format 3\0 damaged"])
