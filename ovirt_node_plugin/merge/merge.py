@@ -32,11 +32,11 @@ from ..system.run import Runner
 from ..system.words import first_names
 from . import (
     bundles,
-    databases,
     disk_space,
     inspection,
     iso_boot,
     iso_initramfs,
+    leftovers,
     marks,
     reproducible,
     site_release,
@@ -245,7 +245,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
             installed=rehearsal.sources() if order.keep_bundles else None)
         _set_sources(root, order)
         mark = _write_mark(merge, root, _changes(rehearsal), boot)
-        databases.remove_temporary_files(root, merge.image.root)
+        leftovers.remove(root, merge.image.root)
         reproducible.settle(root, merge.image.root, start, work=merge.work)
         expected = verify.Expected(
             image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},

@@ -19,7 +19,7 @@ from ..isolation import program
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner, StrPath
-from . import databases, iso_boot, reproducible, site_release
+from . import iso_boot, leftovers, reproducible, site_release
 from .writing import Writer, require_writable
 
 _SHELLS = ("bin/bash", "usr/bin/bash", "bin/sh", "usr/bin/sh")
@@ -70,7 +70,7 @@ def run_and_write(shell: ShellRun, destination: Destination, *,
         status = _run_in(root, shell)
         if package is not None:
             site_release.write_version(root, package.release)
-        databases.remove_temporary_files(root, shell.image.root)
+        leftovers.remove(root, shell.image.root)
         reproducible.settle(root, shell.image.root, start, work=shell.work)
     if status:
         return status, ()

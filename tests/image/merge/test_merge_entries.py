@@ -205,6 +205,13 @@ def different_paths(old: Path, new: Path, folder: Path, *kinds: str) -> Set[str]
             if not kinds or difference.kind in kinds}
 
 
+def folder_times(image: Path, folder: Path) -> Dict[str, int]:
+    folder.mkdir()
+    with opened(image, folder, run=run) as opened_image:
+        return {os.path.relpath(top, opened_image.root): os.lstat(top).st_mtime_ns
+                for top, _, _ in os.walk(opened_image.root)}
+
+
 def test_a_merge_keeps_every_entry(
         image: Path, agent: Path, program: Program, tmp_path: Path) -> None:
     merged = tmp_path / "merged"
@@ -214,6 +221,9 @@ def test_a_merge_keeps_every_entry(
     assert {path: (before.get(path), after.get(path)) for path in {*before, *after}
             if before.get(path) != after.get(path)} == {}
     assert different_paths(image, merged, tmp_path / "compared", "added", "removed") == ADDED
+    times, new_times = folder_times(image, tmp_path / "1"), folder_times(merged, tmp_path / "2")
+    assert {path for path, time in times.items() if new_times[path] != time} == {
+        os.path.dirname(path) for path in ADDED} & set(times)
     assert list(program.work.iterdir()) == []
 
 
