@@ -15,7 +15,7 @@ from ..errors import BadImage, CommandError, Refused
 from ..system.limits import BOOT_BYTES, FAT_BYTES, FAT_CONFIGURATIONS, TEXT_BYTES
 from ..system.run import Runner, explained, size_limited
 from .boot_text.model import BootEntry
-from .boot_text.texts import entries
+from .boot_text.texts import boots_linux, entries
 from .el_torito import UEFI
 from .iso import Iso, Span, copy_span, read_span
 
@@ -72,7 +72,7 @@ def boot_configurations(source: Path, iso: Iso, work: Path, *,
         if sum(len(configuration.text) for configuration in configurations) > BOOT_BYTES:
             raise _too_large("boot configurations", BOOT_BYTES, source)
     return tuple(sorted((configuration for configuration in configurations
-                         if configuration.entries),
+                         if boots_linux(configuration.text)),
                         key=lambda configuration: configuration.place))
 
 

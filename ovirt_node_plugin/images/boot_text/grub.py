@@ -28,6 +28,7 @@ _INITRD = frozenset(("initrd", "initrdefi", "initrd16"))
 _MENU = frozenset(("menuentry", "submenu", "hiddenentry"))
 # Options of menuentry that have a value (grub-core/commands/menuentry.c)
 _WITH_VALUE = frozenset(("--class", "--users", "--hotkey", "--source", "--id"))
+_LINUX_LINE = re.compile(r"^[ \t]*((?:linux|linuxefi|linux16)[ \t]+[^\s;#])", re.MULTILINE)
 _BY_LABEL = re.compile(r"--label(?:=.*)?|-[a-z]*l[a-z]*", re.DOTALL)
 # What is in one kind of quotes, or in none
 _RUN = re.compile(r"""'[^']*'|\$?"[^\\"]*(?:\\[\s\S][^\\"]*)*"|(?:[^'"\\$]|\\[\s\S]|\$(?!"))+""")
@@ -47,26 +48,33 @@ def entries(text: str) -> Iterator[EntryText]:
     script = Script(text)
     titles: List[str] = []
     entry: Optional[EntryText] = None
+    positions = set()
     for command in script.commands:
         names, is_known = _names(script, command)
         if names & _LINUX and len(command.words) > 1:
-            if entry is not None:
-                yield entry
+            yield from filter(None, [entry])
             entry = _entry(script, command, titles[-1] if titles else "")
+            positions.add(entry.position)
         elif names & _INITRD and entry is not None:
             entry.initrds += [value(word) or word for word in map(script.word, command.words[1:])]
         elif not is_known and len(command.words) > 1 and titles:
-            if entry is not None:
-                yield entry
-            entry = EntryText(titles[-1], write, KERNEL_CHARACTERS, position=command.words[0].start,
-                              problem="a variable is used as a command, and nothing sets it here")
+            yield _problem(command.words[0].start, "a variable is used as a command, and the"
+                                                   " configuration does not set it")
         if command.symbol == "{":
             titles.append(_title(script, command) if names & _MENU
                           else titles[-1] if titles else "")
         elif command.symbol == "}" and titles:
             titles.pop()
-    if entry is not None:
-        yield entry
+    yield from filter(None, [entry])
+    hidden = next((line.start(1) for line in _LINUX_LINE.finditer(text)
+                   if line.start(1) not in positions), None)
+    if hidden is not None:
+        yield _problem(hidden, "GRUB does not read this line as a command, as a quote before it is"
+                               " not closed")
+
+
+def _problem(position: int, problem: str) -> EntryText:
+    return EntryText("", write, KERNEL_CHARACTERS, position=position, problem=problem)
 
 
 def _names(script: Script, command: Command) -> Tuple["frozenset[str]", bool]:

@@ -56,7 +56,9 @@ def entries(text: str) -> Iterator[EntryText]:
     default: Tuple[ArgumentWord, ...] = ()
     label = _Label(text, None)
     for line in _lines(text):
-        if line.command == "label":
+        if line.command == "include" or _menu_command(text, line) == "include":
+            default = (*default, ArgumentWord(0, 0, 0, (), is_literal=False, is_unknown=True))
+        elif line.command == "label":
             yield from label.entries(default)
             label = _Label(text, line)
         elif line.command == "menu" and label.ends_at(line):
@@ -91,8 +93,7 @@ class _Label:
 
     def ends_at(self, line: _Line) -> bool:
         """Return whether a ``menu`` command ends the entry."""
-        word = _WORD.search(self._text, line.start, line.line_end)
-        command = word.group().lower() if word else ""
+        command = _menu_command(self._text, line)
         if command in _MENU_OTHERS:
             self._boots_linux = False
         return command in _MENU_ENDS
@@ -130,8 +131,16 @@ class _Label:
             entry.words = list(default)
         if self._kernel_words and entry.new_line:
             entry.problem = "it has arguments behind the kernel's name, but no append line"
+        elif any(word.is_unknown for word in entry.words):
+            entry.problem = "it has no append line, and an included file may have one for all"
         entry.words = [*self._kernel_words, *entry.words]
         yield entry
+
+
+def _menu_command(text: str, line: _Line) -> str:
+    """Return what follows ``menu``; empty if that is not the command."""
+    word = _WORD.search(text, line.start, line.line_end)
+    return word.group().lower() if word and line.command == "menu" else ""
 
 
 def _lines(text: str) -> Iterator[_Line]:

@@ -41,6 +41,11 @@ def entries(text: str) -> Tuple[BootEntry, ...]:
     return tuple(entry.entry() for entry in _entries(text) if entry.boots_linux)
 
 
+def boots_linux(text: str) -> bool:
+    """Return whether a configuration boots Linux, also if it cannot be determined how."""
+    return any(True for _ in _entries(text))
+
+
 def argument_lines(text: str) -> Tuple[str, ...]:
     """Return the arguments of each entry that boots Linux, in isolinux with ``initrd=``."""
     return tuple(" ".join(entry.arguments) for entry in _entries(text) if entry.boots_linux)
@@ -137,7 +142,8 @@ def _check_variables(text: str, entry: EntryText, edit: EditLine, *, removes: bo
             raise CannotEdit(
                 line_number(text, word.start),
                 f"{text[word.start:word.end]} has the argument {changed}" if changed else
-                f"{text[word.start:word.end]} may have an argument to remove",
+                f"{text[word.start:word.end] or 'an included file'} may have an argument to"
+                " remove",
                 "Write the arguments into the line instead of the variable, then merge again.")
 
 

@@ -9,6 +9,7 @@ import pytest
 from ovirt_node_plugin.errors import BadImage
 from ovirt_node_plugin.images.boot_text.model import CannotEdit
 from ovirt_node_plugin.images.boot_text.texts import (
+    boots_linux,
     edit_arguments,
     entries,
     replace_volume_id,
@@ -151,6 +152,13 @@ def test_a_command_that_grub_cannot_parse_is_refused() -> None:
         assert not accepted(text)
 
 
+def test_a_line_that_a_quote_hides_is_refused_and_not_passed_over() -> None:
+    text = "search --set=root -l 'It's'\nmenuentry 'x' {\n  linux /v a\n}\n"
+    error = refusal(text, "b")
+    assert error.line == 3 and "a quote before it is not closed" in error.reason
+    assert boots_linux(text) and not boots_linux("menuentry 'linux /v' {\n  chain\n}\n")
+
+
 def test_functions_blocks_and_submenus_have_entries() -> None:
     text = ("function load {\n  linux /v $@ end\n}\n"
             "submenu 'S' {\n  submenu T {\n    menuentry --class a $\"One\" --id=x {\n"
@@ -177,6 +185,14 @@ def test_an_isolinux_entry_without_default_arguments_gets_a_line_behind_that_of_
     text = "append ro\nlabel a\n  kernel v\n  append -\n  menu default\n"
     assert arguments_of(text) == [""] and arguments_of(added(text, "b")) == ["b"]
     assert added(text, "b") == text.replace("append -\n", "append -\n  append b\n")
+
+
+@pytest.mark.parametrize("line", ["include common.cfg", "MENU INCLUDE common.cfg"])
+def test_an_isolinux_entry_whose_arguments_may_be_in_another_file_is_refused(line: str) -> None:
+    text = f"{line}\nlabel a\n  kernel v\n"
+    assert "an included file may have one" in refusal(text, "b").reason
+    own = f"{line}\nlabel a\n  kernel v\n  append ro\n"
+    assert added(own, "b") == own.replace("ro", "ro b")
 
 
 def test_arguments_behind_the_name_of_an_isolinux_kernel_count() -> None:
