@@ -13,16 +13,17 @@ from typing import Iterator, NamedTuple, Optional, Tuple
 _SPECIAL = "{}|&$;<> \t\n\r'\"\\"  # that end a word, or mean something in it
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[?#*@]"
 _HEX = r"x[0-9a-fA-F]{2}"
+# GRUB drops lines that begin with # before it reads words (read_config_file_getline)
+_CONTINUATION = re.compile(r"\\\r?\n(?:#.*\n)*")
 _PIECE = re.compile(
     rf"[^{re.escape(_SPECIAL)}]+"
-    r"|\\(?:\r?\n|[^\n])"
+    rf"|{_CONTINUATION.pattern}|\\[^\n]"
     r"|'[^']*'"
     r'|\$?"[^\\"]*(?:\\[\s\S][^\\"]*)*"'
     rf"|\$(?:{_NAME})|\$\{{(?:{_NAME})\}}")
 _VARIABLE = re.compile(rf"\$(?:({_NAME})|\{{({_NAME})\}})")
-_UNQUOTED_ESCAPE = re.compile(rf"\\(?:({_HEX})|\r?(\n)|([^\n]))")
+_UNQUOTED_ESCAPE = re.compile(rf"{_CONTINUATION.pattern}|\\(?:({_HEX})|([^\n]))")
 _DOUBLE_QUOTED_ESCAPE = re.compile(r'\\(?:([$\\"])|\r?(\n))')
-_CONTINUATION = re.compile(r"\\\r?\n")
 _IGNORED = re.compile(rf"(?:[ \t\r]|{_CONTINUATION.pattern})+|#.*")
 _SYMBOL = re.compile(r"\|\||&&|;;|[\n;{}<>|&]")
 _PLAIN = re.compile(rf"(?!\#)[^{re.escape(_SPECIAL)}*?]+")  # * and ? may be globs for GRUB
@@ -104,7 +105,7 @@ def _parts(piece: str) -> Iterator[Part]:
         yield Part(piece.strip("${}"), is_variable=True)
     else:
         yield Part(_UNQUOTED_ESCAPE.sub(
-            lambda match: f"\\{match.group(1)}" if match.group(1) else match.group(3) or "",
+            lambda match: f"\\{match.group(1)}" if match.group(1) else match.group(2) or "",
             piece))
 
 

@@ -101,6 +101,7 @@ def test_a_quote_that_is_not_closed_is_told() -> None:
 
 
 @pytest.mark.parametrize(("word", "expected"), [
+    ("a\\\n#'b\nc", (Part("a"), Part(""), Part("c"))),
     ("a\\;b\\\nc", (Part("a"), Part(";"), Part("b"), Part(""), Part("c"))),
     ("a$b'$c'", (Part("a"), Part("b", is_variable=True), Part("$c", quoted=True))),
     ('"a\\$b${c}\\d"', (Part("a$b", quoted=True), Part("c", is_variable=True, quoted=True),
