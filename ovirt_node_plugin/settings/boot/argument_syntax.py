@@ -8,6 +8,7 @@ options, systemd-boot all of them.
 """
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Callable, List, Tuple
@@ -65,10 +66,12 @@ def _kernel_text(raw: str) -> Tuple[str, bool]:
     return text, raw.count('"') % 2 == 0
 
 
+@functools.lru_cache(maxsize=1 << 14)
 def _grub_text(raw: str) -> Tuple[str, bool]:
     """Return the text of a word and whether GRUB reads it as one word.
 
-    A word with a variable is its own text.
+    A word with a variable is its own text. Each word of a line is read again for every
+    argument that is added to the line, so results are kept.
     """
     tokens = list(grub_words.tokens(raw))
     is_sound = len(tokens) == 1 and tokens[0].is_word and tokens[0].closed
