@@ -12,7 +12,6 @@ from ...system.grub_words import Token, parts, quoted, quoted_argument, value
 from ...system.limits import BOOT_ARGUMENTS_CHARACTERS
 from .grub_script import Command, Script
 from .model import (
-    KERNEL_CHARACTERS,
     ArgumentWord,
     CannotEdit,
     Edit,
@@ -74,7 +73,7 @@ def entries(text: str) -> Iterator[EntryText]:
 
 
 def _problem(position: int, problem: str) -> EntryText:
-    return EntryText("", write, KERNEL_CHARACTERS, position=position, problem=problem)
+    return EntryText("", write, position=position, problem=problem)
 
 
 def _names(script: Script, command: Command) -> Tuple["frozenset[str]", bool]:
@@ -101,7 +100,7 @@ def _title(script: Script, command: Command) -> str:
 def _entry(script: Script, command: Command, title: str) -> EntryText:
     kernel, entry_end = command.words[1], command.words[-1].end
     entry = EntryText(
-        title, write, KERNEL_CHARACTERS, kernel=value(script.word(kernel)) or script.word(kernel),
+        title, write, kernel=value(script.word(kernel)) or script.word(kernel),
         position=command.words[0].start, end=entry_end,
         problem="GRUB cannot parse this command" if command.is_broken else "")
     gap, length = kernel.end, 0

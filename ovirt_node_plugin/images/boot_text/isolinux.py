@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Iterator, List, NamedTuple, Optional, Tuple
 
+from ...system.limits import COMMAND_LINE_CHARACTERS
 from .model import (
-    KERNEL_CHARACTERS,
     ArgumentWord,
     Edit,
     EntryText,
@@ -87,7 +87,7 @@ class _Label:
         self.is_open = line is not None
         title = text[line.start:line.line_end].strip() if line else ""
         self._text, self._boots_linux, self._appends = text, True, False
-        self._entry = EntryText(title, write, KERNEL_CHARACTERS)
+        self._entry = EntryText(title, write)
         self._name_end = line.line_end if line else 0
         self._kernel_words: List[ArgumentWord] = []
 
@@ -110,7 +110,7 @@ class _Label:
             self._boots_linux = False
         elif line.command == "initrd":
             entry.initrds = [self._text[line.start:line.line_end].strip()]
-            entry.most_characters = KERNEL_CHARACTERS - len(f" initrd={entry.initrds[0]}")
+            entry.most_characters = COMMAND_LINE_CHARACTERS - len(f" initrd={entry.initrds[0]}")
         elif line.command == "append":
             self._appends = True
             has_none = [word.arguments for word in words] == [("-",)]

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Callable, Iterator, List, NamedTuple, Tuple
 
-KERNEL_CHARACTERS = 2047
-"""The longest command line that the kernel takes: COMMAND_LINE_SIZE of x86 and arm64, less 1."""
+from ...system.limits import COMMAND_LINE_CHARACTERS
+
 _BOOT_IMAGE = "BOOT_IMAGE="  # with the kernel's path, what boot loaders put before the arguments
 _ARGUMENT = re.compile(r'(?:[^\s"]|"[^"]*"?)+', re.ASCII)
 _NO_LINUX = re.compile(r"memtest|\.(?:c32|com|cbt|bss|bin|0|img)$", re.IGNORECASE)
@@ -68,7 +68,7 @@ class EntryText:
 
     title: str
     write: Callable[[str], str]
-    most_characters: int
+    most_characters: int = COMMAND_LINE_CHARACTERS
     kernel: str = ""
     position: int = 0
     end: int = -1
