@@ -170,6 +170,19 @@ def test_an_initramfs_of_the_iso_is_rebuilt_and_restored(setup: ImageSetup, tmp_
             assert restored.files[INITRD].read_bytes() == own
 
 
+def test_two_builds_with_source_date_epoch_are_the_same(
+        setup: ImageSetup, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = setup.image(LIVE, (setup.root / IMAGE).read_bytes() + b"\0" * 512, b"kernel")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    contents = []
+    for name in ("first", "second"):
+        with overlay(setup, name) as root:
+            install(setup, root)
+            contents += [setup.initramfs_changes(image, root).files[INITRD].read_bytes(),
+                         (root / IMAGE).read_bytes()]
+    assert contents[:2] == contents[2:]
+
+
 def test_an_initramfs_that_is_not_updated_has_a_note_in_the_plan_and_the_result(
         setup: ImageSetup) -> None:
     with overlay(setup, "changed") as root:
