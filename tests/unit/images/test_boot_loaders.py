@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Dict, List
+from typing import Callable, Dict, List, Mapping
 
 import pytest
 
@@ -14,6 +14,7 @@ from ovirt_node_plugin.images.boot_text.texts import (
     entries,
     replace_volume_id,
 )
+from tests.support.growth import calls_by_size, is_linear
 from tests.support.grub import accepted
 
 pytestmark = pytest.mark.unit
@@ -340,16 +341,27 @@ def test_a_colon_in_a_volume_id_is_refused_where_it_ends_the_label() -> None:
     assert "CDLABEL=A:B " in text
 
 
-@pytest.mark.parametrize("text", [
-    "menuentry x {\n linux /v " + "$a" * 20_000 + "\n}\n",
-    "set a=" + "b" * 16_000 + "\nmenuentry x {\n linux /v " + "$a " * 100_000 + "\n}\n",
-    "".join(f"set a={number}\n" for number in range(9_000)) + "linux /v " + "$a" * 8_000,
-    "menuentry x {\n " + "$a " * 30_000 + "\n}\n",
-    "search --label " + "'A'" * 10_000 + " A\n" + "linux /v LABEL=A" * 2_000,
-    "linux /v \"" + "LABEL=A\\\"" * 10_000],
-    ids=["variables", "long values", "many values", "commands", "labels", "open quote"])
-def test_hostile_scripts_are_read_in_linear_time(text: str) -> None:
-    for change in (entries, lambda text: replace_volume_id(text, "A", "B C"),
-                   lambda text: added(text, "x;y")):
+HOSTILE: Mapping[str, Callable[[int], str]] = {
+    "variables": lambda size: "menuentry x {\n linux /v " + "$a" * size + "\n}\n",
+    "long values": lambda size: (f"set a={'b' * 16_000}\nmenuentry x {{\n linux /v "
+                                 + "$a " * size + "\n}\n"),
+    "many values": lambda size: ("".join(f"set a={number}\n" for number in range(size))
+                                 + "linux /v " + "$a" * size),
+    "commands": lambda size: "menuentry x {\n " + "$a " * size + "\n}\n",
+    "labels": lambda size: f"search --label {chr(39)}A{chr(39)}" * size + " A\nlinux /v LABEL=A",
+    "entries with labels": lambda size: "linux /v LABEL=A\n" * (size // 10),
+    "open quote": lambda size: 'linux /v "' + 'LABEL=A\\"' * size}
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+@pytest.mark.parametrize("change", [
+    entries, lambda text: replace_volume_id(text, "A", "B C"), lambda text: added(text, "x;y")],
+    ids=["entries", "volume id", "argument"])
+def test_hostile_scripts_are_read_in_linear_time(
+        make: Callable[[int], str], change: Callable[[str], object]) -> None:
+    def read(size: int) -> None:
         with contextlib.suppress(BadImage, CannotEdit):
-            change(text)
+            change(make(size))
+
+    costs = calls_by_size(read, (250, 500, 1_000))
+    assert is_linear(costs), costs
