@@ -9,12 +9,15 @@ from typing import Dict, List, Tuple
 
 import pytest
 
+from ovirt_node_plugin.images.mounts import loop_mounted
 from ovirt_node_plugin.merge.reproducible import Start, settle
 from ovirt_node_plugin.system.run import StrPath, run
 from ovirt_node_plugin.system.trees import walk
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import TOP, succeeded
+from tests.support.iso_contents import extract_iso
+from tests.support.isos import make_iso
 from tests.support.program import Program
 
 pytestmark = pytest.mark.root
@@ -24,6 +27,7 @@ EPOCH = 1700000000
 OTHER = ("env", f"SOURCE_DATE_EPOCH={EPOCH}", "TZ=Asia/Tokyo", "COLUMNS=40",
          f"PYTHONPATH={TOP}", f"PATH={os.environ['PATH']}:/usr/sbin:/sbin",
          "unshare", "--uts", "sh", "-ec", 'umask 077\nhostname other\ncd /\nexec "$@"', "sh")
+MTIME = 3  # in the values of metadata()
 SETTINGS = ('<kernel-argument name="isv.mode" value="fast"/>', '<user name="isvuser"/>')
 SCRIPTLETS = {"post": "mkdir /etc/isv\necho made >/etc/isv/made\nln -s made /etc/isv/link"}
 
@@ -148,13 +152,35 @@ def test_two_merges_write_the_same_iso(
 
 
 @pytest.mark.usefixtures("dated")
-def test_two_merges_and_removals_write_the_same_folder(
+def test_two_merges_into_xfs_differ_only_outside_of_files(
+        built: support.Fixtures, program: Program, isv: Path, tmp_path: Path) -> None:
+    iso = make_iso("old-live", built.node_root(tmp_path / "root"), tmp_path / "xfs.iso",
+                   filesystem="xfs")
+    image = extract_iso(iso, tmp_path / "iso") / "LiveOS/squashfs.img"
+    first, second = (unpacked(output, output.parent / "unpacked") / "LiveOS/ext3fs.img"
+                     for output in merge_twice(program, tmp_path, image, isv))
+    assert (first.stat().st_mtime, first.stat().st_size) == (EPOCH, second.stat().st_size)
+    (tmp_path / "at").mkdir()
+    contents = []
+    for filesystem in (first, second):
+        with loop_mounted(filesystem, tmp_path / "at", kind="xfs", run=run,
+                          options=["nouuid", "norecovery"]) as root:
+            contents.append(metadata(root))
+    assert contents[0] == contents[1] and "opt/isv/text" in contents[0]
+
+
+@pytest.mark.usefixtures("dated")
+def test_two_merges_write_the_same_folder_and_a_removal_restores_it(
         node: Path, program: Program, isv: Path, tmp_path: Path) -> None:
     before = metadata(node)
     first, second = merge_twice(program, tmp_path, node, isv)
-    after = metadata(first)
+    after, bare = metadata(first), tmp_path / "bare"
     assert after == metadata(second)
-    assert max(int(entry[3]) for path, entry in after.items()  # type: ignore[call-overload]
-               if entry != before.get(path) and not path.startswith("opt/isv")) == EPOCH * 10**9
-    first, second = merge_twice(program, tmp_path / "removed", first, "--remove", "isv")
-    assert metadata(first) == metadata(second)
+    succeeded(program("merge", first, "--remove", "isv", "-o", bare, "-y"))
+    restored = metadata(bare)
+    for entries in (after, restored):
+        assert {entry[MTIME] for path, entry in entries.items()
+                if entry != before.get(path) and not path.startswith("opt/isv")} == {
+                    EPOCH * 10**9}
+    assert {path for path in before if before[path][MTIME + 1:] != restored[path][MTIME + 1:]
+            and not path.startswith(("usr/share/rpm", "etc/"))} == set()
