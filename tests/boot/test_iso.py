@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from pathlib import Path
 from typing import Dict
 from xml.sax.saxutils import quoteattr
@@ -13,6 +15,7 @@ from tests import support
 from tests.support import qemu, schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf
+from tests.support.iso_contents import xorriso
 from tests.support.isos import BootFiles, make_iso
 from tests.support.program import Program
 
@@ -56,9 +59,26 @@ def isos(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> D
     boot = BootFiles(qemu.kernel_file(), qemu.make_initramfs(QUESTIONS, folder / "initramfs"))
     arguments = "console=ttyS0 quiet panic=-1"
     in_grub = {"tree-live": f"{arguments} {GRUB.write(ENTRY_ARGUMENT)}"}
-    return {form: make_iso(form, root, folder / f"{form}.iso", boot=boot,
+    made = {form: make_iso(form, root, folder / f"{form}.iso", boot=boot,
                            arguments=in_grub.get(form, arguments))
             for form in dict(BOOTS)}
+    make_menu_harder(made["tree-live"], folder)
+    return made
+
+
+def make_menu_harder(iso: Path, folder: Path) -> None:
+    """Rewrite the first entry of GRUB's menu for BIOS on one continued line, with variables."""
+    place, text_file = "/boot/grub2/grub.cfg", folder / "grub.cfg"
+    xorriso(iso, "-osirrox", "on", "-extract", place, str(text_file))
+    text, count = re.subn(r"{\n\tlinux (.*)\n\t(initrd .*)\n}",
+                          r"{ $load \1\\\n $more; \2; }", text_file.read_text(), count=1)
+    assert count == 1
+    text_file.unlink()
+    text_file.write_text(f"set load=linux\nset more='more=1 more=2'\n{text}")
+    new = folder / "harder.iso"
+    xorriso(iso, "-outdev", f"stdio:{new}", "-boot_image", "any", "replay", "-map",
+            str(text_file), place, "-commit")
+    os.replace(new, iso)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +126,7 @@ def test_merged_plugins_are_present_when_the_iso_is_booted(
     assert [argument for argument in arguments if argument.partition("=")[0] in ARGUMENTS] == [
         f"{name}={value}" for name, value in sorted(ARGUMENTS.items())]
     assert (ENTRY_ARGUMENT in arguments) == (form == "tree-live")
+    assert ("more=2" in arguments) == ((form, firmware) == ("tree-live", "bios"))
     plugins = [plugin["name"] for plugin in schemas.validated(
         json.loads(answers["merge"].text), schemas.IMAGE)["plugins"]]
     assert plugins == answers["registry"].text.splitlines() == ["isv-module-foo", "site", "storage"]
