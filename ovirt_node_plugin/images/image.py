@@ -20,6 +20,7 @@ from .other_forms import other_form, other_roots
 from .rpm_file import PackagedFile, copy_squashfs, is_rpm
 from .squashfs import PADDING_BYTES, Superblock, read_superblock
 from .trailing_data import TrailingData, data_behind_filesystem, data_behind_squashfs
+from .verity import Verity
 from .writable import needs_copy
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"
@@ -91,7 +92,12 @@ class Layout:
     @property
     def is_padded(self) -> bool:
         """Whether the squashfs ends with padding, as mksquashfs(1) writes it without -nopad."""
-        return self.payload_size % PADDING_BYTES == 0
+        return self.verity is not None or self.payload_size % PADDING_BYTES == 0
+
+    @property
+    def verity(self) -> Optional[Verity]:
+        """The hash tree of dm-verity behind the squashfs."""
+        return self.trailing.verity if self.trailing is not None else None
 
 
 @dataclass(frozen=True)

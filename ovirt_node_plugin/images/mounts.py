@@ -57,24 +57,29 @@ def loop_mounted(file: Path, at: Path, *, kind: str, run: Runner, offset: int = 
         except CommandError as exc:
             if "overlapping loop device" not in exc.output:
                 raise
-            device = _device(file, offset, size, writable, run)
-            try:
+            with loop_device(file, offset, size, writable=writable, run=run) as device:
                 mount_point = stack.enter_context(mounted(
                     device, at, kind=kind, run=run, options=words))
-            finally:
-                # detached with the mount, or at once if the mount failed
-                run(["losetup", "--detach", device])
         yield mount_point
 
 
-def _device(file: Path, offset: int, size: int, writable: bool, run: Runner) -> str:
-    """Return a new loop device of ``file``; mount(8) makes none if the file has another one."""
+@contextlib.contextmanager
+def loop_device(file: Path, offset: int, size: int, *, writable: bool = False,
+                run: Runner) -> Iterator[str]:
+    """Yield a new loop device of ``file``; mount(8) makes none if the file has another one.
+
+    It is detached at the end, or later with the last mount of it.
+    """
     argv: List[StrPath] = ["losetup", "--find", "--show", "--offset", str(offset)]
     if size:
         argv += ["--sizelimit", str(size)]
     if not writable:
         argv.append("--read-only")
-    return run([*argv, "--", file]).strip()
+    device = run([*argv, "--", file]).strip()
+    try:
+        yield device
+    finally:
+        run(["losetup", "--detach", device])
 
 
 @contextlib.contextmanager

@@ -19,7 +19,15 @@ def notes(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
 
     Raises Refused if a boot configuration cannot be changed as the merge needs it.
     """
-    return (*_size(merge, rehearsal), *_iso(merge, rehearsal), *_package(merge))
+    return (*_size(merge, rehearsal), *_iso(merge, rehearsal), *_package(merge), *_verity(merge))
+
+
+def _verity(merge: Merge) -> Tuple[str, ...]:
+    layout = merge.image.layout
+    if layout.verity is None:
+        return ()
+    return (f"The dm-verity data behind {layout.payload_path or layout.path} is made again; its"
+            " root hash changes, also in the boot configurations that name it.",)
 
 
 def _package(merge: Merge) -> Tuple[str, ...]:

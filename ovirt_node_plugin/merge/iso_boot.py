@@ -11,6 +11,8 @@ from ..images import boot
 from ..images.boot_text.model import CannotEdit
 from ..images.boot_text.texts import replace_volume_id
 from ..images.image import Image
+from ..images.verity import Verity
+from ..images.verity_tool import with_values, without_values
 from ..settings.boot.argument_text import Argument
 from ..system.run import Runner
 from . import boot_arguments, marks
@@ -61,8 +63,20 @@ class IsoBoot:
                 raise Refused(f"{place}:{exc.line}: the boot configuration cannot be changed:"
                               f" {exc.reason}", hint=exc.hint) from exc
             texts[place], originals[place] = text, original
+        verity = self.image.layout.verity
+        if verity is not None:  # the root hash of the new squashfs, which contains them
+            originals = {place: without_values(text, verity)
+                         for place, text in originals.items()}
         return dataclasses.replace(self, texts=texts,
                                    originals=originals if self.before or after else {})
+
+    def with_verity(self, new: Verity) -> IsoBoot:
+        """Return the boot configurations with the root hash and the offset of ``new``."""
+        old = self.image.layout.verity
+        assert old is not None
+        return dataclasses.replace(self, texts={
+            place: with_values(without_values(text, old), new)
+            for place, text in (self.texts or self.input_texts).items()})
 
     def write(self, work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[str, Path]]:
         """Write the changed boot configurations to the folder ``work``.
@@ -86,6 +100,9 @@ def read(image: Image, work: Path, *, run: Runner) -> IsoBoot:
     texts = {configuration.place: configuration.text for configuration in configurations}
     before = boot_arguments.plugin_arguments(image.root)
     mark = marks.read_if_valid(image.root)
-    originals = boot_arguments.original_texts(texts, mark.boot if mark else {}, before)
+    recorded = dict(mark.boot) if mark else {}
+    if layout.verity is not None:
+        recorded = {place: with_values(text, layout.verity) for place, text in recorded.items()}
+    originals = boot_arguments.original_texts(texts, recorded, before)
     return IsoBoot(image=image, configurations=configurations, texts=texts,
                    originals=originals, before=before)

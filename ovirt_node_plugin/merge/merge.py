@@ -259,7 +259,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
                     package=merge.package)
     written = writer.write(destination.target, changes, boot)
     if order.check:
-        verify.check(dataclasses.replace(expected, changes=written.changes), destination.target,
+        verify.check(expected.after(written), destination.target,
                        merge.folder("check"), dnf=merge.dnf, run=merge.run,
                        progress=merge.progress)
     destination.place()

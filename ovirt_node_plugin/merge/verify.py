@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
@@ -21,6 +21,8 @@ from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, opened
 from ..images.iso import Iso, IsoChanges, read_span
 from ..images.squashfs import pack_options
+from ..images.verity import Verity
+from ..images.verity_tool import check_verity
 from ..operations.model.answers import VerifyAnswer
 from ..registry import store
 from ..system import path_sets
@@ -30,6 +32,7 @@ from ..system.run import Runner
 from ..system.trees import Relative
 from ..system.words import first_lines
 from ..target import read_target
+from .writing import Written
 
 # To read a file of a squashfs, the whole block around it is decompressed. Small files share
 # blocks, so comparing only them is cheap.
@@ -44,7 +47,7 @@ class Expected:
 
     ``root`` are the changes of the merge in the root, from ``root_changes``; ``recompress``
     is the new compression, None if it stays; ``boot`` are the texts of the boot
-    configurations by place.
+    configurations by place, ``verity`` the dm-verity data behind the squashfs.
     """
 
     image: Image
@@ -52,6 +55,12 @@ class Expected:
     changes: IsoChanges
     recompress: Optional[Compression]
     boot: Mapping[str, str]
+    verity: Optional[Verity] = None
+
+    def after(self, written: Written) -> Expected:
+        """Return what is expected of an output that was written."""
+        return replace(self, changes=written.changes, boot=written.boot.texts,
+                       verity=written.verity)
 
 
 def root_changes(image: Image, root: Path) -> Dict[str, Difference]:
@@ -103,6 +112,9 @@ def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runne
     layout = expected.image.layout
     with opened(output, work, payload=layout.payload_path, run=run) as image:
         yield from _form(expected, image.layout)
+        if expected.verity is not None:
+            check_verity(image.layout.squashfs_file, expected.verity,
+                         start=image.layout.payload_offset, run=run)
         if image.layout.filesystem is not None:
             filesystem.check(image.outer / image.layout.inner, image.layout.filesystem, run=run)
         yield from _plugins(image, work, dnf, run, progress)
@@ -118,23 +130,32 @@ def _form(expected: Expected, new: Layout) -> Iterator[str]:
     old = expected.image.layout
     if new.nesting != old.nesting or new.inner != old.inner:
         yield f"it is {' > '.join(new.nesting)} with {new.inner or 'no file'} in it"
-    if old.squashfs is not None and new.squashfs is not None:
-        options = pack_options(old.squashfs, recompress=expected.recompress)
-        if expected.recompress is None and pack_options(new.squashfs) != options:
-            yield f"it is packed with {' '.join(pack_options(new.squashfs))}"
-        elif expected.recompress is not None and (
-                new.squashfs.compression.name != expected.recompress.name):
-            yield f"it is packed with {new.squashfs.compression.name}"
-        if old.is_padded and not new.is_padded or not old.is_padded and (
-                new.payload_size != new.squashfs.bytes_used):
-            yield f"the squashfs is {'not ' if old.is_padded else ''}padded"
-        if new.squashfs.block_size != old.squashfs.block_size:
-            yield f"its block size is {new.squashfs.block_size} bytes"
+    yield from _squashfs_form(expected, new)
     if old.filesystem is not None and new.filesystem is not None:
         for name in ("kind", "label", "uuid", "block_size"):
             before, after = getattr(old.filesystem, name), getattr(new.filesystem, name)
             if before != after:
                 yield f"the {name} of {old.inner} is {after}, not {before}"
+
+
+def _squashfs_form(expected: Expected, new: Layout) -> Iterator[str]:
+    """Yield the problems of the squashfs and the data behind it."""
+    old = expected.image.layout
+    if old.squashfs is None or new.squashfs is None:
+        return
+    options = pack_options(old.squashfs, recompress=expected.recompress)
+    if expected.recompress is None and pack_options(new.squashfs) != options:
+        yield f"it is packed with {' '.join(pack_options(new.squashfs))}"
+    elif expected.recompress is not None and (
+            new.squashfs.compression.name != expected.recompress.name):
+        yield f"it is packed with {new.squashfs.compression.name}"
+    if old.is_padded and not new.is_padded or not old.is_padded and (
+            new.payload_size != new.squashfs.bytes_used):
+        yield f"the squashfs is {'not ' if old.is_padded else ''}padded"
+    if new.verity != expected.verity:
+        yield "its dm-verity data is missing or another one"
+    if new.squashfs.block_size != old.squashfs.block_size:
+        yield f"its block size is {new.squashfs.block_size} bytes"
 
 
 def _plugins(image: Image, work: Path, dnf: Dnf, run: Runner,

@@ -14,10 +14,13 @@ from ..images.image import Image
 from ..images.iso import Iso, IsoChanges, finish_iso, read_iso, read_span, write_iso
 from ..images.iso_copies import require_copyable
 from ..images.rpm_build import NewRpm
+from ..images.verity import Verity
+from ..images.verity_tool import add_verity
 from ..system.progress import WRITTEN, Progress, transferred
 from ..system.run import Runner
 from ..system.words import size
 from .iso_boot import IsoBoot
+from .verity_checks import check_root_hashes
 
 
 def require_writable(image: Image, package: Optional[NewRpm], work: Path, *,
@@ -29,19 +32,25 @@ def require_writable(image: Image, package: Optional[NewRpm], work: Path, *,
     if package is not None:
         package.check(work / "trial-rpm", run=run)
     layout = image.layout
-    if layout.trailing is not None:
-        trailing = layout.trailing
+    trailing = layout.trailing
+    if trailing is not None and trailing.verity is None:
         raise Refused(f"behind {trailing.behind} is {trailing.words} ({size(trailing.size_bytes)}),"
                       " which the new image would not have", hint="Use an image without it.")
     if layout.iso is not None:
         require_copyable(layout.path, layout.iso, work, run=run)
+    check_root_hashes(image, work, run=run)
 
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the ``changes`` on the ISO, with notes on its lists of checksums."""
+    """What was written: the ``changes`` on the ISO, its boot configurations, and notes.
+
+    ``verity`` is the hash tree behind the squashfs.
+    """
 
     changes: IsoChanges
+    boot: IsoBoot
+    verity: Optional[Verity] = None
     notes: Tuple[str, ...] = ()
 
 
@@ -65,15 +74,16 @@ class Writer:
         layout = self.image.layout
         if self.package is not None:
             payload = self.work / "payload"
-            self.draft.pack(payload, recompress=self.recompress)
+            verity = self._pack(payload)
             with self.progress.step("rpm", "Writing the RPM"):
                 self.package.write(payload, output, self.work / "rpm", run=self.run)
-            return Written(IsoChanges())
+            return _written(IsoChanges(), boot, verity)
         if layout.iso is None or layout.payload is None:
-            self.draft.pack(output, recompress=self.recompress)
-            return Written(IsoChanges())
+            return _written(IsoChanges(), boot, self._pack(output))
         payload = self.work / "payload"
-        self.draft.pack(payload, recompress=self.recompress)
+        verity = self._pack(payload)
+        if verity is not None:
+            boot = boot.with_verity(verity)
         files, overwritten = boot.write(self.work, run=self.run)
         lists = iso_checksums.without_removed(
             iso_checksums.checksum_lists(layout.path, layout.iso), changes.removed, self.work)
@@ -86,8 +96,8 @@ class Writer:
                       polled=transferred(advance, WRITTEN))
             corrected, notes = self._corrected_lists(layout.iso, output, changes)
             finish_iso(output, layout.iso, corrected, run=self.run)
-        return Written(dataclasses.replace(changes, overwritten={**overwritten, **corrected}),
-                       notes)
+        changes = dataclasses.replace(changes, overwritten={**overwritten, **corrected})
+        return _written(changes, boot, verity, notes)
 
     def _corrected_lists(self, iso: Iso, output: Path, changes: IsoChanges,
                          ) -> Tuple[Dict[str, Path], Tuple[str, ...]]:
@@ -103,3 +113,21 @@ class Writer:
                 files[path] = self.work / f"corrected-{number}"
                 files[path].write_bytes(text)
         return files, corrected.notes
+
+    def _pack(self, output: Path) -> Optional[Verity]:
+        """Pack the draft into ``output``; add and return dm-verity data if the input has it."""
+        self.draft.pack(output, recompress=self.recompress)
+        old = self.image.layout.verity
+        if old is None:
+            return None
+        with self.progress.step("verity", "Making the dm-verity data"):
+            return add_verity(output, old, run=self.run)
+
+
+def _written(changes: IsoChanges, boot: IsoBoot, verity: Optional[Verity],
+             notes: Tuple[str, ...] = ()) -> Written:
+    """Return what was written, with a note on the hash tree if there is one."""
+    if verity is not None:
+        notes = (*notes, "The dm-verity data was made again; its root hash is"
+                         f" {verity.root_hash}.")
+    return Written(changes=changes, boot=boot, verity=verity, notes=notes)

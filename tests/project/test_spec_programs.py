@@ -43,12 +43,13 @@ PACKAGES: Mapping[str, str] = {
         "systemd": "systemctl systemd-sysusers systemd-tmpfiles", "systemd-udev": "udevadm",
         "tar": "tar",
         "util-linux": "blkid fstrim losetup mount prlimit umount",
-        "xfsprogs": "xfs_growfs xfs_repair", "xorriso": "xorriso", "zstd": "zstd",
+        "veritysetup": "veritysetup", "xfsprogs": "xfs_growfs xfs_repair", "xorriso": "xorriso",
+        "zstd": "zstd",
     }.items() for program in programs.split()}
 
 # Programs that only one kind of setting, an option, or a host with SELinux, needs.
 RECOMMENDED = frozenset({"createrepo_c", "firewalld", "gnupg2", "grubby", "libselinux-utils",
-                         "policycoreutils", "rpm-build", "rpm-sign", "systemd-udev"})
+                         "policycoreutils", "rpm-build", "rpm-sign", "systemd-udev", "veritysetup"})
 
 
 class NotUnderstood(Exception):

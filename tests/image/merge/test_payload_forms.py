@@ -86,3 +86,83 @@ def test_data_behind_the_filesystem_in_the_squashfs_is_told_and_not_dropped(
         "behind": "LiveOS/ext3fs.img", "kind": "unknown", "size_bytes": 1000, "root_hash": None}
     answer = program("shell", payload, "-o", tmp_path / "merged", "--", "/bin/true")
     assert answer.status == 6 and "behind LiveOS/ext3fs.img is data of unknown kind" in answer.err
+
+
+MENUS = ("EFI/BOOT/grub.cfg", "boot/grub2/grub.cfg")
+
+
+def with_menus(iso: Path, menus: Path, old: str, new: str) -> Path:
+    """Write a copy of ``iso`` with ``new`` instead of ``old`` in the menus, which are kept."""
+    copy = iso.with_name(f"menus-{menus.name}.iso")
+    tree = extract_iso(iso, menus)
+    mapped = []
+    for name in MENUS:
+        (tree / name).write_text((tree / name).read_text().replace(old, new))
+        mapped += ["-map", str(tree / name), f"/{name}"]
+    xorriso(iso, "-outdev", f"stdio:{copy}", "-boot_image", "any", "replay", *mapped, "-commit")
+    return copy
+
+
+def menus(iso: Path, tree: Path) -> List[str]:
+    """Return the menus of ``iso``, whose files are extracted to ``tree``."""
+    folder = extract_iso(iso, tree)
+    return [(folder / name).read_text() for name in MENUS]
+
+
+def test_a_hash_tree_behind_the_squashfs_is_made_again_and_its_root_hash_replaced(
+        built: support.Fixtures, squashfs: Path, program: Program, tmp_path: Path) -> None:
+    payload, merged, bare = tmp_path / "image", tmp_path / "merged.iso", tmp_path / "bare.iso"
+    payload.write_bytes(squashfs.read_bytes())
+    offset = payload.stat().st_size
+    run(["veritysetup", "format", payload, payload, f"--hash-offset={offset}"])
+    iso = with_payload(built, payload, tmp_path / "a.iso")
+    old = succeeded(program("inspect", iso, "--json")).json["trailing"]["root_hash"]
+    words = "rd.live.image roothash={} systemd.verity_root_options=hash-offset={}"
+    iso = with_menus(iso, tmp_path / "in", "rd.live.image", words.format(old, offset))
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""},
+                         settings=['<kernel-argument name="isv.mode" value="fast"/>'])
+    assert "The dm-verity data behind /LiveOS/squashfs.img is made again" in succeeded(
+        program("merge", iso, plugin, "--dry-run", UNSIGNED)).out
+    answer = succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    succeeded(program("merge", merged, "--remove", "isv", "-o", bare, "-y"))
+    before = menus(iso, tmp_path / "old")
+    for image, argument in ((merged, " isv.mode=fast"), (bare, "")):
+        tree = tmp_path / image.stem
+        after = menus(image, tree)
+        data = succeeded(program("inspect", image, "--json")).json["trailing"]
+        new, size_bytes = data["root_hash"], (tree / "LiveOS/squashfs.img").stat().st_size
+        at = size_bytes - data["size_bytes"]
+        run(["veritysetup", "verify", tree / "LiveOS/squashfs.img", tree / "LiveOS/squashfs.img",
+             new, f"--hash-offset={at}"])
+        assert new != old and (image == bare or f"its root hash is {new}." in answer.out)
+        plain = [text.replace(argument, "") if argument else text for text in after]
+        assert plain == [text.replace(old, new).replace(f"offset={offset}", f"offset={at}")
+                         for text in before]
+        assert all(text.count(argument) >= 3 for text in after)
+
+
+def test_a_root_hash_that_would_become_wrong_is_refused(
+        built: support.Fixtures, squashfs: Path, program: Program, tmp_path: Path) -> None:
+    payload, wrong = tmp_path / "image", "ab" * 32
+    payload.write_bytes(squashfs.read_bytes())
+    run(["veritysetup", "format", payload, payload, f"--hash-offset={payload.stat().st_size}"])
+    iso = with_payload(built, payload, tmp_path / "a.iso")
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    hash_file = tmp_path / "hashes.iso"
+    run(["veritysetup", "format", squashfs, tmp_path / "hashes"])
+    xorriso(built.iso("tree-live"), "-outdev", f"stdio:{hash_file}", "-boot_image", "any",
+            "replay", "-map", str(tmp_path / "hashes"), "/LiveOS/squashfs.verity", "-commit")
+    for number, (image, argument, message) in enumerate((
+            (iso, f"roothash={wrong}", f"names the root hash {wrong} of dm-verity, which is not"),
+            (built.iso("tree-live"), f"verity.usrhash={wrong}", f"names the root hash {wrong}"),
+            (iso, "systemd.verity_root_options=root-hash-signature=/a", "names a signature"),
+            (iso, "systemd.verity_root_options=hash-offset=7", "names the hash offset 7; the"),
+            (iso, "dm-mod.create=a", "contains a table of the device mapper"),
+            (hash_file, "", "/LiveOS/squashfs.verity is dm-verity data of /LiveOS/squashfs.img"))):
+        if argument:
+            name = tmp_path / f"{number}.iso"
+            name.symlink_to(image)
+            image = with_menus(name, tmp_path / f"tree-{number}", "rd.live.image",
+                               f"rd.live.image {argument}")
+        answer = program("merge", image, plugin, "--dry-run", UNSIGNED)
+        assert answer.status == 6 and message in " ".join(answer.err.split()), answer.text
