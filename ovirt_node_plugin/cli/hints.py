@@ -18,6 +18,9 @@ _REWORDED = (
     (r",? or import the right key with rpmkeys[^.]*(?:\.\S+)*?FILE\.", f". {_KEY}"),
     (r", or import it: [^;]*$", "."),
     (r"Undoing that change would lose them\..*dnf node-plugin verify\.", _INTERRUPTED),
+    (r"Make room or enlarge the filesystem, then try again\.",
+     "Free some space on the disk of --work-dir, or choose another one. --size enlarges a"
+     " filesystem in the image."),
     (r"dnf node-plugin verify", "ovirt-node-plugin verify {image}"),
     (r", or keep the files as they are with --keep-modified", ""),
     (r"dnf node-plugin install", "ovirt-node-plugin merge"),

@@ -96,5 +96,7 @@ def test_an_installroot_is_left_out_of_a_hint() -> None:
     hint = for_image("Run: dnf node-plugin verify --installroot=/x/y. It undoes that change first.",
                      image="node.iso")
     assert hint.startswith("The image was made while plugins were being changed.")
+    assert "--work-dir" in for_image("Make room or enlarge the filesystem, then try again.",
+                                     image="node.iso")
     assert for_image("dnf node-plugin list shows those that are.", image=r"a\1.iso") == (
         r"ovirt-node-plugin inspect a\1.iso shows those that are.")
