@@ -54,9 +54,10 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
         return ()
     if not (codes or has_needs or volume_id):
         return tuple(_signatures(merge, iso, ()))
-    boot = iso_boot.read(merge.image, merge.folder("forecast"), run=merge.run)
-    boot.for_arguments(boot_arguments.planned_arguments(boot.before, rehearsal.settings_by_plan()),
-                       volume_id=volume_id)
+    work = merge.folder("forecast")
+    boot = iso_boot.read(merge.image, work, run=merge.run)
+    planned = boot_arguments.planned_arguments(boot.before, rehearsal.settings_by_plan())
+    boot.for_arguments(planned, volume_id=volume_id).check_by_grub(work, run=merge.run)
     places = ", ".join(boot.input_texts)
     if codes:
         arguments = ", ".join(decode(code).token for code in codes)

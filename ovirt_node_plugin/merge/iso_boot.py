@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Dict, Mapping, Sequence, Tuple
 
 from ..errors import Refused
-from ..images import boot
+from ..images import boot, grub_check
 from ..images.boot_text.model import CannotEdit
-from ..images.boot_text.texts import replace_volume_id
+from ..images.boot_text.texts import is_grub, replace_volume_id
 from ..images.image import Image
 from ..images.verity import Verity
 from ..images.verity_tool import with_values, without_values
@@ -77,6 +77,19 @@ class IsoBoot:
         return dataclasses.replace(self, texts={
             place: with_values(without_values(text, old), new)
             for place, text in (self.texts or self.input_texts).items()})
+
+    def check_by_grub(self, work: Path, *, run: Runner) -> None:
+        """Raise Refused if GRUB's own parser takes a text of the input, but not the new one.
+
+        ``work`` is a folder for temporary files.
+        """
+        for place, old in self.input_texts.items():
+            new = self.texts.get(place, old)
+            if new != old and is_grub(old) and not grub_check.accepts(new, work, run=run) and (
+                    grub_check.accepts(old, work, run=run)):
+                raise Refused(f"{place}: grub-script-check does not accept the boot configuration"
+                              " with the changes of the merge",
+                              hint="This is a bug of ovirt-node-plugin: report it, with the file.")
 
     def write(self, work: Path, *, run: Runner) -> Tuple[Dict[str, Path], Dict[str, Path]]:
         """Write the changed boot configurations to the folder ``work``.

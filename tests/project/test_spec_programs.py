@@ -34,6 +34,7 @@ PACKAGES: Mapping[str, str] = {
         "coreutils": "chroot cp rm stat sync", "createrepo_c": "createrepo_c",
         "e2fsprogs": "debugfs e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
+        "grub2-tools": "grub-script-check grub2-script-check",
         "gnupg2": "gpgv", "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
         "libselinux-utils": "getsebool selinuxenabled", "mtools": "mcopy mdir",
         "policycoreutils": "load_policy restorecon setsebool", "procps-ng": "sysctl",
@@ -48,8 +49,9 @@ PACKAGES: Mapping[str, str] = {
     }.items() for program in programs.split()}
 
 # Programs that only one kind of setting, an option, or a host with SELinux, needs.
-RECOMMENDED = frozenset({"createrepo_c", "firewalld", "gnupg2", "grubby", "libselinux-utils",
-                         "policycoreutils", "rpm-build", "rpm-sign", "systemd-udev", "veritysetup"})
+RECOMMENDED = frozenset({"createrepo_c", "firewalld", "gnupg2", "grub2-tools", "grubby",
+                         "libselinux-utils", "policycoreutils", "rpm-build", "rpm-sign",
+                         "systemd-udev", "veritysetup"})
 
 
 class NotUnderstood(Exception):

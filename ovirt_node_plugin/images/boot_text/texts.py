@@ -109,6 +109,11 @@ def replace_volume_id(text: str, old: str, new: str) -> str:
     return result
 
 
+def is_grub(text: str) -> bool:
+    """Return whether a configuration is a script for GRUB 2."""
+    return _syntax(text) is grub
+
+
 def _syntax(text: str) -> ModuleType:
     words = set(first_words(text))
     if "menuentry" in words or not words & {"label", "title"}:

@@ -158,16 +158,18 @@ def test_a_new_volume_id_is_written_to_every_boot_configuration(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = built.iso("installer"), tmp_path / "merged.iso"
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
-    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--volid", "SITE 4.5.5"))
-    assert volume_id(merged) == "SITE 4.5.5"
+    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED, "--volid", VOLUME_ID))
+    assert volume_id(merged) == VOLUME_ID
     old = volume_id(iso)
     before, after = (configurations(extract_iso(image, tmp_path / image.stem), image, tmp_path)
                      for image in (iso, merged))
     for place, text in after.items():
         assert old in before[place] and old not in text and "SITE" in text, place
-    assert r"hd:LABEL=SITE\x204.5.5" in after["isolinux/isolinux.cfg"]
-    assert r"hd:LABEL=SITE\\x204.5.5" in after["EFI/BOOT/grub.cfg"]
-    assert "-l 'SITE 4.5.5'" in after["EFI/BOOT/grub.cfg"]
+        assert all(LABEL in entry.arguments for entry in entries(text)), place
+    assert LABEL in after["isolinux/isolinux.cfg"]
+    assert LABEL.replace("\\", "\\\\") in after["EFI/BOOT/grub.cfg"]
+    assert '-l "SITE\'s 4.5.5;\\$\\""' in after["EFI/BOOT/grub.cfg"]
+    assert accepted(after["EFI/BOOT/grub.cfg"])
 
 
 def test_an_invalid_volume_id_is_refused(
@@ -266,7 +268,8 @@ def test_a_dry_run_describes_the_changes_of_the_iso(
     assert "signed by keys that the image does not trust" in signed.out
 
 
-# Each printable character that a value may have, and a value that cloud-init(1) documents
+VOLUME_ID, LABEL = "SITE's 4.5.5;$\"", r"hd:LABEL=SITE\x27s\x204.5.5\x3b\x24\x22"
+# Each printable character that a value may have, and a value that cloud-init documents
 SPECIAL = ["isv.all=!#%&()*+,-./:;<=>?@[]^_{|}~", "ds=nocloud;s=http://10.0.0.1/"]
 ODD_GRUB = """\
 set linux=linux

@@ -5,7 +5,6 @@ import pytest
 
 from ovirt_node_plugin.errors import BadImage
 from ovirt_node_plugin.images.boot_text.texts import edit_arguments, entries, replace_volume_id
-from tests.support.grub import accepted
 
 pytestmark = pytest.mark.unit
 
@@ -158,19 +157,21 @@ def test_arguments_for_all_entries_apply_to_entries_without_their_own() -> None:
     assert edit_arguments(text, lambda line: line) == text
 
 
-@pytest.mark.parametrize(("line", "edited"), [
+LINES = [
     ("linux /v root=x \\\n  quiet\n", "linux /v root=x \\\n  quiet a=b\n"),
     ("linux /v root=x # a comment\n", "linux /v root=x a=b # a comment\n"),
     ("linux /v root=x; boot\n", "linux /v root=x a=b; boot\n"),
     ("linux /v root=x;boot\n", "linux /v root=x a=b;boot\n"),
     ("if true; then linux /v; else linux /v b; fi\n",
-     "if true; then linux /v a=b; else linux /v b a=b; fi\n")])
+     "if true; then linux /v a=b; else linux /v b a=b; fi\n")]
+
+
+@pytest.mark.parametrize(("line", "edited"), LINES)
 def test_arguments_are_found_on_a_line_with_other_commands(line: str, edited: str) -> None:
     text = f"menuentry 'x' {{\n{line}}}\n"
     assert edit_arguments(text, lambda arguments: arguments) == text
     assert edit_arguments(text, lambda arguments: f"{arguments} a=b") == (
         f"menuentry 'x' {{\n{edited}}}\n")
-    assert accepted(text) and accepted(f"menuentry 'x' {{\n{edited}}}\n")
 
 
 def test_an_entry_in_one_line_is_changed() -> None:

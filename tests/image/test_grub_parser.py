@@ -1,0 +1,51 @@
+"""What is written for GRUB, checked by GRUB's own parser, grub-script-check(1)."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from ovirt_node_plugin.images.boot_text.texts import replace_volume_id
+from ovirt_node_plugin.images.grub_check import accepts
+from ovirt_node_plugin.system.grub_words import quoted
+from ovirt_node_plugin.system.run import run
+from tests.support.grub import accepted
+from tests.unit.images.test_boot_loaders import (
+    BROKEN,
+    FUNCTION,
+    LINUX_IN_A_VARIABLE,
+    MENUS,
+    REAL,
+    SPECIAL,
+    VOLUME_IDS,
+    added,
+)
+from tests.unit.images.test_boot_text import LINES
+from tests.unit.system.test_grub_words import values
+
+GRUB_MENUS = [MENUS["grub"], FUNCTION, *(text for name, text in REAL.items() if name != "isolinux")]
+
+
+def scripts() -> Iterator[str]:
+    """Yield menus before and after changes."""
+    for text in GRUB_MENUS:
+        yield from (text, added(text, *SPECIAL[:20]), added(text, *SPECIAL[20:]))
+    for volume_id in VOLUME_IDS:
+        yield replace_volume_id(REAL["lorax"], "Fedora-S-dvd", volume_id)
+        yield replace_volume_id(LINUX_IN_A_VARIABLE, "LIVE", volume_id)
+    for line, edited in LINES:
+        yield from (f"menuentry 'x' {{\n{text}}}\n" for text in (line, edited))
+
+
+def test_grub_accepts_what_is_written() -> None:
+    lines = [f"menuentry x {{ linux /v {quoted(text)} end; }}\n" for text in values(300)]
+    assert accepted("".join((*scripts(), *lines)))
+
+
+@pytest.mark.parametrize("command", [*BROKEN, "linux /v a{b", "linux /v a;;b"])
+def test_grub_does_not_accept_what_counts_as_broken(command: str, tmp_path: Path) -> None:
+    text = f"menuentry x {{\n  {command}\n}}\n"
+    assert not accepted(text)
+    assert not accepts(text, tmp_path, run=run)
+    assert accepts(MENUS["grub"], tmp_path, run=run)
