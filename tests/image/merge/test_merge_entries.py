@@ -1,6 +1,7 @@
 """Entries of every kind in a root stay as they were when the image around them is changed."""
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
@@ -25,7 +26,8 @@ from tests.support.program import Program
 
 pytestmark = pytest.mark.root
 
-FORMS = ("folder", "tree", "ext4", "xfs")
+FILESYSTEMS = ("ext4", "xfs")
+FORMS = ("folder", "tree", *FILESYSTEMS)
 # linux/capability.h, struct vfs_cap_data, and linux/posix_acl_xattr.h: user 5 may read and write
 CAPABILITY = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
 ACL = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in (
@@ -35,6 +37,7 @@ ATTRIBUTES = {
     "trusted.overlayx": b"1", "security.other": b"1", "security.capability": CAPABILITY,
     # cp --archive leaves these out
     "security.evm": b"\5abc", "user.Beagle.x": b"1"}
+_FS_IOC_FSGETXATTR = 0x801C581F  # linux/fs.h
 STORE = "var/lib/containers/storage/overlay"
 # overlayfs.rst of the kernel, each with its value
 OVERLAY_ATTRIBUTES = {
@@ -80,6 +83,12 @@ def make_entries(folder: Path, form: str) -> None:
         os.setxattr(folder / "link", "system.posix_acl_access", ACL)
         os.setxattr(folder / "a", "system.posix_acl_default", ACL)
         os.utime(folder / "a", ns=(0, -10**17 + 5))
+    if form in FILESYSTEMS:
+        run(["chattr", "+d", folder / "b"])
+        run(["chattr", "+a", folder / "file-7777"])
+        if form == "xfs":  # an ext4 needs quotas to have project ids
+            run(["chattr", "-p", "7", folder / "file-2755"])
+        run(["chattr", "+i", folder / "file-0", folder / "folder-0"])
 
 
 def _make_special(folder: Path) -> None:
@@ -137,9 +146,21 @@ def state(root: Path) -> Dict[str, Tuple[object, ...]]:
                 info.st_rdev, info.st_nlink, first.setdefault(info.st_ino, name),
                 info.st_blocks * 512 < max(info.st_size, 1 << 20),
                 os.readlink(path) if link else path.read_bytes() if small else "",
+                flags(path) if stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode) else "",
                 {attribute: os.getxattr(path, attribute, follow_symlinks=False)
                  for attribute in os.listxattr(path, follow_symlinks=False)})
     return entries
+
+
+def flags(path: Path) -> str:
+    """Return the project id and flags of a file or folder, empty if it cannot have any."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:  # struct fsxattr in linux/fs.h
+        return fcntl.ioctl(handle, _FS_IOC_FSGETXATTR, bytes(28)).hex()
+    except OSError:
+        return ""
+    finally:
+        os.close(handle)
 
 
 def _paths_below(top: Path) -> Iterator[Path]:
