@@ -16,6 +16,7 @@ from ..packages.session import PackageChange, Session
 from ..plugin.descriptor import DESCRIPTOR_NAME, without_repos
 from ..registry.record import source_repo
 from ..system.run import Runner, explained
+from ..system.source_date import source_date
 from .model.jobs import Job
 
 
@@ -57,8 +58,22 @@ def _save(jobs: Sequence[Job], packages: Sequence[PackageChange], session: Sessi
             for key in keys.iterdir():
                 key.unlink()
         with explained(f"the repository of the bundle {bundle} cannot be made"):
-            run(["createrepo_c", "--quiet", "--no-database", repository])
+            run(["createrepo_c", "--quiet", "--no-database", *_dated(repository), repository])
         (bundle / DESCRIPTOR_NAME).write_bytes(without_repos(job.bundle.descriptor.source_xml))
         if missing:
             yield (f"The bundle of plugin {job.name} lacks {', '.join(missing)}, which no"
                    " repository of this run offers.")
+
+
+def _dated(repository: Path) -> Sequence[str]:
+    """Return the options of createrepo_c(8) for metadata with the time of SOURCE_DATE_EPOCH.
+
+    The metadata contain the times of the packages, which become that time if they are newer.
+    """
+    date = source_date()
+    if date is None:
+        return ()
+    for path in repository.iterdir():
+        if path.stat().st_mtime > date:
+            os.utime(path, (date, date))
+    return f"--revision={date}", "--set-timestamp-to-revision"

@@ -1,6 +1,7 @@
 """Bundles that an installation writes of plugins from repositories."""
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -55,6 +56,22 @@ def test_a_saved_bundle_is_sufficient_without_the_repository(
     succeeded(dnf.plugin(built.node_root(other), "install", saved / "agent", "-y", UNSIGNED))
     assert (other / "opt/agent/text").read_text() == "hello\n"
     assert (other / "opt/acme/library").exists()
+
+
+def test_saved_bundles_with_source_date_epoch_are_the_same(
+        dnf: Dnf, node: Path, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        ) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    option, contents = repository(tmp_path, library), []
+    for name in ("first", "second"):
+        succeeded(dnf.plugin(node, "install", "agent", option, f"--save-bundles={tmp_path / name}",
+                             "-y", UNSIGNED))
+        succeeded(dnf.plugin(node, "remove", "agent", "-y"))
+        contents.append({path.relative_to(tmp_path / name): path.read_bytes()
+                         for path in (tmp_path / name).rglob("*") if path.is_file()})
+        for path in tmp_path.rglob("*.rpm"):
+            os.utime(path)
+    assert contents[0] == contents[1] and len(contents[0]) >= 7
 
 
 def test_a_failed_installation_leaves_no_bundle_and_keeps_an_existing_folder(
