@@ -56,6 +56,7 @@ def test_only_folders_with_the_same_entries_have_their_time_again(
 
 
 def test_a_very_deep_tree_is_no_error(tmp_path: Path) -> None:
+    here = os.getcwd()
     for name in ("root", "original"):
         (tmp_path / name).mkdir()
         os.chdir(tmp_path / name)
@@ -64,5 +65,5 @@ def test_a_very_deep_tree_is_no_error(tmp_path: Path) -> None:
                 os.mkdir("d" * 200)
                 os.chdir("d" * 200)
         finally:
-            os.chdir("/")
+            os.chdir(here)  # programs of other tests import the library from it
     leftovers.remove(tmp_path / "root", tmp_path / "original")
