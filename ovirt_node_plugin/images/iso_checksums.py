@@ -21,7 +21,7 @@ from ..system.checksum_lists import (
     listed_digests,
     treeinfo_digests,
 )
-from ..system.limits import CHECKSUM_LIST_BYTES, CHECKSUM_LISTS_BYTES
+from ..system.limits import CHECKSUM_LISTS_BYTES
 from ..system.openpgp import SIGNATURE_SUFFIXES, is_clear_signed
 from ..system.words import first_names
 from .iso import Iso, IsoChanges, IsoFile, read_span, span_chunks
@@ -63,8 +63,8 @@ class CorrectedLists:
 def checksum_lists(source: Path, iso: Iso) -> Tuple[ChecksumList, ...]:
     """Return the lists on the ISO ``source``, by path. Raises BadImage if they are too large."""
     files = _files(iso)
-    candidates = [file for file in iso.files if file.size_bytes <= CHECKSUM_LIST_BYTES
-                  and _NAMES.fullmatch(posixpath.basename(file.path))]
+    candidates = [file for file in iso.files
+                  if _NAMES.fullmatch(posixpath.basename(file.path))]
     if sum(file.size_bytes for file in candidates) > CHECKSUM_LISTS_BYTES:
         raise BadImage(f"the lists of checksums on {source} have more than {CHECKSUM_LISTS_BYTES}"
                        " bytes", hint="Compare the image with its published checksum.")
@@ -231,7 +231,7 @@ def _path_of(name: str, folder: str, files: Mapping[str, IsoFile]) -> Optional[s
     for top in (folder, "/"):
         path = posixpath.normpath(posixpath.join(top, name))
         if path in files:
-            return path
+            return files[path].path  # one text for all lines of the file
     return None
 
 
@@ -239,8 +239,10 @@ def _without(checksums: ChecksumList, removed: Collection[str],
              text: Optional[bytes] = None) -> bytes:
     """Return the text, that of the list or a corrected one, without lines of removed files."""
     text = checksums.text if text is None else text
-    for listed, path in reversed(checksums.lines):
+    parts, kept = [], 0
+    for listed, path in checksums.lines:
         if path in removed:
-            start, end = listed.line[0], text.find(b"\n", listed.line[1])
-            text = text[:start] + (text[end + 1:] if end >= 0 else b"")
-    return text
+            parts.append(text[kept:text.rfind(b"\n", 0, listed.start) + 1])
+            end = text.find(b"\n", listed.start)
+            kept = end + 1 if end >= 0 else len(text)
+    return b"".join([*parts, text[kept:]])

@@ -1,6 +1,7 @@
 """Notes on what a merge will change outside of the root: the ISO and the filesystem image."""
 from __future__ import annotations
 
+import os
 from typing import Iterable, Iterator, Tuple
 
 from ..images import iso_checksums
@@ -8,6 +9,7 @@ from ..images.iso import Iso, IsoChanges
 from ..settings.boot.argument_text import decode
 from ..settings.boot.dracut_files import KIND_NAMES
 from ..system import words
+from ..system.openpgp import SIGNATURE_SUFFIXES
 from . import boot_arguments, iso_boot, iso_initramfs
 from .merge import Merge, Rehearsal, wanted_size
 
@@ -70,7 +72,7 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
 
 
 def _signatures(merge: Merge, iso: Iso, places: Iterable[str]) -> Iterator[str]:
-    """Yield the signatures of lists of checksums that do not match after the merge.
+    """Yield the signatures of files and lists of checksums that do not match after the merge.
 
     ``places`` are those of boot configurations that change.
     """
@@ -78,6 +80,11 @@ def _signatures(merge: Merge, iso: Iso, places: Iterable[str]) -> Iterator[str]:
     changing = {*iso_checksums.changing_paths(iso, IsoChanges()),
                 *(place.partition(":")[0] for place in places),
                 *([layout.payload.path] if layout.payload is not None else [])}
+    for file in iso.files:
+        signed, suffix = os.path.splitext(file.path)
+        if suffix in SIGNATURE_SUFFIXES and signed in changing:
+            yield (f"{signed} on the ISO changes, so its signature {file.path} is not valid any"
+                   " more.")
     for checksums in iso_checksums.checksum_lists(layout.path, iso):
         if any(path in changing for _, path in checksums.lines):
             yield from iso_checksums.signature_notes(checksums)

@@ -90,6 +90,8 @@ def check_image(path: Path, named: NamedChecksums, work: Path, *, run: Runner,
     if path.is_dir() and (named.sha256 or named.file is not None):
         raise UsageError(f"{path} is a folder, which has no checksum",
                          hint=f"Leave {OPTION} and --checksum-file out.")
+    if not path.is_file():
+        return CheckedImage(Digests(path))
     expected: List[Tuple[Comparison, str]] = []
     if named.sha256:
         expected.append((Comparison(OPTION, SHA256), named.sha256))
@@ -104,7 +106,7 @@ def check_image(path: Path, named: NamedChecksums, work: Path, *, run: Runner,
     for comparison, digest in expected:
         digests.require(comparison.source, comparison.algorithm, digest)
     comparisons = (*digests.comparisons, *(comparison for comparison, _ in expected))
-    if path.is_file() and not comparisons and not is_rpm(path):
+    if not comparisons and not is_rpm(path):
         notes = (f"There is no checksum to compare {path} with; {OPTION} and --checksum-file name"
                  " one.",)
     return CheckedImage(digests, comparisons, notes)

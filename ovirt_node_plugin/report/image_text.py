@@ -66,8 +66,9 @@ def _checksums(result: Inspection) -> List[str]:
     lines = []
     for comparison in result.checksums:
         signed = f", signed by {comparison.signed_by}" if comparison.signed_by else ""
+        problem = f"does not match: {comparison.problem}" if comparison.problem else "matches"
         lines += field("Checksum", f"{comparison.source} {comparison.algorithm.upper()}:"
-                                   f" {comparison.problem or 'matches'}{signed}")
+                                   f" {problem}{signed}")
     return [*lines, *(line for note in result.notes for line in field("Note", note))]
 
 

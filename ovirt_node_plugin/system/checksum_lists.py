@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _ALGORITHMS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}
 _DIGEST = rb"[0-9a-fA-F]{32,128}"
@@ -21,19 +21,17 @@ _TREEINFO = re.compile(rb"(?P<name>\S(?:.*\S)?)[ \t]*=[ \t]*(?P<algorithm>[a-z0-
 _ESCAPES = {b"\\\\": b"\\", b"\\n": b"\n", b"\\r": b"\r"}
 
 
-@dataclass(frozen=True)
-class ListedDigest:
-    """The digest of the file ``name`` in a list.
+class ListedDigest(NamedTuple):
+    """The digest of the file ``name`` in a list; a tuple, as a list may have very many.
 
     ``algorithm`` is a name of hashlib, and ``digest`` in hex, as in the list. ``start`` is the
-    position of the digest in the list, and ``line`` that of its line, without the line's end.
+    position of the digest in the list.
     """
 
     name: bytes
     algorithm: str
     digest: str
     start: int
-    line: tuple[int, int]
 
 
 def listed_digests(data: bytes) -> Iterator[ListedDigest]:
@@ -41,7 +39,7 @@ def listed_digests(data: bytes) -> Iterator[ListedDigest]:
     for start, line in _lines(data):
         for pattern in (_PLAIN, _TAGGED):
             match = pattern.fullmatch(line)
-            listed = match and _listed(match, start, len(line))
+            listed = match and _listed(match, start)
             if listed:
                 yield listed
                 break
@@ -54,7 +52,7 @@ def treeinfo_digests(data: bytes) -> Iterator[ListedDigest]:
         header = _SECTION.fullmatch(line)
         section = header.group(1) if header else section
         match = _TREEINFO.fullmatch(line) if section == b"checksums" else None
-        listed = match and _listed(match, start, len(line))
+        listed = match and _listed(match, start)
         if listed:
             yield listed
 
@@ -62,12 +60,11 @@ def treeinfo_digests(data: bytes) -> Iterator[ListedDigest]:
 def bare_digest(data: bytes, name: bytes) -> ListedDigest | None:
     """Return the digest of ``name`` if it is all that ``data`` has, otherwise None."""
     match = _BARE.fullmatch(data)
-    return _listed(match, 0, len(data), name=name) if match else None
+    return _listed(match, 0, name=name) if match else None
 
 
-def _listed(match: re.Match[bytes], start: int, length: int, *,
-            name: bytes = b"") -> ListedDigest | None:
-    """Return the digest of a line, None if its algorithm is unknown or does not fit it."""
+def _listed(match: re.Match[bytes], start: int, *, name: bytes = b"") -> ListedDigest | None:
+    """Return the digest of the line at ``start``, None if its algorithm does not fit it."""
     groups = match.groupdict()
     digest = match.group("digest").decode()
     algorithm = _ALGORITHMS.get(len(digest), "")
@@ -77,8 +74,7 @@ def _listed(match: re.Match[bytes], start: int, length: int, *,
     if groups.get("escaped"):
         name = re.sub(rb"\\[\\nr]", lambda escape: _ESCAPES[escape.group()], name)
     return ListedDigest(name=name, algorithm=algorithm, digest=digest,
-                        start=start + match.start("digest"),
-                        line=(start, start + length))
+                        start=start + match.start("digest"))
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -50,7 +50,7 @@ KEY_BYTES = 4 * MIB
 """A file of public keys."""
 CHECKSUM_LIST_BYTES = 4 * MIB
 """A list of checksums of files, beside an image or in it; some 50,000 files."""
-CHECKSUM_LISTS_BYTES = 64 * MIB
+CHECKSUM_LISTS_BYTES = 8 * MIB
 """All lists of checksums on an ISO together."""
 HEADER_BYTES = 32 * MIB
 """The header of an RPM."""

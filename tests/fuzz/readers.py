@@ -17,7 +17,7 @@ from typing import Callable, Dict, Tuple, Type
 
 from ovirt_node_plugin import target
 from ovirt_node_plugin.errors import NodePluginError
-from ovirt_node_plugin.images import iso, squashfs
+from ovirt_node_plugin.images import checksum, iso, iso_checksums, squashfs
 from ovirt_node_plugin.images.boot_text import texts as boot_text
 from ovirt_node_plugin.images.boot_text.model import CannotEdit
 from ovirt_node_plugin.merge import marks
@@ -32,7 +32,7 @@ from ovirt_node_plugin.settings.firewall import firewall_files
 from ovirt_node_plugin.settings.modules import module_file, module_fits, module_index
 from ovirt_node_plugin.settings.selinux import selinux_store
 from ovirt_node_plugin.settings.sysctl import sysctl_files
-from ovirt_node_plugin.system import account_files
+from ovirt_node_plugin.system import account_files, openpgp
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.undo import journal_file
 from ovirt_node_plugin.vdsm import record_scan
@@ -306,6 +306,31 @@ def _lines(line: bytes) -> Callable[[int], bytes]:
     return lambda size: b"".join(line.replace(b"%d", b"%d" % n) for n in range(size))
 
 
+_SUMS = (b"-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
+         b"d41d8cd98f00b204e9800998ecf8427e  ./a\nMD5 (a) = d41d8cd98f00b204e9800998ecf8427e\n"
+         b"-----BEGIN PGP SIGNATURE-----\n")
+_TREEINFO = b"[checksums]\na = md5:d41d8cd98f00b204e9800998ecf8427e\n"
+_DESCRIPTOR = (bytes(80) + b"\0\0\0\0\0\0\2\0" + bytes(795) + b"ISO MD5SUM = "
+               b"d41d8cd98f00b204e9800998ecf8427e;SKIPSECTORS = 15;RHLISOSTATUS=1;FRAGMENT SUMS = "
+               + b"0" * 60 + b";FRAGMENT COUNT = 20;")
+
+
+def _checksums(data: bytes, _: Path) -> None:
+    files = {"/a": iso.IsoFile("/a", 1, 1)}
+    for name in ("/.treeinfo", "/a.md5", "/MD5SUMS"):
+        checksums = iso_checksums._checksum_list(name, data, files)
+        iso_checksums._without(checksums, ("/a",))
+    if openpgp.is_clear_signed(data):
+        with contextlib.suppress(ValueError):
+            openpgp.clear_signed_text(data)
+
+
+def _implanted(data: bytes, _: Path) -> None:
+    check = checksum.ImplantedCheck(data[:2048])
+    check.update(data)
+    check.problem()
+
+
 READERS: Dict[str, Reader] = {
     "descriptor": Reader(lambda data, _: parse_descriptor(data, origin="d"),
                          (DESCRIPTOR.encode(),), _descriptor, 6_000),
@@ -366,6 +391,10 @@ READERS: Dict[str, Reader] = {
                   120_000),
     "superblock": Reader(_superblock, (_SUPERBLOCK,), lambda size: _SUPERBLOCK + bytes(size),
                          1 << 20),
+    "checksum-list": Reader(_checksums, (_SUMS, _TREEINFO),
+                            _lines(b"d41d8cd98f00b204e9800998ecf8427e  a\n"), 200_000),
+    "implanted-checksum": Reader(_implanted, (_DESCRIPTOR,),
+                                 lambda size: _DESCRIPTOR.ljust(size, b"\0"), 1 << 20),
     "mark": Reader(lambda data, _: marks.read(data.decode(errors="replace"), origin="m"), (_MARK,),
                    lambda size: _MARK.replace(b'"changes":[', b'"changes":[' + b",".join(
                        [b'{"action":"a","name":"b","version":"c"}'] * size)), 20_000),

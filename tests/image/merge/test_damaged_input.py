@@ -62,6 +62,8 @@ def test_inspect_tells_whether_the_implanted_checksum_matches(
     assert answer.status == 10 and answer.json["target"]["name"] == "oVirt Node 4.5.5"
     assert answer.json["checksums"][0]["matches"] is False
     assert "the damage" in answer.json["checksums"][0]["problem"]
+    lines = program("inspect", changed).out.splitlines()
+    assert any(line.startswith("Checksum     : implanted MD5: does not match: ") for line in lines)
     unreadable = program("inspect", damaged)
     assert unreadable.status == 10 and "the damage begins between" in unreadable.text
 

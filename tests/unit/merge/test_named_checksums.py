@@ -9,6 +9,7 @@ from typing import Callable, Sequence, Tuple, Type
 import pytest
 
 from ovirt_node_plugin.errors import BadImage, NodePluginError, Refused, UsageError
+from ovirt_node_plugin.images.digests import Digests
 from ovirt_node_plugin.merge.named_checksums import (
     CheckedImage,
     NamedChecksums,
@@ -122,8 +123,10 @@ def test_a_sha256_on_the_command_line(image: Path, tmp_path: Path) -> None:
         check_image(tmp_path, named, tmp_path, run=run, progress=Silent())
     without = check_image(image, NamedChecksums(), tmp_path, run=run, progress=Silent())
     assert without.notes[0].startswith(f"There is no checksum to compare {image} with")
-    assert check_image(tmp_path, NamedChecksums(), tmp_path, run=run,
-                       progress=Silent()) == CheckedImage(without.digests.__class__(tmp_path))
+    missing = tmp_path / "missing"
+    for path, checksums in ((tmp_path, NamedChecksums()), (missing, named)):
+        assert check_image(path, checksums, tmp_path, run=run,
+                           progress=Silent()) == CheckedImage(Digests(path))
 
 
 @pytest.mark.parametrize("sha256", [SHA256[:-1], SHA512, MD5, f"sha256:{SHA256}", "x" * 64])
