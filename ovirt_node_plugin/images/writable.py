@@ -15,6 +15,7 @@ import stat
 from pathlib import Path
 from typing import Iterator, Sequence
 
+from ..errors import RolledBack
 from ..system.entries import read_xattrs
 from ..system.run import Polled, Runner, StrPath, explained
 from .mounts import mounted, overlaid
@@ -60,14 +61,21 @@ def copy_tree(tree: Path, to: Path, *, run: Runner, polled: Polled = None) -> No
     """Copy ``tree`` to the new folder ``to``, with all attributes. ``polled`` is as in ``run``.
 
     Flags of chattr(1) are not copied. cp(1) leaves out the attributes that attr(5)'s
-    /etc/xattr.conf lists, such as ``security.evm``.
+    /etc/xattr.conf lists, such as ``security.evm``. Raises RolledBack if the filesystem of
+    ``to`` cannot contain an attribute: in ext4, all of a file fit in a block.
     """
     run(["cp", "--archive", "--reflink=auto", "--sparse=always", "--no-target-directory", "--",
          tree, to], polled=polled)
     for path in (str(tree), *(entry.path for entry in _entries(tree))):
         copy = f"{to}{path[len(str(tree)):]}"
         for name, value in set(read_xattrs(path)).difference(read_xattrs(copy)):
-            os.setxattr(copy, name, value, follow_symlinks=False)
+            try:
+                os.setxattr(copy, name, value, follow_symlinks=False)
+            except OSError as exc:
+                raise RolledBack(
+                    f"the attribute {name} of {path}, with {len(value)} bytes, cannot be written:"
+                    f" {exc.strerror}", hint="Choose a filesystem that can contain it, such as"
+                                             " xfs, for --work-dir and the output.") from exc
 
 
 def _entries(tree: Path) -> Iterator[os.DirEntry[str]]:

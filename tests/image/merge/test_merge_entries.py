@@ -1,6 +1,7 @@
 """Entries of every kind in a root stay as they were when the image around them is changed."""
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -12,10 +13,12 @@ from typing import Dict, Iterator, Set, Tuple
 import pytest
 
 from ovirt_node_plugin.compare.trees import differences
+from ovirt_node_plugin.errors import RolledBack
 from ovirt_node_plugin.images.draft import draft
 from ovirt_node_plugin.images.image import opened
 from ovirt_node_plugin.images.iso import IsoChanges
-from ovirt_node_plugin.images.writable import needs_copy
+from ovirt_node_plugin.images.mounts import mounted
+from ovirt_node_plugin.images.writable import copy_tree, needs_copy
 from ovirt_node_plugin.merge import verify
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
@@ -294,6 +297,21 @@ def test_lost_entries_and_attributes_are_reported(node: Path, tmp_path: Path) ->
     assert problems == [
         f"/{STORE}/0a1b/diff/removed was removed, but belongs to no plugin",
         f"/{STORE}/0a1b/diff/opaque was changed (xattr trusted.overlay.opaque y -> none)"]
+
+
+def test_an_attribute_that_a_filesystem_cannot_contain_is_named(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        for form, size in (("xfs", 320 << 20), ("ext4", 8 << 20)):
+            (tmp_path / form).mkdir()
+            with open(tmp_path / f"{form}.img", "wb") as stream:
+                stream.truncate(size)
+            run([f"mkfs.{form}", "-q", tmp_path / f"{form}.img"])
+            stack.enter_context(mounted(tmp_path / f"{form}.img", tmp_path / form,
+                                        options=["loop"], run=run))
+        (tmp_path / "xfs/file").touch()
+        os.setxattr(tmp_path / "xfs/file", "user.large", b"x" * 20000)
+        with pytest.raises(RolledBack, match="user.large of .*/file, with 20000 bytes"):
+            copy_tree(tmp_path / "xfs", tmp_path / "ext4/copy", run=run)
 
 
 @pytest.mark.parametrize(("name", "value", "interpreted"), [
