@@ -160,12 +160,12 @@ def _check_text(path: str, text: str, arguments: Sequence[Argument], syntax: Syn
     entry = is_entry(path)
     new = edited(text, arguments, entry=entry, syntax=syntax)
     remaining = unsound_words(new, entry=entry, syntax=syntax)
-    unsound = [(line, word) for line, word in unsound_words(text, entry=entry, syntax=syntax)
-               if any(other.startswith(word) for _, other in remaining)]
-    for line, word in unsound:
-        raise Refused(f"/{path}, line {line}: the boot loader does not pass on {word} and what"
-                      " follows, so kernel arguments cannot be added",
-                      hint="Close its quotes, or put quotes around it, then try again.")
+    for line, word in unsound_words(text, entry=entry, syntax=syntax):
+        # a word with open quotes goes on with what was added; others may have been replaced
+        if any(other.startswith(word) for _, other in remaining):
+            raise Refused(f"/{path}, line {line}: the boot loader does not pass on {word} and"
+                          " what follows, so kernel arguments cannot be added",
+                          hint="Close its quotes, or put quotes around it, then try again.")
     length = command_line_length(new, entry=entry, syntax=syntax)
     most = COMMAND_LINE_CHARACTERS - _LOADER_CHARACTERS
     if length > most and length > command_line_length(text, entry=entry, syntax=syntax):
