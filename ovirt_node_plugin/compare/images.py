@@ -261,6 +261,7 @@ def _form_of(image: Image) -> Iterator[Tuple[str, FormValue]]:
     yield "payload_size_bytes", layout.payload_size if layout.payload_path else None
     yield "compression", str(squashfs.compression) if squashfs else None
     yield "block_size_bytes", squashfs.block_size if squashfs else None
+    yield "trailing", layout.trailing.words if layout.trailing is not None else None
     yield "inner", layout.inner or None
     yield "filesystem", filesystem.kind if filesystem else None
     yield "filesystem_size_bytes", filesystem.size_bytes if filesystem else None

@@ -114,13 +114,24 @@ def _too_large(words: str, limit_bytes: int, source: Path) -> BadImage:
     return BadImage(f"the {words} of {source} have more than {limit_bytes} bytes", hint=_DAMAGED)
 
 
-def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
-    """Yield the FAT images that UEFI boots from, by the boot record and by their usual name."""
+def other_images(source: Path, iso: Iso) -> List[str]:
+    """Return the names of the images for UEFI that are no FAT images, and cannot be read."""
+    fat = {name for name, _ in _fat_images(source, iso)}
+    return [name for name, _ in _uefi_images(iso) if name not in fat]
+
+
+def _uefi_images(iso: Iso) -> List[Tuple[str, Span]]:
+    """Return the images that UEFI boots from, by the boot record and by their usual name."""
     named = {image.name for image in iso.boot_images if image.platform == UEFI}
     named |= {f"partition {partition.number}" for partition in iso.partitions
               if partition.kind.lower() in _EFI_KINDS}
-    spans = [(name, span) for name, span in sorted(iso.spans.items())
-             if name in named or name.lower().endswith("/efiboot.img")]
+    return [(name, span) for name, span in sorted(iso.spans.items())
+            if name in named or name.lower().endswith("/efiboot.img")]
+
+
+def _fat_images(source: Path, iso: Iso) -> Iterator[Tuple[str, Span]]:
+    """Yield the FAT images that UEFI boots from."""
+    spans = _uefi_images(iso)
     _check_sum([span for _, span in spans], FAT_BYTES, "FAT images", source)
     for name, span in spans:
         with open(source, "rb") as stream:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Optional
 
 from .verity import Verity, read_verity
+from .zeros import first_not_zero
 
-_CHUNK_BYTES = 1 << 20
 # The kernel's Documentation/filesystems/ext4/super.rst: blocks, their size, features, blocks
 _EXT_AT, _EXT_END = 1024, 0x154
 _EXT_64_BIT = 0x80
@@ -44,7 +44,7 @@ def data_behind_squashfs(path: Path, behind: str, *, start: int, bytes_used: int
 
     ``bytes_used`` is the size of the squashfs, ``size_bytes`` that of the file that contains it.
     """
-    at = _first_not_zero(path, start + bytes_used, start + size_bytes)
+    at = first_not_zero(path, start + bytes_used, start + size_bytes)
     if at is None:
         return None
     return TrailingData(behind=behind, offset=at, size_bytes=start + size_bytes - at,
@@ -54,29 +54,15 @@ def data_behind_squashfs(path: Path, behind: str, *, start: int, bytes_used: int
 def data_behind_filesystem(path: Path, behind: str) -> Optional[TrailingData]:
     """Return the data behind the ext or xfs filesystem in the file ``path``."""
     end = path.stat().st_size
-    at = _first_not_zero(path, min(_filesystem_bytes(path), end), end)
+    at = first_not_zero(path, min(_filesystem_bytes(path), end), end)
     return None if at is None else TrailingData(behind=behind, offset=at, size_bytes=end - at)
-
-
-def _first_not_zero(path: Path, start: int, end: int) -> Optional[int]:
-    """Return the position of the first byte from ``start`` to ``end`` that is not zero."""
-    with open(path, "rb") as stream:
-        stream.seek(start)
-        while start < end:
-            chunk = stream.read(min(_CHUNK_BYTES, end - start))
-            if not chunk:
-                break
-            rest = chunk.lstrip(b"\0")
-            if rest:
-                return start + len(chunk) - len(rest)
-            start += len(chunk)
-    return None
 
 
 def _filesystem_bytes(path: Path) -> int:
     """Return the size of an ext or xfs filesystem by its superblock."""
     with open(path, "rb") as stream:
-        magic, block_bytes, blocks = _XFS_SIZES.unpack(stream.read(_XFS_SIZES.size))
+        magic, block_bytes, blocks = _XFS_SIZES.unpack(
+            stream.read(_XFS_SIZES.size).ljust(_XFS_SIZES.size, b"\0"))
         if magic == b"XFSB":
             return int(blocks * block_bytes)
         stream.seek(_EXT_AT)

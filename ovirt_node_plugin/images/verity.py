@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from .zeros import first_not_zero
+
 MAGIC = b"verity\0\0"
 _HEAD = struct.Struct("<8sII16s32sIIQH6x256s168x")
 _HASH_TYPES = (0, 1)
@@ -69,9 +71,8 @@ def read_verity(path: Path, at: int, *, start: int, end: int) -> Optional[Verity
             return None
         stream.seek(at + hash_block)
         top = stream.read(hash_block)
-        stream.seek(at + size_bytes)
-        if stream.read(end - at - size_bytes).strip(b"\0"):
-            return None
+    if first_not_zero(path, at + size_bytes, end) is not None:
+        return None
     parts = (salt, top) if hash_type == 1 else (top, salt)
     return Verity(
         offset=at - start, hash_type=hash_type, uuid=_uuid_text(uuid), algorithm=algorithm,

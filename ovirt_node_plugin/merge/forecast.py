@@ -5,6 +5,7 @@ import os
 from typing import Iterable, Iterator, Tuple
 
 from ..images import iso_checksums
+from ..images.boot import other_images
 from ..images.iso import Iso, IsoChanges
 from ..settings.boot.argument_text import decode
 from ..settings.boot.dracut_files import KIND_NAMES
@@ -64,6 +65,9 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
     if codes:
         arguments = ", ".join(decode(code).token for code in codes)
         lines.append(f"Kernel arguments ({arguments}) are also changed in {places}.")
+    if codes or volume_id:
+        lines += [f"{name} is no FAT image: boot configurations in it are not changed."
+                  for name in other_images(merge.image.layout.path, iso)]
     if volume_id:
         lines.append(f"The volume id changes to {volume_id}, also in {places}.")
     if has_needs:

@@ -17,7 +17,15 @@ from typing import Callable, Dict, Tuple, Type
 
 from ovirt_node_plugin import target
 from ovirt_node_plugin.errors import NodePluginError
-from ovirt_node_plugin.images import checksum, iso, iso_checksums, squashfs
+from ovirt_node_plugin.images import (
+    checksum,
+    iso,
+    iso_checksums,
+    other_forms,
+    squashfs,
+    trailing_data,
+    verity,
+)
 from ovirt_node_plugin.images.boot_text import texts as boot_text
 from ovirt_node_plugin.images.boot_text.model import CannotEdit
 from ovirt_node_plugin.merge import marks
@@ -274,7 +282,9 @@ def _boot(data: bytes, folder: Path) -> None:
         boot_text.edit_arguments(text, lambda arguments: f"{arguments} x;y")
 
 
-_LISTING = b"Volume Id    : NODE\nFile data lba:  0 ,  33 ,  1 ,  7 , '/a'\n"
+_LISTING = (b"Volume Id    : NODE\nFile data lba:  0 ,  33 ,  1 ,  7 , '/a'\n"
+            b"El Torito boot img :   1  UEFI  y   none  0x0000  0x00   8192   33\n"
+            b"El Torito img path :   1  /a\nEl Torito img blks :   1  2\n")
 
 
 def _iso(data: bytes, folder: Path) -> None:
@@ -285,14 +295,28 @@ def _iso(data: bytes, folder: Path) -> None:
     def prints(argv: object, **options: object) -> str:
         return text
 
-    assert iso.read_iso(path, run=prints).boot_records is not None
+    content = iso.read_iso(path, run=prints)
+    assert content.boot_records is not None and content.spans is not None
 
 
 def _superblock(data: bytes, folder: Path) -> None:
     path = _written(data, folder, "a.img")
     iso.is_iso(path)
     iso._has_joliet(path)
-    squashfs.read_superblock(path)
+    other_forms.other_form(path)
+    block = squashfs.read_superblock(path)
+    trailing_data.data_behind_squashfs(path, "a.img", start=0, bytes_used=block.bytes_used,
+                                       size_bytes=len(data))
+
+
+def _verity(data: bytes, folder: Path) -> None:
+    path = _written(data, folder, "a.img")
+    verity.read_verity(path, 0, start=0, end=len(data))
+    trailing_data.data_behind_filesystem(path, "a.img")
+
+
+_VERITY = struct.pack("<8sII16s32sIIQH6x256s168x", verity.MAGIC, 1, 1, bytes(16), b"sha256", 4096,
+                      4096, 2, 4, b"salt").ljust(8192, b"\0")
 
 
 _SUPERBLOCK = struct.pack("<5I6H8Q", 0x73717368, 1, 0, 1 << 17, 0, 1, 17, 0, 1, 4, 0, 0, 96,
@@ -395,6 +419,7 @@ READERS: Dict[str, Reader] = {
                             _lines(b"d41d8cd98f00b204e9800998ecf8427e  a\n"), 200_000),
     "implanted-checksum": Reader(_implanted, (_DESCRIPTOR,),
                                  lambda size: _DESCRIPTOR.ljust(size, b"\0"), 1 << 20),
+    "verity": Reader(_verity, (_VERITY,), lambda size: _VERITY + bytes(size), 1 << 20),
     "mark": Reader(lambda data, _: marks.read(data.decode(errors="replace"), origin="m"), (_MARK,),
                    lambda size: _MARK.replace(b'"changes":[', b'"changes":[' + b",".join(
                        [b'{"action":"a","name":"b","version":"c"}'] * size)), 20_000),

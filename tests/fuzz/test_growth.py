@@ -22,7 +22,7 @@ _MOST_MIB = 256
 WITHOUT_LIMIT = {"record-repos", "os-release", "os-release-value", "pem", "loader-entry",
                  "initramfs", "selinux", "removals", "superblock", "archive", "journal",
                  "system-repo-file", "mark", "modules", "module", "checksum-list",
-                 "implanted-checksum"}
+                 "implanted-checksum", "verity"}
 
 
 def read(name: str, size: int, folder: Path) -> str:

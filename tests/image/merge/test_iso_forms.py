@@ -53,7 +53,8 @@ def test_an_image_for_apples_firmware_is_kept(
     make_iso(tree, iso, [*BIOS, *UEFI, *APPLE, "-isohybrid-mbr", str(built.iso("old-live")),
                          "-isohybrid-gpt-basdat", "-isohybrid-apm-hfsplus"])
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[ARGUMENT])
-    succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    answer = succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
+    assert "/images/macboot.img is no FAT image: boot configurations in it are not" in answer.out
     assert boot_records(merged) == boot_records(iso) and volume_id(merged) == volume_id(iso)
     new = extract_iso(merged, tmp_path / "new")
     assert "isv.mode=fast" in fat_text(new / "images/efiboot.img", "/EFI/BOOT/grub.cfg")
