@@ -118,7 +118,10 @@ def test_a_damaged_filesystem_is_reported(
 def test_a_damaged_iso_is_reported(
         message: str, words: str, built: support.Fixtures, program: Program, agent: Path,
         scripts: Dict[str, str]) -> None:
-    scripts["xorriso"] = ('words=("$@"); if [ "${words[-1]}" = -commit ]; then unset "words[-1]";'
+    # not in the trial before the merge, which refuses the image
+    scripts["xorriso"] = ('words=("$@"); if [ "${words[-1]}" = -commit ]'
+                          ' && [[ "$*" != */trial.iso* ]];'
+                          ' then unset "words[-1]";'
                           f' exec "$real" "${{words[@]}}" {words} -commit; fi; exec "$real" "$@"')
     answer = run_merge(program, built.iso("installer"), agent)
     assert answer.status == 8, answer.text
