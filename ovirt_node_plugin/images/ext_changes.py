@@ -22,6 +22,9 @@ _HINT = "Unset SOURCE_DATE_EPOCH to let the kernel write the filesystem."
 _DEVICES = {stat.S_IFCHR: "c", stat.S_IFBLK: "b", stat.S_IFIFO: "p"}
 _SOCKET = ".ovirt-node-plugin-socket"
 _CHUNK_BYTES = 1 << 20
+# debugfs takes what follows BUFSIZ bytes for another command, and some of its commands write files
+# of this machine: e2fsprogs, debugfs/debugfs.c, source_file(). BUFSIZ is 8192 in glibc.
+_LINE_BYTES = 8000
 # The kernel's Documentation/filesystems/ext4/inodes.rst, "Inode Timestamps"
 _SECONDS_BITS, _EXTRA_BITS = 32, 2
 
@@ -48,7 +51,7 @@ class ExtChanges:
         Raises RolledBack if that fails; ``check`` tells whether the result is complete.
         """
         script = self._work / "debugfs-commands"
-        script.write_bytes(b"".join(os.fsencode(line) + b"\n" for line in self._commands()))
+        script.write_bytes(b"".join(map(_line, self._commands())))
         with explained("the changes cannot be written to the filesystem image", hint=_HINT):
             run(["debugfs", "-w", "-f", script, copy])
             run(["e2fsck", "-f", "-p", "-E", "discard", copy], ok=(0, 1))  # 1: repaired
@@ -90,7 +93,7 @@ class ExtChanges:
             yield from self._set_xattrs(path, kept)
         # linking and creating entries changes their folders
         for path in sorted(written.values()):
-            yield from self._set_fields(path, self._after[path])
+            yield from self._set_fields(path, path in self._before and path not in replaced)
 
     def _create(self, path: str, info: os.stat_result) -> Iterator[str]:
         kind, name = stat.S_IFMT(info.st_mode), _quoted(path)
@@ -128,17 +131,23 @@ class ExtChanges:
             self._values[value].write_bytes(value)
         return os.fspath(self._values[value])
 
-    def _set_fields(self, path: str, info: os.stat_result) -> Iterator[str]:
+    def _set_fields(self, path: str, kept: bool) -> Iterator[str]:
+        info = self._after[path]
         seconds, nanoseconds = divmod(info.st_mtime_ns, 10**9)
-        fields = {"mode": f"0{info.st_mode:o}", "uid": info.st_uid, "gid": info.st_gid,
-                  "mtime": f"@{seconds}", "mtime_extra": _extra(seconds, nanoseconds),
-                  "ctime": f"@{self._date}", "ctime_extra": _extra(self._date, 0)}
-        if not _is_folder(info):
-            fields["links_count"] = info.st_nlink
+        fields = {"uid": info.st_uid, "gid": info.st_gid, "links_count": info.st_nlink,
+                  "mtime_extra": _extra(seconds, nanoseconds), "ctime_extra": _extra(self._date, 0)}
+        new_fields = {"uid": 0, "gid": 0, "links_count": 1, "mtime_extra": 0, "ctime_extra": 0}
+        if _is_folder(info):
+            del fields["links_count"]
         if stat.S_ISREG(info.st_mode):
             fields["size"] = info.st_size  # write ends with the last data
-        for name, value in fields.items():
-            yield f"set_inode_field {_quoted(path)} {name} {value}"
+        name = _quoted(path)
+        yield f"set_inode_field {name} mode 0{info.st_mode:o}"
+        yield f"set_inode_field {name} mtime @{seconds}"
+        yield f"set_inode_field {name} ctime @{self._date}"
+        for field, value in fields.items():
+            if kept or new_fields.get(field) != value:
+                yield f"set_inode_field {name} {field} {value}"
 
 
 def _entries(root: Path) -> _Entries:
@@ -187,12 +196,20 @@ def _same_content(path: str, other: str, info: os.stat_result) -> bool:
                 return True
 
 
+def _line(command: str) -> bytes:
+    line = os.fsencode(command) + b"\n"
+    if len(line) > _LINE_BYTES:
+        raise RolledBack("a path or the target of a link is too long for debugfs, which writes the"
+                         f" filesystem image: {ascii(command[:100])}...", hint=_HINT)
+    return line
+
+
 def _quoted(word: str) -> str:
     """Return a word of a command. ss(3): double quotes, each doubled within.
 
     Raises RolledBack for a line break, which would end the command.
     """
-    if "\n" in word:
+    if "\n" in word or "\r" in word:
         raise RolledBack(f"debugfs cannot write the name {ascii(word)} to the filesystem image",
                          hint=_HINT)
     return '"' + word.replace('"', '""') + '"'

@@ -188,6 +188,10 @@ def test_a_change_that_is_not_written_is_detected(
             changes.check(old)
         with pytest.raises(RolledBack, match=r"cannot write the name '/line\\nbreak'"):
             changes.apply(tmp_path / "copy 2", run=run)
+        (new / "line\nbreak").rename(new / "line\rbreak")
+        with pytest.raises(RolledBack, match=r"cannot write the name '/line\\rbreak'"):
+            ExtChanges(old, new, tmp_path, DATE).apply(tmp_path / "copy 2", run=run)
+        (new / "line\rbreak").rename(new / "line\nbreak")
         # what debugfs does not report
         monkeypatch.setattr(ext_changes, "_quoted", lambda word: word.replace("\n", "-"))
         output = Path(shutil.copyfile(image, tmp_path / "output"))
@@ -195,3 +199,27 @@ def test_a_change_that_is_not_written_is_detected(
         with mounted(output, tmp_path / "result") as result, pytest.raises(
                 RolledBack, match="break' cannot be written to"):
             changes.check(result)
+
+
+def test_a_target_is_never_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """debugfs takes the rest of a long line for another line; its command dump writes a file."""
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str(DATE))
+    image, victim = make_image(tmp_path / "image", *FORMS[0], "-b", "4096"), tmp_path / "victim"
+    copies = [Path(shutil.copyfile(image, tmp_path / name)) for name in ("copy", "output")]
+    with mounted(image, tmp_path / "old") as old, mounted(
+            copies[0], tmp_path / "new", writable=True) as new:
+        for number, quotes in enumerate((1, 2000, 3900)):
+            target = f'{"%" * quotes} dump /kept {victim} '.replace("%", '"')
+            (new / f"link-{number}").symlink_to(target)
+        deep = new.joinpath(*["d" * 250] * 10)
+        deep.mkdir(parents=True)
+        (deep / "link").symlink_to('"' * 2900 + f" dump /kept {victim}")
+        run(["sync", "--file-system", new])
+        with pytest.raises(RolledBack, match="too long for debugfs"):
+            ExtChanges(old, new, tmp_path, DATE).apply(copies[1], run=run)
+        (deep / "link").unlink()
+        changes = ExtChanges(old, new, tmp_path, DATE)
+        changes.apply(copies[1], run=run)
+        with mounted(copies[1], tmp_path / "result") as result:
+            changes.check(result)
+    assert not victim.exists()
