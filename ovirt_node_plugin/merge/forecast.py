@@ -55,7 +55,7 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
     volume_id = merge.order.volume_id
     if iso is None:
         return ()
-    if not (codes or has_needs or volume_id):
+    if not (codes or has_needs or volume_id or boot_arguments.plugin_arguments(merge.image.root)):
         return tuple(_signatures(merge, iso, ()))
     work = merge.folder("forecast")
     boot = iso_boot.read(merge.image, work, run=merge.run)

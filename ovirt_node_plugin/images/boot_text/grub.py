@@ -27,6 +27,7 @@ _INITRD = frozenset(("initrd", "initrdefi", "initrd16"))
 _MENU = frozenset(("menuentry", "submenu", "hiddenentry"))
 # Options of menuentry that have a value (grub-core/commands/menuentry.c)
 _WITH_VALUE = frozenset(("--class", "--users", "--hotkey", "--source", "--id"))
+_VARIABLE = re.compile(r"\$\w+|\$\{\w+\}", re.ASCII)
 _LINUX_LINE = re.compile(r"^[ \t]*((?:linux|linuxefi|linux16)[ \t]+[^\s;#])", re.MULTILINE)
 _BY_LABEL = re.compile(r"--label(?:=.*)?|-[a-z]*l[a-z]*", re.DOTALL)
 # What is in one kind of quotes, or in none
@@ -104,6 +105,12 @@ def _entry(script: Script, command: Command, title: str) -> EntryText:
         position=command.words[0].start, end=entry_end,
         problem="GRUB cannot parse this command" if command.is_broken else "")
     gap, length = kernel.end, 0
+    whole = _argument(script, kernel, gap)
+    if not whole.is_literal and _VARIABLE.fullmatch(script.word(kernel)):
+        # the variable may have arguments behind the kernel's name
+        is_known = script.word(kernel) not in whole.arguments
+        entry.kernel = whole.arguments[0] if is_known and whole.arguments else entry.kernel
+        entry.words.append(whole._replace(arguments=whole.arguments[1:]))
     for token in command.words[2:]:
         entry.words.append(_argument(script, token, gap))
         gap = token.end

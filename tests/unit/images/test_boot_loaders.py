@@ -129,6 +129,17 @@ def test_arguments_in_a_variable_are_read_and_kept_or_refused(assigned: str, use
         assert caught.value.line == 3 and "$" in caught.value.reason
 
 
+def test_arguments_behind_the_kernel_in_a_variable_count() -> None:
+    text = "set boot='/v a quiet'\nmenuentry x {\n  linux $boot b\n}\n"
+    (entry,) = entries(text)
+    assert (entry.kernel, entry.arguments) == ("/v", "a quiet b")
+    assert added(text, "c") == text.replace(" b\n", " b c\n")
+    for refused in (text, text.replace("$boot", "$other")):
+        with pytest.raises(CannotEdit, match="line 3"):
+            without(refused, "quiet")
+    assert arguments_of(text.replace("$boot", "$other")) == ["b"]
+
+
 def test_an_argument_that_an_unknown_variable_may_have_is_not_removed() -> None:
     text = "menuentry x {\n  linux /v quiet $args\n}\n"
     assert added(text, "c") == text.replace("$args", "$args c")
