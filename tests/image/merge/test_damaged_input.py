@@ -47,10 +47,6 @@ def test_an_iso_that_does_not_match_its_checksum_is_refused(
 
 def test_inspect_tells_whether_the_implanted_checksum_matches(
         damaged: Path, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    sound = succeeded(program("inspect", "--json", built.iso("installer"))).json
-    assert sound["checksums"] == [
-        {"source": "implanted", "algorithm": "md5", "matches": True, "problem": "",
-         "signed_by": ""}]
     assert "Checksum     : implanted MD5: matches\n" in succeeded(
         program("inspect", built.iso("installer"))).out
     without = succeeded(program("inspect", built.iso("tree-live")))
@@ -60,12 +56,13 @@ def test_inspect_tells_whether_the_implanted_checksum_matches(
     changed.write_bytes(content.replace(b"timezone --utc Etc/UTC", b"timezone --utc Etc/GMT"))
     answer = program("inspect", "--json", changed)
     assert answer.status == 10 and answer.json["target"]["name"] == "oVirt Node 4.5.5"
-    assert answer.json["checksums"][0]["matches"] is False
-    assert "the damage" in answer.json["checksums"][0]["problem"]
-    lines = program("inspect", changed).out.splitlines()
-    assert any(line.startswith("Checksum     : implanted MD5: does not match: ") for line in lines)
+    (checksum,) = answer.json["checksums"]
+    assert "the damage" in checksum.pop("problem")
+    assert checksum == {"source": "implanted", "algorithm": "md5", "matches": False,
+                        "signed_by": ""}
     unreadable = program("inspect", damaged)
-    assert unreadable.status == 10 and "the damage begins between" in unreadable.text
+    assert unreadable.status == 10 and "does not match" in unreadable.text
+    assert "the damage begins between" in unreadable.text
 
 
 def test_an_image_is_compared_with_the_checksums_that_the_command_line_names(
