@@ -18,7 +18,7 @@ from ovirt_node_plugin.images.draft import draft
 from ovirt_node_plugin.images.image import opened
 from ovirt_node_plugin.images.iso import IsoChanges
 from ovirt_node_plugin.images.mounts import mounted
-from ovirt_node_plugin.images.writable import copy_tree, needs_copy
+from ovirt_node_plugin.images.writable import copy_tree, needs_copy, writable
 from ovirt_node_plugin.merge import verify
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
@@ -297,6 +297,30 @@ def test_lost_entries_and_attributes_are_reported(node: Path, tmp_path: Path) ->
     assert problems == [
         f"/{STORE}/0a1b/diff/removed was removed, but belongs to no plugin",
         f"/{STORE}/0a1b/diff/opaque was changed (xattr trusted.overlay.opaque y -> none)"]
+
+
+def test_an_overlay_keeps_attributes_that_need_no_copy(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    attributes = {**ATTRIBUTES, **{f"user.overlay.{name}": value
+                                   for name, value in OVERLAY_ATTRIBUTES.items()}}
+    for number, (name, value) in enumerate(attributes.items()):
+        folder = tree / f"{number}"
+        folder.mkdir(parents=True)
+        for path in (folder / "file", folder / "other"):
+            path.touch()
+            os.setxattr(path, name, value)
+        if name != "security.capability":
+            os.setxattr(folder, name, value)
+    for name in ("changes", "at"):
+        (tmp_path / name).mkdir()
+    assert not needs_copy(tree)
+    with writable(tree, tmp_path / "changes", tmp_path / "at", copied=False, run=run) as root:
+        for folder in root.iterdir():
+            (folder / "new").touch()
+            os.utime(folder / "file", (0, 0))  # copies it, with all attributes
+        changes = {difference.path: difference for difference in differences(
+            tree, root, content_limit_bytes=None)}
+    assert set(changes) == {f"{number}/new" for number in range(len(attributes))}
 
 
 def test_an_attribute_that_a_filesystem_cannot_contain_is_named(tmp_path: Path) -> None:
