@@ -22,7 +22,6 @@ _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
 _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
 # The default of mksquashfs is a quarter of the machine's memory
 _MEMORY = "768M"
-_LAST_TIME = (1 << 32) - 1  # that the superblock can have
 _DISK = "Check that the disk of --work-dir works and has free space."
 _IMAGE = "Compare the image with its published checksum. If it is right, report this as a bug."
 # The unsquashfs of these versions can write holes in the wrong places: first, first fixed one
@@ -94,7 +93,7 @@ def pack(folder: Path, output: Path, superblock: Superblock, *, padded: bool = T
     ``polled`` is as in ``run``. Raises RolledBack if mksquashfs fails.
     """
     date = source_date()
-    dated = ["-mkfs-time", str(min(date, _LAST_TIME))] if date is not None else []
+    dated = ["-mkfs-time", str(date)] if date is not None else []
     with explained("the root cannot be packed into a squashfs", hint=_IMAGE, disk_hint=_DISK):
         run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
              *dated, *([] if padded else ["-nopad"]), "-noappend", "-no-progress",

@@ -9,17 +9,18 @@ import time
 from typing import Optional
 
 VARIABLE = "SOURCE_DATE_EPOCH"
-_MOST_DIGITS = 11
+_LAST = (1 << 32) - 1  # in a squashfs and an rpm database
+_MOST_DIGITS = 10
 
 
 def source_date() -> Optional[int]:
     """Return the time in SOURCE_DATE_EPOCH, in seconds since 1970.
 
-    None if the variable is not set or is no number.
+    None if the variable is not set, is no number, or is a time after 2106.
     """
     given = os.environ.get(VARIABLE, "")
     if given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS:
-        return int(given)
+        return int(given) if int(given) <= _LAST else None
     return None
 
 

@@ -15,9 +15,12 @@ pytestmark = pytest.mark.unit
 def test_the_time_is_that_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     assert source_date.source_date() == source_date.now() == 1700000000
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", str((1 << 32) - 1))
+    assert source_date.source_date() == (1 << 32) - 1
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-1", "1.5", "٣", "0x10", "1" * 12, " 1"])
+@pytest.mark.parametrize("value", ["", "soon", "-1", "1.5", "٣", "0x10", "1" * 12, " 1",
+                                   str(1 << 32)])
 def test_a_value_that_is_no_time_is_ignored(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
     before = time.time()
