@@ -32,7 +32,7 @@ _LINUX_LINE = re.compile(r"^[ \t]*((?:linux|linuxefi|linux16)[ \t]+[^\s;#])", re
 _BY_LABEL = re.compile(r"--label(?:=.*)?|-[a-z]*l[a-z]*", re.DOTALL)
 # What is in one kind of quotes, or in none
 _RUN = re.compile(r"""'[^']*'|\$?"[^\\"]*(?:\\[\s\S][^\\"]*)*"|(?:[^'"\\$]|\\[\s\S]|\$(?!"))+""")
-_SIMPLE = "Write the command into the entry, with its arguments and without variables."
+_OTHER_ID = "Write the volume id into the commands instead of variables, or give another --volid."
 
 
 def write(argument: str) -> str:
@@ -160,7 +160,7 @@ def replace_volume_id(text: str, old: str, new: str) -> str:
                     f"{name}={_requoted(assigned, new)}")
             if not changed:
                 raise CannotEdit(line_number(text, token.start),
-                                 f"the volume id in {word} cannot be replaced by {new}", _SIMPLE)
+                                 f"the volume id in {word} cannot be replaced by {new}", _OTHER_ID)
             edits.append(Edit(token.start, token.end, changed))
     return with_edits(text, edits)
 

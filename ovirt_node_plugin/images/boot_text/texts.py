@@ -212,13 +212,13 @@ class _Editing:
         if removes:
             word = old[number][1]
             if not word.is_literal:
-                raise self._in_variable(word)
+                raise self._in_variable(word, f"{old[number][0]}, which is to be changed, is")
             if argument is not None:
                 return Edit(word.start, word.end, self._written(argument))
             return Edit(word.gap, word.end, "")
         assert argument is not None
         if 0 < number < len(old) and old[number - 1][1] is old[number][1]:
-            raise self._in_variable(old[number][1])
+            raise self._in_variable(old[number][1], "the place for an argument is")
         position = (old[number - 1][1].end if number else old[0][1].gap if old
                     else self._entry.end)
         return Edit(position, position, f" {self._written(argument)}")
@@ -232,10 +232,10 @@ class _Editing:
         except ValueError as exc:
             raise self._refusal(f"{argument} cannot be written: {exc}", _OTHER_VALUE) from exc
 
-    def _in_variable(self, word: ArgumentWord) -> CannotEdit:
+    def _in_variable(self, word: ArgumentWord, what: str) -> CannotEdit:
         return CannotEdit(
             line_number(self._text, word.start),
-            f"an argument to change is in {self._text[word.start:word.end]}",
+            f"{what} in {self._text[word.start:word.end]}",
             "Write the arguments into the line instead of the variable, then merge again.")
 
     def _refusal(self, reason: str, hint: str = _BY_HAND) -> CannotEdit:
