@@ -16,6 +16,7 @@ from ..system.run import Polled, Runner, StrPath, explained
 from ..system.source_date import source_date
 from . import checksum
 from .el_torito import BootImage, boot_images
+from .iso_attributes import IsoAttributes, read_attributes
 
 BLOCK = 2048
 # ECMA-119: the primary volume descriptor begins at sector 16; its second byte begins the name
@@ -182,23 +183,27 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
               polled: Polled = None) -> None:
     """Write a copy of the ISO ``source`` with ``changes`` to the new file ``output``.
 
-    Everything else is kept, including boot records and boot information tables, but for an
-    implanted checksum, which ``finish_iso`` writes. With SOURCE_DATE_EPOCH, that is the time of
-    the new ISO and of the changed files, and the GUIDs of a GPT are kept.
+    Everything else is kept, including boot records and boot information tables, and mode and
+    owner of replaced files, but for an implanted checksum, which ``finish_iso`` writes. With
+    SOURCE_DATE_EPOCH, that is the time of the new ISO and of the changed files, and the GUIDs of
+    a GPT are kept.
     """
     date = source_date()
     argv: List[StrPath] = ["xorriso", *_QUIET, "-indev", f"stdio:{source}",
                            "-outdev", f"stdio:{output}", "-boot_image", "any", "replay",
-                           "-padding", "0"]
+                           "-padding", "0", "-iso_rr_pattern", "off"]
     if iso.joliet:
         argv += ["-joliet", "on", "-compliance", "joliet_long_names:joliet_long_paths"]
     if changes.volume_id:
         argv += ["-volid", changes.volume_id]
     for path in changes.removed:
         argv += ["-rm", path, "--"]
+    replaced = {file.path for file in iso.files} & changes.files.keys()
+    attributes = read_attributes(source, replaced, run=run)
     for path, file in sorted(changes.files.items()):
-        argv += ["-map", file, path, "-chown", "0", path, "--", "-chgrp", "0", path, "--",
-                 "-chmod", "0444", path, "--"]
+        wanted = attributes.get(path, IsoAttributes())
+        argv += ["-map", file, path, "-chown", str(wanted.uid), path, "--",
+                 "-chgrp", str(wanted.gid), path, "--", "-chmod", f"0{wanted.mode:o}", path, "--"]
     if date is not None:
         argv += _dated(source, iso, changes, date, run)
     with explained("the new ISO cannot be written", hint=_BUG, disk_hint=_DISK):

@@ -13,7 +13,8 @@ from ovirt_node_plugin.errors import BadImage, CommandError, Refused, UsageError
 from ovirt_node_plugin.images import checksum, filesystem, squashfs, workspace
 from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
 from ovirt_node_plugin.images.image import opened
-from ovirt_node_plugin.images.iso import Iso, IsoChanges, finish_iso, read_iso, write_iso
+from ovirt_node_plugin.images.iso import Iso, IsoChanges, finish_iso, read_iso, read_span, write_iso
+from ovirt_node_plugin.images.iso_attributes import IsoAttributes, read_attributes
 from ovirt_node_plugin.images.mounts import mounted, overlaid
 from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
@@ -354,11 +355,33 @@ def test_the_arguments_of_xorriso_are_exact(tmp_path: Path) -> None:
         f"/{name}", "--", "-chmod", "0444", f"/{name}", "--")]
     assert recorder.argvs == [
         ["xorriso", *quiet, "-indev", "stdio:/in.iso", "-outdev", f"stdio:{output}",
-         "-boot_image", "any", "replay", "-padding", "0", "-joliet", "on", "-compliance",
-         "joliet_long_names:joliet_long_paths", "-volid", "NEW", "-rm", "/gone", "--", *mapped,
-         "-commit"],
+         "-boot_image", "any", "replay", "-padding", "0", "-iso_rr_pattern", "off", "-joliet",
+         "on", "-compliance", "joliet_long_names:joliet_long_paths", "-volid", "NEW", "-rm",
+         "/gone", "--", *mapped, "-commit"],
         ["xorriso", *quiet, "-indev", f"stdio:{output}", "-report_system_area", "plain"],
         ["implantisomd5", "--force", "--supported-iso", str(output)]]
+
+
+def test_a_replaced_file_keeps_its_mode_and_owner_on_the_iso(tmp_path: Path) -> None:
+    tree, old, new = make_folder(tmp_path / "tree"), tmp_path / "old.iso", tmp_path / "new.iso"
+    files = {"a b": 0o644, "it's": 0o4750, "[c]*": 0o1600, "c": 0o600, "d": 0o755}
+    for number, (name, mode) in enumerate(files.items()):
+        (tree / name).write_text(name)
+        os.chown(tree / name, number, number + 10)
+        (tree / name).chmod(mode)
+    run(["xorriso", "-outdev", old, "-map", tree, "/", "-commit"])
+    changed = tmp_path / "changed"
+    changed.write_text("changed")
+    paths = [f"/{name}" for name in files if name not in "cd"]
+    write_iso(old, read_iso(old, run=run), new, IsoChanges(
+        dict.fromkeys((*paths, "/new"), changed)), run=run)
+    attributes = read_attributes(new, [*(f"/{name}" for name in files), "/new"], run=run)
+    assert attributes == {
+        **{f"/{name}": IsoAttributes(mode, number, number + 10)
+           for number, (name, mode) in enumerate(files.items())}, "/new": IsoAttributes(0o444)}
+    texts = {file.path: read_span(new, file) for file in read_iso(new, run=run).files}
+    assert texts == {**{f"/{name}": name.encode() for name in "cd"},
+                     **dict.fromkeys((*paths, "/new"), b"changed")}
 
 
 def test_names_on_an_iso_may_contain_blanks_and_quotes(tmp_path: Path) -> None:
