@@ -179,6 +179,8 @@ class _Editing:
             raise self._refusal(entry.problem)
         if split_arguments(" ".join(entry.arguments)) != entry.arguments:
             raise self._refusal("it has an argument with a quote")
+        if "--" in entry.arguments:
+            raise self._refusal("it has --, behind which arguments are for init")
         if entry.too_long(new) and len(" ".join(new)) > len(" ".join(entry.arguments)):
             raise self._refusal("its kernel arguments would be too long: the boot loader takes"
                                 f" {entry.most_characters} characters with the kernel's name",

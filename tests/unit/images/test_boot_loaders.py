@@ -78,6 +78,11 @@ def test_a_command_line_that_the_loader_would_cut_is_refused(loader: str, most: 
     assert f"takes {most} characters" in refusal(MENUS[loader], "a=" + "b" * (free + 1)).reason
 
 
+def test_an_argument_for_init_is_not_taken_for_the_kernel_s() -> None:
+    assert "are for init" in refusal(MENUS["grub"].replace("quiet", "quiet -- single"), "a").reason
+    assert added(MENUS["grub"].replace("quiet", "--- quiet"), "a").count(" --- quiet a\n") == 1
+
+
 def test_an_argument_is_found_behind_its_quotes() -> None:
     text = "menuentry x {\n  linux /v 'a=b;c' \"d=e f\" g\\;h i\n}\n"
     assert arguments_of(text) == ['a=b;c d="e f" g;h i']
