@@ -276,7 +276,9 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
              boot.boot_configurations(output, new, work, run=run)}
     yield from (f"the boot configuration {place} lacks the change that the merge made"
                 for place, text in sorted(expected.boot.items()) if texts.get(place) != text)
-    ignored = {*changes.files, *changes.removed, *changes.overwritten}
+    changed_at = {old.spans[name].offset for name in changes.overwritten if name in old.spans}
+    ignored = {*changes.files, *changes.removed, *changes.overwritten, *(
+        name for name, span in old.spans.items() if span.offset in changed_at)}  # hard links
     sizes = sum(file.size_bytes for file in old.files if file.path not in ignored)
     with progress.step("compare-iso", "Comparing the ISO's files",
                        total=lambda: sizes) as advance:

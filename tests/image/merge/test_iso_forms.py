@@ -1,6 +1,8 @@
 """Merges into ISOs whose form differs from the usual ones: kept, or refused before the install."""
 from __future__ import annotations
 
+import os
+import shutil
 import struct
 from pathlib import Path
 from typing import Sequence
@@ -27,6 +29,7 @@ ARGUMENT = '<kernel-argument name="isv.mode" value="fast"/>'
 BIOS = ("-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
         "-boot-load-size", "4", "-boot-info-table")
 UEFI = ("-eltorito-alt-boot", "-e", "images/efiboot.img", "-no-emul-boot")
+LINKED = ("-eltorito-alt-boot", "-e", "images/uefi.img", "-no-emul-boot")
 APPLE = ("-eltorito-alt-boot", "-e", "images/macboot.img", "-no-emul-boot")
 
 
@@ -37,6 +40,8 @@ def _tree(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> 
     tree = extract_iso(iso, tmp_path_factory.mktemp("forms") / "tree")
     (tree / "images/macboot.img").write_bytes(
         bytes(1024) + struct.pack(">2sH", b"H+", 4).ljust(2048 * 300, b"\0"))
+    shutil.copy(tree / "images/efiboot.img", tree / "images/uefi.img")
+    os.link(tree / "images/uefi.img", tree / "images/uefi-link.img")
     return tree
 
 
@@ -47,21 +52,24 @@ def make_iso(tree: Path, iso: Path, booting: Sequence[str]) -> Path:
     return iso
 
 
-def test_an_image_for_apples_firmware_is_kept(
+def test_an_image_for_apples_firmware_and_hard_links_of_boot_images_are_kept(
         tree: Path, built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     iso, merged = tmp_path / "mac.iso", tmp_path / "merged.iso"
-    make_iso(tree, iso, [*BIOS, *UEFI, *APPLE, "-isohybrid-mbr", str(built.iso("old-live")),
-                         "-isohybrid-gpt-basdat", "-isohybrid-apm-hfsplus"])
+    make_iso(tree, iso, [*BIOS, *UEFI, *APPLE, *LINKED, "-isohybrid-mbr",
+                         str(built.iso("old-live")), "-isohybrid-gpt-basdat",
+                         "-isohybrid-apm-hfsplus"])
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=[ARGUMENT])
     answer = succeeded(program("merge", iso, plugin, "-o", merged, "-y", UNSIGNED))
     assert "/images/macboot.img is no FAT image: boot configurations in it are not" in answer.out
     assert boot_records(merged) == boot_records(iso) and volume_id(merged) == volume_id(iso)
     new = extract_iso(merged, tmp_path / "new")
-    assert "isv.mode=fast" in fat_text(new / "images/efiboot.img", "/EFI/BOOT/grub.cfg")
+    for name in ("efiboot", "uefi", "uefi-link"):
+        assert "isv.mode=fast" in fat_text(new / f"images/{name}.img", "/EFI/BOOT/grub.cfg")
     before, after = file_digests(tree), file_digests(new)
     changed = {path for path, digest in before.items() if after.get(path) != digest}
-    assert changed == {"images/efiboot.img", "EFI/BOOT/grub.cfg", "isolinux/isolinux.cfg",
-                       "isolinux/grub.conf", "isolinux/isolinux.bin", "isolinux/boot.cat",
+    assert changed == {"images/efiboot.img", "images/uefi.img", "images/uefi-link.img",
+                       "EFI/BOOT/grub.cfg", "isolinux/isolinux.cfg", "isolinux/grub.conf",
+                       "isolinux/isolinux.bin", "isolinux/boot.cat",
                        "ovirt-node-ng-image.squashfs.img"}
 
 
