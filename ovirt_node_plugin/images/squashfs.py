@@ -20,9 +20,12 @@ _OLD_VERSIONS = (1, 2, 3)  # their superblock has the version in the same place
 _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
           (0x20, "-always-use-fragments"), (0x100, "-noX"), (0x200, "-no-xattrs"), (0x800, "-noId"))
 _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
+# Otherwise mksquashfs writes an empty file for one that it cannot read, and ends with 0
+_STRICT = ("-exit-on-error",)
 # The default of mksquashfs is a quarter of the machine's memory
 _MEMORY = "768M"
-_DISK = "Check that the disk of --work-dir works and has free space."
+_DISK = ("Check that the disk of --work-dir works and has free space, and compare the image with"
+         " its published checksum.")
 _IMAGE = "Compare the image with its published checksum. If it is right, report this as a bug."
 # The unsquashfs of these versions can write holes in the wrong places: first, first fixed one
 _BROKEN = ((4, 7, 0), (4, 7, 5))
@@ -90,14 +93,14 @@ def pack(folder: Path, output: Path, superblock: Superblock, *, padded: bool = T
 
     ``padded`` makes its size a multiple of PADDING_BYTES.
     With SOURCE_DATE_EPOCH, that is the time in the superblock; no time of a file is changed.
-    ``polled`` is as in ``run``. Raises RolledBack if mksquashfs fails.
+    ``polled`` is as in ``run``. Raises RolledBack if mksquashfs fails, or cannot read a file.
     """
     date = source_date()
     dated = ["-mkfs-time", str(date)] if date is not None else []
     with explained("the root cannot be packed into a squashfs", hint=_IMAGE, disk_hint=_DISK):
         run(["mksquashfs", folder, output, *pack_options(superblock, recompress=recompress),
              *dated, *([] if padded else ["-nopad"]), "-noappend", "-no-progress",
-             "-no-recovery", "-mem", _MEMORY], polled=polled)
+             "-no-recovery", *_STRICT, "-mem", _MEMORY], polled=polled)
 
 
 def unpack(image: Path, to: Path, *, offset: int = 0, run: Runner,

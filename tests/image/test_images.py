@@ -9,7 +9,7 @@ from typing import Callable, Container, List, Optional, Sequence
 
 import pytest
 
-from ovirt_node_plugin.errors import BadImage, CommandError, Refused, UsageError
+from ovirt_node_plugin.errors import BadImage, CommandError, Refused, RolledBack, UsageError
 from ovirt_node_plugin.images import checksum, filesystem, squashfs, workspace
 from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
 from ovirt_node_plugin.images.image import opened
@@ -84,10 +84,25 @@ def test_the_arguments_of_mksquashfs_and_unsquashfs_are_exact(root: Path, tmp_pa
     squashfs.unpack(tmp_path / "in", tmp_path / "to", offset=4096, run=recorder)
     assert recorder.argvs == [
         ["mksquashfs", str(root), str(tmp_path / "out"), "-comp", "xz", "-b", "65536",
-         "-noappend", "-no-progress", "-no-recovery", "-mem", "768M"],
+         "-noappend", "-no-progress", "-no-recovery", "-exit-on-error", "-mem", "768M"],
         ["unsquashfs", "-version"],
         ["unsquashfs", "-no-progress", "-quiet", "-dest", str(tmp_path / "to"), "-offset", "4096",
          str(tmp_path / "in")]]
+
+
+def test_a_file_of_a_damaged_squashfs_is_not_packed_as_an_empty_one(
+        root: Path, tmp_path: Path) -> None:
+    (root / "large").write_text(" ".join(map(str, range(400_000))))
+    image = pack_root(root, "-comp", "xz")
+    content = bytearray(image.read_bytes())
+    content[len(content) // 3:len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
+    text = (root / "usr/lib/os-release").read_bytes()
+    (tmp_path / "damaged").write_bytes(content)
+    with opened(tmp_path / "damaged", make_folder(tmp_path / "work"), run=run) as damaged:
+        assert (damaged.root / "usr/lib/os-release").read_bytes() == text
+        with pytest.raises(RolledBack, match="Failed to read file .*large") as caught:
+            squashfs.pack(damaged.root, tmp_path / "out", read_superblock(image), run=run)
+    assert "compare the image with its published checksum" in caught.value.hint
 
 
 @pytest.mark.parametrize(("version", "sound"), [("4.5.1", True), ("4.7", False), ("4.7.4", False),
