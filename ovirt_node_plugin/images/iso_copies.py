@@ -19,9 +19,9 @@ _ROOT_AT = 156  # of the primary volume descriptor: ECMA-119, 8.4.18
 _ROCK_RIDGE = b"SP\7\1\xbe\xef"  # IEEE P1281, 5.3: begins the system use field of the root
 _ZISOFS = b"\x37\xe4\x53\x96\xc9\xdb\xd6\x07"  # libisofs, doc/zisofs_format.txt
 _MOST_NAMES = 3  # of files that the message names
-_SMALL_BYTES = 64 << 10
+_SMALL_BYTES, _MOST_LEFT_OUT = 64 << 10, 5000  # a command line has at most 2 MiB
 _ADDED = "/.trial"  # xorriso(1) writes nothing without a change
-_PATH = re.compile(r"\bpath\s*:\s*\d+\s+(/.+)$")
+_PATH = re.compile(r":\s*(?:\d+\s+)*(/.+)$")
 _OTHER = "Use an ISO without it."
 _COPY = ("This writes a copy without it: xorriso -indev OLD.iso -outdev NEW.iso -boot_image any"
          " replay -changes_pending yes -commit")
@@ -40,11 +40,8 @@ def require_copyable(path: Path, iso: Iso, work: Path, *, run: Runner) -> None:
                       " form", hint="Use an ISO with Rock Ridge or Joliet names.")
     trial, empty = work / "trial.iso", work / "empty"
     empty.touch()
-    needed = _boot_paths(iso)
     try:
-        write_iso(path, iso, trial, IsoChanges({_ADDED: empty, **{
-            file.path: empty for file in iso.files
-            if file.size_bytes > _SMALL_BYTES and file.path not in needed}}), run=run)
+        write_iso(path, iso, trial, IsoChanges({_ADDED: empty}, _left_out(iso)), run=run)
         lost = set(iso.boot_records) - set(read_iso(trial, run=run).boot_records)
         reason = ", ".join(sorted(lost))
     except RolledBack as exc:
@@ -91,6 +88,15 @@ def _has_rock_ridge(path: Path) -> bool:
         stream.seek(int.from_bytes(stream.read(4), "little") * BLOCK)
         record = stream.read(BLOCK)
     return _ROCK_RIDGE in record[:record[0]] if record else False
+
+
+def _left_out(iso: Iso) -> Tuple[str, ...]:
+    """Return the paths of the largest files, to which no boot record points."""
+    needed = _boot_paths(iso)
+    large = [file for file in iso.files
+             if file.size_bytes > _SMALL_BYTES and file.path not in needed]
+    large.sort(key=lambda file: file.size_bytes, reverse=True)
+    return tuple(file.path for file in large[:_MOST_LEFT_OUT])
 
 
 def _boot_paths(iso: Iso) -> Set[str]:

@@ -2,14 +2,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable
+from typing import Callable, List, Sequence
 
 import pytest
 
 from ovirt_node_plugin.errors import Refused
-from ovirt_node_plugin.images.iso import read_iso
+from ovirt_node_plugin.images.checksum import read_checksum
+from ovirt_node_plugin.images.iso import Iso, IsoFile, read_iso
 from ovirt_node_plugin.images.iso_copies import require_copyable
-from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.system.run import StrPath, run
 
 FORMS = {
     "none": "", "bios": "-b a -no-emul-boot -boot-load-size 4", "uefi": "-e b -no-emul-boot",
@@ -21,6 +22,7 @@ FORMS = {
     "appended": "-b a -no-emul-boot -eltorito-alt-boot -e --interval:appended_partition_2:all::"
                 " -no-emul-boot -append_partition 2 0xef TREE/b -appended_part_as_gpt",
     "chrp": "-chrp-boot-part", "mips": "-mips-boot large",
+    "alpha": "-alpha-boot large",
     "hppa": "-hppa-cmdline x -hppa-bootloader large -hppa-kernel-32 large -hppa-kernel-64 large"
             " -hppa-ramdisk large", "level 4": "-iso-level 4", "padded": "-pad",
 }
@@ -103,6 +105,25 @@ def test_a_form_of_which_a_copy_would_lack_a_part_is_refused(
     with pytest.raises(Refused, match=f"(?s){message}") as caught:
         require_copyable(iso, read_iso(iso, run=run), tmp_path, run=run)
     assert hint in caught.value.hint
+
+
+def test_the_command_line_of_a_trial_is_limited(tmp_path: Path) -> None:
+    path = tmp_path / "a.iso"
+    path.write_bytes(bytes(40_000))
+    files = tuple(IsoFile(f"/{number}", 16, 65_536 + number) for number in range(20_000))
+    iso = Iso("A", files, (), (), (), joliet=True, checksum=read_checksum(path))
+    argvs: List[List[str]] = []
+
+    def record(argv: Sequence[StrPath], **options: object) -> str:
+        argvs.append([str(word) for word in argv])
+        (tmp_path / "trial.iso").touch()
+        return ""
+
+    require_copyable(path, iso, tmp_path, run=record)
+    written = argvs[0]
+    removed = [written[position + 1] for position, word in enumerate(written) if word == "-rm"]
+    assert removed == [f"/{number}" for number in range(19_999, 14_999, -1)]
+    assert written[-1] == "-commit"
 
 
 def test_boot_records_that_xorriso_reads_but_does_not_write_are_refused(
