@@ -91,10 +91,12 @@ def changing_paths(iso: Iso, changes: IsoChanges) -> Set[str]:
     """Return the paths of the files on ``iso`` that are written with other bytes.
 
     Among them are files into which xorriso(1) writes their position: the boot catalog, and boot
-    images with a table.
+    images with a table; and the other names of these and of overwritten files.
     """
-    return {*changes.files, *changes.overwritten, *(file.path for file in _catalog(iso)),
-            *(image.path for image in iso.boot_images if image.options)}
+    written = {*changes.overwritten, *(image.name for image in iso.boot_images if image.options)}
+    offsets = {span.offset for name, span in iso.spans.items() if name in written}
+    return {*changes.files, *(file.path for file in _catalog(iso)),
+            *(file.path for file in iso.files if file.offset in offsets)}
 
 
 def _catalog(iso: Iso) -> Iterator[IsoFile]:

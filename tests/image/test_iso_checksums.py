@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Callable, Dict, Mapping
 
@@ -32,6 +33,7 @@ def make_iso(folder: Path, lists: Lists) -> Path:
     for name, content in {**FILES, **{name: text.encode() for name, text in texts.items()}}.items():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_bytes(content)
+    os.link(tree / "isolinux/isolinux.bin", tree / "other name")
     iso = folder / "in.iso"
     run(["xorriso", "-no_rc", "-as", "mkisofs", "-quiet", "-r", "-J", "-o", iso, "-b",
          "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size",
@@ -93,7 +95,8 @@ def real_lists(digest: Callable[[str, str], str]) -> Dict[str, str]:
     """Return lists in the forms of Debian, Fedora, Arch and BSD, and a list of lists."""
     return {
         "md5sum.txt": "".join(f"{digest('md5', name)}  ./{name}\n" for name in FILES
-                              ) + f"{digest('md5', 'isolinux/boot.cat')}  ./isolinux/boot.cat\n",
+                              ) + f"{digest('md5', 'isolinux/boot.cat')}  ./isolinux/boot.cat\n"
+                      f"{digest('md5', 'other name')}  ./other name\n",
         ".treeinfo": "[general]\nname = Node\n\n[checksums]\nimages/initrd.img = sha256:"
                      f"{digest('sha256', 'images/initrd.img')}\nimages/vmlinuz = md5:"
                      f"{digest('md5', 'images/vmlinuz')}\n[images-x86_64]\n"
