@@ -21,6 +21,9 @@ from .iso_attributes import IsoAttributes, read_attributes
 BLOCK = 2048
 # ECMA-119: the primary volume descriptor begins at sector 16; its second byte begins the name
 DESCRIPTORS_AT, _MAX_DESCRIPTORS = 16, 32
+_MODIFIED_AT = 830  # in the primary volume descriptor
+_MBR_BYTES, _MBR_END = 512, b"\x55\xaa"
+_DISK_ID = slice(440, 444)  # UEFI specification, 5.2.1: "Unique MBR Disk Signature"
 _DESCRIPTOR = (DESCRIPTORS_AT * BLOCK + 1, b"CD001")
 _LBA = re.compile(r"File data lba:\s*\d+ ,\s*(\d+) ,\s*\d+ ,\s*(\d+) , (.+)")
 _APPENDED = re.compile(r"^-append_partition (\d+) (\S+) --interval:imported_iso:(\d+)d-(\d+)d:",
@@ -80,7 +83,9 @@ class Iso:
 
     ``el_torito`` and ``system_area`` are the lines of xorriso(1)'s reports on the boot
     records, in its ``plain`` form. ``joliet`` is true if there is a second tree, with Joliet
-    names.
+    names. ``uuid`` is the modification time of the volume, 16 digits, from which blkid(8) and
+    GRUB make a UUID; it is empty if there is none. ``gpt_guid`` is that of a GPT, empty without
+    one.
     """
 
     volume_id: str
@@ -90,6 +95,8 @@ class Iso:
     partitions: Tuple[Partition, ...]
     joliet: bool
     checksum: checksum.Checksum
+    uuid: str = ""
+    gpt_guid: str = ""
 
     @property
     def boot_records(self) -> Tuple[str, ...]:
@@ -155,12 +162,13 @@ def read_iso(path: Path, *, run: Runner) -> Iso:
         text = run(["xorriso", *_QUIET, "-indev", f"stdio:{path}", "-pvd_info",
                     "-find", "/", "-type", "f", "-exec", "report_lba", "--"])
         # it also reports that it cannot write a boot image again
-        el_torito, system_area, commands = [
+        el_torito, system_area, commands, guid = [
             run(["xorriso", *_QUIET, "-return_with", "FAILURE", "32", "-indev", f"stdio:{path}",
                  report, form])
             for report, form in (("-report_el_torito", "plain"),
                                  ("-report_system_area", "plain"),
-                                 ("-report_system_area", "cmd"))]
+                                 ("-report_system_area", "cmd"),
+                                 ("-report_system_area", "gpt_disk_guid"))]
     if text.count("\n") > ISO_FILES:
         raise BadImage(f"the ISO {path} has more than {ISO_FILES} files", hint=_DAMAGED)
     volume_id = _VOLUME_ID.search(text)
@@ -176,7 +184,7 @@ def read_iso(path: Path, *, run: Runner) -> Iso:
         files=tuple(sorted(files, key=lambda file: file.path)),
         el_torito=_lines(el_torito), system_area=_lines(system_area),
         partitions=tuple(partitions), joliet=_has_joliet(path),
-        checksum=checksum.read_checksum(path))
+        checksum=checksum.read_checksum(path), uuid=_uuid(path), gpt_guid=guid.strip())
 
 
 def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run: Runner,
@@ -185,8 +193,7 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
 
     Everything else is kept, including boot records and boot information tables, and mode and
     owner of replaced files, but for an implanted checksum, which ``finish_iso`` writes. With
-    SOURCE_DATE_EPOCH, that is the time of the new ISO and of the changed files, and the GUIDs of
-    a GPT are kept.
+    SOURCE_DATE_EPOCH, that is the time of the changed files.
     """
     date = source_date()
     argv: List[StrPath] = ["xorriso", *_QUIET, "-indev", f"stdio:{source}",
@@ -204,11 +211,16 @@ def write_iso(source: Path, iso: Iso, output: Path, changes: IsoChanges, *, run:
         wanted = attributes.get(path, IsoAttributes())
         argv += ["-map", file, path, "-chown", str(wanted.uid), path, "--",
                  "-chgrp", str(wanted.gid), path, "--", "-chmod", f"0{wanted.mode:o}", path, "--"]
+    if iso.uuid:
+        argv += ["-volume_date", "uuid", iso.uuid]
+    if iso.gpt_guid:
+        argv += ["-boot_image", "any", f"gpt_disk_guid={iso.gpt_guid}"]
     if date is not None:
-        argv += _dated(source, iso, changes, date, run)
+        argv += _dated(iso, changes, date)
     with explained("the new ISO cannot be written", hint=_BUG, disk_hint=_DISK):
         run([*argv, "-commit"], polled=polled)
         _truncate(output, run)
+        _keep_disk_id(source, output)
         _overwrite(output, changes.overwritten, run)
 
 
@@ -220,16 +232,31 @@ def finish_iso(output: Path, iso: Iso, overwritten: Mapping[str, Path], *, run: 
             checksum.implant(output, supported=iso.checksum.supported, run=run)
 
 
-def _dated(source: Path, iso: Iso, changes: IsoChanges, date: int, run: Runner) -> List[str]:
-    """Return the commands of xorriso(1) that write a time for the present one, and keep GUIDs."""
-    guid = run(["xorriso", *_QUIET, "-indev", f"stdio:{source}",
-                "-report_system_area", "gpt_disk_guid"]).strip()
-    words = ["-volume_date", "uuid", time.strftime("%Y%m%d%H%M%S00", time.gmtime(date)),
-             *(["-boot_image", "any", f"gpt_disk_guid={guid}"] if guid else [])]
+def _dated(iso: Iso, changes: IsoChanges, date: int) -> List[str]:
+    """Return the commands of xorriso(1) that write a time for the present one."""
+    words = [] if iso.uuid else [
+        "-volume_date", "uuid", time.strftime("%Y%m%d%H%M%S00", time.gmtime(date))]
     for path in sorted(changes.files.keys() | _new_folders(iso, changes)):
         words += ["-alter_date", "b", f"={date}", path, "--",
                   "-alter_date", "c", f"={date}", path, "--"]
     return words
+
+
+def _keep_disk_id(source: Path, output: Path) -> None:
+    """Copy the id of the disk in the MBR, if there is one; xorriso writes another one."""
+    with open(source, "rb") as old, open(output, "r+b") as new:
+        old_mbr, new_mbr = old.read(_MBR_BYTES), new.read(_MBR_BYTES)
+        if old_mbr.endswith(_MBR_END) and new_mbr.endswith(_MBR_END):
+            new.seek(_DISK_ID.start)
+            new.write(old_mbr[_DISK_ID])
+
+
+def _uuid(path: Path) -> str:
+    """Return the modification time of the volume (ECMA-119, 8.4.27), as blkid(8) reads it."""
+    with open(path, "rb") as stream:
+        stream.seek(DESCRIPTORS_AT * BLOCK + _MODIFIED_AT)
+        digits = stream.read(16)
+    return digits.decode() if digits.isdigit() and digits.strip(b"0") else ""
 
 
 def _new_folders(iso: Iso, changes: IsoChanges) -> Set[str]:

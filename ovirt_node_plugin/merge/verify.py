@@ -270,6 +270,10 @@ def _iso(expected: Expected, old: Iso, output: Path, new: Iso, work: Path, run: 
     if new.boot_records != old.boot_records:
         yield ("its boot records differ: "
                + ", ".join(sorted(set(new.boot_records) ^ set(old.boot_records))))
+    for name, before, after in (("UUID", old.uuid, new.uuid),
+                                ("GUID of its GPT", old.gpt_guid, new.gpt_guid)):
+        if before and after != before:
+            yield f"the {name} is {after or 'missing'}, not {before}"
     if new.joliet != old.joliet:
         yield "its Joliet names are missing"
     texts = {configuration.place: configuration.text for configuration in

@@ -356,11 +356,13 @@ def test_the_size_of_a_tree_counts_hard_links_once(root: Path) -> None:
 
 def test_the_arguments_of_xorriso_are_exact(tmp_path: Path) -> None:
     iso = Iso("NODE", (), (), (), (), joliet=True,
-              checksum=checksum.Checksum(implanted=True, supported=True))
-    output = tmp_path / "out.iso"
-    output.touch()
+              checksum=checksum.Checksum(implanted=True, supported=True),
+              uuid="2023113000000000", gpt_guid="0123456789abcdef0123456789abcdef")
+    source, output = tmp_path / "in.iso", tmp_path / "out.iso"
+    source.write_bytes(bytes(440) + b"disk" + bytes(66) + b"\x55\xaa")
+    output.write_bytes(bytes(510) + b"\x55\xaa")
     recorder = Recorder()
-    write_iso(Path("/in.iso"), iso, output, IsoChanges(
+    write_iso(source, iso, output, IsoChanges(
         {"/b": Path("/tmp/b"), "/a": Path("/tmp/a")}, ("/gone",), "NEW"),
         run=recorder)
     finish_iso(output, iso, {}, run=recorder)
@@ -369,12 +371,14 @@ def test_the_arguments_of_xorriso_are_exact(tmp_path: Path) -> None:
         "-map", f"/tmp/{name}", f"/{name}", "-chown", "0", f"/{name}", "--", "-chgrp", "0",
         f"/{name}", "--", "-chmod", "0444", f"/{name}", "--")]
     assert recorder.argvs == [
-        ["xorriso", *quiet, "-indev", "stdio:/in.iso", "-outdev", f"stdio:{output}",
+        ["xorriso", *quiet, "-indev", f"stdio:{source}", "-outdev", f"stdio:{output}",
          "-boot_image", "any", "replay", "-padding", "0", "-iso_rr_pattern", "off", "-joliet",
          "on", "-compliance", "joliet_long_names:joliet_long_paths", "-volid", "NEW", "-rm",
-         "/gone", "--", *mapped, "-commit"],
+         "/gone", "--", *mapped, "-volume_date", "uuid", iso.uuid, "-boot_image", "any",
+         f"gpt_disk_guid={iso.gpt_guid}", "-commit"],
         ["xorriso", *quiet, "-indev", f"stdio:{output}", "-report_system_area", "plain"],
         ["implantisomd5", "--force", "--supported-iso", str(output)]]
+    assert output.read_bytes()[440:444] == b"disk"
 
 
 def test_a_replaced_file_keeps_its_mode_and_owner_on_the_iso(tmp_path: Path) -> None:

@@ -73,6 +73,12 @@ def test_everything_except_the_plugin_is_unchanged(
     old, new = extract_iso(iso, tmp_path / "old"), extract_iso(merged, tmp_path / "new")
     assert boot_records(merged) == boot_records(iso) and len(boot_records(iso)) >= 3
     assert volume_id(merged) == volume_id(iso)
+    # boot loaders and kernel arguments may search for a UUID
+    before_uuids, after_uuids = (run(["blkid", "-p", "-o", "export", path]).splitlines()[1:]
+                                 for path in (iso, merged))
+    assert after_uuids == before_uuids
+    guids = [xorriso(path, "-report_system_area", "gpt_disk_guid") for path in (iso, merged)]
+    assert guids[0] == guids[1] and (form == "old-live" or guids[0].strip())
     assert superblock(new / PAYLOAD[form]) == superblock(old / PAYLOAD[form])
     before, after = file_digests(old), file_digests(new)
     differ = {path for path in {*before, *after} if before.get(path) != after.get(path)}
