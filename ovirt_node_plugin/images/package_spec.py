@@ -52,6 +52,7 @@ _VERIFIED = ((1 << 0, "filedigest"), (1 << 1, "size"), (1 << 2, "link"), (1 << 3
              (1 << 4, "group"), (1 << 5, "mtime"), (1 << 6, "mode"), (1 << 7, "rdev"),
              (1 << 8, "caps"))
 _UNWRITABLE = re.compile(r'[\x00-\x1f\x7f"\\]')
+_WORD = re.compile(r"[\w.:+=,@| -]*", re.ASCII)
 _BAD = "The RPM is not of the form of ovirt-node-ng-image-update."
 
 
@@ -87,6 +88,28 @@ def _line(text: str) -> str:
     return text.replace("%", "%%")
 
 
+def plain_word(text: str) -> str:
+    """Return ``text`` for a macro, which rpmbuild expands twice, or for parentheses in %files.
+
+    A shell runs some of what is in %files. Raises Refused for characters that names of machines,
+    users, languages and capabilities do not have.
+    """
+    if not _WORD.fullmatch(text):
+        raise Refused(f"the RPM has a field that a spec cannot have: {text!r}", hint=_BAD)
+    return text
+
+
+def _path(text: str) -> str:
+    """Return the path of a file in quotes. Raises Refused for one that is not absolute.
+
+    rpmbuild looks for a relative path that is %doc or %license in the folder of the build, and
+    copies it from there by a shell.
+    """
+    if not text.startswith("/"):
+        raise Refused(f"the RPM has a file with a relative path: {text!r}", hint=_BAD)
+    return f'"{_line(text)}"'
+
+
 def _lines(text: str) -> str:
     """Return ``text`` for lines of their own, in which rpmbuild expands nothing.
 
@@ -102,9 +125,9 @@ def _lines(text: str) -> str:
 def _settings(header: rpm.hdr) -> Iterator[Tuple[str, str]]:
     yield from _SETTINGS
     stream = _STREAMS.get(header["payloadcompressor"] or "", "ufdio")
-    yield "_binary_payload", f"w{_line(header['payloadflags'] or '')}.{stream}"
+    yield "_binary_payload", f"w{plain_word(header['payloadflags'] or '')}.{stream}"
     yield "_binary_filedigest_algorithm", str(header["filedigestalgo"] or 1)
-    yield "_buildhost", _line(header["buildhost"] or "localhost")
+    yield "_buildhost", plain_word(header["buildhost"] or "localhost")
 
 
 def dependencies(header: rpm.hdr) -> Iterator[Tuple[str, str, int, str]]:
@@ -169,16 +192,16 @@ def _files(header: rpm.hdr) -> Iterator[str]:
     capabilities = header["filecaps"] or []
     for number, (path, mode, user, group, flags, verified, language) in enumerate(zip(*columns)):
         bits = "-" if stat.S_ISLNK(mode) else f"{stat.S_IMODE(mode):04o}"
-        words = [f"%attr({bits},{_line(user)},{_line(group)})"]
+        words = [f"%attr({bits},{plain_word(user)},{plain_word(group)})"]
         words += [word for bit, word in _FILE_FLAGS if flags & bit]
         words += _configuration(flags)
         unverified = [word for bit, word in _VERIFIED if not verified & bit]
         words += [f"%verify(not {' '.join(unverified)})"] if unverified else []
-        words += [f"%lang({_line(language)})"] if language else []
-        words += ([f"%caps({_line(capabilities[number])})"]
+        words += [f"%lang({plain_word(language)})"] if language else []
+        words += ([f"%caps({plain_word(capabilities[number])})"]
                   if capabilities and capabilities[number] else [])
         words += ["%dir"] if stat.S_ISDIR(mode) else []
-        yield " ".join([*words, f'"{_line(path)}"'])
+        yield " ".join([*words, _path(path)])
 
 
 def _configuration(flags: int) -> List[str]:

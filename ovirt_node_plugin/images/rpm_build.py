@@ -15,7 +15,15 @@ import rpm
 from ..errors import BadImage, Refused, RolledBack
 from ..system import source_date
 from ..system.run import Runner, StrPath, explained
-from .package_spec import DEPENDENCIES, FILES_MACRO, dependencies, is_own, own_evr, spec_text
+from .package_spec import (
+    DEPENDENCIES,
+    FILES_MACRO,
+    dependencies,
+    is_own,
+    own_evr,
+    plain_word,
+    spec_text,
+)
 from .rpm_file import opened_rpm
 
 # Tags that a new build, another release or another squashfs changes, or that rpm computes from
@@ -90,7 +98,7 @@ class NewRpm:
         with opened_rpm(self.source) as package:
             spec.write_text(spec_text(package.header, self.release), encoding="utf-8",
                             errors="surrogateescape")
-            architecture = package.header["arch"]
+            architecture = plain_word(package.header["arch"])
         generators.mkdir()
         # without any rule rpmbuild does not start; this one finds no dependencies of files
         (generators / "none.attr").write_text("%__none_path ^$\n", encoding="ascii")
@@ -133,7 +141,11 @@ def _unpack(source: Path, folder: Path, squashfs: str, new: Path) -> None:
         for path, mode, target in zip(*(header[tag] or [] for tag in (
                 "filenames", "filemodes", "filelinktos"))):
             place = _place(source, folder, path)
-            if stat.S_ISDIR(mode):
+            is_folder = stat.S_ISDIR(mode)
+            # a second file of the same path would be written where the first, a link, leads to
+            if place.is_symlink() or (place.exists() and not (is_folder and place.is_dir())):
+                raise _invalid(source, path)
+            if is_folder:
                 place.mkdir(parents=True, exist_ok=True)
             elif stat.S_ISLNK(mode):
                 place.symlink_to(target)
@@ -156,10 +168,14 @@ def _place(source: Path, folder: Path, path: str) -> Path:
     parts = PurePosixPath(path.lstrip("/"))
     place = folder / parts
     if ".." in parts.parts or place.parent.resolve() != place.parent:
-        raise BadImage(f"the RPM {source} has the invalid path {path}",
-                       hint="Do not use it: no build of a package writes such a path.")
+        raise _invalid(source, path)
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
+
+
+def _invalid(source: Path, path: str) -> BadImage:
+    return BadImage(f"the RPM {source} has the invalid path {path}",
+                    hint="Do not use it: no build of a package writes such a path.")
 
 
 def _changed_tags(old: rpm.hdr, new: rpm.hdr) -> Iterator[str]:

@@ -15,12 +15,13 @@ from typing import Iterator, List, Protocol
 
 import rpm
 
-from ..errors import BadImage, UsageError
+from ..errors import BadImage, RolledBack, UsageError
 
 _MAGIC = b"hsqs"
 _LEAD = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
 _CHUNK_BYTES = 1 << 20
 _ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}  # RFC 4880, 9.4
+_DISK = "Check that the disk of --work-dir works and has free space."
 _DAMAGED = "Compare the RPM with its published checksum, or download it again."
 
 
@@ -93,7 +94,7 @@ def is_rpm(path: Path) -> bool:
 def opened_rpm(path: Path) -> Iterator[Payload]:
     """Open the RPM ``path``. Its digests are checked, but no signature.
 
-    Raises BadImage for an RPM that cannot be read.
+    Raises BadImage for an RPM that cannot be read, and RolledBack if its files cannot be written.
     """
     transaction = rpm.TransactionSet()
     transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
@@ -104,6 +105,10 @@ def opened_rpm(path: Path) -> Iterator[Payload]:
         stream = rpm.fd(handle, "r", header["payloadcompressor"] or "gzip")
         yield Payload(path, header, rpm.files(header).archive(stream, write=False))
     except (rpm.error, OSError) as exc:
+        # the numbers of rpm's own errors are negative
+        if isinstance(exc, OSError) and (exc.errno or 0) > 0:
+            raise RolledBack(f"the files of the RPM {path} cannot be written: {exc.strerror}",
+                             hint=_DISK) from exc
         raise BadImage(f"the RPM {path} cannot be read: {exc}", hint=_DAMAGED) from exc
     finally:
         os.close(handle)

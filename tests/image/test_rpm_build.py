@@ -1,15 +1,17 @@
 """An RPM is written again with another image and another release, and nothing else changes."""
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import struct
 from pathlib import Path
 from typing import Dict, Tuple
 
 import pytest
 import rpm
 
-from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.errors import BadImage, Refused, RolledBack
 from ovirt_node_plugin.images.package_spec import spec_text
 from ovirt_node_plugin.images.rpm_build import NewRpm
 from ovirt_node_plugin.images.rpm_file import opened_rpm
@@ -149,9 +151,81 @@ def test_a_field_that_would_be_a_section_of_the_spec_is_refused(
     header = FakeHeader({**_LEAST, **lists, "postin": "true"})
     assert "touch" not in spec_text(header, "2")
     for field in fields:
-        header[field] = [attack] if field in lists else attack
+        text = f"/{attack}" if field == "filenames" else attack
+        header[field] = [text] if field in lists else text
     with pytest.raises(Refused, match="begins with %|cannot have"):
         spec_text(header, "2")
+
+
+@pytest.mark.parametrize("attack", ["%(touch /trace)", "%{lua:x}", "root) %doc $(touch /trace) ("])
+@pytest.mark.parametrize("field", [
+    "payloadflags", "buildhost", "fileusername", "filegroupname", "filelangs", "filecaps"])
+def test_a_field_that_rpmbuild_would_expand_twice_or_run_is_refused(field: str,
+                                                                    attack: str) -> None:
+    columns = {"filenames": ["/x"], "filemodes": [0o100644], "fileusername": ["root"],
+               "filegroupname": ["root"], "fileflags": [0], "fileverifyflags": [0xffffffff],
+               "filelangs": ["en|de"], "filecaps": ["cap_net_admin,cap_net_raw=ep"],
+               "changelogname": []}
+    header = FakeHeader({**_LEAST, **columns, "payloadflags": "19T4", "buildhost": "a-1.example"})
+    assert "%caps(cap_net_admin,cap_net_raw=ep)" in spec_text(header, "2")
+    header[field] = [attack] if field in columns else attack
+    with pytest.raises(Refused, match="cannot have"):
+        spec_text(header, "2")
+    with pytest.raises(Refused, match="relative path"):
+        spec_text(FakeHeader({**_LEAST, **columns, "filenames": [attack]}), "2")
+
+
+def test_no_field_of_a_hostile_rpm_runs_a_program(image: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    hosts = make_update_rpm(tmp_path, [image], fields=f"%define _buildhost %%(touch {trace})")
+    architecture = make_update_rpm(tmp_path, [image])
+    with_header(architecture, b"noarch\0", b"%(id)x\0")
+    for number, source in enumerate((hosts, architecture)):
+        package = NewRpm(source, f"{FOLDER}/{image.name}", "2")
+        with pytest.raises(Refused, match=r"cannot have: '%\("):
+            package.check(tmp_path / f"trial-{number}", run=run)
+    assert not trace.exists()
+
+
+def with_header(source: Path, old: bytes, new: bytes) -> None:
+    """Replace bytes in the header of the RPM ``source``, and correct its digests."""
+    data = source.read_bytes()
+    begin = 96  # the lead; then the header with the digests, of a multiple of 8 bytes
+    begin = -(-(begin + _header_bytes(data, begin)) // 8) * 8
+    end = begin + _header_bytes(data, begin)
+    header = data[begin:end].replace(old, new)
+    assert header != data[begin:end] and len(old) == len(new)
+    digests = data[:begin].replace(hashlib.md5(data[begin:]).digest(),
+                                   hashlib.md5(header + data[end:]).digest())
+    for name in ("sha1", "sha256"):
+        digests = digests.replace(hashlib.new(name, data[begin:end]).hexdigest().encode(),
+                                  hashlib.new(name, header).hexdigest().encode())
+    source.write_bytes(digests + header + data[end:])
+
+
+def _header_bytes(data: bytes, begin: int) -> int:
+    tags, size_bytes = struct.unpack_from(">II", data, begin + 8)
+    return 16 + 16 * int(tags) + int(size_bytes)
+
+
+def test_a_file_is_not_written_through_a_link_of_the_same_path(image: Path,
+                                                               tmp_path: Path) -> None:
+    target, folder = tmp_path / "target", f"%{{buildroot}}{FOLDER}"
+    source = make_update_rpm(
+        tmp_path, [image], install=f"ln -s {target} {folder}/same-1\necho >{folder}/same-2")
+    with_header(source, b"same-2\0", b"same-1\0")
+    package = NewRpm(source, f"{FOLDER}/{image.name}", "2")
+    with pytest.raises(BadImage, match=f"invalid path {FOLDER}/same-1|cannot be read"):
+        package.check(tmp_path / "trial", run=run)
+    assert not target.exists()
+
+
+def test_a_full_disk_is_not_a_damaged_rpm(image: Path, tmp_path: Path) -> None:
+    source = make_update_rpm(tmp_path, [image])
+    with pytest.raises(RolledBack, match="No space left on device"), opened_rpm(source) as package:
+        for file in package.archive:
+            if file.name.endswith(image.name):
+                package.copy(file, Path("/dev/full"))
 
 
 def test_a_key_that_is_missing_is_found_by_the_trial(

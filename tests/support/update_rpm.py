@@ -82,11 +82,11 @@ print("%%{{name}}")
 
 
 def make_update_rpm(folder: Path, files: Sequence[Path], *, compression: str = "w0.gzdio",
-                    fields: str = "", sections: str = "") -> Path:
+                    fields: str = "", install: str = "", sections: str = "") -> Path:
     """Build an RPM of ``files`` below ``folder`` and return it.
 
     ``compression`` is rpm's macro ``_binary_payload``; the default is what oVirt uses.
-    ``fields`` and ``sections`` are further lines of the spec.
+    ``fields``, ``install`` and ``sections`` are further lines of the spec.
     """
     into = folder / f"rpms-{len(list(folder.glob('rpms-*')))}"
     into.mkdir()
@@ -94,6 +94,7 @@ def make_update_rpm(folder: Path, files: Sequence[Path], *, compression: str = "
     spec.write_text(_SPEC.format(
         compression=compression, fields=fields, folder=FOLDER, name=NAME, release=RELEASE,
         sections=sections, version=VERSION,
-        install="\n".join(f"install -m 644 {file} %{{buildroot}}{FOLDER}" for file in files)))
+        install="\n".join([*(f"install -m 644 {file} %{{buildroot}}{FOLDER}" for file in files),
+                           *([install] if install else [])])))
     (update,) = build_spec(Job(spec), into)
     return update
