@@ -171,6 +171,8 @@ class _Editing:
         self._text, self._entry = text, entry
         self._old: List[Tuple[str, ArgumentWord]] = [
             (argument, word) for word in entry.words for argument in word.arguments]
+        self._texts = {argument: text[word.start:word.end]
+                       for argument, word in reversed(self._old)}
 
     def edits(self, new: Arguments) -> List[Edit]:
         """Return the edits of the text; the number of steps grows with the arguments only."""
@@ -226,9 +228,8 @@ class _Editing:
         return Edit(position, position, f" {self._written(argument)}")
 
     def _written(self, argument: str) -> str:
-        if argument in self._entry.arguments:  # of another entry: it is written as it was
-            return next(self._text[word.start:word.end] for known, word in self._old
-                        if known == argument)
+        if argument in self._texts:  # of another entry: it is written as it was
+            return self._texts[argument]
         try:
             return self._entry.write(argument)
         except ValueError as exc:

@@ -366,13 +366,15 @@ HOSTILE: Mapping[str, Callable[[int], str]] = {
     "commands": lambda size: "menuentry x {\n " + "$a " * size + "\n}\n",
     "labels": lambda size: f"search --label {chr(39)}A{chr(39)}" * size + " A\nlinux /v LABEL=A",
     "entries with labels": lambda size: "linux /v LABEL=A\n" * (size // 10),
+    "default arguments": lambda size: (
+        f"append {' '.join(f'a{number}' for number in range(size))}\nlabel x\n kernel /v\n"),
     "open quote": lambda size: 'linux /v "' + 'LABEL=A\\"' * size}
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("change", [
-    entries, lambda text: replace_volume_id(text, "A", "B C"), lambda text: added(text, "x;y")],
-    ids=["entries", "volume id", "argument"])
+    entries, lambda text: replace_volume_id(text, "A", "B C"), lambda text: added(text, "x;y"),
+    lambda text: without(text, "a1")], ids=["entries", "volume id", "argument", "removal"])
 def test_hostile_scripts_are_read_in_linear_time(
         make: Callable[[int], str], change: Callable[[str], object]) -> None:
     def read(size: int) -> None:
