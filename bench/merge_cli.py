@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
 
 from ovirt_node_plugin.errors import NodePluginError
-from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
+from ovirt_node_plugin.images.squashfs.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.run import run
 from tests.support import Fixtures, fixtures
 

@@ -9,7 +9,7 @@ from typing import List, Mapping, Optional, Sequence, Tuple
 
 from .. import __version__
 from ..errors import UsageError
-from ..merge.named_checksums import NamedChecksums, named_checksums
+from ..merge.input.named_checksums import NamedChecksums, named_checksums
 
 _MAX_SIZE = 16 << 40  # of a file on ext4 with blocks of 4096 bytes
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}

@@ -15,9 +15,9 @@ from typing import ContextManager, Iterator
 from ..compare import images
 from ..errors import Status, UsageError
 from ..images.image import Image, opened
-from ..images.iso import is_iso
+from ..images.iso.iso import is_iso
 from ..merge import inspection
-from ..merge.named_checksums import check_image
+from ..merge.input.named_checksums import check_image
 from ..operations import manifest as manifests
 from ..registry import store
 from ..report import (

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Iterator, Sequence, Tuple
 
 from ..errors import NodePluginError, Status, UsageError
-from ..images.compression import parse_compression
 from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
-from ..merge import forecast, replay, site_release
+from ..images.squashfs.compression import parse_compression
+from ..merge import forecast, replay
 from ..merge import merge as merging
 from ..merge import shell as shells
-from ..merge.named_checksums import NO_CHECKSUMS, check_image
+from ..merge.input.named_checksums import NO_CHECKSUMS, check_image
+from ..merge.root import site_release
 from ..policy.key_trust import read_trust
 from ..report import image_data, image_text
 from ..system.run import Runner, attached

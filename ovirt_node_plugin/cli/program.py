@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
-from ..merge import site_release
+from ..merge.root import site_release
 from ..report import merge_log
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer, with_format

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Callable, Deque, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
-from ..images.boot import BootConfiguration
-from ..images.boot_text.model import BootEntry, label_pattern
+from ..images.iso.boot import BootConfiguration
+from ..images.iso.boot_text.model import BootEntry, label_pattern
 from ..settings.boot.argument_text import tokens
 from .trees import ADDED, CHANGED, REMOVED
 

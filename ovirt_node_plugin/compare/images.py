@@ -20,10 +20,10 @@ from typing import (
 )
 
 from ..errors import OutsideRoot
-from ..images.boot import boot_configurations
 from ..images.dnf_program import trial_root
 from ..images.image import FOLDER, SQUASHFS, Image, Layout, kernels
-from ..images.iso import Iso
+from ..images.iso.boot import boot_configurations
+from ..images.iso.iso import Iso
 from ..registry import store
 from ..registry.record import Record
 from ..system.progress import BYTES, ENTRIES, Progress

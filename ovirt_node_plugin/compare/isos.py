@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Container, Iterator, Tuple
 
-from ..images.iso import Iso, span_chunks
+from ..images.iso.iso import Iso, span_chunks
 from ..system.progress import Advance
 from .trees import ADDED, CHANGED, REMOVED, Difference
 

@@ -8,8 +8,8 @@ from typing import Mapping, Optional, Sequence, Tuple
 
 from ..errors import BadImage
 from ..system.progress import Progress
-from . import checksum
-from .iso import is_iso
+from .iso import checksum
+from .iso.iso import is_iso
 
 SHA256 = "sha256"
 IMPLANTED = "implanted"

@@ -17,7 +17,6 @@ from ..system.progress import READ, Progress, transferred
 from ..system.run import Runner, explained
 from ..system.source_date import source_date
 from ..system.words import size
-from .compression import Compression
 from .ext_changes import ExtChanges
 from .filesystem import (
     EXT,
@@ -31,7 +30,8 @@ from .filesystem import (
 )
 from .image import FOLDER, Image, Layout
 from .mounts import loop_mounted
-from .squashfs import pack, unpack
+from .squashfs.compression import Compression
+from .squashfs.squashfs import pack, unpack
 from .writable import copy_tree, writable
 
 # Reserves for packages that are downloaded into the root, for the journal of the filesystem,

@@ -14,13 +14,13 @@ from ..errors import BadImage, UsageError
 from ..system.paths import resolve_inside
 from ..system.run import Runner, explained
 from .filesystem import Filesystem, mount_options, read_filesystem
-from .iso import Iso, IsoFile, is_iso, read_iso
+from .iso.iso import Iso, IsoFile, is_iso, read_iso
 from .mounts import bind_mounted, loop_mounted
 from .other_forms import other_form, other_roots
-from .rpm_file import PackagedFile, copy_squashfs, is_rpm
-from .squashfs import PADDING_BYTES, Superblock, read_superblock
-from .trailing_data import TrailingData, data_behind_filesystem, data_behind_squashfs
-from .verity import Verity
+from .rpm.rpm_file import PackagedFile, copy_squashfs, is_rpm
+from .squashfs.squashfs import PADDING_BYTES, Superblock, read_superblock
+from .squashfs.trailing_data import TrailingData, data_behind_filesystem, data_behind_squashfs
+from .squashfs.verity import Verity
 from .writable import needs_copy
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"

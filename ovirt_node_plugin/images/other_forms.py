@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, Iterator, Optional, Tuple
 
-from .iso import IsoFile
+from .iso.iso import IsoFile
 
 _DECOMPRESS = "Decompress it first, for example with {} -d."
 _TREE = ("Copy its tree to a folder and give the folder: mount -o loop,ro IMAGE DIR; cp -a DIR/."

@@ -4,14 +4,14 @@ from __future__ import annotations
 import os
 from typing import Iterable, Iterator, Tuple
 
-from ..images import iso_checksums
-from ..images.boot import other_images
-from ..images.iso import Iso, IsoChanges
+from ..images.iso import iso_checksums
+from ..images.iso.boot import other_images
+from ..images.iso.iso import Iso, IsoChanges
 from ..settings.boot.argument_text import decode
 from ..settings.boot.dracut_files import KIND_NAMES
 from ..system import words
 from ..system.openpgp import SIGNATURE_SUFFIXES
-from . import boot_arguments, iso_boot, iso_initramfs
+from .iso import boot_arguments, iso_boot, iso_initramfs
 from .merge import Merge, Rehearsal, wanted_size
 
 _ARGUMENT = "kernel-argument"

@@ -10,17 +10,17 @@ from typing import Iterator, Optional, Sequence, Tuple
 
 from ..compare.packages import read_packages
 from ..errors import BadImage, NodePluginError, UsageError
-from ..images import boot
 from ..images.digests import Comparison, Digests
 from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, kernels
-from ..images.iso import read_span
+from ..images.iso import boot
+from ..images.iso.iso import read_span
 from ..operations.model.answers import ListAnswer, VerifyAnswer
 from ..operations.model.results import PluginState
 from ..system.run import Runner
 from ..target import Target, read_target
-from . import marks
-from .named_checksums import CheckedImage
+from .input.named_checksums import CheckedImage
+from .root import marks
 
 _MAX_MARK_BYTES = 1 << 20
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import Refused, UsageError
-from ..images.compression import Compression
 from ..images.digests import SHA256
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from ..images.draft import check_size, draft, filesystem_size, free_bytes
 from ..images.image import FOLDER, ISO, Image, opened
-from ..images.iso import IsoChanges
-from ..images.rpm_build import NewRpm
+from ..images.iso.iso import IsoChanges
+from ..images.rpm.rpm_build import NewRpm
+from ..images.squashfs.compression import Compression
 from ..images.workspace import Destination
 from ..operations.model.answers import PlanAnswer
 from ..operations.model.results import KEEP, REMOVE, PlannedSetting, PluginAction
@@ -30,19 +30,10 @@ from ..system.namespaces import end_others
 from ..system.progress import Progress, Silent
 from ..system.run import Runner
 from ..system.words import first_names
-from . import (
-    bundles,
-    disk_space,
-    inspection,
-    iso_boot,
-    iso_initramfs,
-    leftovers,
-    marks,
-    reproducible,
-    site_release,
-    verify,
-)
-from .named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums, check_image
+from . import disk_space, inspection, verify
+from .input.named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums, check_image
+from .iso import iso_boot, iso_initramfs
+from .root import bundles, leftovers, marks, reproducible, site_release
 from .writing import Writer, require_writable
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories

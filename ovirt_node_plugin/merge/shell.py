@@ -13,13 +13,14 @@ from ..errors import UsageError
 from ..images.dnf_program import trial_root
 from ..images.draft import draft
 from ..images.image import Image
-from ..images.iso import IsoChanges
+from ..images.iso.iso import IsoChanges
 from ..images.workspace import Destination
 from ..isolation import program
 from ..system.paths import resolve_inside
 from ..system.progress import Progress
 from ..system.run import Runner, StrPath
-from . import iso_boot, leftovers, reproducible, site_release
+from .iso import iso_boot
+from .root import leftovers, reproducible, site_release
 from .writing import Writer, require_writable
 
 _SHELLS = ("bin/bash", "usr/bin/bash", "bin/sh", "usr/bin/sh")

@@ -15,14 +15,15 @@ from ..compare.isos import iso_differences
 from ..compare.packages import package_differences, read_packages
 from ..compare.trees import REMOVED, Difference, differences
 from ..errors import CommandError, NodePluginError, RolledBack
-from ..images import boot, checksum, filesystem, iso_checksums
-from ..images.compression import Compression
+from ..images import filesystem
 from ..images.dnf_program import Dnf, trial_root
 from ..images.image import Image, Layout, opened
-from ..images.iso import Iso, IsoChanges, read_span
-from ..images.squashfs import pack_options
-from ..images.verity import Verity
-from ..images.verity_tool import check_verity
+from ..images.iso import boot, checksum, iso_checksums
+from ..images.iso.iso import Iso, IsoChanges, read_span
+from ..images.squashfs.compression import Compression
+from ..images.squashfs.squashfs import pack_options
+from ..images.squashfs.verity import Verity
+from ..images.squashfs.verity_tool import check_verity
 from ..operations.model.answers import VerifyAnswer
 from ..registry import store
 from ..system import path_sets

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Dict, Optional, Tuple
 
 from ..errors import Refused
-from ..images import iso_checksums
-from ..images.compression import Compression
 from ..images.draft import Draft
 from ..images.image import Image
-from ..images.iso import Iso, IsoChanges, finish_iso, read_iso, read_span, write_iso
-from ..images.iso_copies import require_copyable
-from ..images.rpm_build import NewRpm
-from ..images.verity import Verity
-from ..images.verity_tool import add_verity
+from ..images.iso import iso_checksums
+from ..images.iso.iso import Iso, IsoChanges, finish_iso, read_iso, read_span, write_iso
+from ..images.iso.iso_copies import require_copyable
+from ..images.rpm.rpm_build import NewRpm
+from ..images.squashfs.compression import Compression
+from ..images.squashfs.verity import Verity
+from ..images.squashfs.verity_tool import add_verity
 from ..system.progress import WRITTEN, Progress, transferred
 from ..system.run import Runner
 from ..system.words import size
-from .iso_boot import IsoBoot
-from .verity_checks import check_root_hashes
+from .iso.iso_boot import IsoBoot
+from .iso.verity_checks import check_root_hashes
 
 
 def require_writable(image: Image, package: Optional[NewRpm], work: Path, *,

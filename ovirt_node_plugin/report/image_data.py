@@ -8,10 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Optional, Sequence
 
-from ..images.trailing_data import TrailingData
+from ..images.squashfs.trailing_data import TrailingData
 from ..merge.inspection import Inspection
-from ..merge.marks import Mark
 from ..merge.merge import MergeResult, Rehearsal
+from ..merge.root.marks import Mark
 from ..system.json_answer import with_format
 from ..system.json_data import Data
 

@@ -17,18 +17,12 @@ from typing import Callable, Dict, Tuple, Type
 
 from ovirt_node_plugin import target
 from ovirt_node_plugin.errors import NodePluginError
-from ovirt_node_plugin.images import (
-    checksum,
-    iso,
-    iso_checksums,
-    other_forms,
-    squashfs,
-    trailing_data,
-    verity,
-)
-from ovirt_node_plugin.images.boot_text import texts as boot_text
-from ovirt_node_plugin.images.boot_text.model import CannotEdit
-from ovirt_node_plugin.merge import marks
+from ovirt_node_plugin.images import other_forms
+from ovirt_node_plugin.images.iso import checksum, iso, iso_checksums
+from ovirt_node_plugin.images.iso.boot_text import texts as boot_text
+from ovirt_node_plugin.images.iso.boot_text.model import CannotEdit
+from ovirt_node_plugin.images.squashfs import squashfs, trailing_data, verity
+from ovirt_node_plugin.merge.root import marks
 from ovirt_node_plugin.packages import metadata, repos, start
 from ovirt_node_plugin.plugin import archive, bundle, library, repo_file
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor

@@ -9,8 +9,8 @@ from typing import List, Sequence
 import pytest
 
 from ovirt_node_plugin.errors import RolledBack
-from ovirt_node_plugin.images.boot import boot_configurations, write_changed
-from ovirt_node_plugin.images.iso import Iso, IsoChanges, read_iso, read_span, write_iso
+from ovirt_node_plugin.images.iso.boot import boot_configurations, write_changed
+from ovirt_node_plugin.images.iso.iso import Iso, IsoChanges, read_iso, read_span, write_iso
 from ovirt_node_plugin.system.run import run
 
 OLD, NEW = "menuentry 'a' {\n linux /a quiet\n}\n", "menuentry 'a' {\n linux /a isv=1\n}\n"

@@ -8,9 +8,9 @@ from typing import List
 import pytest
 
 from ovirt_node_plugin.errors import BadImage
-from ovirt_node_plugin.images import iso
-from ovirt_node_plugin.images.boot import boot_configurations
-from ovirt_node_plugin.images.checksum import Checksum
+from ovirt_node_plugin.images.iso import iso
+from ovirt_node_plugin.images.iso.boot import boot_configurations
+from ovirt_node_plugin.images.iso.checksum import Checksum
 from ovirt_node_plugin.system.run import run
 
 

@@ -6,8 +6,8 @@ from typing import Iterator
 
 import pytest
 
-from ovirt_node_plugin.images.boot_text.texts import replace_volume_id
-from ovirt_node_plugin.images.grub_check import accepts
+from ovirt_node_plugin.images.iso.boot_text.texts import replace_volume_id
+from ovirt_node_plugin.images.iso.grub_check import accepts
 from ovirt_node_plugin.system.grub_words import quoted
 from ovirt_node_plugin.system.run import run
 from tests.support.grub import accepted

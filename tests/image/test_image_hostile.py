@@ -10,8 +10,8 @@ from typing import Callable, Dict, Tuple
 
 import pytest
 
-from ovirt_node_plugin.images.boot_text.model import BootEntry
-from ovirt_node_plugin.images.boot_text.texts import entries
+from ovirt_node_plugin.images.iso.boot_text.model import BootEntry
+from ovirt_node_plugin.images.iso.boot_text.texts import entries
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin

@@ -10,13 +10,22 @@ from typing import Callable, Container, List, Optional, Sequence
 import pytest
 
 from ovirt_node_plugin.errors import BadImage, CommandError, Refused, RolledBack, UsageError
-from ovirt_node_plugin.images import checksum, filesystem, squashfs, workspace
+from ovirt_node_plugin.images import filesystem, workspace
 from ovirt_node_plugin.images.draft import content_bytes, draft, filesystem_size
 from ovirt_node_plugin.images.image import opened
-from ovirt_node_plugin.images.iso import Iso, IsoChanges, finish_iso, read_iso, read_span, write_iso
-from ovirt_node_plugin.images.iso_attributes import IsoAttributes, read_attributes
+from ovirt_node_plugin.images.iso import checksum
+from ovirt_node_plugin.images.iso.iso import (
+    Iso,
+    IsoChanges,
+    finish_iso,
+    read_iso,
+    read_span,
+    write_iso,
+)
+from ovirt_node_plugin.images.iso.iso_attributes import IsoAttributes, read_attributes
 from ovirt_node_plugin.images.mounts import mounted, overlaid
-from ovirt_node_plugin.images.squashfs import pack_options, read_superblock
+from ovirt_node_plugin.images.squashfs import squashfs
+from ovirt_node_plugin.images.squashfs.squashfs import pack_options, read_superblock
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.support.iso_contents import superblock

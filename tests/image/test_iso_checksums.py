@@ -9,8 +9,8 @@ from typing import Callable, Dict, Mapping
 import pytest
 
 from ovirt_node_plugin.errors import BadImage
-from ovirt_node_plugin.images import iso_checksums
-from ovirt_node_plugin.images.iso import IsoChanges, finish_iso, read_iso, write_iso
+from ovirt_node_plugin.images.iso import iso_checksums
+from ovirt_node_plugin.images.iso.iso import IsoChanges, finish_iso, read_iso, write_iso
 from ovirt_node_plugin.system.run import run
 from tests.support.iso_contents import extract_iso
 

@@ -7,9 +7,9 @@ from typing import Callable, List, Sequence
 import pytest
 
 from ovirt_node_plugin.errors import Refused
-from ovirt_node_plugin.images.checksum import read_checksum
-from ovirt_node_plugin.images.iso import Iso, IsoFile, read_iso
-from ovirt_node_plugin.images.iso_copies import require_copyable
+from ovirt_node_plugin.images.iso.checksum import read_checksum
+from ovirt_node_plugin.images.iso.iso import Iso, IsoFile, read_iso
+from ovirt_node_plugin.images.iso.iso_copies import require_copyable
 from ovirt_node_plugin.system.run import StrPath, run
 
 FORMS = {

@@ -12,9 +12,9 @@ import pytest
 import rpm
 
 from ovirt_node_plugin.errors import BadImage, Refused, RolledBack
-from ovirt_node_plugin.images.package_spec import spec_text
-from ovirt_node_plugin.images.rpm_build import NewRpm
-from ovirt_node_plugin.images.rpm_file import opened_rpm
+from ovirt_node_plugin.images.rpm.package_spec import spec_text
+from ovirt_node_plugin.images.rpm.rpm_build import NewRpm
+from ovirt_node_plugin.images.rpm.rpm_file import opened_rpm
 from ovirt_node_plugin.system.run import run
 from tests.support.update_rpm import FOLDER, NAME, RELEASE, VERSION, make_update_rpm
 

@@ -11,14 +11,14 @@ import pytest
 
 from ovirt_node_plugin.errors import BadImage, Refused
 from ovirt_node_plugin.images.image import SQUASHFS, Image, Layout
-from ovirt_node_plugin.images.squashfs import read_superblock
-from ovirt_node_plugin.images.trailing_data import (
+from ovirt_node_plugin.images.squashfs.squashfs import read_superblock
+from ovirt_node_plugin.images.squashfs.trailing_data import (
     TrailingData,
     data_behind_filesystem,
     data_behind_squashfs,
 )
-from ovirt_node_plugin.images.verity_tool import add_verity, check_verity
-from ovirt_node_plugin.merge.verity_checks import check_root_hashes
+from ovirt_node_plugin.images.squashfs.verity_tool import add_verity, check_verity
+from ovirt_node_plugin.merge.iso.verity_checks import check_root_hashes
 from ovirt_node_plugin.system.run import run
 
 

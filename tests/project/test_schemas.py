@@ -23,7 +23,7 @@ from ovirt_node_plugin import errors
 from ovirt_node_plugin.cli import arguments, dnf_arguments
 from ovirt_node_plugin.errors import NodePluginError, Status
 from ovirt_node_plugin.images import dnf_program
-from ovirt_node_plugin.merge import marks
+from ovirt_node_plugin.merge.root import marks
 from ovirt_node_plugin.operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
 from ovirt_node_plugin.registry import inventory_json
 from ovirt_node_plugin.registry.inventory import File

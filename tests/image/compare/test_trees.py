@@ -12,7 +12,7 @@ import pytest
 
 from ovirt_node_plugin.compare.isos import iso_differences
 from ovirt_node_plugin.compare.trees import Difference, differences
-from ovirt_node_plugin.images.iso import read_iso
+from ovirt_node_plugin.images.iso.iso import read_iso
 from ovirt_node_plugin.images.mounts import loop_mounted
 from ovirt_node_plugin.system.run import run
 

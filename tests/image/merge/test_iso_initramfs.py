@@ -9,17 +9,18 @@ from typing import ContextManager, Iterator, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.images import boot
 from ovirt_node_plugin.images.digests import Digests
 from ovirt_node_plugin.images.dnf_program import Dnf as MergeDnf
 from ovirt_node_plugin.images.image import ISO, Image, Layout
-from ovirt_node_plugin.images.iso import IsoChanges, copy_span, read_iso, write_iso
+from ovirt_node_plugin.images.iso import boot
+from ovirt_node_plugin.images.iso.iso import IsoChanges, copy_span, read_iso, write_iso
 from ovirt_node_plugin.images.mounts import overlaid
-from ovirt_node_plugin.merge import forecast, iso_initramfs
-from ovirt_node_plugin.merge.iso_boot import IsoBoot
-from ovirt_node_plugin.merge.iso_initramfs import InitramfsChanges
+from ovirt_node_plugin.merge import forecast
+from ovirt_node_plugin.merge.input.named_checksums import CheckedImage
+from ovirt_node_plugin.merge.iso import iso_initramfs
+from ovirt_node_plugin.merge.iso.iso_boot import IsoBoot
+from ovirt_node_plugin.merge.iso.iso_initramfs import InitramfsChanges
 from ovirt_node_plugin.merge.merge import Merge, Order, Rehearsal
-from ovirt_node_plugin.merge.named_checksums import CheckedImage
 from ovirt_node_plugin.operations.model.answers import PlanAnswer
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
 from ovirt_node_plugin.system import json_answer

@@ -8,7 +8,7 @@ from typing import Dict
 
 import pytest
 
-from ovirt_node_plugin.images.iso import read_iso
+from ovirt_node_plugin.images.iso.iso import read_iso
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin

@@ -16,7 +16,7 @@ from ovirt_node_plugin.compare.trees import differences
 from ovirt_node_plugin.errors import RolledBack
 from ovirt_node_plugin.images.draft import draft
 from ovirt_node_plugin.images.image import opened
-from ovirt_node_plugin.images.iso import IsoChanges
+from ovirt_node_plugin.images.iso.iso import IsoChanges
 from ovirt_node_plugin.images.mounts import mounted
 from ovirt_node_plugin.images.writable import copy_tree, needs_copy, writable
 from ovirt_node_plugin.merge import verify

@@ -10,7 +10,7 @@ from xml.sax.saxutils import quoteattr
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.images.boot_text.texts import entries
+from ovirt_node_plugin.images.iso.boot_text.texts import entries
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import schemas

@@ -10,7 +10,7 @@ from typing import Dict, List, Tuple
 import pytest
 
 from ovirt_node_plugin.images.mounts import loop_mounted
-from ovirt_node_plugin.merge.reproducible import Start, settle
+from ovirt_node_plugin.merge.root.reproducible import Start, settle
 from ovirt_node_plugin.system.run import StrPath, run
 from ovirt_node_plugin.system.trees import walk
 from tests import support

@@ -10,7 +10,7 @@ from typing import Iterator, List
 import pytest
 
 from ovirt_node_plugin.errors import Refused
-from ovirt_node_plugin.merge.named_checksums import CheckedImage, NamedChecksums, check_image
+from ovirt_node_plugin.merge.input.named_checksums import CheckedImage, NamedChecksums, check_image
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
 

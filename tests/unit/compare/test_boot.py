@@ -7,7 +7,7 @@ import pytest
 
 from ovirt_node_plugin.compare import boot
 from ovirt_node_plugin.compare.boot import BootDifference, BootSide, boot_differences
-from ovirt_node_plugin.images.boot import BootConfiguration
+from ovirt_node_plugin.images.iso.boot import BootConfiguration
 
 pytestmark = pytest.mark.unit
 

@@ -7,8 +7,8 @@ from typing import Callable, Dict, List, Mapping
 import pytest
 
 from ovirt_node_plugin.errors import BadImage
-from ovirt_node_plugin.images.boot_text.model import CannotEdit
-from ovirt_node_plugin.images.boot_text.texts import (
+from ovirt_node_plugin.images.iso.boot_text.model import CannotEdit
+from ovirt_node_plugin.images.iso.boot_text.texts import (
     boots_linux,
     edit_arguments,
     entries,

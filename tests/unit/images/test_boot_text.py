@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from ovirt_node_plugin.errors import BadImage
-from ovirt_node_plugin.images.boot_text.texts import edit_arguments, entries, replace_volume_id
+from ovirt_node_plugin.images.iso.boot_text.texts import edit_arguments, entries, replace_volume_id
 
 pytestmark = pytest.mark.unit
 

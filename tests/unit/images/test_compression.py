@@ -6,7 +6,11 @@ import struct
 import pytest
 
 from ovirt_node_plugin.errors import BadImage, UsageError
-from ovirt_node_plugin.images.compression import Compression, decode_options, parse_compression
+from ovirt_node_plugin.images.squashfs.compression import (
+    Compression,
+    decode_options,
+    parse_compression,
+)
 
 pytestmark = pytest.mark.unit
 

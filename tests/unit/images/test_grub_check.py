@@ -7,7 +7,7 @@ from typing import List, Sequence
 import pytest
 
 from ovirt_node_plugin.errors import CommandError
-from ovirt_node_plugin.images.grub_check import accepts
+from ovirt_node_plugin.images.iso.grub_check import accepts
 from ovirt_node_plugin.system.run import StrPath
 
 pytestmark = pytest.mark.unit

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.errors import BadImage
-from ovirt_node_plugin.images.iso import IsoFile
+from ovirt_node_plugin.images.iso.iso import IsoFile
 from ovirt_node_plugin.images.other_forms import FORMS, other_form, other_roots
-from ovirt_node_plugin.images.squashfs import read_superblock
+from ovirt_node_plugin.images.squashfs.squashfs import read_superblock
 
 pytestmark = pytest.mark.unit
 

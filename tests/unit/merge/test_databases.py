@@ -9,7 +9,7 @@ from typing import Dict, List
 
 import pytest
 
-from ovirt_node_plugin.merge.databases import remove_temporary_files
+from ovirt_node_plugin.merge.root.databases import remove_temporary_files
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.merge import leftovers
+from ovirt_node_plugin.merge.root import leftovers
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ import pytest
 
 from ovirt_node_plugin.errors import BadImage, NodePluginError, Refused, UsageError
 from ovirt_node_plugin.images.digests import Digests
-from ovirt_node_plugin.merge.named_checksums import (
+from ovirt_node_plugin.merge.input.named_checksums import (
     CheckedImage,
     NamedChecksums,
     check_image,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.merge.reproducible import Start, settle
-from ovirt_node_plugin.merge.transaction_times import with_install_time
+from ovirt_node_plugin.merge.root.reproducible import Start, settle
+from ovirt_node_plugin.merge.root.transaction_times import with_install_time
 
 pytestmark = pytest.mark.unit
 

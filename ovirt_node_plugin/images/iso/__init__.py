@@ -1,0 +1,1 @@
+"""An ISO: its files, boot records, boot configurations and lists of checksums."""

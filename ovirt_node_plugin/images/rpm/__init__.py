@@ -1,0 +1,1 @@
+"""An RPM that contains an image: read, and written again with another one."""

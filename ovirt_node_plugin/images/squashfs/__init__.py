@@ -1,0 +1,1 @@
+"""A squashfs: its form, and what may stand behind it in its file."""

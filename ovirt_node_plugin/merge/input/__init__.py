@@ -1,0 +1,1 @@
+"""The input of a merge: is it the image that was meant?"""

@@ -1,0 +1,1 @@
+"""What a merge changes on the ISO around the root."""
