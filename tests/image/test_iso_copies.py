@@ -1,6 +1,7 @@
 """Forms of ISOs of which a copy is complete, and those of which it is not, which are refused."""
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Callable, List, Sequence
 
@@ -105,6 +106,15 @@ def test_a_form_of_which_a_copy_would_lack_a_part_is_refused(
     with pytest.raises(Refused, match=f"(?s){message}") as caught:
         require_copyable(iso, read_iso(iso, run=run), tmp_path, run=run)
     assert hint in caught.value.hint
+
+
+def test_an_iso_with_a_large_file_of_a_name_that_is_no_utf8_can_be_copied(tmp_path: Path) -> None:
+    tree, work = tmp_path / "tree", tmp_path / "work"
+    for folder in (tree, work):
+        folder.mkdir()
+    Path(os.fsdecode(os.path.join(os.fsencode(tree), b"caf\xe9"))).write_bytes(b"x" * 200_000)
+    iso = make_iso(tree, tmp_path / "a.iso")
+    require_copyable(iso, read_iso(iso, run=run), work, run=run)
 
 
 def test_the_command_line_of_a_trial_is_limited(tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from typing import Dict, Tuple
 import pytest
 import rpm
 
-from ovirt_node_plugin.errors import BadImage, Refused, RolledBack
+from ovirt_node_plugin.errors import BadImage, Refused, RolledBack, UsageError
 from ovirt_node_plugin.images.rpm.package_spec import spec_text
 from ovirt_node_plugin.images.rpm.rpm_build import NewRpm
 from ovirt_node_plugin.images.rpm.rpm_file import opened_rpm
+from ovirt_node_plugin.merge.root.site_release import new_release
 from ovirt_node_plugin.system.run import run
 from tests.support.update_rpm import FOLDER, NAME, RELEASE, VERSION, make_update_rpm
 
@@ -175,6 +176,16 @@ def test_a_field_that_rpmbuild_would_expand_twice_or_run_is_refused(field: str,
         spec_text(FakeHeader({**_LEAST, **columns, "filenames": [attack]}), "2")
 
 
+@pytest.mark.parametrize("field", ["name", "version", "release", "arch"])
+def test_an_rpm_without_a_field_that_each_has_is_damaged(field: str, image: Path,
+                                                         tmp_path: Path) -> None:
+    source = make_update_rpm(tmp_path, [image])
+    number = getattr(rpm, f"RPMTAG_{field.upper()}")
+    with_header(source, struct.pack(">I", number), struct.pack(">I", 99_999))
+    with pytest.raises(BadImage, match=f"has no {field}|cannot be read"), opened_rpm(source):
+        pass
+
+
 def test_no_field_of_a_hostile_rpm_runs_a_program(image: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     hosts = make_update_rpm(tmp_path, [image], fields=f"%define _buildhost %%(touch {trace})")
@@ -244,3 +255,9 @@ def test_the_new_release_is_newer_than_the_old_one_and_older_than_the_next(newer
                                               newer)]
     assert all(rpm.labelCompare(older, younger) < 0
                for older, younger in zip(releases, releases[1:]))
+
+
+def test_a_release_with_a_number_of_any_length_is_read() -> None:
+    assert new_release("1.site9", "") == "1.site10"
+    with pytest.raises(UsageError, match="is not newer than"):
+        new_release(f"1.site{'9' * 5_000}", "")

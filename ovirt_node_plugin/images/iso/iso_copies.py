@@ -20,6 +20,7 @@ _ROCK_RIDGE = b"SP\7\1\xbe\xef"  # IEEE P1281, 5.3: begins the system use field 
 _ZISOFS = b"\x37\xe4\x53\x96\xc9\xdb\xd6\x07"  # libisofs, doc/zisofs_format.txt
 _MOST_NAMES = 3  # of files that the message names
 _SMALL_BYTES, _MOST_LEFT_OUT = 64 << 10, 5000  # a command line has at most 2 MiB
+_UNKNOWN = "\ufffd"  # stands for bytes that are no UTF-8
 _ADDED = "/.trial"  # xorriso(1) writes nothing without a change
 _PATH = re.compile(r":\s*(?:\d+\s+)*(/.+)$")
 _OTHER = "Use an ISO without it."
@@ -91,10 +92,13 @@ def _has_rock_ridge(path: Path) -> bool:
 
 
 def _left_out(iso: Iso) -> Tuple[str, ...]:
-    """Return the paths of the largest files, to which no boot record points."""
+    """Return the paths of the largest files, to which no boot record points.
+
+    Those of names that are no UTF-8 are not known as xorriso(1) needs them.
+    """
     needed = _boot_paths(iso)
-    large = [file for file in iso.files
-             if file.size_bytes > _SMALL_BYTES and file.path not in needed]
+    large = [file for file in iso.files if file.size_bytes > _SMALL_BYTES
+             and file.path not in needed and _UNKNOWN not in file.path]
     large.sort(key=lambda file: file.size_bytes, reverse=True)
     return tuple(file.path for file in large[:_MOST_LEFT_OUT])
 

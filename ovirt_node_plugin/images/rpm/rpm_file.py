@@ -101,6 +101,9 @@ def opened_rpm(path: Path) -> Iterator[Payload]:
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         header = transaction.hdrFromFdno(handle)
+        for tag in ("name", "version", "release", "arch"):
+            if header[tag] is None:
+                raise BadImage(f"the RPM {path} has no {tag} in its header", hint=_DAMAGED)
         # rpm's reader of gzip also reads a payload that is not compressed
         stream = rpm.fd(handle, "r", header["payloadcompressor"] or "gzip")
         yield Payload(path, header, rpm.files(header).archive(stream, write=False))

@@ -23,7 +23,7 @@ from ...system.paths import resolve_inside
 from ...system.regular_files import read_regular
 
 _TAG = re.compile(r"([A-Za-z]+)[0-9]*")
-_NUMBERED = re.compile(r"site([0-9]+)")
+_NUMBERED = re.compile(r"site([0-9]{1,9})")
 _FIRST = "site1"
 
 
