@@ -306,6 +306,16 @@ def test_a_file_may_have_only_the_names_of_its_schema() -> None:
     schemas.validated({**whole, "others": [found]}, schemas.INVENTORY)
 
 
+def test_the_steps_of_a_merge_are_those_of_the_code() -> None:
+    folder = Path(ovirt_node_plugin.__file__).parent
+    texts = [path.read_text(encoding="utf-8")
+             for room in ("images", "merge") for path in (folder / room).rglob("*.py")]
+    steps = {name for text in texts for name in re.findall(r'\.step\(\s*"([\w-]+)"', text)}
+    named = schemas.read("answer-merge.json")["definitions"]["step-name"]["enum"]
+    # these two are the subcommands of dnf, each a step
+    assert sorted(named) == sorted({*steps, "remove", "install"})
+
+
 def names_and_values(schema: Any, name: str) -> Iterator[str]:
     """Yield the names of properties and the fixed texts in a schema of the file ``name``."""
     schema, name = resolved(schema, name) if isinstance(schema, dict) else (schema, name)
