@@ -58,7 +58,7 @@ class ProgramOptions(argparse.Namespace):
     recompress: str
     remove: List[str]
     settings: bool
-    sha256: str
+    sha256: str = ""
     sign: str = ""
     site_tag: str = ""
     skip_scriptlets: bool
@@ -122,15 +122,13 @@ def _parsers() -> Tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     extract = command("extract", "copy a file or folder from the root in an image")
     _image(extract)
     extract.add_argument("path", metavar="PATH", help="its path in the root")
-    extract.add_argument("-o", "--output", dest="output_text", default=None,
-                        help="where to copy; default for a file: standard output")
+    _output(extract, "where to copy; default for a file: standard output")
     extract.add_argument("--keep-privileges", action="store_true",
                          help="keep setuid and setgid bits and capabilities of files")
     shell = command("shell", "run a shell, or a command, in the root of an image",
                     usage="%(prog)s [options] IMAGE [-- COMMAND [ARGUMENT...]]")
     _image(shell)
-    shell.add_argument("-o", "--output", dest="output_text", default=None,
-                       help="write an image with the changes, if the status is 0")
+    _output(shell, "write an image with the changes, if the status is 0")
     shell.add_argument("--network", action="store_true",
                        help="let the command use this machine's network")
     _checksums(shell)
@@ -223,8 +221,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _image(parser)
     parser.add_argument("plugins", metavar="NAME|PATH", nargs="*",
                         help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle")
-    parser.add_argument("-o", "--output", dest="output_text", default=None,
-                        help="the image to write")
+    _output(parser, "the image to write")
     parser.add_argument("--remove", metavar="NAME", action="append", default=[],
                         help="remove a plugin from the image; may be repeated")
     parser.add_argument("-y", "--assumeyes", action="store_true",
@@ -265,12 +262,28 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _json(parser)
 
 
+def _output(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("-o", "--output", metavar="OUTPUT", dest="output_text", default=None,
+                        help=text)
+
+
 def _package(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--site-tag", metavar="TAG", dest="site_tag", default="",
+    parser.add_argument("--site-tag", metavar="TAG", dest="site_tag", type=_not_empty,
+                        default=argparse.SUPPRESS,
                         help="the tag at the end of the release of an RPM; default: site1, or"
                              " the next one")
-    parser.add_argument("--sign", metavar="KEY", default="",
+    parser.add_argument("--sign", metavar="KEY", type=_not_empty, default=argparse.SUPPRESS,
                         help="sign an RPM with this secret key of GnuPG")
+
+
+def _not_empty(text: str) -> str:
+    """Return ``text``. Raises ArgumentTypeError if it is empty, as an unset variable of a shell is.
+
+    Without this check, an empty value would be as no option.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return text
 
 
 def _reports(parser: argparse.ArgumentParser) -> None:
@@ -324,7 +337,7 @@ def _image(parser: argparse.ArgumentParser) -> None:
 
 
 def _checksums(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--sha256", metavar="SUM", default="",
+    parser.add_argument("--sha256", metavar="SUM", type=_not_empty, default=argparse.SUPPRESS,
                         help="refuse the image if this is not its SHA-256, in hexadecimal")
     parser.add_argument("--checksum-file", metavar="FILE", dest="checksum_file", type=Path,
                         default=None, help="refuse the image if it differs from its checksum in"
