@@ -23,7 +23,7 @@ from tests.support.program import Program, check_messages
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 # Programs that a merge into a nested ISO starts, in the order of their first start.
-STEPS = ("xorriso", "mount", "blkid", "dnf-3", "umount", "mdir", "mcopy", "unsquashfs", "sync",
+STEPS = ("xorriso", "mount", "blkid", "mdir", "mcopy", "dnf-3", "umount", "unsquashfs", "sync",
          "fstrim", "mksquashfs", "implantisomd5", "e2fsck", "checkisomd5")
 # Of these, programs that run while different resources are in use
 KEY_STEPS = ("dnf-3", "unsquashfs", "mksquashfs", "xorriso", "e2fsck")
