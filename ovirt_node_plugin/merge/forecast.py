@@ -47,32 +47,41 @@ def _size(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
             f" {words.size(filesystem.size_bytes)} to {words.size(size)}.",)
 
 
-def _iso(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
-    iso, lines = merge.image.layout.iso, []
+def _iso(merge: Merge, rehearsal: Rehearsal) -> Iterator[str]:
+    iso = merge.image.layout.iso
     codes = sorted({setting.value for setting in rehearsal.settings()
                     if setting.kind == _ARGUMENT})
     has_needs = any(setting.kind in KIND_NAMES for setting in rehearsal.settings())
     volume_id = merge.order.volume_id
     if iso is None:
-        return ()
-    if not (codes or has_needs or volume_id or boot_arguments.plugin_arguments(merge.image.root)):
-        return tuple(_signatures(merge, iso, ()))
+        return
     work = merge.folder("forecast")
     boot = iso_boot.read(merge.image, work, run=merge.run)
     planned = boot_arguments.planned_arguments(boot.before, rehearsal.settings_by_plan())
-    boot.for_arguments(planned, volume_id=volume_id).check_by_grub(work, run=merge.run)
-    places = ", ".join(boot.input_texts)
+    new = boot.for_arguments(planned, volume_id=volume_id)
+    new.check_by_grub(work, run=merge.run)
     if codes:
-        arguments = ", ".join(decode(code).token for code in codes)
-        lines.append(f"Kernel arguments ({arguments}) are also changed in {places}.")
+        yield _arguments(codes, new)
     if codes or volume_id:
-        lines += [f"{name} is no FAT image: boot configurations in it are not changed."
-                  for name in other_images(merge.image.layout.path, iso)]
+        yield from (f"{name} is no FAT image: boot configurations in it are not changed."
+                    for name in other_images(merge.image.layout.path, iso))
     if volume_id:
-        lines.append(f"The volume id changes to {volume_id}, also in {places}.")
+        places = f", also in {', '.join(new.changed)}" if new.changed else ""
+        yield f"The volume id changes to {volume_id}{places}."
     if has_needs:
-        lines += iso_initramfs.forecast(merge.image, boot.configurations)
-    return (*lines, *_signatures(merge, iso, boot.input_texts if codes or volume_id else ()))
+        yield from iso_initramfs.forecast(merge.image, boot.configurations)
+    yield from _signatures(merge, iso, {*new.changed, *new.with_root_hash})
+
+
+def _arguments(codes: Iterable[str], new: iso_boot.IsoBoot) -> str:
+    """Return the line on kernel arguments, which ``codes`` change, in boot configurations."""
+    arguments = ", ".join(decode(code).token for code in codes)
+    if new.changed:
+        return f"Kernel arguments ({arguments}) are also changed in {', '.join(new.changed)}."
+    if any(configuration.entries for configuration in new.configurations):
+        return f"Kernel arguments ({arguments}): the boot configurations need no change."
+    return (f"Kernel arguments ({arguments}) are not added to a boot configuration: the ISO has"
+            " none with entries.")
 
 
 def _signatures(merge: Merge, iso: Iso, places: Iterable[str]) -> Iterator[str]:

@@ -39,6 +39,19 @@ class IsoBoot:
         """The texts of the input by place."""
         return {configuration.place: configuration.text for configuration in self.configurations}
 
+    @property
+    def changed(self) -> Tuple[str, ...]:
+        """The places of the texts that differ from those of the input."""
+        return tuple(place for place, text in self.input_texts.items()
+                     if self.texts.get(place, text) != text)
+
+    @property
+    def with_root_hash(self) -> Tuple[str, ...]:
+        """The places of the texts that change with the dm-verity data of the image."""
+        verity = self.image.layout.verity
+        return tuple(place for place, text in self.input_texts.items()
+                     if verity is not None and without_values(text, verity) != text)
+
     def for_root(self, root: Path, *, volume_id: str = "") -> IsoBoot:
         """Return the boot configurations for the plugins in the changed ``root``."""
         return self.for_arguments(boot_arguments.plugin_arguments(root), volume_id=volume_id)

@@ -1,6 +1,7 @@
 """Squashfs images whose end differs from the usual form: without padding, or with data behind."""
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import List
 
@@ -139,6 +140,35 @@ def test_a_hash_tree_behind_the_squashfs_is_made_again_and_its_root_hash_replace
         assert plain == [text.replace(old, new).replace(f"offset={offset}", f"offset={at}")
                          for text in before]
         assert all(text.count(argument) >= 3 for text in after)
+
+
+def test_a_plan_names_the_boot_configurations_that_change_and_no_others(
+        built: support.Fixtures, squashfs: Path, program: Program, tmp_path: Path) -> None:
+    payload, signature = tmp_path / "image", tmp_path / "signature"
+    payload.write_bytes(squashfs.read_bytes())
+    signature.write_text("signature")
+    run(["veritysetup", "format", payload, payload, f"--hash-offset={payload.stat().st_size}"])
+    iso = with_payload(built, payload, tmp_path / "a.iso")
+    old = succeeded(program("inspect", iso, "--json")).json["trailing"]["root_hash"]
+    iso = with_menus(iso, tmp_path / "in", "rd.live.image", f"rd.live.image roothash={old}")
+    hashed, signed, bare = (tmp_path / name for name in ("hashed.iso", "signed.iso", "bare.iso"))
+    for image, output in ((iso, hashed), (built.iso("tree-live"), signed)):
+        xorriso(image, "-outdev", f"stdio:{output}", "-boot_image", "any", "replay",
+                *(word for name in MENUS for word in ("-map", str(signature), f"/{name}.sig")),
+                "-commit")
+    run(["xorriso", "-no_rc", "-outdev", f"stdio:{bare}", "-map", squashfs,
+         "/LiveOS/squashfs.img", "-commit"])
+    plain = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    argument = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""},
+                           settings=['<kernel-argument name="rd.live.image"/>'])
+    for image, plugin, places, line in (
+            (hashed, plain, MENUS, ""),
+            (signed, argument, (), "the boot configurations need no change."),
+            (bare, argument, (), "are not added to a boot configuration: the ISO has none")):
+        answer = succeeded(program("merge", image, plugin, "--dry-run", UNSIGNED))
+        assert re.findall(r"its signature /(\S+)\.sig is not valid", answer.out) == list(places)
+        assert line in answer.out
+        assert ("Kernel arguments (rd.live.image)" in answer.out) == bool(line)
 
 
 def test_a_root_hash_that_would_become_wrong_is_refused(
