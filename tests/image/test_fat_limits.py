@@ -50,6 +50,14 @@ def test_a_configuration_that_is_too_large_is_left_out(fat: Path, tmp_path: Path
     assert configurations(fat, tmp_path) == ["/efiboot.img:/EFI/BOOT/grub.cfg"]
 
 
+def test_entries_of_systemd_boot_are_read(fat: Path, tmp_path: Path) -> None:
+    entry = tmp_path / "live.conf"
+    entry.write_text("title A\nlinux /vmlinuz\noptions quiet\n")
+    run(["mmd", "-i", fat, "::/loader", "::/loader/entries"])
+    run(["mcopy", "-i", fat, entry, "::/loader/entries/live.conf"])
+    assert configurations(fat, tmp_path) == ["/efiboot.img:/loader/entries/live.conf"]
+
+
 def test_the_configurations_in_a_fat_image_are_limited(fat: Path, tmp_path: Path) -> None:
     names = [tmp_path / f"{number}.cfg" for number in range(101)]
     for name in names:

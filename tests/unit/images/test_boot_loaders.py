@@ -21,7 +21,8 @@ pytestmark = pytest.mark.unit
 MENUS = {
     "grub": "menuentry 'x' {\n  linux /v root=x quiet\n  initrd /i\n}\n",
     "isolinux": "label x\n  kernel /v\n  append initrd=/i root=x quiet\n",
-    "legacy": "title x\n  kernel /v root=x quiet\n  initrd /i\n"}
+    "legacy": "title x\n  kernel /v root=x quiet\n  initrd /i\n",
+    "systemd-boot": "title x\nlinux /v\ninitrd /i\noptions root=x quiet\n"}
 BROKEN = ("linux /v a&b", "linux /v a | b", "linux /v $ b", "linux /v a > b")
 PASSABLE = [chr(code) for code in range(0x21, 0x7F) if chr(code) not in "'\"\\"]
 
@@ -63,14 +64,16 @@ def test_each_printable_character_is_written_and_read_back(loader: str) -> None:
     *(("grub", f"a=b{character}", "GRUB does not pass") for character in "'\\"),
     ("isolinux", "rd.initrd=x", "isolinux would take initrd="),
     ("isolinux", "a=b\x7f", "isolinux has no notation"),
-    ("legacy", "a=b\\", "GRUB Legacy has no notation")])
+    ("legacy", "a=b\\", "GRUB Legacy has no notation"),
+    ("systemd-boot", 'a="b"', "systemd-boot has no notation")])
 def test_an_argument_without_a_notation_is_refused(
         loader: str, argument: str, reason: str) -> None:
     error = refusal(MENUS[loader], argument)
-    assert reason in error.reason and error.line == {"grub": 2, "isolinux": 2, "legacy": 2}[loader]
+    assert reason in error.reason and error.line == 2
 
 
-@pytest.mark.parametrize(("loader", "most"), [("grub", 2047), ("isolinux", 2047), ("legacy", 1500)])
+@pytest.mark.parametrize(("loader", "most"), [
+    ("grub", 2047), ("isolinux", 2047), ("legacy", 1500), ("systemd-boot", 2047)])
 def test_a_command_line_that_the_loader_would_cut_is_refused(loader: str, most: int) -> None:
     free = most - len(" ".join(["BOOT_IMAGE=/v", *arguments_of(MENUS[loader])])) - len(" a=")
     free -= len(" initrd=/i") if loader == "isolinux" else 0
@@ -304,8 +307,18 @@ label rescue
 label memtest
   kernel memtest
 menu end
+""",
+    "archiso": """\
+title    Arch Linux install medium (%ARCH%, UEFI)
+sort-key 01
+# options none
+linux    /arch/boot/vmlinuz-linux
+initrd   /arch/boot/initramfs-linux.img
+options  archisobasedir=arch archisolabel=ARCH_202401\t
+options  console=LABEL=Fedora-S-dvd\r
 """}
-COUNTS: Dict[str, int] = {"lorax": 2, "debian-live": 1, "ubuntu": 1, "opensuse": 1, "isolinux": 2}
+COUNTS: Dict[str, int] = {"lorax": 2, "debian-live": 1, "ubuntu": 1, "opensuse": 1, "isolinux": 2,
+                          "archiso": 1}
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -325,7 +338,7 @@ VOLUME_IDS = ["It's 4.5", 'A"B', "A$B", "A;B", "A\\B", "A&B{C}", "-A", "#A", "A 
               "!%()*,/<>?^`~|"]
 
 
-@pytest.mark.parametrize("name", ["lorax", "isolinux", "opensuse"])
+@pytest.mark.parametrize("name", ["lorax", "isolinux", "opensuse", "archiso"])
 @pytest.mark.parametrize("volume_id", VOLUME_IDS)
 def test_a_volume_id_is_written_as_udev_and_the_loader_name_it(volume_id: str, name: str) -> None:
     text = REAL[name]
@@ -357,6 +370,18 @@ def test_a_colon_in_a_volume_id_is_refused_where_it_ends_the_label() -> None:
     assert "CDLABEL=A:B " in text
 
 
+def test_an_entry_of_systemd_boot_has_its_options_in_any_lines() -> None:
+    entry = entries(REAL["archiso"])[0]
+    assert (entry.kernel, entry.initrds) == (
+        "/arch/boot/vmlinuz-linux", ("/arch/boot/initramfs-linux.img",))
+    assert entry.arguments.startswith("archisobasedir=arch archisolabel=ARCH_202401 console=")
+    assert without(REAL["archiso"], "archisobasedir=arch").count("options archisolabel=") == 1
+    text = "title x\nlinux /v\n"
+    assert added(text, "a", "b=c") == "title x\nlinux /v\noptions a b=c\n"
+    quoted = 'linux /v\noptions "a b"\n'
+    assert refusal(quoted, "c").reason == "its options are quoted as a whole"
+
+
 HOSTILE: Mapping[str, Callable[[int], str]] = {
     "variables": lambda size: "menuentry x {\n linux /v " + "$a" * size + "\n}\n",
     "long values": lambda size: (f"set a={'b' * 16_000}\nmenuentry x {{\n linux /v "
@@ -368,6 +393,8 @@ HOSTILE: Mapping[str, Callable[[int], str]] = {
     "entries with labels": lambda size: "linux /v LABEL=A\n" * (size // 10),
     "default arguments": lambda size: (
         f"append {' '.join(f'a{number}' for number in range(size))}\nlabel x\n kernel /v\n"),
+    "lines of options": lambda size: "linux /v\n" + "options a \n" * size,
+    "blanks": lambda size: "linux /v\noptions" + " " * 16 * size + "\n" + "\t" * 16 * size,
     "open quote": lambda size: 'linux /v "' + 'LABEL=A\\"' * size}
 
 

@@ -1,7 +1,8 @@
 """Parse the text of a boot configuration, and change kernel arguments in it.
 
 Its syntax is detected from the first words of its lines: GRUB 2 has ``menuentry``, isolinux(1)
-``label`` and GRUB Legacy ``title``. Everything that is not changed is kept as it is.
+``label``, systemd-boot ``options`` and GRUB Legacy ``title``. Everything that is not changed is
+kept as it is.
 """
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from typing import Callable, Iterator, List, Optional, Tuple
 
 from ....errors import BadImage
 from ....system.limits import BOOT_ARGUMENTS_CHARACTERS, BOOT_ENTRIES
-from . import grub, grub_legacy, isolinux
+from . import grub, grub_legacy, isolinux, loader_entry
 from .model import (
     ArgumentWord,
     BootEntry,
@@ -116,9 +117,11 @@ def is_grub(text: str) -> bool:
 
 def _syntax(text: str) -> ModuleType:
     words = set(first_words(text))
-    if "menuentry" in words or not words & {"label", "title"}:
+    if "menuentry" in words or not words & {"label", "options", "title"}:
         return grub
-    return isolinux if "label" in words else grub_legacy
+    if "label" in words:
+        return isolinux
+    return loader_entry if words & {"linux", "options"} else grub_legacy
 
 
 def _entries(text: str) -> Iterator[EntryText]:
