@@ -32,8 +32,8 @@ from ..system.run import Runner
 from ..system.words import first_names
 from . import disk_space, inspection, verify
 from .input.named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums, check_image
-from .iso import iso_boot, iso_initramfs
-from .root import bundles, leftovers, marks, reproducible, site_release
+from .iso import bundles, iso_boot, iso_initramfs
+from .root import leftovers, marks, reproducible, site_release
 from .writing import Writer, require_writable
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories

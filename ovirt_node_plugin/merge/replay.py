@@ -13,7 +13,7 @@ from ..plugin import bundle
 from ..registry import store
 from ..registry.record import Record
 from ..system.run import Runner
-from .root import bundles
+from .iso import bundles
 
 
 @dataclass(frozen=True)

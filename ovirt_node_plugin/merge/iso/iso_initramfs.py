@@ -11,9 +11,9 @@ import os
 import posixpath
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, List, Optional, Tuple
 
 from ...images.image import Image
 from ...images.iso.boot import BootConfiguration
@@ -27,6 +27,7 @@ from ...system.paths import resolve_inside
 from ...system.progress import Progress
 from ...system.regular_files import opened_regular
 from ...system.run import Runner, explained
+from .file_changes import FileChanges
 from .iso_boot import IsoBoot
 
 # dracut.cmdline(7), "Booting live images"; the last one is used by livecd-tools
@@ -34,19 +35,6 @@ _LIVE = ("root=live:", "rd.live.image", "liveimg")
 _KERNELS = ("boot/vmlinuz-{}", "lib/modules/{}/vmlinuz")
 _NOT_NAMED = ("No boot configuration names an initramfs on the ISO: what plugins need in it is"
               " added only to the one in the root.")
-
-
-@dataclass(frozen=True)
-class InitramfsChanges:
-    """The initramfs files to change on the ISO, and ``notes`` for people.
-
-    ``files`` are host files to write, by their paths on the ISO; ``removed`` are paths on the
-    ISO to remove.
-    """
-
-    files: Mapping[str, Path] = field(default_factory=dict)
-    removed: Tuple[str, ...] = ()
-    notes: Tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,13 +77,13 @@ def forecast(image: Image, configurations: Tuple[BootConfiguration, ...]) -> Tup
 
 
 def initramfs_changes(image: Image, root: Path, boot: IsoBoot, work: Path, *, run: Runner,
-                      progress: Progress) -> InitramfsChanges:
+                      progress: Progress) -> FileChanges:
     """Return the changes to the initramfs on the ISO for the plugins in the changed ``root``.
 
     ``work`` is a folder for new files. Raises CommandError or Refused if dracut fails.
     """
     if image.layout.iso is None:
-        return InitramfsChanges()
+        return FileChanges()
     builder = _Builder(image=image, root=root, work=work, run=run, progress=progress)
     initramfses = _initramfses(image, boot.configurations)
     needs = _needs(root)
@@ -116,7 +104,7 @@ def initramfs_changes(image: Image, root: Path, boot: IsoBoot, work: Path, *, ru
             builder.build(initramfs, initramfs.version)
         if path in builder.files:
             builder.files.update((other, builder.files[path]) for other in initramfs.other_paths)
-    return InitramfsChanges(builder.files, tuple(builder.removed), tuple(builder.notes))
+    return FileChanges(builder.files, tuple(builder.removed), tuple(builder.notes))
 
 
 class _Builder:

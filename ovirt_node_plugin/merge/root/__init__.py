@@ -1,1 +1,1 @@
-"""What a merge writes into the root besides plugins, and what it leaves out."""
+"""What a merge writes into the root besides plugins, and what it removes there."""

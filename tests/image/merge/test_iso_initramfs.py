@@ -18,8 +18,8 @@ from ovirt_node_plugin.images.mounts import overlaid
 from ovirt_node_plugin.merge import forecast
 from ovirt_node_plugin.merge.input.named_checksums import CheckedImage
 from ovirt_node_plugin.merge.iso import iso_initramfs
+from ovirt_node_plugin.merge.iso.file_changes import FileChanges
 from ovirt_node_plugin.merge.iso.iso_boot import IsoBoot
-from ovirt_node_plugin.merge.iso.iso_initramfs import InitramfsChanges
 from ovirt_node_plugin.merge.merge import Merge, Order, Rehearsal
 from ovirt_node_plugin.operations.model.answers import PlanAnswer
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
@@ -87,7 +87,7 @@ class ImageSetup:
                       work=self.work, dnf=MergeDnf((), run), run=run)
         return forecast.notes(merge, Rehearsal((plan,)))
 
-    def initramfs_changes(self, image: Image, root: Path) -> InitramfsChanges:
+    def initramfs_changes(self, image: Image, root: Path) -> FileChanges:
         """Return the change of the initramfs for the plugins in ``root``."""
         work = self.work / f"changes-{len(os.listdir(self.work))}"
         work.mkdir()
@@ -95,7 +95,7 @@ class ImageSetup:
         assert iso is not None
         configurations = boot.boot_configurations(image.layout.path, iso, work, run=run)
         return iso_initramfs.initramfs_changes(image, root, IsoBoot(image, configurations), work,
-                                      run=run, progress=Silent())
+                                               run=run, progress=Silent())
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_an_initramfs_that_the_root_also_has_is_copied_from_it(setup: ImageSetup
     image = setup.image(LIVE, (setup.root / IMAGE).read_bytes(), b"kernel")
     assert setup.plan_notes(image) == (UPDATED,)
     with overlay(setup, "changed") as root:
-        assert setup.initramfs_changes(image, root) == InitramfsChanges()
+        assert setup.initramfs_changes(image, root) == FileChanges()
         install(setup, root)
         changes = setup.initramfs_changes(image, root)
         assert changes.files[INITRD].read_bytes() == (root / IMAGE).read_bytes()

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -14,23 +13,11 @@ from ...registry import store
 from ...registry.record import Record
 from ...system.run import Runner, explained
 from ...system.source_date import source_date
+from .file_changes import FileChanges
 
 FOLDER = "/node-plugins"
 _NAME = re.compile(rf"{FOLDER}/([A-Za-z0-9][A-Za-z0-9._+~^-]*"
                    rf"(?:{'|'.join(map(re.escape, SUFFIXES))}))")
-
-
-@dataclass(frozen=True)
-class BundleChanges:
-    """The bundles to change on the ISO, and ``notes`` for people.
-
-    ``files`` are host files to write, by their paths on the ISO; ``removed`` are paths on the
-    ISO to remove.
-    """
-
-    files: Mapping[str, Path] = field(default_factory=dict)
-    removed: Tuple[str, ...] = ()
-    notes: Tuple[str, ...] = ()
 
 
 def bundles_on_iso(image: Image) -> List[IsoFile]:
@@ -50,7 +37,7 @@ def extract(image: Image, into: Path) -> Dict[str, Path]:
 
 
 def bundle_changes(image: Image, root: Path, work: Path, *, saved: Path,
-                   installed: Optional[Mapping[str, str]], run: Runner) -> BundleChanges:
+                   installed: Optional[Mapping[str, str]], run: Runner) -> FileChanges:
     """Return which bundles to write and to remove, for the plugins in the changed ``root``.
 
     A bundle on the ISO is kept as long as its plugin is installed in the same version.
@@ -79,7 +66,7 @@ def bundle_changes(image: Image, root: Path, work: Path, *, saved: Path,
     if installed is None:
         notes += [f"{path} is removed from the ISO: its plugin was removed or has another"
                   " version now." for path in removed]
-    return BundleChanges(files, removed, tuple(notes))
+    return FileChanges(files, removed, tuple(notes))
 
 
 def _iso_file(record: Record, source: Path, work: Path, run: Runner) -> Tuple[str, Path]:
