@@ -160,7 +160,8 @@ def test_a_field_that_would_be_a_section_of_the_spec_is_refused(
 
 @pytest.mark.parametrize("attack", ["%(touch /trace)", "%{lua:x}", "root) %doc $(touch /trace) ("])
 @pytest.mark.parametrize("field", [
-    "payloadflags", "buildhost", "fileusername", "filegroupname", "filelangs", "filecaps"])
+    "name", "version", "payloadflags", "buildhost", "fileusername", "filegroupname", "filelangs",
+    "filecaps"])
 def test_a_field_that_rpmbuild_would_expand_twice_or_run_is_refused(field: str,
                                                                     attack: str) -> None:
     columns = {"filenames": ["/x"], "filemodes": [0o100644], "fileusername": ["root"],

@@ -52,7 +52,7 @@ _VERIFIED = ((1 << 0, "filedigest"), (1 << 1, "size"), (1 << 2, "link"), (1 << 3
              (1 << 4, "group"), (1 << 5, "mtime"), (1 << 6, "mode"), (1 << 7, "rdev"),
              (1 << 8, "caps"))
 _UNWRITABLE = re.compile(r'[\x00-\x1f\x7f"\\]')
-_WORD = re.compile(r"[\w.:+=,@| -]*", re.ASCII)
+_WORD = re.compile(r"[\w.:+=,@|~^ -]*", re.ASCII)
 _BAD = "The RPM is not of the form of ovirt-node-ng-image-update."
 
 
@@ -66,8 +66,8 @@ def spec_text(header: rpm.hdr, release: str) -> str:
     parts = [
         *(f"%global {name} {value}" for name, value in _settings(header)),
         *(f"%undefine {name}" for name in _UNSET),
-        f"Name: {_line(header['name'])}", f"Version: {_line(header['version'])}",
-        f"Release: {_line(release)}",
+        f"Name: {plain_word(header['name'])}", f"Version: {plain_word(header['version'])}",
+        f"Release: {plain_word(release)}",
         *([f"Epoch: {header['epoch']}"] if header["epoch"] is not None else []),
         *(f"{field}: {_line(header[tag])}" for field, tag in _FIELDS if header[tag]),
         *(["BuildArch: noarch"] if header["arch"] == "noarch" else []),
@@ -91,8 +91,8 @@ def _line(text: str) -> str:
 def plain_word(text: str) -> str:
     """Return ``text`` for a macro, which rpmbuild expands twice, or for parentheses in %files.
 
-    A shell runs some of what is in %files. Raises Refused for characters that names of machines,
-    users, languages and capabilities do not have.
+    A shell runs some of what is in %files. Raises Refused for characters that names of packages,
+    machines, users, languages and capabilities do not have.
     """
     if not _WORD.fullmatch(text):
         raise Refused(f"the RPM has a field that a spec cannot have: {text!r}", hint=_BAD)
