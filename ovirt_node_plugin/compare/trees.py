@@ -13,7 +13,7 @@ from typing import Callable, Container, Dict, Iterator, List, Optional, Tuple
 from ..errors import Refused
 from ..system import limits
 from ..system.progress import Advance
-from ..system.regular_files import opened_regular
+from ..system.regular_files import opened_regular, same_content
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
@@ -23,7 +23,6 @@ _TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link",
 # Others, such as system.nfs4_acl, are computed by the filesystem.
 _XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_CHUNK_BYTES = 1 << 20
 _SHOWN_BYTES = 64  # the longest value of an attribute to show
 _PATH_CHARACTERS = 1000  # of at most four bytes each; PATH_MAX is 4096
 
@@ -345,12 +344,6 @@ def _coded(value: bytes) -> str:
 
 
 def _same_content(old: _OpenEntry, new: _OpenEntry) -> bool:
-    with contextlib.ExitStack() as stack:
-        before, after = (stack.enter_context(opened_regular(entry.name, dir_fd=entry.handle))
-                      for entry in (old, new))
-        while True:
-            chunk = before.read(_CHUNK_BYTES)
-            if chunk != after.read(_CHUNK_BYTES):
-                return False
-            if not chunk:
-                return True
+    with opened_regular(old.name, dir_fd=old.handle) as before, opened_regular(
+            new.name, dir_fd=new.handle) as after:
+        return same_content(before, after)

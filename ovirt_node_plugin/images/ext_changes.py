@@ -13,7 +13,7 @@ from typing import Dict, Iterator, Mapping, Tuple
 
 from ..errors import RolledBack
 from ..system.entries import read_xattrs
-from ..system.regular_files import opened_regular
+from ..system.regular_files import opened_regular, same_content
 from ..system.run import Runner, explained
 from ..system.trees import walk
 
@@ -21,7 +21,6 @@ _TOP = "/"
 _HINT = "Unset SOURCE_DATE_EPOCH to let the kernel write the filesystem."
 _DEVICES = {stat.S_IFCHR: "c", stat.S_IFBLK: "b", stat.S_IFIFO: "p"}
 _SOCKET = ".ovirt-node-plugin-socket"
-_CHUNK_BYTES = 1 << 20
 # debugfs takes what follows BUFSIZ bytes for another command, and some of its commands write files
 # of this machine: e2fsprogs, debugfs/debugfs.c, source_file(). BUFSIZ is 8192 in glibc.
 _LINE_BYTES = 8000
@@ -187,13 +186,8 @@ def _same_content(path: str, other: str, info: os.stat_result) -> bool:
         return os.readlink(path) == os.readlink(other)
     if not stat.S_ISREG(info.st_mode):
         return True
-    with opened_regular(path) as stream, opened_regular(other) as second:
-        while True:
-            chunk = stream.read(_CHUNK_BYTES)
-            if chunk != second.read(_CHUNK_BYTES):
-                return False
-            if not chunk:
-                return True
+    with opened_regular(path) as stream, opened_regular(other) as other_stream:
+        return same_content(stream, other_stream)
 
 
 def _line(command: str) -> bytes:

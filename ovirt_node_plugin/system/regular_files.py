@@ -15,6 +15,7 @@ from io import BufferedReader
 
 from .limits import TEXT_BYTES
 
+_CHUNK_BYTES = 1 << 20
 _GUARDED = os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -66,3 +67,13 @@ def read_regular(path: str | os.PathLike[str], *, max_bytes: int = TEXT_BYTES,
     if len(data) > max_bytes:
         raise TooLarge(errno.EFBIG, f"larger than {max_bytes} bytes", os.fspath(path))
     return data
+
+
+def same_content(first: BufferedReader, second: BufferedReader) -> bool:
+    """Return whether two streams have the same bytes from their positions to their ends."""
+    while True:
+        chunk = first.read(_CHUNK_BYTES)
+        if chunk != second.read(_CHUNK_BYTES):
+            return False
+        if not chunk:
+            return True
