@@ -89,3 +89,19 @@ def test_an_image_of_another_size_is_not_written_over_other_files(
             write_iso(source, read_iso(source, run=run), tmp_path / f"out{len(name)}.iso",
                       IsoChanges({"/a": tmp_path / "long"}, overwritten={
                           name: tmp_path / "long"}), run=run)
+
+
+def test_configurations_are_found_where_boot_loaders_look_for_them(tmp_path: Path) -> None:
+    entry = "title a\nlinux /a\noptions quiet\n"
+    menus = {"isolinux.cfg": OLD, "syslinux.cfg": OLD, "boot/x86_64/loader/isolinux.cfg": OLD,
+             "boot/isolinux/a.cfg": OLD, "boot/grub/grub.cfg": OLD, "EFI/fedora/grub.cfg": OLD,
+             "loader/entries/a.conf": entry}
+    others = {"loader/loader.conf": "timeout 5\n", "a.cfg": OLD, "boot/a/b/isolinux.cfg": OLD}
+    for place, text in {**menus, **others}.items():
+        file = tmp_path / "tree" / place
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    source = make_iso(tmp_path / "tree", [], tmp_path / "in.iso")
+    configurations = boot_configurations(source, read_iso(source, run=run), tmp_path, run=run)
+    assert {found.place: found.text for found in configurations} == {
+        f"/{place}": text for place, text in menus.items()}

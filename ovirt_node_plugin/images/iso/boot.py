@@ -20,9 +20,10 @@ from .el_torito import UEFI
 from .iso import Iso, Span, copy_span, read_span
 
 _ENCODING = "latin-1"  # decodes any bytes, and encodes to the same bytes
-_NAMES = re.compile(r"/((isolinux|syslinux|boot/(grub2?|isolinux|syslinux)|EFI/[^/]+)/"
-                    r"[^/:]+\.(cfg|conf)|boot/grub2?/[^/:]+/[^/:]+\.cfg"
-                    r"|loader/entries/[^/:]+\.conf)", re.IGNORECASE)
+_NAMES = re.compile(
+    r"/((isolinux|syslinux|boot/(grub2?|isolinux|syslinux|[^/:]+/loader)|EFI/[^/]+)/"
+    r"[^/:]+\.(cfg|conf)|boot/grub2?/[^/:]+/[^/:]+\.cfg|(iso|sys)linux\.cfg"
+    r"|loader/entries/[^/:]+\.conf)", re.IGNORECASE)
 # the types in an MBR and in a GPT; xorriso(1) also prints the GUID's bytes in disk order
 _EFI_KINDS = ("0xef", "c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "28732ac11ff8d211ba4b00a0c93ec93b")
 _NO_FAT = "a FAT image that UEFI boots from cannot be read"
