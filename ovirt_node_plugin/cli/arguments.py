@@ -317,7 +317,8 @@ def _force(parser: argparse.ArgumentParser) -> None:
 
 def _diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("old", metavar="OLD", type=Path,
-                        help="an ISO, a squashfs image, or the folder of an unpacked one")
+                        help="an ISO, a squashfs image, an update RPM, or the folder of an unpacked"
+                             " root")
     parser.add_argument("new", metavar="NEW", type=Path, help="the image to compare with it")
     parser.add_argument("--plugins", action="store_true", dest="plugins_only",
                         help="compare only plugins, their packages and settings, and kernel"
@@ -331,7 +332,8 @@ def _diff(parser: argparse.ArgumentParser) -> None:
 
 def _image(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("image", metavar="IMAGE", type=Path,
-                        help="an ISO, a squashfs image, or the folder of an unpacked one")
+                        help="an ISO, a squashfs image, an update RPM, or the folder of an unpacked"
+                             " root")
     _payload(parser)
     _work(parser)
 

@@ -173,7 +173,8 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
     """
     if not path.is_file():
         raise UsageError(f"there is no image {path}",
-                         hint="Give an ISO, a squashfs image or the folder of an unpacked one.")
+                         hint="Give an ISO, a squashfs image, an update RPM, or the folder of an"
+                              " unpacked root.")
     if not is_iso(path):
         if is_rpm(path):
             packaged = copy_squashfs(path, copy, wanted=payload)

@@ -14,7 +14,7 @@ import rpm
 from ovirt_node_plugin.errors import BadImage, Refused, RolledBack, UsageError
 from ovirt_node_plugin.images.rpm.package_spec import spec_text
 from ovirt_node_plugin.images.rpm.rpm_build import NewRpm
-from ovirt_node_plugin.images.rpm.rpm_file import opened_rpm
+from ovirt_node_plugin.images.rpm.rpm_file import copy_squashfs, opened_rpm
 from ovirt_node_plugin.merge.root.site_release import new_release
 from ovirt_node_plugin.system.run import run
 from tests.support.update_rpm import FOLDER, NAME, RELEASE, VERSION, make_update_rpm
@@ -262,3 +262,15 @@ def test_a_release_with_a_number_of_any_length_is_read() -> None:
     assert new_release("1.site9", "") == "1.site10"
     with pytest.raises(UsageError, match="is not newer than"):
         new_release(f"1.site{'9' * 5_000}", "")
+
+
+def test_a_damaged_payload_is_reported_as_one(image: Path, tmp_path: Path) -> None:
+    source = make_update_rpm(tmp_path, [image])
+    data = source.read_bytes()
+    at = data.rindex(image.read_bytes()[:1000])
+    for damaged in (data[:at + 500], data[:at + 10] + b"\1\2\3" + data[at + 13:],
+                    data[:at - 20] + b"xx" + data[at - 18:]):
+        source.write_bytes(damaged)
+        with pytest.raises(BadImage, match="damaged") as caught:
+            copy_squashfs(source, tmp_path / "copy")
+        assert "Errno" not in caught.value.message

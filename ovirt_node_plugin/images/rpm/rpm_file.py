@@ -112,7 +112,8 @@ def opened_rpm(path: Path) -> Iterator[Payload]:
         if isinstance(exc, OSError) and (exc.errno or 0) > 0:
             raise RolledBack(f"the files of the RPM {path} cannot be written: {exc.strerror}",
                              hint=_DISK) from exc
-        raise BadImage(f"the RPM {path} cannot be read: {exc}", hint=_DAMAGED) from exc
+        reason = "its payload is damaged" if isinstance(exc, OSError) else exc
+        raise BadImage(f"the RPM {path} cannot be read: {reason}", hint=_DAMAGED) from exc
     finally:
         os.close(handle)
 
