@@ -14,8 +14,8 @@ from ...system.run import Runner
 from . import iso_boot
 
 # kernel-command-line(7), systemd-veritysetup-generator(8) and others: roothash=, usrhash=,
-# verity.usrhash=
-_ROOT_HASH = re.compile(r"\b(?:root|usr)hash=([0-9a-fA-F]{32,})")
+# verity.usrhash=. The value may be in quotes, or in a variable of GRUB.
+_ROOT_HASH = re.compile(r"""\b(?:root|usr)hash=["']?([0-9a-fA-F]{32,}|\$\{?\w+\}?)""")
 _SIGNED = re.compile(r"\b(?:root|usr)hashsig=|\broot-hash-signature=")
 # the kernel's Documentation/admin-guide/device-mapper/dm-init.rst: with the number of blocks
 _TABLE = re.compile(r"\bdm-mod\.create=")
@@ -56,7 +56,9 @@ def _wrong_arguments(texts: Mapping[str, str], verity: Optional[Verity],
     """Yield, each with a hint, the values in boot configurations that would become wrong."""
     for place, text in texts.items():
         for root_hash in _ROOT_HASH.findall(text):
-            if verity is None or root_hash.lower() != verity.root_hash:
+            is_variable = verity is not None and root_hash.startswith("$") and (
+                verity.root_hash in text.lower())
+            if verity is None or not (is_variable or root_hash.lower() == verity.root_hash):
                 yield (f"the boot configuration {place} names the root hash {root_hash} of"
                        f" dm-verity, which is not that of data behind {payload}", _REMAKE)
         if verity is None:
