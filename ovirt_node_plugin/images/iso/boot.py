@@ -47,6 +47,11 @@ class BootConfiguration:
         """The entries that boot Linux."""
         return entries(self.text)
 
+    @property
+    def boots_from_fat(self) -> bool:
+        """Whether its paths are in its FAT image: those of systemd-boot, but not of GRUB."""
+        return ":/loader/" in self.place.lower()
+
 
 def boot_configurations(source: Path, iso: Iso, work: Path, *,
                         run: Runner) -> Tuple[BootConfiguration, ...]:

@@ -13,7 +13,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Optional, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from ...images.image import Image
 from ...images.iso.boot import BootConfiguration
@@ -70,10 +70,18 @@ class _IsoInitramfs:
 
 def forecast(image: Image, configurations: Tuple[BootConfiguration, ...]) -> Tuple[str, ...]:
     """Return what changed needs of plugins mean for each initramfs on the ISO, as notes."""
-    return tuple(
-        initramfs.reason_kept
-        or f"The initramfs {initramfs.file.path}, with which the ISO boots, is also updated."
-        for initramfs in _initramfses(image, configurations)) or (_NOT_NAMED,)
+    return (*(initramfs.reason_kept
+              or f"The initramfs {initramfs.file.path}, with which the ISO boots, is also updated."
+              for initramfs in _initramfses(image, configurations)),
+            *_notes_on_fat(configurations)) or (_NOT_NAMED,)
+
+
+def _notes_on_fat(configurations: Tuple[BootConfiguration, ...]) -> Iterator[str]:
+    """Yield a note for each configuration that boots with an initramfs in a FAT image."""
+    for configuration in configurations:
+        if configuration.boots_from_fat and any(entry.initrds for entry in configuration.entries):
+            yield (f"{configuration.place} boots with an initramfs in the FAT image: it is not"
+                   " changed, and does not contain what plugins need in it.")
 
 
 def initramfs_changes(image: Image, root: Path, boot: IsoBoot, work: Path, *, run: Runner,
@@ -88,8 +96,9 @@ def initramfs_changes(image: Image, root: Path, boot: IsoBoot, work: Path, *, ru
     initramfses = _initramfses(image, boot.configurations)
     needs = _needs(root)
     needs_differ = needs != _needs(image.root)
-    if not initramfses and needs_differ:
-        builder.notes.append(_NOT_NAMED)
+    if needs_differ:
+        notes = tuple(_notes_on_fat(boot.configurations))
+        builder.notes += notes if initramfses or notes else (_NOT_NAMED,)
     for initramfs in initramfses:
         path = initramfs.file.path
         if initramfs.root_copy is not None:
@@ -173,7 +182,7 @@ def _initramfses(image: Image, configurations: Tuple[BootConfiguration, ...]
     for configuration in configurations:
         place = configuration.place
         folder = "/" if ":" in place else posixpath.dirname(place)
-        for entry in configuration.entries:
+        for entry in () if configuration.boots_from_fat else configuration.entries:
             kernel = by_path.get(_iso_path(folder, entry.kernel))
             for name in entry.initrds:
                 file = by_path.get(_iso_path(folder, name))
