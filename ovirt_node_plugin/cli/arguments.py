@@ -221,7 +221,7 @@ def _merge(parser: argparse.ArgumentParser) -> None:
     _image(parser)
     parser.add_argument("plugins", metavar="NAME|PATH", nargs="*",
                         help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle")
-    _output(parser, "the image to write")
+    _output(parser, "the image to write; for an RPM, also the folder for it")
     parser.add_argument("--remove", metavar="NAME", action="append", default=[],
                         help="remove a plugin from the image; may be repeated")
     parser.add_argument("-y", "--assumeyes", action="store_true",

@@ -165,10 +165,10 @@ class Invocation:
         if not output.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {output.absolute().parent} to write to",
                              hint="Create it, or give another name with -o.")
-        if not os.path.lexists(output):
-            return
         image = self.options.image
-        if image.exists() and output.exists() and os.path.samefile(image, output):
+        if not os.path.lexists(output) or not image.exists():
+            return  # a missing image is refused when it is opened
+        if output.exists() and os.path.samefile(image, output):
             raise UsageError(f"{output} is the input, which is never written to",
                              hint="Give another name with -o.")
         if not getattr(self.options, "force", False):

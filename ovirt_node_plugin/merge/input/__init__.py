@@ -1,1 +1,1 @@
-"""The input of a merge: is it the image that was meant?"""
+"""Checks that the input of a merge is the image that was published."""

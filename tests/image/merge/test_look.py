@@ -199,13 +199,15 @@ def test_untrusted_keys_are_reported_before_the_image_is_unpacked(
     (("merge", "{iso}", "nobody", "-o", "{out}", "-y"), "there is no plugin nobody"),
     (("merge", "{iso}", "--remove", "nobody", "-o", "{out}", "-y"), "nobody is not installed"),
     (("inspect", "/no/such.iso"), "there is no image"),
+    (("merge", "/no/such.rpm", "x", "-o", "{folder}", "-y"), "there is no image /no/such.rpm"),
     (("inspect", "{iso}", "--work-dir", "/no/such"), "no folder /no/such"),
     (("frob",), "invalid choice"),
 ])
 def test_an_invalid_command_line_is_a_usage_error(
         words: "tuple[str, ...]", message: str, built: support.Fixtures, program: Program,
         tmp_path: Path) -> None:
-    places = {"iso": str(built.iso("tree-live")), "out": str(tmp_path / "out.iso")}
+    places = {"iso": str(built.iso("tree-live")), "out": str(tmp_path / "out.iso"),
+              "folder": str(tmp_path)}
     answer = program(*(word.format(**places) for word in words))
     assert answer.status == 2, answer.text
     assert message in answer.text and "Traceback" not in answer.text
