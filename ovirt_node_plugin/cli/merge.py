@@ -19,6 +19,7 @@ from ..merge.input.named_checksums import NO_CHECKSUMS, check_image
 from ..merge.root import site_release
 from ..policy.key_trust import read_trust
 from ..report import image_data, image_text
+from ..system import source_date
 from ..system.run import Runner, attached
 from ..system.words import printable
 from . import arguments
@@ -42,7 +43,8 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
                     asks: bool) -> int:
     options, order = invocation.options, prepared.order
     rehearsal = _rehearsal(prepared, wanted)
-    notes = (*wanted.notes, *prepared.checked.notes, *forecast.notes(prepared, rehearsal))
+    notes = (*wanted.notes, *prepared.checked.notes, *source_date.notes(),
+             *forecast.notes(prepared, rehearsal))
     untrusted = merging.untrusted_signatures(rehearsal, order.trust)
     other_origins = merging.refused_origins(rehearsal, order, options.accept_origin)
     plans_only = options.dry_run or options.assumeno
@@ -111,7 +113,7 @@ def shell(invocation: Invocation) -> int:
             return shells.run_and_discard(shell_run)
         status, notes = shells.run_and_write(shell_run, invocation.destination,
                                              progress=invocation.progress)
-    for note in notes:
+    for note in (*source_date.notes(), *notes):
         print(printable(f"Note: {note}"), file=sys.stderr)
     print(printable(f"Status {status}: no image was written." if status
                     else f"{options.output} is written."), file=sys.stderr)

@@ -142,6 +142,16 @@ def test_files_keep_their_times_in_a_merge_and_a_shell(
     assert after["etc/shelled"] == EPOCH
 
 
+def test_a_note_says_if_the_variable_has_no_effect(
+        tree: Path, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
+    agent, output = make_plugin(tmp_path, "agent"), tmp_path / "new.img"
+    words = "Note: SOURCE_DATE_EPOCH has no effect: yesterday is not a time"
+    assert words in succeeded(
+        program("merge", tree, agent, "-o", output, "--dry-run", UNSIGNED)).out
+    assert words in succeeded(program("shell", tree, "-o", output, "--", "true")).err
+
+
 @pytest.mark.usefixtures("dated")
 @pytest.mark.parametrize("form", ["tree-live", "installer"])
 def test_two_merges_write_the_same_iso(

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Tuple
 
 import pytest
 
@@ -26,6 +27,17 @@ def test_a_value_that_is_no_time_is_ignored(value: str, monkeypatch: pytest.Monk
     before = time.time()
     assert source_date.source_date() is None
     assert source_date.now() >= before
+    assert [note.partition(value)[0] for note in source_date.notes()] == (
+        ["SOURCE_DATE_EPOCH has no effect: "] if value else [])
+
+
+@pytest.mark.parametrize(("value", "words"), [
+    ("0", ()), ("1700000000", ()), (str((1 << 32) - 1), ("is in the future",))])
+def test_a_note_warns_of_a_time_in_the_future(
+        value: str, words: Tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", value)
+    assert len(source_date.notes()) == len(words)
+    assert all(word in note for note, word in zip(source_date.notes(), words))
 
 
 def test_programs_have_the_time_of_the_variable_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
