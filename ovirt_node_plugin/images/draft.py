@@ -37,6 +37,7 @@ from .writable import copy_tree, writable
 # Reserves for packages that are downloaded into the root, for the journal of the filesystem,
 # and for files that scriptlets create
 _SPARE_SHARE, _SPARE_BYTES, _SPARE_FILES = 0.5, 16 << 20, 256
+_STAT_BLOCK = 512  # stat(2), st_blocks
 # The share of added space that the filesystem needs for its own metadata
 _METADATA_SHARE = 0.05
 
@@ -221,8 +222,11 @@ def _pack(folder: Path, output: Path, image: Image, recompress: Optional[Compres
              run=run, polled=transferred(advance, READ))
 
 
-def content_bytes(folder: Path) -> int:
-    """Return the total size of the files below ``folder``; hard links count once."""
+def content_bytes(folder: Path, *, holes: bool = True) -> int:
+    """Return the total size of the files below ``folder``; hard links count once.
+
+    Without ``holes`` it is the space that a copy needs in which holes stay holes.
+    """
     total_bytes, seen = 0, set()
     todo = [str(folder)]
     while todo:
@@ -233,7 +237,8 @@ def content_bytes(folder: Path) -> int:
                 elif entry.is_file(follow_symlinks=False):
                     info = entry.stat(follow_symlinks=False)
                     if info.st_nlink == 1 or info.st_ino not in seen:
-                        total_bytes += info.st_size
+                        total_bytes += (info.st_size if holes
+                                        else min(info.st_size, info.st_blocks * _STAT_BLOCK))
                         seen.add(info.st_ino)
     return total_bytes
 

@@ -47,7 +47,7 @@ def _work_bytes(image: Image, needed_bytes: int, recompressed: bool) -> int:
     if layout.filesystem is not None:
         total += _used_bytes(image.root) * (2 if is_changed_twice(layout.filesystem) else 1)
     elif image.needs_copy:
-        total += content_bytes(image.root)
+        total += content_bytes(image.root, holes=False)
     if layout.kind in (ISO, RPM):
         total += _squashfs_bytes(layout, needed_bytes, recompressed)
     if layout.kind == RPM:  # the RPM is built there, and its squashfs copied out to check it
@@ -59,7 +59,7 @@ def _output_bytes(image: Image, needed_bytes: int, recompressed: bool) -> int:
     """Return the size of the output."""
     layout = image.layout
     if layout.kind == FOLDER:
-        return content_bytes(image.root) + needed_bytes
+        return content_bytes(image.root, holes=False) + needed_bytes
     rest = (layout.path.stat().st_size - layout.payload_size if layout.kind in (ISO, RPM)
             else 0)
     return rest + _squashfs_bytes(layout, needed_bytes, recompressed)

@@ -356,8 +356,13 @@ def test_a_filesystem_with_free_space_keeps_its_size(root: Path, tmp_path: Path)
         assert filesystem_size(opened_image, needed_bytes=1 << 20, needed_files=20) == 0
 
 
-def test_the_size_of_a_tree_counts_hard_links_once(root: Path) -> None:
+def test_the_size_of_a_tree_counts_hard_links_once_and_holes_if_wanted(root: Path) -> None:
     assert content_bytes(root) == 7000 + len("ID=x\n")
+    with open(root / "log", "wb") as stream:
+        stream.truncate(300 << 30)
+        stream.write(b"x")
+    assert content_bytes(root) == (300 << 30) + 7000 + len("ID=x\n")
+    assert content_bytes(root, holes=False) < 100_000
 
 
 # --- ISOs
