@@ -179,6 +179,21 @@ def test_a_line_that_a_quote_hides_is_refused_and_not_passed_over() -> None:
     assert boots_linux(text) and not boots_linux("menuentry 'linux /v' {\n  chain\n}\n")
 
 
+@pytest.mark.parametrize("command", [
+    'eval "linux /v a"', "eval linuxefi /v", "time linux /v a", "module2 /boot/vmlinuz-6 a",
+    "module /vmlinuz dummy=x root=/dev/sda"])
+def test_a_command_that_boots_linux_in_another_way_is_refused(command: str) -> None:
+    text = f"menuentry x {{\n  linux /v a\n}}\nmenuentry y {{\n  {command}\n}}\n"
+    error = refusal(text, "b")
+    assert error.line == 5 and "boots Linux in a way that is not supported" in error.reason
+
+
+@pytest.mark.parametrize("command", ["eval 'set x=y'", "module2 /initrd.img", "time ls"])
+def test_other_commands_prevent_no_change(command: str) -> None:
+    text = f"menuentry x {{\n  {command}\n  linux /v a\n}}\n"
+    assert added(text, "b") == text.replace("/v a", "/v a b")
+
+
 FUNCTION = ("function load {\n  linux /v $@ end\n}\n"
     "submenu 'S' {\n  submenu T {\n    menuentry --class a $\"One\" --id=x {\n"
     "      if [ -f /a ]; then\n        linux16 /a b\n      elif true; then linuxefi /c d\n"

@@ -24,6 +24,10 @@ from .model import (
 
 _LINUX = frozenset(("linux", "linuxefi", "linux16", "kernel"))
 _INITRD = frozenset(("initrd", "initrdefi", "initrd16"))
+# Commands that run another one, and those that load Linux for a hypervisor
+_INDIRECT = frozenset(("eval", "time"))
+_MODULE = frozenset(("module", "module2"))
+_KERNEL_FILE = re.compile(r"(?:^|/)(?:vmlinu[xz]|bzImage|linux)[^/]*$")
 _MENU = frozenset(("menuentry", "submenu", "hiddenentry"))
 # Options of menuentry that have a value (grub-core/commands/menuentry.c)
 _WITH_VALUE = frozenset(("--class", "--users", "--hotkey", "--source", "--id"))
@@ -57,6 +61,9 @@ def entries(text: str) -> Iterator[EntryText]:
             positions.add(entry.position)
         elif names & _INITRD and entry is not None:
             entry.initrds += [value(word) or word for word in map(script.word, command.words[1:])]
+        elif _is_hidden(script, command, names):
+            yield _problem(command.words[0].start, f"{script.word(command.words[0])} boots Linux"
+                                                   " in a way that is not supported")
         elif not is_known and len(command.words) > 1 and titles:
             yield _problem(command.words[0].start, "a variable is used as a command, and the"
                                                    " configuration does not set it")
@@ -71,6 +78,15 @@ def entries(text: str) -> Iterator[EntryText]:
     if hidden is not None:
         yield _problem(hidden, "GRUB does not read this line as a command, as a quote before it is"
                                " not closed")
+
+
+def _is_hidden(script: Script, command: Command, names: "frozenset[str]") -> bool:
+    """Return whether a command boots Linux without being one of _LINUX."""
+    words = list(map(script.word, command.words[1:]))
+    if names & _MODULE:
+        return bool(words) and _KERNEL_FILE.search(words[0]) is not None
+    return bool(names & _INDIRECT) and any(
+        _LINUX.intersection(re.findall(r"\w+", word)) for word in words)
 
 
 def _problem(position: int, problem: str) -> EntryText:
