@@ -221,6 +221,9 @@ def _placed_files(root: XmlElement) -> Iterator[Problem]:
 # The arguments by which boot loader, initramfs and imgbased find the image.
 _OWN_ARGUMENTS = ("root", "rootflags", "rootfstype", "ro", "rw", "init", "rdinit", "initrd",
                   "boot", "BOOT_IMAGE", "img.bootid", "ostree")
+# Arguments that name the root hash of dm-verity data (kernel-command-line(7), dm-init.rst)
+_VERITY = re.compile(r"(?:\w+\.)*(?:root|usr)hash(?:sig)?|(?:rd\.)?systemd\.verity.*"
+                     r"|dm_mod\.create")
 # Arguments that start other programs or a root shell; with rd. in front, in the initramfs
 # (systemd(1), systemd-run-generator(8), dracut.cmdline(7)).
 _STARTING = re.compile(r"(?:rd\.)?(?:systemd\.(?:run(?:_.*)?|unit|wants|debug_shell)|break)")
@@ -235,7 +238,8 @@ def _kernel_arguments(root: XmlElement) -> Iterator[Problem]:
                              f"{DESCRIPTOR_ARGUMENTS} <kernel-argument>, found {len(arguments)}")
         for node in arguments:
             name = node.get("name").replace("-", "_")  # equal for the kernel
-            if name in _OWN_ARGUMENTS or _STARTING.fullmatch(name):
+            if name in _OWN_ARGUMENTS or any(
+                    pattern.fullmatch(name) for pattern in (_VERITY, _STARTING)):
                 yield problem_at(node, "expected an argument that is not the image's own, "
                                        f"found {node.get('name')}")
             if node.get("repeat") == "yes" and (

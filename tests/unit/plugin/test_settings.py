@@ -110,6 +110,10 @@ def test_settings_without_contradiction_are_accepted(text: str) -> None:
     ('<kernel-argument name="BOOT-IMAGE" value="/a"/>', "not the image's own, found BOOT-IMAGE"),
     ('<kernel-argument name="systemd.run-success-action" value="a"/>', "not the image's own"),
     ('<kernel-argument name="rd.systemd.unit" value="a.target"/>', "not the image's own"),
+    *((f'<kernel-argument name="{name}" value="ab"/>', f"not the image's own, found {name}")
+      for name in ("roothash", "usrhash", "verity.usrhash", "roothashsig", "rd.systemd.verity",
+                   "systemd.verity_root_options", "dm-mod.create")),
+    ('<kernel-argument name="roothash" state="absent"/>', "not the image's own, found roothash"),
     ('<kernel-argument name="a" value="1"/><kernel-argument name="a" value="2"/>',
      "expected one <kernel-argument> named a, found a second"),
     ('<kernel-argument name="a-b" value="1"/><kernel-argument name="a_b" state="absent"/>',
