@@ -128,17 +128,18 @@ def test_a_plugin_is_merged_into_an_update_rpm(
     # the merged RPM is an image like any other
     assert "agent" in succeeded(program("manifest", merged, "agent")).out
     assert "agent" in program("diff", update, merged).out
-    replayed = tmp_path / "replayed.img"
-    succeeded(program("merge", old, "--plugins-from", merged, agent, "-o", replayed, "-y",
-                      UNSIGNED))
-    assert plugins_of(program, replayed) == {"agent": "1.0"}
+    replayed = succeeded(program("merge", old, "--plugins-from", merged, agent, "--dry-run",
+                                 UNSIGNED))
+    assert "Installing agent 1.0" in replayed.out
     second = tmp_path / "second"
     second.mkdir()
-    succeeded(program("merge", merged, "--remove", "agent", "-o", second, "-y"))
-    (bare,) = second.iterdir()
-    assert bare.name == f"{NAME}-{VERSION}-{RELEASE}.site2.noarch.rpm"
-    assert plugins_of(program, bare) == {}
-    assert succeeded(program("extract", bare, f"/{IMAGE_VERSION}")).out == f"{_IMAGE_NVR}.site2\n"
+    removal = succeeded(program("merge", merged, "--remove", "agent", "--dry-run"))
+    assert f"The release of the RPM becomes {RELEASE}.site2." in removal.out
+    succeeded(program("shell", merged, "-o", second, "--", "/bin/sh", "-c", "exit 0"))
+    (changed,) = second.iterdir()
+    assert changed.name == f"{NAME}-{VERSION}-{RELEASE}.site2.noarch.rpm"
+    assert succeeded(program("extract", changed, f"/{IMAGE_VERSION}")).out == (
+        f"{_IMAGE_NVR}.site2\n")
 
 
 def test_a_shell_changes_the_image_in_an_update_rpm(
