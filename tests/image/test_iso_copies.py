@@ -7,7 +7,7 @@ from typing import Callable, List, Sequence
 
 import pytest
 
-from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.errors import Refused, RolledBack
 from ovirt_node_plugin.images.iso.checksum import read_checksum
 from ovirt_node_plugin.images.iso.iso import Iso, IsoFile, read_iso
 from ovirt_node_plugin.images.iso.iso_copies import require_copyable
@@ -152,3 +152,16 @@ def test_the_copy_that_a_hint_names_can_be_merged(tree: Path, tmp_path: Path) ->
     run(["env", f"--chdir={tmp_path}", *[word.replace("OLD", "a") for word in words]])
     copy = tmp_path / "NEW.iso"
     require_copyable(copy, read_iso(copy, run=run), tmp_path, run=run)
+
+
+def test_a_full_disk_is_not_a_form_that_cannot_be_written(tree: Path, tmp_path: Path) -> None:
+    iso = make_iso(tree, tmp_path / "a.iso", FORMS["bios"])
+    work = tmp_path / "work"
+    work.mkdir()
+    run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", work])
+    try:
+        with pytest.raises(RolledBack, match="which has 100.0 KiB free") as caught:
+            require_copyable(iso, read_iso(iso, run=run), work, run=run)
+    finally:
+        run(["umount", work])
+    assert "--work-dir" in caught.value.hint

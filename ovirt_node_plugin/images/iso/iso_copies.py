@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Iterator, Set, Tuple
 
 from ...errors import Refused, RolledBack
 from ...system.run import Runner
-from ...system.words import first_names
-from .iso import BLOCK, DESCRIPTORS_AT, Iso, IsoChanges, read_iso, write_iso
+from ...system.words import first_names, size
+from .iso import BLOCK, DESCRIPTORS_AT, Iso, IsoChanges, IsoFile, read_iso, write_iso
 
 # ECMA-167, 2/8 and 3/9: identifiers of the descriptors behind those of ISO 9660
 _DESCRIPTORS = (b"CD001", b"BEA01", b"BOOT2", b"CDW02", b"TEA01")
@@ -32,7 +33,8 @@ def require_copyable(path: Path, iso: Iso, work: Path, *, run: Runner) -> None:
     """Raise Refused if a copy of the ISO ``path`` would lack a part of it, which is named.
 
     Its boot records are written in a trial, without large files, to a file in the folder
-    ``work``: there are more forms of them than could be listed.
+    ``work``: there are more forms of them than could be listed. Raises RolledBack if there is no
+    space for it.
     """
     for part, hint in (*_lost_trees(path), *_compressed_files(path, iso)):
         raise Refused(f"{path} has {part}, which its copy would not have", hint=hint)
@@ -41,8 +43,11 @@ def require_copyable(path: Path, iso: Iso, work: Path, *, run: Runner) -> None:
                       " form", hint="Use an ISO with Rock Ridge or Joliet names.")
     trial, empty = work / "trial.iso", work / "empty"
     empty.touch()
+    left_out = _left_out(iso)
+    _require_space(path.stat().st_size - sum(file.size_bytes for file in left_out), work)
     try:
-        write_iso(path, iso, trial, IsoChanges({_ADDED: empty}, _left_out(iso)), run=run)
+        write_iso(path, iso, trial, IsoChanges(
+            {_ADDED: empty}, tuple(file.path for file in left_out)), run=run)
         lost = set(iso.boot_records) - set(read_iso(trial, run=run).boot_records)
         reason = ", ".join(sorted(lost))
     except RolledBack as exc:
@@ -53,6 +58,15 @@ def require_copyable(path: Path, iso: Iso, work: Path, *, run: Runner) -> None:
         raise Refused(f"the boot records of {path} cannot be written again: {reason}",
                       hint="A newer version of xorriso may be able to. Or merge into the squashfs"
                            " of this ISO, and make the ISO with the tool that it was made with.")
+
+
+def _require_space(needed_bytes: int, work: Path) -> None:
+    free_bytes = shutil.disk_usage(work).free
+    if free_bytes < needed_bytes:
+        raise RolledBack(
+            f"a trial of the ISO's boot records needs {size(needed_bytes)} on the disk of {work},"
+            f" which has {size(free_bytes)} free",
+            hint="Free some space, or choose another disk for temporary files with --work-dir.")
 
 
 def _lost_trees(path: Path) -> Iterator[Tuple[str, str]]:
@@ -91,8 +105,8 @@ def _has_rock_ridge(path: Path) -> bool:
     return _ROCK_RIDGE in record[:record[0]] if record else False
 
 
-def _left_out(iso: Iso) -> Tuple[str, ...]:
-    """Return the paths of the largest files, to which no boot record points.
+def _left_out(iso: Iso) -> Tuple[IsoFile, ...]:
+    """Return the largest files, to which no boot record points.
 
     Those of names that are no UTF-8 are not known as xorriso(1) needs them.
     """
@@ -100,7 +114,7 @@ def _left_out(iso: Iso) -> Tuple[str, ...]:
     large = [file for file in iso.files if file.size_bytes > _SMALL_BYTES
              and file.path not in needed and _UNKNOWN not in file.path]
     large.sort(key=lambda file: file.size_bytes, reverse=True)
-    return tuple(file.path for file in large[:_MOST_LEFT_OUT])
+    return tuple(large[:_MOST_LEFT_OUT])
 
 
 def _boot_paths(iso: Iso) -> Set[str]:
