@@ -32,6 +32,7 @@ from .image import FOLDER, Image, Layout
 from .mounts import loop_mounted
 from .squashfs.compression import Compression
 from .squashfs.squashfs import pack, unpack
+from .workspace import DISK_HINT
 from .writable import copy_tree, writable
 
 # Reserves for packages that are downloaded into the root, for the journal of the filesystem,
@@ -163,8 +164,7 @@ class _FilesystemDraft:
             grow_mounted(self._at, self._filesystem, run=self._run)
             yield self._at
             # only this reports that the disk below the loop device is full
-            with explained("the filesystem image cannot be written",
-                           hint="Check that the disk of --work-dir works and has free space."):
+            with explained("the filesystem image cannot be written", hint=DISK_HINT):
                 self._run(["sync", "--file-system", "--", self._at])
             trim(self._at, run=self._run)
 
@@ -209,7 +209,9 @@ class _FilesystemDraft:
             grow(self._inner, self._filesystem, self._size_bytes, run=self._run)
             self._filesystem = read_filesystem(self._inner, run=self._run)
         if self._copy is not None:
-            self._run(["cp", "--reflink=auto", "--sparse=always", "--", self._inner, self._copy])
+            with explained("the filesystem image cannot be copied", hint=DISK_HINT):
+                self._run(["cp", "--reflink=auto", "--sparse=always", "--", self._inner,
+                           self._copy])
 
 
 def _pack(folder: Path, output: Path, image: Image, recompress: Optional[Compression],

@@ -21,6 +21,7 @@ from .rpm.rpm_file import PackagedFile, copy_squashfs, is_rpm
 from .squashfs.squashfs import PADDING_BYTES, Superblock, read_superblock
 from .squashfs.trailing_data import TrailingData, data_behind_filesystem, data_behind_squashfs
 from .squashfs.verity import Verity
+from .workspace import DISK_HINT
 from .writable import needs_copy
 
 FOLDER, SQUASHFS, ISO, RPM = "folder", "squashfs", "iso", "rpm"
@@ -216,7 +217,7 @@ def _padded(path: Path, copy: Path, run: Runner) -> Optional[Path]:
     if size_bytes == _whole_blocks(size_bytes):
         return None
     with explained(f"{path} cannot be copied to pad it",
-                   hint="Check that the disk of --work-dir works and has free space."):
+                   hint=DISK_HINT):
         run(["cp", "--reflink=auto", "--sparse=auto", "--", path, copy])
     os.truncate(copy, _whole_blocks(size_bytes))
     return copy

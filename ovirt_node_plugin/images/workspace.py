@@ -19,6 +19,8 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from ..errors import NodePluginError
 from ..system.entries import sync_dir
 
+DISK_HINT = "Check that the disk of --work-dir works and has free space."
+"""The hint for a program that cannot write to a work folder."""
 _PREFIX = "ovirt-node-plugin-"
 _LOCK = "lock"
 _NAME_CHARACTERS = 40  # the part of an output's name that the name of its folder contains

@@ -19,6 +19,7 @@ from ..errors import RolledBack
 from ..system.entries import read_xattrs
 from ..system.run import Polled, Runner, StrPath, explained
 from .mounts import mounted, overlaid
+from .workspace import DISK_HINT
 
 _ATTRIBUTES = "trusted.overlay."
 
@@ -49,7 +50,7 @@ def writable(tree: Path, work: Path, at: Path, *, copied: bool, options: Sequenc
     copy = work / "copy"
     if not copy.exists():
         with explained("the root, which contains entries of overlayfs, cannot be copied",
-                       hint="Check that the disk of --work-dir works and has free space."):
+                       hint=DISK_HINT):
             copy_tree(tree, copy, run=run)
     with mounted(copy, at, options=["bind"], run=run) as root:
         if options:

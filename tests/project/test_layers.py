@@ -34,7 +34,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
 
 # The same within the rooms that are made of rooms. What is not named stands on the last line.
 INNER: Mapping[str, Tuple[Tuple[str, ...], ...]] = {
-    "images": (("mounts", "zeros"), ("iso", "rpm", "squashfs")),
+    "images": (("mounts", "zeros", "workspace"), ("iso", "rpm", "squashfs")),
     "merge": (("input", "root"), ("iso",)),
     "operations": (("model",), ("plan", "apply")),
     "settings": (

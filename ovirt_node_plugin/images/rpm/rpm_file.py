@@ -16,12 +16,12 @@ from typing import Iterator, List, Protocol
 import rpm
 
 from ...errors import BadImage, RolledBack, UsageError
+from ..workspace import DISK_HINT
 
 _MAGIC = b"hsqs"
 _LEAD = b"\xed\xab\xee\xdb"  # rpm's doc/manual/format_v4.md, "Lead"
 _CHUNK_BYTES = 1 << 20
 _ALGORITHMS = {1: "md5", 2: "sha1", 8: "sha256", 9: "sha384", 10: "sha512"}  # RFC 4880, 9.4
-_DISK = "Check that the disk of --work-dir works and has free space."
 _DAMAGED = "Compare the RPM with its published checksum, or download it again."
 
 
@@ -111,7 +111,7 @@ def opened_rpm(path: Path) -> Iterator[Payload]:
         # the numbers of rpm's own errors are negative
         if isinstance(exc, OSError) and (exc.errno or 0) > 0:
             raise RolledBack(f"the files of the RPM {path} cannot be written: {exc.strerror}",
-                             hint=_DISK) from exc
+                             hint=DISK_HINT) from exc
         reason = "its payload is damaged" if isinstance(exc, OSError) else exc
         raise BadImage(f"the RPM {path} cannot be read: {reason}", hint=_DAMAGED) from exc
     finally:

@@ -9,11 +9,11 @@ from typing import List
 from ...errors import BadImage, RolledBack
 from ...system.run import Runner, StrPath, explained
 from ..mounts import loop_device
+from ..workspace import DISK_HINT
 from .verity import Verity, read_verity
 
 _DAMAGED = "Compare the image with its published checksum, or download it again."
 _BUG = "Report this as a bug, with the log of --log."
-_DISK = "Check that the disk of --work-dir works and has free space."
 # What stands for the values of a hash tree in a text that is kept for another tree
 _HASH, _OFFSET = "@root-hash@", "@hash-offset@"
 
@@ -38,7 +38,7 @@ def add_verity(squashfs: Path, old: Verity, *, run: Runner) -> Verity:
         f"--salt={old.salt or '-'}", f"--data-blocks={offset // old.data_block_bytes}",
         f"--data-block-size={old.data_block_bytes}", f"--hash-block-size={old.hash_block_bytes}"]
     with explained("the dm-verity data of the new squashfs cannot be made", hint=_BUG,
-                   disk_hint=_DISK):
+                   disk_hint=DISK_HINT):
         run(argv)
     verity = read_verity(squashfs, offset, start=0, end=squashfs.stat().st_size)
     if verity is None:
