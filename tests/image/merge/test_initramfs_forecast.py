@@ -11,7 +11,7 @@ from ovirt_node_plugin.images.iso.checksum import Checksum
 from ovirt_node_plugin.images.iso.iso import Iso, IsoFile
 from ovirt_node_plugin.merge.iso.iso_initramfs import forecast
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.root
 
 IMAGE = Image(Layout(Path("/a.iso"), ISO, iso=Iso(
     "A", (IsoFile("/initrd.img", 100, 2048),), (), (), (), joliet=False,

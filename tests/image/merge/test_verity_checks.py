@@ -8,7 +8,7 @@ import pytest
 from ovirt_node_plugin.images.squashfs.verity import Verity
 from ovirt_node_plugin.merge.iso.verity_checks import _wrong_arguments
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.root
 
 HASH, OTHER = "ab" * 32, "cd" * 32
 VERITY = Verity(offset=4096, hash_type=1, uuid="", algorithm="sha256", data_block_bytes=4096,
