@@ -98,6 +98,8 @@ def other_roots(path: Path, files: Iterable[IsoFile]) -> Iterator[Tuple[str, str
     for file in files:
         form = other_form(path, file.offset) if file.size_bytes >= _HEAD_BYTES else None
         if form is not None and form.has_root:
-            yield f"{file.path}, {form.name}", form.hint
+            copy = (f"Copy the file out of the ISO: xorriso -osirrox on -indev {path} -extract"
+                    f" {file.path} IMAGE. ")
+            yield f"{file.path}, {form.name}", copy + form.hint
         seen |= {name for folder, name in _REPOSITORIES if file.path.startswith(folder)}
     yield from ((name, _IMAGE_MODE) for name in sorted(seen))

@@ -66,7 +66,8 @@ def _iso(merge: Merge, rehearsal: Rehearsal) -> Iterator[str]:
         yield from (f"{name} is no FAT image: boot configurations in it are not changed."
                     for name in other_images(merge.image.layout.path, iso))
     if volume_id:
-        places = f", also in {', '.join(new.changed)}" if new.changed else ""
+        changed = boot.for_arguments(boot.before, volume_id=volume_id).changed
+        places = f", also in {', '.join(changed)}" if changed else ""
         yield f"The volume id changes to {volume_id}{places}."
     if has_needs:
         yield from iso_initramfs.forecast(merge.image, boot.configurations)

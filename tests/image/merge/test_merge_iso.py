@@ -260,12 +260,18 @@ def test_joliet_names_are_kept(has_joliet: bool, built: support.Fixtures, progra
 def test_a_dry_run_describes_the_changes_of_the_iso(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
     plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""}, settings=ARGUMENTS)
-    answer = succeeded(program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
+    iso = with_file(built.iso("installer"), tmp_path / "in.iso", "/boot/grub/grub.cfg",
+                    "menuentry x { linux /images/pxeboot/vmlinuz a; }\n")
+    answer = succeeded(program("merge", iso, plugin, "--dry-run", UNSIGNED,
                                "--volid", "SITE", "--size", "3G"))
     assert "Kernel arguments (quiet, isv.mode=fast) are also changed in /EFI/BOOT/grub.cfg," in (
         answer.out)
     assert "/images/efiboot.img:/EFI/BOOT/grub.cfg" in answer.out
-    assert "The volume id changes to SITE" in answer.out
+    arguments, volume_id_note = (
+        re.search(rf"{text}.*", answer.out).group()  # type: ignore[union-attr]
+        for text in (r"Kernel arguments \(", "The volume id changes to SITE, also in "))
+    assert "/boot/grub/grub.cfg" in arguments and "/boot/grub/grub.cfg" not in volume_id_note
+    assert "/EFI/BOOT/grub.cfg" in volume_id_note
     assert "LiveOS/rootfs.img grows by 2.4 GiB, from 640.0 MiB to 3.0 GiB." in answer.out
     refused = program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                       "--size", "1M")

@@ -194,6 +194,28 @@ def test_other_commands_prevent_no_change(command: str) -> None:
     assert added(text, "b") == text.replace("/v a", "/v a b")
 
 
+@pytest.mark.parametrize("text", [
+    "default vmlinuz initrd=i quiet\n", "label a\n  kernel v\n  append x\nONTIMEOUT /boot/v\n",
+    "label a\n  kernel v\ndefault b\n"])
+def test_a_kernel_that_isolinux_boots_without_a_label_is_refused(text: str) -> None:
+    error = refusal(text, "b")
+    assert error.line == text.lower().count("\n", 0, max(
+        text.lower().find("default"), text.lower().find("ontimeout"))) + 1
+    assert "is no label here" in error.reason
+
+
+@pytest.mark.parametrize("line", [
+    "default a", "DEFAULT a quiet", "default vesamenu.c32", "include menu.cfg\ndefault b"])
+def test_a_default_that_is_a_label_or_a_menu_prevents_no_change(line: str) -> None:
+    text = f"{line}\nlabel a\n  kernel v\n  append x\n"
+    assert added(text, "b") == text.replace("append x", "append x b")
+
+
+def test_the_configuration_of_grub_legacy_is_none_of_isolinux() -> None:
+    text = "default saved\ntimeout 5\ntitle x\n  kernel /v root=x\n"
+    assert added(text, "b") == text.replace("root=x", "root=x b")
+
+
 FUNCTION = ("function load {\n  linux /v $@ end\n}\n"
     "submenu 'S' {\n  submenu T {\n    menuentry --class a $\"One\" --id=x {\n"
     "      if [ -f /a ]; then\n        linux16 /a b\n      elif true; then linuxefi /c d\n"

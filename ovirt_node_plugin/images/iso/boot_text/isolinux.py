@@ -6,7 +6,7 @@ command, nothing is quoted, and control characters are blanks.
 from __future__ import annotations
 
 import re
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from ....system.limits import COMMAND_LINE_CHARACTERS
 from .model import ArgumentWord, Edit, EntryText, label_pattern, udev_label, with_edits
@@ -17,6 +17,7 @@ _UNWRITABLE = re.compile(r"[\0- \x7f]")
 # Types of what is booted: kernel_types in readconfig.c, in which "linux" and "kernel" are Linux
 _LINUX, _OTHERS = ("kernel", "linux"), ("localboot", "boot", "bss", "pxe", "fdimage", "comboot",
                                         "com32", "config")
+_STARTS = ("default", "ontimeout", "onerror")  # by themselves, a label or the name of a kernel
 _NEW_LINE = "\n  append "
 _MENU_ENDS = ("begin", "end", "separator")  # that end an entry
 _MENU_OTHERS = ("goto", "exit", "quit")  # that make it one of the menu itself
@@ -48,12 +49,19 @@ def entries(text: str) -> Iterator[EntryText]:
     """Yield the entries of a configuration, in linear time."""
     default: Tuple[ArgumentWord, ...] = ()
     label = _Label(text, None)
+    labels: Set[str] = set()
+    starts: List[_Line] = []
+    includes = False
     for line in _lines(text):
+        if line.command in _STARTS:
+            starts.append(line)
         if line.command == "include" or _menu_command(text, line) == "include":
+            includes = True
             default = (*default, ArgumentWord(0, 0, 0, (), is_literal=False, is_unknown=True))
         elif line.command == "label":
             yield from label.entries(default)
             label = _Label(text, line)
+            labels.add(text[line.start:line.line_end].strip())
         elif line.command == "menu" and label.ends_at(line):
             yield from label.entries(default)
             label = _Label(text, None)
@@ -62,6 +70,18 @@ def entries(text: str) -> Iterator[EntryText]:
         else:
             label.add(line)
     yield from label.entries(default)
+    for line in starts if not includes else ():
+        yield from _unlabelled(text, line, labels)
+
+
+def _unlabelled(text: str, line: _Line, labels: Set[str]) -> Iterator[EntryText]:
+    """Yield what ``default`` or a similar command boots if it names a kernel and no label."""
+    words = list(_words(text, line))
+    name = text[words[0].start:words[0].end] if words else ""
+    if name not in labels:
+        yield EntryText("", write, kernel=name, position=line.start, words=words[1:], problem=(
+            f"{line.command} names {name}, which is no label here"
+            if EntryText(name, write, kernel=name).boots_linux else ""))
 
 
 def replace_volume_id(text: str, old: str, new: str) -> str:

@@ -31,6 +31,8 @@ from .model import (
 Arguments = Tuple[str, ...]
 EditLine = Callable[[str], str]
 _OTHER_VALUE = "Use another value, or let the plugin read it from a file."
+# In isolinux, also without labels; in GRUB Legacy a number follows
+_DEFAULT_NAME = re.compile(r"^[ \t]*default[ \t]+[^\d\s]", re.IGNORECASE | re.MULTILINE)
 _BY_HAND = "Change that line with another tool, then merge again."
 
 
@@ -117,10 +119,12 @@ def is_grub(text: str) -> bool:
 
 def _syntax(text: str) -> ModuleType:
     words = set(first_words(text))
-    if "menuentry" in words or not words & {"label", "options", "title"}:
+    if "menuentry" in words:
         return grub
     if "label" in words:
         return isolinux
+    if not words & {"options", "title"}:
+        return isolinux if _DEFAULT_NAME.search(text) else grub
     return loader_entry if words & {"linux", "options"} else grub_legacy
 
 
