@@ -12,10 +12,11 @@ from ..errors import NodePluginError, Status, UsageError
 from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
 from ..images.squashfs.compression import parse_compression
-from ..merge import forecast, replay
+from ..merge import forecast, replay, trust
 from ..merge import merge as merging
 from ..merge import shell as shells
 from ..merge.input.named_checksums import NO_CHECKSUMS, check_image
+from ..merge.model import Merge, Order, Rehearsal
 from ..merge.root import site_release
 from ..policy.key_trust import read_trust
 from ..report import image_data, image_text
@@ -39,14 +40,14 @@ def merge(invocation: Invocation) -> int:
         return _plan_and_merge(invocation, prepared, wanted, asks=asks)
 
 
-def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: replay.Replay, *,
+def _plan_and_merge(invocation: Invocation, prepared: Merge, wanted: replay.Replay, *,
                     asks: bool) -> int:
     options, order = invocation.options, prepared.order
     rehearsal = _rehearsal(prepared, wanted)
     notes = (*wanted.notes, *prepared.checked.notes, *source_date.notes(),
              *forecast.notes(prepared, rehearsal))
-    untrusted = merging.untrusted_signatures(rehearsal, order.trust)
-    other_origins = merging.refused_origins(rehearsal, order, options.accept_origin)
+    untrusted = trust.untrusted_signatures(rehearsal, order.trust)
+    other_origins = trust.refused_origins(rehearsal, order, options.accept_origin)
     plans_only = options.dry_run or options.assumeno
     for refused in (untrusted, other_origins) if plans_only else ():
         notes = (*notes, *((refused.message, refused.hint) if refused is not None else ()))
@@ -71,7 +72,7 @@ def _plan_and_merge(invocation: Invocation, prepared: merging.Merge, wanted: rep
     return Status.DONE
 
 
-def _rehearsal(prepared: merging.Merge, wanted: replay.Replay) -> merging.Rehearsal:
+def _rehearsal(prepared: Merge, wanted: replay.Replay) -> Rehearsal:
     """Return the plans. Raises DoNotFit with the reasons for each plugin of another image."""
     try:
         return merging.rehearse(prepared)
@@ -120,9 +121,9 @@ def shell(invocation: Invocation) -> int:
     return status
 
 
-def _order(invocation: Invocation, wanted: replay.Replay) -> merging.Order:
+def _order(invocation: Invocation, wanted: replay.Replay) -> Order:
     options = invocation.options
-    return merging.Order(
+    return Order(
         image=options.image, install=wanted.words, remove=tuple(options.remove),
         payload=options.payload,
         recompress=parse_compression(options.recompress) if options.recompress else None,

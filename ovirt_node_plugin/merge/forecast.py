@@ -12,7 +12,7 @@ from ..settings.boot.dracut_files import KIND_NAMES
 from ..system import words
 from ..system.openpgp import SIGNATURE_SUFFIXES
 from .iso import boot_arguments, iso_boot, iso_initramfs
-from .merge import Merge, Rehearsal, wanted_size
+from .model import Merge, Rehearsal, wanted_size
 
 _ARGUMENT = "kernel-argument"
 

@@ -7,161 +7,34 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from ..errors import Refused, UsageError
 from ..images.digests import SHA256
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
-from ..images.draft import check_size, draft, filesystem_size, free_bytes
+from ..images.draft import check_size, draft, free_bytes
 from ..images.image import FOLDER, ISO, Image, opened
 from ..images.iso.iso import IsoChanges
-from ..images.rpm.rpm_build import NewRpm
-from ..images.squashfs.compression import Compression
 from ..images.workspace import Destination
 from ..operations.model.answers import PlanAnswer
-from ..operations.model.results import KEEP, REMOVE, PlannedSetting, PluginAction
-from ..operations.plan import origins
-from ..policy.key_trust import NO_TRUST, KeyTrust
+from ..operations.model.results import KEEP
 from ..registry import store
-from ..registry.record import Record
 from ..system.namespaces import end_others
-from ..system.progress import Progress, Silent
+from ..system.progress import Progress
 from ..system.run import Runner
 from ..system.words import first_names
 from . import disk_space, inspection, verify
-from .input.named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums, check_image
+from .input.named_checksums import check_image
 from .iso import bundles, iso_boot, iso_initramfs
+from .model import Merge, MergeResult, Order, Rehearsal, wanted_size
 from .root import leftovers, marks, reproducible, site_release
+from .trust import changed_origins
 from .writing import Writer, require_writable
 
 SAVED = "saved"  # the folder of bundles that dnf writes of plugins from repositories
 _MARK_FILE = "mark.json"  # for the ISO, in the work folder
 _MOST_PATHS = 5  # that a note names
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to merge, and how.
-
-    ``install`` are names of plugins and paths of bundles, ``remove`` names of plugins.
-    ``payload`` is the path of the squashfs on the ISO, needed if there are several.
-    ``size_bytes`` is the minimum size of the filesystem image, 0 to keep it; ``volume_id`` is
-    empty to keep it. ``keep_bundles`` copies the bundles to the ISO; ``check`` verifies the
-    output. ``sources`` are the permanent sources, for the records, of temporary paths in
-    ``install``. ``replayed`` are the records of the plugins of another image, by name: it is no
-    error to remove one that is not in this image. ``accounts_from`` is a root with their records,
-    for the numbers of their users and groups. ``skip_scriptlets`` does not run scriptlets of
-    packages that leave. ``checksums`` are those that the image has to match. ``site_tag`` and
-    ``sign_key`` are those of the new RPM.
-    """
-
-    image: Path
-    install: Tuple[str, ...]
-    remove: Tuple[str, ...] = ()
-    payload: str = ""
-    recompress: Optional[Compression] = None
-    size_bytes: int = 0
-    volume_id: str = ""
-    keep_bundles: bool = False
-    check: bool = True
-    trust: KeyTrust = NO_TRUST
-    sources: Mapping[str, str] = field(default_factory=dict)
-    replayed: Mapping[str, Record] = field(default_factory=dict)
-    accounts_from: Optional[Path] = None
-    skip_scriptlets: bool = False
-    checksums: NamedChecksums = NO_CHECKSUMS
-    site_tag: str = ""
-    sign_key: str = ""
-
-    def options(self, subcommand: str) -> Tuple[str, ...]:
-        """Return the options of ``dnf node-plugin``, the same for the plan and the change.
-
-        Those of install keep the numbers of users and groups.
-        """
-        accounts = (f"--accounts-from={self.accounts_from}",) if (
-            self.accounts_from and subcommand == "install") else ()
-        return (*accounts, *(["--skip-scriptlets"] if self.skip_scriptlets else ()))
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """What the merge would do: the plans of ``dnf node-plugin``, in the order of the steps."""
-
-    plans: Tuple[PlanAnswer, ...]
-
-    @property
-    def needed_bytes(self) -> int:
-        """The space that the packages need in the root's filesystem."""
-        return sum(plan.space.needed_bytes for plan in self.plans if plan.space is not None)
-
-    @property
-    def needed_files(self) -> int:
-        """The number of files in the packages that are installed."""
-        return sum(package.files for plan in self.plans for package in plan.packages
-                   if package.action != "remove")
-
-    def sources(self) -> Dict[str, str]:
-        """Return the source of each plugin that is installed, by its name."""
-        return {plugin.name: plugin.source for plan in self.plans for plugin in plan.plugins
-                if plugin.action not in (KEEP, REMOVE)}
-
-    def settings(self) -> Iterator[PlannedSetting]:
-        """Yield the settings that are applied or undone."""
-        for settings in self.settings_by_plan():
-            yield from settings
-
-    def settings_by_plan(self) -> Tuple[Tuple[PlannedSetting, ...], ...]:
-        """Return the settings that are applied or undone by each plan."""
-        return tuple(tuple(setting for plugin in plan.plugins for setting in plugin.settings)
-                     for plan in self.plans)
-
-    @property
-    def changes(self) -> bool:
-        """Whether the merge would change anything."""
-        return any(plan.changes for plan in self.plans)
-
-
-@dataclass(frozen=True)
-class MergeResult:
-    """The result of a merge.
-
-    ``mark`` was written to the image; ``answers`` are those of ``dnf node-plugin`` on the changed
-    plugins; ``notes`` are for people.
-    """
-
-    mark: marks.Mark
-    answers: Tuple[PlanAnswer, ...]
-    notes: Tuple[str, ...]
-
-    def without(self, notes: Collection[str]) -> MergeResult:
-        """Return the result without ``notes``, which the plan had."""
-        return dataclasses.replace(self, notes=tuple(
-            note for note in self.notes if note not in notes))
-
-
-@dataclass(frozen=True)
-class Merge:
-    """A merge in progress: the order, the checked and open image, and the work folder.
-
-    ``package`` is how an RPM is written.
-    """
-
-    order: Order
-    image: Image
-    checked: CheckedImage
-    work: Path
-    dnf: Dnf
-    run: Runner
-    progress: Progress = field(default_factory=Silent)
-    package: Optional[NewRpm] = None
-
-    def folder(self, name: str) -> Path:
-        """Return the folder ``name`` in the work folder, and create it if it is missing."""
-        path = self.work / name
-        path.mkdir(exist_ok=True)
-        return path
 
 
 @contextlib.contextmanager
@@ -286,50 +159,6 @@ def _steps(order: Order) -> List[Tuple[str, Tuple[str, ...]]]:
     return [(subcommand, names) for subcommand, names in steps if names]
 
 
-def untrusted_signatures(rehearsal: Rehearsal, trust: KeyTrust) -> Optional[Refused]:
-    """Return the error for signatures that dnf would not trust, None if it trusts all."""
-    untrusted = [signature for plan in rehearsal.plans for signature in plan.signatures
-                 if signature.checked and not signature.owner
-                 and not (trust.every and signature.key)
-                 and signature.fingerprint not in trust.fingerprints]
-    if not untrusted:
-        return None
-    lines = [f"{signature.key_text or 'no key at all'}: {', '.join(signature.packages)}"
-             for signature in untrusted]
-    return Refused(
-        "\n  ".join(["packages are signed by keys that the image does not trust:", *lines]),
-        hint="Compare the fingerprints with those that the vendors publish, then add"
-             " --trust-key=FINGERPRINT, or add --trust-keys for all keys of the bundles. Packages"
-             " without a signature need --nogpgcheck.")
-
-
-def changed_origins(rehearsal: Rehearsal, order: Order) -> List[PluginAction]:
-    """Return the plugins of another origin than the plugin in the image or the other image.
-
-    A plugin of the other image may come from elsewhere, but has to have the same keys, or
-    without keys the same vendor. A bundle that is kept on that image is the same.
-    """
-    changed = []
-    for plugin in (plugin for plan in rehearsal.plans for plugin in plan.plugins):
-        old = order.replayed.get(plugin.name)
-        if plugin.old_origin is not None:
-            changed.append(plugin)
-        elif old is not None and plugin.origin is not None and plugin.source not in order.sources:
-            there = dataclasses.replace(plugin.origin, location=old.origin.location)
-            if not old.accepts_origin(there, old.source):
-                changed.append(dataclasses.replace(
-                    plugin, old_version=old.version, old_origin=old.origin))
-    return changed
-
-
-def refused_origins(rehearsal: Rehearsal, order: Order,
-                    accepted: Collection[str]) -> Optional[Refused]:
-    """Return the error for plugins whose origin changes, None if all these are ``accepted``."""
-    changed = [plugin for plugin in changed_origins(rehearsal, order)
-               if plugin.name not in accepted]
-    return origins.refusal(changed, accepting="add") if changed else None
-
-
 def _of_image(image: Image, plan: PlanAnswer) -> PlanAnswer:
     """Return ``plan`` with what repairs a plugin of an image, and the image's free space."""
     space = plan.space and dataclasses.replace(plan.space, free_bytes=free_bytes(image))
@@ -438,9 +267,3 @@ def _failure(merge: Merge, root: Path, words: Tuple[str, ...]) -> Optional[DnfFa
     except DnfFailed as exc:
         return exc
     return None
-
-
-def wanted_size(merge: Merge, rehearsal: Rehearsal) -> int:
-    """Return the new size of the filesystem image in bytes, 0 to keep the present size."""
-    return filesystem_size(merge.image, needed_bytes=rehearsal.needed_bytes,
-                           needed_files=rehearsal.needed_files, size_bytes=merge.order.size_bytes)

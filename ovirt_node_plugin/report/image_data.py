@@ -10,7 +10,7 @@ from typing import Optional, Sequence
 
 from ..images.squashfs.trailing_data import TrailingData
 from ..merge.inspection import Inspection
-from ..merge.merge import MergeResult, Rehearsal
+from ..merge.model import MergeResult, Rehearsal
 from ..merge.root.marks import Mark
 from ..system.json_answer import with_format
 from ..system.json_data import Data

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from ..merge.inspection import Inspection
-from ..merge.merge import MergeResult, Rehearsal
+from ..merge.model import MergeResult, Rehearsal
 from ..operations.model.answers import PlanAnswer
 from ..system.words import printable, size
 from . import manifest_text, plan_text

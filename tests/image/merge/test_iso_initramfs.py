@@ -20,7 +20,7 @@ from ovirt_node_plugin.merge.input.named_checksums import CheckedImage
 from ovirt_node_plugin.merge.iso import iso_initramfs
 from ovirt_node_plugin.merge.iso.file_changes import FileChanges
 from ovirt_node_plugin.merge.iso.iso_boot import IsoBoot
-from ovirt_node_plugin.merge.merge import Merge, Order, Rehearsal
+from ovirt_node_plugin.merge.model import Merge, Order, Rehearsal
 from ovirt_node_plugin.operations.model.answers import PlanAnswer
 from ovirt_node_plugin.settings.boot.initramfs_images import KEPT, parse
 from ovirt_node_plugin.system import json_answer
