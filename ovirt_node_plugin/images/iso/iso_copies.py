@@ -56,7 +56,7 @@ def require_copyable(path: Path, iso: Iso, work: Path, *, run: Runner) -> None:
         trial.unlink(missing_ok=True)
     if reason:
         raise Refused(f"the boot records of {path} cannot be written again: {reason}",
-                      hint="A newer version of xorriso may be able to. Or merge into the squashfs"
+                      hint="A newer version of xorriso may write them. Or merge into the squashfs"
                            " of this ISO, and make the ISO with the tool that it was made with.")
 
 

@@ -1,1 +1,1 @@
-"""A squashfs: its form, and what may stand behind it in its file."""
+"""A squashfs: its form, and the data that may be behind it in its file."""

@@ -65,7 +65,8 @@ def _wrong_arguments(texts: Mapping[str, str], verity: Optional[Verity],
             continue
         if _SIGNED.search(text):
             yield (f"the boot configuration {place} names a signature of the root hash of the"
-                   f" dm-verity data behind {payload}, which nobody here can make again", _REMAKE)
+                   f" dm-verity data behind {payload}, which cannot be made again without its"
+                   " private key", _REMAKE)
         if _TABLE.search(text):
             yield (f"the boot configuration {place} contains a table of the device mapper"
                    " (dm-mod.create=), which would not match the new dm-verity data", _REMAKE)

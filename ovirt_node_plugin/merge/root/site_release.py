@@ -54,7 +54,7 @@ def new_rpm(image: Image, tag: str, sign_key: str) -> Optional[NewRpm]:
 def new_release(release: str, tag: str) -> str:
     """Return the release of the merged RPM; ``release`` is that of the input.
 
-    ``tag`` is the tag that was asked for, empty for the next one: ``site1``, or after ``site1``,
+    ``tag`` is the tag of the option, empty for the next one: ``site1``, or after ``site1``,
     ``site2``. It replaces one with the same letters. Raises UsageError if rpm would not take the
     new release for newer.
     """

@@ -1,4 +1,4 @@
-"""Read the entries of a GRUB 2 configuration, whose commands may stand anywhere in it.
+"""Read the entries of a GRUB 2 configuration, whose commands may be anywhere in it.
 
 A command may come from a variable (``$linux``) and arguments too (``$args``), with the values
 that the configuration itself sets.

@@ -8,7 +8,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 from ....system.grub_words import Part, Token, kernel_text, parts, tokens, value
 from ....system.limits import BOOT_ARGUMENTS_CHARACTERS
 
-# What stands before a command on its line
+# Words before a command on its line
 _BEFORE = frozenset(("if", "elif", "then", "else", "while", "until", "do", "!"))
 _SEPARATORS = frozenset(("\n", ";", "{", "}"))  # GRUB reads others, and has no use for them
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")

@@ -13,7 +13,7 @@ _NO_LINUX = re.compile(r"memtest|\.(?:c32|com|cbt|bss|bin|0|img)$", re.IGNORECAS
 
 
 class CannotEdit(ValueError):
-    """A line of a boot configuration that cannot be changed as wanted.
+    """A line of a boot configuration that cannot be changed as the merge needs it.
 
     ``line`` is its number, ``reason`` what prevents the change, ``hint`` what to do.
     """
