@@ -102,7 +102,7 @@ def shell(invocation: Invocation) -> int:
     if invocation.destination is not None or named != NO_CHECKSUMS:
         checked = check_image(options.image, named, invocation.folder, run=run,
                               progress=invocation.progress)
-        checked.digests.require_sound()
+        checked.digests.require_undamaged()
         for note in checked.notes:
             print(printable(f"Note: {note}"), file=sys.stderr)
     with opened(options.image, invocation.folder, payload=options.payload, run=run) as image:

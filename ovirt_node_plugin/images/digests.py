@@ -68,7 +68,7 @@ class Digests:
                 f" {self.by_algorithm[algorithm]}, not {digest}",
                 hint="Download it again, and check that both are of the same version.")
 
-    def require_sound(self) -> None:
+    def require_undamaged(self) -> None:
         """Raise BadImage if the image does not match its implanted checksum."""
         if self.implanted_problem:
             raise BadImage(

@@ -61,7 +61,7 @@ def explained_by_damage(digests: Digests) -> Iterator[None]:
     except UsageError:
         raise
     except (NodePluginError, OSError):
-        digests.require_sound()
+        digests.require_undamaged()
         raise
 
 

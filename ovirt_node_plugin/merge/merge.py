@@ -48,7 +48,7 @@ def prepared(order: Order, work: Path, *, dnf: Dnf, run: Runner,
     _check(order)
     checked = check_image(order.image, order.checksums, work, run=run, progress=progress,
                           algorithms=(SHA256,))
-    checked.digests.require_sound()
+    checked.digests.require_undamaged()
     mounts = work / "input"
     mounts.mkdir()
     with opened(order.image, mounts, payload=order.payload, run=run) as image:
@@ -110,7 +110,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
         _set_sources(root, order)
         mark = _write_mark(merge, root, _changes(rehearsal), boot)
         leftovers.remove(root, merge.image.root)
-        reproducible.settle(root, merge.image.root, start, work=merge.work)
+        reproducible.replace_times(root, merge.image.root, start, work=merge.work)
         expected = verify.Expected(
             image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},
             changes=IsoChanges(), recompress=order.recompress, boot=boot.texts)

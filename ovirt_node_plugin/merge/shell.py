@@ -72,7 +72,7 @@ def run_and_write(shell: ShellRun, destination: Destination, *,
         if package is not None:
             site_release.write_version(root, package.release)
         leftovers.remove(root, shell.image.root)
-        reproducible.settle(root, shell.image.root, start, work=shell.work)
+        reproducible.replace_times(root, shell.image.root, start, work=shell.work)
     if status:
         return status, ()
     writer = Writer(image=shell.image, draft=changed, work=shell.work, run=shell.run,

@@ -92,8 +92,8 @@ class ImplantedCheck:
             return
         expected = self._fragments[number - 1]
         # the first digit of each byte without leading zeros, as C's "%01x" prints it
-        found = "".join(f"{byte:x}"[0] for byte in self._md5.digest()[:len(expected)])
-        if found == expected:
+        digits = "".join(f"{byte:x}"[0] for byte in self._md5.digest()[:len(expected)])
+        if digits == expected:
             self._correct_bytes = offset + size_bytes
         else:
             self._damaged_before = offset + size_bytes

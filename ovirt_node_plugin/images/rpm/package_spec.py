@@ -40,7 +40,7 @@ _NEEDED_BY = ((1 << 5, "posttrans"), (1 << 7, "pretrans"), (1 << 9, "pre"), (1 <
 # rpm itself adds those on its own features, on the interpreters of scriptlets, and on %config
 _RPMLIB = 1 << 24
 _AUTOMATIC = 1 << 8 | 1 << 28
-_FOUND = 1 << 14 | 1 << 15  # by the generators of rpmbuild, in the content of files
+_GENERATED = 1 << 14 | 1 << 15  # by the generators of rpmbuild, in the content of files
 _SCRIPTLETS = (("pretrans", "pretrans"), ("pre", "prein"), ("post", "postin"), ("preun", "preun"),
                ("postun", "postun"), ("posttrans", "posttrans"), ("verifyscript", "verifyscript"))
 _EXPANDED, _QUERY_FORMAT = 1 << 0, 1 << 1  # RPMSCRIPT_FLAG_ of rpmscript.h
@@ -136,7 +136,7 @@ def dependencies(header: rpm.hdr) -> Iterator[Tuple[str, str, int, str]]:
         for name, flags, version in zip(*(header[f"{kind}{part}"] or [] for part in (
                 "name", "flags", "version"))):
             if not flags & _RPMLIB:
-                yield kind, name, flags & ~_FOUND, version
+                yield kind, name, flags & ~_GENERATED, version
 
 
 def is_own(header: rpm.hdr, name: str) -> bool:

@@ -20,7 +20,7 @@ from ...system.words import first_names
 from .signatures import verified_text
 
 OPTION = "--sha256"
-_PROOFS = ("sha512", "sha384", SHA256)  # collisions of the others can be made, or are feared
+_COMPARED = ("sha512", "sha384", SHA256)  # collisions of the others are known, or possible
 _MOST_NAMES = 5  # that a message has
 
 
@@ -79,7 +79,7 @@ def check_image(path: Path, named: NamedChecksums, work: Path, *, run: Runner,
     """Read the image ``path`` once, and compare it with the checksums that there are.
 
     ``work`` is a folder for copies, and ``algorithms`` are further ones of the digests. The
-    implanted checksum is only compared, see ``Digests.require_sound``. Raises BadImage if the
+    implanted checksum is only compared, see ``Digests.require_undamaged``. Raises BadImage if the
     image differs from a named checksum, and UsageError or Refused for a list that cannot be used.
     """
     if path.is_dir() and (named.sha256 or named.file is not None):
@@ -185,13 +185,13 @@ def _of_image(checksums: _List, image: Path) -> Mapping[str, str]:
         if digests.setdefault(line.algorithm, line.digest.lower()) != line.digest.lower():
             raise Refused(f"{checksums.path} has two different {line.algorithm.upper()} checksums"
                           f" of {image.name}", hint="Name a list with one line for each file.")
-    proofs = {name: digests[name] for name in _PROOFS if name in digests}
-    if not proofs:
+    compared = {name: digests[name] for name in _COMPARED if name in digests}
+    if not compared:
         raise Refused(
             f"{checksums.path} has only {', '.join(map(str.upper, digests))} of {image.name},"
             " with which a changed image can be made to agree",
             hint="Name a list with SHA-256 or SHA-512.")
-    return proofs
+    return compared
 
 
 def _lines_of(listed: Sequence[ListedDigest], name: bytes) -> List[ListedDigest]:

@@ -14,7 +14,7 @@ from typing import Optional
 
 from ...system.source_date import source_date
 from ...system.trees import lstat_of, walk
-from .transaction_times import settle_history, settle_rpmdb
+from .transaction_times import replace_history_times, replace_install_times
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Start:
         return cls(int(time.time()), source_date())
 
 
-def settle(root: Path, original: Path, start: Start, *, work: Path) -> None:
+def replace_times(root: Path, original: Path, start: Start, *, work: Path) -> None:
     """Replace the times since ``start`` in the changed ``root``, if there is another one.
 
     These are the times of files and folders, and those in the databases of rpm and DNF, in which
@@ -41,8 +41,8 @@ def settle(root: Path, original: Path, start: Start, *, work: Path) -> None:
     """
     if start.date is None:
         return
-    settle_history(root, start.seconds, start.date, work)
-    settle_rpmdb(root, start.seconds, start.date)
+    replace_history_times(root, start.seconds, start.date, work)
+    replace_install_times(root, start.seconds, start.date)
     _clamp(root, original, start.seconds, start.date)
 
 

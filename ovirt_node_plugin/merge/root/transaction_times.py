@@ -18,14 +18,14 @@ from . import databases
 
 _Statement = Tuple[str, Tuple[object, ...]]
 _COMPACT: _Statement = ("VACUUM", ())  # else the file still has the old values
-_NOBODY = -1  # the user of a transaction without a login, as DNF writes it
+_NO_LOGIN = -1  # the user of a transaction without a login, as DNF writes it
 # rpm's rpmtag.h, and its manual's format_header.md: a count of entries, a size, the entries
 _INSTALL_TIME, _INSTALL_TID, _INT32 = 1008, 1128, 4
 _COUNTS, _ENTRY, _TIME = struct.Struct(">2I"), struct.Struct(">2IiI"), struct.Struct(">I")
 _MAX_TIME = (1 << 32) - 1
 
 
-def settle_history(root: Path, since: int, date: int, work: Path) -> None:
+def replace_history_times(root: Path, since: int, date: int, work: Path) -> None:
     """Replace the times since ``since``, in whole seconds, in DNF's history by ``date``.
 
     Their transactions also lose the user, and paths in the folder ``work`` become relative.
@@ -36,11 +36,11 @@ def settle_history(root: Path, since: int, date: int, work: Path) -> None:
         databases.execute(path, [
             ("UPDATE trans SET dt_begin = ?1, dt_end = ?1, user_id = ?2,"
              " cmdline = replace(cmdline, ?3, '') WHERE dt_begin >= ?4",
-             (date, _NOBODY, f"{work}/", since)),
+             (date, _NO_LOGIN, f"{work}/", since)),
             _COMPACT])
 
 
-def settle_rpmdb(root: Path, since: int, date: int) -> None:
+def replace_install_times(root: Path, since: int, date: int) -> None:
     """Replace the times of install since ``since``, in whole seconds, by ``date``.
 
     As in rpm 4.18 with SOURCE_DATE_EPOCH, each package is installed a second later than the one

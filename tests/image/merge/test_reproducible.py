@@ -10,7 +10,7 @@ from typing import Dict, List, Tuple
 import pytest
 
 from ovirt_node_plugin.images.mounts import loop_mounted
-from ovirt_node_plugin.merge.root.reproducible import Start, settle
+from ovirt_node_plugin.merge.root.reproducible import Start, replace_times
 from ovirt_node_plugin.system.run import StrPath, run
 from ovirt_node_plugin.system.trees import walk
 from tests import support
@@ -106,7 +106,7 @@ def test_rpm_databases_of_rpm_before_4_18_become_the_same(
         before = run([*rpm, "-qa", "--qf", "%{nevra} %{installtime} %{installtid}\n"])
         time.sleep(1)
         run([*rpm, "--nosignature", "--noplugins", "-i", package])
-        settle(root, root, start, work=tmp_path)
+        replace_times(root, root, start, work=tmp_path)
         databases.append((root / "usr/share/rpm/rpmdb.sqlite").read_bytes())
         after = run([*rpm, "-qa", "--qf", "%{nevra} %{installtime} %{installtid}\n"])
         assert set(after.splitlines()) - set(before.splitlines()) == {

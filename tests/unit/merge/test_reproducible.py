@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ovirt_node_plugin.merge.root.reproducible import Start, settle
+from ovirt_node_plugin.merge.root.reproducible import Start, replace_times
 from ovirt_node_plugin.merge.root.transaction_times import with_install_time
 
 pytestmark = pytest.mark.unit
@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Path:
 def test_only_what_the_merge_wrote_gets_the_date(
         time: int, after: int, root: Path, original: Path) -> None:
     path = write(root, "opt/a", time)
-    settle(root, original, START, work=root)
+    replace_times(root, original, START, work=root)
     assert times(path) == [after]
 
 
@@ -59,7 +59,7 @@ def test_entries_of_the_input_keep_their_times(root: Path, original: Path) -> No
         write(folder, "etc/changed", LATER if folder == original else LATER + 0.5)
         for path in (folder / "etc", folder):
             os.utime(path, (LATER, LATER))
-    settle(root, original, START, work=root)
+    replace_times(root, original, START, work=root)
     assert times(root / "etc/kept", root / "etc/changed", root / "etc", root) == [
         LATER, DATE, LATER, LATER]
 
@@ -73,14 +73,14 @@ def test_folders_and_links_get_the_date_and_no_link_is_followed(
     (root / "replaced").mkdir()
     new = write(root, "replaced/a", LATER)
     (original / "replaced").symlink_to(outside.parent)
-    settle(root, original, START, work=root)
+    replace_times(root, original, START, work=root)
     assert times(root / "link", root / "new", root, new) == [DATE] * 4
     assert times(outside, outside.parent) == [LATER] * 2
 
 
 def test_nothing_changes_without_a_date(root: Path, original: Path) -> None:
     path = write(root, "opt/a", LATER)
-    settle(root, original, Start(SINCE, None), work=root)
+    replace_times(root, original, Start(SINCE, None), work=root)
     assert times(path) == [LATER]
 
 
@@ -106,7 +106,7 @@ def test_new_transactions_in_the_history_do_not_depend_on_time_user_and_work_fol
     for work, user, begin in (("/w/a", 1000, SINCE), ("/other/work", -1, LATER)):
         path = history(root / HISTORY, (BEFORE, 5, "install old /w/a/x"),
                        (begin, user, f"--installroot={work}/draft install isv"))
-        settle(root, original, START, work=Path(work))
+        replace_times(root, original, START, work=Path(work))
         contents.append(path.read_bytes())
         assert transactions(path) == [(BEFORE, BEFORE, 5, "install old /w/a/x"),
                                       (DATE, DATE, -1, "--installroot=draft install isv")]
@@ -119,17 +119,17 @@ def test_an_unchanged_or_unsafe_history_is_not_opened(
     path = history(root / HISTORY, (LATER, 5, "x"))
     os.utime(path, (BEFORE, BEFORE))
     unchanged = path.read_bytes()
-    settle(root, original, START, work=root)
+    replace_times(root, original, START, work=root)
     assert (path.read_bytes(), times(path)) == (unchanged, [BEFORE])
     write(root, f"{HISTORY}-journal", BEFORE, "a journal names a file to remove")
     os.utime(path, (LATER, LATER))
-    settle(root, original, START, work=root)
+    replace_times(root, original, START, work=root)
     assert path.read_bytes() == unchanged
     (root / f"{HISTORY}-journal").unlink()
     outside = tmp_path / "outside"
     path.rename(outside)
     path.symlink_to(outside)
-    settle(root, original, START, work=root)
+    replace_times(root, original, START, work=root)
     assert outside.read_bytes() == unchanged
 
 
@@ -163,5 +163,5 @@ def test_a_header_that_is_not_valid_is_left_as_it_is() -> None:
 def test_a_history_that_cannot_be_read_is_left_as_it_is(
         text: str, root: Path, original: Path) -> None:
     path = write(root, HISTORY, LATER, text)
-    settle(root, original, START, work=root)
+    replace_times(root, original, START, work=root)
     assert (path.read_text(), times(path)) == (text, [DATE])

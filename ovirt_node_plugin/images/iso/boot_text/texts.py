@@ -204,10 +204,10 @@ class _Editing:
         while done < len(old) or added < len(new):
             is_gone = done < len(old) and not unmatched_new[old[done][0]]
             is_new = added < len(new) and not unmatched_old[new[added]]
-            keeps = done < len(old) and added < len(new) and old[done][0] == new[added]
-            takes_old = keeps or (done < len(old) and (is_gone or not is_new))
-            takes_new = keeps or is_new or done == len(old)
-            if not keeps:
+            is_kept = done < len(old) and added < len(new) and old[done][0] == new[added]
+            takes_old = is_kept or (done < len(old) and (is_gone or not is_new))
+            takes_new = is_kept or is_new or done == len(old)
+            if not is_kept:
                 edits.append(self._edit(done, takes_old, new[added] if takes_new else None))
             if takes_old:
                 unmatched_old[old[done][0]] -= 1
