@@ -6,8 +6,12 @@ from typing import Iterator
 
 import pytest
 
+from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.images.image import ISO, Image, Layout
+from ovirt_node_plugin.images.iso.boot import BootConfiguration
 from ovirt_node_plugin.images.iso.boot_text.texts import replace_volume_id
 from ovirt_node_plugin.images.iso.grub_check import accepts
+from ovirt_node_plugin.merge.iso.iso_boot import IsoBoot
 from ovirt_node_plugin.system.grub_words import quoted
 from ovirt_node_plugin.system.run import run
 from tests.support.grub import accepted
@@ -49,3 +53,19 @@ def test_grub_does_not_accept_what_counts_as_broken(command: str, tmp_path: Path
     assert not accepted(text)
     assert not accepts(text, tmp_path, run=run)
     assert accepts(MENUS["grub"], tmp_path, run=run)
+
+
+def test_a_menu_is_refused_if_only_its_new_text_is_not_accepted(tmp_path: Path) -> None:
+    place, menu = "/boot/grub2/grub.cfg", MENUS["grub"]
+    broken = f"{menu}menuentry x {{\n  {BROKEN[0]}\n}}\n"
+    image = Image(Layout(tmp_path / "a.iso", ISO), tmp_path, tmp_path)
+
+    def check(old: str, new: str) -> None:
+        IsoBoot(image, (BootConfiguration(place, old),), {place: new}).check_by_grub(
+            tmp_path, run=run)
+
+    with pytest.raises(Refused, match=f"^{place}: grub-script-check does not accept the boot"):
+        check(menu, broken)
+    for old, new in ((broken, broken), (broken, f"{broken}\n"), (menu, f"{menu}\n"),
+                     ("label a\n  kernel a\n  append a\n", broken)):
+        check(old, new)
