@@ -1,7 +1,9 @@
 """Squashfs images whose end differs from the usual form: without padding, or with data behind."""
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import List
 
@@ -15,6 +17,12 @@ from tests.support.iso_contents import extract_iso, xorriso
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.root]
+
+# Changes the last byte of a hash tree that it makes.
+DAMAGE = """#!/bin/sh -e
+{program} "$@"
+test "$1" != format || printf x | dd of="$3" bs=1 seek=$(($(stat -c %s "$3") - 1)) conv=notrunc
+"""
 
 
 @pytest.fixture(scope="module", name="squashfs")
@@ -140,6 +148,23 @@ def test_a_hash_tree_behind_the_squashfs_is_made_again_and_its_root_hash_replace
         assert plain == [text.replace(old, new).replace(f"offset={offset}", f"offset={at}")
                          for text in before]
         assert all(text.count(argument) >= 3 for text in after)
+
+
+def test_a_hash_tree_that_is_wrong_in_the_output_is_reported(
+        squashfs: Path, program: Program, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    payload, output = tmp_path / "image", tmp_path / "output"
+    payload.write_bytes(squashfs.read_bytes())
+    run(["veritysetup", "format", payload, payload, f"--hash-offset={payload.stat().st_size}"])
+    veritysetup = tmp_path / "bin/veritysetup"
+    veritysetup.parent.mkdir()
+    veritysetup.write_text(DAMAGE.format(program=shutil.which("veritysetup")))
+    veritysetup.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{veritysetup.parent}:{os.environ['PATH']}")
+    plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
+    answer = program("merge", payload, plugin, "-o", output, "-y", UNSIGNED)
+    assert answer.status == 8 and not output.exists()
+    assert "does not match its dm-verity data" in " ".join(answer.err.split())
 
 
 def test_a_plan_names_the_boot_configurations_that_change_and_no_others(
