@@ -57,11 +57,17 @@ def dated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def merge_twice(program: Program, tmp_path: Path, image: Path, *words: object) -> Tuple[Path, Path]:
-    """Merge twice under different circumstances; return the outputs, of the same name."""
+    """Merge twice under different circumstances; return the outputs, of the same name.
+
+    The files of the plugins have other times for the second merge, also later than EPOCH.
+    """
     outputs = tmp_path / "first" / image.name, tmp_path / "second" / image.name
     for output in outputs:
         output.parent.mkdir(parents=True)
     succeeded(program("merge", image, *words, "-o", outputs[0], "-y", UNSIGNED))
+    for plugin in (word for word in words if isinstance(word, Path)):
+        for path in plugin.rglob("*"):
+            os.utime(path, (EPOCH + 5000, EPOCH + 5000))
     other = Program(tmp_path / "another/work", program.dnf)
     other.work.mkdir(parents=True)
     run([*OTHER, *other.argv("merge", image, *words, "-o", outputs[1], "-y", UNSIGNED)])
