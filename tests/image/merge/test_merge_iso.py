@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Dict, List
@@ -336,9 +337,25 @@ def test_an_uneditable_boot_line_is_refused_in_the_plan_and_named(
     succeeded(program("merge", odd, plain, "-o", tmp_path / "out.iso", "-y", UNSIGNED))
 
 
+def test_a_menu_that_grubs_parser_does_not_accept_is_refused_in_the_plan(
+        built: support.Fixtures, program: Program, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    check = tmp_path / "bin/grub2-script-check"  # the name that is tried first
+    check.parent.mkdir()
+    check.write_text('#!/bin/sh\n! grep -q isv.mode "$1"\n')
+    check.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{check.parent}:{os.environ['PATH']}")
+    plugin = make_plugin(tmp_path, "isv", files={"/opt/isv/text": ""},
+                         settings=['<kernel-argument name="isv.mode" value="fast"/>'])
+    answer = program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y",
+                     UNSIGNED)
+    assert answer.status == 6 and "Changing the root" not in answer.err
+    assert "grub.cfg: grub-script-check does not accept the boot configuration" in " ".join(
+        answer.err.split())
+
+
 def test_the_umask_does_not_affect_modes_in_the_image(
         built: support.Fixtures, program: Program, tmp_path: Path) -> None:
-    import os
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": ""})
     old = os.umask(0o077)
     try:
