@@ -63,6 +63,11 @@ def test_inspect_tells_whether_the_implanted_checksum_matches(
     unreadable = program("inspect", damaged)
     assert unreadable.status == 10 and "does not match" in unreadable.text
     assert "the damage begins between" in unreadable.text
+    changed.write_bytes(content.replace(b"hsqs", b"xxxx"))  # no inspection ends without it
+    for command, words in (("inspect", ()), ("merge", ("agent", "--dry-run"))):
+        error = program(command, changed, *words)
+        assert error.status == 10
+        assert "changed.iso does not match its implanted checksum: the damage" in error.err
 
 
 def test_an_image_is_compared_with_the_checksums_that_the_command_line_names(
