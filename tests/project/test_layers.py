@@ -27,6 +27,7 @@ LAYERS: Tuple[Tuple[str, ...], ...] = (
     ("packages", "dnf5", "settings", "images"),
     ("operations", "compare"),
     ("merge",),
+    ("upgrade",),
     ("authoring",),
     ("report",),
     ("cli",),

@@ -1,0 +1,1 @@
+"""Upgrades of an installed Node: which plugins another root has too."""
