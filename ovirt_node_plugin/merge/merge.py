@@ -107,10 +107,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
         bundle_files = bundles.bundle_changes(
             merge.image, root, merge.folder("bundles"), saved=merge.folder(SAVED), run=merge.run,
             installed=rehearsal.sources() if order.keep_bundles else None)
-        _set_sources(root, order)
-        mark = _write_mark(merge, root, _changes(rehearsal), boot)
-        leftovers.remove(root, merge.image.root)
-        reproducible.replace_times(root, merge.image.root, start, work=merge.work)
+        mark = _finish_root(merge, root, _changes(rehearsal), boot, start)
         expected = verify.Expected(
             image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},
             changes=IsoChanges(), recompress=order.recompress, boot=boot.texts)
@@ -186,6 +183,16 @@ def _new_notes(answers: Sequence[PlanAnswer], rehearsal: Rehearsal) -> Iterator[
     """Yield the notes of the transactions that the plans do not have."""
     known = {note for plan in rehearsal.plans for note in plan.notes}
     yield from (note for answer in answers for note in answer.notes if note not in known)
+
+
+def _finish_root(merge: Merge, root: Path, plugin_changes: Tuple[marks.PluginChange, ...],
+                 boot: iso_boot.IsoBoot, start: reproducible.Start) -> marks.Mark:
+    """Write what the merge itself adds to the changed ``root``, and return its mark."""
+    _set_sources(root, merge.order)
+    mark = _write_mark(merge, root, plugin_changes, boot)
+    leftovers.remove(root, merge.image.root)
+    reproducible.replace_times(root, merge.image.root, start, work=merge.work)
+    return mark
 
 
 def _set_sources(root: Path, order: Order) -> None:
