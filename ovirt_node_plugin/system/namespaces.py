@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
 from types import FrameType
 from typing import Callable, NamedTuple, NoReturn, Optional, Sequence
 
-from ..errors import Refused
+from ..errors import NodePluginError, Refused, Status
 from . import kernel
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -57,6 +58,40 @@ def run_apart(main: Callable[[], int], *, failed: Callable[[Refused], int]) -> C
     return ChildExit(code if code >= 0 else 128 - code, forwarding.used)
 
 
+def call_apart(work: Callable[[], str]) -> str:
+    """Run ``work`` in a child with namespaces of its own; return the text that it returns.
+
+    Unlike after ``run_apart``, this process can start programs afterwards. The child ends with
+    this process. Raises the NodePluginError that ``work`` raises, with its message, hint and
+    status, and NodePluginError if the child ends without an answer.
+    """
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if not child:
+        os.close(reader)
+        _answer(work, writer)
+    os.close(writer)
+    try:
+        with open(reader, "rb") as stream:
+            data = stream.read()
+    except BaseException:
+        os.kill(child, signal.SIGTERM)
+        raise
+    finally:
+        os.waitpid(child, 0)
+    if not data:
+        raise NodePluginError("a process with namespaces of its own ended without an answer",
+                              hint="Look for its error above and in the system's log.")
+    answer = json.loads(data)
+    if "text" in answer:
+        return str(answer["text"])
+    error = NodePluginError(answer["message"], hint=answer["hint"])
+    error.status = Status(answer["status"])
+    raise error
+
+
 def end_others() -> bool:
     """Kill all other processes in the namespace whose first process this one is.
 
@@ -68,6 +103,33 @@ def end_others() -> bool:
     with contextlib.suppress(ProcessLookupError):
         os.kill(-1, signal.SIGKILL)
     return True
+
+
+def _answer(work: Callable[[], str], writer: int) -> NoReturn:
+    """Run ``work`` apart, write its answer as JSON to the descriptor ``writer``, and end."""
+    def send(**answer: object) -> int:
+        with open(writer, "wb", closefd=False) as stream:
+            stream.write(json.dumps(answer).encode())
+        return 0
+
+    def fail(exc: NodePluginError) -> int:
+        return send(message=exc.message, hint=exc.hint, status=exc.status)
+
+    def main() -> int:
+        try:
+            return send(text=work())
+        except NodePluginError as exc:
+            return fail(exc)
+        except OSError as exc:
+            return fail(NodePluginError(f"{exc.filename or 'a file'}: {exc.strerror}"))
+
+    try:
+        kernel.end_with_parent()
+        run_apart(main, failed=fail)
+    except NodePluginError as exc:
+        fail(exc)
+    finally:
+        os._exit(0)
 
 
 class _Forwarding:

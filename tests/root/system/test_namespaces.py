@@ -9,8 +9,10 @@ from typing import Dict, List
 
 import pytest
 
+from ovirt_node_plugin.errors import NodePluginError, Refused, Status
 from ovirt_node_plugin.isolation import program
-from ovirt_node_plugin.system.run import StrPath
+from ovirt_node_plugin.system.namespaces import call_apart
+from ovirt_node_plugin.system.run import StrPath, run
 from tests.support.dnf_runner import TOP
 
 # Prints whether a mount is there before and after its unmount outside, then makes a mount.
@@ -57,3 +59,30 @@ def test_an_unmount_outside_reaches_the_namespace_and_no_mount_leaves_it(
         env={**os.environ, "PYTHONPATH": str(TOP)}, capture_output=True, text=True, check=False,
         timeout=60)
     assert (done.stdout.split(), done.stderr) == (["mounted", "unmounted", "0"], "")
+
+
+@pytest.mark.root
+def test_an_answer_comes_back_from_namespaces_of_its_own(tmp_path: Path) -> None:
+    def mounted() -> str:
+        run(["mount", "-t", "tmpfs", "tmpfs", tmp_path])
+        return Path("/proc/self/mounts").read_text()
+
+    assert os.readlink("/proc/self/ns/mnt") not in call_apart(
+        lambda: os.readlink("/proc/self/ns/mnt"))
+    assert str(tmp_path) in call_apart(mounted)
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+    run(["true"])  # programs can still be started here: no process namespace was entered
+
+
+@pytest.mark.root
+def test_an_error_comes_back_from_namespaces_of_its_own(tmp_path: Path) -> None:
+    def refuse() -> str:
+        raise Refused("it is refused", hint="Do it otherwise.")
+
+    with pytest.raises(NodePluginError, match="it is refused") as refused:
+        call_apart(refuse)
+    assert (refused.value.hint, refused.value.status) == ("Do it otherwise.", Status.REFUSED)
+    with pytest.raises(NodePluginError, match=f"{tmp_path}/missing: No such file"):
+        call_apart((tmp_path / "missing").read_text)
+    with pytest.raises(NodePluginError, match="without an answer"):
+        call_apart(lambda: os._exit(0))
