@@ -1,4 +1,4 @@
-"""Identify a root: node or host, its version, whether it is live, its rpm database."""
+"""Identify a root: node or host, its version, whether it runs, its rpm database."""
 from __future__ import annotations
 
 import contextlib
@@ -12,11 +12,16 @@ from typing import Dict, List, Mapping, Optional
 from .errors import BadRoot, OutsideRoot
 from .system.limits import OS_RELEASE_BYTES
 from .system.path_sets import RPM_DATABASES
-from .system.paths import read_inside
+from .system.paths import read_inside, resolve_inside
 from .system.rpm_database import find_rpmdb
 
 NODE = "node"
 HOST = "host"
+
+# The folders of bootc and ostree in an image, and what ostree makes at the boot of a deployment
+# (ostree's src/switchroot/ostree-prepare-root.c, OTCORE_RUN_OSTREE_PRIVATE beside it).
+_IMAGE_MODE = ("usr/lib/bootc", "usr/lib/ostree")
+_OSTREE_BOOTED = "run/ostree-booted"
 
 # The name, version and release of the image, which imgbased keeps (its utils.BuildMetadata).
 _NVR = "usr/share/imgbase/build/meta/nvr"
@@ -44,8 +49,30 @@ class Target:
 
     @property
     def live(self) -> bool:
-        """Whether the root is the running system, by any path."""
+        """Whether the root is ``/`` by any path: the programs that run are its own.
+
+        This is also true in a chroot and in a container.
+        """
         return is_running_system(self.root)
+
+    @property
+    def booted(self) -> bool:
+        """Whether the root is a system that systemd has booted; see ``is_booted``."""
+        return is_booted(self.root)
+
+    @property
+    def image_mode(self) -> bool:
+        """Whether the root is that of an image for bootc or rpm-ostree."""
+        return is_image_mode(self.root)
+
+    @property
+    def deployed(self) -> bool:
+        """Whether the root is ``/`` of a system in image mode, which is changed by new images.
+
+        This is also true while ``bootc usr-overlay`` makes /usr writable until the next boot.
+        """
+        return self.live and self.image_mode and (
+            _is_ostree_booted(self.root) or is_read_only(self.root / "usr"))
 
     @property
     def is_node(self) -> bool:
@@ -58,6 +85,45 @@ def is_running_system(root: Path) -> bool:
     try:
         return os.path.samestat(os.stat(root), os.stat("/"))
     except OSError:
+        return False
+
+
+def is_booted(root: Path) -> bool:
+    """Return whether ``root`` is a system that systemd has booted, by the check of sd_booted(3).
+
+    It is false in a container build and in a chroot without the machine's /run: there, no
+    service runs, and what is written is for the next boot.
+    """
+    return is_running_system(root) and (root / "run/systemd/system").is_dir()
+
+
+def is_image_mode(root: Path) -> bool:
+    """Return whether ``root`` is that of an image for bootc or rpm-ostree.
+
+    A booted host may have the packages of bootc or ostree and be no such image: it is one
+    if ostree has booted it or its /usr is read-only.
+    """
+    if not any(_is_folder(root, name) for name in _IMAGE_MODE):
+        return False
+    return not is_booted(root) or _is_ostree_booted(root) or is_read_only(root / "usr")
+
+
+def is_read_only(folder: Path) -> bool:
+    """Return whether ``folder`` is on a filesystem that is mounted read-only."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
+def _is_ostree_booted(root: Path) -> bool:
+    return os.path.lexists(root / _OSTREE_BOOTED)
+
+
+def _is_folder(root: Path, name: str) -> bool:
+    try:
+        return resolve_inside(root, name).is_dir()
+    except OutsideRoot:
         return False
 
 

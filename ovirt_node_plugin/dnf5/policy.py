@@ -113,7 +113,7 @@ class Run:
         What they obsolete may go too: where all that arrives is allowed, nothing else
         can be the cause.
         """
-        if not (self.target.live and self.target.is_node) or self.config.live:
+        if not (self.target.booted and self.target.is_node) or self.config.live:
             return
         changed = [item.package.name for item in self.items
                    if item.arrives or item.action == "E"]

@@ -17,7 +17,7 @@ from ..registry.record import Record
 from ..settings.engine import checking, selection
 from ..settings.engine.apply import chained
 from ..settings.engine.kinds import KINDS, Phase, in_order, is_derived, remarks
-from ..settings.engine.live import is_live, switch_off
+from ..settings.engine.live import switch_off
 from ..settings.engine.revert import Revert, do_revert, finish_revert, rebuild_all
 from ..settings.engine.upgrade import apply_upgrade, make_accounts, plan_upgrades
 from ..settings.kit.model import Context
@@ -27,6 +27,7 @@ from ..settings.services import package_units
 from ..system.nevra import name_of
 from ..system.rpm_version import compare
 from ..system.run import Runner
+from ..target import is_booted
 from ..undo import journal
 from . import verification
 from .apply import (
@@ -448,6 +449,6 @@ def _contexts(active: Sequence[Bundle], shares: Mapping[str, Set[str]], books: B
                  for path in files.get(nevra) or session.files(nevra)
                  if path not in leavable.sizes}
         contexts.append(Context(root=books.root, plugin=name, files=paths, run=run, facts=facts,
-                                leavable=leavable, live=is_live(books.root),
+                                leavable=leavable, live=is_booted(books.root),
                                 sealed=session.sealed))
     return kernel_fits.with_module_fits(contexts, packages, session.rpm_files())

@@ -13,7 +13,7 @@ from ..plugin.library import Library
 from ..registry import store
 from ..registry.record import Record
 from ..registry.store import Registry
-from ..settings.engine import live, selection
+from ..settings.engine import selection
 from ..settings.kit.model import Context
 from ..system.run import Runner
 from . import find, install, matching
@@ -112,7 +112,7 @@ def _available(session: Session, registry: Registry, *,
 def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
     descriptor = bundle.descriptor
     context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
-                      facts=facts_of(session, ()), live=live.is_live(session.target.root),
+                      facts=facts_of(session, ()), live=session.target.booted,
                       sealed=session.sealed)
     plugin_info = _info(
         _state(descriptor, "available", bundle.source), descriptor, "",

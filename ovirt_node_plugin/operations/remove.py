@@ -15,7 +15,7 @@ from ..registry.inventory import Delta
 from ..registry.record import Record
 from ..settings.engine.kinds import Phase, phase_of
 from ..settings.engine.ledger import Ledger
-from ..settings.engine.live import is_live, switch_off
+from ..settings.engine.live import switch_off
 from ..settings.engine.revert import (
     Revert,
     do_revert,
@@ -27,6 +27,7 @@ from ..settings.engine.revert import (
 from ..settings.kit.model import Context
 from ..settings.services import package_units
 from ..system.run import Runner
+from ..target import is_booted
 from ..undo import journal
 from ..undo.changes import Applied
 from . import matching
@@ -215,7 +216,7 @@ def _is_account(applied: Applied) -> bool:
 
 def _context(session: Session, records: Sequence[Record], run: Runner) -> Context:
     root = session.target.root
-    return Context(root=root, plugin=records[0].name, files={}, run=run, live=is_live(root),
+    return Context(root=root, plugin=records[0].name, files={}, run=run, live=is_booted(root),
                    sealed=session.sealed)
 
 

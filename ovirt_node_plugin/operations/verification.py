@@ -11,12 +11,12 @@ from ..packages.rpm_verify import FileProblem, verify_files
 from ..packages.session import Session
 from ..registry import store
 from ..registry.record import Record
-from ..settings.engine import kinds, live
+from ..settings.engine import kinds
 from ..settings.kit.model import Context
 from ..settings.placed import leave_out
 from ..system.nevra import name_of
 from ..system.run import Runner
-from ..target import is_running_system
+from ..target import is_booted, is_running_system
 from . import drift, matching
 from .model.results import (
     IN_CONFIG,
@@ -79,7 +79,7 @@ def _findings(record: Record, present: Mapping[str, str], session: Session,
     files = dict.fromkeys(owners, 0)
     context = Context(root=root, plugin=record.name, files=files, run=run,
                       leavable=leave_out.recorded(record.settings, files, session.files_of),
-                      live=live.is_live(root), sealed=session.sealed)
+                      live=is_booted(root), sealed=session.sealed)
     yield from (Finding(IN_SETTING, text)
                 for text in kinds.verify(undo_data.state.settings, context))
     yield from (Finding(IN_SCRIPTLET, text)

@@ -138,7 +138,7 @@ def _refuse_modules(policy: TransactionPolicy) -> None:
 
 
 def _refuse_live(policy: TransactionPolicy) -> None:
-    if not (policy.target.live and policy.target.is_node) or policy.config.live:
+    if not (policy.target.booted and policy.target.is_node) or policy.config.live:
         return
     replaced = _replaced(policy.base, policy.config.live_allow)
     changed = [package.name for package in solved.arriving(policy.base)]

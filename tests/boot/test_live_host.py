@@ -322,6 +322,7 @@ def test_a_booted_node_is_changed_only_if_its_configuration_allows_it(host: Live
     host.dnf.configure(live="yes")
     host.plugin("install", "-y", echo_plugin(host))
     host.expect_answer(7070, expected="answer-7070")
+    assert 'mode="online"' in (host.machine.root / "etc/ovirt.plugins.d/echo").read_text()
     host.plugin("remove", "-y", "echo")
 
 

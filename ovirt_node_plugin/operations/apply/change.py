@@ -34,7 +34,7 @@ TOOL = f"ovirt-node-plugin {__version__}"
 
 def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
     """Raise Refused if the root may not or cannot be written to, RecordError without a journal."""
-    if target.live and target.is_node and not live_allowed:
+    if target.booted and target.is_node and not live_allowed:
         raise live_refusal(target)
     if os.statvfs(target.root).f_flag & os.ST_RDONLY or not os.access(target.root, os.W_OK):
         raise Refused(f"the root {target.root} is mounted read-only",

@@ -13,7 +13,6 @@ from ...errors import Refused
 from ...packages.session import PackageChange, Session
 from ...registry.record import Record
 from ...settings.engine import kinds
-from ...settings.engine.live import is_live
 from ...settings.kit.model import Context
 from ...settings.placed import leave_out
 from ...system import path_sets
@@ -22,6 +21,7 @@ from ...system.regular_files import opened_regular
 from ...system.run import Runner
 from ...system.trees import Relative, Stat, stat_of
 from ...system.words import first_lines
+from ...target import is_booted
 from ..model.books import Books
 from .own_state import OwnState
 
@@ -100,7 +100,7 @@ class OtherPlugins:
                      for path in self._session.files(nevra)}
             context = Context(
                 root=self._root, plugin=record.name, files=files, run=self._run,
-                live=is_live(self._root),
+                live=is_booted(self._root),
                 leavable=leave_out.recorded(settings, files, self._session.files_of))
             for problem in kinds.verify(settings, context):
                 yield f"a setting of plugin {record.name}: {problem}"
@@ -118,7 +118,7 @@ def _files(records: Sequence[Record], changed: Set[str], packages: Sequence[Pack
     leaving = {change.nevra for change in packages if not change.arrives}
     # a running system changes these by itself
     skipped = (real_places(session.target.root, (*path_sets.STATE, *path_sets.CHANGED_LIVE))
-               if session.target.live else ())
+               if session.target.booted else ())
     owners = {nevra: record.name for record in records for nevra in record.nevras
               if nevra not in leaving}
     files = [_OthersFile(plugin=owners[nevra], path=packed.path, place=relative(packed.path),

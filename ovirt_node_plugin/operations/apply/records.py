@@ -32,7 +32,7 @@ def save(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books
     record = Record(
         name=descriptor.name, version=descriptor.version, vendor=descriptor.vendor,
         summary=descriptor.summary, installed_at=inventory.operations[-1].at, tool=TOOL,
-        mode="online" if target.live else "offline", source=job.bundle.source,
+        mode="online" if target.booted else "offline", source=job.bundle.source,
         target_kind=target.kind, target_version=target.version,
         repos=tuple(sorted(repos)), packages=tuple(_packages(job, packages, books, session)),
         settings=state.settings, together=tuple(sorted(together - {job.name})),

@@ -39,7 +39,7 @@ class TargetAnswer:
     def of(cls, target: Target) -> TargetAnswer:
         """Return the part of an answer for ``target``."""
         return cls(root=str(target.root), kind=target.kind, name=target.name,
-                   version=target.version, live=target.live)
+                   version=target.version, live=target.booted)
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ def estimate(packages: Sequence[PackageChange]) -> Tuple[str, ...]:
 
 def not_booted(target: Target) -> Tuple[str, ...]:
     """Return a line if the root runs, but nothing can take effect in it now."""
-    return (live.NOT_BOOTED,) if target.live and not live.is_live(target.root) else ()
+    return (live.NOT_BOOTED,) if target.live and not target.booted else ()
 
 
 def changed_for_others(jobs: Sequence[Job], packages: Sequence[PackageChange],

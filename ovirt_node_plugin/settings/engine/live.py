@@ -13,7 +13,7 @@ from typing import Dict, Iterator, List, Sequence, Tuple, TypeVar
 
 from ...errors import NodePluginError
 from ...system.run import Runner
-from ...target import is_running_system
+from ...target import is_booted
 from ...undo import live_log
 from ...undo.changes import Applied
 from ...undo.live_log import LEFT, WAS, Deed
@@ -27,14 +27,6 @@ _AnySetting = TypeVar("_AnySetting", Applied, Wanted)
 NOT_BOOTED = ("Nothing of it takes effect now: no systemd runs here, as in a chroot or a"
               " container.")
 _SETTLE_S = 1.0
-
-
-def is_live(root: Path) -> bool:
-    """Return whether ``root`` is a running system on which settings can take effect.
-
-    That is one that systemd booted, by the same check as sd_booted(3).
-    """
-    return is_running_system(root) and (root / "run/systemd/system").is_dir()
 
 
 def plan_on(items: Sequence[Wanted], ctx: Context) -> Tuple[str, ...]:
@@ -145,7 +137,7 @@ def undo_of(root: Path, run: Runner) -> LiveUndo:
 
     It is empty if the root is not running. Raises RecordError if it cannot be read.
     """
-    ctx = Context(root, "", {}, run, live=is_live(root))
+    ctx = Context(root, "", {}, run, live=is_booted(root))
     return LiveUndo(ctx, live_log.read_log(root) if ctx.live else live_log.NOTHING)
 
 

@@ -218,12 +218,15 @@ def booted(node: Dnf5Root) -> Iterator[Dnf5Root]:
     release.unlink()
     release.write_text(resolve_inside(node.root, "etc/os-release").read_text())
     repos.mkdir(exist_ok=True)
+    systemd = top / "run/systemd/system"
+    systemd.mkdir(parents=True)
     node.repo.add("ovirt-node-ng-image-update", "4.5.6",
                   obsoletes="placeholder < 2")
     node.repo.add("placeholder", "1")
     node.repo.finish()
     shutil.copy(node.root / "etc/yum.repos.d/system.repo", repos / "system.repo")
     yield node
+    systemd.rmdir()
     (repos / "system.repo").unlink()
     release.unlink()
     release.symlink_to(link_target)
@@ -247,6 +250,14 @@ def test_transactions_on_a_booted_node_are_refused_except_image_updates(booted: 
     answer = machine("-y", "install", "tool")
     assert answer.status == 0 and (machine.top / "usr/bin/tool").exists(), answer.text
     assert machine("-y", "remove", "tool", "ovirt-node-ng-image-update").status == 0
+    booted.configure("node_policy = plugins")
+    assert machine("-y", "install", "tool").status == 1
+    systemd = machine.top / "run/systemd/system"
+    systemd.rmdir()  # as in a container build
+    for verb in ("install", "remove"):
+        answer = machine("-y", verb, "tool")
+        assert answer.status == 0, answer.text
+    systemd.mkdir()
 
 
 @pytest.mark.parametrize("script", [

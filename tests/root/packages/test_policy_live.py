@@ -1,4 +1,5 @@
-"""The running system as the root: a booted node is refused, a host is changed."""
+"""The root ``/``: a booted node is refused; a host, and a node that systemd has not booted,
+are changed."""
 from __future__ import annotations
 
 import os
@@ -82,11 +83,18 @@ def space(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def booted(node: Path, space: Path, dnf: Dnf) -> RunningSystem:
-    """A booted node."""
+def running_node(node: Path, space: Path, dnf: Dnf) -> RunningSystem:
+    """A node whose root is ``/`` and in which no systemd runs, as in a container build."""
     running = RunningSystem(space, dnf)
     running.take_identity(node, "usr/share/rpm")
     return running
+
+
+@pytest.fixture
+def booted(running_node: RunningSystem) -> RunningSystem:
+    """A booted node."""
+    (running_node.changes / "run/systemd/system").mkdir(parents=True)
+    return running_node
 
 
 def test_a_change_of_a_booted_node_is_refused_with_the_offline_command(
@@ -129,17 +137,33 @@ def test_plain_dnf_on_a_booted_node_installs_only_the_image_update(
     assert "ovirt-node-ng-image-update-4.5.6-1" in listing and "tool-1.0" not in listing
 
 
-def test_live_yes_allows_changes_of_a_booted_node(built: support.Fixtures, booted: RunningSystem,
-                                                  dnf: Dnf) -> None:
-    booted.dnf.configure(live="yes")
-    answer = booted.dnf.plugin(Path("/"), "install", built.bundle("snmp"), "-y", "--trust-keys")
+def test_a_node_without_systemd_is_changed_by_the_rules_of_an_image(
+        built: support.Fixtures, running_node: RunningSystem) -> None:
+    words = (built.bundle("snmp"), "-y", "--trust-keys")
+    plan = running_node.dnf.plugin(Path("/"), "install", *words, "--dry-run", "--json").json
+    assert plan["target"]["live"] is False
+    answer = running_node.dnf.plugin(Path("/"), "install", *words)
     assert answer.status == 0, answer.text
-    assert "net-snmp-5.9.1" in booted.packages("usr/share/rpm")
-    record = (booted.changes / "etc/ovirt.plugins.d/snmp").read_text()
-    assert "online" in record
-    answer = booted.dnf.plugin(Path("/"), "install", built.bundle("needs-libvirt"), "-y",
-                               "--trust-keys")
+    assert "Nothing of it takes effect now: no systemd runs here" in answer.text
+    assert "net-snmp-5.9.1" in running_node.packages("usr/share/rpm")
+    record = (running_node.changes / "etc/ovirt.plugins.d/snmp").read_text()
+    assert 'mode="offline"' in record
+    answer = running_node.dnf.plugin(Path("/"), "install", built.bundle("needs-libvirt"), "-y",
+                                     "--trust-keys")
     assert answer.status == 5, answer.text
+
+
+def test_plain_dnf_installs_in_a_node_without_systemd_but_changes_no_core_package(
+        running_node: RunningSystem, tmp_path: Path) -> None:
+    repo = support.RpmRepo(tmp_path / "tools", "tools")
+    repo.add("tool", "1.0")
+    repo.add("libvirt", "99")
+    define_repo(running_node.changes, "tools", repo.url)
+    answer = running_node.dnf(Path("/"), "install", "tool", "-y")
+    assert answer.status == 0, answer.text
+    assert "tool-1.0" in running_node.packages("usr/share/rpm")
+    answer = running_node.dnf(Path("/"), "upgrade", "libvirt", "-y")
+    assert answer.status == 1 and "needs newer core packages" in answer.err, answer.text
 
 
 def test_a_plugin_is_installed_on_and_removed_from_the_running_host(
