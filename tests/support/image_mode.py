@@ -24,11 +24,14 @@ _OWN = ("etc", "var", "boot", "home", "mnt", "usr/lib/modules", "usr/lib/systemd
         "usr/lib/tmpfiles.d", "usr/share/rpm", "usr/libexec", "usr/share/dbus-1")
 # Programs of this machine instead of stand-ins of the root, which are no links to busybox.
 _PROGRAMS = ("dnf-3", "python3", "rpm")
+# The capabilities of a RUN line: containers/common, pkg/config/default.go.
+_RIGHTS = ("chown", "dac_override", "fowner", "fsetid", "kill", "net_bind_service", "setfcap",
+           "setgid", "setpcap", "setuid", "sys_chroot")
 # The upper layer is the root itself, so what a command changes is there afterwards. /run is
 # that of a container: in memory, without systemd.
 _ENTER = """
-top=$1 root=$2 work=$3 shown=$4 programs=$5
-shift 5
+top=$1 root=$2 work=$3 shown=$4 programs=$5 rights=$6
+shift 6
 mount -t overlay overlay "$top" -o "lowerdir=/,upperdir=$root,workdir=$work"
 mount -t tmpfs -o mode=755 tmpfs "$top/run"
 touch "$top/run/.containerenv"
@@ -41,7 +44,7 @@ done
 for name in $programs; do
     [ ! -e "$root/usr/bin/$name" ] || mount --bind "/usr/bin/$name" "$top/usr/bin/$name"
 done
-exec chroot "$top" "$@"
+exec setpriv --bounding-set "-all,$rights" chroot "$top" "$@"
 """
 
 
@@ -82,7 +85,8 @@ def container_build(root: Path, dnf: Dnf) -> Dnf:
             os.setxattr(root / name, "trusted.overlay.opaque", b"y")
     shown = f"{TOP} {cache_root()} {dnf.folder.parent}"
     prefix = ("unshare", "--mount", "--propagation", "slave", "sh", "-euc", _ENTER, "sh",
-              str(space / "top"), str(root), str(space / "work"), shown, " ".join(_PROGRAMS))
+              str(space / "top"), str(root), str(space / "work"), shown, " ".join(_PROGRAMS),
+              ",".join(f"+{name}" for name in _RIGHTS))
     return replace(dnf, prefix=(*prefix, *at_home(dnf.folder / "home")))
 
 

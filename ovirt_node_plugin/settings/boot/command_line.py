@@ -3,7 +3,8 @@
 It is in /etc/kernel/cmdline, from which kernel-install(8) makes entries of new kernels, and
 in existing entries (Boot Loader Specification, ``options``). Files are edited, never made:
 a root without any, such as an image that boots by the configuration of its ISO, has the
-arguments in the record only. On a running host with grubby(8), that is run too, as it
+arguments in the record only. In image mode they are in a file that bootc reads, and nowhere
+else (``image_arguments``). On a running host with grubby(8), that is run too, as it
 knows other places of its boot loader, except for arguments that GRUB needs quotes for: it is
 a shell script that adds and removes by sed(1), without quotes.
 """
@@ -24,8 +25,10 @@ from ...system.limits import (
     LOADER_ENTRY_BYTES,
 )
 from ...system.paths import resolve_inside
+from ...target import is_image_mode
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted
+from . import image_arguments
 from .argument_syntax import GRUB, KERNEL, Syntax
 from .argument_text import (
     DROP,
@@ -63,7 +66,8 @@ class CommandLine:
     def implied(self, wanted: Sequence[Wanted], ctx: Context) -> Sequence[Wanted]:
         """Return the command line that kernel arguments among ``wanted`` imply."""
         codes = [setting.value for setting in wanted if setting.kind == "kernel-argument"]
-        if not codes:
+        if not codes or is_image_mode(ctx.root) and all(
+                argument.how == DROP for argument in _arguments(codes)):
             return ()
         paths = configurations(ctx.root)
         places = (", ".join(f"/{path}" for path in paths)
@@ -91,6 +95,8 @@ class CommandLine:
         return "present" if configurations(ctx.root) else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
+        if is_image_mode(ctx.root):
+            return (Watch(image_arguments.FOLDER, image_arguments.FILE),)
         return (Watch(_KERNEL, _CMDLINE), Watch(_ENTRIES, f"*{_ENTRY}"),
                 *([Watch("etc/default", "grub")] if ctx.live else []))
 
@@ -117,6 +123,9 @@ class CommandLine:
                for path, text in texts.items()}
         _by_grubby(ctx, drop=[argument for argument in added if argument.how != DROP])
         _write_all(ctx.root, new)
+        if not kept:
+            image_arguments.remove_folders(ctx.root, [
+                path for path, base in removal.bases.items() if base is None])
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         return ()  # the kind kernel-argument verifies each argument
@@ -126,7 +135,13 @@ KIND = CommandLine()
 
 
 def configurations(root: Path) -> Dict[str, str]:
-    """Return the text of each boot configuration by its path relative to ``root``, resolved."""
+    """Return the text of each boot configuration by its path relative to ``root``, resolved.
+
+    In image mode, it is the command line in the file of the plugins' arguments, also if there
+    is no such file yet.
+    """
+    if is_image_mode(root):
+        return {image_arguments.PATH: image_arguments.command_line(root)}
     texts, size_bytes = {}, 0
     for folder, names in ((_KERNEL, [_CMDLINE]), (_ENTRIES, sorted(_entries(root)))):
         resolved = resolve_inside(root, folder).relative_to(root).as_posix()
@@ -234,6 +249,9 @@ def _text(entry: Optional[Entry]) -> Optional[str]:
 
 def _write_all(root: Path, new: Mapping[str, str]) -> None:
     for path, text in new.items():
+        if path == image_arguments.PATH:
+            image_arguments.write(root, text, syntax_of(root))
+            continue
         entry, data = read_entry(root, path), text.encode(_ENCODING)
         if entry is not None and entry.content != data:
             write_entry(root, path, dataclasses.replace(

@@ -24,12 +24,14 @@ from ...system.entries import read_entry, sync_dir
 from ...system.paths import resolve_inside
 from ...system.regular_files import opened_regular
 from ...system.run import Runner
+from ...target import is_booted, is_image_mode, is_running_system
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, DerivedRemoval, Wanted
 from . import dracut_files
 from .initramfs_images import KEPT, Content, images, is_file, parse
 
 _NEW = "initramfs.img"
+_OSTREE = "ostree"  # the dracut module without which no deployment is found at boot
 
 
 @dataclass(frozen=True)
@@ -135,9 +137,19 @@ def made_like(version: str, like: Path, work: Path, *, root: Path, run: Runner) 
 
 
 def _content(path: str, ctx: Context) -> Content:
+    words = ["lsinitrd", f"/{path}"]
+    if _is_container_build(ctx.root):
+        return parse(ctx.run(words))
     with _workplace() as work:
-        return parse(ctx.run(program.argv(ctx.root, ["lsinitrd", f"/{path}"], temporary=work,
-                                          live=ctx.live)))
+        return parse(ctx.run(program.argv(ctx.root, words, temporary=work, live=ctx.live)))
+
+
+def _is_container_build(root: Path) -> bool:
+    """Return whether ``root`` is ``/`` without systemd: it is not sealed, and may not be.
+
+    A container build has no right to make namespaces.
+    """
+    return is_running_system(root) and not is_booted(root)
 
 
 def _lacking(version: str, needs: Sequence[str], ctx: Context) -> List[str]:
@@ -208,11 +220,15 @@ def _dracut(version: str, before: Content, work: Path, *, root: Path, hostonly: 
     argv: List[str] = ["dracut", "--force", "--reproducible"]
     if not hostonly:
         argv.append("--no-hostonly")
-    modules = before.modules & dracut_files.modules_there(root)
+    wanted = before.modules | ({_OSTREE} if is_image_mode(root) else set())
+    modules = wanted & dracut_files.modules_there(root)
     if modules:
         argv += ["--add", " ".join(sorted(modules))]
-    argv += ["--kver", version, f"/tmp/{_NEW}"]
-    run(program.argv(root, argv, temporary=work, live=hostonly))
+    if _is_container_build(root):
+        run([*argv, "--kver", version, str(work / _NEW)])
+    else:
+        run(program.argv(root, [*argv, "--kver", version, f"/tmp/{_NEW}"], temporary=work,
+                         live=hostonly))
     if not is_file(work / _NEW):
         raise Refused(f"dracut made no initramfs of kernel {version}",
                       hint="Run it in the root by hand to see why.")

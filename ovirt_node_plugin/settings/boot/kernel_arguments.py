@@ -7,12 +7,15 @@ configuration.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Sequence
+from pathlib import Path
+from typing import Dict, List, Sequence, Tuple
 
+from ...errors import Refused
 from ...plugin.settings import KernelArgument, Setting
+from ...target import is_image_mode
 from ...undo.changes import Applied, Watch
 from ..kit.model import Context, Wanted
-from . import command_line
+from . import command_line, image_arguments
 from .argument_text import ADD, DROP, SET, Argument, decode, plain_name, problems
 
 
@@ -38,10 +41,21 @@ class KernelArguments:
         key = plain_name(item.name) + (f"={item.value}" if how != SET and item.value else "")
         verb = "remove" if how == DROP else "add" if how == ADD else "set"
         return (Wanted(kind=self.name, key=key, value=argument.code,
-                       text=f"{verb} kernel argument {argument.token}", item=item),)
+                       text=f"{verb} kernel argument {argument.token}", item=item,
+                       notes=_notes(argument, ctx.root)),)
 
     def check(self, wanted: Wanted, ctx: Context, *, installed: bool) -> None:
-        """Check nothing: the rules of descriptors refuse the image's own arguments."""
+        """Refuse to remove an argument that files of an image in image mode add.
+
+        The rules of descriptors refuse the arguments by which an image is found.
+        """
+        argument = decode(wanted.value)
+        for path, tokens in _of_the_image(argument, ctx.root).items():
+            if argument.how == DROP:
+                raise Refused(
+                    f"plugin {ctx.plugin} wants to {wanted.text}, but /{path} of the image adds"
+                    f" {tokens[0]}, and no other file can remove it",
+                    hint="Remove it from that file in the Containerfile, before the plugins.")
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         new, old = decode(wanted.value), decode(other.value)
@@ -77,3 +91,23 @@ class KernelArguments:
 
 
 KIND = KernelArguments()
+
+
+def _of_the_image(argument: Argument, root: Path) -> Dict[str, List[str]]:
+    """Return the arguments that an image in image mode has in place of ``argument``, by file."""
+    return image_arguments.of_the_image(
+        argument, root, command_line.syntax_of(root)) if is_image_mode(root) else {}
+
+
+def _notes(argument: Argument, root: Path) -> Tuple[str, ...]:
+    """Return notes on what files of kernel arguments cannot do in image mode."""
+    if not is_image_mode(root):
+        return ()
+    if argument.how == DROP:
+        return (f"kernel argument {argument.token} is not removed from a host that has it from"
+                " elsewhere than its image",)
+    if argument.how != SET:
+        return ()
+    return tuple(f"/{path} of the image also adds {token}, which stays beside {argument.token}"
+                 for path, tokens in _of_the_image(argument, root).items()
+                 for token in tokens if token != argument.token)

@@ -113,6 +113,27 @@ def apply_checked(ctx: Context, applied_by_plugin: Dict[str, Tuple[Applied, ...]
 
 
 @pytest.mark.root
+def test_in_image_mode_it_is_beside_the_kernel_and_finds_the_deployment(
+        system: Path, tmp_path: Path) -> None:
+    beside = f"{MODULES}/initramfs.img"
+    os.rename(system / IMAGE, system / beside)
+    write_file(system, "usr/lib/dracut/modules.d/50ostree/module-setup.sh",
+               "check() { return 255; }\ninstall() { :; }\n")
+    write_file(system, "usr/lib/ostree/prepare-root.conf", "")
+    old = (system / beside).read_bytes()
+    recorder = RecordingRunner(real=run)
+    ctx = dataclasses.replace(plugin_with_module(system, "foo", "isv_foo"), run=recorder)
+    applied = apply_checked(ctx, {}, InitramfsDriver("isv-foo", load=False))
+    content = parse(run_in_root(system, tmp_path, "lsinitrd", f"/{beside}"))
+    assert "isv_foo" in content.drivers and "ostree" in content.modules
+    (argv,) = (argv for argv in recorder.argvs if "dracut" in argv)
+    assert "--no-hostonly" in argv and argv[argv.index("--kver") + 1] == KERNEL
+    assert [path for path in os.listdir(system / "boot") if "initramfs" in path] == []
+    revert_settings(system, "foo", {"foo": applied})
+    assert (system / beside).read_bytes() == old
+
+
+@pytest.mark.root
 def test_a_driver_is_in_the_initramfs_until_its_plugin_is_removed(
         system: Path, tmp_path: Path) -> None:
     before = changeable_state(system)

@@ -1,0 +1,86 @@
+"""Kernel arguments of an image in image mode: files of /usr/lib/bootc/kargs.d.
+
+bootc adds the arguments of all files, in the order of their names, to those of the machine, and
+at each update what the new image has and the old one had not, and the reverse. It compares
+whole arguments, so each element is one argument as it is in an entry of the boot loader
+(parse_kargs_toml and get_kargs in bootc's crates/lib/src/bootc_kargs.rs). A file cannot remove an
+argument.
+"""
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Dict, List, Sequence
+
+from ...system.entries import read_entry, write_entry
+from ...system.limits import LOADER_ENTRY_BYTES
+from ...system.paths import resolve_inside
+from ..kit.placing import place_file
+from .argument_syntax import Syntax
+from .argument_text import Argument
+
+FOLDER, FILE = "usr/lib/bootc/kargs.d", "50-node-plugins.toml"
+PATH = f"{FOLDER}/{FILE}"
+_END = ".toml"
+_MODE = 0o644
+_HEADER = "# Of Node plugins; dnf node-plugin remove takes their arguments away.\n"
+# Strings of TOML without line breaks, and the array of them that bootc reads.
+_STRING = r'"(?:[^"\\\n]|\\[^\n])*"' + r"|'[^'\n]*'"
+_ARRAY = re.compile(rf'^[ \t]*"?kargs"?[ \t]*=[ \t]*\[((?:[\s,]|#[^\n]*|{_STRING})*)\]',
+                    re.MULTILINE)
+_TOKEN = re.compile(rf"#[^\n]*|({_STRING})")
+
+
+def command_line(root: Path) -> str:
+    """Return the arguments of plugins in ``root`` as one line, empty without any."""
+    return " ".join(_arguments(root, FILE))
+
+
+def write(root: Path, line: str, syntax: Syntax) -> None:
+    """Write the arguments of plugins; the file is removed with the last of them."""
+    words = [word.raw for word in syntax.words(line)]
+    if words:
+        strings = "".join(f"    {json.dumps(word)},\n" for word in words)
+        place_file(root, FOLDER, FILE, f"{_HEADER}kargs = [\n{strings}]\n".encode(), mode=_MODE)
+    elif read_entry(root, PATH, content=False) is not None:
+        write_entry(root, PATH, None)
+
+
+def remove_folders(root: Path, paths: Sequence[str]) -> None:
+    """Remove those of ``paths``, relative to ``root``, that are folders for the file and empty."""
+    for path in sorted(paths, key=len, reverse=True):
+        where = resolve_inside(root, path)
+        if FOLDER.startswith(path) and where.is_dir() and not os.listdir(where):
+            write_entry(root, path, None)
+
+
+def of_the_image(argument: Argument, root: Path, syntax: Syntax) -> Dict[str, List[str]]:
+    """Return the arguments of the image that ``argument`` replaces or removes, by their file."""
+    folder = resolve_inside(root, FOLDER)
+    names = sorted(os.listdir(folder)) if folder.is_dir() else ()
+    found = {f"{FOLDER}/{name}": [word.text for text in _arguments(root, name)
+                                  for word in syntax.words(text) if argument.matches(word.text)]
+             for name in names if name.endswith(_END) and name != FILE}
+    return {path: words for path, words in found.items() if words}
+
+
+def _arguments(root: Path, name: str) -> List[str]:
+    """Return the elements of ``kargs`` in a file, none if it is not of that form."""
+    entry = read_entry(root, f"{FOLDER}/{name}", max_bytes=LOADER_ENTRY_BYTES)
+    if entry is None or entry.content is None:
+        return []
+    array = _ARRAY.search(entry.content.decode(errors="replace"))
+    return [_value(match.group(1)) for match in _TOKEN.finditer(array.group(1))
+            if match.group(1)] if array else []
+
+
+def _value(string: str) -> str:
+    """Return the value of a string of TOML; one with other escapes than JSON's is its text."""
+    if string.startswith('"'):
+        try:
+            return str(json.loads(string))
+        except ValueError:
+            pass
+    return string[1:-1]
