@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Callable, NamedTuple, NoReturn, Optional, Sequence
+from typing import Callable, NamedTuple, NoReturn, Optional, Sequence, Type
 
+from .. import errors
 from ..errors import NodePluginError, Refused, Status
 from . import kernel
 
@@ -62,8 +63,8 @@ def call_apart(work: Callable[[], str]) -> str:
     """Run ``work`` in a child with namespaces of its own; return the text that it returns.
 
     Unlike after ``run_apart``, this process can start programs afterwards. The child ends with
-    this process. Raises the NodePluginError that ``work`` raises, with its message, hint and
-    status, and NodePluginError if the child ends without an answer.
+    this process. Raises the NodePluginError that ``work`` raises, with its class, message, hint
+    and status, and NodePluginError if the child ends without an answer.
     """
     reader, writer = os.pipe()
     sys.stdout.flush()
@@ -87,9 +88,15 @@ def call_apart(work: Callable[[], str]) -> str:
     answer = json.loads(data)
     if "text" in answer:
         return str(answer["text"])
-    error = NodePluginError(answer["message"], hint=answer["hint"])
+    error = _error_class(answer["kind"])(answer["message"], hint=answer["hint"])
     error.status = Status(answer["status"])
     raise error
+
+
+def _error_class(name: str) -> Type[NodePluginError]:
+    """Return the class of errors ``name``, or its base if it has more than message and hint."""
+    kind = getattr(errors, name, NodePluginError)
+    return kind if kind.__init__ is NodePluginError.__init__ else NodePluginError
 
 
 def end_others() -> bool:
@@ -113,7 +120,8 @@ def _answer(work: Callable[[], str], writer: int) -> NoReturn:
         return 0
 
     def fail(exc: NodePluginError) -> int:
-        return send(message=exc.message, hint=exc.hint, status=exc.status)
+        return send(kind=type(exc).__name__, message=exc.message, hint=exc.hint,
+                    status=exc.status)
 
     def main() -> int:
         try:

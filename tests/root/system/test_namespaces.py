@@ -79,7 +79,7 @@ def test_an_error_comes_back_from_namespaces_of_its_own(tmp_path: Path) -> None:
     def refuse() -> str:
         raise Refused("it is refused", hint="Do it otherwise.")
 
-    with pytest.raises(NodePluginError, match="it is refused") as refused:
+    with pytest.raises(Refused, match="it is refused") as refused:
         call_apart(refuse)
     assert (refused.value.hint, refused.value.status) == ("Do it otherwise.", Status.REFUSED)
     with pytest.raises(NodePluginError, match=f"{tmp_path}/missing: No such file"):
