@@ -78,7 +78,8 @@ _ovirt_node_plugin_takes_value() {
     --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
     --cve | --cves | --secseverity | --sec-severity | --accept-origin | --accounts-from | \
-    --repo-file | --save-bundles | --trust-key)
+    --repo-file | --save-bundles | --trust-key | --image | --sha256 | --checksum-file | \
+    --checksum-key)
         return 0 ;;
     esac
     return 1
@@ -142,6 +143,7 @@ _ovirt_node_plugin_options() {
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
     verify)            options+=(--strict) ;;
+    check-upgrade)     options+=(--image --sha256 --checksum-file --checksum-key) ;;
     esac
     _ovirt_node_plugin_offer "${options[@]}"
     return 0
@@ -149,6 +151,10 @@ _ovirt_node_plugin_options() {
 
 _ovirt_node_plugin_names() {
     local names='' added=${_ovirt_node_plugin_folders[0]}
+    if [[ $1 == check-upgrade ]]; then
+        compopt -o default 2>/dev/null
+        return 0
+    fi
     if [[ $cur == */* || $cur == .* || $cur == "~"* ]]; then
         case $1 in install | info | add | repair) _ovirt_node_plugin_paths ;; esac
         return 0
@@ -205,7 +211,8 @@ _ovirt_node_plugin_dnf() {
         if [[ $option && $COMP_WORDBREAKS != *=* ]]; then
             COMPREPLY=("${COMPREPLY[@]/#/$option}")
         fi
-    elif [[ $previous == --repo-file || $previous == --save-bundles ]]; then
+    elif [[ $previous == --repo-file || $previous == --save-bundles \
+            || $previous == --checksum-file || $previous == --checksum-key ]]; then
         compopt -o default 2>/dev/null
     elif [[ $previous == --accept-origin ]]; then
         _ovirt_node_plugin_offer "$(_ovirt_node_plugin_installed)"
@@ -214,8 +221,8 @@ _ovirt_node_plugin_dnf() {
     elif [[ $cur == -* ]]; then
         _ovirt_node_plugin_options "$sub"
     elif [[ ! $sub ]]; then
-        _ovirt_node_plugin_offer install remove upgrade list info manifest verify repair add drop \
-                                 repos
+        _ovirt_node_plugin_offer install remove upgrade list info manifest verify check-upgrade \
+                                 repair add drop repos
     else
         _ovirt_node_plugin_names "$sub"
     fi

@@ -16,6 +16,7 @@ SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
     "info": (1, "show everything known about plugins, by name or path of a bundle"),
     "manifest": (1, "show what plugins contain: packages, files, settings, accounts"),
     "verify": (0, "compare the records with packages, settings and files"),
+    "check-upgrade": (1, "show what becomes of the plugins in another image, before an upgrade"),
     "repair": (0, "install damaged packages again, and apply changed settings again"),
     "add": (1, "copy bundles into the library, where they are found by name"),
     "drop": (1, "delete plugins from the library"),
@@ -50,6 +51,10 @@ class DnfOptions(Protocol):
     files: bool
     settings: bool
     delta: bool
+    payload: str
+    sha256: str
+    checksum_file: str
+    checksum_key: str
     # dnf(8), "OPTIONS"
     assumeno: bool
     assumeyes: bool
@@ -63,10 +68,11 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     """Add the arguments to DNF's ``parser``, a group of arguments without subparsers."""
     parser.add_argument(
         "subcommand", metavar="SUBCOMMAND",
-        help="one of:\n" + "\n".join(f"  {name:<9} {text}"
+        help="one of:\n" + "\n".join(f"  {name:<13} {text}"
                                      for name, (_, text) in SUBCOMMANDS.items()))
     parser.add_argument("names", metavar="NAME|PATH", nargs="*",
-                        help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle")
+                        help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle;"
+                             " check-upgrade: the path of an image")
     parser.add_argument("--json", action="store_true",
                         help="print the answer as JSON, for programs")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
@@ -101,6 +107,7 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                         help="install, upgrade: write a bundle of each plugin that comes from a"
                              " repository to this folder")
     _add_choices(parser)
+    _add_image(parser)
 
 
 def _add_choices(parser: argparse._ActionsContainer) -> None:
@@ -117,6 +124,21 @@ def _add_choices(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--settings", action="store_true", help="manifest: list each setting")
     parser.add_argument("--delta", action="store_true",
                         help="manifest: show the changes of the last install or upgrade")
+
+
+def _add_image(parser: argparse._ActionsContainer) -> None:
+    """Add the arguments for the image of check-upgrade, as ``ovirt-node-plugin`` has them."""
+    parser.add_argument("--image", metavar="PATH", dest="payload", default="",
+                        help="check-upgrade: the squashfs to use if the ISO or RPM contains"
+                             " several")
+    parser.add_argument("--sha256", metavar="SUM", default="",
+                        help="check-upgrade: refuse the image if this is not its SHA-256")
+    parser.add_argument("--checksum-file", metavar="FILE", dest="checksum_file", default="",
+                        help="check-upgrade: refuse the image if it differs from its checksum in"
+                             " this list")
+    parser.add_argument("--checksum-key", metavar="FILE", dest="checksum_key", default="",
+                        help="check-upgrade: refuse the list if none of the OpenPGP keys in FILE"
+                             " signed it")
 
 
 # Transaction flags with which rpm changes no file: dnf.conf(5), "tsflags"
@@ -140,6 +162,10 @@ def check_arguments(options: DnfOptions) -> None:
     if name not in SUBCOMMANDS:
         raise UsageError(f"there is no subcommand {name}",
                          hint="The subcommands are: " + ", ".join(SUBCOMMANDS) + ".")
+    if name == "check-upgrade" and len(options.names) != 1:
+        raise UsageError("check-upgrade needs the path of one image",
+                         hint="Give an ISO, a squashfs image, an update RPM, or the folder of an"
+                              " unpacked root.")
     least, _ = SUBCOMMANDS[name]
     if len(options.names) < least:
         raise UsageError(f"{name} needs the name of a plugin",

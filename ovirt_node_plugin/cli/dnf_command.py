@@ -41,6 +41,8 @@ from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text
 from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
+from ..system.progress import Silent
+from ..system.run import run as program_run
 from ..system.run import run_on_root as run
 from ..system.words import printable
 from .dnf_arguments import CHANGING, DnfOptions, check_arguments, check_flags
@@ -80,8 +82,8 @@ class DnfCommand:
         self._subcommands: Mapping[str, Callable[[], Status]] = {
             "install": self._install, "upgrade": self._upgrade, "remove": self._remove,
             "list": self._list, "info": self._info, "manifest": self._manifest,
-            "verify": self._verify, "repair": self._repair, "repos": self._repos,
-            "add": self._add, "drop": self._drop}
+            "verify": self._verify, "check-upgrade": self._check_upgrade,
+            "repair": self._repair, "repos": self._repos, "add": self._add, "drop": self._drop}
 
     @property
     def _opts(self) -> DnfOptions:
@@ -258,6 +260,20 @@ class DnfCommand:
         next_step = verification.repair_command(checks, session.target.root)
         answer = VerifyAnswer.of(checks, strict=self._opts.strict, next_step=next_step)
         self._answer(dataclasses.asdict(answer), plan_text.checks(checks, next_step=next_step))
+        return Status.DONE if answer.ok else Status.BROKEN
+
+    def _check_upgrade(self) -> Status:
+        # these rooms are large, and no other subcommand needs them
+        from ..images.dnf_program import Dnf
+        from ..report import upgrade_text
+        from ..report.progress import for_people
+        from .check_upgrade import check_upgrade
+        quiet = self._document is not None or self._opts.quiet
+        answer = check_upgrade(
+            self._opts, self._policy.target, self._library,
+            dnf=Dnf(tuple(self._console.plugin_options), program_run),
+            progress=Silent() if quiet else for_people(sys.stderr))
+        self._answer(dataclasses.asdict(answer), upgrade_text.check_upgrade(answer))
         return Status.DONE if answer.ok else Status.BROKEN
 
     def _repos(self) -> Status:

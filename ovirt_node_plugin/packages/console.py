@@ -49,6 +49,13 @@ class Console:
         return self._base.conf.logdir
 
     @property
+    def plugin_options(self) -> Sequence[str]:
+        """The options with which another dnf finds the same plugins and their configuration."""
+        conf = self._base.conf
+        return [f"--setopt={name}={','.join(folders)}" for name, folders in (
+            ("pluginpath", conf.pluginpath), ("pluginconfpath", conf.pluginconfpath))]
+
+    @property
     def assumes_yes(self) -> bool:
         """Whether questions count as answered by yes."""
         return bool(self._base.conf.assumeyes)

@@ -179,6 +179,8 @@ class DnfConf(Protocol):
     logdir: str                         # conf
     optional_metadata_types: List[str]  # conf: since DNF 4.19
     persistdir: str                     # conf
+    pluginconfpath: List[str]           # conf
+    pluginpath: List[str]               # conf
     releasever: Optional[str]           # API
     repo_gpgcheck: bool                 # conf
     reposdir: List[str]                 # conf

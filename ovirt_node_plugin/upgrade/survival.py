@@ -15,6 +15,8 @@ from ..target import read_target
 SAME, NEWER, OLDER, MISSING, BROKEN = "same", "newer", "older", "missing", "broken"
 """What another root has of a plugin, by the versions in the records. BROKEN is a plugin whose
 record there is damaged, or names a package that is not in the rpm database there."""
+SURVIVING = (SAME, NEWER)
+"""The states of plugins that the other root has, complete, in this version or a newer one."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Fate:
 
     @property
     def survives(self) -> bool:
-        """Whether the other root has the plugin, complete, in this version or a newer one."""
-        return self.state in (SAME, NEWER)
+        """Whether the plugin is in one of the states SURVIVING."""
+        return self.state in SURVIVING
 
 
 def fates(old: Registry, new: Registry, nevras: Collection[str]) -> Tuple[Fate, ...]:

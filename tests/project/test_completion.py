@@ -15,8 +15,8 @@ from ovirt_node_plugin.plugin.archive import SUFFIXES
 TOP = Path(__file__).resolve().parents[2]
 SCRIPT = TOP / "completion" / "ovirt-node-plugin.bash"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
-SUBCOMMANDS = ["add", "drop", "info", "install", "list", "manifest", "remove", "repair", "repos",
-               "upgrade", "verify"]
+SUBCOMMANDS = ["add", "check-upgrade", "drop", "info", "install", "list", "manifest", "remove",
+               "repair", "repos", "upgrade", "verify"]
 
 # Splits a line as readline does: "=" and ":" are separate words unless COMP_WORDBREAKS lacks
 # them. The line is completed at its end.
@@ -162,11 +162,13 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
     ("upgrade", ["--dry-run", "--skip-scriptlets", "--trust-keys"]),
     ("remove", ["--dry-run", "--keep-modified", "--skip-scriptlets"]),
     ("list", ["--all", "--available", "--installed"]),
+    ("check-upgrade", ["--checksum-file", "--checksum-key", "--image", "--sha256"]),
     ("repos", [])])
 def test_options_are_those_of_the_subcommand(
         shell: Shell, subcommand: str, options: List[str]) -> None:
     special = {"--accept-origin", "--accounts-from", "--dry-run", "--trust-keys",
-               "--keep-modified", "--all", "--available", "--installed", "--skip-scriptlets"}
+               "--keep-modified", "--all", "--available", "--installed", "--skip-scriptlets",
+               "--checksum-file", "--checksum-key", "--image", "--sha256"}
     offered = shell.complete(f"dnf node-plugin {subcommand} --")
     assert "--json" in offered and "--installroot" in offered
     assert [word for word in offered if word in special] == options

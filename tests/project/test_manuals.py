@@ -36,7 +36,7 @@ def test_subcommands_are_those_of_the_command() -> None:
     lines = manpages.section(COMMAND, "SUBCOMMANDS")
     assert list(manpages.terms_by_first_word(lines)) == list(dnf_arguments.SUBCOMMANDS)
     synopsis = manpages.prose(manpages.section(COMMAND, "SYNOPSIS"))
-    assert re.findall(r"node-plugin (\w+)", synopsis) == list(dnf_arguments.SUBCOMMANDS)
+    assert re.findall(r"node-plugin ([\w-]+)", synopsis) == list(dnf_arguments.SUBCOMMANDS)
 
 
 def test_options_are_those_of_the_command() -> None:

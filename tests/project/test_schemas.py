@@ -28,6 +28,7 @@ from ovirt_node_plugin.operations.model.answers import ListAnswer, PlanAnswer, V
 from ovirt_node_plugin.registry import inventory_json
 from ovirt_node_plugin.registry.inventory import File
 from ovirt_node_plugin.system.json_answer import ErrorAnswer, read, with_format
+from ovirt_node_plugin.upgrade.check import CheckUpgradeAnswer
 from tests.support import manpages, schemas
 from tests.support.dnf_runner import Answer, environment
 
@@ -170,6 +171,8 @@ READERS: Mapping[str, Callable[[object], Dict[str, object]]] = {
     "answer-list.json": lambda answer: with_format(dataclasses.asdict(read(ListAnswer, answer))),
     "answer-verify.json": lambda answer: with_format(
         dataclasses.asdict(read(VerifyAnswer, answer))),
+    "answer-check-upgrade.json": lambda answer: with_format(
+        dataclasses.asdict(read(CheckUpgradeAnswer, answer))),
     schemas.ERROR: read_error,
     schemas.IMAGE: lambda mark: json.loads(marks.text(marks.read(json.dumps(mark), origin="x"))),
 }

@@ -15,7 +15,7 @@ FILES = (INVENTORY, IMAGE, CAPABILITIES)
 DNF_ANSWERS: Mapping[str, str] = {
     **dict.fromkeys(("install", "remove", "upgrade", "repair"), "answer-plan.json"),
     **{name: f"answer-{name}.json"
-       for name in ("list", "info", "manifest", "verify", "add", "drop", "repos")}}
+       for name in ("list", "info", "manifest", "verify", "check-upgrade", "add", "drop", "repos")}}
 """Maps subcommands of ``dnf node-plugin`` to the schemas of their answers."""
 PROGRAM_ANSWERS: Mapping[str, str] = {
     name: f"answer-{name}.json" for name in ("merge", "inspect", "diff", "manifest", "verify")}

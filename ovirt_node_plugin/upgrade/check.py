@@ -1,0 +1,177 @@
+"""Find out, before an upgrade, what becomes of the installed plugins in the new image."""
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
+
+from ..images.dnf_program import Dnf, DnfFailed, trial_root
+from ..images.image import Image
+from ..operations.model.answers import PlanAnswer, TargetAnswer
+from ..plugin.library import Library, LibraryBundle
+from ..registry import store
+from ..system.json_answer import ErrorAnswer
+from ..system.rpm_version import compare
+from ..system.run import Runner
+from ..target import Target, read_target
+from .survival import BROKEN, MISSING, NEWER, OLDER, SURVIVING, Fate, fates, read_nevras
+
+
+@dataclass(frozen=True)
+class Restoration:
+    """How the library could bring a plugin back into the image.
+
+    ``bundle`` is the folder of its bundle, absolute, and ``version`` the version there, empty
+    for a damaged bundle. ``reason`` says why it cannot be installed into the image; it is
+    empty if it can.
+    """
+
+    bundle: str
+    version: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PluginAnswer:
+    """The fate of a plugin, with the fields of ``Fate``.
+
+    ``restoration`` is None for a plugin that survives or that the library does not have.
+    """
+
+    name: str
+    old_version: str
+    new_version: str
+    state: str
+    problems: Tuple[str, ...]
+    notes: Tuple[str, ...]
+    restoration: Optional[Restoration]
+
+    @property
+    def survives(self) -> bool:
+        """Whether the plugin survives, as ``Fate.survives``."""
+        return self.state in SURVIVING
+
+    @classmethod
+    def of(cls, fate: Fate, restoration: Optional[Restoration]) -> PluginAnswer:
+        """Return the part of an answer for ``fate``."""
+        return cls(name=fate.name, old_version=fate.old_version, new_version=fate.new_version,
+                   state=fate.state, problems=fate.problems, notes=fate.notes,
+                   restoration=restoration)
+
+
+@dataclass(frozen=True)
+class ImageAnswer:
+    """The image of a check: its path as given, and its system with fields of ``Target``."""
+
+    path: str
+    kind: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class CheckUpgradeAnswer:
+    """The answer of ``check-upgrade``; ``ok`` is true if every plugin survives.
+
+    ``target`` is the root in which the plugins are installed. ``added`` are plugins that only
+    the image has, each as a name and a version. ``notes`` are about the whole upgrade.
+    ``next_step`` is the command that writes an image with all plugins, empty if this one has them.
+    """
+
+    ok: bool
+    target: TargetAnswer
+    image: ImageAnswer
+    plugins: Tuple[PluginAnswer, ...]
+    added: Tuple[str, ...]
+    notes: Tuple[str, ...]
+    next_step: str
+
+
+def check(image: Image, target: Target, library: Library, work: Path, *, dnf: Dnf,
+          run: Runner) -> CheckUpgradeAnswer:
+    """Compare the plugins of the root of ``target`` with those of the open ``image``.
+
+    Plugins that would be lost are looked for in the ``library``, and their install into the
+    image is tried. ``work`` is a folder for mounts and copies.
+
+    Raises BadRoot for an image without an rpm database, BadImage for a damaged one, and
+    Refused for one with links that lead outside.
+    """
+    new_target = read_target(image.root)
+    old, new = (store.read_registry(root) for root in (target.root, image.root))
+    with trial_root(image, work, run=run) as root:
+        results = fates(old, new, read_nevras(root, run=run))
+        restorations = _restorations(results, library, root, dnf)
+    return CheckUpgradeAnswer(
+        ok=all(fate.survives for fate in results), target=TargetAnswer.of(target),
+        image=ImageAnswer(path=str(image.layout.path), kind=new_target.kind,
+                          name=new_target.name, version=new_target.version),
+        plugins=tuple(PluginAnswer.of(fate, restorations.get(fate.name)) for fate in results),
+        added=tuple(f"{name} {record.version}" for name, record in sorted(new.records.items())
+                    if name not in {*old.records, *old.damaged}),
+        notes=tuple(_notes(target, new_target)),
+        next_step=_next_step(results, restorations, image.layout.path, target.root))
+
+
+def _notes(old: Target, new: Target) -> Iterator[str]:
+    if old.kind != new.kind:
+        yield f"The image contains {new.name}, a {new.kind}, and {old.root} is a {old.kind}."
+    elif old.version and new.version and compare(new.version, old.version) < 0:
+        yield f"The image contains {new.name}, which is older than the installed {old.name}."
+
+
+def _next_step(results: Sequence[Fate], restorations: Mapping[str, Restoration], image: Path,
+               root: Path) -> str:
+    """Return the command that writes an image with all plugins, empty if ``image`` has them.
+
+    With --plugins-from, users and groups keep their numbers. It would merge all plugins, also
+    those of which the image has a newer version, so then the others are named.
+    """
+    others = [fate for fate in results if not fate.survives]
+    if not others:
+        return ""
+    fitting = [name for name, restoration in restorations.items() if not restoration.reason]
+    bundles = [f"BUNDLE-OF-{fate.name}" for fate in others if fate.name not in fitting]
+    if any(fate.state == BROKEN for fate in others):  # a broken plugin is not installed again
+        words = ["IMAGE-WITHOUT-PLUGINS", *bundles, f"--plugins-from={root}"]
+    elif any(fate.state == NEWER for fate in results):
+        words = [str(image), *fitting, *bundles]
+    else:
+        words = [str(image), *bundles, f"--plugins-from={root}"]
+    return shlex.join(["ovirt-node-plugin", "merge", *words, "-o", "OUTPUT"])
+
+
+def _restorations(results: Sequence[Fate], library: Library, root: Path,
+                  dnf: Dnf) -> Dict[str, Restoration]:
+    """Try to install the lost plugins from the library into ``root``, a trial of the image."""
+    bundles = {bundle.name: bundle for bundle in library.entries()}
+    lost = [bundles[fate.name] for fate in results
+            if fate.state in (MISSING, OLDER) and fate.name in bundles]
+    usable = [bundle for bundle in lost if bundle.descriptor is not None]
+    reasons = _reasons([bundle.name for bundle in usable], root, dnf)
+    return {bundle.name: _restoration(bundle, reasons.get(bundle.name, "")) for bundle in lost}
+
+
+def _restoration(bundle: LibraryBundle, reason: str) -> Restoration:
+    version = bundle.descriptor.version if bundle.descriptor is not None else ""
+    return Restoration(str(bundle.path), version, bundle.problem or reason)
+
+
+def _reasons(names: Sequence[str], root: Path, dnf: Dnf) -> Dict[str, str]:
+    """Return why plugins of the library cannot be installed into ``root``, by their names."""
+    if not names:
+        return {}
+    try:
+        dnf.run_json(root, "install", names, "--dry-run", answer=PlanAnswer)
+    except DnfFailed as exc:
+        return {name: _reason(name, exc.answer) for name in names
+                if name not in (exc.answer.fitting or ())}
+    return {}
+
+
+def _reason(name: str, answer: ErrorAnswer) -> str:
+    """Return the reasons that ``answer`` has for a plugin, or that it does not tell apart."""
+    messages = [reason.message for reason in answer.reasons or ()
+                if name in reason.plugins or not reason.plugins]
+    return "\n".join(messages) or answer.message
