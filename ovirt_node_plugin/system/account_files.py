@@ -11,6 +11,9 @@ from .limits import ACCOUNTS_BYTES
 
 Line = List[str]
 
+# The folders of the account files: that of the system, and that of nss-altfiles, README.md.
+_ETC, _BASE = "etc", "usr/lib"
+_SYSTEM_NUMBERS = range(999, 200, -1)  # login.defs(5) of EL: SYS_UID_MAX, SYS_UID_MIN
 _LOCKED = ("!", "*")  # shadow(5): no password matches a field that begins with one of these
 _FIELDS: Mapping[str, int] = {"passwd": 7, "group": 4, "shadow": 9, "gshadow": 4}
 
@@ -56,6 +59,30 @@ def find_user(root: Path, name: str) -> Optional[UserEntry]:
 def find_group(root: Path, name: str) -> Optional[GroupEntry]:
     """Return one group of ``root``, None if there is none of that name."""
     return next((group for group in groups(root) if group.name == name), None)
+
+
+def base_names(root: Path, file: str, number: Optional[int] = None) -> Tuple[str, ...]:
+    """Return the names in /usr/lib/passwd or /usr/lib/group, which nss-altfiles reads.
+
+    ``file`` is ``passwd`` or ``group``; with ``number``, only names of that uid or gid.
+    """
+    return tuple(line[0] for line in _lines(root, file, _BASE)
+                 if number is None or line[2] == str(number))
+
+
+def free_number(root: Path, preferred: Optional[int] = None) -> str:
+    """Return a number for a new system account if the base image has accounts, else ``-``.
+
+    systemd-sysusers(8) with ``--root`` does not read the accounts of the base image, so it
+    would choose numbers that these have. ``preferred`` is taken if no user has it.
+    """
+    if not base_names(root, "passwd") and not base_names(root, "group"):
+        return "-"
+    uids, gids = ({int(line[2]) for folder in (_ETC, _BASE) for line in _lines(root, file, folder)
+                   if line[2].isdigit()} for file in ("passwd", "group"))
+    if preferred is not None and preferred not in uids:
+        return str(preferred)
+    return next((str(number) for number in _SYSTEM_NUMBERS if number not in uids | gids), "-")
 
 
 def without_user(content: bytes, file: str, entry: UserEntry) -> Optional[bytes]:
@@ -111,8 +138,8 @@ def _members(text: str) -> Tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
-def _lines(root: Path, file: str) -> Sequence[Line]:
-    entry = read_entry(root, f"etc/{file}", max_bytes=ACCOUNTS_BYTES)
+def _lines(root: Path, file: str, folder: str = _ETC) -> Sequence[Line]:
+    entry = read_entry(root, f"{folder}/{file}", max_bytes=ACCOUNTS_BYTES)
     if entry is None or entry.content is None or entry.kind != "file":
         return ()
     lines = (line.split(":") for line in os.fsdecode(entry.content).split("\n"))

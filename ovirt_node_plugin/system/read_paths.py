@@ -77,6 +77,8 @@ DENIED: Mapping[str, Sources] = {
         "passwd(5), group(5), shadow(5), gshadow(5), subuid(5), subgid(5)": (
             "etc/group", "etc/gshadow", "etc/passwd", "etc/shadow", "etc/subgid", "etc/subuid"),
         "nss-systemd(8)": ("etc/userdb", "usr/lib/userdb"),
+        "nss-altfiles, README.md; ostree, \"Handling /lib/passwd\"": (
+            "usr/lib/group", "usr/lib/gshadow", "usr/lib/passwd", "usr/lib/shadow"),
         "useradd(8), FILES": ("etc/default/useradd", "etc/login.defs"),
         "systemd.exec(5), ImportCredential; systemd.system-credentials(7)": (
             "etc/credstore", "etc/credstore.encrypted", "usr/lib/credstore",

@@ -56,6 +56,8 @@ class Groups:
         """Refuse an id of another group, another id of this group, and an undeclared group."""
         sysusers.check_root(ctx)
         group = find_group(ctx.root, wanted.key)
+        if group is None:
+            _refuse_base(wanted, "group", account_files.base_names(ctx.root, "group"), ctx)
         user = wanted.item if isinstance(wanted.item, User) else None
         if group is None and wanted.need and user and (user.group or user.name != wanted.key):
             raise Refused(
@@ -65,7 +67,8 @@ class Groups:
         gid = id_in(asked_of(wanted), "gid")
         if gid is not None and not (group and installed):
             refuse_id(wanted, "gid", gid, group.gid if group else None, ctx, [
-                other.name for other in account_files.groups(ctx.root) if other.gid == gid])
+                *(other.name for other in account_files.groups(ctx.root) if other.gid == gid),
+                *account_files.base_names(ctx.root, "group", gid)])
 
     def clash(self, wanted: Wanted, other: Applied) -> bool:
         return ids_clash(wanted, other, "gid")
@@ -75,13 +78,14 @@ class Groups:
         return "absent" if group is None else f"gid={group.gid}"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        return sysusers.watches(sysusers.file_of(self.name, wanted.key))
+        return sysusers.watches(ctx.root, sysusers.file_of(self.name, wanted.key))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         file = sysusers.file_of(self.name, wanted.key)
         group = find_group(ctx.root, wanted.key)
         if group is None:
-            gid = id_in(asked_of(wanted), "gid") or id_in(wanted.wish, "gid") or "-"
+            gid = id_in(asked_of(wanted), "gid") or id_in(
+                wanted.wish, "gid") or account_files.free_number(ctx.root)
             sysusers.place(ctx, file, f"g {wanted.key} {gid}")
             sysusers.run_sysusers(ctx, file)
             group = find_group(ctx.root, wanted.key)
@@ -139,9 +143,12 @@ class Users:
             return
         if uid is not None:
             refuse_id(wanted, "uid", uid, user.uid if user else None, ctx, [
-                other.name for other in account_files.users(ctx.root) if other.uid == uid])
+                *(other.name for other in account_files.users(ctx.root) if other.uid == uid),
+                *account_files.base_names(ctx.root, "passwd", uid)])
         if user is not None:
             self._refuse_other(wanted, user, ctx)
+        else:
+            _refuse_base(wanted, "passwd", account_files.base_names(ctx.root, "passwd"), ctx)
 
     def _refuse_other(self, wanted: Wanted, user: UserEntry, ctx: Context) -> None:
         asked, group = asked_of(wanted), find_group(ctx.root, asked_of(wanted)["group"])
@@ -166,13 +173,15 @@ class Users:
         return "absent" if user is None else f"uid={user.uid}"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        return sysusers.watches(sysusers.file_of(self.name, wanted.key))
+        return sysusers.watches(ctx.root, sysusers.file_of(self.name, wanted.key))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         user = find_user(ctx.root, wanted.key)
         if user is None:
             uid = id_in(asked_of(wanted), "uid") or id_in(wanted.wish, "uid")
-            self._place(wanted, str(uid or "-"), ctx)
+            group = find_group(ctx.root, wanted.key)  # of the user's name, just created
+            self._place(wanted, str(uid or account_files.free_number(
+                ctx.root, group.gid if group else None)), ctx)
             sysusers.run_sysusers(ctx, sysusers.file_of(self.name, wanted.key))
             user = find_user(ctx.root, wanted.key)
         elif not wanted.wish and wanted.item is not None:
@@ -247,7 +256,7 @@ class Members:
         return "present" if _is_member(wanted.key, ctx) else "absent"
 
     def watched(self, wanted: Wanted, ctx: Context) -> Sequence[Watch]:
-        return sysusers.watches(self._file_of(wanted.key))
+        return sysusers.watches(ctx.root, self._file_of(wanted.key))
 
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         group, _, user = wanted.key.partition(":")
@@ -302,9 +311,19 @@ def step_of(wanted: Wanted) -> Step:
     return steps[number is None]
 
 
+def _refuse_base(wanted: Wanted, file: str, names: Sequence[str], ctx: Context) -> None:
+    """Raise Refused for an account of the base image, of which sysusers would make a second one."""
+    if wanted.key in names:
+        raise Refused(
+            f"plugin {ctx.plugin} wants to {wanted.text}, but that name is in /usr/lib/{file} of"
+            " the base image, which systemd-sysusers does not read",
+            hint="Copy its line in the Containerfile, before the plugins:"
+                 f" grep '^{wanted.key}:' /usr/lib/{file} >> /etc/{file}")
+
+
 def _of_the_root(user: str, ctx: Context) -> Tuple[str, ...]:
     """Return a note for a user that exists and that no plugin made or uses."""
-    line = f"{sysusers.FOLDER}/{sysusers.file_of('user', user)}"
+    line = f"{sysusers.folder_in(ctx.root)}/{sysusers.file_of('user', user)}"
     if find_user(ctx.root, user) is None or read_entry(ctx.root, line, content=False):
         return ()
     return (f"user {user} is the root's own account: what it is given here is given to all"

@@ -1,25 +1,33 @@
 """Run systemd-sysusers(8) on a root, for one file of sysusers.d(5).
 
-The files stay in ``/etc/sysusers.d``: with them the system creates missing accounts again,
-with the same ids.
+The files stay in the root: with them the system creates missing accounts again, with the same
+ids. They are in ``/etc/sysusers.d``, in image mode in ``/usr/lib/sysusers.d``: there, each image
+replaces them, and /etc/passwd is not replaced once the host changed it.
 """
 from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import Sequence, Tuple
 
 from ...errors import Refused
 from ...system.entries import read_entry, read_text, write_entry
 from ...system.paths import resolve_inside
 from ...system.run import require_program
+from ...target import is_image_mode
 from ...undo.changes import Watch
 from ..kit.model import Context, leads_inside
 from ..kit.placing import place_file
 
-FOLDER = "etc/sysusers.d"
+_FOLDER, _IMAGE_FOLDER = "etc/sysusers.d", "usr/lib/sysusers.d"
 _ACCOUNTS = ("passwd", "group", "shadow", "gshadow")
 _LOCK = ".pwd.lock"
+
+
+def folder_in(root: Path) -> str:
+    """Return the folder of the files in ``root``."""
+    return _IMAGE_FOLDER if is_image_mode(root) else _FOLDER
 
 
 def file_of(kind: str, name: str) -> str:
@@ -27,20 +35,20 @@ def file_of(kind: str, name: str) -> str:
     return f"node-plugin-{kind}-{name}.conf"
 
 
-def watches(file: str) -> Tuple[Watch, ...]:
+def watches(root: Path, file: str) -> Tuple[Watch, ...]:
     """Return the paths that creating the account in ``file`` changes."""
-    return (Watch(FOLDER, file), *(Watch("etc", name) for name in (*_ACCOUNTS, _LOCK)))
+    return (Watch(folder_in(root), file), *(Watch("etc", name) for name in (*_ACCOUNTS, _LOCK)))
 
 
 def place(ctx: Context, file: str, *lines: str) -> None:
     """Write ``file`` with lines of sysusers.d(5)."""
     text = "\n".join(["# Of a Node plugin; dnf node-plugin remove takes it away.", *lines, ""])
-    place_file(ctx.root, FOLDER, file, text.encode(), mode=0o644)
+    place_file(ctx.root, folder_in(ctx.root), file, text.encode(), mode=0o644)
 
 
 def lines_of(ctx: Context, file: str) -> Tuple[str, ...]:
     """Return the lines that ``place`` wrote, none if the file is missing."""
-    text = (read_text(ctx.root, f"{FOLDER}/{file}") or b"").decode(errors="replace")
+    text = (read_text(ctx.root, f"{folder_in(ctx.root)}/{file}") or b"").decode(errors="replace")
     return tuple(line for line in text.splitlines() if not line.startswith("#"))
 
 
@@ -68,7 +76,7 @@ def check_root(ctx: Context) -> None:
 
 def refuse_links(ctx: Context) -> None:
     """Raise Refused if an account file or the folder leads out of the root by a link."""
-    for path in ("etc", FOLDER, *(f"etc/{name}" for name in (*_ACCOUNTS, _LOCK))):
+    for path in ("etc", folder_in(ctx.root), *(f"etc/{name}" for name in (*_ACCOUNTS, _LOCK))):
         if not leads_inside(ctx.root, path) or resolve_inside(ctx.root, path) == ctx.root:
             raise Refused(
                 f"/{path} in {ctx.root} leads elsewhere by a symbolic link; systemd-sysusers"
