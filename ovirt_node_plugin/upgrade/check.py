@@ -146,16 +146,23 @@ def _restorations(results: Sequence[Fate], library: Library, root: Path,
                   dnf: Dnf) -> Dict[str, Restoration]:
     """Try to install the lost plugins from the library into ``root``, a trial of the image."""
     bundles = {bundle.name: bundle for bundle in library.entries()}
-    lost = [bundles[fate.name] for fate in results
-            if fate.state in (MISSING, OLDER) and fate.name in bundles]
-    usable = [bundle for bundle in lost if bundle.descriptor is not None]
-    reasons = _reasons([bundle.name for bundle in usable], root, dnf)
-    return {bundle.name: _restoration(bundle, reasons.get(bundle.name, "")) for bundle in lost}
+    lost = {fate.name: _unusable(bundles[fate.name], fate.old_version) for fate in results
+            if fate.state in (MISSING, OLDER) and fate.name in bundles}
+    reasons = _reasons([name for name, reason in lost.items() if not reason], root, dnf)
+    return {name: _restoration(bundles[name], reason or reasons.get(name, ""))
+            for name, reason in lost.items()}
+
+
+def _unusable(bundle: LibraryBundle, installed: str) -> str:
+    """Return why a bundle cannot replace the ``installed`` version, empty if it can."""
+    if bundle.descriptor is not None and compare(bundle.descriptor.version, installed or "0") < 0:
+        return f"it is older than the installed version {installed}"
+    return bundle.problem
 
 
 def _restoration(bundle: LibraryBundle, reason: str) -> Restoration:
     version = bundle.descriptor.version if bundle.descriptor is not None else ""
-    return Restoration(str(bundle.path), version, bundle.problem or reason)
+    return Restoration(str(bundle.path), version, reason)
 
 
 def _reasons(names: Sequence[str], root: Path, dnf: Dnf) -> Dict[str, str]:

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.root
 class Upgrade:
     """A root with plugins, that of the next image, and the image as a squashfs and in an RPM.
 
-    The library has a bundle of ``lost``, and one of ``gone`` that fits nowhere.
+    The library has the bundles of ``lost`` and of ``newer`` in version 1.0, and one of ``gone``
+    that fits nowhere.
     """
 
     dnf: Dnf
@@ -49,9 +50,9 @@ def upgrade(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -
     succeeded(dnf(old, UNSIGNED, "-y", "node-plugin", "install", same, newer, lost, gone))
     succeeded(dnf(new, UNSIGNED, "-y", "node-plugin", "install", same,
                   make_plugin(folder, "newer", "2.0")))
-    shutil.copytree(lost, dnf.own_library / "lost", symlinks=True)
-    shutil.copytree(make_plugin(folder, "gone", "1.1", requires="what-no-image-has"),
-                    dnf.own_library / "gone", symlinks=True)
+    for name, bundle in (("lost", lost), ("newer", newer), ("gone", make_plugin(
+            folder, "gone", "1.1", requires="what-no-image-has"))):
+        shutil.copytree(bundle, dnf.own_library / name, symlinks=True)
     squashfs = folder / "new.squashfs.img"
     run(["mksquashfs", new, squashfs, "-comp", "zstd", "-no-progress"])
     return Upgrade(dnf, old, new, squashfs, make_update_rpm(folder, [squashfs]))
@@ -110,7 +111,9 @@ def test_an_upgrade_that_loses_no_plugin_succeeds(
 def test_an_older_image_is_named(upgrade: Upgrade) -> None:
     answer = upgrade.dnf.plugin(upgrade.new, "check-upgrade", upgrade.old)
     assert answer.status == Status.BROKEN
-    assert "newer 2.0: older, 1.0\n" in answer.out
+    assert ("newer 2.0: older, 1.0\n"
+            f"  the library has 1.0 in {upgrade.dnf.own_library}/newer, which cannot be installed"
+            " into the image: it is older than the installed version 2.0\n") in answer.out
     assert ("Note: The image contains oVirt Node 4.5.5, which is older than the installed"
             " oVirt Node 4.5.6.\n") in answer.out
     assert answer.out.endswith(f" merge {upgrade.old} BUNDLE-OF-newer"
