@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
+from ..compare.trees import Difference
 from ..errors import Refused, UsageError
 from ..images.digests import SHA256
 from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
@@ -29,6 +30,7 @@ from .input.named_checksums import check_image
 from .iso import bundles, iso_boot, iso_initramfs
 from .model import Merge, MergeResult, Order, Rehearsal, wanted_size
 from .root import leftovers, marks, reproducible, site_release
+from .root.labels import Labels, can_store, paths_to_label, policy_of, set_labels
 from .trust import changed_origins
 from .writing import Writer, require_writable
 
@@ -108,9 +110,10 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
             merge.image, root, merge.folder("bundles"), saved=merge.folder(SAVED), run=merge.run,
             installed=rehearsal.sources() if order.keep_bundles else None)
         mark = _finish_root(merge, root, _changes(rehearsal), boot, start)
+        changed, labels = _label(merge, root)
         expected = verify.Expected(
-            image=merge.image, root=verify.root_changes(merge.image, root) if order.check else {},
-            changes=IsoChanges(), recompress=order.recompress, boot=boot.texts)
+            image=merge.image, root=changed if order.check else {}, changes=IsoChanges(),
+            recompress=order.recompress, boot=boot.texts, labels=labels)
         unclaimed = verify.unclaimed_paths(expected, root)
     changes = IsoChanges({**initramfs.files, **bundle_files.files,
                           marks.ON_ISO: merge.work / _MARK_FILE},
@@ -120,13 +123,13 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
                     package=merge.package)
     written = writer.write(destination.target, changes, boot)
     if order.check:
-        verify.check(expected.after(written), destination.target,
-                       merge.folder("check"), dnf=merge.dnf, run=merge.run,
-                       progress=merge.progress)
+        verify.check(expected.after(written), destination.target, merge.folder("check"),
+                     dnf=merge.dnf, run=merge.run, progress=merge.progress)
     destination.place()
     return MergeResult(mark, answers, (
         *_new_notes(answers, rehearsal), *bundle_files.notes, *initramfs.notes,
-        *written.notes, *_unclaimed_note(unclaimed)))
+        *written.notes, *_unclaimed_note(unclaimed), *_label_note(labels)),
+        labels=labels, checked=order.check)
 
 
 def _check(order: Order) -> None:
@@ -193,6 +196,20 @@ def _finish_root(merge: Merge, root: Path, plugin_changes: Tuple[marks.PluginCha
     leftovers.remove(root, merge.image.root)
     reproducible.replace_times(root, merge.image.root, start, work=merge.work)
     return mark
+
+
+def _label(merge: Merge, root: Path) -> Tuple[Dict[str, Difference], Optional[Labels]]:
+    """Label what the merge changed in ``root``, and return these changes and the labels."""
+    has_labels = can_store(merge.image.layout) and bool(policy_of(root))
+    changes = verify.root_changes(merge.image, root) if has_labels or merge.order.check else {}
+    if not has_labels:
+        return changes, None
+    paths = paths_to_label(changes, merge.image.root, root, verify.claimed_paths(root))
+    return changes, set_labels(root, paths, merge.folder("labels"), run=merge.run)
+
+
+def _label_note(labels: Optional[Labels]) -> Tuple[str, ...]:
+    return (labels.note,) if labels is not None and labels.failure else ()
 
 
 def _set_sources(root: Path, order: Order) -> None:

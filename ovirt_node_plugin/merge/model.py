@@ -19,6 +19,7 @@ from ..system.progress import Progress, Silent
 from ..system.run import Runner
 from .input.named_checksums import NO_CHECKSUMS, CheckedImage, NamedChecksums
 from .root import marks
+from .root.labels import Labels
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,15 @@ class MergeResult:
     """The result of a merge.
 
     ``mark`` was written to the image; ``answers`` are those of ``dnf node-plugin`` on the changed
-    plugins; ``notes`` are for people.
+    plugins; ``notes`` are for people. ``labels`` are those that were set, None if the image has
+    no SELinux policy; ``checked`` says whether the output was compared with what was expected.
     """
 
     mark: marks.Mark
     answers: Tuple[PlanAnswer, ...]
     notes: Tuple[str, ...]
+    labels: Optional[Labels] = None
+    checked: bool = True
 
     def without(self, notes: Collection[str]) -> MergeResult:
         """Return the result without ``notes``, which the plan had."""

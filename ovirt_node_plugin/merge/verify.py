@@ -9,7 +9,7 @@ import functools
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Set, Tuple
 
 from ..compare.isos import iso_differences
 from ..compare.packages import package_differences, read_packages
@@ -27,12 +27,14 @@ from ..images.squashfs.verity_tool import check_verity
 from ..operations.model.answers import VerifyAnswer
 from ..registry import store
 from ..system import path_sets
+from ..system.entries import LABEL
 from ..system.paths import is_inside_any, real_places
 from ..system.progress import ENTRIES, READ, Progress, transferred
 from ..system.run import Runner
 from ..system.trees import Relative
 from ..system.words import first_lines
 from ..target import read_target
+from .root.labels import Labels, can_store, wrong_labels
 from .writing import Written
 
 # To read a file of a squashfs, the whole block around it is decompressed. Small files share
@@ -48,7 +50,8 @@ class Expected:
 
     ``root`` are the changes of the merge in the root, from ``root_changes``; ``recompress``
     is the new compression, None if it stays; ``boot`` are the texts of the boot
-    configurations by place, ``verity`` the dm-verity data behind the squashfs.
+    configurations by place, ``verity`` the dm-verity data behind the squashfs. ``labels`` are
+    those that the merge set, None if the root has no SELinux policy.
     """
 
     image: Image
@@ -57,6 +60,7 @@ class Expected:
     recompress: Optional[Compression]
     boot: Mapping[str, str]
     verity: Optional[Verity] = None
+    labels: Optional[Labels] = None
 
     def after(self, written: Written) -> Expected:
         """Return what is expected of an output that was written."""
@@ -78,7 +82,7 @@ def unclaimed_paths(expected: Expected, root: Path) -> Tuple[str, ...]:
 
     For example, triggers of the image's own packages change caches and indexes.
     """
-    claimed = _claimed(expected.image.root) | _claimed(root)
+    claimed = claimed_paths(expected.image.root) | claimed_paths(root)
     return tuple(path for path, difference in sorted(expected.root.items())
                  if difference.kind != REMOVED and path not in claimed
                  and not _is_state(path, root))
@@ -121,6 +125,9 @@ def _problems(expected: Expected, output: Path, work: Path, dnf: Dnf, run: Runne
         yield from _plugins(image, work, dnf, run, progress)
         yield from _packages(expected.image, image, work, run)
         yield from root_problems(expected, image, progress)
+        if expected.labels is not None and expected.labels.paths:
+            (work / "labels").mkdir()
+            yield from wrong_labels(image.root, expected.labels, work / "labels", run=run)
         yield from _around(expected.image, image)
     if layout.iso is not None and image.layout.iso is not None:
         yield from _iso(expected, layout.iso, output, image.layout.iso, work, run, progress)
@@ -198,7 +205,8 @@ def root_problems(expected: Expected, new: Image, progress: Progress) -> Iterato
     missing in the changed root: no plugin removes them there.
     """
     old = expected.image
-    claimed = _claimed(old.root) | _claimed(new.root)
+    claimed = claimed_paths(old.root) | claimed_paths(new.root)
+    labelled = _labelled(expected)
     info = os.statvfs(new.root)
     missing = {path for path in expected.root if not _is_state(path, new.root)}
     yield from (f"/{path} was removed, but belongs to no plugin"
@@ -212,13 +220,27 @@ def root_problems(expected: Expected, new: Image, progress: Progress) -> Iterato
             path = difference.path
             change = expected.root.get(path)
             missing.discard(path)
-            if (change is not None and change.kind == difference.kind
-                    and not _only_lost_attributes(difference)):
-                continue
-            if not (path in claimed or _is_state(path, new.root)):
+            if not (change is not None and change.kind == difference.kind
+                    and not _only_lost_attributes(difference)
+                    or path in claimed or _is_state(path, new.root)):
+                yield _text(difference)
+            elif labelled is not None and path not in labelled and (
+                    _label_change(difference) != _label_change(change)):
                 yield _text(difference)
     yield from (f"/{path} lacks the change that the merge made"
                 for path in sorted(missing - claimed))
+
+
+def _labelled(expected: Expected) -> Optional[FrozenSet[str]]:
+    """Return the paths whose labels a merge set, None if the image does not store labels."""
+    if not can_store(expected.image.layout):
+        return None
+    return frozenset(expected.labels.paths if expected.labels is not None else ())
+
+
+def _label_change(difference: Optional[Difference]) -> Tuple[str, ...]:
+    return tuple(detail for detail in (difference.details if difference is not None else ())
+                 if detail.startswith(f"xattr {LABEL} "))
 
 
 def _only_lost_attributes(difference: Difference) -> bool:
@@ -242,7 +264,7 @@ def _is_state(path: str, root: Path) -> bool:
         path, (*_real(root, path_sets.TRANSACTION_STATE), _database(root)))
 
 
-def _claimed(root: Path) -> Set[str]:
+def claimed_paths(root: Path) -> Set[str]:
     """Return the paths, relative to ``root``, that the plugins in it own or have changed."""
     relative = Relative(root)
     paths: Set[str] = set()

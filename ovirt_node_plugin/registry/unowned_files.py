@@ -10,7 +10,7 @@ from typing import Collection, Dict, Iterable, List, Mapping, Optional, Set, Tup
 
 from ..errors import NodePluginError
 from ..system import account_files
-from ..system.entries import Entry, read_entry, same_entry
+from ..system.entries import LABEL, Entry, read_entry, same_entry
 from ..system.paths import resolve_inside
 from ..system.trees import Relative, folders_above
 from ..undo.changes import AppliedState, Change
@@ -28,7 +28,6 @@ from .inventory import (
 )
 
 # Labels are changed by the system, not by a plugin.
-_LABEL = "security.selinux"
 
 
 class Describer:
@@ -55,7 +54,7 @@ class Describer:
             group=self._groups.get(entry.gid, str(entry.gid)), size_bytes=size_bytes,
             digest=f"sha256:{entry.digest}" if shown else "", link=link,
             xattrs=tuple((name, base64.b64encode(value).decode()) for name, value in entry.xattrs
-                         if name != _LABEL and is_open))
+                         if name != LABEL and is_open))
 
     def now(self, path: str, entry: Optional[Entry] = None) -> Optional[File]:
         """Return what exists at ``path``, None if nothing does; ``entry`` is its known state."""

@@ -24,8 +24,17 @@ def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: O
             "done": outcome is not None,
             "output": str(output) if outcome is not None else None,
             "merge": _mark(outcome.mark if outcome is not None else None),
+            "labels": _labels(outcome),
             "notes": list(dict.fromkeys((
                 *notes, *(outcome.notes if outcome is not None else ()))))}
+
+
+def _labels(outcome: Optional[MergeResult]) -> Optional[Data]:
+    if outcome is None or outcome.labels is None:
+        return None
+    labels = outcome.labels
+    return {"policy": labels.policy, "paths": len(labels.paths),
+            "compared": outcome.checked and not labels.failure}
 
 
 def inspection(result: Inspection) -> Data:

@@ -6,8 +6,9 @@ from typing import List, Optional, Sequence
 
 from ..merge.inspection import Inspection
 from ..merge.model import MergeResult, Rehearsal
+from ..merge.root.labels import Labels
 from ..operations.model.answers import PlanAnswer
-from ..system.words import printable, size
+from ..system.words import count, printable, size
 from . import manifest_text, plan_text
 from .layout import field, table
 
@@ -23,10 +24,18 @@ def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: O
     """Return the result of a merge into the image ``source``, without its plan."""
     if outcome is not None:
         return [*(line for answer in outcome.answers for line in _changed(answer)),
-                *(f"Note: {note}" for note in outcome.notes), f"{output} is written."]
+                *_labels(outcome.labels), *(f"Note: {note}" for note in outcome.notes),
+                f"{output} is written."]
     if not rehearsal.changes:
         return [f"{source} already contains all of it. No image was written."]
     return []
+
+
+def _labels(labels: Optional[Labels]) -> List[str]:
+    if labels is None or labels.failure:
+        return []
+    return [f"Labelled {count(len(labels.paths), 'path')} by the image's SELinux policy"
+            f" {labels.policy}."]
 
 
 def _changed(answer: PlanAnswer) -> List[str]:

@@ -18,6 +18,8 @@ from .paths import resolve_inside
 from .regular_files import TooLarge, opened_regular, read_regular
 
 Xattrs = Tuple[Tuple[str, bytes], ...]
+LABEL = "security.selinux"
+"""The attribute with the SELinux label, which ends with a NUL byte."""
 # Others, such as system.nfs4_acl or btrfs.*, are computed by the filesystem.
 _XATTRS = ("security.", "user.", "trusted.", "system.posix_acl_")
 

@@ -216,6 +216,15 @@ def size_limited(argv: Sequence[StrPath], *, most_bytes: int) -> List[StrPath]:
     return ["prlimit", f"--fsize={most_bytes}", "--core=0", *argv]
 
 
+def time_limited(argv: Sequence[StrPath], *, most_s: int) -> List[StrPath]:
+    """Return the argument list that runs ``argv`` for at most ``most_s`` of processor time.
+
+    Raises CommandError if its program is missing.
+    """
+    require_program(os.fspath(argv[0]))
+    return ["prlimit", f"--cpu={most_s}", "--core=0", *argv]
+
+
 def require_program(name: str) -> None:
     """Raise CommandError, as ``run`` does, if this machine has no program ``name``."""
     if shutil.which(name) is None:

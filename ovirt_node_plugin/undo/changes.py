@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import OutsideRoot, Refused
-from ..system.entries import Entry, read_entry, same_entry, write_entry
+from ..system.entries import LABEL, Entry, read_entry, same_entry, write_entry
 from ..system.limits import EDITED_BYTES, FOLDER_DEPTH
 from ..system.paths import resolve_inside
 
 # The system relabels files (restorecon, first boot): not a change of any plugin.
-_LABEL = "security.selinux"
 
 
 Outcome = Mapping[str, Optional[str]]
@@ -148,7 +147,7 @@ def comparable(entry: Optional[Entry]) -> Optional[Entry]:
     """Return a state without content and SELinux label: equal for equal states, hashable."""
     if entry is None:
         return None
-    xattrs = tuple(pair for pair in entry.xattrs if pair[0] != _LABEL)
+    xattrs = tuple(pair for pair in entry.xattrs if pair[0] != LABEL)
     return dataclasses.replace(entry, content=None, xattrs=xattrs)
 
 

@@ -36,7 +36,7 @@ PACKAGES: Mapping[str, str] = {
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
         "grub2-tools": "grub-script-check grub2-script-check",
         "gnupg2": "gpgv", "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
-        "libselinux-utils": "getsebool selinuxenabled", "mtools": "mcopy mdir",
+        "libselinux-utils": "getsebool matchpathcon selinuxenabled", "mtools": "mcopy mdir",
         "policycoreutils": "load_policy restorecon setsebool", "procps-ng": "sysctl",
         "python3": "python3", "python3-dnf": "dnf-3", "rpm": "rpm", "rpm-build": "rpmbuild",
         "rpm-sign": "rpmsign",
@@ -89,7 +89,8 @@ def first_words(value: ast.expr, function: Function, module: Module) -> List[str
                 for word in first_words(part, function, module)]
     if isinstance(value, ast.Name):
         return assigned(value.id, function, module)
-    if isinstance(value, ast.Call) and dotted(value.func) == "size_limited":
+    if isinstance(value, ast.Call) and dotted(value.func) in (
+            "size_limited", "time_limited"):
         return ["prlimit", *first_words(value.args[0], function, module)]
     if isinstance(value, ast.Call):
         return returned(value, module)
@@ -236,13 +237,14 @@ def one(ctx, image):
     run([*argv, image])
     attached(["d", *argv] + image)
     run(size_limited(["f", "-d"], most_bytes=1))
+    run(time_limited(["g", "-d"], most_s=1))
     goal.run(allow=True)
 
 def listed():
     return ["e"]
 '''
     module = Module("m", Path("m.py"), 0, ast.parse(text))
-    assert started_by(module) == {"a", "b", "c", "d", "e", "prlimit", "f"}
+    assert started_by(module) == {"a", "b", "c", "d", "e", "prlimit", "f", "g"}
 
 
 @pytest.mark.parametrize("text", ["run(make(1))", "run([name])", "run({}['x'])", "run([x.y])"])

@@ -13,8 +13,8 @@ UNIT = Path(__file__).resolve().parents[1] / "unit"
 
 # Modules of tests.support that build nothing when they are imported.
 _BUILD_NOTHING = (
-    "agent_plugins|calls|custom_plugins|dnf_library|dnf_runner|growth|interrupted_dnf|iso_contents"
-    "|manpages|needs|program|repositories|sample_bundle|schemas|selinux_root|settings_root"
+    "agent_plugins|calls|custom_plugins|dnf_library|dnf_runner|file_contexts|growth"
+    "|interrupted_dnf|iso_contents|manpages|needs|program|repositories|sample_bundle|schemas|selinux_root|settings_root"
     "|transcripts|tree_states|trust_root|vdsm_machine")
 
 # Packages by the names of tools/setup; each pattern matches a test module that needs it.

@@ -17,8 +17,10 @@ _HEAD = struct.Struct("<5I6H8Q")
 _MAGIC = 0x73717368
 PADDING_BYTES = 4096  # mksquashfs(1), "-nopad"
 _OLD_VERSIONS = (1, 2, 3)  # their superblock has the version in the same place
+NO_XATTRS = 0x200
 _FLAGS = ((0x1, "-noI"), (0x2, "-noD"), (0x8, "-noF"), (0x10, "-no-fragments"),
-          (0x20, "-always-use-fragments"), (0x100, "-noX"), (0x200, "-no-xattrs"), (0x800, "-noId"))
+          (0x20, "-always-use-fragments"), (0x100, "-noX"), (NO_XATTRS, "-no-xattrs"),
+          (0x800, "-noId"))
 _DEDUPLICATED, _EXPORT, _OPTIONS = 0x40, 0x80, 0x400
 # Otherwise mksquashfs writes an empty file for one that it cannot read, and ends with 0
 _STRICT = ("-exit-on-error",)

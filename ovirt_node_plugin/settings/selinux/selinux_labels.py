@@ -1,6 +1,6 @@
 """Relabel files of the running system after a change of the policy's file contexts.
 
-Files of an image are labelled when it is made, or at its first boot.
+Files of an image are labelled when it is made; a merge labels what it changes in one.
 """
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
+from ...system.entries import LABEL
 from ...system.paths import resolve_inside
 from ...system.trees import walk
 from ..kit.model import Context
@@ -18,7 +19,6 @@ from . import selinux_store
 _PLAIN = re.compile(r"(?:[A-Za-z0-9/_@%,~=:-]|\\[.+^$*?()|{}\[\]\\-])*")
 
 
-_LABEL = "security.selinux"
 
 
 def wrong(keys: Sequence[str], ctx: Context) -> bool:
@@ -51,7 +51,7 @@ def kept(folders: Sequence[Path]) -> Iterator[None]:
         if label is None:
             label = before.get(path) or labels.get(path.parent)
             if label is not None:
-                os.setxattr(path, _LABEL, label, follow_symlinks=False)
+                os.setxattr(path, LABEL, label, follow_symlinks=False)
         labels[path] = label
 
 
@@ -64,7 +64,7 @@ def _tree(folder: Path) -> Iterator[Path]:
 
 def _label(path: Path) -> Optional[bytes]:
     try:
-        return os.getxattr(path, _LABEL, follow_symlinks=False)
+        return os.getxattr(path, LABEL, follow_symlinks=False)
     except OSError:  # it has none, or its filesystem has no labels
         return None
 

@@ -9,21 +9,35 @@ from typing import Dict
 
 import pytest
 
+from ovirt_node_plugin.compare.trees import REMOVED, differences
 from ovirt_node_plugin.images.image import opened
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import succeeded
+from tests.support.file_contexts import add_file_contexts, label
 from tests.support.iso_contents import superblock
 from tests.support.program import Program
 
 pytestmark = pytest.mark.root
 
+LABEL = "security.selinux"
+
+
+def labelled_root(built: support.Fixtures, folder: Path) -> Path:
+    """Return a Node's root with a policy by which some of its labels are wrong."""
+    root = built.node_root(folder / "root")
+    add_file_contexts(root)
+    for path in ("etc/group", "usr/bin/rpm"):
+        os.setxattr(root / path, LABEL, b"system_u:object_r:odd_t:s0\0")
+    return root
+
+
 @pytest.fixture(scope="module")
 def tree(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A squashfs that contains the root of a Node."""
     folder = tmp_path_factory.mktemp("tree")
-    root = built.node_root(folder / "root")
+    root = labelled_root(built, folder)
     run(["mksquashfs", root, folder / "node.squashfs", "-comp", "zstd", "-Xcompression-level", "3",
          "-b", "65536", "-no-progress"])
     return folder / "node.squashfs"
@@ -33,7 +47,7 @@ def tree(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> P
 def nested(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A squashfs that contains a filesystem image, as in oVirt Node."""
     folder = tmp_path_factory.mktemp("nested")
-    root = built.node_root(folder / "root")
+    root = labelled_root(built, folder)
     inner = folder / "outer/LiveOS/rootfs.img"
     inner.parent.mkdir(parents=True)
     with open(inner, "wb") as stream:
@@ -59,12 +73,45 @@ def inspect(program: Program, image: Path) -> Dict[str, object]:
     return document
 
 
+# the changes of the plugin in the test below, and their types by the policy
+LABELS = {
+    "etc/.pwd.lock": "etc_t", "etc/group": "etc_t", "etc/gshadow": "etc_t",
+    "etc/ovirt.plugins-manifests.d": "record_t",
+    "etc/ovirt.plugins-manifests.d/agent.json.gz": "record_t",
+    "etc/ovirt.plugins-manifests.d/agent.xml": "record_t", "etc/ovirt.plugins.d": "record_t",
+    "etc/ovirt.plugins.d/agent": "record_t", "etc/passwd": "passwd_file_t",
+    "etc/shadow": "etc_t", "etc/sysusers.d": "etc_t",
+    "etc/sysusers.d/node-plugin-group-agent.conf": "etc_t",
+    "etc/sysusers.d/node-plugin-user-agent.conf": "etc_t", "opt/agent": "usr_t",
+    "opt/agent/text": "text_t", "opt/site": "site_t", "opt/site/file": "site_t",
+    "opt/site/text": "site_t", "usr/lib64/text": "lib_t",
+    "usr/share/dnf/history.sqlite": "usr_t", "usr/share/ovirt-node-plugin": "usr_t",
+    "usr/share/ovirt-node-plugin/image.json": "usr_t",
+    "usr/share/rpm/rpmdb.sqlite": "rpm_var_lib_t",
+    "usr/share/rpm/rpmdb.sqlite-shm": "rpm_var_lib_t",
+}
+
+
+def labels_of_changes(old: Path, new: Path, folder: Path) -> Dict[str, str]:
+    """Return the types of the paths that two images differ in."""
+    for name in ("old", "new"):
+        (folder / name).mkdir(parents=True)
+    with opened(old, folder / "old", run=run) as before, opened(
+            new, folder / "new", run=run) as after:
+        return {found.path: label(after.root / found.path) for found in differences(
+            before.root, after.root, content_limit_bytes=None)
+            if found.kind != REMOVED}
+
+
 @pytest.mark.main_job
 @pytest.mark.parametrize("kind", ["tree", "nested"])
 def test_a_plugin_is_merged_and_removed_again(
-        kind: str, request: pytest.FixtureRequest, program: Program, agent: Path,
-        tmp_path: Path) -> None:
+        kind: str, request: pytest.FixtureRequest, program: Program, tmp_path: Path) -> None:
     image: Path = request.getfixturevalue(kind)
+    agent = make_plugin(
+        tmp_path, "agent", files={"/opt/agent/text": "hello", "/opt/site/file": "x"},
+        links={"/usr/lib64/text": "nowhere", "/opt/site/text": "nowhere"},
+        attributes={"/opt/agent/text": "%caps(cap_net_raw=p)"}, settings=['<user name="agent"/>'])
     before = digest(image)
     merged, bare = tmp_path / "merged.img", tmp_path / "bare.img"
     answer = succeeded(program("merge", image, agent, "-o", merged, "-y", UNSIGNED))
@@ -72,15 +119,48 @@ def test_a_plugin_is_merged_and_removed_again(
     assert answer.out.endswith(f"{merged} is written.\n")
     assert superblock(merged) == superblock(image)
     assert succeeded(program("extract", merged, "/opt/agent/text")).out == "hello\n"
+    labels = labels_of_changes(image, merged, tmp_path / "with")
+    assert " paths by the image's SELinux policy targeted.\n" in answer.out
+    assert labels == LABELS
     document = inspect(program, merged)
     assert [(plugin["name"], plugin["state"]) for plugin in document["plugins"]] == [  # type: ignore[attr-defined]
         ("agent", "installed")]
     assert document["merge"]["source_sha256"] == before  # type: ignore[index]
     assert document["nesting"] == inspect(program, image)["nesting"]
-    succeeded(program("merge", merged, "--remove", "agent", "-o", bare, "-y"))
+    removal = succeeded(program("merge", merged, "--remove", "agent", "-o", bare, "-y", "--json"))
+    assert removal.lines[-1]["labels"]["policy"] == "targeted"
+    assert removal.lines[-1]["labels"]["compared"] is True
     assert inspect(program, bare)["plugins"] == []
+    assert {path for path in labels_of_changes(image, bare, tmp_path / "without")
+            if not path.startswith("usr/share/")} == set()
     assert digest(image) == before
     assert list(program.work.iterdir()) == []
+
+
+def test_a_label_that_is_wrong_in_the_output_is_reported(
+        program: Program, tree: Path, agent: Path, tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin/mksquashfs"
+    script.write_text("""#!/usr/bin/python3
+import os, sys
+for path in ("opt/agent/text", "usr/bin/rpm", "etc/ovirt.plugins.d", "var/lib/dnf"):
+    os.setxattr(f"{sys.argv[1]}/{path}", "security.selinux",
+                b"system_u:object_r:bad_t:s0\\0", follow_symlinks=False)
+os.execv("/usr/bin/mksquashfs", sys.argv)
+""")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    answer = program("merge", tree, agent, "-o", tmp_path / "merged", "-y", UNSIGNED)
+    assert answer.status == 8, answer.text
+    actual = "has the SELinux label system_u:object_r:bad_t:s0, not system_u:object_r"
+    for line in (f"/opt/agent/text {actual}:text_t:s0",
+                 f"/etc/ovirt.plugins.d {actual}:record_t:s0",
+                 f"/usr/bin/rpm was changed (xattr {LABEL} system_u:object_r:odd_t:s0 ->"
+                 " system_u:object_r:bad_t:s0)",
+                 f"/var/lib/dnf was changed (xattr {LABEL} "):
+        assert f"  {line}" in answer.err
+    assert not (tmp_path / "merged").exists()
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(
