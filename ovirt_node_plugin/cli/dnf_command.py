@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import os
 import sys
 import tempfile
 import traceback
@@ -37,6 +38,7 @@ from ..plugin.bundle import Bundle
 from ..plugin.library import Library
 from ..policy.key_trust import read_trust
 from ..policy.opened_paths import refuse_ways_out, refuse_written
+from ..policy.refusals import refuse_deployed
 from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text
 from ..system.json_answer import ErrorAnswer
@@ -45,6 +47,7 @@ from ..system.progress import Silent
 from ..system.run import run as program_run
 from ..system.run import run_on_root as run
 from ..system.words import printable
+from . import containerfile
 from .dnf_arguments import CHANGING, DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument
 
@@ -120,6 +123,9 @@ class DnfCommand:
         """Open the bundles of the command line, before DNF reads its repositories."""
         self._run_policy = policy
         console, subcommand = self._console, self._opts.subcommand
+        if subcommand in CHANGING:
+            refuse_deployed(policy.target, live_allowed=policy.config.live,
+                            lines=self._containerfile())
         check_arguments(self._opts)
         check_flags(subcommand, console.tsflags)
         if subcommand not in _OF_LIBRARY:
@@ -291,6 +297,13 @@ class DnfCommand:
     @property
     def _library(self) -> Library:
         return Library(self._policy.config.library)
+
+    def _containerfile(self) -> Sequence[str]:
+        """Return the lines of a Containerfile that do what this command would do."""
+        opts = self._opts
+        return containerfile.lines(self._console.words, files=[
+            *filter(find.is_path, opts.names),
+            *filter(os.path.exists, (*opts.trust_key, *opts.repo_file))])
 
     def _session_to_change(self) -> Session:
         """Return the session of a run that changes the root. Raises Refused if it may not."""

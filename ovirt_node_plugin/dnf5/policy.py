@@ -113,6 +113,8 @@ class Run:
         What they obsolete may go too: where all that arrives is allowed, nothing else
         can be the cause.
         """
+        if self.target.is_node:
+            refusals.refuse_deployed(self.target, live_allowed=self.config.live)
         if not (self.target.booted and self.target.is_node) or self.config.live:
             return
         changed = [item.package.name for item in self.items

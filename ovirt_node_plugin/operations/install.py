@@ -160,7 +160,7 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
                      *(_kept(books.records[bundle.descriptor.name], bundle, session, run)
                        for bundle in bundles if bundle not in active)),
             packages=packages, table=session.table(),
-            notes=(*notes, *preview.estimate(packages), *preview.not_booted(target)),
+            notes=(*notes, *preview.estimate(packages), *preview.of_system(target)),
             signatures=preview.signatures(packages, session, known), space=space,
             noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
         jobs, books, revert, skipped_scriptlets=skipped)

@@ -10,6 +10,7 @@ from ..packages.session import Session
 from ..plugin.bundle import Bundle
 from ..plugin.descriptor import Descriptor, parse_descriptor
 from ..plugin.library import Library
+from ..policy.refusals import refuse_deployed
 from ..registry import store
 from ..registry.record import Record
 from ..registry.store import Registry
@@ -122,6 +123,7 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
     if os.geteuid() != 0:  # only root may read the undo data of other plugins
         return plugin_info
     try:
+        refuse_deployed(session.target, live_allowed=session.policy.config.live)
         return replace(plugin_info,
                        plan=install.plan([bundle], session, run=run, download=False).plan)
     except NodePluginError as exc:

@@ -103,7 +103,7 @@ def plan(names: Sequence[str], session: Session, *, keep_modified: bool,
                 for record in records),
             notes=(*(f"{nevra} stays: {user} needs it." for nevra, user in sorted(needed.items())),
                    *_effects_stay(names, keepers, books), *kept_notes,
-                   *skipped_scriptlets.notes(skipped), *preview.not_booted(target)),
+                   *skipped_scriptlets.notes(skipped), *preview.of_system(target)),
             space=preview.space(target, packages)),
         records=records, books=books, revert=revert, keepers=keepers,
         skipped_scriptlets=skipped)

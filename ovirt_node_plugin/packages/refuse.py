@@ -138,6 +138,8 @@ def _refuse_modules(policy: TransactionPolicy) -> None:
 
 
 def _refuse_live(policy: TransactionPolicy) -> None:
+    if policy.target.is_node:
+        refusals.refuse_deployed(policy.target, live_allowed=policy.config.live)
     if not (policy.target.booted and policy.target.is_node) or policy.config.live:
         return
     replaced = _replaced(policy.base, policy.config.live_allow)

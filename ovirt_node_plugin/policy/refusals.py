@@ -5,13 +5,35 @@ from typing import Collection, Dict, List, Sequence
 
 from ..errors import NeedsNewerImage, Refused
 from ..registry import store
-from ..target import Target
+from ..target import Target, is_read_only
 from ..undo import journal
 from .core_rules import CoreChange
 
 TAKES_AWAY = ("remove", "obsolete", "replace", "reinstall", "downgrade")
+_CONTAINERFILE = ("COPY BUNDLE /tmp/BUNDLE", "RUN dnf -y node-plugin install /tmp/BUNDLE")
 BUILDERS = ("If you build images with dnf, set node_policy = plugins in"
             " /etc/dnf/plugins/node-plugin.conf.")
+
+
+def refuse_deployed(target: Target, *, live_allowed: bool,
+                    lines: Sequence[str] = _CONTAINERFILE) -> None:
+    """Raise Refused if the root is a deployed system in image mode.
+
+    ``live_allowed`` allows it if /usr is writable, as after ``bootc usr-overlay``. ``lines``
+    are those of a Containerfile that put the change into the image.
+    """
+    if not target.deployed:
+        return
+    read_only = is_read_only(target.root / "usr")
+    if live_allowed and not read_only:
+        return
+    state = ("/usr is read-only" if read_only else
+             "what is written to /usr now is gone after the next boot, and /etc is not")
+    raise Refused(
+        f"this is a deployed {target.name} in image mode: its packages are those of its image;"
+        f" {state}.",
+        hint="\n  ".join(["Put the change into the image: add to its Containerfile", *lines,
+                          "Then build it, push it, and run: bootc upgrade"]))
 
 
 def live_refusal(target: Target) -> Refused:

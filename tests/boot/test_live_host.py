@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -343,3 +344,94 @@ def test_in_a_chroot_of_the_system_only_files_are_changed(host: LiveHost) -> Non
     host.plugin("remove", "-y", "echo")
     host.expect_answer(7070, expected="nobody")
     host.machine("rmdir", "/run/echo/inner", "/run/echo", ok=(0, 1))
+
+
+# Runs a command with the mounts of a deployed system in image mode: / and /usr are read-only.
+# With "usr-overlay", /usr is writable until the next boot.
+DEPLOYED = """
+usr=$1
+shift
+for folder in /etc /var; do mount --bind "$folder" "$folder"; done
+mount -o remount,bind,ro /
+[ "$usr" = read-only ] || { mount --bind /usr /usr; mount -o remount,bind,rw /usr; }
+exec "$@"
+"""
+# All files but dnf's own in /var
+REMAIN = ("find", "/", "-xdev", "-regex", "/var/cache\\|/var/log\\|/var/lib/dnf", "-prune", "-o",
+          "-printf", "%p %i %m %U %G %s %T@ %C@ %l\\n")
+
+
+@pytest.fixture
+def echo(host: LiveHost) -> Iterator[None]:
+    """The plugin echo, installed."""
+    host.plugin("install", "-y", echo_plugin(host))
+    yield
+    host.dnf.configure()
+    host.plugin("remove", "-y", "echo")
+
+
+@pytest.fixture
+def deployed(host: LiveHost) -> Iterator[LiveHost]:
+    """The host with the folders of image mode; dnf's state is in /var."""
+    state = host.machine.root / "var/lib/dnf"
+    link = state.readlink()
+    state.unlink()
+    run(["cp", "-a", host.machine.root / "usr/share/dnf", state])
+    (host.machine.root / "usr/lib/ostree").mkdir()
+    host.machine("touch", "/run/ostree-booted")
+    yield host
+    host.machine("rm", "/run/ostree-booted")
+    (host.machine.root / "usr/lib/ostree").rmdir()
+    shutil.rmtree(state)
+    state.symlink_to(link)
+
+
+def on_deployed(host: LiveHost, usr: str = "read-only") -> Dnf:
+    return dataclasses.replace(host.dnf, options=host.dnf.options, prefix=(
+        *host.machine.prefix, "unshare", "--mount", "--propagation", "slave", "sh", "-euc",
+        DEPLOYED, "sh", usr))
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_deployed_system_is_read_without_writing_and_changed_by_its_containerfile(
+        deployed: LiveHost) -> None:
+    newer = echo_plugin(deployed, "2.0")
+    before = deployed.machine(*REMAIN)
+    dnf = on_deployed(deployed)
+    # the repository has no metadata: a refusal after it was read would have another status
+    unread = ("--repofrompath=unread,file:///none", "--repo=unread")
+    for words, line in {
+            ("install", newer): f"RUN dnf -y {{}}node-plugin install /tmp/{newer.name}",
+            ("upgrade",): "RUN dnf -y {}node-plugin upgrade",
+            ("repair", "echo"): "RUN dnf -y {}node-plugin repair echo"}.items():
+        answer = dnf(LIVE, *unread, "node-plugin", *words, "-y")
+        assert answer.status == 6, answer.text
+        assert "deployed Red Hat Enterprise Linux in image mode" in answer.err
+        assert "/usr is read-only" in answer.err
+        options = answer.err.partition("RUN dnf -y ")[2].partition("node-plugin")[0]
+        assert unread[0] in options and line.format(options) in answer.err, answer.err
+    assert f"COPY {newer.name} /tmp/{newer.name}" in dnf.plugin(LIVE, "install", newer, "-y").err
+    assert dnf.plugin(LIVE, "remove", "echo", "-y", "--json").json["error"]["status"] == 6
+    for words, text in {("list", "--all"): "echo", ("verify",): "echo 1.0: ok",
+                        ("manifest", "echo"): "echo-1.0-1.noarch", ("repos",): "",
+                        ("info", "echo"): "1.0"}.items():
+        answer = dnf.plugin(LIVE, *words)
+        assert answer.status == 0 and text in answer.out, answer.text
+    answer = dnf.plugin(LIVE, "info", newer)
+    assert "Refused here : this is a deployed" in answer.out, answer.text
+    answer = dnf(LIVE, "repoquery", "--installed", "echo")
+    assert answer.status == 0 and "echo" in answer.out, answer.text
+    assert deployed.machine(*REMAIN) == before
+
+
+def test_a_transient_overlay_of_usr_is_changed_only_if_the_configuration_allows_it(
+        deployed: LiveHost) -> None:
+    dnf, newer = on_deployed(deployed, "usr-overlay"), echo_plugin(deployed, "2.0")
+    words = ("install", newer, "--dry-run", UNSIGNED)
+    answer = dnf.plugin(LIVE, *words)
+    assert answer.status == 6 and "is gone after the next boot" in answer.err, answer.text
+    deployed.dnf.configure(live="yes")
+    answer = dnf.plugin(LIVE, *words)
+    assert answer.status == 0 and "gone after the next boot" in answer.out, answer.text
+    answer = on_deployed(deployed).plugin(LIVE, *words)
+    assert answer.status == 6 and "/usr is read-only" in answer.err, answer.text

@@ -11,7 +11,7 @@ from ... import __version__
 from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ...packages.contents import folder_places
 from ...packages.session import PackageChange, Session
-from ...policy.refusals import live_refusal
+from ...policy.refusals import live_refusal, refuse_deployed
 from ...registry import store
 from ...settings.engine import live
 from ...settings.engine.kinds import replaced_paths
@@ -21,7 +21,7 @@ from ...system.entries import locked
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...system.run import Runner
 from ...system.words import first_names
-from ...target import Target, is_running_system, processes_in
+from ...target import Target, is_read_only, is_running_system, processes_in
 from ...undo import journal, undoing
 from ...undo.changes import Change
 from ..model.jobs import Key
@@ -34,9 +34,11 @@ TOOL = f"ovirt-node-plugin {__version__}"
 
 def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
     """Raise Refused if the root may not or cannot be written to, RecordError without a journal."""
+    refuse_deployed(target, live_allowed=live_allowed)
     if target.booted and target.is_node and not live_allowed:
         raise live_refusal(target)
-    if os.statvfs(target.root).f_flag & os.ST_RDONLY or not os.access(target.root, os.W_OK):
+    top = target.root / "usr" if target.deployed else target.root
+    if is_read_only(top) or not os.access(top, os.W_OK):
         raise Refused(f"the root {target.root} is mounted read-only",
                       hint=f"Mount it for writing, for example: mount -o remount,rw {target.root}")
     journal.check_folder(target.root)

@@ -38,6 +38,8 @@ from ..model.results import (
 
 _FOLDER_PARTS = 2  # /usr/share, /opt/acme
 _NAMED = 3
+_TRANSIENT = ("What the packages write to /usr is gone after the next boot, as this is a deployed"
+              " system in image mode.")
 
 
 def action(job: Job, jobs: Sequence[Job], packages: Sequence[PackageChange], books: Books,
@@ -197,9 +199,10 @@ def estimate(packages: Sequence[PackageChange]) -> Tuple[str, ...]:
             " be refused for one of them.",) if unknown else ()
 
 
-def not_booted(target: Target) -> Tuple[str, ...]:
-    """Return a line if the root runs, but nothing can take effect in it now."""
-    return (live.NOT_BOOTED,) if target.live and not target.booted else ()
+def of_system(target: Target) -> Tuple[str, ...]:
+    """Return lines about the root ``/``: nothing takes effect in it now, or not for long."""
+    return (*([live.NOT_BOOTED] if target.live and not target.booted else ()),
+            *([_TRANSIENT] if target.deployed else ()))
 
 
 def changed_for_others(jobs: Sequence[Job], packages: Sequence[PackageChange],

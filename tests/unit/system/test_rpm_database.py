@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import struct
 from pathlib import Path
@@ -174,3 +175,26 @@ def test_rpm_of_the_running_system_decides_where_its_database_is(tmp_path: Path)
     assert find_rpmdb(tmp_path, named="/var/lib/rpm") == VAR
     with pytest.raises(BadRoot):  # an empty one is none
         find_rpmdb(tmp_path, named="/home/rpm")
+
+
+@pytest.mark.parametrize("real, linked, var", [
+    (real, linked, var) for real, linked in ((SHARE, SYSIMAGE), (SYSIMAGE, SHARE))
+    for var in ("absent", "relative", "absolute", "empty folder", "through the other")])
+@pytest.mark.parametrize("named", ["", f"/{SYSIMAGE}", f"/{SHARE}", f"/{VAR}"])
+@pytest.mark.parametrize("form", ["relative", "absolute"])
+def test_the_layouts_of_image_mode_have_one_database(tmp_path: Path, real: str, linked: str,
+                                                     var: str, named: str, form: str) -> None:
+    """Base images link one folder to the other in either direction, and keep an old copy."""
+    sqlite(tmp_path / real, packages=2)
+    sqlite(tmp_path / "usr/lib/sysimage/rpm-ostree-base-db", packages=1)
+    link = tmp_path / linked
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(f"/{real}" if form == "absolute" else os.path.relpath(
+        tmp_path / real, link.parent))
+    (tmp_path / "var/lib").mkdir(parents=True)
+    if var == "empty folder":
+        (tmp_path / VAR).mkdir()
+    elif var != "absent":
+        (tmp_path / VAR).symlink_to({"relative": f"../../{real}", "absolute": f"/{real}",
+                                     "through the other": f"../../{linked}"}[var])
+    assert find_rpmdb(tmp_path, named=named) == real
