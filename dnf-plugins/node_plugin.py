@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # typing's own constant would cost the import of typing
     import argparse
     from typing import ContextManager, Dict, Iterator, Optional
 
+    from ovirt_node_plugin.cli.image_update import ImageUpdate
     from ovirt_node_plugin.packages.dnf_types import DnfBase, DnfCli, DnfConf, DnfConfigParser
 
 logger = logging.getLogger("dnf")
@@ -43,6 +44,7 @@ class NodePlugin(dnf.Plugin):
         super().__init__(base, cli)
         NodePlugin._made = True
         self._gate: Optional[Gate] = None
+        self._image_update: Optional[ImageUpdate] = None
         if cli is not None:
             cli.register_command(NodePluginCommand)
 
@@ -88,6 +90,19 @@ class NodePlugin(dnf.Plugin):
     def pre_transaction(self) -> None:
         with _fail_closed():
             self._opened().before_transaction()
+            if self._opened().replaces_image():
+                from ovirt_node_plugin.cli.image_update import ImageUpdate
+                conf = self.base.conf
+                self._image_update = ImageUpdate(self._opened().policy.config, [
+                    f"--setopt={name}={','.join(getattr(conf, name))}"
+                    for name in ("pluginpath", "pluginconfpath")])
+
+    def transaction(self) -> None:
+        if self._image_update is not None:
+            with _fail_closed():
+                text = self._image_update.finish()
+                logger.log(logging.INFO if self._image_update.complete else logging.WARNING,
+                           "%s", _printable(text))
 
     def _opened(self) -> Gate:
         """Return the gate of this run; a program may not call the first hooks."""

@@ -17,6 +17,8 @@ OTHERS_OFF = (
     "pre-transaction-actions", "product-id", "rebuildinitrd", "rpmconf", "snapper",
     "subscription-manager", "tracer", "tracer-upload", "versionlock")
 
+WARN, RESTORE, REFUSE = "warn", "restore", "refuse"
+"""The values of ``upgrade``."""
 _YES = {"1", "yes", "true", "on"}
 _NO = {"0", "no", "false", "off"}
 
@@ -38,6 +40,8 @@ class Config:
     ``path_lists``: folders with the administrator's rules for these paths.
     ``others_off``: globs of other dnf plugins that are disabled while ``dnf node-plugin``
     works on a root other than the running system.
+    ``upgrade``: what happens on a running node after an upgrade to an image without its
+    plugins: ``warn``, ``restore``, which installs them into the new layer, or ``refuse``.
     """
 
     bind_all: bool = True
@@ -50,6 +54,7 @@ class Config:
     allowed_paths: str = "auto"
     path_lists: Tuple[Path, ...] = (Path("/etc/ovirt-node-plugin/paths.d"),)
     others_off: Tuple[str, ...] = OTHERS_OFF
+    upgrade: str = WARN
 
 
 def read_config(options: Mapping[str, str]) -> Config:
@@ -64,6 +69,9 @@ def read_config(options: Mapping[str, str]) -> Config:
     paths = options.get("allowed_paths", default.allowed_paths).strip().lower()
     if paths not in ("auto", "enforce", "warn", "off"):
         raise _bad("allowed_paths", paths, "auto, enforce, warn or off")
+    upgrade = options.get("upgrade", default.upgrade).strip().lower()
+    if upgrade not in (WARN, RESTORE, REFUSE):
+        raise _bad("upgrade", upgrade, "warn, restore or refuse")
     return Config(
         bind_all=bind == "all",
         live=_flag(options, "live", default.live),
@@ -75,7 +83,8 @@ def read_config(options: Mapping[str, str]) -> Config:
         core_lists=_folders(options, "core_lists", default.core_lists),
         allowed_paths=paths,
         path_lists=_folders(options, "path_lists", default.path_lists),
-        others_off=read_others_off(options))
+        others_off=read_others_off(options),
+        upgrade=upgrade)
 
 
 def read_others_off(options: Mapping[str, str]) -> Tuple[str, ...]:

@@ -7,6 +7,7 @@ there is something for it to do.
 from __future__ import annotations
 
 import contextlib
+import os
 
 import rpm
 
@@ -98,3 +99,11 @@ class Gate:
     def before_transaction(self) -> None:
         """Hook pre_transaction: restore the environment, which scriptlets get."""
         self._programs.close()
+
+    def replaces_image(self) -> bool:
+        """Return whether the transaction brings another image to a booted node with plugins."""
+        root, transaction = self._base.conf.installroot, self._base.transaction
+        return (transaction is not None
+                and any(package.name == start.IMAGE_UPDATE for package in transaction.install_set)
+                and start.has_entries(os.path.join(root, name) for name in start.REGISTRIES)
+                and self.policy.target.is_node and self.policy.target.booted)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # typing's own constant would cost the import of typing
 METADATA_TYPE = "node-plugin"
 LIBRARY = ("/etc/ovirt-node-plugin/plugins.d", "/usr/share/ovirt-node-plugin/plugins.d")
 REGISTRY = "etc/ovirt.plugins.d"
+REGISTRIES = (REGISTRY, "usr/lib/ovirt.plugins.d")
+IMAGE_UPDATE = "ovirt-node-ng-image-update"
 RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
 RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 RECORD_BYTES, RECORDS, RECORDS_BYTES = 4 << 20, 1000, 16 << 20

@@ -25,12 +25,12 @@ def test_every_option_has_its_effect() -> None:
     config = read_config({
         "enabled": "1", "node_policy": " Plugins ", "live": "Yes", "live_allow": "a*, b  c",
         "library": "/one /two", "core_lists": "/lists", "allowed_paths": "Warn",
-        "path_lists": "/paths", "others_off": "snapper, *-upload"})
+        "path_lists": "/paths", "others_off": "snapper, *-upload", "upgrade": " Restore"})
     assert config == Config(
         bind_all=False, live=True, live_allow=("a*", "b", "c"),
         library=(Path("/one"), Path("/two")), core_lists=(Path("/lists"),),
         allowed_paths="warn", path_lists=(Path("/paths"),),
-        others_off=("snapper", "*-upload"))
+        others_off=("snapper", "*-upload"), upgrade="restore")
 
 
 def test_an_empty_list_allows_nothing() -> None:
@@ -40,6 +40,7 @@ def test_an_empty_list_allows_nothing() -> None:
 @pytest.mark.parametrize("options, message", [
     ({"live": "maybe"}, "live = 'maybe', expected yes or no"),
     ({"allowed_paths": "no"}, "allowed_paths = 'no', expected auto, enforce, warn or off"),
+    ({"upgrade": "keep"}, "upgrade = 'keep', expected warn, restore or refuse"),
     ({"node_policy": "none"}, "node_policy = 'none', expected all or plugins"),
     ({"library": "plugins.d"}, "library = 'plugins.d', expected absolute folders"),
     ({"core_lists": "/a b"}, "core_lists = 'b', expected absolute folders")])
@@ -59,5 +60,5 @@ def test_the_shipped_file_shows_each_option_with_its_default() -> None:
             options[name] = value
     assert set(options) == {"enabled", "node_policy", "live", "isolation",
                             "isolation_allow", "live_allow", "library", "core_lists",
-                            "allowed_paths", "path_lists", "others_off"}
+                            "allowed_paths", "path_lists", "others_off", "upgrade"}
     assert read_config(options) == Config()

@@ -8,6 +8,7 @@ from typing import List, Tuple
 
 import pytest
 
+from ovirt_node_plugin.config import Config
 from ovirt_node_plugin.packages import start
 from ovirt_node_plugin.plugin import descriptor, library
 from ovirt_node_plugin.system import limits, rpm_database
@@ -95,6 +96,7 @@ def test_constants_of_the_gate_equal_those_of_the_library() -> None:
     assert start.METADATA_TYPE == descriptor.METADATA_TYPE
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
     assert start.REGISTRY == REGISTRY
+    assert Config().live_allow == (start.IMAGE_UPDATE,)
     assert start.RPMDB_FOLDERS == RPM_DATABASES
     assert start.RPMDB_FILES == rpm_database.RPMDB_FILES
     assert (start.RECORD_BYTES, start.REPOMD_BYTES, start.REPO_FILE_BYTES) == (

@@ -1,0 +1,71 @@
+"""What dnf does and says when the RPM of an image is installed on a running Node."""
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from ..config import REFUSE, Config
+from ..errors import NodePluginError, Refused
+from ..images.dnf_program import Dnf
+from ..report.upgrade_text import fate_lines
+from ..system.run import run
+from ..system.words import count
+from ..upgrade import hook
+from ..upgrade.layers import Layer
+
+_CONFIGURATION = "/etc/dnf/plugins/node-plugin.conf"
+
+
+class ImageUpdate:
+    """An upgrade of the running Node; made before its transaction, finished after it.
+
+    ``options`` are those of dnf with which the program that restores plugins is started.
+    Raises NodePluginError if the layers of this Node cannot be found.
+    """
+
+    def __init__(self, config: Config, options: Sequence[str]) -> None:
+        self._config = config
+        self._dnf = Dnf(tuple(options), run)
+        self._before = hook.before_update(run)
+        self.complete = False
+
+    def finish(self) -> str:
+        """Examine the new layer, restore plugins if that is configured; return the result.
+
+        ``complete`` is then whether every plugin survives. Raises RolledBack, after the upgrade
+        was undone, if it failed or the configuration refuses it.
+        """
+        layer: Optional[Layer] = None
+        try:
+            layer = hook.new_layer(self._before, run)
+            outcome = hook.examine(hook.check_complete(layer), self._config, self._dnf)
+            if outcome.lost and self._config.upgrade == REFUSE:
+                raise Refused("\n  ".join([f"the new layer {outcome.layer} does not have these"
+                                           " plugins of this Node:", *fate_lines(outcome.lost)]),
+                              hint=_advice(layer, outcome))
+        except KeyboardInterrupt:
+            raise hook.undone(self._before, layer, NodePluginError("it was interrupted"),
+                              run) from None
+        except NodePluginError as exc:
+            raise hook.undone(self._before, layer, exc, run) from exc
+        except Exception as exc:  # a bug: the machine must not boot what nobody examined
+            raise hook.undone(self._before, layer, NodePluginError(
+                f"{type(exc).__name__}: {exc}"), run) from exc
+        self.complete = not outcome.lost
+        return "\n".join(_lines(outcome, layer))
+
+
+def _lines(outcome: hook.Outcome, layer: Optional[Layer]) -> List[str]:
+    if not outcome.lost:
+        restored = f"; restored: {', '.join(outcome.restored)}" if outcome.restored else ""
+        return [f"The new layer {outcome.layer} has all {count(len(outcome.fates), 'plugin')} of"
+                f" this Node, in the same or a newer version{restored}."]
+    return [f"The new layer {outcome.layer} does not have these plugins of this Node:",
+            *(f"  {line}" for line in fate_lines(outcome.lost)),
+            _advice(layer, outcome)]
+
+
+def _advice(layer: Optional[Layer], outcome: hook.Outcome) -> str:
+    names = " ".join(fate.name for fate in outcome.lost)
+    return ("To keep them, merge them into the image (ovirt-node-plugin merge RPM"
+            f" {names} -o DIR) and install that RPM, or set upgrade = restore in"
+            f" {_CONFIGURATION}.")

@@ -1,0 +1,186 @@
+"""Install plugins into the new layer of a Node that was upgraded to an image without them.
+
+It is the ordinary ``dnf node-plugin install`` with the layer as its root, as a program, with all
+other DNF plugins disabled: imgbased-persist would copy the packages to this machine's /var. The
+running /var is not mounted in the layer, so the journal of the install is in the layer's own.
+"""
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+
+from ..errors import NodePluginError, Refused
+from ..images.dnf_program import Dnf, for_dnf
+from ..operations.model.answers import PlanAnswer
+from ..plugin.bundle import opened
+from ..plugin.library import Library
+from ..registry import store
+from ..registry.record import Record
+from ..settings.boot import argument_text, command_line
+from ..settings.boot.initramfs_images import images
+from ..system.entries import sync_dir, write_atomic
+from ..system.rpm_version import compare
+from ..system.run import Runner
+from .layers import Layer, entries_of
+
+_ENTRIES = "loader/entries"
+_BY_VERSION = functools.cmp_to_key(compare)
+_ENCODING = "latin-1"  # keeps all bytes unchanged
+# What tells whether a file was written again: its inode, size and time
+_Identity = Tuple[int, int, int]
+
+
+def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Library, dnf: Dnf,
+            boot: Path, work: Path) -> None:
+    """Install the plugins ``lost`` into ``layer``, which is mounted at ``root`` to be written.
+
+    ``boot`` is this machine's /boot, ``work`` a new folder for DNF's caches. Raises Refused for
+    plugins that cannot be restored, with the reason for each, and the errors of the install.
+    """
+    bundles, problems = _bundles(lost, library, dnf.run)
+    _raise(problems)
+    with for_dnf(root, work, run=dnf.run):
+        words = [str(path) for path in bundles.values()]
+        plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
+        _raise(_other_origins(plan, lost))
+        before = _initramfs(root)
+        dnf.run_json(root, "install", words, "-y", *_trusted(plan, lost), answer=PlanAnswer)
+    _copy_initramfs(layer, root, before, boot)
+    _write_arguments(layer, root, [record.name for record in lost], boot)
+
+
+def _raise(problems: Mapping[str, str]) -> None:
+    if problems:
+        raise Refused("\n  ".join(["plugins cannot be restored:", *(
+            f"{name}: {problem}" for name, problem in sorted(problems.items()))]),
+            hint="Put their bundles into the library: dnf node-plugin add BUNDLE")
+
+
+def _bundles(lost: Iterable[Record], library: Library,
+             run: Runner) -> Tuple[Dict[str, Path], Dict[str, str]]:
+    """Return the bundle of each plugin, and why others have none.
+
+    It is one of the recorded version, from the library or the place that the record names; else
+    the newest of the library.
+    """
+    bundles, problems = {}, {}
+    for record in lost:
+        versions = list(_offers(record, library, run))
+        exact = [path for version, path in versions if version == record.version]
+        newer = [offer for offer in versions if compare(offer[0], record.version) > 0]
+        if exact:
+            bundles[record.name] = exact[0]
+        elif newer:
+            bundles[record.name] = max(newer, key=lambda offer: _BY_VERSION(offer[0]))[1]
+        else:
+            there = ", ".join(version for version, _ in versions)
+            problems[record.name] = (
+                f"there is no bundle of version {record.version} or newer in the library"
+                + (f", which has {there}" if there else "")
+                + (f", nor at {record.source}" if os.path.isabs(record.source) else ""))
+    return bundles, problems
+
+
+def _offers(record: Record, library: Library, run: Runner) -> Iterator[Tuple[str, Path]]:
+    """Yield the version and path of each readable bundle of a plugin."""
+    for entry in library.versions(record.name):
+        if entry.descriptor is not None:
+            yield entry.descriptor.version, entry.path
+    if os.path.isabs(record.source):
+        with contextlib.suppress(NodePluginError, OSError), opened(
+                Path(record.source), run=run) as bundle:
+            if bundle.descriptor.name == record.name:
+                yield bundle.descriptor.version, Path(record.source)
+
+
+def _other_origins(plan: PlanAnswer, lost: Iterable[Record]) -> Dict[str, str]:
+    """Return the plugins that another vendor would replace, with the reason.
+
+    A bundle may come from another place, but has to have the recorded keys, or without keys the
+    recorded vendor.
+    """
+    records, problems = {record.name: record for record in lost}, {}
+    for plugin in plan.plugins:
+        record = records.get(plugin.name)
+        if record is not None and plugin.origin is not None:
+            there = dataclasses.replace(plugin.origin, location=record.origin.location)
+            if not record.accepts_origin(there, record.source):
+                problems[plugin.name] = (f"{plugin.source} is by {there.text()}, and"
+                                         f" {record.version} is by {record.origin.text()}")
+    return problems
+
+
+def _trusted(plan: PlanAnswer, lost: Iterable[Record]) -> List[str]:
+    """Return the options that trust the keys by which the installed packages were checked."""
+    checked = {package.signer for record in lost for package in record.packages
+               if package.checked}
+    return [f"--trust-key={signature.fingerprint}" for signature in plan.signatures
+            if not signature.owner and signature.fingerprint and signature.key in checked]
+
+
+def _initramfs(root: Path) -> Dict[str, _Identity]:
+    """Return each initramfs in the layer's own /boot by its path relative to ``root``."""
+    return {place: _identity(root / place) for places in images(root).values()
+            for place in places if place.startswith("boot/")}
+
+
+def _identity(path: Path) -> _Identity:
+    info = path.stat()
+    return info.st_ino, info.st_size, info.st_mtime_ns
+
+
+def _copy_initramfs(layer: Layer, root: Path, before: Mapping[str, _Identity],
+                    boot: Path) -> None:
+    """Copy each initramfs that was built again to the folder from which the layer boots.
+
+    imgbased copies that of its own build there (bootsetup.py, _install_kernel), and the
+    layer's own /boot is hidden once it runs.
+    """
+    for place, identity in _initramfs(root).items():
+        target = boot / layer.name / os.path.basename(place)
+        if identity != before.get(place) and target.exists():
+            _copy(root / place, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Replace ``target`` by a copy of ``source``, with the mode of ``target``."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with open(handle, "wb") as writer, open(source, "rb") as reader:
+            shutil.copyfileobj(reader, writer, 1 << 20)
+            writer.flush()
+            os.fchmod(writer.fileno(), target.stat().st_mode & 0o7777)
+            os.fsync(writer.fileno())
+        os.replace(name, target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    sync_dir(target.parent)
+
+
+def _write_arguments(layer: Layer, root: Path, names: Iterable[str], boot: Path) -> None:
+    """Write the kernel arguments of the plugins ``names`` to the boot entries of ``layer``.
+
+    Raises Refused if there are arguments and no entry: the layer would boot without them.
+    """
+    arguments = [argument_text.decode(applied.value) for name in names
+                 for applied in store.read_record(root, name).settings
+                 if applied.kind == "kernel-argument"]
+    if not arguments:
+        return
+    entries = entries_of(layer, boot / _ENTRIES)
+    if not entries:
+        raise Refused(f"no entry in {boot / _ENTRIES} boots {layer.name}, and plugins need kernel"
+                      f" arguments: {' '.join(argument.token for argument in arguments)}",
+                      hint="Compare: grubby --info=ALL")
+    syntax = command_line.syntax_of(Path("/"))
+    for entry in entries:
+        text = entry.read_text(encoding=_ENCODING)
+        new = argument_text.edited(text, arguments, entry=True, syntax=syntax)
+        if new != text:
+            write_atomic(entry, new.encode(_ENCODING), mode=entry.stat().st_mode & 0o7777)

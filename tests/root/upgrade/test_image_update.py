@@ -1,0 +1,162 @@
+"""ovirt-node-ng-image-update is installed on a running node that has plugins."""
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+
+from ovirt_node_plugin.system.run import run
+from tests import support
+from tests.support.dnf_runner import Dnf, succeeded
+from tests.support.update_node import IMAGE, NEW, OLD, UpdateNode, update_node
+
+pytestmark = pytest.mark.root
+
+_RECORDS = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
+            "usr/lib/ovirt.plugins.d", "usr/lib/ovirt.plugins-manifests.d")
+Made = Callable[[Path], UpdateNode]
+
+
+@pytest.fixture(scope="module")
+def roots(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``old``, a node with the plugin snmp; ``plain``, the next image; ``merged``, with it."""
+    folder = tmp_path_factory.mktemp("roots")
+    dnf = Dnf(folder / "dnf")
+    for name, version in (("old", "4.5.5"), ("plain", "4.5.6"), ("merged", "4.5.6")):
+        built.node_root(folder / name, version)
+    for name in ("old", "merged"):
+        succeeded(dnf.plugin(folder / name, "install", built.bundle("snmp"), "-y",
+                             "--trust-keys"))
+    return folder
+
+
+@pytest.fixture
+def made(roots: Path, tmp_path: Path) -> Iterator[Made]:
+    """Returns a node that is upgraded to a root."""
+    space = tmp_path / "space"
+    space.mkdir()
+    run(["mount", "-t", "tmpfs", "tmpfs", space])
+    try:
+        yield lambda new: update_node(space, tmp_path / "node", roots / "old", new)
+    finally:
+        run(["umount", space])
+
+
+@contextlib.contextmanager
+def mounted(node: UpdateNode) -> Iterator[Path]:
+    root = node.state / "mounted"
+    root.mkdir()
+    run(["mount", "-o", "loop", node.layer, root])
+    try:
+        yield root
+    finally:
+        run(["umount", root])
+
+
+def test_an_image_with_the_plugins_is_one_line(made: Made, roots: Path) -> None:
+    node = made(roots / "merged")
+    answer = succeeded(node.upgrade())
+    assert answer.text.count("layer") == 1
+    assert (f"The new layer {NEW} has all 1 plugin of this Node, in the same or a newer version."
+            in answer.out.splitlines())
+    assert node.marked() and node.calls("grubby") == []
+    assert node.calls("systemctl") == []
+
+
+def test_an_image_without_the_plugins_is_a_warning(made: Made, roots: Path) -> None:
+    node = made(roots / "plain")
+    answer = succeeded(node.upgrade())
+    assert f"The new layer {NEW} does not have these plugins of this Node:\n  snmp 1.0: missing" \
+        in answer.err
+    assert "ovirt-node-plugin merge RPM snmp -o DIR" in answer.err
+    assert "upgrade = restore in /etc/dnf/plugins/node-plugin.conf" in answer.err
+    assert node.marked() and node.calls("grubby") == []
+
+
+def test_an_upgrade_that_is_refused_is_undone(made: Made, roots: Path) -> None:
+    node = made(roots / "plain")
+    node.dnf.configure(upgrade="refuse")
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert "the upgrade of this Node failed: the new layer" in answer.err
+    assert "snmp 1.0: missing" in answer.err
+    assert f"It is undone: {OLD} boots next." in answer.err
+    _assert_undone(node)
+
+
+def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
+                                                 built: support.Fixtures, tmp_path: Path) -> None:
+    carried = Path(shutil.copytree(roots / "plain", tmp_path / "carried", symlinks=True))
+    for name in _RECORDS[:2]:  # imgbased copies the records of the old layer
+        shutil.copytree(roots / "old" / name, carried / name)
+    node = made(carried)
+    node.dnf.configure(upgrade="restore")
+    answer = succeeded(node.upgrade())
+    assert (f"The new layer {NEW} has all 1 plugin of this Node, in the same or a newer version;"
+            " restored: snmp.") in answer.out.splitlines()
+    assert node.marked() and node.calls("grubby") == []
+    with mounted(node) as root:
+        assert succeeded(Dnf(tmp_path / "look").plugin(root, "verify")).out == "snmp 1.0: ok\n"
+        assert list((root / "var/lib/ovirt-node-plugin").glob("*")) == []
+    assert [path.name for path in (node.running.changes / "var/imgbased/persisted-rpms").iterdir()
+            ] == ["ovirt-node-ng-image-update-4.5.6-1.noarch.rpm"]  # no package of the plugin
+    assert not list(node.state.glob("node-plugin-layer-*"))
+
+
+def test_a_plugin_that_cannot_be_restored_undoes_the_upgrade(
+        made: Made, roots: Path, tmp_path: Path, built: support.Fixtures) -> None:
+    node = made(roots / "plain")
+    node.dnf.configure(upgrade="restore")
+    for name in _RECORDS:
+        record = node.running.changes / name / "snmp"
+        if record.is_file():
+            record.write_text(record.read_text().replace(str(built.bundle("snmp")), "/gone"))
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert "snmp: there is no bundle of version 1.0 or newer in the library" in answer.err
+    assert "dnf node-plugin add BUNDLE" in answer.err
+    _assert_undone(node)
+
+
+def test_a_failed_scriptlet_is_a_failed_upgrade(made: Made, roots: Path) -> None:
+    node = made(roots / "merged")
+    (node.state / "fails").touch()
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert "imgbased did not complete the new layer" in answer.err
+    assert "/var/log/imgbased.log" in answer.err
+    assert not node.marked() and "base --remove" not in "".join(node.calls("imgbase"))
+    assert node.calls("systemctl")[-1] == "start -- vdsmd.service supervdsmd.service"
+    (node.state / "fails").unlink()
+    succeeded(node.upgrade("reinstall", "ovirt-node-ng-image-update"))
+
+
+def test_an_incomplete_layer_is_removed_and_what_fails_of_that_is_told(
+        made: Made, roots: Path) -> None:
+    node = made(roots / "merged")
+    (node.state / "incomplete").touch()
+    (node.state / "stuck").touch()
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert "It is not undone completely. Run:" in answer.err
+    assert f"imgbase base --remove {IMAGE}: imgbase ended with status 5" in answer.err
+    assert node.calls("systemctl")[-1] == "start -- vdsmd.service supervdsmd.service"
+
+
+def test_a_node_without_plugins_is_upgraded_as_before(made: Made, roots: Path) -> None:
+    node = made(roots / "plain")
+    for name in _RECORDS:
+        shutil.rmtree(node.running.changes / name, ignore_errors=True)
+    answer = succeeded(node.upgrade())
+    assert "layer" not in answer.text and node.calls("systemctl") == []
+
+
+def _assert_undone(node: UpdateNode) -> None:
+    assert not node.marked()
+    assert node.calls("grubby")[-1] == "--set-default-index=1"
+    assert node.calls("imgbase")[-1] == f"base --remove {IMAGE}"
+    assert node.calls("systemctl")[-1] == "start -- vdsmd.service supervdsmd.service"
+    assert not (node.state / "new").exists()
