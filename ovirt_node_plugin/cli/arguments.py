@@ -32,7 +32,6 @@ class ProgramOptions(argparse.Namespace):
     path: str
     old: Path
     new: Path
-    output: Optional[Path] = None
     output_text: Optional[str] = None
     work_dir: Optional[Path] = None
     json: bool = False
@@ -92,8 +91,6 @@ def parse(argv: Sequence[str]) -> ProgramOptions:
         rest, command = rest[:cut], rest[cut + 1:]
     options = commands[name].parse_intermixed_args(rest, ProgramOptions())
     options.command, options.argv = name, command
-    if options.output_text is not None:
-        options.output = Path(options.output_text)
     return options
 
 
@@ -219,9 +216,11 @@ def _names(parser: argparse.ArgumentParser) -> None:
 
 def _merge(parser: argparse.ArgumentParser) -> None:
     _image(parser)
-    parser.add_argument("plugins", metavar="NAME|PATH", nargs="*",
-                        help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle")
-    _output(parser, "the image to write; for an RPM, also the folder for it")
+    parser.add_argument("plugins", metavar="IMAGE|NAME|PATH", nargs="*",
+                        help="first, further images of the same version; then plugins: a name, a"
+                             " glob, NAME=VERSION, or the path of a bundle")
+    _output(parser, "the image to write; for an RPM, also the folder for it; for several images,"
+                    " the folder for all")
     parser.add_argument("--remove", metavar="NAME", action="append", default=[],
                         help="remove a plugin from the image; may be repeated")
     parser.add_argument("-y", "--assumeyes", action="store_true",

@@ -109,18 +109,18 @@ def extract(invocation: Invocation) -> int:
             raise UsageError(f"the root in {options.image} has no {options.path}")
         if stat.S_ISBLK(source.lstat().st_mode) or stat.S_ISCHR(source.lstat().st_mode):
             raise UsageError(f"{options.path} is a device")
-        if invocation.destination is None:
+        if not invocation.destinations:
             return _print_file(source, options.path)
-        run(["cp", "--archive", "--sparse=auto", "--no-target-directory", "--", source,
-             invocation.destination.target])
-        copy = invocation.destination.target
+        (destination,) = invocation.destinations
+        copy = destination.target
+        run(["cp", "--archive", "--sparse=auto", "--no-target-directory", "--", source, copy])
         for path in _delete_devices(copy):
             print(printable(f"{path} is a device and was not copied."), file=sys.stderr)
         dropped = 0 if options.keep_privileges else _drop_privileges(copy)
         if dropped:
             print(f"{count(dropped, 'file')} copied without setuid, setgid or capabilities;"
                   " --keep-privileges keeps them.", file=sys.stderr)
-        invocation.destination.place()
+        destination.place()
     return Status.DONE
 
 

@@ -36,11 +36,13 @@ def main(argv: Sequence[str]) -> int:
             raise Refused("an image can be mounted only by the superuser",
                           hint="Run the command as root.")
         with contextlib.ExitStack() as stack:
+            invocation.find_images()
             invocation.open_log(stack)
             invocation.make_folders(stack)
             ended = run_apart(lambda: _run_in_child(invocation, handler), failed=invocation.failed)
+            workspace.take_back_some(invocation.destinations)
             if ended.interrupted:
-                written = invocation.destination is not None and invocation.destination.appeared
+                written = any(destination.placed for destination in invocation.destinations)
                 print("\nInterrupted; " + ("the output is written." if written
                                            else "nothing was written."), file=sys.stderr)
             return ended.status

@@ -6,70 +6,126 @@ import dataclasses
 import os
 import sys
 from pathlib import Path
-from typing import Iterator, Sequence, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Tuple, TypeVar
 
 from ..errors import NodePluginError, Status, UsageError
 from ..images.dnf_program import DnfFailed
 from ..images.image import Image, opened
 from ..images.squashfs.compression import parse_compression
-from ..merge import forecast, replay, trust
 from ..merge import merge as merging
+from ..merge import replay, together
 from ..merge import shell as shells
 from ..merge.input.named_checksums import NO_CHECKSUMS, check_image
-from ..merge.model import Merge, Order, Rehearsal
+from ..merge.model import Merge, MergeResult, Order, Rehearsal
 from ..merge.root import site_release
+from ..merge.together import PlannedMerge
 from ..policy.key_trust import read_trust
 from ..report import image_data, image_text
+from ..report.progress import NamedSteps
 from ..system import source_date
 from ..system.run import Runner, attached
 from ..system.words import printable
-from . import arguments
+from . import arguments, hints
 from .program import Invocation
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def merge(invocation: Invocation) -> int:
-    """Merge plugins into an image, and write a new one."""
-    options = invocation.options
+    """Merge plugins into images, and write new ones: all or none."""
+    options, images = invocation.options, invocation.images
     asks = not (options.assumeyes or options.assumeno or options.dry_run)
     if asks and invocation.json:
         raise UsageError("merge --json cannot ask whether the plan is right",
                          hint="Add --dry-run to see the plan, or -y to carry it out.")
+    if len(images) > 1 and options.sha256:
+        raise UsageError("--sha256 names the checksum of one image, and there are several",
+                         hint="Name a list with --checksum-file: it may have all of them.")
     wanted = _wanted_plugins(invocation)
-    with merging.prepared(_order(invocation, wanted), invocation.folder, dnf=invocation.dnf,
-                          run=invocation.run, progress=invocation.progress) as prepared:
-        return _plan_and_merge(invocation, prepared, wanted, asks=asks)
+    order = _order(invocation, wanted)
+    with contextlib.ExitStack() as stack:
+        merges = _for_each(invocation, tuple(enumerate(images)), lambda image: _prepared(
+            invocation, together.order_for(order, image[1], images), image[0], stack))
+        together.require_one_version([merge.image for merge in merges])
+        plans = _for_each(invocation, merges, lambda merge: together.planned(
+            merge, _rehearsal(merge, wanted),
+            notes=(*wanted.notes, *merge.checked.notes, *source_date.notes()),
+            accepted_origins=options.accept_origin))
+        return _ask_and_merge(invocation, plans, asks=asks)
 
 
-def _plan_and_merge(invocation: Invocation, prepared: Merge, wanted: replay.Replay, *,
-                    asks: bool) -> int:
-    options, order = invocation.options, prepared.order
-    rehearsal = _rehearsal(prepared, wanted)
-    notes = (*wanted.notes, *prepared.checked.notes, *source_date.notes(),
-             *forecast.notes(prepared, rehearsal))
-    untrusted = trust.untrusted_signatures(rehearsal, order.trust)
-    other_origins = trust.refused_origins(rehearsal, order, options.accept_origin)
+def _prepared(invocation: Invocation, order: Order, number: int,
+              stack: contextlib.ExitStack) -> Merge:
+    """Open the image of ``order``, the one with this ``number``, until ``stack`` is closed."""
+    folder, progress = invocation.folder / invocation.image_folder(number), invocation.progress
+    folder.mkdir()
+    if len(invocation.images) > 1:
+        progress = NamedSteps(progress, order.image.name)
+    return stack.enter_context(merging.prepared(
+        order, folder, dnf=invocation.dnf, run=invocation.run, progress=progress))
+
+
+def _for_each(invocation: Invocation, items: Sequence[T], step: Callable[[T], R]) -> List[R]:
+    """Return the results of ``step``; ``items`` are those of the images, in their order.
+
+    Raises ImagesRefused with the errors of all images. If there is only one image, its error is
+    raised as it is.
+    """
+    if len(items) == 1:
+        return [step(items[0])]
+    results: List[R] = []
+    failures: Dict[str, NodePluginError] = {}
+    for image, item in zip(map(str, invocation.images), items):
+        try:
+            results.append(step(item))
+        except NodePluginError as exc:
+            exc.message = invocation.shown.text(exc.message)
+            exc.hint = hints.for_image(exc.hint, image=image)
+            failures[image] = exc
+    if failures:
+        raise together.ImagesRefused(failures)
+    return results
+
+
+def _ask_and_merge(invocation: Invocation, plans: Sequence[PlannedMerge], *, asks: bool) -> int:
+    """Print the plans, ask whether they are right, and carry them out."""
+    options = invocation.options
     plans_only = options.dry_run or options.assumeno
-    for refused in (untrusted, other_origins) if plans_only else ():
-        notes = (*notes, *((refused.message, refused.hint) if refused is not None else ()))
-    invocation.say(image_text.plans(rehearsal, notes), asked=asks or plans_only)
-    if plans_only or not rehearsal.changes:
-        invocation.answer(
-            image_data.merge_result(rehearsal, None, None, notes=notes),
-            image_text.merge_result(rehearsal, None, options.output, source=options.image))
-        return _aborted(invocation) if options.assumeno and rehearsal.changes else Status.DONE
-    if untrusted is not None:
-        raise untrusted
-    if other_origins is not None and not asks:
-        raise other_origins
-    warning = invocation.shown.text(other_origins.message) if other_origins is not None else ""
-    if asks and not _confirmed(warning):
+    if plans_only:
+        plans = [plan.with_refusals() for plan in plans]
+    changes = any(plan.rehearsal.changes for plan in plans)
+    invocation.say(image_text.plans(plans), asked=asks or plans_only)
+    if plans_only or not changes:
+        _answer(invocation, plans, [None] * len(plans))
+        return _aborted(invocation) if options.assumeno and changes else Status.DONE
+    _for_each(invocation, plans, PlannedMerge.require_trusted)
+    if not asks:
+        _for_each(invocation, plans, PlannedMerge.require_accepted)
+    warnings = dict.fromkeys(
+        invocation.shown.text(plan.other_origins.message) for plan in plans
+        if plan.other_origins is not None)
+    if asks and not _confirmed("\n".join(warnings)):
         return _aborted(invocation)
-    assert invocation.destination is not None
-    outcome = merging.carry_out(prepared, rehearsal, invocation.destination).without(notes)
-    invocation.answer(
-        image_data.merge_result(rehearsal, outcome, options.output, notes=notes),
-        image_text.merge_result(rehearsal, outcome, options.output, source=options.image))
+    _answer(invocation, plans,
+            together.write_all(plans, invocation.destinations, invocation.folder))
     return Status.DONE
+
+
+def _answer(invocation: Invocation, plans: Sequence[PlannedMerge],
+            results: Sequence[Optional[MergeResult]]) -> None:
+    """Print the results, and for several images, whether they have the same plugins now."""
+    outputs = invocation.outputs or [None] * len(plans)
+    parts = list(zip(plans, results, outputs))
+    lines = [line for part in parts for line in image_text.merge_result(*part)]
+    documents = [image_data.merge_result(*part) for part in parts]
+    if len(plans) == 1:
+        invocation.answer(documents[0], lines)
+        return
+    done = any(result is not None for result in results)
+    same, notes = together.same_plugins(plans, results) if done else (None, ())
+    invocation.answer(image_data.merge_results(plans, documents, same=same, notes=notes),
+                      [*lines, *notes])
 
 
 def _rehearsal(prepared: Merge, wanted: replay.Replay) -> Rehearsal:
@@ -99,7 +155,7 @@ def shell(invocation: Invocation) -> int:
     """Run a command or a shell in the root of an image."""
     options, run = invocation.options, invocation.run
     named = arguments.checksums(options)
-    if invocation.destination is not None or named != NO_CHECKSUMS:
+    if invocation.destinations or named != NO_CHECKSUMS:
         checked = check_image(options.image, named, invocation.folder, run=run,
                               progress=invocation.progress)
         checked.digests.require_undamaged()
@@ -110,14 +166,14 @@ def shell(invocation: Invocation) -> int:
                                     run=run, attached=attached, network=options.network,
                                     site_tag=site_release.check_tag(options.site_tag),
                                     sign_key=options.sign)
-        if invocation.destination is None:
+        if not invocation.destinations:
             return shells.run_and_discard(shell_run)
-        status, notes = shells.run_and_write(shell_run, invocation.destination,
+        status, notes = shells.run_and_write(shell_run, invocation.destinations[0],
                                              progress=invocation.progress)
     for note in (*source_date.notes(), *notes):
         print(printable(f"Note: {note}"), file=sys.stderr)
     print(printable(f"Status {status}: no image was written." if status
-                    else f"{options.output} is written."), file=sys.stderr)
+                    else f"{invocation.outputs[0]} is written."), file=sys.stderr)
     return status
 
 

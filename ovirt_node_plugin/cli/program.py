@@ -8,13 +8,12 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Optional, Sequence, TextIO
+from typing import Optional, Sequence, TextIO, Tuple
 
 from .. import __version__
 from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
-from ..merge.root import site_release
 from ..report import merge_log
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer, with_format
@@ -22,16 +21,16 @@ from ..system.json_data import Data
 from ..system.progress import Progress, Silent
 from ..system.run import Runner, run
 from ..system.words import printable
-from . import arguments, hints
+from . import arguments, hints, operands
 from .shown import ShownPaths
 
 
 class Invocation:
     """One run of the program: the command line ``argv``, and its parsed ``options``.
 
-    ``run`` starts programs, and ``shown`` names paths in messages. ``make_folders`` sets
-    ``folder``, the work folder of this run, and ``destination``, where the output is written,
-    None for a command without output.
+    ``run`` starts programs, and ``shown`` names paths in messages. ``images`` are those of the
+    command line; ``outputs`` are their outputs, if there are any. ``make_folders`` sets ``folder``,
+    the work folder of this run, and ``destinations``, where the outputs are written.
     """
 
     def __init__(self, options: arguments.ProgramOptions, argv: Sequence[str]) -> None:
@@ -52,8 +51,26 @@ class Invocation:
             os.path.abspath(getattr(options, "image", "")),
             {folder: os.path.abspath(path) for folder, name in images.items()
              for path in [getattr(options, name, None)] if path})
+        self.images: Tuple[Path, ...] = ()
+        self.outputs: Tuple[Path, ...] = ()
         self.folder = Path()
-        self.destination: Optional[workspace.Destination] = None
+        self.destinations: Tuple[workspace.Destination, ...] = ()
+
+    def find_images(self) -> None:
+        """Find the images of the command line. Raises UsageError as ``operands.split``."""
+        options = self.options
+        if options.command == "merge":
+            self.images, plugins = operands.split(options.image, options.plugins)
+            options.plugins = list(plugins)
+        else:
+            self.images = tuple(path for path in [getattr(options, "image", None)] if path)
+        self.shown.add_images({self.image_folder(number): os.path.abspath(image)
+                               for number, image in enumerate(self.images)})
+
+    @staticmethod
+    def image_folder(number: int) -> str:
+        """Return the name of the folder of an image of ``merge`` in the work folder."""
+        return f"image-{number}"
 
     def open_log(self, stack: contextlib.ExitStack) -> None:
         """Open the log of --log, which is closed at the end of ``stack``.
@@ -80,18 +97,22 @@ class Invocation:
 
         Raises UsageError for an output that cannot be written.
         """
-        output = self.options.output
-        if output is not None and self.options.command in ("merge", "shell"):
-            # an RPM gets its own name in a folder
-            output = self.options.output = site_release.output_in(
-                self.options.image, self.options.output_text or "", self.options.site_tag)
-        if not (self.options.dry_run or self.options.assumeno):
-            self._check_output(output)
-            if output is not None:
+        options = self.options
+        if options.output_text is not None:
+            self.outputs = (
+                operands.outputs(self.images, options.output_text, options.site_tag)
+                if options.command in ("merge", "shell") else (Path(options.output_text),))
+        if not (options.dry_run or options.assumeno):
+            if options.command == "merge" and not self.outputs:
+                raise UsageError("merge needs the name of the image to write",
+                                 hint="Give -o OUTPUT, or --dry-run to see the plan only.")
+            for output in self.outputs:
+                self._check_output(output)
                 self._refuse_inside(output.absolute().parent)
-                self.destination = stack.enter_context(workspace.destination(
-                    output, replace=getattr(self.options, "force", False)))
-                self.shown.add_folder(self.destination.target.parent, output.absolute().parent)
+            self.destinations = tuple(stack.enter_context(workspace.destination(
+                output, replace=getattr(options, "force", False))) for output in self.outputs)
+            for destination in self.destinations:
+                self.shown.add_folder(destination.target.parent, destination.output.parent)
         self._refuse_inside(self.work_parent)
         self.folder = stack.enter_context(workspace.work_folder(self.work_parent))
         self.shown.add_folder(self.folder, self.work_parent)
@@ -145,19 +166,14 @@ class Invocation:
 
     def _refuse_inside(self, folder: Path) -> None:
         """Raise UsageError if ``folder`` is in the image, which may be a folder."""
-        image: Optional[Path] = getattr(self.options, "image", None)
-        if image is not None and image.is_dir() and (
-                image.resolve() in (folder.resolve(), *folder.resolve().parents)):
-            raise UsageError(f"{folder} is in the image {image}, which is never written to",
-                             hint="Name another folder.")
+        for image in self.images:
+            if image.is_dir() and (
+                    image.resolve() in (folder.resolve(), *folder.resolve().parents)):
+                raise UsageError(f"{folder} is in the image {image}, which is never written to",
+                                 hint="Name another folder.")
 
-    def _check_output(self, output: Optional[Path]) -> None:
+    def _check_output(self, output: Path) -> None:
         command = self.options.command
-        if output is None:
-            if command == "merge":
-                raise UsageError("merge needs the name of the image to write",
-                                 hint="Give -o OUTPUT, or --dry-run to see the plan only.")
-            return
         if str(output) == "-":
             printing = " Without -o, extract prints a file." if command == "extract" else ""
             raise UsageError(f"the output of {command} cannot be written to standard output",
@@ -165,10 +181,10 @@ class Invocation:
         if not output.absolute().parent.is_dir():
             raise UsageError(f"there is no folder {output.absolute().parent} to write to",
                              hint="Create it, or give another name with -o.")
-        image = self.options.image
-        if not os.path.lexists(output) or not image.exists():
+        images = [image for image in self.images if image.exists()]
+        if not os.path.lexists(output) or not images:
             return  # a missing image is refused when it is opened
-        if output.exists() and os.path.samefile(image, output):
+        if output.exists() and any(os.path.samefile(image, output) for image in images):
             raise UsageError(f"{output} is the input, which is never written to",
                              hint="Give another name with -o.")
         if not getattr(self.options, "force", False):

@@ -22,9 +22,13 @@ class ShownPaths:
 
     def __init__(self, image: str, others: Mapping[str, str]) -> None:
         self._image = image
-        self._others = others
+        self._others = dict(others)
         self._names: Dict[str, str] = {}
         self._folders: List[Tuple[str, str]] = []
+
+    def add_images(self, images: Mapping[str, str]) -> None:
+        """Add further images by the names of their folders in the work folder."""
+        self._others.update(images)
 
     def name(self, paths: Iterable[Tuple[str, str]]) -> None:
         """Use for each path, the first of a pair, the second."""

@@ -167,6 +167,23 @@ def _root_mounted(layout: Layout, outer: Path, root: Path, run: Runner) -> Itera
         yield
 
 
+def image_kind(path: Path) -> str:
+    """Return which of FOLDER, SQUASHFS, ISO and RPM ``path`` is by its content, else nothing.
+
+    A folder is an image if it has an os-release.
+    """
+    if path.is_dir():
+        return FOLDER if _has_os_release(path) else ""
+    if not path.is_file():
+        return ""
+    if is_iso(path):
+        return ISO
+    if is_rpm(path):
+        return RPM
+    with open(path, "rb") as stream:
+        return SQUASHFS if stream.read(len(_MAGIC)) == _MAGIC else ""
+
+
 def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
     """Return the part of the layout that can be read without a mount.
 
@@ -176,8 +193,9 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
         raise UsageError(f"there is no image {path}",
                          hint="Give an ISO, a squashfs image, an update RPM, or the folder of an"
                               " unpacked root.")
-    if not is_iso(path):
-        if is_rpm(path):
+    kind = image_kind(path)
+    if kind != ISO:
+        if kind == RPM:
             packaged = copy_squashfs(path, copy, wanted=payload)
             os.truncate(copy, _whole_blocks(packaged.size_bytes))
             return _with_trailing(Layout(path, RPM, squashfs=read_superblock(copy),
@@ -185,9 +203,7 @@ def _outer_layout(path: Path, payload: str, copy: Path, run: Runner) -> Layout:
         if payload:
             raise UsageError(f"{path} is not an ISO and cannot contain {payload}",
                              hint="Leave --image out.")
-        with open(path, "rb") as stream:
-            magic = stream.read(len(_MAGIC))
-        if magic != _MAGIC:
+        if kind != SQUASHFS:
             form = other_form(path)
             raise BadImage(f"{path} is neither an ISO nor a squashfs"
                            + (f"; it is {form.name}" if form is not None else ""),
@@ -301,9 +317,12 @@ def kernels(root: Path) -> Tuple[str, ...]:
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
 
 
+def _has_os_release(root: Path) -> bool:
+    return any(resolve_inside(root, name).is_file()
+               for name in ("etc/os-release", "usr/lib/os-release"))
+
+
 def _require_root(root: Path, path: Path) -> None:
-    for name in ("etc/os-release", "usr/lib/os-release"):
-        if resolve_inside(root, name).is_file():
-            return
-    raise BadImage(f"{path} contains no root: there is no os-release in it",
-                   hint="Give an image whose root has etc, usr and var.")
+    if not _has_os_release(root):
+        raise BadImage(f"{path} contains no root: there is no os-release in it",
+                       hint="Give an image whose root has etc, usr and var.")

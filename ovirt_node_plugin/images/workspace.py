@@ -14,7 +14,7 @@ import stat
 import tempfile
 import time
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, List, Sequence
 
 from ..errors import NodePluginError
 from ..system.entries import sync_dir
@@ -51,24 +51,62 @@ class Destination:
         self.output = output
         self._replace = replace
         self.target = folder / output.name
-        self._before = _identity(output)
+        self._placing = folder / f"{output.name}.placing"  # a file while ``target`` is renamed
+        self._replaced = folder / f"{output.name}.replaced"  # what was at ``output`` before
 
     @property
-    def appeared(self) -> bool:
-        """Whether there is now another file at ``output`` than before, by whatever process."""
-        return _identity(self.output) not in (None, self._before)
+    def placed(self) -> bool:
+        """Whether ``target`` was renamed to ``output``."""
+        return self._placing.exists() and not os.path.lexists(self.target)
 
     def place(self) -> None:
         """Sync ``target``, a file or folder, to the disk and rename it to ``output``.
 
         Raises NodePluginError if another process has created an output meanwhile.
         """
+        place_all([self])
+
+    def prepare(self, *, keep_replaced: bool) -> None:
+        """Sync ``target`` to the disk, and keep the file at ``output`` if that is asked for."""
         _sync(self.target)
+        if keep_replaced and self._replace and self.output.exists():
+            os.link(self.output, self._replaced)
+
+    def rename(self) -> None:
+        """Rename ``target``. Raises NodePluginError as ``place``."""
         if not self._replace and os.path.lexists(self.output):
             raise NodePluginError(f"{self.output} was created by another process meanwhile",
                                   hint="It was not changed. Give another name.")
+        self._placing.touch()
         os.replace(self.target, self.output)
         sync_dir(self.output.parent)
+
+    def take_back(self) -> None:
+        """Undo ``rename``, and restore the file that was at ``output``."""
+        os.rename(self.output, self.target)
+        if self._replaced.exists():
+            os.rename(self._replaced, self.output)
+        sync_dir(self.output.parent)
+
+
+def place_all(destinations: Sequence[Destination]) -> None:
+    """Rename the targets to their outputs, after all of them were synced to the disk.
+
+    ``take_back_some`` undoes what an error, or the end of the process, leaves incomplete. Raises
+    NodePluginError as ``Destination.place``.
+    """
+    for number, place in enumerate(destinations, start=1):
+        place.prepare(keep_replaced=number < len(destinations))  # after the last, nothing can fail
+    for place in destinations:
+        place.rename()
+
+
+def take_back_some(destinations: Sequence[Destination]) -> None:
+    """Undo ``place_all`` if it has placed some of the outputs, but not all that were written."""
+    if any(os.path.lexists(place.target) for place in destinations):
+        for place in destinations:
+            if place.placed:
+                place.take_back()
 
 
 @contextlib.contextmanager
@@ -98,15 +136,6 @@ def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
             yield folder
         finally:
             _delete(folder)
-
-
-def _identity(path: Path) -> Optional[Tuple[int, int]]:
-    """Return the device and inode of ``path``, None if it does not exist."""
-    try:
-        info = path.lstat()
-    except FileNotFoundError:
-        return None
-    return info.st_dev, info.st_ino
 
 
 def _sync(path: Path) -> None:

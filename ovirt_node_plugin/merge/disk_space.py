@@ -3,8 +3,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Sequence
 
 from ..errors import RolledBack
 from ..images.draft import content_bytes, is_changed_twice
@@ -14,19 +15,34 @@ from ..system import words
 _SPARE_BYTES = 16 << 20
 
 
-def check(image: Image, work: Path, output: Path, *, needed_bytes: int,
-          recompressed: bool) -> None:
-    """Raise RolledBack if the folder of ``output`` or ``work`` has too little free space.
+@dataclass(frozen=True)
+class SpaceNeed:
+    """What the merge of ``image`` needs space for: its temporary files, and ``output``.
 
     ``needed_bytes`` is the size of the files to add. They count uncompressed, as their compressed
     size is not known yet.
     """
-    output_folder = output.absolute().parent
+
+    image: Image
+    output: Path
+    needed_bytes: int
+    recompressed: bool
+
+
+def check(work: Path, space_needs: Sequence[SpaceNeed]) -> None:
+    """Raise RolledBack if the work folder, or a folder of outputs, has too little free space.
+
+    The images are written one after the other: their outputs count together, of their temporary
+    files only the most.
+    """
     needs: Dict[int, int] = {}
     folders: Dict[int, Path] = {}
     for folder, size in (
-            (work, _work_bytes(image, needed_bytes, recompressed)),
-            (output_folder, _output_bytes(image, needed_bytes, recompressed))):
+            (work, max((_work_bytes(need.image, need.needed_bytes, need.recompressed)
+                        for need in space_needs), default=0)),
+            *((need.output.absolute().parent,
+               _output_bytes(need.image, need.needed_bytes, need.recompressed))
+              for need in space_needs)):
         device = os.stat(folder).st_dev
         needs[device] = needs.get(device, _SPARE_BYTES) + size
         folders.setdefault(device, folder)

@@ -17,7 +17,6 @@ from ..images.dnf_program import Dnf, DnfFailed, for_dnf, trial_root
 from ..images.draft import check_size, draft, free_bytes
 from ..images.image import FOLDER, ISO, Image, opened
 from ..images.iso.iso import IsoChanges
-from ..images.workspace import Destination
 from ..operations.model.answers import PlanAnswer
 from ..operations.model.results import KEEP
 from ..registry import store
@@ -25,7 +24,7 @@ from ..system.namespaces import end_others
 from ..system.progress import Progress
 from ..system.run import Runner
 from ..system.words import first_names
-from . import disk_space, inspection, verify
+from . import inspection, verify
 from .input.named_checksums import check_image
 from .iso import bundles, iso_boot, iso_initramfs
 from .model import Merge, MergeResult, Order, Rehearsal, wanted_size
@@ -82,16 +81,20 @@ def rehearse(merge: Merge) -> Rehearsal:
     return Rehearsal(tuple(plans))
 
 
-def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> MergeResult:
-    """Merge, and write the verified output to ``destination``.
+def carry_out(merge: Merge, rehearsal: Rehearsal, output: Path) -> MergeResult:
+    """Merge, and write the verified new file or folder ``output``.
 
-    The changes of origins in ``rehearsal`` were accepted. Raises RolledBack if the disk is too
-    small or the output is not correct.
+    The changes of origins in ``rehearsal`` were accepted. The temporary files are deleted at the
+    end. Raises RolledBack if the output is not correct.
     """
+    work = merge.folder("write")
+    result = _carry_out(dataclasses.replace(merge, work=work), rehearsal, output)
+    merge.run(["rm", "--recursive", "--force", "--one-file-system", "--", work])
+    return result
+
+
+def _carry_out(merge: Merge, rehearsal: Rehearsal, output: Path) -> MergeResult:
     order = merge.order
-    disk_space.check(
-        merge.image, merge.work, destination.target, needed_bytes=rehearsal.needed_bytes,
-        recompressed=order.recompress is not None)
     image_draft = draft(
         merge.image, merge.folder("draft"), size_bytes=wanted_size(merge, rehearsal),
         run=merge.run, progress=merge.progress)
@@ -111,6 +114,7 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
             installed=rehearsal.sources() if order.keep_bundles else None)
         mark = _finish_root(merge, root, _changes(rehearsal), boot, start)
         changed, labels = _label(merge, root)
+        packages = packages_by_plugin(root)
         expected = verify.Expected(
             image=merge.image, root=changed if order.check else {}, changes=IsoChanges(),
             recompress=order.recompress, boot=boot.texts, labels=labels)
@@ -121,12 +125,11 @@ def carry_out(merge: Merge, rehearsal: Rehearsal, destination: Destination) -> M
     writer = Writer(image=merge.image, draft=image_draft, work=merge.folder("written"),
                     run=merge.run, progress=merge.progress, recompress=order.recompress,
                     package=merge.package)
-    written = writer.write(destination.target, changes, boot)
+    written = writer.write(output, changes, boot)
     if order.check:
-        verify.check(expected.after(written), destination.target, merge.folder("check"),
-                     dnf=merge.dnf, run=merge.run, progress=merge.progress)
-    destination.place()
-    return MergeResult(mark, answers, (
+        verify.check(expected.after(written), output, merge.folder("check"), dnf=merge.dnf,
+                     run=merge.run, progress=merge.progress)
+    return MergeResult(mark, packages, answers, (
         *_new_notes(answers, rehearsal), *bundle_files.notes, *initramfs.notes,
         *written.notes, *_unclaimed_note(unclaimed), *_label_note(labels)),
         labels=labels, checked=order.check)
@@ -255,6 +258,13 @@ def _plugins(root: Path) -> Tuple[marks.MergedPlugin, ...]:
     return tuple(marks.MergedPlugin(record.name, record.version, record.vendor,
                               record.source.rpartition("/")[2])
                  for _, record in sorted(registry.records.items()))
+
+
+def packages_by_plugin(root: Path) -> Dict[str, Tuple[str, ...]]:
+    """Return the NEVRAs of each plugin in ``root``, sorted, by its name and version."""
+    return {f"{name} {record.version}": tuple(sorted(
+                package.nevra for package in record.packages))
+            for name, record in sorted(store.read_registry(root).records.items())}
 
 
 def _changes(rehearsal: Rehearsal) -> Tuple[marks.PluginChange, ...]:

@@ -108,12 +108,14 @@ class Rehearsal:
 class MergeResult:
     """The result of a merge.
 
-    ``mark`` was written to the image; ``answers`` are those of ``dnf node-plugin`` on the changed
-    plugins; ``notes`` are for people. ``labels`` are those that were set, None if the image has
-    no SELinux policy; ``checked`` says whether the output was compared with what was expected.
+    ``mark`` was written to the image; ``packages`` are the NEVRAs of each plugin in it, by name
+    and version; ``answers`` are those of ``dnf node-plugin`` on the changed plugins; ``notes``
+    are for people. ``labels`` are those that were set, None if the image has no SELinux policy;
+    ``checked`` says whether the output was compared with what was expected.
     """
 
     mark: marks.Mark
+    packages: Mapping[str, Tuple[str, ...]]
     answers: Tuple[PlanAnswer, ...]
     notes: Tuple[str, ...]
     labels: Optional[Labels] = None

@@ -10,23 +10,36 @@ from typing import Optional, Sequence
 
 from ..images.squashfs.trailing_data import TrailingData
 from ..merge.inspection import Inspection
-from ..merge.model import MergeResult, Rehearsal
+from ..merge.model import MergeResult
 from ..merge.root.marks import Mark
+from ..merge.together import PlannedMerge
 from ..system.json_answer import with_format
 from ..system.json_data import Data
 
 
-def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path],
-                 *, notes: Sequence[str]) -> Data:
+def merge_result(planned: PlannedMerge, outcome: Optional[MergeResult],
+                 output: Optional[Path]) -> Data:
     """Return the plans of ``dnf node-plugin``, and the output if one was written."""
-    return {"plans": [with_format(plan.to_data()) for plan in rehearsal.plans],
-            "changes": rehearsal.changes,
+    return {"plans": [with_format(plan.to_data()) for plan in planned.rehearsal.plans],
+            "changes": planned.rehearsal.changes,
             "done": outcome is not None,
             "output": str(output) if outcome is not None else None,
             "merge": _mark(outcome.mark if outcome is not None else None),
             "labels": _labels(outcome),
             "notes": list(dict.fromkeys((
-                *notes, *(outcome.notes if outcome is not None else ()))))}
+                *planned.notes, *(outcome.notes if outcome is not None else ()))))}
+
+
+def merge_results(plans: Sequence[PlannedMerge], documents: Sequence[Data], *,
+                  same: Optional[bool], notes: Sequence[str]) -> Data:
+    """Return the result of a merge of several images; ``documents`` are those of each.
+
+    ``same`` is whether all have the same plugins, None if no image was written.
+    """
+    return {"images": [{"image": str(plan.path), **document}
+                       for plan, document in zip(plans, documents)],
+            "changes": any(plan.rehearsal.changes for plan in plans),
+            "done": same is not None, "same_plugins": same, "notes": list(notes)}
 
 
 def _labels(outcome: Optional[MergeResult]) -> Optional[Data]:

@@ -5,29 +5,34 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from ..merge.inspection import Inspection
-from ..merge.model import MergeResult, Rehearsal
+from ..merge.model import MergeResult
 from ..merge.root.labels import Labels
+from ..merge.together import PlannedMerge
 from ..operations.model.answers import PlanAnswer
 from ..system.words import count, printable, size
 from . import manifest_text, plan_text
 from .layout import field, table
 
 
-def plans(rehearsal: Rehearsal, notes: Sequence[str]) -> List[str]:
+def plans(planned: Sequence[PlannedMerge]) -> List[str]:
     """Return the plans as ``dnf node-plugin`` prints them, and notes on the whole merge."""
-    lines = [line for answer in rehearsal.plans for line in plan_text.plan(answer)]
-    return [*lines, *(line for note in notes for line in f"Note: {note}".split("\n"))]
+    lines: List[str] = []
+    for plan in planned:
+        lines += ["", f"Image {plan.path}:"] if len(planned) > 1 else []
+        lines += [line for answer in plan.rehearsal.plans for line in plan_text.plan(answer)]
+        lines += [line for note in plan.notes for line in f"Note: {note}".split("\n")]
+    return lines
 
 
-def merge_result(rehearsal: Rehearsal, outcome: Optional[MergeResult], output: Optional[Path],
-                 *, source: Path) -> List[str]:
-    """Return the result of a merge into the image ``source``, without its plan."""
+def merge_result(plan: PlannedMerge, outcome: Optional[MergeResult],
+                 output: Optional[Path]) -> List[str]:
+    """Return the result of the merge of one image, without its plan."""
     if outcome is not None:
         return [*(line for answer in outcome.answers for line in _changed(answer)),
                 *_labels(outcome.labels), *(f"Note: {note}" for note in outcome.notes),
                 f"{output} is written."]
-    if not rehearsal.changes:
-        return [f"{source} already contains all of it. No image was written."]
+    if not plan.rehearsal.changes:
+        return [f"{plan.path} already contains all of it. No image was written."]
     return []
 
 

@@ -5,7 +5,7 @@ import contextlib
 import json
 import shutil
 import time
-from typing import Callable, Iterator, List, Optional, TextIO
+from typing import Callable, ContextManager, Iterator, List, Optional, TextIO
 
 from ..system.json_answer import with_format
 from ..system.progress import BYTES, Advance, Progress, Silent
@@ -113,6 +113,18 @@ class Lines:
     def _print(self, text: str) -> None:
         self._stream.write(f"{printable(text)}\n")
         self._stream.flush()
+
+
+class NamedSteps:
+    """Progress that is shown by ``progress``, with ``name`` before the text of each step."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name = progress, name
+
+    def step(self, name: str, text: str, *, total: Callable[[], int] = lambda: 0,
+             unit: str = BYTES) -> ContextManager[Advance]:
+        """See ``Progress``."""
+        return self._progress.step(name, f"{self._name}: {text}", total=total, unit=unit)
 
 
 class JsonLines:

@@ -456,9 +456,9 @@ def test_an_output_is_complete_or_absent(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with workspace.destination(output) as destination:
         destination.target.write_text("whole")
-        assert not output.exists() and not destination.appeared
+        assert not output.exists() and not destination.placed
         destination.place()
-        assert destination.appeared
+        assert destination.placed
     assert output.read_text() == "whole" and list(tmp_path.iterdir()) == [output]
 
 

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +26,7 @@ def test_an_empty_value_is_refused(
 
 def test_options_that_are_not_given_have_no_effect() -> None:
     options = parse(["merge", "a.iso", "-o", "b.iso"])
-    assert (options.sign, options.site_tag, options.output) == ("", "", Path("b.iso"))
+    assert (options.sign, options.site_tag, options.output_text) == ("", "", "b.iso")
     assert arguments.checksums(options) == NO_CHECKSUMS
 
 
