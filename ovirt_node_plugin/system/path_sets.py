@@ -16,6 +16,9 @@ IMAGE_MARK = "usr/share/ovirt-node-plugin/image.json"
 # The name, version and release of a Node's image, as imgbase(8) writes it when it builds one.
 IMAGE_VERSION = "usr/share/imgbase/build/meta/nvr"
 OWN = (REGISTRY, MANIFESTS, CONFIGURATION)
+# The pristine /etc of Node's image, with which imgbased compares /etc at an upgrade.
+FACTORY = "usr/share/factory"
+FACTORY_ETC = f"{FACTORY}/etc"
 
 # -- of rpm and DNF
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
@@ -15,6 +15,7 @@ from ..system.json_answer import ErrorAnswer
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..target import Target, read_target
+from .configuration import configuration_notes
 from .survival import BROKEN, MISSING, NEWER, OLDER, SURVIVING, Fate, fates, read_nevras
 
 
@@ -101,7 +102,8 @@ def check(image: Image, target: Target, library: Library, work: Path, *, dnf: Dn
     new_target = read_target(image.root)
     old, new = (store.read_registry(root) for root in (target.root, image.root))
     with trial_root(image, work, run=run) as root:
-        results = fates(old, new, read_nevras(root, run=run))
+        results = tuple(_with_configuration(fate, target, image.root)
+                        for fate in fates(old, new, read_nevras(root, run=run)))
         restorations = _restorations(results, library, root, dnf)
     return CheckUpgradeAnswer(
         ok=all(fate.survives for fate in results), target=TargetAnswer.of(target),
@@ -112,6 +114,13 @@ def check(image: Image, target: Target, library: Library, work: Path, *, dnf: Dn
                     if name not in {*old.records, *old.damaged}),
         notes=tuple(_notes(target, new_target)),
         next_step=_next_step(results, restorations, image.layout.path, target.root))
+
+
+def _with_configuration(fate: Fate, target: Target, new_root: Path) -> Fate:
+    """Return the fate with notes on the files in /etc and on changed configuration files."""
+    if not fate.survives:
+        return fate
+    return replace(fate, notes=(*fate.notes, *configuration_notes(fate.name, target, new_root)))
 
 
 def _notes(old: Target, new: Target) -> Iterator[str]:

@@ -45,11 +45,13 @@ def upgrade(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("upgrade")
     dnf = Dnf(folder / "dnf")
     old, new = built.node_root(folder / "old"), built.node_root(folder / "new", "4.5.6")
-    same, newer, lost, gone = (make_plugin(folder, name) for name in (
-        "same", "newer", "lost", "gone"))
+    same, lost, gone = (make_plugin(folder, name) for name in ("same", "lost", "gone"))
+    newer, newest = (make_plugin(
+        folder, "newer", version, files={"/etc/newer.conf": f"default of {version}"},
+        attributes={"/etc/newer.conf": "%config(noreplace)"}) for version in ("1.0", "2.0"))
     succeeded(dnf(old, UNSIGNED, "-y", "node-plugin", "install", same, newer, lost, gone))
-    succeeded(dnf(new, UNSIGNED, "-y", "node-plugin", "install", same,
-                  make_plugin(folder, "newer", "2.0")))
+    succeeded(dnf(new, UNSIGNED, "-y", "node-plugin", "install", same, newest))
+    (old / "etc/newer.conf").write_text("of the administrator")
     for name, bundle in (("lost", lost), ("newer", newer), ("gone", make_plugin(
             folder, "gone", "1.1", requires="what-no-image-has"))):
         shutil.copytree(bundle, dnf.own_library / name, symlinks=True)
@@ -77,6 +79,8 @@ def test_the_fate_of_every_plugin_is_printed(
         "lost 1.0: missing",
         f"  the library has 1.0 in {library}/lost, which fits the image",
         "newer 1.0: newer, 2.0",
+        "  /etc/newer.conf, which was changed, is kept; the image's differs from it and is not"
+        " used",
         "same 1.0: the same version",
         "2 of 4 plugins survive the upgrade.",
         f"To keep the others: ovirt-node-plugin merge {upgrade.rpm} lost BUNDLE-OF-gone -o OUTPUT"]
