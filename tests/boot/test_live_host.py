@@ -353,6 +353,7 @@ usr=$1
 shift
 for folder in /etc /var; do mount --bind "$folder" "$folder"; done
 mount -o remount,bind,ro /
+mount -t tmpfs tmpfs /var/tmp  # an overlay of the container's overlay is impossible
 [ "$usr" = read-only ] || { mount --bind /usr /usr; mount -o remount,bind,rw /usr; }
 exec "$@"
 """
@@ -392,6 +393,16 @@ def on_deployed(host: LiveHost, usr: str = "read-only") -> Dnf:
         DEPLOYED, "sh", usr))
 
 
+def next_image(host: LiveHost) -> Path:
+    """Return a folder with the databases of the host, as of an image that has its plugins."""
+    folder = host.work / "image"
+    for name in ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d", "usr/share/rpm"):
+        shutil.copytree(host.machine.root / name, folder / name)
+    shutil.copy(host.machine.root / "etc/os-release", folder / "etc")
+    (folder / "var").mkdir()
+    return folder
+
+
 @pytest.mark.usefixtures("echo")
 def test_a_deployed_system_is_read_without_writing_and_changed_by_its_containerfile(
         deployed: LiveHost) -> None:
@@ -419,6 +430,8 @@ def test_a_deployed_system_is_read_without_writing_and_changed_by_its_containerf
         assert answer.status == 0 and text in answer.out, answer.text
     answer = dnf.plugin(LIVE, "info", newer)
     assert "Refused here : this is a deployed" in answer.out, answer.text
+    answer = dnf.plugin(LIVE, "check-upgrade", next_image(deployed))
+    assert answer.status == 0 and "echo 1.0" in answer.out, answer.text
     answer = dnf(LIVE, "repoquery", "--installed", "echo")
     assert answer.status == 0 and "echo" in answer.out, answer.text
     assert deployed.machine(*REMAIN) == before
