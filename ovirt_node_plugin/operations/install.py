@@ -22,7 +22,7 @@ from ..settings.engine.revert import Revert, do_revert, finish_revert, rebuild_a
 from ..settings.engine.upgrade import apply_upgrade, make_accounts, plan_upgrades
 from ..settings.kit.model import Context
 from ..settings.modules import module_index
-from ..settings.placed import persistent_paths
+from ..settings.placed import persistent_paths, tmpfiles
 from ..settings.services import package_units
 from ..system.nevra import name_of
 from ..system.rpm_version import compare
@@ -47,11 +47,12 @@ from .apply.other_plugins import OtherPlugins
 from .apply.package_folders import PackageFolders
 from .model.books import Books
 from .model.jobs import Job, Key
-from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Plan, PluginAction, Space
+from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Notable, Plan, PluginAction, Space
 from .plan import (
     allowed_paths,
     conflicts,
     earlier_accounts,
+    image_state,
     kernel_fits,
     leaving_out,
     majors,
@@ -162,7 +163,8 @@ def _plan(bundles: Sequence[Bundle], session: Session, *, run: Runner,
             packages=packages, table=session.table(),
             notes=(*notes, *preview.estimate(packages), *preview.of_system(target)),
             signatures=preview.signatures(packages, session, known), space=space,
-            noteworthy=noteworthy.noteworthy(arrivals), disputed_files=disputed),
+            noteworthy=noteworthy.noteworthy(arrivals, _image_state(arrivals, jobs, session)),
+            disputed_files=disputed),
         jobs, books, revert, skipped_scriptlets=skipped)
 
 
@@ -196,6 +198,14 @@ def _check_files(jobs: Sequence[Job], arrivals: Arrivals, books: Books, session:
     with reasons.collected():
         preview.refuse_full(session.target, space)
     return disputed
+
+
+def _image_state(arrivals: Arrivals, jobs: Sequence[Job], session: Session) -> Sequence[Notable]:
+    """Return what a deployed host does not get with a new image; nothing outside of image mode."""
+    sources = {item.value for job in jobs for item in job.upgrade.order
+               if item.kind == tmpfiles.KIND}
+    return image_state.not_updated(
+        arrivals, sources, session.rpm_files()) if session.target.image_mode else ()
 
 
 def nothing(session: Session) -> Installation:

@@ -14,6 +14,7 @@ from ..operations.model.results import (
     INSTALL,
     KEEP,
     NAMESAKE,
+    NOT_UPDATED,
     OFF,
     REMOVE,
     REPAIR,
@@ -220,7 +221,8 @@ def notable_line(notable: Notable) -> str:
     if notable.kind == DRIVER:
         return f"replaces kernel module {notable.detail}: {notable.path}"
     what = {CAPABILITIES: "file with capabilities", DROP_IN: "active without a setting",
-            DEVICE: "device node", NAMESAKE: "same name as another"}.get(notable.kind, notable.kind)
+            DEVICE: "device node", NAMESAKE: "same name as another",
+            NOT_UPDATED: "not updated on a deployed host"}.get(notable.kind, notable.kind)
     return f"{what}: {notable.path}" + (f" ({notable.detail})" if notable.detail else "")
 
 

@@ -10,9 +10,10 @@ from ...registry.origin import Origin
 from ...target import Target
 
 # Kinds of Notable.
-SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, SCRIPTLETS = (
+SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN, NOT_UPDATED = (
     "setuid", "setgid", "capabilities", "device", "world-writable", "kernel-module", "same-name",
-    "drop-in", "scriptlets")
+    "drop-in", "not-updated")
+SCRIPTLETS = "scriptlets"
 
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
 # Kinds of Finding: in the record or the undo data, which cannot be repaired, in the inventory, of
@@ -102,7 +103,7 @@ class Notable:
     ``kind`` is a constant above; ``path`` is absolute, empty for scriptlets. ``detail``
     depends on the kind: mode and owner of a file, capabilities as cap_to_text(3) writes
     them, the name of a kernel's own module, other files of the same name, the resolved path
-    of a drop-in, or names of scriptlets such as ``post``.
+    of a drop-in, numbers of files and folders, or names of scriptlets such as ``post``.
     """
 
     package: str

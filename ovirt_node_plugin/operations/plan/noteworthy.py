@@ -21,6 +21,7 @@ from ..model.results import (
     DRIVER,
     DROP_IN,
     NAMESAKE,
+    NOT_UPDATED,
     SCRIPTLETS,
     SETGID,
     SETUID,
@@ -30,7 +31,8 @@ from ..model.results import (
 from .active_paths import active_paths
 from .arriving import Arrivals, Arriving
 
-_ORDER = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN)
+_ORDER = (SETUID, SETGID, CAPABILITIES, DEVICE, WRITABLE, DRIVER, NAMESAKE, DROP_IN,
+          NOT_UPDATED)
 # Where a shell looks for programs; which is first differs between users and services.
 _PROGRAMS = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin")
 # What Python imports by a name: a file, an extension, or a folder with an __init__.
@@ -39,12 +41,12 @@ _IMPORTED = re.compile(
     r"(?:/__init__)?(?:\.[^/]*)?\.(?:pyc?|so)")
 
 
-def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
+def noteworthy(arrivals: Arrivals, others: Sequence[Notable] = ()) -> Tuple[Notable, ...]:
     """Return what deserves a review in the packages that arrive and are fetched.
 
     Files are judged by their place, with the links of the root and of the packages
-    followed. The result is sorted by package, then by kind and path; the scriptlets of a
-    package come last.
+    followed. The result also has ``others``, and is sorted by package, then by kind and path;
+    the scriptlets of a package come last.
     """
     root = arrivals.root
     entries = [entry for entry in arrivals.entries if entry.file is not None]
@@ -55,6 +57,8 @@ def noteworthy(arrivals: Arrivals) -> Tuple[Notable, ...]:
     notables: DefaultDict[str, List[Notable]] = defaultdict(list)
     for entry in entries:
         notables[entry.change.nevra] += _entry(entry, system)
+    for notable in others:
+        notables[notable.package].append(notable)
     return tuple(notable for change in arrivals.packages
                  for notable in _of_package(change, notables[change.nevra]))
 

@@ -1,26 +1,126 @@
 """Plugins installed in a container build, into a root in image mode."""
 from __future__ import annotations
 
+import importlib
+import os
+import re
+import shlex
+import subprocess
 from pathlib import Path
+from typing import Any, Dict, List
 
 import pytest
 
+from ovirt_node_plugin.settings.placed import tmpfiles
 from tests import support
-from tests.support.dnf_runner import Dnf, succeeded
-from tests.support.image_mode import container_build, make_image_mode
+from tests.support import manpages
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Dnf, environment, succeeded
+from tests.support.image_mode import (
+    INITRAMFS,
+    KARGS,
+    OTHER_DATABASE,
+    container_build,
+    make_image_mode,
+)
+from tests.support.tree_states import State, tree_state
 
 pytestmark = [pytest.mark.root]
 
 HERE = Path("/")
 YES = ("-y", "--trust-keys")
+FILES = {"/opt/acme/bin/agent": "a", "/opt/acme/agent.conf": "", "/usr/libexec/acme": "z",
+         "/usr/lib/tmpfiles.d/acme.conf": "d /var/lib/acme 0755 acme acme -\n",
+         "/usr/share/acme/made": "d /var/spool/acme\n",
+         **dict.fromkeys(("/opt/acme/", "/opt/acme/bin/", "/var/lib/acme/", "/var/lib/acme-cache/",
+                          "/var/spool/acme/"), "")}
+SETTINGS = ('<kernel-argument name="iommu" value="pt"/>',
+            '<user name="acme" home="/var/lib/acme"/>',
+            '<sysctl name="vm.swappiness" value="7"/>',
+            '<tmpfiles name="acme.conf" source="/usr/share/acme/made"/>')
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Path:
+    """A plugin with files in /opt and folders in /var."""
+    return make_plugin(tmp_path, "acme", settings=SETTINGS, files=FILES)
 
 
 def test_a_host_is_changed_in_a_container_build(host: Path, dnf: Dnf,
                                                 built: support.Fixtures) -> None:
-    root = make_image_mode(host)
+    root = make_image_mode(host, database=OTHER_DATABASE)
     build = container_build(root, dnf)
     installed = succeeded(build.plugin(HERE, "install", built.bundle("cim", form="tar.zst"), *YES))
     assert "Nothing of it takes effect now: no systemd runs here" in installed.text
     assert (root / "etc/systemd/system/multi-user.target.wants/sblim-sfcb.service").is_symlink()
     assert (root / "etc/ovirt.plugins.d/cim").is_file()
     assert succeeded(build.plugin(HERE, "verify")).out == "cim 1.0: ok\n"
+
+
+def test_the_lines_of_the_manual_leave_what_the_plan_says(
+        node: Path, acme: Path, dnf: Dnf, tmp_path: Path) -> None:
+    root = make_image_mode(node)
+    build = container_build(root, dnf)
+    before = tree_state(root, excluded=())
+    planned = succeeded(
+        build.plugin(HERE, "install", acme, UNSIGNED, "--dry-run", "--json")).json
+    assert [(item["path"], item["detail"]) for item in planned["noteworthy"]
+            if item["kind"] == "not-updated"] == [
+        ("/opt/acme", "2 files, 2 folders that no tmpfiles.d file makes"),
+        ("/var/lib/acme-cache", "1 folder that no tmpfiles.d file makes")]
+    (example,) = manpages.examples_of_kind("dnf-node-plugin.8", "containerfile")
+    copy, command = re.findall(r"^(COPY|RUN) ((?:.*\\\n)*.*)", example.text, re.MULTILINE)[:2]
+    assert copy == ("COPY", "cim.tar.zst /tmp/cim.tar.zst")
+    run_line(build, command[1].replace("/tmp/cim.tar.zst", f"{acme}"), tmp_path)
+    assert sorted(new_in_var(root, before)) == [
+        "var/lib/acme", "var/lib/acme-cache", "var/opt/acme", "var/opt/acme/agent.conf",
+        "var/opt/acme/bin", "var/opt/acme/bin/agent", "var/spool/acme"]
+    assert lints(root, before) == {"var-tmpfiles": [
+        "var/lib/acme-cache", "var/opt/acme", "var/opt/acme/agent.conf", "var/opt/acme/bin",
+        "var/opt/acme/bin/agent"]}
+    (kernel,) = (root / "usr/lib/modules").iterdir()
+    assert (kernel / "initramfs.img").read_text() == INITRAMFS
+    assert kargs(root) == {"50-node-plugins.toml": ["iommu=pt"]}
+
+
+def run_line(build: Dnf, line: str, tmp_path: Path) -> None:
+    """Run a line of a Containerfile in the build, where dnf has the options of these tests."""
+    program = tmp_path / "bin/dnf"
+    program.parent.mkdir()
+    words = build.argv(HERE)[len(build.prefix):]
+    program.write_text(f"#!/bin/sh\nexec {shlex.join(words)} {UNSIGNED} \"$@\"\n")
+    program.chmod(0o755)
+    completed = subprocess.run(
+        [*build.prefix, "env", f"PATH={program.parent}:{os.environ['PATH']}", "sh", "-c", line],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8")
+    assert completed.returncode == 0, completed.stdout
+
+
+def new_in_var(root: Path, before: State) -> List[str]:
+    """Return what is new in /var of a root."""
+    return [path for path in tree_state(root, excluded=()) if path.startswith("var/")
+            and path not in before]
+
+
+def kargs(root: Path) -> Dict[str, List[str]]:
+    """Return the arguments in each file of kargs.d, as bootc reads them."""
+    toml: Any = importlib.import_module("tomllib")
+    return {path.name: toml.loads(path.read_text())["kargs"]
+            for path in (root / KARGS).glob("*.toml")}
+
+
+def lints(root: Path, before: State) -> Dict[str, List[str]]:
+    """Return what ``bootc container lint`` finds of the build, by lint.
+
+    These are nonempty-boot, var-log, var-tmpfiles and bootc-kargs of bootc's
+    crates/lib/src/lints.rs.
+    """
+    declared = {path.strip("/") for folder in ("usr/lib/tmpfiles.d", "etc/tmpfiles.d")
+                for file in (root / folder).glob("*.conf")
+                for path in tmpfiles.paths(file.read_text())}
+    found = {"nonempty-boot": os.listdir(root / "boot"),
+             "var-log": [str(path) for path in (root / "var/log").rglob("*")
+                         if path.is_file() and path.stat().st_size],
+             "var-tmpfiles": sorted(set(new_in_var(root, before)) - declared)}
+    kargs(root)
+    return {name: paths for name, paths in found.items() if paths}
