@@ -75,6 +75,11 @@ class Target:
             _is_ostree_booted(self.root) or is_read_only(self.root / "usr"))
 
     @property
+    def is_image(self) -> bool:
+        """Whether new images replace the root as a whole: a Node, or a host in image mode."""
+        return self.is_node or self.image_mode
+
+    @property
     def is_node(self) -> bool:
         """Whether the root is an oVirt Node image."""
         return self.kind == NODE

@@ -32,7 +32,7 @@ def inventory_findings(record: Record, undo_data: UndoData, root: Path, *,
     Packages are compared by their headers. With ``look``, as a replacement for ``rpm -V``,
     their files are compared too, by lstat(2) alone: no content is read.
     """
-    path = f"/{store.inventory_path(record.name)}"
+    path = f"/{store.inventory_path(root, record.name)}"
     try:
         inventory = store.read_inventory(root, record.name)
     except NodePluginError as exc:

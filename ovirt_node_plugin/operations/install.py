@@ -381,8 +381,7 @@ def _action(bundle: Bundle, books: Books, session: Session) -> str:
     if name in books.registry.damaged:
         raise UsageError(
             f"the record of plugin {name} is damaged: {books.registry.damaged[name]}",
-            hint=f"Restore /etc/ovirt.plugins.d/{name}, or remove the file if the plugin is"
-                 " gone.")
+            hint=books.damaged_hint(name))
     record = books.records.get(name)
     if record is None:
         return INSTALL

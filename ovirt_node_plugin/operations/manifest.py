@@ -33,7 +33,7 @@ def manifests(root: Path, names: Sequence[str], *,
         inventory = store.read_inventory(root, name) if inventories else None
         if inventory is None and inventories:
             raise RecordError(
-                f"plugin {name} has no inventory /{store.inventory_path(name)}",
+                f"plugin {name} has no inventory /{store.inventory_path(root, name)}",
                 hint="An older version of this tool installed it, or somebody removed that"
                      " file. A repair writes one; --settings shows what the record has.")
         answer.append(PluginManifest(record, inventory))

@@ -21,8 +21,7 @@ if TYPE_CHECKING:  # typing's own constant would cost the import of typing
 # a test compares them.
 METADATA_TYPE = "node-plugin"
 LIBRARY = ("/etc/ovirt-node-plugin/plugins.d", "/usr/share/ovirt-node-plugin/plugins.d")
-REGISTRY = "etc/ovirt.plugins.d"
-REGISTRIES = (REGISTRY, "usr/lib/ovirt.plugins.d")
+REGISTRIES = ("etc/ovirt.plugins.d", "usr/lib/ovirt.plugins.d")
 IMAGE_UPDATE = "ovirt-node-ng-image-update"
 RPMDB_FOLDERS = ("usr/lib/sysimage/rpm", "usr/share/rpm", "var/lib/rpm")
 RPMDB_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
@@ -52,11 +51,15 @@ def records_name(root: str, repo_ids: Iterable[str]) -> bool:
     result is True as well where a link leads to the records, or a text has character
     references, as both can hide a repository.
     """
-    folder = os.path.join(os.path.realpath(root), REGISTRY)
-    if os.path.realpath(folder) != folder:
+    folders = [os.path.join(os.path.realpath(root), registry) for registry in REGISTRIES]
+    if any(os.path.realpath(folder) != folder for folder in folders):
         return True
     ids = "|".join(map(re.escape, repo_ids))
     element = re.compile(rf"<repo\b[^<>]*[\"'](?:{ids})[\"']".encode())
+    return any(_names_element(folder, element) for folder in folders)
+
+
+def _names_element(folder: str, element: re.Pattern[bytes]) -> bool:
     try:
         names = os.listdir(folder)
     except OSError:

@@ -10,16 +10,16 @@ import datetime
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError, RecordError
 from ..system import source_date
 from ..system.entries import sync_dir, write_atomic
 from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, RECORDS, RECORDS_BYTES, UNDO_DATA_BYTES
-from ..system.path_sets import MANIFESTS, REGISTRY
 from ..system.paths import read_inside, resolve_inside
 from ..system.regular_files import NotRegular
 from .inventory import Inventory
+from .places import ETC, IMAGE, counting, has_image_copy, make_folders, written
 from .record import Record
 from .rules import is_plugin_name
 from .undo_data import UndoData
@@ -41,13 +41,18 @@ def names(root: Path) -> Tuple[str, ...]:
 
     Other files, such as temporary ones, are ignored. Raises RecordError for more than RECORDS.
     """
+    return names_in(root, counting(root).registry)
+
+
+def names_in(root: Path, folder: str) -> Tuple[str, ...]:
+    """Return the names of plugins in ``folder``, relative to the root; as ``names``."""
     try:
-        entries = os.listdir(resolve_inside(root, REGISTRY))
+        entries = os.listdir(resolve_inside(root, folder))
     except (FileNotFoundError, NotADirectoryError):
         return ()
     plugins = tuple(sorted(name for name in entries if is_plugin_name(name)))
     if len(plugins) > RECORDS:
-        raise RecordError(f"/{REGISTRY} in {root} has more than {RECORDS} records",
+        raise RecordError(f"/{folder} in {root} has more than {RECORDS} records",
                           hint="Find out what made them, and move them away.")
     return plugins
 
@@ -63,11 +68,11 @@ def read_registry(root: Path) -> Registry:
     for name in names(root):
         try:
             if remaining_bytes <= 0:
-                raise RecordError(f"/{REGISTRY}/{name} has more than {RECORDS_BYTES} bytes of"
-                                  " records before it, and is not read")
+                raise RecordError(f"/{record_path(root, name)} has more than {RECORDS_BYTES} bytes"
+                                  " of records before it, and is not read")
             data = _record_data(root, name)
             remaining_bytes -= len(data)
-            records[name] = _record(name, data)
+            records[name] = _record(root, name, data)
         except NodePluginError as exc:
             damaged[name] = exc.message
     return Registry(records, damaged)
@@ -78,14 +83,14 @@ def read_record(root: Path, name: str) -> Record:
 
     Raises RecordError if it is missing, damaged, or of another plugin.
     """
-    return _record(name, _record_data(root, name))
+    return _record(root, name, _record_data(root, name))
 
 
 def read_undo_data(root: Path, name: str) -> UndoData:
     """Return the undo data of the plugin ``name``; errors as in ``read_record``."""
     from . import xml
 
-    path = f"{MANIFESTS}/{_safe(name)}.xml"
+    path = counting(root).undo_data(_safe(name))
     undo_data = xml.load_undo_data(_read(root, path, UNDO_DATA_BYTES),
                                    origin=f"/{path}")
     _same_name(name, undo_data.name, path)
@@ -99,7 +104,7 @@ def read_inventory(root: Path, name: str) -> Optional[Inventory]:
     """
     from . import inventory_json
 
-    path = inventory_path(_safe(name))
+    path = inventory_path(root, _safe(name))
     if not os.path.lexists(resolve_inside(root, path, follow_last=False)):
         return None
     inventory = inventory_json.load(_read(root, path, INVENTORY_BYTES),
@@ -108,23 +113,30 @@ def read_inventory(root: Path, name: str) -> Optional[Inventory]:
     return inventory
 
 
-def inventory_path(name: str) -> str:
-    """Return the path of a plugin's inventory, relative to the root."""
-    return f"{MANIFESTS}/{name}.json.gz"
+def record_path(root: Path, name: str) -> str:
+    """Return the path of a plugin's record that counts, relative to the root."""
+    return counting(root).record(name)
+
+
+def inventory_path(root: Path, name: str) -> str:
+    """Return the path of a plugin's inventory that counts, relative to the root."""
+    return counting(root).inventory(name)
 
 
 def paths_of(name: str) -> Tuple[str, ...]:
     """Return the paths of everything that is kept of a plugin, relative to the root."""
-    return (f"{REGISTRY}/{name}", f"{MANIFESTS}/{name}.xml", inventory_path(name))
+    return (*ETC.files(name), *IMAGE.files(name))
 
 
 def copy_records(root: Path, plugins: Iterable[str], copy: Path) -> None:
-    """Copy the records and inventories of ``plugins`` in ``root`` to the folder ``copy``."""
+    """Copy the records and inventories of ``plugins`` in ``root`` to /etc in ``copy``."""
+    place = counting(root)
     for name in plugins:
-        for path, limit in ((f"{REGISTRY}/{name}", RECORD_BYTES),
-                            (inventory_path(name), INVENTORY_BYTES)):
+        for source, path, limit in ((place.record(name), ETC.record(name), RECORD_BYTES),
+                                    (place.inventory(name), ETC.inventory(name),
+                                     INVENTORY_BYTES)):
             with contextlib.suppress(FileNotFoundError):
-                data = read_inside(root, path, max_bytes=limit)
+                data = read_inside(root, source, max_bytes=limit)
                 (copy / path).parent.mkdir(parents=True, exist_ok=True)
                 (copy / path).write_bytes(data)
 
@@ -150,11 +162,12 @@ def save(root: Path, record: Record, undo_data: UndoData,
 
     The files have mode 0644; undo data with the content of a file that not every user may
     read, such as ``/etc/shadow``, has 0600. Missing folders are made, and recorded in the
-    undo data. Without ``inventory``, an existing one is kept.
+    undo data. Without ``inventory``, an existing one is kept. The image's own copy, if there
+    is one, is written too.
     """
     from . import xml
 
-    new_folders = _make_folders(root)
+    new_folders = make_folders(root, ETC)
     kept = _known_folders(root, record.name)
     undo_data = dataclasses.replace(
         undo_data, folders=tuple(sorted({*undo_data.folders, *new_folders, *kept})))
@@ -164,16 +177,18 @@ def save(root: Path, record: Record, undo_data: UndoData,
     record = dataclasses.replace(
         record, settings=tuple(applied.without_changes() for applied in record.settings))
     _write_undo_data(root, undo_data)
-    write_atomic(resolve_inside(root, f"{REGISTRY}/{_safe(record.name)}", follow_last=False),
-                 xml.dump_record(record))
+    for place in written(root):
+        write_atomic(resolve_inside(root, place.record(_safe(record.name)), follow_last=False),
+                     xml.dump_record(record))
 
 
 def save_inventory(root: Path, inventory: Inventory) -> None:
     """Write the inventory of a plugin that has a record, atomically."""
     from . import inventory_json
 
-    write_atomic(resolve_inside(root, inventory_path(_safe(inventory.name)), follow_last=False),
-                 inventory_json.dump(inventory))
+    for place in written(root):
+        write_atomic(resolve_inside(root, place.inventory(_safe(inventory.name)),
+                                    follow_last=False), inventory_json.dump(inventory))
 
 
 def forget(root: Path, name: str) -> None:
@@ -182,11 +197,16 @@ def forget(root: Path, name: str) -> None:
     The registry's folders are removed if they were made for a plugin and are empty; while
     there is another plugin, its undo data takes them over. Idempotent.
     """
-    folders = _known_folders(root, name)
-    _unlink(root, f"{REGISTRY}/{_safe(name)}")
+    folders = _known_folders(root, _safe(name))
+    for place in written(root):
+        _unlink(root, place.record(name))
     inherited = bool(folders) and _inherit(root, name, folders)
-    _unlink(root, f"{MANIFESTS}/{name}.xml")
-    _unlink(root, inventory_path(name))
+    for place in written(root):
+        for path in place.files(name)[1:]:
+            _unlink(root, path)
+    # records that remain in /etc are no plugins while the image has its own copy
+    if has_image_copy(root) and not (names(root) or names_in(root, ETC.registry)):
+        _remove_folders(root, (IMAGE.registry, IMAGE.manifests))
     if not inherited:
         _remove_folders(root, folders)
 
@@ -198,13 +218,13 @@ def installed_now() -> str:
 
 
 def _record_data(root: Path, name: str) -> bytes:
-    return _read(root, f"{REGISTRY}/{_safe(name)}", RECORD_BYTES)
+    return _read(root, record_path(root, _safe(name)), RECORD_BYTES)
 
 
-def _record(name: str, data: bytes) -> Record:
+def _record(root: Path, name: str, data: bytes) -> Record:
     from . import xml
 
-    path = f"{REGISTRY}/{name}"
+    path = record_path(root, name)
     record = xml.load_record(data, origin=f"/{path}")
     _same_name(name, record.name, path)
     return record
@@ -238,20 +258,6 @@ def _reason_hint(exc: OSError) -> str:
     return ""
 
 
-def _make_folders(root: Path) -> List[str]:
-    """Make the folders of the registry; return those that were missing, relative to the root."""
-    new_folders: List[str] = []
-    for name in (MANIFESTS, REGISTRY):
-        folder = resolve_inside(root, name)
-        for part in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
-            if not (root / part).is_dir():
-                (root / part).mkdir(mode=0o755)
-                os.chmod(root / part, 0o755)  # whatever the umask
-                sync_dir((root / part).parent)
-                new_folders.append(part.as_posix())
-    return new_folders
-
-
 def _known_folders(root: Path, name: str) -> Tuple[str, ...]:
     try:
         return read_undo_data(root, name).folders
@@ -262,9 +268,10 @@ def _known_folders(root: Path, name: str) -> Tuple[str, ...]:
 def _write_undo_data(root: Path, undo_data: UndoData) -> None:
     from . import xml
 
-    path = resolve_inside(root, f"{MANIFESTS}/{_safe(undo_data.name)}.xml", follow_last=False)
-    write_atomic(path, xml.dump_undo_data(undo_data),
-                 mode=0o600 if undo_data.private else 0o644)
+    for place in written(root):
+        write_atomic(
+            resolve_inside(root, place.undo_data(_safe(undo_data.name)), follow_last=False),
+            xml.dump_undo_data(undo_data), mode=0o600 if undo_data.private else 0o644)
 
 
 def _inherit(root: Path, name: str, folders: Sequence[str]) -> bool:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 REGISTRY = "etc/ovirt.plugins.d"
 MANIFESTS = "etc/ovirt.plugins-manifests.d"
+# The image's own copy of both. /etc outlives an image, /usr is replaced with it: imgbased copies
+# the /etc of the old layer over that of the new one, and bootc merges the two.
+IMAGE_REGISTRY = "usr/lib/ovirt.plugins.d"
+IMAGE_MANIFESTS = "usr/lib/ovirt.plugins-manifests.d"
+REGISTRIES = (REGISTRY, MANIFESTS, IMAGE_REGISTRY, IMAGE_MANIFESTS)
 CONFIGURATION = "etc/ovirt-node-plugin"
 TOOL_STATE = "var/lib/ovirt-node-plugin"
 JOURNAL = f"{TOOL_STATE}/journal"
 IMAGE_MARK = "usr/share/ovirt-node-plugin/image.json"
 # The name, version and release of a Node's image, as imgbase(8) writes it when it builds one.
 IMAGE_VERSION = "usr/share/imgbase/build/meta/nvr"
-OWN = (REGISTRY, MANIFESTS, CONFIGURATION)
 # The pristine /etc of Node's image, with which imgbased compares /etc at an upgrade.
 FACTORY = "usr/share/factory"
 FACTORY_ETC = f"{FACTORY}/etc"
+OWN = (*REGISTRIES, CONFIGURATION)
 
 # -- of rpm and DNF
 
@@ -41,7 +46,7 @@ DNF_OPENED_WITH_FILES = (
 # Suffixes of the copies that rpm makes of configuration files; lib/fsm.c, rpm(8).
 RPM_COPIES = (".rpmnew", ".rpmsave", ".rpmorig")
 # Changed by every transaction, with plugins or without.
-TRANSACTION_STATE = (REGISTRY, MANIFESTS, DNF_STATE, IMAGE_MARK)
+TRANSACTION_STATE = (*REGISTRIES, DNF_STATE, IMAGE_MARK)
 
 # -- of the system, with any packages
 
@@ -70,7 +75,7 @@ MERGED = ("bin", "lib", "lib64", "sbin")
 NAMES_ONLY = ("run", "var/run", "var/lock", "etc/alternatives", "var/lib/alternatives")
 # Changed by running services or owned by other tools: never compared, never undone.
 LEFT_ALONE = (
-    REGISTRY, MANIFESTS, TOOL_STATE, *KERNEL_VIEWS, LOGS, *CACHES, DNF_CACHE, DNF_STATE,
+    *REGISTRIES, TOOL_STATE, *KERNEL_VIEWS, LOGS, *CACHES, DNF_CACHE, DNF_STATE,
     "var/run", "var/spool", "var/crash", "var/imgbased", "var/lib/rpm", "var/lib/containers",
     "var/lib/docker", "var/lib/libvirt", "var/lib/machines", "var/lib/mock")
 

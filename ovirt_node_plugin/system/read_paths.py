@@ -15,8 +15,7 @@ from .path_sets import (
     CONFIGURATION,
     DNF_STATE,
     IMAGE_MARK,
-    MANIFESTS,
-    REGISTRY,
+    REGISTRIES,
     RPM_DATABASES,
     TOOL_STATE,
     VDSM_HOOKS,
@@ -37,7 +36,7 @@ CONFIGURING: Sources = {
 # Other paths in which no package of a plugin may have files, in any root.
 RESERVED: Sources = {
     **CONFIGURING,
-    "ovirt.plugins.d(5)": (REGISTRY, MANIFESTS, TOOL_STATE, IMAGE_MARK),
+    "ovirt.plugins.d(5)": (*REGISTRIES, TOOL_STATE, IMAGE_MARK),
     "rpm(8), FILES; target.py": RPM_DATABASES,
     "dnf, logging.py, which opens them before it loads plugins": (
         "var/log/dnf.librepo.log", "var/log/dnf.log", "var/log/dnf.rpm.log",

@@ -13,7 +13,7 @@ import time
 
 from ..registry.rules import UNKNOWN, is_plugin_name, trust_of
 from ..system.limits import RECORDS
-from ..system.path_sets import MANIFESTS, REGISTRY
+from ..system.path_sets import IMAGE_MANIFESTS, IMAGE_REGISTRY, MANIFESTS, REGISTRY
 from ..system.words import first_names
 from .presence import missing_packages
 from .record_scan import Damaged, Scanned, read_whole, scan_record
@@ -51,17 +51,26 @@ def describe_plugins(root: str = "/") -> dict[str, object]:
     plugins: list[dict[str, object]] = []
     records: list[tuple[dict[str, object], Scanned]] = []
     deadline = time.monotonic() + _READING_S
-    names, truncated, problem = _names(os.path.join(root, REGISTRY))
+    registry, manifests = _folders(root)
+    names, truncated, problem = _names(registry)
     for name in names:
         if time.monotonic() > deadline:
             truncated = True
             break
-        plugin, scanned = _plugin(root, name)
+        plugin, scanned = _plugin(registry, manifests, name)
         plugins.append(plugin)
         if scanned is not None:
             records.append((plugin, scanned))
     return {"format": FORMAT, "plugins": plugins, "truncated": truncated, "problem": problem,
             "packagesCompared": _compare(records)}
+
+
+def _folders(root: str) -> tuple[str, str]:
+    """Return the folders of records and of undo data that count, as in ``registry.places``."""
+    image = os.path.join(root, IMAGE_REGISTRY)
+    if os.path.isdir(image):
+        return image, os.path.join(root, IMAGE_MANIFESTS)
+    return os.path.join(root, REGISTRY), os.path.join(root, MANIFESTS)
 
 
 def _names(folder: str) -> tuple[list[str], bool, str]:
@@ -81,16 +90,16 @@ def _first_names(folder: str) -> tuple[list[str], bool]:
     return names[:RECORDS], len(names) > RECORDS or len(seen) > _MAX_ENTRIES
 
 
-def _plugin(root: str, name: str) -> tuple[dict[str, object], Scanned | None]:
+def _plugin(registry: str, manifests: str, name: str) -> tuple[dict[str, object], Scanned | None]:
     """Return the entry of one plugin, and its record, None if that is damaged."""
     try:
-        record = scan_record(os.path.join(root, REGISTRY), name)
+        record = scan_record(registry, name)
     except Damaged as exc:
         return _entry(name, problem=f"its record is damaged: {exc}"), None
     trust = trust_of([(signer, checked) for _, signer, checked in record.packages])
     plugin = _entry(name, version=record.texts["version"], vendor=record.texts["vendor"],
                     date=record.installed_at, trust=trust)
-    if not _has_undo_data(root, name):
+    if not _has_undo_data(manifests, name):
         _break(plugin, "its manifest is missing")
     return plugin, record
 
@@ -113,10 +122,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT - 1]}\u2026"
 
 
-def _has_undo_data(root: str, name: str) -> bool:
+def _has_undo_data(manifests: str, name: str) -> bool:
     """Return whether the undo data is there; where only root may look, assume that it is."""
     try:
-        info = os.lstat(os.path.join(root, MANIFESTS, f"{name}.xml"))
+        info = os.lstat(os.path.join(manifests, f"{name}.xml"))
     except OSError as exc:
         return not isinstance(exc, (FileNotFoundError, NotADirectoryError))
     return stat.S_ISREG(info.st_mode)

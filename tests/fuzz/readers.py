@@ -130,7 +130,7 @@ def _scan(data: bytes, folder: Path) -> None:
 
 
 def _named_repos(data: bytes, folder: Path) -> None:
-    _written(data, folder, f"{start.REGISTRY}/a")
+    _written(data, folder, f"{start.REGISTRIES[0]}/a")
     start.records_name(str(folder), ["a", "b"])
 
 

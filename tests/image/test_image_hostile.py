@@ -227,7 +227,8 @@ def test_a_scriptlet_cannot_redirect_the_cache_outside(
 def test_a_kept_bundle_is_the_one_that_was_named(
         built: support.Fixtures, victim: Path, program: Program, tmp_path: Path) -> None:
     late = (f"(sleep 1; while sleep 0.05; do sed -i 's,source=\"[^\"]*\",source=\"{victim}/file\",;"
-            f"s,<source>[^<]*<,<source>{victim}/file<,' /etc/ovirt.plugins.d/leak; done)"
+            f"s,<source>[^<]*<,<source>{victim}/file<,' /etc/ovirt.plugins.d/leak"
+            " /usr/lib/ovirt.plugins.d/leak; done)"
             " >/dev/null 2>&1 </dev/null &")
     plugin = make_plugin(tmp_path, "leak", files={"/opt/leak/x": ""}, scriptlets={"post": late})
     program("merge", built.iso("tree-live"), plugin, "-o", tmp_path / "out.iso", "-y", UNSIGNED,

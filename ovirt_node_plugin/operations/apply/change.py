@@ -12,7 +12,7 @@ from ...errors import Locked, NodePluginError, RecordError, Refused, RolledBack
 from ...packages.contents import folder_places
 from ...packages.session import PackageChange, Session
 from ...policy.refusals import live_refusal, refuse_deployed
-from ...registry import store
+from ...registry import image_copy, store
 from ...settings.engine import live
 from ...settings.engine.kinds import replaced_paths
 from ...settings.modules import module_index, module_trees
@@ -143,7 +143,7 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
                *sorted(place for place in places if not is_inside_any(place, trees))),
         bare=(*modules.bare, *(() if target.live else path_sets.BARE_TREES)),
         near=(*path_sets.NEAR_FOLDERS, *active.near),
-        whole=(target.rpmdb, path_sets.REGISTRY, path_sets.MANIFESTS, *path_sets.DNF_HISTORY,
+        whole=(target.rpmdb, *path_sets.REGISTRIES, *path_sets.DNF_HISTORY,
                *sorted(replaced_folders)),
         live=target.live, spared=path_sets.CHANGED_LIVE if target.live else ())
 
@@ -165,6 +165,8 @@ def journaled(session: Session, intent: journal.Intent, what: journal.Scope, *,
                              " Nothing was changed.",
                              hint="Make room on the root's disk, then try again.") from exc
         try:
+            if session.target.is_image:
+                image_copy.keep(session.target.root)
             yield opened
         except BaseException as exc:
             try:

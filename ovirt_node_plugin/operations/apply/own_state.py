@@ -6,13 +6,20 @@ import stat
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
-from ...system.path_sets import IMAGE_MARK, JOURNAL, MANIFESTS, REGISTRY
+from ...system.path_sets import (
+    IMAGE_MANIFESTS,
+    IMAGE_MARK,
+    IMAGE_REGISTRY,
+    JOURNAL,
+    MANIFESTS,
+    REGISTRY,
+)
 from ...system.paths import is_inside, resolve_inside
 from ...system.trees import folders_above
 
 _State = Tuple[object, ...]
-_TOPS = (REGISTRY, MANIFESTS, JOURNAL, IMAGE_MARK)
-_WHAT = {REGISTRY: "record of plugins", MANIFESTS: "undo data or inventory",
+_RECORDS, _DATA = "record of plugins", "undo data or inventory"
+_WHAT = {REGISTRY: _RECORDS, IMAGE_REGISTRY: _RECORDS, MANIFESTS: _DATA, IMAGE_MANIFESTS: _DATA,
          JOURNAL: "journal of this change", IMAGE_MARK: "mark of the image"}
 
 
@@ -38,7 +45,7 @@ class OwnState:
 
     def _read(self) -> Dict[str, _State]:
         states: Dict[str, _State] = {}
-        for top in _TOPS:
+        for top in _WHAT:
             for path in (*folders_above(top), top):
                 states.update(self._entry(path, is_own=path == top))
             states.update(self._below(top))

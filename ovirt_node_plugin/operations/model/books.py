@@ -65,11 +65,15 @@ class Books:
         if name in self.registry.damaged:
             raise RecordError(
                 f"the record of plugin {name} is damaged: {self.registry.damaged[name]}",
-                hint=f"Restore /etc/ovirt.plugins.d/{name}, or remove the file if the plugin is"
-                     " gone.")
+                hint=self.damaged_hint(name))
         if name not in self.records:
             raise not_installed(name, self.root)
         return self.records[name]
+
+    def damaged_hint(self, name: str) -> str:
+        """Return what to do about a damaged record."""
+        return (f"Restore /{store.record_path(self.root, name)}, or remove the file if the plugin"
+                " is gone.")
 
     @property
     def changed(self) -> Tuple[str, ...]:

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.root
 ARGUMENT = '<kernel-argument name="isv.mode" value="fast"/>'
 SYSCTL = '<sysctl name="vm.swappiness" value="{}"/>'
 # these change with any transaction
-ALWAYS = ("etc/ovirt.plugins", "usr/share/ovirt-node-plugin", "usr/share/rpm", "usr/share/dnf")
+ALWAYS = ("etc/ovirt.plugins", "usr/lib/ovirt.plugins", "usr/share/ovirt-node-plugin",
+          "usr/share/rpm", "usr/share/dnf")
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ def test_a_merged_plugin_is_reported_with_all_its_changes(images: Images) -> Non
     files = kinds(result["files"], "path")
     assert files["/usr/share/rpm/rpmdb.sqlite"] == "changed"
     assert files["/etc/ovirt.plugins.d/agent"] == "added"
+    assert files["/usr/lib/ovirt.plugins.d/agent"] == "added"
     assert (result["boot"], result["around"], result["notes"]) == ([], [], [])
     assert result["same"] is False
     assert result["old"] == str(images["4.5.5"]) and result["format"] == 1
@@ -224,7 +226,7 @@ def test_an_upgrade_is_reported_with_old_and_new_version(
 
 
 def test_an_unreadable_record_is_reported(images: Images, agents: List[Path]) -> None:
-    (agents[0] / "etc/ovirt.plugins.d/agent").write_text("junk")
+    (agents[0] / "usr/lib/ovirt.plugins.d/agent").write_text("junk")
     result = images.differences(*agents, "--plugins")
     (note,) = result["notes"]
     assert note.startswith(f"{agents[0]}: ") and "plugins.d/agent" in note

@@ -58,7 +58,7 @@ def test_a_plugin_with_missing_packages_is_broken(
         site: Path, program: Program, tmp_path: Path) -> None:
     broken = tmp_path / "broken.iso"
     succeeded(program("shell", site, "-o", broken, "--", "/bin/sh", "-c",
-                      "rm /etc/ovirt.plugins.d/cim; echo damaged > /etc/ovirt.plugins.d/cim"))
+                      "cd /usr/lib/ovirt.plugins.d; rm cim; echo damaged > cim"))
     states = {plugin["name"]: plugin["state"] for plugin in
               succeeded(program("inspect", broken, "--json")).json["plugins"]}
     assert states == {"cim": "broken", "isv-module-foo": "installed"}

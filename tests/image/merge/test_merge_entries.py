@@ -53,7 +53,10 @@ STATE = {"usr/share/dnf/history.sqlite", "usr/share/rpm/rpmdb.sqlite"}
 # What a merge adds: the plugin's files, what lists them, and the history of the transaction
 ADDED = {"opt/agent", "opt/agent/text", "etc/ovirt.plugins.d", "etc/ovirt.plugins.d/agent",
          "etc/ovirt.plugins-manifests.d", "etc/ovirt.plugins-manifests.d/agent.json.gz",
-         "etc/ovirt.plugins-manifests.d/agent.xml", "usr/share/ovirt-node-plugin",
+         "etc/ovirt.plugins-manifests.d/agent.xml", "usr/lib/ovirt.plugins.d",
+         "usr/lib/ovirt.plugins.d/agent", "usr/lib/ovirt.plugins-manifests.d",
+         "usr/lib/ovirt.plugins-manifests.d/agent.json.gz",
+         "usr/lib/ovirt.plugins-manifests.d/agent.xml", "usr/share/ovirt-node-plugin",
          "usr/share/ovirt-node-plugin/image.json", "usr/share/dnf/history.sqlite"}
 
 

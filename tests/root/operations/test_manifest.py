@@ -192,10 +192,10 @@ def test_manifest_of_a_plugin_that_is_not_installed_is_an_error(
 def test_a_missing_or_damaged_inventory_is_reported_and_rewritten(
         dnf: Dnf, node: Path, built: support.Fixtures, data: Any) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    path = node / store.inventory_path("agent")
+    path = node / store.inventory_path(node, "agent")
     path.unlink() if data is None else path.write_bytes(data)
     answer = dnf.plugin(node, "manifest", "agent", "--files")
-    assert answer.status == 9 and "/etc/ovirt.plugins-manifests.d/agent.json.gz" in answer.text
+    assert answer.status == 9 and "/usr/lib/ovirt.plugins-manifests.d/agent.json.gz" in answer.text
     succeeded(dnf.plugin(node, "manifest", "agent", "--settings"))
     answer = dnf.plugin(node, "verify")
     assert answer.status == 9 and "agent.json.gz" in answer.text
@@ -208,8 +208,8 @@ def test_a_missing_or_damaged_inventory_is_reported_and_rewritten(
 def test_a_plugin_recorded_by_an_older_version_needs_no_inventory(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    (node / store.inventory_path("agent")).unlink()
-    undo_data = node / "etc/ovirt.plugins-manifests.d/agent.xml"
+    (node / store.inventory_path(node, "agent")).unlink()
+    undo_data = node / "usr/lib/ovirt.plugins-manifests.d/agent.xml"
     undo_data.write_text(undo_data.read_text().replace(' inventory="yes"', ""))
     succeeded(dnf.plugin(node, "verify"))
     install(dnf, node, built.bundle("agent", "1.1"))
@@ -224,7 +224,7 @@ def test_a_plugin_recorded_by_an_older_version_needs_no_inventory(
 def test_the_delta_of_a_removal_without_an_inventory_lists_package_files(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    (node / store.inventory_path("agent")).unlink()
+    (node / store.inventory_path(node, "agent")).unlink()
     (delta,) = succeeded(dnf.plugin(node, "remove", "-y", "agent", "--json")).json["deltas"]
     assert "/opt/acme/agent/bin/agent" in paths(delta["files"]["removed"])
 

@@ -60,7 +60,7 @@ def test_list_shows_a_broken_plugin_and_the_reason(with_snmp: Path, dnf: Dnf) ->
     dnf.configure(node_policy="plugins")
     assert dnf(with_snmp, "remove", "-y", "net-snmp-utils").status == 0
     dnf.configure()
-    (with_snmp / "etc/ovirt.plugins.d/other").write_text("<no record")
+    (with_snmp / "usr/lib/ovirt.plugins.d/other").write_text("<no record")
     answer = dnf.plugin(with_snmp, "list")
     assert answer.status == 0
     assert ("snmp is broken: package net-snmp-utils-1:5.9.1-11.el9.x86_64 is not installed"

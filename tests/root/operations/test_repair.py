@@ -133,7 +133,7 @@ def test_missing_packages_and_damaged_records_are_repaired_or_named(
     install(dnf, node, other, third)
     remove_package(node, "agent")
     remove_package(node, "third")
-    (node / "etc/ovirt.plugins.d/other").write_text("<plugin-record")
+    (node / "usr/lib/ovirt.plugins.d/other").write_text("<plugin-record")
     shutil.rmtree(third / "repo")
     answer = repair(dnf, node)
     assert answer.status == 9
@@ -145,7 +145,7 @@ def test_missing_packages_and_damaged_records_are_repaired_or_named(
               for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}
     assert states == {"agent": "installed", "other": "broken", "third": "broken"}
     assert "restore the file from a copy of the root" in answer.out
-    (node / store.inventory_path("agent")).unlink()
+    (node / store.inventory_path(node, "agent")).unlink()
     for words, status in ((["nothing"], 2), (["--all", "agent"], 2), (["agent"], 0)):
         assert repair(dnf, node, *words).status == status
     succeeded(dnf.plugin(node, "verify", "agent"))

@@ -12,7 +12,7 @@ from ovirt_node_plugin.config import Config
 from ovirt_node_plugin.packages import start
 from ovirt_node_plugin.plugin import descriptor, library
 from ovirt_node_plugin.system import limits, rpm_database
-from ovirt_node_plugin.system.path_sets import REGISTRY, RPM_DATABASES
+from ovirt_node_plugin.system.path_sets import IMAGE_REGISTRY, REGISTRY, RPM_DATABASES
 from tests import support
 from tests.support.dnf_library import run_library_program
 from tests.support.dnf_runner import TOP, Dnf, environment
@@ -95,7 +95,7 @@ def test_dnf_imports_few_modules_of_this_project_without_plugins(host: Path, dnf
 def test_constants_of_the_gate_equal_those_of_the_library() -> None:
     assert start.METADATA_TYPE == descriptor.METADATA_TYPE
     assert start.LIBRARY == tuple(map(str, library.FOLDERS))
-    assert start.REGISTRY == REGISTRY
+    assert start.REGISTRIES == (REGISTRY, IMAGE_REGISTRY)
     assert Config().live_allow == (start.IMAGE_UPDATE,)
     assert start.RPMDB_FOLDERS == RPM_DATABASES
     assert start.RPMDB_FILES == rpm_database.RPMDB_FILES

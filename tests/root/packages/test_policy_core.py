@@ -272,7 +272,7 @@ def test_dnf_remove_of_a_plugins_package_is_refused(built: support.Fixtures, nod
     assert "net-snmp-utils-1:5.9.1-11.el9.x86_64 belongs to plugin snmp" in answer.err
     assert f"Run: dnf node-plugin remove snmp --installroot={node}" in answer.err
     assert installed(node) == before
-    (node / "etc/ovirt.plugins.d/snmp").write_text("damaged")
+    (node / "usr/lib/ovirt.plugins.d/snmp").write_text("damaged")
     answer = dnf(node, "remove", "net-snmp-utils", "-y")
     assert answer.status == 1
     assert "remove net-snmp-utils-1:5.9.1-11.el9" in answer.err

@@ -167,7 +167,7 @@ def test_unknown_keys_are_ignored() -> None:
 
 
 def saved(root: Path, data: bytes, name: str = "a") -> None:
-    path = root / store.inventory_path(name)
+    path = root / store.inventory_path(root, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
 
@@ -184,8 +184,8 @@ def test_a_plugin_without_an_inventory_has_none(tmp_path: Path) -> None:
 
 def test_an_inventory_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     saved(tmp_path, inventory_json.dump(sample()))
-    (tmp_path / store.inventory_path("a")).rename(tmp_path / "real")
-    (tmp_path / store.inventory_path("a")).symlink_to(tmp_path / "real")
+    (tmp_path / store.inventory_path(tmp_path, "a")).rename(tmp_path / "real")
+    (tmp_path / store.inventory_path(tmp_path, "a")).symlink_to(tmp_path / "real")
     with pytest.raises(RecordError):
         store.read_inventory(tmp_path, "a")
 

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Set, Tuple
 
 import pytest
 
+from ovirt_node_plugin.system.path_sets import REGISTRIES
 from ovirt_node_plugin.system.trees import Relative
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -19,7 +20,6 @@ PLUGINS = ("agent", "cim", "isv-module-foo", "share-a", "share-b", "snmp", "stor
            "vdsm-hook-nested")
 # The beginnings of notes on what a transaction did
 DONE = re.compile("%|rpm |DNF |Scriptlets |The transaction |A trigger ")
-REGISTRY = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d")
 MANY = (
     '<service name="x.service" state="enabled"/>',
     '<kernel-module name="dummy" load="yes" options="numdummies=2"/>',
@@ -91,7 +91,7 @@ def comparable(plan: Dict[str, Any]) -> Dict[str, Any]:
 def changed_paths(before: Dict[str, Any], after: Dict[str, Any]) -> Set[str]:
     """Return all new, removed and changed paths, except the registry and changed folders."""
     paths = {path for path in {*before, *after} if before.get(path) != after.get(path)}
-    return {f"/{path}" for path in paths if not path.startswith(REGISTRY) and path not in (
+    return {f"/{path}" for path in paths if not path.startswith(REGISTRIES) and path not in (
         "etc", ".") and not (path in before and path in after
                              and str(after[path][0]).startswith("d"))}
 
