@@ -12,6 +12,8 @@ from ..merge.root import site_release
 from ..plugin.archive import SUFFIXES
 from ..plugin.descriptor import DESCRIPTOR_NAME
 
+_SUFFIXES = (".img", ".iso", ".rpm", ".squashfs")  # of images
+
 
 def split(first: Path, words: Sequence[str]) -> Tuple[Tuple[Path, ...], Tuple[str, ...]]:
     """Return the images, ``first`` and those that ``words`` begin with, and the plugins.
@@ -35,7 +37,12 @@ def split(first: Path, words: Sequence[str]) -> Tuple[Tuple[Path, ...], Tuple[st
 
 
 def _is_image(path: Path) -> bool:
-    """Return whether ``path`` is an image by its content, which a bundle never is."""
+    """Return whether ``path`` is an image by its content, which a bundle never is.
+
+    What is missing is one if it has the name of one: no plugin would be found by it.
+    """
+    if not path.exists():
+        return path.name.endswith(_SUFFIXES)
     is_bundle = path.name.endswith(tuple(SUFFIXES)) or os.path.lexists(path / DESCRIPTOR_NAME)
     return not is_bundle and bool(image_kind(path))
 

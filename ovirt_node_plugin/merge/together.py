@@ -75,7 +75,7 @@ class ImagesRefused(NodePluginError):
             lines += Reason(error, tuple(names[message])).lines
         hints = dict.fromkeys(error.hint for error in errors.values() if error.hint)
         super().__init__("\n".join(lines),
-                         hint="\n".join([*hints, "No image was written, of none of them."]))
+                         hint="\n".join([*hints, "No image was written."]))
         statuses = {failure.status for failure in failures.values()}
         self.status = statuses.pop() if len(statuses) == 1 else Status.REFUSED
 

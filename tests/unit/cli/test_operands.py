@@ -29,8 +29,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("word", ["b.rpm", "c.img", "root", "root2", "link.iso", "cim", "./b.rpm"])
-def test_a_word_with_the_content_of_an_image_is_one(word: str, place: Path) -> None:
+@pytest.mark.parametrize("word", ["b.rpm", "c.img", "root", "root2", "link.iso", "cim", "./b.rpm",
+                                  "missing.iso", "no/missing.rpm"])
+def test_a_word_that_is_an_image_by_content_or_name(word: str, place: Path) -> None:
     assert operands.split(Path("a.iso"), [word, "cim.tar", "storage"]) == (
         (Path("a.iso"), Path(word)), ("cim.tar", "storage"))
     with pytest.raises(UsageError, match="is an image, and comes after the plugin storage"):
@@ -38,7 +39,7 @@ def test_a_word_with_the_content_of_an_image_is_one(word: str, place: Path) -> N
 
 
 @pytest.mark.parametrize("word", [
-    "text", "cim.tar", "cim.tar.zst", "plugin", "other", "storage", "missing.iso", "a*", "x=1"])
+    "text", "cim.tar", "cim.tar.zst", "plugin", "other", "storage", "missing.tar", "a*", "x=1"])
 def test_a_bundle_or_a_name_is_no_image(word: str, place: Path) -> None:
     assert operands.split(Path("missing"), [word]) == ((Path("missing"),), (word,))
 
