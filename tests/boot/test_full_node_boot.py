@@ -7,11 +7,13 @@ from typing import Iterator
 
 import pytest
 
+from ovirt_node_plugin.compare.trees import REMOVED, differences
 from tests.support.agent_plugins import AGENTS, UNITS, agent_plugin
 from tests.support.container import Container, booted
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf
-from tests.support.full_node import full_node, writable
+from tests.support.file_contexts import FILE_CONTEXTS, label
+from tests.support.full_node import full_node, in_root, writable
 from tests.support.full_node.booting import ask_booted
 from tests.support.program import Program
 
@@ -22,6 +24,7 @@ SITE = ('<sysctl name="vm.swappiness" value="7"/>',
         '<kernel-module name="nbd" load="yes" options="nbds_max=3"/>',
         '<initramfs-driver name="zram" load="yes"/>',
         '<selinux-boolean name="virt_use_nfs" value="on"/>',
+        '<selinux-file-context type="bin_t" path="/opt/site(/.*)?"/>',
         '<tmpfiles source="/usr/share/site/tmpfiles.conf" name="site.conf"/>')
 # Commands for the booted system; each fails without its plugin.
 QUESTIONS = {
@@ -48,7 +51,8 @@ def merged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = Program(folder / "work", Dnf(folder / "dnf"))
     bundles = [*(agent_plugin(folder, name) for name in AGENTS), make_plugin(
         folder, "site", settings=SITE,
-        files={"/usr/share/site/tmpfiles.conf": "d /run/site 0750 root root -"})]
+        files={"/usr/share/site/tmpfiles.conf": "d /run/site 0750 root root -",
+               "/opt/site/tool": "x"})]
     answer = program("merge", full_node().tree, *bundles, "-o", folder / "node", "-y", UNSIGNED)
     assert answer.status == 0, answer.text
     return folder / "node"
@@ -71,6 +75,19 @@ def test_the_agents_run_when_the_image_is_booted_in_a_container(root: Path) -> N
         assert machine("stat", "-c", "%a", "/run/site") == "750"
         assert machine("cat", "/etc/ovirt.plugins.d/zabbix").startswith("<?xml")
         machine("bash", "-c", "echo >/dev/tcp/127.0.0.1/10050")
+
+
+def test_what_was_merged_has_the_labels_that_setfiles_of_the_image_gives(root: Path) -> None:
+    output = in_root(root, "setfiles", "-F", "-n", "-v", f"/{FILE_CONTEXTS}", "/boot", "/etc",
+                     "/opt", "/usr", "/var")
+    wrong = {line.split()[2] for line in output.splitlines() if line.startswith("Would relabel ")}
+    changed = {f"/{found.path}" for found in differences(
+        full_node().tree, root, content_limit_bytes=0, times=True) if found.kind != REMOVED}
+    # files that were there have labels of EL's policy
+    assert "/etc/hosts" in wrong
+    assert {"/etc/passwd", "/opt/site/tool", "/usr/share/rpm/rpmdb.sqlite"} <= changed
+    assert wrong & changed == set()
+    assert label(root / "opt/site/tool") == "bin_t"
 
 
 def becomes_active(machine: Container, unit: str) -> bool:
