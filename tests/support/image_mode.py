@@ -32,7 +32,11 @@ _RIGHTS = ("chown", "dac_override", "fowner", "fsetid", "kill", "net_bind_servic
 _ENTER = """
 top=$1 root=$2 work=$3 shown=$4 programs=$5 rights=$6
 shift 6
-mount -t overlay overlay "$top" -o "lowerdir=/,upperdir=$root,workdir=$work"
+if [ -n "$work" ]; then
+    mount -t overlay overlay "$top" -o "lowerdir=/,upperdir=$root,workdir=$work"
+else
+    mount --bind "$root" "$top"
+fi
 mount -t tmpfs -o mode=755 tmpfs "$top/run"
 touch "$top/run/.containerenv"
 for folder in /proc /sys /dev; do mount --rbind "$folder" "$top$folder"; done
@@ -63,29 +67,30 @@ def make_image_mode(root: Path, *, database: str = DATABASE) -> Path:
     shutil.rmtree(root / "boot")
     (root / "boot").mkdir()
     for name, target in LINKS.items():
-        (root / target).mkdir(exist_ok=True)
-        (root / name).rmdir()
+        run(["mv", "--no-target-directory", root / name, root / target])
         (root / name).symlink_to(target)
     (root / "sysroot").mkdir()
     (root / "ostree").symlink_to("sysroot/ostree")
     return root
 
 
-def container_build(root: Path, dnf: Dnf) -> Dnf:
+def container_build(root: Path, dnf: Dnf, *, complete: bool = False) -> Dnf:
     """Return a dnf that runs as in a ``RUN`` line of a Containerfile whose base is ``root``.
 
     Its root is ``/``: call it with ``Path("/")``. It is in a chroot without systemd, with the
-    kernel of this machine. Its programs and libraries are this machine's.
+    kernel of this machine and the capabilities of a build. Its programs and libraries are this
+    machine's, or, if the root is ``complete``, its own.
     """
     space = root.with_name(f"{root.name}-build")
     for folder in (space / "top", space / "work"):
         folder.mkdir(parents=True)
     for name in _OWN:
-        if (root / name).is_dir():
+        if (root / name).is_dir() and not complete:
             os.setxattr(root / name, "trusted.overlay.opaque", b"y")
     shown = f"{TOP} {cache_root()} {dnf.folder.parent}"
     prefix = ("unshare", "--mount", "--propagation", "slave", "sh", "-euc", _ENTER, "sh",
-              str(space / "top"), str(root), str(space / "work"), shown, " ".join(_PROGRAMS),
+              str(space / "top"), str(root), "" if complete else str(space / "work"), shown,
+              "" if complete else " ".join(_PROGRAMS),
               ",".join(f"+{name}" for name in _RIGHTS))
     return replace(dnf, prefix=(*prefix, *at_home(dnf.folder / "home")))
 

@@ -7,15 +7,24 @@ import re
 import shlex
 import subprocess
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from ovirt_node_plugin.isolation import program
+from ovirt_node_plugin.settings.boot.initramfs_images import parse
 from ovirt_node_plugin.settings.placed import tmpfiles
+from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support import manpages
+from tests.root.settings.boot.test_initramfs import (
+    IMAGE,
+    build_initramfs,
+    write_kernel_module,
+)
+from tests.support import manpages, trust_root
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf, environment, succeeded
+from tests.support.full_host import full_host_root
 from tests.support.image_mode import (
     INITRAMFS,
     KARGS,
@@ -23,11 +32,14 @@ from tests.support.image_mode import (
     container_build,
     make_image_mode,
 )
-from tests.support.tree_states import State, tree_state
+from tests.support.settings_root import KERNEL, MODULES
+from tests.support.tree_states import State, state_differences, tree_state
 
 pytestmark = [pytest.mark.root]
 
 HERE = Path("/")
+INITRAMFS_PATH = f"{MODULES}/initramfs.img"
+PARTS = ("boot", "etc", "usr/lib/bootc", "usr/lib/modules", "usr/lib/sysusers.d")
 YES = ("-y", "--trust-keys")
 FILES = {"/opt/acme/bin/agent": "a", "/opt/acme/agent.conf": "", "/usr/libexec/acme": "z",
          "/usr/lib/tmpfiles.d/acme.conf": "d /var/lib/acme 0755 acme acme -\n",
@@ -81,6 +93,49 @@ def test_the_lines_of_the_manual_leave_what_the_plan_says(
     (kernel,) = (root / "usr/lib/modules").iterdir()
     assert (kernel / "initramfs.img").read_text() == INITRAMFS
     assert kargs(root) == {"50-node-plugins.toml": ["iommu=pt"]}
+
+
+@pytest.fixture
+def complete(tmp_path: Path) -> Iterator[Path]:
+    """A complete host in image mode, whose initramfs was built by dracut."""
+    with full_host_root(tmp_path / "system") as root:
+        for name in ("core", "other"):
+            write_kernel_module(root, name)
+        for name in ("order", "builtin", "builtin.modinfo"):
+            (root / MODULES / f"modules.{name}").write_text("")
+        run(["depmod", "-b", root, KERNEL])
+        (root / "etc/dracut.conf.d").mkdir(exist_ok=True)
+        (root / "etc/dracut.conf.d/image.conf").write_text(
+            'dracutmodules+=" kernel-modules "\ncompress="cat"\n')
+        build_initramfs(root)
+        initramfs = (root / IMAGE).read_bytes()
+        make_image_mode(root)
+        (root / INITRAMFS_PATH).write_bytes(initramfs)
+        (root / "usr/lib/dracut/modules.d/50ostree").mkdir()
+        (root / "usr/lib/dracut/modules.d/50ostree/module-setup.sh").write_text(
+            "check() { return 255; }\ninstall() { :; }\n")
+        yield root
+
+
+def test_programs_of_the_root_run_with_the_rights_of_a_build(
+        complete: Path, dnf: Dnf, tmp_path: Path) -> None:
+    """These are dracut, lsinitrd, update-ca-trust and systemd-sysusers."""
+    build = container_build(complete, dnf, complete=True)
+    certificate = {"/usr/share/acme.pem": trust_root.ACME}
+    plugin = make_plugin(tmp_path, "acme", files=certificate, settings=[
+        '<initramfs-driver name="core"/>', '<user name="acme"/>',
+        '<firewall-port port="5989" protocol="tcp"/>',
+        '<ca-certificate source="/usr/share/acme.pem" name="acme.pem"/>'])
+    succeeded(build.plugin(HERE, "list"))
+    before = {part: tree_state(complete / part) for part in PARTS}
+    succeeded(build.plugin(HERE, "install", plugin, "-y", UNSIGNED))
+    content = parse(run(program.argv(complete, ["lsinitrd", f"/{INITRAMFS_PATH}"])))
+    assert "core" in content.drivers and "ostree" in content.modules
+    assert os.listdir(complete / "boot") == []
+    assert succeeded(build.plugin(HERE, "verify")).out == "acme 1.0: ok\n"
+    succeeded(build.plugin(HERE, "remove", "acme", "-y"))
+    assert [state_differences(before[part], tree_state(complete / part)) for part in PARTS] == [
+        []] * len(PARTS)
 
 
 def run_line(build: Dnf, line: str, tmp_path: Path) -> None:

@@ -113,27 +113,6 @@ def apply_checked(ctx: Context, applied_by_plugin: Dict[str, Tuple[Applied, ...]
 
 
 @pytest.mark.root
-def test_in_image_mode_it_is_beside_the_kernel_and_finds_the_deployment(
-        system: Path, tmp_path: Path) -> None:
-    beside = f"{MODULES}/initramfs.img"
-    os.rename(system / IMAGE, system / beside)
-    write_file(system, "usr/lib/dracut/modules.d/50ostree/module-setup.sh",
-               "check() { return 255; }\ninstall() { :; }\n")
-    write_file(system, "usr/lib/ostree/prepare-root.conf", "")
-    old = (system / beside).read_bytes()
-    recorder = RecordingRunner(real=run)
-    ctx = dataclasses.replace(plugin_with_module(system, "foo", "isv_foo"), run=recorder)
-    applied = apply_checked(ctx, {}, InitramfsDriver("isv-foo", load=False))
-    content = parse(run_in_root(system, tmp_path, "lsinitrd", f"/{beside}"))
-    assert "isv_foo" in content.drivers and "ostree" in content.modules
-    (argv,) = (argv for argv in recorder.argvs if "dracut" in argv)
-    assert "--no-hostonly" in argv and argv[argv.index("--kver") + 1] == KERNEL
-    assert [path for path in os.listdir(system / "boot") if "initramfs" in path] == []
-    revert_settings(system, "foo", {"foo": applied})
-    assert (system / beside).read_bytes() == old
-
-
-@pytest.mark.root
 def test_a_driver_is_in_the_initramfs_until_its_plugin_is_removed(
         system: Path, tmp_path: Path) -> None:
     before = changeable_state(system)
@@ -313,12 +292,30 @@ def test_dracut_is_run_without_no_hostonly_on_the_running_system(root: Path) -> 
     assert (root / IMAGE).read_text() == "new"
 
 
+def test_in_image_mode_it_is_made_for_any_host_and_finds_the_deployment(root: Path) -> None:
+    image = write_file(root, f"{MODULES}/initramfs.img", "old")
+    (root / "usr/lib/ostree").mkdir()
+    for name in ("95ostree", "95other"):
+        (root / "usr/lib/dracut/modules.d" / name).mkdir(parents=True)
+    runner = FakeDracut(root, image)
+    write_module(root, "isv_foo", folder="extra")
+    run(["depmod", "-b", root, KERNEL])
+    ctx = context(root, runner=runner)
+    (item,) = selection.wanted(descriptor(InitramfsDriver("isv_foo", load=False)), ctx)[1:]
+    apply_all([item], ctx)
+    (argv,) = (argv for argv in runner.argvs if "dracut" in argv)
+    assert argv[argv.index("dracut"):] == (
+        "dracut", "--force", "--reproducible", "--no-hostonly", "--add", "ostree", "--kver",
+        KERNEL, "/tmp/initramfs.img")
+    assert (root / image[1:]).read_text() == "new"
+
+
 class FakeDracut(RecordingRunner):
     """A runner in place of lsinitrd and dracut."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, image: str = IMAGE) -> None:
         super().__init__()
-        self.root = root
+        self.image = root / image.lstrip("/")
 
     def __call__(self, argv: Sequence[object], **_: object) -> str:
         words = tuple(map(str, argv))
@@ -327,7 +324,7 @@ class FakeDracut(RecordingRunner):
             (work,) = (word.partition("=")[2] for word in words if word.startswith("--temporary="))
             Path(work, "initramfs.img").write_text("new")
             return ""
-        rebuilt = (self.root / IMAGE).read_text() == "new"
+        rebuilt = self.image.read_text() == "new"
         return f"-rw 1 0 0 1 usr/lib/modules/{KERNEL}/isv-foo.ko.xz\n" if rebuilt else ""
 
 
