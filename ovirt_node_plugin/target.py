@@ -70,9 +70,10 @@ class Target:
         """Whether the root is ``/`` of a system in image mode, which is changed by new images.
 
         This is also true while ``bootc usr-overlay`` makes /usr writable until the next boot.
+        A build may have the file of ostree (coreos/rpm-ostree pull request 3325), but no systemd.
         """
         return self.live and self.image_mode and (
-            _is_ostree_booted(self.root) or is_read_only(self.root / "usr"))
+            self.booted or is_read_only(self.root / "usr"))
 
     @property
     def is_image(self) -> bool:

@@ -64,7 +64,7 @@ def make(root: Path, paths: Sequence[str]) -> Path:
     ([], LIVE), ([READ_ONLY], LIVE), ([OSTREE], LIVE),
     ([SYSTEMD], BOOTED), ([SYSTEMD, READ_ONLY], BOOTED), ([SYSTEMD, OSTREE], BOOTED),
     *[([base, *paths], expected) for base in BASES for paths, expected in [
-        ([], BUILD), ([READ_ONLY], DEPLOYED), ([OSTREE], DEPLOYED), ([SYSTEMD], BOOTED),
+        ([], BUILD), ([READ_ONLY], DEPLOYED), ([OSTREE], BUILD), ([SYSTEMD], BOOTED),
         ([SYSTEMD, OSTREE], BOOTED_DEPLOYED), ([SYSTEMD, READ_ONLY], BOOTED_DEPLOYED),
         ([SYSTEMD, OSTREE, READ_ONLY], BOOTED_DEPLOYED)]]])
 def test_modes_of_the_root_of_a_process(tmp_path: Path, paths: Sequence[str],
