@@ -6,12 +6,12 @@ import json
 import os
 from pathlib import Path
 
+from ..config import Config
 from ..errors import NodePluginError, Refused
 from ..images import workspace
 from ..images.dnf_program import Dnf
 from ..images.image import opened
 from ..merge.input.named_checksums import NamedChecksums, check_image, named_checksums
-from ..plugin.library import Library
 from ..system.json_data import typed
 from ..system.namespaces import call_apart
 from ..system.progress import Progress
@@ -22,7 +22,7 @@ from .dnf_arguments import DnfOptions
 from .shown import ShownPaths
 
 
-def check_upgrade(options: DnfOptions, target: Target, library: Library, *, dnf: Dnf,
+def check_upgrade(options: DnfOptions, target: Target, config: Config, *, dnf: Dnf,
                   progress: Progress) -> CheckUpgradeAnswer:
     """Return what becomes of the plugins of ``target`` in the image of the command line.
 
@@ -41,7 +41,7 @@ def check_upgrade(options: DnfOptions, target: Target, library: Library, *, dnf:
         shown.add_folder(folder, folder.parent)
 
         def work() -> str:
-            answer = _check(path, options.payload, checksums, target, library, folder, dnf,
+            answer = _check(path, options.payload, checksums, target, config, folder, dnf,
                             progress)
             return json.dumps(shown.data(dataclasses.asdict(answer)))
 
@@ -52,7 +52,7 @@ def check_upgrade(options: DnfOptions, target: Target, library: Library, *, dnf:
             raise
 
 
-def _check(path: Path, payload: str, checksums: NamedChecksums, target: Target, library: Library,
+def _check(path: Path, payload: str, checksums: NamedChecksums, target: Target, config: Config,
            folder: Path, dnf: Dnf, progress: Progress) -> CheckUpgradeAnswer:
     """Check the image in a process with namespaces of its own; its mounts end with it."""
     temporary = folder / "tmp"
@@ -61,4 +61,4 @@ def _check(path: Path, payload: str, checksums: NamedChecksums, target: Target, 
     checked = check_image(path, checksums, folder, run=run, progress=progress)
     checked.digests.require_undamaged()
     with opened(path, folder, payload=payload, run=run) as image:
-        return check(image, target, library, folder, dnf=dnf, run=run)
+        return check(image, target, config, folder, dnf=dnf, run=run)

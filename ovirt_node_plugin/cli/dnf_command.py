@@ -276,7 +276,7 @@ class DnfCommand:
         from .check_upgrade import check_upgrade
         quiet = self._document is not None or self._opts.quiet
         answer = check_upgrade(
-            self._opts, self._policy.target, self._library,
+            self._opts, self._policy.target, self._policy.config,
             dnf=Dnf(tuple(self._console.plugin_options), program_run),
             progress=Silent() if quiet else for_people(sys.stderr))
         self._answer(dataclasses.asdict(answer), upgrade_text.check_upgrade(answer))

@@ -40,8 +40,8 @@ def _restoration(plugin: PluginAnswer) -> Iterator[str]:
     if found is None:
         return
     first, *rest = found.reason.split("\n")
-    fits = f"which cannot be installed into the image: {first}" if first else "which fits the image"
-    yield f"  the library has {found.version or 'a bundle'} in {found.bundle}, {fits}"
+    bundle = f" from {found.bundle}, version {found.version}" if found.bundle else ""
+    yield (f"  cannot be restored{bundle}: {first}" if first else f"  can be restored{bundle}")
     yield from (f"    {line.strip()}" for line in rest)
 
 

@@ -6,38 +6,47 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
+from ..config import REFUSE, RESTORE, WARN, Config
 from ..images.dnf_program import Dnf, DnfFailed, trial_root
 from ..images.image import Image
 from ..operations.model.answers import PlanAnswer, TargetAnswer
-from ..plugin.library import Library, LibraryBundle
+from ..plugin.library import Library
 from ..registry import store
+from ..registry.record import Record
+from ..registry.store import Registry
 from ..system.json_answer import ErrorAnswer
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from ..target import Target, read_target
 from .configuration import configuration_notes
+from .restore import Offer, bundles_of, other_origins
 from .survival import BROKEN, MISSING, NEWER, OLDER, SURVIVING, Fate, fates, read_nevras
+
+_CONFIGURED = {
+    WARN: "{option}, the upgrade is done without plugins that do not survive.",
+    RESTORE: "{option}, the upgrade installs them into the new layer, and is undone if one cannot"
+             " be installed.",
+    REFUSE: "{option}, the upgrade is undone."}
 
 
 @dataclass(frozen=True)
 class Restoration:
-    """How the library could bring a plugin back into the image.
+    """How a plugin could be installed into the image.
 
-    ``bundle`` is the folder of its bundle, absolute, and ``version`` the version there, empty
-    for a damaged bundle. ``reason`` says why it cannot be installed into the image; it is
-    empty if it can.
+    ``bundle`` is the path of its bundle, absolute, and ``version`` the version there; both are
+    empty without a bundle. ``reason`` says why it cannot be installed; it is empty if it can.
     """
 
     bundle: str
     version: str
-    reason: str = ""
+    reason: str
 
 
 @dataclass(frozen=True)
 class PluginAnswer:
     """The fate of a plugin, with the fields of ``Fate``.
 
-    ``restoration`` is None for a plugin that survives or that the library does not have.
+    ``restoration`` is None for a plugin that survives, and for one that is broken in the image.
     """
 
     name: str
@@ -89,12 +98,12 @@ class CheckUpgradeAnswer:
     next_step: str
 
 
-def check(image: Image, target: Target, library: Library, work: Path, *, dnf: Dnf,
+def check(image: Image, target: Target, config: Config, work: Path, *, dnf: Dnf,
           run: Runner) -> CheckUpgradeAnswer:
     """Compare the plugins of the root of ``target`` with those of the open ``image``.
 
-    Plugins that would be lost are looked for in the ``library``, and their install into the
-    image is tried. ``work`` is a folder for mounts and copies.
+    Plugins that would be lost are installed on trial, as the upgrade does if ``config`` says so.
+    ``work`` is a folder for mounts and copies.
 
     Raises BadRoot for an image without an rpm database, BadImage for a damaged one, and
     Refused for one with links that lead outside.
@@ -104,15 +113,19 @@ def check(image: Image, target: Target, library: Library, work: Path, *, dnf: Dn
     with trial_root(image, work, run=run) as root:
         results = tuple(_with_configuration(fate, target, image.root)
                         for fate in fates(old, new, read_nevras(root, run=run)))
-        restorations = _restorations(results, library, root, dnf)
+        restorations = _restorations(results, old, Library(config.library), root, dnf)
+    ok = all(fate.survives for fate in results)
+    notes = [*_notes(target, new_target), *([] if ok or not target.booted else [
+        _CONFIGURED[config.upgrade].format(option=f"With upgrade = {config.upgrade} in"
+                                                  " node-plugin.conf")])]
     return CheckUpgradeAnswer(
-        ok=all(fate.survives for fate in results), target=TargetAnswer.of(target),
+        ok=ok, target=TargetAnswer.of(target),
         image=ImageAnswer(path=str(image.layout.path), kind=new_target.kind,
                           name=new_target.name, version=new_target.version),
         plugins=tuple(PluginAnswer.of(fate, restorations.get(fate.name)) for fate in results),
         added=tuple(f"{name} {record.version}" for name, record in sorted(new.records.items())
                     if name not in {*old.records, *old.damaged}),
-        notes=tuple(_notes(target, new_target)),
+        notes=tuple(notes),
         next_step=_next_step(results, restorations, image.layout.path, target.root))
 
 
@@ -140,50 +153,42 @@ def _next_step(results: Sequence[Fate], restorations: Mapping[str, Restoration],
     others = [fate for fate in results if not fate.survives]
     if not others:
         return ""
-    fitting = [name for name, restoration in restorations.items() if not restoration.reason]
-    bundles = [f"BUNDLE-OF-{fate.name}" for fate in others if fate.name not in fitting]
+    usable = {name: restoration.bundle for name, restoration in restorations.items()
+              if not restoration.reason}
+    bundles = [usable.get(fate.name, f"BUNDLE-OF-{fate.name}") for fate in others]
     if any(fate.state == BROKEN for fate in others):  # a broken plugin is not installed again
         words = ["IMAGE-WITHOUT-PLUGINS", *bundles, f"--plugins-from={root}"]
     elif any(fate.state == NEWER for fate in results):
-        words = [str(image), *fitting, *bundles]
+        words = [str(image), *bundles]
     else:
         words = [str(image), *bundles, f"--plugins-from={root}"]
     return shlex.join(["ovirt-node-plugin", "merge", *words, "-o", "OUTPUT"])
 
 
-def _restorations(results: Sequence[Fate], library: Library, root: Path,
+def _restorations(results: Sequence[Fate], old: Registry, library: Library, root: Path,
                   dnf: Dnf) -> Dict[str, Restoration]:
-    """Try to install the lost plugins from the library into ``root``, a trial of the image."""
-    bundles = {bundle.name: bundle for bundle in library.entries()}
-    lost = {fate.name: _unusable(bundles[fate.name], fate.old_version) for fate in results
-            if fate.state in (MISSING, OLDER) and fate.name in bundles}
-    reasons = _reasons([name for name, reason in lost.items() if not reason], root, dnf)
-    return {name: _restoration(bundles[name], reason or reasons.get(name, ""))
-            for name, reason in lost.items()}
+    """Try to install the lost plugins into ``root``, a trial of the image, as a restore does."""
+    names = [fate.name for fate in results if fate.state in (MISSING, OLDER)]
+    records = [old.records[name] for name in names if name in old.records]
+    offers, problems = bundles_of(records, library, dnf.run)
+    reasons = _reasons(offers, records, root, dnf)
+    return {**{name: Restoration("", "", problem) for name, problem in problems.items()},
+            **{name: Restoration(str(offer.path), offer.version, reasons.get(name, ""))
+               for name, offer in offers.items()}}
 
 
-def _unusable(bundle: LibraryBundle, installed: str) -> str:
-    """Return why a bundle cannot replace the ``installed`` version, empty if it can."""
-    if bundle.descriptor is not None and compare(bundle.descriptor.version, installed or "0") < 0:
-        return f"it is older than the installed version {installed}"
-    return bundle.problem
-
-
-def _restoration(bundle: LibraryBundle, reason: str) -> Restoration:
-    version = bundle.descriptor.version if bundle.descriptor is not None else ""
-    return Restoration(str(bundle.path), version, reason)
-
-
-def _reasons(names: Sequence[str], root: Path, dnf: Dnf) -> Dict[str, str]:
-    """Return why plugins of the library cannot be installed into ``root``, by their names."""
-    if not names:
+def _reasons(offers: Mapping[str, Offer], records: Sequence[Record], root: Path,
+             dnf: Dnf) -> Dict[str, str]:
+    """Return why bundles cannot be installed into ``root``, by the names of their plugins."""
+    if not offers:
         return {}
     try:
-        dnf.run_json(root, "install", names, "--dry-run", answer=PlanAnswer)
+        plan = dnf.run_json(root, "install", [str(offer.path) for offer in offers.values()],
+                            "--dry-run", answer=PlanAnswer)
     except DnfFailed as exc:
-        return {name: _reason(name, exc.answer) for name in names
+        return {name: _reason(name, exc.answer) for name in offers
                 if name not in (exc.answer.fitting or ())}
-    return {}
+    return other_origins(plan, records)
 
 
 def _reason(name: str, answer: ErrorAnswer) -> str:

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from ..errors import NodePluginError, Refused
 from ..images.dnf_program import Dnf, for_dnf
@@ -36,6 +36,13 @@ _ENCODING = "latin-1"  # keeps all bytes unchanged
 _Identity = Tuple[int, int, int]
 
 
+class Offer(NamedTuple):
+    """A bundle of a plugin: the version in its descriptor, and its path."""
+
+    version: str
+    path: Path
+
+
 def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Library, dnf: Dnf,
             boot: Path, work: Path) -> None:
     """Install the plugins ``lost`` into ``layer``, which is mounted at ``root`` to be written.
@@ -43,12 +50,12 @@ def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Librar
     ``boot`` is this machine's /boot, ``work`` a new folder for DNF's caches. Raises Refused for
     plugins that cannot be restored, with the reason for each, and the errors of the install.
     """
-    bundles, problems = _bundles(lost, library, dnf.run)
+    bundles, problems = bundles_of(lost, library, dnf.run)
     _raise(problems)
     with for_dnf(root, work, run=dnf.run):
-        words = [str(path) for path in bundles.values()]
+        words = [str(offer.path) for offer in bundles.values()]
         plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
-        _raise(_other_origins(plan, lost))
+        _raise(other_origins(plan, lost))
         before = _initramfs(root)
         dnf.run_json(root, "install", words, "-y", *_trusted(plan, lost), answer=PlanAnswer)
     _copy_initramfs(layer, root, before, boot)
@@ -62,24 +69,24 @@ def _raise(problems: Mapping[str, str]) -> None:
             hint="Put their bundles into the library: dnf node-plugin add BUNDLE")
 
 
-def _bundles(lost: Iterable[Record], library: Library,
-             run: Runner) -> Tuple[Dict[str, Path], Dict[str, str]]:
-    """Return the bundle of each plugin, and why others have none.
+def bundles_of(lost: Iterable[Record], library: Library,
+               run: Runner) -> Tuple[Dict[str, Offer], Dict[str, str]]:
+    """Return the bundle of each plugin, and why others have none, by the names of the plugins.
 
     It is one of the recorded version, from the library or the place that the record names; else
     the newest of the library.
     """
     bundles, problems = {}, {}
     for record in lost:
-        versions = list(_offers(record, library, run))
-        exact = [path for version, path in versions if version == record.version]
-        newer = [offer for offer in versions if compare(offer[0], record.version) > 0]
+        offers = list(_offers(record, library, run))
+        exact = [offer for offer in offers if offer.version == record.version]
+        newer = [offer for offer in offers if compare(offer.version, record.version) > 0]
         if exact:
             bundles[record.name] = exact[0]
         elif newer:
-            bundles[record.name] = max(newer, key=lambda offer: _BY_VERSION(offer[0]))[1]
+            bundles[record.name] = max(newer, key=lambda offer: _BY_VERSION(offer.version))
         else:
-            there = ", ".join(version for version, _ in versions)
+            there = ", ".join(offer.version for offer in offers)
             problems[record.name] = (
                 f"there is no bundle of version {record.version} or newer in the library"
                 + (f", which has {there}" if there else "")
@@ -87,19 +94,19 @@ def _bundles(lost: Iterable[Record], library: Library,
     return bundles, problems
 
 
-def _offers(record: Record, library: Library, run: Runner) -> Iterator[Tuple[str, Path]]:
-    """Yield the version and path of each readable bundle of a plugin."""
+def _offers(record: Record, library: Library, run: Runner) -> Iterator[Offer]:
+    """Yield each readable bundle of a plugin."""
     for entry in library.versions(record.name):
         if entry.descriptor is not None:
-            yield entry.descriptor.version, entry.path
+            yield Offer(entry.descriptor.version, entry.path)
     if os.path.isabs(record.source):
         with contextlib.suppress(NodePluginError, OSError), opened(
                 Path(record.source), run=run) as bundle:
             if bundle.descriptor.name == record.name:
-                yield bundle.descriptor.version, Path(record.source)
+                yield Offer(bundle.descriptor.version, Path(record.source))
 
 
-def _other_origins(plan: PlanAnswer, lost: Iterable[Record]) -> Dict[str, str]:
+def other_origins(plan: PlanAnswer, lost: Iterable[Record]) -> Dict[str, str]:
     """Return the plugins that another vendor would replace, with the reason.
 
     A bundle may come from another place, but has to have the recorded keys, or without keys the

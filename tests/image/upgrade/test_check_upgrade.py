@@ -24,7 +24,7 @@ class Upgrade:
     """A root with plugins, that of the next image, and the image as a squashfs and in an RPM.
 
     The library has the bundles of ``lost`` and of ``newer`` in version 1.0, and one of ``gone``
-    that fits nowhere.
+    that fits nowhere. The bundles from which ``gone`` and ``newer`` 2.0 came are deleted.
     """
 
     dnf: Dnf
@@ -55,6 +55,8 @@ def upgrade(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -
     for name, bundle in (("lost", lost), ("newer", newer), ("gone", make_plugin(
             folder, "gone", "1.1", requires="what-no-image-has"))):
         shutil.copytree(bundle, dnf.own_library / name, symlinks=True)
+    for bundle in (gone, newest):
+        shutil.rmtree(bundle)
     squashfs = folder / "new.squashfs.img"
     run(["mksquashfs", new, squashfs, "-comp", "zstd", "-no-progress"])
     return Upgrade(dnf, old, new, squashfs, make_update_rpm(folder, [squashfs]))
@@ -74,16 +76,17 @@ def test_the_fate_of_every_plugin_is_printed(
         f"Image        : {upgrade.rpm}",
         "System       : oVirt Node 4.5.5 -> oVirt Node 4.5.6",
         "gone 1.0: missing",
-        f"  the library has 1.1 in {library}/gone, which cannot be installed into the image:"
+        f"  cannot be restored from {library}/gone, version 1.1:"
         " plugin gone 1.1 cannot go into oVirt Node 4.5.6: a dependency is not met.",
         "lost 1.0: missing",
-        f"  the library has 1.0 in {library}/lost, which fits the image",
+        f"  can be restored from {library}/lost, version 1.0",
         "newer 1.0: newer, 2.0",
         "  /etc/newer.conf, which was changed, is kept; the image's differs from it and is not"
         " used",
         "same 1.0: the same version",
         "2 of 4 plugins survive the upgrade.",
-        f"To keep the others: ovirt-node-plugin merge {upgrade.rpm} lost BUNDLE-OF-gone -o OUTPUT"]
+        f"To keep the others: ovirt-node-plugin merge {upgrade.rpm} BUNDLE-OF-gone {library}/lost"
+        " -o OUTPUT"]
     assert list(tmp_path.iterdir()) == []
     assert state_differences(before, tree_state(upgrade.old)) == []
 
@@ -116,8 +119,8 @@ def test_an_older_image_is_named(upgrade: Upgrade) -> None:
     answer = upgrade.dnf.plugin(upgrade.new, "check-upgrade", upgrade.old)
     assert answer.status == Status.BROKEN
     assert ("newer 2.0: older, 1.0\n"
-            f"  the library has 1.0 in {upgrade.dnf.own_library}/newer, which cannot be installed"
-            " into the image: it is older than the installed version 2.0\n") in answer.out
+            "  cannot be restored: there is no bundle of version 2.0 or newer in the library, which"
+            f" has 1.0, nor at {upgrade.squashfs.parent}/newer-2.0\n") in answer.out
     assert ("Note: The image contains oVirt Node 4.5.5, which is older than the installed"
             " oVirt Node 4.5.6.\n") in answer.out
     assert answer.out.endswith(f" merge {upgrade.old} BUNDLE-OF-newer"

@@ -8,6 +8,7 @@ from typing import Callable, Iterator
 
 import pytest
 
+from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.dnf_runner import Dnf, succeeded
@@ -74,6 +75,20 @@ def test_an_image_without_the_plugins_is_a_warning(made: Made, roots: Path) -> N
     assert "ovirt-node-plugin merge RPM snmp -o DIR" in answer.err
     assert "upgrade = restore in /etc/dnf/plugins/node-plugin.conf" in answer.err
     assert node.marked() and node.calls("grubby") == []
+
+
+def test_what_the_upgrade_will_do_is_told_before_it(
+        made: Made, roots: Path, built: support.Fixtures) -> None:
+    node = made(roots / "plain")
+    image, bundle = node.state / "image.squashfs", built.bundle("snmp")
+    run(["mksquashfs", roots / "plain", image, "-no-progress"])
+    node.dnf.configure(upgrade="restore")
+    answer = node.dnf.plugin(Path("/"), "check-upgrade", image)
+    assert answer.status == Status.BROKEN
+    assert (f"snmp 1.0: missing\n  can be restored from {bundle}, version 1.0\n"
+            "Note: With upgrade = restore in node-plugin.conf, the upgrade installs them into the"
+            " new layer, and is undone if one cannot be installed.\n") in answer.out
+    assert f" merge {image} {bundle} --plugins-from=/ -o OUTPUT\n" in answer.out
 
 
 def test_an_upgrade_that_is_refused_is_undone(made: Made, roots: Path) -> None:
