@@ -13,6 +13,7 @@ from ..system import words
 from ..system.openpgp import SIGNATURE_SUFFIXES
 from .iso import boot_arguments, iso_boot, iso_initramfs
 from .model import Merge, Rehearsal, wanted_size
+from .root import labels
 
 _ARGUMENT = "kernel-argument"
 
@@ -22,7 +23,8 @@ def notes(merge: Merge, rehearsal: Rehearsal) -> Tuple[str, ...]:
 
     Raises Refused if a boot configuration cannot be changed as the merge needs it.
     """
-    return (*_size(merge, rehearsal), *_iso(merge, rehearsal), *_package(merge), *_verity(merge))
+    return (*_size(merge, rehearsal), *_iso(merge, rehearsal), *_package(merge), *_verity(merge),
+            *filter(None, [labels.forecast(merge.image.layout, merge.image.root)]))
 
 
 def _verity(merge: Merge) -> Tuple[str, ...]:

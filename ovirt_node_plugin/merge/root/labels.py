@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ...compare.trees import REMOVED, Difference
-from ...errors import CommandError, OutsideRoot
+from ...errors import CommandError, NodePluginError, OutsideRoot
 from ...images.image import Layout
 from ...images.squashfs.squashfs import NO_XATTRS
 from ...registry import store
@@ -22,7 +22,7 @@ from ...settings.selinux import selinux_store
 from ...system.entries import LABEL, read_xattrs
 from ...system.limits import FILE_CONTEXTS_BYTES, LABELS_S
 from ...system.paths import read_inside, resolve_inside
-from ...system.run import Runner, time_limited
+from ...system.run import Runner, require_program, time_limited
 from ...system.words import count
 
 # selabel_file(5); the first one is needed
@@ -53,7 +53,7 @@ class Labels:
     def note(self) -> str:
         """The note for people on a failure, empty without one."""
         return self.failure and (
-            f"SELinux labels of the image's policy {self.policy} were neither set nor compared:"
+            f"No SELinux labels are set or compared by the image's policy {self.policy}:"
             f" {self.failure}")
 
 
@@ -68,6 +68,16 @@ def policy_of(root: Path) -> str:
     policy = selinux_store.find(root)
     contexts = resolve_inside(root, f"{policy.built}/{_FOLDER}/{_FILES[0]}")
     return policy.policy if policy.policy and contexts.is_file() else ""
+
+
+def forecast(layout: Layout, root: Path) -> str:
+    """Return the note of a merge that cannot label the image's ``root``, empty if it can."""
+    policy = policy_of(root) if can_store(layout) else ""
+    try:
+        require_program("matchpathcon")
+    except CommandError as exc:
+        return _failed(policy, exc).note if policy else ""
+    return ""
 
 
 def paths_to_label(changes: Mapping[str, Difference], old: Path, new: Path,
@@ -100,13 +110,17 @@ def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> 
             if _label_of(root / path) != label:
                 os.setxattr(root / path, LABEL, label.encode() + b"\0", follow_symlinks=False)
     except (CommandError, OutsideRoot) as exc:
-        return Labels(policy, failure=exc.message)
+        return _failed(policy, exc)
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         path = str(exc.filename).replace(str(root), "", 1)
         return Labels(policy, failure=f"{path}: {exc.strerror}")
     return Labels(policy, tuple(sorted(labels)))
+
+
+def _failed(policy: str, exc: NodePluginError) -> Labels:
+    return Labels(policy, failure=f"{exc.message}. {exc.hint}" if exc.hint else exc.message)
 
 
 def wrong_labels(root: Path, labels: Labels, work: Path, *, run: Runner) -> Iterator[str]:

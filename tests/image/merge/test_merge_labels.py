@@ -8,6 +8,7 @@ from typing import Optional
 
 import pytest
 
+from ovirt_node_plugin.images.image import FOLDER, Layout
 from ovirt_node_plugin.merge.root import labels as module
 from ovirt_node_plugin.merge.root.labels import Labels, set_labels, wrong_labels
 from ovirt_node_plugin.system.limits import FILE_CONTEXTS_BYTES
@@ -36,8 +37,8 @@ def labelled(root: Path, *paths: str) -> Optional[Labels]:
 def failure(root: Path) -> str:
     answer = labelled(root, "opt")
     assert answer is not None and answer.paths == ()
-    assert answer.note == ("SELinux labels of the image's policy targeted were neither set nor"
-                           f" compared: {answer.failure}")
+    assert answer.note == ("No SELinux labels are set or compared by the image's policy targeted:"
+                           f" {answer.failure}")
     return answer.failure
 
 
@@ -107,8 +108,15 @@ def test_nothing_is_labelled_without_a_policy(root: Path, config: str) -> None:
 
 def test_a_missing_matchpathcon_is_the_reason(
         root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Layout(root, FOLDER)
+    assert module.forecast(folder, root) == ""
     monkeypatch.setenv("PATH", "/nowhere")
-    assert failure(root).startswith("matchpathcon cannot be started")
+    assert failure(root) == (
+        "matchpathcon cannot be started: No such file or directory. Install the program"
+        " matchpathcon on this machine, then try again.")
+    assert module.forecast(folder, root).endswith(failure(root))
+    (root / FILE_CONTEXTS).unlink()
+    assert module.forecast(folder, root) == ""
 
 
 @pytest.mark.parametrize(("text", "reason"), [

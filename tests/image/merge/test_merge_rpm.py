@@ -9,11 +9,13 @@ from typing import Dict, Iterator
 import pytest
 
 from ovirt_node_plugin.errors import Status
+from ovirt_node_plugin.images.image import opened
 from ovirt_node_plugin.system.path_sets import IMAGE_VERSION
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import succeeded
+from tests.support.file_contexts import add_file_contexts, label
 from tests.support.iso_contents import superblock
 from tests.support.program import Program
 from tests.support.update_rpm import FOLDER, NAME, RELEASE, VERSION, make_update_rpm
@@ -29,6 +31,7 @@ def update(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
     """An update RPM, with a squashfs that contains a filesystem image, as in oVirt Node."""
     folder = tmp_path_factory.mktemp("update")
     root = built.node_root(folder / "root")
+    add_file_contexts(root)
     version = root / IMAGE_VERSION
     version.parent.mkdir(parents=True, exist_ok=True)
     version.write_text(f"{_IMAGE_NVR}\n")
@@ -121,6 +124,9 @@ def test_a_plugin_is_merged_into_an_update_rpm(
     assert (new.parent / "product.img").read_bytes() == (old.parent / "product.img").read_bytes()
     assert plugins_of(program, merged) == plugins_of(program, new) == {"agent": "1.0"}
     assert succeeded(program("extract", merged, "/opt/agent/text")).out == "hello\n"
+    (tmp_path / "opened").mkdir()
+    with opened(merged, tmp_path / "opened", run=run) as image:
+        assert label(image.root / "opt/agent/text") == "text_t"
     # a Node has a volume with the name of each image
     assert succeeded(program("extract", merged, f"/{IMAGE_VERSION}")).out == (
         f"{_IMAGE_NVR}.site1\n")
