@@ -191,7 +191,7 @@ def test_limits_are_those_of_the_code() -> None:
 @pytest.mark.parametrize("page", manpages.PAGES)
 def test_every_example_has_a_kind_of_test(page: str) -> None:
     kinds = {"xml", "shell", "program", "repo", "python", "json", "containerfile",
-             "none"}
+             "none", "upgrade-build", "upgrade-node", "upgrade-repo"}
     assert [example.text for example in manpages.examples(page) if example.kind not in kinds] == []
 
 

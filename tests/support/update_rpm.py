@@ -82,7 +82,8 @@ print("%%{{name}}")
 
 
 def make_update_rpm(folder: Path, files: Sequence[Path], *, compression: str = "w0.gzdio",
-                    fields: str = "", install: str = "", sections: str = "") -> Path:
+                    fields: str = "", install: str = "", sections: str = "",
+                    version: str = VERSION) -> Path:
     """Build an RPM of ``files`` below ``folder`` and return it.
 
     ``compression`` is rpm's macro ``_binary_payload``; the default is what oVirt uses.
@@ -93,7 +94,7 @@ def make_update_rpm(folder: Path, files: Sequence[Path], *, compression: str = "
     spec = into / "update.spec"
     spec.write_text(_SPEC.format(
         compression=compression, fields=fields, folder=FOLDER, name=NAME, release=RELEASE,
-        sections=sections, version=VERSION,
+        sections=sections, version=version,
         install="\n".join([*(f"install -m 644 {file} %{{buildroot}}{FOLDER}" for file in files),
                            *([install] if install else [])])))
     (update,) = build_spec(Job(spec), into)

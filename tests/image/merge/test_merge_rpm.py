@@ -1,7 +1,6 @@
 """Plugins merged into ovirt-node-ng-image-update: the RPM is an image like any other."""
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Dict, Iterator
@@ -18,6 +17,7 @@ from tests.support.dnf_runner import succeeded
 from tests.support.file_contexts import add_file_contexts, label
 from tests.support.iso_contents import superblock
 from tests.support.program import Program
+from tests.support.signing import signing_key
 from tests.support.update_rpm import FOLDER, NAME, RELEASE, VERSION, make_update_rpm
 
 pytestmark = pytest.mark.root
@@ -48,24 +48,9 @@ def update(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture
 def signing(built: support.Fixtures, tmp_path: Path,
             monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The fingerprint of a key that rpmsign finds.
-
-    The path of its folder is short, as unix(7) limits the name of a socket to 108 bytes.
-    """
-    home, programs = Path("/tmp", f"gpg-{os.getpid()}"), tmp_path / "programs"
-    shutil.copytree(built.key.home, home, ignore=shutil.ignore_patterns("S.*", "*.lock"))
-    home.chmod(0o700)
-    programs.mkdir()
-    # rpm's macro names /usr/bin/gpg2, which Debian does not have
-    rpmsign = programs / "rpmsign"
-    rpmsign.write_text(f'#!/bin/sh\nexec {shutil.which("rpmsign")} '
-                       f'--define "__gpg {shutil.which("gpg")}" "$@"\n')
-    rpmsign.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    monkeypatch.setenv("GNUPGHOME", str(home))
-    yield built.key.fingerprint
-    run(["gpgconf", "--homedir", home, "--kill", "all"], ok=range(256))
-    shutil.rmtree(home, ignore_errors=True)
+    """The fingerprint of a key that rpmsign finds."""
+    with signing_key(built.key, tmp_path, monkeypatch) as fingerprint:
+        yield fingerprint
 
 
 def query(path: Path, text: str) -> str:
