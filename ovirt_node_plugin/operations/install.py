@@ -228,6 +228,7 @@ def carry_out(ready: Installation, session: Session, *,
     leave_out = leaving_out.left_out(jobs)
     others = OtherPlugins(intent.plugins, packages, books, session=session, run=context.run)
     folders, copies = PackageFolders(packages, session), ConfigurationCopies(packages, root)
+    image_mode = session.target.image_mode
     scope = _scope(ready, packages, leave_out, others.places)
     with change.journaled(session, intent, scope, run=context.run) as opened:
         old = inventories.previous(jobs, session)
@@ -245,6 +246,7 @@ def carry_out(ready: Installation, session: Session, *,
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
             ours={*(restored.path for restored in revert.restore), *copies.paths})
         requirements.check_effects((*created.changes, *effects), root)
+        requirements.check_mode(session.target, image_mode=image_mode)
         doers = _doers(ready, report, opened.watches)
         notes += [*package_notes, *transaction_notes.effects(
             effects, {*resolved_paths(packages, root), *folders.arriving}, doers),

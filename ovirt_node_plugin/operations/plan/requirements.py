@@ -115,6 +115,18 @@ def check_effects(effects: Sequence[Change], root: Path) -> None:
                           hint="Do not install it; ask its vendor.")
 
 
+def check_mode(target: Target, *, image_mode: bool) -> None:
+    """Raise Refused if the root was in image mode at the plan and is not now, or the reverse.
+
+    Settings would be written to other places than the plan says.
+    """
+    if target.image_mode != image_mode:
+        text = "is no longer in image mode" if image_mode else "is in image mode now"
+        raise Refused(f"{target.root} {text}: a package or scriptlet changed /usr/lib/bootc or"
+                      " /usr/lib/ostree",
+                      hint="Install the package that does so before the plugin, if that is meant.")
+
+
 def _unmet(bundle: Bundle, need: PackageNeed, versions: List[str],
            session: Session) -> NodePluginError:
     descriptor, target = bundle.descriptor, session.target

@@ -138,6 +138,20 @@ def test_programs_of_the_root_run_with_the_rights_of_a_build(
         []] * len(PARTS)
 
 
+@pytest.mark.parametrize("mode", ["ordinary", "image"])
+def test_a_change_of_the_mode_by_a_plugin_is_undone(node: Path, dnf: Dnf, tmp_path: Path,
+                                                    mode: str) -> None:
+    if mode == "image":
+        make_image_mode(node)
+    post, text = ("rm -r /usr/lib/bootc /usr/lib/ostree", "is no longer in image mode") \
+        if mode == "image" else ("mkdir /usr/lib/ostree", "is in image mode now")
+    plugin = make_plugin(tmp_path, "acme", settings=SETTINGS[:1], scriptlets={"post": post})
+    before = tree_state(node)
+    refused = dnf.plugin(node, "install", plugin, "-y", UNSIGNED)
+    assert (refused.status, text in refused.err) == (8, True), refused.text
+    assert state_differences(before, tree_state(node)) == []
+
+
 def run_line(build: Dnf, line: str, tmp_path: Path) -> None:
     """Run a line of a Containerfile in the build, where dnf has the options of these tests."""
     program = tmp_path / "bin/dnf"
