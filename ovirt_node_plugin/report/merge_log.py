@@ -15,6 +15,7 @@ from ..system.run import Polled, Runner, StrPath
 from ..system.words import printable
 
 _FIRST = "# Log of ovirt-node-plugin"
+_MOST_WORDS = 200  # of a command line
 WriteLine = Callable[[str], None]
 
 
@@ -63,9 +64,15 @@ def logged_runner(start: Runner, write: WriteLine) -> Runner:
             ended = exc.message
             raise
         finally:
-            command = shlex.join(os.fspath(word) for word in argv)
-            write(f"program: {command}: {ended} ({time.monotonic() - begun:.1f} s)")
+            write(f"program: {_command(argv)}: {ended} ({time.monotonic() - begun:.1f} s)")
     return run_and_write
+
+
+def _command(argv: Sequence[StrPath]) -> str:
+    """Return the command line of a program, which may have thousands of paths."""
+    words = [os.fspath(word) for word in argv]
+    rest = len(words) - _MOST_WORDS
+    return shlex.join(words[:_MOST_WORDS]) + (f" and {rest} more" if rest > 0 else "")
 
 
 class LoggedSteps:
