@@ -24,7 +24,7 @@ USES: Mapping[str, Pattern[str]] = {
         rf"| import (?:{_BUILD_NOTHING})(?:, (?:{_BUILD_NOTHING}))*$)", re.MULTILINE),
     "debootstrap": re.compile(
         r"\b(?:agent_plugins|vdsm_machine"
-        r"|support\.(?:container|dnf5|full_host|full_node|qemu))\b"
+        r"|support\.(?:container|dnf5|full_host|full_node|lvm_node|qemu))\b"
         r"|from tests\.support import .*\b(?:container|dnf5|full_host|full_node|qemu)\b"),
 }
 

@@ -12,6 +12,7 @@ LONGEST = (
     "image/merge/test_merge_faults.py",
     "boot/test_full_node_boot.py",
     "boot/test_live_host.py",
+    "boot/test_upgrade_on_lvm.py",
     "root/operations/test_whole_tree.py",
     "root/operations/test_manifest.py",
     "image/merge/test_reproducible.py",

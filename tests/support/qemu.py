@@ -57,15 +57,25 @@ def make_initramfs(questions: Mapping[str, str], output: Path) -> Path:
     They map names, run in sorted order, to commands of the root's ``/bin/sh``. The ISO is
     mounted at ``/run/initramfs/live``. Needs root.
     """
+    return pack_initramfs(HERE / "live_init", _MODULES, output, questions)
+
+
+def pack_initramfs(init: Path, names: Sequence[str], output: Path,
+                   questions: Mapping[str, str]) -> Path:
+    """Make an initramfs with busybox, whose first process is ``init``; return ``output``.
+
+    ``names`` are the kernel modules whose files are in ``/modules``, in the order of
+    ``/modules/order``. ``questions`` are written to files of these names in ``/questions``.
+    """
     with tempfile.TemporaryDirectory(prefix="initramfs") as name:
         tree = Path(name, "tree")
         for folder in ("bin", "modules", "questions"):
             (tree / folder).mkdir(parents=True)
-        shutil.copy(HERE / "live_init", tree / "init")
+        shutil.copy(init, tree / "init")
         shutil.copy(busybox(), tree / "bin/busybox")
         (tree / "bin/sh").symlink_to("busybox")
         (modules,) = debian_tree().glob("lib/modules/*")
-        files = module_files(modules, _MODULES)
+        files = module_files(modules, names)
         for file in files:
             shutil.copy(file, tree / "modules")
         (tree / "modules/order").write_text("".join(f"{file.name}\n" for file in files))
@@ -135,6 +145,19 @@ def boot_disk(disk: Path, kernel: Path, initramfs: Path, arguments: str, *,
     return _console(disk, [
         *_machine(_SYSTEM_MEMORY_MIB), "-device", "scsi-hd,drive=disk",
         "-drive", f"if=none,id=disk,format=raw,file={_escaped(disk)}",
+        "-kernel", str(kernel), "-initrd", str(initramfs), "-append", arguments], timeout_s)
+
+
+def boot_disks(disks: Sequence[Path], kernel: Path, initramfs: Path, arguments: str, *,
+               timeout_s: float = 900) -> str:
+    """Boot a kernel and an initramfs with disks, of which only /dev/vda is written.
+
+    Otherwise as ``boot_disk``.
+    """
+    drives = [f"if=virtio,format=raw,file={_escaped(disk)}" + (",readonly=on" if number else "")
+              for number, disk in enumerate(disks)]
+    return _console(disks[0], [
+        *_machine(_SYSTEM_MEMORY_MIB), *(word for drive in drives for word in ("-drive", drive)),
         "-kernel", str(kernel), "-initrd", str(initramfs), "-append", arguments], timeout_s)
 
 
