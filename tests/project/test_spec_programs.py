@@ -32,26 +32,28 @@ MAINS = ("images", "compare", "merge", "cli")
 PACKAGES: Mapping[str, str] = {
     program: package for package, programs in {
         "coreutils": "chroot cp rm stat sync", "createrepo_c": "createrepo_c",
-        "e2fsprogs": "debugfs e2fsck resize2fs",
+        "dracut": "dracut lsinitrd", "e2fsprogs": "debugfs e2fsck resize2fs",
         "firewalld": "firewall-cmd firewall-offline-cmd", "grubby": "grubby",
         "grub2-tools": "grub-script-check grub2-script-check",
-        "gnupg2": "gpgv", "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
-        "libselinux-utils": "getsebool matchpathcon selinuxenabled", "mtools": "mcopy mdir",
+        "gnupg2": "gpgv", "imgbased": "imgbase",
+        "isomd5sum": "checkisomd5 implantisomd5", "kmod": "depmod modprobe",
+        "libselinux-utils": "getsebool matchpathcon selinuxenabled", "lvm2": "lvs",
+        "mtools": "mcopy mdir",
         "policycoreutils": "load_policy restorecon setsebool", "procps-ng": "sysctl",
         "python3": "python3", "python3-dnf": "dnf-3", "rpm": "rpm", "rpm-build": "rpmbuild",
         "rpm-sign": "rpmsign",
         "squashfs-tools": "mksquashfs unsquashfs",
         "systemd": "systemctl systemd-sysusers systemd-tmpfiles", "systemd-udev": "udevadm",
         "tar": "tar",
-        "util-linux": "blkid fstrim losetup mount prlimit umount",
+        "util-linux": "blkid findmnt fstrim losetup mount prlimit umount",
         "veritysetup": "veritysetup", "xfsprogs": "xfs_growfs xfs_repair", "xorriso": "xorriso",
         "zstd": "zstd",
     }.items() for program in programs.split()}
 
-# Programs that only one kind of setting, an option, or a host with SELinux, needs.
-RECOMMENDED = frozenset({"createrepo_c", "firewalld", "gnupg2", "grub2-tools", "grubby",
-                         "libselinux-utils", "policycoreutils", "rpm-build", "rpm-sign",
-                         "systemd-udev", "veritysetup"})
+# Programs that only one kind of setting, an option, a Node, or a host with SELinux, needs.
+RECOMMENDED = frozenset({"createrepo_c", "dracut", "firewalld", "gnupg2", "grub2-tools", "grubby",
+                         "imgbased", "libselinux-utils", "lvm2", "policycoreutils", "rpm-build",
+                         "rpm-sign", "systemd-udev", "veritysetup"})
 
 
 class NotUnderstood(Exception):
