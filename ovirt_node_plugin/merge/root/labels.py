@@ -76,7 +76,7 @@ def forecast(layout: Layout, root: Path) -> str:
     try:
         require_program("matchpathcon")
     except CommandError as exc:
-        return _failed(policy, exc).note if policy else ""
+        return _failed(policy, exc, root).note if policy else ""
     return ""
 
 
@@ -110,7 +110,7 @@ def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> 
             if _label_of(root / path) != label:
                 os.setxattr(root / path, LABEL, label.encode() + b"\0", follow_symlinks=False)
     except (CommandError, OutsideRoot) as exc:
-        return _failed(policy, exc)
+        return _failed(policy, exc, work)
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -119,8 +119,10 @@ def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> 
     return Labels(policy, tuple(sorted(labels)))
 
 
-def _failed(policy: str, exc: NodePluginError) -> Labels:
-    return Labels(policy, failure=f"{exc.message}. {exc.hint}" if exc.hint else exc.message)
+def _failed(policy: str, exc: NodePluginError, work: Path) -> Labels:
+    """Return the failure as one line, with the names in the root for the copies in ``work``."""
+    message = " ".join(exc.message.replace(f"{work}/", f"/etc/selinux/{policy}/{_FOLDER}/").split())
+    return Labels(policy, failure=f"{message}. {exc.hint}" if exc.hint else message)
 
 
 def wrong_labels(root: Path, labels: Labels, work: Path, *, run: Runner) -> Iterator[str]:

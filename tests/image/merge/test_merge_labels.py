@@ -120,7 +120,8 @@ def test_a_missing_matchpathcon_is_the_reason(
 
 
 @pytest.mark.parametrize(("text", "reason"), [
-    ("/opt(/.*)?\n", "missing fields"), ("/a\u00e9 x:y:z:s0\n", "Non-ASCII"),
+    ("/opt(/.*)?\n", f" /{FILE_CONTEXTS}.local: line 1 is missing fields"),
+    ("/a\u00e9 x:y:z:s0\n", "Non-ASCII"),
     ("#" * (FILE_CONTEXTS_BYTES + 1), "bytes")])
 def test_file_contexts_that_cannot_be_read_are_the_reason(
         root: Path, text: str, reason: str) -> None:
