@@ -116,7 +116,10 @@ class Lines:
 
 
 class NamedSteps:
-    """Progress that is shown by ``progress``, with ``name`` before the text of each step."""
+    """Progress that is shown by ``progress``, with ``name`` after the text of each step.
+
+    A narrow terminal cuts the end of a text.
+    """
 
     def __init__(self, progress: Progress, name: str) -> None:
         self._progress, self._name = progress, name
@@ -124,7 +127,7 @@ class NamedSteps:
     def step(self, name: str, text: str, *, total: Callable[[], int] = lambda: 0,
              unit: str = BYTES) -> ContextManager[Advance]:
         """See ``Progress``."""
-        return self._progress.step(name, f"{self._name}: {text}", total=total, unit=unit)
+        return self._progress.step(name, f"{text} ({self._name})", total=total, unit=unit)
 
 
 class JsonLines:

@@ -8,10 +8,17 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from ovirt_node_plugin.errors import Refused, Status, UsageError
+from ovirt_node_plugin.errors import Refused, RolledBack, Status, UsageError
 from ovirt_node_plugin.images.image import FOLDER, Image, Layout
+from ovirt_node_plugin.merge import disk_space
+from ovirt_node_plugin.merge.disk_space import SpaceNeed
 from ovirt_node_plugin.merge.model import Order
-from ovirt_node_plugin.merge.together import ImagesRefused, order_for, require_one_version
+from ovirt_node_plugin.merge.together import (
+    ImagesRefused,
+    _differences,
+    order_for,
+    require_one_version,
+)
 from ovirt_node_plugin.system.path_sets import IMAGE_VERSION
 from ovirt_node_plugin.system.run import run
 from tests import support
@@ -51,7 +58,7 @@ def test_all_images_get_the_same_plugins(
     assert [line for line in answer.out.splitlines() if line.startswith("Image ")] == [
         f"Image {image}:" for image in images]
     assert answer.out.count("Installing agent 1.0") == 3 and answer.out.count("Is this ok") == 1
-    assert "node.iso: Planning ..." in answer.err and "node.squashfs.img: Packing" in answer.err
+    assert all(f"Planning ({image.name}) ..." in answer.err for image in images)
     rpm = f"{NAME}-{VERSION}-{RELEASE}.acme7.noarch.rpm"
     written = [site / name for name in ("node.iso", rpm, "node.squashfs.img")]
     assert answer.out.splitlines()[-1:] == [
@@ -89,30 +96,57 @@ def test_the_reasons_against_each_image_are_told(
     damaged, iso = tmp_path / "damaged.img", tmp_path / "damaged.iso"
     damaged.write_bytes(images[2].read_bytes()[:5000])
     iso.write_bytes(images[0].read_bytes()[:50000])
-    answer = program("merge", damaged, node, iso, agent, "-o", site, UNSIGNED, "-y")
+    answer = program("merge", damaged, node, iso, agent, "-o", site, UNSIGNED, "-y", "--json")
     assert answer.status == Status.BAD_IMAGE
-    assert f"  {damaged}: " in answer.err and f"  {iso}: " in answer.err
-    assert f"  {node}: " not in answer.err
+    error = answer.lines[-1]["error"]
+    assert error["kind"] == "ImagesRefused"
+    assert f"  {damaged}: " in error["message"] and f"  {iso}: " in error["message"]
+    assert f"  {node}: " not in error["message"]
     assert list(site.iterdir()) == []
 
 
 @pytest.mark.root
+@pytest.mark.parametrize(("script", "status", "left"), [
+    ("exit 1", Status.ROLLED_BACK, []),
+    # the first output has its name already when the second one cannot get it
+    ('{real} "$@" && touch {site}/node.squashfs.img', Status.DNF, ["node.squashfs.img"])])
 def test_a_failure_in_a_later_image_leaves_no_output(
-        program: Program, node: Path, images: Tuple[Path, ...], site: Path, tmp_path: Path,
+        script: str, status: Status, left: List[str], program: Program, node: Path,
+        images: Tuple[Path, ...], site: Path, tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch) -> None:
     agent = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"})
-    programs = tmp_path / "programs"
+    programs, seen = tmp_path / "programs", tmp_path / "seen"
     programs.mkdir()
-    (programs / "mksquashfs").write_text(f"#!/bin/sh\nls -A {site} >{tmp_path}/seen\nexit 1\n")
+    script = script.format(real=shutil.which("mksquashfs"), site=site)
+    (programs / "mksquashfs").write_text(f"#!/bin/sh\nls -A {site} >>{seen}\n{script}\n")
     (programs / "mksquashfs").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    answer = program("merge", node, images[2], agent, "-o", site, UNSIGNED, "-y")
-    assert answer.status == Status.ROLLED_BACK
+    answer = program("merge", node, images[2], agent, "-o", site, UNSIGNED, "-y", "--no-check")
+    assert answer.status == status, answer.text
     assert "node.squashfs.img" in answer.err
-    # the first one was written, to a temporary folder
-    hidden = (tmp_path / "seen").read_text().splitlines()
-    assert len(hidden) == 2 and all(name.startswith(".node") for name in hidden)
-    assert list(site.iterdir()) == list(program.work.iterdir()) == []
+    # until then, the first one was in a temporary folder
+    assert [name.split(".ovirt")[0] for name in sorted(seen.read_text().splitlines())] == [
+        ".node", ".node.squashfs.img"]
+    assert [path.name for path in site.iterdir()] == left
+    assert list(program.work.iterdir()) == []
+
+
+@pytest.mark.root
+def test_the_space_for_all_outputs_is_needed_at_once(tmp_path: Path) -> None:
+    images = [make_image(tmp_path, name, "4.5.5", "") for name in ("one", "other")]
+    for image in images:
+        (image.root / "large").write_bytes(b"x" * (20 << 20))
+    small = tmp_path / "small"
+    small.mkdir()
+    run(["mount", "-t", "tmpfs", "-o", "size=48m", "none", small])
+    try:
+        needs = [SpaceNeed(image, small / image.name, 0, recompressed=False) for image in images]
+        for need in needs:
+            disk_space.check(tmp_path, [need])
+        with pytest.raises(RolledBack, match=f"needs about .* on the disk of {small}"):
+            disk_space.check(tmp_path, needs)
+    finally:
+        run(["umount", small])
 
 
 @pytest.mark.root
@@ -169,6 +203,17 @@ def test_an_option_for_isos_is_for_the_isos_only(
         image.write_bytes(begins[kind])
     order = Order(images[0], (), volume_id="id")
     assert [order_for(order, image, images).volume_id for image in images] == expected
+
+
+def test_plugins_that_are_not_in_all_images_are_told() -> None:
+    contents: Dict[str, Dict[str, Tuple[str, ...]]] = {
+        "a.iso": {"cim 1": ("x-1", "y-1"), "agent 2": ()}, "b.rpm": {"cim 1": ("x-1",)},
+        "c.img": {"cim 1": ("x-1",), "agent 2": ()}}
+    assert list(_differences(contents)) == [
+        "Plugin agent 2 with no packages is only in a.iso, c.img.",
+        "Plugin cim 1 with x-1 is only in b.rpm, c.img.",
+        "Plugin cim 1 with x-1, y-1 is only in a.iso."]
+    assert not list(_differences({"a.iso": contents["a.iso"], "d.iso": contents["a.iso"]}))
 
 
 def test_equal_reasons_are_told_once() -> None:
