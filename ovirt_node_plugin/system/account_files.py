@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Collection, List, Mapping, Optional, Sequence, Tuple
 
 from .entries import read_entry
 from .limits import ACCOUNTS_BYTES
@@ -70,11 +70,13 @@ def base_names(root: Path, file: str, number: Optional[int] = None) -> Tuple[str
                  if number is None or line[2] == str(number))
 
 
-def free_number(root: Path, preferred: Optional[int] = None) -> str:
+def free_number(root: Path, preferred: Optional[int] = None, *,
+                taken: Collection[str] = ()) -> str:
     """Return a number for a new system account if the base image has accounts, else ``-``.
 
     systemd-sysusers(8) with ``--root`` does not read the accounts of the base image, so it
-    would choose numbers that these have. ``preferred`` is taken if no user has it.
+    would choose numbers that these have. ``preferred`` is taken if no user has it;
+    ``taken`` are more numbers that are not free.
     """
     if not base_names(root, "passwd") and not base_names(root, "group"):
         return "-"
@@ -82,7 +84,8 @@ def free_number(root: Path, preferred: Optional[int] = None) -> str:
                    if line[2].isdigit()} for file in ("passwd", "group"))
     if preferred is not None and preferred not in uids:
         return str(preferred)
-    return next((str(number) for number in _SYSTEM_NUMBERS if number not in uids | gids), "-")
+    return next((str(number) for number in _SYSTEM_NUMBERS
+                 if number not in uids | gids and str(number) not in taken), "-")
 
 
 def without_user(content: bytes, file: str, entry: UserEntry) -> Optional[bytes]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 from ...errors import Refused
+from ...system import account_files
 from ...system.entries import read_entry, read_text, write_entry
 from ...system.paths import resolve_inside
 from ...system.run import require_program
@@ -63,9 +64,30 @@ def run_sysusers(ctx: Context, file: str, *, lines: Sequence[str] = ()) -> None:
     refuse_links(ctx)
     copies = {f"etc/{name}-": read_entry(ctx.root, f"etc/{name}-") for name in _ACCOUNTS}
     ctx.run(["systemd-sysusers", f"--root={ctx.root}", "--", file],
-            stdin="".join(f"{line}\n" for line in lines).encode())
+            stdin="".join(f"{line}\n" for line in _beside_base(lines, ctx.root)).encode())
     for path, entry in copies.items():
         write_entry(ctx.root, path, entry)
+
+
+def _beside_base(lines: Sequence[str], root: Path) -> List[str]:
+    """Return lines without accounts of the base image, and with numbers that these do not have."""
+    base = {"u": account_files.base_names(root, "passwd"),
+            "g": account_files.base_names(root, "group")}
+    if not any(base.values()):
+        return list(lines)
+    result: List[str] = []
+    taken: List[str] = []
+    for line in lines:
+        words = line.split(None, 3)
+        kind = words[0][:1]
+        if len(words) > 1 and words[1] in base.get(kind, ()):
+            continue
+        number, colon, group = (words[2:3] or ["-"])[0].partition(":")
+        if len(words) > 1 and kind in base and number == "-":
+            taken.append(account_files.free_number(root, taken=taken))
+            line = " ".join([*words[:2], taken[-1] + colon + group, *words[3:]])
+        result.append(line)
+    return result
 
 
 def check_root(ctx: Context) -> None:

@@ -7,8 +7,9 @@ from typing import List
 
 import pytest
 
-from ovirt_node_plugin.errors import Refused
+from ovirt_node_plugin.errors import CommandError, Refused
 from ovirt_node_plugin.plugin.settings import Group, Setting, User
+from ovirt_node_plugin.settings.accounts import sysusers
 from ovirt_node_plugin.settings.engine import checking, kinds
 from tests.support.applied import apply_all
 from tests.support.settings_root import (
@@ -88,6 +89,23 @@ def test_accounts_of_the_base_image_are_refused(root: Path, setting: Setting,
                                                 message: str) -> None:
     with pytest.raises(Refused, match=re.escape(message)):
         checking.check(wanted_settings(context(root), setting), context(root), others={})
+
+
+def test_accounts_of_packages_keep_apart_from_those_of_the_base_image(root: Path) -> None:
+    """These are lines that packages declare, some of which are wrong."""
+    ctx = context(root)
+    sysusers.run_sysusers(ctx, "-", lines=[
+        'u acme - "Acme - agent" /opt /sbin/nologin', "g vendor", "u vendor -:kvm", "g qemu -",
+        "u polkitd 123", "u fixed 321", "m acme kvm"])
+    assert numbers(root, "passwd", "acme") == ["997"]
+    assert numbers(root, "group", "vendor") == ["996"]
+    assert numbers(root, "passwd", "vendor") == ["995"]
+    assert numbers(root, "passwd", "fixed") == ["321"]
+    assert numbers(root, "group", "qemu") == numbers(root, "passwd", "polkitd") == []
+    assert ":Acme - agent:/opt:/sbin/nologin" in (root / "etc/passwd").read_text()
+    for wrong in ("u ", "g", "u a b c d e f"):
+        with pytest.raises(CommandError):
+            sysusers.run_sysusers(ctx, "-", lines=[wrong])
 
 
 def test_the_hint_makes_an_account_of_the_base_image_usable(root: Path) -> None:
