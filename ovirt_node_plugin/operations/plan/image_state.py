@@ -48,7 +48,7 @@ def _declared(arrivals: Arrivals, nevra: str, sources: Collection[str],
     names = [entry.path for entry in arrivals.entries if entry.change.nevra == nevra and (
         entry.path in sources or entry.path.startswith(_DECLARATIONS))]
     for _, content in read_files(package, names[:_READ_FILES], max_bytes=TEXT_BYTES):
-        for path in tmpfiles.paths(content.decode(errors="replace")):
+        for path in tmpfiles.paths(content.decode(errors="replace"), boot=True):
             yield path.rstrip("/")
 
 

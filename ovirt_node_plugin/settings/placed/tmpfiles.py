@@ -62,13 +62,16 @@ def remove(was: str, ctx: Context) -> Sequence[str]:
     return notes
 
 
-def paths(text: str) -> Iterator[str]:
-    """Yield the absolute paths that a configuration creates, without those with specifiers."""
+def paths(text: str, *, boot: bool = False) -> Iterator[str]:
+    """Yield the absolute paths that a configuration creates, without those with specifiers.
+
+    With ``boot``, those that it creates at boot only are among them.
+    """
     for line in text.splitlines():
         words = line.split(None, 2)
         if len(words) < 2 or words[0].startswith("#"):
             continue
         kind, path = words[0], words[1].strip("\"'")
-        if kind[0] in _MAKING and "!" not in kind and path.startswith("/") and "%" not in path \
-                and ".." not in path.split("/"):
+        if kind[0] in _MAKING and (boot or "!" not in kind) and path.startswith(
+                "/") and "%" not in path and ".." not in path.split("/"):
             yield path

@@ -42,9 +42,11 @@ INITRAMFS_PATH = f"{MODULES}/initramfs.img"
 PARTS = ("boot", "etc", "usr/lib/bootc", "usr/lib/modules", "usr/lib/sysusers.d")
 YES = ("-y", "--trust-keys")
 FILES = {"/opt/acme/bin/agent": "a", "/opt/acme/agent.conf": "", "/usr/libexec/acme": "z",
-         "/usr/lib/tmpfiles.d/acme.conf": "d /var/lib/acme 0755 acme acme -\n",
+         "/usr/lib/tmpfiles.d/acme.conf": "d /var/lib/acme 0755 acme acme -\n"
+                                          "d! /var/lib/acme-boot/\n",
          "/usr/share/acme/made": "d /var/spool/acme\n",
-         **dict.fromkeys(("/opt/acme/", "/opt/acme/bin/", "/var/lib/acme/", "/var/lib/acme-cache/",
+         **dict.fromkeys(("/opt/acme/", "/opt/acme/bin/", "/var/lib/acme/", "/var/lib/acme-boot/",
+                          "/var/lib/acme-cache/",
                           "/var/spool/acme/"), "")}
 SETTINGS = ('<kernel-argument name="iommu" value="pt"/>',
             '<user name="acme" home="/var/lib/acme"/>',
@@ -85,8 +87,8 @@ def test_the_lines_of_the_manual_leave_what_the_plan_says(
     assert copy == ("COPY", "cim.tar.zst /tmp/cim.tar.zst")
     run_line(build, command[1].replace("/tmp/cim.tar.zst", f"{acme}"), tmp_path)
     assert sorted(new_in_var(root, before)) == [
-        "var/lib/acme", "var/lib/acme-cache", "var/opt/acme", "var/opt/acme/agent.conf",
-        "var/opt/acme/bin", "var/opt/acme/bin/agent", "var/spool/acme"]
+        "var/lib/acme", "var/lib/acme-boot", "var/lib/acme-cache", "var/opt/acme",
+        "var/opt/acme/agent.conf", "var/opt/acme/bin", "var/opt/acme/bin/agent", "var/spool/acme"]
     assert lints(root, before) == {"var-tmpfiles": [
         "var/lib/acme-cache", "var/opt/acme", "var/opt/acme/agent.conf", "var/opt/acme/bin",
         "var/opt/acme/bin/agent"]}
@@ -186,7 +188,7 @@ def lints(root: Path, before: State) -> Dict[str, List[str]]:
     """
     declared = {path.strip("/") for folder in ("usr/lib/tmpfiles.d", "etc/tmpfiles.d")
                 for file in (root / folder).glob("*.conf")
-                for path in tmpfiles.paths(file.read_text())}
+                for path in tmpfiles.paths(file.read_text(), boot=True)}
     found = {"nonempty-boot": os.listdir(root / "boot"),
              "var-log": [str(path) for path in (root / "var/log").rglob("*")
                          if path.is_file() and path.stat().st_size],
