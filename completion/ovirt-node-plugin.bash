@@ -142,7 +142,7 @@ _ovirt_node_plugin_options() {
     remove)            options+=(--dry-run --keep-modified --skip-scriptlets) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
-    verify)            options+=(--strict) ;;
+    verify)            options+=(--strict --reconcile --dry-run) ;;
     check-upgrade)     options+=(--image --sha256 --checksum-file --checksum-key) ;;
     esac
     _ovirt_node_plugin_offer "${options[@]}"

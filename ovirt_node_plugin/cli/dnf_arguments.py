@@ -42,6 +42,7 @@ class DnfOptions(Protocol):
     skip_scriptlets: bool
     recover: bool
     strict: bool
+    reconcile: bool
     repo_file: List[str]
     save_bundles: str
     installed: bool
@@ -100,6 +101,9 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                              " the journal")
     parser.add_argument("--strict", action="store_true",
                         help="verify: count changed configuration files as problems")
+    parser.add_argument("--reconcile", action="store_true",
+                        help="verify: make the records in /etc what the image says, and remove"
+                             " what plugins of an earlier image left in /etc")
     parser.add_argument("--repo-file", metavar="FILE", action="append", default=[],
                         dest="repo_file",
                         help="also use the repositories of this .repo file; may be repeated")
@@ -180,6 +184,9 @@ def check_arguments(options: DnfOptions) -> None:
     if name in CHANGING and options.downloadonly:
         raise UsageError(f"{name} cannot be limited to the download by --downloadonly",
                          hint="Add --dry-run to see the plan and change nothing.")
+    if options.reconcile and (name != "verify" or options.names):
+        raise UsageError("--reconcile is for verify, for all plugins at once",
+                         hint="Run: dnf node-plugin verify --reconcile")
     if name == "repair" and options.all and options.names:
         raise UsageError("repair takes either --all or names",
                          hint="Without names it repairs all plugins.")

@@ -20,6 +20,7 @@ from ..operations import (
     install,
     manifest,
     query,
+    reconcile,
     remove,
     repair,
     save_bundles,
@@ -153,7 +154,8 @@ class DnfCommand:
     def configure(self) -> None:
         """Tell DNF what the run needs, and add the repositories of the bundles."""
         subcommand = self._opts.subcommand
-        self._console.configure(needs_root=subcommand in (*CHANGING, *_OF_LIBRARY))
+        self._console.configure(needs_root=(
+            subcommand in (*CHANGING, *_OF_LIBRARY) or self._opts.reconcile))
         with self.reported():
             for bundle in self._bundles if subcommand in _WITH_BUNDLE_REPOS else ():
                 self._policy.add_bundle_repo(bundle, optional=subcommand in ("info", "repair"))
@@ -262,10 +264,14 @@ class DnfCommand:
     def _verify(self) -> Status:
         session = Session(self._policy)
         self._fill(session, repos=False)
+        corrections = (reconcile.reconcile(session, only_plan=self._opts.dry_run)
+                       if self._opts.reconcile else ())
         checks = verification.verify(session, self._opts.names, run=run)
         next_step = verification.repair_command(checks, session.target.root)
-        answer = VerifyAnswer.of(checks, strict=self._opts.strict, next_step=next_step)
-        self._answer(dataclasses.asdict(answer), plan_text.checks(checks, next_step=next_step))
+        answer = VerifyAnswer.of(checks, strict=self._opts.strict, next_step=next_step,
+                                 corrections=corrections)
+        self._answer(answer.to_data(), [
+            *plan_text.corrections(corrections), *plan_text.checks(checks, next_step=next_step)])
         return Status.DONE if answer.ok else Status.BROKEN
 
     def _check_upgrade(self) -> Status:

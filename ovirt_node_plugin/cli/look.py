@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import io
 import itertools
 import os
@@ -95,7 +94,7 @@ def verify(invocation: Invocation) -> int:
     with _opened(invocation) as image:
         answer = inspection.verify(image, options.names, invocation.folder, dnf=invocation.dnf,
                                    run=run, strict=options.strict)
-    invocation.answer(dataclasses.asdict(answer),
+    invocation.answer(answer.to_data(),
                       plan_text.checks(answer.plugins, next_step=answer.next_step))
     return Status.DONE if answer.ok else Status.BROKEN
 

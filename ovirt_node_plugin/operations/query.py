@@ -20,7 +20,7 @@ from ..system.run import Runner
 from . import find, install, matching
 from .model.results import PluginInfo, PluginState
 from .plan.requirements import facts_of
-from .verification import check
+from .verification import check, stale_checks
 
 
 def list_plugins(session: Session, *, installed: bool, available: bool, names: Sequence[str],
@@ -42,6 +42,10 @@ def list_plugins(session: Session, *, installed: bool, available: bool, names: S
         states += [PluginState(name=name, version="", vendor="", summary="", state="broken",
                                source="", problems=(reason,))
                    for name, reason in registry.damaged.items()]
+        states += [PluginState(name=found.name, version="", vendor="", summary="", state="broken",
+                               source="", problems=found.problems)
+                   for found in stale_checks(session.target.root, {*registry.records,
+                                                                   *registry.damaged})]
     if available:
         states += _available(session, registry, hide_installed=installed)
     if not names:

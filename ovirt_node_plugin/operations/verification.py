@@ -4,17 +4,18 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Iterator, Mapping, Sequence, Tuple
+from typing import Collection, Iterator, Mapping, Sequence, Tuple
 
 from ..errors import NodePluginError
 from ..packages.rpm_verify import FileProblem, verify_files
 from ..packages.session import Session
-from ..registry import store
+from ..registry import image_copy, store
 from ..registry.record import Record
 from ..settings.engine import kinds
 from ..settings.kit.model import Context
 from ..settings.placed import leave_out
 from ..system.nevra import name_of
+from ..system.path_sets import IMAGE_REGISTRY
 from ..system.run import Runner
 from ..target import is_booted, is_running_system
 from . import drift, matching
@@ -26,6 +27,7 @@ from .model.results import (
     IN_RECORD,
     IN_SCRIPTLET,
     IN_SETTING,
+    STALE,
     Check,
     Finding,
 )
@@ -40,20 +42,34 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
     known = {*registry.records, *registry.damaged}
     chosen = matching.installed(names, session.target.root)
     present = session.installed()
-    return tuple(
+    stale = () if names else stale_checks(session.target.root, known)
+    return (*stale, *(
         check(registry.records[name], present, session, run=run) if name in registry.records else
         Check.of(name, "", [Finding(IN_RECORD,
                                     f"its record is damaged: {registry.damaged[name]}")])
-        for name in sorted(known) if not names or name in chosen)
+        for name in sorted(known) if not names or name in chosen))
+
+
+def stale_checks(root: Path, known: Collection[str]) -> Tuple[Check, ...]:
+    """Return a check of each plugin that has files in /etc but not in the image, nor ``known``."""
+    return tuple(Check.of(name, "", _stale_findings(paths))
+                 for name, paths in image_copy.differences(root).items() if name not in known)
 
 
 def repair_command(checks: Sequence[Check], root: Path) -> str:
-    """Return the command that repairs what ``checks`` found, empty if nothing can be."""
+    """Return the command that repairs what ``checks`` found, empty if nothing can be.
+
+    Records that are not the image's come first: a repair would take them for its own.
+    """
     names = [check.name for check in checks if check.is_repairable]
-    if not names:
+    if any(check.is_stale for check in checks):
+        words = ["verify", "--reconcile"]
+    elif names:
+        words = ["repair", *names]
+    else:
         return ""
     installroot = [] if is_running_system(root) else [f"--installroot={root}"]
-    return shlex.join(["dnf", *installroot, "node-plugin", "repair", *names])
+    return shlex.join(["dnf", *installroot, "node-plugin", *words])
 
 
 def check(record: Record, present: Mapping[str, str], session: Session, *,
@@ -65,6 +81,7 @@ def check(record: Record, present: Mapping[str, str], session: Session, *,
 def _findings(record: Record, present: Mapping[str, str], session: Session,
               run: Runner) -> Iterator[Finding]:
     root = session.target.root
+    yield from _stale_findings(image_copy.differences(root).get(record.name, ()))
     yield from _package_findings(record, present)
     owners = {path: nevra for nevra in record.nevras if nevra in present
               for path in session.files(nevra)}
@@ -85,6 +102,12 @@ def _findings(record: Record, present: Mapping[str, str], session: Session,
     yield from (Finding(IN_SCRIPTLET, text)
                 for text in drift.effect_problems(undo_data.state.effects, root, files=files))
     yield from drift.inventory_findings(record, undo_data, root, look=not is_root)
+
+
+def _stale_findings(paths: Sequence[str]) -> Iterator[Finding]:
+    for path in paths:
+        yield Finding(STALE, f"/{path} is not that of the image, whose records are in"
+                             f" /{IMAGE_REGISTRY}", f"/{path}")
 
 
 def _package_findings(record: Record, present: Mapping[str, str]) -> Iterator[Finding]:

@@ -3,15 +3,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Dict, Iterator, Optional, Set, Tuple
 
-from ..system.entries import write_atomic
+from ..errors import RecordError
+from ..system.entries import sync_dir, write_atomic
 from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, UNDO_DATA_BYTES
 from ..system.paths import read_inside, resolve_inside
 from . import store
-from .places import ETC, IMAGE, has_image_copy, make_folders
+from .places import ETC, IMAGE, Place, has_image_copy, make_folders
+from .rules import is_plugin_name
 
 _LIMITS = (RECORD_BYTES, UNDO_DATA_BYTES, INVENTORY_BYTES)  # as in Place.files
+_Content = Tuple[bytes, int]
+"""Content and mode of a file of the registry."""
 
 
 def keep(root: Path) -> None:
@@ -25,13 +29,83 @@ def keep(root: Path) -> None:
     make_folders(root, IMAGE)
     for name in plugins:
         for path, copy, limit in zip(ETC.files(name), IMAGE.files(name), _LIMITS):
-            content = read_file(root, path, limit)
+            content = _read(root, path, limit)
             if content is not None:
-                write_file(root, copy, content)
+                _write(root, copy, content)
 
 
-def read_file(root: Path, path: str, max_bytes: int) -> Optional[Tuple[bytes, int]]:
-    """Return content and mode of a file of the registry; None if it cannot be read."""
+def differences(root: Path) -> Dict[str, Tuple[str, ...]]:
+    """Return the paths in /etc that differ from the image's own copy, by the plugin.
+
+    The paths are relative to the root, in the order in which they are to be corrected. The
+    result is empty without such a copy. Files that this user may not read are not compared.
+    """
+    if not has_image_copy(root):
+        return {}
+    plugins = {*_names(root, IMAGE), *_names(root, ETC)}
+    different = {name: tuple(_different(root, name)) for name in sorted(plugins)}
+    return {name: paths for name, paths in different.items() if paths}
+
+
+def correct(root: Path, name: str, path: str) -> None:
+    """Make one file of /etc, a path of ``differences``, what the image has.
+
+    Raises RecordError for a folder in the place of the file.
+    """
+    (copy, limit), = [(copy, limit) for own, copy, limit in _files(name) if own == path]
+    content = _read(root, copy, limit)
+    where = resolve_inside(root, path, follow_last=False)
+    if where.is_dir() and not where.is_symlink():
+        raise RecordError(f"/{path} is a folder", hint="Move it away, then run the command again.")
+    if content is not None:
+        make_folders(root, ETC)
+        _write(root, path, content)
+    else:
+        where.unlink(missing_ok=True)
+        sync_dir(where.parent)
+
+
+def _different(root: Path, name: str) -> Iterator[str]:
+    """Yield the paths of one plugin as ``differences``.
+
+    A record is written after the other files of its plugin, and removed before them: so it is
+    never without them.
+    """
+    files = _files(name)
+    if os.path.lexists(resolve_inside(root, IMAGE.record(name), follow_last=False)):
+        files = files[::-1]
+    for path, copy, limit in files:
+        wanted = _read(root, copy, limit)
+        exists = os.path.lexists(resolve_inside(root, path, follow_last=False))
+        if wanted is None:
+            if exists and not os.path.lexists(resolve_inside(root, copy, follow_last=False)):
+                yield path
+        elif not exists or _is_readable(root, path) and _read(root, path, limit) != wanted:
+            yield path
+
+
+def _files(name: str) -> Tuple[Tuple[str, str, int], ...]:
+    """Return the files of a plugin: in /etc, in the image's own copy, and the most bytes."""
+    return tuple(zip(ETC.files(name), IMAGE.files(name), _LIMITS))
+
+
+def _names(root: Path, place: Place) -> Set[str]:
+    """Return the plugins that have any file in ``place``, at most RECORDS."""
+    names = set(store.names_in(root, place.registry))
+    folder = resolve_inside(root, place.manifests)
+    for entry in os.listdir(folder) if folder.is_dir() else ():
+        for end in (".xml", ".json.gz"):
+            if entry.endswith(end) and is_plugin_name(entry[:-len(end)]):
+                names.add(entry[:-len(end)])
+    return names
+
+
+def _is_readable(root: Path, path: str) -> bool:
+    return os.access(resolve_inside(root, path, follow_last=False), os.R_OK)
+
+
+def _read(root: Path, path: str, max_bytes: int) -> Optional[_Content]:
+    """Return content and mode of a file; None if it is no regular file, or cannot be read."""
     try:
         data = read_inside(root, path, max_bytes=max_bytes, follow_last=False)
         mode = os.lstat(resolve_inside(root, path, follow_last=False)).st_mode
@@ -40,7 +114,6 @@ def read_file(root: Path, path: str, max_bytes: int) -> Optional[Tuple[bytes, in
     return data, 0o644 if mode & 0o004 else 0o600
 
 
-def write_file(root: Path, path: str, content: Tuple[bytes, int]) -> None:
-    """Write a file of the registry, atomically, with content and mode as ``read_file``."""
+def _write(root: Path, path: str, content: _Content) -> None:
     data, mode = content
     write_atomic(resolve_inside(root, path, follow_last=False), data, mode=mode)

@@ -19,7 +19,7 @@ from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, RECORDS, RECORDS_BYTE
 from ..system.paths import read_inside, resolve_inside
 from ..system.regular_files import NotRegular
 from .inventory import Inventory
-from .places import ETC, IMAGE, counting, has_image_copy, make_folders, written
+from .places import ETC, IMAGE, Place, counting, has_image_copy, make_folders, written
 from .record import Record
 from .rules import is_plugin_name
 from .undo_data import UndoData
@@ -86,11 +86,14 @@ def read_record(root: Path, name: str) -> Record:
     return _record(root, name, _record_data(root, name))
 
 
-def read_undo_data(root: Path, name: str) -> UndoData:
-    """Return the undo data of the plugin ``name``; errors as in ``read_record``."""
+def read_undo_data(root: Path, name: str, *, place: Optional[Place] = None) -> UndoData:
+    """Return the undo data of the plugin ``name``; errors as in ``read_record``.
+
+    It is that of ``place``, by default the one that counts.
+    """
     from . import xml
 
-    path = counting(root).undo_data(_safe(name))
+    path = (place or counting(root)).undo_data(_safe(name))
     undo_data = xml.load_undo_data(_read(root, path, UNDO_DATA_BYTES),
                                    origin=f"/{path}")
     _same_name(name, undo_data.name, path)

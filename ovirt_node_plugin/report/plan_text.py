@@ -28,6 +28,7 @@ from ..operations.model.results import (
     PluginAction,
     PluginInfo,
     PluginState,
+    RecordCorrection,
     Signature,
     Space,
 )
@@ -117,6 +118,11 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
                       for part in _wrapped(line)]
         lines.append("")
     return lines[:-1]
+
+
+def corrections(made: Sequence[RecordCorrection]) -> List[str]:
+    """Return one line for each correction of the registry in /etc."""
+    return [f"{each.plugin}: {each.action} {each.path}: {each.reason}." for each in made]
 
 
 def checks(results: Sequence[Check], *, next_step: str = "") -> List[str]:

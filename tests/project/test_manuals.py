@@ -291,7 +291,7 @@ def test_examples_of_the_inventory_print_what_the_manual_shows(
     (reader,) = [example for example in manpages.examples_of_kind(REGISTRY, "python")
                  if example.words == "inventory"]
     script = sandbox.cwd / "reader"
-    script.write_text(reader.text.replace("/etc/ovirt", f"{node}/etc/ovirt"))
+    script.write_text(re.sub("/(etc|usr/lib)/ovirt", rf"{node}/\1/ovirt", reader.text))
     script.chmod(0o755)
     sandbox.play("# ./reader\nacme-agent-1.0-1.noarch 6\nadded /etc/modprobe.d/node-plugin-agent"
                  "-loop.conf by kernel-module loop:options\n...\n")
@@ -303,7 +303,7 @@ def test_the_example_reader_of_the_registry_finds_missing_packages(
     (reader,) = [example for example in manpages.examples_of_kind(REGISTRY, "python")
                  if example.words == "reader"]
     script = sandbox.cwd / "reader"
-    script.write_text(reader.text.replace("/etc/ovirt.plugins.d", f"{node}/etc/ovirt.plugins.d"))
+    script.write_text(re.sub("/(etc|usr/lib)/ovirt", rf"{node}/\1/ovirt", reader.text))
     script.chmod(0o755)
     sandbox.program("rpm", f'exec {shutil.which("rpm")} --root {node} --dbpath /usr/share/rpm'
                            ' "$@"\n')

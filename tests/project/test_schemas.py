@@ -170,7 +170,7 @@ READERS: Mapping[str, Callable[[object], Dict[str, object]]] = {
     "answer-plan.json": read_plan,
     "answer-list.json": lambda answer: with_format(dataclasses.asdict(read(ListAnswer, answer))),
     "answer-verify.json": lambda answer: with_format(
-        dataclasses.asdict(read(VerifyAnswer, answer))),
+        read(VerifyAnswer, answer).to_data()),
     "answer-check-upgrade.json": lambda answer: with_format(
         dataclasses.asdict(read(CheckUpgradeAnswer, answer))),
     schemas.ERROR: read_error,

@@ -19,6 +19,7 @@ from .results import (
     Plan,
     PluginAction,
     PluginState,
+    RecordCorrection,
     Signature,
     Space,
     Unrepaired,
@@ -126,16 +127,25 @@ class VerifyAnswer:
     """The answer of ``verify``; ``ok`` is true if no plugin has problems.
 
     With the option --strict, notes count as problems. ``next_step`` is the command that
-    repairs the plugins, empty if there is nothing to repair.
+    repairs the plugins, empty if there is nothing to repair. ``corrections`` are those of
+    --reconcile.
     """
 
     ok: bool
     plugins: Tuple[Check, ...]
     next_step: str = ""
+    corrections: Tuple[RecordCorrection, ...] = ()
 
     @classmethod
-    def of(cls, checks: Sequence[Check], *, strict: bool = False,
-           next_step: str = "") -> VerifyAnswer:
+    def of(cls, checks: Sequence[Check], *, strict: bool = False, next_step: str = "",
+           corrections: Tuple[RecordCorrection, ...] = ()) -> VerifyAnswer:
         """Return the answer for the results ``checks``."""
         return cls(ok=not any(check.problems or strict and check.notes for check in checks),
-                   plugins=tuple(checks), next_step=next_step)
+                   plugins=tuple(checks), next_step=next_step, corrections=corrections)
+
+    def to_data(self) -> Data:
+        """Return the answer as data, without its format."""
+        data: Data = dataclasses.asdict(self)
+        if not self.corrections:
+            del data["corrections"]
+        return data

@@ -18,9 +18,13 @@ SCRIPTLETS = "scriptlets"
 INSTALL, UPGRADE, REPAIR, KEEP, REMOVE = "install", "upgrade", "repair", "keep", "remove"
 # Kinds of Finding: in the record or the undo data, which cannot be repaired, in the inventory, of
 # a package that is missing or another build, of a file of a package, of a file that a scriptlet
-# made, and of a file that its package marks %config or %ghost.
-IN_RECORD, IN_INVENTORY, IN_PACKAGE, IN_FILE, IN_SETTING, IN_SCRIPTLET, IN_CONFIG, IN_GHOST = (
-    "record", "inventory", "package", "file", "setting", "scriptlet", "config", "ghost")
+# made, of a file that its package marks %config or %ghost, and of a file of the registry in /etc
+# that is not the image's.
+(IN_RECORD, IN_INVENTORY, IN_PACKAGE, IN_FILE, IN_SETTING, IN_SCRIPTLET, IN_CONFIG, IN_GHOST,
+ STALE) = ("record", "inventory", "package", "file", "setting", "scriptlet", "config", "ghost",
+           "stale")
+# What became of a file that ``reconcile`` names.
+REWRITTEN, RESTORED, REMOVED, LEFT = "rewritten", "restored", "removed", "left"
 ON, AGAIN, OFF, STAYS = "on", "again", "off", "stays"
 
 
@@ -266,6 +270,20 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class RecordCorrection:
+    """One file in /etc that was of another image than the root.
+
+    ``action`` is REWRITTEN, RESTORED or REMOVED, or LEFT for a file that nobody may remove but
+    an administrator; ``path`` is absolute, ``reason`` is a clause for people.
+    """
+
+    plugin: str
+    action: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Check:
     """The result of ``verify`` for one plugin; ``problems`` is empty if all is as recorded.
 
@@ -280,9 +298,14 @@ class Check:
 
     @property
     def is_repairable(self) -> bool:
-        """Whether there are problems, and record and undo data can be read."""
-        return bool(self.problems) and all(
-            finding.kind != IN_RECORD for finding in self.findings)
+        """Whether there are problems for a repair, and record and undo data can be read."""
+        return (any(each.is_damage and each.kind != STALE for each in self.findings)
+                and all(each.kind != IN_RECORD for each in self.findings))
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a file of the plugin in /etc is not that of the image."""
+        return any(each.kind == STALE for each in self.findings)
 
     @classmethod
     def of(cls, name: str, version: str, findings: Iterable[Finding]) -> Check:

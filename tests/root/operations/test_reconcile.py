@@ -1,0 +1,149 @@
+"""Records in /etc of another image than the one that is there: shown, and reconciled."""
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Dict, Set
+
+import pytest
+
+from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.places import ETC, IMAGE
+from ovirt_node_plugin.system.path_sets import IMAGE_MANIFESTS, IMAGE_REGISTRY
+from ovirt_node_plugin.vdsm import capabilities
+from tests import support
+from tests.support.custom_plugins import UNSIGNED, make_plugin
+from tests.support.dnf_runner import Answer, Dnf, succeeded
+from tests.support.repositories import remove_package
+from tests.support.tree_states import State, state_differences, tree_state
+
+pytestmark = [pytest.mark.root]
+
+SETTINGS = ('<service name="gone.service" state="enabled"/>',
+            '<sysctl name="net.core.somaxconn" value="4096"/>',
+            '<sysctl name="vm.swappiness" value="5"/>',
+            '<group name="gone"/>')
+FILES = {"/usr/lib/systemd/system/gone.service":
+         "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"}
+LINK = "etc/systemd/system/multi-user.target.wants/gone.service"
+MADE = "etc/sysctl.d/node-plugin-net.core.somaxconn.conf"
+GROUP = ("etc/.pwd.lock", "etc/sysusers.d", "etc/sysusers.d/node-plugin-group-gone.conf")
+EDITED = "etc/sysctl.d/node-plugin-vm.swappiness.conf"
+
+
+def install(dnf: Dnf, root: Path, *words: object) -> Answer:
+    return succeeded(dnf.plugin(root, "install", "-y", UNSIGNED, "--trust-keys", *words))
+
+
+def reconcile(dnf: Dnf, root: Path, *words: str) -> Dict[str, Any]:
+    answer: Dict[str, Any] = dnf.plugin(root, "verify", "--reconcile", "--json", *words).json
+    return answer
+
+
+def named(answer: Dict[str, Any]) -> Set[Any]:
+    return {(item["plugin"], item["action"], item["path"]) for item in answer["corrections"]}
+
+
+def without(state: State) -> State:
+    """Return the state of a root without what each run of dnf writes."""
+    return {path: entry for path, entry in state.items()
+            if not path.startswith(("var/", "usr/share/rpm", "usr/share/dnf"))}
+
+
+@pytest.mark.main_job
+def test_an_older_image_s_records_give_way_to_those_of_the_image(
+        built: support.Fixtures, node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    gone = make_plugin(tmp_path, "gone", settings=SETTINGS, files=FILES)
+    install(dnf, node, built.bundle("agent", "1.0"), gone)
+    # What imgbased makes of /etc: the old image's records over those of the new image, which
+    # has the agent in another version, a new plugin, and none that is gone.
+    for folder in ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d"):
+        shutil.copytree(node / folder, tmp_path / folder)
+    install(dnf, node, built.bundle("agent", "1.1"), make_plugin(tmp_path, "new"))
+    remove_package(node, "gone")
+    for path in IMAGE.files("gone"):
+        (node / path).unlink()
+    for path in ETC.files("new"):
+        (node / path).unlink()
+    shutil.copytree(tmp_path / "etc", node / "etc", dirs_exist_ok=True)
+    (node / EDITED).write_text("vm.swappiness = 7\n")
+    before = tree_state(node)
+
+    states = {plugin["name"]: (plugin["version"], plugin["state"])
+              for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}
+    assert states == {"agent": ("1.1", "broken"), "gone": ("", "broken"), "new": ("1.0", "broken")}
+    plugins: Any = capabilities.describe_plugins(str(node))["plugins"]
+    assert [(plugin["name"], plugin["version"]) for plugin in plugins] == [
+        ("agent", "1.1"), ("new", "1.0")]
+    answer = dnf.plugin(node, "verify")
+    assert answer.status == 9
+    assert ("gone: /etc/ovirt.plugins.d/gone is not that of the image, whose records are in"
+            " /usr/lib/ovirt.plugins.d") in answer.out
+    assert (f"To repair: dnf --installroot={node} node-plugin verify --reconcile" in answer.out)
+    assert dnf.plugin(node, "info", "gone").status == 2
+    planned = named(reconcile(dnf, node, "--dry-run"))
+    assert without(tree_state(node)) == without(before)
+
+    done = reconcile(dnf, node)
+    assert done["ok"] is True and named(done) == planned
+    assert planned == {
+        *(("agent", "rewritten", f"/{path}") for path in ETC.files("agent")),
+        *(("new", "restored", f"/{path}") for path in ETC.files("new")),
+        *(("gone", "removed", f"/{path}") for path in (*ETC.files("gone"), LINK, MADE, *GROUP)),
+        ("gone", "left", f"/{EDITED}")}
+    assert (node / EDITED).read_text() == "vm.swappiness = 7\n"
+    assert not os.path.lexists(node / LINK) and not (node / MADE).exists()
+    for name in ("agent", "new"):
+        for path, copy in zip(ETC.files(name), IMAGE.files(name)):
+            assert (node / path).read_bytes() == (node / copy).read_bytes()
+            assert (node / path).stat().st_mode == (node / copy).stat().st_mode
+    answer = succeeded(dnf.plugin(node, "verify", "--reconcile"))
+    assert answer.out == "agent 1.1: ok\nnew 1.0: ok\n"
+
+
+def test_records_that_outlived_their_packages_are_removed_in_an_image_without_a_copy(
+        built: support.Fixtures, node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    before = tree_state(node)
+    install(dnf, node, make_plugin(tmp_path, "gone", settings=SETTINGS[:3], files=FILES),
+            built.bundle("snmp"))
+    for folder in (IMAGE_REGISTRY, IMAGE_MANIFESTS):
+        shutil.rmtree(node / folder)
+    for package in ("gone", "net-snmp-utils"):
+        remove_package(node, package)
+    answer = dnf.plugin(node, "verify", "--reconcile")
+    assert answer.status == 9  # a package of snmp is there: the rest is for a repair
+    assert store.names(node) == ("snmp",)
+    lines = answer.out.splitlines()
+    assert (f"gone: removed /{LINK}: the plugin, which the image lacks, made it."
+            in lines)
+    assert ("gone: removed /etc/ovirt.plugins.d/gone: it has the record of a plugin of another"
+            " image: none of its packages is installed.") in lines
+    again = dnf.plugin(node, "verify", "--reconcile", "--json").json
+    assert "corrections" not in again
+    assert [line for line in state_differences(before, tree_state(node))
+            if "sysctl" in line or "gone" in line] == []
+
+
+def test_a_host_keeps_records_of_missing_packages(host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    install(dnf, host, make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"}))
+    remove_package(host, "tool")
+    assert "corrections" not in reconcile(dnf, host)
+    assert store.names(host) == ("tool",)
+    for words, text in ((["verify", "--reconcile", "tool"], "for all plugins"),
+                        (["list", "--reconcile"], "--reconcile is for verify")):
+        answer = dnf.plugin(host, *words)
+        assert answer.status == 2 and text in answer.err
+
+
+def test_a_file_that_cannot_be_replaced_is_named(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    install(dnf, node, make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"}))
+    record = node / ETC.record("tool")
+    record.unlink()
+    record.mkdir()
+    answer = dnf.plugin(node, "verify", "--reconcile")
+    assert answer.status == 9 and "/etc/ovirt.plugins.d/tool is a folder" in answer.err
+    record.rmdir()
+    record.symlink_to("/etc/passwd")
+    succeeded(dnf.plugin(node, "verify", "--reconcile"))
+    assert record.is_file() and not record.is_symlink()
