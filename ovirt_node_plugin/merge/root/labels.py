@@ -121,7 +121,8 @@ def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> 
 
 def _failed(policy: str, exc: NodePluginError, work: Path) -> Labels:
     """Return the failure as one line, with the names in the root for the copies in ``work``."""
-    message = " ".join(exc.message.replace(f"{work}/", f"/etc/selinux/{policy}/{_FOLDER}/").split())
+    message = exc.message.replace(f"{work}/", f"/etc/selinux/{policy}/{_FOLDER}/")
+    message = " ".join(dict.fromkeys(" ".join(line.split()) for line in message.splitlines()))
     return Labels(policy, failure=f"{message}. {exc.hint}" if exc.hint else message)
 
 
