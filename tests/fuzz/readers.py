@@ -28,7 +28,12 @@ from ovirt_node_plugin.plugin import archive, bundle, library, repo_file
 from ovirt_node_plugin.plugin.descriptor import parse_descriptor
 from ovirt_node_plugin.policy import opened_paths
 from ovirt_node_plugin.registry import inventory_json, xml
-from ovirt_node_plugin.settings.boot import argument_syntax, argument_text, initramfs_images
+from ovirt_node_plugin.settings.boot import (
+    argument_syntax,
+    argument_text,
+    image_arguments,
+    initramfs_images,
+)
 from ovirt_node_plugin.settings.certificates import pem
 from ovirt_node_plugin.settings.firewall import firewall_files
 from ovirt_node_plugin.settings.modules import module_file, module_fits, module_index
@@ -388,6 +393,10 @@ READERS: Dict[str, Reader] = {
                   _lines(b"-----BEGIN CERTIFICATE-----\n"), 40_000),
     "loader-entry": Reader(_entry, (b"title a\noptions quiet a=\"b c\" d\nlinux /a\n",),
                            lambda size: b"options " + b"b=%d " % size * size, 100_000),
+    "kernel-arguments": Reader(
+        lambda data, _: image_arguments.elements(data.decode(errors="replace")),
+        (b'kargs = ["a=b", \'c\', # d\n"\\u0065"]\n', b"kargs = [##\n#"),
+        lambda size: b"kargs = [\n" + b'  "a%d=b", # c\n' * size, 100_000),
     "modules": Reader(_modules, (b"kernel/a/b.ko.xz: kernel/c.ko\n",),
                       _lines(b"kernel/a/b%d.ko.xz: kernel/c.ko\n"), 500_000),
     "module": Reader(_module, (module_bytes("a", kernel="1.0", exports=["b"], needs=["c"]),),

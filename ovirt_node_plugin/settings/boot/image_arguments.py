@@ -26,11 +26,10 @@ PATH = f"{FOLDER}/{FILE}"
 _END = ".toml"
 _MODE = 0o644
 _HEADER = "# Of Node plugins; dnf node-plugin remove takes their arguments away.\n"
-# Strings of TOML without line breaks, and the array of them that bootc reads.
-_STRING = r'"(?:[^"\\\n]|\\[^\n])*"' + r"|'[^'\n]*'"
-_ARRAY = re.compile(rf'^[ \t]*"?kargs"?[ \t]*=[ \t]*\[((?:[\s,]|#[^\n]*|{_STRING})*)\]',
-                    re.MULTILINE)
-_TOKEN = re.compile(rf"#[^\n]*|({_STRING})")
+# The beginning of the array that bootc reads, and what is in it: strings of TOML without line
+# breaks, comments, blanks and commas.
+_START = re.compile(r'^[ \t]*"?kargs"?[ \t]*=[ \t]*\[', re.MULTILINE)
+_TOKEN = re.compile(r'[\s,]+|#[^\n]*|("(?:[^"\\\n]|\\[^\n])*"|' + r"'[^'\n]*')|\]")
 
 
 def command_line(root: Path) -> str:
@@ -67,13 +66,23 @@ def of_the_image(argument: Argument, root: Path, syntax: Syntax) -> Dict[str, Li
 
 
 def _arguments(root: Path, name: str) -> List[str]:
-    """Return the elements of ``kargs`` in a file, none if it is not of that form."""
     entry = read_entry(root, f"{FOLDER}/{name}", max_bytes=LOADER_ENTRY_BYTES)
-    if entry is None or entry.content is None:
-        return []
-    array = _ARRAY.search(entry.content.decode(errors="replace"))
-    return [_value(match.group(1)) for match in _TOKEN.finditer(array.group(1))
-            if match.group(1)] if array else []
+    return elements((entry.content or b"").decode(errors="replace")) if entry is not None else []
+
+
+def elements(text: str) -> List[str]:
+    """Return the elements of ``kargs`` in a file of kargs.d, none if it is not of that form."""
+    start = _START.search(text)
+    strings: List[str] = []
+    position = start.end() if start else len(text)
+    while True:
+        token = _TOKEN.match(text, position)
+        if token is None:
+            return []
+        if token.group() == "]":
+            return [_value(string) for string in strings]
+        strings += [token.group(1)] if token.group(1) else []
+        position = token.end()
 
 
 def _value(string: str) -> str:

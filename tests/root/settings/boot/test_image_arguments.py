@@ -153,7 +153,8 @@ def test_the_plan_says_what_the_files_of_the_image_prevent(root: Path, text: str
     assert differences(before, tree(root)) == [OWN]
 
 
-@pytest.mark.parametrize("text", ["kargs = [1]", 'kargs = ["quiet"', "kargs = 'quiet'", "\0"])
+@pytest.mark.parametrize("text", ["kargs = [1]", 'kargs = ["quiet"', "kargs = 'quiet'", "\0",
+                                  "kargs = [" + "".join(["#" * 99, "\n"] * 99)])
 def test_a_file_that_bootc_refuses_is_not_read(root: Path, text: str) -> None:
     write_file(root, f"{KARGS}/10-base.toml", text)
     install(root, "one", {}, argument("quiet", present=False), argument("a"))
