@@ -46,7 +46,7 @@ def _labels(outcome: Optional[MergeResult]) -> Optional[Data]:
     if outcome is None or outcome.labels is None:
         return None
     labels = outcome.labels
-    return {"policy": labels.policy, "paths": len(labels.paths),
+    return {"policy": labels.policy, "paths": len(labels.paths), "without": len(labels.without),
             "compared": outcome.checked and not labels.failure}
 
 

@@ -39,8 +39,9 @@ def merge_result(plan: PlannedMerge, outcome: Optional[MergeResult],
 def _labels(labels: Optional[Labels]) -> List[str]:
     if labels is None or labels.failure:
         return []
+    without = len(labels.without)
     return [f"Labelled {count(len(labels.paths), 'path')} by the image's SELinux policy"
-            f" {labels.policy}."]
+            f" {labels.policy}{f', which has no label for {without} more' if without else ''}."]
 
 
 def _changed(answer: PlanAnswer) -> List[str]:

@@ -41,12 +41,14 @@ _ARGUMENTS_BYTES = 1 << 20  # for one program; execve(2) permits 2 MiB
 class Labels:
     """The labels that changed paths got by a root's policy.
 
-    ``policy`` is its name, such as ``targeted``; ``paths`` are sorted. ``failure``
-    is why they have not been labelled, empty otherwise.
+    ``policy`` is its name, such as ``targeted``; ``paths`` are sorted. ``without``
+    are those for which the policy has no label. ``failure`` is why none was labelled, empty
+    otherwise.
     """
 
     policy: str
     paths: Tuple[str, ...] = ()
+    without: Tuple[str, ...] = ()
     failure: str = ""
 
     @property
@@ -116,7 +118,7 @@ def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> 
             raise
         path = str(exc.filename).replace(str(root), "", 1)
         return Labels(policy, failure=f"{path}: {exc.strerror}")
-    return Labels(policy, tuple(sorted(labels)))
+    return Labels(policy, tuple(sorted(labels)), tuple(sorted(set(paths) - set(labels))))
 
 
 def _failed(policy: str, exc: NodePluginError, work: Path) -> Labels:

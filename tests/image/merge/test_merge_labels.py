@@ -68,8 +68,8 @@ def test_each_path_gets_the_label_of_its_type_and_others_keep_theirs(
     os.symlink("/nowhere", root / "opt/b/text")
     for path in ("var/cache/x", "opt/a/other", "opt/a/text"):
         os.setxattr(root / path, "security.selinux", OLD)
-    answer = labelled(root, *expected, "var/cache/x", "opt/missing")
-    assert answer == Labels(POLICY, tuple(sorted(expected)))
+    answer = labelled(root, *expected, "var/cache/x")
+    assert answer == Labels(POLICY, tuple(sorted(expected)), ("var/cache/x",))
     assert {path: label(root / path) for path in expected} == expected
     assert label(root / "var/cache/x") == label(root / "opt/a/other") == "old_t"
     assert label(root / "opt/a") == label(root / "usr") == ""
@@ -141,7 +141,7 @@ def test_a_slow_regular_expression_ends(root: Path, monkeypatch: pytest.MonkeyPa
 
 def test_an_invalid_regular_expression_gives_no_label(root: Path) -> None:
     (root / f"{FILE_CONTEXTS}.local").write_text("/opt(( x:y:z:s0\n")
-    assert labelled(root, "opt") == Labels(POLICY)
+    assert labelled(root, "opt") == Labels(POLICY, without=("opt",))
 
 
 def test_a_filesystem_without_labels_is_the_reason(root: Path) -> None:
