@@ -67,7 +67,8 @@ def test_a_host_is_changed_in_a_container_build(host: Path, dnf: Dnf,
     installed = succeeded(build.plugin(HERE, "install", built.bundle("cim", form="tar.zst"), *YES))
     assert "Nothing of it takes effect now: no systemd runs here" in installed.text
     assert (root / "etc/systemd/system/multi-user.target.wants/sblim-sfcb.service").is_symlink()
-    assert (root / "etc/ovirt.plugins.d/cim").is_file()
+    assert ((root / "usr/lib/ovirt.plugins.d/cim").read_bytes()
+            == (root / "etc/ovirt.plugins.d/cim").read_bytes())
     assert succeeded(build.plugin(HERE, "verify")).out == "cim 1.0: ok\n"
 
 
