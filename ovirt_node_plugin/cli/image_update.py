@@ -58,7 +58,7 @@ def _lines(outcome: hook.Outcome, layer: Optional[Layer]) -> List[str]:
     if not outcome.lost:
         restored = f"; restored: {', '.join(outcome.restored)}" if outcome.restored else ""
         return [f"The new layer {outcome.layer} has all {count(len(outcome.fates), 'plugin')} of"
-                f" this Node, in the same or a newer version{restored}."]
+                f" this Node, in the same or a newer version{restored}.", *outcome.notes]
     return [f"The new layer {outcome.layer} does not have these plugins of this Node:",
             *(f"  {line}" for line in fate_lines(outcome.lost)),
             _advice(layer, outcome)]

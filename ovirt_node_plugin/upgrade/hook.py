@@ -47,20 +47,28 @@ _ROOT = Path("/")
 
 @dataclass(frozen=True)
 class Before:
-    """The state before the transaction: the running layer, all layers, services that run."""
+    """The state before the transaction: the running layer, all layers, services that run.
+
+    ``var_shared`` tells whether mounts below /var are shared with other namespaces.
+    """
 
     running: Layer
     layers: Tuple[Layer, ...]
     services: Tuple[str, ...]
+    var_shared: bool
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What becomes of the plugins with ``layer``; ``restored`` are names of installed ones."""
+    """What becomes of the plugins with ``layer``.
+
+    ``restored`` are the names of those that were installed into it, ``notes`` are for people.
+    """
 
     layer: str
     fates: Tuple[Fate, ...]
     restored: Tuple[str, ...] = ()
+    notes: Tuple[str, ...] = ()
 
     @property
     def lost(self) -> Tuple[Fate, ...]:
@@ -74,7 +82,8 @@ def before_update(run: Runner) -> Before:
     Raises NodePluginError, before anything is changed, if the layers cannot be found.
     """
     layers = read_layers(run)
-    return Before(running_layer(layers, run), layers, _active(run))
+    propagation = run(["findmnt", "--noheadings", "--output", "PROPAGATION", "/var"], ok=(0, 1))
+    return Before(running_layer(layers, run), layers, _active(run), "shared" in propagation)
 
 
 def new_layer(before: Before, run: Runner) -> Optional[Layer]:
@@ -126,6 +135,9 @@ def undone(before: Before, layer: Optional[Layer], reason: NodePluginError,
             _set_default(before.running, run)
         with attempt(f"imgbase base --remove {layer.image}"):
             run(["imgbase", "base", "--remove", layer.image])
+    if before.var_shared:  # imgbased makes it private until an upgrade has ended well
+        with attempt("mount --make-rshared /var"):
+            run(["mount", "--make-rshared", "/var"])
     if before.services:
         with attempt(f"systemctl start {' '.join(before.services)}"):
             run(["systemctl", "start", "--", *before.services])
@@ -134,8 +146,8 @@ def undone(before: Before, layer: Optional[Layer], reason: NodePluginError,
         lines += ["It is not undone completely. Run:", *(f"  {line}" for line in problems)]
     else:
         lines.append(f"It is undone: {before.running.name} boots next.")
-    return RolledBack("\n".join(lines), hint=" ".join(filter(None, (
-        reason.hint, f"To upgrade again, then run: {_REPEAT}"))))
+    return RolledBack("\n".join(lines), hint="\n".join(filter(None, (
+        reason.hint, f"To upgrade again: {_REPEAT}"))))
 
 
 def _active(run: Runner) -> Tuple[str, ...]:
@@ -160,13 +172,13 @@ def _examined(layer: Layer, config: Config, dnf: Dnf, work: Path) -> str:
         raise Refused(f"plugins whose records are damaged cannot be restored: {', '.join(damaged)}",
                       hint="To see the damage: dnf node-plugin verify")
     with _withheld(), mounted(layer.path, work / "layer", run=dnf.run) as root:
-        restore(layer, root, [registry.records[name] for name in lost],
-                library=Library(config.library), dnf=dnf, boot=Path("/boot"), work=work / "cache")
+        notes = restore(layer, root, [registry.records[name] for name in lost],
+                        library=Library(config.library), dnf=dnf, boot=Path("/boot"), work=work)
         after = _fates(root, dnf.run)
     failed = [fate.name for fate in after if not fate.survives]
     if failed:
         raise RolledBack(f"plugins are not in the new layer after the restore: {', '.join(failed)}")
-    return json.dumps(dataclasses.asdict(Outcome(layer.name, after, tuple(lost))))
+    return json.dumps(dataclasses.asdict(Outcome(layer.name, after, tuple(lost), notes)))
 
 
 @contextlib.contextmanager

@@ -17,6 +17,8 @@ from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence
 
 from ..errors import NodePluginError, Refused
 from ..images.dnf_program import Dnf, for_dnf
+from ..merge.root.labels import set_labels
+from ..merge.verify import claimed_paths
 from ..operations.model.answers import PlanAnswer
 from ..plugin.bundle import opened
 from ..plugin.library import Library
@@ -44,22 +46,37 @@ class Offer(NamedTuple):
 
 
 def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Library, dnf: Dnf,
-            boot: Path, work: Path) -> None:
+            boot: Path, work: Path) -> Tuple[str, ...]:
     """Install the plugins ``lost`` into ``layer``, which is mounted at ``root`` to be written.
 
-    ``boot`` is this machine's /boot, ``work`` a new folder for DNF's caches. Raises Refused for
-    plugins that cannot be restored, with the reason for each, and the errors of the install.
+    ``boot`` is this machine's /boot, ``work`` a folder for new folders ``cache`` and ``labels``.
+    Returns notes for people. Raises Refused for plugins that cannot be restored, with the reason
+    for each, and the errors of the install.
     """
     bundles, problems = bundles_of(lost, library, dnf.run)
     _raise(problems)
-    with for_dnf(root, work, run=dnf.run):
+    with for_dnf(root, work / "cache", run=dnf.run):
         words = [str(offer.path) for offer in bundles.values()]
         plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
         _raise(other_origins(plan, lost))
         before = _initramfs(root)
         dnf.run_json(root, "install", words, "-y", *_trusted(plan, lost), answer=PlanAnswer)
+    notes = _label(root, work / "labels", dnf.run)
     _copy_initramfs(layer, root, before, boot)
     _write_arguments(layer, root, [record.name for record in lost], boot)
+    return notes
+
+
+def _label(root: Path, work: Path, run: Runner) -> Tuple[str, ...]:
+    """Label the files of plugins in ``root``, if it has a SELinux policy; return a note on a fault.
+
+    imgbased has labelled some folders of the layer before (osupdater.py, _relabel_selinux), and
+    a new file inherits the type of its folder. ``work`` is a new folder.
+    """
+    work.mkdir()
+    paths = [path for path in sorted(claimed_paths(root)) if os.path.lexists(root / path)]
+    labels = set_labels(root, paths, work, run=run)
+    return (labels.note,) if labels is not None and labels.failure else ()
 
 
 def _raise(problems: Mapping[str, str]) -> None:

@@ -26,7 +26,16 @@ _PERSIST = TOP / "tests/support/foreign_plugins/imgbased-persist.py"
 MARK = "var/imgbased/.image-updated"
 # In each, STATE is a folder of the test, in which the layer is there once "new" is.
 _PROGRAMS = {
-    "findmnt": "echo /dev/mapper/onn-old",
+    "findmnt": """
+case "$*" in
+*PROPAGATION*) echo shared;;
+*) echo /dev/mapper/onn-old;;
+esac""",
+    "mount": """
+case "$*" in
+*/var) echo "$@" >> STATE/mount;;
+*) exec /usr/bin/mount "$@";;
+esac""",
     "lvs": f"""
 volume() {{ printf '{{"vg_name":"onn","lv_name":"%s","lv_path":"%s","lv_dm_path":"%s",'\\
 '"lv_tags":"%s"}}' "$1" "$2" "$3" "$4"; }}
@@ -72,6 +81,7 @@ case "$1 $2" in
     : > STATE/new
     test ! -e STATE/incomplete || exit 1
     mkdir -p /boot/loader/entries "/boot/{NEW}" /var/imgbased
+    for name in STATE/boot/*; do cp "$name" "/boot/{NEW}"; done
     echo "options root=/dev/onn/new ro img.bootid={NEW}" > "/boot/loader/entries/{NEW}-1.conf"
     echo "options root=/dev/onn/old ro img.bootid={OLD}" > "/boot/loader/entries/{OLD}-1.conf"
     echo ovirt-node-ng-image-update-4.5.6-1.squashfs.img > /{MARK};;
@@ -138,6 +148,10 @@ def update_node(space: Path, folder: Path, old: Path, new: Path) -> UpdateNode:
     repo.add("ovirt-node-ng-image-update", "4.5.6", scriptlets={
         "post": "set -e\n/usr/local/sbin/imgbase --debug update --format liveimg FILE"})
     define_repo(running.changes, "update", repo.url)
+    (state / "boot").mkdir()
+    for path in (new / "boot").glob("initramfs-*.img"):
+        shutil.copy(path, state / "boot")
+    (state / "boot/vmlinuz").write_text("vmlinuz")
     make_layer(new, state / "layer.img")
     return UpdateNode(running, state)
 

@@ -11,6 +11,7 @@ import pytest
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.system.run import run
 from tests import support
+from tests.support.custom_plugins import make_plugin
 from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.update_node import IMAGE, NEW, OLD, UpdateNode, update_node
 
@@ -18,20 +19,40 @@ pytestmark = pytest.mark.root
 
 _RECORDS = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
             "usr/lib/ovirt.plugins.d", "usr/lib/ovirt.plugins-manifests.d")
+BUILT = "dracut modules:\\nbase\\nrescue\\n===\\n"
 Made = Callable[[Path], UpdateNode]
 
 
 @pytest.fixture(scope="module")
 def roots(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``old``, a node with the plugin snmp; ``plain``, the next image; ``merged``, with it."""
+    """``old``, a node with the plugins snmp and tuned; ``plain``, the next image; ``merged``."""
     folder = tmp_path_factory.mktemp("roots")
     dnf = Dnf(folder / "dnf")
+    repo = support.RpmRepo(folder / "repo", "tuned", key=built.key)
+    repo.add("tuned", "1.0", files={"/opt/tuned/mode": "fast"})
+    tuned = support.write_bundle(folder / "tuned", support.descriptor_xml(
+        "tuned", repos=["tuned"], settings=[
+            '<kernel-argument name="tuned.mode" value="fast"/>',
+            '<dracut-module name="rescue"/>']), repo=repo, key=built.key)
     for name, version in (("old", "4.5.5"), ("plain", "4.5.6"), ("merged", "4.5.6")):
-        built.node_root(folder / name, version)
+        _add_dracut(built.node_root(folder / name, version))
     for name in ("old", "merged"):
-        succeeded(dnf.plugin(folder / name, "install", built.bundle("snmp"), "-y",
+        succeeded(dnf.plugin(folder / name, "install", built.bundle("snmp"), tuned, "-y",
                              "--trust-keys"))
     return folder
+
+
+def _add_dracut(root: Path) -> None:
+    """Add stand-ins for dracut and lsinitrd, and an initramfs that is a list of its modules."""
+    (root / "usr/lib/dracut/modules.d/00rescue").mkdir(parents=True)
+    for name, text in (("lsinitrd", 'cat "$1"'),
+                       ("dracut", f'for file; do :; done; printf "{BUILT}" > "$file"')):
+        program = root / "usr/bin" / name
+        program.unlink(missing_ok=True)
+        program.write_text(f"#!/bin/sh\n{text}\n")
+        program.chmod(0o755)
+    (kernel,) = (root / "lib/modules").iterdir()
+    (root / f"boot/initramfs-{kernel.name}.img").write_text("dracut modules:\nbase\n===\n")
 
 
 @pytest.fixture
@@ -61,7 +82,7 @@ def test_an_image_with_the_plugins_is_one_line(made: Made, roots: Path) -> None:
     node = made(roots / "merged")
     answer = succeeded(node.upgrade())
     assert answer.text.count("layer") == 1
-    assert (f"The new layer {NEW} has all 1 plugin of this Node, in the same or a newer version."
+    assert (f"The new layer {NEW} has all 2 plugins of this Node, in the same or a newer version."
             in answer.out.splitlines())
     assert node.marked() and node.calls("grubby") == []
     assert node.calls("systemctl") == []
@@ -70,9 +91,9 @@ def test_an_image_with_the_plugins_is_one_line(made: Made, roots: Path) -> None:
 def test_an_image_without_the_plugins_is_a_warning(made: Made, roots: Path) -> None:
     node = made(roots / "plain")
     answer = succeeded(node.upgrade())
-    assert f"The new layer {NEW} does not have these plugins of this Node:\n  snmp 1.0: missing" \
-        in answer.err
-    assert "ovirt-node-plugin merge RPM snmp -o DIR" in answer.err
+    assert (f"The new layer {NEW} does not have these plugins of this Node:\n  snmp 1.0: missing\n"
+            "  tuned 1.0: missing\n") in answer.err
+    assert "ovirt-node-plugin merge RPM snmp tuned -o DIR" in answer.err
     assert "upgrade = restore in /etc/dnf/plugins/node-plugin.conf" in answer.err
     assert node.marked() and node.calls("grubby") == []
 
@@ -86,9 +107,11 @@ def test_what_the_upgrade_will_do_is_told_before_it(
     answer = node.dnf.plugin(Path("/"), "check-upgrade", image)
     assert answer.status == Status.BROKEN
     assert (f"snmp 1.0: missing\n  can be restored from {bundle}, version 1.0\n"
+            f"tuned 1.0: missing\n  can be restored from {roots / 'tuned'}, version 1.0\n"
             "Note: With upgrade = restore in node-plugin.conf, the upgrade installs them into the"
             " new layer, and is undone if one cannot be installed.\n") in answer.out
-    assert f" merge {image} {bundle} --plugins-from=/ -o OUTPUT\n" in answer.out
+    assert (f" merge {image} {bundle} {roots / 'tuned'} --plugins-from=/ -o OUTPUT\n"
+            in answer.out)
 
 
 def test_an_upgrade_that_is_refused_is_undone(made: Made, roots: Path) -> None:
@@ -110,11 +133,18 @@ def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
     node = made(carried)
     node.dnf.configure(upgrade="restore")
     answer = succeeded(node.upgrade())
-    assert (f"The new layer {NEW} has all 1 plugin of this Node, in the same or a newer version;"
-            " restored: snmp.") in answer.out.splitlines()
+    assert (f"The new layer {NEW} has all 2 plugins of this Node, in the same or a newer version;"
+            " restored: snmp, tuned.") in answer.out.splitlines()
     assert node.marked() and node.calls("grubby") == []
+    boot = node.running.changes / "boot"
+    assert [path.read_text() for path in sorted((boot / NEW).iterdir())] == [
+        BUILT.replace("\\n", "\n"), "vmlinuz"]
+    assert (boot / f"loader/entries/{NEW}-1.conf").read_text() == (
+        f"options root=/dev/onn/new ro img.bootid={NEW} tuned.mode=fast\n")
+    assert "tuned.mode" not in (boot / f"loader/entries/{OLD}-1.conf").read_text()
     with mounted(node) as root:
-        assert succeeded(Dnf(tmp_path / "look").plugin(root, "verify")).out == "snmp 1.0: ok\n"
+        assert succeeded(Dnf(tmp_path / "look").plugin(root, "verify")).out == (
+            "snmp 1.0: ok\ntuned 1.0: ok\n")
         assert list((root / "var/lib/ovirt-node-plugin").glob("*")) == []
     assert [path.name for path in (node.running.changes / "var/imgbased/persisted-rpms").iterdir()
             ] == ["ovirt-node-ng-image-update-4.5.6-1.noarch.rpm"]  # no package of the plugin
@@ -125,14 +155,26 @@ def test_a_plugin_that_cannot_be_restored_undoes_the_upgrade(
         made: Made, roots: Path, tmp_path: Path, built: support.Fixtures) -> None:
     node = made(roots / "plain")
     node.dnf.configure(upgrade="restore")
-    for name in _RECORDS:
-        record = node.running.changes / name / "snmp"
-        if record.is_file():
-            record.write_text(record.read_text().replace(str(built.bundle("snmp")), "/gone"))
+    _lose_bundle(node, built.bundle("snmp"))
     answer = node.upgrade()
     assert answer.status == 1, answer.text
     assert "snmp: there is no bundle of version 1.0 or newer in the library" in answer.err
     assert "dnf node-plugin add BUNDLE" in answer.err
+    _assert_undone(node)
+
+
+def test_a_bundle_of_another_vendor_is_not_installed(
+        made: Made, roots: Path, built: support.Fixtures, tmp_path: Path) -> None:
+    node = made(roots / "plain")
+    node.dnf.configure(upgrade="restore")
+    _lose_bundle(node, built.bundle("snmp"))
+    other = make_plugin(tmp_path / "other", "snmp", "1.1")
+    shutil.copytree(other, node.dnf.own_library / "snmp")
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert (f"snmp: {node.dnf.own_library}/snmp is by Test, without checked"
+            " signatures") in answer.err
+    assert "and 1.0 is by Example Management Inc., signed by" in answer.err
     _assert_undone(node)
 
 
@@ -169,9 +211,18 @@ def test_a_node_without_plugins_is_upgraded_as_before(made: Made, roots: Path) -
     assert "layer" not in answer.text and node.calls("systemctl") == []
 
 
+def _lose_bundle(node: UpdateNode, bundle: Path) -> None:
+    """Let the records name a place where there is no bundle."""
+    for name in _RECORDS:
+        record = node.running.changes / name / "snmp"
+        if record.is_file():
+            record.write_text(record.read_text().replace(str(bundle), "/gone"))
+
+
 def _assert_undone(node: UpdateNode) -> None:
     assert not node.marked()
     assert node.calls("grubby")[-1] == "--set-default-index=1"
     assert node.calls("imgbase")[-1] == f"base --remove {IMAGE}"
     assert node.calls("systemctl")[-1] == "start -- vdsmd.service supervdsmd.service"
+    assert node.calls("mount") == ["--make-rshared /var"]
     assert not (node.state / "new").exists()
