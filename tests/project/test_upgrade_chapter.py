@@ -7,12 +7,13 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Tuple
 
 import pytest
 
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.images.rpm.rpm_file import copy_squashfs
+from ovirt_node_plugin.system.path_sets import REGISTRY
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import manpages
@@ -22,7 +23,7 @@ from tests.support.program import Program
 from tests.support.signing import signing_key
 from tests.support.update_rpm import NAME, make_update_rpm
 
-PAGE, TITLE = "ovirt-node-plugin.8", "UPGRADES"
+PAGE = "ovirt-node-plugin.8"
 ON_NODE, IN_BUILD, REPO = "upgrade-node", "upgrade-build", "upgrade-repo"
 
 
@@ -60,13 +61,22 @@ class Site:
                  for word in words[2:]]
         return self.dnf.plugin(self.node, *paths)
 
+    def plugins(self, example: Example) -> List[Tuple[str, str]]:
+        """Run the commands after an upgrade; return the plugins that the last one lists."""
+        *others, listing = commands(example)
+        for words in others:
+            succeeded(self.on_node(words))
+        listed = succeeded(self.on_node([*listing, "--json"])).json["plugins"]
+        return [(plugin["name"], plugin["version"]) for plugin in listed]
+
     def boot(self, name: str) -> None:
         """Make the image in the RPM ``name``, below the folder, the root of the node."""
-        squashfs = self.place / "layer.squashfs.img"
+        squashfs, layer = self.place / "layer.squashfs.img", self.node.with_name("layer")
         squashfs.unlink(missing_ok=True)
         copy_squashfs(self.place / "site" / name, squashfs)
+        run(["unsquashfs", "-quiet", "-no-progress", "-dest", layer, squashfs])
         shutil.rmtree(self.node, ignore_errors=True)
-        run(["unsquashfs", "-quiet", "-no-progress", "-dest", self.node, squashfs])
+        layer.rename(self.node)
 
     def offered(self, repo_file: str) -> str:
         """Return the release of the newest image that ``repo_file`` offers to a node."""
@@ -115,11 +125,13 @@ def test_an_administrator_follows_the_chapter(site: Site) -> None:
     (command,) = commands(check)
     succeeded(site.on_node(command))
     site.boot(f"4.5.6/{NAME}-4.5.6-1.el9.site1.noarch.rpm")
-    listed, *checks = [succeeded(site.on_node(command)) for command in commands(after)]
-    assert "agent" in listed.out and "1.1" in listed.out and "storage" in listed.out
+    assert site.plugins(after) == [("agent", "1.1"), ("storage", "1.0")]
 
     assert f"{same}agent 1.1." in site.build(third)
     assert site.offered(repo_file.text) == "4.5.6-1.el9.site2"
     lost = site.on_node(["dnf", "node-plugin", "check-upgrade",
                          f"site/4.5.6-2/{NAME}-4.5.6-1.el9.site2.noarch.rpm"])
     assert lost.status == Status.BROKEN and "storage 1.0: missing" in lost.out
+    site.boot(f"4.5.6-2/{NAME}-4.5.6-1.el9.site2.noarch.rpm")
+    assert site.plugins(after) == [("agent", "1.1")]
+    assert [path.name for path in (site.node / REGISTRY).iterdir()] == ["agent"]
