@@ -22,6 +22,7 @@ from ...settings.selinux import selinux_store
 from ...system.entries import LABEL, read_xattrs
 from ...system.limits import FILE_CONTEXTS_BYTES, LABELS_S
 from ...system.paths import read_inside, resolve_inside
+from ...system.regular_files import opened_regular, same_content
 from ...system.run import Runner, require_program, time_limited
 from ...system.words import count
 
@@ -86,8 +87,9 @@ def paths_to_label(changes: Mapping[str, Difference], old: Path, new: Path,
                    claimed: Collection[str]) -> List[str]:
     """Return the paths in ``new`` that were added or replaced; ``changes`` are those since ``old``.
 
-    A path that a removal restored keeps the label from before the plugin, which the undo data in
-    ``old`` has, unless it is among the paths ``claimed`` by plugins in ``new``.
+    A file that was written again with the same content keeps its label. A path that a removal
+    restored keeps the label from before the plugin, which the undo data in ``old`` has, unless it
+    is among the paths ``claimed`` by plugins in ``new``.
     """
     restored: Dict[str, Set[Optional[str]]] = {}
     for name in store.names(old):
@@ -95,7 +97,16 @@ def paths_to_label(changes: Mapping[str, Difference], old: Path, new: Path,
             if change.before is not None and change.path not in claimed:
                 restored.setdefault(change.path, set()).add(_text(dict(change.before.xattrs)))
     return [path for path, change in changes.items() if change.kind != REMOVED
-            and (path not in restored or _label_of(new / path) not in restored[path])]
+            and (path not in restored or _label_of(new / path) not in restored[path])
+            and not _is_rewritten(change, old, new)]
+
+
+def _is_rewritten(change: Difference, old: Path, new: Path) -> bool:
+    """Return whether only the time of a file changed; all policy modules are such files."""
+    if not all(detail.startswith("mtime ") for detail in change.details) or not change.details:
+        return False
+    with opened_regular(old / change.path) as before, opened_regular(new / change.path) as after:
+        return same_content(before, after)
 
 
 def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> Optional[Labels]:

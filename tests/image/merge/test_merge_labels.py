@@ -8,9 +8,10 @@ from typing import Optional
 
 import pytest
 
+from ovirt_node_plugin.compare.trees import differences
 from ovirt_node_plugin.images.image import FOLDER, Layout
 from ovirt_node_plugin.merge.root import labels as module
-from ovirt_node_plugin.merge.root.labels import Labels, set_labels, wrong_labels
+from ovirt_node_plugin.merge.root.labels import Labels, paths_to_label, set_labels, wrong_labels
 from ovirt_node_plugin.system.limits import FILE_CONTEXTS_BYTES
 from ovirt_node_plugin.system.run import run
 from tests.support.file_contexts import FILE_CONTEXTS, POLICY, add_file_contexts, label
@@ -74,6 +75,25 @@ def test_each_path_gets_the_label_of_its_type_and_others_keep_theirs(
     assert label(root / "var/cache/x") == label(root / "opt/a/other") == "old_t"
     assert label(root / "opt/a") == label(root / "usr") == ""
     assert problems(root, answer) == []
+
+
+def test_a_file_that_is_written_again_with_the_same_content_keeps_its_label(
+        root: Path, tmp_path: Path) -> None:
+    old, new = root, tmp_path / "new"
+    make(old, "same", "time", "content", "lost")
+    for name in ("same", "time", "content", "lost"):
+        (old / name).write_text("text")
+        os.utime(old / name, (1, 1))
+        os.setxattr(old / name, "security.selinux", OLD)
+    subprocess.run(["cp", "-a", old, new], check=True)
+    (new / "content").write_text("TEXT")
+    (new / "time").touch()
+    (new / "lost").touch()
+    os.removexattr(new / "lost", "security.selinux")
+    changes = {found.path: found for found in differences(
+        old, new, content_limit_bytes=0, times=True)}
+    assert sorted(changes) == ["content", "lost", "time"]
+    assert sorted(paths_to_label(changes, old, new, ())) == ["content", "lost"]
 
 
 def test_the_names_of_one_file_have_the_label_of_the_first(root: Path) -> None:
