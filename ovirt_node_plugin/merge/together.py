@@ -96,13 +96,15 @@ def order_for(order: Order, image: Path, images: Collection[Path]) -> Order:
 def require_one_version(images: Sequence[Image]) -> None:
     """Raise Refused if the open ``images`` contain different versions of a system.
 
-    Two images of Node are of one version if imgbased has written the same name into them,
-    without the site tag of a merge.
+    Two images of Node are of one version if imgbased has written the same name into them, apart
+    from the site tags of merges.
     """
     names = [_image_version(image.root) for image in images]
     if not all(names):
         names = [identify(image.root).name for image in images]
-    if len(set(names)) > 1:
+    untagged = min(names, key=len)
+    if not all(re.fullmatch(rf"{re.escape(untagged)}(\.[A-Za-z]+[0-9]*)*", name)
+               for name in names):
         lines = [f"  {image.layout.path}: {name}" for image, name in zip(images, names)]
         raise Refused("\n".join(["the images are not of one version:", *lines]),
                       hint="Merge images of different versions by a command for each.")
