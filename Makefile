@@ -18,6 +18,8 @@ SITELIB     ?= $(shell $(PYTHON) -c 'import dnf; from pathlib import Path; print
 PLUGINDIR   ?= $(shell $(PYTHON) -c 'import dnf.const; print(dnf.const.PLUGINPATH)')
 LIBEXECDIR  ?= /usr/libexec
 HOOKDIR     ?= $(LIBEXECDIR)/vdsm/hooks
+UNITDIR     ?= /usr/lib/systemd/system
+PRESETDIR   ?= /usr/lib/systemd/system-preset
 INSTALL     ?= install -p
 
 BUILD    := $(CURDIR)/build
@@ -112,6 +114,11 @@ files:
 	$(INSTALL) -D -m 0755 vdsm-hooks/after_get_caps/50_node_plugins \
 	    $(DESTDIR)$(HOOKDIR)/after_get_caps/50_node_plugins
 	$(INSTALL) -D -m 0755 libexec/dnf5-policy $(DESTDIR)$(LIBEXECDIR)/$(NAME)/dnf5-policy
+	$(INSTALL) -D -m 0755 libexec/verify-at-boot $(DESTDIR)$(LIBEXECDIR)/$(NAME)/verify-at-boot
+	$(INSTALL) -D -m 0644 systemd/$(NAME)-verify.service \
+	    $(DESTDIR)$(UNITDIR)/$(NAME)-verify.service
+	sed -i 's,=/usr/libexec/,=$(LIBEXECDIR)/,' $(DESTDIR)$(UNITDIR)/$(NAME)-verify.service
+	$(INSTALL) -D -m 0644 systemd/80-$(NAME).preset $(DESTDIR)$(PRESETDIR)/80-$(NAME).preset
 	$(INSTALL) -D -m 0644 etc/dnf/libdnf5-plugins/actions.d/node-plugin.actions \
 	    $(DESTDIR)$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/node-plugin.actions
 	sed -i 's,:/usr/libexec/,:$(LIBEXECDIR)/,' \

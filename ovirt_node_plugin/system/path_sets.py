@@ -18,6 +18,8 @@ CONFIGURATION = "etc/ovirt-node-plugin"
 TOOL_STATE = "var/lib/ovirt-node-plugin"
 JOURNAL = f"{TOOL_STATE}/journal"
 IMAGE_MARK = "usr/share/ovirt-node-plugin/image.json"
+# What the unit ovirt-node-plugin-verify.service found, for VDSM's hook.
+BOOT_PROBLEMS = "run/ovirt-node-plugin/problems.json"
 # The name, version and release of a Node's image, as imgbase(8) writes it when it builds one.
 IMAGE_VERSION = "usr/share/imgbase/build/meta/nvr"
 # The pristine /etc of Node's image, with which imgbased compares /etc at an upgrade.

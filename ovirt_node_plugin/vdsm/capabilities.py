@@ -13,7 +13,7 @@ import time
 
 from ..registry.rules import UNKNOWN, is_plugin_name, trust_of
 from ..system.limits import RECORDS
-from ..system.path_sets import IMAGE_MANIFESTS, IMAGE_REGISTRY, MANIFESTS, REGISTRY
+from ..system.path_sets import BOOT_PROBLEMS, IMAGE_MANIFESTS, IMAGE_REGISTRY, MANIFESTS, REGISTRY
 from ..system.words import first_names
 from .presence import missing_packages
 from .record_scan import Damaged, Scanned, read_whole, scan_record
@@ -24,6 +24,7 @@ MAX_TEXT = 256
 """The longest text in the capabilities, in characters."""
 _MAX_ENTRIES = 20_000  # in the registry's folder, plugins or not
 _MAX_CAPABILITIES_BYTES = 64 << 20
+_MAX_PROBLEMS_BYTES = 4 << 20
 _READING_S = 2.0
 _COMPARING_S = 2.0
 
@@ -61,8 +62,10 @@ def describe_plugins(root: str = "/") -> dict[str, object]:
         plugins.append(plugin)
         if scanned is not None:
             records.append((plugin, scanned))
+    compared = _compare(records)
+    _add_problems_of_boot(root, registry, plugins)
     return {"format": FORMAT, "plugins": plugins, "truncated": truncated, "problem": problem,
-            "packagesCompared": _compare(records)}
+            "packagesCompared": compared}
 
 
 def _folders(root: str) -> tuple[str, str]:
@@ -143,6 +146,23 @@ def _compare(records: list[tuple[dict[str, object], Scanned]]) -> bool:
             lacking[0] = lacking[0][:MAX_TEXT // 2]
             _break(plugin, f"not installed: {first_names(lacking, 1)}")
     return missing is not None
+
+
+def _add_problems_of_boot(root: str, registry: str, plugins: list[dict[str, object]]) -> None:
+    """Mark plugins as broken that were so at boot, unless their record was written since.
+
+    ``cli.verify_at_boot`` writes the file. It is missing if all plugins were sound.
+    """
+    try:
+        data = json.loads(read_whole(os.path.join(root, BOOT_PROBLEMS), _MAX_PROBLEMS_BYTES))
+        for plugin in plugins:
+            name = str(plugin["name"])
+            mtime_ns, problem = data.get(name, (None, ""))
+            if plugin["state"] != "broken" and mtime_ns == os.stat(
+                    os.path.join(registry, name)).st_mtime_ns:
+                _break(plugin, str(problem))
+    except (Damaged, OSError, ValueError, TypeError, AttributeError):
+        return
 
 
 def _replace(path: str, data: bytes) -> None:

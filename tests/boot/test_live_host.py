@@ -448,3 +448,66 @@ def test_a_transient_overlay_of_usr_is_changed_only_if_the_configuration_allows_
     assert answer.status == 0 and "gone after the next boot" in answer.out, answer.text
     answer = on_deployed(deployed).plugin(LIVE, *words)
     assert answer.status == 6 and "/usr is read-only" in answer.err, answer.text
+
+
+@pytest.fixture
+def boot_unit(host: LiveHost) -> Iterator[str]:
+    """The unit that verifies plugins at boot, with this checkout's program."""
+    name = "ovirt-node-plugin-verify.service"
+    units = host.machine.root / "etc/systemd/system"
+    programs = host.work / "bin"
+    programs.mkdir()
+    words = host.dnf.argv(LIVE)[len(host.machine.prefix):]
+    (programs / "dnf-3").write_text(f'#!/bin/sh\nexec /usr/bin/{" ".join(words)} "$@"\n')
+    (programs / "dnf-3").chmod(0o755)
+    shutil.copy(TOP / "systemd" / name, units)
+    (units / f"{name}.d").mkdir()
+    (units / f"{name}.d/test.conf").write_text("\n".join([
+        "[Service]", "ExecStart=", f"ExecStart={TOP}/libexec/verify-at-boot",
+        f"Environment=PYTHONPATH={TOP} PATH={programs}:/usr/sbin:/usr/bin", ""]))
+    host.machine("systemctl", "daemon-reload")
+    yield name
+    host.machine("systemctl", "stop", name)
+    (units / name).unlink()
+    shutil.rmtree(units / f"{name}.d")
+    host.machine("systemctl", "daemon-reload")
+    host.machine("systemctl", "reset-failed")
+    host.machine("sh", "-c", "rmdir /run/motd.d /run/ovirt-node-plugin || :")
+
+
+def test_the_unit_of_the_boot_corrects_records_and_reports_broken_plugins(
+        host: LiveHost, boot_unit: str) -> None:
+    ask, records = host.machine, host.machine.root / "etc/ovirt.plugins.d"
+
+    def reported() -> str:
+        return ask("env", f"PYTHONPATH={TOP}", "python3", "-c",
+                   "from ovirt_node_plugin.vdsm.capabilities import describe_plugins as d\n"
+                   "print([(p['state'], p['problem']) for p in d()['plugins']])").strip()
+
+    ask("systemctl", "start", boot_unit)
+    assert ask.state(boot_unit) == "inactive"  # no plugins: its condition
+    host.set_release(NODE)
+    host.dnf.configure(live="yes")
+    host.plugin("install", "-y", echo_plugin(host))
+    record = (records / "echo").read_bytes()
+    (records / "echo").write_bytes(record.replace(b"<version>1.0<", b"<version>0.9<"))
+    ask("systemctl", "start", boot_unit)
+    assert ask.state(boot_unit) == "active"
+    assert (records / "echo").read_bytes() == record
+    assert reported() == "[('installed', '')]"
+    assert ask("sh", "-c", "ls /run/motd.d/ovirt-node-plugin || :") == ""
+    assert "echo: rewritten /etc/ovirt.plugins.d/echo: it differed from" in ask(
+        "journalctl", f"--unit={boot_unit}", "--no-pager")
+
+    ask("sysctl", "-qw", f"{PARAMETER}=9")
+    ask("systemctl", "restart", boot_unit, ok=(1,))
+    assert ask.state(boot_unit) == "failed"
+    problem = f"sysctl {PARAMETER} is 9 now, not 7070"
+    assert ask("cat", "/run/motd.d/ovirt-node-plugin").splitlines() == [
+        f"Node plugin echo 1.0 is broken: {problem}", "Run: dnf node-plugin repair echo"]
+    assert reported() == f"[('broken', '{problem}')]"
+    host.plugin("repair", "-y", "echo")
+    assert reported() == "[('installed', '')]"  # the record was written since
+    ask("systemctl", "restart", boot_unit)
+    assert ask("sh", "-c", "ls /run/motd.d/ovirt-node-plugin || :") == ""
+    host.plugin("remove", "-y", "echo")

@@ -22,6 +22,8 @@ MAIN, LIBRARY, PLUGIN, DNF5, HOOK = (
 HOOK_FILE = "/usr/libexec/vdsm/hooks/after_get_caps/50_node_plugins"
 PROGRAM_FILE = "/usr/bin/ovirt-node-plugin"
 DNF5_FILE = "/usr/libexec/ovirt-node-plugin/dnf5-policy"
+BOOT_FILE = "/usr/libexec/ovirt-node-plugin/verify-at-boot"
+BOOT_UNIT = "ovirt-node-plugin-verify.service"
 ACTIONS = "/etc/dnf/libdnf5-plugins/actions.d/node-plugin.actions"
 JOURNAL_KEY = "/etc/ovirt-node-plugin/journal.key"  # made by the first change of a root
 MANUALS = ("man5/node-plugin.xml.5", "man5/ovirt.plugins.d.5", "man8/dnf-node-plugin.8",
@@ -148,7 +150,7 @@ def test_the_packages_require_what_they_use(packages: Dict[str, Path]) -> None:
                "squashfs-tools", "tar", "util-linux", "xfsprogs", "xorriso"},
         LIBRARY: {"coreutils", "kmod", "procps-ng", "python3", "python3-dnf",
                   "python3-lxml", "python3-rpm", "rpm", "systemd", "util-linux", "zstd"},
-        PLUGIN: {"python3-dnf", LIBRARY},
+        PLUGIN: {"/bin/sh", "/usr/bin/python3", "python3-dnf", LIBRARY},
         DNF5: {"/usr/bin/python3", "libdnf5-plugin-actions", LIBRARY},
         HOOK: {"/usr/bin/python3", "vdsm", LIBRARY},
     }
@@ -159,6 +161,17 @@ def test_the_packages_require_one_another_in_the_same_version(packages: Dict[str
     for name in (PLUGIN, DNF5, HOOK):
         assert f"{LIBRARY} = {release}" in requires(packages[name])
     assert {f"{LIBRARY} = {release}", f"{PLUGIN} = {release}"} <= set(requires(packages[MAIN]))
+
+
+def test_the_unit_of_the_boot_is_enabled_by_its_preset(root: Path) -> None:
+    said = call(["systemctl", f"--root={root}", "is-enabled", BOOT_UNIT], ok=(0, 1))
+    assert said.strip() == "disabled"  # Debian's rpm has no scriptlets for units
+    call(["systemctl", f"--root={root}", "preset", BOOT_UNIT])
+    assert call(["systemctl", f"--root={root}", "is-enabled", BOOT_UNIT]).strip() == "enabled"
+    said = call(["systemd-analyze", f"--root={root}", "--man=no", "--recursive-errors=no",
+                 "verify", BOOT_UNIT], ok=(0, 1))
+    assert BOOT_UNIT not in said, said
+    call(["systemctl", f"--root={root}", "disable", BOOT_UNIT])
 
 
 def test_changed_configuration_is_kept(packages: Dict[str, Path]) -> None:
@@ -323,7 +336,8 @@ def test_every_file_belongs_to_root_and_is_world_readable(
         for name in set(query(package, "-l")) - {JOURNAL_KEY}:
             info = inside(root, Path(name)).lstat()
             assert (info.st_uid, info.st_gid) == (0, 0), name
-            runs = stat.S_ISDIR(info.st_mode) or name in (HOOK_FILE, PROGRAM_FILE, DNF5_FILE)
+            runs = stat.S_ISDIR(info.st_mode) or name in (
+                HOOK_FILE, PROGRAM_FILE, DNF5_FILE, BOOT_FILE)
             want = 0o755 if runs else 0o644
             assert stat.S_IMODE(info.st_mode) == want, name
 

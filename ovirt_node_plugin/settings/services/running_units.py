@@ -71,13 +71,13 @@ def problems(applied: Applied, ctx: Context) -> Tuple[str, ...]:
         return ()
     if properties["ActiveState"] == "failed":
         return (f"service {applied.key} has failed ({properties['Result']})",)
-    if applied.outcome.get(LEFT) == ACTIVE:
+    if applied.outcome.get(LEFT) == ACTIVE and not properties["Job"]:  # at boot: one to start it
         return (f"service {applied.key} is not running",)
     return ()
 
 
 def _properties(units: Sequence[str], ctx: Context) -> Mapping[str, Mapping[str, str]]:
-    names = ("Id", "ActiveState", "SubState", "Result")
+    names = ("Id", "ActiveState", "SubState", "Result", "Job")
     output = ctx.run(["systemctl", "show", f"--property={','.join(names)}", "--", *units])
     by_unit: Dict[str, Mapping[str, str]] = {}
     # one block a unit, in the order asked for; an alias has another Id

@@ -21,6 +21,7 @@ from ovirt_node_plugin.settings.engine.kinds import KINDS
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import do_revert, plan_revert
 from ovirt_node_plugin.settings.kit.model import Context, Live
+from ovirt_node_plugin.settings.services import running_units
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import JOURNAL
 from ovirt_node_plugin.system.run import Polled, StrPath
@@ -246,6 +247,18 @@ def test_a_stopped_firewall_is_not_reloaded(system: FakeSystem) -> None:
     system.fails["firewall-cmd --state"] = "not running"
     rereading.read_again(["firewall", "multipath", "udev"], running_context(system))
     assert system.done == ["firewall-cmd --state"]
+
+
+@pytest.mark.parametrize(("state", "problems"), [
+    ("ActiveState=inactive", ("service foo.service is not running",)),
+    ("ActiveState=inactive\nJob=17", ()),  # at boot: systemd has yet to start it
+    ("ActiveState=failed\nResult=signal\nJob=17", ("service foo.service has failed (signal)",)),
+])
+def test_a_service_that_systemd_is_about_to_start_is_no_problem(
+        state: str, problems: Tuple[str, ...], system: FakeSystem) -> None:
+    applied = dataclasses.replace(SERVICE, outcome={live_log.LEFT: "active"})
+    ctx = dataclasses.replace(running_context(system), run=lambda *_, **__: state)
+    assert running_units.problems(applied, ctx) == problems
 
 
 @pytest.mark.parametrize(("state", "result"), [
