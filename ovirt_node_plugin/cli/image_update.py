@@ -37,11 +37,12 @@ class ImageUpdate:
         layer: Optional[Layer] = None
         try:
             layer = hook.new_layer(self._before, run)
-            outcome = hook.examine(hook.check_complete(layer), self._config, self._dnf)
+            new = hook.check_complete(layer)
+            outcome = hook.examine(new, self._config, self._dnf)
             if outcome.lost and self._config.upgrade == REFUSE:
                 raise Refused("\n  ".join([f"the new layer {outcome.layer} does not have these"
                                            " plugins of this Node:", *fate_lines(outcome.lost)]),
-                              hint=_advice(layer, outcome))
+                              hint=_advice(outcome))
         except KeyboardInterrupt:
             raise hook.undone(self._before, layer, NodePluginError("it was interrupted"),
                               run) from None
@@ -51,20 +52,22 @@ class ImageUpdate:
             raise hook.undone(self._before, layer, NodePluginError(
                 f"{type(exc).__name__}: {exc}"), run) from exc
         self.complete = not outcome.lost
-        return "\n".join(_lines(outcome, layer))
+        return "\n".join(_lines(outcome, new))
 
 
-def _lines(outcome: hook.Outcome, layer: Optional[Layer]) -> List[str]:
+def _lines(outcome: hook.Outcome, layer: Layer) -> List[str]:
     if not outcome.lost:
         restored = f"; restored: {', '.join(outcome.restored)}" if outcome.restored else ""
         return [f"The new layer {outcome.layer} has all {count(len(outcome.fates), 'plugin')} of"
                 f" this Node, in the same or a newer version{restored}.", *outcome.notes]
     return [f"The new layer {outcome.layer} does not have these plugins of this Node:",
             *(f"  {line}" for line in fate_lines(outcome.lost)),
-            _advice(layer, outcome)]
+            _advice(outcome),
+            "To make the layer again before the reboot:"
+            f" imgbase base --remove {layer.image} && {hook.REPEAT}"]
 
 
-def _advice(layer: Optional[Layer], outcome: hook.Outcome) -> str:
+def _advice(outcome: hook.Outcome) -> str:
     names = " ".join(fate.name for fate in outcome.lost)
     return ("To keep them, merge them into the image (ovirt-node-plugin merge RPM"
             f" {names} -o DIR) and install that RPM, or set upgrade = restore in"

@@ -39,9 +39,10 @@ from .survival import Fate, fates, read_nevras
 
 UPDATED = Path("/var/imgbased/.image-updated")
 """What imgbased writes when an upgrade is complete; the Engine's role of upgrades looks for it."""
+REPEAT = "dnf reinstall ovirt-node-ng-image-update"
+"""The command that makes a layer again; the RPM counts as installed."""
 # What imgbased stops during an upgrade: osupdater.preprocess
 _SERVICES = ("vdsmd.service", "supervdsmd.service", "vdsm-network.service")
-_REPEAT = "dnf reinstall ovirt-node-ng-image-update"
 _ROOT = Path("/")
 
 
@@ -144,10 +145,12 @@ def undone(before: Before, layer: Optional[Layer], reason: NodePluginError,
     lines = [f"the upgrade of this Node failed: {reason.message}"]
     if problems:
         lines += ["It is not undone completely. Run:", *(f"  {line}" for line in problems)]
-    else:
+    elif layer is not None:
         lines.append(f"It is undone: {before.running.name} boots next.")
+    else:
+        lines.append("There is no new layer, and the boot entries are as before.")
     return RolledBack("\n".join(lines), hint="\n".join(filter(None, (
-        reason.hint, f"To upgrade again: {_REPEAT}"))))
+        reason.hint, f"To upgrade again: {REPEAT}"))))
 
 
 def _active(run: Runner) -> Tuple[str, ...]:

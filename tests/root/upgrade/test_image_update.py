@@ -95,6 +95,8 @@ def test_an_image_without_the_plugins_is_a_warning(made: Made, roots: Path) -> N
             "  tuned 1.0: missing\n") in answer.err
     assert "ovirt-node-plugin merge RPM snmp tuned -o DIR" in answer.err
     assert "upgrade = restore in /etc/dnf/plugins/node-plugin.conf" in answer.err
+    assert (f"imgbase base --remove {IMAGE} && dnf reinstall ovirt-node-ng-image-update\n"
+            in answer.err)
     assert node.marked() and node.calls("grubby") == []
 
 
@@ -183,7 +185,8 @@ def test_a_failed_scriptlet_is_a_failed_upgrade(made: Made, roots: Path) -> None
     (node.state / "fails").touch()
     answer = node.upgrade()
     assert answer.status == 1, answer.text
-    assert "imgbased did not complete the new layer" in answer.err
+    assert ("the upgrade of this Node failed: imgbased did not complete the new layer\n"
+            "There is no new layer, and the boot entries are as before.\n") in answer.err
     assert "/var/log/imgbased.log" in answer.err
     assert not node.marked() and "base --remove" not in "".join(node.calls("imgbase"))
     assert node.calls("systemctl")[-1] == "start -- vdsmd.service supervdsmd.service"
