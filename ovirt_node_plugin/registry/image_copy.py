@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Dict, Iterator, Optional, Set, Tuple
 
-from ..errors import RecordError
+from ..errors import RecordError, Refused
 from ..system.entries import sync_dir, write_atomic
 from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, UNDO_DATA_BYTES
 from ..system.paths import read_inside, resolve_inside
@@ -22,7 +22,13 @@ def keep(root: Path) -> None:
     """Make sure that ``root``, of an image, has its own copy of the registry.
 
     A new copy contains all records of /etc. The caller holds the root's journal.
+
+    Raises Refused for a link in the place of one of its folders.
     """
+    for folder in (IMAGE.registry, IMAGE.manifests):
+        if resolve_inside(root, folder, follow_last=False).is_symlink():
+            raise Refused(f"/{folder} in {root} is a link",
+                          hint="Remove it: the image's own records are in a folder there.")
     if has_image_copy(root):
         return
     plugins = store.names(root)

@@ -136,6 +136,22 @@ def test_a_host_keeps_records_of_missing_packages(host: Path, dnf: Dnf, tmp_path
         assert answer.status == 2 and text in answer.err
 
 
+def test_only_a_root_that_images_replace_has_its_own_copy(
+        host: Path, dnf: Dnf, tmp_path: Path) -> None:
+    bundle = make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"})
+    install(dnf, host, bundle)
+    assert not (host / IMAGE_REGISTRY).exists() and not (host / IMAGE_MANIFESTS).exists()
+    (host / "usr/lib/bootc").mkdir()  # now the host is in image mode
+    install(dnf, host, make_plugin(tmp_path, "more", files={"/opt/more/x": "x"}))
+    for name in ("tool", "more"):
+        for path, copy in zip(ETC.files(name), IMAGE.files(name)):
+            assert (host / path).read_bytes() == (host / copy).read_bytes()
+    succeeded(dnf.plugin(host, "verify"))
+    succeeded(dnf.plugin(host, "remove", "-y", "tool", "more"))
+    for folder in (*IMAGE.files("x"), *ETC.files("x")):
+        assert not (host / folder).parent.exists()
+
+
 def test_a_file_that_cannot_be_replaced_is_named(node: Path, dnf: Dnf, tmp_path: Path) -> None:
     install(dnf, node, make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"}))
     record = node / ETC.record("tool")
