@@ -32,8 +32,9 @@ def refuse_deployed(target: Target, *, live_allowed: bool,
     raise Refused(
         f"this is a deployed {target.name} in image mode: its packages are those of its image;"
         f" {state}.",
-        hint="\n  ".join(["Put the change into the image: add to its Containerfile", *lines,
-                          "Then build it, push it, and run: bootc upgrade"]))
+        hint="\n".join(["Put the change into the image. Add to its Containerfile:",
+                        *(f"  {line}" for line in lines),
+                        "Then build and push the image, and run: bootc upgrade"]))
 
 
 def live_refusal(target: Target) -> Refused:

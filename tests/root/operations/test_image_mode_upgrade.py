@@ -100,3 +100,11 @@ def test_the_image_says_which_plugins_there_are_after_an_update(
     assert listed.get("agent", {}).get("version", "") == (case.version or case.record)
     assert ((root / CONFIG).read_text() if (root / CONFIG).exists() else "") == case.config
     assert (root / WANTS).is_symlink() == bool(case.version)
+    reconciled = dnf.plugin(root, "verify", "--reconcile", "--json")
+    # the file is no configuration file of its package
+    assert reconciled.status == (9 if case.local is configured else 0), reconciled.text
+    assert ("corrections" in reconciled.json) == (case.record != case.version), reconciled.out
+    assert recorded_version(root) == case.version
+    assert ((root / CONFIG).read_text() if (root / CONFIG).exists() else "") == case.config
+    if case.record != case.version:
+        assert "corrections" not in dnf.plugin(root, "verify", "--reconcile", "--json").json
