@@ -38,7 +38,7 @@ class ImageUpdate:
         try:
             layer = hook.new_layer(self._before, run)
             new = hook.check_complete(layer)
-            outcome = hook.examine(new, self._config, self._dnf)
+            outcome = hook.examine(self._before, new, self._config, self._dnf)
             if outcome.lost and self._config.upgrade == REFUSE:
                 raise Refused("\n  ".join([f"the new layer {outcome.layer} does not have these"
                                            " plugins of this Node:", *fate_lines(outcome.lost)]),

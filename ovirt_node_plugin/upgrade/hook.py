@@ -100,14 +100,14 @@ def check_complete(layer: Optional[Layer]) -> Layer:
     return layer
 
 
-def examine(layer: Layer, config: Config, dnf: Dnf) -> Outcome:
-    """Return what ``layer`` has of the plugins of the running system.
+def examine(before: Before, layer: Layer, config: Config, dnf: Dnf) -> Outcome:
+    """Return what ``layer``, made since ``before``, has of the plugins of the running system.
 
     It is mounted in a namespace of its own, and written only to restore plugins. Raises
     NodePluginError if that fails.
     """
     with tempfile.TemporaryDirectory(prefix="node-plugin-layer-", dir=default_parent()) as name:
-        answer = call_apart(lambda: _examined(layer, config, dnf, Path(name)))
+        answer = call_apart(lambda: _examined(before.running, layer, config, dnf, Path(name)))
     return typed(Outcome, json.loads(answer))
 
 
@@ -162,7 +162,7 @@ def _active(run: Runner) -> Tuple[str, ...]:
     return tuple(unit for unit, state in zip(_SERVICES, states) if state == "active")
 
 
-def _examined(layer: Layer, config: Config, dnf: Dnf, work: Path) -> str:
+def _examined(running: Layer, layer: Layer, config: Config, dnf: Dnf, work: Path) -> str:
     for name in ("layer", "changes", "view"):
         (work / name).mkdir()
     found = _compared(layer, work, dnf.run)
@@ -174,7 +174,8 @@ def _examined(layer: Layer, config: Config, dnf: Dnf, work: Path) -> str:
     if damaged:
         raise Refused(f"plugins whose records are damaged cannot be restored: {', '.join(damaged)}",
                       hint="To see the damage: dnf node-plugin verify")
-    with _withheld(), mounted(layer.path, work / "layer", run=dnf.run) as root:
+    with _withheld(running, layer, dnf.run), mounted(
+            layer.path, work / "layer", run=dnf.run) as root:
         notes = restore(layer, root, [registry.records[name] for name in lost],
                         library=Library(config.library), dnf=dnf, boot=Path("/boot"), work=work)
         after = _fates(root, dnf.run)
@@ -185,14 +186,17 @@ def _examined(layer: Layer, config: Config, dnf: Dnf, work: Path) -> str:
 
 
 @contextlib.contextmanager
-def _withheld() -> Iterator[None]:
-    """Remove the mark of a complete upgrade until the ``with`` block has ended without error.
+def _withheld(running: Layer, layer: Layer, run: Runner) -> Iterator[None]:
+    """Take ``layer`` out of use until the ``with`` block has ended without an error.
 
-    If this machine crashes meanwhile, the upgrade counts as failed.
+    If this machine crashes meanwhile, it boots the running layer again, and without the mark of
+    a complete upgrade the Engine reports a failed one.
     """
     data = UPDATED.read_bytes()
     UPDATED.unlink()
+    _set_default(running, run)
     yield
+    _set_default(layer, run)
     write_atomic(UPDATED, data)
 
 

@@ -55,7 +55,7 @@ start) echo "$@" >> STATE/systemctl;;
 *) exec /usr/bin/systemctl "$@";;
 esac""",
     "grubby": f"""
-echo "$@" >> STATE/grubby
+echo "$@$(test ! -e /{MARK} || echo ' of a complete upgrade')" >> STATE/grubby
 test "$1" = --info=ALL || exit 0
 cat <<END
 index=0

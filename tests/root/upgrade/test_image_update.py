@@ -137,7 +137,8 @@ def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
     answer = succeeded(node.upgrade())
     assert (f"The new layer {NEW} has all 2 plugins of this Node, in the same or a newer version;"
             " restored: snmp, tuned.") in answer.out.splitlines()
-    assert node.marked() and node.calls("grubby") == []
+    assert node.marked() and node.calls("grubby") == [
+        "--info=ALL", "--set-default-index=1", "--info=ALL", "--set-default-index=0"]
     boot = node.running.changes / "boot"
     assert [path.read_text() for path in sorted((boot / NEW).iterdir())] == [
         BUILT.replace("\\n", "\n"), "vmlinuz"]
