@@ -270,7 +270,7 @@ def claimed_paths(root: Path) -> Set[str]:
     paths: Set[str] = set()
     for name in store.names(root):
         undo_data = store.read_undo_data(root, name)
-        paths.update(change.path for change in undo_data.state.changes)
+        paths.update(change.path for change in undo_data.state.all_changes)
         inventory = store.read_inventory(root, name)
         paths.update(map(relative, inventory.files() if inventory is not None else ()))
     return paths

@@ -125,7 +125,7 @@ def _recorded_states(root: Path) -> Mapping[str, Sequence[Optional[Entry]]]:
     states: Dict[str, List[Optional[Entry]]] = {}
     for name in store.names(root):
         with contextlib.suppress(NodePluginError):
-            for change in store.read_undo_data(root, name).state.changes:
+            for change in store.read_undo_data(root, name).state.all_changes:
                 states.setdefault(change.path, []).append(change.after)
     return states
 

@@ -43,6 +43,7 @@ from .apply import (
     transaction_notes,
 )
 from .apply.configuration_copies import ConfigurationCopies
+from .apply.factory import Factory, claimed_paths
 from .apply.other_plugins import OtherPlugins
 from .apply.package_folders import PackageFolders
 from .model.books import Books
@@ -230,6 +231,7 @@ def carry_out(ready: Installation, session: Session, *,
     folders, copies = PackageFolders(packages, session), ConfigurationCopies(packages, root)
     image_mode = session.target.image_mode
     scope = _scope(ready, packages, leave_out, others.places)
+    factory = Factory(ready.plan.target)
     with change.journaled(session, intent, scope, run=context.run) as opened:
         old = inventories.previous(jobs, session)
         notes = [*switch_off(revert.live, context)]
@@ -259,6 +261,7 @@ def carry_out(ready: Installation, session: Session, *,
         notes += (*released.notes, *live.switch_on(jobs, revert, packages, books.ledger))
         notes += (remark for job in jobs
                   for remark in remarks(books.ledger.state(job.name).settings, job.context))
+        factory.follow(claimed_paths(_nevras(ready)[1], session, books.ledger), books.ledger)
         _save(ready, session, installed)
     return tuple(notes)
 

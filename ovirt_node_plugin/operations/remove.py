@@ -33,6 +33,7 @@ from ..undo.changes import Applied
 from . import matching
 from .apply import change, live, module_changes, scriptlets, transaction_notes
 from .apply.configuration_copies import ConfigurationCopies
+from .apply.factory import Factory, claimed_paths
 from .apply.other_plugins import OtherPlugins
 from .apply.package_folders import PackageFolders
 from .apply.records import save_changed
@@ -130,6 +131,7 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
     deltas = RemovalDeltas(ready.records, packages, session,
                            staying=staying_without(names, books),
                            skipped_scriptlets=ready.skipped_scriptlets)
+    factory = Factory(session.target)
     intent = journal.Intent("remove", names, change.TOOL)
     with change.journaled(session, intent, scope, run=run) as opened:
         notes = [*switch_off(ready.revert.live, context)]
@@ -150,6 +152,8 @@ def carry_out(ready: Removal, session: Session, *, displays: Sequence[DnfDisplay
         finished += _remove_accounts(ready, context)
         notes += live.read_again(changes, packages, ready.revert, context)
         books.separate(names)
+        factory.follow(claimed_paths({name: record.nevras for name, record in books.records.items()
+                                      if name not in names}, session, books.ledger), books.ledger)
         save_changed(root, books, changes, without=names)
         for name in names:
             store.forget(root, name)

@@ -1,7 +1,8 @@
-"""The two places of the registry: in /etc, and the image's own copy in /usr.
+"""The places of the registry: in /etc, and the image's own copy in /usr.
 
 /etc outlives an image, /usr does not: so the copy in /usr, where there is one, tells what the
-image has, and the records in /etc only repeat it. See ovirt.plugins.d(5).
+image has, and the records in /etc only repeat it. See ovirt.plugins.d(5). In the pristine copy
+of /etc they show imgbased that nobody changed those in /etc; they are never read.
 """
 from __future__ import annotations
 
@@ -11,7 +12,15 @@ from pathlib import Path
 from typing import List, Tuple
 
 from ..system.entries import sync_dir
-from ..system.path_sets import IMAGE_MANIFESTS, IMAGE_REGISTRY, MANIFESTS, REGISTRY
+from ..system.path_sets import (
+    FACTORY_ETC,
+    FACTORY_MANIFESTS,
+    FACTORY_REGISTRY,
+    IMAGE_MANIFESTS,
+    IMAGE_REGISTRY,
+    MANIFESTS,
+    REGISTRY,
+)
 from ..system.paths import resolve_inside
 
 
@@ -41,11 +50,21 @@ class Place:
 
 ETC = Place(REGISTRY, MANIFESTS)
 IMAGE = Place(IMAGE_REGISTRY, IMAGE_MANIFESTS)
+PRISTINE = Place(FACTORY_REGISTRY, FACTORY_MANIFESTS)
 
 
 def has_image_copy(root: Path) -> bool:
     """Return whether ``root`` has the image's own copy, which then counts."""
     return resolve_inside(root, IMAGE.registry).is_dir()
+
+
+def has_factory(root: Path) -> bool:
+    """Return whether ``root`` has the pristine copy of /etc that imgbased makes of all of it.
+
+    That of systemd has few files.
+    """
+    return (resolve_inside(root, FACTORY_ETC) == root / FACTORY_ETC
+            and (root / FACTORY_ETC / "passwd").is_file())
 
 
 def counting(root: Path) -> Place:
@@ -55,7 +74,10 @@ def counting(root: Path) -> Place:
 
 def written(root: Path) -> Tuple[Place, ...]:
     """Return the places to which a change of ``root`` writes."""
-    return (IMAGE, ETC) if has_image_copy(root) else (ETC,)
+    if not has_image_copy(root):
+        return (ETC,)
+    pristine = has_factory(root) and (root / PRISTINE.registry).is_dir()
+    return (IMAGE, ETC, PRISTINE) if pristine else (IMAGE, ETC)
 
 
 def make_folders(root: Path, place: Place) -> List[str]:

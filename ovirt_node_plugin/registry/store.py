@@ -19,7 +19,17 @@ from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, RECORDS, RECORDS_BYTE
 from ..system.paths import read_inside, resolve_inside
 from ..system.regular_files import NotRegular
 from .inventory import Inventory
-from .places import ETC, IMAGE, Place, counting, has_image_copy, make_folders, written
+from .places import (
+    ETC,
+    IMAGE,
+    PRISTINE,
+    Place,
+    counting,
+    has_factory,
+    has_image_copy,
+    make_folders,
+    written,
+)
 from .record import Record
 from .rules import is_plugin_name
 from .undo_data import UndoData
@@ -128,7 +138,7 @@ def inventory_path(root: Path, name: str) -> str:
 
 def paths_of(name: str) -> Tuple[str, ...]:
     """Return the paths of everything that is kept of a plugin, relative to the root."""
-    return (*ETC.files(name), *IMAGE.files(name))
+    return (*ETC.files(name), *IMAGE.files(name), *PRISTINE.files(name))
 
 
 def copy_records(root: Path, plugins: Iterable[str], copy: Path) -> None:
@@ -171,6 +181,8 @@ def save(root: Path, record: Record, undo_data: UndoData,
     from . import xml
 
     new_folders = make_folders(root, ETC)
+    if has_image_copy(root) and has_factory(root):
+        new_folders += make_folders(root, PRISTINE)
     kept = _known_folders(root, record.name)
     undo_data = dataclasses.replace(
         undo_data, folders=tuple(sorted({*undo_data.folders, *new_folders, *kept})))

@@ -29,4 +29,4 @@ class UndoData:
         return any(
             change.before is not None and change.before.kind == "file"
             and change.before.content is not None and not change.before.mode & 0o004
-            for change in self.state.changes)
+            for change in self.state.all_changes)

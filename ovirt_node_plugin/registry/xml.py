@@ -121,9 +121,13 @@ def dump_undo_data(undo_data: UndoData) -> bytes:
     effects = etree.SubElement(root, "effects")
     for change in undo_data.state.effects:
         _dump_change(effects, change)
+    if undo_data.state.factory:
+        factory = etree.SubElement(root, "factory")
+        for change in undo_data.state.factory:
+            _dump_change(factory, change)
     data = _document(root)
     content_bytes = len(undo_data.descriptor) + sum(
-        len(entry.content or b"") for change in undo_data.state.changes
+        len(entry.content or b"") for change in undo_data.state.all_changes
         for entry in (change.before, change.after) if entry is not None)
     items = sum(1 + len(node.attrib) for node in root.iter())
     if (len(data) > UNDO_DATA_BYTES or content_bytes > UNDO_CONTENT_BYTES
@@ -147,7 +151,8 @@ def load_undo_data(data: bytes, *, origin: str) -> UndoData:
         name=_get(root, "name"), descriptor=_unpack(root.all("descriptor")[0], source),
         state=AppliedState(
             tuple(_load_setting(node, source) for node in _inside(root, "settings")),
-            tuple(_load_change(node, source) for node in _inside(root, "effects"))),
+            *(tuple(_load_change(node, source) for node in _inside(root, name))
+              for name in ("effects", "factory"))),
         folders=tuple(_unquote(_get(node, "path")) for node in _inside(root, "folders")),
         inventory=_get(root, "inventory") == "yes")
 

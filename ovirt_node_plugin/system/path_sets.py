@@ -13,7 +13,12 @@ MANIFESTS = "etc/ovirt.plugins-manifests.d"
 # the /etc of the old layer over that of the new one, and bootc merges the two.
 IMAGE_REGISTRY = "usr/lib/ovirt.plugins.d"
 IMAGE_MANIFESTS = "usr/lib/ovirt.plugins-manifests.d"
-REGISTRIES = (REGISTRY, MANIFESTS, IMAGE_REGISTRY, IMAGE_MANIFESTS)
+# The pristine /etc of Node's image, with which imgbased compares /etc at an upgrade.
+FACTORY = "usr/share/factory"
+FACTORY_ETC = f"{FACTORY}/etc"
+FACTORY_REGISTRY, FACTORY_MANIFESTS = f"{FACTORY}/{REGISTRY}", f"{FACTORY}/{MANIFESTS}"
+REGISTRIES = (REGISTRY, MANIFESTS, IMAGE_REGISTRY, IMAGE_MANIFESTS, FACTORY_REGISTRY,
+              FACTORY_MANIFESTS)
 CONFIGURATION = "etc/ovirt-node-plugin"
 TOOL_STATE = "var/lib/ovirt-node-plugin"
 JOURNAL = f"{TOOL_STATE}/journal"
@@ -22,9 +27,6 @@ IMAGE_MARK = "usr/share/ovirt-node-plugin/image.json"
 BOOT_PROBLEMS = "run/ovirt-node-plugin/problems.json"
 # The name, version and release of a Node's image, as imgbase(8) writes it when it builds one.
 IMAGE_VERSION = "usr/share/imgbase/build/meta/nvr"
-# The pristine /etc of Node's image, with which imgbased compares /etc at an upgrade.
-FACTORY = "usr/share/factory"
-FACTORY_ETC = f"{FACTORY}/etc"
 OWN = (*REGISTRIES, CONFIGURATION)
 
 # -- of rpm and DNF

@@ -61,16 +61,26 @@ class Applied:
 
 @dataclass(frozen=True)
 class AppliedState:
-    """What one plugin changed in a root: by its settings, and by scriptlets of its packages."""
+    """What one plugin changed in a root: by its settings, and by scriptlets of its packages.
+
+    ``factory`` are changes of the image's pristine copy of /etc, which follow the others and
+    the packages' files. A ``before`` without content is the state that /etc had too.
+    """
 
     settings: Tuple[Applied, ...] = ()
     effects: Tuple[Change, ...] = ()
+    factory: Tuple[Change, ...] = ()
 
     @property
     def changes(self) -> Tuple[Change, ...]:
         """The changes of the settings, and after them the effects."""
         return (*(change for applied in self.settings for change in applied.changes),
                 *self.effects)
+
+    @property
+    def all_changes(self) -> Tuple[Change, ...]:
+        """The changes, and after them those of the pristine copy of /etc."""
+        return (*self.changes, *self.factory)
 
 
 @dataclass(frozen=True)

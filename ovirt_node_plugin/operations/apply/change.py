@@ -27,6 +27,7 @@ from ...undo.changes import Change
 from ..model.jobs import Key
 from .active_scope import active_scope
 from .configuration_copies import copy_paths
+from .factory import is_followed
 
 _MOST_PATHS = 8  # that a line names
 TOOL = f"ovirt-node-plugin {__version__}"
@@ -140,6 +141,7 @@ def scope(target: Target, packages: Sequence[PackageChange], *, plugins: Iterabl
             *(path for plugin in plugins for path in store.paths_of(plugin)),
             *module_index.index_paths(files, module_trees.trees(root))})),
         trees=(*path_sets.TREES, *active.trees, *modules.trees, *others,
+               *([path_sets.FACTORY_ETC] if is_followed(target) else ()),
                *sorted(place for place in places if not is_inside_any(place, trees))),
         bare=(*modules.bare, *(() if target.live else path_sets.BARE_TREES)),
         near=(*path_sets.NEAR_FOLDERS, *active.near),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 from ...system.path_sets import (
+    FACTORY_MANIFESTS,
+    FACTORY_REGISTRY,
     IMAGE_MANIFESTS,
     IMAGE_MARK,
     IMAGE_REGISTRY,
@@ -20,6 +22,7 @@ from ...system.trees import folders_above
 _State = Tuple[object, ...]
 _RECORDS, _DATA = "record of plugins", "undo data or inventory"
 _WHAT = {REGISTRY: _RECORDS, IMAGE_REGISTRY: _RECORDS, MANIFESTS: _DATA, IMAGE_MANIFESTS: _DATA,
+         FACTORY_REGISTRY: _RECORDS, FACTORY_MANIFESTS: _DATA,
          JOURNAL: "journal of this change", IMAGE_MARK: "mark of the image"}
 
 

@@ -55,6 +55,10 @@ class Ledger:
         """Replace the scriptlet effects of a plugin."""
         self._states[plugin] = replace(self.state(plugin), effects=tuple(effects))
 
+    def set_factory(self, plugin: str, changes: Iterable[Change]) -> None:
+        """Replace the plugin's changes of the image's pristine copy of /etc."""
+        self._states[plugin] = replace(self.state(plugin), factory=tuple(changes))
+
     def put(self, plugin: str, applied: Applied) -> None:
         """Replace the plugin's setting of the same kind and key, or add it at the end."""
         settings = {other.identity: other for other in self.state(plugin).settings}

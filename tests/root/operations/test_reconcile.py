@@ -10,7 +10,7 @@ import pytest
 
 from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.registry.places import ETC, IMAGE
-from ovirt_node_plugin.system.path_sets import IMAGE_MANIFESTS, IMAGE_REGISTRY
+from ovirt_node_plugin.system.path_sets import FACTORY_ETC, IMAGE_MANIFESTS, IMAGE_REGISTRY
 from ovirt_node_plugin.vdsm import capabilities
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -105,10 +105,13 @@ def test_an_older_image_s_records_give_way_to_those_of_the_image(
 def test_records_that_outlived_their_packages_are_removed_in_an_image_without_a_copy(
         built: support.Fixtures, node: Path, dnf: Dnf, tmp_path: Path) -> None:
     before = tree_state(node)
+    pristine = support.copy_tree(node / FACTORY_ETC, tmp_path / "factory")
     install(dnf, node, make_plugin(tmp_path, "gone", settings=SETTINGS[:3], files=FILES),
             built.bundle("snmp"))
     for folder in (IMAGE_REGISTRY, IMAGE_MANIFESTS):
         shutil.rmtree(node / folder)
+    shutil.rmtree(node / FACTORY_ETC)
+    support.copy_tree(pristine, node / FACTORY_ETC)
     for package in ("gone", "net-snmp-utils"):
         remove_package(node, package)
     answer = dnf.plugin(node, "verify", "--reconcile")

@@ -14,7 +14,12 @@ from ovirt_node_plugin.registry.inventory import Inventory, Operation
 from ovirt_node_plugin.registry.record import Record
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
-from ovirt_node_plugin.system.path_sets import IMAGE_MANIFESTS, IMAGE_REGISTRY, REGISTRIES
+from ovirt_node_plugin.system.path_sets import (
+    FACTORY_ETC,
+    IMAGE_MANIFESTS,
+    IMAGE_REGISTRY,
+    REGISTRIES,
+)
 from ovirt_node_plugin.undo.changes import AppliedState, Change
 from ovirt_node_plugin.vdsm import capabilities
 
@@ -52,17 +57,25 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_an_image_has_the_same_files_in_both_places(image: Path) -> None:
+@pytest.mark.parametrize("has_factory", [False, True])
+def test_an_image_has_the_same_files_in_all_places(image: Path, has_factory: bool) -> None:
+    if has_factory:
+        (image / FACTORY_ETC).mkdir(parents=True)
+        (image / FACTORY_ETC / "passwd").touch()
     save(image, "cim", "1", SECRET)
     save(image, "snmp")
     for name in ("cim", "snmp"):
-        files = zip(places.ETC.files(name), places.IMAGE.files(name))
-        for path, copy in files:
-            assert (image / path).read_bytes() == (image / copy).read_bytes()
-            assert mode(image / path) == mode(image / copy)
+        for place in (places.IMAGE, *([places.PRISTINE] if has_factory else ())):
+            for path, copy in zip(places.ETC.files(name), place.files(name)):
+                assert (image / path).read_bytes() == (image / copy).read_bytes()
+                assert mode(image / path) == mode(image / copy)
     assert mode(image / IMAGE_MANIFESTS / "cim.xml") == 0o600
-    assert [mode(image / folder) for folder in REGISTRIES] == [0o755] * 4
-    assert len(tree(image)) == 12
+    written = REGISTRIES if has_factory else REGISTRIES[:4]
+    assert [mode(image / folder) for folder in written] == [0o755] * len(written)
+    assert len(tree(image)) == 3 * len(written)
+    for name in ("cim", "snmp"):
+        store.forget(image, name)
+    assert not any((image / folder).exists() for folder in REGISTRIES)
 
 
 def test_the_last_removal_removes_both_places(image: Path) -> None:

@@ -24,11 +24,12 @@ def entry(data: bytes, *, kind: str = "file", mode: int = 0o644, kept: bool = Tr
                  (("user.a", b"\x00\xff"),))
 
 
-def undo_data(*changes: Change, effects: tuple[Change, ...] = ()) -> UndoData:
+def undo_data(*changes: Change, effects: tuple[Change, ...] = (),
+              factory: tuple[Change, ...] = ()) -> UndoData:
     setting = Applied(kind="service", key="a.service", value="enabled", before="disabled",
                       changes=changes)
     return UndoData("foo", b"<node-plugin>\xc3\xa4</node-plugin>",
-                    AppliedState((setting,), effects), ("etc/ovirt.plugins.d",))
+                    AppliedState((setting,), effects, factory), ("etc/ovirt.plugins.d",))
 
 
 FOLDER = Entry("dir", 0o755, 0, 0)
@@ -36,7 +37,8 @@ FULL = undo_data(
     Change("etc/a", None, entry(b"x", kept=False)),
     Change("etc/b \u00e4%\udcff<\">\n", entry(b"\x00old\r\n"), None),
     Change("etc/link", entry(b"/dev/null", kind="link", mode=0o777), FOLDER),
-    effects=(Change("etc/c", entry(b""), entry(b"y", kept=False)),))
+    effects=(Change("etc/c", entry(b""), entry(b"y", kept=False)),),
+    factory=(Change("usr/share/factory/etc/d", entry(b"z", kept=False), None),))
 
 
 def test_undo_data_is_read_as_it_was_written() -> None:
@@ -58,6 +60,7 @@ def test_undo_data_with_content_of_private_files_is_private() -> None:
     secret = Change("etc/shadow", entry(b"root:$y$", mode=0o000), entry(b"x", kept=False))
     assert undo_data(effects=(secret,)).private
     assert undo_data(secret).private
+    assert undo_data(factory=(secret,)).private
     assert not FULL.private
     assert not undo_data(Change("etc/shadow", None, entry(b"x", mode=0, kept=False))).private
 

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Set, Tuple
 
 import pytest
 
-from ovirt_node_plugin.system.path_sets import REGISTRIES
+from ovirt_node_plugin.system.path_sets import FACTORY, FACTORY_ETC, REGISTRIES
 from ovirt_node_plugin.system.trees import Relative
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -88,10 +88,15 @@ def comparable(plan: Dict[str, Any]) -> Dict[str, Any]:
         note for note in plan["notes"] if not DONE.match(note)]}
 
 
+def shown(path: str) -> str:
+    """Return the path that tells of ``path``: for the pristine copy of /etc, that in /etc."""
+    return f"/{path[len(FACTORY) + 1:] if path.startswith(f'{FACTORY_ETC}/') else path}"
+
+
 def changed_paths(before: Dict[str, Any], after: Dict[str, Any]) -> Set[str]:
     """Return all new, removed and changed paths, except the registry and changed folders."""
     paths = {path for path in {*before, *after} if before.get(path) != after.get(path)}
-    return {f"/{path}" for path in paths if not path.startswith(REGISTRIES) and path not in (
+    return {shown(path) for path in paths if not path.startswith(REGISTRIES) and path not in (
         "etc", ".") and not (path in before and path in after
                              and str(after[path][0]).startswith("d"))}
 
@@ -237,5 +242,5 @@ def test_an_upgrade_that_drops_shared_settings_leaves_them_as_its_plan_says(
         "removed"]}
     after = tree_state(node)
     assert {path for path in removed if path[1:] in after} == set()
-    assert {f"/{path}" for path in before if path not in after} <= removed
+    assert {shown(path) for path in before if path not in after} <= removed
     assert dnf.plugin(node, "verify").status == 0
