@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Set, Tuple
 
@@ -12,6 +12,7 @@ from ..packages.session import Session
 from ..registry import image_copy, store
 from ..registry.places import ETC, IMAGE, has_image_copy
 from ..system.entries import read_entry, write_entry
+from ..system.path_sets import FACTORY
 from ..system.paths import is_inside
 from ..undo.changes import Change, alike
 from .model.results import LEFT, REMOVED, RESTORED, REWRITTEN, RecordCorrection
@@ -127,10 +128,16 @@ def _left(name: str, path: str, reason: str) -> _PlannedCorrection:
 
 
 def _changes(root: Path, name: str) -> Tuple[Change, ...]:
-    """Return the changes in the undo data of a plugin, none if it cannot be read."""
+    """Return the changes in the undo data of a plugin, none if it cannot be read.
+
+    Those of its packages' files are known from the pristine copy of /etc.
+    """
     with contextlib.suppress(NodePluginError):
         place = ETC if name not in store.names(root) else None
-        return store.read_undo_data(root, name, place=place).state.changes
+        state = store.read_undo_data(root, name, place=place).state
+        changed = {change.path for change in state.changes}
+        packed = (replace(change, path=change.path[len(FACTORY) + 1:]) for change in state.factory)
+        return (*state.changes, *(change for change in packed if change.path not in changed))
     return ()
 
 
