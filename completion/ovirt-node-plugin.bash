@@ -98,7 +98,9 @@ _ovirt_node_plugin_entries() {
 }
 
 _ovirt_node_plugin_installed() {
-    _ovirt_node_plugin_entries "$root/etc/ovirt.plugins.d" -f
+    local folder=$root/usr/lib/ovirt.plugins.d  # of an image, if it has its own
+    [[ -d $folder ]] || folder=$root/etc/ovirt.plugins.d
+    _ovirt_node_plugin_entries "$folder" -f
 }
 
 # the library is that of the running machine, for any installroot

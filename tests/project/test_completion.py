@@ -119,6 +119,13 @@ def test_the_installroot_may_be_a_separate_word_and_end_with_a_slash(
     assert shell.complete(f"dnf node-plugin --installroot {root}/ remove c") == ["cim"]
 
 
+def test_the_own_records_of_an_image_are_offered_alone(shell: Shell, root: Path) -> None:
+    image = root / "usr/lib/ovirt.plugins.d"
+    image.mkdir(parents=True)
+    (image / "agent").touch()
+    assert shell.complete(f"dnf node-plugin remove --installroot={root} ") == ["agent"]
+
+
 def test_a_root_without_a_registry_offers_nothing_to_remove(shell: Shell, tmp_path: Path) -> None:
     assert shell.complete(f"dnf --installroot={tmp_path} node-plugin remove ") == []
 

@@ -9,7 +9,7 @@ import pytest
 
 from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.registry.origin import Origin
-from ovirt_node_plugin.system.path_sets import REGISTRY
+from ovirt_node_plugin.system.path_sets import IMAGE_REGISTRY, REGISTRY
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
@@ -253,7 +253,7 @@ def test_a_repair_with_packages_of_another_origin_is_refused(
 def test_a_record_without_an_origin_of_an_older_version_has_that_of_its_packages(
         built: support.Fixtures, tmp_path: Path, node: Path, dnf: Dnf) -> None:
     succeeded(install(dnf, node, signed(tmp_path, "1.0", built.key)))
-    path = node / REGISTRY / "agent"
+    path = node / IMAGE_REGISTRY / "agent"
     text = re.sub(r"\s*<origin.*</origin>", "", path.read_text(), flags=re.DOTALL)
     path.write_text(text)
     record = store.read_record(node, "agent")
@@ -270,7 +270,7 @@ def test_an_unsigned_record_of_an_older_version_is_compared_by_its_repository_id
         tmp_path: Path, node: Path, dnf: Dnf) -> None:
     in_repository(node, tmp_path, "1.0", "vendor")
     succeeded(install(dnf, node, "agent", "--enablerepo=vendor"))
-    path = node / REGISTRY / "agent"
+    path = node / IMAGE_REGISTRY / "agent"
     path.write_text(re.sub(r"\s*<origin[^>]*/>", "", path.read_text()))
     assert store.read_record(node, "agent").recorded_origin is None
     in_repository(node, tmp_path, "2.0", "other")
@@ -311,4 +311,5 @@ def test_a_url_in_a_record_has_no_password(tmp_path: Path, node: Path, dnf: Dnf)
         succeeded(install(dnf, node, "agent", "--enablerepo=vendor"))
         location = store.read_record(node, "agent").origin.location
     assert location == f"{web.url}/vendor"
-    assert "secret" not in (node / REGISTRY / "agent").read_text()
+    for folder in (REGISTRY, IMAGE_REGISTRY):
+        assert "secret" not in (node / folder / "agent").read_text()

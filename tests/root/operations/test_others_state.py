@@ -8,7 +8,14 @@ import pytest
 
 from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.registry import store
-from ovirt_node_plugin.system.path_sets import IMAGE_MARK, JOURNAL, MANIFESTS, REGISTRY
+from ovirt_node_plugin.system.path_sets import (
+    IMAGE_MANIFESTS,
+    IMAGE_MARK,
+    IMAGE_REGISTRY,
+    JOURNAL,
+    MANIFESTS,
+    REGISTRY,
+)
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf
 from tests.support.tree_states import state_differences, tree_state
@@ -39,6 +46,12 @@ ATTACKS: Dict[str, Tuple[str, str]] = {
     "removes an inventory": (f"rm /{MANIFESTS}/cim.json.gz", f"/{MANIFESTS}/cim.json.gz"),
     "makes the folder of undo data a link": (
         f"mv /{MANIFESTS} /opt/lk; ln -s ../opt/lk /{MANIFESTS}", f"/{MANIFESTS}"),
+    "makes a registry of an image": (
+        f"mkdir /{IMAGE_REGISTRY}; cp /{REGISTRY}/cim /{IMAGE_REGISTRY}/fake",
+        f"/{IMAGE_REGISTRY}/fake"),
+    "makes undo data of an image": (
+        f"mkdir /{IMAGE_MANIFESTS}; echo x > /{IMAGE_MANIFESTS}/cim.xml",
+        f"/{IMAGE_MANIFESTS}/cim.xml"),
     "makes a mark of an image": (
         f"mkdir -p /{IMAGE_MARK.rpartition('/')[0]}; echo '{{}}' > /{IMAGE_MARK}",
         f"/{IMAGE_MARK}"),

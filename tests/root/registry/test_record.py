@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 import pytest
 
 from ovirt_node_plugin.registry import store
-from ovirt_node_plugin.system.path_sets import MANIFESTS, REGISTRY
+from ovirt_node_plugin.system.path_sets import IMAGE_REGISTRY, MANIFESTS, REGISTRY
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
@@ -187,7 +187,7 @@ def test_settings_and_files_changed_by_hand_are_reported(dnf: Dnf, node: Path,
 def test_a_damaged_record_is_reported_and_other_plugins_are_listed(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("share-a"), built.bundle("storage"))
-    (node / REGISTRY / "share-a").write_text("<plugin-record")
+    (node / IMAGE_REGISTRY / "share-a").write_text("<plugin-record")
     assert any("its record is damaged" in line for line in problems(dnf, node))
     states = {plugin["name"]: plugin["state"]
               for plugin in dnf.plugin(node, "list", "--json").json["plugins"]}
