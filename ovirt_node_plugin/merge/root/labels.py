@@ -93,7 +93,7 @@ def paths_to_label(changes: Mapping[str, Difference], old: Path, new: Path,
     """
     restored: Dict[str, Set[Optional[str]]] = {}
     for name in store.names(old):
-        for change in store.read_undo_data(old, name).state.changes:
+        for change in store.read_undo_data(old, name).state.all_changes:
             if change.before is not None and change.path not in claimed:
                 restored.setdefault(change.path, set()).add(_text(dict(change.before.xattrs)))
     return [path for path, change in changes.items() if change.kind != REMOVED
