@@ -16,14 +16,14 @@ from ovirt_node_plugin.images.rpm.rpm_file import copy_squashfs
 from ovirt_node_plugin.system.path_sets import REGISTRY
 from ovirt_node_plugin.system.run import run
 from tests import support
-from tests.support import manpages
+from tests.support import imgbased, manpages
 from tests.support.dnf_runner import Answer, Dnf, environment, succeeded
 from tests.support.manpages import Example
 from tests.support.program import Program
 from tests.support.signing import signing_key
 from tests.support.update_rpm import NAME, make_update_rpm
 
-PAGE = "ovirt-node-plugin.8"
+PAGE, REPO_FILE = "ovirt-node-plugin.8", "etc/yum.repos.d/site.repo"
 ON_NODE, IN_BUILD, REPO = "upgrade-node", "upgrade-build", "upgrade-repo"
 
 
@@ -70,12 +70,18 @@ class Site:
         return [(plugin["name"], plugin["version"]) for plugin in listed]
 
     def boot(self, name: str) -> None:
-        """Make the image in the RPM ``name``, below the folder, the root of the node."""
+        """Make the image in the RPM ``name``, below the folder, the root of the node.
+
+        imgbased copies changes of /etc from the root before, if there is one.
+        """
         squashfs, layer = self.place / "layer.squashfs.img", self.node.with_name("layer")
         squashfs.unlink(missing_ok=True)
         copy_squashfs(self.place / "site" / name, squashfs)
         run(["unsquashfs", "-quiet", "-no-progress", "-dest", layer, squashfs])
-        shutil.rmtree(self.node, ignore_errors=True)
+        if self.node.exists():
+            imgbased.remediate_etc(self.node, layer)
+            imgbased.migrate_etc(self.node, layer)
+            shutil.rmtree(self.node)
         layer.rename(self.node)
 
     def offered(self, repo_file: str) -> str:
@@ -119,12 +125,14 @@ def test_an_administrator_follows_the_chapter(site: Site) -> None:
     assert f"{same}agent 1.0, storage 1.0." in site.build(first)
     assert site.offered(repo_file.text) == "4.5.5-1.el9.site1"
     site.boot(f"4.5.5/{NAME}-4.5.5-1.el9.site1.noarch.rpm")
+    (site.node / REPO_FILE).write_text(repo_file.text)
 
     assert f"{same}agent 1.1, storage 1.0." in site.build(second)
     assert site.offered(repo_file.text) == "4.5.6-1.el9.site1"
     (command,) = commands(check)
     succeeded(site.on_node(command))
     site.boot(f"4.5.6/{NAME}-4.5.6-1.el9.site1.noarch.rpm")
+    assert (site.node / REPO_FILE).read_text() == repo_file.text
     assert site.plugins(after) == [("agent", "1.1"), ("storage", "1.0")]
 
     assert f"{same}agent 1.1." in site.build(third)
