@@ -1,0 +1,123 @@
+"""An upgrade that fails is undone, step by step; bundles are chosen by version."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Container, List, Optional, Sequence
+
+import pytest
+
+from ovirt_node_plugin.cli import image_update
+from ovirt_node_plugin.config import Config
+from ovirt_node_plugin.errors import CommandError, NodePluginError, RolledBack
+from ovirt_node_plugin.plugin.library import Library
+from ovirt_node_plugin.registry.record import Record
+from ovirt_node_plugin.system.run import StrPath, run
+from ovirt_node_plugin.upgrade import hook
+from ovirt_node_plugin.upgrade.layers import Layer
+from ovirt_node_plugin.upgrade.restore import bundles_of
+from tests import support
+
+pytestmark = pytest.mark.root
+
+OLD = Layer("onn", "node-1-1+1", "/dev/onn/node-1-1+1", "/dev/mapper/onn-node--1--1+1")
+NEW = Layer("onn", "node-2-1+1", "/dev/onn/node-2-1+1", "/dev/mapper/onn-node--2--1+1")
+BEFORE = hook.Before(OLD, (OLD,), ("vdsmd.service",), var_shared=True)
+INFO = 'index=0\nargs="img.bootid=node-2-1+1"\nindex=1\nargs="img.bootid=node-1-1+1"\n'
+STEPS = ["grubby --info=ALL", "grubby --set-default-index=1", "imgbase base --remove node-2-1",
+         "mount --make-rshared /var", "systemctl start -- vdsmd.service"]
+
+
+class Programs:
+    """Records argument lists; ``failing`` are the programs that fail."""
+
+    def __init__(self, failing: Container[str] = ()) -> None:
+        self.failing = failing
+        self.calls: List[str] = []
+
+    def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
+                 polled: object = None) -> str:
+        self.calls.append(" ".join(map(str, argv)))
+        if argv[0] in self.failing:
+            raise CommandError(f"{argv[0]} ended with status 1", argv=[*map(str, argv)],
+                               returncode=1)
+        return INFO if argv[0] == "grubby" else ""
+
+
+@pytest.fixture
+def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The mark of a complete upgrade."""
+    path = tmp_path / "updated"
+    path.touch()
+    monkeypatch.setattr(hook, "UPDATED", path)
+    return path
+
+
+def test_each_step_is_undone_in_order(mark: Path) -> None:
+    programs = Programs()
+    error = hook.undone(BEFORE, NEW, NodePluginError("it failed", hint="Look."), programs)
+    assert programs.calls == STEPS and not mark.exists()
+    assert error.message == ("the upgrade of this Node failed: it failed\n"
+                             "It is undone: node-1-1+1 boots next.")
+    assert error.hint == "Look.\nTo upgrade again: dnf reinstall ovirt-node-ng-image-update"
+
+
+def test_without_a_layer_only_services_and_mounts_are_restored(mark: Path) -> None:
+    programs = Programs()
+    error = hook.undone(BEFORE, None, NodePluginError("it failed"), programs)
+    assert programs.calls == STEPS[3:] and not mark.exists()
+    assert "There is no new layer" in error.message
+
+
+@pytest.mark.parametrize("program, step", [
+    ("grubby", "grubby --set-default-index=INDEX"), ("imgbase", "imgbase base --remove node-2-1"),
+    ("mount", "mount --make-rshared /var"), ("systemctl", "systemctl start vdsmd.service")])
+def test_a_step_that_fails_is_named_and_the_others_are_done(mark: Path, program: str,
+                                                            step: str) -> None:
+    programs = Programs({program})
+    error = hook.undone(BEFORE, NEW, NodePluginError("it failed"), programs)
+    assert "It is not undone completely. Run:\n  " + step in error.message
+    assert f"{program} ended with status 1" in error.message
+    assert {call.split()[0] for call in programs.calls} == {
+        "grubby", "imgbase", "mount", "systemctl"} and not mark.exists()
+
+
+@pytest.mark.parametrize("reason, text", [
+    (KeyboardInterrupt(), "it was interrupted"), (ValueError("a bug"), "ValueError: a bug"),
+    (NodePluginError("it is damaged"), "it is damaged")])
+def test_whatever_ends_the_look_into_the_layer_undoes_the_upgrade(
+        mark: Path, monkeypatch: pytest.MonkeyPatch, reason: BaseException, text: str) -> None:
+    def fail(*_: object) -> None:
+        raise reason
+
+    programs = Programs()
+    monkeypatch.setattr(hook, "before_update", lambda run: BEFORE)
+    monkeypatch.setattr(hook, "new_layer", lambda before, run: NEW)
+    monkeypatch.setattr(hook, "examine", fail)
+    monkeypatch.setattr(image_update, "run", programs)
+    with pytest.raises(RolledBack, match=f"the upgrade of this Node failed: {text}"):
+        image_update.ImageUpdate(Config(), ()).finish()
+    assert programs.calls == STEPS
+
+
+@pytest.mark.parametrize("own, shipped, recorded, chosen", [
+    ("1.0", "2.0", None, "1.0"), ("2.0", "1.0", None, "1.0"), ("1.1", "1.10", None, "1.10"),
+    ("2.0", None, "1.0", "1.0"), (None, None, "1.0", "1.0"), ("1.1", "1.1~rc1", None, "1.1"),
+    ("0.9", None, None, None), (None, None, None, None), ("0.9", None, "0.8", None)])
+def test_the_bundle_of_a_plugin_is_that_of_its_version_or_the_newest(
+        tmp_path: Path, own: Optional[str], shipped: Optional[str], recorded: Optional[str],
+        chosen: Optional[str]) -> None:
+    folders = []
+    for name, version in (("own", own), ("shipped", shipped), ("recorded", recorded)):
+        folders.append(tmp_path / name)
+        if version is not None:
+            repo = support.RpmRepo(tmp_path / f"{name}-repo", "cim")
+            support.write_bundle(tmp_path / name / "cim", support.descriptor_xml(
+                "cim", version, repos=["cim"]), repo=repo)
+    lost = Record("cim", "1.0", "Test", "", "2026-11-29T12:00:00Z", "tool", "offline",
+                  str(tmp_path / "recorded/cim"), "node", "4.5.5", (), (), ())
+    bundles, problems = bundles_of([lost], Library(tuple(folders[:2])), run)
+    if chosen is not None:
+        assert (bundles["cim"].version, problems) == (chosen, {})
+    else:
+        assert (bundles, list(problems)) == ({}, ["cim"])
+        assert "no bundle of version 1.0 or newer" in problems["cim"]
