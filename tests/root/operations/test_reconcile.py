@@ -1,6 +1,7 @@
 """Records in /etc of another image than the one that is there: shown, and reconciled."""
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -163,6 +164,13 @@ def test_a_file_that_cannot_be_replaced_is_named(node: Path, dnf: Dnf, tmp_path:
     answer = dnf.plugin(node, "verify", "--reconcile")
     assert answer.status == 9 and "/etc/ovirt.plugins.d/tool is a folder" in answer.err
     record.rmdir()
+    read_only = dataclasses.replace(dnf, prefix=(
+        "unshare", "--mount", "sh", "-c", f"mount --bind -o ro {node}/etc {node}/etc"
+        ' && exec "$@"', "sh"))
+    answer = read_only.plugin(node, "verify", "--reconcile")
+    assert answer.status == 6, answer.text
+    assert f"/etc in {node} differs from the image and is mounted read-only" in answer.err
     record.symlink_to("/etc/passwd")
     succeeded(dnf.plugin(node, "verify", "--reconcile"))
+    succeeded(read_only.plugin(node, "verify", "--reconcile"))  # nothing to correct
     assert record.is_file() and not record.is_symlink()
