@@ -13,6 +13,7 @@ import pytest
 from ovirt_node_plugin.errors import RecordError
 from ovirt_node_plugin.operations.apply import change
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.target import identify
 from ovirt_node_plugin.undo import journal, undoing
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -278,7 +279,7 @@ def test_a_change_that_cannot_be_undone_gives_one_hint(
     def fail(*_args: object, **_options: object) -> NoReturn:
         raise RecordError("the journal is incomplete", hint="Unpack the root again.")
 
-    session: Any = SimpleNamespace(target=SimpleNamespace(root=tmp_path),
+    session: Any = SimpleNamespace(target=identify(tmp_path),
                                    exclusive=contextlib.nullcontext, close=lambda: None)
     monkeypatch.setattr(undoing, "undo", fail)
     with pytest.raises(RecordError) as caught:
