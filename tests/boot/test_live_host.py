@@ -357,8 +357,8 @@ mount -t tmpfs tmpfs /var/tmp  # an overlay of the container's overlay is imposs
 [ "$usr" = read-only ] || { mount --bind /usr /usr; mount -o remount,bind,rw /usr; }
 exec "$@"
 """
-# All files but dnf's own in /var
-REMAIN = ("find", "/", "-xdev", "-regex", "/var/cache\\|/var/log\\|/var/lib/dnf", "-prune", "-o",
+# All files but those in /var, where dnf and the services of the system write
+REMAIN = ("find", "/", "-xdev", "-path", "/var", "-prune", "-o",
           "-printf", "%p %i %m %U %G %s %T@ %C@ %l\\n")
 
 
@@ -434,6 +434,10 @@ def test_a_deployed_system_is_read_without_writing_and_changed_by_its_containerf
     answer = dnf(LIVE, "repoquery", "--installed", "echo")
     assert answer.status == 0 and "echo" in answer.out, answer.text
     assert deployed.machine(*REMAIN) == before
+    deployed.set_release(NODE)
+    answer = dnf(LIVE, "remove", "echo", "-y")
+    deployed.set_release(HOST)
+    assert answer.status == 1 and "deployed oVirt Node 4.5.5 in image" in answer.err, answer.text
 
 
 def test_a_transient_overlay_of_usr_is_changed_only_if_the_configuration_allows_it(
