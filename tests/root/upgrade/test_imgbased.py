@@ -1,4 +1,4 @@
-"""Plugins and the administrator's changes of /etc survive an upgrade by imgbased."""
+"""Plugins and the administrator's changes of /etc and /var survive an upgrade by imgbased."""
 from __future__ import annotations
 
 import contextlib
@@ -52,11 +52,14 @@ def acme(folder: Path, version: str) -> Path:
              f"{share}/tmpfiles.conf": f"d /run/acme-{version} 0755 root root\n",
              f"{share}/logrotate": f"/var/log/acme-{version}.log {{\n}}\n",
              f"{share}/drop-in.conf": f"[Service]\nEnvironment=ACME={version}\n",
+             "/var/lib/acme/settings": f"{version}\n", "/var/lib/acme/shipped": f"{version}\n",
+             f"/var/lib/acme/{extra}/x": "x\n",
              "/usr/lib/systemd/system/acme.service": UNIT,
              f"/usr/lib/systemd/system/acme-{extra}.service": UNIT}
     return make_plugin(
         folder, "acme", version, settings=settings, files=files, requires=["busybox"],
-        attributes={"/etc/acme/acme.conf": "%config(noreplace)"},
+        attributes=dict.fromkeys(("/etc/acme/acme.conf", "/var/lib/acme/settings"),
+                                 "%config(noreplace)"),
         scriptlets={"post": f"echo 'acme={version}' >> /etc/libvirt/libvirtd.conf"})
 
 
@@ -233,3 +236,16 @@ def test_imgbased_does_not_carry_a_mode_alone_or_a_removal(
         change(old / path)
     with upgraded(old, roots["new-2"], tmp_path / "work") as root:
         assert states(root, paths) == states(roots["new-2"], paths)
+
+
+def test_in_var_the_data_stays_and_the_new_images_files_arrive(roots: Roots,
+                                                                tmp_path: Path) -> None:
+    old = support.copy_tree(roots["old-1"], tmp_path / "old")
+    (old / "var/lib/acme/data").write_text("kept\n")
+    (old / "var/lib/acme/settings").write_text("mine\n")
+    with upgraded(old, roots["new-2"], tmp_path / "work"):
+        acme = tmp_path / "work/var/lib/acme"
+        assert {path.relative_to(acme).as_posix(): path.read_text()
+                for path in acme.rglob("*") if path.is_file()} == {
+            "data": "kept\n", "settings": "mine\n", "settings.imgnew": "2.0\n",
+            "shipped": "2.0\n", "shipped.imgbak": "1.0\n", "old/x": "x\n", "new/x": "x\n"}
