@@ -12,6 +12,7 @@ from typing import Any, Dict, List
 import pytest
 
 from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.places import ETC, IMAGE
 from tests import support
 from tests.support import schemas
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -208,9 +209,10 @@ def test_a_missing_or_damaged_inventory_is_reported_and_rewritten(
 def test_a_plugin_recorded_by_an_older_version_needs_no_inventory(
         dnf: Dnf, node: Path, built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
-    (node / store.inventory_path(node, "agent")).unlink()
-    undo_data = node / "usr/lib/ovirt.plugins-manifests.d/agent.xml"
-    undo_data.write_text(undo_data.read_text().replace(' inventory="yes"', ""))
+    for place in (ETC, IMAGE):
+        (node / place.inventory("agent")).unlink()
+        undo_data = node / place.undo_data("agent")
+        undo_data.write_text(undo_data.read_text().replace(' inventory="yes"', ""))
     succeeded(dnf.plugin(node, "verify"))
     install(dnf, node, built.bundle("agent", "1.1"))
     operations = manifest(dnf, node, "agent")["operations"]
