@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List
 
 import pytest
 
+from ovirt_node_plugin.system.path_sets import FACTORY
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support import manpages
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.root
 ARGUMENT = '<kernel-argument name="isv.mode" value="fast"/>'
 SYSCTL = '<sysctl name="vm.swappiness" value="{}"/>'
 # these change with any transaction
-ALWAYS = ("etc/ovirt.plugins", "usr/lib/ovirt.plugins", "usr/share/ovirt-node-plugin",
-          "usr/share/rpm", "usr/share/dnf")
+ALWAYS = ("etc/ovirt.plugins", "usr/lib/ovirt.plugins", f"{FACTORY}/etc/ovirt.plugins",
+          "usr/share/ovirt-node-plugin", "usr/share/rpm", "usr/share/dnf")
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,9 @@ def test_a_merged_plugin_is_reported_with_all_its_changes(images: Images) -> Non
         ("agent", "added", "kernel-argument", "isv.mode", None, "isv.mode=fast")}
     assert result["packages"] == [{"name": "agent", "kind": "added", "old": None,
                                   "new": "agent-1.0-1.noarch", "plugins": ["agent"]}]
+    setting = "etc/sysctl.d/node-plugin-vm.swappiness.conf"
     assert own_files(result) == {"/opt/agent": "added", "/opt/agent/text": "added",
-                                "/etc/sysctl.d/node-plugin-vm.swappiness.conf": "added"}
+                                f"/{setting}": "added", f"/{FACTORY}/{setting}": "added"}
     files = kinds(result["files"], "path")
     assert files["/usr/share/rpm/rpmdb.sqlite"] == "changed"
     assert files["/etc/ovirt.plugins.d/agent"] == "added"
