@@ -81,7 +81,7 @@ def check(record: Record, present: Mapping[str, str], session: Session, *,
 def _findings(record: Record, present: Mapping[str, str], session: Session,
               run: Runner) -> Iterator[Finding]:
     root = session.target.root
-    yield from _stale_findings(image_copy.differences(root).get(record.name, ()))
+    yield from _stale_findings(image_copy.differences_of(root, record.name))
     yield from _package_findings(record, present)
     owners = {path: nevra for nevra in record.nevras if nevra in present
               for path in session.files(nevra)}

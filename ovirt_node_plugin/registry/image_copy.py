@@ -49,8 +49,13 @@ def differences(root: Path) -> Dict[str, Tuple[str, ...]]:
     if not has_image_copy(root):
         return {}
     plugins = {*_names(root, IMAGE), *_names(root, ETC)}
-    different = {name: tuple(_different(root, name)) for name in sorted(plugins)}
+    different = {name: differences_of(root, name) for name in sorted(plugins)}
     return {name: paths for name, paths in different.items() if paths}
+
+
+def differences_of(root: Path, name: str) -> Tuple[str, ...]:
+    """Return the paths of one plugin as ``differences``."""
+    return tuple(_different(root, name)) if has_image_copy(root) else ()
 
 
 def correct(root: Path, name: str, path: str) -> None:
