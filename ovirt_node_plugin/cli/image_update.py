@@ -8,7 +8,6 @@ from ..errors import NodePluginError, Refused
 from ..images.dnf_program import Dnf
 from ..report.upgrade_text import fate_lines
 from ..system.run import run
-from ..system.words import count
 from ..upgrade import hook
 from ..upgrade.layers import Layer
 
@@ -56,12 +55,14 @@ class ImageUpdate:
 
 
 def _lines(outcome: hook.Outcome, layer: Layer) -> List[str]:
+    notes = [f"  {fate.name}: {note}" for fate in outcome.fates if fate.survives
+             for note in fate.notes]
     if not outcome.lost:
         restored = f"; restored: {', '.join(outcome.restored)}" if outcome.restored else ""
-        return [f"The new layer {outcome.layer} has all {count(len(outcome.fates), 'plugin')} of"
-                f" this Node, in the same or a newer version{restored}.", *outcome.notes]
+        return [f"The new layer {outcome.layer} has every plugin of this Node, in the same or a"
+                f" newer version{restored}.", *notes, *outcome.notes]
     return [f"The new layer {outcome.layer} does not have these plugins of this Node:",
-            *(f"  {line}" for line in fate_lines(outcome.lost)),
+            *(f"  {line}" for line in fate_lines(outcome.lost)), *notes,
             _advice(outcome),
             "To make the layer again before the reboot:"
             f" imgbase base --remove {layer.image} && {hook.REPEAT}"]

@@ -34,7 +34,7 @@ def test_a_plugin_is_restored_into_the_new_layer_and_an_upgrade_without_it_is_un
         answers[name] for name in QUESTIONS)
     assert upgrade.status == 0, upgrade.text
     assert upgrade.text.splitlines().count(
-        f"The new layer {NEW} has all 1 plugin of this Node, in the same or a newer version;"
+        f"The new layer {NEW} has every plugin of this Node, in the same or a newer version;"
         " restored: snmp.") == 1
     assert (mounts.status, mounts.text) == (0, f"{MAPPED}\n")
     assert layer.status == 0, layer.text

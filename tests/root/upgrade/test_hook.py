@@ -15,6 +15,7 @@ from ovirt_node_plugin.system.run import StrPath, run
 from ovirt_node_plugin.upgrade import hook
 from ovirt_node_plugin.upgrade.layers import Layer
 from ovirt_node_plugin.upgrade.restore import bundles_of
+from ovirt_node_plugin.upgrade.survival import NEWER, SAME, Fate
 from tests import support
 
 pytestmark = pytest.mark.root
@@ -121,3 +122,15 @@ def test_the_bundle_of_a_plugin_is_that_of_its_version_or_the_newest(
     else:
         assert (bundles, list(problems)) == ({}, ["cim"])
         assert "no bundle of version 1.0 or newer" in problems["cim"]
+
+
+def test_a_change_of_origin_is_told_beside_the_one_line(
+        monkeypatch: pytest.MonkeyPatch, mark: Path) -> None:
+    fates = (Fate("cim", "1.0", "1.0", SAME), Fate("snmp", "1.0", "2.0", NEWER, notes=("other",)))
+    monkeypatch.setattr(hook, "before_update", lambda run: BEFORE)
+    monkeypatch.setattr(hook, "new_layer", lambda before, run: NEW)
+    monkeypatch.setattr(hook, "examine", lambda *_: hook.Outcome(NEW.name, fates))
+    update = image_update.ImageUpdate(Config(), ())
+    assert update.finish() == (f"The new layer {NEW.name} has every plugin of this Node, in the"
+                               " same or a newer version.\n  snmp: other")
+    assert update.complete and mark.exists()
