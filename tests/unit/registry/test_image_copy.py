@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 from pathlib import Path
-from typing import Dict
+from typing import Dict, List, Tuple
 
 import pytest
 
@@ -146,3 +146,37 @@ def test_records_in_etc_do_not_count_after_the_last_removal(image: Path) -> None
         (image / path).unlink()
     store.forget(image, "cim")
     assert store.names(image) == () and (image / IMAGE_REGISTRY).is_dir()
+
+
+def planned(root: Path) -> List[Tuple[str, str]]:
+    return [(name, path) for name, paths in image_copy.differences(root).items()
+            for path in paths]
+
+
+@pytest.mark.parametrize("interrupted_after", range(10))
+def test_an_interrupted_correction_is_completed_by_the_next(
+        image: Path, interrupted_after: int) -> None:
+    for name in ("cim", "gone"):
+        save(image, name, "1", SECRET)
+    for path in places.IMAGE.files("gone"):
+        (image / path).unlink()
+    for path in places.ETC.files("cim"):
+        (image / path).write_text("of another image")
+    save(image, "new")
+    for path in places.ETC.files("new"):
+        (image / path).unlink()
+    steps = planned(image)
+    assert len(steps) == 9
+    for name, path in steps[:interrupted_after]:
+        image_copy.correct(image, name, path)
+    for name in ("gone", "new"):  # a record is never without the other files
+        record, *others = places.ETC.files(name)
+        assert not (image / record).exists() or all((image / path).exists() for path in others)
+    assert planned(image) == steps[interrupted_after:]
+    for name, path in planned(image):
+        image_copy.correct(image, name, path)
+    files = tree(image)
+    assert image_copy.differences(image) == {} and len(files) == 12
+    for name in ("cim", "new"):
+        for path, copy in zip(places.ETC.files(name), places.IMAGE.files(name)):
+            assert files[path] == files[copy] and mode(image / path) == mode(image / copy)
