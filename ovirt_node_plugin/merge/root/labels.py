@@ -95,7 +95,8 @@ def paths_to_label(changes: Mapping[str, Difference], old: Path, new: Path,
     for name in store.names(old):
         for change in store.read_undo_data(old, name).state.all_changes:
             if change.before is not None and change.path not in claimed:
-                restored.setdefault(change.path, set()).add(_text(dict(change.before.xattrs)))
+                restored.setdefault(change.path, set()).add(
+                    _text(dict(change.before.xattrs).get(LABEL)))
     return [path for path, change in changes.items() if change.kind != REMOVED
             and (path not in restored or _label_of(new / path) not in restored[path])
             and not _is_rewritten(change, old, new)]
@@ -119,9 +120,7 @@ def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> 
         return None
     try:
         labels = _labels(root, paths, _copy_contexts(root, work), run)
-        for path, label in labels.items():
-            if _label_of(root / path) != label:
-                os.setxattr(root / path, LABEL, label.encode() + b"\0", follow_symlinks=False)
+        _write(root, labels)
     except (CommandError, OutsideRoot) as exc:
         return _failed(policy, exc, work)
     except OSError as exc:
@@ -130,6 +129,27 @@ def set_labels(root: Path, paths: Sequence[str], work: Path, *, run: Runner) -> 
         path = str(exc.filename).replace(str(root), "", 1)
         return Labels(policy, failure=f"{path}: {exc.strerror}")
     return Labels(policy, tuple(sorted(labels)), tuple(sorted(set(paths) - set(labels))))
+
+
+def _write(root: Path, labels: Mapping[str, str]) -> None:
+    """Write ``labels``. After an OSError, each path has its old label again.
+
+    On a machine with SELinux, a label can be invalid by the policy of the machine.
+    """
+    before: Dict[str, Optional[bytes]] = {}
+    try:
+        for path, label in labels.items():
+            old = dict(read_xattrs(root / path)).get(LABEL)
+            if _text(old) != label:
+                os.setxattr(root / path, LABEL, label.encode() + b"\0", follow_symlinks=False)
+                before[path] = old
+    except OSError:
+        for path, old in before.items():
+            if old is None:
+                os.removexattr(root / path, LABEL, follow_symlinks=False)
+            else:
+                os.setxattr(root / path, LABEL, old, follow_symlinks=False)
+        raise
 
 
 def _failed(policy: str, exc: NodePluginError, work: Path) -> Labels:
@@ -223,10 +243,9 @@ def _parts(words: Sequence[str]) -> Iterator[List[str]]:
 
 
 def _label_of(path: Path) -> Optional[str]:
-    return _text(dict(read_xattrs(path)))
+    return _text(dict(read_xattrs(path)).get(LABEL))
 
 
-def _text(xattrs: Mapping[str, bytes]) -> Optional[str]:
-    """Return the label among attributes as text, None if there is none."""
-    value = xattrs.get(LABEL)
+def _text(value: Optional[bytes]) -> Optional[str]:
+    """Return the value of the attribute as text, None if there is none."""
     return None if value is None else value.rstrip(b"\0").decode(errors="replace")

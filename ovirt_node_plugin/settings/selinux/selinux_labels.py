@@ -19,8 +19,6 @@ from . import selinux_store
 _PLAIN = re.compile(r"(?:[A-Za-z0-9/_@%,~=:-]|\\[.+^$*?()|{}\[\]\\-])*")
 
 
-
-
 def wrong(keys: Sequence[str], ctx: Context) -> bool:
     """Return whether a file of these contexts has another label than the policy says."""
     places = _places(keys, ctx.root)

@@ -164,9 +164,13 @@ def test_an_invalid_regular_expression_gives_no_label(root: Path) -> None:
     assert labelled(root, "opt") == Labels(POLICY, without=("opt",))
 
 
-def test_a_filesystem_without_labels_is_the_reason(root: Path) -> None:
+def test_a_filesystem_without_labels_is_the_reason_and_no_path_is_labelled(root: Path) -> None:
+    make(root, "etc/new", "etc/old")
+    os.setxattr(root / "etc/old", "security.selinux", OLD)
     subprocess.run(["mount", "-t", "ramfs", "ramfs", root / "opt"], check=True)
     try:
-        assert failure(root) == "/opt: Operation not supported"
+        answer = labelled(root, "etc/new", "etc/old", "opt")
+        assert answer == Labels(POLICY, failure="/opt: Operation not supported")
+        assert [label(root / name) for name in ("etc/new", "etc/old")] == ["", "old_t"]
     finally:
         subprocess.run(["umount", root / "opt"], check=True)
