@@ -7,8 +7,8 @@ import pytest
 
 from tests import support
 from tests.support.dnf_runner import Dnf, succeeded
+from tests.support.imgbased import IMAGE, MARK, NEW, OLD
 from tests.support.lvm_node import MAPPED, upgraded
-from tests.support.update_node import IMAGE, MARK, NEW, OLD
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 

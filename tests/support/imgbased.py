@@ -4,7 +4,8 @@ The layers are filesystem images that stand for logical volumes. Each function n
 of imgbased 1.2.26 that it stands for, and is written to what that does. Not reproduced are
 the steps that need a running Node: relabelling, the scriptlets of packages with SELinux
 commands, the restoring of modes and owners by rpm (hack_rpm_permissions), versionlock.list,
-the change from ntpd to chrony, and motd.
+the change from ntpd to chrony, and motd. UPDATE_TO_FILE and UPDATE_ON_LVM are stand-ins for the
+program imgbase, with layers that are files and volumes.
 """
 from __future__ import annotations
 
@@ -19,6 +20,57 @@ from typing import Dict, Iterator, List, Mapping, Set, Tuple
 from ovirt_node_plugin.system.path_sets import FACTORY_ETC
 from ovirt_node_plugin.system.run import run
 
+# The running layer, the image of an upgrade and its layer: naming.py, NvrNaming.
+OLD = "ovirt-node-ng-4.5.5-0.20231130.0+1"
+IMAGE = "ovirt-node-ng-4.5.6-0.20240515.0"
+NEW = f"{IMAGE}+1"
+MARK = "var/imgbased/.image-updated"
+# imgbase update: update.py (LiveimgExtractor.extract) makes the layer, bootsetup.py
+# (BootSetupHandler) its boot entry and its folder in /boot, and the mark is written last. imgbase
+# base --remove: imgbase.py (remove_base), osupdater.py (remove_boot). The layer is there once the
+# file "new" is in the test's folder STATE.
+UPDATE_TO_FILE = f"""
+echo "$@" >> STATE/imgbase
+case "$1 $2" in
+"base --remove")
+    test ! -e STATE/stuck || {{ echo "Logical volume in use" >&2; exit 5; }}
+    rm -rf STATE/new "/boot/loader/entries/{NEW}-1.conf" "/boot/{NEW}";;
+*)
+    rm -f /{MARK}
+    test ! -e STATE/fails || exit 1
+    : > STATE/new
+    test ! -e STATE/incomplete || exit 1
+    mkdir -p /boot/loader/entries "/boot/{NEW}" /var/imgbased
+    for name in STATE/boot/*; do cp "$name" "/boot/{NEW}"; done
+    echo "options root=/dev/onn/new ro img.bootid={NEW}" > "/boot/loader/entries/{NEW}-1.conf"
+    echo "options root=/dev/onn/old ro img.bootid={OLD}" > "/boot/loader/entries/{OLD}-1.conf"
+    echo ovirt-node-ng-image-update-4.5.6-1.squashfs.img > /{MARK};;
+esac"""
+# The same with volumes: update.py (add_base_with_tree); imgbase.py (add_base, add_layer,
+# _add_lvm_snapshot; remove_base, remove_layer).
+UPDATE_ON_LVM = f"""\
+#!/bin/sh
+set -e
+exec >/dev/null
+if [ "$1 $2 $3" = "base --remove {IMAGE}" ]; then
+    for name in {NEW} {IMAGE}; do
+        lvchange --activate n onn/$name
+        lvremove onn/$name
+    done
+    exit
+fi
+rm -f /{MARK}
+lvcreate --thin --virtualsize 200M --name {IMAGE} --addtag imgbased:base onn/pool
+mkfs.ext4 -q -E lazy_itable_init=1 /dev/onn/{IMAGE}
+mount /dev/onn/{IMAGE} /mnt
+cp -a /payload/new/. /mnt
+umount /mnt
+lvchange --permission r --setactivationskip y onn/{IMAGE}
+lvcreate --snapshot --name {NEW} --addtag imgbased:layer --setactivationskip n onn/{IMAGE}
+mkdir -p /boot/loader/entries /boot/{NEW} /var/imgbased
+echo "options root=/dev/onn/new ro img.bootid={NEW}" > "/boot/loader/entries/{NEW}-1.conf"
+echo FILE > /{MARK}
+"""
 _SIZE = "64M"
 # Files of which the old layer's are kept: remediate_etc, "critical_files".
 _CRITICAL = ("*initiatorname.iscsi", "*group", "*group-", "*passwd", "*passwd-", "*shadow",

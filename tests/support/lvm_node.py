@@ -1,9 +1,7 @@
 """A running node on LVM in QEMU, as imgbased lays it out, that dnf upgrades.
 
-``lvm_init`` makes the volume group, the first base and the first layer. The stand-in ``imgbase``
-does what ``imgbase update`` does with volumes: update.py (LiveimgExtractor.add_base_with_tree) and
-imgbase.py (add_base, add_layer, _add_lvm_snapshot), and ``imgbase base --remove`` with them:
-remove_base, remove_layer. /usr of the running layer is Debian's.
+``lvm_init`` makes the volume group, the first base and the first layer. /usr of the running layer
+is Debian's.
 """
 from __future__ import annotations
 
@@ -19,9 +17,9 @@ from .cache import cached
 from .dnf_runner import TOP
 from .fixtures import Fixtures
 from .full_node.debian import debian_tree
+from .imgbased import NEW, OLD, UPDATE_ON_LVM
 from .repositories import define_repo
 from .rpms import HERE
-from .update_node import IMAGE, MARK, NEW, OLD
 
 MAPPED = f"/dev/mapper/onn-{OLD.replace('-', '--')}"
 _OLD_IMAGE = OLD.partition("+")[0]
@@ -38,29 +36,6 @@ activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }
 backup { backup = 0 archive = 0 }
 devices { obtain_device_list_from_udev = 0 external_device_info_source = "none" }
 global { event_activation = 0 thin_check_executable = "" use_lvmpolld = 0 }
-"""
-_IMGBASE = f"""\
-#!/bin/sh
-set -e
-exec >/dev/null
-if [ "$1 $2 $3" = "base --remove {IMAGE}" ]; then
-    for name in {NEW} {IMAGE}; do
-        lvchange --activate n onn/$name
-        lvremove onn/$name
-    done
-    exit
-fi
-rm -f /{MARK}
-lvcreate --thin --virtualsize 200M --name {IMAGE} --addtag imgbased:base onn/pool
-mkfs.ext4 -q -E lazy_itable_init=1 /dev/onn/{IMAGE}
-mount /dev/onn/{IMAGE} /mnt
-cp -a /payload/new/. /mnt
-umount /mnt
-lvchange --permission r --setactivationskip y onn/{IMAGE}
-lvcreate --snapshot --name {NEW} --addtag imgbased:layer --setactivationskip n onn/{IMAGE}
-mkdir -p /boot/loader/entries /boot/{NEW} /var/imgbased
-echo "options root=/dev/onn/new ro img.bootid={NEW}" > "/boot/loader/entries/{NEW}-1.conf"
-echo FILE > /{MARK}
 """
 _GRUBBY = f"""\
 #!/bin/sh
@@ -84,7 +59,7 @@ def upgraded(built: Fixtures, old: Path, questions: Mapping[str, str],
         (payload / name).mkdir(parents=True)
     (payload / "names").write_text(f"OLD={OLD} OLD_IMAGE={_OLD_IMAGE} MAPPED={MAPPED}\n")
     (payload / "lvm/lvm.conf").write_text(_LVM)
-    for name, text in (("imgbase", _IMGBASE), ("grubby", _GRUBBY)):
+    for name, text in (("imgbase", UPDATE_ON_LVM), ("grubby", _GRUBBY)):
         (payload / "programs" / name).write_text(text)
         (payload / "programs" / name).chmod(0o755)
     for upgrade in ("restore", "refuse"):

@@ -1,9 +1,6 @@
 """A running node that is upgraded by an RPM, with stand-ins for LVM and imgbased.
 
-Kernels here have no device-mapper, so a layer is a file with a filesystem. The stand-ins do what
-facts of imgbased 1.2.26 say: ``imgbase update`` (plugins/update.py, LiveimgExtractor.extract) makes
-the layer, adds a boot entry and the layer's folder in /boot (bootsetup.py), and writes the mark of
-a complete upgrade last; ``imgbase base --remove`` (imgbase.py, remove_base) removes them.
+Kernels here have no device-mapper, so a layer is a file with a filesystem.
 """
 from __future__ import annotations
 
@@ -14,16 +11,14 @@ from typing import List
 
 from ovirt_node_plugin.system.run import run
 
+from . import imgbased
 from .adhoc import RpmRepo
 from .dnf_runner import TOP, Answer, Dnf
+from .imgbased import IMAGE, MARK, NEW, OLD
 from .repositories import define_repo
 from .running_system import RunningSystem
 
-OLD = "ovirt-node-ng-4.5.5-0.20231130.0+1"
-IMAGE = "ovirt-node-ng-4.5.6-0.20240515.0"
-NEW = f"{IMAGE}+1"
 _PERSIST = TOP / "tests/support/foreign_plugins/imgbased-persist.py"
-MARK = "var/imgbased/.image-updated"
 # In each, STATE is a folder of the test, in which the layer is there once "new" is.
 _PROGRAMS = {
     "findmnt": """
@@ -69,23 +64,7 @@ args="ro rhgb img.bootid={OLD}"
 title="ovirt-node-ng-4.5.5 (1)"
 id="{OLD}-1"
 END""",
-    "imgbase": f"""
-echo "$@" >> STATE/imgbase
-case "$1 $2" in
-"base --remove")
-    test ! -e STATE/stuck || {{ echo "Logical volume in use" >&2; exit 5; }}
-    rm -rf STATE/new "/boot/loader/entries/{NEW}-1.conf" "/boot/{NEW}";;
-*)
-    rm -f /{MARK}
-    test ! -e STATE/fails || exit 1
-    : > STATE/new
-    test ! -e STATE/incomplete || exit 1
-    mkdir -p /boot/loader/entries "/boot/{NEW}" /var/imgbased
-    for name in STATE/boot/*; do cp "$name" "/boot/{NEW}"; done
-    echo "options root=/dev/onn/new ro img.bootid={NEW}" > "/boot/loader/entries/{NEW}-1.conf"
-    echo "options root=/dev/onn/old ro img.bootid={OLD}" > "/boot/loader/entries/{OLD}-1.conf"
-    echo ovirt-node-ng-image-update-4.5.6-1.squashfs.img > /{MARK};;
-esac""",
+    "imgbase": imgbased.UPDATE_TO_FILE,
 }
 
 

@@ -13,7 +13,8 @@ from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import make_plugin
 from tests.support.dnf_runner import Dnf, succeeded
-from tests.support.update_node import IMAGE, NEW, OLD, UpdateNode, update_node
+from tests.support.imgbased import IMAGE, NEW, OLD
+from tests.support.update_node import UpdateNode, update_node
 
 pytestmark = pytest.mark.root
 
