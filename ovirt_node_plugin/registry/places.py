@@ -61,9 +61,11 @@ def has_image_copy(root: Path) -> bool:
 def has_factory(root: Path) -> bool:
     """Return whether ``root`` has the pristine copy of /etc that imgbased makes of all of it.
 
-    That of systemd has few files.
+    That of systemd has few files. A copy with a link in the place of one of its folders of the
+    registry is not followed.
     """
-    return (resolve_inside(root, FACTORY_ETC) == root / FACTORY_ETC
+    folders = (FACTORY_ETC, PRISTINE.registry, PRISTINE.manifests)
+    return (all(resolve_inside(root, folder) == root / folder for folder in folders)
             and (root / FACTORY_ETC / "passwd").is_file())
 
 

@@ -10,7 +10,7 @@ from typing import List, Sequence, Tuple
 
 import pytest
 
-from ovirt_node_plugin.system.path_sets import REGISTRIES
+from ovirt_node_plugin.system.path_sets import FACTORY_ETC, FACTORY_REGISTRY, REGISTRIES
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
@@ -212,6 +212,7 @@ def test_settings_written_through_symbolic_links_are_undone_at_removal(
 @pytest.mark.parametrize(("folder", "link"), [
     ("etc/ovirt.plugins.d", "/"), ("etc/ovirt.plugins-manifests.d", OUTSIDE),
     ("usr/lib/ovirt.plugins.d", "/"), ("usr/lib/ovirt.plugins-manifests.d", OUTSIDE),
+    (FACTORY_REGISTRY, "/"), (FACTORY_ETC, OUTSIDE),
     ("var/lib/ovirt-node-plugin", "/"), ("var/lib/ovirt-node-plugin", OUTSIDE),
     ("etc/modules-load.d", "/"), ("etc/modules-load.d", OUTSIDE),
     ("usr/libexec/vdsm/hooks/before_vm_start", OUTSIDE)])
@@ -237,6 +238,7 @@ def test_packages_with_files_in_the_registry_or_the_journal_are_refused(
     for number, path in enumerate((
             "/etc/ovirt.plugins.d/other", "/etc/ovirt.plugins-manifests.d/other.xml",
             "/usr/lib/ovirt.plugins.d/other", "/usr/lib/ovirt.plugins-manifests.d/other.xml",
+            f"/{FACTORY_REGISTRY}/other", f"/{FACTORY_ETC}/other",
             "/var/lib/ovirt-node-plugin/journal/journal.json", "/usr/share/rpm/rpmdb.sqlite-wal",
             "/var/lib/rpm/x")):
         bundle = make_plugin(tmp_path, f"evil{number}", files={path: "evil"})
