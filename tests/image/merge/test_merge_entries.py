@@ -20,6 +20,8 @@ from ovirt_node_plugin.images.iso.iso import IsoChanges
 from ovirt_node_plugin.images.mounts import mounted
 from ovirt_node_plugin.images.writable import copy_tree, needs_copy, writable
 from ovirt_node_plugin.merge import verify
+from ovirt_node_plugin.registry.places import ETC, IMAGE, PRISTINE
+from ovirt_node_plugin.system.path_sets import REGISTRIES
 from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
 from tests import support
@@ -51,13 +53,10 @@ TEMPORARY = {"usr/share/rpm/rpmdb.sqlite-shm", "usr/share/rpm/rpmdb.sqlite-wal",
 # What an install and the removal leave: the databases of rpm and DNF, which list both changes
 STATE = {"usr/share/dnf/history.sqlite", "usr/share/rpm/rpmdb.sqlite"}
 # What a merge adds: the plugin's files, what lists them, and the history of the transaction
-ADDED = {"opt/agent", "opt/agent/text", "etc/ovirt.plugins.d", "etc/ovirt.plugins.d/agent",
-         "etc/ovirt.plugins-manifests.d", "etc/ovirt.plugins-manifests.d/agent.json.gz",
-         "etc/ovirt.plugins-manifests.d/agent.xml", "usr/lib/ovirt.plugins.d",
-         "usr/lib/ovirt.plugins.d/agent", "usr/lib/ovirt.plugins-manifests.d",
-         "usr/lib/ovirt.plugins-manifests.d/agent.json.gz",
-         "usr/lib/ovirt.plugins-manifests.d/agent.xml", "usr/share/ovirt-node-plugin",
-         "usr/share/ovirt-node-plugin/image.json", "usr/share/dnf/history.sqlite"}
+ADDED = {"opt/agent", "opt/agent/text", *REGISTRIES,
+         *(path for place in (ETC, IMAGE, PRISTINE) for path in place.files("agent")),
+         "usr/share/ovirt-node-plugin", "usr/share/ovirt-node-plugin/image.json",
+         "usr/share/dnf/history.sqlite"}
 
 
 def make_entries(folder: Path, form: str) -> None:
