@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.system.path_sets import FACTORY_ETC
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
@@ -215,10 +216,13 @@ def test_settings_of_each_kind_are_applied_again_and_undone(
     assert succeeded(dnf.plugin(node, "verify")).out == "agent 1.0: ok\n"
     groups = (node / "etc/group").read_text()
     assert own_group in groups
-    (node / "etc/group").write_text(groups.replace(own_group, ""))
+    assert (node / FACTORY_ETC / "group").read_text() == groups  # an image has no administrator
+    for folder in ("etc", FACTORY_ETC):
+        (node / folder / "group").write_text(groups.replace(own_group, ""))
     assert [line for line in state_differences(complete, tree_state(node))
             if "ovirt.plugins" not in line] == []
-    (node / "etc/group").write_text(groups)
+    for folder in ("etc", FACTORY_ETC):
+        (node / folder / "group").write_text(groups)
     succeeded(dnf.plugin(node, "remove", "-y", "agent"))
     assert [line.split(":")[1] for line in state_differences(before, tree_state(node))] == [
         " etc/group"]
