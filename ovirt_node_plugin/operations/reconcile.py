@@ -60,9 +60,8 @@ def _steps(session: Session) -> Iterator[_PlannedCorrection]:
             for path in paths:
                 yield _of_file(root, name, path)
         return
-    records, installed = store.read_registry(root).records, session.installed()
-    outlived = [name for name, record in records.items()
-                if record.nevras and installed.keys().isdisjoint(record.nevras)]
+    records = store.read_registry(root).records
+    outlived = image_copy.outlived(root, records, session.installed())
     for name in outlived:
         yield from _remains(name, set(records) - set(outlived), session)
         yield _planned(name, REMOVED, ETC.record(name), "it has the record of a plugin of another"

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Set, Tuple
+from typing import Collection, Dict, Iterator, Mapping, Optional, Set, Tuple
 
 from ..errors import RecordError, Refused
 from ..system.entries import sync_dir, write_atomic
@@ -11,6 +11,7 @@ from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, UNDO_DATA_BYTES
 from ..system.paths import read_inside, resolve_inside
 from . import store
 from .places import ETC, IMAGE, Place, has_image_copy, make_folders
+from .record import Record
 from .rules import is_plugin_name
 
 _LIMITS = (RECORD_BYTES, UNDO_DATA_BYTES, INVENTORY_BYTES)  # as in Place.files
@@ -56,6 +57,18 @@ def differences(root: Path) -> Dict[str, Tuple[str, ...]]:
 def differences_of(root: Path, name: str) -> Tuple[str, ...]:
     """Return the paths of one plugin as ``differences``."""
     return tuple(_different(root, name)) if has_image_copy(root) else ()
+
+
+def outlived(root: Path, records: Mapping[str, Record],
+             installed: Collection[str]) -> Tuple[str, ...]:
+    """Return the plugins whose records came to ``root``, of an image, with another image's /etc.
+
+    ``records`` are those of the root. None of the packages of such a one is among ``installed``,
+    the NEVRAs in the rpm database. The result is empty with the image's own copy.
+    """
+    return () if has_image_copy(root) else tuple(
+        name for name, record in records.items()
+        if record.nevras and not any(nevra in installed for nevra in record.nevras))
 
 
 def correct(root: Path, name: str, path: str) -> None:

@@ -21,7 +21,8 @@ from ..images.mounts import mounted
 from ..images.workspace import default_parent
 from ..images.writable import writable
 from ..plugin.library import Library
-from ..registry import store
+from ..registry import image_copy, store
+from ..registry.store import Registry
 from ..system.entries import write_atomic
 from ..system.json_data import typed
 from ..system.namespaces import call_apart
@@ -211,7 +212,15 @@ def _compared(layer: Layer, work: Path, run: Runner) -> Tuple[Fate, ...]:
 
 
 def _fates(root: Path, run: Runner) -> Tuple[Fate, ...]:
-    return fates(store.read_registry(_ROOT), store.read_registry(root), read_nevras(root, run=run))
+    """Return the fates of the plugins in the layer at ``root``.
+
+    imgbased has copied /etc of the running layer there (osupdater.migrate_etc), so that a plugin
+    which the image lacks may have a record there.
+    """
+    new, nevras = store.read_registry(root), read_nevras(root, run=run)
+    copied = image_copy.outlived(root, new.records, nevras)
+    records = {name: record for name, record in new.records.items() if name not in copied}
+    return fates(store.read_registry(_ROOT), Registry(records, new.damaged), nevras)
 
 
 def _set_default(layer: Layer, run: Runner) -> None:

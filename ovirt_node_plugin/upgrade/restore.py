@@ -3,6 +3,7 @@
 It is the ordinary ``dnf node-plugin install`` with the layer as its root, as a program, with all
 other DNF plugins disabled: imgbased-persist would copy the packages to this machine's /var. The
 running /var is not mounted in the layer, so the journal of the install is in the layer's own.
+What imgbased copied of the plugins from the running layer's /etc is reconciled before, as at boot.
 """
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ from ..errors import NodePluginError, Refused
 from ..images.dnf_program import Dnf, for_dnf
 from ..merge.root.labels import set_labels
 from ..merge.verify import claimed_paths
-from ..operations.model.answers import PlanAnswer
+from ..operations.model.answers import PlanAnswer, VerifyAnswer
 from ..plugin.bundle import opened
 from ..plugin.library import Library
 from ..registry import store
@@ -56,6 +57,7 @@ def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Librar
     bundles, problems = bundles_of(lost, library, dnf.run)
     _raise(problems)
     with for_dnf(root, work / "cache", run=dnf.run):
+        dnf.run_json(root, "verify", (), "--reconcile", answer=VerifyAnswer)
         words = [str(offer.path) for offer in bundles.values()]
         plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
         _raise(other_origins(plan, lost))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from pathlib import Path
 from typing import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import Callable, Iterator
 import pytest
 
 from ovirt_node_plugin.errors import Status
+from ovirt_node_plugin.system.path_sets import FACTORY
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import make_plugin
@@ -20,17 +22,21 @@ pytestmark = pytest.mark.root
 
 _RECORDS = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
             "usr/lib/ovirt.plugins.d", "usr/lib/ovirt.plugins-manifests.d")
+_CONFIGURATION = "etc/tuned/tuned.conf"
 BUILT = "dracut modules:\\nbase\\nrescue\\n===\\n"
 Made = Callable[[Path], UpdateNode]
 
 
 @pytest.fixture(scope="module")
 def roots(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``old``, a node with the plugins snmp and tuned; ``plain``, the next image; ``merged``."""
+    """``old``, a node with the plugins snmp and tuned; ``plain``, the next image; ``merged``.
+
+    ``carried`` is ``plain`` with what imgbased copies to a layer from /etc of ``old``.
+    """
     folder = tmp_path_factory.mktemp("roots")
     dnf = Dnf(folder / "dnf")
     repo = support.RpmRepo(folder / "repo", "tuned", key=built.key)
-    repo.add("tuned", "1.0", files={"/opt/tuned/mode": "fast"})
+    repo.add("tuned", "1.0", files={"/opt/tuned/mode": "fast", f"/{_CONFIGURATION}": "fast"})
     tuned = support.write_bundle(folder / "tuned", support.descriptor_xml(
         "tuned", repos=["tuned"], settings=[
             '<kernel-argument name="tuned.mode" value="fast"/>',
@@ -40,6 +46,10 @@ def roots(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> 
     for name in ("old", "merged"):
         succeeded(dnf.plugin(folder / name, "install", built.bundle("snmp"), tuned, "-y",
                              "--trust-keys"))
+    support.copy_tree(folder / "plain", folder / "carried")
+    for name in (*_RECORDS[:2], os.path.dirname(_CONFIGURATION)):
+        shutil.copytree(folder / "old" / name, folder / "carried" / name)
+    (folder / "carried/etc/machine-id").write_text("4" * 32)
     return folder
 
 
@@ -89,8 +99,9 @@ def test_an_image_with_the_plugins_is_one_line(made: Made, roots: Path) -> None:
     assert node.calls("systemctl") == []
 
 
-def test_an_image_without_the_plugins_is_a_warning(made: Made, roots: Path) -> None:
-    node = made(roots / "plain")
+@pytest.mark.parametrize("image", ["plain", "carried"])
+def test_an_image_without_the_plugins_is_a_warning(made: Made, roots: Path, image: str) -> None:
+    node = made(roots / image)
     answer = succeeded(node.upgrade())
     assert (f"The new layer {NEW} does not have these plugins of this Node:\n  snmp 1.0: missing\n"
             "  tuned 1.0: missing\n") in answer.err
@@ -130,10 +141,7 @@ def test_an_upgrade_that_is_refused_is_undone(made: Made, roots: Path) -> None:
 
 def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
                                                  built: support.Fixtures, tmp_path: Path) -> None:
-    carried = Path(shutil.copytree(roots / "plain", tmp_path / "carried", symlinks=True))
-    for name in _RECORDS[:2]:  # imgbased copies the records of the old layer
-        shutil.copytree(roots / "old" / name, carried / name)
-    node = made(carried)
+    node = made(roots / "carried")
     node.dnf.configure(upgrade="restore")
     answer = succeeded(node.upgrade())
     assert (f"The new layer {NEW} has every plugin of this Node, in the same or a newer version;"
@@ -149,6 +157,7 @@ def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
     with mounted(node) as root:
         assert succeeded(Dnf(tmp_path / "look").plugin(root, "verify")).out == (
             "snmp 1.0: ok\ntuned 1.0: ok\n")
+        assert (root / FACTORY / _CONFIGURATION).read_text() == "fast\n"
         assert list((root / "var/lib/ovirt-node-plugin").glob("*")) == []
     assert [path.name for path in (node.running.changes / "var/imgbased/persisted-rpms").iterdir()
             ] == ["ovirt-node-ng-image-update-4.5.6-1.noarch.rpm"]  # no package of the plugin
