@@ -5,20 +5,31 @@ import contextlib
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Set, Tuple
+from typing import (
+    Callable,
+    Collection,
+    Dict,
+    FrozenSet,
+    Iterable,
+    Iterator,
+    List,
+    Set,
+    Tuple,
+)
 
-from ..errors import NodePluginError, Refused
+from ..errors import NodePluginError, RecordError, Refused
 from ..packages.session import Session
 from ..registry import image_copy, store
-from ..registry.places import ETC, IMAGE, has_image_copy
-from ..system.entries import read_entry, write_entry
+from ..registry.places import ETC, IMAGE, Place, counting, has_image_copy
+from ..system.entries import Entry, read_entry, write_entry
 from ..system.path_sets import FACTORY
-from ..system.paths import is_inside
+from ..system.paths import is_inside, resolve_inside
 from ..undo.changes import Change, alike
 from .model.results import LEFT, REMOVED, RESTORED, REWRITTEN, RecordCorrection
 
 # The modules of a policy store are built into the policy: to remove only files corrupts it.
 _POLICY_STORES = "etc/selinux"
+_HINT = "Move it away, then run the command again."
 
 
 @dataclass(frozen=True)
@@ -54,16 +65,22 @@ def _steps(session: Session) -> Iterator[_PlannedCorrection]:
     root = session.target.root
     if has_image_copy(root):
         present = set(store.names(root))
-        for name, paths in image_copy.differences(root).items():
-            if name not in present and ETC.record(name) in paths:
-                yield from _remains(name, present, session)
+        differences = image_copy.differences(root)
+        gone = {name for name, paths in differences.items()
+                if name not in present and ETC.record(name) in paths}
+        claimed = _claimed(root, present) if gone else frozenset()
+        for name, paths in differences.items():
+            if name in gone:
+                yield from _remains(name, claimed, session)
             for path in paths:
                 yield _of_file(root, name, path)
         return
-    records = store.read_registry(root).records
-    outlived = image_copy.outlived(root, records, session.installed())
+    registry = store.read_registry(root)
+    outlived = image_copy.outlived(root, registry.records, session.installed())
+    claimed = _claimed(root, {*registry.records, *registry.damaged}.difference(
+        outlived)) if outlived else frozenset()
     for name in outlived:
-        yield from _remains(name, set(records) - set(outlived), session)
+        yield from _remains(name, claimed, session)
         yield _planned(name, REMOVED, ETC.record(name), "it has the record of a plugin of another"
                        " image: none of its packages is installed", store.forget, root, name)
 
@@ -76,6 +93,12 @@ def _planned(plugin: str, action: str, path: str, reason: str, function: Callabl
 
 
 def _of_file(root: Path, name: str, path: str) -> _PlannedCorrection:
+    where = resolve_inside(root, path, follow_last=False)
+    folder = where.parent
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise RecordError(f"/{os.path.dirname(path)} is not a folder", hint=_HINT)
+    if where.is_dir() and not where.is_symlink():
+        raise RecordError(f"/{path} is a folder", hint=_HINT)
     copy = dict(zip(ETC.files(name), IMAGE.files(name)))[path]
     if not os.path.lexists(root / copy):
         action, reason = REMOVED, f"the image has no /{copy}"
@@ -86,24 +109,27 @@ def _of_file(root: Path, name: str, path: str) -> _PlannedCorrection:
     return _planned(name, action, path, reason, image_copy.correct, root, name, path)
 
 
-def _remains(name: str, present: Set[str], session: Session) -> Iterator[_PlannedCorrection]:
+def _claimed(root: Path, plugins: Iterable[str]) -> FrozenSet[str]:
+    """Return the paths that installed plugins changed."""
+    place = counting(root)
+    return frozenset(change.path for name in plugins for change in _changes(root, name, place))
+
+
+def _remains(name: str, claimed: Collection[str],
+             session: Session) -> Iterator[_PlannedCorrection]:
     """Yield how to remove what a plugin that is gone left in /etc.
 
     Only entries go that the plugin made, that are as it left them, and that neither a package
-    nor one of the plugins ``present`` has. Others that are as it left them are named.
+    nor another plugin has; the paths of these are ``claimed``. Others that are as it left them
+    are named.
     """
     root = session.target.root
-    claimed = {change.path for other in present for change in _changes(root, other)}
     gone: Set[str] = set()
     folders: List[str] = []
-    for path, change in sorted(_whole_changes(root, name).items()):
-        if not is_inside(path, "etc") or path in claimed or session.owners(f"/{path}") or (
-                change.after is None):
-            continue
-        now = read_entry(root, path, content=False)
-        if now is None:
-            continue
-        if not alike(now, change.after):
+    for path, change, now in _unclaimed(name, claimed, session):
+        if resolve_inside(root, path, follow_last=False) != root / path:
+            yield _left(name, path, "plugin made it, and a link in its path leads there now")
+        elif not alike(now, change.after):
             if change.before is None:
                 yield _left(name, path, "plugin made it, and it was changed since")
         elif change.before is not None or is_inside(path, _POLICY_STORES):
@@ -122,17 +148,28 @@ def _remains(name: str, present: Set[str], session: Session) -> Iterator[_Planne
                            write_entry, root, path, None)
 
 
+def _unclaimed(name: str, claimed: Collection[str],
+               session: Session) -> Iterator[Tuple[str, Change, Entry]]:
+    """Yield each entry in /etc as it is now that a plugin made or changed, and nobody else has."""
+    root = session.target.root
+    for path, change in sorted(_whole_changes(root, name).items()):
+        if is_inside(path, "etc") and change.after is not None and path not in claimed and (
+                not session.owners(f"/{path}")):
+            now = read_entry(root, path, content=False)
+            if now is not None:
+                yield path, change, now
+
+
 def _left(name: str, path: str, reason: str) -> _PlannedCorrection:
     return _planned(name, LEFT, path, f"the {reason}", lambda: None)
 
 
-def _changes(root: Path, name: str) -> Tuple[Change, ...]:
-    """Return the changes in the undo data of a plugin, none if it cannot be read.
+def _changes(root: Path, name: str, place: Place) -> Tuple[Change, ...]:
+    """Return the changes in the undo data of a plugin in ``place``, none if it cannot be read.
 
     Those of its packages' files are known from the pristine copy of /etc.
     """
     with contextlib.suppress(NodePluginError):
-        place = ETC if name not in store.names(root) else None
         state = store.read_undo_data(root, name, place=place).state
         changed = {change.path for change in state.changes}
         packed = (replace(change, path=change.path[len(FACTORY) + 1:]) for change in state.factory)
@@ -141,9 +178,9 @@ def _changes(root: Path, name: str) -> Tuple[Change, ...]:
 
 
 def _whole_changes(root: Path, name: str) -> Dict[str, Change]:
-    """Return one change of each path: from before the plugin to its last state."""
+    """Return one change of each path by a plugin that is gone: from before it to its last state."""
     whole: Dict[str, Change] = {}
-    for change in _changes(root, name):
+    for change in _changes(root, name, ETC):
         first = whole.setdefault(change.path, change)
         whole[change.path] = Change(change.path, first.before, change.after)
     return whole

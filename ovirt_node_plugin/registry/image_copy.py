@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Collection, Dict, Iterator, Mapping, Optional, Set, Tuple
 
-from ..errors import RecordError, Refused
+from ..errors import Refused
 from ..system.entries import sync_dir, write_atomic
 from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, UNDO_DATA_BYTES
 from ..system.paths import read_inside, resolve_inside
@@ -28,8 +28,8 @@ def keep(root: Path) -> None:
     """
     for folder in (IMAGE.registry, IMAGE.manifests):
         if resolve_inside(root, folder, follow_last=False).is_symlink():
-            raise Refused(f"/{folder} in {root} is a link",
-                          hint="Remove it: the image's own records are in a folder there.")
+            raise Refused(f"/{folder} in {root} is a link. Remove it: the image's own records are"
+                          " in a folder there", hint="")
     if has_image_copy(root):
         return
     plugins = store.names(root)
@@ -72,19 +72,14 @@ def outlived(root: Path, records: Mapping[str, Record],
 
 
 def correct(root: Path, name: str, path: str) -> None:
-    """Make one file of /etc, a path of ``differences``, what the image has.
-
-    Raises RecordError for a folder in the place of the file.
-    """
+    """Make one file of /etc, a path of ``differences``, what the image has."""
     (copy, limit), = [(copy, limit) for own, copy, limit in _files(name) if own == path]
     content = _read(root, copy, limit)
-    where = resolve_inside(root, path, follow_last=False)
-    if where.is_dir() and not where.is_symlink():
-        raise RecordError(f"/{path} is a folder", hint="Move it away, then run the command again.")
     if content is not None:
         make_folders(root, ETC)
         _write(root, path, content)
     else:
+        where = resolve_inside(root, path, follow_last=False)
         where.unlink(missing_ok=True)
         sync_dir(where.parent)
 

@@ -5,17 +5,26 @@ import dataclasses
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Dict, Set
 
 import pytest
 
-from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.operations.reconcile import reconcile as corrections
+from ovirt_node_plugin.registry import image_copy, store
+from ovirt_node_plugin.registry.inventory import Inventory
 from ovirt_node_plugin.registry.places import ETC, IMAGE
+from ovirt_node_plugin.registry.record import Record
+from ovirt_node_plugin.registry.undo_data import UndoData
+from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import FACTORY_ETC, IMAGE_MANIFESTS, IMAGE_REGISTRY
+from ovirt_node_plugin.target import NODE, Target
+from ovirt_node_plugin.undo.changes import AppliedState, Change
 from ovirt_node_plugin.vdsm import capabilities
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
+from tests.support.growth import calls_by_size, is_linear
 from tests.support.repositories import remove_package
 from tests.support.tree_states import State, state_differences, tree_state
 
@@ -31,6 +40,9 @@ LINK = "etc/systemd/system/multi-user.target.wants/gone.service"
 MADE = "etc/sysctl.d/node-plugin-net.core.somaxconn.conf"
 GROUP = ("etc/.pwd.lock", "etc/sysusers.d", "etc/sysusers.d/node-plugin-group-gone.conf")
 EDITED = "etc/sysctl.d/node-plugin-vm.swappiness.conf"
+RECORD = Record(name="", version="1", vendor="v", summary="s", installed_at="2026-11-22T16:40:11Z",
+                tool="t", mode="offline", source="/s", target_kind=NODE, target_version="4.5",
+                repos=(), packages=(), settings=())
 
 
 def install(dnf: Dnf, root: Path, *words: object) -> Answer:
@@ -129,6 +141,52 @@ def test_records_that_outlived_their_packages_are_removed_in_an_image_without_a_
             if "sysctl" in line or "gone" in line] == []
 
 
+def forget_in_usr(root: Path, name: str) -> None:
+    """Make the root that of an image without a plugin, whose /etc has the plugin's record."""
+    remove_package(root, name)
+    for path in IMAGE.files(name):
+        (root / path).unlink()
+
+
+def test_what_the_administrator_moved_and_linked_stays(
+        node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    install(dnf, node, make_plugin(tmp_path, "gone", files={"/opt/gone": "x"}, scriptlets={
+        "post": "mkdir -p /etc/gone/sub /etc/other; echo 1 > /etc/gone/sub/file"}))
+    forget_in_usr(node, "gone")
+    for name, target in (("gone", "srv/gone"), ("other", "etc/elsewhere")):
+        shutil.move(node / "etc" / name, node / target)
+        (node / "etc" / name).symlink_to(f"/{target}")
+    answer = reconcile(dnf, node)
+    assert answer["ok"] is True
+    assert named(answer) == {
+        *(("gone", "removed", f"/{path}") for path in ETC.files("gone")),
+        *(("gone", "left", f"/etc/{path}") for path in (
+            "gone", "gone/sub", "gone/sub/file", "other"))}
+    assert (node / "srv/gone/sub/file").read_text() == "1\n"
+
+
+def test_the_work_grows_with_the_number_of_records(tmp_path: Path) -> None:
+    def plan(size: int) -> None:
+        root = tmp_path / str(size)
+        for folder in ("etc", "usr/lib"):
+            (root / folder).mkdir(parents=True)
+        image_copy.keep(root)
+        for number in range(2 * size):
+            name = f"plugin{number}"
+            made = Change(f"etc/{name}", None, Entry("dir", 0o755, 0, 0))
+            store.save(root, dataclasses.replace(RECORD, name=name),
+                       UndoData(name, b"<d/>", AppliedState(effects=(made,))),
+                       Inventory(name, (), ()))
+        for number in range(size):
+            for path in IMAGE.files(f"plugin{number}"):
+                (root / path).unlink()
+        session: Any = SimpleNamespace(target=Target(root, NODE, "", "", ""),
+                                       owners=lambda path: ())
+        assert len(corrections(session, only_plan=True)) == 3 * size
+
+    assert is_linear(calls_by_size(plan, (4, 8, 16)))
+
+
 def test_a_host_keeps_records_of_missing_packages(host: Path, dnf: Dnf, tmp_path: Path) -> None:
     install(dnf, host, make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"}))
     remove_package(host, "tool")
@@ -157,13 +215,23 @@ def test_only_a_root_that_images_replace_has_its_own_copy(
 
 
 def test_a_file_that_cannot_be_replaced_is_named(node: Path, dnf: Dnf, tmp_path: Path) -> None:
-    install(dnf, node, make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"}))
+    install(dnf, node, make_plugin(tmp_path, "gone", settings=SETTINGS[1:2]),
+            make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"}))
+    forget_in_usr(node, "gone")
     record = node / ETC.record("tool")
     record.unlink()
     record.mkdir()
+    before = tree_state(node)
     answer = dnf.plugin(node, "verify", "--reconcile")
     assert answer.status == 9 and "/etc/ovirt.plugins.d/tool is a folder" in answer.err
-    record.rmdir()
+    assert without(tree_state(node)) == without(before)
+    folder = record.parent
+    shutil.rmtree(folder)
+    folder.touch()
+    answer = dnf.plugin(node, "verify", "--reconcile")
+    assert answer.status == 9 and "/etc/ovirt.plugins.d is not a folder" in answer.err
+    folder.unlink()
+    folder.mkdir()
     read_only = dataclasses.replace(dnf, prefix=(
         "unshare", "--mount", "sh", "-c", f"mount --bind -o ro {node}/etc {node}/etc"
         ' && exec "$@"', "sh"))
