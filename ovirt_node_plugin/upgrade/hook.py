@@ -131,10 +131,14 @@ def undone(before: Before, layer: Optional[Layer], reason: NodePluginError,
 
     with attempt(f"rm -f {UPDATED}"):
         UPDATED.unlink(missing_ok=True)
-    if layer is not None:
+    if layer is None:
+        with attempt("imgbase layout, and imgbase base --remove IMAGE for each image that is new"):
+            _require_no_layer(before, run)
+    if layer is not None or problems:
         with attempt("grubby --set-default-index=INDEX, with that of the entry of"
                      f" {before.running.name} in grubby --info=ALL"):
             _set_default(before.running, run)
+    if layer is not None:
         with attempt(f"imgbase base --remove {layer.image}"):
             run(["imgbase", "base", "--remove", layer.image])
     if before.var_shared:  # imgbased makes it private until an upgrade has ended well
@@ -152,6 +156,13 @@ def undone(before: Before, layer: Optional[Layer], reason: NodePluginError,
         lines.append("There is no new layer, and the boot entries are as before.")
     return RolledBack("\n".join(lines), hint="\n".join(filter(None, (
         reason.hint, f"To upgrade again: {REPEAT}"))))
+
+
+def _require_no_layer(before: Before, run: Runner) -> None:
+    """Raise NodePluginError if there are layers that were added since ``before``."""
+    added = [layer.name for layer in read_layers(run) if layer not in before.layers]
+    if added:
+        raise NodePluginError(f"the layers {', '.join(added)} are new")
 
 
 def _active(run: Runner) -> Tuple[str, ...]:

@@ -1,6 +1,7 @@
 """An upgrade that fails is undone, step by step; bundles are chosen by version."""
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Container, List, Optional, Sequence
 
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.root
 
 OLD = Layer("onn", "node-1-1+1", "/dev/onn/node-1-1+1", "/dev/mapper/onn-node--1--1+1")
 NEW = Layer("onn", "node-2-1+1", "/dev/onn/node-2-1+1", "/dev/mapper/onn-node--2--1+1")
+OTHER = Layer("onn", "node-3-1+1", "/dev/onn/node-3-1+1", "/dev/mapper/onn-node--3--1+1")
 BEFORE = hook.Before(OLD, (OLD,), ("vdsmd.service",), var_shared=True)
 INFO = 'index=0\nargs="img.bootid=node-2-1+1"\nindex=1\nargs="img.bootid=node-1-1+1"\n'
 STEPS = ["grubby --info=ALL", "grubby --set-default-index=1", "imgbase base --remove node-2-1",
@@ -29,10 +31,11 @@ STEPS = ["grubby --info=ALL", "grubby --set-default-index=1", "imgbase base --re
 
 
 class Programs:
-    """Records argument lists; ``failing`` are the programs that fail."""
+    """Records argument lists; ``failing`` are the programs that fail, lvs shows ``layers``."""
 
-    def __init__(self, failing: Container[str] = ()) -> None:
+    def __init__(self, failing: Container[str] = (), *, layers: Sequence[Layer] = ()) -> None:
         self.failing = failing
+        self.layers = layers
         self.calls: List[str] = []
 
     def __call__(self, argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
@@ -41,7 +44,11 @@ class Programs:
         if argv[0] in self.failing:
             raise CommandError(f"{argv[0]} ended with status 1", argv=[*map(str, argv)],
                                returncode=1)
-        return INFO if argv[0] == "grubby" else ""
+        volumes = [{"vg_name": layer.group, "lv_name": layer.name, "lv_path": layer.path,
+                    "lv_dm_path": layer.mapped, "lv_tags": "imgbased:layer"}
+                   for layer in self.layers]
+        return {"grubby": INFO, "lvs": json.dumps({"report": [{"lv": volumes}]})}.get(
+            str(argv[0]), "")
 
 
 @pytest.fixture
@@ -63,10 +70,23 @@ def test_each_step_is_undone_in_order(mark: Path) -> None:
 
 
 def test_without_a_layer_only_services_and_mounts_are_restored(mark: Path) -> None:
-    programs = Programs()
+    programs = Programs(layers=[OLD])
     error = hook.undone(BEFORE, None, NodePluginError("it failed"), programs)
-    assert programs.calls == STEPS[3:] and not mark.exists()
+    assert programs.calls[0].startswith("lvs ")
+    assert programs.calls[1:] == STEPS[3:] and not mark.exists()
     assert "There is no new layer" in error.message
+
+
+@pytest.mark.parametrize("programs, reason", [
+    (Programs({"lvs"}), "lvs ended with status 1"),
+    (Programs(layers=[OLD, NEW, OTHER]), "the layers node-2-1+1, node-3-1+1 are new")])
+def test_of_unknown_layers_none_is_removed_or_boots_next(mark: Path, programs: Programs,
+                                                         reason: str) -> None:
+    error = hook.undone(BEFORE, None, NodePluginError("it failed"), programs)
+    assert programs.calls[1:] == [*STEPS[:2], *STEPS[3:]] and not mark.exists()
+    assert "There is no new layer" not in error.message
+    assert ("It is not undone completely. Run:\n  imgbase layout, and imgbase base --remove IMAGE"
+            f" for each image that is new: {reason}") in error.message
 
 
 @pytest.mark.parametrize("program, step", [
