@@ -27,8 +27,6 @@ from .inventory import (
     numbered,
 )
 
-# Labels are changed by the system, not by a plugin.
-
 
 class Describer:
     """Describes entries of ``root`` as inventories do. All paths are relative to the root.
@@ -54,7 +52,7 @@ class Describer:
             group=self._groups.get(entry.gid, str(entry.gid)), size_bytes=size_bytes,
             digest=f"sha256:{entry.digest}" if shown else "", link=link,
             xattrs=tuple((name, base64.b64encode(value).decode()) for name, value in entry.xattrs
-                         if name != LABEL and is_open))
+                         if name != LABEL and is_open))  # the system changes labels
 
     def now(self, path: str, entry: Optional[Entry] = None) -> Optional[File]:
         """Return what exists at ``path``, None if nothing does; ``entry`` is its known state."""

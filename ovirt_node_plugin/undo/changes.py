@@ -13,9 +13,6 @@ from ..system.entries import LABEL, Entry, read_entry, same_entry, write_entry
 from ..system.limits import EDITED_BYTES, FOLDER_DEPTH
 from ..system.paths import resolve_inside
 
-# The system relabels files (restorecon, first boot): not a change of any plugin.
-
-
 Outcome = Mapping[str, Optional[str]]
 """Values that the system chose for a setting, by name; None for a name that says all."""
 
@@ -154,7 +151,10 @@ def alike(first: Optional[Entry], second: Optional[Entry]) -> bool:
 
 
 def comparable(entry: Optional[Entry]) -> Optional[Entry]:
-    """Return a state without content and SELinux label: equal for equal states, hashable."""
+    """Return a state without content and SELinux label: equal for equal states, hashable.
+
+    The system changes labels, as by restorecon(8) and at the first boot.
+    """
     if entry is None:
         return None
     xattrs = tuple(pair for pair in entry.xattrs if pair[0] != LABEL)

@@ -28,6 +28,7 @@ from ...packages.session import Session
 from ...registry import places
 from ...settings.engine.ledger import Ledger
 from ...system.entries import (
+    LABEL,
     Entry,
     Xattrs,
     read_entry,
@@ -44,7 +45,6 @@ from ...undo.changes import Change, alike, compact
 
 # Of a larger file that was as in /etc, the content is taken from /etc again.
 _KEPT_BYTES = 64 * 1024
-_LABEL = "security.selinux"
 
 
 def is_followed(target: Target) -> bool:
@@ -57,7 +57,8 @@ def claimed_paths(plugins: Mapping[str, Iterable[str]], session: Session,
                   ledger: Ledger) -> Dict[str, Set[str]]:
     """Return the paths in /etc that each plugin owns or has changed, without the registry.
 
-    ``plugins`` are the NEVRAs of each plugin, all installed. Paths are relative to the root.
+    ``plugins`` are the NEVRAs of each plugin; packages that are missing own nothing. Paths are
+    relative to the root.
     """
     relative = Relative(session.target.root)
     claims: Dict[str, Set[str]] = {}
@@ -163,8 +164,8 @@ class Factory:
         if entry is None:
             return None
         place = now.xattrs if now is not None else read_xattrs(self._root / FACTORY_ETC)
-        label: Xattrs = tuple(pair for pair in place if pair[0] == _LABEL)
-        rest = tuple(pair for pair in entry.xattrs if pair[0] != _LABEL)
+        label: Xattrs = tuple(pair for pair in place if pair[0] == LABEL)
+        rest = tuple(pair for pair in entry.xattrs if pair[0] != LABEL)
         return replace(entry, xattrs=tuple(sorted((*rest, *label))))
 
     def _write(self, wanted: Mapping[str, Optional[Entry]]) -> None:
