@@ -11,7 +11,7 @@ from typing import Dict, List, Mapping, Optional
 
 from .errors import BadRoot, OutsideRoot
 from .system.limits import OS_RELEASE_BYTES
-from .system.path_sets import RPM_DATABASES
+from .system.path_sets import IMAGE_VERSION, RPM_DATABASES
 from .system.paths import read_inside, resolve_inside
 from .system.rpm_database import find_rpmdb
 
@@ -23,8 +23,6 @@ HOST = "host"
 _IMAGE_MODE = ("usr/lib/bootc", "usr/lib/ostree")
 _OSTREE_BOOTED = "run/ostree-booted"
 
-# The name, version and release of the image, which imgbased keeps (its utils.BuildMetadata).
-_NVR = "usr/share/imgbase/build/meta/nvr"
 # A version of Node, such as 4.5.5 or 4.5.6_master, and the text that ovirt-release puts it in.
 # Another text may end in the version of the distribution: CentOS Stream 9.
 _VERSION = re.compile(r"[0-9][0-9A-Za-z._~^+]{0,63}")
@@ -194,7 +192,7 @@ def _node_version(root: Path, release: Mapping[str, str]) -> str:
         if match:
             return match.group(1)
     try:
-        nvr = read_inside(root, _NVR).decode(errors="replace").strip()
+        nvr = read_inside(root, IMAGE_VERSION).decode(errors="replace").strip()
     except (OSError, OutsideRoot):
         return ""
     version = (nvr.rsplit("-", 2) + [""])[1]

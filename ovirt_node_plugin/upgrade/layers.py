@@ -14,14 +14,14 @@ from typing import Iterable, List, Optional, Tuple
 
 from ..errors import NodePluginError
 from ..system.json_data import objects_of, parse_json, text_of
+from ..system.path_sets import IMAGE_VERSION
 from ..system.paths import read_inside
 from ..system.run import Runner
 
 _TAG = "imgbased:layer"
 _FIELDS = "vg_name,lv_name,lv_path,lv_dm_path,lv_tags"
 _NAME = re.compile(r"[^/\s]+-[^-/\s]+-[^-+/\s]+\+[0-9]+")
-_NVR = "usr/share/imgbase/build/meta/nvr"
-_NVR_BYTES = 4096
+_VERSION_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,14 @@ def added_layer(before: Iterable[Layer], after: Iterable[Layer], group: str) -> 
 def check_image(layer: Layer, root: Path) -> None:
     """Raise NodePluginError unless the mounted ``root`` has the image that names ``layer``."""
     try:
-        image = read_inside(root, _NVR, max_bytes=_NVR_BYTES).decode(errors="replace").strip()
+        image = read_inside(root, IMAGE_VERSION, max_bytes=_VERSION_BYTES).decode(
+            errors="replace").strip()
     except OSError:
         image = ""
     if image != layer.image:
         raise NodePluginError(
             f"the layer {layer.name} contains {image or 'no image of a Node'}",
-            hint=f"Look into it: mount -o ro {layer.path} /mnt; cat /mnt/{_NVR}")
+            hint=f"Look into it: mount -o ro {layer.path} /mnt; cat /mnt/{IMAGE_VERSION}")
 
 
 def entries_of(layer: Layer, entries: Path) -> Tuple[Path, ...]:
