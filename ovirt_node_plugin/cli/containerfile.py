@@ -4,7 +4,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from typing import List, Mapping, Sequence
+from typing import Dict, Iterator, List, Mapping, Sequence
 
 _COPIES = "/tmp"
 # Options of one run by hand. A build cannot answer questions.
@@ -17,11 +17,31 @@ def lines(words: Sequence[str], *, files: Sequence[str]) -> List[str]:
     ``files`` are the arguments, or values of options, that are paths on this machine: they are
     copied to /tmp of the build, where the command reads them.
     """
-    places = {path: f"{_COPIES}/{os.path.basename(os.path.abspath(path))}" for path in files}
-    command = [_replaced(word, places) for word in words
-               if word not in _BY_HAND and not word.startswith("--installroot")]
-    return [*(_copy(os.path.basename(place), place) for place in dict.fromkeys(places.values())),
+    names = _names(files)
+    places = {path: f"{_COPIES}/{name}" for path, name in names.items()}
+    command = [_replaced(word, places) for word in _for_build(words)]
+    return [*(_copy(name, places[path]) for path, name in names.items()),
             shlex.join(["RUN", "dnf", "-y", *command])]
+
+
+def _names(files: Sequence[str]) -> Dict[str, str]:
+    """Return a name of its own for each path: the last part, or all of it if that is taken."""
+    names: Dict[str, str] = {}
+    for path in dict.fromkeys(files):
+        whole = os.path.abspath(path)
+        name = os.path.basename(whole)
+        names[path] = whole[1:].replace("/", "-") if name in names.values() else name
+    return names
+
+
+def _for_build(words: Sequence[str]) -> Iterator[str]:
+    """Yield the words without the options for a run by hand, and without the root."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--installroot":
+            next(rest, None)
+        elif word not in _BY_HAND and not word.startswith("--installroot="):
+            yield word
 
 
 def _copy(name: str, place: str) -> str:

@@ -21,6 +21,10 @@ pytestmark = pytest.mark.unit
      ["COPY cim /tmp/cim", "COPY RPM-KEY /tmp/RPM-KEY", "COPY r.repo /tmp/r.repo",
       "RUN dnf -y node-plugin install /tmp/cim snmp --trust-key=/tmp/RPM-KEY --repo-file"
       " /tmp/r.repo"]),
+    (["--installroot", "/", "node-plugin", "install", "a/cim.tar", "/b/cim.tar", "a/cim.tar"],
+     ["a/cim.tar", "/b/cim.tar", "a/cim.tar"],
+     ["COPY cim.tar /tmp/cim.tar", "COPY b-cim.tar /tmp/b-cim.tar",
+      "RUN dnf -y node-plugin install /tmp/cim.tar /tmp/b-cim.tar /tmp/cim.tar"]),
     (["node-plugin", "remove", "--dry-run", "ci*"], [], ["RUN dnf -y node-plugin remove 'ci*'"]),
     (["node-plugin", "install", "/x/a b;c.tar"], ["/x/a b;c.tar"],
      ['COPY ["a b;c.tar", "/tmp/a b;c.tar"]', "RUN dnf -y node-plugin install '/tmp/a b;c.tar'"])])
