@@ -34,8 +34,8 @@ def main(root: Path = Path("/"), *, runner: Runner = run) -> int:
     try:
         answer = _verify(runner)
     except NodePluginError as exc:
-        print(printable(str(exc)), file=sys.stderr)
-        _show(root, [f"Node plugins could not be verified: {exc.message}"])
+        print(printable(str(exc), keep="\n"), file=sys.stderr)
+        _show(root, f"Node plugins could not be verified: {exc}".splitlines())
         return int(exc.status) or 1
     for line in (*plan_text.corrections(answer.corrections),
                  *plan_text.checks(answer.plugins, next_step=answer.next_step)):

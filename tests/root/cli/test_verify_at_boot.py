@@ -86,16 +86,17 @@ def test_a_damaged_list_of_problems_does_not_stop_vdsm(data: bytes, tmp_path: Pa
     assert [state[:2] for state in states(tmp_path)] == [("one", "broken")]  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("text", "message", "status"), [
-    ("", "dnf-3 gave no answer to verify", 1),
+@pytest.mark.parametrize(("text", "message", "hint"), [
+    ("", "dnf-3 gave no answer to verify", "Run: dnf node-plugin verify"),
     ('{"format": 1, "error": {"status": 200, "kind": "Locked", "message": "busy",'
-     ' "hint": "Wait."}}', "busy", 1)])
-def test_a_failure_of_dnf_is_shown(text: str, message: str, status: int, tmp_path: Path,
+     ' "hint": "Wait."}}', "busy", "Wait.")])
+def test_a_failure_of_dnf_is_shown(text: str, message: str, hint: str, tmp_path: Path,
                                    capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify_at_boot.main(tmp_path, runner=lambda argv, **_: text) == status
-    assert message in capsys.readouterr().err
-    assert (tmp_path / verify_at_boot.MOTD).read_text().startswith(
-        f"Node plugins could not be verified: {message}")
+    assert verify_at_boot.main(tmp_path, runner=lambda argv, **_: text) == 1
+    error = capsys.readouterr().err.splitlines()
+    assert error == [message, hint]
+    assert (tmp_path / verify_at_boot.MOTD).read_text().splitlines() == [
+        f"Node plugins could not be verified: {message}", hint]
 
 
 def test_a_missing_dnf_is_shown(tmp_path: Path) -> None:
