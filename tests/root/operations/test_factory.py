@@ -91,7 +91,7 @@ STATES: Dict[str, Optional[Entry]] = {
     "a file of another": file(b"one\n", uid=7, gid=8),
     "a file with attributes": file(b"one\n", xattrs=(("user.x", b"1"),)),
     "a large file": file(b"0" * 100_000),
-    "a link": Entry("link", 0o777, 0, 0, content=b"/usr/lib/x"),
+    "a link": Entry("link", 0o777, 0, 0, hashlib.sha256(b"/usr/lib/x").hexdigest(), b"/usr/lib/x"),
     "a folder": Entry("dir", 0o750, 0, 3)}
 
 
@@ -131,8 +131,12 @@ def test_every_change_is_followed_and_undone(tmp_path: Path, before: str, after:
         first, copy = tree_state(root), states(root)[1]
         change(root, ledger, STATES[after], "one")
         assert states(root)[0] == states(root)[1]
-        assert states(root)[0] == comparable(read_entry(root, PATH))
-        assert all(one.path.startswith(f"{FACTORY}/etc/") for one in ledger.state("one").factory)
+        assert states(root)[0] == comparable(STATES[after])
+        assert all(found.path.startswith(f"{FACTORY}/etc/")
+                   for found in ledger.state("one").factory)
+        if before == pristine == "a large file":
+            assert [found.before.content for found in ledger.state("one").factory
+                    if found.before is not None] == [None], "it can be taken from /etc again"
         change(root, ledger, STATES[before])
         assert states(root)[1] == copy
         assert state_differences(first, tree_state(root)) == []
@@ -182,11 +186,62 @@ def test_in_an_installed_system_the_copy_follows_until_the_administrator_changes
     assert read_entry(tmp_path, f"{FACTORY}/{PATH}") == FILE
 
 
-def test_the_copy_is_not_written_through_links(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pristine", [STATES["a large file"], FILE])
+def test_a_copy_that_somebody_else_changed_stays(tmp_path: Path, pristine: Entry) -> None:
+    ledger = Ledger()
+    small_root(tmp_path, pristine, pristine)
+    change(tmp_path, ledger, STATES["another file"], "one")
+    put(tmp_path, f"{FACTORY}/{PATH}", STATES["a link"])
+    change(tmp_path, ledger, pristine)
+    assert states(tmp_path)[1] == comparable(STATES["a link"])
+    assert ledger.state("one").factory == ()
+
+
+def test_a_large_file_that_is_not_as_before_in_etc_is_not_taken_from_there(
+        tmp_path: Path) -> None:
+    ledger = Ledger()
+    small_root(tmp_path, STATES["a large file"], STATES["a large file"])
+    change(tmp_path, ledger, STATES["another file"], "one")
+    change(tmp_path, ledger, STATES["a private file"])
+    assert states(tmp_path)[1] == comparable(STATES["another file"])
+
+
+def test_folders_that_the_copy_lacked_go_with_the_last_path(tmp_path: Path) -> None:
+    ledger = Ledger()
+    small_root(tmp_path, None, None)
+    (tmp_path / FACTORY_ETC / "a/b").rmdir()
+    (tmp_path / FACTORY_ETC / "a").rmdir()
+    for content in ("a file", "another file"):
+        change(tmp_path, ledger, STATES[content], "one")
+        assert states(tmp_path)[1] == comparable(STATES[content])
+    change(tmp_path, ledger, None)
+    assert not (tmp_path / FACTORY_ETC / "a").exists()
+
+
+def test_a_folder_with_other_files_in_the_copy_stays(tmp_path: Path) -> None:
+    ledger = Ledger()
+    small_root(tmp_path, None, STATES["a folder"])
+    (tmp_path / FACTORY / PATH / "other").touch()
+    change(tmp_path, ledger, FILE, "one")
+    assert os.listdir(tmp_path / FACTORY / PATH) == ["other"]
+
+
+def test_a_copy_keeps_the_label_of_its_place(tmp_path: Path) -> None:
+    ledger, label = Ledger(), "security.selinux"
+    small_root(tmp_path, FILE, FILE)
+    os.setxattr(tmp_path / FACTORY / PATH, label, b"usr")
+    put(tmp_path, PATH, file(b"two\n", xattrs=((label, b"etc"),)))
+    change(tmp_path, ledger, file(b"three\n", xattrs=((label, b"etc"),)), "one")
+    assert (tmp_path / FACTORY / PATH).read_bytes() == b"three\n"
+    assert os.getxattr(tmp_path / FACTORY / PATH, label) == b"usr"
+
+
+@pytest.mark.parametrize("target", ["/etc/other", "../../../../../etc/other"])
+def test_the_copy_is_not_written_through_links(tmp_path: Path, target: str) -> None:
     ledger = Ledger()
     small_root(tmp_path, FILE, None)
     (tmp_path / FACTORY_ETC / "a/b").rmdir()
-    (tmp_path / FACTORY_ETC / "a/b").symlink_to("/etc/other")
+    (tmp_path / FACTORY_ETC / "a/b").symlink_to(target)
     (tmp_path / "etc/other").mkdir()
     change(tmp_path, ledger, STATES["another file"], "one")
     assert os.listdir(tmp_path / "etc/other") == []

@@ -69,6 +69,17 @@ def test_an_interruption_restores_what_was_replaced(number: int, tmp_path: Path)
     assert contents(tmp_path) == ["a.iso old", "b.rpm old"]
 
 
+def test_a_failure_restores_what_was_replaced(tmp_path: Path) -> None:
+    """The last output is a folder, which cannot replace a file."""
+    for name in NAMES:
+        (tmp_path / name).write_text("old")
+    with written(tmp_path, replace=True) as destinations:
+        with pytest.raises(NotADirectoryError):
+            workspace.place_all(destinations)
+        workspace.take_back_some(destinations)
+    assert contents(tmp_path) == ["a.iso old", "b.rpm old", "c.img old"]
+
+
 def test_an_output_of_another_process_is_not_taken_back(tmp_path: Path) -> None:
     """The first image needed no output."""
     with written(tmp_path) as destinations:

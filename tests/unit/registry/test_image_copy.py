@@ -139,6 +139,15 @@ def test_the_record_of_the_image_counts_for_every_reader(image: Path) -> None:
     assert store.read_record(image / "copy", "cim").version == "2"
 
 
+def test_a_file_of_the_image_that_cannot_be_read_is_no_reason_to_remove_that_in_etc(
+        image: Path) -> None:
+    save(image, "cim")
+    copy = image / places.IMAGE.record("cim")
+    copy.unlink()
+    copy.mkdir()
+    assert image_copy.differences(image) == {}
+
+
 def test_records_in_etc_do_not_count_after_the_last_removal(image: Path) -> None:
     save(image, "cim")
     save(image, "stale")

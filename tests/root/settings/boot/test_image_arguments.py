@@ -151,6 +151,9 @@ def test_the_plan_says_what_the_files_of_the_image_prevent(root: Path, text: str
     install(root, "one", {}, argument("nosmt", present=False), argument("acpi", "on"))
     assert kargs(root) == ["acpi=on"]
     assert differences(before, tree(root)) == [OWN]
+    for name, value in (("acpi", "off"), ("iommu", "on")):  # of plugins, and the image's own
+        (setting, _) = wanted_settings(context(root), argument(name, value))
+        assert setting.notes == ()
 
 
 @pytest.mark.parametrize("text", ["kargs = [1]", 'kargs = ["quiet"', "kargs = 'quiet'", "\0",
