@@ -271,7 +271,8 @@ class DnfCommand:
         answer = VerifyAnswer.of(checks, strict=self._opts.strict, next_step=next_step,
                                  corrections=corrections)
         self._answer(answer.to_data(), [
-            *plan_text.corrections(corrections), *plan_text.checks(checks, next_step=next_step)])
+            *plan_text.corrections(corrections, only_planned=self._opts.dry_run),
+            *plan_text.checks(checks, next_step=next_step)])
         return Status.DONE if answer.ok else Status.BROKEN
 
     def _check_upgrade(self) -> Status:

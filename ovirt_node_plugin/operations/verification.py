@@ -82,7 +82,7 @@ def _findings(record: Record, present: Mapping[str, str], session: Session,
               run: Runner) -> Iterator[Finding]:
     root = session.target.root
     yield from _stale_findings(image_copy.differences_of(root, record.name))
-    yield from _package_findings(record, present)
+    yield from _package_findings(record, present, session)
     owners = {path: nevra for nevra in record.nevras if nevra in present
               for path in session.files(nevra)}
     is_root = os.geteuid() == 0  # rpm writes to its database when it verifies
@@ -110,7 +110,8 @@ def _stale_findings(paths: Sequence[str]) -> Iterator[Finding]:
                              f" /{IMAGE_REGISTRY}", f"/{path}")
 
 
-def _package_findings(record: Record, present: Mapping[str, str]) -> Iterator[Finding]:
+def _package_findings(record: Record, present: Mapping[str, str],
+                      session: Session) -> Iterator[Finding]:
     """Yield each package that is not installed as recorded."""
     missing = [nevra for nevra in record.nevras if nevra not in present]
     for nevra in missing:
@@ -118,7 +119,10 @@ def _package_findings(record: Record, present: Mapping[str, str]) -> Iterator[Fi
         yield Finding(IN_PACKAGE, f"package {nevra} is " + (
             f"there as {', '.join(others)}" if others else "not installed"), package=nevra)
     if missing:
-        yield Finding(IN_PACKAGE, "the image may have been replaced since")
+        outlived = session.target.is_image and image_copy.outlived(
+            session.target.root, {record.name: record}, present)
+        yield Finding(IN_PACKAGE, "the image may have been replaced since" + (
+            ": verify --reconcile removes the record" if outlived else ""))
 
 
 def _file_findings(record: Record, owners: Mapping[str, str], present: Mapping[str, str],

@@ -120,9 +120,10 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
     return lines[:-1]
 
 
-def corrections(made: Sequence[RecordCorrection]) -> List[str]:
+def corrections(made: Sequence[RecordCorrection], *, only_planned: bool = False) -> List[str]:
     """Return one line for each correction of the registry in /etc."""
-    return [f"{each.plugin}: {each.action} {each.path}: {each.reason}." for each in made]
+    words = "to be " if only_planned else ""
+    return [f"{each.plugin}: {words}{each.action} {each.path}: {each.reason}." for each in made]
 
 
 def checks(results: Sequence[Check], *, next_step: str = "") -> List[str]:

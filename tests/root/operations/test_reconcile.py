@@ -96,6 +96,9 @@ def test_an_older_image_s_records_give_way_to_those_of_the_image(
     assert (f"To repair: dnf --installroot={node} node-plugin verify --reconcile" in answer.out)
     assert dnf.plugin(node, "info", "gone").status == 2
     planned = named(reconcile(dnf, node, "--dry-run"))
+    told = dnf.plugin(node, "verify", "--reconcile", "--dry-run").out
+    assert "new: to be restored /etc/ovirt.plugins.d/new: the image has " in told
+    assert f"gone: to be left /{EDITED}: " in told
     assert without(tree_state(node)) == without(before)
 
     done = reconcile(dnf, node)
@@ -127,6 +130,11 @@ def test_records_that_outlived_their_packages_are_removed_in_an_image_without_a_
     support.copy_tree(pristine, node / FACTORY_ETC)
     for package in ("gone", "net-snmp-utils"):
         remove_package(node, package)
+    told = {name: [line for line in dnf.plugin(node, "verify", name).out.splitlines()
+                   if "replaced since" in line] for name in ("gone", "snmp")}
+    assert told == {"gone": ["gone 1.0: the image may have been replaced since: verify --reconcile"
+                             " removes the record"],
+                    "snmp": ["snmp 1.0: the image may have been replaced since"]}
     answer = dnf.plugin(node, "verify", "--reconcile")
     assert answer.status == 9  # a package of snmp is there: the rest is for a repair
     assert store.names(node) == ("snmp",)
