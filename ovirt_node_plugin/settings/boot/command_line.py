@@ -123,9 +123,8 @@ class CommandLine:
                for path, text in texts.items()}
         _by_grubby(ctx, drop=[argument for argument in added if argument.how != DROP])
         _write_all(ctx.root, new)
-        if not kept:
-            image_arguments.remove_folders(ctx.root, [
-                path for path, base in removal.bases.items() if base is None])
+        image_arguments.remove_folders(ctx.root, [
+            path for path, base in removal.bases.items() if base is None])
 
     def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
         return ()  # the kind kernel-argument verifies each argument

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Collection, Dict, List
 
 from ...system.entries import read_entry, write_entry
 from ...system.limits import LOADER_ENTRY_BYTES
@@ -47,11 +47,11 @@ def write(root: Path, line: str, syntax: Syntax) -> None:
         write_entry(root, PATH, None)
 
 
-def remove_folders(root: Path, paths: Sequence[str]) -> None:
-    """Remove those of ``paths``, relative to ``root``, that are folders for the file and empty."""
-    for path in sorted(paths, key=len, reverse=True):
+def remove_folders(root: Path, paths: Collection[str]) -> None:
+    """Remove those of ``paths``, relative to ``root``, that are folders of the file and empty."""
+    for path in (folder.as_posix() for folder in Path(PATH).parents):
         where = resolve_inside(root, path)
-        if FOLDER.startswith(path) and where.is_dir() and not os.listdir(where):
+        if path in paths and where.is_dir() and not os.listdir(where):
             write_entry(root, path, None)
 
 

@@ -145,9 +145,9 @@ def _content(path: str, ctx: Context) -> Content:
 
 
 def _is_container_build(root: Path) -> bool:
-    """Return whether ``root`` is ``/`` without systemd: it is not sealed, and may not be.
+    """Return whether ``root`` is ``/`` and no systemd runs.
 
-    A container build has no right to make namespaces.
+    Its programs are not sealed: a container build has no right to make namespaces.
     """
     return is_running_system(root) and not is_booted(root)
 
