@@ -10,11 +10,12 @@ from typing import Callable, Iterator
 import pytest
 
 from ovirt_node_plugin.errors import Status
-from ovirt_node_plugin.system.path_sets import FACTORY
+from ovirt_node_plugin.system.path_sets import FACTORY, IMAGE_VERSION
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import make_plugin
 from tests.support.dnf_runner import Dnf, succeeded
+from tests.support.file_contexts import add_file_contexts, label
 from tests.support.imgbased import IMAGE, NEW, OLD
 from tests.support.update_node import UpdateNode, update_node
 
@@ -46,6 +47,7 @@ def roots(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> 
     for name in ("old", "merged"):
         succeeded(dnf.plugin(folder / name, "install", built.bundle("snmp"), tuned, "-y",
                              "--trust-keys"))
+    add_file_contexts(folder / "plain")
     support.copy_tree(folder / "plain", folder / "carried")
     for name in (*_RECORDS[:2], os.path.dirname(_CONFIGURATION)):
         shutil.copytree(folder / "old" / name, folder / "carried" / name)
@@ -158,6 +160,7 @@ def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
         assert succeeded(Dnf(tmp_path / "look").plugin(root, "verify")).out == (
             "snmp 1.0: ok\ntuned 1.0: ok\n")
         assert (root / FACTORY / _CONFIGURATION).read_text() == "fast\n"
+        assert label(root / "opt/tuned/mode") == "usr_t"
         assert list((root / "var/lib/ovirt-node-plugin").glob("*")) == []
     assert [path.name for path in (node.running.changes / "var/imgbased/persisted-rpms").iterdir()
             ] == ["ovirt-node-ng-image-update-4.5.6-1.noarch.rpm"]  # no package of the plugin
@@ -173,6 +176,27 @@ def test_a_plugin_that_cannot_be_restored_undoes_the_upgrade(
     assert answer.status == 1, answer.text
     assert "snmp: there is no bundle of version 1.0 or newer in the library" in answer.err
     assert "dnf node-plugin add BUNDLE" in answer.err
+    _assert_undone(node)
+
+
+def test_a_plugin_with_a_damaged_record_undoes_the_upgrade(made: Made, roots: Path) -> None:
+    node = made(roots / "plain")
+    node.dnf.configure(upgrade="restore")
+    for name in ("etc/ovirt.plugins.d/snmp", "usr/lib/ovirt.plugins.d/snmp"):
+        (node.running.changes / name).write_text("x")
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert "plugins whose records are damaged cannot be restored: snmp" in answer.err
+    _assert_undone(node)
+
+
+def test_a_layer_with_another_image_undoes_the_upgrade(made: Made, roots: Path) -> None:
+    node = made(roots / "merged")
+    with mounted(node) as root:
+        (root / IMAGE_VERSION).write_text("ovirt-node-ng-4.5.7-1\n")
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert f"the layer {NEW} contains ovirt-node-ng-4.5.7-1" in answer.err
     _assert_undone(node)
 
 
