@@ -192,11 +192,16 @@ class Factory:
 
 
 def _differing(root: Path) -> FrozenSet[str]:
-    """Return the paths, below ``etc``, that differ between /etc and the pristine copy."""
+    """Return the paths, below ``etc``, that differ between /etc and the pristine copy.
+
+    A folder that only /etc has does not count: without it the copy could not have the files in it.
+    """
     listing = Listing(root)
     here = listing.below("etc")
     there = {path[len(FACTORY) + 1:] for path in listing.below(FACTORY_ETC)}
-    return frozenset((here ^ there) | {path for path in here & there if not _same(root, path)})
+    only_here = {path for path in here - there if _kind(root / path) != "dir"}
+    return frozenset({*only_here, *(there - here),
+                      *(path for path in here & there if not _same(root, path))})
 
 
 def _same(root: Path, path: str) -> bool:

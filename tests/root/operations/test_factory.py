@@ -186,6 +186,21 @@ def test_in_an_installed_system_the_copy_follows_until_the_administrator_changes
     assert read_entry(tmp_path, f"{FACTORY}/{PATH}") == FILE
 
 
+def test_a_folder_that_only_etc_has_is_made_for_the_file_of_a_plugin(tmp_path: Path) -> None:
+    ledger = Ledger()
+    small_root(tmp_path, None, None)
+    (tmp_path / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
+    folder = (tmp_path / FACTORY / PATH).parent
+    folder.rmdir()
+    (tmp_path / PATH).with_name("mine").write_text("the administrator's")
+    change(tmp_path, ledger, FILE, "one")
+    assert states(tmp_path)[0] == states(tmp_path)[1]
+    assert [path.name for path in folder.iterdir()] == [Path(PATH).name]
+    change(tmp_path, ledger, None)
+    assert not folder.exists() and folder.parent.is_dir()
+    assert ledger.state("one").factory == ()
+
+
 @pytest.mark.parametrize("pristine", [STATES["a large file"], FILE])
 def test_a_copy_that_somebody_else_changed_stays(tmp_path: Path, pristine: Entry) -> None:
     ledger = Ledger()
