@@ -21,13 +21,17 @@ from ..images.dnf_program import Dnf, for_dnf
 from ..merge.root.labels import set_labels
 from ..merge.verify import claimed_paths
 from ..operations.model.answers import PlanAnswer, VerifyAnswer
+from ..operations.model.results import LEFT
 from ..plugin.bundle import opened
 from ..plugin.library import Library
 from ..registry import store
+from ..registry.places import has_factory
 from ..registry.record import Record
 from ..settings.boot import argument_text, command_line
 from ..settings.boot.initramfs_images import images
-from ..system.entries import sync_dir, write_atomic
+from ..system.entries import read_entry, sync_dir, write_atomic, write_entry
+from ..system.path_sets import FACTORY
+from ..system.paths import resolve_inside
 from ..system.rpm_version import compare
 from ..system.run import Runner
 from .layers import Layer, entries_of
@@ -57,16 +61,39 @@ def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Librar
     bundles, problems = bundles_of(lost, library, dnf.run)
     _raise(problems)
     with for_dnf(root, work / "cache", run=dnf.run):
-        dnf.run_json(root, "verify", (), "--reconcile", answer=VerifyAnswer)
+        reconciled = dnf.run_json(root, "verify", (), "--reconcile", answer=VerifyAnswer)
         words = [str(offer.path) for offer in bundles.values()]
-        plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
-        _raise(other_origins(plan, lost))
-        before = _initramfs(root)
-        dnf.run_json(root, "install", words, "-y", *_trusted(plan, lost), answer=PlanAnswer)
+        with _set_aside(root, [made.path for made in reconciled.corrections
+                               if made.action == LEFT]):
+            plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
+            _raise(other_origins(plan, lost))
+            before = _initramfs(root)
+            dnf.run_json(root, "install", words, "-y", *_trusted(plan, lost), answer=PlanAnswer)
     notes = _label(root, work / "labels", dnf.run)
     _copy_initramfs(layer, root, before, boot)
     _write_arguments(layer, root, [record.name for record in lost], boot)
     return notes
+
+
+@contextlib.contextmanager
+def _set_aside(root: Path, paths: Iterable[str]) -> Iterator[None]:
+    """Keep files in /etc that the image lacks out of ``root`` until the ``with`` block has ended.
+
+    ``paths`` are absolute: what plugins made and the administrator changed since. An install
+    refuses such a file, or takes it for one that was there before. If the block raises an error,
+    they are lost with the layer.
+    """
+    entries = {}
+    for name in (path.lstrip("/") for path in paths if has_factory(root)):
+        if (resolve_inside(root, name, follow_last=False) == root / name
+                and not os.path.lexists(root / FACTORY / name)):
+            entry = read_entry(root, name)
+            if entry is not None and entry.kind in ("file", "link"):
+                entries[name] = entry
+                write_entry(root, name, None)
+    yield
+    for name, entry in entries.items():
+        write_entry(root, name, entry)
 
 
 def _label(root: Path, work: Path, run: Runner) -> Tuple[str, ...]:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.root
 
 _RECORDS = ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
             "usr/lib/ovirt.plugins.d", "usr/lib/ovirt.plugins-manifests.d")
-_CONFIGURATION = "etc/tuned/tuned.conf"
+_CONFIGURATION, _EDITED = "etc/tuned/tuned.conf", "etc/tuned/edited.conf"
 BUILT = "dracut modules:\\nbase\\nrescue\\n===\\n"
 Made = Callable[[Path], UpdateNode]
 
@@ -37,7 +37,8 @@ def roots(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("roots")
     dnf = Dnf(folder / "dnf")
     repo = support.RpmRepo(folder / "repo", "tuned", key=built.key)
-    repo.add("tuned", "1.0", files={"/opt/tuned/mode": "fast", f"/{_CONFIGURATION}": "fast"})
+    repo.add("tuned", "1.0", attributes={f"/{_EDITED}": "%config"}, files=dict.fromkeys(
+        ("/opt/tuned/mode", f"/{_CONFIGURATION}", f"/{_EDITED}"), "fast"))
     tuned = support.write_bundle(folder / "tuned", support.descriptor_xml(
         "tuned", repos=["tuned"], settings=[
             '<kernel-argument name="tuned.mode" value="fast"/>',
@@ -51,6 +52,7 @@ def roots(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) -> 
     support.copy_tree(folder / "plain", folder / "carried")
     for name in (*_RECORDS[:2], os.path.dirname(_CONFIGURATION)):
         shutil.copytree(folder / "old" / name, folder / "carried" / name)
+    (folder / "carried" / _EDITED).write_text("the administrator's")
     (folder / "carried/etc/machine-id").write_text("4" * 32)
     return folder
 
@@ -158,8 +160,12 @@ def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
     assert "tuned.mode" not in (boot / f"loader/entries/{OLD}-1.conf").read_text()
     with mounted(node) as root:
         assert succeeded(Dnf(tmp_path / "look").plugin(root, "verify")).out == (
-            "snmp 1.0: ok\ntuned 1.0: ok\n")
-        assert (root / FACTORY / _CONFIGURATION).read_text() == "fast\n"
+            "snmp 1.0: ok\ntuned 1.0: ok\n"
+            f"tuned 1.0: note: configuration file /{_EDITED} was changed (size, content, time)\n")
+        assert [(root / FACTORY / path).read_text() for path in (_CONFIGURATION, _EDITED)] == (
+            ["fast\n"] * 2)
+        assert (root / _EDITED).read_text() == "the administrator's"
+        assert sorted(os.listdir((root / _EDITED).parent)) == ["edited.conf", "tuned.conf"]
         assert label(root / "opt/tuned/mode") == "usr_t"
         assert list((root / "var/lib/ovirt-node-plugin").glob("*")) == []
     assert [path.name for path in (node.running.changes / "var/imgbased/persisted-rpms").iterdir()
