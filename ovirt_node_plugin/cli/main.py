@@ -67,7 +67,8 @@ def _run_handler(invocation: Invocation, handler: _Handler) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Status.DONE  # the reader closed the pipe
     except OSError as exc:
-        message = f"{exc.strerror}: {exc.filename}" if exc.filename else str(exc)
+        path = exc.filename2 or exc.filename  # of a copy, the file that is written
+        message = f"{exc.strerror}: {path}" if path else exc.strerror or str(exc)
         return invocation.failed(NodePluginError(message))
 
 

@@ -2,10 +2,22 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 from pathlib import Path
-from typing import Collection, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import (
+    Callable,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from ..errors import NodePluginError
 from ..packages.installed import read_installed
@@ -21,6 +33,8 @@ from ..system.trees import Relative, folders_above
 from ..undo.changes import Change, alike
 from .model.results import IN_CONFIG, IN_FILE, IN_INVENTORY, IN_PACKAGE, Finding
 
+RecordedStates = Callable[[Path], Mapping[str, Sequence[Optional[Entry]]]]
+"""Returns, for a root, the states in which the installed plugins left each path they changed."""
 # update-alternatives(8) changes its state whenever another package is installed.
 _READ = tuple(path for path in read_paths.active() if path != "var/lib/alternatives")
 
@@ -51,21 +65,22 @@ def inventory_findings(record: Record, undo_data: UndoData, root: Path, *,
     yield from _package_findings(inventory, root, look)
 
 
-def effect_problems(effects: Sequence[Change], root: Path, *,
-                    files: Collection[str] = ()) -> Iterator[str]:
+def effect_problems(effects: Sequence[Change], root: Path, *, files: Collection[str] = (),
+                    recorded: Optional[RecordedStates] = None) -> Iterator[str]:
     """Yield a line for each file that scriptlets made or changed and that differs since.
 
     Folders for state are skipped, except paths that programs read by themselves. Of a file
     that existed before, only its removal is reported. Later changes by settings or other
     plugins do not count, nor do folders among ``files``, the paths of the packages, which rpm
-    compares. The folders of ``files`` were made by rpm.
+    compares. The folders of ``files`` were made by rpm. ``recorded`` is from ``recorded_states``,
+    for several plugins.
     """
     if not effects:
         return
     last = {change.path: change for change in effects}
     first = {change.path: change for change in reversed(effects)}
     rules = _Watched(root)
-    recorded: Optional[Mapping[str, Sequence[Optional[Entry]]]] = None
+    recorded = recorded or recorded_states()
     relative = Relative(root)
     packed = {relative(file) for file in files}
     for path, change in sorted(last.items()):
@@ -80,9 +95,8 @@ def effect_problems(effects: Sequence[Change], root: Path, *,
                 now.kind == "dir" or not made or not rules.keeps_content(path)
                 or alike(now, change.after)):
             continue
-        recorded = _recorded_states(root) if recorded is None else recorded
         now = read_entry(root, path, content=False)
-        if any(alike(state, now) for state in recorded.get(path, ())):
+        if any(alike(state, now) for state in recorded(root).get(path, ())):
             continue
         by_rpm = made and any(path in folders_above(file) for file in packed)
         maker = "came with its packages" if by_rpm else (
@@ -118,6 +132,11 @@ def _stat(root: Path, path: str) -> Optional[Entry]:
         return Entry(kind_of(os.lstat(root / path).st_mode), 0, 0, 0)
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def recorded_states() -> RecordedStates:
+    """Return ``_recorded_states`` as a function that keeps its result."""
+    return functools.lru_cache(maxsize=1)(_recorded_states)
 
 
 def _recorded_states(root: Path) -> Mapping[str, Sequence[Optional[Entry]]]:

@@ -17,7 +17,7 @@ from ..registry.store import Registry
 from ..settings.engine import selection
 from ..settings.kit.model import Context
 from ..system.run import Runner
-from . import find, install, matching
+from . import drift, find, install, matching
 from .model.results import PluginInfo, PluginState
 from .plan.requirements import facts_of
 from .verification import check, stale_checks
@@ -36,7 +36,9 @@ def list_plugins(session: Session, *, installed: bool, available: bool, names: S
     states: List[PluginState] = []
     words = [matching.check_word(word) for word in dict.fromkeys(names)]
     if installed:
-        states += [_installed(record, check(record, present, session, run=run).problems)
+        recorded = drift.recorded_states()
+        states += [_installed(record, check(record, present, session, run=run,
+                                            recorded=recorded).problems)
                    for record in registry.records.values()
                    if not names or any(matching.may_name(word, record.name) for word in words)]
         states += [PluginState(name=name, version="", vendor="", summary="", state="broken",

@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import Collection, Iterator, Mapping, Sequence, Tuple
+from typing import Collection, Iterator, Mapping, Optional, Sequence, Tuple
 
 from ..errors import NodePluginError
 from ..packages.rpm_verify import FileProblem, verify_files
@@ -43,8 +43,10 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
     chosen = matching.installed(names, session.target.root)
     present = session.installed()
     stale = () if names else stale_checks(session.target.root, known)
+    recorded = drift.recorded_states()
     return (*stale, *(
-        check(registry.records[name], present, session, run=run) if name in registry.records else
+        check(registry.records[name], present, session, run=run, recorded=recorded)
+        if name in registry.records else
         Check.of(name, "", [Finding(IN_RECORD,
                                     f"its record is damaged: {registry.damaged[name]}")])
         for name in sorted(known) if not names or name in chosen))
@@ -72,14 +74,18 @@ def repair_command(checks: Sequence[Check], root: Path) -> str:
     return shlex.join(["dnf", *installroot, "node-plugin", *words])
 
 
-def check(record: Record, present: Mapping[str, str], session: Session, *,
-          run: Runner) -> Check:
-    """Compare one plugin with its record; ``present`` maps installed NEVRAs to their names."""
-    return Check.of(record.name, record.version, _findings(record, present, session, run))
+def check(record: Record, present: Mapping[str, str], session: Session, *, run: Runner,
+          recorded: Optional[drift.RecordedStates] = None) -> Check:
+    """Compare one plugin with its record; ``present`` maps installed NEVRAs to their names.
+
+    ``recorded`` is from ``drift.recorded_states``, for several plugins.
+    """
+    return Check.of(record.name, record.version,
+                    _findings(record, present, session, run, recorded))
 
 
-def _findings(record: Record, present: Mapping[str, str], session: Session,
-              run: Runner) -> Iterator[Finding]:
+def _findings(record: Record, present: Mapping[str, str], session: Session, run: Runner,
+              recorded: Optional[drift.RecordedStates]) -> Iterator[Finding]:
     root = session.target.root
     yield from _stale_findings(image_copy.differences_of(root, record.name))
     yield from _package_findings(record, present, session)
@@ -100,7 +106,8 @@ def _findings(record: Record, present: Mapping[str, str], session: Session,
     yield from (Finding(IN_SETTING, text)
                 for text in kinds.verify(undo_data.state.settings, context))
     yield from (Finding(IN_SCRIPTLET, text)
-                for text in drift.effect_problems(undo_data.state.effects, root, files=files))
+                for text in drift.effect_problems(undo_data.state.effects, root, files=files,
+                                                  recorded=recorded))
     yield from drift.inventory_findings(record, undo_data, root, look=not is_root)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Dict, Set
 import pytest
 
 from ovirt_node_plugin.operations.reconcile import reconcile as corrections
+from ovirt_node_plugin.operations.verification import verify
 from ovirt_node_plugin.registry import image_copy, store
 from ovirt_node_plugin.registry.inventory import Inventory
 from ovirt_node_plugin.registry.places import ETC, IMAGE
@@ -18,6 +19,7 @@ from ovirt_node_plugin.registry.record import Record
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import FACTORY_ETC, IMAGE_MANIFESTS, IMAGE_REGISTRY
+from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.target import NODE, Target
 from ovirt_node_plugin.undo.changes import AppliedState, Change
 from ovirt_node_plugin.vdsm import capabilities
@@ -173,7 +175,16 @@ def test_what_the_administrator_moved_and_linked_stays(
     assert (node / "srv/gone/sub/file").read_text() == "1\n"
 
 
-def test_the_work_grows_with_the_number_of_records(tmp_path: Path) -> None:
+def test_the_work_grows_with_the_number_of_records(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, names = store.read_undo_data, []
+
+    def counted(root: Path, name: str, **place: Any) -> UndoData:
+        names.append(name)
+        return read(root, name, **place)
+
+    monkeypatch.setattr(store, "read_undo_data", counted)
+
     def plan(size: int) -> None:
         root = tmp_path / str(size)
         for folder in ("etc", "usr/lib"):
@@ -188,9 +199,12 @@ def test_the_work_grows_with_the_number_of_records(tmp_path: Path) -> None:
         for number in range(size):
             for path in IMAGE.files(f"plugin{number}"):
                 (root / path).unlink()
-        session: Any = SimpleNamespace(target=Target(root, NODE, "", "", ""),
-                                       owners=lambda path: ())
+        session: Any = SimpleNamespace(target=Target(root, NODE, "", "", ""), sealed=None,
+                                       owners=lambda path: (), installed=dict, files_of=dict)
         assert len(corrections(session, only_plan=True)) == 3 * size
+        names.clear()
+        assert len(verify(session, (), run=run)) == 2 * size
+        assert sorted(names) == sorted(2 * store.names(root))
 
     assert is_linear(calls_by_size(plan, (4, 8, 16)))
 
