@@ -21,7 +21,7 @@ from ..images.dnf_program import Dnf, for_dnf
 from ..merge.root.labels import set_labels
 from ..merge.verify import claimed_paths
 from ..operations.model.answers import PlanAnswer, VerifyAnswer
-from ..operations.model.results import LEFT
+from ..operations.model.results import LEFT, Signature
 from ..plugin.bundle import opened
 from ..plugin.library import Library
 from ..registry import store
@@ -68,7 +68,8 @@ def restore(layer: Layer, root: Path, lost: Sequence[Record], *, library: Librar
             plan = dnf.run_json(root, "install", words, "--dry-run", answer=PlanAnswer)
             _raise(other_origins(plan, lost))
             before = _initramfs(root)
-            dnf.run_json(root, "install", words, "-y", *_trusted(plan, lost), answer=PlanAnswer)
+            dnf.run_json(root, "install", words, "-y", *_trusted(plan.signatures, lost),
+                         answer=PlanAnswer)
     notes = _label(root, work / "labels", dnf.run)
     _copy_initramfs(layer, root, before, boot)
     _write_arguments(layer, root, [record.name for record in lost], boot)
@@ -169,11 +170,11 @@ def other_origins(plan: PlanAnswer, lost: Iterable[Record]) -> Dict[str, str]:
     return problems
 
 
-def _trusted(plan: PlanAnswer, lost: Iterable[Record]) -> List[str]:
+def _trusted(signatures: Iterable[Signature], lost: Iterable[Record]) -> List[str]:
     """Return the options that trust the keys by which the installed packages were checked."""
     checked = {package.signer for record in lost for package in record.packages
                if package.checked}
-    return [f"--trust-key={signature.fingerprint}" for signature in plan.signatures
+    return [f"--trust-key={signature.fingerprint}" for signature in signatures
             if not signature.owner and signature.fingerprint and signature.key in checked]
 
 

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Container, List, Optional, Sequence
 
@@ -9,13 +11,17 @@ import pytest
 
 from ovirt_node_plugin.cli import image_update
 from ovirt_node_plugin.config import Config
-from ovirt_node_plugin.errors import CommandError, NodePluginError, RolledBack
+from ovirt_node_plugin.errors import CommandError, NodePluginError, Refused, RolledBack
+from ovirt_node_plugin.operations.model.results import Signature
 from ovirt_node_plugin.plugin.library import Library
-from ovirt_node_plugin.registry.record import Record
+from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.inventory import Inventory, Operation
+from ovirt_node_plugin.registry.record import InstalledPackage, Record
+from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.run import StrPath, run
-from ovirt_node_plugin.upgrade import hook
+from ovirt_node_plugin.undo.changes import Applied, AppliedState
+from ovirt_node_plugin.upgrade import hook, restore
 from ovirt_node_plugin.upgrade.layers import Layer
-from ovirt_node_plugin.upgrade.restore import bundles_of
 from ovirt_node_plugin.upgrade.survival import NEWER, SAME, Fate
 from tests import support
 
@@ -24,6 +30,8 @@ pytestmark = pytest.mark.root
 OLD = Layer("onn", "node-1-1+1", "/dev/onn/node-1-1+1", "/dev/mapper/onn-node--1--1+1")
 NEW = Layer("onn", "node-2-1+1", "/dev/onn/node-2-1+1", "/dev/mapper/onn-node--2--1+1")
 OTHER = Layer("onn", "node-3-1+1", "/dev/onn/node-3-1+1", "/dev/mapper/onn-node--3--1+1")
+CIM = Record("cim", "1.0", "Test", "", "2026-11-29T12:00:00Z", "tool", "offline", "/cim", "node",
+             "4.5.5", (), (), ())
 BEFORE = hook.Before(OLD, (OLD,), ("vdsmd.service",), var_shared=True)
 INFO = 'index=0\nargs="img.bootid=node-2-1+1"\nindex=1\nargs="img.bootid=node-1-1+1"\n'
 STEPS = ["grubby --info=ALL", "grubby --set-default-index=1", "imgbase base --remove node-2-1",
@@ -134,14 +142,51 @@ def test_the_bundle_of_a_plugin_is_that_of_its_version_or_the_newest(
             repo = support.RpmRepo(tmp_path / f"{name}-repo", "cim")
             support.write_bundle(tmp_path / name / "cim", support.descriptor_xml(
                 "cim", version, repos=["cim"]), repo=repo)
-    lost = Record("cim", "1.0", "Test", "", "2026-11-29T12:00:00Z", "tool", "offline",
-                  str(tmp_path / "recorded/cim"), "node", "4.5.5", (), (), ())
-    bundles, problems = bundles_of([lost], Library(tuple(folders[:2])), run)
+    lost = replace(CIM, source=str(tmp_path / "recorded/cim"))
+    bundles, problems = restore.bundles_of([lost], Library(tuple(folders[:2])), run)
     if chosen is not None:
         assert (bundles["cim"].version, problems) == (chosen, {})
     else:
         assert (bundles, list(problems)) == ({}, ["cim"])
         assert "no bundle of version 1.0 or newer" in problems["cim"]
+
+
+@pytest.mark.parametrize("checked, signer, owner, fingerprint, trusted", [
+    (True, "b" * 16, "", "b" * 40, [f"--trust-key={'b' * 40}"]),
+    (False, "b" * 16, "", "b" * 40, []), (True, "c" * 16, "", "b" * 40, []),
+    (True, "b" * 16, "Acme", "b" * 40, []), (True, "b" * 16, "", "", [])])
+def test_only_keys_that_had_checked_the_plugin_are_trusted(
+        checked: bool, signer: str, owner: str, fingerprint: str, trusted: List[str]) -> None:
+    package = InstalledPackage("cim-1-1.noarch", "", "requested", signer=signer, checked=checked)
+    lost = replace(CIM, packages=(package,))
+    signature = Signature("b" * 16, owner, ("cim-1-1.noarch",), True, fingerprint)
+    assert restore._trusted([signature], [lost]) == trusted
+
+
+def test_only_an_initramfs_that_was_built_again_is_copied(tmp_path: Path) -> None:
+    """That of imgbased's own build has what this host needs."""
+    boot, root = tmp_path / "boot", tmp_path / "root"
+    for version in ("1", "2"):
+        (root / "lib/modules" / version).mkdir(parents=True)
+    for folder, text in ((root / "boot", "image"), (boot / NEW.name, "host")):
+        folder.mkdir(parents=True)
+        for version in ("1", "2"):
+            (folder / f"initramfs-{version}.img").write_text(text)
+    before = restore._initramfs(root)
+    (root / "boot/initramfs-2.img").unlink()
+    (root / "boot/initramfs-2.img").write_text("plugin")
+    restore._copy_initramfs(NEW, root, before, boot)
+    assert [path.read_text() for path in sorted((boot / NEW.name).iterdir())] == ["host", "plugin"]
+
+
+def test_kernel_arguments_without_a_boot_entry_are_refused(tmp_path: Path) -> None:
+    record = replace(CIM, settings=(Applied(
+        "kernel-argument", "iommu", "iommu=pt", "absent", ()),))
+    store.save(tmp_path, record, UndoData("cim", b"<d/>", AppliedState()),
+               Inventory("cim", (Operation("install", CIM.installed_at, "t", "", "1.0"),), ()))
+    with pytest.raises(Refused, match=f"boots {re.escape(NEW.name)}, and plugins need kernel"
+                                      " arguments: iommu=pt"):
+        restore._write_arguments(NEW, tmp_path, ["cim"], tmp_path / "boot")
 
 
 def test_a_change_of_origin_is_told_beside_the_one_line(
