@@ -209,6 +209,31 @@ def test_the_work_grows_with_the_number_of_records(
     assert is_linear(calls_by_size(plan, (4, 8, 16)))
 
 
+def test_only_what_nobody_else_has_is_removed(node: Path, dnf: Dnf, tmp_path: Path) -> None:
+    (node / "etc/site.conf").write_text("y\n")
+    install(dnf, node, make_plugin(
+        tmp_path, "gone", settings=SETTINGS[1:2], scriptlets={
+            "post": "echo x >> /etc/site.conf; mkdir -p /etc/gone.d /etc/selinux/gone;"
+                    " touch /etc/gone.d/own /etc/selinux/gone/module"}))
+    support.copy_tree(node / "etc", tmp_path / "etc")
+    succeeded(dnf.plugin(node, "remove", "-y", "gone"))
+    install(dnf, node, make_plugin(tmp_path, "new", settings=SETTINGS[1:2]))
+    for path in (*ETC.files("gone"), "etc/site.conf"):
+        shutil.copy(tmp_path / path, node / path)
+    for path in ("etc/gone.d", "etc/selinux"):
+        support.copy_tree(tmp_path / path, node / path)
+    (node / "etc/gone.d/other").touch()
+    done = reconcile(dnf, node)
+    assert named(done) == {
+        *(("gone", "removed", f"/{path}") for path in (*ETC.files("gone"), "etc/gone.d/own")),
+        *(("gone", "left", f"/{path}") for path in (
+            "etc/site.conf", "etc/selinux/gone", "etc/selinux/gone/module"))}
+    assert done["ok"] is True and (node / MADE).exists()
+    assert os.listdir(node / "etc/gone.d") == ["other"]
+    assert (node / "etc/site.conf").read_bytes() == (
+        tmp_path / "etc/site.conf").read_bytes()
+
+
 def test_a_host_keeps_records_of_missing_packages(host: Path, dnf: Dnf, tmp_path: Path) -> None:
     install(dnf, host, make_plugin(tmp_path, "tool", files={"/opt/tool/x": "x"}))
     remove_package(host, "tool")

@@ -79,9 +79,17 @@ def test_an_error_comes_back_from_namespaces_of_its_own(tmp_path: Path) -> None:
     def refuse() -> str:
         raise Refused("it is refused", hint="Do it otherwise.")
 
+    def break_with_a_status_of_its_own() -> str:
+        error = NodePluginError("it is broken")
+        error.status = Status.BROKEN
+        raise error
+
     with pytest.raises(Refused, match="it is refused") as refused:
         call_apart(refuse)
     assert (refused.value.hint, refused.value.status) == ("Do it otherwise.", Status.REFUSED)
+    with pytest.raises(NodePluginError, match="it is broken") as broken:
+        call_apart(break_with_a_status_of_its_own)
+    assert broken.value.status == Status.BROKEN
     with pytest.raises(NodePluginError, match=f"{tmp_path}/missing: No such file"):
         call_apart((tmp_path / "missing").read_text)
     with pytest.raises(NodePluginError, match="without an answer"):

@@ -17,6 +17,7 @@ from tests.support.custom_plugins import make_plugin
 from tests.support.dnf_runner import Dnf, succeeded
 from tests.support.file_contexts import add_file_contexts, label
 from tests.support.imgbased import IMAGE, NEW, OLD
+from tests.support.repositories import define_repo
 from tests.support.update_node import UpdateNode, update_node
 
 pytestmark = pytest.mark.root
@@ -253,6 +254,16 @@ def test_a_node_without_plugins_is_upgraded_as_before(made: Made, roots: Path) -
         shutil.rmtree(node.running.changes / name, ignore_errors=True)
     answer = succeeded(node.upgrade())
     assert "layer" not in answer.text and node.calls("systemctl") == []
+
+
+def test_an_unpacked_node_has_no_layers(roots: Path, tmp_path: Path, dnf: Dnf) -> None:
+    root = support.copy_tree(roots / "old", tmp_path / "root")
+    repo = support.RpmRepo(tmp_path / "update", "update")
+    repo.add("ovirt-node-ng-image-update", "4.5.6")
+    define_repo(root, "update", repo.url)
+    answer = succeeded(dnf(root, "install", "ovirt-node-ng-image-update", "-y"))
+    assert "ovirt-node-ng-image-update-4.5.6-1.noarch" in answer.out
+    assert "layer" not in answer.text
 
 
 def _lose_bundle(node: UpdateNode, bundle: Path) -> None:
