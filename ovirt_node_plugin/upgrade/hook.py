@@ -97,7 +97,9 @@ def check_complete(layer: Optional[Layer]) -> Layer:
     """Return ``layer``; raise NodePluginError unless imgbased completed an upgrade to it."""
     if layer is None or not UPDATED.exists():
         raise NodePluginError("imgbased did not complete the new layer",
-                              hint="Its messages are in /var/log/imgbased.log.")
+                              hint="Its messages are in /var/log/imgbased.log. If imgbase layout"
+                              " shows the new image already, as after a crash, run first: imgbase"
+                              " base --remove IMAGE")
     return layer
 
 

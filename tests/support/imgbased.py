@@ -38,6 +38,7 @@ case "$1 $2" in
 *)
     rm -f /{MARK}
     test ! -e STATE/fails || exit 1
+    test ! -e STATE/new || {{ echo "Logical volume already exists" >&2; exit 5; }}
     : > STATE/new
     test ! -e STATE/incomplete || exit 1
     mkdir -p /boot/loader/entries "/boot/{NEW}" /var/imgbased

@@ -236,6 +236,18 @@ def test_a_failed_scriptlet_is_a_failed_upgrade(made: Made, roots: Path) -> None
     succeeded(node.upgrade("reinstall", "ovirt-node-ng-image-update"))
 
 
+def test_a_layer_that_a_crash_left_has_to_be_removed(made: Made, roots: Path) -> None:
+    node = made(roots / "merged")
+    (node.state / "new").touch()
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert "as after a crash, run first: imgbase base --remove IMAGE\n" in (
+        answer.err)
+    assert not node.marked() and "base --remove" not in "".join(node.calls("imgbase"))
+    run([*node.dnf.prefix, "imgbase", "base", "--remove", IMAGE])
+    succeeded(node.upgrade("reinstall", "ovirt-node-ng-image-update"))
+
+
 def test_an_incomplete_layer_is_removed_and_what_fails_of_that_is_told(
         made: Made, roots: Path) -> None:
     node = made(roots / "merged")
