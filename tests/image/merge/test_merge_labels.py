@@ -4,16 +4,22 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional, Tuple
 
 import pytest
 
-from ovirt_node_plugin.compare.trees import differences
+from ovirt_node_plugin.compare.trees import ADDED, Difference, differences
 from ovirt_node_plugin.images.image import FOLDER, Layout
 from ovirt_node_plugin.merge.root import labels as module
 from ovirt_node_plugin.merge.root.labels import Labels, paths_to_label, set_labels, wrong_labels
+from ovirt_node_plugin.registry import store
+from ovirt_node_plugin.registry.inventory import Inventory, Operation
+from ovirt_node_plugin.registry.record import Record
+from ovirt_node_plugin.registry.undo_data import UndoData
+from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.limits import FILE_CONTEXTS_BYTES
 from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.undo.changes import AppliedState, Change
 from tests.support.file_contexts import FILE_CONTEXTS, POLICY, add_file_contexts, label
 
 pytestmark = pytest.mark.root
@@ -94,6 +100,25 @@ def test_a_file_that_is_written_again_with_the_same_content_keeps_its_label(
         old, new, content_limit_bytes=0, times=True)}
     assert sorted(changes) == ["content", "lost", "time"]
     assert sorted(paths_to_label(changes, old, new, ())) == ["content", "lost"]
+
+
+@pytest.mark.parametrize("claimed, now, changed", [
+    ((), OLD, []), (("file",), OLD, ["file"]), (("other",), OLD, []),
+    ((), b"system_u:object_r:new_t:s0\0", ["file"]), ((), None, ["file"])])
+def test_a_path_keeps_a_label_that_a_removal_restored(
+        root: Path, tmp_path: Path, claimed: Tuple[str, ...], now: Optional[bytes],
+        changed: List[str]) -> None:
+    before = Entry("dir", 0o755, 0, 0, xattrs=(("security.selinux", OLD),))
+    record = Record("cim", "1", "v", "s", "2026-11-29T12:00:00Z", "t", "offline", "/s", "node",
+                    "4.5", (), (), ())
+    store.save(root, record, UndoData("cim", b"<d/>", AppliedState(
+        effects=(Change("file", before, None),))), Inventory(
+            "cim", (Operation("install", record.installed_at, "t", "", "1"),), ()))
+    new = tmp_path / "new"
+    make(new, "file")
+    if now is not None:
+        os.setxattr(new / "file", "security.selinux", now)
+    assert paths_to_label({"file": Difference("file", ADDED)}, root, new, claimed) == changed
 
 
 def test_the_names_of_one_file_have_the_label_of_the_first(root: Path) -> None:
