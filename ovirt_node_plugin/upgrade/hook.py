@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Tuple
@@ -18,7 +17,7 @@ from ..config import RESTORE, Config
 from ..errors import CommandError, NodePluginError, Refused, RolledBack
 from ..images.dnf_program import Dnf
 from ..images.mounts import mounted
-from ..images.workspace import default_parent
+from ..images.workspace import default_parent, work_folder
 from ..images.writable import writable
 from ..plugin.library import Library
 from ..registry import image_copy, store
@@ -109,8 +108,8 @@ def examine(before: Before, layer: Layer, config: Config, dnf: Dnf) -> Outcome:
     It is mounted in a namespace of its own, and written only to restore plugins. Raises
     NodePluginError if that fails.
     """
-    with tempfile.TemporaryDirectory(prefix="node-plugin-layer-", dir=default_parent()) as name:
-        answer = call_apart(lambda: _examined(before.running, layer, config, dnf, Path(name)))
+    with work_folder(default_parent()) as work:
+        answer = call_apart(lambda: _examined(before.running, layer, config, dnf, work))
     return typed(Outcome, json.loads(answer))
 
 

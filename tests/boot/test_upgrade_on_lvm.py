@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.root, pytest.mark.slow]
 DNF = "dnf-3 -y --setopt=pluginpath=/payload/code/dnf-plugins --setopt=pluginconfpath=/payload/{} "
 QUESTIONS = {
     "1-upgrade": DNF.format("restore") + "install ovirt-node-ng-image-update",
-    "2-mounts": "findmnt --noheadings --output SOURCE / && ! grep node-plugin-layer /proc/mounts",
+    "2-mounts": "findmnt --noheadings --output SOURCE / && ! grep /ovirt-node-plugin- /proc/mounts",
     "3-layer": f"lvs --noheadings --options lv_tags onn/{NEW} && cat /{MARK}"
                f" && mount -o ro /dev/onn/{NEW} /mnt && cat /mnt/etc/ovirt.plugins.d/snmp"
                " && ls /mnt/etc/systemd/system/multi-user.target.wants && umount /mnt",

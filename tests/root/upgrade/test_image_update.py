@@ -171,7 +171,7 @@ def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
         assert list((root / "var/lib/ovirt-node-plugin").glob("*")) == []
     assert [path.name for path in (node.running.changes / "var/imgbased/persisted-rpms").iterdir()
             ] == ["ovirt-node-ng-image-update-4.5.6-1.noarch.rpm"]  # no package of the plugin
-    assert not list(node.state.glob("node-plugin-layer-*"))
+    assert not list(node.state.glob("*node-plugin-*"))
 
 
 def test_a_plugin_that_cannot_be_restored_undoes_the_upgrade(
