@@ -10,12 +10,15 @@ import pytest
 
 from ovirt_node_plugin.compare.trees import ADDED, Difference, differences
 from ovirt_node_plugin.images.image import FOLDER, Layout
+from ovirt_node_plugin.merge.model import MergeResult
 from ovirt_node_plugin.merge.root import labels as module
 from ovirt_node_plugin.merge.root.labels import Labels, paths_to_label, set_labels, wrong_labels
+from ovirt_node_plugin.merge.root.marks import Mark
 from ovirt_node_plugin.registry import store
 from ovirt_node_plugin.registry.inventory import Inventory, Operation
 from ovirt_node_plugin.registry.record import Record
 from ovirt_node_plugin.registry.undo_data import UndoData
+from ovirt_node_plugin.report import image_data
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.limits import FILE_CONTEXTS_BYTES
 from ovirt_node_plugin.system.run import run
@@ -119,6 +122,17 @@ def test_a_path_keeps_a_label_that_a_removal_restored(
     if now is not None:
         os.setxattr(new / "file", "security.selinux", now)
     assert paths_to_label({"file": Difference("file", ADDED)}, root, new, claimed) == changed
+
+
+@pytest.mark.parametrize("checked, failure, compared", [
+    (True, "", True), (False, "", False), (True, "a reason", False)])
+def test_the_answer_says_whether_the_labels_were_compared(
+        checked: bool, failure: str, compared: bool) -> None:
+    mark = Mark("2026-11-29T12:00:00Z", "t", "node.img", "", ())
+    outcome = MergeResult(mark, {}, (), (), checked=checked,
+                          labels=Labels(POLICY, ("opt",), ("var",), failure))
+    assert image_data._labels(outcome) == {
+        "policy": POLICY, "paths": 1, "without": 1, "compared": compared}
 
 
 def test_the_names_of_one_file_have_the_label_of_the_first(root: Path) -> None:

@@ -134,9 +134,13 @@ def test_a_plugin_without_its_packages_does_not_survive(upgrade: Upgrade, tmp_pa
     image = Path(shutil.copytree(upgrade.new, tmp_path / "image", symlinks=True))
     run(["rpm", "--root", image, "--dbpath", "/usr/share/rpm", "--erase", "--justdb", "--nodeps",
          "--noscripts", "same"])
-    (broken,) = [plugin for plugin in upgrade.check(image)["plugins"] if plugin["name"] == "same"]
+    answer = upgrade.check(image)
+    (broken,) = [plugin for plugin in answer["plugins"] if plugin["name"] == "same"]
     assert broken["state"] == "broken"
     assert broken["problems"] == ["package same-1.0-1.noarch of its record is not installed"]
+    assert broken["restoration"] is None
+    # it would not be merged again into this image
+    assert answer["next_step"].startswith("ovirt-node-plugin merge IMAGE-WITHOUT-PLUGINS ")
 
 
 def test_an_image_that_is_damaged_is_refused(upgrade: Upgrade, tmp_path: Path) -> None:
