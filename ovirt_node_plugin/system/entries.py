@@ -6,11 +6,12 @@ import dataclasses
 import fcntl
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple, Union
+from typing import IO, Dict, Iterator, Optional, Tuple, Union
 
 from ..errors import Locked, Refused
 from .limits import DIGEST_BYTES, EDITED_BYTES, TEXT_BYTES
@@ -133,9 +134,9 @@ def write_entry(root: Path, path: str, entry: Optional[Entry]) -> None:
                      xattrs=entry.xattrs)
 
 
-def write_atomic(path: Path, data: bytes, *, mode: int = 0o644,
+def write_atomic(path: Path, data: Union[bytes, IO[bytes]], *, mode: int = 0o644,
                  owner: Optional[Tuple[int, int]] = None, xattrs: Xattrs = ()) -> None:
-    """Write ``data`` to the host path ``path`` atomically.
+    """Write ``data``, or the rest of that file, to the host path ``path`` atomically.
 
     ``mode`` are the permission bits; ``owner`` is uid and gid, by default those of this
     process. File and folder are synced to disk.
@@ -144,7 +145,10 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644,
     temporary = Path(name)
     try:
         with open(handle, "wb") as stream:
-            stream.write(data)
+            if isinstance(data, bytes):
+                stream.write(data)
+            else:
+                shutil.copyfileobj(data, stream, 1 << 20)
             stream.flush()
             if owner is not None:
                 os.fchown(stream.fileno(), *owner)

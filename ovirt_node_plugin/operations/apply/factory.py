@@ -35,10 +35,12 @@ from ...system.entries import (
     read_text,
     read_xattrs,
     same_entry,
+    write_atomic,
     write_entry,
 )
 from ...system.path_sets import FACTORY, FACTORY_ETC, MANIFESTS, REGISTRY
 from ...system.paths import is_inside_any, resolve_inside
+from ...system.regular_files import opened_regular
 from ...system.trees import Listing, Relative, folders_above
 from ...target import Target
 from ...undo.changes import Change, alike, compact
@@ -108,8 +110,8 @@ class Factory:
             elif self._installed and path in self._differing:
                 kept[owners[path]] += [old] if old is not None else []
             else:
-                now = read_entry(self._root, f"{FACTORY}/{path}")
-                new = self._labelled(read_entry(self._root, path), now)
+                now = _state(self._root, f"{FACTORY}/{path}")
+                new = self._labelled(_state(self._root, path), now)
                 if not same_entry(now, new):
                     wanted[path] = new
                 before = old.before if old is not None else self._kept(path, now)
@@ -142,22 +144,19 @@ class Factory:
 
     def _kept(self, path: str, now: Optional[Entry]) -> Optional[Entry]:
         """Return the state before plugins as the undo data keeps it."""
-        if (now is None or now.content is None or path in self._differing
-                or len(now.content) <= _KEPT_BYTES):
-            return now
-        return now.without_content()
+        place = f"{FACTORY}/{path}"
+        if now is not None and now.kind == "file" and (
+                path in self._differing or os.lstat(self._root / place).st_size <= _KEPT_BYTES):
+            return read_entry(self._root, place)
+        return now
 
     def _before(self, path: str, change: Change) -> Iterator[Tuple[str, Optional[Entry]]]:
         """Yield the path with its state before plugins, unless somebody else changed it since."""
         if not alike(read_entry(self._root, f"{FACTORY}/{path}", content=False), change.after):
             return
         before = change.before
-        if before is None or before.kind != "file" or before.content is not None:
+        if not _is_copied(before) or alike(_state(self._root, path), before):
             yield path, before
-        else:
-            now = read_entry(self._root, path)
-            if now is not None and alike(now, before):
-                yield path, replace(before, content=now.content)
 
     def _labelled(self, entry: Optional[Entry], now: Optional[Entry]) -> Optional[Entry]:
         """Return ``entry`` with the SELinux label of the place: that in /etc is another."""
@@ -169,7 +168,10 @@ class Factory:
         return replace(entry, xattrs=tuple(sorted((*rest, *label))))
 
     def _write(self, wanted: Mapping[str, Optional[Entry]]) -> None:
-        """Write the entries, by their paths in /etc: first what goes, the deepest first."""
+        """Write the entries, by their paths in /etc: first what goes, the deepest first.
+
+        The content of a file is copied from /etc if the entry has none.
+        """
         for path in sorted(wanted, key=lambda name: -name.count("/")):
             now = _kind(self._root / FACTORY / path)
             entry = wanted[path]
@@ -188,7 +190,12 @@ class Factory:
             return
         if _kind(where) == "dir" and (entry is None or entry.kind != "dir") and os.listdir(where):
             return
-        write_entry(self._root, place, entry)
+        if entry is None or not _is_copied(entry):
+            write_entry(self._root, place, entry)
+            return
+        with opened_regular(resolve_inside(self._root, path, follow_last=False)) as source:
+            write_atomic(where, source, mode=entry.mode, owner=(entry.uid, entry.gid),
+                         xattrs=entry.xattrs)
 
 
 def _differing(root: Path) -> FrozenSet[str]:
@@ -215,6 +222,17 @@ def _same(root: Path, path: str) -> bool:
     return one.st_mtime_ns == other.st_mtime_ns or alike(
         read_entry(root, path, content=False),
         read_entry(root, f"{FACTORY}/{path}", content=False))
+
+
+def _state(root: Path, path: str) -> Optional[Entry]:
+    """Return the entry at ``path``, without the content of a file, which may be large."""
+    entry = read_entry(root, path, content=False)
+    return read_entry(root, path) if entry is not None and entry.kind == "link" else entry
+
+
+def _is_copied(entry: Optional[Entry]) -> bool:
+    """Return whether ``entry`` is a file whose content is in /etc."""
+    return entry is not None and entry.kind == "file" and entry.content is None
 
 
 def _kind(where: Path) -> str:

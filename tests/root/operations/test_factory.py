@@ -1,6 +1,7 @@
 """Node's pristine copy of /etc follows what plugins change, and nothing else."""
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import itertools
 import os
@@ -13,6 +14,7 @@ import pytest
 from ovirt_node_plugin.operations.apply.factory import Factory
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.system.entries import Entry, read_entry, write_entry
+from ovirt_node_plugin.system.limits import EDITED_BYTES
 from ovirt_node_plugin.system.path_sets import FACTORY, FACTORY_ETC
 from ovirt_node_plugin.target import NODE, Target
 from ovirt_node_plugin.undo.changes import comparable
@@ -141,6 +143,19 @@ def test_every_change_is_followed_and_undone(tmp_path: Path, before: str, after:
         assert states(root)[1] == copy
         assert state_differences(first, tree_state(root)) == []
         assert ledger.state("one").factory == ()
+
+
+def test_a_file_of_any_size_is_followed(tmp_path: Path) -> None:
+    ledger = Ledger()
+    target = small_root(tmp_path, None, None)
+    factory = Factory(target)
+    with open(tmp_path / PATH, "wb") as stream:
+        stream.truncate(EDITED_BYTES + 1)
+    factory.follow({"one": [PATH]}, ledger)
+    assert filecmp.cmp(tmp_path / PATH, tmp_path / FACTORY / PATH, shallow=False)
+    (tmp_path / PATH).unlink()
+    Factory(target).follow({}, ledger)
+    assert not (tmp_path / FACTORY / PATH).exists()
 
 
 @pytest.mark.parametrize("order", itertools.permutations(("one", "two")))
