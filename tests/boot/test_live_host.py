@@ -357,8 +357,9 @@ mount -t tmpfs tmpfs /var/tmp  # an overlay of the container's overlay is imposs
 [ "$usr" = read-only ] || { mount --bind /usr /usr; mount -o remount,bind,rw /usr; }
 exec "$@"
 """
-# All files but those in /var, where dnf and the services of the system write
-REMAIN = ("find", "/", "-xdev", "-path", "/var", "-prune", "-o",
+# All files but those in folders where dnf and the services of the system write
+REMAIN = ("find", "/", "-regextype", "posix-extended", "-xdev",
+          "-regex", "/(dev|proc|run|sys|tmp|var)", "-prune", "-o",
           "-printf", "%p %i %m %U %G %s %T@ %C@ %l\\n")
 
 
