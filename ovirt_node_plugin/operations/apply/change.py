@@ -38,17 +38,11 @@ def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
     refuse_deployed(target, live_allowed=live_allowed)
     if target.booted and target.is_node and not live_allowed:
         raise live_refusal(target)
-    root, usr = target.root, target.root / "usr"
-    if not target.deployed and (is_read_only(root) or not os.access(root, os.W_OK)):
-        raise _read_only(root, f"the root {root}")
-    if is_read_only(usr):
-        raise _read_only(usr, f"the folder {usr}")
-    journal.check_folder(root)
-
-
-def _read_only(folder: Path, name: str) -> Refused:
-    return Refused(f"{name} is mounted read-only",
-                   hint=f"Mount it for writing, for example: mount -o remount,rw {folder}")
+    top = target.root / "usr" if target.deployed else target.root
+    if is_read_only(top) or not os.access(top, os.W_OK):
+        raise Refused(f"the root {target.root} is mounted read-only",
+                      hint=f"Mount it for writing, for example: mount -o remount,rw {target.root}")
+    journal.check_folder(target.root)
 
 
 @contextlib.contextmanager

@@ -190,16 +190,6 @@ def test_a_read_only_root_is_refused(
         assert state_differences(before, tree_state(node)) == []
 
 
-def test_a_read_only_folder_of_packages_is_refused_before_the_solve(
-        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
-    with mounted(node / "usr", node / "usr", "--bind"):
-        subprocess.run(["mount", "-o", "remount,ro,bind", str(node / "usr")], check=True)
-        answer = dnf.plugin(node, "install", "-y", "--trust-keys", built.bundle("cim"))
-    assert answer.status == 6, answer.text
-    assert f"the folder {node}/usr is mounted read-only" in answer.err
-    assert f"mount -o remount,rw {node}/usr" in answer.err
-
-
 @pytest.fixture
 def small_root(built: support.Fixtures, tmp_path: Path) -> Iterator[Path]:
     """A node on its own filesystem, with some ten megabytes free."""
