@@ -248,7 +248,8 @@ def carry_out(ready: Installation, session: Session, *,
             replaced=resolved_paths((package for package in packages if not package.arrives), root),
             ours={*(restored.path for restored in revert.restore), *copies.paths})
         requirements.check_effects((*created.changes, *effects), root)
-        requirements.check_mode(session.target, image_mode=image_mode)
+        if any(job.keys for job in jobs):
+            requirements.check_mode(session.target, image_mode=image_mode)
         doers = _doers(ready, report, opened.watches)
         notes += [*package_notes, *transaction_notes.effects(
             effects, {*resolved_paths(packages, root), *folders.arriving}, doers),
