@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Sequence
 
 from ovirt_node_plugin.system.path_sets import RPM_DATABASES
 from ovirt_node_plugin.system.paths import resolve_inside
@@ -32,15 +33,18 @@ exec chroot "$space/root" "$@"
 
 
 class RunningSystem:
-    """A running system with an identity other than this machine's."""
+    """A running system with an identity other than this machine's.
 
-    def __init__(self, space: Path, dnf: Dnf) -> None:
+    It has the folders ``shown`` although they may be on a filesystem of their own.
+    """
+
+    def __init__(self, space: Path, dnf: Dnf, *, shown: Sequence[Path] = ()) -> None:
         self.changes = space / "upper"
         for name in ("root", "upper", "work"):
             (space / name).mkdir()
         script = space / "enter"
         script.write_text(OVERLAY)
-        folders = f"{TOP} {cache_root()} {dnf.folder.parent}"
+        folders = " ".join(map(str, (TOP, cache_root(), dnf.folder.parent, *shown)))
         self.prefix = ("unshare", "--mount", "--propagation", "slave", "sh", str(script),
                        str(space), folders)
         self.dnf = Dnf(dnf.folder, prefix=self.prefix)

@@ -104,12 +104,12 @@ def update_node(space: Path, folder: Path, old: Path, new: Path) -> UpdateNode:
     """Return a booted node with the packages and plugins of the root ``old``.
 
     ``space`` is a folder on a filesystem for an overlay; ``folder`` is a new one; the root ``new``
-    becomes the layer of the upgrade.
+    becomes the layer of the upgrade. The node has the folder that contains ``old``, with bundles.
     """
     state = folder / "state"
     (state / "plugins").mkdir(parents=True)
     shutil.copy(_PERSIST, state / "plugins")
-    running = RunningSystem(space, Dnf(folder / "dnf"))
+    running = RunningSystem(space, Dnf(folder / "dnf"), shown=(old.parent,))
     running.take_identity(old, "usr/share/rpm")
     for name in ("etc/ovirt.plugins.d", "etc/ovirt.plugins-manifests.d",
                  "usr/lib/ovirt.plugins.d", "usr/lib/ovirt.plugins-manifests.d"):

@@ -14,6 +14,7 @@ import pytest
 from ovirt_node_plugin.isolation import program
 from ovirt_node_plugin.settings.boot.initramfs_images import parse
 from ovirt_node_plugin.settings.placed import tmpfiles
+from ovirt_node_plugin.system.paths import resolve_inside
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.root.settings.boot.test_initramfs import (
@@ -22,6 +23,7 @@ from tests.root.settings.boot.test_initramfs import (
     write_kernel_module,
 )
 from tests.support import manpages, trust_root
+from tests.support.cache import cache_root
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Dnf, environment, succeeded
 from tests.support.full_host import full_host_root
@@ -169,9 +171,11 @@ def run_line(build: Dnf, line: str, tmp_path: Path) -> None:
 
 
 def new_in_var(root: Path, before: State) -> List[str]:
-    """Return what is new in /var of a root."""
+    """Return what is new in /var of a root, without the mount points of the build."""
+    cache = resolve_inside(root, str(cache_root())).relative_to(root)
+    mounted = {path.as_posix() for path in (cache, *cache.parents)}
     return [path for path in tree_state(root, excluded=()) if path.startswith("var/")
-            and path not in before]
+            and path not in before and path not in mounted]
 
 
 def kargs(root: Path) -> Dict[str, List[str]]:
