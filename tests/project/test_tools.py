@@ -1,6 +1,7 @@
 """The scripts of tools/: output, refusals and exit statuses."""
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -195,8 +196,8 @@ def test_setup_names_what_is_skipped_without_an_unavailable_package(
             in done.stderr)
     assert {"python3-pytest", "qemu-kvm", "xorriso"} <= set(other.installed)
     assert other.setup("--left-out", "run", "test", "check", "chroot").stdout.split() == [
-        "busybox", "git", "mandoc", "bash-completion", "enchant2", "file-libs", "debootstrap",
-        "debian-keyring"]
+        "busybox", "git", "mandoc", "bash-completion", "enchant2", "file-libs", "cockpit-ws",
+        "cockpit-bridge", "chromium", "debootstrap", "debian-keyring"]
     # and queries no repo again
     other.log.write_text("", encoding="utf-8")
     assert other.setup("run", "test", "chroot").returncode == 0
@@ -263,6 +264,18 @@ def test_the_folder_of_a_test_is_removed_unless_the_test_failed(tmp_path: Path) 
     assert sorted(path.name for path in folders if (path / "x").exists()) == [
         "test_bad0", "test_late0"]
     assert (kept / "precious").exists()
+
+
+def test_packages_from_npm_have_fixed_versions() -> None:
+    manifest = json.loads((TOP / "tools/package.json").read_text(encoding="utf-8"))
+    versions = manifest["dependencies"].values()
+    assert versions and all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in versions)
+    installed = TOP / ".venv/npm/node_modules"
+    for name, version in manifest["dependencies"].items():
+        about = json.loads((installed / name / "package.json").read_text(encoding="utf-8"))
+        needed = {**about.get("dependencies", {}), **about.get("optionalDependencies", {})}
+        assert about["version"] == version
+        assert all(re.fullmatch(r"\d+\.\d+\.\d+", one) for one in needed.values()), needed
 
 
 def test_setup_lists_the_known_systems(tmp_path: Path) -> None:
