@@ -4,19 +4,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import struct
 from pathlib import Path
-from typing import Dict, Tuple
+from typing import Container, Dict, Iterator, List, Sequence, Tuple
 
 import pytest
 import rpm
 
-from ovirt_node_plugin.errors import BadImage, Refused, RolledBack, UsageError
+from ovirt_node_plugin.errors import BadImage, CommandError, Refused, RolledBack, UsageError
 from ovirt_node_plugin.images.rpm.package_spec import spec_text
 from ovirt_node_plugin.images.rpm.rpm_build import NewRpm
 from ovirt_node_plugin.images.rpm.rpm_file import copy_squashfs, opened_rpm
 from ovirt_node_plugin.merge.root.site_release import new_release
-from ovirt_node_plugin.system.run import run
+from ovirt_node_plugin.system.run import Polled, StrPath, run
 from tests.support.update_rpm import FOLDER, NAME, RELEASE, VERSION, make_update_rpm
 
 pytestmark = pytest.mark.root
@@ -248,6 +249,52 @@ def test_a_key_that_is_missing_is_found_by_the_trial(
     package = NewRpm(source, f"{FOLDER}/{image.name}", "2", sign_key="nobody@example.com")
     with pytest.raises(Refused, match="cannot be signed with nobody@example.com"):
         package.check(tmp_path / "trial", run=run)
+
+
+@pytest.fixture
+def macro_of_gnupg(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The macro __gpg of rpm, with another value."""
+    rpm.addMacro("__gpg", request.param)
+    yield
+    rpm.delMacro("__gpg")
+
+
+@pytest.mark.parametrize("macro_of_gnupg, options", [
+    ("/nowhere/gpg2", ["--define", f"__gpg {shutil.which('gpg')}"]),
+    (shutil.which("gpg"), []),
+], indirect=["macro_of_gnupg"])
+@pytest.mark.usefixtures("macro_of_gnupg")
+def test_the_gnupg_of_this_machine_signs_where_the_macro_of_rpm_names_another(
+        image: Path, tmp_path: Path, options: List[str]) -> None:
+    started: List[List[str]] = []
+
+    def recorded(argv: Sequence[StrPath], *, ok: Container[int] = (0,), stdin: bytes = b"",
+                 polled: Polled = None) -> str:
+        started.append([os.fspath(word) for word in argv])
+        return "" if argv[0] == "rpmsign" else run(argv, ok=ok, stdin=stdin, polled=polled)
+
+    source = make_update_rpm(tmp_path, [image])
+    package = NewRpm(source, f"{FOLDER}/{image.name}", "2", sign_key="a@example.com")
+    package.check(tmp_path / "trial", run=recorded)
+    assert started[-1] == ["rpmsign", *options, "--define", "_gpg_name a@example.com",
+                           "--addsign", f"{tmp_path}/trial/trial.rpm"]
+
+
+@pytest.mark.parametrize("macro_of_gnupg", ["/nowhere/gpg2"], indirect=True)
+@pytest.mark.usefixtures("macro_of_gnupg")
+def test_a_machine_without_gnupg_is_named_by_the_trial(
+        image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = make_update_rpm(tmp_path, [image])
+    package = NewRpm(source, f"{FOLDER}/{image.name}", "2", sign_key="a@example.com")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for program in Path("/usr/bin").iterdir():
+        if not program.name.startswith("gpg"):
+            (programs / program.name).symlink_to(program)
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(CommandError, match="^gpg cannot be started: No such file") as caught:
+        package.check(tmp_path / "trial", run=run)
+    assert caught.value.hint == "Install the program gpg on this machine, then try again."
 
 
 @pytest.mark.parametrize("newer", ["1.el9.1", "1.el9_1", "2.el9", "1.el10", "1.1.el9"])

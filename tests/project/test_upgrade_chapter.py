@@ -109,7 +109,7 @@ def site(built: support.Fixtures, dnf: Dnf, tmp_path: Path,
     for name, version in (("agent", "1.0"), ("agent", "1.1"), ("storage", "1.0")):
         shutil.copyfile(built.bundle(name, version, form="tar.zst"),
                         place / f"{name}-{version}.tar.zst")
-    with signing_key(built.key, tmp_path, monkeypatch) as key:
+    with signing_key(built.key, monkeypatch) as key:
         yield Site(place, dnf, key, tmp_path / "node")
 
 

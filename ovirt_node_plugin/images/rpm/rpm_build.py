@@ -14,7 +14,7 @@ import rpm
 
 from ...errors import BadImage, Refused, RolledBack
 from ...system import source_date
-from ...system.run import Runner, StrPath, explained
+from ...system.run import Runner, StrPath, explained, require_program
 from .package_spec import (
     DEPENDENCIES,
     FILES_MACRO,
@@ -90,7 +90,8 @@ class NewRpm:
         self._compare(output)
         if self.sign_key:
             with explained(f"the RPM cannot be signed with {self.sign_key}", hint=_SIGN):
-                run(["rpmsign", "--define", f"_gpg_name {self.sign_key}", "--addsign", output])
+                run(["rpmsign", *_gnupg(), "--define", f"_gpg_name {self.sign_key}", "--addsign",
+                     output])
 
     def _rpmbuild(self, work: Path) -> List[StrPath]:
         """Return the argument list for a build in the folder ``work``, and write its files."""
@@ -120,6 +121,18 @@ class NewRpm:
         if changed:
             raise Refused(f"{self.source} cannot be written again: {', '.join(changed)} would"
                           " change", hint=_UNSUPPORTED)
+
+
+def _gnupg() -> List[str]:
+    """Return the options by which rpmsign finds GnuPG, none if its own macro names a program.
+
+    The macro of Debian names gpg2, which no package of Debian contains. Raises CommandError
+    without GnuPG.
+    """
+    if shutil.which(rpm.expandMacro("%{__gpg}")) or rpm.expandMacro("%{?_openpgp_sign}") == "sq":
+        return []
+    require_program("gpg")
+    return ["--define", f"__gpg {shutil.which('gpg')}"]
 
 
 @contextlib.contextmanager

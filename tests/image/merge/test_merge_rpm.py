@@ -46,10 +46,9 @@ def update(built: support.Fixtures, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def signing(built: support.Fixtures, tmp_path: Path,
-            monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def signing(built: support.Fixtures, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The fingerprint of a key that rpmsign finds."""
-    with signing_key(built.key, tmp_path, monkeypatch) as fingerprint:
+    with signing_key(built.key, monkeypatch) as fingerprint:
         yield fingerprint
 
 
