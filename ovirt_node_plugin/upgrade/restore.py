@@ -11,8 +11,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
@@ -29,7 +27,7 @@ from ..registry.places import has_factory
 from ..registry.record import Record
 from ..settings.boot import argument_text, command_line
 from ..settings.boot.initramfs_images import images
-from ..system.entries import read_entry, sync_dir, write_atomic, write_entry
+from ..system.entries import read_entry, write_atomic, write_entry
 from ..system.path_sets import FACTORY
 from ..system.paths import resolve_inside
 from ..system.rpm_version import compare
@@ -199,22 +197,8 @@ def _copy_initramfs(layer: Layer, root: Path, before: Mapping[str, _Identity],
     for place, identity in _initramfs(root).items():
         target = boot / layer.name / os.path.basename(place)
         if identity != before.get(place) and target.exists():
-            _copy(root / place, target)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Replace ``target`` by a copy of ``source``, with the mode of ``target``."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with open(handle, "wb") as writer, open(source, "rb") as reader:
-            shutil.copyfileobj(reader, writer, 1 << 20)
-            writer.flush()
-            os.fchmod(writer.fileno(), target.stat().st_mode & 0o7777)
-            os.fsync(writer.fileno())
-        os.replace(name, target)
-    finally:
-        Path(name).unlink(missing_ok=True)
-    sync_dir(target.parent)
+            with open(root / place, "rb") as reader:
+                write_atomic(target, reader, mode=target.stat().st_mode & 0o7777)
 
 
 def _write_arguments(layer: Layer, root: Path, names: Iterable[str], boot: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import Container, List, Optional, Sequence
@@ -175,8 +176,12 @@ def test_only_an_initramfs_that_was_built_again_is_copied(tmp_path: Path) -> Non
     before = restore._initramfs(root)
     (root / "boot/initramfs-2.img").unlink()
     (root / "boot/initramfs-2.img").write_text("plugin")
+    for path in (boot / NEW.name).iterdir():
+        path.chmod(0o600)
     restore._copy_initramfs(NEW, root, before, boot)
-    assert [path.read_text() for path in sorted((boot / NEW.name).iterdir())] == ["host", "plugin"]
+    assert [(path.read_text(), stat.S_IMODE(path.stat().st_mode))
+            for path in sorted((boot / NEW.name).iterdir())] == [("host", 0o600),
+                                                                 ("plugin", 0o600)]
 
 
 def test_kernel_arguments_without_a_boot_entry_are_refused(tmp_path: Path) -> None:
