@@ -1,0 +1,92 @@
+// @ts-check
+/** What every view has around it: the title, the navigation, and what holds for the host. */
+
+import {element, replace} from "./dom.js";
+import {problemAlert} from "./problems.js";
+import {refresh, state, subscribe} from "./state.js";
+import {_, format} from "./text.js";
+import {alert, copyBox, lines, link} from "./widgets.js";
+
+/**
+ * Fill the page with the frame and return the element for the view.
+ *
+ * @param {HTMLElement} page
+ * @returns {{content: HTMLElement, select: (view: string) => void}}
+ */
+export function frame(page) {
+    const target = element("p", {class: "target"});
+    const notices = element("div", {class: "notices", "aria-live": "polite"});
+    const content = element("main", {class: "content"});
+    const tabs = [
+        {view: "", shown: link([], _("Installed"), "tab")},
+        {view: "available", shown: link(["available"], _("Available"), "tab")},
+    ];
+    replace(page,
+            element("header", {class: "masthead"},
+                    element("div", {class: "title"}, _("Node plugins")),
+                    target,
+                    element("nav", {"aria-label": _("Views")}, tabs.map(tab => tab.shown))),
+            notices, content);
+    let drawn = "";
+    const draw = () => {
+        replace(target, targetText());
+        // Only what has changed is read out again, and keeps the focus otherwise.
+        const now = JSON.stringify([state.problem, state.admin, state.list?.target, running()]);
+        if (now !== drawn)
+            replace(notices, notice());
+        drawn = now;
+    };
+    subscribe(draw);
+    draw();
+    return {
+        content,
+        select: view => {
+            for (const tab of tabs)
+                if (tab.view === view)
+                    tab.shown.setAttribute("aria-current", "page");
+                else
+                    tab.shown.removeAttribute("aria-current");
+        },
+    };
+}
+
+function targetText() {
+    const target = state.list?.target;
+    if (!target)
+        return "";
+    const kind = target.kind === "node" ? _("oVirt Node") : _("Host");
+    // A node is called "oVirt Node 4.5.5" by itself.
+    return target.name.includes(kind) ? target.name : `${kind}: ${target.name}`;
+}
+
+function running() {
+    return state.changes?.find(change => change.state === "running") ?? null;
+}
+
+/** @returns {import("./dom.js").Child[]} */
+function notice() {
+    const changes = state.list?.target?.changes;
+    const now = running();
+    return [
+        state.problem && problemAlert(state.problem, refresh),
+        now && alert("info", format(_("A change is running: $0 $1"), now.operation,
+                                    now.names.join(", ")),
+                     element("p", null, link(["change", now.unit], _("Show its progress")))),
+        changes && !changes.allowed && offline(changes),
+        changes?.allowed && state.admin === false && alert(
+            "info", _("Without administrative access, this page only shows plugins."),
+            element("p", null, _("The contents of files that only root can read are not checked."))),
+    ];
+}
+
+/**
+ * Return the box of a host whose plugins are not changed while it runs.
+ *
+ * @param {import("./answers").ChangesAllowed} changes
+ */
+function offline(changes) {
+    return alert("info", changes.message.split("\n")[0],
+                 lines(changes.message).slice(1),
+                 changes.hint && element("p", {class: "hint"}, lines(changes.hint)),
+                 changes.lines.length ? copyBox(changes.lines) : null);
+}

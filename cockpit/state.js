@@ -1,0 +1,208 @@
+// @ts-check
+/**
+ * What the page knows of the host: one store for all views.
+ *
+ *     const stop = subscribe(() => draw(state));     called after each change of the store
+ *     refresh();                                     reads everything again
+ *
+ * `list` is read first, then `checks` in the background. The folders of records are watched, so
+ * that a change that anybody makes shows at once.
+ */
+
+import {CommandFailed, follow, read} from "./command.js";
+import {upgradesOf} from "./overview_data.js";
+
+/** The folders of records; an image has the second, which then counts. */
+const WATCHED = ["/etc/ovirt.plugins.d", "/usr/lib/ovirt.plugins.d"];
+// One change writes several files: read once for all that happens in this time.
+const GATHER_MS = 200;
+
+/**
+ * `admin` is whether the user has administrative access, null while that is not known.
+ * `problem` is why `list` could not be read, `checksProblem` the same of `checks`; the last
+ * answers stay. `checks` is by the name of the plugin, `upgrades` has the newer version that is
+ * available by the name of an installed plugin. `changes` is null if the host cannot tell about changes.
+ *
+ * @type {{
+ *     list: import("./answers").ListAnswer | null,
+ *     checks: Map<string, import("./answers").Check> | null,
+ *     upgrades: Map<string, string>,
+ *     changes: import("./answers").Change[] | null,
+ *     admin: boolean | null,
+ *     problem: CommandFailed | null,
+ *     checksProblem: CommandFailed | null,
+ *     reading: boolean,
+ *     checking: boolean,
+ * }}
+ */
+export const state = {
+    list: null,
+    checks: null,
+    upgrades: new Map(),
+    changes: null,
+    admin: null,
+    problem: null,
+    checksProblem: null,
+    reading: false,
+    checking: false,
+};
+
+/** @type {Set<() => void>} */
+const listeners = new Set();
+/** @type {ReturnType<typeof setTimeout> | null} */
+let gathering = null;
+let busy = false;
+let again = false;
+let followed = "";
+
+/**
+ * Call `listener` after each change of the store; return a function that ends that.
+ *
+ * @param {() => void} listener
+ * @returns {() => void}
+ */
+export function subscribe(listener) {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+}
+
+/** Return whether the user can change plugins here and now. */
+export function canChange() {
+    return state.admin === true && (state.list?.target?.changes?.allowed ?? true);
+}
+
+/** @param {Partial<typeof state>} values */
+function update(values) {
+    Object.assign(state, values);
+    for (const listener of [...listeners])
+        listener();
+}
+
+/** Begin to watch the host; called once. */
+export function start() {
+    const permission = cockpit.permission({admin: true});
+    const tell = () => {
+        if (permission.allowed !== state.admin)
+            update({admin: permission.allowed});
+    };
+    permission.addEventListener("changed", tell);
+    tell();
+    WATCHED.forEach(watch);
+    return refresh();
+}
+
+/** @param {string} path */
+function watch(path) {
+    const channel = cockpit.channel({payload: "fswatch1", path});
+    channel.addEventListener("message", changed);
+    channel.addEventListener("close", (_event, options) => {
+        if (options.problem === "disconnected" || options.problem === "terminated")
+            update({problem: new CommandFailed({problem: "disconnected"})});
+    });
+}
+
+/** Read again soon; called for each event of the watched folders. */
+function changed() {
+    // The time is not extended by more events, so that a stream of them cannot delay it.
+    gathering ??= setTimeout(() => {
+        gathering = null;
+        refresh();
+    }, GATHER_MS);
+}
+
+/**
+ * Read the list, then what is checked in the background.
+ *
+ * A call while it is being read reads once more afterwards, however many calls there are.
+ */
+export async function refresh() {
+    if (busy) {
+        again = true;
+        return;
+    }
+    busy = true;
+    do {
+        again = false;
+        await readList();
+        for (const more of [readChanges, readChecks, readUpgrades])
+            if (!state.problem && !again)
+                await more();
+    } while (again);
+    busy = false;
+}
+
+async function readList() {
+    update({reading: true});
+    try {
+        const list = await read(["list"]);
+        update({list, problem: null, reading: false});
+    } catch (failure) {
+        update({problem: asFailure(failure), reading: false});
+    }
+}
+
+async function readChecks() {
+    if (!state.list?.plugins.length) {
+        update({checks: null, checksProblem: null});
+        return;
+    }
+    update({checking: true});
+    try {
+        const answer = await read(["verify"]);
+        /** @type {import("./answers").Check[]} */
+        const plugins = answer.plugins;
+        const checks = new Map(plugins.map(check => [check.name, check]));
+        update({checks, checksProblem: null, checking: false});
+    } catch (failure) {
+        update({checksProblem: asFailure(failure), checking: false});
+    }
+}
+
+async function readUpgrades() {
+    try {
+        const answer = await read(["list", "--available"]);
+        update({upgrades: upgradesOf(answer.plugins)});
+    } catch {
+        // A repository that cannot be reached; the view of available plugins tells why.
+        update({upgrades: new Map()});
+    }
+}
+
+async function readChanges() {
+    try {
+        const answer = await read(["status"]);
+        update({changes: answer.changes});
+        const running = state.changes?.find(change => change.state === "running");
+        if (running)
+            followToEnd(running.unit);
+    } catch {
+        update({changes: null});
+    }
+}
+
+/**
+ * Read everything again when a change has ended.
+ *
+ * @param {string} unit
+ */
+function followToEnd(unit) {
+    if (followed === unit)
+        return;
+    followed = unit;
+    follow(["status", unit, "--follow"], () => {}).done.then(() => {
+        followed = "";
+        refresh();
+    }, () => {
+        // Not followed again: what fails at once would be started without end.
+    });
+}
+
+/**
+ * @param {unknown} failure
+ * @returns {CommandFailed}
+ */
+function asFailure(failure) {
+    return failure instanceof CommandFailed
+        ? failure
+        : new CommandFailed({message: String(failure)});
+}
