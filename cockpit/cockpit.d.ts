@@ -61,10 +61,17 @@ interface CockpitPermission extends CockpitEvents {
     close(): void;
 }
 
+interface CockpitDBus {
+    call(path: string, of: string, method: string, args: unknown[]): Promise<unknown[]>;
+    subscribe(match: {[name: string]: string}, listener: (path: string) => void): {remove(): void};
+    close(): void;
+}
+
 interface Cockpit extends CockpitEvents {
     spawn(argv: string[], options?: CockpitSpawnOptions): CockpitProcess;
     file(path: string, options?: {[name: string]: unknown}): CockpitFile;
     channel(options: {[name: string]: unknown}): CockpitChannel;
+    dbus(name: string, options: {bus: "system"}): CockpitDBus;
     permission(options: {admin: boolean}): CockpitPermission;
     gettext(text: string): string;
     ngettext(one: string, many: string, count: number): string;
