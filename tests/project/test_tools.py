@@ -330,7 +330,11 @@ def test_a_library_that_a_single_test_needs_is_named_in_its_failure(
     ("from tests.support.agent_plugins import changes\n", "debootstrap"),
     ("from tests.support.full_host import system_root\n", "debootstrap"),
     ("from tests.support.dnf5 import machine\n", "debootstrap"),
-    ("from tests.support import isos, qemu\n", "debootstrap")])
+    ("from tests.support import isos, qemu\n", "debootstrap"),
+    ("from tests.cockpit.conftest import OpenPage\n", "chromium"),
+    ("from tests.cockpit.conftest import OpenPage\n", "debootstrap"),
+    ("from tests.support.cockpit import Host\n", "chromium"),
+    ("from tests.support.cockpit import Host\n", "debootstrap")])
 def test_needed_packages_are_read_from_a_test_module(text: str, package: str) -> None:
     assert package in needs.needed_packages(text, ())
     assert needs.needed_packages("import os\n", ["tmp_path"]) == frozenset()
