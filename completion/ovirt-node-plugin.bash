@@ -78,8 +78,8 @@ _ovirt_node_plugin_takes_value() {
     --disableplugin | --disableexcludes | --disableexcludepkgs | --color | --comment | \
     --destdir | --downloaddir | --forcearch | --advisory | --advisories | --bz | --bzs | \
     --cve | --cves | --secseverity | --sec-severity | --accept-origin | --accounts-from | \
-    --repo-file | --save-bundles | --trust-key | --image | --sha256 | --checksum-file | \
-    --checksum-key)
+    --repo-file | --save-bundles | --trust-key | --plan-digest | --image | --sha256 | \
+    --checksum-file | --checksum-key)
         return 0 ;;
     esac
     return 1
@@ -132,16 +132,16 @@ _ovirt_node_plugin_offer() {
 }
 
 _ovirt_node_plugin_options() {
-    local options=(--json --assumeyes --assumeno --installroot --enablerepo --disablerepo
+    local options=(--json --progress --assumeyes --assumeno --installroot --enablerepo --disablerepo
                    --repo --repo-file --setopt --quiet --verbose --recover --help)
     case $1 in
-    install)           options+=(--dry-run --trust-keys --trust-key --accept-origin
+    install)           options+=(--dry-run --plan-digest --trust-keys --trust-key --accept-origin
                                  --accounts-from --skip-scriptlets --save-bundles) ;;
-    upgrade)           options+=(--dry-run --trust-keys --trust-key --skip-scriptlets
+    upgrade)           options+=(--dry-run --plan-digest --trust-keys --trust-key --skip-scriptlets
                                  --save-bundles) ;;
-    repair)            options+=(--all --dry-run --trust-keys --trust-key --accept-origin
-                                 --skip-scriptlets) ;;
-    remove)            options+=(--dry-run --keep-modified --skip-scriptlets) ;;
+    repair)            options+=(--all --dry-run --plan-digest --trust-keys --trust-key
+                                 --accept-origin --skip-scriptlets) ;;
+    remove)            options+=(--dry-run --plan-digest --keep-modified --skip-scriptlets) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
     verify)            options+=(--strict --reconcile --dry-run) ;;

@@ -141,6 +141,10 @@ class PathsRefused(Refused):
         self.files: Tuple[DisputedFile, ...] = tuple(files)
 
 
+class PlanChanged(Refused):
+    """The plan of a change is not the one whose digest the command line has."""
+
+
 class RolledBack(NodePluginError):
     """A change failed and was undone; the root is as it was before."""
 

@@ -5,6 +5,7 @@ import argparse
 from typing import Dict, Iterable, List, Protocol, Tuple
 
 from ..errors import UsageError
+from ..operations.model.plan_digest import require_digest
 from ..policy.key_trust import read_trust
 
 # subcommand: (least number of names, help)
@@ -33,6 +34,8 @@ class DnfOptions(Protocol):
     subcommand: str
     names: List[str]
     json: bool
+    progress: bool
+    plan_digest: str
     dry_run: bool
     trust_keys: bool
     trust_key: List[str]
@@ -74,10 +77,7 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("names", metavar="NAME|PATH", nargs="*",
                         help="a plugin's name, a glob, NAME=VERSION, or the path of a bundle;"
                              " check-upgrade: the path of an image")
-    parser.add_argument("--json", action="store_true",
-                        help="print the answer as JSON, for programs")
-    parser.add_argument("--dry-run", action="store_true", dest="dry_run",
-                        help="print the whole plan and change nothing")
+    _add_output(parser)
     parser.add_argument("--trust-keys", action="store_true", dest="trust_keys",
                         help="import the GPG keys that the bundles contain; -y alone does not")
     parser.add_argument("--trust-key", metavar="FINGERPRINT", action="append", default=[],
@@ -112,6 +112,20 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
                              " repository to this folder")
     _add_choices(parser)
     _add_image(parser)
+
+
+def _add_output(parser: argparse._ActionsContainer) -> None:
+    """Add the arguments for the output and for plans."""
+    parser.add_argument("--json", action="store_true",
+                        help="print the answer as JSON, for programs")
+    parser.add_argument("--progress", action="store_true",
+                        help="with --json, print the progress as one JSON object on each line,"
+                             " and the answer as the last one")
+    parser.add_argument("--dry-run", action="store_true", dest="dry_run",
+                        help="print the whole plan and change nothing")
+    parser.add_argument("--plan-digest", metavar="SHA256", default="", dest="plan_digest",
+                        help="install, upgrade, repair, remove: refuse if the plan is not the one"
+                             " with this digest, which --dry-run --json printed")
 
 
 def _add_choices(parser: argparse._ActionsContainer) -> None:
@@ -163,6 +177,10 @@ def check_arguments(options: DnfOptions) -> None:
     """Raise UsageError for an unknown subcommand, and for arguments that it does not allow."""
     name = options.subcommand
     read_trust(options.trust_key, every=options.trust_keys)
+    require_digest(options.plan_digest)
+    if options.progress and not options.json:
+        raise UsageError("--progress is for --json",
+                         hint="Without --json, the progress is shown as dnf shows it.")
     if name not in SUBCOMMANDS:
         raise UsageError(f"there is no subcommand {name}",
                          hint="The subcommands are: " + ", ".join(SUBCOMMANDS) + ".")
@@ -177,13 +195,8 @@ def check_arguments(options: DnfOptions) -> None:
     if options.names and name in _NO_NAMES:
         raise UsageError(f"{name} takes no names: {' '.join(options.names)}",
                          hint=f"Run: dnf node-plugin {name}")
-    if name in CHANGING and options.json and not (
-            options.dry_run or options.assumeyes or options.assumeno):
-        raise UsageError(f"{name} --json cannot ask whether the plan is right",
-                         hint="Add --dry-run to see the plan, or -y to carry it out.")
-    if name in CHANGING and options.downloadonly:
-        raise UsageError(f"{name} cannot be limited to the download by --downloadonly",
-                         hint="Add --dry-run to see the plan and change nothing.")
+    if name in CHANGING:
+        _check_change(options)
     if options.reconcile and (name != "verify" or options.names):
         raise UsageError("--reconcile is for verify, for all plugins at once",
                          hint="Run: dnf node-plugin verify --reconcile")
@@ -193,3 +206,14 @@ def check_arguments(options: DnfOptions) -> None:
     if options.installed + options.available + options.all > 1:
         raise UsageError("--installed, --available and --all exclude each other",
                          hint="Give one of them.")
+
+
+def _check_change(options: DnfOptions) -> None:
+    """Raise UsageError for arguments with which a subcommand cannot change the root."""
+    name = options.subcommand
+    if options.json and not (options.dry_run or options.assumeyes or options.assumeno):
+        raise UsageError(f"{name} --json cannot ask whether the plan is right",
+                         hint="Add --dry-run to see the plan, or -y to carry it out.")
+    if options.downloadonly:
+        raise UsageError(f"{name} cannot be limited to the download by --downloadonly",
+                         hint="Add --dry-run to see the plan and change nothing.")

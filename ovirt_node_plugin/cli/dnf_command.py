@@ -28,6 +28,7 @@ from ..operations import (
 )
 from ..operations.apply import change
 from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
+from ..operations.model.plan_digest import refuse_changed
 from ..operations.model.results import Plan
 from ..operations.plan import origins
 from ..packages import others, rpmdb
@@ -42,9 +43,10 @@ from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..policy.refusals import refuse_deployed
 from ..registry.inventory import Delta
 from ..report import manifest_data, manifest_text, plan_data, plan_text
+from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
-from ..system.progress import Silent
+from ..system.progress import Advance, Progress, Silent
 from ..system.run import run as program_run
 from ..system.run import run_on_root as run
 from ..system.words import printable
@@ -79,10 +81,13 @@ class DnfCommand:
         self._rest: List[str] = []
         self._sources: Optional[repair.Sources] = None
         self._document: Optional[JsonDocument] = None
+        self._progress: Optional[Progress] = None
         logging.setLogRecordFactory(PrintableRecord)
         words = self._console.words
         if "--json" in words and not {"-h", "--help"}.intersection(words):
-            self._document = JsonDocument(logger)
+            lines = "--progress" in words
+            self._document = JsonDocument(logger, lines=lines)
+            self._progress = JsonLines(sys.stdout) if lines else None
         self._subcommands: Mapping[str, Callable[[], Status]] = {
             "install": self._install, "upgrade": self._upgrade, "remove": self._remove,
             "list": self._list, "info": self._info, "manifest": self._manifest,
@@ -100,8 +105,13 @@ class DnfCommand:
         return self._run_policy
 
     def pre_configure(self) -> None:
-        """With --json, keep DNF's messages out of standard output."""
-        if self._document is not None and not self._opts.verbose:
+        """With --json, keep DNF's messages out of standard output.
+
+        With --progress, they are printed to standard error too, for people.
+        """
+        if self._progress is not None:
+            self._console.print_messages_from(_SILENT, errors=logging.INFO)
+        elif self._document is not None and not self._opts.verbose:
             self._console.print_messages_from(_SILENT)
 
     def disable_started_plugins(self, own: type, policy: RunPolicy) -> None:
@@ -211,8 +221,9 @@ class DnfCommand:
             self._policy.leave_recorded_repos(sources.repo_ids.difference(
                 *(sources.repos.get(name, ()) for name in needed)))
             self._fill(session)
-        ready = repair.plan(checks, sources, session, run=run,
-                            skip_scriptlets=self._opts.skip_scriptlets)
+        with self._planning(session):
+            ready = repair.plan(checks, sources, session, run=run,
+                                skip_scriptlets=self._opts.skip_scriptlets)
         plan, notes = ready.plan, self._carried_out(ready, session)
         if notes is not None:
             session.fill(repos=False)
@@ -222,21 +233,30 @@ class DnfCommand:
 
     def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> install.Installation:
         other = self._opts.accounts_from
-        return install.plan(bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets,
-                            accounts_from=Path(other).absolute() if other else None)
+        with self._planning(session):
+            return install.plan(
+                bundles, session, run=run, skip_scriptlets=self._opts.skip_scriptlets,
+                accounts_from=Path(other).absolute() if other else None)
+
+    @staticmethod
+    def _planning(session: Session) -> ContextManager[Advance]:
+        """Report a step of the progress; the download of packages is inside of it."""
+        return session.progress.step("plan", "Making the plan")
 
     def _remove(self) -> Status:
         session = self._session_to_change()
         self._fill(session, repos=False)
-        ready = remove.plan(self._opts.names, session, keep_modified=self._opts.keep_modified,
-                            run=run, skip_scriptlets=self._opts.skip_scriptlets)
+        with self._planning(session):
+            ready = remove.plan(self._opts.names, session, run=run,
+                                keep_modified=self._opts.keep_modified,
+                                skip_scriptlets=self._opts.skip_scriptlets)
         if self._confirmed(ready.plan):
             done = remove.carry_out(ready, session, displays=self._displays(), run=run)
             self._report_done(ready.plan, done.notes, deltas=done.deltas)
         return Status.DONE
 
     def _list(self) -> Status:
-        session = Session(self._policy)
+        session = Session(self._policy, self._progress)
         available = self._opts.available or self._opts.all
         self._fill(session, repos=available)
         states = query.list_plugins(
@@ -246,7 +266,7 @@ class DnfCommand:
                             plan_text.listing(states))
 
     def _info(self) -> Status:
-        session = Session(self._policy)
+        session = Session(self._policy, self._progress)
         self._fill(session)
         plugins = query.info(session, self._bundles, self._rest, run=run)
         self._answer(plan_data.infos(plugins), plan_text.infos(plugins))
@@ -262,7 +282,7 @@ class DnfCommand:
                             manifest_text.manifests(manifests, shows))
 
     def _verify(self) -> Status:
-        session = Session(self._policy)
+        session = Session(self._policy, self._progress)
         self._fill(session, repos=False)
         corrections = (reconcile.reconcile(session, only_plan=self._opts.dry_run)
                        if self._opts.reconcile else ())
@@ -279,13 +299,12 @@ class DnfCommand:
         # these rooms are large, and no other subcommand needs them
         from ..images.dnf_program import Dnf
         from ..report import upgrade_text
-        from ..report.progress import for_people
         from .check_upgrade import check_upgrade
         quiet = self._document is not None or self._opts.quiet
         answer = check_upgrade(
             self._opts, self._policy.target, self._policy.config,
             dnf=Dnf(tuple(self._console.plugin_options), program_run),
-            progress=Silent() if quiet else for_people(sys.stderr))
+            progress=self._progress or (Silent() if quiet else for_people(sys.stderr)))
         self._answer(dataclasses.asdict(answer), upgrade_text.check_upgrade(answer))
         return Status.DONE if answer.ok else Status.BROKEN
 
@@ -315,7 +334,7 @@ class DnfCommand:
     def _session_to_change(self) -> Session:
         """Return the session of a run that changes the root. Raises Refused if it may not."""
         change.refuse_unwritable(self._policy.target, live_allowed=self._policy.config.live)
-        session = Session(self._policy)
+        session = Session(self._policy, self._progress)
         session.refuse_unsealed()
         return session
 
@@ -358,6 +377,7 @@ class DnfCommand:
         console = self._console
         if not (self._policy.config.isolation or self._policy.target.live):
             plan = dataclasses.replace(plan, notes=(*plan.notes, _NOT_ISOLATED))
+        refuse_changed(plan, self._opts.plan_digest)
         dry = self._opts.dry_run or not plan.changes
         if self._document is not None:
             if dry or console.assumes_no:
@@ -394,15 +414,17 @@ class DnfCommand:
                    deltas: Sequence[Delta] = ()) -> None:
         plan = dataclasses.replace(plan, notes=(*plan.notes, *notes))
         removed = tuple(map(manifest_data.delta, deltas))
-        if self._document is not None:
-            self._document.print(PlanAnswer.of(plan, done=True, deltas=removed).to_data())
         for line in (*map(manifest_text.removal, removed), *plan_text.done(plan)):
             logger.info("%s", printable(line))
         for note in notes:
             logger.warning("Note: %s", note)
+        if self._document is not None:
+            self._document.print(PlanAnswer.of(plan, done=True, deltas=removed).to_data())
 
     def _displays(self) -> Sequence[DnfDisplay]:
-        return () if self._document is not None else transaction_displays()
+        if self._document is not None and self._progress is None:
+            return ()
+        return transaction_displays(messages=self._progress is not None)
 
     def _answer(self, data: Data, lines: Sequence[str]) -> Status:
         if self._document is not None:
@@ -428,6 +450,6 @@ class DnfCommand:
         self._stack.close()
         if self._document is not None:
             self._document.print(ErrorAnswer.of(error).to_data())
-        else:
+        if self._document is None or self._progress is not None:
             logger.critical("Error: %s", error)
         sys.exit(int(error.status))

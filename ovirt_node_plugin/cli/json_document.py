@@ -1,27 +1,40 @@
-"""Print exactly one JSON document to standard output."""
+"""Print exactly one JSON document to standard output, also after lines about the progress."""
 from __future__ import annotations
 
 import atexit
 import json
 import logging
-from typing import List
+import sys
+from typing import TYPE_CHECKING, List, TextIO
 
 from ..errors import NodePluginError, UsageError
+from ..report.progress import print_event
 from ..system.json_answer import ErrorAnswer, with_format
 from ..system.json_data import Data
+
+if TYPE_CHECKING:  # before Python 3.11 the class takes no parameter
+    _TextHandler = logging.StreamHandler[TextIO]
+else:
+    _TextHandler = logging.StreamHandler
 
 
 class JsonDocument(logging.Handler):
     """Prints one JSON document, even if DNF itself ends the run with an error.
 
-    ``logger`` is DNF's; the document then contains its messages about the error.
+    ``logger`` is DNF's; the document then contains its messages about the error. ``printed`` is
+    whether that was done. With
+    ``lines`` the document is one line with an ``event``, after lines for the progress and for
+    each message of DNF.
     """
 
-    def __init__(self, logger: logging.Logger) -> None:
+    def __init__(self, logger: logging.Logger, *, lines: bool = False) -> None:
         super().__init__(logging.CRITICAL)
-        self._printed = False
+        self.printed = False
+        self._lines = lines
         self._messages: List[str] = []
         logger.addHandler(self)
+        if lines:
+            logger.addHandler(_MessageLines(self))
         atexit.register(self._print_failure)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -30,15 +43,34 @@ class JsonDocument(logging.Handler):
 
     def print(self, data: Data) -> None:
         """Print the document; only the first one is printed."""
-        if not self._printed:
-            self._printed = True
+        if self.printed:
+            return
+        self.printed = True
+        if self._lines:
+            print_event(sys.stdout, "error" if "error" in data else "result", data)
+        else:
             print(json.dumps(with_format(data), indent=2, sort_keys=True), flush=True)
 
     def _print_failure(self) -> None:
-        if self._printed:
+        if self.printed:
             return
         text = "\n".join(self._messages)
         error = (NodePluginError(text[len("Error: "):] if text.startswith("Error: ") else text)
                  if text else UsageError("the command line is invalid",
                                          hint="Read the reason on standard error."))
         self.print(ErrorAnswer.of(error).to_data())
+
+
+class _MessageLines(_TextHandler):
+    """Prints each message before the document, but those of errors that end the run."""
+
+    def __init__(self, document: JsonDocument) -> None:
+        super().__init__(sys.stdout)
+        self._document = document
+        self.setLevel(logging.INFO)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message as a line of JSON."""
+        if record.levelno < logging.CRITICAL and not self._document.printed:
+            print_event(self.stream, "message", {"level": record.levelname.lower(),
+                                                 "text": record.getMessage()})

@@ -229,9 +229,8 @@ def carry_out(ready: Installation, session: Session, *,
     leave_out = leaving_out.left_out(jobs)
     others = OtherPlugins(intent.plugins, packages, books, session=session, run=context.run)
     folders, copies = PackageFolders(packages, session), ConfigurationCopies(packages, root)
-    image_mode = session.target.image_mode
+    image_mode, factory = session.target.image_mode, Factory(ready.plan.target)
     scope = _scope(ready, packages, leave_out, others.places)
-    factory = Factory(ready.plan.target)
     with change.journaled(session, intent, scope, run=context.run) as opened:
         old = inventories.previous(jobs, session)
         notes = [*switch_off(revert.live, context)]
@@ -258,8 +257,9 @@ def carry_out(ready: Installation, session: Session, *,
         installed = inventories.Inventories(jobs, packages, session, books, old=old,
                                             effects=shares, left_out=leave_out,
                                             skipped_scriptlets=ready.skipped_scriptlets)
-        ready, released = _switch_on(ready, shares, folders)
-        notes += (*released.notes, *live.switch_on(jobs, revert, packages, books.ledger))
+        with session.progress.step("settings", "Applying settings"):
+            ready, released = _switch_on(ready, shares, folders)
+            notes += (*released.notes, *live.switch_on(jobs, revert, packages, books.ledger))
         notes += (remark for job in jobs
                   for remark in remarks(books.ledger.state(job.name).settings, job.context))
         factory.follow(claimed_paths(_nevras(ready)[1], session, books.ledger), books.ledger)
@@ -317,13 +317,14 @@ def _save(ready: Installation, session: Session, installed: inventories.Inventor
     """Write the records of the plugins, and of others that share packages or settings."""
     books, jobs, packages = ready.books, ready.jobs, ready.plan.packages
     moment = store.installed_now()
-    new = [installed.of(job, moment) for job in jobs]
-    for job, inventory in zip(jobs, new):
-        records.save(job, jobs, packages, books, session, inventory)
-    records.replace_shared(packages, books, new)
-    records.save_changed(
-        books.root, books, (undone for job in jobs for gone in job.upgrade.gone
-                            for undone in gone.changes), without=[job.name for job in jobs])
+    with session.progress.step("records", "Writing records"):
+        new = [installed.of(job, moment) for job in jobs]
+        for job, inventory in zip(jobs, new):
+            records.save(job, jobs, packages, books, session, inventory)
+        records.replace_shared(packages, books, new)
+        records.save_changed(
+            books.root, books, (undone for job in jobs for gone in job.upgrade.gone
+                                for undone in gone.changes), without=[job.name for job in jobs])
 
 
 def _switch_on(ready: Installation, shares: module_changes.Shares, folders: PackageFolders,

@@ -16,6 +16,7 @@ from ..settings.kit.model import Context
 from ..settings.placed import leave_out
 from ..system.nevra import name_of
 from ..system.path_sets import IMAGE_REGISTRY
+from ..system.progress import PLUGINS
 from ..system.run import Runner
 from ..target import is_booted, is_running_system
 from . import drift, matching
@@ -44,12 +45,18 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
     present = session.installed()
     stale = () if names else stale_checks(session.target.root, known)
     recorded = drift.recorded_states()
-    return (*stale, *(
-        check(registry.records[name], present, session, run=run, recorded=recorded)
-        if name in registry.records else
-        Check.of(name, "", [Finding(IN_RECORD,
-                                    f"its record is damaged: {registry.damaged[name]}")])
-        for name in sorted(known) if not names or name in chosen))
+    checks = list(stale)
+    todo = [name for name in sorted(known) if not names or name in chosen]
+    with session.progress.step("verify", "Comparing plugins with their records",
+                               total=lambda: len(todo), unit=PLUGINS) as advance:
+        for done, name in enumerate(todo):
+            advance(done)
+            checks.append(
+                check(registry.records[name], present, session, run=run, recorded=recorded)
+                if name in registry.records else
+                Check.of(name, "", [Finding(IN_RECORD,
+                                            f"its record is damaged: {registry.damaged[name]}")]))
+    return tuple(checks)
 
 
 def stale_checks(root: Path, known: Collection[str]) -> Tuple[Check, ...]:

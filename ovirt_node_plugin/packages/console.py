@@ -3,13 +3,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Collection, Iterator, Sequence, Set, TextIO, Tuple
+from typing import Collection, Iterator, Optional, Sequence, Set, TextIO, Tuple
 
 import dnf.exceptions
 
 from ..errors import Locked, NodePluginError
 from ..system.words import printable
 from . import command_line, others
+from .displays import PackageMessages
 from .dnf_types import DnfBase, DnfCliCommand, DnfDisplay
 
 
@@ -87,9 +88,12 @@ class Console:
         """Set the exit status of a run without an error."""
         self._cli.demands.success_exit_status = status
 
-    def print_messages_from(self, level: int) -> None:
-        """Print only messages of at least this level of the module logging."""
-        self._cli.redirect_logger(stdout=level, stderr=level)
+    def print_messages_from(self, level: int, *, errors: Optional[int] = None) -> None:
+        """Print only messages of at least this level of the module logging.
+
+        To standard error, print those of at least the level ``errors``.
+        """
+        self._cli.redirect_logger(stdout=level, stderr=level if errors is None else errors)
 
     def print_progress_to(self, stream: TextIO) -> None:
         """Print the progress of downloads to another stream than standard output."""
@@ -142,7 +146,9 @@ def translated() -> Iterator[None]:
         raise NodePluginError(str(exc)) from exc
 
 
-def transaction_displays() -> Tuple[DnfDisplay, ...]:
-    """Return what displays a running transaction as dnf itself does."""
+def transaction_displays(*, messages: bool = False) -> Tuple[DnfDisplay, ...]:
+    """Return what displays a running transaction as dnf itself does, or as ``messages``."""
+    if messages:
+        return (PackageMessages(),)
     from dnf.cli.output import CliTransactionDisplay
     return (CliTransactionDisplay(),)

@@ -220,6 +220,9 @@ class DnfRepo(Protocol):
     def disable(self) -> None:
         """Disable it for this run. API."""
 
+    def set_progress_bar(self, progress: object) -> None:
+        """Tell a dnf.callback.DownloadProgress of the download of its metadata. API."""
+
     def add_metadata_type_to_download(self, metadata_type: str) -> None:
         """Download one more kind of file with its metadata. API."""
 
@@ -260,6 +263,12 @@ class DnfTerm(Protocol):
 
     def reinit(self, *, color: str) -> None:
         """Use colors: ``always``, ``auto`` or ``never``."""
+
+
+class DnfPayload(Protocol):
+    """A file that is downloaded; ``str()`` gives its name. API: dnf.callback.Payload."""
+
+    download_size: int  # API: bytes
 
 
 class DnfOutput(Protocol):

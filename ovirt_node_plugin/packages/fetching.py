@@ -1,9 +1,10 @@
 """Download packages and check their signatures, as their repositories say."""
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Collection, List, Mapping, Sequence
+from typing import Collection, List, Mapping, Optional, Sequence
 
 import dnf.exceptions
 
@@ -11,26 +12,38 @@ from ..errors import BadBundle, NodePluginError, Refused
 from ..plugin.bundle import is_inside
 from ..policy.key_trust import KeyTrust
 from ..system.openpgp import PublicKey
+from ..system.progress import Progress
 from ..target import Target
 from . import keys, rpmdb
 from .console import explicit_yes
+from .displays import Downloads
 from .dnf_types import DnfBase, DnfPackage
 from .headers import read_header
 from .repos import is_inside_bundle
 
 
-def download(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
-    """Download packages, with DNF's own progress; those of a local repository stay there.
+def download(base: DnfBase, coming: Sequence[DnfPackage],
+             progress: Optional[Progress] = None) -> None:
+    """Download packages; those of a local repository stay there.
+
+    It is a step of ``progress``; without one, DNF shows the download.
 
     Raises NodePluginError if one cannot be downloaded.
     """
     if not coming:
         return
-    output = base.output
-    assert output is not None  # only the dnf program downloads here
+    missing = [package for package in coming if not os.path.exists(package.localPkg())]
     try:
-        base.download_packages(list(coming), output.progress,
-                               output.download_callback_total_cb)
+        if progress is None:
+            output = base.output
+            assert output is not None  # only the dnf program downloads here
+            base.download_packages(list(coming), output.progress,
+                                   output.download_callback_total_cb)
+        elif missing:
+            size_bytes = sum(package.downloadsize for package in missing)
+            with progress.step("download", f"Downloading {len(missing)} packages",
+                               total=lambda: size_bytes) as advance:
+                base.download_packages(list(coming), Downloads(advance), lambda *_: None)
     except dnf.exceptions.DownloadError as exc:
         raise NodePluginError(f"downloading packages failed:\n{exc}",
                               hint="Nothing was changed. Check the repository.") from exc

@@ -30,7 +30,8 @@ def show_message(level: int, text: str) -> None:
 def _printing() -> List[logging.Handler]:
     """Return the handlers that print messages, each once."""
     handlers = [handler for name in _LOGGERS for handler in logging.getLogger(name).handlers
-                if type(handler) is logging.StreamHandler]
+                if isinstance(handler, logging.StreamHandler)
+                and not isinstance(handler, logging.FileHandler)]
     return list(dict.fromkeys(handlers))
 
 

@@ -31,6 +31,7 @@ from ..plugin.bundle import Bundle, bundle_of_repo
 from ..policy.key_trust import KeyTrust
 from ..system.openpgp import PublicKey
 from ..system.paths import resolve_inside
+from ..system.progress import PACKAGES, Progress, Silent
 from . import (
     claims,
     core,
@@ -48,6 +49,7 @@ from . import (
     unpacking,
     unreachable,
 )
+from .displays import ChangedPackages, Downloads
 from .dnf_types import DnfBase, DnfDisplay, DnfTransactionItem
 from .headers import Header, installed_headers, read_header, signers
 from .metadata import read_metadata
@@ -85,10 +87,15 @@ class PackageChange:
 
 
 class Session:
-    """The DNF side of one ``dnf node-plugin`` run on ``policy.base``."""
+    """The DNF side of one ``dnf node-plugin`` run on ``policy.base``.
 
-    def __init__(self, policy: RunPolicy) -> None:
+    Its steps are reported to ``progress``; without one, DNF shows its own.
+    """
+
+    def __init__(self, policy: RunPolicy, progress: Optional[Progress] = None) -> None:
         self.policy = policy
+        self.progress: Progress = progress or Silent()
+        self._reported = progress
         self.target = policy.target
         self._base: DnfBase = policy.base
 
@@ -104,7 +111,10 @@ class Session:
         if hasattr(conf, "optional_metadata_types"):  # since 4.19 DNF leaves file lists out
             conf.optional_metadata_types = [*conf.optional_metadata_types, "filelists"]
         enabled = list(self._base.repos.iter_enabled())
-        with unreachable.named_repositories(self._base):
+        with unreachable.named_repositories(self._base), \
+                self.progress.step("metadata", "Reading the metadata of packages") as advance:
+            for repo in enabled if self._reported else ():
+                repo.set_progress_bar(Downloads(advance))
             self._base.fill_sack(load_system_repo="auto", load_available_repos=repos)
         for repo in enabled if not repos else ():
             repo.enable()
@@ -237,7 +247,7 @@ class Session:
         arriving = {str(package): package for package in solved.arriving(self._base)}
         fetching.check_locations(self._base, list(arriving.values()))
         if download:
-            fetching.download(self._base, list(arriving.values()))
+            fetching.download(self._base, list(arriving.values()), self._reported)
         files = {nevra: Path(package.localPkg()) for nevra, package in arriving.items()}
         headers = {nevra: read_header(path) for nevra, path in files.items()
                    if download or path.is_file()}
@@ -354,10 +364,15 @@ class Session:
         """
         root, packages = self.target.root, self.packages()
         before = outcome.installed(root)
-        report = running.run(self._base, running.RunOptions(
-            target=self.target, sealed=self.sealed, leave_out=self._shared(leave_out),
-            files={path for change in packages for path in change.files},
-            skip_scriptlets=skip_scriptlets, states=states), displays)
+        name, text = (("install", "Installing packages") if any(
+            change.arrives for change in packages) else ("remove", "Removing packages"))
+        with self.progress.step(name, text, total=lambda: len(packages),
+                                unit=PACKAGES) as advance:
+            report = running.run(self._base, running.RunOptions(
+                target=self.target, sealed=self.sealed, leave_out=self._shared(leave_out),
+                files={path for change in packages for path in change.files},
+                skip_scriptlets=skip_scriptlets, states=states),
+                [*displays, ChangedPackages(advance)])
         outcome.refuse_other(outcome.differences(
             before, outcome.installed(root),
             arriving=[change.nevra for change in packages if change.arrives],

@@ -5,7 +5,7 @@ import contextlib
 import json
 import shutil
 import time
-from typing import Callable, ContextManager, Iterator, List, Optional, TextIO
+from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, TextIO
 
 from ..system.json_answer import with_format
 from ..system.progress import BYTES, Advance, Progress, Silent
@@ -159,9 +159,13 @@ class JsonLines:
         self._print("step-done", step=name, elapsed_s=round(pace.elapsed_s, 3))
 
     def _print(self, event: str, **data: object) -> None:
-        document = with_format({"event": event, **data})
-        self._stream.write(json.dumps(document, sort_keys=True) + "\n")
-        self._stream.flush()
+        print_event(self._stream, event, data)
+
+
+def print_event(stream: TextIO, event: str, data: Mapping[str, object]) -> None:
+    """Print one object of a run that prints its progress as JSON, on one line."""
+    stream.write(json.dumps(with_format({"event": event, **data}), sort_keys=True) + "\n")
+    stream.flush()
 
 
 def _shown(pace: _Pace, unit: str) -> str:

@@ -8,7 +8,7 @@ from typing import Callable, ContextManager, Iterator, Protocol
 
 Advance = Callable[[int], None]
 """A function that takes the amount of a step that is done, in the step's unit."""
-BYTES, ENTRIES = "bytes", "entries"
+BYTES, ENTRIES, PACKAGES, PLUGINS = "bytes", "entries", "packages", "plugins"
 READ, WRITTEN = "rchar", "wchar"
 
 
@@ -20,8 +20,8 @@ class Progress(Protocol):
         """Begin a step, which ends with the ``with`` block.
 
         ``name`` is an id for programs, ``text`` the line to show. ``total`` returns the
-        amount of work in ``unit``, BYTES or ENTRIES, or 0 if it is unknown; it is called
-        only where the total is shown.
+        amount of work in ``unit``, one of the constants above, or 0 if it is unknown; it is
+        called only where the total is shown. Steps may be inside of others.
         """
 
 

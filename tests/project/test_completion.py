@@ -165,9 +165,9 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
 
 @pytest.mark.parametrize("subcommand, options", [
     ("install", ["--accept-origin", "--accounts-from", "--dry-run",
-                 "--skip-scriptlets", "--trust-keys"]),
-    ("upgrade", ["--dry-run", "--skip-scriptlets", "--trust-keys"]),
-    ("remove", ["--dry-run", "--keep-modified", "--skip-scriptlets"]),
+                 "--plan-digest", "--skip-scriptlets", "--trust-keys"]),
+    ("upgrade", ["--dry-run", "--plan-digest", "--skip-scriptlets", "--trust-keys"]),
+    ("remove", ["--dry-run", "--keep-modified", "--plan-digest", "--skip-scriptlets"]),
     ("list", ["--all", "--available", "--installed"]),
     ("check-upgrade", ["--checksum-file", "--checksum-key", "--image", "--sha256"]),
     ("repos", [])])
@@ -175,7 +175,7 @@ def test_options_are_those_of_the_subcommand(
         shell: Shell, subcommand: str, options: List[str]) -> None:
     special = {"--accept-origin", "--accounts-from", "--dry-run", "--trust-keys",
                "--keep-modified", "--all", "--available", "--installed", "--skip-scriptlets",
-               "--checksum-file", "--checksum-key", "--image", "--sha256"}
+               "--checksum-file", "--checksum-key", "--image", "--plan-digest", "--sha256"}
     offered = shell.complete(f"dnf node-plugin {subcommand} --")
     assert "--json" in offered and "--installroot" in offered
     assert [word for word in offered if word in special] == options

@@ -309,13 +309,14 @@ def test_a_file_may_have_only_the_names_of_its_schema() -> None:
     schemas.validated({**whole, "others": [found]}, schemas.INVENTORY)
 
 
-def test_the_steps_of_a_merge_are_those_of_the_code() -> None:
+def test_the_steps_of_progress_are_those_of_the_code() -> None:
+    """Except those of diff, whose progress is only shown on a terminal."""
     folder = Path(ovirt_node_plugin.__file__).parent
-    texts = [path.read_text(encoding="utf-8")
-             for room in ("images", "merge") for path in (folder / room).rglob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.py")
+             if "compare" not in path.relative_to(folder).parts]
     steps = {name for text in texts for name in re.findall(r'\.step\(\s*"([\w-]+)"', text)}
-    named = schemas.read("answer-merge.json")["definitions"]["step-name"]["enum"]
-    # these two are the subcommands of dnf, each a step
+    named = schemas.read(schemas.PROGRESS)["definitions"]["step-name"]["enum"]
+    # these two change packages
     assert sorted(named) == sorted({*steps, "remove", "install"})
 
 
@@ -351,7 +352,7 @@ def test_the_example_program_of_the_manual_validates_an_answer(
 
 SECTIONS = {COMMAND: ("JSON",), PROGRAM: ("JSON",),
             REGISTRY: ("IN VDSM'S CAPABILITIES", "THE INVENTORY")}
-OF_PAGE = {COMMAND: {*schemas.DNF_ANSWERS.values(), schemas.ERROR},
+OF_PAGE = {COMMAND: {*schemas.DNF_ANSWERS.values(), schemas.ERROR, schemas.PROGRESS},
            PROGRAM: {*schemas.PROGRAM_ANSWERS.values(), schemas.IMAGE},
            REGISTRY: {schemas.INVENTORY, schemas.CAPABILITIES}}
 

@@ -10,7 +10,8 @@ from typing import Any, Dict, Iterator, Mapping, Sequence
 FOLDER = Path(__file__).resolve().parents[2] / "ovirt_node_plugin/schema"
 COMMON, ERROR = "common.json", "answer-error.json"
 INVENTORY, IMAGE, CAPABILITIES = "inventory.json", "image.json", "capabilities.json"
-FILES = (INVENTORY, IMAGE, CAPABILITIES)
+PROGRESS = "progress.json"
+FILES = (INVENTORY, IMAGE, CAPABILITIES, PROGRESS)
 
 DNF_ANSWERS: Mapping[str, str] = {
     **dict.fromkeys(("install", "remove", "upgrade", "repair"), "answer-plan.json"),
@@ -64,8 +65,16 @@ def validated_answer(document: Any, name: str) -> Any:
     """Return the answer of a command. Raises AssertionError if it violates its schema.
 
     ``name`` is the schema of the command, empty for an unknown one. The answer of a failed
-    command is validated with the schema of errors.
+    command is validated with the schema of errors. With --progress, each line has an event;
+    the last one is the answer.
     """
+    if "event" in document and name != PROGRAM_ANSWERS["merge"]:
+        if document["event"] not in ("result", "error"):
+            return validated(document, PROGRESS)
+        answer = {key: value for key, value in document.items() if key != "event"}
+        assert (document["event"] == "error") == ("error" in answer)
+        validated_answer(answer, name)
+        return document
     failed = name != PROGRAM_ANSWERS["merge"] and (not name or "error" in document)
     return validated(document, ERROR if failed else name)
 

@@ -13,6 +13,7 @@ from ...errors import DisputedFile
 from ...packages.session import PackageChange
 from ...system.json_data import Data
 from ...target import Target
+from .plan_digest import digest_of
 from .results import (
     Check,
     Notable,
@@ -73,8 +74,8 @@ class PlanAnswer:
     """The answer of ``install``, ``upgrade``, ``repair`` and ``remove``, with fields of ``Plan``.
 
     ``done`` tells whether the plan was carried out; it is None for a plan in the answer of
-    ``info``. ``deltas`` are the changes of a removal as data, one of each plugin. ``table`` is
-    the transaction as dnf prints it.
+    ``info``, which has no ``digest`` (see ``plan_digest``). ``deltas`` are the changes of a
+    removal as data, one of each plugin. ``table`` is the transaction as dnf prints it.
     """
 
     operation: str
@@ -91,6 +92,7 @@ class PlanAnswer:
     done: Optional[bool] = None
     deltas: Tuple[Mapping[str, object], ...] = ()
     unrepaired: Tuple[Unrepaired, ...] = ()
+    digest: str = ""
 
     @classmethod
     def of(cls, plan: Plan, *, done: Optional[bool] = None,
@@ -102,14 +104,14 @@ class PlanAnswer:
             packages=tuple(map(PackageAnswer.of, plan.packages)), signatures=plan.signatures,
             space=plan.space, noteworthy=plan.noteworthy, disputed_files=plan.disputed_files,
             notes=plan.notes, table=plan.table, done=done, deltas=tuple(deltas),
-            unrepaired=plan.unrepaired)
+            unrepaired=plan.unrepaired, digest="" if done is None else digest_of(plan))
 
     def to_data(self) -> Data:
         """Return the answer as data, without its format."""
         data: Data = dataclasses.asdict(self)
         if self.done is None:
             del data["done"]
-        for name in ("deltas", "unrepaired"):
+        for name in ("deltas", "unrepaired", "digest"):
             if not data[name]:
                 del data[name]
         return data
