@@ -1,0 +1,83 @@
+// @ts-check
+/** Shows why a plan or a change was refused: the words of the command, with everything it names. */
+
+import {element} from "./dom.js";
+import {card, disputedTable, list} from "./plan_view.js";
+import {problemAlert} from "./problems.js";
+import {_, format, plural} from "./text.js";
+import {alert, button, lines} from "./widgets.js";
+
+/**
+ * @typedef {import("./command.js").CommandFailed} CommandFailed
+ * @typedef {import("./plan_request.js").PlanRequest} PlanRequest
+ * @typedef {import("./answers").ErrorAnswer} ErrorAnswer
+ * @typedef {{again: () => void, replan: (request: PlanRequest) => void}} Steps
+ */
+
+/**
+ * @param {CommandFailed} failure
+ * @param {PlanRequest | null} request that can be planned again, if there is one
+ * @param {Steps} steps what a user can do next
+ * @returns {import("./dom.js").Child[]}
+ */
+export function refusalView(failure, request, {again, replan}) {
+    const {error} = failure;
+    return [
+        problemAlert(failure, failure.kind === "PlanChanged" ? null : again),
+        failure.kind === "PlanChanged" ? element(
+            "div", {class: "actions"}, button(_("Show the new plan"), again, {kind: "primary"})) : null,
+        error && named(error),
+        request && failure.kind === "Drifted" && !request.keepModified ? keepModified(request, replan) : null,
+        request && failure.kind === "Refused" && request.operation === "upgrade" && request.names.length
+            ? asInstall(request, replan) : null,
+    ];
+}
+
+/**
+ * Return what an error names: packages, changed files, refused files, and its reasons.
+ *
+ * @param {ErrorAnswer} error
+ * @returns {import("./dom.js").Child[]}
+ */
+function named(error) {
+    return [
+        error.packages?.length ? card(_("Packages of the system that would have to change"),
+                                      list(error.packages)) : null,
+        error.paths?.length ? card(_("Files that were changed since the installation"),
+                                   list(error.paths.map(path => `/${path.replace(/^\/+/, "")}`))) : null,
+        error.disputed_files?.length ? card(
+            plural("$0 refused file", "$0 refused files", error.disputed_files.length),
+            disputedTable(error.disputed_files)) : null,
+        (error.reasons ?? []).map(reason => [
+            alert("danger", reason.plugins.length
+                ? format(_("Reason against $0"), reason.plugins.join(", ")) : _("Reason"),
+                  lines(reason.message), reason.hint && element("p", {class: "hint"}, lines(reason.hint))),
+            named(reason),
+        ]),
+        error.fitting?.length ? element("p", null, format(
+            _("There is nothing against: $0"), error.fitting.join(", "))) : null,
+    ];
+}
+
+/**
+ * @param {PlanRequest} request
+ * @param {(request: PlanRequest) => void} replan
+ */
+function keepModified(request, replan) {
+    return card(_("Keep the changed files"),
+                element("p", null, _("The removal can leave these files as they are now. Nobody removes them later.")),
+                element("div", {class: "actions"}, button(
+                    _("Plan the removal without these files"),
+                    () => replan({...request, keepModified: true}))));
+}
+
+/**
+ * @param {PlanRequest} request
+ * @param {(request: PlanRequest) => void} replan
+ */
+function asInstall(request, replan) {
+    return card(_("Plan it as an installation"),
+                element("p", null, _("An upgrade never changes the origin of a plugin. The plan of an installation shows both origins, and you decide.")),
+                element("div", {class: "actions"}, button(
+                    _("Plan the installation"), () => replan({...request, operation: "install"}))));
+}
