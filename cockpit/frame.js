@@ -8,10 +8,11 @@ import {_, format} from "./text.js";
 import {alert, copyBox, lines, link} from "./widgets.js";
 
 /**
- * Fill the page with the frame and return the element for the view.
+ * Fill the page with the frame. Return the element for the view, and a function that marks
+ * the tab of a view: `exact` is false for a view below it.
  *
  * @param {HTMLElement} page
- * @returns {{content: HTMLElement, select: (view: string) => void}}
+ * @returns {{content: HTMLElement, select: (view: string | null, exact: boolean) => void}}
  */
 export function frame(page) {
     const target = element("p", {class: "target"});
@@ -40,10 +41,10 @@ export function frame(page) {
     draw();
     return {
         content,
-        select: view => {
+        select: (view, exact) => {
             for (const tab of tabs)
                 if (tab.view === view)
-                    tab.shown.setAttribute("aria-current", "page");
+                    tab.shown.setAttribute("aria-current", exact ? "page" : "true");
                 else
                     tab.shown.removeAttribute("aria-current");
         },
@@ -63,15 +64,30 @@ function running() {
     return state.changes?.find(change => change.state === "running") ?? null;
 }
 
+/** @param {import("./answers").Change} change */
+function runningText({operation, names}) {
+    const all = names.join(", ");
+    switch (operation) {
+    case "install":
+        return format(_("Being installed: $0"), all);
+    case "upgrade":
+        return format(_("Being upgraded: $0"), all);
+    case "remove":
+        return format(_("Being removed: $0"), all);
+    case "repair":
+        return format(_("Being repaired: $0"), all);
+    }
+    return _("A change of plugins is running.");
+}
+
 /** @returns {import("./dom.js").Child[]} */
 function notice() {
     const changes = state.list?.target?.changes;
     const now = running();
     return [
         state.problem && problemAlert(state.problem, refresh),
-        now && alert("info", format(_("A change is running: $0 $1"), now.operation,
-                                    now.names.join(", ")),
-                     element("p", null, link(["change", now.unit], _("Show its progress")))),
+        now && alert("info", runningText(now),
+                     element("p", null, link(["change", now.unit], _("Show the progress")))),
         changes && !changes.allowed && offline(changes),
         changes?.allowed && state.admin === false && alert(
             "info", _("Without administrative access, this page only shows plugins."),
@@ -87,6 +103,6 @@ function notice() {
 function offline(changes) {
     return alert("info", changes.message.split("\n")[0],
                  lines(changes.message).slice(1),
-                 changes.hint && element("p", {class: "hint"}, lines(changes.hint)),
+                 changes.hint && element("div", {class: "hint"}, lines(changes.hint)),
                  changes.lines.length ? copyBox(changes.lines) : null);
 }

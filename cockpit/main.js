@@ -24,6 +24,8 @@ import {followTheme} from "./theme.js";
 
 /** @type {{[name: string]: View}} */
 const VIEWS = {"": overview, plugin, available, plan, change};
+// The tab of each view; the plan and a change belong to none.
+const TABS = new Map([["", ""], ["plugin", ""], ["available", "available"]]);
 
 function main() {
     document.documentElement.lang = language();
@@ -41,7 +43,7 @@ function main() {
         release();
         replace(content);
         release = VIEWS[view].render(content, {path, options: cockpit.location.options});
-        select(view);
+        select(TABS.get(view) ?? null, path.length === 0);
     };
     cockpit.addEventListener("locationchanged", () => {
         show();

@@ -6,7 +6,9 @@ import {countsText, health, matches, trustBadge} from "./overview_data.js";
 import {problemAlert} from "./problems.js";
 import {refresh, state, subscribe} from "./state.js";
 import {_, format, plural, time} from "./text.js";
-import {badge, button, details, emptyState, lines, link, row, searchBox, spinner, table} from "./widgets.js";
+import {
+    badge, button, details, emptyState, lines, link, row, searchBox, spinner, table,
+} from "./widgets.js";
 
 /** @typedef {import("./answers").PluginState} PluginState */
 
@@ -57,22 +59,32 @@ export function render(container) {
     const none = element("p", {class: "none", hidden: true}, _("No plugin matches the search."));
     const listing = table({caption: _("Installed plugins"), columns: columns(), rows: []});
 
+    /** @type {unknown[]} */
+    let drawn = [];
+    const isNew = () => {
+        const now = [state.list, state.checks, state.upgrades];
+        const differs = now.some((value, index) => value !== drawn[index]);
+        drawn = now;
+        return differs;
+    };
     const draw = () => {
-        const busy = state.reading || state.checking;
-        check.disabled = busy;
+        check.disabled = state.busy;
+        check.setAttribute("aria-busy", String(state.busy));
         replace(check, state.checking ? _("Checking…") : _("Check again"));
         toolbar.hidden = !state.list?.plugins.length;
-        drawBroken(broken);
         if (!state.list)
             replace(body, state.problem ? null : spinner(_("Reading the plugins…")));
         else if (!state.list.plugins.length)
-            replace(body, emptyState(_("No plugin is installed."),
-                                     element("p", null, link(["available"], _("Show available plugins")))));
+            replace(body, emptyState(
+                _("No plugin is installed."),
+                element("p", null, link(["available"], _("Show available plugins")))));
         else {
-            rows.update(listing.tBodies[0], state.list.plugins);
+            if (isNew())
+                rows.update(listing.tBodies[0], state.list.plugins);
             if (!body.contains(listing))
                 replace(body, listing, none);
         }
+        drawBroken(broken);
         filter();
     };
     const stop = subscribe(draw);
@@ -95,7 +107,8 @@ class Rows {
         const labels = columns();
         let changed = before.size !== plugins.length;
         for (const plugin of plugins) {
-            const drawn = JSON.stringify([plugin, checkOf(plugin), state.upgrades.get(plugin.name)]);
+            const drawn = JSON.stringify([plugin, health(plugin, checkOf(plugin)),
+                                          state.upgrades.get(plugin.name)]);
             const old = before.get(plugin.name);
             const same = old?.drawn === drawn;
             changed ||= !same;
@@ -109,7 +122,7 @@ class Rows {
             const focused = document.activeElement?.getAttribute("href");
             body.replaceChildren(...[...this.#rows.values()].map(({shown}) => shown));
             if (focused && document.activeElement === document.body)
-                /** @type {HTMLElement | null} */ (body.querySelector(`a[href="${CSS.escape(focused)}"]`))?.focus();
+                focusLink(body, focused);
         }
     }
 
@@ -127,6 +140,16 @@ class Rows {
         }
         return count;
     }
+}
+
+/**
+ * @param {HTMLElement} container
+ * @param {string} href
+ */
+function focusLink(container, href) {
+    /** @type {HTMLElement | null} */
+    const found = container.querySelector(`a[href="${CSS.escape(href)}"]`);
+    found?.focus();
 }
 
 /** @param {PluginState} plugin */
@@ -173,7 +196,8 @@ function cells(plugin) {
 /** @param {HTMLElement} section */
 function drawBroken(section) {
     const broken = (state.list?.plugins ?? []).filter(plugin => isBroken(plugin));
-    const drawn = JSON.stringify([broken.map(plugin => [plugin, checkOf(plugin)]), state.checksProblem]);
+    const drawn = JSON.stringify([broken.map(plugin => [plugin.name, health(plugin, checkOf(plugin))]),
+                                  state.checksProblem]);
     if (section.dataset.drawn === drawn)
         return;
     section.dataset.drawn = drawn;
@@ -193,9 +217,11 @@ function brokenCard(plugin) {
     return element("article", {class: "alert danger"},
                    element("span", {class: "icon", "aria-hidden": "true"}),
                    element("div", {class: "alert-text"},
-                           element("h3", {class: "alert-title"}, link(["plugin", plugin.name], plugin.name)),
+                           element("h3", {class: "alert-title"},
+                                   link(["plugin", plugin.name], plugin.name)),
                            problems.length ? list(problems.slice(0, FIRST)) : null,
                            rest.length
-                               ? details(plural("$0 more problem", "$0 more problems", rest.length), list(rest))
+                               ? details(plural("$0 more problem", "$0 more problems", rest.length),
+                                         list(rest))
                                : null));
 }

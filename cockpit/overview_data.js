@@ -37,13 +37,29 @@ export function health(plugin, check) {
 export function trustBadge(trust) {
     switch (trust) {
     case "signed":
-        return {kind: "success", text: _("Signed"), why: _("Every package was signed, and every signature was checked.")};
+        return {
+            kind: "success",
+            text: _("Signed"),
+            why: _("Every package was signed, and every signature was checked."),
+        };
     case "unchecked":
-        return {kind: "warning", text: _("Not checked"), why: _("Every package was signed, but not every signature was checked.")};
+        return {
+            kind: "warning",
+            text: _("Not checked"),
+            why: _("Every package was signed, but not every signature was checked."),
+        };
     case "unsigned":
-        return {kind: "danger", text: _("Unsigned"), why: _("At least one package has no signature.")};
+        return {
+            kind: "danger",
+            text: _("Unsigned"),
+            why: _("At least one package has no known signature."),
+        };
     case "unknown":
-        return {kind: "neutral", text: _("Unknown"), why: _("Nothing is known about the signatures of its packages.")};
+        return {
+            kind: "neutral",
+            text: _("Unknown"),
+            why: _("Nothing is known about the signatures of its packages."),
+        };
     }
     return null;
 }

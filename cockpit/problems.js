@@ -9,6 +9,7 @@ import {alert, button, details, lines} from "./widgets.js";
 /** @typedef {import("./command.js").CommandFailed} CommandFailed */
 
 const PACKAGE = "python3-dnf-plugin-node-plugin";
+const CONFIG = "/etc/dnf/plugins/node-plugin.conf";
 
 /**
  * Return a box for a failure. `retry`, if given, is called by its button.
@@ -31,14 +32,15 @@ export function problemAlert(failure, retry = null) {
  *            body: import("./dom.js").Child}}
  */
 function described(failure) {
-    const words = [lines(failure.message), failure.hint && element("p", {class: "hint"}, lines(failure.hint))];
+    const hint = failure.hint && element("div", {class: "hint"}, lines(failure.hint));
     switch (failure.problem) {
     case NO_COMMAND:
         return {
             kind: "danger",
             title: _("This host has no command dnf node-plugin."),
             body: [
-                element("p", null, format(_("Install the package $0, or enable its plugin in /etc/dnf/plugins/node-plugin.conf."), PACKAGE)),
+                element("p", null, format(
+                    _("Install the package $0, or enable its plugin in $1."), PACKAGE, CONFIG)),
                 details(_("What dnf reports"), lines(failure.message)),
             ],
         };
@@ -52,7 +54,7 @@ function described(failure) {
         return {
             kind: "warning",
             title: _("This needs administrative access."),
-            body: element("p", null, _("Turn on administrative access at the top of the page of Cockpit.")),
+            body: element("p", null, _("Turn on administrative access at the top of Cockpit.")),
         };
     case "disconnected":
     case "terminated":
@@ -60,7 +62,8 @@ function described(failure) {
         return {
             kind: "danger",
             title: _("The connection to the host was lost."),
-            body: element("p", null, _("What is shown may be out of date. A change that was started runs on.")),
+            body: element("p", null, _("What is shown may be out of date."
+                                       + " A change that was started runs on.")),
             reload: true,
         };
     case NO_ANSWER:
@@ -71,11 +74,15 @@ function described(failure) {
         };
     }
     if (failure.locked)
-        return {kind: "warning", title: _("Another process holds the lock of dnf."), body: words};
+        return {
+            kind: "warning",
+            title: _("Another process holds the lock of dnf."),
+            body: [lines(failure.message), hint],
+        };
     const [first, ...rest] = failure.message.split("\n");
     return {
         kind: "danger",
         title: first,
-        body: [rest.length ? lines(rest.join("\n")) : null, words[1]],
+        body: [rest.length ? lines(rest.join("\n")) : null, hint],
     };
 }

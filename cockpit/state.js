@@ -18,10 +18,11 @@ const WATCHED = ["/etc/ovirt.plugins.d", "/usr/lib/ovirt.plugins.d"];
 const GATHER_MS = 200;
 
 /**
+ * `checks` is by the name of the plugin. `upgrades` has the newer version that is available, by
+ * the name of the installed plugin. `changes` is null if the host cannot tell about changes.
  * `admin` is whether the user has administrative access, null while that is not known.
  * `problem` is why `list` could not be read, `checksProblem` the same of `checks`; the last
- * answers stay. `checks` is by the name of the plugin, `upgrades` has the newer version that is
- * available by the name of an installed plugin. `changes` is null if the host cannot tell about changes.
+ * answers stay. `busy` is whether anything is being read, `checking` whether `checks` is.
  *
  * @type {{
  *     list: import("./answers").ListAnswer | null,
@@ -31,7 +32,7 @@ const GATHER_MS = 200;
  *     admin: boolean | null,
  *     problem: CommandFailed | null,
  *     checksProblem: CommandFailed | null,
- *     reading: boolean,
+ *     busy: boolean,
  *     checking: boolean,
  * }}
  */
@@ -43,7 +44,7 @@ export const state = {
     admin: null,
     problem: null,
     checksProblem: null,
-    reading: false,
+    busy: false,
     checking: false,
 };
 
@@ -51,7 +52,6 @@ export const state = {
 const listeners = new Set();
 /** @type {ReturnType<typeof setTimeout> | null} */
 let gathering = null;
-let busy = false;
 let again = false;
 let followed = "";
 
@@ -116,11 +116,11 @@ function changed() {
  * A call while it is being read reads once more afterwards, however many calls there are.
  */
 export async function refresh() {
-    if (busy) {
+    if (state.busy) {
         again = true;
         return;
     }
-    busy = true;
+    update({busy: true});
     do {
         again = false;
         await readList();
@@ -128,16 +128,15 @@ export async function refresh() {
             if (!state.problem && !again)
                 await more();
     } while (again);
-    busy = false;
+    update({busy: false});
 }
 
 async function readList() {
-    update({reading: true});
     try {
         const list = await read(["list"]);
-        update({list, problem: null, reading: false});
+        update({list, problem: null});
     } catch (failure) {
-        update({problem: asFailure(failure), reading: false});
+        update({problem: asFailure(failure)});
     }
 }
 

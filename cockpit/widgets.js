@@ -2,7 +2,8 @@
 /**
  * The parts that views are made of; each function returns a new element.
  *
- *     alert("danger", title, …children)        a box with a message; kinds: info, success, warning, danger
+ *     alert("danger", title, …children)        a box with a message; kinds: info, success,
+ *                                              warning, danger
  *     badge("success", text)                   a word with a colour; also kind "neutral"
  *     button(text, listener, {kind})           kinds: primary, secondary, danger, link
  *     table({caption, columns, rows})          rows are arrays of cells, or elements of row()
