@@ -358,6 +358,7 @@ class Checkout:
         self.top, self.log = top, top / "log"
         (top / "tools").mkdir()
         (top / ".venv/bin").mkdir(parents=True)
+        (top / ".venv/npm/node_modules/.bin").mkdir(parents=True)
         (top / "tests/unit").mkdir(parents=True)
         (top / ".github/ISSUE_TEMPLATE").mkdir(parents=True)
         (top / ".github/ISSUE_TEMPLATE/bug.yml").touch()
@@ -365,7 +366,8 @@ class Checkout:
         shutil.copy(TOP / "tools/check", top / "tools")
         for name in ("tools/setup", "tools/sources", *(f".venv/bin/{program}" for program in (
                 "python", "ruff", "mypy", "vermin", "shellcheck", "yamllint",
-                "check-jsonschema", "mandoc"))):
+                "check-jsonschema", "mandoc")),
+                *(f".venv/npm/node_modules/.bin/{program}" for program in ("tsc", "biome"))):
             (top / name).write_text(f"#!/bin/sh\necho {Path(name).name} \"$@\" >>{self.log}\n",
                                     encoding="utf-8")
             (top / name).chmod(0o755)
@@ -444,7 +446,7 @@ def test_tests_work_in_memory_and_only_folders_of_failed_ones_remain(
 def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
     started = Checkout(tmp_path).check("tests/unit")
     assert [line.split()[0] for line in started] == [
-        "ruff", "mypy", "vermin", "shellcheck", "yamllint",
+        "ruff", "mypy", "vermin", "tsc", "biome", "shellcheck", "yamllint",
         *["check-jsonschema"] * 4, "mandoc", "python", "python"]
     assert started[-2:] == [COMPILE, f"{PYTEST} tests/unit"]
 
