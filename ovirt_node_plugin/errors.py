@@ -97,9 +97,17 @@ class NeedsNewerImage(NodePluginError):
 
 
 class Refused(NodePluginError):
-    """A policy refuses: live node, core package, path, signature, changed file."""
+    """A policy refuses: live node, core package, path, signature, changed file.
+
+    ``lines`` are the commands, or the lines of a Containerfile, that make the change offline;
+    there are none if that is not what helps.
+    """
 
     status = Status.REFUSED
+
+    def __init__(self, message: str, *, hint: str = "", lines: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.lines: Tuple[str, ...] = tuple(lines)
 
 
 class OutsideRoot(Refused):

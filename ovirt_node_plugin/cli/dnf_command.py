@@ -27,7 +27,7 @@ from ..operations import (
     verification,
 )
 from ..operations.apply import change
-from ..operations.model.answers import ListAnswer, PlanAnswer, VerifyAnswer
+from ..operations.model.answers import ListAnswer, ListedTarget, PlanAnswer, VerifyAnswer
 from ..operations.model.plan_digest import refuse_changed
 from ..operations.model.results import Plan
 from ..operations.plan import origins
@@ -262,8 +262,10 @@ class DnfCommand:
         states = query.list_plugins(
             session, installed=self._opts.installed or self._opts.all or not available,
             available=available, names=self._opts.names, run=run)
-        return self._answer(dataclasses.asdict(ListAnswer(tuple(states))),
-                            plan_text.listing(states))
+        if self._document is None:  # as text, nothing is told about the target
+            return self._answer({}, plan_text.listing(states))
+        target = ListedTarget.of_refusal(session.target, change.refusal_here(session))
+        return self._answer(dataclasses.asdict(ListAnswer(target, tuple(states))), ())
 
     def _info(self) -> Status:
         session = Session(self._policy, self._progress)
@@ -276,8 +278,11 @@ class DnfCommand:
     def _manifest(self) -> Status:
         shows = manifest_data.Shows(packages=self._opts.packages, files=self._opts.files,
                                     settings=self._opts.settings, delta=self._opts.delta)
+        # the text names no signer
+        keys = (Session(self._policy).keys_of_root() if self._document is not None
+                and (shows.packages or shows.overview) else {})
         manifests = manifest.manifests(self._policy.target.root, self._opts.names,
-                                       inventories=not shows.record_only)
+                                       inventories=not shows.record_only, keys=keys)
         return self._answer(manifest_data.manifests(manifests, shows),
                             manifest_text.manifests(manifests, shows))
 
@@ -333,9 +338,8 @@ class DnfCommand:
 
     def _session_to_change(self) -> Session:
         """Return the session of a run that changes the root. Raises Refused if it may not."""
-        change.refuse_unwritable(self._policy.target, live_allowed=self._policy.config.live)
         session = Session(self._policy, self._progress)
-        session.refuse_unsealed()
+        change.refuse_unchangeable(session)
         return session
 
     def _fill(self, session: Session, *, repos: bool = True) -> None:

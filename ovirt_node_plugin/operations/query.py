@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import Dict, List, Sequence, Tuple, Union
+from typing import Dict, List, Mapping, Sequence, Tuple, Union
 
 from ..errors import NodePluginError, RecordError, UnknownPlugin
 from ..packages.session import Session
@@ -16,9 +16,11 @@ from ..registry.record import Record
 from ..registry.store import Registry
 from ..settings.engine import selection
 from ..settings.kit.model import Context
+from ..system.rpm_version import compare
 from ..system.run import Runner
 from . import drift, find, install, matching
-from .model.results import PluginInfo, PluginState
+from .model.books import holders
+from .model.results import PluginInfo, PluginState, Share
 from .plan.requirements import facts_of
 from .verification import check, stale_checks
 
@@ -49,7 +51,8 @@ def list_plugins(session: Session, *, installed: bool, available: bool, names: S
                    for found in stale_checks(session.target.root, {*registry.records,
                                                                    *registry.damaged})]
     if available:
-        states += _available(session, registry, hide_installed=installed)
+        states += [_compared(state, registry.records)
+                   for state in _available(session, registry, hide_installed=installed)]
     if not names:
         return tuple(states)
     versions = [(state.name, state.version) for state in states]
@@ -81,10 +84,10 @@ def info(session: Session, bundles: Sequence[Bundle], names: Sequence[str], *,
     versions = [(record.name, record.version) for record in records.values()]
     asked = dict.fromkeys((*(bundle.descriptor.name for bundle in bundles), *(
         name for word in names for name, _ in matching.select(word, versions))))
-    return (*(_recorded(records[name], session,
+    return (*(_recorded(records[name], records, session,
                         check(records[name], present, session, run=run).problems)
               for name in asked if name in records),
-            *(_offered(bundle, session, run) for bundle in offered
+            *(_offered(bundle, records, session, run) for bundle in offered
               if bundle.descriptor.name not in records
               or records[bundle.descriptor.name].version != bundle.descriptor.version))
 
@@ -96,7 +99,15 @@ def _state(plugin: Union[Record, Descriptor], state: str, source: str) -> Plugin
 
 def _installed(record: Record, problems: Tuple[str, ...]) -> PluginState:
     state = _state(record, "broken" if problems else "installed", record.source)
-    return replace(state, problems=problems, origin=record.origin)
+    return replace(state, problems=problems, origin=record.origin,
+                   installed_at=record.installed_at, trust=record.trust)
+
+
+def _compared(state: PluginState, records: Mapping[str, Record]) -> PluginState:
+    """Return ``state``, of an available plugin, with the installed version that it upgrades."""
+    record = records.get(state.name)
+    newer = record is not None and state.version and compare(state.version, record.version) > 0
+    return replace(state, upgrades=record.version) if record is not None and newer else state
 
 
 def _available(session: Session, registry: Registry, *,
@@ -116,13 +127,14 @@ def _available(session: Session, registry: Registry, *,
             or registry.records[name].version != state.version]
 
 
-def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
+def _offered(bundle: Bundle, records: Mapping[str, Record], session: Session,
+             run: Runner) -> PluginInfo:
     descriptor = bundle.descriptor
     context = Context(root=session.target.root, plugin=descriptor.name, files={}, run=run,
                       facts=facts_of(session, ()), live=session.target.booted,
                       sealed=session.sealed)
     plugin_info = _info(
-        _state(descriptor, "available", bundle.source), descriptor, "",
+        _compared(_state(descriptor, "available", bundle.source), records), descriptor,
         tuple(f"{item.name} {item.version}".rstrip() for item in descriptor.installs),
         (*(item.text for item in selection.wanted(descriptor, context)),
          *selection.left_out(descriptor, context)))
@@ -130,27 +142,43 @@ def _offered(bundle: Bundle, session: Session, run: Runner) -> PluginInfo:
         return plugin_info
     try:
         refuse_deployed(session.target, live_allowed=session.policy.config.live)
-        return replace(plugin_info,
-                       plan=install.plan([bundle], session, run=run, download=False).plan)
+        plan = install.plan([bundle], session, run=run, download=False).plan
+        return replace(plugin_info, plan=plan, shares=tuple(
+            share for action in plan.plugins for share in action.shares))
     except NodePluginError as exc:
         return replace(plugin_info, refused=exc.message, refused_status=int(exc.status))
 
 
-def _recorded(record: Record, session: Session, problems: Tuple[str, ...]) -> PluginInfo:
+def _recorded(record: Record, records: Mapping[str, Record], session: Session,
+              problems: Tuple[str, ...]) -> PluginInfo:
     undo_data = store.read_undo_data(session.target.root, record.name)
     descriptor = parse_descriptor(undo_data.descriptor, origin=f"the undo data of {record.name}")
-    return _info(_installed(record, problems), descriptor, record.installed_at, record.nevras,
-                 tuple(f"{applied.kind} {applied.key} {applied.value} (before:"
-                       f" {applied.before})".strip() for applied in record.settings))
+    return replace(
+        _info(_installed(record, problems), descriptor, record.nevras,
+              tuple(f"{applied.kind} {applied.key} {applied.value} (before:"
+                    f" {applied.before})".strip() for applied in record.settings)),
+        shares=_shares(record, records))
 
 
-def _info(state: PluginState, descriptor: Descriptor, installed_at: str,
-          packages: Tuple[str, ...], settings: Tuple[str, ...]) -> PluginInfo:
+def _shares(record: Record, records: Mapping[str, Record]) -> Tuple[Share, ...]:
+    """Return the packages and settings that other installed plugins have too."""
+    others = {name: other for name, other in records.items() if name != record.name}
+    packages = holders({name: other.nevras for name, other in others.items()})
+    settings = holders({name: [applied.identity for applied in other.settings]
+                        for name, other in others.items()})
+    return (*(Share("package", nevra, packages[nevra]) for nevra in record.nevras
+              if nevra in packages),
+            *(Share(*applied.identity, settings[applied.identity])
+              for applied in record.settings if applied.identity in settings))
+
+
+def _info(state: PluginState, descriptor: Descriptor, packages: Tuple[str, ...],
+          settings: Tuple[str, ...]) -> PluginInfo:
     ranges = [("oVirt Node", descriptor.node_versions),
               ("ovirt-node-plugin", descriptor.tool_versions),
               *((need.name, need.versions) for need in descriptor.needs)]
     return PluginInfo(
         state=state, description=descriptor.description, url=descriptor.url,
-        license=descriptor.license, installed_at=installed_at, repos=descriptor.repo_ids,
-        packages=packages, settings=settings,
+        license=descriptor.license, repos=descriptor.repo_ids, packages=packages,
+        settings=settings,
         requires=tuple(f"{name} {versions}" for name, versions in ranges if versions))

@@ -306,9 +306,13 @@ class Session:
         """Return the owners of the keys in the root's rpm database, by key id."""
         return signers(self.target.root)
 
+    def keys_of_root(self) -> Mapping[str, PublicKey]:
+        """Return the keys in the root's rpm database, by id."""
+        return keys.by_id(keys.of_root(self.target.root))
+
     def key_text(self, key_id: str) -> str:
         """Return fingerprint and owner of a key in the root, or only the id of another key."""
-        key = keys.by_id(keys.of_root(self.target.root)).get(key_id)
+        key = self.keys_of_root().get(key_id)
         return key.text if key is not None else key_id
 
     def known_keys(self, repo_ids: Collection[str], *, network: bool) -> List[PublicKey]:

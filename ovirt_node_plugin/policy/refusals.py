@@ -10,6 +10,7 @@ from ..undo import journal
 from .core_rules import CoreChange
 
 TAKES_AWAY = ("remove", "obsolete", "replace", "reinstall", "downgrade")
+_OFFLINE = "dnf node-plugin install NAME --installroot=/mnt/node"
 _CONTAINERFILE = ("COPY BUNDLE /tmp/BUNDLE", "RUN dnf -y node-plugin install /tmp/BUNDLE")
 BUILDERS = ("If you build images with dnf, set node_policy = plugins in"
             " /etc/dnf/plugins/node-plugin.conf.")
@@ -34,7 +35,8 @@ def refuse_deployed(target: Target, *, live_allowed: bool,
         f" {state}.",
         hint="\n".join(["Put the change into the image. Add to its Containerfile:",
                         *(f"  {line}" for line in lines),
-                        "Then build and push the image, and run: bootc upgrade"]))
+                        "Then build and push the image, and run: bootc upgrade"]),
+        lines=lines)
 
 
 def live_refusal(target: Target) -> Refused:
@@ -43,8 +45,9 @@ def live_refusal(target: Target) -> Refused:
         f"this is a booted {target.name}; its packages are not changed while it runs,"
         " since the next image upgrade would lose them.",
         hint="Put the plugin into the image: unpack it, for example in /mnt/node, run"
-             " dnf node-plugin install NAME --installroot=/mnt/node, and deploy that image."
-             " Or set live = yes in /etc/dnf/plugins/node-plugin.conf.")
+             f" {_OFFLINE}, and deploy that image."
+             " Or set live = yes in /etc/dnf/plugins/node-plugin.conf.",
+        lines=[_OFFLINE])
 
 
 def needs_newer(subject: str, target: Target, changes: Sequence[CoreChange],

@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import List, Sequence
+from typing import List, Mapping, Optional, Sequence
 
 from ..operations.manifest import PluginManifest
 from ..registry import inventory_json
 from ..registry.inventory import Delta, File, Inventory
-from ..registry.record import Record
+from ..registry.record import InstalledPackage, Record
 from ..system.json_data import Data
+from ..system.openpgp import PublicKey
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def _manifest(manifest: PluginManifest, shows: Shows) -> Data:
     if inventory is None:
         return data
     if shows.packages or shows.overview:
-        data["packages"] = packages(inventory)
+        data["packages"] = packages(manifest, inventory)
     if shows.files:
         data["files"] = files(inventory)
     if shows.delta:
@@ -62,11 +63,23 @@ def settings(record: Record) -> List[Data]:
     return [dict(inventory_json.setting(setting)) for setting in record.settings]
 
 
-def packages(inventory: Inventory) -> List[Data]:
-    """Return the packages of a plugin, with the number of files of each."""
+def packages(manifest: PluginManifest, inventory: Inventory) -> List[Data]:
+    """Return the packages of a plugin, with the number of files of each and its signer."""
+    recorded = {package.nevra: package for package in manifest.record.packages}
     return [{"nevra": package.nevra, "header": package.header, "since": package.since,
-             "files": len(package.files), "size_bytes": package.size_bytes}
+             "files": len(package.files), "size_bytes": package.size_bytes,
+             **_signer(recorded.get(package.nevra), manifest.keys)}
             for package in inventory.packages]
+
+
+def _signer(package: Optional[InstalledPackage], keys: Mapping[str, PublicKey]) -> Data:
+    """Return where a package came from and who signed it, as its record tells."""
+    key = keys.get(package.signer) if package is not None else None
+    return {"repo": package.repo if package is not None else "",
+            "signer": package.signer if package is not None else "",
+            "checked": package is not None and package.checked,
+            "fingerprint": key.fingerprint if key is not None else "",
+            "owner": key.owner if key is not None else ""}
 
 
 def files(inventory: Inventory) -> List[Data]:

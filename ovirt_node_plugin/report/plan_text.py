@@ -98,7 +98,7 @@ def infos(plugins: Sequence[PluginInfo]) -> List[str]:
         fields = [("Name", state.name), ("Version", state.version), ("Vendor", state.vendor),
                   ("State", state.state), ("Source", state.source),
                   ("Origin", state.origin.text() if state.origin is not None else ""),
-                  ("Installed", plugin.installed_at), ("Summary", state.summary),
+                  ("Installed", state.installed_at), ("Summary", state.summary),
                   ("URL", plugin.url), ("License", plugin.license)]
         for name, value in fields:
             lines += _field(name, value) if value else []

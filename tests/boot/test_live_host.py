@@ -423,6 +423,15 @@ def test_a_deployed_system_is_read_without_writing_and_changed_by_its_containerf
         assert (f"  COPY {newer.name} /tmp/{newer.name}\n" in answer.err) == (newer in words)
     for words in (("remove", "echo"), ("repair", "echo")):
         assert dnf.plugin(LIVE, *words, "-y", "--json").json["error"]["status"] == 6
+    error = dnf.plugin(LIVE, "upgrade", "-y", "--json").json["error"]
+    target = dnf.plugin(LIVE, "list", "--json").json["target"]
+    changes = target["changes"]
+    assert (target["live"], target["image_mode"], target["deployed"]) == (True, True, True)
+    assert (changes["allowed"], changes["status"], changes["message"]) == (
+        False, 6, error["message"])
+    assert changes["lines"] == ["COPY BUNDLE /tmp/BUNDLE",
+                                "RUN dnf -y node-plugin install /tmp/BUNDLE"]
+    assert all(line in changes["hint"] for line in changes["lines"])
     for words, text in {("list", "--all"): "echo", ("verify", "--reconcile"): "echo 1.0: ok",
                         ("manifest", "echo"): "echo-1.0-1.noarch", ("repos",): "",
                         ("info", "echo"): "1.0"}.items():

@@ -240,13 +240,13 @@ def test_a_schema_refuses_another_format(name: str) -> None:
 def test_answers_that_tests_read_are_validated() -> None:
     def answer(document: Any, schema: str) -> Answer:
         return Answer(0, json.dumps(document), "", schema)
-    listed = {"format": 1, "plugins": []}
-    assert answer(listed, "answer-list.json").json == listed
+    found = {"format": 1, "repos": []}
+    assert answer(found, "answer-repos.json").json == found
     failed = ErrorAnswer.of(NodePluginError("text")).to_data()
-    assert answer({"format": 1, **failed}, "answer-list.json").json
-    for document, schema in ((listed, "answer-verify.json"), (listed, ""),
-                             ({**listed, "more": 1}, "answer-list.json"),
-                             (failed, "answer-list.json")):
+    assert answer({"format": 1, **failed}, "answer-repos.json").json
+    for document, schema in ((found, "answer-verify.json"), (found, ""),
+                             ({**found, "more": 1}, "answer-repos.json"),
+                             (failed, "answer-repos.json")):
         with pytest.raises(AssertionError):
             assert answer(document, schema).json
     with pytest.raises(AssertionError):
@@ -328,7 +328,7 @@ def names_and_values(schema: Any, name: str) -> Iterator[str]:
             yield from names_and_values(one, name)
     elif isinstance(schema, dict):
         yield from (one for one in [schema.get("const"), *schema.get("enum", [])]
-                    if isinstance(one, str))
+                    if isinstance(one, str) and one)
         for key in ("properties", "items", "anyOf", "oneOf"):
             if key == "properties":
                 yield from schema.get(key, {})
@@ -337,15 +337,15 @@ def names_and_values(schema: Any, name: str) -> Iterator[str]:
                 yield from names_and_values(schema[key], name)
 
 
-@pytest.mark.parametrize(("document", "status"), [('{"format": 1, "plugins": []}', 0),
-                                                  ('{"format": 1, "plugins": 1}', 1)])
+@pytest.mark.parametrize(("document", "status"), [('{"format": 1, "repos": []}', 0),
+                                                  ('{"format": 1, "repos": 1}', 1)])
 def test_the_example_program_of_the_manual_validates_an_answer(
         document: str, status: int, tmp_path: Path) -> None:
     (checker,) = [example for example in manpages.examples_of_kind(COMMAND, "python")
                   if example.words == "schema"]
     script = tmp_path / "check"
     script.write_text(checker.text, encoding="utf-8")
-    done = subprocess.run([sys.executable, script, "answer-list.json"], input=document,
+    done = subprocess.run([sys.executable, script, "answer-repos.json"], input=document,
                           capture_output=True, text=True, env=environment(), check=False)
     assert (done.returncode, "1 is not of type 'array'" in done.stderr) == (status, bool(status))
 

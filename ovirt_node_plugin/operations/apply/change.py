@@ -33,16 +33,31 @@ _MOST_PATHS = 8  # that a line names
 TOOL = f"ovirt-node-plugin {__version__}"
 
 
-def refuse_unwritable(target: Target, *, live_allowed: bool) -> None:
-    """Raise Refused if the root may not or cannot be written to, RecordError without a journal."""
+def refusal_here(session: Session) -> Optional[NodePluginError]:
+    """Return the error that every change of the root by the superuser would end with, or None.
+
+    What only the superuser can find out counts only if this is the superuser.
+    """
+    try:
+        refuse_unchangeable(session)
+    except NodePluginError as exc:
+        return exc
+    return None
+
+
+def refuse_unchangeable(session: Session) -> None:
+    """Raise Refused if the root may not or cannot be changed, RecordError without a journal."""
+    target, live_allowed = session.target, session.policy.config.live
     refuse_deployed(target, live_allowed=live_allowed)
     if target.booted and target.is_node and not live_allowed:
         raise live_refusal(target)
-    top = target.root / "usr" if target.deployed else target.root
-    if is_read_only(top) or not os.access(top, os.W_OK):
+    top, is_root = target.root / "usr" if target.deployed else target.root, os.geteuid() == 0
+    if is_read_only(top) or is_root and not os.access(top, os.W_OK):
         raise Refused(f"the root {target.root} is mounted read-only",
                       hint=f"Mount it for writing, for example: mount -o remount,rw {target.root}")
     journal.check_folder(target.root)
+    if is_root:
+        session.refuse_unsealed()
 
 
 @contextlib.contextmanager

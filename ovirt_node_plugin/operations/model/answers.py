@@ -9,7 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Mapping, Optional, Sequence, Tuple
 
-from ...errors import DisputedFile
+from ...errors import DisputedFile, NodePluginError, Refused
 from ...packages.session import PackageChange
 from ...system.json_data import Data
 from ...target import Target
@@ -118,9 +118,49 @@ class PlanAnswer:
 
 
 @dataclass(frozen=True)
+class ChangesAnswer:
+    """Whether plugins of a root can be changed, and otherwise the error of every change.
+
+    ``status`` is the exit status of a change, 0 if it is ``allowed``; ``lines`` are as in
+    ``Refused``.
+    """
+
+    allowed: bool
+    status: int = 0
+    message: str = ""
+    hint: str = ""
+    lines: Tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, refusal: Optional[NodePluginError]) -> ChangesAnswer:
+        """Return the part of an answer for ``refusal``, the error of every change."""
+        if refusal is None:
+            return cls(allowed=True)
+        return cls(allowed=False, status=int(refusal.status), message=refusal.message,
+                   hint=refusal.hint,
+                   lines=refusal.lines if isinstance(refusal, Refused) else ())
+
+
+@dataclass(frozen=True)
+class ListedTarget(TargetAnswer):
+    """The root whose plugins are listed, and whether they can be changed there."""
+
+    image_mode: bool
+    deployed: bool
+    changes: ChangesAnswer
+
+    @classmethod
+    def of_refusal(cls, target: Target, refusal: Optional[NodePluginError]) -> ListedTarget:
+        """Return the part of an answer for ``target``; ``refusal`` as in ``ChangesAnswer``."""
+        return cls(**vars(TargetAnswer.of(target)), image_mode=target.image_mode,
+                   deployed=target.deployed, changes=ChangesAnswer.of(refusal))
+
+
+@dataclass(frozen=True)
 class ListAnswer:
     """The answer of ``list``."""
 
+    target: ListedTarget
     plugins: Tuple[PluginState, ...]
 
 

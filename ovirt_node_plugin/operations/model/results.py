@@ -214,7 +214,9 @@ class PluginState:
 
     ``state`` is ``installed``, ``broken`` or ``available``; ``problems`` are the reasons
     for ``broken``; ``source`` is where it was or would be installed from; ``origin`` is None
-    unless it is installed.
+    unless it is installed. ``installed_at`` and ``trust``, a constant of ``registry.rules``, are
+    empty unless a record tells them. ``upgrades`` is the installed version if an available one
+    is newer, else empty.
     """
 
     name: str
@@ -225,11 +227,16 @@ class PluginState:
     source: str
     problems: Tuple[str, ...] = ()
     origin: Optional[Origin] = None
+    installed_at: str = ""
+    trust: str = ""
+    upgrades: str = ""
 
 
 @dataclass(frozen=True)
 class PluginInfo:
     """Everything that is known of one plugin; ``settings`` are lines for people.
+
+    ``shares`` are the packages and settings that other plugins have too.
 
     For a plugin that is not installed, ``plan`` is what installing it here would do, or
     ``refused`` the reason why it cannot be installed, with ``refused_status``, the exit status
@@ -240,11 +247,11 @@ class PluginInfo:
     description: str
     url: str
     license: str
-    installed_at: str
     repos: Tuple[str, ...]
     packages: Tuple[str, ...]
     settings: Tuple[str, ...]
     requires: Tuple[str, ...]
+    shares: Tuple[Share, ...] = ()
     plan: Optional[Plan] = None
     refused: str = ""
     refused_status: int = 0

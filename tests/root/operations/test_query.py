@@ -6,7 +6,9 @@ from typing import List
 
 import pytest
 
+from ovirt_node_plugin.registry import store
 from tests import support
+from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import (
     Answer,
     Dnf,
@@ -17,6 +19,8 @@ from tests.support.dnf_runner import (
 from tests.support.repositories import define_repo, installed, web_server
 
 pytestmark = pytest.mark.root
+
+SYSCTL = '<sysctl name="vm.swappiness" value="7"/>'
 
 
 @pytest.fixture
@@ -54,6 +58,40 @@ def test_list_shows_the_newest_available_version(built: support.Fixtures, with_s
     rows = [line.split()[:2] for line in answer.out.splitlines()]
     assert rows == [["Installed", "Plugins"], ["snmp", "1.0"],
                     ["Available", "Plugins"], ["cim", "1.0"]]
+
+
+def test_list_and_info_tell_what_an_installed_plugin_is_and_what_upgrades_it(
+        node: Path, tmp_path: Path, dnf: Dnf) -> None:
+    def shared(version: str) -> Path:
+        return make_plugin(tmp_path, "one", version, settings=[SYSCTL])
+    other = make_plugin(tmp_path, "two", settings=[SYSCTL])
+    succeeded(dnf.plugin(node, "install", shared("1.0"), other, "-y", UNSIGNED))
+    add_to_shipped_library(dnf, shared("1.1"), "one")
+    (listed,) = [row for row in dnf.plugin(node, "list", "--json").json["plugins"]
+                 if row["name"] == "one"]
+    recorded = store.read_record(node, "one")
+    assert (listed["installed_at"], listed["trust"], listed["upgrades"]) == (
+        recorded.installed_at, "unsigned", "")
+    available = dnf.plugin(node, "list", "--available", "--json").json["plugins"]
+    assert [(row["version"], row["installed_at"], row["trust"], row["upgrades"])
+            for row in available] == [("1.1", "", "", "1.0")]
+    shares = [{"kind": "sysctl", "name": "vm.swappiness", "plugins": ["two"]}]
+    for word, offered in (("one", ("1.1", "", "1.0")), (shared("0.9"), ("0.9", "", ""))):
+        told = dnf.plugin(node, "info", "--json", UNSIGNED, word).json["plugins"]
+        assert [(row["version"], row["trust"], row["upgrades"]) for row in told] == [
+            ("1.0", "unsigned", ""), offered]
+        assert told[0]["shares"] == shares
+
+
+def test_manifest_tells_who_signed_the_packages(with_snmp: Path, dnf: Dnf) -> None:
+    (plugin,) = dnf.plugin(with_snmp, "manifest", "snmp", "--packages", "--json").json["plugins"]
+    packages = {package.nevra: package for package in store.read_record(
+        with_snmp, "snmp").packages}
+    for row in plugin["packages"]:
+        package = packages[row["nevra"]]
+        assert (row["repo"], row["signer"], row["checked"]) == (
+            package.repo, package.signer, package.checked)
+        assert row["checked"] and row["fingerprint"].endswith(row["signer"]) and row["owner"]
 
 
 def test_list_shows_a_broken_plugin_and_the_reason(with_snmp: Path, dnf: Dnf) -> None:
@@ -143,7 +181,7 @@ def test_verify_reports_changed_files_and_settings(with_snmp: Path, dnf: Dnf) ->
 def test_list_and_verify_say_that_there_are_no_plugins(node: Path, dnf: Dnf) -> None:
     assert dnf.plugin(node, "list").out == "No plugins.\n"
     assert dnf.plugin(node, "verify").out == "No plugins are installed.\n"
-    assert dnf.plugin(node, "list", "--json").json == {"format": 1, "plugins": []}
+    assert dnf.plugin(node, "list", "--json").json["plugins"] == []
 
 
 def test_add_and_drop_change_only_the_library(built: support.Fixtures, node: Path,

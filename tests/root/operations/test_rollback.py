@@ -187,6 +187,10 @@ def test_a_read_only_root_is_refused(
         answer = dnf.plugin(node, *words)
         assert answer.status == 6, answer.text
         assert f"the root {node} is mounted read-only" in answer.text, answer.text
+        error = dnf.plugin(node, *words, "--json").json["error"]
+        assert dnf.plugin(node, "list", "--json").json["target"]["changes"] == {
+            "allowed": False, "status": 6, "message": error["message"], "hint": error["hint"],
+            "lines": []}
         assert state_differences(before, tree_state(node)) == []
 
 

@@ -61,6 +61,13 @@ def test_commands_that_only_read_work_on_a_booted_node(built: support.Fixtures,
     for command in (["list", "--all"], ["verify"], ["repos"]):
         answer = booted.dnf.plugin(Path("/"), *command)
         assert answer.status == 0, answer.text
+    change = booted.dnf.plugin(Path("/"), "install", built.bundle("snmp"), "-y", "--json")
+    error = change.json["error"]
+    target = booted.dnf.plugin(Path("/"), "list", "--json").json["target"]
+    assert target["live"] is True
+    assert target["changes"] == {
+        "allowed": False, "status": 6, "message": error["message"], "hint": error["hint"],
+        "lines": ["dnf node-plugin install NAME --installroot=/mnt/node"]}
     described = booted.dnf.plugin(Path("/"), "info", built.bundle("snmp"))
     assert (described.status, "Summary      : SNMP monitoring" in described.out) == (6, True)
     assert "Refused here : this is a booted oVirt Node" in described.out

@@ -125,7 +125,7 @@ def test_a_list_ends_with_the_reasons_of_broken_plugins() -> None:
 def test_info_wraps_text_and_omits_empty_fields() -> None:
     state = PluginState("foo", "1.0", "Vendor", "A summary", "available", "/x")
     description = "Some words that need more space than one line.\n\nEnd."
-    info = PluginInfo(state, description, "", "", "", (), ("one", "two"), (), ())
+    info = PluginInfo(state, description, "", "", (), ("one", "two"), (), ())
     lines = plan_text.infos([info])
     assert lines == [
         "Name         : foo", "Version      : 1.0", "Vendor       : Vendor",
