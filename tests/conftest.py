@@ -11,10 +11,12 @@ import pytest
 from ovirt_node_plugin.system.trees import mounts_below
 from tests import support
 from tests.support import needs, order
+from tests.support.default_signals import handle_ignored
 from tests.support.dnf_runner import Dnf
 from tests.support.full_node import full_node
 from tests.support.program import Program
 
+handle_ignored()
 _folders: Dict[str, Path] = {}  # by the id of the test that has it
 
 

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,6 +64,15 @@ def test_a_served_program_ends_as_a_started_one(tmp_path: Path, end: str, status
     assert (served.returncode, served.stdout) == (started.returncode, started.stdout)
     assert served.returncode == status
     assert served.stderr.splitlines()[-1:] == started.stderr.splitlines()[-1:]
+
+
+def test_the_tests_pass_where_signals_are_ignored() -> None:
+    """As under nohup(1), and in a background job of a shell without job control."""
+    done = subprocess.run(
+        ["sh", "-c", "trap '' HUP INT QUIT TERM; exec \"$@\"", "sh", sys.executable, "-m", "pytest",
+         "-q", "-p", "no:cacheprovider", __file__, "-k", "ends_as_a_started_one"],
+        cwd=script_server.TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_runs_of_several_threads_do_not_wait_for_each_other(tmp_path: Path) -> None:
