@@ -370,6 +370,7 @@ export interface Change {
     started_at: string;
     ended_at: string;
     exit_status: number | null;
+    step?: ProgressEvent | null;
     progress: ProgressEvent | null;
     answer: any;
     log: string[];

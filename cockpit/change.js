@@ -75,7 +75,7 @@ function renderRecent(container) {
 
 function recent() {
     if (!state.changes)
-        return state.reading ? spinner(_("Reading the changes…"))
+        return state.busy ? spinner(_("Reading the changes…"))
             : emptyState(_("The host cannot tell about changes."));
     if (!state.changes.length)
         return emptyState(_("No plugin was changed from this page since the host was started."));
@@ -84,8 +84,8 @@ function recent() {
         columns: [{label: _("Change")}, {label: _("Plugins")}, {label: _("State")},
                   {label: _("Began")}, {label: _("Ended")}],
         rows: state.changes.map(change => [
-            link(["change", change.unit], operationText(change.operation), "name"),
-            change.names.join(", ") || _("all"),
+            link(["change", change.unit], operationText(change.operation) || _("Change"), "name"),
+            change.operation ? change.names.join(", ") || _("all") : "–",
             stateBadge(change),
             time(change.started_at),
             time(change.ended_at) || "–",
@@ -128,7 +128,8 @@ class ChangeView {
                 return;
             /** @type {Change} */
             const change = changes[0];
-            replace(this.heading, `${operationText(change.operation)}: ${change.names.join(", ") || _("all plugins")}`);
+            if (change.operation) // which only root can see
+                replace(this.heading, `${operationText(change.operation)}: ${change.names.join(", ") || _("all plugins")}`);
             if (change.state === "running")
                 this.#follow(change);
             else
@@ -152,8 +153,9 @@ class ChangeView {
                      bars, shown, element("div", {class: "actions"}, stop)));
         const drawLog = (/** @type {string[]} */ texts) => replace(log, texts.join("\n"));
         drawLog(change.log);
-        if (change.progress)
-            this.#step(change.progress, bars);
+        for (const event of [change.step, change.progress])
+            if (event)
+                this.#step(event, bars);
         const run = follow(["status", this.unit, "--follow"], event => {
             if (this.#released || this.#run !== run)
                 return;

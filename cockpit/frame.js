@@ -21,6 +21,7 @@ export function frame(page) {
     const tabs = [
         {view: "", shown: link([], _("Installed"), "tab")},
         {view: "available", shown: link(["available"], _("Available"), "tab")},
+        {view: "change", shown: link(["change"], _("Changes"), "tab")},
     ];
     replace(page,
             element("header", {class: "masthead"},

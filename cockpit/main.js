@@ -25,7 +25,7 @@ import {followTheme} from "./theme.js";
 /** @type {{[name: string]: View}} */
 const VIEWS = {"": overview, plugin, available, plan, change};
 // The tab of each view; the plan and a change belong to none.
-const TABS = new Map([["", ""], ["plugin", ""], ["available", "available"]]);
+const TABS = new Map([["", ""], ["plugin", ""], ["available", "available"], ["change", "change"]]);
 
 function main() {
     document.documentElement.lang = language();

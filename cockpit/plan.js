@@ -12,7 +12,7 @@ import {conditions, missingKeys} from "./plan_data.js";
 import {changeWords, planWords, requestOf, requestOptions} from "./plan_request.js";
 import {planView} from "./plan_view.js";
 import {refusalView} from "./refusal.js";
-import {canChange, refresh, state, subscribe} from "./state.js";
+import {canChange, refresh, subscribe} from "./state.js";
 import {_, format, plural} from "./text.js";
 import {alert, announce, button, spinner} from "./widgets.js";
 

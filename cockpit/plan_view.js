@@ -241,8 +241,8 @@ function space(plan) {
         return null;
     const net = netBytes(plan.space);
     const free = plan.space.free_bytes;
-    return element("p", null, format(
-        net < 0 ? _("Disk space in $0: $1 freed") : _("Disk space in $0: $1 needed"),
-        plan.target.root, size(Math.abs(net))),
-                   free === null ? "" : format(_(", $0 free"), size(free)), ".");
+    const template = free === null
+        ? net < 0 ? _("Disk space in $0: $1 freed.") : _("Disk space in $0: $1 needed.")
+        : net < 0 ? _("Disk space in $0: $1 freed, $2 free.") : _("Disk space in $0: $1 needed, $2 free.");
+    return element("p", null, format(template, plan.target.root, size(Math.abs(net)), size(free ?? 0)));
 }

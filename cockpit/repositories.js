@@ -26,12 +26,13 @@ export function chosenOptions() {
  * @returns {HTMLElement}
  */
 export function repositories(changed) {
-    const body = element("div", {class: "choices"}, spinner(_("Reading the repositories…")));
+    const body = element("div", {class: "choices"});
     const title = element("span", null, titleText());
     let isRead = false;
     const shown = details(title, element("p", {class: "hint"}, _(
         "The repositories of plugins are disabled. Those that you choose are used until you close this page; no file of the host changes.")), body);
     const fill = async () => {
+        replace(body, spinner(_("Reading the repositories…")));
         try {
             const answer = await read(["repos"]);
             replace(body, choices(answer.repos, () => {
