@@ -20,6 +20,8 @@ LIBEXECDIR  ?= /usr/libexec
 HOOKDIR     ?= $(LIBEXECDIR)/vdsm/hooks
 UNITDIR     ?= /usr/lib/systemd/system
 PRESETDIR   ?= /usr/lib/systemd/system-preset
+COCKPITDIR  ?= $(DATADIR)/cockpit
+METAINFODIR ?= $(DATADIR)/metainfo
 INSTALL     ?= install -p
 
 BUILD    := $(CURDIR)/build
@@ -68,7 +70,7 @@ srpm: dist
 rpm: dist
 	$(RPMBUILD) $(RPMBUILD_FLAGS) -bb $(SPEC)
 	@echo; ls -1 $(BUILD)/rpms/noarch/$(NAME)-$(VERSION)-*.rpm \
-	    $(BUILD)/rpms/noarch/python3-*-$(VERSION)-*.rpm
+	    $(BUILD)/rpms/noarch/{cockpit,python3}-*-$(VERSION)-*.rpm
 
 mock:
 	@command -v mock >/dev/null || { \
@@ -125,6 +127,10 @@ files:
 	    $(DESTDIR)$(SYSCONFDIR)/dnf/libdnf5-plugins/actions.d/node-plugin.actions
 	$(INSTALL) -D -m 0644 completion/$(NAME).bash \
 	    $(DESTDIR)$(SYSCONFDIR)/bash_completion.d/$(NAME)
+	$(INSTALL) -d -m 0755 $(DESTDIR)$(COCKPITDIR)/$(NAME) $(DESTDIR)$(METAINFODIR)
+	$(INSTALL) -m 0644 cockpit/*.js cockpit/*.css cockpit/index.html cockpit/manifest.json \
+	    $(DESTDIR)$(COCKPITDIR)/$(NAME)/
+	$(INSTALL) -m 0644 cockpit/*.metainfo.xml $(DESTDIR)$(METAINFODIR)/
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

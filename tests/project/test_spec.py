@@ -3,12 +3,14 @@ from __future__ import annotations
 
 import gzip
 import importlib.util
+import json
 import os
 import re
 import stat
 import struct
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Sequence
 
@@ -16,14 +18,16 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
-MAIN, LIBRARY, PLUGIN, DNF5, HOOK = (
+MAIN, LIBRARY, PLUGIN, DNF5, HOOK, PAGE = (
     "ovirt-node-plugin", "python3-ovirt-node-plugin", "python3-dnf-plugin-node-plugin",
-    "dnf5-actions-node-plugin", "vdsm-hook-node-plugins")
+    "dnf5-actions-node-plugin", "vdsm-hook-node-plugins", "cockpit-ovirt-node-plugin")
 HOOK_FILE = "/usr/libexec/vdsm/hooks/after_get_caps/50_node_plugins"
 PROGRAM_FILE = "/usr/bin/ovirt-node-plugin"
 DNF5_FILE = "/usr/libexec/ovirt-node-plugin/dnf5-policy"
 BOOT_FILE = "/usr/libexec/ovirt-node-plugin/verify-at-boot"
 BOOT_UNIT = "ovirt-node-plugin-verify.service"
+PAGE_FOLDER = "usr/share/cockpit/ovirt-node-plugin"
+METAINFO = "org.ovirt.node_plugin.metainfo.xml"
 ACTIONS = "/etc/dnf/libdnf5-plugins/actions.d/node-plugin.actions"
 JOURNAL_KEY = "/etc/ovirt-node-plugin/journal.key"  # made by the first change of a root
 MANUALS = ("man5/node-plugin.xml.5", "man5/ovirt.plugins.d.5", "man8/dnf-node-plugin.8",
@@ -125,7 +129,7 @@ def root(packages: Dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     top = tmp_path_factory.mktemp("root")
     call(["dnf-3", "-y", "--noplugins", f"--installroot={top}", "--releasever=9",
           "--setopt=reposdir=/dev/null", f"--setopt=cachedir={work}/cache", "--nogpgcheck",
-          f"--repofrompath=own,{work.as_uri()}", "--repo=own", "install", MAIN, DNF5])
+          f"--repofrompath=own,{work.as_uri()}", "--repo=own", "install", MAIN, DNF5, PAGE])
     return top
 
 
@@ -134,7 +138,7 @@ def inside(root: Path, path: Path) -> Path:
 
 
 def test_all_packages_have_the_version_of_the_library(packages: Dict[str, Path]) -> None:
-    assert set(packages) == {MAIN, LIBRARY, PLUGIN, DNF5, HOOK}
+    assert set(packages) == {MAIN, LIBRARY, PLUGIN, DNF5, HOOK, PAGE}
     for path in packages.values():
         assert query(path, "--qf", "%{version}") == [version()]
 
@@ -153,6 +157,7 @@ def test_the_packages_require_what_they_use(packages: Dict[str, Path]) -> None:
         PLUGIN: {"/bin/sh", "/usr/bin/python3", "python3-dnf", LIBRARY},
         DNF5: {"/usr/bin/python3", "libdnf5-plugin-actions", LIBRARY},
         HOOK: {"/usr/bin/python3", "vdsm", LIBRARY},
+        PAGE: {"cockpit-bridge", PLUGIN},
     }
 
 
@@ -161,6 +166,7 @@ def test_the_packages_require_one_another_in_the_same_version(packages: Dict[str
     for name in (PLUGIN, DNF5, HOOK):
         assert f"{LIBRARY} = {release}" in requires(packages[name])
     assert {f"{LIBRARY} = {release}", f"{PLUGIN} = {release}"} <= set(requires(packages[MAIN]))
+    assert f"{PLUGIN} = {release}" in requires(packages[PAGE])
 
 
 def test_the_unit_of_the_boot_is_enabled_by_its_preset(root: Path) -> None:
@@ -185,7 +191,7 @@ def test_rpmlint_finds_no_error(packages: Dict[str, Path]) -> None:
     # of the version in tools/requirements.txt, which tools/setup installs beside this Python
     said = call([str(Path(sys.executable).with_name("rpmlint")), "-r", f"{MAIN}.rpmlintrc",
                  f"{MAIN}.spec", *(str(path) for path in packages.values())], ok=range(256))
-    assert re.search(r"\b5 packages and 1 specfiles checked;", said), said
+    assert re.search(r"\b6 packages and 1 specfiles checked;", said), said
     # The first depends on the distribution that built the packages; the second occurs on
     # machines without the locale en_US.UTF-8, which rpmlint sets.
     ignored = ("unused-rpmlintrc-filter", "Failed to set locale")
@@ -315,6 +321,37 @@ def test_the_policies_are_installed_with_dnf5(root: Path, packages: Dict[str, Pa
     assert started == {DNF5_FILE} and all(" raise_error=1:" in line for line in lines)
 
 
+def test_the_page_is_installed_with_cockpit(root: Path, packages: Dict[str, Path]) -> None:
+    """As it is in the project: nothing is built, and what only its tests need stays there."""
+    source, there = TOP / "cockpit", root / PAGE_FOLDER
+    wanted = {path.name for path in source.iterdir()
+              if path.suffix in (".js", ".html", ".css")} | {"manifest.json"}
+    assert {path.name for path in there.iterdir()} == wanted
+    for name in wanted:
+        assert (there / name).read_bytes() == (source / name).read_bytes()
+    listed = {name for name in query(packages[PAGE], "-l")
+              if not name.startswith("/usr/share/licenses/")}
+    assert listed == {f"/{PAGE_FOLDER}", *(f"/{PAGE_FOLDER}/{name}" for name in wanted),
+                      f"/usr/share/metainfo/{METAINFO}"}
+    assert any(line.startswith(f"({PAGE} = ") and line.endswith(" if cockpit-bridge)")
+               for line in query(packages[MAIN], "--recommends"))
+
+
+def test_the_page_requires_the_cockpit_of_its_manifest(packages: Dict[str, Path]) -> None:
+    manifest = json.loads((TOP / "cockpit/manifest.json").read_text(encoding="utf-8"))
+    assert f"cockpit-bridge >= {manifest['requires']['cockpit']}" in requires(packages[PAGE])
+
+
+def test_the_metainfo_names_the_page(root: Path) -> None:
+    tree = ElementTree.parse(root / "usr/share/metainfo" / METAINFO)
+    texts = {name: tree.findtext(name) for name in (
+        "id", "extends", "project_license", "launchable", "url")}
+    assert texts == {
+        "id": METAINFO.replace(".metainfo.xml", ""), "extends": "org.cockpit_project.cockpit",
+        "project_license": "GPL-2.0-or-later", "launchable": Path(PAGE_FOLDER).name,
+        "url": "https://github.com/oVirt/ovirt-node-plugin"}
+
+
 @pytest.mark.parametrize("manual", MANUALS)
 def test_man_finds_the_manual_pages(root: Path, manual: str) -> None:
     found = list((root / "usr/share/man").glob(manual + "*"))
@@ -355,7 +392,7 @@ def test_the_main_package_contains_news(packages: Dict[str, Path]) -> None:
     assert documents - manuals == {"README.md", "NEWS.md"}
 
 
-def test_the_packages_of_the_readme_require_neither_vdsm_nor_dnf5(
+def test_the_packages_of_the_readme_require_neither_vdsm_nor_dnf5_nor_cockpit(
         packages: Dict[str, Path]) -> None:
     (names,) = re.findall(r"^dnf -y install build/rpms/(\S+)$",
                           (TOP / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -363,4 +400,4 @@ def test_the_packages_of_the_readme_require_neither_vdsm_nor_dnf5(
     found = call(["bash", "-c", f"printf '%s\\n' {names}"], cwd=build).splitlines()
     assert sorted(found) == sorted(
         str(path.relative_to(build)) for name, path in packages.items()
-        if name not in (HOOK, DNF5))
+        if name not in (HOOK, DNF5, PAGE))
