@@ -181,7 +181,7 @@ class Available {
             }) : null,
             usable ? this.#selection(name) : null,
             isInLibrary(plugin) ? button(_("Delete from the library"), () => this.#drop(plugin), {
-                kind: "link", label: format(_("Delete $0 from the library"), name),
+                kind: "link", label: format(_("Delete from the library: $0"), name),
             }) : null);
     }
 

@@ -98,8 +98,6 @@ class ChangeView {
     #released = false;
     /** @type {Step[]} */
     #steps = [];
-    /** @type {Map<string, HTMLElement>} */
-    #bars = new Map();
     /** @type {{stop: () => void} | null} */
     #run = null;
     #stopping = false;
@@ -142,7 +140,6 @@ class ChangeView {
     /** @param {Change} change */
     #follow(change) {
         this.#steps = [];
-        this.#bars.clear();
         const bars = element("div", {class: "steps"});
         const log = element("pre", {class: "output", tabindex: "0", "aria-label": _("Log")});
         const shown = details(_("Log"), log);
@@ -252,7 +249,7 @@ class ChangeView {
                       plan?.done ? list(plan.plugins.map(pluginDone)) : null,
                       element("div", {class: "actions"}, link([], _("Show the installed plugins"), "button secondary"))),
                 error ? refusalView(new CommandFailed({...error, error}), request, {
-                    again: () => request && replan(request), replan,
+                    again: request && (() => replan(request)), replan,
                 }) : null,
                 plan?.unrepaired ? unrepaired(plan.unrepaired) : null,
                 plan?.deltas ? plan.deltas.map(deltaCard) : null,

@@ -103,9 +103,9 @@ cockpit.locale({
     "Copy": [null, "Kopieren"],
     "Copy the commands": [null, "Befehle kopieren"],
     "Delete": [null, "Löschen"],
-    "Delete $0 from the library": [null, "$0 aus der Bibliothek löschen"],
     "Delete $0 from the library?": [null, "$0 aus der Bibliothek löschen?"],
     "Delete from the library": [null, "Aus der Bibliothek löschen"],
+    "Delete from the library: $0": [null, "Aus der Bibliothek löschen: $0"],
     "Details": [null, "Details"],
     "Device nodes": [null, "Gerätedateien"],
     "Disk space in $0: $1 freed, $2 free.": [

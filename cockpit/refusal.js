@@ -11,7 +11,9 @@ import {alert, button, lines} from "./widgets.js";
  * @typedef {import("./command.js").CommandFailed} CommandFailed
  * @typedef {import("./plan_request.js").PlanRequest} PlanRequest
  * @typedef {import("./answers").ErrorAnswer} ErrorAnswer
- * @typedef {{again: () => void, replan: (request: PlanRequest) => void}} Steps
+ * `again` makes the plan again, null if the page cannot.
+ *
+ * @typedef {{again: (() => void) | null, replan: (request: PlanRequest) => void}} Steps
  */
 
 /**
@@ -22,10 +24,11 @@ import {alert, button, lines} from "./widgets.js";
  */
 export function refusalView(failure, request, {again, replan}) {
     const {error} = failure;
+    const changed = failure.kind === "PlanChanged";
     return [
-        problemAlert(failure, failure.kind === "PlanChanged" ? null : again),
-        failure.kind === "PlanChanged" ? element(
-            "div", {class: "actions"}, button(_("Show the new plan"), again, {kind: "primary"})) : null,
+        problemAlert(failure, changed ? null : again),
+        changed && again ? element("div", {class: "actions"}, button(_("Show the new plan"), again,
+                                                                     {kind: "primary"})) : null,
         error && named(error),
         request && failure.kind === "Drifted" && !request.keepModified ? keepModified(request, replan) : null,
         request && failure.kind === "Refused" && request.operation === "upgrade" && request.names.length

@@ -22,6 +22,7 @@ class UploadDialog {
     /** @type {import("./upload_channel.js").Upload | null} */
     #upload = null;
     #closed = false;
+    #close = () => this.shown.close();
 
     /** @param {(name: string) => void} added */
     constructor(added) {
@@ -31,13 +32,15 @@ class UploadDialog {
         this.shown = dialog({
             title: _("Upload a bundle"),
             body: [this.body],
-            actions: [this.confirm, button(_("Cancel"), () => this.shown.close())],
+            actions: [this.confirm, button(_("Cancel"), this.#close)],
             closed: () => this.#release(),
         });
+        cockpit.addEventListener("locationchanged", this.#close);
     }
 
     #release() {
         this.#closed = true;
+        cockpit.removeEventListener("locationchanged", this.#close);
         this.#abort.abort();
         this.#upload?.remove();
     }
@@ -58,6 +61,8 @@ class UploadDialog {
     /** Let the user choose a file. */
     choose() {
         const problem = element("div", {"aria-live": "polite"});
+        replace(this.confirm, _("Upload"));
+        this.confirm.disabled = true;
         const input = element("input", {
             type: "file",
             accept: ".tar,.gz,.tgz,.xz,.txz,.zst,.tzst",
