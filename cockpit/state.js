@@ -10,7 +10,7 @@
  */
 
 import {CommandFailed, follow, read} from "./command.js";
-import {upgradesOf} from "./overview_data.js";
+import {health, upgradesOf} from "./overview_data.js";
 
 /** The folders of records; an image has the second, which then counts. */
 const WATCHED = ["/etc/ovirt.plugins.d", "/usr/lib/ovirt.plugins.d"];
@@ -69,6 +69,15 @@ export function subscribe(listener) {
 /** Return whether the user can change plugins here and now. */
 export function canChange() {
     return state.admin === true && (state.list?.target?.changes?.allowed ?? true);
+}
+
+/**
+ * Return how an installed plugin is, as far as it is known.
+ *
+ * @param {import("./answers").PluginState} plugin
+ */
+export function healthOf(plugin) {
+    return health(plugin, state.checks?.get(plugin.name));
 }
 
 /** @param {Partial<typeof state>} values */

@@ -1,0 +1,48 @@
+// @ts-check
+/** The plugins that are broken, each with the reasons. */
+
+import {element, replace} from "./dom.js";
+import {healthOf} from "./state.js";
+import {_, plural} from "./text.js";
+import {details, lines, link} from "./widgets.js";
+
+/** @typedef {import("./answers").PluginState} PluginState */
+
+// How many problems of a plugin are shown at once.
+const FIRST = 3;
+
+/**
+ * Draw the section of broken plugins; it is hidden if there are none.
+ *
+ * @param {HTMLElement} section
+ * @param {PluginState[]} broken
+ */
+export function drawBroken(section, broken) {
+    const drawn = JSON.stringify(broken.map(plugin => [plugin.name, healthOf(plugin)]));
+    // What is the same is not read out again, and keeps the focus.
+    if (section.dataset.drawn === drawn)
+        return;
+    section.dataset.drawn = drawn;
+    section.hidden = !broken.length;
+    replace(section,
+            element("h2", {id: "broken-heading"}, _("Broken plugins")),
+            broken.map(plugin => brokenCard(plugin)));
+}
+
+/** @param {PluginState} plugin */
+function brokenCard(plugin) {
+    const {problems} = healthOf(plugin);
+    const list = (/** @type {string[]} */ texts) =>
+        element("ul", null, texts.map(text => element("li", null, lines(text))));
+    const rest = problems.slice(FIRST);
+    return element("article", {class: "alert danger"},
+                   element("span", {class: "icon", "aria-hidden": "true"}),
+                   element("div", {class: "alert-text"},
+                           element("h3", {class: "alert-title"},
+                                   link(["plugin", plugin.name], plugin.name)),
+                           problems.length ? list(problems.slice(0, FIRST)) : null,
+                           rest.length
+                               ? details(plural("$0 more problem", "$0 more problems", rest.length),
+                                         list(rest))
+                               : null));
+}
