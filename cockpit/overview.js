@@ -17,7 +17,7 @@ import {button, emptyState, link, searchBox, spinner, table} from "./widgets.js"
 export function render(container) {
     const bar = toolbar(() => draw());
     const broken = element("section", {"aria-labelledby": "broken-heading", hidden: true});
-    const notice = element("div", {"aria-live": "polite"});
+    const notice = element("div", {class: "notice", "aria-live": "polite"});
     const body = element("div", {class: "card"});
     const none = element("p", {class: "none"}, _("No plugin matches the search."));
     const listing = table({caption: _("Installed plugins"), columns: columns(), rows: []});
