@@ -27,6 +27,7 @@ from ..operations import (
     verification,
 )
 from ..operations.apply import change
+from ..operations.model import next_steps
 from ..operations.model.answers import ListAnswer, ListedTarget, PlanAnswer, VerifyAnswer
 from ..operations.model.plan_digest import refuse_changed
 from ..operations.model.results import Plan
@@ -292,7 +293,8 @@ class DnfCommand:
         corrections = (reconcile.reconcile(session, only_plan=self._opts.dry_run)
                        if self._opts.reconcile else ())
         checks = verification.verify(session, self._opts.names, run=run)
-        next_step = verification.repair_command(checks, session.target.root)
+        next_step = next_steps.repair_command(checks, session.target,
+                                              live_allowed=self._policy.config.live)
         answer = VerifyAnswer.of(checks, strict=self._opts.strict, next_step=next_step,
                                  corrections=corrections)
         self._answer(answer.to_data(), [

@@ -13,6 +13,7 @@ from typing import List, Union
 
 from ..errors import CommandError, NodePluginError, Status
 from ..operations.model.answers import VerifyAnswer
+from ..operations.model.next_steps import repair_text
 from ..operations.model.results import REMOVED
 from ..registry import store
 from ..registry.places import ETC
@@ -63,7 +64,8 @@ def _motd(answer: VerifyAnswer) -> List[str]:
     lines = [f"Node plugin {check.name} {check.version} is broken: {check.problems[0]}"
              for check in answer.plugins if check.problems]
     if lines:
-        lines.append(f"Run: {answer.next_step or 'dnf node-plugin verify'}")
+        lines.append(repair_text(answer.next_step) if answer.next_step
+                     else "Run: dnf node-plugin verify")
     lines += [f"Node plugin {each.plugin} is not in this image. Its record was removed."
               for each in answer.corrections
               if each.action == REMOVED and each.path == f"/{ETC.record(each.plugin)}"]

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional, Sequence, Tuple
@@ -16,6 +15,7 @@ from ..images.image import Image, Layout, kernels
 from ..images.iso import boot
 from ..images.iso.iso import read_span
 from ..operations.model.answers import ListAnswer, VerifyAnswer
+from ..operations.model.next_steps import merge_command
 from ..operations.model.results import PluginState
 from ..system.run import Runner
 from ..target import Target, read_target
@@ -96,13 +96,7 @@ def verify(image: Image, names: Sequence[str], work: Path, *, dnf: Dnf, run: Run
         answer = dnf.run_json(root, "verify", names, *(["--strict"] if strict else []),
                               answer=VerifyAnswer)
     return dataclasses.replace(
-        answer, next_step=repair_command(image) if answer.next_step else "")
-
-
-def repair_command(image: Image) -> str:
-    """Return the command that makes an image with the plugins of ``image``, without damage."""
-    return shlex.join(["ovirt-node-plugin", "merge", "IMAGE-WITHOUT-PLUGINS", "-o", "OUTPUT",
-                       f"--plugins-from={image.layout.path}"])
+        answer, next_step=merge_command(image.layout.path) if answer.next_step else "")
 
 
 def _mark(image: Image) -> Optional[marks.Mark]:

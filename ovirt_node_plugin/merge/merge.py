@@ -18,13 +18,14 @@ from ..images.draft import check_size, draft, free_bytes
 from ..images.image import FOLDER, ISO, Image, opened
 from ..images.iso.iso import IsoChanges
 from ..operations.model.answers import PlanAnswer
+from ..operations.model.next_steps import merge_command
 from ..operations.model.results import KEEP
 from ..registry import store
 from ..system.namespaces import end_others
 from ..system.progress import Progress
 from ..system.run import Runner
 from ..system.words import first_names
-from . import inspection, verify
+from . import verify
 from .input.named_checksums import check_image
 from .iso import bundles, iso_boot, iso_initramfs
 from .model import Merge, MergeResult, Order, Rehearsal, wanted_size
@@ -166,7 +167,7 @@ def _of_image(image: Image, plan: PlanAnswer) -> PlanAnswer:
     """Return ``plan`` with what repairs a plugin of an image, and the image's free space."""
     space = plan.space and dataclasses.replace(plan.space, free_bytes=free_bytes(image))
     return dataclasses.replace(plan, space=space, plugins=tuple(
-        dataclasses.replace(plugin, next_step=inspection.repair_command(image))
+        dataclasses.replace(plugin, next_step=merge_command(image.layout.path))
         if plugin.next_step else plugin for plugin in plan.plugins))
 
 

@@ -46,6 +46,7 @@ from .apply.configuration_copies import ConfigurationCopies
 from .apply.factory import Factory, claimed_paths
 from .apply.other_plugins import OtherPlugins
 from .apply.package_folders import PackageFolders
+from .model import next_steps
 from .model.books import Books
 from .model.jobs import Job, Key
 from .model.results import INSTALL, KEEP, REPAIR, UPGRADE, Notable, Plan, PluginAction, Space
@@ -414,7 +415,8 @@ def _kept(record: Record, bundle: Bundle, session: Session, run: Runner) -> Plug
     """Return that an installed plugin is not changed, with its problems as notes."""
     check = verification.check(record, session.installed(), session, run=run)
     return preview.kept(record, source=bundle.source, notes=check.problems,
-                        next_step=verification.repair_command([check], session.target.root))
+                        next_step=next_steps.repair_command(
+                            [check], session.target, live_allowed=session.policy.config.live))
 
 
 def _jobs(active: Sequence[Bundle], actions: Mapping[str, str], books: Books,

@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Collection, Iterator, Mapping, Optional, Sequence, Tuple
 
@@ -18,7 +17,7 @@ from ..system.nevra import name_of
 from ..system.path_sets import IMAGE_REGISTRY
 from ..system.progress import PLUGINS
 from ..system.run import Runner
-from ..target import is_booted, is_running_system
+from ..target import is_booted
 from . import drift, matching
 from .model.results import (
     IN_CONFIG,
@@ -63,22 +62,6 @@ def stale_checks(root: Path, known: Collection[str]) -> Tuple[Check, ...]:
     """Return a check of each plugin that has files in /etc but not in the image, nor ``known``."""
     return tuple(Check.of(name, "", _stale_findings(paths))
                  for name, paths in image_copy.differences(root).items() if name not in known)
-
-
-def repair_command(checks: Sequence[Check], root: Path) -> str:
-    """Return the command that repairs what ``checks`` found, empty if nothing can be.
-
-    Records that are not the image's come first: a repair would take them for its own.
-    """
-    names = [check.name for check in checks if check.is_repairable]
-    if any(check.is_stale for check in checks):
-        words = ["verify", "--reconcile"]
-    elif names:
-        words = ["repair", *names]
-    else:
-        return ""
-    installroot = [] if is_running_system(root) else [f"--installroot={root}"]
-    return shlex.join(["dnf", *installroot, "node-plugin", *words])
 
 
 def check(record: Record, present: Mapping[str, str], session: Session, *, run: Runner,

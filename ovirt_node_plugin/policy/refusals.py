@@ -23,12 +23,9 @@ def refuse_deployed(target: Target, *, live_allowed: bool,
     ``live_allowed`` allows it if /usr is writable, as after ``bootc usr-overlay``. ``lines``
     are those of a Containerfile that put the change into the image.
     """
-    if not target.deployed:
+    if not _is_closed(target, live_allowed=live_allowed):
         return
-    read_only = is_read_only(target.root / "usr")
-    if live_allowed and not read_only:
-        return
-    state = ("/usr is read-only" if read_only else
+    state = ("/usr is read-only" if is_read_only(target.root / "usr") else
              "what is written to /usr now is gone after the next boot, and /etc is not")
     raise Refused(
         f"this is a deployed {target.name} in image mode: its packages are those of its image;"
@@ -37,6 +34,16 @@ def refuse_deployed(target: Target, *, live_allowed: bool,
                         *(f"  {line}" for line in lines),
                         "Then build and push the image, and run: bootc upgrade"]),
         lines=lines)
+
+
+def is_changed_by_images(target: Target, *, live_allowed: bool) -> bool:
+    """Return whether changes of plugins are refused because new images replace the root."""
+    return _is_closed(target, live_allowed=live_allowed) or (
+        target.booted and target.is_node and not live_allowed)
+
+
+def _is_closed(target: Target, *, live_allowed: bool) -> bool:
+    return target.deployed and not (live_allowed and not is_read_only(target.root / "usr"))
 
 
 def live_refusal(target: Target) -> Refused:

@@ -6,6 +6,7 @@ import textwrap
 from typing import List, Sequence, Union
 
 from ..operations.model.answers import PlanAnswer
+from ..operations.model.next_steps import repair_text
 from ..operations.model.results import (
     CAPABILITIES,
     DEVICE,
@@ -137,7 +138,7 @@ def checks(results: Sequence[Check], *, next_step: str = "") -> List[str]:
         lines += [f"{name}: {problem}" for problem in check.problems or ["ok"]]
         lines += [f"{name}: note: {note}" for note in check.notes]
     if next_step:
-        lines.append(f"To repair: {next_step}")
+        lines.append(repair_text(next_step))
     return lines or ["No plugins are installed."]
 
 
@@ -153,7 +154,7 @@ def _plugin_lines(plugin: PluginAction, *, with_packages: bool, kept: str) -> Li
     if plugin.action == KEEP:
         return [f"Plugin {plugin.name} {plugin.version} {kept}.",
                 *(f"   note: {note}" for note in plugin.notes),
-                *([f"   To repair: {plugin.next_step}"] if plugin.next_step else [])]
+                *([f"   {repair_text(plugin.next_step)}"] if plugin.next_step else [])]
     version = (f"{plugin.old_version} -> {plugin.version}" if plugin.action == UPGRADE
                else plugin.version or plugin.old_version)
     vendor = f" ({plugin.vendor})" if plugin.vendor else ""

@@ -444,6 +444,10 @@ def test_a_deployed_system_is_read_without_writing_and_changed_by_its_containerf
     answer = dnf(LIVE, "repoquery", "--installed", "echo")
     assert answer.status == 0 and "echo" in answer.out, answer.text
     assert deployed.machine(*REMAIN) == before
+    run(["rm", deployed.machine.root / "usr/lib/systemd/system/echo.service"])
+    answer = dnf.plugin(LIVE, "verify")
+    assert answer.out.endswith("To repair, in the Containerfile of the image:"
+                               " RUN dnf -y node-plugin repair echo\n"), answer.text
     deployed.set_release(NODE)
     answer = dnf(LIVE, "remove", "echo", "-y")
     deployed.set_release(HOST)
@@ -517,7 +521,7 @@ def test_the_unit_of_the_boot_corrects_records_and_reports_broken_plugins(
     assert ask.state(boot_unit) == "failed"
     problem = f"sysctl {PARAMETER} is 9 now, not 7070"
     assert ask("cat", "/run/motd.d/ovirt-node-plugin").splitlines() == [
-        f"Node plugin echo 1.0 is broken: {problem}", "Run: dnf node-plugin repair echo"]
+        f"Node plugin echo 1.0 is broken: {problem}", "To repair: dnf node-plugin repair echo"]
     assert reported() == f"[('broken', '{problem}')]"
     host.plugin("repair", "-y", "echo")
     assert reported() == "[('installed', '')]"  # the record was written since

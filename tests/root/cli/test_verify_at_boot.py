@@ -62,7 +62,7 @@ def test_problems_are_shown_until_they_are_gone(
     assert f"gone: removed /{ETC.record('gone')}: " in capsys.readouterr().out
     lines = motd.read_text().splitlines()
     assert lines[0].startswith("Node plugin one 1.0 is broken: ")
-    assert lines[1].startswith("Run: dnf ") and lines[1].endswith(" node-plugin repair one")
+    assert lines[1].startswith("To repair: dnf ") and lines[1].endswith(" node-plugin repair one")
     assert lines[2:] == ["Node plugin gone is not in this image. Its record was removed."]
     assert motd.stat().st_mode & 0o777 == 0o644
     ((_, problem),) = json.loads((node / BOOT_PROBLEMS).read_text()).values()

@@ -39,8 +39,20 @@ def running_node(node: Path, space: Path, dnf: Dnf) -> RunningSystem:
 @pytest.fixture
 def booted(running_node: RunningSystem) -> RunningSystem:
     """A booted node."""
-    (running_node.changes / "run/systemd/system").mkdir(parents=True)
+    boot(running_node)
     return running_node
+
+
+def boot(node: RunningSystem) -> None:
+    (node.changes / "run/systemd/system").mkdir(parents=True)
+
+
+def verify_damaged(node: RunningSystem) -> str:
+    """Return the next step that verify names."""
+    (node.changes / "usr/lib/systemd/system/snmpd.service").unlink(missing_ok=True)
+    answer = node.dnf.plugin(Path("/"), "verify", "--json")
+    assert (answer.status, answer.json["ok"]) == (9, False), answer.text
+    return str(answer.json["next_step"])
 
 
 def test_a_change_of_a_booted_node_is_refused_with_the_offline_command(
@@ -90,7 +102,7 @@ def test_plain_dnf_on_a_booted_node_installs_only_the_image_update(
     assert "ovirt-node-ng-image-update-4.5.6-1" in listing and "tool-1.0" not in listing
 
 
-def test_a_node_without_systemd_is_changed_by_the_rules_of_an_image(
+def test_a_node_without_systemd_is_changed_and_repaired_by_the_rules_of_an_image(
         built: support.Fixtures, running_node: RunningSystem) -> None:
     words = (built.bundle("snmp"), "-y", "--trust-keys")
     plan = running_node.dnf.plugin(Path("/"), "install", *words, "--dry-run", "--json").json
@@ -104,6 +116,12 @@ def test_a_node_without_systemd_is_changed_by_the_rules_of_an_image(
     answer = running_node.dnf.plugin(Path("/"), "install", built.bundle("needs-libvirt"), "-y",
                                      "--trust-keys")
     assert answer.status == 5, answer.text
+    assert verify_damaged(running_node) == "dnf node-plugin repair snmp"
+    boot(running_node)
+    assert verify_damaged(running_node) == (
+        "ovirt-node-plugin merge IMAGE-WITHOUT-PLUGINS -o OUTPUT --plugins-from=/")
+    answer = running_node.dnf.plugin(Path("/"), "verify")
+    assert answer.out.endswith("--plugins-from=/\n") and "repair snmp" not in answer.text
 
 
 def test_plain_dnf_installs_in_a_node_without_systemd_but_changes_no_core_package(
