@@ -135,13 +135,15 @@ _ovirt_node_plugin_options() {
     local options=(--json --progress --assumeyes --assumeno --installroot --enablerepo --disablerepo
                    --repo --repo-file --setopt --quiet --verbose --recover --help)
     case $1 in
-    install)           options+=(--dry-run --plan-digest --trust-keys --trust-key --accept-origin
-                                 --accounts-from --skip-scriptlets --save-bundles) ;;
-    upgrade)           options+=(--dry-run --plan-digest --trust-keys --trust-key --skip-scriptlets
-                                 --save-bundles) ;;
-    repair)            options+=(--all --dry-run --plan-digest --trust-keys --trust-key
+    install)           options+=(--dry-run --plan-digest --detach --trust-keys --trust-key
+                                 --accept-origin --accounts-from --skip-scriptlets --save-bundles) ;;
+    upgrade)           options+=(--dry-run --plan-digest --detach --trust-keys --trust-key
+                                 --skip-scriptlets --save-bundles) ;;
+    repair)            options+=(--all --dry-run --plan-digest --detach --trust-keys --trust-key
                                  --accept-origin --skip-scriptlets) ;;
-    remove)            options+=(--dry-run --plan-digest --keep-modified --skip-scriptlets) ;;
+    remove)            options+=(--dry-run --plan-digest --detach --keep-modified
+                                 --skip-scriptlets) ;;
+    status)            options+=(--follow) ;;
     list)              options+=(--installed --available --all) ;;
     manifest)          options+=(--packages --files --settings --delta) ;;
     verify)            options+=(--strict --reconcile --dry-run) ;;
@@ -224,7 +226,7 @@ _ovirt_node_plugin_dnf() {
         _ovirt_node_plugin_options "$sub"
     elif [[ ! $sub ]]; then
         _ovirt_node_plugin_offer install remove upgrade list info manifest verify check-upgrade \
-                                 repair add drop repos
+                                 repair status add drop repos
     else
         _ovirt_node_plugin_names "$sub"
     fi

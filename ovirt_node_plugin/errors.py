@@ -153,6 +153,10 @@ class PlanChanged(Refused):
     """The plan of a change is not the one whose digest the command line has."""
 
 
+class Interrupted(NodePluginError):
+    """The user ended the command; what it had changed was undone."""
+
+
 class RolledBack(NodePluginError):
     """A change failed and was undone; the root is as it was before."""
 

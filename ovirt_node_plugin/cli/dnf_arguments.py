@@ -19,6 +19,7 @@ SUBCOMMANDS: Dict[str, Tuple[int, str]] = {
     "verify": (0, "compare the records with packages, settings and files"),
     "check-upgrade": (1, "show what becomes of the plugins in another image, before an upgrade"),
     "repair": (0, "install damaged packages again, and apply changed settings again"),
+    "status": (0, "show how changes with --detach stand, by default all since the last boot"),
     "add": (1, "copy bundles into the library, where they are found by name"),
     "drop": (1, "delete plugins from the library"),
     "repos": (0, "list every repository: its plugin, on or off in this run, and why"),
@@ -36,6 +37,8 @@ class DnfOptions(Protocol):
     json: bool
     progress: bool
     plan_digest: str
+    detach: bool
+    follow: bool
     dry_run: bool
     trust_keys: bool
     trust_key: List[str]
@@ -123,6 +126,11 @@ def _add_output(parser: argparse._ActionsContainer) -> None:
                              " and the answer as the last one")
     parser.add_argument("--dry-run", action="store_true", dest="dry_run",
                         help="print the whole plan and change nothing")
+    parser.add_argument("--detach", action="store_true",
+                        help="install, upgrade, repair, remove: go on as a unit of systemd, whose"
+                             " name is printed")
+    parser.add_argument("--follow", action="store_true",
+                        help="status: print the progress of a change until it ends")
     parser.add_argument("--plan-digest", metavar="SHA256", default="", dest="plan_digest",
                         help="install, upgrade, repair, remove: refuse if the plan is not the one"
                              " with this digest, which --dry-run --json printed")
@@ -184,19 +192,38 @@ def check_arguments(options: DnfOptions) -> None:
     if name not in SUBCOMMANDS:
         raise UsageError(f"there is no subcommand {name}",
                          hint="The subcommands are: " + ", ".join(SUBCOMMANDS) + ".")
-    if name == "check-upgrade" and len(options.names) != 1:
+    _check_names(options)
+    if name in CHANGING:
+        _check_change(options)
+    _check_chosen(options)
+
+
+def _check_names(options: DnfOptions) -> None:
+    """Raise UsageError for a number of names that the subcommand does not take."""
+    name, names = options.subcommand, options.names
+    if name == "check-upgrade" and len(names) != 1:
         raise UsageError("check-upgrade needs the path of one image",
                          hint="Give an ISO, a squashfs image, an update RPM, or the folder of an"
                               " unpacked root.")
     least, _ = SUBCOMMANDS[name]
-    if len(options.names) < least:
+    if len(names) < least:
         raise UsageError(f"{name} needs the name of a plugin",
                          hint=f"For example: dnf node-plugin {name} NAME")
-    if options.names and name in _NO_NAMES:
-        raise UsageError(f"{name} takes no names: {' '.join(options.names)}",
+    if names and name in _NO_NAMES:
+        raise UsageError(f"{name} takes no names: {' '.join(names)}",
                          hint=f"Run: dnf node-plugin {name}")
-    if name in CHANGING:
-        _check_change(options)
+    if name == "status" and len(names) > 1:
+        raise UsageError("status takes one unit", hint="Without one it shows all.")
+
+
+def _check_chosen(options: DnfOptions) -> None:
+    """Raise UsageError for options that another subcommand has, or that exclude each other."""
+    name = options.subcommand
+    if options.detach and name not in CHANGING:
+        raise UsageError(f"{name} changes no plugins, and cannot be done with --detach",
+                         hint="Leave it out.")
+    if options.follow and name != "status":
+        raise UsageError("--follow is for status", hint="Run: dnf node-plugin status --follow")
     if options.reconcile and (name != "verify" or options.names):
         raise UsageError("--reconcile is for verify, for all plugins at once",
                          hint="Run: dnf node-plugin verify --reconcile")
@@ -217,3 +244,6 @@ def _check_change(options: DnfOptions) -> None:
     if options.downloadonly:
         raise UsageError(f"{name} cannot be limited to the download by --downloadonly",
                          hint="Add --dry-run to see the plan and change nothing.")
+    if options.detach and (options.dry_run or options.assumeno or not options.assumeyes):
+        raise UsageError(f"{name} --detach cannot ask whether the plan is right",
+                         hint="Look at the plan with --dry-run, then add -y.")

@@ -14,8 +14,9 @@ import traceback
 from pathlib import Path
 from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, Protocol, Sequence
 
-from ..errors import NodePluginError, Status
+from ..errors import Interrupted, NodePluginError, Status
 from ..operations import (
+    detached,
     find,
     install,
     manifest,
@@ -51,7 +52,7 @@ from ..system.progress import Advance, Progress, Silent
 from ..system.run import run as program_run
 from ..system.run import run_on_root as run
 from ..system.words import printable
-from . import containerfile
+from . import containerfile, detach, status
 from .dnf_arguments import CHANGING, DnfOptions, check_arguments, check_flags
 from .json_document import JsonDocument
 
@@ -61,6 +62,7 @@ _NOT_ISOLATED = "isolation is off: programs of the root can change this machine.
 _SILENT = logging.CRITICAL + 1
 # Subcommands that change the library of this machine, and that use the repositories of bundles
 _OF_LIBRARY = ("add", "drop")
+_WITHOUT_ROOT = (*_OF_LIBRARY, "status")
 _WITH_BUNDLE_REPOS = ("install", "upgrade", "info", "repair")
 
 
@@ -86,14 +88,17 @@ class DnfCommand:
         logging.setLogRecordFactory(PrintableRecord)
         words = self._console.words
         if "--json" in words and not {"-h", "--help"}.intersection(words):
-            lines = "--progress" in words
-            self._document = JsonDocument(logger, lines=lines)
-            self._progress = JsonLines(sys.stdout) if lines else None
+            if "--progress" in words and "--detach" not in words:
+                self._progress = JsonLines(sys.stdout)
+            self._document = JsonDocument(
+                logger, lines=self._progress is not None or "--follow" in words,
+                messages=self._progress is not None)
         self._subcommands: Mapping[str, Callable[[], Status]] = {
             "install": self._install, "upgrade": self._upgrade, "remove": self._remove,
             "list": self._list, "info": self._info, "manifest": self._manifest,
             "verify": self._verify, "check-upgrade": self._check_upgrade,
-            "repair": self._repair, "repos": self._repos, "add": self._add, "drop": self._drop}
+            "repair": self._repair, "status": self._status, "repos": self._repos,
+            "add": self._add, "drop": self._drop}
 
     @property
     def _opts(self) -> DnfOptions:
@@ -140,7 +145,9 @@ class DnfCommand:
                             lines=self._containerfile())
         check_arguments(self._opts)
         check_flags(subcommand, console.tsflags)
-        if subcommand not in _OF_LIBRARY:
+        if self._opts.detach:
+            detached.require_systemd()
+        if subcommand not in _WITHOUT_ROOT:
             root = policy.target.root
             rpmdb.require_system(root)
             if not policy.target.live:
@@ -175,9 +182,10 @@ class DnfCommand:
         """Run the subcommand and set the exit status."""
         with self.reported(), self._stack:
             with self._recovered():
-                status = self._subcommands[self._opts.subcommand]()
-            if status:
-                self._console.set_status(int(status))
+                ended = (self._detach() if self._opts.detach
+                         else self._subcommands[self._opts.subcommand]())
+            if ended:
+                self._console.set_status(int(ended))
 
     @contextlib.contextmanager
     def reported(self) -> Iterator[None]:
@@ -187,6 +195,11 @@ class DnfCommand:
                 yield
         except NodePluginError as exc:
             self._fail(exc)
+        except KeyboardInterrupt:  # dnf prints it, and ends with its status
+            if self._document is not None:
+                self._document.print(ErrorAnswer.of(Interrupted(
+                    "interrupted", hint="What was changed is undone.")).to_data())
+            raise
         except Exception as exc:  # noqa: BLE001  # a bug: -v shows the traceback
             logger.debug("%s", traceback.format_exc())
             self._fail(NodePluginError(
@@ -314,6 +327,25 @@ class DnfCommand:
             progress=self._progress or (Silent() if quiet else for_people(sys.stderr)))
         self._answer(dataclasses.asdict(answer), upgrade_text.check_upgrade(answer))
         return Status.DONE if answer.ok else Status.BROKEN
+
+    def _detach(self) -> Status:
+        """Start this command as a unit, which takes the lock and does the rest."""
+        self._session_to_change()
+        operation = self._opts.subcommand
+        started = detached.start(operation, self._opts.names, detach.command(self._console.words),
+                                 environment=os.environ, run=program_run)
+        return self._answer({"unit": started.unit, "command": started.command},
+                            detach.lines(started.unit, operation))
+
+    def _status(self) -> Status:
+        names, as_json = self._opts.names, self._document is not None
+        if not self._opts.follow:
+            changes = status.chosen(names, program_run)
+            return self._answer(status.answer(changes),
+                                status.lines(changes, one=bool(names)))
+        ended = status.followed(status.to_follow(names, program_run), program_run, as_json=as_json)
+        self._answer(status.answer([ended]), status.lines([ended], one=False))
+        return status.exit_status(ended)
 
     def _repos(self) -> Status:
         states = self._policy.states()
@@ -443,7 +475,7 @@ class DnfCommand:
     @contextlib.contextmanager
     def _recovered(self) -> Iterator[None]:
         """Hold the root's lock if the subcommand writes, and undo an interrupted change."""
-        if self._opts.subcommand in _OF_LIBRARY:
+        if self._opts.subcommand in _WITHOUT_ROOT or self._opts.detach:
             yield
             return
         with change.guarded(self._policy.target, writes=self._console.needs_root,

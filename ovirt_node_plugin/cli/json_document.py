@@ -23,17 +23,18 @@ class JsonDocument(logging.Handler):
 
     ``logger`` is DNF's; the document then contains its messages about the error. ``printed`` is
     whether that was done. With
-    ``lines`` the document is one line with an ``event``, after lines for the progress and for
-    each message of DNF.
+    ``lines`` the document is one line with an ``event``, after those of the progress; with
+    ``messages``, each message of DNF is a line too.
     """
 
-    def __init__(self, logger: logging.Logger, *, lines: bool = False) -> None:
+    def __init__(self, logger: logging.Logger, *, lines: bool = False,
+                 messages: bool = False) -> None:
         super().__init__(logging.CRITICAL)
         self.printed = False
         self._lines = lines
         self._messages: List[str] = []
         logger.addHandler(self)
-        if lines:
+        if messages:
             logger.addHandler(_MessageLines(self))
         atexit.register(self._print_failure)
 

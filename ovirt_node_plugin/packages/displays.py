@@ -8,6 +8,7 @@ import dnf.callback
 import dnf.transaction
 
 from ..system.progress import Advance
+from ..system.words import printable
 from .dnf_types import DnfPackage, DnfPayload
 
 logger = logging.getLogger("dnf")
@@ -29,7 +30,7 @@ class Downloads(dnf.callback.DownloadProgress):
     def end(self, payload: DnfPayload, status: Optional[int], msg: Optional[str]) -> None:
         """DNF calls this at the end of a download, or of an attempt at a mirror."""
         if status == dnf.callback.STATUS_MIRROR and msg:
-            logger.info("%s: %s", payload, msg)
+            logger.info("%s", printable(f"{payload}: {msg}"))
 
 
 class ChangedPackages(dnf.callback.TransactionProgress):
@@ -62,12 +63,12 @@ class PackageMessages(dnf.callback.TransactionProgress):
         if told in self._told or action not in dnf.transaction.ACTIONS or not str(package):
             return
         self._told.add(told)
-        logger.info("%s: %s", dnf.transaction.ACTIONS[action], package)
+        logger.info("%s", printable(f"{dnf.transaction.ACTIONS[action]}: {package}"))
 
     def scriptout(self, msgs: Optional[str]) -> None:
         """DNF calls this with the output of scriptlets."""
         if msgs:
-            logger.info("%s", str(msgs).rstrip("\n"))
+            logger.info("%s", printable(str(msgs).rstrip("\n"), keep="\n\t"))
 
 
 # Phases in which rpm counts something else than the packages that it has changed

@@ -5,7 +5,7 @@ import contextlib
 import json
 import shutil
 import time
-from typing import Callable, ContextManager, Iterator, List, Mapping, Optional, TextIO
+from typing import Callable, ContextManager, Dict, Iterator, List, Mapping, Optional, TextIO
 
 from ..system.json_answer import with_format
 from ..system.progress import BYTES, Advance, Progress, Silent
@@ -42,11 +42,6 @@ class _Pace:
         return self.done / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
-    def part(self) -> float:
-        """The share that is done, from 0 to 1. The total is an estimate and may be exceeded."""
-        return min(self.done / self.total, 1.0) if self.total else 0.0
-
-    @property
     def left_s(self) -> Optional[float]:
         """The seconds that remain at this rate, None if unknown."""
         if not self.total or not self.done:
@@ -74,7 +69,8 @@ class Bars:
             pace.done = done
             if pace.elapsed_s - drawn_s >= _REDRAW_S:
                 drawn_s = pace.elapsed_s
-                self._draw(text, _shown(pace, unit))
+                self._draw(text, _shown(pace.done, pace.total, unit, rate=pace.rate,
+                                        left_s=pace.left_s))
 
         try:
             yield advance
@@ -84,12 +80,7 @@ class Bars:
         self._draw(f"{text}: done in {_seconds(pace.elapsed_s)}", end="\n")
 
     def _draw(self, text: str, numbers: str = "", *, end: str = "") -> None:
-        """Draw the line again. If it is too long, the text is cut, not the numbers."""
-        width = shutil.get_terminal_size().columns - 1
-        text = printable(text)
-        self._stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4]
-                           + end)
-        self._stream.flush()
+        _draw(self._stream, text, numbers, end=end)
 
 
 class Lines:
@@ -168,16 +159,65 @@ def print_event(stream: TextIO, event: str, data: Mapping[str, object]) -> None:
     stream.flush()
 
 
-def _shown(pace: _Pace, unit: str) -> str:
+class FollowedSteps:
+    """Shows the lines of progress of another run: as bars on a terminal, else as lines of text."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._texts: Dict[str, str] = {}  # of steps
+
+    def show(self, line: Mapping[str, object]) -> None:
+        """Show one line, an object with an ``event``."""
+        event, step = line.get("event"), str(line.get("step"))
+        if event == "step":
+            self._texts[step] = str(line.get("text"))
+            self._print(self._texts[step], "" if self._stream.isatty() else " ...", passing=True)
+        elif event == "progress" and self._stream.isatty():
+            self._print(self._texts.get(step, step), _shown(
+                int(_number(line, "done")), int(_number(line, "total")), str(line.get("unit")),
+                rate=_number(line, "rate"), left_s=(
+                    None if line.get("left_s") is None else _number(line, "left_s"))),
+                passing=True)
+        elif event == "step-done":
+            elapsed = _seconds(_number(line, "elapsed_s"))
+            self._print(f"{self._texts.get(step, step)}: done in {elapsed}")
+        elif event == "message":
+            for text in str(line.get("text")).splitlines():
+                self._print(text)
+
+    def _print(self, text: str, numbers: str = "", *, passing: bool = False) -> None:
+        """Print a line; on a terminal, the next one replaces it if it is ``passing``."""
+        if self._stream.isatty():
+            _draw(self._stream, text, numbers, end="" if passing else "\n")
+        else:
+            self._stream.write(f"{printable(text)}{numbers}\n")
+            self._stream.flush()
+
+
+def _number(line: Mapping[str, object], name: str) -> float:
+    value = line.get(name)
+    return value if isinstance(value, (int, float)) else 0
+
+
+def _draw(stream: TextIO, text: str, numbers: str = "", *, end: str = "") -> None:
+    """Draw the line of a terminal again. If it is too long, the text is cut, not the numbers."""
+    width = shutil.get_terminal_size().columns - 1
+    text = printable(text)
+    stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4] + end)
+    stream.flush()
+
+
+def _shown(done: int, total: int, unit: str, *, rate: float, left_s: Optional[float]) -> str:
+    """Return the numbers of a step. The total is an estimate and may be exceeded."""
     words: List[str] = [""]
-    if pace.total:
-        full = int(pace.part * _BAR)
-        words.append(f"[{'#' * full}{' ' * (_BAR - full)}] {pace.part:4.0%}")
-    if pace.done:
-        words.append(f"{size(int(pace.rate))}/s" if unit == BYTES
-                     else f"{pace.rate:.0f} {unit}/s")
-    if pace.left_s is not None:
-        words.append(f"{_seconds(pace.left_s)} left")
+    if total:
+        part = min(done / total, 1.0)
+        full = int(part * _BAR)
+        words.append(f"[{'#' * full}{' ' * (_BAR - full)}] {part:4.0%}")
+    if done:
+        words.append(f"{size(int(rate))}/s" if unit == BYTES else f"{rate:.0f} {unit}/s")
+    if left_s is not None:
+        words.append(f"{_seconds(left_s)} left")
     return "  ".join(words)
 
 

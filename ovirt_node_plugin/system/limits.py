@@ -81,6 +81,8 @@ FILE_CONTEXTS_BYTES = 8 * MIB
 """One of the files of file contexts of a SELinux policy; the largest has 400 KiB in EL 9."""
 LABELS_S = 60
 """The processor time to look up the labels of some 10,000 paths; 6,000 take less than a second."""
+CHANGE_OUTPUT_BYTES = 16 * MIB
+"""What is read at once of the lines that a change with --detach printed."""
 OUTPUT_BYTES = 64 * MIB
 """What a program prints, such as the list of files of an ISO."""
 ISO_FILES = 100_000

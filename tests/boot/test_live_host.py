@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Callable, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import pytest
 
@@ -243,9 +243,9 @@ def test_a_service_that_ends_right_after_its_start_is_detected(host: LiveHost) -
     assert "service bad-later.service was started and failed at once (exit-code)" in text
 
 
-def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
-        host: LiveHost) -> None:
-    hang = host.bundle("hang", {
+def hanging_plugin(host: LiveHost) -> Path:
+    """Return a plugin with a service that never has started, so that its install does not end."""
+    return host.bundle("hang", {
         "/usr/libexec/serve-7072": SERVER,
         "/usr/lib/systemd/system/hang-first.service": server_unit(7072),
         "/usr/lib/systemd/system/hang.service":
@@ -254,7 +254,11 @@ def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
         '<service name="hang.service" state="enabled"/>',
         f'<sysctl name="{PARAMETER}" value="7072"/>',
         '<firewall-port port="7072" protocol="tcp"/>'])
-    host.kill_during("install", hang,
+
+
+def test_a_killed_install_is_undone_in_the_running_system_by_the_next_command(
+        host: LiveHost) -> None:
+    host.kill_during("install", hanging_plugin(host),
                      when=lambda: host.machine.state("hang.service") == "activating")
     host.expect_answer(7072, expected="answer-7072")
     assert host.parameter() == "7072"
@@ -528,3 +532,104 @@ def test_the_unit_of_the_boot_corrects_records_and_reports_broken_plugins(
     ask("systemctl", "restart", boot_unit)
     assert ask("sh", "-c", "ls /run/motd.d/ovirt-node-plugin || :") == ""
     host.plugin("remove", "-y", "echo")
+
+
+@pytest.fixture
+def changes(host: LiveHost) -> Iterator[LiveHost]:
+    """The host, on which changes with --detach are forgotten after the test."""
+    yield host
+    host.machine("rm", "-rf", "/run/ovirt-node-plugin")
+
+
+def detached(host: LiveHost, *words: object) -> str:
+    """Start ``dnf -y node-plugin`` with --detach; return the unit."""
+    unit: str = host.plugin(*words, "-y", "--detach", "--json").json["unit"]
+    return unit
+
+
+def change_of(host: LiveHost, unit: str) -> Mapping[str, Any]:
+    """Return how a change stands."""
+    (change,) = host.plugin("status", unit, "--json").json["changes"]
+    found: Mapping[str, Any] = change
+    return found
+
+
+def test_a_detached_change_goes_on_and_tells_its_progress_and_result(changes: LiveHost) -> None:
+    host, folder = changes, changes.work / "odd $HOME %h; folder"
+    folder.mkdir()
+    shutil.copytree(echo_plugin(host), folder / "echo")
+    there = dataclasses.replace(host.dnf, prefix=(
+        *host.machine.prefix, "sh", "-c", 'cd "$0" && exec "$@"', str(folder)))
+    host.dnf.configure()
+    started = there.plugin(LIVE, "install", "./echo", "-y", "--detach", "--json", UNSIGNED)
+    assert started.status == 0, started.text
+    unit = started.json["unit"]
+    lines = host.plugin("status", "--follow", "--json").lines
+    assert [line["step"] for line in lines if line["event"] == "step-done"] == [
+        "metadata", "plan", "install", "settings", "records"]
+    assert "Installing: echo-1.0-1.noarch" in [
+        line["text"] for line in lines if line["event"] == "message"]
+    (change,) = lines[-1]["changes"]
+    assert change == change_of(host, unit)
+    assert (change["state"], change["exit_status"], change["operation"], change["names"]) == (
+        "done", 0, "install", ["./echo"])
+    assert change["answer"]["done"] and change["command"] == started.json["command"]
+    assert "Installed plugin echo 1.0." in change["log"]
+    assert "Installed plugin echo 1.0." in host.machine("journalctl", f"--unit={unit}")
+    host.expect_answer(7070, expected="answer-7070")
+    text = host.plugin("remove", "echo", "-y", "--detach").out
+    assert text.startswith("The remove goes on as ovirt-node-plugin-change-"), text
+    text = host.plugin("status", "--follow").out
+    assert "Removing packages: done in" in text and "remove echo was done at" in text
+    assert host.machine("stat", "-c", "%a %U", "/run/ovirt-node-plugin/changes") == "700 root"
+    assert len(host.plugin("status", "--json").json["changes"]) == 2
+
+
+def test_the_error_of_a_detached_change_is_that_of_the_command(changes: LiveHost) -> None:
+    bad = changes.bundle("bad", {"/usr/share/bad": "x"}, [], scriptlets={"post": "exit 1"})
+    unit = detached(changes, "install", bad)
+    answer = changes.plugin("status", unit, "--follow", status=8)
+    assert "failed at" in answer.out and "with exit status 8" in answer.out
+    text = changes.plugin("status", unit).out
+    assert "Error: install of bad failed and was rolled back" in text
+    change = change_of(changes, unit)
+    assert (change["state"], change["answer"]["error"]["kind"]) == ("failed", "RolledBack")
+    unknown = changes.plugin("status", "other.service", "--json", status=2)
+    assert unknown.json["error"]["message"].startswith("no change other.service is known")
+
+
+@pytest.mark.parametrize(("stop", "state"), [
+    (("systemctl", "stop"), "failed"), (("systemctl", "kill", "--signal=KILL"), "lost")])
+def test_a_detached_change_that_is_stopped_is_undone_at_once_or_by_the_next_command(
+        changes: LiveHost, stop: Sequence[str], state: str) -> None:
+    host = changes
+    unit = detached(host, "install", hanging_plugin(host))
+    wait_until(lambda: host.machine.state("hang.service") == "activating")
+    running = change_of(host, unit)
+    assert (running["state"], running["step"]["step"]) == ("running", "settings")
+    # another user, who can read this checkout wherever it is
+    other = dataclasses.replace(host.dnf, prefix=(
+        *host.machine.prefix, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+        "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"))
+    host.dnf.configure()
+    assert other.plugin(LIVE, "status").out == f"{unit}: a change is running\n"
+    host.machine(*stop, unit)
+    wait_until(lambda: change_of(host, unit)["state"] != "running")
+    ended = change_of(host, unit)
+    assert ended["state"] == state
+    if state == "failed":
+        assert ended["answer"]["error"]["kind"] == "Interrupted"
+    if state == "lost":
+        assert "The next dnf node-plugin command" in host.plugin("status", unit).out
+        host.plugin("status", unit, "--follow", status=9)
+        assert "An interrupted install of hang was undone" in host.plugin("verify").text
+    host.expect_answer(7072, expected="nobody")
+    assert host.plugin("list").text.strip().endswith("No plugins.")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, for a minute at most."""
+    until = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.1)

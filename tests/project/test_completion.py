@@ -16,7 +16,7 @@ TOP = Path(__file__).resolve().parents[2]
 SCRIPT = TOP / "completion" / "ovirt-node-plugin.bash"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 SUBCOMMANDS = ["add", "check-upgrade", "drop", "info", "install", "list", "manifest", "remove",
-               "repair", "repos", "upgrade", "verify"]
+               "repair", "repos", "status", "upgrade", "verify"]
 
 # Splits a line as readline does: "=" and ":" are separate words unless COMP_WORDBREAKS lacks
 # them. The line is completed at its end.
@@ -164,16 +164,18 @@ def test_an_equals_sign_need_not_break_words(shell: Shell, root: Path) -> None:
 
 
 @pytest.mark.parametrize("subcommand, options", [
-    ("install", ["--accept-origin", "--accounts-from", "--dry-run",
+    ("install", ["--accept-origin", "--accounts-from", "--detach", "--dry-run",
                  "--plan-digest", "--skip-scriptlets", "--trust-keys"]),
-    ("upgrade", ["--dry-run", "--plan-digest", "--skip-scriptlets", "--trust-keys"]),
-    ("remove", ["--dry-run", "--keep-modified", "--plan-digest", "--skip-scriptlets"]),
+    ("upgrade", ["--detach", "--dry-run", "--plan-digest", "--skip-scriptlets", "--trust-keys"]),
+    ("remove", ["--detach", "--dry-run", "--keep-modified", "--plan-digest", "--skip-scriptlets"]),
     ("list", ["--all", "--available", "--installed"]),
     ("check-upgrade", ["--checksum-file", "--checksum-key", "--image", "--sha256"]),
+    ("status", ["--follow"]),
     ("repos", [])])
 def test_options_are_those_of_the_subcommand(
         shell: Shell, subcommand: str, options: List[str]) -> None:
-    special = {"--accept-origin", "--accounts-from", "--dry-run", "--trust-keys",
+    special = {"--accept-origin", "--accounts-from", "--detach", "--follow", "--dry-run",
+               "--trust-keys",
                "--keep-modified", "--all", "--available", "--installed", "--skip-scriptlets",
                "--checksum-file", "--checksum-key", "--image", "--plan-digest", "--sha256"}
     offered = shell.complete(f"dnf node-plugin {subcommand} --")

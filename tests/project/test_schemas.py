@@ -352,7 +352,8 @@ def test_the_example_program_of_the_manual_validates_an_answer(
 
 SECTIONS = {COMMAND: ("JSON",), PROGRAM: ("JSON",),
             REGISTRY: ("IN VDSM'S CAPABILITIES", "THE INVENTORY")}
-OF_PAGE = {COMMAND: {*schemas.DNF_ANSWERS.values(), schemas.ERROR, schemas.PROGRESS},
+OF_PAGE = {COMMAND: {*schemas.DNF_ANSWERS.values(), schemas.ERROR, schemas.PROGRESS,
+                     schemas.DETACHED},
            PROGRAM: {*schemas.PROGRAM_ANSWERS.values(), schemas.IMAGE},
            REGISTRY: {schemas.INVENTORY, schemas.CAPABILITIES}}
 

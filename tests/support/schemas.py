@@ -10,13 +10,14 @@ from typing import Any, Dict, Iterator, Mapping, Sequence
 FOLDER = Path(__file__).resolve().parents[2] / "ovirt_node_plugin/schema"
 COMMON, ERROR = "common.json", "answer-error.json"
 INVENTORY, IMAGE, CAPABILITIES = "inventory.json", "image.json", "capabilities.json"
-PROGRESS = "progress.json"
-FILES = (INVENTORY, IMAGE, CAPABILITIES, PROGRESS)
+PROGRESS, DETACHED = "progress.json", "answer-detach.json"
+FILES = (INVENTORY, IMAGE, CAPABILITIES, PROGRESS, DETACHED)
 
 DNF_ANSWERS: Mapping[str, str] = {
     **dict.fromkeys(("install", "remove", "upgrade", "repair"), "answer-plan.json"),
     **{name: f"answer-{name}.json"
-       for name in ("list", "info", "manifest", "verify", "check-upgrade", "add", "drop", "repos")}}
+       for name in ("list", "info", "manifest", "verify", "check-upgrade", "status", "add", "drop",
+                    "repos")}}
 """Maps subcommands of ``dnf node-plugin`` to the schemas of their answers."""
 PROGRAM_ANSWERS: Mapping[str, str] = {
     name: f"answer-{name}.json" for name in ("merge", "inspect", "diff", "manifest", "verify")}
@@ -82,4 +83,6 @@ def validated_answer(document: Any, name: str) -> Any:
 def dnf_answer_schema(argv: Sequence[str]) -> str:
     """Return the schema for the answer of a dnf command line, empty for an unknown subcommand."""
     words = argv[argv.index("node-plugin") + 1:] if "node-plugin" in argv else ()
+    if "--detach" in words:
+        return DETACHED
     return next((DNF_ANSWERS[word] for word in words if word in DNF_ANSWERS), "")

@@ -10,7 +10,7 @@ from typing import Any, Dict, List
 
 import pytest
 
-from ovirt_node_plugin.report.progress import Bars, JsonLines, Lines, for_people
+from ovirt_node_plugin.report.progress import Bars, FollowedSteps, JsonLines, Lines, for_people
 from ovirt_node_plugin.system.progress import ENTRIES, READ, Silent, transferred
 from ovirt_node_plugin.system.run import run
 
@@ -132,3 +132,36 @@ def test_a_process_that_has_ended_causes_no_error() -> None:
     assert amounts == []
     transferred(amounts.append, READ)(os.getpid())
     assert len(amounts) == 1
+
+
+LINES = (
+    {"event": "step", "step": "plan", "text": "Making the plan", "total": 0, "unit": "bytes"},
+    {"event": "step", "step": "download", "text": "Downloading\x1b", "total": 4 << 20,
+     "unit": "bytes"},
+    {"event": "progress", "step": "download", "done": 1 << 20, "total": 4 << 20, "unit": "bytes",
+     "rate": 1 << 20, "left_s": 3.0},
+    {"event": "message", "level": "info", "text": "one\ntwo"},
+    {"event": "step-done", "step": "download", "elapsed_s": 4.0},
+    {"event": "step-done", "step": "plan", "elapsed_s": 5.1})
+
+
+def test_the_lines_of_another_run_are_shown_as_text() -> None:
+    stream = io.StringIO()
+    replay = FollowedSteps(stream)
+    for line in LINES:
+        replay.show(line)
+    assert stream.getvalue().splitlines() == [
+        "Making the plan ...", "Downloading\\x1b ...", "one", "two",
+        "Downloading\\x1b: done in 4 s", "Making the plan: done in 5 s"]
+
+
+def test_on_a_terminal_the_lines_of_another_run_are_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    replay = FollowedSteps(stream)
+    for line in LINES:
+        replay.show(line)
+    assert drawn(stream)[2] == (
+        "Downloading\\x1b  [#####               ]  25%  1.0 MiB/s  3 s left")
+    assert stream.getvalue().count("\n") == 4
