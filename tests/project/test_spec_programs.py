@@ -7,6 +7,7 @@ so that no program is missed.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.util
 import re
 import sysconfig
@@ -176,25 +177,36 @@ def dependencies() -> Dict[str, Dict[str, FrozenSet[str]]]:
             for name, kinds in found.items()}
 
 
-def started() -> List[Tuple[str, str]]:
-    """Map each program to the package that starts it."""
-    found = set()
+@functools.lru_cache(maxsize=None)
+def started() -> FrozenSet[Tuple[str, str]]:
+    """Return each program with the package that starts it.
+
+    Never while tests are collected, which each process does: it parses the whole library.
+    """
+    found: Set[Tuple[str, str]] = set()
     for module in read_modules(LIBRARY):
         if module.name == "system.run":
             continue  # the module that starts every program
         package = MAIN if module.package in MAINS else LIBRARY_PACKAGE
         found |= {(program, package) for program in started_by(module)}
-    return sorted(found)
+    return frozenset(found)
 
 
-@pytest.mark.parametrize(("program", "starter"), started())
-def test_a_program_is_required_by_the_package_that_starts_it(program: str, starter: str) -> None:
+def unnamed(program: str, starter: str) -> Iterator[str]:
+    """Yield the fault if a program's package is not named by the package that starts it."""
     package = PACKAGES[program]
-    asked = dependencies()
     kind = "Recommends" if package in RECOMMENDED else "Requires"
+    asked = dependencies()
     # the main package requires the library of its version, and so its requirements
     names = asked[starter][kind] | (asked[LIBRARY_PACKAGE][kind] if starter == MAIN else set())
-    assert package in names, f"{starter} starts {program} and does not name {package}"
+    if package not in names:
+        yield f"{starter} starts {program} and does not name {package}"
+
+
+def test_every_program_is_required_by_the_package_that_starts_it() -> None:
+    assert started()
+    assert [fault for program, starter in sorted(started())
+            for fault in unnamed(program, starter)] == []
 
 
 def test_programs_that_nothing_starts_are_not_required() -> None:
