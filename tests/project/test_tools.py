@@ -394,6 +394,7 @@ class Checkout:
 
 
 COMPILE = "python -m compileall -q ovirt_node_plugin dnf-plugins"
+COLLECT = "python -m pytest --quiet --collect-only"
 PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)) + 1}"
           " --dist=loadfile --no-loadscope-reorder --basetemp=TOP/RANDOM/t")
 
@@ -406,8 +407,9 @@ PYTEST = (f"python -m pytest --quiet --numprocesses={len(os.sched_getaffinity(0)
     ("-- --co", " --co")])
 def test_check_runs_only_tests_and_only_some_of_them(tmp_path: Path, words: str,
                                                      arguments: str) -> None:
+    of_all = [] if "tests/unit" in words else [COLLECT]
     assert Checkout(tmp_path).check("--tests", *words.split()) == [
-        COMPILE, PYTEST + arguments]
+        COMPILE, *of_all, PYTEST + arguments]
 
 
 @pytest.mark.root
@@ -444,11 +446,23 @@ def test_tests_work_in_memory_and_only_folders_of_failed_ones_remain(
 
 
 def test_check_lints_first_without_the_option(tmp_path: Path) -> None:
+    """mypy runs beside what follows ruff."""
     started = Checkout(tmp_path).check("tests/unit")
-    assert [line.split()[0] for line in started] == [
-        "ruff", "mypy", "vermin", "tsc", "biome", "shellcheck", "yamllint",
+    assert [line.split()[0] for line in started if not line.startswith("mypy ")] == [
+        "ruff", "vermin", "tsc", "biome", "shellcheck", "yamllint",
         *["check-jsonschema"] * 4, "mandoc", "python", "python"]
-    assert started[-2:] == [COMPILE, f"{PYTEST} tests/unit"]
+    assert started[-1] == f"{PYTEST} tests/unit" and COMPILE in started
+    assert [line.split()[0] for line in started].count("mypy") == 1
+
+
+def test_check_runs_no_test_if_mypy_finds_an_error(tmp_path: Path) -> None:
+    checkout = Checkout(tmp_path)
+    checkout.replace("mypy", "echo 'a.py:1: error: no type'; exit 1\n")
+    done = checkout.run("tests/unit")
+    assert (done.returncode, done.stderr) == (1, "tools/check: mypy has found errors\n")
+    assert done.stdout.endswith("a.py:1: error: no type\n")
+    assert PYTEST not in checkout.log.read_text(encoding="utf-8")
+    assert not list(tmp_path.glob("node-tests.*"))
 
 
 def test_check_refuses_a_missing_path() -> None:
