@@ -178,15 +178,15 @@ export interface ManifestPackage {
     since: number;
     files: number;
     size_bytes: number;
-    repo?: string;
-    reason?: string;
-    checksum?: string;
+    repo: string;
+    reason: string;
+    checksum: string;
     /** The id of the key that signed it, "" without a signature. */
-    signer?: string;
-    checked?: boolean;
+    signer: string;
+    checked: boolean;
     /** Whole fingerprint and owner of that key, "" if the root does not have it. */
-    fingerprint?: string;
-    owner?: string;
+    fingerprint: string;
+    owner: string;
 }
 
 export interface Operation {

@@ -68,16 +68,16 @@ def packages(manifest: PluginManifest, inventory: Inventory) -> List[Data]:
     recorded = {package.nevra: package for package in manifest.record.packages}
     return [{"nevra": package.nevra, "header": package.header, "since": package.since,
              "files": len(package.files), "size_bytes": package.size_bytes,
-             **_signer(recorded.get(package.nevra), manifest.keys)}
+             **_origin(recorded.get(package.nevra), manifest.keys)}
             for package in inventory.packages]
 
 
-def _signer(package: Optional[InstalledPackage], keys: Mapping[str, PublicKey]) -> Data:
-    """Return where a package came from and who signed it, as its record tells."""
-    key = keys.get(package.signer) if package is not None else None
-    return {"repo": package.repo if package is not None else "",
-            "signer": package.signer if package is not None else "",
-            "checked": package is not None and package.checked,
+def _origin(package: Optional[InstalledPackage], keys: Mapping[str, PublicKey]) -> Data:
+    """Return where a package came from, why, and who signed it, as its record tells."""
+    known = package or InstalledPackage(nevra="", checksum="", reason="")
+    key = keys.get(known.signer)
+    return {"repo": known.repo, "reason": known.reason, "checksum": known.checksum,
+            "signer": known.signer, "checked": known.checked,
             "fingerprint": key.fingerprint if key is not None else "",
             "owner": key.owner if key is not None else ""}
 

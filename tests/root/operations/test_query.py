@@ -83,7 +83,8 @@ def test_list_and_info_tell_what_an_installed_plugin_is_and_what_upgrades_it(
         assert told[0]["shares"] == shares
 
 
-def test_manifest_tells_who_signed_the_packages(with_snmp: Path, dnf: Dnf) -> None:
+def test_manifest_tells_of_packages_why_they_are_there_and_who_signed_them(
+        with_snmp: Path, dnf: Dnf) -> None:
     (plugin,) = dnf.plugin(with_snmp, "manifest", "snmp", "--packages", "--json").json["plugins"]
     packages = {package.nevra: package for package in store.read_record(
         with_snmp, "snmp").packages}
@@ -91,6 +92,7 @@ def test_manifest_tells_who_signed_the_packages(with_snmp: Path, dnf: Dnf) -> No
         package = packages[row["nevra"]]
         assert (row["repo"], row["signer"], row["checked"]) == (
             package.repo, package.signer, package.checked)
+        assert (row["reason"], row["checksum"]) == (package.reason, package.checksum)
         assert row["checked"] and row["fingerprint"].endswith(row["signer"]) and row["owner"]
 
 
