@@ -85,7 +85,7 @@ function itemOf(item) {
         item.differences.length ? table({
             caption: format(_("What differs: $0"), title || (item.texts[0] ?? "")),
             class: "compact",
-            columns: [{label: _("What")}, {label: _("At the install")}, {label: _("Now")}],
+            columns: [{label: _("What"), class: "nowrap"}, {label: _("At the install")}, {label: _("Now")}],
             rows: item.differences.map(({what, was, is}) =>
                 [whatText(what), value(was, "was"), value(is, "is")]),
         }) : null);

@@ -47,7 +47,7 @@ export function renderFiles(container, files) {
         replace(found, searched ? limited(matches, file => foundFile(file, choose)) : null);
     };
     replace(container,
-        searchBox({label: _("Search files by path, package, owner or mark"), listener: search}), count,
+        searchBox({label: _("Search files"), listener: search}), count,
         element("div", {class: "files"}, element("div", {class: "files-list"}, tree, found),
             details));
 }

@@ -22,7 +22,7 @@ export function renderOffer(container, info) {
             element("section", {class: "card"},
                     element("h2", null, _("Summary")),
                     element("div", {class: "card-body"},
-                            info.description ? element("p", {class: "description"}, info.description) : null,
+                            info.description ? element("div", {class: "description"}, lines(info.description)) : null,
                             definitions([
                                 [_("Version"), info.version],
                                 [_("Vendor"), info.vendor],

@@ -33,12 +33,18 @@ export function renderSettings(container, {settings, live}) {
     show(null);
     if (!live || !settings.length)
         return () => undefined;
-    const update = () => readPresent(settings).then(present => {
+    let unwatch = () => {};
+    const update = async () => {
+        const present = await readPresent(settings);
         if (!ended)
             show(present);
+        return present;
+    };
+    // Where systemd does not run, there is nothing to watch.
+    update().then(present => {
+        if (!ended && present.units?.size)
+            unwatch = watchUnits(unitsOf(settings), update);
     });
-    update();
-    const unwatch = watchUnits(unitsOf(settings), update);
     return () => {
         ended = true;
         unwatch();
@@ -132,9 +138,15 @@ function columnsOf(group, present) {
     const {rows} = group;
     /** @type {Column[]} */
     const columns = [];
-    if (rows.some(row => row.place))
-        columns.push({title: placeTitle(group.id), cell: row => code(row.place)});
+    const place = {title: placeTitle(group.id),
+                   cell: (/** @type {Row} */ row) => code(row.place)};
+    // The first cell is the header of its row, so it must not be empty.
+    const placed = rows.every(row => row.place);
+    if (placed)
+        columns.push(place);
     columns.push({title: _("Name"), cell: row => code(row.subject)});
+    if (!placed && rows.some(row => row.place))
+        columns.push(place);
     if (group.known && rows.some(row => row.setting.kind !== rows[0]?.setting.kind))
         columns.push({title: _("Kind"), cell: row => kindText(row.setting.kind)});
     if (rows.some(row => row.aspect))

@@ -2,9 +2,10 @@
 /** The first part of a plugin's page: what it is, who made it, what it needs and shares. */
 
 import {element, replace} from "./dom.js";
+import {trustBadge} from "./overview_data.js";
 import {code, limited} from "./plugin_parts.js";
 import {_, format, time} from "./text.js";
-import {badge, definitions, link} from "./widgets.js";
+import {badge, definitions, lines, link} from "./widgets.js";
 
 /**
  * @typedef {import("./answers").PluginInfo} PluginInfo
@@ -21,7 +22,7 @@ import {badge, definitions, link} from "./widgets.js";
  */
 export function renderSummary(container, info, manifest) {
     replace(container,
-            info.description ? element("p", {class: "description"}, info.description) : null,
+            info.description ? element("div", {class: "description"}, lines(info.description)) : null,
             definitions([
                 [_("Version"), info.version],
                 [_("Vendor"), info.vendor],
@@ -53,22 +54,8 @@ export function address(url) {
  * @returns {Child}
  */
 function trustOf(info) {
-    switch (info.trust) {
-    case "signed":
-        return [badge("success", _("signed")), " ",
-            _("Every package is signed, and its signature was checked.")];
-    case "unchecked":
-        return [badge("warning", _("not checked")), " ",
-            _("Every package is signed, but not every signature was checked.")];
-    case "unsigned":
-        return [badge("warning", _("not signed")), " ",
-            _("At least one package has no known signature.")];
-    case "unknown":
-        return [badge("neutral", _("unknown")), " ",
-            _("The record does not tell who signed the packages.")];
-    default:
-        return info.trust;
-    }
+    const trust = trustBadge(info.trust);
+    return trust ? [badge(trust.kind, trust.text), " ", trust.why] : info.trust;
 }
 
 /**
