@@ -39,10 +39,10 @@ MOCK_CONFIGS   ?= mock/$(NAME)-el9.cfg mock/$(NAME)-el10.cfg
 # the same bytes. Without git it is 1980-01-02: a wheel cannot contain an older date.
 export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),315619200)
 
-.PHONY: help check quick demo matrix dist rpm srpm mock build install library files clean
+.PHONY: help check quick demo matrix pictures dist rpm srpm mock build install library files clean
 
 help:
-	@echo "make check | quick | demo | matrix | dist | srpm | rpm | mock | install DESTDIR=... | clean"
+	@echo "make check | quick | demo | matrix | pictures | dist | srpm | rpm | mock | install DESTDIR=... | clean"
 
 check:
 	./tools/check
@@ -55,6 +55,13 @@ demo:
 
 matrix:
 	./tools/matrix
+
+# the pictures of the documents, taken by the tests of the page
+pictures:
+	./tools/check --tests tests/cockpit
+	set -e; for picture in docs/pictures/*.png; do \
+	    cp build/screenshots/$${picture##*/} $$picture; \
+	done
 
 dist:
 	@mkdir -p $(BUILD)
