@@ -76,6 +76,10 @@ class DescriptorError(BadBundle):
     """A descriptor does not match its schema; the message names file, line and column."""
 
 
+class BadRepository(NodePluginError):
+    """A repository, or a package in it, that cannot be read or downloaded."""
+
+
 class UnmetDependency(NodePluginError):
     """A dependency that no package in the repositories of this run satisfies."""
 

@@ -8,7 +8,7 @@ from typing import Collection, List, Mapping, Optional, Sequence
 
 import dnf.exceptions
 
-from ..errors import BadBundle, NodePluginError, Refused
+from ..errors import BadBundle, BadRepository, Refused
 from ..plugin.bundle import is_inside
 from ..policy.key_trust import KeyTrust
 from ..system.openpgp import PublicKey
@@ -28,7 +28,7 @@ def download(base: DnfBase, coming: Sequence[DnfPackage],
 
     It is a step of ``progress``; without one, DNF shows the download.
 
-    Raises NodePluginError if one cannot be downloaded.
+    Raises BadRepository if one cannot be downloaded.
     """
     if not coming:
         return
@@ -45,8 +45,8 @@ def download(base: DnfBase, coming: Sequence[DnfPackage],
                                total=lambda: size_bytes) as advance:
                 base.download_packages(list(coming), Downloads(advance), lambda *_: None)
     except dnf.exceptions.DownloadError as exc:
-        raise NodePluginError(f"downloading packages failed:\n{exc}",
-                              hint="Nothing was changed. Check the repository.") from exc
+        raise BadRepository(f"downloading packages failed:\n{exc}",
+                            hint="Nothing was changed. Check the repository.") from exc
 
 
 def check_locations(base: DnfBase, coming: Sequence[DnfPackage]) -> None:

@@ -8,7 +8,7 @@ from typing import Iterator, List
 
 import dnf.exceptions
 
-from ..errors import NodePluginError
+from ..errors import BadRepository
 from . import repos
 from .dnf_types import DnfBase
 
@@ -31,7 +31,7 @@ class _Causes(logging.Handler):
 
 @contextlib.contextmanager
 def named_repositories(base: DnfBase) -> Iterator[None]:
-    """Raise NodePluginError, with id, address and cause, if a repository cannot be read."""
+    """Raise BadRepository, with id, address and cause, if a repository cannot be read."""
     handler = _Causes()
     _logger.addHandler(handler)
     try:
@@ -43,7 +43,7 @@ def named_repositories(base: DnfBase) -> Iterator[None]:
         message = text if repo is None else "\n  ".join([
             f"the repository {repo.id} at {repos.location(repo) or 'no address'} cannot be read:",
             *(causes or [text])])
-        raise NodePluginError(
+        raise BadRepository(
             _CREDENTIALS.sub("", message),
             hint="Check its address and the network, or leave the repository out.") from exc
     finally:

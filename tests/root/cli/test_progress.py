@@ -6,6 +6,7 @@ from typing import Any, List, Sequence
 
 import pytest
 
+from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 from tests.support.dnf_runner import Answer, Dnf, succeeded
 
@@ -76,3 +77,19 @@ def test_a_plan_with_another_digest_is_refused(dnf: Dnf, node: Path, tmp_path: P
     assert succeeded(dnf.plugin(node, "install", bundle, *words)).json["done"]
     wrong = dnf.plugin(node, "remove", "acme", "--plan-digest=12", "-y", "--json")
     assert (wrong.status, wrong.json["error"]["kind"]) == (2, "UsageError")
+
+
+def test_a_plan_is_refused_after_a_repository_changed(
+        dnf: Dnf, node: Path, tmp_path: Path) -> None:
+    more = support.RpmRepo(tmp_path / "more", "more")
+    more.add("helper", "1.0")
+    bundle = make_plugin(tmp_path, "acme", requires=["helper"])
+    words = (str(bundle), "--json", "--refresh", f"--repofrompath=more,{more.url}", "--repo=more",
+             UNSIGNED)
+    shown = succeeded(dnf.plugin(node, "install", "--dry-run", *words)).json
+    assert "helper-1.0-1.noarch" in [package["nevra"] for package in shown["packages"]]
+    more.add("helper", "2.0")
+    assert more.url in words[3]  # writes the metadata
+    digest = f"--plan-digest={shown['digest']}"
+    refused = dnf.plugin(node, "install", "-y", digest, *words)
+    assert (refused.status, refused.json["error"]["kind"]) == (6, "PlanChanged")
