@@ -107,6 +107,8 @@ function failure(status, kind) {
     const unchanged = _("Nothing has changed.");
     if (kind === "PlanChanged")
         return {title: _("The plan is not the one that was shown any more."), text: unchanged};
+    if (kind === "Interrupted")
+        return {title: _("The change was stopped and undone."), text: unchanged};
     switch (status) {
     case 8:
         return {title: _("The change failed and was undone."), text: unchanged};

@@ -385,7 +385,6 @@ cockpit.locale({
     "Reading the repositories…": [null, "Repositorys werden gelesen …"],
     "Reading the state of the change…": [null, "Zustand der Änderung wird gelesen …"],
     "Reason": [null, "Grund"],
-    "Reason against $0": [null, "Grund gegen $0"],
     "Record of the plugin": [null, "Datensatz des Plugins"],
     "Reload the page": [null, "Seite neu laden"],
     "Removal": [null, "Entfernen"],
@@ -478,6 +477,10 @@ cockpit.locale({
         "Die Änderung läuft auf dem Host. Sie können diese Seite schließen.",
     ],
     "The change was refused.": [null, "Die Änderung wurde abgelehnt."],
+    "The change was stopped and undone.": [
+        null,
+        "Die Änderung wurde abgebrochen und rückgängig gemacht.",
+    ],
     "The command gave no reason.": [null, "Der Befehl nannte keinen Grund."],
     "The connection to the host was lost.": [null, "Die Verbindung zum Host wurde getrennt."],
     "The contents of files that only root can read are not checked.": [
@@ -518,7 +521,6 @@ cockpit.locale({
     "The upload was cancelled.": [null, "Das Hochladen wurde abgebrochen."],
     "The upload was ended on the host.": [null, "Das Hochladen wurde auf dem Host beendet."],
     "There is no such plugin": [null, "Dieses Plugin gibt es nicht"],
-    "There is nothing against: $0": [null, "Nichts spricht gegen: $0"],
     "There was nothing to do.": [null, "Es war nichts zu tun."],
     "This folder is not of the plugin; it has files of it.": [
         null,

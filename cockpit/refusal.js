@@ -4,8 +4,8 @@
 import {element} from "./dom.js";
 import {card, disputedTable, list} from "./plan_view.js";
 import {problemAlert} from "./problems.js";
-import {_, format, plural} from "./text.js";
-import {alert, button, lines} from "./widgets.js";
+import {_, plural} from "./text.js";
+import {button} from "./widgets.js";
 
 /**
  * @typedef {import("./command.js").CommandFailed} CommandFailed
@@ -30,14 +30,24 @@ export function refusalView(failure, request, {again, replan}) {
         changed && again ? element("div", {class: "actions"}, button(_("Show the new plan"), again,
                                                                      {kind: "primary"})) : null,
         error && named(error),
-        request && failure.kind === "Drifted" && !request.keepModified ? keepModified(request, replan) : null,
-        request && failure.kind === "Refused" && request.operation === "upgrade" && request.names.length
+        request && hasReason(failure, "Drifted") && !request.keepModified ? keepModified(request, replan) : null,
+        request && hasReason(failure, "Refused") && request.operation === "upgrade" && request.names.length
             ? asInstall(request, replan) : null,
     ];
 }
 
 /**
- * Return what an error names: packages, changed files, refused files, and its reasons.
+ * Return whether a kind of error is the failure, or one of its reasons.
+ *
+ * @param {CommandFailed} failure
+ * @param {string} kind
+ */
+function hasReason({kind: own, error}, kind) {
+    return own === kind || (error?.reasons ?? []).some(reason => reason.kind === kind);
+}
+
+/**
+ * Return what an error and its reasons name: packages, changed files and refused files.
  *
  * @param {ErrorAnswer} error
  * @returns {import("./dom.js").Child[]}
@@ -51,14 +61,8 @@ function named(error) {
         error.disputed_files?.length ? card(
             plural("$0 refused file", "$0 refused files", error.disputed_files.length),
             disputedTable(error.disputed_files)) : null,
-        (error.reasons ?? []).map(reason => [
-            alert("danger", reason.plugins.length
-                ? format(_("Reason against $0"), reason.plugins.join(", ")) : _("Reason"),
-                  lines(reason.message), reason.hint && element("p", {class: "hint"}, lines(reason.hint))),
-            named(reason),
-        ]),
-        error.fitting?.length ? element("p", null, format(
-            _("There is nothing against: $0"), error.fitting.join(", "))) : null,
+        // The message of the whole has those of the reasons.
+        (error.reasons ?? []).map(named),
     ];
 }
 

@@ -78,6 +78,7 @@ for (const [values, kind, title] of /** @type {[object, string, RegExp][]} */ ([
     [{exit_status: 200}, "danger", /Another process/],
     [{exit_status: 5}, "danger", /refused/],
     [{exit_status: 6, answer: {error: {kind: "PlanChanged", message: ""}}}, "danger", /not the one/],
+    [{exit_status: 1, answer: {error: {kind: "Interrupted", message: ""}}}, "danger", /stopped and undone/],
     [{exit_status: null}, "danger", /failed/],
 ]))
     test(`the outcome of ${JSON.stringify(values)} is told`, () => {
