@@ -62,12 +62,12 @@ def open_page(chromium: Browser, tmp_path: Path) -> Iterator[OpenPage]:
         count = 0
 
         def opened(host: cockpit.Host, route: str = "/", *, user: str = "root",
-                   locale: str = "en-US") -> cockpit.Page:
+                   locale: str = "en-US", settled: bool = True) -> cockpit.Page:
             nonlocal count
             count += 1
             address = stack.enter_context(served(host, tmp_path / f"ws{count}", user=user))
             page = stack.enter_context(cockpit.page(chromium, address, locale=locale))
-            page.open(route)
+            page.open(route, settled=settled)
             return page
 
         yield opened

@@ -36,6 +36,13 @@ def test_an_ordinary_user_gets_no_administrative_access(cockpit_host: Host, open
     assert "No plugin is installed." in page.text
 
 
+def test_the_page_of_a_booted_host_runs_commands_there(running_host: Host, open_page: OpenPage
+                                                       ) -> None:
+    page = open_page(running_host)
+    assert spawned(page, "systemctl", "is-system-running") in ("running", "degraded")
+    assert spawned(page, "dnf", "node-plugin", "list") == "No plugins."
+
+
 def test_scripts_and_styles_in_the_text_of_the_page_are_problems(cockpit_host: Host,
                                                                  open_page: OpenPage) -> None:
     page = open_page(cockpit_host)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -26,12 +27,14 @@ _SESSION = ("env", "-i", "LANG=C.UTF-8",
 # Runs a command chrooted into a tree, in a mount namespace of its own.
 _ENTER = """#!/bin/sh
 set -e
-root=$1 folders=$2
-shift 2
+root=$1 folders=$2 options=$3 writable=$4
+shift 4
+for folder in $writable; do mount --bind "$root/$folder" "$root/$folder"; done
 for folder in /proc /sys /dev $folders; do
     mkdir -p "$root$folder"
     mount --rbind "$folder" "$root$folder"
 done
+mount -o "remount,bind,$options" "$root"
 exec chroot "$root" "$@"
 """
 
@@ -100,7 +103,15 @@ def host(work: Path) -> Iterator[Host]:
         script.write_text(_ENTER, encoding="utf-8")
         yield Host(root, shared, (
             "unshare", "--mount", "--propagation", "slave", "sh", str(script), str(root),
-            f"{TOP} {shared}"))
+            f"{TOP} {shared}", "rw", ""))
+
+
+def read_only(host: Host, *, but: Sequence[str] = ()) -> Host:
+    """Return ``host``, which is not booted, with a root that is mounted read-only.
+
+    ``but`` are folders of it, relative to the root, that remain writable.
+    """
+    return dataclasses.replace(host, prefix=(*host.prefix[:-2], "ro", " ".join(but)))
 
 
 @contextlib.contextmanager

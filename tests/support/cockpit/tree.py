@@ -15,6 +15,7 @@ PAGE = "usr/share/cockpit/ovirt-node-plugin"
 USER, USER_ID = "operator", 1000
 _COCKPIT = Path("/usr/share/cockpit")
 _PYTHON = "usr/lib/python3/dist-packages"
+DNF_PLUGIN = f"{_PYTHON}/dnf-plugins/node_plugin.py"
 # What of the folder of the page is for its developers only.
 _NOT_SERVED = ("tests", "*.d.ts", "jsconfig.json", "tsconfig.json")
 
@@ -44,9 +45,7 @@ def copy_page(root: Path) -> None:
 
 def _link_checkout(root: Path) -> None:
     """Install the library and both commands as links to this checkout, and the configuration."""
-    plugins = root / _PYTHON / "dnf-plugins"
-    plugins.mkdir(exist_ok=True)
-    (plugins / "node_plugin.py").symlink_to(TOP / "dnf-plugins/node_plugin.py")
+    _parent_made(root / DNF_PLUGIN).symlink_to(TOP / "dnf-plugins/node_plugin.py")
     (root / _PYTHON / "ovirt_node_plugin").symlink_to(TOP / "ovirt_node_plugin")
     (root / "usr/bin/ovirt-node-plugin").symlink_to(TOP / "bin/ovirt-node-plugin")
     for name in ("etc/dnf/plugins/node-plugin.conf", "etc/ovirt-node-plugin/core.d"):

@@ -1,0 +1,107 @@
+"""States of hosts: each is shown as it is, with words that help, and fits in the window."""
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from tests.cockpit.conftest import OpenPage
+from tests.support.cockpit import Host, Page
+from tests.support.cockpit.hosts import NODE, REGISTRY, read_only
+from tests.support.cockpit.records import write_plugin, write_plugins
+from tests.support.cockpit.tree import DNF_PLUGIN
+
+pytestmark = [pytest.mark.root]
+
+
+def shown(page: Page, name: str) -> str:
+    """Take a screenshot of the page; return its text. It must be accessible."""
+    page.settle()
+    page.screenshot(name)
+    assert page.axe() == []
+    return page.text
+
+
+def test_a_host_without_the_command_names_the_package_to_install(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    (cockpit_host.root / DNF_PLUGIN).unlink()
+    text = shown(open_page(cockpit_host), "command-missing")
+    assert "python3-dnf-plugin-node-plugin" in text
+
+
+def test_a_host_without_dnf_is_told(cockpit_host: Host, open_page: OpenPage) -> None:
+    (cockpit_host.root / "usr/bin/dnf").unlink()
+    text = shown(open_page(cockpit_host), "dnf-missing")
+    assert "dnf" in text and "No plugin is installed." not in text
+
+
+def test_a_damaged_record_is_shown_beside_the_others(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugins(cockpit_host.root, ["first", "second", "third"])
+    (cockpit_host.root / REGISTRY / "second").write_text("<plugin-record", encoding="utf-8")
+    page = open_page(cockpit_host)
+    page.wait_for_text("Broken plugins")
+    text = shown(page, "record-damaged")
+    assert f"/{REGISTRY}/second" in text
+    assert page.role("row", "third").is_visible()
+
+
+def test_a_root_that_is_read_only_is_shown(cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugins(cockpit_host.root, ["first"])
+    page = open_page(read_only(cockpit_host, but=("var", "tmp")))
+    page.role("row", "first").wait_for()
+    shown(page, "read-only")
+
+
+def test_a_host_on_which_dnf_cannot_write_its_log_is_shown_with_its_words(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    page = open_page(read_only(cockpit_host, but=("root", "run", "tmp")))
+    page.wait_for_text("Read-only file system: '/var/log/dnf.log'")
+    shown(page, "read-only-log")
+
+
+def test_a_booted_node_is_shown_with_the_way_to_change_it_offline(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugins(cockpit_host.root, ["first"])
+    (cockpit_host.root / "run/systemd/system").mkdir(parents=True)
+    cockpit_host.set_release(NODE)
+    page = open_page(cockpit_host)
+    text = shown(page, "booted-node")
+    assert page.role("row", "first").is_visible()
+    assert "--installroot" in text
+
+
+def test_a_user_without_administrative_access_reads_only(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugins(cockpit_host.root, ["first"])
+    page = open_page(cockpit_host, user="operator")
+    text = shown(page, "without-access")
+    assert page.role("row", "first").is_visible()
+    assert "dministrative access" in text
+
+
+def test_five_hundred_plugins_are_shown(cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugins(cockpit_host.root, [f"plugin-{number:03d}" for number in range(500)])
+    page = open_page(cockpit_host, settled=False)
+    page.role("row", "plugin-499").wait_for()
+    page.role("searchbox").first.fill("plugin-33")
+    assert page.role("row", "plugin-33").count() == 10
+    assert page.role("row", "plugin-499").count() == 0
+    page.screenshot("many-plugins")
+
+
+def test_a_record_that_appears_and_goes_is_shown_at_once(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    page = open_page(cockpit_host)
+    assert "No plugin is installed." in page.text
+    write_plugin(cockpit_host.root, "fresh")
+    page.role("row", "fresh").wait_for()
+    shutil.rmtree(cockpit_host.root / REGISTRY)
+    page.wait_for_text("No plugin is installed.")
+
+
+def test_a_name_of_no_plugin_is_told(cockpit_host: Host, open_page: OpenPage) -> None:
+    text = shown(open_page(cockpit_host, "/plugin/nothing"), "no-such-plugin")
+    assert "nothing" in text
+
+
