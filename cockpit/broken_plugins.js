@@ -10,6 +10,8 @@ import {details, lines, link} from "./widgets.js";
 
 // How many problems of a plugin are shown at once.
 const FIRST = 3;
+// How many plugins are; the table has them all.
+const MOST = 20;
 
 /**
  * Draw the section of broken plugins; it is hidden if there are none.
@@ -26,7 +28,11 @@ export function drawBroken(section, broken) {
     section.hidden = !broken.length;
     replace(section,
             element("h2", {id: "broken-heading"}, _("Broken plugins")),
-            broken.map(plugin => brokenCard(plugin)));
+            broken.slice(0, MOST).map(plugin => brokenCard(plugin)),
+            broken.length > MOST ? element("p", null, plural(
+                "$0 more broken plugin is in the table.",
+                "$0 more broken plugins are in the table.",
+                broken.length - MOST)) : null);
 }
 
 /** @param {PluginState} plugin */

@@ -3,7 +3,7 @@
 
 import {element, replace} from "./dom.js";
 import {problemAlert} from "./problems.js";
-import {refresh, state, subscribe} from "./state.js";
+import {refresh, running, state, subscribe} from "./state.js";
 import {_, format} from "./text.js";
 import {alert, copyBox, lines, link} from "./widgets.js";
 
@@ -33,7 +33,8 @@ export function frame(page) {
     const draw = () => {
         replace(target, targetText());
         // Only what has changed is read out again, and keeps the focus otherwise.
-        const now = JSON.stringify([state.problem, state.admin, state.list?.target, running()]);
+        const now = JSON.stringify([state.problem, state.problem?.message, state.admin,
+                                    state.list?.target, running()?.unit]);
         if (now !== drawn)
             replace(notices, notice());
         drawn = now;
@@ -59,10 +60,6 @@ function targetText() {
     const kind = target.kind === "node" ? _("oVirt Node") : _("Host");
     // A node is called "oVirt Node 4.5.5" by itself.
     return target.name.includes(kind) ? target.name : `${kind}: ${target.name}`;
-}
-
-function running() {
-    return state.changes?.find(change => change.state === "running") ?? null;
 }
 
 /** @param {import("./answers").Change} change */

@@ -38,6 +38,11 @@ cockpit.locale({
         null,
         "$0 ist kein Bundle: Der Name eines Bundles endet auf eines von $1.",
     ],
+    "$0 more broken plugin is in the table.": [
+        "$0 more broken plugins are in the table.",
+        "$0 weiteres beschädigtes Plugin ist in der Tabelle.",
+        "$0 weitere beschädigte Plugins sind in der Tabelle.",
+    ],
     "$0 more problem": ["$0 more problems", "$0 weiteres Problem", "$0 weitere Probleme"],
     "$0 of $1": [null, "$0 von $1"],
     "$0 of $1 are shown.": [null, "$0 von $1 werden angezeigt."],

@@ -80,6 +80,11 @@ export function healthOf(plugin) {
     return health(plugin, state.checks?.get(plugin.name));
 }
 
+/** Return the change that is running, or null. */
+export function running() {
+    return state.changes?.find(change => change.state === "running") ?? null;
+}
+
 /** @param {Partial<typeof state>} values */
 function update(values) {
     Object.assign(state, values);
@@ -154,6 +159,9 @@ async function readChecks() {
         update({checks: null, checksProblem: null});
         return;
     }
+    // What is being changed differs from its record; the end of the change reads again.
+    if (running())
+        return;
     update({checking: true});
     try {
         const answer = await read(["verify"]);
@@ -180,9 +188,9 @@ async function readChanges() {
     try {
         const answer = await read(["status"]);
         update({changes: answer.changes});
-        const running = state.changes?.find(change => change.state === "running");
-        if (running)
-            followToEnd(running.unit);
+        const change = running();
+        if (change)
+            followToEnd(change.unit);
     } catch {
         update({changes: null});
     }
