@@ -18,7 +18,7 @@ import {limited} from "./plugin_parts.js";
 import {renderSettings} from "./plugin_settings.js";
 import {renderRelations, renderSummary} from "./plugin_summary.js";
 import {problemAlert} from "./problems.js";
-import {canChange, state, subscribe} from "./state.js";
+import {canChange, refresh, state, subscribe} from "./state.js";
 import {_, format, plural} from "./text.js";
 import {alert, badge, button, emptyState, link, newId, spinner} from "./widgets.js";
 
@@ -71,9 +71,17 @@ class Page {
         this.newer = null;
         /** @type {CommandFailed | null} */
         this.failure = null;
+        /** @type {any} */
+        this.manifest = null;
         /** @type {InstalledParts | null} */
         this.parts = null;
         this.loads = 0;
+        // The time of the install that is shown: with another one, all is read again. Null while
+        // it is read.
+        /** @type {string | null} */
+        this.seen = null;
+        /** @type {boolean | null} */
+        this.admin = null;
         this.drawn = "";
     }
 
@@ -92,6 +100,9 @@ class Page {
             return;
         }
         this.loads += 1;
+        this.admin = state.admin;
+        this.seen = null;
+        const before = state.list ? this.entry()?.installed_at ?? "" : null;
         const {loads} = this;
         if (!this.parts)
             replace(this.places.body, spinner(_("Reading the plugin…")));
@@ -100,25 +111,25 @@ class Page {
         if (loads !== this.loads)
             return;
         this.failure = info instanceof CommandFailed ? info : null;
+        this.manifest = manifest;
         /** @type {PluginInfo[]} */
         const found = info instanceof CommandFailed ? [] : info.plugins.filter(
             (/** @type {PluginInfo} */ plugin) => plugin.name === this.name);
         this.info = found.find(plugin => plugin.state !== "available") ?? found[0] ?? null;
         this.newer = found.find(plugin => plugin !== this.info && plugin.upgrades) ?? null;
         this.failure ??= this.info ? null : new CommandFailed({kind: "UnknownPlugin"});
-        this.show(manifest);
+        this.seen = before ?? this.info?.installed_at ?? "";
+        this.show();
+        this.update();
     }
 
-    /**
-     * Show what was read.
-     *
-     * @param {any} manifest the answer, or why there is none
-     */
-    show(manifest) {
+    /** Show what was read. */
+    show() {
         this.parts?.end();
         this.parts = null;
-        if (this.info && this.info.state !== "available") {
-            this.parts = new InstalledParts(this.places.body, this.info, manifest);
+        const info = this.info ?? this.partly();
+        if (info && info.state !== "available") {
+            this.parts = new InstalledParts(this.places.body, info, this.manifest, this.failure);
             this.parts.begin();
         }
         this.drawn = "";
@@ -127,19 +138,31 @@ class Page {
 
     /** Called after each change of the store: show it, or read again what has changed. */
     update() {
-        const entry = this.entry();
-        if (state.list && this.drawn && !this.failure
-            && (entry?.installed_at ?? "") !== (this.info?.installed_at ?? "")) {
+        const now = this.entry()?.installed_at ?? "";
+        if (this.seen === null || !state.list)
+            this.draw();
+        else if (!this.parts && this.partly()) {
+            this.seen = now;
+            this.show();
+        } else if (now !== this.seen || (this.failure && state.admin && !this.admin))
             this.load();
-            return;
-        }
-        this.draw();
+        else
+            this.draw();
     }
 
     /** Return what the list has of the installed plugin. */
     entry() {
         return state.list?.plugins.find(
             plugin => plugin.name === this.name && plugin.state !== "available") ?? null;
+    }
+
+    /**
+     * Return what the list has of a plugin whose info failed, null if that is not enough.
+     *
+     * Only root may read the descriptor of an installed plugin, so info fails for others.
+     */
+    partly() {
+        return this.failure && this.failure.kind !== "UnknownPlugin" ? fromEntry(this.entry()) : null;
     }
 
     /** Draw what depends on the store, if it changed. */
@@ -149,7 +172,7 @@ class Page {
         if (now !== this.drawn) {
             this.drawn = now;
             this.drawHead();
-            if (this.failure)
+            if (this.failure && !this.parts)
                 this.drawFailure(this.failure);
             else if (this.info?.state === "available")
                 renderOffer(this.places.body, this.info);
@@ -190,9 +213,9 @@ class Page {
             return [button(_("Install"), plan("install"), {kind: "primary"})];
         const version = this.upgrade();
         return [
-            broken && this.info ? button(_("Repair"), plan("repair"), {kind: "primary"}) : null,
+            broken && known.version ? button(_("Repair"), plan("repair"), {kind: "primary"}) : null,
             version ? button(format(_("Upgrade to $0"), version), plan("upgrade")) : null,
-            this.info ? button(_("Remove"), plan("remove"), {kind: "danger"}) : null,
+            known.version ? button(_("Remove"), plan("remove"), {kind: "danger"}) : null,
         ];
     }
 
@@ -218,16 +241,30 @@ class Page {
     }
 }
 
+/**
+ * Return what the list tells of an installed plugin, null if its record cannot be read.
+ *
+ * @param {PluginState | null} entry
+ * @returns {PluginInfo | null}
+ */
+function fromEntry(entry) {
+    return entry?.version ? {...entry, description: "", url: "", license: "", repos: [], packages: [],
+                             settings: [], requires: [], shares: [], plan: null, refused: "",
+                             refused_status: 0} : null;
+}
+
 /** The parts of the page of an installed plugin. */
 class InstalledParts {
     /**
      * @param {HTMLElement} body
      * @param {PluginInfo} info
      * @param {any} answer the manifest, or why there is none
+     * @param {CommandFailed | null} failure why only a part of `info` is known
      */
-    constructor(body, info, answer) {
+    constructor(body, info, answer, failure) {
         this.body = body;
         this.info = info;
+        this.failure = failure;
         this.missing = answer instanceof CommandFailed ? answer : null;
         /** @type {Manifest | null} */
         this.manifest = answer instanceof CommandFailed ? null : answer.plugins.find(
@@ -237,6 +274,8 @@ class InstalledParts {
         this.drift = "";
         this.alerted = "";
         this.endSettings = () => {};
+        this.found = element("div", {class: "found-drift"});
+        this.check = button(_("Check again"), refresh);
         this.alerts = element("div", {"aria-live": "polite"});
         this.sections = {
             summary: section(_("Summary")),
@@ -255,9 +294,14 @@ class InstalledParts {
         const {sections, manifest, info} = this;
         const all = Object.values(sections);
         replace(this.body, info.summary ? element("p", {class: "lead"}, info.summary) : null,
-                this.alerts, jumps(all), all.map(one => one.box));
+                this.alerts, this.failure && this.partlyAlert(this.failure), jumps(all),
+                all.map(one => one.box));
+        replace(sections.drift.body, this.found, element("div", null, this.check));
         renderSummary(sections.summary.body, info, manifest);
-        renderRelations(sections.relations.body, info);
+        if (this.failure)
+            replace(sections.relations.body, element("p", null, _("Not known: see above.")));
+        else
+            renderRelations(sections.relations.body, info);
         if (manifest) {
             renderPackages(sections.packages.body, manifest.packages ?? []);
             renderOthers(sections.others.body, manifest.others ?? [], manifest.accounts ?? []);
@@ -274,6 +318,12 @@ class InstalledParts {
     end() {
         this.ended = true;
         this.endSettings();
+    }
+
+    /** @param {CommandFailed} failure */
+    partlyAlert(failure) {
+        return state.admin === true ? problemAlert(failure)
+            : alert("info", _("Description, requirements and shared parts are shown with administrative access only."));
     }
 
     async readFiles() {
@@ -324,8 +374,9 @@ class InstalledParts {
         const now = JSON.stringify(found);
         if (now !== this.drift) {
             this.drift = now;
-            renderDrift(this.sections.drift.body, found);
+            renderDrift(this.found, found);
         }
+        this.check.disabled = state.busy;
         this.drawAlerts(problems);
     }
 

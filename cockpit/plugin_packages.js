@@ -54,7 +54,7 @@ function signer(one) {
         return badge("warning", _("not signed"));
     return [
         one.owner ? element("p", null, one.owner) : null,
-        element("p", {class: "fingerprint"}, code(one.fingerprint || one.signer)),
+        element("p", {class: "key"}, code(one.fingerprint || one.signer)),
         one.fingerprint ? null : element("p", {class: "muted"},
                                          _("Only the id is known: the system does not have this key.")),
         one.checked ? null : badge("warning", _("signature not checked")),

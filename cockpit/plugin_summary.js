@@ -69,7 +69,7 @@ function keysOf(info, manifest) {
     const known = new Map((manifest?.packages ?? []).map(one => [one.signer, one]));
     return (info.origin?.keys ?? []).map(key => {
         const {fingerprint = "", owner = ""} = known.get(key) ?? {};
-        return element("span", {class: "fingerprint"}, owner ? `${owner} ` : null,
+        return element("span", {class: "key"}, owner ? `${owner} ` : null,
                        code(fingerprint || key));
     });
 }

@@ -143,6 +143,10 @@ cockpit.locale({
     "Delete $0 from the library?": [null, "$0 aus der Bibliothek löschen?"],
     "Delete from the library": [null, "Aus der Bibliothek löschen"],
     "Delete from the library: $0": [null, "Aus der Bibliothek löschen: $0"],
+    "Description, requirements and shared parts are shown with administrative access only.": [
+        null,
+        "Beschreibung, Anforderungen und Geteiltes werden nur mit administrativem Zugriff angezeigt.",
+    ],
     "Details": [null, "Details"],
     "Details of the chosen file": [null, "Einzelheiten der gewählten Datei"],
     "Device nodes": [null, "Gerätedateien"],
@@ -318,6 +322,7 @@ cockpit.locale({
     "Not checked": [null, "Nicht geprüft"],
     "Not compared yet.": [null, "Noch nicht verglichen."],
     "Not everything was repaired.": [null, "Nicht alles wurde repariert."],
+    "Not known: see above.": [null, "Nicht bekannt, siehe oben."],
     "Not repaired: $0": [null, "Nicht repariert: $0"],
     "Not signed": [null, "Nicht signiert"],
     "Notes": [null, "Hinweise"],
