@@ -8,7 +8,7 @@
 
 import {deltaCounts, errorOf, isUnit, outcome, percent, planOf, stepsAfter} from "./change_data.js";
 import {CommandFailed, follow, read} from "./command.js";
-import {element, replace} from "./dom.js";
+import {element, printable, replace} from "./dom.js";
 import {openPlan} from "./plan.js";
 import {pluginDone} from "./plan_data.js";
 import {requestAgain, requestOptions} from "./plan_request.js";
@@ -129,7 +129,7 @@ class ChangeView {
             if (change.operation) // which only root can see
                 replace(this.heading, `${operationText(change.operation)}: ${change.names.join(", ") || _("all plugins")}`);
             if (change.state === "running")
-                this.#follow(change);
+                this.#follow();
             else
                 this.#showEnd(change);
         } catch (error) {
@@ -137,8 +137,7 @@ class ChangeView {
         }
     }
 
-    /** @param {Change} change */
-    #follow(change) {
+    #follow() {
         this.#steps = [];
         const bars = element("div", {class: "steps"});
         const log = element("pre", {class: "output", tabindex: "0", "aria-label": _("Log")});
@@ -148,43 +147,44 @@ class ChangeView {
         replace(this.body,
                 card(_("Progress"), element("p", null, _("The change runs on the host. You can close this page.")),
                      bars, shown, element("div", {class: "actions"}, stop)));
-        const drawLog = (/** @type {string[]} */ texts) => replace(log, texts.join("\n"));
-        drawLog(change.log);
-        for (const event of [change.step, change.progress])
-            if (event)
-                this.#step(event, bars);
+        // The command repeats all lines from the beginning.
         const run = follow(["status", this.unit, "--follow"], event => {
             if (this.#released || this.#run !== run)
                 return;
-            this.#step(event, bars);
-            if (event.event === "step" || event.event === "step-done")
-                this.#readLog(drawLog);
+            if (event.event === "message")
+                log.append(printable(String(event.text)), "\n");
+            else
+                this.#step(event, bars);
         });
         this.#run = run;
-        run.done.then(() => this.#ended(), error => this.#ended(error));
+        run.done.then(last => this.#ended(last), error => this.#failed(error));
     }
 
-    /** @param {unknown} [error] */
-    async #ended(error) {
+    /**
+     * Show the end of the change, which is in the last line.
+     *
+     * @param {{changes?: Change[]} | null} last
+     */
+    async #ended(last) {
         this.#run = null;
         if (this.#released)
             return;
-        if (error instanceof CommandFailed && error.problem) {
-            this.#showFailure(error);
-            return;
-        }
-        await this.start();
+        if (last?.changes?.length)
+            this.#showEnd(last.changes[0]);
+        else
+            await this.start();
         refresh();
     }
 
-    /** @param {(texts: string[]) => void} draw */
-    async #readLog(draw) {
-        try {
-            const {changes} = await read(["status", this.unit]);
-            draw(changes[0].log);
-        } catch {
-            // The end of the change tells why.
-        }
+    /** @param {unknown} error */
+    async #failed(error) {
+        this.#run = null;
+        if (this.#released)
+            return;
+        if (error instanceof CommandFailed && error.problem)
+            this.#showFailure(error);
+        else
+            await this.#ended(null);
     }
 
     /**
