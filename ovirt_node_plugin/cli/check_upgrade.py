@@ -1,14 +1,10 @@
 """``dnf node-plugin check-upgrade``: open the image in a child process and check it there."""
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import os
-import signal
 from pathlib import Path
-from types import FrameType
-from typing import Iterator, Optional
 
 from ..config import Config
 from ..errors import NodePluginError, Refused
@@ -24,6 +20,7 @@ from ..target import Target
 from ..upgrade.check import CheckUpgradeAnswer, check
 from .dnf_arguments import DnfOptions
 from .shown import ShownPaths
+from .signals import signals_raised
 
 
 def check_upgrade(options: DnfOptions, target: Target, config: Config, *, dnf: Dnf,
@@ -54,21 +51,6 @@ def check_upgrade(options: DnfOptions, target: Target, config: Config, *, dnf: D
         except NodePluginError as exc:
             exc.message, exc.hint = shown.text(exc.message), shown.text(exc.hint)
             raise
-
-
-@contextlib.contextmanager
-def signals_raised() -> Iterator[None]:
-    """Raise NodePluginError for SIGTERM and SIGHUP, which would leave the work folder behind."""
-    def end(signum: int, _: Optional[FrameType]) -> None:
-        raise NodePluginError(f"the command was ended by {signal.Signals(signum).name}")
-
-    before = {signum: signal.signal(signum, end) for signum in (signal.SIGTERM, signal.SIGHUP)
-              if signal.getsignal(signum) != signal.SIG_IGN}  # as nohup(1) expects
-    try:
-        yield
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
 
 
 def _check(path: Path, payload: str, checksums: NamedChecksums, target: Target, config: Config,

@@ -1,15 +1,17 @@
 """What dnf does and says when the RPM of an image is installed on a running Node."""
 from __future__ import annotations
 
+import contextlib
 from typing import List, Optional, Sequence
 
 from ..config import REFUSE, Config
-from ..errors import NodePluginError, Refused
+from ..errors import NodePluginError, Refused, RolledBack
 from ..images.dnf_program import Dnf
 from ..report.upgrade_text import fate_lines
 from ..system.run import run
 from ..upgrade import hook
 from ..upgrade.layers import Layer
+from .signals import signals_ignored, signals_raised
 
 _CONFIGURATION = "/etc/dnf/plugins/node-plugin.conf"
 
@@ -33,6 +35,10 @@ class ImageUpdate:
         ``complete`` is then whether every plugin survives. Raises RolledBack, after the upgrade
         was undone, if it failed or the configuration refuses it.
         """
+        with signals_raised():
+            return self._finished()
+
+    def _finished(self) -> str:
         layer: Optional[Layer] = None
         try:
             layer = hook.new_layer(self._before, run)
@@ -42,16 +48,20 @@ class ImageUpdate:
                 raise Refused("\n  ".join([f"the new layer {outcome.layer} does not have these"
                                            " plugins of this Node:", *fate_lines(outcome.lost)]),
                               hint=_advice(outcome))
-        except KeyboardInterrupt:
-            raise hook.undone(self._before, layer, NodePluginError("it was interrupted"),
-                              run) from None
         except NodePluginError as exc:
-            raise hook.undone(self._before, layer, exc, run) from exc
+            raise self._undone(layer, exc) from exc
         except Exception as exc:  # a bug: the machine must not boot what nobody examined
-            raise hook.undone(self._before, layer, NodePluginError(
-                f"{type(exc).__name__}: {exc}"), run) from exc
+            raise self._undone(layer, NodePluginError(f"{type(exc).__name__}: {exc}")) from exc
         self.complete = not outcome.lost
         return "\n".join(_lines(outcome, new))
+
+    def _undone(self, layer: Optional[Layer], reason: NodePluginError) -> RolledBack:
+        """Undo the upgrade; a signal may have ended the search for its ``layer``."""
+        with signals_ignored():
+            if layer is None:
+                with contextlib.suppress(NodePluginError):
+                    layer = hook.new_layer(self._before, run)
+            return hook.undone(self._before, layer, reason, run)
 
 
 def _lines(outcome: hook.Outcome, layer: Layer) -> List[str]:

@@ -1,17 +1,14 @@
 """``dnf node-plugin check-upgrade``: what becomes of installed plugins in another image."""
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ovirt_node_plugin.cli.check_upgrade import signals_raised
-from ovirt_node_plugin.errors import NodePluginError, Status
+from ovirt_node_plugin.errors import Status
 from ovirt_node_plugin.system.run import run
 from tests import support
 from tests.support.custom_plugins import UNSIGNED, make_plugin
@@ -164,18 +161,3 @@ def test_an_image_that_is_damaged_is_refused(upgrade: Upgrade, tmp_path: Path) -
     error = refused(tmp_path / "nothing")
     assert (error["status"], error["kind"]) == (Status.USAGE, "UsageError")
     assert refused(upgrade.rpm, upgrade.rpm)["status"] == Status.USAGE
-
-
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_command_as_an_error(signum: signal.Signals) -> None:
-    before = signal.getsignal(signum)
-    with pytest.raises(NodePluginError, match=f"was ended by {signum.name}"):
-        with signals_raised():
-            os.kill(os.getpid(), signum)
-    assert signal.getsignal(signum) == before
-    signal.signal(signum, signal.SIG_IGN)
-    try:
-        with signals_raised():
-            os.kill(os.getpid(), signum)
-    finally:
-        signal.signal(signum, before)

@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import Container, List, Optional, Sequence
+from typing import Container, List, Optional, Sequence, Union
 
 import pytest
 
@@ -112,14 +114,26 @@ def test_a_step_that_fails_is_named_and_the_others_are_done(mark: Path, program:
 
 
 @pytest.mark.parametrize("reason, text", [
-    (KeyboardInterrupt(), "it was interrupted"), (ValueError("a bug"), "ValueError: a bug"),
+    *((number, f"the command was ended by {number.name}") for number in (
+        signal.SIGTERM, signal.SIGHUP, signal.SIGINT)),
+    (ValueError("a bug"), "ValueError: a bug"),
     (NodePluginError("it is damaged"), "it is damaged")])
 def test_whatever_ends_the_look_into_the_layer_undoes_the_upgrade(
-        mark: Path, monkeypatch: pytest.MonkeyPatch, reason: BaseException, text: str) -> None:
+        mark: Path, monkeypatch: pytest.MonkeyPatch, reason: Union[Exception, signal.Signals],
+        text: str) -> None:
     def fail(*_: object) -> None:
-        raise reason
+        if isinstance(reason, Exception):
+            raise reason
+        os.kill(os.getpid(), reason)
 
-    programs = Programs()
+    class Interrupting(Programs):
+        """Ends this process again when the first step of undoing runs."""
+
+        def __call__(self, argv: Sequence[StrPath], **options: object) -> str:
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().__call__(argv)
+
+    programs = Interrupting()
     monkeypatch.setattr(hook, "before_update", lambda run: BEFORE)
     monkeypatch.setattr(hook, "new_layer", lambda before, run: NEW)
     monkeypatch.setattr(hook, "examine", fail)

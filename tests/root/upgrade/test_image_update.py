@@ -144,6 +144,17 @@ def test_an_upgrade_that_is_refused_is_undone(made: Made, roots: Path) -> None:
     _assert_undone(node)
 
 
+def test_an_upgrade_that_a_signal_ends_is_undone(made: Made, roots: Path) -> None:
+    """Also if another one comes while it is being undone."""
+    node = made(roots / "merged")
+    (node.state / "signal").write_text("TERM")
+    answer = node.upgrade()
+    assert answer.status == 1, answer.text
+    assert "the upgrade of this Node failed: the command was ended by SIGTERM" in answer.err
+    assert f"It is undone: {OLD} boots next." in answer.err
+    _assert_undone(node)
+
+
 def test_plugins_are_restored_into_the_new_layer(made: Made, roots: Path,
                                                  built: support.Fixtures, tmp_path: Path) -> None:
     node = made(roots / "carried")
