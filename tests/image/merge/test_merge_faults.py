@@ -34,10 +34,15 @@ FOLDERS = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin"
 
 @dataclass(frozen=True)
 class MergeSetup:
-    """The folder, programs, image and plugin of one merge."""
+    """The folder, programs, image and plugin of one merge.
+
+    ``programs`` has links to those of ``STEPS``, which a test may replace or remove, and
+    ``others``, which all tests share, links to all other programs.
+    """
 
     folder: Path
     programs: Path
+    others: Path
     image: Path
     plugin: Path
     program: Program
@@ -51,7 +56,8 @@ class MergeSetup:
                                  UNSIGNED)
 
     def environment(self) -> Dict[str, str]:
-        return {**environment(), "PATH": str(self.programs), "TMPDIR": str(self.temporary)}
+        return {**environment(), "PATH": f"{self.programs}:{self.others}",
+                "TMPDIR": str(self.temporary)}
 
     @property
     def temporary(self) -> Path:
@@ -87,21 +93,31 @@ class MergeSetup:
         return remains
 
 
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a link to each program of this machine but those of ``STEPS``."""
+    made = tmp_path_factory.mktemp("others")
+    found = {entry.name: entry.path for folder in reversed(FOLDERS) if os.path.isdir(folder)
+             for entry in os.scandir(folder)}
+    for name in found.keys() - set(STEPS):
+        (made / name).symlink_to(found[name])
+    return made
+
+
 @pytest.fixture
-def setup(built: support.Fixtures, dnf: Dnf, tmp_path: Path) -> MergeSetup:
+def setup(built: support.Fixtures, dnf: Dnf, others: Path, tmp_path: Path) -> MergeSetup:
     for name in ("work", "out", "programs", "tmp"):
         (tmp_path / name).mkdir()
-    for folder in reversed(FOLDERS):
-        for entry in os.scandir(folder) if os.path.isdir(folder) else ():
-            link = tmp_path / "programs" / entry.name
-            link.unlink(missing_ok=True)
-            link.symlink_to(entry.path)
+    for step in STEPS:
+        program = shutil.which(step, path=":".join(FOLDERS))
+        assert program, step
+        (tmp_path / "programs" / step).symlink_to(program)
     image = tmp_path / "node.iso"
     shutil.copyfile(built.iso("old-live"), image)
     plugin = make_plugin(tmp_path, "agent", files={"/opt/agent/text": "hello"},
                          settings=['<kernel-argument name="isv.mode" value="fast"/>'])
-    return MergeSetup(folder=tmp_path, programs=tmp_path / "programs", image=image, plugin=plugin,
-                      program=Program(tmp_path / "work", dnf))
+    return MergeSetup(folder=tmp_path, programs=tmp_path / "programs", others=others,
+                      image=image, plugin=plugin, program=Program(tmp_path / "work", dnf))
 
 
 @pytest.fixture(autouse=True)
@@ -207,8 +223,9 @@ def small_disk(setup: MergeSetup) -> Iterator[MergeSetup]:
     try:
         for name in ("work", "out", "tmp"):
             (at / name).mkdir()
-        yield MergeSetup(folder=at, programs=setup.programs, image=setup.image,
-                         plugin=setup.plugin, program=Program(at / "work", setup.program.dnf))
+        yield MergeSetup(folder=at, programs=setup.programs, others=setup.others,
+                         image=setup.image, plugin=setup.plugin,
+                         program=Program(at / "work", setup.program.dnf))
     finally:
         run(["umount", at])
 
