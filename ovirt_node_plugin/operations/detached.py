@@ -126,8 +126,10 @@ def unit_argv(started: Started, directory: str) -> List[str]:
 def changes(run: Runner) -> Tuple[DetachedChange, ...]:
     """Return all changes that are known, the newest first.
 
-    Another user than root only learns which ones run.
+    Another user than root only learns which ones run. Without systemd there are none.
     """
+    if not _SYSTEMD.is_dir():
+        return ()
     if not _is_root():
         return tuple(DetachedChange(unit=unit, operation="", names=(), command=(), state=RUNNING,
                                     started_at="") for unit in _running_units(run))

@@ -43,6 +43,7 @@ class Systemd:
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Systemd:
     monkeypatch.setattr(detached, "FOLDER", tmp_path / "run" / "changes")
+    monkeypatch.setattr(detached, "_SYSTEMD", tmp_path)
     monkeypatch.setattr(detached, "_is_root", lambda: True)
     monkeypatch.setattr(os, "getpid", iter(range(1000, 2000)).__next__)
     return Systemd()
@@ -151,3 +152,16 @@ def test_lines_are_read_once_and_only_whole(systemd: Systemd) -> None:
     with open(detached.FOLDER / change.unit / "lines", "a") as stream:
         stream.write('{"event": "st')
     assert detached.new_lines(change.unit, offset) == ([], offset)
+
+
+def test_without_systemd_there_are_no_changes_for_any_user(
+        systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    started(systemd)
+    asked = len(systemd.argvs)
+    monkeypatch.setattr(detached, "_SYSTEMD", detached.FOLDER / "none")
+    assert detached.changes(systemd) == ()
+    monkeypatch.setattr(detached, "_is_root", lambda: False)
+    assert detached.changes(systemd) == ()
+    assert len(systemd.argvs) == asked
+    with pytest.raises(UsageError, match="--detach needs systemd"):
+        detached.require_systemd()
