@@ -102,13 +102,13 @@ class Invocation:
             self.outputs = (
                 operands.outputs(self.images, options.output_text, options.site_tag)
                 if options.command in ("merge", "shell") else (Path(options.output_text),))
+        for output in self.outputs:
+            self._check_output(output)
+            self._refuse_inside(output.absolute().parent)
         if not (options.dry_run or options.assumeno):
             if options.command == "merge" and not self.outputs:
                 raise UsageError("merge needs the name of the image to write",
                                  hint="Give -o OUTPUT, or --dry-run to see the plan only.")
-            for output in self.outputs:
-                self._check_output(output)
-                self._refuse_inside(output.absolute().parent)
             self.destinations = tuple(stack.enter_context(workspace.destination(
                 output, replace=getattr(options, "force", False))) for output in self.outputs)
             for destination in self.destinations:

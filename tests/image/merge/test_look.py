@@ -192,7 +192,9 @@ def test_untrusted_keys_are_reported_before_the_image_is_unpacked(
 @pytest.mark.parametrize(("words", "message"), [
     (("merge", "{iso}", "x"), "-o OUTPUT"), (("merge", "{iso}", "-o", "{out}"), "nothing to merge"),
     (("merge", "{iso}", "x", "--remove", "x", "-o", "{out}", "-y"), "both removed and installed"),
-    (("merge", "{iso}", "x", "-o", "/no/such/out", "-y"), "there is no folder /no/such"),
+    *((("merge", "{iso}", "x", "-o", "/no/such/out", answer), "there is no folder /no/such")
+      for answer in ("-y", "--assumeno", "--dry-run")),
+    (("merge", "{iso}", "x", "-o", "{iso}", "--dry-run"), "is the input, which is never written"),
     (("merge", "{iso}", "x", "-o", "{out}", "--json"), "cannot ask"),
     (("merge", "{iso}", "x", "-o", "{out}", "-y", "--size", "lots"), "is not a size"),
     (("merge", "{iso}", "x", "-o", "{out}", "-y", "--recompress", "rar"), "no compressor rar"),
