@@ -2,13 +2,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
 from tests.cockpit.conftest import OpenPage
+from tests.support import cockpit
 from tests.support.cockpit import Host, Page
-from tests.support.cockpit.hosts import NODE
+from tests.support.cockpit.hosts import LIBRARY
 from tests.support.custom_plugins import UNSIGNED, make_plugin
 
 pytestmark = [pytest.mark.root]
@@ -41,17 +44,24 @@ def installed(host: Host, name: str = "storage", version: str = "1.0") -> Path:
     return bundle
 
 
+@pytest.fixture(scope="module")
+def two_plugins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A host with the plugins storage and backup, which tests leave as they are."""
+    with cockpit.host(tmp_path_factory.mktemp("two") / "host") as host:
+        installed(host)
+        installed(host, "backup", "2.5")
+        yield host
+
+
 def row(page: Page, name: str) -> str:
     """Return the text of a plugin's row, its cells separated by blanks."""
     return " ".join(page.tab.get_by_role("row").filter(
         has=page.tab.get_by_role("rowheader", name=name)).inner_text().split())
 
 
-def test_the_overview_shows_who_made_a_plugin_and_how_it_is(cockpit_host: Host,
+def test_the_overview_shows_who_made_a_plugin_and_how_it_is(two_plugins: Host,
                                                             open_page: OpenPage) -> None:
-    installed(cockpit_host)
-    installed(cockpit_host, "backup", "2.5")
-    page = open_page(cockpit_host)
+    page = open_page(two_plugins)
     text = row(page, "storage")
     for part in ("storage", "1.0", "Unsigned", "As installed", "20"):
         assert part in text
@@ -62,14 +72,12 @@ def test_the_overview_shows_who_made_a_plugin_and_how_it_is(cockpit_host: Host,
     page.screenshot("overview")
 
 
-def test_a_broken_plugin_is_above_the_others_with_the_reasons(cockpit_host: Host,
+def test_a_broken_plugin_is_above_the_others_with_the_reasons(two_plugins: Host,
                                                               open_page: OpenPage) -> None:
-    installed(cockpit_host)
-    installed(cockpit_host, "backup")
-    tool = cockpit_host.root / TOOL.lstrip("/")
+    tool = two_plugins.root / TOOL.lstrip("/")
     before = tool.stat()
     tool.write_text("another text")
-    page = open_page(cockpit_host)
+    page = open_page(two_plugins)
     section = page.role("region", "Broken plugins")
     assert TOOL in section.inner_text()
     assert section.get_by_role("link", name="storage").is_visible()
@@ -106,11 +114,9 @@ def test_what_others_change_shows_without_a_new_load(cockpit_host: Host,
     assert runs["all"] < 100
 
 
-def test_the_keyboard_is_sufficient_to_find_and_open_a_plugin(cockpit_host: Host,
+def test_the_keyboard_is_sufficient_to_find_and_open_a_plugin(two_plugins: Host,
                                                               open_page: OpenPage) -> None:
-    for name in ("storage", "backup"):
-        installed(cockpit_host, name)
-    page = open_page(cockpit_host)
+    page = open_page(two_plugins)
     search = page.role("searchbox", "Search plugins")
     for _ in range(10):
         page.tab.keyboard.press("Tab")
@@ -133,40 +139,16 @@ def test_the_keyboard_is_sufficient_to_find_and_open_a_plugin(cockpit_host: Host
     assert page.tab.evaluate("document.activeElement.textContent") == "Installed plugins"
 
 
-def test_a_new_version_in_the_library_is_marked(cockpit_host: Host, open_page: OpenPage) -> None:
-    installed(cockpit_host)
-    cockpit_host.add_to_library(make_plugin(cockpit_host.shared, "storage", "2.0"), "storage")
-    page = open_page(cockpit_host)
+def test_a_new_version_in_the_library_is_marked(two_plugins: Host, open_page: OpenPage) -> None:
+    two_plugins.add_to_library(make_plugin(two_plugins.shared, "storage", "2.0"), "storage")
+    page = open_page(two_plugins)
     assert "2.0 available" in row(page, "storage")
     assert "1 upgrade available" in page.text
+    shutil.rmtree(two_plugins.root / LIBRARY)
 
 
-def test_a_user_without_administrative_access_is_told_so(cockpit_host: Host,
-                                                         open_page: OpenPage) -> None:
-    installed(cockpit_host)
-    page = open_page(cockpit_host, user="operator")
-    assert "Without administrative access, this page only shows plugins." in page.text
-    assert "storage" in row(page, "storage")
-    assert page.axe() == []
-    page.screenshot("overview-operator")
-
-
-def test_a_booted_node_says_how_plugins_are_changed(running_host: Host, open_page: OpenPage
-                                                    ) -> None:
-    running_host.set_release(NODE)
-    page = open_page(running_host)
-    target = running_host.plugin("list", "--json").json["target"]["changes"]
-    assert not target["allowed"] and target["message"]
-    for text in (*target["message"].splitlines(), *target["hint"].splitlines(),
-                 *target["lines"]):
-        assert text in page.text
-    assert page.axe() == []
-    page.screenshot("booted-node")
-
-
-def test_the_texts_are_those_of_the_language(cockpit_host: Host, open_page: OpenPage) -> None:
-    installed(cockpit_host)
-    page = open_page(cockpit_host, locale="de")
+def test_the_texts_are_those_of_the_language(two_plugins: Host, open_page: OpenPage) -> None:
+    page = open_page(two_plugins, locale="de")
     assert page.role("heading", "Installierte Plugins").is_visible()
     assert "Wie installiert" in row(page, "storage")
     assert page.tab.evaluate("document.documentElement.lang") == "de"
@@ -175,8 +157,8 @@ def test_the_texts_are_those_of_the_language(cockpit_host: Host, open_page: Open
     page.screenshot("overview-german")
 
 
-def test_the_style_is_that_chosen_in_cockpit(cockpit_host: Host, open_page: OpenPage) -> None:
-    page = open_page(cockpit_host)
+def test_the_style_is_that_chosen_in_cockpit(two_plugins: Host, open_page: OpenPage) -> None:
+    page = open_page(two_plugins)
 
     def wait_for(look: str) -> None:
         page.tab.locator(look).wait_for(state="attached")
@@ -192,3 +174,13 @@ def test_the_style_is_that_chosen_in_cockpit(cockpit_host: Host, open_page: Open
     page.tab.evaluate("localStorage.setItem('shell:style', 'auto')")
     page.tab.evaluate("window.dispatchEvent(new StorageEvent('storage', {key: 'shell:style'}))")
     wait_for(dark)
+
+
+def test_a_lost_connection_is_told(two_plugins: Host, open_page: OpenPage) -> None:
+    page = open_page(two_plugins)
+    page.tab.evaluate("() => { cockpit.spawn(['sh', '-c', 'kill $PPID']).catch(() => {}); }")
+    page.wait_for_text("The connection to the host was lost.")
+    assert page.role("button", "Reload the page").is_visible()
+    assert "storage" in row(page, "storage")
+    page.problems.clear()  # the browser's about its socket
+    page.screenshot("connection-lost")
