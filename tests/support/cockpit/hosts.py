@@ -21,8 +21,10 @@ NODE = ('ID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\nVARIANT_ID="ovirt-n
         'VARIANT="oVirt Node 4.5.5"\nPRETTY_NAME="oVirt Node 4.5.5"\n')
 LIBRARY = "etc/ovirt-node-plugin/plugins.d"
 REGISTRY = "etc/ovirt.plugins.d"
-# The environment of a session of Cockpit.
-_SESSION = ("env", "-i", "LANG=C.UTF-8",
+# The environment of a session of Cockpit. A bridge without these two addresses starts a
+# dbus-daemon and an ssh-agent, which outlive it here and use up the machine's inotify instances.
+_SESSION = ("env", "-i", "LANG=C.UTF-8", "DBUS_SESSION_BUS_ADDRESS=unix:path=/dev/null",
+            "SSH_AUTH_SOCK=/dev/null",
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 # Runs a command chrooted into a tree, in a mount namespace of its own.
 _ENTER = """#!/bin/sh

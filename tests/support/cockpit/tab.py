@@ -130,4 +130,4 @@ def page(browser: Browser, address: str, *, locale: str = "en-US") -> Iterator[P
         yield opened
     finally:
         context.close()
-    assert opened.problems == []
+    assert opened.problems == [], opened.problems
