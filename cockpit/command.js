@@ -15,6 +15,8 @@ const PROGRAM = ["dnf", "node-plugin"];
 // The command's messages are English in any case, and a message of dnf has to be recognised.
 const ENVIRONMENT = ["LC_ALL=C.UTF-8"];
 const LOCKED = 200;
+// The words of DNF 4 and DNF 5.
+const MISSING = /^(No such command: node-plugin|Unknown argument "node-plugin" for command)/m;
 
 /** The problem of a host that has dnf without the command. */
 export const NO_COMMAND = "no-command";
@@ -169,7 +171,7 @@ export function failed(failure, out) {
     if (error)
         return new CommandFailed({...error, status: error.status ?? status, error});
     const message = String(failure.message || out).trim();
-    const missing = /^No such command: node-plugin/m.test(message);
+    const missing = MISSING.test(message);
     return new CommandFailed({
         status,
         problem: missing ? NO_COMMAND : failure.problem ?? "",

@@ -73,8 +73,11 @@ test("a lock is recognised by its status", () => {
 });
 
 test("a dnf without the command is recognised", () => {
-    const message = "No such command: node-plugin. Please use /usr/bin/dnf --help";
-    assert.equal(failed({exit_status: 1, message, problem: null}, "").problem, NO_COMMAND);
+    for (const message of [
+        "No such command: node-plugin. Please use /usr/bin/dnf --help",
+        'Unknown argument "node-plugin" for command "dnf5". Add "--help" for more information.',
+    ])
+        assert.equal(failed({exit_status: 1, message, problem: null}, "").problem, NO_COMMAND);
 });
 
 test("a problem of Cockpit is kept", () => {
