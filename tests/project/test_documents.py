@@ -65,6 +65,17 @@ def test_a_broken_link_is_detected(tmp_path: Path) -> None:
     assert broken_links(document) == ["#three", "b.md"]
 
 
+def test_pictures_in_documents_are_those_that_tests_take() -> None:
+    """By ``make pictures``."""
+    tests = "".join(path.read_text(encoding="utf-8") for path in TOP.glob("tests/cockpit/*.py"))
+    named = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)"', tests))
+    shown = {Path(target).stem for name in own_files("*.md")
+             for target in LINK.findall((TOP / name).read_text(encoding="utf-8"))
+             if target.endswith(".png")}
+    kept = {path.stem for path in TOP.glob("docs/pictures/*.png")}
+    assert shown == kept and {re.sub("-(dark|narrow)$", "", name) for name in kept} <= named
+
+
 def rows(document: Path) -> List[List[str]]:
     """Return the cells of each row in a document's tables of claims."""
     found: List[List[str]] = []
