@@ -39,12 +39,13 @@ RecordedStates = Callable[[Path], Mapping[str, Sequence[Optional[Entry]]]]
 _READ = tuple(path for path in read_paths.active() if path != "var/lib/alternatives")
 
 
-def inventory_findings(record: Record, undo_data: UndoData, root: Path, *,
+def inventory_findings(record: Record, undo_data: Optional[UndoData], root: Path, *,
                        look: bool) -> Iterator[Finding]:
     """Yield each difference from the inventory of a plugin.
 
     Packages are compared by their headers. With ``look``, as a replacement for ``rpm -V``,
-    their files are compared too, by lstat(2) alone: no content is read.
+    their files are compared too, by lstat(2) alone: no content is read. ``undo_data`` is None if
+    only the superuser may read it.
     """
     path = f"/{store.inventory_path(root, record.name)}"
     try:
@@ -53,7 +54,7 @@ def inventory_findings(record: Record, undo_data: UndoData, root: Path, *,
         yield Finding(IN_INVENTORY, exc.message)
         return
     if inventory is None:
-        if undo_data.inventory:
+        if undo_data is not None and undo_data.inventory:
             yield Finding(IN_INVENTORY,
                           f"its inventory {path} is missing")
         return

@@ -87,7 +87,11 @@ def _findings(record: Record, present: Mapping[str, str], session: Session, run:
     try:
         undo_data = store.read_undo_data(root, record.name)
     except NodePluginError as exc:
-        yield Finding(IN_RECORD, exc.message)
+        if not is_root and isinstance(exc.__cause__, PermissionError):
+            # a lack of rights is no damage of the plugin: compare what everybody may read
+            yield from drift.inventory_findings(record, None, root, look=True)
+        else:
+            yield Finding(IN_RECORD, exc.message)
         return
     files = dict.fromkeys(owners, 0)
     context = Context(root=root, plugin=record.name, files=files, run=run,

@@ -263,6 +263,17 @@ def test_verify_reports_changed_files_to_unprivileged_users(
     assert "agent 1.0: file /usr/share/acme-agent/before_vm_start.py is missing" in lines
 
 
+def test_undo_data_that_only_root_may_read_are_no_damage_to_unprivileged_users(
+        dnf: Dnf, node: Path, built: support.Fixtures) -> None:
+    install(dnf, node, built.bundle("cim", "1.0"))
+    undo_data = IMAGE.undo_data("cim")
+    assert (node / undo_data).stat().st_mode & 0o077 == 0
+    assert succeeded(as_nobody(dnf, node, "verify")).out == "cim 1.0: ok\n"
+    (node / "usr/sbin/sfcbd").unlink()
+    assert as_nobody(dnf, node, "verify").out.splitlines()[0] == (
+        "cim 1.0: file /usr/sbin/sfcbd is missing")
+
+
 def test_verify_reports_each_changed_file_once_to_root(dnf: Dnf, node: Path,
                                                        built: support.Fixtures) -> None:
     install(dnf, node, built.bundle("agent", "1.0"))
