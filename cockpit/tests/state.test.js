@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import {test} from "node:test";
+
+import {fakeCockpit} from "./fake_cockpit.js";
+
+const PLUGIN = {name: "storage", version: "1.0", state: "installed", problems: [], upgrades: ""};
+const ANSWERS = {
+    "list": {plugins: [PLUGIN]},
+    "status": {changes: []},
+    "verify": {plugins: [{name: "storage", problems: ["gone"], notes: [], findings: []}]},
+    "list --available": {plugins: [{...PLUGIN, version: "2.0", upgrades: "1.0"}]},
+};
+let copies = 0;
+
+/** Return a store of its own and what it asked the host; `answers` replace those above. */
+async function store(answers = {}) {
+    const host = {answers: {...ANSWERS, ...answers}, runs: [], watched: new Map(), most: 0, now: 0};
+    const fake = fakeCockpit();
+    fake.permission = () => ({allowed: true, addEventListener() {}});
+    fake.channel = ({path}) => ({addEventListener(name, listener) {
+        host.watched.set(path, {...host.watched.get(path), [name]: listener});
+    }});
+    fake.spawn = argv => {
+        const words = argv.slice(2, -1).join(" ");
+        host.runs.push(words);
+        host.now += 1;
+        host.most = Math.max(host.most, host.now);
+        const answer = host.answers[words];
+        let listener = () => {};
+        const process = new Promise((resolve, reject) => setImmediate(() => {
+            host.now -= 1;
+            if (answer)
+                listener(JSON.stringify(answer));
+            return answer ? resolve() : reject({exit_status: 1, message: "no answer"});
+        }));
+        process.stream = given => {
+            listener = given;
+            return process;
+        };
+        return process;
+    };
+    copies += 1;
+    // A module with another address is another copy of it, with a state of its own.
+    const copy = await import(`../state.js?${copies}`);
+    return {...copy, host};
+}
+
+const ALL = Object.keys(ANSWERS);
+
+test("the list comes first, and one command runs at a time", async () => {
+    const {start, state, healthOf, host} = await store();
+    await start();
+    assert.deepEqual(host.runs, ALL);
+    assert.equal(host.most, 1);
+    assert.equal(state.busy, false);
+    assert.equal(state.upgrades.get("storage"), "2.0");
+    assert.deepEqual(healthOf(PLUGIN).problems, ["gone"]);
+});
+
+test("both folders of records are watched, and many events are one reading", async t => {
+    const {start, subscribe, state, host} = await store();
+    await start();
+    assert.deepEqual([...host.watched.keys()], ["/etc/ovirt.plugins.d", "/usr/lib/ovirt.plugins.d"]);
+    t.mock.timers.enable({apis: ["setTimeout"]});
+    for (let number = 0; number < 50; number += 1)
+        host.watched.get("/etc/ovirt.plugins.d").message();
+    const ended = new Promise(resolve => subscribe(() => state.busy || resolve()));
+    t.mock.timers.tick(1000);
+    await ended;
+    assert.deepEqual(host.runs, [...ALL, ...ALL]);
+});
+
+test("a refresh while the host is read leads to one more reading", async () => {
+    const {start, refresh, host} = await store();
+    const started = start();
+    refresh();
+    refresh();
+    await started;
+    assert.deepEqual(host.runs, ["list", ...ALL]);
+});
+
+test("nothing is checked while a change runs, until it has ended", async () => {
+    const unit = "ovirt-node-plugin-1.service";
+    const {start, host} = await store({status: {changes: [{unit, state: "running"}]}});
+    await start();
+    assert.deepEqual(host.runs.slice(0, 4),
+                     ["list", "status", `status ${unit} --follow`, "list --available"]);
+});
+
+test("the last list stays if it cannot be read again, with the reason", async () => {
+    const {start, refresh, state, host} = await store();
+    await start();
+    const {list} = state;
+    host.answers.list = null;
+    await refresh();
+    assert.equal(state.list, list);
+    assert.equal(state.problem.message, "no answer");
+    host.answers.list = ANSWERS.list;
+    await refresh();
+    assert.equal(state.problem, null);
+});
+
+test("a lost connection is a problem", async () => {
+    const {start, state, host} = await store();
+    await start();
+    host.watched.get("/etc/ovirt.plugins.d").close({}, {problem: "disconnected"});
+    assert.equal(state.problem.problem, "disconnected");
+});
