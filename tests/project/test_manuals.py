@@ -56,7 +56,8 @@ def test_kinds_of_errors_are_those_of_the_code() -> None:
     known = {name for name, value in vars(errors).items() if isinstance(value, type)
              and issubclass(value, errors.NodePluginError)}
     text = manpages.prose(manpages.section(COMMAND, "JSON"))
-    assert set(re.findall(r"\b[A-Z]\w*[a-z][A-Z]\w*|Refused|Drifted|Locked|Interrupted", text)) == known
+    kinds = re.findall(r"\b[A-Z]\w*[a-z][A-Z]\w*|Refused|Drifted|Locked|Interrupted", text)
+    assert set(kinds) == known
 
 
 class RecordingOptions(Dict[str, str]):
