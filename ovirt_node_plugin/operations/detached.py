@@ -177,7 +177,7 @@ def _change(started: Started, alive: bool) -> DetachedChange:
                     step=last.get("step"), progress=last.get("progress"),
                     log=tuple(text for line in lines if line.get("event") == "message"
                               for text in str(line.get("text")).splitlines()))
-    if alive:
+    if alive or _is_starting(started.unit):
         return stands
     if answer is None:
         return dataclasses.replace(stands, state=LOST)
@@ -186,6 +186,16 @@ def _change(started: Started, alive: bool) -> DetachedChange:
     return dataclasses.replace(
         stands, state=FAILED if status else DONE, exit_status=status, ended_at=_iso(ended),
         answer={name: value for name, value in answer.items() if name != "event"})
+
+
+def _is_starting(unit: str) -> bool:
+    """Return whether the process that starts a unit has not ended, and the unit has not begun.
+
+    Its number is in the name of the unit, see ``_named``.
+    """
+    process = unit[:-len(_SUFFIX)].rpartition("-")[2]
+    return (not (FOLDER / unit / _LINES).exists() and process.isdecimal()
+            and os.path.exists(f"/proc/{process}"))
 
 
 def _exit_status(answer: Data) -> int:

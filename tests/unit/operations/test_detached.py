@@ -165,3 +165,13 @@ def test_without_systemd_there_are_no_changes_for_any_user(
     assert len(systemd.argvs) == asked
     with pytest.raises(UsageError, match="--detach needs systemd"):
         detached.require_systemd()
+
+
+def test_a_change_is_not_lost_while_its_unit_is_being_started(
+        systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: os.getppid())
+    change = started(systemd)
+    systemd.alive.clear()
+    assert stands(change, systemd).state == "running"
+    printed(change.unit)
+    assert stands(change, systemd).state == "lost"
