@@ -53,6 +53,7 @@ const listeners = new Set();
 /** @type {ReturnType<typeof setTimeout> | null} */
 let gathering = null;
 let again = false;
+let unwatched = false;
 let followed = "";
 
 /**
@@ -112,6 +113,22 @@ function watch(path) {
     channel.addEventListener("close", (_event, options) => {
         if (options.problem === "disconnected" || options.problem === "terminated")
             update({problem: new CommandFailed({problem: "disconnected"})});
+        else if (options.problem)
+            readAtReturn();
+    });
+}
+
+/**
+ * Read again whenever the user returns to the page, where folders cannot be watched: a kernel
+ * has a limited number of inotify instances.
+ */
+function readAtReturn() {
+    if (unwatched)
+        return;
+    unwatched = true;
+    cockpit.addEventListener("visibilitychange", () => {
+        if (!cockpit.hidden)
+            refresh();
     });
 }
 

@@ -106,3 +106,20 @@ test("a lost connection is a problem", async () => {
     host.watched.get("/etc/ovirt.plugins.d").close({}, {problem: "disconnected"});
     assert.equal(state.problem.problem, "disconnected");
 });
+
+test("where folders cannot be watched, the user's return to the page reads again", async () => {
+    const {start, host} = await store();
+    await start();
+    const returns = [];
+    Object.assign(cockpit, {hidden: true, addEventListener: (...given) => returns.push(given)});
+    for (const {close} of host.watched.values())
+        close({}, {problem: "internal-error"});
+    assert.equal(returns.length, 1);
+    const [[name, listener]] = returns;
+    assert.equal(name, "visibilitychange");
+    listener();
+    assert.deepEqual(host.runs, ALL);
+    cockpit.hidden = false;
+    listener();
+    assert.deepEqual(host.runs, [...ALL, "list"]);
+});
