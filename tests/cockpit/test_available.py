@@ -169,6 +169,22 @@ def test_an_ordinary_user_sees_what_is_available_without_buttons(
     assert page.role("button").count() == 0
 
 
+def test_a_booted_node_shows_what_is_available_and_refuses_plans(
+        cockpit_host: Host, open_page: OpenPage, tmp_path: Path) -> None:
+    cockpit_host.add_to_library(bundle(tmp_path, "eta", None), "eta")
+    (cockpit_host.root / "run/systemd/system").mkdir(parents=True)
+    cockpit_host.set_release(NODE)
+    refused = cockpit_host.plugin("install", "--dry-run", "--json", "eta", status=6)
+    page = open_page(cockpit_host, "/available")
+    page.wait_for_text("1 plugin")
+    assert page.tab.locator("main").get_by_role("button").count() == 0
+    page.tab.goto(f"{page.address}#/plan/install?names=eta")
+    page.settle()
+    main = page.tab.locator("main")
+    assert refused.json["error"]["message"].splitlines()[0] in main.inner_text()
+    assert main.get_by_role("button", name="Install").count() == 0
+
+
 def gone(host: Host, page: Page) -> bool:
     """Return whether the folder of an upload is removed, which happens soon after the answer."""
     for _ in range(600):
