@@ -28,7 +28,9 @@ COMPRESSORS = ("xz", "zstd", "gzip")
 
 _EPOCH = 1701302400  # 2023-11-30, when Node 4.5.5 came: all that can be of that day is
 _UUIDS = ("0b1ff4ed-45c6-4d0c-8a0e-4d6f6e6f6465", "0b1ff4ed-45c6-4d0c-8a0e-686173680000")
-_XZ_OPTIONS = ("-Xbcj", "x86")  # lorax's default
+# lorax's default for xz; for zstd, what takes the least time, and a merge packs as it was packed
+_OPTIONS: Mapping[str, Sequence[str]] = {"xz": ("-Xbcj", "x86"),
+                                         "zstd": ("-Xcompression-level", "1")}
 _TOOLS = ("mksquashfs", "mkfs.ext4", "mkfs.xfs", "xorriso", "implantisomd5", "mkfs.fat", "mcopy",
           "cpio")
 _GRUB_PROGRAMS = ("grub-mkimage", "grub2-mkimage")  # Debian's and EL's name
@@ -45,6 +47,7 @@ _MODULES = ("normal", "configfile", "search", "search_label", "search_fs_file", 
 _EFI_PARTITION = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
 _BASIC_DATA = "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
 _EFI_IMAGE_KIB = 4096
+_LEAST_XFS_MIB = 384  # mkfs.xfs makes none below 300 MB
 _HINT = "Run tools/setup run: it installs the boot loaders that ISO images are made with."
 
 
@@ -88,16 +91,17 @@ _START = (("Start {}", "rd.live.image"),
 _CENTOS, _OLD, _NEW = "CentOS-Stream-9-BaseOS-x86_64", "ovirt-node-iso-3.6", "oVirt-Node-Live-4-5"
 _KERNEL, _INITRAMFS = "images/pxeboot/vmlinuz", "images/pxeboot/initrd.img"
 # A Node's image has 5 GiB, most of it holes; mksquashfs reads them, for ten seconds and more.
+# These have what the small root and the plugins of tests need.
 _LAYOUTS = {
     "installer": _Layout(
         _CENTOS, f"inst.stage2=hd:LABEL={_CENTOS}"
                  f" inst.ks=hd:LABEL={_CENTOS}:/interactive-defaults.ks", _INSTALL,
         _KERNEL, _INITRAMFS, "ovirt-node-ng-image.squashfs.img", "linuxefi",
-        "images/efiboot.img", "LiveOS/rootfs.img", "LiveOS", 640),
+        "images/efiboot.img", "LiveOS/rootfs.img", "LiveOS", 128),
     "old-live": _Layout(
         _OLD, f"root=live:CDLABEL={_OLD} rootfstype=auto ro", _START,
         "isolinux/vmlinuz0", "isolinux/initrd0.img", "LiveOS/squashfs.img", "linuxefi",
-        "isolinux/efiboot.img", "LiveOS/ext3fs.img", "ovirt-node", 384),
+        "isolinux/efiboot.img", "LiveOS/ext3fs.img", "ovirt-node", 96),
     "tree-live": _Layout(
         _NEW, f"root=live:CDLABEL={_NEW}", _START,
         _KERNEL, _INITRAMFS, "LiveOS/squashfs.img", "linux"),
@@ -175,15 +179,15 @@ def _layout(form: str, compressor: str, filesystem: str) -> _Layout:
 def _make_payload(layout: _Layout, root: Path, output: Path, work: Path, *,
                   compressor: str, filesystem: str) -> None:
     """Make the squashfs: of the root, or of the folder with the image of a filesystem."""
-    argv: List[StrPath] = ["-comp", compressor, *(_XZ_OPTIONS if compressor == "xz" else ()),
-                           "-b", "131072", "-noappend", "-no-progress",
-                           "-mkfs-time", str(_EPOCH)]
+    argv: List[StrPath] = ["-comp", compressor, *_OPTIONS.get(compressor, ()), "-b", "131072",
+                           "-noappend", "-no-progress", "-mkfs-time", str(_EPOCH)]
     content = root
     if layout.inner:
         content = work / "payload"
         image = _placed(content / layout.inner)
         with open(image, "wb") as stream:
-            stream.truncate(layout.size_mib << 20)
+            size_mib = max(layout.size_mib, _LEAST_XFS_MIB if filesystem == "xfs" else 0)
+            stream.truncate(size_mib << 20)
         if filesystem == "ext4":
             _make_ext4(image, layout.label, root)
         else:

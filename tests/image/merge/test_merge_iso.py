@@ -213,7 +213,7 @@ def test_a_smaller_size_is_refused(
     answer = program("merge", built.iso("installer"), plugin, "-o", tmp_path / "out", "-y",
                      UNSIGNED, "--size", "100M")
     assert answer.status == 2 and "It can only grow" in answer.err
-    assert ("has 640.0 MiB (671088640 bytes) and cannot be reduced to 100.0 MiB (104857600 bytes)"
+    assert ("has 128.0 MiB (134217728 bytes) and cannot be reduced to 100.0 MiB (104857600 bytes)"
             in " ".join(answer.err.split()))
     assert "Planning" not in answer.err  # refused before the plan is made
 
@@ -273,7 +273,7 @@ def test_a_dry_run_describes_the_changes_of_the_iso(
         for text in (r"Kernel arguments \(", "The volume id changes to SITE, also in "))
     assert "/boot/grub/grub.cfg" in arguments and "/boot/grub/grub.cfg" not in volume_id_note
     assert "/EFI/BOOT/grub.cfg" in volume_id_note
-    assert "LiveOS/rootfs.img grows by 2.4 GiB, from 640.0 MiB to 3.0 GiB." in answer.out
+    assert "LiveOS/rootfs.img grows by 2.9 GiB, from 128.0 MiB to 3.0 GiB." in answer.out
     refused = program("merge", built.iso("installer"), plugin, "--dry-run", UNSIGNED,
                       "--size", "1M")
     assert refused.status == 2 and "It can only grow" in refused.err
