@@ -160,6 +160,7 @@ def test_a_name_without_a_plugin_has_a_page(storage: Host, open_page: OpenPage) 
         page.open(f"/plugin/{route}")
         page.wait_for_text("There is no such plugin")
         page.role("link", "Show the installed plugins").wait_for()
+        assert page.role("button", "Remove").count() == 0
 
 
 def test_a_damaged_record_has_a_page(storage: Host, open_page: OpenPage) -> None:
