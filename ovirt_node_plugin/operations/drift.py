@@ -24,14 +24,23 @@ from ..packages.installed import read_installed
 from ..policy.path_rules import PathPolicy, PathRule
 from ..registry import store
 from ..registry.inventory import ABSENT, CONFIG, File, Inventory
-from ..registry.record import Record
 from ..registry.undo_data import UndoData
 from ..system import account_files, path_sets, read_paths
+from ..system.differences import MISSING, PropertyDifference
 from ..system.entries import Entry, kind_of, read_entry
 from ..system.paths import is_inside_any, real_places
 from ..system.trees import Relative, folders_above
 from ..undo.changes import Change, alike
-from .model.results import IN_CONFIG, IN_FILE, IN_INVENTORY, IN_PACKAGE, Finding
+from ..undo.entry_differences import OwnerNames, of_entries
+from .model.results import (
+    IN_CONFIG,
+    IN_FILE,
+    IN_INVENTORY,
+    IN_PACKAGE,
+    IN_SCRIPTLET,
+    Finding,
+)
+from .recorded_files import RecordedFiles, file_differences
 
 RecordedStates = Callable[[Path], Mapping[str, Sequence[Optional[Entry]]]]
 """Returns, for a root, the states in which the installed plugins left each path they changed."""
@@ -39,36 +48,29 @@ RecordedStates = Callable[[Path], Mapping[str, Sequence[Optional[Entry]]]]
 _READ = tuple(path for path in read_paths.active() if path != "var/lib/alternatives")
 
 
-def inventory_findings(record: Record, undo_data: Optional[UndoData], root: Path, *,
-                       look: bool) -> Iterator[Finding]:
-    """Yield each difference from the inventory of a plugin.
+def inventory_findings(recorded: RecordedFiles, name: str, undo_data: Optional[UndoData],
+                       root: Path, *, look: bool) -> Iterator[Finding]:
+    """Yield each difference from the inventory ``recorded`` of the plugin ``name``.
 
     Packages are compared by their headers. With ``look``, as a replacement for ``rpm -V``,
     their files are compared too, by lstat(2) alone: no content is read. ``undo_data`` is None if
     only the superuser may read it.
     """
-    path = f"/{store.inventory_path(root, record.name)}"
-    try:
-        inventory = store.read_inventory(root, record.name)
-    except NodePluginError as exc:
-        yield Finding(IN_INVENTORY, exc.message)
+    inventory = recorded.inventory
+    if inventory is not None:
+        yield from _package_findings(inventory, root, look)
         return
-    if inventory is None:
-        if undo_data is not None and undo_data.inventory:
-            yield Finding(IN_INVENTORY,
-                          f"its inventory {path} is missing")
-        return
-    last = inventory.operations[-1]
-    if (last.version_to, last.at) != (record.version, record.installed_at):
-        yield Finding(IN_INVENTORY, f"its inventory {path} is of version {last.version_to},"
-                                 f" installed at {last.at}")
-        return
-    yield from _package_findings(inventory, root, look)
+    path = f"/{store.inventory_path(root, name)}"
+    if recorded.problem:
+        yield Finding(IN_INVENTORY, recorded.problem, path, differences=recorded.differences)
+    elif undo_data is not None and undo_data.inventory:
+        yield Finding(IN_INVENTORY, f"its inventory {path} is missing", path,
+                      differences=(MISSING,))
 
 
-def effect_problems(effects: Sequence[Change], root: Path, *, files: Collection[str] = (),
-                    recorded: Optional[RecordedStates] = None) -> Iterator[str]:
-    """Yield a line for each file that scriptlets made or changed and that differs since.
+def effect_findings(effects: Sequence[Change], root: Path, *, files: Collection[str] = (),
+                    recorded: Optional[RecordedStates] = None) -> Iterator[Finding]:
+    """Yield each file that scriptlets made or changed and that differs since.
 
     Folders for state are skipped, except paths that programs read by themselves. Of a file
     that existed before, only its removal is reported. Later changes by settings or other
@@ -102,7 +104,10 @@ def effect_problems(effects: Sequence[Change], root: Path, *, files: Collection[
         by_rpm = made and any(path in folders_above(file) for file in packed)
         maker = "came with its packages" if by_rpm else (
             f"a scriptlet {'made' if made else 'changed'}")
-        yield f"/{path}, which {maker}, {'is missing' if now is None else 'was changed'}"
+        yield Finding(
+            IN_SCRIPTLET,
+            f"/{path}, which {maker}, {'is missing' if now is None else 'was changed'}",
+            f"/{path}", differences=of_entries(root, path, change.after, now))
 
 
 class _Watched:
@@ -155,7 +160,7 @@ def _package_findings(inventory: Inventory, root: Path, look: bool) -> Iterator[
     # the first entry of a name counts; rpm gives files of unknown owners to root
     uids = {user.name: user.uid for user in reversed(account_files.users(root))}
     gids = {group.name: group.gid for group in reversed(account_files.groups(root))}
-    relative = Relative(root)
+    relative, names = Relative(root), OwnerNames(root)
     folders: Set[str] = set()  # several packages may have one folder
     for package in inventory.packages:
         if package.nevra not in installed:
@@ -163,21 +168,24 @@ def _package_findings(inventory: Inventory, root: Path, look: bool) -> Iterator[
         if package.header and installed[package.nevra].digest != package.header:
             yield Finding(IN_PACKAGE, f"package {package.nevra} is another build than the one that"
                                       " was installed, of the same name and version",
-                          package=package.nevra)
+                          package=package.nevra, differences=(PropertyDifference(
+                              "header", package.header, installed[package.nevra].digest),))
             continue
         for file in package.files if look else ():
             if ABSENT.intersection(file.marks) or file.path in folders:
                 continue
             if file.kind == "dir":
                 folders.add(file.path)
-            kind, text = _file_difference(file, root / relative(file.path),
-                                          uids.get(file.owner, 0), gids.get(file.group, 0))
+            where = root / relative(file.path)
+            kind, text, changed = _file_difference(
+                file, where, uids.get(file.owner, 0), gids.get(file.group, 0))
             if text:
-                yield Finding(kind, text, file.path, package.nevra)
+                yield Finding(kind, text, file.path, package.nevra,
+                              differences=file_differences(file, where, names, changed))
 
 
-def _file_difference(file: File, where: Path, uid: int, gid: int) -> Tuple[str, str]:
-    """Return the kind of a Finding and its text, which is empty for a file as packed."""
+def _file_difference(file: File, where: Path, uid: int, gid: int) -> Tuple[str, str, List[str]]:
+    """Return the kind of a Finding, its text, empty for a file as packed, and what differs."""
     is_config = CONFIG in file.marks
     what = f"{'configuration file' if is_config else 'file'} {file.path}"
     try:
@@ -190,10 +198,10 @@ def _file_difference(file: File, where: Path, uid: int, gid: int) -> Tuple[str, 
             "link": kind == file.kind == "link" and os.readlink(where) != file.link,
             "owner": info.st_uid != uid, "group": info.st_gid != gid}
     except (FileNotFoundError, NotADirectoryError):
-        return IN_FILE, f"{what} is missing"
+        return IN_FILE, f"{what} is missing", []
     except PermissionError:
-        return IN_FILE, ""
+        return IN_FILE, "", []
     changed = [word for word, differs in differences.items()
                if differs and word not in file.unchecked]
     return (IN_CONFIG if is_config else IN_FILE,
-            f"{what} was changed ({', '.join(changed)})" if changed else "")
+            f"{what} was changed ({', '.join(changed)})" if changed else "", changed)

@@ -13,6 +13,7 @@ from ..registry.record import Record
 from ..settings.engine import kinds
 from ..settings.kit.model import Context
 from ..settings.placed import leave_out
+from ..system.differences import MISSING, PropertyDifference
 from ..system.nevra import name_of
 from ..system.path_sets import IMAGE_REGISTRY
 from ..system.progress import PLUGINS
@@ -25,12 +26,12 @@ from .model.results import (
     IN_GHOST,
     IN_PACKAGE,
     IN_RECORD,
-    IN_SCRIPTLET,
     IN_SETTING,
     STALE,
     Check,
     Finding,
 )
+from .recorded_files import RecordedFiles
 
 
 def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Check, ...]:
@@ -60,7 +61,7 @@ def verify(session: Session, names: Sequence[str], *, run: Runner) -> Tuple[Chec
 
 def stale_checks(root: Path, known: Collection[str]) -> Tuple[Check, ...]:
     """Return a check of each plugin that has files in /etc but not in the image, nor ``known``."""
-    return tuple(Check.of(name, "", _stale_findings(paths))
+    return tuple(Check.of(name, "", _stale_findings(root, name, paths))
                  for name, paths in image_copy.differences(root).items() if name not in known)
 
 
@@ -77,19 +78,21 @@ def check(record: Record, present: Mapping[str, str], session: Session, *, run: 
 def _findings(record: Record, present: Mapping[str, str], session: Session, run: Runner,
               recorded: Optional[drift.RecordedStates]) -> Iterator[Finding]:
     root = session.target.root
-    yield from _stale_findings(image_copy.differences_of(root, record.name))
+    yield from _stale_findings(root, record.name,
+                               image_copy.differences_of(root, record.name))
     yield from _package_findings(record, present, session)
     owners = {path: nevra for nevra in record.nevras if nevra in present
               for path in session.files(nevra)}
     is_root = os.geteuid() == 0  # rpm writes to its database when it verifies
+    recorded_files = RecordedFiles(record, root)
     if is_root:
-        yield from _file_findings(record, owners, present, session, run)
+        yield from _file_findings(record, owners, present, session, run, recorded_files)
     try:
         undo_data = store.read_undo_data(root, record.name)
     except NodePluginError as exc:
         if not is_root and isinstance(exc.__cause__, PermissionError):
             # a lack of rights is no damage of the plugin: compare what everybody may read
-            yield from drift.inventory_findings(record, None, root, look=True)
+            yield from drift.inventory_findings(recorded_files, record.name, None, root, look=True)
         else:
             yield Finding(IN_RECORD, exc.message)
         return
@@ -97,18 +100,18 @@ def _findings(record: Record, present: Mapping[str, str], session: Session, run:
     context = Context(root=root, plugin=record.name, files=files, run=run,
                       leavable=leave_out.recorded(record.settings, files, session.files_of),
                       live=is_booted(root), sealed=session.sealed)
-    yield from (Finding(IN_SETTING, text)
-                for text in kinds.verify(undo_data.state.settings, context))
-    yield from (Finding(IN_SCRIPTLET, text)
-                for text in drift.effect_problems(undo_data.state.effects, root, files=files,
-                                                  recorded=recorded))
-    yield from drift.inventory_findings(record, undo_data, root, look=not is_root)
+    yield from (Finding(IN_SETTING, problem.text, problem.path, differences=problem.differences)
+                for problem in kinds.verify(undo_data.state.settings, context))
+    yield from drift.effect_findings(undo_data.state.effects, root, files=files, recorded=recorded)
+    yield from drift.inventory_findings(recorded_files, record.name, undo_data, root,
+                                        look=not is_root)
 
 
-def _stale_findings(paths: Sequence[str]) -> Iterator[Finding]:
+def _stale_findings(root: Path, name: str, paths: Sequence[str]) -> Iterator[Finding]:
     for path in paths:
         yield Finding(STALE, f"/{path} is not that of the image, whose records are in"
-                             f" /{IMAGE_REGISTRY}", f"/{path}")
+                             f" /{IMAGE_REGISTRY}", f"/{path}",
+                      differences=image_copy.file_differences(root, name, path))
 
 
 def _package_findings(record: Record, present: Mapping[str, str],
@@ -118,7 +121,10 @@ def _package_findings(record: Record, present: Mapping[str, str],
     for nevra in missing:
         others = sorted(other for other, name in present.items() if name == name_of(nevra))
         yield Finding(IN_PACKAGE, f"package {nevra} is " + (
-            f"there as {', '.join(others)}" if others else "not installed"), package=nevra)
+            f"there as {', '.join(others)}" if others else "not installed"), package=nevra,
+                      differences=(PropertyDifference(
+                          "nevra", nevra, ", ".join(others)) if others else
+                                   MISSING,))
     if missing:
         outlived = session.target.is_image and image_copy.outlived(
             session.target.root, {record.name: record}, present)
@@ -127,14 +133,17 @@ def _package_findings(record: Record, present: Mapping[str, str],
 
 
 def _file_findings(record: Record, owners: Mapping[str, str], present: Mapping[str, str],
-                   session: Session, run: Runner) -> Iterator[Finding]:
+                   session: Session, run: Runner,
+                   recorded: RecordedFiles) -> Iterator[Finding]:
     """Yield what ``rpm -V`` reports; ``owners`` are the plugin's packages by their files."""
     nevras = [nevra for nevra in record.nevras if nevra in present]
     target = session.target
     for problem in verify_files(target.root, target.rpmdb, nevras, runner=run):
         if not (problem.missing and leave_out.is_left_out(problem.path, record.settings)):
             yield Finding(_kind(problem), problem.text, problem.path,
-                          owners.get(problem.path, ""))
+                          owners.get(problem.path, ""),
+                          differences=(MISSING,) if problem.missing else
+                          recorded.changed(problem.path, problem.changed))
 
 
 def _kind(problem: FileProblem) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List
+from typing import List, Tuple
 
 from ..system.run import Runner, StrPath, run
 
@@ -18,12 +18,13 @@ _CONFIG, _GHOST = "c", "g"
 class FileProblem:
     """A difference that ``rpm -V`` reports: ``text`` to show, and the path of the file.
 
-    ``path`` is absolute, and empty for a line that is not about a file. ``config`` and
-    ``ghost`` tell whether the package marks the file so.
+    ``path`` is absolute, and empty for a line that is not about a file. ``changed`` are the
+    words for what differs. ``config`` and ``ghost`` tell whether the package marks the file so.
     """
 
     text: str
     path: str = ""
+    changed: Tuple[str, ...] = ()
     missing: bool = False
     config: bool = False
     ghost: bool = False
@@ -50,5 +51,5 @@ def _file_problem(line: str) -> FileProblem:
     missing = marks == "missing"
     text = (f"{what} {path} is missing" if missing else
             f"{what} {path} was changed ({', '.join(changed)})" if changed else line)
-    return FileProblem(text, path, missing=missing, config=letter == _CONFIG,
+    return FileProblem(text, path, tuple(changed), missing=missing, config=letter == _CONFIG,
                        ghost=letter == _GHOST)

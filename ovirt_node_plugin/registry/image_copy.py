@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Collection, Dict, Iterator, Mapping, Optional, Set, Tuple
 
 from ..errors import Refused
-from ..system.entries import sync_dir, write_atomic
+from ..system.differences import PropertyDifference
+from ..system.entries import read_entry, sync_dir, write_atomic
 from ..system.limits import INVENTORY_BYTES, RECORD_BYTES, UNDO_DATA_BYTES
 from ..system.paths import read_inside, resolve_inside
+from ..undo.entry_differences import of_entries
 from . import store
 from .places import ETC, IMAGE, Place, has_image_copy, make_folders
 from .record import Record
@@ -82,6 +84,19 @@ def correct(root: Path, name: str, path: str) -> None:
         where = resolve_inside(root, path, follow_last=False)
         where.unlink(missing_ok=True)
         sync_dir(where.parent)
+
+
+def file_differences(root: Path, name: str, path: str) -> Tuple[PropertyDifference, ...]:
+    """Return in what a file of /etc, a path of ``differences``, is not the image's.
+
+    The result is empty for a file that this user may not read.
+    """
+    (copy,) = [copy for own, copy, _ in _files(name) if own == path]
+    try:
+        return of_entries(root, path, read_entry(root, copy, content=False),
+                          read_entry(root, path, content=False))
+    except OSError:
+        return ()
 
 
 def _different(root: Path, name: str) -> Iterator[str]:

@@ -63,8 +63,15 @@ def of_format(number: int, data: object) -> Data:
     return data
 
 
+def plain(value: object) -> Data:
+    """Return a dataclass as data, the inverse of ``typed``."""
+    assert dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return dataclasses.asdict(value, dict_factory=lambda pairs: {
+        _name(name): item for name, item in pairs})
+
+
 def typed(kind: Type[T], data: object, *, place: str = "") -> T:
-    """Return ``data`` as a value of the dataclass ``kind``, the inverse of dataclasses.asdict.
+    """Return ``data`` as a value of the dataclass ``kind``, the inverse of ``plain``.
 
     The fields are of ``str``, ``int``, ``bool``, ``object`` (any value) and dataclasses, or
     tuples, mappings and optional values of these. Names without a field are ignored. A name
@@ -147,12 +154,19 @@ def _typed(kind: object, data: object, place: str) -> object:
     if not dataclasses.is_dataclass(kind):
         return _checked(kind, data, place)
     values, kinds = _checked(dict, data, place), typing.get_type_hints(kind)
+    found = {}
     for field in dataclasses.fields(kind):
-        optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
-        if field.name not in values and not optional:
-            raise ValueError(f"{place}/{field.name} is missing")
-    return kind(**{name: _typed(kinds[name], value, f"{place}/{name}")
-                   for name, value in values.items() if name in kinds})
+        name = _name(field.name)
+        if name in values:
+            found[field.name] = _typed(kinds[field.name], values[name], f"{place}/{name}")
+        elif (field.default, field.default_factory) == (dataclasses.MISSING,) * 2:
+            raise ValueError(f"{place}/{name} is missing")
+    return kind(**found)
+
+
+def _name(field: str) -> str:
+    """Return the name of a field in JSON; a word of Python has an underscore at its end."""
+    return field[:-1] if field.endswith("_") else field
 
 
 def _checked(kind: Type[T], data: object, place: str) -> T:

@@ -8,7 +8,7 @@ from typing import Container, Dict, List, Mapping, Optional, Sequence, Tuple, Un
 
 from ovirt_node_plugin.plugin.descriptor import Descriptor, When
 from ovirt_node_plugin.plugin.settings import Setting
-from ovirt_node_plugin.settings.engine import checking, selection
+from ovirt_node_plugin.settings.engine import checking, kinds, selection
 from ovirt_node_plugin.settings.engine.ledger import Ledger
 from ovirt_node_plugin.settings.engine.revert import (
     Revert,
@@ -132,6 +132,11 @@ def descriptor(*settings: Union[Setting, When]) -> Descriptor:
 def wanted_settings(ctx: Context, *settings: Setting) -> Tuple[Wanted, ...]:
     """Return the wanted state of a descriptor with these settings."""
     return selection.wanted(descriptor(*settings), ctx)
+
+
+def problem_texts(applied: Sequence[Applied], ctx: Context) -> Tuple[str, ...]:
+    """Return a line for each difference from the applied state."""
+    return tuple(problem.text for problem in kinds.verify(applied, ctx))
 
 
 def ledger_of(applied_by_plugin: Mapping[str, Sequence[Applied]]) -> Ledger:

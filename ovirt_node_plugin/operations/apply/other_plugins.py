@@ -103,7 +103,7 @@ class OtherPlugins:
                 live=is_booted(self._root),
                 leavable=leave_out.recorded(settings, files, self._session.files_of))
             for problem in kinds.verify(settings, context):
-                yield f"a setting of plugin {record.name}: {problem}"
+                yield f"a setting of plugin {record.name}: {problem.text}"
 
 
 def _files(records: Sequence[Record], changed: Set[str], packages: Sequence[PackageChange],

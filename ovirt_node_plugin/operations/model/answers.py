@@ -11,7 +11,7 @@ from typing import Mapping, Optional, Sequence, Tuple
 
 from ...errors import DisputedFile, NodePluginError, Refused
 from ...packages.session import PackageChange
-from ...system.json_data import Data
+from ...system.json_data import Data, plain
 from ...target import Target
 from .plan_digest import digest_of
 from .results import (
@@ -187,7 +187,7 @@ class VerifyAnswer:
 
     def to_data(self) -> Data:
         """Return the answer as data, without its format."""
-        data: Data = dataclasses.asdict(self)
+        data = plain(self)
         if not self.corrections:
             del data["corrections"]
         return data

@@ -7,6 +7,7 @@ from typing import Iterable, Optional, Tuple
 from ...errors import DisputedFile
 from ...packages.session import PackageChange
 from ...registry.origin import Origin
+from ...system.differences import PropertyDifference
 from ...target import Target
 
 # Kinds of Notable.
@@ -262,13 +263,15 @@ class Finding:
     """One difference of a root from the record of a plugin, which ``text`` describes.
 
     ``kind`` is one of the constants above. ``path`` is absolute and ``package`` a NEVRA; both
-    are empty if the difference is in none, or in several.
+    are empty if the difference is in none, or in several. ``differences`` are what was and what
+    is, as far as both are known.
     """
 
     kind: str
     text: str
     path: str = ""
     package: str = ""
+    differences: Tuple[PropertyDifference, ...] = ()
 
     @property
     def is_damage(self) -> bool:

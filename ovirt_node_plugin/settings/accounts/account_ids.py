@@ -10,9 +10,10 @@ from typing import Dict, Iterator, Mapping, Optional, Sequence, Union
 
 from ...errors import Refused
 from ...system import account_files
+from ...system.differences import PropertyDifference
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Outcome
-from ..kit.model import Context, Wanted
+from ..kit.model import Context, SettingProblem, Wanted
 
 ID_NAMES: Mapping[str, str] = {"user": "uid", "group": "gid"}
 """The name of the number of each kind of account that has one."""
@@ -60,13 +61,14 @@ def wrong_id(wanted: Wanted, id_name: str, number: Optional[int], ctx: Context) 
                    hint="Look at the root's /etc/passwd and /etc/group.")
 
 
-def id_problems(applied: Applied, id_name: str, number: int) -> Sequence[str]:
-    """Return a line if an account has another id than when it was applied."""
+def id_problems(applied: Applied, id_name: str, number: int) -> Sequence[SettingProblem]:
+    """Return a problem if an account has another id than when it was applied."""
     known = id_in(applied.outcome, id_name)
     if known in (None, number):
         return ()
-    return (f"{applied.kind} {applied.key} has {id_name} {number}; it had {known} when the plugin"
-            " was installed",)
+    return (SettingProblem(
+        f"{applied.kind} {applied.key} has {id_name} {number}; it had {known} when the plugin was"
+        " installed", differences=(PropertyDifference(id_name, str(known), str(number)),)),)
 
 
 def numbers_in(root: Path, kind: str) -> Dict[str, int]:

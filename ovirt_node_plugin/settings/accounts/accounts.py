@@ -9,15 +9,16 @@ from __future__ import annotations
 import dataclasses
 import enum
 from dataclasses import dataclass
-from typing import List, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import Group, Setting, User
 from ...system import account_files
 from ...system.account_files import GroupEntry, UserEntry, find_group, find_user
+from ...system.differences import MISSING, PropertyDifference
 from ...system.entries import read_entry
 from ...undo.changes import Applied, Change, Outcome, Watch
-from ..kit.model import Context, PartRemover, Wanted
+from ..kit.model import Context, PartRemover, SettingProblem, Wanted
 from . import sysusers
 from .account_ids import asked_of, id_in, id_problems, ids_clash, refuse_id, remembered, wrong_id
 
@@ -107,10 +108,10 @@ class Groups:
     def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
         return remembered(wanted, applied, ctx)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         group = find_group(ctx.root, applied.key)
         if group is None:
-            return (f"group {applied.key} is missing",)
+            return (SettingProblem(f"group {applied.key} is missing", differences=(MISSING,)),)
         return id_problems(applied, "gid", group.gid)
 
 
@@ -217,15 +218,17 @@ class Users:
     def with_outcome(self, wanted: Wanted, applied: Applied, ctx: Context) -> Wanted:
         return remembered(wanted, applied, ctx)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         user = find_user(ctx.root, applied.key)
         if user is None:
-            return (f"user {applied.key} is missing",)
+            return (SettingProblem(f"user {applied.key} is missing", differences=(MISSING,)),)
         asked = asked_of(applied)
-        problems: List[str] = [*id_problems(applied, "uid", user.uid)]
+        problems = [*id_problems(applied, "uid", user.uid)]
         for name, text in (("home", user.home), ("shell", user.shell)):
             if asked.get(name, _ANY) not in (_ANY, text):
-                problems.append(f"user {applied.key} has {name} {text}, not {asked[name]}")
+                problems.append(SettingProblem(
+                    f"user {applied.key} has {name} {text}, not {asked[name]}",
+                    differences=(PropertyDifference(name, asked[name], text),)))
         return problems
 
 
@@ -282,10 +285,10 @@ class Members:
         return _if_new(applied, lambda text: account_files.without_member(
             text, file, group, user))
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         group, _, user = applied.key.partition(":")
         return () if _is_member(applied.key, ctx) else (
-            f"user {user} is not in group {group}",)
+            SettingProblem(f"user {user} is not in group {group}", differences=(MISSING,)),)
 
 
 KINDS = (Groups(), Users(), Members())

@@ -27,7 +27,7 @@ from ...system.limits import (
 from ...system.paths import resolve_inside
 from ...target import is_image_mode
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, DerivedRemoval, Wanted
+from ..kit.model import Context, DerivedRemoval, SettingProblem, Wanted
 from . import image_arguments
 from .argument_syntax import GRUB, KERNEL, Syntax
 from .argument_text import (
@@ -126,7 +126,7 @@ class CommandLine:
         image_arguments.remove_folders(ctx.root, [
             path for path, base in removal.bases.items() if base is None])
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return ()  # the kind kernel-argument verifies each argument
 
 

@@ -16,7 +16,7 @@ from ...plugin.settings import DracutModule, InitramfsDriver, Setting
 from ...system.entries import read_entry, read_text
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted, changed_since
+from ..kit.model import Context, SettingProblem, Wanted, changed_since
 from ..kit.placing import place_file
 from ..modules.module_index import FILE as _FILE
 from ..modules.module_index import module_names
@@ -89,7 +89,7 @@ class DracutFiles:
                 f'{variable}+=" {wanted.key} "\n')
         place_file(ctx.root, *_place(wanted, ctx.plugin), text.encode(), mode=_MODE)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return changed_since(applied, ctx)
 
 

@@ -20,13 +20,14 @@ from typing import Iterator, List, Sequence
 from ...errors import Refused
 from ...isolation import program
 from ...plugin.settings import Setting
+from ...system.differences import MISSING
 from ...system.entries import read_entry, sync_dir
 from ...system.paths import resolve_inside
 from ...system.regular_files import opened_regular
 from ...system.run import Runner
 from ...target import is_booted, is_image_mode, is_running_system
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, DerivedRemoval, Wanted
+from ..kit.model import Context, DerivedRemoval, SettingProblem, Wanted
 from . import dracut_files
 from .initramfs_images import KEPT, Content, images, is_file, parse
 
@@ -110,14 +111,16 @@ class Initramfs:
     def replaced_folders(self) -> Sequence[str]:
         return ()
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        """Return a line for each missing need; only root can read an initramfs."""
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
+        """Return a problem for each missing need; only root can read an initramfs."""
         if applied.key not in images(ctx.root):
-            return (f"the initramfs of kernel {applied.key} is missing",)
+            return (SettingProblem(f"the initramfs of kernel {applied.key} is missing",
+                                   differences=(MISSING,)),)
         if os.geteuid() != 0:
             return ()
         needs = dracut_files.needs_of(ctx.plugin, ctx.root)
-        return tuple(f"{need} is not in the initramfs of kernel {applied.key}"
+        return tuple(SettingProblem(f"{need} is not in the initramfs of kernel {applied.key}",
+                                    differences=(MISSING,))
                      for need in _lacking(applied.key, needs, ctx))
 
 

@@ -12,9 +12,10 @@ from typing import Dict, List, Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import KernelArgument, Setting
+from ...system.differences import MISSING, UNEXPECTED
 from ...target import is_image_mode
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted
+from ..kit.model import Context, SettingProblem, Wanted
 from . import command_line, image_arguments
 from .argument_text import ADD, DROP, SET, Argument, decode, plain_name, problems
 
@@ -76,11 +77,11 @@ class KernelArguments:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         """Change nothing: the kind ``command-line`` does."""
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         argument = decode(applied.value)
-        verb = "is still" if argument.how == DROP else "is not"
-        return [f"kernel argument {argument.token} {verb} as wanted in /{path}"
-                for path in self._missing(applied.value, ctx)]
+        verb, how = ("is still", UNEXPECTED) if argument.how == DROP else ("is not", MISSING)
+        return [SettingProblem(f"kernel argument {argument.token} {verb} as wanted in /{path}",
+                               f"/{path}", (how,)) for path in self._missing(applied.value, ctx)]
 
     def _missing(self, code: str, ctx: Context) -> List[str]:
         """Return the boot configurations that do not have the argument as wanted."""

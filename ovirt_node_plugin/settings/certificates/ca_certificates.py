@@ -10,9 +10,10 @@ from typing import Sequence
 
 from ...errors import Refused
 from ...plugin.settings import CaCertificate, Setting
+from ...system.differences import MISSING
 from ...system.entries import read_entry
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted, changed_since
+from ..kit.model import Context, SettingProblem, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
 from . import ca_trust, pem
 
@@ -57,9 +58,9 @@ class CaCertificates:
                           hint=_HINT)
         place_file(ctx.root, ca_trust.ANCHORS, wanted.key, data, mode=_MODE)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return (*changed_since(applied, ctx), *(
-            f"{applied.key} is not in the trust store"
+            SettingProblem(f"{applied.key} is not in the trust store", differences=(MISSING,))
             for name in ca_trust.untrusted([applied.key], ctx.root)))
 
 

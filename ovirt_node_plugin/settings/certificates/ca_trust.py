@@ -15,7 +15,7 @@ from ...plugin.settings import Setting
 from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, DerivedRemoval, Wanted
+from ..kit.model import Context, DerivedRemoval, SettingProblem, Wanted
 from . import pem
 
 ANCHORS = "etc/pki/ca-trust/source/anchors"
@@ -76,7 +76,7 @@ class CaTrust:
     def rebuild_without(self, removal: DerivedRemoval, ctx: Context) -> None:
         _extract(ctx)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return ()  # the kind ca-certificate verifies each certificate
 
 

@@ -10,7 +10,7 @@ from ..accounts import accounts
 from ..boot import command_line, dracut_files, initramfs, kernel_arguments
 from ..certificates import ca_certificates, ca_trust
 from ..firewall import firewall
-from ..kit.model import Context, Derived, Kind, Remarking, Replacing, Wanted
+from ..kit.model import Context, Derived, Kind, Remarking, Replacing, SettingProblem, Wanted
 from ..modules import kernel_modules, module_index
 from ..placed import leave_out, persistent_paths, placed_files, vdsm_hooks
 from ..selinux import selinux, selinux_policy
@@ -68,15 +68,16 @@ def is_derived(name: str) -> bool:
     return name in DERIVED
 
 
-def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[str, ...]:
-    """Return a line for each difference from the applied state."""
-    problems: List[str] = []
+def verify(settings: Iterable[Applied], ctx: Context) -> Tuple[SettingProblem, ...]:
+    """Return each difference from the applied state."""
+    problems: List[SettingProblem] = []
     for applied in settings:
         if applied.kind in KINDS:
             problems.extend(KINDS[applied.kind].verify(applied, ctx))
         else:
-            problems.append(f"the setting {applied.kind} {applied.key} is of a kind that this"
-                            " version of the tool does not know")
+            problems.append(SettingProblem(
+                f"the setting {applied.kind} {applied.key} is of a kind that this version of the"
+                " tool does not know"))
     return tuple(problems)
 
 

@@ -92,7 +92,7 @@ def plan_upgrade(old: Sequence[Applied], new: Sequence[Wanted],
         kind = KINDS[applied.kind]
         problems = () if is_derived(applied.kind) else kind.verify(applied, ctx)
         if problems and not repair:
-            notes.append(f"left as it was changed by hand: {'; '.join(problems)}")
+            notes.append(f"left as it was changed by hand: {'; '.join(map(str, problems))}")
         elif problems or kind.follows_content:
             refreshed.append(wanted[key])
     with contextlib.nullcontext() if reasons is None else reasons.collected():

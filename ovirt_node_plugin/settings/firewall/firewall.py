@@ -12,15 +12,18 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 
 from ...errors import CommandError, NodePluginError, Refused
 from ...plugin.settings import FirewallPort, FirewallService, Setting
+from ...system.differences import MISSING, PropertyDifference
 from ...system.entries import read_entry
 from ...system.paths import relative_inside, resolve_inside
 from ...system.trees import walk
 from ...undo.changes import Applied, Change, Outcome, Watch, capture, difference, put_back
-from ..kit.model import Context, PartRemover, Wanted, leads_inside
+from ..kit.model import Context, PartRemover, SettingProblem, Wanted, leads_inside
 from . import firewall_files
 from .firewall_files import DEFAULT, SYSTEM, Range, missing, overlap, parse_ranges
 
 _FAILED = "Look at firewalld's configuration in the root, or ask the plugin's vendor."
+
+_CLOSED = PropertyDifference("state", "open", "closed")
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,10 @@ class FirewallPorts:
         return zone == gone_zone and any(overlap(first, second) for first in parse_ranges(ports)
                                          for second in parse_ranges(gone_ports))
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         zone, _ = _split(applied.key)
-        return tuple(f"firewall port {port_range} is not open in zone {zone}"
+        return tuple(SettingProblem(f"firewall port {port_range} is not open in zone {zone}",
+                                    differences=(_CLOSED,))
                      for port_range in _closed(applied.key, ctx))
 
 
@@ -154,13 +158,16 @@ class Definitions:
                 _change(wanted, ctx, "services", wanted.key, f"--service={wanted.key}",
                         *(f"--{verb}-port={ports}" for ports in ranges))
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         defined = _defined(applied.key, ctx)
         if defined is None:
-            return (f"firewall service {applied.key} is not defined",)
+            return (SettingProblem(f"firewall service {applied.key} is not defined",
+                                   differences=(MISSING,)),)
         asked = "" if applied.value == "any" else applied.value
         if asked and sorted(map(str, defined)) != sorted(asked.split()):
-            return (f"firewall service {applied.key} has other ports than {asked}",)
+            return (SettingProblem(f"firewall service {applied.key} has other ports than {asked}",
+                                   differences=(PropertyDifference("value", asked, " ".join(
+                                       map(str, defined))),)),)
         return ()
 
 
@@ -210,10 +217,11 @@ class FirewallServices:
             return None
         return lambda content: firewall_files.without_service(content, service)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         zone, service = _split(applied.key)
         return () if _lets_in(applied.key, ctx) else (
-            f"firewall service {service} is not open in zone {zone}",)
+            SettingProblem(f"firewall service {service} is not open in zone {zone}",
+                           differences=(_CLOSED,)),)
 
 
 KINDS = (FirewallPorts(), Definitions(), FirewallServices())

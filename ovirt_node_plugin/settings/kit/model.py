@@ -9,10 +9,12 @@ from typing import Callable, Mapping, Optional, Protocol, Sequence, Tuple, runti
 from ...errors import Refused
 from ...isolation import program
 from ...plugin.settings import Setting
+from ...system.differences import PropertyDifference
 from ...system.entries import Entry, read_entry
 from ...system.paths import relative_inside, resolve_inside
 from ...system.run import Runner
 from ...undo.changes import Applied, Change, Outcome, Watch, alike
+from ...undo.entry_differences import of_entries
 
 PartRemover = Callable[[bytes], Optional[bytes]]
 """Returns a file's content without the part of one setting, None if that part was changed."""
@@ -211,6 +213,22 @@ class DerivedRemoval:
     kept: Tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class SettingProblem:
+    """One difference from an applied setting, which ``text`` describes.
+
+    ``path`` is absolute, empty if the difference is in no file; ``differences`` are the
+    properties that differ, as far as both states are known.
+    """
+
+    text: str
+    path: str = ""
+    differences: Tuple[PropertyDifference, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Kind(Protocol):
     """One kind of setting. The protocols below are for abilities that only some kinds have.
 
@@ -244,8 +262,8 @@ class Kind(Protocol):
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         """Apply the setting; idempotent."""
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        """Return a line for each difference from the applied state."""
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
+        """Return each difference from the applied state."""
 
 
 @runtime_checkable
@@ -393,8 +411,8 @@ class Settling(Live, Protocol):
         """Raise Refused if one of ``goals``, states by key, fails within ``settle_s``."""
 
 
-def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:
-    """Return a line for each path that differs from its state after ``applied``."""
+def changed_since(applied: Applied, ctx: Context) -> Tuple[SettingProblem, ...]:
+    """Return a problem for each path that differs from its state after ``applied``."""
     problems = []
     for change in {change.path: change for change in applied.changes}.values():  # the last
         now = read_entry(ctx.root, change.path, content=False)
@@ -403,8 +421,9 @@ def changed_since(applied: Applied, ctx: Context) -> Tuple[str, ...]:
         else:
             same = alike(now, change.after)
         if not same:
-            problems.append(f"/{change.path} is missing" if now is None
-                            else f"/{change.path} was changed")
+            problems.append(SettingProblem(
+                f"/{change.path} {'is missing' if now is None else 'was changed'}",
+                f"/{change.path}", of_entries(ctx.root, change.path, change.after, now)))
     return tuple(problems)
 
 

@@ -11,11 +11,12 @@ from typing import List, Optional, Sequence, Tuple
 
 from ...errors import CommandError, Refused
 from ...plugin.settings import KernelModule, Setting
+from ...system.differences import PropertyDifference
 from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo import live_log
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Stage, Wanted, changed_since
+from ..kit.model import Context, SettingProblem, Stage, Wanted, changed_since
 from ..kit.placing import place_file
 from .module_index import FILE, kernel_modules, module_name, module_names
 
@@ -89,11 +90,13 @@ class KernelModules:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         place_file(ctx.root, *_place(wanted.key, ctx), _content(wanted, ctx.plugin), mode=0o644)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         problems = changed_since(applied, ctx)
         loaded = applied.outcome.get(live_log.LEFT) == _LOADED
         if ctx.live and loaded and self.running(applied.key, ctx) == _ABSENT:
-            problems += (f"kernel module {_split(applied.key)[0]} is not loaded",)
+            problems += (SettingProblem(
+                f"kernel module {_split(applied.key)[0]} is not loaded",
+                differences=(PropertyDifference("live", _LOADED, _ABSENT),)),)
         return problems
 
     def goal(self, key: str, value: str) -> str:

@@ -14,11 +14,12 @@ from typing import Dict, FrozenSet, Iterable, Iterator, List, Sequence, Set
 
 from ...errors import OutsideRoot, Refused
 from ...plugin.settings import Setting
+from ...system.differences import MISSING
 from ...system.limits import MODULE_INDEX_BYTES
 from ...system.paths import resolve_inside
 from ...system.regular_files import TooLarge, read_regular
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, DerivedRemoval, Wanted
+from ..kit.model import Context, DerivedRemoval, SettingProblem, Wanted
 from . import module_trees
 from .depmod import WRITTEN, base_of, folder_of, rebuild
 
@@ -81,19 +82,23 @@ class ModuleIndex:
         _remove_dangling(folder_of(removal.key, ctx.root), removal, ctx.root)
         rebuild(removal.key, ctx)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
-        """Return a line for each link that is missing, and for the first missing module."""
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
+        """Return a problem for each link that is missing, and for the first missing module."""
         return (*_link_problems(applied, ctx.root), *self._index_problems(applied, ctx))
 
-    def _index_problems(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def _index_problems(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         folder = folder_of(applied.key, ctx.root)
         index = resolve_inside(ctx.root, f"{folder}/modules.dep")
         if not index.is_file():
-            return (f"the module index of kernel {applied.key} is missing",)
+            return (SettingProblem(f"the module index of kernel {applied.key} is missing",
+                                   f"/{folder}/modules.dep", (MISSING,)),)
         missing = [name for name in _listed(index) if name.startswith("..") or not resolve_inside(
             ctx.root, name if name.startswith("/") else f"{folder}/{name}").exists()]
-        return tuple(f"the module index of kernel {applied.key} names {name}, which is not there"
-                     for name in missing[:1])
+        return tuple(
+            SettingProblem(f"the module index of kernel {applied.key} names {name}, which is not"
+                           " there", name if name.startswith("/") else f"/{folder}/{name}",
+                           (MISSING,))
+            for name in missing[:1])
 
 
 KIND = ModuleIndex()
@@ -210,14 +215,15 @@ def _listed(path: Path) -> List[str]:
     return [line.partition(":")[0].strip() for line in text.splitlines()]
 
 
-def _link_problems(applied: Applied, root: Path) -> Iterator[str]:
-    """Yield a line for each link to a module that is missing or leads to nothing."""
+def _link_problems(applied: Applied, root: Path) -> Iterator[SettingProblem]:
+    """Yield a problem for each link to a module that is missing or leads to nothing."""
     for change in applied.changes:
         if change.after is not None and change.after.kind == "link":
+            path = f"/{change.path}"
             if not os.path.islink(root / change.path):
-                yield f"/{change.path} is missing"
+                yield SettingProblem(f"{path} is missing", path, (MISSING,))
             elif not resolve_inside(root, change.path).exists():
-                yield f"/{change.path} leads to a file that is missing"
+                yield SettingProblem(f"{path} leads to a file that is missing", path)
 
 
 def _remove_dangling(folder: str, removal: DerivedRemoval, root: Path) -> None:

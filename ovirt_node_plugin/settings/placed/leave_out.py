@@ -14,10 +14,11 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Sequence, 
 
 from ...errors import Refused
 from ...plugin.settings import LeaveOut, Setting
+from ...system.differences import UNEXPECTED
 from ...system.paths import relative_inside, resolve_inside
 from ...system.words import count, size
 from ...undo.changes import Applied, Change, Outcome, Watch
-from ..kit.model import Context, KeepReason, Leavable, PartRemover, Wanted
+from ..kit.model import Context, KeepReason, Leavable, PartRemover, SettingProblem, Wanted
 
 NAME = "leave-out"
 NOBODY = "-"
@@ -82,13 +83,13 @@ class LeaveOuts:
     def part_remover(self, applied: Applied, path: str) -> Optional[PartRemover]:
         return None
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         present = [path for path in matching(applied.key, ctx.leavable.sizes)
                  if _is_there(path, ctx)]
         if not present:
             return ()
-        return (f"{count(len(present), 'file')} to be left out by {applied.key}: there again,"
-                f" such as {present[0]}",)
+        return (SettingProblem(f"{count(len(present), 'file')} to be left out by {applied.key}:"
+                               f" there again, such as {present[0]}", present[0], (UNEXPECTED,)),)
 
 
 KIND = LeaveOuts()

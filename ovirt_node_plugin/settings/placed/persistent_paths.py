@@ -14,11 +14,12 @@ from typing import Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import PersistentPath, Setting
+from ...system.differences import MISSING
 from ...system.entries import read_entry
 from ...system.path_sets import OF_ALL, OWN
 from ...system.paths import is_inside_any, real_places, resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted, changed_since
+from ..kit.model import Context, SettingProblem, Wanted, changed_since
 from ..kit.placing import place_file
 
 _FOLDER = "etc/statetab.d"
@@ -71,9 +72,9 @@ class PersistentPaths:
                 f"{wanted.key}\n")
         place_file(ctx.root, *_place(wanted.key, ctx), text.encode(), mode=_MODE)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         missing = () if _is_there(applied.key, ctx) else (
-            f"{applied.key}, to be kept, is missing",)
+            SettingProblem(f"{applied.key}, to be kept, is missing", applied.key, (MISSING,)),)
         return (*changed_since(applied, ctx), *missing)
 
 

@@ -21,7 +21,7 @@ from ...plugin.settings import PlacedFile, Setting
 from ...system.entries import read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Reader, Stage, Wanted, changed_since
+from ..kit.model import Context, Reader, SettingProblem, Stage, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
 from ..services import running_units
 from ..services.unit_links import find_unit
@@ -109,7 +109,7 @@ class PlacedFiles:
                               f" checker refuses that file: {exc.message}",
                               hint="Its vendor has to correct it.") from exc
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return changed_since(applied, ctx)
 
     def goal(self, key: str, value: str) -> str:

@@ -11,7 +11,7 @@ from ...system.entries import read_entry
 from ...system.path_sets import VDSM_HOOKS
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Wanted, changed_since
+from ..kit.model import Context, SettingProblem, Wanted, changed_since
 from ..kit.placing import check_place, check_source, place_file, read_source
 from .hook_start import start_problem
 
@@ -73,7 +73,7 @@ class VdsmHooks:
         return [f"VDSM cannot start the hook {applied.key} of plugin {ctx.plugin}, and goes on"
                 f" without it: {problem}"] if problem else ()
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return changed_since(applied, ctx)
 
 

@@ -16,9 +16,10 @@ from ...plugin.settings import (
     SelinuxPort,
     Setting,
 )
+from ...system.differences import MISSING, PropertyDifference
 from ...undo import live_log
 from ...undo.changes import Applied, Change, Outcome, Watch
-from ..kit.model import Context, PartRemover, Stage, Wanted
+from ..kit.model import Context, PartRemover, SettingProblem, Stage, Wanted
 from ..kit.placing import check_source
 from . import selinux_labels, selinux_store
 from .selinux_store import BOOLEAN, CONTEXT, MODULE, PORT, Store
@@ -51,12 +52,15 @@ class SelinuxKind:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         """Change nothing: the kind ``selinux-policy`` does."""
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         value = self._local(applied.key, ctx)
         if value is None:
-            return (f"SELinux {self.rule_kind} {applied.key} is no longer set",)
+            return (SettingProblem(f"SELinux {self.rule_kind} {applied.key} is no longer set",
+                                   differences=(MISSING,)),)
         if value != applied.value and value != _real(applied.value, ctx):
-            return (f"SELinux {self.rule_kind} {applied.key} is {value}, not {applied.value}",)
+            return (SettingProblem(
+                f"SELinux {self.rule_kind} {applied.key} is {value}, not {applied.value}",
+                differences=(PropertyDifference("value", applied.value, value),)),)
         return ()
 
     def _local(self, key: str, ctx: Context) -> Optional[str]:
@@ -196,12 +200,14 @@ class Modules(SelinuxKind):
     def state(self, wanted: Wanted, ctx: Context) -> str:
         return "absent" if _store(ctx).module(wanted.key) is None else "present"
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         store = _store(ctx)
         if store.module(applied.key) is None:
-            return (f"SELinux module {applied.key} is no longer in the policy",)
+            return (SettingProblem(f"SELinux module {applied.key} is no longer in the policy",
+                                   differences=(MISSING,)),)
         if store.is_off(applied.key):
-            return (f"SELinux module {applied.key} is switched off",)
+            return (SettingProblem(f"SELinux module {applied.key} is switched off",
+                                   differences=(PropertyDifference("state", "on", "off"),)),)
         return ()
 
 

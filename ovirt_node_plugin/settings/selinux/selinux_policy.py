@@ -17,7 +17,7 @@ from ...plugin.settings import Setting
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Change, Watch, put_back
-from ..kit.model import Context, DerivedRemoval, Reader, Wanted
+from ..kit.model import Context, DerivedRemoval, Reader, SettingProblem, Wanted
 from . import selinux_labels, selinux_store
 from .selinux_store import (
     BOOLEAN,
@@ -135,7 +135,7 @@ class SelinuxPolicy:
     def replaced_folders(self) -> Sequence[str]:
         return (selinux_store.STORES,)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         return ()  # each kind of rule verifies its own
 
 

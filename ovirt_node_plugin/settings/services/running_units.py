@@ -5,9 +5,10 @@ import time
 from typing import Dict, Mapping, Sequence, Tuple
 
 from ...errors import Refused
+from ...system.differences import PropertyDifference
 from ...undo.changes import Applied
 from ...undo.live_log import LEFT
-from ..kit.model import Context
+from ..kit.model import Context, SettingProblem
 
 ACTIVE, INACTIVE = "active", "inactive"
 # Values of ActiveState in org.freedesktop.systemd1(5) for a running or starting unit.
@@ -62,17 +63,19 @@ def watch(units: Sequence[str], ctx: Context, *, settle_s: float) -> None:
         time.sleep(_POLL_S)
 
 
-def problems(applied: Applied, ctx: Context) -> Tuple[str, ...]:
-    """Return a line for a service that failed, or was started and is not running any more."""
+def problems(applied: Applied, ctx: Context) -> Tuple[SettingProblem, ...]:
+    """Return the problem of a service that failed, or was started and does not run any more."""
     if applied.value != "enabled" or "@." in applied.key:
         return ()
     properties = _properties([applied.key], ctx).get(applied.key)
     if properties is None or properties["ActiveState"] in _RUNNING:
         return ()
+    live = (PropertyDifference("live", ACTIVE, properties["ActiveState"]),)
     if properties["ActiveState"] == "failed":
-        return (f"service {applied.key} has failed ({properties['Result']})",)
+        return (SettingProblem(f"service {applied.key} has failed ({properties['Result']})",
+                               differences=live),)
     if applied.outcome.get(LEFT) == ACTIVE and not properties["Job"]:  # at boot: one to start it
-        return (f"service {applied.key} is not running",)
+        return (SettingProblem(f"service {applied.key} is not running", differences=live),)
     return ()
 
 

@@ -9,10 +9,11 @@ from typing import Mapping, Optional, Sequence, Tuple
 
 from ...errors import Refused
 from ...plugin.settings import Service, Setting
+from ...system.differences import PropertyDifference
 from ...system.entries import Entry, read_entry
 from ...system.paths import resolve_inside
 from ...undo.changes import Applied, Change, Watch
-from ..kit.model import Context, Stage, Wanted, leads_inside
+from ..kit.model import Context, SettingProblem, Stage, Wanted, leads_inside
 from . import running_units, unit_links
 from .unit_links import SEARCH, find_unit
 from .unit_links import UNITS as _UNITS
@@ -83,10 +84,12 @@ class UnitServices:
         if wanted.value == "enabled":
             _refuse_static(wanted, _state(wanted.key, ctx), ctx)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         state = _state(applied.key, ctx)
         if state not in _ACCEPTED.get(applied.value, ()):
-            return (f"service {applied.key} is {state}, not {applied.value}",)
+            return (SettingProblem(
+                f"service {applied.key} is {state}, not {applied.value}",
+                differences=(PropertyDifference("state", applied.value, state),)),)
         return running_units.problems(applied, ctx) if ctx.live else ()
 
     def goal(self, key: str, value: str) -> str:

@@ -6,10 +6,11 @@ from typing import Optional, Sequence, Tuple
 
 from ...plugin.settings import Setting, Sysctl
 from ...plugin.sysctl_names import dotted
+from ...system.differences import MISSING, PropertyDifference
 from ...system.entries import read_entry
 from ...undo import live_log
 from ...undo.changes import Applied, Watch
-from ..kit.model import Context, Stage, Wanted, changed_since
+from ..kit.model import Context, SettingProblem, Stage, Wanted, changed_since
 from ..kit.placing import place_file, refuse_others
 from .sysctl_files import LAST, Assignment, assignments, file_name
 
@@ -57,25 +58,30 @@ class Sysctls:
     def apply(self, wanted: Wanted, ctx: Context) -> None:
         place_file(ctx.root, _FOLDER, file_name(wanted.key), _content(wanted), mode=0o644)
 
-    def verify(self, applied: Applied, ctx: Context) -> Sequence[str]:
+    def verify(self, applied: Applied, ctx: Context) -> Sequence[SettingProblem]:
         path = f"{_FOLDER}/{file_name(applied.key)}"
         entry = read_entry(ctx.root, path)
         if entry is None:
-            return (f"/{path} is missing",)
-        if entry.content != _content(Wanted(kind=self.name, key=applied.key, value=applied.value,
-                                            text="", item=None)):
-            return (f"/{path} was changed",)
+            return (SettingProblem(f"/{path} is missing", f"/{path}", (MISSING,)),)
         drifted = changed_since(applied, ctx)
         if drifted:
             return drifted
+        if entry.content != _content(Wanted(kind=self.name, key=applied.key, value=applied.value,
+                                            text="", item=None)):
+            return (SettingProblem(f"/{path} was changed", f"/{path}"),)
         _, later = _around(applied.key, ctx)
-        problems = [f"sysctl {applied.key} is not {applied.value}: {_reason(assignment)}"
-                    for assignment in later[-1:] if assignment.value != applied.value]
+        problems = [
+            SettingProblem(f"sysctl {applied.key} is not {applied.value}: {_reason(assignment)}",
+                           differences=(PropertyDifference(
+                               "value", applied.value, assignment.value),))
+            for assignment in later[-1:] if assignment.value != applied.value]
         live = applied.outcome.get(live_log.LEFT)
         if ctx.live and live is not None:
             now = self.running(applied.key, ctx)
             if now not in (live, None):  # None: only root may read some of them
-                problems.append(f"sysctl {applied.key} is {now or 'empty'} now, not {live}")
+                problems.append(SettingProblem(
+                    f"sysctl {applied.key} is {now or 'empty'} now, not {live}",
+                    differences=(PropertyDifference("live", live, now or ""),)))
         return tuple(problems)
 
     def goal(self, key: str, value: str) -> str:

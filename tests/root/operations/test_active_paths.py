@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ovirt_node_plugin.operations.apply import change
-from ovirt_node_plugin.operations.drift import effect_problems
+from ovirt_node_plugin.operations.drift import effect_findings
 from ovirt_node_plugin.system import read_paths
 from ovirt_node_plugin.target import HOST, Target
 from ovirt_node_plugin.undo import journal, undoing
@@ -59,9 +59,10 @@ def test_verify_reports_files_of_scriptlets_in_every_active_path(tmp_path: Path,
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("made")
     effects = opened.effects(owned=())
-    assert [*effect_problems(effects, tmp_path)] == []
+    assert [*effect_findings(effects, tmp_path)] == []
     (tmp_path / name).unlink()
-    assert f"/{name}, which a scriptlet made, is missing" in [*effect_problems(effects, tmp_path)]
+    assert f"/{name}, which a scriptlet made, is missing" in [
+        finding.text for finding in effect_findings(effects, tmp_path)]
 
 
 def test_what_a_scriptlet_changes_in_active_paths_is_named_and_goes_with_the_plugin(

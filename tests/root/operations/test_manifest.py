@@ -294,6 +294,11 @@ def test_verify_reports_a_package_replaced_by_another_build(
     assert ("swap 1.0: package swap-1.0-1.noarch is another build than the one that was"
             " installed, of the same name and version") in answer.out.splitlines()
     assert "another build" in as_nobody(dnf, node, "verify").out
+    (header,) = [package["header"] for package in manifest(dnf, node, "swap")["packages"]]
+    assert [(found["package"], difference["what"], difference["was"])
+            for found in dnf.plugin(node, "verify", "--json").json["plugins"][0]["findings"]
+            if found["kind"] == "package" for difference in found["differences"]] == [
+        ("swap-1.0-1.noarch", "header", header)]
 
 
 def plugin_with_scriptlet_files(folder: Path) -> Path:

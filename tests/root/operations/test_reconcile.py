@@ -96,6 +96,12 @@ def test_an_older_image_s_records_give_way_to_those_of_the_image(
     assert ("gone: /etc/ovirt.plugins.d/gone is not that of the image, whose records are in"
             " /usr/lib/ovirt.plugins.d") in answer.out
     assert (f"To repair: dnf --installroot={node} node-plugin verify --reconcile" in answer.out)
+    stale = {found["path"]: found["differences"]
+            for plugin in dnf.plugin(node, "verify", "--json").json["plugins"]
+            for found in plugin["findings"] if found["kind"] == "stale"}
+    assert stale["/etc/ovirt.plugins.d/gone"] == [{"what": "present", "was": "no", "is": "yes"}]
+    assert stale["/etc/ovirt.plugins.d/new"] == [{"what": "present", "was": "yes", "is": "no"}]
+    assert "digest" in {each["what"] for each in stale["/etc/ovirt.plugins.d/agent"]}
     assert dnf.plugin(node, "info", "gone").status == 2
     planned = named(reconcile(dnf, node, "--dry-run"))
     told = dnf.plugin(node, "verify", "--reconcile", "--dry-run").out

@@ -28,6 +28,7 @@ from tests.support.settings_root import (
     context,
     differences,
     make_root,
+    problem_texts,
     revert_settings,
     tree,
     upgrade_settings,
@@ -263,7 +264,7 @@ def test_verify_reports_missing_and_changed_accounts(root: Path) -> None:
     path.write_text(path.read_text().replace(f"cim:x:{uid}:", "cim:x:77:").replace(
         "/var/lib/cim:/sbin/nologin", "/x:/sbin/nologin"))
     (root / "etc/group").write_text("root:x:0:\nkvm:x:36:qemu\nqemu:x:107:cim\n")
-    assert kinds.verify(applied, ctx) == (
+    assert problem_texts(applied, ctx) == (
         "group sfcb is missing",
         f"user cim has uid 77; it had {uid} when the plugin was installed",
         "user cim has home /x, not /var/lib/cim", "user cim is not in group kvm")

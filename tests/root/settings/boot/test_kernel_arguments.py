@@ -34,6 +34,7 @@ from tests.support.settings_root import (
     finish,
     ledger_of,
     make_root,
+    problem_texts,
     revert_settings,
     tree,
     upgrade_settings,
@@ -178,7 +179,7 @@ def test_a_value_changed_by_an_administrator_is_reported_and_kept(root: Path) ->
     applied_by_plugin: Dict[str, Tuple[Applied, ...]] = {}
     install(root, "one", applied_by_plugin, argument("intel_iommu", "on"))
     (root / ENTRY).write_text(ENTRY_TEXT.replace("iommu=off", "iommu=sm_on"))
-    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == (
+    assert problem_texts(applied_by_plugin["one"], context(root, "one")) == (
         f"kernel argument intel_iommu=on is not as wanted in /{ENTRY}",)
     revert_settings(root, "one", applied_by_plugin)
     assert "intel_iommu=sm_on" in options(root)
@@ -349,7 +350,7 @@ def test_an_argument_without_the_quotes_that_grub_needs_is_reported_and_replaced
     install(root, "one", applied_by_plugin, NOCLOUD)
     text = (root / ENTRY).read_text()
     (root / ENTRY).write_text(text.replace('"', ""))
-    assert kinds.verify(applied_by_plugin["one"], context(root, "one")) == (
+    assert problem_texts(applied_by_plugin["one"], context(root, "one")) == (
         f"kernel argument ds=nocloud;s=http://10.0.0.1/ is not as wanted in /{ENTRY}",)
     install(root, "two", {}, NOCLOUD)
     assert (root / ENTRY).read_text() == text

@@ -67,6 +67,7 @@ from tests.support.settings_root import (
     ledger_of,
     make_firewall,
     make_root,
+    problem_texts,
     revert_settings,
     tree,
     upgrade_settings,
@@ -462,7 +463,7 @@ def test_a_setting_of_an_unknown_kind_is_reported_and_can_be_undone(root: Path) 
     before = tree(root)
     unknown = Applied("time-machine", "1/tcp", "open", "closed",
                       (append_as_scriptlet(root, "etc/firewall", "1/tcp\n"),))
-    assert kinds.verify([unknown], context(root)) == (
+    assert problem_texts([unknown], context(root)) == (
         "the setting time-machine 1/tcp is of a kind that this version of the tool does not"
         " know",)
     do_revert(plan_revert([unknown], Ledger(), root), context(root))

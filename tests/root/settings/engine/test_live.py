@@ -28,7 +28,7 @@ from ovirt_node_plugin.system.run import Polled, StrPath
 from ovirt_node_plugin.undo import live_log
 from ovirt_node_plugin.undo.changes import Applied, Change
 from tests.support.applied import apply_all
-from tests.support.settings_root import context, finish, ledger_of, write_file
+from tests.support.settings_root import context, finish, ledger_of, problem_texts, write_file
 
 SERVICE = Applied("service", "foo.service", "enabled", "disabled", ())
 OTHER = Applied("service", "bar.service", "disabled", "enabled", ())
@@ -184,8 +184,8 @@ def test_verify_reports_an_unloaded_module(system: FakeSystem) -> None:
     (applied,) = switch_on(system, MODULE)
     assert kinds.verify([applied], running_context(system)) == ()
     (system.root / "sys/module/isv_foo").rmdir()
-    assert kinds.verify([applied],
-                        running_context(system)) == ("kernel module isv_foo is not loaded",)
+    assert problem_texts([applied], running_context(system)) == (
+        "kernel module isv_foo is not loaded",)
     assert kinds.verify([applied], running_context(system, is_live=False)) == ()
 
 
@@ -258,7 +258,7 @@ def test_a_service_that_systemd_is_about_to_start_is_no_problem(
         state: str, problems: Tuple[str, ...], system: FakeSystem) -> None:
     applied = dataclasses.replace(SERVICE, outcome={live_log.LEFT: "active"})
     ctx = dataclasses.replace(running_context(system), run=lambda *_, **__: state)
-    assert running_units.problems(applied, ctx) == problems
+    assert tuple(map(str, running_units.problems(applied, ctx))) == problems
 
 
 @pytest.mark.parametrize(("state", "result"), [

@@ -27,6 +27,7 @@ from tests.support.settings_root import (
     differences,
     make_firewall,
     make_root,
+    problem_texts,
     revert_settings,
     tree,
     upgrade_settings,
@@ -281,7 +282,7 @@ def test_verify_reports_closed_ports_and_missing_services(root: Path) -> None:
     applied = apply_all(wanted_settings(ctx, port("1001-1003"), CIM), ctx)
     (root / ZONE).unlink()
     (root / "etc/firewalld/services/cim.xml").unlink()
-    assert kinds.verify(applied, ctx) == (
+    assert problem_texts(applied, ctx) == (
         "firewall port 1001-1003/tcp is not open in zone public",
         "firewall service cim is not defined", "firewall service cim is not open in zone public")
 

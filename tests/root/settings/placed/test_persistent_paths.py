@@ -25,6 +25,7 @@ from tests.support.settings_root import (
     differences,
     ledger_of,
     make_root,
+    problem_texts,
     tree,
 )
 
@@ -77,7 +78,7 @@ def test_verify_reports_a_missing_path(root: Path) -> None:
     applied = apply_all(
         selection.wanted(descriptor(PersistentPath("/var/lib/acme")), ctx), ctx)
     shutil.rmtree(root / "var/lib/acme")
-    assert kinds.verify(applied, ctx) == ("/var/lib/acme, to be kept, is missing",)
+    assert problem_texts(applied, ctx) == ("/var/lib/acme, to be kept, is missing",)
 
 
 def test_two_plugins_may_keep_one_path(root: Path) -> None:
