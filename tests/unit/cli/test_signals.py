@@ -38,6 +38,7 @@ def test_a_signal_that_was_ignored_stays_ignored(number: signal.Signals) -> None
     signal.signal(number, signal.SIG_IGN)
     with signals_raised():
         os.kill(os.getpid(), number)
+        assert signal.getsignal(number) == signal.SIG_IGN
 
 
 def test_signals_are_ignored_until_the_block_ends() -> None:
