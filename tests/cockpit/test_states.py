@@ -90,6 +90,15 @@ def test_five_hundred_plugins_are_shown(cockpit_host: Host, open_page: OpenPage)
     page.screenshot("many-plugins")
 
 
+def test_a_plugin_of_twenty_thousand_files_makes_few_elements(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugin(cockpit_host.root, "large", files=[
+        f"/opt/large/{folder}/{number}.py" for folder in range(20) for number in range(1000)])
+    page = open_page(cockpit_host, "/plugin/large")
+    assert page.tab.locator("*").count() < 3000
+    page.screenshot("large-plugin")
+
+
 def test_a_record_that_appears_and_goes_is_shown_at_once(
         cockpit_host: Host, open_page: OpenPage) -> None:
     page = open_page(cockpit_host)

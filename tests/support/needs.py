@@ -22,7 +22,7 @@ USES: Mapping[str, Pattern[str]] = {
     "busybox": re.compile(
         rf"(?<!/)\bsupport\b(?!\.(?:{_BUILD_NOTHING})\b"
         rf"| import (?:{_BUILD_NOTHING})(?:, (?:{_BUILD_NOTHING}))*$)", re.MULTILINE),
-    "chromium": re.compile(r"\btests\.(?:support\.)?cockpit\b"),
+    "chromium": re.compile(r"\btests\.(?:support\.)?cockpit\b|bench/page\b"),
     "debootstrap": re.compile(
         r"\b(?:agent_plugins|vdsm_machine|tests\.cockpit"
         r"|support\.(?:cockpit|container|dnf5|full_host|full_node|lvm_node|qemu))\b"

@@ -5,29 +5,32 @@ from pathlib import Path
 from typing import Sequence
 
 from ovirt_node_plugin.registry import store
-from ovirt_node_plugin.registry.inventory import Inventory, Operation
+from ovirt_node_plugin.registry.inventory import REMOVED, SCRIPTLETS, File, Inventory, Operation
 from ovirt_node_plugin.registry.record import Record
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.undo.changes import AppliedState
+from tests.support import descriptor_xml
 
 TOOL = "ovirt-node-plugin 0.1.0"
 AT = "2026-11-22T16:40:11Z"
 
 
 def write_plugin(root: Path, name: str, version: str = "1.0", *, vendor: str = "Example Inc.",
-                 summary: str = "") -> None:
+                 summary: str = "", files: Sequence[str] = ()) -> None:
     """Record a plugin without packages and settings as installed in ``root``.
 
     Without packages, nothing of it can be missing, so that the command finds it in order.
+    ``files`` are absolute paths of files that its scriptlets are said to have removed.
     """
     record = Record(
         name=name, version=version, vendor=vendor, summary=summary or f"The plugin {name}",
         installed_at=AT, tool=TOOL, mode="online", source=f"/media/{name}-{version}",
         target_kind="host", target_version="9.4", repos=(), packages=(), settings=())
-    descriptor = (f'<node-plugin format="1"><name>{name}</name><version>{version}</version>'
-                  f"</node-plugin>")
-    store.save(root, record, UndoData(name, descriptor.encode(), AppliedState(), inventory=True),
-               Inventory(name, (Operation("install", AT, TOOL, "", version),), ()))
+    undo_data = UndoData(name, descriptor_xml(name, version).encode(), AppliedState(),
+                         inventory=True)
+    operation = Operation("install", AT, TOOL, "", version, files_removed=len(files))
+    removed = tuple(File(path, since=1, by=SCRIPTLETS, change=REMOVED) for path in files)
+    store.save(root, record, undo_data, Inventory(name, (operation,), (), removed))
 
 
 def write_plugins(root: Path, names: Sequence[str]) -> None:
