@@ -7,9 +7,9 @@ import logging
 import sys
 from typing import TYPE_CHECKING, List, TextIO
 
-from ..errors import NodePluginError, UsageError
+from ..errors import NodePluginError
 from ..report.progress import print_event
-from ..system.json_answer import ErrorAnswer, with_format
+from ..system.json_answer import ErrorAnswer, invalid_command_line, with_format
 from ..system.json_data import Data
 
 if TYPE_CHECKING:  # before Python 3.11 the class takes no parameter
@@ -56,10 +56,9 @@ class JsonDocument(logging.Handler):
         if self.printed:
             return
         text = "\n".join(self._messages)
-        error = (NodePluginError(text[len("Error: "):] if text.startswith("Error: ") else text)
-                 if text else UsageError("the command line is invalid",
-                                         hint="Read the reason on standard error."))
-        self.print(ErrorAnswer.of(error).to_data())
+        message = text[len("Error: "):] if text.startswith("Error: ") else text
+        answer = ErrorAnswer.of(NodePluginError(message)) if text else invalid_command_line()
+        self.print(answer.to_data())
 
 
 class _MessageLines(_TextHandler):

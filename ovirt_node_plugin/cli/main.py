@@ -2,12 +2,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from typing import Callable, Mapping, Sequence
 
 from ..errors import NodePluginError, Refused, Status
 from ..images import workspace
+from ..report.progress import print_event
+from ..system.json_answer import invalid_command_line, with_format
 from ..system.namespaces import run_apart
 from ..system.words import printable
 from . import arguments, look, merge
@@ -23,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     folders that the child writes to, and deletes them after the child, its mounts and its
     programs have ended.
     """
-    invocation = Invocation(arguments.parse(argv), argv)
+    invocation = Invocation(_parsed(argv), argv)
     mounting_commands: Mapping[str, _Handler] = {
         "merge": merge.merge, "inspect": look.inspect, "diff": look.diff,
         "manifest": look.manifest, "verify": look.verify, "extract": look.extract,
@@ -48,6 +51,20 @@ def main(argv: Sequence[str]) -> int:
             return ended.status
     except NodePluginError as exc:
         return invocation.failed(exc)
+
+
+def _parsed(argv: Sequence[str]) -> arguments.ProgramOptions:
+    """Return the parsed command line; an invalid one ends the program, with --json by an answer."""
+    try:
+        return arguments.parse(argv)
+    except SystemExit as exc:
+        if exc.code == Status.USAGE and "--json" in argv:
+            answer = invalid_command_line().to_data()
+            if argv[0] == "merge":
+                print_event(sys.stdout, "error", answer)
+            else:
+                print(json.dumps(with_format(answer), indent=2, sort_keys=True), flush=True)
+        raise
 
 
 def _run_in_child(invocation: Invocation, handler: _Handler) -> int:

@@ -13,6 +13,7 @@ from ..errors import (
     PathsRefused,
     Reason,
     SeveralReasons,
+    UsageError,
 )
 from .json_data import Data, of_format, typed
 
@@ -85,6 +86,12 @@ class ErrorAnswer:
             data["reasons"] = [_without_none(dataclasses.asdict(reason))
                                for reason in self.reasons]
         return {"error": data}
+
+
+def invalid_command_line() -> ErrorAnswer:
+    """Return the answer for a command line that could not be parsed."""
+    return ErrorAnswer.of(UsageError("the command line is invalid",
+                                     hint="Read the reason on standard error."))
 
 
 def _without_none(data: Data) -> Data:

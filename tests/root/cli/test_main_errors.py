@@ -1,15 +1,17 @@
-"""An error of the system is told with the path at which it happened."""
+"""Errors of the system are told with their paths, and errors of the command line in JSON."""
 from __future__ import annotations
 
 import errno
+import json
 import os
 from pathlib import Path
 from typing import Any, List
 
 import pytest
 
-from ovirt_node_plugin.cli.main import _run_handler
+from ovirt_node_plugin.cli.main import _run_handler, main
 from ovirt_node_plugin.errors import NodePluginError
+from tests.support import schemas
 
 pytestmark = pytest.mark.unit
 
@@ -43,3 +45,21 @@ def test_the_message_names_the_file_that_could_not_be_written() -> None:
     assert invocation.messages == ["No space left on device",
                                    "No space left on device: site/node.rpm",
                                    "No such file or directory: missing/image.iso"]
+
+
+@pytest.mark.parametrize("command", [*schemas.PROGRAM_ANSWERS, "clean", "bogus"])
+def test_an_invalid_command_line_with_json_has_an_answer(
+        command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([command, "--json", "--nonsense"], [command, "--nonsense"]):
+        with pytest.raises(SystemExit) as caught:
+            main(words)
+        assert caught.value.code == 2
+        printed = capsys.readouterr()
+        assert "usage: " in printed.err
+        if "--json" not in words:
+            assert printed.out == ""
+            continue
+        answer = schemas.validated_answer(
+            json.loads(printed.out), schemas.PROGRAM_ANSWERS.get(command, ""))
+        assert answer["error"]["status"] == 2
+        assert (answer.get("event") == "error") == (command == "merge")
