@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Collection, List, Mapping, Optional, Sequence
+from typing import Collection, ContextManager, List, Mapping, Optional, Sequence
 
 import dnf.exceptions
 
@@ -12,7 +12,8 @@ from ..errors import BadBundle, BadRepository, Refused
 from ..plugin.bundle import is_inside
 from ..policy.key_trust import KeyTrust
 from ..system.openpgp import PublicKey
-from ..system.progress import Progress
+from ..system.progress import Advance, Progress, Silent
+from ..system.words import count
 from ..target import Target
 from . import keys, rpmdb
 from .console import explicit_yes
@@ -32,21 +33,29 @@ def download(base: DnfBase, coming: Sequence[DnfPackage],
     """
     if not coming:
         return
-    missing = [package for package in coming if not os.path.exists(package.localPkg())]
     try:
         if progress is None:
             output = base.output
             assert output is not None  # only the dnf program downloads here
             base.download_packages(list(coming), output.progress,
                                    output.download_callback_total_cb)
-        elif missing:
-            size_bytes = sum(package.downloadsize for package in missing)
-            with progress.step("download", f"Downloading {len(missing)} packages",
-                               total=lambda: size_bytes) as advance:
+        else:
+            with _step(coming, progress) as advance:
                 base.download_packages(list(coming), Downloads(advance), lambda *_: None)
     except dnf.exceptions.DownloadError as exc:
         raise BadRepository(f"downloading packages failed:\n{exc}",
                             hint="Nothing was changed. Check the repository.") from exc
+
+
+def _step(coming: Sequence[DnfPackage], progress: Progress) -> ContextManager[Advance]:
+    """Begin the step of a download, none if all packages are on this machine.
+
+    DNF then still compares their checksums.
+    """
+    missing = [package for package in coming if not os.path.exists(package.localPkg())]
+    size_bytes = sum(package.downloadsize for package in missing)
+    return (progress if missing else Silent()).step(
+        "download", f"Downloading {count(len(missing), 'package')}", total=lambda: size_bytes)
 
 
 def check_locations(base: DnfBase, coming: Sequence[DnfPackage]) -> None:
