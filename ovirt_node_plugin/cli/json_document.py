@@ -11,6 +11,9 @@ from ..errors import NodePluginError
 from ..report.progress import print_event
 from ..system.json_answer import ErrorAnswer, invalid_command_line, with_format
 from ..system.json_data import Data
+from ..system.limits import MESSAGES_CHARACTERS
+
+_MORE = "The other messages are left out, as they are too long."
 
 if TYPE_CHECKING:  # before Python 3.11 the class takes no parameter
     _TextHandler = logging.StreamHandler[TextIO]
@@ -62,15 +65,22 @@ class JsonDocument(logging.Handler):
 
 
 class _MessageLines(_TextHandler):
-    """Prints each message before the document, but those of errors that end the run."""
+    """Prints each message before the document, but those of errors that end the run.
+
+    Scriptlets can print without end: what exceeds MESSAGES_CHARACTERS is left out.
+    """
 
     def __init__(self, document: JsonDocument) -> None:
         super().__init__(sys.stdout)
         self._document = document
+        self._room = MESSAGES_CHARACTERS
         self.setLevel(logging.INFO)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the message as a line of JSON."""
-        if record.levelno < logging.CRITICAL and not self._document.printed:
-            print_event(self.stream, "message", {"level": record.levelname.lower(),
-                                                 "text": record.getMessage()})
+        if record.levelno >= logging.CRITICAL or self._document.printed or self._room < 0:
+            return
+        text = record.getMessage()
+        self._room -= len(text)
+        print_event(self.stream, "message", {
+            "level": record.levelname.lower(), "text": text if self._room >= 0 else _MORE})

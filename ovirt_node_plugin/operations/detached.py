@@ -22,6 +22,7 @@ from ..system.json_data import Data, parse_json, typed
 from ..system.limits import CHANGE_OUTPUT_BYTES, TEXT_BYTES
 from ..system.regular_files import read_regular
 from ..system.run import Runner
+from ..system.words import printable
 
 FOLDER = Path("/run/ovirt-node-plugin/changes")
 RUNNING, DONE, FAILED, LOST = "running", "done", "failed", "lost"
@@ -31,6 +32,7 @@ _KEPT = 10
 _COMMAND, _LINES, _ENVIRONMENT = "change.json", "lines", "environment"
 # Variables of the caller that the change gets; others are of its session
 _VARIABLES = ("HOME", "LANG", "LANGUAGE", "PATH", "PYTHONPATH", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ")
+_OTHER_FOLDER = "Change to another folder, such as /root, and try again."
 _LIVES = ("active", "activating", "deactivating", "reloading")
 
 
@@ -89,6 +91,7 @@ def start(operation: str, names: Sequence[str], command: Sequence[str], *,
     It runs in the present folder, with those variables of ``environment`` that are the
     machine's. Raises NodePluginError if systemd does not start it.
     """
+    directory = _present_folder()
     _make_folder()
     _remove_old(run)
     started = _named(operation, names, command)
@@ -97,7 +100,7 @@ def start(operation: str, names: Sequence[str], command: Sequence[str], *,
     try:
         _write(folder / _ENVIRONMENT, _environment_file(environment))
         _write(folder / _COMMAND, json.dumps(dataclasses.asdict(started)))
-        run(unit_argv(started, os.getcwd()))
+        run(unit_argv(started, directory))
     except CommandError as exc:
         shutil.rmtree(folder)
         raise NodePluginError(f"{operation} cannot be started as a unit of systemd: {exc.message}",
@@ -123,8 +126,8 @@ def unit_argv(started: Started, directory: str) -> List[str]:
             "--", *(word.replace("$", "$$") for word in started.command)]
 
 
-def changes(run: Runner) -> Tuple[DetachedChange, ...]:
-    """Return all changes that are known, the newest first.
+def changes(run: Runner, only: str = "") -> Tuple[DetachedChange, ...]:
+    """Return all changes that are known, the newest first, or that of the unit ``only``.
 
     Another user than root only learns which ones run. Without systemd there are none.
     """
@@ -132,8 +135,9 @@ def changes(run: Runner) -> Tuple[DetachedChange, ...]:
         return ()
     if not _is_root():
         return tuple(DetachedChange(unit=unit, operation="", names=(), command=(), state=RUNNING,
-                                    started_at="") for unit in _running_units(run))
-    started = _all_started()
+                                    started_at="") for unit in _running_units(run)
+                     if only in ("", unit))
+    started = [one for one in _all_started() if only in ("", one.unit)]
     # asked before their lines are read: what has ended has printed its answer
     alive = _alive([one.unit for one in started], run)
     return tuple(_change(one, one.unit in alive) for one in started)
@@ -141,9 +145,8 @@ def changes(run: Runner) -> Tuple[DetachedChange, ...]:
 
 def change(unit: str, run: Runner) -> DetachedChange:
     """Return one change. Raises UsageError for a unit that is not known."""
-    for one in changes(run):
-        if one.unit in (unit, f"{unit}{_SUFFIX}"):
-            return one
+    for one in changes(run, unit if unit.endswith(_SUFFIX) else f"{unit}{_SUFFIX}"):
+        return one
     raise UsageError(f"no change {unit} is known on this machine",
                      hint="dnf node-plugin status shows those since the last boot, to root. If it"
                           " was interrupted by a boot, the next dnf node-plugin command has undone"
@@ -151,10 +154,16 @@ def change(unit: str, run: Runner) -> DetachedChange:
 
 
 def new_lines(unit: str, offset: int) -> Tuple[List[Data], int]:
-    """Return the lines that a change printed since ``offset``, and the next offset."""
+    """Return the lines that a change printed since ``offset``, and the next offset.
+
+    Another user than root cannot read them.
+    """
+    if not _is_root():
+        return [], offset
     with contextlib.suppress(FileNotFoundError), open(FOLDER / unit / _LINES, "rb") as stream:
         stream.seek(offset)
-        data = stream.read(CHANGE_OUTPUT_BYTES)
+        # to the end of a line: an answer can be longer than what is read at once
+        data = stream.read(CHANGE_OUTPUT_BYTES) + stream.readline()
         whole = data[:data.rfind(b"\n") + 1]
         return _parsed(whole), offset + len(whole)
     return [], offset
@@ -172,7 +181,9 @@ def _change(started: Started, alive: bool) -> DetachedChange:
             break
         lines += more
     last: Dict[str, Data] = {str(line.get("event")): line for line in lines}
-    answer = last.get("error") or last.get("result")
+    # the last one: a scriptlet that writes to the output, too, has ended before
+    answer = next((line for line in reversed(lines)
+                   if line.get("event") in ("error", "result")), None)
     stands = DetachedChange(**{**dataclasses.asdict(started), "state": RUNNING},
                     step=last.get("step"), progress=last.get("progress"),
                     log=tuple(text for line in lines if line.get("event") == "message"
@@ -218,6 +229,19 @@ def _parsed(text: bytes) -> List[Data]:
     return found
 
 
+def _present_folder() -> str:
+    """Return the present folder. Raises UsageError for one in which no unit can be started."""
+    try:
+        folder = os.getcwd()
+    except OSError as exc:
+        raise UsageError(f"the present folder cannot be used: {exc.strerror}",
+                         hint=_OTHER_FOLDER) from exc
+    if printable(folder) != folder:  # a newline would begin another line of the unit's file
+        raise UsageError(f"no unit of systemd can be started in {folder!r}, a name with"
+                         " characters that are not printable", hint=_OTHER_FOLDER)
+    return folder
+
+
 def _make_folder() -> None:
     """Make FOLDER. Raises Refused if another user could write to it."""
     for folder in (FOLDER.parent, FOLDER):
@@ -259,7 +283,8 @@ def _all_started() -> List[Started]:
             with contextlib.suppress(OSError, ValueError):
                 file = path / _COMMAND
                 started = typed(Started, parse_json(read_regular(file, max_bytes=TEXT_BYTES)))
-                found.append((file.stat().st_mtime_ns, started))
+                if started.unit == path.name:
+                    found.append((file.stat().st_mtime_ns, started))
     return [started for _, started in sorted(found, key=lambda one: one[0], reverse=True)]
 
 

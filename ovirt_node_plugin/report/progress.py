@@ -202,7 +202,7 @@ def _number(line: Mapping[str, object], name: str) -> float:
 def _draw(stream: TextIO, text: str, numbers: str = "", *, end: str = "") -> None:
     """Draw the line of a terminal again. If it is too long, the text is cut, not the numbers."""
     width = shutil.get_terminal_size().columns - 1
-    text = printable(text)
+    text, numbers = printable(text), printable(numbers)
     stream.write(f"\r\x1b[K{text[:max(width - len(numbers), 0)]}{numbers}"[:width + 4] + end)
     stream.flush()
 

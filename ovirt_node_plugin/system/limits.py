@@ -83,6 +83,8 @@ LABELS_S = 60
 """The processor time to look up the labels of some 10,000 paths; 6,000 take less than a second."""
 CHANGE_OUTPUT_BYTES = 16 * MIB
 """What is read at once of the lines that a change with --detach printed."""
+MESSAGES_CHARACTERS = MIB
+"""The messages in the lines that a change prints for programs; they can be kept in memory."""
 OUTPUT_BYTES = 64 * MIB
 """What a program prints, such as the list of files of an ISO."""
 ISO_FILES = 100_000

@@ -113,6 +113,40 @@ def test_the_exit_status_is_that_of_the_answer(
     assert ended.answer == {name: value for name, value in last.items() if name != "event"}
 
 
+def test_the_last_answer_counts_and_may_be_longer_than_one_read(
+        systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detached, "CHANGE_OUTPUT_BYTES", 16)
+    change = started(systemd)
+    printed(change.unit, {"event": "error", "error": {"status": 9, "message": "of a scriptlet"}},
+            {**RESULT, "text": "x" * 100})
+    systemd.alive.clear()
+    assert (stands(change, systemd).state, stands(change, systemd).exit_status) == ("done", 0)
+
+
+def test_another_user_learns_only_which_changes_run(
+        systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    change = started(systemd)
+    printed(change.unit, RESULT)
+    monkeypatch.setattr(detached, "_is_root", lambda: False)
+    units = "".join(f"{unit} loaded active running\n" for unit in (change.unit, "x.service"))
+    only = detached.change(change.unit, lambda *_, **__: units)
+    assert (only.unit, only.state, only.names) == (change.unit, "running", ())
+    assert detached.new_lines(change.unit, 0) == ([], 0)
+
+
+def test_a_folder_with_a_name_of_several_lines_is_in_no_file_of_a_unit(
+        systemd: Systemd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a\nExecStopPost="
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError, match="no unit of systemd can be started in"):
+        started(systemd)
+    folder.rmdir()
+    with pytest.raises(UsageError, match="the present folder cannot be used: No such file"):
+        started(systemd)
+    assert (systemd.argvs, detached.FOLDER.exists()) == ([], False)
+
+
 def test_the_last_ten_changes_are_kept_and_those_that_run(systemd: Systemd) -> None:
     units = [started(systemd).unit for _ in range(12)]
     assert [one.unit for one in detached.changes(systemd)] == units[::-1]

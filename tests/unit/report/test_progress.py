@@ -155,6 +155,15 @@ def test_the_lines_of_another_run_are_shown_as_text() -> None:
         "Downloading\\x1b: done in 4 s", "Making the plan: done in 5 s"]
 
 
+def test_no_part_of_a_line_of_another_run_reaches_the_terminal_as_it_is(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "isatty", lambda: True)
+    FollowedSteps(stream).show({"event": "progress", "step": "a", "done": 1, "unit": "\x1b[2J",
+                                "rate": 1})
+    assert "\\x1b[2J" in stream.getvalue() and "\x1b[2J" not in stream.getvalue()
+
+
 def test_on_a_terminal_the_lines_of_another_run_are_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     stream = io.StringIO()
