@@ -88,12 +88,19 @@ export function follow(words, listener) {
         /** @type {any} */
         let last = null;
         process.stream(data => {
+            // An answer of many megabytes comes in small parts: it is looked at only once.
+            if (!data.includes("\n")) {
+                rest += data;
+                return;
+            }
             const lines = (rest + data).split("\n");
             rest = lines.pop() ?? "";
             for (const line of lines) {
-                last = parsed(line) ?? last;
-                if (last)
-                    listener(last);
+                const event = parsed(line);
+                if (event) {
+                    last = event;
+                    listener(event);
+                }
             }
         });
         process.then(() => resolve(last), failure => {

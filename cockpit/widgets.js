@@ -18,7 +18,7 @@
  *     announce(text)                           read out by screen readers, not shown
  */
 
-import {element, replace} from "./dom.js";
+import {element, printable, replace} from "./dom.js";
 import {_} from "./text.js";
 
 /** @typedef {import("./dom.js").Child} Child */
@@ -206,12 +206,14 @@ export function definitions(pairs) {
 
 /** @param {string[]} commands */
 export function copyBox(commands) {
+    // What is copied is what is shown: a terminal could obey characters that cannot be seen.
+    const text = commands.map(command => printable(command)).join("\n");
     const copy = button(_("Copy"), async () => {
-        await navigator.clipboard.writeText(commands.join("\n"));
+        await navigator.clipboard.writeText(text);
         copy.textContent = _("Copied");
         announce(_("Copied"));
     }, {label: _("Copy the commands")});
-    const shown = element("pre", {tabindex: "0", "aria-label": _("Commands")}, commands.join("\n"));
+    const shown = element("pre", {tabindex: "0", "aria-label": _("Commands")}, text);
     // Without https, browsers give pages no clipboard; the text can be selected.
     return element("div", {class: "copy-box"}, shown, navigator.clipboard ? copy : null);
 }

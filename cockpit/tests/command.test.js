@@ -94,7 +94,7 @@ test("an answer that is no JSON is a failure that shows it", async () => {
 });
 
 test("lines are told as they come, however they are cut", async () => {
-    programs(['{"event": "st', 'ep"}\n{"event": "progress"}\n', '{"event": "result"}\n']);
+    programs(['{"event": "s', "te", 'p"}\n{"event": "progress"}\nnoise\n', '{"event": "result"}\n']);
     const events = [];
     const last = await follow(["status", "--follow"], event => events.push(event.event)).done;
     assert.deepEqual(events, ["step", "progress", "result"]);
