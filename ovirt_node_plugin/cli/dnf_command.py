@@ -44,7 +44,7 @@ from ..policy.key_trust import read_trust
 from ..policy.opened_paths import refuse_ways_out, refuse_written
 from ..policy.refusals import refuse_deployed
 from ..registry.inventory import Delta
-from ..report import manifest_data, manifest_text, plan_data, plan_text
+from ..report import manifest_data, manifest_text, plan_data, plan_text, status_text
 from ..report.progress import JsonLines, for_people
 from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
@@ -344,7 +344,7 @@ class DnfCommand:
             return self._answer(status.answer(changes),
                                 status.lines(changes, one=bool(names)))
         ended = status.followed(status.to_follow(names, program_run), program_run, as_json=as_json)
-        self._answer(status.answer([ended]), status.lines([ended], one=False))
+        self._answer(status.answer([ended]), status_text.outcome(ended))
         return status.exit_status(ended)
 
     def _repos(self) -> Status:

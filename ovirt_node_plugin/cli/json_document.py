@@ -25,9 +25,8 @@ class JsonDocument(logging.Handler):
     """Prints one JSON document, even if DNF itself ends the run with an error.
 
     ``logger`` is DNF's; the document then contains its messages about the error. ``printed`` is
-    whether that was done. With
-    ``lines`` the document is one line with an ``event``, after those of the progress; with
-    ``messages``, each message of DNF is a line too.
+    whether the document was printed. With ``lines`` it is one line with an ``event``, after
+    those of the progress; with ``messages``, each message of DNF is a line too.
     """
 
     def __init__(self, logger: logging.Logger, *, lines: bool = False,

@@ -58,7 +58,9 @@ def answer(changes: Sequence[DetachedChange]) -> Data:
 
 def lines(changes: Sequence[DetachedChange], *, one: bool) -> Sequence[str]:
     """Return the answer for people, with the messages of a change if it is only about ``one``."""
-    return status_text.details(changes[0]) if one else status_text.listing(changes)
+    if one:
+        return [*changes[0].log, *status_text.outcome(changes[0])]
+    return status_text.listing(changes)
 
 
 def exit_status(change: DetachedChange) -> Status:

@@ -174,20 +174,16 @@ def _is_root() -> bool:
 
 
 def _change(started: Started, alive: bool) -> DetachedChange:
-    lines, offset = new_lines(started.unit, 0)
-    while True:
-        more, offset = new_lines(started.unit, offset)
-        if not more:
-            break
-        lines += more
+    lines = _all_lines(started.unit)
     last: Dict[str, Data] = {str(line.get("event")): line for line in lines}
     # the last one: a scriptlet that writes to the output, too, has ended before
     answer = next((line for line in reversed(lines)
                    if line.get("event") in ("error", "result")), None)
-    stands = DetachedChange(**{**dataclasses.asdict(started), "state": RUNNING},
-                    step=last.get("step"), progress=last.get("progress"),
-                    log=tuple(text for line in lines if line.get("event") == "message"
-                              for text in str(line.get("text")).splitlines()))
+    stands = DetachedChange(
+        **{**dataclasses.asdict(started), "state": RUNNING},
+        step=last.get("step"), progress=last.get("progress"),
+        log=tuple(text for line in lines if line.get("event") == "message"
+                  for text in str(line.get("text")).splitlines()))
     if alive or _is_starting(started.unit):
         return stands
     if answer is None:
@@ -197,6 +193,17 @@ def _change(started: Started, alive: bool) -> DetachedChange:
     return dataclasses.replace(
         stands, state=FAILED if status else DONE, exit_status=status, ended_at=_iso(ended),
         answer={name: value for name, value in answer.items() if name != "event"})
+
+
+def _all_lines(unit: str) -> List[Data]:
+    """Return the lines that a change has printed until now."""
+    lines: List[Data] = []
+    offset, before = 0, -1
+    while offset > before:
+        before = offset
+        more, offset = new_lines(unit, before)
+        lines += more
+    return lines
 
 
 def _is_starting(unit: str) -> bool:
@@ -272,7 +279,8 @@ def _remove_old(run: Runner) -> None:
     alive = _alive([one.unit for one in started], run)
     for one in started[_KEPT - 1:]:
         if one.unit not in alive:
-            shutil.rmtree(FOLDER / one.unit)
+            # another change that is started at the same time may remove it too
+            shutil.rmtree(FOLDER / one.unit, ignore_errors=True)
 
 
 def _all_started() -> List[Started]:

@@ -17,9 +17,9 @@ def listing(changes: Sequence[DetachedChange]) -> List[str]:
     return [f"{change.unit}: {_summary(change)}" for change in changes]
 
 
-def details(change: DetachedChange) -> List[str]:
-    """Return all lines about one change, its messages first."""
-    return [*change.log, f"{change.unit}: {_summary(change)}", *_reason(change)]
+def outcome(change: DetachedChange) -> List[str]:
+    """Return how one change stands, and why, without its messages."""
+    return [f"{change.unit}: {_summary(change)}", *_reason(change)]
 
 
 def _summary(change: DetachedChange) -> str:

@@ -590,6 +590,7 @@ def test_the_error_of_a_detached_change_is_that_of_the_command(changes: LiveHost
     unit = detached(changes, "install", bad)
     answer = changes.plugin("status", unit, "--follow", status=8)
     assert "failed at" in answer.out and "with exit status 8" in answer.out
+    assert answer.out.count("Error: install of bad failed and was rolled back") == 1
     text = changes.plugin("status", unit).out
     assert "Error: install of bad failed and was rolled back" in text
     change = change_of(changes, unit)

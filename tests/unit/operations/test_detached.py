@@ -188,6 +188,15 @@ def test_lines_are_read_once_and_only_whole(systemd: Systemd) -> None:
     assert detached.new_lines(change.unit, offset) == ([], offset)
 
 
+def test_all_lines_are_read_however_many_there_are(
+        systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    change = started(systemd)
+    printed(change.unit, RESULT, text="noise of a scriptlet\n" * 9)
+    monkeypatch.setattr(detached, "CHANGE_OUTPUT_BYTES", 80)
+    systemd.alive.clear()
+    assert stands(change, systemd).state == "done"
+
+
 def test_without_systemd_there_are_no_changes_for_any_user(
         systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
     started(systemd)
