@@ -83,7 +83,7 @@ def texts(node: ast.AST) -> List[str]:
 # Hints of subcommands that a merge does not use, and of the running system
 OTHERS = ("To install it: dnf node-plugin", "Drop it first", "dnf node-plugin list --available",
           "dnf node-plugin remove XX", "install NAME --installroot=/mnt/node",
-          "dnf node-plugin add BUNDLE")
+          "dnf node-plugin add BUNDLE", "dnf node-plugin status shows")
 
 
 def test_each_hint_helps_those_who_ran_merge() -> None:
