@@ -2,6 +2,7 @@
 /** The plugins that are broken, each with the reasons. */
 
 import {element, replace} from "./dom.js";
+import {limited} from "./plugin_parts.js";
 import {healthOf} from "./state.js";
 import {_, plural} from "./text.js";
 import {details, lines, link} from "./widgets.js";
@@ -38,17 +39,17 @@ export function drawBroken(section, broken) {
 /** @param {PluginState} plugin */
 function brokenCard(plugin) {
     const {problems} = healthOf(plugin);
-    const list = (/** @type {string[]} */ texts) =>
-        element("ul", null, texts.map(text => element("li", null, lines(text))));
     const rest = problems.slice(FIRST);
     return element("article", {class: "alert danger"},
                    element("span", {class: "icon", "aria-hidden": "true"}),
                    element("div", {class: "alert-text"},
                            element("h3", {class: "alert-title"},
                                    link(["plugin", plugin.name], plugin.name)),
-                           problems.length ? list(problems.slice(0, FIRST)) : null,
+                           problems.length
+                               ? element("ul", null, problems.slice(0, FIRST).map(
+                                   text => element("li", null, lines(text)))) : null,
                            rest.length
                                ? details(plural("$0 more problem", "$0 more problems", rest.length),
-                                         list(rest))
+                                         limited(rest, text => element("div", null, lines(text))))
                                : null));
 }

@@ -55,7 +55,9 @@ export function groupFindings(findings) {
         if (isNote(finding))
             continue;
         const id = homes.get(finding.kind) ?? finding.kind;
-        groups.set(id, [...groups.get(id) ?? [], finding]);
+        const group = groups.get(id) ?? [];
+        group.push(finding);
+        groups.set(id, group);
     }
     return {
         problems: [...groups].filter(([, found]) => found.length).map(

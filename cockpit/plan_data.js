@@ -94,8 +94,11 @@ export function grouped(fingerprint) {
 export function reviews(plan) {
     /** @type {Map<string, Noteworthy[]>} */
     const groups = new Map();
-    for (const notable of plan.noteworthy)
-        groups.set(notable.kind, [...groups.get(notable.kind) ?? [], notable]);
+    for (const notable of plan.noteworthy) {
+        const group = groups.get(notable.kind) ?? [];
+        group.push(notable);
+        groups.set(notable.kind, group);
+    }
     return [...groups]
             .sort(([one], [other]) => REVIEWED.indexOf(one) - REVIEWED.indexOf(other))
             .map(([kind, items]) => ({

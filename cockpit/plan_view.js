@@ -11,8 +11,11 @@
 import {element} from "./dom.js";
 import {changesOrigin, grouped, keyOption, keyState, missingKeys, needsTrust, netBytes, originOption,
         originText, pluginTitle, reviews, reviewTitle, settingsInOrder} from "./plan_data.js";
+import {limited} from "./plugin_parts.js";
 import {_, format, number, plural, size} from "./text.js";
 import {alert, badge, definitions, details, lines, newId, table} from "./widgets.js";
+
+const MANY = 1000; // the entries of a list that are shown at once: packages can have 100,000 files
 
 /**
  * `accepted` has the options that the user has chosen; `choose` is called after each choice.
@@ -52,9 +55,15 @@ export function card(title, ...children) {
                    element("h2", {id}, title), children);
 }
 
-/** @param {string[]} texts */
+/**
+ * Return a list of all texts; of very many, which a browser could hardly show, a part at a time.
+ *
+ * @param {string[]} texts
+ */
 export function list(texts) {
-    return element("ul", {class: "list"}, texts.map(text => element("li", null, lines(text))));
+    return texts.length > MANY
+        ? limited(texts, text => element("div", null, lines(text)), MANY)
+        : element("ul", {class: "list"}, texts.map(text => element("li", null, lines(text))));
 }
 
 /**
@@ -202,6 +211,8 @@ function disputed(plan) {
 
 /** @param {import("./answers").DisputedFile[]} files */
 export function disputedTable(files) {
+    if (files.length > MANY)
+        return list(files.map(file => `${file.path}: ${file.reason} (${file.package})`));
     return table({
         caption: _("Files outside the allowed paths"),
         columns: [{label: _("Path")}, {label: _("Reason")}, {label: _("Package")}, {label: _("Plugin")}],

@@ -12,9 +12,10 @@ const PART = 100; // entries of a list that are shown at once
  * @template Item
  * @param {ReadonlyArray<Item>} items
  * @param {(item: Item) => HTMLElement} make
+ * @param {number} [part] how many entries are shown at once
  * @returns {HTMLElement}
  */
-export function limited(items, make) {
+export function limited(items, make, part = PART) {
     const list = element("ul", {class: "plain"});
     const shown = element("span");
     const more = element("button", {type: "button", class: "button link", on: {click: () => {
@@ -26,14 +27,14 @@ export function limited(items, make) {
     const box = element("div", null, list, rest);
     const fill = () => {
         const start = list.childElementCount;
-        list.append(...items.slice(start, start + PART).map(
+        list.append(...items.slice(start, start + part).map(
             item => element("li", null, make(item))));
         const count = list.childElementCount;
         if (count >= items.length)
             rest.remove();
         shown.textContent = format(_("$0 of $1 are shown."), number(count), number(items.length));
         more.textContent = plural("Show $0 more", "Show $0 more",
-                                  Math.min(PART, items.length - count));
+                                  Math.min(part, items.length - count));
     };
     fill();
     return box;

@@ -19,6 +19,8 @@ MARKUP = (f"<img src=x onerror='window.{EXECUTED}=1'><script>window.{EXECUTED}=1
 CONTROLS = "\u202egnp.exe\u2066\u200b\u0000\u0007\u001b[31m\u007f\u009b2J\r\n\n\ttext$0$1%s"
 LONG = "W" * 10_000
 TEXTS = (f"javascript:window.{EXECUTED}=1", MARKUP + CONTROLS, LONG)
+MANY = 2_000
+"""The notes of the plan of an installation."""
 UNIT = "ovirt-node-plugin-change-1.service"
 _PAIR = 2  # items of every list
 _DEPTH = 12
@@ -40,6 +42,7 @@ def hostile_answers(first: int) -> Dict[str, Any]:
     texts = itertools.cycle((*TEXTS[first:], *TEXTS[:first]))
     answers = {name: _Generator(texts).document(file)
                for name, file in sorted(schemas.DNF_ANSWERS.items())}
+    answers["install"]["notes"] += [f"note {number}" for number in range(MANY)]
     for change in answers["status"]["changes"]:
         change["state"] = "failed"  # one that runs would be followed without end
         change["unit"] = UNIT  # the page asks for no other
