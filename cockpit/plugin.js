@@ -18,7 +18,7 @@ import {limited} from "./plugin_parts.js";
 import {renderSettings} from "./plugin_settings.js";
 import {renderRelations, renderSummary} from "./plugin_summary.js";
 import {problemAlert} from "./problems.js";
-import {canChange, refresh, state, subscribe} from "./state.js";
+import {canChange, healthOf, refresh, state, subscribe} from "./state.js";
 import {_, format, plural} from "./text.js";
 import {alert, badge, button, emptyState, link, newId, spinner} from "./widgets.js";
 
@@ -119,8 +119,17 @@ class Page {
         this.newer = found.find(plugin => plugin !== this.info && plugin.upgrades) ?? null;
         this.failure ??= this.info ? null : new CommandFailed({kind: "UnknownPlugin"});
         this.seen = before ?? this.info?.installed_at ?? "";
+        this.compareWithList();
         this.show();
         this.update();
+    }
+
+    /** Read list and checks again if the plugin has changed since: the page must not say both. */
+    compareWithList() {
+        const entry = this.entry();
+        const told = (/** @type {PluginState} */ {state, problems}) => JSON.stringify([state, problems]);
+        if (entry && this.info && told(entry) !== told(this.info))
+            refresh();
     }
 
     /** Show what was read. */
@@ -182,7 +191,8 @@ class Page {
 
     /** Return what is wrong with the plugin, as texts. */
     problems() {
-        return this.entry()?.problems ?? this.info?.problems ?? [];
+        const entry = this.entry();
+        return entry ? healthOf(entry).problems : this.info?.problems ?? [];
     }
 
     /** Return the version to which the plugin can be upgraded, empty if none is known. */
