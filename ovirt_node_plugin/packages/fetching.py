@@ -103,8 +103,8 @@ def check_certain(base: DnfBase, target: Target, coming: Sequence[DnfPackage]) -
 
 def _refuse(target: Target, wrong: Sequence[str]) -> None:
     if wrong:
-        raise Refused("\n  ".join(["signatures of packages do not hold:", *wrong]),
-                      hint="Nothing was changed. Get the packages from their vendor again,"
+        raise Refused("\n  ".join(["the signatures of these packages cannot be verified:", *wrong]),
+                      hint="Nothing was changed. Get signed packages from their vendor,"
                            f" or import the right key: {rpmdb.import_command(target)}")
 
 

@@ -24,7 +24,7 @@ def outcome(change: DetachedChange) -> List[str]:
 
 def _summary(change: DetachedChange) -> str:
     what = " ".join(filter(None, (change.operation, " ".join(change.names)))) or "a change"
-    since = f" since {change.started_at}" if change.started_at else ""
+    since = f" (since {change.started_at})" if change.started_at else ""
     if change.state == RUNNING:
         step = f": {change.step.get('text')}" if change.step is not None else ""
         return f"{what} is running{since}{step}"

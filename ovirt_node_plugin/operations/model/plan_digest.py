@@ -30,14 +30,15 @@ def digest_of(plan: Plan) -> str:
 def require_digest(text: str) -> None:
     """Raise UsageError if ``text`` cannot be the digest of a plan; it may be empty."""
     if text and not _DIGEST.fullmatch(text):
-        raise UsageError(f"--plan-digest={text} is no digest of a plan, 64 hexadecimal digits",
-                         hint="The answer of --dry-run --json has it as digest.")
+        raise UsageError(f"--plan-digest={text} is not the digest of a plan",
+                         hint="A digest has 64 hexadecimal digits. It is in the answer of --dry-run"
+                              " --json.")
 
 
 def refuse_changed(plan: Plan, digest: str) -> None:
     """Raise PlanChanged if ``digest`` is that of another plan; an empty one is that of any."""
     if digest and digest_of(plan) != digest:
         raise PlanChanged(
-            f"the plan of {plan.operation} is not the one that was shown any more",
+            f"the plan of {plan.operation} is no longer the one that was shown",
             hint="Nothing was changed. Look at the plan again with --dry-run: a repository, a"
                  " bundle, the root or the options have changed since.")
