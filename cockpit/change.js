@@ -140,17 +140,20 @@ class ChangeView {
     #follow() {
         this.#steps = [];
         const bars = element("div", {class: "steps"});
+        // For others than root the command tells no steps.
+        const waiting = state.admin === true ? spinner(_("Reading the progress…")) : null;
         const log = element("pre", {class: "output", tabindex: "0", "aria-label": _("Log")});
         const shown = details(_("Log"), log);
         const stop = button(_("Stop the change"), () => this.#stop(stop), {kind: "secondary"});
         stop.hidden = state.admin !== true;
         replace(this.body,
                 card(_("Progress"), element("p", null, _("The change runs on the host. You can close this page.")),
-                     bars, shown, element("div", {class: "actions"}, stop)));
+                     waiting, bars, shown, element("div", {class: "actions"}, stop)));
         // The command repeats all lines from the beginning.
         const run = follow(["status", this.unit, "--follow"], event => {
             if (this.#released || this.#run !== run)
                 return;
+            waiting?.remove();
             if (event.event === "message")
                 log.append(printable(String(event.text)), "\n");
             else

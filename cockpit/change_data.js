@@ -106,7 +106,7 @@ export function outcome(change) {
 function failure(status, kind) {
     const unchanged = _("Nothing has changed.");
     if (kind === "PlanChanged")
-        return {title: _("The plan is not the one that was shown any more."), text: unchanged};
+        return {title: _("The plan is no longer the one that was shown."), text: unchanged};
     if (kind === "Interrupted")
         return {title: _("The change was stopped and undone."), text: unchanged};
     switch (status) {

@@ -8,7 +8,7 @@
 
 import {change, CommandFailed, read} from "./command.js";
 import {element, replace} from "./dom.js";
-import {conditions, missingKeys} from "./plan_data.js";
+import {conditions, missingKeys, unsignedPackages} from "./plan_data.js";
 import {changeWords, planWords, requestOf, requestOptions} from "./plan_request.js";
 import {planView} from "./plan_view.js";
 import {refusalView} from "./refusal.js";
@@ -149,10 +149,10 @@ class PlanView {
         const words = {
             install: _("Install"), upgrade: _("Upgrade"), repair: _("Repair"), remove: _("Remove"),
         };
-        const refused = missingKeys(plan).length > 0 || !plan.digest;
+        const refused = missingKeys(plan).length > 0 || unsignedPackages(plan).length > 0 || !plan.digest;
         replace(this.decision,
-                open ? element("p", null, plural("Confirm $0 more thing above first.",
-                                                 "Confirm $0 more things above first.", open)) : null,
+                open ? element("p", null, plural("Select $0 checkbox above first.",
+                                                 "Select $0 checkboxes above first.", open)) : null,
                 plan.digest ? null : element("p", null, _("This version of the command cannot carry out a change in the background. Update it, or use the terminal.")),
                 element("div", {class: "actions"},
                         button(words[this.request.operation], () => this.#carryOut(), {

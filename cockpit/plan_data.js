@@ -197,6 +197,16 @@ export function missingKeys(plan) {
 }
 
 /**
+ * Return the packages that are refused because they are not signed.
+ *
+ * @param {PlanAnswer} plan
+ */
+export function unsignedPackages(plan) {
+    return plan.signatures.filter(each => each.checked && keyState(each) === "unsigned")
+        .flatMap(each => each.packages);
+}
+
+/**
  * Return how much space a plan needs, or frees if the result is negative, in bytes.
  *
  * @param {{needed_bytes: number, freed_bytes: number}} space

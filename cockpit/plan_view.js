@@ -10,7 +10,8 @@
 
 import {element} from "./dom.js";
 import {changesOrigin, grouped, keyOption, keyState, missingKeys, needsTrust, netBytes, originOption,
-        originText, pluginTitle, reviews, reviewTitle, settingsInOrder} from "./plan_data.js";
+        originText, pluginTitle, reviews, reviewTitle, settingsInOrder,
+        unsignedPackages} from "./plan_data.js";
 import {limited} from "./plugin_parts.js";
 import {_, format, number, plural, size} from "./text.js";
 import {alert, badge, definitions, details, lines, newId, table} from "./widgets.js";
@@ -34,7 +35,7 @@ export function planView(plan, choices) {
     return [
         plan.unrepaired?.length ? unrepaired(plan.unrepaired) : null,
         plan.plugins.map(plugin => pluginCard(plugin, plan, choices)),
-        plan.signatures.length ? card(_("Signatures"), missing(plan), plan.signatures.map(
+        plan.signatures.length ? card(_("Signatures"), missing(plan), unsigned(plan), plan.signatures.map(
             signature => key(signature, choices))) : null,
         plan.noteworthy.length ? card(_("Review before the change"), reviewed(plan)) : null,
         plan.disputed_files.length ? card(_("Files outside the allowed paths"), disputed(plan)) : null,
@@ -161,6 +162,17 @@ function missing(plan) {
     return keys.length ? alert("danger", format(
         _("Neither the system nor a repository has the key $0: its packages are refused."),
         keys.join(", "))) : null;
+}
+
+/** @param {PlanAnswer} plan */
+function unsigned(plan) {
+    const names = unsignedPackages(plan);
+    return names.length ? alert(
+        "danger", plural("$0 package is not signed, so it is refused.",
+                         "$0 packages are not signed, so they are refused.", names.length),
+        element("p", null, format(
+            _("Ask the vendor for signed packages. Only in a terminal, $0 changes plugins without this check."),
+            "--nogpgcheck"))) : null;
 }
 
 /**

@@ -48,6 +48,11 @@ cockpit.locale({
     "$0 of $1 are shown.": [null, "$0 von $1 werden angezeigt."],
     "$0 of $1 plugins": [null, "$0 von $1 Plugins"],
     "$0 package": ["$0 packages", "$0 Paket", "$0 Pakete"],
+    "$0 package is not signed, so it is refused.": [
+        "$0 packages are not signed, so they are refused.",
+        "$0 Paket ist nicht signiert und wird deshalb abgelehnt.",
+        "$0 Pakete sind nicht signiert und werden deshalb abgelehnt.",
+    ],
     "$0 package, $1": ["$0 packages, $1", "$0 Paket, $1", "$0 Pakete, $1"],
     "$0 plugin": ["$0 plugins", "$0 Plugin", "$0 Plugins"],
     "$0 problem: the plugin is not as it was installed.": [
@@ -92,6 +97,10 @@ cockpit.locale({
         "Von mindestens einem Paket ist keine Signatur bekannt.",
     ],
     "At the install": [null, "Bei der Installation"],
+    "Ask the vendor for signed packages. Only in a terminal, $0 changes plugins without this check.": [
+        null,
+        "Bitten Sie den Hersteller um signierte Pakete. Nur im Terminal ändert $0 Plugins ohne diese Prüfung.",
+    ],
     "Available": [null, "Verfügbar"],
     "Available plugins": [null, "Verfügbare Plugins"],
     "Before the install": [null, "Vor der Installation"],
@@ -131,11 +140,6 @@ cockpit.locale({
         "Das Plugin wird mit seinem Datensatz verglichen …",
     ],
     "Configuration files": [null, "Konfigurationsdateien"],
-    "Confirm $0 more thing above first.": [
-        "Confirm $0 more things above first.",
-        "Bestätigen Sie zuerst oben noch $0 Punkt.",
-        "Bestätigen Sie zuerst oben noch $0 Punkte.",
-    ],
     "Copied": [null, "Kopiert"],
     "Copy": [null, "Kopieren"],
     "Copy the commands": [null, "Befehle kopieren"],
@@ -371,7 +375,10 @@ cockpit.locale({
         "Installation von $0 Plugin planen",
         "Installation von $0 Plugins planen",
     ],
-    "Plan the removal without these files": [null, "Entfernen ohne diese Dateien planen"],
+    "Plan the removal and keep these files": [
+        null,
+        "Entfernen planen und diese Dateien behalten",
+    ],
     "Plugin": [null, "Plugin"],
     "Plugin $0 is unchanged.": [null, "Plugin $0 ist unverändert."],
     "Plugins": [null, "Plugins"],
@@ -392,6 +399,7 @@ cockpit.locale({
     "Reading the files…": [null, "Die Dateien werden gelesen …"],
     "Reading the plugins…": [null, "Plugins werden gelesen …"],
     "Reading the plugin…": [null, "Das Plugin wird gelesen …"],
+    "Reading the progress…": [null, "Der Fortschritt wird gelesen …"],
     "Reading the repositories…": [null, "Repositorys werden gelesen …"],
     "Reading the state of the change…": [null, "Zustand der Änderung wird gelesen …"],
     "Reason": [null, "Grund"],
@@ -433,6 +441,11 @@ cockpit.locale({
     "Search plugins": [null, "Plugins suchen"],
     "Select": [null, "Auswählen"],
     "Select $0": [null, "$0 auswählen"],
+    "Select $0 checkbox above first.": [
+        "Select $0 checkboxes above first.",
+        "Wählen Sie zuerst oben $0 Kästchen aus.",
+        "Wählen Sie zuerst oben $0 Kästchen aus.",
+    ],
     "Services": [null, "Dienste"],
     "Sets": [null, "Legt fest"],
     "Settings": [null, "Einstellungen"],
@@ -510,7 +523,7 @@ cockpit.locale({
         "Die Pakete kennzeichnen diese Dateien als Konfiguration oder als von Programmen erzeugt. Deshalb dürfen Administratoren oder Programme sie ändern. Eine Reparatur lässt sie, wie sie sind.",
     ],
     "The plan is complete.": [null, "Der Plan ist fertig."],
-    "The plan is not the one that was shown any more.": [
+    "The plan is no longer the one that was shown.": [
         null,
         "Der Plan ist nicht mehr der, der angezeigt wurde.",
     ],
@@ -519,9 +532,9 @@ cockpit.locale({
         null,
         "Der Datensatz kann nicht gelesen werden, deshalb kann diese Seite nicht sagen, was das Plugin auf diesem System hat. Seine Pakete und Einstellungen können noch vorhanden sein.",
     ],
-    "The removal can leave these files as they are now. Nobody removes them later.": [
+    "The removal can leave these files as they are now. No later change of plugins removes them.": [
         null,
-        "Das Entfernen kann diese Dateien so lassen, wie sie jetzt sind. Niemand entfernt sie später.",
+        "Das Entfernen kann diese Dateien so lassen, wie sie jetzt sind. Auch spätere Änderungen von Plugins entfernen sie nicht.",
     ],
     "The repositories of plugins are disabled. Those that you choose are used until you close this page; no file of the host changes.": [
         null,

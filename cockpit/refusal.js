@@ -72,9 +72,9 @@ function named(error) {
  */
 function keepModified(request, replan) {
     return card(_("Keep the changed files"),
-                element("p", null, _("The removal can leave these files as they are now. Nobody removes them later.")),
+                element("p", null, _("The removal can leave these files as they are now. No later change of plugins removes them.")),
                 element("div", {class: "actions"}, button(
-                    _("Plan the removal without these files"),
+                    _("Plan the removal and keep these files"),
                     () => replan({...request, keepModified: true}))));
 }
 

@@ -76,7 +76,7 @@ export function size(bytes) {
     return number(value, {
         style: "unit",
         unit: UNITS[unit],
-        unitDisplay: "short",
+        unitDisplay: unit ? "short" : "long", // the short form of bytes has no plural in English
         maximumFractionDigits: unit && value < 9.95 ? 1 : 0,
     });
 }

@@ -77,7 +77,7 @@ for (const [values, kind, title] of /** @type {[object, string, RegExp][]} */ ([
     [{exit_status: 9}, "danger", /not as recorded/],
     [{exit_status: 200}, "danger", /Another process/],
     [{exit_status: 5}, "danger", /refused/],
-    [{exit_status: 6, answer: {error: {kind: "PlanChanged", message: ""}}}, "danger", /not the one/],
+    [{exit_status: 6, answer: {error: {kind: "PlanChanged", message: ""}}}, "danger", /no longer the one/],
     [{exit_status: 1, answer: {error: {kind: "Interrupted", message: ""}}}, "danger", /stopped and undone/],
     [{exit_status: null}, "danger", /failed/],
 ]))

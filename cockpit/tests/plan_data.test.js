@@ -4,7 +4,8 @@ import {test} from "node:test";
 
 Object.assign(globalThis, {cockpit: {gettext: (/** @type {string} */ text) => text}});
 
-const {conditions, grouped, keyState, missingKeys, originText, pluginTitle, reviews, settingsInOrder} =
+const {conditions, grouped, keyState, missingKeys, originText, pluginTitle, reviews, settingsInOrder,
+    unsignedPackages} =
     await import("../plan_data.js");
 
 const OFFERED = {
@@ -52,6 +53,12 @@ test("packages without a signature and without a key differ", () => {
     const missing = {...OFFERED, fingerprint: "", offered_owner: ""};
     assert.equal(keyState(missing), "missing");
     assert.deepEqual(missingKeys(plan({signatures: [missing, OFFERED]})), ["7385aa2cfeb094fa"]);
+});
+
+test("packages without a signature are refused where signatures are checked", () => {
+    const unsigned = {...OFFERED, key: "", fingerprint: "", offered_owner: ""};
+    assert.deepEqual(unsignedPackages(plan({signatures: [unsigned, OFFERED]})), ["a-1-1.noarch"]);
+    assert.deepEqual(unsignedPackages(plan({signatures: [{...unsigned, checked: false}]})), []);
 });
 
 test("a fingerprint is shown whole", () => {

@@ -18,7 +18,7 @@ test("a plural has the number in the form of the language", () => {
 test("sizes are in the unit that fits", () => {
     fakeCockpit();
     assert.deepEqual([0, 999, 999.6, 1000, 1500, 999_600, 12_345_678, 5e15].map(size),
-                     ["0 byte", "999 byte", "1 kB", "1 kB", "1.5 kB", "1 MB", "12 MB", "5,000 TB"]);
+                     ["0 bytes", "999 bytes", "1 kB", "1 kB", "1.5 kB", "1 MB", "12 MB", "5,000 TB"]);
 });
 
 test("sizes, numbers and times follow the language", () => {

@@ -172,7 +172,7 @@ def test_changed_files_are_kept_only_if_the_user_says_so(
     changed = next((running_host.root / "etc/sysctl.d").glob("*ip_local_reserved_ports*"))
     changed.write_text("# by the administrator\n", encoding="utf-8")
     page = open_page(running_host, "/plan/remove?names=seven")
-    page.role("button", "Plan the removal without these files").click()
+    page.role("button", "Plan the removal and keep these files").click()
     page.wait_for_text("Files that were changed since the installation are kept.")
     page.screenshot("plan-keep-modified")
     start(page, "Remove")
