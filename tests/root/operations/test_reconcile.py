@@ -19,6 +19,7 @@ from ovirt_node_plugin.registry.record import Record
 from ovirt_node_plugin.registry.undo_data import UndoData
 from ovirt_node_plugin.system.entries import Entry
 from ovirt_node_plugin.system.path_sets import FACTORY_ETC, IMAGE_MANIFESTS, IMAGE_REGISTRY
+from ovirt_node_plugin.system.progress import Silent
 from ovirt_node_plugin.system.run import run
 from ovirt_node_plugin.target import NODE, Target
 from ovirt_node_plugin.undo.changes import AppliedState, Change
@@ -205,8 +206,9 @@ def test_the_work_grows_with_the_number_of_records(
         for number in range(size):
             for path in IMAGE.files(f"plugin{number}"):
                 (root / path).unlink()
-        session: Any = SimpleNamespace(target=Target(root, NODE, "", "", ""), sealed=None,
-                                       owners=lambda path: (), installed=dict, files_of=dict)
+        session: Any = SimpleNamespace(
+            target=Target(root, NODE, "", "", ""), sealed=None, progress=Silent(),
+            owners=lambda path: (), installed=dict, files_of=dict)
         assert len(corrections(session, only_plan=True)) == 3 * size
         names.clear()
         assert len(verify(session, (), run=run)) == 2 * size
