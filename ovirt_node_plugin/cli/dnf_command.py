@@ -30,6 +30,7 @@ from ..operations import (
 from ..operations.apply import change
 from ..operations.model import next_steps
 from ..operations.model.answers import ListAnswer, ListedTarget, PlanAnswer, VerifyAnswer
+from ..operations.model.installation import Installation
 from ..operations.model.plan_digest import refuse_changed
 from ..operations.model.results import Plan
 from ..operations.plan import origins
@@ -245,7 +246,7 @@ class DnfCommand:
             self._report_done(plan, notes)
         return Status.BROKEN if plan.unrepaired else Status.DONE
 
-    def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> install.Installation:
+    def _plan_install(self, bundles: Sequence[Bundle], session: Session) -> Installation:
         other = self._opts.accounts_from
         with self._planning(session):
             return install.plan(
@@ -381,13 +382,13 @@ class DnfCommand:
             self._console.print_progress_to(sys.stderr)
         session.fill(repos=repos)
 
-    def _carry_out(self, ready: install.Installation, session: Session) -> Status:
+    def _carry_out(self, ready: Installation, session: Session) -> Status:
         notes = self._carried_out(ready, session)
         if notes is not None:
             self._report_done(ready.plan, notes)
         return Status.DONE
 
-    def _carried_out(self, ready: install.Installation,
+    def _carried_out(self, ready: Installation,
                      session: Session) -> Optional[Sequence[str]]:
         """Show the plan, ask, and carry it out; return notes, None if nothing is to be done."""
         if not self._confirmed(ready.plan):
@@ -399,7 +400,7 @@ class DnfCommand:
         with self._saved_bundles(ready, session) as notes:
             return (*install.carry_out(ready, session, displays=self._displays()), *notes)
 
-    def _saved_bundles(self, ready: install.Installation,
+    def _saved_bundles(self, ready: Installation,
                        session: Session) -> ContextManager[Sequence[str]]:
         """Write bundles of the plugins of repositories for --save-bundles; yield notes."""
         folder = self._opts.save_bundles

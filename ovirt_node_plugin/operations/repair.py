@@ -32,6 +32,7 @@ from ..system.nevra import name_of
 from ..system.run import Runner
 from ..system.trees import Relative, folders_above
 from . import find, install, matching
+from .model.installation import Installation
 from .model.results import (
     IN_CONFIG,
     IN_FILE,
@@ -127,7 +128,7 @@ def needs_packages(checks: Iterable[Check]) -> Set[str]:
 
 
 def plan(checks: Sequence[Check], sources: Sources, session: Session, *,
-         run: Runner, skip_scriptlets: bool = False) -> install.Installation:
+         run: Runner, skip_scriptlets: bool = False) -> Installation:
     """Return how to repair what ``checks``, the answer of verify, found; only reads.
 
     What cannot be repaired is in ``plan.unrepaired``. ``skip_scriptlets`` is as in
