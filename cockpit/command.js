@@ -15,8 +15,15 @@ const PROGRAM = ["dnf", "node-plugin"];
 // The command's messages are English in any case, and a message of dnf has to be recognised.
 const ENVIRONMENT = ["LC_ALL=C.UTF-8"];
 const LOCKED = 200;
+// The words of dnf's message for a lock that another process holds.
+const WAITING = /^Waiting for process /;
 // The words of DNF 4 and DNF 5.
 const MISSING = /^(No such command: node-plugin|Unknown argument "node-plugin" for command)/m;
+
+/** @type {Map<object, string>} */
+const waits = new Map();
+/** @type {(text: string) => void} */
+let waitListener = () => {};
 
 /** The problem of a host that has dnf without the command. */
 export const NO_COMMAND = "no-command";
@@ -60,7 +67,33 @@ export class CommandFailed extends Error {
  */
 export function read(words, options = {}) {
     const {superuser = "try"} = options;
-    return answer([...PROGRAM, ...words, "--json"], superuser);
+    const run = {};
+    return lines([...words, "--progress"], superuser, event => {
+        tell(run, event.event === "message" && WAITING.test(event.text) ? event.text : "");
+    }).done.finally(() => tell(run, ""));
+}
+
+/**
+ * Call `listener` when a command that reads begins to wait for another process, with the words
+ * of dnf, and with "" when none waits any more.
+ *
+ * @param {(text: string) => void} listener
+ */
+export function onWaiting(listener) {
+    waitListener = listener;
+}
+
+/**
+ * @param {object} run
+ * @param {string} text
+ */
+function tell(run, text) {
+    if ((waits.get(run) ?? "") === text)
+        return;
+    waits.delete(run);
+    if (text)
+        waits.set(run, text);
+    waitListener([...waits.values()].at(-1) ?? "");
 }
 
 /**
@@ -82,33 +115,52 @@ export function change(words) {
  * @returns {{done: Promise<any>, stop: () => void}} the last line; a failure has its `error`
  */
 export function follow(words, listener) {
-    const process = spawn([...PROGRAM, ...words, "--json"], "try");
+    return lines(words, "try", listener);
+}
+
+/**
+ * @param {string[]} words
+ * @param {"try" | "require" | null} superuser
+ * @param {(event: any) => void} listener
+ * @returns {{done: Promise<any>, stop: () => void}}
+ */
+function lines(words, superuser, listener) {
+    const process = spawn([...PROGRAM, ...words, "--json"], superuser);
     const done = new Promise((resolve, reject) => {
         let rest = "";
+        let other = "";
         /** @type {any} */
         let last = null;
+        const take = (/** @type {string} */ line) => {
+            const event = parsed(line);
+            if (event) {
+                last = event;
+                listener(event);
+            } else
+                other += `${line}\n`;
+        };
         process.stream(data => {
             // An answer of many megabytes comes in small parts: it is looked at only once.
             if (!data.includes("\n")) {
                 rest += data;
                 return;
             }
-            const lines = (rest + data).split("\n");
-            rest = lines.pop() ?? "";
-            for (const line of lines) {
-                const event = parsed(line);
-                if (event) {
-                    last = event;
-                    listener(event);
-                }
-            }
+            const whole = (rest + data).split("\n");
+            rest = whole.pop() ?? "";
+            whole.forEach(take);
         });
-        process.then(() => resolve(last), failure => {
+        process.then(() => {
+            take(rest);
+            if (last)
+                resolve(last);
+            else
+                reject(new CommandFailed({status: 0, problem: NO_ANSWER, message: other.trim()}));
+        }, failure => {
             // The status is that of the change: the last line has its result.
             if (last?.event === "result")
                 resolve(last);
             else
-                reject(failed(failure, last ? JSON.stringify(last) : rest));
+                reject(failed(failure, last ? JSON.stringify(last) : other + rest));
         });
     });
     return {done, stop: () => process.close("terminated")};

@@ -34,7 +34,7 @@ export function frame(page) {
         replace(target, targetText());
         // Only what has changed is read out again, and keeps the focus otherwise.
         const now = JSON.stringify([state.problem, state.problem?.message, state.admin,
-                                    state.list?.target, running()?.unit]);
+                                    state.list?.target, running()?.unit, state.waiting]);
         if (now !== drawn)
             replace(notices, notice());
         drawn = now;
@@ -84,6 +84,8 @@ function notice() {
     const now = running();
     return [
         state.problem && problemAlert(state.problem, refresh),
+        state.waiting && alert("warning", _("Another process holds the lock of dnf."),
+                               lines(state.waiting)),
         now && alert("info", runningText(now),
                      element("p", null, link(["change", now.unit], _("Show the progress")))),
         changes && !changes.allowed && offline(changes),

@@ -9,7 +9,7 @@
  * that a change that anybody makes shows at once.
  */
 
-import {CommandFailed, follow, read} from "./command.js";
+import {CommandFailed, follow, onWaiting, read} from "./command.js";
 import {health, upgradesOf} from "./overview_data.js";
 
 /** The folders of records; an image has the second, which then counts. */
@@ -22,7 +22,7 @@ const GATHER_MS = 200;
  * the name of the installed plugin. `changes` is null if the host cannot tell about changes.
  * `admin` is whether the user has administrative access, null while that is not known.
  * `problem` is why `list` could not be read, `checksProblem` the same of `checks`; the last
- * answers stay. `busy` is whether anything is being read, `checking` whether `checks` is.
+ * answers stay. `waiting` is what dnf says while it waits for another process, or "". `busy` is whether anything is being read, `checking` whether `checks` is.
  *
  * @type {{
  *     list: import("./answers").ListAnswer | null,
@@ -32,6 +32,7 @@ const GATHER_MS = 200;
  *     admin: boolean | null,
  *     problem: CommandFailed | null,
  *     checksProblem: CommandFailed | null,
+ *     waiting: string,
  *     busy: boolean,
  *     checking: boolean,
  * }}
@@ -44,6 +45,7 @@ export const state = {
     admin: null,
     problem: null,
     checksProblem: null,
+    waiting: "",
     busy: false,
     checking: false,
 };
@@ -54,7 +56,8 @@ const listeners = new Set();
 let gathering = null;
 let again = false;
 let unwatched = false;
-let followed = "";
+/** @type {Set<string>} */
+const followed = new Set();
 
 /**
  * Call `listener` after each change of the store; return a function that ends that.
@@ -102,6 +105,7 @@ export function start() {
     };
     permission.addEventListener("changed", tell);
     tell();
+    onWaiting(waiting => update({waiting}));
     WATCHED.forEach(watch);
     return refresh();
 }
@@ -219,15 +223,12 @@ async function readChanges() {
  * @param {string} unit
  */
 function followToEnd(unit) {
-    if (followed === unit)
+    // Each change is followed once. If it were followed again while its state is still told as
+    // running, what ends at once would be started without end.
+    if (followed.has(unit))
         return;
-    followed = unit;
-    follow(["status", unit, "--follow"], () => {}).done.then(() => {
-        followed = "";
-        refresh();
-    }, () => {
-        // Not followed again: what fails at once would be started without end.
-    });
+    followed.add(unit);
+    follow(["status", unit, "--follow"], () => {}).done.then(refresh, () => {});
 }
 
 /**

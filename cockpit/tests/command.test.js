@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {beforeEach, test} from "node:test";
 
-import {change, failed, follow, NO_ANSWER, NO_COMMAND, read} from "../command.js";
+import {change, failed, follow, NO_ANSWER, NO_COMMAND, onWaiting, read} from "../command.js";
 import {fakeCockpit} from "./fake_cockpit.js";
 
 /** @type {{argv: string[], options: any, process: any}[]} */
@@ -36,7 +36,7 @@ test("reading runs the command with the rights that the user has", async () => {
     programs(['{"format": 1, "plu', 'gins": []}']);
     assert.deepEqual(await read(["list", "--available"]), {format: 1, plugins: []});
     const [{argv, options}] = started;
-    assert.deepEqual(argv, ["dnf", "node-plugin", "list", "--available", "--json"]);
+    assert.deepEqual(argv, ["dnf", "node-plugin", "list", "--available", "--progress", "--json"]);
     assert.deepEqual(options, {err: "message", environ: ["LC_ALL=C.UTF-8"], superuser: "try"});
 });
 
@@ -58,7 +58,7 @@ test("an error of the command has its words", async () => {
 });
 
 test("a status of its own does not make a failure of an answer", async () => {
-    programs(['{"format": 1, "ok": false, "plugins": []}'], {exit_status: 9, message: ""});
+    programs(['{"event": "result", "ok": false, "plugins": []}\n'], {exit_status: 9, message: ""});
     assert.equal((await read(["verify"])).ok, false);
 });
 
@@ -91,6 +91,19 @@ test("a problem of Cockpit is kept", () => {
 test("an answer that is no JSON is a failure that shows it", async () => {
     programs(["Hello"]);
     await assert.rejects(read(["list"]), {problem: NO_ANSWER, message: "Hello"});
+});
+
+test("the words of dnf about a lock are told while a command waits", async () => {
+    const wait = "Waiting for process with pid 7 to finish.";
+    const told = [];
+    onWaiting(text => told.push(text));
+    programs([`{"event": "message", "text": "Other"}\n{"event": "message", "text": "${wait}"}\n`,
+              '{"event": "step"}\n{"event": "result"}\n']);
+    await read(["list"]);
+    assert.deepEqual(told, [wait, ""]);
+    programs([`{"event": "message", "text": "${wait}"}\n`], {problem: "terminated", message: ""});
+    await assert.rejects(read(["list"]));
+    assert.deepEqual(told, [wait, "", wait, ""]);
 });
 
 test("lines are told as they come, however they are cut", async () => {

@@ -21,7 +21,7 @@ async function store(answers = {}) {
         host.watched.set(path, {...host.watched.get(path), [name]: listener});
     }});
     fake.spawn = argv => {
-        const words = argv.slice(2, -1).join(" ");
+        const words = argv.slice(2).filter(word => !["--progress", "--json"].includes(word)).join(" ");
         host.runs.push(words);
         host.now += 1;
         host.most = Math.max(host.most, host.now);
@@ -85,6 +85,18 @@ test("nothing is checked while a change runs, until it has ended", async () => {
     await start();
     assert.deepEqual(host.runs.slice(0, 4),
                      ["list", "status", `status ${unit} --follow`, "list --available"]);
+});
+
+test("a change that is running although it cannot be followed is followed once", async () => {
+    const unit = "ovirt-node-plugin-1.service";
+    const {start, refresh, host} = await store({
+        "status": {changes: [{unit, state: "running"}]},
+        [`status ${unit} --follow`]: {event: "result", changes: []},
+    });
+    await start();
+    await refresh();
+    await refresh();
+    assert.equal(host.runs.filter(words => words.includes("--follow")).length, 1);
 });
 
 test("the last list stays if it cannot be read again, with the reason", async () => {

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -12,6 +13,15 @@ from tests.support.cockpit.records import write_plugin, write_plugins
 from tests.support.cockpit.tree import DNF_PLUGIN
 
 pytestmark = [pytest.mark.root]
+
+# Holds the lock that dnf takes to read its databases, until its input ends.
+HOLD_LOCK = """
+import sys
+import dnf
+with dnf.lock.build_metadata_lock(dnf.Base().conf.cachedir, True):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def shown(page: Page, name: str) -> str:
@@ -71,6 +81,39 @@ def test_a_booted_node_is_shown_with_the_way_to_change_it_offline(
     assert "--installroot" in text
 
 
+def test_a_deployed_image_is_shown_with_the_lines_for_its_containerfile(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugins(cockpit_host.root, ["first"])
+    for folder in ("run/systemd/system", "usr/lib/bootc"):
+        (cockpit_host.root / folder).mkdir(parents=True)
+    (cockpit_host.root / "run/ostree-booted").touch()
+    page = open_page(cockpit_host)
+    text = shown(page, "image-mode")
+    assert page.role("row", "first").is_visible()
+    assert "Containerfile" in text and "RUN dnf" in text
+    page.role("link", "first").click()
+    page.role("heading", "first").first.wait_for()
+    page.settle()
+    for name in ("Repair", "Remove", "Upgrade"):
+        assert page.role("button", name).count() == 0
+
+
+def test_the_words_of_dnf_are_shown_while_another_process_holds_its_lock(
+        cockpit_host: Host, open_page: OpenPage) -> None:
+    write_plugins(cockpit_host.root, ["first"])
+    with subprocess.Popen(cockpit_host.argv("python3", "-c", HOLD_LOCK), stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as holder:
+        assert holder.stdin is not None and holder.stdout is not None
+        holder.stdout.readline()
+        page = open_page(cockpit_host, settled=False)
+        page.wait_for_text(f"Waiting for process with pid {holder.pid} to finish.")
+        page.screenshot("dnf-locked")
+        assert page.axe() == []
+        holder.stdin.close()
+    page.role("row", "first").wait_for()
+    assert "lock of dnf" not in page.text
+
+
 def test_a_user_without_administrative_access_reads_only(
         cockpit_host: Host, open_page: OpenPage) -> None:
     write_plugins(cockpit_host.root, ["first"])
@@ -95,6 +138,13 @@ def test_a_plugin_of_twenty_thousand_files_makes_few_elements(
     write_plugin(cockpit_host.root, "large", files=[
         f"/opt/large/{folder}/{number}.py" for folder in range(20) for number in range(1000)])
     page = open_page(cockpit_host, "/plugin/large")
+    page.role("treeitem", "opt/large").first.wait_for()
+    page.wait_for_text("20,000 files")
+    page.role("searchbox", "Search files").fill("7/999")
+    page.wait_for_text("2 files found")
+    page.role("button", "/opt/large/17/999.py").wait_for()
+    page.role("searchbox", "Search files").fill(".py")
+    page.wait_for_text("20,000 files found")
     assert page.tab.locator("*").count() < 3000
     page.screenshot("large-plugin")
 
