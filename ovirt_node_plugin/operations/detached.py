@@ -19,7 +19,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..errors import CommandError, NodePluginError, Refused, Status, UsageError
 from ..system.json_data import Data, parse_json, typed
-from ..system.limits import CHANGE_OUTPUT_BYTES, TEXT_BYTES
+from ..system.limits import CHANGE_OUTPUT_BYTES, LISTED_CHANGE_BYTES, TEXT_BYTES
 from ..system.regular_files import read_regular
 from ..system.run import Runner
 from ..system.words import printable
@@ -129,7 +129,8 @@ def unit_argv(started: Started, directory: str) -> List[str]:
 def changes(run: Runner, only: str = "") -> Tuple[DetachedChange, ...]:
     """Return all changes that are known, the newest first, or that of the unit ``only``.
 
-    Another user than root only learns which ones run. Without systemd there are none.
+    Of all, those that printed more than LISTED_CHANGE_BYTES are without log and answer. Another
+    user than root only learns which ones run. Without systemd there are none.
     """
     if not _SYSTEMD.is_dir():
         return ()
@@ -140,7 +141,8 @@ def changes(run: Runner, only: str = "") -> Tuple[DetachedChange, ...]:
     started = [one for one in _all_started() if only in ("", one.unit)]
     # asked before their lines are read: what has ended has printed its answer
     alive = _alive([one.unit for one in started], run)
-    return tuple(_change(one, one.unit in alive) for one in started)
+    found = (_change(one, one.unit in alive) for one in started)
+    return tuple(found if only else map(_listed, found))
 
 
 def change(unit: str, run: Runner) -> DetachedChange:
@@ -171,6 +173,14 @@ def new_lines(unit: str, offset: int) -> Tuple[List[Data], int]:
 
 def _is_root() -> bool:
     return os.geteuid() == 0
+
+
+def _listed(stands: DetachedChange) -> DetachedChange:
+    """Return a change without log and answer if they are too long for a list of all."""
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(FOLDER / stands.unit / _LINES).st_size > LISTED_CHANGE_BYTES:
+            return dataclasses.replace(stands, log=(), answer=None)
+    return stands
 
 
 def _change(started: Started, alive: bool) -> DetachedChange:

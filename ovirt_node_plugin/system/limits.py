@@ -83,6 +83,8 @@ LABELS_S = 60
 """The processor time to look up the labels of some 10,000 paths; 6,000 take less than a second."""
 CHANGE_OUTPUT_BYTES = 16 * MIB
 """What is read at once of the lines that a change with --detach printed."""
+LISTED_CHANGE_BYTES = MIB
+"""What a change may have printed so that its log and answer are in a list of all changes."""
 MESSAGES_CHARACTERS = MIB
 """The messages in the lines that a change prints for programs; they can be kept in memory."""
 OUTPUT_BYTES = 64 * MIB

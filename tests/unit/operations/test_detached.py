@@ -123,6 +123,18 @@ def test_the_last_answer_counts_and_may_be_longer_than_one_read(
     assert (stands(change, systemd).state, stands(change, systemd).exit_status) == ("done", 0)
 
 
+def test_a_very_long_log_and_answer_are_not_in_the_list_of_all_changes(
+        systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
+    change = started(systemd)
+    printed(change.unit, {"event": "message", "text": "x" * 100}, RESULT)
+    systemd.alive.clear()
+    assert detached.changes(systemd) == (stands(change, systemd),)
+    monkeypatch.setattr(detached, "LISTED_CHANGE_BYTES", 99)
+    [listed] = detached.changes(systemd)
+    assert (listed.state, listed.exit_status, listed.log, listed.answer) == ("done", 0, (), None)
+    assert stands(change, systemd).log == ("x" * 100,)
+
+
 def test_another_user_learns_only_which_changes_run(
         systemd: Systemd, monkeypatch: pytest.MonkeyPatch) -> None:
     change = started(systemd)
