@@ -65,10 +65,15 @@ class PackageMessages(dnf.callback.TransactionProgress):
         self._told.add(told)
         logger.info("%s", printable(f"{dnf.transaction.ACTIONS[action]}: {package}"))
 
-    def scriptout(self, msgs: Optional[str]) -> None:
+    def scriptout(self, msgs: Union[bytes, str, None]) -> None:
         """DNF calls this with the output of scriptlets."""
         if msgs:
-            logger.info("%s", printable(str(msgs).rstrip("\n"), keep="\n\t"))
+            logger.info("%s", printable(output_text(msgs).rstrip("\n"), keep="\n\t"))
+
+
+def output_text(output: Union[bytes, str]) -> str:
+    """Return the output of scriptlets as text; DNF reads it as bytes."""
+    return output.decode("utf-8", "backslashreplace") if isinstance(output, bytes) else output
 
 
 # Phases in which rpm counts something else than the packages that it has changed

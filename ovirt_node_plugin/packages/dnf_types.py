@@ -155,7 +155,7 @@ class DnfDisplay(Protocol):
                  ts_total: Optional[int]) -> None:
         """Show how far the transaction and one package in it are. API."""
 
-    def scriptout(self, msgs: str) -> None:
+    def scriptout(self, msgs: Union[bytes, str]) -> None:
         """Show the output of scriptlets. Code."""
 
     def error(self, message: str) -> None:

@@ -26,6 +26,7 @@ from ..system.path_sets import JOURNAL
 from ..system.paths import is_inside
 from ..system.words import printable
 from . import logs, scriptlet_runs
+from .displays import output_text
 from .dnf_types import DnfBase, DnfDisplay, DnfPackage
 from .scriptlet_runs import FailedScriptlet, Scriptlet, ScriptletListener, States
 
@@ -132,9 +133,9 @@ class _Reporting(dnf.callback.TransactionProgress):
                 "name": str(package or ""), "action": action,
                 "counts": [ti_done, ti_total, ts_done, ts_total]})
 
-    def scriptout(self, msgs: object) -> None:
+    def scriptout(self, msgs: Union[bytes, str, None]) -> None:
         if msgs:
-            self._tell({"event": "output", "text": str(msgs)})
+            self._tell({"event": "output", "text": output_text(msgs)})
 
     def error(self, message: str) -> None:
         self._tell({"event": "error", "text": str(message)})

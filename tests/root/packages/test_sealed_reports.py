@@ -11,6 +11,7 @@ import dnf.transaction
 import pytest
 
 from ovirt_node_plugin.isolation import sealed
+from ovirt_node_plugin.packages.displays import PackageMessages
 from ovirt_node_plugin.packages.scriptlet_runs import ScriptletReport
 from ovirt_node_plugin.packages.sealed_transaction import Reports
 
@@ -80,3 +81,10 @@ def test_a_message_is_printed_only_where_dnf_would_print_it(terminal: Terminal) 
         assert terminal.getvalue() == "\\x1b[2Jforged %s\n"
     finally:
         logger.removeHandler(handler)
+
+
+def test_output_of_scriptlets_is_text_although_dnf_reads_bytes(
+        caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "dnf"):
+        PackageMessages().scriptout(b"one\ntwo \xc3\xa9 \xff\x1b\n")
+    assert caplog.messages == ["one\ntwo é \\xff\\x1b"]
