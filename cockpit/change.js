@@ -78,7 +78,10 @@ function recent() {
         return state.busy ? spinner(_("Reading the changes…"))
             : emptyState(_("The host cannot tell about changes."));
     if (!state.changes.length)
-        return emptyState(_("No plugin was changed from this page since the host was started."));
+        return state.admin === true
+            ? emptyState(_("No plugin was changed from this page since the host was started."))
+            : emptyState(_("No change is running."), element("p", null, _(
+                "Changes that have ended are shown with administrative access only.")));
     return table({
         caption: _("Last changes"),
         columns: [{label: _("Change")}, {label: _("Plugins")}, {label: _("State")},

@@ -378,8 +378,10 @@ class InstalledParts {
             this.live = live;
             this.drawSettings();
         }
-        const check = state.checks?.get(this.info.name) ?? null;
-        const found = {check, checking: state.checking, admin: state.admin,
+        const known = state.checks?.get(this.info.name) ?? null;
+        // A check from before the problems is no answer; it is being made again.
+        const check = known && !known.problems.length && problems.length ? null : known;
+        const found = {check, checking: state.busy, admin: state.admin,
                        problem: state.checksProblem?.message ?? ""};
         const now = JSON.stringify(found);
         if (now !== this.drift) {

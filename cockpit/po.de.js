@@ -122,6 +122,10 @@ cockpit.locale({
         null,
         "Was Scriptlets ändern, wird nach der Änderung gemeldet.",
     ],
+    "Changes that have ended are shown with administrative access only.": [
+        null,
+        "Beendete Änderungen werden nur mit administrativem Zugriff angezeigt.",
+    ],
     "Changes outside of packages": [null, "Änderungen außerhalb von Paketen"],
     "Check again": [null, "Erneut prüfen"],
     "Check the plugins: the list of installed plugins shows what is broken.": [
@@ -300,6 +304,7 @@ cockpit.locale({
         null,
         "Weder das System noch ein Repository hat den Schlüssel $0: Seine Pakete werden abgelehnt.",
     ],
+    "No change is running.": [null, "Es läuft keine Änderung."],
     "No name": [null, "Kein Name"],
     "No other plugin has a package or setting of this one.": [
         null,

@@ -60,7 +60,7 @@ def lines(changes: Sequence[DetachedChange], *, one: bool) -> Sequence[str]:
     """Return the answer for people, with the messages of a change if it is only about ``one``."""
     if one:
         return [*changes[0].log, *status_text.outcome(changes[0])]
-    return status_text.listing(changes)
+    return status_text.listing(changes, with_ended=detached.sees_ended())
 
 
 def exit_status(change: DetachedChange) -> Status:

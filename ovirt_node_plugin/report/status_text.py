@@ -10,10 +10,11 @@ _NEXT = ("The next dnf node-plugin command of the superuser undoes what it did, 
          " dnf node-plugin verify")
 
 
-def listing(changes: Sequence[DetachedChange]) -> List[str]:
-    """Return one line for each change."""
+def listing(changes: Sequence[DetachedChange], *, with_ended: bool) -> List[str]:
+    """Return one line for each change; ``with_ended`` is whether they are more than the running."""
     if not changes:
-        return ["No changes with --detach since the last boot."]
+        return ["No changes with --detach since the last boot."] if with_ended else [
+            "No change with --detach is running. Only root sees those that have ended."]
     return [f"{change.unit}: {_summary(change)}" for change in changes]
 
 

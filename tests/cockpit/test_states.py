@@ -121,6 +121,8 @@ def test_a_user_without_administrative_access_reads_only(
     text = shown(page, "without-access")
     assert page.role("row", "first").is_visible()
     assert "dministrative access" in text
+    page.role("link", "Changes").click()
+    page.wait_for_text("Changes that have ended are shown with administrative access only.")
 
 
 def test_five_hundred_plugins_are_shown(cockpit_host: Host, open_page: OpenPage) -> None:

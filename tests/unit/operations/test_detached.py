@@ -217,6 +217,7 @@ def test_without_systemd_there_are_no_changes_for_any_user(
     assert detached.changes(systemd) == ()
     monkeypatch.setattr(detached, "_is_root", lambda: False)
     assert detached.changes(systemd) == ()
+    assert not detached.sees_ended()
     assert len(systemd.argvs) == asked
     with pytest.raises(UsageError, match="--detach needs systemd"):
         detached.require_systemd()
