@@ -219,9 +219,10 @@ def _check_names(options: DnfOptions) -> None:
 def _check_chosen(options: DnfOptions) -> None:
     """Raise UsageError for options that another subcommand has, or that exclude each other."""
     name = options.subcommand
-    if options.detach and name not in CHANGING:
-        raise UsageError(f"{name} changes no plugins, and cannot be done with --detach",
-                         hint="Leave it out.")
+    for option, given in (("--detach", options.detach), ("--plan-digest", options.plan_digest)):
+        if given and name not in CHANGING:
+            raise UsageError(f"{name} changes no plugins, and cannot be done with {option}",
+                             hint="Leave it out.")
     if options.follow and name != "status":
         raise UsageError("--follow is for status", hint="Run: dnf node-plugin status --follow")
     if options.reconcile and (name != "verify" or options.names):

@@ -90,6 +90,8 @@ def test_a_plan_with_another_digest_is_refused(dnf: Dnf, node: Path, tmp_path: P
     assert succeeded(dnf.plugin(node, "install", bundle, *words)).json["done"]
     wrong = dnf.plugin(node, "remove", "acme", "--plan-digest=12", "-y", "--json")
     assert (wrong.status, wrong.json["error"]["kind"]) == (2, "UsageError")
+    no_change = dnf.plugin(node, "verify", f"--plan-digest={shown['digest']}")
+    assert (no_change.status, "cannot be done with --plan-digest" in no_change.err) == (2, True)
 
 
 def test_a_plan_is_refused_after_a_repository_changed(
