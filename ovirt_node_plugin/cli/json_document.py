@@ -2,14 +2,13 @@
 from __future__ import annotations
 
 import atexit
-import json
 import logging
 import sys
 from typing import TYPE_CHECKING, List, TextIO
 
 from ..errors import NodePluginError
-from ..report.progress import print_event
-from ..system.json_answer import ErrorAnswer, invalid_command_line, with_format
+from ..report.progress import print_answer, print_event
+from ..system.json_answer import ErrorAnswer, invalid_command_line
 from ..system.json_data import Data
 from ..system.limits import MESSAGES_CHARACTERS
 
@@ -49,10 +48,7 @@ class JsonDocument(logging.Handler):
         if self.printed:
             return
         self.printed = True
-        if self._lines:
-            print_event(sys.stdout, "error" if "error" in data else "result", data)
-        else:
-            print(json.dumps(with_format(data), indent=2, sort_keys=True), flush=True)
+        print_answer(sys.stdout, data, as_line=self._lines)
 
     def _print_failure(self) -> None:
         if self.printed:

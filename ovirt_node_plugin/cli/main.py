@@ -2,15 +2,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from typing import Callable, Mapping, Sequence
 
 from ..errors import NodePluginError, Refused, Status
 from ..images import workspace
-from ..report.progress import print_event
-from ..system.json_answer import invalid_command_line, with_format
+from ..report.progress import print_answer
+from ..system.json_answer import invalid_command_line
 from ..system.namespaces import run_apart
 from ..system.words import printable
 from . import arguments, look, merge
@@ -59,11 +58,7 @@ def _parsed(argv: Sequence[str]) -> arguments.ProgramOptions:
         return arguments.parse(argv)
     except SystemExit as exc:
         if exc.code == Status.USAGE and "--json" in argv:
-            answer = invalid_command_line().to_data()
-            if argv[0] == "merge":
-                print_event(sys.stdout, "error", answer)
-            else:
-                print(json.dumps(with_format(answer), indent=2, sort_keys=True), flush=True)
+            print_answer(sys.stdout, invalid_command_line().to_data(), as_line=argv[0] == "merge")
         raise
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import shlex
 import sys
@@ -15,8 +14,8 @@ from ..errors import NodePluginError, UsageError
 from ..images import workspace
 from ..images.dnf_program import Dnf, DnfFailed
 from ..report import merge_log
-from ..report.progress import JsonLines, for_people
-from ..system.json_answer import ErrorAnswer, with_format
+from ..report.progress import JsonLines, for_people, print_answer
+from ..system.json_answer import ErrorAnswer
 from ..system.json_data import Data
 from ..system.progress import Progress, Silent
 from ..system.run import Runner, run
@@ -134,7 +133,7 @@ class Invocation:
     def answer(self, document: Data, lines: Sequence[str]) -> None:
         """Print a result as JSON, or as lines of text."""
         if self.json:
-            self._print("result", self.shown.data(document))
+            self._print(self.shown.data(document))
         self.say(lines)
 
     def say(self, lines: Sequence[str], *, asked: bool = False) -> None:
@@ -157,7 +156,7 @@ class Invocation:
         answer = dataclasses.replace(answer, message=self.shown.text(answer.message),
                                      hint=self.shown.text(hint))
         if self.json:
-            self._print("error", answer.to_data())
+            self._print(answer.to_data())
         for line in "\n".join(filter(None, (f"Error: {answer.message}", answer.hint))).split("\n"):
             self.note(line)
             if not self.json:
@@ -195,12 +194,8 @@ class Invocation:
             raise UsageError(f"{output} is not a regular file and cannot be replaced",
                              hint="Give another name with -o.")
 
-    def _print(self, event: str, document: Data) -> None:
-        if self._lines:
-            print(json.dumps(with_format({"event": event, **document}), sort_keys=True),
-                  flush=True)
-        else:
-            print(json.dumps(with_format(document), indent=2, sort_keys=True), flush=True)
+    def _print(self, document: Data) -> None:
+        print_answer(sys.stdout, document, as_line=self._lines)
 
 
 def _print_error(line: str) -> None:

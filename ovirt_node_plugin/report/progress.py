@@ -159,6 +159,15 @@ def print_event(stream: TextIO, event: str, data: Mapping[str, object]) -> None:
     stream.flush()
 
 
+def print_answer(stream: TextIO, data: Mapping[str, object], *, as_line: bool) -> None:
+    """Print the answer of a command, ``as_line`` if it is the last one after its progress."""
+    if as_line:
+        print_event(stream, "error" if "error" in data else "result", data)
+    else:
+        stream.write(json.dumps(with_format(data), indent=2, sort_keys=True) + "\n")
+        stream.flush()
+
+
 class FollowedSteps:
     """Shows the lines of progress of another run: as bars on a terminal, else as lines of text."""
 
