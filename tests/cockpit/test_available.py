@@ -10,6 +10,7 @@ from tests import support
 from tests.cockpit.conftest import OpenPage
 from tests.support.cockpit import Host, Page
 from tests.support.cockpit.hosts import LIBRARY, NODE
+from tests.support.cockpit.records import write_plugin
 from tests.support.keys import SigningKey, make_key
 from tests.support.plugins import write_tar
 
@@ -71,6 +72,10 @@ def test_an_uploaded_bundle_is_shown_and_then_added_to_the_library(
     tar = tmp_path / "gamma.tar.zst"
     write_tar(bundle(tmp_path, "gamma", None, settings=[SETTING]), tar)
     page = open_page(cockpit_host, "/available")
+    upload(page, tar, HOSTILE)
+    page.role("button", "Add to the library").wait_for()
+    page.role("button", "Cancel").click()
+    assert gone(cockpit_host, page)
     upload(page, tar, HOSTILE)
     page.role("button", "Add to the library").wait_for()
     dialog = page.role("dialog").inner_text()
@@ -139,6 +144,27 @@ def test_a_refusal_has_the_words_of_the_command_and_names_the_files(
     assert page.role("button", "Install", exact=True).count() == 0
     assert page.axe() == []
     page.screenshot("plan-refused")
+
+    cockpit_host.add_to_library(support.write_bundle(tmp_path / "newer", support.descriptor_xml(
+        "newer", requires=['<node min="9"/>'])), "newer")
+    refused = cockpit_host.plugin("install", "--dry-run", "--json", "newer", status=5)
+    page.open("/plan/install?names=newer")
+    page.wait_for_text(refused.json["error"]["message"].splitlines()[0])
+    page.screenshot("plan-needs-newer")
+
+
+def test_a_change_of_origin_is_shown_and_has_to_be_accepted(
+        cockpit_host: Host, open_page: OpenPage, tmp_path: Path, key: SigningKey) -> None:
+    write_plugin(cockpit_host.root, "theta", "0.9")
+    cockpit_host.add_to_library(bundle(tmp_path, "theta", key), "theta")
+    page = open_page(cockpit_host, "/plan/install?names=theta")
+    page.wait_for_text("This version is of another origin than the installed one.")
+    page.role("checkbox", "Trust the key").check()
+    install = page.role("button", "Install", exact=True)
+    assert install.is_disabled()
+    page.screenshot("plan-other-origin")
+    page.role("checkbox", "the vendor of theta is the same").check()
+    assert install.is_enabled()
 
 
 def test_a_plugin_repository_is_used_only_if_the_user_chooses_it(
