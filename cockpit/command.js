@@ -108,7 +108,7 @@ export function change(words) {
 }
 
 /**
- * Run a command that answers in lines of JSON, and call `listener` with each.
+ * Run a command that answers in lines of JSON, and call `listener` with each; others are left out.
  *
  * @param {string[]} words
  * @param {(event: any) => void} listener

@@ -114,6 +114,13 @@ test("lines are told as they come, however they are cut", async () => {
     assert.equal(last.event, "result");
 });
 
+test("a line that is none of JSON is no event", async () => {
+    programs(['{"event": "step"}\nWarning\n\n"text"\n{"event": "result"}\n']);
+    const events = [];
+    await follow(["status", "--follow"], event => events.push(event.event)).done;
+    assert.deepEqual(events, ["step", "result"]);
+});
+
 test("the result of a change that failed is an answer, too", async () => {
     programs(['{"event": "result", "changes": []}\n'], {exit_status: 8, message: ""});
     assert.deepEqual((await follow(["status"], () => {}).done).changes, []);
