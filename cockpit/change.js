@@ -7,15 +7,15 @@
  */
 
 import {deltaCounts, errorOf, isUnit, outcome, percent, planOf, stepsAfter} from "./change_data.js";
-import {CommandFailed, follow, read} from "./command.js";
-import {element, printable, replace} from "./dom.js";
+import {CommandFailed, read} from "./command.js";
+import {element, printable, redraw, replace} from "./dom.js";
 import {openPlan} from "./plan.js";
 import {pluginDone} from "./plan_data.js";
 import {requestAgain, requestOptions} from "./plan_request.js";
 import {card, list, planView, unrepaired} from "./plan_view.js";
 import {problemAlert} from "./problems.js";
 import {refusalView} from "./refusal.js";
-import {refresh, state, subscribe} from "./state.js";
+import {followChange, refresh, state, subscribe} from "./state.js";
 import {_, format, number, plural, size, time} from "./text.js";
 import {alert, announce, badge, button, confirm, copyBox, definitions, details, emptyState, link,
         newId, spinner, table} from "./widgets.js";
@@ -67,7 +67,7 @@ function stateBadge(change) {
 function renderRecent(container) {
     const body = element("div", {class: "card"});
     replace(container, element("h1", null, _("Last changes")), body);
-    const draw = () => replace(body, recent());
+    const draw = () => redraw(body, JSON.stringify([state.changes, state.busy && !state.changes]), recent);
     const stop = subscribe(draw);
     draw();
     return stop;
@@ -104,6 +104,7 @@ class ChangeView {
     /** @type {{stop: () => void} | null} */
     #run = null;
     #stopping = false;
+    #unsubscribe = () => {};
 
     /**
      * @param {HTMLElement} container
@@ -119,6 +120,7 @@ class ChangeView {
     release() {
         this.#released = true;
         this.#run?.stop();
+        this.#unsubscribe();
     }
 
     /** Read how the change stands, and follow it to its end. */
@@ -148,14 +150,16 @@ class ChangeView {
         const log = element("pre", {class: "output", tabindex: "0", "aria-label": _("Log")});
         const shown = details(_("Log"), log);
         const stop = button(_("Stop the change"), () => this.#stop(stop), {kind: "secondary"});
-        stop.hidden = state.admin !== true;
+        const showStop = () => {
+            stop.hidden = state.admin !== true;
+        };
+        showStop();
+        this.#unsubscribe();
+        this.#unsubscribe = subscribe(showStop);
         replace(this.body,
                 card(_("Progress"), element("p", null, _("The change runs on the host. You can close this page.")),
                      waiting, bars, shown, element("div", {class: "actions"}, stop)));
-        // The command repeats all lines from the beginning.
-        const run = follow(["status", this.unit, "--follow"], event => {
-            if (this.#released || this.#run !== run)
-                return;
+        const run = followChange(this.unit, event => {
             waiting?.remove();
             if (event.event === "message")
                 log.append(printable(String(event.text)), "\n");
@@ -179,7 +183,6 @@ class ChangeView {
             this.#showEnd(last.changes[0]);
         else
             await this.start();
-        refresh();
     }
 
     /** @param {unknown} error */
@@ -189,8 +192,10 @@ class ChangeView {
             return;
         if (error instanceof CommandFailed && error.problem)
             this.#showFailure(error);
-        else
+        else {
+            refresh();
             await this.#ended(null);
+        }
     }
 
     /**

@@ -114,3 +114,22 @@ export function replace(parent, ...children) {
     append(all, children, KEEPS_LINES.has(parent.localName) ? "\n\t" : "");
     parent.replaceChildren(all);
 }
+
+/** @type {WeakMap<HTMLElement, unknown>} */
+const drawn = new WeakMap();
+
+/**
+ * Replace everything in `parent` by what `made` returns, unless it was made for the same value.
+ *
+ * What stays keeps the focus, can be clicked at any moment, and is not read out again.
+ *
+ * @param {HTMLElement} parent
+ * @param {unknown} value
+ * @param {() => Child} made
+ */
+export function redraw(parent, value, made) {
+    if (drawn.has(parent) && drawn.get(parent) === value)
+        return;
+    drawn.set(parent, value);
+    replace(parent, made());
+}

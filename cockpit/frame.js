@@ -1,7 +1,7 @@
 // @ts-check
 /** What every view has around it: the title, the navigation, and what holds for the host. */
 
-import {element, replace} from "./dom.js";
+import {element, redraw, replace} from "./dom.js";
 import {problemAlert} from "./problems.js";
 import {refresh, running, state, subscribe} from "./state.js";
 import {_, format} from "./text.js";
@@ -29,15 +29,11 @@ export function frame(page) {
                     target,
                     element("nav", {"aria-label": _("Views")}, tabs.map(tab => tab.shown))),
             notices, content);
-    let drawn = "";
     const draw = () => {
-        replace(target, targetText());
-        // Only what has changed is read out again, and keeps the focus otherwise.
-        const now = JSON.stringify([state.problem, state.problem?.message, state.admin,
-                                    state.list?.target, running()?.unit, state.waiting]);
-        if (now !== drawn)
-            replace(notices, notice());
-        drawn = now;
+        redraw(target, targetText(), targetText);
+        redraw(notices, JSON.stringify([state.problem, state.problem?.message, state.admin,
+                                        state.list?.target, running()?.unit,
+                                        state.waiting]), notice);
     };
     subscribe(draw);
     draw();

@@ -2,7 +2,7 @@
 /** The installed plugins of the host, what is broken, and what can be upgraded. */
 
 import {drawBroken} from "./broken_plugins.js";
-import {element, replace} from "./dom.js";
+import {element, redraw, replace} from "./dom.js";
 import {countsText} from "./overview_data.js";
 import {columns, Rows} from "./overview_rows.js";
 import {problemAlert} from "./problems.js";
@@ -32,8 +32,8 @@ export function render(container) {
         none.hidden = shown > 0;
         bar.draw(shown);
         drawBroken(broken, plugins.filter(plugin => healthOf(plugin).kind === "danger"));
-        replaceIfNew(notice, state.checksProblem, () => problemNotice());
-        replaceIfNew(body, contents(), () => ({
+        redraw(notice, state.checksProblem, () => problemNotice());
+        redraw(body, contents(), () => ({
             plugins: [listing, none],
             empty: nothing(),
             reading: spinner(_("Reading the plugins…")),
@@ -92,21 +92,4 @@ function nothing() {
 
 function problemNotice() {
     return state.checksProblem && problemAlert(state.checksProblem, refresh);
-}
-
-/** @type {WeakMap<HTMLElement, unknown>} */
-const drawn = new WeakMap();
-
-/**
- * Replace what is in an element, unless it was made for the same value.
- *
- * @param {HTMLElement} parent
- * @param {unknown} value
- * @param {() => import("./dom.js").Child} made
- */
-function replaceIfNew(parent, value, made) {
-    if (drawn.has(parent) && drawn.get(parent) === value)
-        return;
-    drawn.set(parent, value);
-    replace(parent, made());
 }

@@ -22,7 +22,8 @@ const GATHER_MS = 200;
  * the name of the installed plugin. `changes` is null if the host cannot tell about changes.
  * `admin` is whether the user has administrative access, null while that is not known.
  * `problem` is why `list` could not be read, `checksProblem` the same of `checks`; the last
- * answers stay. `waiting` is what dnf says while it waits for another process, or "". `busy` is whether anything is being read, `checking` whether `checks` is.
+ * answers stay. `waiting` is what dnf says while it waits for another process, or "". `busy` is
+ * whether anything is being read, `checking` whether `checks` is.
  *
  * @type {{
  *     list: import("./answers").ListAnswer | null,
@@ -50,14 +51,23 @@ export const state = {
     checking: false,
 };
 
+/**
+ * A change that is followed: what it has told so far, and who is told more.
+ *
+ * @typedef {{events: any[], listeners: Set<(event: any) => void>, done: Promise<any>}} Following
+ */
+
 /** @type {Set<() => void>} */
 const listeners = new Set();
 /** @type {ReturnType<typeof setTimeout> | null} */
 let gathering = null;
 let again = false;
 let unwatched = false;
-/** @type {Set<string>} */
-const followed = new Set();
+/** @type {Map<string, Following>} */
+const followed = new Map();
+// The store follows each change once. If it were followed again while its state is still told as
+// running, what ends at once would be started without end.
+const begun = new Set();
 
 /**
  * Call `listener` after each change of the store; return a function that ends that.
@@ -100,8 +110,13 @@ function update(values) {
 export function start() {
     const permission = cockpit.permission({admin: true});
     const tell = () => {
-        if (permission.allowed !== state.admin)
-            update({admin: permission.allowed});
+        const before = state.admin;
+        if (permission.allowed === before)
+            return;
+        update({admin: permission.allowed});
+        // With other rights, the command knows more, or less.
+        if (before !== null)
+            refresh();
     };
     permission.addEventListener("changed", tell);
     tell();
@@ -210,25 +225,59 @@ async function readChanges() {
         const answer = await read(["status"]);
         update({changes: answer.changes});
         const change = running();
-        if (change)
-            followToEnd(change.unit);
+        if (change && !begun.has(change.unit)) {
+            begun.add(change.unit);
+            following(change.unit);
+        }
     } catch {
         update({changes: null});
     }
 }
 
 /**
- * Read everything again when a change has ended.
+ * Call `listener` with each event of a change, also with those before the call.
+ *
+ * One program runs for each change, however many views follow it.
  *
  * @param {string} unit
+ * @param {(event: any) => void} listener
+ * @returns {{done: Promise<any>, stop: () => void}} as `follow`; `stop` ends the calls only
  */
-function followToEnd(unit) {
-    // Each change is followed once. If it were followed again while its state is still told as
-    // running, what ends at once would be started without end.
-    if (followed.has(unit))
-        return;
-    followed.add(unit);
-    follow(["status", unit, "--follow"], () => {}).done.then(refresh, () => {});
+export function followChange(unit, listener) {
+    const run = following(unit);
+    run.events.forEach(listener);
+    run.listeners.add(listener);
+    return {done: run.done, stop: () => run.listeners.delete(listener)};
+}
+
+/**
+ * Follow a change to its end, and read everything again then.
+ *
+ * @param {string} unit
+ * @returns {Following}
+ */
+function following(unit) {
+    const known = followed.get(unit);
+    if (known)
+        return known;
+    /** @type {any[]} */
+    const events = [];
+    /** @type {Following["listeners"]} */
+    const listening = new Set();
+    const run = follow(["status", unit, "--follow"], event => {
+        const before = events[events.length - 1];
+        // Of the progress of a step, only the last is of use.
+        if (event.event === "progress" && before?.event === "progress" && before.step === event.step)
+            events.pop();
+        events.push(event);
+        for (const listener of [...listening])
+            listener(event);
+    });
+    const done = run.done.finally(() => followed.delete(unit));
+    done.then(refresh, () => {});
+    const made = {events, listeners: listening, done};
+    followed.set(unit, made);
+    return made;
 }
 
 /**

@@ -16,7 +16,10 @@ let copies = 0;
 async function store(answers = {}) {
     const host = {answers: {...ANSWERS, ...answers}, runs: [], watched: new Map(), most: 0, now: 0};
     const fake = fakeCockpit();
-    fake.permission = () => ({allowed: true, addEventListener() {}});
+    host.permission = {allowed: true, addEventListener(_name, listener) {
+        host.permitted = listener;
+    }};
+    fake.permission = () => host.permission;
     fake.channel = ({path}) => ({addEventListener(name, listener) {
         host.watched.set(path, {...host.watched.get(path), [name]: listener});
     }});
@@ -30,7 +33,7 @@ async function store(answers = {}) {
         const process = new Promise((resolve, reject) => setImmediate(() => {
             host.now -= 1;
             if (answer)
-                listener(JSON.stringify(answer));
+                listener(`${JSON.stringify(answer)}\n`);
             return answer ? resolve() : reject({exit_status: 1, message: "no answer"});
         }));
         process.stream = given => {
@@ -43,6 +46,12 @@ async function store(answers = {}) {
     // A module with another address is another copy of it, with a state of its own.
     const copy = await import(`../state.js?${copies}`);
     return {...copy, host};
+}
+
+/** Wait until nothing is read. */
+async function rest(state) {
+    while (state.busy)
+        await new Promise(resolve => setImmediate(resolve));
 }
 
 const ALL = Object.keys(ANSWERS);
@@ -97,6 +106,54 @@ test("a change that is running although it cannot be followed is followed once",
     await refresh();
     await refresh();
     assert.equal(host.runs.filter(words => words.includes("--follow")).length, 1);
+});
+
+test("one program follows a change for all, and its end is read", async () => {
+    const unit = "ovirt-node-plugin-1.service";
+    const result = {event: "result", changes: []};
+    const {start, state, followChange, host} = await store({
+        status: {changes: [{unit, state: "running"}]}, [`status ${unit} --follow`]: result});
+    const events = [];
+    const {done} = followChange(unit, event => events.push(event));
+    const started = start();
+    host.answers.status = ANSWERS.status;
+    assert.deepEqual(await done, result);
+    await started;
+    await rest(state);
+    assert.deepEqual(events, [result]);
+    assert.equal(host.runs.filter(words => words.endsWith("--follow")).length, 1);
+    assert.equal(host.runs.filter(words => words === "status").length, 1);
+});
+
+test("who follows a change later is told what came before, of progress the last", async () => {
+    const {followChange} = await store();
+    let print = () => {};
+    const process = new Promise(() => {});
+    process.stream = listener => {
+        print = event => listener(`${JSON.stringify(event)}\n`);
+    };
+    cockpit.spawn = () => process;
+    const first = [];
+    followChange("unit", event => first.push(event.done ?? event.event)).stop();
+    for (const event of [{event: "step", step: "a"}, {event: "progress", step: "a", done: 1},
+                         {event: "progress", step: "a", done: 2}])
+        print(event);
+    const later = [];
+    followChange("unit", event => later.push(event.done ?? event.event));
+    print({event: "step-done", step: "a"});
+    assert.deepEqual(first, []);
+    assert.deepEqual(later, ["step", 2, "step-done"]);
+});
+
+test("other rights of the user lead to one more reading", async () => {
+    const {start, state, host} = await store();
+    await start();
+    host.permission.allowed = false;
+    host.permitted();
+    host.permitted();
+    assert.equal(state.admin, false);
+    await rest(state);
+    assert.deepEqual(host.runs, [...ALL, ...ALL]);
 });
 
 test("the last list stays if it cannot be read again, with the reason", async () => {
