@@ -34,9 +34,13 @@ export function renderSettings(container, {settings, live}) {
     if (!live || !settings.length)
         return () => undefined;
     let unwatch = () => {};
+    let readings = 0;
     const update = async () => {
+        readings += 1;
+        const reading = readings;
         const present = await readPresent(settings);
-        if (!ended)
+        // Of several readings at once, the last counts.
+        if (!ended && reading === readings)
             show(present);
         return present;
     };

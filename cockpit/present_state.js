@@ -13,6 +13,7 @@ import * as groups from "./setting_groups.js";
 const UNIT_PROPERTIES = "Names,LoadState,ActiveState,SubState,UnitFileState,Description";
 const LONGEST_FILE = 1024 * 1024;
 const PAUSE_MS = 200;
+const MANAGER = "org.freedesktop.systemd1.Manager";
 
 /**
  * Return what the running system has now of what settings name.
@@ -89,7 +90,8 @@ async function readUnits(names) {
 }
 
 /**
- * Call a function whenever the state of one of the units changes; return what ends that.
+ * Call a function when it is sure that changes are told, and whenever one of the units changes;
+ * return what ends that.
  *
  * Several changes within a short time are one call.
  * @param {ReadonlyArray<string>} names
@@ -102,17 +104,23 @@ export function watchUnits(names, changed) {
     const paths = new Set(names.map(unitPath));
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
+    // The time is not extended by more changes, so that a unit that never rests is shown, too.
+    const soon = () => {
+        timer ??= setTimeout(() => {
+            timer = undefined;
+            changed();
+        }, PAUSE_MS);
+    };
     const client = cockpit.dbus("org.freedesktop.systemd1", {bus: "system"});
     client.subscribe({interface: "org.freedesktop.DBus.Properties", member: "PropertiesChanged",
         path_namespace: "/org/freedesktop/systemd1/unit"}, path => {
-        if (paths.has(path)) {
-            clearTimeout(timer);
-            timer = setTimeout(changed, PAUSE_MS);
-        }
+        if (paths.has(path))
+            soon();
     });
-    // systemd sends signals only to those who asked for them.
-    client.call("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager", "Subscribe", [])
-        .catch(() => undefined);
+    // Whether a unit is enabled is no property that systemd tells the changes of.
+    client.subscribe({interface: MANAGER, member: "UnitFilesChanged"}, soon);
+    // systemd sends signals only to those who asked for them. What changed before that is not told.
+    client.call("/org/freedesktop/systemd1", MANAGER, "Subscribe", []).then(soon, () => undefined);
     return () => {
         clearTimeout(timer);
         client.close();

@@ -20,6 +20,8 @@ HELD, GO_ON = "/run/held", "/run/go-on"
 WAITING = {"post": f"touch {HELD}; until [ -e {GO_ON} ]; do sleep 0.1; done"}
 LIMIT_S = 300
 SETTING = '<sysctl name="net.ipv4.ip_local_reserved_ports" value="4711"/>'
+SERVICE = '<service name="one.service" state="enabled"/>'
+UNIT = "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
 COMPLETE = "The change is complete."
 
 
@@ -70,8 +72,9 @@ def planned(page: Page, operation: str, names: str, more: str = "") -> None:
 
 def test_a_plugin_is_installed_repaired_and_removed(
         running_host: Host, open_page: OpenPage, tmp_path: Path, key: SigningKey) -> None:
-    running_host.add_to_library(bundle(tmp_path, "one", key, settings=[SETTING],
-                                       files={"/usr/bin/one": "1\n"}), "one")
+    running_host.add_to_library(bundle(
+        tmp_path, "one", key, settings=[SETTING, SERVICE],
+        files={"/usr/bin/one": "1\n", "/usr/lib/systemd/system/one.service": UNIT}), "one")
     page = open_page(running_host, "/available")
     page.role("button", "Install one").click()
     start(page, "Install")
@@ -81,6 +84,7 @@ def test_a_plugin_is_installed_repaired_and_removed(
     assert len(running_host.plugin("status", "--json").json["changes"]) == 1
     assert page.axe() == []
     page.screenshot("change-done")
+    shows_the_present_state_of_a_service(running_host, page)
 
     (running_host.root / "usr/bin/one").write_text("2\n", encoding="utf-8")
     planned(page, "repair", "one")
@@ -94,6 +98,19 @@ def test_a_plugin_is_installed_repaired_and_removed(
     wait_for(page, "Removed plugin one 1.0.")
     assert "What the removal of one took away" in page.text
     assert not is_installed(running_host, "one")
+
+
+def shows_the_present_state_of_a_service(host: Host, page: Page) -> None:
+    """The page of a plugin shows at once what happens to its service."""
+    page.tab.goto(f"{page.address}#/plugin/one")
+    row = page.role("region", "Settings").get_by_role("row").filter(has_text="one.service")
+    row.get_by_text("active (running), enabled").wait_for()
+    for action, state in (("stop", "inactive (dead), enabled"),
+                          ("disable", "inactive (dead), disabled"),
+                          ("enable", "inactive (dead), enabled"),
+                          ("start", "active (running), enabled")):
+        host("systemctl", action, "one.service")
+        row.get_by_text(state, exact=True).wait_for()
 
 
 def test_a_change_goes_on_when_the_tab_is_closed(
