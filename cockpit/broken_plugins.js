@@ -1,10 +1,10 @@
 // @ts-check
 /** The plugins that are broken, each with the reasons. */
 
-import {element, replace} from "./dom.js";
+import {element, redraw} from "./dom.js";
 import {limited} from "./plugin_parts.js";
 import {healthOf} from "./state.js";
-import {_, plural} from "./text.js";
+import {_, plural, sentence} from "./text.js";
 import {details, lines, link} from "./widgets.js";
 
 /** @typedef {import("./answers").PluginState} PluginState */
@@ -21,19 +21,15 @@ const MOST = 20;
  * @param {PluginState[]} broken
  */
 export function drawBroken(section, broken) {
-    const drawn = JSON.stringify(broken.map(plugin => [plugin.name, healthOf(plugin)]));
-    // What is the same is not read out again, and keeps the focus.
-    if (section.dataset.drawn === drawn)
-        return;
-    section.dataset.drawn = drawn;
     section.hidden = !broken.length;
-    replace(section,
-            element("h2", {id: "broken-heading"}, _("Broken plugins")),
-            broken.slice(0, MOST).map(plugin => brokenCard(plugin)),
-            broken.length > MOST ? element("p", null, plural(
-                "$0 more broken plugin is in the table.",
-                "$0 more broken plugins are in the table.",
-                broken.length - MOST)) : null);
+    redraw(section, JSON.stringify(broken.map(plugin => [plugin.name, healthOf(plugin)])), () => [
+        element("h2", {id: "broken-heading"}, _("Broken plugins")),
+        broken.slice(0, MOST).map(plugin => brokenCard(plugin)),
+        broken.length > MOST ? element("p", null, plural(
+            "$0 more broken plugin is in the table.",
+            "$0 more broken plugins are in the table.",
+            broken.length - MOST)) : null,
+    ]);
 }
 
 /** @param {PluginState} plugin */
@@ -47,9 +43,9 @@ function brokenCard(plugin) {
                                    link(["plugin", plugin.name], plugin.name)),
                            problems.length
                                ? element("ul", null, problems.slice(0, FIRST).map(
-                                   text => element("li", null, lines(text)))) : null,
+                                   text => element("li", null, lines(sentence(text))))) : null,
                            rest.length
                                ? details(plural("$0 more problem", "$0 more problems", rest.length),
-                                         limited(rest, text => element("div", null, lines(text))))
+                                         limited(rest, text => element("div", null, lines(sentence(text)))))
                                : null));
 }

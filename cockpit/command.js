@@ -9,7 +9,7 @@
  * A failure is a CommandFailed, with the words of the command or of dnf.
  */
 
-import {_} from "./text.js";
+import {_, sentence} from "./text.js";
 
 const PROGRAM = ["dnf", "node-plugin"];
 // The command's messages are English in any case, and a message of dnf has to be recognised.
@@ -41,7 +41,8 @@ export const NO_ANSWER = "no-answer";
 export class CommandFailed extends Error {
     /** @param {Partial<import("./answers").Failure>} failure */
     constructor(failure) {
-        super(failure.message ?? "");
+        // What has no kind is of another program, and stays as it was printed.
+        super(failure.kind ? sentence(failure.message ?? "") : failure.message ?? "");
         this.name = "CommandFailed";
         this.status = failure.status ?? null;
         this.kind = failure.kind ?? "";

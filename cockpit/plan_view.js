@@ -13,7 +13,7 @@ import {changesOrigin, grouped, keyOption, keyState, missingKeys, needsTrust, ne
         originText, pluginTitle, reviews, reviewTitle, settingsInOrder,
         unsignedPackages} from "./plan_data.js";
 import {limited} from "./plugin_parts.js";
-import {_, format, number, plural, size} from "./text.js";
+import {_, format, number, plural, sentence, size} from "./text.js";
 import {alert, badge, definitions, details, lines, newId, table} from "./widgets.js";
 
 const MANY = 1000; // the entries of a list that are shown at once: packages can have 100,000 files
@@ -75,7 +75,7 @@ export function list(texts) {
 export function unrepaired(plugins) {
     return plugins.map(plugin => alert(
         "warning", format(_("Not repaired: $0"), `${plugin.name} ${plugin.version}`.trim()),
-        list(plugin.reasons)));
+        list(plugin.reasons.map(sentence))));
 }
 
 /**

@@ -19,7 +19,7 @@ import {renderSettings} from "./plugin_settings.js";
 import {renderRelations, renderSummary} from "./plugin_summary.js";
 import {problemAlert} from "./problems.js";
 import {canChange, healthOf, refresh, state, subscribe} from "./state.js";
-import {_, format, plural} from "./text.js";
+import {_, format, plural, sentence} from "./text.js";
 import {alert, badge, button, emptyState, link, newId, spinner} from "./widgets.js";
 
 /**
@@ -407,7 +407,7 @@ class InstalledParts {
 
 /** @param {string} text */
 function line(text) {
-    return element("div", {class: "line"}, text);
+    return element("div", {class: "line"}, sentence(text));
 }
 
 /**

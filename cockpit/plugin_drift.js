@@ -4,7 +4,7 @@
 import {element, replace} from "./dom.js";
 import {groupFindings} from "./drift_groups.js";
 import {limited} from "./plugin_parts.js";
-import {_, format, plural} from "./text.js";
+import {_, format, plural, sentence} from "./text.js";
 import {table} from "./widgets.js";
 
 /**
@@ -76,7 +76,7 @@ function groupTitle(id) {
  */
 function itemOf(item) {
     const title = item.path || item.package;
-    const words = item.texts.map(text => element("p", {class: "finding-text"}, text));
+    const words = item.texts.map(text => element("p", {class: "finding-text"}, sentence(text)));
     return element("div", {class: "finding"},
         title ? element("p", {class: "finding-title"}, element("code", null, title),
             item.path && item.package

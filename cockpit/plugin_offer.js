@@ -4,7 +4,7 @@
 import {element, replace} from "./dom.js";
 import {limited} from "./plugin_parts.js";
 import {address} from "./plugin_summary.js";
-import {_} from "./text.js";
+import {_, sentence} from "./text.js";
 import {alert, definitions, lines} from "./widgets.js";
 
 /**
@@ -16,9 +16,9 @@ import {alert, definitions, lines} from "./widgets.js";
 export function renderOffer(container, info) {
     replace(container,
             info.summary ? element("p", {class: "lead"}, info.summary) : null,
-            info.refused ? alert("warning", _("It cannot be installed here."), lines(info.refused)) : null,
+            info.refused ? alert("warning", _("It cannot be installed here."), lines(sentence(info.refused))) : null,
             info.problems.length ? alert("danger", _("It cannot be used."),
-                                         info.problems.map(text => lines(text))) : null,
+                                         info.problems.map(text => lines(sentence(text)))) : null,
             element("section", {class: "card"},
                     element("h2", null, _("Summary")),
                     element("div", {class: "card-body"},

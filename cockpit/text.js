@@ -11,6 +11,8 @@
 
 // Some languages have these between a number and its unit; dom.js shows them as escapes.
 const OTHER_SPACES = /[\u00a0\u2009\u202f\u200e\u200f]/g;
+// The programs with which messages of the command begin.
+const PROGRAMS = new Set(["dnf", "dracut", "grubby", "imgbased", "isolinux", "rpm", "systemd"]);
 const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 
 /**
@@ -44,6 +46,19 @@ export function format(template, ...values) {
  */
 export function plural(one, many, count, ...values) {
     return format(cockpit.ngettext(one, many, count), number(count), ...values);
+}
+
+/**
+ * Return a message of the command with a capital letter at its beginning.
+ *
+ * A terminal has it behind "error:"; here it is a sentence. Names of programs, paths, and words
+ * with other characters stay as they are.
+ *
+ * @param {string} message
+ */
+export function sentence(message) {
+    const [word] = message.match(/^[a-z]+(?= )/) ?? [""];
+    return word && !PROGRAMS.has(word) ? word[0].toUpperCase() + message.slice(1) : message;
 }
 
 /** Return the language of Cockpit as Intl and HTML write it, such as `pt-BR`. */

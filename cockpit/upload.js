@@ -5,7 +5,7 @@ import {change, CommandFailed, read} from "./command.js";
 import {element, replace} from "./dom.js";
 import {list} from "./plan_view.js";
 import {problemAlert} from "./problems.js";
-import {_, format, size} from "./text.js";
+import {_, format, sentence, size} from "./text.js";
 import {refusal, send, UploadFailed} from "./upload_channel.js";
 import {alert, announce, button, definitions, dialog, lines, newId, spinner} from "./widgets.js";
 
@@ -132,7 +132,7 @@ class UploadDialog {
                 plugin.settings.length ? [element("h3", null, _("Settings")), list(plugin.settings)] : null,
                 plugin.requires.length ? [element("h3", null, _("Needs")), list(plugin.requires)] : null,
                 plugin.refused && alert("warning", _("It cannot be installed on this host."),
-                                        lines(named(plugin.refused, path, file.name))),
+                                        lines(named(sentence(plugin.refused), path, file.name))),
                 element("p", {class: "hint"}, _("In the library, the bundle is available under its name. Its installation is planned first and shows everything in full.")));
         announce(format(_("$0 was uploaded."), file.name));
         this.#offer(_("Add to the library"), () => this.#add(path, plugin.name, file.name));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {beforeEach, test} from "node:test";
 
-import {change, failed, follow, NO_ANSWER, NO_COMMAND, onWaiting, read} from "../command.js";
+import {change, CommandFailed, failed, follow, NO_ANSWER, NO_COMMAND, onWaiting, read} from "../command.js";
 import {fakeCockpit} from "./fake_cockpit.js";
 
 /** @type {{argv: string[], options: any, process: any}[]} */
@@ -55,6 +55,12 @@ test("an error of the command has its words", async () => {
         name: "CommandFailed", status: 6, kind: "Refused", message: "no", hint: "so",
         paths: ["a"], packages: [], problem: "", locked: false, error,
     });
+});
+
+test("a message of the command is a sentence, one of another program stays as it is", () => {
+    const message = "no plugin is named so";
+    assert.equal(new CommandFailed({kind: "UnknownPlugin", message}).message, "No plugin is named so");
+    assert.equal(new CommandFailed({message}).message, message);
 });
 
 test("a status of its own does not make a failure of an answer", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 
-import {format, number, plural, size, time} from "../text.js";
+import {format, number, plural, sentence, size, time} from "../text.js";
 import {fakeCockpit} from "./fake_cockpit.js";
 
 test("values replace their places in one pass", () => {
@@ -17,8 +17,8 @@ test("a plural has the number in the form of the language", () => {
 
 test("sizes are in the unit that fits", () => {
     fakeCockpit();
-    assert.deepEqual([0, 999, 999.6, 1000, 1500, 999_600, 12_345_678, 5e15].map(size),
-                     ["0 bytes", "999 bytes", "1 kB", "1 kB", "1.5 kB", "1 MB", "12 MB", "5,000 TB"]);
+    assert.deepEqual([0, 1, 999, 999.6, 1000, 1500, 999_600, 12_345_678, 5e15].map(size),
+                     ["0 bytes", "1 byte", "999 bytes", "1 kB", "1 kB", "1.5 kB", "1 MB", "12 MB", "5,000 TB"]);
 });
 
 test("sizes, numbers and times follow the language", () => {
@@ -45,4 +45,11 @@ test("texts of Intl have no spaces that would be shown as escapes", () => {
         for (const text of [size(1500), number(12345678), time("2026-11-30T12:00:00Z")])
             assert.doesNotMatch(text, /[\u00a0\u202f\u200e\u200f]/);
     }
+});
+
+test("a message of the command begins as a sentence, with the same words", () => {
+    assert.equal(sentence("plugin storage is not installed"), "Plugin storage is not installed");
+    for (const same of ["", "dnf gave no answer", "/usr/bin/a was changed", "acme-storage is old",
+                        "storage: it is damaged", "SELinux is off", "émile is here"])
+        assert.equal(sentence(same), same);
 });

@@ -207,7 +207,7 @@ def test_a_booted_node_shows_what_is_available_and_refuses_plans(
     page.tab.goto(f"{page.address}#/plan/install?names=eta")
     page.settle()
     main = page.tab.locator("main")
-    assert refused.json["error"]["message"].splitlines()[0] in main.inner_text()
+    main.get_by_text(refused.json["error"]["message"].splitlines()[0]).wait_for()
     assert main.get_by_role("button", name="Install").count() == 0
 
 
