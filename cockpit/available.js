@@ -8,7 +8,7 @@ import {openPlan} from "./plan.js";
 import {problemAlert} from "./problems.js";
 import {chosenOptions, repositories} from "./repositories.js";
 import {canChange, refresh, state, subscribe} from "./state.js";
-import {_, format, plural} from "./text.js";
+import {_, format, plural, sentence} from "./text.js";
 import {uploadDialog} from "./upload.js";
 import {alert, announce, badge, button, confirm, emptyState, lines, link, searchBox, spinner, table} from "./widgets.js";
 
@@ -96,7 +96,7 @@ class Available {
         if (this.released)
             return;
         // Only what has changed is drawn, so that the focus stays where it is.
-        const now = JSON.stringify([this.#plugins, this.#problem, this.#words, [...this.#selected],
+        const now = JSON.stringify([this.#plugins, this.#problem, this.#words,
                                     canChange(), installedVersions()]);
         if (now === this.#drawn)
             return;
@@ -151,7 +151,7 @@ class Available {
                     : link(["plugin", plugin.name], plugin.name, "name"),
                 plugin.summary ? element("div", {class: "summary"}, plugin.summary) : null,
                 plugin.problems.map(problem => element(
-                    "div", null, badge("danger", _("Cannot be used")), lines(problem))),
+                    "div", null, badge("danger", _("Cannot be used")), lines(sentence(problem)))),
             ],
             [
                 plugin.version || "–",

@@ -7,7 +7,7 @@
  */
 
 import {change, CommandFailed, read} from "./command.js";
-import {element, replace} from "./dom.js";
+import {element, redraw, replace} from "./dom.js";
 import {conditions, missingKeys, unsignedPackages} from "./plan_data.js";
 import {changeWords, planWords, requestOf, requestOptions} from "./plan_request.js";
 import {planView} from "./plan_view.js";
@@ -150,17 +150,18 @@ class PlanView {
             install: _("Install"), upgrade: _("Upgrade"), repair: _("Repair"), remove: _("Remove"),
         };
         const refused = missingKeys(plan).length > 0 || unsignedPackages(plan).length > 0 || !plan.digest;
-        replace(this.decision,
-                open ? element("p", null, plural("Select $0 checkbox above first.",
-                                                 "Select $0 checkboxes above first.", open)) : null,
-                plan.digest ? null : element("p", null, _("This version of the command cannot carry out a change in the background. Update it, or use the terminal.")),
-                element("div", {class: "actions"},
-                        button(words[this.request.operation], () => this.#carryOut(), {
-                            kind: this.request.operation === "remove" ? "danger" : "primary",
-                            disabled: this.#sent || open > 0 || refused,
-                        }),
-                        button(_("Make the plan again"), () => this.start(), {disabled: this.#sent}),
-                        button(_("Cancel"), () => cockpit.location.go([]), {disabled: this.#sent})));
+        redraw(this.decision, JSON.stringify([plan.digest, refused, open, this.#sent]), () => [
+            open ? element("p", null, plural("Select $0 checkbox above first.",
+                                             "Select $0 checkboxes above first.", open)) : null,
+            plan.digest ? null : element("p", null, _("This version of the command cannot carry out a change in the background. Update it, or use the terminal.")),
+            element("div", {class: "actions"},
+                    button(words[this.request.operation], () => this.#carryOut(), {
+                        kind: this.request.operation === "remove" ? "danger" : "primary",
+                        disabled: this.#sent || open > 0 || refused,
+                    }),
+                    button(_("Make the plan again"), () => this.start(), {disabled: this.#sent}),
+                    button(_("Cancel"), () => cockpit.location.go([]), {disabled: this.#sent})),
+        ]);
     }
 
     async #carryOut() {
