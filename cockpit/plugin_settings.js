@@ -5,7 +5,7 @@ import {element, replace} from "./dom.js";
 import {code} from "./plugin_parts.js";
 import {readPresent, valuePath, watchUnits} from "./present_state.js";
 import {argumentHolds, groupSettings, kernelArgument, unitsOf} from "./setting_groups.js";
-import {_} from "./text.js";
+import {_, format} from "./text.js";
 import {badge, table} from "./widgets.js";
 
 /**
@@ -160,7 +160,7 @@ function columnsOf(group, present) {
         columns.push({title: _("Now"), cell: row => nowCell(row, present)});
     columns.push({title: _("Before the install"), cell: row => row.setting.before});
     if (rows.some(row => row.setting.outcome))
-        columns.push({title: _("Result"), cell: row => code(outcomeText(row.setting.outcome))});
+        columns.push({title: _("Result"), cell: row => outcomeText(row.setting.outcome)});
     return columns;
 }
 
@@ -173,14 +173,30 @@ function placeTitle(id) {
 }
 
 /**
- * Return a text of the record in which values are quoted as in URLs, without the quoting.
+ * Return what only the system decided, such as "uid=998", and what the running system had before
+ * and after the setting took effect there.
  * @param {string} outcome
  */
 function outcomeText(outcome) {
+    return outcome.split(" ").filter(Boolean).map(word => {
+        const value = decoded(word.slice(word.indexOf("=") + 1)) || _("empty");
+        if (word.startsWith("was="))
+            return format(_("running system before: $0"), value);
+        if (word.startsWith("left="))
+            return format(_("running system afterwards: $0"), value);
+        return decoded(word);
+    }).join(", ");
+}
+
+/**
+ * Return a value of the record, which is quoted as in URLs.
+ * @param {string} quoted
+ */
+function decoded(quoted) {
     try {
-        return decodeURIComponent(outcome);
+        return decodeURIComponent(quoted);
     } catch {
-        return outcome;
+        return quoted;
     }
 }
 

@@ -676,6 +676,7 @@ cockpit.locale({
     "dracut module": [null, "dracut-Modul"],
     "driver": [null, "Treiber"],
     "drop-in of a unit": [null, "Drop-in einer Unit"],
+    "empty": [null, "leer"],
     "file": [null, "Datei"],
     "folder": [null, "Ordner"],
     "ghost: the package only owns the path; a program makes the file": [
@@ -729,6 +730,8 @@ cockpit.locale({
     ],
     "repository $0": [null, "Repository $0"],
     "requested by the plugin": [null, "vom Plugin angefordert"],
+    "running system afterwards: $0": [null, "laufendes System danach: $0"],
+    "running system before: $0": [null, "laufendes System vorher: $0"],
     "setting $0": [null, "Einstellung $0"],
     "signature not checked": [null, "Signatur nicht geprüft"],
     "signed by $0": [null, "signiert von $0"],

@@ -97,7 +97,7 @@ class Sysctls:
         return " ".join(output.split()) if output else None
 
     def doing(self, key: str, state: str) -> str:
-        return f"set sysctl {key} to {state}"
+        return f"set sysctl {key} to {state or 'an empty value'}"
 
     def bring(self, key: str, state: str, ctx: Context) -> None:
         ctx.run(["sysctl", "--quiet", "--write", "--", f"{key}={state}"])
